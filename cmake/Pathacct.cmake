@@ -1,0 +1,39 @@
+# What every target of the project has in common: warnings, hardening, sanitizers, include paths.
+
+add_library(pathacct_options INTERFACE)
+target_compile_definitions(pathacct_options INTERFACE _GNU_SOURCE PATHACCT_VERSION="${PROJECT_VERSION}")
+target_include_directories(pathacct_options INTERFACE ${PROJECT_SOURCE_DIR}/src)
+target_compile_options(pathacct_options INTERFACE
+    -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wcast-qual -Wpointer-arith -Wundef
+    -Wformat=2 -Wvla -Wimplicit-fallthrough $<$<C_COMPILER_ID:Clang>:-Wthread-safety>
+    $<$<BOOL:${WERROR}>:-Werror>)
+if(SANITIZE)
+    target_compile_options(pathacct_options INTERFACE -fsanitize=${SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+    target_link_options(pathacct_options INTERFACE -fsanitize=${SANITIZE})
+else()
+    target_compile_options(pathacct_options INTERFACE -fstack-protector-strong
+        $<$<CONFIG:Release,RelWithDebInfo>:-U_FORTIFY_SOURCE$<SEMICOLON>-D_FORTIFY_SOURCE=2>)
+    target_link_options(pathacct_options INTERFACE -Wl,-z,relro,-z,now)
+endif()
+if(FUZZ)
+    target_compile_options(pathacct_options INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+
+# pathacct_library(base SOURCES a.c b.c USES other folders, imported targets): one static library per folder under src/.
+# What stands after USES is this folder's line in LAYOUT's table of who may include whom.
+function(pathacct_library name)
+    cmake_parse_arguments(ARG "" "" "SOURCES;USES" ${ARGN})
+    add_library(${name} STATIC ${ARG_SOURCES})
+    target_link_libraries(${name} PRIVATE pathacct_options PUBLIC ${ARG_USES})
+    set_property(GLOBAL APPEND PROPERTY PATHACCT_LIBRARIES ${name})
+endfunction()
+
+# pathacct_plugin(print SOURCES ... USES ...): a backend as a shared object that the plugin host loads.
+function(pathacct_plugin name)
+    cmake_parse_arguments(ARG "" "" "SOURCES;USES" ${ARGN})
+    add_library(plugin_${name} MODULE ${ARG_SOURCES})
+    set_target_properties(plugin_${name} PROPERTIES PREFIX "" OUTPUT_NAME ${name}
+        LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/plugins)
+    target_link_libraries(plugin_${name} PRIVATE pathacct_options ${ARG_USES})
+    install(TARGETS plugin_${name} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/pathacct)
+endfunction()

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* Memory that is there or ends the process with a message, and slabs of equal objects. */
+#include <stddef.h>
+#include <stdint.h>
+
+#define CACHE_LINE 64
+
+void *mem_alloc(size_t size);
+void *mem_zalloc(size_t size);
+void *mem_calloc(size_t count, size_t size);                        /* checks the product */
+void *mem_realloc(void *ptr, size_t size);
+void *mem_realloc_array(void *ptr, size_t count, size_t size);      /* checks the product */
+void *mem_aligned_zalloc(size_t alignment, size_t size);            /* free with mem_free */
+void *mem_dup(const void *data, size_t len);
+char *mem_strdup(const char *text);
+char *mem_strndup(const char *text, size_t len);
+char *mem_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void mem_free(void *ptr); /* NULL is fine */
+
+/* Equal objects out of large blocks; freed ones are reused. One thread uses a slab. */
+struct slab {
+    size_t object_size, block_objects;
+    void *blocks, *free_list;
+    size_t used_count, block_used;
+};
+void slab_init(struct slab *slab, size_t object_size, size_t block_objects);
+void *slab_alloc(struct slab *slab); /* not zeroed */
+void slab_free(struct slab *slab, void *object);
+size_t slab_bytes(const struct slab *slab); /* all blocks */
+void slab_clear(struct slab *slab);         /* frees all blocks, used objects too */

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * A bounds-checked cursor over bytes from the wire, big-endian. It borrows the bytes. Once they run
+ * out it has failed, stays at its end and every further read gives 0: read a whole structure, check
+ * `failed` once.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct reader {
+    const uint8_t *pos, *end;
+    bool failed;
+};
+
+static inline struct reader reader_make(const void *data, size_t len)
+{
+    const uint8_t *pos = data;
+    return (struct reader){pos, len > 0 ? pos + len : pos, false};
+}
+
+static inline size_t reader_left(const struct reader *r)
+{
+    return (size_t)(r->end - r->pos);
+}
+
+/* The next `len` bytes, consumed; NULL (and failed) if they are not there. */
+static inline const uint8_t *reader_bytes(struct reader *r, size_t len)
+{
+    if (reader_left(r) < len) {
+        r->failed = true;
+        r->pos = r->end;
+        return NULL;
+    }
+    const uint8_t *bytes = r->pos;
+    r->pos += len;
+    return bytes;
+}
+
+/* Big-endian unsigned of 1 to 8 bytes at `p`, which the caller has checked. */
+static inline uint64_t wire_uint(const uint8_t *p, size_t len)
+{
+    uint64_t value = 0;
+    for (size_t i = 0; i < len; i++)
+        value = value << 8 | p[i];
+    return value;
+}
+
+static inline uint16_t wire_u16(const uint8_t *p)
+{
+    return (uint16_t)(p[0] << 8 | p[1]);
+}
+
+static inline uint32_t wire_u32(const uint8_t *p)
+{
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+static inline uint64_t wire_u64(const uint8_t *p)
+{
+    return (uint64_t)wire_u32(p) << 32 | wire_u32(p + 4);
+}
+
+static inline uint8_t reader_u8(struct reader *r)
+{
+    const uint8_t *p = reader_bytes(r, 1);
+    return p ? *p : 0;
+}
+
+static inline uint16_t reader_u16(struct reader *r)
+{
+    const uint8_t *p = reader_bytes(r, 2);
+    return p ? wire_u16(p) : 0;
+}
+
+static inline uint32_t reader_u32(struct reader *r)
+{
+    const uint8_t *p = reader_bytes(r, 4);
+    return p ? wire_u32(p) : 0;
+}
+
+static inline uint64_t reader_u64(struct reader *r)
+{
+    const uint8_t *p = reader_bytes(r, 8);
+    return p ? wire_u64(p) : 0;
+}
+
+/* Reduced-size encoding, 1 to 8 bytes (RFC 7011 section 6.2); any other length fails. */
+static inline uint64_t reader_uint(struct reader *r, size_t len)
+{
+    if (len < 1 || len > 8) {
+        r->failed = true;
+        r->pos = r->end;
+        return 0;
+    }
+    const uint8_t *p = reader_bytes(r, len);
+    return p ? wire_uint(p, len) : 0;
+}
+
+/* A reader over the next `len` bytes alone, which are consumed; failed from the start if they are not there. */
+static inline struct reader reader_part(struct reader *r, size_t len)
+{
+    const uint8_t *p = reader_bytes(r, len);
+    struct reader part = {p, p ? p + len : NULL, p == NULL};
+    return part;
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * One decoded record. Its members stand in members.def; a tail of run-time size after the struct holds the
+ * custom primitives (aggregate_primitives), so flows are addressed by stride, never as an array.
+ */
+#include "base/address.h"
+#include <stddef.h>
+#include <stdint.h>
+
+struct exporter;
+
+/*
+ * Bytes of variable length, borrowed until the batch is handed on. `handle` != 0 names the contents for
+ * good (an interned object: never reused for other contents); 0: compare the bytes.
+ */
+struct flow_bytes {
+    const uint8_t *data;
+    uint32_t len;
+    uint64_t handle;
+};
+
+struct flow {
+#define MEMBER(type, name, ...) type name;
+#include "flow/members.def"
+#undef MEMBER
+};
+
+enum flow_member {
+#define MEMBER(type, name, ...) FLOW_##name,
+#include "flow/members.def"
+#undef MEMBER
+    FLOW_MEMBER_COUNT
+};
+
+/* Offset and size of each member, by enum flow_member. */
+struct flow_member_place {
+    uint16_t offset, size;
+    const char *name, *help;
+};
+extern const struct flow_member_place flow_member_places[FLOW_MEMBER_COUNT];
+
+/* A set of members: which ones somebody needs. */
+struct flow_needs {
+    uint64_t bits[(FLOW_MEMBER_COUNT + 63) / 64];
+};
+static inline void flow_needs_add(struct flow_needs *n, enum flow_member m)
+{
+    n->bits[m / 64] |= UINT64_C(1) << (m % 64);
+}
+static inline int flow_needs_has(const struct flow_needs *n, enum flow_member m)
+{
+    return n->bits[m / 64] >> (m % 64) & 1;
+}
+
+enum flow_direction { DIRECTION_INGRESS = 0, DIRECTION_EGRESS = 1, DIRECTION_UNKNOWN = 255 };
+enum rd_origin { RD_ORIGIN_UNKNOWN, RD_ORIGIN_MAP, RD_ORIGIN_BGP, RD_ORIGIN_FLOW, RD_ORIGIN_OPTION };
+
+/* A batch that a decoder fills and the worker empties. One worker owns it. */
+struct flow_batch {
+    uint8_t *flows;   /* capacity * stride bytes, zeroed once when made */
+    uint32_t stride;  /* sizeof(struct flow) plus the custom tail, a multiple of 8 */
+    uint32_t count, capacity;
+    void (*full)(struct flow_batch *batch); /* empties it: afterwards count is 0 */
+    void *owner;      /* the worker's */
+};
+
+static inline struct flow *flow_batch_at(const struct flow_batch *b, uint32_t index)
+{
+    return (struct flow *)(void *)(b->flows + (size_t)index * b->stride);
+}
+/* The place for the next flow, which joins the batch by flow_batch_push(). */
+static inline struct flow *flow_batch_next(struct flow_batch *b)
+{
+    if (b->count == b->capacity)
+        b->full(b);
+    return flow_batch_at(b, b->count);
+}
+static inline void flow_batch_push(struct flow_batch *b)
+{
+    b->count++;
+}
