@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef PATHACCT_PLUGIN_H
+#define PATHACCT_PLUGIN_H
+/*
+ * The interface between pathacct and a backend. It is all that a backend sees, and it includes nothing but the C
+ * library. A backend is a shared object NAME.so that defines one object with PA_PLUGIN_EXPORT; pathacct-host loads it, in
+ * a process of its own for each configured instance (`plugins: NAME[instance]`).
+ *
+ * The life of an instance. All calls come from one thread.
+ *
+ *     open                            once; settings were checked against `keys` before
+ *     { begin  write...  commit }...  a transaction; its rows come from whole hand-overs
+ *     close                           also after a failed open
+ *
+ * A hand-over is a run of finished rows from one worker of the core. Its identity is (core_id, worker, seq); seq counts
+ * 1, 2, 3... Once commit has returned 0 the core forgets the hand-overs that begin named. A process that dies before
+ * that is started again and gets the same transaction once more, so a backend that wants every row exactly once
+ * makes the identities durable together with the rows and leaves out, in begin, what it finds done already.
+ *
+ * Functions return 0 or a negative errno. What a failure means: -EAGAIN from begin, write or commit: the
+ * backend cannot take it now; abort is called and the whole transaction is tried again after a pause, for ever.
+ * Any other failure is treated the same way but logged as an error each time its text changes.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define PA_PLUGIN_ABI 1
+
+/* ---- rows ---- */
+
+/* How a column is stored in a row. Nothing is aligned: read with memcpy. Numbers are in host byte order. */
+enum pa_kind {
+    PA_KIND_U8,
+    PA_KIND_U16,
+    PA_KIND_U32,
+    PA_KIND_U64,
+    PA_KIND_ADDR,  /* 17 bytes: 16 in network order (IPv4 as ::ffff:a.b.c.d), then 0 none, 4 or 6 */
+    PA_KIND_MAC,   /* 6 bytes */
+    PA_KIND_TIME,  /* int64_t nanoseconds since the Unix epoch, 0 unknown */
+    PA_KIND_BYTES, /* uint32_t id into the batch's dictionary; 0 is the empty string */
+    PA_KIND_FIXED  /* `width` bytes as they were on the wire (custom primitives) */
+};
+
+/* How it reads as text. */
+enum pa_format {
+    PA_FORMAT_UINT,
+    PA_FORMAT_HEX,         /* without prefix and padding: 800 */
+    PA_FORMAT_IP,
+    PA_FORMAT_MAC,
+    PA_FORMAT_TIME,
+    PA_FORMAT_TEXT,
+    PA_FORMAT_LABEL,       /* text; may be a map "k%v,k%v" */
+    PA_FORMAT_CLASS,       /* text; "unknown" when empty */
+    PA_FORMAT_COMMUNITIES, /* text, joined by '_' */
+    PA_FORMAT_AS_PATH,     /* text, joined by '_' */
+    PA_FORMAT_PROTO,       /* name of the IP protocol or its number */
+    PA_FORMAT_TOS,
+    PA_FORMAT_TCP_FLAGS,
+    PA_FORMAT_RD,          /* route distinguisher (RFC 4364 section 4.2) */
+    PA_FORMAT_RD_ORIGIN,   /* who said so: unknown, map, BGP, flow, option */
+    PA_FORMAT_FWD_STATUS,
+    PA_FORMAT_DIRECTION,   /* i, e, u */
+    PA_FORMAT_PATH_MATCH,
+    PA_FORMAT_LABEL_STACK, /* 4 bytes a label, host order, top first */
+    PA_FORMAT_IPV6_LIST,   /* 16 bytes an address */
+    PA_FORMAT_CUSTOM_UINT, /* custom primitives: always text in JSON */
+    PA_FORMAT_CUSTOM_HEX,
+    PA_FORMAT_CUSTOM_IP,
+    PA_FORMAT_CUSTOM_MAC,
+    PA_FORMAT_CUSTOM_TEXT,
+    PA_FORMAT_CUSTOM_RAW
+};
+
+/* What becomes of a column when rows of equal key are put together. */
+enum pa_combine {
+    PA_COMBINE_KEY, /* it is part of the key */
+    PA_COMBINE_SUM,
+    PA_COMBINE_OR,
+    PA_COMBINE_MIN, /* of the known (non-zero) values */
+    PA_COMBINE_MAX
+};
+
+struct pa_column {
+    const char *name;      /* in `aggregate` */
+    const char *json_name;
+    const char *csv_title;
+    const char *sql_name;
+    uint8_t kind, format, combine; /* the enums above */
+    uint16_t width;        /* bytes in the row */
+    uint32_t offset;       /* from the start of the row */
+    uint16_t json_place, csv_place; /* order in outputs: ascending; SQL columns stand in JSON order */
+};
+
+/*
+ * All columns of a row, keys before the others, in no particular order among themselves. A row is row_size bytes; the
+ * first key_size bytes are its key (packed, zero-padded to a multiple of 8): equal keys are equal bytes, but for
+ * PA_KIND_BYTES columns, which compare by the bytes behind their ids.
+ */
+struct pa_schema {
+    uint32_t row_size, key_size;
+    int32_t bin_offset;   /* int64_t seconds: start of the row's time bin, part of the key; -1: no time bins */
+    int32_t order_offset; /* uint64_t: replay's order of rows, of no meaning to backends; -1: none */
+    uint32_t column_count;
+    const struct pa_column *columns;
+    uint32_t bin_seconds;   /* length of a bin; 0: none, or a calendar month */
+    uint8_t is_unaggregated; /* each row is one flow */
+};
+
+struct pa_bytes {
+    const uint8_t *data;
+    uint32_t len;
+};
+
+/* Rows in contiguous memory, borrowed for the call. */
+struct pa_batch {
+    const uint8_t *rows;
+    uint32_t row_count;
+    uint32_t dictionary_count;         /* entry 0 included */
+    const struct pa_bytes *dictionary; /* by id; entry 0 is empty */
+};
+
+/* ---- transactions ---- */
+
+struct pa_source {
+    uint8_t core_id[16];  /* random per start of the core */
+    uint32_t worker;
+    uint64_t first_seq, last_seq; /* hand-overs first..last of that worker */
+};
+
+struct pa_transaction {
+    uint32_t source_count;
+    const struct pa_source *sources;
+    uint64_t epoch;      /* number of the epoch that ends with it */
+    int64_t time_ns;     /* time of writing: the clock's, or the capture's in replay */
+    uint64_t row_count;  /* all its rows, after merging */
+    uint8_t ends_epoch;  /* 0: unaggregated rows that could not wait */
+    uint8_t is_last;     /* the core is going down: nothing comes after it */
+};
+
+/* ---- settings ---- */
+
+enum pa_key_type { PA_KEY_BOOL, PA_KEY_INT, PA_KEY_SIZE, PA_KEY_DURATION, PA_KEY_STRING, PA_KEY_CHOICE, PA_KEY_IGNORED };
+
+/* Keys that mean something to the core, whatever their backend calls them. */
+enum pa_key_role {
+    PA_ROLE_NONE,
+    PA_ROLE_REFRESH_TIME,     /* seconds of an epoch */
+    PA_ROLE_HISTORY,          /* length of a time bin */
+    PA_ROLE_HISTORY_ROUNDOFF, /* letters of mhdwM */
+    PA_ROLE_HISTORY_OFFSET    /* seconds */
+};
+
+struct pa_key {
+    const char *name;          /* NULL ends the table */
+    uint8_t type;              /* enum pa_key_type */
+    uint8_t is_global;         /* 1: may not be bound to an instance */
+    uint8_t role;              /* enum pa_key_role */
+    const char *default_value; /* as it would stand in the file; NULL: unset */
+    int64_t min, max;          /* numbers; both 0: unbounded */
+    const char *choices;       /* PA_KEY_CHOICE: "json|csv|formatted" */
+    const char *aliases;       /* other names, separated by '|' */
+    const char *help;          /* one line */
+};
+
+enum pa_log_level { PA_LOG_ERROR, PA_LOG_WARNING, PA_LOG_NOTICE, PA_LOG_INFO, PA_LOG_DEBUG };
+
+/* What the host offers. All pointers are valid until close returns. */
+struct pa_host {
+    void *own;                 /* the host's; pass it back */
+    const char *instance_name, *plugin_name, *daemon_name; /* "matrix", "print", "nfacctd" */
+    uint8_t is_replay;         /* the input is a capture file: stamps come from there */
+    /* The value in force of a key of `keys` or `shared_keys`; the default if it was not set; NULL if neither. */
+    const char *(*setting)(const struct pa_host *host, const char *key);
+    /* The same as a number: 0/1, the number, bytes, seconds, or the index of the choice. */
+    int64_t (*setting_number)(const struct pa_host *host, const char *key);
+    void (*log)(const struct pa_host *host, int level, const char *format, ...)
+#ifdef __GNUC__
+        __attribute__((format(printf, 3, 4)))
+#endif
+        ;
+    /* A counter of this instance in the statistics; made when first used. */
+    void (*count)(const struct pa_host *host, const char *name, uint64_t n);
+    /* The backend will never take this row of the transaction under way: counted as `rejected`. */
+    void (*reject_row)(const struct pa_host *host, const uint8_t *row, const char *why);
+    /* Calls `fn` on the instance's thread whenever `fd` is readable; NULL `fn` ends that. For backends that serve. */
+    int (*watch)(const struct pa_host *host, int fd, void (*fn)(void *state, int fd), void *state);
+};
+
+/* ---- the plugin ---- */
+
+enum { PA_PLUGIN_ADDS_UP = 1 }; /* flags: the backend puts rows of equal key together by itself */
+
+struct pa_plugin {
+    uint32_t abi;              /* PA_PLUGIN_ABI */
+    uint32_t flags;
+    const char *name;          /* as in `plugins:` */
+    const char *help;          /* one line */
+    const struct pa_key *keys; /* this plugin's own */
+    const struct pa_key *shared_keys; /* more keys, that several plugins have; may be NULL */
+    /*
+     * Checks what a table of keys cannot: combinations, names. Opens nothing. Writes what is wrong and what would be
+     * right to `error` and returns -EINVAL. May be NULL.
+     */
+    int (*check)(const struct pa_host *host, const struct pa_schema *schema, char *error, size_t error_size);
+    int (*open)(const struct pa_host *host, const struct pa_schema *schema, void **ret_state);
+    int (*begin)(void *state, const struct pa_transaction *transaction); /* may be NULL */
+    int (*write)(void *state, const struct pa_batch *batch);
+    int (*commit)(void *state, const struct pa_transaction *transaction);
+    void (*abort)(void *state); /* forget what was written since begin; may be NULL */
+    int (*reopen)(void *state); /* SIGHUP; may be NULL */
+    void (*close)(void *state); /* `state` is NULL after a failed open that set none */
+};
+
+#ifdef __cplusplus
+#define PA_PLUGIN_EXPORT extern "C" __attribute__((visibility("default"))) const struct pa_plugin pa_plugin
+#else
+#define PA_PLUGIN_EXPORT                                                                           \
+    extern const struct pa_plugin pa_plugin;                                                       \
+    __attribute__((visibility("default"))) const struct pa_plugin pa_plugin
+#endif
+
+#ifdef __cplusplus
+}
+#endif
+#endif
