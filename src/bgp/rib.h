@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * Every peer's Adj-RIB-In in one prefix tree per address family and route distinguisher, with a history of
- * withdrawn paths, and the question that the workers ask it: which path did traffic to this address, sent on by
- * this next hop, take? (DESIGN.md, "RIB" and "Which path did the flow take?")
+ * Every peer's Adj-RIB-In in one prefix tree per address family and route distinguisher, with a
+ * history of withdrawn paths, and the question that the workers ask it: which path did traffic to
+ * this address, sent on by this next hop, take? (DESIGN.md, "RIB" and "Which path did the flow
+ * take?")
  *
- * The BGP thread is the only writer. Workers look up under RCU: what a query returns is borrowed until the
- * worker's next quiescent state.
+ * The BGP thread is the only writer. Workers look up under RCU: what a query returns is borrowed
+ * until the worker's next quiescent state.
  */
 #include "base/address.h"
+#include "base/clock.h"
 #include "base/rcu.h"
 #include "base/thread.h"
 #include "bgp/path_match.h"
@@ -31,38 +33,138 @@ struct rib_text {
 struct path_attrs {
     uint64_t handle; /* never reused */
     struct ip_addr next_hop;
-    uint32_t local_pref, med; /* 0 when absent */
+    uint32_t local_pref, med;              /* 0 when absent */
     uint32_t first_as, first_as_no_confed; /* of the AS path; 0 when empty */
-    uint32_t origin_as;       /* last; 0 when empty or an AS_SET */
-    uint8_t origin;           /* 0 IGP, 1 EGP, 2 incomplete */
+    uint32_t origin_as;                    /* last; 0 when empty or an AS_SET */
+    uint8_t origin;                        /* 0 IGP, 1 EGP, 2 incomplete */
     bool has_local_pref, has_med;
-    struct rib_text as_path;  /* "321_654_789", "{1,2}", "(1 2)" as flows print it */
-    struct rib_text std_comms, ext_comms, lrg_comms; /* joined by '_', well-known names as configured */
-    /* what only bgp/ reads follows in its own struct */
+    struct rib_text as_path; /* "321_654_789", "{1,2}", "(1 2)" as flows print it */
+    struct rib_text std_comms, ext_comms,
+        lrg_comms; /* joined by '_', well-known names as configured */
+
+    /* What only bgp/ reads. The decision process: */
+    uint32_t originator_id; /* host order */
+    bool has_originator_id;
+    uint16_t as_path_len;      /* a set counts 1, confederation segments 0 (RFC 5065 section 5.3) */
+    uint16_t cluster_list_len; /* in ids */
+    /* Equal where two sets agree in AS path, origin, local preference, MED and all communities, as
+     * received: whatever patterns cut from the texts above. A hash of 64 bits that a peer cannot
+     * steer, or a number. */
+    uint64_t agreement;
+    /* Written by the BGP thread alone. References: those of the maker, and one of the RIB while it
+     * has a path with this set; `rib_slot` is the RIB's own, 0 at first. */
+    uint32_t ref_count, rib_slot;
 };
 
 /* What a query found. */
 struct rib_path {
     const struct path_attrs *attrs; /* NULL: no path */
     uint32_t path_id;
-    struct ip_prefix prefix;        /* the one that the path belongs to */
+    struct ip_prefix prefix; /* the one that the path belongs to */
 };
 
 enum rib_policy { RIB_POLICY_NORMAL, RIB_POLICY_PMACCT }; /* bgp_path_accept: pmacct */
 
 struct rib_query {
-    uint32_t peer;            /* index in the peer snapshot (bgp.h) */
-    uint64_t rd;              /* 0: the unicast table */
+    uint32_t peer; /* index in the peer snapshot (bgp.h) */
+    uint64_t rd;   /* 0: the unicast table */
     struct ip_addr address;
-    struct ip_addr next_hop;  /* family IP_NONE: the flow has none */
-    int64_t from_ns, to_ns;   /* life of the flow, wall clock; both 0 in replay: current paths only */
-    bool any_path;            /* source side: the best path of the longest prefix, next hop ignored */
+    struct ip_addr next_hop; /* family IP_NONE: the flow has none */
+    int64_t from_ns, to_ns; /* life of the flow, wall clock; both 0 in replay: current paths only */
+    bool any_path;          /* source side: the best path of the longest prefix, next hop ignored */
     /* results */
     enum path_match match;
     struct rib_path path;
-    bool is_stale, is_loading;      /* the peer's table in that family */
-    uint32_t candidate_paths;       /* alive at the flow's end, of the longest prefix */
+    bool is_stale, is_loading; /* the peer's table in that family */
+    uint32_t candidate_paths;  /* alive at the flow's end, of the longest prefix */
 };
 
 /* Answers all queries, prefetching across them. Any reader of the RIB's RCU domain. */
-void rib_lookup_batch(const struct rib *rib, enum rib_policy policy, struct rib_query *queries, size_t query_count);
+void rib_lookup_batch(const struct rib *rib, enum rib_policy policy, struct rib_query *queries,
+                      size_t query_count);
+
+/*
+ * The writing side, called by the BGP thread. Peers are slots 0..max_peers-1 that the caller deals
+ * out. A session is one life of a slot: paths carry its number, and a query sees those of valid
+ * sessions only, so that a lost table is gone at once while its memory is swept in slices.
+ */
+
+/* Where a path was announced; each is loaded, ADD-PATH and stale on its own. A query with an rd
+ * asks VPN; others ask UNICAST, then LABELLED if that has no candidate at all. */
+enum rib_safi { RIB_UNICAST, RIB_LABELLED, RIB_VPN, RIB_SAFI_COUNT };
+
+struct rib_settings {
+    uint32_t max_peers;
+    int64_t history_s;    /* bgp_path_history; 0: none is kept */
+    uint64_t history_max; /* bgp_path_history_max, in paths */
+    int64_t peer_down_keep_s;
+    /* Gives a reference back. When it was the last one the set is freed, but through an rcu_queue:
+     * readers may still hold it. */
+    void (*attrs_unref)(void *arg, struct path_attrs *attrs);
+    void *attrs_arg;
+};
+struct rib *rib_new(struct rcu *rcu, const struct rib_settings *settings);
+void rib_free(struct rib *rib); /* after all readers are gone; gives all references back */
+
+/* What a session's OPEN messages agreed on. */
+struct rib_session {
+    uint32_t router_id; /* host order; stands in for an absent ORIGINATOR_ID */
+    bool is_negotiated[RIB_SAFI_COUNT][RIB_FAMILY_COUNT];
+    bool has_add_path[RIB_SAFI_COUNT][RIB_FAMILY_COUNT];
+};
+/* Stale paths of families that are no longer negotiated go at once. */
+void rib_peer_up(struct rib *rib, uint32_t peer, const struct rib_session *session,
+                 struct mono_time now) ON_THREAD(bgp_thread);
+/* Paths become stale for peer_down_keep_s, or are gone. */
+void rib_peer_down(struct rib *rib, uint32_t peer, struct mono_time now) ON_THREAD(bgp_thread);
+/* Down and nothing of it left: the slot may be given to another peer. */
+bool rib_peer_is_empty(const struct rib *rib, uint32_t peer) ON_THREAD(bgp_thread);
+
+struct rib_nlri {
+    uint64_t rd;             /* 0 unless the SAFI is VPN */
+    struct ip_prefix prefix; /* its family is the NLRI's */
+    uint32_t path_id;        /* 0 without ADD-PATH */
+};
+/* All NLRI of an UPDATE with its attributes, or of its withdrawals; one family and SAFI per call.
+ * Announcing a path as it is already keeps its time. Returns how many were not taken: a prefix
+ * holds at most RIB_PATHS_MAX paths of a peer (counted). */
+#define RIB_PATHS_MAX 255
+size_t rib_announce(struct rib *rib, uint32_t peer, enum rib_safi safi, const struct rib_nlri *nlri,
+                    size_t count, struct path_attrs *attrs, struct wall_time now)
+    ON_THREAD(bgp_thread);
+/* Returns how many were not there. */
+size_t rib_withdraw(struct rib *rib, uint32_t peer, enum rib_safi safi, const struct rib_nlri *nlri,
+                    size_t count, struct wall_time now) ON_THREAD(bgp_thread);
+/* The family is loaded; what older sessions left in it goes. */
+void rib_end_of_rib(struct rib *rib, uint32_t peer, enum rib_safi safi, enum rib_family family)
+    ON_THREAD(bgp_thread);
+/* RFC 7313: between BoRR and EoRR every path is announced anew; at its end the rest is swept
+ * (rib_end_of_rib). */
+void rib_begin_refresh(struct rib *rib, uint32_t peer, enum rib_safi safi, enum rib_family family)
+    ON_THREAD(bgp_thread);
+
+/* Between messages and at least each second: a slice of sweeping, history that is old enough, stale
+ * paths whose time is up, families that count as loaded after 10 s without an UPDATE, memory past
+ * its grace period. True: more to do at once. *ret_changes grows when a family's state changed by
+ * itself (a new snapshot is due). */
+bool rib_tick(struct rib *rib, struct wall_time wall, struct mono_time mono, uint64_t *ret_changes)
+    ON_THREAD(bgp_thread);
+
+/* For the peer snapshot. */
+struct rib_family_state {
+    bool is_negotiated, has_add_path, is_loaded, is_stale;
+};
+struct rib_family_state rib_peer_family(const struct rib *rib, uint32_t peer, enum rib_safi safi,
+                                        enum rib_family family); /* any thread */
+struct rib_peer_counts {
+    uint64_t paths, history_paths; /* what is still to be swept is counted too */
+};
+struct rib_peer_counts rib_peer_counts(const struct rib *rib, uint32_t peer); /* any thread */
+
+struct rib_statistics {
+    uint64_t prefixes, paths, history_paths, attribute_sets;
+    uint64_t bytes;           /* without the attributes */
+    uint64_t history_evicted; /* paths that left the history early, for its bounds */
+    uint64_t paths_refused;   /* beyond RIB_PATHS_MAX */
+};
+void rib_statistics(const struct rib *rib, struct rib_statistics *ret_statistics); /* any thread */
