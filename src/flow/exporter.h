@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/metric.h"
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum drop_reason {
@@ -28,25 +29,31 @@ extern const struct drop_reason_info drop_reasons[DROP_REASON_COUNT];
  * and pending_sets, a gauge. The rest are facts beside.
  */
 struct exporter_counters {
-    struct counter datagrams_read, datagrams_decoded, bytes_read;
-    struct counter flows, options_records, templates;
-    struct counter pending_sets, pending_released;
-    struct counter unknown_elements;
-    struct counter sequence_gaps, sequence_missing, sequence_back; /* gaps seen; units missing; jumps back */
-    struct counter rate_unknown;       /* flows before their sampling rate was known */
-    struct counter bad_time;           /* flows binned by arrival: outside [now - 1 day, now + 5 min] */
-    struct counter path_match[16];     /* flows by enum path_match */
-    struct counter stale, loading;     /* verdicts given from stale or still loading tables */
-    struct counter multipath_prefixes, multipath_next_hops; /* evidence of honest next hops */
+#define EXPORTER_COUNTER(name, ...) struct counter name;
+#include "flow/exporter_counters.def"
+#undef EXPORTER_COUNTER
+    struct counter path_match[16]; /* flows by enum path_match */
     struct counter drops[DROP_REASON_COUNT];
-    struct counter last_datagram_ns, last_template_ns;
 };
+
+/* The rows of exporter_counters.def, for statistics. */
+enum counter_combine { COUNTER_COMBINE_SUM, COUNTER_COMBINE_MAX };
+struct exporter_counter_info {
+    const char *name, *help;
+    size_t offset; /* of the struct counter in struct exporter_counters */
+    enum counter_combine combine;
+};
+extern const struct exporter_counter_info exporter_counter_infos[];
+extern const size_t exporter_counter_info_count;
+
+/* Adds all of `from` to `to`, each as its row says; the caller owns `to`. */
+void exporter_counters_fold(struct exporter_counters *to, const struct exporter_counters *from);
 
 struct exporter {
     struct ip_addr addr;
     uint32_t index;           /* dense in its worker's table; reused after eviction */
-    uint64_t generation;      /* differs for each user of an index */
-    int64_t last_seen_ns;
+    uint64_t generation;      /* differs for each user of an index; from 1 */
+    int64_t last_seen_ns;     /* the worker's alone */
     struct exporter_counters counters;
     struct log_limit log_limits[DROP_REASON_COUNT];
     void *decoder_state;      /* the decoder's: domains, templates... */
@@ -54,7 +61,10 @@ struct exporter {
 
 struct exporter_table;
 
-/* Holds `max` exporters, then the one least recently seen goes (`evict` is called first; may be NULL). */
+/*
+ * Holds `max` exporters (at least 1), then the one least recently seen goes. `evict`, which may be NULL, is called
+ * first, also for each exporter that is left when the table is freed: it frees decoder_state.
+ */
 struct exporter_table *exporter_table_new(uint32_t max, void (*evict)(void *arg, struct exporter *exporter), void *arg);
 void exporter_table_free(struct exporter_table *table);
 struct exporter *exporter_table_get(struct exporter_table *table, const struct ip_addr *addr, int64_t now_ns); /* made if new */
@@ -63,19 +73,25 @@ uint32_t exporter_table_count(const struct exporter_table *table);
 /* For statistics, from the main thread: exporters are only freed by the worker after it was told to stop walking,
  * so the walk takes the table's lock, as do insertion and eviction (rare). */
 void exporter_table_each(struct exporter_table *table, void (*fn)(void *arg, struct exporter *exporter), void *arg);
-/* What evicted exporters had counted, so that sums stay true. */
+/* What evicted exporters had counted, so that sums stay true; and how many they were. Any thread. */
 const struct exporter_counters *exporter_table_evicted(const struct exporter_table *table);
+uint64_t exporter_table_evicted_count(const struct exporter_table *table);
 
 /* Counts a drop and logs it, rate-limited per exporter and reason; `detail` (printf) says where. */
 void exporter_drop(struct exporter *exporter, enum drop_reason reason, const char *detail, ...)
     __attribute__((format(printf, 3, 4)));
 
 /*
- * Sequence numbers, one per (exporter, domain). `expected` is what the next message should carry; a difference
- * is signed modulo 2^32. Jumps beyond +-1000000 are a restart, not a gap.
+ * Sequence numbers, one per (exporter, domain); all zero is a fresh one. `received` is the number of a message,
+ * `units_in_message` by how much the next one's should be higher. A jump forward is a gap. A number that is
+ * lower is a late message (counted in sequence_back, and before as missing), unless the next one goes on from
+ * there: then the exporter began anew. Differences are signed modulo 2^32; jumps beyond +-1000000 are a restart,
+ * not a gap, and count nothing.
  */
 struct sequence {
-    uint32_t expected;
-    bool is_started;
+    uint32_t expected;     /* of the next message */
+    uint32_t after_back;   /* of the next one if the last jump back was a restart */
+    bool is_started, is_back;
 };
-void sequence_check(struct sequence *sequence, struct exporter_counters *counters, uint32_t received, uint32_t units_in_message);
+void sequence_check(struct sequence *sequence, struct exporter_counters *counters, uint32_t received,
+                    uint32_t units_in_message);

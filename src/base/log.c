@@ -1,0 +1,480 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Callers append records to one of two buffers under a lock that is held for a copy; the log thread
+ * swaps the buffers and writes the full one out without the lock. So a pipe that nobody reads, or a
+ * dead disk, delays that thread alone.
+ *
+ * The log is the one file-level variable of the project: every line of code may have to say
+ * something, and passing a log to each would say nothing. A forked child has no log thread: it must
+ * not log before exec.
+ */
+#include "base/log.h"
+#include "base/clock.h"
+#include "base/memory.h"
+#include "base/thread.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <syslog.h>
+#include <time.h>
+#include <unistd.h>
+
+#define BUFFER_LEN      (512 * 1024) /* two of them: 1 MiB */
+#define TEXT_MAX        4000         /* with time and level a line stays within PIPE_BUF */
+#define LINE_MAX_LEN    (TEXT_MAX + 40)
+#define STOP_TIMEOUT_NS (2 * NS_PER_S)
+#define SINK_WAIT_MS    100
+#define LIMIT_BURST     5
+#define LIMIT_PERIOD_NS (30 * NS_PER_S)
+
+static const struct {
+    const char *name;
+    int syslog_priority;
+} levels[] = {
+    [LOG_LEVEL_ERROR] = {"ERROR", LOG_ERR},      [LOG_LEVEL_WARNING] = {"WARN", LOG_WARNING},
+    [LOG_LEVEL_NOTICE] = {"NOTICE", LOG_NOTICE}, [LOG_LEVEL_INFO] = {"INFO", LOG_INFO},
+    [LOG_LEVEL_DEBUG] = {"DEBUG", LOG_DEBUG},
+};
+
+static const struct {
+    const char *name;
+    int facility;
+} facilities[] = {
+    {"auth", LOG_AUTH},     {"authpriv", LOG_AUTHPRIV}, {"cron", LOG_CRON},
+    {"daemon", LOG_DAEMON}, {"kern", LOG_KERN},         {"mail", LOG_MAIL},
+    {"news", LOG_NEWS},     {"user", LOG_USER},         {"uucp", LOG_UUCP},
+    {"lpr", LOG_LPR},       {"ftp", LOG_FTP},           {"local0", LOG_LOCAL0},
+    {"local1", LOG_LOCAL1}, {"local2", LOG_LOCAL2},     {"local3", LOG_LOCAL3},
+    {"local4", LOG_LOCAL4}, {"local5", LOG_LOCAL5},     {"local6", LOG_LOCAL6},
+    {"local7", LOG_LOCAL7},
+};
+
+/* Followed in the buffer by `len` bytes: "( name/type ): text". */
+struct record {
+    int64_t at_ns;
+    uint32_t len;
+    enum log_level level;
+};
+
+struct buffer {
+    size_t len;
+    char *data;
+};
+
+/* A descriptor that lines go to in pieces of whole lines, at most PIPE_BUF long, which a pipe takes
+ * whole. */
+struct sink {
+    int fd; /* -1: not in use */
+    bool has_timestamp;
+    bool may_skip; /* another sink has the lines too: do not wait for this one */
+    bool is_stuck;
+    size_t len;
+    uint32_t line_count;
+    char data[PIPE_BUF];
+};
+
+struct log_thread {
+    struct thread thread;
+    struct buffer *front, *back; /* callers fill front; under the lock */
+    struct buffer buffers[2];
+    uint64_t lost_count;            /* not yet reported; under the lock */
+    bool wants_reopen, is_stopping; /* under the lock */
+    _Atomic int64_t stop_deadline_ns;
+    /* The thread's own: */
+    char *file, *syslog_ident;
+    int syslog_facility; /* -1: none */
+    struct sink file_sink, stderr_sink;
+};
+
+static struct {
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    struct log_thread *thread; /* NULL: write directly */
+    char *name, *type;
+    _Atomic bool has_debug;
+    _Atomic uint64_t lost_count;
+} the_log = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
+
+static void lines_lost(uint64_t count)
+{
+    atomic_fetch_add_explicit(&the_log.lost_count, count, memory_order_relaxed);
+}
+
+/* ---- the log thread ---- */
+
+/* False: the sink takes nothing, and there is no more time to wait for it. */
+static bool sink_wait(const struct log_thread *t, struct sink *sink)
+{
+    struct pollfd pollfd = {.fd = sink->fd, .events = POLLOUT};
+
+    for (;;) {
+        int ready = poll(&pollfd, 1, sink->is_stuck && sink->may_skip ? 0 : SINK_WAIT_MS);
+        sink->is_stuck = ready == 0;
+        if (ready > 0)
+            return true;
+        if (ready < 0 && errno != EINTR)
+            return false;
+        int64_t deadline_ns = atomic_load_explicit(&t->stop_deadline_ns, memory_order_relaxed);
+        if (sink->may_skip || (deadline_ns != 0 && clock_mono().ns >= deadline_ns))
+            return false;
+    }
+}
+
+static void sink_flush(const struct log_thread *t, struct sink *sink)
+{
+    size_t done = 0;
+
+    while (done < sink->len && sink_wait(t, sink)) {
+        ssize_t len = write(sink->fd, sink->data + done, sink->len - done);
+        if (len > 0)
+            done += (size_t)len;
+        else if (errno != EINTR && errno != EAGAIN)
+            break;
+    }
+    if (done < sink->len)
+        lines_lost(sink->line_count);
+    sink->len = 0;
+    sink->line_count = 0;
+}
+
+static size_t timestamp_format(char *out, size_t size, int64_t at_ns)
+{
+    time_t seconds = (time_t)(at_ns / NS_PER_S);
+    struct tm utc;
+
+    gmtime_r(&seconds, &utc);
+    return strftime(out, size, "%Y-%m-%dT%H:%M:%SZ ", &utc);
+}
+
+static void sink_add(const struct log_thread *t, struct sink *sink, const struct record *record,
+                     const char *text)
+{
+    if (sink->fd < 0)
+        return;
+    if (sink->len + LINE_MAX_LEN > sizeof sink->data)
+        sink_flush(t, sink);
+    char *out = sink->data + sink->len;
+    size_t len = 0;
+    if (sink->has_timestamp)
+        len = timestamp_format(out, LINE_MAX_LEN, record->at_ns);
+    len += (size_t)snprintf(out + len, LINE_MAX_LEN - len, "%s %.*s", levels[record->level].name,
+                            (int)record->len, text);
+    out[len++] = '\n';
+    sink->len += len;
+    sink->line_count++;
+}
+
+static void record_write(struct log_thread *t, const struct record *record, const char *text)
+{
+    sink_add(t, &t->file_sink, record, text);
+    sink_add(t, &t->stderr_sink, record, text);
+    if (t->syslog_facility >= 0)
+        syslog(levels[record->level].syslog_priority, "%.*s", (int)record->len, text);
+}
+
+static void line_write(struct log_thread *t, enum log_level level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+static void line_write(struct log_thread *t, enum log_level level, const char *format, ...)
+{
+    char text[TEXT_MAX];
+    va_list args;
+
+    int prefix_len = snprintf(text, sizeof text, "( %s/%s ): ", the_log.name, the_log.type);
+    va_start(args, format);
+    vsnprintf(text + prefix_len, sizeof text - (size_t)prefix_len, format, args);
+    va_end(args);
+    struct record record = {clock_wall().ns, (uint32_t)strlen(text), level};
+    record_write(t, &record, text);
+}
+
+static void buffer_write(struct log_thread *t, struct buffer *buffer, uint64_t lost_count)
+{
+    for (size_t pos = 0; pos < buffer->len;) {
+        struct record record;
+        memcpy(&record, buffer->data + pos, sizeof record);
+        record_write(t, &record, buffer->data + pos + sizeof record);
+        pos += sizeof record + record.len;
+    }
+    buffer->len = 0;
+    if (lost_count > 0)
+        line_write(t, LOG_LEVEL_WARNING,
+                   "%llu lines lost: the log could not be written fast enough",
+                   (unsigned long long)lost_count);
+    sink_flush(t, &t->file_sink);
+    sink_flush(t, &t->stderr_sink);
+}
+
+/* O_NONBLOCK: a FIFO without a reader is an error, not a wait. */
+static int file_open(const char *path)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0644);
+    return fd < 0 ? -errno : fd;
+}
+
+static void file_reopen(struct log_thread *t)
+{
+    if (!t->file)
+        return;
+    int fd = file_open(t->file);
+    if (fd < 0) {
+        line_write(t, LOG_LEVEL_ERROR,
+                   "%s: cannot be opened again: %s; lines go on to the old file", t->file,
+                   strerrordesc_np(-fd));
+        return;
+    }
+    close(t->file_sink.fd);
+    t->file_sink.fd = fd;
+}
+
+static void log_thread_main(void *arg)
+{
+    struct log_thread *t = arg;
+
+    pthread_mutex_lock(&the_log.lock);
+    for (;;) {
+        while (t->front->len == 0 && !t->wants_reopen && !t->is_stopping)
+            pthread_cond_wait(&the_log.wake, &the_log.lock);
+        if (t->front->len == 0 && !t->wants_reopen)
+            break;
+        struct buffer *full = t->front;
+        t->front = t->back;
+        t->back = full;
+        uint64_t lost_count = t->lost_count;
+        bool wants_reopen = t->wants_reopen;
+        t->lost_count = 0;
+        t->wants_reopen = false;
+        pthread_mutex_unlock(&the_log.lock);
+        if (wants_reopen)
+            file_reopen(t);
+        buffer_write(t, full, lost_count);
+        pthread_mutex_lock(&the_log.lock);
+    }
+    pthread_mutex_unlock(&the_log.lock);
+}
+
+/* ---- callers ---- */
+
+/* What a peer sent may stand in the text: no byte of it may begin a line or steer a terminal. */
+static void controls_replace(char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
+            text[i] = '?';
+    }
+}
+
+static void direct_write(enum log_level level, const char *text)
+{
+    dprintf(STDERR_FILENO, "%s %s\n", levels[level].name, text);
+}
+
+static void queue_append(struct log_thread *t, enum log_level level, const char *text, size_t len)
+{
+    struct record record = {clock_wall().ns, (uint32_t)len, level};
+    struct buffer *front = t->front;
+
+    if (BUFFER_LEN - front->len < sizeof record + len) {
+        t->lost_count++;
+        lines_lost(1);
+        return;
+    }
+    memcpy(front->data + front->len, &record, sizeof record);
+    memcpy(front->data + front->len + sizeof record, text, len);
+    bool was_empty = front->len == 0;
+    front->len += sizeof record + len;
+    if (was_empty)
+        pthread_cond_signal(&the_log.wake);
+}
+
+/* NULL for name and type: the process's own. */
+static void line_put(enum log_level level, const char *name, const char *type, const char *message)
+{
+    char text[TEXT_MAX];
+
+    pthread_mutex_lock(&the_log.lock);
+    if (!name)
+        name = the_log.name ? the_log.name : "core";
+    if (!type)
+        type = the_log.type ? the_log.type : program_invocation_short_name;
+    int len = snprintf(text, sizeof text, "( %s/%s ): %s", name, type, message);
+    if ((size_t)len >= sizeof text)
+        len = sizeof text - 1;
+    controls_replace(text, (size_t)len);
+    bool is_queued = the_log.thread != NULL;
+    if (is_queued)
+        queue_append(the_log.thread, level, text, (size_t)len);
+    pthread_mutex_unlock(&the_log.lock);
+    if (!is_queued)
+        direct_write(level, text);
+}
+
+static void log_thread_free(struct log_thread *t)
+{
+    if (!t)
+        return;
+    if (t->file_sink.fd >= 0)
+        close(t->file_sink.fd);
+    mem_free(t->buffers[0].data);
+    mem_free(t->buffers[1].data);
+    mem_free(t->file);
+    mem_free(t->syslog_ident);
+    mem_free(t);
+}
+
+static int facility_find(const char *name)
+{
+    for (size_t i = 0; i < sizeof facilities / sizeof facilities[0]; i++) {
+        if (strcasecmp(facilities[i].name, name) == 0)
+            return facilities[i].facility;
+    }
+    return -EINVAL;
+}
+
+int log_start(const struct log_settings *settings)
+{
+    struct log_thread *t = mem_zalloc(sizeof *t);
+    bool has_other = settings->file || settings->syslog_facility;
+    int err = 0;
+
+    t->syslog_facility = -1;
+    t->file_sink.fd = -1;
+    t->file_sink.has_timestamp = true;
+    t->stderr_sink = (struct sink){.fd = settings->stderr_too || !has_other ? STDERR_FILENO : -1,
+                                   .has_timestamp = settings->stderr_timestamp,
+                                   .may_skip = has_other};
+    if (settings->file) {
+        err = file_open(settings->file);
+        if (err < 0)
+            goto fail;
+        t->file_sink.fd = err;
+        t->file = mem_strdup(settings->file);
+    }
+    if (settings->syslog_facility) {
+        err = facility_find(settings->syslog_facility);
+        if (err < 0)
+            goto fail;
+        t->syslog_facility = err;
+        t->syslog_ident =
+            mem_strdup(settings->syslog_ident ? settings->syslog_ident : settings->type);
+    }
+    t->buffers[0].data = mem_alloc(BUFFER_LEN);
+    t->buffers[1].data = mem_alloc(BUFFER_LEN);
+    t->front = &t->buffers[0];
+    t->back = &t->buffers[1];
+    log_stop(); /* if it was started before */
+
+    if (t->syslog_facility >= 0)
+        openlog(t->syslog_ident, LOG_PID, t->syslog_facility);
+    pthread_mutex_lock(&the_log.lock);
+    mem_free(the_log.name);
+    mem_free(the_log.type);
+    the_log.name = mem_strdup(settings->name);
+    the_log.type = mem_strdup(settings->type);
+    pthread_mutex_unlock(&the_log.lock);
+    atomic_store_explicit(&the_log.has_debug, settings->debug, memory_order_relaxed);
+    err = thread_start(&t->thread, "log", log_thread_main, t);
+    if (err < 0)
+        goto fail;
+    pthread_mutex_lock(&the_log.lock);
+    the_log.thread = t;
+    pthread_mutex_unlock(&the_log.lock);
+    return 0;
+fail:
+    log_thread_free(t);
+    return err;
+}
+
+void log_reopen(void)
+{
+    pthread_mutex_lock(&the_log.lock);
+    if (the_log.thread) {
+        the_log.thread->wants_reopen = true;
+        pthread_cond_signal(&the_log.wake);
+    }
+    pthread_mutex_unlock(&the_log.lock);
+}
+
+void log_stop(void)
+{
+    struct timespec deadline;
+
+    pthread_mutex_lock(&the_log.lock);
+    struct log_thread *t = the_log.thread;
+    the_log.thread = NULL;
+    if (t) {
+        t->is_stopping = true;
+        atomic_store_explicit(&t->stop_deadline_ns, clock_mono().ns + STOP_TIMEOUT_NS,
+                              memory_order_relaxed);
+        pthread_cond_signal(&the_log.wake);
+    }
+    pthread_mutex_unlock(&the_log.lock);
+    if (!t)
+        return;
+
+    /* The thread gives up at its deadline, unless a write(2) holds it: then it is left behind with
+     * what it uses. */
+    clock_gettime(CLOCK_MONOTONIC, &deadline);
+    deadline.tv_sec += STOP_TIMEOUT_NS / NS_PER_S + 1;
+    if (pthread_clockjoin_np(t->thread.id, NULL, CLOCK_MONOTONIC, &deadline) != 0) {
+        pthread_detach(t->thread.id);
+        return;
+    }
+    if (t->syslog_facility >= 0)
+        closelog();
+    log_thread_free(t);
+}
+
+uint64_t log_lost_count(void)
+{
+    return atomic_load_explicit(&the_log.lost_count, memory_order_relaxed);
+}
+
+bool log_level_is_on(enum log_level level)
+{
+    return level != LOG_LEVEL_DEBUG ||
+           atomic_load_explicit(&the_log.has_debug, memory_order_relaxed);
+}
+
+void log_write(enum log_level level, const char *format, ...)
+{
+    char message[TEXT_MAX];
+    int saved_errno = errno; /* for %m, and for the caller's own use after it logged */
+    va_list args;
+
+    if (!log_level_is_on(level))
+        return;
+    va_start(args, format);
+    vsnprintf(message, sizeof message, format, args);
+    va_end(args);
+    line_put(level, NULL, NULL, message);
+    errno = saved_errno;
+}
+
+void log_forward(enum log_level level, const char *name, const char *type, const char *text)
+{
+    line_put(level, name, type, text);
+}
+
+bool log_limit_allow(struct log_limit *limit, uint64_t *ret_suppressed)
+{
+    int64_t now_ns = clock_mono().ns;
+    bool is_over = now_ns - limit->window_start_ns >= LIMIT_PERIOD_NS;
+
+    if (is_over && limit->suppressed == 0)
+        limit->in_window = 0; /* it was quiet for a whole period */
+    if (limit->in_window >= LIMIT_BURST && !is_over) {
+        limit->suppressed++;
+        return false;
+    }
+    if (limit->in_window < LIMIT_BURST)
+        limit->in_window++;
+    limit->window_start_ns = now_ns;
+    *ret_suppressed = limit->suppressed;
+    limit->suppressed = 0;
+    return true;
+}

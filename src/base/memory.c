@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Allocation that ends the process when there is no memory: what a peer can make grow has a limit
+ * of its own, so running out means that the machine is too small for the configuration, and nothing
+ * could go on.
+ */
+#include "base/memory.h"
+#include "base/log.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define HAS_ASAN 1
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define HAS_ASAN 1
+#endif
+#ifdef HAS_ASAN
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(address, size)   ((void)(address), (void)(size))
+#define ASAN_UNPOISON_MEMORY_REGION(address, size) ((void)(address), (void)(size))
+#endif
+
+/* A block begins with the pointer to the next one. */
+#define BLOCK_HEADER_LEN sizeof(max_align_t)
+
+static _Noreturn void out_of_memory(size_t size)
+{
+    log_error("out of memory: %zu bytes could not be had; the process ends", size);
+    log_stop();
+    _exit(EXIT_FAILURE);
+}
+
+static void *check(void *ptr, size_t size)
+{
+    if (!ptr)
+        out_of_memory(size);
+    return ptr;
+}
+
+static size_t product(size_t count, size_t size)
+{
+    size_t bytes;
+
+    if (__builtin_mul_overflow(count, size, &bytes))
+        out_of_memory(SIZE_MAX);
+    return bytes;
+}
+
+void *mem_alloc(size_t size)
+{
+    return check(malloc(size ? size : 1), size);
+}
+
+void *mem_zalloc(size_t size)
+{
+    return check(calloc(1, size ? size : 1), size);
+}
+
+void *mem_calloc(size_t count, size_t size)
+{
+    return mem_zalloc(product(count, size));
+}
+
+void *mem_realloc(void *ptr, size_t size)
+{
+    return check(realloc(ptr, size ? size : 1), size);
+}
+
+void *mem_realloc_array(void *ptr, size_t count, size_t size)
+{
+    return mem_realloc(ptr, product(count, size));
+}
+
+void *mem_aligned_zalloc(size_t alignment, size_t size)
+{
+    void *ptr;
+
+    if (posix_memalign(&ptr, alignment, size ? size : 1) != 0)
+        out_of_memory(size);
+    return memset(ptr, 0, size);
+}
+
+void *mem_dup(const void *data, size_t len)
+{
+    void *copy = mem_alloc(len);
+
+    if (len > 0)
+        memcpy(copy, data, len);
+    return copy;
+}
+
+char *mem_strdup(const char *text)
+{
+    return mem_dup(text, strlen(text) + 1);
+}
+
+char *mem_strndup(const char *text, size_t len)
+{
+    size_t copy_len = strnlen(text, len);
+    char *copy = mem_alloc(copy_len + 1);
+
+    memcpy(copy, text, copy_len);
+    copy[copy_len] = '\0';
+    return copy;
+}
+
+char *mem_printf(const char *format, ...)
+{
+    char *text;
+    va_list args;
+
+    va_start(args, format);
+    if (vasprintf(&text, format, args) < 0)
+        out_of_memory(0);
+    va_end(args);
+    return text;
+}
+
+void mem_free(void *ptr)
+{
+    free(ptr);
+}
+
+void slab_init(struct slab *slab, size_t object_size, size_t block_objects)
+{
+    size_t unit = sizeof(void *); /* room for the free list's link, and the objects' alignment */
+    size_t rounded = (object_size + unit - 1) / unit * unit;
+
+    *slab = (struct slab){
+        .object_size = rounded > 0 ? rounded : unit,
+        .block_objects = block_objects > 0 ? block_objects : 1,
+    };
+    slab->block_used = slab->block_objects; /* as if the block that is not there were full */
+}
+
+static size_t block_size(const struct slab *slab)
+{
+    return BLOCK_HEADER_LEN + slab->object_size * slab->block_objects;
+}
+
+void *slab_alloc(struct slab *slab)
+{
+    slab->used_count++;
+    if (slab->free_list) {
+        void *object = slab->free_list;
+        memcpy(&slab->free_list, object, sizeof(void *));
+        ASAN_UNPOISON_MEMORY_REGION(object, slab->object_size);
+        return object;
+    }
+    if (slab->block_used == slab->block_objects) {
+        void *block = mem_alloc(block_size(slab));
+        memcpy(block, &slab->blocks, sizeof(void *));
+        slab->blocks = block;
+        slab->block_used = 0;
+    }
+    return (char *)slab->blocks + BLOCK_HEADER_LEN + slab->object_size * slab->block_used++;
+}
+
+void slab_free(struct slab *slab, void *object)
+{
+    if (!object)
+        return;
+    memcpy(object, &slab->free_list, sizeof(void *));
+    /* Reuse would hide a use after free from AddressSanitizer. */
+    ASAN_POISON_MEMORY_REGION((char *)object + sizeof(void *), slab->object_size - sizeof(void *));
+    slab->free_list = object;
+    slab->used_count--;
+}
+
+size_t slab_bytes(const struct slab *slab)
+{
+    size_t bytes = 0;
+
+    for (void *block = slab->blocks; block; memcpy(&block, block, sizeof(void *)))
+        bytes += block_size(slab);
+    return bytes;
+}
+
+void slab_clear(struct slab *slab)
+{
+    while (slab->blocks) {
+        void *block = slab->blocks;
+        memcpy(&slab->blocks, block, sizeof(void *));
+        ASAN_UNPOISON_MEMORY_REGION(block, block_size(slab));
+        mem_free(block);
+    }
+    slab->free_list = NULL;
+    slab->used_count = 0;
+    slab->block_used = slab->block_objects;
+}

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The places of struct flow's members, for code that is driven by tables. */
+#include "flow/flow.h"
+
+const struct flow_member_place flow_member_places[FLOW_MEMBER_COUNT] = {
+#define MEMBER(type, name, help)                                                                   \
+    [FLOW_##name] = {offsetof(struct flow, name), sizeof(((struct flow *)0)->name), #name, help},
+#include "flow/members.def"
+#undef MEMBER
+};
