@@ -1,0 +1,266 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the integration tests share: processes that end with the test, free ports, waiting, real routers.
+
+A test is a script whose functions named test_* run in order, each with a folder of its own. All traffic stays on
+127.0.0.0/8 and ::1 or in namespaces that the test made.
+"""
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+
+SOURCE = pathlib.Path(os.environ.get("SOURCE_DIR", pathlib.Path(__file__).resolve().parents[2]))
+BUILD = pathlib.Path(os.environ.get("BUILD_DIR", SOURCE / "build-release"))
+SHARED = pathlib.Path(os.environ.get("SHARED_DIR", SOURCE.parent / "shared"))
+NFACCTD = BUILD / "src/nfacctd/nfacctd"
+sys.path.insert(0, str(SOURCE / "tests/support"))
+
+
+class Skip(Exception):
+    """Raised by a test that cannot run here; the text says why."""
+
+
+def need(*programs):
+    """Paths of real programs, which Debian may keep in places that are not in PATH."""
+    path = os.environ["PATH"] + ":/usr/sbin:/sbin:/usr/lib/frr"
+    found = [shutil.which(program, path=path) for program in programs]
+    for program, place in zip(programs, found):
+        if not place:
+            raise Skip(f"{program} is not installed")
+    return found[0] if len(found) == 1 else found
+
+
+def need_root():
+    if os.geteuid() != 0:
+        raise Skip("needs root")
+
+
+def free_port(kind=socket.SOCK_DGRAM, address="127.0.0.1"):
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, kind) as s:
+        s.bind((address, 0))
+        return s.getsockname()[1]
+
+
+def wait_for(condition, what, seconds=20):
+    """The first true value of condition(); an AssertionError that says what did not come about."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{seconds} s passed without: {what}")
+        time.sleep(0.05)
+
+
+def json_lines(path):
+    """Records of a file that may still grow."""
+    try:
+        text = pathlib.Path(path).read_text()
+    except FileNotFoundError:
+        return []
+    return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
+
+
+class Process:
+    """A program whose output goes to a file and that does not outlive its test."""
+
+    def __init__(self, args, log, **kwargs):
+        self.args, self.log = [str(a) for a in args], pathlib.Path(log)
+        with open(self.log, "ab") as out:
+            self.popen = subprocess.Popen(self.args, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+                                          start_new_session=True, **kwargs)
+
+    @property
+    def pid(self):
+        return self.popen.pid
+
+    def output(self):
+        return self.log.read_text(errors="replace")
+
+    def signal(self, number):
+        self.popen.send_signal(number)
+
+    def wait(self, seconds=40):
+        return self.popen.wait(seconds)
+
+    def stop(self, seconds=40):
+        """SIGTERM and the exit status."""
+        if self.popen.poll() is None:
+            self.signal(signal.SIGTERM)
+        return self.wait(seconds)
+
+    def wait_log(self, text, seconds=20):
+        def seen():
+            if text in self.output():
+                return True
+            if self.popen.poll() is not None and text not in self.output():
+                raise AssertionError(f"{self.args[0]} ended with {self.popen.returncode}:\n{self.output()}")
+            return False
+        wait_for(seen, f"'{text}' in the log of {self.args[0]}:\n{self.output()}", seconds)
+
+    def kill_all(self):
+        try:
+            os.killpg(self.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        if self.popen.poll() is None:
+            self.popen.wait(10)
+
+
+class Test:
+    """A test's folder and all that it started."""
+
+    def __init__(self, name):
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix=f"pathacct-{name}-"))
+        self.dir.chmod(0o755)
+        self.processes, self.cleanups = [], []
+
+    def start(self, args, name=None, **kwargs):
+        process = Process(args, self.dir / f"{name or pathlib.Path(str(args[0])).name}.log", **kwargs)
+        self.processes.append(process)
+        return process
+
+    def write(self, name, text):
+        path = self.dir / name
+        path.write_text(text)
+        return path
+
+    def nfacctd(self, config, *args, name="nfacctd", ready=True, **kwargs):
+        """Starts nfacctd with a configuration text; `stats_file` and a port are added unless it has them."""
+        self.port = None
+        for line in config.splitlines():
+            if line.split(":")[0].strip() == "nfacctd_port":
+                self.port = int(line.split(":")[1])
+        if self.port is None:
+            self.port = free_port()
+            config += f"\nnfacctd_ip: 127.0.0.1\nnfacctd_port: {self.port}\n"
+        if "stats_file" not in config:
+            config += f"\nstats_file: {self.dir}/{name}.stats\n"
+        process = self.start([NFACCTD, "-f", self.write(f"{name}.conf", config), *args], name, **kwargs)
+        if ready and not any(str(a) == "-I" for a in args) and "pcap_savefile" not in config:
+            process.wait_log("waiting for NetFlow/IPFIX data on", 30)
+        return process
+
+    def stats(self, name="nfacctd"):
+        return json.loads((self.dir / f"{name}.stats").read_text())
+
+    def send(self, *payloads, source="127.0.0.1", port=None):
+        """Datagrams to nfacctd from `source`, from one port per source."""
+        sockets = self.__dict__.setdefault("sockets", {})
+        if source not in sockets:
+            sockets[source] = socket.socket(socket.AF_INET6 if ":" in source else socket.AF_INET, socket.SOCK_DGRAM)
+            sockets[source].bind((source, 0))
+        for payload in payloads:
+            sockets[source].sendto(payload, ("::1" if ":" in source else "127.0.0.1", port or self.port))
+
+    def close(self):
+        for process in reversed(self.processes):
+            process.kill_all()
+        for cleanup in reversed(self.cleanups):
+            cleanup()
+        for s in self.__dict__.get("sockets", {}).values():
+            s.close()
+        if not os.environ.get("KEEP"):
+            shutil.rmtree(self.dir, ignore_errors=True)
+
+
+BIRD_PATH = """
+protocol static p{index} {{
+    {family} {{ import filter {{ bgp_path = +empty+; {prepends} bgp_next_hop = {next_hop};
+        bgp_origin = ORIGIN_IGP; bgp_local_pref = {local_pref}; bgp_med = {med}; {more} accept; }}; }};
+    route {prefix} blackhole;
+}}
+"""
+
+
+def bird_path(index, prefix, next_hop, as_path, local_pref=100, med=100, more=""):
+    """A static route that BIRD announces with these attributes; `as_path` as "321 654 789"."""
+    prepends = " ".join(f"bgp_path.prepend({asn});" for asn in reversed(as_path.split()))
+    return BIRD_PATH.format(index=index, family="ipv6" if ":" in prefix else "ipv4", prepends=prepends, prefix=prefix,
+                            next_hop=next_hop, local_pref=local_pref, med=med, more=more)
+
+
+class Bird:
+    """A real BIRD 2 that speaks iBGP with ADD-PATH from `address` to a collector at 127.0.0.1."""
+
+    def __init__(self, test, collector_port, paths, address="127.0.0.11", asn=65000, add_path=True, families=("ipv4", "ipv6"),
+                 name="bird", collector="127.0.0.1", more=""):
+        self.test, self.name = test, name
+        self.program, self.client = need("bird", "birdc")
+        self.collector_port, self.address, self.asn, self.add_path = collector_port, address, asn, add_path
+        self.families, self.collector, self.more = families, collector, more
+        self.control = test.dir / f"{name}.ctl"
+        self.conf = self.write(paths)
+        self.process = test.start([self.program, "-f", "-c", self.conf, "-s", self.control, "-P", test.dir / f"{name}.pid"], name)
+
+    def write(self, paths):
+        channels = "".join(f"{f} {{ import none; export all; next hop keep; {'add paths tx;' if self.add_path else ''} }};\n"
+                           for f in self.families)
+        router_id = self.address if "." in self.address else "127.0.0.99"
+        return self.test.write(f"{self.name}.conf", f"""
+router id {router_id};
+protocol device {{}}
+{''.join(paths)}
+protocol bgp collector {{
+    local {self.address} port {free_port(socket.SOCK_STREAM)} as {self.asn};
+    neighbor {self.collector} port {self.collector_port} as {self.asn};
+    strict bind; multihop 2; connect delay time 1; connect retry time 1; error wait time 1, 2; rr client;
+    {self.more}
+    {channels}
+}}
+""")
+
+    def command(self, *words):
+        return subprocess.run([self.client, "-s", str(self.control), *words], capture_output=True, text=True, check=True).stdout
+
+    def configure(self, paths):
+        """Announces and withdraws until what is announced is `paths`."""
+        port = [l for l in self.conf.read_text().splitlines() if l.strip().startswith("local ")]
+        text = self.write(paths).read_text()
+        new = [l for l in text.splitlines() if l.strip().startswith("local ")]
+        self.conf.write_text(text.replace(new[0], port[0]))
+        return self.command("configure")
+
+
+# The four paths of the operators' talk: a prefix behind four next hops.
+FOUR_PATHS = [("10.0.0.1", "789", 200), ("10.0.0.2", "123 456 789", 100), ("10.0.0.3", "321 654 789", 100),
+              ("10.0.0.4", "213 546 789", 100)]
+
+
+def four_paths(prefix="192.168.1.0/24"):
+    return [bird_path(i, prefix, nh, path, pref) for i, (nh, path, pref) in enumerate(FOUR_PATHS, 1)]
+
+
+def main(namespace):
+    """Runs the script's test_* functions; exit status 0, 1 (a failure) or 77 (all were skipped)."""
+    tests = [(name, fn) for name, fn in namespace.items() if name.startswith("test_") and callable(fn)]
+    chosen = sys.argv[1:]
+    failed = skipped = 0
+    for name, fn in tests:
+        if chosen and name not in chosen:
+            continue
+        test = Test(name[5:40])
+        started = time.monotonic()
+        try:
+            fn(test)
+            print(f"ok      {name} ({time.monotonic() - started:.1f} s)", flush=True)
+        except Skip as reason:
+            skipped += 1
+            print(f"SKIP    {name}: {reason}", flush=True)
+        except Exception:  # every failure is reported, and the next test runs
+            failed += 1
+            print(f"FAILED  {name}\n{traceback.format_exc()}", flush=True)
+            for process in test.processes:
+                print(f"--- {process.log.name} ({' '.join(process.args)}, status {process.popen.poll()})")
+                print("\n".join(process.output().splitlines()[-60:]), flush=True)
+        finally:
+            test.close()
+    sys.exit(1 if failed else 77 if skipped and skipped == len(tests) else 0)
