@@ -1,0 +1,139 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The four-path example against a real BIRD: each flow comes out with the path of the next hop it was exported with, and
+each later change of routing shows in the verdict."""
+import socket
+import time
+
+import exports
+from harness import FOUR_PATHS, Bird, bird_path, four_paths, free_port, json_lines, main, wait_for
+
+AGGREGATE = "peer_src_ip, in_iface, peer_dst_ip, peer_dst_as, dst_as, as_path, local_pref, med, path_match, dst_host, dst_port"
+ROUTER = "127.0.0.11"
+
+
+def config(test, bgp_port, more=""):
+    return f"""
+bgp_daemon: true
+bgp_daemon_ip: 127.0.0.1
+bgp_daemon_port: {bgp_port}
+nfacctd_as: bgp
+nfacctd_net: bgp
+plugins: print[matrix]
+aggregate[matrix]: {AGGREGATE}
+print_output[matrix]: json
+print_output_file[matrix]: {test.dir}/matrix.json
+print_output_file_append[matrix]: true
+print_refresh_time[matrix]: 1
+{more}
+"""
+
+
+def start(test, paths, more="", **bird):
+    bgp_port = free_port(socket.SOCK_STREAM)
+    daemon = test.nfacctd(config(test, bgp_port, more))
+    router = Bird(test, bgp_port, paths, address=ROUTER, **bird)
+    daemon.wait_log("End-of-RIB")
+    test.stream = exports.Ipfix()
+    test.send(test.stream.announce(), source=ROUTER)
+    return daemon, router
+
+
+def flow(test, port, next_hop, destination="192.168.1.10", **kwargs):
+    """Sends one flow marked by its destination port and returns its record."""
+    test.send(test.stream.data([exports.common_flow("172.16.0.1", destination, next_hop, dport=port, **kwargs)]), source=ROUTER)
+    return wait_for(lambda: next((r for r in json_lines(test.dir / "matrix.json") if r.get("port_dst") == port), None),
+                    f"a record of the flow to port {port}")
+
+
+def test_each_next_hop_gives_its_path(test):
+    start(test, four_paths())
+    for port, (next_hop, path, local_pref) in enumerate(FOUR_PATHS, 1001):
+        got = flow(test, port, next_hop, octets=1000 * port)
+        assert got["peer_ip_src"] == ROUTER and got["peer_ip_dst"] == next_hop, got
+        assert got["as_path"] == path.replace(" ", "_") and got["as_dst"] == 789, got
+        assert got["peer_as_dst"] == int(path.split()[0]) and got["local_pref"] == local_pref and got["med"] == 100, got
+        assert got["path_match"] == "exact" and got["bytes"] == 1000 * port, got
+
+
+def test_unknown_next_hop_is_not_sold_as_knowledge(test):
+    start(test, four_paths())
+    got = flow(test, 1, "10.9.9.9")
+    assert (got["path_match"], got["as_path"], got["peer_as_dst"], got["peer_ip_dst"]) == ("unmatched", "", 0, "10.9.9.9"), got
+    got = flow(test, 2, "10.0.0.1", destination="198.51.100.1")
+    assert (got["path_match"], got["as_path"], got["peer_ip_dst"]) == ("no_route", "", "10.0.0.1"), got
+
+
+def test_netflow5_has_no_next_hop_and_gives_best(test):
+    start(test, four_paths(), more="bgp_path_accept: exact, best\n")
+    test.send(exports.netflow5([{"src": "172.16.0.1", "dst": "192.168.1.10", "dport": 5, "bytes": 500, "packets": 5}]), source=ROUTER)
+    got = wait_for(lambda: next((r for r in json_lines(test.dir / "matrix.json") if r["port_dst"] == 5), None), "the v5 record")
+    assert (got["path_match"], got["as_path"], got["peer_ip_dst"], got["bytes"]) == ("best", "789", "10.0.0.1", 500), got
+
+
+def test_withdrawn_path_is_historic_then_unmatched(test):
+    daemon, router = start(test, four_paths(), more="bgp_path_history: 4\n")
+    before = int(time.time() * 1000)
+    assert flow(test, 1, "10.0.0.4")["path_match"] == "exact"
+    time.sleep(0.3)
+    router.configure(four_paths()[:3])
+    time.sleep(1.5)
+    # A flow that began before the withdrawal and ended after it took the path that is gone.
+    got = flow(test, 2, "10.0.0.4", start_ms=before, end_ms=int(time.time() * 1000))
+    assert (got["path_match"], got["as_path"]) == ("historic", "213_546_789"), got
+    time.sleep(4)
+    now = int(time.time() * 1000)
+    got = flow(test, 3, "10.0.0.4", start_ms=now - 100, end_ms=now)
+    assert (got["path_match"], got["as_path"]) == ("unmatched", ""), got
+
+
+def test_changed_attributes_under_the_same_next_hop(test):
+    daemon, router = start(test, four_paths())
+    assert flow(test, 1, "10.0.0.2")["as_path"] == "123_456_789"
+    started = int(time.time() * 1000)
+    time.sleep(0.2)
+    paths = four_paths()
+    paths[1] = bird_path(2, "192.168.1.0/24", "10.0.0.2", "123 999 789", 150)
+    router.configure(paths)
+    time.sleep(1.5)
+    now = int(time.time() * 1000)
+    got = flow(test, 2, "10.0.0.2", start_ms=now - 100, end_ms=now)
+    assert (got["path_match"], got["as_path"], got["local_pref"]) == ("exact", "123_999_789", 150), got
+    # One that ran across the change took both: the one alive at its end, and said to be ambiguous.
+    got = flow(test, 3, "10.0.0.2", start_ms=started, end_ms=now)
+    assert (got["path_match"], got["as_path"]) == ("ambiguous", "123_999_789"), got
+
+
+def test_flap_of_the_session(test):
+    daemon, router = start(test, four_paths())
+    assert flow(test, 1, "10.0.0.3")["path_match"] == "exact"
+    router.command("disable", "collector")
+    daemon.wait_log("127.0.0.11")
+    time.sleep(1)
+    assert flow(test, 2, "10.0.0.3")["path_match"] == "no_rib"
+    router.command("enable", "collector")
+    wait_for(lambda: daemon.output().count("End-of-RIB") >= 2, "the second End-of-RIB", 30)
+    assert flow(test, 3, "10.0.0.3")["path_match"] == "exact"
+
+
+def test_session_without_add_path_gives_single(test):
+    start(test, four_paths(), add_path=False)
+    got = flow(test, 1, "10.0.0.3")
+    assert (got["path_match"], got["as_path"], got["peer_ip_dst"]) == ("single", "789", "10.0.0.1"), got
+    assert flow(test, 2, "10.0.0.1")["path_match"] == "exact"
+
+
+def test_four_paths_in_ipv6(test):
+    paths = [bird_path(i, "2001:db8:1::/48", f"2001:db8::{i}", path, pref) for i, (_, path, pref) in enumerate(FOUR_PATHS, 1)]
+    start(test, paths)
+    stream = exports.Ipfix(exports.COMMON_FIELDS_V6, 300, 2)
+    test.send(stream.announce(), source=ROUTER)
+    for i, (_, path, _) in enumerate(FOUR_PATHS, 1):
+        test.send(stream.data([exports.common_flow("2001:db8:f::1", "2001:db8:1::5", f"2001:db8::{i}", dport=i, src_mask=48, dst_mask=48)]),
+                  source=ROUTER)
+        got = wait_for(lambda: next((r for r in json_lines(test.dir / "matrix.json") if r["port_dst"] == i), None), "the record")
+        assert (got["path_match"], got["as_path"], got["peer_ip_dst"]) == ("exact", path.replace(" ", "_"), f"2001:db8::{i}"), got
+
+
+if __name__ == "__main__":
+    main(globals())
