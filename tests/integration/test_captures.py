@@ -1,0 +1,101 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Captures of real routers, replayed and compared record by record with what an independent collector printed for them.
+They stand outside the project; without them these tests are skipped."""
+import collections
+import json
+
+from harness import SHARED, Skip, json_lines, main
+
+CAPTURES = SHARED / "captures"
+WIDE = ("src_host, dst_host, src_port, dst_port, proto, tos, tcpflags, in_iface, out_iface, src_as, dst_as, src_mask, dst_mask, "
+        "src_mac, dst_mac, vlan, etype")
+
+
+def replay(test, pcap, config):
+    if not pcap.exists():
+        raise Skip(f"{pcap.name} is not here")
+    daemon = test.nfacctd(config + f"""
+plugins: print[out]
+print_output[out]: json
+print_output_file[out]: {test.dir}/out.json
+pcap_savefile: {pcap}
+""")
+    assert daemon.wait(60) == 0, daemon.output()
+    return json_lines(test.dir / "out.json")
+
+
+def compare(got, expected, ignore=()):
+    """As multisets, over the keys of the expected records."""
+    def canonical(rows):
+        keys = set().union(*expected) - set(ignore)
+        return collections.Counter(json.dumps({k: sorted(v) if isinstance(v, list) and k == "tcp_flags" else v
+                                               for k, v in row.items() if k in keys}, sort_keys=True) for row in rows)
+    missing, extra = canonical(expected) - canonical(got), canonical(got) - canonical(expected)
+    assert not missing and not extra, "missing:\n%s\nnot expected:\n%s" % ("\n".join(missing), "\n".join(extra))
+
+
+def merge(rows):
+    """Rows of equal key put together: references hold one row per purge of theirs."""
+    out = {}
+    for row in rows:
+        key = json.dumps({k: v for k, v in row.items() if k not in ("packets", "bytes", "flows", "tcp_flags")}, sort_keys=True)
+        if key in out:
+            out[key]["packets"] += row["packets"]
+            out[key]["bytes"] += row["bytes"]
+            out[key]["tcp_flags"] |= row["tcp_flags"]
+        else:
+            out[key] = dict(row)
+    return list(out.values())
+
+
+def pair(test, name):
+    if not (CAPTURES / f"{name}.ref.json").exists():
+        raise Skip(f"no capture {name}")
+    reference = json.loads((CAPTURES / f"{name}.ref.json").read_text())
+    got = replay(test, CAPTURES / f"{name}.pcap", f"aggregate[out]: {WIDE}\n")
+    compare(merge(got), merge(reference["records"]))
+
+
+def test_netflow5(test):
+    pair(test, "akvorado-nfv5")
+
+
+def test_netflow9(test):
+    pair(test, "akvorado-nfv9")
+
+
+def test_ipfix_mikrotik(test):
+    pair(test, "logstash-ipfix-mikrotik-routeros-6-39-2")
+
+
+def test_invalid_netflow5_beside_a_good_exporter(test):
+    pair(test, "logstash-netflow-5-invalid-01")
+
+
+def folder(test, name, ignore=()):
+    directory = CAPTURES / name
+    if not directory.exists():
+        raise Skip(f"no folder {name}")
+    # The configuration as it stands there, but for its backend (Kafka) and its places of files.
+    config = []
+    for line in (directory / "nfacctd-00.conf").read_text().splitlines():
+        key = line.split(":")[0].strip()
+        if key.startswith(("kafka_", "avro_", "plugins", "logfile", "pidfile", "nfacctd_ip", "nfacctd_port")):
+            continue
+        config.append(line.replace("nfacctd_kafka", "out").replace("/etc/pmacct/custom-primitives.map", str(directory / "custom-primitives-00.map")))
+    got = replay(test, directory / "traffic-00.pcap", "\n".join(config))
+    expected = json_lines(directory / "reference-flow-00.json")
+    compare(got, expected, ignore=("peer_ip_src", *ignore))
+
+
+def test_ipfix_cisco(test):
+    folder(test, "100-ipfix-cisco", ignore=("writer_id",))
+
+
+def test_netflow9_custom_primitives(test):
+    folder(test, "101-netflow9-custom-primitives", ignore=("writer_id", "timestamp_arrival"))
+
+
+if __name__ == "__main__":
+    main(globals())
