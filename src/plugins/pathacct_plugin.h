@@ -61,11 +61,11 @@ enum pa_format {
     PA_FORMAT_PROTO,       /* name of the IP protocol or its number */
     PA_FORMAT_TOS,
     PA_FORMAT_TCP_FLAGS,
-    PA_FORMAT_RD,          /* route distinguisher (RFC 4364 section 4.2) */
-    PA_FORMAT_RD_ORIGIN,   /* who said so: unknown, map, BGP, flow, option */
+    PA_FORMAT_RD,          /* route distinguisher (RFC 4364 section 4.2); type 65535: a VRF id in the low 4 bytes */
+    PA_FORMAT_RD_ORIGIN,   /* who said so: unknown, map, BGP, flow, option; a JSON key, not a CSV column */
     PA_FORMAT_FWD_STATUS,
     PA_FORMAT_DIRECTION,   /* i, e, u */
-    PA_FORMAT_PATH_MATCH,
+    PA_FORMAT_PATH_MATCH,  /* a name out of `value_names` */
     PA_FORMAT_LABEL_STACK, /* 4 bytes a label, host order, top first */
     PA_FORMAT_IPV6_LIST,   /* 16 bytes an address */
     PA_FORMAT_CUSTOM_UINT, /* custom primitives: always text in JSON */
@@ -94,6 +94,7 @@ struct pa_column {
     uint16_t width;        /* bytes in the row */
     uint32_t offset;       /* from the start of the row */
     uint16_t json_place, csv_place; /* order in outputs: ascending; SQL columns stand in JSON order */
+    const char *value_names; /* of the values 0, 1, 2..., separated by '|'; NULL: they have none */
 };
 
 /*
