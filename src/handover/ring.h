@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * Hand-overs from one worker to one plugin host, in order: descriptors in shared memory that the
+ * host cannot write, and the host's cursors in a page of their own. Single producer (the worker),
+ * single consumer (the host); the supervisor keeps the descriptors of both memories for a restarted
+ * host and touches neither.
+ *
+ * A hand-over is complete in itself: its rows and its dictionary. Its segments stay as they are
+ * until it has been acknowledged; then the worker recycles them. What became of it stands beside
+ * the cursors.
+ */
+#include "handover/segment.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+#define RING_SLOTS 1024u /* hand-overs under way at most; a power of two */
+
+enum handover_flag {
+    /*
+     * Ends what belongs together: the epoch, or in replay the common position in the file,
+     * whichever instance. Each worker sends one for each, with or without rows.
+     */
+    HANDOVER_MARKER = 1,
+    HANDOVER_ENDS_EPOCH =
+        2, /* with HANDOVER_MARKER: the epoch is over, not only a position within it */
+    HANDOVER_IS_LAST = 4, /* with HANDOVER_MARKER: this worker sends nothing after it */
+};
+
+struct handover_totals {
+    uint64_t flows, packets, bytes;
+};
+
+struct handover {
+    uint64_t seq; /* 1, 2, 3...: set by ring_push() */
+    uint64_t
+        group; /* what a marker ends: rises from marker to marker, the same number in all workers.
+                  Live, the epoch's number; in replay a count of the common positions */
+    uint64_t epoch;       /* number of the epoch it belongs to */
+    int64_t time_ns;      /* when it was handed over: the wall clock, or the capture's clock */
+    uint32_t flags;       /* enum handover_flag */
+    uint32_t row_segment; /* chain of rows, in the order they were made; SEGMENT_NONE: no rows */
+    uint64_t row_count;
+    uint32_t dictionary_segment; /* chain; SEGMENT_NONE: empty */
+    uint32_t dictionary_count;
+    struct handover_totals totals; /* of the flows in its rows */
+};
+
+/* What became of an acknowledged hand-over; written by the host. */
+enum handover_fate {
+    HANDOVER_WRITTEN,
+    HANDOVER_SPOOLED, /* on disk in plugin_spool_dir, to be written later */
+    HANDOVER_POISON,  /* killed the plugin, moved aside */
+    HANDOVER_DROPPED, /* not written when the host had to end */
+};
+struct handover_outcome {
+    uint32_t fate;
+    uint32_t rejected_rows; /* of its rows, or of those that were merged with them */
+    struct handover_totals rejected;
+};
+
+/* ---- the worker's side: one thread ---- */
+
+struct ring;
+
+/* `host_event` is written when there is something to take; both stay the caller's. -errno. */
+int ring_new(int host_event, struct ring **ret_ring);
+void ring_free(struct ring *ring); /* NULL is fine; its segments go with the pool */
+
+bool ring_is_full(const struct ring *ring);
+/* Hands over; its segments are the ring's from now on. Returns its seq. The ring is not full. */
+uint64_t ring_push(struct ring *ring, const struct handover *handover);
+/*
+ * Releases the segments of what has been acknowledged since the last call and tells `fn` (which may
+ * be NULL) what became of each. Returns how many.
+ */
+typedef void ring_recycled_fn(void *arg, const struct handover *handover,
+                              const struct handover_outcome *outcome);
+size_t ring_recycle(struct ring *ring, struct pool *pool, ring_recycled_fn *fn, void *arg);
+/* Hand-overs that are not recycled: the pool holds segments for them. */
+uint64_t ring_pending_count(const struct ring *ring);
+
+/* Spooled hand-overs of this ring that have since been written, in total. Any thread. */
+struct handover_totals ring_drained(const struct ring *ring);
+/* New descriptors for a host: the slots (which it cannot write) and the cursors; close them.
+ * -errno. */
+int ring_open_for_host(const struct ring *ring, int *ret_slots_fd, int *ret_cursors_fd);
+
+/* ---- the host's side: one thread ---- */
+
+struct ring_view;
+
+/*
+ * Takes both descriptors whatever the result. `worker_event` is written when something was
+ * acknowledged; borrowed. What an earlier host had taken and not acknowledged will be taken again.
+ * -EBADMSG: not a ring; -errno of mmap.
+ */
+int ring_view_new(int slots_fd, int cursors_fd, int worker_event, struct ring_view **ret_view);
+void ring_view_free(struct ring_view *view); /* NULL is fine */
+
+/* The hand-over `ahead` places after the last one taken (0: the next); false: it is not there yet.
+ */
+bool ring_view_peek(const struct ring_view *view, uint64_t ahead, struct handover *ret_handover);
+uint64_t ring_view_taken(const struct ring_view *view);
+uint64_t ring_view_acked(const struct ring_view *view);
+/* Everything up to `seq` is part of the work under way. */
+void ring_view_take(struct ring_view *view, uint64_t seq);
+void ring_view_untake(struct ring_view *view); /* taken = acked */
+
+/* Before the acknowledgement; may be set again when a transaction is repeated. */
+void ring_view_set_outcome(struct ring_view *view, uint64_t seq,
+                           const struct handover_outcome *outcome);
+/* Everything up to `seq` is done: clears the transaction under way and wakes the worker. */
+void ring_view_ack(struct ring_view *view, uint64_t seq);
+void ring_view_add_drained(struct ring_view *view, const struct handover_totals *totals);
+
+/*
+ * The transaction under way, for the host that comes after a death: up to `seq`, in its attempt
+ * number `attempts` (0: none). Up to `isolate_until` hand-overs are written one at a time.
+ */
+struct ring_attempt {
+    uint64_t seq; /* less than 2^56 */
+    uint8_t attempts;
+};
+struct ring_attempt ring_view_attempt(const struct ring_view *view);
+void ring_view_set_attempt(struct ring_view *view, struct ring_attempt attempt);
+uint64_t ring_view_isolate_until(const struct ring_view *view);
+void ring_view_set_isolate_until(struct ring_view *view, uint64_t seq);
