@@ -24,8 +24,9 @@ struct custom_field {
     uint32_t enterprise;
     uint16_t element;
     uint16_t len;          /* of the wire value kept; 0: variable length, kept as struct flow_bytes */
-    uint32_t flow_offset;  /* of the value in the flow (left-aligned raw wire bytes), 8-aligned for flow_bytes */
-    bool is_reverse;
+    uint32_t flow_offset;  /* of the value in the flow (raw wire bytes, zeros if absent), 8-aligned for flow_bytes */
+    bool is_number;        /* right-aligned in its `len` bytes, so that a reduced size keeps its value; else left-aligned */
+    bool is_reverse;       /* the reverse element (RFC 5103), of the flow that carries it */
 };
 
 struct decoder_settings {
@@ -42,12 +43,18 @@ struct decoder_ops {
     void *(*new)(const struct decoder_settings *settings, struct exporter_table *exporters, struct flow_batch *batch);
     void (*free)(void *decoder);
     /*
-     * Adds the datagram's flows to the batch, counts it and all in it at `exporter`. Texts of flows may point
-     * into the datagram or the decoder's tables: the decoder calls batch->full() before it changes those.
+     * Adds the datagram's flows to the batch, counts it and all in it at `exporter`. Texts of flows are copies or stand
+     * in the decoder's tables: valid until batch->full(), which the decoder calls before it changes those, or until the
+     * first decode() or tick() with an empty batch.
      */
     void (*decode)(void *decoder, struct exporter *exporter, const struct datagram *datagram);
     /* About once a second: expiry. `now_ns` as in datagram.received_ns. */
     void (*tick)(void *decoder, int64_t now_ns);
+    /*
+     * Frees exporter->decoder_state: for the `evict` of the exporter table. The table goes before the decoder, or
+     * `decoder` is NULL then: free() has freed them all.
+     */
+    void (*forget)(void *decoder, struct exporter *exporter);
     /* The set of needed members grew: recompile. */
     void (*set_needs)(void *decoder, const struct flow_needs *needs);
     /* Templates and options as JSON (one array per call, owned by the caller as a jansson value), or NULL. */
