@@ -104,8 +104,9 @@ static unsigned family_bits(const struct ip_addr *a)
 bool ip_addr_is_zero(const struct ip_addr *a)
 {
     static const uint8_t zero[16];
-    return memcmp(a->bytes, zero, is_mapped(a) ? 0 : 12) == 0 &&
-           memcmp(a->bytes + 12, zero, 4) == 0;
+    size_t prefix_len = is_mapped(a) ? sizeof v4_mapped : 0;
+
+    return memcmp(a->bytes + prefix_len, zero, sizeof zero - prefix_len) == 0;
 }
 
 /* By what the bytes say, not `family`, so that the order agrees with ip_addr_equal(). */

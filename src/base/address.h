@@ -66,7 +66,7 @@ static inline bool ip_addr_equal(const struct ip_addr *a, const struct ip_addr *
 }
 /* None, 0.0.0.0 or :: . */
 bool ip_addr_is_zero(const struct ip_addr *a);
-int ip_addr_compare(const struct ip_addr *a, const struct ip_addr *b); /* none < v4 < v6, then bytes */
+int ip_addr_compare(const struct ip_addr *a, const struct ip_addr *b); /* none < v4 (mapped too) < v6, then bytes */
 uint64_t ip_addr_hash(const struct ip_addr *a);                        /* equal addresses hash alike */
 
 /* -EINVAL: not an address. Accepts what inet_pton(3) accepts. */

@@ -335,6 +335,20 @@ static int facility_find(const char *name)
     return -EINVAL;
 }
 
+/* Allocates without the lock: running out of memory is logged. */
+static void names_set(const struct log_settings *settings)
+{
+    char *name = mem_strdup(settings->name), *type = mem_strdup(settings->type);
+
+    pthread_mutex_lock(&the_log.lock);
+    char *old_name = the_log.name, *old_type = the_log.type;
+    the_log.name = name;
+    the_log.type = type;
+    pthread_mutex_unlock(&the_log.lock);
+    mem_free(old_name);
+    mem_free(old_type);
+}
+
 int log_start(const struct log_settings *settings)
 {
     struct log_thread *t = mem_zalloc(sizeof *t);
@@ -370,12 +384,7 @@ int log_start(const struct log_settings *settings)
 
     if (t->syslog_facility >= 0)
         openlog(t->syslog_ident, LOG_PID, t->syslog_facility);
-    pthread_mutex_lock(&the_log.lock);
-    mem_free(the_log.name);
-    mem_free(the_log.type);
-    the_log.name = mem_strdup(settings->name);
-    the_log.type = mem_strdup(settings->type);
-    pthread_mutex_unlock(&the_log.lock);
+    names_set(settings);
     atomic_store_explicit(&the_log.has_debug, settings->debug, memory_order_relaxed);
     err = thread_start(&t->thread, "log", log_thread_main, t);
     if (err < 0)
