@@ -15,7 +15,7 @@ enum config_key_type {
     KEY_SIZE,     /* place: int64_t; bytes with an optional suffix k, M, G (powers of 1024) */
     KEY_DURATION, /* place: int64_t, seconds; a number with an optional suffix s m h d w (M: calendar month, where noted) */
     KEY_STRING,   /* place: const char *, NULL when not set and without default */
-    KEY_CHOICE,   /* place: int, the index in `choices`, words separated by '|' */
+    KEY_CHOICE,   /* place: int, the index in `choices`, words separated by '|'; -1: unset and no default */
     KEY_IGNORED,  /* tunes pmacct's internals: accepted with one notice that it has no effect here */
 };
 enum config_key_scope {

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * The configuration: lines of files and options of the command line, checked against the key tables
+ * of all modules and plugins, then written into the modules' settings.
+ *
+ *     config_new
+ *     config_read_file, config_set...      whatever is said, in order of precedence: later lines
+ * win config_find_instances                what `plugins` asks for config_add_table,
+ * config_add_instance_table, config_add_plugin... config_check                         all errors
+ * at once; fills the settings
+ *
+ * Text appended to `errors` and `warnings` is lines, each "place: what is wrong; what would be
+ * right" with a newline, where place is "file:line", "-l" or "default". Values and strings in
+ * settings are borrowed until config_free. Main thread only.
+ *
+ * Order, as in pmacct: the last line that applies to an instance wins, so an unbound line after a
+ * bound one takes its place for all instances. Keys, choices and booleans are read in any case.
+ */
+#include "config/config_key.h"
+#include "config/plugin_description.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+struct text;
+struct config;
+
+struct config *config_new(void);
+void config_free(struct config *config); /* NULL is fine */
+
+/* Reads the file and those it includes. Errors of syntax are appended; -EINVAL when there were any,
+ * -errno when the file cannot be read (appended too). */
+int config_read_file(struct config *config, const char *path, struct text *errors);
+/* A line that stands nowhere in a file: `origin` ("-l") names it in errors. `instance` may be NULL.
+ */
+void config_set(struct config *config, const char *key, const char *instance, const char *value,
+                const char *origin);
+
+/* One configured use of a plugin. */
+struct config_instance {
+    const char *type, *name; /* "print", "matrix"; "default_print" without a name */
+    const char *place;       /* of the line that names it */
+};
+/* Reads `plugins`; after that instances have their final indices. -EINVAL: errors were appended. */
+int config_find_instances(struct config *config, struct text *errors);
+size_t config_instance_count(const struct config *config);
+const struct config_instance *config_instance_at(const struct config *config, size_t index);
+
+/* SCOPE_GLOBAL keys of a module; `keys` is borrowed for the configuration's life. `settings` NULL:
+ * for listing only. */
+void config_add_table(struct config *config, const struct config_key *keys, void *settings);
+/* SCOPE_INSTANCE and SCOPE_BOUND keys: `settings` is an array with an element of `size` bytes per
+ * instance. */
+void config_add_instance_table(struct config *config, const struct config_key *keys, void *settings,
+                               size_t size);
+/* Keys that instances of this plugin have. Also those of plugins that no instance uses, so that
+ * their keys are known. Borrowed. */
+void config_add_plugin(struct config *config, const struct plugin_description *plugin);
+bool config_has_plugin(const struct config *config, const char *type);
+
+/*
+ * Checks every line against all tables and fills all settings. -EINVAL: errors were appended
+ * (unless `strict_config: false`, which makes warnings of unknown and refused keys and bad values,
+ * and leaves those lines out).
+ */
+int config_check(struct config *config, struct text *errors, struct text *warnings);
+
+/* After config_check: what is in force. `instance` is an index, or CONFIG_GLOBAL. */
+#define CONFIG_GLOBAL ((size_t)-1)
+/* As it stood in the file, or the default; NULL when unset. */
+const char *config_value(const struct config *config, const char *key, size_t instance);
+/* "file:line", "-l", or "default"; for errors of those who check further. */
+const char *config_place(const struct config *config, const char *key, size_t instance);
+bool config_is_set(const struct config *config, const char *key,
+                   size_t instance); /* by a line, not by default */
+
+/* A setting of a plugin instance. */
+struct config_setting {
+    const struct pa_key *key; /* its canonical name is what the plugin asks for */
+    const char *value;        /* NULL when unset and without default */
+    int64_t number; /* 0/1, number, bytes, seconds (below 0: so many calendar months) or index of
+                       the choice */
+    const char *place;
+};
+/* All keys of the instance's plugin, set or not, in the order of its table. */
+void config_each_setting(const struct config *config, size_t instance,
+                         void (*fn)(void *arg, const struct config_setting *setting), void *arg);
+/* The setting with that role (enum pa_key_role) in the instance's plugin; false if the plugin has
+ * none. */
+bool config_role(const struct config *config, size_t instance, int role,
+                 struct config_setting *ret_setting);
+
+enum config_list_format { CONFIG_LIST_TEXT, CONFIG_LIST_JSON };
+/* All keys of all tables, for --keys and the manual, sorted by name; JSON also holds the refused
+ * ones. */
+void config_list(const struct config *config, FILE *file, enum config_list_format format);

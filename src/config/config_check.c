@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Every line against every table: what is unknown, refused, misplaced or badly valued is reported,
+ * all of it at once; what is left decides, in the order of the lines, what is in force.
+ */
+#include "base/memory.h"
+#include "base/text.h"
+#include "config/config_private.h"
+#include "config/config_value.h"
+#include "config/nearest.h"
+#include "config/unsupported.h"
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+struct check {
+    struct config *config;
+    struct text *errors, *warnings;
+    struct text ignored; /* places of keys without effect, for one notice */
+    bool has_failed;
+};
+
+/* What to put before the text of a problem of this line: "file:12: key[name]: ". */
+static void problem_start(struct text *text, const struct config_line *line)
+{
+    text_append_printf(text, "%s: %s", line->place, line->key);
+    if (line->instance)
+        text_append_printf(text, "[%s]", line->instance);
+    text_append_string(text, ": ");
+}
+
+/*
+ * A problem that makes the line worthless: refuses to start or, with strict_config: false, is a
+ * warning and the line is left out. The caller goes on writing to the result and ends the line with
+ * problem_end().
+ */
+static struct text *problem(struct check *c, const struct config_line *line)
+{
+    struct text *text = c->config->is_strict ? c->errors : c->warnings;
+
+    c->has_failed = c->has_failed || c->config->is_strict;
+    problem_start(text, line);
+    return text;
+}
+
+static void problem_end(struct check *c, struct text *text)
+{
+    text_append_string(text, c->config->is_strict ? "\n" : "; the line is left out\n");
+}
+
+/* ---- lines that no table claims ---- */
+
+static void report_unknown(struct check *c, const struct config_line *line)
+{
+    struct nearest nearest = nearest_start(line->key);
+    struct unsupported_key row;
+    struct text *text = problem(c, line);
+
+    for (size_t i = 0; i < c->config->claim_count; i++)
+        nearest_try(&nearest, c->config->claims[i].key.name);
+    for (size_t i = 0; unsupported_at(i, &row); i++)
+        nearest_try(&nearest, row.name);
+    text_append_string(text, "unknown key");
+    if (nearest.name)
+        text_append_printf(text, "; did you mean %s?", nearest.name);
+    problem_end(c, text);
+}
+
+static void note_ignored(struct check *c, const struct config_line *line)
+{
+    text_append_printf(&c->ignored, "%s%s (%s)", c->ignored.len ? ", " : "", line->key,
+                       line->place);
+}
+
+static void check_unclaimed(struct check *c, const struct config_line *line)
+{
+    struct unsupported_key row;
+
+    if (!unsupported_find(line->key, &row)) {
+        report_unknown(c, line);
+        return;
+    }
+    if (row.is_ignored) {
+        note_ignored(c, line);
+        return;
+    }
+    struct text *text = problem(c, line);
+    text_append_printf(text, "not supported: %s; %s", row.reason, row.remedy);
+    problem_end(c, text);
+}
+
+/* ---- lines that take effect ---- */
+
+/* Warns when a line undoes another in a way that its writer may not have meant. */
+static void warn_of_override(struct check *c, const struct config_line *now,
+                             const struct config_line *before, size_t instance)
+{
+    bool was_bound = before->instance, is_bound = now->instance;
+
+    if (before == now || strcmp(before->value, now->value) == 0 || now->place[0] == '-')
+        return; /* the command line is there to override */
+    if (was_bound && !is_bound) {
+        problem_start(c->warnings, now);
+        text_append_printf(
+            c->warnings,
+            "this unbound line takes the place of the one for '%s' at %s; put it above that one\n",
+            c->config->instances[instance].name, before->place);
+    } else if (was_bound == is_bound) {
+        problem_start(c->warnings, now);
+        text_append_printf(c->warnings, "takes the place of %s\n", before->place);
+    }
+}
+
+static int parse_value(const struct config_claim *claim, const char *value, struct text *expected,
+                       int64_t *ret_number)
+{
+    bool allow_months = claim->plugin_key && claim->plugin_key->role == PA_ROLE_HISTORY;
+    int err;
+
+    if (*value == '\0') {
+        text_append_string(expected, "a value");
+        return -EINVAL;
+    }
+    err = config_value_parse(&claim->key, value, allow_months, expected, ret_number);
+    if (err == 0 && claim->key.check)
+        err = claim->key.check(value, expected);
+    return err;
+}
+
+static void take_into_slot(struct check *c, const struct config_line *line,
+                           const struct config_claim *claim, size_t instance, int64_t number,
+                           bool *has_warned)
+{
+    struct config_slot *slot = config_claim_slot(claim, instance);
+
+    if (slot->line && !*has_warned) {
+        size_t before = c->warnings->len;
+        warn_of_override(c, line, slot->line, instance);
+        *has_warned = c->warnings->len > before;
+    }
+    slot->line = line;
+    slot->value = line->value;
+    slot->number = number;
+}
+
+/* Parses the value as this claim reads it; a problem is reported once per line. */
+static void apply(struct check *c, const struct config_line *line, const struct config_claim *claim,
+                  size_t first, size_t last, bool *has_reported)
+{
+    struct text expected = {0};
+    int64_t number;
+    bool has_warned = false;
+
+    if (parse_value(claim, line->value, &expected, &number) < 0) {
+        if (!*has_reported) {
+            struct text *text = problem(c, line);
+            text_append_printf(text, "bad value '%s'; expected %s", line->value,
+                               text_cstr(&expected));
+            problem_end(c, text);
+            *has_reported = true;
+        }
+    } else if (claim->kind == CLAIM_GLOBAL) {
+        take_into_slot(c, line, claim, 0, number, &has_warned);
+    } else {
+        for (size_t i = first; i < last; i++)
+            if (config_claim_covers(c->config, claim, i))
+                take_into_slot(c, line, claim, i, number, &has_warned);
+    }
+    text_clear(&expected);
+}
+
+static void append_instance_names(const struct config *config, struct text *text)
+{
+    for (size_t i = 0; i < config->instance_count; i++)
+        text_append_printf(text, "%s%s", i ? ", " : "", config->instances[i].name);
+}
+
+/* `key[name]`: the claim that is this instance's. */
+static void check_bound(struct check *c, const struct config_line *line,
+                        const struct config_name *names)
+{
+    const struct config *config = c->config;
+    bool has_reported = false;
+    size_t instance = 0;
+
+    while (instance < config->instance_count &&
+           strcmp(config->instances[instance].name, line->instance) != 0)
+        instance++;
+    if (instance == config->instance_count) {
+        struct text *text = problem(c, line);
+        text_append_string(text, "no instance has that name; `plugins` names ");
+        append_instance_names(config, text);
+        problem_end(c, text);
+        return;
+    }
+    const struct config_claim *claim = config_find_claim(config, line->key, instance);
+    if (!claim) {
+        struct text *text = problem(c, line);
+        text_append_printf(text, "a key of plugin %s, but '%s' is an instance of %s",
+                           config->claims[names[0].claim].plugin->name, line->instance,
+                           config->instances[instance].type);
+        problem_end(c, text);
+        return;
+    }
+    if (claim->key.scope != SCOPE_GLOBAL) {
+        apply(c, line, claim, instance, instance + 1, &has_reported);
+        return;
+    }
+    struct text *text = config->is_strict ? c->errors : c->warnings;
+    c->has_failed = c->has_failed || config->is_strict;
+    problem_start(text, line);
+    text_append_printf(text, "has one value for all instances; write %s: %s\n", line->key,
+                       line->value);
+    if (!config->is_strict) /* as pmacct: the value counts for all */
+        apply(c, line, claim, 0, config->instance_count, &has_reported);
+}
+
+static bool is_used(const struct config *config, const struct config_claim *claim)
+{
+    for (size_t i = 0; i < config->instance_count; i++)
+        if (config_claim_covers(config, claim, i))
+            return true;
+    return claim->kind == CLAIM_GLOBAL;
+}
+
+/* `key`: all claims, each with its instances. */
+static void check_unbound(struct check *c, const struct config_line *line,
+                          const struct config_name *names, size_t count)
+{
+    const struct config *config = c->config;
+    bool has_reported = false, has_effect = false;
+
+    for (size_t i = 0; i < count; i++) {
+        const struct config_claim *claim = &config->claims[names[i].claim];
+        if (claim->key.scope == SCOPE_BOUND) {
+            struct text *text = problem(c, line);
+            text_append_printf(
+                text,
+                "must say for which instance; write %s[name]: %s, with a name from `plugins`: ",
+                line->key, line->value);
+            append_instance_names(config, text);
+            problem_end(c, text);
+            return;
+        }
+        apply(c, line, claim, 0, config->instance_count, &has_reported);
+        has_effect = has_effect || is_used(config, claim);
+    }
+    if (!has_effect) {
+        problem_start(c->warnings, line);
+        text_append_printf(c->warnings, "has no effect: no instance of plugin %s is configured\n",
+                           config->claims[names[0].claim].plugin->name);
+    }
+}
+
+static void check_line(struct check *c, const struct config_line *line)
+{
+    size_t count;
+    const struct config_name *names = config_find_names(c->config, line->key, &count);
+
+    if (count == 0)
+        check_unclaimed(c, line);
+    else if (c->config->claims[names[0].claim].key.type == KEY_IGNORED)
+        note_ignored(c, line);
+    else if (line->instance)
+        check_bound(c, line, names);
+    else
+        check_unbound(c, line, names, count);
+}
+
+/* ---- before and after the lines ---- */
+
+static void find_strictness(struct check *c)
+{
+    static const struct config_key key = {.name = "strict_config", .type = KEY_BOOL};
+    const struct config_lines *lines = &c->config->lines;
+    struct text expected = {0};
+    int64_t number;
+
+    c->config->is_strict = true;
+    for (size_t i = 0; i < lines->count; i++)
+        if (strcmp(lines->items[i].key, key.name) == 0 &&
+            config_value_parse(&key, lines->items[i].value, false, &expected, &number) == 0)
+            c->config->is_strict = number != 0;
+    text_clear(&expected);
+}
+
+static void set_defaults(struct config *config)
+{
+    struct text expected = {0};
+
+    for (size_t i = 0; i < config->claim_count; i++) {
+        struct config_claim *claim = &config->claims[i];
+        size_t slot_count = claim->kind == CLAIM_GLOBAL ? 1 : config->instance_count;
+        struct config_slot slot = {.value = claim->key.default_value};
+        if (!slot.value && claim->key.type == KEY_CHOICE)
+            slot.number = -1; /* no choice was made */
+        if (slot.value && *slot.value)
+            parse_value(claim, slot.value, &expected, &slot.number);
+        mem_free(claim->slots);
+        claim->slots = mem_calloc(slot_count ? slot_count : 1, sizeof *claim->slots);
+        for (size_t k = 0; k < slot_count; k++)
+            claim->slots[k] = slot;
+    }
+    text_clear(&expected);
+}
+
+/* Every instance's plugin must be there, whatever strict_config says. */
+static void check_plugins(struct check *c)
+{
+    for (size_t i = 0; i < c->config->instance_count; i++) {
+        const struct config_instance *instance = &c->config->instances[i];
+        struct unsupported_key row;
+        if (config_has_plugin(c->config, instance->type))
+            continue;
+        c->has_failed = true;
+        if (strcmp(instance->place, "default") == 0) {
+            text_append_string(
+                c->errors,
+                "default: plugins: without this key a memory table is kept, for which the "
+                "memory plugin is missing; add a line such as plugins: print[matrix]\n");
+            continue;
+        }
+        text_append_printf(c->errors, "%s: plugins: no plugin '%s': ", instance->place,
+                           instance->type);
+        if (unsupported_find_plugin(instance->type, &row)) {
+            text_append_printf(c->errors, "%s; %s\n", row.reason, row.remedy);
+            continue;
+        }
+        text_append_string(c->errors, "there are");
+        for (size_t k = 0; k < c->config->plugin_count; k++)
+            text_append_printf(c->errors, " %s", c->config->plugins[k]->name);
+        text_append_string(
+            c->errors, c->config->plugin_count ? "\n" : " none; is the installation complete?\n");
+    }
+}
+
+static void fill_settings(const struct config *config)
+{
+    for (size_t i = 0; i < config->claim_count; i++) {
+        const struct config_claim *claim = &config->claims[i];
+        if (!claim->settings)
+            continue;
+        size_t count = claim->kind == CLAIM_GLOBAL ? 1 : config->instance_count;
+        for (size_t k = 0; k < count; k++)
+            config_value_store(&claim->key, claim->slots[k].value, claim->slots[k].number,
+                               (char *)claim->settings + k * claim->settings_size);
+    }
+}
+
+int config_check(struct config *config, struct text *errors, struct text *warnings)
+{
+    struct check c = {.config = config, .errors = errors, .warnings = warnings};
+
+    find_strictness(&c);
+    config_index_names(config);
+    set_defaults(config);
+    check_plugins(&c);
+    for (size_t i = 0; i < config->lines.count; i++)
+        check_line(&c, &config->lines.items[i]);
+    if (c.ignored.len)
+        text_append_printf(warnings,
+                           "these keys tune pmacct's internals and have no effect here: %s\n",
+                           text_cstr(&c.ignored));
+    text_clear(&c.ignored);
+    fill_settings(config);
+    return c.has_failed ? -EINVAL : 0;
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* All keys of all tables as a list, for people (--keys), the manual and tests. */
+#include "base/memory.h"
+#include "base/text.h"
+#include "config/config_private.h"
+#include "config/config_value.h"
+#include "config/unsupported.h"
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *scope_name(const struct config_claim *claim)
+{
+    static const char *const names[] = {
+        [SCOPE_GLOBAL] = "global", [SCOPE_INSTANCE] = "instance", [SCOPE_BOUND] = "bound"};
+    return names[claim->key.scope];
+}
+
+static int compare_claims(const void *a, const void *b)
+{
+    const struct config_claim *x = *(const struct config_claim *const *)a,
+                              *y = *(const struct config_claim *const *)b;
+    int order = strcmp(x->key.name, y->key.name);
+
+    if (order)
+        return order;
+    if (!x->plugin || !y->plugin)
+        return (x->plugin != NULL) - (y->plugin != NULL);
+    return strcmp(x->plugin->name, y->plugin->name);
+}
+
+static const struct config_claim **sorted_claims(const struct config *config)
+{
+    const struct config_claim **claims = mem_calloc(config->claim_count, sizeof *claims);
+
+    for (size_t i = 0; i < config->claim_count; i++)
+        claims[i] = &config->claims[i];
+    qsort(claims, config->claim_count, sizeof *claims, compare_claims);
+    return claims;
+}
+
+/* print_output[instance]  json|csv|formatted  formatted  print: form of the rows */
+static void append_text(struct text *out, const struct config_claim *claim)
+{
+    const struct config_key *key = &claim->key;
+
+    text_append_string(out, key->name);
+    if (key->scope != SCOPE_GLOBAL)
+        text_append_string(out, key->scope == SCOPE_BOUND ? "[name]" : "[name]?");
+    text_append_char(out, '\t');
+    text_append_string(out, key->type == KEY_CHOICE ? key->choices : config_type_name(key->type));
+    if (key->min || key->max)
+        text_append_printf(out, " %" PRId64 "..", key->min);
+    if (key->max && key->max != INT64_MAX)
+        text_append_int(out, key->max);
+    text_append_printf(out, "\t%s\t", key->default_value ? key->default_value : "-");
+    if (claim->plugin)
+        text_append_printf(out, "%s: ", claim->plugin->name);
+    text_append_string(out, key->help ? key->help : "");
+    text_append_char(out, '\n');
+}
+
+static void append_member(struct text *out, const char *name, const char *value)
+{
+    text_append_printf(out, ", \"%s\": ", name);
+    if (value)
+        text_append_json_string(out, value, strlen(value));
+    else
+        text_append_string(out, "null");
+}
+
+static void append_json(struct text *out, const struct config_claim *claim)
+{
+    const struct config_key *key = &claim->key;
+
+    text_append_string(out, "{\"name\": ");
+    text_append_json_string(out, key->name, strlen(key->name));
+    append_member(out, "type", config_type_name(key->type));
+    append_member(out, "scope", scope_name(claim));
+    append_member(out, "plugin", claim->plugin ? claim->plugin->name : NULL);
+    append_member(out, "default", key->default_value);
+    text_append_printf(out, ", \"min\": %" PRId64 ", \"max\": %" PRId64, key->min, key->max);
+    append_member(out, "choices", key->choices);
+    append_member(out, "aliases", key->aliases);
+    append_member(out, "help", key->help);
+    text_append_char(out, '}');
+}
+
+static bool is_claimed(const struct config *config, const char *name)
+{
+    for (size_t i = 0; i < config->claim_count; i++)
+        if (strcmp(config->claims[i].key.name, name) == 0)
+            return true;
+    return false;
+}
+
+static void append_unsupported(struct text *out, const struct config *config)
+{
+    struct unsupported_key row;
+    bool is_first = true;
+
+    for (size_t i = 0; unsupported_at(i, &row); i++) {
+        if (is_claimed(config, row.name))
+            continue;
+        text_append_printf(out, "%s\n{\"name\": \"%s\"", is_first ? "" : ",", row.name);
+        append_member(out, "effect", row.is_ignored ? "ignored" : "refused");
+        append_member(out, "reason", row.reason);
+        append_member(out, "remedy", row.remedy);
+        text_append_char(out, '}');
+        is_first = false;
+    }
+}
+
+void config_list(const struct config *config, FILE *file, enum config_list_format format)
+{
+    const struct config_claim **claims = sorted_claims(config);
+    struct text out = {0};
+
+    if (format == CONFIG_LIST_JSON)
+        text_append_string(&out, "{\"keys\": [\n");
+    for (size_t i = 0; i < config->claim_count; i++) {
+        if (format == CONFIG_LIST_TEXT) {
+            append_text(&out, claims[i]);
+            continue;
+        }
+        text_append_string(&out, i ? ",\n" : "");
+        append_json(&out, claims[i]);
+    }
+    if (format == CONFIG_LIST_JSON) {
+        text_append_string(&out, "\n],\n\"unsupported\": [");
+        append_unsupported(&out, config);
+        text_append_string(&out, "\n]}\n");
+    }
+    fwrite(out.data, 1, out.len, file);
+    text_clear(&out);
+    mem_free(claims);
+}

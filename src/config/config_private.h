@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* What the files of this folder share; nobody else includes it. */
+#include "config/config.h"
+#include "config/config_parser.h"
+
+/* What is in force for one instance of a key (or for the process). */
+struct config_slot {
+    const struct config_line *line; /* NULL: the default */
+    const char *value;              /* NULL: unset */
+    int64_t number;
+};
+
+enum claim_kind { CLAIM_GLOBAL, CLAIM_INSTANCE, CLAIM_PLUGIN };
+
+/* A key as one table or plugin claims it. */
+struct config_claim {
+    struct config_key key; /* of a plugin's key: the same in our words; its `place` means nothing */
+    enum claim_kind kind;
+    const struct plugin_description *plugin; /* CLAIM_PLUGIN */
+    const struct pa_key *plugin_key;         /* CLAIM_PLUGIN */
+    void *settings;                          /* may be NULL */
+    size_t settings_size;                    /* CLAIM_INSTANCE: of an element */
+    struct config_slot *slots; /* after config_check: one (CLAIM_GLOBAL) or one per instance */
+};
+
+/* A name or an alias; sorted by name there are runs of equal names, one per claim. */
+struct config_name {
+    const char *name;
+    size_t name_len;
+    size_t claim; /* index: the array of claims may move */
+};
+
+struct config {
+    struct config_lines lines;
+    struct config_instance *instances;
+    size_t instance_count;
+    struct config_claim *claims;
+    size_t claim_count, claim_capacity;
+    struct config_name *names;
+    size_t name_count;
+    const struct plugin_description **plugins;
+    size_t plugin_count;
+    bool is_strict;
+};
+
+/* Sorts the names of all claims; again after tables were added. */
+void config_index_names(struct config *config);
+/* The run of names equal to `name`; *ret_count 0: none. */
+const struct config_name *config_find_names(const struct config *config, const char *name,
+                                            size_t *ret_count);
+/* The claim that holds for this instance; NULL if none does. */
+const struct config_claim *config_find_claim(const struct config *config, const char *name,
+                                             size_t instance);
+/* The slot of a claim; `instance` only matters where the claim has one per instance. */
+struct config_slot *config_claim_slot(const struct config_claim *claim, size_t instance);
+bool config_claim_covers(const struct config *config, const struct config_claim *claim,
+                         size_t instance);

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The rows of unsupported.def as a table. */
+#include "config/unsupported.h"
+
+#include <string.h>
+
+enum group {
+#define GROUP(id, ...) GROUP_##id,
+#define REFUSED(...)
+#define IGNORED(...)
+#define PLUGIN(...)
+#include "config/unsupported.def"
+#undef GROUP
+    GROUP_COUNT
+};
+
+static const struct {
+    const char *reason, *remedy;
+} groups[GROUP_COUNT] = {
+#define GROUP(id, reason_, remedy_) {reason_, remedy_},
+#include "config/unsupported.def"
+#undef GROUP
+};
+
+#undef REFUSED
+#undef IGNORED
+#define GROUP(...)
+
+static const struct {
+    const char *name;
+    int group; /* enum group, or -1: ignored */
+} rows[] = {
+#define REFUSED(name, group) {#name, GROUP_##group},
+#define IGNORED(name)        {#name, -1},
+#include "config/unsupported.def"
+#undef REFUSED
+#undef IGNORED
+};
+
+#undef PLUGIN
+#define REFUSED(...)
+#define IGNORED(...)
+
+static const struct {
+    const char *type;
+    enum group group;
+} plugin_rows[] = {
+#define PLUGIN(type, group) {#type, GROUP_##group},
+#include "config/unsupported.def"
+#undef PLUGIN
+};
+
+bool unsupported_at(size_t index, struct unsupported_key *ret_key)
+{
+    if (index >= sizeof rows / sizeof rows[0])
+        return false;
+    *ret_key =
+        (struct unsupported_key){.name = rows[index].name, .is_ignored = rows[index].group < 0};
+    if (!ret_key->is_ignored) {
+        ret_key->reason = groups[rows[index].group].reason;
+        ret_key->remedy = groups[rows[index].group].remedy;
+    }
+    return true;
+}
+
+bool unsupported_find(const char *name, struct unsupported_key *ret_key)
+{
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        if (strcmp(rows[i].name, name) == 0)
+            return unsupported_at(i, ret_key);
+    return false;
+}
+
+bool unsupported_find_plugin(const char *type, struct unsupported_key *ret_plugin)
+{
+    for (size_t i = 0; i < sizeof plugin_rows / sizeof plugin_rows[0]; i++)
+        if (strcmp(plugin_rows[i].type, type) == 0) {
+            *ret_plugin = (struct unsupported_key){.name = plugin_rows[i].type,
+                                                   .reason = groups[plugin_rows[i].group].reason,
+                                                   .remedy = groups[plugin_rows[i].group].remedy};
+            return true;
+        }
+    return false;
+}

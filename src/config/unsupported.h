@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* Keys and plugins that pmacct has and no table of ours claims: refused, or accepted without
+ * effect. Rows: unsupported.def. */
+#include <stdbool.h>
+#include <stddef.h>
+
+struct unsupported_key {
+    const char *name;
+    bool is_ignored;             /* accepted with a notice */
+    const char *reason, *remedy; /* NULL when ignored */
+};
+
+/* false: it is no such key. */
+bool unsupported_find(const char *name, struct unsupported_key *ret_key);
+bool unsupported_find_plugin(const char *type, struct unsupported_key *ret_plugin);
+/* Row by row, in no particular order; false beyond the last. */
+bool unsupported_at(size_t index, struct unsupported_key *ret_key);
