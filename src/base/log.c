@@ -113,14 +113,14 @@ static bool sink_wait(const struct log_thread *t, struct sink *sink)
     struct pollfd pollfd = {.fd = sink->fd, .events = POLLOUT};
 
     for (;;) {
-        int ready = poll(&pollfd, 1, sink->is_stuck && sink->may_skip ? 0 : SINK_WAIT_MS);
+        int64_t deadline_ns = atomic_load_explicit(&t->stop_deadline_ns, memory_order_relaxed);
+        bool is_late = deadline_ns != 0 && clock_mono().ns >= deadline_ns;
+        bool may_wait = !is_late && !(sink->may_skip && sink->is_stuck);
+        int ready = poll(&pollfd, 1, may_wait ? SINK_WAIT_MS : 0);
         sink->is_stuck = ready == 0;
         if (ready > 0)
             return true;
-        if (ready < 0 && errno != EINTR)
-            return false;
-        int64_t deadline_ns = atomic_load_explicit(&t->stop_deadline_ns, memory_order_relaxed);
-        if (sink->may_skip || (deadline_ns != 0 && clock_mono().ns >= deadline_ns))
+        if ((ready < 0 && errno != EINTR) || is_late || sink->may_skip)
             return false;
     }
 }
