@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Columns and their layout. The encoded form lists what was put in, not the offsets: the other side
+ * runs the same schema_finish() and compares the sizes.
+ */
+#include "handover/schema.h"
+
+#include "base/text.h"
+#include "handover/encoding.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define SCHEMA_VERSION 1
+#define BIN_SIZE       8u
+#define ORDER_SIZE     8u
+
+struct schema {
+    struct pa_schema view;
+    struct pa_column columns[SCHEMA_COLUMNS_MAX];
+    bool has_bin, has_order, is_finished;
+};
+
+static uint32_t round_up(uint32_t value, uint32_t multiple)
+{
+    return (value + multiple - 1) / multiple * multiple;
+}
+
+static bool column_is_key(const struct pa_column *c)
+{
+    return c->combine == PA_COMBINE_KEY;
+}
+
+static void column_clear(struct pa_column *c)
+{
+    mem_free((void *)(uintptr_t)c->name);
+    mem_free((void *)(uintptr_t)c->json_name);
+    mem_free((void *)(uintptr_t)c->csv_title);
+    mem_free((void *)(uintptr_t)c->sql_name);
+    mem_free((void *)(uintptr_t)c->value_names);
+    *c = (struct pa_column){0};
+}
+
+struct schema *schema_new(void)
+{
+    struct schema *schema = mem_zalloc(sizeof *schema);
+    schema->view.bin_offset = -1;
+    schema->view.order_offset = -1;
+    schema->view.columns = schema->columns;
+    return schema;
+}
+
+void schema_free(struct schema *schema)
+{
+    if (schema == NULL)
+        return;
+    for (uint32_t i = 0; i < schema->view.column_count; i++)
+        column_clear(&schema->columns[i]);
+    mem_free(schema);
+}
+
+size_t schema_kind_width(uint8_t kind)
+{
+    static const uint8_t widths[] = {
+        [PA_KIND_U8] = 1,    [PA_KIND_U16] = 2, [PA_KIND_U32] = 4,  [PA_KIND_U64] = 8,
+        [PA_KIND_ADDR] = 17, [PA_KIND_MAC] = 6, [PA_KIND_TIME] = 8, [PA_KIND_BYTES] = 4,
+    };
+    return kind < sizeof widths ? widths[kind] : 0;
+}
+
+static bool kind_can_count(uint8_t kind)
+{
+    return kind == PA_KIND_U8 || kind == PA_KIND_U16 || kind == PA_KIND_U32 ||
+           kind == PA_KIND_U64 || kind == PA_KIND_TIME;
+}
+
+static char *dup_or_null(const char *text)
+{
+    return text != NULL ? mem_strdup(text) : NULL;
+}
+
+int schema_add(struct schema *schema, const struct pa_column *column)
+{
+    size_t width = column->kind == PA_KIND_FIXED ? column->width : schema_kind_width(column->kind);
+
+    if (schema->is_finished || column->name == NULL || column->kind > PA_KIND_FIXED || width == 0 ||
+        column->combine > PA_COMBINE_MAX ||
+        (!column_is_key(column) && !kind_can_count(column->kind)))
+        return -EINVAL;
+    if (schema->view.column_count == SCHEMA_COLUMNS_MAX)
+        return -ENOSPC;
+    struct pa_column *c = &schema->columns[schema->view.column_count++];
+    *c = *column;
+    c->width = (uint16_t)width;
+    c->offset = 0;
+    c->name = mem_strdup(column->name);
+    c->json_name = dup_or_null(column->json_name);
+    c->csv_title = dup_or_null(column->csv_title);
+    c->sql_name = dup_or_null(column->sql_name);
+    c->value_names = dup_or_null(column->value_names);
+    return 0;
+}
+
+void schema_set_bin(struct schema *schema, uint32_t bin_seconds)
+{
+    schema->has_bin = true;
+    schema->view.bin_seconds = bin_seconds;
+}
+
+void schema_set_order(struct schema *schema)
+{
+    schema->has_order = true;
+}
+
+void schema_set_unaggregated(struct schema *schema)
+{
+    schema->view.is_unaggregated = 1;
+}
+
+/* Keys first, each group in the order in which it was added. */
+static void sort_keys_first(struct schema *schema)
+{
+    struct pa_column sorted[SCHEMA_COLUMNS_MAX];
+    uint32_t count = 0;
+
+    for (int want_keys = 1; want_keys >= 0; want_keys--)
+        for (uint32_t i = 0; i < schema->view.column_count; i++)
+            if (column_is_key(&schema->columns[i]) == (want_keys == 1))
+                sorted[count++] = schema->columns[i];
+    memcpy(schema->columns, sorted, count * sizeof sorted[0]);
+}
+
+int schema_finish(struct schema *schema)
+{
+    struct pa_schema *view = &schema->view;
+    uint32_t at = 0;
+
+    sort_keys_first(schema);
+    view->bin_offset = schema->has_bin ? 0 : -1;
+    if (schema->has_bin)
+        at = BIN_SIZE;
+    for (uint32_t i = 0; i < view->column_count; i++) {
+        struct pa_column *c = &schema->columns[i];
+        if (!column_is_key(c))
+            continue;
+        c->offset = at;
+        at += c->width;
+    }
+    at = round_up(at, 8);
+    view->key_size = at;
+    /* Wide counters first: then natural alignment costs no holes. */
+    for (uint32_t width = 8; width > 0; width /= 2)
+        for (uint32_t i = 0; i < view->column_count; i++) {
+            struct pa_column *c = &schema->columns[i];
+            if (column_is_key(c) || c->width != width)
+                continue;
+            c->offset = at;
+            at += width;
+        }
+    at = round_up(at, 8);
+    view->order_offset = schema->has_order ? (int32_t)at : -1;
+    if (schema->has_order)
+        at += ORDER_SIZE;
+    if (at > SCHEMA_ROW_SIZE_MAX)
+        return -ENOSPC;
+    view->row_size = at == 0 ? 8 : at; /* even a row without columns takes its place */
+    schema->is_finished = true;
+    return 0;
+}
+
+const struct pa_schema *schema_view(const struct schema *schema)
+{
+    return &schema->view;
+}
+
+const struct pa_column *schema_find(const struct pa_schema *schema, const char *name)
+{
+    for (uint32_t i = 0; i < schema->column_count; i++)
+        if (strcmp(schema->columns[i].name, name) == 0)
+            return &schema->columns[i];
+    return NULL;
+}
+
+void schema_encode(const struct schema *schema, struct text *out)
+{
+    const struct pa_schema *view = &schema->view;
+
+    encode_u8(out, SCHEMA_VERSION);
+    encode_u8(out, schema->has_bin);
+    encode_u8(out, schema->has_order);
+    encode_u8(out, view->is_unaggregated);
+    encode_u32(out, view->bin_seconds);
+    encode_u32(out, view->row_size);
+    encode_u32(out, view->key_size);
+    encode_u16(out, (uint16_t)view->column_count);
+    for (uint32_t i = 0; i < view->column_count; i++) {
+        const struct pa_column *c = &view->columns[i];
+        encode_string(out, c->name);
+        encode_string(out, c->json_name);
+        encode_string(out, c->csv_title);
+        encode_string(out, c->sql_name);
+        encode_string(out, c->value_names);
+        encode_u8(out, c->kind);
+        encode_u8(out, c->format);
+        encode_u8(out, c->combine);
+        encode_u16(out, c->width);
+        encode_u16(out, c->json_place);
+        encode_u16(out, c->csv_place);
+    }
+}
+
+static int decode_column(struct reader *r, struct schema *schema)
+{
+    struct pa_column c = {0};
+    int err = -EBADMSG;
+
+    c.name = decode_string(r);
+    c.json_name = decode_string(r);
+    c.csv_title = decode_string(r);
+    c.sql_name = decode_string(r);
+    c.value_names = decode_string(r);
+    c.kind = reader_u8(r);
+    c.format = reader_u8(r);
+    c.combine = reader_u8(r);
+    c.width = reader_u16(r);
+    c.json_place = reader_u16(r);
+    c.csv_place = reader_u16(r);
+    if (!r->failed && c.format <= PA_FORMAT_CUSTOM_RAW && schema_add(schema, &c) == 0)
+        err = 0;
+    column_clear(&c);
+    return err;
+}
+
+int schema_decode(const void *data, size_t len, struct schema **ret_schema)
+{
+    struct reader r = reader_make(data, len);
+    struct schema *schema = schema_new();
+
+    uint8_t version = reader_u8(&r);
+    uint8_t has_bin = reader_u8(&r);
+    uint8_t has_order = reader_u8(&r);
+    uint8_t is_unaggregated = reader_u8(&r);
+    uint32_t bin_seconds = reader_u32(&r);
+    uint32_t row_size = reader_u32(&r);
+    uint32_t key_size = reader_u32(&r);
+    uint16_t column_count = reader_u16(&r);
+    if (r.failed || version != SCHEMA_VERSION || has_bin > 1 || has_order > 1 ||
+        is_unaggregated > 1)
+        goto fail;
+    for (uint16_t i = 0; i < column_count; i++)
+        if (decode_column(&r, schema) < 0)
+            goto fail;
+    if (reader_left(&r) > 0)
+        goto fail;
+    schema->has_bin = has_bin;
+    schema->has_order = has_order;
+    schema->view.is_unaggregated = is_unaggregated;
+    schema->view.bin_seconds = bin_seconds;
+    if (schema_finish(schema) < 0 || schema->view.row_size != row_size ||
+        schema->view.key_size != key_size)
+        goto fail;
+    *ret_schema = schema;
+    return 0;
+fail:
+    schema_free(schema);
+    return -EBADMSG;
+}
+
+static uint64_t load_number(const uint8_t *at, size_t width)
+{
+    uint64_t u64;
+    uint32_t u32;
+    uint16_t u16;
+
+    switch (width) {
+    case 1:
+        return *at;
+    case 2:
+        memcpy(&u16, at, sizeof u16);
+        return u16;
+    case 4:
+        memcpy(&u32, at, sizeof u32);
+        return u32;
+    default:
+        memcpy(&u64, at, sizeof u64);
+        return u64;
+    }
+}
+
+static void store_number(uint8_t *at, size_t width, uint64_t value)
+{
+    uint32_t u32 = (uint32_t)value;
+    uint16_t u16 = (uint16_t)value;
+
+    switch (width) {
+    case 1:
+        *at = (uint8_t)value;
+        break;
+    case 2:
+        memcpy(at, &u16, sizeof u16);
+        break;
+    case 4:
+        memcpy(at, &u32, sizeof u32);
+        break;
+    default:
+        memcpy(at, &value, sizeof value);
+        break;
+    }
+}
+
+/* Times are signed, but none lies before 1970: as unsigned they compare alike. 0 is unknown to MIN.
+ */
+static uint64_t combine_numbers(uint8_t combine, uint64_t a, uint64_t b)
+{
+    switch (combine) {
+    case PA_COMBINE_SUM:
+        return a + b;
+    case PA_COMBINE_OR:
+        return a | b;
+    case PA_COMBINE_MIN:
+        return a == 0 || (b != 0 && b < a) ? b : a;
+    default:
+        return a > b ? a : b;
+    }
+}
+
+void schema_combine(const struct pa_schema *schema, uint8_t *into, const uint8_t *row)
+{
+    for (uint32_t i = 0; i < schema->column_count; i++) {
+        const struct pa_column *c = &schema->columns[i];
+        if (column_is_key(c))
+            continue;
+        uint64_t value = combine_numbers(c->combine, load_number(into + c->offset, c->width),
+                                         load_number(row + c->offset, c->width));
+        store_number(into + c->offset, c->width, value);
+    }
+    if (schema->order_offset >= 0) {
+        uint64_t a = load_number(into + schema->order_offset, ORDER_SIZE);
+        uint64_t b = load_number(row + schema->order_offset, ORDER_SIZE);
+        store_number(into + schema->order_offset, ORDER_SIZE, a < b ? a : b);
+    }
+}
