@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * Longest-prefix match: from IPv4 and IPv6 prefixes to values of 32 bits, in one code. A walk gives
+ * all prefixes that contain an address, from the longest to the shortest, so that whoever cannot
+ * use the longest goes on to the next one.
+ *
+ * One thread changes a tree, others walk it under RCU: what a walk holds is good until the reader's
+ * next quiescent state. Several trees may share a pool; the thread that changes one must own the
+ * pool.
+ */
+#include "base/address.h"
+#include "base/block_pool.h"
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* An address's bits from the most significant one on; IPv4 uses the first 32 only. */
+struct prefix_key {
+    uint64_t high, low;
+};
+struct prefix_key prefix_key_make(const struct ip_addr *addr);
+
+/* Addresses of one family. Embedded; all zero but the pool is an empty tree. */
+struct prefix_tree {
+    struct block_pool *pool;
+    _Atomic uint32_t root;
+};
+void prefix_tree_init(struct prefix_tree *tree, struct block_pool *pool);
+void prefix_tree_clear(struct prefix_tree *tree); /* retires all nodes; values are the caller's */
+
+/* The value's place, where the writer may publish another value (never 0); NULL if the prefix is
+ * not there. Until the tree is changed; readers only load from it. */
+_Atomic uint32_t *prefix_tree_find(const struct prefix_tree *tree, struct prefix_key key,
+                                   unsigned len);
+/* `value` is not 0; the prefix must not be there. Bits of the key beyond `len` do not matter. */
+void prefix_tree_insert(struct prefix_tree *tree, struct prefix_key key, unsigned len,
+                        uint32_t value);
+/* Nodes that have become empty go too. False: it was not there. */
+bool prefix_tree_remove(struct prefix_tree *tree, struct prefix_key key, unsigned len);
+
+/*
+ * Prefixes one by one, each after all that contain it, while the tree changes between the steps:
+ * what is there all the time comes exactly once. All zero is the start; by the writer.
+ */
+struct prefix_cursor {
+    struct prefix_key key; /* results: the prefix that the last step gave */
+    unsigned len;
+    uint32_t value;
+    uint8_t level, position; /* where to go on */
+};
+bool prefix_tree_next(const struct prefix_tree *tree, struct prefix_cursor *cursor);
+
+/* The prefixes that contain one address. */
+#define PREFIX_LEVELS 23 /* 128 bits: 1 in the root, then 6 each */
+struct prefix_walk {
+    const struct prefix_tree *tree; /* set by the caller, with the key; NULL: finds nothing */
+    struct prefix_key key;
+    /* The longest prefix after prefix_walk_batch(), the next shorter one after prefix_walk_next().
+     * 0: no more. */
+    uint32_t value;
+    uint8_t len;
+    /* The walk's own: nodes on the way that hold prefixes of the address, and which those are. */
+    uint8_t step_count;
+    uint32_t handle;
+    struct prefix_step {
+        const struct prefix_node *node;
+        uint64_t hits;
+        uint8_t level;
+    } steps[PREFIX_LEVELS];
+};
+/* Prefetches across the walks; any number of them, best 16 or more. */
+void prefix_walk_batch(struct prefix_walk *walks, size_t count);
+void prefix_walk_next(struct prefix_walk *walk);
