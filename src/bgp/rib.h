@@ -117,17 +117,18 @@ void rib_peer_up(struct rib *rib, uint32_t peer, const struct rib_session *sessi
                  struct mono_time now) ON_THREAD(bgp_thread);
 /* Paths become stale for peer_down_keep_s, or are gone. */
 void rib_peer_down(struct rib *rib, uint32_t peer, struct mono_time now) ON_THREAD(bgp_thread);
-/* Down and nothing of it left: the slot may be given to another peer. */
-bool rib_peer_is_empty(const struct rib *rib, uint32_t peer) ON_THREAD(bgp_thread);
+/* The peer, which is down, is forgotten and its slot may be given to another one. False: something
+ * of it is left, stale or still to be swept; ask again later. */
+bool rib_peer_release(struct rib *rib, uint32_t peer) ON_THREAD(bgp_thread);
 
 struct rib_nlri {
     uint64_t rd;             /* 0 unless the SAFI is VPN */
     struct ip_prefix prefix; /* its family is the NLRI's */
     uint32_t path_id;        /* 0 without ADD-PATH */
 };
-/* All NLRI of an UPDATE with its attributes, or of its withdrawals; one family and SAFI per call.
- * Announcing a path as it is already keeps its time. Returns how many were not taken: a prefix
- * holds at most RIB_PATHS_MAX paths of a peer (counted). */
+/* All NLRI of an UPDATE with its attributes, or of its withdrawals; one SAFI per call, of an
+ * established peer. Announcing a path as it is already keeps its time. Returns how many were not
+ * taken: a prefix holds at most RIB_PATHS_MAX paths of a peer (counted). */
 #define RIB_PATHS_MAX 255
 size_t rib_announce(struct rib *rib, uint32_t peer, enum rib_safi safi, const struct rib_nlri *nlri,
                     size_t count, struct path_attrs *attrs, struct wall_time now)
