@@ -56,6 +56,12 @@ int config_read_file(struct config *config, const char *path, struct text *error
     return config_parse_file(&config->lines, path, errors);
 }
 
+int config_read_text(struct config *config, const char *name, const char *data, size_t len,
+                     struct text *errors)
+{
+    return config_parse_text(&config->lines, name, data, len, errors);
+}
+
 void config_set(struct config *config, const char *key, const char *instance, const char *value,
                 const char *origin)
 {

@@ -117,3 +117,13 @@ int config_find_instances(struct config *config, struct text *errors)
     }
     return s.has_failed ? -EINVAL : 0;
 }
+
+size_t config_instance_count(const struct config *config)
+{
+    return config->instance_count;
+}
+
+const struct config_instance *config_instance_at(const struct config *config, size_t index)
+{
+    return &config->instances[index];
+}

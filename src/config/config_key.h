@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * A configuration key as one row of the table of the module that uses it. The parser, the checks, `--keys`, the
- * manual and the tests are driven by these rows.
+ * A configuration key as one row of the table of the module that uses it. The parser, the checks,
+ * `--keys`, the manual and the tests are driven by these rows.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -13,10 +13,12 @@ enum config_key_type {
     KEY_BOOL,     /* place: bool */
     KEY_INT,      /* place: int64_t, within min..max */
     KEY_SIZE,     /* place: int64_t; bytes with an optional suffix k, M, G (powers of 1024) */
-    KEY_DURATION, /* place: int64_t, seconds; a number with an optional suffix s m h d w (M: calendar month, where noted) */
+    KEY_DURATION, /* place: int64_t, seconds; a number with an optional suffix s m h d w (M:
+                     calendar month, where noted) */
     KEY_STRING,   /* place: const char *, NULL when not set and without default */
-    KEY_CHOICE,   /* place: int, the index in `choices`, words separated by '|'; -1: unset and no default */
-    KEY_IGNORED,  /* tunes pmacct's internals: accepted with one notice that it has no effect here */
+    KEY_CHOICE,   /* place: int, the index in `choices`, words separated by '|'; -1: unset and no
+                     default */
+    KEY_IGNORED, /* tunes pmacct's internals: accepted with one notice that it has no effect here */
 };
 enum config_key_scope {
     SCOPE_GLOBAL,   /* one value for the process */
@@ -25,16 +27,16 @@ enum config_key_scope {
 };
 
 struct config_key {
-    const char *name;          /* NULL ends a table */
+    const char *name; /* NULL ends a table */
     enum config_key_type type;
     enum config_key_scope scope;
     size_t place;              /* offset in the module's settings struct */
     const char *default_value; /* as it would stand in a file; NULL: unset */
-    int64_t min, max;          /* KEY_INT, KEY_SIZE, KEY_DURATION; both 0: no bound but the type's */
-    const char *choices;       /* KEY_CHOICE */
-    const char *aliases;       /* other names of the same key, separated by '|' (sql_backup_host, fallback...) */
-    const char *help;          /* one line, lower case, no full stop */
+    int64_t min, max;    /* KEY_INT, KEY_SIZE, KEY_DURATION; both 0: no bound but the type's */
+    const char *choices; /* KEY_CHOICE */
+    const char
+        *aliases; /* other names of the same key, separated by '|' (sql_backup_host, fallback...) */
+    const char *help; /* one line, lower case, no full stop */
     /* Further checks; appends what is wrong and what would be right to `error`. 0 or -EINVAL. */
     int (*check)(const char *value, struct text *error);
 };
-

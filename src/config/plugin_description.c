@@ -42,30 +42,30 @@ static int index_of(const char *const *names, size_t count, const char *wanted)
     return -1;
 }
 
-static char *dup_or_null(const char *text)
+/* A copy; NULL when the member is absent or null. */
+static char *string_member(const json_t *json, const char *name)
 {
-    return text ? mem_strdup(text) : NULL;
+    const char *value = json_string_value(json_object_get(json, name));
+
+    return value ? mem_strdup(value) : NULL;
 }
 
 static int parse_key(json_t *json, struct pa_key *key, struct text *error)
 {
-    const char *name, *type, *role = "none", *default_value = NULL, *choices = NULL,
-                             *aliases = NULL, *help = NULL;
+    const char *name, *type, *role = "none";
     json_int_t min = 0, max = 0;
     int is_global = 0;
     json_error_t why;
 
-    if (json_unpack_ex(json, &why, 0, "{s:s, s:s, s?b, s?s, s?s?, s?I, s?I, s?s?, s?s?, s?s?}",
-                       "name", &name, "type", &type, "global", &is_global, "role", &role, "default",
-                       &default_value, "min", &min, "max", &max, "choices", &choices, "aliases",
-                       &aliases, "help", &help) < 0) {
+    if (json_unpack_ex(json, &why, 0, "{s:s, s:s, s?b, s?s, s?I, s?I}", "name", &name, "type",
+                       &type, "global", &is_global, "role", &role, "min", &min, "max", &max) < 0) {
         text_append_printf(error, "a key: %s", why.text);
         return -EBADMSG;
     }
     int type_index = index_of(type_names, sizeof type_names / sizeof type_names[0], type);
     int role_index = index_of(role_names, sizeof role_names / sizeof role_names[0], role);
     if (*name == '\0' || type_index < 0 || role_index < 0 ||
-        (type_index == PA_KEY_CHOICE && !choices)) {
+        (type_index == PA_KEY_CHOICE && !json_is_string(json_object_get(json, "choices")))) {
         text_append_printf(error,
                            "key '%s': type '%s' or role '%s' is not known, or choices are missing",
                            name, type, role);
@@ -76,12 +76,12 @@ static int parse_key(json_t *json, struct pa_key *key, struct text *error)
         .type = (uint8_t)type_index,
         .is_global = is_global != 0,
         .role = (uint8_t)role_index,
-        .default_value = dup_or_null(default_value),
+        .default_value = string_member(json, "default"),
         .min = min,
         .max = max,
-        .choices = dup_or_null(choices),
-        .aliases = dup_or_null(aliases),
-        .help = mem_strdup(help ? help : ""),
+        .choices = string_member(json, "choices"),
+        .aliases = string_member(json, "aliases"),
+        .help = string_member(json, "help"),
     };
     return 0;
 }

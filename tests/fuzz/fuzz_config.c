@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Any bytes as a configuration file: parsed, instances found, checked against a few keys of each
+ * type. */
+#include "base/text.h"
+#include "config/config.h"
+
+struct settings {
+    bool flag;
+    int64_t number, size, time;
+    const char *string;
+    int choice;
+};
+#define AT(member) offsetof(struct settings, member)
+static const struct config_key keys[] = {
+    {.name = "b", .type = KEY_BOOL, .place = AT(flag)},
+    {.name = "i", .type = KEY_INT, .place = AT(number), .min = -5, .max = 100},
+    {.name = "z", .type = KEY_SIZE, .place = AT(size)},
+    {.name = "d", .type = KEY_DURATION, .place = AT(time), .default_value = "1m"},
+    {.name = "s", .type = KEY_STRING, .place = AT(string), .aliases = "string|text"},
+    {.name = "c", .type = KEY_CHOICE, .place = AT(choice), .choices = "x|yy"},
+    {0},
+};
+static const struct config_key instance_keys[] = {
+    {.name = "aggregate", .type = KEY_STRING, .scope = SCOPE_INSTANCE, .place = AT(string)},
+    {.name = "filter", .type = KEY_STRING, .scope = SCOPE_BOUND, .place = AT(string)},
+    {0},
+};
+static struct pa_key plugin_keys[] = {
+    {.name = "h", .type = PA_KEY_DURATION, .role = PA_ROLE_HISTORY},
+    {.name = "s", .type = PA_KEY_STRING},
+    {0}};
+static char plugin_name[] = "p";
+static const struct plugin_description plugin = {
+    .name = plugin_name, .keys = plugin_keys, .key_count = 2};
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static struct settings instance_settings[4096];
+    struct settings settings;
+    struct text errors = {0}, warnings = {0};
+
+    if (size > 8192) /* at two bytes an instance, all fit */
+        return 0;
+    struct config *config = config_new();
+    config_read_text(config, "fuzz", (const char *)data, size, &errors);
+    config_find_instances(config, &errors);
+    config_add_table(config, keys, &settings);
+    config_add_instance_table(config, instance_keys, instance_settings,
+                              sizeof instance_settings[0]);
+    config_add_plugin(config, &plugin);
+    config_check(config, &errors, &warnings);
+    config_free(config);
+    text_clear(&errors);
+    text_clear(&warnings);
+    return 0;
+}
