@@ -1,0 +1,495 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A batch goes through in steps, each over all its flows: choose, build keys and hash, find
+ * candidate rows, compare and add. Between the steps the slots and rows to come are prefetched: the
+ * cost of a large table is memory latency.
+ */
+#define XXH_INLINE_ALL
+#include "core/aggregate.h"
+#include "base/memory.h"
+#include "core/row_index.h"
+#include "handover/dictionary.h"
+#include <string.h>
+#include <xxhash.h>
+
+enum {
+    ENTRIES_MAX = 256, /* flows in one pass */
+    ROW_BITS = 16,     /* a row's number: segment of the table << ROW_BITS | row in it */
+    SEGMENTS_MAX = 1 << 16,
+    PARTS_MAX = 4096, /* bins that one pro-rated flow may touch */
+};
+
+/* A flow, or a part of one, on its way into the table. */
+struct entry {
+    const struct flow *flow;
+    int64_t bin_s;
+    uint32_t hash;
+    uint32_t candidate; /* first row of that hash, + 1 */
+};
+
+struct aggregate {
+    const struct aggregate_plan *plan;
+    struct outlet *outlet;
+    struct outlet_lane *lane;
+    struct ledger *ledger;
+    struct dictionary *dictionary;
+    struct row_index index;
+    uint32_t row_size, key_size, rows_per_segment;
+    /* the open table */
+    uint8_t **segments; /* data of each */
+    uint32_t segment_count, segment_capacity;
+    uint32_t first_segment, last_segment; /* pool indices; SEGMENT_NONE */
+    uint32_t rows_in_last;
+    uint64_t row_count;
+    struct handover_totals open;
+    /* a batch under way */
+    struct entry entries[ENTRIES_MAX];
+    uint32_t entry_count;
+    uint8_t *keys;  /* ENTRIES_MAX of key_size */
+    uint8_t *parts; /* copies of pro-rated flows; NULL without pro-rating */
+    uint32_t flow_stride;
+    struct time_bin_cache bin_cache;
+    struct handover_totals added, dropped; /* in the batch */
+    struct aggregate_end last_end;
+};
+
+static void totals_add_flow(struct handover_totals *totals, const struct flow *flow)
+{
+    totals->flows += flow->flows;
+    totals->packets += flow->packets;
+    totals->bytes += flow->bytes;
+}
+
+struct aggregate *aggregate_new(const struct aggregate_plan *plan, struct outlet *outlet,
+                                struct outlet_lane *lane, uint32_t flow_stride,
+                                struct ledger *ledger)
+{
+    struct aggregate *a = mem_zalloc(sizeof *a);
+
+    a->plan = plan;
+    a->outlet = outlet;
+    a->lane = lane;
+    a->ledger = ledger;
+    a->flow_stride = flow_stride;
+    a->row_size = plan->view->row_size;
+    a->key_size = plan->view->key_size;
+    a->rows_per_segment = segment_rows(a->row_size);
+    a->first_segment = a->last_segment = SEGMENT_NONE;
+    a->dictionary = dictionary_new(lane->pool);
+    a->keys = mem_calloc(ENTRIES_MAX, a->key_size + 1);
+    if (plan->has_pro_rating)
+        a->parts = mem_calloc(ENTRIES_MAX, flow_stride);
+    if (!plan->is_unaggregated)
+        row_index_init(&a->index);
+    return a;
+}
+
+void aggregate_free(struct aggregate *a)
+{
+    if (!a)
+        return;
+    pool_release_chain(a->lane->pool, a->first_segment);
+    dictionary_free(a->dictionary);
+    row_index_clear(&a->index);
+    mem_free(a->segments);
+    mem_free(a->keys);
+    mem_free(a->parts);
+    mem_free(a);
+}
+
+/* ---- rows ---- */
+
+static uint8_t *row_at(const struct aggregate *a, uint32_t row)
+{
+    return a->segments[row >> ROW_BITS] + (size_t)(row & ((1U << ROW_BITS) - 1)) * a->row_size;
+}
+
+static bool segment_add(struct aggregate *a)
+{
+    struct pool *pool = a->lane->pool;
+    uint32_t index;
+
+    if (a->segment_count == SEGMENTS_MAX || pool_take(pool, a->plan->is_replay, &index) < 0)
+        return false;
+    if (a->segment_count == a->segment_capacity) {
+        a->segment_capacity = a->segment_capacity ? a->segment_capacity * 2 : 64;
+        a->segments = mem_realloc_array(a->segments, a->segment_capacity, sizeof *a->segments);
+    }
+    if (a->last_segment != SEGMENT_NONE)
+        pool_segment(pool, a->last_segment)->next = index;
+    else
+        a->first_segment = index;
+    a->last_segment = index;
+    a->segments[a->segment_count++] = pool_segment(pool, index)->data;
+    a->rows_in_last = 0;
+    return true;
+}
+
+/* The next free row; false: the pool is full. */
+static bool row_new(struct aggregate *a, uint32_t *ret_row)
+{
+    if ((a->segment_count == 0 || a->rows_in_last == a->rows_per_segment) && !segment_add(a))
+        return false;
+    *ret_row = (a->segment_count - 1) << ROW_BITS | a->rows_in_last++;
+    pool_segment(a->lane->pool, a->last_segment)->used = a->rows_in_last * a->row_size;
+    a->row_count++;
+    return true;
+}
+
+/* ---- keys ---- */
+
+static bool dictionary_id(struct aggregate *a, const struct bytes_op *op, const struct flow *flow,
+                          uint32_t *ret_id)
+{
+    const struct flow_bytes *value = (const void *)((const uint8_t *)flow + op->flow_offset);
+    uint64_t handle = value->handle ? value->handle ^ op->kind : 0;
+    size_t len = value->len < DICTIONARY_VALUE_MAX ? value->len : DICTIONARY_VALUE_MAX;
+
+    *ret_id = 0;
+    if (len == 0)
+        return true;
+    if (handle && (*ret_id = dictionary_find(a->dictionary, handle)) != 0)
+        return true;
+    if (dictionary_put(a->dictionary, value->data, len, a->plan->is_replay, ret_id) < 0)
+        return false;
+    if (handle)
+        dictionary_remember(a->dictionary, handle, *ret_id);
+    return true;
+}
+
+/* `key` has key_size bytes, whose padding is and stays 0. False: no room for a value of variable
+ * length. */
+static bool key_build(struct aggregate *a, uint8_t *key, const struct entry *entry)
+{
+    const struct aggregate_plan *plan = a->plan;
+    const uint8_t *from = (const uint8_t *)entry->flow;
+
+    if (plan->has_bins)
+        memcpy(key + plan->view->bin_offset, &entry->bin_s, sizeof entry->bin_s);
+    for (uint32_t i = 0; i < plan->copy_count; i++) {
+        const struct copy_op *op = &plan->copies[i];
+        uint8_t *to = key + op->row_offset;
+        const uint8_t *p = from + op->flow_offset;
+        switch (op->len) { /* of known length: a move instead of a call */
+        case 1:
+            *to = *p;
+            break;
+        case 2:
+            memcpy(to, p, 2);
+            break;
+        case 4:
+            memcpy(to, p, 4);
+            break;
+        case 8:
+            memcpy(to, p, 8);
+            break;
+        case sizeof(struct ip_addr):
+            memcpy(to, p, sizeof(struct ip_addr));
+            break;
+        default:
+            memcpy(to, p, op->len);
+            break;
+        }
+    }
+    for (uint32_t i = 0; i < plan->bytes_count; i++) {
+        uint32_t id;
+        if (!dictionary_id(a, &plan->bytes[i], entry->flow, &id))
+            return false;
+        memcpy(key + plan->bytes[i].row_offset, &id, sizeof id);
+    }
+    return true;
+}
+
+/* ---- a batch ---- */
+
+static uint8_t *key_of(const struct aggregate *a, uint32_t entry)
+{
+    return a->keys + (size_t)entry * a->key_size;
+}
+
+/* Builds keys and hashes; entries whose key cannot be built are dropped from the list. */
+static void entries_hash(struct aggregate *a)
+{
+    uint32_t kept = 0;
+
+    for (uint32_t i = 0; i < a->entry_count; i++) {
+        struct entry *e = &a->entries[i];
+        if (!key_build(a, key_of(a, kept), e)) {
+            totals_add_flow(&a->dropped, e->flow);
+            continue;
+        }
+        e->hash = (uint32_t)XXH3_64bits(key_of(a, kept), a->key_size);
+        row_index_prefetch(&a->index, e->hash);
+        a->entries[kept++] = *e;
+    }
+    a->entry_count = kept;
+}
+
+static void entries_find(struct aggregate *a)
+{
+    for (uint32_t i = 0; i < a->entry_count; i++) {
+        struct entry *e = &a->entries[i];
+        uint32_t at = e->hash & a->index.mask, row;
+        if (!row_index_next(&a->index, e->hash, &at, &row))
+            continue;
+        const uint8_t *p = row_at(a, row);
+        for (uint32_t line = 0; line < a->row_size; line += CACHE_LINE)
+            __builtin_prefetch(p + line, 1);
+    }
+}
+
+static void entry_add(struct aggregate *a, uint32_t number)
+{
+    struct entry *e = &a->entries[number];
+    const uint8_t *key = key_of(a, number);
+    uint32_t at = e->hash & a->index.mask, row;
+
+    while (row_index_next(&a->index, e->hash, &at, &row)) {
+        uint8_t *p = row_at(a, row);
+        if (memcmp(p, key, a->key_size) == 0) {
+            aggregate_plan_combine(a->plan, p, e->flow);
+            totals_add_flow(&a->added, e->flow);
+            return;
+        }
+    }
+    if (!row_new(a, &row)) {
+        totals_add_flow(&a->dropped, e->flow);
+        return;
+    }
+    memcpy(row_at(a, row), key, a->key_size);
+    aggregate_plan_start(a->plan, row_at(a, row), e->flow);
+    row_index_put(&a->index, e->hash, at, row);
+    totals_add_flow(&a->added, e->flow);
+}
+
+static void entries_append(struct aggregate *a);
+
+/* Brings the entries into the table; afterwards there is room for new ones. */
+static void entries_flush(struct aggregate *a)
+{
+    if (a->plan->is_unaggregated) {
+        entries_append(a);
+    } else {
+        row_index_reserve(&a->index, a->entry_count);
+        entries_hash(a);
+        entries_find(a);
+        for (uint32_t i = 0; i < a->entry_count; i++)
+            entry_add(a, i);
+    }
+    a->entry_count = 0;
+}
+
+static bool hand_over(struct aggregate *a, const struct aggregate_end *end);
+
+/* Live, full segments go out at once; in replay all workers end at the same places of the file. */
+static void entries_append(struct aggregate *a)
+{
+    for (uint32_t i = 0; i < a->entry_count; i++) {
+        struct entry *e = &a->entries[i];
+        uint32_t row;
+        if (!a->plan->is_replay && a->segment_count > 0 && a->rows_in_last == a->rows_per_segment &&
+            !ring_is_full(a->lane->ring)) {
+            struct aggregate_end end = a->last_end;
+            end.flags = 0;
+            end.time_ns = e->flow->arrival_ns;
+            hand_over(a, &end);
+        }
+        if (!key_build(a, a->keys, e) || !row_new(a, &row)) {
+            totals_add_flow(&a->dropped, e->flow);
+            continue;
+        }
+        memcpy(row_at(a, row), a->keys, a->key_size);
+        aggregate_plan_start(a->plan, row_at(a, row), e->flow);
+        totals_add_flow(&a->added, e->flow);
+    }
+}
+
+static struct entry *entry_new(struct aggregate *a, const struct flow *flow, int64_t bin_s)
+{
+    if (a->entry_count == ENTRIES_MAX)
+        entries_flush(a);
+    a->entries[a->entry_count] = (struct entry){.flow = flow, .bin_s = bin_s};
+    return &a->entries[a->entry_count++];
+}
+
+/* value * part / whole without overflow. */
+static uint64_t share(uint64_t value, uint64_t part, uint64_t whole)
+{
+    return (uint64_t)((unsigned __int128)value * part / whole);
+}
+
+/*
+ * Spreads a flow over the bins that it lived in, by seconds; the remainder goes to the last bin,
+ * the flow to the first. A flow binned by its arrival is not spread: its times are not to be
+ * trusted.
+ */
+static void pro_rate(struct aggregate *a, const struct flow *flow)
+{
+    int64_t start_s = flow->start_ns / 1000000000, end_s = flow->end_ns / 1000000000;
+    struct time_bin bin = time_bins_find(&a->plan->bins, flow->bin_ns / 1000000000);
+    uint64_t duration = (uint64_t)(end_s - start_s), packets = flow->packets, bytes = flow->bytes;
+    struct time_bin last;
+
+    if (flow->bin_ns != flow->start_ns || end_s < bin.end_s ||
+        (end_s - start_s) / (bin.end_s - bin.start_s) >= PARTS_MAX) {
+        entry_new(a, flow, bin.start_s);
+        return;
+    }
+    last = time_bins_find(&a->plan->bins, end_s);
+    for (bool is_first = true; bin.start_s <= last.start_s; is_first = false) {
+        bool is_last = bin.start_s == last.start_s;
+        int64_t from_s = is_first ? start_s : bin.start_s;
+        struct entry *e = entry_new(a, NULL, bin.start_s);
+        struct flow *part =
+            (struct flow *)(void *)(a->parts + (size_t)(a->entry_count - 1) * a->flow_stride);
+        memcpy(part, flow, a->flow_stride);
+        part->flows = is_first ? flow->flows : 0;
+        part->packets =
+            is_last ? packets : share(flow->packets, (uint64_t)(bin.end_s - from_s), duration);
+        part->bytes =
+            is_last ? bytes : share(flow->bytes, (uint64_t)(bin.end_s - from_s), duration);
+        packets -= part->packets;
+        bytes -= part->bytes;
+        e->flow = part;
+        bin = time_bins_find(&a->plan->bins, bin.end_s);
+    }
+}
+
+void aggregate_add(struct aggregate *a, const struct flow_batch *batch)
+{
+    const struct aggregate_plan *plan = a->plan;
+    struct handover_totals decoded = {0}, filtered = {0};
+
+    a->added = a->dropped = (struct handover_totals){0};
+    for (uint32_t i = 0; i < batch->count; i++) {
+        const struct flow *flow = flow_batch_at(batch, i);
+        totals_add_flow(&decoded, flow);
+        if (plan->filter && !flow_filter_accepts(plan->filter, flow)) {
+            totals_add_flow(&filtered, flow);
+        } else if (plan->has_pro_rating) {
+            pro_rate(a, flow);
+        } else {
+            entry_new(a, flow,
+                      plan->has_bins
+                          ? time_bin_cache_start(&a->bin_cache, &plan->bins, flow->bin_ns)
+                          : 0);
+        }
+    }
+    entries_flush(a);
+    ledger_add(&a->ledger->decoded, &decoded);
+    if (plan->filter)
+        ledger_add(&a->ledger->filtered, &filtered);
+    if (a->dropped.flows | a->dropped.packets | a->dropped.bytes)
+        ledger_add(&a->ledger->drops[DROP_pool_full], &a->dropped);
+    a->open.flows += a->added.flows;
+    a->open.packets += a->added.packets;
+    a->open.bytes += a->added.bytes;
+    ledger_add(&a->ledger->open, &a->added);
+    a->added = (struct handover_totals){0};
+}
+
+/* ---- hand-over ---- */
+
+static void table_reset(struct aggregate *a)
+{
+    a->first_segment = a->last_segment = SEGMENT_NONE;
+    a->segment_count = 0;
+    a->rows_in_last = 0;
+    a->row_count = 0;
+    a->open = (struct handover_totals){0};
+    if (!a->plan->is_unaggregated && a->index.used > 0)
+        row_index_reset(&a->index);
+}
+
+/* The ring has a slot. */
+static bool hand_over(struct aggregate *a, const struct aggregate_end *end)
+{
+    struct handover h = {.group = end->group,
+                         .epoch = end->epoch,
+                         .time_ns = end->time_ns,
+                         .flags = end->flags,
+                         .row_segment = a->first_segment,
+                         .row_count = a->row_count};
+
+    /* Rows may be handed over in the middle of a batch: what of it is in them is not in the ledger
+     * yet. */
+    a->open.flows += a->added.flows;
+    a->open.packets += a->added.packets;
+    a->open.bytes += a->added.bytes;
+    ledger_add(&a->ledger->open, &a->added);
+    a->added = (struct handover_totals){0};
+    h.totals = a->open;
+    dictionary_finish(a->dictionary, &h.dictionary_segment, &h.dictionary_count);
+    counter_add(&a->ledger->rows, a->row_count);
+    counter_add(&a->ledger->handovers, 1);
+    ledger_add(&a->ledger->handed_over, &h.totals);
+    ledger_subtract(&a->ledger->open, &h.totals);
+    ring_push(a->lane->ring, &h);
+    table_reset(a);
+    return true;
+}
+
+/* The worst moment to give up rows that still add up: they would only take more room, as rows of a
+ * new epoch. */
+static bool stays_open(const struct aggregate *a, const struct aggregate_end *end)
+{
+    return !a->plan->is_replay && !a->plan->is_unaggregated && !(end->flags & HANDOVER_IS_LAST) &&
+           pool_budget_is_tight(&a->outlet->budget) && ring_pending_count(a->lane->ring) > 0;
+}
+
+bool aggregate_end(struct aggregate *a, const struct aggregate_end *end)
+{
+    aggregate_recycle(a);
+    a->last_end = *end;
+    if (ring_is_full(a->lane->ring))
+        return false;
+    if (stays_open(a, end)) {
+        struct handover marker = {.group = end->group,
+                                  .epoch = end->epoch,
+                                  .time_ns = end->time_ns,
+                                  .flags = end->flags,
+                                  .row_segment = SEGMENT_NONE,
+                                  .dictionary_segment = SEGMENT_NONE};
+        ring_push(a->lane->ring, &marker);
+        return true;
+    }
+    if (end->flags == 0 && a->row_count == 0)
+        return true;
+    hand_over(a, end);
+    if (end->flags & HANDOVER_ENDS_EPOCH)
+        pool_trim(a->lane->pool);
+    return true;
+}
+
+static void settle(void *arg, const struct handover *handover,
+                   const struct handover_outcome *outcome)
+{
+    struct aggregate *a = arg;
+
+    ledger_settle(a->ledger, handover, outcome);
+}
+
+void aggregate_recycle(struct aggregate *a)
+{
+    ring_recycle(a->lane->ring, a->lane->pool, settle, a);
+}
+
+bool aggregate_must_wait(const struct aggregate *a)
+{
+    return a->plan->is_replay &&
+           (ring_is_full(a->lane->ring) ||
+            (pool_budget_is_tight(&a->outlet->budget) && ring_pending_count(a->lane->ring) > 0));
+}
+
+void aggregate_abandon(struct aggregate *a)
+{
+    struct handover_totals rest;
+
+    aggregate_recycle(a);
+    rest = ledger_totals(&a->ledger->open);
+    ledger_subtract(&a->ledger->open, &rest);
+    ledger_add(&a->ledger->drops[DROP_shutdown], &rest);
+    rest = ledger_totals(&a->ledger->handed_over);
+    ledger_subtract(&a->ledger->handed_over, &rest);
+    ledger_add(&a->ledger->drops[DROP_shutdown], &rest);
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * How flows become rows of one instance: the schema, and lists of copy operations made from it.
+ * Made by the main thread at start, immutable afterwards, shared by all workers.
+ */
+#include "base/text.h"
+#include "core/flow_filter.h"
+#include "core/time_bins.h"
+#include "flow/flow.h"
+#include "handover/schema.h"
+#include "plugins/pathacct_plugin.h"
+
+/* A column and where its value stands in a flow. */
+struct aggregate_column {
+    struct pa_column column; /* as for schema_add() */
+    uint32_t flow_offset;
+};
+
+struct aggregate_settings {
+    const struct aggregate_column *columns;
+    size_t column_count;
+    const struct time_bins *bins; /* NULL: none; copied */
+    const char *filter;           /* aggregate_filter, or NULL */
+    bool is_unaggregated, is_replay;
+    bool has_pro_rating; /* needs bins */
+};
+
+/* Copies `len` bytes of a flow into the row. */
+struct copy_op {
+    uint16_t len;
+    uint32_t flow_offset, row_offset;
+};
+/* Bytes of variable length: the row gets an id of the dictionary. */
+struct bytes_op {
+    uint64_t kind; /* mixed into handles: kinds of values have handles of their own */
+    uint32_t flow_offset, row_offset;
+};
+struct counter_op {
+    uint8_t combine, width;
+    uint32_t flow_offset, row_offset;
+};
+
+struct aggregate_plan {
+    struct schema *schema;
+    const struct pa_schema *view; /* of it */
+    struct flow_filter *filter;   /* NULL: all flows */
+    struct time_bins bins;
+    bool has_bins, has_pro_rating, is_unaggregated, is_replay, has_order;
+    uint32_t copy_count, bytes_count, counter_count;
+    struct copy_op *copies;
+    struct bytes_op *bytes;
+    struct counter_op *counters;
+};
+
+/* Appends to `error`: the filter, too long a row. */
+int aggregate_plan_new(const struct aggregate_settings *settings, struct text *error,
+                       struct aggregate_plan **ret_plan);
+void aggregate_plan_free(struct aggregate_plan *plan); /* NULL is fine */
+
+/* The counters of a row that one flow begins. `row` is the whole row. */
+void aggregate_plan_start(const struct aggregate_plan *plan, uint8_t *row, const struct flow *flow);
+/* One more flow of the same key. */
+void aggregate_plan_combine(const struct aggregate_plan *plan, uint8_t *row,
+                            const struct flow *flow);

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * What became of the flows that an instance got:
+ *
+ *     decoded = filtered + written + dropped (by reason) + in flight (open, handed over, spooled)
+ *
+ * in flows, packets and bytes, counted after renormalisation at the entrance of the instance. One
+ * ledger for each (worker, instance): the worker writes it, any thread reads it. Exact when the
+ * worker is at rest.
+ */
+#include "base/memory.h"
+#include "base/metric.h"
+#include "flow/exporter.h"
+#include "handover/ring.h"
+#include <stdalign.h>
+#include <stdint.h>
+
+struct ledger_entry {
+    struct counter flows, packets, bytes;
+};
+
+struct ledger {
+    alignas(CACHE_LINE) struct ledger_entry decoded;
+    struct ledger_entry filtered, open, handed_over, spooled, written;
+    struct ledger_entry drops[DROP_REASON_COUNT];
+    struct counter rows, handovers; /* made, in all */
+};
+
+static inline void ledger_add(struct ledger_entry *entry, const struct handover_totals *totals)
+{
+    counter_add(&entry->flows, totals->flows);
+    counter_add(&entry->packets, totals->packets);
+    counter_add(&entry->bytes, totals->bytes);
+}
+
+static inline void ledger_subtract(struct ledger_entry *entry, const struct handover_totals *totals)
+{
+    counter_add(&entry->flows, -totals->flows);
+    counter_add(&entry->packets, -totals->packets);
+    counter_add(&entry->bytes, -totals->bytes);
+}
+
+struct handover_totals ledger_totals(const struct ledger_entry *entry);
+/* Moves what an acknowledged hand-over held to where its outcome says. */
+void ledger_settle(struct ledger *ledger, const struct handover *handover,
+                   const struct handover_outcome *outcome);
+
+/* Sums, for statistics. */
+struct ledger_sum {
+    struct handover_totals decoded, filtered, open, handed_over, spooled, written;
+    struct handover_totals drops[DROP_REASON_COUNT];
+    uint64_t rows, handovers;
+};
+/* Adds a ledger; `drained` is ring_drained() of its ring: spooled before, written since. */
+void ledger_sum_add(struct ledger_sum *sum, const struct ledger *ledger,
+                    const struct handover_totals *drained);
+/* decoded - everything else: 0 at rest. */
+struct handover_totals ledger_sum_residual(const struct ledger_sum *sum);

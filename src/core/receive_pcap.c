@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* libpcap reads the file formats; what is in a frame is core/frame.c. */
+#include "core/receive_pcap.h"
+#include "base/clock.h"
+#include "base/memory.h"
+#include "core/fragments.h"
+#include "core/frame.h"
+#include <errno.h>
+#include <pcap/pcap.h>
+
+enum { FRAGMENTED_MAX = 64 };
+#define FRAGMENT_TIMEOUT_NS                                                                        \
+    (30 * NS_PER_S) /* RFC 1122 section 3.3.2 asks for 60 to 120 s, Linux takes 30 */
+
+struct pcap_reader {
+    char *path;
+    uint16_t port; /* 0: any */
+    pcap_t *pcap;
+    int link_type;
+    struct fragments *fragments;
+    struct pcap_reader_counts counts;
+};
+
+static int file_open(struct pcap_reader *r, struct text *error)
+{
+    char reason[PCAP_ERRBUF_SIZE];
+
+    r->pcap = pcap_open_offline_with_tstamp_precision(r->path, PCAP_TSTAMP_PRECISION_NANO, reason);
+    if (!r->pcap) {
+        text_append_printf(error, "capture file %s: %s\n", r->path, reason);
+        return -EINVAL;
+    }
+    r->link_type = pcap_datalink(r->pcap);
+    if (!frame_link_type_is_known(r->link_type)) {
+        const char *name = pcap_datalink_val_to_name(r->link_type);
+        text_append_printf(
+            error,
+            "capture file %s: link type %s cannot be read here; capture on an Ethernet "
+            "interface or on \"any\"\n",
+            r->path, name ? name : "unknown");
+        return -EPROTONOSUPPORT;
+    }
+    return 0;
+}
+
+int pcap_reader_open(const char *path, uint16_t port, struct text *error,
+                     struct pcap_reader **ret_reader)
+{
+    struct pcap_reader *r = mem_zalloc(sizeof *r);
+    int err;
+
+    r->path = mem_strdup(path);
+    r->port = port;
+    r->fragments = fragments_new(FRAGMENTED_MAX, FRAGMENT_TIMEOUT_NS);
+    err = file_open(r, error);
+    if (err < 0) {
+        pcap_reader_free(r);
+        return err;
+    }
+    *ret_reader = r;
+    return 0;
+}
+
+void pcap_reader_free(struct pcap_reader *r)
+{
+    if (!r)
+        return;
+    if (r->pcap)
+        pcap_close(r->pcap);
+    fragments_free(r->fragments);
+    mem_free(r->path);
+    mem_free(r);
+}
+
+int pcap_reader_next(struct pcap_reader *r, struct datagram *ret_datagram, struct text *error)
+{
+    struct pcap_pkthdr *header;
+    const uint8_t *data;
+    int got;
+
+    while ((got = pcap_next_ex(r->pcap, &header, &data)) == 1) {
+        /* With nanosecond precision asked for, tv_usec holds nanoseconds. */
+        int64_t time_ns = (int64_t)header->ts.tv_sec * NS_PER_S + header->ts.tv_usec;
+        struct frame_udp udp;
+        r->counts.frames++;
+        switch (frame_parse(r->link_type, data, header->caplen, time_ns, r->fragments, &udp)) {
+        case FRAME_UDP:
+            if (r->port != 0 && udp.destination_port != r->port) {
+                r->counts.other_port++;
+                continue;
+            }
+            *ret_datagram = (struct datagram){.data = udp.payload,
+                                              .len = udp.payload_len,
+                                              .source_port = udp.source_port,
+                                              .source = udp.source,
+                                              .received_ns = time_ns,
+                                              .number = ++r->counts.datagrams};
+            return 0;
+        case FRAME_FRAGMENT:
+            break;
+        case FRAME_OTHER:
+            r->counts.other++;
+            break;
+        case FRAME_BROKEN:
+            r->counts.broken++;
+            break;
+        }
+    }
+    if (got == PCAP_ERROR_BREAK)
+        return -ENODATA;
+    text_append_printf(error, "capture file %s: %s; the rest of it is not read", r->path,
+                       pcap_geterr(r->pcap));
+    return -EBADMSG;
+}
+
+int pcap_reader_rewind(struct pcap_reader *r, struct text *error)
+{
+    pcap_close(r->pcap);
+    r->pcap = NULL;
+    return file_open(r, error);
+}
+
+struct pcap_reader_counts pcap_reader_counts(const struct pcap_reader *r)
+{
+    struct pcap_reader_counts counts = r->counts;
+
+    counts.fragments_lost = fragments_lost(r->fragments);
+    return counts;
+}
