@@ -82,8 +82,8 @@ struct log_thread {
     struct thread thread;
     struct buffer *front, *back; /* callers fill front; under the lock */
     struct buffer buffers[2];
-    uint64_t lost_count;            /* not yet reported; under the lock */
-    bool wants_reopen, is_stopping; /* under the lock */
+    uint64_t lost_count;                       /* not yet reported; under the lock */
+    bool wants_reopen, is_stopping, has_ended; /* under the lock */
     _Atomic int64_t stop_deadline_ns;
     /* The thread's own: */
     char *file, *syslog_ident;
@@ -93,12 +93,15 @@ struct log_thread {
 
 static struct {
     pthread_mutex_t lock;
-    pthread_cond_t wake;
+    pthread_cond_t wake;       /* the log thread: there is something to do */
+    pthread_cond_t ended;      /* log_stop(): the log thread has ended */
     struct log_thread *thread; /* NULL: write directly */
     char *name, *type;
     _Atomic bool has_debug;
     _Atomic uint64_t lost_count;
-} the_log = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
+} the_log = {.lock = PTHREAD_MUTEX_INITIALIZER,
+             .wake = PTHREAD_COND_INITIALIZER,
+             .ended = PTHREAD_COND_INITIALIZER};
 
 static void lines_lost(uint64_t count)
 {
@@ -254,6 +257,8 @@ static void log_thread_main(void *arg)
         buffer_write(t, full, lost_count);
         pthread_mutex_lock(&the_log.lock);
     }
+    t->has_ended = true;
+    pthread_cond_signal(&the_log.ended);
     pthread_mutex_unlock(&the_log.lock);
 }
 
@@ -429,10 +434,17 @@ void log_stop(void)
      * what it uses. */
     clock_gettime(CLOCK_MONOTONIC, &deadline);
     deadline.tv_sec += STOP_TIMEOUT_NS / NS_PER_S + 1;
-    if (pthread_clockjoin_np(t->thread.id, NULL, CLOCK_MONOTONIC, &deadline) != 0) {
+    pthread_mutex_lock(&the_log.lock);
+    while (!t->has_ended &&
+           pthread_cond_clockwait(&the_log.ended, &the_log.lock, CLOCK_MONOTONIC, &deadline) == 0)
+        ;
+    bool has_ended = t->has_ended;
+    pthread_mutex_unlock(&the_log.lock);
+    if (!has_ended) {
         pthread_detach(t->thread.id);
         return;
     }
+    thread_join(&t->thread);
     if (t->syslog_facility >= 0)
         closelog();
     log_thread_free(t);
