@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * Plugin processes: starts a pathacct-host for each instance, gives it settings, schema and
+ * descriptors, takes its log lines and counters, and starts it again when it dies (after 1 s, then
+ * twice as long each time up to 60 s, for ever). Acknowledgements do not pass through here: they
+ * stand in the rings.
+ *
+ * The main thread owns it; everything happens inside its poller. SIGCHLD is not used: a host is
+ * known to have ended by its pidfd.
+ */
+#include "base/poller.h"
+#include "base/thread.h"
+#include "handover/outlet.h"
+#include "handover/schema.h"
+
+struct supervisor;
+struct text;
+
+struct supervisor_setting {
+    const char *key, *value; /* as in the configuration; keys without a value are left out */
+};
+
+/* One instance. Everything is borrowed for the life of the supervisor. */
+struct supervisor_plugin {
+    const char *instance_name, *plugin_name;
+    const struct schema *schema;
+    struct outlet *outlet; /* NULL for supervisor_check() */
+    const struct supervisor_setting *settings;
+    uint32_t setting_count;
+    const char *spool_dir; /* plugin_spool_dir; NULL: none */
+    uint64_t spool_size;   /* bytes at most; 0: the default, 1 GB */
+};
+
+/* Strings are borrowed for the life of the supervisor. */
+struct supervisor_settings {
+    const char *daemon_name; /* "nfacctd" */
+    const char *host_path;   /* NULL: $PATHACCT_HOST, else where it was installed */
+    const char *plugin_dir;  /* NULL: $PATHACCT_PLUGIN_DIR, else where they were installed */
+    const char *identity;    /* tells daemons on one machine apart: the path of the configuration.
+                                NULL: none */
+    uint8_t core_id[16];     /* random, of this start of the core */
+    bool is_replay;
+    bool debug;
+    int64_t shutdown_timeout_s;
+};
+
+int supervisor_new(struct poller *poller, const struct supervisor_settings *settings,
+                   struct supervisor **ret_supervisor);
+/* Kills the hosts that still run. NULL is fine. */
+void supervisor_free(struct supervisor *supervisor) ON_THREAD(main_thread);
+
+/* The paths that NULL in the settings stands for; borrowed, for --describe. */
+const char *supervisor_host_path(void);
+const char *supervisor_plugin_dir(void);
+
+/*
+ * Lets the plugin look at its settings and schema, in a process that opens nothing, and waits for
+ * it. What is wrong is appended to `error`: -EINVAL. -ENOENT: no such plugin; other errno: the host
+ * cannot be run.
+ */
+int supervisor_check(struct supervisor *supervisor, const struct supervisor_plugin *plugin,
+                     struct text *error) ON_THREAD(main_thread);
+
+/* Takes an instance over and starts its host. Its number is the count of those before it. -errno:
+ * only when the host cannot be run at all; one that ends at once is started again. */
+int supervisor_start(struct supervisor *supervisor, const struct supervisor_plugin *plugin)
+    ON_THREAD(main_thread);
+
+/* SIGHUP: backends reopen what they log to. */
+void supervisor_reopen(struct supervisor *supervisor) ON_THREAD(main_thread);
+
+/*
+ * The workers have handed over, or will within the time, everything with HANDOVER_IS_LAST: hosts
+ * end when they have written it, at the latest after shutdown_timeout_s; those that still run a
+ * moment later are killed. The caller goes on with its poller until supervisor_is_done().
+ */
+void supervisor_stop(struct supervisor *supervisor) ON_THREAD(main_thread);
+bool supervisor_is_done(const struct supervisor *supervisor)
+    ON_THREAD(main_thread); /* no host is left */
+/* After supervisor_is_done(): every host had written or spooled all it was given. */
+bool supervisor_all_clean(const struct supervisor *supervisor) ON_THREAD(main_thread);
+
+/* ---- statistics ---- */
+
+struct supervisor_status {
+    int pid; /* 0: not running */
+    uint32_t restarts;
+    bool is_open;    /* the backend has been opened */
+    bool is_failing; /* the last attempt to write failed; it is tried again */
+    uint64_t commits;
+    uint64_t spooled_count; /* hand-overs on disk now */
+};
+uint32_t supervisor_count(const struct supervisor *supervisor);
+void supervisor_status(const struct supervisor *supervisor, uint32_t number,
+                       struct supervisor_status *ret_status) ON_THREAD(main_thread);
+/* The instance's own counters, summed over restarts. */
+typedef void supervisor_counter_fn(void *arg, const char *name, uint64_t value);
+void supervisor_counters(const struct supervisor *supervisor, uint32_t number,
+                         supervisor_counter_fn *fn, void *arg) ON_THREAD(main_thread);
