@@ -5,7 +5,7 @@
  * Made by the main thread at start, immutable afterwards, shared by all workers.
  */
 #include "base/text.h"
-#include "core/flow_filter.h"
+#include "maps/flow_filter.h"
 #include "core/time_bins.h"
 #include "flow/flow.h"
 #include "handover/schema.h"

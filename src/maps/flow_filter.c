@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* libpcap compiles to classic BPF, whose interpreter (bpf_filter) then runs over headers written
  * from the flow. */
-#include "core/flow_filter.h"
+#include "maps/flow_filter.h"
 #include "base/memory.h"
 #include <ctype.h>
 #include <errno.h>
