@@ -13,20 +13,17 @@
 #include "base/thread.h"
 #include "handover/outlet.h"
 #include "handover/schema.h"
+#include "handover/setup.h"
 
 struct supervisor;
 struct text;
-
-struct supervisor_setting {
-    const char *key, *value; /* as in the configuration; keys without a value are left out */
-};
 
 /* One instance. Everything is borrowed for the life of the supervisor. */
 struct supervisor_plugin {
     const char *instance_name, *plugin_name;
     const struct schema *schema;
-    struct outlet *outlet; /* NULL for supervisor_check() */
-    const struct supervisor_setting *settings;
+    struct outlet *outlet;                /* NULL for supervisor_check() */
+    const struct setup_setting *settings; /* its plugin's keys */
     uint32_t setting_count;
     const char *spool_dir; /* plugin_spool_dir; NULL: none */
     uint64_t spool_size;   /* bytes at most; 0: the default, 1 GB */

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* All that a plugin host is told when it starts, and what it says of itself; both as bodies of
+ * messages. */
+#include "handover/schema.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+struct text;
+
+struct setup_setting {
+    const char *key;   /* the canonical name */
+    const char *value; /* as it stood in the configuration, or the default; NULL: unset */
+    int64_t number; /* 0/1, the number, bytes, seconds (below 0: calendar months), or the index of
+                       the choice */
+};
+
+struct setup {
+    bool is_check; /* only look at settings and schema, answer MESSAGE_CHECKED, end */
+    bool is_replay;
+    bool debug;
+    uint8_t core_id[16];
+    uint32_t lane_count;
+    /* How the host before this one ended, by signal number: 0: it is the first, or it left by
+     * itself; 9: killed. */
+    uint8_t last_signal;
+    const char *daemon_name, *instance_name, *plugin_name;
+    const char *plugin_dir;
+    const char *lock_path; /* NULL: none */
+    const char *spool_dir; /* NULL: none */
+    uint64_t spool_size;
+    uint32_t shutdown_timeout_s;
+    struct setup_setting *settings;
+    uint32_t setting_count;
+};
+
+/* -EMSGSIZE: more than a message holds. */
+int setup_encode(const struct setup *setup, const struct schema *schema, struct text *out);
+/* Both are the caller's on success. -EBADMSG. */
+int setup_decode(const void *data, size_t len, struct setup **ret_setup,
+                 struct schema **ret_schema);
+void setup_free(struct setup *setup); /* one that was decoded; NULL is fine */
+
+struct host_state {
+    bool is_open;    /* the backend has been opened */
+    bool is_failing; /* its last attempt to write failed */
+    uint64_t commits;
+    uint64_t spooled_count; /* hand-overs on disk now */
+};
+void host_state_encode(const struct host_state *state, struct text *out);
+int host_state_decode(const void *data, size_t len, struct host_state *ret_state); /* -EBADMSG */
