@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A BGP speaker that announces the generators' world (world.h) by ADD-PATH and keeps the session up:
+ * A BGP speaker that announces the generators' world (world.h) by ADD-PATH and keeps the session
+ * up:
  *
- *   bgpfeed --port P [--collector ADDRESS] [--address ADDRESS] [--prefixes N] [--paths Q] [--no-add-path]
+ *   bgpfeed --port P [--collector ADDRESS] [--address ADDRESS] [--prefixes N] [--paths Q]
+ * [--no-add-path]
  *           [--churn UPDATES_PER_S] [--ready FILE]
  *
- * It connects from --address (127.0.2.1: the generators' first exporter), prints how long the table took to send, writes
- * --ready when End-of-RIB is out, then sends keepalives and churn (each update gives a run of prefixes another MED, then
- * the old one back) until it is told to end. Messages: RFC 4271 section 4, capabilities RFC 5492, 6793, 7911, 4724.
+ * It connects from --address (127.0.2.1: the generators' first exporter), prints how long the table
+ * took to send, writes
+ * --ready when End-of-RIB is out, then sends keepalives and churn (each update gives a run of
+ * prefixes another MED, then the old one back) until it is told to end. Messages: RFC 4271 section
+ * 4, capabilities RFC 5492, 6793, 7911, 4724.
  */
 #include "world.h"
 
@@ -100,7 +104,8 @@ static void send_open(struct feed *f, const char *address)
     put(f, LOCAL_AS, 2);
     put(f, 90, 2);
     put(f, ntohl(id.s_addr), 4);
-    /* one capabilities parameter: multiprotocol IPv4 unicast, 4-octet AS, graceful restart, ADD-PATH send */
+    /* one capabilities parameter: multiprotocol IPv4 unicast, 4-octet AS, graceful restart,
+     * ADD-PATH send */
     put(f, 6 + 6 + 4 + (f->add_path ? 6 : 0) + 2, 1);
     put(f, 2, 1);
     put(f, 6 + 6 + 4 + (f->add_path ? 6 : 0), 1);
@@ -138,7 +143,10 @@ static void send_update(struct feed *f, uint32_t first, uint32_t last, uint32_t 
     put(f, 0x400504, 3); /* LOCAL_PREF */
     put(f, 100 + path, 4);
     put(f, 0xc00808, 3); /* COMMUNITIES */
-    put(f, (uint64_t)65000 << 48 | (uint64_t)(path + 1) << 32 | 65000u << 16 | world_attrs(first) % 100, 8);
+    put(f,
+        (uint64_t)65000 << 48 | (uint64_t)(path + 1) << 32 | 65000u << 16 |
+            world_attrs(first) % 100,
+        8);
     for (uint32_t i = first; i < last; i++) {
         const struct world_prefix *p = &f->world.prefixes[i];
         if (f->add_path)
@@ -194,11 +202,14 @@ static void drain(struct feed *f, bool until_open)
     } while (until_open && !seen);
 }
 
-static void session_connect(struct feed *f, const char *address, const char *collector, uint16_t port)
+static void session_connect(struct feed *f, const char *address, const char *collector,
+                            uint16_t port)
 {
-    struct sockaddr_in from = {.sin_family = AF_INET}, to = {.sin_family = AF_INET, .sin_port = htons(port)};
+    struct sockaddr_in from = {.sin_family = AF_INET},
+                       to = {.sin_family = AF_INET, .sin_port = htons(port)};
 
-    if (inet_pton(AF_INET, address, &from.sin_addr) != 1 || inet_pton(AF_INET, collector, &to.sin_addr) != 1) {
+    if (inet_pton(AF_INET, address, &from.sin_addr) != 1 ||
+        inet_pton(AF_INET, collector, &to.sin_addr) != 1) {
         fprintf(stderr, "bgpfeed: addresses are IPv4\n");
         exit(2);
     }
@@ -216,24 +227,42 @@ static void session_connect(struct feed *f, const char *address, const char *col
 
 int main(int argc, char **argv)
 {
-    static const struct option names[] = {{"port", 1, 0, 'P'},  {"collector", 1, 0, 'C'}, {"address", 1, 0, 'a'},
-                                          {"prefixes", 1, 0, 'p'}, {"paths", 1, 0, 'q'},  {"no-add-path", 0, 0, 'x'},
-                                          {"churn", 1, 0, 'c'}, {"ready", 1, 0, 'r'},     {0}};
+    static const struct option names[] = {
+        {"port", 1, 0, 'P'},     {"collector", 1, 0, 'C'}, {"address", 1, 0, 'a'},
+        {"prefixes", 1, 0, 'p'}, {"paths", 1, 0, 'q'},     {"no-add-path", 0, 0, 'x'},
+        {"churn", 1, 0, 'c'},    {"ready", 1, 0, 'r'},     {0}};
     static struct feed f = {.add_path = true};
     const char *address = "127.0.2.1", *collector = "127.0.0.1", *ready = NULL;
     unsigned port = 0, prefixes = 1000, paths = 4, churn = 0;
 
     for (int c; (c = getopt_long(argc, argv, "", names, NULL)) != -1;) {
         switch (c) {
-        case 'P': port = (unsigned)atoi(optarg); break;
-        case 'C': collector = optarg; break;
-        case 'a': address = optarg; break;
-        case 'p': prefixes = (unsigned)atoi(optarg); break;
-        case 'q': paths = (unsigned)atoi(optarg); break;
-        case 'x': f.add_path = false; break;
-        case 'c': churn = (unsigned)atoi(optarg); break;
-        case 'r': ready = optarg; break;
-        default: return 2;
+        case 'P':
+            port = (unsigned)atoi(optarg);
+            break;
+        case 'C':
+            collector = optarg;
+            break;
+        case 'a':
+            address = optarg;
+            break;
+        case 'p':
+            prefixes = (unsigned)atoi(optarg);
+            break;
+        case 'q':
+            paths = (unsigned)atoi(optarg);
+            break;
+        case 'x':
+            f.add_path = false;
+            break;
+        case 'c':
+            churn = (unsigned)atoi(optarg);
+            break;
+        case 'r':
+            ready = optarg;
+            break;
+        default:
+            return 2;
         }
     }
     if (port < 1 || port > 65535 || (!f.add_path && paths > 1)) {
@@ -260,7 +289,8 @@ int main(int argc, char **argv)
     put(&f, 0, 4);
     end(&f, start);
     flush(&f);
-    printf("{\"prefixes\": %u, \"paths\": %u, \"seconds\": %.3f}\n", prefixes, prefixes * paths, now_s() - started);
+    printf("{\"prefixes\": %u, \"paths\": %u, \"seconds\": %.3f}\n", prefixes, prefixes * paths,
+           now_s() - started);
     fflush(stdout);
     if (ready) {
         FILE *file = fopen(ready, "w");
@@ -275,7 +305,8 @@ int main(int argc, char **argv)
         poll(&p, 1, churn ? 10 : 500);
         drain(&f, false);
         for (; churn && runs && (double)churned < (now_s() - churn_started) * churn; churned++)
-            send_run(&f, (uint32_t)(world_random(&seed) % runs), (uint32_t)(churned % paths), 100 + (uint32_t)(churned & 1));
+            send_run(&f, (uint32_t)(world_random(&seed) % runs), (uint32_t)(churned % paths),
+                     100 + (uint32_t)(churned & 1));
         flush(&f);
         if (now_s() > next_keepalive) {
             send_keepalive(&f);

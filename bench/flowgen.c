@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Flow exports of the generators' world (world.h), deterministic, to a capture file or over UDP, with the exact truth:
+ * Flow exports of the generators' world (world.h), deterministic, to a capture file or over UDP,
+ * with the exact truth:
  *
- *   flowgen --flows N [--format ipfix|v9|v5] [--keys K] [--zipf S] [--prefixes P --paths Q] [--exporters E] [--seed S]
+ *   flowgen --flows N [--format ipfix|v9|v5] [--keys K] [--zipf S] [--prefixes P --paths Q]
+ * [--exporters E] [--seed S]
  *           [--seconds T] [--pcap FILE | --udp ADDRESS:PORT [--rate FLOWS_PER_S]] [--truth FILE]
  *
- * `keys` is the number of distinct 5-tuples, drawn uniformly or by a Zipf law of exponent S. The truth is a CSV file of
- * sums by exporter, input interface, next hop, peer AS and destination AS; totals go to stdout as JSON. IPFIX and v9
- * use a template of 25 fields, as core routers send.
+ * `keys` is the number of distinct 5-tuples, drawn uniformly or by a Zipf law of exponent S. The
+ * truth is a CSV file of sums by exporter, input interface, next hop, peer AS and destination AS;
+ * totals go to stdout as JSON. IPFIX and v9 use a template of 25 fields, as core routers send.
  */
 #include "world.h"
 
@@ -98,7 +100,8 @@ static struct tuple tuple_of(const struct generator *g, uint32_t key)
                       .iface = (uint32_t)(h2 >> 8 & (IFACES - 1)) + 1};
 
     if (g->world.prefix_count > 0) {
-        uint32_t i = (uint32_t)((h2 >> 16) % g->world.prefix_count), path = (uint32_t)(h2 >> 60) % g->world.path_count;
+        uint32_t i = (uint32_t)((h2 >> 16) % g->world.prefix_count),
+                 path = (uint32_t)(h2 >> 60) % g->world.path_count;
         const struct world_prefix *p = &g->world.prefixes[i];
         t.dst = p->network | ((uint32_t)(h2 >> 24) & ~(UINT32_MAX << (32 - p->len)));
         t.dst_mask = p->len;
@@ -138,12 +141,15 @@ static void add_truth(struct generator *g, const struct tuple *t, uint64_t packe
         struct sum *s = &g->sums[at & g->sums_mask];
         if (s->flows == 0) {
             if (++g->sums_used > g->sums_mask * 3 / 4) {
-                fprintf(stderr, "flowgen: too many sums for the truth: fewer prefixes or no --truth\n");
+                fprintf(stderr,
+                        "flowgen: too many sums for the truth: fewer prefixes or no --truth\n");
                 exit(2);
             }
-            *s = (struct sum){t->exporter, t->iface, t->next_hop, t->peer_as, t->origin_as, 0, 0, 0};
-        } else if (s->exporter != t->exporter || s->iface != t->iface || s->next_hop != t->next_hop ||
-                   s->peer_as != t->peer_as || s->origin_as != t->origin_as) {
+            *s =
+                (struct sum){t->exporter, t->iface, t->next_hop, t->peer_as, t->origin_as, 0, 0, 0};
+        } else if (s->exporter != t->exporter || s->iface != t->iface ||
+                   s->next_hop != t->next_hop || s->peer_as != t->peer_as ||
+                   s->origin_as != t->origin_as) {
             continue;
         }
         s->flows++;
@@ -153,10 +159,12 @@ static void add_truth(struct generator *g, const struct tuple *t, uint64_t packe
     }
 }
 
-/* A template of 25 fields: element, length. IPFIX has no uptime in its header, so its times are absolute (152, 153). */
-static const uint16_t fields[][2] = {
-    {8, 4},  {12, 4}, {7, 2},  {11, 2}, {4, 1},   {5, 1},  {6, 1},   {10, 4},  {14, 4}, {18, 4}, {15, 4}, {16, 4}, {17, 4},
-    {9, 1},  {13, 1}, {61, 1}, {136, 1}, {32, 2}, {58, 2}, {89, 1}, {60, 1}, {22, 4}, {21, 4}, {1, 4}, {2, 4}};
+/* A template of 25 fields: element, length. IPFIX has no uptime in its header, so its times are
+ * absolute (152, 153). */
+static const uint16_t fields[][2] = {{8, 4},  {12, 4}, {7, 2},   {11, 2}, {4, 1},  {5, 1},  {6, 1},
+                                     {10, 4}, {14, 4}, {18, 4},  {15, 4}, {16, 4}, {17, 4}, {9, 1},
+                                     {13, 1}, {61, 1}, {136, 1}, {32, 2}, {58, 2}, {89, 1}, {60, 1},
+                                     {22, 4}, {21, 4}, {1, 4},   {2, 4}};
 #define FIELD_COUNT (sizeof fields / sizeof *fields)
 
 static void put_template(struct buffer *b, bool ipfix)
@@ -172,7 +180,8 @@ static void put_template(struct buffer *b, bool ipfix)
     }
 }
 
-static void put_record(struct buffer *b, const struct tuple *t, bool ipfix, uint64_t ms, uint32_t packets, uint32_t bytes)
+static void put_record(struct buffer *b, const struct tuple *t, bool ipfix, uint64_t ms,
+                       uint32_t packets, uint32_t bytes)
 {
     put(b, t->src, 4);
     put(b, t->dst, 4);
@@ -201,7 +210,8 @@ static void put_record(struct buffer *b, const struct tuple *t, bool ipfix, uint
     put(b, packets, 4);
 }
 
-static void put_record5(struct buffer *b, const struct tuple *t, uint32_t uptime, uint32_t packets, uint32_t bytes)
+static void put_record5(struct buffer *b, const struct tuple *t, uint32_t uptime, uint32_t packets,
+                        uint32_t bytes)
 {
     put(b, t->src, 4);
     put(b, t->dst, 4);
@@ -226,7 +236,8 @@ static void put_record5(struct buffer *b, const struct tuple *t, uint32_t uptime
 
 /* ---- where it goes ---- */
 
-static void send_pcap(struct generator *g, uint32_t exporter, const struct buffer *payload, uint64_t time_us)
+static void send_pcap(struct generator *g, uint32_t exporter, const struct buffer *payload,
+                      uint64_t time_us)
 {
     uint32_t len = (uint32_t)payload->len + 28;
     uint32_t header[4] = {(uint32_t)(time_us / 1000000), (uint32_t)(time_us % 1000000), len, len};
@@ -273,7 +284,8 @@ static void open_udp(struct generator *g)
     memcpy(address, g->options.udp, (size_t)(colon - g->options.udp));
     address[colon - g->options.udp] = 0;
     to.sin_port = htons((uint16_t)atoi(colon + 1));
-    if (inet_pton(AF_INET, address, &to.sin_addr) != 1 || (ntohl(to.sin_addr.s_addr) >> 24) != 127) {
+    if (inet_pton(AF_INET, address, &to.sin_addr) != 1 ||
+        (ntohl(to.sin_addr.s_addr) >> 24) != 127) {
         fprintf(stderr, "--udp: only loopback addresses are sent to\n");
         exit(2);
     }
@@ -302,7 +314,8 @@ struct message {
     uint32_t flows;
 };
 
-static void begin_message(struct generator *g, struct message *m, uint32_t exporter, uint64_t time_us)
+static void begin_message(struct generator *g, struct message *m, uint32_t exporter,
+                          uint64_t time_us)
 {
     struct buffer *b = &m->buffer;
     uint32_t now = (uint32_t)(time_us / 1000000);
@@ -325,7 +338,8 @@ static void begin_message(struct generator *g, struct message *m, uint32_t expor
     }
 }
 
-static void finish_message(struct generator *g, struct message *m, uint32_t exporter, uint64_t time_us)
+static void finish_message(struct generator *g, struct message *m, uint32_t exporter,
+                           uint64_t time_us)
 {
     struct buffer *b = &m->buffer;
     bool v5 = g->options.format[1] == '5', ipfix = g->options.format[0] == 'i';
@@ -377,7 +391,8 @@ static void generate(struct generator *g)
     for (uint32_t e = 0; e < g->options.exporters; e++)
         begin_message(g, &messages[e], e, (uint64_t)EPOCH_S * 1000000);
     for (uint64_t n = 0; n < g->options.flows; n++) {
-        uint64_t time_us = (uint64_t)EPOCH_S * 1000000 + n * g->options.seconds * 1000000 / g->options.flows;
+        uint64_t time_us =
+            (uint64_t)EPOCH_S * 1000000 + n * g->options.seconds * 1000000 / g->options.flows;
         struct tuple t = tuple_of(g, draw_key(g, &seed));
         struct message *m = &messages[t.exporter];
         uint32_t packets = 1 + (uint32_t)(world_random(&seed) & 15);
@@ -428,9 +443,9 @@ static void write_truth(struct generator *g)
     fputs("PEER_SRC_IP,IN_IFACE,PEER_DST_IP,PEER_DST_AS,DST_AS,FLOWS,PACKETS,BYTES\n", out);
     for (size_t i = 0; i < count; i++) {
         const struct sum *s = &g->sums[i];
-        fprintf(out, "127.0.2.%u,%u,%u.%u.%u.%u,%u,%u,%lu,%lu,%lu\n", s->exporter + 1, s->iface, s->next_hop >> 24,
-                s->next_hop >> 16 & 255, s->next_hop >> 8 & 255, s->next_hop & 255, s->peer_as, s->origin_as, s->flows,
-                s->packets, s->bytes);
+        fprintf(out, "127.0.2.%u,%u,%u.%u.%u.%u,%u,%u,%lu,%lu,%lu\n", s->exporter + 1, s->iface,
+                s->next_hop >> 24, s->next_hop >> 16 & 255, s->next_hop >> 8 & 255,
+                s->next_hop & 255, s->peer_as, s->origin_as, s->flows, s->packets, s->bytes);
     }
     if (fclose(out) != 0) {
         perror(g->options.truth);
@@ -440,32 +455,70 @@ static void write_truth(struct generator *g)
 
 static void parse_options(int argc, char **argv, struct options *o)
 {
-    static const struct option names[] = {
-        {"flows", 1, 0, 'n'},   {"format", 1, 0, 'f'}, {"keys", 1, 0, 'k'},    {"zipf", 1, 0, 'z'}, {"prefixes", 1, 0, 'p'},
-        {"paths", 1, 0, 'q'},   {"seed", 1, 0, 's'},   {"seconds", 1, 0, 't'}, {"pcap", 1, 0, 'w'}, {"udp", 1, 0, 'u'},
-        {"rate", 1, 0, 'r'},    {"truth", 1, 0, 'T'},  {"exporters", 1, 0, 'e'}, {0}};
+    static const struct option names[] = {{"flows", 1, 0, 'n'},     {"format", 1, 0, 'f'},
+                                          {"keys", 1, 0, 'k'},      {"zipf", 1, 0, 'z'},
+                                          {"prefixes", 1, 0, 'p'},  {"paths", 1, 0, 'q'},
+                                          {"seed", 1, 0, 's'},      {"seconds", 1, 0, 't'},
+                                          {"pcap", 1, 0, 'w'},      {"udp", 1, 0, 'u'},
+                                          {"rate", 1, 0, 'r'},      {"truth", 1, 0, 'T'},
+                                          {"exporters", 1, 0, 'e'}, {0}};
 
-    *o = (struct options){.flows = 100000, .seed = 1, .keys = 10000, .paths = 4, .exporters = 4, .seconds = 60, .format = "ipfix"};
+    *o = (struct options){.flows = 100000,
+                          .seed = 1,
+                          .keys = 10000,
+                          .paths = 4,
+                          .exporters = 4,
+                          .seconds = 60,
+                          .format = "ipfix"};
     for (int c; (c = getopt_long(argc, argv, "", names, NULL)) != -1;) {
         switch (c) {
-        case 'n': o->flows = strtoull(optarg, NULL, 10); break;
-        case 'f': o->format = optarg; break;
-        case 'k': o->keys = (uint32_t)strtoul(optarg, NULL, 10); break;
-        case 'z': o->zipf = strtod(optarg, NULL); break;
-        case 'p': o->prefixes = (uint32_t)strtoul(optarg, NULL, 10); break;
-        case 'q': o->paths = (uint32_t)strtoul(optarg, NULL, 10); break;
-        case 's': o->seed = strtoull(optarg, NULL, 10); break;
-        case 't': o->seconds = (uint32_t)strtoul(optarg, NULL, 10); break;
-        case 'w': o->pcap = optarg; break;
-        case 'u': o->udp = optarg; break;
-        case 'r': o->rate = strtoull(optarg, NULL, 10); break;
-        case 'T': o->truth = optarg; break;
-        case 'e': o->exporters = (uint32_t)strtoul(optarg, NULL, 10); break;
-        default: exit(2);
+        case 'n':
+            o->flows = strtoull(optarg, NULL, 10);
+            break;
+        case 'f':
+            o->format = optarg;
+            break;
+        case 'k':
+            o->keys = (uint32_t)strtoul(optarg, NULL, 10);
+            break;
+        case 'z':
+            o->zipf = strtod(optarg, NULL);
+            break;
+        case 'p':
+            o->prefixes = (uint32_t)strtoul(optarg, NULL, 10);
+            break;
+        case 'q':
+            o->paths = (uint32_t)strtoul(optarg, NULL, 10);
+            break;
+        case 's':
+            o->seed = strtoull(optarg, NULL, 10);
+            break;
+        case 't':
+            o->seconds = (uint32_t)strtoul(optarg, NULL, 10);
+            break;
+        case 'w':
+            o->pcap = optarg;
+            break;
+        case 'u':
+            o->udp = optarg;
+            break;
+        case 'r':
+            o->rate = strtoull(optarg, NULL, 10);
+            break;
+        case 'T':
+            o->truth = optarg;
+            break;
+        case 'e':
+            o->exporters = (uint32_t)strtoul(optarg, NULL, 10);
+            break;
+        default:
+            exit(2);
         }
     }
-    if ((!o->pcap == !o->udp) || o->keys < 1 || o->exporters < 1 || o->exporters > MAX_EXPORTERS || o->flows < 1 ||
-        (strcmp(o->format, "ipfix") != 0 && strcmp(o->format, "v9") != 0 && strcmp(o->format, "v5") != 0)) {
+    if ((!o->pcap == !o->udp) || o->keys < 1 || o->exporters < 1 || o->exporters > MAX_EXPORTERS ||
+        o->flows < 1 ||
+        (strcmp(o->format, "ipfix") != 0 && strcmp(o->format, "v9") != 0 &&
+         strcmp(o->format, "v5") != 0)) {
         fprintf(stderr, "flowgen: see the head of flowgen.c\n");
         exit(2);
     }
@@ -511,8 +564,8 @@ int main(int argc, char **argv)
     }
     if (g.options.truth)
         write_truth(&g);
-    printf("{\"datagrams\": %lu, \"flows\": %lu, \"packets\": %lu, \"bytes\": %lu}\n", g.datagrams, g.total_flows,
-           g.total_packets, g.total_bytes);
+    printf("{\"datagrams\": %lu, \"flows\": %lu, \"packets\": %lu, \"bytes\": %lu}\n", g.datagrams,
+           g.total_flows, g.total_packets, g.total_bytes);
     free(g.sums);
     free(g.zipf_cdf);
     world_clear(&g.world);

@@ -9,7 +9,8 @@
 static const struct {
     uint8_t len;
     uint16_t per_mille;
-} length_mix[] = {{24, 615}, {23, 105}, {22, 125}, {21, 55}, {20, 45}, {19, 25}, {18, 14}, {17, 8}, {16, 8}};
+} length_mix[] = {{24, 615}, {23, 105}, {22, 125}, {21, 55}, {20, 45},
+                  {19, 25},  {18, 14},  {17, 8},   {16, 8}};
 
 static uint8_t draw_length(uint64_t *seed)
 {

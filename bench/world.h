@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * The world that the generators share: prefixes with the length mix of the default-free zone, and the paths that
- * a router has to each. All of it is a function of numbers, so that a BGP feeder and a flow generator that never
- * met agree, and the truth about each flow is known.
+ * The world that the generators share: prefixes with the length mix of the default-free zone, and
+ * the paths that a router has to each. All of it is a function of numbers, so that a BGP feeder and
+ * a flow generator that never met agree, and the truth about each flow is known.
  */
 #include <stdint.h>
 
