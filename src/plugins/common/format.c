@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the three kinds of output have in common. */
+#include "plugins/common/format.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int compare_json(const void *a, const void *b)
+{
+    const struct pa_column *const *x = a, *const *y = b;
+
+    if ((*x)->json_place != (*y)->json_place)
+        return (*x)->json_place < (*y)->json_place ? -1 : 1;
+    return *x < *y ? -1 : *x > *y;
+}
+
+static int compare_csv(const void *a, const void *b)
+{
+    const struct pa_column *const *x = a, *const *y = b;
+
+    if ((*x)->csv_place != (*y)->csv_place)
+        return (*x)->csv_place < (*y)->csv_place ? -1 : 1;
+    return *x < *y ? -1 : *x > *y;
+}
+
+static bool is_counter_of_traffic(const struct pa_column *column)
+{
+    return !strcmp(column->name, "packets") || !strcmp(column->name, "bytes") ||
+           !strcmp(column->name, "flows");
+}
+
+const struct pa_column **format_sort(const struct pa_schema *schema,
+                                     const struct format_options *options, bool by_csv_place,
+                                     uint32_t *ret_count)
+{
+    const struct pa_column **columns = mem_calloc(schema->column_count + 1, sizeof *columns);
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < schema->column_count; i++) {
+        const struct pa_column *column = &schema->columns[i];
+        const char *name = by_csv_place ? column->csv_title : column->json_name;
+        if (!name || !*name || (options->is_event && is_counter_of_traffic(column)))
+            continue;
+        columns[count++] = column;
+    }
+    qsort(columns, count, sizeof *columns, by_csv_place ? compare_csv : compare_json);
+    *ret_count = count;
+    return columns;
+}
+
+struct format_column *format_add(struct format *format, const struct pa_column *column)
+{
+    struct format_column *c;
+
+    if (format->column_count == format->capacity) {
+        format->capacity = format->capacity ? format->capacity * 2 : 32;
+        format->columns =
+            mem_realloc_array(format->columns, format->capacity, sizeof *format->columns);
+    }
+    c = &format->columns[format->column_count];
+    memset(c, 0, sizeof *c);
+    if (column && value_init(&c->value, column, &format->options.values, &format->time) < 0) {
+        value_clear(&c->value);
+        return NULL;
+    }
+    format->column_count++;
+    return c;
+}
+
+bool format_row_is_event(const struct format *format, const uint8_t *row)
+{
+    static const uint8_t zero[8];
+
+    return format->packets_offset >= 0 && format->bytes_offset >= 0 &&
+           !memcmp(row + format->bytes_offset, zero, 8) &&
+           !memcmp(row + format->packets_offset, zero, 8);
+}
+
+static void find_counters(struct format *format, const struct pa_schema *schema)
+{
+    for (uint32_t i = 0; i < schema->column_count; i++) {
+        const struct pa_column *column = &schema->columns[i];
+        if (column->kind != PA_KIND_U64 || column->combine != PA_COMBINE_SUM)
+            continue;
+        if (!strcmp(column->name, "packets"))
+            format->packets_offset = (int32_t)column->offset;
+        else if (!strcmp(column->name, "bytes"))
+            format->bytes_offset = (int32_t)column->offset;
+    }
+}
+
+int format_new(const struct format_kind *kind, const struct pa_schema *schema,
+               const struct format_options *options, struct format **ret_format)
+{
+    struct format *format = mem_zalloc(sizeof *format);
+    int err;
+
+    format->kind = kind;
+    format->options = *options;
+    format->bin_offset = schema->bin_offset;
+    format->packets_offset = format->bytes_offset = -1;
+    format->title = mem_zalloc(sizeof *format->title);
+    format->opening = mem_zalloc(sizeof *format->opening);
+    format->scratch = mem_zalloc(sizeof *format->scratch);
+    value_time_init(&format->time, options->time_style, options->is_utc,
+                    options->has_whole_seconds);
+    find_counters(format, schema);
+    format_set_written(format, 0);
+    err = kind->compile(format, schema, options);
+    if (err < 0) {
+        format_free(format);
+        return err;
+    }
+    *ret_format = format;
+    return 0;
+}
+
+void format_free(struct format *format)
+{
+    if (!format)
+        return;
+    for (uint32_t i = 0; i < format->column_count; i++) {
+        value_clear(&format->columns[i].value);
+        mem_free(format->columns[i].before);
+    }
+    mem_free(format->columns);
+    text_clear(format->title);
+    text_clear(format->opening);
+    text_clear(format->scratch);
+    mem_free(format->title);
+    mem_free(format->opening);
+    mem_free(format->scratch);
+    mem_free(format);
+}
+
+void format_set_written(struct format *format, int64_t time_ns)
+{
+    char *end = value_time_put(&format->time, format->written, time_ns, false);
+
+    format->written_len = (size_t)(end - format->written);
+}
+
+void format_append_title(const struct format *format, struct text *out)
+{
+    text_append(out, format->title->data, format->title->len);
+}
+
+void format_append_row(struct format *format, const struct pa_batch *batch, const uint8_t *row,
+                       struct text *out)
+{
+    format->kind->row(format, batch, row, out);
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * Rows as lines of text: JSON objects, CSV, or columns of fixed width. A format is compiled once
+ * from the schema and the settings; a row is then a walk over its columns that appends to one
+ * buffer. One thread uses a format.
+ */
+#include "plugins/common/value.h"
+#include "plugins/common/value_time.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct text;
+struct format;
+
+struct format_options {
+    struct value_options values;
+    enum value_time_style time_style;
+    bool is_utc, has_whole_seconds;
+    bool is_event;       /* without packets, bytes and flows: the event_* outputs */
+    bool has_event_type; /* JSON begins with "event_type": "purge" */
+    char separator;      /* CSV */
+    bool has_quotes;     /* CSV: RFC 4180 where needed */
+};
+
+/* A kind of output; format_json, format_csv and format_table are the ones there are. */
+struct format_kind {
+    const char *name;
+    /*
+     * What this kind cannot show: writes the reason and the remedy to `error` and returns -EINVAL.
+     * May be NULL. Needs the schema's columns, not their offsets.
+     */
+    int (*check)(const struct pa_schema *schema, char *error, size_t error_size);
+    /* -EINVAL as check, or a column whose kind and format do not go together. */
+    int (*compile)(struct format *format, const struct pa_schema *schema,
+                   const struct format_options *options);
+    void (*row)(struct format *format, const struct pa_batch *batch, const uint8_t *row,
+                struct text *out);
+};
+extern const struct format_kind format_json, format_csv, format_table;
+
+/* Borrows nothing after the call. */
+int format_new(const struct format_kind *kind, const struct pa_schema *schema,
+               const struct format_options *options, struct format **ret_format);
+void format_free(struct format *format); /* NULL is fine */
+
+/* The time that stamp_updated shows until the next call. */
+void format_set_written(struct format *format, int64_t time_ns);
+/* A title line where the kind has one, with its newline. */
+void format_append_title(const struct format *format, struct text *out);
+/* One row with its newline. */
+void format_append_row(struct format *format, const struct pa_batch *batch, const uint8_t *row,
+                       struct text *out);
+
+/* ---- for the kinds ---- */
+
+struct format_column {
+    struct value value;
+    char *before; /* JSON: what stands between the last value and this one; table: unused */
+    uint32_t before_len;
+    uint32_t width;        /* table */
+    bool is_event_counter; /* JSON leaves packets and bytes of 0 and 0 out: the row is an event */
+    uint8_t special;       /* enum format_special */
+};
+
+enum format_special { FORMAT_COLUMN, FORMAT_STAMP_INSERTED, FORMAT_STAMP_UPDATED };
+
+struct format {
+    const struct format_kind *kind;
+    struct format_options options;
+    struct format_column *columns; /* in order of output */
+    uint32_t column_count, capacity;
+    size_t
+        plain_max; /* room that the plain values of a row and all that stands between them take */
+    int32_t bin_offset, packets_offset, bytes_offset; /* -1: none */
+    struct value_time time;
+    char written[VALUE_TIME_TEXT_MAX];
+    size_t written_len;
+    struct text *title, *opening, *scratch; /* opening: how each line of JSON begins */
+};
+
+/* The schema's columns that this output shows, by json_place or csv_place. Takes `ret_columns` from
+ * mem_alloc. */
+const struct pa_column **format_sort(const struct pa_schema *schema,
+                                     const struct format_options *options, bool by_csv_place,
+                                     uint32_t *ret_count);
+/* Adds a column at the end; NULL: -EINVAL. Borrowed until the next one is added. */
+struct format_column *format_add(struct format *format, const struct pa_column *column);
+/* packets and bytes are both 0: the exporter reported an event, not traffic. */
+bool format_row_is_event(const struct format *format, const uint8_t *row);

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* pmacct's `formatted`: left-aligned columns of fixed width, two spaces between, under a title
+ * line. */
+#include "base/memory.h"
+#include "base/text.h"
+#include "plugins/common/format.h"
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static bool is_variable(const struct pa_column *column)
+{
+    return column->kind == PA_KIND_BYTES && column->format != PA_FORMAT_CLASS;
+}
+
+static int table_check(const struct pa_schema *schema, char *error, size_t error_size)
+{
+    for (uint32_t i = 0; i < schema->column_count; i++) {
+        if (!is_variable(&schema->columns[i]))
+            continue;
+        snprintf(error, error_size,
+                 "formatted output has columns of fixed width, and '%s' has no fixed length; "
+                 "use csv or json, or leave it out of `aggregate`",
+                 schema->columns[i].name);
+        return -EINVAL;
+    }
+    return 0;
+}
+
+/* Widths as in pmacct: by primitive, else by what the column holds. */
+static uint32_t column_width(const struct pa_column *column)
+{
+    static const struct {
+        const char *name;
+        uint8_t width;
+    } widths[] = {
+        {"tag", 10},     {"tag2", 10},    {"vlan", 5},       {"in_vlan", 7},  {"out_vlan", 8},
+        {"cos", 3},      {"etype", 5},    {"local_pref", 7}, {"med", 6},      {"src_local_pref", 8},
+        {"src_med", 7},  {"src_mask", 8}, {"dst_mask", 8},   {"src_port", 8}, {"dst_port", 8},
+        {"tcpflags", 9}, {"tos", 5},      {"packets", 20},   {"flows", 20},   {"bytes", 20},
+    };
+    uint32_t title = (uint32_t)strlen(column->csv_title), width;
+
+    for (size_t i = 0; i < sizeof widths / sizeof widths[0]; i++)
+        if (!strcmp(column->name, widths[i].name))
+            return title > widths[i].width ? title : widths[i].width;
+    switch (column->format) {
+    case PA_FORMAT_IP:
+        width = 45;
+        break;
+    case PA_FORMAT_MAC:
+        width = 17;
+        break;
+    case PA_FORMAT_TIME:
+        width = 30;
+        break;
+    case PA_FORMAT_CLASS:
+        width = 16;
+        break;
+    case PA_FORMAT_RD:
+        width = 18;
+        break;
+    default:
+        width = column->kind == PA_KIND_FIXED ? column->width : 10;
+    }
+    return title > width ? title : width;
+}
+
+static void append_spaces(struct text *out, size_t count)
+{
+    text_reserve(out, count);
+    memset(out->data + out->len, ' ', count);
+    out->len += count;
+}
+
+static int table_compile(struct format *format, const struct pa_schema *schema,
+                         const struct format_options *options)
+{
+    const struct pa_column **columns;
+    uint32_t count;
+    int err = 0;
+
+    format->options.values.has_unspecified_address = true;
+    columns = format_sort(schema, options, true, &count);
+    for (uint32_t i = 0; i < count && err == 0; i++) {
+        struct format_column *column = format_add(format, columns[i]);
+        if (!column || is_variable(columns[i])) {
+            err = -EINVAL;
+            break;
+        }
+        column->width = column_width(columns[i]);
+        text_append_string(format->title, columns[i]->csv_title);
+        if (i + 1 < count)
+            append_spaces(format->title, column->width + 2 - strlen(columns[i]->csv_title));
+    }
+    text_append_char(format->title, '\n');
+    mem_free(columns);
+    return err;
+}
+
+static void table_row(struct format *format, const struct pa_batch *batch, const uint8_t *row,
+                      struct text *out)
+{
+    for (uint32_t i = 0; i < format->column_count; i++) {
+        const struct format_column *column = &format->columns[i];
+        size_t start = out->len, len;
+        value_append(&column->value, batch, row, format->scratch, out);
+        len = out->len - start;
+        if (i + 1 < format->column_count)
+            append_spaces(out, len < column->width ? column->width + 2 - len : 2);
+    }
+    text_append_char(out, '\n');
+}
+
+const struct format_kind format_table = {
+    .name = "formatted",
+    .check = table_check,
+    .compile = table_compile,
+    .row = table_row,
+};

@@ -1,0 +1,493 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The text of each PA_FORMAT; the forms are pmacct's. */
+#include "plugins/common/value.h"
+#include "base/address.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "plugins/common/value_names.h"
+#include "plugins/common/value_time.h"
+#include <errno.h>
+#include <string.h>
+
+/* ---- numbers ---- */
+
+static uint16_t load_u16(const uint8_t *field)
+{
+    uint16_t v;
+    memcpy(&v, field, sizeof v);
+    return v;
+}
+
+static uint32_t load_u32(const uint8_t *field)
+{
+    uint32_t v;
+    memcpy(&v, field, sizeof v);
+    return v;
+}
+
+static uint64_t load_u64(const uint8_t *field)
+{
+    uint64_t v;
+    memcpy(&v, field, sizeof v);
+    return v;
+}
+
+static uint64_t load_uint(const struct value *value, const uint8_t *field)
+{
+    switch (value->kind) {
+    case PA_KIND_U8:
+        return field[0];
+    case PA_KIND_U16:
+        return load_u16(field);
+    case PA_KIND_U32:
+        return load_u32(field);
+    default:
+        return load_u64(field);
+    }
+}
+
+static char *put_string(char *out, const char *string)
+{
+    size_t len = strlen(string);
+
+    memcpy(out, string, len);
+    return out + len;
+}
+
+static char *put_hex_digits(char *out, uint64_t v)
+{
+    int shift = 60;
+
+    while (shift > 0 && v >> shift == 0)
+        shift -= 4;
+    for (; shift >= 0; shift -= 4)
+        *out++ = "0123456789abcdef"[v >> shift & 15];
+    return out;
+}
+
+static char *put_u8(char *out, const struct value *value, const uint8_t *field)
+{
+    (void)value;
+    return out + text_format_uint(out, field[0]);
+}
+
+static char *put_u16(char *out, const struct value *value, const uint8_t *field)
+{
+    (void)value;
+    return out + text_format_uint(out, load_u16(field));
+}
+
+static char *put_u32(char *out, const struct value *value, const uint8_t *field)
+{
+    (void)value;
+    return out + text_format_uint(out, load_u32(field));
+}
+
+static char *put_u64(char *out, const struct value *value, const uint8_t *field)
+{
+    (void)value;
+    return out + text_format_uint(out, load_u64(field));
+}
+
+static char *put_hex(char *out, const struct value *value, const uint8_t *field)
+{
+    return put_hex_digits(out, load_uint(value, field));
+}
+
+/* The six bits above the two of ECN (RFC 2474 section 3). */
+static char *put_dscp(char *out, const struct value *value, const uint8_t *field)
+{
+    (void)value;
+    return out + text_format_uint(out, field[0] >> 2);
+}
+
+/* ---- addresses ---- */
+
+static char *put_octet(char *out, unsigned octet)
+{
+    if (octet >= 100) {
+        *out++ = (char)('0' + octet / 100);
+        octet %= 100;
+        *out++ = (char)('0' + octet / 10);
+        octet %= 10;
+    } else if (octet >= 10) {
+        *out++ = (char)('0' + octet / 10);
+        octet %= 10;
+    }
+    *out++ = (char)('0' + octet);
+    return out;
+}
+
+static char *put_ipv4(char *out, const uint8_t *bytes)
+{
+    out = put_octet(out, bytes[0]);
+    for (int i = 1; i < 4; i++) {
+        *out++ = '.';
+        out = put_octet(out, bytes[i]);
+    }
+    return out;
+}
+
+static char *put_address(char *out, const uint8_t *field)
+{
+    struct ip_addr addr;
+
+    if (field[16] == IP_V4)
+        return put_ipv4(out, field + 12);
+    memcpy(&addr, field, sizeof addr);
+    return out + ip_addr_format(&addr, out);
+}
+
+static char *put_ip(char *out, const struct value *value, const uint8_t *field)
+{
+    (void)value;
+    return put_address(out, field);
+}
+
+static char *put_ip_or_unspecified(char *out, const struct value *value, const uint8_t *field)
+{
+    (void)value;
+    return field[16] == IP_NONE ? put_string(out, "::") : put_address(out, field);
+}
+
+static char *put_mac(char *out, const struct value *value, const uint8_t *field)
+{
+    (void)value;
+    for (int i = 0; i < 6; i++) {
+        if (i > 0)
+            *out++ = ':';
+        *out++ = "0123456789abcdef"[field[i] >> 4];
+        *out++ = "0123456789abcdef"[field[i] & 15];
+    }
+    return out;
+}
+
+/* ---- times ---- */
+
+static char *put_time(char *out, const struct value *value, const uint8_t *field)
+{
+    return value_time_put(value->time, out, (int64_t)load_u64(field), true);
+}
+
+/* ---- numbers with names ---- */
+
+static char *put_proto(char *out, const struct value *value, const uint8_t *field)
+{
+    const char *name = protocol_name(field[0]);
+
+    (void)value;
+    return name ? put_string(out, name) : out + text_format_uint(out, field[0]);
+}
+
+static char *put_fwd_status_text(char *out, const struct value *value, const uint8_t *field)
+{
+    (void)value;
+    return put_string(out, forwarding_status_name(field[0]));
+}
+
+static char *put_direction(char *out, const struct value *value, const uint8_t *field)
+{
+    (void)value;
+    *out = field[0] == 0 ? 'i' : field[0] == 1 ? 'e' : 'u'; /* IE 61 */
+    return out + 1;
+}
+
+static char *put_rd_origin(char *out, const struct value *value, const uint8_t *field)
+{
+    (void)value;
+    return put_string(out, rd_origin_name(field[0]));
+}
+
+static char *put_named(char *out, const struct value *value, const uint8_t *field)
+{
+    uint64_t v = load_uint(value, field);
+
+    if (v < value->names_count)
+        return put_string(out, value->names[v]);
+    return out + text_format_uint(out, v);
+}
+
+/* RFC 4364 section 4.2; type 65535 is ours: the low 4 bytes are a VRF id, no distinguisher was
+ * known. */
+static char *put_rd(char *out, const struct value *value, const uint8_t *field)
+{
+    uint64_t rd = load_u64(field);
+    unsigned type = (unsigned)(rd >> 48);
+    uint8_t ip[4] = {(uint8_t)(rd >> 40), (uint8_t)(rd >> 32), (uint8_t)(rd >> 24),
+                     (uint8_t)(rd >> 16)};
+
+    (void)value;
+    if (type == 0xffff) {
+        out = put_string(out, "vrfid:");
+        return out + text_format_uint(out, (uint32_t)rd);
+    }
+    out += text_format_uint(out, type);
+    *out++ = ':';
+    switch (type) {
+    case 0: /* 2 bytes AS, 4 bytes number */
+        out += text_format_uint(out, rd >> 32 & 0xffff);
+        *out++ = ':';
+        return out + text_format_uint(out, (uint32_t)rd);
+    case 1: /* 4 bytes address, 2 bytes number */
+        out = put_ipv4(out, ip);
+        *out++ = ':';
+        return out + text_format_uint(out, rd & 0xffff);
+    default: /* 4 bytes AS, 2 bytes number */
+        out += text_format_uint(out, rd >> 16 & 0xffffffff);
+        *out++ = ':';
+        return out + text_format_uint(out, rd & 0xffff);
+    }
+}
+
+/* ---- set-up ---- */
+
+static int init_names(struct value *value, const char *names)
+{
+    char *part, *next;
+    size_t count = 1;
+
+    if (!names)
+        return 0;
+    for (const char *c = names; *c; c++)
+        count += *c == '|';
+    if (count > UINT8_MAX)
+        return -EINVAL;
+    value->names_storage = mem_strdup(names);
+    value->names = mem_calloc(count, sizeof *value->names);
+    for (part = value->names_storage; part; part = next) {
+        next = strchr(part, '|');
+        if (next)
+            *next++ = 0;
+        if (strlen(part) > VALUE_PLAIN_MAX)
+            return -EINVAL;
+        value->names[value->names_count++] = part;
+    }
+    return 0;
+}
+
+static value_put_fn *uint_fn(uint8_t kind)
+{
+    switch (kind) {
+    case PA_KIND_U8:
+        return put_u8;
+    case PA_KIND_U16:
+        return put_u16;
+    case PA_KIND_U32:
+        return put_u32;
+    case PA_KIND_U64:
+        return put_u64;
+    default:
+        return NULL;
+    }
+}
+
+/* The function of a format that stores one certain kind, or -EINVAL. */
+static int init_plain(struct value *value, const struct value_options *options)
+{
+    static const struct {
+        uint8_t format, kind;
+        bool is_number;
+        value_put_fn *put;
+    } table[] = {
+        {PA_FORMAT_IP, PA_KIND_ADDR, false, put_ip},
+        {PA_FORMAT_MAC, PA_KIND_MAC, false, put_mac},
+        {PA_FORMAT_TIME, PA_KIND_TIME, false, put_time},
+        {PA_FORMAT_PROTO, PA_KIND_U8, false, put_proto},
+        {PA_FORMAT_TOS, PA_KIND_U8, true, put_u8},
+        {PA_FORMAT_RD, PA_KIND_U64, false, put_rd},
+        {PA_FORMAT_RD_ORIGIN, PA_KIND_U8, false, put_rd_origin},
+        {PA_FORMAT_FWD_STATUS, PA_KIND_U8, false, put_u8}, /* pmacct's JSON has "64" */
+        {PA_FORMAT_DIRECTION, PA_KIND_U8, false, put_direction},
+    };
+
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        if (table[i].format != value->format)
+            continue;
+        if (table[i].kind != value->kind)
+            return -EINVAL;
+        value->put = table[i].put;
+        value->is_number = table[i].is_number;
+    }
+    if (!value->put)
+        return -EINVAL;
+    if (value->format == PA_FORMAT_IP && options->has_unspecified_address)
+        value->put = put_ip_or_unspecified;
+    if (value->format == PA_FORMAT_PROTO && options->has_numeric_protos)
+        value->put = put_u8; /* still text in JSON, as there */
+    if (value->format == PA_FORMAT_TOS && options->has_dscp)
+        value->put = put_dscp;
+    if (value->format == PA_FORMAT_FWD_STATUS && options->has_fwd_status_text)
+        value->put = put_fwd_status_text;
+    return 0;
+}
+
+int value_init(struct value *value, const struct pa_column *column,
+               const struct value_options *options, struct value_time *time)
+{
+    *value = (struct value){.offset = column->offset,
+                            .width = column->width,
+                            .kind = column->kind,
+                            .format = column->format,
+                            .time = time};
+    switch (column->format) {
+    case PA_FORMAT_UINT:
+    case PA_FORMAT_TCP_FLAGS:
+        value->put = uint_fn(column->kind);
+        value->is_number = column->format == PA_FORMAT_UINT || !options->has_tcp_flags_text;
+        return value->put ? 0 : -EINVAL;
+    case PA_FORMAT_HEX:
+        value->put = put_hex;
+        return uint_fn(column->kind) ? 0 : -EINVAL;
+    case PA_FORMAT_PATH_MATCH:
+        value->put = put_named;
+        return uint_fn(column->kind) ? init_names(value, column->value_names) : -EINVAL;
+    case PA_FORMAT_TEXT:
+    case PA_FORMAT_LABEL:
+    case PA_FORMAT_CLASS:
+    case PA_FORMAT_COMMUNITIES:
+    case PA_FORMAT_AS_PATH:
+    case PA_FORMAT_LABEL_STACK:
+    case PA_FORMAT_IPV6_LIST:
+        return column->kind == PA_KIND_BYTES ? 0 : -EINVAL;
+    case PA_FORMAT_CUSTOM_UINT:
+    case PA_FORMAT_CUSTOM_HEX:
+    case PA_FORMAT_CUSTOM_IP:
+    case PA_FORMAT_CUSTOM_MAC:
+    case PA_FORMAT_CUSTOM_TEXT:
+    case PA_FORMAT_CUSTOM_RAW:
+        return column->kind == PA_KIND_BYTES || column->kind == PA_KIND_FIXED ? 0 : -EINVAL;
+    default:
+        return init_plain(value, options);
+    }
+}
+
+void value_clear(struct value *value)
+{
+    mem_free(value->names);
+    mem_free(value->names_storage);
+    value->names = NULL;
+    value->names_storage = NULL;
+    value->names_count = 0;
+}
+
+/* ---- values that are not plain ---- */
+
+struct pa_bytes value_bytes(const struct value *value, const struct pa_batch *batch,
+                            const uint8_t *row)
+{
+    const uint8_t *field = row + value->offset;
+    uint32_t id;
+
+    if (value->kind == PA_KIND_FIXED)
+        return (struct pa_bytes){field, value->width};
+    id = load_u32(field);
+    if (id >= batch->dictionary_count)
+        return (struct pa_bytes){(const uint8_t *)"", 0};
+    return batch->dictionary[id];
+}
+
+static void append_label_stack(struct text *out, struct pa_bytes bytes)
+{
+    for (uint32_t at = 0; at + 4 <= bytes.len; at += 4) {
+        if (at > 0)
+            text_append_char(out, '_');
+        text_append_uint(out, load_u32(bytes.data + at));
+    }
+}
+
+static void append_ipv6_list(struct text *out, struct pa_bytes bytes)
+{
+    for (uint32_t at = 0; at + 16 <= bytes.len; at += 16) {
+        struct ip_addr addr = {.family = IP_V6};
+        char text[IP_TEXT_LEN];
+
+        if (at > 0)
+            text_append_char(out, '_');
+        memcpy(addr.bytes, bytes.data + at, 16);
+        text_append(out, text, ip_addr_format(&addr, text));
+    }
+}
+
+/* Two digits a byte, joined by '-'. */
+static void append_raw(struct text *out, struct pa_bytes bytes)
+{
+    text_reserve(out, (size_t)bytes.len * 3);
+    for (uint32_t i = 0; i < bytes.len; i++) {
+        if (i > 0)
+            out->data[out->len++] = '-';
+        out->data[out->len++] = "0123456789abcdef"[bytes.data[i] >> 4];
+        out->data[out->len++] = "0123456789abcdef"[bytes.data[i] & 15];
+    }
+}
+
+static void append_custom(struct text *out, uint8_t format, struct pa_bytes bytes)
+{
+    char plain[VALUE_PLAIN_MAX], *end = plain;
+    struct ip_addr addr = {.family = IP_V6};
+    uint64_t number = 0;
+
+    for (uint32_t i = 0; i < bytes.len && i < 8; i++)
+        number = number << 8 | bytes.data[i];
+    if (format == PA_FORMAT_CUSTOM_UINT && bytes.len <= 8) {
+        end += text_format_uint(plain, number);
+    } else if (format == PA_FORMAT_CUSTOM_HEX && bytes.len <= 8) {
+        end = put_hex_digits(plain, number);
+    } else if (format == PA_FORMAT_CUSTOM_IP && bytes.len == 4) {
+        end = put_ipv4(plain, bytes.data);
+    } else if (format == PA_FORMAT_CUSTOM_IP && bytes.len == 16) {
+        memcpy(addr.bytes, bytes.data, 16);
+        end += ip_addr_format(&addr, plain);
+    } else if (format == PA_FORMAT_CUSTOM_MAC && bytes.len == 6) {
+        end = put_mac(plain, NULL, bytes.data);
+    } else {
+        append_raw(out, bytes); /* of a length that its semantics do not have */
+        return;
+    }
+    text_append(out, plain, (size_t)(end - plain));
+}
+
+struct pa_bytes value_text(const struct value *value, const struct pa_batch *batch,
+                           const uint8_t *row, struct text *scratch)
+{
+    struct pa_bytes bytes = value_bytes(value, batch, row);
+    const uint8_t *zero;
+
+    text_reset(scratch);
+    switch (value->format) {
+    case PA_FORMAT_CLASS:
+        return bytes.len > 0 ? bytes : (struct pa_bytes){(const uint8_t *)"unknown", 7};
+    case PA_FORMAT_TEXT:
+    case PA_FORMAT_LABEL:
+    case PA_FORMAT_COMMUNITIES:
+    case PA_FORMAT_AS_PATH:
+        return bytes;
+    case PA_FORMAT_CUSTOM_TEXT: /* padded with zeros */
+        zero = bytes.len > 0 ? memchr(bytes.data, 0, bytes.len) : NULL;
+        if (zero)
+            bytes.len = (uint32_t)(zero - bytes.data);
+        return bytes;
+    case PA_FORMAT_LABEL_STACK:
+        append_label_stack(scratch, bytes);
+        break;
+    case PA_FORMAT_IPV6_LIST:
+        append_ipv6_list(scratch, bytes);
+        break;
+    default:
+        append_custom(scratch, value->format, bytes);
+    }
+    return (struct pa_bytes){(const uint8_t *)scratch->data, (uint32_t)scratch->len};
+}
+
+void value_append(const struct value *value, const struct pa_batch *batch, const uint8_t *row,
+                  struct text *scratch, struct text *out)
+{
+    struct pa_bytes bytes;
+
+    if (value->put) {
+        text_reserve(out, VALUE_PLAIN_MAX);
+        out->len = (size_t)(value_put(value, out->data + out->len, row) - out->data);
+        return;
+    }
+    bytes = value_text(value, batch, row, scratch);
+    text_append(out, bytes.data, bytes.len);
+}

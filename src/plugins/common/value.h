@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * One column's values as text, compiled once per schema: which function renders it, and its
+ * options. The formats (format.h) put quotes, names and separators around it.
+ *
+ * Values are of two sorts. A plain one has at most VALUE_PLAIN_MAX characters of printable ASCII
+ * without quote or backslash. The others (text, lists, custom primitives) may hold any bytes and
+ * have any length.
+ */
+#include "plugins/pathacct_plugin.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct text;
+struct value_time;
+
+#define VALUE_PLAIN_MAX 64
+
+/* What the shared keys say of values (output_keys.h fills it). */
+struct value_options {
+    bool has_numeric_protos;      /* *_num_protos */
+    bool has_tcp_flags_array;     /* tcpflags_encode_as_array, JSON only */
+    bool has_tcp_flags_text;      /* tcpflags_encode_as_string: "27" as in pmacct 1.8.0 and older */
+    bool has_fwd_status_text;     /* fwd_status_encode_as_string */
+    bool has_label_map;           /* pre_tag_label_encode_as_map, JSON only */
+    bool has_label_stack_array;   /* mpls_label_stack_encode_as_array, JSON only */
+    bool has_as_path_array;       /* as_path_encode_as_array, JSON only */
+    bool has_communities_array;   /* bgp_comms_encode_as_array, JSON only */
+    bool has_dscp;                /* tos_encode_as_dscp */
+    bool has_unspecified_address; /* an unknown address reads "::", not "" */
+};
+
+struct value;
+typedef char *value_put_fn(char *out, const struct value *value, const uint8_t *field);
+
+struct value {
+    value_put_fn *put; /* NULL: not plain */
+    uint32_t offset;   /* in the row */
+    uint16_t width;
+    uint8_t kind, format;    /* of the column */
+    bool is_number;          /* JSON writes it without quotes */
+    struct value_time *time; /* PA_KIND_TIME; borrowed */
+    const char **names;      /* PA_FORMAT_PATH_MATCH */
+    uint8_t names_count;
+    char *names_storage;
+};
+
+/* Borrows `column` for the call and `time` for good. -EINVAL: kind and format do not go together.
+ */
+int value_init(struct value *value, const struct pa_column *column,
+               const struct value_options *options, struct value_time *time);
+void value_clear(struct value *value);
+
+/* Writes a plain value at `out` (VALUE_PLAIN_MAX bytes of room) and returns the end. */
+static inline char *value_put(const struct value *value, char *out, const uint8_t *row)
+{
+    return value->put(out, value, row + value->offset);
+}
+
+/*
+ * The text of a value that is not plain: borrowed from the batch, or rendered into `scratch` (which
+ * it empties first). An id outside the dictionary, which only a broken core can send, reads as
+ * empty.
+ */
+struct pa_bytes value_text(const struct value *value, const struct pa_batch *batch,
+                           const uint8_t *row, struct text *scratch);
+/* The bytes behind a PA_KIND_BYTES or PA_KIND_FIXED value, as stored. */
+struct pa_bytes value_bytes(const struct value *value, const struct pa_batch *batch,
+                            const uint8_t *row);
+/* Plain or not, appended as it would stand in a file name or a CSV field, unquoted. */
+void value_append(const struct value *value, const struct pa_batch *batch, const uint8_t *row,
+                  struct text *scratch, struct text *out);

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* Numbers that have names: const tables. */
+#include <stdint.h>
+
+/* The names that pmacct gives to IP protocols; NULL for one that goes by its number. */
+const char *protocol_name(uint8_t protocol);
+
+/* Forwarding status in words (RFC 7270 section 4.12): "FORWARDED Unknown". Never NULL. */
+const char *forwarding_status_name(uint8_t status);
+
+/* Names of the six flags of RFC 793 from the highest (0x20, URG) to the lowest (0x01, FIN). */
+#define TCP_FLAG_NAMES_COUNT 6
+extern const char tcp_flag_names[TCP_FLAG_NAMES_COUNT][4];
+
+/* Who said so, by enum rd_origin: unknown, map, BGP, flow, option. */
+const char *rd_origin_name(uint8_t origin);

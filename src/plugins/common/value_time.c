@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Instants as text: pmacct's forms, the one with an offset as in RFC 3339 section 5.6 and RFC 9557.
+ */
+#include "plugins/common/value_time.h"
+#include "base/clock.h"
+#include "base/text.h"
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+void value_time_init(struct value_time *t, enum value_time_style style, bool is_utc,
+                     bool has_whole_seconds)
+{
+    memset(t, 0, sizeof *t);
+    t->style = style;
+    t->is_utc = is_utc;
+    t->has_whole_seconds = has_whole_seconds;
+}
+
+static char *put_two(char *out, unsigned value)
+{
+    out[0] = (char)('0' + value / 10 % 10);
+    out[1] = (char)('0' + value % 10);
+    return out + 2;
+}
+
+static char *put_fraction(char *out, int64_t ns)
+{
+    unsigned us = (unsigned)(ns / NS_PER_US);
+
+    *out++ = '.';
+    for (int i = 5; i >= 0; i--, us /= 10)
+        out[i] = (char)('0' + us % 10);
+    return out + 6;
+}
+
+/* "+hh:mm" of an offset in seconds east of UTC. */
+static void render_zone(char zone[8], long offset_s)
+{
+    unsigned minutes = (unsigned)(labs(offset_s) / 60);
+    char *end = zone;
+
+    *end++ = offset_s < 0 ? '-' : '+';
+    end = put_two(end, minutes / 60);
+    *end++ = ':';
+    end = put_two(end, minutes % 60);
+    *end = 0;
+}
+
+static void render_minute(const struct value_time *t, struct value_time_minute *m, time_t seconds,
+                          struct tm *ret_tm)
+{
+    if (t->is_utc)
+        gmtime_r(&seconds, ret_tm);
+    else
+        localtime_r(&seconds, ret_tm);
+    m->len = (uint8_t)strftime(
+        m->text, sizeof m->text,
+        t->style == VALUE_TIME_RFC9557 ? "%Y-%m-%dT%H:%M:" : "%Y-%m-%d %H:%M:", ret_tm);
+    render_zone(m->zone, ret_tm->tm_gmtoff);
+}
+
+static char *put_unknown(const struct value_time *t, char *out, bool with_fraction)
+{
+    static const char plain[] = "0000-00-00 00:00:00";
+
+    if (t->style == VALUE_TIME_EPOCH) {
+        *out++ = '0';
+    } else {
+        memcpy(out, plain, sizeof plain - 1);
+        if (t->style == VALUE_TIME_RFC9557)
+            out[10] = 'T';
+        out += sizeof plain - 1;
+    }
+    if (with_fraction)
+        out = put_fraction(out, 0);
+    if (t->style == VALUE_TIME_RFC9557) {
+        memcpy(out, "+00:00", 6);
+        out += 6;
+    }
+    return out;
+}
+
+char *value_time_put(struct value_time *t, char *out, int64_t ns, bool with_fraction)
+{
+    int64_t seconds = ns / NS_PER_S, fraction = ns % NS_PER_S, minute;
+    struct value_time_minute *m;
+    unsigned second;
+
+    with_fraction = with_fraction && !t->has_whole_seconds;
+    if (ns <= 0) /* no exporter has flows of before 1970 */
+        return put_unknown(t, out, with_fraction);
+    if (t->style == VALUE_TIME_EPOCH) {
+        out += text_format_uint(out, (uint64_t)seconds);
+        return with_fraction ? put_fraction(out, fraction) : out;
+    }
+    minute = seconds / 60;
+    second = (unsigned)(seconds % 60);
+    m = &t->minutes[minute & (VALUE_TIME_MINUTES - 1)];
+    if (m->len == 0 || m->minute != minute) {
+        struct tm tm;
+        render_minute(t, m, (time_t)seconds, &tm);
+        m->minute = minute;
+        /* An offset that is no whole number of minutes (local mean times) cannot be kept by the
+         * minute. */
+        if ((unsigned)tm.tm_sec != second) {
+            second = (unsigned)tm.tm_sec;
+            m->minute = -1;
+        }
+    }
+    memcpy(out, m->text, sizeof m->text);
+    out = put_two(out + m->len, second);
+    if (with_fraction)
+        out = put_fraction(out, fraction);
+    if (t->style == VALUE_TIME_RFC9557) {
+        memcpy(out, m->zone, 6);
+        out += 6;
+    }
+    return out;
+}
