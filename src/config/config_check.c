@@ -7,7 +7,7 @@
 #include "base/text.h"
 #include "config/config_private.h"
 #include "config/config_value.h"
-#include "config/nearest.h"
+#include "base/nearest.h"
 #include "config/unsupported.h"
 #include <errno.h>
 #include <inttypes.h>

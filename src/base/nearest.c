@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Optimal string alignment distance: edits of single characters and swaps of neighbours, each
  * counted once. */
-#include "config/nearest.h"
+#include "base/nearest.h"
 
 #include <string.h>
 

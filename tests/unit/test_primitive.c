@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Every row of the table of primitives against what the rows and flows have room for; lists; custom
+ * primitives. */
+#include "base/text.h"
+#include "flow/primitive.h"
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* pathacct_plugin.h states the widths; struct flow holds BYTES as struct flow_bytes. */
+static size_t flow_size_of_kind(uint8_t kind)
+{
+    static const size_t sizes[] = {
+        [PA_KIND_U8] = 1,    [PA_KIND_U16] = 2,
+        [PA_KIND_U32] = 4,   [PA_KIND_U64] = 8,
+        [PA_KIND_ADDR] = 17, [PA_KIND_MAC] = 6,
+        [PA_KIND_TIME] = 8,  [PA_KIND_BYTES] = sizeof(struct flow_bytes),
+    };
+    return sizes[kind];
+}
+
+static void every_row_fits_its_member_and_has_names_and_places_of_its_own(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < PRIMITIVE_COUNT; i++) {
+        const struct primitive *p = &primitives[i];
+        assert_int_equal(flow_size_of_kind(p->kind), flow_member_places[p->member].size);
+        assert_int_equal(p->flow_offset, flow_member_places[p->member].offset);
+        assert_true(*p->help && *p->json_name && *p->sql_name);
+        for (size_t k = i + 1; k < PRIMITIVE_COUNT; k++) {
+            assert_string_not_equal(p->name, primitives[k].name);
+            assert_string_not_equal(p->json_name, primitives[k].json_name);
+            assert_string_not_equal(p->csv_title, primitives[k].csv_title);
+            assert_string_not_equal(p->sql_name, primitives[k].sql_name);
+            assert_int_not_equal(p->json_place, primitives[k].json_place);
+            assert_int_not_equal(p->csv_place, primitives[k].csv_place);
+        }
+    }
+}
+
+static void json_order_is_that_of_the_table(void **state)
+{
+    (void)state;
+    /* PMACCT.md 2.1: peers after AS paths, custom ones after timestamp_export, counters last */
+    assert_true(primitives[PRIMITIVE_as_path].json_place <
+                primitives[PRIMITIVE_peer_src_as].json_place);
+    assert_true(primitives[PRIMITIVE_mpls_vpn_rd].json_place <
+                primitives[PRIMITIVE_mpls_vpn_rd_origin].json_place);
+    assert_true(primitives[PRIMITIVE_mpls_vpn_rd_origin].json_place <
+                primitives[PRIMITIVE_mpls_pw_id].json_place);
+    assert_true(primitives[PRIMITIVE_packets].json_place < primitives[PRIMITIVE_bytes].json_place);
+}
+
+static void assert_list(struct primitive_table *table, const char *text, const char *expected)
+{
+    struct primitive_list list;
+    struct text error = {0}, names = {0};
+    if (primitive_list_parse(table, text, &error, &list) < 0)
+        fail_msg("%s", text_cstr(&error));
+    for (size_t i = 0; i < list.count; i++)
+        text_append_printf(&names, "%s%s", i ? " " : "", list.items[i]->name);
+    assert_string_equal(text_cstr(&names), expected);
+    primitive_list_clear(&list);
+    text_clear(&names);
+    text_clear(&error);
+}
+
+static void a_list_names_each_primitive_once_in_its_order(void **state)
+{
+    struct primitive_table *table = primitive_table_new();
+    (void)state;
+    assert_list(table, "dst_as, src_host ,dst_as,Proto", "dst_as src_host proto");
+    assert_list(table, "none", "");
+    assert_list(table, "none, flows", "flows");
+    assert_list(table, "mpls_vpn_rd", "mpls_vpn_rd mpls_vpn_rd_origin");
+    primitive_table_free(table);
+}
+
+static void every_wrong_name_of_a_list_is_reported(void **state)
+{
+    struct primitive_table *table = primitive_table_new();
+    struct primitive_list list;
+    struct text error = {0};
+    (void)state;
+    assert_int_equal(
+        primitive_list_parse(table, "src_hots, dst_as, sum_host, xyzzy", &error, &list), -EINVAL);
+    assert_non_null(strstr(text_cstr(&error), "'src_hots', did you mean src_host?"));
+    assert_non_null(strstr(text_cstr(&error), "'sum_host': sums over both directions"));
+    assert_non_null(strstr(text_cstr(&error), "'xyzzy', `nfacctd -a` lists them"));
+    assert_null(strstr(text_cstr(&error), "dst_as'"));
+    text_clear(&error);
+    primitive_table_free(table);
+}
+
+static void refused_primitives_are_none_that_a_list_can_hold(void **state)
+{
+    static const enum primitive_index never_named[] = {
+        PRIMITIVE_timestamp_min, PRIMITIVE_timestamp_max, PRIMITIVE_mpls_vpn_rd_origin};
+    (void)state;
+    size_t refused = 0;
+    for (size_t i = 0; i < PRIMITIVE_COUNT; i++)
+        refused += primitive_refusal(primitives[i].name) != NULL;
+    assert_int_equal(refused, sizeof never_named / sizeof never_named[0]);
+}
+
+static void custom_primitives_get_places_behind_the_flow(void **state)
+{
+    struct primitive_table *table = primitive_table_new();
+    struct text error = {0};
+    uint32_t count, flow_end = (sizeof(struct flow) + 7) / 8 * 8;
+    (void)state;
+    const struct custom_primitive number = {"MyCount", 9, 12232, false, 5, CUSTOM_UINT};
+    const struct custom_primitive text = {"user_name", 0, 371, false, 0, CUSTOM_TEXT};
+    const struct custom_primitive addr = {"relay", 0, 130, true, 16, CUSTOM_IP};
+    assert_int_equal(primitive_table_flow_stride(table), flow_end);
+    assert_int_equal(primitive_table_add(table, &number, &error), 0);
+    assert_int_equal(primitive_table_add(table, &text, &error), 0);
+    assert_int_equal(primitive_table_add(table, &addr, &error), 0);
+    const struct custom_field *fields = primitive_table_custom_fields(table, &count);
+    assert_int_equal(count, 3);
+    assert_int_equal(fields[0].flow_offset, flow_end);
+    assert_true(fields[0].is_number);
+    assert_int_equal(fields[1].flow_offset, flow_end + 8);
+    assert_int_equal(fields[1].len, 0);
+    assert_int_equal(fields[2].flow_offset, flow_end + 8 + sizeof(struct flow_bytes));
+    assert_true(fields[2].is_reverse);
+    assert_int_equal(primitive_table_flow_stride(table),
+                     flow_end + 8 + sizeof(struct flow_bytes) + 16);
+
+    const struct primitive *p = primitive_table_find(table, "mycount");
+    assert_non_null(p);
+    assert_string_equal(p->json_name, "mycount"); /* PMACCT.md 2.1: lower-cased */
+    assert_string_equal(p->csv_title, "MYCOUNT");
+    assert_int_equal(p->width, 5);
+    assert_int_equal(p->member, PRIMITIVE_CUSTOM);
+    assert_true(p->json_place > primitives[PRIMITIVE_timestamp_export].json_place);
+    assert_true(p->json_place < primitives[PRIMITIVE_vrf_name].json_place);
+    assert_true(p->csv_place > primitives[PRIMITIVE_path_delay_max_usec].csv_place);
+    assert_true(p->csv_place < primitives[PRIMITIVE_packets].csv_place);
+    assert_list(table, "src_host, user_name", "src_host user_name");
+    primitive_table_free(table);
+    text_clear(&error);
+}
+
+static void custom_primitives_that_cannot_be_are_refused(void **state)
+{
+    static const struct {
+        struct custom_primitive custom;
+        int err;
+    } cases[] = {
+        {{"src_host", 0, 1, false, 4, CUSTOM_UINT}, -EEXIST},
+        {{"ip_src", 0, 1, false, 4, CUSTOM_UINT}, -EEXIST},
+        {{"stamp_inserted", 0, 1, false, 4, CUSTOM_UINT}, -EEXIST},
+        {{"9lives", 0, 1, false, 4, CUSTOM_UINT}, -EINVAL},
+        {{"a b", 0, 1, false, 4, CUSTOM_UINT}, -EINVAL},
+        {{"", 0, 1, false, 4, CUSTOM_UINT}, -EINVAL},
+        {{"a", 0, 1, false, 9, CUSTOM_UINT}, -EINVAL},
+        {{"a", 0, 1, false, 0, CUSTOM_UINT}, -EINVAL},
+        {{"a", 0, 1, false, 5, CUSTOM_IP}, -EINVAL},
+        {{"a", 0, 1, false, 8, CUSTOM_MAC}, -EINVAL},
+        {{"a", 0, 1, false, 256, CUSTOM_RAW}, -EINVAL},
+    };
+    struct primitive_table *table = primitive_table_new();
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct text error = {0};
+        assert_int_equal(primitive_table_add(table, &cases[i].custom, &error), cases[i].err);
+        assert_true(error.len > 0);
+        text_clear(&error);
+    }
+    struct text error = {0};
+    char name[16];
+    for (int i = 0; i < PRIMITIVE_CUSTOM_MAX; i++) {
+        snprintf(name, sizeof name, "c%d", i);
+        const struct custom_primitive c = {name, 0, 1, false, 4, CUSTOM_HEX};
+        assert_int_equal(primitive_table_add(table, &c, &error), 0);
+    }
+    const struct custom_primitive one_more = {"more", 0, 1, false, 4, CUSTOM_HEX};
+    assert_int_equal(primitive_table_add(table, &one_more, &error), -ENOSPC);
+    text_clear(&error);
+    primitive_table_free(table);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_row_fits_its_member_and_has_names_and_places_of_its_own),
+        cmocka_unit_test(json_order_is_that_of_the_table),
+        cmocka_unit_test(a_list_names_each_primitive_once_in_its_order),
+        cmocka_unit_test(every_wrong_name_of_a_list_is_reported),
+        cmocka_unit_test(refused_primitives_are_none_that_a_list_can_hold),
+        cmocka_unit_test(custom_primitives_get_places_behind_the_flow),
+        cmocka_unit_test(custom_primitives_that_cannot_be_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
