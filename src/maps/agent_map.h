@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * bgp_agent_map: which BGP peer's table answers for an exporter. SET bgp_ip, bgp_port; MATCH ip,
+ * in, out, filter. Rows that match are peers in order of preference: the next one serves while the
+ * one before it is down. Immutable.
+ */
+#include "base/address.h"
+#include "flow/flow.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct text;
+struct agent_map;
+struct map_node; /* the rows that are left to ask for one exporter */
+
+struct agent_peer {
+    struct ip_addr address; /* of the session, or the router id */
+    uint16_t port;          /* of the session at the peer's end; 0: any */
+};
+#define AGENT_PEERS_MAX 16 /* that one flow can have */
+
+int agent_map_read(const char *path, struct text *errors, struct agent_map **ret_map);
+int agent_map_parse(const char *name, const char *data, size_t len, struct text *errors,
+                    struct agent_map **ret_map);
+void agent_map_free(struct agent_map *map); /* NULL is fine */
+
+/* NULL: no row is for this exporter. Lives as long as the map. */
+const struct map_node *agent_map_exporter(const struct agent_map *map,
+                                          const struct ip_addr *exporter);
+
+/* On what else of a flow the peers of this exporter depend: decides what a cache is keyed by. */
+enum agent_map_use { AGENT_BY_IFACE = 1, AGENT_BY_FAMILY = 2, AGENT_BY_FILTER = 4 };
+unsigned agent_map_uses(const struct agent_map *map, const struct map_node *node);
+/* Peers for this flow, best first, into `peers` (room for AGENT_PEERS_MAX). Returns how many; 0: no
+ * row matches. */
+size_t agent_map_find(const struct agent_map *map, const struct map_node *node,
+                      const struct flow *flow, const struct agent_peer **peers);
+
+/* Every row's peer, for those who wait for them. */
+size_t agent_map_peer_count(const struct agent_map *map);
+const struct agent_peer *agent_map_peer_at(const struct agent_map *map, size_t index);
+void agent_map_add_needs(const struct agent_map *map, struct flow_needs *needs);

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * All maps that attach knowledge to flows, as one immutable snapshot. The main thread loads and
+ * reloads; workers read the snapshot in force under RCU. A map with an error keeps the snapshot
+ * that was in force.
+ */
+#include "base/address.h"
+#include "base/rcu.h"
+#include "config/config_key.h"
+#include "flow/flow.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+struct text;
+struct allow_list;
+struct sampling_map;
+struct agent_map;
+
+/* Values of maps_keys[]: paths, NULL when there is no such map. Borrowed from the configuration. */
+struct maps_settings {
+    const char *allow_file; /* nfacctd_allow_file */
+    const char *sampling_map;
+    const char *bgp_agent_map;
+    const char *aggregate_primitives; /* read once, at start: maps/custom_primitives.h */
+    bool may_refresh;                 /* maps_refresh: SIGUSR2 reloads */
+};
+extern const struct config_key maps_keys[]; /* `place` is in struct maps_settings */
+
+struct maps {
+    uint64_t generation;            /* 1, 2, 3... with each snapshot */
+    const struct allow_list *allow; /* each may be NULL */
+    const struct sampling_map *sampling;
+    const struct agent_map *agents;
+    struct flow_needs needs; /* members of flows that look-ups read */
+};
+
+/* The exporter may send: no allow-list, or it is in there. */
+bool maps_exporter_is_allowed(const struct maps *maps, const struct ip_addr *exporter);
+
+/* ---- loading: main thread ---- */
+
+/* Lines "file:line: what is wrong; what would be right" are appended to `errors`, all of all maps;
+ * -EINVAL then. */
+int maps_load(const struct maps_settings *settings, uint64_t generation, struct text *errors,
+              struct maps **ret_maps);
+void maps_free(void *maps); /* NULL is fine */
+
+/* Loads anew and publishes at `place`; what was there is retired into `queue`. On error `place`
+ * keeps its snapshot. */
+int maps_reload(const struct maps_settings *settings, const struct maps *_Atomic *place,
+                struct rcu_queue *queue, struct text *errors);
