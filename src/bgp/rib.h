@@ -52,8 +52,8 @@ struct path_attrs {
      * steer, or a number. */
     uint64_t agreement;
     /* Written by the BGP thread alone. References: those of the maker, and one of the RIB while it
-     * has a path with this set; `rib_slot` is the RIB's own, 0 at first. */
-    uint32_t ref_count, rib_slot;
+     * has a path with this set; the other two are the RIB's own, 0 at first. */
+    uint32_t ref_count, rib_path_count, rib_slot;
 };
 
 /* What a query found. */

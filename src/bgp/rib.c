@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Peers and time: sessions begin and end, tables are loaded, what is lost is swept in slices, and
+ * history grows old. A table is lost by one store (struct family_state); its memory goes when the
+ * sweep comes by.
+ */
+#include "bgp/rib.h"
+#include "base/memory.h"
+#include "bgp/rib_private.h"
+#include <assert.h>
+
+#define QUIET_NS       (10 * NS_PER_S) /* a family is loaded after so long without an UPDATE */
+#define SWEEP_PREFIXES 1024            /* in one slice: about a quarter of a millisecond */
+#define HISTORY_ITEMS  1024
+#define GENERATIONS_MAX                                                                            \
+    200u /* that may be in memory at once: their numbers have 8 bits in a path */
+
+#define FAMILY_TOTAL (RIB_SAFI_COUNT * RIB_FAMILY_COUNT)
+
+static struct rib_peer_family *family_at(struct rib *rib, uint32_t index)
+{
+    return &rib->peers[index / FAMILY_TOTAL]
+                .families[index / RIB_FAMILY_COUNT % RIB_SAFI_COUNT][index % RIB_FAMILY_COUNT];
+}
+
+struct family_state rib_family_state(const struct rib_peer_family *family)
+{
+    return (struct family_state){
+        .oldest = family->oldest & 0xff,
+        .current = family->generation & 0xff,
+        .oldest_gone = family->oldest_gone & 0x3fffff,
+        .is_negotiated = family->is_negotiated,
+        .has_add_path = family->has_add_path,
+        .is_loaded = family->is_loaded,
+        .is_stale = family->is_stale,
+    };
+}
+
+static void state_publish(struct rib *rib, uint32_t peer, unsigned safi, unsigned family)
+{
+    struct family_state state = rib_family_state(&rib->peers[peer].families[safi][family]);
+
+    rcu_publish(&rib->states[peer].families[safi][family], family_state_word(state));
+    rib->changes++;
+}
+
+static void sweep_start(struct rib *rib)
+{
+    rib->sweep.is_wanted = false;
+    rib->sweep.is_running = true;
+    rib->sweep.table = 0;
+    rib->sweep.family = 0;
+    rib->sweep.cursor = (struct prefix_cursor){0};
+    for (uint32_t i = 0; i < rib->max_peers * FAMILY_TOTAL; i++)
+        rib->sweep.oldest[i] = family_at(rib, i)->oldest;
+}
+
+static void sweep_end(struct rib *rib)
+{
+    rib->sweep.is_running = false;
+    for (uint32_t i = 0; i < rib->max_peers * FAMILY_TOTAL; i++)
+        family_at(rib, i)->clean = rib->sweep.oldest[i];
+}
+
+/* A slice; false: there is nothing more to sweep. */
+static bool sweep_work(struct rib *rib)
+{
+    if (!rib->sweep.is_running) {
+        if (!rib->sweep.is_wanted)
+            return false;
+        sweep_start(rib);
+    }
+    for (unsigned done = 0; done < SWEEP_PREFIXES;) {
+        if (rib->sweep.table >= rib->table_count) {
+            sweep_end(rib);
+            return rib->sweep.is_wanted;
+        }
+        uint32_t handle = rib->tables[rib->sweep.table];
+        struct rib_table *table = handle ? block_at(rib->pool, handle) : NULL;
+        if (table && prefix_tree_next(&table->trees[rib->sweep.family], &rib->sweep.cursor)) {
+            rib_prefix_sweep(rib, table, rib->sweep.family, rib->sweep.cursor.key,
+                             rib->sweep.cursor.len);
+            done++;
+            continue;
+        }
+        rib->sweep.cursor = (struct prefix_cursor){0};
+        if (++rib->sweep.family == RIB_FAMILY_COUNT) {
+            rib->sweep.family = 0;
+            rib->sweep.table++;
+        }
+    }
+    return true;
+}
+
+/* What came before this generation is invalid from now on. */
+static void family_forget_older(struct rib *rib, struct rib_peer *peer,
+                                struct rib_peer_family *family)
+{
+    family->oldest = family->generation;
+    if (counter_get(&peer->paths) + counter_get(&peer->history_paths) > 0)
+        rib->sweep.is_wanted = true;
+    else
+        family->clean = family->generation;
+}
+
+/* Announcements from now on are told from what was there before. */
+static void family_next_generation(struct rib *rib, struct rib_peer *peer,
+                                   struct rib_peer_family *family)
+{
+    if (family->generation - family->clean >= GENERATIONS_MAX) {
+        if (family->generation - family->oldest >= GENERATIONS_MAX)
+            family_forget_older(rib, peer, family);
+        rib->sweep.is_wanted = true;
+        while (sweep_work(rib))
+            continue;
+    }
+    family->generation++;
+}
+
+/* Live paths and history are gone, at once. */
+static void family_lose(struct rib *rib, struct rib_peer *peer, struct rib_peer_family *family)
+{
+    family_next_generation(rib, peer, family);
+    family_forget_older(rib, peer, family);
+    family->oldest_gone = family->generation;
+    family->is_negotiated = false;
+    family->is_stale = false;
+    family->is_loaded = false;
+}
+
+void rib_peer_up(struct rib *rib, uint32_t peer, const struct rib_session *session,
+                 struct mono_time now)
+{
+    struct rib_peer *p = &rib->peers[peer];
+
+    assert(peer < rib->max_peers);
+    if (p->is_up)
+        rib_peer_down(rib, peer, now);
+    p->is_up = true;
+    p->router_id = session->router_id;
+    atomic_store_explicit(&rib->states[peer].router_id, session->router_id, memory_order_relaxed);
+    for (int safi = 0; safi < RIB_SAFI_COUNT; safi++) {
+        for (int f = 0; f < RIB_FAMILY_COUNT; f++) {
+            struct rib_peer_family *family = &p->families[safi][f];
+            if (!session->is_negotiated[safi][f]) {
+                if (family->is_stale) {
+                    family_lose(rib, p, family);
+                    state_publish(rib, peer, safi, f);
+                }
+                continue;
+            }
+            family_next_generation(rib, p, family);
+            if (!family->is_stale)
+                family_forget_older(rib, p, family);
+            family->is_negotiated = true;
+            family->has_add_path = session->has_add_path[safi][f];
+            family->is_loaded = false;
+            family->is_stale = false;
+            family->is_touched = false;
+            family->quiet_since = now;
+            state_publish(rib, peer, safi, f);
+        }
+    }
+}
+
+void rib_peer_down(struct rib *rib, uint32_t peer, struct mono_time now)
+{
+    struct rib_peer *p = &rib->peers[peer];
+
+    assert(peer < rib->max_peers);
+    if (!p->is_up)
+        return;
+    p->is_up = false;
+    p->keep_until.ns = now.ns + rib->settings.peer_down_keep_s * NS_PER_S;
+    for (int safi = 0; safi < RIB_SAFI_COUNT; safi++) {
+        for (int f = 0; f < RIB_FAMILY_COUNT; f++) {
+            struct rib_peer_family *family = &p->families[safi][f];
+            if (!family->is_negotiated)
+                continue;
+            if (rib->settings.peer_down_keep_s > 0) {
+                family->is_negotiated = false;
+                family->is_stale = true;
+            } else {
+                family_lose(rib, p, family);
+            }
+            state_publish(rib, peer, safi, f);
+        }
+    }
+}
+
+bool rib_peer_release(struct rib *rib, uint32_t peer)
+{
+    struct rib_peer *p = &rib->peers[peer];
+
+    assert(peer < rib->max_peers);
+    if (p->is_up || counter_get(&p->paths) > 0 || counter_get(&p->history_paths) > 0)
+        return false;
+    for (int safi = 0; safi < RIB_SAFI_COUNT; safi++) {
+        for (int f = 0; f < RIB_FAMILY_COUNT; f++) {
+            struct rib_peer_family *family = &p->families[safi][f];
+            if (family->is_stale) { /* of an empty table */
+                family_lose(rib, p, family);
+                state_publish(rib, peer, safi, f);
+            }
+            family->was_loaded = false;
+        }
+    }
+    return true;
+}
+
+static void family_loaded(struct rib *rib, uint32_t peer, unsigned safi, unsigned f)
+{
+    struct rib_peer_family *family = &rib->peers[peer].families[safi][f];
+
+    if (!family->is_negotiated)
+        return;
+    if (family->oldest != family->generation)
+        family_forget_older(rib, &rib->peers[peer], family);
+    family->is_loaded = true;
+    family->was_loaded = true;
+    state_publish(rib, peer, safi, f);
+}
+
+void rib_end_of_rib(struct rib *rib, uint32_t peer, enum rib_safi safi, enum rib_family family)
+{
+    family_loaded(rib, peer, safi, family);
+}
+
+void rib_begin_refresh(struct rib *rib, uint32_t peer, enum rib_safi safi, enum rib_family family)
+{
+    struct rib_peer_family *f = &rib->peers[peer].families[safi][family];
+
+    if (!f->is_negotiated)
+        return;
+    family_next_generation(rib, &rib->peers[peer], f);
+    state_publish(rib, peer, safi, family);
+}
+
+void rib_history_bound(struct rib *rib)
+{
+    while (rib->history.count > rib->settings.history_max) {
+        counter_add(&rib->history_evicted, rib_history_drop(rib, history_first(&rib->history)));
+        history_pop(&rib->history);
+    }
+}
+
+/* A slice; false: all that is left is young. */
+static bool history_work(struct rib *rib, struct wall_time now)
+{
+    int64_t young_ms = wall_ms(now.ns - rib->settings.history_s * NS_PER_S);
+
+    for (unsigned done = 0; done < HISTORY_ITEMS; done++) {
+        const struct history_item *item = history_first(&rib->history);
+        if (!item || (int64_t)item->withdrawn_ms > young_ms)
+            return false;
+        rib_history_drop(rib, item);
+        history_pop(&rib->history);
+    }
+    return true;
+}
+
+static void peer_tick(struct rib *rib, uint32_t peer, struct mono_time now)
+{
+    struct rib_peer *p = &rib->peers[peer];
+
+    for (int safi = 0; safi < RIB_SAFI_COUNT; safi++) {
+        for (int f = 0; f < RIB_FAMILY_COUNT; f++) {
+            struct rib_peer_family *family = &p->families[safi][f];
+            if (family->is_touched)
+                family->quiet_since = now;
+            family->is_touched = false;
+            if (family->is_stale && now.ns >= p->keep_until.ns) {
+                family_lose(rib, p, family);
+                state_publish(rib, peer, safi, f);
+            }
+            if (family->is_negotiated && !family->is_loaded &&
+                now.ns - family->quiet_since.ns >= QUIET_NS)
+                family_loaded(rib, peer, safi, f);
+        }
+    }
+}
+
+bool rib_tick(struct rib *rib, struct wall_time wall, struct mono_time mono, uint64_t *ret_changes)
+{
+    bool has_more = sweep_work(rib);
+
+    has_more |= history_work(rib, wall);
+    if (mono.ns >= rib->next_second.ns) {
+        rib->next_second.ns = mono.ns + NS_PER_S;
+        for (uint32_t peer = 0; peer < rib->max_peers; peer++)
+            peer_tick(rib, peer, mono);
+        has_more |= rib->sweep.is_wanted;
+    }
+    block_pool_poll(rib->pool);
+    counter_set(&rib->bytes,
+                block_pool_reserved(rib->pool) + rib->history.chunk_count * history_chunk_bytes() +
+                    rib->max_peers * (sizeof(struct rib_peer) + sizeof(struct peer_state)));
+    *ret_changes = rib->changes;
+    return has_more;
+}
+
+struct rib_family_state rib_peer_family(const struct rib *rib, uint32_t peer, enum rib_safi safi,
+                                        enum rib_family family)
+{
+    struct family_state state =
+        family_state_from(rcu_read(&rib->states[peer].families[safi][family]));
+
+    return (struct rib_family_state){state.is_negotiated, state.has_add_path, state.is_loaded,
+                                     state.is_stale};
+}
+
+struct rib_peer_counts rib_peer_counts(const struct rib *rib, uint32_t peer)
+{
+    return (struct rib_peer_counts){counter_get(&rib->peers[peer].paths),
+                                    counter_get(&rib->peers[peer].history_paths)};
+}
+
+void rib_statistics(const struct rib *rib, struct rib_statistics *ret_statistics)
+{
+    *ret_statistics = (struct rib_statistics){
+        .prefixes = counter_get(&rib->prefixes),
+        .paths = counter_get(&rib->paths),
+        .history_paths = counter_get(&rib->history_paths),
+        .attribute_sets = counter_get(&rib->attribute_sets),
+        .bytes = counter_get(&rib->bytes),
+        .history_evicted = counter_get(&rib->history_evicted),
+        .paths_refused = counter_get(&rib->paths_refused),
+    };
+}
+
+struct rib *rib_new(struct rcu *rcu, const struct rib_settings *settings)
+{
+    struct rib *rib = mem_aligned_zalloc(CACHE_LINE, sizeof *rib);
+
+    assert(settings->max_peers <= RIB_PEERS_MAX);
+    rib->settings = *settings;
+    rib->max_peers = settings->max_peers;
+    rib->pool = block_pool_new(rcu);
+    rib->states = mem_aligned_zalloc(CACHE_LINE, rib->max_peers * sizeof *rib->states);
+    rib->peers = mem_calloc(rib->max_peers, sizeof *rib->peers);
+    rib->sweep.oldest = mem_calloc(rib->max_peers, FAMILY_TOTAL * sizeof *rib->sweep.oldest);
+    rib->edit = mem_alloc(sizeof *rib->edit);
+    prefix_tree_init(&rib->rds, rib->pool);
+    rib->unicast = rib_table_new(rib, RIB_UNICAST, 0);
+    rib->labelled = rib_table_new(rib, RIB_LABELLED, 0);
+    return rib;
+}
+
+void rib_free(struct rib *rib)
+{
+    if (!rib)
+        return;
+    /* All peers are lost and swept, so that every set is given back by the one way there is. */
+    for (uint32_t i = 0; i < rib->max_peers * FAMILY_TOTAL; i++)
+        family_lose(rib, &rib->peers[i / FAMILY_TOTAL], family_at(rib, i));
+    while (sweep_work(rib))
+        continue;
+    history_clear(&rib->history);
+    block_pool_free(rib->pool);
+    mem_free(rib->states);
+    mem_free(rib->peers);
+    mem_free(rib->sweep.oldest);
+    mem_free(rib->tables);
+    mem_free(rib->edit);
+    mem_free(rib);
+}

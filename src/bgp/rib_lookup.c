@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Which path did the flow take? The readers' side: the verdicts of path_match.def, prefix by prefix
+ * from the longest on. All that a batch will touch is prefetched stage by stage; the answers are
+ * then made from what the cache holds.
+ */
+#include "base/prefix_tree.h"
+#include "bgp/decision.h"
+#include "bgp/rib_private.h"
+
+#define QUERIES_TOGETHER 32u
+
+/* A query on its way. */
+struct lookup {
+    struct rib_query *query;
+    struct family_state state;
+    int64_t from_ms, to_ms; /* both 0: replay */
+    unsigned tag;           /* of the next hop */
+    bool is_replay, has_next_hop;
+    enum rib_safi safi;
+};
+
+/* What one list has for a query. Paths of the list, or NULL. */
+struct findings {
+    unsigned candidate_count, alive_count; /* in the flow's life; at its end */
+    unsigned hit_count;                    /* candidates with the flow's next hop */
+    bool hits_differ;
+    uint64_t agreement;                  /* of the hit seen last */
+    const struct stored_path *best;      /* of those alive */
+    const struct stored_path *hit;       /* the best hit alive */
+    const struct stored_path *first_hit; /* the hit alive with the lowest path id */
+    const struct gone_path *gone_hit;    /* the hit that went last */
+};
+
+static const struct path_list *list_of(const struct rib *rib, uint32_t value, uint32_t peer)
+{
+    const struct path_list *list = list_at(rib, value);
+
+    if (list->kind == BLOCK_LIST)
+        return list->peer == peer ? list : NULL;
+    const struct peer_place *place = index_find((const void *)list, peer);
+    return place ? list_at(rib, rcu_read(&place->list)) : NULL;
+}
+
+static bool has_next_hop(const struct rib *rib, const struct lookup *lookup,
+                         const struct stored_path *path)
+{
+    return path->next_hop_tag == lookup->tag &&
+           ip_addr_equal(&stored_attrs(rib, path)->next_hop, &lookup->query->next_hop);
+}
+
+/* Overlaps [announced, withdrawn) the flow's [from, to]? And is it alive at its end? */
+static bool live_is_candidate(const struct lookup *lookup, const struct stored_path *path)
+{
+    return path_is_valid(path, lookup->state) &&
+           (lookup->is_replay || (int64_t)path->announced_ms <= lookup->to_ms);
+}
+static bool gone_is_candidate(const struct lookup *lookup, const struct gone_path *gone)
+{
+    return !lookup->is_replay && gone_is_valid(gone, lookup->state) &&
+           (int64_t)gone->path.announced_ms <= lookup->to_ms &&
+           (int64_t)gone->withdrawn_ms > lookup->from_ms;
+}
+static bool gone_is_alive_at_end(const struct lookup *lookup, const struct gone_path *gone)
+{
+    return (int64_t)gone->withdrawn_ms > lookup->to_ms;
+}
+
+static void findings_add(const struct rib *rib, const struct lookup *lookup, struct findings *f,
+                         const struct stored_path *path, bool is_alive,
+                         const struct gone_path *gone)
+{
+    f->candidate_count++;
+    f->alive_count += is_alive;
+    if (is_alive && !f->best)
+        f->best = path;
+    if (!lookup->has_next_hop || !has_next_hop(rib, lookup, path))
+        return;
+    if (is_alive && !f->hit)
+        f->hit = path;
+    if (is_alive && (!f->first_hit || path->path_id < f->first_hit->path_id))
+        f->first_hit = path;
+    if (gone)
+        f->gone_hit = gone;
+    uint64_t agreement = stored_attrs(rib, path)->agreement;
+    if (f->hit_count++ > 0 && agreement != f->agreement)
+        f->hits_differ = true;
+    f->agreement = agreement;
+}
+
+/* The list is in decision order now; at the flow's end it was another one: that of the paths alive
+ * then. */
+static void findings_order(const struct rib *rib, const struct lookup *lookup,
+                           const struct path_list *list, struct findings *f)
+{
+    const struct stored_path *alive[RIB_PATHS_MAX + GONE_MAX];
+    struct decision_path paths[RIB_PATHS_MAX + GONE_MAX];
+    uint16_t order[RIB_PATHS_MAX + GONE_MAX];
+    uint32_t router_id =
+        atomic_load_explicit(&rib->states[lookup->query->peer].router_id, memory_order_relaxed);
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < list->live_count; i++) {
+        if (live_is_candidate(lookup, &list->live[i]))
+            alive[count++] = &list->live[i];
+    }
+    for (unsigned i = 0; i < list->gone_count; i++) {
+        const struct gone_path *gone = &list_gone(list)[i];
+        if (gone_is_candidate(lookup, gone) && gone_is_alive_at_end(lookup, gone))
+            alive[count++] = &gone->path;
+    }
+    f->best = NULL;
+    if (count == 0)
+        return;
+    for (unsigned i = 0; i < count; i++)
+        paths[i] =
+            (struct decision_path){stored_attrs(rib, alive[i]), router_id, alive[i]->path_id};
+    decision_sort(paths, count, order);
+    f->best = alive[order[0]];
+    for (unsigned i = 0; i < count && f->hit; i++) {
+        if (has_next_hop(rib, lookup, alive[order[i]])) {
+            f->hit = alive[order[i]];
+            break;
+        }
+    }
+}
+
+static struct findings list_search(const struct rib *rib, const struct lookup *lookup,
+                                   const struct path_list *list)
+{
+    struct findings f = {0};
+    bool is_as_now = true;
+
+    for (unsigned i = 0; i < list->live_count; i++) {
+        if (live_is_candidate(lookup, &list->live[i]))
+            findings_add(rib, lookup, &f, &list->live[i], true, NULL);
+        else
+            is_as_now = false;
+    }
+    for (unsigned i = 0; i < list->gone_count; i++) { /* the last to go stand last */
+        const struct gone_path *gone = &list_gone(list)[i];
+        if (!gone_is_candidate(lookup, gone))
+            continue;
+        bool is_alive = gone_is_alive_at_end(lookup, gone);
+        findings_add(rib, lookup, &f, &gone->path, is_alive, gone);
+        is_as_now &= !is_alive;
+    }
+    if (!is_as_now)
+        findings_order(rib, lookup, list, &f);
+    return f;
+}
+
+/* Was there a path at every instant of the flow? Goes on from where one ends to one that is alive
+ * there. */
+static bool list_lived_through(const struct lookup *lookup, const struct path_list *list)
+{
+    int64_t until = lookup->from_ms;
+
+    if (lookup->is_replay)
+        return true;
+    for (;;) {
+        int64_t next = until;
+        for (unsigned i = 0; i < list->live_count; i++) {
+            if (live_is_candidate(lookup, &list->live[i]) &&
+                (int64_t)list->live[i].announced_ms <= until)
+                return true; /* alive from there to now */
+        }
+        for (unsigned i = 0; i < list->gone_count; i++) {
+            const struct gone_path *gone = &list_gone(list)[i];
+            if (gone_is_candidate(lookup, gone) && (int64_t)gone->path.announced_ms <= until &&
+                (int64_t)gone->withdrawn_ms > next)
+                next = (int64_t)gone->withdrawn_ms;
+        }
+        if (next > lookup->to_ms)
+            return true;
+        if (next == until)
+            return false;
+        until = next;
+    }
+}
+
+static void path_set(const struct rib *rib, struct rib_query *query, const struct stored_path *path,
+                     unsigned len)
+{
+    query->path.attrs = stored_attrs(rib, path);
+    query->path.path_id = path->path_id;
+    query->path.prefix.addr = ip_addr_mask(&query->address, len);
+    query->path.prefix.len = (uint8_t)len;
+}
+
+static void verdict_set(const struct rib *rib, struct rib_query *query, enum path_match match,
+                        const struct stored_path *path, unsigned len)
+{
+    query->match = match;
+    path_set(rib, query, path, len);
+}
+
+/* The flow's next hop is among the candidates of a prefix. */
+static void answer_hit(const struct rib *rib, struct rib_query *query, const struct findings *f,
+                       unsigned len)
+{
+    query->candidate_paths = f->alive_count;
+    if (!f->hit)
+        verdict_set(rib, query, PATH_MATCH_HISTORIC, &f->gone_hit->path, len);
+    else
+        verdict_set(rib, query, f->hits_differ ? PATH_MATCH_AMBIGUOUS : PATH_MATCH_EXACT, f->hit,
+                    len);
+}
+
+/* It is in none of those of the longest prefix, or the flow has none. */
+static void answer_base(const struct rib *rib, const struct lookup *lookup,
+                        const struct findings *f, unsigned len)
+{
+    enum path_match match;
+
+    if (!lookup->state.has_add_path)
+        match = PATH_MATCH_SINGLE;
+    else if (lookup->has_next_hop)
+        match = PATH_MATCH_UNMATCHED;
+    else
+        match = f->alive_count == 1 ? PATH_MATCH_SOLE : PATH_MATCH_BEST;
+    lookup->query->candidate_paths = f->alive_count;
+    verdict_set(rib, lookup->query, match, f->best, len);
+}
+
+/* The verdict and its path; false: the peer has no candidate in this table. */
+static bool answer(const struct rib *rib, const struct lookup *lookup, struct prefix_walk *walk)
+{
+    struct rib_query *query = lookup->query;
+    struct findings base = {0}, passed_over = {0};
+    unsigned base_len = 0, passed_over_len = 0;
+    bool has_candidate = false;
+
+    for (; walk->value; prefix_walk_next(walk)) {
+        const struct path_list *list = list_of(rib, walk->value, query->peer);
+        if (!list)
+            continue;
+        struct findings f = list_search(rib, lookup, list);
+        if (f.candidate_count == 0)
+            continue;
+        has_candidate = true;
+        if (base.best) { /* not by its longest prefix: by another one, but the default route? */
+            if (f.hit_count == 0 || walk->len == 0)
+                continue;
+            query->candidate_paths = base.alive_count;
+            verdict_set(rib, query, PATH_MATCH_COVERING, f.hit ? f.hit : &f.gone_hit->path,
+                        walk->len);
+            return true;
+        }
+        if (f.hit_count > 0) {
+            answer_hit(rib, query, &f, walk->len);
+            return true;
+        }
+        if (lookup->has_next_hop ? list_lived_through(lookup, list) : f.best != NULL) {
+            base = f;
+            base_len = walk->len;
+            if (!lookup->has_next_hop || !lookup->state.has_add_path)
+                break;
+        } else if (f.best && !passed_over.best) {
+            passed_over = f;
+            passed_over_len = walk->len;
+        }
+    }
+    if (base.best) {
+        answer_base(rib, lookup, &base, base_len);
+    } else if (passed_over.best) { /* better than to say that there is no route */
+        answer_base(rib, lookup, &passed_over, passed_over_len);
+    } else {
+        query->match =
+            has_candidate || lookup->state.is_loaded ? PATH_MATCH_NO_ROUTE : PATH_MATCH_NO_RIB;
+    }
+    return has_candidate;
+}
+
+/* What pmacct fills in where the verdict stands beside it: with ADD-PATH the next hop is tested
+ * inside the walk over all covering prefixes down to the default route, and among equal ones the
+ * path that was announced first (here: lowest path id) is taken, or none; without, it is that of
+ * the longest prefix. */
+static void answer_pmacct(const struct rib *rib, const struct lookup *lookup,
+                          struct prefix_walk *walk)
+{
+    struct rib_query *query = lookup->query;
+
+    if (!lookup->state.has_add_path || query->any_path)
+        return;
+    query->path.attrs = NULL;
+    for (; walk->value && lookup->has_next_hop; prefix_walk_next(walk)) {
+        const struct path_list *list = list_of(rib, walk->value, query->peer);
+        struct findings f = {0};
+        if (list)
+            f = list_search(rib, lookup, list);
+        if (f.first_hit) {
+            path_set(rib, query, f.first_hit, walk->len);
+            return;
+        }
+    }
+}
+
+static bool state_is_usable(struct family_state state)
+{
+    return state.is_negotiated || state.is_stale;
+}
+
+/* Turns to a table; false: there is nothing to look at in it. */
+static bool lookup_turn_to(const struct rib *rib, struct lookup *lookup, enum rib_safi safi,
+                           struct prefix_walk *walk)
+{
+    const struct rib_query *query = lookup->query;
+    enum rib_family family = query->address.family == IP_V6 ? RIB_IPV6 : RIB_IPV4;
+    const struct rib_table *table = safi == RIB_UNICAST ? rib->unicast : rib->labelled;
+
+    walk->tree = NULL;
+    lookup->safi = safi;
+    lookup->state = (struct family_state){0};
+    if (query->peer >= rib->max_peers || query->address.family == IP_NONE)
+        return false;
+    lookup->state = family_state_from(rcu_read(&rib->states[query->peer].families[safi][family]));
+    if (!state_is_usable(lookup->state))
+        return false;
+    if (safi == RIB_VPN) {
+        struct prefix_walk rd = {.tree = &rib->rds, .key = {query->rd, 0}};
+        prefix_walk_batch(&rd, 1);
+        table = rd.value ? block_at(rib->pool, rd.value) : NULL;
+    }
+    walk->tree = table ? &table->trees[family] : NULL;
+    return true;
+}
+
+static void lookup_start(const struct rib *rib, struct lookup *lookup, struct rib_query *query,
+                         struct prefix_walk *walk)
+{
+    lookup->query = query;
+    lookup->from_ms = wall_ms(query->from_ns);
+    lookup->to_ms = wall_ms(query->to_ns);
+    lookup->is_replay = query->from_ns == 0 && query->to_ns == 0;
+    lookup->has_next_hop = !query->any_path && !ip_addr_is_zero(&query->next_hop);
+    lookup->tag = next_hop_tag(&query->next_hop) & 0x3fff;
+    query->match = PATH_MATCH_NO_RIB;
+    query->path.attrs = NULL;
+    query->candidate_paths = 0;
+    walk->key = prefix_key_make(&query->address);
+    if (query->rd != 0)
+        lookup_turn_to(rib, lookup, RIB_VPN, walk);
+    else if (!lookup_turn_to(rib, lookup, RIB_UNICAST, walk))
+        lookup_turn_to(rib, lookup, RIB_LABELLED, walk);
+}
+
+static void lookup_finish(const struct rib *rib, enum rib_policy policy, struct lookup *lookup,
+                          struct prefix_walk *walk)
+{
+    struct rib_query *query = lookup->query;
+    struct prefix_walk again;
+
+    query->is_stale = lookup->state.is_stale;
+    query->is_loading = state_is_usable(lookup->state) && !lookup->state.is_loaded;
+    if (!state_is_usable(lookup->state))
+        return;
+    if (policy == RIB_POLICY_PMACCT)
+        again = *walk;
+    if (answer(rib, lookup, walk) || lookup->safi != RIB_UNICAST) {
+        if (policy == RIB_POLICY_PMACCT)
+            answer_pmacct(rib, lookup, &again);
+        return;
+    }
+    /* Nothing at all in the unicast table: the labelled one may know. */
+    bool was_loading = query->is_loading;
+    enum path_match match = query->match;
+    if (lookup_turn_to(rib, lookup, RIB_LABELLED, walk)) {
+        prefix_walk_batch(walk, 1);
+        lookup_finish(rib, policy, lookup, walk);
+        query->is_loading |= was_loading;
+        if (match == PATH_MATCH_NO_RIB && query->match == PATH_MATCH_NO_ROUTE)
+            query->match = match;
+    }
+}
+
+/* Loads ahead what the answers will look at: the peers' lists, then the sets of the paths that
+ * match. */
+static void prefetch_lists(const struct rib *rib, struct lookup *lookups,
+                           const struct prefix_walk *walks, size_t count)
+{
+    const struct path_list *lists[QUERIES_TOGETHER];
+    const struct stored_path *likely[QUERIES_TOGETHER];
+
+    for (size_t i = 0; i < count; i++) {
+        if (walks[i].value)
+            __builtin_prefetch(block_at(rib->pool, walks[i].value));
+    }
+    for (size_t i = 0; i < count; i++) {
+        lists[i] = walks[i].value ? list_of(rib, walks[i].value, lookups[i].query->peer) : NULL;
+        if (lists[i])
+            __builtin_prefetch(lists[i]);
+    }
+    for (size_t i = 0; i < count; i++) {
+        likely[i] = NULL;
+        if (!lists[i] || lists[i]->live_count == 0)
+            continue;
+        likely[i] = &lists[i]->live[0];
+        for (unsigned p = 0; p < lists[i]->live_count; p++) {
+            if (lists[i]->live[p].next_hop_tag == lookups[i].tag) {
+                likely[i] = &lists[i]->live[p];
+                break;
+            }
+        }
+        __builtin_prefetch(block_at(rib->pool, likely[i]->attrs));
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (likely[i])
+            __builtin_prefetch(stored_attrs(rib, likely[i]));
+    }
+}
+
+void rib_lookup_batch(const struct rib *rib, enum rib_policy policy, struct rib_query *queries,
+                      size_t query_count)
+{
+    struct prefix_walk walks[QUERIES_TOGETHER];
+    struct lookup lookups[QUERIES_TOGETHER];
+
+    for (size_t done = 0, count; done < query_count; done += count) {
+        count = query_count - done < QUERIES_TOGETHER ? query_count - done : QUERIES_TOGETHER;
+        for (size_t i = 0; i < count; i++)
+            lookup_start(rib, &lookups[i], &queries[done + i], &walks[i]);
+        prefix_walk_batch(walks, count);
+        prefetch_lists(rib, lookups, walks, count);
+        for (size_t i = 0; i < count; i++)
+            lookup_finish(rib, policy, &lookups[i], &walks[i]);
+    }
+}

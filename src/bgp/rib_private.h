@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * How the RIB is laid out, for its own files alone: rib.c (peers, time), rib_store.c (changes),
+ * rib_history.c, rib_lookup.c (the readers' side).
+ *
+ *   prefix tree -> list of one peer's paths                 one peer has the prefix
+ *               -> index of peers -> list of paths each     several have
+ *
+ * Lists never change: a new one is published in the place of the old. Handles are those of
+ * base/block_pool.
+ */
+#include "base/memory.h"
+#include "base/metric.h"
+#include "base/prefix_tree.h"
+#include "bgp/rib.h"
+
+/* A path: 16 bytes, as they are what memory goes into. */
+struct stored_path {
+    uint32_t attrs; /* handle of a pointer to the set: half its size, twice as many paths to a cache
+                       line */
+    uint32_t path_id;
+    uint64_t announced_ms : 42; /* wall clock; 0: always there */
+    uint64_t next_hop_tag : 14; /* next_hop_tag(), so that most paths are passed without a look at
+                                   the set */
+    uint64_t generation : 8;    /* of the peer's table; see struct family_state */
+};
+
+struct gone_path {
+    struct stored_path path;
+    uint64_t withdrawn_ms : 42;
+    uint64_t generation : 22; /* in which it went */
+};
+
+enum { BLOCK_LIST = 1, BLOCK_INDEX };
+
+struct path_list {
+    uint16_t kind; /* BLOCK_LIST */
+    uint8_t live_count, gone_count;
+    uint32_t peer;
+    struct stored_path
+        live[]; /* in decision order; behind them the gone ones in order of withdrawal */
+};
+
+struct peer_index {
+    uint16_t kind; /* BLOCK_INDEX */
+    uint16_t count;
+    uint32_t unused;
+    struct peer_place {
+        uint32_t peer;
+        _Atomic uint32_t list;
+    } places[]; /* by peer */
+};
+#define RIB_PEERS_MAX ((BLOCK_MAX_BYTES - sizeof(struct peer_index)) / sizeof(struct peer_place))
+#define GONE_MAX      255 /* withdrawn paths in a list */
+
+static inline const struct gone_path *list_gone(const struct path_list *list)
+{
+    return (const struct gone_path *)(const void *)(list->live + list->live_count);
+}
+
+/* The trees of the unicast, the labelled, or one route distinguisher's paths. */
+struct rib_table {
+    struct prefix_tree trees[RIB_FAMILY_COUNT];
+    /* the writer's: */
+    uint64_t rd, prefix_count;
+    uint32_t id, handle;
+    uint8_t safi;
+};
+
+/*
+ * What readers know of a peer's table, in one word, so that it is seen in one piece. Live paths
+ * count if their generation is one of oldest..current modulo 256, gone ones if theirs is not before
+ * oldest_gone. Losing a table is a store here; the memory is swept later.
+ */
+struct family_state {
+    uint64_t oldest : 8, current : 8;
+    uint64_t oldest_gone : 22;
+    uint64_t is_negotiated : 1, has_add_path : 1, is_loaded : 1, is_stale : 1;
+};
+struct peer_state {
+    _Alignas(CACHE_LINE) _Atomic uint64_t families[RIB_SAFI_COUNT][RIB_FAMILY_COUNT];
+    _Atomic uint32_t router_id;
+};
+
+static inline struct family_state family_state_from(uint64_t word)
+{
+    return (struct family_state){
+        .oldest = word & 0xff,
+        .current = word >> 8 & 0xff,
+        .oldest_gone = word >> 16 & 0x3fffff,
+        .is_negotiated = word >> 38 & 1,
+        .has_add_path = word >> 39 & 1,
+        .is_loaded = word >> 40 & 1,
+        .is_stale = word >> 41 & 1,
+    };
+}
+static inline uint64_t family_state_word(struct family_state s)
+{
+    return (uint64_t)s.oldest | (uint64_t)s.current << 8 | (uint64_t)s.oldest_gone << 16 |
+           (uint64_t)s.is_negotiated << 38 | (uint64_t)s.has_add_path << 39 |
+           (uint64_t)s.is_loaded << 40 | (uint64_t)s.is_stale << 41;
+}
+static inline bool path_is_valid(const struct stored_path *path, struct family_state state)
+{
+    return (uint8_t)(path->generation - state.oldest) <= (uint8_t)(state.current - state.oldest);
+}
+static inline bool gone_is_valid(const struct gone_path *gone, struct family_state state)
+{
+    return ((gone->generation - state.oldest_gone) & 0x3fffff) < 0x200000;
+}
+
+static inline unsigned next_hop_tag(const struct ip_addr *next_hop)
+{
+    uint64_t words[2];
+
+    memcpy(words, next_hop->bytes, sizeof words);
+    return (unsigned)((words[0] ^ words[1] >> 7) * UINT64_C(0x9e3779b97f4a7c15) >> 50) ^
+           (unsigned)(words[1] * UINT64_C(0xc2b2ae3d27d4eb4f) >> 50);
+}
+
+/* One (peer, SAFI, family) as the writer knows it; its full numbers, of which readers see the low
+ * bits. */
+struct rib_peer_family {
+    uint32_t generation, oldest, oldest_gone;
+    uint32_t clean; /* nothing older is left in memory */
+    bool is_negotiated, has_add_path, is_loaded, is_stale;
+    bool was_loaded; /* the first table is complete: paths count from their arrival now */
+    bool is_touched; /* an UPDATE since the last tick */
+    struct mono_time quiet_since;
+};
+struct rib_peer {
+    bool is_up;
+    uint32_t router_id;
+    struct mono_time keep_until;
+    struct rib_peer_family families[RIB_SAFI_COUNT][RIB_FAMILY_COUNT];
+    struct counter paths, history_paths;
+};
+
+/* Where a path was withdrawn, in the order of time. */
+struct history_item {
+    struct prefix_key key;
+    uint64_t withdrawn_ms;
+    uint32_t table;
+    uint16_t peer;
+    uint8_t family, len;
+};
+struct history_chunk;
+struct history {
+    struct history_chunk *first, *last;
+    uint32_t first_index, last_index;
+    uint64_t count, chunk_count;
+};
+
+/* A list taken apart to be changed. */
+struct list_edit {
+    unsigned live_count, gone_count, dropped_count;
+    bool is_out_of_order; /* something left that may change the order of others */
+    struct stored_path live[RIB_PATHS_MAX];
+    struct gone_path gone[GONE_MAX];
+    struct stored_path dropped[RIB_PATHS_MAX + GONE_MAX + 1]; /* no more in the list */
+};
+
+struct rib {
+    /* Readers: set once, but for what is atomic. */
+    struct block_pool *pool;
+    struct peer_state *states;
+    uint32_t max_peers;
+    struct rib_table *unicast, *labelled;
+    struct prefix_tree rds; /* route distinguisher, 64 bits -> handle of a struct rib_table */
+
+    /* The BGP thread. */
+    _Alignas(CACHE_LINE) struct rib_settings settings;
+    struct rib_peer *peers;
+    uint32_t *tables; /* handles by id; 0: free */
+    uint32_t table_count;
+    struct history history;
+    struct {
+        bool is_wanted, is_running;
+        uint32_t table;
+        uint8_t family;
+        struct prefix_cursor cursor;
+        uint32_t *oldest; /* of each (peer, SAFI, family) when the pass began */
+    } sweep;
+    uint64_t changes;
+    struct mono_time next_second;
+    struct list_edit *edit;
+    struct counter prefixes, paths, history_paths, attribute_sets, bytes, history_evicted,
+        paths_refused;
+};
+
+static inline const struct path_attrs *stored_attrs(const struct rib *rib,
+                                                    const struct stored_path *path)
+{
+    return *(struct path_attrs *const *)block_at(rib->pool, path->attrs);
+}
+static inline const struct path_list *list_at(const struct rib *rib, uint32_t handle)
+{
+    return block_at(rib->pool, handle);
+}
+static inline int64_t wall_ms(int64_t wall_ns)
+{
+    return wall_ns / NS_PER_MS;
+}
+
+/* The place of a peer's list in an index, or NULL. */
+static inline const struct peer_place *index_find(const struct peer_index *index, uint32_t peer)
+{
+    unsigned low = 0, high = index->count;
+
+    while (low < high) {
+        unsigned middle = (low + high) / 2;
+        if (index->places[middle].peer < peer)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < index->count && index->places[low].peer == peer ? &index->places[low] : NULL;
+}
+
+/* rib_store.c */
+struct family_state rib_family_state(const struct rib_peer_family *family);
+struct rib_table *rib_table_new(struct rib *rib, enum rib_safi safi, uint64_t rd);
+/* Removes what is invalid from all lists of a prefix. */
+void rib_prefix_sweep(struct rib *rib, struct rib_table *table, enum rib_family family,
+                      struct prefix_key key, unsigned len);
+/* Removes from one list what was withdrawn when the item was or before; returns how many paths that
+ * were. */
+unsigned rib_history_drop(struct rib *rib, const struct history_item *item);
+
+/* rib.c: the oldest go until the history is within its bound. */
+void rib_history_bound(struct rib *rib);
+
+/* rib_history.c: a queue, bounded by its callers. */
+void history_push(struct history *history, const struct history_item *item);
+const struct history_item *history_first(const struct history *history); /* NULL: empty */
+void history_pop(struct history *history);
+void history_clear(struct history *history);
+size_t history_chunk_bytes(void);

@@ -1,0 +1,564 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Changes to the RIB: a list of paths is taken apart, changed, and a new one published in its
+ * place. */
+#include "base/memory.h"
+#include "bgp/decision.h"
+#include "bgp/rib_private.h"
+#include <assert.h>
+#include <stdlib.h>
+
+#define NLRI_TOGETHER 16u /* prefetched for each other */
+
+/* Whose paths are being changed, and when. */
+struct change {
+    struct rib *rib;
+    uint32_t peer;
+    enum rib_safi safi;
+    uint64_t now_ms;
+};
+
+/* Where a list stands, or would stand. */
+struct list_ref {
+    struct rib_table *table;
+    enum rib_family family;
+    struct prefix_key key;
+    unsigned len;
+    uint32_t peer;
+    _Atomic uint32_t *prefix_place; /* in the tree; NULL: the prefix is not there */
+    struct peer_index *index;       /* NULL: one peer at most */
+    _Atomic uint32_t *place;        /* of the handle of this peer's list; NULL: it has none */
+};
+
+static uint32_t place_get(const _Atomic uint32_t *place)
+{
+    return atomic_load_explicit(place, memory_order_relaxed);
+}
+
+static struct list_ref list_ref_make(struct rib *rib, struct rib_table *table,
+                                     enum rib_family family, struct prefix_key key, unsigned len,
+                                     uint32_t peer)
+{
+    struct list_ref ref = {.table = table, .family = family, .key = key, .len = len, .peer = peer};
+
+    ref.prefix_place = prefix_tree_find(&table->trees[family], key, len);
+    if (!ref.prefix_place)
+        return ref;
+    struct path_list *list = block_at(rib->pool, place_get(ref.prefix_place));
+    if (list->kind == BLOCK_LIST) {
+        if (list->peer == peer)
+            ref.place = ref.prefix_place;
+        return ref;
+    }
+    ref.index = (struct peer_index *)(void *)list;
+    const struct peer_place *found = index_find(ref.index, peer);
+    if (found)
+        ref.place = &ref.index->places[found - ref.index->places].list;
+    return ref;
+}
+
+static const struct path_list *list_ref_get(const struct rib *rib, const struct list_ref *ref)
+{
+    return ref->place ? list_at(rib, place_get(ref->place)) : NULL;
+}
+
+static struct peer_index *index_new(struct rib *rib, unsigned count, uint32_t *ret_handle)
+{
+    *ret_handle =
+        block_alloc(rib->pool, sizeof(struct peer_index) + count * sizeof(struct peer_place));
+    struct peer_index *index = block_at(rib->pool, *ret_handle);
+    index->kind = BLOCK_INDEX;
+    index->count = (uint16_t)count;
+    index->unused = 0;
+    return index;
+}
+
+static void peer_place_set(struct peer_place *place, uint32_t peer, uint32_t list)
+{
+    place->peer = peer;
+    atomic_store_explicit(&place->list, list, memory_order_relaxed); /* not published yet */
+}
+
+/* A second or further peer gets a place. */
+static void index_add(struct rib *rib, struct list_ref *ref, uint32_t list_handle)
+{
+    uint32_t old_handle = place_get(ref->prefix_place);
+    struct peer_place single;
+    const struct peer_place *old = ref->index ? ref->index->places : &single;
+    unsigned old_count = ref->index ? ref->index->count : 1;
+    uint32_t handle;
+
+    if (!ref->index)
+        peer_place_set(&single, list_at(rib, old_handle)->peer, old_handle);
+    struct peer_index *index = index_new(rib, old_count + 1, &handle);
+    unsigned at = 0;
+    for (; at < old_count && old[at].peer < ref->peer; at++)
+        peer_place_set(&index->places[at], old[at].peer, place_get(&old[at].list));
+    peer_place_set(&index->places[at], ref->peer, list_handle);
+    for (; at < old_count; at++)
+        peer_place_set(&index->places[at + 1], old[at].peer, place_get(&old[at].list));
+    rcu_publish(ref->prefix_place, handle);
+    if (ref->index)
+        block_retire(rib->pool, old_handle);
+}
+
+/* A peer of several loses its place; the last one's list stands alone again. */
+static void index_remove(struct rib *rib, struct list_ref *ref)
+{
+    uint32_t old_handle = place_get(ref->prefix_place);
+    uint32_t handle = 0;
+    struct peer_index *index =
+        ref->index->count > 2 ? index_new(rib, ref->index->count - 1u, &handle) : NULL;
+
+    for (unsigned i = 0, at = 0; i < ref->index->count; i++) {
+        const struct peer_place *old = &ref->index->places[i];
+        if (old->peer == ref->peer)
+            continue;
+        if (index)
+            peer_place_set(&index->places[at++], old->peer, place_get(&old->list));
+        else
+            handle = place_get(&old->list);
+    }
+    rcu_publish(ref->prefix_place, handle);
+    block_retire(rib->pool, old_handle);
+}
+
+struct rib_table *rib_table_new(struct rib *rib, enum rib_safi safi, uint64_t rd)
+{
+    uint32_t handle = block_alloc(rib->pool, sizeof(struct rib_table));
+    struct rib_table *table = block_at(rib->pool, handle);
+    uint32_t id = 0;
+
+    *table = (struct rib_table){.rd = rd, .safi = (uint8_t)safi, .handle = handle};
+    for (int family = 0; family < RIB_FAMILY_COUNT; family++)
+        prefix_tree_init(&table->trees[family], rib->pool);
+    while (id < rib->table_count && rib->tables[id] != 0)
+        id++;
+    if (id == rib->table_count) {
+        rib->table_count = id + id / 2 + 16;
+        rib->tables = mem_realloc_array(rib->tables, rib->table_count, sizeof *rib->tables);
+        memset(rib->tables + id, 0, (rib->table_count - id) * sizeof *rib->tables);
+    }
+    table->id = id;
+    rib->tables[id] = handle;
+    if (safi == RIB_VPN)
+        prefix_tree_insert(&rib->rds, (struct prefix_key){rd, 0}, 64, handle);
+    return table;
+}
+
+static struct rib_table *table_find(struct rib *rib, enum rib_safi safi, uint64_t rd)
+{
+    if (safi != RIB_VPN)
+        return safi == RIB_UNICAST ? rib->unicast : rib->labelled;
+    _Atomic uint32_t *place = prefix_tree_find(&rib->rds, (struct prefix_key){rd, 0}, 64);
+    return place ? block_at(rib->pool, place_get(place)) : NULL;
+}
+
+static void prefix_remove(struct rib *rib, struct list_ref *ref)
+{
+    struct rib_table *table = ref->table;
+
+    prefix_tree_remove(&table->trees[ref->family], ref->key, ref->len);
+    counter_add(&rib->prefixes, UINT64_MAX); /* one less */
+    if (--table->prefix_count == 0 && table->safi == RIB_VPN) {
+        rib->tables[table->id] = 0;
+        prefix_tree_remove(&rib->rds, (struct prefix_key){table->rd, 0}, 64);
+        block_retire(rib->pool, table->handle);
+    }
+}
+
+/* Puts a list (0: nothing) where the reference points. */
+static void list_publish(struct rib *rib, struct list_ref *ref, uint32_t handle)
+{
+    uint32_t old = ref->place ? place_get(ref->place) : 0;
+
+    if (handle && ref->place) {
+        rcu_publish(ref->place, handle);
+    } else if (handle && ref->prefix_place) {
+        index_add(rib, ref, handle);
+    } else if (handle) {
+        prefix_tree_insert(&ref->table->trees[ref->family], ref->key, ref->len, handle);
+        ref->table->prefix_count++;
+        counter_add(&rib->prefixes, 1);
+    } else if (old && ref->index) {
+        index_remove(rib, ref);
+    } else if (old) {
+        prefix_remove(rib, ref);
+    }
+    if (old)
+        block_retire(rib->pool, old);
+}
+
+/* The handle that paths name the set by; one more path does. */
+static uint32_t attrs_hold(struct rib *rib, struct path_attrs *attrs)
+{
+    if (attrs->rib_path_count++ == 0) {
+        attrs->rib_slot = block_alloc(rib->pool, sizeof(struct path_attrs *));
+        memcpy(block_at(rib->pool, attrs->rib_slot), &attrs, sizeof attrs);
+        attrs->ref_count++;
+        counter_add(&rib->attribute_sets, 1);
+    }
+    return attrs->rib_slot;
+}
+
+static void attrs_drop(struct rib *rib, const struct stored_path *path)
+{
+    struct path_attrs *attrs = *(struct path_attrs **)block_at(rib->pool, path->attrs);
+
+    if (--attrs->rib_path_count == 0) {
+        block_retire(rib->pool, attrs->rib_slot);
+        attrs->rib_slot = 0;
+        counter_add(&rib->attribute_sets, UINT64_MAX);
+        rib->settings.attrs_unref(rib->settings.attrs_arg, attrs);
+    }
+}
+
+static void count_paths(struct rib *rib, uint32_t peer, int live, int gone)
+{
+    counter_add(&rib->paths, (uint64_t)(int64_t)live);
+    counter_add(&rib->peers[peer].paths, (uint64_t)(int64_t)live);
+    counter_add(&rib->history_paths, (uint64_t)(int64_t)gone);
+    counter_add(&rib->peers[peer].history_paths, (uint64_t)(int64_t)gone);
+}
+
+/* Takes a list apart and leaves out what is invalid. */
+static void edit_begin(struct list_edit *edit, const struct path_list *list,
+                       struct family_state state)
+{
+    edit->live_count = 0;
+    edit->gone_count = 0;
+    edit->dropped_count = 0;
+    edit->is_out_of_order = false;
+    for (unsigned i = 0; list && i < list->live_count; i++) {
+        if (path_is_valid(&list->live[i], state)) {
+            edit->live[edit->live_count++] = list->live[i];
+        } else {
+            edit->dropped[edit->dropped_count++] = list->live[i];
+            edit->is_out_of_order = true;
+        }
+    }
+    for (unsigned i = 0; list && i < list->gone_count; i++) {
+        const struct gone_path *gone = &list_gone(list)[i];
+        if (gone_is_valid(gone, state))
+            edit->gone[edit->gone_count++] = *gone;
+        else
+            edit->dropped[edit->dropped_count++] = gone->path;
+    }
+}
+
+static struct decision_path decision_path_of(const struct rib *rib, const struct stored_path *path,
+                                             uint32_t peer)
+{
+    return (struct decision_path){stored_attrs(rib, path), rib->peers[peer].router_id,
+                                  path->path_id};
+}
+
+static void edit_sort(struct rib *rib, struct list_edit *edit, uint32_t peer)
+{
+    struct decision_path paths[RIB_PATHS_MAX + 1];
+    struct stored_path sorted[RIB_PATHS_MAX + 1];
+    uint16_t order[RIB_PATHS_MAX + 1];
+
+    for (unsigned i = 0; i < edit->live_count; i++)
+        paths[i] = decision_path_of(rib, &edit->live[i], peer);
+    decision_sort(paths, edit->live_count, order);
+    for (unsigned i = 0; i < edit->live_count; i++)
+        sorted[i] = edit->live[order[i]];
+    memcpy(edit->live, sorted, edit->live_count * sizeof sorted[0]);
+    edit->is_out_of_order = false;
+}
+
+/* In decision order; the path that it replaces has been removed. */
+static void edit_insert(struct rib *rib, struct list_edit *edit, const struct stored_path *path,
+                        uint32_t peer)
+{
+    struct decision_path sorted[RIB_PATHS_MAX + 1];
+    struct decision_path added = decision_path_of(rib, path, peer);
+    size_t place = 0;
+
+    for (unsigned i = 0; i < edit->live_count; i++)
+        sorted[i] = decision_path_of(rib, &edit->live[i], peer);
+    if (edit->is_out_of_order || !decision_place(sorted, edit->live_count, &added, &place)) {
+        edit->live[edit->live_count++] = *path;
+        edit_sort(rib, edit, peer);
+        return;
+    }
+    memmove(edit->live + place + 1, edit->live + place,
+            (edit->live_count - place) * sizeof edit->live[0]);
+    edit->live[place] = *path;
+    edit->live_count++;
+}
+
+static void edit_remove(struct rib *rib, struct list_edit *edit, unsigned at, uint32_t peer)
+{
+    struct decision_path sorted[RIB_PATHS_MAX + 1];
+    struct decision_path removed = decision_path_of(rib, &edit->live[at], peer);
+    size_t place;
+
+    edit->live_count--;
+    memmove(edit->live + at, edit->live + at + 1, (edit->live_count - at) * sizeof edit->live[0]);
+    for (unsigned i = 0; i < edit->live_count; i++)
+        sorted[i] = decision_path_of(rib, &edit->live[i], peer);
+    if (!decision_place(sorted, edit->live_count, &removed, &place))
+        edit->is_out_of_order = true;
+}
+
+/* Publishes the edited list, then gives back what is not in it any more. */
+static void edit_finish(struct rib *rib, struct list_edit *edit, struct list_ref *ref)
+{
+    const struct path_list *old = list_ref_get(rib, ref);
+    uint32_t handle = 0;
+
+    if (edit->is_out_of_order)
+        edit_sort(rib, edit, ref->peer);
+    if (edit->live_count + edit->gone_count > 0) {
+        handle = block_alloc(rib->pool, sizeof *old + edit->live_count * sizeof edit->live[0] +
+                                            edit->gone_count * sizeof edit->gone[0]);
+        struct path_list *list = block_at(rib->pool, handle);
+        list->kind = BLOCK_LIST;
+        list->live_count = (uint8_t)edit->live_count;
+        list->gone_count = (uint8_t)edit->gone_count;
+        list->peer = ref->peer;
+        memcpy(list->live, edit->live, edit->live_count * sizeof edit->live[0]);
+        memcpy(list->live + edit->live_count, edit->gone, edit->gone_count * sizeof edit->gone[0]);
+    }
+    count_paths(rib, ref->peer, (int)edit->live_count - (old ? old->live_count : 0),
+                (int)edit->gone_count - (old ? old->gone_count : 0));
+    list_publish(rib, ref, handle);
+    while (edit->dropped_count > 0)
+        attrs_drop(rib, &edit->dropped[--edit->dropped_count]);
+}
+
+/* A path that was valid until now goes into the history, if there is one and it lived at all. */
+static void edit_keep_gone(const struct change *change, struct list_edit *edit,
+                           const struct stored_path *path, const struct list_ref *ref,
+                           uint32_t generation)
+{
+    struct rib *rib = change->rib;
+
+    if (rib->settings.history_s == 0 || rib->settings.history_max == 0 ||
+        path->announced_ms >= change->now_ms) {
+        edit->dropped[edit->dropped_count++] = *path;
+        return;
+    }
+    if (edit->gone_count == GONE_MAX) {
+        edit->dropped[edit->dropped_count++] = edit->gone[0].path;
+        memmove(edit->gone, edit->gone + 1, --edit->gone_count * sizeof edit->gone[0]);
+        counter_add(&rib->history_evicted, 1);
+    }
+    edit->gone[edit->gone_count++] = (struct gone_path){
+        .path = *path, .withdrawn_ms = change->now_ms, .generation = generation & 0x3fffff};
+    history_push(&rib->history, &(struct history_item){
+                                    .key = ref->key,
+                                    .withdrawn_ms = change->now_ms,
+                                    .table = ref->table->id,
+                                    .peer = (uint16_t)ref->peer,
+                                    .family = (uint8_t)ref->family,
+                                    .len = (uint8_t)ref->len,
+                                });
+}
+
+static const struct stored_path *list_path(const struct path_list *list, uint32_t path_id)
+{
+    for (unsigned i = 0; list && i < list->live_count; i++) {
+        if (list->live[i].path_id == path_id)
+            return &list->live[i];
+    }
+    return NULL;
+}
+
+/* A path as it was announced before: its time stays, only the generation may be a new one. */
+static void list_refresh(struct rib *rib, const struct list_ref *ref, const struct path_list *list,
+                         const struct stored_path *path, uint8_t generation)
+{
+    size_t size = sizeof *list + list->live_count * sizeof list->live[0] +
+                  list->gone_count * sizeof(struct gone_path);
+    uint32_t old = place_get(ref->place);
+    uint32_t handle;
+
+    if (path->generation == generation)
+        return;
+    handle = block_alloc(rib->pool, size);
+    struct path_list *copy = block_at(rib->pool, handle);
+    memcpy(copy, list, size);
+    copy->live[path - list->live].generation = generation;
+    rcu_publish(ref->place, handle);
+    block_retire(rib->pool, old);
+}
+
+static void edit_take_out(struct list_edit *edit, struct rib *rib, uint32_t path_id, uint32_t peer)
+{
+    unsigned at = 0;
+
+    while (edit->live[at].path_id != path_id)
+        at++;
+    edit_remove(rib, edit, at, peer);
+}
+
+static bool path_announce(const struct change *change, const struct list_ref *at,
+                          const struct rib_nlri *nlri, struct path_attrs *attrs)
+{
+    struct rib *rib = change->rib;
+    struct rib_peer_family *family = &rib->peers[change->peer].families[change->safi][at->family];
+    struct family_state state = rib_family_state(family);
+    struct list_ref ref = *at;
+    const struct path_list *list = list_ref_get(rib, &ref);
+    const struct stored_path *found = list_path(list, nlri->path_id);
+    struct list_edit *edit = rib->edit;
+
+    if (found && !path_is_valid(found, state))
+        found = NULL;
+    if (found && attrs->rib_path_count > 0 && found->attrs == attrs->rib_slot) {
+        list_refresh(rib, &ref, list, found, (uint8_t)family->generation);
+        return true;
+    }
+    edit_begin(edit, list, state);
+    if (found) {
+        edit_take_out(edit, rib, nlri->path_id, ref.peer);
+        edit_keep_gone(change, edit, found, &ref, family->generation);
+    } else if (edit->live_count == RIB_PATHS_MAX || block_pool_is_full(rib->pool)) {
+        return false;
+    }
+    struct stored_path path = {
+        .attrs = attrs_hold(rib, attrs),
+        .path_id = nlri->path_id,
+        .announced_ms = family->was_loaded || found ? change->now_ms : 0,
+        .next_hop_tag = next_hop_tag(&attrs->next_hop) & 0x3fff,
+        .generation = family->generation & 0xff,
+    };
+    edit_insert(rib, edit, &path, ref.peer);
+    edit_finish(rib, edit, &ref);
+    return true;
+}
+
+static bool path_withdraw(const struct change *change, const struct list_ref *at,
+                          const struct rib_nlri *nlri)
+{
+    struct rib *rib = change->rib;
+    struct rib_peer_family *family = &rib->peers[change->peer].families[change->safi][at->family];
+    struct family_state state = rib_family_state(family);
+    struct list_ref ref = *at;
+    const struct path_list *list = list_ref_get(rib, &ref);
+    const struct stored_path *found = list_path(list, nlri->path_id);
+    struct list_edit *edit = rib->edit;
+
+    if (!found || !path_is_valid(found, state))
+        return false;
+    edit_begin(edit, list, state);
+    edit_take_out(edit, rib, nlri->path_id, ref.peer);
+    edit_keep_gone(change, edit, found, &ref, family->generation);
+    edit_finish(rib, edit, &ref);
+    return true;
+}
+
+/* Reads ahead along the way that the changes of a few NLRI will take. */
+static void nlri_prefetch(struct rib *rib, struct rib_table *table, const struct rib_nlri *nlri,
+                          size_t count, struct prefix_walk *walks)
+{
+    for (size_t i = 0; i < count; i++) {
+        walks[i].tree = &table->trees[nlri[i].prefix.addr.family == IP_V6];
+        walks[i].key = prefix_key_make(&nlri[i].prefix.addr);
+    }
+    prefix_walk_batch(walks, count);
+    for (size_t i = 0; i < count; i++) {
+        if (walks[i].value)
+            __builtin_prefetch(block_at(rib->pool, walks[i].value));
+    }
+}
+
+/* Announces (`attrs`) or withdraws (NULL); how many could not be. */
+static size_t nlri_apply(const struct change *change, const struct rib_nlri *nlri, size_t count,
+                         struct path_attrs *attrs)
+{
+    struct rib *rib = change->rib;
+    struct prefix_walk walks[NLRI_TOGETHER];
+    size_t failed = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        struct rib_table *table = table_find(rib, change->safi, nlri[i].rd);
+        if (i % NLRI_TOGETHER == 0 && table)
+            nlri_prefetch(rib, table, nlri + i,
+                          count - i < NLRI_TOGETHER ? count - i : NLRI_TOGETHER, walks);
+        const struct ip_prefix *prefix = &nlri[i].prefix;
+        enum rib_family family = prefix->addr.family == IP_V6 ? RIB_IPV6 : RIB_IPV4;
+        if (!table && attrs && !block_pool_is_full(rib->pool))
+            table = rib_table_new(rib, change->safi, nlri[i].rd);
+        rib->peers[change->peer].families[change->safi][family].is_touched = true;
+        struct list_ref ref;
+        if (table)
+            ref = list_ref_make(rib, table, family, prefix_key_make(&prefix->addr), prefix->len,
+                                change->peer);
+        if (!table || !(attrs ? path_announce(change, &ref, &nlri[i], attrs)
+                              : path_withdraw(change, &ref, &nlri[i])))
+            failed++;
+    }
+    return failed;
+}
+
+size_t rib_announce(struct rib *rib, uint32_t peer, enum rib_safi safi, const struct rib_nlri *nlri,
+                    size_t count, struct path_attrs *attrs, struct wall_time now)
+{
+    struct change change = {rib, peer, safi, (uint64_t)wall_ms(now.ns)};
+    size_t refused = nlri_apply(&change, nlri, count, attrs);
+
+    counter_add(&rib->paths_refused, refused);
+    rib_history_bound(rib);
+    return refused;
+}
+
+size_t rib_withdraw(struct rib *rib, uint32_t peer, enum rib_safi safi, const struct rib_nlri *nlri,
+                    size_t count, struct wall_time now)
+{
+    struct change change = {rib, peer, safi, (uint64_t)wall_ms(now.ns)};
+    size_t unknown = nlri_apply(&change, nlri, count, NULL);
+
+    rib_history_bound(rib);
+    return unknown;
+}
+
+void rib_prefix_sweep(struct rib *rib, struct rib_table *table, enum rib_family family,
+                      struct prefix_key key, unsigned len)
+{
+    uint32_t peers[RIB_PEERS_MAX];
+    unsigned count = 0;
+    struct list_ref first = list_ref_make(rib, table, family, key, len, UINT32_MAX);
+
+    if (!first.prefix_place)
+        return;
+    if (first.index) { /* noted down, as the index changes when one of them loses its last path */
+        for (unsigned i = 0; i < first.index->count; i++)
+            peers[count++] = first.index->places[i].peer;
+    } else {
+        peers[count++] = list_at(rib, place_get(first.prefix_place))->peer;
+    }
+    for (unsigned i = 0; i < count; i++) {
+        struct family_state state =
+            rib_family_state(&rib->peers[peers[i]].families[table->safi][family]);
+        struct list_ref ref = list_ref_make(rib, table, family, key, len, peers[i]);
+        edit_begin(rib->edit, list_ref_get(rib, &ref), state);
+        if (rib->edit->dropped_count > 0)
+            edit_finish(rib, rib->edit, &ref);
+    }
+}
+
+unsigned rib_history_drop(struct rib *rib, const struct history_item *item)
+{
+    uint32_t handle = item->table < rib->table_count ? rib->tables[item->table] : 0;
+    struct list_edit *edit = rib->edit;
+    unsigned dropped = 0;
+
+    if (!handle)
+        return 0;
+    struct rib_table *table = block_at(rib->pool, handle);
+    struct list_ref ref = list_ref_make(rib, table, item->family, item->key, item->len, item->peer);
+    const struct path_list *list = list_ref_get(rib, &ref);
+    if (!list || list->gone_count == 0 || list_gone(list)[0].withdrawn_ms > item->withdrawn_ms)
+        return 0;
+    edit_begin(edit, list,
+               rib_family_state(&rib->peers[item->peer].families[table->safi][item->family]));
+    while (dropped < edit->gone_count && edit->gone[dropped].withdrawn_ms <= item->withdrawn_ms)
+        edit->dropped[edit->dropped_count++] = edit->gone[dropped++].path;
+    edit->gone_count -= dropped;
+    memmove(edit->gone, edit->gone + dropped, edit->gone_count * sizeof edit->gone[0]);
+    edit_finish(rib, edit, &ref);
+    return dropped;
+}

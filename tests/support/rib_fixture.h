@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* A RIB with a simple interning of path attributes, and short words to feed and ask it. Times are
+ * in milliseconds. */
+#include "base/rcu.h"
+#include "bgp/rib.h"
+
+struct rib_fixture {
+    struct rcu *rcu;
+    struct rcu_queue *queue;
+    struct rib *rib;
+    struct path_attrs **sets;
+    unsigned set_count, set_capacity;
+    int64_t mono_ms;
+};
+
+/* A path's facts; equal facts are one set. */
+struct path_facts {
+    const char *next_hop;
+    uint32_t neighbour; /* first AS */
+    uint32_t local_pref, med;
+    uint16_t as_path_len;
+};
+
+void rib_fixture_init(struct rib_fixture *fixture, const struct rib_settings *settings);
+void rib_fixture_clear(struct rib_fixture *fixture); /* fails if the RIB gave not all sets back */
+
+struct path_attrs *rib_fixture_attrs(struct rib_fixture *fixture, const struct path_facts *facts);
+void rib_fixture_up(struct rib_fixture *fixture, uint32_t peer, bool has_add_path)
+    ON_THREAD(bgp_thread);
+void rib_fixture_down(struct rib_fixture *fixture, uint32_t peer) ON_THREAD(bgp_thread);
+void rib_fixture_loaded(struct rib_fixture *fixture, uint32_t peer)
+    ON_THREAD(bgp_thread); /* unicast, both families */
+size_t rib_fixture_announce(struct rib_fixture *fixture, uint32_t peer, const char *prefix,
+                            uint32_t path_id, const struct path_facts *facts, int64_t now_ms)
+    ON_THREAD(bgp_thread);
+size_t rib_fixture_withdraw(struct rib_fixture *fixture, uint32_t peer, const char *prefix,
+                            uint32_t path_id, int64_t now_ms) ON_THREAD(bgp_thread);
+/* Until there is nothing more to do at this time. */
+void rib_fixture_tick(struct rib_fixture *fixture, int64_t wall_ms, int64_t mono_ms)
+    ON_THREAD(bgp_thread);
+/* `next_hop` NULL: the flow has none. */
+struct rib_query rib_fixture_ask(const struct rib_fixture *fixture, uint32_t peer,
+                                 const char *address, const char *next_hop, int64_t from_ms,
+                                 int64_t to_ms);
