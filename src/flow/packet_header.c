@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * IEEE 802.3 and 802.1Q, RFC 3032 (MPLS), RFC 791, RFC 8200. Every step consumes bytes, so each
+ * loop ends with the section at the latest.
+ */
+#include "flow/packet_header.h"
+
+#include "base/reader.h"
+
+enum {
+    ETYPE_IPV4 = 0x0800,
+    ETYPE_VLAN = 0x8100,
+    ETYPE_IPV6 = 0x86dd,
+    ETYPE_MPLS = 0x8847,
+    ETYPE_MPLS_MULTICAST = 0x8848,
+    ETYPE_SERVICE_VLAN = 0x88a8,
+    ETYPE_OLD_SERVICE_VLAN = 0x9100,
+    PROTO_HOP_BY_HOP = 0,
+    PROTO_ICMP = 1,
+    PROTO_TCP = 6,
+    PROTO_UDP = 17,
+    PROTO_ROUTING = 43,
+    PROTO_FRAGMENT = 44,
+    PROTO_AUTHENTICATION = 51,
+    PROTO_ICMPV6 = 58,
+    PROTO_DESTINATION_OPTIONS = 60,
+    PROTO_SCTP = 132,
+    PROTO_UDPLITE = 136,
+};
+
+static void parse_transport(struct reader *r, struct packet_header *h)
+{
+    switch (h->proto) {
+    case PROTO_TCP:
+    case PROTO_UDP:
+    case PROTO_SCTP:
+    case PROTO_UDPLITE: {
+        struct reader ports = reader_part(r, 4);
+        if (ports.failed)
+            return;
+        h->src_port = reader_u16(&ports);
+        h->dst_port = reader_u16(&ports);
+        h->has_ports = true;
+        if (h->proto == PROTO_TCP) {
+            reader_bytes(r, 8); /* sequence and acknowledgement numbers */
+            h->tcp_flags = reader_u16(r) & 0x0fff;
+        }
+        break;
+    }
+    case PROTO_ICMP:
+    case PROTO_ICMPV6:
+        h->dst_port = reader_u16(r);
+        break;
+    default:
+        break;
+    }
+}
+
+static void parse_ipv4(struct reader *r, struct packet_header *h)
+{
+    struct reader fixed = reader_part(r, 20);
+    if (fixed.failed)
+        return;
+    size_t header_len = (size_t)(reader_u8(&fixed) & 0x0f) * 4;
+    h->tos = reader_u8(&fixed);
+    h->ip_len = reader_u16(&fixed);
+    reader_u16(&fixed); /* identification */
+    uint16_t fragment_offset = reader_u16(&fixed) & 0x1fff;
+    reader_u8(&fixed); /* time to live */
+    h->proto = reader_u8(&fixed);
+    reader_u16(&fixed); /* checksum */
+    h->src_addr = ip_addr_v4(reader_bytes(&fixed, 4));
+    h->dst_addr = ip_addr_v4(reader_bytes(&fixed, 4));
+    h->ip_version = 4;
+    h->has_ip = true;
+    if (header_len < 20 || fragment_offset != 0 || !reader_bytes(r, header_len - 20))
+        return;
+    parse_transport(r, h);
+}
+
+static bool is_extension(uint8_t proto)
+{
+    return proto == PROTO_HOP_BY_HOP || proto == PROTO_ROUTING || proto == PROTO_FRAGMENT ||
+           proto == PROTO_AUTHENTICATION || proto == PROTO_DESTINATION_OPTIONS;
+}
+
+static void parse_ipv6(struct reader *r, struct packet_header *h)
+{
+    struct reader fixed = reader_part(r, 40);
+    if (fixed.failed)
+        return;
+    uint32_t first = reader_u32(&fixed);
+    h->tos = (uint8_t)(first >> 20);
+    h->flow_label = first & 0xfffff;
+    h->ip_len = UINT32_C(40) + reader_u16(&fixed);
+    h->proto = reader_u8(&fixed);
+    reader_u8(&fixed); /* hop limit */
+    h->src_addr = ip_addr_v6(reader_bytes(&fixed, 16));
+    h->dst_addr = ip_addr_v6(reader_bytes(&fixed, 16));
+    h->ip_version = 6;
+    h->has_ip = true;
+    while (is_extension(h->proto)) {
+        const uint8_t *start = reader_bytes(r, 8); /* each has at least that */
+        if (!start)
+            return;
+        bool is_later_fragment = h->proto == PROTO_FRAGMENT && (wire_u16(start + 2) >> 3) != 0;
+        size_t more = h->proto == PROTO_FRAGMENT         ? 0
+                      : h->proto == PROTO_AUTHENTICATION ? (size_t)start[1] * 4
+                                                         : (size_t)start[1] * 8;
+        h->proto = start[0];
+        if (is_later_fragment || !reader_bytes(r, more))
+            return;
+    }
+    parse_transport(r, h);
+}
+
+/* The first nibble says which, also below MPLS, where nothing else does. */
+static void parse_ip(struct reader *r, struct packet_header *h)
+{
+    if (reader_left(r) == 0)
+        return;
+    if (*r->pos >> 4 == 4)
+        parse_ipv4(r, h);
+    else if (*r->pos >> 4 == 6)
+        parse_ipv6(r, h);
+}
+
+void packet_header_parse_ip(const uint8_t *data, size_t len, struct packet_header *ret_header)
+{
+    struct reader r = reader_make(data, len);
+
+    *ret_header = (struct packet_header){0};
+    parse_ip(&r, ret_header);
+    if (ret_header->has_ip)
+        ret_header->etype = ret_header->ip_version == 4 ? ETYPE_IPV4 : ETYPE_IPV6;
+}
+
+static bool is_tag(uint16_t etype)
+{
+    return etype == ETYPE_VLAN || etype == ETYPE_SERVICE_VLAN || etype == ETYPE_OLD_SERVICE_VLAN;
+}
+
+static void parse_labels(struct reader *r, struct packet_header *h)
+{
+    uint32_t entry;
+    do {
+        entry = reader_u32(r);
+        if (r->failed)
+            return;
+        if (h->label_count < PACKET_HEADER_LABELS)
+            h->labels[h->label_count++] = entry >> 12;
+    } while (!(entry & 0x100)); /* bottom of stack */
+    parse_ip(r, h);
+}
+
+void packet_header_parse_ethernet(const uint8_t *data, size_t len, struct packet_header *ret_header)
+{
+    struct packet_header *h = ret_header;
+    struct reader r = reader_make(data, len);
+
+    *h = (struct packet_header){0};
+    const uint8_t *macs = reader_bytes(&r, 12);
+    if (!macs)
+        return;
+    memcpy(h->dst_mac.bytes, macs, 6);
+    memcpy(h->src_mac.bytes, macs + 6, 6);
+    h->has_mac = true;
+    h->etype = reader_u16(&r);
+    for (int tags = 0; is_tag(h->etype); tags++) {
+        uint16_t control = reader_u16(&r);
+        uint16_t etype = reader_u16(&r);
+        if (r.failed)
+            return;
+        if (tags == 0) {
+            h->vlan = control & 0x0fff;
+            h->cos = (uint8_t)(control >> 13);
+        } else if (tags == 1) {
+            h->customer_vlan = control & 0x0fff;
+        }
+        h->etype = etype;
+    }
+    if (h->etype == ETYPE_IPV4 || h->etype == ETYPE_IPV6)
+        parse_ip(&r, h);
+    else if (h->etype == ETYPE_MPLS || h->etype == ETYPE_MPLS_MULTICAST)
+        parse_labels(&r, h);
+}

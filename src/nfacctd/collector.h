@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * A worker's NetFlow and IPFIX decoder: what it keeps, and what the decoders of the versions share.
+ * Inside this folder only; the rest of the program sees nfacctd/decoder.h.
+ */
+#include <stdatomic.h>
+
+#include "base/reader.h"
+#include "nfacctd/arena.h"
+#include "nfacctd/decoder.h"
+#include "nfacctd/domain.h"
+#include "nfacctd/options.h"
+#include "nfacctd/pending_sets.h"
+#include "nfacctd/plan.h"
+#include "nfacctd/template_store.h"
+
+struct collector {
+    const struct nfacctd_settings *settings;
+    struct plan_settings plan_settings;
+    struct exporter_table *exporters;
+    struct flow_batch *batch;
+    struct arena arena; /* texts of the flows in the batch */
+    struct domain_table domains;
+    struct template_store templates;
+    struct options options;
+    struct pending_sets pending;
+    int64_t expired_ns;               /* when templates were last looked through */
+    _Atomic uint64_t save_generation; /* what other threads see of the two generations */
+    struct template_field *fields;    /* a template while it is read */
+    const uint8_t **values;           /* an options record while it is read */
+    uint16_t *value_lens;
+    struct plan_ref *refs; /* a record of variable length while it is decoded */
+    uint32_t ref_capacity;
+    struct plan *v5_plan;
+};
+
+/* One datagram on its way through a decoder. */
+struct message {
+    struct collector *collector;
+    struct exporter *exporter;
+    const struct datagram *datagram;
+    struct domain *domain;
+    struct plan_context context;
+    uint32_t record_count;    /* data records, as IPFIX numbers them */
+    bool has_unknown_records; /* in sets without a template: not to be counted */
+};
+
+/* Prepares message and context; the domain is made if new. */
+void message_start(struct message *msg, struct collector *collector, struct exporter *exporter,
+                   const struct datagram *datagram, uint8_t version, uint32_t domain_id,
+                   uint32_t domain_key);
+/* Checks the sequence number; called when all of the message is known to have been read. */
+void message_check_sequence(struct message *msg, uint32_t units);
+/* True if the uptime went back, not by a wrap: the exporter started anew, which is dealt with. */
+bool message_check_uptime(struct message *msg, uint32_t uptime);
+/* Decodes a run of data records by `plan` into the batch. False if one ran over the end. */
+bool message_decode_flows(struct message *msg, const struct plan *plan, const uint8_t *data,
+                          size_t len);
+
+/* Decode one datagram, whose version was seen to be theirs; count it as decoded or refused. */
+void netflow5_decode(struct collector *collector, struct exporter *exporter,
+                     const struct datagram *datagram);
+void netflow9_decode(struct collector *collector, struct exporter *exporter,
+                     const struct datagram *datagram);
+void ipfix_decode(struct collector *collector, struct exporter *exporter,
+                  const struct datagram *datagram);
+/* The plan for v5's fixed records; NULL never. */
+struct plan *netflow5_plan(const struct plan_settings *settings);
+
+/* Template and options sets of both versions, and data sets. */
+void message_decode_templates(struct message *msg, struct reader *set, bool is_options);
+void message_decode_data(struct message *msg, uint16_t template_id, struct reader *set);
+
+/* As decoder_ops.save and load. */
+struct json_t *collector_save(struct collector *collector);
+size_t collector_load(struct collector *collector, const struct json_t *saved,
+                      bool (*owns)(const struct ip_addr *exporter, void *arg), void *arg);

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Observation domains in a hash table; the last one of each source is found without it. */
+#include "nfacctd/domain.h"
+
+#include "base/memory.h"
+
+static void domain_unlink(struct domain *domain)
+{
+    struct source *source = domain->source;
+    struct domain **place = &source->domains;
+
+    while (*place != domain)
+        place = &(*place)->next;
+    *place = domain->next;
+    if (source->last == domain)
+        source->last = NULL;
+}
+
+static void domain_discard(void *arg, struct keyed_entry *entry)
+{
+    struct domain_table *domains = arg;
+    struct domain *domain = (struct domain *)entry;
+
+    domains->forget(domains->arg, domain);
+    domain_unlink(domain);
+    mem_free(domain);
+}
+
+void domain_table_init(
+    struct domain_table *domains, uint32_t max, void (*forget)(void *arg, struct domain *domain),
+    void (*split)(void *arg, struct domain *from, struct domain *to, uint16_t port), void *arg)
+{
+    *domains = (struct domain_table){.next_id = 1, .forget = forget, .split = split, .arg = arg};
+    keyed_table_init(&domains->table, max, domain_discard, domains);
+}
+
+void domain_table_clear(struct domain_table *domains)
+{
+    keyed_table_clear(&domains->table);
+    while (domains->sources) {
+        struct source *source = domains->sources;
+        domains->sources = source->next;
+        mem_free(source);
+    }
+}
+
+struct source *domain_source(struct domain_table *domains, struct exporter *exporter)
+{
+    struct source *source = exporter->decoder_state;
+
+    if (source)
+        return source;
+    source = mem_zalloc(sizeof *source);
+    source->id = domains->next_id++;
+    source->addr = exporter->addr;
+    source->next = domains->sources;
+    if (source->next)
+        source->next->previous = source;
+    domains->sources = source;
+    exporter->decoder_state = source;
+    return source;
+}
+
+void domain_source_forget(struct domain_table *domains, struct exporter *exporter)
+{
+    struct source *source = exporter->decoder_state;
+
+    if (!source)
+        return;
+    while (source->domains) {
+        struct domain *domain = source->domains;
+        keyed_table_remove(&domains->table, &domain->entry);
+        domain_discard(domains, &domain->entry);
+    }
+    if (source->next)
+        source->next->previous = source->previous;
+    *(source->previous ? &source->previous->next : &domains->sources) = source->next;
+    mem_free(source);
+    exporter->decoder_state = NULL;
+}
+
+/* `port` is 0 in the key of a domain that has its id for itself. */
+static uint64_t domain_key(uint8_t version, uint32_t domain_id, uint16_t port)
+{
+    return (uint64_t)version << 48 | (uint64_t)port << 32 | domain_id;
+}
+
+static struct domain *domain_new(struct domain_table *domains, struct exporter *exporter,
+                                 uint8_t version, uint32_t domain_id, uint16_t key_port,
+                                 uint16_t port)
+{
+    struct source *source = exporter->decoder_state;
+    struct domain *domain = mem_zalloc(sizeof *domain);
+
+    if (domains->table.count >= domains->table.max)
+        exporter_drop(exporter, DROP_too_many_domains, "domain %u", domain_id);
+    domain->id = domains->next_id++;
+    domain->source = source;
+    domain->domain_id = domain_id;
+    domain->version = version;
+    domain->port = port;
+    domain->is_own_port = key_port != 0;
+    keyed_table_add(&domains->table, &domain->entry, source->id,
+                    domain_key(version, domain_id, key_port));
+    domain->next = source->domains;
+    source->domains = domain;
+    return domain;
+}
+
+/*
+ * A message of a domain that was last seen from another port. A new port replaces the old one, as
+ * after a restart of the exporter; but when a former port comes back, two senders use the id at
+ * once and get a domain each.
+ */
+static struct domain *domain_for_port(struct domain_table *domains, struct exporter *exporter,
+                                      struct domain *shared, uint16_t port)
+{
+    struct source *source = exporter->decoder_state;
+
+    if (shared->is_split) {
+        struct keyed_entry *own = keyed_table_find(
+            &domains->table, source->id, domain_key(shared->version, shared->domain_id, port));
+        if (own)
+            return (struct domain *)own;
+    }
+    if (port != shared->former_port) {
+        shared->former_port = shared->port;
+        shared->port = port;
+        return shared;
+    }
+    shared->is_split = true;
+    shared->former_port = 0;
+    /* It may be the oldest, and go to make room: the new one must not. */
+    keyed_table_touch(&domains->table, &shared->entry);
+    uint8_t version = shared->version;
+    uint32_t domain_id = shared->domain_id;
+    struct domain *own = domain_new(domains, exporter, version, domain_id, port, port);
+    if (keyed_table_find(&domains->table, source->id, domain_key(version, domain_id, 0)))
+        domains->split(domains->arg, shared, own, port);
+    return own;
+}
+
+struct domain *domain_get(struct domain_table *domains, struct exporter *exporter, uint8_t version,
+                          uint32_t domain_id, uint16_t port)
+{
+    struct source *source = domain_source(domains, exporter);
+    struct domain *domain = source->last;
+
+    if (domain && domain->domain_id == domain_id && domain->version == version &&
+        domain->port == port) {
+        keyed_table_touch(&domains->table, &domain->entry);
+        return domain;
+    }
+    domain = (struct domain *)keyed_table_find(&domains->table, source->id,
+                                               domain_key(version, domain_id, 0));
+    if (!domain)
+        domain = domain_new(domains, exporter, version, domain_id, 0, port);
+    else if (domain->port != port)
+        domain = domain_for_port(domains, exporter, domain, port);
+    keyed_table_touch(&domains->table, &domain->entry);
+    source->last = domain;
+    return domain;
+}

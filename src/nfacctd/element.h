@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* The information elements that flows are made from: elements.def as a table, and how long each may
+ * be. */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "flow/flow.h"
+
+#define ENTERPRISE_REVERSE UINT32_C(29305) /* RFC 5103 section 6.1 */
+/* NetFlow v9's scope field types are numbers of their own (RFC 3954 section 6.1); never on the
+ * wire. */
+#define ENTERPRISE_V9_SCOPE UINT32_C(0xffffffff)
+#define FIELD_LEN_VARIABLE  65535 /* RFC 7011 section 7 */
+
+enum element_type {
+    ELEMENT_UINT,    /* 1 to 8 bytes (RFC 7011 section 6.2), the low-order ones if the member is
+                        shorter */
+    ELEMENT_UINT_V4, /* says something of the IPv4 address */
+    ELEMENT_UINT_V6, /* says something of the IPv6 address */
+    ELEMENT_UINT_RESPONDER, /* of the way back: biflow as firewalls export it */
+    ELEMENT_TCP_FLAGS,
+    ELEMENT_IPV4,
+    ELEMENT_IPV6,
+    ELEMENT_MAC,
+    ELEMENT_TIME_S,        /* since the Unix epoch */
+    ELEMENT_TIME_MS,       /* since the Unix epoch */
+    ELEMENT_TIME_NTP_US,   /* RFC 7011 section 6.1.9: the fraction's low 11 bits are ignored */
+    ELEMENT_TIME_NTP_NS,   /* RFC 7011 section 6.1.10 */
+    ELEMENT_TIME_UPTIME,   /* since the exporter started, in ms (nfacctd_time_secs: s) */
+    ELEMENT_TIME_DELTA_US, /* before the export time */
+    ELEMENT_SYSTEM_INIT,   /* when it started, in ms since the Unix epoch */
+    ELEMENT_TEXT,
+    ELEMENT_RD,
+    ELEMENT_LABEL,        /* label, 3 bits of traffic class, bottom of stack: 3 bytes */
+    ELEMENT_SEGMENT_ID,   /* RFC 8138's registry: type in the top byte, 1 VXLAN, 2 NVGRE */
+    ELEMENT_SEGMENT_LIST, /* IPv6 addresses */
+    ELEMENT_APPLICATION,  /* RFC 6759: up to 8 bytes, named by options */
+    ELEMENT_FRAME_ETHERNET,
+    ELEMENT_FRAME_IP,
+};
+
+struct element {
+    uint32_t enterprise;
+    uint16_t id;
+    uint16_t member; /* enum flow_member */
+    enum element_type type;
+    const char *name;
+};
+extern const struct element elements[];
+extern const size_t element_count;
+
+struct template_field {
+    uint32_t enterprise;
+    uint16_t id, len;
+};
+
+/* The first row of that element, also for a reverse one; NULL: not known. */
+const struct element *element_find(uint32_t enterprise, uint16_t id);
+/* May a value of that type have `len` bytes on the wire? */
+bool element_type_fits(enum element_type type, size_t len);

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Message headers of NetFlow v9 (RFC 3954 section 5.1) and IPFIX (RFC 7011 section 3.1), and the
+ * sets behind them. */
+#include "nfacctd/collector.h"
+
+#include "base/clock.h"
+
+enum {
+    SET_HEADER_LEN = 4,
+    V9_TEMPLATES = 0,
+    V9_OPTIONS_TEMPLATES = 1,
+    IPFIX_TEMPLATES = 2,
+    IPFIX_OPTIONS_TEMPLATES = 3,
+    DATA_MIN = 256,
+    IPFIX_HEADER_LEN = 16,
+};
+
+static void decode_set(struct message *msg, uint16_t set_id, struct reader *set)
+{
+    bool is_v9 = msg->context.version == 9;
+
+    if (set_id >= DATA_MIN)
+        message_decode_data(msg, set_id, set);
+    else if (set_id == (is_v9 ? V9_TEMPLATES : IPFIX_TEMPLATES))
+        message_decode_templates(msg, set, false);
+    else if (set_id == (is_v9 ? V9_OPTIONS_TEMPLATES : IPFIX_OPTIONS_TEMPLATES))
+        message_decode_templates(msg, set, true);
+    else
+        exporter_drop(msg->exporter, DROP_unknown_set, "domain %u: set id %u",
+                      msg->domain->domain_id, set_id);
+}
+
+/* RFC 7011 section 3.3: the body is a run of sets, each of which states its length. */
+static void decode_sets(struct message *msg, struct reader *body)
+{
+    while (reader_left(body) >= SET_HEADER_LEN) {
+        uint16_t set_id = reader_u16(body);
+        uint16_t set_len = reader_u16(body); /* counts this header too */
+        struct reader set = {0};
+        if (set_id == 0 && set_len == 0)
+            return; /* padding of the datagram */
+        if (set_len >= SET_HEADER_LEN)
+            set = reader_part(body, set_len - SET_HEADER_LEN);
+        if (set_len < SET_HEADER_LEN || set.failed) {
+            exporter_drop(msg->exporter, DROP_bad_set_length, "domain %u: set %u of %u bytes",
+                          msg->domain->domain_id, set_id, set_len);
+            msg->has_unknown_records = true;
+            return;
+        }
+        decode_set(msg, set_id, &set); /* a bad set is counted in there; the next may be good */
+    }
+}
+
+void netflow9_decode(struct collector *collector, struct exporter *exporter,
+                     const struct datagram *datagram)
+{
+    struct reader r = reader_make(datagram->data, datagram->len);
+    struct message msg;
+
+    reader_u16(&r); /* version */
+    reader_u16(&r); /* number of records of all kinds, which exporters count in different ways */
+    uint32_t uptime = reader_u32(&r);
+    uint32_t seconds = reader_u32(&r);
+    uint32_t sequence = reader_u32(&r);
+    uint32_t source_id = reader_u32(&r);
+    if (r.failed) {
+        exporter_drop(exporter, DROP_truncated_header, "%u bytes of NetFlow v9", datagram->len);
+        return;
+    }
+    message_start(&msg, collector, exporter, datagram, 9, source_id, source_id);
+    msg.context.export_ns = seconds * NS_PER_S;
+    msg.context.sequence = sequence;
+    message_check_uptime(&msg, uptime);
+    decode_sets(&msg, &r);
+    msg.has_unknown_records = false; /* it is messages that are numbered */
+    message_check_sequence(&msg, 1);
+    counter_add(&exporter->counters.datagrams_decoded, 1);
+}
+
+void ipfix_decode(struct collector *collector, struct exporter *exporter,
+                  const struct datagram *datagram)
+{
+    struct reader r = reader_make(datagram->data, datagram->len);
+    struct message msg;
+
+    reader_u16(&r); /* version */
+    uint16_t len = reader_u16(&r);
+    uint32_t seconds = reader_u32(&r);
+    uint32_t sequence = reader_u32(&r);
+    uint32_t domain_id = reader_u32(&r);
+    if (r.failed) {
+        exporter_drop(exporter, DROP_truncated_header, "%u bytes of IPFIX", datagram->len);
+        return;
+    }
+    if (len < IPFIX_HEADER_LEN || len > datagram->len) {
+        exporter_drop(exporter, DROP_bad_length, "IPFIX: %u bytes announced, %u there", len,
+                      datagram->len);
+        return;
+    }
+    message_start(&msg, collector, exporter, datagram, 10, domain_id, domain_id);
+    msg.context.export_ns = seconds * NS_PER_S;
+    msg.context.sequence = sequence;
+    struct reader body = reader_part(&r, len - IPFIX_HEADER_LEN);
+    decode_sets(&msg, &body);
+    message_check_sequence(&msg, msg.record_count);
+    counter_add(&exporter->counters.datagrams_decoded, 1);
+}

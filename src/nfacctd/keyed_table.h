@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * A hash table of structs that embed a keyed_entry as their first member, with a maximum: the least
+ * recently touched one goes. Keys are two numbers. One thread owns a table; nothing locks.
+ */
+#include <stddef.h>
+#include <stdint.h>
+
+struct keyed_entry {
+    struct keyed_entry *next_in_bucket, *newer, *older;
+    uint64_t key[2];
+};
+
+struct keyed_table {
+    struct keyed_entry **buckets;
+    size_t bucket_count; /* a power of 2 */
+    size_t count, max;
+    struct keyed_entry *newest, *oldest;
+    uint64_t seed; /* differs for each table, so that nobody outside can aim at one bucket */
+    /* Frees an entry that is already out of the table. */
+    void (*discard)(void *arg, struct keyed_entry *entry);
+    void *arg;
+};
+
+void keyed_table_init(struct keyed_table *table, size_t max,
+                      void (*discard)(void *arg, struct keyed_entry *entry), void *arg);
+void keyed_table_clear(struct keyed_table *table); /* discards all */
+struct keyed_entry *keyed_table_find(const struct keyed_table *table, uint64_t key0, uint64_t key1);
+/* Takes the entry, whose key is new to the table; at the maximum it first discards the oldest. */
+void keyed_table_add(struct keyed_table *table, struct keyed_entry *entry, uint64_t key0,
+                     uint64_t key1);
+void keyed_table_touch(struct keyed_table *table, struct keyed_entry *entry);
+void keyed_table_remove(struct keyed_table *table, struct keyed_entry *entry); /* not discarded */

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the decoders of all versions share: the message's context, and records into the batch. */
+#include "nfacctd/collector.h"
+
+#include "base/clock.h"
+#include "base/memory.h"
+
+#define ORDER_RECORD_BITS 20    /* flow/members.def */
+#define RESTART_LEAST_MS  10000 /* an uptime that much lower is no message out of order */
+#define WRAP_MOST_MS                                                                               \
+    3600000            /* messages of one exporter are not further apart when its uptime wraps */
+#define PADDING_MOST 7 /* RFC 7011 section 3.3.1: alignment to 4 or 8 bytes */
+
+void message_start(struct message *msg, struct collector *collector, struct exporter *exporter,
+                   const struct datagram *datagram, uint8_t version, uint32_t domain_id,
+                   uint32_t domain_key)
+{
+    struct domain *domain =
+        domain_get(&collector->domains, exporter, version, domain_key, datagram->source_port);
+
+    *msg = (struct message){
+        .collector = collector,
+        .exporter = exporter,
+        .datagram = datagram,
+        .domain = domain,
+        .context =
+            {
+                .exporter = exporter,
+                .exporter_addr = exporter->addr,
+                .arrival_ns = datagram->received_ns,
+                .uptime_unit_ns = collector->settings->uptime_in_seconds ? NS_PER_S : NS_PER_MS,
+                .domain_id = domain_id,
+                .version = version,
+                .order = datagram->number << ORDER_RECORD_BITS,
+                .options = &collector->options,
+                .scope = {domain->id, domain->source->id},
+                .is_rate_expected = domain->source->tells_rate,
+                .arena = &collector->arena,
+            },
+    };
+    if (domain->exporter_addr.family != IP_NONE && !collector->settings->ignore_exporter_address)
+        msg->context.exporter_addr = domain->exporter_addr;
+}
+
+void message_check_sequence(struct message *msg, uint32_t units)
+{
+    if (msg->collector->settings->skip_sequence_check)
+        return;
+    sequence_check(&msg->domain->sequence, &msg->exporter->counters, msg->context.sequence, units);
+    /* How many records there were is not known, so neither is the number of the next message. */
+    if (msg->has_unknown_records)
+        msg->domain->sequence.is_started = false;
+}
+
+bool message_check_uptime(struct message *msg, uint32_t uptime)
+{
+    struct domain *domain = msg->domain;
+    uint32_t unit = (uint32_t)(msg->context.uptime_unit_ns / NS_PER_MS);
+    bool went_back = domain->has_uptime && uptime < domain->uptime &&
+                     domain->uptime - uptime > RESTART_LEAST_MS / unit;
+    bool is_wrap = uptime - domain->uptime < WRAP_MOST_MS / unit; /* modulo 2^32 */
+
+    msg->context.uptime = uptime;
+    msg->context.has_uptime = true;
+    domain->uptime = uptime;
+    domain->has_uptime = true;
+    if (!went_back || is_wrap)
+        return false;
+    pending_sets_forget(&msg->collector->pending, domain, DROP_exporter_restarted);
+    domain->sequence.is_started = false;
+    return true;
+}
+
+/* Room for `records` flows, fewer if the batch or the arena is too small for all; at least one. */
+static uint32_t make_room(struct collector *collector, size_t records, size_t arena_per_record)
+{
+    struct flow_batch *batch = collector->batch;
+    struct arena *arena = &collector->arena;
+
+    if (batch->count == 0)
+        arena->used = 0;
+    if (batch->count == batch->capacity || arena_left(arena) < arena_per_record) {
+        batch->full(batch);
+        arena->used = 0;
+    }
+    if (arena->size < arena_per_record) {
+        mem_free(arena->data);
+        arena->data = mem_alloc(arena_per_record);
+        arena->size = arena_per_record;
+    }
+    size_t room = batch->capacity - batch->count;
+    if (arena_per_record > 0 && arena_left(arena) / arena_per_record < room)
+        room = arena_left(arena) / arena_per_record;
+    return (uint32_t)(records < room ? records : room);
+}
+
+static uint8_t *batch_place(const struct flow_batch *batch)
+{
+    return (uint8_t *)flow_batch_at(batch, batch->count);
+}
+
+static void push_flows(struct message *msg, uint32_t count)
+{
+    msg->collector->batch->count += count;
+    counter_add(&msg->exporter->counters.flows, count);
+}
+
+/* The way back was just decoded: it is a flow if anything came back. */
+static void push_reverse(struct message *msg)
+{
+    struct flow *flow = flow_batch_at(msg->collector->batch, msg->collector->batch->count);
+
+    if (flow->bytes != 0 || flow->packets != 0)
+        push_flows(msg, 1);
+    else
+        msg->context.order--;
+}
+
+static void decode_biflows(struct message *msg, const struct plan *plan, const uint8_t *data,
+                           size_t count)
+{
+    struct collector *collector = msg->collector;
+    struct flow_batch *batch = collector->batch;
+
+    for (size_t i = 0; i < count; i++, data += plan->record_len) {
+        make_room(collector, 1, plan_arena_need(plan, plan->record_len));
+        plan_run(plan, &msg->context, data, 1, batch_place(batch), batch->stride);
+        push_flows(msg, 1);
+        make_room(collector, 1, plan_arena_need(plan->reverse, plan->record_len));
+        plan_run(plan->reverse, &msg->context, data, 1, batch_place(batch), batch->stride);
+        push_reverse(msg);
+    }
+}
+
+static void decode_fixed(struct message *msg, const struct plan *plan, const uint8_t *data,
+                         size_t count)
+{
+    struct collector *collector = msg->collector;
+    struct flow_batch *batch = collector->batch;
+    size_t arena_need = plan_arena_need(plan, plan->record_len);
+
+    for (size_t done = 0; done < count;) {
+        uint32_t now = make_room(collector, count - done, arena_need);
+        plan_run(plan, &msg->context, data + done * plan->record_len, now, batch_place(batch),
+                 batch->stride);
+        push_flows(msg, now);
+        done += now;
+    }
+}
+
+static struct plan_ref *refs_room(struct collector *collector, const struct plan *plan)
+{
+    if (plan->ref_count > collector->ref_capacity) {
+        collector->ref_capacity = plan->ref_count;
+        collector->refs =
+            mem_realloc_array(collector->refs, plan->ref_count, sizeof *collector->refs);
+    }
+    return collector->refs;
+}
+
+static size_t decode_variable_record(struct message *msg, const struct plan *plan,
+                                     const uint8_t *data, size_t len)
+{
+    struct collector *collector = msg->collector;
+    struct plan_ref *refs = refs_room(collector, plan);
+    size_t record_len = plan_measure(plan, data, len, refs);
+
+    if (record_len == 0)
+        return 0;
+    make_room(collector, 1, plan_arena_need(plan, record_len));
+    plan_run_refs(plan, refs, &msg->context, data, batch_place(collector->batch));
+    push_flows(msg, 1);
+    if (plan->reverse) {
+        refs = refs_room(collector, plan->reverse);
+        plan_measure(plan->reverse, data, len, refs);
+        make_room(collector, 1, plan_arena_need(plan->reverse, record_len));
+        plan_run_refs(plan->reverse, refs, &msg->context, data, batch_place(collector->batch));
+        push_reverse(msg);
+    }
+    return record_len;
+}
+
+static bool is_padding(const uint8_t *data, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (data[i] != 0)
+            return false;
+    }
+    return len <= PADDING_MOST;
+}
+
+static bool decode_variable(struct message *msg, const struct plan *plan, const uint8_t *data,
+                            size_t len)
+{
+    while (len >= plan->min_len && !is_padding(data, len)) {
+        size_t record_len = decode_variable_record(msg, plan, data, len);
+        if (record_len == 0)
+            return false;
+        msg->record_count++;
+        data += record_len;
+        len -= record_len;
+    }
+    return len <= PADDING_MOST;
+}
+
+bool message_decode_flows(struct message *msg, const struct plan *plan, const uint8_t *data,
+                          size_t len)
+{
+    if (plan->record_len == 0)
+        return decode_variable(msg, plan, data, len);
+    size_t count = len / plan->record_len;
+    msg->record_count += (uint32_t)count;
+    if (plan->reverse)
+        decode_biflows(msg, plan, data, count);
+    else
+        decode_fixed(msg, plan, data, count);
+    return len % plan->record_len <= PADDING_MOST;
+}

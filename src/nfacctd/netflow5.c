@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * NetFlow version 5: a header of 24 bytes and up to 30 records of 48. The fixed layout is written
+ * down as a template of the same information elements, so that it is decoded by a plan as the
+ * others are.
+ */
+#include "nfacctd/collector.h"
+
+#include "base/clock.h"
+
+enum {
+    HEADER_LEN = 24,
+    RECORD_LEN = 48,
+    RECORDS_MAX = 30,
+};
+
+static const struct template_field v5_fields[] = {
+    {0, 8, 4},   /* srcaddr */
+    {0, 12, 4},  /* dstaddr */
+    {0, 15, 4},  /* nexthop */
+    {0, 10, 2},  /* input */
+    {0, 14, 2},  /* output */
+    {0, 2, 4},   /* dPkts */
+    {0, 1, 4},   /* dOctets */
+    {0, 22, 4},  /* First */
+    {0, 21, 4},  /* Last */
+    {0, 7, 2},   /* srcport */
+    {0, 11, 2},  /* dstport */
+    {0, 210, 1}, /* pad1: paddingOctets */
+    {0, 6, 1},   /* tcp_flags */
+    {0, 4, 1},   /* prot */
+    {0, 5, 1},   /* tos */
+    {0, 16, 2},  /* src_as */
+    {0, 17, 2},  /* dst_as */
+    {0, 9, 1},   /* src_mask */
+    {0, 13, 1},  /* dst_mask */
+    {0, 210, 2}, /* pad2 */
+};
+#define V5_FIELD_COUNT (sizeof v5_fields / sizeof v5_fields[0])
+
+struct plan *netflow5_plan(const struct plan_settings *settings)
+{
+    uint16_t bad;
+
+    return plan_compile(v5_fields, V5_FIELD_COUNT, settings, &bad);
+}
+
+void netflow5_decode(struct collector *collector, struct exporter *exporter,
+                     const struct datagram *datagram)
+{
+    struct reader r = reader_make(datagram->data, datagram->len);
+    struct message msg;
+
+    reader_u16(&r); /* version */
+    uint16_t count = reader_u16(&r);
+    uint32_t uptime = reader_u32(&r);
+    uint32_t seconds = reader_u32(&r);
+    uint32_t nanoseconds = reader_u32(&r);
+    uint32_t sequence = reader_u32(&r);
+    uint16_t engine = reader_u16(&r);            /* type, id */
+    uint16_t sampling = reader_u16(&r) & 0x3fff; /* below two bits of mode */
+    if (r.failed) {
+        exporter_drop(exporter, DROP_truncated_header, "%u bytes of NetFlow v5", datagram->len);
+        return;
+    }
+    if (count == 0 || count > RECORDS_MAX || reader_left(&r) < (size_t)count * RECORD_LEN) {
+        exporter_drop(exporter, DROP_bad_length, "NetFlow v5: %u records in %u bytes", count,
+                      datagram->len);
+        return;
+    }
+    message_start(&msg, collector, exporter, datagram, 5, engine & 0xff, engine);
+    msg.context.export_ns = seconds * NS_PER_S + (nanoseconds < NS_PER_S ? nanoseconds : 0);
+    msg.context.sequence = sequence;
+    message_check_uptime(&msg, uptime);
+    msg.context.header_rate = sampling;
+    message_decode_flows(&msg, collector->v5_plan, r.pos, (size_t)count * RECORD_LEN);
+    message_check_sequence(&msg, count);
+    counter_add(&exporter->counters.datagrams_decoded, 1);
+}

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Options are few and refreshed often, so that a table in order of refreshing serves; a lookup does
+ * not touch. */
+#include "nfacctd/options.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/reader.h"
+
+/* Scopes are numbers below 2^48, handed out one by one. */
+static uint64_t table_key(uint64_t scope, enum option_kind kind)
+{
+    return scope << 8 | (uint64_t)kind;
+}
+
+static void options_flush(const struct options *options)
+{
+    if (options->batch && options->batch->count > 0)
+        options->batch->full(options->batch);
+}
+
+static void option_discard(void *arg, struct keyed_entry *entry)
+{
+    options_flush(arg);
+    mem_free(entry);
+}
+
+void options_init(struct options *options, uint32_t max, struct flow_batch *batch)
+{
+    *options = (struct options){.batch = batch};
+    keyed_table_init(&options->table, max, option_discard, options);
+}
+
+void options_clear(struct options *options)
+{
+    options->batch = NULL; /* nobody looks at texts any more */
+    keyed_table_clear(&options->table);
+}
+
+static void options_put(struct options *options, uint64_t scope, enum option_kind kind, uint64_t id,
+                        uint64_t number, const uint8_t *text, size_t len)
+{
+    uint64_t key = table_key(scope, kind);
+    struct option *old = (struct option *)keyed_table_find(&options->table, key, id);
+
+    if (old && old->number == number && old->text_len == len && memcmp(old->text, text, len) == 0) {
+        keyed_table_touch(&options->table, &old->entry);
+        return;
+    }
+    if (old) {
+        keyed_table_remove(&options->table, &old->entry);
+        option_discard(options, &old->entry);
+    }
+    struct option *option = mem_zalloc(sizeof *option + len);
+    option->scope = scope;
+    option->kind = kind;
+    option->id = id;
+    option->number = number;
+    option->text_len = (uint32_t)len;
+    memcpy(option->text, text, len);
+    keyed_table_add(&options->table, &option->entry, key, id);
+    options->generation++;
+}
+
+void options_put_number(struct options *options, uint64_t scope, enum option_kind kind, uint64_t id,
+                        uint64_t number)
+{
+    options_put(options, scope, kind, id, number, (const uint8_t *)"", 0);
+}
+
+void options_put_text(struct options *options, uint64_t scope, enum option_kind kind, uint64_t id,
+                      const uint8_t *text, size_t len)
+{
+    options_put(options, scope, kind, id, 0, text, len);
+}
+
+static const struct option *options_find(const struct options *options,
+                                         const struct option_scope *scope, enum option_kind kind,
+                                         uint64_t id)
+{
+    const struct keyed_entry *entry =
+        keyed_table_find(&options->table, table_key(scope->domain, kind), id);
+
+    if (!entry)
+        entry = keyed_table_find(&options->table, table_key(scope->source, kind), id);
+    return (const struct option *)entry;
+}
+
+bool options_number(const struct options *options, const struct option_scope *scope,
+                    enum option_kind kind, uint64_t id, uint64_t *ret_number)
+{
+    const struct option *option = options_find(options, scope, kind, id);
+
+    if (option)
+        *ret_number = option->number;
+    return option != NULL;
+}
+
+struct flow_bytes options_text(const struct options *options, const struct option_scope *scope,
+                               enum option_kind kind, uint64_t id)
+{
+    const struct option *option = options_find(options, scope, kind, id);
+
+    return option ? (struct flow_bytes){option->text, option->text_len, 0} : (struct flow_bytes){0};
+}
+
+/* The values of one options record that we know, by element. */
+struct value {
+    const uint8_t *data;
+    uint16_t len;
+};
+enum value_slot {
+    VALUE_SAMPLER,
+    VALUE_RANDOM_INTERVAL,
+    VALUE_INTERVAL,
+    VALUE_PACKET_INTERVAL,
+    VALUE_PACKET_SPACE,
+    VALUE_TIME_INTERVAL,
+    VALUE_TIME_SPACE,
+    VALUE_SIZE,
+    VALUE_POPULATION,
+    VALUE_TEMPLATE,
+    VALUE_INTERFACE,
+    VALUE_INTERFACE_NAME,
+    VALUE_INTERFACE_DESCRIPTION,
+    VALUE_VRF,
+    VALUE_VRF_NAME,
+    VALUE_RD,
+    VALUE_APPLICATION,
+    VALUE_APPLICATION_NAME,
+    VALUE_EXPORTER_IPV4,
+    VALUE_EXPORTER_IPV6,
+    VALUE_SYSTEM_INIT,
+    VALUE_COUNT,
+};
+
+static const struct {
+    uint32_t enterprise;
+    uint16_t id;
+    enum value_slot slot;
+    enum element_type type;
+} known[] = {
+    {0, 48, VALUE_SAMPLER, ELEMENT_UINT},
+    {0, 302, VALUE_SAMPLER, ELEMENT_UINT},
+    {0, 50, VALUE_RANDOM_INTERVAL, ELEMENT_UINT},
+    {0, 34, VALUE_INTERVAL, ELEMENT_UINT},
+    {0, 305, VALUE_PACKET_INTERVAL, ELEMENT_UINT},
+    {0, 306, VALUE_PACKET_SPACE, ELEMENT_UINT},
+    {0, 307, VALUE_TIME_INTERVAL, ELEMENT_UINT},
+    {0, 308, VALUE_TIME_SPACE, ELEMENT_UINT},
+    {0, 309, VALUE_SIZE, ELEMENT_UINT},
+    {0, 310, VALUE_POPULATION, ELEMENT_UINT},
+    {0, 145, VALUE_TEMPLATE, ELEMENT_UINT},
+    {ENTERPRISE_V9_SCOPE, 5, VALUE_TEMPLATE, ELEMENT_UINT},
+    {0, 10, VALUE_INTERFACE, ELEMENT_UINT},
+    {0, 14, VALUE_INTERFACE, ELEMENT_UINT},
+    {0, 252, VALUE_INTERFACE, ELEMENT_UINT},
+    {ENTERPRISE_V9_SCOPE, 2, VALUE_INTERFACE, ELEMENT_UINT},
+    {0, 82, VALUE_INTERFACE_NAME, ELEMENT_TEXT},
+    {0, 83, VALUE_INTERFACE_DESCRIPTION, ELEMENT_TEXT},
+    {0, 234, VALUE_VRF, ELEMENT_UINT},
+    {0, 235, VALUE_VRF, ELEMENT_UINT},
+    {0, 236, VALUE_VRF_NAME, ELEMENT_TEXT},
+    {0, 90, VALUE_RD, ELEMENT_RD},
+    {0, 95, VALUE_APPLICATION, ELEMENT_UINT},
+    {0, 96, VALUE_APPLICATION_NAME, ELEMENT_TEXT},
+    {0, 130, VALUE_EXPORTER_IPV4, ELEMENT_IPV4},
+    {0, 131, VALUE_EXPORTER_IPV6, ELEMENT_IPV6},
+    {0, 160, VALUE_SYSTEM_INIT, ELEMENT_UINT},
+};
+#define KNOWN_COUNT (sizeof known / sizeof known[0])
+
+static void collect(const struct template_field *fields, uint16_t field_count,
+                    const uint8_t *const *values, const uint16_t *value_lens,
+                    struct value collected[VALUE_COUNT])
+{
+    for (uint16_t i = 0; i < field_count; i++) {
+        for (size_t k = 0; k < KNOWN_COUNT; k++) {
+            if (known[k].id != fields[i].id || known[k].enterprise != fields[i].enterprise)
+                continue;
+            struct value *value = &collected[known[k].slot];
+            if (!value->data && value_lens[i] > 0 &&
+                element_type_fits(known[k].type, value_lens[i]))
+                *value = (struct value){values[i], value_lens[i]};
+        }
+    }
+}
+
+static uint64_t value_uint(const struct value *value)
+{
+    return value->data ? wire_uint(value->data, value->len) : 0;
+}
+
+/* One packet in how many is exported; 0: the record does not say. */
+static uint64_t record_rate(const struct value *v)
+{
+    uint64_t rate = value_uint(&v[VALUE_RANDOM_INTERVAL]);
+
+    if (rate == 0)
+        rate = value_uint(&v[VALUE_INTERVAL]);
+    for (int i = VALUE_PACKET_INTERVAL; i <= VALUE_TIME_INTERVAL && rate == 0;
+         i += VALUE_TIME_INTERVAL - VALUE_PACKET_INTERVAL) {
+        uint64_t interval = value_uint(&v[i]), space = value_uint(&v[i + 1]);
+        if (interval > 0 && v[i + 1].data)
+            rate = (interval + space) / interval;
+    }
+    uint64_t size = value_uint(&v[VALUE_SIZE]);
+    if (rate == 0 && size > 0)
+        rate = value_uint(&v[VALUE_POPULATION]) / size;
+    return rate;
+}
+
+static void put_number_twice(struct options *options, const struct option_scope *scope,
+                             enum option_kind kind, uint64_t id, uint64_t number)
+{
+    options_put_number(options, scope->domain, kind, id, number);
+    options_put_number(options, scope->source, kind, id, number);
+}
+
+static bool take_rate(struct options *options, const struct option_scope *scope,
+                      const struct value *v)
+{
+    uint64_t rate = record_rate(v);
+
+    if (rate == 0)
+        return false;
+    if (v[VALUE_SAMPLER].data)
+        put_number_twice(options, scope, OPTION_SAMPLER_RATE, value_uint(&v[VALUE_SAMPLER]), rate);
+    else if (v[VALUE_TEMPLATE].data)
+        put_number_twice(options, scope, OPTION_TEMPLATE_RATE, value_uint(&v[VALUE_TEMPLATE]),
+                         rate);
+    else if (v[VALUE_INTERFACE].data)
+        put_number_twice(options, scope, OPTION_INTERFACE_RATE, value_uint(&v[VALUE_INTERFACE]),
+                         rate);
+    else
+        put_number_twice(options, scope, OPTION_DEFAULT_RATE, 0, rate);
+    return true;
+}
+
+static bool take_text(struct options *options, const struct option_scope *scope,
+                      enum option_kind kind, const struct value *id, const struct value *text)
+{
+    size_t len = text->len;
+
+    if (!id->data || !text->data)
+        return false;
+    while (len > 0 && text->data[len - 1] == 0) /* padding of a fixed length */
+        len--;
+    options_put_text(options, scope->domain, kind, value_uint(id), text->data, len);
+    options_put_text(options, scope->source, kind, value_uint(id), text->data, len);
+    return true;
+}
+
+void options_take_record(struct options *options, const struct option_scope *scope,
+                         const struct template_field *fields, uint16_t field_count,
+                         const uint8_t *const *values, const uint16_t *value_lens,
+                         struct option_facts *ret_facts)
+{
+    struct value v[VALUE_COUNT] = {0};
+    bool used;
+
+    collect(fields, field_count, values, value_lens, v);
+    used = take_rate(options, scope, v);
+    const struct value *name = &v[VALUE_INTERFACE_NAME];
+    if (!name->data)
+        name = &v[VALUE_INTERFACE_DESCRIPTION];
+    used |= take_text(options, scope, OPTION_INTERFACE_NAME, &v[VALUE_INTERFACE], name);
+    used |= take_text(options, scope, OPTION_VRF_NAME, &v[VALUE_VRF], &v[VALUE_VRF_NAME]);
+    used |= take_text(options, scope, OPTION_APPLICATION, &v[VALUE_APPLICATION],
+                      &v[VALUE_APPLICATION_NAME]);
+    if (v[VALUE_VRF].data && v[VALUE_RD].data) {
+        put_number_twice(options, scope, OPTION_VRF_RD, value_uint(&v[VALUE_VRF]),
+                         value_uint(&v[VALUE_RD]));
+        used = true;
+    }
+    *ret_facts = (struct option_facts){
+        .exporter_ipv4 = v[VALUE_EXPORTER_IPV4].data,
+        .exporter_ipv6 = v[VALUE_EXPORTER_IPV6].data,
+        .system_init_ms = (int64_t)value_uint(&v[VALUE_SYSTEM_INIT]),
+    };
+    if (ret_facts->system_init_ms < 0)
+        ret_facts->system_init_ms = 0;
+    ret_facts->is_usable = used || ret_facts->exporter_ipv4 || ret_facts->exporter_ipv6 ||
+                           ret_facts->system_init_ms > 0;
+}
+
+bool options_template_tells_rate(const struct template_field *fields, uint16_t field_count)
+{
+    for (uint16_t i = 0; i < field_count; i++) {
+        const struct template_field *f = &fields[i];
+        if (f->enterprise != 0)
+            continue;
+        if (f->id == 34 || f->id == 50 || f->id == 305 || f->id == 307 || f->id == 309)
+            return true;
+    }
+    return false;
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * What exporters say in options data (RFC 7011 section 3.4.2.2): sampling rates, names of
+ * interfaces, VRFs and applications, route distinguishers. Kept for the observation domain and for
+ * the exporter as a whole; a lookup asks the domain first. One worker owns the table.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "flow/flow.h"
+#include "nfacctd/element.h"
+#include "nfacctd/keyed_table.h"
+
+enum option_kind {
+    OPTION_SAMPLER_RATE,   /* by samplerId or selectorId */
+    OPTION_TEMPLATE_RATE,  /* by template id */
+    OPTION_INTERFACE_RATE, /* by ifIndex */
+    OPTION_DEFAULT_RATE,   /* 0 */
+    OPTION_INTERFACE_NAME, /* by ifIndex */
+    OPTION_VRF_NAME,       /* by VRF id */
+    OPTION_VRF_RD,         /* by VRF id */
+    OPTION_APPLICATION,    /* by application id */
+    OPTION_KIND_COUNT,
+};
+
+struct option {
+    struct keyed_entry entry; /* scope and kind, id: the table's key */
+    uint64_t scope;
+    enum option_kind kind;
+    uint64_t id;
+    uint64_t number; /* rate or route distinguisher */
+    uint32_t text_len;
+    uint8_t text[];
+};
+
+struct options {
+    struct keyed_table table;
+    struct flow_batch *batch; /* emptied before a text goes that its flows may show */
+    uint64_t generation;      /* grows with each change */
+};
+
+/* Two numbers that name the observation domain and its exporter. */
+struct option_scope {
+    uint64_t domain, source;
+};
+
+void options_init(struct options *options, uint32_t max, struct flow_batch *batch);
+void options_clear(struct options *options);
+
+/* Either a number or a text. */
+void options_put_number(struct options *options, uint64_t scope, enum option_kind kind, uint64_t id,
+                        uint64_t number);
+void options_put_text(struct options *options, uint64_t scope, enum option_kind kind, uint64_t id,
+                      const uint8_t *text, size_t len);
+
+bool options_number(const struct options *options, const struct option_scope *scope,
+                    enum option_kind kind, uint64_t id, uint64_t *ret_number);
+/* Borrowed until the batch is emptied; length 0 if nobody said. */
+struct flow_bytes options_text(const struct options *options, const struct option_scope *scope,
+                               enum option_kind kind, uint64_t id);
+
+/* What an options record says beside what the table keeps. */
+struct option_facts {
+    const uint8_t *exporter_ipv4, *exporter_ipv6; /* NULL: not said */
+    int64_t system_init_ms;                       /* 0: not said */
+    bool is_usable;                               /* it held something that we know */
+};
+
+/*
+ * Takes one options data record: `values` and `value_lens` are those of `fields`, of which the
+ * first `scope_count` are scopes. Values that do not have a possible length count as absent.
+ */
+void options_take_record(struct options *options, const struct option_scope *scope,
+                         const struct template_field *fields, uint16_t field_count,
+                         const uint8_t *const *values, const uint16_t *value_lens,
+                         struct option_facts *ret_facts);
+
+/* Do such records tell of sampling? Then flows that come before them have an unknown rate. */
+bool options_template_tells_rate(const struct template_field *fields, uint16_t field_count);

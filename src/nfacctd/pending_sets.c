@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A queue for each template that is waited for, and all sets in order of arrival for age and
+ * eviction. */
+#include "nfacctd/pending_sets.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+
+struct pending_queue {
+    struct keyed_entry entry; /* domain, template id */
+    struct domain *domain;
+    struct pending_queue *next_in_domain, *previous_in_domain;
+    struct pending_set *first, *last;
+};
+
+static void queue_discard(void *arg, struct keyed_entry *entry)
+{
+    (void)arg;
+    mem_free(entry);
+}
+
+void pending_sets_init(struct pending_sets *pending, uint64_t max_bytes,
+                       struct exporter_table *exporters)
+{
+    *pending = (struct pending_sets){.max_bytes = max_bytes, .exporters = exporters};
+    keyed_table_init(&pending->queues, SIZE_MAX, queue_discard, NULL); /* bounded by its sets */
+}
+
+void pending_sets_clear(struct pending_sets *pending)
+{
+    while (pending->oldest) {
+        struct pending_set *set = pending->oldest;
+        pending->oldest = set->newer;
+        mem_free(set);
+    }
+    keyed_table_clear(&pending->queues);
+}
+
+static size_t set_cost(const struct pending_set *set)
+{
+    return sizeof *set + set->len;
+}
+
+/* Out of the order of arrival; it stays in its queue. */
+static void set_unlink(struct pending_sets *pending, struct pending_set *set)
+{
+    *(set->newer ? &set->newer->older : &pending->newest) = set->older;
+    *(set->older ? &set->older->newer : &pending->oldest) = set->newer;
+    pending->bytes -= set_cost(set);
+    struct exporter *exporter = exporter_table_find(pending->exporters, &set->exporter);
+    if (exporter)
+        counter_set(&exporter->counters.pending_sets,
+                    counter_get(&exporter->counters.pending_sets) - 1);
+}
+
+static void count_drop(const struct pending_sets *pending, const struct pending_set *set,
+                       enum drop_reason reason)
+{
+    struct exporter *exporter = exporter_table_find(pending->exporters, &set->exporter);
+
+    if (exporter)
+        exporter_drop(exporter, reason, "template %u", (unsigned)set->queue->entry.key[1]);
+}
+
+static struct pending_queue *queue_get(struct pending_sets *pending, struct domain *domain,
+                                       uint16_t template_id)
+{
+    struct pending_queue *queue =
+        (struct pending_queue *)keyed_table_find(&pending->queues, domain->id, template_id);
+
+    if (queue)
+        return queue;
+    queue = mem_zalloc(sizeof *queue);
+    queue->domain = domain;
+    queue->next_in_domain = domain->pending;
+    if (queue->next_in_domain)
+        queue->next_in_domain->previous_in_domain = queue;
+    domain->pending = queue;
+    keyed_table_add(&pending->queues, &queue->entry, domain->id, template_id);
+    return queue;
+}
+
+static void queue_remove(struct pending_sets *pending, struct pending_queue *queue)
+{
+    if (queue->next_in_domain)
+        queue->next_in_domain->previous_in_domain = queue->previous_in_domain;
+    *(queue->previous_in_domain ? &queue->previous_in_domain->next_in_domain
+                                : &queue->domain->pending) = queue->next_in_domain;
+    keyed_table_remove(&pending->queues, &queue->entry);
+    mem_free(queue);
+}
+
+/* The oldest of all is also the first of its queue. */
+static void drop_oldest(struct pending_sets *pending, enum drop_reason reason)
+{
+    struct pending_set *set = pending->oldest;
+    struct pending_queue *queue = set->queue;
+
+    count_drop(pending, set, reason);
+    set_unlink(pending, set);
+    queue->first = set->next_of_key;
+    mem_free(set);
+    if (!queue->first)
+        queue_remove(pending, queue);
+}
+
+void pending_sets_add(struct pending_sets *pending, struct exporter *exporter,
+                      struct domain *domain, uint16_t template_id,
+                      const struct pending_header *header, const uint8_t *data, size_t len)
+{
+    if (sizeof(struct pending_set) + len > pending->max_bytes) {
+        exporter_drop(exporter, pending->max_bytes > 0 ? DROP_pending_full : DROP_no_template,
+                      "template %u", template_id);
+        return;
+    }
+    while (pending->bytes + sizeof(struct pending_set) + len > pending->max_bytes)
+        drop_oldest(pending, DROP_pending_full);
+    struct pending_queue *queue = queue_get(pending, domain, template_id);
+    struct pending_set *set = mem_zalloc(sizeof *set + len);
+    set->queue = queue;
+    set->exporter = exporter->addr;
+    set->header = *header;
+    set->len = len;
+    memcpy(set->data, data, len);
+    *(queue->first ? &queue->last->next_of_key : &queue->first) = set;
+    queue->last = set;
+    set->older = pending->newest;
+    *(pending->newest ? &pending->newest->newer : &pending->oldest) = set;
+    pending->newest = set;
+    pending->bytes += set_cost(set);
+    counter_add(&exporter->counters.pending_sets, 1);
+}
+
+struct pending_set *pending_sets_take(struct pending_sets *pending, struct domain *domain,
+                                      uint16_t template_id)
+{
+    struct pending_queue *queue =
+        (struct pending_queue *)keyed_table_find(&pending->queues, domain->id, template_id);
+
+    if (!queue)
+        return NULL;
+    struct pending_set *first = queue->first;
+    for (struct pending_set *set = first; set; set = set->next_of_key)
+        set_unlink(pending, set);
+    queue_remove(pending, queue);
+    return first;
+}
+
+void pending_sets_expire(struct pending_sets *pending, int64_t before_ns)
+{
+    while (pending->oldest && pending->oldest->header.arrival_ns < before_ns)
+        drop_oldest(pending, DROP_no_template);
+}
+
+void pending_sets_forget(struct pending_sets *pending, struct domain *domain,
+                         enum drop_reason reason)
+{
+    while (domain->pending) {
+        struct pending_queue *queue = domain->pending;
+        for (struct pending_set *set = queue->first, *next; set; set = next) {
+            next = set->next_of_key;
+            count_drop(pending, set, reason);
+            set_unlink(pending, set);
+            mem_free(set);
+        }
+        queue_remove(pending, queue);
+    }
+}

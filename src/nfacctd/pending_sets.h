@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * Data sets that came before their template: kept up to a number of bytes, for all exporters of a
+ * worker together; the oldest go first. Every set that goes without having been decoded is counted
+ * at its exporter.
+ */
+#include <stddef.h>
+#include <stdint.h>
+
+#include "flow/exporter.h"
+#include "nfacctd/domain.h"
+#include "nfacctd/keyed_table.h"
+
+/* What the message said, as far as its records need it. */
+struct pending_header {
+    int64_t export_ns, arrival_ns;
+    uint32_t uptime, sequence;
+};
+
+struct pending_set {
+    struct pending_set *next_of_key;   /* came later for the same template */
+    struct pending_set *newer, *older; /* of all */
+    struct pending_queue *queue;
+    struct ip_addr exporter;
+    struct pending_header header;
+    size_t len;
+    uint8_t data[];
+};
+
+struct pending_sets {
+    struct keyed_table queues; /* by domain and template id */
+    struct pending_set *newest, *oldest;
+    uint64_t bytes, max_bytes;
+    struct exporter_table *exporters;
+};
+
+void pending_sets_init(struct pending_sets *pending, uint64_t max_bytes,
+                       struct exporter_table *exporters);
+void pending_sets_clear(struct pending_sets *pending);
+
+/* Copies the set. What does not fit, or goes for it, counts as pending_full. */
+void pending_sets_add(struct pending_sets *pending, struct exporter *exporter,
+                      struct domain *domain, uint16_t template_id,
+                      const struct pending_header *header, const uint8_t *data, size_t len);
+/* The sets of that template, oldest first, linked by next_of_key, or NULL; the caller frees each
+ * with mem_free(). */
+struct pending_set *pending_sets_take(struct pending_sets *pending, struct domain *domain,
+                                      uint16_t template_id);
+/* All that arrived before that instant go as no_template. */
+void pending_sets_expire(struct pending_sets *pending, int64_t before_ns);
+/* All of the domain go, for that reason. */
+void pending_sets_forget(struct pending_sets *pending, struct domain *domain,
+                         enum drop_reason reason);

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * Decode plans: what is to be done for each record of one template, as a flat list of operations
+ * for just the members that somebody needs. Offsets and lengths are checked once, when the plan is
+ * made, so that running it over the records of a data set needs no checks. Each operation runs over
+ * a block of records at a time.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "flow/decoder.h"
+#include "flow/flow.h"
+#include "nfacctd/arena.h"
+#include "nfacctd/element.h"
+#include "nfacctd/options.h"
+#include "nfacctd/settings.h"
+
+enum plan_op_code {
+    PLAN_ZERO,
+    PLAN_SET_U8,
+    PLAN_UINT,
+    PLAN_UINT_BY_VERSION,
+    PLAN_TCP_FLAGS,
+    PLAN_MAC,
+    PLAN_ADDR,
+    PLAN_ADDR_BY_VERSION,
+    PLAN_ADDR_NONZERO,
+    PLAN_VERSION,
+    PLAN_TIME,
+    PLAN_EXPORT_TIME,
+    PLAN_EXPORT_SEQUENCE,
+    PLAN_EXPORT_DOMAIN,
+    PLAN_EXPORT_VERSION,
+    PLAN_EXPORTER_ADDR,
+    PLAN_ETYPE,
+    PLAN_NETWORK,
+    PLAN_VLAN,
+    PLAN_SAMPLING_RATE,
+    PLAN_LABELS,
+    PLAN_RD,
+    PLAN_NAME,
+    PLAN_TEXT,
+    PLAN_SEGMENT_ID,
+    PLAN_SEGMENT_LIST,
+    PLAN_FRAME,
+    PLAN_CUSTOM,
+    PLAN_CUSTOM_BYTES,
+};
+
+/* Where a value stands in the record. len 0: it does not. */
+struct plan_ref {
+    uint32_t offset;
+    uint16_t len;
+    uint16_t field; /* in the template: variable lengths are found out per record */
+    uint8_t type;   /* enum element_type */
+};
+
+struct plan_op {
+    uint8_t code;
+    uint8_t size; /* of an integer at dst */
+    uint16_t ref, ref_count;
+    uint32_t dst; /* offset in the flow */
+    uint32_t arg;
+};
+
+struct plan {
+    struct plan_op *ops;
+    struct plan_ref *refs;
+    uint32_t op_count, ref_count;
+    uint32_t record_len; /* 0: variable */
+    uint32_t min_len;    /* of a record */
+    uint32_t arena_len;  /* what a record takes of the arena at most, beside its variable fields */
+    uint32_t variable_copies; /* so many of those may be copied */
+    bool has_counters;
+    struct flow_needs frame_members;     /* to be filled from the section of a packet */
+    const struct template_field *fields; /* the template's, borrowed */
+    uint16_t field_count;
+    struct plan *reverse; /* the way back of a biflow; NULL: not one */
+};
+
+struct plan_settings {
+    struct flow_needs needs;
+    const struct custom_field *custom_fields;
+    uint32_t custom_field_count;
+    const struct nfacctd_settings *own;
+};
+
+/*
+ * The template's fields are borrowed for the plan's life. NULL if a record would have no length, or
+ * a field has a length that its type cannot have; then *ret_bad is that field, or field_count.
+ */
+struct plan *plan_compile(const struct template_field *fields, uint16_t field_count,
+                          const struct plan_settings *settings, uint16_t *ret_bad);
+void plan_free(struct plan *plan);
+
+/* What one record of `record_len` bytes may take of the arena. */
+static inline size_t plan_arena_need(const struct plan *plan, size_t record_len)
+{
+    return plan->arena_len + (size_t)plan->variable_copies * (record_len + 8);
+}
+
+/* What the records of one message have in common. */
+struct plan_context {
+    struct exporter *exporter;
+    struct ip_addr exporter_addr; /* unless the record names one */
+    int64_t export_ns, arrival_ns;
+    uint32_t uptime; /* at export_ns, in uptime units, modulo 2^32 */
+    bool has_uptime;
+    int64_t uptime_unit_ns;
+    uint32_t sequence, domain_id;
+    uint16_t template_id;
+    uint8_t version;
+    uint64_t order; /* of the next flow; the caller raises it */
+    const struct options *options;
+    struct option_scope scope;
+    uint32_t header_rate;  /* sampling as the message's header has it; 0: it does not */
+    bool is_rate_expected; /* the exporter says that it samples */
+    uint64_t rate_unknown; /* counted up */
+    struct arena *arena;   /* has room for the records */
+};
+
+/* Decodes `count` records of fixed length that follow each other into `count` flows. */
+void plan_run(const struct plan *plan, struct plan_context *context, const uint8_t *records,
+              uint32_t count, uint8_t *flows, uint32_t stride);
+
+/*
+ * The length of the record at the start of `data`, and where its fields stand; 0 if it runs over
+ * the end. `refs` has room for plan->ref_count: they are the plan's, filled in for this record, for
+ * plan_run_refs().
+ */
+size_t plan_measure(const struct plan *plan, const uint8_t *data, size_t len,
+                    struct plan_ref *refs);
+void plan_run_refs(const struct plan *plan, const struct plan_ref *refs,
+                   struct plan_context *context, const uint8_t *record, uint8_t *flow);

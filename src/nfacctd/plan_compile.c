@@ -1,0 +1,815 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * From a template to a plan. For each needed member the rows of elements.def are walked in their
+ * order; most members take the first element that the template has, the others have a function
+ * here. The plan of the way back of a biflow (RFC 5103) comes from the same rows: a reverse element
+ * if there is one, else the opposite member's.
+ */
+#include "nfacctd/plan.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+
+#define NO_FIELD (-1)
+
+/* Which elements a member is made from. */
+struct selection {
+    enum flow_member member;
+    bool is_reverse; /* from reverse elements */
+    bool is_none;
+};
+
+struct compiler {
+    struct plan *plan;
+    const struct template_field *fields;
+    const uint32_t *offsets; /* of each field; meaningless after the first of variable length */
+    uint16_t field_count;
+    const struct plan_settings *settings;
+    bool is_reverse; /* compiling the way back */
+    struct flow_needs zeros;
+    int frame_field; /* section of a packet */
+};
+
+static const struct {
+    enum flow_member a, b;
+} opposites[] = {
+    {FLOW_src_addr, FLOW_dst_addr},         {FLOW_src_port, FLOW_dst_port},
+    {FLOW_in_iface, FLOW_out_iface},        {FLOW_src_as, FLOW_dst_as},
+    {FLOW_peer_src_as, FLOW_peer_dst_as},   {FLOW_src_mask, FLOW_dst_mask},
+    {FLOW_src_mac, FLOW_dst_mac},           {FLOW_in_vlan, FLOW_out_vlan},
+    {FLOW_in_cvlan, FLOW_out_cvlan},        {FLOW_ingress_vrf, FLOW_egress_vrf},
+    {FLOW_nat_src_addr, FLOW_nat_dst_addr}, {FLOW_nat_src_port, FLOW_nat_dst_port},
+};
+
+/* What one way of a flow does not say of the other. */
+static const enum flow_member one_way[] = {
+    FLOW_bytes,
+    FLOW_packets,
+    FLOW_tcp_flags,
+    FLOW_tos,
+    FLOW_flow_label,
+    FLOW_bgp_next_hop,
+    FLOW_ip_next_hop,
+    FLOW_direction,
+    FLOW_forwarding_status,
+    FLOW_mpls_labels,
+    FLOW_srv6_segments,
+    FLOW_path_delay_avg_us,
+    FLOW_path_delay_min_us,
+    FLOW_path_delay_max_us,
+};
+
+static enum flow_member opposite(enum flow_member member)
+{
+    for (size_t i = 0; i < sizeof opposites / sizeof opposites[0]; i++) {
+        if (opposites[i].a == member)
+            return opposites[i].b;
+        if (opposites[i].b == member)
+            return opposites[i].a;
+    }
+    return member;
+}
+
+static bool is_one_way(enum flow_member member)
+{
+    for (size_t i = 0; i < sizeof one_way / sizeof one_way[0]; i++) {
+        if (one_way[i] == member)
+            return true;
+    }
+    return false;
+}
+
+static int field_find(const struct compiler *c, uint32_t enterprise, uint16_t id)
+{
+    for (uint16_t i = 0; i < c->field_count; i++) {
+        if (c->fields[i].id == id && c->fields[i].enterprise == enterprise && c->fields[i].len > 0)
+            return i;
+    }
+    return NO_FIELD;
+}
+
+static int row_field(const struct compiler *c, const struct element *row, bool is_reverse)
+{
+    if (row->type == ELEMENT_UINT_RESPONDER)
+        return is_reverse ? field_find(c, row->enterprise, row->id) : NO_FIELD;
+    if (!is_reverse)
+        return field_find(c, row->enterprise, row->id);
+    return row->enterprise == 0 ? field_find(c, ENTERPRISE_REVERSE, row->id) : NO_FIELD;
+}
+
+/* The next field that feeds the selection, from row *row on; *row is then after it. */
+static int next_field(const struct compiler *c, const struct selection *sel, size_t *row,
+                      enum element_type *ret_type)
+{
+    for (; !sel->is_none && *row < element_count; (*row)++) {
+        const struct element *e = &elements[*row];
+        if (e->member != sel->member || e->type == ELEMENT_SYSTEM_INIT)
+            continue;
+        if (e->type == ELEMENT_FRAME_ETHERNET || e->type == ELEMENT_FRAME_IP)
+            continue; /* have an operation of their own */
+        int field = row_field(c, e, sel->is_reverse);
+        if (field != NO_FIELD) {
+            *ret_type = e->type;
+            (*row)++;
+            return field;
+        }
+    }
+    return NO_FIELD;
+}
+
+static struct selection select_source(const struct compiler *c, enum flow_member member)
+{
+    struct selection sel = {member, false, false};
+    enum element_type type;
+    size_t row = 0;
+
+    if (!c->is_reverse)
+        return sel;
+    sel.is_reverse = true;
+    if (next_field(c, &sel, &row, &type) != NO_FIELD)
+        return sel;
+    sel.is_reverse = false;
+    sel.member = opposite(member);
+    sel.is_none = is_one_way(member);
+    return sel;
+}
+
+static struct plan_op *add_op(struct compiler *c, enum plan_op_code code, enum flow_member member)
+{
+    struct plan *plan = c->plan;
+
+    plan->ops = mem_realloc_array(plan->ops, plan->op_count + 1, sizeof *plan->ops);
+    plan->ops[plan->op_count] = (struct plan_op){
+        .code = (uint8_t)code,
+        .size = (uint8_t)flow_member_places[member].size,
+        .ref = (uint16_t)plan->ref_count,
+        .dst = flow_member_places[member].offset,
+    };
+    return &plan->ops[plan->op_count++];
+}
+
+/* Adds a place to read from to `op`, the last one made; NO_FIELD: an empty one, which holds its
+ * position. */
+static void add_ref(struct compiler *c, struct plan_op *op, int field, enum element_type type)
+{
+    struct plan *plan = c->plan;
+    struct plan_ref ref = {.field = UINT16_MAX, .type = (uint8_t)type};
+
+    if (field != NO_FIELD) {
+        ref.field = (uint16_t)field;
+        ref.offset = c->offsets[field];
+        ref.len = c->fields[field].len;
+    }
+    plan->refs = mem_realloc_array(plan->refs, plan->ref_count + 1, sizeof *plan->refs);
+    plan->refs[plan->ref_count++] = ref;
+    op->ref_count++;
+}
+
+/* The field's bytes will be copied into the arena. */
+static void count_copy(struct compiler *c, int field)
+{
+    if (c->fields[field].len == FIELD_LEN_VARIABLE)
+        c->plan->variable_copies++;
+    else
+        c->plan->arena_len += c->fields[field].len + 8u;
+}
+
+static void zero(struct compiler *c, enum flow_member member)
+{
+    flow_needs_add(&c->zeros, member);
+}
+
+static enum plan_op_code op_for_type(enum element_type type)
+{
+    switch (type) {
+    case ELEMENT_IPV4:
+    case ELEMENT_IPV6:
+        return PLAN_ADDR;
+    case ELEMENT_MAC:
+        return PLAN_MAC;
+    case ELEMENT_TCP_FLAGS:
+        return PLAN_TCP_FLAGS;
+    case ELEMENT_TEXT:
+        return PLAN_TEXT;
+    case ELEMENT_SEGMENT_LIST:
+        return PLAN_SEGMENT_LIST;
+    default:
+        return PLAN_UINT;
+    }
+}
+
+static bool compile_first(struct compiler *c, enum flow_member member)
+{
+    struct selection sel = select_source(c, member);
+    enum element_type type;
+    size_t row = 0;
+    int field = next_field(c, &sel, &row, &type);
+
+    if (field == NO_FIELD)
+        return false;
+    struct plan_op *op = add_op(c, op_for_type(type), member);
+    add_ref(c, op, field, type);
+    if (type == ELEMENT_TEXT || type == ELEMENT_SEGMENT_LIST)
+        count_copy(c, field);
+    return true;
+}
+
+static bool is_v6(enum element_type type)
+{
+    return type == ELEMENT_IPV6 || type == ELEMENT_UINT_V6;
+}
+
+/* The first element of each family; which of the two counts is seen in the record. */
+static bool compile_by_version(struct compiler *c, enum flow_member member)
+{
+    struct selection sel = select_source(c, member);
+    int found[2] = {NO_FIELD, NO_FIELD};
+    enum element_type type, types[2] = {0};
+    size_t row = 0;
+
+    for (int field; (field = next_field(c, &sel, &row, &type)) != NO_FIELD;) {
+        if (found[is_v6(type)] == NO_FIELD) {
+            found[is_v6(type)] = field;
+            types[is_v6(type)] = type;
+        }
+    }
+    if (found[0] == NO_FIELD && found[1] == NO_FIELD)
+        return false;
+    if (found[0] != NO_FIELD && found[1] != NO_FIELD) {
+        bool is_addr = types[0] == ELEMENT_IPV4;
+        struct plan_op *op =
+            add_op(c, is_addr ? PLAN_ADDR_BY_VERSION : PLAN_UINT_BY_VERSION, member);
+        add_ref(c, op, found[0], types[0]);
+        add_ref(c, op, found[1], types[1]);
+        return true;
+    }
+    int which = found[0] == NO_FIELD;
+    add_ref(c, add_op(c, op_for_type(types[which]), member), found[which], types[which]);
+    return true;
+}
+
+/* Of each of the members `from`, those of family `v6`, in order. */
+static void add_family(struct compiler *c, struct plan_op *op, const enum flow_member *from,
+                       size_t from_count, bool v6)
+{
+    for (size_t i = 0; i < from_count; i++) {
+        struct selection sel = select_source(c, from[i]);
+        enum element_type type;
+        size_t row = 0;
+        for (int field; (field = next_field(c, &sel, &row, &type)) != NO_FIELD;) {
+            if (is_v6(type) == v6)
+                add_ref(c, op, field, type);
+        }
+    }
+}
+
+/* The first that is not zero: of the flow's family, then of the other. arg: how many are IPv4. */
+static bool compile_nonzero(struct compiler *c, enum plan_op_code code, enum flow_member member,
+                            const enum flow_member *from, size_t from_count)
+{
+    struct plan_op *op = add_op(c, code, member);
+
+    add_family(c, op, from, from_count, false);
+    op->arg = op->ref_count;
+    add_family(c, op, from, from_count, true);
+    if (op->ref_count == 1 && code == PLAN_ADDR_NONZERO)
+        op->code = PLAN_ADDR;
+    if (op->ref_count > 0)
+        return true;
+    c->plan->op_count--;
+    return false;
+}
+
+/* pmacct's order: the first element in the template ends the search, even one that may not be used.
+ */
+static bool compile_next_hop_by_template(struct compiler *c)
+{
+    static const uint16_t order[] = {18, 47, 15, 63, 140, 62};
+
+    for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {
+        int field = field_find(c, 0, order[i]);
+        bool is_ip = order[i] == 15 || order[i] == 62;
+        if (field == NO_FIELD)
+            continue;
+        if (is_ip && !c->settings->own->use_ip_next_hop)
+            return false;
+        const struct element *element = element_find(0, order[i]);
+        add_ref(c, add_op(c, PLAN_ADDR, FLOW_bgp_next_hop), field, element->type);
+        return true;
+    }
+    return false;
+}
+
+static bool compile_bgp_next_hop(struct compiler *c)
+{
+    static const enum flow_member from[] = {FLOW_bgp_next_hop, FLOW_ip_next_hop};
+
+    if (c->settings->own->next_hop_policy == NEXT_HOP_BY_TEMPLATE && !c->is_reverse)
+        return compile_next_hop_by_template(c);
+    return compile_nonzero(c, PLAN_ADDR_NONZERO, FLOW_bgp_next_hop, from,
+                           c->settings->own->use_ip_next_hop ? 2 : 1);
+}
+
+/* The first instant that is not zero. arg: take the export time if there is none. */
+static bool compile_time(struct compiler *c, enum flow_member member)
+{
+    struct selection sel = select_source(c, member);
+    struct plan_op *op = add_op(c, PLAN_TIME, member);
+    enum element_type type;
+    size_t row = 0;
+
+    for (int field; (field = next_field(c, &sel, &row, &type)) != NO_FIELD;)
+        add_ref(c, op, field, type);
+    op->arg = member == FLOW_start_ns;
+    if (op->ref_count == 0) {
+        c->plan->op_count--;
+        if (!op->arg)
+            return false;
+        add_op(c, PLAN_EXPORT_TIME, member);
+        return true;
+    }
+    int init = field_find(c, 0, 160);
+    if (init != NO_FIELD)
+        add_ref(c, op, init, ELEMENT_SYSTEM_INIT);
+    return true;
+}
+
+static void add_slot(struct compiler *c, struct plan_op *op, uint16_t id)
+{
+    add_ref(c, op, field_find(c, 0, id), ELEMENT_UINT);
+}
+
+static bool has_field(const struct compiler *c, uint16_t id)
+{
+    return field_find(c, 0, id) != NO_FIELD;
+}
+
+static bool compile_ip_version(struct compiler *c)
+{
+    static const enum flow_member addresses[] = {FLOW_src_addr, FLOW_dst_addr};
+    struct plan_op *op = add_op(c, PLAN_VERSION, FLOW_ip_version);
+
+    add_slot(c, op, 60);
+    add_family(c, op, addresses, 2, false);
+    op->arg = op->ref_count;
+    add_family(c, op, addresses, 2, true);
+    uint32_t v4_count = op->arg - 1, v6_count = op->ref_count - op->arg;
+    if (v4_count > 0 && v6_count > 0)
+        return true;
+    if (v4_count + v6_count > 0) {
+        op->code = PLAN_SET_U8;
+        op->arg = v4_count > 0 ? 4 : 6;
+        return true;
+    }
+    c->plan->op_count--;
+    return compile_first(c, FLOW_ip_version);
+}
+
+static bool compile_vlan(struct compiler *c)
+{
+    struct plan_op *op = add_op(c, PLAN_VLAN, FLOW_vlan);
+    static const uint16_t slots[] = {58, 59, 243, 254, 61};
+
+    if (!has_field(c, 58) && !has_field(c, 59) && !has_field(c, 243) && !has_field(c, 254)) {
+        c->plan->op_count--;
+        return false;
+    }
+    for (size_t i = 0; i < sizeof slots / sizeof slots[0]; i++)
+        add_slot(c, op, slots[i]);
+    return true;
+}
+
+/* The order of the slots is known to plan_run.c. */
+static bool compile_sampling_rate(struct compiler *c)
+{
+    static const uint16_t slots[] = {50, 34, 305, 306, 309, 310, 307, 308};
+    struct plan_op *op = add_op(c, PLAN_SAMPLING_RATE, FLOW_sampling_rate);
+
+    add_slot(c, op, has_field(c, 48) ? 48 : 302);
+    add_slot(c, op, has_field(c, 10) ? 10 : 252);
+    for (size_t i = 0; i < sizeof slots / sizeof slots[0]; i++)
+        add_slot(c, op, slots[i]);
+    return true;
+}
+
+static bool compile_labels(struct compiler *c, enum flow_member member)
+{
+    struct selection sel = select_source(c, FLOW_mpls_labels);
+    struct plan_op *op = add_op(c, PLAN_LABELS, member);
+    enum element_type type;
+    size_t row = 0;
+
+    for (int field; (field = next_field(c, &sel, &row, &type)) != NO_FIELD;)
+        add_ref(c, op, field, type);
+    if (op->ref_count == 0) {
+        c->plan->op_count--;
+        return false;
+    }
+    op->arg = member;
+    if (member == FLOW_mpls_labels)
+        c->plan->arena_len += 4u * op->ref_count + 8;
+    return true;
+}
+
+static bool compile_rd(struct compiler *c, enum flow_member member)
+{
+    struct plan_op *op = add_op(c, PLAN_RD, member);
+
+    if (!has_field(c, 90) && !has_field(c, 234) && !has_field(c, 235)) {
+        c->plan->op_count--;
+        return false;
+    }
+    add_ref(c, op, field_find(c, 0, 90), ELEMENT_RD);
+    add_slot(c, op, c->is_reverse ? 235 : 234);
+    add_slot(c, op, c->is_reverse ? 234 : 235);
+    op->arg = member;
+    return true;
+}
+
+/* A name that the record holds, else the one that options gave to its id. arg: enum option_kind. */
+static bool compile_name(struct compiler *c, enum flow_member member, uint16_t text_id,
+                         uint16_t other_text_id, uint16_t id, uint16_t other_id,
+                         enum option_kind kind)
+{
+    int text = text_id ? field_find(c, 0, text_id) : NO_FIELD;
+    int key = field_find(c, 0, id);
+
+    if (text == NO_FIELD && other_text_id)
+        text = field_find(c, 0, other_text_id);
+    if (key == NO_FIELD && other_id)
+        key = field_find(c, 0, other_id);
+    if (text == NO_FIELD && key == NO_FIELD)
+        return false;
+    struct plan_op *op = add_op(c, PLAN_NAME, member);
+    add_ref(c, op, text, ELEMENT_TEXT);
+    add_ref(c, op, key, ELEMENT_UINT);
+    op->arg = kind;
+    if (text != NO_FIELD)
+        count_copy(c, text);
+    return true;
+}
+
+static bool compile_interface_name(struct compiler *c, bool is_input)
+{
+    bool is_in_here = is_input != c->is_reverse;
+
+    /* interfaceName in a record is that of its ingress interface, there being no other element for
+     * it. */
+    return compile_name(c, is_input ? FLOW_in_iface_name : FLOW_out_iface_name, is_in_here ? 82 : 0,
+                        is_in_here ? 83 : 0, is_in_here ? 10 : 14, is_in_here ? 252 : 253,
+                        OPTION_INTERFACE_NAME);
+}
+
+static bool compile_vrf_name(struct compiler *c, enum flow_member member)
+{
+    bool is_ingress = (member != FLOW_out_vrf_name) != c->is_reverse;
+
+    return compile_name(c, member, is_ingress ? 236 : 0, 0, is_ingress ? 234 : 235,
+                        member == FLOW_vrf_name ? 235 : 0, OPTION_VRF_NAME);
+}
+
+static bool compile_segment_id(struct compiler *c, enum flow_member member)
+{
+    int field = field_find(c, 0, 351);
+
+    if (field == NO_FIELD)
+        return false;
+    struct plan_op *op = add_op(c, PLAN_SEGMENT_ID, member);
+    add_ref(c, op, field, ELEMENT_SEGMENT_ID);
+    op->arg = member == FLOW_vxlan ? 1 : 2;
+    return true;
+}
+
+static bool compile_with(struct compiler *c, enum plan_op_code code, enum flow_member member)
+{
+    add_op(c, code, member);
+    return true;
+}
+
+/* Adds what fills the member from fields and message; false if nothing does. */
+static bool compile_member(struct compiler *c, enum flow_member member)
+{
+    switch (member) {
+    case FLOW_src_addr:
+    case FLOW_dst_addr:
+    case FLOW_src_mask:
+    case FLOW_dst_mask:
+        return compile_by_version(c, member);
+    case FLOW_bgp_next_hop:
+        return compile_bgp_next_hop(c);
+    case FLOW_ip_next_hop:
+    case FLOW_nat_src_addr:
+    case FLOW_nat_dst_addr:
+        return compile_nonzero(c, PLAN_ADDR_NONZERO, member, &member, 1);
+    case FLOW_exporter_addr:
+        if (c->settings->own->ignore_exporter_address ||
+            !compile_nonzero(c, PLAN_EXPORTER_ADDR, member, &member, 1))
+            add_op(c, PLAN_EXPORTER_ADDR, member);
+        return true;
+    case FLOW_start_ns:
+    case FLOW_end_ns:
+        return compile_time(c, member);
+    case FLOW_export_ns:
+        return compile_with(c, PLAN_EXPORT_TIME, member);
+    case FLOW_export_sequence:
+        return compile_with(c, PLAN_EXPORT_SEQUENCE, member);
+    case FLOW_export_domain:
+        return compile_with(c, PLAN_EXPORT_DOMAIN, member);
+    case FLOW_export_version:
+        return compile_with(c, PLAN_EXPORT_VERSION, member);
+    case FLOW_direction:
+        if (!compile_first(c, member))
+            add_op(c, PLAN_SET_U8, member)->arg = DIRECTION_UNKNOWN;
+        return true;
+    case FLOW_ip_version:
+        return compile_ip_version(c);
+    case FLOW_vlan:
+        return compile_vlan(c);
+    case FLOW_sampling_rate:
+        return compile_sampling_rate(c);
+    case FLOW_mpls_labels:
+    case FLOW_mpls_label_top:
+    case FLOW_mpls_label_bottom:
+        return compile_labels(c, member);
+    case FLOW_vpn_rd:
+    case FLOW_vpn_rd_origin:
+        return compile_rd(c, member);
+    case FLOW_vrf_name:
+    case FLOW_in_vrf_name:
+    case FLOW_out_vrf_name:
+        return compile_vrf_name(c, member);
+    case FLOW_in_iface_name:
+        return compile_interface_name(c, true);
+    case FLOW_out_iface_name:
+        return compile_interface_name(c, false);
+    case FLOW_class_name:
+        return compile_name(c, member, 96, 0, 95, 0, OPTION_APPLICATION);
+    case FLOW_vxlan:
+    case FLOW_nvgre:
+        return compile_segment_id(c, member);
+    default:
+        return compile_first(c, member);
+    }
+}
+
+/* What a section of a packet can tell. */
+static const enum flow_member frame_members[] = {
+    FLOW_bytes,
+    FLOW_packets,
+    FLOW_src_addr,
+    FLOW_dst_addr,
+    FLOW_src_port,
+    FLOW_dst_port,
+    FLOW_proto,
+    FLOW_tos,
+    FLOW_tcp_flags,
+    FLOW_ip_version,
+    FLOW_src_mac,
+    FLOW_dst_mac,
+    FLOW_etype,
+    FLOW_vlan,
+    FLOW_in_vlan,
+    FLOW_in_cvlan,
+    FLOW_cos,
+    FLOW_flow_label,
+    FLOW_mpls_labels,
+    FLOW_mpls_label_top,
+    FLOW_mpls_label_bottom,
+};
+
+static bool is_frame_member(enum flow_member member)
+{
+    for (size_t i = 0; i < sizeof frame_members / sizeof frame_members[0]; i++) {
+        if (frame_members[i] == member)
+            return true;
+    }
+    return false;
+}
+
+/* These are always set, whoever needs them. */
+static bool is_always_set(enum flow_member member)
+{
+    return member == FLOW_exporter || member == FLOW_order || member == FLOW_flows ||
+           member == FLOW_arrival_ns || member == FLOW_has_counters;
+}
+
+/* Members that others are made from. */
+static struct flow_needs closure(const struct flow_needs *needs)
+{
+    struct flow_needs all = *needs;
+
+    if (flow_needs_has(&all, FLOW_src_net)) {
+        flow_needs_add(&all, FLOW_src_addr);
+        flow_needs_add(&all, FLOW_src_mask);
+    }
+    if (flow_needs_has(&all, FLOW_dst_net)) {
+        flow_needs_add(&all, FLOW_dst_addr);
+        flow_needs_add(&all, FLOW_dst_mask);
+    }
+    flow_needs_add(&all, FLOW_ip_version); /* the choice between families hangs on it */
+    return all;
+}
+
+static int find_frame(const struct compiler *c)
+{
+    static const uint16_t ids[] = {315, 104, 313};
+
+    for (size_t i = 0; i < sizeof ids / sizeof ids[0] && !c->is_reverse; i++) {
+        int field = field_find(c, 0, ids[i]);
+        if (field != NO_FIELD)
+            return field;
+    }
+    return NO_FIELD;
+}
+
+static void compile_frame(struct compiler *c)
+{
+    if (c->frame_field == NO_FIELD)
+        return;
+    const struct element *element = element_find(0, c->fields[c->frame_field].id);
+    struct plan_op *op = add_op(c, PLAN_FRAME, FLOW_bytes);
+    add_ref(c, op, c->frame_field, element->type);
+}
+
+static void compile_members(struct compiler *c)
+{
+    struct flow_needs needs = closure(&c->settings->needs);
+
+    /* First, as the place of the others' sources; it writes only frame_members. */
+    compile_frame(c);
+    if (!compile_member(c, FLOW_ip_version)) {
+        if (c->frame_field != NO_FIELD)
+            flow_needs_add(&c->plan->frame_members, FLOW_ip_version);
+        zero(c, FLOW_ip_version);
+    }
+    for (enum flow_member m = 0; m < FLOW_MEMBER_COUNT; m++) {
+        if (!flow_needs_has(&needs, m) || is_always_set(m) || m == FLOW_ip_version)
+            continue;
+        if (m == FLOW_src_net || m == FLOW_dst_net)
+            continue;
+        if (compile_member(c, m))
+            continue;
+        zero(c, m);
+        if (c->frame_field != NO_FIELD && is_frame_member(m)) {
+            flow_needs_add(&c->plan->frame_members, m);
+            if (m == FLOW_mpls_labels)
+                c->plan->arena_len += 48;
+        } else if (m == FLOW_etype) {
+            add_op(c, PLAN_ETYPE, m);
+        }
+    }
+    if (flow_needs_has(&needs, FLOW_src_net))
+        add_op(c, PLAN_NETWORK, FLOW_src_net)->arg = 0;
+    if (flow_needs_has(&needs, FLOW_dst_net))
+        add_op(c, PLAN_NETWORK, FLOW_dst_net)->arg = 1;
+}
+
+static void compile_custom(struct compiler *c)
+{
+    for (uint32_t i = 0; i < c->settings->custom_field_count; i++) {
+        const struct custom_field *custom = &c->settings->custom_fields[i];
+        uint32_t enterprise = custom->enterprise;
+        if (custom->is_reverse)
+            enterprise = ENTERPRISE_REVERSE;
+        /* A reverse element belongs to the way back if there is one, the others to both. */
+        bool is_here = !custom->is_reverse || c->is_reverse || !c->plan->reverse;
+        int field = is_here ? field_find(c, enterprise, custom->element) : NO_FIELD;
+        struct plan_op *op = add_op(c, custom->len > 0 ? PLAN_CUSTOM : PLAN_CUSTOM_BYTES, 0);
+        op->dst = custom->flow_offset;
+        op->arg = custom->len;
+        op->size = custom->is_number;
+        add_ref(c, op, field, ELEMENT_TEXT);
+        if (custom->len == 0 && field != NO_FIELD)
+            count_copy(c, field);
+    }
+}
+
+/* Members to be zeroed as few runs of bytes, put before all else, so that runs may cover other
+ * members. */
+static void emit_zeros(struct compiler *c)
+{
+    struct plan *plan = c->plan;
+    struct plan_op zeros[FLOW_MEMBER_COUNT];
+    uint32_t count = 0;
+
+    for (enum flow_member m = 0; m < FLOW_MEMBER_COUNT; m++) {
+        const struct flow_member_place *place = &flow_member_places[m];
+        if (!flow_needs_has(&c->zeros, m))
+            continue;
+        struct plan_op *last = count > 0 ? &zeros[count - 1] : NULL;
+        if (last && place->offset <= last->dst + last->arg + 16) /* members stand in order */
+            last->arg = place->offset + place->size - last->dst;
+        else
+            zeros[count++] =
+                (struct plan_op){.code = PLAN_ZERO, .dst = place->offset, .arg = place->size};
+    }
+    plan->ops = mem_realloc_array(plan->ops, plan->op_count + count + 1, sizeof *plan->ops);
+    memmove(plan->ops + count, plan->ops, plan->op_count * sizeof *plan->ops);
+    memcpy(plan->ops, zeros, count * sizeof *plan->ops);
+    plan->op_count += count;
+}
+
+static bool is_biflow(const struct compiler *c)
+{
+    for (uint16_t i = 0; i < c->field_count; i++) {
+        const struct template_field *f = &c->fields[i];
+        const struct element *element = element_find(f->enterprise, f->id);
+        if (!element || f->len == 0 ||
+            (element->member != FLOW_bytes && element->member != FLOW_packets))
+            continue;
+        if (f->enterprise == ENTERPRISE_REVERSE || element->type == ELEMENT_UINT_RESPONDER)
+            return true;
+    }
+    return false;
+}
+
+static bool has_counters(const struct compiler *c)
+{
+    enum element_type type;
+    size_t row = 0;
+    struct selection bytes = select_source(c, FLOW_bytes);
+    struct selection packets = select_source(c, FLOW_packets);
+
+    if (c->frame_field != NO_FIELD || next_field(c, &bytes, &row, &type) != NO_FIELD)
+        return true;
+    row = 0;
+    return next_field(c, &packets, &row, &type) != NO_FIELD;
+}
+
+static struct plan *compile(const struct template_field *fields, uint16_t field_count,
+                            const uint32_t *offsets, const struct plan_settings *settings,
+                            bool is_reverse)
+{
+    struct plan *plan = mem_zalloc(sizeof *plan);
+    struct compiler c = {
+        .plan = plan,
+        .fields = fields,
+        .offsets = offsets,
+        .field_count = field_count,
+        .settings = settings,
+        .is_reverse = is_reverse,
+    };
+
+    plan->fields = fields;
+    plan->field_count = field_count;
+    c.frame_field = find_frame(&c);
+    if (!is_reverse && is_biflow(&c))
+        plan->reverse = compile(fields, field_count, offsets, settings, true);
+    plan->has_counters = has_counters(&c);
+    compile_members(&c);
+    compile_custom(&c);
+    emit_zeros(&c);
+    return plan;
+}
+
+/* False if a field has a length that its type cannot have: the template is nonsense. */
+static bool field_is_possible(const struct template_field *field)
+{
+    const struct element *element = element_find(field->enterprise, field->id);
+
+    return !element || field->len == 0 || field->len == FIELD_LEN_VARIABLE ||
+           element_type_fits(element->type, field->len);
+}
+
+struct plan *plan_compile(const struct template_field *fields, uint16_t field_count,
+                          const struct plan_settings *settings, uint16_t *ret_bad)
+{
+    uint32_t *offsets = mem_calloc(field_count + 1u, sizeof *offsets);
+    struct plan *plan = NULL;
+    uint32_t len = 0;
+    bool is_variable = false;
+
+    for (uint16_t i = 0; i < field_count; i++) {
+        if (!field_is_possible(&fields[i])) {
+            *ret_bad = i;
+            goto done;
+        }
+        offsets[i] = len;
+        is_variable = is_variable || fields[i].len == FIELD_LEN_VARIABLE;
+        len +=
+            fields[i].len == FIELD_LEN_VARIABLE ? 1 : fields[i].len; /* its length byte at least */
+    }
+    if (len == 0) {
+        *ret_bad = field_count;
+        goto done;
+    }
+    plan = compile(fields, field_count, offsets, settings, false);
+    for (struct plan *p = plan; p; p = p->reverse) {
+        p->min_len = len;
+        p->record_len = is_variable ? 0 : len;
+    }
+done:
+    mem_free(offsets);
+    return plan;
+}
+
+void plan_free(struct plan *plan)
+{
+    if (!plan)
+        return;
+    plan_free(plan->reverse);
+    mem_free(plan->ops);
+    mem_free(plan->refs);
+    mem_free(plan);
+}

@@ -1,0 +1,467 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Operations whose outcome hangs on a record's values, or on what options said. */
+#include "nfacctd/plan_values.h"
+
+#include <string.h>
+
+#include "base/reader.h"
+#include "flow/packet_header.h"
+
+#define NTP_TO_UNIX_S   INT64_C(2208988800) /* RFC 5905 figure 4 */
+#define NTP_ERA_S       (INT64_C(1) << 32)
+#define RD_TYPE_VRF     UINT64_C(65535) /* flow/members.def */
+#define SEGMENT_ID_MASK UINT32_C(0xffffff)
+
+static uint64_t ref_uint(const struct plan_ref *ref, const uint8_t *record)
+{
+    return ref->len > 0 && ref->len <= 8 ? wire_uint(record + ref->offset, ref->len) : 0;
+}
+
+static struct ip_addr ref_addr(const struct plan_ref *ref, const uint8_t *record)
+{
+    if (ref->len == 4)
+        return ip_addr_v4(record + ref->offset);
+    if (ref->len == 16)
+        return ip_addr_v6(record + ref->offset);
+    return (struct ip_addr){0};
+}
+
+static bool ref_is_zero(const struct plan_ref *ref, const uint8_t *record)
+{
+    for (uint16_t i = 0; i < ref->len; i++) {
+        if (record[ref->offset + i] != 0)
+            return false;
+    }
+    return true;
+}
+
+/* RFC 7011 section 6.1.9: the fraction's last 11 bits mean nothing in microseconds. */
+static int64_t time_ntp(uint64_t value, bool is_micro)
+{
+    int64_t seconds = (int64_t)(value >> 32) - NTP_TO_UNIX_S;
+    uint64_t fraction = value & UINT32_MAX;
+    uint64_t half = UINT64_C(1) << 31;
+
+    if (value >> 32 == 0)
+        return 0;
+    if (value >> 63 == 0) /* after February 2036 */
+        seconds += NTP_ERA_S;
+    if (is_micro)
+        return seconds * NS_PER_S +
+               (int64_t)(((fraction & ~UINT64_C(0x7ff)) * 1000000 + half) >> 32) * NS_PER_US;
+    return seconds * NS_PER_S + (int64_t)((fraction * 1000000000 + half) >> 32);
+}
+
+/* Relative to a start of the exporter that is known in absolute time (IPFIX has no uptime in its
+ * header). */
+static int64_t time_since_init(const struct plan_context *context, uint32_t uptime,
+                               uint64_t init_ms)
+{
+    struct plan_context at = *context;
+    int64_t init_ns = plan_time_since_epoch(init_ms, NS_PER_MS);
+
+    if (init_ns == 0 || init_ns > context->export_ns)
+        return 0;
+    at.uptime =
+        (uint32_t)((uint64_t)(context->export_ns - init_ns) / (uint64_t)context->uptime_unit_ns);
+    return plan_time_since_boot(&at, uptime);
+}
+
+static int64_t time_of(const struct plan_context *context, const struct plan_ref *ref,
+                       const uint8_t *record, uint64_t init_ms)
+{
+    uint64_t value = ref_uint(ref, record);
+
+    if (ref->len == 0)
+        return 0;
+    switch (ref->type) {
+    case ELEMENT_TIME_S:
+        return plan_time_since_epoch(value, NS_PER_S);
+    case ELEMENT_TIME_MS:
+        return plan_time_since_epoch(value, NS_PER_MS);
+    case ELEMENT_TIME_NTP_US:
+        return time_ntp(value, true);
+    case ELEMENT_TIME_NTP_NS:
+        return time_ntp(value, false);
+    case ELEMENT_TIME_DELTA_US: {
+        int64_t ago_ns = plan_time_since_epoch(value, NS_PER_US);
+        return ago_ns < context->export_ns ? context->export_ns - ago_ns : 0;
+    }
+    case ELEMENT_TIME_UPTIME:
+        if (context->has_uptime)
+            return plan_time_since_boot(context, (uint32_t)value);
+        return init_ms > 0 ? time_since_init(context, (uint32_t)value, init_ms) : 0;
+    default:
+        return 0;
+    }
+}
+
+static int64_t value_time(const struct plan_op *op, const struct plan_ref *refs,
+                          const struct plan_context *context, const uint8_t *record)
+{
+    const struct plan_ref *last = &refs[op->ref_count - 1];
+    uint64_t init_ms = last->type == ELEMENT_SYSTEM_INIT ? ref_uint(last, record) : 0;
+    int64_t ns = 0;
+
+    for (uint16_t i = 0; i < op->ref_count && ns == 0; i++)
+        ns = time_of(context, &refs[i], record, init_ms);
+    return ns == 0 && op->arg ? context->export_ns : ns;
+}
+
+static struct ip_addr value_nonzero(const struct plan_op *op, const struct plan_ref *refs,
+                                    const uint8_t *record, uint8_t ip_version)
+{
+    uint32_t first = ip_version == 6 ? op->arg : 0;
+
+    for (uint32_t i = 0; i < op->ref_count; i++) {
+        const struct plan_ref *ref = &refs[(first + i) % op->ref_count];
+        if (!ref_is_zero(ref, record))
+            return ref_addr(ref, record);
+    }
+    /* All are zero: an address of 0 says that there was a field for it. */
+    return op->ref_count > 0 ? ref_addr(&refs[first % op->ref_count], record) : (struct ip_addr){0};
+}
+
+/* ipVersion if it says so, else the family that has an address. */
+static uint8_t value_version(const struct plan_op *op, const struct plan_ref *refs,
+                             const uint8_t *record)
+{
+    uint64_t said = ref_uint(&refs[0], record);
+
+    if (said == 4 || said == 6)
+        return (uint8_t)said;
+    for (uint32_t i = 1; i < op->arg; i++) {
+        if (!ref_is_zero(&refs[i], record))
+            return 4;
+    }
+    for (uint32_t i = op->arg; i < op->ref_count; i++) {
+        if (!ref_is_zero(&refs[i], record))
+            return 6;
+    }
+    return 4;
+}
+
+/* Slots: 58, 59, 243, 254, 61. By direction the side that the flow was seen at, else the first
+ * there is. */
+static uint16_t value_vlan(const struct plan_ref *refs, const uint8_t *record)
+{
+    static const uint8_t orders[][4] = {{0, 2, 1, 3}, {1, 3, 0, 2}, {0, 1, 2, 3}};
+    uint64_t direction = refs[4].len > 0 ? ref_uint(&refs[4], record) : 2;
+    const uint8_t *order = orders[direction > 1 ? 2 : direction];
+
+    for (int i = 0; i < 4; i++) {
+        uint16_t vlan = (uint16_t)ref_uint(&refs[order[i]], record);
+        if (vlan != 0)
+            return vlan;
+    }
+    return 0;
+}
+
+static uint32_t rate_clamp(uint64_t rate)
+{
+    return rate < UINT32_MAX ? (uint32_t)rate : UINT32_MAX;
+}
+
+/* Slots: sampler, interface, 50, 34, 305, 306, 309, 310, 307, 308. 0: the record does not say. */
+static uint64_t rate_in_record(const struct plan_ref *refs, const uint8_t *record)
+{
+    for (int i = 2; i < 4; i++) {
+        uint64_t rate = ref_uint(&refs[i], record);
+        if (rate > 0)
+            return rate;
+    }
+    for (int i = 4; i < 10; i += 4) { /* so many sampled, so many passed over */
+        uint64_t interval = ref_uint(&refs[i], record);
+        uint64_t space = ref_uint(&refs[i + 1], record);
+        if (interval > 0 && refs[i + 1].len > 0)
+            return (interval + space) / interval;
+    }
+    uint64_t size = ref_uint(&refs[6], record);
+    return size > 0 && refs[7].len > 0 ? ref_uint(&refs[7], record) / size : 0;
+}
+
+static uint32_t value_sampling_rate(const struct plan_ref *refs, struct plan_context *context,
+                                    const uint8_t *record)
+{
+    uint64_t sampler = ref_uint(&refs[0], record), rate;
+    bool has_sampler = refs[0].len > 0;
+
+    if (has_sampler &&
+        options_number(context->options, &context->scope, OPTION_SAMPLER_RATE, sampler, &rate))
+        return rate_clamp(rate);
+    rate = rate_in_record(refs, record);
+    if (rate == 0)
+        rate = context->header_rate;
+    if (rate > 0)
+        return rate_clamp(rate);
+    if (options_number(context->options, &context->scope, OPTION_TEMPLATE_RATE,
+                       context->template_id, &rate) ||
+        (refs[1].len > 0 && options_number(context->options, &context->scope, OPTION_INTERFACE_RATE,
+                                           ref_uint(&refs[1], record), &rate)))
+        return rate_clamp(rate);
+    /* A sampler that nobody described has no default: its rate is just not known yet. */
+    if ((!has_sampler || sampler == 0) &&
+        (options_number(context->options, &context->scope, OPTION_DEFAULT_RATE, 0, &rate) ||
+         options_number(context->options, &context->scope, OPTION_SAMPLER_RATE, 0, &rate)))
+        return rate_clamp(rate);
+    if (context->is_rate_expected || (has_sampler && sampler != 0))
+        context->rate_unknown++;
+    return 0;
+}
+
+/* RFC 3032 section 2.1: down to the bottom of the stack; entries below it are empty. */
+static uint32_t read_labels(const struct plan_op *op, const struct plan_ref *refs,
+                            const uint8_t *record, uint32_t labels[PACKET_HEADER_LABELS])
+{
+    uint32_t count = 0;
+
+    for (uint16_t i = 0; i < op->ref_count && count < PACKET_HEADER_LABELS; i++) {
+        uint32_t entry = (uint32_t)ref_uint(&refs[i], record);
+        if (entry == 0)
+            break;
+        labels[count++] = entry >> 4;
+        if (entry & 1)
+            break;
+    }
+    return count;
+}
+
+static struct flow_bytes copy_bytes(struct plan_context *context, const void *data, size_t len)
+{
+    struct flow_bytes bytes = {0};
+    uint8_t *place = len > 0 ? arena_take(context->arena, len) : NULL;
+
+    if (place) {
+        memcpy(place, data, len);
+        bytes.data = place;
+        bytes.len = (uint32_t)len;
+    }
+    return bytes;
+}
+
+static void set_labels(enum flow_member member, struct plan_context *context, struct flow *flow,
+                       const uint32_t *labels, uint32_t count)
+{
+    if (member == FLOW_mpls_label_top)
+        flow->mpls_label_top = count > 0 ? labels[0] : 0;
+    else if (member == FLOW_mpls_label_bottom)
+        flow->mpls_label_bottom = count > 0 ? labels[count - 1] : 0;
+    else
+        flow->mpls_labels = copy_bytes(context, labels, count * sizeof *labels);
+}
+
+static void set_rd(enum flow_member member, struct flow *flow, uint64_t rd, enum rd_origin origin)
+{
+    if (member == FLOW_vpn_rd)
+        flow->vpn_rd = rd;
+    else
+        flow->vpn_rd_origin = (uint8_t)origin;
+}
+
+/* Refs: 90, the VRF on this side, the one on the other. The record's own, else what options say of
+ * the VRF. */
+static void value_rd(const struct plan_op *op, const struct plan_ref *refs,
+                     const struct plan_context *context, const uint8_t *record, struct flow *flow)
+{
+    uint64_t rd = ref_uint(&refs[0], record);
+    uint64_t vrf = ref_uint(&refs[1], record);
+
+    if (vrf == 0)
+        vrf = ref_uint(&refs[2], record);
+    if (rd != 0)
+        set_rd(op->arg, flow, rd, RD_ORIGIN_FLOW);
+    else if (vrf == 0)
+        set_rd(op->arg, flow, 0, RD_ORIGIN_UNKNOWN);
+    else if (options_number(context->options, &context->scope, OPTION_VRF_RD, vrf, &rd))
+        set_rd(op->arg, flow, rd, RD_ORIGIN_OPTION);
+    else
+        set_rd(op->arg, flow, RD_TYPE_VRF << 48 | (vrf & UINT32_MAX), RD_ORIGIN_FLOW);
+}
+
+/* Texts of fixed length are padded with zero bytes. */
+static struct flow_bytes value_text(const struct plan_ref *ref, struct plan_context *context,
+                                    const uint8_t *record)
+{
+    size_t len = ref->len;
+
+    while (len > 0 && record[ref->offset + len - 1] == 0)
+        len--;
+    return copy_bytes(context, record + ref->offset, len);
+}
+
+static struct flow_bytes value_name(const struct plan_op *op, const struct plan_ref *refs,
+                                    struct plan_context *context, const uint8_t *record)
+{
+    struct flow_bytes name = value_text(&refs[0], context, record);
+
+    if (name.len > 0 || refs[1].len == 0)
+        return name;
+    return options_text(context->options, &context->scope, op->arg, ref_uint(&refs[1], record));
+}
+
+static void value_network(const struct plan_op *op, struct flow *flow)
+{
+    if (op->arg == 0)
+        flow->src_net = ip_addr_mask(&flow->src_addr, flow->src_mask);
+    else
+        flow->dst_net = ip_addr_mask(&flow->dst_addr, flow->dst_mask);
+}
+
+static void value_custom(const struct plan_op *op, const struct plan_ref *ref,
+                         const uint8_t *record, uint8_t *place)
+{
+    size_t len = ref->len < op->arg ? ref->len : op->arg;
+    bool is_number = op->size;
+
+    memset(place, 0, op->arg);
+    if (is_number) /* the low-order bytes are the last */
+        memcpy(place + op->arg - len, record + ref->offset + ref->len - len, len);
+    else
+        memcpy(place, record + ref->offset, len);
+}
+
+#define SET_FROM(member, value)                                                                    \
+    if (flow_needs_has(wanted, FLOW_##member))                                                     \
+    flow->member = (value)
+
+static void value_frame(const struct plan *plan, const struct plan_ref *ref,
+                        struct plan_context *context, const uint8_t *record, struct flow *flow)
+{
+    const struct flow_needs *wanted = &plan->frame_members;
+    struct packet_header h;
+
+    if (ref->type == ELEMENT_FRAME_IP)
+        packet_header_parse_ip(record + ref->offset, ref->len, &h);
+    else
+        packet_header_parse_ethernet(record + ref->offset, ref->len, &h);
+    SET_FROM(bytes, h.ip_len);
+    SET_FROM(packets, 1);
+    SET_FROM(src_addr, h.src_addr);
+    SET_FROM(dst_addr, h.dst_addr);
+    SET_FROM(src_port, h.src_port);
+    SET_FROM(dst_port, h.dst_port);
+    SET_FROM(proto, h.proto);
+    SET_FROM(tos, h.tos);
+    SET_FROM(tcp_flags, h.tcp_flags);
+    SET_FROM(ip_version, h.ip_version);
+    SET_FROM(src_mac, h.src_mac);
+    SET_FROM(dst_mac, h.dst_mac);
+    SET_FROM(etype, h.etype);
+    SET_FROM(vlan, h.vlan);
+    SET_FROM(in_vlan, h.vlan);
+    SET_FROM(in_cvlan, h.customer_vlan);
+    SET_FROM(cos, h.cos);
+    SET_FROM(flow_label, h.flow_label);
+    static const enum flow_member label_members[] = {FLOW_mpls_labels, FLOW_mpls_label_top,
+                                                     FLOW_mpls_label_bottom};
+    for (size_t i = 0; i < sizeof label_members / sizeof label_members[0]; i++) {
+        if (flow_needs_has(wanted, label_members[i]))
+            set_labels(label_members[i], context, flow, h.labels, h.label_count);
+    }
+}
+
+static void put(void *place, const void *value, size_t size)
+{
+    memcpy(place, value, size);
+}
+#define PUT(value) put(place, &(value), sizeof(value))
+
+void plan_value(const struct plan *plan, const struct plan_op *op, const struct plan_ref *refs,
+                struct plan_context *context, const uint8_t *record, struct flow *flow)
+{
+    uint8_t *place = (uint8_t *)flow + op->dst;
+
+    switch (op->code) {
+    case PLAN_ADDR_BY_VERSION: {
+        struct ip_addr addr = ref_addr(&refs[flow->ip_version == 6], record);
+        PUT(addr);
+        break;
+    }
+    case PLAN_UINT_BY_VERSION:
+        *place = (uint8_t)ref_uint(&refs[flow->ip_version == 6], record);
+        break;
+    case PLAN_ADDR:
+    case PLAN_ADDR_NONZERO: {
+        struct ip_addr addr = value_nonzero(op, refs, record, flow->ip_version);
+        PUT(addr);
+        break;
+    }
+    case PLAN_EXPORTER_ADDR: {
+        struct ip_addr addr = value_nonzero(op, refs, record, flow->ip_version);
+        if (ip_addr_is_zero(&addr))
+            addr = context->exporter_addr;
+        PUT(addr);
+        break;
+    }
+    case PLAN_UINT: /* of variable length, and empty */
+        memset(place, 0, op->size);
+        break;
+    case PLAN_MAC:
+        memset(place, 0, sizeof(struct mac_addr));
+        memcpy(place, record + refs->offset, refs->len);
+        break;
+    case PLAN_VERSION:
+        flow->ip_version = value_version(op, refs, record);
+        break;
+    case PLAN_TIME: {
+        int64_t ns = value_time(op, refs, context, record);
+        PUT(ns);
+        break;
+    }
+    case PLAN_ETYPE:
+        flow->etype = flow->ip_version == 4 ? 0x0800 : flow->ip_version == 6 ? 0x86dd : 0;
+        break;
+    case PLAN_NETWORK:
+        value_network(op, flow);
+        break;
+    case PLAN_VLAN:
+        flow->vlan = value_vlan(refs, record);
+        break;
+    case PLAN_SAMPLING_RATE:
+        flow->sampling_rate = value_sampling_rate(refs, context, record);
+        break;
+    case PLAN_LABELS: {
+        uint32_t labels[PACKET_HEADER_LABELS];
+        set_labels(op->arg, context, flow, labels, read_labels(op, refs, record, labels));
+        break;
+    }
+    case PLAN_RD:
+        value_rd(op, refs, context, record, flow);
+        break;
+    case PLAN_NAME: {
+        struct flow_bytes name = value_name(op, refs, context, record);
+        PUT(name);
+        break;
+    }
+    case PLAN_TEXT: {
+        struct flow_bytes text = value_text(refs, context, record);
+        PUT(text);
+        break;
+    }
+    case PLAN_SEGMENT_ID: {
+        uint64_t segment = ref_uint(refs, record);
+        uint32_t id = segment >> 56 == op->arg ? (uint32_t)segment & SEGMENT_ID_MASK : 0;
+        PUT(id);
+        break;
+    }
+    case PLAN_SEGMENT_LIST: {
+        struct flow_bytes list =
+            copy_bytes(context, record + refs->offset, refs->len - refs->len % 16u);
+        PUT(list);
+        break;
+    }
+    case PLAN_FRAME:
+        value_frame(plan, refs, context, record, flow);
+        break;
+    case PLAN_CUSTOM:
+        value_custom(op, refs, record, place);
+        break;
+    case PLAN_CUSTOM_BYTES: {
+        struct flow_bytes bytes = copy_bytes(context, record + refs->offset, refs->len);
+        PUT(bytes);
+        break;
+    }
+    default:
+        break;
+    }
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* What a plan does record by record, where values decide. Part of plan.h; checks of offsets were
+ * made there. */
+#include "base/clock.h"
+#include "nfacctd/plan.h"
+
+/* `units` since the Unix epoch in nanoseconds; 0 (unknown) beyond what 64 bits hold, which ends in
+ * the year 2262. */
+static inline int64_t plan_time_since_epoch(uint64_t units, int64_t unit_ns)
+{
+    return units <= (uint64_t)(INT64_MAX / unit_ns) ? (int64_t)units * unit_ns : 0;
+}
+
+/* Uptimes wrap after 49.7 days, so their difference to the message's is signed modulo 2^32. */
+static inline int64_t plan_time_since_boot(const struct plan_context *context, uint32_t uptime)
+{
+    int32_t ago = (int32_t)(context->uptime - uptime);
+    return context->export_ns - ago * context->uptime_unit_ns;
+}
+
+/* Carries out one operation for one record; `refs` is at the operation's first. */
+void plan_value(const struct plan *plan, const struct plan_op *op, const struct plan_ref *refs,
+                struct plan_context *context, const uint8_t *record, struct flow *flow);

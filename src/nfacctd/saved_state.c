@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Templates and options as JSON, so that a restart does not wait until routers send them again.
+ * What is read back is checked as what comes from the wire is: the file may be of another version,
+ * or not ours.
+ *
+ * [{"exporter": "192.0.2.1", "version": 10, "domain": 1, "port": 4739, "own_port": false,
+ * "system_init_ms": 0, "exporter_address": "", "templates": [{"id": 256, "received_ns": 1, "port":
+ * 4739, "scope_count": 0, "is_options": false, "fields": [[0, 8, 4], ...]}], "options": [...]},
+ * {"exporter": "192.0.2.1", "tells_rate": true, "options": [{"kind": "sampler_rate", "id": 1,
+ * "number": 1000, "text": ""}]}] Objects without "version" hold what is known of the exporter as a
+ * whole. Bytes of texts stand as in Latin 1.
+ */
+#include <jansson.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "nfacctd/collector.h"
+
+static const char *const kind_names[OPTION_KIND_COUNT] = {
+    [OPTION_SAMPLER_RATE] = "sampler_rate",
+    [OPTION_TEMPLATE_RATE] = "template_rate",
+    [OPTION_INTERFACE_RATE] = "interface_rate",
+    [OPTION_DEFAULT_RATE] = "default_rate",
+    [OPTION_INTERFACE_NAME] = "interface_name",
+    [OPTION_VRF_NAME] = "vrf_name",
+    [OPTION_VRF_RD] = "vrf_rd",
+    [OPTION_APPLICATION] = "application",
+};
+
+/* JSON holds text, not bytes: each byte as the character of that number. */
+static json_t *bytes_to_json(const uint8_t *bytes, size_t len)
+{
+    char *utf8 = mem_alloc(len * 2 + 1);
+    size_t used = 0;
+
+    for (size_t i = 0; i < len; i++) {
+        if (bytes[i] < 0x80) {
+            utf8[used++] = (char)bytes[i];
+        } else {
+            utf8[used++] = (char)(0xc0 | bytes[i] >> 6);
+            utf8[used++] = (char)(0x80 | (bytes[i] & 0x3f));
+        }
+    }
+    json_t *json = json_stringn(utf8, used);
+    mem_free(utf8);
+    return json;
+}
+
+/* Into `out`, which has room for as many bytes as the text; those that are no such character become
+ * '?'. */
+static size_t bytes_from_json(const json_t *json, uint8_t *out)
+{
+    const char *utf8 = json_string_value(json);
+    size_t len = json_string_length(json), used = 0;
+
+    for (size_t i = 0; i < len; i++) {
+        uint8_t c = (uint8_t)utf8[i];
+        if (c < 0x80) {
+            out[used++] = c;
+        } else if ((c == 0xc2 || c == 0xc3) && i + 1 < len) {
+            out[used++] = (uint8_t)(c << 6 | ((uint8_t)utf8[++i] & 0x3f));
+        } else if (c >= 0xc0) {
+            out[used++] = '?';
+        }
+    }
+    return used;
+}
+
+/* The arrays of options under construction, by scope. */
+struct scope_entry {
+    struct keyed_entry entry;
+    json_t *options;
+};
+
+static void scope_discard(void *arg, struct keyed_entry *entry)
+{
+    (void)arg;
+    mem_free(entry);
+}
+
+static json_t *option_to_json(const struct option *option)
+{
+    return json_pack("{s:s, s:I, s:I, s:o}", "kind", kind_names[option->kind], "id",
+                     (json_int_t)option->id, "number", (json_int_t)option->number, "text",
+                     bytes_to_json(option->text, option->text_len));
+}
+
+static void group_options(const struct options *options, struct keyed_table *scopes)
+{
+    for (struct keyed_entry *e = options->table.oldest; e; e = e->newer) {
+        const struct option *option = (const struct option *)e;
+        struct scope_entry *scope =
+            (struct scope_entry *)keyed_table_find(scopes, option->scope, 0);
+        if (!scope) {
+            scope = mem_zalloc(sizeof *scope);
+            scope->options = json_array();
+            keyed_table_add(scopes, &scope->entry, option->scope, 0);
+        }
+        json_array_append_new(scope->options, option_to_json(option));
+    }
+}
+
+/* The array passes to the caller. */
+static json_t *take_group(struct keyed_table *scopes, uint64_t id)
+{
+    struct scope_entry *scope = (struct scope_entry *)keyed_table_find(scopes, id, 0);
+    json_t *options = scope ? scope->options : NULL;
+
+    if (scope)
+        scope->options = NULL;
+    return options ? options : json_array();
+}
+
+static json_t *template_to_json(const struct template *tmpl)
+{
+    json_t *fields = json_array();
+
+    for (uint16_t i = 0; i < tmpl->field_count; i++) {
+        const struct template_field *f = &tmpl->fields[i];
+        json_array_append_new(fields,
+                              json_pack("[I, i, i]", (json_int_t)f->enterprise, f->id, f->len));
+    }
+    return json_pack("{s:i, s:I, s:i, s:i, s:b, s:o}", "id", tmpl->id, "received_ns",
+                     (json_int_t)tmpl->received_ns, "port", tmpl->port, "scope_count",
+                     tmpl->scope_count, "is_options", tmpl->is_options, "fields", fields);
+}
+
+static json_t *domain_to_json(const struct domain *domain, struct keyed_table *scopes)
+{
+    char exporter[IP_TEXT_LEN], named[IP_TEXT_LEN];
+    json_t *templates = json_array();
+
+    ip_addr_format(&domain->source->addr, exporter);
+    ip_addr_format(&domain->exporter_addr, named);
+    for (const struct template *tmpl = domain->templates; tmpl; tmpl = tmpl->next_in_domain)
+        json_array_append_new(templates, template_to_json(tmpl));
+    return json_pack("{s:s, s:i, s:I, s:i, s:b, s:I, s:s, s:o, s:o}", "exporter", exporter,
+                     "version", domain->version, "domain", (json_int_t)domain->domain_id, "port",
+                     domain->port, "own_port", domain->is_own_port, "system_init_ms",
+                     (json_int_t)domain->system_init_ms, "exporter_address", named, "templates",
+                     templates, "options", take_group(scopes, domain->id));
+}
+
+static json_t *source_to_json(const struct source *source, struct keyed_table *scopes)
+{
+    char exporter[IP_TEXT_LEN];
+
+    ip_addr_format(&source->addr, exporter);
+    return json_pack("{s:s, s:b, s:o}", "exporter", exporter, "tells_rate", source->tells_rate,
+                     "options", take_group(scopes, source->id));
+}
+
+json_t *collector_save(struct collector *collector)
+{
+    struct keyed_table scopes;
+    json_t *saved = json_array();
+
+    keyed_table_init(&scopes, SIZE_MAX, scope_discard, NULL);
+    group_options(&collector->options, &scopes);
+    for (const struct source *s = collector->domains.sources; s; s = s->next) {
+        json_array_append_new(saved, source_to_json(s, &scopes));
+        for (const struct domain *d = s->domains; d; d = d->next) {
+            if (d->version != 5) /* has nothing to be kept */
+                json_array_append_new(saved, domain_to_json(d, &scopes));
+        }
+    }
+    /* Options of exporters that were forgotten belong to nobody. */
+    for (struct keyed_entry *e = scopes.oldest; e; e = e->newer)
+        json_decref(((struct scope_entry *)e)->options);
+    keyed_table_clear(&scopes);
+    return saved;
+}
+
+static json_int_t int_in(const json_t *object, const char *key, json_int_t min, json_int_t max)
+{
+    const json_t *value = json_object_get(object, key);
+    json_int_t number = json_is_integer(value) ? json_integer_value(value) : 0;
+
+    return number < min ? min : number > max ? max : number;
+}
+
+static bool read_field(const json_t *json, struct template_field *field)
+{
+    json_int_t number[3];
+
+    if (json_array_size(json) != 3)
+        return false;
+    for (size_t i = 0; i < 3; i++) {
+        const json_t *value = json_array_get(json, i);
+        number[i] = json_is_integer(value) ? json_integer_value(value) : -1;
+        if (number[i] < 0 || number[i] > (i == 0 ? (json_int_t)UINT32_MAX : UINT16_MAX))
+            return false;
+    }
+    *field = (struct template_field){(uint32_t)number[0], (uint16_t)number[1], (uint16_t)number[2]};
+    return true;
+}
+
+static bool load_template(struct collector *collector, struct domain *domain, const json_t *json)
+{
+    const json_t *fields = json_object_get(json, "fields");
+    size_t field_count = json_array_size(fields);
+    uint16_t bad;
+
+    if (field_count == 0 || field_count > collector->settings->template_fields_max)
+        return false;
+    for (size_t i = 0; i < field_count; i++) {
+        if (!read_field(json_array_get(fields, i), &collector->fields[i]))
+            return false;
+    }
+    struct template announced = {
+        .id = (uint16_t)int_in(json, "id", 0, UINT16_MAX),
+        .received_ns = int_in(json, "received_ns", 0, INT64_MAX),
+        .port = (uint16_t)int_in(json, "port", 0, UINT16_MAX),
+        .scope_count = (uint16_t)int_in(json, "scope_count", 0, (json_int_t)field_count),
+        .is_options = json_is_true(json_object_get(json, "is_options")),
+        .field_count = (uint16_t)field_count,
+    };
+    return announced.id >= 256 && template_store_put(&collector->templates, domain, &announced,
+                                                     collector->fields, &bad) != TEMPLATE_BAD;
+}
+
+static void load_option(struct collector *collector, uint64_t scope, const json_t *json)
+{
+    const char *name = json_string_value(json_object_get(json, "kind"));
+    const json_t *text = json_object_get(json, "text");
+    uint64_t id = (uint64_t)int_in(json, "id", INT64_MIN, INT64_MAX);
+    uint64_t number = (uint64_t)int_in(json, "number", INT64_MIN, INT64_MAX);
+
+    for (int kind = 0; name && kind < OPTION_KIND_COUNT; kind++) {
+        if (strcmp(name, kind_names[kind]) != 0)
+            continue;
+        if (json_string_length(text) == 0) {
+            options_put_number(&collector->options, scope, kind, id, number);
+            return;
+        }
+        uint8_t *bytes = mem_alloc(json_string_length(text));
+        size_t len = bytes_from_json(text, bytes);
+        options_put_text(&collector->options, scope, kind, id, bytes, len);
+        mem_free(bytes);
+        return;
+    }
+}
+
+static void load_options(struct collector *collector, uint64_t scope, const json_t *object)
+{
+    const json_t *options = json_object_get(object, "options");
+
+    for (size_t i = 0; i < json_array_size(options); i++)
+        load_option(collector, scope, json_array_get(options, i));
+}
+
+static size_t load_domain(struct collector *collector, struct exporter *exporter,
+                          const json_t *object)
+{
+    const json_t *templates = json_object_get(object, "templates");
+    const char *named = json_string_value(json_object_get(object, "exporter_address"));
+    uint8_t version = (uint8_t)int_in(object, "version", 0, UINT8_MAX);
+    size_t count = 0;
+
+    if (version != 9 && version != 10)
+        return 0;
+    /* Domains of one port join again: if two ports are still seen at once they will be told apart
+     * again. */
+    struct domain *domain = domain_get(&collector->domains, exporter, version,
+                                       (uint32_t)int_in(object, "domain", 0, UINT32_MAX),
+                                       (uint16_t)int_in(object, "port", 0, UINT16_MAX));
+    domain->system_init_ms = int_in(object, "system_init_ms", 0, INT64_MAX);
+    if (named && ip_addr_parse(named, &domain->exporter_addr) < 0)
+        domain->exporter_addr = (struct ip_addr){0};
+    load_options(collector, domain->id, object);
+    for (size_t i = 0; i < json_array_size(templates); i++)
+        count += load_template(collector, domain, json_array_get(templates, i));
+    return count;
+}
+
+size_t collector_load(struct collector *collector, const json_t *saved,
+                      bool (*owns)(const struct ip_addr *exporter, void *arg), void *arg)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < json_array_size(saved); i++) {
+        const json_t *object = json_array_get(saved, i);
+        const char *text = json_string_value(json_object_get(object, "exporter"));
+        struct ip_addr addr;
+        if (!text || ip_addr_parse(text, &addr) < 0 || !owns(&addr, arg))
+            continue;
+        struct exporter *exporter = exporter_table_get(collector->exporters, &addr, 0);
+        if (json_object_get(object, "version")) {
+            count += load_domain(collector, exporter, object);
+            continue;
+        }
+        struct source *source = domain_source(&collector->domains, exporter);
+        source->tells_rate = json_is_true(json_object_get(object, "tells_rate"));
+        load_options(collector, source->id, object);
+    }
+    return count;
+}

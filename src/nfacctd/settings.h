@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* What the NetFlow and IPFIX decoders are told, as plain values: struct decoder_settings.own. */
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Which of several exported next hops counts. */
+enum next_hop_policy {
+    NEXT_HOP_BY_VALUE,    /* the first that is not zero, those of the flow's address family first */
+    NEXT_HOP_BY_TEMPLATE, /* the first element in the template, whatever its value, as pmacct does
+                           */
+};
+
+/* Maxima are per worker; what goes beyond them pushes out the least recently used, counted. */
+struct nfacctd_settings {
+    uint32_t templates_max;
+    uint32_t template_fields_max; /* a template with more is refused */
+    uint32_t template_lifetime_s; /* forgotten when not refreshed for so long; 0: never */
+    uint32_t domains_max;         /* observation domains over all exporters */
+    uint32_t options_max;         /* samplers, interface names and the like over all exporters */
+    uint64_t pending_sets_size;   /* bytes of data kept until its template comes; 0: none */
+    uint32_t pending_sets_age_s;  /* and for how long */
+    bool uptime_in_seconds;       /* nfacctd_time_secs: elements 21 and 22 and v5 count seconds */
+    bool ignore_exporter_address; /* elements 130 and 131 do not name the exporter */
+    bool use_ip_next_hop;         /* elements 15 and 62 and v5's may stand for the BGP next hop */
+    bool skip_sequence_check;     /* nfacctd_disable_checks */
+    enum next_hop_policy next_hop_policy;
+};
+
+#define NFACCTD_SETTINGS_DEFAULT                                                                   \
+    {                                                                                              \
+        .templates_max = 65536, .template_fields_max = 1024, .domains_max = 16384,                 \
+        .options_max = 524288, .pending_sets_size = 4 << 20, .pending_sets_age_s = 300,            \
+    }

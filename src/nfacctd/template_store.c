@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Templates in one hash table for all domains; each domain links its own, to move and forget them.
+ */
+#include "nfacctd/template_store.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+
+static void template_unlink(struct template *tmpl)
+{
+    struct template **place = &tmpl->domain->templates;
+
+    while (*place != tmpl)
+        place = &(*place)->next_in_domain;
+    *place = tmpl->next_in_domain;
+}
+
+static void template_discard(void *arg, struct keyed_entry *entry)
+{
+    struct template_store *store = arg;
+    struct template *tmpl = (struct template *)entry;
+
+    template_unlink(tmpl);
+    plan_free(tmpl->plan);
+    mem_free(tmpl);
+    store->generation++;
+}
+
+static void template_remove(struct template_store *store, struct template *tmpl)
+{
+    keyed_table_remove(&store->table, &tmpl->entry);
+    template_discard(store, &tmpl->entry);
+}
+
+void template_store_init(struct template_store *store, uint32_t max,
+                         const struct plan_settings *settings)
+{
+    *store = (struct template_store){.settings = settings};
+    keyed_table_init(&store->table, max, template_discard, store);
+}
+
+void template_store_clear(struct template_store *store)
+{
+    keyed_table_clear(&store->table);
+}
+
+static bool template_equal(const struct template *a, const struct template *b,
+                           const struct template_field *b_fields)
+{
+    return a->is_options == b->is_options && a->scope_count == b->scope_count &&
+           a->field_count == b->field_count &&
+           memcmp(a->fields, b_fields, a->field_count * sizeof *b_fields) == 0;
+}
+
+/* Of options, whose values are read one by one. */
+static uint32_t least_len(const struct template *tmpl)
+{
+    uint32_t len = 0;
+
+    for (uint16_t i = 0; i < tmpl->field_count; i++)
+        len += tmpl->fields[i].len == FIELD_LEN_VARIABLE ? 1 : tmpl->fields[i].len;
+    return len;
+}
+
+static void template_link(struct template_store *store, struct domain *domain,
+                          struct template *tmpl)
+{
+    tmpl->domain = domain;
+    tmpl->next_in_domain = domain->templates;
+    domain->templates = tmpl;
+    store->evicted_count += store->table.count >= store->table.max;
+    keyed_table_add(&store->table, &tmpl->entry, domain->id, tmpl->id);
+}
+
+enum template_outcome template_store_put(struct template_store *store, struct domain *domain,
+                                         const struct template *announced,
+                                         const struct template_field *fields, uint16_t *ret_bad)
+{
+    struct template *old = template_store_find(store, domain, announced->id);
+    size_t fields_len = announced->field_count * sizeof *fields;
+
+    if (old && template_equal(old, announced, fields)) {
+        old->received_ns = announced->received_ns;
+        old->port = announced->port;
+        return TEMPLATE_SAME;
+    }
+    struct template *tmpl = mem_zalloc(sizeof *tmpl + fields_len);
+    *tmpl = *announced;
+    memcpy(tmpl->fields, fields, fields_len);
+    tmpl->min_len = least_len(tmpl);
+    if (!tmpl->is_options)
+        tmpl->plan = plan_compile(tmpl->fields, tmpl->field_count, store->settings, ret_bad);
+    else if (tmpl->min_len == 0)
+        *ret_bad = tmpl->field_count;
+    if (tmpl->is_options ? tmpl->min_len == 0 : !tmpl->plan) {
+        mem_free(tmpl);
+        return TEMPLATE_BAD;
+    }
+    if (old)
+        template_remove(store, old);
+    template_link(store, domain, tmpl);
+    store->generation++;
+    return TEMPLATE_NEW;
+}
+
+/*
+ * A sender that shares its domain id with another, and announced nothing itself, sends data by the
+ * other's templates: exporters that use a port each for templates and data look like two.
+ */
+static struct template *find_of_sibling(struct template_store *store, const struct domain *domain,
+                                        uint16_t id)
+{
+    if (domain->templates || !(domain->is_split || domain->is_own_port))
+        return NULL;
+    for (const struct domain *d = domain->source->domains; d; d = d->next) {
+        if (d == domain || d->domain_id != domain->domain_id || d->version != domain->version)
+            continue;
+        struct keyed_entry *entry = keyed_table_find(&store->table, d->id, id);
+        if (entry)
+            return (struct template *)entry;
+    }
+    return NULL;
+}
+
+struct template *template_store_find(struct template_store *store, const struct domain *domain,
+                                     uint16_t id)
+{
+    struct keyed_entry *entry = keyed_table_find(&store->table, domain->id, id);
+
+    if (!entry)
+        return find_of_sibling(store, domain, id);
+    keyed_table_touch(&store->table, entry);
+    return (struct template *)entry;
+}
+
+void template_store_forget(struct template_store *store, struct domain *domain)
+{
+    while (domain->templates)
+        template_remove(store, domain->templates);
+}
+
+void template_store_split(struct template_store *store, struct domain *from, struct domain *to,
+                          uint16_t port)
+{
+    struct template *next;
+
+    for (struct template *tmpl = from->templates; tmpl; tmpl = next) {
+        next = tmpl->next_in_domain;
+        if (tmpl->port != port)
+            continue;
+        keyed_table_remove(&store->table, &tmpl->entry);
+        template_unlink(tmpl);
+        template_link(store, to, tmpl);
+    }
+}
+
+void template_store_expire(struct template_store *store, int64_t before_ns)
+{
+    struct keyed_entry *newer;
+
+    for (struct keyed_entry *entry = store->table.oldest; entry; entry = newer) {
+        struct template *tmpl = (struct template *)entry;
+        newer = entry->newer;
+        if (tmpl->received_ns < before_ns)
+            template_remove(store, tmpl);
+    }
+}
+
+void template_store_recompile(struct template_store *store)
+{
+    for (struct keyed_entry *entry = store->table.oldest; entry; entry = entry->newer) {
+        struct template *tmpl = (struct template *)entry;
+        uint16_t bad;
+        if (!tmpl->plan)
+            continue;
+        struct plan *plan = plan_compile(tmpl->fields, tmpl->field_count, store->settings, &bad);
+        if (plan) { /* it was good before, so it is now */
+            plan_free(tmpl->plan);
+            tmpl->plan = plan;
+        }
+    }
+}

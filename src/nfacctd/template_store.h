@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * Templates announced by exporters (RFC 7011 section 8, RFC 3954 section 9), each with the decode
+ * plan made from it. Keyed by observation domain and template id. One worker owns the store;
+ * nothing locks.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "nfacctd/domain.h"
+#include "nfacctd/element.h"
+#include "nfacctd/keyed_table.h"
+#include "nfacctd/plan.h"
+
+struct template
+{
+    struct keyed_entry entry;
+    struct domain *domain;
+    struct template *next_in_domain;
+    int64_t received_ns;
+    struct plan *plan; /* of records that are flows; NULL: options */
+    uint32_t min_len;  /* of a record */
+    uint16_t id, port; /* port: who announced it */
+    uint16_t scope_count;
+    bool is_options;
+    uint16_t field_count;
+    struct template_field fields[];
+};
+
+struct template_store {
+    struct keyed_table table;
+    const struct plan_settings *settings; /* of plans; borrowed */
+    uint64_t generation;                  /* grows when a template changes, comes or goes */
+    uint64_t evicted_count;               /* that went to make room */
+};
+
+enum template_outcome { TEMPLATE_NEW, TEMPLATE_SAME, TEMPLATE_BAD };
+
+/* Holds `max` templates at most, then the least recently used goes. */
+void template_store_init(struct template_store *store, uint32_t max,
+                         const struct plan_settings *settings);
+void template_store_clear(struct template_store *store);
+
+/*
+ * Announces a template, copied; replaces one of the same id at once. TEMPLATE_BAD: no record can
+ * look like that, or a length is impossible (*ret_bad: the field, or field_count); the store keeps
+ * what it had.
+ */
+enum template_outcome template_store_put(struct template_store *store, struct domain *domain,
+                                         const struct template *announced,
+                                         const struct template_field *fields, uint16_t *ret_bad);
+/* Borrowed until the next put, expire or forget; NULL if the domain has not announced it. */
+struct template *template_store_find(struct template_store *store, const struct domain *domain,
+                                     uint16_t id);
+void template_store_forget(struct template_store *store, struct domain *domain);
+/* What `port` announced moves. */
+void template_store_split(struct template_store *store, struct domain *from, struct domain *to,
+                          uint16_t port);
+/* Those received before that instant go. */
+void template_store_expire(struct template_store *store, int64_t before_ns);
+/* Compiles all plans again: the settings have changed. */
+void template_store_recompile(struct template_store *store);

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "support/decode_rig.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+
+#define RIG_NOW_NS INT64_C(1700000000000000000)
+
+uint8_t *hex_bytes(const char *hex, size_t *ret_len)
+{
+    uint8_t *bytes = mem_alloc(strlen(hex) / 2 + 1);
+    size_t digits = 0;
+
+    for (const char *p = hex; *p; p++) {
+        if (*p == '#') {
+            while (p[1] && p[1] != '\n')
+                p++;
+        } else if (isxdigit((unsigned char)*p)) {
+            const char digit[2] = {*p, 0};
+            uint8_t value = (uint8_t)strtoul(digit, NULL, 16);
+            bytes[digits / 2] =
+                digits % 2 ? (uint8_t)(bytes[digits / 2] | value) : (uint8_t)(value << 4);
+            digits++;
+        } else if (!isspace((unsigned char)*p)) {
+            abort(); /* a test with a typing error */
+        }
+    }
+    if (digits % 2)
+        abort();
+    *ret_len = digits / 2;
+    return mem_realloc(bytes, *ret_len ? *ret_len : 1);
+}
+
+static void rig_full(struct flow_batch *batch)
+{
+    struct decode_rig *rig = batch->owner;
+
+    for (uint32_t i = 0; i < batch->count; i++)
+        rig->full_bytes += flow_batch_at(batch, i)->bytes;
+    rig->full_count += batch->count;
+    batch->count = 0;
+}
+
+static void rig_evict(void *arg, struct exporter *exporter)
+{
+    struct decode_rig *rig = arg;
+
+    nfacctd_decoder.forget(rig->decoder, exporter);
+}
+
+void decode_rig_init(struct decode_rig *rig)
+{
+    static const uint8_t source[4] = {192, 0, 2, 1};
+    static const struct nfacctd_settings own = NFACCTD_SETTINGS_DEFAULT;
+
+    *rig = (struct decode_rig){.own = own, .now_ns = RIG_NOW_NS, .source_port = 2055};
+    rig->source = ip_addr_v4(source);
+    for (int m = 0; m < FLOW_MEMBER_COUNT; m++)
+        flow_needs_add(&rig->settings.needs, m);
+}
+
+void decode_rig_start(struct decode_rig *rig, uint32_t batch_capacity)
+{
+    uint32_t stride = (uint32_t)sizeof(struct flow);
+
+    for (uint32_t i = 0; i < rig->settings.custom_field_count; i++) {
+        const struct custom_field *custom = &rig->settings.custom_fields[i];
+        uint32_t end =
+            custom->flow_offset + (custom->len ? custom->len : (uint32_t)sizeof(struct flow_bytes));
+        if (end > stride)
+            stride = end;
+    }
+    stride = (stride + 7) / 8 * 8;
+    rig->settings.own = &rig->own;
+    rig->batch = (struct flow_batch){
+        .flows = mem_zalloc((size_t)batch_capacity * stride),
+        .stride = stride,
+        .capacity = batch_capacity,
+        .full = rig_full,
+        .owner = rig,
+    };
+    /* What a decoder leaves unset must show. */
+    memset(rig->batch.flows, 0xa5, (size_t)batch_capacity * stride);
+    rig->exporters = exporter_table_new(16, rig_evict, rig);
+    rig->decoder = nfacctd_decoder.new(&rig->settings, rig->exporters, &rig->batch);
+}
+
+void decode_rig_clear(struct decode_rig *rig)
+{
+    exporter_table_free(rig->exporters);
+    nfacctd_decoder.free(rig->decoder);
+    mem_free(rig->batch.flows);
+}
+
+uint32_t decode_rig_bytes(struct decode_rig *rig, const uint8_t *data, size_t len)
+{
+    struct datagram datagram = {
+        .data = data,
+        .len = (uint32_t)len,
+        .source_port = rig->source_port,
+        .source = rig->source,
+        .received_ns = rig->now_ns,
+        .number = ++rig->datagram_number,
+    };
+
+    nfacctd_decoder.decode(rig->decoder, decode_rig_exporter(rig), &datagram);
+    return rig->batch.count;
+}
+
+uint32_t decode_rig_hex(struct decode_rig *rig, const char *hex)
+{
+    size_t len;
+    uint8_t *bytes = hex_bytes(hex, &len);
+    uint32_t count = decode_rig_bytes(rig, bytes, len);
+
+    mem_free(bytes); /* flows do not point into it: AddressSanitizer would tell */
+    return count;
+}
+
+void decode_rig_empty(struct decode_rig *rig)
+{
+    rig->batch.count = 0;
+}
+
+struct flow *decode_rig_flow(struct decode_rig *rig, uint32_t index)
+{
+    return index < rig->batch.count ? flow_batch_at(&rig->batch, index) : NULL;
+}
+
+struct exporter *decode_rig_exporter(struct decode_rig *rig)
+{
+    return exporter_table_get(rig->exporters, &rig->source, rig->now_ns);
+}
+
+uint64_t decode_rig_drops(struct decode_rig *rig, enum drop_reason reason)
+{
+    return counter_get(&decode_rig_exporter(rig)->counters.drops[reason]);
+}
+
+uint64_t decode_rig_all_drops(struct decode_rig *rig)
+{
+    uint64_t sum = 0;
+
+    for (int i = 0; i < DROP_REASON_COUNT; i++)
+        sum += decode_rig_drops(rig, i);
+    return sum;
+}
