@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * Path attributes of an UPDATE (RFC 4271 section 4.3): a row per attribute with its flags and its
+ * check, and what a malformed one leads to (RFC 7606). Values are found here and borrowed from the
+ * message; attr_store.h turns them into an interned set.
+ */
+#include "base/reader.h"
+#include "bgp/address_family.h"
+#include "bgp/capability.h"
+#include "bgp/message.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum path_attr {
+    ATTR_ORIGIN,
+    ATTR_AS_PATH,
+    ATTR_NEXT_HOP,
+    ATTR_MED,
+    ATTR_LOCAL_PREF,
+    ATTR_ATOMIC_AGGREGATE,
+    ATTR_AGGREGATOR,
+    ATTR_COMMUNITIES,
+    ATTR_ORIGINATOR_ID,
+    ATTR_CLUSTER_LIST,
+    ATTR_MP_REACH,
+    ATTR_MP_UNREACH,
+    ATTR_EXT_COMMUNITIES,
+    ATTR_AS4_PATH,
+    ATTR_AS4_AGGREGATOR,
+    ATTR_LARGE_COMMUNITIES,
+    ATTR_COUNT
+};
+
+/* Outcomes of RFC 7606 section 2, the more severe the greater. */
+enum attr_outcome {
+    ATTR_OUTCOME_OK,
+    ATTR_OUTCOME_DISCARD,  /* of the attribute */
+    ATTR_OUTCOME_WITHDRAW, /* the UPDATE's announcements are treated as withdrawals */
+    ATTR_OUTCOME_RESET,    /* of the session */
+};
+
+/* What a session says about how to read its UPDATEs. */
+struct attr_context {
+    bool is_internal; /* the peer is in our AS */
+    struct session_features features;
+};
+
+struct attr_value {
+    const uint8_t *data; /* NULL: absent */
+    size_t len;
+};
+
+struct attr_list {
+    struct attr_value values[ATTR_COUNT]; /* only of those that stand */
+    bool has_others;                      /* anything but MP_UNREACH_NLRI */
+    uint32_t discarded_count;
+    enum attr_outcome outcome; /* the most severe one */
+    uint8_t bad_type;          /* what led to it: the attribute's type code, */
+    const char *reason;        /* and what is wrong with it; NULL: nothing */
+    struct notification error; /* of ATTR_OUTCOME_RESET */
+};
+
+/* Walks all attributes, keeps the good ones. */
+void attr_list_parse(struct reader attributes, const struct attr_context *context,
+                     struct attr_list *ret_list);
+/* Raises the outcome. `reason` is a constant. */
+void attr_list_raise(struct attr_list *list, enum attr_outcome outcome, uint8_t type,
+                     const char *reason);
+/* The type code of RFC 4271 and its name, for logs. */
+uint8_t attr_type(enum path_attr attr);
+const char *attr_name(uint8_t type); /* "attribute" for those that we do not know */
+
+/* MP_REACH_NLRI and MP_UNREACH_NLRI (RFC 4760), taken apart. */
+struct mp_reach {
+    const struct address_family_info
+        *family; /* NULL: not agreed on in this session, to be passed over */
+    enum address_family index;
+    struct ip_addr next_hop; /* family IP_NONE in MP_UNREACH */
+    struct reader nlri;
+};
+/* -EBADMSG: the session must be reset (RFC 7606 sections 7.11 and 7.12). */
+int mp_reach_parse(const struct attr_value *value, const struct attr_context *context,
+                   struct mp_reach *ret_reach);
+int mp_unreach_parse(const struct attr_value *value, const struct attr_context *context,
+                     struct mp_reach *ret_unreach);

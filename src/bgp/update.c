@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Withdrawals first, then announcements, each in batches; attributes are judged before anything is
+ * announced. */
+#include "bgp/update.h"
+#include "bgp/nlri.h"
+#include <string.h>
+
+#define BATCH_SIZE 128
+
+struct update {
+    const struct attr_context *context;
+    struct attr_store *store;
+    const struct update_sink *sink;
+    struct attr_list attrs;
+    struct update_result *result;
+};
+
+static void update_raise(struct update *update, enum attr_outcome outcome, uint8_t type,
+                         const char *reason)
+{
+    attr_list_raise(&update->attrs, outcome, type, reason);
+}
+
+static void update_reset(struct update *update, uint8_t subcode, uint8_t type, const char *reason)
+{
+    if (update->attrs.outcome < ATTR_OUTCOME_RESET)
+        update->attrs.error = notification_make(ERROR_UPDATE, subcode);
+    update_raise(update, ATTR_OUTCOME_RESET, type, reason);
+}
+
+/* The NLRI of one field, to be withdrawn (`attrs` NULL) or announced. */
+static void nlri_apply(struct update *update, enum address_family family, struct reader field,
+                       bool is_withdrawal, struct path_attrs *attrs)
+{
+    struct rib_nlri nlri[BATCH_SIZE];
+    const struct nlri_format format = {&address_families[family],
+                                       update->context->features.add_path & 1u << family,
+                                       is_withdrawal};
+    const struct update_sink *sink = update->sink;
+    struct update_result *result = update->result;
+
+    for (;;) {
+        int count = nlri_read(&field, &format, nlri, BATCH_SIZE);
+        if (count < 0) {
+            update_reset(update, UPDATE_BAD_NETWORK, 0, "has unreadable NLRI");
+            return;
+        }
+        if (count == 0)
+            return;
+        if (attrs) {
+            sink->announce(sink->arg, family, nlri, (size_t)count, attrs);
+            result->announced_count += (uint32_t)count;
+            continue;
+        }
+        sink->withdraw(sink->arg, family, nlri, (size_t)count);
+        if (is_withdrawal)
+            result->withdrawn_count += (uint32_t)count;
+        else
+            result->treated_as_withdrawn_count += (uint32_t)count;
+    }
+}
+
+static void announce_apply(struct update *update, enum address_family family, struct reader field,
+                           const struct ip_addr *next_hop)
+{
+    if (update->attrs.outcome >= ATTR_OUTCOME_WITHDRAW) {
+        nlri_apply(update, family, field, false, NULL);
+        return;
+    }
+    struct path_attrs *attrs =
+        attr_store_intern(update->store, &update->attrs, update->context, next_hop);
+    nlri_apply(update, family, field, false, attrs);
+    attr_store_unref(update->store, attrs);
+}
+
+static bool is_ipv4_agreed(const struct update *update)
+{
+    return update->context->features.families & 1u << FAMILY_IPV4_UNICAST;
+}
+
+/* Everything that an announcement needs, and whether what was found makes it a withdrawal or worse.
+ */
+static void attrs_judge(struct update *update, bool has_announced, bool has_reach)
+{
+    struct attr_list *attrs = &update->attrs;
+
+    if (has_announced || has_reach) { /* RFC 7606 section 3 (d) */
+        if (!attrs->values[ATTR_ORIGIN].data)
+            update_raise(update, ATTR_OUTCOME_WITHDRAW, attr_type(ATTR_ORIGIN), "is missing");
+        if (!attrs->values[ATTR_AS_PATH].data)
+            update_raise(update, ATTR_OUTCOME_WITHDRAW, attr_type(ATTR_AS_PATH), "is missing");
+        if (has_announced && !attrs->values[ATTR_NEXT_HOP].data)
+            update_raise(update, ATTR_OUTCOME_WITHDRAW, attr_type(ATTR_NEXT_HOP), "is missing");
+    } else if (attrs->outcome == ATTR_OUTCOME_WITHDRAW && attrs->has_others) {
+        /* RFC 7606 section 5.2: the NLRI may be in what could not be read. */
+        update_reset(update, UPDATE_MALFORMED_ATTRIBUTES, attrs->bad_type, attrs->reason);
+    }
+}
+
+static void attributes_apply(struct update *update, const struct update_parts *parts)
+{
+    struct attr_list *attrs = &update->attrs;
+    bool has_announced = reader_left(&parts->announced) > 0;
+    struct mp_reach reach = {0}, unreach = {0};
+    const struct attr_value *reach_value = &attrs->values[ATTR_MP_REACH];
+    const struct attr_value *unreach_value = &attrs->values[ATTR_MP_UNREACH];
+
+    if (reach_value->data && mp_reach_parse(reach_value, update->context, &reach) < 0)
+        update_reset(update, UPDATE_OPTIONAL_ATTRIBUTE, attr_type(ATTR_MP_REACH), "is malformed");
+    if (unreach_value->data && mp_unreach_parse(unreach_value, update->context, &unreach) < 0)
+        update_reset(update, UPDATE_OPTIONAL_ATTRIBUTE, attr_type(ATTR_MP_UNREACH), "is malformed");
+    attrs_judge(update, has_announced, reach_value->data != NULL);
+    if (attrs->outcome == ATTR_OUTCOME_RESET)
+        return;
+
+    if (unreach_value->data && !unreach.family)
+        update->result->foreign_count++;
+    if (unreach.family)
+        nlri_apply(update, unreach.index, unreach.nlri, true, NULL);
+    if (reach_value->data && !reach.family)
+        update->result->foreign_count++;
+    if (reach.family)
+        announce_apply(update, reach.index, reach.nlri, &reach.next_hop);
+    if (!has_announced)
+        return;
+    if (!is_ipv4_agreed(update)) {
+        update->result->foreign_count++;
+        return;
+    }
+    struct ip_addr next_hop = {0};
+    if (attrs->values[ATTR_NEXT_HOP].data && attrs->values[ATTR_NEXT_HOP].len == 4)
+        next_hop = ip_addr_v4(attrs->values[ATTR_NEXT_HOP].data);
+    announce_apply(update, FAMILY_IPV4_UNICAST, parts->announced, &next_hop);
+}
+
+/* RFC 4724 section 2: an UPDATE that says nothing, or a lone MP_UNREACH_NLRI without NLRI. */
+static bool end_of_rib_apply(struct update *update, const struct update_parts *parts)
+{
+    const struct attr_value *value = &update->attrs.values[ATTR_MP_UNREACH];
+    struct mp_reach unreach;
+
+    if (reader_left(&parts->withdrawn) > 0 || reader_left(&parts->announced) > 0)
+        return false;
+    if (reader_left(&parts->attributes) == 0) {
+        if (is_ipv4_agreed(update))
+            update->sink->end_of_rib(update->sink->arg, FAMILY_IPV4_UNICAST);
+        return true;
+    }
+    if (update->attrs.has_others || update->attrs.outcome != ATTR_OUTCOME_OK || value->len != 3 ||
+        mp_unreach_parse(value, update->context, &unreach) < 0 || !unreach.family)
+        return false;
+    update->sink->end_of_rib(update->sink->arg, unreach.index);
+    return true;
+}
+
+void update_apply(struct reader body, const struct attr_context *context, struct attr_store *store,
+                  const struct update_sink *sink, struct update_result *ret_result)
+{
+    struct update update = {.context = context, .store = store, .sink = sink, .result = ret_result};
+    struct update_parts parts;
+
+    *ret_result = (struct update_result){0};
+    if (message_parse_update(body, &parts, &ret_result->error) < 0) {
+        ret_result->outcome = ATTR_OUTCOME_RESET;
+        ret_result->reason = "has lengths that do not add up";
+        return;
+    }
+    attr_list_parse(parts.attributes, context, &update.attrs);
+    if (end_of_rib_apply(&update, &parts))
+        return;
+
+    if (reader_left(&parts.withdrawn) > 0) {
+        if (is_ipv4_agreed(&update))
+            nlri_apply(&update, FAMILY_IPV4_UNICAST, parts.withdrawn, true, NULL);
+        else
+            ret_result->foreign_count++;
+    }
+    if (update.attrs.outcome < ATTR_OUTCOME_RESET)
+        attributes_apply(&update, &parts);
+
+    ret_result->outcome = update.attrs.outcome;
+    ret_result->bad_type = update.attrs.bad_type;
+    ret_result->reason = update.attrs.reason;
+    ret_result->attrs_discarded_count = update.attrs.discarded_count;
+    if (ret_result->outcome == ATTR_OUTCOME_RESET)
+        ret_result->error = update.attrs.error;
+}

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Interned sets: what is one set, what they say, and that the last reference and the last reader
+ * free them. */
+#include "bgp/attr_store.h"
+#include "support/hex.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define ORIGIN  "40 01 01 02 "
+#define AS_PATH "40 02 0a 02 02 0000007b 00000315 " /* 123 789 */
+#define MED     "80 04 04 00000032 "
+#define COMMS   "c0 08 08 0b5a0002 0b5a0001 "
+#define SORTED  "c0 08 08 0b5a0001 0b5a0002 "
+
+struct fixture {
+    struct rcu *rcu;
+    struct attr_text_settings settings;
+    struct attr_store *store;
+    struct attr_context context;
+};
+
+static int set_up(void **state)
+{
+    static struct fixture fixture;
+
+    fixture = (struct fixture){.rcu = rcu_new(1)};
+    fixture.store = attr_store_new(fixture.rcu, &fixture.settings);
+    fixture.context.is_internal = true;
+    fixture.context.features.has_four_octet_as = true;
+    *state = &fixture;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+
+    attr_store_free(f->store);
+    rcu_free(f->rcu);
+    return 0;
+}
+
+static struct path_attrs *intern(struct fixture *f, const char *digits, uint8_t next_hop)
+{
+    struct hex hex = hex_make(digits);
+    struct attr_list list;
+    struct ip_addr addr = ip_addr_v4((const uint8_t[]){10, 0, 0, next_hop});
+
+    attr_list_parse(hex_reader(&hex), &f->context, &list);
+    assert_int_equal(list.outcome, ATTR_OUTCOME_OK);
+    struct path_attrs *attrs = attr_store_intern(f->store, &list, &f->context, &addr);
+    hex_clear(&hex);
+    return attrs;
+}
+
+static void set_says_what_was_announced(void **state)
+{
+    struct fixture *f = *state;
+    struct path_attrs *attrs =
+        intern(f,
+               ORIGIN AS_PATH MED "40 05 04 000000c8" COMMS "80 09 04 0a000007"
+                                  "80 0a 08 0a0000010a000002 c0 10 08 0002000100000002"
+                                  "c0 20 0c 000000010000000200000003",
+               9);
+    char next_hop[IP_TEXT_LEN];
+
+    ip_addr_format(&attrs->next_hop, next_hop);
+    assert_string_equal(next_hop, "10.0.0.9");
+    assert_int_equal(attrs->origin, 2);
+    assert_true(attrs->has_med && attrs->has_local_pref && attrs->has_originator_id);
+    assert_int_equal(attrs->med, 50);
+    assert_int_equal(attrs->local_pref, 200);
+    assert_int_equal(attrs->originator_id, 0x0a000007);
+    assert_int_equal(attrs->cluster_list_len, 2);
+    assert_int_equal(attrs->as_path_len, 2);
+    assert_int_equal(attrs->first_as, 123);
+    assert_int_equal(attrs->origin_as, 789);
+    assert_string_equal(attrs->as_path.data, "123_789");
+    assert_string_equal(attrs->std_comms.data, "2906:1_2906:2");
+    assert_string_equal(attrs->ext_comms.data, "RT:1:2");
+    assert_string_equal(attrs->lrg_comms.data, "1:2:3");
+    assert_int_equal(attrs->as_path.len, 7);
+    attr_store_unref(f->store, attrs);
+}
+
+static void absent_attributes_are_zero_and_empty(void **state)
+{
+    struct fixture *f = *state;
+    struct path_attrs *attrs = intern(f, ORIGIN "40 02 00", 1);
+
+    assert_false(attrs->has_med || attrs->has_local_pref || attrs->has_originator_id);
+    assert_string_equal(attrs->as_path.data, "");
+    assert_string_equal(attrs->std_comms.data, "");
+    assert_int_equal(attrs->as_path.handle, 0);
+    attr_store_unref(f->store, attrs);
+}
+
+static void same_values_are_one_set(void **state)
+{
+    struct fixture *f = *state;
+    struct path_attrs *a = intern(f, ORIGIN AS_PATH MED, 1);
+    struct path_attrs *b = intern(f, MED AS_PATH ORIGIN, 1); /* another order */
+    struct path_attrs *c =
+        intern(f, ORIGIN AS_PATH MED "c0 fe 01 00", 1); /* one that nobody reads */
+
+    assert_ptr_equal(a, b);
+    assert_ptr_equal(a, c);
+    assert_int_equal(a->ref_count, 3);
+    assert_int_equal(attr_store_statistics(f->store).sets, 1);
+    for (int i = 0; i < 3; i++)
+        attr_store_unref(f->store, a);
+    assert_int_equal(attr_store_statistics(f->store).sets, 0);
+}
+
+static void other_next_hops_are_other_sets_that_share_texts(void **state)
+{
+    struct fixture *f = *state;
+    struct path_attrs *a = intern(f, ORIGIN AS_PATH, 1);
+    struct path_attrs *b = intern(f, ORIGIN AS_PATH, 2);
+
+    assert_ptr_not_equal(a, b);
+    assert_int_not_equal(a->handle, b->handle);
+    assert_int_equal(a->as_path.handle, b->as_path.handle);
+    assert_ptr_equal(a->as_path.data, b->as_path.data);
+    attr_store_unref(f->store, a);
+    attr_store_unref(f->store, b);
+}
+
+static void agreement_is_about_values_not_their_wire_form(void **state)
+{
+    struct fixture *f = *state;
+    struct path_attrs *a = intern(f, ORIGIN AS_PATH COMMS, 1);
+    struct path_attrs *b = intern(f, ORIGIN AS_PATH SORTED "80 09 04 0a000007", 2);
+    struct path_attrs *c = intern(f, ORIGIN AS_PATH SORTED MED, 2);
+    struct path_attrs *d = intern(f, ORIGIN AS_PATH SORTED "80 04 04 00000000", 2);
+
+    assert_true(a->agreement == b->agreement); /* next hop and originator do not matter */
+    assert_true(a->agreement != c->agreement);
+    assert_true(a->agreement != d->agreement); /* MED 0 is not an absent one */
+    attr_store_unref(f->store, a);
+    attr_store_unref(f->store, b);
+    attr_store_unref(f->store, c);
+    attr_store_unref(f->store, d);
+}
+
+static void patterns_cut_texts_but_not_the_agreement(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(community_patterns_parse("2906:1", &f->settings.patterns[COMMUNITY_STANDARD]),
+                     0);
+    f->settings.as_path_radius = 1;
+    struct path_attrs *a = intern(f, ORIGIN AS_PATH COMMS, 1);
+    struct path_attrs *b = intern(f, ORIGIN AS_PATH "c0 08 04 0b5a0001", 1);
+
+    assert_string_equal(a->std_comms.data, "2906:1");
+    assert_string_equal(a->as_path.data, "123");
+    assert_int_equal(a->origin_as, 789);
+    assert_ptr_equal(a->std_comms.data, b->std_comms.data);
+    assert_true(a->agreement != b->agreement);
+    attr_store_unref(f->store, a);
+    attr_store_unref(f->store, b);
+    community_patterns_clear(&f->settings.patterns[COMMUNITY_STANDARD]);
+}
+
+static void two_octet_session_merges_as4_path(void **state)
+{
+    struct fixture *f = *state;
+
+    f->context.features.has_four_octet_as = false;
+    /* 7 23456 with AS4_PATH 202222 */
+    struct path_attrs *a = intern(f, ORIGIN "40 02 06 02 02 0007 5ba0 c0 11 06 02 01 000315ee", 1);
+    assert_string_equal(a->as_path.data, "7_202222");
+    assert_int_equal(a->origin_as, 202222);
+    /* RFC 6793 section 4.2.3: an AGGREGATOR with another number than AS_TRANS */
+    struct path_attrs *b = intern(f,
+                                  ORIGIN "40 02 06 02 02 0007 5ba0 c0 07 06 0007 0a000001"
+                                         "c0 11 06 02 01 000315ee",
+                                  1);
+    assert_string_equal(b->as_path.data, "7_23456");
+    struct path_attrs *c = intern(f,
+                                  ORIGIN "40 02 06 02 02 0007 5ba0 c0 07 06 5ba0 0a000001"
+                                         "c0 11 06 02 01 000315ee",
+                                  1);
+    assert_string_equal(c->as_path.data, "7_202222");
+    attr_store_unref(f->store, a);
+    attr_store_unref(f->store, b);
+    attr_store_unref(f->store, c);
+}
+
+static void reader_keeps_a_retired_set_alive(void **state)
+{
+    struct fixture *f = *state;
+    struct rcu_reader *reader;
+
+    assert_int_equal(rcu_reader_register(f->rcu, &reader), 0);
+    rcu_online(reader);
+    struct path_attrs *attrs = intern(f, ORIGIN AS_PATH, 1);
+    uint64_t handle = attrs->handle;
+    attr_store_unref(f->store, attrs);
+    attr_store_poll(f->store);
+    assert_string_equal(attrs->as_path.data, "123_789"); /* AddressSanitizer watches */
+    /* the same set again is a new one with a new handle */
+    struct path_attrs *again = intern(f, ORIGIN AS_PATH, 1);
+    assert_true(again->handle > handle);
+    attr_store_unref(f->store, again);
+    rcu_quiescent(reader);
+    rcu_offline(reader);
+    attr_store_poll(f->store);
+    attr_store_poll(f->store);
+    assert_int_equal(attr_store_statistics(f->store).bytes, 0);
+    assert_int_equal(attr_store_statistics(f->store).texts, 0);
+    rcu_reader_unregister(reader);
+}
+
+static void many_sets_come_and_go(void **state)
+{
+    struct fixture *f = *state;
+    enum { COUNT = 5000 };
+    static struct path_attrs *sets[COUNT];
+    char digits[128];
+
+    for (int round = 0; round < 3; round++) {
+        for (unsigned i = 0; i < COUNT; i++) {
+            snprintf(digits, sizeof digits, ORIGIN "40 02 06 02 01 %08x", i + 1);
+            sets[i] = intern(f, digits, 1);
+            assert_int_equal(sets[i]->origin_as, i + 1);
+        }
+        assert_int_equal(attr_store_statistics(f->store).sets, COUNT);
+        /* removal in another order than insertion */
+        for (unsigned i = 0; i < COUNT; i++)
+            attr_store_unref(f->store, sets[i * 7 % COUNT]);
+        assert_int_equal(attr_store_statistics(f->store).sets, 0);
+        attr_store_poll(f->store);
+    }
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(set_says_what_was_announced),
+        TEST(absent_attributes_are_zero_and_empty),
+        TEST(same_values_are_one_set),
+        TEST(other_next_hops_are_other_sets_that_share_texts),
+        TEST(agreement_is_about_values_not_their_wire_form),
+        TEST(patterns_cut_texts_but_not_the_agreement),
+        TEST(two_octet_session_merges_as4_path),
+        TEST(reader_keeps_a_retired_set_alive),
+        TEST(many_sets_come_and_go),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
