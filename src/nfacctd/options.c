@@ -61,6 +61,7 @@ static void options_put(struct options *options, uint64_t scope, enum option_kin
     memcpy(option->text, text, len);
     keyed_table_add(&options->table, &option->entry, key, id);
     options->generation++;
+    options->has_interface_rates |= kind == OPTION_INTERFACE_RATE;
 }
 
 void options_put_number(struct options *options, uint64_t scope, enum option_kind kind, uint64_t id,

@@ -39,6 +39,7 @@ struct options {
     struct keyed_table table;
     struct flow_batch *batch; /* emptied before a text goes that its flows may show */
     uint64_t generation;      /* grows with each change */
+    bool has_interface_rates; /* some exporter samples its interfaces at different rates */
 };
 
 /* Two numbers that name the observation domain and its exporter. */

@@ -25,27 +25,11 @@ struct block {
     uint8_t *f = (block)->flows + (to);                                                            \
     for (uint32_t i = 0; i < (block)->count; i++, p += (block)->record_len, f += (block)->stride)
 
-static inline uint64_t load(const uint8_t *p, size_t len)
-{
-    switch (len) {
-    case 1:
-        return *p;
-    case 2:
-        return wire_u16(p);
-    case 4:
-        return wire_u32(p);
-    case 8:
-        return wire_u64(p);
-    default:
-        return wire_uint(p, len);
-    }
-}
-
 #define UINT_LOOP(type, len)                                                                       \
     {                                                                                              \
         EACH(b, ref->offset, op->dst)                                                              \
         {                                                                                          \
-            type value = (type)load(p, len);                                                       \
+            type value = (type)plan_load(p, len);                                                  \
             memcpy(f, &value, sizeof value);                                                       \
         }                                                                                          \
         break;                                                                                     \
@@ -88,19 +72,27 @@ static void run_tcp_flags(const struct plan_op *op, const struct plan_ref *ref,
 {
     EACH(b, ref->offset, op->dst)
     {
-        uint16_t flags = load(p, ref->len) & 0x0fff;
+        uint16_t flags = plan_load(p, ref->len) & 0x0fff;
         memcpy(f, &flags, sizeof flags);
     }
+}
+
+/* As ip_addr_v4(), but in place: a struct put together elsewhere and copied makes the processor
+ * wait for itself. */
+static inline void store_ipv4(uint8_t *f, const uint8_t *p)
+{
+    static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+
+    memcpy(f, mapped, sizeof mapped);
+    memcpy(f + 12, p, 4);
+    f[16] = IP_V4;
 }
 
 static void run_addr(const struct plan_op *op, const struct plan_ref *ref, const struct block *b)
 {
     if (ref->type == ELEMENT_IPV4) {
         EACH(b, ref->offset, op->dst)
-        {
-            struct ip_addr addr = ip_addr_v4(p);
-            memcpy(f, &addr, sizeof addr);
-        }
+        store_ipv4(f, p);
     } else {
         EACH(b, ref->offset, op->dst)
         {
@@ -133,12 +125,15 @@ static void run_zero(const struct plan_op *op, const struct block *b)
 static bool run_simple_time(const struct plan_op *op, const struct plan_ref *ref,
                             const struct block *b, const struct plan_context *context)
 {
+    int64_t instead_ns = op->arg ? context->export_ns : 0; /* of an instant of 0 */
+
     if (op->ref_count != 1)
         return false;
-    if (ref->type == ELEMENT_TIME_MS && ref->len == 8 && op->arg == 0) {
+    if (ref->type == ELEMENT_TIME_MS && ref->len == 8) {
         EACH(b, ref->offset, op->dst)
         {
             int64_t ns = plan_time_since_epoch(wire_u64(p), NS_PER_MS);
+            ns = ns ? ns : instead_ns;
             memcpy(f, &ns, sizeof ns);
         }
         return true;
@@ -152,6 +147,20 @@ static bool run_simple_time(const struct plan_op *op, const struct plan_ref *ref
         return true;
     }
     return false;
+}
+
+/* The same rate for all records, unless they have fields that tell of it. */
+static bool run_common_rate(const struct plan_op *op, const struct plan_ref *refs,
+                            const struct block *b, struct plan_context *context)
+{
+    if (!plan_rate_is_common(refs, context))
+        return false;
+    uint64_t unknown_before = context->rate_unknown;
+    uint32_t rate = plan_sampling_rate(refs, context, b->records);
+    if (context->rate_unknown > unknown_before)
+        context->rate_unknown += b->count - 1;
+    run_bytes(op, b, &rate, sizeof rate);
+    return true;
 }
 
 static bool run_for_message(const struct plan_op *op, const struct block *b,
@@ -177,6 +186,11 @@ static bool run_for_message(const struct plan_op *op, const struct block *b,
         return true;
     case PLAN_EXPORT_VERSION:
         run_bytes(op, b, &context->version, sizeof context->version);
+        return true;
+    case PLAN_EXPORTER_ADDR:
+        if (op->ref_count > 0)
+            return false;
+        run_bytes(op, b, &context->exporter_addr, sizeof context->exporter_addr);
         return true;
     default:
         return false;
@@ -206,6 +220,10 @@ static void run_op(const struct plan *plan, const struct plan_op *op, const stru
         return;
     case PLAN_TIME:
         if (!run_simple_time(op, ref, b, context))
+            break;
+        return;
+    case PLAN_SAMPLING_RATE:
+        if (!run_common_rate(op, ref, b, context))
             break;
         return;
     default:

@@ -14,7 +14,7 @@
 
 static uint64_t ref_uint(const struct plan_ref *ref, const uint8_t *record)
 {
-    return ref->len > 0 && ref->len <= 8 ? wire_uint(record + ref->offset, ref->len) : 0;
+    return ref->len > 0 && ref->len <= 8 ? plan_load(record + ref->offset, ref->len) : 0;
 }
 
 static struct ip_addr ref_addr(const struct plan_ref *ref, const uint8_t *record)
@@ -180,8 +180,19 @@ static uint64_t rate_in_record(const struct plan_ref *refs, const uint8_t *recor
     return size > 0 && refs[7].len > 0 ? ref_uint(&refs[7], record) / size : 0;
 }
 
-static uint32_t value_sampling_rate(const struct plan_ref *refs, struct plan_context *context,
-                                    const uint8_t *record)
+bool plan_rate_is_common(const struct plan_ref *refs, const struct plan_context *context)
+{
+    if (refs[1].len > 0 && context->options->has_interface_rates)
+        return false;
+    for (int i = 0; i < 10; i++) {
+        if (i != 1 && refs[i].len > 0)
+            return false;
+    }
+    return true;
+}
+
+uint32_t plan_sampling_rate(const struct plan_ref *refs, struct plan_context *context,
+                            const uint8_t *record)
 {
     uint64_t sampler = ref_uint(&refs[0], record), rate;
     bool has_sampler = refs[0].len > 0;
@@ -299,12 +310,28 @@ static struct flow_bytes value_name(const struct plan_op *op, const struct plan_
     return options_text(context->options, &context->scope, op->arg, ref_uint(&refs[1], record));
 }
 
+/* In place, as an address put together elsewhere and copied makes the processor wait for itself. */
+static void set_network(struct ip_addr *net, const struct ip_addr *addr, uint8_t mask)
+{
+    static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+
+    if (addr->family != IP_V4 || mask > 32) {
+        *net = ip_addr_mask(addr, mask);
+        return;
+    }
+    uint32_t bits = wire_u32(addr->bytes + 12) & (uint32_t)(UINT64_C(0xffffffff) << (32 - mask));
+    memcpy(net->bytes, mapped, sizeof mapped);
+    for (int i = 0; i < 4; i++)
+        net->bytes[12 + i] = (uint8_t)(bits >> (24 - 8 * i));
+    net->family = IP_V4;
+}
+
 static void value_network(const struct plan_op *op, struct flow *flow)
 {
     if (op->arg == 0)
-        flow->src_net = ip_addr_mask(&flow->src_addr, flow->src_mask);
+        set_network(&flow->src_net, &flow->src_addr, flow->src_mask);
     else
-        flow->dst_net = ip_addr_mask(&flow->dst_addr, flow->dst_mask);
+        set_network(&flow->dst_net, &flow->dst_addr, flow->dst_mask);
 }
 
 static void value_custom(const struct plan_op *op, const struct plan_ref *ref,
@@ -418,7 +445,7 @@ void plan_value(const struct plan *plan, const struct plan_op *op, const struct 
         flow->vlan = value_vlan(refs, record);
         break;
     case PLAN_SAMPLING_RATE:
-        flow->sampling_rate = value_sampling_rate(refs, context, record);
+        flow->sampling_rate = plan_sampling_rate(refs, context, record);
         break;
     case PLAN_LABELS: {
         uint32_t labels[PACKET_HEADER_LABELS];

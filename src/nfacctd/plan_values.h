@@ -3,7 +3,26 @@
 /* What a plan does record by record, where values decide. Part of plan.h; checks of offsets were
  * made there. */
 #include "base/clock.h"
+#include "base/reader.h"
 #include "nfacctd/plan.h"
+
+/* wire_uint() with the usual lengths told apart, so that each is one instruction where `len` is
+ * constant. */
+static inline uint64_t plan_load(const uint8_t *p, size_t len)
+{
+    switch (len) {
+    case 1:
+        return *p;
+    case 2:
+        return wire_u16(p);
+    case 4:
+        return wire_u32(p);
+    case 8:
+        return wire_u64(p);
+    default:
+        return wire_uint(p, len);
+    }
+}
 
 /* `units` since the Unix epoch in nanoseconds; 0 (unknown) beyond what 64 bits hold, which ends in
  * the year 2262. */
@@ -19,6 +38,10 @@ static inline int64_t plan_time_since_boot(const struct plan_context *context, u
     return context->export_ns - ago * context->uptime_unit_ns;
 }
 
+/* Is the sampling rate the same for all records of the message? */
+bool plan_rate_is_common(const struct plan_ref *refs, const struct plan_context *context);
+uint32_t plan_sampling_rate(const struct plan_ref *refs, struct plan_context *context,
+                            const uint8_t *record);
 /* Carries out one operation for one record; `refs` is at the operation's first. */
 void plan_value(const struct plan *plan, const struct plan_op *op, const struct plan_ref *refs,
                 struct plan_context *context, const uint8_t *record, struct flow *flow);

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Nanoseconds per flow of decoding alone: IPFIX datagrams of 12 records of a template of 25 fields
+ * (those of a usual router), for the members of the traffic matrix, and for all that the template
+ * has.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "nfacctd/decoder.h"
+
+#define RECORDS    12
+#define DATAGRAMS  64
+#define ROUNDS     2000
+#define BATCH      32
+#define HEADER_LEN 16
+
+static const uint16_t fields[][2] = {
+    {8, 4},  {12, 4}, {5, 1},  {4, 1},  {7, 2},  {11, 2},  {10, 4},  {14, 4}, {9, 1},
+    {13, 1}, {16, 4}, {17, 4}, {15, 4}, {6, 1},  {18, 4},  {58, 2},  {59, 2}, {61, 1},
+    {60, 1}, {1, 8},  {2, 8},  {52, 1}, {53, 1}, {152, 8}, {153, 8},
+};
+#define FIELDS (sizeof fields / sizeof fields[0])
+
+static const enum flow_member matrix[] = {
+    FLOW_bytes,    FLOW_packets,      FLOW_start_ns, FLOW_end_ns,        FLOW_src_addr,
+    FLOW_dst_addr, FLOW_bgp_next_hop, FLOW_in_iface, FLOW_exporter_addr,
+};
+static const enum flow_member wide[] = {
+    FLOW_bytes,     FLOW_packets,      FLOW_start_ns,      FLOW_end_ns,        FLOW_src_addr,
+    FLOW_dst_addr,  FLOW_src_port,     FLOW_dst_port,      FLOW_proto,         FLOW_tos,
+    FLOW_tcp_flags, FLOW_in_iface,     FLOW_out_iface,     FLOW_src_as,        FLOW_dst_as,
+    FLOW_src_mask,  FLOW_dst_mask,     FLOW_src_net,       FLOW_dst_net,       FLOW_vlan,
+    FLOW_etype,     FLOW_bgp_next_hop, FLOW_exporter_addr, FLOW_sampling_rate, FLOW_direction,
+};
+
+static uint8_t *put(uint8_t *p, uint64_t value, int len)
+{
+    for (int i = len - 1; i >= 0; i--)
+        *p++ = (uint8_t)(value >> (8 * i));
+    return p;
+}
+
+static uint8_t *put_header(uint8_t *message, size_t len, uint32_t sequence)
+{
+    uint8_t *p = put(message, 10, 2);
+    p = put(p, len, 2);
+    p = put(p, 1700000000, 4);
+    p = put(p, sequence, 4);
+    return put(p, 1, 4);
+}
+
+static size_t make_template(uint8_t *message)
+{
+    size_t len = HEADER_LEN + 8 + FIELDS * 4;
+    uint8_t *p = put_header(message, len, 0);
+    p = put(p, 2, 2);
+    p = put(p, len - HEADER_LEN, 2);
+    p = put(p, 256, 2);
+    p = put(p, FIELDS, 2);
+    for (size_t i = 0; i < FIELDS; i++)
+        p = put(put(p, fields[i][0], 2), fields[i][1], 2);
+    return len;
+}
+
+static size_t make_data(uint8_t *message, uint32_t sequence)
+{
+    size_t record_len = 0;
+    uint64_t random = sequence + 1;
+
+    for (size_t i = 0; i < FIELDS; i++)
+        record_len += fields[i][1];
+    size_t len = HEADER_LEN + 4 + RECORDS * record_len;
+    uint8_t *p = put_header(message, len, sequence);
+    p = put(p, 256, 2);
+    p = put(p, len - HEADER_LEN, 2);
+    while (p < message + len) {
+        random = random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        *p++ = (uint8_t)(random >> 56);
+    }
+    return len;
+}
+
+static uint64_t drained;
+
+static void drain(struct flow_batch *batch)
+{
+    drained += batch->count;
+    batch->count = 0;
+}
+
+static double run(const enum flow_member *members, size_t member_count)
+{
+    struct nfacctd_settings own = NFACCTD_SETTINGS_DEFAULT;
+    struct decoder_settings settings = {.own = &own};
+    static uint8_t messages[DATAGRAMS][1500];
+    size_t lens[DATAGRAMS];
+    uint8_t template_message[256];
+    struct ip_addr source = ip_addr_v4((const uint8_t[]){192, 0, 2, 1});
+
+    for (size_t i = 0; i < member_count; i++)
+        flow_needs_add(&settings.needs, members[i]);
+    uint32_t stride = (sizeof(struct flow) + 7) / 8 * 8;
+    struct flow_batch batch = {mem_zalloc((size_t)BATCH * stride), stride, 0, BATCH, drain, NULL};
+    struct exporter_table *exporters = exporter_table_new(4, NULL, NULL);
+    struct exporter *exporter = exporter_table_get(exporters, &source, 0);
+    void *decoder = nfacctd_decoder.new(&settings, exporters, &batch);
+    struct datagram d = {
+        template_message, (uint32_t)make_template(template_message), 2055, source, 1, 1};
+    nfacctd_decoder.decode(decoder, exporter, &d);
+    for (uint32_t i = 0; i < DATAGRAMS; i++)
+        lens[i] = make_data(messages[i], i * RECORDS);
+    drained = 0;
+    int64_t start_ns = clock_mono().ns;
+    for (int round = 0; round < ROUNDS; round++) {
+        for (uint32_t i = 0; i < DATAGRAMS; i++) {
+            d.data = messages[i];
+            d.len = (uint32_t)lens[i];
+            nfacctd_decoder.decode(decoder, exporter, &d);
+        }
+    }
+    drain(&batch);
+    double ns = (double)(clock_mono().ns - start_ns) / (double)drained;
+    exporter_table_free(exporters);
+    nfacctd_decoder.free(decoder);
+    mem_free(batch.flows);
+    return ns;
+}
+
+int main(void)
+{
+    for (int i = 0; i < 3; i++) {
+        printf("%2zu members: %.1f ns/flow\n", sizeof matrix / sizeof matrix[0],
+               run(matrix, sizeof matrix / sizeof matrix[0]));
+        printf("%2zu members: %.1f ns/flow\n", sizeof wide / sizeof wide[0],
+               run(wide, sizeof wide / sizeof wide[0]));
+    }
+    return 0;
+}
