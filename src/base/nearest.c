@@ -38,8 +38,8 @@ static size_t edit_distance(const char *a, size_t a_len, const char *b, size_t b
 
 struct nearest nearest_start(const char *wanted)
 {
-    /* A third of the word may be wrong: beyond that a suggestion confuses more than it helps. */
-    return (struct nearest){.wanted = wanted, .distance = strlen(wanted) / 3 + 1};
+    /* Every fourth letter may be wrong, and one more: beyond that a suggestion misleads. */
+    return (struct nearest){.wanted = wanted, .distance = strlen(wanted) / 4 + 2};
 }
 
 void nearest_try(struct nearest *nearest, const char *name)

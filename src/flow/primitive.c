@@ -127,11 +127,11 @@ static const struct {
     uint8_t format;
 } semantics_rules[] = {
     [CUSTOM_UINT] = {"1 to 8", 1, 8, false, true, PA_FORMAT_CUSTOM_UINT},
-    [CUSTOM_HEX] = {"1 to 255, or vlen", 1, 255, true, false, PA_FORMAT_CUSTOM_HEX},
+    [CUSTOM_HEX] = {"1 to 8", 1, 8, false, true, PA_FORMAT_CUSTOM_HEX},
     [CUSTOM_IP] = {"4 or 16", 4, 16, false, false, PA_FORMAT_CUSTOM_IP},
     [CUSTOM_MAC] = {"6", 6, 6, false, false, PA_FORMAT_CUSTOM_MAC},
-    [CUSTOM_TEXT] = {"1 to 255, or vlen", 1, 255, true, false, PA_FORMAT_CUSTOM_TEXT},
-    [CUSTOM_RAW] = {"1 to 255, or vlen", 1, 255, true, false, PA_FORMAT_CUSTOM_RAW},
+    [CUSTOM_TEXT] = {"1 to 1024, or vlen", 1, 1024, true, false, PA_FORMAT_CUSTOM_TEXT},
+    [CUSTOM_RAW] = {"1 to 1024, or vlen", 1, 1024, true, false, PA_FORMAT_CUSTOM_RAW},
 };
 
 /* The name becomes a JSON key and an SQL column. */

@@ -163,7 +163,7 @@ static void custom_primitives_that_cannot_be_are_refused(void **state)
         {{"a", 0, 1, false, 0, CUSTOM_UINT}, -EINVAL},
         {{"a", 0, 1, false, 5, CUSTOM_IP}, -EINVAL},
         {{"a", 0, 1, false, 8, CUSTOM_MAC}, -EINVAL},
-        {{"a", 0, 1, false, 256, CUSTOM_RAW}, -EINVAL},
+        {{"a", 0, 1, false, 1025, CUSTOM_RAW}, -EINVAL},
     };
     struct primitive_table *table = primitive_table_new();
     (void)state;

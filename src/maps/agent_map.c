@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Peers by row of the index, and filters where a row has one. */
+#include "maps/agent_map.h"
+
+#include "base/memory.h"
+#include "base/text.h"
+#include "maps/flow_filter.h"
+#include "maps/map_file.h"
+#include "maps/map_index.h"
+#include <errno.h>
+#include <string.h>
+
+enum { KEY_BGP_IP, KEY_BGP_PORT, KEY_IP, KEY_IN, KEY_OUT, KEY_FILTER };
+static const struct map_key keys[] = {
+    [KEY_BGP_IP] = {.name = "bgp_ip", .type = MAP_ADDRESS, .is_required = true},
+    [KEY_BGP_PORT] = {.name = "bgp_port", .type = MAP_NUMBER, .min = 1, .max = UINT16_MAX},
+    [KEY_IP] = {.name = "ip", .type = MAP_PREFIX, .is_match = true},
+    [KEY_IN] = {.name = "in", .type = MAP_NUMBER, .is_match = true, .max = UINT32_MAX},
+    [KEY_OUT] = {.name = "out", .type = MAP_NUMBER, .is_match = true, .max = UINT32_MAX},
+    [KEY_FILTER] = {.name = "filter", .type = MAP_TEXT, .is_match = true},
+    {.name = NULL},
+};
+static const struct map_refusal refusals[] = {
+    {"bmp_ip", "BMP is not spoken yet; let the router speak BGP and write bgp_ip"},
+    {"bmp_port", "BMP is not spoken yet; let the router speak BGP and write bgp_port"},
+    {NULL, NULL},
+};
+
+enum filter_kind { FILTER_NONE, FILTER_IPV4, FILTER_IPV6, FILTER_EXPRESSION };
+
+struct agent_row {
+    struct agent_peer peer;
+    enum filter_kind filter_kind;
+    struct flow_filter *filter; /* FILTER_EXPRESSION */
+};
+
+struct agent_map {
+    struct map_index *index;
+    struct agent_row *rows;
+    size_t row_count;
+    struct flow_needs needs;
+};
+
+/* Nearly all filters are "ip" or "ip6": dual-stack routers with a session for each family. */
+static int take_filter(struct agent_row *row, const struct map_cell *cell, struct text *error)
+{
+    if (strcmp(cell->text, "ip") == 0)
+        row->filter_kind = FILTER_IPV4;
+    else if (strcmp(cell->text, "ip6") == 0)
+        row->filter_kind = FILTER_IPV6;
+    else
+        row->filter_kind = FILTER_EXPRESSION;
+    return row->filter_kind == FILTER_EXPRESSION ? flow_filter_new(cell->text, error, &row->filter)
+                                                 : 0;
+}
+
+static void take_needs(struct agent_map *map, const struct map_row *row,
+                       const struct agent_row *agent)
+{
+    if (row->cells[KEY_IN])
+        flow_needs_add(&map->needs, FLOW_in_iface);
+    if (row->cells[KEY_OUT])
+        flow_needs_add(&map->needs, FLOW_out_iface);
+    if (agent->filter_kind != FILTER_NONE)
+        flow_needs_add(&map->needs, FLOW_dst_addr);
+    if (agent->filter_kind == FILTER_EXPRESSION)
+        flow_filter_add_needs(&map->needs);
+}
+
+static int take_rows(struct agent_map *map, const struct map_file *file, struct text *errors)
+{
+    int result = 0;
+
+    map->rows = mem_calloc(file->row_count + 1, sizeof *map->rows);
+    map->row_count = file->row_count;
+    for (size_t i = 0; i < file->row_count; i++) {
+        struct map_cell *const *cells = file->rows[i].cells;
+        struct agent_row *row = &map->rows[i];
+        struct text error = {0};
+        row->peer.address = cells[KEY_BGP_IP]->items[0].prefix.addr;
+        row->peer.port = cells[KEY_BGP_PORT] ? (uint16_t)cells[KEY_BGP_PORT]->items[0].low : 0;
+        if (cells[KEY_FILTER] && take_filter(row, cells[KEY_FILTER], &error) < 0) {
+            text_append_printf(errors, "%s:%u: filter: %s\n", file->name, file->rows[i].line,
+                               text_cstr(&error));
+            result = -EINVAL;
+        }
+        take_needs(map, &file->rows[i], row);
+        text_clear(&error);
+    }
+    return result;
+}
+
+static int map_from_file(const struct map_file *file, struct text *errors,
+                         struct agent_map **ret_map)
+{
+    static const struct map_index_keys index_keys = {KEY_IP, KEY_IN, KEY_OUT};
+    struct agent_map *map = mem_zalloc(sizeof *map);
+    int err = take_rows(map, file, errors);
+
+    if (err == 0) {
+        err = map_index_new(file, &index_keys, &map->index);
+        if (err < 0)
+            text_append_printf(
+                errors, "%s: too many rows overlap; split ranges and lists so that they do not\n",
+                file->name);
+    }
+    if (err < 0) {
+        agent_map_free(map);
+        return err;
+    }
+    *ret_map = map;
+    return 0;
+}
+
+int agent_map_parse(const char *name, const char *data, size_t len, struct text *errors,
+                    struct agent_map **ret_map)
+{
+    struct map_file *file;
+    int err = map_file_parse(name, data, len, keys, refusals, errors, &file);
+
+    if (err < 0)
+        return err;
+    err = map_from_file(file, errors, ret_map);
+    map_file_free(file);
+    return err;
+}
+
+int agent_map_read(const char *path, struct text *errors, struct agent_map **ret_map)
+{
+    struct text content = {0};
+    int err = map_file_content(path, &content, errors);
+
+    if (err == 0)
+        err = agent_map_parse(path, text_cstr(&content), content.len, errors, ret_map);
+    text_clear(&content);
+    return err;
+}
+
+void agent_map_free(struct agent_map *map)
+{
+    if (!map)
+        return;
+    for (size_t i = 0; i < map->row_count; i++)
+        flow_filter_free(map->rows[i].filter);
+    mem_free(map->rows);
+    map_index_free(map->index);
+    mem_free(map);
+}
+
+const struct map_node *agent_map_exporter(const struct agent_map *map,
+                                          const struct ip_addr *exporter)
+{
+    return map_index_exporter(map->index, exporter);
+}
+
+unsigned agent_map_uses(const struct agent_map *map, const struct map_node *node)
+{
+    size_t count;
+    const uint32_t *rows = map_node_all_rows(node, &count);
+    unsigned uses = map_node_uses_iface(node) ? AGENT_BY_IFACE : 0;
+
+    for (size_t i = 0; i < count; i++) {
+        enum filter_kind kind = map->rows[rows[i]].filter_kind;
+        if (kind == FILTER_IPV4 || kind == FILTER_IPV6)
+            uses |= AGENT_BY_FAMILY;
+        if (kind == FILTER_EXPRESSION)
+            uses |= AGENT_BY_FILTER;
+    }
+    return uses;
+}
+
+static bool filter_accepts(const struct agent_row *row, const struct flow *flow)
+{
+    switch (row->filter_kind) {
+    case FILTER_NONE:
+        return true;
+    case FILTER_IPV4:
+        return flow->dst_addr.family == IP_V4;
+    case FILTER_IPV6:
+        return flow->dst_addr.family == IP_V6;
+    case FILTER_EXPRESSION:
+        return flow_filter_accepts(row->filter, flow);
+    }
+    return false;
+}
+
+size_t agent_map_find(const struct agent_map *map, const struct map_node *node,
+                      const struct flow *flow, const struct agent_peer **peers)
+{
+    size_t row_count, count = 0;
+    const uint32_t *rows = map_node_rows(node, flow->in_iface, flow->out_iface, &row_count);
+
+    for (size_t i = 0; i < row_count && count < AGENT_PEERS_MAX; i++)
+        if (filter_accepts(&map->rows[rows[i]], flow))
+            peers[count++] = &map->rows[rows[i]].peer;
+    return count;
+}
+
+size_t agent_map_peer_count(const struct agent_map *map)
+{
+    return map->row_count;
+}
+
+const struct agent_peer *agent_map_peer_at(const struct agent_map *map, size_t index)
+{
+    return &map->rows[index].peer;
+}
+
+void agent_map_add_needs(const struct agent_map *map, struct flow_needs *needs)
+{
+    for (size_t i = 0; i < sizeof needs->bits / sizeof needs->bits[0]; i++)
+        needs->bits[i] |= map->needs.bits[i];
+}

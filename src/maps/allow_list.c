@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Prefixes sorted, those inside others left out: then an address is in the list if and only if the
+ * last prefix that does not begin behind it holds it.
+ */
+#include "maps/allow_list.h"
+
+#include "base/memory.h"
+#include "base/text.h"
+#include "maps/map_file.h"
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct allow_list {
+    struct ip_prefix *items;
+    size_t count;
+};
+
+/* By family and first address; of those that begin together the widest comes first. */
+static int compare_prefixes(const void *a, const void *b)
+{
+    const struct ip_prefix *x = a, *y = b;
+    int order = ip_addr_compare(&x->addr, &y->addr);
+
+    return order ? order : x->len - y->len;
+}
+
+static void drop_contained(struct allow_list *list)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < list->count; i++)
+        if (kept == 0 || !ip_prefix_contains(&list->items[kept - 1], &list->items[i].addr))
+            list->items[kept++] = list->items[i];
+    list->count = kept;
+}
+
+static bool take_line(struct allow_list *list, size_t *capacity, char *line, const char *name,
+                      unsigned number, struct text *errors)
+{
+    struct ip_prefix prefix;
+
+    line += strspn(line, " \t\r");
+    for (char *end = line + strlen(line); end > line && isspace((unsigned char)end[-1]);)
+        *--end = '\0';
+    if (*line == '\0' || *line == '!' || *line == '#')
+        return true;
+    int err = ip_prefix_parse(line, &prefix);
+    if (err < 0) {
+        text_append_printf(
+            errors, "%s:%u: %.60s: %s\n", name, number, line,
+            err == -ERANGE ? "host bits are set; write the network, or the address alone"
+                           : "expected one address or prefix, such as 192.0.2.1 or 2001:db8::/32");
+        return false;
+    }
+    if (list->count == *capacity) {
+        *capacity = *capacity ? 2 * *capacity : 64;
+        list->items = mem_realloc_array(list->items, *capacity, sizeof *list->items);
+    }
+    list->items[list->count++] = prefix;
+    return true;
+}
+
+int allow_list_parse(const char *name, const char *data, size_t len, struct text *errors,
+                     struct allow_list **ret_list)
+{
+    struct allow_list *list = mem_zalloc(sizeof *list);
+    char *copy = mem_strndup(data, len), *rest = copy;
+    size_t capacity = 0;
+    unsigned number = 0;
+    bool is_good = true;
+
+    for (char *line; (line = strsep(&rest, "\n")) != NULL;)
+        is_good &= take_line(list, &capacity, line, name, ++number, errors);
+    if (memchr(data, '\0', len)) { /* the copy ends there */
+        text_append_printf(errors, "%s: a zero byte; this is not a text file\n", name);
+        is_good = false;
+    }
+    mem_free(copy);
+    if (!is_good) {
+        allow_list_free(list);
+        return -EINVAL;
+    }
+    if (list->count)
+        qsort(list->items, list->count, sizeof *list->items, compare_prefixes);
+    drop_contained(list);
+    *ret_list = list;
+    return 0;
+}
+
+int allow_list_read(const char *path, struct text *errors, struct allow_list **ret_list)
+{
+    struct text content = {0};
+    int err = map_file_content(path, &content, errors);
+
+    if (err == 0)
+        err = allow_list_parse(path, text_cstr(&content), content.len, errors, ret_list);
+    text_clear(&content);
+    return err;
+}
+
+void allow_list_free(struct allow_list *list)
+{
+    if (!list)
+        return;
+    mem_free(list->items);
+    mem_free(list);
+}
+
+bool allow_list_contains(const struct allow_list *list, const struct ip_addr *addr)
+{
+    size_t low = 0, high = list->count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (ip_addr_compare(&list->items[middle].addr, addr) <= 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low > 0 && ip_prefix_contains(&list->items[low - 1], addr);
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Loads all maps together, so that workers never see one half of a change. */
+#include "maps/maps.h"
+
+#include "base/memory.h"
+#include "maps/agent_map.h"
+#include "maps/allow_list.h"
+#include "maps/sampling_map.h"
+#include <errno.h>
+#include <stddef.h>
+
+#define AT(member) offsetof(struct maps_settings, member)
+const struct config_key maps_keys[] = {
+    {.name = "nfacctd_allow_file",
+     .type = KEY_STRING,
+     .place = AT(allow_file),
+     .help = "file of the addresses and prefixes that may export to this daemon, one a line; "
+             "empty: nobody"},
+    {.name = "sampling_map",
+     .type = KEY_STRING,
+     .place = AT(sampling_map),
+     .help = "map of sampling rates by exporter and interface (see MAPS)"},
+    {.name = "bgp_agent_map",
+     .type = KEY_STRING,
+     .place = AT(bgp_agent_map),
+     .help = "map from exporters to the BGP peers whose tables hold for them (see MAPS)"},
+    {.name = "aggregate_primitives",
+     .type = KEY_STRING,
+     .place = AT(aggregate_primitives),
+     .help = "file of custom primitives made from information elements (see MAPS)"},
+    {.name = "maps_refresh",
+     .type = KEY_BOOL,
+     .place = AT(may_refresh),
+     .default_value = "true",
+     .aliases = "refresh_maps",
+     .help = "read maps again on SIGUSR2"},
+    {0},
+};
+#undef AT
+
+bool maps_exporter_is_allowed(const struct maps *maps, const struct ip_addr *exporter)
+{
+    return !maps->allow || allow_list_contains(maps->allow, exporter);
+}
+
+/* Goes on after an error: all maps' errors are wanted at once. */
+static int load_all(const struct maps_settings *settings, struct maps *maps, struct text *errors)
+{
+    struct allow_list *allow;
+    struct sampling_map *sampling;
+    struct agent_map *agents;
+    int err = 0;
+
+    if (settings->allow_file) {
+        if (allow_list_read(settings->allow_file, errors, &allow) == 0)
+            maps->allow = allow;
+        else
+            err = -EINVAL;
+    }
+    if (settings->sampling_map) {
+        if (sampling_map_read(settings->sampling_map, errors, &sampling) == 0) {
+            maps->sampling = sampling;
+            sampling_map_add_needs(sampling, &maps->needs);
+        } else {
+            err = -EINVAL;
+        }
+    }
+    if (settings->bgp_agent_map) {
+        if (agent_map_read(settings->bgp_agent_map, errors, &agents) == 0) {
+            maps->agents = agents;
+            agent_map_add_needs(agents, &maps->needs);
+        } else {
+            err = -EINVAL;
+        }
+    }
+    return err;
+}
+
+int maps_load(const struct maps_settings *settings, uint64_t generation, struct text *errors,
+              struct maps **ret_maps)
+{
+    struct maps *maps = mem_zalloc(sizeof *maps);
+    int err = load_all(settings, maps, errors);
+
+    maps->generation = generation;
+    if (err < 0) {
+        maps_free(maps);
+        return err;
+    }
+    *ret_maps = maps;
+    return 0;
+}
+
+/* Takes void as rcu_retire() wants. The snapshot owns what it shows as const to workers. */
+void maps_free(void *object)
+{
+    struct maps *maps = object;
+
+    if (!maps)
+        return;
+    allow_list_free((struct allow_list *)(uintptr_t)maps->allow);
+    sampling_map_free((struct sampling_map *)(uintptr_t)maps->sampling);
+    agent_map_free((struct agent_map *)(uintptr_t)maps->agents);
+    mem_free(maps);
+}
+
+int maps_reload(const struct maps_settings *settings, const struct maps *_Atomic *place,
+                struct rcu_queue *queue, struct text *errors)
+{
+    const struct maps *old = rcu_read(place);
+    struct maps *new;
+    int err = maps_load(settings, old ? old->generation + 1 : 1, errors, &new);
+
+    if (err < 0)
+        return err;
+    rcu_publish(place, new);
+    if (old)
+        rcu_retire(queue, maps_free, (void *)(uintptr_t)old);
+    return 0;
+}
