@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * Output as a run of complete members: gzip (RFC 1952 section 2.2) and zstd (RFC 8878 section 3.1)
+ * files may consist of several, and tools read them as one. A file cut after a member is whole
+ * again.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+
+struct text;
+struct compressor;
+
+enum compression { COMPRESSION_NONE, COMPRESSION_GZIP, COMPRESSION_ZSTD };
+
+/* By the suffix .gz or .zst. */
+enum compression compression_of(const char *file_name);
+/* ".gz", ".zst" or "". */
+const char *compression_suffix(enum compression kind);
+
+struct compressor *compressor_new(enum compression kind); /* not COMPRESSION_NONE */
+void compressor_free(struct compressor *c);               /* NULL is fine */
+/* Compresses into the open member, begins one if need be; what is ready is appended to `out`. */
+void compressor_add(struct compressor *c, const void *data, size_t len, struct text *out);
+/* Ends the open member, if there is one. */
+void compressor_end(struct compressor *c, struct text *out);
+/* Forgets the open member. */
+void compressor_reset(struct compressor *c);

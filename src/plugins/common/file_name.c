@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Names of files, tables and topics out of patterns. */
+#include "plugins/common/file_name.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "plugins/common/value.h"
+#include <ctype.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+enum part_kind { PART_LITERAL, PART_TIME, PART_ZONE, PART_COLUMN };
+
+struct part {
+    enum part_kind kind;
+    char *text;         /* PART_LITERAL; PART_TIME: the conversion, "%Y" */
+    struct value value; /* PART_COLUMN */
+};
+
+struct file_name {
+    bool is_utc, has_time, has_columns;
+    struct part *parts;
+    uint32_t part_count, capacity;
+    struct text *scratch, *value_text; /* reused from row to row */
+};
+
+static struct part *add_part(struct file_name *name, enum part_kind kind, const char *text,
+                             size_t len)
+{
+    struct part *part;
+
+    if (name->part_count == name->capacity) {
+        name->capacity = name->capacity ? name->capacity * 2 : 8;
+        name->parts = mem_realloc_array(name->parts, name->capacity, sizeof *name->parts);
+    }
+    part = &name->parts[name->part_count++];
+    memset(part, 0, sizeof *part);
+    part->kind = kind;
+    part->text = mem_strndup(text, len);
+    return part;
+}
+
+/* ---- parse ---- */
+
+/* %D and %x would bring slashes into the name, %c and %n blanks. */
+static int parse_time(struct file_name *name, const char **at, char *error, size_t error_size)
+{
+    char c = (*at)[1];
+
+    if (c == '%') {
+        add_part(name, PART_LITERAL, "%", 1);
+    } else if (c && strchr("aAbBCdeFgGhHIjklmMpPsSTuUVwWXyYzZ", c)) {
+        add_part(name, PART_TIME, *at, 2);
+        name->has_time = true;
+    } else {
+        snprintf(error, error_size,
+                 "'%%%.1s' is not a conversion for file names; use those of strftime(3) without "
+                 "'/', such as %%Y-%%m-%%d",
+                 *at + 1);
+        return -EINVAL;
+    }
+    *at += 2;
+    return 0;
+}
+
+/* pmacct's older names of primitives in file names. */
+static const struct pa_column *find_column(const struct pa_schema *schema, const char *text,
+                                           size_t len)
+{
+    static const struct {
+        const char *alias, *name;
+    } aliases[] = {{"post_tag", "tag"}, {"post_tag2", "tag2"}};
+
+    for (size_t i = 0; i < sizeof aliases / sizeof aliases[0]; i++) {
+        if (strlen(aliases[i].alias) != len || memcmp(aliases[i].alias, text, len) != 0)
+            continue;
+        text = aliases[i].name;
+        len = strlen(text);
+    }
+    for (uint32_t i = 0; i < schema->column_count; i++) {
+        const struct pa_column *column = &schema->columns[i];
+        if (strlen(column->name) == len && !memcmp(column->name, text, len))
+            return column;
+    }
+    return NULL;
+}
+
+static int parse_variable(struct file_name *name, const struct file_name_context *context,
+                          const char **at, char *error, size_t error_size)
+{
+    static const struct value_options options = {0};
+    const char *word = *at + 1;
+    const struct pa_column *column;
+    size_t len = 0;
+
+    while (isalnum((unsigned char)word[len]) || word[len] == '_')
+        len++;
+    for (size_t n = len; n > 0; n--) { /* the longest that there is: $tag_%Y is $tag, then _ */
+        *at = word + n;
+        if ((column = find_column(context->schema, word, n))) {
+            struct part *part = add_part(name, PART_COLUMN, "", 0);
+            if (column->kind == PA_KIND_TIME || column->combine != PA_COMBINE_KEY ||
+                value_init(&part->value, column, &options, NULL) < 0) {
+                snprintf(error, error_size,
+                         "$%s is not the same for all flows of a row and "
+                         "cannot be part of a file's name",
+                         column->name);
+                return -EINVAL;
+            }
+            name->has_columns = true;
+            return 0;
+        }
+        if ((n == 3 && !strncmp(word, "ref", 3)) || (n == 3 && !strncmp(word, "hst", 3))) {
+            const char *text = *word == 'r' ? context->refresh : context->history;
+            add_part(name, PART_LITERAL, text ? text : "0", text ? strlen(text) : 1);
+            return 0;
+        }
+        if (n == 5 && !strncmp(word, "tzone", 5)) {
+            add_part(name, PART_ZONE, "", 0);
+            return 0;
+        }
+    }
+    snprintf(error, error_size,
+             "$%.*s is neither a primitive of this instance's `aggregate` nor $ref, $hst or $tzone",
+             (int)(len > 40 ? 40 : len), word);
+    return -EINVAL;
+}
+
+static int parse(struct file_name *name, const char *pattern,
+                 const struct file_name_context *context, char *error, size_t error_size)
+{
+    int err = 0;
+
+    if (!*pattern || strlen(pattern) > PATH_MAX / 2) {
+        snprintf(error, error_size, "a file name has 1 to %d characters", PATH_MAX / 2);
+        return -EINVAL;
+    }
+    while (*pattern && err == 0) {
+        size_t len = strcspn(pattern, "%$");
+        if (len > 0)
+            add_part(name, PART_LITERAL, pattern, len);
+        pattern += len;
+        if (*pattern == '%')
+            err = parse_time(name, &pattern, error, error_size);
+        else if (*pattern == '$')
+            err = parse_variable(name, context, &pattern, error, error_size);
+    }
+    return err;
+}
+
+int file_name_new(const char *pattern, const struct file_name_context *context, char *error,
+                  size_t error_size, struct file_name **ret_name)
+{
+    struct file_name *name = mem_zalloc(sizeof *name);
+    int err;
+
+    name->is_utc = context->is_utc;
+    name->scratch = mem_zalloc(sizeof *name->scratch);
+    name->value_text = mem_zalloc(sizeof *name->value_text);
+    err = parse(name, pattern, context, error, error_size);
+    if (err < 0) {
+        file_name_free(name);
+        return err;
+    }
+    *ret_name = name;
+    return 0;
+}
+
+void file_name_free(struct file_name *name)
+{
+    if (!name)
+        return;
+    for (uint32_t i = 0; i < name->part_count; i++) {
+        mem_free(name->parts[i].text);
+        value_clear(&name->parts[i].value);
+    }
+    mem_free(name->parts);
+    text_clear(name->scratch);
+    text_clear(name->value_text);
+    mem_free(name->scratch);
+    mem_free(name->value_text);
+    mem_free(name);
+}
+
+bool file_name_has_time(const struct file_name *name)
+{
+    return name->has_time;
+}
+
+bool file_name_has_columns(const struct file_name *name)
+{
+    return name->has_columns;
+}
+
+/* ---- render ---- */
+
+/* The parser let only conversions through that it knows. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+static size_t render_time(char *out, size_t size, const char *conversion, const struct tm *tm)
+{
+    return strftime(out, size, conversion, tm);
+}
+#pragma GCC diagnostic pop
+
+static void append_time(const struct part *part, const struct tm *tm, struct text *out)
+{
+    char text[64];
+    size_t len = render_time(text, sizeof text, part->text, tm);
+
+    for (size_t i = 0; i < len; i++) /* %a and kin come from the locale */
+        text_append_char(out, text[i] == '/' ? '_' : text[i]);
+}
+
+/* "+01:00" */
+static void append_zone(const struct tm *tm, struct text *out)
+{
+    char text[16];
+    size_t len = strftime(text, sizeof text, "%z", tm);
+
+    if (len < 5)
+        return;
+    text_append(out, text, 3);
+    text_append_char(out, ':');
+    text_append(out, text + 3, len - 3);
+}
+
+static void append_value(const struct file_name *name, const struct part *part,
+                         const struct pa_batch *batch, const uint8_t *row, struct text *out)
+{
+    text_reset(name->value_text);
+    value_append(&part->value, batch, row, name->scratch, name->value_text);
+    for (size_t i = 0; i < name->value_text->len && i < FILE_NAME_VALUE_MAX; i++) {
+        char c = name->value_text->data[i];
+        bool stays = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                     (c && strchr("-+=,@", c));
+        text_append_char(out, stays ? c : '_');
+    }
+    if (name->value_text->len == 0)
+        text_append_char(out, '_');
+}
+
+static void split_time(const struct file_name *name, int64_t time_s, struct tm *ret_tm)
+{
+    time_t t = (time_t)time_s;
+
+    if (name->is_utc)
+        gmtime_r(&t, ret_tm);
+    else
+        localtime_r(&t, ret_tm);
+}
+
+void file_name_append(const struct file_name *name, const struct pa_batch *batch,
+                      const uint8_t *row, int64_t time_s, struct text *out)
+{
+    struct tm tm;
+
+    split_time(name, time_s, &tm);
+    for (uint32_t i = 0; i < name->part_count; i++) {
+        const struct part *part = &name->parts[i];
+        switch (part->kind) {
+        case PART_LITERAL:
+            text_append_string(out, part->text);
+            break;
+        case PART_TIME:
+            append_time(part, &tm, out);
+            break;
+        case PART_ZONE:
+            append_zone(&tm, out);
+            break;
+        case PART_COLUMN:
+            append_value(name, part, batch, row, out);
+        }
+    }
+}
+
+void file_name_append_key(const struct file_name *name, const struct pa_batch *batch,
+                          const uint8_t *row, struct text *out)
+{
+    for (uint32_t i = 0; i < name->part_count; i++) {
+        const struct value *value = &name->parts[i].value;
+        if (name->parts[i].kind != PART_COLUMN)
+            continue;
+        if (value->kind == PA_KIND_BYTES) {
+            struct pa_bytes bytes = value_bytes(value, batch, row);
+            text_append(out, &bytes.len, sizeof bytes.len);
+            text_append(out, bytes.data, bytes.len);
+        } else {
+            text_append(out, row + value->offset, value->width);
+        }
+    }
+}
+
+bool file_name_is_same(const struct file_name *name, int64_t a_s, int64_t b_s)
+{
+    struct tm a, b;
+
+    split_time(name, a_s, &a);
+    split_time(name, b_s, &b);
+    for (uint32_t i = 0; i < name->part_count; i++) {
+        char a_text[64], b_text[64];
+        if (name->parts[i].kind != PART_TIME)
+            continue;
+        a_text[render_time(a_text, sizeof a_text - 1, name->parts[i].text, &a)] = 0;
+        b_text[render_time(b_text, sizeof b_text - 1, name->parts[i].text, &b)] = 0;
+        if (strcmp(a_text, b_text) != 0)
+            return false;
+    }
+    return true;
+}
+
+void file_name_append_glob(const struct file_name *name, struct text *out)
+{
+    for (uint32_t i = 0; i < name->part_count; i++) {
+        const struct part *part = &name->parts[i];
+        if (part->kind != PART_LITERAL) {
+            text_append_char(out, '*');
+            continue;
+        }
+        for (const char *c = part->text; *c; c++) {
+            if (strchr("*?[]\\", *c))
+                text_append_char(out, '\\');
+            text_append_char(out, *c);
+        }
+    }
+}

@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "plugins/print/file_table.h"
+#include "base/clock.h"
+#include "base/memory.h"
+#include "plugins/common/file_name.h"
+#include "plugins/common/output_keys.h"
+#include "plugins/print/latest_link.h"
+#include <errno.h>
+#include <glob.h>
+#include <string.h>
+#include <time.h>
+#include <xxhash.h>
+
+#define IDLE_FILES_MAX 4096 /* in-place files remembered beyond this many are looked up again */
+
+void file_table_init(struct file_table *table, const struct file_table_settings *settings)
+{
+    *table = (struct file_table){.settings = *settings, .bucket_count = 1024};
+    table->buckets = mem_calloc(table->bucket_count, sizeof *table->buckets);
+}
+
+void file_table_clear(struct file_table *table)
+{
+    for (uint32_t i = 0; i < table->bucket_count; i++) {
+        struct out_file *next;
+        for (struct out_file *file = table->buckets[i]; file; file = next) {
+            next = file->next_in_bucket;
+            out_file_free(file);
+        }
+    }
+    mem_free(table->buckets);
+    mem_free(table->touched);
+    memset(table, 0, sizeof *table);
+}
+
+/* ---- names ---- */
+
+static struct out_file **find_place(struct file_table *table, const char *name)
+{
+    uint64_t hash = XXH3_64bits(name, strlen(name));
+    struct out_file **place = &table->buckets[hash % table->bucket_count];
+
+    while (*place && strcmp((*place)->name, name) != 0)
+        place = &(*place)->next_in_bucket;
+    return place;
+}
+
+static void grow(struct file_table *table)
+{
+    struct out_file **old = table->buckets;
+    uint32_t old_count = table->bucket_count;
+
+    table->bucket_count *= 4;
+    table->buckets = mem_calloc(table->bucket_count, sizeof *table->buckets);
+    for (uint32_t i = 0; i < old_count; i++) {
+        struct out_file *next;
+        for (struct out_file *file = old[i]; file; file = next) {
+            next = file->next_in_bucket;
+            file->next_in_bucket = NULL;
+            *find_place(table, file->name) = file;
+        }
+    }
+    mem_free(old);
+}
+
+static struct out_file *find_or_add(struct file_table *table, const char *name, int64_t time_s)
+{
+    struct out_file **place = find_place(table, name);
+
+    if (!*place) {
+        if (table->file_count++ > table->bucket_count) {
+            grow(table);
+            place = find_place(table, name);
+        }
+        *place = out_file_new(name, time_s, table->settings.owner);
+    }
+    if (time_s > (*place)->state.time_s)
+        (*place)->state.time_s = time_s;
+    return *place;
+}
+
+/* ---- open files ---- */
+
+static void unlink_open(struct file_table *table, struct out_file *file)
+{
+    if (!file->newer && !file->older && table->newest != file)
+        return;
+    *(file->newer ? &file->newer->older : &table->newest) = file->older;
+    *(file->older ? &file->older->newer : &table->oldest) = file->newer;
+    file->newer = file->older = NULL;
+    table->open_count--;
+}
+
+static void link_open(struct file_table *table, struct out_file *file)
+{
+    file->older = table->newest;
+    *(table->newest ? &table->newest->newer : &table->oldest) = file;
+    table->newest = file;
+    table->open_count++;
+}
+
+/* A time belongs to the name: rows go to NAME.part until that time is over. */
+static bool has_time(const struct file_table *table)
+{
+    return file_name_has_time(table->settings.name);
+}
+
+static bool is_in_place(const struct file_table *table)
+{
+    return !has_time(table) && table->settings.is_appended;
+}
+
+static bool is_replaced(const struct file_table *table)
+{
+    return !has_time(table) && !table->settings.is_appended;
+}
+
+int file_table_use(struct file_table *table, struct out_file *file)
+{
+    int err;
+
+    if (table->newest == file && file->fd >= 0)
+        return 0;
+    unlink_open(table, file);
+    while (table->open_count >= table->settings.open_max && table->oldest) {
+        struct out_file *oldest = table->oldest;
+        err = out_file_suspend(oldest);
+        if (err < 0)
+            return err;
+        unlink_open(table, oldest);
+    }
+    err = out_file_open(file, is_in_place(table), is_replaced(table));
+    if (err == 0)
+        link_open(table, file);
+    return err;
+}
+
+static void close_file(struct file_table *table, struct out_file *file)
+{
+    unlink_open(table, file);
+    (void)out_file_suspend(file);
+}
+
+/* ---- transactions ---- */
+
+static void add_touched(struct file_table *table, struct out_file *file)
+{
+    if (table->touched_count == table->touched_capacity) {
+        table->touched_capacity = table->touched_capacity ? table->touched_capacity * 2 : 64;
+        table->touched =
+            mem_realloc_array(table->touched, table->touched_capacity, sizeof *table->touched);
+    }
+    table->touched[table->touched_count++] = file;
+    file->is_touched = true;
+}
+
+int file_table_touch(struct file_table *table, const char *name, int64_t time_s,
+                     const struct pa_transaction *transaction, struct out_file **ret_file)
+{
+    struct out_file *file = find_or_add(table, name, time_s);
+    enum file_progress progress;
+    int err = 0;
+
+    if (!file->is_touched) {
+        err = out_file_load(file);
+        if (err < 0)
+            return err;
+        progress = file_state_progress(&file->state, transaction);
+        if (progress == FILE_PROGRESS_PARTLY)
+            table->settings.host->log(
+                table->settings.host, PA_LOG_ERROR,
+                "%s: holds only some of the hand-overs that came together now; their rows are "
+                "written again",
+                name);
+        file->is_done_already = progress == FILE_PROGRESS_ALL;
+        if (!file->is_done_already) {
+            out_file_check_name(file);
+            err = file_table_use(table, file);
+        }
+        if (err == 0)
+            add_touched(table, file);
+    }
+    *ret_file = file;
+    return err;
+}
+
+/* Nothing more will be asked of the file, or it can be found again by its name. */
+static bool is_idle(const struct file_table *table, const struct out_file *file,
+                    const struct pa_transaction *transaction)
+{
+    if (!file->has_state && file->written == 0)
+        return true; /* never committed */
+    if (!file->is_loaded || file->state.move != FILE_STATE_STAYS || !file->state.is_in_place)
+        return false; /* its time is not over */
+    if (is_in_place(table))
+        return table->file_count > IDLE_FILES_MAX && file->fd < 0;
+    return file_state_is_over(&file->state, transaction);
+}
+
+void file_table_begin(struct file_table *table, const struct pa_transaction *transaction)
+{
+    table->touched_count = 0;
+    for (uint32_t i = 0; i < table->bucket_count; i++) {
+        for (struct out_file **place = &table->buckets[i]; *place;) {
+            struct out_file *file = *place;
+            if (!is_idle(table, file, transaction)) {
+                place = &file->next_in_bucket;
+                continue;
+            }
+            *place = file->next_in_bucket;
+            close_file(table, file);
+            if (!is_in_place(table))
+                out_file_forget_state(file);
+            out_file_free(file);
+            table->file_count--;
+        }
+    }
+}
+
+void file_table_abort(struct file_table *table)
+{
+    for (uint32_t i = 0; i < table->touched_count; i++) {
+        struct out_file *file = table->touched[i];
+        unlink_open(table, file);
+        out_file_abort(file);
+        if (file->fd >= 0)
+            link_open(table, file);
+    }
+    table->touched_count = 0;
+}
+
+/* ---- final names ---- */
+
+static bool is_same_month(int64_t a_s, int64_t b_s)
+{
+    time_t a = (time_t)a_s, b = (time_t)b_s;
+    struct tm x, y;
+
+    localtime_r(&a, &x);
+    localtime_r(&b, &y);
+    return x.tm_mon == y.tm_mon && x.tm_year == y.tm_year;
+}
+
+/* No row of a time to come can get this name. */
+static bool is_time_over(const struct file_table *table, const struct out_file *file,
+                         const struct pa_transaction *transaction)
+{
+    const struct file_table_settings *s = &table->settings;
+    int64_t now_s = transaction->time_ns / NS_PER_S, time_s = file->state.time_s;
+
+    if (transaction->is_last)
+        return true;
+    if (!has_time(table))
+        return !s->is_appended && transaction->ends_epoch;
+    if (!s->has_bins)
+        return !file_name_is_same(s->name, time_s, now_s) ||
+               (transaction->ends_epoch &&
+                !file_name_is_same(s->name, time_s, now_s + s->refresh_s));
+    if (s->bin_seconds ? time_s + s->bin_seconds > now_s : is_same_month(time_s, now_s))
+        return false;
+    return !file_name_is_same(s->name, time_s, now_s);
+}
+
+static int32_t choose_move(const struct file_table *table, const struct out_file *file,
+                           const struct pa_transaction *transaction)
+{
+    uint64_t rotate_size = table->settings.rotate_size;
+
+    if (rotate_size > 0 && file->written >= rotate_size)
+        return out_file_free_number(file);
+    if (!file->state.is_in_place && is_time_over(table, file, transaction))
+        return FILE_STATE_FINAL;
+    return FILE_STATE_STAYS;
+}
+
+static int move_file(struct file_table *table, struct out_file *file)
+{
+    char *final = out_file_final_name(file, file->state.move);
+    int err;
+
+    unlink_open(table, file);
+    err = out_file_move(file);
+    if (err == 0 && file->latest_name)
+        latest_link_update(table->settings.host, table->settings.owner, file->latest_name, final);
+    mem_free(final);
+    return err;
+}
+
+/* Files whose time is over without a row in this transaction, and moves that failed before. */
+static int finish_others(struct file_table *table, const struct pa_transaction *transaction)
+{
+    int err = 0;
+
+    for (uint32_t i = 0; i < table->bucket_count && err == 0; i++) {
+        for (struct out_file *file = table->buckets[i]; file && err == 0;
+             file = file->next_in_bucket) {
+            if (!file->is_loaded)
+                continue;
+            if (file->state.move != FILE_STATE_STAYS) {
+                err = move_file(table, file);
+            } else if (!file->state.is_in_place && is_time_over(table, file, transaction) &&
+                       (!file->is_touched || file->is_done_already)) {
+                unlink_open(table, file);
+                err = out_file_finish(file, FILE_STATE_FINAL);
+                if (err == 0 && file->latest_name)
+                    latest_link_update(table->settings.host, table->settings.owner,
+                                       file->latest_name, file->name);
+            }
+        }
+    }
+    return err;
+}
+
+int file_table_commit(struct file_table *table, const struct pa_transaction *transaction)
+{
+    int err = 0;
+
+    for (uint32_t i = 0; i < table->touched_count && err == 0; i++) {
+        struct out_file *file = table->touched[i];
+        if (file->is_done_already)
+            continue;
+        err = file_table_use(table, file);
+        if (err == 0)
+            err = out_file_flush(file);
+    }
+    for (uint32_t i = 0; i < table->touched_count && err == 0; i++) {
+        struct out_file *file = table->touched[i];
+        if (file->is_done_already)
+            continue;
+        err = out_file_commit(file, transaction, choose_move(table, file, transaction));
+        if (err < 0)
+            break;
+        file->is_done_already = true;
+        if (file->state.is_in_place && file->latest_name)
+            latest_link_update(table->settings.host, table->settings.owner, file->latest_name,
+                               file->name);
+    }
+    if (err == 0)
+        err = finish_others(table, transaction);
+    if (err < 0)
+        return err;
+    for (uint32_t i = 0; i < table->touched_count; i++) {
+        struct out_file *file = table->touched[i];
+        file->is_touched = file->is_done_already = false;
+        file->row_count = 0;
+    }
+    table->touched_count = 0;
+    return 0;
+}
+
+/* ---- after a restart ---- */
+
+static void recover_file(struct file_table *table, const char *state_path)
+{
+    size_t len = strlen(state_path) - strlen(".state");
+    char *name = mem_strndup(state_path, len);
+    struct out_file *file = find_or_add(table, name, 0);
+    int err = out_file_load(file);
+
+    /* Opening cuts what was not committed; a file that is finished stays closed. */
+    if (err == 0 && file->has_state && (!file->state.is_in_place || is_in_place(table)))
+        err = file_table_use(table, file);
+    if (err < 0)
+        table->settings.host->log(table->settings.host, PA_LOG_WARNING,
+                                  "%s: cannot be brought to its committed length: %s", name,
+                                  strerror(-err));
+    mem_free(name);
+}
+
+int file_table_recover(struct file_table *table)
+{
+    struct text pattern = {0};
+    glob_t found;
+    int result;
+
+    file_name_append_glob(table->settings.name, &pattern);
+    text_append_string(&pattern, ".state");
+    result = glob(text_cstr(&pattern), 0, NULL, &found);
+    text_clear(&pattern);
+    if (result == GLOB_NOMATCH)
+        return 0;
+    if (result != 0)
+        return result == GLOB_NOSPACE ? -ENOMEM : -EIO;
+    for (size_t i = 0; i < found.gl_pathc; i++)
+        recover_file(table, found.gl_pathv[i]);
+    globfree(&found);
+    return 0;
+}
+
+void file_table_reopen(struct file_table *table)
+{
+    while (table->oldest) {
+        struct out_file *file = table->oldest;
+        unlink_open(table, file);
+        (void)out_file_suspend(file);
+    }
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * All output files of an instance by name: which of them a transaction touches, when each gets its
+ * final name, and that no more than `open_max` are open at a time (the least recently written is
+ * closed).
+ */
+#include "plugins/print/out_file.h"
+
+struct file_name;
+struct pa_host;
+
+struct file_table_settings {
+    const struct pa_host *host;     /* borrowed, for logs */
+    const struct file_name *name;   /* borrowed */
+    const struct file_name *latest; /* print_latest_file; borrowed, NULL: none */
+    const struct file_owner *owner; /* borrowed */
+    bool is_appended;     /* a name without time is written in place, not replaced at each epoch */
+    bool has_bins;        /* names are made for time bins, not for the time of writing */
+    uint32_t bin_seconds; /* 0: a calendar month */
+    int64_t refresh_s;    /* length of an epoch */
+    uint64_t rotate_size; /* bytes; 0: never */
+    uint32_t open_max;
+};
+
+struct file_table {
+    struct file_table_settings settings;
+    struct out_file **buckets;
+    uint32_t bucket_count, file_count, open_count;
+    struct out_file *newest, *oldest; /* open ones */
+    struct out_file **touched;        /* by the transaction under way */
+    uint32_t touched_count, touched_capacity;
+};
+
+void file_table_init(struct file_table *table, const struct file_table_settings *settings);
+void file_table_clear(struct file_table *table);
+
+/* Finds what an earlier process left unfinished, cuts it to what is committed and takes it over. */
+int file_table_recover(struct file_table *table);
+
+/* Files that wait for nothing any more are forgotten: no pointer to a file survives this. */
+void file_table_begin(struct file_table *table, const struct pa_transaction *transaction);
+/* The file of that name, opened for the transaction. `is_done_already`: it holds the transaction's
+ * rows. */
+int file_table_touch(struct file_table *table, const char *name, int64_t time_s,
+                     const struct pa_transaction *transaction, struct out_file **ret_file);
+/* Opens a file that was closed to make room for others, and marks it as written last. */
+int file_table_use(struct file_table *table, struct out_file *file);
+/* All or, if it fails half-way, some of the touched files; these know it when the transaction comes
+ * again. */
+int file_table_commit(struct file_table *table, const struct pa_transaction *transaction);
+void file_table_abort(struct file_table *table);
+/* Closes all files; they are opened again by name. */
+void file_table_reopen(struct file_table *table);

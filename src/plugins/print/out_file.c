@@ -1,0 +1,431 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "plugins/print/out_file.h"
+#include "base/memory.h"
+#include "plugins/common/output_keys.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct out_file *out_file_new(const char *name, int64_t time_s, const struct file_owner *owner)
+{
+    struct out_file *file = mem_zalloc(sizeof *file);
+
+    file->name = mem_strdup(name);
+    file->compression = compression_of(name);
+    file->owner = owner;
+    file->state.time_s = time_s;
+    file->state.move = FILE_STATE_STAYS;
+    file->fd = -1;
+    return file;
+}
+
+void out_file_free(struct out_file *file)
+{
+    if (!file)
+        return;
+    if (file->fd >= 0)
+        close(file->fd);
+    compressor_free(file->compressor);
+    text_clear(&file->buffer);
+    text_clear(&file->packed);
+    file_state_clear(&file->state);
+    mem_free(file->latest_name);
+    mem_free(file->name);
+    mem_free(file);
+}
+
+/* ---- names ---- */
+
+static char *part_name(const struct out_file *file)
+{
+    return mem_printf("%s.part", file->name);
+}
+
+static char *state_name(const struct out_file *file)
+{
+    return mem_printf("%s.state", file->name);
+}
+
+static char *data_name(const struct out_file *file)
+{
+    return file->state.is_in_place ? mem_strdup(file->name) : part_name(file);
+}
+
+char *out_file_final_name(const struct out_file *file, int32_t move)
+{
+    const char *suffix = compression_suffix(file->compression);
+    size_t stem = strlen(file->name) - strlen(suffix);
+
+    if (move <= 0)
+        return mem_strdup(file->name);
+    return mem_printf("%.*s.%d%s", (int)stem, file->name, move, suffix);
+}
+
+int32_t out_file_free_number(const struct out_file *file)
+{
+    int32_t number = 0;
+    struct stat st;
+    int result;
+
+    do {
+        char *name = out_file_final_name(file, ++number);
+        result = lstat(name, &st);
+        mem_free(name);
+    } while (result == 0 && number < INT32_MAX);
+    return number;
+}
+
+/* Makes the renames in the directory of `path` durable. */
+static int sync_directory(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *directory = slash ? mem_strndup(path, (size_t)(slash - path) + 1) : mem_strdup(".");
+    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC), err = 0;
+
+    if (fd < 0 || fsync(fd) < 0)
+        err = errno == EINVAL ? 0 : -errno; /* a file system without it */
+    if (fd >= 0)
+        close(fd);
+    mem_free(directory);
+    return err;
+}
+
+/* ---- opening ---- */
+
+static bool is_same_file(const struct file_state *state, const struct stat *st)
+{
+    return state->device == (uint64_t)st->st_dev && state->inode == (uint64_t)st->st_ino;
+}
+
+static int save_state(struct out_file *file)
+{
+    char *path = state_name(file);
+    int err = file_state_save(&file->state, path, file->owner);
+
+    if (err == 0) {
+        file->has_state = true;
+        err = sync_directory(path);
+    }
+    mem_free(path);
+    return err;
+}
+
+static int open_data(struct out_file *file)
+{
+    char *path = data_name(file);
+    int fd = file_owner_open(file->owner, path, O_WRONLY | O_APPEND);
+
+    if (fd == -ENOENT) {
+        int err = file_owner_make_directories(file->owner, path);
+        fd = err < 0 ? err : file_owner_open(file->owner, path, O_WRONLY | O_APPEND);
+    }
+    mem_free(path);
+    if (fd < 0)
+        return fd;
+    file->fd = fd;
+    return 0;
+}
+
+/* A crash came between a state and the rename that it announces. */
+static int finish_announced_move(struct out_file *file)
+{
+    char *part = data_name(file);
+    struct stat st;
+    int err = 0;
+
+    if (stat(part, &st) == 0 && is_same_file(&file->state, &st)) {
+        if ((uint64_t)st.st_size > file->state.length &&
+            truncate(part, (off_t)file->state.length) < 0)
+            err = -errno;
+        if (err == 0)
+            err = out_file_move(file);
+    } else if (file->state.move == FILE_STATE_FINAL) {
+        file->state.is_in_place = true;
+    } else {
+        file->state.length = 0;
+    }
+    if (err == 0)
+        file->state.move = FILE_STATE_STAYS;
+    mem_free(part);
+    return err;
+}
+
+int out_file_load(struct out_file *file)
+{
+    int64_t time_s = file->state.time_s;
+    struct file_state state;
+    char *path;
+    int err;
+
+    if (file->is_loaded)
+        return 0;
+    path = state_name(file);
+    err = file_state_load(path, &state);
+    mem_free(path);
+    if (err == 0) {
+        file_state_clear(&file->state);
+        file->state = state;
+        file->has_state = file->is_placed = true;
+        if (time_s > file->state.time_s)
+            file->state.time_s = time_s;
+        if (state.move != FILE_STATE_STAYS)
+            err = finish_announced_move(file);
+    }
+    if (err < 0 && err != -ENOENT && err != -EBADMSG)
+        return err;
+    file->is_loaded = true;
+    return 0;
+}
+
+/* Brings file and state together: what is not committed goes, what is not ours stays. */
+static int reconcile(struct out_file *file, bool *ret_is_new)
+{
+    struct stat st;
+    uint64_t size, keep;
+
+    if (fstat(file->fd, &st) < 0)
+        return -errno;
+    size = (uint64_t)st.st_size;
+    *ret_is_new = !is_same_file(&file->state, &st);
+    if (*ret_is_new) {
+        file->state.device = (uint64_t)st.st_dev;
+        file->state.inode = (uint64_t)st.st_ino;
+        file->state.length = file->state.is_in_place ? size : 0;
+        file->written = 0;
+    }
+    if (size < file->state.length)
+        file->state.length = size; /* somebody emptied it */
+    /* A file that was suspended within a transaction goes on behind what it wrote then. */
+    keep = file->written > file->state.length ? file->written : file->state.length;
+    if (size > keep && ftruncate(file->fd, (off_t)keep) < 0)
+        return -errno;
+    file->written = size < keep ? size : keep;
+    return 0;
+}
+
+int out_file_open(struct out_file *file, bool in_place, bool replaces)
+{
+    struct stat st;
+    bool is_new = false;
+    int err;
+
+    if (file->fd >= 0)
+        return 0;
+    if (replaces)
+        file->state.is_in_place = false; /* each epoch anew */
+    else if (!file->is_placed) /* a late row of a file that has its name already stays there */
+        file->state.is_in_place = in_place || stat(file->name, &st) == 0;
+    file->is_placed = true;
+    err = open_data(file);
+    if (err == 0)
+        err = reconcile(file, &is_new);
+    /* In place, the length must be known before anything is put behind it. */
+    if (err == 0 && file->state.is_in_place && (is_new || !file->has_state))
+        err = save_state(file);
+    if (err < 0 && file->fd >= 0) {
+        close(file->fd);
+        file->fd = -1;
+    }
+    return err;
+}
+
+void out_file_check_name(struct out_file *file)
+{
+    char *path = data_name(file);
+    struct stat st;
+
+    if (file->fd >= 0 && (stat(path, &st) < 0 || !is_same_file(&file->state, &st))) {
+        close(file->fd);
+        file->fd = -1;
+        file->written = 0;
+        file->state.length = 0;
+        file->state.inode = 0;
+    }
+    mem_free(path);
+}
+
+/* ---- writing ---- */
+
+bool out_file_is_empty(const struct out_file *file)
+{
+    return file->written == 0 && file->buffer.len == 0 && file->packed.len == 0;
+}
+
+static int write_all(struct out_file *file, struct text *text)
+{
+    for (size_t at = 0; at < text->len;) {
+        ssize_t n = write(file->fd, text->data + at, text->len - at);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -errno;
+        at += (size_t)n;
+        file->written += (uint64_t)n;
+    }
+    text_reset(text);
+    return 0;
+}
+
+static int write_buffer(struct out_file *file, bool ends_member)
+{
+    if (file->compression == COMPRESSION_NONE)
+        return write_all(file, &file->buffer);
+    if (!file->compressor)
+        file->compressor = compressor_new(file->compression);
+    compressor_add(file->compressor, file->buffer.data, file->buffer.len, &file->packed);
+    text_reset(&file->buffer);
+    if (ends_member)
+        compressor_end(file->compressor, &file->packed);
+    return ends_member || file->packed.len >= OUT_FILE_WRITE_SIZE ? write_all(file, &file->packed)
+                                                                  : 0;
+}
+
+int out_file_write(struct out_file *file)
+{
+    return file->buffer.len >= OUT_FILE_WRITE_SIZE ? write_buffer(file, false) : 0;
+}
+
+int out_file_suspend(struct out_file *file)
+{
+    int err = 0;
+
+    if (file->fd < 0)
+        return 0;
+    if (file->compressor) { /* a member cannot be gone on with */
+        if (file->is_touched && !file->is_done_already)
+            err = write_buffer(file, true);
+        if (err < 0)
+            return err;
+        compressor_free(file->compressor);
+        file->compressor = NULL;
+    }
+    /* The commit will not see this descriptor. */
+    if (file->written > file->state.length && fdatasync(file->fd) < 0)
+        return -errno;
+    close(file->fd);
+    file->fd = -1;
+    return 0;
+}
+
+void out_file_abort(struct out_file *file)
+{
+    bool has_more = file->written > file->state.length;
+
+    text_reset(&file->buffer);
+    text_reset(&file->packed);
+    if (file->compressor)
+        compressor_reset(file->compressor);
+    file->written = file->state.length;
+    if (has_more) {
+        /* Opening cuts it. If that fails now, the next opening does. */
+        if (file->fd >= 0)
+            close(file->fd);
+        file->fd = -1;
+        (void)out_file_open(file, file->state.is_in_place, false);
+    }
+    file->is_touched = file->is_done_already = false;
+    file->row_count = 0;
+}
+
+/* ---- commit ---- */
+
+int out_file_flush(struct out_file *file)
+{
+    return file->fd >= 0 ? write_buffer(file, true) : 0;
+}
+
+int out_file_commit(struct out_file *file, const struct pa_transaction *transaction, int32_t move)
+{
+    struct file_state before = file->state;
+    int err;
+
+    if (file->fd >= 0 && fdatasync(file->fd) < 0)
+        return -errno;
+    file->state.workers =
+        before.worker_count == 0
+            ? NULL
+            : mem_dup(before.workers, before.worker_count * sizeof *before.workers);
+    file_state_note(&file->state, transaction);
+    file->state.length = file->written;
+    file->state.move = move;
+    err = save_state(file);
+    if (err < 0) {
+        file_state_clear(&file->state);
+        file->state = before;
+        return err;
+    }
+    mem_free(before.workers);
+    return 0;
+}
+
+int out_file_move(struct out_file *file)
+{
+    char *part, *final;
+    int err = 0;
+
+    if (file->state.move == FILE_STATE_STAYS)
+        return 0;
+    part = data_name(file);
+    final = out_file_final_name(file, file->state.move);
+    if (strcmp(part, final) != 0 && rename(part, final) < 0)
+        err = -errno;
+    if (err == 0)
+        err = sync_directory(final);
+    mem_free(part);
+    mem_free(final);
+    if (err < 0)
+        return err;
+    if (file->fd >= 0)
+        close(file->fd);
+    file->fd = -1;
+    file->written = 0;
+    if (file->state.move == FILE_STATE_FINAL) {
+        file->state.is_in_place = true;
+        file->written = file->state.length;
+    } else {
+        file->state.length = 0;
+        file->state.inode = 0;
+    }
+    file->state.move = FILE_STATE_STAYS;
+    compressor_free(file->compressor);
+    file->compressor = NULL;
+    text_clear(&file->buffer);
+    text_clear(&file->packed);
+    return 0;
+}
+
+int out_file_finish(struct out_file *file, int32_t move)
+{
+    char *part;
+    int err;
+
+    if (!file->has_state) {
+        if (file->fd >= 0)
+            close(file->fd);
+        file->fd = -1;
+        part = part_name(file);
+        err = unlink(part) < 0 && errno != ENOENT ? -errno : 0;
+        mem_free(part);
+        return err;
+    }
+    file->state.move = move;
+    err = save_state(file);
+    if (err < 0) {
+        file->state.move = FILE_STATE_STAYS;
+        return err;
+    }
+    return out_file_move(file);
+}
+
+void out_file_forget_state(struct out_file *file)
+{
+    char *path = state_name(file);
+
+    if (file->has_state)
+        unlink(path);
+    file->has_state = false;
+    mem_free(path);
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * One output file NAME, written exactly once. Rows go behind the committed length of NAME.part (or
+ * of NAME itself: with append, and for a late row of a file that has its name already); a commit
+ * synchronises them and then moves the length forward in NAME.state. What stands behind that length
+ * after a crash is cut off when the file is next opened.
+ *
+ * Order of a commit, per file: data, fdatasync, state (aside, fdatasync, rename), then the rename
+ * that the state announced. Each step can be the last one before a crash.
+ */
+#include "base/text.h"
+#include "plugins/common/compress.h"
+#include "plugins/print/file_state.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define OUT_FILE_WRITE_SIZE ((size_t)256 * 1024) /* bytes gathered for a write(2) */
+
+struct out_file {
+    char *name;
+    enum compression compression;
+    const struct file_owner *owner; /* borrowed */
+    struct file_state state;        /* as on disk, or as it will be */
+    bool has_state;                 /* there is a NAME.state */
+    int fd;                         /* -1: closed */
+    bool is_loaded;                 /* `state` is what the disk says */
+    bool is_placed;                 /* NAME or NAME.part is decided */
+    char *latest_name;              /* print_latest_file for its rows; NULL: not known */
+    uint64_t written;               /* bytes in the file, committed or not */
+    struct text buffer;             /* rows not written yet */
+    struct text packed;             /* compressed, not written yet */
+    struct compressor *compressor;
+    /* the transaction under way, for the table */
+    bool is_touched, is_done_already, has_opening;
+    uint64_t row_count;
+    /* the table's */
+    struct out_file *next_in_bucket, *newer, *older;
+};
+
+struct out_file *out_file_new(const char *name, int64_t time_s, const struct file_owner *owner);
+void out_file_free(struct out_file *file); /* forgets what is not committed; NULL is fine */
+
+/* Reads the state, if it was not read before, and finishes a rename that a crash cut short. */
+int out_file_load(struct out_file *file);
+/*
+ * Opens a loaded file and cuts it to what is committed. `in_place`: rows go to NAME itself.
+ * Otherwise a NAME that exists already is continued, never cut, unless `replaces`.
+ */
+int out_file_open(struct out_file *file, bool in_place, bool replaces);
+/* No rows, committed or not: a title belongs first. */
+bool out_file_is_empty(const struct out_file *file);
+/* Writes out `buffer` when it is large. The file must be open. */
+int out_file_write(struct out_file *file);
+
+/* The three steps of a commit; the first that fails leaves the file as it was committed last. */
+int out_file_flush(struct out_file *file);
+int out_file_commit(struct out_file *file, const struct pa_transaction *transaction, int32_t move);
+int out_file_move(struct out_file *file); /* what out_file_commit() announced in `state.move` */
+
+/* Announces a move and does it, outside a transaction. A file without committed rows is removed
+ * instead. */
+int out_file_finish(struct out_file *file, int32_t move);
+/* Somebody moved or removed the file that is open: it is closed, to be made anew. */
+void out_file_check_name(struct out_file *file);
+/* Back to the committed length. */
+void out_file_abort(struct out_file *file);
+/* Closes the descriptor; what is in `buffer` stays there, and the file can be opened again at any
+ * time. */
+int out_file_suspend(struct out_file *file);
+/* Its hand-overs are acknowledged: NAME.state goes. */
+void out_file_forget_state(struct out_file *file);
+
+/* The least k > 0 for which there is no NAME.k. */
+int32_t out_file_free_number(const struct out_file *file);
+/* NAME, or NAME.k before a compression suffix. Takes: mem_free it. */
+char *out_file_final_name(const struct out_file *file, int32_t move);

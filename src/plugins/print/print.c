@@ -1,0 +1,472 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "plugins/print/print.h"
+#include "base/clock.h"
+#include "base/memory.h"
+#include "plugins/common/file_name.h"
+#include "plugins/print/file_table.h"
+#include "plugins/print/print_settings.h"
+#include "plugins/print/stream_out.h"
+#include "plugins/print/trigger.h"
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#define ROUTE_COUNT 1024 /* a power of two */
+
+/* Rows of one bin and equal values of the name's columns go to one file: found without rendering
+ * its name. */
+struct route {
+    uint64_t hash;
+    struct text key;
+    struct out_file *file; /* NULL: none in this transaction */
+};
+
+struct print {
+    const struct pa_host *host;
+    const struct pa_schema *schema;
+    struct print_settings settings;
+    struct format *format;
+    bool has_table; /* files */
+    struct file_table table;
+    struct stream_out stream;
+    struct trigger trigger;
+    struct route *routes;
+    struct text key, name;
+    char *writer_id;
+    /* the transaction under way */
+    struct pa_transaction transaction;
+    struct pa_source *sources;
+    struct mono_time begun;
+    uint64_t written;
+    char *last_file;
+};
+
+/* ---- open and close ---- */
+
+int print_check(const struct pa_host *host, const struct pa_schema *schema, char *error,
+                size_t error_size)
+{
+    struct print_settings settings;
+    int err = print_settings_read(host, schema, error, error_size, &settings);
+
+    if (err == 0)
+        print_settings_clear(&settings);
+    return err;
+}
+
+static int open_output(struct print *print)
+{
+    const struct print_settings *s = &print->settings;
+    const struct file_table_settings table = {
+        .host = print->host,
+        .name = s->name,
+        .latest = s->latest,
+        .owner = &s->owner,
+        .is_appended = s->is_appended,
+        .has_bins = print->schema->bin_offset >= 0,
+        .bin_seconds = print->schema->bin_seconds,
+        .refresh_s = s->refresh_s,
+        .rotate_size = s->rotate_size,
+        .open_max = s->open_max,
+    };
+
+    if (s->is_stream) {
+        stream_out_init(&print->stream, s->output_file, s->lock_file);
+        if (!s->output_file && !s->lock_file)
+            print->host->log(print->host, PA_LOG_WARNING,
+                             "no print_output_file and no print_output_lock_file defined");
+        return 0;
+    }
+    file_table_init(&print->table, &table);
+    print->has_table = true;
+    return file_table_recover(&print->table);
+}
+
+int print_open(const struct pa_host *host, const struct pa_schema *schema, void **ret_state)
+{
+    struct print *print = mem_zalloc(sizeof *print);
+    struct text writer_id = {0};
+    char error[512] = "";
+    int err;
+
+    print->host = host;
+    print->schema = schema;
+    print->stream.fd = print->stream.lock_fd = -1;
+    err = print_settings_read(host, schema, error, sizeof error, &print->settings);
+    if (err == 0)
+        err = format_new(print->settings.kind, schema, &print->settings.options, &print->format);
+    if (err == 0)
+        err = open_output(print);
+    if (err < 0) {
+        host->log(host, PA_LOG_ERROR, "print cannot start: %s", *error ? error : strerror(-err));
+        print_close(print);
+        return err;
+    }
+    writer_id_append(host, &writer_id);
+    print->writer_id = mem_strdup(text_cstr(&writer_id));
+    text_clear(&writer_id);
+    print->routes = mem_calloc(ROUTE_COUNT, sizeof *print->routes);
+    print->trigger.program = print->settings.trigger_exec;
+    print->trigger.is_async = print->settings.is_trigger_async;
+    *ret_state = print;
+    return 0;
+}
+
+void print_close(void *state)
+{
+    struct print *print = state;
+
+    if (!print)
+        return;
+    trigger_reap(&print->trigger, true);
+    if (print->has_table)
+        file_table_clear(&print->table);
+    stream_out_clear(&print->stream);
+    for (uint32_t i = 0; print->routes && i < ROUTE_COUNT; i++)
+        text_clear(&print->routes[i].key);
+    mem_free(print->routes);
+    text_clear(&print->key);
+    text_clear(&print->name);
+    format_free(print->format);
+    print_settings_clear(&print->settings);
+    mem_free(print->writer_id);
+    mem_free(print->sources);
+    mem_free(print->last_file);
+    mem_free(print);
+}
+
+int print_reopen(void *state)
+{
+    struct print *print = state;
+
+    if (print->has_table)
+        file_table_reopen(&print->table);
+    return 0;
+}
+
+/* ---- marks around the rows of a purge ---- */
+
+static void append_opening(const struct print *print, struct text *out, bool needs_title)
+{
+    if (print->settings.has_markers && print->settings.kind == &format_json) {
+        text_append_string(out, "{\"event_type\": \"purge_init\", \"writer_id\": ");
+        text_append_json_string(out, print->writer_id, strlen(print->writer_id));
+        text_append_string(out, "}\n");
+    } else if (print->settings.has_markers) {
+        text_append_printf(out, "--START (%d)--\n", (int)getpid());
+    }
+    if (needs_title)
+        format_append_title(print->format, out);
+}
+
+static double seconds_since(struct mono_time begun)
+{
+    return (double)(clock_mono().ns - begun.ns) / (double)NS_PER_S;
+}
+
+static void append_closing(const struct print *print, struct text *out, uint64_t row_count)
+{
+    if (!print->settings.has_markers)
+        return;
+    if (print->settings.kind == &format_json) {
+        text_append_string(out, "{\"event_type\": \"purge_close\", \"writer_id\": ");
+        text_append_json_string(out, print->writer_id, strlen(print->writer_id));
+        text_append_printf(out,
+                           ", \"purged_entries\": %" PRIu64 ", \"total_entries\": %" PRIu64
+                           ", \"duration\": %.0f}\n",
+                           row_count, print->transaction.row_count, seconds_since(print->begun));
+    } else {
+        text_append_printf(out, "--END (%d)--\n", (int)getpid());
+    }
+}
+
+/* ---- transactions ---- */
+
+/* Epochs are news; the hand-overs of unaggregated rows in between come each second. */
+static int log_level(const struct print *print)
+{
+    return print->transaction.ends_epoch ? PA_LOG_INFO : PA_LOG_DEBUG;
+}
+
+int print_begin(void *state, const struct pa_transaction *transaction)
+{
+    struct print *print = state;
+    size_t size = transaction->source_count * sizeof *print->sources;
+    int err = 0;
+
+    trigger_reap(&print->trigger, false);
+    mem_free(print->sources);
+    print->sources = size > 0 ? mem_dup(transaction->sources, size) : NULL;
+    print->transaction = *transaction;
+    print->transaction.sources = print->sources;
+    print->begun = clock_mono();
+    print->written = 0;
+    mem_free(print->last_file);
+    print->last_file = NULL;
+    format_set_written(print->format, transaction->time_ns);
+    for (uint32_t i = 0; i < ROUTE_COUNT; i++)
+        print->routes[i].file = NULL;
+    print->host->log(print->host, log_level(print), "*** Purging cache - START (PID: %d) ***",
+                     (int)getpid());
+    if (print->has_table) {
+        file_table_begin(&print->table, &print->transaction);
+        return 0;
+    }
+    err = stream_out_begin(&print->stream);
+    if (err == 0 && (transaction->row_count > 0 || print->settings.has_markers)) {
+        append_opening(print, &print->stream.buffer, !print->stream.has_title);
+        print->stream.has_title = true;
+    }
+    return err;
+}
+
+static int64_t row_time_s(const struct print *print, const uint8_t *row)
+{
+    int64_t time_s = print->transaction.time_ns / NS_PER_S;
+
+    if (print->schema->bin_offset >= 0)
+        memcpy(&time_s, row + print->schema->bin_offset, sizeof time_s);
+    return time_s;
+}
+
+static int touch_file(struct print *print, const struct pa_batch *batch, const uint8_t *row,
+                      int64_t time_s, struct out_file **ret_file)
+{
+    struct out_file *file;
+    int err;
+
+    text_reset(&print->name);
+    file_name_append(print->settings.name, batch, row, time_s, &print->name);
+    err = file_table_touch(&print->table, text_cstr(&print->name), time_s, &print->transaction,
+                           &file);
+    if (err < 0)
+        return err;
+    if (!file->latest_name && print->settings.latest) {
+        struct text latest = {0};
+        file_name_append(print->settings.latest, batch, row, time_s, &latest);
+        file->latest_name = mem_strdup(text_cstr(&latest));
+        text_clear(&latest);
+    }
+    *ret_file = file;
+    return 0;
+}
+
+static void begin_file(struct print *print, struct out_file *file)
+{
+    file->has_opening = true;
+    mem_free(print->last_file);
+    print->last_file = mem_strdup(file->name);
+    append_opening(print, &file->buffer, out_file_is_empty(file));
+}
+
+static int find_file(struct print *print, const struct pa_batch *batch, const uint8_t *row,
+                     struct out_file **ret_file)
+{
+    int64_t time_s = row_time_s(print, row);
+    struct route *route;
+    uint64_t hash;
+    int err;
+
+    text_reset(&print->key);
+    text_append(&print->key, &time_s, sizeof time_s);
+    file_name_append_key(print->settings.name, batch, row, &print->key);
+    hash = XXH3_64bits(print->key.data, print->key.len);
+    route = &print->routes[hash & (ROUTE_COUNT - 1)];
+    if (!route->file || route->hash != hash || route->key.len != print->key.len ||
+        memcmp(route->key.data, print->key.data, print->key.len) != 0) {
+        struct out_file *file;
+        err = touch_file(print, batch, row, time_s, &file);
+        if (err < 0)
+            return err;
+        route->file = file;
+        route->hash = hash;
+        text_reset(&route->key);
+        text_append(&route->key, print->key.data, print->key.len);
+    }
+    *ret_file = route->file;
+    return 0;
+}
+
+/* No pause makes these names good: another row of the transaction must not wait for them. */
+static bool is_hopeless(int err)
+{
+    return err == -ENAMETOOLONG || err == -EISDIR || err == -ELOOP;
+}
+
+static int write_files(struct print *print, const struct pa_batch *batch)
+{
+    struct out_file *file;
+    int err;
+
+    for (uint32_t i = 0; i < batch->row_count; i++) {
+        const uint8_t *row = batch->rows + (size_t)i * print->schema->row_size;
+        err = find_file(print, batch, row, &file);
+        if (err < 0 && is_hopeless(err)) {
+            print->host->reject_row(print->host, row, strerror(-err));
+            continue;
+        }
+        if (err < 0)
+            return err;
+        print->written++;
+        if (file->is_done_already)
+            continue;
+        if (!file->has_opening)
+            begin_file(print, file);
+        format_append_row(print->format, batch, row, &file->buffer);
+        file->row_count++;
+        if (file->buffer.len < OUT_FILE_WRITE_SIZE)
+            continue;
+        err = file_table_use(&print->table, file);
+        if (err == 0)
+            err = out_file_write(file);
+        if (err < 0)
+            return err;
+    }
+    return 0;
+}
+
+/* A full disk is waited for; so is everything else that a person may repair. */
+static int report(const struct print *print, int err)
+{
+    if (err == -ENOSPC || err == -EDQUOT) {
+        print->host->log(print->host, PA_LOG_WARNING, "no room for %s: rows wait until there is",
+                         print->settings.output_file ? print->settings.output_file : "output");
+        return -EAGAIN;
+    }
+    return err;
+}
+
+int print_write(void *state, const struct pa_batch *batch)
+{
+    struct print *print = state;
+    int err = 0;
+
+    if (print->has_table)
+        return report(print, write_files(print, batch));
+    for (uint32_t i = 0; i < batch->row_count && err == 0; i++) {
+        format_append_row(print->format, batch, batch->rows + (size_t)i * print->schema->row_size,
+                          &print->stream.buffer);
+        print->written++;
+        err = stream_out_write(&print->stream, false);
+    }
+    return err;
+}
+
+/* The bin that is just over, as far as it can be told without rows: bins start at whole multiples
+ * of local time. */
+static int64_t empty_file_time_s(const struct print *print)
+{
+    int64_t last_s = print->transaction.time_ns / NS_PER_S - 1;
+    uint32_t length = print->schema->bin_seconds;
+    time_t t = (time_t)last_s;
+    struct tm tm;
+
+    if (print->schema->bin_offset < 0 || length == 0)
+        return last_s + 1;
+    if (print->settings.options.is_utc)
+        gmtime_r(&t, &tm);
+    else
+        localtime_r(&t, &tm);
+    return last_s - (last_s + tm.tm_gmtoff) % length;
+}
+
+static int write_empty_file(struct print *print)
+{
+    struct out_file *file;
+    int err;
+
+    if (!print->settings.writes_empty_file || !print->transaction.ends_epoch ||
+        print->written > 0 || file_name_has_columns(print->settings.name))
+        return 0;
+    err = touch_file(print, NULL, NULL, empty_file_time_s(print), &file);
+    if (err == 0 && !file->is_done_already && !file->has_opening)
+        begin_file(print, file);
+    return err;
+}
+
+static int commit_files(struct print *print)
+{
+    int err = write_empty_file(print);
+
+    for (uint32_t i = 0; i < print->table.touched_count && err == 0; i++) {
+        struct out_file *file = print->table.touched[i];
+        if (file->has_opening && !file->is_done_already)
+            append_closing(print, &file->buffer, file->row_count);
+        file->has_opening = false;
+    }
+    return err < 0 ? err : file_table_commit(&print->table, &print->transaction);
+}
+
+static int commit_stream(struct print *print)
+{
+    int err;
+
+    if (print->transaction.row_count > 0 || print->settings.has_markers)
+        append_closing(print, &print->stream.buffer, print->written);
+    err = stream_out_write(&print->stream, true);
+    stream_out_end(&print->stream);
+    return err;
+}
+
+static void run_trigger(struct print *print, double seconds)
+{
+    const struct print_settings *s = &print->settings;
+    const struct trigger_facts facts = {
+        .output_file = s->output_file ? s->output_file : "",
+        .last_file = print->last_file ? print->last_file : "",
+        .latest_file = s->latest_file ? s->latest_file : "",
+        .refresh_time = print->host->setting(print->host, "print_refresh_time"),
+        .written = print->written,
+        .total = print->transaction.row_count,
+        .seconds = seconds,
+    };
+
+    if (s->trigger_exec && print->transaction.ends_epoch)
+        trigger_run(&print->trigger, print->host, &facts);
+}
+
+int print_commit(void *state, const struct pa_transaction *transaction)
+{
+    struct print *print = state;
+    double seconds;
+    int err;
+
+    /* What could not be known when it began. */
+    print->transaction.time_ns = transaction->time_ns;
+    print->transaction.row_count = transaction->row_count;
+    print->transaction.ends_epoch = transaction->ends_epoch;
+    print->transaction.is_last = transaction->is_last;
+    err = print->has_table ? report(print, commit_files(print)) : commit_stream(print);
+    if (err < 0)
+        return err;
+    seconds = seconds_since(print->begun);
+    if (print->transaction.row_count == 0)
+        print->host->log(print->host, log_level(print),
+                         "*** Purging cache - END (PID: %d, QN: 0/0, ET: X) ***", (int)getpid());
+    else
+        print->host->log(print->host, log_level(print),
+                         "*** Purging cache - END (PID: %d, QN: %" PRIu64 "/%" PRIu64
+                         ", ET: %.0f) ***",
+                         (int)getpid(), print->written, print->transaction.row_count, seconds);
+    run_trigger(print, seconds);
+    return 0;
+}
+
+void print_abort(void *state)
+{
+    struct print *print = state;
+
+    if (print->has_table) {
+        for (uint32_t i = 0; i < print->table.touched_count; i++)
+            print->table.touched[i]->has_opening = false;
+        file_table_abort(&print->table);
+    } else {
+        text_reset(&print->stream.buffer);
+        stream_out_end(&print->stream);
+    }
+    for (uint32_t i = 0; i < ROUTE_COUNT; i++)
+        print->routes[i].file = NULL;
+}

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "plugins/print/print_settings.h"
+#include "plugins/common/file_name.h"
+#include "plugins/print/stream_out.h"
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define IGNORED(key)                                                                               \
+    {                                                                                              \
+        .name = key, .type = PA_KEY_IGNORED, .help = "tunes pmacct's internals: no effect here"    \
+    }
+
+/* clang-format off */
+const struct pa_key print_keys[] = {
+    {.name = "print_refresh_time", .type = PA_KEY_INT, .role = PA_ROLE_REFRESH_TIME, .default_value = "60",
+     .min = 1, .max = 86400, .help = "seconds from one purge to the next"},
+    {.name = "print_history", .type = PA_KEY_DURATION, .role = PA_ROLE_HISTORY,
+     .help = "length of a time bin: seconds, or with s, m, h, d, w, M (calendar month)"},
+    {.name = "print_history_roundoff", .type = PA_KEY_STRING, .role = PA_ROLE_HISTORY_ROUNDOFF,
+     .help = "round the start of bins down to any of m, h, d, w, M"},
+    {.name = "print_history_offset", .type = PA_KEY_INT, .role = PA_ROLE_HISTORY_OFFSET, .default_value = "0",
+     .help = "seconds by which bins start later"},
+    {.name = "print_output", .type = PA_KEY_CHOICE, .default_value = "formatted",
+     .choices = "formatted|csv|json|event_formatted|event_csv|event_json|avro|avro_json|event_avro|event_avro_json|custom",
+     .help = "how rows are written; event_*: without packets, bytes and flows"},
+    {.name = "print_output_file", .type = PA_KEY_STRING,
+     .help = "file name with strftime(3) conversions and $variables; .gz and .zst compress; unset: standard output"},
+    {.name = "print_output_file_append", .type = PA_KEY_BOOL, .default_value = "false",
+     .help = "a name without time is appended to, not replaced at each purge"},
+    {.name = "print_output_separator", .type = PA_KEY_STRING, .default_value = ",",
+     .help = "CSV: one character, \\t or \\s"},
+    {.name = "print_output_quote", .type = PA_KEY_BOOL, .default_value = "true",
+     .help = "CSV: quote fields that hold the separator, quotes or line breaks"},
+    {.name = "print_output_lock_file", .type = PA_KEY_STRING,
+     .help = "file to lock while writing to standard output"},
+    {.name = "print_latest_file", .type = PA_KEY_STRING, .help = "symbolic link to the latest file that is finished"},
+    {.name = "print_markers", .type = PA_KEY_BOOL, .default_value = "false",
+     .help = "lines around each purge that say so"},
+    {.name = "print_num_protos", .type = PA_KEY_BOOL, .default_value = "false", .help = "IP protocols as numbers"},
+    {.name = "print_write_empty_file", .type = PA_KEY_BOOL, .default_value = "false",
+     .help = "make a file even if there is nothing to write"},
+    {.name = "print_rotate_size", .type = PA_KEY_SIZE, .default_value = "0", .max = INT64_MAX,
+     .help = "a file that has grown to this size becomes NAME.1, NAME.2...; 0: never"},
+    {.name = "print_open_files", .type = PA_KEY_INT, .default_value = "256", .min = 1, .max = 100000,
+     .help = "files open at a time; those written least recently are closed"},
+    {.name = "print_trigger_exec", .type = PA_KEY_STRING, .help = "program to run after each purge"},
+    {.name = "print_trigger_exec_async", .type = PA_KEY_BOOL, .default_value = "false",
+     .help = "do not wait for that program"},
+    {.name = "print_output_custom_lib", .type = PA_KEY_STRING, .help = "not offered: write a plugin instead"},
+    {.name = "print_output_custom_cfg_file", .type = PA_KEY_STRING, .help = "not offered: see print_output_custom_lib"},
+    {.name = "print_preprocess", .type = PA_KEY_STRING, .help = "not offered yet"},
+    {.name = "print_preprocess_type", .type = PA_KEY_STRING, .help = "not offered yet"},
+    IGNORED("print_cache_entries"),
+    IGNORED("print_max_writers"),
+    IGNORED("print_startup_delay"),
+    {.name = NULL},
+};
+/* clang-format on */
+
+static const char *get(const struct pa_host *host, const char *key)
+{
+    const char *value = host->setting(host, key);
+
+    return value && *value ? value : NULL;
+}
+
+static bool is_set(const struct pa_host *host, const char *key)
+{
+    return host->setting_number(host, key) != 0;
+}
+
+static int refuse(char *error, size_t error_size, const char *what)
+{
+    snprintf(error, error_size, "%s", what);
+    return -EINVAL;
+}
+
+static int read_output(const struct pa_host *host, struct print_settings *s, char *error,
+                       size_t error_size)
+{
+    static const struct {
+        const char *name;
+        const struct format_kind *kind;
+    } outputs[] = {{"formatted", &format_table}, {"csv", &format_csv}, {"json", &format_json}};
+    const char *output = get(host, "print_output");
+    const char *plain = output ? output : "formatted";
+
+    if (!strncmp(plain, "event_", 6)) {
+        s->options.is_event = true;
+        plain += 6;
+    }
+    for (size_t i = 0; i < sizeof outputs / sizeof outputs[0]; i++)
+        if (!strcmp(plain, outputs[i].name))
+            s->kind = outputs[i].kind;
+    if (s->kind)
+        return 0;
+    if (!strcmp(plain, "custom"))
+        return refuse(error, error_size,
+                      "print_output: custom is not offered; write a plugin against "
+                      "pathacct_plugin.h, or use json");
+    snprintf(error, error_size, "print_output: %s is not offered; use json or csv", output);
+    return -EINVAL;
+}
+
+static int read_separator(const struct pa_host *host, struct print_settings *s, char *error,
+                          size_t error_size)
+{
+    const char *text = get(host, "print_output_separator");
+
+    if (!text)
+        return 0;
+    if (!strcmp(text, "\\t"))
+        s->options.separator = '\t';
+    else if (!strcmp(text, "\\s"))
+        s->options.separator = ' ';
+    else if (text[1] == 0 && *text != '"' && *text > 0x20 && *text < 0x7f)
+        s->options.separator = *text;
+    else
+        return refuse(error, error_size,
+                      "print_output_separator: one printable character, \\t or \\s");
+    return 0;
+}
+
+static int read_refused(const struct pa_host *host, char *error, size_t error_size)
+{
+    static const struct {
+        const char *key, *why;
+    } refused[] = {
+        {"print_output_custom_lib",
+         "print_output_custom_lib is not offered; write a plugin against "
+         "pathacct_plugin.h (see examples/plugin)"},
+        {"print_output_custom_cfg_file",
+         "print_output_custom_cfg_file is not offered; it belongs to print_output_custom_lib"},
+        {"print_preprocess", "print_preprocess is not offered yet; filter with aggregate_filter"},
+        {"print_preprocess_type",
+         "print_preprocess_type is not offered yet; filter with aggregate_filter"},
+    };
+
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++)
+        if (get(host, refused[i].key))
+            return refuse(error, error_size, refused[i].why);
+    return 0;
+}
+
+static int read_name(const struct pa_host *host, const struct pa_schema *schema, const char *key,
+                     const struct print_settings *s, char *error, size_t error_size,
+                     struct file_name **ret_name)
+{
+    const struct file_name_context context = {.schema = schema,
+                                              .is_utc = s->options.is_utc,
+                                              .refresh = get(host, "print_refresh_time"),
+                                              .history = get(host, "print_history")};
+    size_t len = strlen(key);
+    int err;
+
+    if (error_size <= len + 2)
+        return -EINVAL;
+    err = file_name_new(get(host, key), &context, error + len + 2, error_size - len - 2, ret_name);
+    if (err < 0) {
+        memcpy(error, key, len);
+        memcpy(error + len, ": ", 2);
+    }
+    return err;
+}
+
+static int read_files(const struct pa_host *host, const struct pa_schema *schema,
+                      struct print_settings *s, char *error, size_t error_size)
+{
+    int err;
+
+    s->output_file = get(host, "print_output_file");
+    s->latest_file = get(host, "print_latest_file");
+    s->is_stream = !s->output_file || stream_out_is_stream(s->output_file);
+    if (s->is_stream) {
+        if (s->rotate_size > 0 || s->latest_file)
+            return refuse(error, error_size,
+                          "print_rotate_size and print_latest_file need a print_output_file that "
+                          "is a file");
+        return 0;
+    }
+    err = read_name(host, schema, "print_output_file", s, error, error_size, &s->name);
+    if (err == 0 && s->latest_file)
+        err = read_name(host, schema, "print_latest_file", s, error, error_size, &s->latest);
+    if (err < 0)
+        return err;
+    if (s->latest && file_name_has_time(s->latest))
+        return refuse(error, error_size,
+                      "print_latest_file: a link to the latest file has no time in its name");
+    if (s->latest && file_name_has_columns(s->latest) && !file_name_has_columns(s->name))
+        return refuse(error, error_size,
+                      "print_latest_file: only variables of print_output_file can be in it");
+    return 0;
+}
+
+int print_settings_read(const struct pa_host *host, const struct pa_schema *schema, char *error,
+                        size_t error_size, struct print_settings *ret_settings)
+{
+    struct print_settings s = {0};
+    int err;
+
+    output_options_read(host, &s.options);
+    s.options.values.has_numeric_protos = is_set(host, "print_num_protos");
+    s.options.has_quotes = is_set(host, "print_output_quote");
+    s.has_markers = is_set(host, "print_markers");
+    s.writes_empty_file = is_set(host, "print_write_empty_file");
+    s.is_trigger_async = is_set(host, "print_trigger_exec_async");
+    s.trigger_exec = get(host, "print_trigger_exec");
+    s.lock_file = get(host, "print_output_lock_file");
+    s.rotate_size = (uint64_t)host->setting_number(host, "print_rotate_size");
+    s.refresh_s = host->setting_number(host, "print_refresh_time");
+    s.open_max = (uint32_t)host->setting_number(host, "print_open_files");
+    /* Pieces of a file that would be replaced at the next purge make no sense. */
+    s.is_appended = is_set(host, "print_output_file_append") || s.rotate_size > 0;
+    err = read_refused(host, error, error_size);
+    if (err == 0)
+        err = read_output(host, &s, error, error_size);
+    if (err == 0)
+        err = read_separator(host, &s, error, error_size);
+    if (err == 0 && s.kind->check)
+        err = s.kind->check(schema, error, error_size);
+    if (err == 0)
+        err = file_owner_read(host, error, error_size, &s.owner);
+    if (err == 0)
+        err = read_files(host, schema, &s, error, error_size);
+    if (err < 0) {
+        print_settings_clear(&s);
+        return err;
+    }
+    *ret_settings = s;
+    return 0;
+}
+
+void print_settings_clear(struct print_settings *settings)
+{
+    file_name_free(settings->name);
+    file_name_free(settings->latest);
+    settings->name = settings->latest = NULL;
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "plugins/print/stream_out.h"
+#include "base/memory.h"
+#include "plugins/print/out_file.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+bool stream_out_is_stream(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode));
+}
+
+void stream_out_init(struct stream_out *stream, const char *path, const char *lock_path)
+{
+    *stream = (struct stream_out){.path = path ? mem_strdup(path) : NULL,
+                                  .lock_path = lock_path ? mem_strdup(lock_path) : NULL,
+                                  .fd = -1,
+                                  .lock_fd = -1};
+    signal(SIGPIPE, SIG_IGN); /* a reader that goes away is an error of write(2) */
+}
+
+void stream_out_clear(struct stream_out *stream)
+{
+    stream_out_end(stream);
+    if (stream->fd >= 0 && stream->path)
+        close(stream->fd);
+    if (stream->lock_fd >= 0)
+        close(stream->lock_fd);
+    mem_free(stream->path);
+    mem_free(stream->lock_path);
+    text_clear(&stream->buffer);
+}
+
+static int open_stream(struct stream_out *stream)
+{
+    int fd;
+
+    if (!stream->path) {
+        stream->fd = STDOUT_FILENO;
+        return 0;
+    }
+    fd = open(stream->path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENXIO ? -EAGAIN : -errno;
+    if (fcntl(fd, F_SETFL, O_WRONLY) < 0) {
+        int err = -errno;
+        close(fd);
+        return err;
+    }
+    stream->fd = fd;
+    stream->has_title = false; /* a new reader */
+    return 0;
+}
+
+int stream_out_begin(struct stream_out *stream)
+{
+    int err = stream->fd < 0 ? open_stream(stream) : 0;
+
+    text_reset(&stream->buffer);
+    if (err < 0 || !stream->lock_path)
+        return err;
+    if (stream->lock_fd < 0)
+        stream->lock_fd = open(stream->lock_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (stream->lock_fd < 0)
+        return -errno;
+    while (flock(stream->lock_fd, LOCK_EX) < 0)
+        if (errno != EINTR)
+            return -errno;
+    return 0;
+}
+
+int stream_out_write(struct stream_out *stream, bool is_end)
+{
+    if (stream->buffer.len < OUT_FILE_WRITE_SIZE && !is_end)
+        return 0;
+    for (size_t at = 0; at < stream->buffer.len;) {
+        ssize_t n = write(stream->fd, stream->buffer.data + at, stream->buffer.len - at);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0) {
+            int err = errno == EPIPE ? -EAGAIN : -errno;
+            if (stream->path) {
+                close(stream->fd);
+                stream->fd = -1;
+            }
+            return err;
+        }
+        at += (size_t)n;
+    }
+    text_reset(&stream->buffer);
+    return 0;
+}
+
+void stream_out_end(struct stream_out *stream)
+{
+    if (stream->lock_fd >= 0)
+        (void)flock(stream->lock_fd, LOCK_UN);
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "support/print_host.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct pa_key *find_key(const struct print_host *host, const char *name)
+{
+    for (int i = 0; i < 2; i++)
+        for (const struct pa_key *key = i ? host->shared_keys : host->keys; key->name; key++)
+            if (!strcmp(key->name, name))
+                return key;
+    return NULL;
+}
+
+static const char *get(const struct pa_host *pa, const char *name)
+{
+    const struct print_host *host = pa->own;
+    const struct pa_key *key = find_key(host, name);
+
+    for (uint32_t i = host->setting_count; i-- > 0;)
+        if (!strcmp(host->settings[i][0], name))
+            return host->settings[i][1];
+    return key ? key->default_value : NULL;
+}
+
+static int64_t get_number(const struct pa_host *pa, const char *name)
+{
+    const char *value = get(pa, name);
+
+    if (!value)
+        return 0;
+    return strcmp(value, "true") == 0 ? 1 : strtoll(value, NULL, 10);
+}
+
+static void keep_log(const struct pa_host *pa, int level, const char *format, ...)
+{
+    struct print_host *host = pa->own;
+    size_t len = strlen(host->log);
+    va_list args;
+
+    (void)level;
+    va_start(args, format);
+    vsnprintf(host->log + len, sizeof host->log - len - 1, format, args);
+    va_end(args);
+    strcat(host->log, "\n");
+}
+
+static void count(const struct pa_host *pa, const char *name, uint64_t n)
+{
+    (void)pa, (void)name, (void)n;
+}
+
+static void reject_row(const struct pa_host *pa, const uint8_t *row, const char *why)
+{
+    struct print_host *host = pa->own;
+
+    (void)row, (void)why;
+    host->rejected_count++;
+}
+
+static int watch(const struct pa_host *pa, int fd, void (*fn)(void *, int), void *state)
+{
+    (void)pa, (void)fd, (void)fn, (void)state;
+    return 0;
+}
+
+void print_host_init(struct print_host *host, const struct pa_key *keys,
+                     const struct pa_key *shared_keys)
+{
+    *host = (struct print_host){.keys = keys, .shared_keys = shared_keys};
+    host->host = (struct pa_host){.own = host,
+                                  .instance_name = "test",
+                                  .plugin_name = "print",
+                                  .daemon_name = "nfacctd",
+                                  .setting = get,
+                                  .setting_number = get_number,
+                                  .log = keep_log,
+                                  .count = count,
+                                  .reject_row = reject_row,
+                                  .watch = watch};
+    host->core_id[0] = 1;
+    print_host_set(host, "timestamps_utc", "true");
+}
+
+void print_host_set(struct print_host *host, const char *key, const char *value)
+{
+    host->settings[host->setting_count][0] = key;
+    host->settings[host->setting_count++][1] = value;
+}
+
+struct pa_transaction print_host_transaction(const struct print_host *host,
+                                             struct pa_source *source, uint64_t first,
+                                             uint64_t last, int64_t time_s)
+{
+    *source = (struct pa_source){.first_seq = first, .last_seq = last};
+    memcpy(source->core_id, host->core_id, sizeof source->core_id);
+    return (struct pa_transaction){.source_count = 1,
+                                   .sources = source,
+                                   .epoch = last,
+                                   .time_ns = time_s * 1000000000,
+                                   .ends_epoch = 1};
+}

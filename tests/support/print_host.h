@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* A plugin host for tests of backends: settings out of a list, logs kept, transactions as a core
+ * would number them. */
+#include "plugins/pathacct_plugin.h"
+#include "support/rows.h"
+
+struct print_host {
+    struct pa_host host;
+    const struct pa_key *keys, *shared_keys;
+    const char *settings[64][2]; /* key, value; borrowed */
+    uint32_t setting_count;
+    char log[8192]; /* all lines so far, as many as fit */
+    uint32_t rejected_count;
+    uint8_t core_id[16];
+};
+
+void print_host_init(struct print_host *host, const struct pa_key *keys,
+                     const struct pa_key *shared_keys);
+void print_host_set(struct print_host *host, const char *key, const char *value);
+/* A transaction of worker 0's hand-overs first..last. `source` lives as long as it. */
+struct pa_transaction print_host_transaction(const struct print_host *host,
+                                             struct pa_source *source, uint64_t first,
+                                             uint64_t last, int64_t time_s);
