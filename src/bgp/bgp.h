@@ -1,26 +1,27 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * The BGP thread: a listening speaker that learns and never announces. It owns sessions and the RIB; other threads
- * read the peer snapshot and the RIB under RCU.
+ * The BGP thread: a listening speaker that learns and never announces. It owns sessions and the
+ * RIB; other threads read the peer snapshot and the RIB under RCU.
  */
 #include "base/address.h"
 #include "base/rcu.h"
-#include "bgp/rib.h"
 #include "base/text.h"
+#include "bgp/rib.h"
 #include "config/config_key.h"
 #include <stdbool.h>
 #include <stdint.h>
 
 struct bgp;
 
-/* Values of the keys in bgp_keys[]; strings are borrowed from the configuration for the BGP thread's life. */
+/* Values of the keys in bgp_keys[]; strings are borrowed from the configuration for the BGP
+ * thread's life. */
 struct bgp_settings {
     bool enabled;
-    const char *listen_ip;      /* NULL: all addresses, IPv6 and IPv4 */
+    const char *listen_ip; /* NULL: all addresses, IPv6 and IPv4 */
     int64_t port;
-    const char *router_id;      /* NULL: the listening address, else 1.2.3.4 */
-    int64_t local_as;           /* 0: the peer's own AS (iBGP) */
+    const char *router_id; /* NULL: the listening address, else 1.2.3.4 */
+    int64_t local_as;      /* 0: the peer's own AS (iBGP) */
     int64_t max_peers;
     const char *allow_file, *md5_file, *neighbors_file, *interface;
     bool ipv6_only, add_path_ignore, disable_router_id_check, communities_numeric;
@@ -28,33 +29,35 @@ struct bgp_settings {
     int64_t hold_time_s;
     int64_t path_history_s, path_history_max;
     int64_t peer_down_keep_s;
-    const char *connect_to;     /* active mode: addresses to connect to, comma-separated */
+    const char *connect_to; /* active mode: "address" or "address@port", comma-separated */
     int64_t aspath_radius;
     const char *stdcomm_pattern, *extcomm_pattern, *lrgcomm_pattern; /* comma-separated */
 };
-extern const struct config_key bgp_keys[]; /* `place` is in struct bgp_settings; ends with a row without name */
+extern const struct config_key
+    bgp_keys[]; /* `place` is in struct bgp_settings; ends with a row without name */
 
-/* Reads files and opens the listening socket, so that errors show before anything starts; the text of an error
- * (a file's name and line, the remedy) is appended to `error`. -errno. */
-int bgp_new(const struct bgp_settings *settings, struct rcu *rcu, struct text *error, struct bgp **ret_bgp);
-int bgp_start(struct bgp *bgp);       /* starts the thread */
-void bgp_stop(struct bgp *bgp);       /* Cease to all peers (RFC 4486: administrative shutdown), joins */
-void bgp_free(struct bgp *bgp);       /* after all readers of the RIB are gone */
-void bgp_reload(struct bgp *bgp);     /* allow and md5 files; any thread, done by the BGP thread */
+/* Reads files and opens the listening socket, so that errors show before anything starts; the text
+ * of an error (a file's name and line, the remedy) is appended to `error`. -errno. */
+int bgp_new(const struct bgp_settings *settings, struct rcu *rcu, struct text *error,
+            struct bgp **ret_bgp);
+int bgp_start(struct bgp *bgp); /* starts the thread */
+void bgp_stop(struct bgp *bgp); /* Cease to all peers (RFC 4486: administrative shutdown), joins */
+void bgp_free(struct bgp *bgp); /* after all readers of the RIB are gone */
+void bgp_reload(struct bgp *bgp); /* allow and md5 files; any thread, done by the BGP thread */
 const struct rib *bgp_rib(const struct bgp *bgp);
 
 enum bgp_peer_state { BGP_PEER_DOWN, BGP_PEER_ESTABLISHED };
 /* Where a family of a peer stands. */
 struct bgp_peer_family {
     bool is_negotiated, has_add_path;
-    bool is_loaded;  /* End-of-RIB seen, or quiet long enough */
-    bool is_stale;   /* the session is gone, its paths are kept for a while */
+    bool is_loaded; /* End-of-RIB seen, or quiet long enough */
+    bool is_stale;  /* the session is gone, its paths are kept for a while */
 };
 struct bgp_peer_info {
-    uint32_t index;               /* struct rib_query.peer */
-    struct ip_addr address;       /* of the session */
+    uint32_t index;         /* struct rib_query.peer */
+    struct ip_addr address; /* of the session */
     uint16_t port;
-    uint32_t router_id;           /* host order */
+    uint32_t router_id; /* host order */
     uint32_t as;
     enum bgp_peer_state state;
     struct bgp_peer_family families[RIB_FAMILY_COUNT];
@@ -62,13 +65,17 @@ struct bgp_peer_info {
     int64_t established_ns;
     char last_error[128];
 };
-/* An immutable snapshot; a new one is published when a peer's state, families or addresses change. */
+/* An immutable snapshot; a new one is published when a peer's state, families or addresses change,
+ * and every ten seconds for the counts. */
 struct bgp_peers {
-    uint64_t generation; /* grows with every snapshot */
+    uint64_t generation; /* grows with every change, not for counts alone */
     uint32_t count;
-    struct bgp_peer_info peers[]; /* sorted by index; those down and without stale paths are left out */
+    struct bgp_peer_info
+        peers[]; /* sorted by index; those down and without stale paths are left out */
 };
-const struct bgp_peers *bgp_peers(const struct bgp *bgp); /* RCU: borrowed until the next quiescent state */
+const struct bgp_peers *
+bgp_peers(const struct bgp *bgp); /* RCU: borrowed until the next quiescent state */
 
 /* Counters for statistics: "name", value; from any thread. */
-void bgp_statistics_each(const struct bgp *bgp, void (*fn)(void *arg, const char *name, uint64_t value), void *arg);
+void bgp_statistics_each(const struct bgp *bgp,
+                         void (*fn)(void *arg, const char *name, uint64_t value), void *arg);

@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The BGP thread. One poller drives listeners, sessions and timers; between its rounds the RIB gets
+ * a slice of time for sweeping. Other threads ask for a reload or the end through a word of bits
+ * and an eventfd.
+ */
+#include "base/log.h"
+#include "base/memory.h"
+#include "bgp/bgp_private.h"
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#define IDLE_WAIT_MS       1000
+#define STOP_WAIT_S        1 /* for peers to take our NOTIFICATION */
+#define PUBLISH_INTERVAL_S 10
+
+enum { REQUEST_STOP = 1, REQUEST_RELOAD = 2 };
+
+static const char *const counter_names[BGP_COUNTER_COUNT] = {
+#define BGP_COUNTER(NAME, HELP) #NAME,
+#include "bgp/bgp_counters.def"
+#undef BGP_COUNTER
+};
+
+void bgp_publish(struct bgp *bgp)
+{
+    peer_table_publish(&bgp->peers, true);
+    poller_timer_set_in(bgp->poller, &bgp->publish_timer, PUBLISH_INTERVAL_S * NS_PER_S);
+    if (!bgp->settings.neighbors_file)
+        return;
+    int err = peer_table_write(&bgp->peers, bgp->settings.neighbors_file);
+    uint64_t suppressed;
+    if (err < 0 && log_limit_allow(&bgp->log_limits[BGP_LOG_NEIGHBORS], &suppressed))
+        log_warning("bgp: %s: %s; the list of neighbours is not up to date",
+                    bgp->settings.neighbors_file, strerror(-err));
+}
+
+static void publish_due(void *arg) ON_THREAD(bgp_thread)
+{
+    struct bgp *bgp = arg;
+
+    peer_table_publish(&bgp->peers, false);
+    poller_timer_set_in(bgp->poller, &bgp->publish_timer, PUBLISH_INTERVAL_S * NS_PER_S);
+}
+
+/* A list that cannot be read leaves the old one in force. */
+static void list_reload(const char *file, bool has_passwords, struct address_list *list)
+{
+    struct address_list loaded;
+    struct text error = {0};
+
+    if (!file)
+        return;
+    if (address_list_load(file, has_passwords, &error, &loaded) < 0) {
+        log_error("bgp: %s; the old list stays in force", text_cstr(&error));
+    } else {
+        address_list_clear(list);
+        *list = loaded;
+        log_notice("bgp: %s read again, %zu entries", file, list->count);
+    }
+    text_clear(&error);
+}
+
+static void lists_reload(struct bgp *bgp)
+{
+    struct address_list old = {0};
+
+    list_reload(bgp->settings.allow_file, false, &bgp->allow);
+    if (!bgp->settings.md5_file)
+        return;
+    /* The new list replaces the old one in place; the kernel's keys are told apart by a copy. */
+    old.count = bgp->md5.count;
+    old.entries = mem_dup(bgp->md5.entries, old.count * sizeof old.entries[0]);
+    list_reload(bgp->settings.md5_file, true, &bgp->md5);
+    for (size_t i = 0; i < BGP_LISTENERS_MAX; i++) {
+        struct bgp_listener *listener = &bgp->listeners[i];
+        int err = listener->fd < 0
+                      ? 0
+                      : bgp_socket_set_md5(listener->fd, listener->family, &old, &bgp->md5);
+        if (err < 0)
+            log_error("bgp: TCP-MD5 keys: %s", strerror(-err));
+    }
+    address_list_clear(&old);
+}
+
+static void wake_readable(void *arg, int fd, unsigned events)
+{
+    (void)arg, (void)events;
+    poller_event_drain(fd);
+}
+
+/* Says goodbye to everybody, and waits a moment for them to hear it. */
+static void bgp_shut(struct bgp *bgp) ON_THREAD(bgp_thread)
+{
+    struct notification n = notification_shutdown("collector stops");
+    struct mono_time end = {clock_mono().ns + STOP_WAIT_S * NS_PER_S};
+
+    bgp_peering_stop(bgp, &n);
+    while (bgp->session_count > 0) {
+        int64_t left_ms = (end.ns - clock_mono().ns) / NS_PER_MS;
+        if (left_ms <= 0 || poller_wait(bgp->poller, (int)left_ms) < 0)
+            return;
+    }
+}
+
+static void bgp_loop(struct bgp *bgp) ON_THREAD(bgp_thread)
+{
+    uint64_t changes = 0, published_changes = 0;
+    bool has_more = false;
+
+    for (;;) {
+        unsigned requests = atomic_exchange_explicit(&bgp->requests, 0, memory_order_acquire);
+        if (requests & REQUEST_STOP)
+            return;
+        if (requests & REQUEST_RELOAD)
+            lists_reload(bgp);
+        int err = poller_wait(bgp->poller, has_more ? 0 : IDLE_WAIT_MS);
+        if (err < 0 && err != -EINTR) {
+            log_error("bgp: waiting for events: %s; the BGP thread ends", strerror(-err));
+            return;
+        }
+        has_more = rib_tick(bgp->rib, clock_wall(), clock_mono(), &changes);
+        if (changes != published_changes) {
+            published_changes = changes;
+            bgp_publish(bgp);
+        }
+        peer_table_poll(&bgp->peers);
+        attr_store_poll(bgp->attrs);
+    }
+}
+
+static void bgp_main(void *arg)
+{
+    struct bgp *bgp = arg;
+
+    thread_enter_role(&bgp_thread);
+    bgp_peering_start(bgp);
+    bgp_loop(bgp);
+    bgp_shut(bgp);
+    thread_leave_role(&bgp_thread);
+}
+
+static int listener_open(struct bgp *bgp, const struct ip_addr *address, struct text *error)
+{
+    struct bgp_listener *listener = &bgp->listeners[address->family == IP_V6];
+    char text[IP_TEXT_LEN];
+
+    listener->family = (enum ip_family)address->family;
+    int err = bgp_socket_listen(&bgp->settings, address, &listener->fd);
+    if (err >= 0)
+        err = bgp_socket_set_md5(listener->fd, listener->family, &(struct address_list){0},
+                                 &bgp->md5);
+    if (err < 0) {
+        ip_addr_format(address, text);
+        text_append_printf(error, "bgp_daemon_port: cannot listen on %s port %u: %s", text,
+                           (unsigned)bgp->settings.port, strerror(-err));
+        if (err == -EACCES)
+            text_append_string(error,
+                               "; give the program CAP_NET_BIND_SERVICE or use another port");
+    }
+    return err;
+}
+
+static int listeners_open(struct bgp *bgp, struct text *error)
+{
+    const struct ip_addr any_v4 = ip_addr_v4((const uint8_t[4]){0});
+    const struct ip_addr any_v6 = ip_addr_v6((const uint8_t[16]){0});
+    struct ip_addr address;
+
+    if (bgp->settings.listen_ip) {
+        if (ip_addr_parse(bgp->settings.listen_ip, &address) < 0) {
+            text_append_string(error, "bgp_daemon_ip: not an IP address");
+            return -EINVAL;
+        }
+        return listener_open(bgp, &address, error);
+    }
+    size_t before = error->len;
+    int err = listener_open(bgp, &any_v6, error);
+    if (bgp->settings.ipv6_only)
+        return err;
+    /* A host without IPv6 is no error. */
+    if (err < 0 && err != -EAFNOSUPPORT && err != -EADDRNOTAVAIL)
+        return err;
+    error->len = before;
+    return listener_open(bgp, &any_v4, error);
+}
+
+/* The identifier that was asked for, else the address that we listen on. */
+static uint32_t router_id_choose(const struct bgp_settings *settings)
+{
+    const char *texts[] = {settings->router_id, settings->listen_ip};
+    struct ip_addr address;
+
+    for (size_t i = 0; i < 2; i++) {
+        if (texts[i] && ip_addr_parse(texts[i], &address) == 0 && address.family == IP_V4 &&
+            !ip_addr_is_zero(&address))
+            return wire_u32(ip_addr_wire(&address));
+    }
+    return 0x01020304;
+}
+
+static int patterns_load(struct bgp *bgp, struct text *error)
+{
+    const char *lists[COMMUNITY_KIND_COUNT] = {bgp->settings.stdcomm_pattern,
+                                               bgp->settings.extcomm_pattern,
+                                               bgp->settings.lrgcomm_pattern};
+
+    for (int kind = 0; kind < COMMUNITY_KIND_COUNT; kind++) {
+        if (community_patterns_parse(lists[kind], &bgp->text_settings.patterns[kind]) < 0) {
+            text_append_printf(error, "more than %d community patterns", COMMUNITY_PATTERNS_MAX);
+            return -E2BIG;
+        }
+    }
+    bgp->text_settings.communities_numeric = bgp->settings.communities_numeric;
+    bgp->text_settings.as_path_radius = (uint32_t)bgp->settings.aspath_radius;
+    return 0;
+}
+
+static int files_load(struct bgp *bgp, struct text *error)
+{
+    int err = 0;
+
+    if (bgp->settings.allow_file)
+        err = address_list_load(bgp->settings.allow_file, false, error, &bgp->allow);
+    if (err == 0 && bgp->settings.md5_file)
+        err = address_list_load(bgp->settings.md5_file, true, error, &bgp->md5);
+    return err;
+}
+
+static void tables_make(struct bgp *bgp, struct rcu *rcu)
+{
+    /* As many again for peers that are down and still have paths. */
+    uint32_t slots = (uint32_t)bgp->settings.max_peers * 2;
+
+    bgp->attrs = attr_store_new(rcu, &bgp->text_settings);
+    const struct rib_settings rib_settings = {
+        .max_peers = slots,
+        .history_s = bgp->settings.path_history_s,
+        .history_max = (uint64_t)bgp->settings.path_history_max,
+        .peer_down_keep_s = bgp->settings.peer_down_keep_s,
+        .attrs_unref = attr_store_unref,
+        .attrs_arg = bgp->attrs,
+    };
+    bgp->rib = rib_new(rcu, &rib_settings);
+    peer_table_init(&bgp->peers, slots, bgp->rib, rcu);
+    bgp->session_max = slots + BGP_SESSIONS_UNOPENED_MAX;
+    bgp->sessions = mem_calloc(bgp->session_max, sizeof bgp->sessions[0]);
+}
+
+int bgp_new(const struct bgp_settings *settings, struct rcu *rcu, struct text *error,
+            struct bgp **ret_bgp)
+{
+    struct bgp *bgp = mem_zalloc(sizeof *bgp);
+    int err;
+
+    bgp->settings = *settings;
+    bgp->wake_fd = -1;
+    for (size_t i = 0; i < BGP_LISTENERS_MAX; i++)
+        bgp->listeners[i].fd = -1;
+    bgp->session_settings.local_as = (uint32_t)settings->local_as;
+    bgp->session_settings.router_id = router_id_choose(settings);
+    bgp->session_settings.hold_time_s = (uint16_t)settings->hold_time_s;
+    if (settings->hold_time_s == 1 || settings->hold_time_s == 2)
+        bgp->session_settings.hold_time_s = 3; /* the least that RFC 4271 section 4.2 allows */
+    bgp->session_settings.add_path = !settings->add_path_ignore;
+    bgp->publish_timer.fn = publish_due;
+    bgp->publish_timer.arg = bgp;
+    err = poller_new(&bgp->poller);
+    if (err < 0)
+        goto fail;
+    err = patterns_load(bgp, error);
+    if (err < 0)
+        goto fail;
+    tables_make(bgp, rcu);
+    err = files_load(bgp, error);
+    if (err < 0)
+        goto fail;
+    err = bgp_connectors_make(bgp, error);
+    if (err < 0)
+        goto fail;
+    err = listeners_open(bgp, error);
+    if (err < 0)
+        goto fail;
+    err = bgp->wake_fd = poller_event_new();
+    if (err < 0)
+        goto fail;
+    err = poller_add(bgp->poller, bgp->wake_fd, POLLER_READ, wake_readable, bgp);
+    if (err < 0)
+        goto fail;
+    *ret_bgp = bgp;
+    return 0;
+fail:
+    if (error->len == 0)
+        text_append_printf(error, "bgp: %s", strerror(-err));
+    bgp_free(bgp);
+    return err;
+}
+
+int bgp_start(struct bgp *bgp)
+{
+    return thread_start(&bgp->thread, "bgp", bgp_main, bgp);
+}
+
+static void bgp_request(struct bgp *bgp, unsigned request)
+{
+    atomic_fetch_or_explicit(&bgp->requests, request, memory_order_release);
+    poller_event_wake(bgp->wake_fd);
+}
+
+void bgp_stop(struct bgp *bgp)
+{
+    bgp_request(bgp, REQUEST_STOP);
+    thread_join(&bgp->thread);
+}
+
+void bgp_free(struct bgp *bgp)
+{
+    if (!bgp)
+        return;
+    for (size_t i = 0; i < bgp->session_count; i++)
+        session_free(bgp->sessions[i]);
+    mem_free(bgp->sessions);
+    mem_free(bgp->connectors);
+    for (size_t i = 0; i < BGP_LISTENERS_MAX; i++) {
+        if (bgp->listeners[i].fd >= 0)
+            close(bgp->listeners[i].fd);
+    }
+    if (bgp->wake_fd >= 0)
+        close(bgp->wake_fd);
+    poller_free(bgp->poller);
+    peer_table_clear(&bgp->peers);
+    if (bgp->rib)
+        rib_free(bgp->rib);
+    attr_store_free(bgp->attrs);
+    for (int kind = 0; kind < COMMUNITY_KIND_COUNT; kind++)
+        community_patterns_clear(&bgp->text_settings.patterns[kind]);
+    address_list_clear(&bgp->allow);
+    address_list_clear(&bgp->md5);
+    mem_free(bgp);
+}
+
+void bgp_reload(struct bgp *bgp)
+{
+    bgp_request(bgp, REQUEST_RELOAD);
+}
+
+const struct rib *bgp_rib(const struct bgp *bgp)
+{
+    return bgp->rib;
+}
+
+const struct bgp_peers *bgp_peers(const struct bgp *bgp)
+{
+    return rcu_read(&bgp->peers.snapshot);
+}
+
+void bgp_statistics_each(const struct bgp *bgp,
+                         void (*fn)(void *arg, const char *name, uint64_t value), void *arg)
+{
+    struct attr_store_statistics attrs = attr_store_statistics(bgp->attrs);
+    struct rib_statistics rib;
+
+    for (int i = 0; i < BGP_COUNTER_COUNT; i++)
+        fn(arg, counter_names[i], counter_get(&bgp->counters[i]));
+    rib_statistics(bgp->rib, &rib);
+    fn(arg, "rib_prefixes", rib.prefixes);
+    fn(arg, "rib_paths", rib.paths);
+    fn(arg, "rib_history_paths", rib.history_paths);
+    fn(arg, "rib_history_evicted", rib.history_evicted);
+    fn(arg, "rib_paths_refused", rib.paths_refused);
+    fn(arg, "rib_bytes", rib.bytes);
+    fn(arg, "attribute_sets", attrs.sets);
+    fn(arg, "attribute_texts", attrs.texts);
+    fn(arg, "attribute_bytes", attrs.bytes);
+}

@@ -1,0 +1,466 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Who may have a session, and what sessions say: connections accepted and made, peers found,
+ * collisions resolved (RFC 4271 section 6.8), UPDATEs handed to the RIB.
+ */
+#include "base/memory.h"
+#include "bgp/bgp_private.h"
+#include "bgp/update.h"
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define CONNECT_RETRY_S 10
+
+/* One UPDATE on its way into the RIB. */
+struct apply {
+    struct bgp *bgp;
+    uint32_t peer;
+    struct wall_time now;
+};
+
+static bool log_allowed(struct bgp *bgp, int cause)
+{
+    uint64_t suppressed;
+
+    if (!log_limit_allow(&bgp->log_limits[cause], &suppressed))
+        return false;
+    if (suppressed > 0)
+        log_notice("bgp: %" PRIu64 " lines like the next one were left out", suppressed);
+    return true;
+}
+
+static const char *session_text(struct session *session, char out[IP_TEXT_LEN])
+{
+    ip_addr_format(&session_info(session)->address, out);
+    return out;
+}
+
+static struct peer *session_peer(struct session *session)
+{
+    return session_info(session)->peer;
+}
+
+static void session_add(struct bgp *bgp, int fd, const struct ip_addr *address, uint16_t port,
+                        struct bgp_connector *connector)
+{
+    struct session *session = session_new(bgp->poller, fd, address, port, connector != NULL,
+                                          &bgp->session_settings, &bgp->owner);
+
+    bgp->sessions[bgp->session_count++] = session;
+    if (connector)
+        connector->session = session;
+}
+
+/* The peer has no session any more; its paths become stale or go. */
+static void peer_lose(struct bgp *bgp, struct session *session, const char *reason)
+    ON_THREAD(bgp_thread)
+{
+    struct peer *peer = session_peer(session);
+    char address[IP_TEXT_LEN];
+
+    if (!peer || peer->session != session)
+        return;
+    peer->session = NULL;
+    strncpy(peer->info.last_error, reason, sizeof peer->info.last_error - 1);
+    if (peer->info.state != BGP_PEER_ESTABLISHED)
+        return;
+    peer->info.state = BGP_PEER_DOWN;
+    bgp_count(bgp, BGP_COUNTER_sessions_lost, 1);
+    rib_peer_down(bgp->rib, peer->info.index, clock_mono());
+    bgp_publish(bgp);
+    if (log_allowed(bgp, BGP_LOG_PEER))
+        log_notice("bgp: peer %s AS %u down: %s", session_text(session, address), peer->info.as,
+                   reason);
+}
+
+/* Another connection of the same peer stands: which of the two goes? True: the new one. */
+static bool collision_refuses_new(struct bgp *bgp, struct session *new_session,
+                                  struct session *old_session)
+{
+    const struct session_info *fresh = session_info(new_session);
+    const struct session_info *old = session_info(old_session);
+
+    if (old->state == SESSION_ESTABLISHED)
+        return fresh->is_active; /* one that the peer makes replaces it (RFC 4724 section 4.2) */
+    if (fresh->is_active == old->is_active)
+        return false;
+    /* The connection that the speaker with the higher identifier made stays. */
+    bool we_are_higher = bgp->session_settings.router_id > fresh->theirs.router_id;
+    return fresh->is_active != we_are_higher;
+}
+
+static int peer_opened(void *arg, struct session *session, struct notification *ret_error)
+    ON_THREAD(bgp_thread)
+{
+    struct bgp *bgp = arg;
+    struct session_info *info = session_info(session);
+    char address[IP_TEXT_LEN];
+
+    struct peer *peer = peer_table_take(&bgp->peers, &info->address, info->theirs.router_id);
+    bool is_full = peer && !peer->session &&
+                   peer_table_session_count(&bgp->peers) >= (uint64_t)bgp->settings.max_peers;
+    if (!peer || is_full) {
+        bgp_count(bgp, BGP_COUNTER_connections_refused_limit, 1);
+        if (log_allowed(bgp, BGP_LOG_REFUSED))
+            log_warning("bgp: peer %s refused: bgp_daemon_max_peers is %u",
+                        session_text(session, address), (unsigned)bgp->settings.max_peers);
+        *ret_error = notification_make(ERROR_CEASE, CEASE_REJECTED);
+        return -ENOSPC;
+    }
+    struct session *old = peer->session;
+    if (old && collision_refuses_new(bgp, session, old)) {
+        bgp_count(bgp, BGP_COUNTER_collisions, 1);
+        *ret_error = notification_make(ERROR_CEASE, CEASE_COLLISION);
+        return -EEXIST;
+    }
+    if (old) {
+        struct notification n = notification_make(ERROR_CEASE, CEASE_COLLISION);
+        bool was_established = session_info(old)->state == SESSION_ESTABLISHED;
+        bgp_count(bgp, was_established ? BGP_COUNTER_sessions_replaced : BGP_COUNTER_collisions, 1);
+        session_close(old, &n);
+        peer_lose(bgp, old, "replaced by a newer connection");
+    }
+    peer->session = session;
+    peer->info.port = info->port;
+    peer->info.as = info->theirs.as;
+    info->peer = peer;
+    bgp_count(bgp, BGP_COUNTER_capabilities_ignored, info->theirs.capabilities.ignored);
+    return 0;
+}
+
+static void families_format(const struct session_features *features, struct text *out)
+{
+    for (int i = 0; i < FAMILY_COUNT; i++) {
+        if (!(features->families & 1u << i))
+            continue;
+        text_append_printf(out, "%s%s%s", out->len > 0 ? ", " : "", address_families[i].name,
+                           features->add_path & 1u << i ? " with ADD-PATH" : "");
+    }
+    if (out->len == 0)
+        text_append_string(out, "no family in common");
+}
+
+static void peer_established(void *arg, struct session *session) ON_THREAD(bgp_thread)
+{
+    struct bgp *bgp = arg;
+    struct peer *peer = session_peer(session);
+    const struct session_features *features = &session_info(session)->context.features;
+    struct rib_session rib_session = {.router_id = peer->info.router_id};
+    struct text families = {0};
+    char address[IP_TEXT_LEN];
+
+    for (int i = 0; i < FAMILY_COUNT; i++) {
+        const struct address_family_info *family = &address_families[i];
+        rib_session.is_negotiated[family->rib_safi][family->rib_family] =
+            features->families & 1u << i;
+        rib_session.has_add_path[family->rib_safi][family->rib_family] =
+            features->add_path & 1u << i;
+    }
+    peer->info.state = BGP_PEER_ESTABLISHED;
+    peer->info.established_ns = clock_wall().ns;
+    peer->info.last_error[0] = '\0';
+    bgp_count(bgp, BGP_COUNTER_sessions_established, 1);
+    rib_peer_up(bgp->rib, peer->info.index, &rib_session, clock_mono());
+    bgp_publish(bgp);
+    families_format(features, &families);
+    if (log_allowed(bgp, BGP_LOG_PEER))
+        log_notice("bgp: peer %s AS %u up: %s", session_text(session, address), peer->info.as,
+                   text_cstr(&families));
+    text_clear(&families);
+}
+
+static void apply_announce(void *arg, enum address_family family, const struct rib_nlri *nlri,
+                           size_t count, struct path_attrs *attrs) ON_THREAD(bgp_thread)
+{
+    struct apply *apply = arg;
+    size_t refused = rib_announce(apply->bgp->rib, apply->peer, address_families[family].rib_safi,
+                                  nlri, count, attrs, apply->now);
+    bgp_count(apply->bgp, BGP_COUNTER_refused, refused);
+}
+
+static void apply_withdraw(void *arg, enum address_family family, const struct rib_nlri *nlri,
+                           size_t count) ON_THREAD(bgp_thread)
+{
+    struct apply *apply = arg;
+    size_t unknown = rib_withdraw(apply->bgp->rib, apply->peer, address_families[family].rib_safi,
+                                  nlri, count, apply->now);
+    bgp_count(apply->bgp, BGP_COUNTER_withdrawn_unknown, unknown);
+}
+
+static void apply_end_of_rib(void *arg, enum address_family family) ON_THREAD(bgp_thread)
+{
+    struct apply *apply = arg;
+    const struct address_family_info *info = &address_families[family];
+    char address[IP_TEXT_LEN];
+
+    bgp_count(apply->bgp, BGP_COUNTER_end_of_rib, 1);
+    rib_end_of_rib(apply->bgp->rib, apply->peer, info->rib_safi, info->rib_family);
+    bgp_publish(apply->bgp);
+    if (log_allowed(apply->bgp, BGP_LOG_PEER)) {
+        struct rib_peer_counts counts = rib_peer_counts(apply->bgp->rib, apply->peer);
+        ip_addr_format(&apply->bgp->peers.peers[apply->peer].info.address, address);
+        log_notice("bgp: peer %s: End-of-RIB of %s, %" PRIu64 " paths of all families", address,
+                   info->name, counts.paths);
+    }
+}
+
+static void update_count(struct bgp *bgp, const struct update_result *result)
+{
+    bgp_count(bgp, BGP_COUNTER_updates, 1);
+    bgp_count(bgp, BGP_COUNTER_announced, result->announced_count);
+    bgp_count(bgp, BGP_COUNTER_withdrawn, result->withdrawn_count);
+    bgp_count(bgp, BGP_COUNTER_attributes_discarded, result->attrs_discarded_count);
+    bgp_count(bgp, BGP_COUNTER_treated_as_withdrawn, result->treated_as_withdrawn_count);
+    bgp_count(bgp, BGP_COUNTER_foreign_families, result->foreign_count);
+    if (result->outcome == ATTR_OUTCOME_WITHDRAW)
+        bgp_count(bgp, BGP_COUNTER_updates_treated_as_withdraw, 1);
+    if (result->outcome == ATTR_OUTCOME_RESET)
+        bgp_count(bgp, BGP_COUNTER_updates_reset, 1);
+}
+
+static int peer_updated(void *arg, struct session *session, struct reader body,
+                        struct notification *ret_error) ON_THREAD(bgp_thread)
+{
+    static const char *const consequences[] = {"", "attribute discarded", "treated as a withdrawal",
+                                               "session reset"};
+    struct bgp *bgp = arg;
+    struct peer *peer = session_peer(session);
+    struct apply apply = {bgp, peer->info.index, clock_wall()};
+    const struct update_sink sink = {apply_announce, apply_withdraw, apply_end_of_rib, &apply};
+    struct update_result result;
+    char address[IP_TEXT_LEN];
+
+    update_apply(body, &session_info(session)->context, bgp->attrs, &sink, &result);
+    peer->info.updates++;
+    update_count(bgp, &result);
+    if (result.outcome != ATTR_OUTCOME_OK && log_allowed(bgp, BGP_LOG_ATTRIBUTES))
+        log_warning("bgp: peer %s: UPDATE: %s (type %u) %s; %s", session_text(session, address),
+                    attr_name(result.bad_type), result.bad_type, result.reason,
+                    consequences[result.outcome]);
+    if (result.outcome != ATTR_OUTCOME_RESET)
+        return 0;
+    *ret_error = result.error;
+    return -EBADMSG;
+}
+
+static void peer_asked_refresh(void *arg, struct session *session, int family, uint8_t subtype)
+{
+    (void)session, (void)family, (void)subtype;
+    bgp_count(arg, BGP_COUNTER_route_refresh, 1);
+}
+
+static void peer_closed(void *arg, struct session *session, const char *reason)
+    ON_THREAD(bgp_thread)
+{
+    struct bgp *bgp = arg;
+    const struct peer *peer = session_peer(session);
+    char address[IP_TEXT_LEN];
+
+    if (!peer || peer->info.state != BGP_PEER_ESTABLISHED || peer->session != session) {
+        bool is_connect = session_info(session)->is_active && !peer;
+        bgp_count(bgp, is_connect ? BGP_COUNTER_connect_failures : BGP_COUNTER_opens_failed, 1);
+        if (log_allowed(bgp, is_connect ? BGP_LOG_CONNECT : BGP_LOG_ENDED))
+            log_warning("bgp: session with %s ended before it was established: %s",
+                        session_text(session, address), reason);
+    }
+    peer_lose(bgp, session, reason);
+}
+
+/* ConnectRetryTimer with the jitter of section 10. */
+static void connector_arm(struct bgp_connector *connector, int64_t seconds)
+{
+    uint8_t random = 0;
+
+    if (getrandom(&random, sizeof random, 0) != sizeof random)
+        random = 0;
+    int64_t delay_ns = seconds * NS_PER_S;
+    poller_timer_set_in(connector->bgp->poller, &connector->timer,
+                        delay_ns - delay_ns / 4 * random / UINT8_MAX);
+}
+
+static void session_gone(void *arg, struct session *session)
+{
+    struct bgp *bgp = arg;
+
+    for (size_t i = 0; i < bgp->session_count; i++) {
+        if (bgp->sessions[i] == session) {
+            bgp->sessions[i] = bgp->sessions[--bgp->session_count];
+            break;
+        }
+    }
+    for (size_t i = 0; i < bgp->connector_count; i++) {
+        if (bgp->connectors[i].session == session)
+            bgp->connectors[i].session = NULL;
+    }
+}
+
+static void connector_due(void *arg)
+{
+    struct bgp_connector *connector = arg;
+    struct bgp *bgp = connector->bgp;
+    int fd;
+
+    connector_arm(connector, CONNECT_RETRY_S);
+    if (connector->session || peer_table_has_session(&bgp->peers, &connector->address) ||
+        bgp->session_count == bgp->session_max)
+        return;
+    int err =
+        bgp_socket_connect(&bgp->settings, &bgp->md5, &connector->address, connector->port, &fd);
+    if (err < 0) {
+        char address[IP_TEXT_LEN];
+        ip_addr_format(&connector->address, address);
+        bgp_count(bgp, BGP_COUNTER_connect_failures, 1);
+        if (log_allowed(bgp, BGP_LOG_CONNECT))
+            log_warning("bgp: connecting to %s: %s", address, strerror(-err));
+        return;
+    }
+    session_add(bgp, fd, &connector->address, connector->port, connector);
+}
+
+static void listeners_listen(struct bgp *bgp, unsigned events)
+{
+    for (size_t i = 0; i < BGP_LISTENERS_MAX; i++) {
+        if (bgp->listeners[i].fd >= 0)
+            poller_modify(bgp->poller, bgp->listeners[i].fd, events);
+    }
+}
+
+static void batch_due(void *arg)
+{
+    struct bgp *bgp = arg;
+
+    bgp->batch_left = bgp->settings.batch;
+    listeners_listen(bgp, POLLER_READ);
+}
+
+static bool batch_is_limited(const struct bgp *bgp)
+{
+    return bgp->settings.batch > 0 && bgp->settings.batch_interval_s > 0;
+}
+
+static void connection_accept(struct bgp *bgp, int fd, const struct sockaddr_storage *sa)
+{
+    struct ip_addr address;
+    uint16_t port = 0;
+    char text[IP_TEXT_LEN] = "";
+
+    bool is_known = ip_addr_from_sockaddr(sa, &address, &port) == 0;
+    if (is_known)
+        ip_addr_format(&address, text);
+    if (!is_known || (bgp->settings.allow_file && !address_list_contains(&bgp->allow, &address))) {
+        bgp_count(bgp, BGP_COUNTER_connections_refused_address, 1);
+        if (log_allowed(bgp, BGP_LOG_REFUSED))
+            log_warning("bgp: connection from %s refused: not in bgp_daemon_allow_file", text);
+        close(fd);
+        return;
+    }
+    if (bgp->session_count == bgp->session_max) {
+        bgp_count(bgp, BGP_COUNTER_connections_refused_limit, 1);
+        if (log_allowed(bgp, BGP_LOG_REFUSED))
+            log_warning("bgp: connection from %s refused: too many connections", text);
+        close(fd);
+        return;
+    }
+    bgp_count(bgp, BGP_COUNTER_connections_accepted, 1);
+    session_add(bgp, fd, &address, port, NULL);
+}
+
+static void listener_readable(void *arg, int listener_fd, unsigned events)
+{
+    struct bgp *bgp = arg;
+    struct sockaddr_storage sa;
+    socklen_t sa_len = sizeof sa;
+
+    (void)events;
+    if (batch_is_limited(bgp) && bgp->batch_left == 0) {
+        listeners_listen(bgp, 0);
+        return;
+    }
+    int fd = accept4(listener_fd, (struct sockaddr *)&sa, &sa_len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd < 0)
+        return;
+    if (batch_is_limited(bgp)) {
+        if (bgp->batch_left-- == bgp->settings.batch)
+            poller_timer_set_in(bgp->poller, &bgp->batch_timer,
+                                bgp->settings.batch_interval_s * NS_PER_S);
+    }
+    connection_accept(bgp, fd, &sa);
+}
+
+/* "address" or "address@port". */
+static int connector_parse(char *word, struct bgp_connector *connector)
+{
+    char *at = strchr(word, '@');
+    unsigned long port = 179;
+
+    if (at) {
+        char *end;
+        *at = '\0';
+        port = strtoul(at + 1, &end, 10);
+        if (*end != '\0' || port < 1 || port > UINT16_MAX)
+            return -EINVAL;
+    }
+    connector->port = (uint16_t)port;
+    return ip_addr_parse(word, &connector->address);
+}
+
+int bgp_connectors_make(struct bgp *bgp, struct text *error)
+{
+    char *rest = NULL;
+
+    if (!bgp->settings.connect_to)
+        return 0;
+    char *list = mem_strdup(bgp->settings.connect_to);
+    int err = 0;
+    for (char *word = strtok_r(list, ", ", &rest); word && err == 0;
+         word = strtok_r(NULL, ", ", &rest)) {
+        struct bgp_connector connector = {.bgp = bgp, .timer.fn = connector_due};
+        err = connector_parse(word, &connector);
+        if (err < 0) {
+            text_append_printf(error, "bgp_daemon_connect: %s is not `address` or `address@port`",
+                               word);
+            break;
+        }
+        bgp->connectors =
+            mem_realloc_array(bgp->connectors, bgp->connector_count + 1, sizeof bgp->connectors[0]);
+        bgp->connectors[bgp->connector_count++] = connector;
+    }
+    mem_free(list);
+    return err;
+}
+
+void bgp_peering_start(struct bgp *bgp)
+{
+    bgp->owner =
+        (struct session_owner){peer_opened, peer_established, peer_updated, peer_asked_refresh,
+                               peer_closed, session_gone,     bgp};
+    bgp->batch_timer.fn = batch_due;
+    bgp->batch_timer.arg = bgp;
+    bgp->batch_left = bgp->settings.batch;
+    for (size_t i = 0; i < BGP_LISTENERS_MAX; i++) {
+        if (bgp->listeners[i].fd >= 0)
+            poller_add(bgp->poller, bgp->listeners[i].fd, POLLER_READ, listener_readable, bgp);
+    }
+    for (size_t i = 0; i < bgp->connector_count; i++) {
+        bgp->connectors[i].timer.arg = &bgp->connectors[i];
+        connector_arm(&bgp->connectors[i], 0);
+    }
+    bgp_publish(bgp);
+}
+
+void bgp_peering_stop(struct bgp *bgp, const struct notification *n)
+{
+    for (size_t i = 0; i < BGP_LISTENERS_MAX; i++)
+        poller_remove(bgp->poller, bgp->listeners[i].fd);
+    for (size_t i = 0; i < bgp->connector_count; i++)
+        poller_timer_cancel(bgp->poller, &bgp->connectors[i].timer);
+    for (size_t i = 0; i < bgp->session_count; i++) {
+        session_close(bgp->sessions[i], n);
+        peer_lose(bgp, bgp->sessions[i], "we stop");
+    }
+}

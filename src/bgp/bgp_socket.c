@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Socket options by family; IPv4 and IPv6 have sockets of their own, so that TCP-MD5 keys need no
+ * mapped form. */
+#include "bgp/bgp_socket.h"
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define LISTEN_BACKLOG 1024
+
+static int socket_make(const struct bgp_settings *settings, enum ip_family family, int *ret_fd)
+{
+    const int one = 1;
+    int err;
+    int fd =
+        socket(family == IP_V4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    if (fd < 0)
+        return -errno;
+    if (family == IP_V6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one) < 0)
+        goto fail;
+    if (settings->interface && setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, settings->interface,
+                                          (socklen_t)strlen(settings->interface)) < 0)
+        goto fail;
+    if (settings->pipe_size > 0) {
+        int size = (int)settings->pipe_size;
+        if (setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size) < 0)
+            goto fail;
+    }
+    if (settings->ip_precedence > 0) {
+        int tos = (int)settings->ip_precedence << 5;
+        int level = family == IP_V4 ? IPPROTO_IP : IPPROTO_IPV6;
+        int option = family == IP_V4 ? IP_TOS : IPV6_TCLASS;
+        if (setsockopt(fd, level, option, &tos, sizeof tos) < 0)
+            goto fail;
+    }
+    *ret_fd = fd;
+    return 0;
+fail:
+    err = -errno;
+    close(fd);
+    return err;
+}
+
+static int md5_set(int fd, const struct ip_prefix *prefix, const char *password)
+{
+    struct tcp_md5sig key = {0};
+    size_t len = strlen(password);
+
+    ip_addr_to_sockaddr(&prefix->addr, 0, (struct sockaddr_storage *)&key.tcpm_addr);
+    key.tcpm_keylen = (uint16_t)len; /* 0 removes */
+    memcpy(key.tcpm_key, password, len);
+    key.tcpm_flags = TCP_MD5SIG_FLAG_PREFIX;
+    key.tcpm_prefixlen = prefix->len;
+    return setsockopt(fd, IPPROTO_TCP, TCP_MD5SIG_EXT, &key, sizeof key) < 0 ? -errno : 0;
+}
+
+static bool md5_has(const struct address_list *list, const struct ip_prefix *prefix)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        if (ip_prefix_equal(&list->entries[i].prefix, prefix))
+            return true;
+    }
+    return false;
+}
+
+int bgp_socket_set_md5(int fd, enum ip_family family, const struct address_list *old,
+                       const struct address_list *md5)
+{
+    for (size_t i = 0; i < old->count; i++) {
+        const struct ip_prefix *prefix = &old->entries[i].prefix;
+        if (prefix->addr.family == family && !md5_has(md5, prefix))
+            md5_set(fd, prefix, "");
+    }
+    for (size_t i = 0; i < md5->count; i++) {
+        const struct address_entry *entry = &md5->entries[i];
+        int err = 0;
+        if (entry->prefix.addr.family == family)
+            err = md5_set(fd, &entry->prefix, entry->password);
+        if (err < 0)
+            return err;
+    }
+    return 0;
+}
+
+int bgp_socket_listen(const struct bgp_settings *settings, const struct ip_addr *address,
+                      int *ret_fd)
+{
+    const int one = 1;
+    struct sockaddr_storage sa;
+    socklen_t sa_len = ip_addr_to_sockaddr(address, (uint16_t)settings->port, &sa);
+    int fd;
+
+    int err = socket_make(settings, (enum ip_family)address->family, &fd);
+    if (err < 0)
+        return err;
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) < 0 ||
+        bind(fd, (struct sockaddr *)&sa, sa_len) < 0 || listen(fd, LISTEN_BACKLOG) < 0) {
+        err = -errno;
+        close(fd);
+        return err;
+    }
+    *ret_fd = fd;
+    return 0;
+}
+
+int bgp_socket_connect(const struct bgp_settings *settings, const struct address_list *md5,
+                       const struct ip_addr *address, uint16_t port, int *ret_fd)
+{
+    struct sockaddr_storage sa;
+    socklen_t sa_len = ip_addr_to_sockaddr(address, port, &sa);
+    struct ip_addr local;
+    int fd;
+
+    int err = socket_make(settings, (enum ip_family)address->family, &fd);
+    if (err < 0)
+        return err;
+    err = bgp_socket_set_md5(fd, (enum ip_family)address->family, &(struct address_list){0}, md5);
+    if (err < 0)
+        goto fail;
+    /* The peer knows us by the address that we listen on. */
+    if (settings->listen_ip && ip_addr_parse(settings->listen_ip, &local) == 0 &&
+        local.family == address->family && !ip_addr_is_zero(&local)) {
+        struct sockaddr_storage from;
+        socklen_t from_len = ip_addr_to_sockaddr(&local, 0, &from);
+        if (bind(fd, (struct sockaddr *)&from, from_len) < 0) {
+            err = -errno;
+            goto fail;
+        }
+    }
+    if (connect(fd, (struct sockaddr *)&sa, sa_len) < 0 && errno != EINPROGRESS) {
+        err = -errno;
+        goto fail;
+    }
+    *ret_fd = fd;
+    return 0;
+fail:
+    close(fd);
+    return err;
+}

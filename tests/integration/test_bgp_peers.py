@@ -1,0 +1,108 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Each of the real BGP speakers of Debian as the router: sessions, ADD-PATH, changes and losses as they do them."""
+import json
+import socket
+import subprocess
+import time
+
+from harness import BUILD, FOUR_PATHS, Bird, bird_path, four_paths, free_port, main, wait_for
+
+
+class Listener:
+    """The BGP thread alone, asked line by line."""
+
+    def __init__(self, test, name="listener", **keys):
+        self.port = keys.pop("port", None) or free_port(socket.SOCK_STREAM)
+        keys = {"bgp_daemon_ip": "127.0.0.1", "bgp_daemon_port": self.port, **keys}
+        self.log = test.dir / f"{name}.log"
+        self.process = subprocess.Popen([BUILD / "tests/bgp_listen", *(f"{k}: {v}" for k, v in keys.items())], text=True,
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=open(self.log, "a"))
+        test.cleanups.append(self.process.kill)
+        self.peers()
+
+    def ask(self, line):
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
+
+    def peers(self):
+        return self.ask("peers")["peers"]
+
+    def peer(self, address, seconds=30, families=(0,)):
+        """The peer at `address`, once these of its families (0: IPv4, 1: IPv6) are loaded."""
+        return wait_for(lambda: next((p for p in self.peers() if p["address"] == address and p["established"]
+                                      and all(p["families"][f]["loaded"] for f in families)), None),
+                        f"a loaded session with {address}: {self.log.read_text()}", seconds)
+
+    def lookup(self, peer, address, next_hop="", rd="0"):
+        return self.ask(f"lookup {peer['index']} {rd} {address} {next_hop}")
+
+    def stats(self):
+        return self.ask("stats")
+
+    def stop(self):
+        self.process.stdin.write("quit\n")
+        self.process.stdin.close()
+        assert self.process.wait(20) == 0, self.log.read_text()
+
+
+def expect_four_paths(listener, peer, prefix="192.168.1.0/24", address="192.168.1.7"):
+    """Every next hop of the four-path example finds its own path."""
+    for next_hop, path, local_pref in FOUR_PATHS:
+        got = listener.lookup(peer, address, next_hop)
+        assert got["match"] == "exact" and got["candidates"] == 4, got
+        assert got["prefix"] == prefix and got["next_hop"] == next_hop, got
+        assert got["as_path"] == path.replace(" ", "_") and got["local_pref"] == local_pref and got["med"] == 100, got
+    assert listener.lookup(peer, address, "10.0.0.99")["match"] == "unmatched"
+
+
+def test_bird_announces_four_paths(test):
+    listener = Listener(test)
+    Bird(test, listener.port, four_paths())
+    peer = listener.peer("127.0.0.11")
+    assert peer["as"] == 65000 and peer["families"][0]["add_path"] and peer["families"][1]["negotiated"], peer
+    expect_four_paths(listener, peer)
+    listener.stop()
+
+
+def test_bird_withdraws_and_changes_a_path(test):
+    listener = Listener(test)
+    router = Bird(test, listener.port, four_paths())
+    peer = listener.peer("127.0.0.11")
+    changed = four_paths()[:2] + [bird_path(3, "192.168.1.0/24", "10.0.0.3", "555 789")]
+    time.sleep(1)
+    router.configure(changed)
+    wait_for(lambda: listener.lookup(peer, "192.168.1.7", "10.0.0.2")["candidates"] == 3, "three paths left")
+    wait_for(lambda: listener.lookup(peer, "192.168.1.7", "10.0.0.3").get("as_path") == "555_789", "the new path")
+    assert listener.lookup(peer, "192.168.1.7", "10.0.0.4")["match"] == "unmatched"
+
+
+def test_bird_without_add_path_has_one_path(test):
+    listener = Listener(test)
+    Bird(test, listener.port, four_paths(), add_path=False)
+    peer = listener.peer("127.0.0.11")
+    got = listener.lookup(peer, "192.168.1.7", "10.0.0.3")
+    assert not peer["families"][0]["add_path"] and got["match"] == "single" and got["as_path"] == "789", got
+
+
+def test_bird_announces_ipv6_and_communities(test):
+    listener = Listener(test)
+    more = "bgp_community.add((65000, 1)); bgp_community.add((65535, 65281)); bgp_ext_community.add((rt, 65000, 2)); " \
+           "bgp_large_community.add((65000, 3, 4));"
+    Bird(test, listener.port, [bird_path(1, "2001:db8::/32", "2001:db8:ffff::1", "64500 4200000000", more=more)])
+    peer = listener.peer("127.0.0.11", families=(0, 1))
+    got = listener.lookup(peer, "2001:db8::7", "2001:db8:ffff::1")
+    assert got["match"] == "exact" and got["prefix"] == "2001:db8::/32" and got["as_path"] == "64500_4200000000", got
+    assert (got["comms"], got["ecomms"], got["lcomms"]) == ("65000:1_no-export", "RT:65000:2", "65000:3:4"), got
+
+
+def test_bird_comes_over_ipv6(test):
+    listener = Listener(test, bgp_daemon_ip="::1")
+    Bird(test, listener.port, four_paths(), address="::1", collector="::1")
+    peer = listener.peer("::1")
+    expect_four_paths(listener, peer)
+
+
+if __name__ == "__main__":
+    main(globals())

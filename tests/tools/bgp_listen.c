@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The BGP thread alone, for tests with real peers: bgp_listen "key: value"... runs it and answers
+ * each line of standard input with one line of JSON:
+ *
+ *   peers                              the peer snapshot
+ *   lookup PEER RD ADDRESS [NEXT_HOP]  what a flow to ADDRESS finds with that peer; RD in hex, 0:
+ * none stats                              all counters reload                             the allow
+ * and md5 files again quit
+ */
+#include "base/log.h"
+#include "base/memory.h"
+#include "bgp/bgp.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void setting_store(struct bgp_settings *settings, const struct config_key *key,
+                          const char *value)
+{
+    char *place = (char *)settings + key->place;
+
+    if (key->type == KEY_BOOL)
+        *(bool *)place = strcmp(value, "true") == 0;
+    else if (key->type == KEY_STRING)
+        *(const char **)place = value;
+    else
+        *(int64_t *)place = strtoll(value, NULL, 10);
+}
+
+static void setting_parse(struct bgp_settings *settings, char *argument)
+{
+    char *value = strstr(argument, ": ");
+
+    if (!value) {
+        fprintf(stderr, "%s: not of the form `key: value`\n", argument);
+        exit(2);
+    }
+    *value = '\0';
+    for (const struct config_key *key = bgp_keys; key->name; key++) {
+        if (strcmp(key->name, argument) == 0) {
+            setting_store(settings, key, value + 2);
+            return;
+        }
+    }
+    fprintf(stderr, "%s: no such key\n", argument);
+    exit(2);
+}
+
+static void peer_append(struct text *out, const struct bgp_peer_info *peer)
+{
+    char address[IP_TEXT_LEN];
+
+    ip_addr_format(&peer->address, address);
+    text_append_printf(out,
+                       "{\"index\": %u, \"address\": \"%s\", \"port\": %u, \"router_id\": %u, "
+                       "\"as\": %u, \"established\": %s, \"updates\": %" PRIu64
+                       ", \"paths\": %" PRIu64 ", \"history_paths\": %" PRIu64 ", \"families\": [",
+                       peer->index, address, peer->port, peer->router_id, peer->as,
+                       peer->state == BGP_PEER_ESTABLISHED ? "true" : "false", peer->updates,
+                       peer->paths, peer->history_paths);
+    for (int f = 0; f < RIB_FAMILY_COUNT; f++) {
+        const struct bgp_peer_family *family = &peer->families[f];
+        text_append_printf(out,
+                           "%s{\"negotiated\": %s, \"add_path\": %s, \"loaded\": %s, "
+                           "\"stale\": %s}",
+                           f ? ", " : "", family->is_negotiated ? "true" : "false",
+                           family->has_add_path ? "true" : "false",
+                           family->is_loaded ? "true" : "false",
+                           family->is_stale ? "true" : "false");
+    }
+    text_append_string(out, "]}");
+}
+
+static void peers_answer(const struct bgp *bgp, struct text *out)
+{
+    const struct bgp_peers *peers = bgp_peers(bgp);
+
+    text_append_printf(out, "{\"generation\": %" PRIu64 ", \"peers\": [", peers->generation);
+    for (uint32_t i = 0; i < peers->count; i++) {
+        text_append_string(out, i ? ", " : "");
+        peer_append(out, &peers->peers[i]);
+    }
+    text_append_string(out, "]}");
+}
+
+static void path_append(struct text *out, const struct rib_path *path)
+{
+    const struct path_attrs *attrs = path->attrs;
+    char next_hop[IP_TEXT_LEN], prefix[IP_PREFIX_TEXT_LEN];
+
+    ip_addr_format(&attrs->next_hop, next_hop);
+    ip_prefix_format(&path->prefix, prefix);
+    text_append_printf(
+        out,
+        ", \"prefix\": \"%s\", \"path_id\": %u, \"next_hop\": \"%s\", \"origin\": %u, "
+        "\"local_pref\": %u, \"med\": %u, \"first_as\": %u, \"origin_as\": %u, "
+        "\"as_path\": \"%s\", \"comms\": \"%s\", \"ecomms\": \"%s\", "
+        "\"lcomms\": \"%s\"",
+        prefix, path->path_id, next_hop, attrs->origin, attrs->local_pref, attrs->med,
+        attrs->first_as, attrs->origin_as, attrs->as_path.data, attrs->std_comms.data,
+        attrs->ext_comms.data, attrs->lrg_comms.data);
+}
+
+static void lookup_answer(const struct bgp *bgp, char *arguments, struct text *out)
+{
+    char address[64] = "", next_hop[64] = "";
+    struct rib_query query = {0};
+
+    sscanf(arguments, "%u %" SCNx64 " %63s %63s", &query.peer, &query.rd, address, next_hop);
+    if (ip_addr_parse(address, &query.address) < 0 ||
+        (next_hop[0] && ip_addr_parse(next_hop, &query.next_hop) < 0)) {
+        text_append_string(out, "{\"error\": \"lookup PEER RD ADDRESS [NEXT_HOP]\"}");
+        return;
+    }
+    query.from_ns = query.to_ns = clock_wall().ns;
+    rib_lookup_batch(bgp_rib(bgp), RIB_POLICY_NORMAL, &query, 1);
+    text_append_printf(out,
+                       "{\"match\": \"%s\", \"candidates\": %u, \"stale\": %s, \"loading\": %s",
+                       path_matches[query.match].text, query.candidate_paths,
+                       query.is_stale ? "true" : "false", query.is_loading ? "true" : "false");
+    if (query.path.attrs)
+        path_append(out, &query.path);
+    text_append_string(out, "}");
+}
+
+static void counter_append(void *arg, const char *name, uint64_t value)
+{
+    struct text *out = arg;
+    text_append_printf(out, "%s\"%s\": %" PRIu64, out->len > 1 ? ", " : "", name, value);
+}
+
+static bool line_answer(struct bgp *bgp, char *line, struct text *out)
+{
+    line[strcspn(line, "\n")] = '\0';
+    if (strcmp(line, "peers") == 0) {
+        peers_answer(bgp, out);
+    } else if (strncmp(line, "lookup ", 7) == 0) {
+        lookup_answer(bgp, line + 7, out);
+    } else if (strcmp(line, "stats") == 0) {
+        text_append_char(out, '{');
+        bgp_statistics_each(bgp, counter_append, out);
+        text_append_char(out, '}');
+    } else if (strcmp(line, "reload") == 0) {
+        bgp_reload(bgp);
+        text_append_string(out, "{}");
+    } else {
+        return false;
+    }
+    return true;
+}
+
+static void lines_answer(struct bgp *bgp, struct rcu_reader *reader)
+{
+    char line[256];
+    struct text out = {0};
+    bool is_on = true;
+
+    while (is_on && fgets(line, sizeof line, stdin)) {
+        rcu_online(reader);
+        text_reset(&out);
+        is_on = line_answer(bgp, line, &out);
+        if (is_on) {
+            printf("%s\n", text_cstr(&out));
+            fflush(stdout);
+        }
+        rcu_offline(reader);
+    }
+    text_clear(&out);
+}
+
+int main(int argc, char **argv)
+{
+    struct bgp_settings settings = {0};
+    struct rcu *rcu = rcu_new(2);
+    struct rcu_reader *reader;
+    struct text error = {0};
+    struct bgp *bgp;
+
+    for (const struct config_key *key = bgp_keys; key->name; key++) {
+        if (key->default_value)
+            setting_store(&settings, key, key->default_value);
+    }
+    for (int i = 1; i < argc; i++)
+        setting_parse(&settings, argv[i]);
+    if (bgp_new(&settings, rcu, &error, &bgp) < 0) {
+        fprintf(stderr, "%s\n", text_cstr(&error));
+        return 1;
+    }
+    rcu_reader_register(rcu, &reader);
+    bgp_start(bgp);
+    lines_answer(bgp, reader);
+    bgp_stop(bgp);
+    rcu_reader_unregister(reader);
+    bgp_free(bgp);
+    rcu_free(rcu);
+    text_clear(&error);
+    return 0;
+}
