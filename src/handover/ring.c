@@ -247,6 +247,13 @@ bool ring_view_peek(const struct ring_view *view, uint64_t ahead, struct handove
     return true;
 }
 
+bool ring_view_is_ended(const struct ring_view *view)
+{
+    uint64_t head = load(&view->slots->head);
+    return head > 0 && ring_view_acked(view) == head &&
+           (view->slots->slots[slot_of(head)].flags & HANDOVER_IS_LAST) != 0;
+}
+
 uint64_t ring_view_taken(const struct ring_view *view)
 {
     return load(&view->cursors->taken);

@@ -123,6 +123,7 @@ void host_state_encode(const struct host_state *state, struct text *out)
 {
     encode_flag(out, state->is_open);
     encode_flag(out, state->is_failing);
+    encode_flag(out, state->is_finished);
     encode_u64(out, state->commits);
     encode_u64(out, state->spooled_count);
 }
@@ -130,7 +131,10 @@ void host_state_encode(const struct host_state *state, struct text *out)
 int host_state_decode(const void *data, size_t len, struct host_state *ret_state)
 {
     struct reader r = reader_make(data, len);
-    struct host_state state = {.is_open = decode_flag(&r), .is_failing = decode_flag(&r)};
+    struct host_state state = {0};
+    state.is_open = decode_flag(&r);
+    state.is_failing = decode_flag(&r);
+    state.is_finished = decode_flag(&r);
     state.commits = reader_u64(&r);
     state.spooled_count = reader_u64(&r);
     if (r.failed || reader_left(&r) > 0)

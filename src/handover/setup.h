@@ -42,8 +42,9 @@ int setup_decode(const void *data, size_t len, struct setup **ret_setup,
 void setup_free(struct setup *setup); /* one that was decoded; NULL is fine */
 
 struct host_state {
-    bool is_open;    /* the backend has been opened */
-    bool is_failing; /* its last attempt to write failed */
+    bool is_open;     /* the backend has been opened */
+    bool is_failing;  /* its last attempt to write failed */
+    bool is_finished; /* it ends now, on purpose: not to be started again */
     uint64_t commits;
     uint64_t spooled_count; /* hand-overs on disk now */
 };

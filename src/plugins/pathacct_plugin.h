@@ -14,8 +14,11 @@
  *
  * A hand-over is a run of finished rows from one worker of the core. Its identity is (core_id, worker, seq); seq counts
  * 1, 2, 3... Once commit has returned 0 the core forgets the hand-overs that begin named. A process that dies before
- * that is started again and gets the same transaction once more, so a backend that wants every row exactly once
- * makes the identities durable together with the rows and leaves out, in begin, what it finds done already.
+ * that is started again and gets the same hand-overs once more: in the same transaction, or one at a time when it died
+ * twice over them or when they had to wait on disk. A transaction is never a mixture of what was named before and what
+ * was not. So a backend that wants every row exactly once makes the identities durable together with the
+ * rows, (core_id, worker) -> last_seq, and answers PA_DONE_ALREADY in begin to what it finds done. The hand-overs of one
+ * worker come in order.
  *
  * Functions return 0 or a negative errno. What a failure means: -EAGAIN from begin, write or commit: the
  * backend cannot take it now; abort is called and the whole transaction is tried again after a pause, for ever.
@@ -194,6 +197,7 @@ struct pa_host {
 
 /* ---- the plugin ---- */
 
+enum { PA_DONE_ALREADY = 1 }; /* from begin */
 enum { PA_PLUGIN_ADDS_UP = 1 }; /* flags: the backend puts rows of equal key together by itself */
 
 struct pa_plugin {
@@ -209,7 +213,8 @@ struct pa_plugin {
      */
     int (*check)(const struct pa_host *host, const struct pa_schema *schema, char *error, size_t error_size);
     int (*open)(const struct pa_host *host, const struct pa_schema *schema, void **ret_state);
-    int (*begin)(void *state, const struct pa_transaction *transaction); /* may be NULL */
+    /* May be NULL. PA_DONE_ALREADY: the backend holds all of it; it is acknowledged, write and commit are left out. */
+    int (*begin)(void *state, const struct pa_transaction *transaction);
     int (*write)(void *state, const struct pa_batch *batch);
     int (*commit)(void *state, const struct pa_transaction *transaction);
     void (*abort)(void *state); /* forget what was written since begin; may be NULL */

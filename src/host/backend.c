@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* See backend.h. */
+#include "host/backend.h"
+
+#include "base/memory.h"
+#include "base/text.h"
+#include "handover/schema.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define WATCHES_MAX  1024
+#define COUNTERS_MAX 256
+
+struct watch {
+    struct backend *backend;
+    int fd;
+    void (*fn)(void *state, int fd);
+    void *state;
+};
+
+struct named_counter {
+    char *name;
+    uint64_t value, sent;
+};
+
+struct backend {
+    struct pa_host host; /* what the plugin holds; `own` leads back here */
+    const struct pa_plugin *plugin;
+    const struct setup *setup;
+    const struct pa_schema *schema;
+    struct poller *poller;
+    struct link *link;
+    void *state;
+    bool is_open;
+
+    struct watch *watches[WATCHES_MAX];
+    size_t watch_count;
+    struct named_counter counters[COUNTERS_MAX];
+    size_t counter_count;
+
+    struct handover_outcome outcome;
+    const struct pa_column *flows, *packets, *bytes; /* NULL: the schema has none */
+    bool has_logged_reject;
+};
+
+int plugin_load(const char *dir, const char *name, struct text *error,
+                const struct pa_plugin **ret_plugin)
+{
+    char path[4096];
+
+    if (strchr(name, '/') != NULL || name[0] == '.' || name[0] == '\0') {
+        text_append_printf(error, "\"%s\" is not the name of a plugin", name);
+        return -EINVAL;
+    }
+    if ((size_t)snprintf(path, sizeof path, "%s/%s.so", dir, name) >= sizeof path) {
+        text_append_string(error, "the path of the plugin is too long");
+        return -EINVAL;
+    }
+    if (access(path, F_OK) < 0) {
+        text_append_printf(error, "there is no plugin %s: %s does not exist", name, path);
+        return -ENOENT;
+    }
+    void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (handle == NULL) {
+        text_append_printf(error, "cannot load the plugin: %s",
+                           dlerror()); // NOLINT(concurrency-mt-unsafe)
+        return -EINVAL;
+    }
+    const struct pa_plugin *plugin = dlsym(handle, "pa_plugin");
+    if (plugin == NULL) {
+        text_append_printf(error, "%s defines no pa_plugin", path);
+        return -EINVAL;
+    }
+    if (plugin->abi != PA_PLUGIN_ABI) {
+        text_append_printf(error,
+                           "%s speaks version %u of the plugin interface, not %d: build it anew",
+                           path, plugin->abi, PA_PLUGIN_ABI);
+        return -EPROTONOSUPPORT;
+    }
+    if (plugin->name == NULL || strcmp(plugin->name, name) != 0 || plugin->keys == NULL ||
+        plugin->open == NULL || plugin->write == NULL || plugin->commit == NULL ||
+        plugin->close == NULL) {
+        text_append_printf(error,
+                           "%s is not the plugin %s, or lacks keys, open, write, commit or close",
+                           path, name);
+        return -EINVAL;
+    }
+    *ret_plugin = plugin;
+    return 0;
+}
+
+/* ---- struct pa_host ---- */
+
+static const struct setup_setting *find_setting(const struct pa_host *host, const char *key)
+{
+    const struct setup *setup = ((const struct backend *)host->own)->setup;
+    for (uint32_t i = 0; i < setup->setting_count; i++)
+        if (strcmp(setup->settings[i].key, key) == 0)
+            return &setup->settings[i];
+    return NULL;
+}
+
+static const char *host_setting(const struct pa_host *host, const char *key)
+{
+    const struct setup_setting *s = find_setting(host, key);
+    return s != NULL ? s->value : NULL;
+}
+
+static int64_t host_setting_number(const struct pa_host *host, const char *key)
+{
+    const struct setup_setting *s = find_setting(host, key);
+    return s != NULL ? s->number : 0;
+}
+
+static void host_log(const struct pa_host *host, int level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+static void host_log(const struct pa_host *host, int level, const char *format, ...)
+{
+    struct backend *b = host->own;
+    va_list args;
+    va_start(args, format);
+    link_vlog(b->link, level < PA_LOG_ERROR || level > PA_LOG_DEBUG ? PA_LOG_INFO : level, format,
+              args);
+    va_end(args);
+}
+
+static void host_count(const struct pa_host *host, const char *name, uint64_t n)
+{
+    struct backend *b = host->own;
+    size_t i = 0;
+    while (i < b->counter_count && strcmp(b->counters[i].name, name) != 0)
+        i++;
+    if (i == COUNTERS_MAX)
+        return;
+    if (i == b->counter_count) {
+        b->counters[i].name = mem_strdup(name);
+        b->counter_count++;
+    }
+    b->counters[i].value += n;
+}
+
+static uint64_t row_number(const struct pa_column *c, const uint8_t *row)
+{
+    uint64_t u64 = 0;
+    uint32_t u32 = 0;
+    if (c == NULL)
+        return 0;
+    if (c->width == sizeof u32) {
+        memcpy(&u32, row + c->offset, sizeof u32);
+        return u32;
+    }
+    if (c->width == sizeof u64)
+        memcpy(&u64, row + c->offset, sizeof u64);
+    return u64;
+}
+
+static void host_reject_row(const struct pa_host *host, const uint8_t *row, const char *why)
+{
+    struct backend *b = host->own;
+    b->outcome.rejected_rows++;
+    /* Without a column of flows all that is known of a row is that there was one flow at least. */
+    b->outcome.rejected.flows += b->flows != NULL ? row_number(b->flows, row) : 1;
+    b->outcome.rejected.packets += row_number(b->packets, row);
+    b->outcome.rejected.bytes += row_number(b->bytes, row);
+    if (!b->has_logged_reject)
+        link_log(b->link, PA_LOG_ERROR,
+                 "the backend refuses a row: %s; it is left out, further ones are only counted",
+                 why);
+    b->has_logged_reject = true;
+}
+
+static void watch_ready(void *arg, int fd, unsigned events)
+{
+    const struct watch *w = arg;
+    (void)events;
+    w->fn(w->state, fd);
+}
+
+static int host_watch(const struct pa_host *host, int fd, void (*fn)(void *state, int fd),
+                      void *state)
+{
+    struct backend *b = host->own;
+    size_t i = 0;
+    while (i < b->watch_count && b->watches[i]->fd != fd)
+        i++;
+    if (fn == NULL) {
+        if (i == b->watch_count)
+            return -ENOENT;
+        poller_remove(b->poller, fd);
+        mem_free(b->watches[i]);
+        b->watches[i] = b->watches[--b->watch_count];
+        return 0;
+    }
+    if (i < b->watch_count)
+        return -EEXIST;
+    if (i == WATCHES_MAX)
+        return -ENOSPC;
+    struct watch *w = mem_zalloc(sizeof *w);
+    *w = (struct watch){.backend = b, .fd = fd, .fn = fn, .state = state};
+    int err = poller_add(b->poller, fd, POLLER_READ, watch_ready, w);
+    if (err < 0) {
+        mem_free(w);
+        return err;
+    }
+    b->watches[b->watch_count++] = w;
+    return 0;
+}
+
+/* ---- */
+
+struct backend *backend_new(const struct pa_plugin *plugin, const struct setup *setup,
+                            const struct pa_schema *schema, struct poller *poller,
+                            struct link *link)
+{
+    struct backend *b = mem_zalloc(sizeof *b);
+    b->plugin = plugin;
+    b->setup = setup;
+    b->schema = schema;
+    b->poller = poller;
+    b->link = link;
+    b->flows = schema_find(schema, "flows");
+    b->packets = schema_find(schema, "packets");
+    b->bytes = schema_find(schema, "bytes");
+    b->host = (struct pa_host){.own = b,
+                               .instance_name = setup->instance_name,
+                               .plugin_name = setup->plugin_name,
+                               .daemon_name = setup->daemon_name,
+                               .is_replay = setup->is_replay,
+                               .setting = host_setting,
+                               .setting_number = host_setting_number,
+                               .log = host_log,
+                               .count = host_count,
+                               .reject_row = host_reject_row,
+                               .watch = host_watch};
+    return b;
+}
+
+void backend_close(struct backend *b)
+{
+    if (b->is_open)
+        b->plugin->close(b->state);
+    b->is_open = false;
+}
+
+void backend_free(struct backend *b)
+{
+    if (b == NULL)
+        return;
+    for (size_t i = 0; i < b->watch_count; i++) {
+        poller_remove(b->poller, b->watches[i]->fd);
+        mem_free(b->watches[i]);
+    }
+    for (size_t i = 0; i < b->counter_count; i++)
+        mem_free(b->counters[i].name);
+    mem_free(b);
+}
+
+int backend_check(struct backend *b, char *error, size_t error_size)
+{
+    error[0] = '\0';
+    return b->plugin->check != NULL ? b->plugin->check(&b->host, b->schema, error, error_size) : 0;
+}
+
+int backend_open(struct backend *b)
+{
+    b->state = NULL;
+    int err = b->plugin->open(&b->host, b->schema, &b->state);
+    b->is_open = err >= 0;
+    if (err < 0) {
+        b->plugin->close(b->state);
+        b->state = NULL;
+    }
+    return err;
+}
+
+int backend_begin(struct backend *b, const struct pa_transaction *transaction)
+{
+    b->outcome = (struct handover_outcome){.fate = HANDOVER_WRITTEN};
+    return b->plugin->begin != NULL ? b->plugin->begin(b->state, transaction) : 0;
+}
+
+int backend_write(struct backend *b, const struct pa_batch *batch)
+{
+    return b->plugin->write(b->state, batch);
+}
+
+int backend_commit(struct backend *b, const struct pa_transaction *transaction)
+{
+    return b->plugin->commit(b->state, transaction);
+}
+
+void backend_abort(struct backend *b)
+{
+    if (b->plugin->abort != NULL)
+        b->plugin->abort(b->state);
+}
+
+void backend_reopen(struct backend *b)
+{
+    if (!b->is_open || b->plugin->reopen == NULL)
+        return;
+    int err = b->plugin->reopen(b->state);
+    if (err < 0)
+        link_log(b->link, PA_LOG_ERROR, "cannot reopen: %s; the old one stays in use",
+                 strerrordesc_np(-err));
+}
+
+const struct handover_outcome *backend_outcome(const struct backend *b)
+{
+    return &b->outcome;
+}
+
+void backend_send_counters(struct backend *b)
+{
+    for (size_t i = 0; i < b->counter_count; i++) {
+        struct named_counter *c = &b->counters[i];
+        if (c->value != c->sent)
+            link_counter(b->link, c->name, c->value);
+        c->sent = c->value;
+    }
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * The loaded plugin and what it may ask of its host (struct pa_host): settings, log lines,
+ * counters, rejected rows, descriptors to watch. One thread.
+ */
+#include "base/poller.h"
+#include "handover/ring.h"
+#include "handover/setup.h"
+#include "host/link.h"
+#include "plugins/pathacct_plugin.h"
+
+struct text;
+
+/*
+ * Loads DIR/NAME.so and checks its version and name. What is wrong is appended to `error`: -ENOENT
+ * there is no such file, -EPROTONOSUPPORT another version of the interface, -EINVAL not a plugin.
+ * It stays loaded until the process ends.
+ */
+int plugin_load(const char *dir, const char *name, struct text *error,
+                const struct pa_plugin **ret_plugin);
+
+struct backend;
+
+/* All borrowed for its life. */
+struct backend *backend_new(const struct pa_plugin *plugin, const struct setup *setup,
+                            const struct pa_schema *schema, struct poller *poller,
+                            struct link *link);
+void backend_close(struct backend *backend); /* if it is open */
+void backend_free(struct backend *backend);  /* after closing; NULL is fine */
+
+/* -EINVAL: what is wrong stands in `error`. */
+int backend_check(struct backend *backend, char *error, size_t error_size);
+int backend_open(struct backend *backend);
+/*
+ * The calls of a transaction, in the order of the header. backend_begin() gives 1 when the backend
+ * holds all of the transaction already.
+ */
+int backend_begin(struct backend *backend, const struct pa_transaction *transaction);
+int backend_write(struct backend *backend, const struct pa_batch *batch);
+int backend_commit(struct backend *backend, const struct pa_transaction *transaction);
+void backend_abort(struct backend *backend);
+void backend_reopen(struct backend *backend);
+
+/* Rows that the backend refused since the last backend_begin(): the fate is HANDOVER_WRITTEN. */
+const struct handover_outcome *backend_outcome(const struct backend *backend);
+void backend_send_counters(struct backend *backend); /* over the link, those that changed */

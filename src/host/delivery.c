@@ -1,0 +1,477 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * See delivery.h. What the cursors say of a transaction: before begin its last seq and the number
+ * of the attempt; after an ordinary failure the attempt is taken back, since nobody died; the
+ * acknowledgement clears it. A host that finds 2 attempts writes one hand-over at a time, each as
+ * attempt 3: who finds a 3 knows which one kills.
+ */
+#include "host/delivery.h"
+
+#include "base/memory.h"
+#include "base/text.h"
+#include "host/merge.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+
+#define ATTEMPTS_TO_ISOLATE 2
+#define ATTEMPTS_TO_POISON  3
+
+struct delivery {
+    struct delivery_settings s;
+    bool is_group_wise, combines;
+    struct selection selection;
+    struct pa_source *sources;
+    struct lane_rows *parts; /* the hand-overs of the transaction under way */
+    size_t part_count, part_capacity;
+    struct merge *merge;
+    int error;
+    uint64_t commit_count;
+};
+
+/*
+ * Equal keys can come from two workers unless the exporter's address is part of the key. In replay
+ * it may have come from the data, and the output must not depend on the number of workers.
+ */
+static bool must_combine(const struct delivery_settings *s)
+{
+    const struct pa_column *exporter = schema_find(s->schema, "peer_src_ip");
+    if (s->schema->is_unaggregated || (s->plugin_flags & PA_PLUGIN_ADDS_UP) != 0)
+        return false;
+    return s->setup->is_replay || exporter == NULL;
+}
+
+struct delivery *delivery_new(const struct delivery_settings *settings)
+{
+    struct delivery *d = mem_zalloc(sizeof *d);
+    d->s = *settings;
+    d->is_group_wise = !settings->schema->is_unaggregated || settings->setup->is_replay;
+    d->combines = must_combine(settings);
+    d->merge = merge_new(settings->schema, d->combines);
+    d->sources = mem_calloc(settings->setup->lane_count, sizeof *d->sources);
+    selection_init(&d->selection, settings->setup->lane_count);
+    return d;
+}
+
+static void clear_parts(struct delivery *d)
+{
+    for (size_t i = 0; i < d->part_count; i++)
+        lane_rows_clear(&d->parts[i]);
+    d->part_count = 0;
+}
+
+void delivery_free(struct delivery *d)
+{
+    if (d == NULL)
+        return;
+    clear_parts(d);
+    mem_free(d->parts);
+    mem_free(d->sources);
+    selection_clear(&d->selection);
+    merge_free(d->merge);
+    mem_free(d);
+}
+
+static uint32_t lane_number(const struct delivery *d, const struct lane *lane)
+{
+    return (uint32_t)(lane - d->s.lanes);
+}
+
+static void set_fate(struct lane *lane, uint64_t seq, enum handover_fate fate)
+{
+    struct handover_outcome outcome = {.fate = fate};
+    ring_view_set_outcome(lane->ring, seq, &outcome);
+}
+
+/* The next hand-over of a lane, acknowledged with this fate. */
+static void settle_next(struct lane *lane, uint64_t seq, enum handover_fate fate)
+{
+    set_fate(lane, seq, fate);
+    ring_view_ack(lane->ring, seq);
+}
+
+/* ---- after a death ---- */
+
+static void put_poison_aside(struct delivery *d, struct lane *lane)
+{
+    struct handover h;
+    struct lane_rows rows;
+
+    ring_view_untake(lane->ring);
+    if (!ring_view_peek(lane->ring, 0, &h))
+        return;
+    int err = -ENOENT;
+    if (d->s.spool != NULL) {
+        err = lane_rows_init(&rows, lane, &h, d->s.schema);
+        if (err == 0) {
+            err = spool_put(d->s.spool, d->s.setup->core_id, lane_number(d, lane), &rows, true);
+            lane_rows_clear(&rows);
+        }
+    }
+    link_log(d->s.link, PA_LOG_ERROR,
+             "hand-over %llu of worker %u (%llu rows, %llu flows) killed the plugin three times; "
+             "it is %s",
+             (unsigned long long)h.seq, lane_number(d, lane), (unsigned long long)h.row_count,
+             (unsigned long long)h.totals.flows,
+             err == 0 ? "kept in plugin_spool_dir" : "dropped, and counted as poison");
+    settle_next(lane, h.seq, HANDOVER_POISON);
+}
+
+static void recover_lane(struct delivery *d, struct lane *lane)
+{
+    uint64_t acked = ring_view_acked(lane->ring);
+    struct ring_attempt attempt = ring_view_attempt(lane->ring);
+
+    if (attempt.seq <= acked) /* died between the acknowledgement and its tidying up */
+        return;
+    if (ring_view_isolate_until(lane->ring) > acked) {
+        if (attempt.seq != acked + 1 || attempt.attempts < ATTEMPTS_TO_POISON)
+            return;
+        /* Someone's kill -9 is not the hand-over's doing: nothing is thrown away for that. */
+        if (d->s.setup->last_signal != SIGKILL)
+            put_poison_aside(d, lane);
+        else
+            ring_view_set_attempt(lane->ring,
+                                  (struct ring_attempt){attempt.seq, ATTEMPTS_TO_ISOLATE});
+    } else if (attempt.attempts >= ATTEMPTS_TO_ISOLATE) {
+        ring_view_set_isolate_until(lane->ring, attempt.seq);
+        link_log(d->s.link, PA_LOG_WARNING,
+                 "the plugin died twice over hand-overs %llu to %llu of worker %u; they are "
+                 "written one by one",
+                 (unsigned long long)acked + 1, (unsigned long long)attempt.seq,
+                 lane_number(d, lane));
+    }
+}
+
+void delivery_recover(struct delivery *d)
+{
+    struct spool *spool = d->s.spool;
+
+    for (uint32_t i = 0; i < d->s.setup->lane_count; i++)
+        recover_lane(d, &d->s.lanes[i]);
+    if (spool == NULL || spool_first_attempts(spool) < ATTEMPTS_TO_POISON)
+        return;
+    if (d->s.setup->last_signal == SIGKILL) {
+        spool_set_first_attempts(spool, ATTEMPTS_TO_ISOLATE);
+    } else if (spool_poison_first(spool) == 0) {
+        link_log(d->s.link, PA_LOG_ERROR,
+                 "a spooled hand-over killed the plugin three times; it is put aside");
+    }
+}
+
+/* ---- a transaction ---- */
+
+static void begin_attempt(struct delivery *d)
+{
+    for (uint32_t i = 0; i < d->selection.range_count; i++) {
+        const struct selection_range *range = &d->selection.ranges[i];
+        struct ring_view *ring = d->s.lanes[range->lane].ring;
+        struct ring_attempt attempt = ring_view_attempt(ring);
+        if (d->selection.kind == SELECTION_ISOLATED)
+            attempt.attempts = ATTEMPTS_TO_POISON;
+        else if (attempt.seq == range->last)
+            attempt.attempts++;
+        else
+            attempt.attempts = 1;
+        attempt.seq = range->last;
+        ring_view_take(ring, range->last);
+        ring_view_set_attempt(ring, attempt);
+    }
+}
+
+/* Nobody died: the attempt does not count. What it covers does, so that the same comes again. */
+static void take_attempt_back(struct delivery *d)
+{
+    for (uint32_t i = 0; i < d->selection.range_count; i++) {
+        struct ring_view *ring = d->s.lanes[d->selection.ranges[i].lane].ring;
+        struct ring_attempt attempt = ring_view_attempt(ring);
+        attempt.attempts--;
+        ring_view_set_attempt(ring, attempt);
+        ring_view_untake(ring);
+    }
+}
+
+static struct lane_rows *next_part(struct delivery *d)
+{
+    if (d->part_count == d->part_capacity) {
+        d->part_capacity = d->part_capacity == 0 ? 64 : d->part_capacity * 2;
+        d->parts = mem_realloc_array(d->parts, d->part_capacity, sizeof *d->parts);
+    }
+    return &d->parts[d->part_count];
+}
+
+/* Reads the selected hand-overs. One that cannot be read would be the core's mistake; it must not
+ * stop the rest. */
+static void load_parts(struct delivery *d)
+{
+    for (uint32_t i = 0; i < d->selection.range_count; i++) {
+        const struct selection_range *range = &d->selection.ranges[i];
+        struct lane *lane = &d->s.lanes[range->lane];
+        for (uint64_t seq = range->first; seq <= range->last; seq++) {
+            struct handover h;
+            set_fate(lane, seq, HANDOVER_WRITTEN);
+            if (!ring_view_peek(lane->ring, seq - range->first, &h) || h.row_count == 0)
+                continue;
+            if (lane_rows_init(next_part(d), lane, &h, d->s.schema) == 0) {
+                d->part_count++;
+                continue;
+            }
+            set_fate(lane, seq, HANDOVER_DROPPED);
+            link_log(d->s.link, PA_LOG_ERROR,
+                     "hand-over %llu of worker %u is damaged; %llu flows are dropped",
+                     (unsigned long long)seq, range->lane, (unsigned long long)h.totals.flows);
+        }
+    }
+}
+
+static int merge_batch(void *arg, const struct pa_batch *batch)
+{
+    return merge_add(arg, batch->rows, batch->row_count);
+}
+
+static int write_batch(void *arg, const struct pa_batch *batch)
+{
+    return backend_write(arg, batch);
+}
+
+/* Rows of one worker have each key once per hand-over and stand in the order of the input. */
+static bool needs_merge(const struct delivery *d)
+{
+    return d->part_count > 1 && d->selection.kind != SELECTION_ISOLATED &&
+           (d->combines || d->s.schema->order_offset >= 0);
+}
+
+static uint64_t merge_parts(struct delivery *d)
+{
+    merge_reset(d->merge);
+    for (size_t i = 0; i < d->part_count; i++) {
+        const struct lane_rows *part = &d->parts[i];
+        merge_set_dictionary(d->merge, part->dictionary, part->handover.dictionary_count + 1);
+        lane_rows_each(part, d->s.schema, merge_batch, d->merge); /* its ids have been checked */
+    }
+    return merge_row_count(d->merge);
+}
+
+static int write_parts(struct delivery *d, bool is_merged)
+{
+    int err = 0;
+    if (is_merged)
+        return merge_emit(d->merge, write_batch, d->s.backend);
+    for (size_t i = 0; i < d->part_count && err >= 0; i++)
+        err = lane_rows_each(&d->parts[i], d->s.schema, write_batch, d->s.backend);
+    return err;
+}
+
+static void describe_selection(struct delivery *d, struct pa_transaction *ret_transaction)
+{
+    const struct selection *s = &d->selection;
+    for (uint32_t i = 0; i < s->range_count; i++) {
+        struct pa_source *source = &d->sources[i];
+        memcpy(source->core_id, d->s.setup->core_id, sizeof source->core_id);
+        source->worker = s->ranges[i].lane;
+        source->first_seq = s->ranges[i].first;
+        source->last_seq = s->ranges[i].last;
+    }
+    *ret_transaction = (struct pa_transaction){.source_count = s->range_count,
+                                               .sources = d->sources,
+                                               .epoch = s->epoch,
+                                               .time_ns = s->time_ns,
+                                               .ends_epoch = s->ends_epoch,
+                                               .is_last = s->is_last};
+}
+
+/* What was rejected of rows that may be several hand-overs' is booked on the first of them that has
+ * flows. */
+static void acknowledge(struct delivery *d)
+{
+    const struct handover_outcome *outcome = backend_outcome(d->s.backend);
+    if (outcome->rejected_rows > 0 && d->part_count > 0)
+        ring_view_set_outcome(d->parts[0].lane->ring, d->parts[0].handover.seq, outcome);
+    for (uint32_t i = 0; i < d->selection.range_count; i++) {
+        const struct selection_range *range = &d->selection.ranges[i];
+        ring_view_ack(d->s.lanes[range->lane].ring, range->last);
+    }
+}
+
+static enum delivery_result run_lanes(struct delivery *d, bool core_is_gone)
+{
+    struct pa_transaction t;
+    enum selection_rule rule =
+        d->is_group_wise && !core_is_gone ? SELECTION_BY_GROUP : SELECTION_AS_THEY_COME;
+
+    if (!selection_next(&d->selection, d->s.lanes, d->s.setup->lane_count, rule))
+        return DELIVERY_IDLE;
+    load_parts(d);
+    describe_selection(d, &t);
+    bool is_merged = needs_merge(d);
+    if (is_merged)
+        t.row_count = merge_parts(d);
+    for (size_t i = 0; i < d->part_count && !is_merged; i++)
+        t.row_count += d->parts[i].handover.row_count;
+
+    begin_attempt(d);
+    int err = backend_begin(d->s.backend, &t);
+    if (err == 0) {
+        err = write_parts(d, is_merged);
+        if (err >= 0)
+            err = backend_commit(d->s.backend, &t);
+    }
+    if (err < 0) {
+        backend_abort(d->s.backend);
+        take_attempt_back(d);
+        d->error = err;
+    } else {
+        acknowledge(d);
+        d->commit_count++;
+    }
+    clear_parts(d);
+    return err < 0 ? DELIVERY_FAILED : DELIVERY_DONE;
+}
+
+/* ---- the spool ---- */
+
+static int write_entry(struct delivery *d, const struct spool_entry *e)
+{
+    const struct handover *h = &e->handover;
+    struct pa_source source = {.worker = e->worker, .first_seq = h->seq, .last_seq = h->seq};
+    struct pa_transaction t = {.source_count = 1,
+                               .sources = &source,
+                               .epoch = h->epoch,
+                               .time_ns = h->time_ns,
+                               .row_count = h->row_count,
+                               .ends_epoch = (h->flags & HANDOVER_ENDS_EPOCH) != 0};
+    struct pa_batch batch = {.rows = e->rows,
+                             .row_count = (uint32_t)h->row_count,
+                             .dictionary = e->dictionary,
+                             .dictionary_count = h->dictionary_count + 1};
+
+    memcpy(source.core_id, e->core_id, sizeof source.core_id);
+    int err = backend_begin(d->s.backend, &t);
+    if (err == 0) {
+        err = batch.row_count > 0 ? backend_write(d->s.backend, &batch) : 0;
+        if (err >= 0)
+            err = backend_commit(d->s.backend, &t);
+    }
+    if (err < 0)
+        backend_abort(d->s.backend);
+    return err;
+}
+
+static void count_drained(struct delivery *d, const struct spool_entry *e)
+{
+    if (memcmp(e->core_id, d->s.setup->core_id, sizeof e->core_id) == 0 &&
+        e->worker < d->s.setup->lane_count)
+        ring_view_add_drained(d->s.lanes[e->worker].ring, &e->handover.totals);
+}
+
+static enum delivery_result drain_spool(struct delivery *d)
+{
+    struct spool *spool = d->s.spool;
+    struct spool_entry entry;
+    struct text name = {0};
+
+    int err = spool_first(spool, &entry, &name);
+    if (err == -EBADMSG)
+        link_log(d->s.link, PA_LOG_ERROR,
+                 "a spooled hand-over is damaged or has other columns; it stays as %s",
+                 text_cstr(&name));
+    text_clear(&name);
+    if (err < 0) {
+        d->error = err;
+        return err == -EBADMSG ? DELIVERY_DONE : DELIVERY_FAILED;
+    }
+    unsigned attempts = spool_first_attempts(spool);
+    err = spool_set_first_attempts(spool, attempts + 1);
+    if (err == 0) {
+        err = write_entry(d, &entry);
+        if (err < 0)
+            spool_set_first_attempts(spool, attempts);
+    }
+    if (err >= 0)
+        err = spool_remove_first(spool);
+    if (err >= 0) {
+        count_drained(d, &entry);
+        d->commit_count++;
+    }
+    d->error = err;
+    spool_entry_clear(&entry);
+    return err < 0 ? DELIVERY_FAILED : DELIVERY_DONE;
+}
+
+/* ---- */
+
+enum delivery_result delivery_run(struct delivery *d, bool core_is_gone)
+{
+    if (d->s.spool != NULL && spool_count(d->s.spool) > 0)
+        return drain_spool(d);
+    return run_lanes(d, core_is_gone);
+}
+
+int delivery_error(const struct delivery *d)
+{
+    return d->error;
+}
+
+static int spool_next(struct delivery *d, struct lane *lane, const struct handover *h)
+{
+    struct lane_rows rows;
+    if (h->row_count == 0) { /* a marker: there is nothing to keep */
+        settle_next(lane, h->seq, HANDOVER_WRITTEN);
+        return 0;
+    }
+    if (lane_rows_init(&rows, lane, h, d->s.schema) < 0) {
+        settle_next(lane, h->seq, HANDOVER_DROPPED);
+        return 0;
+    }
+    int err = spool_put(d->s.spool, d->s.setup->core_id, lane_number(d, lane), &rows, false);
+    lane_rows_clear(&rows);
+    if (err == 0)
+        settle_next(lane, h->seq, HANDOVER_SPOOLED);
+    return err;
+}
+
+int delivery_spool_all(struct delivery *d)
+{
+    struct handover h;
+    int err = 0;
+
+    if (d->s.spool == NULL)
+        return -ENOENT;
+    for (uint32_t i = 0; i < d->s.setup->lane_count && err == 0; i++) {
+        struct lane *lane = &d->s.lanes[i];
+        ring_view_untake(lane->ring);
+        while (err == 0 && ring_view_peek(lane->ring, 0, &h))
+            err = spool_next(d, lane, &h);
+    }
+    return err;
+}
+
+uint64_t delivery_drop_all(struct delivery *d)
+{
+    struct handover h;
+    uint64_t flows = 0;
+
+    for (uint32_t i = 0; i < d->s.setup->lane_count; i++) {
+        struct lane *lane = &d->s.lanes[i];
+        ring_view_untake(lane->ring);
+        while (ring_view_peek(lane->ring, 0, &h)) {
+            flows += h.totals.flows;
+            settle_next(lane, h.seq, HANDOVER_DROPPED);
+        }
+    }
+    return flows;
+}
+
+bool delivery_is_ended(const struct delivery *d)
+{
+    for (uint32_t i = 0; i < d->s.setup->lane_count; i++)
+        if (!ring_view_is_ended(d->s.lanes[i].ring))
+            return false;
+    return true;
+}
+
+uint64_t delivery_commit_count(const struct delivery *d)
+{
+    return d->commit_count;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * Transactions: takes what belongs together out of the lanes (or the spool, which comes first),
+ * merges it where the backend needs that, writes, commits, acknowledges. Keeps the attempts in the
+ * cursors, so that the host after a death knows what was under way. One thread.
+ */
+#include "host/backend.h"
+#include "host/selection.h"
+#include "host/spool.h"
+
+struct delivery;
+
+struct delivery_settings {
+    const struct setup *setup;
+    const struct pa_schema *schema;
+    uint32_t plugin_flags;
+    struct lane *lanes; /* setup->lane_count of them */
+    struct backend *backend;
+    struct spool *spool; /* NULL: none */
+    struct link *link;
+};
+
+struct delivery *delivery_new(const struct delivery_settings *settings); /* all borrowed */
+void delivery_free(struct delivery *delivery);                           /* NULL is fine */
+
+/* Once, before the first transaction: draws the conclusions from earlier deaths and puts poison
+ * aside. */
+void delivery_recover(struct delivery *delivery);
+
+enum delivery_result {
+    DELIVERY_IDLE,   /* nothing is complete */
+    DELIVERY_DONE,   /* a transaction was committed; there may be more */
+    DELIVERY_FAILED, /* the backend does not take it now: the same again later */
+};
+/* `core_is_gone`: nothing more will come, so what is there is taken without waiting for markers. */
+enum delivery_result delivery_run(struct delivery *delivery, bool core_is_gone);
+/* What the last failed transaction failed with: -errno. */
+int delivery_error(const struct delivery *delivery);
+
+/* Copies all that is handed over to the spool and acknowledges it. -ENOENT: there is no spool;
+ * -errno of it. */
+int delivery_spool_all(struct delivery *delivery);
+/* Acknowledges all that is handed over as dropped; returns how many flows. */
+uint64_t delivery_drop_all(struct delivery *delivery);
+
+bool delivery_is_ended(
+    const struct delivery *delivery); /* all lanes have ended and are acknowledged */
+uint64_t delivery_commit_count(const struct delivery *delivery);

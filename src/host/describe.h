@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* `pathacct-host --describe NAME`: a plugin's table of keys as JSON, for the core's checks and the
+ * manual. */
+#include "plugins/pathacct_plugin.h"
+
+struct text;
+
+/* {"abi", "name", "help", "flags", "keys": [{"name", "type", "global", "role", "default", "min",
+ * "max", "choices", "aliases", "help"}]}, keys of the plugin before shared ones; one line. */
+void describe_plugin(const struct pa_plugin *plugin, struct text *out);

@@ -1,0 +1,478 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* See host.h. */
+#include "host/host.h"
+
+#include "base/memory.h"
+#include "base/reader.h"
+#include "base/text.h"
+#include "handover/message.h"
+#include "host/delivery.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define SETUP_TIMEOUT_MS  30000
+#define LOCK_RETRY_US     200000
+#define RETRY_FIRST_NS    NS_PER_S
+#define RETRY_MAX_NS      (60 * NS_PER_S)
+#define FAILURES_TO_SPOOL 3 /* after 1, 2 and 4 s the outage is not a hiccup */
+#define TRANSACTIONS_AT_ONCE                                                                       \
+    16 /* then messages and the backend's own descriptors get their turn                           \
+        */
+#define LANES_MAX 4096
+
+struct host {
+    struct poller *poller;
+    struct link link;
+    struct message_buffer *buffer;
+    struct setup *setup;
+    struct schema *schema;
+    struct lane *lanes;
+    int host_event, lock_fd;
+    const struct pa_plugin *plugin;
+    struct backend *backend;
+    struct spool *spool;
+    struct delivery *delivery;
+    struct host_state state;
+
+    bool is_open;
+    bool core_is_gone, is_stopping; /* the latter: told to end, or the core is gone */
+    bool is_done;
+    int exit_status;
+    unsigned failure_count;
+    int last_error;
+    int64_t retry_ns;
+    bool has_spool_trouble;
+    struct poller_timer work_timer, retry_timer, state_timer, deadline_timer;
+};
+
+/* ---- setup ---- */
+
+static int next_message(struct host *h, struct message *ret_message)
+{
+    struct pollfd p = {.fd = h->link.socket, .events = POLLIN};
+    int ready;
+    do
+        ready = poll(&p, 1, SETUP_TIMEOUT_MS);
+    while (ready < 0 && errno == EINTR);
+    if (ready <= 0)
+        return ready == 0 ? -ETIMEDOUT : -errno;
+    return message_receive(h->link.socket, MSG_DONTWAIT, h->buffer, ret_message);
+}
+
+static int receive_lane(struct host *h, struct message *m, uint32_t number)
+{
+    struct reader r = reader_make(m->body, m->body_len);
+    struct lane *lane = &h->lanes[number];
+    int err = -EBADMSG;
+
+    uint32_t got_number = reader_u32(&r);
+    uint32_t max_count = reader_u32(&r);
+    if (m->type != MESSAGE_LANE || r.failed || got_number != number || m->fd_count != 4) {
+        message_close_fds(m);
+        return -EBADMSG;
+    }
+    lane->worker_event = m->fds[3];
+    err = ring_view_new(m->fds[0], m->fds[1], lane->worker_event, &lane->ring);
+    if (err < 0) {
+        close(m->fds[2]);
+        return err;
+    }
+    return pool_view_new(m->fds[2], max_count, &lane->pool);
+}
+
+static int receive_setup(struct host *h)
+{
+    struct message m;
+    int err = next_message(h, &m);
+    if (err < 0)
+        return err;
+    if (m.type != MESSAGE_SETUP || setup_decode(m.body, m.body_len, &h->setup, &h->schema) < 0 ||
+        h->setup->lane_count > LANES_MAX) {
+        message_close_fds(&m);
+        return -EBADMSG;
+    }
+    h->host_event = m.fds[0];
+    h->link.debug = h->setup->debug;
+    h->link.instance_name = h->setup->instance_name;
+    h->link.plugin_name = h->setup->plugin_name;
+    h->lanes = mem_calloc((size_t)h->setup->lane_count + 1, sizeof *h->lanes);
+    for (uint32_t i = 0; i < h->setup->lane_count; i++)
+        h->lanes[i].worker_event = -1;
+    for (uint32_t i = 0; i < h->setup->lane_count && err == 0; i++) {
+        err = next_message(h, &m);
+        if (err == 0)
+            err = receive_lane(h, &m, i);
+    }
+    return err;
+}
+
+/* A host of an earlier core may still be writing what that one handed over. */
+static int take_lock(struct host *h)
+{
+    bool has_waited = false;
+
+    if (h->setup->lock_path == NULL)
+        return 0;
+    h->lock_fd = open(h->setup->lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (h->lock_fd < 0) {
+        int err = -errno;
+        link_log(&h->link, PA_LOG_ERROR, "cannot open the lock %s: %s", h->setup->lock_path,
+                 strerrordesc_np(-err));
+        return err;
+    }
+    while (flock(h->lock_fd, LOCK_EX | LOCK_NB) < 0) {
+        if (errno != EWOULDBLOCK && errno != EINTR) {
+            int err = -errno;
+            link_log(&h->link, PA_LOG_ERROR, "cannot lock %s: %s", h->setup->lock_path,
+                     strerrordesc_np(-err));
+            return err;
+        }
+        if (!has_waited)
+            link_log(&h->link, PA_LOG_NOTICE,
+                     "waiting for the process of an earlier start to finish its work (lock %s)",
+                     h->setup->lock_path);
+        has_waited = true;
+        usleep(LOCK_RETRY_US);
+    }
+    return 0;
+}
+
+static void open_spool(struct host *h)
+{
+    const struct setup *setup = h->setup;
+    if (setup->spool_dir == NULL)
+        return;
+    int err =
+        spool_new(setup->spool_dir, setup->instance_name, setup->spool_size, h->schema, &h->spool);
+    if (err < 0)
+        link_log(&h->link, PA_LOG_ERROR,
+                 "cannot use plugin_spool_dir %s: %s; while the backend fails rows wait in memory",
+                 setup->spool_dir, strerrordesc_np(-err));
+    else if (spool_count(h->spool) > 0)
+        link_log(&h->link, PA_LOG_NOTICE, "%llu spooled hand-overs of before are written first",
+                 (unsigned long long)spool_count(h->spool));
+}
+
+/* ---- delivering ---- */
+
+static void send_state(struct host *h)
+{
+    h->state.is_open = h->is_open;
+    h->state.is_failing = h->failure_count > 0;
+    h->state.is_finished = h->is_done;
+    h->state.commits = h->delivery != NULL ? delivery_commit_count(h->delivery) : 0;
+    h->state.spooled_count = h->spool != NULL ? spool_count(h->spool) : 0;
+    link_state(&h->link, &h->state);
+    if (h->backend != NULL)
+        backend_send_counters(h->backend);
+}
+
+static void spool_if_it_lasts(struct host *h)
+{
+    if (h->spool == NULL || (h->failure_count < FAILURES_TO_SPOOL && !h->is_stopping))
+        return;
+    int err = delivery_spool_all(h->delivery);
+    if (err < 0 && !h->has_spool_trouble)
+        link_log(&h->link, PA_LOG_ERROR, "cannot spool: %s; rows wait in memory",
+                 strerrordesc_np(-err));
+    h->has_spool_trouble = err < 0;
+}
+
+static void backend_failed(struct host *h, const char *doing, int err)
+{
+    h->retry_ns = h->failure_count == 0            ? RETRY_FIRST_NS
+                  : h->retry_ns * 2 > RETRY_MAX_NS ? RETRY_MAX_NS
+                                                   : h->retry_ns * 2;
+    h->failure_count++;
+    if (err != h->last_error)
+        link_log(
+            &h->link, err == -EAGAIN ? PA_LOG_WARNING : PA_LOG_ERROR,
+            "cannot %s: %s; trying again in %lld s and so on, nothing is lost while there is room",
+            doing, strerrordesc_np(-err), (long long)(h->retry_ns / NS_PER_S));
+    h->last_error = err;
+    spool_if_it_lasts(h);
+    if (h->failure_count == 1)
+        send_state(h);
+    poller_timer_set_in(h->poller, &h->retry_timer, h->retry_ns);
+}
+
+static void backend_worked(struct host *h)
+{
+    unsigned failure_count = h->failure_count;
+    h->failure_count = 0;
+    if (failure_count > 0) {
+        link_log(&h->link, PA_LOG_NOTICE, "the backend works again, after %u failures",
+                 failure_count);
+        send_state(h);
+    }
+    h->last_error = 0;
+    h->has_spool_trouble = false;
+}
+
+static void finish(struct host *h, int exit_status)
+{
+    h->exit_status = exit_status;
+    h->is_done = true;
+}
+
+static bool open_backend(struct host *h)
+{
+    int err = backend_open(h->backend);
+    if (err < 0) {
+        backend_failed(h, "open the backend", err);
+        return false;
+    }
+    h->is_open = true;
+    backend_worked(h);
+    send_state(h);
+    return true;
+}
+
+/* Nothing is complete now: is that the end? */
+static void check_end(struct host *h)
+{
+    if (h->core_is_gone || delivery_is_ended(h->delivery))
+        finish(h, 0);
+}
+
+/* The backend does not work, but what came is on disk: that may be the end too. */
+static void check_end_of_spooling(struct host *h)
+{
+    if (h->is_stopping && h->spool != NULL && !h->has_spool_trouble)
+        check_end(h);
+}
+
+static void host_work(void *arg)
+{
+    struct host *h = arg;
+
+    if (h->is_done)
+        return;
+    if (h->retry_timer.heap_index != 0) { /* it will call again */
+        spool_if_it_lasts(h);
+        check_end_of_spooling(h);
+        return;
+    }
+    if (!h->is_open && !open_backend(h)) {
+        check_end_of_spooling(h);
+        return;
+    }
+    for (int i = 0; i < TRANSACTIONS_AT_ONCE; i++) {
+        enum delivery_result result = delivery_run(h->delivery, h->core_is_gone);
+        if (result == DELIVERY_IDLE) {
+            check_end(h);
+            return;
+        }
+        if (result == DELIVERY_FAILED) {
+            backend_failed(h, "write", delivery_error(h->delivery));
+            check_end_of_spooling(h);
+            return;
+        }
+        backend_worked(h);
+        if (delivery_commit_count(h->delivery) == 1)
+            send_state(h); /* a sign of progress, should it die soon */
+    }
+    poller_timer_set_in(h->poller, &h->work_timer, 0);
+}
+
+/* The time is over: what the backend has not taken goes to the spool, or it is lost. */
+static void deadline_passed(void *arg)
+{
+    struct host *h = arg;
+
+    if (h->is_done)
+        return;
+    if (delivery_spool_all(h->delivery) == 0) {
+        link_log(&h->link, PA_LOG_WARNING,
+                 "the backend did not take everything in time; the rest is spooled");
+        finish(h, 0);
+        return;
+    }
+    uint64_t flows = delivery_drop_all(h->delivery);
+    link_log(&h->link, PA_LOG_ERROR,
+             "the backend did not take everything in time: %llu flows are dropped",
+             (unsigned long long)flows);
+    finish(h, 1);
+}
+
+static void start_stopping(struct host *h, uint32_t seconds)
+{
+    h->is_stopping = true;
+    poller_timer_set_in(h->poller, &h->deadline_timer, (int64_t)seconds * NS_PER_S);
+    poller_timer_set_in(h->poller, &h->work_timer, 0);
+}
+
+static void core_went(struct host *h)
+{
+    poller_remove(h->poller, h->link.socket);
+    close(h->link.socket);
+    h->link.socket = -1;
+    h->core_is_gone = true;
+    link_log(&h->link, PA_LOG_WARNING, "the core has ended; writing what it had handed over");
+    start_stopping(h, h->setup->shutdown_timeout_s);
+}
+
+static void take_message(struct host *h, struct message *m)
+{
+    struct reader r = reader_make(m->body, m->body_len);
+    message_close_fds(m);
+    switch (m->type) {
+    case MESSAGE_REOPEN:
+        backend_reopen(h->backend);
+        break;
+    case MESSAGE_SHUTDOWN:
+        start_stopping(h, reader_u32(&r));
+        break;
+    default:
+        break;
+    }
+}
+
+static void core_ready(void *arg, int fd, unsigned events)
+{
+    struct host *h = arg;
+    struct message m;
+    (void)events;
+
+    for (;;) {
+        int err = message_receive(fd, MSG_DONTWAIT, h->buffer, &m);
+        if (err == -EAGAIN)
+            return;
+        if (err < 0) {
+            core_went(h);
+            return;
+        }
+        take_message(h, &m);
+    }
+}
+
+static void lanes_ready(void *arg, int fd, unsigned events)
+{
+    struct host *h = arg;
+    (void)events;
+    poller_event_drain(fd);
+    host_work(h);
+}
+
+static void state_due(void *arg)
+{
+    struct host *h = arg;
+    send_state(h);
+    poller_timer_set_in(h->poller, &h->state_timer, NS_PER_S);
+}
+
+/* ---- */
+
+static int check_only(struct host *h)
+{
+    char error[1024];
+    int err = backend_check(h->backend, error, sizeof error);
+    link_checked(&h->link, err < 0 ? error : NULL);
+    return 0;
+}
+
+static int deliver(struct host *h)
+{
+    int err = take_lock(h);
+    if (err < 0)
+        return 1;
+    open_spool(h);
+    struct delivery_settings settings = {.setup = h->setup,
+                                         .schema = schema_view(h->schema),
+                                         .plugin_flags = h->plugin->flags,
+                                         .lanes = h->lanes,
+                                         .backend = h->backend,
+                                         .spool = h->spool,
+                                         .link = &h->link};
+    h->delivery = delivery_new(&settings);
+    delivery_recover(h->delivery);
+    h->work_timer = (struct poller_timer){.fn = host_work, .arg = h};
+    h->retry_timer = (struct poller_timer){.fn = host_work, .arg = h};
+    h->state_timer = (struct poller_timer){.fn = state_due, .arg = h};
+    h->deadline_timer = (struct poller_timer){.fn = deadline_passed, .arg = h};
+    err = poller_add(h->poller, h->host_event, POLLER_READ, lanes_ready, h);
+    if (err == 0)
+        err = poller_add(h->poller, h->link.socket, POLLER_READ, core_ready, h);
+    if (err < 0)
+        return 1;
+    poller_timer_set_in(h->poller, &h->work_timer, 0);
+    state_due(h);
+    while (!h->is_done) {
+        err = poller_wait(h->poller, -1);
+        if (err < 0 && err != -EINTR)
+            return 1;
+    }
+    return h->exit_status;
+}
+
+static void host_clear(struct host *h)
+{
+    if (h->backend != NULL)
+        backend_close(h->backend); /* may still log and count */
+    if (h->delivery != NULL)
+        send_state(h);
+    backend_free(h->backend);
+    delivery_free(h->delivery);
+    spool_free(h->spool);
+    poller_free(h->poller);
+    for (uint32_t i = 0; h->lanes != NULL && i < h->setup->lane_count; i++)
+        lane_clear(&h->lanes[i]);
+    mem_free(h->lanes);
+    if (h->host_event >= 0)
+        close(h->host_event);
+    if (h->link.socket >= 0)
+        close(h->link.socket);
+    schema_free(h->schema);
+    setup_free(h->setup);
+    mem_free(h->buffer);
+    if (h->lock_fd >= 0)
+        close(h->lock_fd); /* last: who waits for it may start */
+}
+
+int host_run(int socket)
+{
+    static const int ignored[] = {SIGTERM, SIGINT, SIGHUP, SIGPIPE, SIGUSR1, SIGUSR2};
+    struct host h = {.link = {.socket = socket, .instance_name = "?", .plugin_name = "host"},
+                     .host_event = -1,
+                     .lock_fd = -1};
+    struct text error = {0};
+    int status = 1;
+
+    /* A terminal or a service manager signals the whole group; when to end is for the core to say.
+     */
+    for (size_t i = 0; i < sizeof ignored / sizeof ignored[0]; i++)
+        signal(ignored[i], SIG_IGN);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL); /* they were blocked until now */
+    h.buffer = mem_alloc(sizeof *h.buffer);
+    int err = receive_setup(&h);
+    if (err < 0) {
+        link_log(&h.link, PA_LOG_ERROR, "no setup from the core: %s", strerrordesc_np(-err));
+        goto out;
+    }
+    err = plugin_load(h.setup->plugin_dir, h.setup->plugin_name, &error, &h.plugin);
+    if (err < 0) {
+        if (h.setup->is_check)
+            link_checked(&h.link, text_cstr(&error));
+        else
+            link_log(&h.link, PA_LOG_ERROR, "%s", text_cstr(&error));
+        goto out;
+    }
+    if (poller_new(&h.poller) < 0)
+        goto out;
+    h.backend = backend_new(h.plugin, h.setup, schema_view(h.schema), h.poller, &h.link);
+    status = h.setup->is_check ? check_only(&h) : deliver(&h);
+out:
+    text_clear(&error);
+    host_clear(&h);
+    return status;
+}

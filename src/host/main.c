@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * pathacct-host: the process around one plugin instance. The core starts it with a socket as its
+ * standard input and no arguments; `--describe NAME` prints a plugin's key table instead.
+ */
+#include "base/text.h"
+#include "host/backend.h"
+#include "host/describe.h"
+#include "host/host.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int describe(const char *name)
+{
+    const char *dir = getenv("PATHACCT_PLUGIN_DIR"); // NOLINT(concurrency-mt-unsafe)
+    const struct pa_plugin *plugin = NULL;
+    struct text out = {0};
+    int status = 0;
+
+    if (plugin_load(dir != NULL ? dir : PATHACCT_PLUGIN_DIR, name, &out, &plugin) < 0) {
+        fprintf(stderr, "pathacct-host: %s\n", text_cstr(&out));
+        status = 1;
+    } else {
+        describe_plugin(plugin, &out);
+        if (fwrite(out.data, 1, out.len, stdout) != out.len || fflush(stdout) != 0)
+            status = 1;
+    }
+    text_clear(&out);
+    return status;
+}
+
+/* The supervisor's socket moves away from where a plugin might read. */
+static int take_socket(void)
+{
+    int type = 0;
+    socklen_t len = sizeof type;
+    if (getsockopt(STDIN_FILENO, SOL_SOCKET, SO_TYPE, &type, &len) < 0 || type != SOCK_SEQPACKET)
+        return -EINVAL;
+    int socket = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
+    int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (socket < 0 || null < 0 || dup2(null, STDIN_FILENO) < 0)
+        return -errno;
+    close(null);
+    return socket;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 3 && strcmp(argv[1], "--describe") == 0)
+        return describe(argv[2]);
+    if (argc == 2 && strcmp(argv[1], "--version") == 0) {
+        puts("pathacct-host " PATHACCT_VERSION);
+        return 0;
+    }
+    int socket = argc == 1 ? take_socket() : -EINVAL;
+    if (socket < 0) {
+        fputs("usage: pathacct-host --describe NAME | --version\n"
+              "(nfacctd and sfacctd start it themselves for each plugin instance)\n",
+              stderr);
+        return 2;
+    }
+    return host_run(socket);
+}

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Rows are copied into blocks of one arena with their ids replaced by ids of one common dictionary;
+ * then equal keys are equal bytes, and one open-addressing index of hash tags finds them.
+ */
+#include "host/merge.h"
+
+#include "base/memory.h"
+#include "handover/schema.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+#define BLOCK_ROWS  1024u
+#define FIRST_SLOTS 1024u
+
+struct slot {
+    uint32_t tag;
+    uint32_t number; /* of the row or id, counted from 1; 0: empty */
+};
+
+struct slot_table {
+    struct slot *slots;
+    uint32_t mask;
+};
+
+struct row_place {
+    uint64_t order;
+    uint32_t number; /* breaks ties: as they came */
+};
+
+struct merge {
+    const struct pa_schema *schema;
+    bool combines;
+    uint32_t *byte_columns; /* offsets of ids in a row */
+    uint32_t byte_column_count;
+
+    uint8_t **blocks;
+    uint32_t block_count, row_count;
+    struct slot_table rows, values;
+
+    struct pa_bytes *entries; /* the common dictionary, entry 0 empty */
+    uint32_t entry_count, entry_capacity;
+    uint32_t *ids; /* of the current source: its id -> common id */
+    uint32_t id_count, id_capacity;
+
+    struct row_place *places;
+    uint8_t *out;
+};
+
+static void slot_table_init(struct slot_table *t)
+{
+    t->mask = FIRST_SLOTS - 1;
+    t->slots = mem_calloc(FIRST_SLOTS, sizeof *t->slots);
+}
+
+static void slot_table_insert(struct slot_table *t, uint32_t home, struct slot slot)
+{
+    uint32_t i = home & t->mask;
+    while (t->slots[i].number != 0)
+        i = (i + 1) & t->mask;
+    t->slots[i] = slot;
+}
+
+struct merge *merge_new(const struct pa_schema *schema, bool combines)
+{
+    struct merge *m = mem_zalloc(sizeof *m);
+    m->schema = schema;
+    m->combines = combines;
+    m->byte_columns = mem_calloc(schema->column_count + 1, sizeof *m->byte_columns);
+    for (uint32_t i = 0; i < schema->column_count; i++)
+        if (schema->columns[i].kind == PA_KIND_BYTES)
+            m->byte_columns[m->byte_column_count++] = schema->columns[i].offset;
+    slot_table_init(&m->rows);
+    slot_table_init(&m->values);
+    m->out = mem_alloc((size_t)BLOCK_ROWS * schema->row_size);
+    merge_reset(m);
+    return m;
+}
+
+void merge_free(struct merge *m)
+{
+    if (m == NULL)
+        return;
+    for (uint32_t i = 0; i < m->block_count; i++)
+        mem_free(m->blocks[i]);
+    mem_free(m->blocks);
+    mem_free(m->byte_columns);
+    mem_free(m->rows.slots);
+    mem_free(m->values.slots);
+    mem_free(m->entries);
+    mem_free(m->ids);
+    mem_free(m->places);
+    mem_free(m->out);
+    mem_free(m);
+}
+
+static void reserve_entries(struct merge *m, uint32_t count)
+{
+    if (count <= m->entry_capacity)
+        return;
+    m->entry_capacity = count > 2 * m->entry_capacity ? count : 2 * m->entry_capacity;
+    m->entries = mem_realloc_array(m->entries, m->entry_capacity, sizeof *m->entries);
+}
+
+void merge_reset(struct merge *m)
+{
+    if (m->row_count > 0)
+        memset(m->rows.slots, 0, ((size_t)m->rows.mask + 1) * sizeof *m->rows.slots);
+    if (m->entry_count > 1)
+        memset(m->values.slots, 0, ((size_t)m->values.mask + 1) * sizeof *m->values.slots);
+    m->row_count = 0;
+    m->id_count = 0;
+    reserve_entries(m, 16);
+    m->entries[0] = (struct pa_bytes){(const uint8_t *)"", 0};
+    m->entry_count = 1;
+}
+
+/* The common id of a value. */
+static uint32_t intern(struct merge *m, const struct pa_bytes *value)
+{
+    struct slot_table *t = &m->values;
+    uint64_t hash = XXH3_64bits(value->data, value->len);
+    uint32_t tag = (uint32_t)(hash >> 32);
+
+    if (value->len == 0)
+        return 0;
+    for (uint32_t i = (uint32_t)hash & t->mask; t->slots[i].number != 0; i = (i + 1) & t->mask) {
+        const struct pa_bytes *known = &m->entries[t->slots[i].number];
+        if (t->slots[i].tag == tag && known->len == value->len &&
+            memcmp(known->data, value->data, value->len) == 0)
+            return t->slots[i].number;
+    }
+    uint32_t id = m->entry_count;
+    reserve_entries(m, id + 1);
+    m->entries[m->entry_count++] = *value;
+    slot_table_insert(t, (uint32_t)hash, (struct slot){tag, id});
+    if (m->entry_count > t->mask / 2) {
+        mem_free(t->slots);
+        t->mask = t->mask * 2 + 1;
+        t->slots = mem_calloc((size_t)t->mask + 1, sizeof *t->slots);
+        for (uint32_t n = 1; n < m->entry_count; n++) {
+            hash = XXH3_64bits(m->entries[n].data, m->entries[n].len);
+            slot_table_insert(t, (uint32_t)hash, (struct slot){(uint32_t)(hash >> 32), n});
+        }
+    }
+    return id;
+}
+
+void merge_set_dictionary(struct merge *m, const struct pa_bytes *dictionary, uint32_t count)
+{
+    if (count > m->id_capacity) {
+        m->id_capacity = count;
+        m->ids = mem_realloc_array(m->ids, count, sizeof *m->ids);
+    }
+    for (uint32_t i = 0; i < count; i++)
+        m->ids[i] = intern(m, &dictionary[i]);
+    m->id_count = count;
+}
+
+static uint8_t *row_at(const struct merge *m, uint32_t index)
+{
+    return m->blocks[index / BLOCK_ROWS] + (size_t)(index % BLOCK_ROWS) * m->schema->row_size;
+}
+
+/* The place behind the last row. */
+static uint8_t *reserve_row(struct merge *m)
+{
+    if (m->row_count == m->block_count * BLOCK_ROWS) {
+        m->blocks = mem_realloc_array(m->blocks, m->block_count + 1, sizeof *m->blocks);
+        m->blocks[m->block_count++] = mem_alloc((size_t)BLOCK_ROWS * m->schema->row_size);
+    }
+    return row_at(m, m->row_count);
+}
+
+static int replace_ids(const struct merge *m, uint8_t *row)
+{
+    for (uint32_t i = 0; i < m->byte_column_count; i++) {
+        uint32_t id;
+        memcpy(&id, row + m->byte_columns[i], sizeof id);
+        if (id == 0)
+            continue;
+        if (id >= m->id_count)
+            return -EBADMSG;
+        memcpy(row + m->byte_columns[i], &m->ids[id], sizeof id);
+    }
+    return 0;
+}
+
+static void grow_rows(struct merge *m)
+{
+    struct slot_table *t = &m->rows;
+    mem_free(t->slots);
+    t->mask = t->mask * 2 + 1;
+    t->slots = mem_calloc((size_t)t->mask + 1, sizeof *t->slots);
+    for (uint32_t n = 1; n <= m->row_count; n++) {
+        uint64_t hash = XXH3_64bits(row_at(m, n - 1), m->schema->key_size);
+        slot_table_insert(t, (uint32_t)hash, (struct slot){(uint32_t)(hash >> 32), n});
+    }
+}
+
+/* Keeps the row that lies behind the last one, or adds it to the one that has its key. */
+static void put_row(struct merge *m, const uint8_t *row)
+{
+    struct slot_table *t = &m->rows;
+    uint64_t hash = XXH3_64bits(row, m->schema->key_size);
+    uint32_t tag = (uint32_t)(hash >> 32);
+
+    for (uint32_t i = (uint32_t)hash & t->mask; t->slots[i].number != 0; i = (i + 1) & t->mask) {
+        uint8_t *known = row_at(m, t->slots[i].number - 1);
+        if (t->slots[i].tag == tag && memcmp(known, row, m->schema->key_size) == 0) {
+            schema_combine(m->schema, known, row);
+            return;
+        }
+    }
+    slot_table_insert(t, (uint32_t)hash, (struct slot){tag, ++m->row_count});
+    if (m->row_count > t->mask / 2)
+        grow_rows(m);
+}
+
+int merge_add(struct merge *m, const uint8_t *rows, uint32_t row_count)
+{
+    for (uint32_t i = 0; i < row_count; i++) {
+        uint8_t *row = reserve_row(m);
+        memcpy(row, rows + (size_t)i * m->schema->row_size, m->schema->row_size);
+        int err = replace_ids(m, row);
+        if (err < 0)
+            return err;
+        if (m->combines)
+            put_row(m, row);
+        else
+            m->row_count++;
+    }
+    return 0;
+}
+
+uint64_t merge_row_count(const struct merge *m)
+{
+    return m->row_count;
+}
+
+static int compare_places(const void *a, const void *b)
+{
+    const struct row_place *x = a, *y = b;
+    if (x->order != y->order)
+        return x->order < y->order ? -1 : 1;
+    return x->number < y->number ? -1 : x->number > y->number;
+}
+
+static uint64_t row_order(const struct merge *m, uint32_t index)
+{
+    uint64_t order;
+    memcpy(&order, row_at(m, index) + m->schema->order_offset, sizeof order);
+    return order;
+}
+
+static bool is_in_order(const struct merge *m)
+{
+    if (m->schema->order_offset < 0)
+        return true;
+    for (uint32_t i = 1; i < m->row_count; i++)
+        if (row_order(m, i) < row_order(m, i - 1))
+            return false;
+    return true;
+}
+
+static void sort_places(struct merge *m)
+{
+    m->places = mem_realloc_array(m->places, m->row_count, sizeof *m->places);
+    for (uint32_t i = 0; i < m->row_count; i++)
+        m->places[i] = (struct row_place){row_order(m, i), i};
+    qsort(m->places, m->row_count, sizeof *m->places, compare_places);
+}
+
+int merge_emit(struct merge *m, merge_batch_fn *fn, void *arg)
+{
+    const uint32_t row_size = m->schema->row_size;
+    bool is_sorted = is_in_order(m);
+
+    if (!is_sorted)
+        sort_places(m);
+    for (uint32_t first = 0; first < m->row_count; first += BLOCK_ROWS) {
+        uint32_t count = m->row_count - first < BLOCK_ROWS ? m->row_count - first : BLOCK_ROWS;
+        struct pa_batch batch = {.rows = m->blocks[first / BLOCK_ROWS],
+                                 .row_count = count,
+                                 .dictionary = m->entries,
+                                 .dictionary_count = m->entry_count};
+        if (!is_sorted) {
+            for (uint32_t i = 0; i < count; i++)
+                memcpy(m->out + (size_t)i * row_size, row_at(m, m->places[first + i].number),
+                       row_size);
+            batch.rows = m->out;
+        }
+        int err = fn(arg, &batch);
+        if (err < 0)
+            return err;
+    }
+    return 0;
+}
