@@ -35,5 +35,6 @@ function(pathacct_plugin name)
     set_target_properties(plugin_${name} PROPERTIES PREFIX "" OUTPUT_NAME ${name}
         LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/plugins)
     target_link_libraries(plugin_${name} PRIVATE pathacct_options ${ARG_USES})
+    set_property(GLOBAL APPEND PROPERTY PATHACCT_PLUGINS plugin_${name})
     install(TARGETS plugin_${name} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/pathacct)
 endfunction()

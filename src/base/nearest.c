@@ -48,6 +48,8 @@ void nearest_try(struct nearest *nearest, const char *name)
 
     if (wanted_len > NAME_MAX_LEN || name_len > NAME_MAX_LEN)
         return;
+    if ((wanted_len > name_len ? wanted_len - name_len : name_len - wanted_len) >= nearest->distance)
+        return; /* that many insertions alone are too many */
     size_t distance = edit_distance(nearest->wanted, wanted_len, name, name_len);
     if (distance < nearest->distance) {
         nearest->distance = distance;

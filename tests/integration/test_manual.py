@@ -1,0 +1,62 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The manual's lists are those of the program: every key and primitive that it has stands in its page, and every key that a
+page's template names exists."""
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+BUILD = pathlib.Path(os.environ["BUILD_DIR"])
+SOURCE = pathlib.Path(os.environ["SOURCE_DIR"])
+NFACCTD = BUILD / "src/nfacctd/nfacctd"
+ENVIRONMENT = dict(os.environ, PATHACCT_HOST=str(BUILD / "libexec/pathacct-host"),
+                   PATHACCT_PLUGIN_DIR=str(BUILD / "plugins"))
+
+
+def run(*args):
+    return subprocess.run(args, env=ENVIRONMENT, stdout=subprocess.PIPE, check=True, text=True).stdout
+
+
+def items(page):
+    """The words that head list items of a page."""
+    return set(re.findall(r"^\.It Ic (\S+)", (BUILD / "man" / page).read_text(), flags=re.M))
+
+
+class Manual(unittest.TestCase):
+    def test_every_key_of_the_program_stands_in_the_page(self):
+        keys = json.loads(run(NFACCTD, "--keys=json"))["keys"]
+        self.assertGreater(len(keys), 50)
+        self.assertEqual({key["name"] for key in keys} - items("nfacctd.conf.5"), set())
+
+    def test_every_primitive_that_the_program_lists_stands_in_its_page(self):
+        listed = set(re.findall(r"^\s*([a-z][a-z0-9_]*)\b", run(NFACCTD, "-a"), flags=re.M))
+        self.assertGreater(len(listed), 50)
+        self.assertEqual(listed - items("pathacct-primitives.7"), set())
+
+    def test_every_key_that_the_template_names_exists(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as keys:
+            keys.write(run(NFACCTD, "--keys=json"))
+            keys.flush()
+            run(SOURCE / "man/generate", "--strict", SOURCE / "man/nfacctd.conf.5.in", SOURCE / "src", keys.name)
+
+    def test_every_key_has_a_line_of_help(self):
+        for key in json.loads(run(NFACCTD, "--keys=json"))["keys"]:
+            self.assertTrue(key["help"] or key["type"] == "ignored", key["name"])
+
+    @unittest.skipUnless(shutil.which("mandoc"), "mandoc is not installed")
+    def test_the_pages_are_sound(self):
+        for page in [*(BUILD / "man").glob("*.[1-8]"), *(SOURCE / "man").glob("*.[1-8]")]:
+            found = subprocess.run(["mandoc", "-T", "lint", "-W", "warning", page], stdout=subprocess.PIPE, text=True)
+            self.assertEqual(found.stdout, "", page)
+
+
+if __name__ == "__main__":
+    if not NFACCTD.exists():
+        sys.exit("nfacctd was not built")
+    unittest.main()
