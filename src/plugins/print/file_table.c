@@ -357,8 +357,9 @@ static void recover_file(struct file_table *table, const char *state_path)
     struct out_file *file = find_or_add(table, name, 0);
     int err = out_file_load(file);
 
-    /* Opening cuts what was not committed; a file that is finished stays closed. */
-    if (err == 0 && file->has_state && (!file->state.is_in_place || is_in_place(table)))
+    /* Opening cuts what was not committed. */
+    if (err == 0 && file->has_state && out_file_exists(file) &&
+        !(is_replaced(table) && file->state.is_in_place))
         err = file_table_use(table, file);
     if (err < 0)
         table->settings.host->log(table->settings.host, PA_LOG_WARNING,

@@ -232,6 +232,16 @@ int out_file_open(struct out_file *file, bool in_place, bool replaces)
     return err;
 }
 
+bool out_file_exists(const struct out_file *file)
+{
+    char *path = data_name(file);
+    struct stat st;
+    bool exists = stat(path, &st) == 0;
+
+    mem_free(path);
+    return exists;
+}
+
 void out_file_check_name(struct out_file *file)
 {
     char *path = data_name(file);
@@ -370,7 +380,8 @@ int out_file_move(struct out_file *file)
         return 0;
     part = data_name(file);
     final = out_file_final_name(file, file->state.move);
-    if (strcmp(part, final) != 0 && rename(part, final) < 0)
+    /* Somebody took it away: there is nothing left to name. */
+    if (strcmp(part, final) != 0 && rename(part, final) < 0 && errno != ENOENT)
         err = -errno;
     if (err == 0)
         err = sync_directory(final);

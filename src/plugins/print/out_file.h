@@ -49,6 +49,8 @@ int out_file_load(struct out_file *file);
  * Otherwise a NAME that exists already is continued, never cut, unless `replaces`.
  */
 int out_file_open(struct out_file *file, bool in_place, bool replaces);
+/* Its rows are on disk, under the name that its state says. */
+bool out_file_exists(const struct out_file *file);
 /* No rows, committed or not: a title belongs first. */
 bool out_file_is_empty(const struct out_file *file);
 /* Writes out `buffer` when it is large. The file must be open. */
