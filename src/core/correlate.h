@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * Which path a flow took: exporter -> BGP peer -> path, and how sure that is (path_match).
+ * DESIGN.md, "Which path did the flow take?". Fills the BGP members of flows, and source and
+ * destination AS and networks by the methods that nfacctd_as and nfacctd_net ask for; looks up only
+ * what some instance asks for. Verdicts are counted per exporter.
+ *
+ * A worker owns its correlator.
+ */
+#include "bgp/bgp.h"
+#include "bgp/path_match.h"
+#include "flow/flow.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+struct maps;
+
+enum route_method { ROUTE_NETFLOW, ROUTE_BGP, ROUTE_LONGEST };
+enum source_method { SOURCE_NONE, SOURCE_EXPORT, SOURCE_BGP };
+enum { FOLLOW_PREFIXES_MAX = 32, FOLLOW_HOPS_MAX = 20 };
+
+struct correlate_settings {
+    bool is_enabled; /* there is a BGP daemon, and somebody asks for what it knows */
+    bool is_replay;  /* of a file: flows are matched against current paths */
+    enum route_method as_method, net_method;
+    uint32_t accepted; /* bit per enum path_match: its path is filled in */
+    enum rib_policy policy;
+    bool disable_router_id_check;
+    bool skip_confederation;        /* bgp_peer_as_skip_subas */
+    enum source_method peer_src_as; /* bgp_peer_src_as_type */
+    /* primitives of the source side come from BGP: bgp_src_*_type */
+    bool src_as_path, src_std_comms, src_ext_comms, src_lrg_comms, src_local_pref, src_med;
+    const char *std_comm_to_asn, *lrg_comm_to_asn; /* patterns, comma-separated; NULL: none */
+    int64_t follow_default;                        /* how many default routes to follow */
+    uint32_t follow_count;                         /* bgp_follow_nexthop */
+    struct ip_prefix follow[FOLLOW_PREFIXES_MAX];
+    bool follow_external;
+    /* what somebody asks for */
+    bool needs_destination, needs_source, needs_networks;
+};
+
+struct correlator;
+
+/* `rib` may be NULL where correlation is not enabled. */
+struct correlator *correlator_new(const struct correlate_settings *settings, const struct rib *rib,
+                                  uint32_t batch_capacity);
+void correlator_free(struct correlator *correlator); /* NULL is fine */
+/* Snapshots of this moment: `peers` (bgp_peers()) and `maps` may be NULL. Texts of flows are
+ * borrowed from the RIB until the next quiescent state. */
+void correlate_batch(struct correlator *correlator, const struct bgp_peers *peers,
+                     const struct maps *maps, struct flow_batch *batch);
+
+/* Sets needs_destination and needs_source from the members that instances ask for, and adds those
+ * that correlation itself reads. */
+void correlate_settings_finish(struct correlate_settings *settings, struct flow_needs *needs);

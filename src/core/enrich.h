@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * What a flow gets before it is correlated: its sampling rate from maps and settings, counters
+ * multiplied by it once, the instant that its time bin goes by, and source and destination networks
+ * out of exported masks.
+ */
+#include "flow/flow.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+struct map_node;
+struct maps;
+
+struct enrich_settings {
+    bool renormalize;          /* nfacctd_renormalize */
+    int64_t ext_sampling_rate; /* of exporters that do not tell theirs; 0: none */
+    bool bins_by_arrival;      /* nfacctd_time_new */
+    bool needs_bins;           /* some instance has time bins */
+    bool needs_networks;       /* some instance asks for src_net or dst_net */
+};
+
+#define ENRICH_PAST_NS   (INT64_C(86400) * 1000000000)
+#define ENRICH_FUTURE_NS (INT64_C(300) * 1000000000)
+
+/* The rows of maps for the exporter of the last flow. A worker owns one; all zero is an empty one.
+ */
+struct enrich_cache {
+    uint64_t exporter_generation, maps_generation;
+    uint32_t exporter_index;
+    const struct map_node *sampling;
+};
+
+/* `maps` may be NULL. Counts rate_unknown and bad_time at the flows' exporters. */
+void enrich_batch(const struct enrich_settings *settings, const struct maps *maps,
+                  struct enrich_cache *cache, struct flow_batch *batch);
+/* Members that it reads, given what the settings ask of it. */
+void enrich_add_needs(const struct enrich_settings *settings, struct flow_needs *needs);

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * A bounded queue of copied datagrams: those that reached the wrong worker, on their way to their
+ * owner; and those that wait for the RIB. Behind a lock, which is rarely taken: at start-up, or by
+ * one thread alone.
+ */
+#include "flow/decoder.h"
+#include <stdbool.h>
+#include <stddef.h>
+
+struct inbox;
+
+struct inbox *inbox_new(size_t max_bytes);
+void inbox_free(struct inbox *inbox); /* NULL is fine */
+/* Copies the datagram. False: there is no room. Any thread. */
+bool inbox_put(struct inbox *inbox, const struct datagram *datagram);
+/* The oldest; its bytes are the caller's, to be freed with mem_free(ret_datagram->data). */
+bool inbox_take(struct inbox *inbox, struct datagram *ret_datagram);
+bool inbox_is_empty(const struct inbox *inbox); /* any thread, without the lock */

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* The command line: each option is a configuration key that stands after those of the file, or an
+ * action. */
+#include "base/text.h"
+#include "config/config.h"
+#include <stdbool.h>
+
+enum action {
+    ACTION_RUN,
+    ACTION_CHECK,
+    ACTION_SETUP,
+    ACTION_HELP,
+    ACTION_VERSION,
+    ACTION_PRIMITIVES,
+    ACTION_KEYS
+};
+
+struct options {
+    enum action action;
+    const char *file;                    /* -f; NULL: none */
+    enum config_list_format list_format; /* of ACTION_KEYS */
+};
+
+/*
+ * Reads the arguments: sets keys in `config` after the file of -f has been read into it. -EINVAL:
+ * what is wrong with the command line or with the file's syntax is appended to `errors`.
+ */
+int options_read(int argc, char **argv, const char *daemon_name, struct config *config,
+                 struct text *errors, struct options *ret_options);
+void options_print_help(const char *daemon_name);

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * bgp_wait_for_rib: are the tables of the expected peers there? Expected are the peers that
+ * bgp_agent_map names and the single addresses of bgp_daemon_allow_file; if there are none, any
+ * peer will do. Main thread.
+ */
+#include "bgp/bgp.h"
+#include "maps/maps.h"
+
+struct rib_wait;
+
+struct rib_wait *rib_wait_new(const struct maps *maps, const char *allow_file);
+void rib_wait_free(struct rib_wait *wait); /* NULL is fine */
+bool rib_wait_is_over(const struct rib_wait *wait, const struct bgp_peers *peers);

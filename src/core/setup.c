@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* From the command line to a daemon that only has to be started. Everything that is wrong is told
+ * at once. */
+#include "base/log.h"
+#include "base/memory.h"
+#include "core/daemon_private.h"
+#include "maps/custom_primitives.h"
+#include "maps/sampling_map.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+static int read_tables(struct daemon *d, struct text *errors, struct text *warnings)
+{
+    int err = plugin_list_read(supervisor_host_path(), supervisor_plugin_dir(), errors, warnings,
+                               &d->plugins);
+
+    if (config_find_instances(d->config, errors) < 0)
+        err = -EINVAL;
+    d->instance_count = (uint32_t)config_instance_count(d->config);
+    d->instance_settings = mem_calloc(d->instance_count + 1, sizeof *d->instance_settings);
+    d->core_keys = settings_keys_new(d->description->name);
+    config_add_table(d->config, d->core_keys, &d->core);
+    config_add_table(d->config, bgp_keys, &d->bgp_settings);
+    config_add_table(d->config, maps_keys, &d->maps_settings);
+    config_add_table(d->config, d->description->keys, d->description->key_settings);
+    config_add_instance_table(d->config, instance_keys, d->instance_settings,
+                              sizeof *d->instance_settings);
+    for (size_t i = 0; i < d->plugins.count; i++)
+        config_add_plugin(d->config, d->plugins.items[i]);
+    return err;
+}
+
+static int read_primitives(struct daemon *d, struct text *errors)
+{
+    d->primitives = primitive_table_new();
+    if (!d->maps_settings.aggregate_primitives)
+        return 0;
+    return custom_primitives_read(d->primitives, d->maps_settings.aggregate_primitives, errors);
+}
+
+static int read_instances(struct daemon *d, struct text *errors, struct text *warnings)
+{
+    int err = 0;
+
+    d->instances = mem_calloc(d->instance_count + 1, sizeof(struct instance *));
+    for (uint32_t i = 0; i < d->instance_count; i++) {
+        if (instance_new(d->config, i, &d->instance_settings[i], &d->core, d->primitives, &d->needs,
+                         errors, &d->instances[i]) < 0)
+            err = -EINVAL;
+        if (!config_is_set(d->config, "aggregate", i))
+            text_append_printf(warnings, "%s: aggregate is not set; its rows are by src_host\n",
+                               config_instance_at(d->config, i)->name);
+    }
+    return err;
+}
+
+static int read_correlation(struct daemon *d, struct text *errors)
+{
+    int err =
+        settings_correlate(&d->core, d->config, d->bgp_settings.enabled,
+                           d->bgp_settings.disable_router_id_check, errors, &d->crew.correlate);
+
+    if (!d->bgp_settings.enabled &&
+        (d->core.as_method == ROUTE_BGP || d->core.net_method == ROUTE_BGP)) {
+        char *key = mem_printf("%s_%s", d->description->name,
+                               d->core.as_method == ROUTE_BGP ? "as" : "net");
+        text_append_printf(errors, "%s: %s: bgp needs bgp_daemon: true\n",
+                           config_place(d->config, key, CONFIG_GLOBAL), key);
+        mem_free(key);
+        err = -EINVAL;
+    }
+    return err;
+}
+
+static int read_maps(struct daemon *d, struct text *errors)
+{
+    struct maps *maps;
+    int err = maps_load(&d->maps_settings, 1, errors, &maps);
+
+    if (err < 0)
+        return err;
+    atomic_init(&d->maps, maps);
+    for (size_t i = 0; i < sizeof d->needs.bits / sizeof *d->needs.bits; i++)
+        d->needs.bits[i] |= maps->needs.bits[i];
+    return 0;
+}
+
+static void fill_crew(struct daemon *d)
+{
+    struct crew *crew = &d->crew;
+    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+    int64_t workers = d->core.workers ? d->core.workers : cpus - 1;
+
+    crew->worker_count = (uint32_t)(workers < 1             ? 1
+                                    : workers > WORKERS_MAX ? WORKERS_MAX
+                                                            : workers);
+    crew->decoder = d->description->decoder;
+    crew->exporters_max = (uint32_t)d->core.exporters_max;
+    crew->instance_count = d->instance_count;
+    crew->hold_bytes = (size_t)d->core.wait_buffer_size / crew->worker_count;
+    crew->maps = &d->maps;
+    crew->enrich = (struct enrich_settings){
+        .renormalize = d->core.renormalize,
+        .ext_sampling_rate = d->core.ext_sampling_rate,
+        .bins_by_arrival = d->core.time_new,
+        .needs_networks =
+            flow_needs_has(&d->needs, FLOW_src_net) || flow_needs_has(&d->needs, FLOW_dst_net),
+    };
+    for (uint32_t i = 0; i < d->instance_count; i++)
+        crew->enrich.needs_bins = crew->enrich.needs_bins || d->instances[i]->has_bins;
+    crew->replay = (struct replay_settings){
+        .path = d->core.pcap_savefile,
+        .port = (uint16_t)d->core.port,
+        .delay_s = d->core.pcap_delay_s,
+        .rounds = d->core.pcap_rounds,
+        .speed = d->core.pcap_speed,
+        .waits_at_end = d->core.pcap_wait,
+    };
+    enrich_add_needs(&crew->enrich, &d->needs);
+    correlate_settings_finish(&crew->correlate, &d->needs);
+    crew->flow_stride = primitive_table_flow_stride(d->primitives);
+    crew->decoder_settings = (struct decoder_settings){
+        .needs = d->needs,
+        .own = d->description->decoder_settings(d->description->key_settings),
+        .is_replay = d->core.pcap_savefile != NULL,
+    };
+    crew->decoder_settings.custom_fields =
+        primitive_table_custom_fields(d->primitives, &crew->decoder_settings.custom_field_count);
+}
+
+int setup_read(struct daemon *d, int argc, char **argv, struct text *errors, struct text *warnings)
+{
+    int err = options_read(argc, argv, d->description->name, d->config, errors, &d->options);
+
+    if (d->options.file)
+        d->options.file = d->file =
+            mem_strdup(d->options.file); /* the arguments make room for the title */
+    if (d->options.action == ACTION_HELP || d->options.action == ACTION_VERSION)
+        return 0;
+    if (read_tables(d, errors, warnings) < 0)
+        err = -EINVAL;
+    if (d->options.action == ACTION_KEYS)
+        return err;
+    if (config_check(d->config, errors, warnings) < 0)
+        err = -EINVAL;
+    if (read_primitives(d, errors) < 0)
+        err = -EINVAL;
+    if (d->options.action == ACTION_PRIMITIVES || errors->len > 0)
+        return err;
+    if (read_instances(d, errors, warnings) < 0)
+        err = -EINVAL;
+    if (read_correlation(d, errors) < 0)
+        err = -EINVAL;
+    if (read_maps(d, errors) < 0)
+        err = -EINVAL;
+    if (err == 0)
+        fill_crew(d);
+    return err;
+}
+
+int setup_check_plugins(struct daemon *d, struct text *errors)
+    THREAD_ANNOTATION(no_thread_safety_analysis)
+{
+    int err = poller_new(&d->poller);
+
+    if (err < 0)
+        return err;
+    d->supervisor_settings = (struct supervisor_settings){
+        .daemon_name = d->description->name,
+        .identity = d->options.file,
+        .is_replay = d->core.pcap_savefile != NULL,
+        .debug = d->core.debug,
+        .shutdown_timeout_s = d->core.shutdown_timeout_s,
+    };
+    if (getrandom(d->supervisor_settings.core_id, sizeof d->supervisor_settings.core_id, 0) < 0)
+        return -errno;
+    err = supervisor_new(d->poller, &d->supervisor_settings, &d->supervisor);
+    for (uint32_t i = 0; err == 0 && i < d->instance_count; i++) {
+        struct supervisor_plugin plugin = instance_plugin(d->instances[i]);
+        struct text error = {0};
+        if (supervisor_check(d->supervisor, &plugin, &error) < 0)
+            text_append_printf(errors, "%s: %s[%s]: %s\n", d->instances[i]->identity->place,
+                               plugin.plugin_name, plugin.instance_name,
+                               error.len ? text_cstr(&error) : "cannot be checked");
+        text_clear(&error);
+    }
+    return err < 0 ? err : errors->len > 0 ? -EINVAL : 0;
+}
+
+/* ---- opening ---- */
+
+static int open_events(struct daemon *d)
+{
+    d->crew.main_event = poller_event_new();
+    if (d->crew.main_event < 0)
+        return d->crew.main_event;
+    for (uint32_t i = 0; i < d->crew.worker_count; i++) {
+        d->worker_events[i] = poller_event_new();
+        if (d->worker_events[i] < 0)
+            return d->worker_events[i];
+    }
+    return 0;
+}
+
+static int open_input(struct daemon *d, struct text *errors)
+{
+    struct udp_settings settings = {
+        .listen_ip = d->core.ip,
+        .port = d->core.port ? (uint16_t)d->core.port : d->description->port,
+        .interface = d->core.interface,
+        .ipv6_only = d->core.ipv6_only,
+        .multicast_groups = d->core.mcast_groups,
+        .receive_buffer = d->core.pipe_size,
+        .worker_count = d->crew.worker_count,
+    };
+
+    return d->core.pcap_savefile ? 0 : udp_receivers_open(&settings, errors, d->receivers);
+}
+
+static int open_instances(struct daemon *d)
+{
+    d->worker_instances = mem_calloc(d->instance_count + 1, sizeof *d->worker_instances);
+    d->crew.instances = d->worker_instances;
+    for (uint32_t i = 0; i < d->instance_count; i++) {
+        int err = instance_open(d->instances[i], d->crew.worker_count, d->worker_events);
+        if (err < 0)
+            return err;
+        d->worker_instances[i] = instance_for_workers(d->instances[i]);
+    }
+    return 0;
+}
+
+static int open_workers(struct daemon *d, struct text *errors)
+{
+    for (uint32_t i = 0; i < d->crew.worker_count; i++) {
+        struct worker *worker;
+        struct udp_receiver *receiver = d->receivers[i];
+        int err;
+        d->receivers[i] = NULL;
+        err = worker_new(&d->crew, i, receiver, d->worker_events[i], errors, &worker);
+        if (err < 0)
+            return err;
+    }
+    return 0;
+}
+
+int setup_open(struct daemon *d, struct text *errors)
+{
+    int err = open_input(d, errors);
+
+    d->rcu = rcu_new(WORKERS_MAX + 2);
+    d->crew.rcu = d->rcu;
+    d->retired = rcu_queue_new(d->rcu);
+    if (err == 0)
+        err = rcu_reader_register(d->rcu, &d->reader);
+    if (err == 0 && d->bgp_settings.enabled)
+        err = bgp_new(&d->bgp_settings, d->rcu, errors, &d->bgp);
+    d->crew.bgp = d->bgp;
+    if (err == 0)
+        err = open_events(d);
+    if (err == 0)
+        err = open_instances(d);
+    if (err == 0)
+        err = open_workers(d, errors);
+    if (err < 0 && errors->len == 0)
+        text_append_printf(errors, "%s\n", strerror(-err));
+    if (err == 0 && d->bgp && d->core.wait_for_rib_s > 0) {
+        d->rib_wait = rib_wait_new(d->maps, d->bgp_settings.allow_file);
+        atomic_init(&d->crew.is_holding, true);
+    }
+    if (err == 0 && d->core.templates_file)
+        d->templates = templates_file_new(d->core.templates_file, &d->crew);
+    return err;
+}
+
+void setup_close(struct daemon *d) THREAD_ANNOTATION(no_thread_safety_analysis)
+{
+    supervisor_free(d->supervisor);
+    templates_file_free(d->templates);
+    rib_wait_free(d->rib_wait);
+    for (uint32_t i = 0; i < d->crew.worker_count; i++) {
+        worker_free(d->crew.workers[i]);
+        udp_receiver_free(d->receivers[i]);
+    }
+    if (d->reader)
+        rcu_reader_unregister(d->reader);
+    bgp_free(d->bgp);
+    for (uint32_t i = 0; d->instances && i < d->instance_count; i++)
+        instance_free(d->instances[i]);
+    if (d->retired)
+        rcu_queue_free(d->retired);
+    maps_free((void *)(uintptr_t)atomic_load_explicit(&d->maps, memory_order_relaxed));
+    if (d->rcu)
+        rcu_free(d->rcu);
+    poller_free(d->poller);
+    primitive_table_free(d->primitives);
+    plugin_list_clear(&d->plugins);
+    config_free(d->config);
+    settings_keys_free(d->core_keys);
+    mem_free(d->file);
+    mem_free(d->instances);
+    mem_free(d->instance_settings);
+    mem_free(d->worker_instances);
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* nfacctd: NetFlow v5, v9 and IPFIX. Its decoders' keys; the rest is core/daemon. */
+#include "config/config_key.h"
+#include "core/daemon.h"
+#include "nfacctd/decoder.h"
+
+struct nfacctd_keys {
+    bool use_ip_next_hop, time_secs, disable_checks, ignore_exporter_address;
+    int next_hop_policy;
+    int64_t templates_max, template_fields_max, template_lifetime_s, domains_max, options_max,
+        pending_sets_size, pending_sets_age_s;
+    struct nfacctd_settings settings; /* made of them */
+};
+
+#define AT(member) offsetof(struct nfacctd_keys, member)
+static const struct config_key keys[] = {
+    {"use_ip_next_hop", KEY_BOOL, SCOPE_GLOBAL, AT(use_ip_next_hop), "false",
+     .help = "an exported IP next hop stands for the BGP next hop if there is none"},
+    {"nexthop_policy", KEY_CHOICE, SCOPE_GLOBAL, AT(next_hop_policy), "value",
+     .choices = "value|pmacct",
+     .help = "which of several exported next hops counts: the first that is not zero, or the first "
+             "in the template"},
+    {"nfacctd_time_secs", KEY_BOOL, SCOPE_GLOBAL, AT(time_secs), "false",
+     .help = "system uptimes are in seconds"},
+    {"nfacctd_disable_checks", KEY_BOOL, SCOPE_GLOBAL, AT(disable_checks), "false",
+     .aliases = "nfacctd_disable_sanity_checks", .help = "sequence numbers are not checked"},
+    {"nfacctd_ignore_exporter_address", KEY_BOOL, SCOPE_GLOBAL, AT(ignore_exporter_address),
+     "false", .help = "peer_src_ip is who sent the datagram, whatever elements 130 and 131 say"},
+    {"templates_max", KEY_INT, SCOPE_GLOBAL, AT(templates_max), "65536", 1, 1 << 24,
+     .help = "templates that a worker keeps"},
+    {"template_fields_max", KEY_INT, SCOPE_GLOBAL, AT(template_fields_max), "1024", 1, 16384,
+     .help = "fields that a template may have"},
+    {"template_lifetime", KEY_DURATION, SCOPE_GLOBAL, AT(template_lifetime_s), "0", 0, 1 << 30,
+     .help = "forget templates that are not refreshed for so long; 0: never"},
+    {"domains_max", KEY_INT, SCOPE_GLOBAL, AT(domains_max), "16384", 1, 1 << 24,
+     .help = "observation domains that a worker keeps"},
+    {"options_max", KEY_INT, SCOPE_GLOBAL, AT(options_max), "524288", 1, 1 << 28,
+     .help = "samplers, interface and VRF names that a worker keeps"},
+    {"pending_sets_size", KEY_SIZE, SCOPE_GLOBAL, AT(pending_sets_size), "4M", 0, INT64_C(1) << 36,
+     .help = "data that a worker keeps until its template comes"},
+    {"pending_sets_age", KEY_DURATION, SCOPE_GLOBAL, AT(pending_sets_age_s), "300", 1, 1 << 30,
+     .help = "for how long"},
+    {0},
+};
+#undef AT
+
+static const void *decoder_settings(void *key_settings)
+{
+    struct nfacctd_keys *k = key_settings;
+
+    k->settings = (struct nfacctd_settings){
+        .templates_max = (uint32_t)k->templates_max,
+        .template_fields_max = (uint32_t)k->template_fields_max,
+        .template_lifetime_s = (uint32_t)k->template_lifetime_s,
+        .domains_max = (uint32_t)k->domains_max,
+        .options_max = (uint32_t)k->options_max,
+        .pending_sets_size = (uint64_t)k->pending_sets_size,
+        .pending_sets_age_s = (uint32_t)k->pending_sets_age_s,
+        .uptime_in_seconds = k->time_secs,
+        .ignore_exporter_address = k->ignore_exporter_address,
+        .use_ip_next_hop = k->use_ip_next_hop,
+        .skip_sequence_check = k->disable_checks,
+        .next_hop_policy = k->next_hop_policy == 1 ? NEXT_HOP_BY_TEMPLATE : NEXT_HOP_BY_VALUE,
+    };
+    return &k->settings;
+}
+
+int main(int argc, char **argv)
+{
+    struct nfacctd_keys values = {0};
+    const struct daemon_description description = {
+        .name = "nfacctd",
+        .data_name = "NetFlow/IPFIX",
+        .port = 2100,
+        .decoder = &nfacctd_decoder,
+        .keys = keys,
+        .key_settings = &values,
+        .decoder_settings = decoder_settings,
+    };
+
+    return daemon_main(argc, argv, &description);
+}
