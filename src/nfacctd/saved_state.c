@@ -269,7 +269,7 @@ static size_t load_domain(struct collector *collector, struct exporter *exporter
     if (named && ip_addr_parse(named, &domain->exporter_addr) < 0)
         domain->exporter_addr = (struct ip_addr){0};
     load_options(collector, domain->id, object);
-    for (size_t i = 0; i < json_array_size(templates); i++)
+    for (size_t i = json_array_size(templates); i-- > 0;) /* each goes to the front of the list */
         count += load_template(collector, domain, json_array_get(templates, i));
     return count;
 }
@@ -279,7 +279,7 @@ size_t collector_load(struct collector *collector, const json_t *saved,
 {
     size_t count = 0;
 
-    for (size_t i = 0; i < json_array_size(saved); i++) {
+    for (size_t i = json_array_size(saved); i-- > 0;) { /* lists grow at the front */
         const json_t *object = json_array_get(saved, i);
         const char *text = json_string_value(json_object_get(object, "exporter"));
         struct ip_addr addr;

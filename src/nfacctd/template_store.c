@@ -77,12 +77,14 @@ enum template_outcome template_store_put(struct template_store *store, struct do
                                          const struct template *announced,
                                          const struct template_field *fields, uint16_t *ret_bad)
 {
-    struct template *old = template_store_find(store, domain, announced->id);
+    struct template *old =
+        (struct template *)keyed_table_find(&store->table, domain->id, announced->id);
     size_t fields_len = announced->field_count * sizeof *fields;
 
     if (old && template_equal(old, announced, fields)) {
         old->received_ns = announced->received_ns;
         old->port = announced->port;
+        keyed_table_touch(&store->table, &old->entry);
         return TEMPLATE_SAME;
     }
     struct template *tmpl = mem_zalloc(sizeof *tmpl + fields_len);
