@@ -6,7 +6,8 @@ import socket
 import subprocess
 import time
 
-from harness import BUILD, FOUR_PATHS, Bird, bird_path, four_paths, free_port, main, wait_for
+from harness import BUILD, FOUR_PATHS, Bird, bird_path, four_paths, free_port, main, need_root, wait_for
+from routers import ExaBgp, Frr, GoBgp, OpenBgpd
 
 
 class Listener:
@@ -102,6 +103,45 @@ def test_bird_comes_over_ipv6(test):
     Bird(test, listener.port, four_paths(), address="::1", collector="::1")
     peer = listener.peer("::1")
     expect_four_paths(listener, peer)
+
+
+def wait_four_paths(listener, address):
+    peer = listener.peer(address)
+    wait_for(lambda: listener.lookup(peer, "192.168.1.7").get("candidates") == 4, "four paths", 30)
+    return peer
+
+
+def test_exabgp_announces_and_withdraws(test):
+    listener = Listener(test)
+    router = ExaBgp(test, listener.port)
+    peer = wait_four_paths(listener, "127.0.0.12")
+    expect_four_paths(listener, peer)
+    router.send("withdraw " + ExaBgp.route(2, *FOUR_PATHS[1]))
+    wait_for(lambda: listener.lookup(peer, "192.168.1.7").get("candidates") == 3, "the withdrawal")
+    got = listener.lookup(peer, "192.168.1.7", "10.0.0.2")
+    assert got["match"] == "unmatched", got
+
+
+def test_gobgp_announces_four_paths(test):
+    listener = Listener(test)
+    GoBgp(test, listener.port)
+    expect_four_paths(listener, wait_four_paths(listener, "127.0.0.13"))
+
+
+def test_frr_reflects_four_paths(test):
+    need_root()
+    listener = Listener(test)
+    router = Frr(test, listener.port)
+    ExaBgp(test, router.feeder_port, address="127.0.0.15", target="127.0.0.14", name="feeder")
+    expect_four_paths(listener, wait_four_paths(listener, "127.0.0.14"))
+
+
+def test_openbgpd_reflects_four_paths_to_us_who_connect(test):
+    need_root()
+    router = OpenBgpd(test)
+    listener = Listener(test, bgp_daemon_connect=f"127.0.0.16@{router.port}")
+    ExaBgp(test, router.port, address="127.0.0.17", target="127.0.0.16", name="feeder")
+    expect_four_paths(listener, wait_four_paths(listener, "127.0.0.16"))
 
 
 if __name__ == "__main__":
