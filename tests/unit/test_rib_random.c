@@ -1,0 +1,491 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The RIB against a list of all lives of all paths that is searched from one end to the other,
+ * millisecond by millisecond where that is the question. Random changes, withdrawals, sessions, and
+ * queries into the past.
+ */
+#include "base/memory.h"
+#include "bgp/decision.h"
+#include "bgp/rib.h"
+#include "support/rib_fixture.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum {
+    PEERS = 3, /* the last one has no ADD-PATH */
+    RDS = 3,   /* 0: unicast */
+    LIVES_MAX = 20000,
+    HISTORY_MS = 1000,
+    ALWAYS = 0,
+};
+#define STILL INT64_MAX
+
+static const char *const prefixes[] = {
+    "0.0.0.0/0",       "10.0.0.0/8",        "10.1.0.0/16",         "10.1.0.0/17",
+    "10.1.2.0/24",     "10.1.2.128/25",     "10.1.2.129/32",       "2001:db8::/32",
+    "2001:db8:1::/48", "2001:db8:1:2::/64", "2001:db8:1:2::9/128", "::/0",
+};
+static const char *const addresses[] = {"10.1.2.129",      "10.1.2.130",    "10.1.2.3",
+                                        "10.1.200.1",      "10.77.0.1",     "192.0.2.1",
+                                        "2001:db8:1:2::9", "2001:db8:1::1", "2001:db8:9::1"};
+static const char *const next_hops[] = {"10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4", NULL};
+
+struct life {
+    unsigned peer, rd, prefix;
+    uint32_t path_id;
+    struct path_facts facts;
+    int64_t announced, withdrawn;
+    unsigned generation, order; /* of its session; of its withdrawal */
+};
+
+struct model {
+    struct life lives[LIVES_MAX];
+    unsigned count, withdrawals;
+    bool is_up[PEERS], is_stale[PEERS], is_loaded[PEERS], was_loaded[PEERS];
+    unsigned generation[PEERS];
+    bool keeps;
+    int64_t now;
+    struct ip_prefix prefixes[sizeof prefixes / sizeof prefixes[0]];
+};
+
+static uint32_t random_next(uint64_t *state)
+{
+    *state = *state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (uint32_t)(*state >> 33);
+}
+#define PICK(seed, array) ((array)[random_next(seed) % (sizeof(array) / sizeof((array)[0]))])
+
+static bool facts_equal(const struct path_facts *a, const struct path_facts *b)
+{
+    return a->next_hop == b->next_hop && a->neighbour == b->neighbour &&
+           a->local_pref == b->local_pref && a->med == b->med && a->as_path_len == b->as_path_len;
+}
+
+/* All but the next hop. */
+static bool facts_agree(const struct path_facts *a, const struct path_facts *b)
+{
+    struct path_facts other = *b;
+    other.next_hop = a->next_hop;
+    return facts_equal(a, &other);
+}
+
+static void life_erase(struct model *m, unsigned at)
+{
+    m->lives[at] = m->lives[--m->count];
+}
+
+static struct life *life_find(struct model *m, unsigned peer, unsigned rd, unsigned prefix,
+                              uint32_t id)
+{
+    for (unsigned i = 0; i < m->count; i++) {
+        struct life *l = &m->lives[i];
+        if (l->peer == peer && l->rd == rd && l->prefix == prefix && l->path_id == id &&
+            l->withdrawn == STILL)
+            return l;
+    }
+    return NULL;
+}
+
+static void life_end(struct model *m, struct life *l)
+{
+    if (l->announced >= m->now) {
+        life_erase(m, (unsigned)(l - m->lives));
+        return;
+    }
+    l->withdrawn = m->now;
+    l->order = ++m->withdrawals;
+}
+
+static void model_announce(struct model *m, unsigned peer, unsigned rd, unsigned prefix,
+                           uint32_t id, const struct path_facts *facts)
+{
+    struct life *old = life_find(m, peer, rd, prefix, id);
+
+    if (old && facts_equal(&old->facts, facts)) {
+        old->generation = m->generation[peer];
+        return;
+    }
+    int64_t announced = m->was_loaded[peer] || old ? m->now : ALWAYS;
+    if (old)
+        life_end(m, old);
+    assert_true(m->count < LIVES_MAX);
+    m->lives[m->count++] = (struct life){.peer = peer,
+                                         .rd = rd,
+                                         .prefix = prefix,
+                                         .path_id = id,
+                                         .facts = *facts,
+                                         .announced = announced,
+                                         .withdrawn = STILL,
+                                         .generation = m->generation[peer]};
+}
+
+static void model_down(struct model *m, unsigned peer)
+{
+    m->is_up[peer] = false;
+    m->is_stale[peer] = m->keeps;
+    for (unsigned i = m->count; i-- > 0 && !m->keeps;) {
+        if (m->lives[i].peer == peer)
+            life_erase(m, i);
+    }
+}
+
+static void model_loaded(struct model *m, unsigned peer)
+{
+    m->is_loaded[peer] = m->was_loaded[peer] = true;
+    for (unsigned i = m->count; i-- > 0;) {
+        if (m->lives[i].peer == peer && m->lives[i].withdrawn == STILL &&
+            m->lives[i].generation != m->generation[peer])
+            life_erase(m, i);
+    }
+}
+
+static void model_forget(struct model *m)
+{
+    for (unsigned i = m->count; i-- > 0;) {
+        if (m->lives[i].withdrawn <= m->now - HISTORY_MS)
+            life_erase(m, i);
+    }
+}
+
+/* A question to the model. */
+struct question {
+    unsigned peer, rd;
+    struct ip_addr address;
+    const char *next_hop;
+    int64_t from, to; /* both 0: replay */
+};
+struct verdict {
+    enum path_match match;
+    const struct life *life;
+};
+
+static bool life_is_candidate(const struct question *q, const struct life *l)
+{
+    if (q->to == 0)
+        return l->withdrawn == STILL;
+    return l->announced <= q->to && l->withdrawn > q->from;
+}
+static bool life_is_alive_at_end(const struct question *q, const struct life *l)
+{
+    return q->to == 0 ? l->withdrawn == STILL : l->announced <= q->to && q->to < l->withdrawn;
+}
+static bool life_is_hit(const struct question *q, const struct life *l)
+{
+    return q->next_hop && l->facts.next_hop == q->next_hop;
+}
+
+/* The candidates of the peer and prefix. */
+static unsigned candidates_of(const struct model *m, const struct question *q, unsigned prefix,
+                              const struct life **found)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < m->count; i++) {
+        const struct life *l = &m->lives[i];
+        if (l->peer == q->peer && l->rd == q->rd && l->prefix == prefix && life_is_candidate(q, l))
+            found[count++] = l;
+    }
+    return count;
+}
+
+/* The first in decision order, of those alive at the end, that has the next hop (any of them,
+ * without hits_only). */
+static const struct life *best_alive(struct rib_fixture *f, const struct question *q,
+                                     const struct life **candidates, unsigned count, bool hits_only)
+{
+    struct decision_path paths[64];
+    const struct life *lives[64];
+    unsigned alive = 0;
+
+    for (unsigned i = 0; i < count; i++) {
+        if (!life_is_alive_at_end(q, candidates[i]))
+            continue;
+        lives[alive] = candidates[i];
+        paths[alive++] = (struct decision_path){rib_fixture_attrs(f, &candidates[i]->facts),
+                                                1000 + q->peer, candidates[i]->path_id};
+    }
+    while (alive > 0) {
+        size_t best = decision_best(paths, alive);
+        if (!hits_only || life_is_hit(q, lives[best]))
+            return lives[best];
+        paths[best] = paths[--alive];
+        lives[best] = lives[alive];
+    }
+    return NULL;
+}
+
+static const struct life *last_gone_hit(const struct question *q, const struct life **candidates,
+                                        unsigned count)
+{
+    const struct life *last = NULL;
+    for (unsigned i = 0; i < count; i++) {
+        if (life_is_hit(q, candidates[i]) && candidates[i]->withdrawn != STILL &&
+            (!last || candidates[i]->order > last->order))
+            last = candidates[i];
+    }
+    return last;
+}
+
+static bool lived_through(const struct question *q, const struct life **candidates, unsigned count)
+{
+    for (int64_t t = q->from; t <= q->to && q->to != 0; t++) {
+        bool is_alive = false;
+        for (unsigned i = 0; i < count && !is_alive; i++)
+            is_alive = candidates[i]->announced <= t && t < candidates[i]->withdrawn;
+        if (!is_alive)
+            return false;
+    }
+    return true;
+}
+
+/* DESIGN's table, line by line. */
+static struct verdict model_ask(struct rib_fixture *f, const struct model *m,
+                                const struct question *q)
+{
+    static const struct life *found[LIVES_MAX];
+    bool has_add_path = q->peer != PEERS - 1;
+    const struct life *base = NULL, *passed_over = NULL;
+    unsigned base_alive = 0, passed_over_alive = 0;
+    bool any = false;
+
+    if (!m->is_up[q->peer] && !m->is_stale[q->peer])
+        return (struct verdict){PATH_MATCH_NO_RIB, NULL};
+    for (int len = 128; len >= 0; len--) {
+        for (unsigned p = 0; p < sizeof prefixes / sizeof prefixes[0]; p++) {
+            if (m->prefixes[p].len != len || !ip_prefix_contains(&m->prefixes[p], &q->address))
+                continue;
+            unsigned count = candidates_of(m, q, p, found);
+            if (count == 0)
+                continue;
+            any = true;
+            const struct life *hit = best_alive(f, q, found, count, true);
+            const struct life *gone = last_gone_hit(q, found, count);
+            if (base) {
+                if (len > 0 && (hit || gone))
+                    return (struct verdict){PATH_MATCH_COVERING, hit ? hit : gone};
+                continue;
+            }
+            if (!hit && gone)
+                return (struct verdict){PATH_MATCH_HISTORIC, gone};
+            if (hit) {
+                bool agree = true;
+                for (unsigned i = 0; i < count; i++)
+                    agree &=
+                        !life_is_hit(q, found[i]) || facts_agree(&found[i]->facts, &hit->facts);
+                return (struct verdict){agree ? PATH_MATCH_EXACT : PATH_MATCH_AMBIGUOUS, hit};
+            }
+            const struct life *best = best_alive(f, q, found, count, false);
+            unsigned alive = 0;
+            for (unsigned i = 0; i < count; i++)
+                alive += life_is_alive_at_end(q, found[i]);
+            if (q->next_hop ? lived_through(q, found, count) : best != NULL) {
+                base = best;
+                base_alive = alive;
+                if (!q->next_hop || !has_add_path)
+                    len = 0; /* no shorter prefix is of interest */
+            } else if (best && !passed_over) {
+                passed_over = best;
+                passed_over_alive = alive;
+            }
+        }
+    }
+    if (!base) {
+        base = passed_over;
+        base_alive = passed_over_alive;
+    }
+    if (!base)
+        return (struct verdict){
+            any || m->is_loaded[q->peer] ? PATH_MATCH_NO_ROUTE : PATH_MATCH_NO_RIB, NULL};
+    if (!has_add_path)
+        return (struct verdict){PATH_MATCH_SINGLE, base};
+    if (q->next_hop)
+        return (struct verdict){PATH_MATCH_UNMATCHED, base};
+    return (struct verdict){base_alive == 1 ? PATH_MATCH_SOLE : PATH_MATCH_BEST, base};
+}
+
+static void questions_agree(struct rib_fixture *f, const struct model *m, uint64_t *seed,
+                            unsigned seen[PATH_MATCH_COUNT])
+{
+    enum { QUESTIONS = 40 };
+    struct question questions[QUESTIONS];
+    struct rib_query queries[QUESTIONS] = {0};
+
+    for (unsigned i = 0; i < QUESTIONS; i++) {
+        struct question *q = &questions[i];
+        q->peer = random_next(seed) % PEERS;
+        q->rd = random_next(seed) % RDS;
+        q->next_hop = PICK(seed, next_hops);
+        assert_int_equal(ip_addr_parse(PICK(seed, addresses), &q->address), 0);
+        q->to = random_next(seed) % 8 == 0 ? 0 : m->now - random_next(seed) % 60;
+        q->from = q->to == 0 ? 0 : q->to - random_next(seed) % 40;
+        queries[i] = (struct rib_query){.peer = q->peer,
+                                        .rd = q->rd,
+                                        .address = q->address,
+                                        .from_ns = q->from * NS_PER_MS,
+                                        .to_ns = q->to * NS_PER_MS};
+        if (q->next_hop)
+            assert_int_equal(ip_addr_parse(q->next_hop, &queries[i].next_hop), 0);
+    }
+    rib_lookup_batch(f->rib, RIB_POLICY_NORMAL, queries, QUESTIONS);
+    for (unsigned i = 0; i < QUESTIONS; i++) {
+        struct verdict expected = model_ask(f, m, &questions[i]);
+        const struct rib_query *got = &queries[i];
+        if (got->match != expected.match)
+            fail_msg("%s instead of %s, now %ld from %ld to %ld", path_matches[got->match].text,
+                     path_matches[expected.match].text, (long)m->now, (long)questions[i].from,
+                     (long)questions[i].to);
+        seen[got->match]++;
+        if (!expected.life) {
+            assert_null(got->path.attrs);
+            continue;
+        }
+        assert_int_equal(got->path.path_id, expected.life->path_id);
+        assert_ptr_equal(got->path.attrs, rib_fixture_attrs(f, &expected.life->facts));
+        assert_true(ip_prefix_equal(&got->path.prefix, &m->prefixes[expected.life->prefix]));
+    }
+}
+
+static void change_path(struct rib_fixture *f, struct model *m, uint64_t *seed)
+    ON_THREAD(bgp_thread);
+static void change_path(struct rib_fixture *f, struct model *m, uint64_t *seed)
+{
+    unsigned peer = random_next(seed) % PEERS;
+    unsigned rd = random_next(seed) % RDS;
+    unsigned prefix = random_next(seed) % (sizeof prefixes / sizeof prefixes[0]);
+    uint32_t id = peer == PEERS - 1 ? 0 : 1 + random_next(seed) % 5;
+    enum rib_safi safi = rd == 0 ? RIB_UNICAST : RIB_VPN;
+    struct rib_nlri nlri = {.rd = rd, .prefix = m->prefixes[prefix], .path_id = id};
+    struct wall_time now = {m->now * NS_PER_MS};
+
+    if (!m->is_up[peer])
+        return;
+    if (random_next(seed) % 2) {
+        struct life *l = life_find(m, peer, rd, prefix, id);
+        assert_int_equal(rib_withdraw(f->rib, peer, safi, &nlri, 1, now), l ? 0 : 1);
+        if (l)
+            life_end(m, l);
+        return;
+    }
+    struct path_facts facts = {.next_hop = next_hops[random_next(seed) % 4],
+                               .neighbour = 7 + random_next(seed) % 2,
+                               .local_pref = 100 + random_next(seed) % 4 / 3,
+                               .med = random_next(seed) % 3,
+                               .as_path_len = (uint16_t)(1 + random_next(seed) % 3 / 2)};
+    assert_int_equal(rib_announce(f->rib, peer, safi, &nlri, 1, rib_fixture_attrs(f, &facts), now),
+                     0);
+    model_announce(m, peer, rd, prefix, id, &facts);
+}
+
+static void peer_up(struct rib_fixture *f, struct model *m, unsigned peer) ON_THREAD(bgp_thread);
+static void peer_up(struct rib_fixture *f, struct model *m, unsigned peer)
+{
+    struct rib_session session = {.router_id = 1000 + peer};
+
+    for (int family = 0; family < RIB_FAMILY_COUNT; family++) {
+        session.is_negotiated[RIB_UNICAST][family] = session.is_negotiated[RIB_VPN][family] = true;
+        session.has_add_path[RIB_UNICAST][family] = session.has_add_path[RIB_VPN][family] =
+            peer != PEERS - 1;
+    }
+    rib_peer_up(f->rib, peer, &session, (struct mono_time){0});
+    m->is_up[peer] = true;
+    m->is_loaded[peer] = false;
+    m->generation[peer]++;
+}
+
+static void change_session(struct rib_fixture *f, struct model *m, unsigned peer)
+    ON_THREAD(bgp_thread);
+static void change_session(struct rib_fixture *f, struct model *m, unsigned peer)
+{
+    if (!m->is_up[peer]) {
+        peer_up(f, m, peer);
+    } else if (!m->is_loaded[peer]) {
+        for (int family = 0; family < RIB_FAMILY_COUNT; family++) {
+            rib_end_of_rib(f->rib, peer, RIB_UNICAST, family);
+            rib_end_of_rib(f->rib, peer, RIB_VPN, family);
+        }
+        model_loaded(m, peer);
+    } else {
+        rib_peer_down(f->rib, peer, (struct mono_time){0});
+        model_down(m, peer);
+    }
+}
+
+static void counts_agree(struct rib_fixture *f, const struct model *m) ON_THREAD(bgp_thread);
+static void counts_agree(struct rib_fixture *f, const struct model *m)
+{
+    struct rib_statistics statistics;
+    uint64_t paths = 0, history_paths = 0;
+
+    for (unsigned i = 0; i < m->count; i++) {
+        paths += m->lives[i].withdrawn == STILL;
+        history_paths += m->lives[i].withdrawn != STILL;
+    }
+    rib_statistics(f->rib, &statistics);
+    assert_int_equal(statistics.paths, paths);
+    assert_int_equal(statistics.history_paths, history_paths);
+    assert_int_equal(statistics.history_evicted, 0);
+}
+
+static void random_life(bool keeps, uint64_t seed)
+{
+    struct rib_fixture f;
+    struct model *m = mem_zalloc(sizeof *m);
+    unsigned seen[PATH_MATCH_COUNT] = {0};
+
+    thread_enter_role(&bgp_thread);
+    rib_fixture_init(&f, &(struct rib_settings){.max_peers = PEERS,
+                                                .history_s = HISTORY_MS / 1000,
+                                                .history_max = 100000,
+                                                .peer_down_keep_s = keeps ? 1000000 : 0});
+    m->now = 1000000;
+    m->keeps = keeps;
+    for (unsigned p = 0; p < sizeof prefixes / sizeof prefixes[0]; p++)
+        assert_int_equal(ip_prefix_parse(prefixes[p], &m->prefixes[p]), 0);
+    for (unsigned step = 0; step < 20000; step++) {
+        m->now += random_next(&seed) % 3;
+        if (random_next(&seed) % 150 == 0)
+            change_session(&f, m, random_next(&seed) % PEERS);
+        else
+            change_path(&f, m, &seed);
+        if (step % 10 == 0)
+            questions_agree(&f, m, &seed, seen);
+        if (random_next(&seed) % 50 == 0) {
+            rib_fixture_tick(&f, m->now, 0);
+            model_forget(m);
+            counts_agree(&f, m);
+        }
+    }
+    for (int match = PATH_MATCH_NONE + 1; match < PATH_MATCH_COUNT; match++) {
+        if (seen[match] < 20)
+            fail_msg("%s came up %u times only", path_matches[match].text, seen[match]);
+    }
+    rib_fixture_clear(&f);
+    thread_leave_role(&bgp_thread);
+    mem_free(m);
+}
+
+static void every_answer_agrees_with_a_linear_search_of_all_lives(void **state)
+{
+    (void)state;
+    random_life(false, 21);
+    random_life(false, 22);
+}
+
+static void every_answer_agrees_while_stale_paths_are_kept(void **state)
+{
+    (void)state;
+    random_life(true, 23);
+    random_life(true, 24);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_answer_agrees_with_a_linear_search_of_all_lives),
+        cmocka_unit_test(every_answer_agrees_while_stale_paths_are_kept),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
