@@ -1,51 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Each of the real BGP speakers of Debian as the router: sessions, ADD-PATH, changes and losses as they do them."""
-import json
-import socket
-import subprocess
 import time
 
-from harness import BUILD, FOUR_PATHS, Bird, bird_path, four_paths, free_port, main, need_root, wait_for
+from harness import FOUR_PATHS, Bird, bird_path, four_paths, main, need_root, wait_for
+from bgp_listener import Listener
 from routers import ExaBgp, Frr, GoBgp, OpenBgpd
-
-
-class Listener:
-    """The BGP thread alone, asked line by line."""
-
-    def __init__(self, test, name="listener", **keys):
-        self.port = keys.pop("port", None) or free_port(socket.SOCK_STREAM)
-        keys = {"bgp_daemon_ip": "127.0.0.1", "bgp_daemon_port": self.port, **keys}
-        self.log = test.dir / f"{name}.log"
-        self.process = subprocess.Popen([BUILD / "tests/bgp_listen", *(f"{k}: {v}" for k, v in keys.items())], text=True,
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=open(self.log, "a"))
-        test.cleanups.append(self.process.kill)
-        self.peers()
-
-    def ask(self, line):
-        self.process.stdin.write(line + "\n")
-        self.process.stdin.flush()
-        return json.loads(self.process.stdout.readline())
-
-    def peers(self):
-        return self.ask("peers")["peers"]
-
-    def peer(self, address, seconds=30, families=(0,)):
-        """The peer at `address`, once these of its families (0: IPv4, 1: IPv6) are loaded."""
-        return wait_for(lambda: next((p for p in self.peers() if p["address"] == address and p["established"]
-                                      and all(p["families"][f]["loaded"] for f in families)), None),
-                        f"a loaded session with {address}: {self.log.read_text()}", seconds)
-
-    def lookup(self, peer, address, next_hop="", rd="0"):
-        return self.ask(f"lookup {peer['index']} {rd} {address} {next_hop}")
-
-    def stats(self):
-        return self.ask("stats")
-
-    def stop(self):
-        self.process.stdin.write("quit\n")
-        self.process.stdin.close()
-        assert self.process.wait(20) == 0, self.log.read_text()
 
 
 def expect_four_paths(listener, peer, prefix="192.168.1.0/24", address="192.168.1.7"):

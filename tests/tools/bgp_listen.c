@@ -170,11 +170,22 @@ static void lines_answer(struct bgp *bgp, struct rcu_reader *reader)
     text_clear(&out);
 }
 
+static void bgp_serve(struct bgp *bgp, struct rcu *rcu)
+{
+    struct rcu_reader *reader;
+
+    rcu_reader_register(rcu, &reader);
+    bgp_start(bgp);
+    lines_answer(bgp, reader);
+    bgp_stop(bgp);
+    rcu_reader_unregister(reader);
+    bgp_free(bgp);
+}
+
 int main(int argc, char **argv)
 {
     struct bgp_settings settings = {0};
     struct rcu *rcu = rcu_new(2);
-    struct rcu_reader *reader;
     struct text error = {0};
     struct bgp *bgp;
 
@@ -184,17 +195,12 @@ int main(int argc, char **argv)
     }
     for (int i = 1; i < argc; i++)
         setting_parse(&settings, argv[i]);
-    if (bgp_new(&settings, rcu, &error, &bgp) < 0) {
+    int err = bgp_new(&settings, rcu, &error, &bgp);
+    if (err < 0)
         fprintf(stderr, "%s\n", text_cstr(&error));
-        return 1;
-    }
-    rcu_reader_register(rcu, &reader);
-    bgp_start(bgp);
-    lines_answer(bgp, reader);
-    bgp_stop(bgp);
-    rcu_reader_unregister(reader);
-    bgp_free(bgp);
-    rcu_free(rcu);
+    else
+        bgp_serve(bgp, rcu);
     text_clear(&error);
-    return 0;
+    rcu_free(rcu);
+    return err < 0;
 }
