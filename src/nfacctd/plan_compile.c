@@ -5,177 +5,14 @@
  * here. The plan of the way back of a biflow (RFC 5103) comes from the same rows: a reverse element
  * if there is one, else the opposite member's.
  */
-#include "nfacctd/plan.h"
+#include "nfacctd/plan_builder.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
 
-#define NO_FIELD (-1)
-
-/* Which elements a member is made from. */
-struct selection {
-    enum flow_member member;
-    bool is_reverse; /* from reverse elements */
-    bool is_none;
-};
-
-struct compiler {
-    struct plan *plan;
-    const struct template_field *fields;
-    const uint32_t *offsets; /* of each field; meaningless after the first of variable length */
-    uint16_t field_count;
-    const struct plan_settings *settings;
-    bool is_reverse; /* compiling the way back */
-    struct flow_needs zeros;
-    int frame_field; /* section of a packet */
-};
-
-static const struct {
-    enum flow_member a, b;
-} opposites[] = {
-    {FLOW_src_addr, FLOW_dst_addr},         {FLOW_src_port, FLOW_dst_port},
-    {FLOW_in_iface, FLOW_out_iface},        {FLOW_src_as, FLOW_dst_as},
-    {FLOW_peer_src_as, FLOW_peer_dst_as},   {FLOW_src_mask, FLOW_dst_mask},
-    {FLOW_src_mac, FLOW_dst_mac},           {FLOW_in_vlan, FLOW_out_vlan},
-    {FLOW_in_cvlan, FLOW_out_cvlan},        {FLOW_ingress_vrf, FLOW_egress_vrf},
-    {FLOW_nat_src_addr, FLOW_nat_dst_addr}, {FLOW_nat_src_port, FLOW_nat_dst_port},
-};
-
-/* What one way of a flow does not say of the other. */
-static const enum flow_member one_way[] = {
-    FLOW_bytes,
-    FLOW_packets,
-    FLOW_tcp_flags,
-    FLOW_tos,
-    FLOW_flow_label,
-    FLOW_bgp_next_hop,
-    FLOW_ip_next_hop,
-    FLOW_direction,
-    FLOW_forwarding_status,
-    FLOW_mpls_labels,
-    FLOW_srv6_segments,
-    FLOW_path_delay_avg_us,
-    FLOW_path_delay_min_us,
-    FLOW_path_delay_max_us,
-};
-
-static enum flow_member opposite(enum flow_member member)
-{
-    for (size_t i = 0; i < sizeof opposites / sizeof opposites[0]; i++) {
-        if (opposites[i].a == member)
-            return opposites[i].b;
-        if (opposites[i].b == member)
-            return opposites[i].a;
-    }
-    return member;
-}
-
-static bool is_one_way(enum flow_member member)
-{
-    for (size_t i = 0; i < sizeof one_way / sizeof one_way[0]; i++) {
-        if (one_way[i] == member)
-            return true;
-    }
-    return false;
-}
-
-static int field_find(const struct compiler *c, uint32_t enterprise, uint16_t id)
-{
-    for (uint16_t i = 0; i < c->field_count; i++) {
-        if (c->fields[i].id == id && c->fields[i].enterprise == enterprise && c->fields[i].len > 0)
-            return i;
-    }
-    return NO_FIELD;
-}
-
-static int row_field(const struct compiler *c, const struct element *row, bool is_reverse)
-{
-    if (row->type == ELEMENT_UINT_RESPONDER)
-        return is_reverse ? field_find(c, row->enterprise, row->id) : NO_FIELD;
-    if (!is_reverse)
-        return field_find(c, row->enterprise, row->id);
-    return row->enterprise == 0 ? field_find(c, ENTERPRISE_REVERSE, row->id) : NO_FIELD;
-}
-
-/* The next field that feeds the selection, from row *row on; *row is then after it. */
-static int next_field(const struct compiler *c, const struct selection *sel, size_t *row,
-                      enum element_type *ret_type)
-{
-    for (; !sel->is_none && *row < element_count; (*row)++) {
-        const struct element *e = &elements[*row];
-        if (e->member != sel->member || e->type == ELEMENT_SYSTEM_INIT)
-            continue;
-        if (e->type == ELEMENT_FRAME_ETHERNET || e->type == ELEMENT_FRAME_IP)
-            continue; /* have an operation of their own */
-        int field = row_field(c, e, sel->is_reverse);
-        if (field != NO_FIELD) {
-            *ret_type = e->type;
-            (*row)++;
-            return field;
-        }
-    }
-    return NO_FIELD;
-}
-
-static struct selection select_source(const struct compiler *c, enum flow_member member)
-{
-    struct selection sel = {member, false, false};
-    enum element_type type;
-    size_t row = 0;
-
-    if (!c->is_reverse)
-        return sel;
-    sel.is_reverse = true;
-    if (next_field(c, &sel, &row, &type) != NO_FIELD)
-        return sel;
-    sel.is_reverse = false;
-    sel.member = opposite(member);
-    sel.is_none = is_one_way(member);
-    return sel;
-}
-
-static struct plan_op *add_op(struct compiler *c, enum plan_op_code code, enum flow_member member)
-{
-    struct plan *plan = c->plan;
-
-    plan->ops = mem_realloc_array(plan->ops, plan->op_count + 1, sizeof *plan->ops);
-    plan->ops[plan->op_count] = (struct plan_op){
-        .code = (uint8_t)code,
-        .size = (uint8_t)flow_member_places[member].size,
-        .ref = (uint16_t)plan->ref_count,
-        .dst = flow_member_places[member].offset,
-    };
-    return &plan->ops[plan->op_count++];
-}
-
-/* Adds a place to read from to `op`, the last one made; NO_FIELD: an empty one, which holds its
- * position. */
-static void add_ref(struct compiler *c, struct plan_op *op, int field, enum element_type type)
-{
-    struct plan *plan = c->plan;
-    struct plan_ref ref = {.field = UINT16_MAX, .type = (uint8_t)type};
-
-    if (field != NO_FIELD) {
-        ref.field = (uint16_t)field;
-        ref.offset = c->offsets[field];
-        ref.len = c->fields[field].len;
-    }
-    plan->refs = mem_realloc_array(plan->refs, plan->ref_count + 1, sizeof *plan->refs);
-    plan->refs[plan->ref_count++] = ref;
-    op->ref_count++;
-}
-
-/* The field's bytes will be copied into the arena. */
-static void count_copy(struct compiler *c, int field)
-{
-    if (c->fields[field].len == FIELD_LEN_VARIABLE)
-        c->plan->variable_copies++;
-    else
-        c->plan->arena_len += c->fields[field].len + 8u;
-}
-
-static void zero(struct compiler *c, enum flow_member member)
+static void zero(struct plan_builder *c, enum flow_member member)
 {
     flow_needs_add(&c->zeros, member);
 }
@@ -199,19 +36,19 @@ static enum plan_op_code op_for_type(enum element_type type)
     }
 }
 
-static bool compile_first(struct compiler *c, enum flow_member member)
+static bool compile_first(struct plan_builder *c, enum flow_member member)
 {
-    struct selection sel = select_source(c, member);
+    struct selection sel = builder_select(c, member);
     enum element_type type;
     size_t row = 0;
-    int field = next_field(c, &sel, &row, &type);
+    int field = builder_next(c, &sel, &row, &type);
 
     if (field == NO_FIELD)
         return false;
-    struct plan_op *op = add_op(c, op_for_type(type), member);
-    add_ref(c, op, field, type);
+    struct plan_op *op = builder_op(c, op_for_type(type), member);
+    builder_ref(c, op, field, type);
     if (type == ELEMENT_TEXT || type == ELEMENT_SEGMENT_LIST)
-        count_copy(c, field);
+        builder_copy(c, field);
     return true;
 }
 
@@ -221,14 +58,14 @@ static bool is_v6(enum element_type type)
 }
 
 /* The first element of each family; which of the two counts is seen in the record. */
-static bool compile_by_version(struct compiler *c, enum flow_member member)
+static bool compile_by_version(struct plan_builder *c, enum flow_member member)
 {
-    struct selection sel = select_source(c, member);
+    struct selection sel = builder_select(c, member);
     int found[2] = {NO_FIELD, NO_FIELD};
     enum element_type type, types[2] = {0};
     size_t row = 0;
 
-    for (int field; (field = next_field(c, &sel, &row, &type)) != NO_FIELD;) {
+    for (int field; (field = builder_next(c, &sel, &row, &type)) != NO_FIELD;) {
         if (found[is_v6(type)] == NO_FIELD) {
             found[is_v6(type)] = field;
             types[is_v6(type)] = type;
@@ -239,36 +76,36 @@ static bool compile_by_version(struct compiler *c, enum flow_member member)
     if (found[0] != NO_FIELD && found[1] != NO_FIELD) {
         bool is_addr = types[0] == ELEMENT_IPV4;
         struct plan_op *op =
-            add_op(c, is_addr ? PLAN_ADDR_BY_VERSION : PLAN_UINT_BY_VERSION, member);
-        add_ref(c, op, found[0], types[0]);
-        add_ref(c, op, found[1], types[1]);
+            builder_op(c, is_addr ? PLAN_ADDR_BY_VERSION : PLAN_UINT_BY_VERSION, member);
+        builder_ref(c, op, found[0], types[0]);
+        builder_ref(c, op, found[1], types[1]);
         return true;
     }
     int which = found[0] == NO_FIELD;
-    add_ref(c, add_op(c, op_for_type(types[which]), member), found[which], types[which]);
+    builder_ref(c, builder_op(c, op_for_type(types[which]), member), found[which], types[which]);
     return true;
 }
 
 /* Of each of the members `from`, those of family `v6`, in order. */
-static void add_family(struct compiler *c, struct plan_op *op, const enum flow_member *from,
+static void add_family(struct plan_builder *c, struct plan_op *op, const enum flow_member *from,
                        size_t from_count, bool v6)
 {
     for (size_t i = 0; i < from_count; i++) {
-        struct selection sel = select_source(c, from[i]);
+        struct selection sel = builder_select(c, from[i]);
         enum element_type type;
         size_t row = 0;
-        for (int field; (field = next_field(c, &sel, &row, &type)) != NO_FIELD;) {
+        for (int field; (field = builder_next(c, &sel, &row, &type)) != NO_FIELD;) {
             if (is_v6(type) == v6)
-                add_ref(c, op, field, type);
+                builder_ref(c, op, field, type);
         }
     }
 }
 
 /* The first that is not zero: of the flow's family, then of the other. arg: how many are IPv4. */
-static bool compile_nonzero(struct compiler *c, enum plan_op_code code, enum flow_member member,
+static bool compile_nonzero(struct plan_builder *c, enum plan_op_code code, enum flow_member member,
                             const enum flow_member *from, size_t from_count)
 {
-    struct plan_op *op = add_op(c, code, member);
+    struct plan_op *op = builder_op(c, code, member);
 
     add_family(c, op, from, from_count, false);
     op->arg = op->ref_count;
@@ -283,25 +120,25 @@ static bool compile_nonzero(struct compiler *c, enum plan_op_code code, enum flo
 
 /* pmacct's order: the first element in the template ends the search, even one that may not be used.
  */
-static bool compile_next_hop_by_template(struct compiler *c)
+static bool compile_next_hop_by_template(struct plan_builder *c)
 {
     static const uint16_t order[] = {18, 47, 15, 63, 140, 62};
 
     for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {
-        int field = field_find(c, 0, order[i]);
+        int field = builder_field(c, 0, order[i]);
         bool is_ip = order[i] == 15 || order[i] == 62;
         if (field == NO_FIELD)
             continue;
         if (is_ip && !c->settings->own->use_ip_next_hop)
             return false;
         const struct element *element = element_find(0, order[i]);
-        add_ref(c, add_op(c, PLAN_ADDR, FLOW_bgp_next_hop), field, element->type);
+        builder_ref(c, builder_op(c, PLAN_ADDR, FLOW_bgp_next_hop), field, element->type);
         return true;
     }
     return false;
 }
 
-static bool compile_bgp_next_hop(struct compiler *c)
+static bool compile_bgp_next_hop(struct plan_builder *c)
 {
     static const enum flow_member from[] = {FLOW_bgp_next_hop, FLOW_ip_next_hop};
 
@@ -312,43 +149,43 @@ static bool compile_bgp_next_hop(struct compiler *c)
 }
 
 /* The first instant that is not zero. arg: take the export time if there is none. */
-static bool compile_time(struct compiler *c, enum flow_member member)
+static bool compile_time(struct plan_builder *c, enum flow_member member)
 {
-    struct selection sel = select_source(c, member);
-    struct plan_op *op = add_op(c, PLAN_TIME, member);
+    struct selection sel = builder_select(c, member);
+    struct plan_op *op = builder_op(c, PLAN_TIME, member);
     enum element_type type;
     size_t row = 0;
 
-    for (int field; (field = next_field(c, &sel, &row, &type)) != NO_FIELD;)
-        add_ref(c, op, field, type);
+    for (int field; (field = builder_next(c, &sel, &row, &type)) != NO_FIELD;)
+        builder_ref(c, op, field, type);
     op->arg = member == FLOW_start_ns;
     if (op->ref_count == 0) {
         c->plan->op_count--;
         if (!op->arg)
             return false;
-        add_op(c, PLAN_EXPORT_TIME, member);
+        builder_op(c, PLAN_EXPORT_TIME, member);
         return true;
     }
-    int init = field_find(c, 0, 160);
+    int init = builder_field(c, 0, 160);
     if (init != NO_FIELD)
-        add_ref(c, op, init, ELEMENT_SYSTEM_INIT);
+        builder_ref(c, op, init, ELEMENT_SYSTEM_INIT);
     return true;
 }
 
-static void add_slot(struct compiler *c, struct plan_op *op, uint16_t id)
+static void add_slot(struct plan_builder *c, struct plan_op *op, uint16_t id)
 {
-    add_ref(c, op, field_find(c, 0, id), ELEMENT_UINT);
+    builder_ref(c, op, builder_field(c, 0, id), ELEMENT_UINT);
 }
 
-static bool has_field(const struct compiler *c, uint16_t id)
+static bool has_field(const struct plan_builder *c, uint16_t id)
 {
-    return field_find(c, 0, id) != NO_FIELD;
+    return builder_field(c, 0, id) != NO_FIELD;
 }
 
-static bool compile_ip_version(struct compiler *c)
+static bool compile_ip_version(struct plan_builder *c)
 {
     static const enum flow_member addresses[] = {FLOW_src_addr, FLOW_dst_addr};
-    struct plan_op *op = add_op(c, PLAN_VERSION, FLOW_ip_version);
+    struct plan_op *op = builder_op(c, PLAN_VERSION, FLOW_ip_version);
 
     add_slot(c, op, 60);
     add_family(c, op, addresses, 2, false);
@@ -366,9 +203,9 @@ static bool compile_ip_version(struct compiler *c)
     return compile_first(c, FLOW_ip_version);
 }
 
-static bool compile_vlan(struct compiler *c)
+static bool compile_vlan(struct plan_builder *c)
 {
-    struct plan_op *op = add_op(c, PLAN_VLAN, FLOW_vlan);
+    struct plan_op *op = builder_op(c, PLAN_VLAN, FLOW_vlan);
     static const uint16_t slots[] = {58, 59, 243, 254, 61};
 
     if (!has_field(c, 58) && !has_field(c, 59) && !has_field(c, 243) && !has_field(c, 254)) {
@@ -381,10 +218,10 @@ static bool compile_vlan(struct compiler *c)
 }
 
 /* The order of the slots is known to plan_run.c. */
-static bool compile_sampling_rate(struct compiler *c)
+static bool compile_sampling_rate(struct plan_builder *c)
 {
     static const uint16_t slots[] = {50, 34, 305, 306, 309, 310, 307, 308};
-    struct plan_op *op = add_op(c, PLAN_SAMPLING_RATE, FLOW_sampling_rate);
+    struct plan_op *op = builder_op(c, PLAN_SAMPLING_RATE, FLOW_sampling_rate);
 
     add_slot(c, op, has_field(c, 48) ? 48 : 302);
     add_slot(c, op, has_field(c, 10) ? 10 : 252);
@@ -393,15 +230,15 @@ static bool compile_sampling_rate(struct compiler *c)
     return true;
 }
 
-static bool compile_labels(struct compiler *c, enum flow_member member)
+static bool compile_labels(struct plan_builder *c, enum flow_member member)
 {
-    struct selection sel = select_source(c, FLOW_mpls_labels);
-    struct plan_op *op = add_op(c, PLAN_LABELS, member);
+    struct selection sel = builder_select(c, FLOW_mpls_labels);
+    struct plan_op *op = builder_op(c, PLAN_LABELS, member);
     enum element_type type;
     size_t row = 0;
 
-    for (int field; (field = next_field(c, &sel, &row, &type)) != NO_FIELD;)
-        add_ref(c, op, field, type);
+    for (int field; (field = builder_next(c, &sel, &row, &type)) != NO_FIELD;)
+        builder_ref(c, op, field, type);
     if (op->ref_count == 0) {
         c->plan->op_count--;
         return false;
@@ -412,15 +249,15 @@ static bool compile_labels(struct compiler *c, enum flow_member member)
     return true;
 }
 
-static bool compile_rd(struct compiler *c, enum flow_member member)
+static bool compile_rd(struct plan_builder *c, enum flow_member member)
 {
-    struct plan_op *op = add_op(c, PLAN_RD, member);
+    struct plan_op *op = builder_op(c, PLAN_RD, member);
 
     if (!has_field(c, 90) && !has_field(c, 234) && !has_field(c, 235)) {
         c->plan->op_count--;
         return false;
     }
-    add_ref(c, op, field_find(c, 0, 90), ELEMENT_RD);
+    builder_ref(c, op, builder_field(c, 0, 90), ELEMENT_RD);
     add_slot(c, op, c->is_reverse ? 235 : 234);
     add_slot(c, op, c->is_reverse ? 234 : 235);
     op->arg = member;
@@ -428,29 +265,29 @@ static bool compile_rd(struct compiler *c, enum flow_member member)
 }
 
 /* A name that the record holds, else the one that options gave to its id. arg: enum option_kind. */
-static bool compile_name(struct compiler *c, enum flow_member member, uint16_t text_id,
+static bool compile_name(struct plan_builder *c, enum flow_member member, uint16_t text_id,
                          uint16_t other_text_id, uint16_t id, uint16_t other_id,
                          enum option_kind kind)
 {
-    int text = text_id ? field_find(c, 0, text_id) : NO_FIELD;
-    int key = field_find(c, 0, id);
+    int text = text_id ? builder_field(c, 0, text_id) : NO_FIELD;
+    int key = builder_field(c, 0, id);
 
     if (text == NO_FIELD && other_text_id)
-        text = field_find(c, 0, other_text_id);
+        text = builder_field(c, 0, other_text_id);
     if (key == NO_FIELD && other_id)
-        key = field_find(c, 0, other_id);
+        key = builder_field(c, 0, other_id);
     if (text == NO_FIELD && key == NO_FIELD)
         return false;
-    struct plan_op *op = add_op(c, PLAN_NAME, member);
-    add_ref(c, op, text, ELEMENT_TEXT);
-    add_ref(c, op, key, ELEMENT_UINT);
+    struct plan_op *op = builder_op(c, PLAN_NAME, member);
+    builder_ref(c, op, text, ELEMENT_TEXT);
+    builder_ref(c, op, key, ELEMENT_UINT);
     op->arg = kind;
     if (text != NO_FIELD)
-        count_copy(c, text);
+        builder_copy(c, text);
     return true;
 }
 
-static bool compile_interface_name(struct compiler *c, bool is_input)
+static bool compile_interface_name(struct plan_builder *c, bool is_input)
 {
     bool is_in_here = is_input != c->is_reverse;
 
@@ -461,7 +298,7 @@ static bool compile_interface_name(struct compiler *c, bool is_input)
                         OPTION_INTERFACE_NAME);
 }
 
-static bool compile_vrf_name(struct compiler *c, enum flow_member member)
+static bool compile_vrf_name(struct plan_builder *c, enum flow_member member)
 {
     bool is_ingress = (member != FLOW_out_vrf_name) != c->is_reverse;
 
@@ -469,26 +306,26 @@ static bool compile_vrf_name(struct compiler *c, enum flow_member member)
                         member == FLOW_vrf_name ? 235 : 0, OPTION_VRF_NAME);
 }
 
-static bool compile_segment_id(struct compiler *c, enum flow_member member)
+static bool compile_segment_id(struct plan_builder *c, enum flow_member member)
 {
-    int field = field_find(c, 0, 351);
+    int field = builder_field(c, 0, 351);
 
     if (field == NO_FIELD)
         return false;
-    struct plan_op *op = add_op(c, PLAN_SEGMENT_ID, member);
-    add_ref(c, op, field, ELEMENT_SEGMENT_ID);
+    struct plan_op *op = builder_op(c, PLAN_SEGMENT_ID, member);
+    builder_ref(c, op, field, ELEMENT_SEGMENT_ID);
     op->arg = member == FLOW_vxlan ? 1 : 2;
     return true;
 }
 
-static bool compile_with(struct compiler *c, enum plan_op_code code, enum flow_member member)
+static bool compile_with(struct plan_builder *c, enum plan_op_code code, enum flow_member member)
 {
-    add_op(c, code, member);
+    builder_op(c, code, member);
     return true;
 }
 
 /* Adds what fills the member from fields and message; false if nothing does. */
-static bool compile_member(struct compiler *c, enum flow_member member)
+static bool compile_member(struct plan_builder *c, enum flow_member member)
 {
     switch (member) {
     case FLOW_src_addr:
@@ -505,7 +342,7 @@ static bool compile_member(struct compiler *c, enum flow_member member)
     case FLOW_exporter_addr:
         if (c->settings->own->ignore_exporter_address ||
             !compile_nonzero(c, PLAN_EXPORTER_ADDR, member, &member, 1))
-            add_op(c, PLAN_EXPORTER_ADDR, member);
+            builder_op(c, PLAN_EXPORTER_ADDR, member);
         return true;
     case FLOW_start_ns:
     case FLOW_end_ns:
@@ -520,7 +357,7 @@ static bool compile_member(struct compiler *c, enum flow_member member)
         return compile_with(c, PLAN_EXPORT_VERSION, member);
     case FLOW_direction:
         if (!compile_first(c, member))
-            add_op(c, PLAN_SET_U8, member)->arg = DIRECTION_UNKNOWN;
+            builder_op(c, PLAN_SET_U8, member)->arg = DIRECTION_UNKNOWN;
         return true;
     case FLOW_ip_version:
         return compile_ip_version(c);
@@ -611,28 +448,28 @@ static struct flow_needs closure(const struct flow_needs *needs)
     return all;
 }
 
-static int find_frame(const struct compiler *c)
+static int find_frame(const struct plan_builder *c)
 {
     static const uint16_t ids[] = {315, 104, 313};
 
     for (size_t i = 0; i < sizeof ids / sizeof ids[0] && !c->is_reverse; i++) {
-        int field = field_find(c, 0, ids[i]);
+        int field = builder_field(c, 0, ids[i]);
         if (field != NO_FIELD)
             return field;
     }
     return NO_FIELD;
 }
 
-static void compile_frame(struct compiler *c)
+static void compile_frame(struct plan_builder *c)
 {
     if (c->frame_field == NO_FIELD)
         return;
     const struct element *element = element_find(0, c->fields[c->frame_field].id);
-    struct plan_op *op = add_op(c, PLAN_FRAME, FLOW_bytes);
-    add_ref(c, op, c->frame_field, element->type);
+    struct plan_op *op = builder_op(c, PLAN_FRAME, FLOW_bytes);
+    builder_ref(c, op, c->frame_field, element->type);
 }
 
-static void compile_members(struct compiler *c)
+static void compile_members(struct plan_builder *c)
 {
     struct flow_needs needs = closure(&c->settings->needs);
 
@@ -656,16 +493,16 @@ static void compile_members(struct compiler *c)
             if (m == FLOW_mpls_labels)
                 c->plan->arena_len += 48;
         } else if (m == FLOW_etype) {
-            add_op(c, PLAN_ETYPE, m);
+            builder_op(c, PLAN_ETYPE, m);
         }
     }
     if (flow_needs_has(&needs, FLOW_src_net))
-        add_op(c, PLAN_NETWORK, FLOW_src_net)->arg = 0;
+        builder_op(c, PLAN_NETWORK, FLOW_src_net)->arg = 0;
     if (flow_needs_has(&needs, FLOW_dst_net))
-        add_op(c, PLAN_NETWORK, FLOW_dst_net)->arg = 1;
+        builder_op(c, PLAN_NETWORK, FLOW_dst_net)->arg = 1;
 }
 
-static void compile_custom(struct compiler *c)
+static void compile_custom(struct plan_builder *c)
 {
     for (uint32_t i = 0; i < c->settings->custom_field_count; i++) {
         const struct custom_field *custom = &c->settings->custom_fields[i];
@@ -674,20 +511,20 @@ static void compile_custom(struct compiler *c)
             enterprise = ENTERPRISE_REVERSE;
         /* A reverse element belongs to the way back if there is one, the others to both. */
         bool is_here = !custom->is_reverse || c->is_reverse || !c->plan->reverse;
-        int field = is_here ? field_find(c, enterprise, custom->element) : NO_FIELD;
-        struct plan_op *op = add_op(c, custom->len > 0 ? PLAN_CUSTOM : PLAN_CUSTOM_BYTES, 0);
+        int field = is_here ? builder_field(c, enterprise, custom->element) : NO_FIELD;
+        struct plan_op *op = builder_op(c, custom->len > 0 ? PLAN_CUSTOM : PLAN_CUSTOM_BYTES, 0);
         op->dst = custom->flow_offset;
         op->arg = custom->len;
         op->size = custom->is_number;
-        add_ref(c, op, field, ELEMENT_TEXT);
+        builder_ref(c, op, field, ELEMENT_TEXT);
         if (custom->len == 0 && field != NO_FIELD)
-            count_copy(c, field);
+            builder_copy(c, field);
     }
 }
 
 /* Members to be zeroed as few runs of bytes, put before all else, so that runs may cover other
  * members. */
-static void emit_zeros(struct compiler *c)
+static void emit_zeros(struct plan_builder *c)
 {
     struct plan *plan = c->plan;
     struct plan_op zeros[FLOW_MEMBER_COUNT];
@@ -710,7 +547,22 @@ static void emit_zeros(struct compiler *c)
     plan->op_count += count;
 }
 
-static bool is_biflow(const struct compiler *c)
+static int compare_order(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+    return (x > y) - (x < y);
+}
+
+static void order_refs(struct plan *plan)
+{
+    plan->ref_order = mem_calloc(plan->ref_count + 1u, sizeof *plan->ref_order);
+    for (uint32_t i = 0; i < plan->ref_count; i++)
+        plan->ref_order[i] = (uint32_t)plan->refs[i].field << 16 | i;
+    qsort(plan->ref_order, plan->ref_count, sizeof *plan->ref_order, compare_order);
+}
+
+static bool is_biflow(const struct plan_builder *c)
 {
     for (uint16_t i = 0; i < c->field_count; i++) {
         const struct template_field *f = &c->fields[i];
@@ -724,17 +576,17 @@ static bool is_biflow(const struct compiler *c)
     return false;
 }
 
-static bool has_counters(const struct compiler *c)
+static bool has_counters(const struct plan_builder *c)
 {
     enum element_type type;
     size_t row = 0;
-    struct selection bytes = select_source(c, FLOW_bytes);
-    struct selection packets = select_source(c, FLOW_packets);
+    struct selection bytes = builder_select(c, FLOW_bytes);
+    struct selection packets = builder_select(c, FLOW_packets);
 
-    if (c->frame_field != NO_FIELD || next_field(c, &bytes, &row, &type) != NO_FIELD)
+    if (c->frame_field != NO_FIELD || builder_next(c, &bytes, &row, &type) != NO_FIELD)
         return true;
     row = 0;
-    return next_field(c, &packets, &row, &type) != NO_FIELD;
+    return builder_next(c, &packets, &row, &type) != NO_FIELD;
 }
 
 static struct plan *compile(const struct template_field *fields, uint16_t field_count,
@@ -742,7 +594,7 @@ static struct plan *compile(const struct template_field *fields, uint16_t field_
                             bool is_reverse)
 {
     struct plan *plan = mem_zalloc(sizeof *plan);
-    struct compiler c = {
+    struct plan_builder c = {
         .plan = plan,
         .fields = fields,
         .offsets = offsets,
@@ -798,6 +650,8 @@ struct plan *plan_compile(const struct template_field *fields, uint16_t field_co
     for (struct plan *p = plan; p; p = p->reverse) {
         p->min_len = len;
         p->record_len = is_variable ? 0 : len;
+        if (is_variable)
+            order_refs(p);
     }
 done:
     mem_free(offsets);
@@ -811,5 +665,6 @@ void plan_free(struct plan *plan)
     plan_free(plan->reverse);
     mem_free(plan->ops);
     mem_free(plan->refs);
+    mem_free(plan->ref_order);
     mem_free(plan);
 }

@@ -286,25 +286,29 @@ static size_t variable_len(struct reader *r)
     return len < 255 ? len : reader_u16(r);
 }
 
+/* An impossible length on the wire counts as an absent value. */
+static void place_ref(struct plan_ref *ref, uint32_t offset, size_t len, bool is_variable)
+{
+    bool fits = !is_variable || element_type_fits(ref->type, len);
+
+    ref->offset = offset;
+    ref->len = fits ? (uint16_t)len : 0;
+}
+
 size_t plan_measure(const struct plan *plan, const uint8_t *data, size_t len, struct plan_ref *refs)
 {
     struct reader r = reader_make(data, len);
+    uint32_t next = 0; /* in plan->ref_order */
 
     memcpy(refs, plan->refs, plan->ref_count * sizeof *refs);
-    for (uint16_t i = 0; i < plan->field_count; i++) {
+    for (uint32_t i = 0; i < plan->field_count; i++) {
         bool is_variable = plan->fields[i].len == FIELD_LEN_VARIABLE;
         size_t field_len = is_variable ? variable_len(&r) : plan->fields[i].len;
         uint32_t offset = (uint32_t)(r.pos - data);
         if (!reader_bytes(&r, field_len))
             return 0;
-        for (uint32_t k = 0; k < plan->ref_count; k++) {
-            if (refs[k].field != i)
-                continue;
-            refs[k].offset = offset;
-            /* An impossible length on the wire counts as an absent value. */
-            bool fits = !is_variable || element_type_fits(refs[k].type, field_len);
-            refs[k].len = fits ? (uint16_t)field_len : 0;
-        }
+        for (; next < plan->ref_count && plan->ref_order[next] >> 16 == i; next++)
+            place_ref(&refs[plan->ref_order[next] & 0xffff], offset, field_len, is_variable);
     }
     return r.failed ? 0 : (size_t)(r.pos - data);
 }

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Rows of elements.def against the fields of a template, for the way out and the way back (RFC
+ * 5103). */
+#include "nfacctd/plan_builder.h"
+
+#include "base/memory.h"
+
+static const struct {
+    enum flow_member a, b;
+} opposites[] = {
+    {FLOW_src_addr, FLOW_dst_addr},         {FLOW_src_port, FLOW_dst_port},
+    {FLOW_in_iface, FLOW_out_iface},        {FLOW_src_as, FLOW_dst_as},
+    {FLOW_peer_src_as, FLOW_peer_dst_as},   {FLOW_src_mask, FLOW_dst_mask},
+    {FLOW_src_mac, FLOW_dst_mac},           {FLOW_in_vlan, FLOW_out_vlan},
+    {FLOW_in_cvlan, FLOW_out_cvlan},        {FLOW_ingress_vrf, FLOW_egress_vrf},
+    {FLOW_nat_src_addr, FLOW_nat_dst_addr}, {FLOW_nat_src_port, FLOW_nat_dst_port},
+};
+
+/* What one way of a flow does not say of the other. */
+static const enum flow_member one_way[] = {
+    FLOW_bytes,
+    FLOW_packets,
+    FLOW_tcp_flags,
+    FLOW_tos,
+    FLOW_flow_label,
+    FLOW_bgp_next_hop,
+    FLOW_ip_next_hop,
+    FLOW_direction,
+    FLOW_forwarding_status,
+    FLOW_mpls_labels,
+    FLOW_srv6_segments,
+    FLOW_path_delay_avg_us,
+    FLOW_path_delay_min_us,
+    FLOW_path_delay_max_us,
+};
+
+static enum flow_member opposite(enum flow_member member)
+{
+    for (size_t i = 0; i < sizeof opposites / sizeof opposites[0]; i++) {
+        if (opposites[i].a == member)
+            return opposites[i].b;
+        if (opposites[i].b == member)
+            return opposites[i].a;
+    }
+    return member;
+}
+
+static bool is_one_way(enum flow_member member)
+{
+    for (size_t i = 0; i < sizeof one_way / sizeof one_way[0]; i++) {
+        if (one_way[i] == member)
+            return true;
+    }
+    return false;
+}
+
+int builder_field(const struct plan_builder *c, uint32_t enterprise, uint16_t id)
+{
+    for (uint16_t i = 0; i < c->field_count; i++) {
+        if (c->fields[i].id == id && c->fields[i].enterprise == enterprise && c->fields[i].len > 0)
+            return i;
+    }
+    return NO_FIELD;
+}
+
+static int row_field(const struct plan_builder *c, const struct element *row, bool is_reverse)
+{
+    if (row->type == ELEMENT_UINT_RESPONDER)
+        return is_reverse ? builder_field(c, row->enterprise, row->id) : NO_FIELD;
+    if (!is_reverse)
+        return builder_field(c, row->enterprise, row->id);
+    return row->enterprise == 0 ? builder_field(c, ENTERPRISE_REVERSE, row->id) : NO_FIELD;
+}
+
+int builder_next(const struct plan_builder *c, const struct selection *sel, size_t *row,
+                 enum element_type *ret_type)
+{
+    for (; !sel->is_none && *row < element_count; (*row)++) {
+        const struct element *e = &elements[*row];
+        if (e->member != sel->member || e->type == ELEMENT_SYSTEM_INIT)
+            continue;
+        if (e->type == ELEMENT_FRAME_ETHERNET || e->type == ELEMENT_FRAME_IP)
+            continue; /* have an operation of their own */
+        int field = row_field(c, e, sel->is_reverse);
+        if (field != NO_FIELD) {
+            *ret_type = e->type;
+            (*row)++;
+            return field;
+        }
+    }
+    return NO_FIELD;
+}
+
+struct selection builder_select(const struct plan_builder *c, enum flow_member member)
+{
+    struct selection sel = {member, false, false};
+    enum element_type type;
+    size_t row = 0;
+
+    if (!c->is_reverse)
+        return sel;
+    sel.is_reverse = true;
+    if (builder_next(c, &sel, &row, &type) != NO_FIELD)
+        return sel;
+    sel.is_reverse = false;
+    sel.member = opposite(member);
+    sel.is_none = is_one_way(member);
+    return sel;
+}
+
+struct plan_op *builder_op(struct plan_builder *c, enum plan_op_code code, enum flow_member member)
+{
+    struct plan *plan = c->plan;
+
+    plan->ops = mem_realloc_array(plan->ops, plan->op_count + 1, sizeof *plan->ops);
+    plan->ops[plan->op_count] = (struct plan_op){
+        .code = (uint8_t)code,
+        .size = (uint8_t)flow_member_places[member].size,
+        .ref = (uint16_t)plan->ref_count,
+        .dst = flow_member_places[member].offset,
+    };
+    return &plan->ops[plan->op_count++];
+}
+
+/* Adds a place to read from to `op`, the last one made; NO_FIELD: an empty one, which holds its
+ * position. */
+void builder_ref(struct plan_builder *c, struct plan_op *op, int field, enum element_type type)
+{
+    struct plan *plan = c->plan;
+    struct plan_ref ref = {.field = UINT16_MAX, .type = (uint8_t)type};
+
+    if (field != NO_FIELD) {
+        ref.field = (uint16_t)field;
+        ref.offset = c->offsets[field];
+        ref.len = c->fields[field].len;
+    }
+    plan->refs = mem_realloc_array(plan->refs, plan->ref_count + 1, sizeof *plan->refs);
+    plan->refs[plan->ref_count++] = ref;
+    op->ref_count++;
+}
+
+void builder_copy(struct plan_builder *c, int field)
+{
+    if (c->fields[field].len == FIELD_LEN_VARIABLE)
+        c->plan->variable_copies++;
+    else
+        c->plan->arena_len += c->fields[field].len + 8u;
+}

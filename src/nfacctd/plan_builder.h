@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * Finds the fields of a template that feed a member, and puts operations together: what
+ * plan_compile.c is written in.
+ */
+#include "nfacctd/plan.h"
+
+#define NO_FIELD (-1)
+
+/* Which elements a member is made from. */
+struct selection {
+    enum flow_member member;
+    bool is_reverse; /* from reverse elements */
+    bool is_none;
+};
+
+struct plan_builder {
+    struct plan *plan; /* under construction */
+    const struct template_field *fields;
+    const uint32_t *offsets; /* of each field; meaningless after the first of variable length */
+    uint16_t field_count;
+    const struct plan_settings *settings;
+    bool is_reverse; /* compiling the way back */
+    struct flow_needs zeros;
+    int frame_field; /* section of a packet */
+};
+
+/* The index of the field, or NO_FIELD. */
+int builder_field(const struct plan_builder *c, uint32_t enterprise, uint16_t id);
+/* On the way back, whatever tells of it: a reverse element, else the opposite member's. */
+struct selection builder_select(const struct plan_builder *c, enum flow_member member);
+/* The next field that feeds the selection, by row of elements.def from *row on; *row is then after
+ * it. */
+int builder_next(const struct plan_builder *c, const struct selection *sel, size_t *row,
+                 enum element_type *ret_type);
+/* Adds an operation that writes `member`, without refs. Borrowed until the next one. */
+struct plan_op *builder_op(struct plan_builder *c, enum plan_op_code code, enum flow_member member);
+/* Adds a place to read from to `op`, the last one made; NO_FIELD: an empty one, which holds its
+ * position. */
+void builder_ref(struct plan_builder *c, struct plan_op *op, int field, enum element_type type);
+/* The field's bytes will be copied into the arena. */
+void builder_copy(struct plan_builder *c, int field);
