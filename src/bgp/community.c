@@ -58,6 +58,17 @@ size_t community_sort(enum community_kind kind, uint8_t *communities, size_t cou
     return kept;
 }
 
+/* "1:2:3". Each new set of attributes comes through here, so it is not printf's work. */
+static void numbers_format(const uint32_t *numbers, size_t count, char *out)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0)
+            *out++ = ':';
+        out += text_format_uint(out, numbers[i]);
+    }
+    *out = '\0';
+}
+
 static void standard_format(const uint8_t *c, bool numeric, char out[COMMUNITY_TEXT_LEN])
 {
     for (size_t i = 0; !numeric && i < sizeof well_knowns / sizeof well_knowns[0]; i++) {
@@ -66,7 +77,7 @@ static void standard_format(const uint8_t *c, bool numeric, char out[COMMUNITY_T
             return;
         }
     }
-    snprintf(out, COMMUNITY_TEXT_LEN, "%u:%u", wire_u16(c), wire_u16(c + 2));
+    numbers_format((const uint32_t[]){wire_u16(c), wire_u16(c + 2)}, 2, out);
 }
 
 static void extended_format(const uint8_t *c, bool numeric, char out[COMMUNITY_TEXT_LEN])
@@ -90,7 +101,7 @@ static void extended_format(const uint8_t *c, bool numeric, char out[COMMUNITY_T
 static void large_format(const uint8_t *c, bool numeric, char out[COMMUNITY_TEXT_LEN])
 {
     (void)numeric;
-    snprintf(out, COMMUNITY_TEXT_LEN, "%u:%u:%u", wire_u32(c), wire_u32(c + 4), wire_u32(c + 8));
+    numbers_format((const uint32_t[]){wire_u32(c), wire_u32(c + 4), wire_u32(c + 8)}, 3, out);
 }
 
 static void format_one(enum community_kind kind, const uint8_t *c, bool numeric,

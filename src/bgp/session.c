@@ -228,7 +228,8 @@ static void open_received(struct session *session, struct reader body)
         open_send(session);
     info->state = SESSION_OPEN_CONFIRM;
     keepalive_send(session);
-    poller_timer_cancel(session->poller, &session->hold_timer);
+    hold_timer_start(session,
+                     OPEN_WAIT_S); /* without a hold time a KEEPALIVE must come all the same */
     if (session->hold_ns > 0) {
         poller_timer_set_in(session->poller, &session->hold_timer, session->hold_ns);
         poller_timer_set_in(session->poller, &session->keepalive_timer, session->hold_ns / 3);
@@ -303,6 +304,8 @@ static void message_received(struct session *session, const struct message *mess
             return;
         }
         session->info.state = SESSION_ESTABLISHED;
+        if (session->hold_ns == 0)
+            poller_timer_cancel(session->poller, &session->hold_timer);
         session->owner->established(session->owner->arg, session);
         return;
     case SESSION_ESTABLISHED:

@@ -83,6 +83,41 @@ def test_keepalives_keep_the_session(test):
     assert listener.established() == ["127.0.0.21"] and listener.stats()["sessions_lost"] == 0
 
 
+def test_peer_may_do_without_hold_time(test):
+    listener = Listener(test)
+    speaker = Speaker(test, listener.port, hold_time=0).establish()
+    speaker.send(END_OF_RIB)
+    listener.peer("127.0.0.21")
+    speaker.socket.settimeout(1)
+    try:
+        raise AssertionError(speaker.read())  # no KEEPALIVE is sent either
+    except TimeoutError:
+        assert listener.established() == ["127.0.0.21"]
+
+
+def test_labelled_and_vpn_paths_have_tables_of_their_own(test):
+    families = ((1, 1), (1, 4), (1, 128))
+    listener = Listener(test)
+    speaker = Speaker(test, listener.port, capabilities=b"".join(multiprotocol(*f) for f in families) + add_path_send(*families) +
+                      four_octet_as(65000)).establish()
+
+    def mp_reach(safi, next_hop, nlri):
+        return attribute(0x80, 14, struct.pack("!HBB", 1, safi, len(next_hop)) + next_hop + b"\0" + nlri)
+
+    next_hop, label, rd = socket.inet_aton("10.0.0.1"), b"\x00\x01\x01", bytes.fromhex("0000fde800000005")
+    network = bytes([192, 168, 1])
+    speaker.send(update(attributes(path=(1,), more=mp_reach(4, next_hop, b"\0\0\0\1\x30" + label + network))),
+                 update(attributes(path=(2,), more=mp_reach(128, bytes(8) + next_hop, b"\0\0\0\1\x70" + label + rd + network))),
+                 update(attribute(0x80, 15, b"\0\1\x80")), END_OF_RIB)
+    peer = listener.peer("127.0.0.21")
+    wait_for(lambda: listener.stats()["rib_paths"] == 2, "both paths")
+    assert listener.lookup(peer, "192.168.1.1", "10.0.0.1")["as_path"] == "1"
+    assert listener.lookup(peer, "192.168.1.1", "10.0.0.1", rd=rd.hex())["as_path"] == "2"
+    assert listener.lookup(peer, "192.168.1.1", "10.0.0.1", rd="fde800000006")["match"] == "no_route"
+    speaker.send(update(attributes(path=(3,)), prefix("192.168.1.0/24", 1)))  # unicast goes before labelled
+    wait_for(lambda: listener.lookup(peer, "192.168.1.1", "10.0.0.1").get("as_path") == "3", "the unicast path")
+
+
 def test_newer_connection_replaces_the_old_one(test):
     listener = Listener(test)
     old = Speaker(test, listener.port).establish()
