@@ -85,11 +85,12 @@ int message_receive(int socket, int flags, struct message_buffer *buffer,
                          .msg_controllen = sizeof control.bytes};
     ssize_t len;
 
+    /* The other end went away without reading all: that is said once, before what it had sent. */
     do
         len = recvmsg(socket, &msg, flags | MSG_CMSG_CLOEXEC);
-    while (len < 0 && errno == EINTR);
+    while (len < 0 && (errno == EINTR || errno == ECONNRESET));
     if (len < 0)
-        return errno == ECONNRESET ? -ENOTCONN : -errno;
+        return -errno;
     collect_fds(&msg, &message);
     if (len == 0)
         return -ENOTCONN;

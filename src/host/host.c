@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define SETUP_TIMEOUT_MS  30000
@@ -114,6 +115,22 @@ static int receive_setup(struct host *h)
     return err;
 }
 
+static int lock_failed(struct host *h, const char *what)
+{
+    int err = -errno;
+    link_log(&h->link, PA_LOG_ERROR, "cannot %s the lock %s: %s", what, h->setup->lock_path,
+             strerrordesc_np(-err));
+    return err;
+}
+
+/* Another has removed the file that we have just locked: it was done, and the lock is worth
+ * nothing. */
+static bool lock_is_stale(const struct host *h)
+{
+    struct stat status;
+    return fstat(h->lock_fd, &status) == 0 && status.st_nlink == 0;
+}
+
 /* A host of an earlier core may still be writing what that one handed over. */
 static int take_lock(struct host *h)
 {
@@ -121,20 +138,20 @@ static int take_lock(struct host *h)
 
     if (h->setup->lock_path == NULL)
         return 0;
-    h->lock_fd = open(h->setup->lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (h->lock_fd < 0) {
-        int err = -errno;
-        link_log(&h->link, PA_LOG_ERROR, "cannot open the lock %s: %s", h->setup->lock_path,
-                 strerrordesc_np(-err));
-        return err;
-    }
-    while (flock(h->lock_fd, LOCK_EX | LOCK_NB) < 0) {
-        if (errno != EWOULDBLOCK && errno != EINTR) {
-            int err = -errno;
-            link_log(&h->link, PA_LOG_ERROR, "cannot lock %s: %s", h->setup->lock_path,
-                     strerrordesc_np(-err));
-            return err;
+    for (;;) {
+        if (h->lock_fd < 0)
+            h->lock_fd = open(h->setup->lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (h->lock_fd < 0)
+            return lock_failed(h, "open");
+        if (flock(h->lock_fd, LOCK_EX | LOCK_NB) == 0) {
+            if (!lock_is_stale(h))
+                return 0;
+            close(h->lock_fd);
+            h->lock_fd = -1;
+            continue;
         }
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            return lock_failed(h, "take");
         if (!has_waited)
             link_log(&h->link, PA_LOG_NOTICE,
                      "waiting for the process of an earlier start to finish its work (lock %s)",
@@ -142,7 +159,6 @@ static int take_lock(struct host *h)
         has_waited = true;
         usleep(LOCK_RETRY_US);
     }
-    return 0;
 }
 
 static void open_spool(struct host *h)
@@ -430,11 +446,14 @@ static void host_clear(struct host *h)
         close(h->host_event);
     if (h->link.socket >= 0)
         close(h->link.socket);
+    if (h->lock_fd >= 0) { /* last: who waits for it may start */
+        if (h->is_done)
+            unlink(h->setup->lock_path);
+        close(h->lock_fd);
+    }
     schema_free(h->schema);
     setup_free(h->setup);
     mem_free(h->buffer);
-    if (h->lock_fd >= 0)
-        close(h->lock_fd); /* last: who waits for it may start */
 }
 
 int host_run(int socket)
