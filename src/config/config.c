@@ -253,6 +253,13 @@ const char *config_value(const struct config *config, const char *key, size_t in
     return slot ? slot->value : NULL;
 }
 
+int64_t config_number(const struct config *config, const char *key, size_t instance)
+{
+    const struct config_slot *slot = find_slot(config, key, instance);
+
+    return slot ? slot->number : 0;
+}
+
 static const char *slot_place(const struct config_slot *slot)
 {
     return slot && slot->line ? slot->line->place : "default";

@@ -4,10 +4,10 @@
  * all of it at once; what is left decides, in the order of the lines, what is in force.
  */
 #include "base/memory.h"
+#include "base/nearest.h"
 #include "base/text.h"
 #include "config/config_private.h"
 #include "config/config_value.h"
-#include "base/nearest.h"
 #include "config/unsupported.h"
 #include <errno.h>
 #include <inttypes.h>

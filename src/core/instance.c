@@ -98,7 +98,6 @@ static int bins_make(const struct config *config, size_t index, const struct cor
     struct config_setting history, roundoff, offset;
     struct text error = {0};
     struct time_bins_settings settings = {0};
-    const char *utc = config_value(config, "timestamps_utc", index);
     int err;
 
     *ret_has_bins = false;
@@ -114,7 +113,7 @@ static int bins_make(const struct config *config, size_t index, const struct cor
         return -EINVAL;
     }
     settings.length_s = history.number;
-    settings.is_utc = utc && strcasecmp(utc, "true") == 0;
+    settings.is_utc = config_number(config, "timestamps_utc", index) != 0;
     if (config_role(config, index, PA_ROLE_HISTORY_ROUNDOFF, &roundoff))
         settings.roundoff = roundoff.value;
     if (config_role(config, index, PA_ROLE_HISTORY_OFFSET, &offset) && offset.value)

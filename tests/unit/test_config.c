@@ -331,10 +331,11 @@ static void a_key_of_two_plugins_counts_for_both(void **state)
 {
     struct loaded l;
     (void)state;
-    load(&l, TWO_INSTANCES "timestamps_utc: true\n");
+    load(&l, TWO_INSTANCES "timestamps_utc: Yes\n");
     assert_fine(&l);
-    assert_string_equal(config_value(l.config, "timestamps_utc", 0), "true");
-    assert_string_equal(config_value(l.config, "timestamps_utc", 1), "true");
+    assert_string_equal(config_value(l.config, "timestamps_utc", 0), "Yes");
+    assert_int_equal(config_number(l.config, "timestamps_utc", 1), 1);
+    assert_int_equal(config_number(l.config, "no_such_key", 1), 0);
     assert_int_equal(l.warnings.len, 0);
     unload(&l);
 }
