@@ -10,6 +10,7 @@
  * published with one store into its parent. Replacing a value or a child is a store in place.
  */
 #include "base/prefix_tree.h"
+#include "base/reader.h"
 #include <assert.h>
 #include <string.h>
 
@@ -162,10 +163,9 @@ static uint32_t place_get(const _Atomic uint32_t *place)
 
 struct prefix_key prefix_key_make(const struct ip_addr *addr)
 {
-    uint64_t words[2] = {0, 0};
-
-    memcpy(words, ip_addr_wire(addr), ip_addr_wire_len(addr));
-    return (struct prefix_key){__builtin_bswap64(words[0]), __builtin_bswap64(words[1])};
+    if (addr->family == IP_V4)
+        return (struct prefix_key){(uint64_t)wire_u32(addr->bytes + 12) << 32, 0};
+    return (struct prefix_key){wire_u64(addr->bytes), wire_u64(addr->bytes + 8)};
 }
 
 void prefix_tree_init(struct prefix_tree *tree, struct block_pool *pool)
@@ -347,53 +347,65 @@ bool prefix_tree_next(const struct prefix_tree *tree, struct prefix_cursor *curs
     }
 }
 
-/* `value` and `len` of the longest hit that is left. */
-static inline void walk_load(struct prefix_walk *walk)
+/* Where the value of the longest hit that is left stands, and its `len`. */
+static inline const _Atomic uint32_t *walk_longest(struct prefix_walk *walk)
 {
     const struct prefix_step *step = &walk->steps[walk->step_count - 1];
     unsigned bit = 63u - (unsigned)__builtin_clzll(step->hits);
-    unsigned slot =
-        (unsigned)__builtin_popcountll(step->node->children) + rank_of(step->node->prefixes, bit);
 
-    walk->value = rcu_read(&step->node->slots[slot]);
     walk->len = (uint8_t)len_of(step->level, bit);
+    return &step->node->slots[(unsigned)__builtin_popcountll(step->node->children) +
+                              rank_of(step->node->prefixes, bit)];
 }
 
-/* One level for each walk in turn, so that their misses overlap. */
+/* One level for all walks, then the next one, so that their misses overlap: first the bit maps,
+ * which say where the child's handle stands, then the handles. */
 static inline __attribute__((always_inline)) void walk_group(struct prefix_walk *walks,
                                                              size_t count)
 {
+    const struct prefix_node *nodes[WALKS];
+    const _Atomic uint32_t *slots[WALKS];
     uint8_t active[WALKS];
     size_t active_count = 0;
 
     for (size_t i = 0; i < count; i++) {
         struct prefix_walk *walk = &walks[i];
+        uint32_t root = walk->tree ? rcu_read(&walk->tree->root) : 0;
         walk->value = 0;
         walk->step_count = 0;
-        walk->handle = walk->tree ? rcu_read(&walk->tree->root) : 0;
-        if (walk->handle)
+        if (root) {
+            nodes[active_count] = node_at(walk->tree, root);
             active[active_count++] = (uint8_t)i;
+        }
     }
     for (unsigned level = 0; active_count > 0; level++) {
         size_t still = 0;
         for (size_t a = 0; a < active_count; a++) {
             struct prefix_walk *walk = &walks[active[a]];
-            const struct prefix_node *node = node_at(walk->tree, walk->handle);
+            const struct prefix_node *node = nodes[a];
             unsigned chunk = chunk_at(walk->key, level);
             uint64_t hits = node->prefixes & hits_of[chunk];
             if (hits)
                 walk->steps[walk->step_count++] = (struct prefix_step){node, hits, (uint8_t)level};
             if (!(node->children >> chunk & 1))
                 continue;
-            walk->handle = rcu_read(&node->slots[rank_of(node->children, chunk)]);
-            __builtin_prefetch(block_at(walk->tree->pool, walk->handle));
+            slots[still] = &node->slots[rank_of(node->children, chunk)];
+            __builtin_prefetch(slots[still]);
             active[still++] = active[a];
+        }
+        for (size_t a = 0; a < still; a++) {
+            nodes[a] = node_at(walks[active[a]].tree, rcu_read(slots[a]));
+            __builtin_prefetch(nodes[a]);
         }
         active_count = still;
     }
     for (size_t i = 0; i < count; i++) {
-        if (walks[i].step_count > 0)
-            walk_load(&walks[i]);
+        slots[i] = walks[i].step_count > 0 ? walk_longest(&walks[i]) : NULL;
+        __builtin_prefetch(slots[i]);
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (slots[i])
+            walks[i].value = rcu_read(slots[i]);
     }
 }
 
@@ -433,5 +445,5 @@ void prefix_walk_next(struct prefix_walk *walk)
     if (!step->hits)
         walk->step_count--;
     if (walk->step_count > 0)
-        walk_load(walk);
+        walk->value = rcu_read(walk_longest(walk));
 }

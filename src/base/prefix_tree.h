@@ -63,7 +63,6 @@ struct prefix_walk {
     uint8_t len;
     /* The walk's own: nodes on the way that hold prefixes of the address, and which those are. */
     uint8_t step_count;
-    uint32_t handle;
     struct prefix_step {
         const struct prefix_node *node;
         uint64_t hits;

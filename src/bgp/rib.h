@@ -29,28 +29,27 @@ struct rib_text {
     uint64_t handle;
 };
 
-/* One distinct set of path attributes, interned and immutable. */
+/* One distinct set of path attributes, interned and immutable. What a lookup and the decision
+ * process read comes first: it fits a cache line. */
 struct path_attrs {
     uint64_t handle; /* never reused */
-    struct ip_addr next_hop;
-    uint32_t local_pref, med;              /* 0 when absent */
-    uint32_t first_as, first_as_no_confed; /* of the AS path; 0 when empty */
-    uint32_t origin_as;                    /* last; 0 when empty or an AS_SET */
-    uint8_t origin;                        /* 0 IGP, 1 EGP, 2 incomplete */
-    bool has_local_pref, has_med;
-    struct rib_text as_path; /* "321_654_789", "{1,2}", "(1 2)" as flows print it */
-    struct rib_text std_comms, ext_comms,
-        lrg_comms; /* joined by '_', well-known names as configured */
-
-    /* What only bgp/ reads. The decision process: */
-    uint32_t originator_id; /* host order */
-    bool has_originator_id;
-    uint16_t as_path_len;      /* a set counts 1, confederation segments 0 (RFC 5065 section 5.3) */
-    uint16_t cluster_list_len; /* in ids */
     /* Equal where two sets agree in AS path, origin, local preference, MED and all communities, as
-     * received: whatever patterns cut from the texts above. A hash of 64 bits that a peer cannot
+     * received, whatever patterns cut from the texts below. A hash of 64 bits that a peer cannot
      * steer, or a number. */
     uint64_t agreement;
+    struct ip_addr next_hop;
+    uint8_t origin; /* 0 IGP, 1 EGP, 2 incomplete */
+    bool has_local_pref, has_med, has_originator_id;
+    uint16_t as_path_len;     /* a set counts 1, confederation segments 0 (RFC 5065 section 5.3) */
+    uint32_t local_pref, med; /* 0 when absent */
+    uint32_t first_as, first_as_no_confed; /* of the AS path; 0 when empty */
+    uint32_t origin_as;                    /* last; 0 when empty or an AS_SET */
+    uint32_t originator_id;                /* host order */
+
+    struct rib_text as_path; /* "321_654_789", "{1,2}", "(1 2)" as flows print it */
+    /* joined by '_', well-known names as configured */
+    struct rib_text std_comms, ext_comms, lrg_comms;
+    uint16_t cluster_list_len; /* in ids */
     /* Written by the BGP thread alone. References: those of the maker, and one of the RIB while it
      * has a path with this set; the other two are the RIB's own, 0 at first. */
     uint32_t ref_count, rib_path_count, rib_slot;
