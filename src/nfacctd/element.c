@@ -2,19 +2,18 @@
 /* The element table. Searched only while templates are compiled. */
 #include "nfacctd/element.h"
 
-const struct element elements[] = {
+const struct element elements[ELEMENT_ROW_COUNT] = {
 #define ELEMENT(enterprise, id, name, member, type)                                                \
     {enterprise, id, FLOW_##member, ELEMENT_##type, #name},
 #include "nfacctd/elements.def"
 #undef ELEMENT
 };
-const size_t element_count = sizeof elements / sizeof elements[0];
 
 const struct element *element_find(uint32_t enterprise, uint16_t id)
 {
     if (enterprise == ENTERPRISE_REVERSE)
         enterprise = 0;
-    for (size_t i = 0; i < element_count; i++) {
+    for (size_t i = 0; i < ELEMENT_ROW_COUNT; i++) {
         if (elements[i].id == id && elements[i].enterprise == enterprise)
             return &elements[i];
     }

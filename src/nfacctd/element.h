@@ -48,8 +48,14 @@ struct element {
     enum element_type type;
     const char *name;
 };
-extern const struct element elements[];
-extern const size_t element_count;
+/* An element has one row: two for the same do not compile. */
+enum element_row {
+#define ELEMENT(enterprise, id, ...) ELEMENT_ROW_##enterprise##_##id,
+#include "nfacctd/elements.def"
+#undef ELEMENT
+    ELEMENT_ROW_COUNT
+};
+extern const struct element elements[ELEMENT_ROW_COUNT];
 
 struct template_field {
     uint32_t enterprise;

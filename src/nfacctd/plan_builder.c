@@ -5,6 +5,8 @@
 
 #include "base/memory.h"
 
+#define GROW_BY 32u /* operations and refs are allocated so many at a time */
+
 static const struct {
     enum flow_member a, b;
 } opposites[] = {
@@ -63,30 +65,62 @@ int builder_field(const struct plan_builder *c, uint32_t enterprise, uint16_t id
     return NO_FIELD;
 }
 
-static int row_field(const struct plan_builder *c, const struct element *row, bool is_reverse)
+static void take_field(struct plan_builder *c, int field)
 {
-    if (row->type == ELEMENT_UINT_RESPONDER)
-        return is_reverse ? builder_field(c, row->enterprise, row->id) : NO_FIELD;
-    if (!is_reverse)
-        return builder_field(c, row->enterprise, row->id);
-    return row->enterprise == 0 ? builder_field(c, ENTERPRISE_REVERSE, row->id) : NO_FIELD;
+    const struct template_field *f = &c->fields[field];
+
+    for (int row = 0; row < ELEMENT_ROW_COUNT; row++) {
+        const struct element *e = &elements[row];
+        if (e->id != f->id)
+            continue;
+        bool is_reverse = f->enterprise == ENTERPRISE_REVERSE && e->enterprise == 0;
+        int *place = is_reverse ? &c->row_reverse_field[row] : &c->row_field[row];
+        if ((is_reverse || e->enterprise == f->enterprise) && *place == NO_FIELD)
+            *place = field;
+    }
+}
+
+void builder_init(struct plan_builder *c)
+{
+    for (int m = 0; m < FLOW_MEMBER_COUNT; m++)
+        c->first_row[m] = ELEMENT_ROW_COUNT;
+    for (int row = ELEMENT_ROW_COUNT; row-- > 0;) {
+        c->next_row[row] = c->first_row[elements[row].member];
+        c->first_row[elements[row].member] = (uint16_t)row;
+        c->row_field[row] = c->row_reverse_field[row] = NO_FIELD;
+    }
+    for (uint16_t i = 0; i < c->field_count; i++) {
+        if (c->fields[i].len > 0)
+            take_field(c, i);
+    }
+    for (int row = 0; row < ELEMENT_ROW_COUNT; row++) {
+        if (elements[row].type != ELEMENT_UINT_RESPONDER)
+            continue;
+        c->row_reverse_field[row] = c->row_field[row];
+        c->row_field[row] = NO_FIELD;
+    }
+}
+
+/* Sections of packets have an operation of their own; the start of the exporter is no time of a
+ * flow. */
+static bool feeds_directly(enum element_type type)
+{
+    return type != ELEMENT_FRAME_ETHERNET && type != ELEMENT_FRAME_IP &&
+           type != ELEMENT_SYSTEM_INIT;
 }
 
 int builder_next(const struct plan_builder *c, const struct selection *sel, size_t *row,
                  enum element_type *ret_type)
 {
-    for (; !sel->is_none && *row < element_count; (*row)++) {
-        const struct element *e = &elements[*row];
-        if (e->member != sel->member || e->type == ELEMENT_SYSTEM_INIT)
+    uint16_t r = sel->is_none ? (uint16_t)ELEMENT_ROW_COUNT : c->first_row[sel->member];
+
+    for (; r < ELEMENT_ROW_COUNT; r = c->next_row[r]) {
+        int field = sel->is_reverse ? c->row_reverse_field[r] : c->row_field[r];
+        if (r < *row || field == NO_FIELD || !feeds_directly(elements[r].type))
             continue;
-        if (e->type == ELEMENT_FRAME_ETHERNET || e->type == ELEMENT_FRAME_IP)
-            continue; /* have an operation of their own */
-        int field = row_field(c, e, sel->is_reverse);
-        if (field != NO_FIELD) {
-            *ret_type = e->type;
-            (*row)++;
-            return field;
-        }
+        *ret_type = elements[r].type;
+        *row = r + 1u;
+        return field;
     }
     return NO_FIELD;
 }
@@ -112,7 +146,8 @@ struct plan_op *builder_op(struct plan_builder *c, enum plan_op_code code, enum 
 {
     struct plan *plan = c->plan;
 
-    plan->ops = mem_realloc_array(plan->ops, plan->op_count + 1, sizeof *plan->ops);
+    if (plan->op_count % GROW_BY == 0)
+        plan->ops = mem_realloc_array(plan->ops, plan->op_count + GROW_BY, sizeof *plan->ops);
     plan->ops[plan->op_count] = (struct plan_op){
         .code = (uint8_t)code,
         .size = (uint8_t)flow_member_places[member].size,
@@ -122,8 +157,6 @@ struct plan_op *builder_op(struct plan_builder *c, enum plan_op_code code, enum 
     return &plan->ops[plan->op_count++];
 }
 
-/* Adds a place to read from to `op`, the last one made; NO_FIELD: an empty one, which holds its
- * position. */
 void builder_ref(struct plan_builder *c, struct plan_op *op, int field, enum element_type type)
 {
     struct plan *plan = c->plan;
@@ -134,7 +167,8 @@ void builder_ref(struct plan_builder *c, struct plan_op *op, int field, enum ele
         ref.offset = c->offsets[field];
         ref.len = c->fields[field].len;
     }
-    plan->refs = mem_realloc_array(plan->refs, plan->ref_count + 1, sizeof *plan->refs);
+    if (plan->ref_count % GROW_BY == 0)
+        plan->refs = mem_realloc_array(plan->refs, plan->ref_count + GROW_BY, sizeof *plan->refs);
     plan->refs[plan->ref_count++] = ref;
     op->ref_count++;
 }

@@ -24,7 +24,14 @@ struct plan_builder {
     bool is_reverse; /* compiling the way back */
     struct flow_needs zeros;
     int frame_field; /* section of a packet */
+    /* The rows of each member in their order; and the fields that they have, also as reverse
+     * elements. */
+    uint16_t first_row[FLOW_MEMBER_COUNT], next_row[ELEMENT_ROW_COUNT];
+    int row_field[ELEMENT_ROW_COUNT], row_reverse_field[ELEMENT_ROW_COUNT];
 };
+
+/* Fills the tables of rows; the fields are known. */
+void builder_init(struct plan_builder *c);
 
 /* The index of the field, or NO_FIELD. */
 int builder_field(const struct plan_builder *c, uint32_t enterprise, uint16_t id);

@@ -562,18 +562,16 @@ static void order_refs(struct plan *plan)
     qsort(plan->ref_order, plan->ref_count, sizeof *plan->ref_order, compare_order);
 }
 
+/* Are there counters of what came back? */
 static bool is_biflow(const struct plan_builder *c)
 {
-    for (uint16_t i = 0; i < c->field_count; i++) {
-        const struct template_field *f = &c->fields[i];
-        const struct element *element = element_find(f->enterprise, f->id);
-        if (!element || f->len == 0 ||
-            (element->member != FLOW_bytes && element->member != FLOW_packets))
-            continue;
-        if (f->enterprise == ENTERPRISE_REVERSE || element->type == ELEMENT_UINT_RESPONDER)
-            return true;
-    }
-    return false;
+    const struct selection bytes = {.member = FLOW_bytes, .is_reverse = true};
+    const struct selection packets = {.member = FLOW_packets, .is_reverse = true};
+    enum element_type type;
+    size_t row = 0, packets_row = 0;
+
+    return builder_next(c, &bytes, &row, &type) != NO_FIELD ||
+           builder_next(c, &packets, &packets_row, &type) != NO_FIELD;
 }
 
 static bool has_counters(const struct plan_builder *c)
@@ -605,6 +603,7 @@ static struct plan *compile(const struct template_field *fields, uint16_t field_
 
     plan->fields = fields;
     plan->field_count = field_count;
+    builder_init(&c);
     c.frame_field = find_frame(&c);
     if (!is_reverse && is_biflow(&c))
         plan->reverse = compile(fields, field_count, offsets, settings, true);

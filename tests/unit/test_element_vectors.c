@@ -28,7 +28,7 @@
 #define VECTORS TEST_DATA "/primitives"
 
 static bool primitive_is_covered[PRIMITIVE_COUNT];
-static bool element_is_covered[512];
+static bool element_is_covered[ELEMENT_ROW_COUNT];
 
 /* What BGP gives; and the origin, which comes with mpls_vpn_rd. */
 static const enum primitive_index not_exported[] = {
@@ -208,7 +208,7 @@ static void cover_elements(const char *list)
         char *dot = strchr(word, '.');
         unsigned long enterprise = dot ? strtoul(word, NULL, 10) : 0;
         unsigned long id = strtoul(dot ? dot + 1 : word, NULL, 10);
-        for (size_t i = 0; i < element_count; i++) {
+        for (size_t i = 0; i < ELEMENT_ROW_COUNT; i++) {
             if (elements[i].enterprise == enterprise && elements[i].id == id)
                 element_is_covered[i] = true;
         }
@@ -325,8 +325,7 @@ static void every_element_has_a_vector(void **state)
     size_t missing = 0;
 
     (void)state;
-    assert_true(element_count < sizeof element_is_covered / sizeof element_is_covered[0]);
-    for (size_t i = 0; i < element_count; i++) {
+    for (size_t i = 0; i < ELEMENT_ROW_COUNT; i++) {
         if (!element_is_covered[i]) {
             print_error("no vector for %s (%u.%u)\n", elements[i].name, elements[i].enterprise,
                         elements[i].id);
