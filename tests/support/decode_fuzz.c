@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "support/decode_fuzz.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "base/reader.h"
+#include "support/decode_rig.h"
+
+static bool owns_all(const struct ip_addr *exporter, void *arg)
+{
+    (void)exporter;
+    (void)arg;
+    return true;
+}
+
+/* A worker reads the texts: so that a dangling one is found. */
+static uint64_t read_texts(struct decode_rig *rig)
+{
+    uint64_t sum = 0;
+
+    for (uint32_t i = 0; i < rig->batch.count; i++) {
+        const struct flow *f = decode_rig_flow(rig, i);
+        const struct flow_bytes *texts[] = {
+            &f->mpls_labels,    &f->srv6_segments, &f->vrf_name,
+            &f->in_vrf_name,    &f->out_vrf_name,  &f->in_iface_name,
+            &f->out_iface_name, &f->class_name,    &f->label};
+        for (size_t k = 0; k < sizeof texts / sizeof texts[0]; k++) {
+            for (uint32_t b = 0; b < texts[k]->len; b++)
+                sum += texts[k]->data[b];
+        }
+    }
+    return sum;
+}
+
+static void fuzz_full(struct flow_batch *batch)
+{
+    static volatile uint64_t sink;
+
+    sink = read_texts(batch->owner);
+    (void)sink;
+    batch->count = 0;
+}
+
+/* Datagrams must add up whatever they hold. */
+static void check_ledger(struct decode_rig *rig)
+{
+    const struct exporter_counters *c = &decode_rig_exporter(rig)->counters;
+    uint64_t refused = 0;
+
+    for (int i = 0; i < DROP_REASON_COUNT; i++) {
+        if (drop_reasons[i].level == DROP_LEVEL_DATAGRAM)
+            refused += counter_get(&c->drops[i]);
+    }
+    if (counter_get(&c->datagrams_read) != counter_get(&c->datagrams_decoded) + refused)
+        abort();
+}
+
+static void reload(struct decode_rig *rig)
+{
+    struct decode_rig other;
+    json_t *saved = nfacctd_decoder.save(rig->decoder);
+
+    decode_rig_init(&other);
+    decode_rig_start(&other, 4);
+    nfacctd_decoder.load(other.decoder, saved, owns_all, NULL);
+    json_decref(nfacctd_decoder.save(other.decoder));
+    json_decref(saved);
+    decode_rig_clear(&other);
+}
+
+void decode_fuzz(uint16_t version, const uint8_t *data, size_t size)
+{
+    static const struct custom_field custom[] = {
+        {0, 47, 4, sizeof(struct flow) / 8 * 8 + 8, false, false},
+        {0, 236, 0, sizeof(struct flow) / 8 * 8 + 16, false, false},
+        {0, 1, 8, sizeof(struct flow) / 8 * 8 + 40, true, true},
+    };
+    struct reader r = reader_make(data, size);
+    struct decode_rig rig;
+
+    decode_rig_init(&rig);
+    rig.settings.custom_fields = custom;
+    rig.settings.custom_field_count = sizeof custom / sizeof custom[0];
+    rig.own.templates_max = 6;
+    rig.own.domains_max = 3;
+    rig.own.options_max = 8;
+    rig.own.template_fields_max = 64;
+    rig.own.template_lifetime_s = 100;
+    rig.own.pending_sets_size = 2048;
+    rig.own.use_ip_next_hop = size & 1;
+    rig.own.next_hop_policy = size & 2 ? NEXT_HOP_BY_TEMPLATE : NEXT_HOP_BY_VALUE;
+    decode_rig_start(&rig, 5);
+    rig.batch.full = fuzz_full;
+    while (reader_left(&r) > 2) {
+        size_t len = reader_u16(&r);
+        if (len > reader_left(&r))
+            len = reader_left(&r);
+        uint8_t *datagram = mem_alloc(len + 1); /* exact, so that AddressSanitizer sees its end */
+        datagram = mem_realloc(datagram, len ? len : 1);
+        memcpy(datagram, reader_bytes(&r, len), len);
+        if (len >= 2) {
+            datagram[0] = 0;
+            datagram[1] = (uint8_t)version;
+        }
+        rig.source_port = (uint16_t)(1000 + (len & 3));
+        rig.now_ns += (int64_t)len * NS_PER_S;
+        decode_rig_bytes(&rig, datagram, len);
+        mem_free(datagram);
+        read_texts(&rig);
+        if (len % 5 == 0)
+            nfacctd_decoder.tick(rig.decoder, rig.now_ns);
+        if (len % 7 == 0)
+            nfacctd_decoder.set_needs(rig.decoder, &rig.settings.needs);
+    }
+    check_ledger(&rig);
+    reload(&rig);
+    decode_rig_clear(&rig);
+}
