@@ -186,8 +186,7 @@ static int send_setup(const struct supervisor *s, const struct supervisor_plugin
         .setting_count = plugin->setting_count,
     };
     memcpy(setup.core_id, s->settings.core_id, sizeof setup.core_id);
-    setup.settings =
-        mem_dup(plugin->settings, plugin->setting_count * sizeof *plugin->settings + 1);
+    setup.settings = mem_dup(plugin->settings, plugin->setting_count * sizeof *plugin->settings);
     int err = setup_encode(&setup, plugin->schema, &body);
     if (err == 0)
         err = message_send(socket, MESSAGE_SETUP, &body,
