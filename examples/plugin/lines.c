@@ -92,12 +92,13 @@ static struct progress *progress_find(struct lines *l, const struct pa_source *s
     return p;
 }
 
+/* 1: there is none yet. */
 static int state_read(struct lines *l)
 {
     FILE *f = fopen(l->state_path, "r");
     struct progress p;
     if (f == NULL)
-        return errno == ENOENT ? 0 : -errno;
+        return errno == ENOENT ? 1 : -errno;
     int err = fscanf(f, "length %" SCNu64 "\n", &l->length) == 1 ? 0 : -EBADMSG;
     while (err == 0 && l->progress_count < WORKERS_MAX &&
            fscanf(f, "done %32s %" SCNu32 " %" SCNu64 "\n", p.core_id, &p.worker, &p.seq) == 3)
@@ -237,9 +238,15 @@ static int lines_open(const struct pa_host *host, const struct pa_schema *schema
     l->fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     if (l->fd < 0)
         return -errno;
-    off_t size = lseek(l->fd, 0, SEEK_END);
-    if (l->progress_count == 0) /* a file from elsewhere is kept */
-        l->length = (uint64_t)size;
+    if (err == 1) {
+        /* A file from elsewhere is kept. That it is ours from here on must be known before the
+         * first row. */
+        off_t size = lseek(l->fd, 0, SEEK_END);
+        l->length = size > 0 ? (uint64_t)size : 0;
+        err = state_write(l, l->length);
+        if (err < 0)
+            return err;
+    }
     err = lines_rewind(l);
     if (err < 0)
         return err;
