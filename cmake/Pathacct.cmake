@@ -33,7 +33,7 @@ function(pathacct_plugin name)
     cmake_parse_arguments(ARG "" "" "SOURCES;USES" ${ARGN})
     add_library(plugin_${name} MODULE ${ARG_SOURCES})
     set_target_properties(plugin_${name} PROPERTIES PREFIX "" OUTPUT_NAME ${name}
-        LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/plugins)
+        LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/${CMAKE_INSTALL_LIBDIR}/pathacct)
     target_link_libraries(plugin_${name} PRIVATE pathacct_options ${ARG_USES})
     set_property(GLOBAL APPEND PROPERTY PATHACCT_PLUGINS plugin_${name})
     install(TARGETS plugin_${name} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/pathacct)

@@ -8,6 +8,7 @@
 #include "core/daemon.h"
 #include "core/instance.h"
 #include "core/options.h"
+#include "core/places.h"
 #include "core/plugin_list.h"
 #include "core/rib_wait.h"
 #include "core/settings.h"
@@ -26,6 +27,7 @@ struct daemon {
     struct bgp_settings bgp_settings;
     struct maps_settings maps_settings;
     struct instance_settings *instance_settings;
+    struct places places;
     struct plugin_list plugins;
     struct primitive_table *primitives;
     struct flow_needs needs; /* what instances ask of flows */

@@ -12,10 +12,12 @@
 
 extern char **environ;
 
-/* Runs the host, which knows the plugin folder as we do, and takes what it prints. */
-static int host_run(const char *host_path, const char *name, struct text *output)
+/* Runs the host to describe a plugin of the folder, and takes what it prints. */
+static int host_run(const char *host_path, const char *plugin_dir, const char *name,
+                    struct text *output)
 {
-    char *const args[] = {mem_strdup(host_path), mem_strdup("--describe"), mem_strdup(name), NULL};
+    char *const args[] = {mem_strdup(host_path), mem_strdup("--describe"), mem_strdup(name),
+                          mem_strdup(plugin_dir), NULL};
     posix_spawn_file_actions_t actions;
     int pipe_fds[2], status = 0, err;
     char chunk[4096];
@@ -49,7 +51,7 @@ static int describe(const char *host_path, const char *plugin_dir, const char *n
 {
     struct plugin_description *description;
     struct text output = {0}, error = {0};
-    int err = host_run(host_path, name, &output);
+    int err = host_run(host_path, plugin_dir, name, &output);
 
     if (err == -ENOENT || err == -EACCES)
         goto out;

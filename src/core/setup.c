@@ -7,14 +7,15 @@
 #include "maps/custom_primitives.h"
 #include "maps/sampling_map.h"
 #include <errno.h>
-#include <stdlib.h>
+
 #include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
 
 static int read_tables(struct daemon *d, struct text *errors, struct text *warnings)
 {
-    int err = plugin_list_read(supervisor_host_path(), supervisor_plugin_dir(), errors, warnings,
+    places_find(&d->places);
+    int err = plugin_list_read(d->places.host, d->places.plugin_dir, errors, warnings,
                                &d->plugins);
 
     if (config_find_instances(d->config, errors) < 0)
@@ -170,6 +171,8 @@ int setup_check_plugins(struct daemon *d, struct text *errors)
         return err;
     d->supervisor_settings = (struct supervisor_settings){
         .daemon_name = d->description->name,
+        .host_path = d->places.host,
+        .plugin_dir = d->places.plugin_dir,
         .identity = d->options.file,
         .is_replay = d->core.pcap_savefile != NULL,
         .debug = d->core.debug,

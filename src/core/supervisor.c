@@ -69,19 +69,7 @@ struct supervisor {
 
 static void instance_start(struct instance *in);
 
-/* ---- where things are ---- */
-
-const char *supervisor_host_path(void)
-{
-    const char *path = getenv("PATHACCT_HOST"); // NOLINT(concurrency-mt-unsafe)
-    return path != NULL ? path : PATHACCT_HOST_PATH;
-}
-
-const char *supervisor_plugin_dir(void)
-{
-    const char *dir = getenv("PATHACCT_PLUGIN_DIR"); // NOLINT(concurrency-mt-unsafe)
-    return dir != NULL ? dir : PATHACCT_PLUGIN_DIR;
-}
+/* ---- where locks are ---- */
 
 /* A directory of our own that outlives the process: what service managers make for us, or one in
  * /tmp. */
@@ -177,8 +165,7 @@ static int send_setup(const struct supervisor *s, const struct supervisor_plugin
         .daemon_name = s->settings.daemon_name,
         .instance_name = plugin->instance_name,
         .plugin_name = plugin->plugin_name,
-        .plugin_dir =
-            s->settings.plugin_dir != NULL ? s->settings.plugin_dir : supervisor_plugin_dir(),
+        .plugin_dir = s->settings.plugin_dir,
         .lock_path = lock,
         .spool_dir = plugin->spool_dir,
         .spool_size = plugin->spool_size > 0 ? plugin->spool_size : SPOOL_SIZE_DEFAULT,
@@ -402,9 +389,7 @@ static void pidfd_ready(void *arg, int fd, unsigned events)
 static void instance_start(struct instance *in)
 {
     struct poller *poller = in->supervisor->poller;
-    const char *path = in->supervisor->settings.host_path != NULL
-                           ? in->supervisor->settings.host_path
-                           : supervisor_host_path();
+    const char *path = in->supervisor->settings.host_path;
 
     in->state = (struct host_state){.spooled_count = in->state.spooled_count};
     int err = spawn_host(path, &in->pid, &in->socket);
@@ -508,7 +493,7 @@ int supervisor_check(struct supervisor *s, const struct supervisor_plugin *plugi
                      struct text *error)
 {
     const char *path =
-        s->settings.host_path != NULL ? s->settings.host_path : supervisor_host_path();
+        s->settings.host_path;
     pid_t pid;
     int socket, err = spawn_host(path, &pid, &socket);
 
@@ -530,7 +515,7 @@ int supervisor_check(struct supervisor *s, const struct supervisor_plugin *plugi
 int supervisor_start(struct supervisor *s, const struct supervisor_plugin *plugin)
 {
     const char *path =
-        s->settings.host_path != NULL ? s->settings.host_path : supervisor_host_path();
+        s->settings.host_path;
     if (access(path, X_OK) < 0)
         return -errno;
     struct instance *in = mem_zalloc(sizeof *in);

@@ -32,8 +32,8 @@ struct supervisor_plugin {
 /* Strings are borrowed for the life of the supervisor. */
 struct supervisor_settings {
     const char *daemon_name; /* "nfacctd" */
-    const char *host_path;   /* NULL: $PATHACCT_HOST, else where it was installed */
-    const char *plugin_dir;  /* NULL: $PATHACCT_PLUGIN_DIR, else where they were installed */
+    const char *host_path;   /* the plugin host (places.h) */
+    const char *plugin_dir;  /* the plugins */
     const char *identity;    /* tells daemons on one machine apart: the path of the configuration.
                                 NULL: none */
     uint8_t core_id[16];     /* random, of this start of the core */
@@ -47,9 +47,6 @@ int supervisor_new(struct poller *poller, const struct supervisor_settings *sett
 /* Kills the hosts that still run. NULL is fine. */
 void supervisor_free(struct supervisor *supervisor) ON_THREAD(main_thread);
 
-/* The paths that NULL in the settings stands for; borrowed, for --describe. */
-const char *supervisor_host_path(void);
-const char *supervisor_plugin_dir(void);
 
 /*
  * Lets the plugin look at its settings and schema, in a process that opens nothing, and waits for

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * pathacct-host: the process around one plugin instance. The core starts it with a socket as its
- * standard input and no arguments; `--describe NAME` prints a plugin's key table instead.
+ * standard input and no arguments; `--describe NAME [FOLDER]` prints a plugin's key table instead.
  */
 #include "base/text.h"
 #include "host/backend.h"
@@ -17,14 +17,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static int describe(const char *name)
+static int describe(const char *name, const char *plugin_dir)
 {
-    const char *dir = getenv("PATHACCT_PLUGIN_DIR"); // NOLINT(concurrency-mt-unsafe)
     const struct pa_plugin *plugin = NULL;
     struct text out = {0};
     int status = 0;
 
-    if (plugin_load(dir != NULL ? dir : PATHACCT_PLUGIN_DIR, name, &out, &plugin) < 0) {
+    if (plugin_load(plugin_dir, name, &out, &plugin) < 0) {
         fprintf(stderr, "pathacct-host: %s\n", text_cstr(&out));
         status = 1;
     } else {
@@ -53,15 +52,15 @@ static int take_socket(void)
 
 int main(int argc, char **argv)
 {
-    if (argc == 3 && strcmp(argv[1], "--describe") == 0)
-        return describe(argv[2]);
+    if ((argc == 3 || argc == 4) && strcmp(argv[1], "--describe") == 0)
+        return describe(argv[2], argc == 4 ? argv[3] : PATHACCT_PLUGIN_DIR);
     if (argc == 2 && strcmp(argv[1], "--version") == 0) {
         puts("pathacct-host " PATHACCT_VERSION);
         return 0;
     }
     int socket = argc == 1 ? take_socket() : -EINVAL;
     if (socket < 0) {
-        fputs("usage: pathacct-host --describe NAME | --version\n"
+        fputs("usage: pathacct-host --describe NAME [FOLDER] | --version\n"
               "(nfacctd and sfacctd start it themselves for each plugin instance)\n",
               stderr);
         return 2;

@@ -19,7 +19,7 @@ import traceback
 SOURCE = pathlib.Path(os.environ.get("SOURCE_DIR", pathlib.Path(__file__).resolve().parents[2]))
 BUILD = pathlib.Path(os.environ.get("BUILD_DIR", SOURCE / "build-release"))
 SHARED = pathlib.Path(os.environ.get("SHARED_DIR", SOURCE.parent / "shared"))
-NFACCTD = BUILD / "src/nfacctd/nfacctd"
+NFACCTD = BUILD / "sbin/nfacctd"
 sys.path.insert(0, str(SOURCE / "tests/support"))
 
 

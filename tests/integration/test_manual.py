@@ -14,13 +14,11 @@ import unittest
 
 BUILD = pathlib.Path(os.environ["BUILD_DIR"])
 SOURCE = pathlib.Path(os.environ["SOURCE_DIR"])
-NFACCTD = BUILD / "src/nfacctd/nfacctd"
-ENVIRONMENT = dict(os.environ, PATHACCT_HOST=str(BUILD / "libexec/pathacct-host"),
-                   PATHACCT_PLUGIN_DIR=str(BUILD / "plugins"))
+NFACCTD = BUILD / "sbin/nfacctd"
 
 
 def run(*args):
-    return subprocess.run(args, env=ENVIRONMENT, stdout=subprocess.PIPE, check=True, text=True).stdout
+    return subprocess.run(args, stdout=subprocess.PIPE, check=True, text=True).stdout
 
 
 def items(page):
