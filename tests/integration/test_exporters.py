@@ -7,8 +7,8 @@ import random
 import struct
 import time
 
-import exports
 from harness import BUILD, SOURCE, Skip, json_lines, main, need, wait_for
+import exports  # harness knows where it is
 
 PMACCT = [BUILD / "../build-peers/pmacct/usr/sbin", SOURCE / "build-peers/pmacct/usr/sbin"]
 

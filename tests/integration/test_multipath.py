@@ -5,8 +5,8 @@ each later change of routing shows in the verdict."""
 import socket
 import time
 
-import exports
 from harness import FOUR_PATHS, Bird, bird_path, four_paths, free_port, json_lines, main, wait_for
+import exports  # harness knows where it is
 
 AGGREGATE = "peer_src_ip, in_iface, peer_dst_ip, peer_dst_as, dst_as, as_path, local_pref, med, path_match, dst_host, dst_port"
 ROUTER = "127.0.0.11"
