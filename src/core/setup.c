@@ -141,6 +141,8 @@ int setup_read(struct daemon *d, int argc, char **argv, struct text *errors, str
             mem_strdup(d->options.file); /* the arguments make room for the title */
     if (d->options.action == ACTION_HELP || d->options.action == ACTION_VERSION)
         return 0;
+    if (d->options.action == ACTION_PRIMITIVES && !d->file)
+        return read_primitives(d, errors); /* the built-in ones: nothing need be configured */
     if (read_tables(d, errors, warnings) < 0)
         err = -EINVAL;
     if (d->options.action == ACTION_KEYS)

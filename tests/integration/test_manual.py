@@ -30,6 +30,7 @@ class Manual(unittest.TestCase):
     def test_every_key_of_the_program_stands_in_the_page(self):
         keys = json.loads(run(NFACCTD, "--keys=json"))["keys"]
         self.assertGreater(len(keys), 50)
+        self.assertIn("print_output", {key["name"] for key in keys})
         self.assertEqual({key["name"] for key in keys} - items("nfacctd.conf.5"), set())
 
     def test_every_primitive_that_the_program_lists_stands_in_its_page(self):

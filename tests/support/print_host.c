@@ -34,7 +34,8 @@ static int64_t get_number(const struct pa_host *pa, const char *name)
     return strcmp(value, "true") == 0 ? 1 : strtoll(value, NULL, 10);
 }
 
-static void keep_log(const struct pa_host *pa, int level, const char *format, ...)
+__attribute__((format(printf, 3, 4))) static void keep_log(const struct pa_host *pa, int level,
+                                                           const char *format, ...)
 {
     struct print_host *host = pa->own;
     size_t len = strlen(host->log);

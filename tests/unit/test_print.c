@@ -237,6 +237,7 @@ static void the_last_purge_finishes_all_files(void **state)
     assert_int_equal(try_purge(w, ENDS_EPOCH | IS_LAST), 0);
     expect_file(w, "2249.csv", "SRC_PORT,PACKETS,BYTES\n0,1,1\n");
     stop(w);
+    expect_names(w, "2249.csv ");
     w->host.core_id[0]++; /* a new core; the bin goes on */
     w->seq = 0;
     start(w);

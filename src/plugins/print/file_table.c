@@ -388,6 +388,14 @@ int file_table_recover(struct file_table *table)
     return 0;
 }
 
+void file_table_forget_finished(struct file_table *table)
+{
+    for (uint32_t i = 0; i < table->bucket_count && !is_in_place(table); i++)
+        for (struct out_file *file = table->buckets[i]; file; file = file->next_in_bucket)
+            if (file->is_loaded && file->state.is_in_place && file->state.move == FILE_STATE_STAYS)
+                out_file_forget_state(file);
+}
+
 void file_table_reopen(struct file_table *table)
 {
     while (table->oldest) {

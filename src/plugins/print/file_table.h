@@ -50,5 +50,7 @@ int file_table_use(struct file_table *table, struct out_file *file);
  * again. */
 int file_table_commit(struct file_table *table, const struct pa_transaction *transaction);
 void file_table_abort(struct file_table *table);
+/* Between transactions, the last one acknowledged: finished files need no NAME.state any more. */
+void file_table_forget_finished(struct file_table *table);
 /* Closes all files; they are opened again by name. */
 void file_table_reopen(struct file_table *table);

@@ -42,6 +42,7 @@ struct print {
     struct mono_time begun;
     uint64_t written;
     char *last_file;
+    bool was_last; /* the one committed before was the core's last */
 };
 
 /* ---- open and close ---- */
@@ -122,6 +123,9 @@ void print_close(void *state)
     if (!print)
         return;
     trigger_reap(&print->trigger, true);
+    /* An orderly end comes after the last commit was acknowledged; a crash does not come here. */
+    if (print->has_table && print->was_last)
+        file_table_forget_finished(&print->table);
     if (print->has_table)
         file_table_clear(&print->table);
     stream_out_clear(&print->stream);
@@ -204,6 +208,7 @@ int print_begin(void *state, const struct pa_transaction *transaction)
     print->transaction.sources = print->sources;
     print->begun = clock_mono();
     print->written = 0;
+    print->was_last = false;
     mem_free(print->last_file);
     print->last_file = NULL;
     format_set_written(print->format, transaction->time_ns);
@@ -442,6 +447,7 @@ int print_commit(void *state, const struct pa_transaction *transaction)
     err = print->has_table ? report(print, commit_files(print)) : commit_stream(print);
     if (err < 0)
         return err;
+    print->was_last = print->transaction.is_last;
     seconds = seconds_since(print->begun);
     if (print->transaction.row_count == 0)
         print->host->log(print->host, log_level(print),
