@@ -134,18 +134,20 @@ class Test:
         return path
 
     def nfacctd(self, config, *args, name="nfacctd", ready=True, **kwargs):
-        """Starts nfacctd with a configuration text; `stats_file` and a port are added unless it has them."""
+        """Starts nfacctd with a configuration text; `stats_file` and a port are added unless it has them. A capture
+        file needs no port: without one, all that was sent to any port is read."""
+        is_replay = any(str(a) == "-I" for a in args) or "pcap_savefile" in config
         self.port = None
         for line in config.splitlines():
             if line.split(":")[0].strip() == "nfacctd_port":
                 self.port = int(line.split(":")[1])
-        if self.port is None:
+        if self.port is None and not is_replay:
             self.port = free_port()
             config += f"\nnfacctd_ip: 127.0.0.1\nnfacctd_port: {self.port}\n"
         if "stats_file" not in config:
             config += f"\nstats_file: {self.dir}/{name}.stats\n"
         process = self.start([NFACCTD, "-f", self.write(f"{name}.conf", config), *args], name, **kwargs)
-        if ready and not any(str(a) == "-I" for a in args) and "pcap_savefile" not in config:
+        if ready and not is_replay:
             process.wait_log("waiting for NetFlow/IPFIX data on", 30)
         return process
 
