@@ -95,11 +95,17 @@ static void reload(struct daemon *d)
         bgp_reload(d->bgp);
 }
 
-static void stop(struct daemon *d)
+/*
+ * Backends get shutdown_timeout from here. Plugin processes end when they have written what carries
+ * the last marker, so they are told before workers send it.
+ */
+static void stop(struct daemon *d) THREAD_ANNOTATION(no_thread_safety_analysis)
 {
     if (d->is_stopping)
         return;
     d->is_stopping = true;
+    supervisor_stop(d->supervisor);
+    poller_timer_set_in(d->poller, &d->shutdown_timer, d->core.shutdown_timeout_s * NS_PER_S);
     atomic_store_explicit(&d->crew.is_stopping, true, memory_order_release);
     wake_workers(d);
 }
@@ -296,6 +302,7 @@ static int start_all(struct daemon *d, struct epoch_owner *owners)
         if (!d->core.pcap_savefile)
             set_epoch_timer(d, d->instances[i]);
     }
+    d->shutdown_timer = (struct poller_timer){.fn = on_shutdown_timeout, .arg = d};
     d->second_timer = (struct poller_timer){.fn = on_second, .arg = d};
     poller_timer_set_in(d->poller, &d->second_timer, NS_PER_S);
     for (uint32_t i = 0; err == 0 && i < d->crew.worker_count; i++)
@@ -317,35 +324,20 @@ static void say_ready(const struct daemon *d)
 
 /* ---- run and end ---- */
 
-static bool workers_are_finished(const struct daemon *d)
+static bool all_workers(const struct daemon *d, bool (*is_so)(const struct worker *worker))
 {
     for (uint32_t i = 0; i < d->crew.worker_count; i++)
-        if (!worker_is_finished(d->crew.workers[i]))
+        if (!is_so(d->crew.workers[i]))
             return false;
     return true;
 }
 
-/*
- * Backends get shutdown_timeout from the moment that reading ends. Hosts may end as soon as they
- * have written what carries the last marker, so they are told at once, while workers still hand
- * over.
- */
 static void run(struct daemon *d) THREAD_ANNOTATION(no_thread_safety_analysis)
 {
-    bool was_told = false;
-
-    d->shutdown_timer = (struct poller_timer){.fn = on_shutdown_timeout, .arg = d};
-    while (!workers_are_finished(d) || !was_told || !supervisor_is_done(d->supervisor)) {
-        if (workers_are_finished(d))
-            d->is_stopping = true;
-        if (d->is_stopping && !was_told) {
-            was_told = true;
-            supervisor_stop(d->supervisor);
-            poller_timer_set_in(d->poller, &d->shutdown_timer,
-                                d->core.shutdown_timeout_s * NS_PER_S);
-        }
-        if (!workers_are_finished(d) || !supervisor_is_done(d->supervisor))
-            poller_wait(d->poller, 1000);
+    while (!all_workers(d, worker_is_finished) || !supervisor_is_done(d->supervisor)) {
+        if (!d->core.pcap_wait && all_workers(d, worker_is_at_end))
+            stop(d);
+        poller_wait(d->poller, 1000);
     }
     poller_timer_cancel(d->poller, &d->shutdown_timer);
     poller_timer_cancel(d->poller, &d->second_timer);

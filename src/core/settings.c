@@ -41,8 +41,7 @@ static const struct config_key core_keys[] = {
     {"NAME_ip", KEY_STRING, SCOPE_GLOBAL, AT(ip),
      .help = "address to receive exports on; default: all, IPv6 and IPv4"},
     {"NAME_port", KEY_INT, SCOPE_GLOBAL, AT(port), "0", 0, 65535,
-     .help = "UDP port to receive exports on; 0: the daemon's usual one; of a capture file, if "
-             "set, only datagrams to it"},
+     .help = "UDP port to receive exports on; 0: the daemon's usual one"},
     {"NAME_interface", KEY_STRING, SCOPE_GLOBAL, AT(interface),
      .help = "receive on this interface or VRF only"},
     {"NAME_ipv6_only", KEY_BOOL, SCOPE_GLOBAL, AT(ipv6_only), "false",
@@ -64,6 +63,8 @@ static const struct config_key core_keys[] = {
      .help = "after the capture file wait for a signal"},
     {"pcap_savefile_replay", KEY_INT, SCOPE_GLOBAL, AT(pcap_rounds), "1", 0, INT_MAX,
      .help = "how many times to read the capture file; 0: for ever"},
+    {"pcap_savefile_port", KEY_INT, SCOPE_GLOBAL, AT(pcap_port), "0", 0, 65535,
+     .help = "take only datagrams to this UDP port from the capture file; 0: all"},
     {"pcap_savefile_speed", KEY_INT, SCOPE_GLOBAL, AT(pcap_speed), "0", 0, 1000000,
      .help = "read at so many times the speed of the capture; 0: as fast as possible"},
     {"NAME_templates_file", KEY_STRING, SCOPE_GLOBAL, AT(templates_file),

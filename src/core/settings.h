@@ -22,7 +22,7 @@ struct core_settings {
     int64_t port, pipe_size, workers, exporters_max;
     bool ipv6_only;
     const char *pcap_savefile;
-    int64_t pcap_delay_s, pcap_rounds, pcap_speed;
+    int64_t pcap_port, pcap_delay_s, pcap_rounds, pcap_speed;
     bool pcap_wait;
     const char *templates_file;
     /* enrichment */

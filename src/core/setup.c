@@ -114,7 +114,7 @@ static void fill_crew(struct daemon *d)
         crew->enrich.needs_bins = crew->enrich.needs_bins || d->instances[i]->has_bins;
     crew->replay = (struct replay_settings){
         .path = d->core.pcap_savefile,
-        .port = (uint16_t)d->core.port,
+        .port = (uint16_t)d->core.pcap_port,
         .delay_s = d->core.pcap_delay_s,
         .rounds = d->core.pcap_rounds,
         .speed = d->core.pcap_speed,

@@ -379,6 +379,11 @@ void worker_wake(struct worker *w)
     poller_event_wake(w->event);
 }
 
+bool worker_is_at_end(const struct worker *w)
+{
+    return atomic_load_explicit(&w->is_at_end, memory_order_acquire);
+}
+
 bool worker_is_finished(const struct worker *w)
 {
     return atomic_load_explicit(&w->is_finished, memory_order_acquire);

@@ -40,7 +40,7 @@ struct worker {
     struct worker_epoch *epochs;
     struct pcap_reader *capture;
     int64_t replay_clock_ns; /* the capture's: only upwards */
-    atomic_bool is_finished, is_asked_templates, is_asked_needs;
+    atomic_bool is_at_end, is_finished, is_asked_templates, is_asked_needs;
     struct flow_needs needs; /* what the decoder was last told */
     struct json_t *_Atomic saved_templates;
 };

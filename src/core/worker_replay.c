@@ -6,6 +6,7 @@
  */
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/poller.h"
 #include "core/receive_pcap.h"
 #include "core/steering.h"
 #include "core/worker_private.h"
@@ -176,10 +177,13 @@ void worker_run_replay(struct worker *w)
             end_instance(w, i, HANDOVER_ENDS_EPOCH);
             w->epochs[i].number++;
         }
-        while (!is_stopping(w)) {
-            worker_wait(w, 1000);
-            worker_recycle(w);
-            worker_answer(w);
-        }
+    }
+    /* The last marker goes out when the main thread has told the plugin processes to expect it. */
+    atomic_store_explicit(&w->is_at_end, true, memory_order_release);
+    poller_event_wake(crew->main_event);
+    while (!is_stopping(w)) {
+        worker_wait(w, 1000);
+        worker_recycle(w);
+        worker_answer(w);
     }
 }
