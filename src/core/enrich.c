@@ -62,6 +62,11 @@ void enrich_batch(const struct enrich_settings *s, const struct maps *maps,
         sample(s, mapped_rate(maps, cache, flow), flow);
         if (s->needs_bins)
             choose_bin(s, flow);
+        if (s->as_is_peer_as) {
+            flow->peer_src_as = flow->src_as;
+            flow->peer_dst_as = flow->dst_as;
+            flow->src_as = flow->dst_as = 0;
+        }
         if (s->needs_networks) {
             flow->src_net = ip_addr_mask(&flow->src_addr, flow->src_mask);
             flow->dst_net = ip_addr_mask(&flow->dst_addr, flow->dst_mask);
@@ -80,6 +85,10 @@ void enrich_add_needs(const struct enrich_settings *s, struct flow_needs *needs)
     if (s->needs_bins && !s->bins_by_arrival) {
         flow_needs_add(needs, FLOW_start_ns);
         flow_needs_add(needs, FLOW_end_ns);
+    }
+    if (s->as_is_peer_as) {
+        flow_needs_add(needs, FLOW_src_as);
+        flow_needs_add(needs, FLOW_dst_as);
     }
     if (s->needs_networks) {
         flow_needs_add(needs, FLOW_src_addr);

@@ -119,6 +119,15 @@ static const struct config_key core_keys[] = {
              "AS numbers"},
     {"bgp_lrgcomm_pattern_to_asn", KEY_STRING, SCOPE_GLOBAL, AT(lrg_comm_to_asn),
      .help = "the same with large communities"},
+    {"NAME_peer_as", KEY_BOOL, SCOPE_GLOBAL, AT(peer_as), "false",
+     .help =
+         "exported AS numbers are those of neighbours: they become peer_src_as and peer_dst_as"},
+    {"dry_run", KEY_CHOICE, SCOPE_GLOBAL, AT(dry_run), .choices = "config|setup",
+     .help = "check the configuration, or also start everything once, and end"},
+    {"NAME_pre_processing_checks", KEY_IGNORED, SCOPE_GLOBAL, .help = "always done"},
+    {"plugin_exit_any", KEY_IGNORED, SCOPE_GLOBAL, .help = "a plugin that dies is started again"},
+    {"propagate_signals", KEY_IGNORED, SCOPE_GLOBAL,
+     .help = "the core tells plugins what they need"},
     {"NAME_nonroot", KEY_IGNORED, SCOPE_GLOBAL, .help = "needs no permission here"},
     {0},
 };

@@ -26,7 +26,8 @@ struct core_settings {
     bool pcap_wait;
     const char *templates_file;
     /* enrichment */
-    bool renormalize, time_new, pro_rating, stitching;
+    int dry_run; /* index in its choices, -1: unset */
+    bool peer_as, renormalize, time_new, pro_rating, stitching;
     int64_t ext_sampling_rate;
     /* correlation */
     int as_method, net_method; /* enum route_method */

@@ -107,6 +107,7 @@ static void fill_crew(struct daemon *d)
         .renormalize = d->core.renormalize,
         .ext_sampling_rate = d->core.ext_sampling_rate,
         .bins_by_arrival = d->core.time_new,
+        .as_is_peer_as = d->core.peer_as,
         .needs_networks =
             flow_needs_has(&d->needs, FLOW_src_net) || flow_needs_has(&d->needs, FLOW_dst_net),
     };
@@ -149,6 +150,8 @@ int setup_read(struct daemon *d, int argc, char **argv, struct text *errors, str
         return err;
     if (config_check(d->config, errors, warnings) < 0)
         err = -EINVAL;
+    if (d->options.action == ACTION_RUN && d->core.dry_run >= 0 && err == 0)
+        d->options.action = d->core.dry_run == 0 ? ACTION_CHECK : ACTION_SETUP;
     if (read_primitives(d, errors) < 0)
         err = -EINVAL;
     if (d->options.action == ACTION_PRIMITIVES || errors->len > 0)

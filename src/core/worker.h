@@ -81,7 +81,7 @@ int worker_new(struct crew *crew, uint32_t index, struct udp_receiver *receiver,
 int worker_start(struct worker *worker);
 /* Asks for attention: after is_stopping, is_holding or an epoch changed. Any thread. */
 void worker_wake(struct worker *worker);
-bool worker_is_at_end(const struct worker *worker); /* of the capture file; any thread */
+bool worker_is_at_end(const struct worker *worker);   /* of the capture file; any thread */
 bool worker_is_finished(const struct worker *worker); /* everything is handed over; any thread */
 /* After crew.is_stopping: waits for its end. Its tables stay for statistics; hand-overs may still
  * come back. */
