@@ -112,7 +112,7 @@ def test_flap_of_the_session(test):
     time.sleep(1)
     assert flow(test, 2, "10.0.0.3")["path_match"] == "no_rib"
     router.command("enable", "collector")
-    wait_for(lambda: daemon.output().count("End-of-RIB") >= 2, "the second End-of-RIB", 30)
+    wait_for(lambda: daemon.output().count("End-of-RIB") >= 4, "End-of-RIB of both families again", 30)
     assert flow(test, 3, "10.0.0.3")["path_match"] == "exact"
 
 
