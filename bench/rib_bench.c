@@ -207,5 +207,6 @@ int main(int argc, char **argv)
     rcu_free(rcu);
     mem_free(b.runs);
     world_clear(&b.world);
+    thread_leave_role(&bgp_thread);
     return 0;
 }
