@@ -51,6 +51,26 @@ static void decode_sets(struct message *msg, struct reader *body)
     }
 }
 
+/* Whether decode_sets() will reach the end of `body`; counts the datagram that is refused if not.
+ */
+static bool check_sets(const struct collector *collector, struct exporter *exporter,
+                       struct reader body)
+{
+    while (collector->settings->refuse_bad_sets && reader_left(&body) >= SET_HEADER_LEN) {
+        uint16_t set_id = reader_u16(&body);
+        uint16_t set_len = reader_u16(&body);
+        if (set_id == 0 && set_len == 0)
+            break;
+        if (set_len >= SET_HEADER_LEN)
+            reader_bytes(&body, set_len - SET_HEADER_LEN);
+        if (set_len < SET_HEADER_LEN || body.failed) {
+            exporter_drop(exporter, DROP_bad_length, "set %u of %u bytes", set_id, set_len);
+            return false;
+        }
+    }
+    return true;
+}
+
 void netflow9_decode(struct collector *collector, struct exporter *exporter,
                      const struct datagram *datagram)
 {
@@ -67,6 +87,8 @@ void netflow9_decode(struct collector *collector, struct exporter *exporter,
         exporter_drop(exporter, DROP_truncated_header, "%u bytes of NetFlow v9", datagram->len);
         return;
     }
+    if (!check_sets(collector, exporter, r))
+        return;
     message_start(&msg, collector, exporter, datagram, 9, source_id, source_id);
     msg.context.export_ns = seconds * NS_PER_S;
     msg.context.sequence = sequence;
@@ -97,10 +119,12 @@ void ipfix_decode(struct collector *collector, struct exporter *exporter,
                       datagram->len);
         return;
     }
+    struct reader body = reader_part(&r, len - IPFIX_HEADER_LEN);
+    if (!check_sets(collector, exporter, body))
+        return;
     message_start(&msg, collector, exporter, datagram, 10, domain_id, domain_id);
     msg.context.export_ns = seconds * NS_PER_S;
     msg.context.sequence = sequence;
-    struct reader body = reader_part(&r, len - IPFIX_HEADER_LEN);
     decode_sets(&msg, &body);
     message_check_sequence(&msg, msg.record_count);
     counter_add(&exporter->counters.datagrams_decoded, 1);

@@ -5,7 +5,7 @@
 #include "nfacctd/decoder.h"
 
 struct nfacctd_keys {
-    bool use_ip_next_hop, time_secs, disable_checks, ignore_exporter_address;
+    bool use_ip_next_hop, time_secs, disable_checks, pre_processing_checks, ignore_exporter_address;
     int next_hop_policy;
     int64_t templates_max, template_fields_max, template_lifetime_s, domains_max, options_max,
         pending_sets_size, pending_sets_age_s;
@@ -24,6 +24,8 @@ static const struct config_key keys[] = {
      .help = "system uptimes are in seconds"},
     {"nfacctd_disable_checks", KEY_BOOL, SCOPE_GLOBAL, AT(disable_checks), "false",
      .aliases = "nfacctd_disable_sanity_checks", .help = "sequence numbers are not checked"},
+    {"nfacctd_pre_processing_checks", KEY_BOOL, SCOPE_GLOBAL, AT(pre_processing_checks), "false",
+     .help = "a datagram with one impossible set length is refused as a whole"},
     {"nfacctd_ignore_exporter_address", KEY_BOOL, SCOPE_GLOBAL, AT(ignore_exporter_address),
      "false", .help = "peer_src_ip is who sent the datagram, whatever elements 130 and 131 say"},
     {"templates_max", KEY_INT, SCOPE_GLOBAL, AT(templates_max), "65536", 1, 1 << 24,
@@ -60,6 +62,7 @@ static const void *decoder_settings(void *key_settings)
         .ignore_exporter_address = k->ignore_exporter_address,
         .use_ip_next_hop = k->use_ip_next_hop,
         .skip_sequence_check = k->disable_checks,
+        .refuse_bad_sets = k->pre_processing_checks,
         .next_hop_policy = k->next_hop_policy == 1 ? NEXT_HOP_BY_TEMPLATE : NEXT_HOP_BY_VALUE,
     };
     return &k->settings;

@@ -178,6 +178,20 @@ static void bad_set_length_ends_the_message(void **state)
     assert_int_equal(counter_get(&decode_rig_exporter(&rig)->counters.datagrams_decoded), 2);
 }
 
+/* nfacctd_pre_processing_checks: the good set before the bad one does not count either. */
+static void bad_set_length_refuses_the_datagram_when_asked(void **state)
+{
+    (void)state;
+    rig.own.refuse_bad_sets = true;
+    decode_rig_hex(&rig, IPFIX("003e", "00000000") TEMPLATE_256 "0100 0012 " RECORD_256);
+    assert_int_equal(rig.batch.count, 1);
+    decode_rig_hex(&rig, IPFIX("0026", "00000001") "0100 0012 " RECORD_256 "0100 0005");
+    assert_int_equal(rig.batch.count, 1);
+    assert_int_equal(decode_rig_drops(&rig, DROP_bad_length), 1);
+    assert_int_equal(decode_rig_drops(&rig, DROP_bad_set_length), 0);
+    assert_int_equal(counter_get(&decode_rig_exporter(&rig)->counters.datagrams_decoded), 1);
+}
+
 static void message_length_must_be_there(void **state)
 {
     (void)state;
@@ -224,6 +238,7 @@ int main(void)
         TEST(lengths_beyond_a_type_are_refused),
         TEST(long_fields_that_nobody_knows_are_passed_over),
         TEST(bad_set_length_ends_the_message),
+        TEST(bad_set_length_refuses_the_datagram_when_asked),
         TEST(message_length_must_be_there),
         TEST(sequence_counts_data_records),
         TEST(domains_have_templates_of_their_own),
