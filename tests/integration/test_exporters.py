@@ -132,7 +132,6 @@ def nfprobe(test, version):
     conf = test.write("pmacctd.conf", f"""
 daemonize: false
 pcap_savefile: {pcap}
-pcap_savefile_wait: true
 plugins: nfprobe[out]
 nfprobe_receiver[out]: 127.0.0.1:{test.port}
 nfprobe_version[out]: {version}
