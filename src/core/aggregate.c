@@ -6,6 +6,7 @@
  */
 #define XXH_INLINE_ALL
 #include "core/aggregate.h"
+#include "base/clock.h"
 #include "base/memory.h"
 #include "core/row_index.h"
 #include "handover/dictionary.h"
@@ -190,6 +191,12 @@ static bool key_build(struct aggregate *a, uint8_t *key, const struct entry *ent
             memcpy(to, p, op->len);
             break;
         }
+    }
+    for (uint32_t i = 0; i < plan->second_count; i++) {
+        int64_t ns;
+        memcpy(&ns, key + plan->seconds[i], sizeof ns);
+        ns -= ns % NS_PER_S;
+        memcpy(key + plan->seconds[i], &ns, sizeof ns);
     }
     for (uint32_t i = 0; i < plan->bytes_count; i++) {
         uint32_t id;

@@ -41,6 +41,7 @@ static void operations_make(struct aggregate_plan *plan, const struct aggregate_
     plan->copies = mem_calloc(s->column_count + 1, sizeof *plan->copies);
     plan->bytes = mem_calloc(s->column_count + 1, sizeof *plan->bytes);
     plan->counters = mem_calloc(s->column_count + 1, sizeof *plan->counters);
+    plan->seconds = mem_calloc(s->column_count + 1, sizeof *plan->seconds);
     for (size_t i = 0; i < s->column_count; i++) {
         const struct pa_column *c = schema_find(plan->view, s->columns[i].column.name);
         uint32_t from = s->columns[i].flow_offset;
@@ -52,6 +53,8 @@ static void operations_make(struct aggregate_plan *plan, const struct aggregate_
             plan->bytes[plan->bytes_count++] = (struct bytes_op){handle_kind(c), from, c->offset};
         else
             plan->copies[plan->copy_count++] = (struct copy_op){c->width, from, c->offset};
+        if (c->kind == PA_KIND_TIME && c->combine == PA_COMBINE_KEY && s->has_whole_seconds)
+            plan->seconds[plan->second_count++] = c->offset;
     }
 }
 
@@ -65,6 +68,7 @@ int aggregate_plan_new(const struct aggregate_settings *s, struct text *error,
     if (s->bins)
         plan->bins = *s->bins;
     plan->has_pro_rating = s->has_pro_rating && s->bins;
+    plan->has_whole_seconds = s->has_whole_seconds;
     plan->is_unaggregated = s->is_unaggregated;
     plan->is_replay = plan->has_order = s->is_replay;
     if (s->filter)
@@ -89,6 +93,7 @@ void aggregate_plan_free(struct aggregate_plan *plan)
     mem_free(plan->copies);
     mem_free(plan->bytes);
     mem_free(plan->counters);
+    mem_free(plan->seconds);
     mem_free(plan);
 }
 

@@ -23,7 +23,8 @@ struct aggregate_settings {
     const struct time_bins *bins; /* NULL: none; copied */
     const char *filter;           /* aggregate_filter, or NULL */
     bool is_unaggregated, is_replay;
-    bool has_pro_rating; /* needs bins */
+    bool has_pro_rating;    /* needs bins */
+    bool has_whole_seconds; /* times in keys lose their fraction */
 };
 
 /* Copies `len` bytes of a flow into the row. */
@@ -46,11 +47,12 @@ struct aggregate_plan {
     const struct pa_schema *view; /* of it */
     struct flow_filter *filter;   /* NULL: all flows */
     struct time_bins bins;
-    bool has_bins, has_pro_rating, is_unaggregated, is_replay, has_order;
-    uint32_t copy_count, bytes_count, counter_count;
+    bool has_bins, has_pro_rating, has_whole_seconds, is_unaggregated, is_replay, has_order;
+    uint32_t copy_count, bytes_count, counter_count, second_count;
     struct copy_op *copies;
     struct bytes_op *bytes;
     struct counter_op *counters;
+    uint32_t *seconds; /* where times stand in a row that are cut to seconds */
 };
 
 /* Appends to `error`: the filter, too long a row. */

@@ -165,6 +165,7 @@ static int plan_make(struct instance *instance, const struct config *config, siz
         .is_unaggregated = instance->settings->is_unaggregated,
         .is_replay = core->pcap_savefile != NULL,
         .has_pro_rating = core->pro_rating,
+        .has_whole_seconds = config_number(config, "timestamps_secs", index) != 0,
     };
     int err = aggregate_plan_new(&plan, &error, &instance->plan);
 

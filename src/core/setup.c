@@ -15,8 +15,7 @@
 static int read_tables(struct daemon *d, struct text *errors, struct text *warnings)
 {
     places_find(&d->places);
-    int err = plugin_list_read(d->places.host, d->places.plugin_dir, errors, warnings,
-                               &d->plugins);
+    int err = plugin_list_read(d->places.host, d->places.plugin_dir, errors, warnings, &d->plugins);
 
     if (config_find_instances(d->config, errors) < 0)
         err = -EINVAL;
@@ -129,6 +128,9 @@ static void fill_crew(struct daemon *d)
         .own = d->description->decoder_settings(d->description->key_settings),
         .is_replay = d->core.pcap_savefile != NULL,
     };
+    crew->decoder_settings.has_whole_seconds = d->instance_count > 0;
+    for (uint32_t i = 0; i < d->instance_count; i++)
+        crew->decoder_settings.has_whole_seconds &= d->instances[i]->plan->has_whole_seconds;
     crew->decoder_settings.custom_fields =
         primitive_table_custom_fields(d->primitives, &crew->decoder_settings.custom_field_count);
 }

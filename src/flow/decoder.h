@@ -35,6 +35,7 @@ struct decoder_settings {
     uint32_t custom_field_count;
     const void *own; /* the daemon's decoders' own settings (nfacctd/settings.h) */
     bool is_replay;
+    bool has_whole_seconds; /* nobody looks at fractions of seconds */
 };
 
 struct decoder_ops {

@@ -37,6 +37,7 @@ static void *collector_new(const struct decoder_settings *settings,
     struct collector *collector = mem_zalloc(sizeof *collector);
 
     collector->settings = own;
+    collector->has_whole_seconds = settings->has_whole_seconds;
     collector->exporters = exporters;
     collector->batch = batch;
     collector->plan_settings = (struct plan_settings){

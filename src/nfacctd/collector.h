@@ -17,6 +17,7 @@
 
 struct collector {
     const struct nfacctd_settings *settings;
+    bool has_whole_seconds; /* of struct decoder_settings */
     struct plan_settings plan_settings;
     struct exporter_table *exporters;
     struct flow_batch *batch;

@@ -28,6 +28,7 @@ void message_start(struct message *msg, struct collector *collector, struct expo
                 .exporter = exporter,
                 .exporter_addr = exporter->addr,
                 .arrival_ns = datagram->received_ns,
+                .has_whole_seconds = collector->has_whole_seconds,
                 .uptime_unit_ns = collector->settings->uptime_in_seconds ? NS_PER_S : NS_PER_MS,
                 .domain_id = domain_id,
                 .version = version,

@@ -110,6 +110,7 @@ struct plan_context {
     int64_t export_ns, arrival_ns;
     uint32_t uptime; /* at export_ns, in uptime units, modulo 2^32 */
     bool has_uptime;
+    bool has_whole_seconds; /* times by uptime are whole seconds before export_ns */
     int64_t uptime_unit_ns;
     uint32_t sequence, domain_id;
     uint16_t template_id;

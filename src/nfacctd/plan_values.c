@@ -58,6 +58,7 @@ static int64_t time_since_init(const struct plan_context *context, uint32_t upti
                                uint64_t init_ms)
 {
     struct plan_context at = *context;
+    at.has_whole_seconds = false; /* the start is known to the millisecond */
     int64_t init_ns = plan_time_since_epoch(init_ms, NS_PER_MS);
 
     if (init_ns == 0 || init_ns > context->export_ns)

@@ -31,11 +31,16 @@ static inline int64_t plan_time_since_epoch(uint64_t units, int64_t unit_ns)
     return units <= (uint64_t)(INT64_MAX / unit_ns) ? (int64_t)units * unit_ns : 0;
 }
 
-/* Uptimes wrap after 49.7 days, so their difference to the message's is signed modulo 2^32. */
+/*
+ * Uptimes wrap after 49.7 days, so their difference to the message's is signed modulo 2^32. The
+ * message's time is in whole seconds. Where the result is too, the difference is cut and not the
+ * result, as pmacct does: half a second before 12:00:07 is 12:00:07.
+ */
 static inline int64_t plan_time_since_boot(const struct plan_context *context, uint32_t uptime)
 {
     int32_t ago = (int32_t)(context->uptime - uptime);
-    return context->export_ns - ago * context->uptime_unit_ns;
+    int64_t ago_ns = ago * context->uptime_unit_ns;
+    return context->export_ns - (context->has_whole_seconds ? ago_ns - ago_ns % NS_PER_S : ago_ns);
 }
 
 /* Is the sampling rate the same for all records of the message? */

@@ -44,7 +44,7 @@ struct rig_settings {
     int64_t bin_s;
     const char *filter;
     uint64_t pool_bytes;
-    bool is_unaggregated, is_replay, has_pro_rating, has_path;
+    bool is_unaggregated, is_replay, has_pro_rating, has_path, has_whole_seconds;
 };
 
 static void add_column(struct aggregate_settings *settings, struct aggregate_column *columns,
@@ -61,7 +61,8 @@ static void rig_init(struct rig *rig, const struct rig_settings *s)
                                           .filter = s->filter,
                                           .is_unaggregated = s->is_unaggregated,
                                           .is_replay = s->is_replay,
-                                          .has_pro_rating = s->has_pro_rating};
+                                          .has_pro_rating = s->has_pro_rating,
+                                          .has_whole_seconds = s->has_whole_seconds};
     struct time_bins_settings bin_settings = {.length_s = s->bin_s, .is_utc = true};
     struct time_bins bins;
     struct text error = {0};
@@ -72,6 +73,8 @@ static void rig_init(struct rig *rig, const struct rig_settings *s)
     add_column(&settings, columns, PRIMITIVE_dst_port);
     if (s->has_path)
         add_column(&settings, columns, PRIMITIVE_as_path);
+    if (s->has_whole_seconds)
+        add_column(&settings, columns, PRIMITIVE_timestamp_start);
     add_column(&settings, columns, PRIMITIVE_tcpflags);
     add_column(&settings, columns, PRIMITIVE_timestamp_min);
     add_column(&settings, columns, PRIMITIVE_timestamp_max);
@@ -506,9 +509,29 @@ static void what_the_host_did_not_take_counts_as_dropped_at_shutdown(void **stat
     rig_clear(&rig);
 }
 
+static void flows_of_one_second_are_one_row_when_seconds_are_whole(void **state)
+{
+    static const int64_t starts_ms[] = {10100, 10900, 11000};
+    struct rig rig;
+
+    (void)state;
+    rig_init(&rig, &(struct rig_settings){.has_whole_seconds = true});
+    for (size_t i = 0; i < 3; i++) {
+        struct flow *flow = add_flow(&rig);
+        flow->start_ns = starts_ms[i] * 1000000;
+        flow->packets = flow->bytes = 1;
+    }
+    flush(&rig);
+    end_epoch(&rig, 1);
+    host_take(&rig);
+    assert_int_equal(rig.rows, 2);
+    rig_clear(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(flows_of_one_second_are_one_row_when_seconds_are_whole),
         cmocka_unit_test(rows_are_the_sums_of_their_flows),
         cmocka_unit_test(a_table_grows_over_many_segments),
         cmocka_unit_test(an_unaggregated_instance_keeps_every_flow_in_order),

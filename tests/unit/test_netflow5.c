@@ -116,6 +116,22 @@ static void uptime_wraps_between_start_and_export(void **state)
     assert_int_equal(f->end_ns, INT64_C(1699965631) * NS_PER_S);
 }
 
+/* As pmacct with timestamps_secs: what is cut is the distance to the export, not the result. */
+static void whole_seconds_are_counted_from_the_export(void **state)
+{
+    (void)state;
+    rig.settings.has_whole_seconds = true;
+    decode_rig_start(&rig, 8);
+    decode_rig_hex(&rig, "0005 0001 000003e8" /* uptime: 1 s */
+                         " 65536ac0 00000000 00000001 0000 0000"
+                         " c0000201 c6336401 00000000 0001 0002 00000001 00000064"
+                         " fffffe0c 00000190" /* first 1.5 s before the export, last 0.6 s */
+                         " 0001 0002 00 00 11 00 0000 0000 00 00 0000");
+    const struct flow *f = decode_rig_flow(&rig, 0);
+    assert_int_equal(f->start_ns, INT64_C(1699965631) * NS_PER_S);
+    assert_int_equal(f->end_ns, INT64_C(1699965632) * NS_PER_S);
+}
+
 static void uptime_may_count_seconds(void **state)
 {
     (void)state;
@@ -205,6 +221,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(every_field_of_a_record_arrives, setup, teardown),
         cmocka_unit_test_setup_teardown(times_keep_milliseconds, setup, teardown),
         cmocka_unit_test_setup_teardown(uptime_wraps_between_start_and_export, setup, teardown),
+        cmocka_unit_test_setup_teardown(whole_seconds_are_counted_from_the_export, setup, teardown),
         cmocka_unit_test_setup_teardown(uptime_may_count_seconds, setup, teardown),
         cmocka_unit_test_setup_teardown(next_hop_stands_for_the_bgp_one_if_told_so, setup,
                                         teardown),

@@ -170,7 +170,7 @@ static void times_in_each_style(void **state)
     expect_time(&time, ns, false, "2026-11-21 22:49:15");
     expect_time(&time, 0, true, "0000-00-00 00:00:00.000000");
     value_time_init(&time, VALUE_TIME_PLAIN, true, true);
-    expect_time(&time, ns, true, "2026-11-21 22:49:15");
+    expect_time(&time, ns, true, "2026-11-21 22:49:15.000000");
     value_time_init(&time, VALUE_TIME_EPOCH, true, false);
     expect_time(&time, INT64_C(1664491696) * NS_PER_S, true, "1664491696.000000");
     value_time_init(&time, VALUE_TIME_RFC9557, true, false);

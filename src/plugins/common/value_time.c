@@ -87,7 +87,8 @@ char *value_time_put(struct value_time *t, char *out, int64_t ns, bool with_frac
     struct value_time_minute *m;
     unsigned second;
 
-    with_fraction = with_fraction && !t->has_whole_seconds;
+    if (t->has_whole_seconds)
+        fraction = 0;
     if (ns <= 0) /* no exporter has flows of before 1970 */
         return put_unknown(t, out, with_fraction);
     if (t->style == VALUE_TIME_EPOCH) {

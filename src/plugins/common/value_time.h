@@ -28,7 +28,7 @@ struct value_time_minute {
 struct value_time {
     enum value_time_style style;
     bool is_utc;            /* else local time */
-    bool has_whole_seconds; /* no fraction, whatever the caller asks for */
+    bool has_whole_seconds; /* the fraction is 0 */
     struct value_time_minute minutes[VALUE_TIME_MINUTES];
 };
 
