@@ -91,7 +91,12 @@ bool inbox_take(struct inbox *inbox, struct datagram *ret_datagram)
     return true;
 }
 
+size_t inbox_count(const struct inbox *inbox)
+{
+    return atomic_load_explicit(&inbox->count, memory_order_acquire);
+}
+
 bool inbox_is_empty(const struct inbox *inbox)
 {
-    return atomic_load_explicit(&inbox->count, memory_order_acquire) == 0;
+    return inbox_count(inbox) == 0;
 }

@@ -17,4 +17,5 @@ void inbox_free(struct inbox *inbox); /* NULL is fine */
 bool inbox_put(struct inbox *inbox, const struct datagram *datagram);
 /* The oldest; its bytes are the caller's, to be freed with mem_free(ret_datagram->data). */
 bool inbox_take(struct inbox *inbox, struct datagram *ret_datagram);
-bool inbox_is_empty(const struct inbox *inbox); /* any thread, without the lock */
+size_t inbox_count(const struct inbox *inbox); /* any thread, without the lock */
+bool inbox_is_empty(const struct inbox *inbox);

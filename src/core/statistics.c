@@ -4,9 +4,10 @@
  *   {"daemon", "name", "version", "started", "written", "is_final",
  *    "workers": [{"datagrams", "overflow", ...}],
  *    "exporters": [{"address", "worker", counters, "drops": {reason: n}, "path_match": {verdict:
- * n}}], "evicted": the same of exporters that went, "datagrams": {"arrived", "read", "decoded",
- * "refused", "overflow", "residual"}, "instances": [{"name", "plugin", "decoded": {"flows",
- * "packets", "bytes"}, "filtered", "written", "open", "handed_over", "spooled", "drops": {reason:
+ * n}}], "evicted": the same of exporters that went, "datagrams": {"arrived", "overflow", "read",
+ * "decoded", "refused", "waiting", "residual"}, "instances": [{"name", "plugin", "decoded":
+ * {"flows", "packets", "bytes"}, "filtered", "written", "open", "handed_over", "spooled", "drops":
+ * {reason:
  * {...}}, "residual": {...}, "plugin_process": {...}}], "bgp": {"peers": [...], counters}}
  */
 #include "core/statistics.h"
@@ -116,7 +117,7 @@ static void put_input(const struct statistics_sources *s, json_t *root)
     json_t *workers = json_array(), *exporters = json_array(), *evicted = json_array(),
            *datagrams = json_object();
     struct datagram_sums sums = {0};
-    uint64_t taken = 0, overflow = 0, not_allowed = 0, lost = 0, waiting;
+    uint64_t taken = 0, overflow = 0, not_allowed = 0, lost = 0, waiting = 0;
 
     for (uint32_t i = 0; i < s->crew->worker_count; i++) {
         struct worker *worker = s->crew->workers[i];
@@ -137,6 +138,7 @@ static void put_input(const struct statistics_sources *s, json_t *root)
         overflow += counter_get(&c->overflow);
         not_allowed += counter_get(&c->not_allowed);
         lost += counter_get(&c->passing_lost);
+        waiting += worker_waiting(worker);
         exporter_table_each(worker_exporters(worker), walk_exporter, &walk);
         object = json_counters(exporter_table_evicted(worker_exporters(worker)));
         set_count(object, "exporters", exporter_table_evicted_count(worker_exporters(worker)));
@@ -151,9 +153,9 @@ static void put_input(const struct statistics_sources *s, json_t *root)
     set_count(datagrams, "read", taken);
     set_count(datagrams, "decoded", sums.decoded);
     set_count(datagrams, "refused", sums.refused + not_allowed + lost);
-    waiting = taken - sums.read - not_allowed - lost; /* held for the RIB, or between workers */
     set_count(datagrams, "waiting", waiting);
-    set_count(datagrams, "residual", sums.read - sums.decoded - sums.refused);
+    set_count(datagrams, "residual",
+              taken - sums.decoded - sums.refused - not_allowed - lost - waiting);
     json_object_set_new(root, "datagrams", datagrams);
 }
 

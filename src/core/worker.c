@@ -18,6 +18,8 @@
 
 enum { FLOW_BATCH = 256, INBOX_BYTES = 16 << 20 };
 
+#define DRAIN_MAX_NS NS_PER_S
+
 /* ---- flows ---- */
 
 void worker_flush(struct worker *w)
@@ -96,7 +98,7 @@ static void release_held(struct worker *w)
 
 static void own_datagram(struct worker *w, const struct datagram *d)
 {
-    if (atomic_load_explicit(&w->crew->is_holding, memory_order_relaxed))
+    if (w->is_holding)
         hold(w, d);
     else
         worker_decode(w, d);
@@ -233,20 +235,47 @@ static void on_datagram(void *arg, int fd, unsigned events)
     (void)events;
 }
 
+/*
+ * What had arrived when the end was asked for is still read: until the socket is empty, or for a
+ * second where it never is. The inbox is complete when all have stopped reading.
+ */
+static void drain(struct worker *w)
+{
+    struct crew *crew = w->crew;
+    int64_t end_ns = clock_mono().ns + DRAIN_MAX_NS;
+
+    while (receive(w) > 0 && clock_mono().ns < end_ns) {
+        receive_inbox(w);
+        rcu_quiescent(w->reader);
+    }
+    counter_set(&w->counters.overflow, udp_receiver_overflow(w->receiver));
+    poller_remove(w->poller, udp_receiver_fd(w->receiver)); /* more would only keep it awake */
+    if (atomic_fetch_sub_explicit(&crew->reading_count, 1, memory_order_acq_rel) == 1)
+        for (uint32_t i = 0; i < crew->worker_count; i++)
+            worker_wake(crew->workers[i]);
+    while (atomic_load_explicit(&crew->reading_count, memory_order_acquire) > 0)
+        worker_wait(w, 1000);
+    release_held(w);
+    w->is_holding = false;
+    while (!inbox_is_empty(w->inbox))
+        receive_inbox(w);
+    worker_flush(w);
+}
+
 static void run_live(struct worker *w)
 {
     struct crew *crew = w->crew;
     int64_t next_tick_ns = clock_mono().ns + NS_PER_S;
-    bool was_holding = atomic_load_explicit(&crew->is_holding, memory_order_relaxed);
 
+    w->is_holding = atomic_load_explicit(&crew->is_holding, memory_order_acquire);
     while (!atomic_load_explicit(&crew->is_stopping, memory_order_acquire)) {
+        if (w->is_holding && !atomic_load_explicit(&crew->is_holding, memory_order_acquire)) {
+            w->is_holding = false;
+            release_held(w);
+        }
         uint32_t n = receive(w);
         int64_t now_ns = clock_mono().ns;
         receive_inbox(w);
-        if (was_holding && !atomic_load_explicit(&crew->is_holding, memory_order_relaxed)) {
-            was_holding = false;
-            release_held(w);
-        }
         worker_flush(w);
         check_epochs(w, clock_wall().ns);
         if (w->is_woken) {
@@ -262,10 +291,7 @@ static void run_live(struct worker *w)
         if (n < UDP_BATCH_MAX && inbox_is_empty(w->inbox))
             worker_wait(w, (int)((next_tick_ns - now_ns) / NS_PER_MS) + 1);
     }
-    receive_inbox(w);
-    release_held(w);
-    worker_flush(w);
-    counter_set(&w->counters.overflow, udp_receiver_overflow(w->receiver));
+    drain(w);
 }
 
 /* ---- the end ---- */
@@ -362,6 +388,7 @@ int worker_new(struct crew *crew, uint32_t index, struct udp_receiver *receiver,
         return err;
     }
     crew->workers[index] = w;
+    atomic_fetch_add_explicit(&crew->reading_count, 1, memory_order_relaxed);
     *ret_worker = w;
     return 0;
 }
@@ -476,4 +503,9 @@ struct worker_counters *worker_counters(struct worker *w)
 struct exporter_table *worker_exporters(struct worker *w)
 {
     return w->exporters;
+}
+
+uint64_t worker_waiting(const struct worker *w)
+{
+    return inbox_count(w->inbox) + inbox_count(w->held);
 }

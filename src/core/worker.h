@@ -66,10 +66,11 @@ struct crew {
     struct worker_instance *instances;
     uint32_t worker_count;
     struct worker *workers[WORKERS_MAX];
-    int main_event;           /* eventfd: a worker has something to say */
-    atomic_bool is_stopping;  /* stop reading, hand everything over */
-    atomic_bool is_abandoned; /* give up what cannot be handed over */
-    atomic_bool is_holding;   /* wait for the RIB */
+    int main_event;            /* eventfd: a worker has something to say */
+    atomic_bool is_stopping;   /* stop reading, hand everything over */
+    atomic_bool is_abandoned;  /* give up what cannot be handed over */
+    atomic_bool is_holding;    /* wait for the RIB */
+    atomic_uint reading_count; /* workers that may still pass datagrams on; they count themselves */
 };
 
 /*
@@ -107,3 +108,6 @@ struct json_t *worker_save_templates(struct worker *worker); /* after worker_joi
 /* For statistics, from the main thread while it runs. */
 struct worker_counters *worker_counters(struct worker *worker);
 struct exporter_table *worker_exporters(struct worker *worker);
+/* Datagrams that it has, but has not looked at: they wait for the RIB, or came from another worker.
+ */
+uint64_t worker_waiting(const struct worker *worker);

@@ -29,6 +29,7 @@ struct worker {
     struct udp_receiver *receiver;
     struct inbox *inbox; /* other workers fill it */
     struct inbox *held;
+    bool is_holding; /* crew.is_holding as of the last round: what is held goes first */
     struct rcu_reader *reader;
     struct exporter_table *exporters;
     struct exporter unlisted; /* stands for sources that are not allowed: they get no state */

@@ -9,10 +9,11 @@ import os
 import pathlib
 import random
 import signal
+import socket
 import subprocess
 import time
 
-from harness import BUILD, main, wait_for
+from harness import BUILD, free_port, main, wait_for
 import exports  # harness knows where it is
 
 UNITS = ("flows", "packets", "bytes")
@@ -60,7 +61,7 @@ def check_ledger(stats):
     """Every equation that the ledger promises; returns the one instance."""
     d = stats["datagrams"]
     assert d["arrived"] == d["read"] + d["overflow"], d
-    assert d["read"] == d["decoded"] + d["refused"] + d["waiting"], d
+    assert d["read"] == d["decoded"] + d["refused"] + d["waiting"] and d["residual"] == 0, d
     for instance in stats["instances"]:
         for unit in UNITS:
             parts = sum(instance[part][unit] for part in ("filtered", "written", "open", "handed_over", "spooled")) + total(instance, unit)
@@ -71,10 +72,10 @@ def check_ledger(stats):
 
 
 def test_udp_overload(test):
-    """Far more than a tiny socket buffer holds: what was read is exact, the rest is overflow, to the datagram."""
+    """Far more than a tiny socket buffer holds: what was read is exact, the rest is overflow, to the datagram. What is
+    in the socket when the end comes is still read."""
     daemon = test.nfacctd(config(test, "nfacctd_pipe_size: 20000\nnfacctd_workers: 1\n", aggregate="dst_host, proto, flows"))
     sent = flowgen(test, "--flows", 600000, "--keys", 20000, "--udp", f"127.0.0.1:{test.port}")
-    time.sleep(1)
     assert daemon.stop() == 0, daemon.output()
     stats = test.stats()
     instance = check_ledger(stats)
@@ -84,6 +85,35 @@ def test_udp_overload(test):
     missing = sum(e["sequence_missing"] for e in stats["exporters"])
     # What the exporters' sequence numbers say is missing cannot be more than what was lost (the last ones leave no gap).
     assert 0 < missing <= sent["flows"] - instance["decoded"]["flows"], (missing, sent, instance)
+
+
+def test_datagrams_that_wait_for_the_rib(test):
+    """They are counted one by one while they wait, and decoded when the daemon ends before the RIB came."""
+    agents = test.write("agents.map", "bgp_ip=127.0.0.99 ip=0.0.0.0/0\n")
+    daemon = test.nfacctd(config(test, f"""
+nfacctd_workers: 3
+bgp_daemon: true
+bgp_daemon_ip: 127.0.0.1
+bgp_daemon_port: {free_port(socket.SOCK_STREAM)}
+bgp_agent_map: {agents}
+bgp_wait_for_rib: 60
+"""))
+    for n in range(1, 13):
+        stream = exports.Ipfix()
+        test.send(stream.announce(), source=f"127.0.4.{n}")
+        for _ in range(5):
+            test.send(stream.data([exports.common_flow("10.0.0.1", f"192.0.2.{n}", "10.0.0.1")]), source=f"127.0.4.{n}")
+
+    def all_wait():
+        daemon.signal(signal.SIGUSR1)
+        time.sleep(0.2)
+        return (test.dir / "nfacctd.stats").exists() and test.stats()["datagrams"]["waiting"] == 72
+    wait_for(all_wait, "72 waiting datagrams")
+    during = test.stats()["datagrams"]
+    assert during["read"] == 72 and during["decoded"] == 0 and during["residual"] == 0, during
+    assert daemon.stop() == 0, daemon.output()
+    assert check_ledger(test.stats())["written"]["flows"] == written(test)["flows"] == 60
+    assert test.stats()["datagrams"]["waiting"] == 0
 
 
 def test_replay_waits_for_a_stopped_plugin(test):
