@@ -55,6 +55,22 @@ static bool column_add(struct columns *columns, const struct primitive *primitiv
     return true;
 }
 
+/* Which rows are of events alone: nothing that output shows, but JSON has no counters then. */
+static bool has_counters_add(struct columns *columns, struct flow_needs *needs)
+{
+    static const struct primitive has_counters = {.name = "has_counters",
+                                                  .json_name = "",
+                                                  .csv_title = "",
+                                                  .sql_name = "",
+                                                  .kind = PA_KIND_U8,
+                                                  .format = PA_FORMAT_UINT,
+                                                  .combine = PA_COMBINE_OR,
+                                                  .member = FLOW_has_counters,
+                                                  .flow_offset =
+                                                      offsetof(struct flow, has_counters)};
+    return column_add(columns, &has_counters, needs);
+}
+
 static int columns_make(const struct config *config, size_t index,
                         const struct instance_settings *settings, const struct core_settings *core,
                         const struct primitive_table *table, struct flow_needs *needs,
@@ -81,6 +97,7 @@ static int columns_make(const struct config *config, size_t index,
         has_room = column_add(columns, primitive_table_at(table, always[i]), needs) && has_room;
     for (size_t i = 0; core->stitching && i < 2; i++)
         has_room = column_add(columns, primitive_table_at(table, stitched[i]), needs) && has_room;
+    has_room = has_counters_add(columns, needs) && has_room;
     primitive_list_clear(&list);
     if (!has_room) {
         add_error(config, index, "aggregate", errors);

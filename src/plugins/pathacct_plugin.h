@@ -90,7 +90,7 @@ enum pa_combine {
 
 struct pa_column {
     const char *name;      /* in `aggregate` */
-    const char *json_name;
+    const char *json_name; /* this one and the next two: empty or NULL where it is not shown */
     const char *csv_title;
     const char *sql_name;
     uint8_t kind, format, combine; /* the enums above */
@@ -103,7 +103,8 @@ struct pa_column {
 /*
  * All columns of a row, keys before the others, in no particular order among themselves. A row is row_size bytes; the
  * first key_size bytes are its key (packed, zero-padded to a multiple of 8): equal keys are equal bytes, but for
- * PA_KIND_BYTES columns, which compare by the bytes behind their ids.
+ * PA_KIND_BYTES columns, which compare by the bytes behind their ids. A column named has_counters (U8, OR) without names
+ * for output is 0 in rows of events alone: their exporter said nothing of packets and bytes, which is not the same as 0.
  */
 struct pa_schema {
     uint32_t row_size, key_size;

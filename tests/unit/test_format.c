@@ -304,26 +304,38 @@ static void table_shows_unknown_addresses_and_refuses_variable_lengths(void **st
     rows_clear(&rows);
 }
 
-static void events_have_no_packets_and_bytes(void **state)
+/* A column that output does not show says which rows are events; 0 packets are something else. */
+static void events_have_no_counters(void **state)
 {
+    static const struct pa_column has_counters = {.name = "has_counters",
+                                                  .json_name = "",
+                                                  .csv_title = "",
+                                                  .sql_name = "",
+                                                  .kind = PA_KIND_U8,
+                                                  .combine = PA_COMBINE_OR};
     struct format_options options = plain_options();
     struct rows rows;
     uint8_t *row;
 
     (void)state;
     rows_init(&rows, "nat_event, vrf_name, flows", 60);
+    rows_add_column(&rows, &has_counters);
     row = rows_add(&rows);
     rows_set_bin(&rows, row, BIN_S);
     rows_set_uint(&rows, row, "nat_event", 4);
     rows_set_uint(&rows, row, "flows", 1);
     expect(&format_json, &rows, &options, false,
            "{\"event_type\": \"purge\", \"nat_event\": 4, \"stamp_inserted\": \"2026-11-21 "
-           "22:49:00\", \"stamp_updated\": \"2026-11-21 22:50:01\", \"flows\": 1, \"vrf_name\": "
-           "\"\"}\n");
+           "22:49:00\", \"stamp_updated\": \"2026-11-21 22:50:01\", \"vrf_name\": \"\"}\n");
     rows_clear(&rows);
     rows_init(&rows, "src_host", 0);
+    rows_add_column(&rows, &has_counters);
     rows_add(&rows);
-    expect(&format_json, &rows, &options, false, "{\"event_type\": \"purge\", \"ip_src\": \"\"}\n");
+    row = rows_add(&rows);
+    rows_set_uint(&rows, row, "has_counters", 1);
+    expect(&format_json, &rows, &options, false,
+           "{\"event_type\": \"purge\", \"ip_src\": \"\"}\n"
+           "{\"event_type\": \"purge\", \"ip_src\": \"\", \"packets\": 0, \"bytes\": 0}\n");
     rows_clear(&rows);
     rows_init(&rows, "fw_event, flows", 0);
     row = rows_add(&rows);
@@ -455,7 +467,7 @@ int main(void)
         cmocka_unit_test(csv_quotes_times_when_the_separator_is_a_space),
         cmocka_unit_test(table_has_the_widths_of_pmacct),
         cmocka_unit_test(table_shows_unknown_addresses_and_refuses_variable_lengths),
-        cmocka_unit_test(events_have_no_packets_and_bytes),
+        cmocka_unit_test(events_have_no_counters),
         cmocka_unit_test(json_can_have_arrays_and_objects),
         cmocka_unit_test(json_lines_parse_whatever_the_text),
         cmocka_unit_test(custom_primitives_are_text_after_the_others),

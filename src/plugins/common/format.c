@@ -25,7 +25,7 @@ static int compare_csv(const void *a, const void *b)
     return *x < *y ? -1 : *x > *y;
 }
 
-static bool is_counter_of_traffic(const struct pa_column *column)
+bool format_is_counter(const struct pa_column *column)
 {
     return !strcmp(column->name, "packets") || !strcmp(column->name, "bytes") ||
            !strcmp(column->name, "flows");
@@ -41,7 +41,7 @@ const struct pa_column **format_sort(const struct pa_schema *schema,
     for (uint32_t i = 0; i < schema->column_count; i++) {
         const struct pa_column *column = &schema->columns[i];
         const char *name = by_csv_place ? column->csv_title : column->json_name;
-        if (!name || !*name || (options->is_event && is_counter_of_traffic(column)))
+        if (!name || !*name || (options->is_event && format_is_counter(column)))
             continue;
         columns[count++] = column;
     }
@@ -71,24 +71,16 @@ struct format_column *format_add(struct format *format, const struct pa_column *
 
 bool format_row_is_event(const struct format *format, const uint8_t *row)
 {
-    static const uint8_t zero[8];
-
-    return format->packets_offset >= 0 && format->bytes_offset >= 0 &&
-           !memcmp(row + format->bytes_offset, zero, 8) &&
-           !memcmp(row + format->packets_offset, zero, 8);
+    return format->has_counters_offset >= 0 && row[format->has_counters_offset] == 0;
 }
 
-static void find_counters(struct format *format, const struct pa_schema *schema)
+static int32_t has_counters_offset(const struct pa_schema *schema)
 {
-    for (uint32_t i = 0; i < schema->column_count; i++) {
-        const struct pa_column *column = &schema->columns[i];
-        if (column->kind != PA_KIND_U64 || column->combine != PA_COMBINE_SUM)
-            continue;
-        if (!strcmp(column->name, "packets"))
-            format->packets_offset = (int32_t)column->offset;
-        else if (!strcmp(column->name, "bytes"))
-            format->bytes_offset = (int32_t)column->offset;
-    }
+    for (uint32_t i = 0; i < schema->column_count; i++)
+        if (!strcmp(schema->columns[i].name, "has_counters") &&
+            schema->columns[i].kind == PA_KIND_U8)
+            return (int32_t)schema->columns[i].offset;
+    return -1;
 }
 
 int format_new(const struct format_kind *kind, const struct pa_schema *schema,
@@ -100,13 +92,12 @@ int format_new(const struct format_kind *kind, const struct pa_schema *schema,
     format->kind = kind;
     format->options = *options;
     format->bin_offset = schema->bin_offset;
-    format->packets_offset = format->bytes_offset = -1;
+    format->has_counters_offset = has_counters_offset(schema);
     format->title = mem_zalloc(sizeof *format->title);
     format->opening = mem_zalloc(sizeof *format->opening);
     format->scratch = mem_zalloc(sizeof *format->scratch);
     value_time_init(&format->time, options->time_style, options->is_utc,
                     options->has_whole_seconds);
-    find_counters(format, schema);
     format_set_written(format, 0);
     err = kind->compile(format, schema, options);
     if (err < 0) {

@@ -60,7 +60,7 @@ struct format_column {
     char *before; /* JSON: what stands between the last value and this one; table: unused */
     uint32_t before_len;
     uint32_t width;        /* table */
-    bool is_event_counter; /* JSON leaves packets and bytes of 0 and 0 out: the row is an event */
+    bool is_event_counter; /* JSON leaves it out of rows that are events */
     uint8_t special;       /* enum format_special */
 };
 
@@ -73,7 +73,7 @@ struct format {
     uint32_t column_count, capacity;
     size_t
         plain_max; /* room that the plain values of a row and all that stands between them take */
-    int32_t bin_offset, packets_offset, bytes_offset; /* -1: none */
+    int32_t bin_offset, has_counters_offset; /* -1: none */
     struct value_time time;
     char written[VALUE_TIME_TEXT_MAX];
     size_t written_len;
@@ -87,5 +87,7 @@ const struct pa_column **format_sort(const struct pa_schema *schema,
                                      uint32_t *ret_count);
 /* Adds a column at the end; NULL: -EINVAL. Borrowed until the next one is added. */
 struct format_column *format_add(struct format *format, const struct pa_column *column);
-/* packets and bytes are both 0: the exporter reported an event, not traffic. */
+/* packets, bytes, flows: what events do not have. */
+bool format_is_counter(const struct pa_column *column);
+/* All its flows are of templates without counters: exporters reported events, not traffic. */
 bool format_row_is_event(const struct format *format, const uint8_t *row);

@@ -84,9 +84,7 @@ static int add_column(struct compiler *c, const struct pa_column *source)
         return -EINVAL;
     if (is_written_as_array(c->format, source))
         column->value.put = NULL;
-    column->is_event_counter =
-        !c->is_first && ((int32_t)source->offset == c->format->packets_offset ||
-                         (int32_t)source->offset == c->format->bytes_offset);
+    column->is_event_counter = !c->is_first && format_is_counter(source);
     begin_key(c, source->json_name, column->value.put && !column->value.is_number);
     take_before(c, column);
     return 0;
