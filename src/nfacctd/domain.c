@@ -7,13 +7,36 @@
 static void domain_unlink(struct domain *domain)
 {
     struct source *source = domain->source;
-    struct domain **place = &source->domains;
 
-    while (*place != domain)
-        place = &(*place)->next;
-    *place = domain->next;
+    if (domain->next)
+        domain->next->previous = domain->previous;
+    *(domain->previous ? &domain->previous->next : &source->domains) = domain->next;
     if (source->last == domain)
         source->last = NULL;
+}
+
+static void port_join(struct domain *shared, struct domain *own)
+{
+    if (own->shared || shared->port_count == DOMAIN_PORTS_MAX)
+        return;
+    own->shared = shared;
+    own->next_port = shared->ports;
+    shared->ports = own;
+    shared->port_count++;
+}
+
+/* An own port leaves the shared domain, or the shared one all its ports. */
+static void ports_part(struct domain *domain)
+{
+    if (domain->shared) {
+        struct domain **place = &domain->shared->ports;
+        while (*place != domain)
+            place = &(*place)->next_port;
+        *place = domain->next_port;
+        domain->shared->port_count--;
+    }
+    for (struct domain *own = domain->ports; own; own = own->next_port)
+        own->shared = NULL;
 }
 
 static void domain_discard(void *arg, struct keyed_entry *entry)
@@ -23,6 +46,7 @@ static void domain_discard(void *arg, struct keyed_entry *entry)
 
     domains->forget(domains->arg, domain);
     domain_unlink(domain);
+    ports_part(domain);
     mem_free(domain);
 }
 
@@ -103,6 +127,8 @@ static struct domain *domain_new(struct domain_table *domains, struct exporter *
     keyed_table_add(&domains->table, &domain->entry, source->id,
                     domain_key(version, domain_id, key_port));
     domain->next = source->domains;
+    if (domain->next)
+        domain->next->previous = domain;
     source->domains = domain;
     return domain;
 }
@@ -116,27 +142,28 @@ static struct domain *domain_for_port(struct domain_table *domains, struct expor
                                       struct domain *shared, uint16_t port)
 {
     struct source *source = exporter->decoder_state;
+    struct domain *own = (struct domain *)keyed_table_find(
+        &domains->table, source->id, domain_key(shared->version, shared->domain_id, port));
 
-    if (shared->is_split) {
-        struct keyed_entry *own = keyed_table_find(
-            &domains->table, source->id, domain_key(shared->version, shared->domain_id, port));
-        if (own)
-            return (struct domain *)own;
+    if (own) {
+        port_join(shared, own); /* if it knew another one that went */
+        return own;
     }
-    if (port != shared->former_port) {
+    if (port != shared->former_port || shared->port_count == DOMAIN_PORTS_MAX) {
         shared->former_port = shared->port;
         shared->port = port;
         return shared;
     }
-    shared->is_split = true;
     shared->former_port = 0;
     /* It may be the oldest, and go to make room: the new one must not. */
     keyed_table_touch(&domains->table, &shared->entry);
     uint8_t version = shared->version;
     uint32_t domain_id = shared->domain_id;
-    struct domain *own = domain_new(domains, exporter, version, domain_id, port, port);
-    if (keyed_table_find(&domains->table, source->id, domain_key(version, domain_id, 0)))
+    own = domain_new(domains, exporter, version, domain_id, port, port);
+    if (keyed_table_find(&domains->table, source->id, domain_key(version, domain_id, 0))) {
+        port_join(shared, own);
         domains->split(domains->arg, shared, own, port);
+    }
     return own;
 }
 

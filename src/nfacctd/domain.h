@@ -23,15 +23,22 @@ struct source {
     bool tells_rate; /* some options template has its sampling rates */
 };
 
+/* Senders that use one domain id at once and are told apart; what beyond them sends is taken as
+ * one. */
+#define DOMAIN_PORTS_MAX 8
+
 struct domain {
     struct keyed_entry entry;
     uint64_t id; /* as source.id, from the same numbers */
     struct source *source;
-    struct domain *next; /* of the same source */
-    uint32_t domain_id;  /* as on the wire */
+    struct domain *next, *previous; /* of the same source */
+    uint32_t domain_id;             /* as on the wire */
     uint8_t version;
-    bool is_split;              /* its ports have domains of their own */
-    bool is_own_port;           /* it is one of those */
+    bool is_own_port;      /* one of several senders that use the id at once */
+    struct domain *shared; /* of an own port's domain: the one without port; NULL: it went */
+    struct domain *ports;  /* of that one: at most DOMAIN_PORTS_MAX, linked by next_port */
+    struct domain *next_port;
+    uint8_t port_count;
     uint16_t port, former_port; /* the one in use; before that another, 0: none */
     struct sequence sequence;
     bool has_uptime;

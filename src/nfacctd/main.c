@@ -29,7 +29,7 @@ static const struct config_key keys[] = {
     {"nfacctd_ignore_exporter_address", KEY_BOOL, SCOPE_GLOBAL, AT(ignore_exporter_address),
      "false", .help = "peer_src_ip is who sent the datagram, whatever elements 130 and 131 say"},
     {"templates_max", KEY_INT, SCOPE_GLOBAL, AT(templates_max), "65536", 1, 1 << 24,
-     .help = "templates that a worker keeps"},
+     .help = "templates that a worker keeps, and 32 times as many fields of them"},
     {"template_fields_max", KEY_INT, SCOPE_GLOBAL, AT(template_fields_max), "1024", 1, 16384,
      .help = "fields that a template may have"},
     {"template_lifetime", KEY_DURATION, SCOPE_GLOBAL, AT(template_lifetime_s), "0", 0, 1 << 30,

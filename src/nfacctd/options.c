@@ -239,15 +239,20 @@ static bool take_rate(struct options *options, const struct option_scope *scope,
     return true;
 }
 
+/* False: the record has none. */
 static bool take_text(struct options *options, const struct option_scope *scope,
-                      enum option_kind kind, const struct value *id, const struct value *text)
+                      enum option_kind kind, const struct value *id, const struct value *text,
+                      struct option_facts *facts)
 {
-    size_t len = text->len;
-
     if (!id->data || !text->data)
         return false;
-    while (len > 0 && text->data[len - 1] == 0) /* padding of a fixed length */
-        len--;
+    /* A zero byte ends it: the padding of a fixed length, and nothing that a text may hold. */
+    const uint8_t *end = memchr(text->data, 0, text->len);
+    size_t len = end ? (size_t)(end - text->data) : text->len;
+    if (len > OPTION_TEXT_MAX) {
+        facts->has_long_text = true;
+        return false;
+    }
     options_put_text(options, scope->domain, kind, value_uint(id), text->data, len);
     options_put_text(options, scope->source, kind, value_uint(id), text->data, len);
     return true;
@@ -259,6 +264,7 @@ void options_take_record(struct options *options, const struct option_scope *sco
                          struct option_facts *ret_facts)
 {
     struct value v[VALUE_COUNT] = {0};
+    struct option_facts facts = {0};
     bool used;
 
     collect(fields, field_count, values, value_lens, v);
@@ -266,24 +272,23 @@ void options_take_record(struct options *options, const struct option_scope *sco
     const struct value *name = &v[VALUE_INTERFACE_NAME];
     if (!name->data)
         name = &v[VALUE_INTERFACE_DESCRIPTION];
-    used |= take_text(options, scope, OPTION_INTERFACE_NAME, &v[VALUE_INTERFACE], name);
-    used |= take_text(options, scope, OPTION_VRF_NAME, &v[VALUE_VRF], &v[VALUE_VRF_NAME]);
+    used |= take_text(options, scope, OPTION_INTERFACE_NAME, &v[VALUE_INTERFACE], name, &facts);
+    used |= take_text(options, scope, OPTION_VRF_NAME, &v[VALUE_VRF], &v[VALUE_VRF_NAME], &facts);
     used |= take_text(options, scope, OPTION_APPLICATION, &v[VALUE_APPLICATION],
-                      &v[VALUE_APPLICATION_NAME]);
+                      &v[VALUE_APPLICATION_NAME], &facts);
     if (v[VALUE_VRF].data && v[VALUE_RD].data) {
         put_number_twice(options, scope, OPTION_VRF_RD, value_uint(&v[VALUE_VRF]),
                          value_uint(&v[VALUE_RD]));
         used = true;
     }
-    *ret_facts = (struct option_facts){
-        .exporter_ipv4 = v[VALUE_EXPORTER_IPV4].data,
-        .exporter_ipv6 = v[VALUE_EXPORTER_IPV6].data,
-        .system_init_ms = (int64_t)value_uint(&v[VALUE_SYSTEM_INIT]),
-    };
-    if (ret_facts->system_init_ms < 0)
-        ret_facts->system_init_ms = 0;
-    ret_facts->is_usable = used || ret_facts->exporter_ipv4 || ret_facts->exporter_ipv6 ||
-                           ret_facts->system_init_ms > 0;
+    facts.exporter_ipv4 = v[VALUE_EXPORTER_IPV4].data;
+    facts.exporter_ipv6 = v[VALUE_EXPORTER_IPV6].data;
+    facts.system_init_ms = (int64_t)value_uint(&v[VALUE_SYSTEM_INIT]);
+    if (facts.system_init_ms < 0)
+        facts.system_init_ms = 0;
+    facts.is_usable =
+        used || facts.exporter_ipv4 || facts.exporter_ipv6 || facts.system_init_ms > 0;
+    *ret_facts = facts;
 }
 
 bool options_template_tells_rate(const struct template_field *fields, uint16_t field_count)

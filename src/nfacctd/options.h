@@ -25,6 +25,9 @@ enum option_kind {
     OPTION_KIND_COUNT,
 };
 
+/* Of a name: interfaces, VRFs and applications have shorter ones, and there may be many of them. */
+#define OPTION_TEXT_MAX 255
+
 struct option {
     struct keyed_entry entry; /* scope and kind, id: the table's key */
     uint64_t scope;
@@ -50,7 +53,7 @@ struct option_scope {
 void options_init(struct options *options, uint32_t max, struct flow_batch *batch);
 void options_clear(struct options *options);
 
-/* Either a number or a text. */
+/* Either a number or a text, which has OPTION_TEXT_MAX bytes at most. */
 void options_put_number(struct options *options, uint64_t scope, enum option_kind kind, uint64_t id,
                         uint64_t number);
 void options_put_text(struct options *options, uint64_t scope, enum option_kind kind, uint64_t id,
@@ -67,6 +70,7 @@ struct option_facts {
     const uint8_t *exporter_ipv4, *exporter_ipv6; /* NULL: not said */
     int64_t system_init_ms;                       /* 0: not said */
     bool is_usable;                               /* it held something that we know */
+    bool has_long_text; /* a name of more than OPTION_TEXT_MAX, not kept */
 };
 
 /*

@@ -236,7 +236,8 @@ static void load_option(struct collector *collector, uint64_t scope, const json_
         }
         uint8_t *bytes = mem_alloc(json_string_length(text));
         size_t len = bytes_from_json(text, bytes);
-        options_put_text(&collector->options, scope, kind, id, bytes, len);
+        if (len <= OPTION_TEXT_MAX)
+            options_put_text(&collector->options, scope, kind, id, bytes, len);
         mem_free(bytes);
         return;
     }

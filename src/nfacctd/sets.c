@@ -52,7 +52,10 @@ static bool decode_options_record(struct message *msg, const struct template *tm
     options_take_record(&collector->options, &msg->context.scope, tmpl->fields, tmpl->field_count,
                         collector->values, collector->value_lens, &facts);
     take_facts(msg, &facts);
-    if (!facts.is_usable && options_template_tells_rate(tmpl->fields, tmpl->field_count))
+    if (facts.has_long_text)
+        exporter_drop(msg->exporter, DROP_bad_options, "template %u: a name of more than %d bytes",
+                      tmpl->id, OPTION_TEXT_MAX);
+    else if (!facts.is_usable && options_template_tells_rate(tmpl->fields, tmpl->field_count))
         exporter_drop(msg->exporter, DROP_bad_options, "template %u: no sampling rate", tmpl->id);
     counter_add(&msg->exporter->counters.options_records, 1);
     msg->record_count++;

@@ -7,13 +7,13 @@
 
 #include "base/memory.h"
 
-static void template_unlink(struct template *tmpl)
+static void template_unlink(struct template_store *store, struct template *tmpl)
 {
-    struct template **place = &tmpl->domain->templates;
-
-    while (*place != tmpl)
-        place = &(*place)->next_in_domain;
-    *place = tmpl->next_in_domain;
+    if (tmpl->next_in_domain)
+        tmpl->next_in_domain->previous_in_domain = tmpl->previous_in_domain;
+    *(tmpl->previous_in_domain ? &tmpl->previous_in_domain->next_in_domain
+                               : &tmpl->domain->templates) = tmpl->next_in_domain;
+    store->fields -= tmpl->field_count;
 }
 
 static void template_discard(void *arg, struct keyed_entry *entry)
@@ -21,7 +21,7 @@ static void template_discard(void *arg, struct keyed_entry *entry)
     struct template_store *store = arg;
     struct template *tmpl = (struct template *)entry;
 
-    template_unlink(tmpl);
+    template_unlink(store, tmpl);
     plan_free(tmpl->plan);
     mem_free(tmpl);
     store->generation++;
@@ -36,7 +36,11 @@ static void template_remove(struct template_store *store, struct template *tmpl)
 void template_store_init(struct template_store *store, uint32_t max,
                          const struct plan_settings *settings)
 {
-    *store = (struct template_store){.settings = settings};
+    uint64_t fields_max = (uint64_t)max * TEMPLATE_FIELDS_MEAN;
+    uint32_t largest = settings->own->template_fields_max;
+
+    *store = (struct template_store){.settings = settings,
+                                     .fields_max = fields_max > largest ? fields_max : largest};
     keyed_table_init(&store->table, max, template_discard, store);
 }
 
@@ -66,10 +70,18 @@ static uint32_t least_len(const struct template *tmpl)
 static void template_link(struct template_store *store, struct domain *domain,
                           struct template *tmpl)
 {
+    while (store->table.count >= store->table.max ||
+           (store->table.count > 0 && store->fields + tmpl->field_count > store->fields_max)) {
+        store->evicted_count++;
+        template_remove(store, (struct template *)store->table.oldest);
+    }
     tmpl->domain = domain;
     tmpl->next_in_domain = domain->templates;
+    tmpl->previous_in_domain = NULL;
+    if (tmpl->next_in_domain)
+        tmpl->next_in_domain->previous_in_domain = tmpl;
     domain->templates = tmpl;
-    store->evicted_count += store->table.count >= store->table.max;
+    store->fields += tmpl->field_count;
     keyed_table_add(&store->table, &tmpl->entry, domain->id, tmpl->id);
 }
 
@@ -113,16 +125,15 @@ enum template_outcome template_store_put(struct template_store *store, struct do
 static struct template *find_of_sibling(struct template_store *store, const struct domain *domain,
                                         uint16_t id)
 {
-    if (domain->templates || !(domain->is_split || domain->is_own_port))
+    const struct domain *shared = domain->is_own_port ? domain->shared : domain;
+    struct keyed_entry *entry;
+
+    if (domain->templates || !shared)
         return NULL;
-    for (const struct domain *d = domain->source->domains; d; d = d->next) {
-        if (d == domain || d->domain_id != domain->domain_id || d->version != domain->version)
-            continue;
-        struct keyed_entry *entry = keyed_table_find(&store->table, d->id, id);
-        if (entry)
-            return (struct template *)entry;
-    }
-    return NULL;
+    entry = shared != domain ? keyed_table_find(&store->table, shared->id, id) : NULL;
+    for (const struct domain *d = shared->ports; d && !entry; d = d->next_port)
+        entry = keyed_table_find(&store->table, d->id, id);
+    return (struct template *)entry;
 }
 
 struct template *template_store_find(struct template_store *store, const struct domain *domain,
@@ -152,7 +163,7 @@ void template_store_split(struct template_store *store, struct domain *from, str
         if (tmpl->port != port)
             continue;
         keyed_table_remove(&store->table, &tmpl->entry);
-        template_unlink(tmpl);
+        template_unlink(store, tmpl);
         template_link(store, to, tmpl);
     }
 }

@@ -17,7 +17,7 @@ struct template
 {
     struct keyed_entry entry;
     struct domain *domain;
-    struct template *next_in_domain;
+    struct template *next_in_domain, *previous_in_domain;
     int64_t received_ns;
     struct plan *plan; /* of records that are flows; NULL: options */
     uint32_t min_len;  /* of a record */
@@ -33,11 +33,16 @@ struct template_store {
     const struct plan_settings *settings; /* of plans; borrowed */
     uint64_t generation;                  /* grows when a template changes, comes or goes */
     uint64_t evicted_count;               /* that went to make room */
+    uint64_t fields, fields_max;          /* of all templates together */
 };
 
 enum template_outcome { TEMPLATE_NEW, TEMPLATE_SAME, TEMPLATE_BAD };
 
-/* Holds `max` templates at most, then the least recently used goes. */
+/*
+ * Holds `max` templates at most, and of their fields TEMPLATE_FIELDS_MEAN times as many (but the
+ * largest template that the settings allow always fits); then the least recently used go.
+ */
+#define TEMPLATE_FIELDS_MEAN 32
 void template_store_init(struct template_store *store, uint32_t max,
                          const struct plan_settings *settings);
 void template_store_clear(struct template_store *store);
