@@ -292,6 +292,7 @@ static void acknowledge(struct delivery *d)
         const struct selection_range *range = &d->selection.ranges[i];
         ring_view_ack(d->s.lanes[range->lane].ring, range->last);
     }
+    selection_acknowledged(&d->selection, d->s.setup->lane_count);
 }
 
 static enum delivery_result run_lanes(struct delivery *d, bool core_is_gone)
@@ -331,6 +332,8 @@ static enum delivery_result run_lanes(struct delivery *d, bool core_is_gone)
 
 /* ---- the spool ---- */
 
+/* What waited on disk is one epoch to the backend: it ends with the last of it, as the hand-overs
+ * of several workers for one epoch come one after the other. */
 static int write_entry(struct delivery *d, const struct spool_entry *e)
 {
     const struct handover *h = &e->handover;
@@ -340,7 +343,7 @@ static int write_entry(struct delivery *d, const struct spool_entry *e)
                                .epoch = h->epoch,
                                .time_ns = h->time_ns,
                                .row_count = h->row_count,
-                               .ends_epoch = (h->flags & HANDOVER_ENDS_EPOCH) != 0};
+                               .ends_epoch = spool_count(d->s.spool) == 1};
     struct pa_batch batch = {.rows = e->rows,
                              .row_count = (uint32_t)h->row_count,
                              .dictionary = e->dictionary,

@@ -22,6 +22,10 @@ struct selection {
     uint64_t epoch;
     int64_t time_ns;
     bool ends_epoch, is_last;
+    /* What lanes have ended by their markers: acknowledged, and with this selection. */
+    uint64_t *groups, *groups_next;
+    uint64_t epoch_group, epoch_group_next; /* of the latest marker that ends an epoch */
+    uint64_t ended_group;                   /* of the latest epoch that was said to end */
 };
 
 void selection_init(struct selection *selection, uint32_t lane_count);
@@ -35,3 +39,4 @@ enum selection_rule {
 /* False: nothing is complete yet. */
 bool selection_next(struct selection *selection, struct lane *lanes, uint32_t lane_count,
                     enum selection_rule rule);
+void selection_acknowledged(struct selection *selection, uint32_t lane_count);

@@ -3,6 +3,7 @@
  * A backend for tests: writes rows as lines of text to a file and misbehaves on demand. Each commit
  * is one write(2), rows and identities together, so that a kill finds all of it or nothing.
  *
+ *     B <worker> <first seq> <last seq> a transaction begins with these
  *     R <key> <path> <packets>          a row
  *     D <core_id> <worker> <last seq>   done up to here
  *     C <rows> <ends_epoch> <is_last>   the transaction is complete
@@ -31,7 +32,8 @@ struct recorder {
 static const struct pa_key keys[] = {
     {"recorder_file", PA_KEY_STRING, 0, PA_ROLE_NONE, NULL, 0, 0, NULL, NULL, "where rows go"},
     {"recorder_trouble", PA_KEY_STRING, 0, PA_ROLE_NONE, NULL, 0, 0, NULL, NULL,
-     "while this file exists: \"fail\" in it refuses, \"die\" dies after a commit and removes it"},
+     "while this file exists: \"fail\" in it refuses, \"begin\" dies at the begin, \"die\" after a "
+     "commit, and removes it"},
     {"recorder_refresh_time", PA_KEY_DURATION, 0, PA_ROLE_REFRESH_TIME, "60", 1, 0, NULL, NULL,
      "epoch"},
     {NULL, 0, 0, 0, NULL, 0, 0, NULL, NULL, NULL},
@@ -108,13 +110,29 @@ static int is_done(const struct recorder *r, const struct pa_source *source)
     return found;
 }
 
+static int note_begin(const struct recorder *r, const struct pa_transaction *t)
+{
+    for (uint32_t i = 0; i < t->source_count; i++)
+        if (dprintf(r->fd, "B %u %llu %llu\n", t->sources[i].worker,
+                    (unsigned long long)t->sources[i].first_seq,
+                    (unsigned long long)t->sources[i].last_seq) < 0)
+            return -errno;
+    return 0;
+}
+
 static int recorder_begin(void *state, const struct pa_transaction *t)
 {
     struct recorder *r = state;
     uint32_t done = 0;
+    int dies = has_trouble(r, "begin");
     r->len = 0;
     if (has_trouble(r, "fail"))
         return -EAGAIN;
+    int err = note_begin(r, t);
+    if (dies)
+        abort();
+    if (err < 0)
+        return err;
     for (uint32_t i = 0; i < t->source_count; i++)
         done += (uint32_t)is_done(r, &t->sources[i]);
     if (done == 0)

@@ -58,6 +58,39 @@ static bool nothing_is_spooled(struct fake_core *c)
     return drained.packets + ring_drained(c->outlet->lanes[1].ring).packets == c->spooled.packets;
 }
 
+/* The lines of the file that begin with a letter, their texts one behind the other. */
+static void read_lines(const struct fake_core *c, char letter, struct text *out)
+{
+    char line[256];
+    FILE *f = fopen(c->file, "r");
+    text_reset(out);
+    while (f != NULL && fgets(line, sizeof line, f) != NULL)
+        if (line[0] == letter)
+            text_append_string(out, line);
+    if (f != NULL)
+        fclose(f);
+}
+
+static unsigned count_lines(const struct fake_core *c, char letter)
+{
+    struct text lines = {0};
+    unsigned count = 0;
+    read_lines(c, letter, &lines);
+    for (const char *at = text_cstr(&lines); *at != '\0'; at++)
+        count += *at == '\n';
+    text_clear(&lines);
+    return count;
+}
+
+static bool two_begins_are_noted(struct fake_core *c)
+{
+    return count_lines(c, 'B') >= 2;
+}
+static bool four_begins_are_noted(struct fake_core *c)
+{
+    return count_lines(c, 'B') >= 4;
+}
+
 static void one_key_of_two_workers_becomes_one_row(void **state)
 {
     (void)state;
@@ -139,6 +172,58 @@ static void commit_that_was_not_acknowledged_is_not_repeated(void **state)
     assert_int_equal(fake_core_status(&c).restarts, 1);
     assert_int_equal(read_rows(&c, sums), 1);
     assert_int_equal(sums[7], 30);
+    fake_core_clear(&c);
+}
+
+/* Unaggregated rows are taken as they come: without the bounds in the cursors the second attempt
+ * would take more. */
+static void transaction_comes_again_with_the_bounds_it_had(void **state)
+{
+    (void)state;
+    struct fake_core c;
+    struct text begins = {0};
+    fake_core_init(&c);
+    schema_set_unaggregated(c.schema);
+    make_trouble(&c, "begin");
+    for (uint32_t i = 1; i <= 3; i++)
+        fake_core_push(&c, 0, i, i, 0);
+    fake_core_push(&c, 1, 4, 4, 0);
+    fake_core_push(&c, 1, 5, 5, 0);
+    fake_core_start(&c);
+    assert_true(fake_core_run_until(&c, two_begins_are_noted));
+    unlink(c.trouble);
+    fake_core_push(&c, 0, 6, 6, 0);
+    fake_core_push(&c, 1, 7, 7, 0);
+    assert_true(fake_core_run_until(&c, all_acknowledged));
+    read_lines(&c, 'B', &begins);
+    assert_string_equal(text_cstr(&begins), "B 0 1 3\nB 1 1 2\n"
+                                            "B 0 1 3\nB 1 1 2\n"
+                                            "B 0 4 4\nB 1 3 3\n");
+    text_clear(&begins);
+    fake_core_finish(&c);
+    fake_core_clear(&c);
+}
+
+/* A file that each epoch replaces must not be replaced between two parts of one epoch. */
+static void epoch_that_is_written_in_parts_ends_with_the_last(void **state)
+{
+    (void)state;
+    struct fake_core c;
+    struct text commits = {0};
+    fake_core_init(&c);
+    make_trouble(&c, "begin");
+    fake_core_push(&c, 0, 1, 1, 0);
+    fake_core_push(&c, 0, 2, 2, EPOCH_END);
+    fake_core_push(&c, 1, 3, 3, 0);
+    fake_core_push(&c, 1, 4, 4, EPOCH_END);
+    fake_core_start(&c);
+    assert_true(fake_core_run_until(&c, four_begins_are_noted)); /* it died twice over two lanes */
+    unlink(c.trouble);
+    assert_true(fake_core_run_until(&c, all_acknowledged));
+    read_lines(&c, 'C', &commits);
+    assert_string_equal(text_cstr(&commits), "C 1 0 0\nC 1 0 0\nC 1 0 0\nC 1 1 0\n");
+    text_clear(&commits);
+    fake_core_finish(&c);
     fake_core_clear(&c);
 }
 
@@ -339,6 +424,8 @@ int main(void)
         cmocka_unit_test(epoch_waits_for_the_marker_of_each_worker),
         cmocka_unit_test(rows_are_written_once_however_often_the_host_is_killed),
         cmocka_unit_test(commit_that_was_not_acknowledged_is_not_repeated),
+        cmocka_unit_test(transaction_comes_again_with_the_bounds_it_had),
+        cmocka_unit_test(epoch_that_is_written_in_parts_ends_with_the_last),
         cmocka_unit_test(poison_is_put_aside_and_the_rest_is_written),
         cmocka_unit_test(refused_row_is_counted_and_the_rest_is_written),
         cmocka_unit_test(handovers_wait_while_the_backend_fails),
