@@ -483,16 +483,21 @@ void log_forward(enum log_level level, const char *name, const char *type, const
 
 bool log_limit_allow(struct log_limit *limit, uint64_t *ret_suppressed)
 {
+    return log_limit_allow_burst(limit, LIMIT_BURST, ret_suppressed);
+}
+
+bool log_limit_allow_burst(struct log_limit *limit, uint32_t burst, uint64_t *ret_suppressed)
+{
     int64_t now_ns = clock_mono().ns;
     bool is_over = now_ns - limit->window_start_ns >= LIMIT_PERIOD_NS;
 
     if (is_over && limit->suppressed == 0)
         limit->in_window = 0; /* it was quiet for a whole period */
-    if (limit->in_window >= LIMIT_BURST && !is_over) {
+    if (limit->in_window >= burst && !is_over) {
         limit->suppressed++;
         return false;
     }
-    if (limit->in_window < LIMIT_BURST)
+    if (limit->in_window < burst)
         limit->in_window++;
     limit->window_start_ns = now_ns;
     *ret_suppressed = limit->suppressed;

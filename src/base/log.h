@@ -54,3 +54,5 @@ struct log_limit {
     uint64_t suppressed;
 };
 bool log_limit_allow(struct log_limit *limit, uint64_t *ret_suppressed);
+/* As that, after a burst of so many lines: for what many can cause. */
+bool log_limit_allow_burst(struct log_limit *limit, uint32_t burst, uint64_t *ret_suppressed);

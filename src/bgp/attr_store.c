@@ -12,7 +12,6 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 /* What both tables hold begins with this. */
 struct table_item {
@@ -348,8 +347,7 @@ struct attr_store *attr_store_new(struct rcu *rcu, const struct attr_text_settin
 
     store->settings = settings;
     store->retired = rcu_queue_new(rcu);
-    if (getrandom(&store->seed, sizeof store->seed, 0) != sizeof store->seed)
-        store->seed = (uint64_t)(uintptr_t)store; /* address space layout is random, too */
+    store->seed = hash_seed();
     table_init(&store->sets, set_bytes);
     table_init(&store->texts, text_bytes);
     return store;

@@ -7,11 +7,11 @@
 #define XXH_INLINE_ALL
 #include "core/aggregate.h"
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/memory.h"
 #include "core/row_index.h"
 #include "handover/dictionary.h"
 #include <string.h>
-#include <xxhash.h>
 
 enum {
     ENTRIES_MAX = 256, /* flows in one pass */
@@ -35,6 +35,7 @@ struct aggregate {
     struct ledger *ledger;
     struct dictionary *dictionary;
     struct row_index index;
+    uint64_t seed; /* of its hashes */
     uint32_t row_size, key_size, rows_per_segment;
     /* the open table */
     uint8_t **segments; /* data of each */
@@ -76,6 +77,7 @@ struct aggregate *aggregate_new(const struct aggregate_plan *plan, struct outlet
     a->key_size = plan->view->key_size;
     a->rows_per_segment = segment_rows(a->row_size);
     a->first_segment = a->last_segment = SEGMENT_NONE;
+    a->seed = hash_seed();
     a->dictionary = dictionary_new(lane->pool);
     a->keys = mem_calloc(ENTRIES_MAX, a->key_size + 1);
     if (plan->has_pro_rating)
@@ -225,7 +227,7 @@ static void entries_hash(struct aggregate *a)
             totals_add_flow(&a->dropped, e->flow);
             continue;
         }
-        e->hash = (uint32_t)XXH3_64bits(key_of(a, kept), a->key_size);
+        e->hash = (uint32_t)hash_bytes(key_of(a, kept), a->key_size, a->seed);
         row_index_prefetch(&a->index, e->hash);
         a->entries[kept++] = *e;
     }

@@ -354,16 +354,19 @@ uint64_t statistics_lost_flows(const struct statistics_sources *s)
 
 /* ---- watch ---- */
 
+/* Source addresses of UDP cost nothing, so not all of them are named. */
+#define NAMED_MAX 10
+
 static void watch_exporter(void *arg, struct exporter *exporter)
 {
+    uint64_t *without_peer = arg;
     const struct exporter_counters *c = &exporter->counters;
     uint64_t all = 0, no_rib = counter_get(&c->path_match[PATH_MATCH_NO_RIB]);
     char address[IP_TEXT_LEN];
 
-    (void)arg;
     for (int i = 1; i < PATH_MATCH_COUNT; i++)
         all += counter_get(&c->path_match[i]);
-    if (no_rib == 0 || no_rib != all)
+    if (no_rib == 0 || no_rib != all || ++*without_peer > NAMED_MAX)
         return;
     ip_addr_format(&exporter->addr, address);
     log_warning("exporter %s: no BGP peer has its address or router id, so its flows get no path; "
@@ -374,13 +377,17 @@ static void watch_exporter(void *arg, struct exporter *exporter)
 
 void statistics_watch(const struct statistics_sources *s, struct statistics_watch *watch)
 {
-    uint64_t datagrams = 0;
+    uint64_t datagrams = 0, without_peer = 0;
 
     for (uint32_t i = 0; i < s->crew->worker_count; i++) {
         datagrams += counter_get(&worker_counters(s->crew->workers[i])->datagrams);
         if (s->crew->correlate.is_enabled && s->crew->correlate.needs_destination)
-            exporter_table_each(worker_exporters(s->crew->workers[i]), watch_exporter, NULL);
+            exporter_table_each(worker_exporters(s->crew->workers[i]), watch_exporter,
+                                &without_peer);
     }
+    if (without_peer > NAMED_MAX)
+        log_warning("%llu more exporters have no BGP peer",
+                    (unsigned long long)(without_peer - NAMED_MAX));
     if (datagrams == watch->last_datagrams && !watch->is_silent && !s->crew->replay.path) {
         log_warning(
             "no datagram for a minute; do the exporters send here, and does a firewall let them?");

@@ -5,12 +5,14 @@
  * by the main thread must not meet.
  */
 #include "flow/exporter.h"
+#include "base/hash.h"
 #include "base/memory.h"
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 
 #define SEQUENCE_RESTART 1000000 /* a jump beyond it is a restart */
+#define COMMON_LOG_BURST 100     /* lines for one reason, whoever causes them */
 
 const struct drop_reason_info drop_reasons[DROP_REASON_COUNT] = {
 #define DROP_REASON(name, level, key, help) [DROP_##name] = {key, help, DROP_LEVEL_##level},
@@ -37,7 +39,7 @@ struct entry {
 
 struct exporter_table {
     uint32_t max;
-    uint64_t bucket_mask;
+    uint64_t bucket_mask, seed;
     struct entry **buckets;
     struct entry *newest, *oldest;
     uint64_t next_generation;
@@ -45,7 +47,8 @@ struct exporter_table {
     void *evict_arg;
     struct counter count, evicted_count;
     struct exporter_counters evicted;
-    pthread_mutex_t lock; /* the lists, against exporter_table_each() */
+    struct log_limit log_limits[DROP_REASON_COUNT]; /* of all exporters together */
+    pthread_mutex_t lock;                           /* the lists, against exporter_table_each() */
 };
 
 static void array_fold(struct counter *to, const struct counter *from, size_t count)
@@ -81,6 +84,7 @@ exporter_table_new(uint32_t max, void (*evict)(void *arg, struct exporter *expor
         bucket_count *= 2;
     table->bucket_mask = bucket_count - 1;
     table->buckets = mem_calloc(bucket_count, sizeof(struct entry *));
+    table->seed = hash_seed();
     table->next_generation = 1;
     table->evict = evict;
     table->evict_arg = arg;
@@ -118,6 +122,11 @@ static void use_link_newest(struct exporter_table *table, struct entry *entry)
     table->newest = entry;
 }
 
+static uint64_t addr_hash(const struct exporter_table *table, const struct ip_addr *addr)
+{
+    return hash_bytes(addr->bytes, sizeof addr->bytes, table->seed);
+}
+
 static struct entry *entry_find(const struct exporter_table *table, const struct ip_addr *addr,
                                 uint64_t hash)
 {
@@ -152,7 +161,7 @@ static uint32_t evict_oldest(struct exporter_table *table)
 struct exporter *exporter_table_get(struct exporter_table *table, const struct ip_addr *addr,
                                     int64_t now_ns)
 {
-    uint64_t hash = ip_addr_hash(addr);
+    uint64_t hash = addr_hash(table, addr);
     struct entry *entry = entry_find(table, addr, hash);
 
     if (entry) {
@@ -172,6 +181,7 @@ struct exporter *exporter_table_get(struct exporter_table *table, const struct i
     entry->exporter.index = index;
     entry->exporter.generation = table->next_generation++;
     entry->exporter.last_seen_ns = now_ns;
+    entry->exporter.common_limits = table->log_limits;
     pthread_mutex_lock(&table->lock);
     entry->chain_next = table->buckets[hash & table->bucket_mask];
     table->buckets[hash & table->bucket_mask] = entry;
@@ -184,7 +194,7 @@ struct exporter *exporter_table_get(struct exporter_table *table, const struct i
 
 struct exporter *exporter_table_find(const struct exporter_table *table, const struct ip_addr *addr)
 {
-    struct entry *entry = entry_find(table, addr, ip_addr_hash(addr));
+    struct entry *entry = entry_find(table, addr, addr_hash(table, addr));
     return entry ? &entry->exporter : NULL;
 }
 
@@ -214,6 +224,22 @@ uint64_t exporter_table_evicted_count(const struct exporter_table *table)
     return counter_get(&table->evicted_count);
 }
 
+static bool drop_is_logged(struct exporter *exporter, enum drop_reason reason,
+                           uint64_t *ret_suppressed)
+{
+    struct log_limit *common = exporter->common_limits ? &exporter->common_limits[reason] : NULL;
+    uint64_t own, others = 0;
+
+    if (!log_limit_allow(&exporter->log_limits[reason], &own))
+        return false;
+    if (common && !log_limit_allow_burst(common, COMMON_LOG_BURST, &others)) {
+        common->suppressed += own;
+        return false;
+    }
+    *ret_suppressed = own + others;
+    return true;
+}
+
 void exporter_drop(struct exporter *exporter, enum drop_reason reason, const char *detail, ...)
 {
     char addr[IP_TEXT_LEN], text[512], suppressed_text[48] = "";
@@ -221,7 +247,7 @@ void exporter_drop(struct exporter *exporter, enum drop_reason reason, const cha
     va_list args;
 
     counter_add(&exporter->counters.drops[reason], 1);
-    if (!log_limit_allow(&exporter->log_limits[reason], &suppressed))
+    if (!drop_is_logged(exporter, reason, &suppressed))
         return;
     va_start(args, detail);
     vsnprintf(text, sizeof text, detail, args);

@@ -56,6 +56,7 @@ struct exporter {
     int64_t last_seen_ns;     /* the worker's alone */
     struct exporter_counters counters;
     struct log_limit log_limits[DROP_REASON_COUNT];
+    struct log_limit *common_limits; /* of all exporters of its table, by reason; NULL: none */
     void *decoder_state;      /* the decoder's: domains, templates... */
 };
 
@@ -77,7 +78,8 @@ void exporter_table_each(struct exporter_table *table, void (*fn)(void *arg, str
 const struct exporter_counters *exporter_table_evicted(const struct exporter_table *table);
 uint64_t exporter_table_evicted_count(const struct exporter_table *table);
 
-/* Counts a drop and logs it, rate-limited per exporter and reason; `detail` (printf) says where. */
+/* Counts a drop and logs it, rate-limited per exporter and reason, and per reason over all exporters, as source
+ * addresses cost nothing; `detail` (printf) says where. */
 void exporter_drop(struct exporter *exporter, enum drop_reason reason, const char *detail, ...)
     __attribute__((format(printf, 3, 4)));
 

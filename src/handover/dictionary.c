@@ -5,10 +5,11 @@
  */
 #include "handover/dictionary.h"
 
+#include "base/hash.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
-#include <xxhash.h>
 
 #define FIRST_SLOTS 256u
 
@@ -32,6 +33,7 @@ struct dictionary {
     uint32_t count;
     uint32_t handle_count;
     uint32_t value_mask, handle_mask; /* number of slots - 1 */
+    uint64_t seed;                    /* of the content hashes */
     struct value_slot *values;
     struct handle_slot *handles;
 };
@@ -40,6 +42,7 @@ struct dictionary *dictionary_new(struct pool *pool)
 {
     struct dictionary *dict = mem_zalloc(sizeof *dict);
     dict->pool = pool;
+    dict->seed = hash_seed();
     dict->generation = 1;
     dict->first_segment = dict->last_segment = SEGMENT_NONE;
     dict->value_mask = dict->handle_mask = FIRST_SLOTS - 1;
@@ -98,7 +101,7 @@ static void grow_values(struct dictionary *dict)
         const uint8_t *at = pool_segment(dict->pool, old[i].segment)->data + old[i].offset;
         uint32_t len;
         memcpy(&len, at, sizeof len);
-        uint32_t at_slot = (uint32_t)XXH3_64bits(at + sizeof len, len) & dict->value_mask;
+        uint32_t at_slot = (uint32_t)hash_bytes(at + sizeof len, len, dict->seed) & dict->value_mask;
         while (dict->values[at_slot].generation == dict->generation)
             at_slot = (at_slot + 1) & dict->value_mask;
         dict->values[at_slot] = old[i];
@@ -133,7 +136,7 @@ int dictionary_put(struct dictionary *dict, const void *data, size_t len, bool p
     }
     if (len > DICTIONARY_VALUE_MAX)
         return -EMSGSIZE;
-    uint64_t hash = XXH3_64bits(data, len);
+    uint64_t hash = hash_bytes(data, len, dict->seed);
     struct value_slot *slot = find_value(dict, hash, data, len);
     if (slot->generation == dict->generation) {
         *ret_id = slot->id;

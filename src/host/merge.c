@@ -5,13 +5,13 @@
  */
 #include "host/merge.h"
 
+#include "base/hash.h"
 #include "base/memory.h"
 #include "handover/schema.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <xxhash.h>
 
 #define BLOCK_ROWS  1024u
 #define FIRST_SLOTS 1024u
@@ -40,6 +40,7 @@ struct merge {
     uint8_t **blocks;
     uint32_t block_count, row_count;
     struct slot_table rows, values;
+    uint64_t seed; /* of their hashes */
 
     struct pa_bytes *entries; /* the common dictionary, entry 0 empty */
     uint32_t entry_count, entry_capacity;
@@ -68,6 +69,7 @@ struct merge *merge_new(const struct pa_schema *schema, bool combines)
 {
     struct merge *m = mem_zalloc(sizeof *m);
     m->schema = schema;
+    m->seed = hash_seed();
     m->combines = combines;
     m->byte_columns = mem_calloc(schema->column_count + 1, sizeof *m->byte_columns);
     for (uint32_t i = 0; i < schema->column_count; i++)
@@ -122,7 +124,7 @@ void merge_reset(struct merge *m)
 static uint32_t intern(struct merge *m, const struct pa_bytes *value)
 {
     struct slot_table *t = &m->values;
-    uint64_t hash = XXH3_64bits(value->data, value->len);
+    uint64_t hash = hash_bytes(value->data, value->len, m->seed);
     uint32_t tag = (uint32_t)(hash >> 32);
 
     if (value->len == 0)
@@ -142,7 +144,7 @@ static uint32_t intern(struct merge *m, const struct pa_bytes *value)
         t->mask = t->mask * 2 + 1;
         t->slots = mem_calloc((size_t)t->mask + 1, sizeof *t->slots);
         for (uint32_t n = 1; n < m->entry_count; n++) {
-            hash = XXH3_64bits(m->entries[n].data, m->entries[n].len);
+            hash = hash_bytes(m->entries[n].data, m->entries[n].len, m->seed);
             slot_table_insert(t, (uint32_t)hash, (struct slot){(uint32_t)(hash >> 32), n});
         }
     }
@@ -196,7 +198,7 @@ static void grow_rows(struct merge *m)
     t->mask = t->mask * 2 + 1;
     t->slots = mem_calloc((size_t)t->mask + 1, sizeof *t->slots);
     for (uint32_t n = 1; n <= m->row_count; n++) {
-        uint64_t hash = XXH3_64bits(row_at(m, n - 1), m->schema->key_size);
+        uint64_t hash = hash_bytes(row_at(m, n - 1), m->schema->key_size, m->seed);
         slot_table_insert(t, (uint32_t)hash, (struct slot){(uint32_t)(hash >> 32), n});
     }
 }
@@ -205,7 +207,7 @@ static void grow_rows(struct merge *m)
 static void put_row(struct merge *m, const uint8_t *row)
 {
     struct slot_table *t = &m->rows;
-    uint64_t hash = XXH3_64bits(row, m->schema->key_size);
+    uint64_t hash = hash_bytes(row, m->schema->key_size, m->seed);
     uint32_t tag = (uint32_t)(hash >> 32);
 
     for (uint32_t i = (uint32_t)hash & t->mask; t->slots[i].number != 0; i = (i + 1) & t->mask) {

@@ -2,8 +2,7 @@
 /* Chained hashing with a list in order of use. */
 #include "nfacctd/keyed_table.h"
 
-#include <sys/random.h>
-
+#include "base/hash.h"
 #include "base/memory.h"
 
 #define FIRST_BUCKET_COUNT 64
@@ -57,8 +56,7 @@ void keyed_table_init(struct keyed_table *table, size_t max,
     *table = (struct keyed_table){.max = max > 0 ? max : 1, .discard = discard, .arg = arg};
     table->bucket_count = FIRST_BUCKET_COUNT;
     table->buckets = mem_calloc(table->bucket_count, sizeof *table->buckets);
-    /* Without entropy the table still works; only the order within buckets is then predictable. */
-    (void)!getrandom(&table->seed, sizeof table->seed, GRND_NONBLOCK);
+    table->seed = hash_seed();
 }
 
 void keyed_table_clear(struct keyed_table *table)

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "base/thread.h"
 #include "flow/exporter.h"
+#include "support/cpu_cost.h"
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+#include <xxhash.h>
 
 #include <cmocka.h>
 
@@ -157,6 +161,76 @@ struct walk {
     uint64_t bad_count, seen_count;
 };
 
+static uint32_t lines_in(const char *path)
+{
+    FILE *file = fopen(path, "r");
+    uint32_t count = 0;
+
+    assert_non_null(file);
+    for (int c; (c = fgetc(file)) != EOF;)
+        count += c == '\n';
+    fclose(file);
+    return count;
+}
+
+/* Source addresses of UDP cost nothing: a new one for each datagram must not fill the disk. */
+static void many_exporters_do_not_flood_the_log(void **state)
+{
+    char path[] = "/tmp/test_exporter.XXXXXX";
+    int fd = mkstemp(path);
+    const struct log_settings settings = {.name = "core", .type = "test", .file = path};
+    struct exporter_table *table = exporter_table_new(16, NULL, NULL);
+    (void)state;
+
+    assert_true(fd >= 0);
+    assert_int_equal(log_start(&settings), 0);
+    for (uint32_t i = 0; i < 5000; i++) {
+        struct ip_addr a = addr_of(i);
+        exporter_drop(exporter_table_get(table, &a, i), DROP_bad_version, "version %u", 77);
+    }
+    struct ip_addr other = addr_of(1 << 20);
+    exporter_drop(exporter_table_get(table, &other, 5000), DROP_bad_length, "%u bytes", 1);
+    log_stop();
+    assert_int_equal(log_lost_count(), 0);
+    assert_in_range(lines_in(path), 10, 200); /* and another reason is still heard */
+    exporter_table_free(table);
+    close(fd);
+    unlink(path);
+}
+
+/* Addresses whose unseeded hashes end alike: whoever sends from them hopes for one long chain. */
+static struct ip_addr colliding[2000];
+
+static void get_many(void *arg)
+{
+    struct exporter_table *table = arg;
+
+    for (uint32_t i = 0; i < 2000; i++)
+        exporter_table_get(table, &colliding[i], 1);
+}
+
+static void chosen_addresses_do_not_collide(void **state)
+{
+    struct exporter_table *chosen = exporter_table_new(4096, NULL, NULL);
+    struct exporter_table *plain = exporter_table_new(4096, NULL, NULL);
+    (void)state;
+
+    for (uint32_t i = 0; i < 2000; i++)
+        colliding[i] = addr_of(i);
+    get_many(plain);
+    int64_t usual = cpu_cost_ns(get_many, plain);
+    for (uint32_t i = 0, found = 0; found < 2000; i++) {
+        struct ip_addr a = addr_of(i);
+        a.bytes[12] = (uint8_t)(i >> 24);
+        if ((XXH3_64bits(a.bytes, sizeof a.bytes) & 4095) == 7)
+            colliding[found++] = a;
+    }
+    get_many(chosen);
+    assert_true(cpu_cost_ns(get_many, chosen) / usual < 10);
+    exporter_table_free(chosen);
+    exporter_table_free(plain);
+}
+
 static void check_one(void *arg, struct exporter *exporter)
 {
     struct walk *walk = arg;
@@ -252,6 +326,8 @@ int main(void)
         cmocka_unit_test(table_agrees_with_a_brute_force_lru),
         cmocka_unit_test(every_counter_of_an_evicted_exporter_is_kept),
         cmocka_unit_test(drops_are_counted_under_their_reason_even_when_not_logged),
+        cmocka_unit_test(many_exporters_do_not_flood_the_log),
+        cmocka_unit_test(chosen_addresses_do_not_collide),
         cmocka_unit_test(statistics_walk_while_the_worker_inserts_and_evicts),
         cmocka_unit_test(sequence_counts_what_is_missing),
         cmocka_unit_test(sequence_wraps_at_32_bits),

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "base/hash.h"
+
+#include <sys/random.h>
+
+uint64_t hash_seed(void)
+{
+    uint64_t seed;
+
+    /* Early at boot there may be no entropy yet; the address space's layout is random, too. */
+    if (getrandom(&seed, sizeof seed, GRND_NONBLOCK) != sizeof seed)
+        seed = (uint64_t)(uintptr_t)&seed * UINT64_C(0x9e3779b97f4a7c15);
+    return seed;
+}
