@@ -340,6 +340,11 @@ static int facility_find(const char *name)
     return -EINVAL;
 }
 
+bool log_facility_is_known(const char *name)
+{
+    return facility_find(name) >= 0;
+}
+
 /* Allocates without the lock: running out of memory is logged. */
 static void names_set(const struct log_settings *settings)
 {

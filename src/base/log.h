@@ -25,6 +25,8 @@ struct log_settings {
 };
 
 int log_start(const struct log_settings *settings); /* copies; -errno: the file cannot be opened, nothing changed */
+/* Whether syslog_facility may be this; in any case. */
+bool log_facility_is_known(const char *name);
 void log_reopen(void);                              /* the file, after rotation (SIGHUP) */
 void log_stop(void);                                /* writes what is queued, at most 2 s long */
 uint64_t log_lost_count(void);

@@ -38,8 +38,9 @@ static size_t edit_distance(const char *a, size_t a_len, const char *b, size_t b
 
 struct nearest nearest_start(const char *wanted)
 {
-    /* Every fourth letter may be wrong, and one more: beyond that a suggestion misleads. */
-    return (struct nearest){.wanted = wanted, .distance = strlen(wanted) / 4 + 2};
+    /* Every fourth letter may be wrong, and one more, but no more than three: beyond that a
+     * suggestion misleads. */
+    return (struct nearest){.wanted = wanted, .distance = min_of(strlen(wanted) / 4 + 2, 4)};
 }
 
 void nearest_try(struct nearest *nearest, const char *name)
@@ -48,7 +49,8 @@ void nearest_try(struct nearest *nearest, const char *name)
 
     if (wanted_len > NAME_MAX_LEN || name_len > NAME_MAX_LEN)
         return;
-    if ((wanted_len > name_len ? wanted_len - name_len : name_len - wanted_len) >= nearest->distance)
+    if ((wanted_len > name_len ? wanted_len - name_len : name_len - wanted_len) >=
+        nearest->distance)
         return; /* that many insertions alone are too many */
     size_t distance = edit_distance(nearest->wanted, wanted_len, name, name_len);
     if (distance < nearest->distance) {

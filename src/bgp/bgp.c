@@ -153,8 +153,10 @@ static int listener_open(struct bgp *bgp, const struct ip_addr *address, struct 
                                  &bgp->md5);
     if (err < 0) {
         ip_addr_format(address, text);
-        text_append_printf(error, "bgp_daemon_port: cannot listen on %s port %u: %s", text,
-                           (unsigned)bgp->settings.port, strerror(-err));
+        text_append_printf(error, "bgp_daemon_port: cannot listen on %s port %u%s%s: %s", text,
+                           (unsigned)bgp->settings.port,
+                           bgp->settings.interface ? " of interface " : "",
+                           bgp->settings.interface ? bgp->settings.interface : "", strerror(-err));
         if (err == -EACCES)
             text_append_string(error,
                                "; give the program CAP_NET_BIND_SERVICE or use another port");
@@ -226,6 +228,30 @@ static int files_load(struct bgp *bgp, struct text *error)
     if (err == 0 && bgp->settings.md5_file)
         err = address_list_load(bgp->settings.md5_file, true, error, &bgp->md5);
     return err;
+}
+
+int bgp_check(const struct bgp_settings *settings, struct text *errors)
+{
+    struct bgp bgp = {.settings = *settings};
+    struct address_list list = {0};
+    const struct {
+        const char *file;
+        bool has_passwords;
+    } files[] = {{settings->allow_file, false}, {settings->md5_file, true}};
+    size_t before = errors->len;
+
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        if (!files[i].file)
+            continue;
+        if (address_list_load(files[i].file, files[i].has_passwords, errors, &list) < 0)
+            text_append_string(errors, "\n");
+        else
+            address_list_clear(&list);
+    }
+    if (bgp_connectors_make(&bgp, errors) < 0)
+        text_append_string(errors, "\n");
+    mem_free(bgp.connectors);
+    return errors->len > before ? -EINVAL : 0;
 }
 
 static void tables_make(struct bgp *bgp, struct rcu *rcu)

@@ -36,6 +36,9 @@ struct bgp_settings {
 extern const struct config_key
     bgp_keys[]; /* `place` is in struct bgp_settings; ends with a row without name */
 
+/* What bgp_new() would find wrong with files and lists, a line each; opens and keeps nothing.
+ * -EINVAL: there was something. */
+int bgp_check(const struct bgp_settings *settings, struct text *errors);
 /* Reads files and opens the listening socket, so that errors show before anything starts; the text
  * of an error (a file's name and line, the remedy) is appended to `error`. -errno. */
 int bgp_new(const struct bgp_settings *settings, struct rcu *rcu, struct text *error,

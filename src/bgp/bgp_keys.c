@@ -14,7 +14,7 @@ static int check_address(const char *value, struct text *error)
 
     if (ip_addr_parse(value, &address) == 0)
         return 0;
-    text_append_string(error, "not an IP address");
+    text_append_string(error, "an IP address");
     return -EINVAL;
 }
 
@@ -25,7 +25,7 @@ static int check_router_id(const char *value, struct text *error)
     if (ip_addr_parse(value, &address) == 0 && address.family == IP_V4 &&
         !ip_addr_is_zero(&address))
         return 0;
-    text_append_string(error, "a BGP identifier is written as an IPv4 address, and not 0.0.0.0");
+    text_append_string(error, "a BGP identifier: written as an IPv4 address, and not 0.0.0.0");
     return -EINVAL;
 }
 
@@ -37,7 +37,7 @@ static int check_patterns(const char *value, struct text *error)
         community_patterns_clear(&patterns);
         return 0;
     }
-    text_append_printf(error, "more than %d patterns", COMMUNITY_PATTERNS_MAX);
+    text_append_printf(error, "at most %d patterns", COMMUNITY_PATTERNS_MAX);
     return -EINVAL;
 }
 
@@ -82,7 +82,7 @@ const struct config_key bgp_keys[] = {
     {"bgp_path_history", KEY_DURATION, SCOPE_GLOBAL, AT(path_history_s), "300", 0, 86400,
      .help = "how long a withdrawn or replaced path stays for flows that used it"},
     {"bgp_path_history_max", KEY_INT, SCOPE_GLOBAL, AT(path_history_max), "1000000", 0, UINT32_MAX,
-     .help = "how many such paths; beyond, the oldest go first"},
+     .help = "withdrawn or replaced paths to keep at most; beyond, the oldest go first"},
     {"bgp_peer_down_keep", KEY_DURATION, SCOPE_GLOBAL, AT(peer_down_keep_s), "0", 0, 86400 * 7,
      .help = "how long the paths of a lost session stay, stale, for it to come back"},
     {"bgp_disable_router_id_check", KEY_BOOL, SCOPE_GLOBAL, AT(disable_router_id_check), "false",

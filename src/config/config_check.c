@@ -18,6 +18,7 @@ struct check {
     struct text *errors, *warnings;
     struct text ignored; /* places of keys without effect, for one notice */
     bool has_failed;
+    bool lacks_plugin; /* a type that `plugins` names is not there: its keys are not to blame */
 };
 
 /* What to put before the text of a problem of this line: "file:12: key[name]: ". */
@@ -173,6 +174,8 @@ static void append_instance_names(const struct config *config, struct text *text
 {
     for (size_t i = 0; i < config->instance_count; i++)
         text_append_printf(text, "%s%s", i ? ", " : "", config->instances[i].name);
+    if (config->instance_count == 0)
+        text_append_string(text, "none");
 }
 
 /* `key[name]`: the claim that is this instance's. */
@@ -245,7 +248,7 @@ static void check_unbound(struct check *c, const struct config_line *line,
         apply(c, line, claim, 0, config->instance_count, &has_reported);
         has_effect = has_effect || is_used(config, claim);
     }
-    if (!has_effect) {
+    if (!has_effect && !c->lacks_plugin) {
         problem_start(c->warnings, line);
         text_append_printf(c->warnings, "has no effect: no instance of plugin %s is configured\n",
                            config->claims[names[0].claim].plugin->name);
@@ -312,12 +315,14 @@ static void check_plugins(struct check *c)
         struct unsupported_key row;
         if (config_has_plugin(c->config, instance->type))
             continue;
-        c->has_failed = true;
+        c->has_failed = c->lacks_plugin = true;
         if (strcmp(instance->place, "default") == 0) {
             text_append_string(
                 c->errors,
-                "default: plugins: without this key a memory table is kept, for which the "
-                "memory plugin is missing; add a line such as plugins: print[matrix]\n");
+                c->config->lines.count == 0
+                    ? "nothing is configured: -f names a file, -P plugins; see --help\n"
+                    : "plugins: without this key a memory table is kept, for which the memory "
+                      "plugin is missing; add a line such as plugins: print[matrix]\n");
             continue;
         }
         text_append_printf(c->errors, "%s: plugins: no plugin '%s': ", instance->place,
@@ -326,9 +331,9 @@ static void check_plugins(struct check *c)
             text_append_printf(c->errors, "%s; %s\n", row.reason, row.remedy);
             continue;
         }
-        text_append_string(c->errors, "there are");
+        text_append_string(c->errors, "installed:");
         for (size_t k = 0; k < c->config->plugin_count; k++)
-            text_append_printf(c->errors, " %s", c->config->plugins[k]->name);
+            text_append_printf(c->errors, "%s %s", k ? "," : "", c->config->plugins[k]->name);
         text_append_string(
             c->errors, c->config->plugin_count ? "\n" : " none; is the installation complete?\n");
     }

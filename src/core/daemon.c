@@ -218,6 +218,12 @@ static void on_shutdown_timeout(void *arg)
 
 /* ---- start ---- */
 
+/* A trial start tells its result to who waits for it. */
+static bool goes_to_background(const struct daemon *d)
+{
+    return d->core.daemonize && d->options.action != ACTION_SETUP;
+}
+
 static int start_log(struct daemon *d)
 {
     struct log_settings settings = {
@@ -226,7 +232,7 @@ static int start_log(struct daemon *d)
         .file = d->core.logfile,
         .syslog_facility = d->core.syslog,
         .syslog_ident = d->core.syslog_ident,
-        .stderr_too = !d->core.daemonize,
+        .stderr_too = !goes_to_background(d),
         .stderr_timestamp = d->core.log_stderr_tstamp,
         .debug = d->core.debug,
     };
@@ -248,10 +254,12 @@ static int become_daemon(struct daemon *d, int argc, char **argv)
     if (err < 0)
         fprintf(stderr, "%s: files_umask: '%s' is not an octal number up to 777\n",
                 d->description->name, d->core.files_umask);
-    if (err == 0 && d->core.daemonize)
+    if (err == 0 && goes_to_background(d))
         err = process_daemonize();
     if (err == 0)
         err = start_log(d);
+    if (err == 0)
+        log_lines(&d->warnings, LOG_LEVEL_WARNING);
     if (err == 0 && d->core.pidfile) {
         int pid_err = process_write_pidfile(d->core.pidfile);
         if (pid_err == 0)
@@ -280,6 +288,23 @@ static int start_plugins(struct daemon *d) THREAD_ANNOTATION(no_thread_safety_an
     return 0;
 }
 
+/* As others read it: 192.0.2.1:2100, [2001:db8::1]:2100. */
+static void say_ready(const struct daemon *d)
+{
+    const char *ip = d->core.ip ? d->core.ip : "::";
+    bool is_v6 = strchr(ip, ':') != NULL;
+    const char *plural = d->crew.worker_count == 1 ? "" : "s";
+
+    if (d->core.pcap_savefile)
+        log_notice("reading %s data from %s with %u worker%s", d->description->data_name,
+                   d->core.pcap_savefile, d->crew.worker_count, plural);
+    else
+        log_notice("waiting for %s data on %s%s%s:%u with %u worker%s", d->description->data_name,
+                   is_v6 ? "[" : "", ip, is_v6 ? "]" : "",
+                   d->core.port ? (unsigned)d->core.port : d->description->port,
+                   d->crew.worker_count, plural);
+}
+
 static int start_all(struct daemon *d, struct epoch_owner *owners)
 {
     static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, 0};
@@ -305,21 +330,10 @@ static int start_all(struct daemon *d, struct epoch_owner *owners)
     d->shutdown_timer = (struct poller_timer){.fn = on_shutdown_timeout, .arg = d};
     d->second_timer = (struct poller_timer){.fn = on_second, .arg = d};
     poller_timer_set_in(d->poller, &d->second_timer, NS_PER_S);
+    say_ready(d);
     for (uint32_t i = 0; err == 0 && i < d->crew.worker_count; i++)
         err = worker_start(d->crew.workers[i]);
     return err;
-}
-
-static void say_ready(const struct daemon *d)
-{
-    if (d->core.pcap_savefile)
-        log_notice("reading %s data from %s with %u workers", d->description->data_name,
-                   d->core.pcap_savefile, d->crew.worker_count);
-    else
-        log_notice("waiting for %s data on %s:%u with %u workers", d->description->data_name,
-                   d->core.ip ? d->core.ip : "::",
-                   d->core.port ? (unsigned)d->core.port : d->description->port,
-                   d->crew.worker_count);
 }
 
 /* ---- run and end ---- */
@@ -401,25 +415,34 @@ static bool other_action(struct daemon *d)
     }
 }
 
+/* On the terminal, each line of a kind. Who asked for the background alone reads them there. */
+static void print_lines(struct text *lines, const char *kind)
+{
+    for (const char *line = lines->len ? text_cstr(lines) : ""; *line;) {
+        size_t len = strcspn(line, "\n");
+        fprintf(stderr, "%s%.*s\n", kind, (int)len, line);
+        line += len + (line[len] == '\n');
+    }
+}
+
 static int prepare(struct daemon *d, int argc, char **argv)
 {
-    struct text errors = {0}, warnings = {0};
-    int err = setup_read(d, argc, argv, &errors, &warnings);
+    struct text errors = {0};
+    int err = setup_read(d, argc, argv, &errors, &d->warnings);
     bool runs = d->options.action == ACTION_RUN || d->options.action == ACTION_CHECK ||
                 d->options.action == ACTION_SETUP;
 
-    if (err == 0 && runs)
-        err = setup_check_plugins(d, &errors);
+    if (runs && !d->options.is_unusable && setup_check_plugins(d, &errors) < 0)
+        err = -EINVAL;
     if (err == 0 && (d->options.action == ACTION_RUN || d->options.action == ACTION_SETUP))
         err = setup_open(d, &errors);
-    if (warnings.len > 0 && runs)
-        fprintf(stderr, "%s", text_cstr(&warnings));
+    if (runs && (err < 0 || d->options.action == ACTION_CHECK || goes_to_background(d)))
+        print_lines(&d->warnings, "warning: "); /* otherwise the log says them */
     if (errors.len > 0)
-        fprintf(stderr, "%s", text_cstr(&errors));
+        print_lines(&errors, "");
     else if (err < 0)
         fprintf(stderr, "%s: %s\n", d->description->name, strerror(-err));
     text_clear(&errors);
-    text_clear(&warnings);
     return err;
 }
 
@@ -446,7 +469,6 @@ int daemon_main(int argc, char **argv, const struct daemon_description *descript
     owners = mem_calloc(d->instance_count + 1, sizeof *owners);
     if (start_all(d, owners) < 0)
         goto out_log;
-    say_ready(d);
     if (d->options.action == ACTION_SETUP)
         stop(d);
     run(d);

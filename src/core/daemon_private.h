@@ -3,6 +3,7 @@
 /* The daemon from the inside: setup.c makes it from the configuration, daemon.c runs it. All of it
  * is the main thread's. */
 #include "base/poller.h"
+#include "base/text.h"
 #include "base/thread.h"
 #include "bgp/bgp.h"
 #include "core/daemon.h"
@@ -51,7 +52,8 @@ struct daemon {
     struct statistics_watch watch;
     int64_t started_ns;
     uint64_t seconds;
-    bool is_stopping; /* a signal, or the end of the file */
+    struct text warnings; /* of the configuration, until the log says them */
+    bool is_stopping;     /* a signal, or the end of the file */
 };
 
 /*

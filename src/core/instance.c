@@ -136,9 +136,12 @@ static int bins_make(const struct config *config, size_t index, const struct cor
     if (config_role(config, index, PA_ROLE_HISTORY_OFFSET, &offset) && offset.value)
         settings.offset_s = offset.number;
     err = time_bins_init(bins, &settings, &error);
-    if (err < 0)
-        text_append_printf(errors, "%s: %s: %s\n", history.place, history.key->name,
+    if (err < 0) {
+        const struct config_setting *wrong =
+            time_bins_roundoff_is_valid(settings.roundoff) ? &history : &roundoff;
+        text_append_printf(errors, "%s: %s: %s\n", wrong->place, wrong->key->name,
                            text_cstr(&error));
+    }
     text_clear(&error);
     *ret_has_bins = err == 0;
     return err;

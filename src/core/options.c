@@ -12,7 +12,7 @@ struct key_option {
     char letter;
     const char *key;   /* "NAME_" stands for the daemon's name */
     const char *value; /* of options without an argument; NULL: the argument is the value */
-    const char *argument, *help;
+    const char *argument, *help; /* help NULL: of what is not here; the key says what to do */
 };
 
 static const struct key_option key_options[] = {
@@ -20,8 +20,8 @@ static const struct key_option key_options[] = {
     {'l', "NAME_port", NULL, "PORT", "receive on this UDP port"},
     {'c', "aggregate", NULL, "LIST", "primitives that make a row's key"},
     {'P', "plugins", NULL, "LIST", "instances of plugins: type[name],..."},
-    {'n', "networks_file", NULL, "FILE", "networks by file"},
-    {'t', "ports_file", NULL, "FILE", "ports that are kept"},
+    {'n', "networks_file", NULL, "FILE", NULL},
+    {'t', "ports_file", NULL, "FILE", NULL},
     {'O', "print_output", NULL, "FORMAT", "json, csv or formatted"},
     {'o', "print_output_file", NULL, "FILE", "write there instead of to stdout"},
     {'M', "print_markers", "true", NULL, "mark the start and end of output"},
@@ -38,10 +38,10 @@ static const struct key_option key_options[] = {
     {'Z', "pcap_savefile_delay", NULL, "SECONDS", "wait before reading it"},
     {'W', "pcap_savefile_wait", "true", NULL, "after it wait for a signal"},
     {'Y', "pcap_savefile_replay", NULL, "COUNT", "read it so many times; 0: for ever"},
-    {'p', "imt_path", NULL, "PATH", "socket of the memory table"},
-    {'b', "imt_buckets", NULL, "COUNT", "buckets of the memory table"},
-    {'m', "imt_mem_pools_number", NULL, "COUNT", "pools of the memory table"},
-    {'s', "imt_mem_pools_size", NULL, "BYTES", "size of a pool of the memory table"},
+    {'p', "imt_path", NULL, "PATH", NULL},
+    {'b', "imt_buckets", NULL, "COUNT", NULL},
+    {'m', "imt_mem_pools_number", NULL, "COUNT", NULL},
+    {'s', "imt_mem_pools_size", NULL, "BYTES", NULL},
 };
 
 enum long_option { LONG_CHECK = 256, LONG_KEYS };
@@ -87,6 +87,17 @@ static int dry_run(const char *word, struct options *options, struct text *error
     return 0;
 }
 
+static int list_format(const char *word, struct options *options, struct text *errors)
+{
+    if (word && strcmp(word, "json") != 0) {
+        text_append_printf(errors, "--keys: '%s' is no format; write --keys or --keys=json\n",
+                           word);
+        return -EINVAL;
+    }
+    options->list_format = word ? CONFIG_LIST_JSON : CONFIG_LIST_TEXT;
+    return 0;
+}
+
 static int read_one(int letter, struct options *options, struct text *errors)
 {
     switch (letter) {
@@ -106,9 +117,7 @@ static int read_one(int letter, struct options *options, struct text *errors)
         return 0;
     case LONG_KEYS:
         options->action = ACTION_KEYS;
-        options->list_format =
-            optarg && strcmp(optarg, "json") == 0 ? CONFIG_LIST_JSON : CONFIG_LIST_TEXT;
-        return 0;
+        return list_format(optarg, options, errors);
     default:
         return -EINVAL;
     }
@@ -130,7 +139,7 @@ int options_read(int argc, char **argv, const char *daemon_name, struct config *
 {
     char letters[128];
     struct options options = {.action = ACTION_RUN};
-    int letter, err = 0;
+    int letter, file_err = 0, err = 0;
 
     letters_make(letters);
     /* Twice: lines of the file come first, so that options stand above them. */
@@ -138,7 +147,7 @@ int options_read(int argc, char **argv, const char *daemon_name, struct config *
         if (letter == 'f')
             options.file = optarg;
     if (options.file)
-        err = config_read_file(config, options.file, errors);
+        file_err = config_read_file(config, options.file, errors);
     for (optind = 1; (letter = getopt_long(argc, argv, letters, long_options, NULL)) != -1;) {
         const struct key_option *option = key_option(letter);
         if (letter == 'f')
@@ -158,21 +167,23 @@ int options_read(int argc, char **argv, const char *daemon_name, struct config *
                            argv[optind]);
         err = -EINVAL;
     }
+    options.is_unusable = err < 0 || (file_err < 0 && file_err != -EINVAL);
     *ret_options = options;
-    return err;
+    return file_err < 0 ? file_err : err;
 }
 
 void options_print_help(const char *daemon_name)
 {
-    printf("usage: %s [-f FILE] [OPTION...]\n\n", daemon_name);
+    printf("usage: %s -f FILE [OPTION...]\n\n", daemon_name);
     printf("  -f FILE            the configuration; see nfacctd.conf(5)\n");
-    printf("  --check            check the configuration and end; also -T config\n");
-    printf("  -T setup           also start everything once\n");
-    printf("  --keys[=json]      list all configuration keys\n");
+    printf("  --check            say all that is wrong with it and end; also -T config\n");
+    printf("  -T setup           the same, and start everything once: sockets, files, plugins\n");
+    printf("  --keys[=json]      list all configuration keys: name, type, default, meaning\n");
     printf("  -a                 list all primitives\n");
     printf("  -h, --help         this\n");
     printf("  -V, --version      version\n\nOptions that stand above the configuration file:\n");
     for (size_t i = 0; i < sizeof key_options / sizeof *key_options; i++)
-        printf("  -%c %-15s  %s\n", key_options[i].letter,
-               key_options[i].argument ? key_options[i].argument : "", key_options[i].help);
+        if (key_options[i].help)
+            printf("  -%c %-15s  %s\n", key_options[i].letter,
+                   key_options[i].argument ? key_options[i].argument : "", key_options[i].help);
 }

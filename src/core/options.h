@@ -20,6 +20,7 @@ struct options {
     enum action action;
     const char *file;                    /* -f; NULL: none */
     enum config_list_format list_format; /* of ACTION_KEYS */
+    bool is_unusable; /* a wrong command line or an unreadable file: further checks would mislead */
 };
 
 /*

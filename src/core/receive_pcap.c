@@ -27,7 +27,10 @@ static int file_open(struct pcap_reader *r, struct text *error)
 
     r->pcap = pcap_open_offline_with_tstamp_precision(r->path, PCAP_TSTAMP_PRECISION_NANO, reason);
     if (!r->pcap) {
-        text_append_printf(error, "capture file %s: %s\n", r->path, reason);
+        size_t len = strlen(r->path);
+        bool is_named = strncmp(reason, r->path, len) == 0 && strncmp(reason + len, ": ", 2) == 0;
+        text_append_printf(error, "capture file %s: %s\n", r->path,
+                           is_named ? reason + len + 2 : reason);
         return -EINVAL;
     }
     r->link_type = pcap_datalink(r->pcap);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "core/settings.h"
+#include "base/address.h"
+#include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "config/config.h"
@@ -11,6 +13,24 @@
 #define METHODS    "netflow|bgp|longest"
 #define PREFIX     "NAME_"
 
+static int check_address(const char *value, struct text *error)
+{
+    struct ip_addr address;
+
+    if (ip_addr_parse(value, &address) == 0)
+        return 0;
+    text_append_string(error, "an IP address");
+    return -EINVAL;
+}
+
+static int check_facility(const char *value, struct text *error)
+{
+    if (log_facility_is_known(value))
+        return 0;
+    text_append_string(error, "a syslog facility such as daemon, user or local0 to local7");
+    return -EINVAL;
+}
+
 static const struct config_key core_keys[] = {
     {"daemonize", KEY_BOOL, SCOPE_GLOBAL, AT(daemonize), "false", .help = "run in the background"},
     {"debug", KEY_BOOL, SCOPE_GLOBAL, AT(debug), "false", .help = "log more than operators need"},
@@ -21,8 +41,8 @@ static const struct config_key core_keys[] = {
     {"proc_priority", KEY_INT, SCOPE_GLOBAL, AT(proc_priority), "0", -20, 19,
      .help = "nice value of the core process"},
     {"logfile", KEY_STRING, SCOPE_GLOBAL, AT(logfile),
-     .help = "log to this file; SIGHUP opens it anew"},
-    {"syslog", KEY_STRING, SCOPE_GLOBAL, AT(syslog),
+     .help = "log to this file, and to stderr unless daemonize is set; SIGHUP opens it anew"},
+    {"syslog", KEY_STRING, SCOPE_GLOBAL, AT(syslog), .check = check_facility,
      .help = "log to syslog with this facility: daemon, local0..."},
     {"syslog_ident", KEY_STRING, SCOPE_GLOBAL, AT(syslog_ident),
      .help = "name in syslog; default: the daemon's"},
@@ -38,10 +58,10 @@ static const struct config_key core_keys[] = {
      .help = "JSON file for all counters, written at SIGUSR1 and at the end"},
     {"shutdown_timeout", KEY_DURATION, SCOPE_GLOBAL, AT(shutdown_timeout_s), "30", 1, 3600,
      .help = "how long backends may take to write what is left at the end"},
-    {"NAME_ip", KEY_STRING, SCOPE_GLOBAL, AT(ip),
+    {"NAME_ip", KEY_STRING, SCOPE_GLOBAL, AT(ip), .check = check_address,
      .help = "address to receive exports on; default: all, IPv6 and IPv4"},
     {"NAME_port", KEY_INT, SCOPE_GLOBAL, AT(port), "0", 0, 65535,
-     .help = "UDP port to receive exports on; 0: the daemon's usual one"},
+     .help = "UDP port to receive exports on; 0: the daemon's usual one (nfacctd: 2100)"},
     {"NAME_interface", KEY_STRING, SCOPE_GLOBAL, AT(interface),
      .help = "receive on this interface or VRF only"},
     {"NAME_ipv6_only", KEY_BOOL, SCOPE_GLOBAL, AT(ipv6_only), "false",
@@ -91,7 +111,8 @@ static const struct config_key core_keys[] = {
      .help = "hold flows until the expected peers have sent their tables, at most so long"},
     {"bgp_wait_buffer_size", KEY_SIZE, SCOPE_GLOBAL, AT(wait_buffer_size), "64M", 0,
      INT64_C(1) << 40,
-     .help = "datagrams kept meanwhile, bytes; beyond that the oldest go on without waiting"},
+     .help = "bytes of datagrams that bgp_wait_for_rib holds; beyond that the oldest go on without "
+             "waiting"},
     {"bgp_follow_default", KEY_INT, SCOPE_GLOBAL, AT(follow_default), "0", 0, 20,
      .help = "how many times to follow a default route to the peer behind its next hop"},
     {"bgp_follow_nexthop", KEY_STRING, SCOPE_GLOBAL, AT(follow_nexthop),
@@ -118,7 +139,7 @@ static const struct config_key core_keys[] = {
      .help = "of a path without AS path, the first community PEER:ORIGIN that matches gives both "
              "AS numbers"},
     {"bgp_lrgcomm_pattern_to_asn", KEY_STRING, SCOPE_GLOBAL, AT(lrg_comm_to_asn),
-     .help = "the same with large communities"},
+     .help = "the same as bgp_stdcomm_pattern_to_asn with large communities"},
     {"NAME_peer_as", KEY_BOOL, SCOPE_GLOBAL, AT(peer_as), "false",
      .help =
          "exported AS numbers are those of neighbours: they become peer_src_as and peer_dst_as"},
@@ -147,7 +168,7 @@ const struct config_key instance_keys[] = {
     {"plugin_spool_dir", KEY_STRING, SCOPE_INSTANCE, AT(spool_dir),
      .help = "folder for rows that the backend cannot take now"},
     {"plugin_spool_size", KEY_SIZE, SCOPE_INSTANCE, AT(spool_size), "1G", 1 << 20, INT64_C(1) << 50,
-     .help = "how much may lie there"},
+     .help = "bytes that may lie in plugin_spool_dir"},
     {0},
 };
 

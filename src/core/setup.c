@@ -33,6 +33,37 @@ static int read_tables(struct daemon *d, struct text *errors, struct text *warni
     return err;
 }
 
+/* A file that a key names and that is not there is reported where the key stands, once: it is then
+ * as if it were not asked for. */
+static int check_files(struct daemon *d, struct text *errors)
+{
+    bool has_bgp = d->bgp_settings.enabled;
+    struct {
+        const char *key, **path;
+    } files[] = {
+        {"aggregate_primitives", &d->maps_settings.aggregate_primitives},
+        {"nfacctd_allow_file", &d->maps_settings.allow_file},
+        {"sampling_map", &d->maps_settings.sampling_map},
+        {"bgp_agent_map", &d->maps_settings.bgp_agent_map},
+        {"pcap_savefile", &d->core.pcap_savefile},
+        {"bgp_daemon_allow_file", has_bgp ? &d->bgp_settings.allow_file : NULL},
+        {"bgp_daemon_md5_file", has_bgp ? &d->bgp_settings.md5_file : NULL},
+    };
+    int err = 0;
+
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        const char *path = files[i].path ? *files[i].path : NULL;
+        if (!path || access(path, R_OK) == 0)
+            continue;
+        text_append_printf(errors, "%s: %s: cannot read %s: %s\n",
+                           config_place(d->config, files[i].key, CONFIG_GLOBAL), files[i].key, path,
+                           strerror(errno));
+        *files[i].path = NULL;
+        err = -EINVAL;
+    }
+    return err;
+}
+
 static int read_primitives(struct daemon *d, struct text *errors)
 {
     d->primitives = primitive_table_new();
@@ -47,12 +78,15 @@ static int read_instances(struct daemon *d, struct text *errors, struct text *wa
 
     d->instances = mem_calloc(d->instance_count + 1, sizeof(struct instance *));
     for (uint32_t i = 0; i < d->instance_count; i++) {
+        const struct config_instance *instance = config_instance_at(d->config, i);
         if (instance_new(d->config, i, &d->instance_settings[i], &d->core, d->primitives, &d->needs,
                          errors, &d->instances[i]) < 0)
             err = -EINVAL;
-        if (!config_is_set(d->config, "aggregate", i))
-            text_append_printf(warnings, "%s: aggregate is not set; its rows are by src_host\n",
-                               config_instance_at(d->config, i)->name);
+        if (!config_is_set(d->config, "aggregate", i) &&
+            config_has_plugin(d->config, instance->type))
+            text_append_printf(warnings,
+                               "%s: %s[%s]: aggregate is not set; its rows are by src_host\n",
+                               instance->place, instance->type, instance->name);
     }
     return err;
 }
@@ -138,10 +172,13 @@ static void fill_crew(struct daemon *d)
 int setup_read(struct daemon *d, int argc, char **argv, struct text *errors, struct text *warnings)
 {
     int err = options_read(argc, argv, d->description->name, d->config, errors, &d->options);
+    bool has_primitives, wants_primitives;
 
     if (d->options.file)
         d->options.file = d->file =
             mem_strdup(d->options.file); /* the arguments make room for the title */
+    if (d->options.is_unusable)
+        return err;
     if (d->options.action == ACTION_HELP || d->options.action == ACTION_VERSION)
         return 0;
     if (d->options.action == ACTION_PRIMITIVES && !d->file)
@@ -154,19 +191,41 @@ int setup_read(struct daemon *d, int argc, char **argv, struct text *errors, str
         err = -EINVAL;
     if (d->options.action == ACTION_RUN && d->core.dry_run >= 0 && err == 0)
         d->options.action = d->core.dry_run == 0 ? ACTION_CHECK : ACTION_SETUP;
-    if (read_primitives(d, errors) < 0)
+    wants_primitives = d->maps_settings.aggregate_primitives != NULL;
+    if (check_files(d, errors) < 0)
         err = -EINVAL;
-    if (d->options.action == ACTION_PRIMITIVES || errors->len > 0)
+    has_primitives = read_primitives(d, errors) == 0;
+    if (!has_primitives)
+        err = -EINVAL;
+    has_primitives =
+        has_primitives && wants_primitives == (d->maps_settings.aggregate_primitives != NULL);
+    if (d->options.action == ACTION_PRIMITIVES)
         return err;
-    if (read_instances(d, errors, warnings) < 0)
+    /* Custom primitives that could not be read are not to be called unknown as well. */
+    if (has_primitives && read_instances(d, errors, warnings) < 0)
         err = -EINVAL;
     if (read_correlation(d, errors) < 0)
         err = -EINVAL;
     if (read_maps(d, errors) < 0)
         err = -EINVAL;
+    if (d->bgp_settings.enabled && bgp_check(&d->bgp_settings, errors) < 0)
+        err = -EINVAL;
     if (err == 0)
         fill_crew(d);
     return err;
+}
+
+/* Where the line stands that a plugin complains of: "print_output_file: ..." begins with its key.
+ */
+static const char *complaint_place(const struct daemon *d, uint32_t index, const char *complaint)
+{
+    char *key = mem_strndup(complaint, strcspn(complaint, ": "));
+    const char *place = config_is_set(d->config, key, index)
+                            ? config_place(d->config, key, index)
+                            : config_instance_at(d->config, index)->place;
+
+    mem_free(key);
+    return place;
 }
 
 int setup_check_plugins(struct daemon *d, struct text *errors)
@@ -188,11 +247,14 @@ int setup_check_plugins(struct daemon *d, struct text *errors)
     if (getrandom(d->supervisor_settings.core_id, sizeof d->supervisor_settings.core_id, 0) < 0)
         return -errno;
     err = supervisor_new(d->poller, &d->supervisor_settings, &d->supervisor);
-    for (uint32_t i = 0; err == 0 && i < d->instance_count; i++) {
-        struct supervisor_plugin plugin = instance_plugin(d->instances[i]);
+    for (uint32_t i = 0; err == 0 && d->instances && i < d->instance_count; i++) {
+        struct supervisor_plugin plugin;
         struct text error = {0};
+        if (!d->instances[i] || !config_has_plugin(d->config, d->instances[i]->identity->type))
+            continue; /* that was reported */
+        plugin = instance_plugin(d->instances[i]);
         if (supervisor_check(d->supervisor, &plugin, &error) < 0)
-            text_append_printf(errors, "%s: %s[%s]: %s\n", d->instances[i]->identity->place,
+            text_append_printf(errors, "%s: %s[%s]: %s\n", complaint_place(d, i, text_cstr(&error)),
                                plugin.plugin_name, plugin.instance_name,
                                error.len ? text_cstr(&error) : "cannot be checked");
         text_clear(&error);
@@ -257,6 +319,17 @@ static int open_workers(struct daemon *d, struct text *errors)
     return 0;
 }
 
+static int open_bgp(struct daemon *d, struct text *errors)
+{
+    struct text error = {0};
+    int err = bgp_new(&d->bgp_settings, d->rcu, &error, &d->bgp);
+
+    if (err < 0)
+        text_append_printf(errors, "%s\n", text_cstr(&error));
+    text_clear(&error);
+    return err;
+}
+
 int setup_open(struct daemon *d, struct text *errors)
 {
     int err = open_input(d, errors);
@@ -267,7 +340,7 @@ int setup_open(struct daemon *d, struct text *errors)
     if (err == 0)
         err = rcu_reader_register(d->rcu, &d->reader);
     if (err == 0 && d->bgp_settings.enabled)
-        err = bgp_new(&d->bgp_settings, d->rcu, errors, &d->bgp);
+        err = open_bgp(d, errors);
     d->crew.bgp = d->bgp;
     if (err == 0)
         err = open_events(d);
@@ -306,6 +379,7 @@ void setup_close(struct daemon *d) THREAD_ANNOTATION(no_thread_safety_analysis)
     if (d->rcu)
         rcu_free(d->rcu);
     poller_free(d->poller);
+    text_clear(&d->warnings);
     primitive_table_free(d->primitives);
     plugin_list_clear(&d->plugins);
     config_free(d->config);

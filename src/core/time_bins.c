@@ -175,6 +175,11 @@ int time_bins_init(struct time_bins *bins, const struct time_bins_settings *sett
     return 0;
 }
 
+bool time_bins_roundoff_is_valid(const char *letters)
+{
+    return !letters || letters[strspn(letters, "mhdwM ,")] == '\0';
+}
+
 struct time_bin time_bins_find(const struct time_bins *bins, int64_t time_s)
 {
     int64_t offset = bins->settings.offset_s;

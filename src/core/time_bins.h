@@ -33,6 +33,8 @@ struct time_bins {
 /* -EINVAL: appends what is wrong with the length or the letters to `error`. */
 int time_bins_init(struct time_bins *bins, const struct time_bins_settings *settings,
                    struct text *error);
+/* Whether it is the letters, not the length, that time_bins_init() refuses. NULL is valid. */
+bool time_bins_roundoff_is_valid(const char *letters);
 struct time_bin time_bins_find(const struct time_bins *bins, int64_t time_s);
 /* bin_seconds of the schema: 0 for calendar months. */
 uint32_t time_bins_seconds(const struct time_bins *bins);

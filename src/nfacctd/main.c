@@ -39,9 +39,9 @@ static const struct config_key keys[] = {
     {"options_max", KEY_INT, SCOPE_GLOBAL, AT(options_max), "524288", 1, 1 << 28,
      .help = "samplers, interface and VRF names that a worker keeps"},
     {"pending_sets_size", KEY_SIZE, SCOPE_GLOBAL, AT(pending_sets_size), "4M", 0, INT64_C(1) << 36,
-     .help = "data that a worker keeps until its template comes"},
+     .help = "memory in which a worker keeps data until its template comes, bytes"},
     {"pending_sets_age", KEY_DURATION, SCOPE_GLOBAL, AT(pending_sets_age_s), "300", 1, 1 << 30,
-     .help = "for how long"},
+     .help = "how long a worker keeps data whose template has not come"},
     {0},
 };
 #undef AT

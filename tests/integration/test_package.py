@@ -50,7 +50,7 @@ def test_installed_tree_works(test):
 
 def test_core_links_no_backend_library(test):
     release_only()
-    libraries = run("ldd", BUILD / "src/nfacctd/nfacctd")
+    libraries = run("ldd", BUILD / "sbin/nfacctd")
     for word in ("libpq", "sqlite", "rdkafka"):
         assert word not in libraries, libraries
 

@@ -12,7 +12,7 @@ import unittest
 
 BUILD = pathlib.Path(os.environ["BUILD_DIR"])
 SOURCE = pathlib.Path(os.environ["SOURCE_DIR"])
-NFACCTD = BUILD / "src/nfacctd/nfacctd"
+NFACCTD = BUILD / "sbin/nfacctd"
 ENVIRONMENT = dict(os.environ, PATHACCT_HOST=str(BUILD / "libexec/pathacct-host"),
                    PATHACCT_PLUGIN_DIR=str(BUILD / "plugins"))
 KEYS = (SOURCE / "tests/data/pmacct_keys.txt").read_text().split()

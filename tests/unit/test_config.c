@@ -346,7 +346,7 @@ static void unknown_and_duplicate_instances_are_errors(void **state)
     (void)state;
     load(&l, "plugins: prnt[a], nfprobe[b], print[c], kafka[c], print[], print[x/y]\n");
     assert_int_equal(l.result, -EINVAL);
-    assert_contains(&l.errors, "t:1: plugins: no plugin 'prnt': there are print kafka");
+    assert_contains(&l.errors, "t:1: plugins: no plugin 'prnt': installed: print, kafka");
     assert_contains(&l.errors, "t:1: plugins: no plugin 'nfprobe': this is a collector");
     assert_contains(&l.errors, "t:1: plugins: two instances are named 'c'");
     assert_contains(&l.errors, "t:1: plugins: no instance name in 'print[]'");

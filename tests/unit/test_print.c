@@ -638,15 +638,12 @@ static void what_cannot_be_honoured_is_refused_with_a_remedy(void **state)
     (void)state;
     expect_refused("print_output", "avro", "use json or csv");
     expect_refused("print_output", "event_avro_json", "use json or csv");
-    expect_refused("print_output", "custom", "pathacct_plugin.h");
     expect_refused("print_output", "formatted", "as_path");
-    expect_refused("print_output_custom_lib", "x.so", "pathacct_plugin.h");
     expect_refused("print_output_separator", "ab", "one printable character");
     expect_refused("print_output_file", "/x/$peer_src_ip", "print_output_file: $peer_src_ip");
     expect_refused("print_latest_file", "/x/%H", "no time");
     expect_refused("files_umask", "000", "077");
     expect_refused("files_uid", "no-such-user", "no user");
-    expect_refused("print_preprocess", "minb=1", "aggregate_filter");
 }
 
 int main(void)

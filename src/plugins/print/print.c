@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 #include <xxhash.h>
@@ -58,6 +59,15 @@ int print_check(const struct pa_host *host, const struct pa_schema *schema, char
     return err;
 }
 
+/* As it is in the background. */
+static bool stdout_is_null(void)
+{
+    struct stat null, out;
+
+    return stat("/dev/null", &null) == 0 && fstat(STDOUT_FILENO, &out) == 0 &&
+           S_ISCHR(out.st_mode) && out.st_rdev == null.st_rdev;
+}
+
 static int open_output(struct print *print)
 {
     const struct print_settings *s = &print->settings;
@@ -76,9 +86,10 @@ static int open_output(struct print *print)
 
     if (s->is_stream) {
         stream_out_init(&print->stream, s->output_file, s->lock_file);
-        if (!s->output_file && !s->lock_file)
+        if (!s->output_file && stdout_is_null())
             print->host->log(print->host, PA_LOG_WARNING,
-                             "no print_output_file and no print_output_lock_file defined");
+                             "rows are lost: print_output_file is not set, and standard output "
+                             "is /dev/null");
         return 0;
     }
     file_table_init(&print->table, &table);

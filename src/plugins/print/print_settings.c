@@ -22,7 +22,7 @@ const struct pa_key print_keys[] = {
     {.name = "print_history_offset", .type = PA_KEY_INT, .role = PA_ROLE_HISTORY_OFFSET, .default_value = "0",
      .help = "seconds by which bins start later"},
     {.name = "print_output", .type = PA_KEY_CHOICE, .default_value = "formatted",
-     .choices = "formatted|csv|json|event_formatted|event_csv|event_json|avro|avro_json|event_avro|event_avro_json|custom",
+     .choices = "formatted|csv|json|event_formatted|event_csv|event_json",
      .help = "how rows are written; event_*: without packets, bytes and flows"},
     {.name = "print_output_file", .type = PA_KEY_STRING,
      .help = "file name with strftime(3) conversions and $variables; .gz and .zst compress; unset: standard output"},
@@ -47,10 +47,6 @@ const struct pa_key print_keys[] = {
     {.name = "print_trigger_exec", .type = PA_KEY_STRING, .help = "program to run after each purge"},
     {.name = "print_trigger_exec_async", .type = PA_KEY_BOOL, .default_value = "false",
      .help = "do not wait for that program"},
-    {.name = "print_output_custom_lib", .type = PA_KEY_STRING, .help = "not offered: write a plugin instead"},
-    {.name = "print_output_custom_cfg_file", .type = PA_KEY_STRING, .help = "not offered: see print_output_custom_lib"},
-    {.name = "print_preprocess", .type = PA_KEY_STRING, .help = "not offered yet"},
-    {.name = "print_preprocess_type", .type = PA_KEY_STRING, .help = "not offered yet"},
     IGNORED("print_cache_entries"),
     IGNORED("print_max_writers"),
     IGNORED("print_startup_delay"),
@@ -95,10 +91,6 @@ static int read_output(const struct pa_host *host, struct print_settings *s, cha
             s->kind = outputs[i].kind;
     if (s->kind)
         return 0;
-    if (!strcmp(plain, "custom"))
-        return refuse(error, error_size,
-                      "print_output: custom is not offered; write a plugin against "
-                      "pathacct_plugin.h, or use json");
     snprintf(error, error_size, "print_output: %s is not offered; use json or csv", output);
     return -EINVAL;
 }
@@ -118,28 +110,7 @@ static int read_separator(const struct pa_host *host, struct print_settings *s, 
         s->options.separator = *text;
     else
         return refuse(error, error_size,
-                      "print_output_separator: one printable character, \\t or \\s");
-    return 0;
-}
-
-static int read_refused(const struct pa_host *host, char *error, size_t error_size)
-{
-    static const struct {
-        const char *key, *why;
-    } refused[] = {
-        {"print_output_custom_lib",
-         "print_output_custom_lib is not offered; write a plugin against "
-         "pathacct_plugin.h (see examples/plugin)"},
-        {"print_output_custom_cfg_file",
-         "print_output_custom_cfg_file is not offered; it belongs to print_output_custom_lib"},
-        {"print_preprocess", "print_preprocess is not offered yet; filter with aggregate_filter"},
-        {"print_preprocess_type",
-         "print_preprocess_type is not offered yet; filter with aggregate_filter"},
-    };
-
-    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++)
-        if (get(host, refused[i].key))
-            return refuse(error, error_size, refused[i].why);
+                      "print_output_separator: not one printable character, \\t or \\s");
     return 0;
 }
 
@@ -212,9 +183,7 @@ int print_settings_read(const struct pa_host *host, const struct pa_schema *sche
     s.open_max = (uint32_t)host->setting_number(host, "print_open_files");
     /* Pieces of a file that would be replaced at the next purge make no sense. */
     s.is_appended = is_set(host, "print_output_file_append") || s.rotate_size > 0;
-    err = read_refused(host, error, error_size);
-    if (err == 0)
-        err = read_output(host, &s, error, error_size);
+    err = read_output(host, &s, error, error_size);
     if (err == 0)
         err = read_separator(host, &s, error, error_size);
     if (err == 0 && s.kind->check)
