@@ -65,6 +65,11 @@ int builder_field(const struct plan_builder *c, uint32_t enterprise, uint16_t id
     return NO_FIELD;
 }
 
+/*
+ * An element that stands twice (RFC 7011 section 8) describes a packet inside a packet, the outer
+ * one first: the last one counts, as in pmacct, so that protocol and ports belong to the same
+ * packet as each other.
+ */
 static void take_field(struct plan_builder *c, int field)
 {
     const struct template_field *f = &c->fields[field];
@@ -75,7 +80,7 @@ static void take_field(struct plan_builder *c, int field)
             continue;
         bool is_reverse = f->enterprise == ENTERPRISE_REVERSE && e->enterprise == 0;
         int *place = is_reverse ? &c->row_reverse_field[row] : &c->row_field[row];
-        if ((is_reverse || e->enterprise == f->enterprise) && *place == NO_FIELD)
+        if (is_reverse || e->enterprise == f->enterprise)
             *place = field;
     }
 }

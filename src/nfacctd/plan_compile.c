@@ -57,7 +57,24 @@ static bool is_v6(enum element_type type)
     return type == ELEMENT_IPV6 || type == ELEMENT_UINT_V6;
 }
 
-/* The first element of each family; which of the two counts is seen in the record. */
+static bool has_address(const struct plan_builder *c, bool v6)
+{
+    static const enum flow_member addresses[] = {FLOW_src_addr, FLOW_dst_addr};
+
+    for (size_t i = 0; i < 2; i++) {
+        struct selection sel = builder_select(c, addresses[i]);
+        enum element_type type;
+        for (size_t row = 0; builder_next(c, &sel, &row, &type) != NO_FIELD;)
+            if (is_v6(type) == v6)
+                return true;
+    }
+    return false;
+}
+
+/*
+ * The first element of each family; which of the two counts is seen in the record. A mask of one
+ * family says nothing of addresses of the other.
+ */
 static bool compile_by_version(struct plan_builder *c, enum flow_member member)
 {
     struct selection sel = builder_select(c, member);
@@ -73,15 +90,15 @@ static bool compile_by_version(struct plan_builder *c, enum flow_member member)
     }
     if (found[0] == NO_FIELD && found[1] == NO_FIELD)
         return false;
-    if (found[0] != NO_FIELD && found[1] != NO_FIELD) {
-        bool is_addr = types[0] == ELEMENT_IPV4;
+    int which = found[0] == NO_FIELD;
+    bool is_addr = types[which] == ELEMENT_IPV4 || types[which] == ELEMENT_IPV6;
+    if ((found[0] != NO_FIELD && found[1] != NO_FIELD) || (!is_addr && has_address(c, !which))) {
         struct plan_op *op =
             builder_op(c, is_addr ? PLAN_ADDR_BY_VERSION : PLAN_UINT_BY_VERSION, member);
         builder_ref(c, op, found[0], types[0]);
         builder_ref(c, op, found[1], types[1]);
         return true;
     }
-    int which = found[0] == NO_FIELD;
     builder_ref(c, builder_op(c, op_for_type(types[which]), member), found[which], types[which]);
     return true;
 }
