@@ -8,7 +8,7 @@ from harness import BUILD, Skip, main, need
 
 EXPECTED = ["usr/sbin/nfacctd", "usr/libexec/pathacct-host", "usr/include/pathacct_plugin.h", "usr/share/man/man8/nfacctd.8",
             "usr/share/man/man5/nfacctd.conf.5", "usr/share/man/man7/pathacct-primitives.7", "usr/share/man/man3/pathacct_plugin.3",
-            "lib/systemd/system/nfacctd.service", "etc/pathacct/nfacctd.conf"]
+            "usr/lib/systemd/system/nfacctd.service", "etc/pathacct/nfacctd.conf"]
 
 
 def run(*args, **kwargs):
@@ -35,6 +35,8 @@ def test_debian_package(test):
     files = {os.path.relpath(os.path.join(d, f), root) for d, _, names in os.walk(root) for f in names}
     missing = [f for f in EXPECTED if f not in files and f + ".gz" not in files]
     assert not missing, f"not in the package: {missing}\n" + "\n".join(sorted(files))
+    unit = (root / "usr/lib/systemd/system/nfacctd.service").read_text()
+    assert "ExecStart=/usr/sbin/nfacctd -f /etc/pathacct/nfacctd.conf" in unit, unit
     assert any(f.endswith("pathacct/print.so") for f in files), sorted(files)
 
 

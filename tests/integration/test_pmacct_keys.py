@@ -13,13 +13,11 @@ import unittest
 BUILD = pathlib.Path(os.environ["BUILD_DIR"])
 SOURCE = pathlib.Path(os.environ["SOURCE_DIR"])
 NFACCTD = BUILD / "sbin/nfacctd"
-ENVIRONMENT = dict(os.environ, PATHACCT_HOST=str(BUILD / "libexec/pathacct-host"),
-                   PATHACCT_PLUGIN_DIR=str(BUILD / "plugins"))
 KEYS = (SOURCE / "tests/data/pmacct_keys.txt").read_text().split()
 
 
 def nfacctd(*args):
-    return subprocess.run([NFACCTD, *args], env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.run([NFACCTD, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 class PmacctKeys(unittest.TestCase):

@@ -1,0 +1,13 @@
+# Runs at installation: the unit names the program and its configuration where they now are; a configuration that is there stays.
+if(CMAKE_INSTALL_PREFIX STREQUAL "/usr")
+    set(sysconfdir /etc)
+else()
+    set(sysconfdir ${CMAKE_INSTALL_PREFIX}/etc)
+endif()
+set(sbindir ${CMAKE_INSTALL_PREFIX}/sbin)
+set(unit $ENV{DESTDIR}${CMAKE_INSTALL_PREFIX}/lib/systemd/system/nfacctd.service)
+configure_file(${PACKAGING_DIR}/nfacctd.service.in ${unit} @ONLY)
+message(STATUS "Installing: ${unit}")
+if(NOT EXISTS $ENV{DESTDIR}${sysconfdir}/pathacct/nfacctd.conf)
+    file(INSTALL ${PACKAGING_DIR}/nfacctd.conf DESTINATION ${sysconfdir}/pathacct)
+endif()
