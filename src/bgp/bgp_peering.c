@@ -23,11 +23,11 @@ struct apply {
     struct wall_time now;
 };
 
-static bool log_allowed(struct bgp *bgp, int cause)
+static bool log_allowed(struct log_limit *limit)
 {
     uint64_t suppressed;
 
-    if (!log_limit_allow(&bgp->log_limits[cause], &suppressed))
+    if (!log_limit_allow(limit, &suppressed))
         return false;
     if (suppressed > 0)
         log_notice("bgp: %" PRIu64 " lines like the next one were left out", suppressed);
@@ -73,7 +73,7 @@ static void peer_lose(struct bgp *bgp, struct session *session, const char *reas
     bgp_count(bgp, BGP_COUNTER_sessions_lost, 1);
     rib_peer_down(bgp->rib, peer->info.index, clock_mono());
     bgp_publish(bgp);
-    if (log_allowed(bgp, BGP_LOG_PEER))
+    if (log_allowed(&peer->log_limits[PEER_LOG_STATE]))
         log_notice("bgp: peer %s AS %u down: %s", session_text(session, address), peer->info.as,
                    reason);
 }
@@ -106,7 +106,7 @@ static int peer_opened(void *arg, struct session *session, struct notification *
                    peer_table_session_count(&bgp->peers) >= (uint64_t)bgp->settings.max_peers;
     if (!peer || is_full) {
         bgp_count(bgp, BGP_COUNTER_connections_refused_limit, 1);
-        if (log_allowed(bgp, BGP_LOG_REFUSED))
+        if (log_allowed(&bgp->log_limits[BGP_LOG_REFUSED]))
             log_warning("bgp: peer %s refused: bgp_daemon_max_peers is %u",
                         session_text(session, address), (unsigned)bgp->settings.max_peers);
         *ret_error = notification_make(ERROR_CEASE, CEASE_REJECTED);
@@ -168,7 +168,7 @@ static void peer_established(void *arg, struct session *session) ON_THREAD(bgp_t
     rib_peer_up(bgp->rib, peer->info.index, &rib_session, clock_mono());
     bgp_publish(bgp);
     families_format(features, &families);
-    if (log_allowed(bgp, BGP_LOG_PEER))
+    if (log_allowed(&peer->log_limits[PEER_LOG_STATE]))
         log_notice("bgp: peer %s AS %u up: %s", session_text(session, address), peer->info.as,
                    text_cstr(&families));
     text_clear(&families);
@@ -201,7 +201,7 @@ static void apply_end_of_rib(void *arg, enum address_family family) ON_THREAD(bg
     bgp_count(apply->bgp, BGP_COUNTER_end_of_rib, 1);
     rib_end_of_rib(apply->bgp->rib, apply->peer, info->rib_safi, info->rib_family);
     bgp_publish(apply->bgp);
-    if (log_allowed(apply->bgp, BGP_LOG_PEER)) {
+    if (log_allowed(&apply->bgp->peers.peers[apply->peer].log_limits[PEER_LOG_TABLE])) {
         struct rib_peer_counts counts = rib_peer_counts(apply->bgp->rib, apply->peer);
         ip_addr_format(&apply->bgp->peers.peers[apply->peer].info.address, address);
         log_notice("bgp: peer %s: End-of-RIB of %s, %" PRIu64 " paths of all families", address,
@@ -238,7 +238,7 @@ static int peer_updated(void *arg, struct session *session, struct reader body,
     update_apply(body, &session_info(session)->context, bgp->attrs, &sink, &result);
     peer->info.updates++;
     update_count(bgp, &result);
-    if (result.outcome != ATTR_OUTCOME_OK && log_allowed(bgp, BGP_LOG_ATTRIBUTES))
+    if (result.outcome != ATTR_OUTCOME_OK && log_allowed(&peer->log_limits[PEER_LOG_ATTRIBUTES]))
         log_warning("bgp: peer %s: UPDATE: %s (type %u) %s; %s", session_text(session, address),
                     attr_name(result.bad_type), result.bad_type, result.reason,
                     consequences[result.outcome]);
@@ -264,7 +264,7 @@ static void peer_closed(void *arg, struct session *session, const char *reason)
     if (!peer || peer->info.state != BGP_PEER_ESTABLISHED || peer->session != session) {
         bool is_connect = session_info(session)->is_active && !peer;
         bgp_count(bgp, is_connect ? BGP_COUNTER_connect_failures : BGP_COUNTER_opens_failed, 1);
-        if (log_allowed(bgp, is_connect ? BGP_LOG_CONNECT : BGP_LOG_ENDED))
+        if (log_allowed(&bgp->log_limits[is_connect ? BGP_LOG_CONNECT : BGP_LOG_ENDED]))
             log_warning("bgp: session with %s ended before it was established: %s",
                         session_text(session, address), reason);
     }
@@ -315,7 +315,7 @@ static void connector_due(void *arg)
         char address[IP_TEXT_LEN];
         ip_addr_format(&connector->address, address);
         bgp_count(bgp, BGP_COUNTER_connect_failures, 1);
-        if (log_allowed(bgp, BGP_LOG_CONNECT))
+        if (log_allowed(&bgp->log_limits[BGP_LOG_CONNECT]))
             log_warning("bgp: connecting to %s: %s", address, strerror(-err));
         return;
     }
@@ -354,14 +354,14 @@ static void connection_accept(struct bgp *bgp, int fd, const struct sockaddr_sto
         ip_addr_format(&address, text);
     if (!is_known || (bgp->settings.allow_file && !address_list_contains(&bgp->allow, &address))) {
         bgp_count(bgp, BGP_COUNTER_connections_refused_address, 1);
-        if (log_allowed(bgp, BGP_LOG_REFUSED))
+        if (log_allowed(&bgp->log_limits[BGP_LOG_REFUSED]))
             log_warning("bgp: connection from %s refused: not in bgp_daemon_allow_file", text);
         close(fd);
         return;
     }
     if (bgp->session_count == bgp->session_max) {
         bgp_count(bgp, BGP_COUNTER_connections_refused_limit, 1);
-        if (log_allowed(bgp, BGP_LOG_REFUSED))
+        if (log_allowed(&bgp->log_limits[BGP_LOG_REFUSED]))
             log_warning("bgp: connection from %s refused: too many connections", text);
         close(fd);
         return;

@@ -20,16 +20,9 @@ enum bgp_counter {
     BGP_COUNTER_COUNT
 };
 
-/* Lines that others can cause, each with a limit of its own. */
-enum {
-    BGP_LOG_REFUSED,
-    BGP_LOG_ENDED,
-    BGP_LOG_ATTRIBUTES,
-    BGP_LOG_NEIGHBORS,
-    BGP_LOG_CONNECT,
-    BGP_LOG_PEER,
-    BGP_LOG_COUNT
-};
+/* Lines that strangers can cause, each with a limit of its own; peers have theirs (peer_table.h).
+ */
+enum { BGP_LOG_REFUSED, BGP_LOG_ENDED, BGP_LOG_NEIGHBORS, BGP_LOG_CONNECT, BGP_LOG_COUNT };
 
 #define BGP_LISTENERS_MAX 2 /* IPv4 and IPv6 */
 #define BGP_SESSIONS_UNOPENED_MAX                                                                  \

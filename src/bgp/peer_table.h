@@ -5,15 +5,20 @@
  * read. A peer is an address and a router id, so that two speakers behind one address, or a
  * router's two sessions, are both kept. The BGP thread owns the table.
  */
+#include "base/log.h"
 #include "base/rcu.h"
 #include "bgp/bgp.h"
 #include "bgp/session.h"
 #include <stdatomic.h>
 
+/* Lines that a peer can cause, each with a limit of its own, so that no peer silences another. */
+enum { PEER_LOG_STATE, PEER_LOG_TABLE, PEER_LOG_ATTRIBUTES, PEER_LOG_COUNT };
+
 struct peer {
     struct bgp_peer_info info; /* families and counts are filled in per snapshot */
     bool is_in_use;
     struct session *session; /* the one that stands for the peer, from OpenConfirm on; NULL: down */
+    struct log_limit log_limits[PEER_LOG_COUNT];
 };
 
 struct peer_table {
