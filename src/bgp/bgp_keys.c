@@ -56,7 +56,7 @@ const struct config_key bgp_keys[] = {
      .help = "our BGP identifier; when not set the IPv4 address we listen on, else 1.2.3.4"},
     {"bgp_daemon_as", KEY_INT, SCOPE_GLOBAL, AT(local_as), "0", 0, UINT32_MAX,
      .help = "our AS number; 0: each peer's own, so that all sessions are internal"},
-    {"bgp_daemon_max_peers", KEY_INT, SCOPE_GLOBAL, AT(max_peers), "10", 1, 65535,
+    {"bgp_daemon_max_peers", KEY_INT, SCOPE_GLOBAL, AT(max_peers), "10", 1, RIB_SLOTS_MAX / 2,
      .help = "how many peers may have a session at the same time"},
     {"bgp_daemon_allow_file", KEY_STRING, SCOPE_GLOBAL, AT(allow_file),
      .help =

@@ -343,6 +343,48 @@ static bool batch_is_limited(const struct bgp *bgp)
     return bgp->settings.batch > 0 && bgp->settings.batch_interval_s > 0;
 }
 
+/* Of the connections whose OPEN has not come, or was refused, the one that stands the longest. */
+static struct session *unopened_oldest(const struct bgp *bgp, const struct ip_addr *address,
+                                       size_t *ret_count)
+{
+    struct session *oldest = NULL;
+
+    *ret_count = 0;
+    for (size_t i = 0; i < bgp->session_count; i++) {
+        const struct session_info *info = session_info(bgp->sessions[i]);
+        if (info->peer || info->is_active || (address && !ip_addr_equal(&info->address, address)))
+            continue;
+        ++*ret_count;
+        if (!oldest || info->since.ns < session_info(oldest)->since.ns)
+            oldest = bgp->sessions[i];
+    }
+    return oldest;
+}
+
+/* Connections that say nothing must not keep routers out: the newest ones have the places. False:
+ * all are taken by peers. */
+static bool connection_make_room(struct bgp *bgp, const struct ip_addr *address)
+{
+    char text[IP_TEXT_LEN];
+    size_t count;
+    struct session *victim = unopened_oldest(bgp, address, &count);
+
+    if (count < BGP_SESSIONS_UNOPENED_OF_ADDRESS) {
+        if (bgp->session_count < bgp->session_max)
+            return true;
+        victim = unopened_oldest(bgp, NULL, &count);
+    }
+    if (!victim)
+        return false;
+    bgp_count(bgp, BGP_COUNTER_connections_displaced, 1);
+    if (log_allowed(bgp, BGP_LOG_REFUSED))
+        log_warning("bgp: connection from %s given up for a newer one: it has sent no OPEN",
+                    session_text(victim, text));
+    session_gone(bgp, victim);
+    session_free(victim);
+    return true;
+}
+
 static void connection_accept(struct bgp *bgp, int fd, const struct sockaddr_storage *sa)
 {
     struct ip_addr address;
@@ -359,7 +401,7 @@ static void connection_accept(struct bgp *bgp, int fd, const struct sockaddr_sto
         close(fd);
         return;
     }
-    if (bgp->session_count == bgp->session_max) {
+    if (!connection_make_room(bgp, &address)) {
         bgp_count(bgp, BGP_COUNTER_connections_refused_limit, 1);
         if (log_allowed(&bgp->log_limits[BGP_LOG_REFUSED]))
             log_warning("bgp: connection from %s refused: too many connections", text);

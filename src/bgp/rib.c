@@ -332,7 +332,8 @@ struct rib *rib_new(struct rcu *rcu, const struct rib_settings *settings)
 {
     struct rib *rib = mem_aligned_zalloc(CACHE_LINE, sizeof *rib);
 
-    assert(settings->max_peers <= RIB_PEERS_MAX);
+    static_assert(RIB_SLOTS_MAX <= RIB_PEERS_MAX, "an index of all peers is one block");
+    assert(settings->max_peers <= RIB_SLOTS_MAX);
     rib->settings = *settings;
     rib->max_peers = settings->max_peers;
     rib->pool = block_pool_new(rcu);

@@ -92,8 +92,9 @@ void rib_lookup_batch(const struct rib *rib, enum rib_policy policy, struct rib_
  * asks VPN; others ask UNICAST, then LABELLED if that has no candidate at all. */
 enum rib_safi { RIB_UNICAST, RIB_LABELLED, RIB_VPN, RIB_SAFI_COUNT };
 
+#define RIB_SLOTS_MAX 8190 /* peers */
 struct rib_settings {
-    uint32_t max_peers;
+    uint32_t max_peers;   /* at most RIB_SLOTS_MAX */
     int64_t history_s;    /* bgp_path_history; 0: none is kept */
     uint64_t history_max; /* bgp_path_history_max, in paths */
     int64_t peer_down_keep_s;

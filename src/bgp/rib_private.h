@@ -173,7 +173,7 @@ struct rib {
     _Alignas(CACHE_LINE) struct rib_settings settings;
     struct rib_peer *peers;
     uint32_t *tables; /* handles by id; 0: free */
-    uint32_t table_count;
+    uint32_t table_count, free_table; /* no id below free_table is free */
     struct history history;
     struct {
         bool is_wanted, is_running;

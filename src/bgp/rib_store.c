@@ -126,7 +126,7 @@ struct rib_table *rib_table_new(struct rib *rib, enum rib_safi safi, uint64_t rd
 {
     uint32_t handle = block_alloc(rib->pool, sizeof(struct rib_table));
     struct rib_table *table = block_at(rib->pool, handle);
-    uint32_t id = 0;
+    uint32_t id = rib->free_table;
 
     *table = (struct rib_table){.rd = rd, .safi = (uint8_t)safi, .handle = handle};
     for (int family = 0; family < RIB_FAMILY_COUNT; family++)
@@ -139,6 +139,7 @@ struct rib_table *rib_table_new(struct rib *rib, enum rib_safi safi, uint64_t rd
         memset(rib->tables + id, 0, (rib->table_count - id) * sizeof *rib->tables);
     }
     table->id = id;
+    rib->free_table = id + 1;
     rib->tables[id] = handle;
     if (safi == RIB_VPN)
         prefix_tree_insert(&rib->rds, (struct prefix_key){rd, 0}, 64, handle);
@@ -161,6 +162,8 @@ static void prefix_remove(struct rib *rib, struct list_ref *ref)
     counter_add(&rib->prefixes, UINT64_MAX); /* one less */
     if (--table->prefix_count == 0 && table->safi == RIB_VPN) {
         rib->tables[table->id] = 0;
+        if (table->id < rib->free_table)
+            rib->free_table = table->id;
         prefix_tree_remove(&rib->rds, (struct prefix_key){table->rd, 0}, 64);
         block_retire(rib->pool, table->handle);
     }

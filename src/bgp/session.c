@@ -420,6 +420,7 @@ struct session *session_new(struct poller *poller, int fd, const struct ip_addr 
     session->info.address = *address;
     session->info.port = port;
     session->info.is_active = is_active;
+    session->info.since = clock_mono();
     session->info.state = is_active ? SESSION_CONNECT : SESSION_WAIT;
     session->info.local_as = settings->local_as;
     session->poller = poller;

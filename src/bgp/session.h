@@ -9,6 +9,7 @@
  * not offered.
  */
 #include "base/address.h"
+#include "base/clock.h"
 #include "base/poller.h"
 #include "bgp/message.h"
 #include "bgp/path_attr.h"
@@ -57,6 +58,7 @@ struct session_info {
     struct ip_addr address; /* the peer's */
     uint16_t port;
     bool is_active; /* we connected */
+    struct mono_time since;
     enum session_state state;
     uint32_t local_as;
     struct open_message theirs; /* from `opened` on */

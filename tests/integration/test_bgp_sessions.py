@@ -152,6 +152,18 @@ def test_peers_beyond_the_limit_are_refused(test):
     listener.wait_stat("sessions_established", 3)
 
 
+def test_silent_connections_do_not_keep_peers_out(test):
+    """The default of 10 peers means at most 36 connections: strangers fill that, from one address and from many."""
+    listener = Listener(test)
+    for addresses in (["127.0.0.99"] * 60, [f"127.0.2.{i}" for i in range(1, 61)]):
+        strangers = [Speaker(test, listener.port, address=address) for address in addresses]
+        for number in (21, 22, 23):
+            Speaker(test, listener.port, address=f"127.0.0.{number}").establish()
+        assert strangers and wait_for(lambda: len(listener.established()) == 3, "the peers")
+    stats = listener.stats()
+    assert stats["connections_displaced"] >= 56 + 60 - 36 and stats["connections_refused_limit"] == 0, stats
+
+
 def test_allow_list_is_enforced_and_reloaded(test):
     allow = test.write("allow", "! routers\n127.0.0.21\n127.0.1.0/24\n")
     listener = Listener(test, bgp_daemon_allow_file=allow)

@@ -2,6 +2,7 @@
 /* The verdicts by name, and what sessions, loading and history do to them. Expected values are
  * DESIGN's table. */
 #include "bgp/rib.h"
+#include "support/cpu_cost.h"
 #include "support/rib_fixture.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -419,6 +420,36 @@ static void route_distinguishers_keep_the_same_prefix_apart(void **state)
     END_FIXTURE(f);
 }
 
+/* Announces P24 under 300 distinguishers that were not there, from *next_rd on. */
+static uint64_t next_rd;
+
+static void announce_distinguishers(void *arg)
+{
+    struct rib_fixture *f = arg;
+    struct path_attrs *attrs = rib_fixture_attrs(f, &path_1);
+    struct rib_nlri nlri = {.path_id = 1};
+
+    assert_int_equal(ip_prefix_parse(P24, &nlri.prefix), 0);
+    for (int i = 0; i < 300; i++) {
+        nlri.rd = ++next_rd;
+        rib_announce(f->rib, 0, RIB_VPN, &nlri, 1, attrs, (struct wall_time){NS_PER_S});
+    }
+}
+
+static void distinguishers_cost_the_same_however_many_there_are(void **state)
+{
+    WITH_FIXTURE(f, 0);
+    struct rib_session session = {.is_negotiated[RIB_VPN] = {true, true}};
+
+    rib_peer_up(f.rib, 0, &session, (struct mono_time){0});
+    announce_distinguishers(&f);
+    int64_t few = cpu_cost_ns(announce_distinguishers, &f);
+    while (next_rd < 60000)
+        announce_distinguishers(&f);
+    assert_true(cpu_cost_ns(announce_distinguishers, &f) / few < 8);
+    END_FIXTURE(f);
+}
+
 static void the_labelled_table_answers_where_unicast_has_nothing(void **state)
 {
     WITH_FIXTURE(f, 0);
@@ -493,6 +524,7 @@ static void paths_of_a_prefix_are_bounded(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(distinguishers_cost_the_same_however_many_there_are),
         cmocka_unit_test(each_next_hop_gives_its_path_exactly),
         cmocka_unit_test(several_with_the_next_hop_are_exact_if_they_agree),
         cmocka_unit_test(several_that_differ_are_ambiguous_and_the_best_is_given),
