@@ -377,7 +377,7 @@ static bool connection_make_room(struct bgp *bgp, const struct ip_addr *address)
     if (!victim)
         return false;
     bgp_count(bgp, BGP_COUNTER_connections_displaced, 1);
-    if (log_allowed(bgp, BGP_LOG_REFUSED))
+    if (log_allowed(&bgp->log_limits[BGP_LOG_REFUSED]))
         log_warning("bgp: connection from %s given up for a newer one: it has sent no OPEN",
                     session_text(victim, text));
     session_gone(bgp, victim);

@@ -53,11 +53,12 @@ struct peer *peer_table_take(struct peer_table *table, const struct ip_addr *add
     }
     struct peer *peer = slot_find(table);
     if (peer) {
-        uint32_t index = peer->info.index;
-        *peer = (struct peer){.is_in_use = true};
-        peer->info.index = index;
-        peer->info.address = *address;
-        peer->info.router_id = router_id;
+        /* The limits of log lines stay with the slot: a stranger with a new identifier each time
+         * would have fresh ones. */
+        peer->info = (struct bgp_peer_info){
+            .index = peer->info.index, .address = *address, .router_id = router_id};
+        peer->session = NULL;
+        peer->is_in_use = true;
     }
     return peer;
 }

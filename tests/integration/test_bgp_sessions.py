@@ -164,6 +164,15 @@ def test_silent_connections_do_not_keep_peers_out(test):
     assert stats["connections_displaced"] >= 56 + 60 - 36 and stats["connections_refused_limit"] == 0, stats
 
 
+def test_new_identifiers_do_not_flood_the_log(test):
+    listener = Listener(test)
+    for number in range(150):
+        Speaker(test, listener.port, router_id=f"10.1.{number}.1").establish().socket.close()
+    listener.wait_stat("sessions_lost", 150)
+    lines = [line for line in listener.log.read_text().splitlines() if " up: " in line or " down: " in line]
+    assert 10 <= len(lines) <= 20 * 5, len(lines)  # 5 for each place of a peer, of which there are two per peer
+
+
 def test_allow_list_is_enforced_and_reloaded(test):
     allow = test.write("allow", "! routers\n127.0.0.21\n127.0.1.0/24\n")
     listener = Listener(test, bgp_daemon_allow_file=allow)
