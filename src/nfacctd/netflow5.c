@@ -7,11 +7,13 @@
 #include "nfacctd/collector.h"
 
 #include "base/clock.h"
+#include <netinet/in.h>
 
 enum {
     HEADER_LEN = 24,
     RECORD_LEN = 48,
     RECORDS_MAX = 30,
+    RECORD_PROTO = 38, /* where prot stands in a record */
 };
 
 static const struct template_field v5_fields[] = {
@@ -45,6 +47,21 @@ struct plan *netflow5_plan(const struct plan_settings *settings)
     return plan_compile(v5_fields, V5_FIELD_COUNT, settings, &bad);
 }
 
+/* What stands in fields that the protocol does not have is no port and no flag; ICMP has type and
+ * code in dstport. */
+static void clear_meaningless(struct flow *flow, uint8_t proto)
+{
+    bool has_ports = proto == IPPROTO_TCP || proto == IPPROTO_UDP || proto == IPPROTO_SCTP ||
+                     proto == IPPROTO_DCCP || proto == IPPROTO_UDPLITE;
+
+    if (!has_ports)
+        flow->src_port = 0;
+    if (!has_ports && proto != IPPROTO_ICMP)
+        flow->dst_port = 0;
+    if (proto != IPPROTO_TCP)
+        flow->tcp_flags = 0;
+}
+
 void netflow5_decode(struct collector *collector, struct exporter *exporter,
                      const struct datagram *datagram)
 {
@@ -73,7 +90,12 @@ void netflow5_decode(struct collector *collector, struct exporter *exporter,
     msg.context.sequence = sequence;
     message_check_uptime(&msg, uptime);
     msg.context.header_rate = sampling;
-    message_decode_flows(&msg, collector->v5_plan, r.pos, (size_t)count * RECORD_LEN);
+    for (uint16_t i = 0; i < count; i++) {
+        const uint8_t *record = reader_bytes(&r, RECORD_LEN);
+        message_decode_flows(&msg, collector->v5_plan, record, RECORD_LEN);
+        clear_meaningless(flow_batch_at(collector->batch, collector->batch->count - 1),
+                          record[RECORD_PROTO]);
+    }
     message_check_sequence(&msg, count);
     counter_add(&exporter->counters.datagrams_decoded, 1);
 }

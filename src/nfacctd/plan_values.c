@@ -144,13 +144,16 @@ static uint8_t value_version(const struct plan_op *op, const struct plan_ref *re
 
 /* Slots: 58, 59, 243, 254, 61. By direction the side that the flow was seen at, else the first
  * there is. */
+/* A flow seen at ingress has the VLAN of ingress or none, likewise at egress; else whatever is
+ * there. */
 static uint16_t value_vlan(const struct plan_ref *refs, const uint8_t *record)
 {
-    static const uint8_t orders[][4] = {{0, 2, 1, 3}, {1, 3, 0, 2}, {0, 1, 2, 3}};
+    static const uint8_t orders[][4] = {{0, 2}, {1, 3}, {0, 1, 2, 3}}; /* of slots */
     uint64_t direction = refs[4].len > 0 ? ref_uint(&refs[4], record) : 2;
     const uint8_t *order = orders[direction > 1 ? 2 : direction];
+    int count = direction > 1 ? 4 : 2;
 
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < count; i++) {
         uint16_t vlan = (uint16_t)ref_uint(&refs[order[i]], record);
         if (vlan != 0)
             return vlan;

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -132,6 +133,32 @@ static void whole_seconds_are_counted_from_the_export(void **state)
     assert_int_equal(f->end_ns, INT64_C(1699965632) * NS_PER_S);
 }
 
+/* As pmacct: routers leave garbage in fields that a protocol does not have. */
+static void ports_and_flags_are_those_of_the_protocol(void **state)
+{
+    static const struct {
+        const char *proto;
+        uint16_t src_port, dst_port, tcp_flags;
+    } cases[] = {
+        {"06", 1, 2, 3}, {"11", 1, 2, 0}, {"01", 0, 2, 0}, {"2f", 0, 0, 0}, {"84", 1, 2, 0}};
+
+    (void)state;
+    decode_rig_start(&rig, 8);
+    for (uint32_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char hex[256];
+        snprintf(hex, sizeof hex,
+                 "0005 0001 000003e8 65536ac0 00000000 00000001 0000 0000"
+                 " c0000201 c6336401 00000000 0001 0002 00000001 00000064 00000000 00000000"
+                 " 0001 0002 00 03 %s 00 0000 0000 00 00 0000", /* ports 1 and 2, SYN and FIN */
+                 cases[i].proto);
+        decode_rig_hex(&rig, hex);
+        const struct flow *f = decode_rig_flow(&rig, i);
+        assert_int_equal(f->src_port, cases[i].src_port);
+        assert_int_equal(f->dst_port, cases[i].dst_port);
+        assert_int_equal(f->tcp_flags, cases[i].tcp_flags);
+    }
+}
+
 static void uptime_may_count_seconds(void **state)
 {
     (void)state;
@@ -221,6 +248,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(every_field_of_a_record_arrives, setup, teardown),
         cmocka_unit_test_setup_teardown(times_keep_milliseconds, setup, teardown),
         cmocka_unit_test_setup_teardown(uptime_wraps_between_start_and_export, setup, teardown),
+        cmocka_unit_test_setup_teardown(ports_and_flags_are_those_of_the_protocol, setup, teardown),
         cmocka_unit_test_setup_teardown(whole_seconds_are_counted_from_the_export, setup, teardown),
         cmocka_unit_test_setup_teardown(uptime_may_count_seconds, setup, teardown),
         cmocka_unit_test_setup_teardown(next_hop_stands_for_the_bgp_one_if_told_so, setup,

@@ -221,6 +221,48 @@ static void biflows_through_a_batch_of_one_lose_nothing(void **state)
     assert_int_equal(rig.full_bytes + decode_rig_flow(&rig, 0)->bytes, 5 * 1200);
 }
 
+/* SRv6: the outer packet's fields stand before those of the packet in it. */
+static void packet_inside_a_packet_counts(void **state)
+{
+    static const struct template_field fields[] = {{0, 27, 16}, {0, 4, 1}, {0, 29, 1},
+                                                   {0, 8, 4},   {0, 4, 1}, {0, 1, 4}};
+
+    (void)state;
+    decode_rig_start(&rig, 16);
+    export_start(&m, 10, 1, 0, 0);
+    export_template(&m, 256, fields, COUNT(fields));
+    export_data(&m, 256);
+    put_addr("2001:db8::1");
+    export_uint(&m, 4, 1);
+    export_uint(&m, 48, 1);
+    put_addr("10.0.0.1");
+    export_uint(&m, 17, 1);
+    export_uint(&m, 100, 4);
+    assert_int_equal(export_feed(&m, &rig), 1);
+    assert_addr(&decode_rig_flow(&rig, 0)->src_addr, "10.0.0.1");
+    assert_int_equal(decode_rig_flow(&rig, 0)->proto, 17);
+    assert_int_equal(decode_rig_flow(&rig, 0)->src_mask, 0); /* 48 is of the IPv6 address */
+}
+
+static void vlan_is_that_of_the_direction(void **state)
+{
+    static const struct template_field fields[] = {{0, 58, 2}, {0, 61, 1}, {0, 1, 4}};
+
+    (void)state;
+    decode_rig_start(&rig, 16);
+    export_start(&m, 10, 1, 0, 0);
+    export_template(&m, 256, fields, COUNT(fields));
+    export_data(&m, 256);
+    for (unsigned direction = 0; direction < 2; direction++) {
+        export_uint(&m, 100, 2); /* at ingress */
+        export_uint(&m, direction, 1);
+        export_uint(&m, 1000, 4);
+    }
+    assert_int_equal(export_feed(&m, &rig), 2);
+    assert_int_equal(decode_rig_flow(&rig, 0)->vlan, 100);
+    assert_int_equal(decode_rig_flow(&rig, 1)->vlan, 0);
+}
+
 static void template_without_counters_makes_events(void **state)
 {
     static const struct template_field fields[] = {{0, 8, 4}, {0, 230, 1}};
@@ -308,6 +350,8 @@ int main(void)
         TEST(next_hop_by_template_takes_zeros_too),
         TEST(biflow_is_two_flows),
         TEST(biflows_through_a_batch_of_one_lose_nothing),
+        TEST(packet_inside_a_packet_counts),
+        TEST(vlan_is_that_of_the_direction),
         TEST(template_without_counters_makes_events),
         TEST(custom_fields_keep_their_bytes),
         TEST(more_needed_members_compile_anew),
