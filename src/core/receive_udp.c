@@ -130,7 +130,7 @@ static int attach_steering(int fd, uint32_t worker_count)
 
 /* `index` 0 is the first socket of the group: it brings the program and the multicast groups. */
 static int receiver_open(struct udp_receiver *r, const struct udp_settings *settings,
-                         uint32_t index, uint16_t port, struct text *error)
+                         uint32_t index, uint16_t port, bool is_shared, struct text *error)
 {
     struct sockaddr_storage sa;
     socklen_t sa_len;
@@ -149,7 +149,7 @@ static int receiver_open(struct udp_receiver *r, const struct udp_settings *sett
         return failed(error, settings, "socket", errno);
     if (sa.ss_family == AF_INET6)
         setsockopt(r->fd, IPPROTO_IPV6, IPV6_V6ONLY, settings->ipv6_only ? &on : &off, sizeof on);
-    if (setsockopt(r->fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) < 0)
+    if (is_shared && setsockopt(r->fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) < 0)
         return failed(error, settings, "SO_REUSEPORT", errno);
     if (settings->interface && setsockopt(r->fd, SOL_SOCKET, SO_BINDTODEVICE, settings->interface,
                                           (socklen_t)strlen(settings->interface)) < 0)
@@ -175,15 +175,37 @@ static int receiver_open(struct udp_receiver *r, const struct udp_settings *sett
     return 0;
 }
 
+/* SO_REUSEPORT is for the sockets of one daemon. Two daemons that share a port would each get a
+ * part of the datagrams without a word; a socket without that option meets the other one. */
+static int port_probe(const struct udp_settings *settings, struct text *error)
+{
+    struct udp_settings alone = *settings;
+    struct udp_receiver *r;
+    int err;
+
+    if (settings->port == 0)
+        return 0; /* the kernel chooses one */
+    alone.worker_count = 1;
+    alone.multicast_groups = NULL;
+    alone.receive_buffer = 0;
+    r = receiver_new();
+    err = r ? receiver_open(r, &alone, 0, settings->port, false, error) : -ENOMEM;
+    udp_receiver_free(r);
+    return err;
+}
+
 int udp_receivers_open(const struct udp_settings *settings, struct text *error,
                        struct udp_receiver **ret_receivers)
 {
     uint16_t port = settings->port;
-    int err = 0;
+    int err = port_probe(settings, error);
+
+    if (err < 0)
+        return err;
 
     for (uint32_t i = 0; i < settings->worker_count; i++) {
         struct udp_receiver *r = receiver_new();
-        err = r ? receiver_open(r, settings, i, port, error) : -ENOMEM;
+        err = r ? receiver_open(r, settings, i, port, true, error) : -ENOMEM;
         if (err < 0) {
             udp_receiver_free(r);
             while (i > 0)
