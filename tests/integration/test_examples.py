@@ -1,0 +1,153 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Every configuration that the project shows is run, or at least checked: examples/, README, manual, package."""
+import csv
+import datetime
+import io
+import re
+import socket
+import subprocess
+import sys
+import time
+
+from harness import NFACCTD, SOURCE, Bird, four_paths, free_port, json_lines, main, need
+import exports
+
+EXAMPLES = SOURCE / "examples"
+NEXT_HOPS = {"10.0.0.1": 789, "10.0.0.2": 123, "10.0.0.3": 321, "10.0.0.4": 213}
+
+
+def example(test, name, port, bgp_port):
+    """The example's configuration, but for ports, addresses and the folder that it writes to."""
+    text = (EXAMPLES / name / "nfacctd.conf").read_text()
+    text = re.sub(r"(/var/lib|/tmp)/pathacct/", f"{test.dir}/", text)
+    text = re.sub(r"^(nfacctd|bgp_daemon)_(port|ip): .*\n", "", text, flags=re.M)
+    text += f"nfacctd_ip: 127.0.0.1\nnfacctd_port: {port}\nbgp_daemon_ip: 127.0.0.1\nbgp_daemon_port: {bgp_port}\n"
+    test.port = port
+    return text
+
+
+def start(test, name):
+    port, bgp_port = free_port(), free_port(socket.SOCK_STREAM)
+    return test.nfacctd(example(test, name, port, bgp_port)), port, bgp_port
+
+
+def table(text):
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def away_from_the_hour(seconds=10):
+    """Flows of one test are to lie in one time bin."""
+    left = 3600 - time.time() % 3600
+    if left < seconds:
+        time.sleep(left)
+
+
+def test_every_example_is_run_here(test):
+    """The examples that are configurations have a test of their name."""
+    names = {path.parent.name for path in EXAMPLES.glob("*/nfacctd.conf")}
+    assert names == {"multipath", "capacity", "security"}, names
+    for name in names:
+        assert any(test_name.startswith(f"test_{name}") for test_name in globals()), name
+
+
+def test_multipath(test):
+    """All of the quickstart: its router, its exports, its matrix."""
+    program = need("bird")
+    daemon, port, bgp_port = start(test, "multipath")
+    bird = (EXAMPLES / "multipath/bird.conf").read_text()
+    bird = bird.replace("port 1790", f"port {bgp_port}").replace("port 1791", f"port {free_port(socket.SOCK_STREAM)}")
+    test.start([program, "-f", "-c", test.write("bird.conf", bird), "-s", test.dir / "bird.ctl", "-P", test.dir / "bird.pid"])
+    daemon.wait_log("End-of-RIB", 30)
+    subprocess.run([EXAMPLES / "multipath/send-exports", str(port)], check=True, capture_output=True, timeout=60)
+    time.sleep(0.5)
+    assert daemon.stop() == 0, daemon.output()
+
+    octets = {}
+    files = sorted(test.dir.glob("matrix-*.json"))
+    for row in [row for path in files for row in json_lines(path)]:
+        key = (row["iface_in"], row["peer_ip_dst"], row["peer_as_dst"], row["as_path"], row["path_match"])
+        octets[key] = octets.get(key, 0) + row["bytes"]
+    # send-exports: so many messages of 10 flows of 50000 octets each; the NetFlow v5 record has 500000.
+    assert octets == {
+        (1, "10.0.0.1", 789, "789", "exact"): 40 * 500000,
+        (2, "10.0.0.1", 789, "789", "exact"): 20 * 500000,
+        (1, "10.0.0.2", 123, "123_456_789", "exact"): 25 * 500000,
+        (2, "10.0.0.3", 321, "321_654_789", "exact"): 10 * 500000,
+        (1, "10.0.0.4", 213, "213_546_789", "exact"): 4 * 500000,
+        (2, "10.9.9.9", 0, "", "unmatched"): 500000,
+        (3, "", 0, "", "best"): 500000,
+    }, octets
+    shown = subprocess.run([EXAMPLES / "multipath/show-matrix", *files], check=True, capture_output=True, text=True).stdout
+    assert re.search(r"10\.0\.0\.2 +123 +123_456_789 +exact +12,500,000 +24\.8 %", shown), shown
+    assert re.search(r"total +50,500,000 +100\.0 %", shown), shown
+
+
+def test_capacity(test):
+    """A row for each ingress and egress, multiplied by the exported sampling rate, in the file of its hour (UTC)."""
+    daemon, _, bgp_port = start(test, "capacity")
+    Bird(test, bgp_port, four_paths(), address="127.0.0.11")
+    daemon.wait_log("End-of-RIB", 30)
+    away_from_the_hour()
+    now = time.time()
+    stream = exports.Ipfix(exports.COMMON_FIELDS + [(34, 4)])  # samplingInterval
+    test.send(stream.announce(), source="127.0.0.11")
+    for number, next_hop in enumerate(NEXT_HOPS, 1):
+        flow = exports.common_flow("172.16.0.1", "192.168.1.1", next_hop, in_iface=7, out_iface=number, octets=1000 * number,
+                                   packets=number, start_ms=int(now * 1000), end_ms=int(now * 1000))
+        test.send(stream.data([flow + [100], flow + [100]]), source="127.0.0.11")
+    time.sleep(0.5)
+    assert daemon.stop() == 0, daemon.output()
+
+    hour = datetime.datetime.fromtimestamp(now, datetime.timezone.utc).strftime("%Y%m%d-%H00")
+    rows = table((test.dir / f"hourly-{hour}.csv").read_text())
+    found = {(r["PEER_SRC_IP"], r["IN_IFACE"], r["OUT_IFACE"], r["PEER_DST_IP"], r["PEER_DST_AS"], r["PACKETS"], r["BYTES"])
+             for r in rows}
+    assert found == {("127.0.0.11", "7", str(n), hop, str(asn), str(2 * n * 100), str(2 * n * 1000 * 100))
+                     for n, (hop, asn) in enumerate(NEXT_HOPS.items(), 1)}, rows
+    assert len(rows) == 4, rows
+
+
+def test_security(test):
+    """Every record is a row of its own, in order, also those that are equal, and the ledger is written."""
+    zstd = need("zstd")
+    daemon, _, _ = start(test, "security")
+    away_from_the_hour()
+    stream = exports.Ipfix()
+    test.send(stream.announce())
+    now_ms = int(time.time() * 1000)
+    for first in range(0, 1000, 20):
+        test.send(stream.data([exports.common_flow("198.51.100.7", "192.0.2.1", "0.0.0.0", sport=number // 2, start_ms=now_ms,
+                                                   end_ms=now_ms) for number in range(first, first + 20)]))
+        time.sleep(0.002)
+    time.sleep(0.5)
+    assert daemon.stop() == 0, daemon.output()
+
+    files = sorted(test.dir.glob("flows-*.csv.zst"))
+    assert len(files) == 1, files
+    rows = table(subprocess.run([zstd, "-dcq", files[0]], check=True, capture_output=True, text=True).stdout)
+    assert [int(row["SRC_PORT"]) for row in rows] == [number // 2 for number in range(1000)]
+    assert {(row["SRC_IP"], row["DST_IP"], row["DST_PORT"], row["PROTOCOL"], row["BYTES"]) for row in rows} == \
+        {("198.51.100.7", "192.0.2.1", "443", "tcp", "1000")}
+    ledger = test.stats()["instances"][0]
+    assert ledger["written"]["flows"] == 1000, ledger
+
+
+def check(test, text):
+    done = subprocess.run([NFACCTD, "-f", test.write("shown.conf", text), "--check"], capture_output=True, text=True, timeout=20)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "the configuration is right\n", ""), f"{text}\n{done.stderr}"
+
+
+def test_configurations_in_texts_are_right(test):
+    readme = re.findall(r"^```\n(.*?)^```$", (SOURCE / "README.md").read_text(), flags=re.S | re.M)
+    manual = re.findall(r"^\.Bd -literal.*?\n(.*?)^\.Ed$", (SOURCE / "man/nfacctd.8").read_text(), flags=re.S | re.M)
+    shown = [text for text in readme + manual if re.search(r"^plugins: ", text, flags=re.M)]
+    assert len(shown) >= 2, shown
+    for text in shown + [(SOURCE / "packaging/nfacctd.conf").read_text()]:
+        check(test, text)
+        # Whoever removes the marks gets a configuration that is right, too.
+        check(test, re.sub(r"^!(?=\w+: )", "", text, flags=re.M))
+
+
+if __name__ == "__main__":
+    sys.exit(main(globals()))
