@@ -283,7 +283,8 @@ void ring_view_set_outcome(struct ring_view *view, uint64_t seq,
 void ring_view_ack(struct ring_view *view, uint64_t seq)
 {
     store(&view->cursors->acked, seq);
-    store(&view->cursors->attempt, 0);
+    if (ring_view_attempt(view).seq <= seq)
+        store(&view->cursors->attempt, 0);
     if (ring_view_taken(view) < seq)
         ring_view_take(view, seq);
     poller_event_wake(view->worker_event);

@@ -112,7 +112,8 @@ void ring_view_untake(struct ring_view *view); /* taken = acked */
 /* Before the acknowledgement; may be set again when a transaction is repeated. */
 void ring_view_set_outcome(struct ring_view *view, uint64_t seq,
                            const struct handover_outcome *outcome);
-/* Everything up to `seq` is done: clears the transaction under way and wakes the worker. */
+/* Everything up to `seq` is done: wakes the worker, and clears the transaction under way unless
+ * that goes further: the rest of it keeps its bounds. */
 void ring_view_ack(struct ring_view *view, uint64_t seq);
 void ring_view_add_drained(struct ring_view *view, const struct handover_totals *totals);
 

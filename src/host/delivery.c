@@ -144,10 +144,28 @@ static void recover_lane(struct delivery *d, struct lane *lane)
     }
 }
 
+/* What was put on disk last may have been so just before the death: then it is not acknowledged,
+ * and would be written twice and booked twice. */
+static void settle_spooled(struct delivery *d)
+{
+    struct spool_entry e;
+
+    if (d->s.spool == NULL || spool_last(d->s.spool, &e) < 0)
+        return;
+    if (memcmp(e.core_id, d->s.setup->core_id, sizeof e.core_id) == 0 &&
+        e.worker < d->s.setup->lane_count) {
+        struct lane *lane = &d->s.lanes[e.worker];
+        if (e.handover.seq == ring_view_acked(lane->ring) + 1)
+            settle_next(lane, e.handover.seq, HANDOVER_SPOOLED);
+    }
+    spool_entry_clear(&e);
+}
+
 void delivery_recover(struct delivery *d)
 {
     struct spool *spool = d->s.spool;
 
+    settle_spooled(d);
     for (uint32_t i = 0; i < d->s.setup->lane_count; i++)
         recover_lane(d, &d->s.lanes[i]);
     if (spool == NULL || spool_first_attempts(spool) < ATTEMPTS_TO_POISON)

@@ -352,21 +352,16 @@ static int rename_first(struct spool *spool, const char *suffix, struct text *re
     return 0;
 }
 
-int spool_first(struct spool *spool, struct spool_entry *ret_entry, struct text *ret_name)
+static int read_entry(const struct spool *spool, size_t index, struct spool_entry *ret_entry)
 {
     struct spool_entry e = {0};
     struct text content = {0};
     char name[NAME_SIZE];
 
-    if (spool->first == spool->count)
-        return -ENOENT;
-    file_name(&spool->files[spool->first], name);
+    file_name(&spool->files[index], name);
     int err = read_file(spool, name, &content);
-    if (err == 0 && decode_handover(spool, &content, &e) < 0) {
-        err = rename_first(spool, "unreadable", ret_name);
-        if (err == 0)
-            err = -EBADMSG;
-    }
+    if (err == 0)
+        err = decode_handover(spool, &content, &e);
     text_clear(&content);
     if (err < 0) {
         spool_entry_clear(&e);
@@ -374,6 +369,22 @@ int spool_first(struct spool *spool, struct spool_entry *ret_entry, struct text 
     }
     *ret_entry = e;
     return 0;
+}
+
+int spool_first(struct spool *spool, struct spool_entry *ret_entry, struct text *ret_name)
+{
+    if (spool->first == spool->count)
+        return -ENOENT;
+    int err = read_entry(spool, spool->first, ret_entry);
+    if (err != -EBADMSG)
+        return err;
+    err = rename_first(spool, "unreadable", ret_name);
+    return err < 0 ? err : -EBADMSG;
+}
+
+int spool_last(const struct spool *spool, struct spool_entry *ret_entry)
+{
+    return spool->first == spool->count ? -ENOENT : read_entry(spool, spool->count - 1, ret_entry);
 }
 
 void spool_entry_clear(struct spool_entry *entry)

@@ -47,6 +47,8 @@ struct spool_entry {
  * changed.
  */
 int spool_first(struct spool *spool, struct spool_entry *ret_entry, struct text *ret_name);
+/* The last that waits. -ENOENT: none; -EBADMSG: it cannot be used; -errno. */
+int spool_last(const struct spool *spool, struct spool_entry *ret_entry);
 void spool_entry_clear(struct spool_entry *entry);
 
 /* Deaths over the first one; it was 2 and grows to 3: the caller puts it aside instead. */

@@ -313,6 +313,38 @@ static void long_outage_goes_to_disk_and_comes_back_in_order(void **state)
     fake_core_clear(&c);
 }
 
+/* The first core leaves the spool as a host does that died before it could acknowledge to the
+ * second, which is given the same identity. */
+static void handover_that_was_spooled_but_not_acknowledged_is_booked_once(void **state)
+{
+    (void)state;
+    struct fake_core c;
+    uint64_t sums[KEYS];
+    fake_core_init(&c);
+    c.plugin.spool_dir = c.spool_dir;
+    make_trouble(&c, "fail");
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        fake_core_push(&c, 0, 7, 10, 0);
+        fake_core_push_last(&c);
+        fake_core_start(&c);
+        fake_core_run_until(&c, all_acknowledged);
+        raise(SIGKILL);
+    }
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    fake_core_push(&c, 0, 7, 10, 0);
+    fake_core_start(&c);
+    assert_true(fake_core_run_until(&c, all_acknowledged));
+    assert_int_equal(c.fates[HANDOVER_SPOOLED], 1);
+    unlink(c.trouble);
+    assert_true(fake_core_run_until(&c, nothing_is_spooled));
+    fake_core_finish(&c);
+    assert_int_equal(read_rows(&c, sums), 1);
+    assert_int_equal(ring_drained(c.outlet->lanes[0].ring).packets, 10);
+    fake_core_clear(&c);
+}
+
 static void backend_that_never_works_costs_no_more_than_the_timeout(void **state)
 {
     (void)state;
@@ -430,6 +462,7 @@ int main(void)
         cmocka_unit_test(refused_row_is_counted_and_the_rest_is_written),
         cmocka_unit_test(handovers_wait_while_the_backend_fails),
         cmocka_unit_test(long_outage_goes_to_disk_and_comes_back_in_order),
+        cmocka_unit_test(handover_that_was_spooled_but_not_acknowledged_is_booked_once),
         cmocka_unit_test(backend_that_never_works_costs_no_more_than_the_timeout),
         cmocka_unit_test(host_writes_what_a_dead_core_had_handed_over),
         cmocka_unit_test(next_core_waits_until_the_old_host_is_through),

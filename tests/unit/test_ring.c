@@ -293,6 +293,10 @@ static void attempts_outlive_the_consumer(void **state)
     consumer_start(&f);
     assert_int_equal(ring_view_attempt(f.view).seq, 77);
     assert_int_equal(ring_view_attempt(f.view).attempts, 2);
+    ring_view_ack(f.view, 76);
+    assert_int_equal(ring_view_attempt(f.view).seq, 77); /* the rest of it keeps its bounds */
+    ring_view_ack(f.view, 77);
+    assert_int_equal(ring_view_attempt(f.view).seq, 0);
     assert_int_equal(ring_view_isolate_until(f.view), 99);
     assert_int_equal(ring_drained(f.ring).bytes, 3);
     fixture_clear(&f);
