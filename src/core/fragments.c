@@ -13,6 +13,7 @@ struct partial {
     int64_t begun_ns;
     uint64_t begun_order;
     uint32_t total_len; /* 0: the last fragment has not come */
+    uint32_t end_max;   /* where the furthest fragment ends */
     uint32_t units_there;
     uint8_t map[(UNITS + 7) / 8];
     uint8_t data[UNITS * UNIT];
@@ -82,6 +83,7 @@ static struct partial *partial_get(struct fragments *f, const struct fragment *p
     unused->begun_ns = piece->time_ns;
     unused->begun_order = ++f->order;
     unused->total_len = 0;
+    unused->end_max = 0;
     unused->units_there = 0;
     return unused;
 }
@@ -116,7 +118,7 @@ static void partial_put(struct partial *p, const struct fragment *piece)
         return;
     }
     if (piece->is_last) {
-        if (p->total_len != 0)
+        if (p->total_len != 0 || end < p->end_max)
             p->is_spoilt = true;
         p->total_len = end;
     }
@@ -124,6 +126,7 @@ static void partial_put(struct partial *p, const struct fragment *piece)
     for (uint32_t u = first; u < first + count; u++)
         p->map[u / 8] |= (uint8_t)(1U << (u % 8));
     p->units_there += count;
+    p->end_max = end > p->end_max ? end : p->end_max;
 }
 
 bool fragments_add(struct fragments *f, const struct fragment *piece, const uint8_t **ret_data,
