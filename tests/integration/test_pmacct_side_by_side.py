@@ -72,6 +72,7 @@ def lines(folder, output):
         rows = json_lines(folder / "json")
         for row in rows:
             row.pop("mpls_vpn_rd_origin", None)
+            row.pop("stamp_updated", None)  # when it was written
         return [json.dumps(row) for row in rows]  # in the order of keys that was written
     with open(folder / output, encoding="ascii") as file:
         rows = list(csv.reader(file)) if output == "csv" else [line.split() for line in file]
@@ -145,6 +146,19 @@ def test_ipfix_of_both_families(test):
                                  start_ms=START_S * 1000 - 1750 * n, end_ms=START_S * 1000) for n in range(1, 11)]
     compare(run_both(test, write_pcap(test, [("192.0.2.10", ipfix(256, exports.COMMON_FIELDS, *rows)),
                                              ("192.0.2.11", ipfix(257, exports.COMMON_FIELDS_V6, *rows6))])), 20)
+
+
+def test_time_bins_numbers_and_forms(test):
+    """No flow starts with its bin: 1.7.7 takes that one to the bin before."""
+    rows = [exports.common_flow(f"10.0.2.{n}", "203.0.113.7", "10.0.0.3", proto=6 + 11 * (n % 2), tos=184, sport=n,
+                                start_ms=(START_S - 41 * n) * 1000, end_ms=START_S * 1000) for n in range(1, 11)]
+    compare(run_both(test, write_pcap(test, [("192.0.2.10", ipfix(256, exports.COMMON_FIELDS, *rows))]), """
+print_history: 5m
+print_history_roundoff: m
+print_num_protos: true
+timestamps_since_epoch: true
+aggregate_filter[json]: dst port 443
+"""), 10)
 
 
 def test_events_labels_and_tunnels(test):
