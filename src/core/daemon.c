@@ -386,8 +386,13 @@ static void print_primitives(const struct daemon *d)
 {
     for (size_t i = 0; i < primitive_table_count(d->primitives); i++) {
         const struct primitive *p = primitive_table_at(d->primitives, i);
-        if (i != PRIMITIVE_mpls_vpn_rd_origin)
+        struct primitive_list list = {0};
+        struct text error = {0};
+        /* Some come of themselves and may not be asked for. */
+        if (primitive_list_parse(d->primitives, p->name, &error, &list) == 0)
             printf("%-24s %s\n", p->name, p->help);
+        primitive_list_clear(&list);
+        text_clear(&error);
     }
 }
 
