@@ -27,7 +27,7 @@ struct bgp_settings {
     bool ipv6_only, add_path_ignore, disable_router_id_check, communities_numeric;
     int64_t pipe_size, ip_precedence, batch, batch_interval_s;
     int64_t hold_time_s;
-    int64_t path_history_s, path_history_max;
+    int64_t path_history_s, path_history_max, peer_paths_max;
     int64_t peer_down_keep_s;
     const char *connect_to; /* active mode: "address" or "address@port", comma-separated */
     int64_t aspath_radius;

@@ -83,6 +83,8 @@ const struct config_key bgp_keys[] = {
      .help = "how long a withdrawn or replaced path stays for flows that used it"},
     {"bgp_path_history_max", KEY_INT, SCOPE_GLOBAL, AT(path_history_max), "1000000", 0, UINT32_MAX,
      .help = "withdrawn or replaced paths to keep at most; beyond, the oldest go first"},
+    {"bgp_peer_paths_max", KEY_INT, SCOPE_GLOBAL, AT(peer_paths_max), "20000000", 1, UINT32_MAX,
+     .help = "how many paths of one peer are kept; what it announces beyond them is refused"},
     {"bgp_peer_down_keep", KEY_DURATION, SCOPE_GLOBAL, AT(peer_down_keep_s), "0", 0, 86400 * 7,
      .help = "how long the paths of a lost session stay, stale, for it to come back"},
     {"bgp_disable_router_id_check", KEY_BOOL, SCOPE_GLOBAL, AT(disable_router_id_check), "false",

@@ -180,7 +180,16 @@ static void apply_announce(void *arg, enum address_family family, const struct r
     struct apply *apply = arg;
     size_t refused = rib_announce(apply->bgp->rib, apply->peer, address_families[family].rib_safi,
                                   nlri, count, attrs, apply->now);
+    struct peer *peer = &apply->bgp->peers.peers[apply->peer];
+    char address[IP_TEXT_LEN];
+
     bgp_count(apply->bgp, BGP_COUNTER_refused, refused);
+    if (refused == 0 || !log_allowed(&peer->log_limits[PEER_LOG_REFUSED]))
+        return;
+    ip_addr_format(&peer->info.address, address);
+    log_warning("bgp: peer %s: %zu paths refused: more than bgp_peer_paths_max, or than %d of one "
+                "prefix",
+                address, refused, RIB_PATHS_MAX);
 }
 
 static void apply_withdraw(void *arg, enum address_family family, const struct rib_nlri *nlri,

@@ -12,7 +12,7 @@
 #include <stdatomic.h>
 
 /* Lines that a peer can cause, each with a limit of its own, so that no peer silences another. */
-enum { PEER_LOG_STATE, PEER_LOG_TABLE, PEER_LOG_ATTRIBUTES, PEER_LOG_COUNT };
+enum { PEER_LOG_STATE, PEER_LOG_TABLE, PEER_LOG_ATTRIBUTES, PEER_LOG_REFUSED, PEER_LOG_COUNT };
 
 struct peer {
     struct bgp_peer_info info; /* families and counts are filled in per snapshot */

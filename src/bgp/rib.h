@@ -94,9 +94,10 @@ enum rib_safi { RIB_UNICAST, RIB_LABELLED, RIB_VPN, RIB_SAFI_COUNT };
 
 #define RIB_SLOTS_MAX 8190 /* peers */
 struct rib_settings {
-    uint32_t max_peers;   /* at most RIB_SLOTS_MAX */
-    int64_t history_s;    /* bgp_path_history; 0: none is kept */
-    uint64_t history_max; /* bgp_path_history_max, in paths */
+    uint32_t max_peers;      /* at most RIB_SLOTS_MAX */
+    int64_t history_s;       /* bgp_path_history; 0: none is kept */
+    uint64_t history_max;    /* bgp_path_history_max, in paths */
+    uint64_t peer_paths_max; /* bgp_peer_paths_max; 0: no bound */
     int64_t peer_down_keep_s;
     /* Gives a reference back. When it was the last one the set is freed, but through an rcu_queue:
      * readers may still hold it. */
@@ -128,7 +129,8 @@ struct rib_nlri {
 };
 /* All NLRI of an UPDATE with its attributes, or of its withdrawals; one SAFI per call, of an
  * established peer. Announcing a path as it is already keeps its time. Returns how many were not
- * taken: a prefix holds at most RIB_PATHS_MAX paths of a peer (counted). */
+ * taken: a prefix holds at most RIB_PATHS_MAX paths of a peer, and a peer has peer_paths_max of all
+ * prefixes (counted). */
 #define RIB_PATHS_MAX 255
 size_t rib_announce(struct rib *rib, uint32_t peer, enum rib_safi safi, const struct rib_nlri *nlri,
                     size_t count, struct path_attrs *attrs, struct wall_time now)
@@ -166,6 +168,6 @@ struct rib_statistics {
     uint64_t prefixes, paths, history_paths, attribute_sets;
     uint64_t bytes;           /* without the attributes */
     uint64_t history_evicted; /* paths that left the history early, for its bounds */
-    uint64_t paths_refused;   /* beyond RIB_PATHS_MAX */
+    uint64_t paths_refused;   /* beyond RIB_PATHS_MAX or peer_paths_max */
 };
 void rib_statistics(const struct rib *rib, struct rib_statistics *ret_statistics); /* any thread */

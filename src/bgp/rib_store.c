@@ -397,6 +397,13 @@ static void edit_take_out(struct list_edit *edit, struct rib *rib, uint32_t path
     edit_remove(rib, edit, at, peer);
 }
 
+static bool is_peer_full(const struct rib *rib, uint32_t peer)
+{
+    uint64_t max = rib->settings.peer_paths_max;
+
+    return max > 0 && counter_get(&rib->peers[peer].paths) >= max;
+}
+
 static bool path_announce(const struct change *change, const struct list_ref *at,
                           const struct rib_nlri *nlri, struct path_attrs *attrs)
 {
@@ -418,7 +425,8 @@ static bool path_announce(const struct change *change, const struct list_ref *at
     if (found) {
         edit_take_out(edit, rib, nlri->path_id, ref.peer);
         edit_keep_gone(change, edit, found, &ref, family->generation);
-    } else if (edit->live_count == RIB_PATHS_MAX || block_pool_is_full(rib->pool)) {
+    } else if (edit->live_count == RIB_PATHS_MAX || is_peer_full(rib, ref.peer) ||
+               block_pool_is_full(rib->pool)) {
         return false;
     }
     struct stored_path path = {

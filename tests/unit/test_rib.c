@@ -521,9 +521,33 @@ static void paths_of_a_prefix_are_bounded(void **state)
     END_FIXTURE(f);
 }
 
+static void a_peer_beyond_its_paths_is_refused_and_the_others_are_not(void **state)
+{
+    struct rib_fixture f;
+    struct rib_statistics statistics;
+    (void)state;
+
+    thread_enter_role(&bgp_thread);
+    rib_fixture_init(&f, &(struct rib_settings){.max_peers = 2, .peer_paths_max = 2});
+    rib_fixture_up(&f, 0, true);
+    rib_fixture_up(&f, 1, true);
+    assert_int_equal(rib_fixture_announce(&f, 0, P24, 1, &path_1, 1000), 0);
+    assert_int_equal(rib_fixture_announce(&f, 0, P16, 1, &path_1, 1000), 0);
+    assert_int_equal(rib_fixture_announce(&f, 0, P24, 2, &path_1, 1000), 1);
+    assert_int_equal(rib_fixture_announce(&f, 0, P24, 1, &path_2, 1000), 0); /* replaces */
+    assert_int_equal(rib_fixture_announce(&f, 1, P24, 1, &path_1, 1000), 0);
+    assert_int_equal(rib_fixture_withdraw(&f, 0, P24, 1, 1000), 0);
+    assert_int_equal(rib_fixture_announce(&f, 0, P24, 2, &path_1, 1000), 0);
+    rib_statistics(f.rib, &statistics);
+    assert_int_equal(statistics.paths, 3);
+    assert_int_equal(statistics.paths_refused, 1);
+    END_FIXTURE(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_peer_beyond_its_paths_is_refused_and_the_others_are_not),
         cmocka_unit_test(distinguishers_cost_the_same_however_many_there_are),
         cmocka_unit_test(each_next_hop_gives_its_path_exactly),
         cmocka_unit_test(several_with_the_next_hop_are_exact_if_they_agree),
