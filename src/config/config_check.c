@@ -144,6 +144,16 @@ static void take_into_slot(struct check *c, const struct config_line *line,
     slot->number = number;
 }
 
+/* Choices are read in any case; backends, which get text, see the word as their list has it. */
+static void spell_choice(const struct config_key *key, int64_t number, char *value)
+{
+    const char *word = key->choices;
+
+    for (int64_t i = 0; i < number; i++)
+        word = strchr(word, '|') + 1;
+    memcpy(value, word, strlen(value)); /* they differ in case alone */
+}
+
 /* Parses the value as this claim reads it; a problem is reported once per line. */
 static void apply(struct check *c, const struct config_line *line, const struct config_claim *claim,
                   size_t first, size_t last, bool *has_reported)
@@ -151,8 +161,11 @@ static void apply(struct check *c, const struct config_line *line, const struct 
     struct text expected = {0};
     int64_t number;
     bool has_warned = false;
+    int err = parse_value(claim, line->value, &expected, &number);
 
-    if (parse_value(claim, line->value, &expected, &number) < 0) {
+    if (err == 0 && claim->key.type == KEY_CHOICE)
+        spell_choice(&claim->key, number, line->value);
+    if (err < 0) {
         if (!*has_reported) {
             struct text *text = problem(c, line);
             text_append_printf(text, "bad value '%s'; expected %s", line->value,

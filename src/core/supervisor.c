@@ -115,16 +115,19 @@ static char *lock_path(const struct supervisor_settings *s, const char *instance
 
 /* `ret_socket` is ours, its other end the child's standard input. Signals stay blocked until the
  * host ignores them. */
-static int spawn_host(const char *path, pid_t *ret_pid, int *ret_socket)
+/* The instance is an argument for the eyes of who lists processes. */
+static int spawn_host(const char *path, const struct supervisor_plugin *plugin, pid_t *ret_pid,
+                      int *ret_socket)
 {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     sigset_t all, defaults;
     int pair[2], err;
-    char *argv[] = {(char[]){"pathacct-host"}, NULL};
+    char *argv[] = {(char[]){"pathacct-host"}, NULL, NULL};
 
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
         return -errno;
+    argv[1] = mem_printf("%s[%s]", plugin->plugin_name, plugin->instance_name);
     sigfillset(&all);
     sigemptyset(&defaults);
     sigaddset(&defaults, SIGPIPE);
@@ -136,6 +139,7 @@ static int spawn_host(const char *path, pid_t *ret_pid, int *ret_socket)
     posix_spawnattr_setsigmask(&attributes, &all);
     posix_spawnattr_setsigdefault(&attributes, &defaults);
     err = -posix_spawn(ret_pid, path, &actions, &attributes, argv, environ);
+    mem_free(argv[1]);
     posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);
     close(pair[1]);
@@ -392,7 +396,7 @@ static void instance_start(struct instance *in)
     const char *path = in->supervisor->settings.host_path;
 
     in->state = (struct host_state){.spooled_count = in->state.spooled_count};
-    int err = spawn_host(path, &in->pid, &in->socket);
+    int err = spawn_host(path, &in->plugin, &in->pid, &in->socket);
     if (err < 0) {
         in->pid = 0;
         in->socket = -1;
@@ -492,10 +496,9 @@ static int wait_for_answer(struct supervisor *s, const struct supervisor_plugin 
 int supervisor_check(struct supervisor *s, const struct supervisor_plugin *plugin,
                      struct text *error)
 {
-    const char *path =
-        s->settings.host_path;
+    const char *path = s->settings.host_path;
     pid_t pid;
-    int socket, err = spawn_host(path, &pid, &socket);
+    int socket, err = spawn_host(path, plugin, &pid, &socket);
 
     if (err < 0) {
         text_append_printf(error, "cannot run %s: %s", path, strerrordesc_np(-err));
@@ -514,8 +517,7 @@ int supervisor_check(struct supervisor *s, const struct supervisor_plugin *plugi
 
 int supervisor_start(struct supervisor *s, const struct supervisor_plugin *plugin)
 {
-    const char *path =
-        s->settings.host_path;
+    const char *path = s->settings.host_path;
     if (access(path, X_OK) < 0)
         return -errno;
     struct instance *in = mem_zalloc(sizeof *in);

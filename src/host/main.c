@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,7 +59,9 @@ int main(int argc, char **argv)
         puts("pathacct-host " PATHACCT_VERSION);
         return 0;
     }
-    int socket = argc == 1 ? take_socket() : -EINVAL;
+    /* The daemon names the instance, for lists of processes. */
+    bool is_started = argc == 1 || (argc == 2 && argv[1][0] != '-');
+    int socket = is_started ? take_socket() : -EINVAL;
     if (socket < 0) {
         fputs("usage: pathacct-host --describe NAME [FOLDER] | --version\n"
               "(nfacctd and sfacctd start it themselves for each plugin instance)\n",

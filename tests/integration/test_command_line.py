@@ -89,6 +89,25 @@ def test_options_stand_above_the_file(test):
     assert status == 0 and out.splitlines() == ["SRC_IP;PROTOCOL;PACKETS;BYTES", "10.0.0.1;6;2;200", "10.0.0.2;6;1;100"], out
 
 
+def test_keys_and_choices_are_read_in_any_case(test):
+    conf = config(test, f"{GOOD}Print_Output[a]: JSON\nPCAP_savefile: {capture(test)}\n")
+    status, out, err = run("-f", conf)
+    assert status == 0 and [json.loads(line)["ip_src"] for line in out.splitlines()] == ["10.0.0.1", "10.0.0.2"], out + err
+
+
+def test_processes_are_told_apart(test):
+    daemon = test.nfacctd("core_proc_name: edge\nplugins: print[a], print[b]\naggregate: src_host\n")
+
+    def titles():
+        listed = subprocess.run(["ps", "-o", "args=", "--ppid", str(daemon.pid)], capture_output=True, text=True).stdout
+        return sorted(line.strip() for line in listed.splitlines()) == ["pathacct-host print[a]", "pathacct-host print[b]"]
+
+    wait_for(titles, "a process for each instance, by its name")
+    title = subprocess.run(["ps", "-o", "args=", "-p", str(daemon.pid)], capture_output=True, text=True).stdout
+    assert title.strip() == "nfacctd: Core Process [edge]", title
+    assert daemon.stop() == 0
+
+
 def test_a_capture_without_a_file(test):
     """The same rows in each form; the last line of the log is that of the end."""
     args = ["-I", capture(test), "-P", "print", "-c", "src_host"]
