@@ -7,6 +7,7 @@ A test is a script whose functions named test_* run in order, each with a folder
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -21,6 +22,8 @@ BUILD = pathlib.Path(os.environ.get("BUILD_DIR", SOURCE / "build-release"))
 SHARED = pathlib.Path(os.environ.get("SHARED_DIR", SOURCE.parent / "shared"))
 NFACCTD = BUILD / "sbin/nfacctd"
 sys.path.insert(0, str(SOURCE / "tests/support"))
+
+SANITIZER = re.compile(r"(ERROR|WARNING): (Address|Thread|Leak)Sanitizer|runtime error: ")
 
 
 class Skip(Exception):
@@ -253,6 +256,8 @@ def main(namespace):
         started = time.monotonic()
         try:
             fn(test)
+            for process in test.processes:
+                assert not SANITIZER.search(process.output()), f"a sanitizer speaks in the log of {process.args[0]}"
             print(f"ok      {name} ({time.monotonic() - started:.1f} s)", flush=True)
         except Skip as reason:
             skipped += 1
