@@ -99,6 +99,8 @@ void path_fill_destination(const struct correlate_settings *s, struct flow *flow
         flow->as_path = flow->std_comms = flow->ext_comms = flow->lrg_comms =
             (struct flow_bytes){0};
         flow->local_pref = flow->med = flow->path_id = 0;
+        if (ip_addr_is_zero(&flow->bgp_next_hop)) /* exported as 0.0.0.0: none */
+            flow->bgp_next_hop = (struct ip_addr){0};
     }
     if (bgp_wins(s->as_method, path, exported_len)) {
         struct path_as as = attrs ? path_as(s, attrs) : (struct path_as){0};

@@ -62,6 +62,9 @@ def test_unknown_next_hop_is_not_sold_as_knowledge(test):
     assert (got["path_match"], got["as_path"], got["peer_as_dst"], got["peer_ip_dst"]) == ("unmatched", "", 0, "10.9.9.9"), got
     got = flow(test, 2, "10.0.0.1", destination="198.51.100.1")
     assert (got["path_match"], got["as_path"], got["peer_ip_dst"]) == ("no_route", "", "10.0.0.1"), got
+    # A next hop of 0.0.0.0 is none: neither a path's nor worth printing.
+    got = flow(test, 3, "0.0.0.0")
+    assert (got["path_match"], got["as_path"], got["peer_ip_dst"]) == ("best", "", ""), got
 
 
 def test_netflow5_has_no_next_hop_and_gives_best(test):
