@@ -118,10 +118,11 @@ bgp_wait_for_rib: 60
 
 def test_replay_waits_for_a_stopped_plugin(test):
     sent = flowgen(test, "--flows", 300000, "--keys", 200000, "--pcap", test.dir / "in.pcap")
-    daemon = test.nfacctd(config(test, f"pcap_savefile: {test.dir}/in.pcap\nplugin_pool_size: 4M\n"))
+    daemon = test.nfacctd(config(test, f"pcap_savefile: {test.dir}/in.pcap\nplugin_pool_size: 4M\npcap_savefile_delay: 4\n"))
+    time.sleep(2.5)  # the processes that only checked the configuration are gone, and reading has not begun
     pid = wait_for(lambda: host_pid(daemon), "a plugin process")
     os.kill(pid, signal.SIGSTOP)
-    time.sleep(2)
+    time.sleep(4)
     assert daemon.popen.poll() is None, daemon.output()
     os.kill(pid, signal.SIGCONT)
     assert daemon.wait(60) == 0, daemon.output()
