@@ -37,7 +37,8 @@ struct delivery {
 static bool must_combine(const struct delivery_settings *s)
 {
     const struct pa_column *exporter = schema_find(s->schema, "peer_src_ip");
-    if (s->schema->is_unaggregated || (s->plugin_flags & PA_PLUGIN_ADDS_UP) != 0)
+    if (s->schema->is_unaggregated ||
+        (s->plugin_flags & (PA_PLUGIN_ADDS_UP | PA_PLUGIN_KEEPS_HANDOVERS)) != 0)
         return false;
     return s->setup->is_replay || exporter == NULL;
 }
@@ -253,10 +254,29 @@ static int write_batch(void *arg, const struct pa_batch *batch)
     return backend_write(arg, batch);
 }
 
+/* The rows of one hand-over on their way to the backend. */
+struct part_writer {
+    struct backend *backend;
+    struct pa_source source;
+    uint64_t next_row;
+};
+
+static int write_part_batch(void *arg, const struct pa_batch *batch)
+{
+    struct part_writer *w = arg;
+    struct pa_batch named = *batch;
+
+    named.source = &w->source;
+    named.first_row = w->next_row;
+    w->next_row += batch->row_count;
+    return backend_write(w->backend, &named);
+}
+
 /* Rows of one worker have each key once per hand-over and stand in the order of the input. */
 static bool needs_merge(const struct delivery *d)
 {
     return d->part_count > 1 && d->selection.kind != SELECTION_ISOLATED &&
+           (d->s.plugin_flags & PA_PLUGIN_KEEPS_HANDOVERS) == 0 &&
            (d->combines || d->s.schema->order_offset >= 0);
 }
 
@@ -276,8 +296,15 @@ static int write_parts(struct delivery *d, bool is_merged)
     int err = 0;
     if (is_merged)
         return merge_emit(d->merge, write_batch, d->s.backend);
-    for (size_t i = 0; i < d->part_count && err >= 0; i++)
-        err = lane_rows_each(&d->parts[i], d->s.schema, write_batch, d->s.backend);
+    for (size_t i = 0; i < d->part_count && err >= 0; i++) {
+        const struct lane_rows *part = &d->parts[i];
+        uint64_t seq = part->handover.seq;
+        struct part_writer writer = {
+            .backend = d->s.backend,
+            .source = {.worker = lane_number(d, part->lane), .first_seq = seq, .last_seq = seq}};
+        memcpy(writer.source.core_id, d->s.setup->core_id, sizeof writer.source.core_id);
+        err = lane_rows_each(part, d->s.schema, write_part_batch, &writer);
+    }
     return err;
 }
 
@@ -365,7 +392,8 @@ static int write_entry(struct delivery *d, const struct spool_entry *e)
     struct pa_batch batch = {.rows = e->rows,
                              .row_count = (uint32_t)h->row_count,
                              .dictionary = e->dictionary,
-                             .dictionary_count = h->dictionary_count + 1};
+                             .dictionary_count = h->dictionary_count + 1,
+                             .source = &source};
 
     memcpy(source.core_id, e->core_id, sizeof source.core_id);
     int err = backend_begin(d->s.backend, &t);

@@ -121,12 +121,18 @@ struct pa_bytes {
     uint32_t len;
 };
 
-/* Rows in contiguous memory, borrowed for the call. */
+struct pa_source;
+
+/* Rows in contiguous memory, borrowed for the call, and longer with PA_PLUGIN_KEEPS_HANDOVERS. */
 struct pa_batch {
     const uint8_t *rows;
     uint32_t row_count;
     uint32_t dictionary_count;         /* entry 0 included */
     const struct pa_bytes *dictionary; /* by id; entry 0 is empty */
+    /* The hand-over that all these rows are part of (first_seq is last_seq), and the place of the first of them in it,
+     * from 0. NULL where rows of several were merged, which PA_PLUGIN_KEEPS_HANDOVERS excludes. Borrowed for the call. */
+    const struct pa_source *source;
+    uint64_t first_row;
 };
 
 /* ---- transactions ---- */
@@ -199,7 +205,15 @@ struct pa_host {
 /* ---- the plugin ---- */
 
 enum { PA_DONE_ALREADY = 1 }; /* from begin */
-enum { PA_PLUGIN_ADDS_UP = 1 }; /* flags: the backend puts rows of equal key together by itself */
+/* Flags. */
+enum {
+    PA_PLUGIN_ADDS_UP = 1, /* the backend puts rows of equal key together by itself */
+    /*
+     * Rows are never merged or sorted: each batch is part of one hand-over and says which. A hand-over that comes again has
+     * the same rows in the same places. Rows and dictionaries stay where they are until commit or abort returns.
+     */
+    PA_PLUGIN_KEEPS_HANDOVERS = 2
+};
 
 struct pa_plugin {
     uint32_t abi;              /* PA_PLUGIN_ABI */

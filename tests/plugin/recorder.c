@@ -5,6 +5,7 @@
  *
  *     B <worker> <first seq> <last seq> a transaction begins with these
  *     R <key> <path> <packets>          a row
+ *     H <worker> <seq> <first row> <rows> a batch, if this is the keeper (keeper.c)
  *     D <core_id> <worker> <last seq>   done up to here
  *     C <rows> <ends_epoch> <is_last>   the transaction is complete
  */
@@ -12,6 +13,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +21,12 @@
 
 #define BUFFER_SIZE (8u << 20)
 #define POISON      666
+
+#ifndef RECORDER_NAME
+#define RECORDER_NAME  "recorder"
+#define RECORDER_FLAGS 0
+#endif
+static const bool is_keeper = RECORDER_FLAGS != 0;
 
 struct recorder {
     const struct pa_host *host;
@@ -147,6 +155,11 @@ static int recorder_begin(void *state, const struct pa_transaction *t)
 static int recorder_write(void *state, const struct pa_batch *batch)
 {
     struct recorder *r = state;
+    if (is_keeper && batch->source != NULL)
+        r->len +=
+            (size_t)snprintf(r->buffer + r->len, BUFFER_SIZE - r->len, "H %u %llu %llu %u\n",
+                             batch->source->worker, (unsigned long long)batch->source->last_seq,
+                             (unsigned long long)batch->first_row, batch->row_count);
     for (uint32_t i = 0; i < batch->row_count; i++) {
         const uint8_t *row = batch->rows + (size_t)i * r->schema->row_size;
         uint32_t key, path;
@@ -205,7 +218,8 @@ static void recorder_close(void *state)
 
 PA_PLUGIN_EXPORT = {
     .abi = PA_PLUGIN_ABI,
-    .name = "recorder",
+    .flags = RECORDER_FLAGS,
+    .name = RECORDER_NAME,
     .help = "rows as lines of text, with trouble on demand",
     .keys = keys,
     .check = recorder_check,

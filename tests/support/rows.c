@@ -187,5 +187,8 @@ void rows_set_text(struct rows *rows, uint8_t *row, const char *name, const char
 
 struct pa_batch rows_batch(const struct rows *rows)
 {
-    return (struct pa_batch){rows->data, rows->count, rows->dictionary_count, rows->dictionary};
+    return (struct pa_batch){.rows = rows->data,
+                             .row_count = rows->count,
+                             .dictionary_count = rows->dictionary_count,
+                             .dictionary = rows->dictionary};
 }

@@ -315,6 +315,39 @@ static void long_outage_goes_to_disk_and_comes_back_in_order(void **state)
 
 /* The first core leaves the spool as a host does that died before it could acknowledge to the
  * second, which is given the same identity. */
+/* Key 7 comes from both workers and would be one row; group 2 waits on disk before it is written.
+ */
+static void rows_of_a_plugin_that_keeps_handovers_say_where_they_are_from(void **state)
+{
+    (void)state;
+    struct fake_core c;
+    struct text lines = {0};
+    fake_core_init(&c);
+    c.plugin.plugin_name = "keeper";
+    c.plugin.spool_dir = c.spool_dir;
+    fake_core_push(&c, 0, 7, 10, EPOCH_END);
+    fake_core_push(&c, 1, 7, 32, 0);
+    fake_core_push(&c, 1, 8, 5, EPOCH_END);
+    fake_core_start(&c);
+    assert_true(fake_core_run_until(&c, all_acknowledged));
+    make_trouble(&c, "fail");
+    fake_core_push(&c, 0, 9, 1, EPOCH_END);
+    fake_core_push(&c, 1, 9, 2, EPOCH_END);
+    assert_true(fake_core_run_until(&c, all_acknowledged));
+    unlink(c.trouble);
+    fake_core_kill_host(&c); /* else it waits longer to try again */
+    assert_true(fake_core_run_until(&c, nothing_is_spooled));
+    read_lines(&c, 'H', &lines);
+    assert_string_equal(text_cstr(&lines),
+                        "H 0 1 0 1\nH 1 1 0 1\nH 1 2 0 1\nH 0 2 0 1\nH 1 3 0 1\n");
+    read_lines(&c, 'R', &lines);
+    assert_string_equal(text_cstr(&lines), "R 7 65000_7 10\nR 7 65000_7 32\nR 8 65000_8 5\n"
+                                           "R 9 65000_9 1\nR 9 65000_9 2\n");
+    text_clear(&lines);
+    fake_core_finish(&c);
+    fake_core_clear(&c);
+}
+
 static void handover_that_was_spooled_but_not_acknowledged_is_booked_once(void **state)
 {
     (void)state;
@@ -462,6 +495,7 @@ int main(void)
         cmocka_unit_test(refused_row_is_counted_and_the_rest_is_written),
         cmocka_unit_test(handovers_wait_while_the_backend_fails),
         cmocka_unit_test(long_outage_goes_to_disk_and_comes_back_in_order),
+        cmocka_unit_test(rows_of_a_plugin_that_keeps_handovers_say_where_they_are_from),
         cmocka_unit_test(handover_that_was_spooled_but_not_acknowledged_is_booked_once),
         cmocka_unit_test(backend_that_never_works_costs_no_more_than_the_timeout),
         cmocka_unit_test(host_writes_what_a_dead_core_had_handed_over),
