@@ -6,11 +6,14 @@
  *   flowgen --flows N [--format ipfix|v9|v5] [--keys K] [--zipf S] [--prefixes P --paths Q]
  * [--exporters E] [--seed S]
  *           [--seconds T] [--pcap FILE | --udp ADDRESS:PORT [--rate FLOWS_PER_S]] [--truth FILE]
+ * [--views]
  *
  * `keys` is the number of distinct 5-tuples, drawn uniformly or by a Zipf law of exponent S. The
  * truth is a CSV file of sums by exporter, input interface, next hop, peer AS and destination AS;
- * totals go to stdout as JSON. IPFIX and v9 use a template of 25 fields, as core routers send.
+ * totals go to stdout as JSON, with --views also the digests of what outputs must say (truth.h).
+ * IPFIX and v9 use a template of 25 fields, as core routers send.
  */
+#include "truth.h"
 #include "world.h"
 
 #include <arpa/inet.h>
@@ -31,12 +34,14 @@
 #define MAX_DATAGRAM  1400
 #define MAX_EXPORTERS 64
 #define IFACES        8
+#define TCP_FLAGS     0x18 /* PSH, ACK */
 
 struct options {
     uint64_t flows, seed, rate;
     uint32_t keys, prefixes, paths, exporters, seconds;
     double zipf;
     const char *format, *pcap, *udp, *truth;
+    bool has_views;
 };
 
 /* What a key's flows look like; derived from its number, so that nothing is stored per key. */
@@ -57,6 +62,7 @@ struct generator {
     double *zipf_cdf;
     struct sum *sums;
     uint64_t sums_mask, sums_used;
+    struct truth *views;
     uint64_t total_flows, total_packets, total_bytes, datagrams;
     FILE *pcap;
     int fds[MAX_EXPORTERS];
@@ -159,6 +165,30 @@ static void add_truth(struct generator *g, const struct tuple *t, uint64_t packe
     }
 }
 
+/* Flows start 2 s before they are exported and end 0.5 s before; v5 and v9 know whole seconds of
+ * export only. */
+static void add_views(struct generator *g, const struct tuple *t, uint64_t ms, uint64_t packets,
+                      uint64_t bytes)
+{
+    uint64_t export_ms = g->options.format[0] == 'i' ? ms : ms / 1000 * 1000;
+    struct truth_flow flow = {.exporter = 0x7f000201 + t->exporter,
+                              .iface = t->iface,
+                              .next_hop = t->next_hop,
+                              .peer_as = t->peer_as,
+                              .origin_as = t->origin_as,
+                              .src = t->src,
+                              .dst = t->dst,
+                              .sport = t->sport,
+                              .dport = t->dport,
+                              .proto = t->proto,
+                              .tcp_flags = TCP_FLAGS,
+                              .start_ms = export_ms - 2000,
+                              .end_ms = export_ms - 500,
+                              .packets = packets,
+                              .bytes = bytes};
+    truth_add(g->views, &flow);
+}
+
 /* A template of 25 fields: element, length. IPFIX has no uptime in its header, so its times are
  * absolute (152, 153). */
 static const uint16_t fields[][2] = {{8, 4},  {12, 4}, {7, 2},   {11, 2}, {4, 1},  {5, 1},  {6, 1},
@@ -189,7 +219,7 @@ static void put_record(struct buffer *b, const struct tuple *t, bool ipfix, uint
     put(b, t->dport, 2);
     put(b, t->proto, 1);
     put(b, 0, 1);
-    put(b, 0x18, 1);
+    put(b, TCP_FLAGS, 1);
     put(b, t->iface, 4);
     put(b, 100 + t->iface, 4);
     put(b, t->next_hop, 4);
@@ -224,7 +254,7 @@ static void put_record5(struct buffer *b, const struct tuple *t, uint32_t uptime
     put(b, uptime - 500, 4);
     put(b, t->sport, 2);
     put(b, t->dport, 2);
-    put(b, 0x0018, 2);
+    put(b, TCP_FLAGS, 2);
     put(b, t->proto, 1);
     put(b, 0, 1);
     put(b, 64512, 2);
@@ -409,6 +439,8 @@ static void generate(struct generator *g)
         g->total_bytes += bytes;
         if (g->sums)
             add_truth(g, &t, packets, bytes);
+        if (g->views)
+            add_views(g, &t, time_us / 1000, packets, bytes);
         if (v5 ? m->flows == 30 : m->buffer.len + 70 > MAX_DATAGRAM) {
             finish_message(g, m, t.exporter, time_us);
             begin_message(g, m, t.exporter, time_us);
@@ -455,13 +487,12 @@ static void write_truth(struct generator *g)
 
 static void parse_options(int argc, char **argv, struct options *o)
 {
-    static const struct option names[] = {{"flows", 1, 0, 'n'},     {"format", 1, 0, 'f'},
-                                          {"keys", 1, 0, 'k'},      {"zipf", 1, 0, 'z'},
-                                          {"prefixes", 1, 0, 'p'},  {"paths", 1, 0, 'q'},
-                                          {"seed", 1, 0, 's'},      {"seconds", 1, 0, 't'},
-                                          {"pcap", 1, 0, 'w'},      {"udp", 1, 0, 'u'},
-                                          {"rate", 1, 0, 'r'},      {"truth", 1, 0, 'T'},
-                                          {"exporters", 1, 0, 'e'}, {0}};
+    static const struct option names[] = {
+        {"flows", 1, 0, 'n'},     {"format", 1, 0, 'f'},   {"keys", 1, 0, 'k'},
+        {"zipf", 1, 0, 'z'},      {"prefixes", 1, 0, 'p'}, {"paths", 1, 0, 'q'},
+        {"seed", 1, 0, 's'},      {"seconds", 1, 0, 't'},  {"pcap", 1, 0, 'w'},
+        {"udp", 1, 0, 'u'},       {"rate", 1, 0, 'r'},     {"truth", 1, 0, 'T'},
+        {"exporters", 1, 0, 'e'}, {"views", 0, 0, 'v'},    {0}};
 
     *o = (struct options){.flows = 100000,
                           .seed = 1,
@@ -511,6 +542,9 @@ static void parse_options(int argc, char **argv, struct options *o)
         case 'e':
             o->exporters = (uint32_t)strtoul(optarg, NULL, 10);
             break;
+        case 'v':
+            o->has_views = true;
+            break;
         default:
             exit(2);
         }
@@ -557,6 +591,8 @@ int main(int argc, char **argv)
     } else {
         open_udp(&g);
     }
+    if (g.options.has_views)
+        g.views = truth_new();
     generate(&g);
     if (g.pcap && fclose(g.pcap) != 0) {
         perror(g.options.pcap);
@@ -564,8 +600,15 @@ int main(int argc, char **argv)
     }
     if (g.options.truth)
         write_truth(&g);
-    printf("{\"datagrams\": %lu, \"flows\": %lu, \"packets\": %lu, \"bytes\": %lu}\n", g.datagrams,
+    printf("{\"datagrams\": %lu, \"flows\": %lu, \"packets\": %lu, \"bytes\": %lu", g.datagrams,
            g.total_flows, g.total_packets, g.total_bytes);
+    if (g.views) {
+        printf(", \"views\": {");
+        truth_print(g.views);
+        printf("}");
+    }
+    printf("}\n");
+    truth_free(g.views);
     free(g.sums);
     free(g.zipf_cdf);
     world_clear(&g.world);
