@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A batch goes through in steps, each over all its flows: choose, build keys and hash, find
- * candidate rows, compare and add. Between the steps the slots and rows to come are prefetched: the
- * cost of a large table is memory latency.
+ * A batch goes through in steps, each over all its flows: choose, make rows of them, hash their
+ * keys, find candidate rows, compare and add. Between the steps the slots and rows to come are
+ * prefetched: the cost of a large table is memory latency.
  */
 #define XXH_INLINE_ALL
 #include "core/aggregate.h"
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/memory.h"
+#include "core/row_fill.h"
 #include "core/row_index.h"
 #include "handover/dictionary.h"
 #include <string.h>
@@ -20,13 +21,7 @@ enum {
     PARTS_MAX = 4096, /* bins that one pro-rated flow may touch */
 };
 
-/* A flow, or a part of one, on its way into the table. */
-struct entry {
-    const struct flow *flow;
-    int64_t bin_s;
-    uint32_t hash;
-    uint32_t candidate; /* first row of that hash, + 1 */
-};
+#define ROW_NONE UINT32_MAX
 
 struct aggregate {
     const struct aggregate_plan *plan;
@@ -45,10 +40,13 @@ struct aggregate {
     uint64_t row_count;
     struct handover_totals open;
     /* a batch under way */
-    struct entry entries[ENTRIES_MAX];
     uint32_t entry_count;
-    uint8_t *keys;  /* ENTRIES_MAX of key_size */
-    uint8_t *parts; /* copies of pro-rated flows; NULL without pro-rating */
+    const struct flow *flows[ENTRIES_MAX]; /* or parts of flows */
+    int64_t bins[ENTRIES_MAX];
+    uint32_t hashes[ENTRIES_MAX];
+    uint32_t candidates[ENTRIES_MAX]; /* the first row of that hash, or ROW_NONE */
+    uint8_t *rows;                    /* what the entries would be as rows of their own */
+    uint8_t *parts;                   /* copies of pro-rated flows; NULL without pro-rating */
     uint32_t flow_stride;
     struct time_bin_cache bin_cache;
     struct handover_totals added, dropped; /* in the batch */
@@ -79,7 +77,7 @@ struct aggregate *aggregate_new(const struct aggregate_plan *plan, struct outlet
     a->first_segment = a->last_segment = SEGMENT_NONE;
     a->seed = hash_seed();
     a->dictionary = dictionary_new(lane->pool);
-    a->keys = mem_calloc(ENTRIES_MAX, a->key_size + 1);
+    a->rows = mem_calloc(ENTRIES_MAX, a->row_size);
     if (plan->has_pro_rating)
         a->parts = mem_calloc(ENTRIES_MAX, flow_stride);
     if (!plan->is_unaggregated)
@@ -95,7 +93,7 @@ void aggregate_free(struct aggregate *a)
     dictionary_free(a->dictionary);
     row_index_clear(&a->index);
     mem_free(a->segments);
-    mem_free(a->keys);
+    mem_free(a->rows);
     mem_free(a->parts);
     mem_free(a);
 }
@@ -128,18 +126,24 @@ static bool segment_add(struct aggregate *a)
     return true;
 }
 
-/* The next free row; false: the pool is full. */
-static bool row_new(struct aggregate *a, uint32_t *ret_row)
+/* Room for a row at the end; false: the pool is full. */
+static bool row_reserve(struct aggregate *a)
 {
-    if ((a->segment_count == 0 || a->rows_in_last == a->rows_per_segment) && !segment_add(a))
-        return false;
-    *ret_row = (a->segment_count - 1) << ROW_BITS | a->rows_in_last++;
-    pool_segment(a->lane->pool, a->last_segment)->used = a->rows_in_last * a->row_size;
-    a->row_count++;
-    return true;
+    return (a->segment_count > 0 && a->rows_in_last < a->rows_per_segment) || segment_add(a);
 }
 
-/* ---- keys ---- */
+/* The next `count` rows, which are there already. */
+static uint32_t rows_push(struct aggregate *a, uint32_t count)
+{
+    uint32_t first = (a->segment_count - 1) << ROW_BITS | a->rows_in_last;
+
+    a->rows_in_last += count;
+    pool_segment(a->lane->pool, a->last_segment)->used = a->rows_in_last * a->row_size;
+    a->row_count += count;
+    return first;
+}
+
+/* ---- values of variable length ---- */
 
 static bool dictionary_id(struct aggregate *a, const struct bytes_op *op, const struct flow *flow,
                           uint32_t *ret_id)
@@ -160,165 +164,172 @@ static bool dictionary_id(struct aggregate *a, const struct bytes_op *op, const 
     return true;
 }
 
-/* `key` has key_size bytes, whose padding is and stays 0. False: no room for a value of variable
- * length. */
-static bool key_build(struct aggregate *a, uint8_t *key, const struct entry *entry)
+/* False: no room for one. */
+static bool row_set_ids(struct aggregate *a, uint8_t *row, const struct flow *flow)
 {
-    const struct aggregate_plan *plan = a->plan;
-    const uint8_t *from = (const uint8_t *)entry->flow;
-
-    if (plan->has_bins)
-        memcpy(key + plan->view->bin_offset, &entry->bin_s, sizeof entry->bin_s);
-    for (uint32_t i = 0; i < plan->copy_count; i++) {
-        const struct copy_op *op = &plan->copies[i];
-        uint8_t *to = key + op->row_offset;
-        const uint8_t *p = from + op->flow_offset;
-        switch (op->len) { /* of known length: a move instead of a call */
-        case 1:
-            *to = *p;
-            break;
-        case 2:
-            memcpy(to, p, 2);
-            break;
-        case 4:
-            memcpy(to, p, 4);
-            break;
-        case 8:
-            memcpy(to, p, 8);
-            break;
-        case sizeof(struct ip_addr):
-            memcpy(to, p, sizeof(struct ip_addr));
-            break;
-        default:
-            memcpy(to, p, op->len);
-            break;
-        }
-    }
-    for (uint32_t i = 0; i < plan->second_count; i++) {
-        int64_t ns;
-        memcpy(&ns, key + plan->seconds[i], sizeof ns);
-        ns -= ns % NS_PER_S;
-        memcpy(key + plan->seconds[i], &ns, sizeof ns);
-    }
-    for (uint32_t i = 0; i < plan->bytes_count; i++) {
+    for (uint32_t i = 0; i < a->plan->bytes_count; i++) {
         uint32_t id;
-        if (!dictionary_id(a, &plan->bytes[i], entry->flow, &id))
+        if (!dictionary_id(a, &a->plan->bytes[i], flow, &id))
             return false;
-        memcpy(key + plan->bytes[i].row_offset, &id, sizeof id);
+        memcpy(row + a->plan->bytes[i].row_offset, &id, sizeof id);
     }
     return true;
 }
 
-/* ---- a batch ---- */
-
-static uint8_t *key_of(const struct aggregate *a, uint32_t entry)
+/*
+ * Rows out of entries `first` and following, at `rows`. Those that the dictionary has no room for
+ * are dropped, the others close up; returns how many there are.
+ */
+static uint32_t rows_make(struct aggregate *a, uint32_t first, uint32_t count, uint8_t *rows)
 {
-    return a->keys + (size_t)entry * a->key_size;
-}
-
-/* Builds keys and hashes; entries whose key cannot be built are dropped from the list. */
-static void entries_hash(struct aggregate *a)
-{
+    const struct flow **flows = &a->flows[first];
     uint32_t kept = 0;
 
-    for (uint32_t i = 0; i < a->entry_count; i++) {
-        struct entry *e = &a->entries[i];
-        if (!key_build(a, key_of(a, kept), e)) {
-            totals_add_flow(&a->dropped, e->flow);
+    row_fill(a->plan, flows, &a->bins[first], count, rows);
+    if (a->plan->bytes_count == 0)
+        return count;
+    for (uint32_t i = 0; i < count; i++) {
+        uint8_t *row = rows + (size_t)i * a->row_size;
+        if (!row_set_ids(a, row, flows[i])) {
+            totals_add_flow(&a->dropped, flows[i]);
             continue;
         }
-        e->hash = (uint32_t)hash_bytes(key_of(a, kept), a->key_size, a->seed);
-        row_index_prefetch(&a->index, e->hash);
-        a->entries[kept++] = *e;
+        if (kept != i)
+            memcpy(rows + (size_t)kept * a->row_size, row, a->row_size);
+        flows[kept++] = flows[i];
     }
-    a->entry_count = kept;
+    return kept;
+}
+
+/* ---- a batch into the table ---- */
+
+static void entries_hash(struct aggregate *a)
+{
+    const uint8_t *key = a->rows;
+
+    for (uint32_t i = 0; i < a->entry_count; i++, key += a->row_size) {
+        a->hashes[i] = (uint32_t)hash_bytes(key, a->key_size, a->seed);
+        row_index_prefetch(&a->index, a->hashes[i]);
+    }
 }
 
 static void entries_find(struct aggregate *a)
 {
     for (uint32_t i = 0; i < a->entry_count; i++) {
-        struct entry *e = &a->entries[i];
-        uint32_t at = e->hash & a->index.mask, row;
-        if (!row_index_next(&a->index, e->hash, &at, &row))
+        uint32_t at = a->hashes[i] & a->index.mask;
+        a->candidates[i] = ROW_NONE;
+        if (!row_index_next(&a->index, a->hashes[i], &at, &a->candidates[i]))
             continue;
-        const uint8_t *p = row_at(a, row);
+        const uint8_t *p = row_at(a, a->candidates[i]);
         for (uint32_t line = 0; line < a->row_size; line += CACHE_LINE)
             __builtin_prefetch(p + line, 1);
+        __builtin_prefetch(p + a->row_size - 1, 1);
     }
 }
 
-static void entry_add(struct aggregate *a, uint32_t number)
+/* The row with this key, or NULL and where its slot goes. */
+static uint8_t *row_find(const struct aggregate *a, const uint8_t *key, uint32_t hash,
+                         uint32_t *ret_at)
 {
-    struct entry *e = &a->entries[number];
-    const uint8_t *key = key_of(a, number);
-    uint32_t at = e->hash & a->index.mask, row;
+    uint32_t row;
 
-    while (row_index_next(&a->index, e->hash, &at, &row)) {
+    *ret_at = hash & a->index.mask;
+    while (row_index_next(&a->index, hash, ret_at, &row)) {
         uint8_t *p = row_at(a, row);
-        if (memcmp(p, key, a->key_size) == 0) {
-            aggregate_plan_combine(a->plan, p, e->flow);
-            totals_add_flow(&a->added, e->flow);
-            return;
-        }
+        if (row_key_equals(p, key, a->key_size))
+            return p;
     }
-    if (!row_new(a, &row)) {
-        totals_add_flow(&a->dropped, e->flow);
-        return;
-    }
-    memcpy(row_at(a, row), key, a->key_size);
-    aggregate_plan_start(a->plan, row_at(a, row), e->flow);
-    row_index_put(&a->index, e->hash, at, row);
-    totals_add_flow(&a->added, e->flow);
+    return NULL;
 }
 
-static void entries_append(struct aggregate *a);
-
-/* Brings the entries into the table; afterwards there is room for new ones. */
-static void entries_flush(struct aggregate *a)
+/* `more` is the entry as a row of its own. False: the pool is full. */
+static bool entry_add(struct aggregate *a, uint32_t i, const uint8_t *more)
 {
-    if (a->plan->is_unaggregated) {
-        entries_append(a);
-    } else {
-        row_index_reserve(&a->index, a->entry_count);
-        entries_hash(a);
-        entries_find(a);
-        for (uint32_t i = 0; i < a->entry_count; i++)
-            entry_add(a, i);
+    uint32_t at;
+    uint8_t *row = a->candidates[i] == ROW_NONE ? NULL : row_at(a, a->candidates[i]);
+
+    /* Not the first of its hash, or made since by an entry before it. */
+    if (!row || !row_key_equals(row, more, a->key_size))
+        row = row_find(a, more, a->hashes[i], &at);
+    if (row) {
+        row_combine(a->plan, row, more);
+        return true;
     }
-    a->entry_count = 0;
+    if (!row_reserve(a))
+        return false;
+    uint32_t number = rows_push(a, 1);
+    memcpy(row_at(a, number), more, a->row_size);
+    row_index_put(&a->index, a->hashes[i], at, number);
+    return true;
 }
+
+static void entries_aggregate(struct aggregate *a)
+{
+    a->entry_count = rows_make(a, 0, a->entry_count, a->rows);
+    row_index_reserve(&a->index, a->entry_count);
+    entries_hash(a);
+    entries_find(a);
+    for (uint32_t i = 0; i < a->entry_count; i++)
+        totals_add_flow(entry_add(a, i, a->rows + (size_t)i * a->row_size) ? &a->added
+                                                                           : &a->dropped,
+                        a->flows[i]);
+}
+
+/* ---- a batch that is appended ---- */
 
 static bool hand_over(struct aggregate *a, const struct aggregate_end *end);
 
 /* Live, full segments go out at once; in replay all workers end at the same places of the file. */
+static void hand_over_full(struct aggregate *a, int64_t time_ns)
+{
+    struct aggregate_end end = a->last_end;
+
+    if (a->plan->is_replay || a->segment_count == 0 || a->rows_in_last < a->rows_per_segment ||
+        ring_is_full(a->lane->ring))
+        return;
+    end.flags = 0;
+    end.time_ns = time_ns;
+    hand_over(a, &end);
+}
+
+/* Rows are made in the segment itself, as many at a time as it has room for. */
 static void entries_append(struct aggregate *a)
 {
-    for (uint32_t i = 0; i < a->entry_count; i++) {
-        struct entry *e = &a->entries[i];
-        uint32_t row;
-        if (!a->plan->is_replay && a->segment_count > 0 && a->rows_in_last == a->rows_per_segment &&
-            !ring_is_full(a->lane->ring)) {
-            struct aggregate_end end = a->last_end;
-            end.flags = 0;
-            end.time_ns = e->flow->arrival_ns;
-            hand_over(a, &end);
+    for (uint32_t first = 0, count; first < a->entry_count; first += count) {
+        hand_over_full(a, a->flows[first]->arrival_ns);
+        count = a->entry_count - first;
+        if (!row_reserve(a)) {
+            for (uint32_t i = first; i < a->entry_count; i++)
+                totals_add_flow(&a->dropped, a->flows[i]);
+            return;
         }
-        if (!key_build(a, a->keys, e) || !row_new(a, &row)) {
-            totals_add_flow(&a->dropped, e->flow);
-            continue;
-        }
-        memcpy(row_at(a, row), a->keys, a->key_size);
-        aggregate_plan_start(a->plan, row_at(a, row), e->flow);
-        totals_add_flow(&a->added, e->flow);
+        if (count > a->rows_per_segment - a->rows_in_last)
+            count = a->rows_per_segment - a->rows_in_last;
+        uint8_t *rows = row_at(a, (a->segment_count - 1) << ROW_BITS | a->rows_in_last);
+        uint32_t kept = rows_make(a, first, count, rows);
+        rows_push(a, kept);
+        for (uint32_t i = 0; i < kept; i++)
+            totals_add_flow(&a->added, a->flows[first + i]);
     }
 }
 
-static struct entry *entry_new(struct aggregate *a, const struct flow *flow, int64_t bin_s)
+/* Brings the entries into the table; afterwards there is room for new ones. */
+static void entries_flush(struct aggregate *a)
+{
+    if (a->plan->is_unaggregated)
+        entries_append(a);
+    else
+        entries_aggregate(a);
+    a->entry_count = 0;
+}
+
+static uint32_t entry_new(struct aggregate *a, const struct flow *flow, int64_t bin_s)
 {
     if (a->entry_count == ENTRIES_MAX)
         entries_flush(a);
-    a->entries[a->entry_count] = (struct entry){.flow = flow, .bin_s = bin_s};
-    return &a->entries[a->entry_count++];
+    a->flows[a->entry_count] = flow;
+    a->bins[a->entry_count] = bin_s;
+    return a->entry_count++;
 }
 
 /* value * part / whole without overflow. */
@@ -348,9 +359,8 @@ static void pro_rate(struct aggregate *a, const struct flow *flow)
     for (bool is_first = true; bin.start_s <= last.start_s; is_first = false) {
         bool is_last = bin.start_s == last.start_s;
         int64_t from_s = is_first ? start_s : bin.start_s;
-        struct entry *e = entry_new(a, NULL, bin.start_s);
-        struct flow *part =
-            (struct flow *)(void *)(a->parts + (size_t)(a->entry_count - 1) * a->flow_stride);
+        uint32_t entry = entry_new(a, NULL, bin.start_s);
+        struct flow *part = (struct flow *)(void *)(a->parts + (size_t)entry * a->flow_stride);
         memcpy(part, flow, a->flow_stride);
         part->flows = is_first ? flow->flows : 0;
         part->packets =
@@ -359,7 +369,7 @@ static void pro_rate(struct aggregate *a, const struct flow *flow)
             is_last ? bytes : share(flow->bytes, (uint64_t)(bin.end_s - from_s), duration);
         packets -= part->packets;
         bytes -= part->bytes;
-        e->flow = part;
+        a->flows[entry] = part;
         bin = time_bins_find(&a->plan->bins, bin.end_s);
     }
 }

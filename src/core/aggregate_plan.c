@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include <assert.h>
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 
 /* AS paths have handles of their own in the RIB, communities too, names of options again: by
@@ -36,26 +37,60 @@ static int schema_make(struct aggregate_plan *plan, const struct aggregate_setti
     return err;
 }
 
+static void copy_add(struct aggregate_plan *plan, uint32_t len, uint32_t from, uint32_t to)
+{
+    plan->copies[plan->copy_count++] = (struct copy_op){(uint16_t)len, from, to};
+}
+
+/* Of all columns; bytes that no column covers are padding. */
+static void pads_make(struct aggregate_plan *plan)
+{
+    const struct pa_schema *view = plan->view;
+    uint32_t key_end = view->bin_offset >= 0 ? 8 : 0, end = view->key_size;
+
+    for (uint32_t i = 0; i < view->column_count; i++) {
+        const struct pa_column *c = &view->columns[i];
+        uint32_t column_end = c->offset + c->width;
+        if (c->combine == PA_COMBINE_KEY && column_end > key_end)
+            key_end = column_end;
+        else if (c->combine != PA_COMBINE_KEY && column_end > end)
+            end = column_end;
+    }
+    if (key_end < view->key_size)
+        plan->pads[plan->pad_count++] = view->key_size - 8;
+    if (end % 8 != 0)
+        plan->pads[plan->pad_count++] = end / 8 * 8;
+    if (view->column_count == 0 && view->bin_offset < 0 && !plan->has_order)
+        plan->pads[plan->pad_count++] = 0;
+}
+
 static void operations_make(struct aggregate_plan *plan, const struct aggregate_settings *s)
 {
     plan->copies = mem_calloc(s->column_count + 1, sizeof *plan->copies);
     plan->bytes = mem_calloc(s->column_count + 1, sizeof *plan->bytes);
+    plan->sums = mem_calloc(s->column_count + 1, sizeof *plan->sums);
     plan->counters = mem_calloc(s->column_count + 1, sizeof *plan->counters);
     plan->seconds = mem_calloc(s->column_count + 1, sizeof *plan->seconds);
     for (size_t i = 0; i < s->column_count; i++) {
         const struct pa_column *c = schema_find(plan->view, s->columns[i].column.name);
         uint32_t from = s->columns[i].flow_offset;
         assert(c);
-        if (c->combine != PA_COMBINE_KEY)
-            plan->counters[plan->counter_count++] =
-                (struct counter_op){c->combine, (uint8_t)c->width, from, c->offset};
-        else if (c->kind == PA_KIND_BYTES)
+        if (c->kind == PA_KIND_BYTES)
             plan->bytes[plan->bytes_count++] = (struct bytes_op){handle_kind(c), from, c->offset};
         else
-            plan->copies[plan->copy_count++] = (struct copy_op){c->width, from, c->offset};
+            copy_add(plan, c->width, from, c->offset);
+        if (c->combine == PA_COMBINE_SUM && c->width == sizeof(uint64_t))
+            plan->sums[plan->sum_count++] = c->offset;
+        else if (c->combine != PA_COMBINE_KEY)
+            plan->counters[plan->counter_count++] =
+                (struct counter_op){c->combine, (uint8_t)c->width, c->offset};
         if (c->kind == PA_KIND_TIME && c->combine == PA_COMBINE_KEY && s->has_whole_seconds)
             plan->seconds[plan->second_count++] = c->offset;
     }
+    if (plan->has_order)
+        copy_add(plan, sizeof(uint64_t), offsetof(struct flow, order),
+                 (uint32_t)plan->view->order_offset);
+    pads_make(plan);
 }
 
 int aggregate_plan_new(const struct aggregate_settings *s, struct text *error,
@@ -92,92 +127,8 @@ void aggregate_plan_free(struct aggregate_plan *plan)
     flow_filter_free(plan->filter);
     mem_free(plan->copies);
     mem_free(plan->bytes);
+    mem_free(plan->sums);
     mem_free(plan->counters);
     mem_free(plan->seconds);
     mem_free(plan);
-}
-
-static uint64_t value_load(const uint8_t *p, uint8_t width)
-{
-    uint64_t v64;
-    uint32_t v32;
-    uint16_t v16;
-
-    switch (width) {
-    case 8:
-        memcpy(&v64, p, 8);
-        return v64;
-    case 4:
-        memcpy(&v32, p, 4);
-        return v32;
-    case 2:
-        memcpy(&v16, p, 2);
-        return v16;
-    default:
-        return *p;
-    }
-}
-
-static void value_store(uint8_t *p, uint8_t width, uint64_t value)
-{
-    uint32_t v32 = (uint32_t)value;
-    uint16_t v16 = (uint16_t)value;
-
-    switch (width) {
-    case 8:
-        memcpy(p, &value, 8);
-        break;
-    case 4:
-        memcpy(p, &v32, 4);
-        break;
-    case 2:
-        memcpy(p, &v16, 2);
-        break;
-    default:
-        *p = (uint8_t)value;
-        break;
-    }
-}
-
-void aggregate_plan_start(const struct aggregate_plan *plan, uint8_t *row, const struct flow *flow)
-{
-    const uint8_t *from = (const uint8_t *)flow;
-
-    /* Padding too: a row's bytes are all defined. */
-    memset(row + plan->view->key_size, 0, plan->view->row_size - plan->view->key_size);
-    for (uint32_t i = 0; i < plan->counter_count; i++) {
-        const struct counter_op *op = &plan->counters[i];
-        value_store(row + op->row_offset, op->width, value_load(from + op->flow_offset, op->width));
-    }
-    if (plan->has_order)
-        memcpy(row + plan->view->order_offset, &flow->order, sizeof flow->order);
-}
-
-void aggregate_plan_combine(const struct aggregate_plan *plan, uint8_t *row,
-                            const struct flow *flow)
-{
-    const uint8_t *from = (const uint8_t *)flow;
-
-    for (uint32_t i = 0; i < plan->counter_count; i++) {
-        const struct counter_op *op = &plan->counters[i];
-        uint64_t value = value_load(from + op->flow_offset, op->width);
-        uint64_t there = value_load(row + op->row_offset, op->width);
-        switch (op->combine) {
-        case PA_COMBINE_SUM:
-            there += value;
-            break;
-        case PA_COMBINE_OR:
-            there |= value;
-            break;
-        case PA_COMBINE_MIN:
-            if (value != 0 && (there == 0 || value < there))
-                there = value;
-            break;
-        default:
-            if (value > there)
-                there = value;
-            break;
-        }
-        value_store(row + op->row_offset, op->width, there);
-    }
 }

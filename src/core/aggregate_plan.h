@@ -27,7 +27,7 @@ struct aggregate_settings {
     bool has_whole_seconds; /* times in keys lose their fraction */
 };
 
-/* Copies `len` bytes of a flow into the row. */
+/* Copies `len` bytes of a flow into the row: keys, first values of counters, replay's order. */
 struct copy_op {
     uint16_t len;
     uint32_t flow_offset, row_offset;
@@ -39,7 +39,7 @@ struct bytes_op {
 };
 struct counter_op {
     uint8_t combine, width;
-    uint32_t flow_offset, row_offset;
+    uint32_t row_offset;
 };
 
 struct aggregate_plan {
@@ -48,11 +48,13 @@ struct aggregate_plan {
     struct flow_filter *filter;   /* NULL: all flows */
     struct time_bins bins;
     bool has_bins, has_pro_rating, has_whole_seconds, is_unaggregated, is_replay, has_order;
-    uint32_t copy_count, bytes_count, counter_count, second_count;
+    uint32_t copy_count, bytes_count, sum_count, counter_count, second_count, pad_count;
     struct copy_op *copies;
     struct bytes_op *bytes;
-    struct counter_op *counters;
-    uint32_t *seconds; /* where times stand in a row that are cut to seconds */
+    uint32_t *sums;              /* where 64-bit sums stand in a row: most counters are such */
+    struct counter_op *counters; /* the others */
+    uint32_t *seconds;           /* where times stand in a row that are cut to seconds */
+    uint32_t pads[3];            /* where 8 bytes stand in a row that are padding at their end */
 };
 
 /* Appends to `error`: the filter, too long a row. */

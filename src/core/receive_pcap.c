@@ -7,8 +7,11 @@
 #include "core/frame.h"
 #include <errno.h>
 #include <pcap/pcap.h>
+#include <stdio.h>
+#include <string.h>
 
-enum { FRAGMENTED_MAX = 64 };
+/* Bytes per read(2): stdio's own 4 kB cost a system call every 50 flows, 10 ns a flow. */
+enum { FRAGMENTED_MAX = 64, READ_SIZE = 256 << 10 };
 #define FRAGMENT_TIMEOUT_NS                                                                        \
     (30 * NS_PER_S) /* RFC 1122 section 3.3.2 asks for 60 to 120 s, Linux takes 30 */
 
@@ -16,6 +19,7 @@ struct pcap_reader {
     char *path;
     uint16_t port; /* 0: any */
     pcap_t *pcap;
+    char *buffer; /* of its file: READ_SIZE bytes */
     int link_type;
     struct fragments *fragments;
     struct pcap_reader_counts counts;
@@ -24,13 +28,17 @@ struct pcap_reader {
 static int file_open(struct pcap_reader *r, struct text *error)
 {
     char reason[PCAP_ERRBUF_SIZE];
+    FILE *file = fopen(r->path, "rbe");
 
-    r->pcap = pcap_open_offline_with_tstamp_precision(r->path, PCAP_TSTAMP_PRECISION_NANO, reason);
+    if (!file) {
+        text_append_printf(error, "capture file %s: %s\n", r->path, strerror(errno));
+        return -EINVAL;
+    }
+    setvbuf(file, r->buffer, _IOFBF, READ_SIZE);
+    r->pcap = pcap_fopen_offline_with_tstamp_precision(file, PCAP_TSTAMP_PRECISION_NANO, reason);
     if (!r->pcap) {
-        size_t len = strlen(r->path);
-        bool is_named = strncmp(reason, r->path, len) == 0 && strncmp(reason + len, ": ", 2) == 0;
-        text_append_printf(error, "capture file %s: %s\n", r->path,
-                           is_named ? reason + len + 2 : reason);
+        fclose(file);
+        text_append_printf(error, "capture file %s: %s\n", r->path, reason);
         return -EINVAL;
     }
     r->link_type = pcap_datalink(r->pcap);
@@ -53,6 +61,7 @@ int pcap_reader_open(const char *path, uint16_t port, struct text *error,
     int err;
 
     r->path = mem_strdup(path);
+    r->buffer = mem_alloc(READ_SIZE);
     r->port = port;
     r->fragments = fragments_new(FRAGMENTED_MAX, FRAGMENT_TIMEOUT_NS);
     err = file_open(r, error);
@@ -71,6 +80,7 @@ void pcap_reader_free(struct pcap_reader *r)
     if (r->pcap)
         pcap_close(r->pcap);
     fragments_free(r->fragments);
+    mem_free(r->buffer); /* after its file */
     mem_free(r->path);
     mem_free(r);
 }

@@ -156,7 +156,9 @@ static void fill_crew(struct daemon *d)
     };
     enrich_add_needs(&crew->enrich, &d->needs);
     correlate_settings_finish(&crew->correlate, &d->needs);
-    crew->flow_stride = primitive_table_flow_stride(d->primitives);
+    /* Whole cache lines: the groups of flow/members.def stay within theirs. */
+    crew->flow_stride =
+        (primitive_table_flow_stride(d->primitives) + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
     crew->decoder_settings = (struct decoder_settings){
         .needs = d->needs,
         .own = d->description->decoder_settings(d->description->key_settings),

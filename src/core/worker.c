@@ -357,11 +357,12 @@ int worker_new(struct crew *crew, uint32_t index, struct udp_receiver *receiver,
     w->index = index;
     w->event = event;
     w->receiver = receiver;
-    w->batch = (struct flow_batch){.flows = mem_calloc(FLOW_BATCH, crew->flow_stride),
-                                   .stride = crew->flow_stride,
-                                   .capacity = FLOW_BATCH,
-                                   .full = batch_full,
-                                   .owner = w};
+    w->batch = (struct flow_batch){
+        .flows = mem_aligned_zalloc(CACHE_LINE, (size_t)FLOW_BATCH * crew->flow_stride),
+        .stride = crew->flow_stride,
+        .capacity = FLOW_BATCH,
+        .full = batch_full,
+        .owner = w};
     w->inbox = inbox_new(INBOX_BYTES);
     w->held = inbox_new(crew->hold_bytes);
     w->correlator =

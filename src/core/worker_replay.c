@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Replay of a capture file. All workers read all of it and end hand-overs at the same places: every
- * 4096 datagrams, and where the capture's clock ends an epoch of an instance. Nothing depends on
- * how fast anybody is.
+ * Replay of a capture file. All workers read all of it and end hand-overs at the same places: where
+ * the capture's clock ends an epoch of an instance and, for unaggregated instances, every 4096
+ * datagrams. Nothing depends on how fast anybody is.
  */
 #include "base/clock.h"
 #include "base/log.h"
@@ -101,8 +101,11 @@ static void datagram(struct worker *w, const struct datagram *d)
     }
     if (d->number % REPLAY_POSITION_DATAGRAMS == 0) {
         worker_flush(w);
+        /* Rows that add up stay until the epoch's end: handed over here, each key would be a row as
+         * often as there are such places. */
         for (uint32_t i = 0; i < crew->instance_count; i++)
-            end_instance(w, i, 0);
+            if (crew->instances[i].plan->is_unaggregated)
+                end_instance(w, i, 0);
     }
     if (d->number % QUIESCENT_DATAGRAMS == 0) {
         worker_flush(w);

@@ -11,7 +11,7 @@
 
 /* A block's flows stay in the first-level cache while operation after operation passes over them.
  */
-#define BLOCK_RECORDS 16
+#define BLOCK_RECORDS 32
 
 struct block {
     const uint8_t *records;
