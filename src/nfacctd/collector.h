@@ -7,7 +7,7 @@
 #include <stdatomic.h>
 
 #include "base/reader.h"
-#include "nfacctd/arena.h"
+#include "base/arena.h"
 #include "nfacctd/decoder.h"
 #include "nfacctd/domain.h"
 #include "nfacctd/options.h"

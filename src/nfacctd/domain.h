@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "flow/exporter.h"
-#include "nfacctd/keyed_table.h"
+#include "base/keyed_table.h"
 
 struct template;
 

@@ -11,7 +11,7 @@
 
 #include "flow/flow.h"
 #include "nfacctd/element.h"
-#include "nfacctd/keyed_table.h"
+#include "base/keyed_table.h"
 
 enum option_kind {
     OPTION_SAMPLER_RATE,   /* by samplerId or selectorId */

@@ -10,7 +10,7 @@
 
 #include "flow/exporter.h"
 #include "nfacctd/domain.h"
-#include "nfacctd/keyed_table.h"
+#include "base/keyed_table.h"
 
 /* What the message said, as far as its records need it. */
 struct pending_header {

@@ -12,7 +12,7 @@
 
 #include "flow/decoder.h"
 #include "flow/flow.h"
-#include "nfacctd/arena.h"
+#include "base/arena.h"
 #include "nfacctd/element.h"
 #include "nfacctd/options.h"
 #include "nfacctd/settings.h"

@@ -10,7 +10,7 @@
 
 #include "nfacctd/domain.h"
 #include "nfacctd/element.h"
-#include "nfacctd/keyed_table.h"
+#include "base/keyed_table.h"
 #include "nfacctd/plan.h"
 
 struct template

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Chained hashing with a list in order of use. */
-#include "nfacctd/keyed_table.h"
+#include "base/keyed_table.h"
 
 #include "base/hash.h"
 #include "base/memory.h"
