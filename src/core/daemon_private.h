@@ -24,6 +24,7 @@ struct daemon {
     char *file; /* options.file is a copy */
     struct config *config;
     struct config_key *core_keys;
+    struct config_key *maps_keys;
     struct core_settings core;
     struct bgp_settings bgp_settings;
     struct maps_settings maps_settings;

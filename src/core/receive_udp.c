@@ -88,7 +88,8 @@ static int multicast_join(int fd, const struct udp_settings *settings, struct te
         struct group_req request = {0};
         struct ip_addr group;
         if (ip_addr_parse(word, &group) < 0) {
-            text_append_printf(error, "nfacctd_mcast_groups: %s is not an address\n", word);
+            text_append_printf(error, "%s_mcast_groups: %s is not an address\n",
+                               settings->daemon_name, word);
             err = -EINVAL;
             break;
         }
@@ -110,7 +111,8 @@ static int address_of(const struct udp_settings *settings, uint16_t port, struct
     if (!settings->listen_ip) {
         addr = ip_addr_v6(in6addr_any.s6_addr);
     } else if (ip_addr_parse(settings->listen_ip, &addr) < 0) {
-        text_append_printf(error, "nfacctd_ip: %s is not an address\n", settings->listen_ip);
+        text_append_printf(error, "%s_ip: %s is not an address\n", settings->daemon_name,
+                           settings->listen_ip);
         return -EINVAL;
     }
     *ret_len = ip_addr_to_sockaddr(&addr, port, ret_sa);

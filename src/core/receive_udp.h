@@ -12,7 +12,8 @@
 #include <stdint.h>
 
 struct udp_settings {
-    const char *listen_ip; /* NULL: all addresses, IPv6 and IPv4 */
+    const char *daemon_name; /* its keys begin with it */
+    const char *listen_ip;   /* NULL: all addresses, IPv6 and IPv4 */
     uint16_t port;
     const char *interface; /* bind to this device or VRF; NULL: none */
     bool ipv6_only;

@@ -10,8 +10,11 @@
 #include <string.h>
 
 #define AT(member) offsetof(struct core_settings, member)
-#define METHODS    "netflow|bgp|longest"
+/* What the export itself says is `netflow` or `sflow`: pmacct takes either in both daemons. */
+#define METHODS    "netflow|bgp|longest|sflow"
 #define PREFIX     "NAME_"
+#define NETFLOW    "NETFLOW_"
+#define OWN_EXPORT "NAME"
 
 static int check_address(const char *value, struct text *error)
 {
@@ -31,7 +34,7 @@ static int check_facility(const char *value, struct text *error)
     return -EINVAL;
 }
 
-static const struct config_key core_keys[] = {
+const struct config_key core_keys[] = {
     {"daemonize", KEY_BOOL, SCOPE_GLOBAL, AT(daemonize), "false", .help = "run in the background"},
     {"debug", KEY_BOOL, SCOPE_GLOBAL, AT(debug), "false", .help = "log more than operators need"},
     {"pidfile", KEY_STRING, SCOPE_GLOBAL, AT(pidfile),
@@ -61,7 +64,8 @@ static const struct config_key core_keys[] = {
     {"NAME_ip", KEY_STRING, SCOPE_GLOBAL, AT(ip), .check = check_address,
      .help = "address to receive exports on; default: all, IPv6 and IPv4"},
     {"NAME_port", KEY_INT, SCOPE_GLOBAL, AT(port), "0", 0, 65535,
-     .help = "UDP port to receive exports on; 0: the daemon's usual one (nfacctd: 2100)"},
+     .help = "UDP port to receive exports on; 0: the daemon's usual one (nfacctd: 2100, sfacctd: "
+             "6343)"},
     {"NAME_interface", KEY_STRING, SCOPE_GLOBAL, AT(interface),
      .help = "receive on this interface or VRF only"},
     {"NAME_ipv6_only", KEY_BOOL, SCOPE_GLOBAL, AT(ipv6_only), "false",
@@ -87,7 +91,7 @@ static const struct config_key core_keys[] = {
      .help = "take only datagrams to this UDP port from the capture file; 0: all"},
     {"pcap_savefile_speed", KEY_INT, SCOPE_GLOBAL, AT(pcap_speed), "0", 0, 1000000,
      .help = "read at so many times the speed of the capture; 0: as fast as possible"},
-    {"NAME_templates_file", KEY_STRING, SCOPE_GLOBAL, AT(templates_file),
+    {"NETFLOW_templates_file", KEY_STRING, SCOPE_GLOBAL, AT(templates_file),
      .help = "keeps templates and options over a restart"},
     {"NAME_renormalize", KEY_BOOL, SCOPE_GLOBAL, AT(renormalize), "false",
      .help = "multiply packets and bytes by the sampling rate"},
@@ -95,14 +99,14 @@ static const struct config_key core_keys[] = {
      .help = "sampling rate of exporters that do not tell theirs"},
     {"NAME_time_new", KEY_BOOL, SCOPE_GLOBAL, AT(time_new), "false",
      .help = "time bins go by arrival, not by flow start"},
-    {"NAME_pro_rating", KEY_BOOL, SCOPE_GLOBAL, AT(pro_rating), "false",
+    {"NETFLOW_pro_rating", KEY_BOOL, SCOPE_GLOBAL, AT(pro_rating), "false",
      .help = "spread a flow over the time bins that it lived in"},
     {"NAME_stitching", KEY_BOOL, SCOPE_GLOBAL, AT(stitching), "false",
      .help = "add timestamp_min and timestamp_max of the flows of each row"},
-    {"NAME_as", KEY_CHOICE, SCOPE_GLOBAL, AT(as_method), "netflow", .choices = METHODS,
+    {"NAME_as", KEY_CHOICE, SCOPE_GLOBAL, AT(as_method), OWN_EXPORT, .choices = METHODS,
      .aliases = "NAME_as_new",
      .help = "where AS numbers come from; longest: whoever has the longer prefix"},
-    {"NAME_net", KEY_CHOICE, SCOPE_GLOBAL, AT(net_method), "netflow", .choices = METHODS,
+    {"NAME_net", KEY_CHOICE, SCOPE_GLOBAL, AT(net_method), OWN_EXPORT, .choices = METHODS,
      .help = "where networks and masks come from; longest: whoever has the longer prefix"},
     {"bgp_path_accept", KEY_STRING, SCOPE_GLOBAL, AT(path_accept),
      .help = "verdicts (path_match) whose path is filled in, comma-separated; all; or pmacct: "
@@ -121,7 +125,7 @@ static const struct config_key core_keys[] = {
      .help = "the result is the next hop that the last peer inside the prefixes uses"},
     {"bgp_peer_as_skip_subas", KEY_BOOL, SCOPE_GLOBAL, AT(peer_as_skip_subas), "false",
      .help = "leave confederation segments out when looking for the neighbour AS"},
-    {"bgp_peer_src_as_type", KEY_CHOICE, SCOPE_GLOBAL, AT(peer_src_as_type), "netflow",
+    {"bgp_peer_src_as_type", KEY_CHOICE, SCOPE_GLOBAL, AT(peer_src_as_type), OWN_EXPORT,
      .choices = "netflow|sflow|bgp", .help = "where peer_src_as comes from"},
     {"bgp_src_as_path_type", KEY_CHOICE, SCOPE_GLOBAL, AT(src_as_path_type), .choices = "bgp",
      .help = "where src_as_path comes from"},
@@ -145,7 +149,6 @@ static const struct config_key core_keys[] = {
          "exported AS numbers are those of neighbours: they become peer_src_as and peer_dst_as"},
     {"dry_run", KEY_CHOICE, SCOPE_GLOBAL, AT(dry_run), .choices = "config|setup",
      .help = "check the configuration, or also start everything once, and end"},
-    {"NAME_pre_processing_checks", KEY_IGNORED, SCOPE_GLOBAL, .help = "always done"},
     {"plugin_exit_any", KEY_IGNORED, SCOPE_GLOBAL, .help = "a plugin that dies is started again"},
     {"propagate_signals", KEY_IGNORED, SCOPE_GLOBAL,
      .help = "the core tells plugins what they need"},
@@ -172,22 +175,66 @@ const struct config_key instance_keys[] = {
     {0},
 };
 
-static const char *daemon_words(const char *text, const char *daemon_name)
+/* The daemons of the suite: each takes its keys under the others' names too, as pmacct's do. */
+static const char *const daemon_names[] = {"nfacctd", "sfacctd"};
+enum { DAEMON_COUNT = sizeof daemon_names / sizeof *daemon_names };
+
+static void add_alias(struct text *aliases, const char *daemon_name, const char *suffix)
 {
-    if (!text || strncmp(text, PREFIX, strlen(PREFIX)) != 0)
-        return text ? mem_strdup(text) : NULL;
-    return mem_printf("%s_%s", daemon_name, text + strlen(PREFIX));
+    text_append_printf(aliases, "%s%s_%s", aliases->len ? "|" : "", daemon_name, suffix);
 }
 
-struct config_key *settings_keys_new(const char *daemon_name)
+/* The key under the names of the other daemons, and its other word under all names. */
+static const char *aliases_of(const struct config_key *key, const char *daemon_name)
 {
-    size_t count = sizeof core_keys / sizeof *core_keys;
-    struct config_key *keys = mem_calloc(count, sizeof *keys);
+    struct text aliases = {0};
+    const char *result;
 
+    if (strncmp(key->name, PREFIX, strlen(PREFIX)) != 0)
+        return key->aliases ? mem_strdup(key->aliases) : NULL;
+    for (size_t i = 0; i < DAEMON_COUNT; i++) {
+        if (strcmp(daemon_names[i], daemon_name) != 0)
+            add_alias(&aliases, daemon_names[i], key->name + strlen(PREFIX));
+        if (key->aliases)
+            add_alias(&aliases, daemon_names[i], key->aliases + strlen(PREFIX));
+    }
+    result = mem_strdup(text_cstr(&aliases));
+    text_clear(&aliases);
+    return result;
+}
+
+/* What belongs to NetFlow is accepted elsewhere, as one configuration may serve both daemons. */
+static void key_for_daemon(struct config_key *key, const char *daemon_name)
+{
+    bool is_netflow = strcmp(daemon_name, "nfacctd") == 0;
+    const char *name = key->name;
+
+    key->aliases = aliases_of(key, daemon_name);
+    if (key->default_value && strcmp(key->default_value, OWN_EXPORT) == 0)
+        key->default_value = is_netflow ? "netflow" : "sflow";
+    if (strncmp(name, NETFLOW, strlen(NETFLOW)) == 0) {
+        key->name = mem_printf("nfacctd_%s", name + strlen(NETFLOW));
+        if (!is_netflow)
+            *key = (struct config_key){
+                .name = key->name, .type = KEY_IGNORED, .help = "belongs to NetFlow and IPFIX"};
+    } else if (strncmp(name, PREFIX, strlen(PREFIX)) == 0) {
+        key->name = mem_printf("%s_%s", daemon_name, name + strlen(PREFIX));
+    } else {
+        key->name = mem_strdup(name);
+    }
+}
+
+struct config_key *settings_keys_new(const struct config_key *table, const char *daemon_name)
+{
+    size_t count = 0;
+    struct config_key *keys;
+
+    while (table[count].name)
+        count++;
+    keys = mem_calloc(count + 1, sizeof *keys);
     for (size_t i = 0; i < count; i++) {
-        keys[i] = core_keys[i];
-        keys[i].name = daemon_words(core_keys[i].name, daemon_name);
-        keys[i].aliases = daemon_words(core_keys[i].aliases, daemon_name);
+        keys[i] = table[i];
+        key_for_daemon(&keys[i], daemon_name);
     }
     return keys;
 }
@@ -206,6 +253,11 @@ void settings_keys_free(struct config_key *keys)
 static void add_error(const struct config *config, const char *key, struct text *errors)
 {
     text_append_printf(errors, "%s: %s: ", config_place(config, key, CONFIG_GLOBAL), key);
+}
+
+static enum route_method method_of(int choice)
+{
+    return choice == 3 ? ROUTE_NETFLOW : (enum route_method)choice; /* sflow: the export */
 }
 
 static int accept_word(const char *word, struct correlate_settings *c)
@@ -290,8 +342,8 @@ int settings_correlate(const struct core_settings *s, const struct config *confi
     *c = (struct correlate_settings){
         .is_enabled = has_bgp,
         .is_replay = s->pcap_savefile != NULL,
-        .as_method = (enum route_method)s->as_method,
-        .net_method = (enum route_method)s->net_method,
+        .as_method = method_of(s->as_method),
+        .net_method = method_of(s->net_method),
         .disable_router_id_check = disable_router_id_check,
         .skip_confederation = s->peer_as_skip_subas,
         .peer_src_as = s->peer_src_as_type == 2 ? SOURCE_BGP : SOURCE_EXPORT,

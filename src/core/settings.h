@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * The core's configuration keys and their values. Keys that start with "NAME_" begin with the
- * daemon's name (nfacctd_port, sfacctd_port): settings_keys_new() makes the daemon's own table of
- * them.
+ * The core's configuration keys and their values. In tables of keys that all daemons share, a name
+ * that starts with "NAME_" begins with the daemon's name (nfacctd_port, sfacctd_port), and one with
+ * "NETFLOW_" is nfacctd's alone: settings_keys_new() makes the daemon's own table of them.
  */
 #include "config/config_key.h"
 #include "core/correlate.h"
@@ -48,9 +48,10 @@ struct instance_settings {
 
 extern const struct config_key instance_keys[]; /* `place` is in struct instance_settings */
 
-/* The table for a daemon of this name: to be freed with settings_keys_free(). `place` is in struct
- * core_settings. */
-struct config_key *settings_keys_new(const char *daemon_name);
+extern const struct config_key core_keys[]; /* `place` is in struct core_settings */
+
+/* A shared table as the daemon of this name has it: to be freed with settings_keys_free(). */
+struct config_key *settings_keys_new(const struct config_key *table, const char *daemon_name);
 void settings_keys_free(struct config_key *keys);
 
 /* Fills what correlation is told. -EINVAL: appends to `errors` lines with the place of the value.

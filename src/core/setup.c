@@ -21,10 +21,11 @@ static int read_tables(struct daemon *d, struct text *errors, struct text *warni
         err = -EINVAL;
     d->instance_count = (uint32_t)config_instance_count(d->config);
     d->instance_settings = mem_calloc(d->instance_count + 1, sizeof *d->instance_settings);
-    d->core_keys = settings_keys_new(d->description->name);
+    d->core_keys = settings_keys_new(core_keys, d->description->name);
+    d->maps_keys = settings_keys_new(maps_keys, d->description->name);
     config_add_table(d->config, d->core_keys, &d->core);
     config_add_table(d->config, bgp_keys, &d->bgp_settings);
-    config_add_table(d->config, maps_keys, &d->maps_settings);
+    config_add_table(d->config, d->maps_keys, &d->maps_settings);
     config_add_table(d->config, d->description->keys, d->description->key_settings);
     config_add_instance_table(d->config, instance_keys, d->instance_settings,
                               sizeof *d->instance_settings);
@@ -38,11 +39,12 @@ static int read_tables(struct daemon *d, struct text *errors, struct text *warni
 static int check_files(struct daemon *d, struct text *errors)
 {
     bool has_bgp = d->bgp_settings.enabled;
+    char *allow_key = mem_printf("%s_allow_file", d->description->name);
     struct {
         const char *key, **path;
     } files[] = {
         {"aggregate_primitives", &d->maps_settings.aggregate_primitives},
-        {"nfacctd_allow_file", &d->maps_settings.allow_file},
+        {allow_key, &d->maps_settings.allow_file},
         {"sampling_map", &d->maps_settings.sampling_map},
         {"bgp_agent_map", &d->maps_settings.bgp_agent_map},
         {"pcap_savefile", &d->core.pcap_savefile},
@@ -61,6 +63,7 @@ static int check_files(struct daemon *d, struct text *errors)
         *files[i].path = NULL;
         err = -EINVAL;
     }
+    mem_free(allow_key);
     return err;
 }
 
@@ -282,6 +285,7 @@ static int open_events(struct daemon *d)
 static int open_input(struct daemon *d, struct text *errors)
 {
     struct udp_settings settings = {
+        .daemon_name = d->description->name,
         .listen_ip = d->core.ip,
         .port = d->core.port ? (uint16_t)d->core.port : d->description->port,
         .interface = d->core.interface,
@@ -386,6 +390,7 @@ void setup_close(struct daemon *d) THREAD_ANNOTATION(no_thread_safety_analysis)
     plugin_list_clear(&d->plugins);
     config_free(d->config);
     settings_keys_free(d->core_keys);
+    settings_keys_free(d->maps_keys);
     mem_free(d->file);
     mem_free(d->instances);
     mem_free(d->instance_settings);

@@ -11,7 +11,7 @@
 
 #define AT(member) offsetof(struct maps_settings, member)
 const struct config_key maps_keys[] = {
-    {.name = "nfacctd_allow_file",
+    {.name = "NAME_allow_file",
      .type = KEY_STRING,
      .place = AT(allow_file),
      .help = "file of the addresses and prefixes that may export to this daemon, one a line; "

@@ -19,13 +19,14 @@ struct agent_map;
 
 /* Values of maps_keys[]: paths, NULL when there is no such map. Borrowed from the configuration. */
 struct maps_settings {
-    const char *allow_file; /* nfacctd_allow_file */
+    const char *allow_file;
     const char *sampling_map;
     const char *bgp_agent_map;
     const char *aggregate_primitives; /* read once, at start: maps/custom_primitives.h */
     bool may_refresh;                 /* maps_refresh: SIGUSR2 reloads */
 };
-extern const struct config_key maps_keys[]; /* `place` is in struct maps_settings */
+/* `place` is in struct maps_settings; "NAME_" in a name stands for the daemon's. */
+extern const struct config_key maps_keys[];
 
 struct maps {
     uint64_t generation;            /* 1, 2, 3... with each snapshot */

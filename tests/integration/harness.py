@@ -21,6 +21,7 @@ SOURCE = pathlib.Path(os.environ.get("SOURCE_DIR", pathlib.Path(__file__).resolv
 BUILD = pathlib.Path(os.environ.get("BUILD_DIR", SOURCE / "build-release"))
 SHARED = pathlib.Path(os.environ.get("SHARED_DIR", SOURCE.parent / "shared"))
 NFACCTD = BUILD / "sbin/nfacctd"
+SFACCTD = BUILD / "sbin/sfacctd"
 sys.path.insert(0, str(SOURCE / "tests/support"))
 
 SANITIZER = re.compile(r"(ERROR|WARNING): (Address|Thread|Leak)Sanitizer|runtime error: ")
@@ -136,22 +137,28 @@ class Test:
         path.write_text(text)
         return path
 
-    def nfacctd(self, config, *args, name="nfacctd", ready=True, **kwargs):
+    def nfacctd(self, config, *args, name="nfacctd", **kwargs):
         """Starts nfacctd with a configuration text; `stats_file` and a port are added unless it has them. A capture
         file needs no port: without one, all that was sent to any port is read."""
+        return self.daemon(NFACCTD, "NetFlow/IPFIX", config, *args, name=name, **kwargs)
+
+    def sfacctd(self, config, *args, name="sfacctd", **kwargs):
+        return self.daemon(SFACCTD, "sFlow", config, *args, name=name, **kwargs)
+
+    def daemon(self, program, data_name, config, *args, name, ready=True, **kwargs):
         is_replay = any(str(a) == "-I" for a in args) or "pcap_savefile" in config
         self.port = None
         for line in config.splitlines():
-            if line.split(":")[0].strip() == "nfacctd_port":
+            if line.split(":")[0].strip() == f"{program.name}_port":
                 self.port = int(line.split(":")[1])
         if self.port is None and not is_replay:
             self.port = free_port()
-            config += f"\nnfacctd_ip: 127.0.0.1\nnfacctd_port: {self.port}\n"
+            config += f"\n{program.name}_ip: 127.0.0.1\n{program.name}_port: {self.port}\n"
         if "stats_file" not in config:
             config += f"\nstats_file: {self.dir}/{name}.stats\n"
-        process = self.start([NFACCTD, "-f", self.write(f"{name}.conf", config), *args], name, **kwargs)
+        process = self.start([program, "-f", self.write(f"{name}.conf", config), *args], name, **kwargs)
         if ready and not is_replay:
-            process.wait_log("waiting for NetFlow/IPFIX data on", 30)
+            process.wait_log(f"waiting for {data_name} data on", 30)
         return process
 
     def stats(self, name="nfacctd"):

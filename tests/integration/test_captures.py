@@ -12,10 +12,10 @@ WIDE = ("src_host, dst_host, src_port, dst_port, proto, tos, tcpflags, in_iface,
         "src_mac, dst_mac, vlan, etype")
 
 
-def replay(test, pcap, config):
+def replay(test, pcap, config, start=None):
     if not pcap.exists():
         raise Skip(f"{pcap.name} is not here")
-    daemon = test.nfacctd(config + f"""
+    daemon = (start or test.nfacctd)(config + f"""
 plugins: print[out]
 print_output[out]: json
 print_output_file[out]: {test.dir}/out.json
@@ -49,11 +49,11 @@ def merge(rows):
     return list(out.values())
 
 
-def pair(test, name):
+def pair(test, name, start=None):
     if not (CAPTURES / f"{name}.ref.json").exists():
         raise Skip(f"no capture {name}")
     reference = json.loads((CAPTURES / f"{name}.ref.json").read_text())
-    got = replay(test, CAPTURES / f"{name}.pcap", f"aggregate[out]: {WIDE}\n")
+    got = replay(test, CAPTURES / f"{name}.pcap", f"aggregate[out]: {WIDE}\n", start)
     compare(merge(got), merge(reference["records"]))
 
 
@@ -67,6 +67,10 @@ def test_netflow9(test):
 
 def test_ipfix_mikrotik(test):
     pair(test, "logstash-ipfix-mikrotik-routeros-6-39-2")
+
+
+def test_sflow_with_bare_ip_headers(test):
+    pair(test, "akvorado-sflow-raw-ipv4", test.sfacctd)
 
 
 def test_invalid_netflow5_beside_a_good_exporter(test):

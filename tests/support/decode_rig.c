@@ -48,7 +48,7 @@ static void rig_evict(void *arg, struct exporter *exporter)
 {
     struct decode_rig *rig = arg;
 
-    nfacctd_decoder.forget(rig->decoder, exporter);
+    rig->ops->forget(rig->decoder, exporter);
 }
 
 void decode_rig_init(struct decode_rig *rig)
@@ -56,10 +56,20 @@ void decode_rig_init(struct decode_rig *rig)
     static const uint8_t source[4] = {192, 0, 2, 1};
     static const struct nfacctd_settings own = NFACCTD_SETTINGS_DEFAULT;
 
-    *rig = (struct decode_rig){.own = own, .now_ns = RIG_NOW_NS, .source_port = 2055};
+    *rig = (struct decode_rig){
+        .ops = &nfacctd_decoder, .own = own, .now_ns = RIG_NOW_NS, .source_port = 2055};
     rig->source = ip_addr_v4(source);
     for (int m = 0; m < FLOW_MEMBER_COUNT; m++)
         flow_needs_add(&rig->settings.needs, m);
+}
+
+void decode_rig_init_sflow(struct decode_rig *rig)
+{
+    static const struct sfacctd_settings own = SFACCTD_SETTINGS_DEFAULT;
+
+    decode_rig_init(rig);
+    rig->ops = &sfacctd_decoder;
+    rig->sflow = own;
 }
 
 void decode_rig_start(struct decode_rig *rig, uint32_t batch_capacity)
@@ -74,7 +84,8 @@ void decode_rig_start(struct decode_rig *rig, uint32_t batch_capacity)
             stride = end;
     }
     stride = (stride + 7) / 8 * 8;
-    rig->settings.own = &rig->own;
+    rig->settings.own =
+        rig->ops == &sfacctd_decoder ? (const void *)&rig->sflow : (const void *)&rig->own;
     rig->batch = (struct flow_batch){
         .flows = mem_zalloc((size_t)batch_capacity * stride),
         .stride = stride,
@@ -85,13 +96,13 @@ void decode_rig_start(struct decode_rig *rig, uint32_t batch_capacity)
     /* What a decoder leaves unset must show. */
     memset(rig->batch.flows, 0xa5, (size_t)batch_capacity * stride);
     rig->exporters = exporter_table_new(16, rig_evict, rig);
-    rig->decoder = nfacctd_decoder.new(&rig->settings, rig->exporters, &rig->batch);
+    rig->decoder = rig->ops->new (&rig->settings, rig->exporters, &rig->batch);
 }
 
 void decode_rig_clear(struct decode_rig *rig)
 {
     exporter_table_free(rig->exporters);
-    nfacctd_decoder.free(rig->decoder);
+    rig->ops->free(rig->decoder);
     mem_free(rig->batch.flows);
 }
 
@@ -106,7 +117,7 @@ uint32_t decode_rig_bytes(struct decode_rig *rig, const uint8_t *data, size_t le
         .number = ++rig->datagram_number,
     };
 
-    nfacctd_decoder.decode(rig->decoder, decode_rig_exporter(rig), &datagram);
+    rig->ops->decode(rig->decoder, decode_rig_exporter(rig), &datagram);
     return rig->batch.count;
 }
 

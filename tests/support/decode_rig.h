@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * The NetFlow and IPFIX decoder as a worker holds it, for tests: datagrams go in as hex, flows come
- * out. Hex may hold blanks and comments from '#' to the end of the line.
+ * A decoder as a worker holds it, the NetFlow and IPFIX one or sFlow's, for tests: datagrams go in
+ * as hex, flows come out. Hex may hold blanks and comments from '#' to the end of the line.
  */
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "nfacctd/decoder.h"
+#include "sfacctd/decoder.h"
 
 struct decode_rig {
     struct decoder_settings settings;
-    struct nfacctd_settings own;
+    const struct decoder_ops *ops;
+    struct nfacctd_settings own; /* of whichever it is */
+    struct sfacctd_settings sflow;
     struct exporter_table *exporters;
     struct flow_batch batch;
     void *decoder;
@@ -25,6 +28,7 @@ struct decode_rig {
 
 /* All members needed, defaults for the rest: change settings and own, then start. */
 void decode_rig_init(struct decode_rig *rig);
+void decode_rig_init_sflow(struct decode_rig *rig);
 void decode_rig_start(struct decode_rig *rig, uint32_t batch_capacity);
 void decode_rig_clear(struct decode_rig *rig);
 

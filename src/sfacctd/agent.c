@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Two tables with a bound: sub-agents by exporter, data sources by sub-agent. */
+#include "sfacctd/agent.h"
+
+#include "base/memory.h"
+
+#define RESTART 1000000 /* samples missing that are more are a restart of the agent */
+
+static void discard(void *arg, struct keyed_entry *entry)
+{
+    (void)arg;
+    mem_free(entry);
+}
+
+void agent_table_init(struct agent_table *table, uint32_t agents_max, uint32_t sources_max)
+{
+    keyed_table_init(&table->agents, agents_max, discard, NULL);
+    keyed_table_init(&table->sources, sources_max, discard, NULL);
+    table->next_id = 1;
+}
+
+void agent_table_clear(struct agent_table *table)
+{
+    keyed_table_clear(&table->agents);
+    keyed_table_clear(&table->sources);
+}
+
+struct agent *agent_get(struct agent_table *table, struct exporter *exporter,
+                        const struct ip_addr *addr, uint32_t sub_agent)
+{
+    /* Several agents behind one exporter are told apart by a hash: this is only evidence. */
+    uint64_t hash = ip_addr_equal(addr, &exporter->addr) ? 0 : ip_addr_hash(addr);
+    uint64_t key = hash << 32 | sub_agent;
+    struct agent *agent =
+        (struct agent *)keyed_table_find(&table->agents, exporter->generation, key);
+
+    if (agent) {
+        keyed_table_touch(&table->agents, &agent->entry);
+        return agent;
+    }
+    if (table->agents.count >= table->agents.max)
+        exporter_drop(exporter, DROP_too_many_domains, "sub-agent %u", sub_agent);
+    agent = mem_zalloc(sizeof *agent);
+    agent->id = table->next_id++;
+    keyed_table_add(&table->agents, &agent->entry, exporter->generation, key);
+    return agent;
+}
+
+void agent_note_sample(struct agent_table *table, const struct agent *agent,
+                       struct exporter *exporter, uint32_t source_class, uint32_t index,
+                       const struct sample_counts *counts)
+{
+    uint64_t key = (uint64_t)source_class << 32 | index;
+    struct data_source *source =
+        (struct data_source *)keyed_table_find(&table->sources, agent->id, key);
+    struct exporter_counters *c = &exporter->counters;
+
+    if (source) {
+        keyed_table_touch(&table->sources, &source->entry);
+    } else {
+        if (table->sources.count >= table->sources.max)
+            exporter_drop(exporter, DROP_too_many_sources, "data source %u:%u", source_class,
+                          index);
+        source = mem_zalloc(sizeof *source);
+        keyed_table_add(&table->sources, &source->entry, agent->id, key);
+    }
+    uint32_t step = counts->sequence - source->sequence;
+    if (source->is_started && step > 0 && step < RESTART) {
+        counter_add(&c->samples_missing, step - 1);
+        counter_add(&c->sample_pool, (uint32_t)(counts->pool - source->pool));
+        counter_add(&c->sample_drops, (uint32_t)(counts->drops - source->drops));
+    } else if (source->is_started && -step < RESTART) {
+        return; /* late: the younger one stays */
+    }
+    source->sequence = counts->sequence;
+    source->pool = counts->pool;
+    source->drops = counts->drops;
+    source->is_started = true;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * What is remembered from one datagram to the next: the sequence number of each sub-agent, and for
+ * each of its data sources the sample it sent last. Evidence of loss only: nothing here changes
+ * what a flow is. One worker owns the table; entries of exporters that went are pushed out in time.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/keyed_table.h"
+#include "flow/exporter.h"
+
+struct agent {
+    struct keyed_entry entry;
+    uint64_t id; /* never used again */
+    struct sequence sequence;
+};
+
+struct data_source {
+    struct keyed_entry entry;
+    uint32_t sequence, pool, drops; /* of its last sample */
+    bool is_started;
+};
+
+struct agent_table {
+    struct keyed_table agents, sources;
+    uint64_t next_id;
+};
+
+void agent_table_init(struct agent_table *table, uint32_t agents_max, uint32_t sources_max);
+void agent_table_clear(struct agent_table *table);
+
+/* Made if new; at the maximum another goes, which counts as a drop at `exporter`. */
+struct agent *agent_get(struct agent_table *table, struct exporter *exporter,
+                        const struct ip_addr *addr, uint32_t sub_agent);
+
+/* A sample of the source `source_class`:`index`: counts at `exporter` what went by since its last
+ * one. Pool and drops wrap as 32-bit numbers do. */
+struct sample_counts {
+    uint32_t sequence, pool, drops;
+};
+void agent_note_sample(struct agent_table *table, const struct agent *agent,
+                       struct exporter *exporter, uint32_t source_class, uint32_t index,
+                       const struct sample_counts *counts);

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The decoder that a worker sees: which version a datagram is, whose it is, and the parts' lives.
+ */
+#include "sfacctd/collector.h"
+
+#include "base/memory.h"
+
+#define ARENA_LEN         (256 * 1024)
+#define ORDER_RECORD_BITS 20 /* flow/members.def */
+#define CLEAR_GAP         24 /* unneeded bytes that are cheaper zeroed than stepped over */
+
+/* Members that packet headers fill. */
+static const enum flow_member header_members[] = {
+    FLOW_src_addr,   FLOW_dst_addr,    FLOW_src_port,       FLOW_dst_port,          FLOW_proto,
+    FLOW_tos,        FLOW_tcp_flags,   FLOW_ip_version,     FLOW_src_mac,           FLOW_dst_mac,
+    FLOW_etype,      FLOW_vlan,        FLOW_in_vlan,        FLOW_in_cvlan,          FLOW_cos,
+    FLOW_flow_label, FLOW_mpls_labels, FLOW_mpls_label_top, FLOW_mpls_label_bottom,
+};
+
+static void set_needs(void *decoder, const struct flow_needs *needs)
+{
+    struct collector *c = decoder;
+    uint32_t end = 0;
+
+    c->needs = *needs;
+    c->needs_header = false;
+    for (size_t i = 0; i < sizeof header_members / sizeof header_members[0]; i++)
+        c->needs_header |= flow_needs_has(needs, header_members[i]);
+    c->clear_count = 0;
+    for (int m = 0; m < FLOW_MEMBER_COUNT; m++) {
+        const struct flow_member_place *place = &flow_member_places[m];
+        if (!flow_needs_has(needs, m))
+            continue;
+        if (c->clear_count == 0 || place->offset > end + CLEAR_GAP)
+            c->clears[c->clear_count++].offset = place->offset;
+        struct clear_range *range = &c->clears[c->clear_count - 1];
+        end = (uint32_t)place->offset + place->size;
+        range->len = (uint16_t)(end - range->offset);
+    }
+}
+
+static void *collector_new(const struct decoder_settings *settings,
+                           struct exporter_table *exporters, struct flow_batch *batch)
+{
+    const struct sfacctd_settings *own = settings->own;
+    struct collector *c = mem_zalloc(sizeof *c);
+
+    c->settings = own;
+    c->exporters = exporters;
+    c->batch = batch;
+    c->arena.data = mem_alloc(ARENA_LEN);
+    c->arena.size = ARENA_LEN;
+    agent_table_init(&c->agents, own->agents_max, own->sources_max);
+    set_needs(c, &settings->needs);
+    return c;
+}
+
+static void collector_free(void *decoder)
+{
+    struct collector *c = decoder;
+
+    if (!c)
+        return;
+    agent_table_clear(&c->agents);
+    mem_free(c->arena.data);
+    mem_free(c);
+}
+
+struct ip_addr sflow_read_addr(struct reader *r)
+{
+    uint32_t type = reader_u32(r);
+    const uint8_t *bytes;
+
+    switch (type) {
+    case 1:
+        bytes = reader_bytes(r, 4);
+        return bytes ? ip_addr_v4(bytes) : (struct ip_addr){0};
+    case 2:
+        bytes = reader_bytes(r, 16);
+        return bytes ? ip_addr_v6(bytes) : (struct ip_addr){0};
+    case 0:
+        return (struct ip_addr){0};
+    default:
+        r->failed = true;
+        return (struct ip_addr){0};
+    }
+}
+
+void sflow_message_start(struct sflow_message *msg, const struct ip_addr *agent_addr,
+                         uint32_t sub_agent, uint32_t sequence)
+{
+    struct collector *c = msg->collector;
+
+    msg->sub_agent = sub_agent;
+    msg->sequence = sequence;
+    msg->agent_addr = *agent_addr;
+    if (c->settings->ignore_exporter_address || ip_addr_is_zero(agent_addr))
+        msg->agent_addr = msg->exporter->addr;
+    else if (!ip_addr_equal(agent_addr, &msg->exporter->addr))
+        msg->exporter = exporter_table_get(c->exporters, agent_addr, msg->datagram->received_ns);
+    msg->agent = agent_get(&c->agents, msg->exporter, agent_addr, sub_agent);
+    if (!c->settings->skip_sequence_check)
+        sequence_check(&msg->agent->sequence, &msg->exporter->counters, sequence, 1);
+}
+
+static void count_read(struct exporter *exporter, const struct datagram *datagram)
+{
+    counter_add(&exporter->counters.datagrams_read, 1);
+    counter_add(&exporter->counters.bytes_read, datagram->len);
+    counter_set(&exporter->counters.last_datagram_ns, (uint64_t)datagram->received_ns);
+}
+
+static void collector_decode(void *decoder, struct exporter *exporter,
+                             const struct datagram *datagram)
+{
+    struct collector *c = decoder;
+    struct reader r = reader_make(datagram->data, datagram->len);
+    uint32_t version = reader_u32(&r);
+    struct sflow_message msg = {
+        .collector = c,
+        .exporter = exporter,
+        .datagram = datagram,
+        .version = (uint8_t)version,
+        .order = datagram->number << ORDER_RECORD_BITS,
+    };
+
+    if (c->batch->count == 0)
+        c->arena.used = 0;
+    if (r.failed)
+        exporter_drop(exporter, DROP_truncated_header, "%u bytes", datagram->len);
+    else if (version == 5)
+        sflow5_decode(&msg, &r);
+    else
+        exporter_drop(exporter, DROP_bad_version, "version %u", version);
+    count_read(msg.exporter, datagram); /* the agent, once it is known */
+    counter_add(&msg.exporter->counters.flows, msg.flow_count);
+}
+
+static void collector_tick(void *decoder, int64_t now_ns)
+{
+    (void)decoder;
+    (void)now_ns;
+}
+
+/* Nothing is kept at exporters: sub-agents are found by their generation. */
+static void collector_forget(void *decoder, struct exporter *exporter)
+{
+    (void)decoder;
+    (void)exporter;
+}
+
+/* sFlow has no templates: all that is known comes with each datagram. */
+static struct json_t *save(void *decoder)
+{
+    (void)decoder;
+    return NULL;
+}
+
+static size_t load(void *decoder, const struct json_t *saved,
+                   bool (*owns)(const struct ip_addr *exporter, void *arg), void *arg)
+{
+    (void)decoder;
+    (void)saved;
+    (void)owns;
+    (void)arg;
+    return 0;
+}
+
+static uint64_t save_generation(const void *decoder)
+{
+    (void)decoder;
+    return 0;
+}
+
+const struct decoder_ops sfacctd_decoder = {
+    .name = "sfacctd",
+    .new = collector_new,
+    .free = collector_free,
+    .decode = collector_decode,
+    .tick = collector_tick,
+    .forget = collector_forget,
+    .set_needs = set_needs,
+    .save = save,
+    .load = load,
+    .save_generation = save_generation,
+};

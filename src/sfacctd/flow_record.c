@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The records of a flow sample, each written straight into the flow. A record that contradicts its
+ * own length is counted and leaves the flow as it was; the next one may be good. Record order does
+ * not matter: where two tell the same, the packet's own header is believed.
+ */
+#include "sfacctd/collector.h"
+
+#include "flow/packet_header.h"
+#include <string.h>
+
+#define WANTS(sample, member) flow_needs_has(&(sample)->collector->needs, FLOW_##member)
+#define SET(sample, member, value)                                                                 \
+    do {                                                                                           \
+        if (WANTS(sample, member))                                                                 \
+            (sample)->flow->member = (value);                                                      \
+    } while (0)
+
+enum header_protocol { HEADER_ETHERNET = 1, HEADER_IPV4 = 11, HEADER_IPV6 = 12 };
+
+/* ---- the packet ---- */
+
+static struct flow_bytes copy_bytes(struct flow_sample *sample, const void *data, size_t len)
+{
+    uint8_t *place = len > 0 ? arena_take(&sample->collector->arena, len) : NULL;
+
+    if (!place)
+        return (struct flow_bytes){0};
+    memcpy(place, data, len);
+    return (struct flow_bytes){.data = place, .len = (uint32_t)len};
+}
+
+static void set_labels(struct flow_sample *sample, const uint32_t *labels, uint32_t count)
+{
+    if (count == 0)
+        return;
+    SET(sample, mpls_label_top, labels[0]);
+    SET(sample, mpls_label_bottom, labels[count - 1]);
+    SET(sample, mpls_labels, copy_bytes(sample, labels, count * sizeof *labels));
+}
+
+static void set_packet(struct flow_sample *sample, const struct packet_header *h)
+{
+    SET(sample, src_addr, h->src_addr);
+    SET(sample, dst_addr, h->dst_addr);
+    SET(sample, src_port, h->src_port);
+    SET(sample, dst_port, h->dst_port);
+    SET(sample, proto, h->proto);
+    SET(sample, tos, h->tos);
+    SET(sample, tcp_flags, h->tcp_flags);
+    SET(sample, ip_version, h->ip_version);
+    SET(sample, flow_label, h->flow_label);
+    if (h->has_mac) {
+        SET(sample, etype, h->etype);
+        SET(sample, src_mac, h->src_mac);
+        SET(sample, dst_mac, h->dst_mac);
+    }
+    if (h->vlan != 0) {
+        SET(sample, vlan, h->vlan);
+        SET(sample, cos, h->cos);
+        if (!sample->has_switch)
+            SET(sample, in_vlan, h->vlan);
+    }
+    SET(sample, in_cvlan, h->customer_vlan);
+    set_labels(sample, h->labels, h->label_count);
+}
+
+static void decode_header(struct flow_sample *sample, struct reader *r)
+{
+    uint32_t protocol = reader_u32(r);
+    uint32_t frame_len = reader_u32(r);
+    struct packet_header h;
+
+    if (sample->msg->version == 5)
+        reader_u32(r); /* octets stripped before the header: frame_len counts them */
+    uint32_t header_len = reader_u32(r);
+    const uint8_t *header = reader_bytes(r, header_len);
+    if (r->failed || sample->has_header)
+        return;
+    sample->has_header = sample->has_packet = true;
+    sample->flow->bytes = frame_len;
+    if (!sample->collector->needs_header)
+        return;
+    if (protocol == HEADER_ETHERNET)
+        packet_header_parse_ethernet(header, header_len, &h);
+    else if (protocol == HEADER_IPV4 || protocol == HEADER_IPV6)
+        packet_header_parse_ip(header, header_len, &h);
+    else
+        return;
+    set_packet(sample, &h);
+}
+
+static void decode_ethernet(struct flow_sample *sample, struct reader *r)
+{
+    uint32_t frame_len = reader_u32(r);
+    const uint8_t *src = reader_bytes(r, 8); /* six bytes of address, two of padding */
+    const uint8_t *dst = reader_bytes(r, 8);
+    uint32_t etype = reader_u32(r);
+
+    if (r->failed || sample->has_header)
+        return;
+    sample->flow->bytes = frame_len; /* above the IP records', which lack the frame */
+    sample->has_packet = true;
+    if (WANTS(sample, src_mac))
+        memcpy(sample->flow->src_mac.bytes, src, 6);
+    if (WANTS(sample, dst_mac))
+        memcpy(sample->flow->dst_mac.bytes, dst, 6);
+    SET(sample, etype, (uint16_t)etype);
+}
+
+static void decode_ip(struct flow_sample *sample, struct reader *r, uint8_t version)
+{
+    size_t addr_len = version == 4 ? 4 : 16;
+    uint32_t len = reader_u32(r);
+    uint32_t proto = reader_u32(r);
+    const uint8_t *src = reader_bytes(r, addr_len);
+    const uint8_t *dst = reader_bytes(r, addr_len);
+    uint32_t src_port = reader_u32(r);
+    uint32_t dst_port = reader_u32(r);
+    uint32_t tcp_flags = reader_u32(r);
+    uint32_t tos = reader_u32(r);
+
+    if (r->failed || sample->has_header)
+        return;
+    if (sample->flow->bytes == 0)
+        sample->flow->bytes = len;
+    sample->has_packet = true;
+    SET(sample, src_addr, version == 4 ? ip_addr_v4(src) : ip_addr_v6(src));
+    SET(sample, dst_addr, version == 4 ? ip_addr_v4(dst) : ip_addr_v6(dst));
+    SET(sample, src_port, (uint16_t)src_port);
+    SET(sample, dst_port, (uint16_t)dst_port);
+    SET(sample, proto, (uint8_t)proto);
+    SET(sample, tos, (uint8_t)tos);
+    SET(sample, tcp_flags, (uint16_t)tcp_flags);
+    SET(sample, ip_version, version);
+    if (WANTS(sample, etype) && sample->flow->etype == 0)
+        sample->flow->etype = version == 4 ? 0x0800 : 0x86dd;
+}
+
+static void decode_ipv4(struct flow_sample *sample, struct reader *r)
+{
+    decode_ip(sample, r, 4);
+}
+
+static void decode_ipv6(struct flow_sample *sample, struct reader *r)
+{
+    decode_ip(sample, r, 6);
+}
+
+/* ---- how it was forwarded ---- */
+
+static void decode_switch(struct flow_sample *sample, struct reader *r)
+{
+    uint32_t in_vlan = reader_u32(r);
+    uint32_t in_priority = reader_u32(r);
+    uint32_t out_vlan = reader_u32(r);
+    reader_u32(r); /* outgoing priority */
+
+    if (r->failed)
+        return;
+    /* 4095 and above stand for none known. */
+    sample->switch_in_vlan = in_vlan < 4095 ? (uint16_t)in_vlan : 0;
+    sample->switch_out_vlan = out_vlan < 4095 ? (uint16_t)out_vlan : 0;
+    sample->has_switch = true;
+    SET(sample, in_vlan, sample->switch_in_vlan);
+    SET(sample, out_vlan, sample->switch_out_vlan);
+    if (WANTS(sample, cos) && sample->flow->cos == 0 && in_priority < 8)
+        sample->flow->cos = (uint8_t)in_priority;
+}
+
+static void decode_router(struct flow_sample *sample, struct reader *r)
+{
+    struct ip_addr next_hop = sflow_read_addr(r);
+    uint32_t src_mask = reader_u32(r);
+    uint32_t dst_mask = reader_u32(r);
+    struct flow *flow = sample->flow;
+
+    if (r->failed)
+        return;
+    SET(sample, src_mask, (uint8_t)(src_mask <= 128 ? src_mask : 0));
+    SET(sample, dst_mask, (uint8_t)(dst_mask <= 128 ? dst_mask : 0));
+    SET(sample, ip_next_hop, next_hop);
+    if (next_hop.family == IP_V4 && !sample->collector->settings->use_ip_next_hop)
+        return;
+    if (WANTS(sample, bgp_next_hop) && ip_addr_is_zero(&flow->bgp_next_hop))
+        flow->bgp_next_hop = next_hop;
+}
+
+void flow_record_decode(struct flow_sample *sample, uint32_t format, struct reader *r)
+{
+    struct exporter *exporter = sample->msg->exporter;
+
+    switch (format) {
+#define FLOW_RECORD(enterprise, number, name, function, help)                                      \
+    case (uint32_t)(enterprise) << 12 | (number):                                                  \
+        function(sample, r);                                                                       \
+        break;
+#define FLOW_SKIPPED(enterprise, number, name, why)                                                \
+    case (uint32_t)(enterprise) << 12 | (number):                                                  \
+        counter_add(&exporter->counters.skipped_records, 1);                                       \
+        break;
+#include "sfacctd/structures.def"
+#undef FLOW_RECORD
+#undef FLOW_SKIPPED
+    default:
+        counter_add(&exporter->counters.unknown_records, 1);
+        return;
+    }
+    if (r->failed)
+        exporter_drop(exporter, DROP_bad_flow_record, "enterprise %u format %u", format >> 12,
+                      format & 0xfff);
+}

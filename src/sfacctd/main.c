@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* sfacctd: sFlow v2, v4 and v5. Its decoder's keys; the rest is core/daemon. */
+#include "config/config_key.h"
+#include "core/daemon.h"
+#include "sfacctd/decoder.h"
+
+struct sfacctd_keys {
+    bool use_ip_next_hop, disable_checks, ignore_exporter_address;
+    int64_t agents_max, sources_max;
+    struct sfacctd_settings settings; /* made of them */
+};
+
+#define AT(member) offsetof(struct sfacctd_keys, member)
+static const struct config_key keys[] = {
+    {"use_ip_next_hop", KEY_BOOL, SCOPE_GLOBAL, AT(use_ip_next_hop), "false",
+     .help = "an IPv4 next hop of a router record stands for the BGP next hop if there is none"},
+    {"sfacctd_disable_checks", KEY_BOOL, SCOPE_GLOBAL, AT(disable_checks), "false",
+     .aliases =
+         "sfacctd_disable_sanity_checks|nfacctd_disable_checks|nfacctd_disable_sanity_checks",
+     .help = "sequence numbers of datagrams and samples are not checked"},
+    {"sfacctd_ignore_exporter_address", KEY_BOOL, SCOPE_GLOBAL, AT(ignore_exporter_address),
+     "false", .aliases = "nfacctd_ignore_exporter_address",
+     .help = "the exporter is who sent the datagram, whatever agent address it names"},
+    {"agents_max", KEY_INT, SCOPE_GLOBAL, AT(agents_max), "16384", 1, 1 << 24,
+     .help = "sub-agents whose sequence numbers a worker keeps"},
+    {"sources_max", KEY_INT, SCOPE_GLOBAL, AT(sources_max), "262144", 1, 1 << 24,
+     .help = "data sources whose sample counts a worker keeps"},
+    {"nfacctd_time_secs", KEY_IGNORED, .help = "belongs to NetFlow"},
+    {"nfacctd_pre_processing_checks", KEY_IGNORED, .help = "belongs to NetFlow and IPFIX"},
+    {0},
+};
+#undef AT
+
+static const void *decoder_settings(void *key_settings)
+{
+    struct sfacctd_keys *k = key_settings;
+
+    k->settings = (struct sfacctd_settings){
+        .agents_max = (uint32_t)k->agents_max,
+        .sources_max = (uint32_t)k->sources_max,
+        .ignore_exporter_address = k->ignore_exporter_address,
+        .use_ip_next_hop = k->use_ip_next_hop,
+        .skip_sequence_check = k->disable_checks,
+    };
+    return &k->settings;
+}
+
+int main(int argc, char **argv)
+{
+    struct sfacctd_keys values = {0};
+    const struct daemon_description description = {
+        .name = "sfacctd",
+        .data_name = "sFlow",
+        .port = 6343,
+        .decoder = &sfacctd_decoder,
+        .keys = keys,
+        .key_settings = &values,
+        .decoder_settings = decoder_settings,
+    };
+
+    return daemon_main(argc, argv, &description);
+}

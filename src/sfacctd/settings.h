@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* What the sFlow decoders are told, as plain values: struct decoder_settings.own. */
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Maxima are per worker; what goes beyond them pushes out the least recently used, counted. */
+struct sfacctd_settings {
+    uint32_t agents_max;          /* sub-agents over all exporters */
+    uint32_t sources_max;         /* data sources over all exporters */
+    bool ignore_exporter_address; /* the exporter is who sent the datagram, not the agent in it */
+    bool use_ip_next_hop;         /* an IPv4 router record may tell the BGP next hop */
+    bool skip_sequence_check;     /* sfacctd_disable_checks */
+};
+
+#define SFACCTD_SETTINGS_DEFAULT                                                                   \
+    {                                                                                              \
+        .agents_max = 16384, .sources_max = 262144,                                                \
+    }

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * sFlow version 5 datagrams (sFlow.org, "sFlow Version 5", July 2004): a header, then samples, each
+ * with its format and length, and in each sample records of the same make. What is not known is
+ * skipped by its length, so one bad structure costs no more than itself.
+ */
+#include "sfacctd/collector.h"
+
+enum sample_format {
+    SAMPLE_FLOW = 1,
+    SAMPLE_COUNTERS = 2,
+    SAMPLE_FLOW_EXPANDED = 3,
+    SAMPLE_COUNTERS_EXPANDED = 4,
+    SAMPLE_DISCARDED_PACKET = 5,
+};
+
+/* XDR (RFC 4506 section 4.10) pads opaque data to four bytes; the last one's may be missing. */
+static void skip_padding(struct reader *r, uint32_t len)
+{
+    size_t padding = -len & 3;
+
+    reader_bytes(r, padding < reader_left(r) ? padding : reader_left(r));
+}
+
+static void decode_flow_records(struct flow_sample *sample, struct reader *r, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t format = reader_u32(r);
+        uint32_t len = reader_u32(r);
+        struct reader record = reader_part(r, len);
+        if (r->failed) {
+            exporter_drop(sample->msg->exporter, DROP_bad_sample,
+                          "record %u of %u: %u bytes, beyond the sample's end", i + 1, count, len);
+            return;
+        }
+        skip_padding(r, len);
+        flow_record_decode(sample, format, &record);
+    }
+}
+
+/* Compact samples: class and format are the upper bits of the words they belong to. */
+static void read_compact(struct reader *r, struct sample_header *h)
+{
+    h->sequence = reader_u32(r);
+    uint32_t source = reader_u32(r);
+    h->source_class = source >> 24;
+    h->source_index = source & 0xffffff;
+    h->sampling_rate = reader_u32(r);
+    h->pool = reader_u32(r);
+    h->drops = reader_u32(r);
+    uint32_t input = reader_u32(r);
+    uint32_t output = reader_u32(r);
+    h->input_format = input >> 30;
+    h->input = input & 0x3fffffff;
+    h->output_format = output >> 30;
+    h->output = output & 0x3fffffff;
+}
+
+static void read_expanded(struct reader *r, struct sample_header *h)
+{
+    h->sequence = reader_u32(r);
+    h->source_class = reader_u32(r);
+    h->source_index = reader_u32(r);
+    h->sampling_rate = reader_u32(r);
+    h->pool = reader_u32(r);
+    h->drops = reader_u32(r);
+    h->input_format = reader_u32(r);
+    h->input = reader_u32(r);
+    h->output_format = reader_u32(r);
+    h->output = reader_u32(r);
+}
+
+static void decode_flow_sample(struct sflow_message *msg, struct reader *r, bool is_expanded)
+{
+    size_t len = reader_left(r);
+    struct sample_header header;
+    struct flow_sample sample;
+
+    if (is_expanded)
+        read_expanded(r, &header);
+    else
+        read_compact(r, &header);
+    uint32_t record_count = reader_u32(r);
+    if (r->failed) {
+        exporter_drop(msg->exporter, DROP_bad_sample, "flow sample of %zu bytes", len);
+        return;
+    }
+    flow_sample_start(&sample, msg, &header, len);
+    decode_flow_records(&sample, r, record_count);
+    flow_sample_finish(&sample);
+}
+
+static void decode_sample(struct sflow_message *msg, uint32_t format, struct reader *r)
+{
+    switch (format) {
+    case SAMPLE_FLOW:
+    case SAMPLE_FLOW_EXPANDED:
+        decode_flow_sample(msg, r, format == SAMPLE_FLOW_EXPANDED);
+        break;
+    case SAMPLE_COUNTERS:
+    case SAMPLE_COUNTERS_EXPANDED:
+        counter_add(&msg->exporter->counters.counter_samples, 1);
+        break;
+    default:
+        exporter_drop(msg->exporter, DROP_unknown_sample, "enterprise %u format %u", format >> 12,
+                      format & 0xfff);
+        break;
+    }
+}
+
+static void decode_samples(struct sflow_message *msg, struct reader *r, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t format = reader_u32(r);
+        uint32_t len = reader_u32(r);
+        struct reader sample = reader_part(r, len);
+        if (r->failed) {
+            exporter_drop(msg->exporter, DROP_bad_sample_length,
+                          "sample %u of %u: %u bytes, beyond the datagram's end", i + 1, count,
+                          len);
+            return;
+        }
+        skip_padding(r, len);
+        decode_sample(msg, format, &sample);
+    }
+    if (reader_left(r) > 0)
+        exporter_drop(msg->exporter, DROP_bad_sample_count, "%zu bytes after %u samples",
+                      reader_left(r), count);
+}
+
+void sflow5_decode(struct sflow_message *msg, struct reader *r)
+{
+    struct ip_addr agent = sflow_read_addr(r);
+    uint32_t sub_agent = reader_u32(r);
+    uint32_t sequence = reader_u32(r);
+    reader_u32(r); /* uptime */
+    uint32_t sample_count = reader_u32(r);
+
+    if (r->failed) {
+        exporter_drop(msg->exporter, DROP_truncated_header, "%u bytes", msg->datagram->len);
+        return;
+    }
+    sflow_message_start(msg, &agent, sub_agent, sequence);
+    counter_add(&msg->exporter->counters.datagrams_decoded, 1);
+    decode_samples(msg, r, sample_count);
+}
