@@ -133,7 +133,7 @@ static int parse(struct file_name *name, const char *pattern,
 {
     int err = 0;
 
-    if (!*pattern || strlen(pattern) > PATH_MAX / 2) {
+    if (!*pattern || (strlen(pattern) > PATH_MAX / 2 && !context->is_text)) {
         snprintf(error, error_size, "a file name has 1 to %d characters", PATH_MAX / 2);
         return -EINVAL;
     }
@@ -142,10 +142,16 @@ static int parse(struct file_name *name, const char *pattern,
         if (len > 0)
             add_part(name, PART_LITERAL, pattern, len);
         pattern += len;
+        const char *special = pattern;
         if (*pattern == '%')
             err = parse_time(name, &pattern, error, error_size);
         else if (*pattern == '$')
             err = parse_variable(name, context, &pattern, error, error_size);
+        if (err < 0 && context->is_text) {
+            add_part(name, PART_LITERAL, special, 1);
+            pattern = special + 1;
+            err = 0;
+        }
     }
     return err;
 }

@@ -21,6 +21,8 @@ struct file_name;
 struct file_name_context {
     const struct pa_schema *schema;
     bool is_utc;
+    bool is_text; /* not a name but a text around one: of any length, and what is no conversion or
+                     variable stays as it is */
     const char *refresh, *history; /* $ref, $hst: as configured */
 };
 

@@ -3,10 +3,10 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "plugins/common/file_name.h"
+#include "plugins/common/trigger.h"
 #include "plugins/print/file_table.h"
 #include "plugins/print/print_settings.h"
 #include "plugins/print/stream_out.h"
-#include "plugins/print/trigger.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
@@ -121,6 +121,7 @@ int print_open(const struct pa_host *host, const struct pa_schema *schema, void 
     print->writer_id = mem_strdup(text_cstr(&writer_id));
     text_clear(&writer_id);
     print->routes = mem_calloc(ROUTE_COUNT, sizeof *print->routes);
+    print->trigger.key = "print_trigger_exec";
     print->trigger.program = print->settings.trigger_exec;
     print->trigger.is_async = print->settings.is_trigger_async;
     *ret_state = print;
@@ -430,18 +431,22 @@ static int commit_stream(struct print *print)
 static void run_trigger(struct print *print, double seconds)
 {
     const struct print_settings *s = &print->settings;
-    const struct trigger_facts facts = {
-        .output_file = s->output_file ? s->output_file : "",
-        .last_file = print->last_file ? print->last_file : "",
-        .latest_file = s->latest_file ? s->latest_file : "",
-        .refresh_time = print->host->setting(print->host, "print_refresh_time"),
-        .written = print->written,
-        .total = print->transaction.row_count,
-        .seconds = seconds,
-    };
+    struct trigger_facts facts = {0};
 
-    if (s->trigger_exec && print->transaction.ends_epoch)
-        trigger_run(&print->trigger, print->host, &facts);
+    if (!s->trigger_exec || !print->transaction.ends_epoch)
+        return;
+    trigger_facts_add(&facts, "INSTANCE_NAME=%s", print->host->instance_name);
+    trigger_facts_add(&facts, "PRINT_OUTPUT_FILE=%s", s->output_file ? s->output_file : "");
+    trigger_facts_add(&facts, "PRINT_EFFECTIVE_OUTPUT_FILE=%s",
+                      print->last_file ? print->last_file : "");
+    trigger_facts_add(&facts, "PRINT_LATEST_FILE=%s", s->latest_file ? s->latest_file : "");
+    trigger_facts_add(&facts, "PRINT_REFRESH_TIME=%s",
+                      print->host->setting(print->host, "print_refresh_time"));
+    trigger_facts_add(&facts, "TOTAL_ELEM_NUMBER=%" PRIu64, print->transaction.row_count);
+    trigger_facts_add(&facts, "EFFECTIVE_ELEM_NUMBER=%" PRIu64, print->written);
+    trigger_facts_add(&facts, "ELAPSED_TIME=%.0f", seconds);
+    trigger_run(&print->trigger, print->host, &facts);
+    trigger_facts_clear(&facts);
 }
 
 int print_commit(void *state, const struct pa_transaction *transaction)

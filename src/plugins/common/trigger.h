@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* print_trigger_exec: a program of the operator's after each purge. Its children are waited for,
+/* *_trigger_exec: a program of the operator's after each purge. Its children are waited for,
  * always. */
 #include <stdbool.h>
 #include <stdint.h>
@@ -8,23 +8,26 @@
 
 struct pa_host;
 
-#define TRIGGER_CHILDREN_MAX 16
+#define TRIGGER_CHILDREN_MAX  16
+#define TRIGGER_VARIABLES_MAX 32
 
 struct trigger {
+    const char *key;     /* the one that names the program, for logs; borrowed */
     const char *program; /* borrowed; NULL: none */
     bool is_async;
     pid_t children[TRIGGER_CHILDREN_MAX];
     uint32_t child_count;
 };
 
+/* Variables for the program's environment, instead of those of the same name in ours. */
 struct trigger_facts {
-    const char *output_file; /* as configured */
-    const char *last_file;   /* written last in this purge; "" if none was */
-    const char *latest_file; /* as configured; "" if none is */
-    const char *refresh_time;
-    uint64_t written, total;
-    double seconds;
+    char *variables[TRIGGER_VARIABLES_MAX]; /* NAME=value */
+    uint32_t count;
 };
+
+void trigger_facts_add(struct trigger_facts *facts, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+void trigger_facts_clear(struct trigger_facts *facts);
 
 /* Runs the program; waits for it unless `is_async`. What fails is logged. */
 void trigger_run(struct trigger *trigger, const struct pa_host *host,

@@ -1,46 +1,57 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "plugins/print/trigger.h"
+#include "plugins/common/trigger.h"
 #include "base/memory.h"
 #include "plugins/pathacct_plugin.h"
 #include <errno.h>
-#include <inttypes.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { VARIABLES_MAX = 10 };
-
-static bool is_ours(const char *variable)
+void trigger_facts_add(struct trigger_facts *facts, const char *format, ...)
 {
-    return !strncmp(variable, "PRINT_", 6) || !strncmp(variable, "INSTANCE_NAME=", 14) ||
-           !strncmp(variable, "ELAPSED_TIME=", 13) ||
-           !strncmp(variable, "TOTAL_ELEM_NUMBER=", 18) ||
-           !strncmp(variable, "EFFECTIVE_ELEM_NUMBER=", 22);
+    char line[4096];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    if (facts->count < TRIGGER_VARIABLES_MAX)
+        facts->variables[facts->count++] = mem_strdup(line);
 }
 
-/* Our environment and the facts; `ret_own` of the first entries are ours to free. */
-static char **make_environment(const struct pa_host *host, const struct trigger_facts *facts,
-                               uint32_t *ret_own)
+void trigger_facts_clear(struct trigger_facts *facts)
 {
-    uint32_t count = 0, own = 0;
+    for (uint32_t i = 0; i < facts->count; i++)
+        mem_free(facts->variables[i]);
+    facts->count = 0;
+}
+
+static bool is_replaced(const struct trigger_facts *facts, const char *variable)
+{
+    size_t len = strcspn(variable, "=") + 1;
+
+    for (uint32_t i = 0; i < facts->count; i++)
+        if (strncmp(facts->variables[i], variable, len) == 0)
+            return true;
+    return false;
+}
+
+/* The facts and our environment; takes: mem_free it, the strings stay where they are. */
+static char **make_environment(const struct trigger_facts *facts)
+{
+    uint32_t count = 0, at = facts->count;
     char **environment;
 
     while (environ[count])
         count++;
-    environment = mem_calloc(count + VARIABLES_MAX + 1, sizeof *environment);
-    environment[own++] = mem_printf("INSTANCE_NAME=%s", host->instance_name);
-    environment[own++] = mem_printf("PRINT_OUTPUT_FILE=%s", facts->output_file);
-    environment[own++] = mem_printf("PRINT_EFFECTIVE_OUTPUT_FILE=%s", facts->last_file);
-    environment[own++] = mem_printf("PRINT_LATEST_FILE=%s", facts->latest_file);
-    environment[own++] = mem_printf("PRINT_REFRESH_TIME=%s", facts->refresh_time);
-    environment[own++] = mem_printf("TOTAL_ELEM_NUMBER=%" PRIu64, facts->total);
-    environment[own++] = mem_printf("EFFECTIVE_ELEM_NUMBER=%" PRIu64, facts->written);
-    environment[own++] = mem_printf("ELAPSED_TIME=%.0f", facts->seconds);
-    *ret_own = own;
-    for (uint32_t i = 0, at = own; i < count; i++)
-        if (!is_ours(environ[i]))
+    environment = mem_calloc(count + facts->count + 1, sizeof *environment);
+    memcpy(environment, facts->variables, facts->count * sizeof *environment);
+    for (uint32_t i = 0; i < count; i++)
+        if (!is_replaced(facts, environ[i]))
             environment[at++] = environ[i];
     return environment;
 }
@@ -67,7 +78,7 @@ static int spawn(pid_t *ret_pid, const char *program, char *const arguments[], c
     return err;
 }
 
-static void wait_for(pid_t pid, const struct pa_host *host, const char *program)
+static void wait_for(pid_t pid, const struct pa_host *host, const struct trigger *trigger)
 {
     int status;
 
@@ -75,10 +86,10 @@ static void wait_for(pid_t pid, const struct pa_host *host, const char *program)
         if (errno != EINTR)
             return;
     if (WIFSIGNALED(status))
-        host->log(host, PA_LOG_WARNING, "print_trigger_exec %s: ended by signal %d", program,
+        host->log(host, PA_LOG_WARNING, "%s %s: ended by signal %d", trigger->key, trigger->program,
                   WTERMSIG(status));
     else if (WEXITSTATUS(status) != 0)
-        host->log(host, PA_LOG_WARNING, "print_trigger_exec %s: exit status %d", program,
+        host->log(host, PA_LOG_WARNING, "%s %s: exit status %d", trigger->key, trigger->program,
                   WEXITSTATUS(status));
 }
 
@@ -87,28 +98,25 @@ void trigger_run(struct trigger *trigger, const struct pa_host *host,
 {
     char *const arguments[] = {mem_strdup(trigger->program), NULL};
     char **environment;
-    uint32_t own;
     pid_t pid;
     int err;
 
     trigger_reap(trigger, false);
     if (trigger->child_count == TRIGGER_CHILDREN_MAX) {
-        host->log(host, PA_LOG_WARNING, "print_trigger_exec %s: %d of it still run; not started",
+        host->log(host, PA_LOG_WARNING, "%s %s: %d of it still run; not started", trigger->key,
                   trigger->program, TRIGGER_CHILDREN_MAX);
         mem_free(arguments[0]);
         return;
     }
-    environment = make_environment(host, facts, &own);
+    environment = make_environment(facts);
     err = spawn(&pid, trigger->program, arguments, environment);
     if (err != 0)
-        host->log(host, PA_LOG_ERROR, "print_trigger_exec %s: cannot be started: %s",
+        host->log(host, PA_LOG_ERROR, "%s %s: cannot be started: %s", trigger->key,
                   trigger->program, strerror(err));
     else if (trigger->is_async)
         trigger->children[trigger->child_count++] = pid;
     else
-        wait_for(pid, host, trigger->program);
-    for (uint32_t i = 0; i < own; i++)
-        mem_free(environment[i]);
+        wait_for(pid, host, trigger);
     mem_free(environment);
     mem_free(arguments[0]);
 }

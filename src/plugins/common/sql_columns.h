@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * The columns that an instance writes: stamps, the primitives of `aggregate` under the names that
+ * the table's version has for them, and, without sql_optimize_clauses, what else stands in that
+ * version with its blank value. And the value of each for a row. One thread uses them.
+ */
+#include "base/text.h"
+#include "plugins/common/sql_dialect.h"
+#include "plugins/common/value.h"
+#include "plugins/common/value_time.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct sql_settings;
+
+enum sql_value_kind { SQL_VALUE_NUMBER, SQL_VALUE_TEXT, SQL_VALUE_BLOB };
+
+/* Text is valid UTF-8 without NUL, whatever the network sent. */
+struct sql_value {
+    enum sql_value_kind kind;
+    uint64_t number;
+    const char *text; /* SQL_VALUE_TEXT and _BLOB; not terminated */
+    size_t len;
+};
+
+/* What becomes of the stored value when a row of equal key comes. */
+enum sql_role {
+    SQL_ROLE_KEY,
+    SQL_ROLE_SUM,
+    SQL_ROLE_OR,
+    SQL_ROLE_MIN, /* of the known values; a _residual goes with the time before it */
+    SQL_ROLE_MAX,
+    SQL_ROLE_REPLACE, /* stamp_updated */
+};
+
+enum sql_source {
+    SQL_SOURCE_COLUMN,
+    SQL_SOURCE_RESIDUAL, /* the microseconds of a time whose seconds stand in the column before */
+    SQL_SOURCE_STAMP_INSERTED,
+    SQL_SOURCE_STAMP_UPDATED,
+    SQL_SOURCE_BLANK
+};
+
+struct sql_column {
+    char *name;
+    enum sql_type type;
+    enum sql_role role;
+    enum sql_source source;
+    bool is_number;            /* its values are */
+    const char *default_value; /* as it stands in SQL: 0, '' */
+    /* how its value is made */
+    struct value value;
+    struct text scratch, clean;
+    char plain[VALUE_PLAIN_MAX];
+};
+
+struct sql_columns {
+    struct sql_column *items;
+    uint32_t count, key_count;
+    const struct sql_settings *settings;
+    int32_t bin_offset;
+    int64_t updated_ns;
+    struct value_time times, stamps; /* stamps have whole seconds */
+};
+
+/*
+ * -EINVAL: two primitives would share a column; what to do instead stands in `error`. Borrows
+ * `settings`; neither it nor the columns may move while they live.
+ */
+int sql_columns_init(struct sql_columns *columns, const struct sql_settings *settings,
+                     const struct pa_schema *schema, char *error, size_t error_size);
+void sql_columns_clear(struct sql_columns *columns);
+
+/* The time of writing, for stamp_updated. */
+void sql_columns_set_written(struct sql_columns *columns, int64_t time_ns);
+/* Valid until the next call for the same column, and while the batch is. */
+struct sql_value sql_columns_value(struct sql_columns *columns, uint32_t index,
+                                   const struct pa_batch *batch, const uint8_t *row);
+/* NULL: there is none of that name (names compare in any case). */
+const struct sql_column *sql_columns_find(const struct sql_columns *columns, const char *name);

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * In what the databases differ, as far as the common SQL layer must know: a const struct per
+ * database (and, where keys change the types, per choice), chosen by its plugin.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What a column holds; a dialect has a name for each. */
+enum sql_type {
+    SQL_TYPE_U16, /* 0 to 65535 */
+    SQL_TYPE_U32,
+    SQL_TYPE_U64,
+    SQL_TYPE_PROTO, /* an IP protocol by number */
+    SQL_TYPE_TEXT,
+    SQL_TYPE_ADDRESS,
+    SQL_TYPE_MAC,
+    SQL_TYPE_TIME,
+    SQL_TYPE_COUNT
+};
+
+struct sql_dialect {
+    const char *name; /* of the plugin */
+    const char *default_db;
+    const char *type_names[SQL_TYPE_COUNT];
+    const char *least, *greatest; /* functions of two values: "min", "max" */
+    uint32_t name_max;            /* bytes of a table's name; 0: as many as you like */
+    bool folds_case;         /* names that are not quoted are lower case: so ours are made so */
+    bool has_old_port_names; /* tables below version 8 have src_port, not port_src */
+    bool has_numeric_protos; /* default tables hold protocols by number */
+    bool has_instants; /* SQL_TYPE_TIME has a fraction and a time zone: no _residual columns */
+    bool has_schema_on_index; /* CREATE INDEX schema.name ON table, not name ON schema.table */
+    bool has_numeric_hosts;   /* sql_num_hosts means something */
+};

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "plugins/common/sql_filter.h"
+#include "base/memory.h"
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum directive { QNUM, USRF, ADJB, CHECK };
+enum measure { PACKETS, FLOWS, BYTES, BYTES_PER_PACKET, PACKETS_PER_FLOW };
+
+static const struct {
+    const char *name;
+    enum directive directive;
+    enum measure measure;
+    bool is_max; /* less than, not at least */
+} directives[] = {
+    {"qnum", QNUM, 0, false},
+    {"minp", CHECK, PACKETS, false},
+    {"minf", CHECK, FLOWS, false},
+    {"minb", CHECK, BYTES, false},
+    {"minbpp", CHECK, BYTES_PER_PACKET, false},
+    {"minppf", CHECK, PACKETS_PER_FLOW, false},
+    {"maxp", CHECK, PACKETS, true},
+    {"maxf", CHECK, FLOWS, true},
+    {"maxb", CHECK, BYTES, true},
+    {"maxbpp", CHECK, BYTES_PER_PACKET, true},
+    {"maxppf", CHECK, PACKETS_PER_FLOW, true},
+    {"usrf", USRF, 0, false},
+    {"adjb", ADJB, 0, false},
+};
+
+#define DIRECTIVE_COUNT (sizeof directives / sizeof directives[0])
+
+struct check {
+    enum measure measure;
+    bool is_max;
+    uint64_t bound;
+};
+
+struct counters {
+    uint64_t packets, flows, bytes;
+};
+
+struct sql_filter {
+    const struct pa_column *packets, *flows, *bytes; /* NULL: there is none */
+    uint32_t row_size;
+    bool needs_all, is_on; /* is_on: in this purge */
+    uint64_t least_rows;   /* qnum */
+    uint64_t factor;       /* usrf; 1 */
+    int64_t adjustment;    /* adjb */
+    struct check checks[DIRECTIVE_COUNT];
+    uint32_t check_count;
+    uint8_t *rows;
+    size_t capacity; /* rows */
+};
+
+/* ---- parse ---- */
+
+static int parse_one(struct sql_filter *filter, const char *name, const char *value, char *error,
+                     size_t error_size)
+{
+    size_t i = 0;
+    long long number;
+    char *end;
+
+    while (i < DIRECTIVE_COUNT && strcmp(name, directives[i].name) != 0)
+        i++;
+    if (i == DIRECTIVE_COUNT) {
+        snprintf(error, error_size,
+                 "sql_preprocess: %s is not offered; there are qnum, minp, minf, minb, minbpp, "
+                 "minppf, maxp, maxf, maxb, maxbpp, maxppf, usrf and adjb",
+                 name);
+        return -EINVAL;
+    }
+    errno = 0;
+    number = strtoll(value, &end, 10);
+    if (errno != 0 || end == value || *end != 0 ||
+        (number < 0 && directives[i].directive != ADJB) ||
+        (number == 0 && directives[i].directive == USRF)) {
+        snprintf(error, error_size, "sql_preprocess: %s=%s: not a number of at least %d", name,
+                 value, directives[i].directive == USRF);
+        return -EINVAL;
+    }
+    switch (directives[i].directive) {
+    case QNUM:
+        filter->least_rows = (uint64_t)number;
+        break;
+    case USRF:
+        filter->factor = (uint64_t)number;
+        break;
+    case ADJB:
+        filter->adjustment = number;
+        break;
+    case CHECK:
+        if (filter->check_count == DIRECTIVE_COUNT) {
+            snprintf(error, error_size, "sql_preprocess: %s stands twice", name);
+            return -EINVAL;
+        }
+        filter->checks[filter->check_count++] =
+            (struct check){directives[i].measure, directives[i].is_max, (uint64_t)number};
+    }
+    return 0;
+}
+
+static int parse(struct sql_filter *filter, const char *text, char *error, size_t error_size)
+{
+    char *copy = mem_strdup(text), *rest = copy, *part;
+    int err = 0;
+
+    while (err == 0 && (part = strsep(&rest, ","))) {
+        char *value;
+        part += strspn(part, " \t");
+        value = strchr(part, '=');
+        if (!value) {
+            snprintf(error, error_size, "sql_preprocess: '%s' is not of the form minb=10000", part);
+            err = -EINVAL;
+            break;
+        }
+        *value++ = 0;
+        part[strcspn(part, " \t")] = 0;
+        value += strspn(value, " \t");
+        value[strcspn(value, " \t")] = 0;
+        err = parse_one(filter, part, value, error, error_size);
+    }
+    mem_free(copy);
+    return err;
+}
+
+static const struct pa_column *find_counter(const struct pa_schema *schema, const char *name)
+{
+    for (uint32_t i = 0; i < schema->column_count; i++)
+        if (strcmp(schema->columns[i].name, name) == 0 && schema->columns[i].kind == PA_KIND_U64)
+            return &schema->columns[i];
+    return NULL;
+}
+
+/* A check of what is not counted would judge all rows alike. */
+static int check_columns(const struct sql_filter *filter, char *error, size_t error_size)
+{
+    for (uint32_t i = 0; i < filter->check_count; i++) {
+        enum measure m = filter->checks[i].measure;
+        if ((m == FLOWS || m == PACKETS_PER_FLOW) && !filter->flows) {
+            snprintf(error, error_size,
+                     "sql_preprocess: a check of flows needs the primitive flows in `aggregate`");
+            return -EINVAL;
+        }
+    }
+    return 0;
+}
+
+int sql_filter_new(const char *text, bool needs_all, const struct pa_schema *schema, char *error,
+                   size_t error_size, struct sql_filter **ret_filter)
+{
+    struct sql_filter *filter = mem_zalloc(sizeof *filter);
+    int err;
+
+    filter->packets = find_counter(schema, "packets");
+    filter->flows = find_counter(schema, "flows");
+    filter->bytes = find_counter(schema, "bytes");
+    filter->row_size = schema->row_size;
+    filter->needs_all = needs_all;
+    filter->factor = 1;
+    err = parse(filter, text, error, error_size);
+    if (err == 0)
+        err = check_columns(filter, error, error_size);
+    if (err < 0) {
+        sql_filter_free(filter);
+        return err;
+    }
+    *ret_filter = filter;
+    return 0;
+}
+
+void sql_filter_free(struct sql_filter *filter)
+{
+    if (!filter)
+        return;
+    mem_free(filter->rows);
+    mem_free(filter);
+}
+
+/* ---- rows ---- */
+
+static uint64_t load(const struct pa_column *column, const uint8_t *row)
+{
+    uint64_t v = 0;
+
+    if (column)
+        memcpy(&v, row + column->offset, sizeof v);
+    return v;
+}
+
+static void store(const struct pa_column *column, uint8_t *row, uint64_t v)
+{
+    if (column)
+        memcpy(row + column->offset, &v, sizeof v);
+}
+
+/* a / b >= bound, for whole numbers without the rounding of a division; nothing per nothing is
+ * nothing. */
+static bool is_ratio_at_least(uint64_t a, uint64_t b, uint64_t bound)
+{
+    return b == 0 ? bound == 0 : (__extension__(unsigned __int128) b * bound) <= a;
+}
+
+static bool holds(const struct check *check, const struct counters *c)
+{
+    bool is_at_least;
+
+    switch (check->measure) {
+    case PACKETS:
+        is_at_least = c->packets >= check->bound;
+        break;
+    case FLOWS:
+        is_at_least = c->flows >= check->bound;
+        break;
+    case BYTES:
+        is_at_least = c->bytes >= check->bound;
+        break;
+    case BYTES_PER_PACKET:
+        is_at_least = is_ratio_at_least(c->bytes, c->packets, check->bound);
+        break;
+    default:
+        is_at_least = is_ratio_at_least(c->packets, c->flows, check->bound);
+    }
+    return is_at_least != check->is_max;
+}
+
+static bool passes(const struct sql_filter *filter, const struct counters *c)
+{
+    if (filter->check_count == 0)
+        return true;
+    for (uint32_t i = 0; i < filter->check_count; i++)
+        if (holds(&filter->checks[i], c) != filter->needs_all)
+            return !filter->needs_all;
+    return filter->needs_all;
+}
+
+static void act(const struct sql_filter *filter, uint8_t *row, struct counters c)
+{
+    uint64_t more = c.packets * (uint64_t)filter->adjustment; /* wraps as a negative one should */
+
+    if (filter->adjustment < 0 && 0 - more > c.bytes)
+        c.bytes = 0;
+    else
+        c.bytes += more;
+    store(filter->packets, row, c.packets * filter->factor);
+    store(filter->flows, row, c.flows * filter->factor);
+    store(filter->bytes, row, c.bytes * filter->factor);
+}
+
+void sql_filter_begin(struct sql_filter *filter, uint64_t row_count)
+{
+    filter->is_on = row_count >= filter->least_rows;
+}
+
+struct pa_batch sql_filter_apply(struct sql_filter *filter, const struct pa_batch *batch,
+                                 struct sql_filter_sums *left_out)
+{
+    struct pa_batch out = *batch;
+    bool acts = filter->factor != 1 || filter->adjustment != 0;
+
+    if (!filter->is_on && !acts)
+        return out;
+    if (batch->row_count > filter->capacity) {
+        filter->capacity = batch->row_count;
+        filter->rows = mem_realloc_array(filter->rows, filter->capacity, filter->row_size);
+    }
+    out.row_count = 0;
+    for (uint32_t i = 0; i < batch->row_count; i++) {
+        const uint8_t *row = batch->rows + (size_t)i * filter->row_size;
+        uint8_t *copy = filter->rows + (size_t)out.row_count * filter->row_size;
+        const struct counters c = {load(filter->packets, row), load(filter->flows, row),
+                                   load(filter->bytes, row)};
+        if (filter->is_on && !passes(filter, &c)) {
+            left_out->rows++;
+            left_out->flows += c.flows;
+            left_out->packets += c.packets;
+            left_out->bytes += c.bytes;
+            continue;
+        }
+        memcpy(copy, row, filter->row_size);
+        if (acts)
+            act(filter, copy, c);
+        out.row_count++;
+    }
+    out.rows = filter->rows;
+    return out;
+}

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "plugins/common/sql_purge.h"
+#include "base/memory.h"
+#include "plugins/common/file_name.h"
+#include "plugins/common/sql_settings.h"
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+void sql_purge_init(struct sql_purge *purge, const struct pa_host *host,
+                    const struct sql_settings *settings, const struct pa_schema *schema)
+{
+    *purge = (struct sql_purge){.host = host, .settings = settings, .schema = schema};
+    purge->trigger.key = "sql_trigger_exec";
+    purge->trigger.program = settings->trigger_exec;
+    purge->trigger.is_async = settings->is_trigger_async;
+}
+
+void sql_purge_clear(struct sql_purge *purge)
+{
+    trigger_reap(&purge->trigger, true);
+}
+
+/* Epochs are news; the hand-overs of unaggregated rows in between come each second. */
+static int log_level(const struct sql_purge *purge)
+{
+    return purge->ends_epoch ? PA_LOG_INFO : PA_LOG_DEBUG;
+}
+
+void sql_purge_begin(struct sql_purge *purge, const struct pa_transaction *transaction)
+{
+    trigger_reap(&purge->trigger, false);
+    purge->begun = clock_mono();
+    purge->row_count = transaction->row_count;
+    purge->ends_epoch = transaction->ends_epoch;
+    purge->left_out = (struct sql_filter_sums){0};
+    purge->inserted = purge->updated = 0;
+    if (purge->settings->filter)
+        sql_filter_begin(purge->settings->filter, transaction->row_count);
+    purge->host->log(purge->host, log_level(purge), "*** Purging cache - START (PID: %d) ***",
+                     (int)getpid());
+}
+
+struct pa_batch sql_purge_filter(struct sql_purge *purge, const struct pa_batch *batch)
+{
+    if (!purge->settings->filter)
+        return *batch;
+    return sql_filter_apply(purge->settings->filter, batch, &purge->left_out);
+}
+
+static double seconds_since(struct mono_time begun)
+{
+    return (double)(clock_mono().ns - begun.ns) / (double)NS_PER_S;
+}
+
+/* The ledger has these as written: they were meant to be left out. */
+static void count_left_out(const struct sql_purge *purge)
+{
+    const struct sql_filter_sums *sums = &purge->left_out;
+    const struct {
+        const char *name;
+        uint64_t value;
+    } counters[] = {{"preprocess_left_out_rows", sums->rows},
+                    {"preprocess_left_out_flows", sums->flows},
+                    {"preprocess_left_out_packets", sums->packets},
+                    {"preprocess_left_out_bytes", sums->bytes}};
+
+    for (size_t i = 0; purge->settings->filter && i < sizeof counters / sizeof counters[0]; i++)
+        purge->host->count(purge->host, counters[i].name, counters[i].value);
+}
+
+/* As docs/TRIGGER_VARS of pmacct has them; those of a purge only where each purge has its run. */
+static void add_facts(const struct sql_purge *purge, const struct pa_transaction *transaction,
+                      const char *table, double seconds, struct trigger_facts *facts)
+{
+    const struct sql_settings *s = purge->settings;
+    const char *history = purge->host->setting(purge->host, "sql_history");
+
+    trigger_facts_add(facts, "INSTANCE_NAME=%s", purge->host->instance_name);
+    trigger_facts_add(facts, "SQL_DB=%s", s->db);
+    trigger_facts_add(facts, "SQL_TABLE=%s", s->table);
+    if (file_name_has_time(s->table_name) || file_name_has_columns(s->table_name))
+        trigger_facts_add(facts, "EFFECTIVE_SQL_TABLE=%s", table);
+    trigger_facts_add(facts, "SQL_HOST=%s", s->host ? s->host : "");
+    trigger_facts_add(facts, "SQL_USER=%s", s->user ? s->user : "");
+    trigger_facts_add(facts, "SQL_REFRESH_TIME=%" PRId64, s->refresh_s);
+    if (s->trigger_s > 0)
+        return;
+    trigger_facts_add(facts, "TOTAL_ELEM_NUMBER=%" PRIu64, transaction->row_count);
+    trigger_facts_add(facts, "EFFECTIVE_ELEM_NUMBER=%" PRIu64, purge->inserted + purge->updated);
+    trigger_facts_add(facts, "INSERT_QUERIES_NUMBER=%" PRIu64, purge->inserted);
+    trigger_facts_add(facts, "UPDATE_QUERIES_NUMBER=%" PRIu64, purge->updated);
+    trigger_facts_add(facts, "ELAPSED_TIME=%.0f", seconds);
+    if (!history || !*history || purge->schema->bin_seconds == 0)
+        return;
+    int64_t time_s = transaction->time_ns / NS_PER_S - 1;
+    trigger_facts_add(facts, "SQL_HISTORY_BASETIME=%" PRId64,
+                      time_s - time_s % purge->schema->bin_seconds);
+    trigger_facts_add(facts, "SQL_HISTORY_TIMESLOT=%" PRIu32, purge->schema->bin_seconds);
+}
+
+static bool is_due(struct sql_purge *purge, const struct pa_transaction *transaction)
+{
+    int64_t length_ns = purge->settings->trigger_s * NS_PER_S;
+
+    if (!purge->settings->trigger_exec || !transaction->ends_epoch)
+        return false;
+    if (length_ns > 0 && purge->triggered_ns > 0 &&
+        transaction->time_ns / length_ns == purge->triggered_ns / length_ns)
+        return false;
+    purge->triggered_ns = transaction->time_ns;
+    return true;
+}
+
+void sql_purge_end(struct sql_purge *purge, const struct pa_transaction *transaction,
+                   const char *table)
+{
+    double seconds = seconds_since(purge->begun);
+    struct trigger_facts facts = {0};
+
+    purge->ends_epoch = transaction->ends_epoch;
+    count_left_out(purge);
+    if (transaction->row_count == 0)
+        purge->host->log(purge->host, log_level(purge),
+                         "*** Purging cache - END (PID: %d, QN: 0/0, ET: X) ***", (int)getpid());
+    else
+        purge->host->log(
+            purge->host, log_level(purge),
+            "*** Purging cache - END (PID: %d, QN: %" PRIu64 "/%" PRIu64 ", ET: %.0f) ***",
+            (int)getpid(), purge->inserted + purge->updated, transaction->row_count, seconds);
+    if (!is_due(purge, transaction))
+        return;
+    add_facts(purge, transaction, table, seconds, &facts);
+    trigger_run(&purge->trigger, purge->host, &facts);
+    trigger_facts_clear(&facts);
+}

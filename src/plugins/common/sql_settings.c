@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "plugins/common/sql_settings.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "plugins/common/file_name.h"
+#include "plugins/common/sql_filter.h"
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define SCHEMA_FILE_MAX ((size_t)1024 * 1024)
+
+#define IGNORED(key, why)                                                                          \
+    {                                                                                              \
+        .name = key, .type = PA_KEY_IGNORED, .help = why                                           \
+    }
+
+/* clang-format off */
+const struct pa_key sql_keys[] = {
+    {.name = "sql_db", .type = PA_KEY_STRING,
+     .help = "name of the database, by default pmacct; sqlite3: its file, by default /tmp/pmacct.db"},
+    {.name = "sql_host", .type = PA_KEY_STRING, .default_value = "localhost",
+     .help = "the server; a path is the folder of its Unix socket"},
+    {.name = "sql_port", .type = PA_KEY_INT, .min = 1, .max = 65535, .help = "the server's port"},
+    {.name = "sql_user", .type = PA_KEY_STRING, .default_value = "pmacct", .help = "who connects"},
+    {.name = "sql_passwd", .type = PA_KEY_STRING, .default_value = "arealsmartpwd", .help = "with which password"},
+    {.name = "sql_conn_ca_file", .type = PA_KEY_STRING,
+     .help = "certificate authority; with it the server must show a certificate of that authority"},
+    {.name = "sql_table", .type = PA_KEY_STRING, .default_value = "acct",
+     .help = "table, with strftime(3) conversions and $variables: acct_%Y%m%d, acct_$peer_src_ip"},
+    {.name = "sql_table_version", .type = PA_KEY_INT, .min = 1, .max = 9,
+     .help = "which of pmacct's tables it is, by default 1, with sql_table_create 9: decides the names of columns"},
+    {.name = "sql_table_type", .type = PA_KEY_CHOICE, .choices = "original|bgp",
+     .help = "bgp: pmacct's table for paths; the default when aggregate has primitives of paths"},
+    {.name = "sql_table_schema", .type = PA_KEY_STRING,
+     .help = "file with the CREATE TABLE of sql_table, run when that table is not there; conversions and variables as in sql_table"},
+    {.name = "sql_table_create", .type = PA_KEY_BOOL, .default_value = "false",
+     .help = "make table and key from aggregate, and add a column when aggregate has grown"},
+    {.name = "sql_optimize_clauses", .type = PA_KEY_BOOL,
+     .help = "write the columns of aggregate alone, not all of the table's version; the default with sql_table_create"},
+    {.name = "sql_exactly_once", .type = PA_KEY_BOOL, .default_value = "true",
+     .help = "keep the table pathacct_progress, by which no row is written twice; false: at least once"},
+    {.name = "sql_dont_try_update", .type = PA_KEY_BOOL, .default_value = "false",
+     .help = "insert rows without looking for one of equal key; where a unique key says that there is one they are added up all the same"},
+    {.name = "sql_use_copy", .type = PA_KEY_BOOL, .default_value = "false",
+     .help = "pgsql, with sql_dont_try_update: COPY straight into the table"},
+    {.name = "sql_delimiter", .type = PA_KEY_STRING, .default_value = ",",
+     .help = "accepted; what goes through COPY is escaped, so any value may hold it"},
+    {.name = "sql_data", .type = PA_KEY_CHOICE, .default_value = "typed", .choices = "typed|unified",
+     .help = "pgsql: addresses as inet and macaddr, or as text"},
+    {.name = "sql_timestamptz", .type = PA_KEY_BOOL, .default_value = "false",
+     .help = "pgsql: times as timestamptz with microseconds, without _residual columns"},
+    {.name = "sql_locking_style", .type = PA_KEY_CHOICE, .default_value = "table", .choices = "table|row|none",
+     .help = "pgsql, where no unique key can settle who writes first: lock the table, or leave others in"},
+    {.name = "sql_num_protos", .type = PA_KEY_BOOL, .default_value = "false", .help = "IP protocols as numbers"},
+    {.name = "sql_num_hosts", .type = PA_KEY_BOOL, .default_value = "false",
+     .help = "sqlite3: IPv4 addresses as numbers, IPv6 addresses as 16 bytes"},
+    {.name = "sql_refresh_time", .type = PA_KEY_INT, .role = PA_ROLE_REFRESH_TIME, .default_value = "60",
+     .min = 1, .max = 86400, .help = "seconds from one purge to the next"},
+    {.name = "sql_history", .type = PA_KEY_DURATION, .role = PA_ROLE_HISTORY,
+     .help = "length of a time bin: seconds, or with s, m, h, d, w, M (calendar month); its start is stamp_inserted"},
+    {.name = "sql_history_roundoff", .type = PA_KEY_STRING, .role = PA_ROLE_HISTORY_ROUNDOFF,
+     .help = "round the start of bins down to any of m, h, d, w, M"},
+    {.name = "sql_history_offset", .type = PA_KEY_INT, .role = PA_ROLE_HISTORY_OFFSET, .default_value = "0",
+     .help = "seconds by which bins start later"},
+    {.name = "sql_preprocess", .type = PA_KEY_STRING,
+     .help = "which rows to write: qnum, minp, minf, minb, minbpp, minppf, maxp, maxf, maxb, maxbpp, maxppf, usrf, adjb, each with =N"},
+    {.name = "sql_preprocess_type", .type = PA_KEY_CHOICE, .default_value = "any", .choices = "any|all",
+     .help = "a row is written if any of the checks of sql_preprocess holds, or if all do"},
+    {.name = "sql_trigger_exec", .type = PA_KEY_STRING, .help = "program to run after each purge"},
+    {.name = "sql_trigger_exec_async", .type = PA_KEY_BOOL, .default_value = "false",
+     .help = "do not wait for that program"},
+    {.name = "sql_trigger_time", .type = PA_KEY_DURATION,
+     .help = "run it after the first purge of each such interval instead"},
+    IGNORED("sql_multi_values", "rows go through one prepared statement: no effect here"),
+    IGNORED("sql_startup_delay", "late rows are added to their bin whenever they come: no effect here"),
+    IGNORED("sql_cache_entries", "tunes pmacct's internals: no effect here"),
+    IGNORED("sql_max_writers", "tunes pmacct's internals: no effect here"),
+    {.name = NULL},
+};
+/* clang-format on */
+
+static const char *get(const struct pa_host *host, const char *key)
+{
+    const char *value = host->setting(host, key);
+
+    return value && *value ? value : NULL;
+}
+
+static bool is_set(const struct pa_host *host, const char *key)
+{
+    return host->setting_number(host, key) != 0;
+}
+
+/* Of the primitives that make pmacct write into its table for BGP. src_as and dst_as are older. */
+static bool has_path_primitives(const struct pa_schema *schema)
+{
+    static const char *const names[] = {
+        "std_comm",     "ext_comm",     "lrg_comm",     "as_path",     "local_pref",
+        "med",          "peer_src_as",  "peer_dst_as",  "peer_src_ip", "peer_dst_ip",
+        "src_std_comm", "src_ext_comm", "src_lrg_comm", "src_as_path", "src_local_pref",
+        "src_med",      "mpls_vpn_rd",  "path_match",   "path_id"};
+
+    for (uint32_t i = 0; i < schema->column_count; i++)
+        for (size_t k = 0; k < sizeof names / sizeof names[0]; k++)
+            if (strcmp(schema->columns[i].name, names[k]) == 0)
+                return true;
+    return false;
+}
+
+static void read_table_kind(const struct pa_host *host, const struct pa_schema *schema,
+                            struct sql_settings *s)
+{
+    const char *type = get(host, "sql_table_type"), *optimizes = get(host, "sql_optimize_clauses");
+
+    s->creates_table = is_set(host, "sql_table_create");
+    s->table_version = (uint32_t)host->setting_number(host, "sql_table_version");
+    if (s->table_version == 0)
+        s->table_version = s->creates_table ? 9 : 1;
+    s->is_bgp_table = type ? strcmp(type, "bgp") == 0 : has_path_primitives(schema);
+    s->is_optimized = optimizes ? is_set(host, "sql_optimize_clauses") : s->creates_table;
+}
+
+static int read_name(const struct pa_host *host, const struct pa_schema *schema,
+                     struct sql_settings *s, bool is_text, const char *pattern, const char *key,
+                     char *error, size_t error_size, struct file_name **ret_name)
+{
+    const struct file_name_context context = {.schema = schema,
+                                              .is_utc = s->is_utc,
+                                              .is_text = is_text,
+                                              .refresh = get(host, "sql_refresh_time"),
+                                              .history = get(host, "sql_history")};
+    int len = snprintf(error, error_size, "%s: ", key), err;
+
+    if (len < 0 || (size_t)len >= error_size)
+        return -EINVAL;
+    err = file_name_new(pattern, &context, error + len, error_size - (size_t)len, ret_name);
+    if (err == 0)
+        *error = 0;
+    return err;
+}
+
+static int read_schema_file(const char *path, char *error, size_t error_size, char **ret_text)
+{
+    FILE *file = fopen(path, "re");
+    char *text;
+    size_t len;
+
+    if (!file) {
+        snprintf(error, error_size, "sql_table_schema: cannot read %s: %s", path, strerror(errno));
+        return -EINVAL;
+    }
+    text = mem_alloc(SCHEMA_FILE_MAX + 1);
+    len = fread(text, 1, SCHEMA_FILE_MAX + 1, file);
+    fclose(file);
+    if (len == 0 || len > SCHEMA_FILE_MAX || memchr(text, 0, len)) {
+        mem_free(text);
+        snprintf(error, error_size,
+                 "sql_table_schema: %s is not a text of 1 byte to 1 MB; it should hold the CREATE "
+                 "TABLE of sql_table",
+                 path);
+        return -EINVAL;
+    }
+    text[len] = 0;
+    *ret_text = mem_strdup(text);
+    mem_free(text);
+    return 0;
+}
+
+static int read_names(const struct pa_host *host, const struct pa_schema *schema,
+                      struct sql_settings *s, char *error, size_t error_size)
+{
+    const char *path = get(host, "sql_table_schema");
+    int err;
+
+    s->table = get(host, "sql_table");
+    if (!s->table)
+        s->table = "acct";
+    err =
+        read_name(host, schema, s, false, s->table, "sql_table", error, error_size, &s->table_name);
+    if (err < 0 || !path)
+        return err;
+    if (s->creates_table) {
+        snprintf(error, error_size,
+                 "sql_table_create and sql_table_schema both say how the table is made; leave one "
+                 "of them out");
+        return -EINVAL;
+    }
+    err = read_schema_file(path, error, error_size, &s->schema_text);
+    if (err < 0)
+        return err;
+    return read_name(host, schema, s, true, s->schema_text, "sql_table_schema", error, error_size,
+                     &s->schema);
+}
+
+static int check_combinations(const struct sql_settings *s, char *error, size_t error_size)
+{
+    if (s->uses_copy && !s->dont_try_update)
+        snprintf(error, error_size,
+                 "sql_use_copy copies rows straight into the table and needs sql_dont_try_update: "
+                 "true; without both, rows are added up by way of a temporary table, by COPY too");
+    else if (s->has_numeric_hosts && !s->dialect->has_numeric_hosts)
+        snprintf(error, error_size,
+                 "sql_num_hosts: not for %s; leave it out, and use a column of an address type",
+                 s->dialect->name);
+    else
+        return 0;
+    return -EINVAL;
+}
+
+int sql_settings_read(const struct pa_host *host, const struct pa_schema *schema,
+                      const struct sql_dialect *dialect, char *error, size_t error_size,
+                      struct sql_settings *ret_settings)
+{
+    const char *preprocess = get(host, "sql_preprocess");
+    const char *delimiter = get(host, "sql_delimiter");
+    struct format_options options;
+    struct sql_settings s = {.dialect = dialect};
+    int64_t locking = host->setting_number(host, "sql_locking_style");
+    int err;
+
+    output_options_read(host, &options);
+    s.values = options.values;
+    s.values.has_numeric_protos = is_set(host, "sql_num_protos") || dialect->has_numeric_protos;
+    s.time_style = options.time_style;
+    s.is_utc = options.is_utc;
+    s.has_whole_seconds = options.has_whole_seconds;
+    s.db = get(host, "sql_db");
+    if (!s.db)
+        s.db = dialect->default_db;
+    s.host = get(host, "sql_host");
+    s.port = get(host, "sql_port");
+    s.user = get(host, "sql_user");
+    s.password = get(host, "sql_passwd");
+    s.ca_file = get(host, "sql_conn_ca_file");
+    s.is_exactly_once = is_set(host, "sql_exactly_once");
+    s.dont_try_update = is_set(host, "sql_dont_try_update");
+    s.uses_copy = is_set(host, "sql_use_copy");
+    s.has_numeric_hosts = is_set(host, "sql_num_hosts");
+    s.delimiter = delimiter ? *delimiter : ',';
+    s.locking = locking < 0 ? SQL_LOCK_TABLE : (enum sql_locking)locking;
+    s.refresh_s = host->setting_number(host, "sql_refresh_time");
+    s.trigger_exec = get(host, "sql_trigger_exec");
+    s.is_trigger_async = is_set(host, "sql_trigger_exec_async");
+    s.trigger_s = host->setting_number(host, "sql_trigger_time");
+    read_table_kind(host, schema, &s);
+    err = check_combinations(&s, error, error_size);
+    if (err == 0)
+        err = read_names(host, schema, &s, error, error_size);
+    if (err == 0 && preprocess)
+        err = sql_filter_new(preprocess, host->setting_number(host, "sql_preprocess_type") == 1,
+                             schema, error, error_size, &s.filter);
+    if (err < 0) {
+        sql_settings_clear(&s);
+        return err;
+    }
+    *ret_settings = s;
+    return 0;
+}
+
+void sql_settings_clear(struct sql_settings *settings)
+{
+    file_name_free(settings->table_name);
+    file_name_free(settings->schema);
+    mem_free(settings->schema_text);
+    sql_filter_free(settings->filter);
+    settings->table_name = settings->schema = NULL;
+    settings->schema_text = NULL;
+    settings->filter = NULL;
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* The sql_* keys, for `keys` of all SQL plugins (with output_keys for `shared_keys`), and what they
+ * mean together. */
+#include "plugins/common/output_keys.h"
+#include "plugins/common/sql_dialect.h"
+#include "plugins/common/value.h"
+#include "plugins/common/value_time.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct file_name;
+struct sql_filter;
+
+extern const struct pa_key sql_keys[];
+
+enum sql_locking { SQL_LOCK_TABLE, SQL_LOCK_ROW, SQL_LOCK_NONE };
+
+/* Strings are borrowed from the host; NULL: not set. */
+struct sql_settings {
+    const struct sql_dialect *dialect;
+    const char *db, *host, *port, *user, *password, *ca_file;
+    const char *table;            /* as configured */
+    struct file_name *table_name; /* the same as a pattern */
+    char *schema_text;            /* what sql_table_schema holds */
+    struct file_name *schema;     /* the same as a pattern; NULL: not set */
+    uint32_t table_version;       /* 1 to 9 */
+    bool is_bgp_table;
+    bool is_optimized;    /* only the columns of `aggregate`; else all of the table's version */
+    bool creates_table;   /* sql_table_create */
+    bool is_exactly_once; /* sql_exactly_once */
+    bool dont_try_update, uses_copy, has_numeric_hosts;
+    char delimiter; /* of COPY; as configured */
+    enum sql_locking locking;
+    struct value_options values;
+    enum value_time_style time_style; /* VALUE_TIME_EPOCH: times are whole numbers */
+    bool is_utc, has_whole_seconds;
+    int64_t refresh_s;
+    const char *trigger_exec;
+    bool is_trigger_async;
+    int64_t trigger_s;         /* 0: at each purge */
+    struct sql_filter *filter; /* sql_preprocess; NULL: all rows pass */
+};
+
+/*
+ * -EINVAL: what is wrong and what would be right stands in `error`. Reads sql_table_schema, opens
+ * nothing else. `dialect` is kept.
+ */
+int sql_settings_read(const struct pa_host *host, const struct pa_schema *schema,
+                      const struct sql_dialect *dialect, char *error, size_t error_size,
+                      struct sql_settings *ret_settings);
+void sql_settings_clear(struct sql_settings *settings);

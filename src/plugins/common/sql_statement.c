@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "plugins/common/sql_statement.h"
+#include "base/text.h"
+#include <string.h>
+
+const char sql_progress_create[] =
+    "CREATE TABLE IF NOT EXISTS " SQL_PROGRESS_TABLE " (core_id CHAR(32) NOT NULL,"
+    " instance VARCHAR(255) NOT NULL, worker INTEGER NOT NULL, seq BIGINT NOT NULL,"
+    " updated BIGINT NOT NULL, PRIMARY KEY (core_id, instance, worker))";
+
+void sql_core_id_format(char out[SQL_CORE_ID_LEN + 1], const uint8_t core_id[16])
+{
+    for (int i = 0; i < 16; i++) {
+        out[2 * i] = "0123456789abcdef"[core_id[i] >> 4];
+        out[2 * i + 1] = "0123456789abcdef"[core_id[i] & 15];
+    }
+    out[SQL_CORE_ID_LEN] = 0;
+}
+
+/* ---- names ---- */
+
+static void append_quoted(struct text *out, const char *name, size_t len, bool folds)
+{
+    text_append_char(out, '"');
+    for (size_t i = 0; i < len; i++) {
+        char c = name[i];
+        if (c == '"')
+            text_append_char(out, '"');
+        text_append_char(out, folds && c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c);
+    }
+    text_append_char(out, '"');
+}
+
+void sql_append_name(struct text *out, const char *name)
+{
+    append_quoted(out, name, strlen(name), false);
+}
+
+static size_t schema_len(const char *table)
+{
+    const char *dot = strrchr(table, '.');
+
+    return dot && dot > table && dot[1] ? (size_t)(dot - table) : 0;
+}
+
+static void append_schema(struct text *out, const struct sql_dialect *dialect, const char *table)
+{
+    size_t len = schema_len(table);
+
+    if (len == 0)
+        return;
+    append_quoted(out, table, len, dialect->folds_case);
+    text_append_char(out, '.');
+}
+
+static const char *bare_name(const char *table)
+{
+    size_t len = schema_len(table);
+
+    return len > 0 ? table + len + 1 : table;
+}
+
+void sql_append_table(struct text *out, const struct sql_dialect *dialect, const char *table)
+{
+    append_schema(out, dialect, table);
+    append_quoted(out, bare_name(table), strlen(bare_name(table)), dialect->folds_case);
+}
+
+static void append_bare_key_name(struct text *out, const struct sql_dialect *dialect,
+                                 const char *table)
+{
+    append_quoted(out, bare_name(table), strlen(bare_name(table)), dialect->folds_case);
+    out->len--; /* the quote goes behind the suffix */
+    text_append_string(out, "_key\"");
+}
+
+void sql_append_key_name(struct text *out, const struct sql_dialect *dialect, const char *table)
+{
+    append_schema(out, dialect, table);
+    append_bare_key_name(out, dialect, table);
+}
+
+/* ---- lists of columns ---- */
+
+static void append_prefixed(struct text *out, const char *prefix, const char *name)
+{
+    text_append_string(out, prefix);
+    sql_append_name(out, name);
+}
+
+void sql_append_columns(struct text *out, const struct sql_columns *columns, const char *prefix)
+{
+    for (uint32_t i = 0; i < columns->count; i++) {
+        text_append_string(out, i ? ", " : "");
+        append_prefixed(out, prefix, columns->items[i].name);
+    }
+}
+
+void sql_append_keys(struct text *out, const struct sql_columns *columns, const char *prefix)
+{
+    const char *comma = "";
+
+    for (uint32_t i = 0; i < columns->count; i++) {
+        if (columns->items[i].role != SQL_ROLE_KEY)
+            continue;
+        text_append_string(out, comma);
+        append_prefixed(out, prefix, columns->items[i].name);
+        comma = ", ";
+    }
+}
+
+void sql_append_key_match(struct text *out, const struct sql_columns *columns, const char *target,
+                          const char *source)
+{
+    const char *and = "";
+
+    if (columns->key_count == 0)
+        text_append_string(out, "1 = 1"); /* aggregate: none */
+    for (uint32_t i = 0; i < columns->count; i++) {
+        if (columns->items[i].role != SQL_ROLE_KEY)
+            continue;
+        text_append_string(out, and);
+        append_prefixed(out, target, columns->items[i].name);
+        text_append_string(out, " = ");
+        append_prefixed(out, source, columns->items[i].name);
+        and = " AND ";
+    }
+}
+
+/* ---- adding up ---- */
+
+/* COALESCE(t."x", 0) */
+static void append_stored(struct text *out, const char *target, const struct sql_column *c)
+{
+    text_append_string(out, "COALESCE(");
+    append_prefixed(out, target, c->name);
+    text_append_printf(out, ", %s)", c->default_value);
+}
+
+/*
+ * The least or greatest of stored and new, of which one that is the column's default is not known:
+ * CASE WHEN s."x" = 0 THEN t."x" WHEN t."x" = 0 THEN s."x" ELSE min(t."x", s."x") END
+ */
+static void append_extreme(struct text *out, const struct sql_column *c, const char *function,
+                           const char *target, const char *source)
+{
+    text_append_string(out, "CASE WHEN ");
+    append_prefixed(out, source, c->name);
+    text_append_printf(out, " = %s THEN ", c->default_value);
+    append_stored(out, target, c);
+    text_append_string(out, " WHEN ");
+    append_stored(out, target, c);
+    text_append_printf(out, " = %s THEN ", c->default_value);
+    append_prefixed(out, source, c->name);
+    text_append_printf(out, " ELSE %s(", function);
+    append_stored(out, target, c);
+    text_append_string(out, ", ");
+    append_prefixed(out, source, c->name);
+    text_append_string(out, ") END");
+}
+
+/*
+ * The microseconds of whichever time `time` wins:
+ * CASE WHEN s."t" < t."t" ... THEN s."r" WHEN s."t" = t."t" THEN min(t."r", s."r") ELSE t."r" END
+ */
+static void append_residual(struct text *out, const struct sql_column *c,
+                            const struct sql_column *time, const struct sql_dialect *dialect,
+                            const char *target, const char *source)
+{
+    bool is_min = c->role == SQL_ROLE_MIN;
+
+    text_append_string(out, "CASE WHEN ");
+    append_prefixed(out, source, time->name);
+    text_append_string(out, " = ");
+    append_stored(out, target, time);
+    text_append_printf(out, " THEN %s(", is_min ? dialect->least : dialect->greatest);
+    append_stored(out, target, c);
+    text_append_string(out, ", ");
+    append_prefixed(out, source, c->name);
+    text_append_string(out, ") WHEN ");
+    append_prefixed(out, source, time->name);
+    text_append_printf(out, " <> %s AND (", time->default_value);
+    append_stored(out, target, time);
+    text_append_printf(out, " = %s OR ", time->default_value);
+    append_prefixed(out, source, time->name);
+    text_append_string(out, is_min ? " < " : " > ");
+    append_stored(out, target, time);
+    text_append_string(out, ") THEN ");
+    append_prefixed(out, source, c->name);
+    text_append_string(out, " ELSE ");
+    append_stored(out, target, c);
+    text_append_string(out, " END");
+}
+
+static void append_combined(struct text *out, const struct sql_columns *columns, uint32_t index,
+                            const struct sql_dialect *dialect, const char *target,
+                            const char *source)
+{
+    const struct sql_column *c = &columns->items[index];
+
+    switch (c->role) {
+    case SQL_ROLE_SUM:
+    case SQL_ROLE_OR:
+        append_stored(out, target, c);
+        text_append_string(out, c->role == SQL_ROLE_SUM ? " + " : " | ");
+        append_prefixed(out, source, c->name);
+        break;
+    case SQL_ROLE_MIN:
+    case SQL_ROLE_MAX:
+        if (c->source == SQL_SOURCE_RESIDUAL)
+            append_residual(out, c, c - 1, dialect, target, source);
+        else
+            append_extreme(out, c, c->role == SQL_ROLE_MIN ? dialect->least : dialect->greatest,
+                           target, source);
+        break;
+    default:
+        append_prefixed(out, source, c->name);
+    }
+}
+
+void sql_append_update(struct text *out, const struct sql_columns *columns,
+                       const struct sql_dialect *dialect, const char *target, const char *source)
+{
+    const char *comma = "";
+
+    for (uint32_t i = 0; i < columns->count; i++) {
+        if (columns->items[i].role == SQL_ROLE_KEY)
+            continue;
+        text_append_string(out, comma);
+        sql_append_name(out, columns->items[i].name);
+        text_append_string(out, " = ");
+        append_combined(out, columns, i, dialect, target, source);
+        comma = ", ";
+    }
+}
+
+/* ---- definitions ---- */
+
+void sql_append_definition(struct text *out, const struct sql_dialect *dialect,
+                           const struct sql_column *column)
+{
+    sql_append_name(out, column->name);
+    text_append_printf(out, " %s NOT NULL DEFAULT %s", dialect->type_names[column->type],
+                       column->default_value);
+}
+
+void sql_append_create_table(struct text *out, const struct sql_dialect *dialect,
+                             const struct sql_columns *columns, const char *table)
+{
+    text_append_string(out, "CREATE TABLE IF NOT EXISTS ");
+    sql_append_table(out, dialect, table);
+    for (uint32_t i = 0; i < columns->count; i++) {
+        text_append_string(out, i ? ", " : " (");
+        sql_append_definition(out, dialect, &columns->items[i]);
+    }
+    text_append_string(out, ")");
+}
+
+void sql_append_create_key(struct text *out, const struct sql_dialect *dialect,
+                           const struct sql_columns *columns, const char *table)
+{
+    bool has_schema_on_index = dialect->has_schema_on_index;
+
+    text_append_string(out, "CREATE UNIQUE INDEX IF NOT EXISTS ");
+    if (has_schema_on_index)
+        append_schema(out, dialect, table);
+    append_bare_key_name(out, dialect, table);
+    text_append_string(out, " ON ");
+    if (has_schema_on_index)
+        append_quoted(out, bare_name(table), strlen(bare_name(table)), dialect->folds_case);
+    else
+        sql_append_table(out, dialect, table);
+    text_append_string(out, " (");
+    sql_append_keys(out, columns, "");
+    text_append_string(out, ")");
+}

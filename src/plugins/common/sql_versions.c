@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* As pmacct 1.7.7 writes them, and its sql/README.* say. */
+#include "plugins/common/sql_versions.h"
+#include "plugins/common/sql_settings.h"
+#include <string.h>
+
+enum kind { ANY, ORIGINAL, BGP };
+
+static bool is_kind(const struct sql_settings *settings, enum kind kind)
+{
+    return kind == ANY || settings->is_bgp_table == (kind == BGP);
+}
+
+const char *sql_version_name(const struct sql_settings *settings, const char *primitive,
+                             const char *usual)
+{
+    /* Up to which version, in which kind of table, a primitive has another column. */
+    static const struct {
+        const char *primitive, *name;
+        uint32_t until;
+        enum kind kind;
+        bool is_port;
+    } names[] = {
+        {"tag", "agent_id", 8, ANY, false},       {"src_as", "ip_src", 5, ORIGINAL, false},
+        {"dst_as", "ip_dst", 5, ORIGINAL, false}, {"src_port", "src_port", 7, ANY, true},
+        {"dst_port", "dst_port", 7, ANY, true},
+    };
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (strcmp(primitive, names[i].primitive) == 0 &&
+            settings->table_version <= names[i].until && is_kind(settings, names[i].kind) &&
+            (!names[i].is_port || settings->dialect->has_old_port_names))
+            return names[i].name;
+    return usual;
+}
+
+bool sql_version_blank(const struct sql_settings *settings, uint32_t index,
+                       struct sql_blank *ret_blank)
+{
+    /* The versions that have the column; `primitive`: it goes by what sql_version_name() says. */
+    static const struct {
+        const char *name, *primitive;
+        uint32_t from, until;
+        enum kind kind;
+        enum sql_type type;
+        enum sql_role role;
+        const char *text;
+    } blanks[] = {
+        {"mac_src", NULL, 1, 9, ORIGINAL, SQL_TYPE_MAC, SQL_ROLE_KEY, "0:0:0:0:0:0"},
+        {"mac_dst", NULL, 1, 9, ORIGINAL, SQL_TYPE_MAC, SQL_ROLE_KEY, "0:0:0:0:0:0"},
+        {"ip_src", NULL, 1, 9, ORIGINAL, SQL_TYPE_ADDRESS, SQL_ROLE_KEY, "0.0.0.0"},
+        {"ip_dst", NULL, 1, 9, ORIGINAL, SQL_TYPE_ADDRESS, SQL_ROLE_KEY, "0.0.0.0"},
+        {"port_src", "src_port", 1, 9, ORIGINAL, SQL_TYPE_U16, SQL_ROLE_KEY, "0"},
+        {"port_dst", "dst_port", 1, 9, ORIGINAL, SQL_TYPE_U16, SQL_ROLE_KEY, "0"},
+        {"ip_proto", NULL, 1, 9, ORIGINAL, SQL_TYPE_PROTO, SQL_ROLE_KEY, "0"},
+        {"tag", "tag", 2, 9, ORIGINAL, SQL_TYPE_U64, SQL_ROLE_KEY, "0"},
+        {"vlan", NULL, 2, 9, ORIGINAL, SQL_TYPE_U16, SQL_ROLE_KEY, "0"},
+        {"tos", NULL, 3, 9, ORIGINAL, SQL_TYPE_U16, SQL_ROLE_KEY, "0"},
+        {"flows", NULL, 4, 9, ORIGINAL, SQL_TYPE_U64, SQL_ROLE_SUM, "0"},
+        {"class_id", NULL, 5, 9, ORIGINAL, SQL_TYPE_TEXT, SQL_ROLE_KEY, "unknown"},
+        {"as_src", NULL, 6, 9, ORIGINAL, SQL_TYPE_U32, SQL_ROLE_KEY, "0"},
+        {"as_dst", NULL, 6, 9, ORIGINAL, SQL_TYPE_U32, SQL_ROLE_KEY, "0"},
+        {"tag", "tag", 1, 9, BGP, SQL_TYPE_U64, SQL_ROLE_KEY, "0"},
+        {"as_src", NULL, 1, 9, BGP, SQL_TYPE_U32, SQL_ROLE_KEY, "0"},
+        {"as_dst", NULL, 1, 9, BGP, SQL_TYPE_U32, SQL_ROLE_KEY, "0"},
+        {"peer_as_src", NULL, 1, 9, BGP, SQL_TYPE_U32, SQL_ROLE_KEY, "0"},
+        {"peer_as_dst", NULL, 1, 9, BGP, SQL_TYPE_U32, SQL_ROLE_KEY, "0"},
+        {"peer_ip_src", NULL, 1, 9, BGP, SQL_TYPE_ADDRESS, SQL_ROLE_KEY, "0.0.0.0"},
+        {"peer_ip_dst", NULL, 1, 9, BGP, SQL_TYPE_ADDRESS, SQL_ROLE_KEY, "0.0.0.0"},
+        {"comms", NULL, 1, 9, BGP, SQL_TYPE_TEXT, SQL_ROLE_KEY, ""},
+        {"as_path", NULL, 1, 9, BGP, SQL_TYPE_TEXT, SQL_ROLE_KEY, ""},
+        {"local_pref", NULL, 1, 9, BGP, SQL_TYPE_U32, SQL_ROLE_KEY, "0"},
+        {"med", NULL, 1, 9, BGP, SQL_TYPE_U32, SQL_ROLE_KEY, "0"},
+        {"flows", NULL, 1, 9, BGP, SQL_TYPE_U64, SQL_ROLE_SUM, "0"},
+    };
+
+    for (size_t i = 0; i < sizeof blanks / sizeof blanks[0]; i++) {
+        if (settings->table_version < blanks[i].from || settings->table_version > blanks[i].until ||
+            !is_kind(settings, blanks[i].kind) || index-- > 0)
+            continue;
+        *ret_blank = (struct sql_blank){
+            .name = blanks[i].primitive
+                        ? sql_version_name(settings, blanks[i].primitive, blanks[i].name)
+                        : blanks[i].name,
+            .type = blanks[i].type,
+            .role = blanks[i].role,
+            .text = blanks[i].text,
+        };
+        return true;
+    }
+    return false;
+}

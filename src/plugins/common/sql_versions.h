@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * pmacct's default tables: in which columns they depart from the names of the table of primitives,
+ * and which columns each has. The rest of the SQL layer knows nothing of versions.
+ */
+#include "plugins/common/sql_columns.h"
+
+struct sql_settings;
+
+/* The column of a primitive (its name in `aggregate`), or `usual`. */
+const char *sql_version_name(const struct sql_settings *settings, const char *primitive,
+                             const char *usual);
+
+/* A column of a default table, written also when `aggregate` does not fill it. */
+struct sql_blank {
+    const char *name;
+    enum sql_type type;
+    enum sql_role role;
+    const char *text; /* its value */
+};
+
+/* The columns of the settings' table, one after the other; false: no more. */
+bool sql_version_blank(const struct sql_settings *settings, uint32_t index,
+                       struct sql_blank *ret_blank);
