@@ -2,16 +2,12 @@
 /* Rows of output go through here by the million: runs of plain bytes are found with a table and
  * copied whole. */
 #include "base/text.h"
+#include "base/digits.h"
 #include "base/memory.h"
 #include <stdio.h>
 #include <string.h>
 
 #define UINT64_DIGITS 20
-
-static const char digit_pairs[] = "00010203040506070809101112131415161718192021222324"
-                                  "25262728293031323334353637383940414243444546474849"
-                                  "50515253545556575859606162636465666768697071727374"
-                                  "75767778798081828384858687888990919293949596979899";
 
 /* Bytes that end a plain run in a JSON string: controls, quote, backslash, and all beyond ASCII. */
 static bool json_is_plain(uint8_t c)
@@ -25,10 +21,8 @@ void text_clear(struct text *t)
     *t = (struct text){0};
 }
 
-void text_reserve(struct text *t, size_t more)
+void text_grow(struct text *t, size_t more)
 {
-    if (t->capacity - t->len >= more)
-        return;
     size_t capacity = t->capacity < 32 ? 64 : t->capacity * 2;
     if (capacity - t->len < more)
         capacity = t->len + more;
@@ -96,22 +90,11 @@ const char *text_cstr(struct text *t)
 
 size_t text_format_uint(char *out, uint64_t value)
 {
-    char digits[UINT64_DIGITS];
-    size_t pos = sizeof digits;
+    char digits[DIGITS_ROOM];
+    size_t len = (size_t)(digits_put(digits, value) - digits);
 
-    while (value >= 100) {
-        pos -= 2;
-        memcpy(digits + pos, digit_pairs + value % 100 * 2, 2);
-        value /= 100;
-    }
-    if (value >= 10) {
-        pos -= 2;
-        memcpy(digits + pos, digit_pairs + value * 2, 2);
-    } else {
-        digits[--pos] = (char)('0' + value);
-    }
-    memcpy(out, digits + pos, sizeof digits - pos);
-    return sizeof digits - pos;
+    memcpy(out, digits, len);
+    return len;
 }
 
 /*

@@ -16,19 +16,27 @@ static inline void text_reset(struct text *t)
 {
     t->len = 0;
 }
-void text_reserve(struct text *t, size_t more); /* room for `more` bytes beyond len */
+void text_grow(struct text *t, size_t more); /* text_reserve() without room */
+/* Room for `more` bytes beyond len. */
+static inline void text_reserve(struct text *t, size_t more)
+{
+    if (t->capacity - t->len < more)
+        text_grow(t, more);
+}
 void text_append(struct text *t, const void *data, size_t len);
 void text_append_string(struct text *t, const char *string);
 void text_append_char(struct text *t, char c);
 void text_append_uint(struct text *t, uint64_t value);
 void text_append_int(struct text *t, int64_t value);
-void text_append_printf(struct text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void text_append_printf(struct text *t, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 const char *text_cstr(struct text *t); /* terminates; borrowed until the next change */
 
 /* Writes digits at `out` (room for 20), returns how many. */
 size_t text_format_uint(char *out, uint64_t value);
 
-/* "..." with RFC 8259 escapes; bytes that are not valid UTF-8 become U+FFFD, so the line always parses. */
+/* "..." with RFC 8259 escapes; bytes that are not valid UTF-8 become U+FFFD, so the line always
+ * parses. */
 void text_append_json_string(struct text *t, const char *data, size_t len);
 /* RFC 4180: quoted only if it holds `separator`, a quote, CR or LF. */
 void text_append_csv_string(struct text *t, const char *data, size_t len, char separator);

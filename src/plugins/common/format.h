@@ -73,6 +73,7 @@ struct format {
     uint32_t column_count, capacity;
     size_t
         plain_max; /* room that the plain values of a row and all that stands between them take */
+    bool quotes_plain; /* CSV: the separator is one that plain values may hold */
     int32_t bin_offset, has_counters_offset; /* -1: none */
     struct value_time time;
     char written[VALUE_TIME_TEXT_MAX];

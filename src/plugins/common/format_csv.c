@@ -11,6 +11,12 @@
 #include <errno.h>
 #include <string.h>
 
+/* A separator that numbers, addresses, times or names of protocols may hold. */
+static bool may_stand_in_plain_values(char separator)
+{
+    return isalnum((unsigned char)separator) || strchr(" .:-_+/{}()", separator);
+}
+
 static int csv_compile(struct format *format, const struct pa_schema *schema,
                        const struct format_options *options)
 {
@@ -29,14 +35,9 @@ static int csv_compile(struct format *format, const struct pa_schema *schema,
     }
     text_append_char(format->title, '\n');
     format->plain_max = (size_t)count * (VALUE_PLAIN_MAX + 3) + 1;
+    format->quotes_plain = options->has_quotes && may_stand_in_plain_values(options->separator);
     mem_free(columns);
     return err;
-}
-
-/* A separator that numbers, addresses, times or names of protocols may hold. */
-static bool may_stand_in_plain_values(char separator)
-{
-    return isalnum((unsigned char)separator) || strchr(" .:-_+/{}()", separator);
 }
 
 static void append_field(const struct format *format, struct text *out, struct pa_bytes bytes)
@@ -47,34 +48,44 @@ static void append_field(const struct format *format, struct text *out, struct p
         text_append(out, bytes.data, bytes.len);
 }
 
+/* A value that may need quotes, behind what stands in `out` up to `at`; returns the new end. */
+static char *put_other(struct format *format, const struct value *value,
+                       const struct pa_batch *batch, const uint8_t *row, struct text *out, char *at)
+{
+    char plain[VALUE_PLAIN_MAX];
+    struct pa_bytes bytes;
+
+    if (value->put) {
+        bytes.data = (const uint8_t *)plain;
+        bytes.len = (uint32_t)(value_put(value, plain, row) - plain);
+    } else {
+        bytes = value_text(value, batch, row, format->scratch);
+    }
+    out->len = (size_t)(at - out->data);
+    append_field(format, out, bytes);
+    text_reserve(out, format->plain_max);
+    return out->data + out->len;
+}
+
 static void csv_row(struct format *format, const struct pa_batch *batch, const uint8_t *row,
                     struct text *out)
 {
-    char separator = format->options.separator, plain[VALUE_PLAIN_MAX], *at;
-    bool is_careful = format->options.has_quotes && may_stand_in_plain_values(separator);
+    const struct format_column *column = format->columns, *end = column + format->column_count;
+    const char separator = format->options.separator;
+    char *at;
 
     text_reserve(out, format->plain_max);
     at = out->data + out->len;
-    for (uint32_t i = 0; i < format->column_count; i++) {
-        const struct value *value = &format->columns[i].value;
-        struct pa_bytes bytes;
-        if (i > 0)
-            *at++ = separator;
-        if (value->put && !is_careful) {
+    for (; column < end; column++) {
+        const struct value *value = &column->value;
+        if (value->put && !format->quotes_plain)
             at = value_put(value, at, row);
-            continue;
-        }
-        if (value->put) {
-            bytes.data = (const uint8_t *)plain;
-            bytes.len = (uint32_t)(value_put(value, plain, row) - plain);
-        } else {
-            bytes = value_text(value, batch, row, format->scratch);
-        }
-        out->len = (size_t)(at - out->data);
-        append_field(format, out, bytes);
-        text_reserve(out, format->plain_max);
-        at = out->data + out->len;
+        else
+            at = put_other(format, value, batch, row, out, at);
+        *at++ = separator;
     }
+    if (format->column_count > 0)
+        at--;
     *at++ = '\n';
     out->len = (size_t)(at - out->data);
 }

@@ -7,23 +7,25 @@
 #include "plugins/common/value_names.h"
 #include <stddef.h>
 
-static const char *const protocols[256] = {
-    [1] = "icmp",        [2] = "igmp",    [3] = "ggp",         [4] = "ipencap",
-    [6] = "tcp",         [8] = "egp",     [9] = "igp",         [17] = "udp",
-    [18] = "mux",        [41] = "ipv6",   [43] = "ipv6-route", [44] = "ipv6-frag",
-    [46] = "rsvp",       [47] = "gre",    [50] = "esp",        [51] = "ah",
-    [55] = "mobile",     [56] = "tlsp",   [58] = "ipv6-icmp",  [59] = "ipv6-nonxt",
-    [60] = "ipv6-opts",  [80] = "iso-ip", [83] = "vines",      [88] = "eigrp",
-    [89] = "ospf",       [91] = "larp",   [93] = "ax.25",      [94] = "ipip",
-    [98] = "encap",      [102] = "pnni",  [103] = "pim",       [108] = "IPcomp",
-    [111] = "ipx-in-ip", [112] = "vrrp",  [115] = "l2tp",      [124] = "isis",
-    [132] = "sctp",      [133] = "fc",
+#define NAME(text)                                                                                 \
+    {                                                                                              \
+        text, sizeof text - 1                                                                      \
+    }
+const struct protocol_name protocol_names[256] = {
+    [1] = NAME("icmp"),       [2] = NAME("igmp"),        [3] = NAME("ggp"),
+    [4] = NAME("ipencap"),    [6] = NAME("tcp"),         [8] = NAME("egp"),
+    [9] = NAME("igp"),        [17] = NAME("udp"),        [18] = NAME("mux"),
+    [41] = NAME("ipv6"),      [43] = NAME("ipv6-route"), [44] = NAME("ipv6-frag"),
+    [46] = NAME("rsvp"),      [47] = NAME("gre"),        [50] = NAME("esp"),
+    [51] = NAME("ah"),        [55] = NAME("mobile"),     [56] = NAME("tlsp"),
+    [58] = NAME("ipv6-icmp"), [59] = NAME("ipv6-nonxt"), [60] = NAME("ipv6-opts"),
+    [80] = NAME("iso-ip"),    [83] = NAME("vines"),      [88] = NAME("eigrp"),
+    [89] = NAME("ospf"),      [91] = NAME("larp"),       [93] = NAME("ax.25"),
+    [94] = NAME("ipip"),      [98] = NAME("encap"),      [102] = NAME("pnni"),
+    [103] = NAME("pim"),      [108] = NAME("IPcomp"),    [111] = NAME("ipx-in-ip"),
+    [112] = NAME("vrrp"),     [115] = NAME("l2tp"),      [124] = NAME("isis"),
+    [132] = NAME("sctp"),     [133] = NAME("fc"),
 };
-
-const char *protocol_name(uint8_t protocol)
-{
-    return protocols[protocol];
-}
 
 static const char *const forwarding_status[256] = {
     [64] = "FORWARDED Unknown",

@@ -3,8 +3,12 @@
 /* Numbers that have names: const tables. */
 #include <stdint.h>
 
-/* The names that pmacct gives to IP protocols; NULL for one that goes by its number. */
-const char *protocol_name(uint8_t protocol);
+/* The names that pmacct gives to IP protocols; len 0 for one that goes by its number. */
+struct protocol_name {
+    char text[15]; /* not terminated; of a fixed size, to be copied whole */
+    uint8_t len;
+};
+extern const struct protocol_name protocol_names[256];
 
 /* Forwarding status in words (RFC 7270 section 4.12): "FORWARDED Unknown". Never NULL. */
 const char *forwarding_status_name(uint8_t status);

@@ -3,6 +3,7 @@
  */
 #include "plugins/common/value_time.h"
 #include "base/clock.h"
+#include "base/digits.h"
 #include "base/text.h"
 #include <stdlib.h>
 #include <string.h>
@@ -26,12 +27,8 @@ static char *put_two(char *out, unsigned value)
 
 static char *put_fraction(char *out, int64_t ns)
 {
-    unsigned us = (unsigned)(ns / NS_PER_US);
-
-    *out++ = '.';
-    for (int i = 5; i >= 0; i--, us /= 10)
-        out[i] = (char)('0' + us % 10);
-    return out + 6;
+    *out = '.';
+    return digits_put_fixed(out + 1, (uint32_t)(ns / NS_PER_US), 6);
 }
 
 /* "+hh:mm" of an offset in seconds east of UTC. */
@@ -92,7 +89,7 @@ char *value_time_put(struct value_time *t, char *out, int64_t ns, bool with_frac
     if (ns <= 0) /* no exporter has flows of before 1970 */
         return put_unknown(t, out, with_fraction);
     if (t->style == VALUE_TIME_EPOCH) {
-        out += text_format_uint(out, (uint64_t)seconds);
+        out = digits_put(out, (uint64_t)seconds);
         return with_fraction ? put_fraction(out, fraction) : out;
     }
     minute = seconds / 60;
