@@ -119,6 +119,7 @@ void truth_add(struct truth *truth, const struct truth_flow *flow)
     struct line l = {.len = 0};
 
     put_addr(&l, flow->exporter);
+    book(truth, TRUTH_EXPORTER, &l, flow);
     put_uint(&l, flow->iface, 1, ',');
     put_addr(&l, flow->next_hop);
     size_t shared = l.len;
@@ -146,7 +147,8 @@ void truth_add(struct truth *truth, const struct truth_flow *flow)
 
 void truth_print(const struct truth *truth)
 {
-    static const char *const names[TRUTH_VIEW_COUNT] = {"matrix", "matrix_no_bgp", "tuple", "dump"};
+    static const char *const names[TRUTH_VIEW_COUNT] = {"matrix", "matrix_no_bgp", "tuple", "dump",
+                                                        "exporter"};
 
     for (int view = 0; view < TRUTH_VIEW_COUNT; view++) {
         const struct digest *digest = &truth->digests[view];

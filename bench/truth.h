@@ -11,6 +11,7 @@ enum truth_view {
     TRUTH_MATRIX_NO_BGP, /* the same where nothing is known of BGP: no peer AS */
     TRUTH_TUPLE,         /* addresses, ports, protocol */
     TRUTH_DUMP,          /* these, TCP flags, start and end; a row a flow */
+    TRUTH_EXPORTER,      /* exporter alone */
     TRUTH_VIEW_COUNT
 };
 

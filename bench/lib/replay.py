@@ -5,6 +5,7 @@ Start-up and loading of the table are not flows: the CPU time that the daemon ha
 off. pathacct says when that is; pmacct gets the capture through a named pipe, of which the flows come when it has become idle.
 """
 import contextlib
+import dataclasses
 import os
 import pathlib
 import shutil
@@ -16,11 +17,14 @@ from lib import config, net, process, truth
 PCAP_HEADER = 24
 
 
+@dataclasses.dataclass
 class Cost:
-    """CPU seconds for the flows, seconds of the clock, peak of memory in bytes, rows of the (first) output."""
-
-    def __init__(self, cpu_s, wall_s, peak_bytes, rows, start_cpu_s):
-        self.cpu_s, self.wall_s, self.peak_bytes, self.rows, self.start_cpu_s = cpu_s, wall_s, peak_bytes, rows, start_cpu_s
+    """What a replay needed and wrote."""
+    cpu_s: float        # for the flows
+    wall_s: float
+    peak_bytes: int     # of memory, with watch_memory
+    rows: int           # of the first instance's output
+    output_bytes: int   # of all outputs
 
 
 @contextlib.contextmanager
@@ -73,7 +77,8 @@ def replay(bench, product, flows, instances, rib=None, workers=1, watch_memory=F
             start_cpu_s = 0.0  # some 10 ms, left in
         d.finish()
         rows = check(bench, product, folder, instances, capture)
-        return Cost(d.cpu_s - start_cpu_s, d.wall_s, d.peak_bytes, rows, start_cpu_s)
+        written = sum(path.stat().st_size for i in instances for path in folder.glob(f"{i.name}.{i.form}"))
+        return Cost(d.cpu_s - start_cpu_s, d.wall_s, d.peak_bytes, rows, written)
 
 
 def _feed_pipe(bench, d, stack, folder, path, capture, rib, port):
@@ -82,7 +87,7 @@ def _feed_pipe(bench, d, stack, folder, path, capture, rib, port):
     pipe.flush()
     d.wait_idle(1)
     if rib:
-        d.wait_log("/bgp ): waiting for BGP data on", 60)
+        d.wait_log("waiting for BGP data on", 60)
         feed = stack.enter_context(feeder(bench, rib, port, folder))
         net.wait_file(folder / f"ready-{config.FEEDER}", 600, feed)
     start_cpu_s = d.wait_idle(1)

@@ -11,7 +11,8 @@ import typing
 class Measurement:
     """What one product did in one row: a figure per run, and what they were measured on."""
     values: list
-    facts: dict = dataclasses.field(default_factory=dict)  # shown beside: "flows", "rows written", "peak of memory", ...
+    facts: dict = dataclasses.field(default_factory=dict)  # shown beside: "input", "rows written", ...
+    numbers: dict = dataclasses.field(default_factory=dict)  # not shown: what the row's limit() needs
 
     @property
     def median(self):
@@ -30,7 +31,8 @@ class Row:
     """One line of the results.
 
     measure(bench, product) gives a Measurement, for product "pathacct" and, if the row has it, "pmacct". An output that is not
-    the truth raises truth.Wrong. limit(bench) gives a Limit. Both get the Bench of bench/run.
+    the truth raises truth.Wrong. limit(bench, measurement) gives a Limit, from what pathacct's measurement was. Both get the Bench of
+    bench/run.
     """
     name: str   # for --only, and the key of its notes in bench/NOTES.md: words with hyphens, the group first
     title: str

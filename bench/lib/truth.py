@@ -9,6 +9,7 @@ COLUMNS = {
                ("DST_AS", "as_dst")],
     "tuple": [("SRC_IP", "ip_src"), ("DST_IP", "ip_dst"), ("SRC_PORT", "port_src"), ("DST_PORT", "port_dst"), ("PROTOCOL", "ip_proto")],
 }
+COLUMNS["exporter"] = COLUMNS["matrix"][:1]
 COLUMNS["matrix_no_bgp"] = COLUMNS["matrix"]
 COLUMNS["dump"] = COLUMNS["tuple"] + [("TCP_FLAGS", "tcp_flags"), ("TIMESTAMP_START", "timestamp_start"), ("TIMESTAMP_END", "timestamp_end")]
 
