@@ -1,34 +1,63 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The RIB by itself: how fast it loads, what a path costs in memory, how long a lookup takes.
+ * The RIB by itself: how fast it loads, what a path costs in memory, how long a lookup takes, how
+ * soon an UPDATE is seen.
  *
  *     rib_bench [PREFIXES [PATHS [PEERS [sorted|shuffled]]]]      1000000 4 1 shuffled
  *
- * Each peer announces the same prefixes, in runs of eight with common attributes. Lookups:
- * destinations uniform over prefixes, one of the next hops that the prefix has; each answer is
- * checked.
+ * Each peer announces the same prefixes in UPDATE messages with runs of eight that share their
+ * attributes; messages are parsed as those of a session are. Lookups: destinations uniform over
+ * prefixes, one of the next hops that the prefix has; each answer is checked. Times are CPU time of
+ * the thread that does the work. Each line of output is `name value unit`; the status is 1 if an
+ * answer was wrong.
  */
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/rcu.h"
+#include "base/thread.h"
+#include "base/writer.h"
+#include "bgp/attr_store.h"
 #include "bgp/rib.h"
+#include "bgp/update.h"
 #include "world.h"
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <time.h>
 
-#define LOOKUPS 4000000u
-#define BATCH   256u
+#define LOOKUPS        4000000u
+#define BATCH          256u
+#define RUN            8u   /* prefixes with common attributes, as in world.h */
+#define RUNS_TOGETHER  256u /* messages made, then applied and timed */
+#define MESSAGE_BYTES  256u
+#define UPDATES_PER_MS 20 /* 20,000 a second */
+#define LATENCIES      2000u
 
 struct bench {
     struct world world;
     uint32_t peers;
+    struct rcu *rcu;
+    struct attr_store *store;
     struct rib *rib;
-    struct path_attrs *sets; /* of (peer, run, path) */
-    uint32_t *runs;          /* in the order of announcement */
+    struct attr_context context;
+    uint32_t *runs; /* in the order of announcement */
     uint32_t run_count;
+    uint64_t wrong;
+    /* The updating thread and the one that looks up. */
+    atomic_bool is_ended;
+    _Atomic uint32_t wanted_med; /* 0: nothing is awaited */
+    _Atomic int64_t seen_ns;
+};
+
+/* Messages of a chunk: bodies of UPDATEs. */
+struct messages {
+    uint32_t count;
+    struct {
+        uint32_t peer;
+        size_t len;
+        uint8_t body[MESSAGE_BYTES];
+    } items[RUNS_TOGETHER];
 };
 
 static double cpu_s(void)
@@ -39,7 +68,7 @@ static double cpu_s(void)
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-static long rss_kb(void)
+static double rss_bytes(void)
 {
     long pages = 0;
     FILE *file = fopen("/proc/self/statm", "r");
@@ -48,42 +77,101 @@ static long rss_kb(void)
         pages = 0;
     if (file)
         fclose(file);
-    return pages * 4;
+    return (double)pages * 4096;
+}
+
+static void report(const char *name, double value, const char *unit)
+{
+    printf("%s %.2f %s\n", name, value, unit);
+    fflush(stdout);
 }
 
 static struct ip_addr addr_make(uint32_t host_order)
 {
-    uint8_t bytes[4] = {(uint8_t)(host_order >> 24), (uint8_t)(host_order >> 16),
-                        (uint8_t)(host_order >> 8), (uint8_t)host_order};
+    uint8_t bytes[4];
+
+    wire_put_u32(bytes, host_order);
     return ip_addr_v4(bytes);
 }
 
-static void attrs_unref(void *arg, struct path_attrs *attrs)
+/* Path `path` of the prefixes of [first, last), as bench/bgpfeed.c announces it. */
+static void message_add(struct messages *m, const struct bench *b, uint32_t peer, uint32_t first,
+                        uint32_t last, uint32_t path, uint32_t med)
 {
-    (void)arg;
-    attrs->ref_count--;
+    struct writer w = writer_make(m->items[m->count].body, MESSAGE_BYTES);
+    unsigned hops = 2 + world_attrs(first) % 3;
+
+    writer_u16(&w, 0);
+    writer_u16(&w, (uint16_t)(4 + 3 + 2 + 4 * hops + 7 + 7 + 7 + 11));
+    writer_u32(&w, 0x40010100); /* ORIGIN IGP */
+    writer_u16(&w, 0x4002);     /* AS_PATH, one sequence */
+    writer_u8(&w, (uint8_t)(2 + 4 * hops));
+    writer_u8(&w, 2);
+    writer_u8(&w, (uint8_t)hops);
+    writer_u32(&w, world_peer_as(first, path));
+    for (unsigned i = 2; i < hops; i++)
+        writer_u32(&w, 3000 + (world_attrs(first) + path + i) % 500);
+    writer_u32(&w, world_origin_as(first));
+    writer_bytes(&w, "\x40\x03\x04", 3); /* NEXT_HOP */
+    writer_u32(&w, world_next_hop(first, path));
+    writer_bytes(&w, "\x80\x04\x04", 3); /* MED */
+    writer_u32(&w, med);
+    writer_bytes(&w, "\x40\x05\x04", 3); /* LOCAL_PREF */
+    writer_u32(&w, 100 + path);
+    writer_bytes(&w, "\xc0\x08\x08", 3); /* COMMUNITIES */
+    writer_u32(&w, 65000u << 16 | (path + 1));
+    writer_u32(&w, 65000u << 16 | world_attrs(first) % 100);
+    for (uint32_t i = first; i < last; i++) {
+        uint8_t network[4];
+        wire_put_u32(network, b->world.prefixes[i].network);
+        writer_u32(&w, path + 1);
+        writer_u8(&w, b->world.prefixes[i].len);
+        writer_bytes(&w, network, (b->world.prefixes[i].len + 7u) / 8);
+    }
+    m->items[m->count].len = w.failed ? 0 : writer_len(&w);
+    m->items[m->count++].peer = peer;
 }
 
-static struct path_attrs *set_at(const struct bench *b, uint32_t peer, uint32_t run, uint32_t path)
+struct apply {
+    struct bench *bench;
+    uint32_t peer;
+    struct wall_time now;
+};
+
+static void apply_announce(void *arg, enum address_family family, const struct rib_nlri *nlri,
+                           size_t count, struct path_attrs *attrs) ON_THREAD(bgp_thread)
 {
-    return &b->sets[((size_t)peer * b->run_count + run) * b->world.path_count + path];
+    struct apply *apply = arg;
+
+    rib_announce(apply->bench->rib, apply->peer, address_families[family].rib_safi, nlri, count,
+                 attrs, apply->now);
 }
 
-static void sets_make(struct bench *b)
+static void apply_withdraw(void *arg, enum address_family family, const struct rib_nlri *nlri,
+                           size_t count) ON_THREAD(bgp_thread)
 {
-    size_t bytes = (size_t)b->peers * b->run_count * b->world.path_count * sizeof *b->sets;
-    b->sets = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    madvise(b->sets, bytes, MADV_HUGEPAGE);
-    for (uint32_t peer = 0; peer < b->peers; peer++) {
-        for (uint32_t run = 0; run < b->run_count; run++) {
-            for (uint32_t path = 0; path < b->world.path_count; path++) {
-                struct path_attrs *set = set_at(b, peer, run, path);
-                set->next_hop = addr_make(world_next_hop(run * 8, path));
-                set->first_as = set->first_as_no_confed = world_peer_as(run * 8, path);
-                set->as_path_len = (uint16_t)(3 + run % 3);
-                set->agreement = (uint64_t)(set - b->sets) + 1;
-            }
-        }
+    struct apply *apply = arg;
+
+    rib_withdraw(apply->bench->rib, apply->peer, address_families[family].rib_safi, nlri, count,
+                 apply->now);
+}
+
+static void apply_end_of_rib(void *arg, enum address_family family)
+{
+    (void)arg, (void)family;
+}
+
+static void messages_apply(struct bench *b, const struct messages *m)
+{
+    struct apply apply = {.bench = b, .now = {NS_PER_S}};
+    const struct update_sink sink = {apply_announce, apply_withdraw, apply_end_of_rib, &apply};
+    struct update_result result;
+
+    for (uint32_t i = 0; i < m->count; i++) {
+        apply.peer = m->items[i].peer;
+        update_apply(reader_make(m->items[i].body, m->items[i].len), &b->context, b->store, &sink,
+                     &result);
+        b->wrong += result.outcome != ATTR_OUTCOME_OK;
     }
 }
 
@@ -91,7 +179,7 @@ static void runs_make(struct bench *b, int is_shuffled)
 {
     uint64_t seed = 1;
 
-    b->run_count = (b->world.prefix_count + 7) / 8;
+    b->run_count = (b->world.prefix_count + RUN - 1) / RUN;
     b->runs = mem_calloc(b->run_count, sizeof *b->runs);
     for (uint32_t i = 0; i < b->run_count; i++)
         b->runs[i] = i;
@@ -103,41 +191,47 @@ static void runs_make(struct bench *b, int is_shuffled)
     }
 }
 
-static void load(struct bench *b) ON_THREAD(bgp_thread);
-static void load(struct bench *b)
+/* Returns the CPU seconds of parsing and storing. */
+static double load(struct bench *b) ON_THREAD(bgp_thread);
+static double load(struct bench *b)
 {
+    static struct messages m;
     struct rib_session session = {.is_negotiated[RIB_UNICAST][RIB_IPV4] = true,
                                   .has_add_path[RIB_UNICAST][RIB_IPV4] = true};
+    double spent = 0;
+    uint64_t changes;
 
     for (uint32_t peer = 0; peer < b->peers; peer++)
         rib_peer_up(b->rib, peer, &session, (struct mono_time){0});
     for (uint32_t i = 0; i < b->run_count; i++) {
-        uint32_t first = b->runs[i] * 8;
-        struct rib_nlri nlri[8] = {0};
-        uint32_t count = b->world.prefix_count - first < 8 ? b->world.prefix_count - first : 8;
-        for (uint32_t n = 0; n < count; n++) {
-            nlri[n].prefix.addr = addr_make(b->world.prefixes[first + n].network);
-            nlri[n].prefix.len = b->world.prefixes[first + n].len;
-        }
-        for (uint32_t peer = 0; peer < b->peers; peer++) {
-            for (uint32_t path = 0; path < b->world.path_count; path++) {
-                for (uint32_t n = 0; n < count; n++)
-                    nlri[n].path_id = path + 1;
-                rib_announce(b->rib, peer, RIB_UNICAST, nlri, count,
-                             set_at(b, peer, b->runs[i], path), (struct wall_time){NS_PER_S});
-            }
+        uint32_t first = b->runs[i] * RUN, last = first + RUN;
+        if (last > b->world.prefix_count)
+            last = b->world.prefix_count;
+        for (uint32_t at = 0; at < b->peers * b->world.path_count; at++) {
+            message_add(&m, b, at / b->world.path_count, first, last, at % b->world.path_count, 1);
+            if (m.count < RUNS_TOGETHER &&
+                (i + 1 < b->run_count || at + 1 < b->peers * b->world.path_count))
+                continue;
+            double start = cpu_s();
+            messages_apply(b, &m);
+            attr_store_poll(b->store);
+            spent += cpu_s() - start;
+            m.count = 0;
         }
     }
     for (uint32_t peer = 0; peer < b->peers; peer++)
         rib_end_of_rib(b->rib, peer, RIB_UNICAST, RIB_IPV4);
+    while (rib_tick(b->rib, (struct wall_time){NS_PER_S}, (struct mono_time){0}, &changes))
+        continue;
+    return spent;
 }
 
-static void report_lookups(const struct bench *b, size_t batch)
+/* ns of a lookup. */
+static double lookups_time(struct bench *b, struct rcu_reader *reader, size_t batch)
 {
     struct rib_query queries[BATCH] = {0};
     uint32_t expected[BATCH];
     uint64_t seed = 3;
-    uint64_t wrong = 0;
     double spent = 0;
     uint32_t lookups = batch == 1 ? LOOKUPS / 4 : LOOKUPS;
 
@@ -157,56 +251,177 @@ static void report_lookups(const struct bench *b, size_t batch)
             rib_lookup_batch(b->rib, RIB_POLICY_NORMAL, queries + i, batch);
         spent += cpu_s() - start;
         for (uint32_t i = 0; i < BATCH; i++)
-            wrong += queries[i].match != PATH_MATCH_EXACT || queries[i].path.path_id != expected[i];
+            b->wrong += queries[i].match != PATH_MATCH_EXACT ||
+                        queries[i].path.path_id != expected[i] ||
+                        !ip_addr_equal(&queries[i].path.attrs->next_hop, &queries[i].next_hop);
+        rcu_quiescent(reader);
     }
-    printf("lookup, %3zu at a time: %6.1f ns, %lu wrong\n", batch, spent / lookups * 1e9, wrong);
+    return spent / lookups * 1e9;
+}
+
+static void sleep_until(int64_t mono_ns)
+{
+    struct timespec t = {mono_ns / NS_PER_S, mono_ns % NS_PER_S};
+
+    clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
+}
+
+/* UPDATES_PER_MS UPDATEs of one prefix each, every millisecond. */
+static void updates_main(void *arg)
+{
+    static struct messages m;
+    struct bench *b = arg;
+    uint64_t seed = 5, changes;
+    int64_t next = clock_mono().ns;
+
+    thread_enter_role(&bgp_thread);
+    while (!atomic_load(&b->is_ended)) {
+        for (m.count = 0; m.count < UPDATES_PER_MS;) {
+            uint32_t prefix = (uint32_t)(world_random(&seed) % b->world.prefix_count);
+            message_add(&m, b, (uint32_t)(world_random(&seed) % b->peers), prefix, prefix + 1,
+                        (uint32_t)(world_random(&seed) % b->world.path_count),
+                        (uint32_t)(world_random(&seed) % 1000));
+        }
+        messages_apply(b, &m);
+        rib_tick(b->rib, (struct wall_time){NS_PER_S}, (struct mono_time){0}, &changes);
+        attr_store_poll(b->store);
+        sleep_until(next += NS_PER_S / 1000);
+    }
+    thread_leave_role(&bgp_thread);
+}
+
+/* One UPDATE at a time, and how long until the other thread's lookups see it. */
+static void latency_main(void *arg)
+{
+    static struct messages m;
+    struct bench *b = arg;
+    uint64_t changes;
+
+    thread_enter_role(&bgp_thread);
+    for (uint32_t med = 2; !atomic_load(&b->is_ended); med++) {
+        m.count = 0;
+        message_add(&m, b, 0, 0, 1, 0, med);
+        atomic_store(&b->seen_ns, -clock_mono().ns); /* when it arrived */
+        atomic_store(&b->wanted_med, med);
+        messages_apply(b, &m);
+        rib_tick(b->rib, (struct wall_time){NS_PER_S}, (struct mono_time){0}, &changes);
+        attr_store_poll(b->store);
+        while (atomic_load(&b->wanted_med) != 0 && !atomic_load(&b->is_ended))
+            continue;
+    }
+    thread_leave_role(&bgp_thread);
+}
+
+static int compare_ns(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+    return (x > y) - (x < y);
+}
+
+static void latency_report(struct bench *b, struct rcu_reader *reader)
+{
+    static int64_t latencies[LATENCIES];
+    struct rib_query query = {.address = addr_make(b->world.prefixes[0].network + 1),
+                              .next_hop = addr_make(world_next_hop(0, 0))};
+
+    for (uint32_t i = 0; i < LATENCIES;) {
+        rib_lookup_batch(b->rib, RIB_POLICY_NORMAL, &query, 1);
+        uint32_t wanted = atomic_load(&b->wanted_med);
+        if (wanted != 0 && query.path.attrs && query.path.attrs->med == wanted) {
+            latencies[i++] = clock_mono().ns + atomic_load(&b->seen_ns);
+            atomic_store(&b->wanted_med, 0);
+        }
+        rcu_quiescent(reader);
+    }
+    qsort(latencies, LATENCIES, sizeof latencies[0], compare_ns);
+    report("update_latency_median", (double)latencies[LATENCIES / 2] / 1e3, "us");
+    report("update_latency_p99", (double)latencies[LATENCIES * 99 / 100] / 1e3, "us");
+}
+
+/* Lookups beside a thread that changes the RIB. */
+static void report_with_updates(struct bench *b, struct rcu_reader *reader)
+{
+    struct thread thread;
+
+    if (thread_start(&thread, "updates", updates_main, b) < 0)
+        exit(2);
+    report("lookup_batched_while_updating", lookups_time(b, reader, BATCH), "ns");
+    atomic_store(&b->is_ended, true);
+    thread_join(&thread);
+    atomic_store(&b->is_ended, false);
+    if (thread_start(&thread, "latency", latency_main, b) < 0)
+        exit(2);
+    latency_report(b, reader);
+    atomic_store(&b->is_ended, true);
+    thread_join(&thread);
+}
+
+static void report_memory(const struct bench *b, double rss)
+{
+    struct rib_statistics statistics;
+
+    rib_statistics(b->rib, &statistics);
+    double paths = (double)statistics.paths;
+    struct attr_store_statistics sets = attr_store_statistics(b->store);
+    report("prefixes", (double)statistics.prefixes, "count");
+    report("paths", paths, "count");
+    report("attribute_sets", (double)sets.sets, "count");
+    report("memory_rss", rss / paths, "B/path");
+    report("memory_rib", (double)statistics.bytes / paths, "B/path");
+    report("memory_attributes", (double)sets.bytes / paths, "B/path");
 }
 
 int main(int argc, char **argv)
 {
+    static const struct attr_text_settings texts = {0};
     struct bench b = {.peers = argc > 3 ? (uint32_t)atoi(argv[3]) : 1};
-    struct rcu *rcu = rcu_new(1);
     struct rib_statistics statistics;
+    struct rcu_reader *reader;
     uint64_t changes;
 
     thread_enter_role(&bgp_thread);
+    b.rcu = rcu_new(1);
+    b.context = (struct attr_context){.is_internal = true,
+                                      .features = {.families = 1u << FAMILY_IPV4_UNICAST,
+                                                   .add_path = 1u << FAMILY_IPV4_UNICAST,
+                                                   .has_four_octet_as = true}};
     world_init(&b.world, argc > 1 ? (uint32_t)atoi(argv[1]) : 1000000,
                argc > 2 ? (uint32_t)atoi(argv[2]) : 4);
     runs_make(&b, argc > 4 ? strcmp(argv[4], "shuffled") == 0 : 1);
-    sets_make(&b);
-    b.rib = rib_new(rcu, &(struct rib_settings){.max_peers = b.peers,
-                                                .history_s = 300,
-                                                .history_max = 1000000,
-                                                .attrs_unref = attrs_unref});
-    long before_kb = rss_kb();
-    double start = cpu_s();
-    load(&b);
-    double spent = cpu_s() - start;
-    rib_tick(b.rib, (struct wall_time){NS_PER_S}, (struct mono_time){0}, &changes);
-    long after_kb = rss_kb();
+    double before = rss_bytes();
+    b.store = attr_store_new(b.rcu, &texts);
+    b.rib = rib_new(b.rcu, &(struct rib_settings){.max_peers = b.peers,
+                                                  .history_s = 300,
+                                                  .history_max = 1000000,
+                                                  .attrs_pool = attr_store_pool(b.store),
+                                                  .attrs_unref = attr_store_unref,
+                                                  .attrs_arg = b.store});
+    double spent = load(&b);
+    report_memory(&b, rss_bytes() - before);
     rib_statistics(b.rib, &statistics);
-    double paths = (double)statistics.paths;
-    double set_bytes = (double)statistics.attribute_sets * sizeof(struct path_attrs);
-    printf("%lu prefixes, %lu paths, %lu attribute sets\n", statistics.prefixes, statistics.paths,
-           statistics.attribute_sets);
-    printf("load: %.2f M paths/s\n", paths / spent / 1e6);
-    printf("memory: %.1f bytes per path by RSS, %.1f by the RIB's count, and %.1f for attribute "
-           "sets\n",
-           (double)(after_kb - before_kb) * 1024 / paths, (double)statistics.bytes / paths,
-           set_bytes / paths);
-    report_lookups(&b, 1);
-    report_lookups(&b, 32);
-    report_lookups(&b, BATCH);
-    start = cpu_s();
+    report("load", (double)statistics.paths / spent / 1e6, "Mpaths/s");
+    if (rcu_reader_register(b.rcu, &reader) < 0)
+        return 2;
+    rcu_online(reader);
+    report("lookup_single", lookups_time(&b, reader, 1), "ns");
+    report("lookup_batched_32", lookups_time(&b, reader, 32), "ns");
+    report("lookup_batched", lookups_time(&b, reader, BATCH), "ns");
+    report_with_updates(&b, reader);
+    rcu_offline(reader);
+    rcu_reader_unregister(reader);
+    double start = cpu_s();
     for (uint32_t peer = 0; peer < b.peers; peer++)
         rib_peer_down(b.rib, peer, (struct mono_time){0});
     while (rib_tick(b.rib, (struct wall_time){NS_PER_S}, (struct mono_time){0}, &changes))
-        continue;
-    printf("sweep: %.1f M paths/s\n", paths / (cpu_s() - start) / 1e6);
+        attr_store_poll(b.store);
+    report("sweep", (double)statistics.paths / (cpu_s() - start) / 1e6, "Mpaths/s");
+    report("wrong", (double)b.wrong, "count");
     rib_free(b.rib);
-    rcu_free(rcu);
+    attr_store_free(b.store);
+    rcu_free(b.rcu);
     mem_free(b.runs);
     world_clear(&b.world);
     thread_leave_role(&bgp_thread);
-    return 0;
+    return b.wrong > 0;
 }

@@ -6,6 +6,9 @@
  * lead before the first key bit put the ends of the usual lengths (/24, /48) into the node that is
  * reached without another step.
  *
+ * A large tree has a table of the nodes at the level that 13 bits lead to. It spares lookups three
+ * levels; the few prefixes shorter than that are looked at when no longer one will do.
+ *
  * Copy on write: bit maps never change; a node that gains or loses something is copied and the copy
  * published with one store into its parent. Replacing a value or a child is a store in place.
  */
@@ -16,7 +19,12 @@
 
 #define STRIDE 6u
 #define LEAD   5u
-#define WALKS  32u /* together: enough misses in flight, few enough for the first-level cache */
+/* The table stands in for the levels above this one. */
+#define TABLE_LEVEL 3u
+#define TABLE_BITS  13u
+#define TABLE_ADD   1024u /* prefixes from which on it pays: it takes 32 KB, those more than that */
+#define TABLE_DROP  256u
+#define WALKS       32u /* together: enough misses in flight, few enough for the first-level cache */
 
 struct prefix_node {
     uint64_t prefixes; /* bit (1 << l) - 1 + v: the prefix of l more bits that have the value v */
@@ -30,11 +38,6 @@ struct prefix_node {
 #define HITS_4(c)  HITS(c), HITS((c) + 1), HITS((c) + 2), HITS((c) + 3)
 #define HITS_16(c) HITS_4(c), HITS_4((c) + 4), HITS_4((c) + 8), HITS_4((c) + 12)
 static const uint64_t hits_of[64] = {HITS_16(0u), HITS_16(16u), HITS_16(32u), HITS_16(48u)};
-
-static inline unsigned rank_of(uint64_t map, unsigned bit)
-{
-    return (unsigned)__builtin_popcountll(map & ((UINT64_C(1) << bit) - 1));
-}
 
 /* The six bits at a level; bits before the key and behind it are 0. */
 static inline unsigned chunk_at(struct prefix_key key, unsigned level)
@@ -69,21 +72,35 @@ static inline const struct prefix_node *node_at(const struct prefix_tree *tree, 
     return block_at(tree->pool, handle);
 }
 
+/* The writer's bit count, in line: on a processor that may lack the instruction the compiler's own
+ * is a call, which took 6 % of loading a table. */
+static inline unsigned count_bits(uint64_t bits)
+{
+    bits -= bits >> 1 & UINT64_C(0x5555555555555555);
+    bits = (bits & UINT64_C(0x3333333333333333)) + (bits >> 2 & UINT64_C(0x3333333333333333));
+    bits = (bits + (bits >> 4)) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+    return (unsigned)(bits * UINT64_C(0x0101010101010101) >> 56);
+}
+
+static inline unsigned rank_of(uint64_t map, unsigned bit)
+{
+    return count_bits(map & ((UINT64_C(1) << bit) - 1));
+}
+
 static unsigned child_count(const struct prefix_node *node)
 {
-    return (unsigned)__builtin_popcountll(node->children);
+    return count_bits(node->children);
 }
 
 static unsigned value_count(const struct prefix_node *node)
 {
-    return (unsigned)__builtin_popcountll(node->prefixes);
+    return count_bits(node->prefixes);
 }
 
 static struct prefix_node *node_new(struct prefix_tree *tree, uint64_t prefixes, uint64_t children,
                                     uint32_t *ret_handle)
 {
-    unsigned slots =
-        (unsigned)__builtin_popcountll(prefixes) + (unsigned)__builtin_popcountll(children);
+    unsigned slots = count_bits(prefixes) + count_bits(children);
     uint32_t handle =
         block_alloc(tree->pool, sizeof(struct prefix_node) + slots * sizeof(uint32_t));
     struct prefix_node *node = block_at(tree->pool, handle);
@@ -102,6 +119,21 @@ static uint32_t slot_get(const struct prefix_node *node, unsigned index)
 static void slot_set(struct prefix_node *node, unsigned index, uint32_t handle)
 {
     atomic_store_explicit(&node->slots[index], handle, memory_order_relaxed);
+}
+
+static inline _Atomic uint32_t *table_entry(const struct prefix_tree *tree, uint32_t table,
+                                            struct prefix_key key)
+{
+    return (_Atomic uint32_t *)block_at(tree->pool, table) + (key.high >> (64 - TABLE_BITS));
+}
+
+/* The node at TABLE_LEVEL on the way to a key is another one, or none (0). */
+static void table_set(struct prefix_tree *tree, struct prefix_key key, uint32_t handle)
+{
+    uint32_t table = atomic_load_explicit(&tree->table, memory_order_relaxed);
+
+    if (table)
+        atomic_store_explicit(table_entry(tree, table, key), handle, memory_order_release);
 }
 
 /* A copy of `old` with a value (is_child false) or child more, or one less where `handle` is 0. */
@@ -161,6 +193,14 @@ static uint32_t place_get(const _Atomic uint32_t *place)
     return atomic_load_explicit(place, memory_order_relaxed);
 }
 
+static void node_publish(struct prefix_tree *tree, const _Atomic uint32_t *place,
+                         struct prefix_key key, unsigned level, uint32_t handle)
+{
+    place_publish(place, handle);
+    if (level == TABLE_LEVEL)
+        table_set(tree, key, handle);
+}
+
 struct prefix_key prefix_key_make(const struct ip_addr *addr)
 {
     if (addr->family == IP_V4)
@@ -171,7 +211,46 @@ struct prefix_key prefix_key_make(const struct ip_addr *addr)
 void prefix_tree_init(struct prefix_tree *tree, struct block_pool *pool)
 {
     tree->pool = pool;
+    tree->prefix_count = 0;
     atomic_init(&tree->root, 0);
+    atomic_init(&tree->table, 0);
+}
+
+static struct prefix_key key_with_chunk(struct prefix_key key, unsigned level, unsigned chunk);
+
+static void table_fill(const struct prefix_tree *tree, uint32_t table, uint32_t handle,
+                       struct prefix_key key, unsigned level)
+{
+    const struct prefix_node *node = node_at(tree, handle);
+    unsigned slot = 0;
+
+    if (level == TABLE_LEVEL) {
+        atomic_store_explicit(table_entry(tree, table, key), handle, memory_order_relaxed);
+        return;
+    }
+    for (uint64_t left = node->children; left; left &= left - 1) {
+        unsigned chunk = (unsigned)__builtin_ctzll(left);
+        table_fill(tree, table, slot_get(node, slot++), key_with_chunk(key, level, chunk),
+                   level + 1);
+    }
+}
+
+static void table_add(struct prefix_tree *tree)
+{
+    size_t size = sizeof(uint32_t) << TABLE_BITS;
+    uint32_t table = block_alloc(tree->pool, size);
+
+    memset(block_at(tree->pool, table), 0, size);
+    table_fill(tree, table, place_get(&tree->root), (struct prefix_key){0}, 0);
+    place_publish(&tree->table, table);
+}
+
+static void table_drop(struct prefix_tree *tree)
+{
+    uint32_t table = place_get(&tree->table);
+
+    place_publish(&tree->table, 0);
+    block_retire(tree->pool, table);
 }
 
 static void node_clear(struct prefix_tree *tree, uint32_t handle)
@@ -187,7 +266,10 @@ void prefix_tree_clear(struct prefix_tree *tree)
 {
     uint32_t root = place_get(&tree->root);
 
+    if (place_get(&tree->table))
+        table_drop(tree);
     place_publish(&tree->root, 0);
+    tree->prefix_count = 0;
     if (root)
         node_clear(tree, root);
 }
@@ -195,11 +277,11 @@ void prefix_tree_clear(struct prefix_tree *tree)
 _Atomic uint32_t *prefix_tree_find(const struct prefix_tree *tree, struct prefix_key key,
                                    unsigned len)
 {
-    const struct prefix_node *node;
-    uint32_t handle = place_get(&tree->root);
+    uint32_t table = level_of(len) >= TABLE_LEVEL ? place_get(&tree->table) : 0;
+    uint32_t handle = place_get(table ? table_entry(tree, table, key) : &tree->root);
 
-    for (unsigned level = 0; handle; level++) {
-        node = node_at(tree, handle);
+    for (unsigned level = table ? TABLE_LEVEL : 0; handle; level++) {
+        const struct prefix_node *node = node_at(tree, handle);
         if (level == level_of(len)) {
             unsigned bit = bit_of(key, len);
             if (!(node->prefixes >> bit & 1))
@@ -225,11 +307,13 @@ void prefix_tree_insert(struct prefix_tree *tree, struct prefix_key key, unsigne
     uint32_t handle;
 
     assert(value != 0);
+    if (++tree->prefix_count == TABLE_ADD && !place_get(&tree->table))
+        table_add(tree);
     if (found > level) {
         uint32_t old = place_get(places[level]);
         assert(!(node_at(tree, old)->prefixes >> bit_of(key, len) & 1));
-        place_publish(places[level],
-                      node_change(tree, node_at(tree, old), false, bit_of(key, len), value));
+        node_publish(tree, places[level], key, level,
+                     node_change(tree, node_at(tree, old), false, bit_of(key, len), value));
         block_retire(tree->pool, old);
         return;
     }
@@ -237,15 +321,19 @@ void prefix_tree_insert(struct prefix_tree *tree, struct prefix_key key, unsigne
     slot_set(node_new(tree, UINT64_C(1) << bit_of(key, len), 0, &handle), 0, value);
     for (unsigned i = level; i-- > found;) {
         uint32_t child = handle;
+        if (i + 1 == TABLE_LEVEL)
+            table_set(tree, key, child);
         slot_set(node_new(tree, 0, UINT64_C(1) << chunk_at(key, i), &handle), 0, child);
     }
+    if (found == TABLE_LEVEL)
+        table_set(tree, key, handle);
     if (found == 0) {
         place_publish(&tree->root, handle);
         return;
     }
     uint32_t old = place_get(places[found - 1]);
-    place_publish(places[found - 1],
-                  node_change(tree, node_at(tree, old), true, chunk_at(key, found - 1), handle));
+    handle = node_change(tree, node_at(tree, old), true, chunk_at(key, found - 1), handle);
+    node_publish(tree, places[found - 1], key, found - 1, handle);
     block_retire(tree->pool, old);
 }
 
@@ -267,9 +355,12 @@ bool prefix_tree_remove(struct prefix_tree *tree, struct prefix_key key, unsigne
         const struct prefix_node *node = node_at(tree, handle);
         gone[gone_count++] = handle;
         if (child_count(node) + value_count(node) > 1) {
-            place_publish(places[level], node_change(tree, node, is_child, bit, 0));
+            node_publish(tree, places[level], key, level,
+                         node_change(tree, node, is_child, bit, 0));
             break;
         }
+        if (level == TABLE_LEVEL)
+            table_set(tree, key, 0);
         if (level == 0) {
             place_publish(&tree->root, 0);
             break;
@@ -280,6 +371,8 @@ bool prefix_tree_remove(struct prefix_tree *tree, struct prefix_key key, unsigne
     }
     while (gone_count > 0)
         block_retire(tree->pool, gone[--gone_count]);
+    if (--tree->prefix_count < TABLE_DROP && place_get(&tree->table))
+        table_drop(tree);
     return true;
 }
 
@@ -355,7 +448,50 @@ static inline const _Atomic uint32_t *walk_longest(struct prefix_walk *walk)
 
     walk->len = (uint8_t)len_of(step->level, bit);
     return &step->node->slots[(unsigned)__builtin_popcountll(step->node->children) +
-                              rank_of(step->node->prefixes, bit)];
+                              (unsigned)__builtin_popcountll(step->node->prefixes &
+                                                             ((UINT64_C(1) << bit) - 1))];
+}
+
+/* The node where a walk begins; NULL: there is none. */
+static inline const struct prefix_node *walk_start(struct prefix_walk *walk)
+{
+    uint32_t table = walk->tree ? rcu_read(&walk->tree->table) : 0;
+    uint32_t handle = 0;
+
+    walk->value = 0;
+    walk->step_count = 0;
+    walk->has_upper = table != 0;
+    if (table)
+        handle = rcu_read(table_entry(walk->tree, table, walk->key));
+    else if (walk->tree)
+        handle = rcu_read(&walk->tree->root);
+    return handle ? node_at(walk->tree, handle) : NULL;
+}
+
+/* Looks at a node; where the handle of the next one stands, or NULL. */
+static inline const _Atomic uint32_t *walk_look(struct prefix_walk *walk,
+                                                const struct prefix_node *node, unsigned level)
+{
+    unsigned chunk = chunk_at(walk->key, level);
+    uint64_t hits = node->prefixes & hits_of[chunk];
+
+    if (hits)
+        walk->steps[walk->step_count++] = (struct prefix_step){node, hits, (uint8_t)level};
+    if (!(node->children >> chunk & 1))
+        return NULL;
+    return &node->slots[__builtin_popcountll(node->children & ((UINT64_C(1) << chunk) - 1))];
+}
+
+/* What the table passed over: prefixes of less than TABLE_BITS bits. */
+static void walk_upper(struct prefix_walk *walk)
+{
+    uint32_t handle = rcu_read(&walk->tree->root);
+
+    walk->has_upper = false;
+    for (unsigned level = 0; handle && level < TABLE_LEVEL; level++) {
+        const _Atomic uint32_t *slot = walk_look(walk, node_at(walk->tree, handle), level);
+        handle = slot ? rcu_read(slot) : 0;
+    }
 }
 
 /* One level for all walks, then the next one, so that their misses overlap: first the bit maps,
@@ -369,29 +505,20 @@ static inline __attribute__((always_inline)) void walk_group(struct prefix_walk 
     size_t active_count = 0;
 
     for (size_t i = 0; i < count; i++) {
-        struct prefix_walk *walk = &walks[i];
-        uint32_t root = walk->tree ? rcu_read(&walk->tree->root) : 0;
-        walk->value = 0;
-        walk->step_count = 0;
-        if (root) {
-            nodes[active_count] = node_at(walk->tree, root);
-            active[active_count++] = (uint8_t)i;
-        }
+        nodes[active_count] = walk_start(&walks[i]);
+        __builtin_prefetch(nodes[active_count]);
+        active[active_count] = (uint8_t)i;
+        active_count += nodes[active_count] != NULL;
     }
-    for (unsigned level = 0; active_count > 0; level++) {
+    for (unsigned step = 0; active_count > 0; step++) {
         size_t still = 0;
         for (size_t a = 0; a < active_count; a++) {
             struct prefix_walk *walk = &walks[active[a]];
-            const struct prefix_node *node = nodes[a];
-            unsigned chunk = chunk_at(walk->key, level);
-            uint64_t hits = node->prefixes & hits_of[chunk];
-            if (hits)
-                walk->steps[walk->step_count++] = (struct prefix_step){node, hits, (uint8_t)level};
-            if (!(node->children >> chunk & 1))
-                continue;
-            slots[still] = &node->slots[rank_of(node->children, chunk)];
+            unsigned level = step + (walk->has_upper ? TABLE_LEVEL : 0);
+            slots[still] = walk_look(walk, nodes[a], level);
             __builtin_prefetch(slots[still]);
-            active[still++] = active[a];
+            active[still] = active[a];
+            still += slots[still] != NULL;
         }
         for (size_t a = 0; a < still; a++) {
             nodes[a] = node_at(walks[active[a]].tree, rcu_read(slots[a]));
@@ -400,6 +527,8 @@ static inline __attribute__((always_inline)) void walk_group(struct prefix_walk 
         active_count = still;
     }
     for (size_t i = 0; i < count; i++) {
+        if (walks[i].step_count == 0 && walks[i].has_upper)
+            walk_upper(&walks[i]);
         slots[i] = walks[i].step_count > 0 ? walk_longest(&walks[i]) : NULL;
         __builtin_prefetch(slots[i]);
     }
@@ -415,7 +544,7 @@ static void walk_group_any(struct prefix_walk *walks, size_t count)
 }
 
 #if defined(__x86_64__)
-/* Without the instruction a bit count is a call of some 5 ns, and a lookup has six of them. */
+/* Without the instruction a bit count is a call of some 5 ns, and a lookup has four of them. */
 __attribute__((target("popcnt"))) static void walk_group_popcnt(struct prefix_walk *walks,
                                                                 size_t count)
 {
@@ -444,6 +573,8 @@ void prefix_walk_next(struct prefix_walk *walk)
     step->hits &= ~(UINT64_C(1) << (63u - (unsigned)__builtin_clzll(step->hits)));
     if (!step->hits)
         walk->step_count--;
+    if (walk->step_count == 0 && walk->has_upper)
+        walk_upper(walk);
     if (walk->step_count > 0)
         walk->value = rcu_read(walk_longest(walk));
 }

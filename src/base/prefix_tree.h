@@ -26,6 +26,8 @@ struct prefix_key prefix_key_make(const struct ip_addr *addr);
 struct prefix_tree {
     struct block_pool *pool;
     _Atomic uint32_t root;
+    _Atomic uint32_t table; /* a way past the first levels, once the tree is large; 0: none */
+    uint32_t prefix_count;  /* the writer's */
 };
 void prefix_tree_init(struct prefix_tree *tree, struct block_pool *pool);
 void prefix_tree_clear(struct prefix_tree *tree); /* retires all nodes; values are the caller's */
@@ -63,6 +65,7 @@ struct prefix_walk {
     uint8_t len;
     /* The walk's own: nodes on the way that hold prefixes of the address, and which those are. */
     uint8_t step_count;
+    bool has_upper; /* the levels that the table passed over are still to be looked at */
     struct prefix_step {
         const struct prefix_node *node;
         uint64_t hits;

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Two tables of the same kind: sets by the bytes they were received in, texts by their characters.
- * Both are open addressing with linear probing over (hash, item).
+ * Both are open addressing with linear probing. Sets are blocks of a pool: paths name them by half
+ * a pointer, each begins a cache line, and huge pages spare TLB misses. Texts and the bytes that
+ * sets are found by may be larger than a block (RFC 8654) and come from the heap.
  */
 #include "bgp/attr_store.h"
+#include "base/block_pool.h"
 #include "base/hash.h"
 #include "base/memory.h"
 #include "base/metric.h"
@@ -13,42 +16,26 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What both tables hold begins with this. */
-struct table_item {
-    uint64_t hash;
-    uint32_t len; /* of the bytes that it is found by */
-};
-struct table_slot {
-    uint64_t hash;
-    struct table_item *item; /* NULL: empty */
-};
+/* A place in a table, 12 bytes in two arrays: most probes end without a look at the item. */
 struct table {
-    struct table_slot *slots;
+    uint32_t *hashes;
+    void **items;                  /* NULL: empty */
     size_t slot_count, item_count; /* slot_count is a power of two */
-    const uint8_t *(*bytes)(const struct table_item *item);
 };
 
-struct attr_text {
-    struct table_item item;
-    uint32_t ref_count;
-    uint64_t handle;
-    char data[];
-};
-
-enum { TEXT_AS_PATH, TEXT_STANDARD, TEXT_EXTENDED, TEXT_LARGE, TEXT_COUNT };
-
-/* A path_attrs with what the store needs to find and free it. */
+/* A path_attrs with what the store needs to find it. */
 struct attr_set {
-    struct table_item item;
     struct path_attrs attrs;
-    struct attr_store *store;
-    struct attr_text *texts[TEXT_COUNT]; /* NULL: empty */
-    uint8_t key[];
+    uint32_t hash, key_len;
+    uint8_t *key; /* without the next hop, which is compared by itself */
 };
+static_assert(offsetof(struct path_attrs, as_path) == CACHE_LINE, "what is read often is one line");
+static_assert(sizeof(struct attr_set) % CACHE_LINE == 0, "and blocks of this size begin one");
 
 struct attr_store {
     const struct attr_text_settings *settings;
-    struct rcu_queue *retired;
+    struct block_pool *pool;
+    struct rcu_queue *retired; /* texts */
     uint64_t seed, last_set_handle, last_text_handle;
     struct table sets, texts;
     struct counter set_count, text_count, bytes; /* for statistics, from any thread */
@@ -57,80 +44,78 @@ struct attr_store {
     struct as_path as_path, as4_path, merged_path;
 };
 
-static const uint8_t *set_bytes(const struct table_item *item)
+static void table_init(struct table *table, size_t slot_count)
 {
-    return ((const struct attr_set *)item)->key;
-}
-
-static const uint8_t *text_bytes(const struct table_item *item)
-{
-    return (const uint8_t *)((const struct attr_text *)item)->data;
-}
-
-static void table_init(struct table *table, const uint8_t *(*bytes)(const struct table_item *item))
-{
-    table->slot_count = 1024;
+    table->slot_count = slot_count;
     table->item_count = 0;
-    table->slots = mem_calloc(table->slot_count, sizeof table->slots[0]);
-    table->bytes = bytes;
+    table->hashes = mem_calloc(slot_count, sizeof table->hashes[0]);
+    table->items = mem_calloc(slot_count, sizeof table->items[0]);
 }
 
-static struct table_item *table_find(const struct table *table, uint64_t hash, const void *bytes,
-                                     size_t len)
+static void table_clear(struct table *table)
+{
+    mem_free(table->hashes);
+    mem_free(table->items);
+}
+
+/* The next item of that hash from *at on, which is `hash` at first; NULL: no more. */
+static void *table_next(const struct table *table, uint32_t hash, size_t *at)
 {
     size_t mask = table->slot_count - 1;
 
-    for (size_t i = hash & mask; table->slots[i].item; i = (i + 1) & mask) {
-        const struct table_slot *slot = &table->slots[i];
-        if (slot->hash == hash && slot->item->len == len &&
-            memcmp(table->bytes(slot->item), bytes, len) == 0)
-            return slot->item;
+    for (size_t i = *at & mask; table->items[i]; i = (i + 1) & mask) {
+        if (table->hashes[i] == hash) {
+            *at = i + 1;
+            return table->items[i];
+        }
     }
     return NULL;
 }
 
-static void table_place(struct table *table, struct table_item *item)
+static void table_place(struct table *table, uint32_t hash, void *item)
 {
     size_t mask = table->slot_count - 1;
-    size_t i = item->hash & mask;
+    size_t i = hash & mask;
 
-    while (table->slots[i].item)
+    while (table->items[i])
         i = (i + 1) & mask;
-    table->slots[i] = (struct table_slot){item->hash, item};
+    table->hashes[i] = hash;
+    table->items[i] = item;
 }
 
-static void table_add(struct table *table, struct table_item *item)
+static void table_add(struct table *table, uint32_t hash, void *item)
 {
-    if (++table->item_count > table->slot_count / 2) {
-        struct table_slot *old = table->slots;
-        size_t old_count = table->slot_count;
-        table->slot_count *= 2;
-        table->slots = mem_calloc(table->slot_count, sizeof table->slots[0]);
-        for (size_t i = 0; i < old_count; i++) {
-            if (old[i].item)
-                table_place(table, old[i].item);
+    if (++table->item_count > table->slot_count / 4 * 3) {
+        struct table old = *table;
+        size_t count = table->item_count;
+        table_init(table, old.slot_count * 2);
+        table->item_count = count;
+        for (size_t i = 0; i < old.slot_count; i++) {
+            if (old.items[i])
+                table_place(table, old.hashes[i], old.items[i]);
         }
-        mem_free(old);
+        table_clear(&old);
     }
-    table_place(table, item);
+    table_place(table, hash, item);
 }
 
 /* Closes the gap, so that no tombstones gather. */
-static void table_remove(struct table *table, const struct table_item *item)
+static void table_remove(struct table *table, uint32_t hash, const void *item)
 {
     size_t mask = table->slot_count - 1;
-    size_t gap = item->hash & mask;
+    size_t gap = hash & mask;
 
-    while (table->slots[gap].item != item)
+    while (table->items[gap] != item)
         gap = (gap + 1) & mask;
-    for (size_t i = (gap + 1) & mask; table->slots[i].item; i = (i + 1) & mask) {
-        size_t home = table->slots[i].hash & mask;
+    for (size_t i = (gap + 1) & mask; table->items[i]; i = (i + 1) & mask) {
+        size_t home = table->hashes[i] & mask;
         if (((i - home) & mask) >= ((i - gap) & mask)) {
-            table->slots[gap] = table->slots[i];
+            table->hashes[gap] = table->hashes[i];
+            table->items[gap] = table->items[i];
             gap = i;
         }
     }
-    table->slots[gap].item = NULL;
+    table->items[gap] = NULL;
     table->item_count--;
 }
 
@@ -139,81 +124,95 @@ static void bytes_change(struct attr_store *store, int64_t change)
     counter_add(&store->bytes, (uint64_t)change);
 }
 
-static struct attr_text *text_intern(struct attr_store *store, const char *data, size_t len)
+static struct rib_text *text_find(const struct attr_store *store, uint32_t hash, const char *data,
+                                  size_t len)
+{
+    size_t at = hash;
+    struct rib_text *text;
+
+    while ((text = table_next(&store->texts, hash, &at))) {
+        if (text->len == len && memcmp(text->data, data, len) == 0)
+            return text;
+    }
+    return NULL;
+}
+
+static const struct rib_text *text_intern(struct attr_store *store, const char *data, size_t len)
 {
     if (len == 0)
         return NULL;
-    uint64_t hash = hash_bytes(data, len, store->seed);
-    struct attr_text *text = (struct attr_text *)table_find(&store->texts, hash, data, len);
+    uint32_t hash = (uint32_t)hash_bytes(data, len, store->seed);
+    struct rib_text *text = text_find(store, hash, data, len);
     if (text) {
         text->ref_count++;
         return text;
     }
     text = mem_alloc(sizeof *text + len + 1);
-    text->item = (struct table_item){hash, (uint32_t)len};
-    text->ref_count = 1;
     text->handle = ++store->last_text_handle;
+    text->ref_count = 1;
+    text->hash = hash;
+    text->len = (uint32_t)len;
     memcpy(text->data, data, len);
     text->data[len] = '\0';
-    table_add(&store->texts, &text->item);
+    table_add(&store->texts, hash, text);
     counter_add(&store->text_count, 1);
     bytes_change(store, (int64_t)(sizeof *text + len + 1));
     return text;
 }
 
-static void text_unref(struct attr_store *store, struct attr_text *text)
+static void text_unref(struct attr_store *store, const struct rib_text *text)
 {
-    if (!text || --text->ref_count > 0)
+    struct rib_text *own = (struct rib_text *)(uintptr_t)text; /* sets show it as const */
+
+    if (!text || --own->ref_count > 0)
         return;
-    table_remove(&store->texts, &text->item);
+    table_remove(&store->texts, own->hash, own);
     counter_add(&store->text_count, (uint64_t)-1);
-    bytes_change(store, -(int64_t)(sizeof *text + text->item.len + 1));
-    mem_free(text);
+    bytes_change(store, -(int64_t)(sizeof *own + own->len + 1));
+    rcu_retire(store->retired, mem_free, own);
 }
 
-static struct rib_text text_view(const struct attr_text *text)
+static void set_texts_unref(struct attr_store *store, const struct path_attrs *attrs)
 {
-    if (!text)
-        return (struct rib_text){"", 0, 0};
-    return (struct rib_text){text->data, text->item.len, text->handle};
+    text_unref(store, attrs->as_path);
+    text_unref(store, attrs->std_comms);
+    text_unref(store, attrs->ext_comms);
+    text_unref(store, attrs->lrg_comms);
 }
 
-/* After the grace period: no reader can hold the set or its texts. */
-static void set_free(void *object)
+static void key_append(struct text *key, const void *data, size_t len)
 {
-    struct attr_set *set = object;
-
-    for (int i = 0; i < TEXT_COUNT; i++)
-        text_unref(set->store, set->texts[i]);
-    bytes_change(set->store, -(int64_t)(sizeof *set + set->item.len));
-    mem_free(set);
+    memcpy(key->data + key->len, data, len);
+    key->len += len;
 }
 
-/* What a set is found by: how numbers were written, the next hop, and the values that somebody
+/* What a set is found by: the next hop, how numbers were written, and the values that somebody
  * reads. */
 static void key_build(struct text *key, const struct attr_list *list,
                       const struct attr_context *context, const struct ip_addr *next_hop)
 {
     static const uint8_t attrs_read[] = {
-        ATTR_ORIGIN,       ATTR_AS_PATH,         ATTR_MED,
-        ATTR_LOCAL_PREF,   ATTR_COMMUNITIES,     ATTR_ORIGINATOR_ID,
-        ATTR_CLUSTER_LIST, ATTR_EXT_COMMUNITIES, ATTR_LARGE_COMMUNITIES};
+        ATTR_ORIGIN, ATTR_AS_PATH, ATTR_MED, ATTR_LOCAL_PREF, ATTR_COMMUNITIES, ATTR_ORIGINATOR_ID,
+        ATTR_CLUSTER_LIST, ATTR_EXT_COMMUNITIES, ATTR_LARGE_COMMUNITIES,
+        /* These matter only to the merge (RFC 6793 section 4.2.3). */
+        ATTR_AS4_PATH, ATTR_AGGREGATOR};
     bool has_as4_path = list->values[ATTR_AS4_PATH].data != NULL;
+    size_t size = sizeof *next_hop + 1;
 
+    for (size_t i = 0; i < sizeof attrs_read; i++)
+        size += 3 + list->values[attrs_read[i]].len;
     text_reset(key);
-    text_append_char(key, (char)context->features.has_four_octet_as);
-    text_append(key, next_hop, sizeof *next_hop);
-    for (size_t i = 0; i < sizeof attrs_read + 2; i++) {
-        /* The last two matter only to the merge (RFC 6793 section 4.2.3). */
-        unsigned attr = i < sizeof attrs_read    ? attrs_read[i]
-                        : i == sizeof attrs_read ? (unsigned)ATTR_AS4_PATH
-                                                 : (unsigned)ATTR_AGGREGATOR;
+    text_reserve(key, size);
+    key_append(key, next_hop, sizeof *next_hop);
+    key->data[key->len++] = (char)context->features.has_four_octet_as;
+    for (size_t i = 0; i < sizeof attrs_read; i++) {
+        unsigned attr = attrs_read[i];
         const struct attr_value *value = &list->values[attr];
         if (!value->data || (attr == ATTR_AGGREGATOR && !has_as4_path))
             continue;
         const uint8_t head[3] = {(uint8_t)attr, (uint8_t)(value->len >> 8), (uint8_t)value->len};
-        text_append(key, head, sizeof head);
-        text_append(key, value->data, value->len);
+        key_append(key, head, sizeof head);
+        key_append(key, value->data, value->len);
     }
 }
 
@@ -251,8 +250,8 @@ static void agreement_add_u32(struct text *agreement, uint32_t value)
 }
 
 /* Sorts the communities, renders them, and adds them to what the agreement is made of. */
-static struct attr_text *communities_render(struct attr_store *store, enum community_kind kind,
-                                            const struct attr_value *value)
+static const struct rib_text *communities_render(struct attr_store *store, enum community_kind kind,
+                                                 const struct attr_value *value)
 {
     struct text *agreement = &store->agreement;
 
@@ -278,10 +277,9 @@ static struct attr_text *communities_render(struct attr_store *store, enum commu
     return text_intern(store, store->text.data, store->text.len);
 }
 
-static void as_path_render(struct attr_store *store, struct attr_set *set)
+static void as_path_render(struct attr_store *store, struct path_attrs *attrs)
 {
     const struct as_path *path = &store->as_path;
-    struct path_attrs *attrs = &set->attrs;
 
     attrs->first_as = as_path_first(path, false);
     attrs->first_as_no_confed = as_path_first(path, true);
@@ -289,8 +287,7 @@ static void as_path_render(struct attr_store *store, struct attr_set *set)
     attrs->as_path_len = clamp_u16(as_path_len(path));
     text_reset(&store->text);
     as_path_format(path, store->settings->as_path_radius, &store->text);
-    set->texts[TEXT_AS_PATH] = text_intern(store, store->text.data, store->text.len);
-    attrs->as_path = text_view(set->texts[TEXT_AS_PATH]);
+    attrs->as_path = text_intern(store, store->text.data, store->text.len);
 
     agreement_add_u32(&store->agreement, path->segment_count);
     for (uint32_t s = 0; s < path->segment_count; s++) {
@@ -301,18 +298,22 @@ static void as_path_render(struct attr_store *store, struct attr_set *set)
         text_append(&store->agreement, path->numbers, path->number_count * sizeof path->numbers[0]);
 }
 
+/* The key is the scratch one. */
 static struct attr_set *set_new(struct attr_store *store, const struct attr_list *list,
                                 const struct attr_context *context, const struct ip_addr *next_hop)
 {
-    struct attr_set *set = mem_zalloc(sizeof *set + store->key.len);
+    uint32_t block = block_alloc(store->pool, sizeof(struct attr_set));
+    struct attr_set *set = block_at(store->pool, block);
     struct path_attrs *attrs = &set->attrs;
     const struct attr_value *values = list->values;
 
-    set->store = store;
-    memcpy(set->key, store->key.data, store->key.len);
+    memset(set, 0, sizeof *set);
+    set->key_len = (uint32_t)(store->key.len - sizeof *next_hop);
+    set->key = mem_dup(store->key.data + sizeof *next_hop, set->key_len);
+    attrs->block = block;
     attrs->handle = ++store->last_set_handle;
     attrs->next_hop = *next_hop;
-    attrs->origin = values[ATTR_ORIGIN].data[0];
+    attrs->origin = values[ATTR_ORIGIN].data[0] & 3; /* 0 to 2: it was checked */
     attrs->has_med = values[ATTR_MED].data != NULL;
     attrs->med = value_u32(&values[ATTR_MED]);
     attrs->has_local_pref = values[ATTR_LOCAL_PREF].data != NULL;
@@ -327,18 +328,28 @@ static struct attr_set *set_new(struct attr_store *store, const struct attr_list
     agreement_add_u32(&store->agreement, attrs->med);
     agreement_add_u32(&store->agreement, attrs->local_pref);
     as_path_load(store, list, context);
-    as_path_render(store, set);
-    set->texts[TEXT_STANDARD] =
-        communities_render(store, COMMUNITY_STANDARD, &values[ATTR_COMMUNITIES]);
-    set->texts[TEXT_EXTENDED] =
-        communities_render(store, COMMUNITY_EXTENDED, &values[ATTR_EXT_COMMUNITIES]);
-    set->texts[TEXT_LARGE] =
-        communities_render(store, COMMUNITY_LARGE, &values[ATTR_LARGE_COMMUNITIES]);
-    attrs->std_comms = text_view(set->texts[TEXT_STANDARD]);
-    attrs->ext_comms = text_view(set->texts[TEXT_EXTENDED]);
-    attrs->lrg_comms = text_view(set->texts[TEXT_LARGE]);
+    as_path_render(store, attrs);
+    attrs->std_comms = communities_render(store, COMMUNITY_STANDARD, &values[ATTR_COMMUNITIES]);
+    attrs->ext_comms = communities_render(store, COMMUNITY_EXTENDED, &values[ATTR_EXT_COMMUNITIES]);
+    attrs->lrg_comms = communities_render(store, COMMUNITY_LARGE, &values[ATTR_LARGE_COMMUNITIES]);
     attrs->agreement = hash_bytes(store->agreement.data, store->agreement.len, store->seed);
     return set;
+}
+
+static struct attr_set *set_find(const struct attr_store *store, uint32_t hash,
+                                 const struct ip_addr *next_hop)
+{
+    const char *key = store->key.data + sizeof *next_hop;
+    size_t key_len = store->key.len - sizeof *next_hop;
+    size_t at = hash;
+    struct attr_set *set;
+
+    while ((set = table_next(&store->sets, hash, &at))) {
+        if (set->key_len == key_len && memcmp(set->key, key, key_len) == 0 &&
+            memcmp(&set->attrs.next_hop, next_hop, sizeof *next_hop) == 0)
+            return set;
+    }
+    return NULL;
 }
 
 struct attr_store *attr_store_new(struct rcu *rcu, const struct attr_text_settings *settings)
@@ -346,10 +357,11 @@ struct attr_store *attr_store_new(struct rcu *rcu, const struct attr_text_settin
     struct attr_store *store = mem_zalloc(sizeof *store);
 
     store->settings = settings;
+    store->pool = block_pool_new(rcu);
     store->retired = rcu_queue_new(rcu);
     store->seed = hash_seed();
-    table_init(&store->sets, set_bytes);
-    table_init(&store->texts, text_bytes);
+    table_init(&store->sets, 1024);
+    table_init(&store->texts, 1024);
     return store;
 }
 
@@ -357,13 +369,17 @@ void attr_store_free(struct attr_store *store)
 {
     if (!store)
         return;
-    rcu_queue_free(store->retired);
     for (size_t i = 0; i < store->sets.slot_count; i++) {
-        if (store->sets.slots[i].item)
-            set_free(store->sets.slots[i].item);
+        struct attr_set *set = store->sets.items[i];
+        if (set) {
+            set_texts_unref(store, &set->attrs);
+            mem_free(set->key);
+        }
     }
-    mem_free(store->sets.slots);
-    mem_free(store->texts.slots);
+    rcu_queue_free(store->retired);
+    block_pool_free(store->pool);
+    table_clear(&store->sets);
+    table_clear(&store->texts);
     text_clear(&store->key);
     text_clear(&store->agreement);
     text_clear(&store->text);
@@ -373,21 +389,25 @@ void attr_store_free(struct attr_store *store)
     mem_free(store);
 }
 
+const struct block_pool *attr_store_pool(const struct attr_store *store)
+{
+    return store->pool;
+}
+
 struct path_attrs *attr_store_intern(struct attr_store *store, const struct attr_list *list,
                                      const struct attr_context *context,
                                      const struct ip_addr *next_hop)
 {
     assert(list->values[ATTR_ORIGIN].data && list->values[ATTR_AS_PATH].data);
     key_build(&store->key, list, context, next_hop);
-    uint64_t hash = hash_bytes(store->key.data, store->key.len, store->seed);
-    struct attr_set *set =
-        (struct attr_set *)table_find(&store->sets, hash, store->key.data, store->key.len);
+    uint32_t hash = (uint32_t)hash_bytes(store->key.data, store->key.len, store->seed);
+    struct attr_set *set = set_find(store, hash, next_hop);
     if (!set) {
         set = set_new(store, list, context, next_hop);
-        set->item = (struct table_item){hash, (uint32_t)store->key.len};
-        table_add(&store->sets, &set->item);
+        set->hash = hash;
+        table_add(&store->sets, hash, set);
         counter_add(&store->set_count, 1);
-        bytes_change(store, (int64_t)(sizeof *set + store->key.len));
+        bytes_change(store, (int64_t)(sizeof *set + set->key_len));
     }
     set->attrs.ref_count++;
     return &set->attrs;
@@ -399,14 +419,18 @@ void attr_store_unref(void *store_arg, struct path_attrs *attrs)
 
     if (--attrs->ref_count > 0)
         return;
-    struct attr_set *set = (struct attr_set *)((char *)attrs - offsetof(struct attr_set, attrs));
-    table_remove(&store->sets, &set->item);
+    struct attr_set *set = (struct attr_set *)(void *)attrs; /* its first member */
+    table_remove(&store->sets, set->hash, set);
     counter_add(&store->set_count, (uint64_t)-1);
-    rcu_retire(store->retired, set_free, set);
+    bytes_change(store, -(int64_t)(sizeof *set + set->key_len));
+    mem_free(set->key);
+    set_texts_unref(store, attrs);
+    block_retire(store->pool, attrs->block);
 }
 
 void attr_store_poll(struct attr_store *store)
 {
+    block_pool_poll(store->pool);
     rcu_queue_poll(store->retired);
 }
 

@@ -23,8 +23,10 @@ struct attr_text_settings {
 };
 
 struct attr_store *attr_store_new(struct rcu *rcu, const struct attr_text_settings *settings);
-void attr_store_free(
-    struct attr_store *store); /* after all readers are gone and all references back */
+/* After all readers are gone and all references back. */
+void attr_store_free(struct attr_store *store);
+/* Where the sets lie; struct path_attrs::block is a handle of it. */
+const struct block_pool *attr_store_pool(const struct attr_store *store);
 
 /* The set of `list` with that next hop; a reference of the caller's. `list` has ORIGIN and AS_PATH.
  */

@@ -266,6 +266,7 @@ static void tables_make(struct bgp *bgp, struct rcu *rcu)
         .history_max = (uint64_t)bgp->settings.path_history_max,
         .peer_paths_max = (uint64_t)bgp->settings.peer_paths_max,
         .peer_down_keep_s = bgp->settings.peer_down_keep_s,
+        .attrs_pool = attr_store_pool(bgp->attrs),
         .attrs_unref = attr_store_unref,
         .attrs_arg = bgp->attrs,
     };

@@ -337,6 +337,7 @@ struct rib *rib_new(struct rcu *rcu, const struct rib_settings *settings)
     rib->settings = *settings;
     rib->max_peers = settings->max_peers;
     rib->pool = block_pool_new(rcu);
+    rib->attrs_pool = settings->attrs_pool;
     rib->states = mem_aligned_zalloc(CACHE_LINE, rib->max_peers * sizeof *rib->states);
     rib->peers = mem_calloc(rib->max_peers, sizeof *rib->peers);
     rib->sweep.oldest = mem_calloc(rib->max_peers, FAMILY_TOTAL * sizeof *rib->sweep.oldest);

@@ -10,6 +10,7 @@
  * until the worker's next quiescent state.
  */
 #include "base/address.h"
+#include "base/block_pool.h"
 #include "base/clock.h"
 #include "base/rcu.h"
 #include "base/thread.h"
@@ -22,15 +23,20 @@ struct rib;
 
 enum rib_family { RIB_IPV4, RIB_IPV6, RIB_FAMILY_COUNT };
 
-/* A string that was rendered once; `handle` is never reused for other contents. */
+/* A string that was rendered once, shared by the sets that have it. */
 struct rib_text {
-    const char *data;
+    uint64_t handle;          /* never reused for other contents */
+    uint32_t ref_count, hash; /* the attribute store's own */
     uint32_t len;
-    uint64_t handle;
+    char data[]; /* ends with a zero */
 };
+static inline const char *rib_text_data(const struct rib_text *text) /* "" for NULL */
+{
+    return text ? text->data : "";
+}
 
-/* One distinct set of path attributes, interned and immutable. What a lookup and the decision
- * process read comes first: it fits a cache line. */
+/* One distinct set of path attributes, interned and immutable. What a lookup, the decision process
+ * and flows read comes first: one cache line of 64 bytes. */
 struct path_attrs {
     uint64_t handle; /* never reused */
     /* Equal where two sets agree in AS path, origin, local preference, MED and all communities, as
@@ -38,28 +44,30 @@ struct path_attrs {
      * steer, or a number. */
     uint64_t agreement;
     struct ip_addr next_hop;
-    uint8_t origin; /* 0 IGP, 1 EGP, 2 incomplete */
-    bool has_local_pref, has_med, has_originator_id;
+    uint8_t origin : 2; /* 0 IGP, 1 EGP, 2 incomplete */
+    bool has_local_pref : 1, has_med : 1, has_originator_id : 1;
     uint16_t as_path_len;     /* a set counts 1, confederation segments 0 (RFC 5065 section 5.3) */
     uint32_t local_pref, med; /* 0 when absent */
     uint32_t first_as, first_as_no_confed; /* of the AS path; 0 when empty */
     uint32_t origin_as;                    /* last; 0 when empty or an AS_SET */
     uint32_t originator_id;                /* host order */
+    uint16_t cluster_list_len;             /* in ids */
 
-    struct rib_text as_path; /* "321_654_789", "{1,2}", "(1 2)" as flows print it */
+    /* Texts; NULL: empty. */
+    const struct rib_text *as_path; /* "321_654_789", "{1,2}", "(1 2)" as flows print it */
     /* joined by '_', well-known names as configured */
-    struct rib_text std_comms, ext_comms, lrg_comms;
-    uint16_t cluster_list_len; /* in ids */
+    const struct rib_text *std_comms, *ext_comms, *lrg_comms;
     /* Written by the BGP thread alone. References: those of the maker, and one of the RIB while it
-     * has a path with this set; the other two are the RIB's own, 0 at first. */
-    uint32_t ref_count, rib_path_count, rib_slot;
+     * has a path with this set; the count of its paths is the RIB's own, 0 at first. */
+    uint32_t ref_count, rib_path_count;
+    uint32_t block; /* handle of this set in the pool that the sets lie in */
 };
 
 /* What a query found. */
 struct rib_path {
     const struct path_attrs *attrs; /* NULL: no path */
     uint32_t path_id;
-    struct ip_prefix prefix; /* the one that the path belongs to */
+    uint8_t prefix_len; /* of the prefix, which contains the query's address, that it belongs to */
 };
 
 enum rib_policy { RIB_POLICY_NORMAL, RIB_POLICY_PMACCT }; /* bgp_path_accept: pmacct */
@@ -77,6 +85,13 @@ struct rib_query {
     bool is_stale, is_loading; /* the peer's table in that family */
     uint32_t candidate_paths;  /* alive at the flow's end, of the longest prefix */
 };
+
+/* The prefix of the path that was found. */
+static inline struct ip_prefix rib_query_prefix(const struct rib_query *query)
+{
+    return (struct ip_prefix){ip_addr_mask(&query->address, query->path.prefix_len),
+                              query->path.prefix_len};
+}
 
 /* Answers all queries, prefetching across them. Any reader of the RIB's RCU domain. */
 void rib_lookup_batch(const struct rib *rib, enum rib_policy policy, struct rib_query *queries,
@@ -99,8 +114,11 @@ struct rib_settings {
     uint64_t history_max;    /* bgp_path_history_max, in paths */
     uint64_t peer_paths_max; /* bgp_peer_paths_max; 0: no bound */
     int64_t peer_down_keep_s;
-    /* Gives a reference back. When it was the last one the set is freed, but through an rcu_queue:
-     * readers may still hold it. */
+    /* Every set that is announced is a block of this pool, and the pool outlives the RIB: paths
+     * name sets by 32 bits. */
+    const struct block_pool *attrs_pool;
+    /* Gives a reference back. When it was the last one the set is retired: readers may still hold
+     * it. */
     void (*attrs_unref)(void *arg, struct path_attrs *attrs);
     void *attrs_arg;
 };

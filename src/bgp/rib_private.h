@@ -17,8 +17,7 @@
 
 /* A path: 16 bytes, as they are what memory goes into. */
 struct stored_path {
-    uint32_t attrs; /* handle of a pointer to the set: half its size, twice as many paths to a cache
-                       line */
+    uint32_t attrs; /* block of the set: half a pointer, and no cache miss between */
     uint32_t path_id;
     uint64_t announced_ms : 42; /* wall clock; 0: always there */
     uint64_t next_hop_tag : 14; /* next_hop_tag(), so that most paths are passed without a look at
@@ -164,6 +163,7 @@ struct list_edit {
 struct rib {
     /* Readers: set once, but for what is atomic. */
     struct block_pool *pool;
+    const struct block_pool *attrs_pool;
     struct peer_state *states;
     uint32_t max_peers;
     struct rib_table *unicast, *labelled;
@@ -172,7 +172,7 @@ struct rib {
     /* The BGP thread. */
     _Alignas(CACHE_LINE) struct rib_settings settings;
     struct rib_peer *peers;
-    uint32_t *tables; /* handles by id; 0: free */
+    uint32_t *tables;                 /* handles by id; 0: free */
     uint32_t table_count, free_table; /* no id below free_table is free */
     struct history history;
     struct {
@@ -192,7 +192,7 @@ struct rib {
 static inline const struct path_attrs *stored_attrs(const struct rib *rib,
                                                     const struct stored_path *path)
 {
-    return *(struct path_attrs *const *)block_at(rib->pool, path->attrs);
+    return block_at(rib->attrs_pool, path->attrs);
 }
 static inline const struct path_list *list_at(const struct rib *rib, uint32_t handle)
 {

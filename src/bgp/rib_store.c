@@ -191,25 +191,21 @@ static void list_publish(struct rib *rib, struct list_ref *ref, uint32_t handle)
         block_retire(rib->pool, old);
 }
 
-/* The handle that paths name the set by; one more path does. */
+/* One more path names the set. */
 static uint32_t attrs_hold(struct rib *rib, struct path_attrs *attrs)
 {
     if (attrs->rib_path_count++ == 0) {
-        attrs->rib_slot = block_alloc(rib->pool, sizeof(struct path_attrs *));
-        memcpy(block_at(rib->pool, attrs->rib_slot), &attrs, sizeof attrs);
         attrs->ref_count++;
         counter_add(&rib->attribute_sets, 1);
     }
-    return attrs->rib_slot;
+    return attrs->block;
 }
 
 static void attrs_drop(struct rib *rib, const struct stored_path *path)
 {
-    struct path_attrs *attrs = *(struct path_attrs **)block_at(rib->pool, path->attrs);
+    struct path_attrs *attrs = block_at(rib->attrs_pool, path->attrs);
 
     if (--attrs->rib_path_count == 0) {
-        block_retire(rib->pool, attrs->rib_slot);
-        attrs->rib_slot = 0;
         counter_add(&rib->attribute_sets, UINT64_MAX);
         rib->settings.attrs_unref(rib->settings.attrs_arg, attrs);
     }
@@ -417,7 +413,7 @@ static bool path_announce(const struct change *change, const struct list_ref *at
 
     if (found && !path_is_valid(found, state))
         found = NULL;
-    if (found && attrs->rib_path_count > 0 && found->attrs == attrs->rib_slot) {
+    if (found && found->attrs == attrs->block) {
         list_refresh(rib, &ref, list, found, (uint8_t)family->generation);
         return true;
     }

@@ -198,7 +198,7 @@ static bool ask_next_hop(const struct correlator *c, const struct view *view,
 static void follow_default(const struct correlator *c, const struct view *view,
                            const struct rib_query *q, struct rib_path *path)
 {
-    for (int64_t hop = 0; hop < c->settings->follow_default && path->prefix.len == 0; hop++)
+    for (int64_t hop = 0; hop < c->settings->follow_default && path->prefix_len == 0; hop++)
         if (!ask_next_hop(c, view, &path->attrs->next_hop, q, path))
             break;
 }
@@ -257,7 +257,8 @@ static void answer_destination(struct correlator *c, const struct view *view, st
         struct exporter_entry *e = entry_of(c, view, flow->exporter);
         if (!e->evidence)
             e->evidence = mem_zalloc(sizeof *e->evidence);
-        exporter_evidence_add(e->evidence, counters, &q->path.prefix, &q->next_hop);
+        const struct ip_prefix prefix = rib_query_prefix(q);
+        exporter_evidence_add(e->evidence, counters, &prefix, &q->next_hop);
     }
     if (!q->path.attrs || !(s->accepted >> q->match & 1)) {
         path_fill_destination(s, flow, NULL);

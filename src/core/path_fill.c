@@ -4,6 +4,8 @@
 
 static struct flow_bytes bytes_of(const struct rib_text *text)
 {
+    if (!text)
+        return (struct flow_bytes){0};
     return (struct flow_bytes){(const uint8_t *)text->data, text->len, text->handle};
 }
 
@@ -37,7 +39,7 @@ static bool matches(const char *text, size_t len, const char *patterns)
 static bool community_to_as(const struct rib_text *communities, const char *patterns,
                             uint32_t *ret_peer, uint32_t *ret_origin)
 {
-    const char *at = communities->data, *end = at + communities->len;
+    const char *at = rib_text_data(communities), *end = at + (communities ? communities->len : 0);
 
     while (patterns && at < end) {
         const char *next = memchr(at, '_', (size_t)(end - at));
@@ -67,9 +69,9 @@ static struct path_as path_as(const struct correlate_settings *s, const struct p
     struct path_as as = {s->skip_confederation ? attrs->first_as_no_confed : attrs->first_as,
                          attrs->origin_as};
 
-    if (attrs->as_path.len == 0 &&
-        !community_to_as(&attrs->std_comms, s->std_comm_to_asn, &as.neighbour, &as.origin))
-        community_to_as(&attrs->lrg_comms, s->lrg_comm_to_asn, &as.neighbour, &as.origin);
+    if (!attrs->as_path &&
+        !community_to_as(attrs->std_comms, s->std_comm_to_asn, &as.neighbour, &as.origin))
+        community_to_as(attrs->lrg_comms, s->lrg_comm_to_asn, &as.neighbour, &as.origin);
     return as;
 }
 
@@ -77,7 +79,7 @@ static struct path_as path_as(const struct correlate_settings *s, const struct p
 static bool bgp_wins(enum route_method method, const struct rib_path *path, uint8_t exported_len)
 {
     return method == ROUTE_BGP ||
-           (method == ROUTE_LONGEST && path && path->prefix.len >= exported_len);
+           (method == ROUTE_LONGEST && path && path->prefix_len >= exported_len);
 }
 
 void path_fill_destination(const struct correlate_settings *s, struct flow *flow,
@@ -87,10 +89,10 @@ void path_fill_destination(const struct correlate_settings *s, struct flow *flow
     uint8_t exported_len = flow->dst_mask;
 
     if (attrs) {
-        flow->as_path = bytes_of(&attrs->as_path);
-        flow->std_comms = bytes_of(&attrs->std_comms);
-        flow->ext_comms = bytes_of(&attrs->ext_comms);
-        flow->lrg_comms = bytes_of(&attrs->lrg_comms);
+        flow->as_path = bytes_of(attrs->as_path);
+        flow->std_comms = bytes_of(attrs->std_comms);
+        flow->ext_comms = bytes_of(attrs->ext_comms);
+        flow->lrg_comms = bytes_of(attrs->lrg_comms);
         flow->local_pref = attrs->local_pref;
         flow->med = attrs->med;
         flow->path_id = path->path_id;
@@ -108,7 +110,7 @@ void path_fill_destination(const struct correlate_settings *s, struct flow *flow
         flow->peer_dst_as = as.neighbour;
     }
     if (bgp_wins(s->net_method, path, exported_len))
-        flow->dst_mask = path ? path->prefix.len : 0;
+        flow->dst_mask = path ? path->prefix_len : 0;
     if (s->needs_networks)
         flow->dst_net = ip_addr_mask(&flow->dst_addr, flow->dst_mask);
 }
@@ -120,14 +122,13 @@ void path_fill_source(const struct correlate_settings *s, struct flow *flow,
     struct path_as as = attrs ? path_as(s, attrs) : (struct path_as){0};
     uint8_t exported_len = flow->src_mask;
 
-    flow->src_as_path =
-        attrs && s->src_as_path ? bytes_of(&attrs->as_path) : (struct flow_bytes){0};
+    flow->src_as_path = attrs && s->src_as_path ? bytes_of(attrs->as_path) : (struct flow_bytes){0};
     flow->src_std_comms =
-        attrs && s->src_std_comms ? bytes_of(&attrs->std_comms) : (struct flow_bytes){0};
+        attrs && s->src_std_comms ? bytes_of(attrs->std_comms) : (struct flow_bytes){0};
     flow->src_ext_comms =
-        attrs && s->src_ext_comms ? bytes_of(&attrs->ext_comms) : (struct flow_bytes){0};
+        attrs && s->src_ext_comms ? bytes_of(attrs->ext_comms) : (struct flow_bytes){0};
     flow->src_lrg_comms =
-        attrs && s->src_lrg_comms ? bytes_of(&attrs->lrg_comms) : (struct flow_bytes){0};
+        attrs && s->src_lrg_comms ? bytes_of(attrs->lrg_comms) : (struct flow_bytes){0};
     flow->src_local_pref = attrs && s->src_local_pref ? attrs->local_pref : 0;
     flow->src_med = attrs && s->src_med ? attrs->med : 0;
     if (bgp_wins(s->as_method, path, exported_len))
@@ -137,7 +138,7 @@ void path_fill_source(const struct correlate_settings *s, struct flow *flow,
     else if (s->peer_src_as == SOURCE_NONE)
         flow->peer_src_as = 0;
     if (bgp_wins(s->net_method, path, exported_len))
-        flow->src_mask = path ? path->prefix.len : 0;
+        flow->src_mask = path ? path->prefix_len : 0;
     if (s->needs_networks)
         flow->src_net = ip_addr_mask(&flow->src_addr, flow->src_mask);
 }

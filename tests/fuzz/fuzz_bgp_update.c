@@ -10,7 +10,8 @@ static void announce(void *arg, enum address_family family, const struct rib_nlr
                      size_t count, struct path_attrs *attrs)
 {
     (void)arg;
-    CHECK(count > 0 && attrs->handle != 0 && attrs->as_path.data[attrs->as_path.len] == '\0');
+    CHECK(count > 0 && attrs->handle != 0);
+    CHECK(!attrs->as_path || attrs->as_path->data[attrs->as_path->len] == '\0');
     for (size_t i = 0; i < count; i++)
         CHECK(nlri[i].prefix.addr.family == address_families[family].ip_family &&
               nlri[i].prefix.len <= address_families[family].max_bits);

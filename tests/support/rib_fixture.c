@@ -30,7 +30,7 @@ static void attrs_unref(void *arg, struct path_attrs *attrs)
     for (unsigned i = 0; i < fixture->set_count; i++) {
         if (fixture->sets[i] == attrs) {
             fixture->sets[i] = fixture->sets[--fixture->set_count];
-            rcu_retire(fixture->queue, mem_free, attrs);
+            block_retire(fixture->pool, attrs->block);
             return;
         }
     }
@@ -42,7 +42,8 @@ void rib_fixture_init(struct rib_fixture *fixture, const struct rib_settings *se
     struct rib_settings own = *settings;
 
     *fixture = (struct rib_fixture){.rcu = rcu_new(4)};
-    fixture->queue = rcu_queue_new(fixture->rcu);
+    fixture->pool = block_pool_new(fixture->rcu);
+    own.attrs_pool = fixture->pool;
     own.attrs_unref = attrs_unref;
     own.attrs_arg = fixture;
     fixture->rib = rib_new(fixture->rcu, &own);
@@ -52,7 +53,7 @@ void rib_fixture_clear(struct rib_fixture *fixture)
 {
     rib_free(fixture->rib);
     check(fixture->set_count == 0, "sets were not given back");
-    rcu_queue_free(fixture->queue);
+    block_pool_free(fixture->pool);
     rcu_free(fixture->rcu);
     mem_free(fixture->sets);
 }
@@ -69,8 +70,10 @@ struct path_attrs *rib_fixture_attrs(struct rib_fixture *fixture, const struct p
             set->as_path_len == facts->as_path_len)
             return set;
     }
-    struct path_attrs *set = mem_alloc(sizeof *set);
+    uint32_t block = block_alloc(fixture->pool, sizeof(struct path_attrs));
+    struct path_attrs *set = block_at(fixture->pool, block);
     *set = (struct path_attrs){
+        .block = block,
         .handle = ++handle,
         .next_hop = next_hop,
         .local_pref = facts->local_pref,
@@ -147,7 +150,7 @@ void rib_fixture_tick(struct rib_fixture *fixture, int64_t wall_ms, int64_t mono
     while (rib_tick(fixture->rib, (struct wall_time){wall_ms * NS_PER_MS},
                     (struct mono_time){mono_ms * NS_PER_MS}, &changes))
         continue;
-    rcu_queue_poll(fixture->queue);
+    block_pool_poll(fixture->pool);
 }
 
 struct rib_query rib_fixture_ask(const struct rib_fixture *fixture, uint32_t peer,

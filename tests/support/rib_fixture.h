@@ -7,7 +7,7 @@
 
 struct rib_fixture {
     struct rcu *rcu;
-    struct rcu_queue *queue;
+    struct block_pool *pool; /* of the sets */
     struct rib *rib;
     struct path_attrs **sets;
     unsigned set_count, set_capacity;

@@ -85,22 +85,24 @@ static void peers_answer(const struct bgp *bgp, struct text *out)
     text_append_string(out, "]}");
 }
 
-static void path_append(struct text *out, const struct rib_path *path)
+static void path_append(struct text *out, const struct rib_query *query)
 {
-    const struct path_attrs *attrs = path->attrs;
+    const struct path_attrs *attrs = query->path.attrs;
+    const struct ip_prefix network = rib_query_prefix(query);
     char next_hop[IP_TEXT_LEN], prefix[IP_PREFIX_TEXT_LEN];
 
     ip_addr_format(&attrs->next_hop, next_hop);
-    ip_prefix_format(&path->prefix, prefix);
+    ip_prefix_format(&network, prefix);
     text_append_printf(
         out,
         ", \"prefix\": \"%s\", \"path_id\": %u, \"next_hop\": \"%s\", \"origin\": %u, "
         "\"local_pref\": %u, \"med\": %u, \"first_as\": %u, \"origin_as\": %u, "
         "\"as_path\": \"%s\", \"comms\": \"%s\", \"ecomms\": \"%s\", "
         "\"lcomms\": \"%s\"",
-        prefix, path->path_id, next_hop, attrs->origin, attrs->local_pref, attrs->med,
-        attrs->first_as, attrs->origin_as, attrs->as_path.data, attrs->std_comms.data,
-        attrs->ext_comms.data, attrs->lrg_comms.data);
+        prefix, query->path.path_id, next_hop, attrs->origin, attrs->local_pref, attrs->med,
+        attrs->first_as, attrs->origin_as, rib_text_data(attrs->as_path),
+        rib_text_data(attrs->std_comms), rib_text_data(attrs->ext_comms),
+        rib_text_data(attrs->lrg_comms));
 }
 
 static void lookup_answer(const struct bgp *bgp, char *arguments, struct text *out)
@@ -121,7 +123,7 @@ static void lookup_answer(const struct bgp *bgp, char *arguments, struct text *o
                        path_matches[query.match].text, query.candidate_paths,
                        query.is_stale ? "true" : "false", query.is_loading ? "true" : "false");
     if (query.path.attrs)
-        path_append(out, &query.path);
+        path_append(out, &query);
     text_append_string(out, "}");
 }
 

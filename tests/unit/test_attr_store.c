@@ -79,11 +79,11 @@ static void set_says_what_was_announced(void **state)
     assert_int_equal(attrs->as_path_len, 2);
     assert_int_equal(attrs->first_as, 123);
     assert_int_equal(attrs->origin_as, 789);
-    assert_string_equal(attrs->as_path.data, "123_789");
-    assert_string_equal(attrs->std_comms.data, "2906:1_2906:2");
-    assert_string_equal(attrs->ext_comms.data, "RT:1:2");
-    assert_string_equal(attrs->lrg_comms.data, "1:2:3");
-    assert_int_equal(attrs->as_path.len, 7);
+    assert_string_equal(rib_text_data(attrs->as_path), "123_789");
+    assert_string_equal(rib_text_data(attrs->std_comms), "2906:1_2906:2");
+    assert_string_equal(rib_text_data(attrs->ext_comms), "RT:1:2");
+    assert_string_equal(rib_text_data(attrs->lrg_comms), "1:2:3");
+    assert_int_equal(attrs->as_path->len, 7);
     attr_store_unref(f->store, attrs);
 }
 
@@ -93,9 +93,9 @@ static void absent_attributes_are_zero_and_empty(void **state)
     struct path_attrs *attrs = intern(f, ORIGIN "40 02 00", 1);
 
     assert_false(attrs->has_med || attrs->has_local_pref || attrs->has_originator_id);
-    assert_string_equal(attrs->as_path.data, "");
-    assert_string_equal(attrs->std_comms.data, "");
-    assert_int_equal(attrs->as_path.handle, 0);
+    assert_string_equal(rib_text_data(attrs->as_path), "");
+    assert_string_equal(rib_text_data(attrs->std_comms), "");
+    assert_null(attrs->as_path);
     attr_store_unref(f->store, attrs);
 }
 
@@ -124,8 +124,8 @@ static void other_next_hops_are_other_sets_that_share_texts(void **state)
 
     assert_ptr_not_equal(a, b);
     assert_int_not_equal(a->handle, b->handle);
-    assert_int_equal(a->as_path.handle, b->as_path.handle);
-    assert_ptr_equal(a->as_path.data, b->as_path.data);
+    assert_int_equal(a->as_path->handle, b->as_path->handle);
+    assert_ptr_equal(rib_text_data(a->as_path), rib_text_data(b->as_path));
     attr_store_unref(f->store, a);
     attr_store_unref(f->store, b);
 }
@@ -157,10 +157,10 @@ static void patterns_cut_texts_but_not_the_agreement(void **state)
     struct path_attrs *a = intern(f, ORIGIN AS_PATH COMMS, 1);
     struct path_attrs *b = intern(f, ORIGIN AS_PATH "c0 08 04 0b5a0001", 1);
 
-    assert_string_equal(a->std_comms.data, "2906:1");
-    assert_string_equal(a->as_path.data, "123");
+    assert_string_equal(rib_text_data(a->std_comms), "2906:1");
+    assert_string_equal(rib_text_data(a->as_path), "123");
     assert_int_equal(a->origin_as, 789);
-    assert_ptr_equal(a->std_comms.data, b->std_comms.data);
+    assert_ptr_equal(rib_text_data(a->std_comms), rib_text_data(b->std_comms));
     assert_true(a->agreement != b->agreement);
     attr_store_unref(f->store, a);
     attr_store_unref(f->store, b);
@@ -174,19 +174,19 @@ static void two_octet_session_merges_as4_path(void **state)
     f->context.features.has_four_octet_as = false;
     /* 7 23456 with AS4_PATH 202222 */
     struct path_attrs *a = intern(f, ORIGIN "40 02 06 02 02 0007 5ba0 c0 11 06 02 01 000315ee", 1);
-    assert_string_equal(a->as_path.data, "7_202222");
+    assert_string_equal(rib_text_data(a->as_path), "7_202222");
     assert_int_equal(a->origin_as, 202222);
     /* RFC 6793 section 4.2.3: an AGGREGATOR with another number than AS_TRANS */
     struct path_attrs *b = intern(f,
                                   ORIGIN "40 02 06 02 02 0007 5ba0 c0 07 06 0007 0a000001"
                                          "c0 11 06 02 01 000315ee",
                                   1);
-    assert_string_equal(b->as_path.data, "7_23456");
+    assert_string_equal(rib_text_data(b->as_path), "7_23456");
     struct path_attrs *c = intern(f,
                                   ORIGIN "40 02 06 02 02 0007 5ba0 c0 07 06 5ba0 0a000001"
                                          "c0 11 06 02 01 000315ee",
                                   1);
-    assert_string_equal(c->as_path.data, "7_202222");
+    assert_string_equal(rib_text_data(c->as_path), "7_202222");
     attr_store_unref(f->store, a);
     attr_store_unref(f->store, b);
     attr_store_unref(f->store, c);
@@ -203,7 +203,7 @@ static void reader_keeps_a_retired_set_alive(void **state)
     uint64_t handle = attrs->handle;
     attr_store_unref(f->store, attrs);
     attr_store_poll(f->store);
-    assert_string_equal(attrs->as_path.data, "123_789"); /* AddressSanitizer watches */
+    assert_string_equal(rib_text_data(attrs->as_path), "123_789"); /* AddressSanitizer watches */
     /* the same set again is a new one with a new handle */
     struct path_attrs *again = intern(f, ORIGIN AS_PATH, 1);
     assert_true(again->handle > handle);

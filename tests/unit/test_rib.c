@@ -73,10 +73,11 @@ static void each_next_hop_gives_its_path_exactly(void **state)
     struct rib_query q = rib_fixture_ask(&f, 0, IN24, "10.0.0.3", 0, 0);
     assert_int_equal(q.path.path_id, 3);
     assert_int_equal(q.candidate_paths, 4);
-    assert_int_equal(q.path.prefix.len, 24);
+    assert_int_equal(q.path.prefix_len, 24);
     struct ip_prefix expected;
     assert_int_equal(ip_prefix_parse(P24, &expected), 0);
-    assert_true(ip_prefix_equal(&q.path.prefix, &expected));
+    struct ip_prefix found = rib_query_prefix(&q);
+    assert_true(ip_prefix_equal(&found, &expected));
     END_FIXTURE(f);
 }
 
@@ -371,7 +372,7 @@ static void a_peer_falls_back_to_its_own_shorter_prefix(void **state)
     }
     struct rib_query q = rib_fixture_ask(&f, 2, IN24, "10.0.0.7", 0, 0);
     assert_verdict(&q, PATH_MATCH_EXACT, 777);
-    assert_int_equal(q.path.prefix.len, 16);
+    assert_int_equal(q.path.prefix_len, 16);
     q = rib_fixture_ask(&f, 3, IN24, "10.0.0.9", 0, 0);
     assert_verdict(&q, PATH_MATCH_EXACT, 999);
     rib_fixture_down(&f, 0);

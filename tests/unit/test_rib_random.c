@@ -344,7 +344,8 @@ static void questions_agree(struct rib_fixture *f, const struct model *m, uint64
         }
         assert_int_equal(got->path.path_id, expected.life->path_id);
         assert_ptr_equal(got->path.attrs, rib_fixture_attrs(f, &expected.life->facts));
-        assert_true(ip_prefix_equal(&got->path.prefix, &m->prefixes[expected.life->prefix]));
+        struct ip_prefix prefix = rib_query_prefix(got);
+        assert_true(ip_prefix_equal(&prefix, &m->prefixes[expected.life->prefix]));
     }
 }
 
