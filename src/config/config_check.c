@@ -73,11 +73,17 @@ static void note_ignored(struct check *c, const struct config_line *line)
                        line->place);
 }
 
+/* A key that only a plugin which is not installed could know. */
+static bool find_absent_plugin(const struct check *c, const char *key, struct unsupported_key *ret)
+{
+    return unsupported_find_plugin_of(key, ret) && !config_has_plugin(c->config, ret->name);
+}
+
 static void check_unclaimed(struct check *c, const struct config_line *line)
 {
     struct unsupported_key row;
 
-    if (!unsupported_find(line->key, &row)) {
+    if (!unsupported_find(line->key, &row) && !find_absent_plugin(c, line->key, &row)) {
         report_unknown(c, line);
         return;
     }

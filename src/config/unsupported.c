@@ -71,14 +71,31 @@ bool unsupported_find(const char *name, struct unsupported_key *ret_key)
     return false;
 }
 
+static struct unsupported_key plugin_at(size_t index)
+{
+    return (struct unsupported_key){.name = plugin_rows[index].type,
+                                    .reason = groups[plugin_rows[index].group].reason,
+                                    .remedy = groups[plugin_rows[index].group].remedy};
+}
+
 bool unsupported_find_plugin(const char *type, struct unsupported_key *ret_plugin)
 {
     for (size_t i = 0; i < sizeof plugin_rows / sizeof plugin_rows[0]; i++)
         if (strcmp(plugin_rows[i].type, type) == 0) {
-            *ret_plugin = (struct unsupported_key){.name = plugin_rows[i].type,
-                                                   .reason = groups[plugin_rows[i].group].reason,
-                                                   .remedy = groups[plugin_rows[i].group].remedy};
+            *ret_plugin = plugin_at(i);
             return true;
         }
+    return false;
+}
+
+bool unsupported_find_plugin_of(const char *key, struct unsupported_key *ret_plugin)
+{
+    for (size_t i = 0; i < sizeof plugin_rows / sizeof plugin_rows[0]; i++) {
+        size_t len = strlen(plugin_rows[i].type);
+        if (strncmp(key, plugin_rows[i].type, len) == 0 && key[len] == '_') {
+            *ret_plugin = plugin_at(i);
+            return true;
+        }
+    }
     return false;
 }

@@ -145,7 +145,7 @@ def test_each_problem_is_told_at_its_line(test):
         ("nfacctd_allow_file: /nonexistent", "nfacctd_allow_file: cannot read /nonexistent: No such file"),
         (f"sampling_map: {test.dir}/sampling.map", None),
         ("pre_tag_map: /x", "pre_tag_map: not supported: tags are not assigned by maps yet"),
-        ("kafka_topic: flows", "kafka_topic: not supported: the kafka plugin is not part of this installation"),
+        ("amqp_no_such_key: flows", "amqp_no_such_key: not supported: there is no AMQP plugin"),
     ]
     conf = config(test, "".join(line + "\n" for line, _ in problems))
     status, out, err = run("-f", conf, "--check")

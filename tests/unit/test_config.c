@@ -327,6 +327,16 @@ static void a_key_of_a_plugin_that_no_instance_uses_warns(void **state)
     unload(&l);
 }
 
+static void a_key_of_a_plugin_that_is_not_installed_says_so(void **state)
+{
+    struct loaded l;
+    (void)state;
+    load(&l, TWO_INSTANCES "amqp_no_such_key: x\nkafka_no_such_key: x\n");
+    assert_contains(&l.errors, "t:2: amqp_no_such_key: not supported: there is no AMQP plugin");
+    assert_contains(&l.errors, "t:3: kafka_no_such_key: unknown key");
+    unload(&l);
+}
+
 static void a_key_of_two_plugins_counts_for_both(void **state)
 {
     struct loaded l;
@@ -401,6 +411,7 @@ int main(void)
         cmocka_unit_test(strict_config_false_warns_and_goes_on),
         cmocka_unit_test(keys_without_effect_give_one_notice),
         cmocka_unit_test(a_key_of_a_plugin_that_no_instance_uses_warns),
+        cmocka_unit_test(a_key_of_a_plugin_that_is_not_installed_says_so),
         cmocka_unit_test(a_key_of_two_plugins_counts_for_both),
         cmocka_unit_test(unknown_and_duplicate_instances_are_errors),
         cmocka_unit_test(a_host_gets_all_settings_of_its_instance),

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* See config_file.h. What a property means and which values it takes is librdkafka's to say. */
+#include "plugins/kafka/config_file.h"
+#include "base/memory.h"
+#include <ctype.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct place {
+    const char *path;
+    unsigned line;
+    char *error;
+    size_t error_size;
+};
+
+static int refuse(const struct place *place, const char *what, const char *detail)
+{
+    snprintf(place->error, place->error_size, "%s:%u: %s%s", place->path, place->line, what,
+             detail);
+    return -EINVAL;
+}
+
+/* Cuts blanks off both ends, in place. */
+static char *trim(char *text)
+{
+    char *end = text + strlen(text);
+
+    while (end > text && isspace((unsigned char)end[-1]))
+        *--end = 0;
+    while (isspace((unsigned char)*text))
+        text++;
+    return text;
+}
+
+/* What a commit means here rests on these. */
+static const char *find_conflict(const char *name, const char *value)
+{
+    bool is_off = !strcmp(value, "false") || !strcmp(value, "0");
+
+    if (!strcmp(name, "acks") || !strcmp(name, "request.required.acks"))
+        return !strcmp(value, "all") || !strcmp(value, "-1")
+                   ? NULL
+                   : ": only 'all': rows are given up once the cluster has them safely";
+    if (!strcmp(name, "enable.idempotence"))
+        return is_off ? ": must stay true: without it a retry may write messages twice and out of "
+                        "order"
+                      : NULL;
+    if (!strcmp(name, "transactional.id"))
+        return ": transactions are not used; readers tell repetitions by the messages' headers";
+    if (!strcmp(name, "log.queue"))
+        return ": is set by the plugin";
+    return NULL;
+}
+
+static int apply(rd_kafka_conf_t *conf, rd_kafka_topic_conf_t *topic_scratch, char *line,
+                 const struct place *place)
+{
+    char *name = strchr(line, ','), *value = name ? strchr(name + 1, ',') : NULL;
+    const char *conflict;
+    char why[256];
+    rd_kafka_conf_res_t result;
+
+    if (!name || !value)
+        return refuse(place, "expected global, PROPERTY, VALUE or topic, PROPERTY, VALUE", "");
+    *name++ = *value++ = 0;
+    line = trim(line);
+    name = trim(name);
+    value = trim(value);
+    conflict = find_conflict(name, value);
+    if (conflict)
+        return refuse(place, name, conflict);
+    if (!strcmp(line, "topic")) {
+        result = rd_kafka_topic_conf_set(topic_scratch, name, value, why, sizeof why);
+        if (result != RD_KAFKA_CONF_OK)
+            return refuse(place, "", why);
+    } else if (strcmp(line, "global") != 0) {
+        return refuse(place, line, ": neither global nor topic");
+    }
+    /* Properties of topics become the default of all topics. */
+    result = rd_kafka_conf_set(conf, name, value, why, sizeof why);
+    return result == RD_KAFKA_CONF_OK ? 0 : refuse(place, "", why);
+}
+
+int config_file_apply(const char *path, rd_kafka_conf_t *conf, char *error, size_t error_size)
+{
+    struct place place = {.path = path, .error = error, .error_size = error_size};
+    rd_kafka_topic_conf_t *topic_scratch;
+    FILE *file = fopen(path, "re");
+    char *line = NULL;
+    size_t size = 0;
+    int err = 0;
+
+    if (!file) {
+        err = -errno;
+        snprintf(error, error_size, "cannot read %s: %s", path, strerrordesc_np(-err));
+        return err;
+    }
+    topic_scratch = rd_kafka_topic_conf_new();
+    while (err == 0 && getline(&line, &size, file) >= 0) {
+        char *text = trim(line);
+        place.line++;
+        if (*text && *text != '#' && *text != '!')
+            err = apply(conf, topic_scratch, text, &place);
+    }
+    if (err == 0 && ferror(file)) {
+        err = -EIO;
+        snprintf(error, error_size, "cannot read %s", path);
+    }
+    rd_kafka_topic_conf_destroy(topic_scratch);
+    free(line); /* getline's */
+    fclose(file);
+    return err;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * Rows as they stand in messages: a line of JSON with `writer_id` as its last key, or an Avro
+ * datum.
+ *
+ * How many bytes a row counts for is the same each time it is sent, whatever the number of the
+ * process that stands in writer_id: a hand-over that is sent again must fall into the same
+ * messages.
+ */
+#include "plugins/kafka/kafka_settings.h"
+
+struct text;
+struct encoder;
+
+/* -EINVAL: why stands in `error`; -errno: the Avro schema cannot be written, and `error` says so.
+ */
+int encoder_new(const struct pa_host *host, const struct pa_schema *schema,
+                const struct kafka_settings *settings, char *error, size_t error_size,
+                struct encoder **ret_encoder);
+void encoder_free(struct encoder *encoder); /* NULL is fine */
+
+/* The time that stamp_updated shows until the next call. */
+void encoder_set_written(struct encoder *encoder, int64_t time_ns);
+/* Appends a row; returns for how many bytes it counts. */
+size_t encoder_append(struct encoder *encoder, const struct pa_batch *batch, const uint8_t *row,
+                      struct text *out);
+const char *encoder_writer_id(const struct encoder *encoder);

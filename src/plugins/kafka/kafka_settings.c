@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* See kafka_settings.h. */
+#include "plugins/kafka/kafka_settings.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "plugins/common/file_name.h"
+#include "plugins/common/output_keys.h"
+#include "plugins/kafka/config_file.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define IGNORED(key)                                                                               \
+    {                                                                                              \
+        .name = key, .type = PA_KEY_IGNORED, .help = "tunes pmacct's internals: no effect here"    \
+    }
+
+/* A topic's name: https://kafka.apache.org, class Topic: at most 249 of [a-zA-Z0-9._-]. */
+#define TOPIC_NAME_MAX 249
+/* What a message takes beside its rows, of message.max.bytes: headers, key, the batch around it. */
+#define MESSAGE_OVERHEAD 1024
+
+/* clang-format off */
+const struct pa_key kafka_keys[] = {
+    {.name = "kafka_refresh_time", .type = PA_KEY_INT, .role = PA_ROLE_REFRESH_TIME, .default_value = "60",
+     .min = 1, .max = 86400, .help = "seconds from one purge to the next"},
+    {.name = "kafka_history", .type = PA_KEY_DURATION, .role = PA_ROLE_HISTORY,
+     .help = "length of a time bin: seconds, or with s, m, h, d, w, M (calendar month)"},
+    {.name = "kafka_history_roundoff", .type = PA_KEY_STRING, .role = PA_ROLE_HISTORY_ROUNDOFF,
+     .help = "round the start of bins down to any of m, h, d, w, M"},
+    {.name = "kafka_history_offset", .type = PA_KEY_INT, .role = PA_ROLE_HISTORY_OFFSET, .default_value = "0",
+     .help = "seconds by which bins start later"},
+    {.name = "kafka_broker_host", .type = PA_KEY_STRING, .default_value = "127.0.0.1",
+     .help = "brokers to ask for the cluster, separated by commas, each with or without :port"},
+    {.name = "kafka_broker_port", .type = PA_KEY_INT, .default_value = "9092", .min = 1, .max = 65535,
+     .help = "TCP port of brokers that are named without one"},
+    {.name = "kafka_config_file", .type = PA_KEY_STRING,
+     .help = "file of librdkafka's properties, TLS and SASL among them: lines of `global, PROPERTY, VALUE` or `topic, PROPERTY, VALUE`"},
+    {.name = "kafka_topic", .type = PA_KEY_STRING, .default_value = "pmacct.acct",
+     .help = "topic, with strftime(3) conversions of the time bin and $variables, any primitive of `aggregate`"},
+    {.name = "kafka_topic_rr", .type = PA_KEY_INT, .default_value = "0", .max = 10000,
+     .help = "messages go to this many topics in turn: TOPIC_0, TOPIC_1 and so on; 0: to the one"},
+    {.name = "kafka_partition", .type = PA_KEY_INT, .default_value = "-1", .min = -1, .max = INT32_MAX,
+     .help = "partition of all messages; -1: spread over all, or by the message's key"},
+    {.name = "kafka_partition_dynamic", .type = PA_KEY_BOOL, .default_value = "false",
+     .help = "partition by kafka_partition_key: equal keys, one partition"},
+    {.name = "kafka_partition_key", .type = PA_KEY_STRING,
+     .help = "key of messages: text with $variables, any primitive of `aggregate`"},
+    {.name = "kafka_partition_by_key", .type = PA_KEY_BOOL, .default_value = "false",
+     .help = "partition by all that is in `aggregate`: the same for equal keys, from whatever collector"},
+    {.name = "kafka_multi_values", .type = PA_KEY_SIZE, .default_value = "0", .max = 1000000000,
+     .help = "JSON: rows are packed into messages of so many bytes, a line each; Avro: of so many rows; 0: a message for each row"},
+    {.name = "kafka_output", .type = PA_KEY_CHOICE, .default_value = "json", .choices = KAFKA_OUTPUTS,
+     .help = "how rows are written"},
+    {.name = "kafka_markers", .type = PA_KEY_BOOL, .default_value = "false",
+     .help = "messages before and after each purge that say so"},
+    {.name = "kafka_trigger_exec", .type = PA_KEY_STRING, .help = "program to run after each purge"},
+    {.name = "kafka_trigger_exec_async", .type = PA_KEY_BOOL, .default_value = "false",
+     .help = "do not wait for that program"},
+    {.name = "kafka_num_protos", .type = PA_KEY_BOOL, .default_value = "false", .help = "IP protocols as numbers"},
+    IGNORED("kafka_cache_entries"),
+    IGNORED("kafka_max_writers"),
+    IGNORED("kafka_startup_delay"),
+    {.name = NULL},
+};
+/* clang-format on */
+
+static const char *get(const struct pa_host *host, const char *key)
+{
+    const char *value = host->setting(host, key);
+
+    return value && *value ? value : NULL;
+}
+
+static bool is_set(const struct pa_host *host, const char *key)
+{
+    return host->setting_number(host, key) != 0;
+}
+
+static int refuse(char *error, size_t error_size, const char *what)
+{
+    snprintf(error, error_size, "%s", what);
+    return -EINVAL;
+}
+
+/* ---- names ---- */
+
+static int read_name(const struct pa_host *host, const struct pa_schema *schema, const char *key,
+                     const struct kafka_settings *s, char *error, size_t error_size,
+                     struct file_name **ret_name)
+{
+    const struct file_name_context context = {.schema = schema,
+                                              .is_utc = s->options.is_utc,
+                                              .refresh = get(host, "kafka_refresh_time"),
+                                              .history = get(host, "kafka_history")};
+    char why[256] = "";
+    int err = file_name_new(get(host, key), &context, why, sizeof why, ret_name);
+
+    if (err < 0)
+        snprintf(error, error_size, "%s: %s", key, why);
+    return err;
+}
+
+/* What stands between conversions and variables; their values are made to fit. */
+static int check_topic(const char *topic, char *error, size_t error_size)
+{
+    for (const char *c = topic; *c; c++) {
+        bool is_legal = (*c >= '0' && *c <= '9') || (*c >= 'a' && *c <= 'z') ||
+                        (*c >= 'A' && *c <= 'Z') || strchr("._-$%", *c);
+        if (!is_legal) {
+            snprintf(error, error_size,
+                     "kafka_topic: '%c' cannot be in a topic's name: only letters, digits, '.', "
+                     "'_', '-'",
+                     *c);
+            return -EINVAL;
+        }
+    }
+    if (strlen(topic) > TOPIC_NAME_MAX || !strcmp(topic, ".") || !strcmp(topic, ".."))
+        return refuse(error, error_size,
+                      "kafka_topic: a topic's name has 1 to 249 characters and is not . or ..");
+    return 0;
+}
+
+static int read_routes(const struct pa_host *host, const struct pa_schema *schema,
+                       struct kafka_settings *s, char *error, size_t error_size)
+{
+    bool is_dynamic = is_set(host, "kafka_partition_dynamic");
+    int err;
+
+    s->topic_count = (uint32_t)host->setting_number(host, "kafka_topic_rr");
+    s->partition = (int32_t)host->setting_number(host, "kafka_partition");
+    s->is_partitioned_by_key = is_set(host, "kafka_partition_by_key");
+    if (s->partition >= 0 && (is_dynamic || s->is_partitioned_by_key))
+        return refuse(error, error_size,
+                      "kafka_partition: one partition, or many by kafka_partition_dynamic or "
+                      "kafka_partition_by_key; not both");
+    if (is_dynamic && !get(host, "kafka_partition_key"))
+        return refuse(error, error_size,
+                      "kafka_partition_dynamic: needs kafka_partition_key: a text with $variables");
+    if (s->is_partitioned_by_key && (get(host, "kafka_partition_key") || s->topic_count > 0))
+        return refuse(error, error_size,
+                      "kafka_partition_by_key: makes the messages' keys itself, and equal rows "
+                      "must meet in one topic: it goes "
+                      "with neither kafka_partition_key nor kafka_topic_rr");
+    err = check_topic(get(host, "kafka_topic"), error, error_size);
+    if (err == 0)
+        err = read_name(host, schema, "kafka_topic", s, error, error_size, &s->topic);
+    if (err == 0 && get(host, "kafka_partition_key"))
+        err =
+            read_name(host, schema, "kafka_partition_key", s, error, error_size, &s->partition_key);
+    if (err == 0 && s->has_markers && file_name_has_columns(s->topic))
+        err = refuse(error, error_size,
+                     "kafka_markers: belong to a purge, not to a row, and a topic with $variables "
+                     "is a row's");
+    return err;
+}
+
+/* ---- librdkafka ---- */
+
+/* "10.0.0.1, [::1]:9093, kafka" and port 9092: "10.0.0.1:9092,[::1]:9093,kafka:9092" */
+static void append_brokers(struct text *out, const char *hosts, int64_t port)
+{
+    while (*hosts) {
+        size_t len = strcspn(hosts, ", ");
+        const char *colon = memchr(hosts, ':', len), *bracket = memchr(hosts, ']', len);
+        bool is_bare_ipv6 =
+            colon && !bracket && memchr(colon + 1, ':', len - (size_t)(colon + 1 - hosts));
+        if (len > 0) {
+            text_append_printf(out, is_bare_ipv6 ? "%s[%.*s]" : "%s%.*s", out->len > 0 ? "," : "",
+                               (int)len, hosts);
+            if (is_bare_ipv6 || !colon || (bracket && bracket + 1 == hosts + len))
+                text_append_printf(out, ":%lld", (long long)port);
+        }
+        hosts += len;
+        hosts += strspn(hosts, ", ");
+    }
+}
+
+static int set(rd_kafka_conf_t *conf, const char *name, const char *value, char *error,
+               size_t error_size)
+{
+    return rd_kafka_conf_set(conf, name, value, error, error_size) == RD_KAFKA_CONF_OK ? 0
+                                                                                       : -EINVAL;
+}
+
+static int make_conf(const struct pa_host *host, char *error, size_t error_size,
+                     rd_kafka_conf_t **ret_conf)
+{
+    static const char *const properties[][2] = {
+        {"enable.idempotence", "true"},
+        {"acks", "all"},
+        {"log.queue", "true"}, /* log lines come to the instance's thread */
+        {"client.id", "pathacct"},
+        /* A failure must show while the daemon still waits for an orderly end. */
+        {"message.timeout.ms", "20000"},
+    };
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    struct text brokers = {0};
+    char why[512] = "";
+    int err = 0;
+
+    append_brokers(&brokers, host->setting(host, "kafka_broker_host"),
+                   host->setting_number(host, "kafka_broker_port"));
+    if (set(conf, "bootstrap.servers", text_cstr(&brokers), why, sizeof why) < 0) {
+        snprintf(error, error_size, "kafka_broker_host: %s", why);
+        err = -EINVAL;
+    }
+    text_clear(&brokers);
+    for (size_t i = 0; i < sizeof properties / sizeof properties[0] && err == 0; i++)
+        err = set(conf, properties[i][0], properties[i][1], error, error_size);
+    if (err == 0 && get(host, "kafka_config_file")) {
+        err = config_file_apply(get(host, "kafka_config_file"), conf, why, sizeof why);
+        if (err < 0)
+            snprintf(error, error_size, "kafka_config_file: %s", why);
+    }
+    if (err < 0) {
+        rd_kafka_conf_destroy(conf);
+        return err;
+    }
+    *ret_conf = conf;
+    return 0;
+}
+
+int kafka_settings_try(const rd_kafka_conf_t *conf, char *error, size_t error_size)
+{
+    rd_kafka_conf_t *copy = rd_kafka_conf_dup(conf);
+    rd_kafka_t *producer;
+    char why[512] = "";
+
+    rd_kafka_conf_set(copy, "bootstrap.servers", NULL, NULL, 0);
+    rd_kafka_conf_set(copy, "log_level", "0", NULL, 0);
+    producer = rd_kafka_new(RD_KAFKA_PRODUCER, copy, why, sizeof why);
+    if (!producer) {
+        rd_kafka_conf_destroy(copy);
+        snprintf(error, error_size, "kafka_config_file: %s", why);
+        return -EINVAL;
+    }
+    rd_kafka_destroy(producer);
+    return 0;
+}
+
+static int read_size(const struct pa_host *host, struct kafka_settings *s,
+                     const rd_kafka_conf_t *conf, char *error, size_t error_size)
+{
+    uint64_t wanted = (uint64_t)host->setting_number(host, "kafka_multi_values"), limit;
+    char text[32] = "";
+    size_t size = sizeof text;
+
+    rd_kafka_conf_get(conf, "message.max.bytes", text, &size);
+    limit = strtoull(text, NULL, 10);
+    limit = limit > 2 * MESSAGE_OVERHEAD ? limit - MESSAGE_OVERHEAD : MESSAGE_OVERHEAD;
+    s->rows_max = UINT32_MAX;
+    s->bytes_max = limit;
+    if (wanted == 0) {
+        s->rows_max = 1;
+    } else if (s->output == KAFKA_OUTPUT_AVRO) {
+        s->rows_max = wanted;
+    } else if (wanted > limit) {
+        snprintf(error, error_size,
+                 "kafka_multi_values: %llu bytes are more than a message may have; at most %llu, "
+                 "or raise message.max.bytes in "
+                 "kafka_config_file (and the topic's max.message.bytes)",
+                 (unsigned long long)wanted, (unsigned long long)limit);
+        return -EINVAL;
+    } else {
+        s->bytes_max = wanted;
+    }
+    return 0;
+}
+
+int kafka_settings_read(const struct pa_host *host, const struct pa_schema *schema, char *error,
+                        size_t error_size, struct kafka_settings *ret_settings,
+                        rd_kafka_conf_t **ret_conf)
+{
+    struct kafka_settings s = {0};
+    rd_kafka_conf_t *conf = NULL;
+    int err;
+
+    output_options_read(host, &s.options);
+    s.options.values.has_numeric_protos = is_set(host, "kafka_num_protos");
+    s.has_markers = is_set(host, "kafka_markers");
+    s.trigger_exec = get(host, "kafka_trigger_exec");
+    s.is_trigger_async = is_set(host, "kafka_trigger_exec_async");
+    if (!strcmp(host->setting(host, "kafka_output"), "avro"))
+        s.output = KAFKA_OUTPUT_AVRO;
+    err = read_routes(host, schema, &s, error, error_size);
+    if (err == 0)
+        err = make_conf(host, error, error_size, &conf);
+    if (err == 0)
+        err = read_size(host, &s, conf, error, error_size);
+    if (err < 0) {
+        kafka_settings_clear(&s);
+        if (conf)
+            rd_kafka_conf_destroy(conf);
+        return err;
+    }
+    *ret_settings = s;
+    *ret_conf = conf;
+    return 0;
+}
+
+void kafka_settings_clear(struct kafka_settings *settings)
+{
+    file_name_free(settings->topic);
+    file_name_free(settings->partition_key);
+    settings->topic = settings->partition_key = NULL;
+}

@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* See packer.h. */
+#include "plugins/kafka/packer.h"
+#include "base/clock.h"
+#include "base/memory.h"
+#include "plugins/common/file_name.h"
+#include "plugins/kafka/producer.h"
+#include "plugins/kafka/row_hash.h"
+#include <errno.h>
+#include <string.h>
+#include <xxhash.h>
+
+#define BUNDLES_MAX    2048       /* open at a time; beyond that all go out */
+#define SLOTS          4096       /* a power of two */
+#define BYTES_MAX      (64 << 20) /* in open bundles; the same */
+#define TOPIC_NAME_MAX 249
+
+/* A message in the making. */
+struct bundle {
+    uint64_t hash;
+    struct text route; /* what rows of it have in common */
+    struct text topic, key, payload;
+    uint64_t counted; /* bytes, as encoder.h has it */
+    uint64_t first_row, last_row;
+    uint32_t row_count;
+};
+
+struct packer {
+    const struct kafka_settings *settings;
+    const struct pa_schema *schema;
+    struct encoder *encoder;
+    packer_fn *fn;
+    void *arg;
+    struct row_hash *row_hash;  /* NULL: no slices */
+    bool has_time, has_columns; /* in names: the route depends on them */
+    int64_t time_s;
+    uint64_t turn; /* of topics */
+    struct bundle *bundles;
+    uint32_t bundle_count;
+    uint16_t slots[SLOTS]; /* number of a bundle + 1; 0: free */
+    uint64_t counted;
+    struct text route, row;
+};
+
+struct packer *packer_new(const struct kafka_settings *settings, const struct pa_schema *schema,
+                          struct encoder *encoder, packer_fn *fn, void *arg)
+{
+    struct packer *p = mem_zalloc(sizeof *p);
+    const struct file_name *names[] = {settings->topic, settings->partition_key};
+
+    p->settings = settings;
+    p->schema = schema;
+    p->encoder = encoder;
+    p->fn = fn;
+    p->arg = arg;
+    if (settings->is_partitioned_by_key)
+        p->row_hash = row_hash_new(schema);
+    for (size_t i = 0; i < 2 && names[i]; i++) {
+        p->has_time = p->has_time || file_name_has_time(names[i]);
+        p->has_columns = p->has_columns || file_name_has_columns(names[i]);
+    }
+    p->bundles = mem_calloc(BUNDLES_MAX, sizeof *p->bundles);
+    return p;
+}
+
+void packer_free(struct packer *p)
+{
+    if (!p)
+        return;
+    for (uint32_t i = 0; i < BUNDLES_MAX; i++) {
+        text_clear(&p->bundles[i].route);
+        text_clear(&p->bundles[i].topic);
+        text_clear(&p->bundles[i].key);
+        text_clear(&p->bundles[i].payload);
+    }
+    mem_free(p->bundles);
+    row_hash_free(p->row_hash);
+    text_clear(&p->route);
+    text_clear(&p->row);
+    mem_free(p);
+}
+
+void packer_set_time(struct packer *p, int64_t time_ns)
+{
+    p->time_s = time_ns / NS_PER_S;
+}
+
+/* ---- names ---- */
+
+/* Values keep some characters that topics do not have. */
+static void append_topic(const struct packer *p, const struct pa_batch *batch, const uint8_t *row,
+                         int64_t time_s, struct text *out)
+{
+    size_t start = out->len;
+
+    file_name_append(p->settings->topic, batch, row, time_s, out);
+    for (size_t i = start; i < out->len; i++)
+        if (strchr("+=,@:", out->data[i]))
+            out->data[i] = '_';
+    if (out->len - start > TOPIC_NAME_MAX)
+        out->len = start + TOPIC_NAME_MAX;
+}
+
+static void append_turn(const struct packer *p, uint32_t turn, struct text *out)
+{
+    if (p->settings->topic_count == 0)
+        return;
+    text_append_char(out, '_');
+    text_append_uint(out, turn);
+}
+
+void packer_append_topic(struct packer *p, uint32_t turn, struct text *out)
+{
+    append_topic(p, NULL, NULL, p->time_s, out);
+    append_turn(p, turn, out);
+}
+
+static void append_key(const struct packer *p, const struct pa_batch *batch, const uint8_t *row,
+                       int64_t time_s, struct text *out)
+{
+    if (p->row_hash)
+        text_append_uint(out, row_hash_of(p->row_hash, batch, row) % PRODUCER_SLICES);
+    else if (p->settings->partition_key)
+        file_name_append(p->settings->partition_key, batch, row, time_s, out);
+}
+
+static int64_t row_time_s(const struct packer *p, const uint8_t *row)
+{
+    int64_t time_s = p->time_s;
+
+    if (p->schema->bin_offset >= 0)
+        memcpy(&time_s, row + p->schema->bin_offset, sizeof time_s);
+    return time_s;
+}
+
+/* ---- bundles ---- */
+
+static bool has_routes(const struct packer *p)
+{
+    return p->has_time || p->has_columns || p->row_hash;
+}
+
+/* Equal routes are equal topics and keys, and cheaper to have than those. */
+static uint64_t make_route(struct packer *p, const struct pa_batch *batch, const uint8_t *row,
+                           int64_t time_s)
+{
+    text_reset(&p->route);
+    if (p->has_time)
+        text_append(&p->route, &time_s, sizeof time_s);
+    if (p->has_columns) {
+        file_name_append_key(p->settings->topic, batch, row, &p->route);
+        if (p->settings->partition_key)
+            file_name_append_key(p->settings->partition_key, batch, row, &p->route);
+    }
+    if (p->row_hash) {
+        uint64_t slice = row_hash_of(p->row_hash, batch, row) % PRODUCER_SLICES;
+        text_append(&p->route, &slice, sizeof slice);
+    }
+    return XXH3_64bits(p->route.data, p->route.len);
+}
+
+static struct bundle *open_bundle(struct packer *p, const struct pa_batch *batch,
+                                  const uint8_t *row, int64_t time_s, uint64_t hash)
+{
+    struct bundle *b = &p->bundles[p->bundle_count++];
+
+    b->hash = hash;
+    text_reset(&b->route);
+    text_append(&b->route, p->route.data, p->route.len);
+    text_reset(&b->topic);
+    append_topic(p, batch, row, time_s, &b->topic);
+    text_reset(&b->key);
+    append_key(p, batch, row, time_s, &b->key);
+    text_reset(&b->payload);
+    b->counted = 0;
+    b->row_count = 0;
+    return b;
+}
+
+static struct bundle *find_bundle(struct packer *p, const struct pa_batch *batch,
+                                  const uint8_t *row)
+{
+    int64_t time_s = row_time_s(p, row);
+    struct bundle *b;
+    uint64_t hash;
+    uint32_t slot;
+
+    if (!has_routes(p)) {
+        text_reset(&p->route);
+        return p->bundle_count > 0 ? &p->bundles[0] : open_bundle(p, batch, row, time_s, 0);
+    }
+    hash = make_route(p, batch, row, time_s);
+    for (slot = hash & (SLOTS - 1); p->slots[slot] > 0; slot = (slot + 1) & (SLOTS - 1)) {
+        b = &p->bundles[p->slots[slot] - 1];
+        if (b->hash == hash && b->route.len == p->route.len &&
+            memcmp(b->route.data, p->route.data, p->route.len) == 0)
+            return b;
+    }
+    b = open_bundle(p, batch, row, time_s, hash);
+    p->slots[slot] = (uint16_t)p->bundle_count;
+    return b;
+}
+
+static int send_bundle(struct packer *p, struct bundle *b)
+{
+    size_t topic_len = b->topic.len;
+    struct packet packet = {.key = b->key.len > 0 ? b->key.data : NULL,
+                            .key_len = b->key.len,
+                            .payload = &b->payload,
+                            .first_row = b->first_row,
+                            .last_row = b->last_row,
+                            .row_count = b->row_count,
+                            .route = b->hash};
+    int err;
+
+    if (b->row_count == 0)
+        return 0;
+    if (p->settings->topic_count > 0)
+        packet.topic_turn = (uint32_t)(p->turn++ % p->settings->topic_count);
+    append_turn(p, packet.topic_turn, &b->topic);
+    packet.topic = text_cstr(&b->topic);
+    /* A line alone is the object and nothing else. */
+    if (b->row_count == 1 && b->payload.data[b->payload.len - 1] == '\n' &&
+        p->settings->output == KAFKA_OUTPUT_JSON)
+        b->payload.len--;
+    err = p->fn(p->arg, &packet);
+    b->topic.len = topic_len;
+    text_reset(&b->payload);
+    p->counted -= b->counted;
+    b->counted = 0;
+    b->row_count = 0;
+    return err;
+}
+
+static void forget_bundles(struct packer *p)
+{
+    memset(p->slots, 0, sizeof p->slots);
+    p->bundle_count = 0;
+    p->counted = 0;
+}
+
+int packer_flush(struct packer *p)
+{
+    int err = 0;
+
+    for (uint32_t i = 0; i < p->bundle_count && err == 0; i++)
+        err = send_bundle(p, &p->bundles[i]);
+    forget_bundles(p);
+    return err;
+}
+
+void packer_begin(struct packer *p, uint64_t seq)
+{
+    forget_bundles(p);
+    p->turn = seq;
+}
+
+static int add_row(struct packer *p, const struct pa_batch *batch, const uint8_t *row,
+                   uint64_t place)
+{
+    const struct kafka_settings *s = p->settings;
+    struct bundle *b;
+    size_t counts;
+    int err = 0;
+
+    if (p->bundle_count == BUNDLES_MAX || p->counted >= BYTES_MAX)
+        err = packer_flush(p);
+    if (err < 0)
+        return err;
+    b = find_bundle(p, batch, row);
+    text_reset(&p->row);
+    counts = encoder_append(p->encoder, batch, row, &p->row);
+    if (b->row_count > 0 && b->counted + counts > s->bytes_max)
+        err = send_bundle(p, b);
+    if (err < 0)
+        return err;
+    if (b->row_count == 0)
+        b->first_row = place;
+    text_append(&b->payload, p->row.data, p->row.len);
+    b->last_row = place;
+    b->row_count++;
+    b->counted += counts;
+    p->counted += counts;
+    return b->row_count >= s->rows_max ? send_bundle(p, b) : 0;
+}
+
+int packer_add(struct packer *p, const struct pa_batch *batch)
+{
+    int err = 0;
+
+    for (uint32_t i = 0; i < batch->row_count && err == 0; i++)
+        err =
+            add_row(p, batch, batch->rows + (size_t)i * p->schema->row_size, batch->first_row + i);
+    return err;
+}
+
+uint64_t packer_route(struct packer *p, const struct pa_batch *batch, const uint8_t *row)
+{
+    return has_routes(p) ? make_route(p, batch, row, row_time_s(p, row)) : 0;
+}
+
+void packer_append_names(struct packer *p, const struct pa_batch *batch, const uint8_t *row,
+                         uint32_t topic_turn, struct text *topic, struct text *key)
+{
+    int64_t time_s = row_time_s(p, row);
+
+    append_topic(p, batch, row, time_s, topic);
+    append_turn(p, topic_turn, topic);
+    append_key(p, batch, row, time_s, key);
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "plugins/common/output_keys.h"
+#include "plugins/kafka/kafka.h"
+#include "plugins/kafka/kafka_settings.h"
+
+PA_PLUGIN_EXPORT = {
+    .abi = PA_PLUGIN_ABI,
+    /* A message that is out cannot be taken back, so it names the rows that it carries. */
+    .flags = PA_PLUGIN_KEEPS_HANDOVERS,
+    .name = "kafka",
+    .help = "rows as JSON or Avro, in messages to topics of Apache Kafka",
+    .keys = kafka_keys,
+    .shared_keys = output_keys,
+    .check = kafka_check,
+    .open = kafka_open,
+    .begin = kafka_begin,
+    .write = kafka_write,
+    .commit = kafka_commit,
+    .abort = kafka_abort,
+    .close = kafka_close,
+};
