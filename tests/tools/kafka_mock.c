@@ -60,6 +60,7 @@ int main(int argc, char **argv)
     int broker_count = argc > 1 ? atoi(argv[1]) : 1;
     char error[256], line[1024];
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    rd_kafka_conf_set_log_cb(conf, NULL); /* it would say that it knows no brokers */
     rd_kafka_t *owner = rd_kafka_new(RD_KAFKA_PRODUCER, conf, error, sizeof error);
     rd_kafka_mock_cluster_t *cluster =
         owner ? rd_kafka_mock_cluster_new(owner, broker_count) : NULL;
