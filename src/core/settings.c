@@ -101,6 +101,10 @@ const struct config_key core_keys[] = {
      .help = "time bins go by arrival, not by flow start"},
     {"NETFLOW_pro_rating", KEY_BOOL, SCOPE_GLOBAL, AT(pro_rating), "false",
      .help = "spread a flow over the time bins that it lived in"},
+    {"tunnel_headers", KEY_CHOICE, SCOPE_GLOBAL, AT(tunnel_headers), "outer",
+     .choices = "outer|inner",
+     .help = "which headers of a packet in a tunnel src_host, proto and the like mean; the "
+             "tunnel_* primitives mean the other ones"},
     {"NAME_stitching", KEY_BOOL, SCOPE_GLOBAL, AT(stitching), "false",
      .help = "add timestamp_min and timestamp_max of the flows of each row"},
     {"NAME_as", KEY_CHOICE, SCOPE_GLOBAL, AT(as_method), OWN_EXPORT, .choices = METHODS,

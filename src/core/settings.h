@@ -31,6 +31,7 @@ struct core_settings {
     int64_t ext_sampling_rate;
     /* correlation */
     int as_method, net_method; /* enum route_method */
+    int tunnel_headers;        /* 0 outer, 1 inner */
     int peer_src_as_type;      /* index in its choices, -1: unset */
     int src_as_path_type, src_std_comm_type, src_ext_comm_type, src_lrg_comm_type,
         src_local_pref_type, src_med_type;

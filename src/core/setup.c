@@ -166,6 +166,7 @@ static void fill_crew(struct daemon *d)
         .needs = d->needs,
         .own = d->description->decoder_settings(d->description->key_settings),
         .is_replay = d->core.pcap_savefile != NULL,
+        .tunnel_view = d->core.tunnel_headers == 1 ? TUNNEL_VIEW_INNER : TUNNEL_VIEW_OUTER,
     };
     crew->decoder_settings.has_whole_seconds = d->instance_count > 0;
     for (uint32_t i = 0; i < d->instance_count; i++)

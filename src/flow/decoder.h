@@ -7,6 +7,7 @@
 #include "base/address.h"
 #include "flow/exporter.h"
 #include "flow/flow.h"
+#include "flow/packet_tunnel.h"
 #include <stddef.h>
 #include <stdint.h>
 
@@ -35,6 +36,7 @@ struct decoder_settings {
     uint32_t custom_field_count;
     const void *own; /* the daemon's decoders' own settings (nfacctd/settings.h) */
     bool is_replay;
+    enum tunnel_view tunnel_view;
     bool has_whole_seconds; /* nobody looks at fractions of seconds */
 };
 

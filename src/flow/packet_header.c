@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * IEEE 802.3 and 802.1Q, RFC 3032 (MPLS), RFC 791, RFC 8200. Every step consumes bytes, so each
- * loop ends with the section at the latest.
+ * IEEE 802.3 and 802.1Q, RFC 2516 (PPPoE), RFC 3032 (MPLS), RFC 791, RFC 8200, RFC 8754 (segment
+ * routing header). Every step consumes bytes, so each loop ends with the section at the latest.
  */
 #include "flow/packet_header.h"
 
@@ -13,6 +13,7 @@ enum {
     ETYPE_IPV6 = 0x86dd,
     ETYPE_MPLS = 0x8847,
     ETYPE_MPLS_MULTICAST = 0x8848,
+    ETYPE_PPPOE_SESSION = 0x8864,
     ETYPE_SERVICE_VLAN = 0x88a8,
     ETYPE_OLD_SERVICE_VLAN = 0x9100,
     PROTO_HOP_BY_HOP = 0,
@@ -26,7 +27,16 @@ enum {
     PROTO_DESTINATION_OPTIONS = 60,
     PROTO_SCTP = 132,
     PROTO_UDPLITE = 136,
+    PPP_IPV4 = 0x0021,
+    PPP_IPV6 = 0x0057,
+    ROUTING_TYPE_SEGMENTS = 4,
 };
+
+static void set_payload(const struct reader *r, struct packet_header *h)
+{
+    h->payload = r->pos;
+    h->payload_len = reader_left(r);
+}
 
 static void parse_transport(struct reader *r, struct packet_header *h)
 {
@@ -44,6 +54,8 @@ static void parse_transport(struct reader *r, struct packet_header *h)
         if (h->proto == PROTO_TCP) {
             reader_bytes(r, 8); /* sequence and acknowledgement numbers */
             h->tcp_flags = reader_u16(r) & 0x0fff;
+        } else if (h->proto == PROTO_UDP && reader_bytes(r, 4)) { /* length and checksum */
+            set_payload(r, h);
         }
         break;
     }
@@ -52,6 +64,7 @@ static void parse_transport(struct reader *r, struct packet_header *h)
         h->dst_port = reader_u16(r);
         break;
     default:
+        set_payload(r, h);
         break;
     }
 }
@@ -84,6 +97,18 @@ static bool is_extension(uint8_t proto)
            proto == PROTO_AUTHENTICATION || proto == PROTO_DESTINATION_OPTIONS;
 }
 
+/* `body` is the routing header without its first eight bytes. */
+static void set_segments(const uint8_t *start, const uint8_t *body, size_t len,
+                         struct packet_header *h)
+{
+    size_t listed = (size_t)start[4] + 1; /* start[4]: index of the last entry */
+
+    if (start[2] != ROUTING_TYPE_SEGMENTS || len < 16 || h->segment_count > 0)
+        return;
+    h->segments = body;
+    h->segment_count = (uint8_t)(listed < len / 16 ? listed : len / 16);
+}
+
 static void parse_ipv6(struct reader *r, struct packet_header *h)
 {
     struct reader fixed = reader_part(r, 40);
@@ -107,7 +132,11 @@ static void parse_ipv6(struct reader *r, struct packet_header *h)
         size_t more = h->proto == PROTO_FRAGMENT         ? 0
                       : h->proto == PROTO_AUTHENTICATION ? (size_t)start[1] * 4
                                                          : (size_t)start[1] * 8;
+        uint8_t proto = h->proto;
         h->proto = start[0];
+        size_t there = more < reader_left(r) ? more : reader_left(r);
+        if (proto == PROTO_ROUTING)
+            set_segments(start, r->pos, there, h);
         if (is_later_fragment || !reader_bytes(r, more))
             return;
     }
@@ -123,16 +152,6 @@ static void parse_ip(struct reader *r, struct packet_header *h)
         parse_ipv4(r, h);
     else if (*r->pos >> 4 == 6)
         parse_ipv6(r, h);
-}
-
-void packet_header_parse_ip(const uint8_t *data, size_t len, struct packet_header *ret_header)
-{
-    struct reader r = reader_make(data, len);
-
-    *ret_header = (struct packet_header){0};
-    parse_ip(&r, ret_header);
-    if (ret_header->has_ip)
-        ret_header->etype = ret_header->ip_version == 4 ? ETYPE_IPV4 : ETYPE_IPV6;
 }
 
 static bool is_tag(uint16_t etype)
@@ -153,23 +172,30 @@ static void parse_labels(struct reader *r, struct packet_header *h)
     parse_ip(r, h);
 }
 
-void packet_header_parse_ethernet(const uint8_t *data, size_t len, struct packet_header *ret_header)
+/* RFC 2516 section 4: version, type, code, session, length; then PPP's protocol (RFC 1661). */
+static void parse_pppoe(struct reader *r, struct packet_header *h)
 {
-    struct packet_header *h = ret_header;
-    struct reader r = reader_make(data, len);
+    const uint8_t *start = reader_bytes(r, 8);
 
-    *h = (struct packet_header){0};
-    const uint8_t *macs = reader_bytes(&r, 12);
+    if (start && start[1] == 0 &&
+        (wire_u16(start + 6) == PPP_IPV4 || wire_u16(start + 6) == PPP_IPV6))
+        parse_ip(r, h);
+}
+
+static void parse_ethernet(struct reader *r, struct packet_header *h)
+{
+    const uint8_t *macs = reader_bytes(r, 12);
+
     if (!macs)
         return;
     memcpy(h->dst_mac.bytes, macs, 6);
     memcpy(h->src_mac.bytes, macs + 6, 6);
     h->has_mac = true;
-    h->etype = reader_u16(&r);
+    h->etype = reader_u16(r);
     for (int tags = 0; is_tag(h->etype); tags++) {
-        uint16_t control = reader_u16(&r);
-        uint16_t etype = reader_u16(&r);
-        if (r.failed)
+        uint16_t control = reader_u16(r);
+        uint16_t etype = reader_u16(r);
+        if (r->failed)
             return;
         if (tags == 0) {
             h->vlan = control & 0x0fff;
@@ -180,7 +206,28 @@ void packet_header_parse_ethernet(const uint8_t *data, size_t len, struct packet
         h->etype = etype;
     }
     if (h->etype == ETYPE_IPV4 || h->etype == ETYPE_IPV6)
-        parse_ip(&r, h);
+        parse_ip(r, h);
     else if (h->etype == ETYPE_MPLS || h->etype == ETYPE_MPLS_MULTICAST)
+        parse_labels(r, h);
+    else if (h->etype == ETYPE_PPPOE_SESSION)
+        parse_pppoe(r, h);
+}
+
+void packet_header_parse(enum packet_start start, const uint8_t *data, size_t len,
+                         struct packet_header *ret_header)
+{
+    struct packet_header *h = ret_header;
+    struct reader r = reader_make(data, len);
+
+    *h = (struct packet_header){0};
+    if (start == PACKET_ETHERNET) {
+        parse_ethernet(&r, h);
+        return;
+    }
+    if (start == PACKET_IP)
+        parse_ip(&r, h);
+    else
         parse_labels(&r, h);
+    if (h->has_ip)
+        h->etype = h->ip_version == 4 ? ETYPE_IPV4 : ETYPE_IPV6;
 }

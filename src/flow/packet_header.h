@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * The headers of a packet of which the first bytes were exported (IPFIX sections 313 and 315,
- * sFlow): Ethernet, 802.1Q and 802.1ad tags, MPLS, IPv4 and IPv6 with extension headers, TCP, UDP,
- * SCTP, ICMP.
+ * The headers of a packet of which the first bytes were exported (IPFIX sections 313 to 316,
+ * sFlow): Ethernet, 802.1Q and 802.1ad tags, PPPoE, MPLS, IPv4 and IPv6 with extension headers,
+ * TCP, UDP, SCTP, ICMP. One stack of them; what a tunnel carries is packet_tunnel.h's.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -13,11 +13,18 @@
 
 #define PACKET_HEADER_LABELS 10
 
+/* Where a packet's bytes begin. */
+enum packet_start {
+    PACKET_ETHERNET,
+    PACKET_IP, /* the first four bits say which version */
+    PACKET_MPLS
+};
+
 /* What was not there, or was cut off, is 0. */
 struct packet_header {
     bool has_mac, has_ip, has_ports;
     struct mac_addr src_mac, dst_mac;
-    uint16_t etype; /* of the payload, after tags; before MPLS */
+    uint16_t etype; /* of the payload, after tags; before PPPoE and MPLS */
     uint16_t vlan;  /* outermost */
     uint16_t customer_vlan;
     uint8_t cos;
@@ -30,8 +37,14 @@ struct packet_header {
     uint32_t ip_len;             /* of the IP packet as its header says */
     uint16_t src_port, dst_port; /* ICMP: dst_port is type << 8 | code; later fragments have none */
     uint16_t tcp_flags;
+    uint8_t segment_count; /* of an SRv6 routing header (RFC 8754), those that are there */
+    const uint8_t
+        *segments; /* 16 bytes each, in the order of the header; borrowed from the packet */
+    /* What follows a UDP header, or an IP header of another protocol than those above; empty in
+     * later fragments. Borrowed from the packet. */
+    const uint8_t *payload;
+    size_t payload_len;
 };
 
-void packet_header_parse_ethernet(const uint8_t *data, size_t len,
-                                  struct packet_header *ret_header);
-void packet_header_parse_ip(const uint8_t *data, size_t len, struct packet_header *ret_header);
+void packet_header_parse(enum packet_start start, const uint8_t *data, size_t len,
+                         struct packet_header *ret_header);

@@ -44,6 +44,7 @@ static void *collector_new(const struct decoder_settings *settings,
         .needs = settings->needs,
         .custom_fields = settings->custom_fields,
         .custom_field_count = settings->custom_field_count,
+        .tunnel_view = settings->tunnel_view,
         .own = own,
     };
     collector->arena.data = mem_alloc(ARENA_LEN);

@@ -39,6 +39,7 @@ bool element_type_fits(enum element_type type, size_t len)
     case ELEMENT_SEGMENT_LIST:
     case ELEMENT_FRAME_ETHERNET:
     case ELEMENT_FRAME_IP:
+    case ELEMENT_FRAME_MPLS:
         return true;
     default:
         return len >= 1 && len <= 8;

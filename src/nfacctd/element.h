@@ -39,6 +39,7 @@ enum element_type {
     ELEMENT_APPLICATION,  /* RFC 6759: up to 8 bytes, named by options */
     ELEMENT_FRAME_ETHERNET,
     ELEMENT_FRAME_IP,
+    ELEMENT_FRAME_MPLS,
 };
 
 struct element {

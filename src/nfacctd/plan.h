@@ -10,9 +10,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/arena.h"
 #include "flow/decoder.h"
 #include "flow/flow.h"
-#include "base/arena.h"
 #include "nfacctd/element.h"
 #include "nfacctd/options.h"
 #include "nfacctd/settings.h"
@@ -76,7 +76,9 @@ struct plan {
     uint32_t arena_len;  /* what a record takes of the arena at most, beside its variable fields */
     uint32_t variable_copies; /* so many of those may be copied */
     bool has_counters;
-    struct flow_needs frame_members;     /* to be filled from the section of a packet */
+    struct flow_needs frame_members; /* to be filled from the section of a packet */
+    bool frame_wants_tunnel;
+    enum tunnel_view tunnel_view;
     const struct template_field *fields; /* the template's, borrowed */
     uint16_t field_count;
     struct plan *reverse; /* the way back of a biflow; NULL: not one */
@@ -86,6 +88,7 @@ struct plan_settings {
     struct flow_needs needs;
     const struct custom_field *custom_fields;
     uint32_t custom_field_count;
+    enum tunnel_view tunnel_view;
     const struct nfacctd_settings *own;
 };
 

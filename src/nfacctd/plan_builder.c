@@ -111,7 +111,7 @@ void builder_init(struct plan_builder *c)
 static bool feeds_directly(enum element_type type)
 {
     return type != ELEMENT_FRAME_ETHERNET && type != ELEMENT_FRAME_IP &&
-           type != ELEMENT_SYSTEM_INIT;
+           type != ELEMENT_FRAME_MPLS && type != ELEMENT_SYSTEM_INIT;
 }
 
 int builder_next(const struct plan_builder *c, const struct selection *sel, size_t *row,

@@ -328,7 +328,7 @@ static bool compile_segment_id(struct plan_builder *c, enum flow_member member)
     int field = builder_field(c, 0, 351);
 
     if (field == NO_FIELD)
-        return false;
+        return compile_first(c, member);
     struct plan_op *op = builder_op(c, PLAN_SEGMENT_ID, member);
     builder_ref(c, op, field, ELEMENT_SEGMENT_ID);
     op->arg = member == FLOW_vxlan ? 1 : 2;
@@ -430,6 +430,19 @@ static const enum flow_member frame_members[] = {
     FLOW_mpls_labels,
     FLOW_mpls_label_top,
     FLOW_mpls_label_bottom,
+    FLOW_srv6_segments,
+    FLOW_vxlan,
+    FLOW_nvgre,
+    FLOW_tunnel_src_addr,
+    FLOW_tunnel_dst_addr,
+    FLOW_tunnel_src_mac,
+    FLOW_tunnel_dst_mac,
+    FLOW_tunnel_flow_label,
+    FLOW_tunnel_src_port,
+    FLOW_tunnel_dst_port,
+    FLOW_tunnel_tcp_flags,
+    FLOW_tunnel_proto,
+    FLOW_tunnel_tos,
 };
 
 static bool is_frame_member(enum flow_member member)
@@ -467,7 +480,7 @@ static struct flow_needs closure(const struct flow_needs *needs)
 
 static int find_frame(const struct plan_builder *c)
 {
-    static const uint16_t ids[] = {315, 104, 313};
+    static const uint16_t ids[] = {315, 104, 313, 316, 314};
 
     for (size_t i = 0; i < sizeof ids / sizeof ids[0] && !c->is_reverse; i++) {
         int field = builder_field(c, 0, ids[i]);
@@ -509,10 +522,15 @@ static void compile_members(struct plan_builder *c)
             flow_needs_add(&c->plan->frame_members, m);
             if (m == FLOW_mpls_labels)
                 c->plan->arena_len += 48;
+            if (m == FLOW_srv6_segments)
+                builder_copy(c, c->frame_field);
         } else if (m == FLOW_etype) {
             builder_op(c, PLAN_ETYPE, m);
         }
     }
+    c->plan->tunnel_view = c->settings->tunnel_view;
+    c->plan->frame_wants_tunnel =
+        packet_wants_tunnel(&c->plan->frame_members, c->settings->tunnel_view);
     if (flow_needs_has(&needs, FLOW_src_net))
         builder_op(c, PLAN_NETWORK, FLOW_src_net)->arg = 0;
     if (flow_needs_has(&needs, FLOW_dst_net))

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/reader.h"
-#include "flow/packet_header.h"
+#include "flow/packet_tunnel.h"
 
 #define NTP_TO_UNIX_S   INT64_C(2208988800) /* RFC 5905 figure 4 */
 #define NTP_ERA_S       (INT64_C(1) << 32)
@@ -355,40 +355,49 @@ static void value_custom(const struct plan_op *op, const struct plan_ref *ref,
     if (flow_needs_has(wanted, FLOW_##member))                                                     \
     flow->member = (value)
 
+static enum packet_start frame_start(enum element_type type)
+{
+    return type == ELEMENT_FRAME_ETHERNET ? PACKET_ETHERNET
+           : type == ELEMENT_FRAME_IP     ? PACKET_IP
+                                          : PACKET_MPLS;
+}
+
 static void value_frame(const struct plan *plan, const struct plan_ref *ref,
                         struct plan_context *context, const uint8_t *record, struct flow *flow)
 {
     const struct flow_needs *wanted = &plan->frame_members;
-    struct packet_header h;
+    struct packet packet;
 
-    if (ref->type == ELEMENT_FRAME_IP)
-        packet_header_parse_ip(record + ref->offset, ref->len, &h);
-    else
-        packet_header_parse_ethernet(record + ref->offset, ref->len, &h);
-    SET_FROM(bytes, h.ip_len);
+    packet_parse(frame_start(ref->type), record + ref->offset, ref->len, plan->frame_wants_tunnel,
+                 plan->tunnel_view, &packet);
+    const struct packet_header *h = packet.plain;
+    SET_FROM(bytes, packet.outer.ip_len); /* what went over the wire, whatever the view */
     SET_FROM(packets, 1);
-    SET_FROM(src_addr, h.src_addr);
-    SET_FROM(dst_addr, h.dst_addr);
-    SET_FROM(src_port, h.src_port);
-    SET_FROM(dst_port, h.dst_port);
-    SET_FROM(proto, h.proto);
-    SET_FROM(tos, h.tos);
-    SET_FROM(tcp_flags, h.tcp_flags);
-    SET_FROM(ip_version, h.ip_version);
-    SET_FROM(src_mac, h.src_mac);
-    SET_FROM(dst_mac, h.dst_mac);
-    SET_FROM(etype, h.etype);
-    SET_FROM(vlan, h.vlan);
-    SET_FROM(in_vlan, h.vlan);
-    SET_FROM(in_cvlan, h.customer_vlan);
-    SET_FROM(cos, h.cos);
-    SET_FROM(flow_label, h.flow_label);
+    SET_FROM(src_addr, h->src_addr);
+    SET_FROM(dst_addr, h->dst_addr);
+    SET_FROM(src_port, h->src_port);
+    SET_FROM(dst_port, h->dst_port);
+    SET_FROM(proto, h->proto);
+    SET_FROM(tos, h->tos);
+    SET_FROM(tcp_flags, h->tcp_flags);
+    SET_FROM(ip_version, h->ip_version);
+    SET_FROM(src_mac, h->src_mac);
+    SET_FROM(dst_mac, h->dst_mac);
+    SET_FROM(etype, h->etype);
+    SET_FROM(vlan, h->vlan);
+    SET_FROM(in_vlan, h->vlan);
+    SET_FROM(in_cvlan, h->customer_vlan);
+    SET_FROM(cos, h->cos);
+    SET_FROM(flow_label, h->flow_label);
     static const enum flow_member label_members[] = {FLOW_mpls_labels, FLOW_mpls_label_top,
                                                      FLOW_mpls_label_bottom};
     for (size_t i = 0; i < sizeof label_members / sizeof label_members[0]; i++) {
         if (flow_needs_has(wanted, label_members[i]))
-            set_labels(label_members[i], context, flow, h.labels, h.label_count);
+            set_labels(label_members[i], context, flow, h->labels, h->label_count);
     }
+    SET_FROM(srv6_segments,
+             copy_bytes(context, packet.outer.segments, packet.outer.segment_count * 16u));
+    packet_set_tunnel(&packet, wanted, flow);
 }
 
 static void put(void *place, const void *value, size_t size)

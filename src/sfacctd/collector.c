@@ -11,10 +11,13 @@
 
 /* Members that packet headers fill. */
 static const enum flow_member header_members[] = {
-    FLOW_src_addr,   FLOW_dst_addr,    FLOW_src_port,       FLOW_dst_port,          FLOW_proto,
-    FLOW_tos,        FLOW_tcp_flags,   FLOW_ip_version,     FLOW_src_mac,           FLOW_dst_mac,
-    FLOW_etype,      FLOW_vlan,        FLOW_in_vlan,        FLOW_in_cvlan,          FLOW_cos,
-    FLOW_flow_label, FLOW_mpls_labels, FLOW_mpls_label_top, FLOW_mpls_label_bottom,
+    FLOW_src_addr,          FLOW_dst_addr,      FLOW_src_port,
+    FLOW_dst_port,          FLOW_proto,         FLOW_tos,
+    FLOW_tcp_flags,         FLOW_ip_version,    FLOW_src_mac,
+    FLOW_dst_mac,           FLOW_etype,         FLOW_vlan,
+    FLOW_in_vlan,           FLOW_in_cvlan,      FLOW_cos,
+    FLOW_flow_label,        FLOW_mpls_labels,   FLOW_mpls_label_top,
+    FLOW_mpls_label_bottom, FLOW_srv6_segments,
 };
 
 static void set_needs(void *decoder, const struct flow_needs *needs)
@@ -26,6 +29,8 @@ static void set_needs(void *decoder, const struct flow_needs *needs)
     c->needs_header = false;
     for (size_t i = 0; i < sizeof header_members / sizeof header_members[0]; i++)
         c->needs_header |= flow_needs_has(needs, header_members[i]);
+    c->wants_tunnel = packet_wants_tunnel(needs, c->tunnel_view);
+    c->needs_header |= c->wants_tunnel;
     c->clear_count = 0;
     for (int m = 0; m < FLOW_MEMBER_COUNT; m++) {
         const struct flow_member_place *place = &flow_member_places[m];
@@ -50,6 +55,7 @@ static void *collector_new(const struct decoder_settings *settings,
     c->batch = batch;
     c->arena.data = mem_alloc(ARENA_LEN);
     c->arena.size = ARENA_LEN;
+    c->tunnel_view = settings->tunnel_view;
     agent_table_init(&c->agents, own->agents_max, own->sources_max);
     set_needs(c, &settings->needs);
     return c;

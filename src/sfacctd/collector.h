@@ -21,6 +21,8 @@ struct collector {
     struct flow_batch *batch;
     struct flow_needs needs;
     bool needs_header; /* some needed member stands in packet headers */
+    bool wants_tunnel; /* or in what a tunnel carries */
+    enum tunnel_view tunnel_view;
     struct clear_range clears[FLOW_MEMBER_COUNT];
     uint32_t clear_count;
     struct arena arena; /* texts of the flows in the batch */

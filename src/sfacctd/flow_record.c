@@ -6,7 +6,7 @@
  */
 #include "sfacctd/collector.h"
 
-#include "flow/packet_header.h"
+#include "flow/packet_tunnel.h"
 #include <string.h>
 
 #define WANTS(sample, member) flow_needs_has(&(sample)->collector->needs, FLOW_##member)
@@ -16,7 +16,7 @@
             (sample)->flow->member = (value);                                                      \
     } while (0)
 
-enum header_protocol { HEADER_ETHERNET = 1, HEADER_IPV4 = 11, HEADER_IPV6 = 12 };
+enum header_protocol { HEADER_ETHERNET = 1, HEADER_IPV4 = 11, HEADER_IPV6 = 12, HEADER_MPLS = 13 };
 
 /* ---- the packet ---- */
 
@@ -69,7 +69,8 @@ static void decode_header(struct flow_sample *sample, struct reader *r)
 {
     uint32_t protocol = reader_u32(r);
     uint32_t frame_len = reader_u32(r);
-    struct packet_header h;
+    struct collector *collector = sample->collector;
+    struct packet packet;
 
     if (sample->msg->version == 5)
         reader_u32(r); /* octets stripped before the header: frame_len counts them */
@@ -79,15 +80,24 @@ static void decode_header(struct flow_sample *sample, struct reader *r)
         return;
     sample->has_header = sample->has_packet = true;
     sample->flow->bytes = frame_len;
-    if (!sample->collector->needs_header)
+    if (!collector->needs_header)
         return;
+    enum packet_start start;
     if (protocol == HEADER_ETHERNET)
-        packet_header_parse_ethernet(header, header_len, &h);
+        start = PACKET_ETHERNET;
     else if (protocol == HEADER_IPV4 || protocol == HEADER_IPV6)
-        packet_header_parse_ip(header, header_len, &h);
+        start = PACKET_IP;
+    else if (protocol == HEADER_MPLS)
+        start = PACKET_MPLS;
     else
         return;
-    set_packet(sample, &h);
+    packet_parse(start, header, header_len, collector->wants_tunnel, collector->tunnel_view,
+                 &packet);
+    set_packet(sample, packet.plain);
+    SET(sample, srv6_segments,
+        copy_bytes(sample, packet.outer.segments, packet.outer.segment_count * 16u));
+    if (collector->wants_tunnel)
+        packet_set_tunnel(&packet, &collector->needs, sample->flow);
 }
 
 static void decode_ethernet(struct flow_sample *sample, struct reader *r)

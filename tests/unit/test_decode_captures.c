@@ -39,7 +39,7 @@ static void feed_packet(const struct pcap_pkthdr *header, const uint8_t *data)
 {
     struct packet_header h;
 
-    packet_header_parse_ethernet(data, header->caplen, &h);
+    packet_header_parse(PACKET_ETHERNET, data, header->caplen, &h);
     assert_true(h.has_ports);
     rig.source = h.src_addr;
     rig.source_port = h.src_port;

@@ -261,6 +261,8 @@ static bool check_vector(const char *name, bool needs_all)
         flow_needs_add(&rig.settings.needs, (enum flow_member)primitives[index].member);
     }
     rig.own.use_ip_next_hop = strcmp(config, "use_ip_next_hop: true") == 0;
+    if (strcmp(config, "tunnel_headers: inner") == 0)
+        rig.settings.tunnel_view = TUNNEL_VIEW_INNER;
     decode_rig_start(&rig, 16);
     feed(&rig, file);
     append_result(&result, &rig, &primitives[index]);
