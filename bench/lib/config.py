@@ -21,7 +21,7 @@ class Instance:
     is_dump: bool = False
     more: tuple = ()
 
-    def lines(self, product, folder, keys):
+    def lines(self, product, folder, rows):
         yield f"aggregate[{self.name}]: {self.aggregate}"
         if self.plugin == "print":
             yield f"print_output[{self.name}]: {self.form}"
@@ -35,7 +35,7 @@ class Instance:
             yield f"plugin_pipe_size[{self.name}]: 1024000000"
             yield f"plugin_buffer_size[{self.name}]: 102400"
             if self.plugin == "print":
-                yield f"print_cache_entries[{self.name}]: {max(16411, min(2 * keys, 1000003))}"
+                yield f"print_cache_entries[{self.name}]: {max(16411, min(2 * rows, 1000003))}"
         for line in self.more:
             yield line.format(folder=folder)
 
@@ -45,19 +45,22 @@ class Rib:
     """The table that bgpfeed announces to the daemon before there are flows."""
     prefixes: int = 1000000
     paths: int = 4
-    churn: int = 0
+    peers: int = 1
+    churn: int = 0  # UPDATE messages a second after the table, each with 8 prefixes
 
     def text(self):
-        return f"RIB of {self.prefixes:,} prefixes x {self.paths} paths"
+        peers = f"{self.peers} peers x " if self.peers > 1 else ""
+        return f"{peers}{self.prefixes:,} prefixes x {self.paths} paths" + (f", then {self.churn:,} updates/s" if self.churn else "")
 
 
-def configuration(product, folder, instances, keys, rib=None, bgp_port=0, workers=1, capture=None, udp_port=0, more=()):
-    """Writes nfacctd.conf (and a map) to `folder`; its path."""
+def configuration(product, folder, instances, capture=None, rib=None, bgp_port=0, workers=1, udp_port=0, pcap=None, more=()):
+    """Writes nfacctd.conf (and a map) to `folder`; its path. `capture` says how many rows there will be, `pcap` what to read
+    instead of listening."""
     lines = ["daemonize: false", "timestamps_utc: true", "plugins: " + ", ".join(f"{i.plugin}[{i.name}]" for i in instances)]
     for instance in instances:
-        lines += instance.lines(product, folder, keys)
-    if capture:
-        lines.append(f"pcap_savefile: {capture}")
+        lines += instance.lines(product, folder, capture.view(instance.view)["rows"] if capture else 1)
+    if pcap:
+        lines.append(f"pcap_savefile: {pcap}")
     else:
         lines += ["nfacctd_ip: 127.0.0.1", f"nfacctd_port: {udp_port}", f"nfacctd_pipe_size: {64 << 20}"]
     if product == "pathacct":
@@ -70,7 +73,7 @@ def configuration(product, folder, instances, keys, rib=None, bgp_port=0, worker
                   f"bgp_agent_map: {agents}", "nfacctd_as: bgp", "nfacctd_net: bgp"]
         if product == "pathacct":
             lines.append("bgp_wait_for_rib: 600")
-            if capture:
+            if pcap:
                 lines.append("pcap_savefile_delay: 1")  # idle in between, so that loading and flows are told apart
     lines += more
     path = folder / "nfacctd.conf"

@@ -1,6 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What the machine allows for parts of the work, by bench/limits, in nanoseconds or bytes of the same run."""
+import json
+import subprocess
 import tempfile
+import time
+
+from lib import net
 
 
 def read_ns(bench, capture):
@@ -27,3 +32,16 @@ def write_ns(bench, size):
             found = bench.tool_json("limits", "write", size, cwd=folder)
         return found["cpu_s"] / found["bytes"] * 1e9
     return bench.best(("write", size), measure)
+
+
+def receive_ns(bench, capture):
+    """recvmmsg on loopback that only counts, per flow of the capture."""
+    def measure():
+        port, count = net.free_udp_port(), capture.totals["datagrams"]
+        with subprocess.Popen([bench.tool("limits"), "receive", str(port), str(count)], stdout=subprocess.PIPE, text=True) as popen:
+            time.sleep(0.3)
+            # Half of what a core can receive, so that it works in batches and loses nothing.
+            bench.tool_json("blast", "--pcap", capture.path, "--port", port, "--rate", 100000)
+            found = json.loads(popen.communicate(timeout=30)[0])
+        return found["cpu_s"] * count / found["datagrams"] / capture.flows * 1e9
+    return bench.best(("receive", capture.path), measure)

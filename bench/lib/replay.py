@@ -65,7 +65,7 @@ def replay(bench, product, flows, instances, rib=None, workers=1, watch_memory=F
         if product == "pmacct":
             path = folder / "pipe.pcap"
             os.mkfifo(path)
-        conf = config.configuration(product, folder, instances, flows.keys, rib, port, workers, path, more=more)
+        conf = config.configuration(product, folder, instances, capture, rib, port, workers, pcap=path, more=more)
         d = stack.enter_context(process.daemon([bench.program(product), "-f", conf], folder, watch_memory=watch_memory,
                                                any_status=product == "pmacct"))
         if product == "pmacct":

@@ -37,7 +37,7 @@ def measure_with(instances, keys, rib_prefixes=0, workers=1, is_rate=False, **mo
     def measure(bench, product):
         prefixes = rib_prefixes or 1000000
         flows = work(bench, product, keys, prefixes=prefixes, **more)
-        rib = Rib(flows.prefixes, churn=0) if rib_prefixes else None
+        rib = Rib(flows.prefixes) if rib_prefixes else None
         # A table of a million prefixes takes pmacct half a minute to load: once will do.
         runs = 1 if product == "pmacct" and rib_prefixes >= 1000000 else None
         costs = bench.repeat(product, lambda: replay.replay(bench, product, flows, instances, rib, workers), runs)

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The table of paths: loading it over TCP, its memory, looking up in it, and how soon an update counts."""
+import contextlib
+import dataclasses
+import re
+import subprocess
+import time
+
+from lib import config, limits, net, process, replay, truth
+from lib.bench import Limit, Measurement, Row
+from lib.config import Instance, Rib
+
+ORDER = 30
+
+
+@dataclasses.dataclass
+class Load:
+    """What a table cost a daemon."""
+    paths: int
+    cpu_s: float
+    wall_s: float  # from the first connection until the daemon had nothing left to do
+    bytes_pss: int
+
+
+def load(bench, product, rib):
+    """Starts a daemon, lets `rib.peers` speakers announce to it at once, and waits until it has nothing to do."""
+    with replay.work_folder() as folder, contextlib.ExitStack() as stack:
+        port = net.free_tcp_port()
+        conf = config.configuration(product, folder, [Instance("peer_src_ip", "exporter")], None, rib, port, udp_port=net.free_udp_port())
+        d = stack.enter_context(process.daemon([bench.program(product), "-f", conf], folder, any_status=product == "pmacct"))
+        d.wait_log("waiting for NetFlow/IPFIX data on", 60)
+        cpu, size, began = d.wait_idle(1), d.memory(), time.monotonic()
+        addresses = [f"127.0.2.{n}" for n in range(1, rib.peers + 1)]
+        feeders = [stack.enter_context(replay.feeder(bench, rib, port, folder, address)) for address in addresses]
+        for address, popen in zip(addresses, feeders):
+            net.wait_file(folder / f"ready-{address}", 900, popen)
+        quiet_s = 1
+        cpu = d.wait_idle(quiet_s) - cpu
+        return Load(rib.prefixes * rib.paths * rib.peers, cpu, time.monotonic() - began - quiet_s, d.memory() - size)
+
+
+def loads(bench, product, rib):
+    """Some runs of one kind, for all rows that look at them."""
+    runs = 1 if product == "pmacct" else min(bench.run_count, 3 if rib.peers > 1 else 5)
+    return bench.once((product, rib), lambda: bench.repeat(product, lambda: load(bench, product, rib), runs))
+
+
+def sized(bench, prefixes, paths, peers=1):
+    return Rib(bench.flows(prefixes, prefixes // 10), paths, peers)
+
+
+def load_row(name, prefixes, paths, peers=1, must=None, goal=None, has_pmacct=True, is_quick=True):
+    def measure(bench, product):
+        rib = sized(bench, prefixes, paths, peers)
+        runs = loads(bench, product, rib)
+        return Measurement([run.paths / run.cpu_s / 1e6 for run in runs],
+                           {"table": rib.text(), "seconds of the clock": f"{min(run.wall_s for run in runs):.1f}",
+                            "CPU seconds": f"{min(run.cpu_s for run in runs):.1f}"})
+    text = Rib(prefixes, paths, peers).text()
+    return Row(name, f"RIB load, {text}, over TCP, by CPU time of the daemon", "Mpaths/s", measure, None, must, goal, is_rate=True,
+               has_pmacct=has_pmacct, is_quick=is_quick)
+
+
+def memory_row(name, paths, must, goal):
+    def measure(bench, product):
+        rib = sized(bench, 1000000, paths)
+        runs = loads(bench, product, rib)
+        return Measurement([run.bytes_pss / run.paths for run in runs],
+                           {"table": rib.text(), "growth of PSS": f"{max(run.bytes_pss for run in runs) / 1e6:,.0f} MB"})
+
+    def limit(_bench, _measurement):
+        per_prefix = 15  # bytes: the multibit trie of the design, over a million prefixes
+        return Limit(16 + per_prefix / paths, "path id, attributes, time and session in 16 bytes, and a trie of 15 bytes a prefix")
+    return Row(name, f"RIB memory per path, all included, 1 M prefixes x {paths}", "B/path", measure, limit, must, goal)
+
+
+def lookups(bench):
+    """What rib_bench says, by words that it prints."""
+    def run():
+        prefixes = bench.flows(1000000, 100000)
+        text = subprocess.run([bench.tool("rib_bench"), str(prefixes), "4"], check=True, capture_output=True, text=True).stdout
+        wrong = sum(int(n) for n in re.findall(r"(\d+) wrong", text))
+        if wrong:
+            raise truth.Wrong(f"rib_bench: {wrong} wrong answers")
+        return dict(re.findall(r"^lookup, +(.*?): +([\d.]+) ns", text, re.MULTILINE)) | {"prefixes": prefixes}
+    return bench.once("lookups", lambda: bench.repeat("pathacct", run))
+
+
+def lookup_row(name, title, words, must=None, goal=None, is_quick=True):
+    def measure(bench, _product):
+        runs = lookups(bench)
+        return Measurement([float(run[words]) for run in runs],
+                           {"table": Rib(runs[0]["prefixes"], 4).text(), "destinations": "uniform over the prefixes, each answer checked"})
+
+    def limit(bench, _measurement):
+        lines = bench.flows(500000, 50000)
+        return Limit(limits.access_ns(bench, lines), f"one random access among {lines:,} cache lines in batches; {title} needs three or four")
+    return Row(name, f"{title}, 1 M x 4 paths, path choice included", "ns/lookup", measure, limit, must, goal, has_pmacct=False, is_quick=is_quick)
+
+
+ROWS = [
+    load_row("rib-load", 1000000, 4, must=2, goal=3),
+    load_row("rib-load-20-peers", 200000, 4, 20, must=2, goal=3, has_pmacct=False, is_quick=False),
+    memory_row("rib-memory-4", 4, 60, 40),
+    memory_row("rib-memory-1", 1, 110, 80),
+    lookup_row("rib-lookup-batch", "lookup in batches of 256", "256 at a time", 60, 35),
+    lookup_row("rib-lookup-single", "lookup one at a time", "1 at a time"),
+]
