@@ -25,10 +25,26 @@ static const char *get(const struct pa_host *pa, const char *name)
     return key ? key->default_value : NULL;
 }
 
+static int64_t choice_number(const char *choices, const char *value)
+{
+    size_t len = strlen(value);
+
+    for (int64_t number = 0; choices; number++) {
+        if (strncmp(choices, value, len) == 0 && (choices[len] == '|' || choices[len] == 0))
+            return number;
+        choices = strchr(choices, '|');
+        choices += choices != NULL;
+    }
+    return -1;
+}
+
 static int64_t get_number(const struct pa_host *pa, const char *name)
 {
+    const struct pa_key *key = find_key(pa->own, name);
     const char *value = get(pa, name);
 
+    if (key && key->type == PA_KEY_CHOICE)
+        return choice_number(key->choices, value ? value : "");
     if (!value)
         return 0;
     return strcmp(value, "true") == 0 ? 1 : strtoll(value, NULL, 10);
@@ -50,7 +66,22 @@ __attribute__((format(printf, 3, 4))) static void keep_log(const struct pa_host 
 
 static void count(const struct pa_host *pa, const char *name, uint64_t n)
 {
-    (void)pa, (void)name, (void)n;
+    struct print_host *host = pa->own;
+    uint32_t i = 0;
+
+    while (i < host->counter_count && strcmp(host->counters[i].name, name) != 0)
+        i++;
+    if (i == host->counter_count)
+        host->counters[host->counter_count++].name = name;
+    host->counters[i].value += n;
+}
+
+uint64_t print_host_counter(const struct print_host *host, const char *name)
+{
+    for (uint32_t i = 0; i < host->counter_count; i++)
+        if (strcmp(host->counters[i].name, name) == 0)
+            return host->counters[i].value;
+    return 0;
 }
 
 static void reject_row(const struct pa_host *pa, const uint8_t *row, const char *why)

@@ -12,12 +12,19 @@ struct print_host {
     uint32_t setting_count;
     char log[8192]; /* all lines so far, as many as fit */
     uint32_t rejected_count;
+    struct {
+        const char *name; /* borrowed */
+        uint64_t value;
+    } counters[32];
+    uint32_t counter_count;
     uint8_t core_id[16];
 };
 
 void print_host_init(struct print_host *host, const struct pa_key *keys,
                      const struct pa_key *shared_keys);
 void print_host_set(struct print_host *host, const char *key, const char *value);
+/* What the backend has counted under that name. */
+uint64_t print_host_counter(const struct print_host *host, const char *name);
 /* A transaction of worker 0's hand-overs first..last. `source` lives as long as it. */
 struct pa_transaction print_host_transaction(const struct print_host *host,
                                              struct pa_source *source, uint64_t first,

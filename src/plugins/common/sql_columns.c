@@ -49,6 +49,12 @@ static enum sql_type number_type(uint8_t kind)
     return kind == PA_KIND_U64 ? SQL_TYPE_U64 : kind == PA_KIND_U32 ? SQL_TYPE_U32 : SQL_TYPE_U16;
 }
 
+static bool is_number_type(enum sql_type type)
+{
+    return type == SQL_TYPE_U16 || type == SQL_TYPE_U32 || type == SQL_TYPE_U64 ||
+           type == SQL_TYPE_PROTO || type == SQL_TYPE_NUMERIC_ADDRESS;
+}
+
 /* What SQL calls a value of that format; `ret_is_number`: it is handed over as a number. */
 static enum sql_type type_of(const struct sql_settings *settings, const struct pa_column *column,
                              bool *ret_is_number)
@@ -69,7 +75,7 @@ static enum sql_type type_of(const struct sql_settings *settings, const struct p
     case PA_FORMAT_CUSTOM_UINT:
         return column->kind == PA_KIND_FIXED && column->width <= 8 ? SQL_TYPE_U64 : SQL_TYPE_TEXT;
     case PA_FORMAT_IP:
-        return SQL_TYPE_ADDRESS;
+        return settings->has_numeric_hosts ? SQL_TYPE_NUMERIC_ADDRESS : SQL_TYPE_ADDRESS;
     case PA_FORMAT_MAC:
         return SQL_TYPE_MAC;
     case PA_FORMAT_TIME:
@@ -90,7 +96,7 @@ static const char *default_of(const struct sql_settings *settings, const struct 
         return "0";
     switch (c->type) {
     case SQL_TYPE_ADDRESS:
-        return settings->has_numeric_hosts ? "0" : "'" UNKNOWN_ADDRESS "'";
+        return "'" UNKNOWN_ADDRESS "'";
     case SQL_TYPE_MAC:
         return "'00:00:00:00:00:00'";
     case SQL_TYPE_TIME:
@@ -152,9 +158,9 @@ static void add_blanks(struct sql_columns *columns)
         c = add_column(columns, blank.name, SQL_SOURCE_BLANK, blank.type, blank.role);
         if (blank.type == SQL_TYPE_PROTO && !columns->settings->values.has_numeric_protos)
             c->type = SQL_TYPE_TEXT;
-        c->is_number = c->type == SQL_TYPE_U16 || c->type == SQL_TYPE_U32 ||
-                       c->type == SQL_TYPE_U64 || c->type == SQL_TYPE_PROTO ||
-                       (c->type == SQL_TYPE_ADDRESS && columns->settings->has_numeric_hosts);
+        if (blank.type == SQL_TYPE_ADDRESS && columns->settings->has_numeric_hosts)
+            c->type = SQL_TYPE_NUMERIC_ADDRESS;
+        c->is_number = is_number_type(c->type);
         c->default_value = default_of(columns->settings, c);
         text_append_string(&c->clean, blank.text);
     }

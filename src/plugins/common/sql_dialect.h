@@ -15,6 +15,7 @@ enum sql_type {
     SQL_TYPE_PROTO, /* an IP protocol by number */
     SQL_TYPE_TEXT,
     SQL_TYPE_ADDRESS,
+    SQL_TYPE_NUMERIC_ADDRESS, /* sql_num_hosts: IPv4 as a number, IPv6 as 16 bytes */
     SQL_TYPE_MAC,
     SQL_TYPE_TIME,
     SQL_TYPE_COUNT

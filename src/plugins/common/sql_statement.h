@@ -37,7 +37,8 @@ void sql_append_key_name(struct text *out, const struct sql_dialect *dialect, co
 /*
  * pathacct_progress: up to which hand-over each worker of each start of the core is in the
  * database. A backend makes and locks its rows first in a transaction and moves them in the same
- * one as the rows. `updated` is seconds since 1970; rows older than SQL_PROGRESS_KEEP_S may go.
+ * one as the rows. `updated` is seconds since 1970 by the clock, never a capture's; rows older than
+ * SQL_PROGRESS_KEEP_S may go.
  */
 #define SQL_PROGRESS_TABLE  "pathacct_progress"
 #define SQL_PROGRESS_KEEP_S (90 * 86400)

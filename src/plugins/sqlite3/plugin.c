@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "plugins/common/output_keys.h"
+#include "plugins/common/sql_settings.h"
+#include "plugins/sqlite3/sqlite_plugin.h"
+
+PA_PLUGIN_EXPORT = {
+    .abi = PA_PLUGIN_ABI,
+    .name = "sqlite3",
+    .help = "rows into tables of an SQLite database",
+    .keys = sql_keys,
+    .shared_keys = output_keys,
+    .check = sqlite_plugin_check,
+    .open = sqlite_plugin_open,
+    .begin = sqlite_plugin_begin,
+    .write = sqlite_plugin_write,
+    .commit = sqlite_plugin_commit,
+    .abort = sqlite_plugin_abort,
+    .reopen = sqlite_plugin_reopen,
+    .close = sqlite_plugin_close,
+};

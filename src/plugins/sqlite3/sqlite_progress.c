@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "plugins/sqlite3/sqlite_progress.h"
+#include "base/clock.h"
+#include "plugins/common/sql_statement.h"
+#include <inttypes.h>
+#include <string.h>
+
+int sqlite_progress_init(struct sqlite_progress *progress, struct sqlite_database *db,
+                         const char *instance)
+{
+    sqlite3_stmt *forget = NULL;
+    int err, code;
+
+    *progress = (struct sqlite_progress){.db = db, .instance = instance};
+    err = sqlite_database_run(db, sql_progress_create);
+    if (err == 0)
+        err = sqlite_database_prepare(
+            db, "DELETE FROM " SQL_PROGRESS_TABLE " WHERE instance = ?1 AND updated < ?2", &forget);
+    if (err < 0)
+        return err;
+    sqlite3_bind_text(forget, 1, instance, -1, SQLITE_STATIC);
+    sqlite3_bind_int64(forget, 2, clock_wall().ns / NS_PER_S - SQL_PROGRESS_KEEP_S);
+    code = sqlite3_step(forget);
+    if (code != SQLITE_DONE)
+        err = sqlite_database_failed(db, code);
+    sqlite3_finalize(forget);
+    if (err == 0)
+        err = sqlite_database_prepare(db,
+                                      "SELECT seq FROM " SQL_PROGRESS_TABLE
+                                      " WHERE core_id = ?1 AND instance = ?2 AND worker = ?3",
+                                      &progress->find);
+    if (err == 0)
+        err = sqlite_database_prepare(
+            db,
+            "INSERT INTO " SQL_PROGRESS_TABLE " (core_id, instance, worker, seq, updated)"
+            " VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (core_id, instance, worker)"
+            " DO UPDATE SET seq = excluded.seq, updated = excluded.updated",
+            &progress->move);
+    if (err < 0)
+        sqlite_progress_clear(progress);
+    return err;
+}
+
+void sqlite_progress_clear(struct sqlite_progress *progress)
+{
+    sqlite3_finalize(progress->find);
+    sqlite3_finalize(progress->move);
+    progress->find = progress->move = NULL;
+}
+
+static void bind_identity(sqlite3_stmt *stmt, const char *instance, const struct pa_source *source)
+{
+    char core_id[SQL_CORE_ID_LEN + 1];
+
+    sql_core_id_format(core_id, source->core_id);
+    sqlite3_bind_text(stmt, 1, core_id, SQL_CORE_ID_LEN, SQLITE_TRANSIENT);
+    sqlite3_bind_text(stmt, 2, instance, -1, SQLITE_STATIC);
+    sqlite3_bind_int64(stmt, 3, source->worker);
+}
+
+static int find(struct sqlite_progress *progress, const struct pa_source *source, uint64_t *ret_seq)
+{
+    int code;
+
+    bind_identity(progress->find, progress->instance, source);
+    code = sqlite3_step(progress->find);
+    *ret_seq = code == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(progress->find, 0) : 0;
+    sqlite3_reset(progress->find);
+    if (code != SQLITE_ROW && code != SQLITE_DONE)
+        return sqlite_database_failed(progress->db, code);
+    return 0;
+}
+
+int sqlite_progress_has(struct sqlite_progress *progress, const struct pa_transaction *transaction)
+{
+    uint32_t done = 0;
+
+    for (uint32_t i = 0; i < transaction->source_count; i++) {
+        const struct pa_source *source = &transaction->sources[i];
+        uint64_t seq;
+        int err = find(progress, source, &seq);
+        if (err < 0)
+            return err;
+        done += seq >= source->last_seq;
+        /* Transactions were committed whole, and come back as they were or in smaller ones. */
+        if ((seq < source->last_seq && seq >= source->first_seq) || (done > 0 && done != i + 1))
+            return sqlite_database_fault(progress->db, FAULT_INPUT_OUTPUT,
+                                         "%s has %" PRIu64 " for worker %u: a part of hand-overs "
+                                         "%" PRIu64 " to %" PRIu64 "; was it changed by hand?",
+                                         SQL_PROGRESS_TABLE, seq, source->worker, source->first_seq,
+                                         source->last_seq);
+    }
+    return done > 0;
+}
+
+int sqlite_progress_move(struct sqlite_progress *progress, const struct pa_transaction *transaction)
+{
+    for (uint32_t i = 0; i < transaction->source_count; i++) {
+        const struct pa_source *source = &transaction->sources[i];
+        int code;
+        bind_identity(progress->move, progress->instance, source);
+        sqlite3_bind_int64(progress->move, 4, (sqlite3_int64)source->last_seq);
+        sqlite3_bind_int64(progress->move, 5, clock_wall().ns / NS_PER_S);
+        code = sqlite3_step(progress->move);
+        sqlite3_reset(progress->move);
+        if (code != SQLITE_DONE)
+            return sqlite_database_failed(progress->db, code);
+    }
+    return 0;
+}
