@@ -443,40 +443,41 @@ bool prefix_tree_next(const struct prefix_tree *tree, struct prefix_cursor *curs
 /* Where the value of the longest hit that is left stands, and its `len`. */
 static inline const _Atomic uint32_t *walk_longest(struct prefix_walk *walk)
 {
-    const struct prefix_step *step = &walk->steps[walk->step_count - 1];
-    unsigned bit = 63u - (unsigned)__builtin_clzll(step->hits);
+    unsigned level = 31u - (unsigned)__builtin_clz(walk->levels);
+    const struct prefix_node *node = node_at(walk->tree, walk->nodes[level]);
+    unsigned bit = 63u - (unsigned)__builtin_clzll(walk->hits);
+    uint64_t before = node->prefixes & ((UINT64_C(1) << bit) - 1);
 
-    walk->len = (uint8_t)len_of(step->level, bit);
-    return &step->node->slots[(unsigned)__builtin_popcountll(step->node->children) +
-                              (unsigned)__builtin_popcountll(step->node->prefixes &
-                                                             ((UINT64_C(1) << bit) - 1))];
+    walk->len = (uint8_t)len_of(level, bit);
+    return &node->slots[__builtin_popcountll(node->children) + __builtin_popcountll(before)];
 }
 
-/* The node where a walk begins; NULL: there is none. */
-static inline const struct prefix_node *walk_start(struct prefix_walk *walk)
+/* The node where a walk begins; 0: there is none. */
+static inline uint32_t walk_start(struct prefix_walk *walk)
 {
     uint32_t table = walk->tree ? rcu_read(&walk->tree->table) : 0;
-    uint32_t handle = 0;
 
     walk->value = 0;
-    walk->step_count = 0;
+    walk->levels = 0;
     walk->has_upper = table != 0;
     if (table)
-        handle = rcu_read(table_entry(walk->tree, table, walk->key));
-    else if (walk->tree)
-        handle = rcu_read(&walk->tree->root);
-    return handle ? node_at(walk->tree, handle) : NULL;
+        return rcu_read(table_entry(walk->tree, table, walk->key));
+    return walk->tree ? rcu_read(&walk->tree->root) : 0;
 }
 
 /* Looks at a node; where the handle of the next one stands, or NULL. */
-static inline const _Atomic uint32_t *walk_look(struct prefix_walk *walk,
-                                                const struct prefix_node *node, unsigned level)
+static inline const _Atomic uint32_t *walk_look(struct prefix_walk *walk, uint32_t handle,
+                                                unsigned level)
 {
+    const struct prefix_node *node = node_at(walk->tree, handle);
     unsigned chunk = chunk_at(walk->key, level);
     uint64_t hits = node->prefixes & hits_of[chunk];
 
-    if (hits)
-        walk->steps[walk->step_count++] = (struct prefix_step){node, hits, (uint8_t)level};
+    if (hits) {
+        walk->hits = hits;
+        walk->levels |= 1u << level;
+        walk->nodes[level] = handle;
+    }
     if (!(node->children >> chunk & 1))
         return NULL;
     return &node->slots[__builtin_popcountll(node->children & ((UINT64_C(1) << chunk) - 1))];
@@ -489,7 +490,7 @@ static void walk_upper(struct prefix_walk *walk)
 
     walk->has_upper = false;
     for (unsigned level = 0; handle && level < TABLE_LEVEL; level++) {
-        const _Atomic uint32_t *slot = walk_look(walk, node_at(walk->tree, handle), level);
+        const _Atomic uint32_t *slot = walk_look(walk, handle, level);
         handle = slot ? rcu_read(slot) : 0;
     }
 }
@@ -499,16 +500,18 @@ static void walk_upper(struct prefix_walk *walk)
 static inline __attribute__((always_inline)) void walk_group(struct prefix_walk *walks,
                                                              size_t count)
 {
-    const struct prefix_node *nodes[WALKS];
+    uint32_t nodes[WALKS];
     const _Atomic uint32_t *slots[WALKS];
     uint8_t active[WALKS];
     size_t active_count = 0;
 
     for (size_t i = 0; i < count; i++) {
-        nodes[active_count] = walk_start(&walks[i]);
-        __builtin_prefetch(nodes[active_count]);
-        active[active_count] = (uint8_t)i;
-        active_count += nodes[active_count] != NULL;
+        uint32_t node = walk_start(&walks[i]);
+        if (!node)
+            continue;
+        __builtin_prefetch(node_at(walks[i].tree, node));
+        nodes[active_count] = node;
+        active[active_count++] = (uint8_t)i;
     }
     for (unsigned step = 0; active_count > 0; step++) {
         size_t still = 0;
@@ -521,15 +524,15 @@ static inline __attribute__((always_inline)) void walk_group(struct prefix_walk 
             still += slots[still] != NULL;
         }
         for (size_t a = 0; a < still; a++) {
-            nodes[a] = node_at(walks[active[a]].tree, rcu_read(slots[a]));
-            __builtin_prefetch(nodes[a]);
+            nodes[a] = rcu_read(slots[a]);
+            __builtin_prefetch(node_at(walks[active[a]].tree, nodes[a]));
         }
         active_count = still;
     }
     for (size_t i = 0; i < count; i++) {
-        if (walks[i].step_count == 0 && walks[i].has_upper)
+        if (walks[i].levels == 0 && walks[i].has_upper)
             walk_upper(&walks[i]);
-        slots[i] = walks[i].step_count > 0 ? walk_longest(&walks[i]) : NULL;
+        slots[i] = walks[i].levels ? walk_longest(&walks[i]) : NULL;
         __builtin_prefetch(slots[i]);
     }
     for (size_t i = 0; i < count; i++) {
@@ -567,14 +570,19 @@ void prefix_walk_batch(struct prefix_walk *walks, size_t count)
 void prefix_walk_next(struct prefix_walk *walk)
 {
     walk->value = 0;
-    if (walk->step_count == 0)
+    if (!walk->levels)
         return;
-    struct prefix_step *step = &walk->steps[walk->step_count - 1];
-    step->hits &= ~(UINT64_C(1) << (63u - (unsigned)__builtin_clzll(step->hits)));
-    if (!step->hits)
-        walk->step_count--;
-    if (walk->step_count == 0 && walk->has_upper)
-        walk_upper(walk);
-    if (walk->step_count > 0)
+    walk->hits &= ~(UINT64_C(1) << (63u - (unsigned)__builtin_clzll(walk->hits)));
+    if (!walk->hits) {
+        walk->levels &= ~(1u << (31u - (unsigned)__builtin_clz(walk->levels)));
+        if (!walk->levels && walk->has_upper) {
+            walk_upper(walk);
+        } else if (walk->levels) {
+            unsigned level = 31u - (unsigned)__builtin_clz(walk->levels);
+            walk->hits = node_at(walk->tree, walk->nodes[level])->prefixes &
+                         hits_of[chunk_at(walk->key, level)];
+        }
+    }
+    if (walk->levels)
         walk->value = rcu_read(walk_longest(walk));
 }

@@ -63,14 +63,11 @@ struct prefix_walk {
      * 0: no more. */
     uint32_t value;
     uint8_t len;
-    /* The walk's own: nodes on the way that hold prefixes of the address, and which those are. */
-    uint8_t step_count;
-    bool has_upper; /* the levels that the table passed over are still to be looked at */
-    struct prefix_step {
-        const struct prefix_node *node;
-        uint64_t hits;
-        uint8_t level;
-    } steps[PREFIX_LEVELS];
+    /* The walk's own. Small, as a batch of them shares the first-level cache with all else. */
+    bool has_upper;                /* the levels that the table passed over are still to be seen */
+    uint32_t levels;               /* bits: those whose node holds prefixes of the address, */
+    uint32_t nodes[PREFIX_LEVELS]; /* and the nodes' handles */
+    uint64_t hits;                 /* in the node of the last of them: which are left */
 };
 /* Prefetches across the walks; any number of them, best 16 or more. */
 void prefix_walk_batch(struct prefix_walk *walks, size_t count);

@@ -51,7 +51,7 @@ static bool has_next_hop(const struct rib *rib, const struct lookup *lookup,
 }
 
 /* Overlaps [announced, withdrawn) the flow's [from, to]? And is it alive at its end? */
-static bool live_is_candidate(const struct lookup *lookup, const struct stored_path *path)
+static inline bool live_is_candidate(const struct lookup *lookup, const struct stored_path *path)
 {
     return path_is_valid(path, lookup->state) &&
            (lookup->is_replay || (int64_t)path->announced_ms <= lookup->to_ms);
@@ -223,41 +223,6 @@ static void answer_base(const struct rib *rib, const struct lookup *lookup,
     verdict_set(rib, lookup->query, match, f->best, len);
 }
 
-/*
- * The usual case in one pass: nothing withdrawn in the list, all its paths candidates, and one of
- * them has the flow's next hop, or the flow has none. False: not so, the rules decide. (The general
- * way takes three times the instructions.)
- */
-static bool answer_quickly(const struct rib *rib, const struct lookup *lookup,
-                           const struct path_list *list, unsigned len)
-{
-    struct rib_query *query = lookup->query;
-    const struct stored_path *hit = NULL;
-
-    if (list->gone_count > 0 || list->live_count == 0)
-        return false;
-    for (unsigned i = 0; i < list->live_count; i++) {
-        const struct stored_path *path = &list->live[i];
-        if (!live_is_candidate(lookup, path))
-            return false;
-        if (path->next_hop_tag == lookup->tag) {
-            if (hit && lookup->has_next_hop)
-                return false;
-            hit = path;
-        }
-    }
-    if (!lookup->has_next_hop) {
-        const struct findings f = {.alive_count = list->live_count, .best = &list->live[0]};
-        answer_base(rib, lookup, &f, len);
-        return true;
-    }
-    if (!hit || !has_next_hop(rib, lookup, hit))
-        return false;
-    query->candidate_paths = list->live_count;
-    verdict_set(rib, query, PATH_MATCH_EXACT, hit, len);
-    return true;
-}
-
 /* The verdict and its path; false: the peer has no candidate in this table. */
 static bool answer(const struct rib *rib, const struct lookup *lookup, struct prefix_walk *walk)
 {
@@ -336,7 +301,7 @@ static bool state_is_usable(struct family_state state)
     return state.is_negotiated || state.is_stale;
 }
 
-static void lookup_flags_set(const struct lookup *lookup)
+static inline void lookup_flags_set(const struct lookup *lookup)
 {
     lookup->query->is_stale = lookup->state.is_stale;
     lookup->query->is_loading = state_is_usable(lookup->state) && !lookup->state.is_loaded;
@@ -344,8 +309,8 @@ static void lookup_flags_set(const struct lookup *lookup)
 
 /* Which tree to look into, where it does not take a route distinguisher to know; false: there is
  * nothing to look at in that table. */
-static bool lookup_turn_to(const struct rib *rib, struct lookup *lookup, enum rib_safi safi,
-                           struct prefix_walk *walk)
+static inline bool lookup_turn_to(const struct rib *rib, struct lookup *lookup, enum rib_safi safi,
+                                  struct prefix_walk *walk)
 {
     const struct rib_query *query = lookup->query;
     enum rib_family family = query->address.family == IP_V6 ? RIB_IPV6 : RIB_IPV4;
@@ -373,8 +338,8 @@ static bool addr_is_zero(const struct ip_addr *addr)
     return ip_addr_is_zero(addr);
 }
 
-static void lookup_start(const struct rib *rib, struct lookup *lookup, struct rib_query *query,
-                         struct prefix_walk *walk)
+static inline void lookup_start(const struct rib *rib, struct lookup *lookup,
+                                struct rib_query *query, struct prefix_walk *walk)
 {
     lookup->query = query;
     lookup->from_ms = wall_ms(query->from_ns);
@@ -448,13 +413,60 @@ static inline void prefetch_list(const struct path_list *list)
     __builtin_prefetch((const char *)list + CACHE_LINE);
 }
 
+/*
+ * The path that is the answer in the usual case: nothing withdrawn in the list, all of its paths
+ * candidates, and one alone seems to have the flow's next hop, or the flow has none. NULL: not so,
+ * the rules decide, at three times the instructions.
+ */
+static inline const struct stored_path *find_path(const struct lookup *lookup,
+                                                  const struct path_list *list)
+{
+    const struct stored_path *hit = lookup->has_next_hop ? NULL : &list->live[0];
+    unsigned hit_count = 0;
+    bool are_candidates = list->gone_count == 0 && list->live_count > 0;
+
+    for (unsigned i = 0; i < list->live_count; i++) {
+        const struct stored_path *path = &list->live[i];
+        are_candidates &= live_is_candidate(lookup, path);
+        if (lookup->has_next_hop && path->next_hop_tag == lookup->tag) {
+            hit_count++;
+            hit = path;
+        }
+    }
+    return are_candidates && hit_count <= 1 ? hit : NULL;
+}
+
+/* Its verdict; false: its next hop is another one after all. */
+static inline bool answer_usual(const struct rib *rib, const struct lookup *lookup,
+                                const struct path_list *list, const struct stored_path *path,
+                                unsigned len)
+{
+    struct rib_query *query = lookup->query;
+
+    if (!lookup->has_next_hop) {
+        const struct findings f = {.alive_count = list->live_count, .best = path};
+        answer_base(rib, lookup, &f, len);
+        return true;
+    }
+    query->path.attrs = stored_attrs(rib, path);
+    if (!ip_addr_equal(&query->path.attrs->next_hop, &query->next_hop)) {
+        query->path.attrs = NULL;
+        return false;
+    }
+    query->path.path_id = path->path_id;
+    query->path.prefix_len = (uint8_t)len;
+    query->match = PATH_MATCH_EXACT;
+    query->candidate_paths = list->live_count;
+    return true;
+}
+
 /* The list of each query's peer under the longest prefix, or NULL: first what stands in the tree,
  * then, where several peers have the prefix, the list that their index names. Then the set of the
  * path that will most likely be the answer is loaded ahead. (A function that does nothing but
  * prefetch is no more than a pure one to gcc 12, which drops the call: so it is this one.) */
 static void find_lists(const struct rib *rib, const struct lookup *lookups,
                        const struct prefix_walk *walks, size_t count,
-                       const struct path_list **lists)
+                       const struct path_list **lists, const struct stored_path **paths)
 {
     for (size_t i = 0; i < count; i++) {
         lists[i] = walks[i].value ? list_at(rib, walks[i].value) : NULL;
@@ -468,14 +480,11 @@ static void find_lists(const struct rib *rib, const struct lookup *lookups,
         prefetch_list(lists[i]);
     }
     for (size_t i = 0; i < count; i++) {
-        if (!lists[i] || lists[i]->live_count == 0)
+        paths[i] = NULL;
+        if (!lists[i] || lists[i]->peer != lookups[i].query->peer)
             continue;
-        const struct stored_path *likely = &lists[i]->live[0];
-        for (unsigned p = 1; p < lists[i]->live_count; p++) {
-            if (lists[i]->live[p].next_hop_tag == lookups[i].tag)
-                likely = &lists[i]->live[p];
-        }
-        __builtin_prefetch(stored_attrs(rib, likely));
+        paths[i] = find_path(&lookups[i], lists[i]);
+        __builtin_prefetch(stored_attrs(rib, paths[i] ? paths[i] : &lists[i]->live[0]));
     }
 }
 
@@ -490,6 +499,7 @@ static void lookup_group(const struct rib *rib, enum rib_policy policy, struct r
     struct prefix_walk walks[QUERIES_TOGETHER];
     struct lookup lookups[QUERIES_TOGETHER];
     const struct path_list *lists[QUERIES_TOGETHER];
+    const struct stored_path *paths[QUERIES_TOGETHER];
     bool has_rds = false;
 
     for (size_t i = 0; i < count; i++) {
@@ -500,12 +510,12 @@ static void lookup_group(const struct rib *rib, enum rib_policy policy, struct r
     if (has_rds)
         find_tables(rib, lookups, walks, count);
     prefix_walk_batch(walks, count);
-    find_lists(rib, lookups, walks, count, lists);
+    find_lists(rib, lookups, walks, count, lists, paths);
     for (size_t i = 0; i < count; i++) {
         if (!state_is_usable(lookups[i].state))
             continue;
-        if (policy == RIB_POLICY_NORMAL && lists[i] && lists[i]->peer == queries[i].peer &&
-            answer_quickly(rib, &lookups[i], lists[i], walks[i].len))
+        if (policy == RIB_POLICY_NORMAL && paths[i] &&
+            answer_usual(rib, &lookups[i], lists[i], paths[i], walks[i].len))
             continue;
         lookup_finish(rib, policy, &lookups[i], &walks[i]);
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "base/thread.h"
 #include "flow/exporter.h"
-#include "support/cpu_cost.h"
+#include "support/step_count.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -201,11 +201,17 @@ static void many_exporters_do_not_flood_the_log(void **state)
 /* Addresses whose unseeded hashes end alike: whoever sends from them hopes for one long chain. */
 static struct ip_addr colliding[700];
 
-static void get_many(void *arg)
+static void get_all(struct exporter_table *table)
+{
+    for (uint32_t i = 0; i < 700; i++)
+        exporter_table_get(table, &colliding[i], 1);
+}
+
+static void get_last(void *arg)
 {
     struct exporter_table *table = arg;
 
-    for (uint32_t i = 0; i < 700; i++)
+    for (uint32_t i = 650; i < 700; i++)
         exporter_table_get(table, &colliding[i], 1);
 }
 
@@ -217,16 +223,19 @@ static void chosen_addresses_do_not_collide(void **state)
 
     for (uint32_t i = 0; i < 700; i++)
         colliding[i] = addr_of(i);
-    get_many(plain);
-    int64_t usual = cpu_cost_ns(get_many, plain);
+    get_all(plain);
+    int64_t usual = step_count(get_last, plain);
     for (uint32_t i = 0, found = 0; found < 700; i++) {
         struct ip_addr a = addr_of(i);
         a.bytes[12] = (uint8_t)(i >> 24);
         if ((XXH3_64bits(a.bytes, sizeof a.bytes) & 1023) == 7)
             colliding[found++] = a;
     }
-    get_many(chosen);
-    assert_true(cpu_cost_ns(get_many, chosen) / usual < 10);
+    get_all(chosen);
+    int64_t hoped = step_count(get_last, chosen);
+    if (hoped < 0)
+        skip();
+    assert_true(usual > 0 && hoped / usual < 10);
     exporter_table_free(chosen);
     exporter_table_free(plain);
 }
