@@ -107,6 +107,11 @@ int poller_add(struct poller *poller, int fd, unsigned events, poller_fd_fn *fn,
     return 0;
 }
 
+int poller_fd(const struct poller *poller)
+{
+    return poller->epoll_fd;
+}
+
 int poller_modify(struct poller *poller, int fd, unsigned events)
 {
     struct source *source = source_find(poller, fd);

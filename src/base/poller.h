@@ -35,6 +35,12 @@ void poller_timer_set(struct poller *poller, struct poller_timer *timer, struct 
 void poller_timer_set_in(struct poller *poller, struct poller_timer *timer, int64_t delay_ns);
 void poller_timer_cancel(struct poller *poller, struct poller_timer *timer);
 
+/*
+ * A descriptor that is readable when a descriptor of the poller is ready: for one that is served by another event loop,
+ * whose turn is poller_wait(poller, 0). Timers do not show in it.
+ */
+int poller_fd(const struct poller *poller);
+
 /* Blocks the signals in the calling thread and delivers them as events (signalfd). `signals` ends with 0. */
 int poller_add_signals(struct poller *poller, const int *signals, poller_signal_fn *fn, void *arg);
 

@@ -9,8 +9,8 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/memory.h"
+#include "base/row_index.h"
 #include "core/row_fill.h"
-#include "core/row_index.h"
 #include "handover/dictionary.h"
 #include <string.h>
 
