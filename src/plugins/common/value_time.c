@@ -44,6 +44,21 @@ static void render_zone(char zone[8], long offset_s)
     *end = 0;
 }
 
+static bool has_zone(const struct value_time *t)
+{
+    return t->style == VALUE_TIME_RFC9557 || t->style == VALUE_TIME_RFC3339;
+}
+
+static char *put_zone(const struct value_time *t, char *out, const char *zone)
+{
+    if (t->style == VALUE_TIME_RFC3339 && memcmp(zone, "+00:00", 6) == 0) {
+        *out = 'Z';
+        return out + 1;
+    }
+    memcpy(out, zone, 6);
+    return out + 6;
+}
+
 static void render_minute(const struct value_time *t, struct value_time_minute *m, time_t seconds,
                           struct tm *ret_tm)
 {
@@ -51,9 +66,8 @@ static void render_minute(const struct value_time *t, struct value_time_minute *
         gmtime_r(&seconds, ret_tm);
     else
         localtime_r(&seconds, ret_tm);
-    m->len = (uint8_t)strftime(
-        m->text, sizeof m->text,
-        t->style == VALUE_TIME_RFC9557 ? "%Y-%m-%dT%H:%M:" : "%Y-%m-%d %H:%M:", ret_tm);
+    m->len = (uint8_t)strftime(m->text, sizeof m->text,
+                               has_zone(t) ? "%Y-%m-%dT%H:%M:" : "%Y-%m-%d %H:%M:", ret_tm);
     render_zone(m->zone, ret_tm->tm_gmtoff);
 }
 
@@ -65,17 +79,13 @@ static char *put_unknown(const struct value_time *t, char *out, bool with_fracti
         *out++ = '0';
     } else {
         memcpy(out, plain, sizeof plain - 1);
-        if (t->style == VALUE_TIME_RFC9557)
+        if (has_zone(t))
             out[10] = 'T';
         out += sizeof plain - 1;
     }
     if (with_fraction)
         out = put_fraction(out, 0);
-    if (t->style == VALUE_TIME_RFC9557) {
-        memcpy(out, "+00:00", 6);
-        out += 6;
-    }
-    return out;
+    return has_zone(t) ? put_zone(t, out, "+00:00") : out;
 }
 
 char *value_time_put(struct value_time *t, char *out, int64_t ns, bool with_fraction)
@@ -110,9 +120,5 @@ char *value_time_put(struct value_time *t, char *out, int64_t ns, bool with_frac
     out = put_two(out + m->len, second);
     if (with_fraction)
         out = put_fraction(out, fraction);
-    if (t->style == VALUE_TIME_RFC9557) {
-        memcpy(out, m->zone, 6);
-        out += 6;
-    }
-    return out;
+    return has_zone(t) ? put_zone(t, out, m->zone) : out;
 }

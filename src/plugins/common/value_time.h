@@ -13,6 +13,7 @@ enum value_time_style {
     VALUE_TIME_PLAIN,   /* 2026-11-21 22:49:15.938000 */
     VALUE_TIME_EPOCH,   /* 1795301355.938000 */
     VALUE_TIME_RFC9557, /* 2026-11-21T22:49:15.938000+00:00 */
+    VALUE_TIME_RFC3339, /* the same, with 'Z' for an offset of 0 */
 };
 
 #define VALUE_TIME_MINUTES  256 /* a power of two */
