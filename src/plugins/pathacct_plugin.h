@@ -212,7 +212,9 @@ enum {
      * Rows are never merged or sorted: each batch is part of one hand-over and says which. A hand-over that comes again has
      * the same rows in the same places. Rows and dictionaries stay where they are until commit or abort returns.
      */
-    PA_PLUGIN_KEEPS_HANDOVERS = 2
+    PA_PLUGIN_KEEPS_HANDOVERS = 2,
+    /* What was committed is gone when the process ends; after a death it is counted as `table_lost`. */
+    PA_PLUGIN_IS_VOLATILE = 4
 };
 
 struct pa_plugin {

@@ -25,18 +25,26 @@ static uint16_t kind_width(uint8_t kind)
     return widths[kind];
 }
 
+/* Keys first, as the core lays rows out. */
 static void layout(struct rows *rows)
 {
     uint32_t at = rows->schema.bin_offset < 0 ? 0 : 8;
 
-    for (uint32_t i = 0; i < rows->schema.column_count; i++) {
-        struct pa_column *c = &rows->columns[i];
-        if (c->kind != PA_KIND_FIXED)
-            c->width = kind_width(c->kind);
-        c->offset = at;
-        at += c->width;
+    for (int is_key = 1; is_key >= 0; is_key--) {
+        for (uint32_t i = 0; i < rows->schema.column_count; i++) {
+            struct pa_column *c = &rows->columns[i];
+            if ((c->combine == PA_COMBINE_KEY) != (is_key == 1))
+                continue;
+            if (c->kind != PA_KIND_FIXED)
+                c->width = kind_width(c->kind);
+            c->offset = at;
+            at += c->width;
+        }
+        at = (at + 7) / 8 * 8;
+        if (is_key)
+            rows->schema.key_size = at;
     }
-    rows->schema.row_size = rows->schema.key_size = (at + 7) / 8 * 8;
+    rows->schema.row_size = at;
     rows->schema.columns = rows->columns;
 }
 

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "plugins/memory/listener.h"
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define BACKLOG 128
+
+const char *listener_path_error(const char *path)
+{
+    static const struct sockaddr_un address;
+
+    if (*path == '\0')
+        return "is empty; name a file for the socket, such as /run/pathacct/memory.sock";
+    if (strlen(path) >= sizeof address.sun_path)
+        return "is longer than the 107 characters that a Unix socket may have; choose a shorter "
+               "path";
+    return NULL;
+}
+
+static struct sockaddr_un make_address(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+    memcpy(address.sun_path, path, strlen(path) + 1);
+    return address;
+}
+
+/* Whether somebody accepts connections there. */
+static int is_served(const struct sockaddr_un *address, bool *ret_is_served)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    if (fd < 0)
+        return -errno;
+    /* EAGAIN: its backlog is full, so somebody is there. */
+    *ret_is_served =
+        connect(fd, (const struct sockaddr *)address, sizeof *address) == 0 || errno == EAGAIN;
+    close(fd);
+    return 0;
+}
+
+/* Makes the place free: nothing, or a socket that nobody serves, may stand there. */
+static int clear_place(const struct sockaddr_un *address, char *error, size_t error_size)
+{
+    const char *path = address->sun_path;
+    struct stat status;
+    bool served = false;
+    int err;
+
+    if (lstat(path, &status) < 0)
+        return errno == ENOENT ? 0 : -errno;
+    if (!S_ISSOCK(status.st_mode)) {
+        snprintf(error, error_size,
+                 "imt_path %s exists and is no socket; remove it or choose another path", path);
+        return -EEXIST;
+    }
+    err = is_served(address, &served);
+    if (err < 0)
+        return err;
+    if (served) {
+        snprintf(error, error_size,
+                 "imt_path %s is served by another process; give each instance a path of its own",
+                 path);
+        return -EADDRINUSE;
+    }
+    return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+static int explain(int err, const char *path, const char *what, char *error, size_t error_size)
+{
+    const char *remedy = err == -ENOENT   ? "; make the directory first"
+                         : err == -EACCES ? "; the daemon's user must be allowed to write there"
+                         : err == -EPERM  ? "; the daemon's user must be a member of imt_group"
+                                          : "";
+
+    snprintf(error, error_size, "cannot %s imt_path %s: %s%s", what, path, strerrordesc_np(-err),
+             remedy);
+    return err;
+}
+
+/* Nobody may connect before mode and group are set. */
+static int bind_closed(int fd, const struct sockaddr_un *address)
+{
+    mode_t mask = umask(0777);
+    int err = bind(fd, (const struct sockaddr *)address, sizeof *address) < 0 ? -errno : 0;
+
+    umask(mask);
+    return err;
+}
+
+int listener_open(const struct listener_place *place, char *error, size_t error_size, int *ret_fd)
+{
+    struct sockaddr_un address = make_address(place->path);
+    const char *what = "make";
+    int fd, err;
+
+    error[0] = '\0';
+    err = clear_place(&address, error, error_size);
+    if (err < 0)
+        return error[0] ? err : explain(err, place->path, "use", error, error_size);
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return explain(-errno, place->path, what, error, error_size);
+    err = bind_closed(fd, &address);
+    if (err < 0) {
+        close(fd);
+        return explain(err, place->path, what, error, error_size);
+    }
+    what = "set group and mode of";
+    if ((place->group != (gid_t)-1 && lchown(place->path, (uid_t)-1, place->group) < 0) ||
+        chmod(place->path, place->mode) < 0 || (what = "listen on", listen(fd, BACKLOG) < 0)) {
+        err = -errno;
+        listener_close(fd, place->path);
+        return explain(err, place->path, what, error, error_size);
+    }
+    *ret_fd = fd;
+    return 0;
+}
+
+void listener_close(int fd, const char *path)
+{
+    struct sockaddr_un address = make_address(path);
+    bool served = true;
+
+    close(fd);
+    /* If it is served still, it is another's that has taken the place. */
+    if (is_served(&address, &served) == 0 && !served)
+        unlink(path);
+}

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* See match.h. A shape is a set of columns with values; each has an index of its alternatives. */
+#define XXH_INLINE_ALL
+#include "plugins/memory/match.h"
+#include "base/hash.h"
+#include "base/memory.h"
+#include "base/row_index.h"
+#include <errno.h>
+
+struct shape {
+    uint64_t fixed; /* a bit for each column that has a value */
+    struct row_index index;
+};
+
+struct match {
+    const struct pa_schema *schema;
+    uint16_t columns[MATCH_COLUMNS_MAX];
+    size_t column_count;
+    struct pa_bytes *values; /* column_count for each alternative */
+    size_t count, capacity;
+    struct shape shapes[MATCH_SHAPES_MAX];
+    size_t shape_count;
+    uint64_t seed;
+};
+
+int match_new(const struct pa_schema *schema, const uint16_t *columns, size_t column_count,
+              struct match **ret_match)
+{
+    struct match *m;
+
+    if (column_count == 0 || column_count > MATCH_COLUMNS_MAX)
+        return -EINVAL;
+    for (size_t i = 0; i < column_count; i++) {
+        if (columns[i] >= schema->column_count)
+            return -EINVAL;
+        for (size_t k = 0; k < i; k++)
+            if (columns[k] == columns[i])
+                return -EINVAL;
+    }
+    m = mem_zalloc(sizeof *m);
+    m->schema = schema;
+    m->seed = hash_seed();
+    m->column_count = column_count;
+    memcpy(m->columns, columns, column_count * sizeof *columns);
+    *ret_match = m;
+    return 0;
+}
+
+void match_free(struct match *m)
+{
+    if (!m)
+        return;
+    for (size_t i = 0; i < m->count * m->column_count; i++)
+        mem_free((void *)(uintptr_t)m->values[i].data);
+    for (size_t i = 0; i < m->shape_count; i++)
+        row_index_clear(&m->shapes[i].index);
+    mem_free(m->values);
+    mem_free(m);
+}
+
+static const struct pa_column *column_of(const struct match *m, size_t i)
+{
+    return &m->schema->columns[m->columns[i]];
+}
+
+/* One value after the other, so that rows and alternatives hash alike. */
+static uint64_t hash_more(uint64_t hash, struct pa_bytes value)
+{
+    return hash_bytes(value.data, value.len, hash);
+}
+
+static struct shape *shape_for(struct match *m, uint64_t fixed)
+{
+    for (size_t i = 0; i < m->shape_count; i++)
+        if (m->shapes[i].fixed == fixed)
+            return &m->shapes[i];
+    if (m->shape_count == MATCH_SHAPES_MAX)
+        return NULL;
+    m->shapes[m->shape_count].fixed = fixed;
+    row_index_init(&m->shapes[m->shape_count].index);
+    return &m->shapes[m->shape_count++];
+}
+
+static void shape_put(struct shape *shape, uint32_t hash, size_t alternative)
+{
+    uint32_t at, other;
+
+    row_index_reserve(&shape->index, 1);
+    at = hash & shape->index.mask;
+    while (row_index_next(&shape->index, hash, &at, &other))
+        ;
+    row_index_put(&shape->index, hash, at, (uint32_t)alternative);
+}
+
+/* Of an empty value too it is something that is not NULL. */
+static struct pa_bytes copy_of(struct pa_bytes value)
+{
+    uint8_t *copy = NULL;
+
+    if (value.data) {
+        copy = mem_alloc((size_t)value.len + 1);
+        memcpy(copy, value.data, value.len);
+    }
+    return (struct pa_bytes){copy, value.len};
+}
+
+int match_add(struct match *m, const struct pa_bytes *values)
+{
+    uint64_t fixed = 0, hash = m->seed;
+    struct shape *shape;
+
+    for (size_t i = 0; i < m->column_count; i++) {
+        const struct pa_column *c = column_of(m, i);
+        if (!values[i].data)
+            continue;
+        if (c->kind != PA_KIND_BYTES && values[i].len != c->width)
+            return -EINVAL;
+        fixed |= UINT64_C(1) << i;
+        hash = hash_more(hash, values[i]);
+    }
+    if (m->count == MATCH_ALTERNATIVES_MAX || !(shape = shape_for(m, fixed)))
+        return -ENOSPC;
+    if (m->count == m->capacity) {
+        m->capacity = m->capacity ? m->capacity * 2 : 16;
+        m->values = mem_realloc_array(m->values, m->capacity * m->column_count, sizeof *m->values);
+    }
+    for (size_t i = 0; i < m->column_count; i++)
+        m->values[m->count * m->column_count + i] = copy_of(values[i]);
+    shape_put(shape, (uint32_t)hash, m->count);
+    m->count++;
+    return 0;
+}
+
+size_t match_column_count(const struct match *m)
+{
+    return m->column_count;
+}
+
+uint16_t match_column_at(const struct match *m, size_t index)
+{
+    return m->columns[index];
+}
+
+size_t match_count(const struct match *m)
+{
+    return m->count;
+}
+
+const struct pa_bytes *match_values(const struct match *m, size_t alternative)
+{
+    return &m->values[alternative * m->column_count];
+}
+
+static struct pa_bytes row_value(const struct match *m, size_t i, const uint8_t *row,
+                                 match_bytes_fn *bytes, const void *arg)
+{
+    const struct pa_column *c = column_of(m, i);
+    uint32_t id;
+
+    if (c->kind != PA_KIND_BYTES)
+        return (struct pa_bytes){row + c->offset, c->width};
+    memcpy(&id, row + c->offset, sizeof id);
+    return bytes(arg, id);
+}
+
+static bool values_equal(const struct match *m, const struct pa_bytes *wanted,
+                         const struct pa_bytes *row)
+{
+    for (size_t i = 0; i < m->column_count; i++)
+        if (wanted[i].data && (wanted[i].len != row[i].len ||
+                               (row[i].len > 0 && memcmp(wanted[i].data, row[i].data, row[i].len))))
+            return false;
+    return true;
+}
+
+/* Calls `fn` (or, without one, stops at the first); returns whether any matched. */
+static bool match_walk(const struct match *m, const uint8_t *row, match_bytes_fn *bytes,
+                       const void *bytes_arg, match_each_fn *fn, void *arg)
+{
+    struct pa_bytes values[MATCH_COLUMNS_MAX];
+    bool has_any = false;
+
+    for (size_t i = 0; i < m->column_count; i++)
+        values[i] = row_value(m, i, row, bytes, bytes_arg);
+    for (size_t s = 0; s < m->shape_count; s++) {
+        const struct shape *shape = &m->shapes[s];
+        uint64_t hash = m->seed;
+        uint32_t at, alternative;
+        for (size_t i = 0; i < m->column_count; i++)
+            if (shape->fixed >> i & 1)
+                hash = hash_more(hash, values[i]);
+        at = (uint32_t)hash & shape->index.mask;
+        while (row_index_next(&shape->index, (uint32_t)hash, &at, &alternative)) {
+            if (!values_equal(m, match_values(m, alternative), values))
+                continue;
+            has_any = true;
+            if (!fn)
+                return true;
+            fn(arg, alternative);
+        }
+    }
+    return has_any;
+}
+
+bool match_row(const struct match *m, const uint8_t *row, match_bytes_fn *bytes, const void *arg)
+{
+    return match_walk(m, row, bytes, arg, NULL, NULL);
+}
+
+void match_each(const struct match *m, const uint8_t *row, match_bytes_fn *bytes,
+                const void *bytes_arg, match_each_fn *fn, void *arg)
+{
+    match_walk(m, row, bytes, bytes_arg, fn, arg);
+}

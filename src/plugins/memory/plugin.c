@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "plugins/common/output_keys.h"
+#include "plugins/memory/memory.h"
+#include "plugins/memory/memory_settings.h"
+
+PA_PLUGIN_EXPORT = {
+    .abi = PA_PLUGIN_ABI,
+    .flags = PA_PLUGIN_ADDS_UP | PA_PLUGIN_IS_VOLATILE,
+    .name = "memory",
+    .help = "a live table in memory that pmacct(1) asks on a Unix socket",
+    .keys = memory_keys,
+    .shared_keys = output_keys,
+    .check = memory_check,
+    .open = memory_open,
+    .begin = memory_begin,
+    .write = memory_write,
+    .commit = memory_commit,
+    .close = memory_close,
+};

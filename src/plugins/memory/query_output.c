@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Rows in the forms of pmacct's client, which differ a little from those of its print plugin:
+ * interfaces stand after the class, flows between packets and bytes in JSON too, times have 'T' and
+ * an offset, and the fixed-width form takes values of any length.
+ */
+#include "base/memory.h"
+#include "plugins/memory/query_private.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct query_output {
+    struct query_output_options options;
+    struct pa_schema schema; /* with places as this client has them */
+    struct pa_column *columns;
+    struct format *format; /* CSV and JSON */
+    struct value_time *time;
+    struct value *cells;
+    const struct pa_column **cell_columns;
+    uint32_t *widths;
+    size_t cell_count;
+    struct text scratch;
+};
+
+/* ---- places ---- */
+
+static struct pa_column *find(struct query_output *o, const char *name)
+{
+    for (uint32_t i = 0; i < o->schema.column_count; i++)
+        if (!strcmp(o->columns[i].name, name))
+            return &o->columns[i];
+    return NULL;
+}
+
+static void place_columns(struct query_output *o)
+{
+    /* The class is in CSV place 40, the source MAC address in 50. */
+    static const struct {
+        const char *name;
+        uint16_t csv_place;
+    } moved[] = {{"in_iface", 42}, {"out_iface", 44}};
+    struct pa_column *packets = find(o, "packets"), *flows = find(o, "flows"),
+                     *bytes = find(o, "bytes");
+
+    for (size_t i = 0; i < sizeof moved / sizeof moved[0]; i++) {
+        struct pa_column *c = find(o, moved[i].name);
+        if (c)
+            c->csv_place = moved[i].csv_place;
+    }
+    if (packets)
+        packets->json_place = UINT16_MAX - 2;
+    if (flows)
+        flows->json_place = UINT16_MAX - 1;
+    if (bytes)
+        bytes->json_place = UINT16_MAX;
+}
+
+/* ---- fixed width ---- */
+
+/* Column and gap, as pmacct's client has them where that is not title or ten characters and two. */
+static uint32_t column_width(const struct pa_column *c)
+{
+    static const struct {
+        const char *name;
+        uint8_t width;
+    } widths[] = {
+        {"vlan", 7},
+        {"cos", 4},
+        {"etype", 7},
+        {"local_pref", 9},
+        {"med", 8},
+        {"src_local_pref", 9},
+        {"src_med", 8},
+        {"src_mask", 10},
+        {"dst_mask", 10},
+        {"src_port", 10},
+        {"dst_port", 10},
+        {"tcpflags", 11},
+        {"tos", 7},
+        {"sampling_rate", 14},
+        {"sampling_direction", 19},
+        {"peer_src_as", 12},
+        {"peer_dst_as", 12},
+        {"nat_event", 10},
+        {"packets", 22},
+        {"flows", 22},
+        {"bytes", 22},
+    };
+    uint32_t title = (uint32_t)strlen(c->csv_title) + 2, width;
+
+    for (size_t i = 0; i < sizeof widths / sizeof widths[0]; i++)
+        if (!strcmp(c->name, widths[i].name))
+            return widths[i].width;
+    switch (c->format) {
+    case PA_FORMAT_IP:
+        width = 47;
+        break;
+    case PA_FORMAT_MAC:
+        width = 19;
+        break;
+    case PA_FORMAT_TIME:
+        width = 31;
+        break;
+    case PA_FORMAT_CLASS:
+        width = 18;
+        break;
+    case PA_FORMAT_RD:
+        width = 20;
+        break;
+    case PA_FORMAT_COMMUNITIES:
+    case PA_FORMAT_AS_PATH:
+        width = 25;
+        break;
+    default:
+        width = 12;
+    }
+    return title > width ? title : width;
+}
+
+/* What the fixed-width form shows for an empty value, so that fields can be counted. */
+static const char *stand_in(const struct pa_column *c)
+{
+    switch (c->format) {
+    case PA_FORMAT_AS_PATH:
+        return "^$";
+    case PA_FORMAT_IP:
+    case PA_FORMAT_COMMUNITIES:
+        return "0";
+    default:
+        return "";
+    }
+}
+
+static void append_padded(struct text *out, size_t start, uint32_t width, bool is_last)
+{
+    size_t len = out->len - start, spaces = len + 1 < width ? width - len : 1;
+
+    if (is_last)
+        return;
+    text_reserve(out, spaces);
+    memset(out->data + out->len, ' ', spaces);
+    out->len += spaces;
+}
+
+static bool is_last_cell(const struct query_output *o, size_t cell)
+{
+    return cell + 1 == o->cell_count && !o->options.is_event;
+}
+
+/* ---- */
+
+static int make_cells(struct query_output *o, const struct format_options *options)
+{
+    struct format_options all = *options;
+    uint32_t count;
+    int err = 0;
+
+    o->cell_columns = format_sort(&o->schema, &all, true, &count);
+    o->cells = mem_calloc((size_t)count + 1, sizeof *o->cells);
+    o->widths = mem_calloc((size_t)count + 1, sizeof *o->widths);
+    for (o->cell_count = 0; o->cell_count < count && err == 0; o->cell_count++) {
+        err = value_init(&o->cells[o->cell_count], o->cell_columns[o->cell_count], &options->values,
+                         o->time);
+        o->widths[o->cell_count] = column_width(o->cell_columns[o->cell_count]);
+    }
+    return err;
+}
+
+int query_output_new(const struct query *q, const struct query_output_options *options,
+                     struct query_output **ret_output)
+{
+    struct query_output *o = mem_zalloc(sizeof *o);
+    struct format_options format = {
+        .values = q->table.values,
+        .time_style = options->time == QUERY_TIME_EPOCH ? VALUE_TIME_EPOCH : VALUE_TIME_RFC3339,
+        .is_utc = options->is_utc,
+        .is_event = options->is_event,
+        .separator = options->separator ? options->separator : ',',
+        .has_quotes = true};
+    int err;
+
+    format.values.has_numeric_protos |= options->has_numeric_protos;
+    o->options = *options;
+    o->schema = q->table.schema;
+    o->schema.columns = o->columns =
+        mem_dup(q->table.schema.columns, o->schema.column_count * sizeof *o->columns);
+    place_columns(o);
+    o->time = mem_zalloc(sizeof *o->time);
+    value_time_init(o->time, format.time_style, format.is_utc, false);
+    err = make_cells(o, &format);
+    if (err == 0 && options->form != QUERY_FORMATTED)
+        err = format_new(options->form == QUERY_CSV ? &format_csv : &format_json, &o->schema,
+                         &format, &o->format);
+    if (err < 0) {
+        query_output_free(o);
+        return err;
+    }
+    *ret_output = o;
+    return 0;
+}
+
+void query_output_free(struct query_output *o)
+{
+    if (!o)
+        return;
+    for (size_t i = 0; i < o->cell_count; i++)
+        value_clear(&o->cells[i]);
+    mem_free(o->cells);
+    mem_free(o->cell_columns);
+    mem_free(o->widths);
+    mem_free(o->columns);
+    mem_free(o->time);
+    format_free(o->format);
+    text_clear(&o->scratch);
+    mem_free(o);
+}
+
+void query_output_title(const struct query_output *o, struct text *out)
+{
+    if (o->options.form == QUERY_JSON)
+        return;
+    if (o->format) {
+        format_append_title(o->format, out);
+        return;
+    }
+    for (size_t i = 0; i < o->cell_count; i++) {
+        size_t start = out->len;
+        text_append_string(out, o->cell_columns[i]->csv_title);
+        append_padded(out, start, o->widths[i], is_last_cell(o, i));
+    }
+    text_append_char(out, '\n');
+}
+
+void query_output_row(struct query_output *o, const struct pa_batch *batch, const uint8_t *row,
+                      struct text *out)
+{
+    if (o->format) {
+        format_append_row(o->format, batch, row, out);
+        return;
+    }
+    for (size_t i = 0; i < o->cell_count; i++) {
+        size_t start = out->len;
+        query_cell_append(o, i, batch, row, out);
+        if (out->len == start)
+            text_append_string(out, stand_in(o->cell_columns[i]));
+        append_padded(out, start, o->widths[i], is_last_cell(o, i));
+    }
+    text_append_char(out, '\n');
+}
+
+size_t query_cell_count(const struct query_output *o)
+{
+    return o->cell_count;
+}
+
+const struct pa_column *query_cell_column(const struct query_output *o, size_t cell)
+{
+    return o->cell_columns[cell];
+}
+
+void query_cell_append(struct query_output *o, size_t cell, const struct pa_batch *batch,
+                       const uint8_t *row, struct text *out)
+{
+    value_append(&o->cells[cell], batch, row, &o->scratch, out);
+}
+
+uint64_t query_number(const struct pa_column *c, const uint8_t *row)
+{
+    uint64_t u64 = 0;
+    uint32_t u32 = 0;
+
+    if (c->width == sizeof u32) {
+        memcpy(&u32, row + c->offset, sizeof u32);
+        return u32;
+    }
+    if (c->width == sizeof u64)
+        memcpy(&u64, row + c->offset, sizeof u64);
+    return u64;
+}

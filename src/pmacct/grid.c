@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "pmacct/grid.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include <stdio.h>
+#include <string.h>
+
+struct grid {
+    size_t column_count, cell_count, cell_capacity;
+    char **titles;
+    bool *is_number;
+    size_t *widths;
+    size_t *ends; /* of each cell in `cells` */
+    struct text cells;
+};
+
+struct grid *grid_new(size_t column_count)
+{
+    struct grid *g = mem_zalloc(sizeof *g);
+
+    g->column_count = column_count;
+    g->titles = mem_calloc(column_count + 1, sizeof *g->titles);
+    g->is_number = mem_calloc(column_count + 1, sizeof *g->is_number);
+    g->widths = mem_calloc(column_count + 1, sizeof *g->widths);
+    return g;
+}
+
+void grid_free(struct grid *g)
+{
+    if (!g)
+        return;
+    for (size_t i = 0; i < g->column_count; i++)
+        mem_free(g->titles[i]);
+    mem_free(g->titles);
+    mem_free(g->is_number);
+    mem_free(g->widths);
+    mem_free(g->ends);
+    text_clear(&g->cells);
+    mem_free(g);
+}
+
+/* Characters, not bytes: continuation bytes of UTF-8 (RFC 3629) take no place. */
+static size_t shown_len(const char *data, size_t len)
+{
+    size_t shown = 0;
+
+    for (size_t i = 0; i < len; i++)
+        shown += ((unsigned char)data[i] & 0xc0) != 0x80;
+    return shown;
+}
+
+static void append_safe(struct text *out, const char *data, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        text_append_char(out, (unsigned char)data[i] < 0x20 || data[i] == 0x7f ? '?' : data[i]);
+}
+
+void grid_set_column(struct grid *g, size_t column, const char *title, bool is_number)
+{
+    struct text safe = {0};
+    size_t width;
+
+    append_safe(&safe, title, strlen(title));
+    mem_free(g->titles[column]);
+    g->titles[column] = mem_strdup(text_cstr(&safe));
+    text_clear(&safe);
+    width = shown_len(title, strlen(title));
+    g->is_number[column] = is_number;
+    if (width > g->widths[column])
+        g->widths[column] = width;
+}
+
+void grid_add(struct grid *g, const char *data, size_t len)
+{
+    size_t column = g->cell_count % g->column_count, width = shown_len(data, len);
+
+    if (g->cell_count == g->cell_capacity) {
+        g->cell_capacity = g->cell_capacity ? g->cell_capacity * 2 : 256;
+        g->ends = mem_realloc_array(g->ends, g->cell_capacity, sizeof *g->ends);
+    }
+    append_safe(&g->cells, data, len);
+    g->ends[g->cell_count++] = g->cells.len;
+    if (width > g->widths[column])
+        g->widths[column] = width;
+}
+
+void grid_add_number(struct grid *g, uint64_t number, bool has_units)
+{
+    char digits[24];
+    size_t len;
+
+    if (has_units) {
+        units_format(number, digits, sizeof digits);
+        len = strlen(digits);
+    } else {
+        len = text_format_uint(digits, number);
+    }
+    grid_add(g, digits, len);
+}
+
+size_t grid_row_count(const struct grid *g)
+{
+    return g->cell_count / g->column_count;
+}
+
+static void append_spaces(struct text *out, size_t count)
+{
+    while (count-- > 0)
+        text_append_char(out, ' ');
+}
+
+static void append_cell(const struct grid *g, size_t column, const char *data, size_t len,
+                        struct text *out)
+{
+    size_t padding = g->widths[column] - shown_len(data, len);
+
+    if (column > 0)
+        append_spaces(out, 2);
+    if (g->is_number[column])
+        append_spaces(out, padding);
+    text_append(out, data, len);
+    if (!g->is_number[column] && column + 1 < g->column_count)
+        append_spaces(out, padding);
+}
+
+/* Cuts the line that begins at `start` and ends it. */
+static void end_line(struct text *out, size_t start, size_t width)
+{
+    size_t shown = 0, at = start;
+
+    while (width > 0 && at < out->len) {
+        shown += ((unsigned char)out->data[at] & 0xc0) != 0x80;
+        if (shown > width)
+            out->len = at;
+        else
+            at++;
+    }
+    text_append_char(out, '\n');
+}
+
+void grid_append(const struct grid *g, size_t first, size_t count, size_t width, struct text *out)
+{
+    size_t start = out->len, rows = grid_row_count(g);
+
+    for (size_t i = 0; i < g->column_count; i++)
+        append_cell(g, i, g->titles[i], strlen(g->titles[i]), out);
+    end_line(out, start, width);
+    for (size_t row = first; row < rows && row - first < count; row++) {
+        start = out->len;
+        for (size_t i = 0; i < g->column_count; i++) {
+            size_t cell = row * g->column_count + i, begin = cell ? g->ends[cell - 1] : 0;
+            append_cell(g, i, g->cells.data + begin, g->ends[cell] - begin, out);
+        }
+        end_line(out, start, width);
+    }
+}
+
+void units_format(uint64_t number, char *out, size_t room)
+{
+    static const char prefixes[] = "kMGTPE";
+    double value = (double)number;
+    int i = -1;
+
+    if (number < 1000) {
+        snprintf(out, room, "%u", (unsigned)number);
+        return;
+    }
+    /* Three digits, rounded: 999.6 would read as 1000. */
+    while (value >= 999.5) {
+        value /= 1000;
+        i++;
+    }
+    snprintf(out, room, "%.*f%c", value < 9.995 ? 2 : value < 99.95 ? 1 : 0, value, prefixes[i]);
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* Cells in columns as wide as what is in them, numbers to the right. One thread. */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct text;
+struct grid;
+
+struct grid *grid_new(size_t column_count);
+void grid_free(struct grid *grid); /* NULL is fine */
+
+void grid_set_column(struct grid *grid, size_t column, const char *title, bool is_number);
+/* The next cell, row by row. Control characters become '?', so that a value cannot move the cursor.
+ */
+void grid_add(struct grid *grid, const char *data, size_t len);
+void grid_add_number(struct grid *grid, uint64_t number, bool has_units);
+size_t grid_row_count(const struct grid *grid);
+
+/* Rows from `first` on, at most `count`, after a line of titles; lines are cut at `width` (0:
+ * never). */
+void grid_append(const struct grid *grid, size_t first, size_t count, size_t width,
+                 struct text *out);
+
+/* 1234567 as "1.23M"; below 1000 as it is. At least `room` 8. */
+void units_format(uint64_t number, char *out, size_t room);

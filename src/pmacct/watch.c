@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * --watch: the rows that grow most, again and again. Each look is a connection of its own, so a
+ * plugin that is started again does not end it.
+ */
+#include "base/clock.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "pmacct/grid.h"
+#include "pmacct/groups.h"
+#include "pmacct/show.h"
+#include "pmacct/terminal.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* Lines above the rows: what is shown, the keys, an empty one, titles. */
+#define HEAD_LINES 4
+
+struct sight {
+    struct groups *groups;
+    int64_t time_ns;
+    struct query_status status;
+};
+
+struct entry {
+    const struct group *group;
+    uint64_t rates[METRIC_COUNT]; /* per second since the look before */
+};
+
+struct watch {
+    const struct options *options;
+    struct terminal *terminal;
+    struct sight now, before;
+    char *instance;
+    char **titles; /* of the columns by which rows are added up */
+    bool *is_number;
+    size_t column_count;
+    enum metric metric;
+    bool by_total, has_units;
+    struct text trouble; /* why the last look did not come about */
+};
+
+/* ---- looking ---- */
+
+struct collector {
+    struct groups *groups;
+    uint32_t row_size;
+};
+
+static void collect_batch(void *arg, const struct pa_batch *batch)
+{
+    struct collector *c = arg;
+
+    for (uint32_t i = 0; i < batch->row_count; i++)
+        groups_add(c->groups, batch, batch->rows + (size_t)i * c->row_size);
+}
+
+/* By all columns of the key, unless --by names some. */
+static char **all_columns(const struct query *query, size_t *ret_count)
+{
+    const struct pa_schema *schema = query_schema(query);
+    char **names = mem_calloc((size_t)schema->column_count + 1, sizeof *names);
+    size_t count = 0;
+
+    for (uint32_t i = 0; i < schema->column_count; i++) {
+        const struct pa_column *c = &schema->columns[i];
+        if (c->combine == PA_COMBINE_KEY && c->csv_title[0])
+            names[count++] = mem_strdup(c->name);
+    }
+    *ret_count = count;
+    return names;
+}
+
+static void forget_titles(struct watch *w)
+{
+    for (size_t i = 0; i < w->column_count; i++)
+        mem_free(w->titles[i]);
+    mem_free(w->titles);
+    mem_free(w->is_number);
+    mem_free(w->instance);
+    w->titles = NULL;
+    w->is_number = NULL;
+    w->instance = NULL;
+    w->column_count = 0;
+}
+
+static void note_titles(struct watch *w, const struct query *query, const struct groups *groups)
+{
+    forget_titles(w);
+    w->instance = mem_strdup(query_instance_name(query));
+    w->column_count = groups_column_count(groups);
+    w->titles = mem_calloc(w->column_count + 1, sizeof *w->titles);
+    w->is_number = mem_calloc(w->column_count + 1, sizeof *w->is_number);
+    for (size_t i = 0; i < w->column_count; i++) {
+        const struct pa_column *c = groups_column(groups, i);
+        w->titles[i] = mem_strdup(c->csv_title);
+        w->is_number[i] = c->format == PA_FORMAT_UINT;
+    }
+}
+
+static int look_at(struct watch *w, struct query *query, struct sight *look, struct text *error)
+{
+    const struct options *o = w->options;
+    struct collector c = {.row_size = query_schema(query)->row_size};
+    struct query_match *match = NULL;
+    size_t count = o->by_count;
+    char **all = o->by_count ? NULL : all_columns(query, &count);
+    int err = groups_new(query, &o->output, all ? all : o->by, count, error, &c.groups);
+
+    if (err == 0)
+        err = make_match(query, o, error, &match);
+    if (err == 0)
+        err = query_rows(query, match, false, collect_batch, &c, &look->status, error);
+    if (err == 0) {
+        note_titles(w, query, c.groups);
+        look->groups = c.groups;
+        look->time_ns = look->status.now_ns;
+    } else {
+        groups_free(c.groups);
+    }
+    query_match_free(match);
+    if (all)
+        split_free(all, count);
+    return err;
+}
+
+/* The look before stays as it was if there is trouble. */
+static int look_again(struct watch *w)
+{
+    struct query *query;
+    struct sight look = {0};
+    int err;
+
+    text_reset(&w->trouble);
+    err = query_open(w->options->path, &w->trouble, &query);
+    if (err < 0)
+        return err;
+    err = look_at(w, query, &look, &w->trouble);
+    query_close(query);
+    if (err < 0)
+        return err;
+    groups_free(w->before.groups);
+    w->before = w->now;
+    w->now = look;
+    return 0;
+}
+
+/* ---- showing ---- */
+
+static uint64_t rate(uint64_t now, uint64_t before, int64_t ns)
+{
+    /* A row that was reset, or a table that was cleared, begins at 0. */
+    uint64_t grown = now >= before ? now - before : now;
+
+    return ns > 0 ? (uint64_t)((double)grown * (double)NS_PER_S / (double)ns) : 0;
+}
+
+static uint64_t weight(const struct watch *w, const struct entry *e)
+{
+    return w->by_total || !w->before.groups ? e->group->sums[w->metric] : e->rates[w->metric];
+}
+
+static int compare_entries(const void *a, const void *b, void *arg)
+{
+    uint64_t m = weight(arg, a), n = weight(arg, b);
+    const struct group *x = ((const struct entry *)a)->group;
+    const struct group *y = ((const struct entry *)b)->group;
+
+    if (m != n)
+        return m < n ? 1 : -1;
+    return strcmp(x->key, y->key);
+}
+
+static struct entry *make_entries(struct watch *w, size_t count)
+{
+    struct entry *entries = mem_calloc(count + 1, sizeof *entries);
+    int64_t ns = w->now.time_ns - w->before.time_ns;
+
+    for (size_t i = 0; i < count; i++) {
+        const struct group *g = groups_at(w->now.groups, i), *old = NULL;
+        if (w->before.groups)
+            old = groups_find(w->before.groups, g->key, g->key_len);
+        entries[i].group = g;
+        for (int m = 0; m < METRIC_COUNT && w->before.groups; m++)
+            entries[i].rates[m] = rate(g->sums[m], old ? old->sums[m] : 0, ns);
+    }
+    if (count > 1)
+        qsort_r(entries, count, sizeof *entries, compare_entries, w);
+    return entries;
+}
+
+static void append_head(const struct watch *w, size_t width, struct text *screen)
+{
+    const struct query_status *s = &w->now.status;
+    int64_t since_ns = s->erased_ns > s->started_ns ? s->erased_ns : s->started_ns;
+    time_t since = (time_t)(since_ns / NS_PER_S);
+    char bytes[16], since_text[32];
+    struct text line = {0};
+    struct tm tm;
+
+    localtime_r(&since, &tm);
+    strftime(since_text, sizeof since_text, "%Y-%m-%d %H:%M:%S", &tm);
+    units_format(s->bytes, bytes, sizeof bytes);
+    if (w->trouble.len > 0)
+        text_append(&line, w->trouble.data, w->trouble.len);
+    else
+        text_append_printf(&line, "%s  since %s  %llu rows, %sB  %llu refused",
+                           w->instance ? w->instance : "", since_text,
+                           (unsigned long long)s->row_count, bytes,
+                           (unsigned long long)s->refused_rows);
+    text_append(screen, line.data, line.len < width ? line.len : width);
+    text_clear(&line);
+    text_append_printf(&line,
+                       "by %s%s every %u s - q quit, b bytes, p packets, f flows, t totals/rates, "
+                       "u units",
+                       metric_names[w->metric], w->by_total ? "" : " a second",
+                       w->options->watch_s);
+    text_append_char(screen, '\n');
+    text_append(screen, line.data, line.len < width ? line.len : width);
+    text_append_string(screen, "\n\n");
+    text_clear(&line);
+}
+
+static struct grid *make_grid(const struct watch *w, const struct entry *entries, size_t count)
+{
+    static const char *const titles[] = {"PACKETS/S", "BYTES/S", "PACKETS", "BYTES"};
+    static const enum metric metrics[] = {METRIC_PACKETS, METRIC_BYTES};
+    bool has_flows = groups_has(w->now.groups, METRIC_FLOWS);
+    size_t columns = w->column_count, at = columns;
+    struct grid *grid = grid_new(columns + 4 + 2 * has_flows);
+
+    for (size_t i = 0; i < columns; i++)
+        grid_set_column(grid, i, w->titles[i], w->is_number[i]);
+    if (has_flows)
+        grid_set_column(grid, at++, "FLOWS/S", true);
+    for (size_t i = 0; i < 4; i++)
+        grid_set_column(grid, at++, titles[i], true);
+    if (has_flows)
+        grid_set_column(grid, at, "FLOWS", true);
+    for (size_t n = 0; n < count; n++) {
+        const struct entry *e = &entries[n];
+        const char *text = e->group->key;
+        for (size_t i = 0; i < columns; i++, text += strlen(text) + 1)
+            grid_add(grid, text, strlen(text));
+        if (has_flows)
+            grid_add_number(grid, e->rates[METRIC_FLOWS], w->has_units);
+        for (size_t i = 0; i < 2; i++)
+            grid_add_number(grid, e->rates[metrics[i]], w->has_units);
+        for (size_t i = 0; i < 2; i++)
+            grid_add_number(grid, e->group->sums[metrics[i]], w->has_units);
+        if (has_flows)
+            grid_add_number(grid, e->group->sums[METRIC_FLOWS], w->has_units);
+    }
+    return grid;
+}
+
+static void draw(struct watch *w)
+{
+    size_t height, width, count = w->now.groups ? groups_count(w->now.groups) : 0, room;
+    struct text screen = {0};
+
+    terminal_size(w->terminal, &height, &width);
+    room = height > HEAD_LINES ? height - HEAD_LINES : 0;
+    append_head(w, width, &screen);
+    if (w->now.groups && room > 0) {
+        struct entry *entries = make_entries(w, count);
+        size_t shown = count < room ? count : room;
+        struct grid *grid = make_grid(w, entries, shown);
+        grid_append(grid, 0, shown, width, &screen);
+        grid_free(grid);
+        mem_free(entries);
+    }
+    terminal_draw(w->terminal, &screen);
+    text_clear(&screen);
+}
+
+/* False: that is enough. */
+static bool take_key(struct watch *w, char key)
+{
+    switch (key) {
+    case 'q':
+    case 'Q':
+        return false;
+    case 'b':
+        w->metric = METRIC_BYTES;
+        break;
+    case 'p':
+        w->metric = METRIC_PACKETS;
+        break;
+    case 'f':
+        w->metric = METRIC_FLOWS;
+        break;
+    case 't':
+        w->by_total = !w->by_total;
+        break;
+    case 'u':
+        w->has_units = !w->has_units;
+        break;
+    default:
+        break;
+    }
+    return true;
+}
+
+static void run(struct watch *w)
+{
+    int64_t period_ns = (int64_t)w->options->watch_s * NS_PER_S, next = clock_mono().ns + period_ns;
+
+    for (;;) {
+        int64_t left = next - clock_mono().ns;
+        char key = 0;
+        draw(w);
+        switch (terminal_wait(w->terminal, left > 0 ? (int)(left / NS_PER_MS) + 1 : 0, &key)) {
+        case TERMINAL_GONE:
+            return;
+        case TERMINAL_KEY:
+            if (!take_key(w, key))
+                return;
+            break;
+        case TERMINAL_RESIZED:
+            break;
+        case TERMINAL_TIMEOUT:
+            look_again(w);
+            next = clock_mono().ns + period_ns;
+            break;
+        }
+    }
+}
+
+int watch_rows(const struct options *options, struct text *error)
+{
+    struct watch w = {
+        .options = options, .metric = options->sort_metric, .has_units = options->has_units};
+    int err = look_again(&w); /* what is wrong from the start ends it */
+
+    if (err < 0) {
+        text_append(error, w.trouble.data, w.trouble.len);
+    } else {
+        err = terminal_open(&w.terminal);
+        if (err == -ENOTTY)
+            text_append_string(error, "--watch needs a terminal; a script asks with -s or -M");
+        else if (err < 0)
+            text_append_printf(error, "the terminal: %s", strerrordesc_np(-err));
+        else
+            run(&w);
+    }
+    terminal_close(w.terminal);
+    groups_free(w.now.groups);
+    groups_free(w.before.groups);
+    forget_titles(&w);
+    text_clear(&w.trouble);
+    return err;
+}
