@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* See pg_connection.h. */
+#include "plugins/pgsql/pg_connection.h"
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "base/text.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+
+#define CONNECT_TIMEOUT_S 10
+
+/* A peer that is gone without a word is noticed by these, seconds and milliseconds. */
+#define KEEPALIVE_IDLE_S  "10"
+#define KEEPALIVE_COUNT   "3"
+#define UNACKNOWLEDGED_MS "20000"
+
+struct pg_connection {
+    struct pg_connection_settings settings;
+    PGconn *conn; /* NULL: closed */
+    struct pg_fault fault;
+};
+
+struct pg_connection *pg_connection_new(const struct pg_connection_settings *settings)
+{
+    struct pg_connection *c = mem_zalloc(sizeof *c);
+
+    c->settings = *settings;
+    return c;
+}
+
+void pg_connection_free(struct pg_connection *c)
+{
+    if (!c)
+        return;
+    pg_connection_close(c);
+    mem_free(c);
+}
+
+bool pg_connection_is_open(const struct pg_connection *c)
+{
+    return c->conn != NULL;
+}
+
+void pg_connection_close(struct pg_connection *c)
+{
+    if (c->conn)
+        PQfinish(c->conn);
+    c->conn = NULL;
+}
+
+const struct pg_fault *pg_connection_fault(const struct pg_connection *c)
+{
+    return &c->fault;
+}
+
+/* ---- failures ---- */
+
+static int fault_errno(const struct pg_fault *fault)
+{
+    /* Only the row itself tells whether to wait for it. */
+    if (fault->id == PG_FAULT_PARTITION_MISSING)
+        return -EILSEQ;
+    switch (fault->kind) {
+    case PG_FAULT_ROW:
+        return -EILSEQ;
+    case PG_FAULT_SETUP:
+        return -EINVAL;
+    default:
+        return -EAGAIN;
+    }
+}
+
+/* The session cannot be trusted any more: nobody knows what the server still does in it. */
+static int lose(struct pg_connection *c, const char *why)
+{
+    pg_fault_set(&c->fault, NULL, why, NULL, NULL);
+    pg_connection_close(c);
+    return fault_errno(&c->fault);
+}
+
+static int lose_timeout(struct pg_connection *c, const char *doing)
+{
+    char why[200];
+
+    snprintf(why, sizeof why, "the server at %s does not answer (%s)", c->settings.host, doing);
+    return lose(c, why);
+}
+
+static int lose_libpq(struct pg_connection *c)
+{
+    char why[512];
+
+    snprintf(why, sizeof why, "%s", PQerrorMessage(c->conn));
+    return lose(c, *why ? why : "the connection was lost");
+}
+
+static int fail_with(struct pg_connection *c, const PGresult *result)
+{
+    pg_fault_set(&c->fault, PQresultErrorField(result, PG_DIAG_SQLSTATE),
+                 PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY)
+                     ? PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY)
+                     : PQresultErrorMessage(result),
+                 PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL),
+                 PQresultErrorField(result, PG_DIAG_CONSTRAINT_NAME));
+    if (PQstatus(c->conn) == CONNECTION_BAD)
+        pg_connection_close(c);
+    return fault_errno(&c->fault);
+}
+
+/* ---- waiting ---- */
+
+static int64_t deadline_in(uint32_t seconds)
+{
+    return clock_mono().ns + (int64_t)seconds * NS_PER_S;
+}
+
+/* 1: something can be done; 0: the deadline has passed; -errno. */
+static int wait_until(struct pg_connection *c, short events, int64_t deadline_ns)
+{
+    struct pollfd p = {.fd = PQsocket(c->conn), .events = events};
+
+    for (;;) {
+        int64_t left_ms = (deadline_ns - clock_mono().ns) / 1000000;
+        if (left_ms <= 0)
+            return 0;
+        int ready = poll(&p, 1, left_ms > 60000 ? 60000 : (int)left_ms + 1);
+        if (ready > 0)
+            return 1;
+        if (ready < 0 && errno != EINTR)
+            return -errno;
+    }
+}
+
+/* Sends what libpq holds; takes in what comes meanwhile, or both sides could wait for each other.
+ */
+static int flush(struct pg_connection *c, int64_t deadline_ns)
+{
+    for (;;) {
+        int left = PQflush(c->conn);
+        if (left == 0)
+            return 0;
+        if (left < 0)
+            return lose_libpq(c);
+        if (wait_until(c, POLLIN | POLLOUT, deadline_ns) <= 0)
+            return lose_timeout(c, "sending");
+        if (!PQconsumeInput(c->conn))
+            return lose_libpq(c);
+    }
+}
+
+static int next_result(struct pg_connection *c, int64_t deadline_ns, PGresult **ret_result)
+{
+    while (PQisBusy(c->conn)) {
+        if (wait_until(c, POLLIN, deadline_ns) <= 0)
+            return lose_timeout(c, "waiting for a statement's end");
+        if (!PQconsumeInput(c->conn))
+            return lose_libpq(c);
+    }
+    *ret_result = PQgetResult(c->conn);
+    return 0;
+}
+
+/* All results of what was sent: the last one, or the first failure. */
+static int collect(struct pg_connection *c, int64_t deadline_ns, PGresult **ret_result)
+{
+    PGresult *last = NULL, *result = NULL;
+    int err = flush(c, deadline_ns);
+    bool has_failed = false;
+
+    while (err == 0) {
+        err = next_result(c, deadline_ns, &result);
+        if (err < 0 || !result)
+            break;
+        ExecStatusType status = PQresultStatus(result);
+        if (has_failed) {
+            PQclear(result);
+            continue;
+        }
+        PQclear(last);
+        last = result;
+        has_failed = status == PGRES_FATAL_ERROR || status == PGRES_BAD_RESPONSE;
+        if (status == PGRES_COPY_IN) /* more comes only after the data */
+            break;
+    }
+    if (err == 0 && has_failed)
+        err = fail_with(c, last);
+    if (err < 0 || !ret_result) {
+        PQclear(last);
+        return err;
+    }
+    *ret_result = last;
+    return 0;
+}
+
+/* ---- opening ---- */
+
+/*
+ * A refused connection has no result to ask for its SQLSTATE, but a verbose message holds it:
+ * "FATAL:  28P01: password authentication failed", in the server's language. What follows in
+ * further lines is for those who read the server's code.
+ */
+static void find_state(char *message, char ret_state[PG_SQLSTATE_LEN + 1])
+{
+    for (char *at = strstr(message, ":  "); at; at = strstr(at + 1, ":  ")) {
+        size_t len = strspn(at + 3, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+        char *end = at + 3 + len;
+        if (len != PG_SQLSTATE_LEN || strncmp(end, ": ", 2) != 0)
+            continue;
+        memcpy(ret_state, at + 3, PG_SQLSTATE_LEN);
+        ret_state[PG_SQLSTATE_LEN] = 0;
+        memmove(at + 2, end + 1, strlen(end + 1) + 1);
+        end = strchr(at, '\n');
+        if (end)
+            *end = 0;
+        return;
+    }
+}
+
+static int refuse(struct pg_connection *c)
+{
+    char text[1024], state[PG_SQLSTATE_LEN + 1] = "";
+
+    snprintf(text, sizeof text, "%s", PQerrorMessage(c->conn));
+    find_state(text, state);
+    pg_fault_set(&c->fault, *state ? state : NULL, text, NULL, NULL);
+    if (!*state && (strstr(text, "certificate") || strstr(text, "password")))
+        pg_fault_set_own(&c->fault, PG_FAULT_LOGIN_REFUSED, text);
+    pg_connection_close(c);
+    return fault_errno(&c->fault);
+}
+
+static void ignore_notice(void *arg, const PGresult *result)
+{
+    (void)arg;
+    (void)result;
+}
+
+static int start(struct pg_connection *c)
+{
+    const struct pg_connection_settings *s = &c->settings;
+    const char *const names[] = {"host",
+                                 "port",
+                                 "dbname",
+                                 "user",
+                                 "password",
+                                 "application_name",
+                                 "client_encoding",
+                                 "sslmode",
+                                 "sslrootcert",
+                                 "keepalives_idle",
+                                 "keepalives_interval",
+                                 "keepalives_count",
+                                 "tcp_user_timeout",
+                                 NULL};
+    const char *const values[] = {s->host,
+                                  s->port,
+                                  s->db,
+                                  s->user,
+                                  s->password,
+                                  s->application_name,
+                                  "UTF8",
+                                  s->ca_file ? "verify-full" : NULL,
+                                  s->ca_file,
+                                  KEEPALIVE_IDLE_S,
+                                  KEEPALIVE_IDLE_S,
+                                  KEEPALIVE_COUNT,
+                                  UNACKNOWLEDGED_MS,
+                                  NULL};
+
+    c->conn = PQconnectStartParams(names, values, 0);
+    if (!c->conn)
+        return lose(c, "out of memory");
+    PQsetErrorVerbosity(c->conn, PQERRORS_VERBOSE);
+    PQsetNoticeReceiver(c->conn, ignore_notice, NULL);
+    return PQstatus(c->conn) == CONNECTION_BAD ? refuse(c) : 0;
+}
+
+int pg_connection_open(struct pg_connection *c)
+{
+    int64_t deadline_ns = deadline_in(CONNECT_TIMEOUT_S);
+    PostgresPollingStatusType status = PGRES_POLLING_WRITING;
+    int err;
+
+    pg_connection_close(c);
+    err = start(c);
+    if (err < 0)
+        return err;
+    while (status != PGRES_POLLING_OK) {
+        if (wait_until(c, status == PGRES_POLLING_READING ? POLLIN : POLLOUT, deadline_ns) <= 0)
+            return lose_timeout(c, "connecting");
+        status = PQconnectPoll(c->conn);
+        if (status == PGRES_POLLING_FAILED)
+            return refuse(c);
+    }
+    if (PQsetnonblocking(c->conn, 1) < 0)
+        return lose_libpq(c);
+    return 0;
+}
+
+/* ---- statements ---- */
+
+static int need_open(struct pg_connection *c)
+{
+    return c->conn ? 0 : lose(c, "the connection is closed");
+}
+
+int pg_connection_run(struct pg_connection *c, const char *sql, uint32_t work_s,
+                      PGresult **ret_result)
+{
+    int err = need_open(c);
+
+    if (err < 0)
+        return err;
+    if (!PQsendQuery(c->conn, sql))
+        return lose_libpq(c);
+    return collect(c, deadline_in(c->settings.timeout_s + work_s), ret_result);
+}
+
+int pg_connection_run_params(struct pg_connection *c, const char *sql, int param_count,
+                             const char *const *params, PGresult **ret_result)
+{
+    int err = need_open(c);
+
+    if (err < 0)
+        return err;
+    if (!PQsendQueryParams(c->conn, sql, param_count, NULL, params, NULL, NULL, 0))
+        return lose_libpq(c);
+    return collect(c, deadline_in(c->settings.timeout_s), ret_result);
+}
+
+/* ---- COPY ---- */
+
+int pg_connection_copy_begin(struct pg_connection *c, const char *sql)
+{
+    PGresult *result;
+    int err = pg_connection_run(c, sql, 0, &result);
+
+    if (err < 0)
+        return err;
+    bool is_copy = PQresultStatus(result) == PGRES_COPY_IN;
+    PQclear(result);
+    return is_copy ? 0 : lose(c, "COPY was not understood");
+}
+
+int pg_connection_copy_data(struct pg_connection *c, const void *data, size_t len)
+{
+    int err = need_open(c);
+
+    if (err < 0)
+        return err;
+    if (PQputCopyData(c->conn, data, (int)len) < 0)
+        return lose_libpq(c);
+    return flush(c, deadline_in(c->settings.timeout_s));
+}
+
+int pg_connection_copy_end(struct pg_connection *c, uint32_t work_s)
+{
+    int64_t deadline_ns = deadline_in(c->settings.timeout_s + work_s);
+    int err = need_open(c), sent;
+
+    if (err < 0)
+        return err;
+    while ((sent = PQputCopyEnd(c->conn, NULL)) == 0)
+        if (wait_until(c, POLLOUT, deadline_ns) <= 0)
+            return lose_timeout(c, "ending a COPY");
+    if (sent < 0)
+        return lose_libpq(c);
+    return collect(c, deadline_ns, NULL);
+}
+
+/* ---- quoting ---- */
+
+/* A backslash needs the E'' form whatever standard_conforming_strings says. */
+void pg_append_literal(struct text *out, const char *value)
+{
+    bool has_backslash = strchr(value, '\\') != NULL;
+
+    text_append_string(out, has_backslash ? " E'" : "'");
+    for (; *value; value++) {
+        if (*value == '\'' || *value == '\\')
+            text_append_char(out, *value);
+        text_append_char(out, *value);
+    }
+    text_append_char(out, '\'');
+}

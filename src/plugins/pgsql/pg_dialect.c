@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* See pg_dialect.h. Text compares by bytes: all of it is names and lists, none of it words. */
+#include "plugins/pgsql/pg_dialect.h"
+
+#define TEXT_TYPE "text COLLATE \"C\""
+
+#define DIALECT(address, mac, time, is_numeric, instants)                                          \
+    {                                                                                              \
+        .name = "pgsql", .default_db = "pmacct",                                                   \
+        .type_names = {[SQL_TYPE_U16] = "integer",  [SQL_TYPE_U32] = "bigint",                     \
+                       [SQL_TYPE_U64] = "bigint",   [SQL_TYPE_PROTO] = "smallint",                 \
+                       [SQL_TYPE_TEXT] = TEXT_TYPE, [SQL_TYPE_ADDRESS] = (address),                \
+                       [SQL_TYPE_MAC] = (mac),      [SQL_TYPE_TIME] = (time)},                     \
+        .least = "least", .greatest = "greatest", .name_max = 63, .folds_case = true,              \
+        .has_old_port_names = true, .has_numeric_protos = (is_numeric), .has_instants = (instants) \
+    }
+
+const struct sql_dialect *pg_dialect_choose(bool is_unified, bool has_instants)
+{
+    static const struct sql_dialect dialects[2][2] = {
+        {DIALECT("inet", "macaddr", "timestamp", true, false),
+         DIALECT("inet", "macaddr", "timestamptz", true, true)},
+        {DIALECT(TEXT_TYPE, TEXT_TYPE, "timestamp", false, false),
+         DIALECT(TEXT_TYPE, TEXT_TYPE, "timestamptz", false, true)},
+    };
+
+    return &dialects[is_unified][has_instants];
+}

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * See pg_encoder.h. A field is its length in 4 bytes and then its value as the type's receive
+ * function takes it: integers big-endian, times in microseconds since 2000, an inet as family,
+ * prefix length, "is a cidr", length and bytes of the address (utils/inet.h of the server).
+ */
+#include "plugins/pgsql/pg_encoder.h"
+
+#include "base/address.h"
+#include "base/clock.h"
+#include "base/memory.h"
+#include "plugins/common/sql_settings.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#define US_PER_S        INT64_C(1000000)
+#define EPOCH_2000_S    INT64_C(946684800) /* from 1970 */
+#define FIXED_FIELD_MAX 24                 /* length and value of the widest, an inet */
+#define ZONE_SLOTS      64                 /* a power of two */
+#define ZONE_SLOT_S     900                /* offsets from UTC change at quarters of an hour */
+#define PGSQL_AF_INET   2
+#define PGSQL_AF_INET6  3
+
+/* Where the value comes from, and thus how it is written. */
+enum form { FORM_NUMBER, FORM_PROTO, FORM_TEXT, FORM_ADDRESS, FORM_MAC, FORM_TIME };
+
+struct field {
+    enum form form;
+    enum pg_type type;
+    uint32_t offset; /* of what is read straight from the row */
+    bool has_whole_seconds;
+};
+
+struct zone_slot {
+    int64_t number; /* of its quarter since 1970 */
+    int64_t offset_s;
+    bool is_known;
+};
+
+struct pg_encoder {
+    struct sql_columns *columns;
+    struct field *fields;
+    size_t fixed_max; /* of a row, but for its texts */
+    struct zone_slot zones[ZONE_SLOTS];
+};
+
+/* ---- set-up ---- */
+
+static bool is_integer(enum pg_type type)
+{
+    return type == PG_TYPE_INT2 || type == PG_TYPE_INT4 || type == PG_TYPE_INT8;
+}
+
+static bool is_instant(enum pg_type type)
+{
+    return type == PG_TYPE_TIMESTAMP || type == PG_TYPE_TIMESTAMPTZ;
+}
+
+static enum form form_of(const struct sql_column *c, enum pg_type type)
+{
+    bool is_stamp = c->source == SQL_SOURCE_STAMP_INSERTED || c->source == SQL_SOURCE_STAMP_UPDATED;
+    bool is_own = c->source == SQL_SOURCE_COLUMN;
+
+    if (is_integer(type) && c->is_number)
+        return FORM_NUMBER;
+    if (is_integer(type) && is_own && c->value.format == PA_FORMAT_PROTO)
+        return FORM_PROTO;
+    if ((type == PG_TYPE_INET || type == PG_TYPE_CIDR) && is_own && c->value.kind == PA_KIND_ADDR)
+        return FORM_ADDRESS;
+    if (type == PG_TYPE_MACADDR && is_own && c->value.kind == PA_KIND_MAC)
+        return FORM_MAC;
+    if (is_instant(type) && !c->is_number &&
+        (is_stamp || (is_own && c->value.kind == PA_KIND_TIME)))
+        return FORM_TIME;
+    return FORM_TEXT;
+}
+
+struct pg_encoder *pg_encoder_new(struct sql_columns *columns, const enum pg_type *types)
+{
+    struct pg_encoder *e = mem_zalloc(sizeof *e);
+    const struct sql_settings *s = columns->settings;
+
+    e->columns = columns;
+    e->fields = mem_calloc(columns->count + 1, sizeof *e->fields);
+    for (uint32_t i = 0; i < columns->count; i++) {
+        const struct sql_column *c = &columns->items[i];
+        struct field *f = &e->fields[i];
+        f->form = form_of(c, types[i]);
+        f->type = f->form == FORM_TEXT ? PG_TYPE_TEXT : types[i];
+        f->offset = c->value.offset;
+        /* The fraction is the stamp's to lack, or has a column of its own. */
+        f->has_whole_seconds =
+            c->source != SQL_SOURCE_COLUMN || s->has_whole_seconds || !s->dialect->has_instants;
+    }
+    e->fixed_max = sizeof(int16_t) + (size_t)columns->count * FIXED_FIELD_MAX;
+    return e;
+}
+
+void pg_encoder_free(struct pg_encoder *e)
+{
+    if (!e)
+        return;
+    mem_free(e->fields);
+    mem_free(e);
+}
+
+enum pg_type pg_encoder_type(const struct pg_encoder *e, uint32_t index)
+{
+    return e->fields[index].type;
+}
+
+/* ---- values ---- */
+
+static uint8_t *put_be(uint8_t *out, uint64_t value, unsigned len)
+{
+    for (unsigned i = 0; i < len; i++)
+        out[i] = (uint8_t)(value >> 8 * (len - 1 - i));
+    return out + len;
+}
+
+static uint8_t *put_field(uint8_t *out, uint64_t value, unsigned len)
+{
+    return put_be(put_be(out, len, sizeof(int32_t)), value, len);
+}
+
+/* NULL: it does not fit; columns of the server have a sign. */
+static uint8_t *put_number(uint8_t *out, enum pg_type type, uint64_t number)
+{
+    switch (type) {
+    case PG_TYPE_INT2:
+        return number > INT16_MAX ? NULL : put_field(out, number, sizeof(int16_t));
+    case PG_TYPE_INT4:
+        return number > INT32_MAX ? NULL : put_field(out, number, sizeof(int32_t));
+    default:
+        return number > INT64_MAX ? NULL : put_field(out, number, sizeof(int64_t));
+    }
+}
+
+/* One that is not known is 0.0.0.0, as in pmacct's tables. */
+static uint8_t *put_address(uint8_t *out, enum pg_type type, const uint8_t *field)
+{
+    bool is_v6 = field[16] == IP_V6;
+    unsigned len = is_v6 ? 16 : 4;
+
+    out = put_be(out, 4 + len, sizeof(int32_t));
+    *out++ = is_v6 ? PGSQL_AF_INET6 : PGSQL_AF_INET;
+    *out++ = (uint8_t)(len * 8);
+    *out++ = type == PG_TYPE_CIDR;
+    *out++ = (uint8_t)len;
+    if (field[16] == IP_NONE)
+        memset(out, 0, len);
+    else
+        memcpy(out, is_v6 ? field : field + 12, len);
+    return out + len;
+}
+
+static uint8_t *put_mac(uint8_t *out, const uint8_t *field)
+{
+    out = put_be(out, 6, sizeof(int32_t));
+    memcpy(out, field, 6);
+    return out + 6;
+}
+
+/* ---- times ---- */
+
+/* What local clocks are ahead of UTC then. */
+static int64_t zone_offset_s(struct pg_encoder *e, int64_t time_s)
+{
+    int64_t number = time_s / ZONE_SLOT_S;
+    struct zone_slot *slot = &e->zones[(uint64_t)number & (ZONE_SLOTS - 1)];
+    time_t t = (time_t)time_s;
+    struct tm tm;
+
+    if (!slot->is_known || slot->number != number) {
+        localtime_r(&t, &tm);
+        *slot = (struct zone_slot){.number = number, .offset_s = tm.tm_gmtoff, .is_known = true};
+    }
+    return slot->offset_s;
+}
+
+static int64_t field_time_ns(const struct pg_encoder *e, uint32_t index, const uint8_t *row)
+{
+    int64_t v;
+
+    switch (e->columns->items[index].source) {
+    case SQL_SOURCE_STAMP_UPDATED:
+        return e->columns->updated_ns;
+    case SQL_SOURCE_STAMP_INSERTED:
+        memcpy(&v, row + e->columns->bin_offset, sizeof v);
+        return v * NS_PER_S;
+    default:
+        memcpy(&v, row + e->fields[index].offset, sizeof v);
+        return v;
+    }
+}
+
+/* A timestamp without time zone is what a clock on the wall showed. One that is not known is the
+ * first of 1970 on any wall, which the counters of times know for what it is. */
+static uint8_t *put_time(struct pg_encoder *e, uint8_t *out, uint32_t index, const uint8_t *row)
+{
+    const struct field *f = &e->fields[index];
+    int64_t ns = field_time_ns(e, index, row), us;
+
+    if (ns < 0)
+        ns = 0;
+    us = ns / NS_PER_US;
+    if (f->has_whole_seconds)
+        us -= us % US_PER_S;
+    if (ns > 0 && f->type == PG_TYPE_TIMESTAMP && !e->columns->settings->is_utc)
+        us += zone_offset_s(e, ns / NS_PER_S) * US_PER_S;
+    return put_field(out, (uint64_t)(us - EPOCH_2000_S * US_PER_S), sizeof(int64_t));
+}
+
+/* ---- rows ---- */
+
+void pg_encoder_append_start(struct text *out)
+{
+    static const char header[19] = "PGCOPY\n\377\r\n"; /* its 11 bytes; no flags, no extension */
+
+    text_append(out, header, sizeof header);
+}
+
+void pg_encoder_append_end(struct text *out)
+{
+    text_append(out, "\xff\xff", 2);
+}
+
+/* Numbers go into columns of text as well. */
+static void append_text(struct pg_encoder *e, const struct pa_batch *batch, const uint8_t *row,
+                        uint32_t index, struct text *out)
+{
+    struct sql_value v = sql_columns_value(e->columns, index, batch, row);
+    char digits[20];
+
+    if (v.kind == SQL_VALUE_NUMBER) {
+        v.len = text_format_uint(digits, v.number);
+        v.text = digits;
+    }
+    text_reserve(out, e->fixed_max + v.len);
+    put_be((uint8_t *)out->data + out->len, v.len, sizeof(int32_t));
+    out->len += sizeof(int32_t);
+    memcpy(out->data + out->len, v.text, v.len);
+    out->len += v.len;
+}
+
+/* The end of a field that is no text, or NULL. */
+static uint8_t *put_fixed(struct pg_encoder *e, const struct pa_batch *batch, const uint8_t *row,
+                          uint32_t index, uint8_t *out)
+{
+    const struct field *f = &e->fields[index];
+
+    switch (f->form) {
+    case FORM_ADDRESS:
+        return put_address(out, f->type, row + f->offset);
+    case FORM_MAC:
+        return put_mac(out, row + f->offset);
+    case FORM_TIME:
+        return put_time(e, out, index, row);
+    case FORM_PROTO:
+        return put_number(out, f->type, row[f->offset]);
+    default:
+        return put_number(out, f->type, sql_columns_value(e->columns, index, batch, row).number);
+    }
+}
+
+int pg_encoder_append_row(struct pg_encoder *e, const struct pa_batch *batch, const uint8_t *row,
+                          struct text *out, uint32_t *ret_index)
+{
+    size_t begin = out->len;
+
+    text_reserve(out, e->fixed_max);
+    put_be((uint8_t *)out->data + out->len, e->columns->count, sizeof(int16_t));
+    out->len += sizeof(int16_t);
+    for (uint32_t i = 0; i < e->columns->count; i++) {
+        if (e->fields[i].form == FORM_TEXT) {
+            append_text(e, batch, row, i, out);
+            continue;
+        }
+        uint8_t *end = put_fixed(e, batch, row, i, (uint8_t *)out->data + out->len);
+        if (!end) {
+            out->len = begin;
+            *ret_index = i;
+            return -ERANGE;
+        }
+        out->len = (size_t)(end - (uint8_t *)out->data);
+    }
+    return 0;
+}

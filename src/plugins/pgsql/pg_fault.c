@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* See pg_fault.h, and faults.def for what follows from each. */
+#include "plugins/pgsql/pg_fault.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+    const char *counter;
+    enum pg_fault_kind kind;
+    const char *remedy;
+} faults[] = {
+#define FAULT(id, counter, kind, remedy, ...) {counter, PG_FAULT_##kind, remedy},
+#include "plugins/pgsql/faults.def"
+#undef FAULT
+};
+
+/*
+ * SQLSTATE (PostgreSQL manual, appendix A): the longest prefix that matches decides. One that is
+ * not listed is tried again, since no row may be thrown away for a failure that nobody has
+ * understood.
+ */
+static const struct {
+    const char *prefix;
+    enum pg_fault_id id;
+} states[] = {
+    {"08", PG_FAULT_SERVER_AWAY},
+    {"0A", PG_FAULT_MISUSED},
+    {"22", PG_FAULT_ROW_REFUSED},
+    {"23", PG_FAULT_ROW_REFUSED},
+    {"25006", PG_FAULT_STANDBY},
+    {"28", PG_FAULT_LOGIN_REFUSED},
+    {"3D000", PG_FAULT_DATABASE_MISSING},
+    {"3F000", PG_FAULT_TABLE_MISSING}, /* its schema is not there */
+    {"42", PG_FAULT_MISUSED},
+    {"42501", PG_FAULT_RIGHT_MISSING},
+    {"42703", PG_FAULT_COLUMN_MISSING},
+    {"42P01", PG_FAULT_TABLE_MISSING},
+    {"53100", PG_FAULT_DISK_FULL},
+    {"54000", PG_FAULT_ROW_REFUSED}, /* a value is too long for the index */
+    {"55P03", PG_FAULT_LOCKED},
+    {"57P", PG_FAULT_SERVER_AWAY},
+};
+
+static enum pg_fault_id find_state(const char *sqlstate)
+{
+    enum pg_fault_id best = PG_FAULT_BUSY;
+    size_t best_len = 0;
+
+    for (size_t i = 0; i < sizeof states / sizeof states[0]; i++) {
+        size_t len = strlen(states[i].prefix);
+        if (len > best_len && !strncmp(sqlstate, states[i].prefix, len)) {
+            best = states[i].id;
+            best_len = len;
+        }
+    }
+    return best;
+}
+
+/* As one line: libpq's own messages have several. */
+static void put_line(char *out, size_t size, const char *text)
+{
+    size_t len = 0;
+
+    for (; *text && len + 1 < size; text++) {
+        bool is_space = *text == '\n' || *text == '\t' || *text == '\r' || *text == ' ';
+        if (!is_space)
+            out[len++] = *text;
+        else if (len > 0 && out[len - 1] != ' ')
+            out[len++] = ' ';
+    }
+    while (len > 0 && out[len - 1] == ' ')
+        len--;
+    out[len] = 0;
+}
+
+static void set_words(struct pg_fault *fault, const char *words)
+{
+    const char *remedy = faults[fault->id].remedy;
+    char all[2 * sizeof fault->text];
+
+    snprintf(all, sizeof all, "%s%s%s", words, remedy ? "; " : "", remedy ? remedy : "");
+    put_line(fault->text, sizeof fault->text, all);
+}
+
+void pg_fault_change(struct pg_fault *fault, enum pg_fault_id id)
+{
+    fault->id = id;
+    fault->kind = faults[id].kind;
+    fault->counter = faults[id].counter;
+}
+
+void pg_fault_set_own(struct pg_fault *fault, enum pg_fault_id id, const char *text)
+{
+    *fault = (struct pg_fault){0};
+    pg_fault_change(fault, id);
+    set_words(fault, text);
+}
+
+void pg_fault_set(struct pg_fault *fault, const char *sqlstate, const char *message,
+                  const char *detail, const char *constraint)
+{
+    char words[sizeof fault->text];
+    bool has_detail = detail && *detail;
+
+    *fault = (struct pg_fault){0};
+    pg_fault_change(fault, sqlstate ? find_state(sqlstate) : PG_FAULT_SERVER_AWAY);
+    /* A broken CHECK has a name; a row that no partition takes has the same state and none. */
+    if (sqlstate && !strcmp(sqlstate, "23514") && !constraint)
+        pg_fault_change(fault, PG_FAULT_PARTITION_MISSING);
+    if (sqlstate)
+        snprintf(fault->sqlstate, sizeof fault->sqlstate, "%s", sqlstate);
+    snprintf(words, sizeof words, "%.500s%s%.200s%s%s%s%s", message ? message : "no reason given",
+             has_detail ? " (" : "", has_detail ? detail : "", has_detail ? ")" : "",
+             sqlstate ? " [" : "", sqlstate ? sqlstate : "", sqlstate ? "]" : "");
+    set_words(fault, words);
+}

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* See pg_progress.h. */
+#include "plugins/pgsql/pg_progress.h"
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "plugins/common/sql_statement.h"
+#include "plugins/pathacct_plugin.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NO_RIGHT "42501"
+
+/* What whoever may has to run. */
+static void explain_rights(const struct pg_progress *p, struct pg_fault *fault)
+{
+    char words[sizeof fault->text];
+
+    snprintf(words, sizeof words,
+             "no right to keep %s, by which no row is written twice; let the owner of the database "
+             "run %s; GRANT SELECT, INSERT, UPDATE, DELETE ON %s TO \"%s\"; or set "
+             "sql_exactly_once: false",
+             SQL_PROGRESS_TABLE, sql_progress_create, SQL_PROGRESS_TABLE, p->user);
+    pg_fault_set_own(fault, PG_FAULT_PROGRESS_MISSING, words);
+}
+
+static int failed(const struct pg_progress *p, int err, struct pg_fault *fault)
+{
+    *fault = *pg_connection_fault(p->connection);
+    if (!strcmp(fault->sqlstate, NO_RIGHT))
+        explain_rights(p, fault);
+    /* Two that make the table at once, or a table that is not ours: it is never a row's doing. */
+    return err == -EILSEQ ? -EAGAIN : err;
+}
+
+static int64_t now_s(void)
+{
+    return clock_wall().ns / NS_PER_S;
+}
+
+int pg_progress_prepare(const struct pg_progress *p, struct pg_fault *fault)
+{
+    struct text sql = {0};
+    PGresult *result;
+    int err = pg_connection_run(p->connection,
+                                "SELECT to_regclass('" SQL_PROGRESS_TABLE "') IS NULL", 0, &result);
+
+    if (err < 0)
+        return failed(p, err, fault);
+    bool is_missing = *PQgetvalue(result, 0, 0) == 't';
+    PQclear(result);
+    if (is_missing) {
+        err = pg_connection_run(p->connection, sql_progress_create, 0, NULL);
+        return err < 0 ? failed(p, err, fault) : 0;
+    }
+    text_append_printf(&sql, "DELETE FROM " SQL_PROGRESS_TABLE " WHERE updated < %" PRId64,
+                       now_s() - SQL_PROGRESS_KEEP_S);
+    err = pg_connection_run(p->connection, text_cstr(&sql), 0, NULL);
+    text_clear(&sql);
+    /* Without the right to delete it only grows, by a row for each start. */
+    return err == -EAGAIN && !pg_connection_is_open(p->connection) ? failed(p, err, fault) : 0;
+}
+
+static void append_key(const struct pg_progress *p, const struct pa_source *source,
+                       struct text *out)
+{
+    char core_id[SQL_CORE_ID_LEN + 1];
+
+    sql_core_id_format(core_id, source->core_id);
+    text_append_printf(out, "'%s', ", core_id);
+    pg_append_literal(out, p->instance);
+    text_append_printf(out, ", %" PRIu32, source->worker);
+}
+
+static void append_lock(const struct pg_progress *p, const struct pa_transaction *transaction,
+                        struct text *out)
+{
+    text_append_string(out, "INSERT INTO " SQL_PROGRESS_TABLE
+                            " AS p (core_id, instance, worker, seq, updated)");
+    for (uint32_t i = 0; i < transaction->source_count; i++) {
+        text_append_string(out, i ? ", (" : " VALUES (");
+        append_key(p, &transaction->sources[i], out);
+        text_append_printf(out, ", 0, %" PRId64 ")", now_s());
+    }
+    text_append_string(out, " ON CONFLICT (core_id, instance, worker) DO UPDATE SET seq = p.seq"
+                            " RETURNING worker, seq");
+}
+
+static uint64_t find_seq(const PGresult *result, uint32_t worker)
+{
+    for (int i = 0; i < PQntuples(result); i++)
+        if (strtoul(PQgetvalue(result, i, 0), NULL, 10) == worker)
+            return strtoull(PQgetvalue(result, i, 1), NULL, 10);
+    return 0;
+}
+
+static int judge(const PGresult *result, const struct pa_transaction *transaction,
+                 struct pg_fault *fault)
+{
+    uint32_t done = 0;
+
+    for (uint32_t i = 0; i < transaction->source_count; i++) {
+        const struct pa_source *source = &transaction->sources[i];
+        uint64_t seq = find_seq(result, source->worker);
+        if (seq < source->first_seq)
+            continue;
+        done++;
+        if (seq < source->last_seq)
+            done = transaction->source_count + 1;
+    }
+    if (done == 0)
+        return 0;
+    if (done == transaction->source_count)
+        return 1;
+    pg_fault_set_own(fault, PG_FAULT_MISUSED,
+                     "a part of these hand-overs is in the database and a part is not; "
+                     "was " SQL_PROGRESS_TABLE " changed by hand?");
+    return -EINVAL;
+}
+
+int pg_progress_lock(const struct pg_progress *p, const struct pa_transaction *transaction,
+                     struct pg_fault *fault)
+{
+    struct text sql = {0};
+    PGresult *result;
+    int err;
+
+    append_lock(p, transaction, &sql);
+    err = pg_connection_run(p->connection, text_cstr(&sql), 0, &result);
+    text_clear(&sql);
+    if (err < 0)
+        return failed(p, err, fault);
+    err = judge(result, transaction, fault);
+    PQclear(result);
+    return err;
+}
+
+void pg_progress_append_update(const struct pg_progress *p,
+                               const struct pa_transaction *transaction, struct text *out)
+{
+    for (uint32_t i = 0; i < transaction->source_count; i++) {
+        const struct pa_source *source = &transaction->sources[i];
+        text_append_printf(out,
+                           "UPDATE " SQL_PROGRESS_TABLE " SET seq = %" PRIu64 ", updated = %" PRId64
+                           " WHERE (core_id, instance, worker) = (",
+                           source->last_seq, now_s());
+        append_key(p, source, out);
+        text_append_string(out, "); ");
+    }
+}

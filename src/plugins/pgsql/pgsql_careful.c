@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * How one row that the server refuses does not cost the others: each piece of a batch is written
+ * behind a savepoint, and merged at once. A piece that fails is taken back and cut in two. The
+ * pieces' keys are in no common order, so the tables are locked against other writers.
+ */
+#include "plugins/pgsql/pgsql_state.h"
+
+#include "base/clock.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define PIECE_ROWS 1024
+#define DAY_S      86400
+
+static int run(struct pgsql *p, const char *sql)
+{
+    int err = pg_connection_run(p->connection, sql, 0, NULL);
+
+    return err < 0 ? pgsql_failed(p, err) : 0;
+}
+
+static int lock_table(void *arg, struct sql_table *table)
+{
+    struct pgsql *p = arg;
+    struct pg_target *t = table->own;
+    int err;
+
+    if (!t || t->is_locked || (t->way != PG_WAY_UPSERT && t->way != PG_WAY_MATCH))
+        return 0;
+    err = run(p, t->lock_sql);
+    t->is_locked = err == 0;
+    return err;
+}
+
+static int merge_table(void *arg, struct sql_table *table)
+{
+    struct pgsql *p = arg;
+    struct pg_target *t = table->own;
+    int err;
+
+    if (!t)
+        return 0;
+    err = pgsql_merge(p, t);
+    return err == 0 && t->empty_sql ? run(p, t->empty_sql) : err;
+}
+
+static int drop_waiting(void *arg, struct sql_table *table)
+{
+    struct pg_target *t = table->own;
+
+    (void)arg;
+    if (t) {
+        text_reset(&t->waiting);
+        t->has_sent = false;
+        t->unmerged_count = 0;
+    }
+    return 0;
+}
+
+static int write_piece(struct pgsql *p, const struct pa_batch *piece, bool counts)
+{
+    int err = run(p, "SAVEPOINT pathacct_piece");
+
+    if (err == 0)
+        err = pgsql_write_rows(p, piece, counts);
+    if (err == 0)
+        err = sql_tables_each_used(p->tables, merge_table, p);
+    if (err == 0)
+        return run(p, "RELEASE SAVEPOINT pathacct_piece");
+    if (err != -EILSEQ)
+        return err;
+    struct pg_fault why = p->fault;
+    p->active = NULL;
+    p->waiting_len = 0;
+    sql_tables_each_used(p->tables, drop_waiting, p);
+    err = run(p, "ROLLBACK TO SAVEPOINT pathacct_piece; RELEASE SAVEPOINT pathacct_piece");
+    if (err < 0)
+        return err;
+    p->fault = why;
+    return -EILSEQ;
+}
+
+static bool is_recent(const struct pgsql *p, const uint8_t *row)
+{
+    int64_t bin_s;
+
+    if (p->schema->bin_offset < 0)
+        return true;
+    memcpy(&bin_s, row + p->schema->bin_offset, sizeof bin_s);
+    return bin_s > p->time_ns / NS_PER_S - DAY_S;
+}
+
+/* A partition that somebody forgot to make would cost all rows from then on: they wait for it. One
+ * that somebody has dropped must not stop everything for a flow that comes late. */
+static int reject(struct pgsql *p, const uint8_t *row)
+{
+    if (p->fault.id == PG_FAULT_PARTITION_MISSING && is_recent(p, row))
+        return -EINVAL;
+    p->rejected_count++;
+    p->host->reject_row(p->host, row, p->fault.text);
+    return 0;
+}
+
+static struct pa_batch part(const struct pgsql *p, const struct pa_batch *batch, uint32_t first,
+                            uint32_t count)
+{
+    struct pa_batch piece = *batch;
+
+    piece.rows += (size_t)first * p->schema->row_size;
+    piece.row_count = count;
+    return piece;
+}
+
+/* As deep as the logarithm of PIECE_ROWS. */
+static int write_or_cut(struct pgsql *p, const struct pa_batch *batch, bool counts)
+{
+    uint32_t half = batch->row_count / 2;
+    int err = write_piece(p, batch, counts);
+
+    if (err != -EILSEQ)
+        return err;
+    if (batch->row_count == 1)
+        return reject(p, batch->rows);
+    struct pa_batch first = part(p, batch, 0, half);
+    struct pa_batch second = part(p, batch, half, batch->row_count - half);
+    err = write_or_cut(p, &first, false);
+    return err < 0 ? err : write_or_cut(p, &second, false);
+}
+
+int pgsql_write_carefully(struct pgsql *p, const struct pa_batch *batch)
+{
+    /* Before any savepoint: what is made behind one vanishes with it. */
+    int err = pgsql_touch_tables(p, batch);
+
+    if (err == 0)
+        err = sql_tables_each_used(p->tables, lock_table, p);
+    for (uint32_t i = 0; i < batch->row_count && err == 0; i += PIECE_ROWS) {
+        uint32_t left = batch->row_count - i;
+        struct pa_batch piece = part(p, batch, i, left < PIECE_ROWS ? left : PIECE_ROWS);
+        err = write_or_cut(p, &piece, true);
+    }
+    return err;
+}

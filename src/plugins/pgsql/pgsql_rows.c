@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* From a batch into the tables: see pgsql_state.h. */
+#include "plugins/pgsql/pgsql_state.h"
+
+#include "base/memory.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PIECE_LEN   (256 * 1024)       /* sent at once */
+#define WAITING_MAX ((size_t)16 << 20) /* over all tables, should there be many */
+
+static const uint8_t *row_at(const struct pgsql *p, const struct pa_batch *batch, uint32_t i)
+{
+    return batch->rows + (size_t)i * p->schema->row_size;
+}
+
+/* ---- COPY ---- */
+
+static int end_copy(struct pgsql *p)
+{
+    struct pg_target *t = p->active;
+    struct text end = {0};
+    int err;
+
+    if (!t)
+        return 0;
+    p->active = NULL;
+    pg_encoder_append_end(&end);
+    err = pg_connection_copy_data(p->connection, end.data, end.len);
+    text_clear(&end);
+    if (err == 0)
+        err = pg_connection_copy_end(p->connection, transaction_work_s(t->row_count));
+    if (err < 0) {
+        p->failed_copy = t->way == PG_WAY_COPY && t->table.conflict_columns;
+        return pgsql_failed(p, err);
+    }
+    return 0;
+}
+
+static int send_waiting(struct pgsql *p, struct pg_target *t)
+{
+    int err = 0;
+
+    if (t->waiting.len == 0)
+        return 0;
+    if (p->active != t) {
+        struct text start = {0};
+        err = end_copy(p);
+        if (err < 0)
+            return err;
+        err = pg_connection_copy_begin(p->connection, t->copy_sql);
+        pg_encoder_append_start(&start);
+        if (err == 0)
+            err = pg_connection_copy_data(p->connection, start.data, start.len);
+        text_clear(&start);
+    }
+    if (err == 0)
+        err = pg_connection_copy_data(p->connection, t->waiting.data, t->waiting.len);
+    if (err < 0) {
+        p->active = NULL;
+        return pgsql_failed(p, err);
+    }
+    p->active = t;
+    t->has_sent = true;
+    p->waiting_len -= t->waiting.len;
+    text_reset(&t->waiting);
+    return 0;
+}
+
+static int send_table(void *arg, struct sql_table *table)
+{
+    return table->own ? send_waiting(arg, table->own) : 0;
+}
+
+/* ---- tables ---- */
+
+static int make_target(struct pgsql *p, const struct pa_batch *batch, const uint8_t *row,
+                       struct sql_table *table)
+{
+    struct text schema = {0};
+    struct pg_target *target = NULL;
+    int err = end_copy(p);
+
+    if (err < 0)
+        return err;
+    if (p->settings.schema)
+        sql_tables_append_schema(p->tables, table, batch, row, &schema);
+    err = pg_target_new(&p->context, table->name, schema.len > 0 ? text_cstr(&schema) : NULL,
+                        p->target_number++, &p->fault, &target);
+    text_clear(&schema);
+    table->own = target;
+    return err;
+}
+
+static void reject(struct pgsql *p, const uint8_t *row, const char *why)
+{
+    p->rejected_count++;
+    p->host->reject_row(p->host, row, why);
+}
+
+/* 1: the row has no table that the server would take, and is rejected if `counts`. */
+static int find_target(struct pgsql *p, const struct pa_batch *batch, const uint8_t *row,
+                       bool counts, struct pg_target **ret_target)
+{
+    struct sql_table *table;
+    int err = sql_tables_find(p->tables, batch, row, &table);
+
+    if (err < 0) {
+        if (counts)
+            reject(p, row, "the name that sql_table gives its table is too long");
+        return 1;
+    }
+    if (!table->own) {
+        err = make_target(p, batch, row, table);
+        if (err < 0)
+            return err;
+    }
+    *ret_target = table->own;
+    if (table->row_count++ == 0) {
+        (*ret_target)->row_count = (*ret_target)->unmerged_count = 0;
+        (*ret_target)->is_locked = (*ret_target)->has_sent = false;
+    }
+    (*ret_target)->row_count++;
+    return 0;
+}
+
+int pgsql_touch_tables(struct pgsql *p, const struct pa_batch *batch)
+{
+    struct pg_target *target;
+    int err = 0;
+
+    for (uint32_t i = 0; i < batch->row_count && err >= 0; i++)
+        err = find_target(p, batch, row_at(p, batch, i), false, &target);
+    return err < 0 ? err : 0;
+}
+
+static void reject_number(struct pgsql *p, const struct pg_target *t, const uint8_t *row,
+                          uint32_t index)
+{
+    const char *name = p->columns.items[index].name;
+    char why[200];
+
+    snprintf(why, sizeof why, "its %s is too large for type %s of table %.100s", name,
+             pg_table_find(&t->table, name)->type_name, t->name);
+    reject(p, row, why);
+}
+
+int pgsql_write_rows(struct pgsql *p, const struct pa_batch *batch, bool counts)
+{
+    for (uint32_t i = 0; i < batch->row_count; i++) {
+        const uint8_t *row = row_at(p, batch, i);
+        struct pg_target *t;
+        uint32_t index;
+        int err = find_target(p, batch, row, counts, &t);
+        if (err < 0)
+            return err;
+        if (err > 0)
+            continue;
+        size_t before = t->waiting.len;
+        if (pg_encoder_append_row(t->encoder, batch, row, &t->waiting, &index) < 0) {
+            if (counts)
+                reject_number(p, t, row, index);
+            continue;
+        }
+        t->unmerged_count++;
+        p->waiting_len += t->waiting.len - before;
+        if (t->waiting.len >= PIECE_LEN)
+            err = send_waiting(p, t);
+        if (err == 0 && p->waiting_len >= WAITING_MAX)
+            err = sql_tables_each_used(p->tables, send_table, p);
+        if (err < 0)
+            return err;
+    }
+    return 0;
+}
+
+/* ---- merging ---- */
+
+static uint64_t affected(const PGresult *result)
+{
+    return strtoull(PQcmdTuples((PGresult *)(uintptr_t)result), NULL, 10);
+}
+
+static int run_counted(struct pgsql *p, const struct pg_target *t, const char *sql, uint64_t *count)
+{
+    PGresult *result;
+    int err = pg_connection_run(p->connection, sql, transaction_work_s(t->row_count), &result);
+
+    if (err < 0)
+        return pgsql_failed(p, err);
+    *count += affected(result);
+    PQclear(result);
+    return 0;
+}
+
+static int run(struct pgsql *p, const char *sql)
+{
+    int err = pg_connection_run(p->connection, sql, 0, NULL);
+
+    return err < 0 ? pgsql_failed(p, err) : 0;
+}
+
+/* Keys that differ here can be the same to the table: then the server refuses to touch a row twice
+ * (cardinality_violation), and they are put together first, from now on. */
+static int upsert(struct pgsql *p, const struct pg_target *t)
+{
+    int err;
+
+    if (!p->has_repeated_keys) {
+        err = run(p, "SAVEPOINT pathacct_upsert");
+        if (err == 0)
+            err = run_counted(p, t, t->merge_sql, &p->purge.inserted);
+        if (err == 0)
+            return run(p, "RELEASE SAVEPOINT pathacct_upsert");
+        if (strcmp(p->fault.sqlstate, "21000") != 0)
+            return err;
+        p->has_repeated_keys = true;
+        err = run(p, "ROLLBACK TO SAVEPOINT pathacct_upsert");
+        if (err < 0)
+            return err;
+    }
+    return run_counted(p, t, t->grouped_sql, &p->purge.inserted);
+}
+
+/* Without a unique index only a lock keeps two writers from inserting the same key. */
+static int match(struct pgsql *p, struct pg_target *t)
+{
+    int err = 0;
+
+    if (!t->is_locked && p->settings.locking == SQL_LOCK_TABLE)
+        err = run(p, t->lock_sql);
+    if (err < 0)
+        return err;
+    t->is_locked = true;
+    err = run_counted(p, t, t->update_sql, &p->purge.updated);
+    return err == 0 ? run_counted(p, t, t->insert_sql, &p->purge.inserted) : err;
+}
+
+int pgsql_merge(struct pgsql *p, struct pg_target *t)
+{
+    int err = send_waiting(p, t);
+
+    if (err == 0)
+        err = end_copy(p);
+    if (err < 0 || !t->has_sent)
+        return err;
+    t->has_sent = false;
+    uint64_t count = t->unmerged_count;
+    t->unmerged_count = 0;
+    switch (t->way) {
+    case PG_WAY_COPY:
+        p->purge.inserted += count;
+        return 0;
+    case PG_WAY_INSERT:
+        return run_counted(p, t, t->merge_sql, &p->purge.inserted);
+    case PG_WAY_UPSERT:
+        return upsert(p, t);
+    default:
+        return match(p, t);
+    }
+}

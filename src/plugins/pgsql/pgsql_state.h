@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* What the files of the plugin share: its state, and how rows get from a batch into tables. */
+#include "plugins/common/sql_columns.h"
+#include "plugins/common/sql_purge.h"
+#include "plugins/common/sql_settings.h"
+#include "plugins/common/sql_tables.h"
+#include "plugins/pgsql/pg_progress.h"
+#include "plugins/pgsql/pg_target.h"
+
+/* A server that hangs is given up in less than the default shutdown_timeout, so that what waits can
+ * still be spooled. What has much to do gets more time. */
+#define ANSWER_TIMEOUT_S     20
+#define ROWS_PER_S_AT_LEAST  5000
+#define CAREFUL_TRANSACTIONS 10
+
+struct pgsql {
+    const struct pa_host *host;
+    const struct pa_schema *schema;
+    struct sql_settings settings;
+    struct sql_columns columns;
+    struct sql_purge purge;
+    struct sql_tables *tables; /* own: struct pg_target */
+    char *application_name;
+    struct pg_connection *connection;
+    struct pg_progress progress;
+    struct pg_target_context context;
+    uint32_t target_number;
+    bool has_repeated_keys; /* seen once: rows are grouped before they are merged */
+
+    /* the transaction under way */
+    bool has_begun;
+    int64_t time_ns;
+    struct pg_target *active; /* whose COPY is under way */
+    size_t waiting_len;       /* encoded and not sent, of all tables */
+    uint64_t rejected_count;
+
+    unsigned careful_count; /* transactions that are still written in pieces */
+    bool has_late_rows;     /* sql_use_copy met rows of equal key: it is over */
+    bool is_way_open;       /* tables are to be looked at anew */
+    bool failed_copy;       /* a COPY straight into a table with a unique index was refused */
+    struct pg_fault fault;
+    char logged[sizeof((struct pg_fault *)NULL)->text];
+    int64_t logged_ns;
+};
+
+static inline uint32_t transaction_work_s(uint64_t row_count)
+{
+    return (uint32_t)(row_count / ROWS_PER_S_AT_LEAST);
+}
+
+/* Takes over what the connection said of a failure; returns `err`. */
+int pgsql_failed(struct pgsql *p, int err);
+
+/* These return 0 or a negative errno, with the reason in p->fault. */
+
+/* Encodes rows for their tables and sends what is enough to be sent. `counts`: rows that cannot be
+ * written are counted as rejected; else that was done before. */
+int pgsql_write_rows(struct pgsql *p, const struct pa_batch *batch, bool counts);
+/* Makes whatever tables the rows need. */
+int pgsql_touch_tables(struct pgsql *p, const struct pa_batch *batch);
+/* Sends the rest and merges it into the table. */
+int pgsql_merge(struct pgsql *p, struct pg_target *target);
+/* Writes and merges in pieces that can be taken back one by one, down to single rows: those that
+ * the server refuses are rejected, the others get in. */
+int pgsql_write_carefully(struct pgsql *p, const struct pa_batch *batch);

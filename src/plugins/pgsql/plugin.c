@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "plugins/common/sql_settings.h"
+#include "plugins/pgsql/pgsql.h"
+
+PA_PLUGIN_EXPORT = {
+    .abi = PA_PLUGIN_ABI,
+    .name = "pgsql",
+    .help = "rows into tables of a PostgreSQL server",
+    .keys = sql_keys,
+    .shared_keys = output_keys,
+    .check = pgsql_check,
+    .open = pgsql_open,
+    .begin = pgsql_begin,
+    .write = pgsql_write,
+    .commit = pgsql_commit,
+    .abort = pgsql_abort,
+    .close = pgsql_close,
+};
