@@ -6,6 +6,10 @@
 
 #define RESTART 1000000 /* samples missing that are more are a restart of the agent */
 
+/* Keys of sources: kind, class, index. */
+#define OF_DISCARDS (UINT64_C(1) << 63)
+#define CLASS_MASK  0xffffffu
+
 static void discard(void *arg, struct keyed_entry *entry)
 {
     (void)arg;
@@ -46,25 +50,33 @@ struct agent *agent_get(struct agent_table *table, struct exporter *exporter,
     return agent;
 }
 
+static struct data_source *source_get(struct agent_table *table, const struct agent *agent,
+                                      struct exporter *exporter, uint64_t key)
+{
+    struct data_source *source =
+        (struct data_source *)keyed_table_find(&table->sources, agent->id, key);
+
+    if (source) {
+        keyed_table_touch(&table->sources, &source->entry);
+        return source;
+    }
+    if (table->sources.count >= table->sources.max)
+        exporter_drop(exporter, DROP_too_many_sources, "data source %u:%u",
+                      (unsigned)(key >> 32 & 0xffffff), (unsigned)key);
+    source = mem_zalloc(sizeof *source);
+    keyed_table_add(&table->sources, &source->entry, agent->id, key);
+    return source;
+}
+
 void agent_note_sample(struct agent_table *table, const struct agent *agent,
                        struct exporter *exporter, uint32_t source_class, uint32_t index,
                        const struct sample_counts *counts)
 {
-    uint64_t key = (uint64_t)source_class << 32 | index;
     struct data_source *source =
-        (struct data_source *)keyed_table_find(&table->sources, agent->id, key);
+        source_get(table, agent, exporter, (uint64_t)(source_class & CLASS_MASK) << 32 | index);
     struct exporter_counters *c = &exporter->counters;
-
-    if (source) {
-        keyed_table_touch(&table->sources, &source->entry);
-    } else {
-        if (table->sources.count >= table->sources.max)
-            exporter_drop(exporter, DROP_too_many_sources, "data source %u:%u", source_class,
-                          index);
-        source = mem_zalloc(sizeof *source);
-        keyed_table_add(&table->sources, &source->entry, agent->id, key);
-    }
     uint32_t step = counts->sequence - source->sequence;
+
     if (source->is_started && step > 0 && step < RESTART) {
         counter_add(&c->samples_missing, step - 1);
         counter_add(&c->sample_pool, (uint32_t)(counts->pool - source->pool));
@@ -75,5 +87,19 @@ void agent_note_sample(struct agent_table *table, const struct agent *agent,
     source->sequence = counts->sequence;
     source->pool = counts->pool;
     source->drops = counts->drops;
+    source->is_started = true;
+}
+
+void agent_note_discard(struct agent_table *table, const struct agent *agent,
+                        struct exporter *exporter, uint32_t source_class, uint32_t index,
+                        uint32_t drops)
+{
+    struct data_source *source = source_get(
+        table, agent, exporter, OF_DISCARDS | (uint64_t)(source_class & CLASS_MASK) << 32 | index);
+    uint32_t step = drops - source->drops;
+
+    if (source->is_started && step < UINT32_MAX / 2)
+        counter_add(&exporter->counters.discards_untold, step);
+    source->drops = drops;
     source->is_started = true;
 }

@@ -43,3 +43,7 @@ struct sample_counts {
 void agent_note_sample(struct agent_table *table, const struct agent *agent,
                        struct exporter *exporter, uint32_t source_class, uint32_t index,
                        const struct sample_counts *counts);
+/* A discarded packet that a source told, and how many so far it did not tell for their number. */
+void agent_note_discard(struct agent_table *table, const struct agent *agent,
+                        struct exporter *exporter, uint32_t source_class, uint32_t index,
+                        uint32_t drops);

@@ -2,6 +2,7 @@
 /* The decoder that a worker sees: which version a datagram is, whose it is, and the parts' lives.
  */
 #include "sfacctd/collector.h"
+#include "sfacctd/counter_log.h"
 
 #include "base/memory.h"
 
@@ -57,6 +58,8 @@ static void *collector_new(const struct decoder_settings *settings,
     c->arena.size = ARENA_LEN;
     c->tunnel_view = settings->tunnel_view;
     agent_table_init(&c->agents, own->agents_max, own->sources_max);
+    if (own->counter_file)
+        c->counter_log = counter_log_new(own->counter_file);
     set_needs(c, &settings->needs);
     return c;
 }
@@ -67,9 +70,17 @@ static void collector_free(void *decoder)
 
     if (!c)
         return;
+    counter_log_free(c->counter_log);
     agent_table_clear(&c->agents);
     mem_free(c->arena.data);
     mem_free(c);
+}
+
+void sflow_skip_padding(struct reader *r, uint32_t len)
+{
+    size_t padding = -len & 3;
+
+    reader_bytes(r, padding < reader_left(r) ? padding : reader_left(r));
 }
 
 struct ip_addr sflow_read_addr(struct reader *r)
@@ -136,6 +147,8 @@ static void collector_decode(void *decoder, struct exporter *exporter,
         exporter_drop(exporter, DROP_truncated_header, "%u bytes", datagram->len);
     else if (version == 5)
         sflow5_decode(&msg, &r);
+    else if (version == 2 || version == 4)
+        sflow4_decode(&msg, &r);
     else
         exporter_drop(exporter, DROP_bad_version, "version %u", version);
     count_read(msg.exporter, datagram); /* the agent, once it is known */
@@ -144,15 +157,22 @@ static void collector_decode(void *decoder, struct exporter *exporter,
 
 static void collector_tick(void *decoder, int64_t now_ns)
 {
-    (void)decoder;
+    struct collector *c = decoder;
+
     (void)now_ns;
+    if (c->counter_log)
+        counter_log_flush(c->counter_log);
 }
 
-/* Nothing is kept at exporters: sub-agents are found by their generation. */
+/* Nothing is kept at exporters, sub-agents are found by their generation; but losses of counters
+ * are counted there. */
 static void collector_forget(void *decoder, struct exporter *exporter)
 {
-    (void)decoder;
+    struct collector *c = decoder;
+
     (void)exporter;
+    if (c && c->counter_log)
+        counter_log_flush(c->counter_log);
 }
 
 /* sFlow has no templates: all that is known comes with each datagram. */

@@ -15,6 +15,8 @@ struct clear_range {
     uint16_t offset, len;
 };
 
+struct counter_log;
+
 struct collector {
     const struct sfacctd_settings *settings;
     struct exporter_table *exporters;
@@ -27,6 +29,7 @@ struct collector {
     uint32_t clear_count;
     struct arena arena; /* texts of the flows in the batch */
     struct agent_table agents;
+    struct counter_log *counter_log; /* NULL: nobody wants counters */
 };
 
 /* One datagram on its way through a decoder. */
@@ -59,7 +62,10 @@ struct flow_sample {
     bool has_packet;   /* some record described the packet */
     bool has_gateway;
     bool has_switch;
+    bool has_labels;
     uint16_t switch_in_vlan, switch_out_vlan;
+    uint16_t header_vlan;   /* outermost that the header still has */
+    uint16_t stripped_vlan; /* outermost of those that it lost */
 };
 
 /* v2 and v4, RFC 3176; v5, sFlow.org's specification. Decode one datagram, whose version was seen
@@ -79,8 +85,45 @@ void flow_sample_start(struct flow_sample *sample, struct sflow_message *msg,
 /* The flow joins the batch, unless no record described a packet. */
 void flow_sample_finish(struct flow_sample *sample);
 
+/* Counts it and, by its numbers, what was lost before it. */
+void flow_sample_note(struct sflow_message *msg, const struct sample_header *header);
+
+/* A counter sample's records, `count` of them; v2 and v4 have one of `layout` (RFC 3176). */
+struct counter_source {
+    uint32_t sequence, source_class, source_index;
+};
+void counter_sample_decode(struct sflow_message *msg, const struct counter_source *source,
+                           uint32_t count, struct reader *r);
+bool counter_sample_decode_v4(struct sflow_message *msg, const struct counter_source *source,
+                              uint32_t layout, struct reader *r);
+/* XDR (RFC 4506 section 4.10) pads opaque data to four bytes; the last one's may be missing. */
+void sflow_skip_padding(struct reader *r, uint32_t len);
+
+/* Texts of a flow, in the arena, where flow_sample_start() made room for them. */
+struct flow_bytes flow_sample_copy(struct flow_sample *sample, const void *data, size_t len);
+void flow_sample_set_labels(struct flow_sample *sample, const uint32_t *labels, uint32_t count);
+/* The packet was dropped, for a reason of discard_reasons.def. */
+void flow_sample_set_discard(struct flow_sample *sample, uint32_t reason);
+
 /* One record of v5, named by enterprise << 12 | format. */
 void flow_record_decode(struct flow_sample *sample, uint32_t format, struct reader *r);
 
-/* The body of an extended gateway record, as the message's version has it. */
-void gateway_decode(struct flow_sample *sample, struct reader *r);
+/* The body of each kind of record, as the message's version has it; what contradicts its length
+ * leaves the reader failed and the flow as it was. */
+#define FLOW_RECORD(enterprise, format, name, function, help)                                      \
+    void function(struct flow_sample *sample, struct reader *r);
+#define FLOW_SKIPPED(...)
+#define COUNTER_RECORD(...)
+#define COUNTER_SKIPPED(...)
+#include "sfacctd/structures.def"
+#undef FLOW_RECORD
+#undef FLOW_SKIPPED
+#undef COUNTER_RECORD
+#undef COUNTER_SKIPPED
+
+#define WANTS(sample, member) flow_needs_has(&(sample)->collector->needs, FLOW_##member)
+#define SET(sample, member, value)                                                                 \
+    do {                                                                                           \
+        if (WANTS(sample, member))                                                                 \
+            (sample)->flow->member = (value);                                                      \
+    } while (0)

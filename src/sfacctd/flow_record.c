@@ -9,18 +9,11 @@
 #include "flow/packet_tunnel.h"
 #include <string.h>
 
-#define WANTS(sample, member) flow_needs_has(&(sample)->collector->needs, FLOW_##member)
-#define SET(sample, member, value)                                                                 \
-    do {                                                                                           \
-        if (WANTS(sample, member))                                                                 \
-            (sample)->flow->member = (value);                                                      \
-    } while (0)
-
 enum header_protocol { HEADER_ETHERNET = 1, HEADER_IPV4 = 11, HEADER_IPV6 = 12, HEADER_MPLS = 13 };
 
 /* ---- the packet ---- */
 
-static struct flow_bytes copy_bytes(struct flow_sample *sample, const void *data, size_t len)
+struct flow_bytes flow_sample_copy(struct flow_sample *sample, const void *data, size_t len)
 {
     uint8_t *place = len > 0 ? arena_take(&sample->collector->arena, len) : NULL;
 
@@ -30,13 +23,14 @@ static struct flow_bytes copy_bytes(struct flow_sample *sample, const void *data
     return (struct flow_bytes){.data = place, .len = (uint32_t)len};
 }
 
-static void set_labels(struct flow_sample *sample, const uint32_t *labels, uint32_t count)
+void flow_sample_set_labels(struct flow_sample *sample, const uint32_t *labels, uint32_t count)
 {
     if (count == 0)
         return;
+    sample->has_labels = true;
     SET(sample, mpls_label_top, labels[0]);
     SET(sample, mpls_label_bottom, labels[count - 1]);
-    SET(sample, mpls_labels, copy_bytes(sample, labels, count * sizeof *labels));
+    SET(sample, mpls_labels, flow_sample_copy(sample, labels, count * sizeof *labels));
 }
 
 static void set_packet(struct flow_sample *sample, const struct packet_header *h)
@@ -55,17 +49,14 @@ static void set_packet(struct flow_sample *sample, const struct packet_header *h
         SET(sample, src_mac, h->src_mac);
         SET(sample, dst_mac, h->dst_mac);
     }
-    if (h->vlan != 0) {
-        SET(sample, vlan, h->vlan);
+    sample->header_vlan = h->vlan;
+    if (h->vlan != 0)
         SET(sample, cos, h->cos);
-        if (!sample->has_switch)
-            SET(sample, in_vlan, h->vlan);
-    }
     SET(sample, in_cvlan, h->customer_vlan);
-    set_labels(sample, h->labels, h->label_count);
+    flow_sample_set_labels(sample, h->labels, h->label_count);
 }
 
-static void decode_header(struct flow_sample *sample, struct reader *r)
+void record_header(struct flow_sample *sample, struct reader *r)
 {
     uint32_t protocol = reader_u32(r);
     uint32_t frame_len = reader_u32(r);
@@ -76,6 +67,8 @@ static void decode_header(struct flow_sample *sample, struct reader *r)
         reader_u32(r); /* octets stripped before the header: frame_len counts them */
     uint32_t header_len = reader_u32(r);
     const uint8_t *header = reader_bytes(r, header_len);
+    if (sample->msg->version != 5)
+        sflow_skip_padding(r, header_len);
     if (r->failed || sample->has_header)
         return;
     sample->has_header = sample->has_packet = true;
@@ -95,12 +88,12 @@ static void decode_header(struct flow_sample *sample, struct reader *r)
                  &packet);
     set_packet(sample, packet.plain);
     SET(sample, srv6_segments,
-        copy_bytes(sample, packet.outer.segments, packet.outer.segment_count * 16u));
+        flow_sample_copy(sample, packet.outer.segments, packet.outer.segment_count * 16u));
     if (collector->wants_tunnel)
         packet_set_tunnel(&packet, &collector->needs, sample->flow);
 }
 
-static void decode_ethernet(struct flow_sample *sample, struct reader *r)
+void record_ethernet(struct flow_sample *sample, struct reader *r)
 {
     uint32_t frame_len = reader_u32(r);
     const uint8_t *src = reader_bytes(r, 8); /* six bytes of address, two of padding */
@@ -147,19 +140,19 @@ static void decode_ip(struct flow_sample *sample, struct reader *r, uint8_t vers
         sample->flow->etype = version == 4 ? 0x0800 : 0x86dd;
 }
 
-static void decode_ipv4(struct flow_sample *sample, struct reader *r)
+void record_ipv4(struct flow_sample *sample, struct reader *r)
 {
     decode_ip(sample, r, 4);
 }
 
-static void decode_ipv6(struct flow_sample *sample, struct reader *r)
+void record_ipv6(struct flow_sample *sample, struct reader *r)
 {
     decode_ip(sample, r, 6);
 }
 
 /* ---- how it was forwarded ---- */
 
-static void decode_switch(struct flow_sample *sample, struct reader *r)
+void record_switch(struct flow_sample *sample, struct reader *r)
 {
     uint32_t in_vlan = reader_u32(r);
     uint32_t in_priority = reader_u32(r);
@@ -172,13 +165,11 @@ static void decode_switch(struct flow_sample *sample, struct reader *r)
     sample->switch_in_vlan = in_vlan < 4095 ? (uint16_t)in_vlan : 0;
     sample->switch_out_vlan = out_vlan < 4095 ? (uint16_t)out_vlan : 0;
     sample->has_switch = true;
-    SET(sample, in_vlan, sample->switch_in_vlan);
-    SET(sample, out_vlan, sample->switch_out_vlan);
     if (WANTS(sample, cos) && sample->flow->cos == 0 && in_priority < 8)
         sample->flow->cos = (uint8_t)in_priority;
 }
 
-static void decode_router(struct flow_sample *sample, struct reader *r)
+void record_router(struct flow_sample *sample, struct reader *r)
 {
     struct ip_addr next_hop = sflow_read_addr(r);
     uint32_t src_mask = reader_u32(r);
@@ -209,9 +200,13 @@ void flow_record_decode(struct flow_sample *sample, uint32_t format, struct read
     case (uint32_t)(enterprise) << 12 | (number):                                                  \
         counter_add(&exporter->counters.skipped_records, 1);                                       \
         break;
+#define COUNTER_RECORD(...)
+#define COUNTER_SKIPPED(...)
 #include "sfacctd/structures.def"
 #undef FLOW_RECORD
 #undef FLOW_SKIPPED
+#undef COUNTER_RECORD
+#undef COUNTER_SKIPPED
     default:
         counter_add(&exporter->counters.unknown_records, 1);
         return;

@@ -6,31 +6,10 @@
 #include "base/memory.h"
 #include <string.h>
 
-#define WANTS(sample, member) flow_needs_has(&(sample)->collector->needs, FLOW_##member)
-
 /* Texts are at most three times as long as their wire form: an AS number or a community of four
  * bytes prints as eleven characters and a separator. */
 #define TEXT_FACTOR 3
 #define TEXT_EXTRA  256 /* separators, and alignment of each text */
-
-/* forwardingStatus (RFC 7270 section 4.12) of a packet that the output word calls discarded; the
- * codes below 256 are ICMP's for unreachable destinations. */
-static uint8_t status_of_discard(uint32_t code)
-{
-    static const uint8_t above[] = {
-        128, /* 256 unknown */
-        137, /* 257 TTL exceeded */
-        130, /* 258 ACL */
-        128, /* 259 no buffer space */
-        139, /* 260 RED */
-        138, /* 261 traffic shaping or rate limiting */
-        133, /* 262 too big */
-    };
-
-    if (code < 256)
-        return 131; /* unroutable */
-    return code - 256 < sizeof above ? above[code - 256] : 128;
-}
 
 static void make_room(struct collector *c, size_t sample_len)
 {
@@ -83,35 +62,48 @@ void flow_sample_start(struct flow_sample *sample, struct sflow_message *msg,
         flow->direction = DIRECTION_INGRESS;
     else if (h->source_class == 0 && h->source_index != 0 && h->source_index == flow->out_iface)
         flow->direction = DIRECTION_EGRESS;
-    if (WANTS(sample, forwarding_status))
-        flow->forwarding_status =
-            h->output_format == INTERFACE_DISCARDED ? status_of_discard(h->output) : 0;
+    if (h->output_format == INTERFACE_DISCARDED)
+        flow_sample_set_discard(sample, h->output);
     if (WANTS(sample, export_sequence))
         flow->export_sequence = msg->sequence;
     if (WANTS(sample, export_domain))
         flow->export_domain = msg->sub_agent;
     if (WANTS(sample, export_version))
         flow->export_version = msg->version;
+}
+
+void flow_sample_note(struct sflow_message *msg, const struct sample_header *h)
+{
+    struct collector *c = msg->collector;
+
     counter_add(&msg->exporter->counters.flow_samples, 1);
     if (!c->settings->skip_sequence_check)
         agent_note_sample(&c->agents, msg->agent, msg->exporter, h->source_class, h->source_index,
                           &(struct sample_counts){h->sequence, h->pool, h->drops});
 }
 
+/* What the switch says counts before what the header still holds, as in pmacct. */
+static void set_vlans(struct flow_sample *sample)
+{
+    uint16_t outer = sample->stripped_vlan ? sample->stripped_vlan : sample->header_vlan;
+    uint16_t in = sample->has_switch ? sample->switch_in_vlan : outer;
+
+    SET(sample, in_vlan, in);
+    SET(sample, out_vlan, sample->switch_out_vlan);
+    SET(sample, vlan, in ? in : sample->switch_out_vlan ? sample->switch_out_vlan : outer);
+    if (sample->stripped_vlan && WANTS(sample, in_cvlan))
+        sample->flow->in_cvlan = sample->header_vlan;
+}
+
 void flow_sample_finish(struct flow_sample *sample)
 {
     struct sflow_message *msg = sample->msg;
-    struct flow *flow = sample->flow;
 
     if (!sample->has_packet) {
         counter_add(&msg->exporter->counters.samples_without_packet, 1);
         return;
     }
-    if (sample->has_switch && WANTS(sample, vlan)) {
-        uint16_t vlan = sample->switch_in_vlan ? sample->switch_in_vlan : sample->switch_out_vlan;
-        if (vlan != 0)
-            flow->vlan = vlan;
-    }
+    set_vlans(sample);
     flow_batch_push(sample->collector->batch);
     msg->order++;
     msg->flow_count++;

@@ -9,13 +9,6 @@
 
 #include <string.h>
 
-#define WANTS(sample, member) flow_needs_has(&(sample)->collector->needs, FLOW_##member)
-#define SET(sample, member, value)                                                                 \
-    do {                                                                                           \
-        if (WANTS(sample, member))                                                                 \
-            (sample)->flow->member = (value);                                                      \
-    } while (0)
-
 enum segment_type { SEGMENT_SET = 1, SEGMENT_SEQUENCE = 2 };
 
 /* A run of 32-bit numbers within the record. */
@@ -136,7 +129,7 @@ static struct flow_bytes communities_text(struct flow_sample *sample, struct num
     return end_text(sample, start, out);
 }
 
-void gateway_decode(struct flow_sample *sample, struct reader *r)
+void record_gateway(struct flow_sample *sample, struct reader *r)
 {
     uint8_t version = sample->msg->version;
     struct flow *flow = sample->flow;

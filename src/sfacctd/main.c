@@ -5,7 +5,9 @@
 #include "sfacctd/decoder.h"
 
 struct sfacctd_keys {
-    bool use_ip_next_hop, disable_checks, ignore_exporter_address;
+    bool use_ip_next_hop, disable_checks, ignore_exporter_address, account_discards;
+    const char *counter_file;
+    int counter_output;
     int64_t agents_max, sources_max;
     struct sfacctd_settings settings; /* made of them */
 };
@@ -21,6 +23,15 @@ static const struct config_key keys[] = {
     {"sfacctd_ignore_exporter_address", KEY_BOOL, SCOPE_GLOBAL, AT(ignore_exporter_address),
      "false", .aliases = "nfacctd_ignore_exporter_address",
      .help = "the exporter is who sent the datagram, whatever agent address it names"},
+    {"sfacctd_discards", KEY_BOOL, SCOPE_GLOBAL, AT(account_discards), "false",
+     .help = "each notification of a discarded packet is a flow of one packet too; see "
+             "discard_reason"},
+    {"sfacctd_counter_file", KEY_STRING, SCOPE_GLOBAL, AT(counter_file),
+     .help = "file or named pipe that counter samples are appended to as JSON lines; "
+             "$peer_src_ip stands for the agent"},
+    {"sfacctd_counter_output", KEY_CHOICE, SCOPE_GLOBAL, AT(counter_output), "json",
+     .choices = "json", .help = "form of sfacctd_counter_file"},
+    {"sfacctd_counter_max_nodes", KEY_IGNORED, .help = "there is no limit but exporters_max"},
     {"agents_max", KEY_INT, SCOPE_GLOBAL, AT(agents_max), "16384", 1, 1 << 24,
      .help = "sub-agents whose sequence numbers a worker keeps"},
     {"sources_max", KEY_INT, SCOPE_GLOBAL, AT(sources_max), "262144", 1, 1 << 24,
@@ -41,6 +52,8 @@ static const void *decoder_settings(void *key_settings)
         .ignore_exporter_address = k->ignore_exporter_address,
         .use_ip_next_hop = k->use_ip_next_hop,
         .skip_sequence_check = k->disable_checks,
+        .account_discards = k->account_discards,
+        .counter_file = k->counter_file,
     };
     return &k->settings;
 }

@@ -11,6 +11,8 @@ struct sfacctd_settings {
     bool ignore_exporter_address; /* the exporter is who sent the datagram, not the agent in it */
     bool use_ip_next_hop;         /* an IPv4 router record may tell the BGP next hop */
     bool skip_sequence_check;     /* sfacctd_disable_checks */
+    bool account_discards;        /* notifications of discarded packets are flows too */
+    const char *counter_file;     /* where counter samples are written; NULL: nowhere */
 };
 
 #define SFACCTD_SETTINGS_DEFAULT                                                                   \

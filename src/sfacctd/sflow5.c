@@ -14,14 +14,6 @@ enum sample_format {
     SAMPLE_DISCARDED_PACKET = 5,
 };
 
-/* XDR (RFC 4506 section 4.10) pads opaque data to four bytes; the last one's may be missing. */
-static void skip_padding(struct reader *r, uint32_t len)
-{
-    size_t padding = -len & 3;
-
-    reader_bytes(r, padding < reader_left(r) ? padding : reader_left(r));
-}
-
 static void decode_flow_records(struct flow_sample *sample, struct reader *r, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
@@ -33,7 +25,7 @@ static void decode_flow_records(struct flow_sample *sample, struct reader *r, ui
                           "record %u of %u: %u bytes, beyond the sample's end", i + 1, count, len);
             return;
         }
-        skip_padding(r, len);
+        sflow_skip_padding(r, len);
         flow_record_decode(sample, format, &record);
     }
 }
@@ -85,7 +77,62 @@ static void decode_flow_sample(struct sflow_message *msg, struct reader *r, bool
         exporter_drop(msg->exporter, DROP_bad_sample, "flow sample of %zu bytes", len);
         return;
     }
+    flow_sample_note(msg, &header);
     flow_sample_start(&sample, msg, &header, len);
+    decode_flow_records(&sample, r, record_count);
+    flow_sample_finish(&sample);
+}
+
+static void decode_counter_sample(struct sflow_message *msg, struct reader *r, bool is_expanded)
+{
+    struct counter_source source = {.sequence = reader_u32(r)};
+    size_t len = reader_left(r);
+
+    source.source_class = reader_u32(r);
+    if (is_expanded) {
+        source.source_index = reader_u32(r);
+    } else {
+        source.source_index = source.source_class & 0xffffff;
+        source.source_class >>= 24;
+    }
+    uint32_t record_count = reader_u32(r);
+    if (r->failed)
+        exporter_drop(msg->exporter, DROP_bad_sample, "counter sample of %zu bytes", len);
+    else
+        counter_sample_decode(msg, &source, record_count, r);
+}
+
+/*
+ * sFlow.org's "Dropped Packet Notification Structures": one packet that was discarded, told by the
+ * agent as it happens, up to a rate. It is not sampled, so it stands for itself alone, and sampled
+ * traffic may hold it too: it is a flow only for who asked.
+ */
+static void decode_discarded_packet(struct sflow_message *msg, struct reader *r)
+{
+    size_t len = reader_left(r);
+    struct sample_header header = {.sampling_rate = 1};
+    struct flow_sample sample;
+
+    header.sequence = reader_u32(r);
+    header.source_class = reader_u32(r);
+    header.source_index = reader_u32(r);
+    uint32_t drops = reader_u32(r);
+    header.input = reader_u32(r);
+    header.output = reader_u32(r);
+    uint32_t reason = reader_u32(r);
+    uint32_t record_count = reader_u32(r);
+    if (r->failed) {
+        exporter_drop(msg->exporter, DROP_bad_sample, "discarded packet of %zu bytes", len);
+        return;
+    }
+    counter_add(&msg->exporter->counters.discarded_packets, 1);
+    if (!msg->collector->settings->skip_sequence_check)
+        agent_note_discard(&msg->collector->agents, msg->agent, msg->exporter, header.source_class,
+                           header.source_index, drops);
+    if (!msg->collector->settings->account_discards)
+        return;
+    flow_sample_start(&sample, msg, &header, len);
+    flow_sample_set_discard(&sample, reason);
     decode_flow_records(&sample, r, record_count);
     flow_sample_finish(&sample);
 }
@@ -99,7 +146,10 @@ static void decode_sample(struct sflow_message *msg, uint32_t format, struct rea
         break;
     case SAMPLE_COUNTERS:
     case SAMPLE_COUNTERS_EXPANDED:
-        counter_add(&msg->exporter->counters.counter_samples, 1);
+        decode_counter_sample(msg, r, format == SAMPLE_COUNTERS_EXPANDED);
+        break;
+    case SAMPLE_DISCARDED_PACKET:
+        decode_discarded_packet(msg, r);
         break;
     default:
         exporter_drop(msg->exporter, DROP_unknown_sample, "enterprise %u format %u", format >> 12,
@@ -120,7 +170,7 @@ static void decode_samples(struct sflow_message *msg, struct reader *r, uint32_t
                           len);
             return;
         }
-        skip_padding(r, len);
+        sflow_skip_padding(r, len);
         decode_sample(msg, format, &sample);
     }
     if (reader_left(r) > 0)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Every row of src/flow/primitives.def, through the real nfacctd to JSON and CSV: exports from tests/data/primitives as a
+"""Every row of src/flow/primitives.def, through the real daemons to JSON and CSV: exports from tests/data/primitives as a
 capture, and what BGP gives from a scripted router. A primitive without a vector fails."""
 import csv
 import io
@@ -73,7 +73,8 @@ def run_vector(test, path):
     config += "nfacctd_stitching: true\naggregate: none\n" if name in STITCHED else f"aggregate: {name}\n"
     for output in ("out.json", "out.csv"):
         (test.dir / output).unlink(missing_ok=True)
-    daemon = test.nfacctd(config, name=f"nfacctd-{path.stem}")
+    start = test.sfacctd if header(text, "daemon") == "sfacctd" else test.nfacctd
+    daemon = start(config, name=f"daemon-{path.stem}")
     if daemon.wait(30) != 0:
         return daemon.output()
     line = (test.dir / "out.json").read_text().splitlines()[0]

@@ -149,6 +149,8 @@ static void append_value(struct text *out, const struct primitive *p, const uint
         append_segments(out, bytes);
         break;
     case PA_FORMAT_TEXT:
+    case PA_FORMAT_AS_PATH:
+    case PA_FORMAT_COMMUNITIES:
     case PA_FORMAT_LABEL:
     case PA_FORMAT_CLASS:
         text_append_printf(out, "\"%.*s\"", (int)bytes->len, (const char *)bytes->data);
@@ -216,6 +218,28 @@ static void cover_elements(const char *list)
     mem_free(copy);
 }
 
+/* The records of sFlow that are decoded. */
+static const uint32_t structures_decoded[] = {
+#define FLOW_RECORD(enterprise, format, ...) (uint32_t)(enterprise) << 12 | (format),
+#define FLOW_SKIPPED(...)
+#define COUNTER_RECORD(...)
+#define COUNTER_SKIPPED(...)
+#include "sfacctd/structures.def"
+#undef FLOW_RECORD
+#undef FLOW_SKIPPED
+#undef COUNTER_RECORD
+#undef COUNTER_SKIPPED
+};
+#define STRUCTURE_COUNT (sizeof structures_decoded / sizeof structures_decoded[0])
+static bool structure_is_covered[STRUCTURE_COUNT];
+
+static void cover_structures(char *list)
+{
+    for (char *word, *rest = list; (word = strtok_r(rest, ", ", &rest));)
+        for (size_t i = 0; i < STRUCTURE_COUNT; i++)
+            structure_is_covered[i] |= structures_decoded[i] == strtoul(word, NULL, 10);
+}
+
 static void feed(struct decode_rig *rig, char *file)
 {
     for (char *part = file, *next; part; part = next) {
@@ -244,7 +268,8 @@ static char *read_vector(const char *name)
  * another. */
 static bool check_vector(const char *name, bool needs_all)
 {
-    char primitive_name[64] = "", expected[256] = "", from[256] = "", config[128] = "";
+    char primitive_name[64] = "", expected[256] = "", from[256] = "", config[128] = "",
+         daemon[16] = "", structures[64] = "";
     char *file = read_vector(name);
     struct decode_rig rig;
     struct text result = {0};
@@ -253,9 +278,13 @@ static bool check_vector(const char *name, bool needs_all)
     header_line(file, "json", expected, sizeof expected);
     header_line(file, "from", from, sizeof from);
     header_line(file, "config", config, sizeof config);
+    header_line(file, "structure", structures, sizeof structures);
     int index = primitive_by_name(primitive_name);
     assert_true(index >= 0);
-    decode_rig_init(&rig);
+    if (header_line(file, "daemon", daemon, sizeof daemon) && strcmp(daemon, "sfacctd") == 0)
+        decode_rig_init_sflow(&rig);
+    else
+        decode_rig_init(&rig);
     if (!needs_all) {
         rig.settings.needs = (struct flow_needs){0};
         flow_needs_add(&rig.settings.needs, (enum flow_member)primitives[index].member);
@@ -263,6 +292,8 @@ static bool check_vector(const char *name, bool needs_all)
     rig.own.use_ip_next_hop = strcmp(config, "use_ip_next_hop: true") == 0;
     if (strcmp(config, "tunnel_headers: inner") == 0)
         rig.settings.tunnel_view = TUNNEL_VIEW_INNER;
+    rig.sflow.use_ip_next_hop = rig.own.use_ip_next_hop;
+    rig.sflow.account_discards = strcmp(config, "sfacctd_discards: true") == 0;
     decode_rig_start(&rig, 16);
     feed(&rig, file);
     append_result(&result, &rig, &primitives[index]);
@@ -271,6 +302,7 @@ static bool check_vector(const char *name, bool needs_all)
         print_error("%s: got %s, expected %s\n", name, text_cstr(&result), expected);
     primitive_is_covered[index] = true;
     cover_elements(from);
+    cover_structures(structures);
     text_clear(&result);
     decode_rig_clear(&rig);
     mem_free(file);
@@ -322,6 +354,20 @@ static void every_primitive_that_exports_feed_has_a_vector(void **state)
     assert_int_equal(missing, 0);
 }
 
+static void every_structure_of_sflow_has_a_vector(void **state)
+{
+    size_t missing = 0;
+
+    (void)state;
+    for (size_t i = 0; i < STRUCTURE_COUNT; i++) {
+        if (!structure_is_covered[i]) {
+            print_error("no vector for structure %u\n", structures_decoded[i]);
+            missing++;
+        }
+    }
+    assert_int_equal(missing, 0);
+}
+
 static void every_element_has_a_vector(void **state)
 {
     size_t missing = 0;
@@ -344,6 +390,7 @@ int main(void)
         cmocka_unit_test(a_member_alone_is_decoded_as_among_all),
         cmocka_unit_test(every_primitive_that_exports_feed_has_a_vector),
         cmocka_unit_test(every_element_has_a_vector),
+        cmocka_unit_test(every_structure_of_sflow_has_a_vector),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

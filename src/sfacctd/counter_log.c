@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One buffer for one file at a time: a line for another file writes out the ones before. */
+#include "sfacctd/counter_log.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define FLUSH_LEN (64 * 1024)
+#define VARIABLE  "$peer_src_ip"
+
+struct counter_log {
+    const char *pattern;
+    bool has_variable;
+    struct text lines, path;
+    uint64_t line_count;
+    struct ip_addr agent;      /* whose lines they are, if the path names it */
+    struct exporter *exporter; /* who sent the last of them: losses are counted there */
+    int64_t second;            /* the last time put as text */
+    char second_text[32];
+    struct log_limit log_limit;
+};
+
+struct counter_log *counter_log_new(const char *path)
+{
+    struct counter_log *log = mem_zalloc(sizeof *log);
+
+    log->pattern = path;
+    log->has_variable = strstr(path, VARIABLE) != NULL;
+    log->second = -1;
+    return log;
+}
+
+void counter_log_free(struct counter_log *log)
+{
+    if (!log)
+        return;
+    counter_log_flush(log);
+    text_clear(&log->lines);
+    text_clear(&log->path);
+    mem_free(log);
+}
+
+/* As in names of the print plugin's files: no dots and colons of the address. */
+static const char *path_of(struct counter_log *log)
+{
+    const char *variable = log->has_variable ? strstr(log->pattern, VARIABLE) : NULL;
+    char agent[IP_TEXT_LEN];
+
+    if (!variable)
+        return log->pattern;
+    ip_addr_format(&log->agent, agent);
+    for (char *c = agent; *c; c++)
+        if (*c == '.' || *c == ':')
+            *c = '_';
+    text_reset(&log->path);
+    text_append(&log->path, log->pattern, (size_t)(variable - log->pattern));
+    text_append_string(&log->path, agent);
+    text_append_string(&log->path, variable + strlen(VARIABLE));
+    return text_cstr(&log->path);
+}
+
+static int append(const char *path, const struct text *lines)
+{
+    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_CLOEXEC, 0666);
+    int err = 0;
+
+    if (fd < 0)
+        return -errno;
+    ssize_t written = write(fd, lines->data, lines->len);
+    if (written < 0)
+        err = -errno;
+    else if ((size_t)written < lines->len)
+        err = -ENOSPC;
+    if (close(fd) < 0 && err == 0)
+        err = -errno;
+    return err;
+}
+
+void counter_log_flush(struct counter_log *log)
+{
+    const char *path;
+    uint64_t suppressed;
+    int err;
+
+    if (log->lines.len == 0)
+        return;
+    path = path_of(log);
+    err = append(path, &log->lines);
+    if (err < 0) {
+        counter_add(&log->exporter->counters.counter_lines_lost, log->line_count);
+        if (log_limit_allow(&log->log_limit, &suppressed))
+            log_warning("sfacctd_counter_file %s: %s; %llu lines are lost", path, strerror(-err),
+                        (unsigned long long)log->line_count);
+    }
+    text_reset(&log->lines);
+    log->line_count = 0;
+}
+
+struct text *counter_log_begin(struct counter_log *log, const struct ip_addr *agent)
+{
+    if (log->has_variable && !ip_addr_equal(agent, &log->agent))
+        counter_log_flush(log);
+    log->agent = *agent;
+    return &log->lines;
+}
+
+void counter_log_end(struct counter_log *log, struct exporter *exporter, int64_t now_ns)
+{
+    (void)now_ns;
+    log->exporter = exporter;
+    log->line_count++;
+    if (log->lines.len >= FLUSH_LEN)
+        counter_log_flush(log);
+}
+
+void counter_log_put_time(struct counter_log *log, struct text *out, int64_t time_ns)
+{
+    int64_t second = time_ns / NS_PER_S;
+
+    if (second != log->second) {
+        time_t t = (time_t)second;
+        struct tm local;
+        localtime_r(&t, &local);
+        strftime(log->second_text, sizeof log->second_text, "%Y-%m-%d %H:%M:%S", &local);
+        log->second = second;
+    }
+    text_append_printf(out, "%s.%06u", log->second_text,
+                       (unsigned)(time_ns % NS_PER_S / NS_PER_US));
+}

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Extended records that tell more of a packet than its headers: users, URLs, labels, translation,
+ * tunnels, access lists. */
+#include "sfacctd/collector.h"
+
+#include "flow/packet_header.h"
+
+/* An XDR string (RFC 4506 section 4.11), padded to four bytes. */
+struct string {
+    const uint8_t *data;
+    uint32_t len;
+};
+
+static struct string read_string(struct reader *r)
+{
+    struct string s = {.len = reader_u32(r)};
+
+    s.data = reader_bytes(r, s.len);
+    reader_bytes(r, -s.len & 3);
+    return s;
+}
+
+#define SET_STRING(sample, member, string)                                                         \
+    SET(sample, member, flow_sample_copy(sample, (string).data, (string).len))
+
+void record_user(struct flow_sample *sample, struct reader *r)
+{
+    bool has_charsets = sample->msg->version == 5;
+
+    if (has_charsets)
+        reader_u32(r);
+    struct string src = read_string(r);
+    if (has_charsets)
+        reader_u32(r);
+    struct string dst = read_string(r);
+    if (r->failed)
+        return;
+    SET_STRING(sample, src_user, src);
+    SET_STRING(sample, dst_user, dst);
+}
+
+void record_url(struct flow_sample *sample, struct reader *r)
+{
+    reader_u32(r); /* whether source or destination serves it */
+    struct string url = read_string(r);
+    struct string host = {0};
+
+    if (sample->msg->version == 5)
+        host = read_string(r);
+    if (r->failed)
+        return;
+    SET_STRING(sample, url, url);
+    SET_STRING(sample, url_host, host);
+}
+
+static uint32_t read_labels(struct reader *r, uint32_t labels[PACKET_HEADER_LABELS])
+{
+    uint32_t depth = reader_u32(r), kept = 0;
+
+    if (depth > reader_left(r) / 4) {
+        r->failed = true;
+        return 0;
+    }
+    for (uint32_t i = 0; i < depth; i++) {
+        uint32_t entry = reader_u32(r); /* RFC 3032: label, class, bottom of stack, time to live */
+        if (kept < PACKET_HEADER_LABELS)
+            labels[kept++] = entry >> 12;
+    }
+    return kept;
+}
+
+/* Labels that the packet came with, else those that it goes on with. */
+void record_mpls(struct flow_sample *sample, struct reader *r)
+{
+    uint32_t in[PACKET_HEADER_LABELS], out[PACKET_HEADER_LABELS];
+    struct ip_addr next_hop = sflow_read_addr(r);
+    uint32_t in_count = read_labels(r, in);
+    uint32_t out_count = read_labels(r, out);
+
+    if (r->failed)
+        return;
+    if (WANTS(sample, ip_next_hop) && ip_addr_is_zero(&sample->flow->ip_next_hop))
+        sample->flow->ip_next_hop = next_hop;
+    if (sample->has_labels)
+        return;
+    if (in_count > 0)
+        flow_sample_set_labels(sample, in, in_count);
+    else
+        flow_sample_set_labels(sample, out, out_count);
+}
+
+void record_mpls_vc(struct flow_sample *sample, struct reader *r)
+{
+    read_string(r); /* name of the instance */
+    uint32_t id = reader_u32(r);
+
+    reader_u32(r); /* class of service of its label */
+    if (!r->failed)
+        SET(sample, mpls_pw_id, id);
+}
+
+void record_nat(struct flow_sample *sample, struct reader *r)
+{
+    struct ip_addr src = sflow_read_addr(r);
+    struct ip_addr dst = sflow_read_addr(r);
+
+    if (r->failed)
+        return;
+    SET(sample, nat_src_addr, src);
+    SET(sample, nat_dst_addr, dst);
+}
+
+void record_nat_port(struct flow_sample *sample, struct reader *r)
+{
+    uint32_t src = reader_u32(r);
+    uint32_t dst = reader_u32(r);
+
+    if (r->failed)
+        return;
+    SET(sample, nat_src_port, (uint16_t)src);
+    SET(sample, nat_dst_port, (uint16_t)dst);
+}
+
+/* Tags that were stripped, outermost first: what the header still has are inner ones. */
+void record_vlan_tunnel(struct flow_sample *sample, struct reader *r)
+{
+    uint32_t count = reader_u32(r);
+    uint32_t outermost = count > 0 ? reader_u32(r) : 0;
+
+    if (count > 0 && count - 1 > reader_left(r) / 4)
+        r->failed = true;
+    if (r->failed || count == 0)
+        return;
+    sample->stripped_vlan = outermost & 0x0fff;
+}
+
+void record_vni_ingress(struct flow_sample *sample, struct reader *r)
+{
+    uint32_t vni = reader_u32(r);
+
+    if (!r->failed)
+        SET(sample, vxlan, vni);
+}
+
+void record_vni_egress(struct flow_sample *sample, struct reader *r)
+{
+    uint32_t vni = reader_u32(r);
+
+    if (!r->failed && WANTS(sample, vxlan) && sample->flow->vxlan == 0)
+        sample->flow->vxlan = vni;
+}
+
+/* Begins as a sampled_ipv4 or sampled_ipv6 does: length, protocol, addresses. */
+static void tunnel(struct flow_sample *sample, struct reader *r, uint8_t version)
+{
+    size_t addr_len = version == 4 ? 4 : 16;
+
+    reader_bytes(r, 8);
+    const uint8_t *src = reader_bytes(r, addr_len);
+    const uint8_t *dst = reader_bytes(r, addr_len);
+    reader_bytes(r, 16); /* ports, flags, type of service */
+    if (r->failed)
+        return;
+    SET(sample, encap_src_addr, version == 4 ? ip_addr_v4(src) : ip_addr_v6(src));
+    SET(sample, encap_dst_addr, version == 4 ? ip_addr_v4(dst) : ip_addr_v6(dst));
+}
+
+void record_tunnel_ipv4(struct flow_sample *sample, struct reader *r)
+{
+    tunnel(sample, r, 4);
+}
+
+void record_tunnel_ipv6(struct flow_sample *sample, struct reader *r)
+{
+    tunnel(sample, r, 6);
+}
+
+void record_acl(struct flow_sample *sample, struct reader *r)
+{
+    uint32_t number = reader_u32(r);
+    struct string name = read_string(r);
+
+    reader_u32(r); /* direction */
+    if (r->failed)
+        return;
+    SET(sample, acl_number, number);
+    SET_STRING(sample, acl_name, name);
+}
