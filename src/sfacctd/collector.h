@@ -66,6 +66,7 @@ struct flow_sample {
     uint16_t switch_in_vlan, switch_out_vlan;
     uint16_t header_vlan;   /* outermost that the header still has */
     uint16_t stripped_vlan; /* outermost of those that it lost */
+    uint32_t vni;           /* of a tunnel that the packet left or goes into */
 };
 
 /* v2 and v4, RFC 3176; v5, sFlow.org's specification. Decode one datagram, whose version was seen

@@ -139,15 +139,15 @@ void record_vni_ingress(struct flow_sample *sample, struct reader *r)
     uint32_t vni = reader_u32(r);
 
     if (!r->failed)
-        SET(sample, vxlan, vni);
+        sample->vni = vni;
 }
 
 void record_vni_egress(struct flow_sample *sample, struct reader *r)
 {
     uint32_t vni = reader_u32(r);
 
-    if (!r->failed && WANTS(sample, vxlan) && sample->flow->vxlan == 0)
-        sample->flow->vxlan = vni;
+    if (!r->failed && sample->vni == 0)
+        sample->vni = vni;
 }
 
 /* Begins as a sampled_ipv4 or sampled_ipv6 does: length, protocol, addresses. */

@@ -104,6 +104,8 @@ void flow_sample_finish(struct flow_sample *sample)
         return;
     }
     set_vlans(sample);
+    if (sample->vni != 0 && WANTS(sample, vxlan) && sample->flow->vxlan == 0)
+        sample->flow->vxlan = sample->vni;
     flow_batch_push(sample->collector->batch);
     msg->order++;
     msg->flow_count++;
