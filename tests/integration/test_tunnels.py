@@ -5,11 +5,11 @@ fuzz corpus of packet_header (its first byte, 1, says that they begin with IP); 
 packets in IPFIX, and through sFlow."""
 import json
 import os
-import struct
 import subprocess
 
 from harness import SOURCE, Skip, json_lines, main, need, wait_for
 import exports
+import sflow
 
 CORPUS = SOURCE / "tests/fuzz/corpus/packet_header"
 TUNNELS = ["gre", "gre-all-optional-fields", "gre-over-ipv6", "gre-mpls-inside", "gre-ethernet-inside", "nvgre", "erspan-ii",
@@ -101,21 +101,12 @@ def test_views_are_the_two_sides_of_one_packet(test):
         assert inner[index]["vxlan"] == outer[index]["vxlan"], name
 
 
-def sflow(frame_bytes):
-    """sFlow v5 (sflow.org): one flow sample with the raw header, protocol 1 (Ethernet)."""
-    padded = frame_bytes + b"\0" * (-len(frame_bytes) % 4)
-    header = struct.pack("!IIII", 1, len(frame_bytes) + 4, 4, len(frame_bytes)) + padded
-    sample = struct.pack("!IIIIIIII", 1, 0x3, 1, 1, 0, 3, 4, 1) + struct.pack("!II", 1, len(header)) + header
-    body = struct.pack("!II", 1, len(sample)) + sample
-    return struct.pack("!II4sIIII", 5, 1, bytes([192, 0, 2, 9]), 0, 1, 1000, 1) + body
-
-
 def test_sfacctd_tells_of_vxlan_what_pmacct_tells(test):
     pmacct = SOURCE / "build-peers/pmacct/usr/sbin/sfacctd"
     if not pmacct.exists():
         raise Skip("Debian's pmacct is not unpacked in build-peers")
     frame = dict(zip(TUNNELS, frames()))["vxlan"]
-    exports.write_pcap(test.dir / "sflow.pcap", [(1700000000, exports.udp_packet(sflow(frame), dport=6343))])
+    exports.write_pcap(test.dir / "sflow.pcap", [(1700000000, exports.udp_packet(sflow.datagram([sflow.flow_sample([sflow.raw_header(frame)])]), dport=6343))])
     aggregate = ("src_host, dst_host, proto, tunnel_src_mac, tunnel_dst_mac, tunnel_src_host, tunnel_dst_host, tunnel_proto, "
                  "tunnel_tos, tunnel_src_port, tunnel_dst_port, vxlan")
     config = f"""
