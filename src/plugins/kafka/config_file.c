@@ -16,10 +16,9 @@ struct place {
     size_t error_size;
 };
 
-static int refuse(const struct place *place, const char *what, const char *detail)
+static int refuse(const struct place *place, const char *what, const char *why)
 {
-    snprintf(place->error, place->error_size, "%s:%u: %s%s", place->path, place->line, what,
-             detail);
+    snprintf(place->error, place->error_size, "%s:%u: %s: %s", place->path, place->line, what, why);
     return -EINVAL;
 }
 
@@ -43,15 +42,15 @@ static const char *find_conflict(const char *name, const char *value)
     if (!strcmp(name, "acks") || !strcmp(name, "request.required.acks"))
         return !strcmp(value, "all") || !strcmp(value, "-1")
                    ? NULL
-                   : ": only 'all': rows are given up once the cluster has them safely";
+                   : "only 'all': rows are given up once the cluster has them safely";
     if (!strcmp(name, "enable.idempotence"))
-        return is_off ? ": must stay true: without it a retry may write messages twice and out of "
+        return is_off ? "must stay true: without it a retry may write messages twice and out of "
                         "order"
                       : NULL;
     if (!strcmp(name, "transactional.id"))
-        return ": transactions are not used; readers tell repetitions by the messages' headers";
+        return "transactions are not used; readers tell repetitions by the messages' headers";
     if (!strcmp(name, "log.queue"))
-        return ": is set by the plugin";
+        return "is set by the plugin";
     return NULL;
 }
 
@@ -64,7 +63,7 @@ static int apply(rd_kafka_conf_t *conf, rd_kafka_topic_conf_t *topic_scratch, ch
     rd_kafka_conf_res_t result;
 
     if (!name || !value)
-        return refuse(place, "expected global, PROPERTY, VALUE or topic, PROPERTY, VALUE", "");
+        return refuse(place, line, "expected global, PROPERTY, VALUE or topic, PROPERTY, VALUE");
     *name++ = *value++ = 0;
     line = trim(line);
     name = trim(name);
@@ -75,13 +74,13 @@ static int apply(rd_kafka_conf_t *conf, rd_kafka_topic_conf_t *topic_scratch, ch
     if (!strcmp(line, "topic")) {
         result = rd_kafka_topic_conf_set(topic_scratch, name, value, why, sizeof why);
         if (result != RD_KAFKA_CONF_OK)
-            return refuse(place, "", why);
+            return refuse(place, name, why);
     } else if (strcmp(line, "global") != 0) {
-        return refuse(place, line, ": neither global nor topic");
+        return refuse(place, line, "neither global nor topic");
     }
     /* Properties of topics become the default of all topics. */
     result = rd_kafka_conf_set(conf, name, value, why, sizeof why);
-    return result == RD_KAFKA_CONF_OK ? 0 : refuse(place, "", why);
+    return result == RD_KAFKA_CONF_OK ? 0 : refuse(place, name, why);
 }
 
 int config_file_apply(const char *path, rd_kafka_conf_t *conf, char *error, size_t error_size)

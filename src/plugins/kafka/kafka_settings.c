@@ -194,6 +194,9 @@ static int make_conf(const struct pa_host *host, char *error, size_t error_size,
         {"client.id", "pathacct"},
         /* A failure must show while the daemon still waits for an orderly end. */
         {"message.timeout.ms", "20000"},
+        /* Less than that, so that what is said of a topic that is not there is not that it timed
+           out. */
+        {"topic.metadata.propagation.max.ms", "10000"},
     };
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     struct text brokers = {0};

@@ -87,10 +87,10 @@ static void error_report(rd_kafka_t *client, int err, const char *reason, void *
     const struct pa_host *host = p->s.host;
     char text[512];
 
-    if (err != RD_KAFKA_RESP_ERR__FATAL) {
+    if (err == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
         host->log(host, PA_LOG_INFO, "kafka: %s", reason);
+    if (err != RD_KAFKA_RESP_ERR__FATAL) /* log_line() has it too */
         return;
-    }
     rd_kafka_fatal_error(client, text, sizeof text);
     note_failure(p, NULL, text);
 }
@@ -296,8 +296,10 @@ int producer_send(struct producer *p, const struct producer_message *m)
     }
     if (m->headers)
         rd_kafka_headers_destroy(m->headers);
-    if (!p->has_failed && err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE)
+    if (!p->has_failed && err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE) {
+        p->s.host->count(p->s.host, "kafka_refused_messages", 1);
         return -EMSGSIZE;
+    }
     if (!p->has_failed)
         note_failure(p, m->topic, rd_kafka_err2str(err));
     return -EAGAIN;
