@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #if defined(__has_feature)
@@ -28,6 +29,7 @@
 
 /* A block begins with the pointer to the next one. */
 #define BLOCK_HEADER_LEN sizeof(max_align_t)
+#define HUGE_PAGE        ((uintptr_t)2 << 20)
 
 static _Noreturn void out_of_memory(size_t size)
 {
@@ -84,6 +86,18 @@ void *mem_aligned_zalloc(size_t alignment, size_t size)
     if (posix_memalign(&ptr, alignment, size ? size : 1) != 0)
         out_of_memory(size);
     return memset(ptr, 0, size);
+}
+
+void *mem_table_calloc(size_t count, size_t size)
+{
+    void *table = mem_calloc(count, size);
+    uintptr_t first = ((uintptr_t)table + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1);
+    uintptr_t end = ((uintptr_t)table + count * size) & ~(HUGE_PAGE - 1);
+
+    /* A wish: so large a block is a mapping of its own, and nothing has touched it yet. */
+    if (first < end)
+        madvise((uint8_t *)table + (first - (uintptr_t)table), end - first, MADV_HUGEPAGE);
+    return table;
 }
 
 void *mem_dup(const void *data, size_t len)

@@ -12,6 +12,9 @@ void *mem_calloc(size_t count, size_t size);                        /* checks th
 void *mem_realloc(void *ptr, size_t size);
 void *mem_realloc_array(void *ptr, size_t count, size_t size);      /* checks the product */
 void *mem_aligned_zalloc(size_t alignment, size_t size);            /* free with mem_free */
+/* The same as mem_calloc(), but a large table that is read here and there gets huge pages where the
+ * system has them, which spares TLB misses. */
+void *mem_table_calloc(size_t count, size_t size);
 void *mem_dup(const void *data, size_t len);
 char *mem_strdup(const char *text);
 char *mem_strndup(const char *text, size_t len);

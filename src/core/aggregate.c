@@ -15,8 +15,8 @@
 #include <string.h>
 
 enum {
-    ENTRIES_MAX = 256, /* flows in one pass */
-    ROW_BITS = 16,     /* a row's number: segment of the table << ROW_BITS | row in it */
+    ENTRIES_MAX = 64, /* flows in one pass */
+    ROW_BITS = 16,    /* a row's number: segment of the table << ROW_BITS | row in it */
     SEGMENTS_MAX = 1 << 16,
     PARTS_MAX = 4096, /* bins that one pro-rated flow may touch */
 };

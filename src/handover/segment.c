@@ -111,6 +111,16 @@ void pool_free(struct pool *pool)
     mem_free(pool);
 }
 
+/*
+ * Pages by the segment instead of a fault for each: half of what they cost. Not for a first one,
+ * which may well stay nearly empty. A wish: without it (Linux before 5.14) they come one by one.
+ */
+static void pool_populate(const struct pool *pool, uint32_t index)
+{
+    if (pool->used_count > 0)
+        madvise(pool->memory + (size_t)index * SEGMENT_SIZE, SEGMENT_SIZE, MADV_POPULATE_WRITE);
+}
+
 /* An index whose pages may be there or not; -ENOSPC: no address space, -errno: the file cannot
  * grow. */
 static int pool_find_free(struct pool *pool, uint32_t *ret_index)
@@ -121,6 +131,7 @@ static int pool_find_free(struct pool *pool, uint32_t *ret_index)
     }
     if (pool->given_back.count > 0) {
         *ret_index = pool->given_back.indices[--pool->given_back.count];
+        pool_populate(pool, *ret_index);
         return 0;
     }
     if (pool->fresh_index == pool->max_count)
@@ -134,6 +145,7 @@ static int pool_find_free(struct pool *pool, uint32_t *ret_index)
         pool->file_count += more;
     }
     *ret_index = pool->fresh_index++;
+    pool_populate(pool, *ret_index);
     return 0;
 }
 
