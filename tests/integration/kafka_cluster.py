@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Kafka clusters for tests: librdkafka's mock cluster, whose faults come on command, and what readers do with messages."""
+"""Kafka clusters for tests: librdkafka's mock cluster, whose faults come on command, Apache Kafka itself, and what readers do
+with messages."""
 import json
+import socket
 import subprocess
-import time
 
-from harness import BUILD, Skip, need
+from harness import BUILD, SOURCE, Skip, free_port, need, wait_for
 
 
 class Mock:
@@ -71,11 +72,67 @@ def sums(records):
     return {unit: sum(record[unit] for record in records) for unit in ("flows", "packets", "bytes")}
 
 
-def wait_for_messages(brokers, topic, count, seconds=20):
-    deadline = time.monotonic() + seconds
-    while True:
-        messages = consume(brokers, topic)
-        if len(messages) >= count:
-            return messages
-        assert time.monotonic() < deadline, f"{len(messages)} of {count} messages in {topic}"
-        time.sleep(0.2)
+POM = SOURCE / "tests/support/kafka-broker.pom.xml"
+
+
+def broker_jars():
+    """Apache Kafka's jars out of Maven's registry, kept in build-peers."""
+    folder = SOURCE / "build-peers/kafka"
+    if (folder / "complete").exists():
+        return folder
+    mvn = need("mvn")
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        done = subprocess.run([mvn, "-q", "-B", "-f", POM, "dependency:copy-dependencies", "-DincludeScope=runtime",
+                               f"-DoutputDirectory={folder}"], capture_output=True, text=True, timeout=200)
+    except subprocess.TimeoutExpired:
+        raise Skip("Maven's registry does not give Apache Kafka's jars within 200 s") from None
+    if done.returncode != 0:
+        raise Skip(f"Apache Kafka cannot be had by Maven: {(done.stdout + done.stderr).strip().splitlines()[:1]}")
+    (folder / "complete").touch()
+    return folder
+
+
+class Broker:
+    """Apache Kafka, one node that is broker and controller (KRaft). kill() and start() keep what it has on disk."""
+
+    def __init__(self, test, partitions=4):
+        self.test, self.java, self.jars = test, need("java"), broker_jars()
+        need("kcat")
+        port, controller, self.sasl_port = (free_port(socket.SOCK_STREAM) for _ in range(3))
+        self.brokers, self.sasl_brokers = f"127.0.0.1:{port}", f"127.0.0.1:{self.sasl_port}"
+        self.properties = test.write("server.properties", f"""
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller},SASL_PLAINTEXT://127.0.0.1:{self.sasl_port}
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT
+sasl.enabled.mechanisms=PLAIN
+listener.name.sasl_plaintext.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required \
+ user_collector="secret";
+log.dirs={test.dir}/kafka
+num.partitions={partitions}
+offsets.topic.replication.factor=1
+group.initial.rebalance.delay.ms=0
+""")
+        self.run("kafka.tools.StorageTool", "format", "-t", "MkU3OEVBNTcwNTJENDM2Qk", "-c", self.properties)
+        self.start()
+
+    def command(self, *args):
+        # Small and quick to start: it serves one test.
+        return [self.java, "-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", f"{self.jars}/*", *args]
+
+    def run(self, *args):
+        subprocess.run(self.command(*args), check=True, capture_output=True, timeout=60)
+
+    def start(self):
+        self.process = self.test.start(self.command("kafka.Kafka", self.properties), "kafka")
+        wait_for(self.answers, "an answer of the broker", 60)
+
+    def answers(self):
+        assert self.process.popen.poll() is None, self.process.output()
+        return subprocess.run(["kcat", "-L", "-b", self.brokers, "-m", "2"], capture_output=True).returncode == 0
+
+    def kill(self):
+        self.process.kill_all()

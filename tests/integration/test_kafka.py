@@ -197,6 +197,91 @@ def test_the_trigger_runs_after_a_purge(test):
     assert sum(int(line.split()[1]) for line in lines) == len(messages), lines
 
 
+class AvroReader:
+    """Binary Avro by the specification (1.11.1, "Binary Encoding"), as far as the schemas here go."""
+
+    def __init__(self, schema, data):
+        self.schema, self.data, self.at = schema, data, 0
+
+    def long(self):
+        value = shift = 0
+        while True:
+            byte = self.data[self.at]
+            self.at += 1
+            value |= (byte & 127) << shift
+            shift += 7
+            if byte < 128:
+                return value >> 1 ^ -(value & 1)
+
+    def string(self):
+        length = self.long()
+        self.at += length
+        return self.data[self.at - length:self.at].decode()
+
+    def blocks(self):
+        while count := self.long():
+            assert count > 0, "a block with its size, which is not read here"
+            yield from range(count)
+
+    def value(self, kind):
+        if isinstance(kind, list):
+            return self.value(kind[self.long()])
+        if isinstance(kind, dict) and kind["type"] == "array":
+            return [self.value(kind["items"]) for _ in self.blocks()]
+        if isinstance(kind, dict) and kind["type"] == "map":
+            return {self.string(): self.value(kind["values"]) for _ in self.blocks()}
+        return {"long": self.long, "string": self.string, "null": lambda: None}[kind]()
+
+    def records(self):
+        while self.at < len(self.data):
+            yield {field["name"]: self.value(field["type"]) for field in self.schema["fields"]}
+
+
+def test_avro_says_what_json_says(test):
+    """Decoded by the specification alone: values of all sorts, rows in one message, and events without counters."""
+    cluster = Mock(test)
+    cluster.topic("json", 1)
+    cluster.topic("avro", 1)
+    common = exports.Ipfix(exports.COMMON_FIELDS + [(70, 3), (71, 3)])
+    events = exports.Ipfix([(8, 4), (12, 4), (7, 2), (11, 2), (4, 1), (230, 1), (152, 8)], template_id=300, domain=2)
+    huge = exports.common_flow("10.0.0.9", "192.0.2.9", "10.0.0.1", octets=(1 << 64) - 1) + [b"\0\x10\x01", b"\0\x20\x01"]
+    flows = [exports.common_flow("10.0.0.1", f"192.0.2.{n}", "10.0.0.1", flags=n, octets=n << 40) + [b"\0\x10\x01", b"\0\x20\x01"] for n in range(100)]
+    packets = [common.announce(), events.announce(), *(common.data(flows[n:n + 10]) for n in range(0, 100, 10)), common.data([huge]),
+               events.data([["10.0.0.1", "192.0.2.1", 1, 2, 6, 1, 1700000000000]])]
+    exports.write_pcap(test.dir / "in.pcap", [(1700000000, exports.udp_packet(p)) for p in packets])
+    keys = "src_host, dst_host, tcpflags, proto, mpls_label_stack, in_iface, tos, timestamp_start, nat_event, peer_src_ip"
+    for output in ("json", "avro"):
+        replay(test, cluster, f"""
+kafka_topic[out]: {output}
+kafka_output[out]: {output}
+kafka_multi_values[out]: {16 if output == "avro" else 0}
+avro_schema_file[out]: {test.dir}/flow.avsc
+tcpflags_encode_as_array: true
+mpls_label_stack_encode_as_array: true
+timestamps_utc: true
+kafka_history[out]: 5m
+""", aggregate=keys)
+    schema = json.loads((test.dir / "flow.avsc").read_text())
+    expected = rows(consume(cluster.brokers, "json"))
+    assert [f["name"] for f in schema["fields"]] == max((list(r) for r in expected), key=len)
+    raw = subprocess.run(["kcat", "-C", "-e", "-q", "-b", cluster.brokers, "-t", "avro", "-f", "%S %k\n%s"], capture_output=True, timeout=60, check=True).stdout
+    got, counts = [], []
+    while raw:
+        head, _, raw = raw.partition(b"\n")
+        size = int(head.split()[0])
+        records = list(AvroReader(schema, raw[:size]).records())
+        counts.append(len(records))
+        got += [{k: v for k, v in r.items() if v is not None} for r in records]
+        raw = raw[size:]
+    assert max(counts) == 16 and len(got) == 102, counts
+    for r in expected:
+        r["bytes"] = min(r["bytes"], (1 << 63) - 1) if "bytes" in r else None
+        if r["bytes"] is None:
+            del r["bytes"]
+    assert canonical(got, "stamp_updated") == canonical(expected, "stamp_updated")
+    assert any(r["tcp_flags"] for r in got) and any(r["mpls_label_stack"] for r in got)
+
+
 def check(test, text):
     done = subprocess.run([NFACCTD, "-f", test.write("check.conf", text), "--check"], capture_output=True, text=True, timeout=60)
     return done.returncode, done.stderr

@@ -5,8 +5,13 @@
 #include "base/text.h"
 #include "plugins/common/output_keys.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
+#ifdef WITH_AVRO
+#include "plugins/kafka/avro_rows.h"
+#endif
 
 /* writer_id counts for its length as configured and this much more, which its variables may take.
  */
@@ -15,9 +20,118 @@
 struct encoder {
     struct format *format;
     char *writer_id;
-    struct text ending;   /* of a line, in place of "}\n" */
-    size_t ending_counts; /* for so many bytes */
+    struct text ending;     /* of a line, in place of "}\n" */
+    size_t ending_counts;   /* for so many bytes */
+    struct avro_rows *avro; /* NULL: JSON */
+    size_t avro_writer_id_len;
+    struct text line; /* on the way to Avro */
 };
+
+/* ---- Avro ---- */
+
+#ifdef WITH_AVRO
+
+static int write_file(const struct file_owner *owner, const char *path, const char *text)
+{
+    char *aside = mem_printf("%s.new", path);
+    size_t len = strlen(text);
+    int fd, err = file_owner_make_directories(owner, path);
+
+    fd = err < 0 ? err : file_owner_open(owner, aside, O_WRONLY | O_TRUNC);
+    err = fd < 0 ? fd : 0;
+    if (err == 0 && write(fd, text, len) != (ssize_t)len)
+        err = errno ? -errno : -EIO;
+    if (fd >= 0)
+        close(fd);
+    if (err == 0 && rename(aside, path) < 0)
+        err = -errno;
+    mem_free(aside);
+    return err;
+}
+
+static int write_schema(const struct pa_host *host, const struct encoder *e, const char *path,
+                        char *error, size_t error_size)
+{
+    struct file_owner owner;
+    int err = file_owner_read(host, error, error_size, &owner);
+
+    if (err < 0)
+        return err;
+    err = write_file(&owner, path, avro_rows_schema(e->avro));
+    if (err < 0)
+        snprintf(error, error_size, "kafka_avro_schema_file: cannot write %s: %s", path,
+                 strerrordesc_np(-err));
+    return err;
+}
+
+static const struct pa_column *find_column(const struct pa_schema *schema, const char *name)
+{
+    for (uint32_t i = 0; i < schema->column_count; i++)
+        if (!strcmp(schema->columns[i].name, name))
+            return &schema->columns[i];
+    return NULL;
+}
+
+/* A row of zeros and empty texts, but not an event's, is enough to see the columns. */
+static int begin_avro(const struct pa_host *host, const struct pa_schema *schema,
+                      const struct kafka_settings *settings, struct encoder *e, char *error,
+                      size_t error_size)
+{
+    const struct pa_column *has_counters = find_column(schema, "has_counters");
+    const struct pa_bytes empty = {(const uint8_t *)"", 0};
+    const struct pa_batch batch = {.row_count = 1, .dictionary_count = 1, .dictionary = &empty};
+    uint8_t *row = mem_zalloc(schema->row_size);
+    size_t id_len = strlen(e->writer_id);
+    int err;
+
+    if (has_counters)
+        row[has_counters->offset] = 1;
+    format_append_row(e->format, &batch, row, &e->line);
+    e->line.len -= strlen("}\n");
+    text_append(&e->line, e->ending.data, e->ending.len);
+    mem_free(row);
+    err = avro_rows_new(e->line.data, e->line.len, has_counters != NULL, &e->avro);
+    if (err < 0)
+        snprintf(error, error_size, "the columns have no form in Avro");
+    else if (settings->avro_schema_file)
+        err = write_schema(host, e, settings->avro_schema_file, error, error_size);
+    e->avro_writer_id_len = id_len + (id_len < 64 ? 1 : 2); /* the length's varint */
+    return err;
+}
+
+static size_t append_avro(struct encoder *e, struct text *out)
+{
+    size_t before = out->len;
+
+    if (avro_rows_append(e->avro, e->line.data, e->line.len, out) < 0)
+        return 0;
+    return out->len - before - e->avro_writer_id_len + e->ending_counts;
+}
+
+#else
+
+static int begin_avro(const struct pa_host *host, const struct pa_schema *schema,
+                      const struct kafka_settings *settings, struct encoder *e, char *error,
+                      size_t error_size)
+{
+    (void)host, (void)schema, (void)settings, (void)e, (void)error, (void)error_size;
+    return -ENOSYS; /* the key's table does not offer it */
+}
+
+static size_t append_avro(struct encoder *e, struct text *out)
+{
+    (void)e, (void)out;
+    return 0;
+}
+
+static void avro_rows_free(struct avro_rows *rows)
+{
+    (void)rows;
+}
+
+#endif
+
+/* ---- JSON, and both ---- */
 
 int encoder_new(const struct pa_host *host, const struct pa_schema *schema,
                 const struct kafka_settings *settings, char *error, size_t error_size,
@@ -40,6 +154,12 @@ int encoder_new(const struct pa_host *host, const struct pa_schema *schema,
     text_append_json_string(&e->ending, e->writer_id, strlen(e->writer_id));
     text_append_string(&e->ending, "}\n");
     e->ending_counts = (pattern ? strlen(pattern) : 0) + WRITER_ID_ROOM;
+    if (settings->output == KAFKA_OUTPUT_AVRO)
+        err = begin_avro(host, schema, settings, e, error, error_size);
+    if (err < 0) {
+        encoder_free(e);
+        return err;
+    }
     *ret_encoder = e;
     return 0;
 }
@@ -48,6 +168,8 @@ void encoder_free(struct encoder *e)
 {
     if (!e)
         return;
+    avro_rows_free(e->avro);
+    text_clear(&e->line);
     format_free(e->format);
     mem_free(e->writer_id);
     text_clear(&e->ending);
@@ -62,13 +184,16 @@ void encoder_set_written(struct encoder *e, int64_t time_ns)
 size_t encoder_append(struct encoder *e, const struct pa_batch *batch, const uint8_t *row,
                       struct text *out)
 {
-    size_t before = out->len, line_len;
+    struct text *line = e->avro ? &e->line : out;
+    size_t before, line_len;
 
-    format_append_row(e->format, batch, row, out);
-    out->len -= strlen("}\n");
-    line_len = out->len - before;
-    text_append(out, e->ending.data, e->ending.len);
-    return line_len + e->ending_counts;
+    text_reset(&e->line);
+    before = line->len;
+    format_append_row(e->format, batch, row, line);
+    line->len -= strlen("}\n");
+    line_len = line->len - before;
+    text_append(line, e->ending.data, e->ending.len);
+    return e->avro ? append_avro(e, out) : line_len + e->ending_counts;
 }
 
 const char *encoder_writer_id(const struct encoder *e)

@@ -22,7 +22,8 @@ void encoder_free(struct encoder *encoder); /* NULL is fine */
 
 /* The time that stamp_updated shows until the next call. */
 void encoder_set_written(struct encoder *encoder, int64_t time_ns);
-/* Appends a row; returns for how many bytes it counts. */
+/* Appends a row; returns for how many bytes it counts. 0: it has no form in this output, and
+ * nothing is appended. */
 size_t encoder_append(struct encoder *encoder, const struct pa_batch *batch, const uint8_t *row,
                       struct text *out);
 const char *encoder_writer_id(const struct encoder *encoder);

@@ -79,6 +79,7 @@ int kafka_check(const struct pa_host *host, const struct pa_schema *schema, char
 
 static void answered(void *arg, void *message, const char *refusal);
 static int send_packet(void *arg, const struct packet *packet);
+static void refuse_row(void *arg, const uint8_t *row);
 
 int kafka_open(const struct pa_host *host, const struct pa_schema *schema, void **ret_state)
 {
@@ -103,7 +104,9 @@ int kafka_open(const struct pa_host *host, const struct pa_schema *schema, void 
     }
     k->trigger.program = k->settings.trigger_exec;
     k->trigger.is_async = k->settings.is_trigger_async;
-    k->packer = packer_new(&k->settings, schema, k->encoder, send_packet, k);
+    k->packer =
+        packer_new(&k->settings, schema, k->encoder,
+                   &(struct packer_sink){.send = send_packet, .refuse = refuse_row, .arg = k});
     k->producer =
         producer_new(&(struct producer_settings){.host = host,
                                                  .conf = conf,
@@ -236,6 +239,14 @@ static int send_packet(void *arg, const struct packet *packet)
         return err;
     answered(k, m.message, "larger than message.max.bytes");
     return 0;
+}
+
+static void refuse_row(void *arg, const uint8_t *row)
+{
+    struct kafka *k = arg;
+
+    k->host->reject_row(k->host, row, "it has no form in Avro");
+    k->written--;
 }
 
 /* ---- messages that the cluster refuses ---- */

@@ -53,6 +53,8 @@ const struct pa_key kafka_keys[] = {
      .help = "JSON: rows are packed into messages of so many bytes, a line each; Avro: of so many rows; 0: a message for each row"},
     {.name = "kafka_output", .type = PA_KEY_CHOICE, .default_value = "json", .choices = KAFKA_OUTPUTS,
      .help = "how rows are written"},
+    {.name = "kafka_avro_schema_file", .type = PA_KEY_STRING, .aliases = "avro_schema_file|avro_schema_output_file",
+     .help = "Avro: file to write the schema to, at start"},
     {.name = "kafka_markers", .type = PA_KEY_BOOL, .default_value = "false",
      .help = "messages before and after each purge that say so"},
     {.name = "kafka_trigger_exec", .type = PA_KEY_STRING, .help = "program to run after each purge"},
@@ -285,8 +287,11 @@ int kafka_settings_read(const struct pa_host *host, const struct pa_schema *sche
     s.has_markers = is_set(host, "kafka_markers");
     s.trigger_exec = get(host, "kafka_trigger_exec");
     s.is_trigger_async = is_set(host, "kafka_trigger_exec_async");
+    s.avro_schema_file = get(host, "kafka_avro_schema_file");
     if (!strcmp(host->setting(host, "kafka_output"), "avro"))
         s.output = KAFKA_OUTPUT_AVRO;
+    if (s.output == KAFKA_OUTPUT_AVRO && s.has_markers)
+        return refuse(error, error_size, "kafka_markers: are JSON; use kafka_output: json");
     err = read_routes(host, schema, &s, error, error_size);
     if (err == 0)
         err = make_conf(host, error, error_size, &conf);

@@ -29,8 +29,7 @@ struct packer {
     const struct kafka_settings *settings;
     const struct pa_schema *schema;
     struct encoder *encoder;
-    packer_fn *fn;
-    void *arg;
+    struct packer_sink sink;
     struct row_hash *row_hash;  /* NULL: no slices */
     bool has_time, has_columns; /* in names: the route depends on them */
     int64_t time_s;
@@ -43,7 +42,7 @@ struct packer {
 };
 
 struct packer *packer_new(const struct kafka_settings *settings, const struct pa_schema *schema,
-                          struct encoder *encoder, packer_fn *fn, void *arg)
+                          struct encoder *encoder, const struct packer_sink *sink)
 {
     struct packer *p = mem_zalloc(sizeof *p);
     const struct file_name *names[] = {settings->topic, settings->partition_key};
@@ -51,8 +50,7 @@ struct packer *packer_new(const struct kafka_settings *settings, const struct pa
     p->settings = settings;
     p->schema = schema;
     p->encoder = encoder;
-    p->fn = fn;
-    p->arg = arg;
+    p->sink = *sink;
     if (settings->is_partitioned_by_key)
         p->row_hash = row_hash_new(schema);
     for (size_t i = 0; i < 2 && names[i]; i++) {
@@ -223,7 +221,7 @@ static int send_bundle(struct packer *p, struct bundle *b)
     if (b->row_count == 1 && b->payload.data[b->payload.len - 1] == '\n' &&
         p->settings->output == KAFKA_OUTPUT_JSON)
         b->payload.len--;
-    err = p->fn(p->arg, &packet);
+    err = p->sink.send(p->sink.arg, &packet);
     b->topic.len = topic_len;
     text_reset(&b->payload);
     p->counted -= b->counted;
@@ -270,6 +268,10 @@ static int add_row(struct packer *p, const struct pa_batch *batch, const uint8_t
     b = find_bundle(p, batch, row);
     text_reset(&p->row);
     counts = encoder_append(p->encoder, batch, row, &p->row);
+    if (counts == 0) {
+        p->sink.refuse(p->sink.arg, row);
+        return 0;
+    }
     if (b->row_count > 0 && b->counted + counts > s->bytes_max)
         err = send_bundle(p, b);
     if (err < 0)

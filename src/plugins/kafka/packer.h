@@ -25,12 +25,16 @@ struct packet {
     uint64_t route; /* equal for the rows of it, and of no others between first_row and last_row */
     uint32_t topic_turn; /* which of kafka_topic_rr */
 };
-/* -errno ends the hand-over. All is borrowed for the call. */
-typedef int packer_fn(void *arg, const struct packet *packet);
+/* Who gets what comes out. All is borrowed for the calls. */
+struct packer_sink {
+    int (*send)(void *arg, const struct packet *packet); /* -errno ends the hand-over */
+    void (*refuse)(void *arg, const uint8_t *row);       /* it has no form in this output */
+    void *arg;
+};
 
 /* Settings, schema and encoder are borrowed for its life. */
 struct packer *packer_new(const struct kafka_settings *settings, const struct pa_schema *schema,
-                          struct encoder *encoder, packer_fn *fn, void *arg);
+                          struct encoder *encoder, const struct packer_sink *sink);
 void packer_free(struct packer *packer); /* NULL is fine */
 
 /* The time in names where rows have no bin. */

@@ -27,6 +27,7 @@ struct producer {
     uint64_t outstanding, made;
     bool has_failed;
     char failure[512], logged[512];
+    char trouble[512]; /* what a connection failed with last; "" since all was well */
 };
 
 /* ---- what librdkafka tells; all from within rd_kafka_poll() on our thread ---- */
@@ -41,7 +42,8 @@ static void note_failure(struct producer *p, const char *topic, const char *why)
     p->has_failed = true;
     if (strcmp(p->failure, p->logged) == 0)
         return;
-    host->log(host, PA_LOG_WARNING, "kafka: %s", p->failure);
+    host->log(host, PA_LOG_WARNING, "kafka: %s%s%s", p->failure,
+              p->trouble[0] ? "; the last error: " : "", p->trouble);
     memcpy(p->logged, p->failure, sizeof p->logged);
 }
 
@@ -89,7 +91,9 @@ static void error_report(rd_kafka_t *client, int err, const char *reason, void *
 
     if (err == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
         host->log(host, PA_LOG_INFO, "kafka: %s", reason);
-    if (err != RD_KAFKA_RESP_ERR__FATAL) /* log_line() has it too */
+    else if (err != RD_KAFKA_RESP_ERR__FATAL) /* log_line() has it too */
+        snprintf(p->trouble, sizeof p->trouble, "%s", reason);
+    if (err != RD_KAFKA_RESP_ERR__FATAL)
         return;
     rd_kafka_fatal_error(client, text, sizeof text);
     note_failure(p, NULL, text);
@@ -311,6 +315,6 @@ int producer_wait(struct producer *p)
         rd_kafka_flush(p->client, POLL_MS); /* does not linger for more, and calls back */
     if (p->has_failed)
         return -EAGAIN;
-    p->logged[0] = 0;
+    p->logged[0] = p->trouble[0] = 0;
     return 0;
 }
