@@ -18,7 +18,7 @@ struct udp_settings {
     const char *interface; /* bind to this device or VRF; NULL: none */
     bool ipv6_only;
     const char *multicast_groups; /* comma-separated; NULL: none */
-    int64_t receive_buffer;       /* bytes, in all sockets together; 0: the system's default */
+    int64_t receive_buffer;       /* bytes, in all sockets together; 0: what is usually enough */
     uint32_t worker_count;
 };
 

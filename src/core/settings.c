@@ -73,7 +73,8 @@ const struct config_key core_keys[] = {
     {"NAME_mcast_groups", KEY_STRING, SCOPE_GLOBAL, AT(mcast_groups),
      .help = "multicast groups to join, comma-separated"},
     {"NAME_pipe_size", KEY_SIZE, SCOPE_GLOBAL, AT(pipe_size), "0", 0, INT_MAX,
-     .help = "receive buffer of each worker's socket, bytes; 0: the system's default"},
+     .help = "receive buffer in bytes, of all workers' sockets together; 0: 32 MB, or as much as "
+             "net.core.rmem_max allows"},
     {"NAME_workers", KEY_INT, SCOPE_GLOBAL, AT(workers), "0", 0, 64,
      .help = "threads that receive and aggregate; an exporter stays with one; 0: one less than "
              "there are CPUs"},
