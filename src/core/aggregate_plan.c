@@ -42,26 +42,19 @@ static void copy_add(struct aggregate_plan *plan, uint32_t len, uint32_t from, u
     plan->copies[plan->copy_count++] = (struct copy_op){(uint16_t)len, from, to};
 }
 
-/* Of all columns; bytes that no column covers are padding. */
-static void pads_make(struct aggregate_plan *plan)
+/* The word that ends in padding: behind the key and the narrow counters. */
+static void pad_find(struct aggregate_plan *plan)
 {
     const struct pa_schema *view = plan->view;
-    uint32_t key_end = view->bin_offset >= 0 ? 8 : 0, end = view->key_size;
+    uint32_t end = view->key_size;
 
     for (uint32_t i = 0; i < view->column_count; i++) {
         const struct pa_column *c = &view->columns[i];
-        uint32_t column_end = c->offset + c->width;
-        if (c->combine == PA_COMBINE_KEY && column_end > key_end)
-            key_end = column_end;
-        else if (c->combine != PA_COMBINE_KEY && column_end > end)
-            end = column_end;
+        if (c->combine != PA_COMBINE_KEY && c->width < 8 && c->offset + c->width > end)
+            end = c->offset + c->width;
     }
-    if (key_end < view->key_size)
-        plan->pads[plan->pad_count++] = view->key_size - 8;
-    if (end % 8 != 0)
-        plan->pads[plan->pad_count++] = end / 8 * 8;
-    if (view->column_count == 0 && view->bin_offset < 0 && !plan->has_order)
-        plan->pads[plan->pad_count++] = 0;
+    plan->has_pad = end % 8 != 0 || end == 0;
+    plan->pad_offset = end / 8 * 8;
 }
 
 static void operations_make(struct aggregate_plan *plan, const struct aggregate_settings *s)
@@ -90,7 +83,7 @@ static void operations_make(struct aggregate_plan *plan, const struct aggregate_
     if (plan->has_order)
         copy_add(plan, sizeof(uint64_t), offsetof(struct flow, order),
                  (uint32_t)plan->view->order_offset);
-    pads_make(plan);
+    pad_find(plan);
 }
 
 int aggregate_plan_new(const struct aggregate_settings *s, struct text *error,

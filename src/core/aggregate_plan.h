@@ -48,13 +48,14 @@ struct aggregate_plan {
     struct flow_filter *filter;   /* NULL: all flows */
     struct time_bins bins;
     bool has_bins, has_pro_rating, has_whole_seconds, is_unaggregated, is_replay, has_order;
-    uint32_t copy_count, bytes_count, sum_count, counter_count, second_count, pad_count;
+    uint32_t copy_count, bytes_count, sum_count, counter_count, second_count;
     struct copy_op *copies;
     struct bytes_op *bytes;
     uint32_t *sums;              /* where 64-bit sums stand in a row: most counters are such */
     struct counter_op *counters; /* the others */
     uint32_t *seconds;           /* where times stand in a row that are cut to seconds */
-    uint32_t pads[3];            /* where 8 bytes stand in a row that are padding at their end */
+    bool has_pad;
+    uint32_t pad_offset; /* of the word in a row that ends in padding */
 };
 
 /* Appends to `error`: the filter, too long a row. */

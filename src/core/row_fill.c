@@ -67,8 +67,8 @@ void row_fill(const struct aggregate_plan *plan, const struct flow *const *flows
 {
     const uint32_t row_size = plan->view->row_size;
 
-    for (uint32_t i = 0; i < plan->pad_count; i++)
-        fill_zero(count, rows + plan->pads[i], row_size);
+    if (plan->has_pad)
+        fill_zero(count, rows + plan->pad_offset, row_size);
     if (plan->has_bins)
         fill_bins(bins, count, rows + plan->view->bin_offset, row_size);
     for (uint32_t i = 0; i < plan->copy_count; i++)

@@ -31,14 +31,18 @@ static inline void row_combine(const struct aggregate_plan *plan, uint8_t *row, 
         row_combine_counter(&plan->counters[i], row, more);
 }
 
-/* Keys are whole words, padding is 0: in line, as a call of memcmp() costs as much as the compare.
- */
+/* In line, as a call of memcmp() costs as much as the compare. The last word overlaps the one
+ * before it where the key is no multiple of 8. */
 static inline bool row_key_equals(const uint8_t *row, const uint8_t *key, uint32_t key_size)
 {
-    uint64_t difference = 0;
+    uint64_t a, b, difference;
 
-    for (uint32_t at = 0; at < key_size; at += sizeof(uint64_t)) {
-        uint64_t a, b;
+    if (key_size < sizeof a)
+        return memcmp(row, key, key_size) == 0;
+    memcpy(&a, row + key_size - sizeof a, sizeof a);
+    memcpy(&b, key + key_size - sizeof b, sizeof b);
+    difference = a ^ b;
+    for (uint32_t at = 0; at + sizeof a < key_size; at += sizeof a) {
         memcpy(&a, row + at, sizeof a);
         memcpy(&b, key + at, sizeof b);
         difference |= a ^ b;

@@ -5,7 +5,7 @@
  * read-only after schema_finish(). The layout of a row:
  *
  *     key       [int64_t start of the time bin, seconds]  key columns packed  zero padding to 8
- *     counters  each at its natural alignment, padding to 8
+ *     counters  the narrow ones, padding to 8, those of 8 bytes
  *     order     [uint64_t place of the row's first flow in the input, replay only]
  *
  * Keys compare with memcmp; a row begins at a multiple of 8.

@@ -102,7 +102,7 @@ struct pa_column {
 
 /*
  * All columns of a row, keys before the others, in no particular order among themselves. A row is row_size bytes; the
- * first key_size bytes are its key (packed, zero-padded to a multiple of 8): equal keys are equal bytes, but for
+ * first key_size bytes are its key (packed, without padding): equal keys are equal bytes, but for
  * PA_KIND_BYTES columns, which compare by the bytes behind their ids. A column named has_counters (U8, OR) without names
  * for output is 0 in rows of events alone: their exporter said nothing of packets and bytes, which is not the same as 0.
  */
