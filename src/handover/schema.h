@@ -4,7 +4,7 @@
  * The columns of one instance's rows: built once by the core, sent to the plugin host as bytes,
  * read-only after schema_finish(). The layout of a row:
  *
- *     key       [int64_t start of the time bin, seconds]  key columns packed  zero padding to 8
+ *     key       [int64_t start of the time bin, seconds]  key columns packed
  *     counters  the narrow ones, padding to 8, those of 8 bytes
  *     order     [uint64_t place of the row's first flow in the input, replay only]
  *
