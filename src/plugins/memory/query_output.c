@@ -10,17 +10,33 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What -a shows of columns that a table does not have. */
+static const struct shown_column {
+    const char *name, *title;
+    uint8_t format;
+    uint16_t place;
+    const char *csv, *formatted;
+} shown_columns[] = {
+#define SHOWN_COLUMN(name, title, format, place, csv, formatted)                                   \
+    {#name, title, PA_FORMAT_##format, place, csv, formatted},
+#include "plugins/memory/all_columns.def"
+#undef SHOWN_COLUMN
+};
+#define SHOWN_COUNT (sizeof shown_columns / sizeof shown_columns[0])
+
 struct query_output {
     struct query_output_options options;
     struct pa_schema schema; /* with places as this client has them */
+    uint32_t own_count;      /* columns that the table has; behind them those that it has not */
     struct pa_column *columns;
     struct format *format; /* CSV and JSON */
     struct value_time *time;
     struct value *cells;
     const struct pa_column **cell_columns;
+    const char **blanks; /* of columns that the table does not have; NULL: it has it */
     uint32_t *widths;
     size_t cell_count;
-    struct text scratch;
+    struct text scratch, cell;
 };
 
 /* ---- places ---- */
@@ -41,19 +57,47 @@ static void place_columns(struct query_output *o)
         uint16_t csv_place;
     } moved[] = {{"in_iface", 42}, {"out_iface", 44}};
     struct pa_column *packets = find(o, "packets"), *flows = find(o, "flows"),
-                     *bytes = find(o, "bytes");
+                     *bytes = find(o, "bytes"), *exported = find(o, "timestamp_export"),
+                     *sequence = find(o, "export_proto_seqno");
 
     for (size_t i = 0; i < sizeof moved / sizeof moved[0]; i++) {
         struct pa_column *c = find(o, moved[i].name);
         if (c)
             c->csv_place = moved[i].csv_place;
     }
+    if (exported && sequence)
+        exported->json_place = sequence->json_place - 1;
     if (packets)
         packets->json_place = UINT16_MAX - 2;
     if (flows)
         flows->json_place = UINT16_MAX - 1;
     if (bytes)
         bytes->json_place = UINT16_MAX;
+}
+
+/* Adds what -a shows beside the table's own columns. */
+static void add_missing_columns(struct query_output *o)
+{
+    o->columns =
+        mem_realloc_array(o->columns, o->schema.column_count + SHOWN_COUNT, sizeof *o->columns);
+    for (size_t i = 0; i < SHOWN_COUNT; i++) {
+        const struct shown_column *s = &shown_columns[i];
+        if (find(o, s->name) || (o->options.form == QUERY_FORMATTED && !s->formatted))
+            continue;
+        o->columns[o->schema.column_count++] = (struct pa_column){
+            .name = s->name, .csv_title = s->title, .format = s->format, .csv_place = s->place};
+    }
+    o->schema.columns = o->columns;
+}
+
+static const char *blank_of(const struct query_output *o, const struct pa_column *c)
+{
+    if (c < o->columns + o->own_count)
+        return NULL;
+    for (size_t i = 0; i < SHOWN_COUNT; i++)
+        if (!strcmp(shown_columns[i].name, c->name))
+            return o->options.form == QUERY_CSV ? shown_columns[i].csv : shown_columns[i].formatted;
+    return "";
 }
 
 /* ---- fixed width ---- */
@@ -132,20 +176,24 @@ static const char *stand_in(const struct pa_column *c)
     }
 }
 
-static void append_padded(struct text *out, size_t start, uint32_t width, bool is_last)
+/* What stands between the cell that begins at `start` and the next. */
+static void end_cell(const struct query_output *o, size_t cell, size_t start, struct text *out)
 {
-    size_t len = out->len - start, spaces = len + 1 < width ? width - len : 1;
+    size_t len = out->len - start, width = o->widths[cell], spaces = 1;
+    bool is_last = cell + 1 == o->cell_count;
 
-    if (is_last)
+    if (o->options.form == QUERY_CSV) {
+        if (!is_last)
+            text_append_char(out, o->options.separator);
         return;
+    }
+    if (is_last && !o->options.is_event)
+        return;
+    if (len + 1 < width)
+        spaces = width - len;
     text_reserve(out, spaces);
     memset(out->data + out->len, ' ', spaces);
     out->len += spaces;
-}
-
-static bool is_last_cell(const struct query_output *o, size_t cell)
-{
-    return cell + 1 == o->cell_count && !o->options.is_event;
 }
 
 /* ---- */
@@ -158,11 +206,14 @@ static int make_cells(struct query_output *o, const struct format_options *optio
 
     o->cell_columns = format_sort(&o->schema, &all, true, &count);
     o->cells = mem_calloc((size_t)count + 1, sizeof *o->cells);
+    o->blanks = mem_calloc((size_t)count + 1, sizeof *o->blanks);
     o->widths = mem_calloc((size_t)count + 1, sizeof *o->widths);
-    for (o->cell_count = 0; o->cell_count < count && err == 0; o->cell_count++) {
-        err = value_init(&o->cells[o->cell_count], o->cell_columns[o->cell_count], &options->values,
-                         o->time);
-        o->widths[o->cell_count] = column_width(o->cell_columns[o->cell_count]);
+    for (uint32_t i = 0; i < count && err == 0; i++, o->cell_count++) {
+        const struct pa_column *c = o->cell_columns[i];
+        o->blanks[i] = blank_of(o, c);
+        o->widths[i] = column_width(c);
+        if (!o->blanks[i])
+            err = value_init(&o->cells[i], c, &options->values, o->time);
     }
     return err;
 }
@@ -185,11 +236,15 @@ int query_output_new(const struct query *q, const struct query_output_options *o
     o->schema = q->table.schema;
     o->schema.columns = o->columns =
         mem_dup(q->table.schema.columns, o->schema.column_count * sizeof *o->columns);
+    o->own_count = o->schema.column_count;
     place_columns(o);
+    if (options->has_all_columns && options->form != QUERY_JSON)
+        add_missing_columns(o);
     o->time = mem_zalloc(sizeof *o->time);
     value_time_init(o->time, format.time_style, format.is_utc, false);
     err = make_cells(o, &format);
-    if (err == 0 && options->form != QUERY_FORMATTED)
+    if (err == 0 &&
+        (options->form == QUERY_JSON || (options->form == QUERY_CSV && !options->has_all_columns)))
         err = format_new(options->form == QUERY_CSV ? &format_csv : &format_json, &o->schema,
                          &format, &o->format);
     if (err < 0) {
@@ -208,11 +263,13 @@ void query_output_free(struct query_output *o)
         value_clear(&o->cells[i]);
     mem_free(o->cells);
     mem_free(o->cell_columns);
+    mem_free(o->blanks);
     mem_free(o->widths);
     mem_free(o->columns);
     mem_free(o->time);
     format_free(o->format);
     text_clear(&o->scratch);
+    text_clear(&o->cell);
     mem_free(o);
 }
 
@@ -227,7 +284,7 @@ void query_output_title(const struct query_output *o, struct text *out)
     for (size_t i = 0; i < o->cell_count; i++) {
         size_t start = out->len;
         text_append_string(out, o->cell_columns[i]->csv_title);
-        append_padded(out, start, o->widths[i], is_last_cell(o, i));
+        end_cell(o, i, start, out);
     }
     text_append_char(out, '\n');
 }
@@ -241,10 +298,16 @@ void query_output_row(struct query_output *o, const struct pa_batch *batch, cons
     }
     for (size_t i = 0; i < o->cell_count; i++) {
         size_t start = out->len;
-        query_cell_append(o, i, batch, row, out);
-        if (out->len == start)
-            text_append_string(out, stand_in(o->cell_columns[i]));
-        append_padded(out, start, o->widths[i], is_last_cell(o, i));
+        if (o->options.form == QUERY_CSV) {
+            text_reset(&o->cell);
+            query_cell_append(o, i, batch, row, &o->cell);
+            text_append_csv_string(out, o->cell.data, o->cell.len, o->options.separator);
+        } else {
+            query_cell_append(o, i, batch, row, out);
+            if (out->len == start)
+                text_append_string(out, stand_in(o->cell_columns[i]));
+        }
+        end_cell(o, i, start, out);
     }
     text_append_char(out, '\n');
 }
@@ -262,7 +325,10 @@ const struct pa_column *query_cell_column(const struct query_output *o, size_t c
 void query_cell_append(struct query_output *o, size_t cell, const struct pa_batch *batch,
                        const uint8_t *row, struct text *out)
 {
-    value_append(&o->cells[cell], batch, row, &o->scratch, out);
+    if (o->blanks[cell])
+        text_append_string(out, o->blanks[cell]);
+    else
+        value_append(&o->cells[cell], batch, row, &o->scratch, out);
 }
 
 uint64_t query_number(const struct pa_column *c, const uint8_t *row)
