@@ -485,7 +485,10 @@ static void settle(void *arg, const struct handover *handover,
 {
     struct aggregate *a = arg;
 
-    ledger_settle(a->ledger, handover, outcome);
+    if (handover)
+        ledger_settle(a->ledger, handover, outcome);
+    else
+        ledger_lose(a->ledger);
 }
 
 void aggregate_recycle(struct aggregate *a)

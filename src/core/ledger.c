@@ -48,8 +48,16 @@ void ledger_settle(struct ledger *ledger, const struct handover *handover,
     }
 }
 
+void ledger_lose(struct ledger *ledger)
+{
+    struct handover_totals lost = ledger_totals(&ledger->written);
+
+    ledger_subtract(&ledger->written, &lost);
+    ledger_add(&ledger->drops[DROP_table_lost], &lost);
+}
+
 void ledger_sum_add(struct ledger_sum *sum, const struct ledger *ledger,
-                    const struct handover_totals *drained)
+                    const struct handover_totals *drained, const struct handover_totals *lost)
 {
     const struct ledger_entry *const from[] = {&ledger->decoded, &ledger->filtered,
                                                &ledger->open,    &ledger->handed_over,
@@ -63,6 +71,8 @@ void ledger_sum_add(struct ledger_sum *sum, const struct ledger *ledger,
     }
     totals_subtract(&sum->spooled, drained);
     totals_add(&sum->written, drained);
+    totals_subtract(&sum->written, lost);
+    totals_add(&sum->drops[DROP_table_lost], lost);
     for (int reason = 0; reason < DROP_REASON_COUNT; reason++) {
         struct handover_totals totals = ledger_totals(&ledger->drops[reason]);
         totals_add(&sum->drops[reason], &totals);

@@ -46,14 +46,18 @@ struct handover_totals ledger_totals(const struct ledger_entry *entry);
 void ledger_settle(struct ledger *ledger, const struct handover *handover,
                    const struct handover_outcome *outcome);
 
+/* A volatile backend ended: what was written is lost. */
+void ledger_lose(struct ledger *ledger);
+
 /* Sums, for statistics. */
 struct ledger_sum {
     struct handover_totals decoded, filtered, open, handed_over, spooled, written;
     struct handover_totals drops[DROP_REASON_COUNT];
     uint64_t rows, handovers;
 };
-/* Adds a ledger; `drained` is ring_drained() of its ring: spooled before, written since. */
+/* Adds a ledger; of its ring: `drained` is ring_drained(): spooled before, written since; `lost` is
+ * ring_lost_drained(): of that, what a volatile backend lost. */
 void ledger_sum_add(struct ledger_sum *sum, const struct ledger *ledger,
-                    const struct handover_totals *drained);
+                    const struct handover_totals *drained, const struct handover_totals *lost);
 /* decoded - everything else: 0 at rest. */
 struct handover_totals ledger_sum_residual(const struct ledger_sum *sum);

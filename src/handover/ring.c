@@ -38,6 +38,8 @@ struct ring_cursors {
         attempt; /* seq << ATTEMPT_BITS | attempts: one store, so that a death cannot part them */
     _Atomic uint64_t isolate_until;
     _Atomic uint64_t drained_flows, drained_packets, drained_bytes;
+    _Atomic uint64_t lost_until; /* the last seq that a volatile backend lost */
+    _Atomic uint64_t lost_flows, lost_packets, lost_bytes; /* of what was drained */
     alignas(CACHE_LINE) struct handover_outcome outcomes[RING_SLOTS];
 };
 
@@ -47,6 +49,7 @@ struct ring {
     struct ring_slots *slots;
     struct ring_cursors *cursors; /* the worker and the supervisor only read */
     uint64_t head, recycled;
+    uint64_t lost_until; /* as far as it has been told */
 };
 
 struct ring_view {
@@ -136,9 +139,21 @@ uint64_t ring_push(struct ring *ring, const struct handover *handover)
     return seq;
 }
 
+/* At the place in the order where a loss came. */
+static void tell_loss(struct ring *ring, uint64_t lost_until, ring_recycled_fn *fn, void *arg)
+{
+    if (ring->recycled != lost_until || ring->lost_until == lost_until)
+        return;
+    ring->lost_until = lost_until;
+    if (fn != NULL)
+        fn(arg, NULL, NULL);
+}
+
 size_t ring_recycle(struct ring *ring, struct pool *pool, ring_recycled_fn *fn, void *arg)
 {
     uint64_t acked = load(&ring->cursors->acked);
+    /* After acked: a loss is known by then if anything behind it is acknowledged. */
+    uint64_t lost_until = load(&ring->cursors->lost_until);
     size_t count = 0;
 
     if (acked > ring->head) /* a host out of its mind must not make us release what it never had */
@@ -146,6 +161,7 @@ size_t ring_recycle(struct ring *ring, struct pool *pool, ring_recycled_fn *fn, 
     while (ring->recycled < acked) {
         size_t slot = slot_of(ring->recycled + 1);
         const struct handover *handover = &ring->slots->slots[slot];
+        tell_loss(ring, lost_until, fn, arg);
         pool_release_chain(pool, handover->row_segment);
         pool_release_chain(pool, handover->dictionary_segment);
         if (fn != NULL)
@@ -153,6 +169,7 @@ size_t ring_recycle(struct ring *ring, struct pool *pool, ring_recycled_fn *fn, 
         ring->recycled++;
         count++;
     }
+    tell_loss(ring, lost_until, fn, arg);
     return count;
 }
 
@@ -166,6 +183,13 @@ struct handover_totals ring_drained(const struct ring *ring)
     return (struct handover_totals){load(&ring->cursors->drained_flows),
                                     load(&ring->cursors->drained_packets),
                                     load(&ring->cursors->drained_bytes)};
+}
+
+struct handover_totals ring_lost_drained(const struct ring *ring)
+{
+    return (struct handover_totals){load(&ring->cursors->lost_flows),
+                                    load(&ring->cursors->lost_packets),
+                                    load(&ring->cursors->lost_bytes)};
 }
 
 int ring_open_for_host(const struct ring *ring, int *ret_slots_fd, int *ret_cursors_fd)
@@ -296,6 +320,15 @@ void ring_view_add_drained(struct ring_view *view, const struct handover_totals 
     store(&c->drained_flows, load(&c->drained_flows) + totals->flows);
     store(&c->drained_packets, load(&c->drained_packets) + totals->packets);
     store(&c->drained_bytes, load(&c->drained_bytes) + totals->bytes);
+}
+
+void ring_view_set_lost(struct ring_view *view)
+{
+    struct ring_cursors *c = view->cursors;
+    store(&c->lost_flows, load(&c->drained_flows));
+    store(&c->lost_packets, load(&c->drained_packets));
+    store(&c->lost_bytes, load(&c->drained_bytes));
+    store(&c->lost_until, load(&c->acked));
 }
 
 struct ring_attempt ring_view_attempt(const struct ring_view *view)

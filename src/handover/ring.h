@@ -72,7 +72,8 @@ bool ring_is_full(const struct ring *ring);
 uint64_t ring_push(struct ring *ring, const struct handover *handover);
 /*
  * Releases the segments of what has been acknowledged since the last call and tells `fn` (which may
- * be NULL) what became of each. Returns how many.
+ * be NULL) what became of each. Where a volatile backend ended, `fn` is called without a hand-over:
+ * what it was told as written until then is lost. Returns how many were acknowledged.
  */
 typedef void ring_recycled_fn(void *arg, const struct handover *handover,
                               const struct handover_outcome *outcome);
@@ -82,6 +83,8 @@ uint64_t ring_pending_count(const struct ring *ring);
 
 /* Spooled hand-overs of this ring that have since been written, in total. Any thread. */
 struct handover_totals ring_drained(const struct ring *ring);
+/* How much of that a volatile backend has lost. Any thread. */
+struct handover_totals ring_lost_drained(const struct ring *ring);
 /* New descriptors for a host: the slots (which it cannot write) and the cursors; close them.
  * -errno. */
 int ring_open_for_host(const struct ring *ring, int *ret_slots_fd, int *ret_cursors_fd);
@@ -116,6 +119,9 @@ void ring_view_set_outcome(struct ring_view *view, uint64_t seq,
  * that goes further: the rest of it keeps its bounds. */
 void ring_view_ack(struct ring_view *view, uint64_t seq);
 void ring_view_add_drained(struct ring_view *view, const struct handover_totals *totals);
+/* All that was acknowledged until now was in a backend that is gone. Before the next
+ * acknowledgement. */
+void ring_view_set_lost(struct ring_view *view);
 
 /*
  * The transaction under way, for the host that comes after a death: up to `seq`, in its attempt

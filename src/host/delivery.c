@@ -166,6 +166,9 @@ void delivery_recover(struct delivery *d)
 {
     struct spool *spool = d->s.spool;
 
+    if ((d->s.plugin_flags & PA_PLUGIN_IS_VOLATILE) != 0)
+        for (uint32_t i = 0; i < d->s.setup->lane_count; i++)
+            ring_view_set_lost(d->s.lanes[i].ring);
     settle_spooled(d);
     for (uint32_t i = 0; i < d->s.setup->lane_count; i++)
         recover_lane(d, &d->s.lanes[i]);

@@ -302,6 +302,55 @@ static void attempts_outlive_the_consumer(void **state)
     fixture_clear(&f);
 }
 
+/* Hand-overs before each loss, as the worker is told. */
+struct loss_log {
+    uint64_t written, lost;
+};
+
+static void log_loss(void *arg, const struct handover *handover,
+                     const struct handover_outcome *outcome)
+{
+    struct loss_log *log = arg;
+    if (handover != NULL) {
+        assert_non_null(outcome);
+        log->written++;
+        return;
+    }
+    log->lost += log->written;
+    log->written = 0;
+}
+
+static void what_a_volatile_backend_had_is_lost_and_nothing_after_it(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct loss_log log = {0};
+    fixture_init(&f);
+    for (uint64_t seq = 1; seq <= 6; seq++)
+        assert_true(produce(&f, seq));
+    ring_view_set_lost(f.view); /* the first start: nothing is there to lose */
+    ring_view_ack(f.view, 1);
+    ring_recycle(f.ring, f.pool, log_loss, &log);
+    assert_int_equal(log.written, 1);
+    ring_view_ack(f.view, 3);
+    ring_view_add_drained(f.view, &(struct handover_totals){1, 2, 3});
+    ring_view_set_lost(f.view);
+    ring_view_ack(f.view, 5); /* a new host goes on before the worker looks */
+    ring_view_add_drained(f.view, &(struct handover_totals){10, 20, 30});
+    ring_recycle(f.ring, f.pool, log_loss, &log);
+    assert_int_equal(log.lost, 3);
+    assert_int_equal(log.written, 2);
+    assert_int_equal(ring_lost_drained(f.ring).bytes, 3);
+    assert_int_equal(ring_drained(f.ring).bytes, 33);
+    ring_recycle(f.ring, f.pool, log_loss, &log);
+    assert_int_equal(log.lost, 3); /* told once */
+    ring_view_ack(f.view, 6);
+    ring_view_set_lost(f.view);
+    ring_recycle(f.ring, f.pool, log_loss, &log);
+    assert_int_equal(log.lost, 6);
+    fixture_clear(&f);
+}
+
 static void host_cannot_write_slots_or_segments(void **state)
 {
     (void)state;
@@ -337,6 +386,7 @@ int main(void)
         cmocka_unit_test(random_operations_agree_with_the_model),
         cmocka_unit_test(two_threads_and_a_dying_consumer_lose_nothing),
         cmocka_unit_test(attempts_outlive_the_consumer),
+        cmocka_unit_test(what_a_volatile_backend_had_is_lost_and_nothing_after_it),
         cmocka_unit_test(host_cannot_write_slots_or_segments),
         cmocka_unit_test(something_else_is_not_taken_for_a_ring),
     };
