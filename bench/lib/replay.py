@@ -56,10 +56,14 @@ def check_outputs(bench, product, folder, instances, capture, times=1):
     return rows[0] if rows else 0
 
 
-def replay(bench, product, flows, instances, rib=None, workers=1, watch_memory=False, more=(), check=check_outputs):
-    """`check(bench, product, folder, instances, capture)` returns the rows written or raises truth.Wrong."""
+def replay(bench, product, flows, instances, rib=None, workers=1, watch_memory=False, more=(), check=check_outputs,
+           prepare=None):
+    """`check(bench, product, folder, instances, capture)` returns the rows written or raises truth.Wrong; `prepare(folder)` comes
+    before the daemon."""
     capture = bench.store.capture(flows)
     with work_folder() as folder, contextlib.ExitStack() as stack:
+        if prepare:
+            prepare(folder)
         port = net.free_tcp_port() if rib else 0
         path = capture.path
         if product == "pmacct":
