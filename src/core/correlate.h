@@ -36,8 +36,10 @@ struct correlate_settings {
     uint32_t follow_count;                         /* bgp_follow_nexthop */
     struct ip_prefix follow[FOLLOW_PREFIXES_MAX];
     bool follow_external;
-    /* what somebody asks for */
+    /* what somebody asks for; texts of the destination's path one by one, as each may be a cache
+     * miss of its own */
     bool needs_destination, needs_source, needs_networks;
+    bool needs_as_path, needs_std_comms, needs_ext_comms, needs_lrg_comms;
 };
 
 struct correlator;

@@ -69,7 +69,8 @@ static struct path_as path_as(const struct correlate_settings *s, const struct p
     struct path_as as = {s->skip_confederation ? attrs->first_as_no_confed : attrs->first_as,
                          attrs->origin_as};
 
-    if (!attrs->as_path &&
+    /* Looked at only where there is something to look for: the texts are another cache line. */
+    if ((s->std_comm_to_asn || s->lrg_comm_to_asn) && !attrs->as_path &&
         !community_to_as(attrs->std_comms, s->std_comm_to_asn, &as.neighbour, &as.origin))
         community_to_as(attrs->lrg_comms, s->lrg_comm_to_asn, &as.neighbour, &as.origin);
     return as;
@@ -88,18 +89,20 @@ void path_fill_destination(const struct correlate_settings *s, struct flow *flow
     const struct path_attrs *attrs = path ? path->attrs : NULL;
     uint8_t exported_len = flow->dst_mask;
 
+    if (s->needs_as_path)
+        flow->as_path = attrs ? bytes_of(attrs->as_path) : (struct flow_bytes){0};
+    if (s->needs_std_comms)
+        flow->std_comms = attrs ? bytes_of(attrs->std_comms) : (struct flow_bytes){0};
+    if (s->needs_ext_comms)
+        flow->ext_comms = attrs ? bytes_of(attrs->ext_comms) : (struct flow_bytes){0};
+    if (s->needs_lrg_comms)
+        flow->lrg_comms = attrs ? bytes_of(attrs->lrg_comms) : (struct flow_bytes){0};
     if (attrs) {
-        flow->as_path = bytes_of(attrs->as_path);
-        flow->std_comms = bytes_of(attrs->std_comms);
-        flow->ext_comms = bytes_of(attrs->ext_comms);
-        flow->lrg_comms = bytes_of(attrs->lrg_comms);
         flow->local_pref = attrs->local_pref;
         flow->med = attrs->med;
         flow->path_id = path->path_id;
         flow->bgp_next_hop = attrs->next_hop;
     } else {
-        flow->as_path = flow->std_comms = flow->ext_comms = flow->lrg_comms =
-            (struct flow_bytes){0};
         flow->local_pref = flow->med = flow->path_id = 0;
         if (ip_addr_is_zero(&flow->bgp_next_hop)) /* exported as 0.0.0.0: none */
             flow->bgp_next_hop = (struct ip_addr){0};

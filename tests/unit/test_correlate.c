@@ -56,7 +56,8 @@ static void peer_set(struct rig *rig, uint32_t index, const char *session, uint3
 
 static void rig_init(struct rig *rig) THREAD_ANNOTATION(no_thread_safety_analysis)
 {
-    static const struct rib_settings settings = {.max_peers = 8, .history_s = 300, .history_max = 1000};
+    static const struct rib_settings settings = {
+        .max_peers = 8, .history_s = 300, .history_max = 1000};
 
     memset(rig, 0, sizeof *rig);
     rib_fixture_init(&rig->rib, &settings);
@@ -76,7 +77,11 @@ static void rig_init(struct rig *rig) THREAD_ANNOTATION(no_thread_safety_analysi
                                                 .as_method = ROUTE_BGP,
                                                 .net_method = ROUTE_BGP,
                                                 .needs_destination = true,
-                                                .needs_networks = true};
+                                                .needs_networks = true,
+                                                .needs_as_path = true,
+                                                .needs_std_comms = true,
+                                                .needs_ext_comms = true,
+                                                .needs_lrg_comms = true};
     for (int i = 0; i < PATH_MATCH_COUNT; i++)
         rig->settings.accepted |= (uint32_t)path_matches[i].is_accepted_by_default << i;
     rig->correlator = correlator_new(&rig->settings, rig->rib.rib, 8);
