@@ -2,7 +2,6 @@
 """The table of paths: loading it over TCP, its memory, looking up in it, and how soon an update counts."""
 import contextlib
 import dataclasses
-import re
 import subprocess
 import time
 
@@ -74,23 +73,23 @@ def memory_row(name, paths, must, goal):
     return Row(name, f"RIB memory per path, all included, 1 M prefixes x {paths}", "B/path", measure, limit, must, goal)
 
 
-def lookups(bench):
-    """What rib_bench says, by words that it prints."""
+def figures(bench):
+    """What rib_bench says: lines of name, value and unit."""
     def run():
         prefixes = bench.flows(1000000, 100000)
-        text = subprocess.run([bench.tool("rib_bench"), str(prefixes), "4"], check=True, capture_output=True, text=True).stdout
-        wrong = sum(int(n) for n in re.findall(r"(\d+) wrong", text))
-        if wrong:
-            raise truth.Wrong(f"rib_bench: {wrong} wrong answers")
-        return dict(re.findall(r"^lookup, +(.*?): +([\d.]+) ns", text, re.MULTILINE)) | {"prefixes": prefixes}
-    return bench.once("lookups", lambda: bench.repeat("pathacct", run))
+        done = subprocess.run([bench.tool("rib_bench"), str(prefixes), "4"], check=False, capture_output=True, text=True)
+        values = {name: float(value) for name, value, _unit in map(str.split, done.stdout.splitlines())}
+        if done.returncode != 0 or values.get("wrong") != 0:
+            raise truth.Wrong(f"rib_bench: status {done.returncode}, {values.get('wrong')} wrong answers")
+        return values
+    return bench.once("rib_bench", lambda: bench.repeat("pathacct", run))
 
 
-def lookup_row(name, title, words, must=None, goal=None, is_quick=True):
+def lookup_row(name, title, figure, must=None, goal=None, is_quick=True):
     def measure(bench, _product):
-        runs = lookups(bench)
-        return Measurement([float(run[words]) for run in runs],
-                           {"table": Rib(runs[0]["prefixes"], 4).text(), "destinations": "uniform over the prefixes, each answer checked"})
+        runs = figures(bench)
+        return Measurement([run[figure] for run in runs],
+                           {"table": Rib(int(runs[0]["prefixes"]), 4).text(), "destinations": "uniform over the prefixes, each answer checked"})
 
     def limit(bench, _measurement):
         lines = bench.flows(500000, 50000)
@@ -98,11 +97,19 @@ def lookup_row(name, title, words, must=None, goal=None, is_quick=True):
     return Row(name, f"{title}, 1 M x 4 paths, path choice included", "ns/lookup", measure, limit, must, goal, has_pmacct=False, is_quick=is_quick)
 
 
+def latency_row(name, title, figure):
+    def measure(bench, _product):
+        return Measurement([run[figure] for run in figures(bench)], {"table": "the same"})
+    return Row(name, title, "us", measure, None, has_pmacct=False)
+
+
 ROWS = [
     load_row("rib-load", 1000000, 4, must=2, goal=3),
     load_row("rib-load-20-peers", 200000, 4, 20, must=2, goal=3, has_pmacct=False, is_quick=False),
     memory_row("rib-memory-4", 4, 60, 40),
     memory_row("rib-memory-1", 1, 110, 80),
-    lookup_row("rib-lookup-batch", "lookup in batches of 256", "256 at a time", 60, 35),
-    lookup_row("rib-lookup-single", "lookup one at a time", "1 at a time"),
+    lookup_row("rib-lookup-batch", "lookup in batches of 256", "lookup_batched", 60, 35),
+    lookup_row("rib-lookup-updating", "lookup in batches of 256 while 20,000 UPDATEs a second arrive", "lookup_batched_while_updating"),
+    lookup_row("rib-lookup-single", "lookup one at a time", "lookup_single"),
+    latency_row("rib-update-latency", "an UPDATE's arrival until a lookup sees it, median", "update_latency_median"),
 ]
