@@ -402,7 +402,7 @@ int main(int argc, char **argv)
     rib_statistics(b.rib, &statistics);
     report("load", (double)statistics.paths / spent / 1e6, "Mpaths/s");
     if (rcu_reader_register(b.rcu, &reader) < 0)
-        return 2;
+        exit(2);
     rcu_online(reader);
     report("lookup_single", lookups_time(&b, reader, 1), "ns");
     report("lookup_batched_32", lookups_time(&b, reader, 32), "ns");

@@ -371,11 +371,11 @@ void attr_store_free(struct attr_store *store)
         return;
     for (size_t i = 0; i < store->sets.slot_count; i++) {
         struct attr_set *set = store->sets.items[i];
-        if (set) {
-            set_texts_unref(store, &set->attrs);
+        if (set)
             mem_free(set->key);
-        }
     }
+    for (size_t i = 0; i < store->texts.slot_count; i++)
+        mem_free(store->texts.items[i]);
     rcu_queue_free(store->retired);
     block_pool_free(store->pool);
     table_clear(&store->sets);

@@ -23,7 +23,7 @@ struct attr_text_settings {
 };
 
 struct attr_store *attr_store_new(struct rcu *rcu, const struct attr_text_settings *settings);
-/* After all readers are gone and all references back. */
+/* With all sets, whoever refers to them; after all readers are gone. */
 void attr_store_free(struct attr_store *store);
 /* Where the sets lie; struct path_attrs::block is a handle of it. */
 const struct block_pool *attr_store_pool(const struct attr_store *store);

@@ -352,11 +352,6 @@ void rib_free(struct rib *rib)
 {
     if (!rib)
         return;
-    /* All peers are lost and swept, so that every set is given back by the one way there is. */
-    for (uint32_t i = 0; i < rib->max_peers * FAMILY_TOTAL; i++)
-        family_lose(rib, &rib->peers[i / FAMILY_TOTAL], family_at(rib, i));
-    while (sweep_work(rib))
-        continue;
     history_clear(&rib->history);
     block_pool_free(rib->pool);
     mem_free(rib->states);

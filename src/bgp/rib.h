@@ -123,7 +123,9 @@ struct rib_settings {
     void *attrs_arg;
 };
 struct rib *rib_new(struct rcu *rcu, const struct rib_settings *settings);
-void rib_free(struct rib *rib); /* after all readers are gone; gives all references back */
+/* After all readers are gone. References to sets are not given back: that would take a walk over the
+ * whole table; their owner frees them all. */
+void rib_free(struct rib *rib);
 
 /* What a session's OPEN messages agreed on. */
 struct rib_session {

@@ -44,6 +44,7 @@ void rib_fixture_init(struct rib_fixture *fixture, const struct rib_settings *se
     *fixture = (struct rib_fixture){.rcu = rcu_new(4)};
     fixture->pool = block_pool_new(fixture->rcu);
     own.attrs_pool = fixture->pool;
+    fixture->max_peers = settings->max_peers;
     own.attrs_unref = attrs_unref;
     own.attrs_arg = fixture;
     fixture->rib = rib_new(fixture->rcu, &own);
@@ -51,6 +52,11 @@ void rib_fixture_init(struct rib_fixture *fixture, const struct rib_settings *se
 
 void rib_fixture_clear(struct rib_fixture *fixture)
 {
+    /* Every set is given back when all peers are lost and swept. */
+    for (uint32_t peer = 0; peer < fixture->max_peers; peer++)
+        rib_peer_down(fixture->rib, peer, (struct mono_time){0});
+    rib_fixture_tick(fixture, INT64_MAX / NS_PER_MS / 2, INT64_MAX / NS_PER_MS);
+    rib_fixture_tick(fixture, INT64_MAX / NS_PER_MS / 2, INT64_MAX / NS_PER_MS);
     rib_free(fixture->rib);
     check(fixture->set_count == 0, "sets were not given back");
     block_pool_free(fixture->pool);

@@ -8,6 +8,7 @@
 struct rib_fixture {
     struct rcu *rcu;
     struct block_pool *pool; /* of the sets */
+    uint32_t max_peers;
     struct rib *rib;
     struct path_attrs **sets;
     unsigned set_count, set_capacity;
@@ -23,7 +24,8 @@ struct path_facts {
 };
 
 void rib_fixture_init(struct rib_fixture *fixture, const struct rib_settings *settings);
-void rib_fixture_clear(struct rib_fixture *fixture); /* fails if the RIB gave not all sets back */
+/* Loses all peers, and fails if the RIB does not give all sets back. */
+void rib_fixture_clear(struct rib_fixture *fixture) ON_THREAD(bgp_thread);
 
 struct path_attrs *rib_fixture_attrs(struct rib_fixture *fixture, const struct path_facts *facts);
 void rib_fixture_up(struct rib_fixture *fixture, uint32_t peer, bool has_add_path)
