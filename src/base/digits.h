@@ -37,12 +37,18 @@ static inline char *digits_put_fixed(char *out, uint32_t value, unsigned count)
     return digits_store(out, (digits_split(value) | DIGITS_ZEROS) >> 8 * (8 - count), count);
 }
 
+/* Of a value below 10^8. Apart from the digits themselves, so that whoever writes the next text
+ * need not wait for these. */
+static inline unsigned digits_count_small(uint32_t value)
+{
+    return 1 + (value > 9) + (value > 99) + (value > 999) + (value > 9999) + (value > 99999) +
+           (value > 999999) + (value > 9999999);
+}
+
 static inline char *digits_put_small(char *out, uint32_t value)
 {
-    uint64_t digits = digits_split(value);
-    /* The last digit stays, be it 0. */
-    unsigned zeros = (unsigned)__builtin_ctzll(digits | UINT64_C(1) << 56) / 8;
-    return digits_store(out, (digits | DIGITS_ZEROS) >> 8 * zeros, 8 - zeros);
+    unsigned count = digits_count_small(value);
+    return digits_put_fixed(out, value, count);
 }
 
 /* Without leading zeros; returns the end. */

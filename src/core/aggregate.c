@@ -18,7 +18,8 @@ enum {
     ENTRIES_MAX = 64, /* flows in one pass */
     ROW_BITS = 16,    /* a row's number: segment of the table << ROW_BITS | row in it */
     SEGMENTS_MAX = 1 << 16,
-    PARTS_MAX = 4096, /* bins that one pro-rated flow may touch */
+    REPLAY_PENDING_MAX = 4, /* hand-overs on their way before reading waits */
+    PARTS_MAX = 4096,       /* bins that one pro-rated flow may touch */
 };
 
 #define ROW_NONE UINT32_MAX
@@ -498,8 +499,10 @@ void aggregate_recycle(struct aggregate *a)
 
 bool aggregate_must_wait(const struct aggregate *a)
 {
+    /* Further ahead of the host there is nothing to gain: new memory would be taken where what
+     * comes back is still in the caches. */
     return a->plan->is_replay &&
-           (ring_is_full(a->lane->ring) ||
+           (ring_pending_count(a->lane->ring) > REPLAY_PENDING_MAX ||
             (pool_budget_is_tight(&a->outlet->budget) && ring_pending_count(a->lane->ring) > 0));
 }
 

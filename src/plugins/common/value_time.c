@@ -88,37 +88,43 @@ static char *put_unknown(const struct value_time *t, char *out, bool with_fracti
     return has_zone(t) ? put_zone(t, out, "+00:00") : out;
 }
 
+/* Out of line, as it is rare and its struct tm would make every call check its stack. */
+__attribute__((noinline)) static unsigned
+render_new_minute(const struct value_time *t, struct value_time_minute *m, uint64_t seconds)
+{
+    struct tm tm;
+
+    render_minute(t, m, (time_t)seconds, &tm);
+    m->minute = (int64_t)(seconds / 60);
+    /* An offset that is no whole number of minutes (local mean times) cannot be kept by the
+     * minute. */
+    if ((unsigned)tm.tm_sec != seconds % 60)
+        m->minute = -1;
+    return (unsigned)tm.tm_sec;
+}
+
 char *value_time_put(struct value_time *t, char *out, int64_t ns, bool with_fraction)
 {
-    int64_t seconds = ns / NS_PER_S, fraction = ns % NS_PER_S, minute;
-    struct value_time_minute *m;
-    unsigned second;
+    uint64_t seconds = (uint64_t)ns / NS_PER_S, minute = seconds / 60;
+    int64_t fraction = t->has_whole_seconds ? 0 : (int64_t)((uint64_t)ns - seconds * NS_PER_S);
+    unsigned second = (unsigned)(seconds - minute * 60);
+    struct value_time_minute *m = &t->minutes[minute & (VALUE_TIME_MINUTES - 1)];
 
-    if (t->has_whole_seconds)
-        fraction = 0;
     if (ns <= 0) /* no exporter has flows of before 1970 */
         return put_unknown(t, out, with_fraction);
     if (t->style == VALUE_TIME_EPOCH) {
-        out = digits_put(out, (uint64_t)seconds);
+        out = digits_put(out, seconds);
         return with_fraction ? put_fraction(out, fraction) : out;
     }
-    minute = seconds / 60;
-    second = (unsigned)(seconds % 60);
-    m = &t->minutes[minute & (VALUE_TIME_MINUTES - 1)];
-    if (m->len == 0 || m->minute != minute) {
-        struct tm tm;
-        render_minute(t, m, (time_t)seconds, &tm);
-        m->minute = minute;
-        /* An offset that is no whole number of minutes (local mean times) cannot be kept by the
-         * minute. */
-        if ((unsigned)tm.tm_sec != second) {
-            second = (unsigned)tm.tm_sec;
-            m->minute = -1;
-        }
-    }
+    if (m->len == 0 || m->minute != (int64_t)minute)
+        second = render_new_minute(t, m, seconds);
     memcpy(out, m->text, sizeof m->text);
     out = put_two(out + m->len, second);
     if (with_fraction)
         out = put_fraction(out, fraction);
-    return has_zone(t) ? put_zone(t, out, m->zone) : out;
+    if (t->style == VALUE_TIME_RFC9557) {
+        memcpy(out, m->zone, 6);
+        out += 6;
+    }
+    return out;
 }
