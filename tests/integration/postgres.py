@@ -4,6 +4,7 @@
 The server does not run as root, so its files belong to `postgres` or `nobody`. Its processes are children of the first one and
 leave when that one is killed.
 """
+import atexit
 import contextlib
 import csv
 import glob
@@ -11,13 +12,16 @@ import io
 import os
 import pathlib
 import pwd
+import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 
 from harness import Skip, free_port, need, wait_for
 
 PASSWORD = "arealsmartpwd"
+TEMPLATE = []
 
 
 def programs():
@@ -52,8 +56,7 @@ class Postgres:
         self.settings = {"fsync": "off", "full_page_writes": "off", "max_wal_size": "256MB", "shared_buffers": "32MB",
                          "log_checkpoints": "off", **(settings or {})}
         self.give(self.dir)
-        self.run(self.bin / "initdb", "-D", self.data, "-U", "postgres", "-N", "--no-instructions", "-A", "trust",
-                 "-E", "UTF8", "--locale=C.UTF-8")
+        self.run("cp", "-a", self.template(), self.data)
         (self.data / "pg_hba.conf").write_text("local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n")
         self.process = None
         if start:
@@ -61,6 +64,17 @@ class Postgres:
             self.sql(f"CREATE ROLE pmacct LOGIN PASSWORD '{PASSWORD}'", db="postgres")
             self.sql("CREATE DATABASE pmacct OWNER pmacct", db="postgres")
         test.cleanups.append(self.close)
+
+    def template(self):
+        """What initdb makes, made once for all tests of a script."""
+        if not TEMPLATE:
+            folder = pathlib.Path(tempfile.mkdtemp(prefix="pathacct-initdb-"))
+            atexit.register(shutil.rmtree, folder, ignore_errors=True)
+            self.give(folder)
+            self.run(self.bin / "initdb", "-D", folder / "data", "-U", "postgres", "-N", "--no-instructions", "-A", "trust",
+                     "-E", "UTF8", "--locale=C.UTF-8")
+            TEMPLATE.append(folder / "data")
+        return TEMPLATE[0]
 
     def give(self, path):
         if self.owner:

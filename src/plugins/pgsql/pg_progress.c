@@ -33,8 +33,10 @@ static int failed(const struct pg_progress *p, int err, struct pg_fault *fault)
     *fault = *pg_connection_fault(p->connection);
     if (!strcmp(fault->sqlstate, NO_RIGHT))
         explain_rights(p, fault);
-    /* Two that make the table at once, or a table that is not ours: it is never a row's doing. */
-    return err == -EILSEQ ? -EAGAIN : err;
+    if (err != -EILSEQ)
+        return err;
+    pg_fault_change(fault, PG_FAULT_BUSY); /* it is never a row's doing */
+    return -EAGAIN;
 }
 
 static int64_t now_s(void)
@@ -55,7 +57,8 @@ int pg_progress_prepare(const struct pg_progress *p, struct pg_fault *fault)
     PQclear(result);
     if (is_missing) {
         err = pg_connection_run(p->connection, sql_progress_create, 0, NULL);
-        return err < 0 ? failed(p, err, fault) : 0;
+        /* Two that make it at once: one finds the other's name taken, and the table there. */
+        return err < 0 && err != -EILSEQ ? failed(p, err, fault) : 0;
     }
     text_append_printf(&sql, "DELETE FROM " SQL_PROGRESS_TABLE " WHERE updated < %" PRId64,
                        now_s() - SQL_PROGRESS_KEEP_S);

@@ -58,7 +58,10 @@ static int run_definition(const struct making *m, struct text *sql)
     if (err == 0)
         return 0;
     *m->fault = *pg_connection_fault(c);
-    return err == -EILSEQ ? -EAGAIN : err;
+    if (err != -EILSEQ)
+        return err;
+    pg_fault_change(m->fault, PG_FAULT_BUSY);
+    return -EAGAIN;
 }
 
 static int make_key(const struct making *m)

@@ -232,12 +232,12 @@ int pgsql_begin(void *state, const struct pa_transaction *transaction)
         return 0;
     err = start_transaction(p);
     if (err < 0)
-        return fail(p, err, "reach the server");
+        return fail(p, err, "start a transaction");
     if (!p->settings.is_exactly_once)
         return 0;
     err = pg_progress_lock(&p->progress, transaction, &p->fault);
     if (err < 0)
-        return fail(p, err, "begin");
+        return fail(p, err, "start a transaction");
     if (err == 0)
         return 0;
     p->has_begun = false;
