@@ -4,6 +4,7 @@
 import csv
 import datetime
 import io
+import json
 import re
 import socket
 import subprocess
@@ -11,6 +12,7 @@ import sys
 import time
 
 from harness import NFACCTD, SOURCE, Bird, four_paths, free_port, json_lines, main, need
+from kafka_cluster import Mock, consume
 import exports
 
 EXAMPLES = SOURCE / "examples"
@@ -46,7 +48,7 @@ def away_from_the_hour(seconds=10):
 def test_every_example_is_run_here(test):
     """The examples that are configurations have a test of their name."""
     names = {path.parent.name for path in EXAMPLES.glob("*/nfacctd.conf")}
-    assert names == {"multipath", "capacity", "security"}, names
+    assert names == {"distributed", "multipath", "capacity", "security"}, names
     for name in names:
         assert any(test_name.startswith(f"test_{name}") for test_name in globals()), name
 
@@ -131,6 +133,27 @@ def test_security(test):
         {("198.51.100.7", "192.0.2.1", "443", "tcp", "1000")}
     ledger = test.stats()["instances"][0]
     assert ledger["written"]["flows"] == 1000, ledger
+
+
+def test_distributed(test):
+    """Messages of many rows, named by headers, equal keys in one partition. What a database makes of them: test_distributed.py."""
+    cluster = Mock(test)
+    cluster.topic("flows", 4)
+    port = free_port()
+    text = example(test, "distributed", port, free_port(socket.SOCK_STREAM))
+    daemon = test.nfacctd(text.replace("kafka_broker_host[flows]: 127.0.0.1", f"kafka_broker_host[flows]: {cluster.brokers}"))
+    stream = exports.Ipfix()
+    test.send(stream.announce())
+    for first in range(0, 200, 20):
+        test.send(stream.data([exports.common_flow("10.0.0.1", "192.0.2.1", f"10.0.{n}.1") for n in range(first, first + 20)]))
+        time.sleep(0.002)
+    time.sleep(0.5)
+    assert daemon.stop() == 0, daemon.output()
+    messages = consume(cluster.brokers, "flows")
+    records = [json.loads(line) for m in messages for line in m["payload"].splitlines()]
+    assert sum(r["bytes"] for r in records) == 200 * 1000 and {r["writer_id"] for r in records} == {"collector-a"}
+    assert {m["partition"] for m in messages} == {0, 1, 2, 3} and all(int(m["key"]) % 4 == m["partition"] for m in messages)
+    assert all(set(m["headers"]) == {"core_id", "instance", "worker", "seq", "rows"} for m in messages)
 
 
 def check(test, text):
