@@ -25,7 +25,7 @@ enum {
 #define ROW_NONE UINT32_MAX
 
 struct aggregate {
-    const struct aggregate_plan *plan;
+    alignas(CACHE_LINE) const struct aggregate_plan *plan;
     struct outlet *outlet;
     struct outlet_lane *lane;
     struct ledger *ledger;
@@ -65,7 +65,7 @@ struct aggregate *aggregate_new(const struct aggregate_plan *plan, struct outlet
                                 struct outlet_lane *lane, uint32_t flow_stride,
                                 struct ledger *ledger)
 {
-    struct aggregate *a = mem_zalloc(sizeof *a);
+    struct aggregate *a = mem_aligned_zalloc(CACHE_LINE, sizeof *a);
 
     a->plan = plan;
     a->outlet = outlet;

@@ -39,8 +39,8 @@ struct daemon {
     struct worker_instance *worker_instances;
     struct udp_receiver *receivers[WORKERS_MAX]; /* until workers take them */
     int worker_events[WORKERS_MAX];
-    const struct maps *_Atomic maps;
-    struct rcu *rcu;
+    alignas(CACHE_LINE) const struct maps *_Atomic maps; /* workers look at it for each datagram */
+    alignas(CACHE_LINE) struct rcu *rcu;
     struct rcu_queue *retired;
     struct rcu_reader *reader;
     struct bgp *bgp;

@@ -44,7 +44,8 @@ struct ring_cursors {
 };
 
 struct ring {
-    int slots_fd, cursors_fd;
+    alignas(CACHE_LINE) int slots_fd;
+    int cursors_fd;
     int host_event; /* borrowed */
     struct ring_slots *slots;
     struct ring_cursors *cursors; /* the worker and the supervisor only read */
@@ -76,7 +77,7 @@ static void store(_Atomic uint64_t *place, uint64_t value)
 
 int ring_new(int host_event, struct ring **ret_ring)
 {
-    struct ring *ring = mem_zalloc(sizeof *ring);
+    struct ring *ring = mem_aligned_zalloc(CACHE_LINE, sizeof *ring); /* a worker writes it */
     void *slots = NULL, *cursors = NULL;
     int err;
 

@@ -31,7 +31,7 @@ struct index_stack {
 };
 
 struct pool {
-    struct pool_budget *budget;
+    alignas(CACHE_LINE) struct pool_budget *budget;
     int fd;
     uint8_t *memory;
     size_t reserved;      /* bytes of address space */
@@ -67,7 +67,7 @@ bool pool_budget_is_tight(const struct pool_budget *budget)
 
 int pool_new(struct pool_budget *budget, struct pool **ret_pool)
 {
-    struct pool *pool = mem_zalloc(sizeof *pool);
+    struct pool *pool = mem_aligned_zalloc(CACHE_LINE, sizeof *pool); /* a worker writes it */
     uint64_t reserve = (uint64_t)budget->max_count * SEGMENT_SIZE;
     void *memory = NULL;
     int err;
