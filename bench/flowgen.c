@@ -3,7 +3,7 @@
  * Flow exports of the generators' world (world.h), deterministic, to a capture file or over UDP,
  * with the exact truth:
  *
- *   flowgen --flows N [--format ipfix|v9|v5] [--keys K] [--zipf S] [--prefixes P --paths Q]
+ *   flowgen --flows N [--format ipfix|v9|v5|sflow] [--keys K] [--zipf S] [--prefixes P --paths Q]
  * [--exporters E] [--seed S]
  *           [--seconds T] [--pcap FILE | --udp ADDRESS:PORT [--rate FLOWS_PER_S]] [--truth FILE]
  * [--views]
@@ -11,8 +11,9 @@
  * `keys` is the number of distinct 5-tuples, drawn uniformly or by a Zipf law of exponent S. The
  * truth is a CSV file of sums by exporter, input interface, next hop, peer AS and destination AS;
  * totals go to stdout as JSON, with --views also the digests of what outputs must say (truth.h).
- * IPFIX and v9 use a template of 25 fields, as core routers send.
+ * IPFIX and v9 use a template of 25 fields, as core routers send; an sFlow flow is one packet.
  */
+#include "sflow_export.h"
 #include "truth.h"
 #include "world.h"
 
@@ -67,6 +68,7 @@ struct generator {
     FILE *pcap;
     int fds[MAX_EXPORTERS];
     uint32_t sequence[MAX_EXPORTERS];
+    uint32_t samples[MAX_EXPORTERS]; /* numbers of sFlow samples */
 };
 
 struct buffer {
@@ -344,6 +346,29 @@ struct message {
     uint32_t flows;
 };
 
+static bool is_sflow(const struct generator *g)
+{
+    return g->options.format[0] == 's';
+}
+
+static void put_sample(struct generator *g, struct buffer *b, const struct tuple *t, uint32_t bytes)
+{
+    const struct sflow_packet packet = {.sequence = g->samples[t->exporter]++,
+                                        .iface = t->iface,
+                                        .src = t->src,
+                                        .dst = t->dst,
+                                        .next_hop = t->next_hop,
+                                        .peer_as = t->peer_as,
+                                        .origin_as = t->origin_as,
+                                        .frame_len = bytes,
+                                        .sport = t->sport,
+                                        .dport = t->dport,
+                                        .proto = t->proto,
+                                        .dst_mask = t->dst_mask};
+
+    b->len += sflow_put_sample(b->data + b->len, &packet);
+}
+
 static void begin_message(struct generator *g, struct message *m, uint32_t exporter,
                           uint64_t time_us)
 {
@@ -353,6 +378,11 @@ static void begin_message(struct generator *g, struct message *m, uint32_t expor
 
     b->len = 0;
     m->flows = 0;
+    if (is_sflow(g)) {
+        b->len = sflow_put_header(b->data, 0x7f000201 + exporter, g->sequence[exporter],
+                                  (now - EPOCH_S + 3600) * 1000);
+        return;
+    }
     put(b, v5 ? 5 : ipfix ? 10 : 9, 2);
     put(b, 0, 2); /* length or count: finish_message() */
     if (!ipfix)
@@ -377,8 +407,11 @@ static void finish_message(struct generator *g, struct message *m, uint32_t expo
 
     if (m->flows == 0)
         return;
-    put_at(b, 2, ipfix ? b->len : m->flows, 2);
-    if (!v5)
+    if (is_sflow(g))
+        put_at(b, 24, m->flows, 4);
+    else
+        put_at(b, 2, ipfix ? b->len : m->flows, 2);
+    if (!v5 && !is_sflow(g))
         put_at(b, header + 2, b->len - header, 2);
     g->sequence[exporter] += v5 || ipfix ? m->flows : 1;
     g->datagrams++;
@@ -392,7 +425,7 @@ static void send_templates(struct generator *g)
 {
     bool ipfix = g->options.format[0] == 'i';
 
-    if (g->options.format[1] == '5')
+    if (g->options.format[1] == '5' || is_sflow(g))
         return;
     for (uint32_t e = 0; e < g->options.exporters; e++) {
         struct message m;
@@ -425,11 +458,13 @@ static void generate(struct generator *g)
             (uint64_t)EPOCH_S * 1000000 + n * g->options.seconds * 1000000 / g->options.flows;
         struct tuple t = tuple_of(g, draw_key(g, &seed));
         struct message *m = &messages[t.exporter];
-        uint32_t packets = 1 + (uint32_t)(world_random(&seed) & 15);
+        uint32_t packets = 1 + (uint32_t)(world_random(&seed) & (is_sflow(g) ? 0 : 15));
         uint32_t bytes = packets * (64 + (uint32_t)(world_random(&seed) % 1400));
         uint32_t uptime = ((uint32_t)(time_us / 1000000) - EPOCH_S + 3600) * 1000;
 
-        if (v5)
+        if (is_sflow(g))
+            put_sample(g, &m->buffer, &t, bytes);
+        else if (v5)
             put_record5(&m->buffer, &t, uptime, packets, bytes);
         else
             put_record(&m->buffer, &t, ipfix, ipfix ? time_us / 1000 : uptime, packets, bytes);
@@ -441,7 +476,8 @@ static void generate(struct generator *g)
             add_truth(g, &t, packets, bytes);
         if (g->views)
             add_views(g, &t, time_us / 1000, packets, bytes);
-        if (v5 ? m->flows == 30 : m->buffer.len + 70 > MAX_DATAGRAM) {
+        size_t next_len = is_sflow(g) ? SFLOW_SAMPLE_LEN : 70;
+        if (v5 ? m->flows == 30 : m->buffer.len + next_len > MAX_DATAGRAM) {
             finish_message(g, m, t.exporter, time_us);
             begin_message(g, m, t.exporter, time_us);
         }
@@ -552,7 +588,7 @@ static void parse_options(int argc, char **argv, struct options *o)
     if ((!o->pcap == !o->udp) || o->keys < 1 || o->exporters < 1 || o->exporters > MAX_EXPORTERS ||
         o->flows < 1 ||
         (strcmp(o->format, "ipfix") != 0 && strcmp(o->format, "v9") != 0 &&
-         strcmp(o->format, "v5") != 0)) {
+         strcmp(o->format, "v5") != 0 && strcmp(o->format, "sflow") != 0)) {
         fprintf(stderr, "flowgen: see the head of flowgen.c\n");
         exit(2);
     }

@@ -3,6 +3,7 @@
 #include "sfacctd/agent.h"
 
 #include "base/memory.h"
+#include <string.h>
 
 #define RESTART 1000000 /* samples missing that are more are a restart of the agent */
 
@@ -10,17 +11,26 @@
 #define OF_DISCARDS (UINT64_C(1) << 63)
 #define CLASS_MASK  0xffffffu
 
-static void discard(void *arg, struct keyed_entry *entry)
+static void agent_discard(void *arg, struct keyed_entry *entry)
 {
     (void)arg;
     mem_free(entry);
 }
 
+static void source_discard(void *arg, struct keyed_entry *entry)
+{
+    struct agent_table *table = arg;
+
+    table->discards++;
+    mem_free(entry);
+}
+
 void agent_table_init(struct agent_table *table, uint32_t agents_max, uint32_t sources_max)
 {
-    keyed_table_init(&table->agents, agents_max, discard, NULL);
-    keyed_table_init(&table->sources, sources_max, discard, NULL);
+    keyed_table_init(&table->agents, agents_max, agent_discard, NULL);
+    keyed_table_init(&table->sources, sources_max, source_discard, table);
     table->next_id = 1;
+    table->discards = 0;
 }
 
 void agent_table_clear(struct agent_table *table)
@@ -50,8 +60,8 @@ struct agent *agent_get(struct agent_table *table, struct exporter *exporter,
     return agent;
 }
 
-static struct data_source *source_get(struct agent_table *table, const struct agent *agent,
-                                      struct exporter *exporter, uint64_t key)
+static struct data_source *source_make(struct agent_table *table, const struct agent *agent,
+                                       struct exporter *exporter, uint64_t key)
 {
     struct data_source *source =
         (struct data_source *)keyed_table_find(&table->sources, agent->id, key);
@@ -68,9 +78,25 @@ static struct data_source *source_get(struct agent_table *table, const struct ag
     return source;
 }
 
-void agent_note_sample(struct agent_table *table, const struct agent *agent,
-                       struct exporter *exporter, uint32_t source_class, uint32_t index,
-                       const struct sample_counts *counts)
+static struct data_source *source_get(struct agent_table *table, struct agent *agent,
+                                      struct exporter *exporter, uint64_t key)
+{
+    struct data_source **recent = &agent->recent[key % AGENT_RECENT];
+
+    if (agent->recent_discards != table->discards) {
+        memset(agent->recent, 0, sizeof agent->recent);
+        agent->recent_discards = table->discards;
+    }
+    if (*recent && (*recent)->entry.key[1] == key)
+        return *recent;
+    struct data_source *source = source_make(table, agent, exporter, key);
+    if (agent->recent_discards == table->discards)
+        *recent = source;
+    return source;
+}
+
+void agent_note_sample(struct agent_table *table, struct agent *agent, struct exporter *exporter,
+                       uint32_t source_class, uint32_t index, const struct sample_counts *counts)
 {
     struct data_source *source =
         source_get(table, agent, exporter, (uint64_t)(source_class & CLASS_MASK) << 32 | index);
@@ -90,9 +116,8 @@ void agent_note_sample(struct agent_table *table, const struct agent *agent,
     source->is_started = true;
 }
 
-void agent_note_discard(struct agent_table *table, const struct agent *agent,
-                        struct exporter *exporter, uint32_t source_class, uint32_t index,
-                        uint32_t drops)
+void agent_note_discard(struct agent_table *table, struct agent *agent, struct exporter *exporter,
+                        uint32_t source_class, uint32_t index, uint32_t drops)
 {
     struct data_source *source = source_get(
         table, agent, exporter, OF_DISCARDS | (uint64_t)(source_class & CLASS_MASK) << 32 | index);

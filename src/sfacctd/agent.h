@@ -11,10 +11,15 @@
 #include "base/keyed_table.h"
 #include "flow/exporter.h"
 
+#define AGENT_RECENT 16
+
 struct agent {
     struct keyed_entry entry;
     uint64_t id; /* never used again */
     struct sequence sequence;
+    /* Sources used lately, by their index; valid while no source was discarded since. */
+    struct data_source *recent[AGENT_RECENT];
+    uint64_t recent_discards;
 };
 
 struct data_source {
@@ -26,6 +31,7 @@ struct data_source {
 struct agent_table {
     struct keyed_table agents, sources;
     uint64_t next_id;
+    uint64_t discards; /* of sources */
 };
 
 void agent_table_init(struct agent_table *table, uint32_t agents_max, uint32_t sources_max);
@@ -40,10 +46,8 @@ struct agent *agent_get(struct agent_table *table, struct exporter *exporter,
 struct sample_counts {
     uint32_t sequence, pool, drops;
 };
-void agent_note_sample(struct agent_table *table, const struct agent *agent,
-                       struct exporter *exporter, uint32_t source_class, uint32_t index,
-                       const struct sample_counts *counts);
+void agent_note_sample(struct agent_table *table, struct agent *agent, struct exporter *exporter,
+                       uint32_t source_class, uint32_t index, const struct sample_counts *counts);
 /* A discarded packet that a source told, and how many so far it did not tell for their number. */
-void agent_note_discard(struct agent_table *table, const struct agent *agent,
-                        struct exporter *exporter, uint32_t source_class, uint32_t index,
-                        uint32_t drops);
+void agent_note_discard(struct agent_table *table, struct agent *agent, struct exporter *exporter,
+                        uint32_t source_class, uint32_t index, uint32_t drops);

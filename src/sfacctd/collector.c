@@ -76,33 +76,6 @@ static void collector_free(void *decoder)
     mem_free(c);
 }
 
-void sflow_skip_padding(struct reader *r, uint32_t len)
-{
-    size_t padding = -len & 3;
-
-    reader_bytes(r, padding < reader_left(r) ? padding : reader_left(r));
-}
-
-struct ip_addr sflow_read_addr(struct reader *r)
-{
-    uint32_t type = reader_u32(r);
-    const uint8_t *bytes;
-
-    switch (type) {
-    case 1:
-        bytes = reader_bytes(r, 4);
-        return bytes ? ip_addr_v4(bytes) : (struct ip_addr){0};
-    case 2:
-        bytes = reader_bytes(r, 16);
-        return bytes ? ip_addr_v6(bytes) : (struct ip_addr){0};
-    case 0:
-        return (struct ip_addr){0};
-    default:
-        r->failed = true;
-        return (struct ip_addr){0};
-    }
-}
-
 void sflow_message_start(struct sflow_message *msg, const struct ip_addr *agent_addr,
                          uint32_t sub_agent, uint32_t sequence)
 {

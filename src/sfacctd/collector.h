@@ -8,6 +8,7 @@
 #include "base/reader.h"
 #include "sfacctd/agent.h"
 #include "sfacctd/decoder.h"
+#include <string.h>
 
 /* Bytes of a flow that are zeroed before a sample is decoded into it: members that somebody needs,
  * those between two of them that are close as well. */
@@ -61,6 +62,7 @@ struct flow_sample {
     bool has_header;   /* a raw packet header was decoded */
     bool has_packet;   /* some record described the packet */
     bool has_gateway;
+    bool has_next_hop; /* of a router or gateway */
     bool has_switch;
     bool has_labels;
     uint16_t switch_in_vlan, switch_out_vlan;
@@ -74,8 +76,49 @@ struct flow_sample {
 void sflow4_decode(struct sflow_message *msg, struct reader *r);
 void sflow5_decode(struct sflow_message *msg, struct reader *r);
 
-/* Reads an address after its type (0 none, 1 IPv4, 2 IPv6). */
-struct ip_addr sflow_read_addr(struct reader *r);
+/* An address in a datagram: type (0 none, 1 IPv4, 2 IPv6) and bytes, which it borrows. */
+struct wire_addr {
+    const uint8_t *bytes;
+    uint8_t family; /* enum ip_family */
+};
+static inline struct wire_addr sflow_read_addr(struct reader *r)
+{
+    static const uint8_t families[] = {IP_NONE, IP_V4, IP_V6}, lens[] = {0, 4, 16};
+    uint32_t type = reader_u32(r);
+
+    if (type > 2) {
+        r->failed = true;
+        return (struct wire_addr){0};
+    }
+    return (struct wire_addr){reader_bytes(r, lens[type]), families[type]};
+}
+/* In place: an address put together elsewhere and copied makes the processor wait for itself. */
+static inline void wire_addr_put(const struct wire_addr *from, struct ip_addr *to)
+{
+    static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+
+    if (from->family == IP_V4) {
+        memcpy(to->bytes, mapped, sizeof mapped);
+        memcpy(to->bytes + 12, from->bytes, 4);
+    } else if (from->family == IP_V6) {
+        memcpy(to->bytes, from->bytes, 16);
+    } else {
+        memset(to->bytes, 0, sizeof to->bytes);
+    }
+    to->family = from->family;
+}
+static inline bool wire_addr_is_zero(const struct wire_addr *a)
+{
+    uint64_t high, low;
+
+    if (a->family == IP_V4)
+        return wire_u32(a->bytes) == 0;
+    if (a->family == IP_NONE)
+        return true;
+    memcpy(&high, a->bytes, 8);
+    memcpy(&low, a->bytes + 8, 8);
+    return (high | low) == 0;
+}
 /* The header is whole: finds exporter and sub-agent, checks the sequence number. */
 void sflow_message_start(struct sflow_message *msg, const struct ip_addr *agent_addr,
                          uint32_t sub_agent, uint32_t sequence);
@@ -98,7 +141,12 @@ void counter_sample_decode(struct sflow_message *msg, const struct counter_sourc
 bool counter_sample_decode_v4(struct sflow_message *msg, const struct counter_source *source,
                               uint32_t layout, struct reader *r);
 /* XDR (RFC 4506 section 4.10) pads opaque data to four bytes; the last one's may be missing. */
-void sflow_skip_padding(struct reader *r, uint32_t len);
+static inline void sflow_skip_padding(struct reader *r, uint32_t len)
+{
+    size_t padding = -len & 3;
+
+    r->pos += padding < reader_left(r) ? padding : reader_left(r);
+}
 
 /* Texts of a flow, in the arena, where flow_sample_start() made room for them. */
 struct flow_bytes flow_sample_copy(struct flow_sample *sample, const void *data, size_t len);

@@ -73,14 +73,14 @@ static uint32_t read_labels(struct reader *r, uint32_t labels[PACKET_HEADER_LABE
 void record_mpls(struct flow_sample *sample, struct reader *r)
 {
     uint32_t in[PACKET_HEADER_LABELS], out[PACKET_HEADER_LABELS];
-    struct ip_addr next_hop = sflow_read_addr(r);
+    struct wire_addr next_hop = sflow_read_addr(r);
     uint32_t in_count = read_labels(r, in);
     uint32_t out_count = read_labels(r, out);
 
     if (r->failed)
         return;
     if (WANTS(sample, ip_next_hop) && ip_addr_is_zero(&sample->flow->ip_next_hop))
-        sample->flow->ip_next_hop = next_hop;
+        wire_addr_put(&next_hop, &sample->flow->ip_next_hop);
     if (sample->has_labels)
         return;
     if (in_count > 0)
@@ -101,13 +101,15 @@ void record_mpls_vc(struct flow_sample *sample, struct reader *r)
 
 void record_nat(struct flow_sample *sample, struct reader *r)
 {
-    struct ip_addr src = sflow_read_addr(r);
-    struct ip_addr dst = sflow_read_addr(r);
+    struct wire_addr src = sflow_read_addr(r);
+    struct wire_addr dst = sflow_read_addr(r);
 
     if (r->failed)
         return;
-    SET(sample, nat_src_addr, src);
-    SET(sample, nat_dst_addr, dst);
+    if (WANTS(sample, nat_src_addr))
+        wire_addr_put(&src, &sample->flow->nat_src_addr);
+    if (WANTS(sample, nat_dst_addr))
+        wire_addr_put(&dst, &sample->flow->nat_dst_addr);
 }
 
 void record_nat_port(struct flow_sample *sample, struct reader *r)

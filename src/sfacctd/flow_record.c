@@ -171,7 +171,7 @@ void record_switch(struct flow_sample *sample, struct reader *r)
 
 void record_router(struct flow_sample *sample, struct reader *r)
 {
-    struct ip_addr next_hop = sflow_read_addr(r);
+    struct wire_addr next_hop = sflow_read_addr(r);
     uint32_t src_mask = reader_u32(r);
     uint32_t dst_mask = reader_u32(r);
     struct flow *flow = sample->flow;
@@ -180,11 +180,14 @@ void record_router(struct flow_sample *sample, struct reader *r)
         return;
     SET(sample, src_mask, (uint8_t)(src_mask <= 128 ? src_mask : 0));
     SET(sample, dst_mask, (uint8_t)(dst_mask <= 128 ? dst_mask : 0));
-    SET(sample, ip_next_hop, next_hop);
+    if (WANTS(sample, ip_next_hop))
+        wire_addr_put(&next_hop, &flow->ip_next_hop);
     if (next_hop.family == IP_V4 && !sample->collector->settings->use_ip_next_hop)
         return;
-    if (WANTS(sample, bgp_next_hop) && ip_addr_is_zero(&flow->bgp_next_hop))
-        flow->bgp_next_hop = next_hop;
+    if (WANTS(sample, bgp_next_hop) && !sample->has_next_hop) {
+        wire_addr_put(&next_hop, &flow->bgp_next_hop);
+        sample->has_next_hop = !wire_addr_is_zero(&next_hop);
+    }
 }
 
 void flow_record_decode(struct flow_sample *sample, uint32_t format, struct reader *r)

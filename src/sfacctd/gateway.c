@@ -18,7 +18,7 @@ struct numbers {
 };
 
 struct gateway {
-    struct ip_addr next_hop;
+    struct wire_addr next_hop;
     uint32_t src_as, src_peer_as, local_pref;
     uint32_t first_as, last_as;
     struct reader segments; /* the path, seen to be whole */
@@ -39,13 +39,12 @@ static struct numbers read_numbers(struct reader *r, uint32_t count)
 /* Each segment: type, count, numbers. Version 2 has one sequence, without its type. */
 static void read_path(struct flow_sample *sample, struct reader *r, struct gateway *g)
 {
+    bool is_typed = sample->msg->version != 2;
+    uint32_t segment_count = is_typed ? reader_u32(r) : 1;
     const uint8_t *start = r->pos;
-    uint32_t segment_count = sample->msg->version == 2 ? 1 : reader_u32(r);
 
-    if (sample->msg->version != 2)
-        start = r->pos;
     for (uint32_t i = 0; i < segment_count && !r->failed; i++) {
-        if (sample->msg->version != 2)
+        if (is_typed)
             reader_u32(r);
         struct numbers n = read_numbers(r, reader_u32(r));
         if (r->failed || n.count == 0)
@@ -148,8 +147,10 @@ void record_gateway(struct flow_sample *sample, struct reader *r)
     if (r->failed || sample->has_gateway)
         return;
     sample->has_gateway = true;
-    if (WANTS(sample, bgp_next_hop) && !ip_addr_is_zero(&g.next_hop))
-        flow->bgp_next_hop = g.next_hop; /* above the router record's */
+    if (WANTS(sample, bgp_next_hop) && !wire_addr_is_zero(&g.next_hop)) {
+        wire_addr_put(&g.next_hop, &flow->bgp_next_hop); /* above the router record's */
+        sample->has_next_hop = true;
+    }
     SET(sample, src_as, g.src_as);
     SET(sample, peer_src_as, g.src_peer_as);
     SET(sample, dst_as, g.last_as);

@@ -75,7 +75,8 @@ static void decode_counter_sample(struct sflow_message *msg, struct reader *r)
 
 void sflow4_decode(struct sflow_message *msg, struct reader *r)
 {
-    struct ip_addr agent = sflow_read_addr(r);
+    struct wire_addr wire_agent = sflow_read_addr(r);
+    struct ip_addr agent;
     uint32_t sequence = reader_u32(r);
 
     reader_u32(r); /* uptime */
@@ -84,6 +85,7 @@ void sflow4_decode(struct sflow_message *msg, struct reader *r)
         exporter_drop(msg->exporter, DROP_truncated_header, "%u bytes", msg->datagram->len);
         return;
     }
+    wire_addr_put(&wire_agent, &agent);
     sflow_message_start(msg, &agent, 0, sequence);
     counter_add(&msg->exporter->counters.datagrams_decoded, 1);
     for (uint32_t i = 0; i < count; i++) {

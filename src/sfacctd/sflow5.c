@@ -17,8 +17,9 @@ enum sample_format {
 static void decode_flow_records(struct flow_sample *sample, struct reader *r, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
-        uint32_t format = reader_u32(r);
-        uint32_t len = reader_u32(r);
+        const uint8_t *head = reader_bytes(r, 8);
+        uint32_t format = head ? wire_u32(head) : 0;
+        uint32_t len = head ? wire_u32(head + 4) : 0;
         struct reader record = reader_part(r, len);
         if (r->failed) {
             exporter_drop(sample->msg->exporter, DROP_bad_sample,
@@ -31,35 +32,43 @@ static void decode_flow_records(struct flow_sample *sample, struct reader *r, ui
 }
 
 /* Compact samples: class and format are the upper bits of the words they belong to. */
-static void read_compact(struct reader *r, struct sample_header *h)
+static bool read_compact(struct reader *r, struct sample_header *h)
 {
-    h->sequence = reader_u32(r);
-    uint32_t source = reader_u32(r);
-    h->source_class = source >> 24;
-    h->source_index = source & 0xffffff;
-    h->sampling_rate = reader_u32(r);
-    h->pool = reader_u32(r);
-    h->drops = reader_u32(r);
-    uint32_t input = reader_u32(r);
-    uint32_t output = reader_u32(r);
-    h->input_format = input >> 30;
-    h->input = input & 0x3fffffff;
-    h->output_format = output >> 30;
-    h->output = output & 0x3fffffff;
+    const uint8_t *p = reader_bytes(r, 28);
+
+    if (!p)
+        return false;
+    uint32_t source = wire_u32(p + 4), input = wire_u32(p + 20), output = wire_u32(p + 24);
+    *h = (struct sample_header){.sequence = wire_u32(p),
+                                .source_class = source >> 24,
+                                .source_index = source & 0xffffff,
+                                .sampling_rate = wire_u32(p + 8),
+                                .pool = wire_u32(p + 12),
+                                .drops = wire_u32(p + 16),
+                                .input_format = input >> 30,
+                                .input = input & 0x3fffffff,
+                                .output_format = output >> 30,
+                                .output = output & 0x3fffffff};
+    return true;
 }
 
-static void read_expanded(struct reader *r, struct sample_header *h)
+static bool read_expanded(struct reader *r, struct sample_header *h)
 {
-    h->sequence = reader_u32(r);
-    h->source_class = reader_u32(r);
-    h->source_index = reader_u32(r);
-    h->sampling_rate = reader_u32(r);
-    h->pool = reader_u32(r);
-    h->drops = reader_u32(r);
-    h->input_format = reader_u32(r);
-    h->input = reader_u32(r);
-    h->output_format = reader_u32(r);
-    h->output = reader_u32(r);
+    const uint8_t *p = reader_bytes(r, 40);
+
+    if (!p)
+        return false;
+    *h = (struct sample_header){.sequence = wire_u32(p),
+                                .source_class = wire_u32(p + 4),
+                                .source_index = wire_u32(p + 8),
+                                .sampling_rate = wire_u32(p + 12),
+                                .pool = wire_u32(p + 16),
+                                .drops = wire_u32(p + 20),
+                                .input_format = wire_u32(p + 24),
+                                .input = wire_u32(p + 28),
+                                .output_format = wire_u32(p + 32),
+                                .output = wire_u32(p + 36)};
+    return true;
 }
 
 static void decode_flow_sample(struct sflow_message *msg, struct reader *r, bool is_expanded)
@@ -68,12 +77,9 @@ static void decode_flow_sample(struct sflow_message *msg, struct reader *r, bool
     struct sample_header header;
     struct flow_sample sample;
 
-    if (is_expanded)
-        read_expanded(r, &header);
-    else
-        read_compact(r, &header);
+    bool has_header = is_expanded ? read_expanded(r, &header) : read_compact(r, &header);
     uint32_t record_count = reader_u32(r);
-    if (r->failed) {
+    if (!has_header || r->failed) {
         exporter_drop(msg->exporter, DROP_bad_sample, "flow sample of %zu bytes", len);
         return;
     }
@@ -180,7 +186,8 @@ static void decode_samples(struct sflow_message *msg, struct reader *r, uint32_t
 
 void sflow5_decode(struct sflow_message *msg, struct reader *r)
 {
-    struct ip_addr agent = sflow_read_addr(r);
+    struct wire_addr wire_agent = sflow_read_addr(r);
+    struct ip_addr agent;
     uint32_t sub_agent = reader_u32(r);
     uint32_t sequence = reader_u32(r);
     reader_u32(r); /* uptime */
@@ -190,6 +197,7 @@ void sflow5_decode(struct sflow_message *msg, struct reader *r)
         exporter_drop(msg->exporter, DROP_truncated_header, "%u bytes", msg->datagram->len);
         return;
     }
+    wire_addr_put(&wire_agent, &agent);
     sflow_message_start(msg, &agent, sub_agent, sequence);
     counter_add(&msg->exporter->counters.datagrams_decoded, 1);
     decode_samples(msg, r, sample_count);
