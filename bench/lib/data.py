@@ -20,6 +20,9 @@ class Flows:
     def name(self):
         return "-".join(f"{key[0]}{value}" for key, value in dataclasses.asdict(self).items())
 
+    def daemon(self):
+        return "sfacctd" if self.form == "sflow" else "nfacctd"
+
     def text(self):
         skew = f", Zipf {self.zipf:g}" if self.zipf else ""
         return f"{self.flows:,} {self.form} flows, {self.keys:,} distinct 5-tuples{skew}"

@@ -70,7 +70,7 @@ def replay(bench, product, flows, instances, rib=None, workers=1, watch_memory=F
             path = folder / "pipe.pcap"
             os.mkfifo(path)
         conf = config.configuration(product, folder, instances, capture, rib, port, workers, pcap=path, more=more)
-        d = stack.enter_context(process.daemon([bench.program(product), "-f", conf], folder, watch_memory=watch_memory,
+        d = stack.enter_context(process.daemon([bench.program(product, flows.daemon()), "-f", conf], folder, watch_memory=watch_memory,
                                                any_status=product == "pmacct"))
         if product == "pmacct":
             start_cpu_s = _feed_pipe(bench, d, stack, folder, path, capture, rib, port)

@@ -35,13 +35,14 @@ static void set_needs(void *decoder, const struct flow_needs *needs)
     c->clear_count = 0;
     for (int m = 0; m < FLOW_MEMBER_COUNT; m++) {
         const struct flow_member_place *place = &flow_member_places[m];
+        uint32_t start = place->offset & ~7u;
         if (!flow_needs_has(needs, m))
             continue;
-        if (c->clear_count == 0 || place->offset > end + CLEAR_GAP)
-            c->clears[c->clear_count++].offset = place->offset;
+        if (c->clear_count == 0 || start > end + CLEAR_GAP)
+            c->clears[c->clear_count++].offset = (uint16_t)start;
+        end = ((uint32_t)place->offset + place->size + 7) & ~7u;
         struct clear_range *range = &c->clears[c->clear_count - 1];
-        end = (uint32_t)place->offset + place->size;
-        range->len = (uint16_t)(end - range->offset);
+        range->word_count = (uint16_t)((end - range->offset) / 8);
     }
 }
 

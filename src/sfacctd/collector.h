@@ -13,7 +13,7 @@
 /* Bytes of a flow that are zeroed before a sample is decoded into it: members that somebody needs,
  * those between two of them that are close as well. */
 struct clear_range {
-    uint16_t offset, len;
+    uint16_t offset, word_count; /* of 8 bytes, aligned */
 };
 
 struct counter_log;

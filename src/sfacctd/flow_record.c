@@ -58,18 +58,19 @@ static void set_packet(struct flow_sample *sample, const struct packet_header *h
 
 void record_header(struct flow_sample *sample, struct reader *r)
 {
-    uint32_t protocol = reader_u32(r);
-    uint32_t frame_len = reader_u32(r);
+    bool has_stripped = sample->msg->version == 5; /* octets before the header: in frame_len */
+    const uint8_t *fixed = reader_bytes(r, has_stripped ? 16 : 12);
     struct collector *collector = sample->collector;
     struct packet packet;
 
-    if (sample->msg->version == 5)
-        reader_u32(r); /* octets stripped before the header: frame_len counts them */
-    uint32_t header_len = reader_u32(r);
+    if (!fixed)
+        return;
+    uint32_t protocol = wire_u32(fixed), frame_len = wire_u32(fixed + 4);
+    uint32_t header_len = wire_u32(fixed + (has_stripped ? 12 : 8));
     const uint8_t *header = reader_bytes(r, header_len);
     if (sample->msg->version != 5)
         sflow_skip_padding(r, header_len);
-    if (r->failed || sample->has_header)
+    if (!header || sample->has_header)
         return;
     sample->has_header = sample->has_packet = true;
     sample->flow->bytes = frame_len;
@@ -172,12 +173,12 @@ void record_switch(struct flow_sample *sample, struct reader *r)
 void record_router(struct flow_sample *sample, struct reader *r)
 {
     struct wire_addr next_hop = sflow_read_addr(r);
-    uint32_t src_mask = reader_u32(r);
-    uint32_t dst_mask = reader_u32(r);
+    const uint8_t *masks = reader_bytes(r, 8);
     struct flow *flow = sample->flow;
 
-    if (r->failed)
+    if (!masks)
         return;
+    uint32_t src_mask = wire_u32(masks), dst_mask = wire_u32(masks + 4);
     SET(sample, src_mask, (uint8_t)(src_mask <= 128 ? src_mask : 0));
     SET(sample, dst_mask, (uint8_t)(dst_mask <= 128 ? dst_mask : 0));
     if (WANTS(sample, ip_next_hop))

@@ -30,8 +30,12 @@ static struct flow *clear_flow(const struct collector *c)
 {
     struct flow *flow = flow_batch_at(c->batch, c->batch->count);
 
-    for (uint32_t i = 0; i < c->clear_count; i++)
-        memset((uint8_t *)flow + c->clears[i].offset, 0, c->clears[i].len);
+    /* Words, not memset(): ranges are short, and a call for each takes longer than they do. */
+    for (uint32_t i = 0; i < c->clear_count; i++) {
+        uint64_t *word = (uint64_t *)(void *)((uint8_t *)flow + c->clears[i].offset);
+        for (uint32_t left = c->clears[i].word_count; left > 0; left--)
+            *word++ = 0;
+    }
     if (c->batch->stride > sizeof *flow) /* no custom primitive is known to sFlow */
         memset((uint8_t *)flow + sizeof *flow, 0, c->batch->stride - sizeof *flow);
     return flow;

@@ -25,35 +25,43 @@ struct gateway {
     struct numbers communities;
 };
 
-static struct numbers read_numbers(struct reader *r, uint32_t count)
+static struct numbers read_numbers(struct reader *r)
 {
-    struct numbers n = {NULL, count};
+    struct numbers n = {NULL, reader_u32(r)};
 
-    if (count > reader_left(r) / 4)
-        reader_bytes(r, reader_left(r) + 1); /* fails */
-    else
-        n.data = reader_bytes(r, (size_t)count * 4);
+    n.data = n.count <= reader_left(r) / 4 ? reader_bytes(r, (size_t)n.count * 4) : NULL;
+    r->failed |= n.data == NULL;
     return n;
 }
 
-/* Each segment: type, count, numbers. Version 2 has one sequence, without its type. */
+/* Each segment: type, count, numbers. Version 2 has one sequence, without its type. Counts are
+ * compared with what is left, never multiplied. */
 static void read_path(struct flow_sample *sample, struct reader *r, struct gateway *g)
 {
-    bool is_typed = sample->msg->version != 2;
-    uint32_t segment_count = is_typed ? reader_u32(r) : 1;
-    const uint8_t *start = r->pos;
+    uint32_t type_len = sample->msg->version != 2 ? 4 : 0;
+    uint32_t segment_count = type_len ? reader_u32(r) : 1;
+    const uint8_t *start = r->pos, *p = start, *end = r->end;
 
-    for (uint32_t i = 0; i < segment_count && !r->failed; i++) {
-        if (is_typed)
-            reader_u32(r);
-        struct numbers n = read_numbers(r, reader_u32(r));
-        if (r->failed || n.count == 0)
+    for (uint32_t i = 0; i < segment_count; i++) {
+        if ((size_t)(end - p) < type_len + 4) {
+            r->failed = true;
+            return;
+        }
+        uint32_t count = wire_u32(p + type_len);
+        p += type_len + 4;
+        if (count > (size_t)(end - p) / 4) {
+            r->failed = true;
+            return;
+        }
+        if (count == 0)
             continue;
         if (g->first_as == 0)
-            g->first_as = wire_u32(n.data);
-        g->last_as = wire_u32(n.data + (size_t)(n.count - 1) * 4);
+            g->first_as = wire_u32(p);
+        p += (size_t)count * 4;
+        g->last_as = wire_u32(p - 4);
     }
-    g->segments = reader_make(start, (size_t)(r->pos - start));
+    r->pos = p;
+    g->segments = reader_make(start, (size_t)(p - start));
 }
 
 static char *put_number(char *out, uint32_t value)
@@ -102,7 +110,7 @@ static struct flow_bytes path_text(struct flow_sample *sample, struct reader seg
 
     while (reader_left(&segments) > 0) {
         uint32_t type = sample->msg->version == 2 ? SEGMENT_SEQUENCE : reader_u32(&segments);
-        struct numbers n = read_numbers(&segments, reader_u32(&segments));
+        struct numbers n = read_numbers(&segments);
         if (n.count == 0)
             continue;
         if (out > start)
@@ -136,12 +144,14 @@ void record_gateway(struct flow_sample *sample, struct reader *r)
 
     if (version == 5)
         g.next_hop = sflow_read_addr(r);
-    reader_u32(r); /* the router's own AS */
-    g.src_as = reader_u32(r);
-    g.src_peer_as = reader_u32(r);
+    const uint8_t *as = reader_bytes(r, 12); /* the router's own, the source's, its peer's */
+    if (!as)
+        return;
+    g.src_as = wire_u32(as + 4);
+    g.src_peer_as = wire_u32(as + 8);
     read_path(sample, r, &g);
     if (version != 2) {
-        g.communities = read_numbers(r, reader_u32(r));
+        g.communities = read_numbers(r);
         g.local_pref = reader_u32(r);
     }
     if (r->failed || sample->has_gateway)
