@@ -83,11 +83,10 @@ static bool bgp_wins(enum route_method method, const struct rib_path *path, uint
            (method == ROUTE_LONGEST && path && path->prefix_len >= exported_len);
 }
 
-void path_fill_destination(const struct correlate_settings *s, struct flow *flow,
-                           const struct rib_path *path)
+static void fill_path(const struct correlate_settings *s, struct flow *flow,
+                      const struct rib_path *path)
 {
     const struct path_attrs *attrs = path ? path->attrs : NULL;
-    uint8_t exported_len = flow->dst_mask;
 
     if (s->needs_as_path)
         flow->as_path = attrs ? bytes_of(attrs->as_path) : (struct flow_bytes){0};
@@ -107,7 +106,20 @@ void path_fill_destination(const struct correlate_settings *s, struct flow *flow
         if (ip_addr_is_zero(&flow->bgp_next_hop)) /* exported as 0.0.0.0: none */
             flow->bgp_next_hop = (struct ip_addr){0};
     }
-    if (bgp_wins(s->as_method, path, exported_len)) {
+}
+
+void path_fill_destination(const struct correlate_settings *s, struct flow *flow,
+                           const struct rib_path *path)
+{
+    const struct path_attrs *attrs = path ? path->attrs : NULL;
+    uint8_t exported_len = flow->dst_mask;
+    bool is_bgp = bgp_wins(s->as_method, path, exported_len);
+
+    if (flow->has_exported_path && !is_bgp)
+        flow->path_id = 0; /* the path is what the router itself says of it */
+    else
+        fill_path(s, flow, path);
+    if (is_bgp) {
         struct path_as as = attrs ? path_as(s, attrs) : (struct path_as){0};
         flow->dst_as = as.origin;
         flow->peer_dst_as = as.neighbour;

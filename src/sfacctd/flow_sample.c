@@ -55,6 +55,7 @@ void flow_sample_start(struct flow_sample *sample, struct sflow_message *msg,
     flow->packets = 1;
     flow->flows = 1;
     flow->has_counters = 1;
+    flow->has_exported_path = 0;
     flow->bgp_next_hop = (struct ip_addr){0};
     if (WANTS(sample, exporter_addr))
         flow->exporter_addr = msg->agent_addr;

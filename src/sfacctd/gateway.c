@@ -157,6 +157,7 @@ void record_gateway(struct flow_sample *sample, struct reader *r)
     if (r->failed || sample->has_gateway)
         return;
     sample->has_gateway = true;
+    flow->has_exported_path = 1;
     if (WANTS(sample, bgp_next_hop) && !wire_addr_is_zero(&g.next_hop)) {
         wire_addr_put(&g.next_hop, &flow->bgp_next_hop); /* above the router record's */
         sample->has_next_hop = true;

@@ -1,0 +1,277 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""sfacctd as an operator runs it: sampling, keys, hostile datagrams, the same output for any number of workers, paths by BGP."""
+import collections
+import hashlib
+import json
+import random
+import socket
+import subprocess
+import time
+
+from harness import SFACCTD, Bird, four_paths, free_port, json_lines, main, wait_for
+import exports
+import sflow
+
+START = 1_700_000_000
+PORT = 6343
+
+
+def one(test, *samples, agent="127.0.0.1", config="", **more):
+    """The rows that sfacctd makes of one datagram out of a capture."""
+    exports.write_pcap(test.dir / "in.pcap", [(START, exports.udp_packet(sflow.datagram(samples, agent=agent), "127.0.0.1", dport=PORT))])
+    (test.dir / "out.json").unlink(missing_ok=True)
+    daemon = test.sfacctd(f"""
+plugins: print[out]
+print_output[out]: json
+print_output_file[out]: {test.dir}/out.json
+pcap_savefile: {test.dir}/in.pcap
+{config}
+""", **more)
+    assert daemon.wait(30) == 0, daemon.output()
+    return json_lines(test.dir / "out.json")
+
+
+def test_a_sample_is_renormalised_once_whatever_the_number_of_plugins(test):
+    """pmacct 1.7.7 gives the second plugin another count: 2000 and 1000 of the same sample."""
+    records, length = sflow.header("10.0.0.1", "192.0.2.1")
+    samples = [sflow.sample([records], sequence=n, pool=2000 * n, rate=1000) for n in range(1, 11)]
+    exports.write_pcap(test.dir / "in.pcap", [(START + n, exports.udp_packet(sflow.datagram([s], sequence=n), dport=PORT))
+                                              for n, s in enumerate(samples)])
+    daemon = test.sfacctd(f"""
+plugins: print[a], print[b], print[c]
+aggregate: src_host, sampling_rate
+print_output: json
+print_output_file[a]: {test.dir}/a
+print_output_file[b]: {test.dir}/b
+print_output_file[c]: {test.dir}/c
+sfacctd_renormalize: true
+pcap_savefile: {test.dir}/in.pcap
+""")
+    assert daemon.wait(30) == 0, daemon.output()
+    for name in "abc":
+        (row,) = json_lines(test.dir / name)
+        assert (row["packets"], row["bytes"], row["sampling_rate"]) == (10000, 10000 * length, 1), (name, row)
+    counters = test.stats("sfacctd")["exporters"][0]
+    assert "sample_pool" in json.dumps(counters), counters
+
+
+def test_sampling_map_and_ext_sampling_rate(test):
+    records, length = sflow.header("10.0.0.1", "192.0.2.1")
+    sampled = [sflow.sample([records], rate=1000, in_iface=1), sflow.sample([records], rate=1000, in_iface=2),
+               sflow.sample([records], rate=0, in_iface=3)]
+    test.write("sampling.map", "id=50 ip=127.0.0.1 in=2\n")
+    rows = one(test, *sampled, config=f"""
+aggregate[out]: in_iface
+sampling_map: {test.dir}/sampling.map
+sfacctd_ext_sampling_rate: 7
+sfacctd_renormalize: true
+""")
+    assert {r["iface_in"]: (r["packets"], r["bytes"]) for r in rows} == {1: (1000, 1000 * length), 2: (50, 50 * length), 3: (7, 7 * length)}
+
+
+def test_keys_go_by_either_daemons_name(test):
+    """One configuration may serve both daemons, as with pmacct."""
+    records, _ = sflow.header("10.0.0.1", "192.0.2.1")
+    rows = one(test, sflow.sample([records, sflow.gateway("10.9.9.9", (789, 654))], rate=10), config="""
+aggregate[out]: dst_as, as_path, peer_dst_ip
+nfacctd_renormalize: true
+nfacctd_as: netflow
+nfacctd_time_secs: true
+nfacctd_templates_file: /nowhere
+""")
+    assert [(r["as_dst"], r["as_path"], r["peer_ip_dst"], r["packets"]) for r in rows] == [(654, "789_654", "10.9.9.9", 10)]
+    refused = subprocess.run([SFACCTD, "--check", "-f", test.write("bad.conf", "plugins: print\nsfacctd_counter_kafka_topic: x\nsfacctd_porrt: 1\n")],
+                             capture_output=True, text=True, check=False)
+    assert refused.returncode == 1 and "did you mean sfacctd_port" in refused.stderr and "sfacctd_counter_file" in refused.stderr, refused.stderr
+
+
+def test_the_agent_is_the_exporter_for_maps_too(test):
+    """Agents behind one address are told apart; sfacctd_ignore_exporter_address takes them as one."""
+    records, _ = sflow.header("10.0.0.1", "192.0.2.1")
+    test.write("sampling.map", "id=50 ip=192.0.2.77\n")
+    config = f"aggregate[out]: peer_src_ip\nsampling_map: {test.dir}/sampling.map\nsfacctd_renormalize: true\n"
+    rows = one(test, sflow.sample([records]), agent="192.0.2.77", config=config)
+    assert [(r["peer_ip_src"], r["packets"]) for r in rows] == [("192.0.2.77", 50)], rows
+    rows = one(test, sflow.sample([records]), agent="192.0.2.77", config=config + "sfacctd_ignore_exporter_address: true\n", name="ignore")
+    assert [(r["peer_ip_src"], r["packets"]) for r in rows] == [("127.0.0.1", 1000)], rows
+
+
+HOSTILE = {
+    "a gateway of 2^32 segments": sflow.record(1003, sflow.address("10.0.0.1") + sflow.words(1, 2, 3, -1, 2, -1, 1)),
+    "a segment of 2^32 ASes": sflow.record(1003, sflow.address("10.0.0.1") + sflow.words(1, 2, 3, 1, 2, -1, 1)),
+    "2^30 communities": sflow.record(1003, sflow.address("10.0.0.1") + sflow.words(1, 2, 3, 0, 1 << 30, 1)),
+    "2^31 labels": sflow.record(1006, sflow.address("10.0.0.1") + sflow.words(1 << 31, 1)),
+    "a user name of 4 GB": sflow.record(1004, sflow.words(106, -1, 1)),
+    "a header longer than the datagram": sflow.record(1, sflow.words(1, 1500, 4, 65535) + bytes(60)),
+    "an address of a family that is not": sflow.record(1002, sflow.words(9, 1, 2, 3)),
+}
+
+
+def test_hostile_datagrams_are_counted_and_the_good_ones_are_not_lost(test):
+    good, length = sflow.header("10.0.0.1", "192.0.2.1")
+    daemon = test.sfacctd(f"""
+sfacctd_workers: 2
+plugins: print[out]
+aggregate[out]: src_host
+print_output[out]: json
+print_output_file[out]: {test.dir}/out.json
+print_refresh_time[out]: 1
+""")
+    rng, sent, flows = random.Random(5), 0, 0
+    for record in HOSTILE.values():
+        test.send(sflow.datagram([sflow.sample([record, good])], sequence=sent), source="127.0.0.9")
+        sent, flows = sent + 1, flows + 1
+    whole = sflow.datagram([sflow.sample([good])] * 5)
+    for n in range(300):  # cut anywhere, or with a word of it changed
+        data = bytearray(whole)
+        if n % 2:
+            data = data[:rng.randrange(1, len(data))]
+        else:
+            data[rng.randrange(0, len(data) // 4) * 4:][:4] = b"\xff\xff\xff\xff"
+        test.send(bytes(data), source=f"127.0.0.{10 + n % 5}")
+        sent += 1
+    test.send(sflow.datagram([sflow.sample([good])], sequence=1), source="127.0.0.9")
+    sent, flows = sent + 1, flows + 1
+    time.sleep(0.5)
+    assert daemon.stop() == 0, daemon.output()
+    stats = test.stats("sfacctd")
+    text = json.dumps(stats)
+    assert '"bad_flow_record"' in text, text
+    total = collections.Counter()
+
+    def walk(node):
+        if isinstance(node, dict):
+            for key, value in node.items():
+                if isinstance(value, int):
+                    total[key] += value
+                walk(value)
+        elif isinstance(node, list):
+            for value in node:
+                walk(value)
+    for exporter in stats["exporters"]:
+        walk(exporter)
+    assert total["datagrams_read"] == sent, (sent, total)
+    refused = total["truncated_header"] + total["bad_version"]
+    assert total["datagrams_decoded"] + refused == sent, total
+    assert total["bad_flow_record"] >= len(HOSTILE), total
+    rows = json_lines(test.dir / "out.json")
+    assert sum(r["packets"] for r in rows) == total["flows"] >= flows
+
+
+def capture(test):
+    """Samples of eight agents over a minute; the truth by agent and destination AS."""
+    rng, packets, truth, sequence = random.Random(3), [], collections.Counter(), collections.Counter()
+    for n in range(1500):
+        agent = f"127.0.3.{rng.randint(1, 8)}"
+        samples = []
+        for _ in range(rng.randint(1, 6)):
+            asn = rng.randint(64496, 64499)
+            records, length = sflow.header(f"10.1.0.{rng.randint(1, 99)}", f"192.0.2.{rng.randint(1, 99)}", payload_len=rng.randint(0, 1200))
+            sequence[agent, "s"] += 1
+            samples.append(sflow.sample([sflow.gateway("10.0.0.9", (789, asn)), records], sequence=sequence[agent, "s"], rate=100))
+            truth[agent, asn] += length * 100
+        sequence[agent] += 1
+        packets.append((START + n * 60 / 1500, exports.udp_packet(sflow.datagram(samples, sequence=sequence[agent], agent=agent), agent, dport=PORT)))
+    exports.write_pcap(test.dir / "in.pcap", packets)
+    return truth
+
+
+def test_replay_is_the_same_for_any_number_of_workers(test):
+    truth, digests = capture(test), {}
+    for workers in (1, 2, 3):
+        out = test.dir / f"w{workers}"
+        out.mkdir()
+        daemon = test.sfacctd(f"""
+sfacctd_workers: {workers}
+sfacctd_renormalize: true
+pcap_savefile: {test.dir}/in.pcap
+plugins: print[json], print[csv]
+aggregate[json]: peer_src_ip, dst_as, as_path, peer_dst_ip
+aggregate[csv]: dst_as, src_host, dst_host, proto, flows
+print_output[json]: json
+print_output[csv]: csv
+print_output_file[json]: {out}/json-%H%M%S
+print_output_file[csv]: {out}/csv
+print_history[json]: 10s
+print_refresh_time: 10
+print_output_file_append: true
+""", name=f"w{workers}")
+        assert daemon.wait(60) == 0, daemon.output()
+        files = sorted(p for p in out.iterdir() if not p.name.endswith(".state"))
+        digests[workers] = [(p.name, hashlib.sha256(p.read_bytes()).hexdigest()) for p in files]
+        got = collections.Counter()
+        for path in out.glob("json-*"):
+            for row in json_lines(path) if not path.name.endswith(".state") else ():
+                got[row["peer_ip_src"], row["as_dst"]] += row["bytes"]
+        assert got == truth, "the bytes of the capture"
+    assert len(digests[1]) > 3 and digests[1] == digests[2] == digests[3], digests
+
+
+def test_bgp_tells_the_path_by_the_gateways_next_hop(test):
+    daemon = test.sfacctd(f"""
+bgp_daemon: true
+bgp_daemon_ip: 127.0.0.1
+bgp_daemon_port: {(bgp_port := free_port(socket.SOCK_STREAM))}
+sfacctd_as: bgp
+sfacctd_net: bgp
+use_ip_next_hop: true
+plugins: print[out]
+aggregate[out]: in_iface, peer_dst_ip, peer_dst_as, as_path, dst_net, dst_mask, path_match, local_pref
+print_output[out]: json
+print_output_file[out]: {test.dir}/out.json
+print_output_file_append[out]: true
+print_refresh_time[out]: 1
+""")
+    Bird(test, bgp_port, four_paths(), address="127.0.0.11")
+    daemon.wait_log("End-of-RIB", 30)
+    packet, _ = sflow.header("10.0.0.1", "192.168.1.9")
+    samples = [sflow.sample([packet, sflow.gateway("10.0.0.3", (1, 2))], in_iface=1), sflow.sample([packet, sflow.router("10.0.0.2")], in_iface=2),
+               sflow.sample([sflow.router("10.0.0.2"), sflow.gateway("10.0.0.4", (1, 2)), packet], in_iface=3),
+               sflow.sample([packet, sflow.gateway("10.9.9.9", (1, 2))], in_iface=4), sflow.sample([packet], in_iface=5)]
+    test.send(sflow.datagram(samples, agent="127.0.0.11"), source="127.0.0.11")
+    rows = wait_for(lambda: len(r := json_lines(test.dir / "out.json")) == 5 and r, "five rows")
+    got = {r["iface_in"]: (r["path_match"], r["peer_ip_dst"], r["as_path"], r["peer_as_dst"]) for r in rows}
+    assert got == {1: ("exact", "10.0.0.3", "321_654_789", 321), 2: ("exact", "10.0.0.2", "123_456_789", 123),
+                   3: ("exact", "10.0.0.4", "213_546_789", 213), 4: ("unmatched", "10.9.9.9", "", 0), 5: ("best", "", "", 0)}, got
+    assert all((r["net_dst"], r["mask_dst"]) == ("192.168.1.0", 24) for r in rows if r["path_match"] == "exact"), rows
+    assert daemon.stop() == 0, daemon.output()
+
+
+def test_the_exports_own_path_stays_where_bgp_is_not_asked_for_it(test):
+    """sfacctd_as: sflow with a BGP daemon for other things: as_path, communities and preference are the gateway record's."""
+    daemon = test.sfacctd(f"""
+bgp_daemon: true
+bgp_daemon_ip: 127.0.0.1
+bgp_daemon_port: {free_port(socket.SOCK_STREAM)}
+sfacctd_as: sflow
+plugins: print[out]
+aggregate[out]: dst_as, peer_dst_as, src_as, peer_src_as, as_path, std_comm, local_pref, peer_dst_ip
+print_output[out]: json
+print_output_file[out]: {test.dir}/out.json
+print_refresh_time[out]: 1
+""")
+    packet, _ = sflow.header("10.0.0.1", "192.168.1.9")
+    test.send(sflow.datagram([sflow.sample([sflow.gateway("10.0.0.3", (789, 654), communities=(65000 << 16 | 1,)), packet])]), source="127.0.0.11")
+    (row,) = wait_for(lambda: json_lines(test.dir / "out.json"), "a row")
+    assert {k: row[k] for k in ("as_dst", "peer_as_dst", "as_src", "peer_as_src", "as_path", "comms", "local_pref", "peer_ip_dst")} == {
+        "as_dst": 654, "peer_as_dst": 789, "as_src": 65001, "peer_as_src": 65002, "as_path": "789_654", "comms": "65000:1",
+        "local_pref": 100, "peer_ip_dst": "10.0.0.3"}, row
+    assert daemon.stop() == 0, daemon.output()
+
+
+def test_counters_are_lines_of_json(test):
+    fields = (7, 6, 0, 10**9, 1, 3, 0, 1000, 1, 2, 3, 4, 5, 6, 0, 2000, 1, 2, 3, 4, 5, 0)
+    body = sflow.words(9, 7, 1) + sflow.record(1, sflow.words(*fields))
+    packet, _ = sflow.header("10.0.0.1", "192.0.2.1")
+    rows = one(test, sflow.words(2, len(body)) + body, sflow.sample([packet]), agent="192.0.2.77", config=f"""
+aggregate[out]: src_host
+sfacctd_counter_file: {test.dir}/counters-$peer_src_ip
+""")
+    assert len(rows) == 1
+    (line,) = json_lines(test.dir / "counters-192_0_2_77")
+    assert (line["sflow_cnt_type"], line["ifIndex"], line["ifInOctets"], line["ifOutOctets"]) == ("if_counters", 7, 1000, 2000), line
+
+
+if __name__ == "__main__":
+    main(globals())
