@@ -332,16 +332,20 @@ static void check_plugins(struct check *c)
     for (size_t i = 0; i < c->config->instance_count; i++) {
         const struct config_instance *instance = &c->config->instances[i];
         struct unsupported_key row;
+        bool is_default = strcmp(instance->place, "default") == 0;
+        if (is_default && c->config->lines.count == 0) {
+            c->has_failed = c->lacks_plugin = true;
+            text_append_string(c->errors,
+                               "nothing is configured: -f names a file, -P plugins; see --help\n");
+            continue;
+        }
         if (config_has_plugin(c->config, instance->type))
             continue;
         c->has_failed = c->lacks_plugin = true;
-        if (strcmp(instance->place, "default") == 0) {
+        if (is_default) {
             text_append_string(
-                c->errors,
-                c->config->lines.count == 0
-                    ? "nothing is configured: -f names a file, -P plugins; see --help\n"
-                    : "plugins: without this key a memory table is kept, for which the memory "
-                      "plugin is missing; add a line such as plugins: print[matrix]\n");
+                c->errors, "plugins: without this key a memory table is kept, for which the memory "
+                           "plugin is missing; add a line such as plugins: print[matrix]\n");
             continue;
         }
         text_append_printf(c->errors, "%s: plugins: no plugin '%s': ", instance->place,

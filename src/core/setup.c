@@ -85,7 +85,9 @@ static int read_instances(struct daemon *d, struct text *errors, struct text *wa
         if (instance_new(d->config, i, &d->instance_settings[i], &d->core, d->primitives, &d->needs,
                          errors, &d->instances[i]) < 0)
             err = -EINVAL;
-        if (!config_is_set(d->config, "aggregate", i) &&
+        /* Where not even a plugin is named the error says it all. */
+        if ((errors->len == 0 || config_is_set(d->config, "plugins", i)) &&
+            !config_is_set(d->config, "aggregate", i) &&
             config_has_plugin(d->config, instance->type))
             text_append_printf(warnings,
                                "%s: %s[%s]: aggregate is not set; its rows are by src_host\n",
