@@ -5,50 +5,18 @@ import csv
 import pathlib
 import sqlite3
 import subprocess
-import threading
 import time
 
-from lib import replay, truth
+from lib import purge, replay, truth
 from lib.bench import Limit, Measurement, Row
 from lib.config import TUPLE, Instance
 from lib.data import Flows
 
 ORDER = 60
-START, END = "*** Purging cache - START", "*** Purging cache - END"
 TABLE = """CREATE TABLE acct (ip_src TEXT NOT NULL, ip_dst TEXT NOT NULL, port_src INTEGER NOT NULL, port_dst INTEGER NOT NULL,
 ip_proto TEXT NOT NULL, packets INTEGER NOT NULL, bytes INTEGER NOT NULL, PRIMARY KEY (ip_src, ip_dst, port_src, port_dst, ip_proto))"""
 EXPORT = """SELECT ip_src AS SRC_IP, ip_dst AS DST_IP, port_src AS SRC_PORT, port_dst AS DST_PORT, ip_proto AS PROTOCOL,
 packets AS PACKETS, bytes AS BYTES FROM acct"""
-
-
-class Watch:
-    """Seconds from the first purge's start to the last one's end, by when the lines appear in the log."""
-
-    def __init__(self, folder):
-        self.path, self.seconds, self._begun, self._is_on = folder / "daemon.log", 0.0, None, True
-        self._thread = threading.Thread(target=self._follow, daemon=True)
-        self._thread.start()
-
-    def _look(self, seen):
-        text = self.path.read_text(errors="replace")[seen:] if self.path.exists() else ""
-        lines, now = text[:text.rfind("\n") + 1], time.monotonic()
-        for line in lines.splitlines():
-            if START in line and self._begun is None:
-                self._begun = now
-            if END in line and "QN: 0/0" not in line and self._begun is not None:
-                self.seconds = now - self._begun
-        return seen + len(lines)
-
-    def _follow(self):
-        seen = 0
-        while self._is_on:
-            seen = self._look(seen)
-            time.sleep(0.002)
-        self._look(seen)
-
-    def end(self):
-        self._is_on = False
-        self._thread.join()
 
 
 def make_database(path):
@@ -100,7 +68,7 @@ def measure(bench, product):
 
         def prepare(folder):
             make_database(folder / "flows.db")
-            watch.append(Watch(folder))
+            watch.append(purge.Watch(folder))
         cost = replay.replay(bench, product, flows, [instance], check=check, prepare=prepare)
         return cost.rows, watch[0].seconds, cost.cpu_s
     results = bench.repeat(product, once)

@@ -217,15 +217,33 @@ char *pg_statement_update(const struct pg_statement *st)
     return take_string(&sql);
 }
 
-char *pg_statement_insert(const struct pg_statement *st)
+char *pg_statement_update_unique(const struct pg_statement *st)
+{
+    struct text sql = {0};
+
+    text_append_printf(&sql, "UPDATE %s AS t SET ", st->name);
+    sql_append_update(&sql, st->columns, st->dialect, "t.", "s.");
+    text_append_string(&sql, " FROM (");
+    append_rows(st, &sql);
+    text_append_string(&sql, ") s WHERE ");
+    sql_append_key_match(&sql, st->columns, "t.", "s.");
+    return take_string(&sql);
+}
+
+/* In the order of the key, which is the order of the index. */
+char *pg_statement_insert(const struct pg_statement *st, bool is_grouped)
 {
     struct text sql = {0};
 
     append_insert(st, &sql);
-    text_append_string(&sql, "SELECT g.* FROM (");
-    append_groups(st, &sql);
-    text_append_printf(&sql, ") g WHERE NOT EXISTS (SELECT FROM %s x WHERE ", st->name);
-    sql_append_key_match(&sql, st->columns, "x.", "g.");
+    text_append_string(&sql, "SELECT s.* FROM (");
+    if (is_grouped)
+        append_groups(st, &sql);
+    else
+        append_rows(st, &sql);
+    text_append_printf(&sql, ") s WHERE NOT EXISTS (SELECT FROM %s x WHERE ", st->name);
+    sql_append_key_match(&sql, st->columns, "x.", "s.");
     text_append_string(&sql, ")");
+    append_order(st, &sql);
     return take_string(&sql);
 }

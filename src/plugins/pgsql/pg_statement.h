@@ -28,5 +28,7 @@ char *pg_statement_copy(const struct pg_statement *statement, const char *into);
 char *pg_statement_merge(const struct pg_statement *statement, bool is_grouped);
 /* Without a unique index: adds to the first row of equal key... */
 char *pg_statement_update(const struct pg_statement *statement);
-/* ...and inserts what had none. */
-char *pg_statement_insert(const struct pg_statement *statement);
+/* ...or, with one, adds to the row of equal key: right only where each key came once. */
+char *pg_statement_update_unique(const struct pg_statement *statement);
+/* Inserts what had none; `is_grouped`: after rows of equal key were put together. */
+char *pg_statement_insert(const struct pg_statement *statement, bool is_grouped);

@@ -172,8 +172,10 @@ static void judge_index(const struct index_range *index, const struct sql_column
                         struct pg_table *table)
 {
     if (!table->conflict_columns && covers_key(index, columns) &&
-        has_only_constants_beside(index, table, columns))
+        has_only_constants_beside(index, table, columns)) {
         table->conflict_columns = join_columns(index);
+        table->has_exact_key = (uint32_t)(index->end - index->first) == columns->key_count;
+    }
     if (!table->narrow_index && is_narrow(index, table, columns))
         table->narrow_index = mem_strdup(PQgetvalue(index->result, index->first, 0));
 }

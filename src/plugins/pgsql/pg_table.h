@@ -36,6 +36,7 @@ struct pg_table {
     /* Columns of the unique index that ON CONFLICT can name: those of the key, and perhaps others
      * that always have their default. Joined by ", " and quoted; NULL: there is no such index. */
     char *conflict_columns;
+    bool has_exact_key; /* the index has no others */
     char *narrow_index; /* a unique index on less than the key: rows would be refused; or NULL */
 };
 

@@ -293,9 +293,13 @@ static void make_statements(struct pg_target *t, const struct pg_statement *stat
         t->merge_sql = pg_statement_merge(statement, false);
     if (t->way == PG_WAY_UPSERT)
         t->grouped_sql = pg_statement_merge(statement, true);
+    if (t->way == PG_WAY_UPSERT && t->table.has_exact_key) {
+        t->update_sql = pg_statement_update_unique(statement);
+        t->insert_sql = pg_statement_insert(statement, false);
+    }
     if (t->way == PG_WAY_MATCH) {
         t->update_sql = pg_statement_update(statement);
-        t->insert_sql = pg_statement_insert(statement);
+        t->insert_sql = pg_statement_insert(statement, true);
     }
 }
 

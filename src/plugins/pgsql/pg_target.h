@@ -33,9 +33,9 @@ struct pg_target {
     enum pg_way way;
     char *copy_sql;
     char *lock_sql;
-    char *merge_sql;               /* PG_WAY_INSERT, and PG_WAY_UPSERT while no key comes twice */
+    char *merge_sql;               /* PG_WAY_INSERT; PG_WAY_UPSERT, in the order of the key */
     char *grouped_sql;             /* PG_WAY_UPSERT: equal keys are put together first */
-    char *update_sql, *insert_sql; /* PG_WAY_MATCH */
+    char *update_sql, *insert_sql; /* PG_WAY_MATCH; PG_WAY_UPSERT if not NULL: each key once */
     char *empty_sql;               /* the temporary table; NULL: there is none */
     struct text waiting;           /* encoded rows */
     bool has_sent;      /* in the transaction under way: rows lie in the temporary table */

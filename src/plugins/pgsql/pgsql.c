@@ -167,6 +167,9 @@ static void prepare_for_bad_row(struct pgsql *p)
 /* What the host is told: it tries again, for ever. */
 static int fail(struct pgsql *p, int err, const char *doing)
 {
+    /* Two writers that each wait for a row of the other: not again for a while. */
+    if (!strcmp(p->fault.sqlstate, "40P01"))
+        p->rival_count = RIVAL_TRANSACTIONS;
     if (err != -EILSEQ)
         log_fault(p, doing);
     else
@@ -313,6 +316,7 @@ int pgsql_commit(void *state, const struct pa_transaction *transaction)
         if (err < 0)
             return fail(p, err, "commit");
         count_down_care(p);
+        p->rival_count -= p->rival_count > 0;
         p->logged[0] = 0;
     }
     p->has_begun = false;

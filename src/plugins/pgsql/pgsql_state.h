@@ -13,6 +13,7 @@
 #define ANSWER_TIMEOUT_S     20
 #define ROWS_PER_S_AT_LEAST  5000
 #define CAREFUL_TRANSACTIONS 10
+#define RIVAL_TRANSACTIONS   100
 
 struct pgsql {
     const struct pa_host *host;
@@ -27,6 +28,7 @@ struct pgsql {
     struct pg_target_context context;
     uint32_t target_number;
     bool has_repeated_keys; /* seen once: rows are grouped before they are merged */
+    unsigned rival_count;   /* transactions in which rows are locked in the order of their keys */
 
     /* the transaction under way */
     bool has_begun;
