@@ -50,6 +50,18 @@ def consume(brokers, topic, *more):
     return messages
 
 
+def consume_raw(brokers, topic):
+    """The payloads, as bytes."""
+    raw = subprocess.run([need("kcat"), "-C", "-e", "-q", "-b", brokers, "-t", topic, "-o", "beginning", "-f", "%S\\n%s"],
+                         capture_output=True, timeout=60, check=True).stdout
+    payloads = []
+    while raw:
+        size, _, raw = raw.partition(b"\n")
+        payloads.append(raw[:int(size)])
+        raw = raw[int(size):]
+    return payloads
+
+
 def identity(message):
     """What tells a message from all others: the same when its rows are sent again."""
     return tuple(message["headers"][name] for name in ("core_id", "instance", "worker", "seq", "rows"))

@@ -6,6 +6,8 @@ import collections
 import json
 
 from harness import SHARED, Skip, json_lines, main
+from avro_reader import AvroReader
+from kafka_cluster import Mock, consume_raw
 
 CAPTURES = SHARED / "captures"
 WIDE = ("src_host, dst_host, src_port, dst_port, proto, tos, tcpflags, in_iface, out_iface, src_as, dst_as, src_mask, dst_mask, "
@@ -81,16 +83,21 @@ def folder(test, name, ignore=()):
     directory = CAPTURES / name
     if not directory.exists():
         raise Skip(f"no folder {name}")
-    # The configuration as it stands there, but for its backend (Kafka) and its places of files.
+    cluster = Mock(test)
+    cluster.topic("daisy.flow")
+    # The configuration as it stands there, its Avro into its topic, but for the schema registry and places of files.
     config = []
     for line in (directory / "nfacctd-00.conf").read_text().splitlines():
         key = line.split(":")[0].strip()
-        if key.startswith(("kafka_", "avro_", "plugins", "logfile", "pidfile", "nfacctd_ip", "nfacctd_port")):
-            continue
-        config.append(line.replace("nfacctd_kafka", "out").replace("/etc/pmacct/custom-primitives.map", str(directory / "custom-primitives-00.map")))
-    got = replay(test, directory / "traffic-00.pcap", "\n".join(config))
-    expected = json_lines(directory / "reference-flow-00.json")
-    compare(got, expected, ignore=("peer_ip_src", *ignore))
+        if not key.startswith(("kafka_avro_schema_registry", "logfile", "pidfile", "nfacctd_ip", "nfacctd_port")):
+            config.append(line.replace("/var/log/pmacct/", f"{test.dir}/").replace("/etc/pmacct/librdkafka.conf", f"{test.dir}/librdkafka.conf")
+                          .replace("/etc/pmacct/custom-primitives.map", str(directory / "custom-primitives-00.map")))
+    test.write("librdkafka.conf", f"global, bootstrap.servers, {cluster.brokers}\n")
+    daemon = test.nfacctd("\n".join(config) + f"\npcap_savefile: {directory}/traffic-00.pcap\n")
+    assert daemon.wait(60) == 0, daemon.output()
+    schema = json.loads((test.dir / "avsc/nfacctd.avsc").read_text())
+    got = [record for message in consume_raw(cluster.brokers, "daisy.flow") for record in AvroReader(schema, message).records()]
+    compare(got, json_lines(directory / "reference-flow-00.json"), ignore=("peer_ip_src", *ignore))
 
 
 def test_ipfix_cisco(test):
