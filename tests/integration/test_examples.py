@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Every configuration that the project shows is run, or at least checked: examples/, README, manual, package."""
+import contextlib
 import csv
 import datetime
 import io
 import json
 import re
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -22,7 +24,8 @@ NEXT_HOPS = {"10.0.0.1": 789, "10.0.0.2": 123, "10.0.0.3": 321, "10.0.0.4": 213}
 def example(test, name, port, bgp_port):
     """The example's configuration, but for ports, addresses and the folder that it writes to."""
     text = (EXAMPLES / name / "nfacctd.conf").read_text()
-    text = re.sub(r"(/var/lib|/tmp)/pathacct/", f"{test.dir}/", text)
+    text = re.sub(r"(/var/lib|/tmp)/pathacct[/-]", f"{test.dir}/", text)
+    text = text.replace("/usr/share/doc/pathacct/examples", str(EXAMPLES))
     text = re.sub(r"^(nfacctd|bgp_daemon)_(port|ip): .*\n", "", text, flags=re.M)
     text += f"nfacctd_ip: 127.0.0.1\nnfacctd_port: {port}\nbgp_daemon_ip: 127.0.0.1\nbgp_daemon_port: {bgp_port}\n"
     test.port = port
@@ -48,7 +51,7 @@ def away_from_the_hour(seconds=10):
 def test_every_example_is_run_here(test):
     """The examples that are configurations have a test of their name."""
     names = {path.parent.name for path in EXAMPLES.glob("*/nfacctd.conf")}
-    assert names == {"distributed", "multipath", "capacity", "security"}, names
+    assert names == {"distributed", "multipath", "capacity", "security", "sql"}, names
     for name in names:
         assert any(test_name.startswith(f"test_{name}") for test_name in globals()), name
 
@@ -80,6 +83,10 @@ def test_multipath(test):
         (2, "10.9.9.9", 0, "", "unmatched"): 500000,
         (3, "", 0, "", "best"): 500000,
     }, octets
+    with contextlib.closing(sqlite3.connect(test.dir / "matrix.db")) as db:
+        rows = db.execute((EXAMPLES / "multipath/matrix.sql").read_text()).fetchall()
+    assert {(row[1], "" if row[2] == "0.0.0.0" else row[2], *row[3:6]): row[6] for row in rows} == octets, rows
+    assert rows[0] == ("127.0.0.11", 1, "10.0.0.1", 789, "789", "exact", 20000000, 39.6), rows
     shown = subprocess.run([EXAMPLES / "multipath/show-matrix", *files], check=True, capture_output=True, text=True).stdout
     assert re.search(r"10\.0\.0\.2 +123 +123_456_789 +exact +12,500,000 +24\.8 %", shown), shown
     assert re.search(r"total +50,500,000 +100\.0 %", shown), shown
@@ -108,6 +115,43 @@ def test_capacity(test):
     assert found == {("127.0.0.11", "7", str(n), hop, str(asn), str(2 * n * 100), str(2 * n * 1000 * 100))
                      for n, (hop, asn) in enumerate(NEXT_HOPS.items(), 1)}, rows
     assert len(rows) == 4, rows
+
+
+def test_sql(test):
+    """The three questions of DESIGN.md's users, asked as questions.sql asks them."""
+    daemon, _, bgp_port = start(test, "sql")
+    Bird(test, bgp_port, four_paths(), address="127.0.0.11")
+    daemon.wait_log("End-of-RIB", 30)
+    away_from_the_hour()
+    now = time.time()
+    hour = datetime.datetime.fromtimestamp(now - now % 3600, datetime.timezone.utc)
+    stream = exports.Ipfix()
+    test.send(stream.announce(), source="127.0.0.11")
+    for ago_s, octets in ((3600, 450000), (0, 900000)):  # twice as much in this hour as in the one before
+        for number, next_hop in enumerate(NEXT_HOPS, 1):
+            at = int((now - ago_s) * 1000)
+            flow = exports.common_flow("172.16.0.1", "192.168.1.1", next_hop, in_iface=7, out_iface=number, octets=octets * number,
+                                       packets=number, sport=5000 + number, start_ms=at, end_ms=at)
+            test.send(stream.data([flow, flow]), source="127.0.0.11")
+    time.sleep(0.5)
+    assert daemon.stop() == 0, daemon.output()
+
+    text = (EXAMPLES / "sql/questions.sql").read_text()
+    text = text.replace("/var/lib/pathacct", str(test.dir)).replace("flows_TODAY", hour.strftime("flows_%Y%m%d"))
+    with contextlib.closing(sqlite3.connect(test.dir / "traffic.db")) as db:
+        answers = []
+        for statement in text.split(";\n")[:4]:
+            answers.append(db.execute(statement).fetchall())
+        _, peering, growth, talkers = answers
+        days = [name for (name,) in db.execute("SELECT name FROM flows.sqlite_master WHERE name LIKE 'flows%'")]
+        flows = sum(db.execute(f"SELECT count(*) FROM flows.{name}").fetchone()[0] for name in days)
+    assert peering == [("127.0.0.11", 7, asn, hop, 2 * n * 1350000, round(10.0 * n, 1))
+                       for n, (hop, asn) in sorted(enumerate(NEXT_HOPS.items(), 1), reverse=True)], peering
+    hours = [(hour - datetime.timedelta(hours=back)).strftime("%Y-%m-%d %H:00:00") for back in (1, 0)]
+    assert growth == [(hours[back], "127.0.0.11 if 7", f"{hop} if {n}", 2 * n * (450000 << back) * 8 // 3600, (None, 100.0)[back])
+                      for n, hop in enumerate(NEXT_HOPS, 1) for back in (0, 1)], growth
+    assert flows == 16, days  # equal flows are two rows
+    assert {row[3] for row in talkers} == {5001, 5002, 5003, 5004} and all(row[4] == "192.168.1.1" for row in talkers), talkers
 
 
 def test_security(test):

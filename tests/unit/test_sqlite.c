@@ -434,6 +434,21 @@ static void without_update_rows_are_inserted_or_added_where_a_key_says_so(void *
     }
 }
 
+static void equal_flows_of_an_unaggregated_instance_are_two_rows(void **state)
+{
+    struct world *w = world_new("src_host", 0);
+
+    (void)state;
+    set(w, "sql_table_create", "true");
+    w->rows.schema.is_unaggregated = 1;
+    start(w);
+    add(w, "10.0.0.1", 1, 1);
+    add(w, "10.0.0.1", 1, 1);
+    write_rows(w);
+    assert_string_equal(query(w, "SELECT count(*), sum(packets) FROM acct"), "2|2");
+    world_free(w);
+}
+
 static void addresses_as_numbers_are_numbers_or_sixteen_bytes(void **state)
 {
     struct world *w = world_new("src_host", 0);
@@ -501,6 +516,7 @@ int main(void)
         cmocka_unit_test(what_the_network_sends_never_becomes_sql),
         cmocka_unit_test(tables_go_by_bin_and_by_primitive_and_a_schema_file_makes_them),
         cmocka_unit_test(without_update_rows_are_inserted_or_added_where_a_key_says_so),
+        cmocka_unit_test(equal_flows_of_an_unaggregated_instance_are_two_rows),
         cmocka_unit_test(addresses_as_numbers_are_numbers_or_sixteen_bytes),
         cmocka_unit_test(a_database_that_is_replaced_while_it_is_open_gets_the_next_rows),
         cmocka_unit_test(what_sql_preprocess_leaves_out_is_counted),

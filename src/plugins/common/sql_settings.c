@@ -234,7 +234,7 @@ int sql_settings_read(const struct pa_host *host, const struct pa_schema *schema
     s.password = get(host, "sql_passwd");
     s.ca_file = get(host, "sql_conn_ca_file");
     s.is_exactly_once = is_set(host, "sql_exactly_once");
-    s.dont_try_update = is_set(host, "sql_dont_try_update");
+    s.dont_try_update = is_set(host, "sql_dont_try_update") || schema->is_unaggregated;
     s.uses_copy = is_set(host, "sql_use_copy");
     s.has_numeric_hosts = is_set(host, "sql_num_hosts");
     s.delimiter = delimiter ? *delimiter : ',';

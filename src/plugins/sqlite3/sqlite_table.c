@@ -54,8 +54,8 @@ static int create_key(const struct sqlite_table *t)
 {
     struct text sql = {0};
 
-    if (t->columns->key_count == 0)
-        return 0; /* aggregate: none */
+    if (t->columns->key_count == 0 || t->settings->dont_try_update)
+        return 0; /* aggregate: none; or equal rows are two */
     sql_append_create_key(&sql, t->settings->dialect, t->columns, t->name);
     return run_text(t, &sql);
 }
