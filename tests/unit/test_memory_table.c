@@ -17,6 +17,7 @@ struct rig {
     struct rows rows;
     struct table *table;
     uint64_t refused_rows, refused_bytes;
+    int64_t snapshots_taken;
 };
 
 static void setup(struct rig *rig, const char *aggregate, uint64_t max_bytes)
@@ -55,6 +56,12 @@ static void refuse(void *arg, const uint8_t *row)
 
     rig->refused_rows++;
     rig->refused_bytes += number(rig, row, "bytes");
+}
+
+/* One of its own, whoever else reads. */
+static struct table_snapshot *snapshot_take(struct rig *rig)
+{
+    return table_snapshot_new(rig->table, ++rig->snapshots_taken * TABLE_SHARE_NS);
 }
 
 /* What was filled in goes to the table, as a transaction of its own. */
@@ -110,7 +117,7 @@ static void rows_of_equal_key_add_up(void **state)
         }
         flush(&rig);
     }
-    snapshot = table_snapshot_new(rig.table);
+    snapshot = snapshot_take(&rig);
     assert_int_equal(table_row_count(rig.table), KEYS);
     assert_int_equal(sum_up(&rig, snapshot, sums), KEYS);
     assert_memory_equal(sums, truth, sizeof truth);
@@ -134,7 +141,7 @@ static void counters_combine_as_the_schema_says(void **state)
         rows_set_uint(&rig.rows, r, "flows", 3);
     }
     flush(&rig);
-    snapshot = table_snapshot_new(rig.table);
+    snapshot = snapshot_take(&rig);
     row = table_snapshot_next(snapshot, &place);
     assert_non_null(row);
     assert_int_equal(number(&rig, row, "tcpflags"), 0x13);
@@ -155,12 +162,12 @@ static void a_snapshot_stays_what_it_was(void **state)
     for (uint32_t key = 0; key < KEYS / 2; key++)
         put(&rig, key, key);
     flush(&rig);
-    first = table_snapshot_new(rig.table);
+    first = snapshot_take(&rig);
     sum_up(&rig, first, before);
     for (uint32_t key = 0; key < KEYS; key++) /* known ones grow, and there are new ones */
         put(&rig, key, 1000000);
     flush(&rig);
-    second = table_snapshot_new(rig.table);
+    second = snapshot_take(&rig);
     assert_int_equal(table_remove(rig.table, NULL, NULL), KEYS);
     put(&rig, 1, 1);
     flush(&rig);
@@ -174,6 +181,33 @@ static void a_snapshot_stays_what_it_was(void **state)
     table_snapshot_free(second);
     assert_int_equal(table_copied_bytes(rig.table), 0);
     assert_int_equal(table_row_count(rig.table), 1);
+    teardown(&rig);
+}
+
+static void readers_at_a_time_share_a_snapshot_until_something_is_removed(void **state)
+{
+    struct table_snapshot *first, *second, *third;
+    struct rig rig;
+
+    (void)state;
+    setup(&rig, "dst_as", 0);
+    put(&rig, 1, 1);
+    flush(&rig);
+    first = table_snapshot_new(rig.table, 5);
+    second = table_snapshot_new(rig.table, 5 + TABLE_SHARE_NS - 1);
+    assert_ptr_equal(first, second);
+    table_remove(rig.table, NULL, NULL);
+    third = table_snapshot_new(rig.table, 6);
+    assert_ptr_not_equal(first, third);
+    table_snapshot_free(first);
+    table_snapshot_free(second);
+    table_snapshot_free(third);
+    first = table_snapshot_new(rig.table, 7);
+    second = table_snapshot_new(rig.table, 7 + TABLE_SHARE_NS);
+    assert_ptr_not_equal(first, second);
+    table_snapshot_free(first);
+    table_snapshot_free(second);
+    assert_int_equal(table_copied_bytes(rig.table), 0);
     teardown(&rig);
 }
 
@@ -195,7 +229,7 @@ static void at_the_bound_new_keys_are_refused_and_known_ones_add_up(void **state
     flush(&rig);
     assert_int_equal(table_row_count(rig.table), 100);
     assert_int_equal(rig.refused_rows, 3 * 50);
-    snapshot = table_snapshot_new(rig.table);
+    snapshot = snapshot_take(&rig);
     sum_up(&rig, snapshot, sums);
     for (uint32_t key = 0; key < KEYS; key++)
         kept += sums[key];
@@ -263,7 +297,7 @@ static void values_go_with_their_rows_but_not_before_a_snapshot(void **state)
         put_path(&rig, path);
     }
     flush(&rig);
-    snapshot = table_snapshot_new(rig.table);
+    snapshot = snapshot_take(&rig);
     assert_int_equal(table_remove(rig.table, is_even, &rig), 50);
     put_path(&rig, "64999");
     flush(&rig);
@@ -298,19 +332,19 @@ static void release(void *arg)
 static void copies_have_a_bound(void **state)
 {
     struct pressed pressed = {0};
-    uint64_t max = 4 << 20;
+    uint64_t max = 3 << 20;
     struct table_snapshot *held[8];
     struct rig rig;
 
     (void)state;
     setup(&rig, "src_host, dst_host, dst_as", max);
     table_set_pressure(rig.table, release, &pressed);
-    pressed.snapshot = table_snapshot_new(rig.table);
+    pressed.snapshot = snapshot_take(&rig);
     for (int i = 0; i < 8; i++) { /* each sees other blocks */
         for (uint32_t key = 0; key < 20000; key++)
             put(&rig, key, 1);
         flush(&rig);
-        held[i] = table_snapshot_new(rig.table);
+        held[i] = snapshot_take(&rig);
     }
     assert_true(pressed.count > 0);
     for (int i = 0; i < 8; i++)
@@ -326,6 +360,7 @@ int main(void)
         cmocka_unit_test(rows_of_equal_key_add_up),
         cmocka_unit_test(counters_combine_as_the_schema_says),
         cmocka_unit_test(a_snapshot_stays_what_it_was),
+        cmocka_unit_test(readers_at_a_time_share_a_snapshot_until_something_is_removed),
         cmocka_unit_test(at_the_bound_new_keys_are_refused_and_known_ones_add_up),
         cmocka_unit_test(equal_values_of_different_dictionaries_are_one_key),
         cmocka_unit_test(values_go_with_their_rows_but_not_before_a_snapshot),

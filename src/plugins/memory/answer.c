@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "plugins/memory/answer.h"
+#include "base/clock.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "base/writer.h"
@@ -49,7 +50,7 @@ struct answer *answer_new(struct table *table, const struct pa_schema *schema, s
     for (uint32_t i = 0; i < schema->column_count; i++)
         if (schema->columns[i].kind == PA_KIND_BYTES)
             a->bytes_offsets[a->bytes_count++] = schema->columns[i].offset;
-    a->snapshot = table_snapshot_new(table);
+    a->snapshot = table_snapshot_new(table, clock_mono().ns);
     if (resets)
         a->status.removed_rows = table_remove(table, is_wanted, a);
     return a;

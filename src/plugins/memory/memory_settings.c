@@ -21,7 +21,7 @@ const struct pa_key memory_keys[] = {
     {.name = "imt_refresh_time", .type = PA_KEY_INT, .role = PA_ROLE_REFRESH_TIME, .default_value = "1",
      .min = 1, .max = 86400, .help = "seconds until traffic shows in the table"},
     {.name = "imt_size", .type = PA_KEY_SIZE, .default_value = "256M", .max = INT64_MAX,
-     .help = "memory that rows may take; beyond it new keys are refused and counted, known ones add up; 0: no bound; clients that read may take as much again"},
+     .help = "memory that rows may take; beyond it new keys are refused and counted, known ones add up; 0: no bound; clients that read may take twice as much again"},
     {.name = "imt_mem_pools_number", .type = PA_KEY_INT, .max = INT32_MAX,
      .help = "with imt_mem_pools_size and imt_buckets the bound in pmacct's terms, instead of imt_size; pmacct's default is 16; 0: no bound"},
     {.name = "imt_mem_pools_size", .type = PA_KEY_SIZE, .max = INT32_MAX,

@@ -45,8 +45,9 @@ struct table {
     struct value_store *values;
     uint64_t max_bytes, row_cost, copied_bytes;
     uint32_t snapshot_count;
-    bool has_old_values; /* values that perhaps only snapshots need */
-    bool is_adding;      /* values may be nobody's for the moment */
+    struct table_snapshot *latest; /* that a reader may share; NULL: none */
+    bool has_old_values;           /* values that perhaps only snapshots need */
+    bool is_adding;                /* values may be nobody's for the moment */
     table_pressure_fn *pressure;
     void *pressure_arg;
     /* ids of the batches' dictionary in `values`, as far as they have been asked for */
@@ -58,6 +59,8 @@ struct table {
 
 struct table_snapshot {
     struct table *table;
+    uint32_t reader_count;
+    int64_t taken_ns;
     uint32_t block_count;
     struct block *blocks[];
 };
@@ -135,13 +138,13 @@ static void block_drop(struct table *t, struct block *b)
         block_free(b);
 }
 
-/* Copies take as much as the table may, and never so little that nobody can read. */
+/* Copies take twice as much as the table may, and never so little that nobody can read. */
 static uint64_t copied_bytes_max(const struct table *t)
 {
     uint64_t least = 4 * (uint64_t)block_bytes(t);
     uint64_t max = t->max_bytes > 0 ? t->max_bytes : t->row_count * t->row_cost;
 
-    return max > least ? max : least;
+    return 2 * max > least ? 2 * max : least;
 }
 
 static void block_make_own(struct table *t, uint32_t number)
@@ -455,6 +458,7 @@ uint64_t table_remove(struct table *t, table_row_fn *is_wanted, void *arg)
 {
     uint64_t before = t->row_count;
 
+    t->latest = NULL; /* who asks from now on must not see what is gone */
     if (!is_wanted)
         remove_all(t);
     for (uint32_t row = 0; row < t->row_end; row++)
@@ -470,11 +474,20 @@ uint64_t table_remove(struct table *t, table_row_fn *is_wanted, void *arg)
 
 /* ---- snapshots ---- */
 
-struct table_snapshot *table_snapshot_new(struct table *t)
+struct table_snapshot *table_snapshot_new(struct table *t, int64_t now_ns)
 {
-    struct table_snapshot *s = mem_alloc(sizeof *s + (size_t)t->block_count * sizeof s->blocks[0]);
+    struct table_snapshot *s;
+
+    if (t->latest && now_ns - t->latest->taken_ns < TABLE_SHARE_NS) {
+        t->latest->reader_count++;
+        return t->latest;
+    }
+    s = mem_alloc(sizeof *s + (size_t)t->block_count * sizeof s->blocks[0]);
 
     s->table = t;
+    s->reader_count = 1;
+    s->taken_ns = now_ns;
+    t->latest = s;
     s->block_count = t->block_count;
     for (uint32_t i = 0; i < t->block_count; i++) {
         s->blocks[i] = t->blocks[i];
@@ -487,8 +500,10 @@ struct table_snapshot *table_snapshot_new(struct table *t)
 
 void table_snapshot_free(struct table_snapshot *s)
 {
-    if (!s)
+    if (!s || --s->reader_count > 0)
         return;
+    if (s->table->latest == s)
+        s->table->latest = NULL;
     for (uint32_t i = 0; i < s->block_count; i++)
         block_unpin(s->table, s->blocks[i]);
     s->table->snapshot_count--;

@@ -8,8 +8,10 @@
  * read.
  *
  * Bounded: rows, their places in the index and values of variable length together take at most
- * max_bytes; a new key beyond that is refused, known ones still add up. Copies take as much again:
- * before they would exceed that, table_set_pressure()'s function is asked to release a snapshot.
+ * max_bytes; a new key beyond that is refused, known ones still add up. Copies take at most twice as
+ * much: before they would exceed that, table_set_pressure()'s function is asked to release a snapshot.
+ * Who asks within TABLE_SHARE_NS of another that still reads gets the same snapshot, so that many
+ * readers cost little more than one.
  *
  * One thread.
  */
@@ -17,6 +19,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#define TABLE_SHARE_NS INT64_C(1000000000) /* rows come once a second anyway */
 
 struct table;
 struct table_snapshot;
@@ -47,7 +51,8 @@ uint64_t table_remove(struct table *table, table_row_fn *is_wanted, void *arg);
 
 /* ---- snapshots ---- */
 
-struct table_snapshot *table_snapshot_new(struct table *table);
+/* `now_ns` is any clock that only rises. */
+struct table_snapshot *table_snapshot_new(struct table *table, int64_t now_ns);
 void table_snapshot_free(struct table_snapshot *snapshot); /* NULL is fine */
 /*
  * The next row, borrowed until the snapshot is freed; NULL at the end. `*place` starts at 0. Ids of
