@@ -37,18 +37,24 @@ static inline char *digits_put_fixed(char *out, uint32_t value, unsigned count)
     return digits_store(out, (digits_split(value) | DIGITS_ZEROS) >> 8 * (8 - count), count);
 }
 
-/* Of a value below 10^8. Apart from the digits themselves, so that whoever writes the next text
- * need not wait for these. */
-static inline unsigned digits_count_small(uint32_t value)
-{
-    return 1 + (value > 9) + (value > 99) + (value > 999) + (value > 9999) + (value > 99999) +
-           (value > 999999) + (value > 9999999);
-}
-
+/*
+ * Of a value below 10^8. How many digits there are is found out apart from the digits themselves,
+ * so that whoever writes the next text need not wait for these. Most numbers are small and most
+ * columns all small or all large: that one branch is guessed well and halves the work.
+ */
 static inline char *digits_put_small(char *out, uint32_t value)
 {
-    unsigned count = digits_count_small(value);
-    return digits_put_fixed(out, value, count);
+    if (value >= 10000)
+        return digits_put_fixed(out, value,
+                                5 + (value > 99999) + (value > 999999) + (value > 9999999));
+    uint32_t hundreds = value * 5243 >> 19; /* divides by 100 */
+    uint32_t pairs = hundreds | (value - 100 * hundreds) << 16;
+    uint32_t tens = (pairs * 103 >> 10) & UINT32_C(0x000f000f);
+    uint32_t digits = tens | (pairs - 10 * tens) << 8;
+    unsigned count = 1 + (value > 9) + (value > 99) + (value > 999);
+    digits = htole32((digits | UINT32_C(0x30303030)) >> 8 * (4 - count));
+    memcpy(out, &digits, sizeof digits);
+    return out + count;
 }
 
 /* Without leading zeros; returns the end. */

@@ -66,16 +66,47 @@ static char *put_hex_digits(char *out, uint64_t v)
     return out;
 }
 
+/* Each octet's text with a dot behind it, copied whole: how many digits it has is nothing that a
+ * processor could guess, and four guesses took 25 ns an address. */
+struct octet {
+    char text[4];
+    uint32_t len;
+};
+#define DIGIT(n) (char)('0' + (n) % 10)
+#define OCTET(n)                                                                                   \
+    {                                                                                              \
+        {(n) > 99  ? DIGIT((n) / 100)                                                              \
+         : (n) > 9 ? DIGIT((n) / 10)                                                               \
+                   : DIGIT(n),                                                                     \
+         (n) > 99  ? DIGIT((n) / 10)                                                               \
+         : (n) > 9 ? DIGIT(n)                                                                      \
+                   : '.',                                                                          \
+         (n) > 99 ? DIGIT(n) : '.', '.'},                                                          \
+            (n) > 99  ? 4                                                                          \
+            : (n) > 9 ? 3                                                                          \
+                      : 2                                                                          \
+    }
+#define OCTETS4(n)  OCTET(n), OCTET((n) + 1), OCTET((n) + 2), OCTET((n) + 3)
+#define OCTETS16(n) OCTETS4(n), OCTETS4((n) + 4), OCTETS4((n) + 8), OCTETS4((n) + 12)
+#define OCTETS64(n) OCTETS16(n), OCTETS16((n) + 16), OCTETS16((n) + 32), OCTETS16((n) + 48)
+static const struct octet octets[256] = {OCTETS64(0), OCTETS64(64), OCTETS64(128), OCTETS64(192)};
+
+static inline char *put_octet(char *out, uint8_t byte)
+{
+    memcpy(out, octets[byte].text, sizeof octets[byte].text);
+    return out + octets[byte].len;
+}
+
 static char *put_u8(char *out, const struct value *value, const uint8_t *field)
 {
     (void)value;
-    return digits_put(out, field[0]);
+    return put_octet(out, field[0]) - 1; /* without the dot */
 }
 
 static char *put_u16(char *out, const struct value *value, const uint8_t *field)
 {
     (void)value;
-    return digits_put(out, load_u16(field));
+    return digits_put_small(out, load_u16(field));
 }
 
 static char *put_u32(char *out, const struct value *value, const uint8_t *field)
@@ -104,39 +135,12 @@ static char *put_dscp(char *out, const struct value *value, const uint8_t *field
 
 /* ---- addresses ---- */
 
-/* Each octet's text with a dot behind it, copied whole: how many digits it has is nothing that a
- * processor could guess, and four guesses took 25 ns an address. */
-struct octet {
-    char text[4];
-    uint8_t len;
-};
-#define DIGIT(n) (char)('0' + (n) % 10)
-#define OCTET(n)                                                                                   \
-    {                                                                                              \
-        {(n) > 99  ? DIGIT((n) / 100)                                                              \
-         : (n) > 9 ? DIGIT((n) / 10)                                                               \
-                   : DIGIT(n),                                                                     \
-         (n) > 99  ? DIGIT((n) / 10)                                                               \
-         : (n) > 9 ? DIGIT(n)                                                                      \
-                   : '.',                                                                          \
-         (n) > 99 ? DIGIT(n) : '.', '.'},                                                          \
-            (n) > 99  ? 4                                                                          \
-            : (n) > 9 ? 3                                                                          \
-                      : 2                                                                          \
-    }
-#define OCTETS4(n)  OCTET(n), OCTET((n) + 1), OCTET((n) + 2), OCTET((n) + 3)
-#define OCTETS16(n) OCTETS4(n), OCTETS4((n) + 4), OCTETS4((n) + 8), OCTETS4((n) + 12)
-#define OCTETS64(n) OCTETS16(n), OCTETS16((n) + 16), OCTETS16((n) + 32), OCTETS16((n) + 48)
-static const struct octet octets[256] = {OCTETS64(0), OCTETS64(64), OCTETS64(128), OCTETS64(192)};
-
-static char *put_ipv4(char *out, const uint8_t *bytes)
+static inline char *put_ipv4(char *out, const uint8_t *bytes)
 {
-    for (int i = 0; i < 4; i++) {
-        const struct octet *octet = &octets[bytes[i]];
-        memcpy(out, octet->text, sizeof octet->text);
-        out += octet->len;
-    }
-    return out - 1; /* the last dot */
+    out = put_octet(out, bytes[0]);
+    out = put_octet(out, bytes[1]);
+    out = put_octet(out, bytes[2]);
+    return put_octet(out, bytes[3]) - 1; /* the last dot */
 }
 
 static char *put_address(char *out, const uint8_t *field)
