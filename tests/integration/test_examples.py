@@ -15,6 +15,7 @@ import time
 
 from harness import NFACCTD, SOURCE, Bird, four_paths, free_port, json_lines, main, need
 from kafka_cluster import Mock, consume
+from postgres import Postgres
 import exports
 
 EXAMPLES = SOURCE / "examples"
@@ -51,7 +52,7 @@ def away_from_the_hour(seconds=10):
 def test_every_example_is_run_here(test):
     """The examples that are configurations have a test of their name."""
     names = {path.parent.name for path in EXAMPLES.glob("*/nfacctd.conf")}
-    assert names == {"distributed", "multipath", "capacity", "security", "sql"}, names
+    assert names == {"distributed", "multipath", "capacity", "security", "sql", "postgresql"}, names
     for name in names:
         assert any(test_name.startswith(f"test_{name}") for test_name in globals()), name
 
@@ -152,6 +153,35 @@ def test_sql(test):
                       for n, hop in enumerate(NEXT_HOPS, 1) for back in (0, 1)], growth
     assert flows == 16, days  # equal flows are two rows
     assert {row[3] for row in talkers} == {5001, 5002, 5003, 5004} and all(row[4] == "192.168.1.1" for row in talkers), talkers
+
+
+def test_postgresql(test):
+    """Schema, configuration, queries and every panel of the dashboard, on a real server."""
+    pg, folder = Postgres(test), EXAMPLES / "postgresql"
+    pg.sql("CREATE DATABASE traffic", db="postgres")
+    pg.psql("-f", folder / "schema.sql", db="traffic")
+    (test.dir / "spool").mkdir()
+    port, bgp_port = free_port(), free_port(socket.SOCK_STREAM)
+    config = re.sub(r"^sql_(host|refresh_time.*): .*\n", "", example(test, "postgresql", port, bgp_port), flags=re.M)
+    daemon = test.nfacctd(config + f"sql_host: {pg.host}\nsql_port: {pg.port}\nsql_refresh_time: 1\n")
+    away_from_the_hour()
+    Bird(test, bgp_port, four_paths(), address="127.0.0.11")
+    daemon.wait_log("End-of-RIB", 30)
+    stream = exports.Ipfix()
+    test.send(stream.announce(), source="127.0.0.11")
+    test.send(stream.data([exports.common_flow("10.1.1.1", "192.168.1.1", hop, flags=2) for hop in NEXT_HOPS]), source="127.0.0.11")
+    time.sleep(0.5)
+    assert daemon.stop() == 0, daemon.output()
+    assert pg.sql("SELECT host(peer_ip_dst), peer_as_dst, path_match, bytes FROM hourly ORDER BY 1", db="traffic", user="grafana") == [
+        [hop, str(asn), "exact", "1000"] for hop, asn in NEXT_HOPS.items()]
+    assert pg.sql("SELECT sum(flows), min(tcp_flags) FROM flows", db="traffic") == [["4", "2"]]
+    assert pg.value("SELECT count(*) FROM flows_other", db="traffic") == "0"
+    shown = pg.psql("-f", folder / "queries.sql", db="traffic", user="grafana")
+    assert shown.count("\n(") == 4 and shown.count("(0 rows)") == 0, shown
+    for panel in json.loads((folder / "grafana.json").read_text())["panels"]:
+        text = panel["targets"][0]["rawSql"].replace("$router", "'127.0.0.11'")
+        text = re.sub(r"\$__timeFilter\((\w+)\)", r"\1 BETWEEN now() - interval '1 day' AND now()", text)
+        assert pg.sql(text, db="traffic", user="grafana"), panel["title"]
 
 
 def test_security(test):

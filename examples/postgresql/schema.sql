@@ -1,0 +1,63 @@
+-- Tables for nfacctd.conf. As the owner of database traffic: psql -d traffic -f schema.sql
+-- The role may write, and keep account of what is written; readers get their own.
+DO $$ BEGIN
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'collector') THEN CREATE ROLE collector LOGIN PASSWORD 'change-me'; END IF;
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'grafana') THEN CREATE ROLE grafana LOGIN PASSWORD 'change-me-too'; END IF;
+END $$;
+
+CREATE TABLE hourly (
+    stamp_inserted timestamptz NOT NULL,            -- the hour
+    stamp_updated  timestamptz NOT NULL,
+    peer_ip_src    inet        NOT NULL,            -- the router that exported: where the traffic came in
+    iface_in       bigint      NOT NULL,
+    peer_ip_dst    inet        NOT NULL,            -- BGP next hop: where it went out
+    peer_as_dst    bigint      NOT NULL,            -- the neighbour AS behind it
+    as_dst         bigint      NOT NULL,
+    path_match     text COLLATE "C" NOT NULL,       -- how sure the path is
+    flows          bigint      NOT NULL,
+    packets        bigint      NOT NULL,
+    bytes          bigint      NOT NULL,
+    UNIQUE (stamp_inserted, peer_ip_src, iface_in, peer_ip_dst, peer_as_dst, as_dst, path_match)
+) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02);
+
+CREATE TABLE flows (
+    stamp_inserted timestamptz NOT NULL,
+    stamp_updated  timestamptz NOT NULL,
+    peer_ip_src    inet        NOT NULL,
+    ip_src         inet        NOT NULL,
+    ip_dst         inet        NOT NULL,
+    port_src       integer     NOT NULL,
+    port_dst       integer     NOT NULL,
+    ip_proto       smallint    NOT NULL,
+    tcp_flags      integer     NOT NULL,            -- or-ed
+    flows          bigint      NOT NULL,
+    packets        bigint      NOT NULL,
+    bytes          bigint      NOT NULL,
+    UNIQUE (stamp_inserted, peer_ip_src, ip_src, ip_dst, port_src, port_dst, ip_proto)
+) PARTITION BY RANGE (stamp_inserted);
+CREATE TABLE flows_other PARTITION OF flows DEFAULT; -- what comes too late or too early; should stay empty
+
+-- Partitions of the next days, and away with those that are older than `keep`. Daily: SELECT flows_partitions('30 days')
+CREATE FUNCTION flows_partitions(keep interval, ahead integer DEFAULT 3) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    day date;
+    old text;
+BEGIN
+    FOR day IN SELECT generate_series(current_date, current_date + ahead, '1 day')::date LOOP
+        EXECUTE format('CREATE TABLE IF NOT EXISTS %I PARTITION OF flows FOR VALUES FROM (%L) TO (%L)',
+                       'flows_' || to_char(day, 'YYYYMMDD'), day, day + 1);
+    END LOOP;
+    FOR old IN SELECT inhrelid::regclass::text FROM pg_inherits
+               WHERE inhparent = 'flows'::regclass AND inhrelid::regclass::text ~ '^flows_\d{8}$'
+               AND to_date(right(inhrelid::regclass::text, 8), 'YYYYMMDD') < current_date - keep LOOP
+        EXECUTE format('DROP TABLE %I', old);
+    END LOOP;
+END $$;
+SELECT flows_partitions('30 days');
+
+CREATE TABLE pathacct_progress (core_id CHAR(32) NOT NULL, instance VARCHAR(255) NOT NULL, worker INTEGER NOT NULL,
+    seq BIGINT NOT NULL, updated BIGINT NOT NULL, PRIMARY KEY (core_id, instance, worker));
+
+GRANT SELECT, INSERT, UPDATE ON hourly, flows TO collector;
+GRANT SELECT, INSERT, UPDATE, DELETE ON pathacct_progress TO collector;
+GRANT SELECT ON hourly, flows TO grafana;
