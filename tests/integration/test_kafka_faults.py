@@ -74,7 +74,7 @@ def test_broker_down_at_start(test):
 def test_nobody_listens_at_the_address(test):
     cluster = Mock(test)
     cluster.topic("acct")
-    daemon = start(test, cluster, f"kafka_broker_host[out]: 127.0.0.1:{free_port(socket.SOCK_STREAM)}\nshutdown_timeout: 5\n")
+    daemon = start(test, cluster, f"kafka_broker_host[out]: 127.0.0.1:{free_port(socket.SOCK_STREAM)}\nshutdown_timeout: 3\n")
     feed = Feed(test)
     feed.send()
     daemon.wait_log("Connection refused")
@@ -217,8 +217,8 @@ def test_row_that_is_refused_by_itself(test):
     """Counted, the first one logged; the others arrive."""
     cluster = Mock(test)
     cluster.topic("acct")
-    primitives = test.write("primitives.map", "name=url field_type=9999:1 len=vlen semantics=str\n")
-    daemon = start(test, cluster, f"aggregate_primitives: {primitives}\naggregate[out]: dst_host, url, flows\n",
+    primitives = test.write("primitives.map", "name=weblink field_type=9999:1 len=vlen semantics=str\n")
+    daemon = start(test, cluster, f"aggregate_primitives: {primitives}\naggregate[out]: dst_host, weblink, flows\n",
                    property="global, message.max.bytes, 1500\n")
     stream = exports.Ipfix(exports.COMMON_FIELDS + [(1, exports.VARIABLE, 9999)])
     test.send(stream.announce())
