@@ -54,9 +54,18 @@ static void choose_bin(const struct enrich_settings *s, struct flow *flow)
         flow->bin_ns = flow->start_ns;
 }
 
+/* Often there is nothing to do, which is cheaper to see once than flow by flow. */
+static bool is_needed(const struct enrich_settings *s, const struct maps *maps)
+{
+    return (maps && maps->sampling) || s->ext_sampling_rate > 0 || s->renormalize ||
+           s->needs_bins || s->as_is_peer_as || s->needs_networks;
+}
+
 void enrich_batch(const struct enrich_settings *s, const struct maps *maps,
                   struct enrich_cache *cache, struct flow_batch *batch)
 {
+    if (!is_needed(s, maps))
+        return;
     for (uint32_t i = 0; i < batch->count; i++) {
         struct flow *flow = flow_batch_at(batch, i);
         sample(s, mapped_rate(maps, cache, flow), flow);
