@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Which rows match, against comparing every value of every alternative. */
+#include "plugins/memory/match.h"
+#include "support/rows.h"
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { COLUMNS = 3 };
+
+static uint16_t column(const struct rows *rows, const char *name)
+{
+    for (uint32_t i = 0; i < rows->schema.column_count; i++)
+        if (!strcmp(rows->schema.columns[i].name, name))
+            return (uint16_t)i;
+    return UINT16_MAX;
+}
+
+static struct pa_bytes bytes_of(const void *arg, uint32_t id)
+{
+    const struct pa_batch *batch = arg;
+
+    return batch->dictionary[id];
+}
+
+struct found {
+    bool is_in[64];
+};
+
+static void note(void *arg, size_t alternative)
+{
+    ((struct found *)arg)->is_in[alternative] = true;
+}
+
+static void alternatives_match_as_comparing_them_one_by_one(void **state)
+{
+    static const char *const paths[] = {"", "1", "1_2", "1_2_3"};
+    struct rows rows;
+    struct match *match;
+    struct pa_batch batch;
+    int wanted[64][COLUMNS]; /* -1: any */
+    uint16_t columns[COLUMNS];
+
+    (void)state;
+    rows_init(&rows, "dst_as, proto, as_path", 0);
+    columns[0] = column(&rows, "as_path");
+    columns[1] = column(&rows, "dst_as");
+    columns[2] = column(&rows, "proto");
+    assert_int_equal(match_new(&rows.schema, columns, COLUMNS, &match), 0);
+    srand(7);
+    for (int n = 0; n < 64; n++) {
+        struct pa_bytes values[COLUMNS] = {{0}};
+        uint32_t as;
+        uint8_t proto;
+        for (int i = 0; i < COLUMNS; i++)
+            wanted[n][i] = rand() % 5 - 1;
+        as = (uint32_t)wanted[n][1];
+        proto = (uint8_t)wanted[n][2];
+        if (wanted[n][0] >= 0)
+            values[0] = (struct pa_bytes){(const uint8_t *)paths[wanted[n][0]],
+                                          (uint32_t)strlen(paths[wanted[n][0]])};
+        if (wanted[n][1] >= 0)
+            values[1] = (struct pa_bytes){(const uint8_t *)&as, sizeof as};
+        if (wanted[n][2] >= 0)
+            values[2] = (struct pa_bytes){&proto, sizeof proto};
+        assert_int_equal(match_add(match, values), 0);
+    }
+    for (int n = 0; n < 64; n++) {
+        uint8_t *row = rows_add(&rows);
+        rows_set_text(&rows, row, "as_path", paths[n / 16]);
+        rows_set_uint(&rows, row, "dst_as", (uint64_t)(n / 4 % 4));
+        rows_set_uint(&rows, row, "proto", (uint64_t)(n % 4));
+    }
+    batch = rows_batch(&rows);
+    for (int n = 0; n < 64; n++) {
+        const uint8_t *row = batch.rows + (size_t)n * rows.schema.row_size;
+        int have[COLUMNS] = {n / 16, n / 4 % 4, n % 4};
+        struct found found = {{false}};
+        bool any = false;
+        match_each(match, row, bytes_of, &batch, note, &found);
+        for (int k = 0; k < 64; k++) {
+            bool expected = true;
+            for (int i = 0; i < COLUMNS; i++)
+                expected = expected && (wanted[k][i] < 0 || wanted[k][i] == have[i]);
+            assert_int_equal(found.is_in[k], expected);
+            any = any || expected;
+        }
+        assert_int_equal(match_row(match, row, bytes_of, &batch), any);
+    }
+    match_free(match);
+    rows_clear(&rows);
+}
+
+static void what_makes_no_sense_is_refused(void **state)
+{
+    struct rows rows;
+    struct match *match;
+    uint16_t twice[] = {0, 0}, beyond[] = {200};
+    uint8_t long_value[9] = {0};
+    struct pa_bytes value = {long_value, sizeof long_value};
+
+    (void)state;
+    rows_init(&rows, "dst_as", 0);
+    assert_int_equal(match_new(&rows.schema, twice, 2, &match), -EINVAL);
+    assert_int_equal(match_new(&rows.schema, beyond, 1, &match), -EINVAL);
+    assert_int_equal(match_new(&rows.schema, twice, 0, &match), -EINVAL);
+    assert_int_equal(match_new(&rows.schema, twice, 1, &match), 0);
+    assert_int_equal(match_add(match, &value), -EINVAL);
+    value.len = rows.schema.columns[0].width;
+    for (int i = 0; i < MATCH_ALTERNATIVES_MAX; i++)
+        assert_int_equal(match_add(match, &value), 0);
+    assert_int_equal(match_add(match, &value), -ENOSPC);
+    match_free(match);
+    rows_clear(&rows);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(alternatives_match_as_comparing_them_one_by_one),
+        cmocka_unit_test(what_makes_no_sense_is_refused),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
