@@ -2,9 +2,10 @@
 /*
  * Nanoseconds per flow of decoding alone: IPFIX datagrams of 12 records of a template of 25 fields
  * (those of a usual router), for the members of the traffic matrix, and for all that the template
- * has.
+ * has; or a number of rounds for one of the two: decode_bench 9|25 ROUNDS.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -91,7 +92,7 @@ static void drain(struct flow_batch *batch)
     batch->count = 0;
 }
 
-static double run(const enum flow_member *members, size_t member_count)
+static double run(const enum flow_member *members, size_t member_count, int rounds)
 {
     struct nfacctd_settings own = NFACCTD_SETTINGS_DEFAULT;
     struct decoder_settings settings = {.own = &own};
@@ -114,7 +115,7 @@ static double run(const enum flow_member *members, size_t member_count)
         lens[i] = make_data(messages[i], i * RECORDS);
     drained = 0;
     int64_t start_ns = clock_mono().ns;
-    for (int round = 0; round < ROUNDS; round++) {
+    for (int round = 0; round < rounds; round++) {
         for (uint32_t i = 0; i < DATAGRAMS; i++) {
             d.data = messages[i];
             d.len = (uint32_t)lens[i];
@@ -129,13 +130,19 @@ static double run(const enum flow_member *members, size_t member_count)
     return ns;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    const size_t matrix_count = sizeof matrix / sizeof matrix[0],
+                 wide_count = sizeof wide / sizeof wide[0];
+
+    if (argc == 3) {
+        bool is_wide = strcmp(argv[1], "25") == 0;
+        run(is_wide ? wide : matrix, is_wide ? wide_count : matrix_count, atoi(argv[2]));
+        return 0;
+    }
     for (int i = 0; i < 3; i++) {
-        printf("%2zu members: %.1f ns/flow\n", sizeof matrix / sizeof matrix[0],
-               run(matrix, sizeof matrix / sizeof matrix[0]));
-        printf("%2zu members: %.1f ns/flow\n", sizeof wide / sizeof wide[0],
-               run(wide, sizeof wide / sizeof wide[0]));
+        printf("%2zu members: %.1f ns/flow\n", matrix_count, run(matrix, matrix_count, ROUNDS));
+        printf("%2zu members: %.1f ns/flow\n", wide_count, run(wide, wide_count, ROUNDS));
     }
     return 0;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * format_bench: rows a second of one core as JSON, CSV and columns, beside the limit: copying the
- * same text. Rows are those of a 5-tuple dump with times and an AS path, all different; the best of
- * several rounds counts.
+ * format_bench [csv|json ROUNDS]: rows a second of one core as JSON, CSV and columns, beside the
+ * limit: copying the same text. Rows are those of a 5-tuple dump with times and an AS path, all
+ * different; the best of several rounds counts. With arguments it formats only, so many times: for
+ * counting instructions.
  */
 #include "base/clock.h"
 #include "base/text.h"
@@ -69,16 +70,12 @@ static double time_format(struct format *format, const struct rows *rows, struct
     return seconds(begun);
 }
 
-static void run(const struct format_kind *kind, bool has_path)
-{
-    const struct format_options options = {
-        .is_utc = true, .has_event_type = true, .separator = ',', .has_quotes = true};
-    double best = 1e9, copy = 1e9, row_len = 0;
-    struct text out = {0}, copied = {0};
-    struct format *format;
-    struct rows rows;
+static const struct format_options options = {
+    .is_utc = true, .has_event_type = true, .separator = ',', .has_quotes = true};
 
-    rows_init(&rows,
+static void rows_make(struct rows *rows, bool has_path)
+{
+    rows_init(rows,
               has_path ? "src_host, dst_host, peer_src_ip, peer_dst_ip, src_port, dst_port, proto, "
                          "tcpflags, in_iface, out_iface, src_as, dst_as, timestamp_start, "
                          "timestamp_end, as_path"
@@ -86,7 +83,35 @@ static void run(const struct format_kind *kind, bool has_path)
                          "tcpflags, in_iface, out_iface, src_as, dst_as, timestamp_start, "
                          "timestamp_end",
               300);
-    fill(&rows, has_path);
+    fill(rows, has_path);
+}
+
+/* Nothing but formatting, so that instructions can be counted. */
+static int run_rounds(const struct format_kind *kind, int rounds)
+{
+    struct text out = {0};
+    struct format *format;
+    struct rows rows;
+
+    rows_make(&rows, false);
+    if (format_new(kind, &rows.schema, &options, &format) < 0)
+        return 1;
+    for (int round = 0; round < rounds; round++)
+        time_format(format, &rows, &out);
+    format_free(format);
+    text_clear(&out);
+    rows_clear(&rows);
+    return 0;
+}
+
+static void run(const struct format_kind *kind, bool has_path)
+{
+    double best = 1e9, copy = 1e9, row_len = 0;
+    struct text out = {0}, copied = {0};
+    struct format *format;
+    struct rows rows;
+
+    rows_make(&rows, has_path);
     if (format_new(kind, &rows.schema, &options, &format) < 0)
         exit(1);
     format_set_written(format, INT64_C(1795301640) * NS_PER_S);
@@ -120,8 +145,10 @@ static void run(const struct format_kind *kind, bool has_path)
     rows_clear(&rows);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    if (argc == 3)
+        return run_rounds(strcmp(argv[1], "csv") == 0 ? &format_csv : &format_json, atoi(argv[2]));
     run(&format_json, true);
     run(&format_csv, true);
     run(&format_table, false);

@@ -3,7 +3,9 @@
  * The RIB by itself: how fast it loads, what a path costs in memory, how long a lookup takes, how
  * soon an UPDATE is seen.
  *
- *     rib_bench [PREFIXES [PATHS [PEERS [sorted|shuffled]]]]      1000000 4 1 shuffled
+ *     rib_bench [PREFIXES [PATHS [PEERS [sorted|shuffled [LOOKUPS]]]]]      1000000 4 1 shuffled
+ *
+ * With LOOKUPS so many are made, and nothing with several threads: for counting instructions.
  *
  * Each peer announces the same prefixes in UPDATE messages with runs of eight that share their
  * attributes; messages are parsed as those of a session are. Lookups: destinations uniform over
@@ -36,7 +38,7 @@
 
 struct bench {
     struct world world;
-    uint32_t peers;
+    uint32_t peers, lookups;
     struct rcu *rcu;
     struct attr_store *store;
     struct rib *rib;
@@ -233,7 +235,7 @@ static double lookups_time(struct bench *b, struct rcu_reader *reader, size_t ba
     uint32_t expected[BATCH];
     uint64_t seed = 3;
     double spent = 0;
-    uint32_t lookups = batch == 1 ? LOOKUPS / 4 : LOOKUPS;
+    uint32_t lookups = batch == 1 ? b->lookups / 4 : b->lookups;
 
     for (uint32_t done = 0; done < lookups; done += BATCH) {
         for (uint32_t i = 0; i < BATCH; i++) {
@@ -375,7 +377,8 @@ static void report_memory(const struct bench *b, double rss)
 int main(int argc, char **argv)
 {
     static const struct attr_text_settings texts = {0};
-    struct bench b = {.peers = argc > 3 ? (uint32_t)atoi(argv[3]) : 1};
+    struct bench b = {.peers = argc > 3 ? (uint32_t)atoi(argv[3]) : 1,
+                      .lookups = argc > 5 ? (uint32_t)atoi(argv[5]) : LOOKUPS};
     struct rib_statistics statistics;
     struct rcu_reader *reader;
     uint64_t changes;
@@ -407,7 +410,8 @@ int main(int argc, char **argv)
     report("lookup_single", lookups_time(&b, reader, 1), "ns");
     report("lookup_batched_32", lookups_time(&b, reader, 32), "ns");
     report("lookup_batched", lookups_time(&b, reader, BATCH), "ns");
-    report_with_updates(&b, reader);
+    if (argc <= 5)
+        report_with_updates(&b, reader);
     rcu_offline(reader);
     rcu_reader_unregister(reader);
     double start = cpu_s();

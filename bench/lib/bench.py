@@ -3,7 +3,7 @@
 import json
 import subprocess
 
-from lib import data, row
+from lib import data, process, row
 
 
 class Bench:
@@ -38,8 +38,16 @@ class Bench:
         return self.run_count if product == "pathacct" else min(self.run_count, 3)
 
     def repeat(self, product, measure, runs=None):
-        """The results of measure(), as often as the product is to be measured."""
-        return [measure() for _ in range(runs or self.runs(product))]
+        """The results of measure(), as often as the product is to be measured. pmacct may crash once a run: at the end of a
+        capture its BGP thread and its main thread sometimes free the same memory."""
+        def attempt():
+            try:
+                return measure()
+            except process.Failed:
+                if product != "pmacct":
+                    raise
+                return measure()
+        return [attempt() for _ in range(runs or self.runs(product))]
 
     def once(self, key, make):
         """make() the first time that a row asks for `key`; the same result afterwards."""

@@ -153,6 +153,10 @@ class Daemon:
         usage = self._reap(self.pid, deadline)
         self.popen.returncode = usage[0]
         total = usage[1]
+        if os.WIFSIGNALED(usage[0]):
+            self.kill()
+            raise Failed(f"it died of signal {os.WTERMSIG(usage[0])}:\n{self.log()[-2000:]}")
+        deadline = min(deadline, time.monotonic() + 120)
         while True:
             orphans = [pid for pid, parent in _parents().items() if parent == os.getpid() and pid not in _helpers]
             if not orphans:
