@@ -17,6 +17,10 @@ START = 1_700_000_000
 PORT = 6343
 
 
+def sample(records, rate=1000, in_iface=7, **more):
+    return sflow.flow_sample(records, rate=rate, in_iface=in_iface, source=7, out_iface=9, **more)
+
+
 def one(test, *samples, agent="127.0.0.1", config="", **more):
     """The rows that sfacctd makes of one datagram out of a capture."""
     exports.write_pcap(test.dir / "in.pcap", [(START, exports.udp_packet(sflow.datagram(samples, agent=agent), "127.0.0.1", dport=PORT))])
@@ -35,7 +39,7 @@ pcap_savefile: {test.dir}/in.pcap
 def test_a_sample_is_renormalised_once_whatever_the_number_of_plugins(test):
     """pmacct 1.7.7 gives the second plugin another count: 2000 and 1000 of the same sample."""
     records, length = sflow.header("10.0.0.1", "192.0.2.1")
-    samples = [sflow.sample([records], sequence=n, pool=2000 * n, rate=1000) for n in range(1, 11)]
+    samples = [sample([records], sequence=n, pool=2000 * n, rate=1000) for n in range(1, 11)]
     exports.write_pcap(test.dir / "in.pcap", [(START + n, exports.udp_packet(sflow.datagram([s], sequence=n), dport=PORT))
                                               for n, s in enumerate(samples)])
     daemon = test.sfacctd(f"""
@@ -58,8 +62,8 @@ pcap_savefile: {test.dir}/in.pcap
 
 def test_sampling_map_and_ext_sampling_rate(test):
     records, length = sflow.header("10.0.0.1", "192.0.2.1")
-    sampled = [sflow.sample([records], rate=1000, in_iface=1), sflow.sample([records], rate=1000, in_iface=2),
-               sflow.sample([records], rate=0, in_iface=3)]
+    sampled = [sample([records], rate=1000, in_iface=1), sample([records], rate=1000, in_iface=2),
+               sample([records], rate=0, in_iface=3)]
     test.write("sampling.map", "id=50 ip=127.0.0.1 in=2\n")
     rows = one(test, *sampled, config=f"""
 aggregate[out]: in_iface
@@ -73,7 +77,7 @@ sfacctd_renormalize: true
 def test_keys_go_by_either_daemons_name(test):
     """One configuration may serve both daemons, as with pmacct."""
     records, _ = sflow.header("10.0.0.1", "192.0.2.1")
-    rows = one(test, sflow.sample([records, sflow.gateway("10.9.9.9", (789, 654))], rate=10), config="""
+    rows = one(test, sample([records, sflow.gateway("10.9.9.9", (789, 654))], rate=10), config="""
 aggregate[out]: dst_as, as_path, peer_dst_ip
 nfacctd_renormalize: true
 nfacctd_as: netflow
@@ -91,9 +95,9 @@ def test_the_agent_is_the_exporter_for_maps_too(test):
     records, _ = sflow.header("10.0.0.1", "192.0.2.1")
     test.write("sampling.map", "id=50 ip=192.0.2.77\n")
     config = f"aggregate[out]: peer_src_ip\nsampling_map: {test.dir}/sampling.map\nsfacctd_renormalize: true\n"
-    rows = one(test, sflow.sample([records]), agent="192.0.2.77", config=config)
+    rows = one(test, sample([records]), agent="192.0.2.77", config=config)
     assert [(r["peer_ip_src"], r["packets"]) for r in rows] == [("192.0.2.77", 50)], rows
-    rows = one(test, sflow.sample([records]), agent="192.0.2.77", config=config + "sfacctd_ignore_exporter_address: true\n", name="ignore")
+    rows = one(test, sample([records]), agent="192.0.2.77", config=config + "sfacctd_ignore_exporter_address: true\n", name="ignore")
     assert [(r["peer_ip_src"], r["packets"]) for r in rows] == [("127.0.0.1", 1000)], rows
 
 
@@ -120,9 +124,9 @@ print_refresh_time[out]: 1
 """)
     rng, sent, flows = random.Random(5), 0, 0
     for record in HOSTILE.values():
-        test.send(sflow.datagram([sflow.sample([record, good])], sequence=sent), source="127.0.0.9")
+        test.send(sflow.datagram([sample([record, good])], sequence=sent), source="127.0.0.9")
         sent, flows = sent + 1, flows + 1
-    whole = sflow.datagram([sflow.sample([good])] * 5)
+    whole = sflow.datagram([sample([good])] * 5)
     for n in range(300):  # cut anywhere, or with a word of it changed
         data = bytearray(whole)
         if n % 2:
@@ -131,7 +135,7 @@ print_refresh_time[out]: 1
             data[rng.randrange(0, len(data) // 4) * 4:][:4] = b"\xff\xff\xff\xff"
         test.send(bytes(data), source=f"127.0.0.{10 + n % 5}")
         sent += 1
-    test.send(sflow.datagram([sflow.sample([good])], sequence=1), source="127.0.0.9")
+    test.send(sflow.datagram([sample([good])], sequence=1), source="127.0.0.9")
     sent, flows = sent + 1, flows + 1
     time.sleep(0.5)
     assert daemon.stop() == 0, daemon.output()
@@ -169,7 +173,7 @@ def capture(test):
             asn = rng.randint(64496, 64499)
             records, length = sflow.header(f"10.1.0.{rng.randint(1, 99)}", f"192.0.2.{rng.randint(1, 99)}", payload_len=rng.randint(0, 1200))
             sequence[agent, "s"] += 1
-            samples.append(sflow.sample([sflow.gateway("10.0.0.9", (789, asn)), records], sequence=sequence[agent, "s"], rate=100))
+            samples.append(sample([sflow.gateway("10.0.0.9", (789, asn)), records], sequence=sequence[agent, "s"], rate=100))
             truth[agent, asn] += length * 100
         sequence[agent] += 1
         packets.append((START + n * 60 / 1500, exports.udp_packet(sflow.datagram(samples, sequence=sequence[agent], agent=agent), agent, dport=PORT)))
@@ -226,9 +230,9 @@ print_refresh_time[out]: 1
     Bird(test, bgp_port, four_paths(), address="127.0.0.11")
     daemon.wait_log("End-of-RIB", 30)
     packet, _ = sflow.header("10.0.0.1", "192.168.1.9")
-    samples = [sflow.sample([packet, sflow.gateway("10.0.0.3", (1, 2))], in_iface=1), sflow.sample([packet, sflow.router("10.0.0.2")], in_iface=2),
-               sflow.sample([sflow.router("10.0.0.2"), sflow.gateway("10.0.0.4", (1, 2)), packet], in_iface=3),
-               sflow.sample([packet, sflow.gateway("10.9.9.9", (1, 2))], in_iface=4), sflow.sample([packet], in_iface=5)]
+    samples = [sample([packet, sflow.gateway("10.0.0.3", (1, 2))], in_iface=1), sample([packet, sflow.router("10.0.0.2")], in_iface=2),
+               sample([sflow.router("10.0.0.2"), sflow.gateway("10.0.0.4", (1, 2)), packet], in_iface=3),
+               sample([packet, sflow.gateway("10.9.9.9", (1, 2))], in_iface=4), sample([packet], in_iface=5)]
     test.send(sflow.datagram(samples, agent="127.0.0.11"), source="127.0.0.11")
     rows = wait_for(lambda: len(r := json_lines(test.dir / "out.json")) == 5 and r, "five rows")
     got = {r["iface_in"]: (r["path_match"], r["peer_ip_dst"], r["as_path"], r["peer_as_dst"]) for r in rows}
@@ -252,7 +256,7 @@ print_output_file[out]: {test.dir}/out.json
 print_refresh_time[out]: 1
 """)
     packet, _ = sflow.header("10.0.0.1", "192.168.1.9")
-    test.send(sflow.datagram([sflow.sample([sflow.gateway("10.0.0.3", (789, 654), communities=(65000 << 16 | 1,)), packet])]), source="127.0.0.11")
+    test.send(sflow.datagram([sample([sflow.gateway("10.0.0.3", (789, 654), communities=(65000 << 16 | 1,)), packet])]), source="127.0.0.11")
     (row,) = wait_for(lambda: json_lines(test.dir / "out.json"), "a row")
     assert {k: row[k] for k in ("as_dst", "peer_as_dst", "as_src", "peer_as_src", "as_path", "comms", "local_pref", "peer_ip_dst")} == {
         "as_dst": 654, "peer_as_dst": 789, "as_src": 65001, "peer_as_src": 65002, "as_path": "789_654", "comms": "65000:1",
@@ -264,7 +268,7 @@ def test_counters_are_lines_of_json(test):
     fields = (7, 6, 0, 10**9, 1, 3, 0, 1000, 1, 2, 3, 4, 5, 6, 0, 2000, 1, 2, 3, 4, 5, 0)
     body = sflow.words(9, 7, 1) + sflow.record(1, sflow.words(*fields))
     packet, _ = sflow.header("10.0.0.1", "192.0.2.1")
-    rows = one(test, sflow.words(2, len(body)) + body, sflow.sample([packet]), agent="192.0.2.77", config=f"""
+    rows = one(test, sflow.words(2, len(body)) + body, sample([packet]), agent="192.0.2.77", config=f"""
 aggregate[out]: src_host
 sfacctd_counter_file: {test.dir}/counters-$peer_src_ip
 """)
