@@ -19,7 +19,7 @@ struct counter_log {
     const char *pattern;
     bool has_variable;
     struct text lines, path;
-    uint64_t line_count;
+    uint64_t line_count, sequence;
     struct ip_addr agent;      /* whose lines they are, if the path names it */
     struct exporter *exporter; /* who sent the last of them: losses are counted there */
     int64_t second;            /* the last time put as text */
@@ -111,13 +111,17 @@ struct text *counter_log_begin(struct counter_log *log, const struct ip_addr *ag
     return &log->lines;
 }
 
-void counter_log_end(struct counter_log *log, struct exporter *exporter, int64_t now_ns)
+void counter_log_end(struct counter_log *log, struct exporter *exporter)
 {
-    (void)now_ns;
     log->exporter = exporter;
     log->line_count++;
     if (log->lines.len >= FLUSH_LEN)
         counter_log_flush(log);
+}
+
+uint64_t counter_log_sequence(struct counter_log *log)
+{
+    return log->sequence++;
 }
 
 void counter_log_put_time(struct counter_log *log, struct text *out, int64_t time_ns)

@@ -12,14 +12,15 @@
 
 struct counter_log;
 
-/* `path` is borrowed; "$peer_src_ip" in it stands for the agent's address. Times in UTC if
- * `is_utc`. */
+/* `path` is borrowed; "$peer_src_ip" in it stands for the agent's address. */
 struct counter_log *counter_log_new(const char *path);
 void counter_log_free(struct counter_log *log); /* writes what is left; NULL is fine */
 
 /* Where the next line goes, until counter_log_end(). */
 struct text *counter_log_begin(struct counter_log *log, const struct ip_addr *agent);
-void counter_log_end(struct counter_log *log, struct exporter *exporter, int64_t now_ns);
+void counter_log_end(struct counter_log *log, struct exporter *exporter);
+/* Numbers lines in the order they were made: 0, 1, 2... */
+uint64_t counter_log_sequence(struct counter_log *log);
 void counter_log_put_time(struct counter_log *log, struct text *out, int64_t time_ns);
 /* Writes what has waited. */
 void counter_log_flush(struct counter_log *log);

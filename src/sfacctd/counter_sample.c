@@ -166,6 +166,21 @@ static void put_fields(struct text *out, const char *fields,
 
 /* ---- a record, a sample ---- */
 
+/* pmacct's names for its five, which drop "counters", and call those of interfaces generic. */
+static const char *type_name(const char *name)
+{
+    return strcmp(name, "if_counters") == 0 ? "generic" : name;
+}
+
+static size_t type_len(const char *name)
+{
+    static const char suffix[] = "_counters";
+    size_t len = strlen(type_name(name)), suffix_len = strlen(suffix);
+
+    return len > suffix_len && strcmp(name + len - suffix_len, suffix) == 0 ? len - suffix_len
+                                                                            : len;
+}
+
 static void put_record(struct sflow_message *msg, const struct counter_source *source,
                        const struct counter_record *record, struct reader *r)
 {
@@ -175,17 +190,19 @@ static void put_record(struct sflow_message *msg, const struct counter_source *s
     char agent[IP_TEXT_LEN];
 
     ip_addr_format(&msg->agent_addr, agent);
-    text_append_string(out, "{\"event_type\": \"log\", \"timestamp\": \"");
+    text_append_printf(out, "{\"seq\": %llu, \"timestamp\": \"",
+                       (unsigned long long)counter_log_sequence(log));
     counter_log_put_time(log, out, now_ns);
     text_append_printf(out,
-                       "\", \"peer_ip_src\": \"%s\", \"sub_agent_id\": %u, "
-                       "\"datagram_sequence\": %u, \"sequence\": %u, \"source_id_class\": %u, "
-                       "\"source_id_index\": %u, \"sflow_cnt_type\": \"%s\"",
-                       agent, msg->sub_agent, msg->sequence, source->sequence, source->source_class,
-                       source->source_index, record->name);
+                       "\", \"peer_ip_src\": \"%s\", \"event_type\": \"log\", \"source_id_class\": "
+                       "%u, \"source_id_index\": %u, \"sub_agent_id\": %u, \"sflow_seq\": %u, "
+                       "\"sflow_cnt_seq\": %u, \"sf_cnt_type\": \"sflow_cnt_%.*s\"",
+                       agent, source->source_class, source->source_index, msg->sub_agent,
+                       msg->sequence, source->sequence, (int)type_len(record->name),
+                       type_name(record->name));
     put_fields(out, record->fields, false, r);
     text_append_string(out, "}\n");
-    counter_log_end(log, msg->exporter, now_ns);
+    counter_log_end(log, msg->exporter);
 }
 
 static void decode_record(struct sflow_message *msg, const struct counter_source *source,

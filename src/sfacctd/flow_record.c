@@ -37,8 +37,10 @@ static void set_packet(struct flow_sample *sample, const struct packet_header *h
 {
     SET(sample, src_addr, h->src_addr);
     SET(sample, dst_addr, h->dst_addr);
-    SET(sample, src_port, h->src_port);
-    SET(sample, dst_port, h->dst_port);
+    if (h->has_ports) { /* not ICMP's type and code, as in pmacct */
+        SET(sample, src_port, h->src_port);
+        SET(sample, dst_port, h->dst_port);
+    }
     SET(sample, proto, h->proto);
     SET(sample, tos, h->tos);
     SET(sample, tcp_flags, h->tcp_flags);

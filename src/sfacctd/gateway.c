@@ -80,7 +80,7 @@ static char *put_number(char *out, uint32_t value)
 
 static char *put_segment(char *out, uint32_t type, struct numbers n)
 {
-    bool is_set = type == SEGMENT_SET;
+    bool is_set = type == SEGMENT_SET && n.count > 1; /* some agents call one AS a set */
 
     if (is_set)
         *out++ = '{';

@@ -145,7 +145,8 @@ class Test:
     def sfacctd(self, config, *args, name="sfacctd", **kwargs):
         return self.daemon(SFACCTD, "sFlow", config, *args, name=name, **kwargs)
 
-    def daemon(self, program, data_name, config, *args, name, ready=True, **kwargs):
+    def daemon(self, program, data_name, config, *args, name, ready=True, prefix=(), **kwargs):
+        """`prefix` stands before the command: where it is to run."""
         is_replay = any(str(a) == "-I" for a in args) or "pcap_savefile" in config
         self.port = None
         for line in config.splitlines():
@@ -156,7 +157,7 @@ class Test:
             config += f"\n{program.name}_ip: 127.0.0.1\n{program.name}_port: {self.port}\n"
         if "stats_file" not in config:
             config += f"\nstats_file: {self.dir}/{name}.stats\n"
-        process = self.start([program, "-f", self.write(f"{name}.conf", config), *args], name, **kwargs)
+        process = self.start([*prefix, program, "-f", self.write(f"{name}.conf", config), *args], name, **kwargs)
         if ready and not is_replay:
             process.wait_log(f"waiting for {data_name} data on", 30)
         return process

@@ -274,7 +274,7 @@ sfacctd_counter_file: {test.dir}/counters-$peer_src_ip
 """)
     assert len(rows) == 1
     (line,) = json_lines(test.dir / "counters-192_0_2_77")
-    assert (line["sflow_cnt_type"], line["ifIndex"], line["ifInOctets"], line["ifOutOctets"]) == ("if_counters", 7, 1000, 2000), line
+    assert (line["sf_cnt_type"], line["ifIndex"], line["ifInOctets"], line["ifOutOctets"]) == ("sflow_cnt_generic", 7, 1000, 2000), line
 
 
 if __name__ == "__main__":
