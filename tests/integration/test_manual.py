@@ -44,6 +44,17 @@ class Manual(unittest.TestCase):
             keys.flush()
             run(SOURCE / "man/generate", "--strict", SOURCE / "man/nfacctd.conf.5.in", SOURCE / "src", keys.name)
 
+    def test_keys_and_structures_of_sflow_stand_in_its_page(self):
+        def own(daemon):
+            return {key["name"] for key in json.loads(run(BUILD / "sbin" / daemon, "--keys=json"))["keys"] if key["type"] != "ignored"}
+        new = {name for name in own("sfacctd") - own("nfacctd") if "nfacctd" + name.removeprefix("sfacctd") not in own("nfacctd")}
+        self.assertGreater(len(new), 4)
+        self.assertEqual(new - items("sfacctd.8"), set())
+        page = (BUILD / "man/sfacctd.8").read_text()
+        structures = re.findall(r"^(?:FLOW|COUNTER)_(?:RECORD|SKIPPED)\((\d+), (\d+), (\w+)", (SOURCE / "src/sfacctd/structures.def").read_text(), flags=re.M)
+        self.assertGreater(len(structures), 100)
+        self.assertEqual([s for s in structures if ".It %s:%s Ic %s\n" % s not in page], [])
+
     def test_every_key_has_a_line_of_help(self):
         for key in json.loads(run(NFACCTD, "--keys=json"))["keys"]:
             self.assertTrue(key["help"] or key["type"] == "ignored", key["name"])

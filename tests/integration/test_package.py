@@ -6,7 +6,8 @@ import subprocess
 
 from harness import BUILD, Skip, main, need
 
-EXPECTED = ["usr/sbin/nfacctd", "usr/libexec/pathacct-host", "usr/include/pathacct_plugin.h", "usr/share/man/man8/nfacctd.8",
+EXPECTED = ["usr/sbin/nfacctd", "usr/sbin/sfacctd", "usr/share/man/man8/sfacctd.8", "usr/lib/systemd/system/sfacctd.service",
+            "etc/pathacct/sfacctd.conf", "usr/libexec/pathacct-host", "usr/include/pathacct_plugin.h", "usr/share/man/man8/nfacctd.8",
             "usr/share/man/man5/nfacctd.conf.5", "usr/share/man/man7/pathacct-primitives.7", "usr/share/man/man3/pathacct_plugin.3",
             "usr/lib/systemd/system/nfacctd.service", "etc/pathacct/nfacctd.conf"]
 
@@ -37,6 +38,8 @@ def test_debian_package(test):
     assert not missing, f"not in the package: {missing}\n" + "\n".join(sorted(files))
     unit = (root / "usr/lib/systemd/system/nfacctd.service").read_text()
     assert "ExecStart=/usr/sbin/nfacctd -f /etc/pathacct/nfacctd.conf" in unit, unit
+    unit = (root / "usr/lib/systemd/system/sfacctd.service").read_text()
+    assert "ExecStart=/usr/sbin/sfacctd -f /etc/pathacct/sfacctd.conf" in unit, unit
     assert any(f.endswith("pathacct/print.so") for f in files), sorted(files)
 
 
