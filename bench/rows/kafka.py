@@ -4,11 +4,10 @@ are acknowledged; and what librdkafka alone needs for the same lines."""
 import contextlib
 import subprocess
 
-from lib import replay, truth
+from lib import purge, replay, truth
 from lib.bench import Limit, Measurement, Row
 from lib.config import TUPLE, Instance
 from lib.data import Flows
-from rows.sqlite import Watch
 
 ORDER = 65
 PARTITIONS = 2000  # the mock cluster keeps some 5 MB of each, and librdkafka stays with one for 10 ms
@@ -61,7 +60,7 @@ def measure(bench, product):
                 consume(brokers, place)
                 return truth.check(truth.tally(bench.tool("tally"), "json", "tuple", [place]), capture.view("tuple"), product == "pathacct")
             cost = replay.replay(bench, product, flows, [Instance(TUPLE, "tuple", plugin="kafka", more=lines)], check=check,
-                                 prepare=lambda folder: watch.append(Watch(folder)))
+                                 prepare=lambda folder: watch.append(purge.Watch(folder)))
         return cost.rows, watch[0].seconds, cost.cpu_s
     results = bench.repeat(product, once)
     return Measurement([rows / seconds / 1000 for rows, seconds, _ in results],
