@@ -201,13 +201,6 @@ static void node_publish(struct prefix_tree *tree, const _Atomic uint32_t *place
         table_set(tree, key, handle);
 }
 
-struct prefix_key prefix_key_make(const struct ip_addr *addr)
-{
-    if (addr->family == IP_V4)
-        return (struct prefix_key){(uint64_t)wire_u32(addr->bytes + 12) << 32, 0};
-    return (struct prefix_key){wire_u64(addr->bytes), wire_u64(addr->bytes + 8)};
-}
-
 void prefix_tree_init(struct prefix_tree *tree, struct block_pool *pool)
 {
     tree->pool = pool;

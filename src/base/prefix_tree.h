@@ -11,6 +11,7 @@
  */
 #include "base/address.h"
 #include "base/block_pool.h"
+#include "base/reader.h"
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -20,7 +21,12 @@
 struct prefix_key {
     uint64_t high, low;
 };
-struct prefix_key prefix_key_make(const struct ip_addr *addr);
+static inline struct prefix_key prefix_key_make(const struct ip_addr *addr)
+{
+    if (addr->family == IP_V4)
+        return (struct prefix_key){(uint64_t)wire_u32(addr->bytes + 12) << 32, 0};
+    return (struct prefix_key){wire_u64(addr->bytes), wire_u64(addr->bytes + 8)};
+}
 
 /* Addresses of one family. Embedded; all zero but the pool is an empty tree. */
 struct prefix_tree {

@@ -114,8 +114,8 @@ struct rib_settings {
     uint64_t history_max;    /* bgp_path_history_max, in paths */
     uint64_t peer_paths_max; /* bgp_peer_paths_max; 0: no bound */
     int64_t peer_down_keep_s;
-    /* Every set that is announced is a block of this pool, and the pool outlives the RIB: paths
-     * name sets by 32 bits. */
+    /* Every set that is announced is a block of this pool that begins a cache line, and the pool
+     * outlives the RIB: paths name sets by 29 bits. */
     const struct block_pool *attrs_pool;
     /* Gives a reference back. When it was the last one the set is retired: readers may still hold
      * it. */
@@ -123,8 +123,8 @@ struct rib_settings {
     void *attrs_arg;
 };
 struct rib *rib_new(struct rcu *rcu, const struct rib_settings *settings);
-/* After all readers are gone. References to sets are not given back: that would take a walk over the
- * whole table; their owner frees them all. */
+/* After all readers are gone. References to sets are not given back: that would take a walk over
+ * the whole table; their owner frees them all. */
 void rib_free(struct rib *rib);
 
 /* What a session's OPEN messages agreed on. */

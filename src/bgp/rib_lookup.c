@@ -15,8 +15,8 @@
 struct lookup {
     struct rib_query *query;
     struct family_state state;
-    int64_t from_ms, to_ms; /* both 0: replay */
-    unsigned tag;           /* of the next hop */
+    int64_t to_ms; /* replay: the end of time, as only gone paths are left out */
+    unsigned tag;  /* of the next hop */
     bool is_replay, has_next_hop;
     enum rib_safi safi;
 };
@@ -46,25 +46,24 @@ static const struct path_list *list_of(const struct rib *rib, uint32_t value, ui
 static bool has_next_hop(const struct rib *rib, const struct lookup *lookup,
                          const struct stored_path *path)
 {
-    return path->next_hop_tag == lookup->tag &&
+    return path_tag(path) == lookup->tag &&
            ip_addr_equal(&stored_attrs(rib, path)->next_hop, &lookup->query->next_hop);
 }
 
 /* Overlaps [announced, withdrawn) the flow's [from, to]? And is it alive at its end? */
 static inline bool live_is_candidate(const struct lookup *lookup, const struct stored_path *path)
 {
-    return path_is_valid(path, lookup->state) &&
-           (lookup->is_replay || (int64_t)path->announced_ms <= lookup->to_ms);
+    return path_is_valid(path, lookup->state) && path_announced_ms(path) <= lookup->to_ms;
 }
 static bool gone_is_candidate(const struct lookup *lookup, const struct gone_path *gone)
 {
     return !lookup->is_replay && gone_is_valid(gone, lookup->state) &&
-           (int64_t)gone->path.announced_ms <= lookup->to_ms &&
-           (int64_t)gone->withdrawn_ms > lookup->from_ms;
+           path_announced_ms(&gone->path) <= lookup->to_ms &&
+           gone_withdrawn_ms(gone) > wall_ms(lookup->query->from_ns);
 }
 static bool gone_is_alive_at_end(const struct lookup *lookup, const struct gone_path *gone)
 {
-    return (int64_t)gone->withdrawn_ms > lookup->to_ms;
+    return gone_withdrawn_ms(gone) > lookup->to_ms;
 }
 
 static void findings_add(const struct rib *rib, const struct lookup *lookup, struct findings *f,
@@ -155,7 +154,7 @@ static struct findings list_search(const struct rib *rib, const struct lookup *l
  * there. */
 static bool list_lived_through(const struct lookup *lookup, const struct path_list *list)
 {
-    int64_t until = lookup->from_ms;
+    int64_t until = wall_ms(lookup->query->from_ns);
 
     if (lookup->is_replay)
         return true;
@@ -163,14 +162,14 @@ static bool list_lived_through(const struct lookup *lookup, const struct path_li
         int64_t next = until;
         for (unsigned i = 0; i < list->live_count; i++) {
             if (live_is_candidate(lookup, &list->live[i]) &&
-                (int64_t)list->live[i].announced_ms <= until)
+                path_announced_ms(&list->live[i]) <= until)
                 return true; /* alive from there to now */
         }
         for (unsigned i = 0; i < list->gone_count; i++) {
             const struct gone_path *gone = &list_gone(list)[i];
-            if (gone_is_candidate(lookup, gone) && (int64_t)gone->path.announced_ms <= until &&
-                (int64_t)gone->withdrawn_ms > next)
-                next = (int64_t)gone->withdrawn_ms;
+            if (gone_is_candidate(lookup, gone) && path_announced_ms(&gone->path) <= until &&
+                gone_withdrawn_ms(gone) > next)
+                next = gone_withdrawn_ms(gone);
         }
         if (next > lookup->to_ms)
             return true;
@@ -342,11 +341,10 @@ static inline void lookup_start(const struct rib *rib, struct lookup *lookup,
                                 struct rib_query *query, struct prefix_walk *walk)
 {
     lookup->query = query;
-    lookup->from_ms = wall_ms(query->from_ns);
-    lookup->to_ms = wall_ms(query->to_ns);
     lookup->is_replay = query->from_ns == 0 && query->to_ns == 0;
+    lookup->to_ms = lookup->is_replay ? INT64_MAX : wall_ms(query->to_ns);
     lookup->has_next_hop = !query->any_path && !addr_is_zero(&query->next_hop);
-    lookup->tag = next_hop_tag(&query->next_hop) & 0x3fff;
+    lookup->tag = next_hop_tag(&query->next_hop);
     query->match = PATH_MATCH_NO_RIB;
     query->path.attrs = NULL;
     query->candidate_paths = 0;
@@ -406,11 +404,11 @@ static void lookup_finish(const struct rib *rib, enum rib_policy policy, struct 
     }
 }
 
-/* Four paths take 72 bytes, two lines. */
+/* A list of four paths is one line; a shorter one may begin near the end of a line. */
 static inline void prefetch_list(const struct path_list *list)
 {
     __builtin_prefetch(list);
-    __builtin_prefetch((const char *)list + CACHE_LINE);
+    __builtin_prefetch((const char *)list + CACHE_LINE / 2);
 }
 
 /*
@@ -421,19 +419,20 @@ static inline void prefetch_list(const struct path_list *list)
 static inline const struct stored_path *find_path(const struct lookup *lookup,
                                                   const struct path_list *list)
 {
-    const struct stored_path *hit = lookup->has_next_hop ? NULL : &list->live[0];
-    unsigned hit_count = 0;
-    bool are_candidates = list->gone_count == 0 && list->live_count > 0;
+    unsigned count = list->live_count;
+    bool are_candidates = list->gone_count == 0 && count > 0 && count <= 64;
+    uint64_t hits = 0; /* bits, as a branch on which path it is would be mispredicted */
 
-    for (unsigned i = 0; i < list->live_count; i++) {
+    for (unsigned i = 0; i < count; i++) {
         const struct stored_path *path = &list->live[i];
         are_candidates &= live_is_candidate(lookup, path);
-        if (lookup->has_next_hop && path->next_hop_tag == lookup->tag) {
-            hit_count++;
-            hit = path;
-        }
+        hits |= (uint64_t)(path_tag(path) == lookup->tag) << (i & 63);
     }
-    return are_candidates && hit_count <= 1 ? hit : NULL;
+    if (!lookup->has_next_hop)
+        hits = 1;
+    if (!are_candidates || hits == 0 || (hits & (hits - 1)) != 0)
+        return NULL;
+    return &list->live[__builtin_ctzll(hits)];
 }
 
 /* Its verdict; false: its next hop is another one after all. */

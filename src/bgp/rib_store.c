@@ -67,7 +67,7 @@ static struct peer_index *index_new(struct rib *rib, unsigned count, uint32_t *r
         block_alloc(rib->pool, sizeof(struct peer_index) + count * sizeof(struct peer_place));
     struct peer_index *index = block_at(rib->pool, *ret_handle);
     index->kind = BLOCK_INDEX;
-    index->count = (uint16_t)count;
+    index->count = count & 0x3fff;
     index->unused = 0;
     return index;
 }
@@ -192,18 +192,18 @@ static void list_publish(struct rib *rib, struct list_ref *ref, uint32_t handle)
 }
 
 /* One more path names the set. */
-static uint32_t attrs_hold(struct rib *rib, struct path_attrs *attrs)
+static void attrs_hold(struct rib *rib, struct path_attrs *attrs)
 {
+    assert(attrs->block % (1u << ATTRS_BLOCK_SHIFT) == 0);
     if (attrs->rib_path_count++ == 0) {
         attrs->ref_count++;
         counter_add(&rib->attribute_sets, 1);
     }
-    return attrs->block;
 }
 
 static void attrs_drop(struct rib *rib, const struct stored_path *path)
 {
-    struct path_attrs *attrs = block_at(rib->attrs_pool, path->attrs);
+    struct path_attrs *attrs = block_at(rib->attrs_pool, stored_attrs_block(path));
 
     if (--attrs->rib_path_count == 0) {
         counter_add(&rib->attribute_sets, UINT64_MAX);
@@ -314,9 +314,9 @@ static void edit_finish(struct rib *rib, struct list_edit *edit, struct list_ref
                                             edit->gone_count * sizeof edit->gone[0]);
         struct path_list *list = block_at(rib->pool, handle);
         list->kind = BLOCK_LIST;
-        list->live_count = (uint8_t)edit->live_count;
-        list->gone_count = (uint8_t)edit->gone_count;
-        list->peer = ref->peer;
+        list->live_count = edit->live_count & 0xff;
+        list->gone_count = edit->gone_count & 0xff;
+        list->peer = ref->peer & 0x3fff;
         memcpy(list->live, edit->live, edit->live_count * sizeof edit->live[0]);
         memcpy(list->live + edit->live_count, edit->gone, edit->gone_count * sizeof edit->gone[0]);
     }
@@ -335,7 +335,7 @@ static void edit_keep_gone(const struct change *change, struct list_edit *edit,
     struct rib *rib = change->rib;
 
     if (rib->settings.history_s == 0 || rib->settings.history_max == 0 ||
-        path->announced_ms >= change->now_ms) {
+        path_announced_ms(path) >= (int64_t)change->now_ms) {
         edit->dropped[edit->dropped_count++] = *path;
         return;
     }
@@ -345,7 +345,7 @@ static void edit_keep_gone(const struct change *change, struct list_edit *edit,
         counter_add(&rib->history_evicted, 1);
     }
     edit->gone[edit->gone_count++] = (struct gone_path){
-        .path = *path, .withdrawn_ms = change->now_ms, .generation = generation & 0x3fffff};
+        .path = *path, .withdrawal = change->now_ms << 22 | (generation & 0x3fffff)};
     history_push(&rib->history, &(struct history_item){
                                     .key = ref->key,
                                     .withdrawn_ms = change->now_ms,
@@ -374,12 +374,12 @@ static void list_refresh(struct rib *rib, const struct list_ref *ref, const stru
     uint32_t old = place_get(ref->place);
     uint32_t handle;
 
-    if (path->generation == generation)
+    if (path_generation(path) == generation)
         return;
     handle = block_alloc(rib->pool, size);
     struct path_list *copy = block_at(rib->pool, handle);
     memcpy(copy, list, size);
-    copy->live[path - list->live].generation = generation;
+    path_set_generation(&copy->live[path - list->live], generation);
     rcu_publish(ref->place, handle);
     block_retire(rib->pool, old);
 }
@@ -413,7 +413,7 @@ static bool path_announce(const struct change *change, const struct list_ref *at
 
     if (found && !path_is_valid(found, state))
         found = NULL;
-    if (found && found->attrs == attrs->block) {
+    if (found && stored_attrs_block(found) == attrs->block) {
         list_refresh(rib, &ref, list, found, (uint8_t)family->generation);
         return true;
     }
@@ -425,13 +425,10 @@ static bool path_announce(const struct change *change, const struct list_ref *at
                block_pool_is_full(rib->pool)) {
         return false;
     }
-    struct stored_path path = {
-        .attrs = attrs_hold(rib, attrs),
-        .path_id = nlri->path_id,
-        .announced_ms = family->was_loaded || found ? change->now_ms : 0,
-        .next_hop_tag = next_hop_tag(&attrs->next_hop) & 0x3fff,
-        .generation = family->generation & 0xff,
-    };
+    attrs_hold(rib, attrs);
+    struct stored_path path =
+        stored_path_make(attrs, nlri->path_id, family->was_loaded || found ? change->now_ms : 0,
+                         (uint8_t)family->generation);
     edit_insert(rib, edit, &path, ref.peer);
     edit_finish(rib, edit, &ref);
     return true;
@@ -558,11 +555,13 @@ unsigned rib_history_drop(struct rib *rib, const struct history_item *item)
     struct rib_table *table = block_at(rib->pool, handle);
     struct list_ref ref = list_ref_make(rib, table, item->family, item->key, item->len, item->peer);
     const struct path_list *list = list_ref_get(rib, &ref);
-    if (!list || list->gone_count == 0 || list_gone(list)[0].withdrawn_ms > item->withdrawn_ms)
+    if (!list || list->gone_count == 0 ||
+        gone_withdrawn_ms(&list_gone(list)[0]) > (int64_t)item->withdrawn_ms)
         return 0;
     edit_begin(edit, list,
                rib_family_state(&rib->peers[item->peer].families[table->safi][item->family]));
-    while (dropped < edit->gone_count && edit->gone[dropped].withdrawn_ms <= item->withdrawn_ms)
+    while (dropped < edit->gone_count &&
+           gone_withdrawn_ms(&edit->gone[dropped]) <= (int64_t)item->withdrawn_ms)
         edit->dropped[edit->dropped_count++] = edit->gone[dropped++].path;
     edit->gone_count -= dropped;
     memmove(edit->gone, edit->gone + dropped, edit->gone_count * sizeof edit->gone[0]);

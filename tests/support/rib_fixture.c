@@ -76,7 +76,7 @@ struct path_attrs *rib_fixture_attrs(struct rib_fixture *fixture, const struct p
             set->as_path_len == facts->as_path_len)
             return set;
     }
-    uint32_t block = block_alloc(fixture->pool, sizeof(struct path_attrs));
+    uint32_t block = block_alloc(fixture->pool, 2 * CACHE_LINE); /* sets begin a line */
     struct path_attrs *set = block_at(fixture->pool, block);
     *set = (struct path_attrs){
         .block = block,
