@@ -63,6 +63,12 @@ static int read_settings(const struct pa_host *host, const struct pa_schema *sch
         snprintf(error, error_size, "sql_use_copy: SQLite has no COPY; leave it out");
         err = -EINVAL;
     }
+    if (err == 0 && strcmp(ret_settings->db, ":memory:") == 0) {
+        snprintf(error, error_size,
+                 "sql_db: a database in memory would be gone with the plugin; name a file, or use "
+                 "the memory plugin");
+        err = -EINVAL;
+    }
     if (err < 0)
         sql_settings_clear(ret_settings);
     return err;
