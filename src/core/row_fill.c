@@ -31,6 +31,15 @@ static void fill_column(const struct copy_op *op, const struct flow *const *flow
     case 8:
         COPY_LOOP(8);
         break;
+    case 16:
+        COPY_LOOP(16);
+        break;
+    case 24:
+        COPY_LOOP(24);
+        break;
+    case 2 * sizeof(struct ip_addr):
+        COPY_LOOP(2 * sizeof(struct ip_addr));
+        break;
     case sizeof(struct ip_addr):
         COPY_LOOP(sizeof(struct ip_addr));
         break;
