@@ -7,7 +7,7 @@ import subprocess
 import threading
 import time
 
-from harness import BUILD, main, wait_for
+from harness import BUILD, main, need
 from postgres import Postgres
 import exports
 
@@ -246,6 +246,36 @@ sql_table_version[a]: 9
     assert instance["residual"]["bytes"] == 0
     assert sums(pg, "acct") == {"flows": 2996, "packets": 2996, "bytes": 2996000 - 0}, daemon.output()
     assert daemon.output().count("the backend refuses a row") == 1
+
+
+def certificate(test, pg, name):
+    """A certificate of its own authority, for localhost, with its key."""
+    files = pg.dir / f"{name}.crt", pg.dir / f"{name}.key"
+    subprocess.run([need("openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext",
+                    "subjectAltName=DNS:localhost", "-out", files[0], "-keyout", files[1]], check=True, capture_output=True)
+    for file in files:
+        file.chmod(0o600)
+        pg.give(file)
+    return files
+
+
+def test_sql_conn_ca_file(test):
+    """With the server's authority rows get in by TLS; with another one none does, and the log says why."""
+    pg = Postgres(test)
+    right, key = certificate(test, pg, "right")
+    wrong, _ = certificate(test, pg, "wrong")
+    pg.stop()
+    pg.settings.update(ssl="on", ssl_cert_file=str(right), ssl_key_file=str(key))
+    pg.start()
+    sent = flowgen(test, "--flows", 100, "--keys", 10, "--seconds", 5)
+    config = f"aggregate: {TUPLE}\nsql_table_create: true\n" + pg.keys(by_password=True).replace("127.0.0.1", "localhost")
+    replay(test, f"plugins: pgsql[a]\nsql_table[a]: acct\nsql_conn_ca_file[a]: {right}\n{config}")
+    assert sums(pg, "acct")["bytes"] == sent["bytes"]
+    daemon = test.nfacctd(f"pcap_savefile: {test.dir}/in.pcap\nplugins: pgsql[b]\nsql_table[b]: other\nsql_conn_ca_file[b]: {wrong}\n"
+                          f"shutdown_timeout: 2\n{config}", name="wrong")
+    assert daemon.wait(60) == 1, daemon.output()
+    assert "certificate verify failed" in daemon.output() and "check sql_user, sql_passwd, sql_conn_ca_file" in daemon.output(), daemon.output()
+    assert pg.value("SELECT to_regclass('other') IS NULL") == "t"
 
 
 def test_no_progress_table_on_request(test):
