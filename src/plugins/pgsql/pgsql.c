@@ -199,14 +199,21 @@ static int connect_server(struct pgsql *p)
     return p->settings.is_exactly_once ? pg_progress_prepare(&p->progress, &p->fault) : 0;
 }
 
-/* A session that has slept may have lost its server meanwhile: that is no failure yet. */
+/* A session that has slept may have lost its server meanwhile: that is no failure yet. One that
+ * does not answer is. */
 static int start_transaction(struct pgsql *p)
 {
     static const char sql[] = "BEGIN ISOLATION LEVEL READ COMMITTED";
+    int64_t begun_ns = clock_mono().ns;
     int err;
 
-    if (pg_connection_is_open(p->connection) && pg_connection_run(p->connection, sql, 0, NULL) == 0)
-        return 0;
+    if (pg_connection_is_open(p->connection)) {
+        err = pg_connection_run(p->connection, sql, 0, NULL);
+        if (err == 0)
+            return 0;
+        if (clock_mono().ns - begun_ns > ANSWER_TIMEOUT_S * NS_PER_S / 2)
+            return pgsql_failed(p, err);
+    }
     err = connect_server(p);
     if (err < 0)
         return err;
