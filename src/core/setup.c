@@ -72,6 +72,13 @@ static int read_primitives(struct daemon *d, struct text *errors)
     d->primitives = primitive_table_new();
     if (!d->maps_settings.aggregate_primitives)
         return 0;
+    if (d->description->decoder->lacks_elements) {
+        text_append_printf(
+            errors, "%s: aggregate_primitives: %s has no information elements; leave it out\n",
+            config_place(d->config, "aggregate_primitives", CONFIG_GLOBAL),
+            d->description->data_name);
+        return -EINVAL;
+    }
     return custom_primitives_read(d->primitives, d->maps_settings.aggregate_primitives, errors);
 }
 
@@ -94,6 +101,23 @@ static int read_instances(struct daemon *d, struct text *errors, struct text *wa
                                instance->place, instance->type, instance->name);
     }
     return err;
+}
+
+/* What is asked for and will always be empty, as the protocol does not have it. */
+static void warn_lacking(const struct daemon *d, struct text *warnings)
+{
+    const struct decoder_ops *decoder = d->description->decoder;
+
+    for (size_t i = 0; i < decoder->lacking_count; i++) {
+        if (!flow_needs_has(&d->needs, decoder->lacking[i]))
+            continue;
+        for (size_t k = 0; k < PRIMITIVE_COUNT; k++)
+            if (primitives[k].member == (int16_t)decoder->lacking[i] &&
+                primitives[k].combine == PA_COMBINE_KEY)
+                text_append_printf(warnings,
+                                   "aggregate: primitive '%s' is not told by %s: it is empty\n",
+                                   primitives[k].name, d->description->data_name);
+    }
 }
 
 static int read_correlation(struct daemon *d, struct text *errors)
@@ -212,6 +236,7 @@ int setup_read(struct daemon *d, int argc, char **argv, struct text *errors, str
     /* Custom primitives that could not be read are not to be called unknown as well. */
     if (has_primitives && read_instances(d, errors, warnings) < 0)
         err = -EINVAL;
+    warn_lacking(d, warnings);
     if (read_correlation(d, errors) < 0)
         err = -EINVAL;
     if (read_maps(d, errors) < 0)

@@ -42,6 +42,10 @@ struct decoder_settings {
 
 struct decoder_ops {
     const char *name; /* "nfacctd" */
+    /* Members that its protocol cannot tell, so that who asks for them is warned; NULL: none. */
+    const enum flow_member *lacking;
+    size_t lacking_count;
+    bool lacks_elements; /* there are no information elements for custom primitives */
     /* `settings` is borrowed for the decoder's life; `exporters` and `batch` are the worker's. */
     void *(*new)(const struct decoder_settings *settings, struct exporter_table *exporters, struct flow_batch *batch);
     void (*free)(void *decoder);

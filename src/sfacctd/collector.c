@@ -172,8 +172,34 @@ static uint64_t save_generation(const void *decoder)
     return 0;
 }
 
+/* What only options, templates or flows over time could tell. BGP may fill others. */
+static const enum flow_member lacking[] = {
+    FLOW_start_ns,
+    FLOW_end_ns,
+    FLOW_export_ns,
+    FLOW_class_name,
+    FLOW_vrf_name,
+    FLOW_in_vrf_name,
+    FLOW_out_vrf_name,
+    FLOW_in_iface_name,
+    FLOW_out_iface_name,
+    FLOW_nat_event,
+    FLOW_fw_event,
+    FLOW_out_cvlan,
+    FLOW_path_delay_avg_us,
+    FLOW_path_delay_min_us,
+    FLOW_path_delay_max_us,
+    FLOW_tag,
+    FLOW_tag2,
+    FLOW_label,
+    FLOW_vpn_rd,
+};
+
 const struct decoder_ops sfacctd_decoder = {
     .name = "sfacctd",
+    .lacking = lacking,
+    .lacking_count = sizeof lacking / sizeof lacking[0],
+    .lacks_elements = true,
     .new = collector_new,
     .free = collector_free,
     .decode = collector_decode,

@@ -90,6 +90,17 @@ nfacctd_templates_file: /nowhere
     assert refused.returncode == 1 and "did you mean sfacctd_port" in refused.stderr and "sfacctd_counter_file" in refused.stderr, refused.stderr
 
 
+def test_what_sflow_cannot_tell_is_said(test):
+    test.write("custom", "name=x field_type=1 len=4 semantics=u_int\n")
+    config = "plugins: print[a]\naggregate[a]: src_host, timestamp_start, class, dst_as\n"
+    told = subprocess.run([SFACCTD, "--check", "-f", test.write("a.conf", config)], capture_output=True, text=True, check=False)
+    assert told.returncode == 0 and "'timestamp_start' is not told by sFlow" in told.stderr and "'class'" in told.stderr, told.stderr
+    assert "dst_as" not in told.stderr and "src_host" not in told.stderr, told.stderr
+    refused = subprocess.run([SFACCTD, "--check", "-f", test.write("b.conf", config + f"aggregate_primitives: {test.dir}/custom\n")],
+                             capture_output=True, text=True, check=False)
+    assert refused.returncode == 1 and "b.conf:3: aggregate_primitives: sFlow has no information elements" in refused.stderr, refused.stderr
+
+
 def test_the_agent_is_the_exporter_for_maps_too(test):
     """Agents behind one address are told apart; sfacctd_ignore_exporter_address takes them as one."""
     records, _ = sflow.header("10.0.0.1", "192.0.2.1")
