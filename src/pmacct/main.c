@@ -11,8 +11,7 @@
 
 bool print_text(struct text *text)
 {
-    size_t written = fwrite(text->data, 1, text->len, stdout);
-    bool is_whole = written == text->len;
+    bool is_whole = text->len == 0 || fwrite(text->data, 1, text->len, stdout) == text->len;
 
     text_reset(text);
     return is_whole;

@@ -7,13 +7,14 @@ import datetime
 import io
 import json
 import re
+import shlex
 import socket
 import sqlite3
 import subprocess
 import sys
 import time
 
-from harness import NFACCTD, SOURCE, Bird, four_paths, free_port, json_lines, main, need
+from harness import NFACCTD, SOURCE, Bird, four_paths, free_port, json_lines, main, need, wait_for
 from kafka_cluster import Mock, consume
 from postgres import Postgres
 import exports
@@ -244,6 +245,30 @@ def test_configurations_in_texts_are_right(test):
         check(test, text)
         # Whoever removes the marks gets a configuration that is right, too.
         check(test, re.sub(r"^!(?=\w+: )", "", text, flags=re.M))
+
+
+def test_oncall(test):
+    """Every command of its README, against the tables that the configuration makes."""
+    (test.dir / "run").mkdir()
+    port, bgp_port = free_port(), free_port(socket.SOCK_STREAM)
+    text = example(test, "oncall", port, bgp_port).replace("/run/pathacct", f"{test.dir}/run").replace("imt_group: adm\n", "")
+    test.nfacctd(text)
+    stream = exports.Ipfix()
+    test.send(stream.announce(), stream.data([exports.common_flow("192.0.2.7", f"198.51.100.{n}", "10.0.0.1", octets=1000 * n) for n in range(1, 6)]))
+    commands = re.findall(r"`pmacct (.*?)`", (EXAMPLES / "oncall/README.md").read_text())
+    assert len(commands) == 8, commands
+    client = NFACCTD.parents[1] / "bin/pmacct"
+
+    def ask(command):
+        words = [word.replace("/run/pathacct", f"{test.dir}/run") for word in shlex.split(command)]
+        done = subprocess.run([client, *words], capture_output=True, text=True, timeout=20)
+        assert done.returncode == 0 or "--watch" in words and "needs a terminal" in done.stderr, (command, done)
+        return done.stdout
+    wait_for(lambda: "15.0k" in ask("-p /run/pathacct/peers.sock -s --by peer_dst_ip --units"), "the flows")
+    answers = {command: ask(command) for command in commands}
+    assert len(answers[commands[1]].splitlines()) == 1 + 5 + 2, answers
+    assert "198.51.100.5" in answers[commands[2]] and answers[commands[3]].splitlines()[-1].startswith("SUM "), answers
+    assert answers[commands[5]] == "0\n0\n", answers
 
 
 if __name__ == "__main__":

@@ -21,7 +21,12 @@ MAGIC = 0x70615131
 
 
 def client(path, *args, ok=True):
-    done = subprocess.run([PMACCT, "-p", path, *map(str, args)], capture_output=True, text=True, timeout=60)
+    deadline = time.monotonic() + 10
+    while True:
+        done = subprocess.run([PMACCT, "-p", path, *map(str, args)], capture_output=True, text=True, timeout=60)
+        if not ok or "Unable to connect" not in done.stderr or time.monotonic() > deadline:
+            break
+        time.sleep(0.05)  # the plugin's process is starting
     assert (done.returncode == 0) == ok, (args, done.returncode, done.stdout[-500:], done.stderr)
     return done.stdout if ok else done.stderr
 
