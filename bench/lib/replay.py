@@ -90,9 +90,9 @@ def _feed_pipe(bench, d, stack, folder, path, capture, rib, port):
     source, pipe = open(capture.path, "rb"), open(path, "wb")
     pipe.write(source.read(PCAP_HEADER))
     pipe.flush()
-    d.wait_idle(1)
     if rib:
         d.wait_log("waiting for BGP data on", 60)
+        d.wait_idle(1)
         feed = stack.enter_context(feeder(bench, rib, port, folder))
         net.wait_file(folder / f"ready-{config.FEEDER}", 600, feed)
     start_cpu_s = d.wait_idle(1)

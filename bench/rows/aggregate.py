@@ -64,8 +64,9 @@ def floor(accesses=1, lookup_accesses=0, is_rate=False):
     return limit
 
 
-def flow_row(name, title, instances, keys, limit, must=None, goal=None, is_quick=True, **more):
-    return Row(name, f"{title}, from a file", "ns/flow", measure_with(instances, keys, **more), limit, must, goal, is_quick=is_quick)
+def flow_row(name, title, instances, keys, limit, must=None, goal=None, is_quick=True, has_pmacct=True, **more):
+    return Row(name, f"{title}, from a file", "ns/flow", measure_with(instances, keys, **more), limit, must, goal, is_quick=is_quick,
+               has_pmacct=has_pmacct)
 
 
 def dump_row(form, must, goal):
@@ -88,8 +89,9 @@ ROWS = [
     flow_row("tuple-170k", "5-tuple, 170 k keys", [TUPLE_CSV], 170000, floor(), must=150, goal=100),
     flow_row("tuple-1m", "5-tuple, 1 M keys", [TUPLE_CSV], 1000000, floor(), must=150, goal=100, is_quick=False, pmacct=3000000),
     flow_row("tuple-10m", "5-tuple, 10 M keys", [TUPLE_CSV], 10000000, floor(), is_quick=False, pmacct=3000000),
-    flow_row("three-plugins", "three plugins at once: traffic matrix, 5-tuple, exporters", THREE, 170000, floor(3)),
+    flow_row("three-plugins", "three plugins at once: traffic matrix, 5-tuple, exporters", THREE, 170000, floor(3), is_quick=False),
     dump_row("csv", 4, 6),
     dump_row("json", 2, 3),
-    flow_row("workers-2", "traffic matrix without BGP, 170 k keys, two workers", [MATRIX_NO_BGP], 170000, floor(), workers=2),
+    flow_row("workers-2", "traffic matrix without BGP, 170 k keys, two workers", [MATRIX_NO_BGP], 170000, floor(), has_pmacct=False,
+             workers=2),
 ]

@@ -60,7 +60,7 @@ def load_row(name, prefixes, paths, peers=1, must=None, goal=None, has_pmacct=Tr
                has_pmacct=has_pmacct, is_quick=is_quick)
 
 
-def memory_row(name, paths, must, goal):
+def memory_row(name, paths, must, goal, is_quick=True):
     def measure(bench, product):
         rib = sized(bench, 1000000, paths)
         runs = loads(bench, product, rib)
@@ -70,7 +70,7 @@ def memory_row(name, paths, must, goal):
     def limit(_bench, _measurement):
         per_prefix = 15  # bytes: the multibit trie of the design, over a million prefixes
         return Limit(16 + per_prefix / paths, "path id, attributes, time and session in 16 bytes, and a trie of 15 bytes a prefix")
-    return Row(name, f"RIB memory per path, all included, 1 M prefixes x {paths}", "B/path", measure, limit, must, goal)
+    return Row(name, f"RIB memory per path, all included, 1 M prefixes x {paths}", "B/path", measure, limit, must, goal, is_quick=is_quick)
 
 
 def figures(bench):
@@ -107,7 +107,7 @@ ROWS = [
     load_row("rib-load", 1000000, 4, must=2, goal=3),
     load_row("rib-load-20-peers", 200000, 4, 20, must=2, goal=3, has_pmacct=False, is_quick=False),
     memory_row("rib-memory-4", 4, 60, 40),
-    memory_row("rib-memory-1", 1, 110, 80),
+    memory_row("rib-memory-1", 1, 110, 80, is_quick=False),
     lookup_row("rib-lookup-batch", "lookup in batches of 256", "lookup_batched", 60, 35),
     lookup_row("rib-lookup-updating", "lookup in batches of 256 while 20,000 UPDATEs a second arrive", "lookup_batched_while_updating"),
     lookup_row("rib-lookup-single", "lookup one at a time", "lookup_single"),

@@ -63,5 +63,5 @@ def floor_rate(bench, measurement):
 ROWS = [
     Row("udp-cost", "traffic matrix, RIB 1 M x 4 paths, over UDP on loopback, receive included", "ns/flow", measure_cost, floor_cost, 350, 230),
     Row("udp-rate", "the same, highest rate without loss for 10 s, one receiving core", "Mflows/s", measure_rate, floor_rate, 2.5, 4,
-        is_rate=True),
+        is_rate=True, is_quick=False),
 ]
