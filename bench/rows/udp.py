@@ -9,12 +9,12 @@ from lib.truth import Wrong
 
 ORDER = 20
 INSTANCES = [Instance(MATRIX, "matrix")]
-STEADY = {"pathacct": 1000000, "pmacct": 50000}  # flows a second at which neither loses
+STEADY = {"pathacct": 500000, "pmacct": 50000}  # flows a second at which neither loses
 
 
 def work(bench, product):
     prefixes = max(1000, int(bench.flows(1000000, 100000)))
-    count = bench.flows(4000000, 1000000) if product == "pathacct" else bench.flows(300000, 100000)
+    count = bench.flows(2000000, 1000000) if product == "pathacct" else bench.flows(300000, 100000)
     return Flows(count, int(170000 / bench.scale), prefixes), Rib(prefixes)
 
 
