@@ -15,9 +15,10 @@
 
 #define PAGE_SHIFT    13u /* in units */
 #define PAGE_UNITS    (1u << PAGE_SHIFT)
-#define CHUNK_BYTES   ((size_t)BLOCK_UNIT << BLOCK_CHUNK_SHIFT)
+#define CHUNK_BYTES   ((size_t)BLOCK_CHUNK_BYTES)
 #define CHUNK_PAGES   (1u << (BLOCK_CHUNK_SHIFT - PAGE_SHIFT))
 #define CLASS_COUNT   64
+#define CLASS_CHUNK   CLASS_COUNT /* a block that is a whole chunk: its first page has the books */
 #define NO_UNIT       UINT16_MAX
 #define RETIRED_COUNT 1020
 #define PAGE_LIMIT    (BLOCK_CHUNK_COUNT * CHUNK_PAGES)
@@ -45,6 +46,7 @@ struct block_pool_pages {
     struct page *pages;
     uint32_t page_count, page_capacity;
     uint32_t free_pages;           /* head of a list through `next` */
+    uint32_t free_chunks;          /* likewise: first pages of blocks that were whole chunks */
     uint32_t partial[CLASS_COUNT]; /* pages with room */
     struct retired *retired;       /* being filled */
     size_t used_bytes;
@@ -109,6 +111,52 @@ static uint8_t *chunk_new(void)
     return memory + head;
 }
 
+/* Another page's books, at the end. */
+static uint32_t page_add(struct block_pool_pages *books)
+{
+    assert(books->page_count < PAGE_LIMIT);
+    if (books->page_count == books->page_capacity) {
+        books->page_capacity *= 2;
+        books->pages = mem_realloc_array(books->pages, books->page_capacity, sizeof *books->pages);
+    }
+    return books->page_count++;
+}
+
+/* Chunks stay what they are: a table that comes and goes takes the same one again. */
+static uint32_t chunk_take(struct block_pool *pool)
+{
+    struct block_pool_pages *books = pool->pages;
+    uint32_t index = books->free_chunks;
+
+    if (index) {
+        books->free_chunks = books->pages[index].next;
+    } else {
+        while (books->page_count % CHUNK_PAGES !=
+               0) { /* the rest of the last chunk is for others */
+            index = page_add(books);
+            books->pages[index] = (struct page){0};
+            list_push(books, &books->free_pages, index);
+        }
+        index = page_add(books);
+        for (uint32_t i = 1; i < CHUNK_PAGES; i++)
+            page_add(books);
+        pool->chunks[index / CHUNK_PAGES] = chunk_new();
+    }
+    books->pages[index] = (struct page){.class = CLASS_CHUNK};
+    books->used_bytes += CHUNK_BYTES;
+    return index << PAGE_SHIFT;
+}
+
+static void chunk_discard(struct block_pool *pool, uint32_t index)
+{
+    struct block_pool_pages *books = pool->pages;
+
+    madvise(pool->chunks[index / CHUNK_PAGES], CHUNK_BYTES, MADV_DONTNEED);
+    books->used_bytes -= CHUNK_BYTES;
+    books->pages[index].next = books->free_chunks;
+    books->free_chunks = index;
+}
+
 static uint32_t page_take(struct block_pool *pool, unsigned class)
 {
     struct block_pool_pages *books = pool->pages;
@@ -117,13 +165,7 @@ static uint32_t page_take(struct block_pool *pool, unsigned class)
     if (index) {
         list_remove(books, &books->free_pages, index);
     } else {
-        assert(books->page_count < PAGE_LIMIT);
-        index = books->page_count++;
-        if (index == books->page_capacity) {
-            books->page_capacity *= 2;
-            books->pages =
-                mem_realloc_array(books->pages, books->page_capacity, sizeof *books->pages);
-        }
+        index = page_add(books);
         if (!pool->chunks[index / CHUNK_PAGES])
             pool->chunks[index / CHUNK_PAGES] = chunk_new();
     }
@@ -135,6 +177,8 @@ static uint32_t page_take(struct block_pool *pool, unsigned class)
 uint32_t block_alloc(struct block_pool *pool, size_t size)
 {
     struct block_pool_pages *books = pool->pages;
+    if (size == CHUNK_BYTES)
+        return chunk_take(pool);
     unsigned class = class_of((size + BLOCK_UNIT - 1) / BLOCK_UNIT);
     uint32_t units = class_units(class);
 
@@ -163,6 +207,10 @@ void block_discard(struct block_pool *pool, uint32_t handle)
     struct block_pool_pages *books = pool->pages;
     uint32_t index = handle >> PAGE_SHIFT;
     struct page *page = &books->pages[index];
+    if (page->class == CLASS_CHUNK) {
+        chunk_discard(pool, index);
+        return;
+    }
     uint32_t units = class_units(page->class);
 
     assert(handle != 0 && page->used_count > 0);

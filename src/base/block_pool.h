@@ -13,12 +13,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define BLOCK_MAX_BYTES 65536u /* of one block */
+#define BLOCK_MAX_BYTES 65536u /* of one block, but for those of BLOCK_CHUNK_BYTES */
 
 /* A handle counts units of 8 bytes: 18 bits of place in a chunk of 2 MB, 14 bits of chunk. */
 #define BLOCK_UNIT        8u
 #define BLOCK_CHUNK_SHIFT 18u
 #define BLOCK_CHUNK_COUNT (1u << 14)
+#define BLOCK_CHUNK_BYTES (BLOCK_UNIT << BLOCK_CHUNK_SHIFT)
 
 struct block_pool_pages; /* the writer's books */
 struct block_pool {
@@ -30,7 +31,8 @@ struct block_pool {
 struct block_pool *block_pool_new(struct rcu *rcu);
 void block_pool_free(struct block_pool *pool); /* with all blocks; after all readers are gone */
 
-/* Not zeroed; never 0. Handles run out at 32 GB: a caller whose input others control asks
+/* Up to BLOCK_MAX_BYTES, or BLOCK_CHUNK_BYTES: a table that may be one huge page. Not zeroed; never
+ * 0. Handles run out at 32 GB: a caller whose input others control asks
  * block_pool_is_full() before it makes things grow. */
 uint32_t block_alloc(struct block_pool *pool, size_t size);
 void block_retire(struct block_pool *pool, uint32_t handle); /* published before, unpublished now */

@@ -32,8 +32,8 @@ static inline struct prefix_key prefix_key_make(const struct ip_addr *addr)
 struct prefix_tree {
     struct block_pool *pool;
     _Atomic uint32_t root;
-    _Atomic uint32_t table; /* a way past the first levels, once the tree is large; 0: none */
-    uint32_t prefix_count;  /* the writer's */
+    _Atomic uint32_t tables[2]; /* ways past the first levels, once the tree is large; 0: none */
+    uint32_t prefix_count;      /* the writer's */
 };
 void prefix_tree_init(struct prefix_tree *tree, struct block_pool *pool);
 void prefix_tree_clear(struct prefix_tree *tree); /* retires all nodes; values are the caller's */
@@ -70,7 +70,7 @@ struct prefix_walk {
     uint32_t value;
     uint8_t len;
     /* The walk's own. Small, as a batch of them shares the first-level cache with all else. */
-    bool has_upper;                /* the levels that the table passed over are still to be seen */
+    uint8_t upper_levels;          /* which the table passed over: still to be seen */
     uint32_t levels;               /* bits: those whose node holds prefixes of the address, */
     uint32_t nodes[PREFIX_LEVELS]; /* and the nodes' handles */
     uint64_t hits;                 /* in the node of the last of them: which are left */

@@ -55,8 +55,8 @@ void rib_fixture_clear(struct rib_fixture *fixture)
     /* Every set is given back when all peers are lost and swept. */
     for (uint32_t peer = 0; peer < fixture->max_peers; peer++)
         rib_peer_down(fixture->rib, peer, (struct mono_time){0});
-    rib_fixture_tick(fixture, INT64_MAX / NS_PER_MS / 2, INT64_MAX / NS_PER_MS);
-    rib_fixture_tick(fixture, INT64_MAX / NS_PER_MS / 2, INT64_MAX / NS_PER_MS);
+    rib_fixture_tick(fixture, INT64_MAX / NS_PER_MS / 2, INT64_MAX / NS_PER_MS / 2);
+    rib_fixture_tick(fixture, INT64_MAX / NS_PER_MS / 2, INT64_MAX / NS_PER_MS / 2);
     rib_free(fixture->rib);
     check(fixture->set_count == 0, "sets were not given back");
     block_pool_free(fixture->pool);

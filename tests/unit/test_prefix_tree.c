@@ -11,6 +11,10 @@
 
 enum { REFERENCE_MAX = 3000, WALK_COUNT = 50 };
 
+/* More prefixes, which no random address is in, so that the tree has all of its tables. */
+enum { FILLER_COUNT = 70000, FILLER_FIRST_BYTE = 200 };
+#define FILLER_VALUE UINT32_C(0x80000000)
+
 struct reference {
     struct {
         struct ip_prefix prefix;
@@ -25,6 +29,11 @@ static uint32_t random_next(uint64_t *state)
     return (uint32_t)(*state >> 33);
 }
 
+static struct prefix_key filler_key(uint32_t i)
+{
+    return (struct prefix_key){((uint64_t)FILLER_FIRST_BYTE << 56) + ((uint64_t)i << 40), 0};
+}
+
 /* Addresses from a small part of the space, so that prefixes contain each other. */
 static struct ip_addr random_addr(uint64_t *seed, bool is_v6)
 {
@@ -34,6 +43,8 @@ static struct ip_addr random_addr(uint64_t *seed, bool is_v6)
     for (unsigned i = 0; i < len; i++)
         bytes[i] =
             (uint8_t)(random_next(seed) % 8 == 0 ? random_next(seed) : random_next(seed) & 0x81);
+    if (bytes[0] == FILLER_FIRST_BYTE || bytes[0] == FILLER_FIRST_BYTE + 1)
+        bytes[0] = 0;
     return is_v6 ? ip_addr_v6(bytes) : ip_addr_v4(bytes);
 }
 
@@ -101,6 +112,8 @@ static void assert_cursor_gives_all_once(const struct prefix_tree *tree,
     unsigned count = 0;
 
     while (prefix_tree_next(tree, &cursor)) {
+        if (cursor.value >= FILLER_VALUE)
+            continue;
         unsigned found = reference->count;
         for (unsigned i = 0; i < reference->count && found == reference->count; i++) {
             struct prefix_key key = prefix_key_make(&reference->items[i].prefix.addr);
@@ -118,6 +131,27 @@ static void assert_cursor_gives_all_once(const struct prefix_tree *tree,
     mem_free(seen);
 }
 
+static void filler_insert(struct prefix_tree *tree)
+{
+    for (uint32_t i = 0; i < FILLER_COUNT; i++)
+        prefix_tree_insert(tree, filler_key(i), 24, FILLER_VALUE + i);
+}
+
+static void filler_remove(struct prefix_tree *tree)
+{
+    struct prefix_walk walks[WALK_COUNT] = {0};
+
+    for (uint32_t i = 0; i < WALK_COUNT; i++) {
+        walks[i].tree = tree;
+        walks[i].key = filler_key(i * (FILLER_COUNT / WALK_COUNT));
+    }
+    prefix_walk_batch(walks, WALK_COUNT);
+    for (uint32_t i = 0; i < WALK_COUNT; i++)
+        assert_int_equal(walks[i].value, FILLER_VALUE + i * (FILLER_COUNT / WALK_COUNT));
+    for (uint32_t i = 0; i < FILLER_COUNT; i++)
+        assert_true(prefix_tree_remove(tree, filler_key(i), 24));
+}
+
 static void random_changes(bool is_v6, uint64_t seed)
 {
     struct rcu *rcu = rcu_new(1);
@@ -129,6 +163,10 @@ static void random_changes(bool is_v6, uint64_t seed)
     for (unsigned step = 1; step <= 12000; step++) {
         struct ip_prefix prefix = random_prefix(&seed, is_v6);
         bool shrink = step / 3000 % 2; /* grow, shrink, grow, shrink */
+        if (step == 4000)
+            filler_insert(&tree);
+        else if (step == 10000)
+            filler_remove(&tree);
         if (shrink && reference->count > 0 && random_next(&seed) % 4 != 0)
             prefix = reference->items[random_next(&seed) % reference->count].prefix;
         struct prefix_key key = prefix_key_make(&prefix.addr);
