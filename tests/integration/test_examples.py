@@ -53,7 +53,7 @@ def away_from_the_hour(seconds=10):
 def test_every_example_is_run_here(test):
     """The examples that are configurations have a test of their name."""
     names = {path.parent.name for path in EXAMPLES.glob("*/nfacctd.conf")}
-    assert names == {"distributed", "multipath", "capacity", "security", "sql", "postgresql"}, names
+    assert names == {"distributed", "multipath", "capacity", "security", "sql", "postgresql", "oncall"}, names
     for name in names:
         assert any(test_name.startswith(f"test_{name}") for test_name in globals()), name
 

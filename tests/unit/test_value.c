@@ -175,6 +175,9 @@ static void times_in_each_style(void **state)
     expect_time(&time, INT64_C(1664491696) * NS_PER_S, true, "1664491696.000000");
     value_time_init(&time, VALUE_TIME_RFC9557, true, false);
     expect_time(&time, ns, true, "2026-11-21T22:49:15.938000+00:00");
+    value_time_init(&time, VALUE_TIME_RFC3339, true, false);
+    expect_time(&time, ns, true, "2026-11-21T22:49:15.938000Z");
+    expect_time(&time, 0, true, "0000-00-00T00:00:00.000000Z");
 }
 
 static void local_times_follow_the_zone(void **state)
@@ -187,6 +190,8 @@ static void local_times_follow_the_zone(void **state)
     value_time_init(&time, VALUE_TIME_RFC9557, false, true);
     /* 2026-10-25 01:00 UTC: the clock goes back from 03:00 to 02:00. */
     expect_time(&time, INT64_C(1792889999) * NS_PER_S, false, "2026-10-25T02:59:59+02:00");
+    expect_time(&time, INT64_C(1792890000) * NS_PER_S, false, "2026-10-25T02:00:00+01:00");
+    value_time_init(&time, VALUE_TIME_RFC3339, false, true);
     expect_time(&time, INT64_C(1792890000) * NS_PER_S, false, "2026-10-25T02:00:00+01:00");
     setenv("TZ", "UTC", 1);
     tzset();

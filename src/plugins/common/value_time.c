@@ -122,9 +122,5 @@ char *value_time_put(struct value_time *t, char *out, int64_t ns, bool with_frac
     out = put_two(out + m->len, second);
     if (with_fraction)
         out = put_fraction(out, fraction);
-    if (t->style == VALUE_TIME_RFC9557) {
-        memcpy(out, m->zone, 6);
-        out += 6;
-    }
-    return out;
+    return has_zone(t) ? put_zone(t, out, m->zone) : out;
 }
