@@ -97,11 +97,7 @@ size_t text_format_uint(char *out, uint64_t value)
     return len;
 }
 
-/*
- * Length of the UTF-8 sequence at `p`, 0 if it is none: the table of well-formed sequences of RFC
- * 3629 section 4, which leaves out overlong forms, surrogates and what lies beyond U+10FFFF.
- */
-static size_t utf8_sequence_len(const uint8_t *p, size_t left)
+size_t text_utf8_len(const uint8_t *p, size_t left)
 {
     uint8_t second_min = 0x80, second_max = 0xbf;
     size_t len;
@@ -158,7 +154,7 @@ void text_append_json_string(struct text *t, const char *data, size_t len)
         while (pos < len) {
             size_t step = json_is_plain(bytes[pos]) ? 1
                           : bytes[pos] < 0x80       ? 0
-                                                    : utf8_sequence_len(bytes + pos, len - pos);
+                                                    : text_utf8_len(bytes + pos, len - pos);
             if (step == 0)
                 break;
             pos += step;

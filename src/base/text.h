@@ -35,6 +35,13 @@ const char *text_cstr(struct text *t); /* terminates; borrowed until the next ch
 /* Writes digits at `out` (room for 20), returns how many. */
 size_t text_format_uint(char *out, uint64_t value);
 
+/*
+ * Length of the UTF-8 sequence of more than one byte at `p`, which has at least one; 0 if it is
+ * none: the table of well-formed sequences of RFC 3629 section 4, which leaves out overlong forms,
+ * surrogates and what lies beyond U+10FFFF.
+ */
+size_t text_utf8_len(const uint8_t *p, size_t left);
+
 /* "..." with RFC 8259 escapes; bytes that are not valid UTF-8 become U+FFFD, so the line always
  * parses. */
 void text_append_json_string(struct text *t, const char *data, size_t len);

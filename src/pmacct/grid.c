@@ -49,10 +49,24 @@ static size_t shown_len(const char *data, size_t len)
     return shown;
 }
 
-static void append_safe(struct text *out, const char *data, size_t len)
+/* C0 and C1: U+0080 to U+009F, which are two bytes in UTF-8, steer terminals like ESC does. */
+static bool is_control(const uint8_t *p, size_t len)
 {
-    for (size_t i = 0; i < len; i++)
-        text_append_char(out, (unsigned char)data[i] < 0x20 || data[i] == 0x7f ? '?' : data[i]);
+    return len == 1 ? *p < 0x20 || *p == 0x7f : p[0] == 0xc2 && p[1] < 0xa0;
+}
+
+static void append_safe(struct text *out, const char *data, size_t data_len)
+{
+    const uint8_t *p = (const uint8_t *)data, *end = p + data_len;
+
+    while (p < end) {
+        size_t len = *p < 0x80 ? 1 : text_utf8_len(p, (size_t)(end - p));
+        if (len == 0 || is_control(p, len))
+            text_append_char(out, '?');
+        else
+            text_append(out, p, len);
+        p += len > 0 ? len : 1;
+    }
 }
 
 void grid_set_column(struct grid *g, size_t column, const char *title, bool is_number)
@@ -64,7 +78,7 @@ void grid_set_column(struct grid *g, size_t column, const char *title, bool is_n
     mem_free(g->titles[column]);
     g->titles[column] = mem_strdup(text_cstr(&safe));
     text_clear(&safe);
-    width = shown_len(title, strlen(title));
+    width = shown_len(g->titles[column], strlen(g->titles[column]));
     g->is_number[column] = is_number;
     if (width > g->widths[column])
         g->widths[column] = width;
@@ -72,7 +86,7 @@ void grid_set_column(struct grid *g, size_t column, const char *title, bool is_n
 
 void grid_add(struct grid *g, const char *data, size_t len)
 {
-    size_t column = g->cell_count % g->column_count, width = shown_len(data, len);
+    size_t column = g->cell_count % g->column_count, start = g->cells.len, width;
 
     if (g->cell_count == g->cell_capacity) {
         g->cell_capacity = g->cell_capacity ? g->cell_capacity * 2 : 256;
@@ -80,6 +94,7 @@ void grid_add(struct grid *g, const char *data, size_t len)
     }
     append_safe(&g->cells, data, len);
     g->ends[g->cell_count++] = g->cells.len;
+    width = shown_len(g->cells.data + start, g->cells.len - start);
     if (width > g->widths[column])
         g->widths[column] = width;
 }

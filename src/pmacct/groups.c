@@ -122,6 +122,14 @@ static struct group *add(struct groups *g, uint32_t hash, uint32_t at)
     return &g->items[g->count++];
 }
 
+/* What an exporter sends as text may hold the byte that ends a text here. */
+static void hide_zero_bytes(char *data, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        if (data[i] == '\0')
+            data[i] = '?';
+}
+
 void groups_add(struct groups *g, const struct pa_batch *batch, const uint8_t *row)
 {
     struct group *item;
@@ -129,7 +137,9 @@ void groups_add(struct groups *g, const struct pa_batch *batch, const uint8_t *r
 
     text_reset(&g->key);
     for (size_t i = 0; i < g->column_count; i++) {
+        size_t start = g->key.len;
         query_cell_append(g->output, g->cells[i], batch, row, &g->key);
+        hide_zero_bytes(g->key.data + start, g->key.len - start);
         text_append_char(&g->key, '\0');
     }
     row_index_reserve(&g->index, 1);

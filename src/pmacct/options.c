@@ -333,7 +333,7 @@ int options_parse(int argc, char **argv, struct options *ret_options, struct tex
         text_append_printf(error, "'%s' is not an option; -h lists them", argv[optind]);
         err = -EINVAL;
     }
-    if (o.view != ACTION_NONE && o.action == ACTION_NONE)
+    if ((o.view != ACTION_NONE || o.by_count > 0) && o.action == ACTION_NONE)
         o.action = ACTION_ROWS;
     if (err == 0)
         err = check(&o, error);
@@ -370,7 +370,7 @@ void options_append_usage(const char *program, struct text *out)
         "  -c P,P...     the primitives that these values are of\n"
         "  --watch[=S]   live view, every S seconds (2); q quits\n"
         "  --matrix R C  cross table of two primitives, with sums\n"
-        "  --by P,P...   rows added up by these primitives (with -s, -M, --watch)\n"
+        "  --by P,P...   rows added up by these primitives (of -s, -M, --watch)\n"
         "  -t            status of the table; -i seconds since it was last cleared (or never)\n"
         "  -e            clear the table\n"
         "  -r            take out what -N or -M selects, at the instant of the answer\n"

@@ -63,6 +63,25 @@ def test_rows_added_up_by_some_primitives(test):
     final(test, daemon)
 
 
+def test_names_that_try_to_steer_the_terminal(test):
+    """Zero bytes, control characters of one byte and of two, bytes that are no UTF-8: each name is one row with its bytes."""
+    daemon = test.nfacctd(config(test, aggregate="src_host, in_iface_name, flows"))
+    names = [b"zero\0byte", b"\x1b[2J", b"a\x9bb", "c1\u009bm".encode(), "µ-ring".encode(), b"half\xc2"]
+    stream = exports.Ipfix(exports.COMMON_FIELDS + [(82, exports.VARIABLE)])
+    test.send(stream.announce())
+    for octets, name in enumerate(names, 1):
+        test.send(stream.data([exports.common_flow("10.0.0.1", "192.0.2.1", "10.0.0.1", octets=octets) + [name]]))
+    path = test.dir / "live.sock"
+    wait_for(lambda: total(path)["packets"] == len(names), "all flows")
+    shown = ["zero?byte", "?[2J", "a?b", "c1?m", "µ-ring", "half?"]
+    for args in (["--by", "in_iface_name", "-O", "aligned"], ["--matrix", "in_iface_name", "src_host"]):
+        lines = client(path, *args).splitlines()
+        assert {line.split()[0]: int(line.split()[-1]) for line in lines[1:] if line[:3] != "SUM"} == {
+            name: octets for octets, name in enumerate(shown, 1)}, lines
+        assert len({len(line) for line in lines}) == 1, lines
+    final(test, daemon)
+
+
 def test_units(test):
     """Three digits and a prefix; below 1000 as it is."""
     daemon = test.nfacctd(config(test))

@@ -3,11 +3,14 @@
  * librdkafka's mock cluster as a program, for faults on command. Prints the brokers' addresses,
  * then "ok" or "error: why" for each line of standard input; ends when that does.
  *
- *     topic NAME PARTITIONS      make a topic
- *     down BROKER | up BROKER    cut all connections and take no new ones, or take them again; -1:
- * all brokers rtt BROKER MS              answer so late errors API COUNT ERROR     answer the next
- * requests of an API key so (0: Produce, 22: InitProducerId) leader TOPIC PARTITION BROKER
- *     topic-error TOPIC ERROR    what requests for its metadata get; 0: nothing
+ *     topic NAME PARTITIONS        make a topic
+ *     down BROKER | up BROKER      cut all connections and take no new ones, or take them again;
+ *                                  -1: all brokers
+ *     rtt BROKER MS                answer so late
+ *     errors API COUNT ERROR       answer the next requests of an API key so (0: Produce, 22:
+ *                                  InitProducerId)
+ *     leader TOPIC PARTITION BROKER
+ *     topic-error TOPIC ERROR      what requests for its metadata get; 0: nothing
  */
 #include <librdkafka/rdkafka.h>
 

@@ -328,31 +328,16 @@ static struct sql_value address_value(const struct sql_settings *settings, struc
     return text_value(c->plain, (size_t)(value_put(&c->value, c->plain, row) - c->plain));
 }
 
-/* Length of the UTF-8 sequence at `p` (RFC 3629), 0: it is none, or a NUL. */
+/* Length of the character at `p`, 0: it is none that databases take. */
 static size_t sequence_len(const uint8_t *p, const uint8_t *end)
 {
-    size_t len = *p < 0x80   ? *p != 0
-                 : *p < 0xc2 ? 0
-                 : *p < 0xe0 ? 2
-                 : *p < 0xf0 ? 3
-                 : *p < 0xf5 ? 4
-                             : 0;
-
-    if (len == 0 || (size_t)(end - p) < len)
-        return 0;
-    for (size_t i = 1; i < len; i++)
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-    if ((*p == 0xe0 && p[1] < 0xa0) || (*p == 0xed && p[1] > 0x9f) || (*p == 0xf0 && p[1] < 0x90) ||
-        (*p == 0xf4 && p[1] > 0x8f))
-        return 0;
-    return len;
+    return *p < 0x80 ? *p != 0 : text_utf8_len(p, (size_t)(end - p));
 }
 
 /* Databases refuse a row for one bad byte, and an exporter could choose to send it. */
 static struct sql_value clean_value(struct sql_column *c, struct pa_bytes bytes)
 {
-    const uint8_t *p = bytes.data, *end = p + bytes.len, *good = p;
+    const uint8_t *p = bytes.data, *end = p + bytes.len;
     size_t len;
 
     while (p < end && (len = sequence_len(p, end)) > 0)
@@ -360,12 +345,14 @@ static struct sql_value clean_value(struct sql_column *c, struct pa_bytes bytes)
     if (p == end)
         return text_value((const char *)bytes.data, bytes.len);
     text_reset(&c->clean);
-    for (p = good; p<end; p += len> 0 ? len : 1) {
+    p = bytes.data;
+    while (p < end) {
         len = sequence_len(p, end);
         if (len > 0)
             text_append(&c->clean, p, len);
         else
             text_append_string(&c->clean, "\xef\xbf\xbd"); /* U+FFFD */
+        p += len > 0 ? len : 1;
     }
     return text_value(c->clean.data, c->clean.len);
 }
