@@ -37,16 +37,24 @@ CREATE TABLE flows (
 ) PARTITION BY RANGE (stamp_inserted);
 CREATE TABLE flows_other PARTITION OF flows DEFAULT; -- what comes too late or too early; should stay empty
 
--- Partitions of the next days, and away with those that are older than `keep`. Daily: SELECT flows_partitions('30 days')
+-- Partitions of the next days, and away with what is older than `keep`. Daily: SELECT flows_partitions('30 days')
+-- Rows that came before their partition was there move into it from flows_other: PostgreSQL makes none that has rows there.
 CREATE FUNCTION flows_partitions(keep interval, ahead integer DEFAULT 3) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     day date;
+    name text;
     old text;
 BEGIN
     FOR day IN SELECT generate_series(current_date, current_date + ahead, '1 day')::date LOOP
-        EXECUTE format('CREATE TABLE IF NOT EXISTS %I PARTITION OF flows FOR VALUES FROM (%L) TO (%L)',
-                       'flows_' || to_char(day, 'YYYYMMDD'), day, day + 1);
+        name := 'flows_' || to_char(day, 'YYYYMMDD');
+        CONTINUE WHEN to_regclass(name) IS NOT NULL;
+        LOCK TABLE flows IN SHARE ROW EXCLUSIVE MODE;
+        EXECUTE format('CREATE TABLE %I (LIKE flows INCLUDING ALL)', name);
+        EXECUTE format('WITH early AS (DELETE FROM flows_other WHERE stamp_inserted >= %L AND stamp_inserted < %L RETURNING *)
+                        INSERT INTO %I SELECT * FROM early', day, day + 1, name);
+        EXECUTE format('ALTER TABLE flows ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', name, day, day + 1);
     END LOOP;
+    DELETE FROM flows_other WHERE stamp_inserted < current_date - keep;
     FOR old IN SELECT inhrelid::regclass::text FROM pg_inherits
                WHERE inhparent = 'flows'::regclass AND inhrelid::regclass::text ~ '^flows_\d{8}$'
                AND to_date(right(inhrelid::regclass::text, 8), 'YYYYMMDD') < current_date - keep LOOP

@@ -281,6 +281,10 @@ def test_place_of_the_socket(test):
     (test.dir / "missing").mkdir()
     wait_for(lambda: (test.dir / "missing/live.sock").is_socket(), "the socket", 20)
     assert fourth.stop() == 0
+    # still none at the end: nothing came, so nothing is lost
+    fifth = test.nfacctd(config(test, "shutdown_timeout: 1\n").replace("live.sock", "never/live.sock"), name="fifth")
+    fifth.wait_log("make the directory first")
+    assert fifth.stop() == 0 and "dropped" not in fifth.output().replace("0 dropped", ""), fifth.output()
 
 
 def test_configurations_that_cannot_be(test):
