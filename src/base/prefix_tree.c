@@ -8,8 +8,8 @@
  *
  * A large tree has a table of the nodes at the level that 13 bits lead to, a very large one also of
  * those that 19 bits lead to, where /19 to /24 end. A lookup begins there and is mostly done with
- * that node; the few prefixes shorter than that are looked at when no longer one will do. The second
- * table, and nodes that do not lie across cache lines, are a tenth of a lookup's time at 1 M
+ * that node; the few prefixes shorter than that are looked at when no longer one will do. The
+ * second table, and nodes that do not lie across cache lines, are a tenth of a lookup's time at 1 M
  * prefixes x 4 paths.
  *
  * Copy on write: bit maps never change; a node that gains or loses something is copied and the copy
@@ -458,54 +458,61 @@ bool prefix_tree_next(const struct prefix_tree *tree, struct prefix_cursor *curs
     }
 }
 
-/* Where the value of the longest hit that is left stands, and its `len`. */
-static inline const _Atomic uint32_t *walk_longest(struct prefix_walk *walk)
+/* Where the value of the longest of `hits` in a node stands, and the walk's `len`. */
+static inline const _Atomic uint32_t *
+walk_value(struct prefix_walk *walk, const struct prefix_node *node, unsigned level, uint64_t hits)
 {
-    unsigned level = 31u - (unsigned)__builtin_clz(walk->levels);
-    const struct prefix_node *node = node_at(walk->tree, walk->nodes[level]);
-    unsigned bit = 63u - (unsigned)__builtin_clzll(walk->hits);
+    unsigned bit = 63u - (unsigned)__builtin_clzll(hits);
     uint64_t before = node->prefixes & ((UINT64_C(1) << bit) - 1);
 
     walk->len = (uint8_t)len_of(level, bit);
     return &node->slots[__builtin_popcountll(node->children) + __builtin_popcountll(before)];
 }
-
-/* Where the handle of the node stands at which a walk begins; NULL: there is no tree. */
-static inline const _Atomic uint32_t *walk_start(struct prefix_walk *walk)
+static inline const _Atomic uint32_t *walk_longest(struct prefix_walk *walk)
 {
-    const struct prefix_tree *tree = walk->tree;
+    unsigned level = 31u - (unsigned)__builtin_clz(walk->levels);
 
-    walk->value = 0;
-    walk->levels = 0;
-    walk->upper_levels = 0;
-    if (!tree)
-        return NULL;
-    for (unsigned i = 0; i < TABLE_COUNT; i++) {
-        uint32_t table = rcu_read(&tree->tables[i]);
-        if (table) {
-            walk->upper_levels = table_kinds[i].level;
-            return table_entry(tree, table, &table_kinds[i], walk->key);
-        }
-    }
-    return &tree->root;
+    return walk_value(walk, node_at(walk->tree, walk->nodes[level]), level, walk->hits);
 }
 
-/* Looks at a node; where the handle of the next one stands, or NULL. */
-static inline const _Atomic uint32_t *walk_look(struct prefix_walk *walk, uint32_t handle,
-                                                unsigned level)
-{
-    const struct prefix_node *node = node_at(walk->tree, handle);
-    unsigned chunk = chunk_at(walk->key, level);
-    uint64_t hits = node->prefixes & hits_of[chunk];
+/* Where walks in a tree begin: entries, one for each value of the first bits of a key. */
+struct entrance {
+    const struct prefix_tree *tree;
+    const _Atomic uint32_t *entries;
+    uint8_t level; /* of the nodes that they name */
+    uint8_t shift; /* 63 less those bits, as the root's entry takes none */
+};
 
-    if (hits) {
-        walk->hits = hits;
-        walk->levels |= 1u << level;
-        walk->nodes[level] = handle;
+static struct entrance entrance_of(const struct prefix_tree *tree)
+{
+    for (unsigned i = 0; i < TABLE_COUNT; i++) {
+        uint32_t table = rcu_read(&tree->tables[i]);
+        if (table)
+            return (struct entrance){tree, block_at(tree->pool, table), table_kinds[i].level,
+                                     (uint8_t)(63 - table_kinds[i].bits)};
     }
-    if (!(node->children >> chunk & 1))
-        return NULL;
+    return (struct entrance){tree, &tree->root, 0, 63};
+}
+
+/* As chunk_at(); in the levels of IPv4 one word is enough. */
+static inline unsigned walk_chunk(const struct prefix_walk *walk, unsigned level)
+{
+    if (level * STRIDE + STRIDE <= 64)
+        return (unsigned)(walk->key.high >> LEAD << level * STRIDE >> (64 - STRIDE));
+    return chunk_at(walk->key, level);
+}
+
+static inline const _Atomic uint32_t *child_slot(const struct prefix_node *node, unsigned chunk)
+{
     return &node->slots[__builtin_popcountll(node->children & ((UINT64_C(1) << chunk) - 1))];
+}
+
+static inline void walk_hit(struct prefix_walk *walk, uint32_t handle, unsigned level,
+                            uint64_t hits)
+{
+    walk->hits = hits;
+    walk->levels |= 1u << level;
+    walk->nodes[level] = handle;
 }
 
 /* What the table passed over: short prefixes. */
@@ -516,9 +523,21 @@ static void walk_upper(struct prefix_walk *walk)
 
     walk->upper_levels = 0;
     for (unsigned level = 0; handle && level < end; level++) {
-        const _Atomic uint32_t *slot = walk_look(walk, handle, level);
-        handle = slot ? rcu_read(slot) : 0;
+        const struct prefix_node *node = node_at(walk->tree, handle);
+        unsigned chunk = walk_chunk(walk, level);
+        uint64_t hits = node->prefixes & hits_of[chunk];
+        if (hits)
+            walk_hit(walk, handle, level, hits);
+        handle = node->children >> chunk & 1 ? rcu_read(child_slot(node, chunk)) : 0;
     }
+}
+
+/* Below there is nothing, and nothing in the last node: the longest of those before, or NULL. */
+static const _Atomic uint32_t *walk_back(struct prefix_walk *walk)
+{
+    if (!walk->levels && walk->upper_levels)
+        walk_upper(walk);
+    return walk->levels ? walk_longest(walk) : NULL;
 }
 
 /* One step for all walks, then the next one, so that their misses overlap: where a node's handle
@@ -526,46 +545,62 @@ static void walk_upper(struct prefix_walk *walk)
 static inline __attribute__((always_inline)) void walk_group(struct prefix_walk *walks,
                                                              size_t count)
 {
-    uint32_t nodes[WALKS];
     const _Atomic uint32_t *slots[WALKS], *values[WALKS];
-    uint8_t active[WALKS];
-    size_t active_count = 0;
+    const struct prefix_node *nodes[WALKS];
+    uint32_t handles[WALKS];
+    struct prefix_walk *active[WALKS], *found[WALKS];
+    size_t active_count = 0, found_count = 0;
+    struct entrance in = {0};
 
-    for (size_t i = 0; i < count; i++) {
-        values[i] = NULL;
-        slots[active_count] = walk_start(&walks[i]);
-        active[active_count] = (uint8_t)i;
+    for (struct prefix_walk *walk = walks; walk < walks + count; walk++) {
+        walk->value = 0;
+        walk->levels = 0;
+        walk->upper_levels = 0;
+        if (!walk->tree)
+            continue;
+        if (walk->tree != in.tree) /* most batches ask one tree */
+            in = entrance_of(walk->tree);
+        walk->upper_levels = in.level;
+        slots[active_count] = &in.entries[walk->key.high >> 1 >> in.shift];
         __builtin_prefetch(slots[active_count]);
-        active_count += slots[active_count] != NULL;
+        active[active_count++] = walk;
     }
     for (unsigned step = 0; active_count > 0; step++) {
         size_t still = 0;
         for (size_t a = 0; a < active_count; a++) {
-            nodes[a] = rcu_read(slots[a]);
-            __builtin_prefetch(node_at(walks[active[a]].tree, nodes[a]));
+            handles[a] = rcu_read(slots[a]);
+            nodes[a] = node_at(active[a]->tree, handles[a]);
+            __builtin_prefetch(nodes[a]);
         }
         for (size_t a = 0; a < active_count; a++) {
-            struct prefix_walk *walk = &walks[active[a]];
-            /* A table's entry may be empty, handle 0, as the root may. */
-            slots[still] = nodes[a] ? walk_look(walk, nodes[a], step + walk->upper_levels) : NULL;
-            active[still] = active[a];
-            if (slots[still]) {
-                __builtin_prefetch(slots[still++]);
-                continue;
+            const struct prefix_node *node = nodes[a];
+            struct prefix_walk *walk = active[a];
+            const _Atomic uint32_t *value;
+            if (!handles[a]) { /* an entry may be empty */
+                value = walk_back(walk);
+            } else {
+                unsigned level = step + walk->upper_levels;
+                unsigned chunk = walk_chunk(walk, level);
+                uint64_t hits = node->prefixes & hits_of[chunk];
+                if (hits)
+                    walk_hit(walk, handles[a], level, hits);
+                if (node->children >> chunk & 1) {
+                    slots[still] = child_slot(node, chunk);
+                    __builtin_prefetch(slots[still]);
+                    active[still++] = walk;
+                    continue;
+                }
+                value = hits ? walk_value(walk, node, level, hits) : walk_back(walk);
             }
-            if (!walk->levels && walk->upper_levels)
-                walk_upper(walk);
-            if (walk->levels) {
-                values[active[a]] = walk_longest(walk);
-                __builtin_prefetch(values[active[a]]);
-            }
+            values[found_count] = value;
+            __builtin_prefetch(value);
+            found[found_count] = walk;
+            found_count += value != NULL;
         }
         active_count = still;
     }
-    for (size_t i = 0; i < count; i++) {
-        if (values[i])
-            walks[i].value = rcu_read(values[i]);
-    }
+    for (size_t i = 0; i < found_count; i++)
+        found[i]->value = rcu_read(values[i]);
 }
 
 static void walk_group_any(struct prefix_walk *walks, size_t count)

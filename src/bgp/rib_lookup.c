@@ -337,22 +337,48 @@ static bool addr_is_zero(const struct ip_addr *addr)
     return ip_addr_is_zero(addr);
 }
 
-static inline void lookup_start(const struct rib *rib, struct lookup *lookup,
-                                struct rib_query *query, struct prefix_walk *walk)
+static inline void lookup_start(struct lookup *lookup, struct rib_query *query,
+                                struct prefix_walk *walk)
 {
     lookup->query = query;
     lookup->is_replay = query->from_ns == 0 && query->to_ns == 0;
     lookup->to_ms = lookup->is_replay ? INT64_MAX : wall_ms(query->to_ns);
     lookup->has_next_hop = !query->any_path && !addr_is_zero(&query->next_hop);
     lookup->tag = next_hop_tag(&query->next_hop);
-    query->match = PATH_MATCH_NO_RIB;
-    query->path.attrs = NULL;
-    query->candidate_paths = 0;
     walk->key = prefix_key_make(&query->address);
-    if (query->rd != 0)
+}
+
+static inline void lookup_choose_table(const struct rib *rib, struct lookup *lookup,
+                                       struct prefix_walk *walk)
+{
+    if (lookup->query->rd != 0)
         lookup_turn_to(rib, lookup, RIB_VPN, walk);
     else if (!lookup_turn_to(rib, lookup, RIB_UNICAST, walk))
         lookup_turn_to(rib, lookup, RIB_LABELLED, walk);
+    lookup_flags_set(lookup);
+}
+
+/* Most queries of a batch are about the table that the one before was about: no need to work that
+ * out again. */
+static inline bool query_is_alike(const struct rib_query *query, const struct rib_query *before)
+{
+    return query->peer == before->peer && query->rd == before->rd &&
+           query->address.family == before->address.family;
+}
+static inline void lookup_take_table(struct lookup *lookup, struct prefix_walk *walk)
+{
+    lookup->state = lookup[-1].state;
+    lookup->safi = lookup[-1].safi;
+    walk->tree = walk[-1].tree;
+    lookup->query->is_stale = lookup->query[-1].is_stale;
+    lookup->query->is_loading = lookup->query[-1].is_loading;
+}
+
+static void query_clear(struct rib_query *query)
+{
+    query->match = PATH_MATCH_NO_RIB;
+    query->path.attrs = NULL;
+    query->candidate_paths = 0;
 }
 
 /* Finds the tables of all queries that have a route distinguisher, together. */
@@ -411,80 +437,105 @@ static inline void prefetch_list(const struct path_list *list)
     __builtin_prefetch((const char *)list + CACHE_LINE / 2);
 }
 
+/* The path that is the answer in the usual case, and its set. NULL: the case is not usual. */
+struct choice {
+    const struct path_list *list;
+    const struct stored_path *path;
+    const struct path_attrs *attrs;
+};
+
 /*
- * The path that is the answer in the usual case: nothing withdrawn in the list, all of its paths
- * candidates, and one alone seems to have the flow's next hop, or the flow has none. NULL: not so,
- * the rules decide, at three times the instructions.
+ * The usual case: one generation, nothing withdrawn in the list, all of its paths candidates, and
+ * one alone seems to have the flow's next hop, or the flow has none. Else the rules decide, at
+ * three times the instructions.
  */
 static inline const struct stored_path *find_path(const struct lookup *lookup,
                                                   const struct path_list *list)
 {
-    unsigned count = list->live_count;
-    bool are_candidates = list->gone_count == 0 && count > 0 && count <= 64;
-    uint64_t hits = 0; /* bits, as a branch on which path it is would be mispredicted */
+    const struct family_state state = lookup->state;
+    const struct stored_path *end = list->live + list->live_count, *found = list->live;
+    int64_t until_ms = lookup->to_ms < PATH_MS_MAX ? lookup->to_ms : PATH_MS_MAX;
+    bool are_candidates = true;
+    unsigned hit_count = 0;
 
-    for (unsigned i = 0; i < count; i++) {
-        const struct stored_path *path = &list->live[i];
-        are_candidates &= live_is_candidate(lookup, path);
-        hits |= (uint64_t)(path_tag(path) == lookup->tag) << (i & 63);
-    }
-    if (!lookup->has_next_hop)
-        hits = 1;
-    if (!are_candidates || hits == 0 || (hits & (hits - 1)) != 0)
+    if (state.oldest != state.current || list->gone_count > 0 || until_ms < 0 || found == end)
         return NULL;
-    return &list->live[__builtin_ctzll(hits)];
+    /* Without branches: one on which path it is would be mispredicted. */
+    for (const struct stored_path *path = found; path < end; path++) {
+        bool is_hit = path_tag(path) == lookup->tag;
+        are_candidates &= path_is_of(path, state.oldest, until_ms);
+        hit_count += is_hit;
+        found = is_hit ? path : found;
+    }
+    if (!are_candidates)
+        return NULL;
+    if (!lookup->has_next_hop)
+        return list->live;
+    return hit_count == 1 ? found : NULL;
+}
+
+static inline void choice_make(const struct rib *rib, const struct lookup *lookup,
+                               struct choice *choice)
+{
+    choice->path = find_path(lookup, choice->list);
+    choice->attrs = stored_attrs(rib, choice->path ? choice->path : choice->list->live);
+    __builtin_prefetch(choice->attrs);
 }
 
 /* Its verdict; false: its next hop is another one after all. */
 static inline bool answer_usual(const struct rib *rib, const struct lookup *lookup,
-                                const struct path_list *list, const struct stored_path *path,
-                                unsigned len)
+                                const struct choice *choice, unsigned len)
 {
     struct rib_query *query = lookup->query;
 
     if (!lookup->has_next_hop) {
-        const struct findings f = {.alive_count = list->live_count, .best = path};
+        const struct findings f = {.alive_count = choice->list->live_count, .best = choice->path};
         answer_base(rib, lookup, &f, len);
         return true;
     }
-    query->path.attrs = stored_attrs(rib, path);
-    if (!ip_addr_equal(&query->path.attrs->next_hop, &query->next_hop)) {
-        query->path.attrs = NULL;
+    if (!ip_addr_equal(&choice->attrs->next_hop, &query->next_hop))
         return false;
-    }
-    query->path.path_id = path->path_id;
+    query->path.attrs = choice->attrs;
+    query->path.path_id = choice->path->path_id;
     query->path.prefix_len = (uint8_t)len;
     query->match = PATH_MATCH_EXACT;
-    query->candidate_paths = list->live_count;
+    query->candidate_paths = choice->list->live_count;
     return true;
 }
 
-/* The list of each query's peer under the longest prefix, or NULL: first what stands in the tree,
- * then, where several peers have the prefix, the list that their index names. Then the set of the
- * path that will most likely be the answer is loaded ahead. (A function that does nothing but
- * prefetch is no more than a pure one to gcc 12, which drops the call: so it is this one.) */
-static void find_lists(const struct rib *rib, const struct lookup *lookups,
-                       const struct prefix_walk *walks, size_t count,
-                       const struct path_list **lists, const struct stored_path **paths)
+/* The list of each query's peer under the longest prefix: what stands in the tree, or, where
+ * several peers have the prefix, the list that their index names. The set of the path that will
+ * most likely be the answer is loaded ahead. (A function that does nothing but prefetch is no more
+ * than a pure one to gcc 12, which drops the call: so it is this one.) */
+static void choices_make(const struct rib *rib, const struct lookup *lookups,
+                         const struct prefix_walk *walks, size_t count, struct choice *choices)
 {
+    uint8_t indexed[QUERIES_TOGETHER];
+    size_t indexed_count = 0;
+
     for (size_t i = 0; i < count; i++) {
-        lists[i] = walks[i].value ? list_at(rib, walks[i].value) : NULL;
-        prefetch_list(lists[i]);
+        choices[i].path = NULL;
+        choices[i].list = list_at(rib, walks[i].value); /* 0 has an address too */
+        prefetch_list(choices[i].list);
     }
     for (size_t i = 0; i < count; i++) {
-        if (!lists[i] || lists[i]->kind == BLOCK_LIST)
+        const struct path_list *list = choices[i].list;
+        if (!walks[i].value)
             continue;
-        const struct peer_place *place = index_find((const void *)lists[i], lookups[i].query->peer);
-        lists[i] = place ? list_at(rib, rcu_read(&place->list)) : NULL;
-        prefetch_list(lists[i]);
-    }
-    for (size_t i = 0; i < count; i++) {
-        paths[i] = NULL;
-        if (!lists[i] || lists[i]->peer != lookups[i].query->peer)
+        if (list->kind == BLOCK_LIST) {
+            if (list->peer == lookups[i].query->peer)
+                choice_make(rib, &lookups[i], &choices[i]);
             continue;
-        paths[i] = find_path(&lookups[i], lists[i]);
-        __builtin_prefetch(stored_attrs(rib, paths[i] ? paths[i] : &lists[i]->live[0]));
+        }
+        const struct peer_place *place = index_find((const void *)list, lookups[i].query->peer);
+        if (!place)
+            continue;
+        choices[i].list = list_at(rib, rcu_read(&place->list));
+        prefetch_list(choices[i].list);
+        indexed[indexed_count++] = (uint8_t)i;
     }
+    for (size_t i = 0; i < indexed_count; i++)
+        choice_make(rib, &lookups[indexed[i]], &choices[indexed[i]]);
 }
 
 /*
@@ -497,26 +548,28 @@ static void lookup_group(const struct rib *rib, enum rib_policy policy, struct r
 {
     struct prefix_walk walks[QUERIES_TOGETHER];
     struct lookup lookups[QUERIES_TOGETHER];
-    const struct path_list *lists[QUERIES_TOGETHER];
-    const struct stored_path *paths[QUERIES_TOGETHER];
+    struct choice choices[QUERIES_TOGETHER];
     bool has_rds = false;
 
     for (size_t i = 0; i < count; i++) {
-        lookup_start(rib, &lookups[i], &queries[i], &walks[i]);
-        lookup_flags_set(&lookups[i]);
+        lookup_start(&lookups[i], &queries[i], &walks[i]);
+        if (i > 0 && query_is_alike(&queries[i], &queries[i - 1]))
+            lookup_take_table(&lookups[i], &walks[i]);
+        else
+            lookup_choose_table(rib, &lookups[i], &walks[i]);
         has_rds |= queries[i].rd != 0;
     }
     if (has_rds)
         find_tables(rib, lookups, walks, count);
     prefix_walk_batch(walks, count);
-    find_lists(rib, lookups, walks, count, lists, paths);
+    choices_make(rib, lookups, walks, count, choices);
     for (size_t i = 0; i < count; i++) {
-        if (!state_is_usable(lookups[i].state))
+        if (policy == RIB_POLICY_NORMAL && choices[i].path &&
+            answer_usual(rib, &lookups[i], &choices[i], walks[i].len))
             continue;
-        if (policy == RIB_POLICY_NORMAL && paths[i] &&
-            answer_usual(rib, &lookups[i], lists[i], paths[i], walks[i].len))
-            continue;
-        lookup_finish(rib, policy, &lookups[i], &walks[i]);
+        query_clear(&queries[i]);
+        if (state_is_usable(lookups[i].state))
+            lookup_finish(rib, policy, &lookups[i], &walks[i]);
     }
 }
 

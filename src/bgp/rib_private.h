@@ -48,6 +48,13 @@ static inline unsigned path_tag(const struct stored_path *path)
 {
     return path->facts >> 5 & 0x1ff;
 }
+/* Is it of one generation, and announced by then (0 to PATH_MS_MAX)? Those are above all else in
+ * the facts, so that this is one comparison. */
+#define PATH_MS_MAX ((INT64_C(1) << 42) - 1)
+static inline bool path_is_of(const struct stored_path *path, uint8_t generation, int64_t until_ms)
+{
+    return (path->facts - ((uint64_t)generation << 56)) >> 14 <= (uint64_t)until_ms;
+}
 static inline void path_set_generation(struct stored_path *path, uint8_t generation)
 {
     path->facts = path->facts << 8 >> 8 | (uint64_t)generation << 56;
