@@ -37,10 +37,11 @@ def test_debian_package(test):
     files = {os.path.relpath(os.path.join(d, f), root) for d, _, names in os.walk(root) for f in names}
     missing = [f for f in EXPECTED if f not in files and f + ".gz" not in files]
     assert not missing, f"not in the package: {missing}\n" + "\n".join(sorted(files))
-    unit = (root / "usr/lib/systemd/system/nfacctd.service").read_text()
-    assert "ExecStart=/usr/sbin/nfacctd -f /etc/pathacct/nfacctd.conf" in unit, unit
-    unit = (root / "usr/lib/systemd/system/sfacctd.service").read_text()
-    assert "ExecStart=/usr/sbin/sfacctd -f /etc/pathacct/sfacctd.conf" in unit, unit
+    for name in ("nfacctd", "sfacctd"):
+        unit = (root / f"usr/lib/systemd/system/{name}.service").read_text()
+        assert f"ExecStart=/usr/sbin/{name} -f /etc/pathacct/{name}.conf" in unit, unit
+        # Both units have one folder for sockets, which systemd would take away when either stops.
+        assert "RuntimeDirectory=pathacct\n" in unit and "RuntimeDirectoryPreserve=yes\n" in unit, unit
     assert any(f.endswith("pathacct/print.so") for f in files), sorted(files)
 
 
