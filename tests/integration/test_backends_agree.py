@@ -91,7 +91,7 @@ def normal(record):
         time_name = name.removesuffix("_residual")
         record[time_name] += f".{record.pop(name):06d}"
     for name in [name for name in record if name.startswith("timestamp_")]:
-        record[name] = record[name].replace("T", " ")
+        record[name] = record[name].replace("T", " ").removesuffix("Z")  # so writes memory's client
     return {name: str(value) if name not in COUNTERS else int(value) for name, value in record.items()}
 
 

@@ -33,7 +33,8 @@ def start(test, paths, more="", **bird):
     bgp_port = free_port(socket.SOCK_STREAM)
     daemon = test.nfacctd(config(test, bgp_port, more))
     router = Bird(test, bgp_port, paths, address=ROUTER, **bird)
-    daemon.wait_log("End-of-RIB")
+    for family in bird.get("families", ("ipv4", "ipv6")):
+        daemon.wait_log(f"End-of-RIB of {family}-unicast")
     test.stream = exports.Ipfix()
     test.send(test.stream.announce(), source=ROUTER)
     return daemon, router
