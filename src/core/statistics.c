@@ -97,9 +97,18 @@ struct exporter_walk {
     struct datagram_sums *sums;
 };
 
+/* It only carried the datagrams of sFlow agents, which are the exporters then. */
+static bool is_carrier(const struct exporter *exporter)
+{
+    return counter_get(&exporter->counters.datagrams_read) == 0;
+}
+
 static void walk_exporter(void *arg, struct exporter *exporter)
 {
     struct exporter_walk *walk = arg;
+
+    if (is_carrier(exporter))
+        return;
     json_t *object = json_counters(&exporter->counters);
     char address[IP_TEXT_LEN];
 
@@ -291,6 +300,8 @@ static void log_exporter(void *arg, struct exporter *exporter)
     uint64_t all = 0;
 
     (void)arg;
+    if (is_carrier(exporter))
+        return;
     ip_addr_format(&exporter->addr, address);
     for (int i = 0; i < PATH_MATCH_COUNT; i++)
         all += counter_get(&c->path_match[i]);
