@@ -141,6 +141,15 @@ void mem_free(void *ptr)
     free(ptr);
 }
 
+bool mem_is_checked(void)
+{
+#ifdef HAS_ASAN
+    return true;
+#else
+    return false;
+#endif
+}
+
 void slab_init(struct slab *slab, size_t object_size, size_t block_objects)
 {
     size_t unit = sizeof(void *); /* room for the free list's link, and the objects' alignment */

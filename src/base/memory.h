@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /* Memory that is there or ends the process with a message, and slabs of equal objects. */
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,6 +21,8 @@ char *mem_strdup(const char *text);
 char *mem_strndup(const char *text, size_t len);
 char *mem_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void mem_free(void *ptr); /* NULL is fine */
+/* Whether somebody looks for memory that is left when the process ends (a sanitizer's build). */
+bool mem_is_checked(void);
 
 /* Equal objects out of large blocks; freed ones are reused. One thread uses a slab. */
 struct slab {
