@@ -30,6 +30,8 @@ static void set_needs(void *decoder, const struct flow_needs *needs)
     c->needs_header = false;
     for (size_t i = 0; i < sizeof header_members / sizeof header_members[0]; i++)
         c->needs_header |= flow_needs_has(needs, header_members[i]);
+    c->needs_vlans = flow_needs_has(needs, FLOW_vlan) || flow_needs_has(needs, FLOW_in_vlan) ||
+                     flow_needs_has(needs, FLOW_out_vlan) || flow_needs_has(needs, FLOW_in_cvlan);
     c->wants_tunnel = packet_wants_tunnel(needs, c->tunnel_view);
     c->needs_header |= c->wants_tunnel;
     c->clear_count = 0;
@@ -127,6 +129,7 @@ static void collector_decode(void *decoder, struct exporter *exporter,
         exporter_drop(exporter, DROP_bad_version, "version %u", version);
     count_read(msg.exporter, datagram); /* the agent, once it is known */
     counter_add(&msg.exporter->counters.flows, msg.flow_count);
+    counter_add(&msg.exporter->counters.flow_samples, msg.sample_count);
 }
 
 static void collector_tick(void *decoder, int64_t now_ns)

@@ -24,6 +24,7 @@ struct collector {
     struct flow_batch *batch;
     struct flow_needs needs;
     bool needs_header; /* some needed member stands in packet headers */
+    bool needs_vlans;
     bool wants_tunnel; /* or in what a tunnel carries */
     enum tunnel_view tunnel_view;
     struct clear_range clears[FLOW_MEMBER_COUNT];
@@ -42,14 +43,16 @@ struct sflow_message {
     struct ip_addr agent_addr;
     uint8_t version;
     uint32_t sub_agent, sequence;
-    uint64_t order;      /* of the next flow */
-    uint32_t flow_count; /* so far */
+    uint64_t order; /* of the next flow */
+    /* So far; counted at the exporter when the datagram ends. */
+    uint32_t flow_count, sample_count;
 };
 
 /* What a flow sample says before its records, whichever way it is encoded. */
 struct sample_header {
-    uint32_t sequence, source_class, source_index;
-    uint32_t sampling_rate, pool, drops;
+    struct sample_counts counts;
+    uint32_t source_class, source_index;
+    uint32_t sampling_rate;
     uint32_t input_format, input, output_format, output; /* enum interface_format */
 };
 enum interface_format { INTERFACE_SINGLE, INTERFACE_DISCARDED, INTERFACE_MULTIPLE };
@@ -68,7 +71,11 @@ struct flow_sample {
     uint16_t switch_in_vlan, switch_out_vlan;
     uint16_t header_vlan;   /* outermost that the header still has */
     uint16_t stripped_vlan; /* outermost of those that it lost */
-    uint32_t vni;           /* of a tunnel that the packet left or goes into */
+    bool has_tunnel;        /* the packet header shows one */
+    /* A record of the header around the packet: whole, laid out as sampled_ipv4 or sampled_ipv6. */
+    uint8_t outer_version; /* 4 or 6; 0: none */
+    const uint8_t *outer;
+    uint32_t vni; /* of a tunnel that the packet left or goes into */
 };
 
 /* v2 and v4, RFC 3176; v5, sFlow.org's specification. Decode one datagram, whose version was seen

@@ -152,19 +152,15 @@ void record_vni_egress(struct flow_sample *sample, struct reader *r)
         sample->vni = vni;
 }
 
-/* Begins as a sampled_ipv4 or sampled_ipv6 does: length, protocol, addresses. */
+/* Laid out as a sampled_ipv4 or sampled_ipv6, whose ends are the tunnel's. */
 static void tunnel(struct flow_sample *sample, struct reader *r, uint8_t version)
 {
-    size_t addr_len = version == 4 ? 4 : 16;
+    const uint8_t *outer = reader_bytes(r, version == 4 ? 32 : 56);
 
-    reader_bytes(r, 8);
-    const uint8_t *src = reader_bytes(r, addr_len);
-    const uint8_t *dst = reader_bytes(r, addr_len);
-    reader_bytes(r, 16); /* ports, flags, type of service */
-    if (r->failed)
+    if (!outer)
         return;
-    SET(sample, encap_src_addr, version == 4 ? ip_addr_v4(src) : ip_addr_v6(src));
-    SET(sample, encap_dst_addr, version == 4 ? ip_addr_v4(dst) : ip_addr_v6(dst));
+    sample->outer = outer;
+    sample->outer_version = version;
 }
 
 void record_tunnel_ipv4(struct flow_sample *sample, struct reader *r)

@@ -89,6 +89,7 @@ void record_header(struct flow_sample *sample, struct reader *r)
         return;
     packet_parse(start, header, header_len, collector->wants_tunnel, collector->tunnel_view,
                  &packet);
+    sample->has_tunnel = packet.tunnel != NULL;
     set_packet(sample, packet.plain);
     SET(sample, srv6_segments,
         flow_sample_copy(sample, packet.outer.segments, packet.outer.segment_count * 16u));

@@ -30,9 +30,11 @@ static struct flow *clear_flow(const struct collector *c)
 {
     struct flow *flow = flow_batch_at(c->batch, c->batch->count);
 
-    /* Words, not memset(): ranges are short, and a call for each takes longer than they do. */
+    /* Words, not memset(): ranges are short, and a call for each takes longer than they do. As a
+     * compiler knows such loops for memset(), their stores are volatile. */
     for (uint32_t i = 0; i < c->clear_count; i++) {
-        uint64_t *word = (uint64_t *)(void *)((uint8_t *)flow + c->clears[i].offset);
+        volatile uint64_t *word =
+            (volatile uint64_t *)(void *)((uint8_t *)flow + c->clears[i].offset);
         for (uint32_t left = c->clears[i].word_count; left > 0; left--)
             *word++ = 0;
     }
@@ -81,10 +83,10 @@ void flow_sample_note(struct sflow_message *msg, const struct sample_header *h)
 {
     struct collector *c = msg->collector;
 
-    counter_add(&msg->exporter->counters.flow_samples, 1);
+    msg->sample_count++;
     if (!c->settings->skip_sequence_check)
         agent_note_sample(&c->agents, msg->agent, msg->exporter, h->source_class, h->source_index,
-                          &(struct sample_counts){h->sequence, h->pool, h->drops});
+                          &h->counts);
 }
 
 /* What the switch says counts before what the header still holds, as in pmacct. */
@@ -100,6 +102,28 @@ static void set_vlans(struct flow_sample *sample)
         sample->flow->in_cvlan = sample->header_vlan;
 }
 
+/* Where the plain primitives mean the inner headers, the tunnel's are the outer ones, which agents
+ * that sample behind the tunnel's end tell in a record. */
+static void set_outer(struct flow_sample *sample)
+{
+    bool is_v4 = sample->outer_version == 4;
+    const uint8_t *addrs = sample->outer + 8, *rest = addrs + (is_v4 ? 8 : 32);
+    struct ip_addr src = is_v4 ? ip_addr_v4(addrs) : ip_addr_v6(addrs);
+    struct ip_addr dst = is_v4 ? ip_addr_v4(addrs + 4) : ip_addr_v6(addrs + 16);
+
+    SET(sample, encap_src_addr, src);
+    SET(sample, encap_dst_addr, dst);
+    if (sample->has_tunnel || sample->collector->tunnel_view != TUNNEL_VIEW_INNER)
+        return;
+    SET(sample, tunnel_src_addr, src);
+    SET(sample, tunnel_dst_addr, dst);
+    SET(sample, tunnel_proto, (uint8_t)wire_u32(sample->outer + 4));
+    SET(sample, tunnel_src_port, (uint16_t)wire_u32(rest));
+    SET(sample, tunnel_dst_port, (uint16_t)wire_u32(rest + 4));
+    SET(sample, tunnel_tcp_flags, (uint16_t)wire_u32(rest + 8));
+    SET(sample, tunnel_tos, (uint8_t)wire_u32(rest + 12));
+}
+
 void flow_sample_finish(struct flow_sample *sample)
 {
     struct sflow_message *msg = sample->msg;
@@ -108,7 +132,10 @@ void flow_sample_finish(struct flow_sample *sample)
         counter_add(&msg->exporter->counters.samples_without_packet, 1);
         return;
     }
-    set_vlans(sample);
+    if (sample->collector->needs_vlans)
+        set_vlans(sample);
+    if (sample->outer)
+        set_outer(sample);
     if (sample->vni != 0 && WANTS(sample, vxlan) && sample->flow->vxlan == 0)
         sample->flow->vxlan = sample->vni;
     flow_batch_push(sample->collector->batch);

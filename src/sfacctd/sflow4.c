@@ -35,13 +35,13 @@ static void decode_flow_sample(struct sflow_message *msg, struct reader *r)
     struct sample_header h;
     struct flow_sample sample;
 
-    h.sequence = reader_u32(r);
+    h.counts.sequence = reader_u32(r);
     uint32_t source = reader_u32(r);
     h.source_class = source >> 24;
     h.source_index = source & 0xffffff;
     h.sampling_rate = reader_u32(r);
-    h.pool = reader_u32(r);
-    h.drops = reader_u32(r);
+    h.counts.pool = reader_u32(r);
+    h.counts.drops = reader_u32(r);
     h.input_format = INTERFACE_SINGLE;
     h.input = reader_u32(r);
     uint32_t output = reader_u32(r);

@@ -16,17 +16,19 @@ enum sample_format {
 
 static void decode_flow_records(struct flow_sample *sample, struct reader *r, uint32_t count)
 {
+    struct reader left = *r; /* not what others may have changed meanwhile: stays in registers */
+
     for (uint32_t i = 0; i < count; i++) {
-        const uint8_t *head = reader_bytes(r, 8);
+        const uint8_t *head = reader_bytes(&left, 8);
         uint32_t format = head ? wire_u32(head) : 0;
         uint32_t len = head ? wire_u32(head + 4) : 0;
-        struct reader record = reader_part(r, len);
-        if (r->failed) {
+        struct reader record = reader_part(&left, len);
+        if (left.failed) {
             exporter_drop(sample->msg->exporter, DROP_bad_sample,
                           "record %u of %u: %u bytes, beyond the sample's end", i + 1, count, len);
             return;
         }
-        sflow_skip_padding(r, len);
+        sflow_skip_padding(&left, len);
         flow_record_decode(sample, format, &record);
     }
 }
@@ -39,12 +41,10 @@ static bool read_compact(struct reader *r, struct sample_header *h)
     if (!p)
         return false;
     uint32_t source = wire_u32(p + 4), input = wire_u32(p + 20), output = wire_u32(p + 24);
-    *h = (struct sample_header){.sequence = wire_u32(p),
+    *h = (struct sample_header){.counts = {wire_u32(p), wire_u32(p + 12), wire_u32(p + 16)},
                                 .source_class = source >> 24,
                                 .source_index = source & 0xffffff,
                                 .sampling_rate = wire_u32(p + 8),
-                                .pool = wire_u32(p + 12),
-                                .drops = wire_u32(p + 16),
                                 .input_format = input >> 30,
                                 .input = input & 0x3fffffff,
                                 .output_format = output >> 30,
@@ -58,12 +58,10 @@ static bool read_expanded(struct reader *r, struct sample_header *h)
 
     if (!p)
         return false;
-    *h = (struct sample_header){.sequence = wire_u32(p),
+    *h = (struct sample_header){.counts = {wire_u32(p), wire_u32(p + 16), wire_u32(p + 20)},
                                 .source_class = wire_u32(p + 4),
                                 .source_index = wire_u32(p + 8),
                                 .sampling_rate = wire_u32(p + 12),
-                                .pool = wire_u32(p + 16),
-                                .drops = wire_u32(p + 20),
                                 .input_format = wire_u32(p + 24),
                                 .input = wire_u32(p + 28),
                                 .output_format = wire_u32(p + 32),
@@ -119,7 +117,7 @@ static void decode_discarded_packet(struct sflow_message *msg, struct reader *r)
     struct sample_header header = {.sampling_rate = 1};
     struct flow_sample sample;
 
-    header.sequence = reader_u32(r);
+    header.counts.sequence = reader_u32(r);
     header.source_class = reader_u32(r);
     header.source_index = reader_u32(r);
     uint32_t drops = reader_u32(r);

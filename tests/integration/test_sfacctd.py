@@ -108,8 +108,27 @@ def test_the_agent_is_the_exporter_for_maps_too(test):
     config = f"aggregate[out]: peer_src_ip\nsampling_map: {test.dir}/sampling.map\nsfacctd_renormalize: true\n"
     rows = one(test, sample([records]), agent="192.0.2.77", config=config)
     assert [(r["peer_ip_src"], r["packets"]) for r in rows] == [("192.0.2.77", 50)], rows
+    assert [e["address"] for e in test.stats("sfacctd")["exporters"]] == ["192.0.2.77"], "the carrier of its datagrams is none"
     rows = one(test, sample([records]), agent="192.0.2.77", config=config + "sfacctd_ignore_exporter_address: true\n", name="ignore")
     assert [(r["peer_ip_src"], r["packets"]) for r in rows] == [("127.0.0.1", 1000)], rows
+
+
+def test_a_record_of_the_outer_header_gives_the_tunnel_primitives(test):
+    """An agent behind the end of the tunnel samples the inner packet; sFlow.org's tunnel structures, formats 1024 and 1026."""
+    packet, _ = sflow.header("10.0.0.1", "10.0.0.2")
+    outer = {4: sflow.record(1024, sflow.words(150, 17, 0xc0000201, 0xc0000202, 50000, 4789, 0, 0xb8)),
+             6: sflow.record(1026, sflow.words(170, 47) + sflow.address("2001:db8::1")[4:] + sflow.address("2001:db8::2")[4:] + sflow.words(0, 0, 0, 8))}
+    names = "src_host, tunnel_src_host, tunnel_dst_host, tunnel_proto, tunnel_tos, tunnel_src_port, tunnel_dst_port, encap_src_host"
+    expected = {4: ("10.0.0.1", "192.0.2.1", "192.0.2.2", "udp", 0xb8, 50000, 4789, "192.0.2.1"),
+                6: ("10.0.0.1", "2001:db8::1", "2001:db8::2", "gre", 8, 0, 0, "2001:db8::1")}
+    for version, record in outer.items():
+        for records in ([packet, record], [record, packet]):
+            (row,) = one(test, sample(records), config=f"aggregate[out]: {names}\ntunnel_headers: inner\n")
+            got = tuple(row[k] for k in ("ip_src", "tunnel_ip_src", "tunnel_ip_dst", "tunnel_ip_proto", "tunnel_tos", "tunnel_port_src",
+                                         "tunnel_port_dst", "encap_ip_src"))
+            assert got == expected[version], got
+    (row,) = one(test, sample([packet, outer[4]]), config=f"aggregate[out]: {names}\n")
+    assert (row["ip_src"], row["tunnel_ip_src"], row["encap_ip_src"]) == ("10.0.0.1", "", "192.0.2.1"), row
 
 
 HOSTILE = {
