@@ -195,8 +195,11 @@ static void fill_crew(struct daemon *d)
         .tunnel_view = d->core.tunnel_headers == 1 ? TUNNEL_VIEW_INNER : TUNNEL_VIEW_OUTER,
     };
     crew->decoder_settings.has_whole_seconds = d->instance_count > 0;
-    for (uint32_t i = 0; i < d->instance_count; i++)
+    crew->decoder_settings.is_utc = d->instance_count > 0;
+    for (uint32_t i = 0; i < d->instance_count; i++) {
         crew->decoder_settings.has_whole_seconds &= d->instances[i]->plan->has_whole_seconds;
+        crew->decoder_settings.is_utc &= config_number(d->config, "timestamps_utc", i) != 0;
+    }
     crew->decoder_settings.custom_fields =
         primitive_table_custom_fields(d->primitives, &crew->decoder_settings.custom_field_count);
 }

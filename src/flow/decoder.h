@@ -37,6 +37,7 @@ struct decoder_settings {
     const void *own; /* the daemon's decoders' own settings (nfacctd/settings.h) */
     bool is_replay;
     enum tunnel_view tunnel_view;
+    bool is_utc;            /* times in files that a decoder writes itself are UTC, else local */
     bool has_whole_seconds; /* nobody looks at fractions of seconds */
 };
 

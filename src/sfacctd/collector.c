@@ -62,7 +62,7 @@ static void *collector_new(const struct decoder_settings *settings,
     c->tunnel_view = settings->tunnel_view;
     agent_table_init(&c->agents, own->agents_max, own->sources_max);
     if (own->counter_file)
-        c->counter_log = counter_log_new(own->counter_file);
+        c->counter_log = counter_log_new(own->counter_file, settings->is_utc);
     set_needs(c, &settings->needs);
     return c;
 }

@@ -17,7 +17,7 @@
 
 struct counter_log {
     const char *pattern;
-    bool has_variable;
+    bool has_variable, is_utc;
     struct text lines, path;
     uint64_t line_count, sequence;
     struct ip_addr agent;      /* whose lines they are, if the path names it */
@@ -27,12 +27,13 @@ struct counter_log {
     struct log_limit log_limit;
 };
 
-struct counter_log *counter_log_new(const char *path)
+struct counter_log *counter_log_new(const char *path, bool is_utc)
 {
     struct counter_log *log = mem_zalloc(sizeof *log);
 
     log->pattern = path;
     log->has_variable = strstr(path, VARIABLE) != NULL;
+    log->is_utc = is_utc;
     log->second = -1;
     return log;
 }
@@ -130,9 +131,12 @@ void counter_log_put_time(struct counter_log *log, struct text *out, int64_t tim
 
     if (second != log->second) {
         time_t t = (time_t)second;
-        struct tm local;
-        localtime_r(&t, &local);
-        strftime(log->second_text, sizeof log->second_text, "%Y-%m-%d %H:%M:%S", &local);
+        struct tm tm;
+        if (log->is_utc)
+            gmtime_r(&t, &tm);
+        else
+            localtime_r(&t, &tm);
+        strftime(log->second_text, sizeof log->second_text, "%Y-%m-%d %H:%M:%S", &tm);
         log->second = second;
     }
     text_append_printf(out, "%s.%06u", log->second_text,

@@ -13,7 +13,7 @@
 struct counter_log;
 
 /* `path` is borrowed; "$peer_src_ip" in it stands for the agent's address. */
-struct counter_log *counter_log_new(const char *path);
+struct counter_log *counter_log_new(const char *path, bool is_utc);
 void counter_log_free(struct counter_log *log); /* writes what is left; NULL is fine */
 
 /* Where the next line goes, until counter_log_end(). */

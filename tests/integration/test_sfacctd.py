@@ -4,6 +4,7 @@
 import collections
 import hashlib
 import json
+import os
 import random
 import socket
 import subprocess
@@ -298,12 +299,16 @@ def test_counters_are_lines_of_json(test):
     fields = (7, 6, 0, 10**9, 1, 3, 0, 1000, 1, 2, 3, 4, 5, 6, 0, 2000, 1, 2, 3, 4, 5, 0)
     body = sflow.words(9, 7, 1) + sflow.record(1, sflow.words(*fields))
     packet, _ = sflow.header("10.0.0.1", "192.0.2.1")
+    os.environ["TZ"] = "XXX5"
     rows = one(test, sflow.words(2, len(body)) + body, sample([packet]), agent="192.0.2.77", config=f"""
 aggregate[out]: src_host
+timestamps_utc: true
 sfacctd_counter_file: {test.dir}/counters-$peer_src_ip
 """)
+    del os.environ["TZ"]
     assert len(rows) == 1
     (line,) = json_lines(test.dir / "counters-192_0_2_77")
+    assert line["timestamp"] == "2023-11-14 22:13:20.000000", "START, in UTC: " + line["timestamp"]
     assert (line["sf_cnt_type"], line["ifIndex"], line["ifInOctets"], line["ifOutOctets"]) == ("sflow_cnt_generic", 7, 1000, 2000), line
 
 
