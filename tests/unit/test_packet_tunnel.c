@@ -175,7 +175,7 @@ static void what_is_no_tunnel_stays_closed(void **state)
         OUTER("2f") "2001 880b 0000 0001" INNER_IP,                                  /* PPTP */
         OUTER("2f") "0000 9999" INNER_IP,                            /* nobody's protocol */
         OUTER("11") UDP("0035") "08000000 001234 00" INNER_FRAME,    /* DNS */
-        "4520 0080 0001 0001 4004 0000 c0000201 c0000202 " INNER_IP, /* a later fragment */
+        ("4520 0080 0001 0001 4004 0000 c0000201 c0000202 " INNER_IP), /* a later fragment */
     };
     (void)state;
     for (size_t i = 0; i < sizeof closed / sizeof closed[0]; i++) {
