@@ -30,11 +30,11 @@ def _parents():
 
 def descendants(root, leave_out=()):
     """`root` and all below it that live."""
-    parents, found, todo = _parents(), [], [root]
-    while todo:
-        pid = todo.pop()
+    parents, found, waiting = _parents(), [], [root]
+    while waiting:
+        pid = waiting.pop()
         found.append(pid)
-        todo += [p for p, parent in parents.items() if parent == pid and p not in leave_out]
+        waiting += [p for p, parent in parents.items() if parent == pid and p not in leave_out]
     return found
 
 
