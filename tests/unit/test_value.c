@@ -136,6 +136,25 @@ static void an_id_outside_the_dictionary_is_empty(void **state)
     text_clear(&scratch);
 }
 
+/* Callers step through the text of a list, which is undefined from NULL. */
+static void an_empty_list_has_a_place(void **state)
+{
+    static const struct value_options none;
+    struct pa_column column = {.name = "x", .kind = PA_KIND_BYTES, .format = PA_FORMAT_IPV6_LIST};
+    struct pa_batch batch = {.dictionary_count = 1, .dictionary = &(struct pa_bytes){NULL, 0}};
+    const uint32_t id = 0;
+    struct text scratch = {0};
+    struct value value;
+    struct pa_bytes text;
+
+    (void)state;
+    assert_int_equal(value_init(&value, &column, &none, NULL), 0);
+    text = value_text(&value, &batch, (const uint8_t *)&id, &scratch);
+    assert_non_null(text.data);
+    assert_int_equal(text.len, 0);
+    text_clear(&scratch);
+}
+
 static void a_format_refuses_a_kind_it_cannot_read(void **state)
 {
     static const struct value_options none;
@@ -223,6 +242,7 @@ int main(void)
         cmocka_unit_test(lists_and_custom_primitives),
         cmocka_unit_test(options_change_the_form),
         cmocka_unit_test(an_id_outside_the_dictionary_is_empty),
+        cmocka_unit_test(an_empty_list_has_a_place),
         cmocka_unit_test(a_format_refuses_a_kind_it_cannot_read),
         cmocka_unit_test(times_in_each_style),
         cmocka_unit_test(local_times_follow_the_zone),

@@ -123,18 +123,27 @@ static int json_compile(struct format *format, const struct pa_schema *schema,
 
 /* ---- values that are not plain ---- */
 
+/* The part of `rest` before the next `separator`, which is taken off `rest` with it. */
+static struct pa_bytes next_part(struct pa_bytes *rest, char separator)
+{
+    const uint8_t *stop = memchr(rest->data, separator, rest->len);
+    struct pa_bytes part = {rest->data, stop ? (uint32_t)(stop - rest->data) : rest->len};
+    uint32_t taken = part.len + (stop != NULL);
+
+    *rest = (struct pa_bytes){rest->data + taken, rest->len - taken};
+    return part;
+}
+
 static void append_split(struct text *out, struct pa_bytes bytes, char separator)
 {
-    const char *at = (const char *)bytes.data, *end = at + bytes.len;
+    const char *before = "";
 
     text_append_char(out, '[');
-    while (at < end) {
-        const char *stop = memchr(at, separator, (size_t)(end - at));
-        size_t len = (size_t)((stop ? stop : end) - at);
-        if (at != (const char *)bytes.data)
-            text_append_string(out, ", ");
-        text_append_json_string(out, at, len);
-        at += len + 1;
+    while (bytes.len > 0) {
+        struct pa_bytes part = next_part(&bytes, separator);
+        text_append_string(out, before);
+        text_append_json_string(out, (const char *)part.data, part.len);
+        before = ", ";
     }
     text_append_char(out, ']');
 }
@@ -142,22 +151,16 @@ static void append_split(struct text *out, struct pa_bytes bytes, char separator
 /* "k%v,k%v" as an object. A part without '%' is a key without a value. */
 static void append_label_map(struct text *out, struct pa_bytes bytes)
 {
-    const char *at = (const char *)bytes.data, *end = at + bytes.len;
+    const char *before = "";
 
     text_append_char(out, '{');
-    while (at < end) {
-        const char *stop = memchr(at, ',', (size_t)(end - at)), *split;
-        size_t len = (size_t)((stop ? stop : end) - at);
-        split = memchr(at, '%', len);
-        if (at != (const char *)bytes.data)
-            text_append_string(out, ", ");
-        text_append_json_string(out, at, split ? (size_t)(split - at) : len);
+    while (bytes.len > 0) {
+        struct pa_bytes value = next_part(&bytes, ','), name = next_part(&value, '%');
+        text_append_string(out, before);
+        text_append_json_string(out, (const char *)name.data, name.len);
         text_append_string(out, ": ");
-        if (split)
-            text_append_json_string(out, split + 1, len - (size_t)(split - at) - 1);
-        else
-            text_append_string(out, "\"\"");
-        at += len + 1;
+        text_append_json_string(out, (const char *)value.data, value.len);
+        before = ", ";
     }
     text_append_char(out, '}');
 }

@@ -493,7 +493,8 @@ struct pa_bytes value_text(const struct value *value, const struct pa_batch *bat
     default:
         append_custom(scratch, value->format, bytes);
     }
-    return (struct pa_bytes){(const uint8_t *)scratch->data, (uint32_t)scratch->len};
+    /* Never NULL, however empty: callers step through it. */
+    return (struct pa_bytes){(const uint8_t *)text_cstr(scratch), (uint32_t)scratch->len};
 }
 
 void value_append(const struct value *value, const struct pa_batch *batch, const uint8_t *row,
