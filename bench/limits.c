@@ -7,6 +7,7 @@
  *   limits write BYTES      write(2) of so many bytes in blocks of 256 KiB to a file in the current
  * folder limits receive PORT N   recvmmsg on 127.0.0.1 that only counts, until N datagrams came or
  * 10 s passed
+ *   limits feed PORT        one bgpfeed's table over TCP: every byte read, until its End-of-RIB
  *
  * Each prints one JSON object with the CPU seconds it took.
  */
@@ -16,6 +17,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -131,6 +133,49 @@ static void limit_receive(uint16_t port, uint64_t count)
     close(fd);
 }
 
+/* The collector's side of a session, as far as bgpfeed wants it: AS 65000, hold time 90 s. */
+static void feed_greet(int fd)
+{
+    static const uint8_t greeting[] = {
+        [0 ... 15] = 0xff,  0, 29, 1, 4, 0xfd, 0xe8, 0, 90, 127, 0, 0, 1, 0, /* OPEN */
+        [29 ... 44] = 0xff, 0, 19, 4,                                        /* KEEPALIVE */
+    };
+
+    if (write(fd, greeting, sizeof greeting) != (ssize_t)sizeof greeting)
+        fail("write");
+}
+
+static void limit_feed(uint16_t port)
+{
+    static const uint8_t end_of_rib[] = {0, 23, 2, 0, 0, 0, 0};
+    static uint8_t block[1 << 16];
+    struct sockaddr_in at = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int listening = socket(AF_INET, SOCK_STREAM, 0), fd, one = 1;
+    uint64_t bytes = 0, sum = 0, word;
+    bool is_ended = false;
+
+    setsockopt(listening, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    if (bind(listening, (struct sockaddr *)&at, sizeof at) < 0 || listen(listening, 1) < 0)
+        fail("bind");
+    fd = accept(listening, NULL, NULL);
+    if (fd < 0)
+        fail("accept");
+    feed_greet(fd);
+    double start = cpu_s();
+    for (ssize_t n; !is_ended && (n = recv(fd, block, sizeof block, 0)) > 0; bytes += (uint64_t)n) {
+        for (ssize_t i = 0; i + 8 <= n; i += 8) {
+            memcpy(&word, block + i, sizeof word);
+            sum += word;
+        }
+        is_ended = n >= (ssize_t)sizeof end_of_rib &&
+                   !memcmp(block + n - sizeof end_of_rib, end_of_rib, sizeof end_of_rib);
+    }
+    printf("{\"bytes\": %lu, \"cpu_s\": %.6f, \"sum\": %lu}\n", bytes, cpu_s() - start, sum);
+    close(fd);
+    close(listening);
+}
+
 int main(int argc, char **argv)
 {
     if (argc == 3 && strcmp(argv[1], "read") == 0)
@@ -141,6 +186,8 @@ int main(int argc, char **argv)
         limit_write(strtoull(argv[2], NULL, 10));
     else if (argc == 4 && strcmp(argv[1], "receive") == 0)
         limit_receive((uint16_t)atoi(argv[2]), strtoull(argv[3], NULL, 10));
+    else if (argc == 3 && strcmp(argv[1], "feed") == 0)
+        limit_feed((uint16_t)atoi(argv[2]));
     else
         return fprintf(stderr, "limits: see the head of limits.c\n"), 2;
     return 0;

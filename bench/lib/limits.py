@@ -5,7 +5,7 @@ import subprocess
 import tempfile
 import time
 
-from lib import net
+from lib import net, process
 
 
 def read_ns(bench, capture):
@@ -45,3 +45,14 @@ def receive_ns(bench, capture):
             found = json.loads(popen.communicate(timeout=30)[0])
         return found["cpu_s"] * count / found["datagrams"] / capture.flows * 1e9
     return bench.best(("receive", capture.path), measure)
+
+
+def feed_ns(bench, rib):
+    """Reading every byte of a table's messages from TCP, per path."""
+    def measure():
+        port = net.free_tcp_port()
+        with subprocess.Popen([bench.tool("limits"), "feed", str(port)], stdout=subprocess.PIPE, text=True) as popen:
+            with process.helper([bench.tool("bgpfeed"), "--port", port, "--prefixes", rib.prefixes, "--paths", rib.paths]):
+                found = json.loads(popen.communicate(timeout=60)[0])
+        return found["cpu_s"] / (rib.prefixes * rib.paths) * 1e9
+    return bench.best(("feed", rib.prefixes, rib.paths), measure)

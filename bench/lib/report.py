@@ -94,9 +94,12 @@ def _details(result, notes):
     yield ""
 
 
-def render(results, machine, versions, date, bench, notes_path, seconds):
+def render(results, machine, versions, date, bench, notes_path, seconds, missing=()):
+    """`missing` are names of rows that an interrupted run did not come to."""
     notes = notes_of(notes_path)
     kind = "a quick run: smaller inputs, not for comparison" if bench.is_quick else "the full run"
+    if missing:
+        kind += f", interrupted before {', '.join(f'`{name}`' for name in missing)}"
     lines = ["# Results of bench/run", "",
              f"Made by `bench/run{' --quick' if bench.is_quick else ''}` on {date:%Y-%m-%d %H:%M} UTC in {seconds / 60:.0f} minutes; {kind}. "
              "Do not edit: notes on rows are in bench/NOTES.md.", "",

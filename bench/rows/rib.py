@@ -55,8 +55,15 @@ def load_row(name, prefixes, paths, peers=1, must=None, goal=None, has_pmacct=Tr
         return Measurement([run.paths / run.cpu_s / 1e6 for run in runs],
                            {"table": rib.text(), "seconds of the clock": f"{min(run.wall_s for run in runs):.1f}",
                             "CPU seconds": f"{min(run.cpu_s for run in runs):.1f}"})
+
+    def limit(bench, _measurement):
+        rib = sized(bench, prefixes, paths, peers)
+        lines = rib.prefixes * peers
+        return Limit(1e3 / (limits.feed_ns(bench, rib) + 2 * limits.access_ns(bench, lines)),
+                     "reading every byte of the messages from TCP, and two random accesses a path, to its prefix and to the prefix's paths, "
+                     f"among {lines:,} cache lines in batches")
     text = Rib(prefixes, paths, peers).text()
-    return Row(name, f"RIB load, {text}, over TCP, by CPU time of the daemon", "Mpaths/s", measure, None, must, goal, is_rate=True,
+    return Row(name, f"RIB load, {text}, over TCP, by CPU time of the daemon", "Mpaths/s", measure, limit, must, goal, is_rate=True,
                has_pmacct=has_pmacct, is_quick=is_quick)
 
 
