@@ -2,7 +2,9 @@
 /*
  * Nanoseconds per flow of decoding alone: IPFIX datagrams of 12 records of a template of 25 fields
  * (those of a usual router), for the members of the traffic matrix, and for all that the template
- * has; or a number of rounds for one of the two: decode_bench 9|25 ROUNDS.
+ * has; sFlow datagrams of 5 samples with packet header, router and gateway records, for the matrix
+ * as these tell it, and for what a RIB is asked with. Or a number of rounds of one of them:
+ * decode_bench 9|25|sflow|sflow-rib ROUNDS.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,8 +13,13 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "nfacctd/decoder.h"
+#include "nfacctd/settings.h"
+#include "sfacctd/decoder.h"
+#include "sfacctd/settings.h"
+#include "sflow_export.h"
 
 #define RECORDS    12
+#define SAMPLES    5
 #define DATAGRAMS  64
 #define ROUNDS     2000
 #define BATCH      32
@@ -35,6 +42,27 @@ static const enum flow_member wide[] = {
     FLOW_tcp_flags, FLOW_in_iface,     FLOW_out_iface,     FLOW_src_as,        FLOW_dst_as,
     FLOW_src_mask,  FLOW_dst_mask,     FLOW_src_net,       FLOW_dst_net,       FLOW_vlan,
     FLOW_etype,     FLOW_bgp_next_hop, FLOW_exporter_addr, FLOW_sampling_rate, FLOW_direction,
+};
+
+static const enum flow_member sflow_matrix[] = {
+    FLOW_bytes,        FLOW_packets,     FLOW_flows,  FLOW_arrival_ns,    FLOW_in_iface,
+    FLOW_bgp_next_hop, FLOW_peer_dst_as, FLOW_dst_as, FLOW_exporter_addr,
+};
+static const enum flow_member sflow_rib[] = {
+    FLOW_bytes,         FLOW_packets,      FLOW_flows,       FLOW_arrival_ns, FLOW_in_iface,
+    FLOW_exporter_addr, FLOW_bgp_next_hop, FLOW_peer_dst_as, FLOW_dst_as,     FLOW_src_addr,
+    FLOW_dst_addr,      FLOW_vpn_rd,       FLOW_start_ns,    FLOW_end_ns,
+};
+
+/* A decoder with what it is given. */
+struct subject {
+    const char *name;
+    const struct decoder_ops *decoder;
+    const void *settings;
+    const enum flow_member *members;
+    size_t member_count;
+    size_t (*make_first)(uint8_t *message); /* sent once, before the others; NULL: none */
+    size_t (*make_data)(uint8_t *message, uint32_t sequence);
 };
 
 static uint8_t *put(uint8_t *p, uint64_t value, int len)
@@ -74,7 +102,7 @@ static size_t make_data(uint8_t *message, uint32_t sequence)
     for (size_t i = 0; i < FIELDS; i++)
         record_len += fields[i][1];
     size_t len = HEADER_LEN + 4 + RECORDS * record_len;
-    uint8_t *p = put_header(message, len, sequence);
+    uint8_t *p = put_header(message, len, sequence * RECORDS);
     p = put(p, 256, 2);
     p = put(p, len - HEADER_LEN, 2);
     while (p < message + len) {
@@ -84,6 +112,41 @@ static size_t make_data(uint8_t *message, uint32_t sequence)
     return len;
 }
 
+static size_t make_samples(uint8_t *message, uint32_t sequence)
+{
+    size_t len = sflow_put_header(message, 0x7f000201, sequence, 0);
+
+    put(message + len - 4, SAMPLES, 4);
+    for (uint32_t i = 0; i < SAMPLES; i++) {
+        uint32_t number = sequence * SAMPLES + i;
+        struct sflow_packet packet = {.sequence = number,
+                                      .iface = 1 + number % 4,
+                                      .src = 0x0a000000 + number,
+                                      .dst = 0xc6336400 + number,
+                                      .next_hop = 0xc0000200 + number % 16,
+                                      .peer_as = 64496 + number % 16,
+                                      .origin_as = 4200000000 + number,
+                                      .frame_len = 64 + number,
+                                      .sport = 443,
+                                      .dport = (uint16_t)(1024 + number),
+                                      .proto = number % 3 ? 6 : 17,
+                                      .dst_mask = 24};
+        len += sflow_put_sample(message + len, &packet);
+    }
+    return len;
+}
+
+static const struct nfacctd_settings nfacctd_settings = NFACCTD_SETTINGS_DEFAULT;
+static const struct sfacctd_settings sfacctd_settings = SFACCTD_SETTINGS_DEFAULT;
+#define MEMBERS(list) list, sizeof(list) / sizeof(list)[0]
+static const struct subject subjects[] = {
+    {"9", &nfacctd_decoder, &nfacctd_settings, MEMBERS(matrix), make_template, make_data},
+    {"25", &nfacctd_decoder, &nfacctd_settings, MEMBERS(wide), make_template, make_data},
+    {"sflow", &sfacctd_decoder, &sfacctd_settings, MEMBERS(sflow_matrix), NULL, make_samples},
+    {"sflow-rib", &sfacctd_decoder, &sfacctd_settings, MEMBERS(sflow_rib), NULL, make_samples},
+};
+#define SUBJECTS (sizeof subjects / sizeof subjects[0])
+
 static uint64_t drained;
 
 static void drain(struct flow_batch *batch)
@@ -92,57 +155,57 @@ static void drain(struct flow_batch *batch)
     batch->count = 0;
 }
 
-static double run(const enum flow_member *members, size_t member_count, int rounds)
+static double run(const struct subject *subject, int rounds)
 {
-    struct nfacctd_settings own = NFACCTD_SETTINGS_DEFAULT;
-    struct decoder_settings settings = {.own = &own};
+    struct decoder_settings settings = {.own = subject->settings};
     static uint8_t messages[DATAGRAMS][1500];
     size_t lens[DATAGRAMS];
-    uint8_t template_message[256];
+    uint8_t first[256];
     struct ip_addr source = ip_addr_v4((const uint8_t[]){192, 0, 2, 1});
 
-    for (size_t i = 0; i < member_count; i++)
-        flow_needs_add(&settings.needs, members[i]);
+    for (size_t i = 0; i < subject->member_count; i++)
+        flow_needs_add(&settings.needs, subject->members[i]);
     uint32_t stride = (sizeof(struct flow) + 7) / 8 * 8;
     struct flow_batch batch = {mem_zalloc((size_t)BATCH * stride), stride, 0, BATCH, drain, NULL};
     struct exporter_table *exporters = exporter_table_new(4, NULL, NULL);
     struct exporter *exporter = exporter_table_get(exporters, &source, 0);
-    void *decoder = nfacctd_decoder.new(&settings, exporters, &batch);
-    struct datagram d = {
-        template_message, (uint32_t)make_template(template_message), 2055, source, 1, 1};
-    nfacctd_decoder.decode(decoder, exporter, &d);
+    void *decoder = subject->decoder->new (&settings, exporters, &batch);
+    struct datagram d = {.data = first, .source_port = 2055, .source = source, 1, 1};
+    if (subject->make_first) {
+        d.len = (uint32_t)subject->make_first(first);
+        subject->decoder->decode(decoder, exporter, &d);
+    }
     for (uint32_t i = 0; i < DATAGRAMS; i++)
-        lens[i] = make_data(messages[i], i * RECORDS);
+        lens[i] = subject->make_data(messages[i], i);
     drained = 0;
     int64_t start_ns = clock_mono().ns;
     for (int round = 0; round < rounds; round++) {
         for (uint32_t i = 0; i < DATAGRAMS; i++) {
             d.data = messages[i];
             d.len = (uint32_t)lens[i];
-            nfacctd_decoder.decode(decoder, exporter, &d);
+            subject->decoder->decode(decoder, exporter, &d);
         }
     }
     drain(&batch);
     double ns = (double)(clock_mono().ns - start_ns) / (double)drained;
     exporter_table_free(exporters);
-    nfacctd_decoder.free(decoder);
+    subject->decoder->free(decoder);
     mem_free(batch.flows);
     return ns;
 }
 
 int main(int argc, char **argv)
 {
-    const size_t matrix_count = sizeof matrix / sizeof matrix[0],
-                 wide_count = sizeof wide / sizeof wide[0];
-
     if (argc == 3) {
-        bool is_wide = strcmp(argv[1], "25") == 0;
-        run(is_wide ? wide : matrix, is_wide ? wide_count : matrix_count, atoi(argv[2]));
-        return 0;
+        for (size_t i = 0; i < SUBJECTS; i++)
+            if (strcmp(argv[1], subjects[i].name) == 0)
+                return run(&subjects[i], atoi(argv[2])) > 0 ? 0 : 1;
+        return 2;
     }
-    for (int i = 0; i < 3; i++) {
-        printf("%2zu members: %.1f ns/flow\n", matrix_count, run(matrix, matrix_count, ROUNDS));
-        printf("%2zu members: %.1f ns/flow\n", wide_count, run(wide, wide_count, ROUNDS));
+    for (size_t i = 0; i < SUBJECTS * 3; i++) {
+        const struct subject *subject = &subjects[i % SUBJECTS];
+        printf("%-9s %2zu members: %.1f ns/flow\n", subject->name, subject->member_count,
+               run(subject, ROUNDS));
     }
     return 0;
 }
