@@ -12,3 +12,10 @@ uint64_t hash_seed(void)
         seed = (uint64_t)(uintptr_t)&seed * UINT64_C(0x9e3779b97f4a7c15);
     return seed;
 }
+
+void key_hash_init(struct key_hash *hash)
+{
+    hash->seed = hash_seed();
+    for (size_t i = 0; i < sizeof hash->secret / sizeof *hash->secret; i++)
+        hash->secret[i] = hash_bytes(&i, sizeof i, hash_seed());
+}

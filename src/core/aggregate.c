@@ -22,8 +22,6 @@ enum {
     PARTS_MAX = 4096,       /* bins that one pro-rated flow may touch */
 };
 
-#define ROW_NONE UINT32_MAX
-
 struct aggregate {
     alignas(CACHE_LINE) const struct aggregate_plan *plan;
     struct outlet *outlet;
@@ -31,7 +29,7 @@ struct aggregate {
     struct ledger *ledger;
     struct dictionary *dictionary;
     struct row_index index;
-    uint64_t seed; /* of its hashes */
+    struct key_hash key_hash;
     uint32_t row_size, key_size, rows_per_segment;
     /* the open table */
     uint8_t **segments; /* data of each */
@@ -45,7 +43,7 @@ struct aggregate {
     const struct flow *flows[ENTRIES_MAX]; /* or parts of flows */
     int64_t bins[ENTRIES_MAX];
     uint32_t hashes[ENTRIES_MAX];
-    uint32_t candidates[ENTRIES_MAX]; /* the first row of that hash, or ROW_NONE */
+    uint8_t *candidates[ENTRIES_MAX]; /* the first row of that hash, or NULL */
     uint8_t *rows;                    /* what the entries would be as rows of their own */
     uint8_t *parts;                   /* copies of pro-rated flows; NULL without pro-rating */
     uint32_t flow_stride;
@@ -59,6 +57,23 @@ static void totals_add_flow(struct handover_totals *totals, const struct flow *f
     totals->flows += flow->flows;
     totals->packets += flow->packets;
     totals->bytes += flow->bytes;
+}
+
+static void totals_subtract(struct handover_totals *totals, const struct handover_totals *less)
+{
+    totals->flows -= less->flows;
+    totals->packets -= less->packets;
+    totals->bytes -= less->bytes;
+}
+
+/* What was added to the table since the last time, into the ledger. */
+static void settle_added(struct aggregate *a)
+{
+    a->open.flows += a->added.flows;
+    a->open.packets += a->added.packets;
+    a->open.bytes += a->added.bytes;
+    ledger_add(&a->ledger->open, &a->added);
+    a->added = (struct handover_totals){0};
 }
 
 struct aggregate *aggregate_new(const struct aggregate_plan *plan, struct outlet *outlet,
@@ -76,7 +91,7 @@ struct aggregate *aggregate_new(const struct aggregate_plan *plan, struct outlet
     a->key_size = plan->view->key_size;
     a->rows_per_segment = segment_rows(a->row_size);
     a->first_segment = a->last_segment = SEGMENT_NONE;
-    a->seed = hash_seed();
+    key_hash_init(&a->key_hash);
     a->dictionary = dictionary_new(lane->pool);
     a->rows = mem_calloc(ENTRIES_MAX, a->row_size);
     if (plan->has_pro_rating)
@@ -209,7 +224,7 @@ static void entries_hash(struct aggregate *a)
     const uint8_t *key = a->rows;
 
     for (uint32_t i = 0; i < a->entry_count; i++, key += a->row_size) {
-        a->hashes[i] = (uint32_t)hash_bytes(key, a->key_size, a->seed);
+        a->hashes[i] = key_hash_of(&a->key_hash, key, a->key_size);
         row_index_prefetch(&a->index, a->hashes[i]);
     }
 }
@@ -217,11 +232,13 @@ static void entries_hash(struct aggregate *a)
 static void entries_find(struct aggregate *a)
 {
     for (uint32_t i = 0; i < a->entry_count; i++) {
-        uint32_t at = a->hashes[i] & a->index.mask;
-        a->candidates[i] = ROW_NONE;
-        if (!row_index_next(&a->index, a->hashes[i], &at, &a->candidates[i]))
+        uint32_t at = a->hashes[i] & a->index.mask, row;
+        if (!row_index_next(&a->index, a->hashes[i], &at, &row)) {
+            a->candidates[i] = NULL;
             continue;
-        const uint8_t *p = row_at(a, a->candidates[i]);
+        }
+        uint8_t *p = row_at(a, row);
+        a->candidates[i] = p;
         for (uint32_t line = 0; line < a->row_size; line += CACHE_LINE)
             __builtin_prefetch(p + line, 1);
         __builtin_prefetch(p + a->row_size - 1, 1);
@@ -243,15 +260,13 @@ static uint8_t *row_find(const struct aggregate *a, const uint8_t *key, uint32_t
     return NULL;
 }
 
-/* `more` is the entry as a row of its own. False: the pool is full. */
-static bool entry_add(struct aggregate *a, uint32_t i, const uint8_t *more)
+/* `more` is the entry as a row of its own, and not the first of its hash, or that was made since by
+ * an entry before it. False: the pool is full. */
+static bool entry_add(struct aggregate *a, uint32_t hash, const uint8_t *more)
 {
     uint32_t at;
-    uint8_t *row = a->candidates[i] == ROW_NONE ? NULL : row_at(a, a->candidates[i]);
+    uint8_t *row = row_find(a, more, hash, &at);
 
-    /* Not the first of its hash, or made since by an entry before it. */
-    if (!row || !row_key_equals(row, more, a->key_size))
-        row = row_find(a, more, a->hashes[i], &at);
     if (row) {
         row_combine(a->plan, row, more);
         return true;
@@ -260,20 +275,25 @@ static bool entry_add(struct aggregate *a, uint32_t i, const uint8_t *more)
         return false;
     uint32_t number = rows_push(a, 1);
     memcpy(row_at(a, number), more, a->row_size);
-    row_index_put(&a->index, a->hashes[i], at, number);
+    row_index_put(&a->index, hash, at, number);
     return true;
 }
 
 static void entries_aggregate(struct aggregate *a)
 {
+    const uint8_t *more = a->rows;
+
     a->entry_count = rows_make(a, 0, a->entry_count, a->rows);
     row_index_reserve(&a->index, a->entry_count);
     entries_hash(a);
     entries_find(a);
-    for (uint32_t i = 0; i < a->entry_count; i++)
-        totals_add_flow(entry_add(a, i, a->rows + (size_t)i * a->row_size) ? &a->added
-                                                                           : &a->dropped,
-                        a->flows[i]);
+    for (uint32_t i = 0; i < a->entry_count; i++, more += a->row_size) {
+        uint8_t *row = a->candidates[i];
+        if (row && row_key_equals(row, more, a->key_size))
+            row_combine(a->plan, row, more);
+        else if (!entry_add(a, a->hashes[i], more))
+            totals_add_flow(&a->dropped, a->flows[i]);
+    }
 }
 
 /* ---- a batch that is appended ---- */
@@ -401,11 +421,13 @@ void aggregate_add(struct aggregate *a, const struct flow_batch *batch)
         ledger_add(&a->ledger->filtered, &filtered);
     if (a->dropped.flows | a->dropped.packets | a->dropped.bytes)
         ledger_add(&a->ledger->drops[DROP_pool_full], &a->dropped);
-    a->open.flows += a->added.flows;
-    a->open.packets += a->added.packets;
-    a->open.bytes += a->added.bytes;
-    ledger_add(&a->ledger->open, &a->added);
-    a->added = (struct handover_totals){0};
+    if (!plan->is_unaggregated) {
+        /* No row went out meanwhile: what is left over is in the table. */
+        totals_subtract(&decoded, &filtered);
+        totals_subtract(&decoded, &a->dropped);
+        a->added = decoded;
+    }
+    settle_added(a);
 }
 
 /* ---- hand-over ---- */
@@ -433,11 +455,7 @@ static bool hand_over(struct aggregate *a, const struct aggregate_end *end)
 
     /* Rows may be handed over in the middle of a batch: what of it is in them is not in the ledger
      * yet. */
-    a->open.flows += a->added.flows;
-    a->open.packets += a->added.packets;
-    a->open.bytes += a->added.bytes;
-    ledger_add(&a->ledger->open, &a->added);
-    a->added = (struct handover_totals){0};
+    settle_added(a);
     h.totals = a->open;
     dictionary_finish(a->dictionary, &h.dictionary_segment, &h.dictionary_count);
     counter_add(&a->ledger->rows, a->row_count);

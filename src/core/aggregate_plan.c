@@ -58,6 +58,45 @@ static void copy_add(struct aggregate_plan *plan, uint32_t len, uint32_t from, u
     plan->copies[plan->copy_count++] = (struct copy_op){(uint16_t)len, from, to};
 }
 
+/* Sums that follow each other are added in one step. */
+static void sum_add(struct aggregate_plan *plan, uint32_t at)
+{
+    if (plan->sum_count > 0 && plan->sums[plan->sum_count - 1] + sizeof(uint64_t) == at)
+        plan->pairs[plan->pair_count++] = plan->sums[--plan->sum_count];
+    else
+        plan->sums[plan->sum_count++] = at;
+}
+
+/* As part of an aligned word, which flags beside them share, or of the one that ends with them: a
+ * word that reached into a sum behind them would wait for that to be stored. */
+static void flags_add(struct aggregate_plan *plan, uint32_t width, uint32_t at)
+{
+    const uint32_t word_len = sizeof(uint64_t);
+    uint32_t word_at =
+        at % word_len + width <= word_len ? at / word_len * word_len : at + width - word_len;
+    struct flags_op *op = plan->flags_count > 0 ? &plan->flags[plan->flags_count - 1] : NULL;
+    uint8_t mask[sizeof(uint64_t)] = {0};
+    uint64_t bits;
+
+    if (!op || op->row_offset != word_at)
+        op = &plan->flags[plan->flags_count++];
+    memset(mask + (at - word_at), 0xff, width);
+    memcpy(&bits, mask, sizeof bits);
+    op->mask |= bits;
+    op->row_offset = word_at;
+}
+
+static void counter_op_add(struct aggregate_plan *plan, const struct pa_column *c)
+{
+    if (c->combine == PA_COMBINE_SUM && c->width == sizeof(uint64_t))
+        sum_add(plan, c->offset);
+    else if (c->combine == PA_COMBINE_OR)
+        flags_add(plan, c->width, c->offset);
+    else
+        plan->counters[plan->counter_count++] =
+            (struct counter_op){c->combine, (uint8_t)c->width, c->offset};
+}
+
 /* The word that ends in padding: behind the key and the narrow counters. */
 static void pad_find(struct aggregate_plan *plan)
 {
@@ -77,7 +116,9 @@ static void operations_make(struct aggregate_plan *plan, const struct aggregate_
 {
     plan->copies = mem_calloc(s->column_count + 1, sizeof *plan->copies);
     plan->bytes = mem_calloc(s->column_count + 1, sizeof *plan->bytes);
+    plan->pairs = mem_calloc(s->column_count + 1, sizeof *plan->pairs);
     plan->sums = mem_calloc(s->column_count + 1, sizeof *plan->sums);
+    plan->flags = mem_calloc(s->column_count + 1, sizeof *plan->flags);
     plan->counters = mem_calloc(s->column_count + 1, sizeof *plan->counters);
     plan->seconds = mem_calloc(s->column_count + 1, sizeof *plan->seconds);
     for (size_t i = 0; i < s->column_count; i++) {
@@ -88,11 +129,8 @@ static void operations_make(struct aggregate_plan *plan, const struct aggregate_
             plan->bytes[plan->bytes_count++] = (struct bytes_op){handle_kind(c), from, c->offset};
         else
             copy_add(plan, c->width, from, c->offset);
-        if (c->combine == PA_COMBINE_SUM && c->width == sizeof(uint64_t))
-            plan->sums[plan->sum_count++] = c->offset;
-        else if (c->combine != PA_COMBINE_KEY)
-            plan->counters[plan->counter_count++] =
-                (struct counter_op){c->combine, (uint8_t)c->width, c->offset};
+        if (c->combine != PA_COMBINE_KEY)
+            counter_op_add(plan, c);
         if (c->kind == PA_KIND_TIME && c->combine == PA_COMBINE_KEY && s->has_whole_seconds)
             plan->seconds[plan->second_count++] = c->offset;
     }
@@ -136,7 +174,9 @@ void aggregate_plan_free(struct aggregate_plan *plan)
     flow_filter_free(plan->filter);
     mem_free(plan->copies);
     mem_free(plan->bytes);
+    mem_free(plan->pairs);
     mem_free(plan->sums);
+    mem_free(plan->flags);
     mem_free(plan->counters);
     mem_free(plan->seconds);
     mem_free(plan);

@@ -41,6 +41,11 @@ struct counter_op {
     uint8_t combine, width;
     uint32_t row_offset;
 };
+/* Counters that are or-ed, in 8 bytes of the row that have other things beside them. */
+struct flags_op {
+    uint64_t mask;
+    uint32_t row_offset;
+};
 
 struct aggregate_plan {
     struct schema *schema;
@@ -48,10 +53,13 @@ struct aggregate_plan {
     struct flow_filter *filter;   /* NULL: all flows */
     struct time_bins bins;
     bool has_bins, has_pro_rating, has_whole_seconds, is_unaggregated, is_replay, has_order;
-    uint32_t copy_count, bytes_count, sum_count, counter_count, second_count;
+    uint32_t copy_count, bytes_count, pair_count, sum_count, flags_count, counter_count;
+    uint32_t second_count;
     struct copy_op *copies;
     struct bytes_op *bytes;
-    uint32_t *sums;              /* where 64-bit sums stand in a row: most counters are such */
+    uint32_t *pairs; /* where two 64-bit sums stand in a row: packets and bytes */
+    uint32_t *sums;  /* where one does */
+    struct flags_op *flags;
     struct counter_op *counters; /* the others */
     uint32_t *seconds;           /* where times stand in a row that are cut to seconds */
     bool has_pad;
@@ -62,9 +70,3 @@ struct aggregate_plan {
 int aggregate_plan_new(const struct aggregate_settings *settings, struct text *error,
                        struct aggregate_plan **ret_plan);
 void aggregate_plan_free(struct aggregate_plan *plan); /* NULL is fine */
-
-/* The counters of a row that one flow begins. `row` is the whole row. */
-void aggregate_plan_start(const struct aggregate_plan *plan, uint8_t *row, const struct flow *flow);
-/* One more flow of the same key. */
-void aggregate_plan_combine(const struct aggregate_plan *plan, uint8_t *row,
-                            const struct flow *flow);
