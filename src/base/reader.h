@@ -16,8 +16,12 @@ struct reader {
 
 static inline struct reader reader_make(const void *data, size_t len)
 {
+    static const uint8_t nothing;
     const uint8_t *pos = data;
-    return (struct reader){pos, len > 0 ? pos + len : pos, false};
+
+    if (pos == NULL) /* even a step of zero from there is undefined */
+        return (struct reader){&nothing, &nothing, false};
+    return (struct reader){pos, pos + len, false};
 }
 
 static inline size_t reader_left(const struct reader *r)
@@ -98,10 +102,11 @@ static inline uint64_t reader_uint(struct reader *r, size_t len)
     return p ? wire_uint(p, len) : 0;
 }
 
-/* A reader over the next `len` bytes alone, which are consumed; failed from the start if they are not there. */
+/* A reader over the next `len` bytes alone, which are consumed; failed from the start if they are
+ * not there. */
 static inline struct reader reader_part(struct reader *r, size_t len)
 {
-    const uint8_t *p = reader_bytes(r, len);
-    struct reader part = {p, p ? p + len : NULL, p == NULL};
-    return part;
+    const uint8_t *start = r->pos;
+    bool failed = reader_bytes(r, len) == NULL;
+    return (struct reader){failed ? r->pos : start, r->pos, failed};
 }

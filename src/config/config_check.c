@@ -267,7 +267,8 @@ static void check_unbound(struct check *c, const struct config_line *line,
         apply(c, line, claim, 0, config->instance_count, &has_reported);
         has_effect = has_effect || is_used(config, claim);
     }
-    if (!has_effect && !c->lacks_plugin) {
+    /* Where `plugins` itself is wrong, or names what is not there, that is what was said. */
+    if (!has_effect && !c->lacks_plugin && config->instance_count > 0) {
         problem_start(c->warnings, line);
         text_append_printf(c->warnings, "has no effect: no instance of plugin %s is configured\n",
                            config->claims[names[0].claim].plugin->name);

@@ -94,7 +94,7 @@ void grid_add(struct grid *g, const char *data, size_t len)
     }
     append_safe(&g->cells, data, len);
     g->ends[g->cell_count++] = g->cells.len;
-    width = shown_len(g->cells.data + start, g->cells.len - start);
+    width = shown_len(text_cstr(&g->cells) + start, g->cells.len - start);
     if (width > g->widths[column])
         g->widths[column] = width;
 }

@@ -139,8 +139,8 @@ void groups_add(struct groups *g, const struct pa_batch *batch, const uint8_t *r
     for (size_t i = 0; i < g->column_count; i++) {
         size_t start = g->key.len;
         query_cell_append(g->output, g->cells[i], batch, row, &g->key);
-        hide_zero_bytes(g->key.data + start, g->key.len - start);
         text_append_char(&g->key, '\0');
+        hide_zero_bytes(g->key.data + start, g->key.len - start - 1);
     }
     row_index_reserve(&g->index, 1);
     item = find(g, g->key.data, g->key.len, &hash, &at);

@@ -206,6 +206,18 @@ static void without_plugins_the_missing_memory_table_is_named(void **state)
     unload(&l);
 }
 
+/* Nothing can have an effect then; that is not said of each key. */
+static void empty_plugins_are_the_one_error(void **state)
+{
+    struct loaded l;
+    (void)state;
+    load(&l, "plugins: \naggregate: src_host\nprint_output: json\n");
+    assert_int_equal(l.result, -EINVAL);
+    assert_contains(&l.errors, "t:1: plugins: no plugin type in ''");
+    assert_int_equal(l.warnings.len, 0);
+    unload(&l);
+}
+
 static void the_last_line_wins_and_unbound_overwrites_bound(void **state)
 {
     struct loaded l;
@@ -405,6 +417,7 @@ int main(void)
         cmocka_unit_test(values_of_every_type_arrive_in_settings),
         cmocka_unit_test(instances_take_type_name_and_defaults_from_plugins),
         cmocka_unit_test(without_plugins_the_missing_memory_table_is_named),
+        cmocka_unit_test(empty_plugins_are_the_one_error),
         cmocka_unit_test(the_last_line_wins_and_unbound_overwrites_bound),
         cmocka_unit_test(the_command_line_overrides_the_file),
         cmocka_unit_test(all_errors_of_a_file_are_reported_at_once),

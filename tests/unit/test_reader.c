@@ -88,9 +88,21 @@ static void no_read_goes_beyond_the_buffer(void **state)
         }
         free(exact);
     }
-    struct reader empty = reader_make(NULL, 0);
+}
+
+/* What clang's UBSan sees: no step, not even one of zero, from NULL. */
+static void nothing_and_a_part_that_is_not_there_have_a_place(void **state)
+{
+    (void)state;
+    struct reader empty = reader_make(NULL, 0), none = empty;
+    assert_non_null(reader_bytes(&empty, 0));
+    struct reader part = reader_part(&empty, 0);
+    assert_false(part.failed || empty.failed);
     assert_int_equal(reader_u8(&empty), 0);
     assert_true(empty.failed);
+    part = reader_part(&none, 1);
+    assert_true(part.failed && none.failed);
+    assert_non_null(reader_bytes(&part, 0));
 }
 
 int main(void)
@@ -101,6 +113,7 @@ int main(void)
         cmocka_unit_test(reader_that_ran_out_stays_failed_at_its_end),
         cmocka_unit_test(part_ends_where_it_says),
         cmocka_unit_test(no_read_goes_beyond_the_buffer),
+        cmocka_unit_test(nothing_and_a_part_that_is_not_there_have_a_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -119,7 +119,7 @@ void compressor_end(struct compressor *c, struct text *out)
     if (c->kind == COMPRESSION_ZSTD)
         run_zstd(c, NULL, 0, ZSTD_e_end, out);
     else
-        run_gzip(c, NULL, 0, Z_FINISH, out);
+        run_gzip(c, "", 0, Z_FINISH, out);
     compressor_reset(c);
 }
 
