@@ -15,7 +15,8 @@
 
 #define BLOCK_MAX_BYTES 65536u /* of one block, but for those of BLOCK_CHUNK_BYTES */
 
-/* A handle counts units of 8 bytes: 18 bits of place in a chunk of 2 MB, 14 bits of chunk. */
+/* A handle counts units of 8 bytes: 18 bits of place in a chunk of 2 MB, 14 bits of chunk. That of
+ * no block, 0, may be turned into an address too: BLOCK_MAX_BYTES of zeros. */
 #define BLOCK_UNIT        8u
 #define BLOCK_CHUNK_SHIFT 18u
 #define BLOCK_CHUNK_COUNT (1u << 14)

@@ -20,10 +20,11 @@
 #include <assert.h>
 #include <string.h>
 
-#define STRIDE 6u
-#define LEAD   5u
-#define LINE   64u
-#define WALKS  32u /* together: enough misses in flight, few enough for the first-level cache */
+#define STRIDE  6u
+#define LEAD    5u
+#define LINE    64u
+#define MATCHES 64u
+#define WALKS   32u /* together: enough misses in flight, few enough for the first-level cache */
 
 /* A table stands in for the levels above its own. Prefixes from which on it pays, as it takes 2 MB
  * or 32 KB, and those more than that. The largest first. */
@@ -458,21 +459,21 @@ bool prefix_tree_next(const struct prefix_tree *tree, struct prefix_cursor *curs
     }
 }
 
-/* Where the value of the longest of `hits` in a node stands, and the walk's `len`. */
-static inline const _Atomic uint32_t *
-walk_value(struct prefix_walk *walk, const struct prefix_node *node, unsigned level, uint64_t hits)
+/* Where the value of the longest of `hits` in a node stands, and that prefix's length. */
+static inline const _Atomic uint32_t *value_slot(const struct prefix_node *node, unsigned level,
+                                                 uint64_t hits, uint8_t *ret_len)
 {
     unsigned bit = 63u - (unsigned)__builtin_clzll(hits);
     uint64_t before = node->prefixes & ((UINT64_C(1) << bit) - 1);
 
-    walk->len = (uint8_t)len_of(level, bit);
+    *ret_len = (uint8_t)len_of(level, bit);
     return &node->slots[__builtin_popcountll(node->children) + __builtin_popcountll(before)];
 }
 static inline const _Atomic uint32_t *walk_longest(struct prefix_walk *walk)
 {
     unsigned level = 31u - (unsigned)__builtin_clz(walk->levels);
 
-    return walk_value(walk, node_at(walk->tree, walk->nodes[level]), level, walk->hits);
+    return value_slot(node_at(walk->tree, walk->nodes[level]), level, walk->hits, &walk->len);
 }
 
 /* Where walks in a tree begin: entries, one for each value of the first bits of a key. */
@@ -483,9 +484,10 @@ struct entrance {
     uint8_t shift; /* 63 less those bits, as the root's entry takes none */
 };
 
-static struct entrance entrance_of(const struct prefix_tree *tree)
+/* The largest of the tables from `kind` on, or the root. */
+static struct entrance entrance_from(const struct prefix_tree *tree, unsigned kind)
 {
-    for (unsigned i = 0; i < TABLE_COUNT; i++) {
+    for (unsigned i = kind; i < TABLE_COUNT; i++) {
         uint32_t table = rcu_read(&tree->tables[i]);
         if (table)
             return (struct entrance){tree, block_at(tree->pool, table), table_kinds[i].level,
@@ -495,11 +497,11 @@ static struct entrance entrance_of(const struct prefix_tree *tree)
 }
 
 /* As chunk_at(); in the levels of IPv4 one word is enough. */
-static inline unsigned walk_chunk(const struct prefix_walk *walk, unsigned level)
+static inline unsigned walk_chunk(const struct prefix_key *key, unsigned level)
 {
     if (level * STRIDE + STRIDE <= 64)
-        return (unsigned)(walk->key.high >> LEAD << level * STRIDE >> (64 - STRIDE));
-    return chunk_at(walk->key, level);
+        return (unsigned)(key->high >> LEAD << level * STRIDE >> (64 - STRIDE));
+    return chunk_at(*key, level);
 }
 
 static inline const _Atomic uint32_t *child_slot(const struct prefix_node *node, unsigned chunk)
@@ -524,7 +526,7 @@ static void walk_upper(struct prefix_walk *walk)
     walk->upper_levels = 0;
     for (unsigned level = 0; handle && level < end; level++) {
         const struct prefix_node *node = node_at(walk->tree, handle);
-        unsigned chunk = walk_chunk(walk, level);
+        unsigned chunk = walk_chunk(&walk->key, level);
         uint64_t hits = node->prefixes & hits_of[chunk];
         if (hits)
             walk_hit(walk, handle, level, hits);
@@ -559,7 +561,7 @@ static inline __attribute__((always_inline)) void walk_group(struct prefix_walk 
         if (!walk->tree)
             continue;
         if (walk->tree != in.tree) /* most batches ask one tree */
-            in = entrance_of(walk->tree);
+            in = entrance_from(walk->tree, 0);
         walk->upper_levels = in.level;
         slots[active_count] = &in.entries[walk->key.high >> 1 >> in.shift];
         __builtin_prefetch(slots[active_count]);
@@ -580,7 +582,7 @@ static inline __attribute__((always_inline)) void walk_group(struct prefix_walk 
                 value = walk_back(walk);
             } else {
                 unsigned level = step + walk->upper_levels;
-                unsigned chunk = walk_chunk(walk, level);
+                unsigned chunk = walk_chunk(&walk->key, level);
                 uint64_t hits = node->prefixes & hits_of[chunk];
                 if (hits)
                     walk_hit(walk, handles[a], level, hits);
@@ -590,7 +592,7 @@ static inline __attribute__((always_inline)) void walk_group(struct prefix_walk 
                     active[still++] = walk;
                     continue;
                 }
-                value = hits ? walk_value(walk, node, level, hits) : walk_back(walk);
+                value = hits ? value_slot(node, level, hits, &walk->len) : walk_back(walk);
             }
             values[found_count] = value;
             __builtin_prefetch(value);
@@ -601,6 +603,83 @@ static inline __attribute__((always_inline)) void walk_group(struct prefix_walk 
     }
     for (size_t i = 0; i < found_count; i++)
         found[i]->value = rcu_read(values[i]);
+}
+
+/* Walks that note down nothing but the longest so far. As there: one step for all, then the next.
+ * Who finds nothing behind the largest table begins again before the next one, at last at the root.
+ * Handle 0 needs no branch: the block of that name is never given out and all zero, a node without
+ * anything. */
+static inline __attribute__((always_inline)) void match_group(struct prefix_match *matches,
+                                                              size_t count)
+{
+    const _Atomic uint32_t *slots[MATCHES], *values[MATCHES];
+    const struct prefix_node *nodes[MATCHES];
+    uint8_t ends[MATCHES], levels[MATCHES], left[MATCHES], active[MATCHES];
+    size_t left_count = 0, active_count = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        matches[i].value = 0;
+        values[i] = NULL;
+        ends[i] = PREFIX_LEVELS;
+        left[left_count] = (uint8_t)i;
+        left_count += matches[i].tree != NULL;
+    }
+    for (unsigned kind = 0; kind <= TABLE_COUNT && left_count > 0; kind++) {
+        struct entrance in = {0};
+        for (size_t l = 0; l < left_count; l++) {
+            struct prefix_match *match = &matches[left[l]];
+            if (match->tree != in.tree) /* most batches ask one tree */
+                in = entrance_from(match->tree, kind);
+            slots[active_count] = &in.entries[match->key.high >> 1 >> in.shift];
+            __builtin_prefetch(slots[active_count]);
+            levels[active_count] = in.level;
+            active[active_count] = left[l];
+            active_count += in.level < ends[left[l]];
+        }
+        while (active_count > 0) {
+            size_t still = 0;
+            for (size_t a = 0; a < active_count; a++) {
+                nodes[a] = node_at(matches[active[a]].tree, rcu_read(slots[a]));
+                __builtin_prefetch(nodes[a]);
+            }
+            for (size_t a = 0; a < active_count; a++) {
+                const struct prefix_node *node = nodes[a];
+                struct prefix_match *match = &matches[active[a]];
+                unsigned level = levels[a];
+                unsigned chunk = walk_chunk(&match->key, level);
+                uint64_t hits = node->prefixes & hits_of[chunk];
+                if (hits) {
+                    values[active[a]] = value_slot(node, level, hits, &match->len);
+                    __builtin_prefetch(values[active[a]]);
+                }
+                if (node->children >> chunk & 1 && level + 1 < ends[active[a]]) {
+                    slots[still] = child_slot(node, chunk);
+                    __builtin_prefetch(slots[still]);
+                    levels[still] = (uint8_t)(level + 1);
+                    active[still++] = active[a];
+                }
+            }
+            active_count = still;
+        }
+        size_t still_left = 0;
+        for (size_t l = 0; l < left_count; l++) {
+            uint8_t i = left[l];
+            if (values[i]) {
+                matches[i].value = rcu_read(values[i]);
+                continue;
+            }
+            if (matches[i].tree != in.tree)
+                in = entrance_from(matches[i].tree, kind);
+            ends[i] = in.level;
+            left[still_left++] = i;
+        }
+        left_count = still_left;
+    }
+}
+
+static void match_group_any(struct prefix_match *matches, size_t count)
+{
+    match_group(matches, count);
 }
 
 static void walk_group_any(struct prefix_walk *walks, size_t count)
@@ -615,7 +694,24 @@ __attribute__((target("popcnt"))) static void walk_group_popcnt(struct prefix_wa
 {
     walk_group(walks, count);
 }
+__attribute__((target("popcnt"))) static void match_group_popcnt(struct prefix_match *matches,
+                                                                 size_t count)
+{
+    match_group(matches, count);
+}
 #endif
+
+void prefix_match_batch(struct prefix_match *matches, size_t count)
+{
+    void (*group)(struct prefix_match *, size_t) = match_group_any;
+
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("popcnt"))
+        group = match_group_popcnt;
+#endif
+    for (size_t done = 0; done < count; done += MATCHES)
+        group(matches + done, count - done < MATCHES ? count - done : MATCHES);
+}
 
 void prefix_walk_batch(struct prefix_walk *walks, size_t count)
 {

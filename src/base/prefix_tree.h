@@ -60,6 +60,16 @@ struct prefix_cursor {
 };
 bool prefix_tree_next(const struct prefix_tree *tree, struct prefix_cursor *cursor);
 
+/* The longest prefix that contains an address, and no other: a third of a walk's instructions. */
+struct prefix_match {
+    const struct prefix_tree *tree; /* set by the caller, with the key; NULL: finds nothing */
+    struct prefix_key key;
+    uint32_t value; /* 0: there is none */
+    uint8_t len;
+};
+/* Prefetches across the matches; any number of them, best 32 or more. */
+void prefix_match_batch(struct prefix_match *matches, size_t count);
+
 /* The prefixes that contain one address. */
 #define PREFIX_LEVELS 23 /* 128 bits: 1 in the root, then 6 each */
 struct prefix_walk {

@@ -9,7 +9,19 @@
 #include "bgp/decision.h"
 #include "bgp/rib_private.h"
 
-#define QUERIES_TOGETHER 32u
+#define QUERIES_TOGETHER 64u
+
+/* A peer's table, as long as a group of queries takes: most of them ask the same one. */
+struct view {
+    uint32_t peer;
+    uint8_t family; /* of the address */
+    enum rib_safi safi;
+    uint64_t rd;
+    const struct prefix_tree *tree; /* NULL: there is nothing to look at */
+    struct family_state state;
+    bool is_stale, is_loading;
+    bool is_usual; /* paths of one generation */
+};
 
 /* A query on its way. */
 struct lookup {
@@ -300,135 +312,144 @@ static bool state_is_usable(struct family_state state)
     return state.is_negotiated || state.is_stale;
 }
 
-static inline void lookup_flags_set(const struct lookup *lookup)
+/* Which tree to look into; false: there is nothing to look at in that table. */
+static bool view_turn_to(const struct rib *rib, struct view *view, enum rib_safi safi)
 {
-    lookup->query->is_stale = lookup->state.is_stale;
-    lookup->query->is_loading = state_is_usable(lookup->state) && !lookup->state.is_loaded;
-}
-
-/* Which tree to look into, where it does not take a route distinguisher to know; false: there is
- * nothing to look at in that table. */
-static inline bool lookup_turn_to(const struct rib *rib, struct lookup *lookup, enum rib_safi safi,
-                                  struct prefix_walk *walk)
-{
-    const struct rib_query *query = lookup->query;
-    enum rib_family family = query->address.family == IP_V6 ? RIB_IPV6 : RIB_IPV4;
+    enum rib_family family = view->family == IP_V6 ? RIB_IPV6 : RIB_IPV4;
     const struct rib_table *table = safi == RIB_UNICAST ? rib->unicast : rib->labelled;
 
-    walk->tree = NULL;
-    lookup->safi = safi;
-    lookup->state = (struct family_state){0};
-    if (query->peer >= rib->max_peers || query->address.family == IP_NONE)
+    view->tree = NULL;
+    view->safi = safi;
+    view->state = (struct family_state){0};
+    if (view->peer >= rib->max_peers || view->family == IP_NONE)
         return false;
-    lookup->state = family_state_from(rcu_read(&rib->states[query->peer].families[safi][family]));
-    if (!state_is_usable(lookup->state))
+    view->state = family_state_from(rcu_read(&rib->states[view->peer].families[safi][family]));
+    if (!state_is_usable(view->state))
         return false;
-    if (safi != RIB_VPN)
-        walk->tree = &table->trees[family];
+    if (safi == RIB_VPN) {
+        struct prefix_match rd = {.tree = &rib->rds, .key = {view->rd, 0}};
+        prefix_match_batch(&rd, 1);
+        table = rd.value ? block_at(rib->pool, rd.value) : NULL;
+    }
+    view->tree = table ? &table->trees[family] : NULL;
     return true;
+}
+
+static void view_make(const struct rib *rib, const struct rib_query *query, struct view *view)
+{
+    view->peer = query->peer;
+    view->rd = query->rd;
+    view->family = query->address.family;
+    if (view->rd != 0)
+        view_turn_to(rib, view, RIB_VPN);
+    else if (!view_turn_to(rib, view, RIB_UNICAST))
+        view_turn_to(rib, view, RIB_LABELLED);
+    view->is_stale = view->state.is_stale;
+    view->is_loading = state_is_usable(view->state) && !view->state.is_loaded;
+    view->is_usual = view->tree && view->state.oldest == view->state.current;
+}
+
+static inline bool view_is_of(const struct view *view, const struct rib_query *query)
+{
+    return view->peer == query->peer && view->rd == query->rd &&
+           view->family == query->address.family;
 }
 
 /* ip_addr_is_zero() without a call; a mapped IPv4 address in an IPv6 field is rare enough to make
  * one. */
-static bool addr_is_zero(const struct ip_addr *addr)
+static inline bool addr_is_zero(const struct ip_addr *addr)
 {
     if (addr->family == IP_V4)
         return wire_u32(addr->bytes + 12) == 0;
     return ip_addr_is_zero(addr);
 }
 
-static inline void lookup_start(struct lookup *lookup, struct rib_query *query,
-                                struct prefix_walk *walk)
+static inline struct lookup lookup_make(struct rib_query *query, const struct view *view)
 {
-    lookup->query = query;
-    lookup->is_replay = query->from_ns == 0 && query->to_ns == 0;
-    lookup->to_ms = lookup->is_replay ? INT64_MAX : wall_ms(query->to_ns);
-    lookup->has_next_hop = !query->any_path && !addr_is_zero(&query->next_hop);
-    lookup->tag = next_hop_tag(&query->next_hop);
-    walk->key = prefix_key_make(&query->address);
+    bool is_replay = query->from_ns == 0 && query->to_ns == 0;
+
+    return (struct lookup){
+        .query = query,
+        .state = view->state,
+        .safi = view->safi,
+        .is_replay = is_replay,
+        .to_ms = is_replay ? INT64_MAX : wall_ms(query->to_ns),
+        .has_next_hop = !query->any_path && !addr_is_zero(&query->next_hop),
+        .tag = next_hop_tag(&query->next_hop),
+    };
 }
 
-static inline void lookup_choose_table(const struct rib *rib, struct lookup *lookup,
-                                       struct prefix_walk *walk)
+/* By all rules. */
+static void lookup_by_rules(const struct rib *rib, enum rib_policy policy, struct rib_query *query,
+                            const struct view *view, struct prefix_walk *walk)
 {
-    if (lookup->query->rd != 0)
-        lookup_turn_to(rib, lookup, RIB_VPN, walk);
-    else if (!lookup_turn_to(rib, lookup, RIB_UNICAST, walk))
-        lookup_turn_to(rib, lookup, RIB_LABELLED, walk);
-    lookup_flags_set(lookup);
-}
+    struct lookup lookup = lookup_make(query, view);
+    struct prefix_walk again = *walk;
 
-/* Most queries of a batch are about the table that the one before was about: no need to work that
- * out again. */
-static inline bool query_is_alike(const struct rib_query *query, const struct rib_query *before)
-{
-    return query->peer == before->peer && query->rd == before->rd &&
-           query->address.family == before->address.family;
-}
-static inline void lookup_take_table(struct lookup *lookup, struct prefix_walk *walk)
-{
-    lookup->state = lookup[-1].state;
-    lookup->safi = lookup[-1].safi;
-    walk->tree = walk[-1].tree;
-    lookup->query->is_stale = lookup->query[-1].is_stale;
-    lookup->query->is_loading = lookup->query[-1].is_loading;
-}
-
-static void query_clear(struct rib_query *query)
-{
     query->match = PATH_MATCH_NO_RIB;
     query->path.attrs = NULL;
     query->candidate_paths = 0;
-}
-
-/* Finds the tables of all queries that have a route distinguisher, together. */
-static void find_tables(const struct rib *rib, const struct lookup *lookups,
-                        struct prefix_walk *walks, size_t count)
-{
-    struct prefix_walk rds[QUERIES_TOGETHER];
-    uint8_t indexes[QUERIES_TOGETHER];
-    size_t rd_count = 0;
-
-    for (size_t i = 0; i < count; i++) {
-        if (lookups[i].safi != RIB_VPN || !state_is_usable(lookups[i].state))
-            continue;
-        rds[rd_count].tree = &rib->rds;
-        rds[rd_count].key = (struct prefix_key){lookups[i].query->rd, 0};
-        indexes[rd_count++] = (uint8_t)i;
-    }
-    prefix_walk_batch(rds, rd_count);
-    for (size_t i = 0; i < rd_count; i++) {
-        const struct rib_table *table = rds[i].value ? block_at(rib->pool, rds[i].value) : NULL;
-        bool is_v6 = lookups[indexes[i]].query->address.family == IP_V6;
-        walks[indexes[i]].tree = table ? &table->trees[is_v6 ? RIB_IPV6 : RIB_IPV4] : NULL;
-    }
-}
-
-static void lookup_finish(const struct rib *rib, enum rib_policy policy, struct lookup *lookup,
-                          struct prefix_walk *walk)
-{
-    struct rib_query *query = lookup->query;
-    struct prefix_walk again;
-
-    if (policy == RIB_POLICY_PMACCT)
-        again = *walk;
-    if (answer(rib, lookup, walk) || lookup->safi != RIB_UNICAST) {
+    query->is_stale = view->is_stale;
+    query->is_loading = view->is_loading;
+    if (!state_is_usable(view->state))
+        return;
+    if (answer(rib, &lookup, walk) || view->safi != RIB_UNICAST) {
         if (policy == RIB_POLICY_PMACCT)
-            answer_pmacct(rib, lookup, &again);
+            answer_pmacct(rib, &lookup, &again);
         return;
     }
     /* Nothing at all in the unicast table: the labelled one may know. */
-    bool was_loading = query->is_loading;
     enum path_match match = query->match;
-    if (lookup_turn_to(rib, lookup, RIB_LABELLED, walk)) {
+    struct view labelled = *view;
+    if (view_turn_to(rib, &labelled, RIB_LABELLED)) {
+        labelled.is_stale = labelled.state.is_stale;
+        labelled.is_loading = !labelled.state.is_loaded || view->is_loading;
+        walk->tree = labelled.tree;
         prefix_walk_batch(walk, 1);
-        lookup_flags_set(lookup);
-        lookup_finish(rib, policy, lookup, walk);
-        query->is_loading |= was_loading;
+        lookup_by_rules(rib, policy, query, &labelled, walk);
         if (match == PATH_MATCH_NO_RIB && query->match == PATH_MATCH_NO_ROUTE)
             query->match = match;
     }
 }
+
+/*
+ * The usual case: one generation, nothing withdrawn in the list, all of its paths candidates, and
+ * one alone seems to have the flow's next hop, or the flow has none. Returns the path that is the
+ * answer then; NULL: the rules decide, at three times the instructions.
+ */
+static inline const struct stored_path *find_path(const struct lookup *lookup,
+                                                  const struct path_list *list)
+{
+    const struct stored_path *end = list->live + list->live_count, *found = list->live;
+    uint64_t generation = (uint64_t)lookup->state.oldest << 56;
+    int64_t until_ms = lookup->to_ms < PATH_MS_MAX ? lookup->to_ms : PATH_MS_MAX;
+    uint64_t latest = 0;
+    unsigned hit_count = 0;
+
+    if (list->gone_count > 0 || until_ms < 0 || found == end)
+        return NULL;
+    /* Without branches: one on which path it is would be mispredicted. Another generation is later
+     * than any time. */
+    for (const struct stored_path *path = found; path < end; path++) {
+        uint64_t announced = path->facts - generation;
+        bool is_hit = path_tag(path) == lookup->tag;
+        latest = announced > latest ? announced : latest;
+        hit_count += is_hit;
+        found = is_hit ? path : found;
+    }
+    if (latest >> 14 > (uint64_t)until_ms)
+        return NULL;
+    if (!lookup->has_next_hop)
+        return list->live;
+    return hit_count == 1 ? found : NULL;
+}
+
+/* A query in the usual case. */
+struct choice {
+    const struct path_list *list;
+    const struct stored_path *path; /* NULL: it is not the usual case */
+    const struct path_attrs *attrs; /* of the path */
+};
 
 /* A list of four paths is one line; a shorter one may begin near the end of a line. */
 static inline void prefetch_list(const struct path_list *list)
@@ -437,60 +458,16 @@ static inline void prefetch_list(const struct path_list *list)
     __builtin_prefetch((const char *)list + CACHE_LINE / 2);
 }
 
-/* The path that is the answer in the usual case, and its set. NULL: the case is not usual. */
-struct choice {
-    const struct path_list *list;
-    const struct stored_path *path;
-    const struct path_attrs *attrs;
-};
-
-/*
- * The usual case: one generation, nothing withdrawn in the list, all of its paths candidates, and
- * one alone seems to have the flow's next hop, or the flow has none. Else the rules decide, at
- * three times the instructions.
- */
-static inline const struct stored_path *find_path(const struct lookup *lookup,
-                                                  const struct path_list *list)
-{
-    const struct family_state state = lookup->state;
-    const struct stored_path *end = list->live + list->live_count, *found = list->live;
-    int64_t until_ms = lookup->to_ms < PATH_MS_MAX ? lookup->to_ms : PATH_MS_MAX;
-    bool are_candidates = true;
-    unsigned hit_count = 0;
-
-    if (state.oldest != state.current || list->gone_count > 0 || until_ms < 0 || found == end)
-        return NULL;
-    /* Without branches: one on which path it is would be mispredicted. */
-    for (const struct stored_path *path = found; path < end; path++) {
-        bool is_hit = path_tag(path) == lookup->tag;
-        are_candidates &= path_is_of(path, state.oldest, until_ms);
-        hit_count += is_hit;
-        found = is_hit ? path : found;
-    }
-    if (!are_candidates)
-        return NULL;
-    if (!lookup->has_next_hop)
-        return list->live;
-    return hit_count == 1 ? found : NULL;
-}
-
-static inline void choice_make(const struct rib *rib, const struct lookup *lookup,
-                               struct choice *choice)
-{
-    choice->path = find_path(lookup, choice->list);
-    choice->attrs = stored_attrs(rib, choice->path ? choice->path : choice->list->live);
-    __builtin_prefetch(choice->attrs);
-}
-
 /* Its verdict; false: its next hop is another one after all. */
-static inline bool answer_usual(const struct rib *rib, const struct lookup *lookup,
-                                const struct choice *choice, unsigned len)
+static inline bool answer_usual(const struct rib *rib, struct rib_query *query,
+                                const struct view *view, const struct choice *choice, unsigned len)
 {
-    struct rib_query *query = lookup->query;
-
-    if (!lookup->has_next_hop) {
+    query->is_stale = view->is_stale;
+    query->is_loading = view->is_loading;
+    if (query->any_path || addr_is_zero(&query->next_hop)) {
+        const struct lookup lookup = lookup_make(query, view);
         const struct findings f = {.alive_count = choice->list->live_count, .best = choice->path};
-        answer_base(rib, lookup, &f, len);
+        answer_base(rib, &lookup, &f, len);
         return true;
     }
     if (!ip_addr_equal(&choice->attrs->next_hop, &query->next_hop))
@@ -507,35 +484,62 @@ static inline bool answer_usual(const struct rib *rib, const struct lookup *look
  * several peers have the prefix, the list that their index names. The set of the path that will
  * most likely be the answer is loaded ahead. (A function that does nothing but prefetch is no more
  * than a pure one to gcc 12, which drops the call: so it is this one.) */
-static void choices_make(const struct rib *rib, const struct lookup *lookups,
-                         const struct prefix_walk *walks, size_t count, struct choice *choices)
+static inline void choices_make(const struct rib *rib, struct rib_query *queries,
+                                const struct view *const *views, const struct prefix_match *matches,
+                                size_t count, struct choice *choices)
 {
-    uint8_t indexed[QUERIES_TOGETHER];
-    size_t indexed_count = 0;
-
     for (size_t i = 0; i < count; i++) {
-        choices[i].path = NULL;
-        choices[i].list = list_at(rib, walks[i].value); /* 0 has an address too */
+        choices[i].list = list_at(rib, matches[i].value); /* 0: an empty one */
         prefetch_list(choices[i].list);
     }
     for (size_t i = 0; i < count; i++) {
         const struct path_list *list = choices[i].list;
-        if (!walks[i].value)
+        if (list->kind != BLOCK_INDEX)
             continue;
-        if (list->kind == BLOCK_LIST) {
-            if (list->peer == lookups[i].query->peer)
-                choice_make(rib, &lookups[i], &choices[i]);
-            continue;
-        }
-        const struct peer_place *place = index_find((const void *)list, lookups[i].query->peer);
-        if (!place)
-            continue;
-        choices[i].list = list_at(rib, rcu_read(&place->list));
+        const struct peer_place *place = index_find((const void *)list, queries[i].peer);
+        choices[i].list = list_at(rib, place ? rcu_read(&place->list) : 0);
         prefetch_list(choices[i].list);
-        indexed[indexed_count++] = (uint8_t)i;
     }
-    for (size_t i = 0; i < indexed_count; i++)
-        choice_make(rib, &lookups[indexed[i]], &choices[indexed[i]]);
+    for (size_t i = 0; i < count; i++) {
+        struct choice *choice = &choices[i];
+        choice->path = NULL;
+        if (!views[i]->is_usual || choice->list->peer != queries[i].peer)
+            continue;
+        const struct lookup lookup = lookup_make(&queries[i], views[i]);
+        choice->path = find_path(&lookup, choice->list);
+        if (!choice->path)
+            continue;
+        choice->attrs = stored_attrs(rib, choice->path);
+        __builtin_prefetch(choice->attrs);
+    }
+}
+
+/* The queries that are not usual, named by their index. */
+static void answer_by_rules(const struct rib *rib, enum rib_policy policy,
+                            struct rib_query *queries, const struct view *const *views,
+                            const uint8_t *indexes, size_t count)
+{
+    struct prefix_walk walks[QUERIES_TOGETHER];
+
+    for (size_t i = 0; i < count; i++) {
+        walks[i].tree = views[indexes[i]]->tree;
+        walks[i].key = prefix_key_make(&queries[indexes[i]].address);
+    }
+    prefix_walk_batch(walks, count);
+    for (size_t i = 0; i < count; i++)
+        lookup_by_rules(rib, policy, &queries[indexes[i]], views[indexes[i]], &walks[i]);
+}
+
+/* The view that a query needs, made if no other one of its group needed it before. */
+static const struct view *view_of(const struct rib *rib, const struct rib_query *query,
+                                  struct view *views, size_t *view_count)
+{
+    for (size_t i = 0; i < *view_count; i++) {
+        if (view_is_of(&views[i], query))
+            return &views[i];
+    }
+    view_make(rib, query, &views[*view_count]);
+    return &views[(*view_count)++];
 }
 
 /*
@@ -546,31 +550,30 @@ static void choices_make(const struct rib *rib, const struct lookup *lookups,
 static void lookup_group(const struct rib *rib, enum rib_policy policy, struct rib_query *queries,
                          size_t count)
 {
-    struct prefix_walk walks[QUERIES_TOGETHER];
-    struct lookup lookups[QUERIES_TOGETHER];
+    struct prefix_match matches[QUERIES_TOGETHER];
+    struct view made[QUERIES_TOGETHER];
+    const struct view *views[QUERIES_TOGETHER];
     struct choice choices[QUERIES_TOGETHER];
-    bool has_rds = false;
+    uint8_t unusual[QUERIES_TOGETHER];
+    size_t made_count = 0, unusual_count = 0;
 
     for (size_t i = 0; i < count; i++) {
-        lookup_start(&lookups[i], &queries[i], &walks[i]);
-        if (i > 0 && query_is_alike(&queries[i], &queries[i - 1]))
-            lookup_take_table(&lookups[i], &walks[i]);
+        if (i > 0 && view_is_of(views[i - 1], &queries[i]))
+            views[i] = views[i - 1];
         else
-            lookup_choose_table(rib, &lookups[i], &walks[i]);
-        has_rds |= queries[i].rd != 0;
+            views[i] = view_of(rib, &queries[i], made, &made_count);
+        matches[i].tree = views[i]->tree;
+        matches[i].key = prefix_key_make(&queries[i].address);
     }
-    if (has_rds)
-        find_tables(rib, lookups, walks, count);
-    prefix_walk_batch(walks, count);
-    choices_make(rib, lookups, walks, count, choices);
+    prefix_match_batch(matches, count);
+    choices_make(rib, queries, views, matches, count, choices);
     for (size_t i = 0; i < count; i++) {
-        if (policy == RIB_POLICY_NORMAL && choices[i].path &&
-            answer_usual(rib, &lookups[i], &choices[i], walks[i].len))
-            continue;
-        query_clear(&queries[i]);
-        if (state_is_usable(lookups[i].state))
-            lookup_finish(rib, policy, &lookups[i], &walks[i]);
+        if (policy != RIB_POLICY_NORMAL || !choices[i].path ||
+            !answer_usual(rib, &queries[i], views[i], &choices[i], matches[i].len))
+            unusual[unusual_count++] = (uint8_t)i;
     }
+    if (unusual_count > 0)
+        answer_by_rules(rib, policy, queries, views, unusual, unusual_count);
 }
 
 void rib_lookup_batch(const struct rib *rib, enum rib_policy policy, struct rib_query *queries,

@@ -456,16 +456,16 @@ static bool path_withdraw(const struct change *change, const struct list_ref *at
 
 /* Reads ahead along the way that the changes of a few NLRI will take. */
 static void nlri_prefetch(struct rib *rib, struct rib_table *table, const struct rib_nlri *nlri,
-                          size_t count, struct prefix_walk *walks)
+                          size_t count, struct prefix_match *matches)
 {
     for (size_t i = 0; i < count; i++) {
-        walks[i].tree = &table->trees[nlri[i].prefix.addr.family == IP_V6];
-        walks[i].key = prefix_key_make(&nlri[i].prefix.addr);
+        matches[i].tree = &table->trees[nlri[i].prefix.addr.family == IP_V6];
+        matches[i].key = prefix_key_make(&nlri[i].prefix.addr);
     }
-    prefix_walk_batch(walks, count);
+    prefix_match_batch(matches, count);
     for (size_t i = 0; i < count; i++) {
-        if (walks[i].value)
-            __builtin_prefetch(block_at(rib->pool, walks[i].value));
+        if (matches[i].value)
+            __builtin_prefetch(block_at(rib->pool, matches[i].value));
     }
 }
 
@@ -474,14 +474,14 @@ static size_t nlri_apply(const struct change *change, const struct rib_nlri *nlr
                          struct path_attrs *attrs)
 {
     struct rib *rib = change->rib;
-    struct prefix_walk walks[NLRI_TOGETHER];
+    struct prefix_match matches[NLRI_TOGETHER];
     size_t failed = 0;
 
     for (size_t i = 0; i < count; i++) {
         struct rib_table *table = table_find(rib, change->safi, nlri[i].rd);
         if (i % NLRI_TOGETHER == 0 && table)
             nlri_prefetch(rib, table, nlri + i,
-                          count - i < NLRI_TOGETHER ? count - i : NLRI_TOGETHER, walks);
+                          count - i < NLRI_TOGETHER ? count - i : NLRI_TOGETHER, matches);
         const struct ip_prefix *prefix = &nlri[i].prefix;
         enum rib_family family = prefix->addr.family == IP_V6 ? RIB_IPV6 : RIB_IPV4;
         if (!table && attrs && !block_pool_is_full(rib->pool))

@@ -81,16 +81,24 @@ static void assert_walks_agree(const struct prefix_tree *tree, const struct refe
                                uint64_t *seed, bool is_v6)
 {
     static struct prefix_walk walks[WALK_COUNT];
+    struct prefix_match matches[WALK_COUNT];
     struct ip_addr addrs[WALK_COUNT];
 
     for (unsigned i = 0; i < WALK_COUNT; i++) {
         addrs[i] = random_addr(seed, is_v6);
         walks[i].tree = tree;
         walks[i].key = prefix_key_make(&addrs[i]);
+        matches[i].tree = i % 16 == 15 ? NULL : tree;
+        matches[i].key = walks[i].key;
     }
     prefix_walk_batch(walks, WALK_COUNT);
+    prefix_match_batch(matches, WALK_COUNT);
     for (unsigned i = 0; i < WALK_COUNT; i++) {
-        int below = 129;
+        int below = 129,
+            longest = matches[i].tree ? reference_match(reference, &addrs[i], 129) : -1;
+        assert_int_equal(matches[i].value, longest < 0 ? 0 : reference->items[longest].value);
+        if (longest >= 0)
+            assert_int_equal(matches[i].len, reference->items[longest].prefix.len);
         for (;;) {
             int match = reference_match(reference, &addrs[i], below);
             if (match < 0)
@@ -280,6 +288,7 @@ static void read_on(void *arg)
     struct shared *shared = arg;
     struct rcu_reader *reader;
     struct prefix_walk walks[8];
+    struct prefix_match matches[8];
 
     if (rcu_reader_register(shared->rcu, &reader) != 0)
         return;
@@ -289,9 +298,14 @@ static void read_on(void *arg)
             walks[i].tree = &shared->tree;
             walks[i].key =
                 (struct prefix_key){(uint64_t)(0x0a000000 | ((n + i) & 0xff) << 8) << 32, 0};
+            matches[i].tree = &shared->tree;
+            matches[i].key = walks[i].key;
         }
         prefix_walk_batch(walks, 8);
+        prefix_match_batch(matches, 8);
         for (unsigned i = 0; i < 8; i++) {
+            uint32_t expected = matches[i].len == 24 ? 1000 + ((n + i) & 0xff) : 16;
+            shared->wrong += matches[i].value != expected;
             if (walks[i].len == 24) {
                 shared->wrong += walks[i].value != 1000 + ((n + i) & 0xff);
                 prefix_walk_next(&walks[i]);
