@@ -7,6 +7,7 @@
  */
 #include "core/row_fill.h"
 #include "base/clock.h"
+#include "base/row_number.h"
 
 #define EACH_ROW for (uint32_t i = 0; i < count; i++, to += row_size)
 
@@ -86,68 +87,7 @@ void row_fill(const struct aggregate_plan *plan, const struct flow *const *flows
         cut_to_seconds(count, rows + plan->seconds[i], row_size);
 }
 
-static uint64_t value_load(const uint8_t *p, uint8_t width)
-{
-    uint64_t v64;
-    uint32_t v32;
-    uint16_t v16;
-
-    switch (width) {
-    case 8:
-        memcpy(&v64, p, 8);
-        return v64;
-    case 4:
-        memcpy(&v32, p, 4);
-        return v32;
-    case 2:
-        memcpy(&v16, p, 2);
-        return v16;
-    default:
-        return *p;
-    }
-}
-
-static void value_store(uint8_t *p, uint8_t width, uint64_t value)
-{
-    uint32_t v32 = (uint32_t)value;
-    uint16_t v16 = (uint16_t)value;
-
-    switch (width) {
-    case 8:
-        memcpy(p, &value, 8);
-        break;
-    case 4:
-        memcpy(p, &v32, 4);
-        break;
-    case 2:
-        memcpy(p, &v16, 2);
-        break;
-    default:
-        *p = (uint8_t)value;
-        break;
-    }
-}
-
 void row_combine_counter(const struct counter_op *op, uint8_t *row, const uint8_t *more)
 {
-    uint64_t there = value_load(row + op->row_offset, op->width);
-    uint64_t value = value_load(more + op->row_offset, op->width);
-
-    switch (op->combine) {
-    case PA_COMBINE_SUM:
-        there += value;
-        break;
-    case PA_COMBINE_OR:
-        there |= value;
-        break;
-    case PA_COMBINE_MIN:
-        if (value != 0 && (there == 0 || value < there))
-            there = value;
-        break;
-    default:
-        if (value > there)
-            there = value;
-        break;
-    }
-    value_store(row + op->row_offset, op->width, there);
+    row_number_add(row + op->row_offset, op->width, op->combine, more + op->row_offset);
 }

@@ -5,6 +5,7 @@
  */
 #include "handover/schema.h"
 
+#include "base/row_number.h"
 #include "base/text.h"
 #include "handover/encoding.h"
 
@@ -273,77 +274,16 @@ fail:
     return -EBADMSG;
 }
 
-static uint64_t load_number(const uint8_t *at, size_t width)
-{
-    uint64_t u64;
-    uint32_t u32;
-    uint16_t u16;
-
-    switch (width) {
-    case 1:
-        return *at;
-    case 2:
-        memcpy(&u16, at, sizeof u16);
-        return u16;
-    case 4:
-        memcpy(&u32, at, sizeof u32);
-        return u32;
-    default:
-        memcpy(&u64, at, sizeof u64);
-        return u64;
-    }
-}
-
-static void store_number(uint8_t *at, size_t width, uint64_t value)
-{
-    uint32_t u32 = (uint32_t)value;
-    uint16_t u16 = (uint16_t)value;
-
-    switch (width) {
-    case 1:
-        *at = (uint8_t)value;
-        break;
-    case 2:
-        memcpy(at, &u16, sizeof u16);
-        break;
-    case 4:
-        memcpy(at, &u32, sizeof u32);
-        break;
-    default:
-        memcpy(at, &value, sizeof value);
-        break;
-    }
-}
-
-/* Times are signed, but none lies before 1970: as unsigned they compare alike. 0 is unknown to MIN.
- */
-static uint64_t combine_numbers(uint8_t combine, uint64_t a, uint64_t b)
-{
-    switch (combine) {
-    case PA_COMBINE_SUM:
-        return a + b;
-    case PA_COMBINE_OR:
-        return a | b;
-    case PA_COMBINE_MIN:
-        return a == 0 || (b != 0 && b < a) ? b : a;
-    default:
-        return a > b ? a : b;
-    }
-}
-
 void schema_combine(const struct pa_schema *schema, uint8_t *into, const uint8_t *row)
 {
     for (uint32_t i = 0; i < schema->column_count; i++) {
         const struct pa_column *c = &schema->columns[i];
-        if (column_is_key(c))
-            continue;
-        uint64_t value = combine_numbers(c->combine, load_number(into + c->offset, c->width),
-                                         load_number(row + c->offset, c->width));
-        store_number(into + c->offset, c->width, value);
+        if (!column_is_key(c))
+            row_number_add(into + c->offset, c->width, c->combine, row + c->offset);
     }
     if (schema->order_offset >= 0) {
-        uint64_t a = load_number(into + schema->order_offset, ORDER_SIZE);
-        uint64_t b = load_number(row + schema->order_offset, ORDER_SIZE);
-        store_number(into + schema->order_offset, ORDER_SIZE, a < b ? a : b);
+        uint64_t a = row_number_load(into + schema->order_offset, ORDER_SIZE);
+        uint64_t b = row_number_load(row + schema->order_offset, ORDER_SIZE);
+        row_number_store(into + schema->order_offset, ORDER_SIZE, a < b ? a : b);
     }
 }

@@ -3,6 +3,7 @@
 #include "host/backend.h"
 
 #include "base/memory.h"
+#include "base/row_number.h"
 #include "base/text.h"
 #include "handover/schema.h"
 
@@ -143,19 +144,10 @@ static void host_count(const struct pa_host *host, const char *name, uint64_t n)
     b->counters[i].value += n;
 }
 
-static uint64_t row_number(const struct pa_column *c, const uint8_t *row)
+/* 0 without such a column. */
+static uint64_t counter_of(const struct pa_column *c, const uint8_t *row)
 {
-    uint64_t u64 = 0;
-    uint32_t u32 = 0;
-    if (c == NULL)
-        return 0;
-    if (c->width == sizeof u32) {
-        memcpy(&u32, row + c->offset, sizeof u32);
-        return u32;
-    }
-    if (c->width == sizeof u64)
-        memcpy(&u64, row + c->offset, sizeof u64);
-    return u64;
+    return c != NULL ? row_number_load(row + c->offset, c->width) : 0;
 }
 
 static void host_reject_row(const struct pa_host *host, const uint8_t *row, const char *why)
@@ -163,9 +155,9 @@ static void host_reject_row(const struct pa_host *host, const uint8_t *row, cons
     struct backend *b = host->own;
     b->outcome.rejected_rows++;
     /* Without a column of flows all that is known of a row is that there was one flow at least. */
-    b->outcome.rejected.flows += b->flows != NULL ? row_number(b->flows, row) : 1;
-    b->outcome.rejected.packets += row_number(b->packets, row);
-    b->outcome.rejected.bytes += row_number(b->bytes, row);
+    b->outcome.rejected.flows += b->flows != NULL ? counter_of(b->flows, row) : 1;
+    b->outcome.rejected.packets += counter_of(b->packets, row);
+    b->outcome.rejected.bytes += counter_of(b->bytes, row);
     if (!b->has_logged_reject)
         link_log(b->link, PA_LOG_ERROR,
                  "the backend refuses a row: %s; it is left out, further ones are only counted",

@@ -3,6 +3,7 @@
 #include "base/address.h"
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/row_number.h"
 #include "plugins/common/sql_settings.h"
 #include "plugins/common/sql_versions.h"
 #include <errno.h>
@@ -277,24 +278,7 @@ static struct sql_value text_value(const char *text, size_t len)
 
 static uint64_t load(const struct value *value, const uint8_t *row)
 {
-    const uint8_t *field = row + value->offset;
-    uint16_t u16;
-    uint32_t u32;
-    uint64_t u64;
-
-    switch (value->kind) {
-    case PA_KIND_U8:
-        return *field;
-    case PA_KIND_U16:
-        memcpy(&u16, field, sizeof u16);
-        return u16;
-    case PA_KIND_U32:
-        memcpy(&u32, field, sizeof u32);
-        return u32;
-    default:
-        memcpy(&u64, field, sizeof u64);
-        return u64;
-    }
+    return row_number_load(row + value->offset, value->width);
 }
 
 /* An instant that is not known is the beginning of 1970, as in pmacct's tables: databases have no

@@ -2,6 +2,7 @@
 /* See row_hash.h. Columns are taken by name, since their places in the row are nobody's promise. */
 #include "plugins/kafka/row_hash.h"
 #include "base/memory.h"
+#include "base/row_number.h"
 #include "base/text.h"
 #include <endian.h>
 #include <stdlib.h>
@@ -57,26 +58,8 @@ void row_hash_free(struct row_hash *hash)
 /* A number as 8 bytes, little-endian: machines of either order agree. */
 static void append_number(struct text *out, const struct part *part, const uint8_t *field)
 {
-    uint64_t number;
-    uint32_t u32;
-    uint16_t u16;
+    uint64_t number = htole64(row_number_load(field, part->width));
 
-    switch (part->width) {
-    case 1:
-        number = field[0];
-        break;
-    case 2:
-        memcpy(&u16, field, sizeof u16);
-        number = u16;
-        break;
-    case 4:
-        memcpy(&u32, field, sizeof u32);
-        number = u32;
-        break;
-    default:
-        memcpy(&number, field, sizeof number);
-    }
-    number = htole64(number);
     text_append(out, &number, sizeof number);
 }
 

@@ -5,6 +5,7 @@
  * an offset, and the fixed-width form takes values of any length.
  */
 #include "base/memory.h"
+#include "base/row_number.h"
 #include "plugins/memory/query_private.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -333,14 +334,5 @@ void query_cell_append(struct query_output *o, size_t cell, const struct pa_batc
 
 uint64_t query_number(const struct pa_column *c, const uint8_t *row)
 {
-    uint64_t u64 = 0;
-    uint32_t u32 = 0;
-
-    if (c->width == sizeof u32) {
-        memcpy(&u32, row + c->offset, sizeof u32);
-        return u32;
-    }
-    if (c->width == sizeof u64)
-        memcpy(&u64, row + c->offset, sizeof u64);
-    return u64;
+    return row_number_load(row + c->offset, c->width);
 }
