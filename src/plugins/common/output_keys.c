@@ -2,6 +2,7 @@
 #include "plugins/common/output_keys.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "plugins/common/setting.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -79,27 +80,22 @@ const struct pa_key output_keys[] = {
     {.name = NULL},
 };
 
-static bool is_set(const struct pa_host *host, const char *key)
-{
-    return host->setting_number(host, key) != 0;
-}
-
 void output_options_read(const struct pa_host *host, struct format_options *ret_options)
 {
     *ret_options = (struct format_options){
-        .values = {.has_tcp_flags_array = is_set(host, "tcpflags_encode_as_array"),
-                   .has_tcp_flags_text = is_set(host, "tcpflags_encode_as_string"),
-                   .has_fwd_status_text = is_set(host, "fwd_status_encode_as_string"),
-                   .has_label_map = is_set(host, "pre_tag_label_encode_as_map"),
-                   .has_label_stack_array = is_set(host, "mpls_label_stack_encode_as_array"),
-                   .has_as_path_array = is_set(host, "as_path_encode_as_array"),
-                   .has_communities_array = is_set(host, "bgp_comms_encode_as_array"),
-                   .has_dscp = is_set(host, "tos_encode_as_dscp")},
-        .time_style = is_set(host, "timestamps_since_epoch") ? VALUE_TIME_EPOCH
-                      : is_set(host, "timestamps_rfc9557")   ? VALUE_TIME_RFC9557
-                                                             : VALUE_TIME_PLAIN,
-        .is_utc = is_set(host, "timestamps_utc"),
-        .has_whole_seconds = is_set(host, "timestamps_secs"),
+        .values = {.has_tcp_flags_array = setting_is_on(host, "tcpflags_encode_as_array"),
+                   .has_tcp_flags_text = setting_is_on(host, "tcpflags_encode_as_string"),
+                   .has_fwd_status_text = setting_is_on(host, "fwd_status_encode_as_string"),
+                   .has_label_map = setting_is_on(host, "pre_tag_label_encode_as_map"),
+                   .has_label_stack_array = setting_is_on(host, "mpls_label_stack_encode_as_array"),
+                   .has_as_path_array = setting_is_on(host, "as_path_encode_as_array"),
+                   .has_communities_array = setting_is_on(host, "bgp_comms_encode_as_array"),
+                   .has_dscp = setting_is_on(host, "tos_encode_as_dscp")},
+        .time_style = setting_is_on(host, "timestamps_since_epoch") ? VALUE_TIME_EPOCH
+                      : setting_is_on(host, "timestamps_rfc9557")   ? VALUE_TIME_RFC9557
+                                                                    : VALUE_TIME_PLAIN,
+        .is_utc = setting_is_on(host, "timestamps_utc"),
+        .has_whole_seconds = setting_is_on(host, "timestamps_secs"),
         .has_event_type = true,
         .separator = ',',
         .has_quotes = true,

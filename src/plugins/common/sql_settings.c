@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "plugins/common/file_name.h"
+#include "plugins/common/setting.h"
 #include "plugins/common/sql_filter.h"
 #include <errno.h>
 #include <stdio.h>
@@ -80,18 +81,6 @@ const struct pa_key sql_keys[] = {
 };
 /* clang-format on */
 
-static const char *get(const struct pa_host *host, const char *key)
-{
-    const char *value = host->setting(host, key);
-
-    return value && *value ? value : NULL;
-}
-
-static bool is_set(const struct pa_host *host, const char *key)
-{
-    return host->setting_number(host, key) != 0;
-}
-
 /* Of the primitives that make pmacct write into its table for BGP. src_as and dst_as are older. */
 static bool has_path_primitives(const struct pa_schema *schema)
 {
@@ -111,14 +100,15 @@ static bool has_path_primitives(const struct pa_schema *schema)
 static void read_table_kind(const struct pa_host *host, const struct pa_schema *schema,
                             struct sql_settings *s)
 {
-    const char *type = get(host, "sql_table_type"), *optimizes = get(host, "sql_optimize_clauses");
+    const char *type = setting_text(host, "sql_table_type"),
+               *optimizes = setting_text(host, "sql_optimize_clauses");
 
-    s->creates_table = is_set(host, "sql_table_create");
+    s->creates_table = setting_is_on(host, "sql_table_create");
     s->table_version = (uint32_t)host->setting_number(host, "sql_table_version");
     if (s->table_version == 0)
         s->table_version = s->creates_table ? 9 : 1;
     s->is_bgp_table = type ? strcmp(type, "bgp") == 0 : has_path_primitives(schema);
-    s->is_optimized = optimizes ? is_set(host, "sql_optimize_clauses") : s->creates_table;
+    s->is_optimized = optimizes ? setting_is_on(host, "sql_optimize_clauses") : s->creates_table;
 }
 
 static int read_name(const struct pa_host *host, const struct pa_schema *schema,
@@ -128,8 +118,8 @@ static int read_name(const struct pa_host *host, const struct pa_schema *schema,
     const struct file_name_context context = {.schema = schema,
                                               .is_utc = s->is_utc,
                                               .is_text = is_text,
-                                              .refresh = get(host, "sql_refresh_time"),
-                                              .history = get(host, "sql_history")};
+                                              .refresh = setting_text(host, "sql_refresh_time"),
+                                              .history = setting_text(host, "sql_history")};
     int len = snprintf(error, error_size, "%s: ", key), err;
 
     if (len < 0 || (size_t)len >= error_size)
@@ -170,10 +160,10 @@ static int read_schema_file(const char *path, char *error, size_t error_size, ch
 static int read_names(const struct pa_host *host, const struct pa_schema *schema,
                       struct sql_settings *s, char *error, size_t error_size)
 {
-    const char *path = get(host, "sql_table_schema");
+    const char *path = setting_text(host, "sql_table_schema");
     int err;
 
-    s->table = get(host, "sql_table");
+    s->table = setting_text(host, "sql_table");
     if (!s->table)
         s->table = "acct";
     err =
@@ -212,8 +202,8 @@ int sql_settings_read(const struct pa_host *host, const struct pa_schema *schema
                       const struct sql_dialect *dialect, char *error, size_t error_size,
                       struct sql_settings *ret_settings)
 {
-    const char *preprocess = get(host, "sql_preprocess");
-    const char *delimiter = get(host, "sql_delimiter");
+    const char *preprocess = setting_text(host, "sql_preprocess");
+    const char *delimiter = setting_text(host, "sql_delimiter");
     struct format_options options;
     struct sql_settings s = {.dialect = dialect};
     int64_t locking = host->setting_number(host, "sql_locking_style");
@@ -221,27 +211,28 @@ int sql_settings_read(const struct pa_host *host, const struct pa_schema *schema
 
     output_options_read(host, &options);
     s.values = options.values;
-    s.values.has_numeric_protos = is_set(host, "sql_num_protos") || dialect->has_numeric_protos;
+    s.values.has_numeric_protos =
+        setting_is_on(host, "sql_num_protos") || dialect->has_numeric_protos;
     s.time_style = options.time_style;
     s.is_utc = options.is_utc;
     s.has_whole_seconds = options.has_whole_seconds;
-    s.db = get(host, "sql_db");
+    s.db = setting_text(host, "sql_db");
     if (!s.db)
         s.db = dialect->default_db;
-    s.host = get(host, "sql_host");
-    s.port = get(host, "sql_port");
-    s.user = get(host, "sql_user");
-    s.password = get(host, "sql_passwd");
-    s.ca_file = get(host, "sql_conn_ca_file");
-    s.is_exactly_once = is_set(host, "sql_exactly_once");
-    s.dont_try_update = is_set(host, "sql_dont_try_update") || schema->is_unaggregated;
-    s.uses_copy = is_set(host, "sql_use_copy");
-    s.has_numeric_hosts = is_set(host, "sql_num_hosts");
+    s.host = setting_text(host, "sql_host");
+    s.port = setting_text(host, "sql_port");
+    s.user = setting_text(host, "sql_user");
+    s.password = setting_text(host, "sql_passwd");
+    s.ca_file = setting_text(host, "sql_conn_ca_file");
+    s.is_exactly_once = setting_is_on(host, "sql_exactly_once");
+    s.dont_try_update = setting_is_on(host, "sql_dont_try_update") || schema->is_unaggregated;
+    s.uses_copy = setting_is_on(host, "sql_use_copy");
+    s.has_numeric_hosts = setting_is_on(host, "sql_num_hosts");
     s.delimiter = delimiter ? *delimiter : ',';
     s.locking = locking < 0 ? SQL_LOCK_TABLE : (enum sql_locking)locking;
     s.refresh_s = host->setting_number(host, "sql_refresh_time");
-    s.trigger_exec = get(host, "sql_trigger_exec");
-    s.is_trigger_async = is_set(host, "sql_trigger_exec_async");
+    s.trigger_exec = setting_text(host, "sql_trigger_exec");
+    s.is_trigger_async = setting_is_on(host, "sql_trigger_exec_async");
     s.trigger_s = host->setting_number(host, "sql_trigger_time");
     read_table_kind(host, schema, &s);
     err = check_combinations(&s, error, error_size);

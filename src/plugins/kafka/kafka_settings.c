@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "plugins/common/file_name.h"
 #include "plugins/common/output_keys.h"
+#include "plugins/common/setting.h"
 #include "plugins/kafka/config_file.h"
 #include <errno.h>
 #include <stdio.h>
@@ -68,24 +69,6 @@ const struct pa_key kafka_keys[] = {
 };
 /* clang-format on */
 
-static const char *get(const struct pa_host *host, const char *key)
-{
-    const char *value = host->setting(host, key);
-
-    return value && *value ? value : NULL;
-}
-
-static bool is_set(const struct pa_host *host, const char *key)
-{
-    return host->setting_number(host, key) != 0;
-}
-
-static int refuse(char *error, size_t error_size, const char *what)
-{
-    snprintf(error, error_size, "%s", what);
-    return -EINVAL;
-}
-
 /* ---- names ---- */
 
 static int read_name(const struct pa_host *host, const struct pa_schema *schema, const char *key,
@@ -94,10 +77,10 @@ static int read_name(const struct pa_host *host, const struct pa_schema *schema,
 {
     const struct file_name_context context = {.schema = schema,
                                               .is_utc = s->options.is_utc,
-                                              .refresh = get(host, "kafka_refresh_time"),
-                                              .history = get(host, "kafka_history")};
+                                              .refresh = setting_text(host, "kafka_refresh_time"),
+                                              .history = setting_text(host, "kafka_history")};
     char why[256] = "";
-    int err = file_name_new(get(host, key), &context, why, sizeof why, ret_name);
+    int err = file_name_new(setting_text(host, key), &context, why, sizeof why, ret_name);
 
     if (err < 0)
         snprintf(error, error_size, "%s: %s", key, why);
@@ -119,42 +102,48 @@ static int check_topic(const char *topic, char *error, size_t error_size)
         }
     }
     if (strlen(topic) > TOPIC_NAME_MAX || !strcmp(topic, ".") || !strcmp(topic, ".."))
-        return refuse(error, error_size,
-                      "kafka_topic: a topic's name has 1 to 249 characters and is not . or ..");
+        return setting_refuse(
+            error, error_size,
+            "kafka_topic: a topic's name has 1 to 249 characters and is not . or ..");
     return 0;
 }
 
 static int read_routes(const struct pa_host *host, const struct pa_schema *schema,
                        struct kafka_settings *s, char *error, size_t error_size)
 {
-    bool is_dynamic = is_set(host, "kafka_partition_dynamic");
+    bool is_dynamic = setting_is_on(host, "kafka_partition_dynamic");
     int err;
 
     s->topic_count = (uint32_t)host->setting_number(host, "kafka_topic_rr");
     s->partition = (int32_t)host->setting_number(host, "kafka_partition");
-    s->is_partitioned_by_key = is_set(host, "kafka_partition_by_key");
+    s->is_partitioned_by_key = setting_is_on(host, "kafka_partition_by_key");
     if (s->partition >= 0 && (is_dynamic || s->is_partitioned_by_key))
-        return refuse(error, error_size,
-                      "kafka_partition: one partition, or many by kafka_partition_dynamic or "
-                      "kafka_partition_by_key; not both");
-    if (is_dynamic && !get(host, "kafka_partition_key"))
-        return refuse(error, error_size,
-                      "kafka_partition_dynamic: needs kafka_partition_key: a text with $variables");
-    if (s->is_partitioned_by_key && (get(host, "kafka_partition_key") || s->topic_count > 0))
-        return refuse(error, error_size,
-                      "kafka_partition_by_key: makes the messages' keys itself, and equal rows "
-                      "must meet in one topic: it goes "
-                      "with neither kafka_partition_key nor kafka_topic_rr");
-    err = check_topic(get(host, "kafka_topic"), error, error_size);
+        return setting_refuse(
+            error, error_size,
+            "kafka_partition: one partition, or many by kafka_partition_dynamic or "
+            "kafka_partition_by_key; not both");
+    if (is_dynamic && !setting_text(host, "kafka_partition_key"))
+        return setting_refuse(
+            error, error_size,
+            "kafka_partition_dynamic: needs kafka_partition_key: a text with $variables");
+    if (s->is_partitioned_by_key &&
+        (setting_text(host, "kafka_partition_key") || s->topic_count > 0))
+        return setting_refuse(
+            error, error_size,
+            "kafka_partition_by_key: makes the messages' keys itself, and equal rows "
+            "must meet in one topic: it goes "
+            "with neither kafka_partition_key nor kafka_topic_rr");
+    err = check_topic(setting_text(host, "kafka_topic"), error, error_size);
     if (err == 0)
         err = read_name(host, schema, "kafka_topic", s, error, error_size, &s->topic);
-    if (err == 0 && get(host, "kafka_partition_key"))
+    if (err == 0 && setting_text(host, "kafka_partition_key"))
         err =
             read_name(host, schema, "kafka_partition_key", s, error, error_size, &s->partition_key);
     if (err == 0 && s->has_markers && file_name_has_columns(s->topic))
-        err = refuse(error, error_size,
-                     "kafka_markers: belong to a purge, not to a row, and a topic with $variables "
-                     "is a row's");
+        err = setting_refuse(
+            error, error_size,
+            "kafka_markers: belong to a purge, not to a row, and a topic with $variables "
+            "is a row's");
     return err;
 }
 
@@ -214,8 +203,8 @@ static int make_conf(const struct pa_host *host, char *error, size_t error_size,
     text_clear(&brokers);
     for (size_t i = 0; i < sizeof properties / sizeof properties[0] && err == 0; i++)
         err = set(conf, properties[i][0], properties[i][1], error, error_size);
-    if (err == 0 && get(host, "kafka_config_file")) {
-        err = config_file_apply(get(host, "kafka_config_file"), conf, why, sizeof why);
+    if (err == 0 && setting_text(host, "kafka_config_file")) {
+        err = config_file_apply(setting_text(host, "kafka_config_file"), conf, why, sizeof why);
         if (err < 0)
             snprintf(error, error_size, "kafka_config_file: %s", why);
     }
@@ -283,15 +272,15 @@ int kafka_settings_read(const struct pa_host *host, const struct pa_schema *sche
     int err;
 
     output_options_read(host, &s.options);
-    s.options.values.has_numeric_protos = is_set(host, "kafka_num_protos");
-    s.has_markers = is_set(host, "kafka_markers");
-    s.trigger_exec = get(host, "kafka_trigger_exec");
-    s.is_trigger_async = is_set(host, "kafka_trigger_exec_async");
-    s.avro_schema_file = get(host, "kafka_avro_schema_file");
+    s.options.values.has_numeric_protos = setting_is_on(host, "kafka_num_protos");
+    s.has_markers = setting_is_on(host, "kafka_markers");
+    s.trigger_exec = setting_text(host, "kafka_trigger_exec");
+    s.is_trigger_async = setting_is_on(host, "kafka_trigger_exec_async");
+    s.avro_schema_file = setting_text(host, "kafka_avro_schema_file");
     if (!strcmp(host->setting(host, "kafka_output"), "avro"))
         s.output = KAFKA_OUTPUT_AVRO;
     if (s.output == KAFKA_OUTPUT_AVRO && s.has_markers)
-        return refuse(error, error_size, "kafka_markers: are JSON; use kafka_output: json");
+        return setting_refuse(error, error_size, "kafka_markers: are JSON; use kafka_output: json");
     err = read_routes(host, schema, &s, error, error_size);
     if (err == 0)
         err = make_conf(host, error, error_size, &conf);

@@ -2,6 +2,7 @@
 #include "plugins/memory/memory_settings.h"
 #include "base/clock.h"
 #include "plugins/common/output_keys.h"
+#include "plugins/common/setting.h"
 #include "plugins/memory/query.h"
 #include <errno.h>
 #include <grp.h>
@@ -35,13 +36,6 @@ const struct pa_key memory_keys[] = {
     {.name = NULL},
 };
 /* clang-format on */
-
-static const char *get(const struct pa_host *host, const char *key)
-{
-    const char *value = host->setting(host, key);
-
-    return value && *value ? value : NULL;
-}
 
 static int read_mode(const char *text, char *error, size_t error_size, mode_t *ret_mode)
 {
@@ -82,7 +76,8 @@ static int read_group(const char *name, char *error, size_t error_size, gid_t *r
  */
 static uint64_t read_bound(const struct pa_host *host, const struct pa_schema *schema)
 {
-    const char *number = get(host, "imt_mem_pools_number"), *size = get(host, "imt_mem_pools_size");
+    const char *number = setting_text(host, "imt_mem_pools_number"),
+               *size = setting_text(host, "imt_mem_pools_size");
     uint64_t pools = 16, pool_bytes = 8192;
 
     if (!number && !size)
@@ -101,8 +96,8 @@ int memory_settings_read(const struct pa_host *host, const struct pa_schema *sch
                          size_t error_size, struct memory_settings *ret_settings)
 {
     struct memory_settings s = {.server.place.group = (gid_t)-1};
-    const char *path = get(host, "imt_path"), *mode = get(host, "imt_mode"),
-               *group = get(host, "imt_group"), *wrong;
+    const char *path = setting_text(host, "imt_path"), *mode = setting_text(host, "imt_mode"),
+               *group = setting_text(host, "imt_group"), *wrong;
     struct format_options options;
     int err;
 

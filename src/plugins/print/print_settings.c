@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "plugins/print/print_settings.h"
 #include "plugins/common/file_name.h"
+#include "plugins/common/setting.h"
 #include "plugins/print/stream_out.h"
 #include <errno.h>
 #include <stdio.h>
@@ -54,24 +55,6 @@ const struct pa_key print_keys[] = {
 };
 /* clang-format on */
 
-static const char *get(const struct pa_host *host, const char *key)
-{
-    const char *value = host->setting(host, key);
-
-    return value && *value ? value : NULL;
-}
-
-static bool is_set(const struct pa_host *host, const char *key)
-{
-    return host->setting_number(host, key) != 0;
-}
-
-static int refuse(char *error, size_t error_size, const char *what)
-{
-    snprintf(error, error_size, "%s", what);
-    return -EINVAL;
-}
-
 static int read_output(const struct pa_host *host, struct print_settings *s, char *error,
                        size_t error_size)
 {
@@ -79,7 +62,7 @@ static int read_output(const struct pa_host *host, struct print_settings *s, cha
         const char *name;
         const struct format_kind *kind;
     } outputs[] = {{"formatted", &format_table}, {"csv", &format_csv}, {"json", &format_json}};
-    const char *output = get(host, "print_output");
+    const char *output = setting_text(host, "print_output");
     const char *plain = output ? output : "formatted";
 
     if (!strncmp(plain, "event_", 6)) {
@@ -98,7 +81,7 @@ static int read_output(const struct pa_host *host, struct print_settings *s, cha
 static int read_separator(const struct pa_host *host, struct print_settings *s, char *error,
                           size_t error_size)
 {
-    const char *text = get(host, "print_output_separator");
+    const char *text = setting_text(host, "print_output_separator");
 
     if (!text)
         return 0;
@@ -109,8 +92,8 @@ static int read_separator(const struct pa_host *host, struct print_settings *s, 
     else if (text[1] == 0 && *text != '"' && *text > 0x20 && *text < 0x7f)
         s->options.separator = *text;
     else
-        return refuse(error, error_size,
-                      "print_output_separator: not one printable character, \\t or \\s");
+        return setting_refuse(error, error_size,
+                              "print_output_separator: not one printable character, \\t or \\s");
     return 0;
 }
 
@@ -120,14 +103,15 @@ static int read_name(const struct pa_host *host, const struct pa_schema *schema,
 {
     const struct file_name_context context = {.schema = schema,
                                               .is_utc = s->options.is_utc,
-                                              .refresh = get(host, "print_refresh_time"),
-                                              .history = get(host, "print_history")};
+                                              .refresh = setting_text(host, "print_refresh_time"),
+                                              .history = setting_text(host, "print_history")};
     size_t len = strlen(key);
     int err;
 
     if (error_size <= len + 2)
         return -EINVAL;
-    err = file_name_new(get(host, key), &context, error + len + 2, error_size - len - 2, ret_name);
+    err = file_name_new(setting_text(host, key), &context, error + len + 2, error_size - len - 2,
+                        ret_name);
     if (err < 0) {
         memcpy(error, key, len);
         memcpy(error + len, ": ", 2);
@@ -140,14 +124,15 @@ static int read_files(const struct pa_host *host, const struct pa_schema *schema
 {
     int err;
 
-    s->output_file = get(host, "print_output_file");
-    s->latest_file = get(host, "print_latest_file");
+    s->output_file = setting_text(host, "print_output_file");
+    s->latest_file = setting_text(host, "print_latest_file");
     s->is_stream = !s->output_file || stream_out_is_stream(s->output_file);
     if (s->is_stream) {
         if (s->rotate_size > 0 || s->latest_file)
-            return refuse(error, error_size,
-                          "print_rotate_size and print_latest_file need a print_output_file that "
-                          "is a file");
+            return setting_refuse(
+                error, error_size,
+                "print_rotate_size and print_latest_file need a print_output_file that "
+                "is a file");
         return 0;
     }
     err = read_name(host, schema, "print_output_file", s, error, error_size, &s->name);
@@ -156,11 +141,13 @@ static int read_files(const struct pa_host *host, const struct pa_schema *schema
     if (err < 0)
         return err;
     if (s->latest && file_name_has_time(s->latest))
-        return refuse(error, error_size,
-                      "print_latest_file: a link to the latest file has no time in its name");
+        return setting_refuse(
+            error, error_size,
+            "print_latest_file: a link to the latest file has no time in its name");
     if (s->latest && file_name_has_columns(s->latest) && !file_name_has_columns(s->name))
-        return refuse(error, error_size,
-                      "print_latest_file: only variables of print_output_file can be in it");
+        return setting_refuse(
+            error, error_size,
+            "print_latest_file: only variables of print_output_file can be in it");
     return 0;
 }
 
@@ -171,18 +158,18 @@ int print_settings_read(const struct pa_host *host, const struct pa_schema *sche
     int err;
 
     output_options_read(host, &s.options);
-    s.options.values.has_numeric_protos = is_set(host, "print_num_protos");
-    s.options.has_quotes = is_set(host, "print_output_quote");
-    s.has_markers = is_set(host, "print_markers");
-    s.writes_empty_file = is_set(host, "print_write_empty_file");
-    s.is_trigger_async = is_set(host, "print_trigger_exec_async");
-    s.trigger_exec = get(host, "print_trigger_exec");
-    s.lock_file = get(host, "print_output_lock_file");
+    s.options.values.has_numeric_protos = setting_is_on(host, "print_num_protos");
+    s.options.has_quotes = setting_is_on(host, "print_output_quote");
+    s.has_markers = setting_is_on(host, "print_markers");
+    s.writes_empty_file = setting_is_on(host, "print_write_empty_file");
+    s.is_trigger_async = setting_is_on(host, "print_trigger_exec_async");
+    s.trigger_exec = setting_text(host, "print_trigger_exec");
+    s.lock_file = setting_text(host, "print_output_lock_file");
     s.rotate_size = (uint64_t)host->setting_number(host, "print_rotate_size");
     s.refresh_s = host->setting_number(host, "print_refresh_time");
     s.open_max = (uint32_t)host->setting_number(host, "print_open_files");
     /* Pieces of a file that would be replaced at the next purge make no sense. */
-    s.is_appended = is_set(host, "print_output_file_append") || s.rotate_size > 0;
+    s.is_appended = setting_is_on(host, "print_output_file_append") || s.rotate_size > 0;
     err = read_output(host, &s, error, error_size);
     if (err == 0)
         err = read_separator(host, &s, error, error_size);
