@@ -29,22 +29,27 @@ struct key_hash {
 
 void key_hash_init(struct key_hash *hash); /* another one each time */
 
+static inline unsigned __int128 key_hash_pair(const uint8_t *pair, const uint64_t *secret)
+{
+    uint64_t words[2];
+
+    memcpy(words, pair, sizeof words);
+    return (unsigned __int128)(words[0] + secret[0]) * (words[1] + secret[1]);
+}
+
 static inline uint32_t key_hash_of(const struct key_hash *hash, const uint8_t *key, size_t len)
 {
-    unsigned __int128 sum = 0;
-    uint64_t words[2], folded;
+    const size_t pair_len = 2 * sizeof(uint64_t);
     const uint64_t *secret = hash->secret;
+    unsigned __int128 sum;
+    uint64_t folded;
 
     if (len < KEY_HASH_MIN || len > KEY_HASH_MAX)
         return (uint32_t)hash_bytes(key, len, hash->seed);
-    for (size_t at = 0;; at += sizeof words, secret += 2) {
-        if (at + sizeof words > len)
-            at = len - sizeof words; /* the last words overlap those before them */
-        memcpy(words, key + at, sizeof words);
-        sum += (unsigned __int128)(words[0] + secret[0]) * (words[1] + secret[1]);
-        if (at + sizeof words == len)
-            break;
-    }
+    /* The last words overlap those before them where the key is no multiple of 16. */
+    sum = key_hash_pair(key + len - pair_len, secret);
+    for (const uint8_t *end = key + len - pair_len; key < end; key += pair_len)
+        sum += key_hash_pair(key, secret += 2);
     folded = (uint64_t)sum ^ (uint64_t)(sum >> 64);
     return (uint32_t)((folded ^ folded >> 32) * UINT64_C(0x9e3779b97f4a7c15) >> 32);
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A batch goes through in steps, each over all its flows: choose, make rows of them, hash their
- * keys, find candidate rows, compare and add. Between the steps the slots and rows to come are
- * prefetched: the cost of a large table is memory latency.
+ * A batch goes through in steps: flows are chosen, rows are made of them, then one after the other
+ * has its key hashed, its candidate row found, compared and added to. The cost of a large table is
+ * memory latency, so slots and rows are prefetched AHEAD entries before their use, in between the
+ * work on other entries: the processor has only so many lines on their way at a time.
  */
 #define XXH_INLINE_ALL
 #include "core/aggregate.h"
@@ -16,8 +17,9 @@
 
 enum {
     ENTRIES_MAX = 64, /* flows in one pass */
-    ROW_BITS = 16,    /* a row's number: segment of the table << ROW_BITS | row in it */
-    SEGMENTS_MAX = 1 << 16,
+    AHEAD = 16,       /* entries between the steps of one: prefetches on their way */
+    ROW_UNIT = 8,     /* a row's number: its place in the pool, in such units */
+    SEGMENTS_MAX = ((UINT64_C(1) << 32) * ROW_UNIT / SEGMENT_SIZE),
     REPLAY_PENDING_MAX = 4, /* hand-overs on their way before reading waits */
     PARTS_MAX = 4096,       /* bins that one pro-rated flow may touch */
 };
@@ -32,10 +34,10 @@ struct aggregate {
     struct key_hash key_hash;
     uint32_t row_size, key_size, rows_per_segment;
     /* the open table */
-    uint8_t **segments; /* data of each */
-    uint32_t segment_count, segment_capacity;
-    uint32_t first_segment, last_segment; /* pool indices; SEGMENT_NONE */
+    uint8_t *memory;        /* of the pool */
+    uint32_t first_segment; /* in the pool; SEGMENT_NONE */
     uint32_t rows_in_last;
+    struct segment *last_segment; /* that rows are added to, or NULL */
     uint64_t row_count;
     struct handover_totals open;
     /* a batch under way */
@@ -90,7 +92,8 @@ struct aggregate *aggregate_new(const struct aggregate_plan *plan, struct outlet
     a->row_size = plan->view->row_size;
     a->key_size = plan->view->key_size;
     a->rows_per_segment = segment_rows(a->row_size);
-    a->first_segment = a->last_segment = SEGMENT_NONE;
+    a->memory = (void *)pool_segment(lane->pool, 0);
+    a->first_segment = SEGMENT_NONE;
     key_hash_init(&a->key_hash);
     a->dictionary = dictionary_new(lane->pool);
     a->rows = mem_calloc(ENTRIES_MAX, a->row_size);
@@ -108,7 +111,6 @@ void aggregate_free(struct aggregate *a)
     pool_release_chain(a->lane->pool, a->first_segment);
     dictionary_free(a->dictionary);
     row_index_clear(&a->index);
-    mem_free(a->segments);
     mem_free(a->rows);
     mem_free(a->parts);
     mem_free(a);
@@ -116,9 +118,14 @@ void aggregate_free(struct aggregate *a)
 
 /* ---- rows ---- */
 
-static uint8_t *row_at(const struct aggregate *a, uint32_t row)
+static uint8_t *row_at(const struct aggregate *a, uint32_t number)
 {
-    return a->segments[row >> ROW_BITS] + (size_t)(row & ((1U << ROW_BITS) - 1)) * a->row_size;
+    return a->memory + (size_t)number * ROW_UNIT;
+}
+
+static uint32_t row_number(const struct aggregate *a, const uint8_t *row)
+{
+    return (uint32_t)((size_t)(row - a->memory) / ROW_UNIT);
 }
 
 static bool segment_add(struct aggregate *a)
@@ -126,18 +133,17 @@ static bool segment_add(struct aggregate *a)
     struct pool *pool = a->lane->pool;
     uint32_t index;
 
-    if (a->segment_count == SEGMENTS_MAX || pool_take(pool, a->plan->is_replay, &index) < 0)
+    if (pool_take(pool, a->plan->is_replay, &index) < 0)
         return false;
-    if (a->segment_count == a->segment_capacity) {
-        a->segment_capacity = a->segment_capacity ? a->segment_capacity * 2 : 64;
-        a->segments = mem_realloc_array(a->segments, a->segment_capacity, sizeof *a->segments);
+    if (index >= SEGMENTS_MAX) { /* its rows have no numbers */
+        pool_release(pool, index);
+        return false;
     }
-    if (a->last_segment != SEGMENT_NONE)
-        pool_segment(pool, a->last_segment)->next = index;
+    if (a->last_segment)
+        a->last_segment->next = index;
     else
         a->first_segment = index;
-    a->last_segment = index;
-    a->segments[a->segment_count++] = pool_segment(pool, index)->data;
+    a->last_segment = pool_segment(pool, index);
     a->rows_in_last = 0;
     return true;
 }
@@ -145,18 +151,21 @@ static bool segment_add(struct aggregate *a)
 /* Room for a row at the end; false: the pool is full. */
 static bool row_reserve(struct aggregate *a)
 {
-    return (a->segment_count > 0 && a->rows_in_last < a->rows_per_segment) || segment_add(a);
+    return (a->last_segment && a->rows_in_last < a->rows_per_segment) || segment_add(a);
+}
+
+/* Where the next row goes, once there is room. */
+static uint8_t *row_next(const struct aggregate *a)
+{
+    return a->last_segment->data + (size_t)a->rows_in_last * a->row_size;
 }
 
 /* The next `count` rows, which are there already. */
-static uint32_t rows_push(struct aggregate *a, uint32_t count)
+static void rows_push(struct aggregate *a, uint32_t count)
 {
-    uint32_t first = (a->segment_count - 1) << ROW_BITS | a->rows_in_last;
-
     a->rows_in_last += count;
-    pool_segment(a->lane->pool, a->last_segment)->used = a->rows_in_last * a->row_size;
+    a->last_segment->used = a->rows_in_last * a->row_size;
     a->row_count += count;
-    return first;
 }
 
 /* ---- values of variable length ---- */
@@ -219,30 +228,25 @@ static uint32_t rows_make(struct aggregate *a, uint32_t first, uint32_t count, u
 
 /* ---- a batch into the table ---- */
 
-static void entries_hash(struct aggregate *a)
+static void entry_hash(struct aggregate *a, uint32_t i)
 {
-    const uint8_t *key = a->rows;
-
-    for (uint32_t i = 0; i < a->entry_count; i++, key += a->row_size) {
-        a->hashes[i] = key_hash_of(&a->key_hash, key, a->key_size);
-        row_index_prefetch(&a->index, a->hashes[i]);
-    }
+    a->hashes[i] = key_hash_of(&a->key_hash, a->rows + (size_t)i * a->row_size, a->key_size);
+    row_index_prefetch(&a->index, a->hashes[i]);
 }
 
-static void entries_find(struct aggregate *a)
+static void entry_find(struct aggregate *a, uint32_t i)
 {
-    for (uint32_t i = 0; i < a->entry_count; i++) {
-        uint32_t at = a->hashes[i] & a->index.mask, row;
-        if (!row_index_next(&a->index, a->hashes[i], &at, &row)) {
-            a->candidates[i] = NULL;
-            continue;
-        }
-        uint8_t *p = row_at(a, row);
-        a->candidates[i] = p;
-        for (uint32_t line = 0; line < a->row_size; line += CACHE_LINE)
-            __builtin_prefetch(p + line, 1);
-        __builtin_prefetch(p + a->row_size - 1, 1);
+    uint32_t at = a->hashes[i] & a->index.mask, number;
+    uint8_t *row = NULL;
+
+    if (row_index_next(&a->index, a->hashes[i], &at, &number)) {
+        row = row_at(a, number);
+        __builtin_prefetch(row, 1);
+        for (uint32_t line = CACHE_LINE; line < a->row_size; line += CACHE_LINE)
+            __builtin_prefetch(row + line, 1);
+        __builtin_prefetch(row + a->row_size - 1, 1);
     }
+    a->candidates[i] = row;
 }
 
 /* The row with this key, or NULL and where its slot goes. */
@@ -260,9 +264,9 @@ static uint8_t *row_find(const struct aggregate *a, const uint8_t *key, uint32_t
     return NULL;
 }
 
-/* `more` is the entry as a row of its own, and not the first of its hash, or that was made since by
- * an entry before it. False: the pool is full. */
-static bool entry_add(struct aggregate *a, uint32_t hash, const uint8_t *more)
+/* The entry has a new key, or not the first of its hash, or its row was made since it was looked
+ * for. False: the pool is full. */
+static bool entry_add_slowly(struct aggregate *a, uint32_t hash, const uint8_t *more)
 {
     uint32_t at;
     uint8_t *row = row_find(a, more, hash, &at);
@@ -273,26 +277,36 @@ static bool entry_add(struct aggregate *a, uint32_t hash, const uint8_t *more)
     }
     if (!row_reserve(a))
         return false;
-    uint32_t number = rows_push(a, 1);
-    memcpy(row_at(a, number), more, a->row_size);
-    row_index_put(&a->index, hash, at, number);
+    row = row_next(a);
+    memcpy(row, more, a->row_size);
+    rows_push(a, 1);
+    row_index_put(&a->index, hash, at, row_number(a, row));
     return true;
+}
+
+static void entry_add(struct aggregate *a, uint32_t i)
+{
+    const uint8_t *more = a->rows + (size_t)i * a->row_size;
+    uint8_t *row = a->candidates[i];
+
+    if (row && row_key_equals(row, more, a->key_size))
+        row_combine(a->plan, row, more);
+    else if (!entry_add_slowly(a, a->hashes[i], more))
+        totals_add_flow(&a->dropped, a->flows[i]);
 }
 
 static void entries_aggregate(struct aggregate *a)
 {
-    const uint8_t *more = a->rows;
+    uint32_t count = rows_make(a, 0, a->entry_count, a->rows);
 
-    a->entry_count = rows_make(a, 0, a->entry_count, a->rows);
-    row_index_reserve(&a->index, a->entry_count);
-    entries_hash(a);
-    entries_find(a);
-    for (uint32_t i = 0; i < a->entry_count; i++, more += a->row_size) {
-        uint8_t *row = a->candidates[i];
-        if (row && row_key_equals(row, more, a->key_size))
-            row_combine(a->plan, row, more);
-        else if (!entry_add(a, a->hashes[i], more))
-            totals_add_flow(&a->dropped, a->flows[i]);
+    row_index_reserve(&a->index, count);
+    for (uint32_t i = 0; i < count + 2 * AHEAD; i++) {
+        if (i < count)
+            entry_hash(a, i);
+        if (i >= AHEAD && i - AHEAD < count)
+            entry_find(a, i - AHEAD);
+        if (i >= 2 * AHEAD)
+            entry_add(a, i - 2 * AHEAD);
     }
 }
 
@@ -305,7 +319,7 @@ static void hand_over_full(struct aggregate *a, int64_t time_ns)
 {
     struct aggregate_end end = a->last_end;
 
-    if (a->plan->is_replay || a->segment_count == 0 || a->rows_in_last < a->rows_per_segment ||
+    if (a->plan->is_replay || !a->last_segment || a->rows_in_last < a->rows_per_segment ||
         ring_is_full(a->lane->ring))
         return;
     end.flags = 0;
@@ -326,8 +340,7 @@ static void entries_append(struct aggregate *a)
         }
         if (count > a->rows_per_segment - a->rows_in_last)
             count = a->rows_per_segment - a->rows_in_last;
-        uint8_t *rows = row_at(a, (a->segment_count - 1) << ROW_BITS | a->rows_in_last);
-        uint32_t kept = rows_make(a, first, count, rows);
+        uint32_t kept = rows_make(a, first, count, row_next(a));
         rows_push(a, kept);
         for (uint32_t i = 0; i < kept; i++)
             totals_add_flow(&a->added, a->flows[first + i]);
@@ -434,8 +447,8 @@ void aggregate_add(struct aggregate *a, const struct flow_batch *batch)
 
 static void table_reset(struct aggregate *a)
 {
-    a->first_segment = a->last_segment = SEGMENT_NONE;
-    a->segment_count = 0;
+    a->first_segment = SEGMENT_NONE;
+    a->last_segment = NULL;
     a->rows_in_last = 0;
     a->row_count = 0;
     a->open = (struct handover_totals){0};

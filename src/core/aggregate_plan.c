@@ -152,7 +152,8 @@ int aggregate_plan_new(const struct aggregate_settings *s, struct text *error,
     plan->has_pro_rating = s->has_pro_rating && s->bins;
     plan->has_whole_seconds = s->has_whole_seconds;
     plan->is_unaggregated = s->is_unaggregated;
-    plan->is_replay = plan->has_order = s->is_replay;
+    plan->is_replay = s->is_replay;
+    plan->has_order = s->has_order;
     if (s->filter)
         err = flow_filter_new(s->filter, error, &plan->filter);
     if (err == 0)

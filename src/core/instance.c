@@ -184,6 +184,7 @@ static int plan_make(struct instance *instance, const struct config *config, siz
         .filter = instance->settings->filter,
         .is_unaggregated = instance->settings->is_unaggregated,
         .is_replay = core->pcap_savefile != NULL,
+        .has_order = core->pcap_savefile && core->workers > 1,
         .has_pro_rating = core->pro_rating,
         .has_whole_seconds = config_number(config, "timestamps_secs", index) != 0,
     };

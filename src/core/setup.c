@@ -82,6 +82,14 @@ static int read_primitives(struct daemon *d, struct text *errors)
     return custom_primitives_read(d->primitives, d->maps_settings.aggregate_primitives, errors);
 }
 
+/* As many as the configuration says, or one less than there are processors. */
+static int64_t count_workers(int64_t wanted)
+{
+    int64_t count = wanted ? wanted : sysconf(_SC_NPROCESSORS_ONLN) - 1;
+
+    return count < 1 ? 1 : count > WORKERS_MAX ? WORKERS_MAX : count;
+}
+
 static int read_instances(struct daemon *d, struct text *errors, struct text *warnings)
 {
     int err = 0;
@@ -154,12 +162,8 @@ static int read_maps(struct daemon *d, struct text *errors)
 static void fill_crew(struct daemon *d)
 {
     struct crew *crew = &d->crew;
-    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-    int64_t workers = d->core.workers ? d->core.workers : cpus - 1;
 
-    crew->worker_count = (uint32_t)(workers < 1             ? 1
-                                    : workers > WORKERS_MAX ? WORKERS_MAX
-                                                            : workers);
+    crew->worker_count = (uint32_t)d->core.workers;
     crew->decoder = d->description->decoder;
     crew->exporters_max = (uint32_t)d->core.exporters_max;
     crew->instance_count = d->instance_count;
@@ -226,6 +230,7 @@ int setup_read(struct daemon *d, int argc, char **argv, struct text *errors, str
         err = -EINVAL;
     if (d->options.action == ACTION_RUN && d->core.dry_run >= 0 && err == 0)
         d->options.action = d->core.dry_run == 0 ? ACTION_CHECK : ACTION_SETUP;
+    d->core.workers = count_workers(d->core.workers);
     wants_primitives = d->maps_settings.aggregate_primitives != NULL;
     if (check_files(d, errors) < 0)
         err = -EINVAL;

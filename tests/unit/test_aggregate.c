@@ -61,6 +61,7 @@ static void rig_init(struct rig *rig, const struct rig_settings *s)
                                           .filter = s->filter,
                                           .is_unaggregated = s->is_unaggregated,
                                           .is_replay = s->is_replay,
+                                          .has_order = s->is_replay,
                                           .has_pro_rating = s->has_pro_rating,
                                           .has_whole_seconds = s->has_whole_seconds};
     struct time_bins_settings bin_settings = {.length_s = s->bin_s, .is_utc = true};
