@@ -19,6 +19,7 @@
 
 enum plan_op_code {
     PLAN_ZERO,
+    PLAN_CONSTANTS,
     PLAN_SET_U8,
     PLAN_UINT,
     PLAN_UINT_BY_VERSION,
@@ -61,7 +62,8 @@ struct plan_op {
     uint8_t code;
     uint8_t size; /* of an integer at dst */
     uint16_t ref, ref_count;
-    uint32_t dst; /* offset in the flow */
+    bool has_twin; /* the next operation differs in places alone, and is done in the same loop */
+    uint32_t dst;  /* offset in the flow */
     uint32_t arg;
 };
 
@@ -76,6 +78,7 @@ struct plan {
     uint32_t arena_len;  /* what a record takes of the arena at most, beside its variable fields */
     uint32_t variable_copies; /* so many of those may be copied */
     bool has_counters;
+    uint8_t ip_version;              /* of all records; 0: unknown, or an operation finds it */
     struct flow_needs frame_members; /* to be filled from the section of a packet */
     bool frame_wants_tunnel;
     enum tunnel_view tunnel_view;

@@ -48,3 +48,5 @@ struct plan_op *builder_op(struct plan_builder *c, enum plan_op_code code, enum 
 void builder_ref(struct plan_builder *c, struct plan_op *op, int field, enum element_type type);
 /* The field's bytes will be copied into the arena. */
 void builder_copy(struct plan_builder *c, int field);
+/* The last step: adds the operations that come before all others, and brings pairs together. */
+void builder_order(struct plan_builder *c);

@@ -211,12 +211,11 @@ static bool compile_ip_version(struct plan_builder *c)
     uint32_t v4_count = op->arg - 1, v6_count = op->ref_count - op->arg;
     if (v4_count > 0 && v6_count > 0)
         return true;
+    c->plan->op_count--;
     if (v4_count + v6_count > 0) {
-        op->code = PLAN_SET_U8;
-        op->arg = v4_count > 0 ? 4 : 6;
+        c->plan->ip_version = v4_count > 0 ? 4 : 6;
         return true;
     }
-    c->plan->op_count--;
     return compile_first(c, FLOW_ip_version);
 }
 
@@ -357,9 +356,8 @@ static bool compile_member(struct plan_builder *c, enum flow_member member)
     case FLOW_nat_dst_addr:
         return compile_nonzero(c, PLAN_ADDR_NONZERO, member, &member, 1);
     case FLOW_exporter_addr:
-        if (c->settings->own->ignore_exporter_address ||
-            !compile_nonzero(c, PLAN_EXPORTER_ADDR, member, &member, 1))
-            builder_op(c, PLAN_EXPORTER_ADDR, member);
+        if (!c->settings->own->ignore_exporter_address)
+            compile_nonzero(c, PLAN_EXPORTER_ADDR, member, &member, 1);
         return true;
     case FLOW_start_ns:
     case FLOW_end_ns:
@@ -557,31 +555,6 @@ static void compile_custom(struct plan_builder *c)
     }
 }
 
-/* Members to be zeroed as few runs of bytes, put before all else, so that runs may cover other
- * members. */
-static void emit_zeros(struct plan_builder *c)
-{
-    struct plan *plan = c->plan;
-    struct plan_op zeros[FLOW_MEMBER_COUNT];
-    uint32_t count = 0;
-
-    for (enum flow_member m = 0; m < FLOW_MEMBER_COUNT; m++) {
-        const struct flow_member_place *place = &flow_member_places[m];
-        if (!flow_needs_has(&c->zeros, m))
-            continue;
-        struct plan_op *last = count > 0 ? &zeros[count - 1] : NULL;
-        if (last && place->offset <= last->dst + last->arg + 16) /* members stand in order */
-            last->arg = place->offset + place->size - last->dst;
-        else
-            zeros[count++] =
-                (struct plan_op){.code = PLAN_ZERO, .dst = place->offset, .arg = place->size};
-    }
-    plan->ops = mem_realloc_array(plan->ops, plan->op_count + count + 1, sizeof *plan->ops);
-    memmove(plan->ops + count, plan->ops, plan->op_count * sizeof *plan->ops);
-    memcpy(plan->ops, zeros, count * sizeof *plan->ops);
-    plan->op_count += count;
-}
-
 static int compare_order(const void *a, const void *b)
 {
     uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
@@ -645,7 +618,7 @@ static struct plan *compile(const struct template_field *fields, uint16_t field_
     plan->has_counters = has_counters(&c);
     compile_members(&c);
     compile_custom(&c);
-    emit_zeros(&c);
+    builder_order(&c);
     return plan;
 }
 

@@ -19,61 +19,101 @@ struct block {
     uint32_t record_len, stride, count;
 };
 
-/* For each record of the block: `p` its value, `f` the member of its flow. */
-#define EACH(block, from, to)                                                                      \
-    const uint8_t *p = (block)->records + (from);                                                  \
-    uint8_t *f = (block)->flows + (to);                                                            \
-    for (uint32_t i = 0; i < (block)->count; i++, p += (block)->record_len, f += (block)->stride)
+/*
+ * For each record of the block: `p` is the record, `f` its flow. All that steps is local: flows are
+ * written as bytes, which the compiler has to take for changes of the block too, so that it would
+ * read that anew for each record.
+ */
+#define EACH(block)                                                                                \
+    const size_t record_step = (block)->record_len, flow_step = (block)->stride;                   \
+    const uint8_t *p = (block)->records;                                                           \
+    uint8_t *f = (block)->flows;                                                                   \
+    for (uint32_t left = (block)->count; left > 0; left--, p += record_step, f += flow_step)
 
-#define UINT_LOOP(type, len)                                                                       \
-    {                                                                                              \
-        EACH(b, ref->offset, op->dst)                                                              \
-        {                                                                                          \
-            type value = (type)plan_load(p, len);                                                  \
-            memcpy(f, &value, sizeof value);                                                       \
-        }                                                                                          \
-        break;                                                                                     \
-    }
-#define UINT_LOOPS(type)                                                                           \
-    switch (ref->len) {                                                                            \
-    case 1:                                                                                        \
-        UINT_LOOP(type, 1)                                                                         \
-    case 2:                                                                                        \
-        UINT_LOOP(type, 2)                                                                         \
-    case 4:                                                                                        \
-        UINT_LOOP(type, 4)                                                                         \
-    case 8:                                                                                        \
-        UINT_LOOP(type, 8)                                                                         \
-    default:                                                                                       \
-        UINT_LOOP(type, ref->len)                                                                  \
-    }
+/* Where one or two values of an operation stand in a record, and where they go in a flow. */
+struct moves {
+    size_t from, to, twin_from, twin_to;
+};
 
-static void run_uint(const struct plan_op *op, const struct plan_ref *ref, const struct block *b)
+static inline struct moves moves_of(const struct plan_op *op, const struct plan_ref *refs)
 {
-    switch (op->size) {
+    const struct plan_op *twin = op->has_twin ? op + 1 : op;
+
+    return (struct moves){refs[op->ref].offset, op->dst, refs[twin->ref].offset, twin->dst};
+}
+
+/* Both lengths are constant where this is called. */
+static inline void store_uint(uint8_t *f, const uint8_t *p, size_t size, size_t len)
+{
+    uint64_t u64 = plan_load(p, len);
+    uint32_t u32 = (uint32_t)u64;
+    uint16_t u16 = (uint16_t)u64;
+
+    switch (size) {
     case 1:
-        UINT_LOOPS(uint8_t)
+        *f = (uint8_t)u64;
         break;
     case 2:
-        UINT_LOOPS(uint16_t)
+        memcpy(f, &u16, sizeof u16);
         break;
     case 4:
-        UINT_LOOPS(uint32_t)
+        memcpy(f, &u32, sizeof u32);
         break;
     default:
-        UINT_LOOPS(uint64_t)
+        memcpy(f, &u64, sizeof u64);
         break;
     }
 }
 
+/* Twins in one loop: stepping costs as much as moving a number. */
+static inline void run_uint_as(const struct plan_op *op, const struct plan_ref *refs,
+                               const struct block *b, size_t size, size_t len)
+{
+    struct moves m = moves_of(op, refs);
+
+    if (op->has_twin) {
+        EACH(b)
+        {
+            store_uint(f + m.to, p + m.from, size, len);
+            store_uint(f + m.twin_to, p + m.twin_from, size, len);
+        }
+    } else {
+        EACH(b)
+        store_uint(f + m.to, p + m.from, size, len);
+    }
+}
+
+/* Usual pairs of lengths have loops of their own, in which a number is two instructions. */
+static void run_uint(const struct plan_op *op, const struct plan_ref *refs, const struct block *b)
+{
+    size_t size = op->size, len = refs[op->ref].len;
+
+    if (size == 8 && len == 8)
+        run_uint_as(op, refs, b, 8, 8);
+    else if (size == 8 && len == 4) /* octets and packets */
+        run_uint_as(op, refs, b, 8, 4);
+    else if (size == 4 && len == 4)
+        run_uint_as(op, refs, b, 4, 4);
+    else if (size == 4 && len == 2) /* interfaces, AS numbers */
+        run_uint_as(op, refs, b, 4, 2);
+    else if (size == 2 && len == 2)
+        run_uint_as(op, refs, b, 2, 2);
+    else if (size == 1 && len == 1)
+        run_uint_as(op, refs, b, 1, 1);
+    else
+        run_uint_as(op, refs, b, size, len);
+}
+
 /* Data offset and reserved bits are not flags (RFC 7125). */
-static void run_tcp_flags(const struct plan_op *op, const struct plan_ref *ref,
+static void run_tcp_flags(const struct plan_op *op, const struct plan_ref *refs,
                           const struct block *b)
 {
-    EACH(b, ref->offset, op->dst)
+    size_t from = refs[op->ref].offset, to = op->dst, len = refs[op->ref].len;
+
+    EACH(b)
     {
-        uint16_t flags = plan_load(p, ref->len) & 0x0fff;
-        memcpy(f, &flags, sizeof flags);
+        uint16_t flags = plan_load(p + from, len) & 0x0fff;
+        memcpy(f + to, &flags, sizeof flags);
     }
 }
 
@@ -88,61 +128,110 @@ static inline void store_ipv4(uint8_t *f, const uint8_t *p)
     f[16] = IP_V4;
 }
 
-static void run_addr(const struct plan_op *op, const struct plan_ref *ref, const struct block *b)
+static inline void store_ipv6(uint8_t *f, const uint8_t *p)
 {
-    if (ref->type == ELEMENT_IPV4) {
-        EACH(b, ref->offset, op->dst)
-        store_ipv4(f, p);
-    } else {
-        EACH(b, ref->offset, op->dst)
+    memcpy(f, p, 16);
+    f[16] = IP_V6;
+}
+
+static void run_addr(const struct plan_op *op, const struct plan_ref *refs, const struct block *b)
+{
+    bool is_v4 = refs[op->ref].type == ELEMENT_IPV4;
+    struct moves m = moves_of(op, refs);
+
+    if (is_v4 && op->has_twin) {
+        EACH(b)
         {
-            memcpy(f, p, 16);
-            f[16] = IP_V6;
+            store_ipv4(f + m.to, p + m.from);
+            store_ipv4(f + m.twin_to, p + m.twin_from);
+        }
+    } else if (is_v4) {
+        EACH(b)
+        store_ipv4(f + m.to, p + m.from);
+    } else {
+        EACH(b)
+        {
+            store_ipv6(f + m.to, p + m.from);
+            if (op->has_twin)
+                store_ipv6(f + m.twin_to, p + m.twin_from);
         }
     }
 }
 
-static void run_bytes(const struct plan_op *op, const struct block *b, const void *value,
-                      size_t len)
+/* The same value for all. `len` is constant where this is called: a store is an instruction. */
+static inline void run_bytes(const struct plan_op *op, const struct block *b, const void *value,
+                             size_t len)
 {
-    EACH(b, 0, op->dst)
+    uint8_t bytes[sizeof(uint64_t)];
+    size_t to = op->dst;
+
+    memcpy(bytes, value, len);
+    EACH(b)
     {
         (void)p;
-        memcpy(f, value, len);
+        memcpy(f + to, bytes, len);
     }
 }
 
 static void run_zero(const struct plan_op *op, const struct block *b)
 {
-    EACH(b, 0, op->dst)
+    static const uint8_t zeros[sizeof(uint32_t)];
+    size_t to = op->dst, len = op->arg;
+
+    if (len == sizeof zeros) { /* the usual one: a number that the template lacks */
+        run_bytes(op, b, zeros, sizeof zeros);
+        return;
+    }
+    EACH(b)
     {
         (void)p;
-        memset(f, 0, op->arg);
+        memset(f + to, 0, len);
     }
 }
 
-/* Two frequent forms of time alone in the record; the others are told apart for each record. */
-static bool run_simple_time(const struct plan_op *op, const struct plan_ref *ref,
+static inline void store_time_ms(uint8_t *f, const uint8_t *p, int64_t instead_ns)
+{
+    int64_t ns = plan_time_since_epoch(wire_u64(p), NS_PER_MS);
+
+    ns = ns ? ns : instead_ns;
+    memcpy(f, &ns, sizeof ns);
+}
+
+static inline void store_time_uptime(uint8_t *f, const uint8_t *p,
+                                     const struct plan_context *context)
+{
+    int64_t ns = plan_time_since_boot(context, wire_u32(p));
+
+    memcpy(f, &ns, sizeof ns);
+}
+
+/* Two frequent forms of time alone in the record; the others are told apart for each record. A twin
+ * is of the same form. */
+static bool run_simple_time(const struct plan_op *op, const struct plan_ref *refs,
                             const struct block *b, const struct plan_context *context)
 {
-    int64_t instead_ns = op->arg ? context->export_ns : 0; /* of an instant of 0 */
+    const struct plan_op *twin = op->has_twin ? op + 1 : op;
+    const struct plan_ref *ref = &refs[op->ref];
+    struct moves m = moves_of(op, refs);
 
     if (op->ref_count != 1)
         return false;
     if (ref->type == ELEMENT_TIME_MS && ref->len == 8) {
-        EACH(b, ref->offset, op->dst)
+        int64_t instead_ns = op->arg ? context->export_ns : 0; /* of an instant of 0 */
+        int64_t twin_instead_ns = twin->arg ? context->export_ns : 0;
+        EACH(b)
         {
-            int64_t ns = plan_time_since_epoch(wire_u64(p), NS_PER_MS);
-            ns = ns ? ns : instead_ns;
-            memcpy(f, &ns, sizeof ns);
+            store_time_ms(f + m.to, p + m.from, instead_ns);
+            store_time_ms(f + m.twin_to, p + m.twin_from, twin_instead_ns);
         }
         return true;
     }
     if (ref->type == ELEMENT_TIME_UPTIME && ref->len == 4 && context->has_uptime) {
-        EACH(b, ref->offset, op->dst)
+        const struct plan_context local = *context;
+        EACH(b)
         {
-            int64_t ns = plan_time_since_boot(context, wire_u32(p));
-            memcpy(f, &ns, sizeof ns);
+            store_time_uptime(f + m.to, p + m.from, &local);
+            store_time_uptime(f + m.twin_to, p + m.twin_from, &local);
         }
         return true;
     }
@@ -153,28 +242,78 @@ static bool run_simple_time(const struct plan_op *op, const struct plan_ref *ref
 static bool run_common_rate(const struct plan_op *op, const struct plan_ref *refs,
                             const struct block *b, struct plan_context *context)
 {
-    if (!plan_rate_is_common(refs, context))
+    const struct plan_ref *slots = &refs[op->ref];
+
+    if (!plan_rate_is_common(slots, context))
         return false;
     uint64_t unknown_before = context->rate_unknown;
-    uint32_t rate = plan_sampling_rate(refs, context, b->records);
+    uint32_t rate = plan_sampling_rate(slots, context, b->records);
     if (context->rate_unknown > unknown_before)
         context->rate_unknown += b->count - 1;
     run_bytes(op, b, &rate, sizeof rate);
     return true;
 }
 
-static bool run_for_message(const struct plan_op *op, const struct block *b,
-                            const struct plan_context *context)
+/* What the records of a message have in common and every flow has, whoever needs it. */
+static void run_constants(const struct plan *plan, const struct block *b,
+                          struct plan_context *context)
+{
+    const struct ip_addr exporter_addr = context->exporter_addr;
+    struct exporter *exporter = context->exporter;
+    int64_t arrival_ns = context->arrival_ns;
+    uint64_t order = context->order;
+    uint8_t ip_version = plan->ip_version;
+    uint8_t has_counters = plan->has_counters;
+
+    context->order += b->count;
+    EACH(b)
+    {
+        struct flow *flow = (struct flow *)(void *)f;
+        (void)p;
+        flow->order = order++;
+        flow->flows = 1;
+        flow->exporter = exporter;
+        flow->arrival_ns = arrival_ns;
+        flow->ip_version = ip_version;
+        flow->has_counters = has_counters;
+        flow->exporter_addr = exporter_addr;
+    }
+}
+
+/* What is not done here for the whole block is left to plan_value(). */
+static bool run_over_block(const struct plan *plan, const struct plan_op *op,
+                           const struct plan_ref *refs, const struct block *b,
+                           struct plan_context *context)
 {
     switch (op->code) {
     case PLAN_ZERO:
         run_zero(op, b);
+        return true;
+    case PLAN_CONSTANTS:
+        run_constants(plan, b, context);
         return true;
     case PLAN_SET_U8: {
         uint8_t value = (uint8_t)op->arg;
         run_bytes(op, b, &value, sizeof value);
         return true;
     }
+    case PLAN_UINT:
+        if (refs[op->ref].len == 0)
+            return false;
+        run_uint(op, refs, b);
+        return true;
+    case PLAN_TCP_FLAGS:
+        run_tcp_flags(op, refs, b);
+        return true;
+    case PLAN_ADDR:
+        if (refs[op->ref].len == 0)
+            return false;
+        run_addr(op, refs, b);
+        return true;
+    case PLAN_TIME:
+        return run_simple_time(op, refs, b, context);
+    case PLAN_SAMPLING_RATE:
+        return run_common_rate(op, refs, b, context);
     case PLAN_EXPORT_TIME:
         run_bytes(op, b, &context->export_ns, sizeof context->export_ns);
         return true;
@@ -187,75 +326,30 @@ static bool run_for_message(const struct plan_op *op, const struct block *b,
     case PLAN_EXPORT_VERSION:
         run_bytes(op, b, &context->version, sizeof context->version);
         return true;
-    case PLAN_EXPORTER_ADDR:
-        if (op->ref_count > 0)
-            return false;
-        run_bytes(op, b, &context->exporter_addr, sizeof context->exporter_addr);
-        return true;
     default:
         return false;
     }
 }
 
-static void run_op(const struct plan *plan, const struct plan_op *op, const struct plan_ref *refs,
-                   const struct block *b, struct plan_context *context)
+static void run_by_record(const struct plan *plan, const struct plan_op *op,
+                          const struct plan_ref *refs, const struct block *b,
+                          struct plan_context *context)
 {
-    const struct plan_ref *ref = &refs[op->ref];
-
-    if (run_for_message(op, b, context))
-        return;
-    switch (op->code) {
-    case PLAN_UINT:
-        if (ref->len == 0)
-            break;
-        run_uint(op, ref, b);
-        return;
-    case PLAN_TCP_FLAGS:
-        run_tcp_flags(op, ref, b);
-        return;
-    case PLAN_ADDR:
-        if (ref->len == 0)
-            break;
-        run_addr(op, ref, b);
-        return;
-    case PLAN_TIME:
-        if (!run_simple_time(op, ref, b, context))
-            break;
-        return;
-    case PLAN_SAMPLING_RATE:
-        if (!run_common_rate(op, ref, b, context))
-            break;
-        return;
-    default:
-        break;
-    }
-    for (uint32_t i = 0; i < b->count; i++) {
-        const uint8_t *record = b->records + (size_t)i * b->record_len;
-        uint8_t *flow = b->flows + (size_t)i * b->stride;
-        plan_value(plan, op, ref, context, record, (struct flow *)(void *)flow);
-    }
-}
-
-/* What every flow has, whoever needs it. */
-static void set_constants(const struct plan *plan, struct plan_context *context,
-                          const struct block *b)
-{
-    for (uint32_t i = 0; i < b->count; i++) {
-        struct flow *flow = (struct flow *)(void *)(b->flows + (size_t)i * b->stride);
-        flow->exporter = context->exporter;
-        flow->has_counters = plan->has_counters;
-        flow->flows = 1;
-        flow->arrival_ns = context->arrival_ns;
-        flow->order = context->order++;
-    }
+    EACH(b)
+    plan_value(plan, op, refs, context, p, (struct flow *)(void *)f);
 }
 
 static void run_block(const struct plan *plan, const struct plan_ref *refs, const struct block *b,
                       struct plan_context *context)
 {
-    for (uint32_t i = 0; i < plan->op_count; i++)
-        run_op(plan, &plan->ops[i], refs, b, context);
-    set_constants(plan, context, b); /* last: zeroed runs may cover these */
+    const struct plan_op *end = plan->ops + plan->op_count;
+
+    for (const struct plan_op *op = plan->ops; op < end; op += 1 + op->has_twin) {
+        if (run_over_block(plan, op, refs, b, context))
+            continue;
+        for (int i = 0; i <= op->has_twin; i++)
+            run_by_record(plan, &op[i], &refs[op[i].ref], b, context);
+    }
 }
 
 void plan_run(const struct plan *plan, struct plan_context *context, const uint8_t *records,
