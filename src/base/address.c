@@ -5,6 +5,7 @@
  * octets.
  */
 #include "base/address.h"
+#include "base/octets.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -12,41 +13,11 @@
 
 static const uint8_t v4_mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
-/* The decimal digits of 0..255 and how many they are. */
-struct octet_text {
-    char digits[3];
-    uint8_t len;
-};
-#define OCTET(n)                                                                                   \
-    {                                                                                              \
-        {'0' + ((n) > 99  ? (n) / 100                                                              \
-                : (n) > 9 ? (n) / 10 % 10                                                          \
-                          : (n) % 10),                                                             \
-         '0' + ((n) > 99 ? (n) / 10 % 10 : (n) % 10), '0' + (n) % 10},                             \
-            (n) > 99  ? 3                                                                          \
-            : (n) > 9 ? 2                                                                          \
-                      : 1                                                                          \
-    }
-#define OCTET4(n)  OCTET(n), OCTET((n) + 1), OCTET((n) + 2), OCTET((n) + 3)
-#define OCTET16(n) OCTET4(n), OCTET4((n) + 4), OCTET4((n) + 8), OCTET4((n) + 12)
-#define OCTET64(n) OCTET16(n), OCTET16((n) + 16), OCTET16((n) + 32), OCTET16((n) + 48)
-static const struct octet_text octets[256] = {OCTET64(0), OCTET64(64), OCTET64(128), OCTET64(192)};
 static const char hex_digits[16] = "0123456789abcdef";
 
 static bool is_mapped(const struct ip_addr *a)
 {
     return memcmp(a->bytes, v4_mapped, sizeof v4_mapped) == 0;
-}
-
-/* Writes 3 bytes beyond what it returns at most: the caller's buffer has that room. */
-static char *v4_format(char *out, const uint8_t *bytes)
-{
-    for (int i = 0; i < 4; i++) {
-        memcpy(out, &octets[bytes[i]], sizeof octets[0]);
-        out += octets[bytes[i]].len;
-        *out++ = '.';
-    }
-    return out - 1;
 }
 
 static char *hex_group_format(char *out, unsigned group)
@@ -93,7 +64,7 @@ static char *v6_format(char *out, const uint8_t *bytes)
         return out;
     if (out[-1] != ':')
         *out++ = ':';
-    return v4_format(out, bytes + 12);
+    return octets_put_ipv4(out, bytes + 12);
 }
 
 static unsigned family_bits(const struct ip_addr *a)
@@ -144,7 +115,7 @@ size_t ip_addr_format(const struct ip_addr *a, char out[IP_TEXT_LEN])
     char *end = out;
 
     if (a->family == IP_V4)
-        end = v4_format(out, a->bytes + 12);
+        end = octets_put_ipv4(out, a->bytes + 12);
     else if (a->family == IP_V6)
         end = v6_format(out, a->bytes);
     *end = '\0';
@@ -258,8 +229,7 @@ size_t ip_prefix_format(const struct ip_prefix *p, char out[IP_PREFIX_TEXT_LEN])
     if (p->addr.family == IP_NONE)
         return len;
     out[len++] = '/';
-    memcpy(out + len, octets[p->len].digits, octets[p->len].len);
-    len += octets[p->len].len;
+    len = (size_t)(octet_put(out + len, p->len) - out);
     out[len] = '\0';
     return len;
 }

@@ -2,7 +2,6 @@
 /* What the three kinds of output have in common. */
 #include "plugins/common/format.h"
 #include "base/memory.h"
-#include "base/text.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,11 +68,6 @@ struct format_column *format_add(struct format *format, const struct pa_column *
     return c;
 }
 
-bool format_row_is_event(const struct format *format, const uint8_t *row)
-{
-    return format->has_counters_offset >= 0 && row[format->has_counters_offset] == 0;
-}
-
 static int32_t has_counters_offset(const struct pa_schema *schema)
 {
     for (uint32_t i = 0; i < schema->column_count; i++)
@@ -91,11 +85,9 @@ int format_new(const struct format_kind *kind, const struct pa_schema *schema,
 
     format->kind = kind;
     format->options = *options;
+    format->row_size = schema->row_size;
     format->bin_offset = schema->bin_offset;
     format->has_counters_offset = has_counters_offset(schema);
-    format->title = mem_zalloc(sizeof *format->title);
-    format->opening = mem_zalloc(sizeof *format->opening);
-    format->scratch = mem_zalloc(sizeof *format->scratch);
     value_time_init(&format->time, options->time_style, options->is_utc,
                     options->has_whole_seconds);
     format_set_written(format, 0);
@@ -117,12 +109,9 @@ void format_free(struct format *format)
         mem_free(format->columns[i].before);
     }
     mem_free(format->columns);
-    text_clear(format->title);
-    text_clear(format->opening);
-    text_clear(format->scratch);
-    mem_free(format->title);
-    mem_free(format->opening);
-    mem_free(format->scratch);
+    text_clear(&format->title);
+    text_clear(&format->opening);
+    text_clear(&format->scratch);
     mem_free(format);
 }
 
@@ -135,11 +124,22 @@ void format_set_written(struct format *format, int64_t time_ns)
 
 void format_append_title(const struct format *format, struct text *out)
 {
-    text_append(out, format->title->data, format->title->len);
+    text_append(out, format->title.data, format->title.len);
 }
 
 void format_append_row(struct format *format, const struct pa_batch *batch, const uint8_t *row,
                        struct text *out)
 {
-    format->kind->row(format, batch, row, out);
+    format->kind->rows(format, batch, row, row + format->row_size, 0, out);
+}
+
+uint32_t format_append_rows(struct format *format, const struct pa_batch *batch, uint32_t first,
+                            size_t enough, struct text *out)
+{
+    const uint8_t *row = batch->rows + (size_t)first * format->row_size;
+    const uint8_t *end = batch->rows + (size_t)batch->row_count * format->row_size;
+
+    return (
+        uint32_t)((size_t)(format->kind->rows(format, batch, row, end, enough, out) - batch->rows) /
+                  format->row_size);
 }

@@ -5,13 +5,13 @@
  * from the schema and the settings; a row is then a walk over its columns that appends to one
  * buffer. One thread uses a format.
  */
+#include "base/text.h"
 #include "plugins/common/value.h"
 #include "plugins/common/value_time.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-struct text;
 struct format;
 
 struct format_options {
@@ -35,8 +35,10 @@ struct format_kind {
     /* -EINVAL as check, or a column whose kind and format do not go together. */
     int (*compile)(struct format *format, const struct pa_schema *schema,
                    const struct format_options *options);
-    void (*row)(struct format *format, const struct pa_batch *batch, const uint8_t *row,
-                struct text *out);
+    /* Appends rows from `row` on until `out` has `enough` bytes, one at the least, none from `end`
+     * on. Returns the row behind the last one. */
+    const uint8_t *(*rows)(struct format *format, const struct pa_batch *batch, const uint8_t *row,
+                           const uint8_t *end, size_t enough, struct text *out);
 };
 extern const struct format_kind format_json, format_csv, format_table;
 
@@ -52,6 +54,10 @@ void format_append_title(const struct format *format, struct text *out);
 /* One row with its newline. */
 void format_append_row(struct format *format, const struct pa_batch *batch, const uint8_t *row,
                        struct text *out);
+/* The rows of the batch from `first` on, until `out` has `enough` bytes; one at the least. Returns
+ * the number of the row behind the last one. */
+uint32_t format_append_rows(struct format *format, const struct pa_batch *batch, uint32_t first,
+                            size_t enough, struct text *out);
 
 /* ---- for the kinds ---- */
 
@@ -69,6 +75,7 @@ enum format_special { FORMAT_COLUMN, FORMAT_STAMP_INSERTED, FORMAT_STAMP_UPDATED
 struct format {
     const struct format_kind *kind;
     struct format_options options;
+    uint32_t row_size;
     struct format_column *columns; /* in order of output */
     uint32_t column_count, capacity;
     size_t
@@ -78,7 +85,8 @@ struct format {
     struct value_time time;
     char written[VALUE_TIME_TEXT_MAX];
     size_t written_len;
-    struct text *title, *opening, *scratch; /* opening: how each line of JSON begins */
+    struct text title, scratch;
+    struct text opening; /* how each line of JSON begins */
 };
 
 /* The schema's columns that this output shows, by json_place or csv_place. Takes `ret_columns` from
@@ -91,4 +99,7 @@ struct format_column *format_add(struct format *format, const struct pa_column *
 /* packets, bytes, flows: what events do not have. */
 bool format_is_counter(const struct pa_column *column);
 /* All its flows are of templates without counters: exporters reported events, not traffic. */
-bool format_row_is_event(const struct format *format, const uint8_t *row);
+static inline bool format_row_is_event(const struct format *format, const uint8_t *row)
+{
+    return format->has_counters_offset >= 0 && row[format->has_counters_offset] == 0;
+}

@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "plugins/common/format.h"
+#include "plugins/common/value_put.h"
 #include <ctype.h>
 #include <errno.h>
 #include <string.h>
@@ -29,11 +30,11 @@ static int csv_compile(struct format *format, const struct pa_schema *schema,
         if (!format_add(format, columns[i]))
             err = -EINVAL;
         if (i > 0)
-            text_append_char(format->title, options->separator);
-        text_append_csv_string(format->title, columns[i]->csv_title, strlen(columns[i]->csv_title),
+            text_append_char(&format->title, options->separator);
+        text_append_csv_string(&format->title, columns[i]->csv_title, strlen(columns[i]->csv_title),
                                options->separator);
     }
-    text_append_char(format->title, '\n');
+    text_append_char(&format->title, '\n');
     format->plain_max = (size_t)count * (VALUE_PLAIN_MAX + 3) + 1;
     format->quotes_plain = options->has_quotes && may_stand_in_plain_values(options->separator);
     mem_free(columns);
@@ -48,18 +49,20 @@ static void append_field(const struct format *format, struct text *out, struct p
         text_append(out, bytes.data, bytes.len);
 }
 
-/* A value that may need quotes, behind what stands in `out` up to `at`; returns the new end. */
-static char *put_other(struct format *format, const struct value *value,
-                       const struct pa_batch *batch, const uint8_t *row, struct text *out, char *at)
+/* A value that may need quotes, rare and so out of line, behind what stands in `out` up to `at`;
+ * returns the new end. */
+__attribute__((noinline)) static char *put_other(struct format *format, const struct value *value,
+                                                 const struct pa_batch *batch, const uint8_t *row,
+                                                 struct text *out, char *at)
 {
     char plain[VALUE_PLAIN_MAX];
     struct pa_bytes bytes;
 
-    if (value->put) {
+    if (value->shape != VALUE_OTHER) {
         bytes.data = (const uint8_t *)plain;
         bytes.len = (uint32_t)(value_put(value, plain, row) - plain);
     } else {
-        bytes = value_text(value, batch, row, format->scratch);
+        bytes = value_text(value, batch, row, &format->scratch);
     }
     out->len = (size_t)(at - out->data);
     append_field(format, out, bytes);
@@ -67,18 +70,19 @@ static char *put_other(struct format *format, const struct value *value,
     return out->data + out->len;
 }
 
-static void csv_row(struct format *format, const struct pa_batch *batch, const uint8_t *row,
-                    struct text *out)
+static inline void append_row(struct format *format, const struct pa_batch *batch,
+                              const uint8_t *row, struct text *out)
 {
     const struct format_column *column = format->columns, *end = column + format->column_count;
     const char separator = format->options.separator;
+    const bool quotes_plain = format->quotes_plain;
     char *at;
 
     text_reserve(out, format->plain_max);
     at = out->data + out->len;
     for (; column < end; column++) {
         const struct value *value = &column->value;
-        if (value->put && !format->quotes_plain)
+        if (value->shape != VALUE_OTHER && !quotes_plain)
             at = value_put(value, at, row);
         else
             at = put_other(format, value, batch, row, out, at);
@@ -90,8 +94,19 @@ static void csv_row(struct format *format, const struct pa_batch *batch, const u
     out->len = (size_t)(at - out->data);
 }
 
+static const uint8_t *csv_rows(struct format *format, const struct pa_batch *batch,
+                               const uint8_t *row, const uint8_t *end, size_t enough,
+                               struct text *out)
+{
+    do {
+        append_row(format, batch, row, out);
+        row += format->row_size;
+    } while (row < end && out->len < enough);
+    return row;
+}
+
 const struct format_kind format_csv = {
     .name = "csv",
     .compile = csv_compile,
-    .row = csv_row,
+    .rows = csv_rows,
 };

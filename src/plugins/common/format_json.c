@@ -10,7 +10,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "plugins/common/format.h"
-#include "plugins/common/value_names.h"
+#include "plugins/common/value_put.h"
 #include <errno.h>
 #include <string.h>
 
@@ -18,7 +18,7 @@
  * Strings between values are short and of any length: copied in steps of this size, beyond their
  * end, without a call. The buffer has room, and what comes next overwrites it.
  */
-#define COPY_STEP 16
+#define COPY_STEP 32
 
 /* pmacct puts the stamps before these, whatever else is there. */
 static bool stands_after_stamps(const struct pa_column *column)
@@ -83,9 +83,9 @@ static int add_column(struct compiler *c, const struct pa_column *source)
     if (!column)
         return -EINVAL;
     if (is_written_as_array(c->format, source))
-        column->value.put = NULL;
+        column->value.shape = VALUE_OTHER;
     column->is_event_counter = !c->is_first && format_is_counter(source);
-    begin_key(c, source->json_name, column->value.put && !column->value.is_number);
+    begin_key(c, source->json_name, column->value.shape != VALUE_OTHER && !column->value.is_number);
     take_before(c, column);
     return 0;
 }
@@ -100,12 +100,13 @@ static int json_compile(struct format *format, const struct pa_schema *schema,
     int err = 0;
 
     columns = format_sort(schema, options, false, &count);
-    text_append_char(format->opening, '{');
+    text_append_char(&format->opening, '{');
     if (options->has_event_type) {
-        text_append_string(format->opening, "\"event_type\": \"purge\"");
+        text_append_string(&format->opening, "\"event_type\": \"purge\"");
         c.is_first = false;
     }
-    format->plain_max = format->opening->len + sizeof "\"}\n";
+    text_reserve(&format->opening, COPY_STEP); /* copied with what lies behind it */
+    format->plain_max = format->opening.len + COPY_STEP + sizeof "\"}\n";
     for (uint32_t i = 0; i <= count && err == 0; i++) {
         if (!has_stamps && format->bin_offset >= 0 &&
             (i == count || stands_after_stamps(columns[i]))) {
@@ -225,12 +226,12 @@ static void append_other(struct format *format, const struct value *value,
         }
         break;
     case PA_FORMAT_IPV6_LIST: /* always an array in pmacct */
-        append_split(out, value_text(value, batch, row, format->scratch), '_');
+        append_split(out, value_text(value, batch, row, &format->scratch), '_');
         return;
     default:
         break;
     }
-    bytes = value_text(value, batch, row, format->scratch);
+    bytes = value_text(value, batch, row, &format->scratch);
     if (value->format == PA_FORMAT_LABEL && options->has_label_map)
         append_label_map(out, bytes);
     else if ((value->format == PA_FORMAT_AS_PATH && options->has_as_path_array) ||
@@ -255,16 +256,24 @@ static char *put_stamp(struct format *format, const struct format_column *column
     return value_time_put(&format->time, at, bin_s * NS_PER_S, false);
 }
 
-static void json_row(struct format *format, const struct pa_batch *batch, const uint8_t *row,
-                     struct text *out)
+static inline char *put_before(char *at, const char *before, size_t len)
 {
-    bool is_in_quotes = false, is_event = format_row_is_event(format, row);
+    memcpy(at, before, COPY_STEP);
+    for (size_t done = COPY_STEP; done < len; done += COPY_STEP)
+        memcpy(at + done, before + done, COPY_STEP);
+    return at + len;
+}
+
+/* `is_event` is a constant where this is called: traffic is formatted without asking. */
+static inline void append_row(struct format *format, const struct pa_batch *batch,
+                              const uint8_t *row, struct text *out, bool is_event)
+{
+    bool is_in_quotes = false;
     char *at;
 
     text_reserve(out, format->plain_max);
     at = out->data + out->len;
-    memcpy(at, format->opening->data, format->opening->len);
-    at += format->opening->len;
+    at = put_before(at, format->opening.data, format->opening.len);
     for (uint32_t i = 0; i < format->column_count; i++) {
         const struct format_column *column = &format->columns[i];
         if (is_event && column->is_event_counter) {
@@ -273,10 +282,8 @@ static void json_row(struct format *format, const struct pa_batch *batch, const 
             is_in_quotes = false;
             continue;
         }
-        for (uint32_t done = 0; done < column->before_len; done += COPY_STEP)
-            memcpy(at + done, column->before + done, COPY_STEP);
-        at += column->before_len;
-        if (column->value.put) {
+        at = put_before(at, column->before, column->before_len);
+        if (column->value.shape != VALUE_OTHER) {
             at = value_put(&column->value, at, row);
             is_in_quotes = !column->value.is_number;
         } else if (column->special != FORMAT_COLUMN) {
@@ -297,8 +304,22 @@ static void json_row(struct format *format, const struct pa_batch *batch, const 
     out->len = (size_t)(at - out->data);
 }
 
+static const uint8_t *json_rows(struct format *format, const struct pa_batch *batch,
+                                const uint8_t *row, const uint8_t *end, size_t enough,
+                                struct text *out)
+{
+    do {
+        if (format_row_is_event(format, row))
+            append_row(format, batch, row, out, true);
+        else
+            append_row(format, batch, row, out, false);
+        row += format->row_size;
+    } while (row < end && out->len < enough);
+    return row;
+}
+
 const struct format_kind format_json = {
     .name = "json",
     .compile = json_compile,
-    .row = json_row,
+    .rows = json_rows,
 };

@@ -89,22 +89,22 @@ static int table_compile(struct format *format, const struct pa_schema *schema,
             break;
         }
         column->width = column_width(columns[i]);
-        text_append_string(format->title, columns[i]->csv_title);
+        text_append_string(&format->title, columns[i]->csv_title);
         if (i + 1 < count)
-            append_spaces(format->title, column->width + 2 - strlen(columns[i]->csv_title));
+            append_spaces(&format->title, column->width + 2 - strlen(columns[i]->csv_title));
     }
-    text_append_char(format->title, '\n');
+    text_append_char(&format->title, '\n');
     mem_free(columns);
     return err;
 }
 
-static void table_row(struct format *format, const struct pa_batch *batch, const uint8_t *row,
-                      struct text *out)
+static void append_row(struct format *format, const struct pa_batch *batch, const uint8_t *row,
+                       struct text *out)
 {
     for (uint32_t i = 0; i < format->column_count; i++) {
         const struct format_column *column = &format->columns[i];
         size_t start = out->len, len;
-        value_append(&column->value, batch, row, format->scratch, out);
+        value_append(&column->value, batch, row, &format->scratch, out);
         len = out->len - start;
         if (i + 1 < format->column_count)
             append_spaces(out, len < column->width ? column->width + 2 - len : 2);
@@ -112,9 +112,20 @@ static void table_row(struct format *format, const struct pa_batch *batch, const
     text_append_char(out, '\n');
 }
 
+static const uint8_t *table_rows(struct format *format, const struct pa_batch *batch,
+                                 const uint8_t *row, const uint8_t *end, size_t enough,
+                                 struct text *out)
+{
+    do {
+        append_row(format, batch, row, out);
+        row += format->row_size;
+    } while (row < end && out->len < enough);
+    return row;
+}
+
 const struct format_kind format_table = {
     .name = "formatted",
     .check = table_check,
     .compile = table_compile,
-    .row = table_row,
+    .rows = table_rows,
 };

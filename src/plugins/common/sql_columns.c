@@ -6,6 +6,7 @@
 #include "base/row_number.h"
 #include "plugins/common/sql_settings.h"
 #include "plugins/common/sql_versions.h"
+#include "plugins/common/value_put.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -355,7 +356,7 @@ static struct sql_value primitive_value(const struct sql_columns *columns, struc
         return number_value(load(value, row));
     if (value->format == PA_FORMAT_IP)
         return address_value(columns->settings, c, row);
-    if (value->put)
+    if (value->shape != VALUE_OTHER)
         return text_value(c->plain, (size_t)(value_put(value, c->plain, row) - c->plain));
     return clean_value(c, value_text(value, batch, row, &c->scratch));
 }

@@ -1,37 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The text of each PA_FORMAT; the forms are pmacct's. */
 #include "plugins/common/value.h"
-#include "base/address.h"
-#include "base/digits.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "plugins/common/value_names.h"
-#include "plugins/common/value_time.h"
+#include "plugins/common/value_put.h"
 #include <errno.h>
 #include <string.h>
 
 /* ---- numbers ---- */
-
-static uint16_t load_u16(const uint8_t *field)
-{
-    uint16_t v;
-    memcpy(&v, field, sizeof v);
-    return v;
-}
-
-static uint32_t load_u32(const uint8_t *field)
-{
-    uint32_t v;
-    memcpy(&v, field, sizeof v);
-    return v;
-}
-
-static uint64_t load_u64(const uint8_t *field)
-{
-    uint64_t v;
-    memcpy(&v, field, sizeof v);
-    return v;
-}
 
 static uint64_t load_uint(const struct value *value, const uint8_t *field)
 {
@@ -39,11 +15,11 @@ static uint64_t load_uint(const struct value *value, const uint8_t *field)
     case PA_KIND_U8:
         return field[0];
     case PA_KIND_U16:
-        return load_u16(field);
+        return value_load_u16(field);
     case PA_KIND_U32:
-        return load_u32(field);
+        return value_load_u32(field);
     default:
-        return load_u64(field);
+        return value_load_u64(field);
     }
 }
 
@@ -66,61 +42,6 @@ static char *put_hex_digits(char *out, uint64_t v)
     return out;
 }
 
-/* Each octet's text with a dot behind it, copied whole: how many digits it has is nothing that a
- * processor could guess, and four guesses took 25 ns an address. */
-struct octet {
-    char text[4];
-    uint32_t len;
-};
-#define DIGIT(n) (char)('0' + (n) % 10)
-#define OCTET(n)                                                                                   \
-    {                                                                                              \
-        {(n) > 99  ? DIGIT((n) / 100)                                                              \
-         : (n) > 9 ? DIGIT((n) / 10)                                                               \
-                   : DIGIT(n),                                                                     \
-         (n) > 99  ? DIGIT((n) / 10)                                                               \
-         : (n) > 9 ? DIGIT(n)                                                                      \
-                   : '.',                                                                          \
-         (n) > 99 ? DIGIT(n) : '.', '.'},                                                          \
-            (n) > 99  ? 4                                                                          \
-            : (n) > 9 ? 3                                                                          \
-                      : 2                                                                          \
-    }
-#define OCTETS4(n)  OCTET(n), OCTET((n) + 1), OCTET((n) + 2), OCTET((n) + 3)
-#define OCTETS16(n) OCTETS4(n), OCTETS4((n) + 4), OCTETS4((n) + 8), OCTETS4((n) + 12)
-#define OCTETS64(n) OCTETS16(n), OCTETS16((n) + 16), OCTETS16((n) + 32), OCTETS16((n) + 48)
-static const struct octet octets[256] = {OCTETS64(0), OCTETS64(64), OCTETS64(128), OCTETS64(192)};
-
-static inline char *put_octet(char *out, uint8_t byte)
-{
-    memcpy(out, octets[byte].text, sizeof octets[byte].text);
-    return out + octets[byte].len;
-}
-
-static char *put_u8(char *out, const struct value *value, const uint8_t *field)
-{
-    (void)value;
-    return put_octet(out, field[0]) - 1; /* without the dot */
-}
-
-static char *put_u16(char *out, const struct value *value, const uint8_t *field)
-{
-    (void)value;
-    return digits_put_small(out, load_u16(field));
-}
-
-static char *put_u32(char *out, const struct value *value, const uint8_t *field)
-{
-    (void)value;
-    return digits_put(out, load_u32(field));
-}
-
-static char *put_u64(char *out, const struct value *value, const uint8_t *field)
-{
-    (void)value;
-    return digits_put(out, load_u64(field));
-}
-
 static char *put_hex(char *out, const struct value *value, const uint8_t *field)
 {
     return put_hex_digits(out, load_uint(value, field));
@@ -135,34 +56,18 @@ static char *put_dscp(char *out, const struct value *value, const uint8_t *field
 
 /* ---- addresses ---- */
 
-static inline char *put_ipv4(char *out, const uint8_t *bytes)
-{
-    out = put_octet(out, bytes[0]);
-    out = put_octet(out, bytes[1]);
-    out = put_octet(out, bytes[2]);
-    return put_octet(out, bytes[3]) - 1; /* the last dot */
-}
-
-static char *put_address(char *out, const uint8_t *field)
+char *value_put_other_ip(char *out, const uint8_t *field)
 {
     struct ip_addr addr;
 
-    if (field[16] == IP_V4)
-        return put_ipv4(out, field + 12);
     memcpy(&addr, field, sizeof addr);
     return out + ip_addr_format(&addr, out);
-}
-
-static char *put_ip(char *out, const struct value *value, const uint8_t *field)
-{
-    (void)value;
-    return put_address(out, field);
 }
 
 static char *put_ip_or_unspecified(char *out, const struct value *value, const uint8_t *field)
 {
     (void)value;
-    return field[16] == IP_NONE ? put_string(out, "::") : put_address(out, field);
+    return field[16] == IP_NONE ? put_string(out, "::") : value_put_ip(out, field);
 }
 
 static char *put_mac(char *out, const struct value *value, const uint8_t *field)
@@ -177,25 +82,7 @@ static char *put_mac(char *out, const struct value *value, const uint8_t *field)
     return out;
 }
 
-/* ---- times ---- */
-
-static char *put_time(char *out, const struct value *value, const uint8_t *field)
-{
-    return value_time_put(value->time, out, (int64_t)load_u64(field), true);
-}
-
 /* ---- numbers with names ---- */
-
-static char *put_proto(char *out, const struct value *value, const uint8_t *field)
-{
-    const struct protocol_name *name = &protocol_names[field[0]];
-
-    (void)value;
-    if (name->len == 0)
-        return digits_put(out, field[0]);
-    memcpy(out, name->text, sizeof name->text);
-    return out + name->len;
-}
 
 static char *put_fwd_status_text(char *out, const struct value *value, const uint8_t *field)
 {
@@ -229,7 +116,7 @@ static char *put_named(char *out, const struct value *value, const uint8_t *fiel
  * known. */
 static char *put_rd(char *out, const struct value *value, const uint8_t *field)
 {
-    uint64_t rd = load_u64(field);
+    uint64_t rd = value_load_u64(field);
     unsigned type = (unsigned)(rd >> 48);
     uint8_t ip[4] = {(uint8_t)(rd >> 40), (uint8_t)(rd >> 32), (uint8_t)(rd >> 24),
                      (uint8_t)(rd >> 16)};
@@ -247,7 +134,7 @@ static char *put_rd(char *out, const struct value *value, const uint8_t *field)
         *out++ = ':';
         return digits_put(out, (uint32_t)rd);
     case 1: /* 4 bytes address, 2 bytes number */
-        out = put_ipv4(out, ip);
+        out = octets_put_ipv4(out, ip);
         *out++ = ':';
         return digits_put(out, rd & 0xffff);
     default: /* 4 bytes AS, 2 bytes number */
@@ -283,39 +170,47 @@ static int init_names(struct value *value, const char *names)
     return 0;
 }
 
-static value_put_fn *uint_fn(uint8_t kind)
+/* VALUE_OTHER: not a number. */
+static enum value_shape uint_shape(uint8_t kind)
 {
     switch (kind) {
     case PA_KIND_U8:
-        return put_u8;
+        return VALUE_U8;
     case PA_KIND_U16:
-        return put_u16;
+        return VALUE_U16;
     case PA_KIND_U32:
-        return put_u32;
+        return VALUE_U32;
     case PA_KIND_U64:
-        return put_u64;
+        return VALUE_U64;
     default:
-        return NULL;
+        return VALUE_OTHER;
     }
 }
 
-/* The function of a format that stores one certain kind, or -EINVAL. */
+static void set_put(struct value *value, value_put_fn *put)
+{
+    value->shape = VALUE_BY_CALL;
+    value->put = put;
+}
+
+/* The shape of a format that stores one certain kind, or -EINVAL. */
 static int init_plain(struct value *value, const struct value_options *options)
 {
     static const struct {
         uint8_t format, kind;
         bool is_number;
+        uint8_t shape;
         value_put_fn *put;
     } table[] = {
-        {PA_FORMAT_IP, PA_KIND_ADDR, false, put_ip},
-        {PA_FORMAT_MAC, PA_KIND_MAC, false, put_mac},
-        {PA_FORMAT_TIME, PA_KIND_TIME, false, put_time},
-        {PA_FORMAT_PROTO, PA_KIND_U8, false, put_proto},
-        {PA_FORMAT_TOS, PA_KIND_U8, true, put_u8},
-        {PA_FORMAT_RD, PA_KIND_U64, false, put_rd},
-        {PA_FORMAT_RD_ORIGIN, PA_KIND_U8, false, put_rd_origin},
-        {PA_FORMAT_FWD_STATUS, PA_KIND_U8, false, put_u8}, /* pmacct's JSON has "64" */
-        {PA_FORMAT_DIRECTION, PA_KIND_U8, false, put_direction},
+        {PA_FORMAT_IP, PA_KIND_ADDR, false, VALUE_IP, NULL},
+        {PA_FORMAT_MAC, PA_KIND_MAC, false, VALUE_BY_CALL, put_mac},
+        {PA_FORMAT_TIME, PA_KIND_TIME, false, VALUE_TIME, NULL},
+        {PA_FORMAT_PROTO, PA_KIND_U8, false, VALUE_PROTO, NULL},
+        {PA_FORMAT_TOS, PA_KIND_U8, true, VALUE_U8, NULL},
+        {PA_FORMAT_RD, PA_KIND_U64, false, VALUE_BY_CALL, put_rd},
+        {PA_FORMAT_RD_ORIGIN, PA_KIND_U8, false, VALUE_BY_CALL, put_rd_origin},
+        {PA_FORMAT_FWD_STATUS, PA_KIND_U8, false, VALUE_U8, NULL}, /* pmacct's JSON has "64" */
+        {PA_FORMAT_DIRECTION, PA_KIND_U8, false, VALUE_BY_CALL, put_direction},
     };
 
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
@@ -323,19 +218,20 @@ static int init_plain(struct value *value, const struct value_options *options)
             continue;
         if (table[i].kind != value->kind)
             return -EINVAL;
+        value->shape = table[i].shape;
         value->put = table[i].put;
         value->is_number = table[i].is_number;
     }
-    if (!value->put)
+    if (value->shape == VALUE_OTHER)
         return -EINVAL;
     if (value->format == PA_FORMAT_IP && options->has_unspecified_address)
-        value->put = put_ip_or_unspecified;
+        set_put(value, put_ip_or_unspecified);
     if (value->format == PA_FORMAT_PROTO && options->has_numeric_protos)
-        value->put = put_u8; /* still text in JSON, as there */
+        value->shape = VALUE_U8; /* still text in JSON, as there */
     if (value->format == PA_FORMAT_TOS && options->has_dscp)
-        value->put = put_dscp;
+        set_put(value, put_dscp);
     if (value->format == PA_FORMAT_FWD_STATUS && options->has_fwd_status_text)
-        value->put = put_fwd_status_text;
+        set_put(value, put_fwd_status_text);
     return 0;
 }
 
@@ -350,15 +246,16 @@ int value_init(struct value *value, const struct pa_column *column,
     switch (column->format) {
     case PA_FORMAT_UINT:
     case PA_FORMAT_TCP_FLAGS:
-        value->put = uint_fn(column->kind);
+        value->shape = uint_shape(column->kind);
         value->is_number = column->format == PA_FORMAT_UINT || !options->has_tcp_flags_text;
-        return value->put ? 0 : -EINVAL;
+        return value->shape != VALUE_OTHER ? 0 : -EINVAL;
     case PA_FORMAT_HEX:
-        value->put = put_hex;
-        return uint_fn(column->kind) ? 0 : -EINVAL;
+        set_put(value, put_hex);
+        return uint_shape(column->kind) != VALUE_OTHER ? 0 : -EINVAL;
     case PA_FORMAT_PATH_MATCH:
-        value->put = put_named;
-        return uint_fn(column->kind) ? init_names(value, column->value_names) : -EINVAL;
+        set_put(value, put_named);
+        return uint_shape(column->kind) != VALUE_OTHER ? init_names(value, column->value_names)
+                                                       : -EINVAL;
     case PA_FORMAT_TEXT:
     case PA_FORMAT_LABEL:
     case PA_FORMAT_CLASS:
@@ -398,7 +295,7 @@ struct pa_bytes value_bytes(const struct value *value, const struct pa_batch *ba
 
     if (value->kind == PA_KIND_FIXED)
         return (struct pa_bytes){field, value->width};
-    id = load_u32(field);
+    id = value_load_u32(field);
     if (id >= batch->dictionary_count)
         return (struct pa_bytes){(const uint8_t *)"", 0};
     return batch->dictionary[id];
@@ -409,7 +306,7 @@ static void append_label_stack(struct text *out, struct pa_bytes bytes)
     for (uint32_t at = 0; at + 4 <= bytes.len; at += 4) {
         if (at > 0)
             text_append_char(out, '_');
-        text_append_uint(out, load_u32(bytes.data + at));
+        text_append_uint(out, value_load_u32(bytes.data + at));
     }
 }
 
@@ -451,7 +348,7 @@ static void append_custom(struct text *out, uint8_t format, struct pa_bytes byte
     } else if (format == PA_FORMAT_CUSTOM_HEX && bytes.len <= 8) {
         end = put_hex_digits(plain, number);
     } else if (format == PA_FORMAT_CUSTOM_IP && bytes.len == 4) {
-        end = put_ipv4(plain, bytes.data);
+        end = octets_put_ipv4(plain, bytes.data);
     } else if (format == PA_FORMAT_CUSTOM_IP && bytes.len == 16) {
         memcpy(addr.bytes, bytes.data, 16);
         end += ip_addr_format(&addr, plain);
@@ -502,7 +399,7 @@ void value_append(const struct value *value, const struct pa_batch *batch, const
 {
     struct pa_bytes bytes;
 
-    if (value->put) {
+    if (value->shape != VALUE_OTHER) {
         text_reserve(out, VALUE_PLAIN_MAX);
         out->len = (size_t)(value_put(value, out->data + out->len, row) - out->data);
         return;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * One column's values as text, compiled once per schema: which function renders it, and its
- * options. The formats (format.h) put quotes, names and separators around it.
+ * One column's values as text, compiled once per schema: how it is rendered, and its options;
+ * value_put.h does it. The formats (format.h) put quotes, names and separators around it.
  *
  * Values are of two sorts. A plain one has at most VALUE_PLAIN_MAX characters of printable ASCII
  * without quote or backslash. The others (text, lists, custom primitives) may hold any bytes and
@@ -35,10 +35,25 @@ struct value_options {
 struct value;
 typedef char *value_put_fn(char *out, const struct value *value, const uint8_t *field);
 
+/* How the field of a row becomes text. Those that rows are mostly made of have a shape of their
+ * own, which value_put() renders in line. */
+enum value_shape {
+    VALUE_OTHER,   /* not plain: value_text() */
+    VALUE_BY_CALL, /* plain: `put` */
+    VALUE_U8,
+    VALUE_U16,
+    VALUE_U32,
+    VALUE_U64,
+    VALUE_IP,
+    VALUE_TIME,
+    VALUE_PROTO,
+};
+
 struct value {
-    value_put_fn *put; /* NULL: not plain */
+    value_put_fn *put; /* VALUE_BY_CALL */
     uint32_t offset;   /* in the row */
     uint16_t width;
+    uint8_t shape;           /* enum value_shape */
     uint8_t kind, format;    /* of the column */
     bool is_number;          /* JSON writes it without quotes */
     struct value_time *time; /* PA_KIND_TIME; borrowed */
@@ -52,12 +67,6 @@ struct value {
 int value_init(struct value *value, const struct pa_column *column,
                const struct value_options *options, struct value_time *time);
 void value_clear(struct value *value);
-
-/* Writes a plain value at `out` (VALUE_PLAIN_MAX bytes of room) and returns the end. */
-static inline char *value_put(const struct value *value, char *out, const uint8_t *row)
-{
-    return value->put(out, value, row + value->offset);
-}
 
 /*
  * The text of a value that is not plain: borrowed from the batch, or rendered into `scratch` (which

@@ -2,11 +2,7 @@
 /* Instants as text: pmacct's forms, the one with an offset as in RFC 3339 section 5.6 and RFC 9557.
  */
 #include "plugins/common/value_time.h"
-#include "base/clock.h"
-#include "base/digits.h"
-#include "base/text.h"
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 void value_time_init(struct value_time *t, enum value_time_style style, bool is_utc,
@@ -16,13 +12,8 @@ void value_time_init(struct value_time *t, enum value_time_style style, bool is_
     t->style = style;
     t->is_utc = is_utc;
     t->has_whole_seconds = has_whole_seconds;
-}
-
-static char *put_two(char *out, unsigned value)
-{
-    out[0] = (char)('0' + value / 10 % 10);
-    out[1] = (char)('0' + value % 10);
-    return out + 2;
+    for (unsigned i = 0; i < VALUE_TIME_MINUTES; i++)
+        t->minutes[i].minute = VALUE_TIME_NOT_RENDERED;
 }
 
 static char *put_fraction(char *out, int64_t ns)
@@ -31,44 +22,24 @@ static char *put_fraction(char *out, int64_t ns)
     return digits_put_fixed(out + 1, (uint32_t)(ns / NS_PER_US), 6);
 }
 
-/* "+hh:mm" of an offset in seconds east of UTC. */
-static void render_zone(char zone[8], long offset_s)
-{
-    unsigned minutes = (unsigned)(labs(offset_s) / 60);
-    char *end = zone;
-
-    *end++ = offset_s < 0 ? '-' : '+';
-    end = put_two(end, minutes / 60);
-    *end++ = ':';
-    end = put_two(end, minutes % 60);
-    *end = 0;
-}
-
 static bool has_zone(const struct value_time *t)
 {
     return t->style == VALUE_TIME_RFC9557 || t->style == VALUE_TIME_RFC3339;
 }
 
-static char *put_zone(const struct value_time *t, char *out, const char *zone)
+/* "+hh:mm" of an offset in seconds east of UTC. Writes up to 8 bytes more. */
+static char *put_zone(const struct value_time *t, char *out, long offset_s)
 {
-    if (t->style == VALUE_TIME_RFC3339 && memcmp(zone, "+00:00", 6) == 0) {
+    uint32_t minutes = (uint32_t)(labs(offset_s) / 60);
+
+    if (t->style == VALUE_TIME_RFC3339 && offset_s >= 0 && minutes == 0) {
         *out = 'Z';
         return out + 1;
     }
-    memcpy(out, zone, 6);
-    return out + 6;
-}
-
-static void render_minute(const struct value_time *t, struct value_time_minute *m, time_t seconds,
-                          struct tm *ret_tm)
-{
-    if (t->is_utc)
-        gmtime_r(&seconds, ret_tm);
-    else
-        localtime_r(&seconds, ret_tm);
-    m->len = (uint8_t)strftime(m->text, sizeof m->text,
-                               has_zone(t) ? "%Y-%m-%dT%H:%M:" : "%Y-%m-%d %H:%M:", ret_tm);
-    render_zone(m->zone, ret_tm->tm_gmtoff);
+    *out = offset_s < 0 ? '-' : '+';
+    out = digits_put_fixed(out + 1, minutes / 60, 2);
+    *out = ':';
+    return digits_put_fixed(out + 1, minutes % 60, 2);
 }
 
 static char *put_unknown(const struct value_time *t, char *out, bool with_fraction)
@@ -85,42 +56,40 @@ static char *put_unknown(const struct value_time *t, char *out, bool with_fracti
     }
     if (with_fraction)
         out = put_fraction(out, 0);
-    return has_zone(t) ? put_zone(t, out, "+00:00") : out;
+    return has_zone(t) ? put_zone(t, out, 0) : out;
 }
 
-/* Out of line, as it is rare and its struct tm would make every call check its stack. */
-__attribute__((noinline)) static unsigned
-render_new_minute(const struct value_time *t, struct value_time_minute *m, uint64_t seconds)
+static void render_minute(const struct value_time *t, struct value_time_minute *m,
+                          const struct tm *tm)
 {
-    struct tm tm;
+    char text[VALUE_TIME_TEXT_MAX] = "";
 
-    render_minute(t, m, (time_t)seconds, &tm);
-    m->minute = (int64_t)(seconds / 60);
-    /* An offset that is no whole number of minutes (local mean times) cannot be kept by the
-     * minute. */
-    if ((unsigned)tm.tm_sec != seconds % 60)
-        m->minute = -1;
-    return (unsigned)tm.tm_sec;
+    strftime(text, sizeof text, has_zone(t) ? "%Y-%m-%dT%H:%M" : "%Y-%m-%d %H:%M", tm);
+    memcpy(m->text, text, sizeof m->text);
+    m->zone_len = has_zone(t) ? (uint8_t)(put_zone(t, text, tm->tm_gmtoff) - text) : 0;
+    memcpy(m->zone, text, sizeof m->zone);
 }
 
-char *value_time_put(struct value_time *t, char *out, int64_t ns, bool with_fraction)
+char *value_time_put_other(struct value_time *t, char *out, int64_t ns, bool with_fraction)
 {
-    uint64_t seconds = (uint64_t)ns / NS_PER_S, minute = seconds / 60;
-    int64_t fraction = t->has_whole_seconds ? 0 : (int64_t)((uint64_t)ns - seconds * NS_PER_S);
-    unsigned second = (unsigned)(seconds - minute * 60);
+    time_t seconds = (time_t)(ns / NS_PER_S);
+    uint64_t minute = (uint64_t)seconds / 60;
     struct value_time_minute *m = &t->minutes[minute & (VALUE_TIME_MINUTES - 1)];
+    struct tm tm;
 
     if (ns <= 0) /* no exporter has flows of before 1970 */
         return put_unknown(t, out, with_fraction);
     if (t->style == VALUE_TIME_EPOCH) {
-        out = digits_put(out, seconds);
-        return with_fraction ? put_fraction(out, fraction) : out;
+        out = digits_put(out, (uint64_t)seconds);
+        return with_fraction ? put_fraction(out, t->has_whole_seconds ? 0 : ns % NS_PER_S) : out;
     }
-    if (m->len == 0 || m->minute != (int64_t)minute)
-        second = render_new_minute(t, m, seconds);
-    memcpy(out, m->text, sizeof m->text);
-    out = put_two(out + m->len, second);
-    if (with_fraction)
-        out = put_fraction(out, fraction);
-    return has_zone(t) ? put_zone(t, out, m->zone) : out;
+    if (t->is_utc)
+        gmtime_r(&seconds, &tm);
+    else
+        localtime_r(&seconds, &tm);
+    render_minute(t, m, &tm);
+    /* An offset that is no whole number of minutes (local mean times) cannot be kept by the
+     * minute. */
+    m->minute = tm.tm_sec == seconds % 60 ? minute : VALUE_TIME_NOT_RENDERED;
+    return value_time_put_within(t, m, out, tm.tm_sec * NS_PER_S + ns % NS_PER_S, with_fraction);
 }

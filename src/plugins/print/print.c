@@ -329,27 +329,52 @@ static bool is_hopeless(int err)
     return err == -ENAMETOOLONG || err == -EISDIR || err == -ELOOP;
 }
 
+/* All rows of a transaction go to the same file. */
+static bool has_one_file(const struct print *print)
+{
+    return print->schema->bin_offset < 0 && !file_name_has_columns(print->settings.name);
+}
+
+/* Rows from `first` on of which the first belongs to `file`, until its buffer is full; returns the
+ * number of the row behind them. */
+static uint32_t append_rows(struct print *print, const struct pa_batch *batch, uint32_t first,
+                            struct out_file *file)
+{
+    uint32_t next = first + 1;
+
+    if (has_one_file(print))
+        next = format_append_rows(print->format, batch, first, OUT_FILE_WRITE_SIZE, &file->buffer);
+    else
+        format_append_row(print->format, batch,
+                          batch->rows + (size_t)first * print->schema->row_size, &file->buffer);
+    file->row_count += next - first;
+    print->written += next - first;
+    return next;
+}
+
 static int write_files(struct print *print, const struct pa_batch *batch)
 {
     struct out_file *file;
     int err;
 
-    for (uint32_t i = 0; i < batch->row_count; i++) {
+    for (uint32_t i = 0; i < batch->row_count;) {
         const uint8_t *row = batch->rows + (size_t)i * print->schema->row_size;
         err = find_file(print, batch, row, &file);
         if (err < 0 && is_hopeless(err)) {
             print->host->reject_row(print->host, row, strerror(-err));
+            i++;
             continue;
         }
         if (err < 0)
             return err;
-        print->written++;
-        if (file->is_done_already)
+        if (file->is_done_already) {
+            print->written++;
+            i++;
             continue;
+        }
         if (!file->has_opening)
             begin_file(print, file);
-        format_append_row(print->format, batch, row, &file->buffer);
-        file->row_count++;
+        i = append_rows(print, batch, i, file);
         if (file->buffer.len < OUT_FILE_WRITE_SIZE)
             continue;
         err = file_table_use(&print->table, file);
@@ -379,10 +404,10 @@ int print_write(void *state, const struct pa_batch *batch)
 
     if (print->has_table)
         return report(print, write_files(print, batch));
-    for (uint32_t i = 0; i < batch->row_count && err == 0; i++) {
-        format_append_row(print->format, batch, batch->rows + (size_t)i * print->schema->row_size,
-                          &print->stream.buffer);
-        print->written++;
+    for (uint32_t i = 0, next; i < batch->row_count && err == 0; i = next) {
+        next =
+            format_append_rows(print->format, batch, i, OUT_FILE_WRITE_SIZE, &print->stream.buffer);
+        print->written += next - i;
         err = stream_out_write(&print->stream, false);
     }
     return err;
