@@ -336,6 +336,122 @@ static void every_truncation_of_a_frame_is_harmless(void **state)
     pcap_reader_free(reader);
 }
 
+/* Reads a file made of these bytes to its end; how many datagrams there were is in *ret_count. */
+static int read_all(const uint8_t *bytes, size_t len, int64_t *ret_last_ns, size_t *ret_count)
+{
+    char path[] = "/tmp/pathacct-test-XXXXXX";
+    FILE *file = fdopen(mkstemp(path), "wb");
+    struct pcap_reader *reader;
+    struct text error = {0};
+    struct datagram d;
+    int err;
+
+    fwrite(bytes, len, 1, file);
+    fclose(file);
+    assert_int_equal(pcap_reader_open(path, 0, &error, &reader), 0);
+    unlink(path);
+    *ret_count = 0;
+    while ((err = pcap_reader_next(reader, &d, &error)) == 0) {
+        *ret_last_ns = d.received_ns;
+        *ret_count += 1;
+    }
+    pcap_reader_free(reader);
+    assert_int_equal(error.len > 0, err == -EBADMSG);
+    text_clear(&error);
+    return err;
+}
+
+static size_t put_u32_be(uint8_t *p, uint32_t value)
+{
+    for (int i = 0; i < 4; i++)
+        p[i] = (uint8_t)(value >> (24 - 8 * i));
+    return 4;
+}
+
+/* A big-endian file of nanoseconds with `count` equal frames of raw IP, each with `padding` bytes
+ * behind its 28. */
+static size_t big_endian_file(uint8_t *out, uint32_t snap_len, int count, uint32_t padding)
+{
+    static const uint8_t version[] = {0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0};
+    static const uint8_t frame[28] = {0x45, 0, 0, 28, [8] = 1, 17, [12] = 192, 0, 2, 1, [25] = 8};
+    size_t len = put_u32_be(out, 0xa1b23c4d);
+
+    memcpy(out + len, version, sizeof version);
+    len += sizeof version;
+    len += put_u32_be(out + len, snap_len);
+    len += put_u32_be(out + len, RAW);
+    for (int i = 0; i < count; i++) {
+        len += put_u32_be(out + len, 1000);
+        len += put_u32_be(out + len, 123456789);
+        len += put_u32_be(out + len, (uint32_t)sizeof frame + padding);
+        len += put_u32_be(out + len, (uint32_t)sizeof frame + padding);
+        memcpy(out + len, frame, sizeof frame);
+        memset(out + len + sizeof frame, 0, padding);
+        len += sizeof frame + padding;
+    }
+    return len;
+}
+
+static void byte_order_and_nanoseconds_of_the_file_are_heeded(void **state)
+{
+    uint8_t bytes[256];
+    int64_t last_ns = 0;
+    size_t count;
+
+    (void)state;
+    assert_int_equal(read_all(bytes, big_endian_file(bytes, 65535, 1, 0), &last_ns, &count),
+                     -ENODATA);
+    assert_int_equal(count, 1);
+    assert_int_equal(last_ns, INT64_C(1000123456789));
+}
+
+static void a_file_that_ends_within_a_frame_is_told(void **state)
+{
+    uint8_t bytes[256];
+    size_t len = big_endian_file(bytes, 65535, 3, 0), count;
+    int64_t last_ns;
+
+    (void)state;
+    for (size_t cut = 24; cut <= len; cut++) { /* a frame is 16 + 28 bytes behind a header of 24 */
+        bool is_whole = (cut - 24) % 44 == 0;
+        assert_int_equal(read_all(bytes, cut, &last_ns, &count), is_whole ? -ENODATA : -EBADMSG);
+        assert_int_equal(count, (cut - 24) / 44);
+    }
+    put_u32_be(bytes + 24 + 44 + 8, 262145); /* one more than the most that a frame can have */
+    assert_int_equal(read_all(bytes, len, &last_ns, &count), -EBADMSG);
+    assert_int_equal(count, 1);
+}
+
+static void what_a_frame_has_beyond_the_snap_length_is_passed_over(void **state)
+{
+    uint8_t bytes[256];
+    int64_t last_ns;
+    size_t count;
+
+    (void)state;
+    read_all(bytes, big_endian_file(bytes, 27, 2, 0), &last_ns, &count);
+    assert_int_equal(count, 0); /* the UDP header misses a byte */
+    read_all(bytes, big_endian_file(bytes, 28, 2, 7), &last_ns, &count);
+    assert_int_equal(count, 2);
+}
+
+static void frames_that_lie_across_blocks_are_whole(void **state)
+{
+    enum { COUNT = 40 };
+    static const uint32_t paddings[] = {8191, 100001, 262144 - 28}; /* of blocks of 128 kB */
+    uint8_t *bytes = mem_alloc(24 + (size_t)COUNT * (16 + 262144));
+    int64_t last_ns;
+    size_t count;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof paddings / sizeof paddings[0]; i++) {
+        size_t len = big_endian_file(bytes, 0, COUNT, paddings[i]);
+        assert_int_equal(read_all(bytes, len, &last_ns, &count), -ENODATA);
+        assert_int_equal(count, COUNT);
+    }
+    mem_free(bytes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -347,6 +463,10 @@ int main(void)
         cmocka_unit_test(ipv6_fragments_behind_extension_headers_are_joined),
         cmocka_unit_test(a_port_leaves_other_datagrams_out_and_numbers_the_rest),
         cmocka_unit_test(every_truncation_of_a_frame_is_harmless),
+        cmocka_unit_test(byte_order_and_nanoseconds_of_the_file_are_heeded),
+        cmocka_unit_test(a_file_that_ends_within_a_frame_is_told),
+        cmocka_unit_test(what_a_frame_has_beyond_the_snap_length_is_passed_over),
+        cmocka_unit_test(frames_that_lie_across_blocks_are_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
