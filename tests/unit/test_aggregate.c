@@ -405,6 +405,34 @@ static void a_full_pool_drops_new_keys_and_still_adds_to_known_ones(void **state
     rig_clear(&rig);
 }
 
+/* Every other flow has a value of its own, of 200 bytes: of 2000 a segment has room for some. */
+static void a_flow_whose_value_has_no_room_is_dropped_alone(void **state)
+{
+    const struct rig_settings settings = {.pool_bytes = 2 * SEGMENT_SIZE, .has_path = true};
+    static char paths[BATCH][201];
+    uint64_t open, dropped;
+    struct rig rig;
+
+    (void)state;
+    rig_init(&rig, &settings);
+    for (unsigned n = 0; n < 4000; n++) {
+        struct flow *flow = add_flow(&rig);
+        flow->packets = flow->bytes = n % 2 ? 1 : 1000000;
+        if (n % 2) {
+            snprintf(paths[n % BATCH], sizeof paths[0], "%0200u", n);
+            flow->as_path = (struct flow_bytes){(const uint8_t *)paths[n % BATCH], 200, 0};
+        }
+        if (rig.batch.count == BATCH)
+            flush(&rig);
+    }
+    open = counter_get(&rig.ledger->open.packets);
+    dropped = counter_get(&rig.ledger->drops[DROP_pool_full].packets);
+    assert_in_range(dropped, 500, 1500);
+    assert_int_equal(open, UINT64_C(2000) * 1000000 + 2000 - dropped);
+    assert_int_equal(counter_get(&rig.ledger->drops[DROP_pool_full].flows), dropped);
+    rig_clear(&rig);
+}
+
 static void while_the_pool_is_tight_the_table_stays_open(void **state)
 {
     const struct rig_settings settings = {.pool_bytes = 7 * SEGMENT_SIZE};
@@ -538,6 +566,7 @@ int main(void)
         cmocka_unit_test(an_unaggregated_instance_keeps_every_flow_in_order),
         cmocka_unit_test(an_epoch_without_flows_sends_its_marker),
         cmocka_unit_test(a_full_pool_drops_new_keys_and_still_adds_to_known_ones),
+        cmocka_unit_test(a_flow_whose_value_has_no_room_is_dropped_alone),
         cmocka_unit_test(while_the_pool_is_tight_the_table_stays_open),
         cmocka_unit_test(a_filter_keeps_what_it_accepts_and_counts_the_rest),
         cmocka_unit_test(a_long_flow_is_spread_over_its_bins_to_the_last_byte),
