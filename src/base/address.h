@@ -49,6 +49,23 @@ static inline struct ip_addr ip_addr_v6(const uint8_t bytes[16])
     return a;
 }
 
+/* The address of `family` whose bytes are at `wire`, composed where it is to be: one that is put
+ * together elsewhere and copied makes the processor wait for its own stores. */
+static inline void ip_addr_put(struct ip_addr *to, uint8_t family, const uint8_t *wire)
+{
+    static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+
+    if (family == IP_V4) {
+        memcpy(to->bytes, mapped, sizeof mapped);
+        memcpy(to->bytes + 12, wire, 4);
+    } else if (family == IP_V6) {
+        memcpy(to->bytes, wire, 16);
+    } else {
+        memset(to->bytes, 0, sizeof to->bytes);
+    }
+    to->family = family;
+}
+
 /* The address's own bytes, 4 or 16 of them (0 for none). */
 static inline const uint8_t *ip_addr_wire(const struct ip_addr *a)
 {

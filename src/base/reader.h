@@ -5,9 +5,11 @@
  * out it has failed, stays at its end and every further read gives 0: read a whole structure, check
  * `failed` once.
  */
+#include <endian.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct reader {
     const uint8_t *pos, *end;
@@ -51,19 +53,26 @@ static inline uint64_t wire_uint(const uint8_t *p, size_t len)
     return value;
 }
 
+/* One load and a swap: gcc 12 does not see that in bytes put together everywhere. */
 static inline uint16_t wire_u16(const uint8_t *p)
 {
-    return (uint16_t)(p[0] << 8 | p[1]);
+    uint16_t value;
+    memcpy(&value, p, sizeof value);
+    return be16toh(value);
 }
 
 static inline uint32_t wire_u32(const uint8_t *p)
 {
-    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+    uint32_t value;
+    memcpy(&value, p, sizeof value);
+    return be32toh(value);
 }
 
 static inline uint64_t wire_u64(const uint8_t *p)
 {
-    return (uint64_t)wire_u32(p) << 32 | wire_u32(p + 4);
+    uint64_t value;
+    memcpy(&value, p, sizeof value);
+    return be64toh(value);
 }
 
 static inline uint8_t reader_u8(struct reader *r)

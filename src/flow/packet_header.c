@@ -45,11 +45,11 @@ static void parse_transport(struct reader *r, struct packet_header *h)
     case PROTO_UDP:
     case PROTO_SCTP:
     case PROTO_UDPLITE: {
-        struct reader ports = reader_part(r, 4);
-        if (ports.failed)
+        const uint8_t *ports = reader_bytes(r, 4);
+        if (!ports)
             return;
-        h->src_port = reader_u16(&ports);
-        h->dst_port = reader_u16(&ports);
+        h->src_port = wire_u16(ports);
+        h->dst_port = wire_u16(ports + 2);
         h->has_ports = true;
         if (h->proto == PROTO_TCP) {
             reader_bytes(r, 8); /* sequence and acknowledgement numbers */
@@ -71,19 +71,16 @@ static void parse_transport(struct reader *r, struct packet_header *h)
 
 static void parse_ipv4(struct reader *r, struct packet_header *h)
 {
-    struct reader fixed = reader_part(r, 20);
-    if (fixed.failed)
+    const uint8_t *fixed = reader_bytes(r, 20);
+    if (!fixed)
         return;
-    size_t header_len = (size_t)(reader_u8(&fixed) & 0x0f) * 4;
-    h->tos = reader_u8(&fixed);
-    h->ip_len = reader_u16(&fixed);
-    reader_u16(&fixed); /* identification */
-    uint16_t fragment_offset = reader_u16(&fixed) & 0x1fff;
-    reader_u8(&fixed); /* time to live */
-    h->proto = reader_u8(&fixed);
-    reader_u16(&fixed); /* checksum */
-    h->src_addr = ip_addr_v4(reader_bytes(&fixed, 4));
-    h->dst_addr = ip_addr_v4(reader_bytes(&fixed, 4));
+    size_t header_len = (size_t)(fixed[0] & 0x0f) * 4;
+    h->tos = fixed[1];
+    h->ip_len = wire_u16(fixed + 2);
+    uint16_t fragment_offset = wire_u16(fixed + 6) & 0x1fff;
+    h->proto = fixed[9];
+    h->src = fixed + 12;
+    h->dst = fixed + 16;
     h->ip_version = 4;
     h->has_ip = true;
     if (header_len < 20 || fragment_offset != 0 || !reader_bytes(r, header_len - 20))
@@ -111,17 +108,16 @@ static void set_segments(const uint8_t *start, const uint8_t *body, size_t len,
 
 static void parse_ipv6(struct reader *r, struct packet_header *h)
 {
-    struct reader fixed = reader_part(r, 40);
-    if (fixed.failed)
+    const uint8_t *fixed = reader_bytes(r, 40);
+    if (!fixed)
         return;
-    uint32_t first = reader_u32(&fixed);
+    uint32_t first = wire_u32(fixed);
     h->tos = (uint8_t)(first >> 20);
     h->flow_label = first & 0xfffff;
-    h->ip_len = UINT32_C(40) + reader_u16(&fixed);
-    h->proto = reader_u8(&fixed);
-    reader_u8(&fixed); /* hop limit */
-    h->src_addr = ip_addr_v6(reader_bytes(&fixed, 16));
-    h->dst_addr = ip_addr_v6(reader_bytes(&fixed, 16));
+    h->ip_len = UINT32_C(40) + wire_u16(fixed + 4);
+    h->proto = fixed[6];
+    h->src = fixed + 8;
+    h->dst = fixed + 24;
     h->ip_version = 6;
     h->has_ip = true;
     while (is_extension(h->proto)) {
@@ -219,7 +215,7 @@ void packet_header_parse(enum packet_start start, const uint8_t *data, size_t le
     struct packet_header *h = ret_header;
     struct reader r = reader_make(data, len);
 
-    *h = (struct packet_header){0};
+    memset(h, 0, offsetof(struct packet_header, labels));
     if (start == PACKET_ETHERNET) {
         parse_ethernet(&r, h);
         return;

@@ -20,7 +20,7 @@ enum packet_start {
     PACKET_MPLS
 };
 
-/* What was not there, or was cut off, is 0. */
+/* What was not there, or was cut off, is 0. Pointers borrow from the packet. */
 struct packet_header {
     bool has_mac, has_ip, has_ports;
     struct mac_addr src_mac, dst_mac;
@@ -28,23 +28,30 @@ struct packet_header {
     uint16_t vlan;  /* outermost */
     uint16_t customer_vlan;
     uint8_t cos;
-    uint8_t label_count;
-    uint32_t labels[PACKET_HEADER_LABELS]; /* 20 bits each, top first */
     uint8_t ip_version;
-    struct ip_addr src_addr, dst_addr;
     uint8_t proto, tos;
+    const uint8_t *src, *dst; /* addresses, as long as the version's are: see packet_addr() */
     uint32_t flow_label;
     uint32_t ip_len;             /* of the IP packet as its header says */
     uint16_t src_port, dst_port; /* ICMP: dst_port is type << 8 | code; later fragments have none */
     uint16_t tcp_flags;
     uint8_t segment_count; /* of an SRv6 routing header (RFC 8754), those that are there */
-    const uint8_t
-        *segments; /* 16 bytes each, in the order of the header; borrowed from the packet */
+    uint8_t label_count;
+    const uint8_t *segments; /* 16 bytes each, in the order of the header */
     /* What follows a UDP header, or an IP header of another protocol than those above; empty in
-     * later fragments. Borrowed from the packet. */
+     * later fragments. */
     const uint8_t *payload;
     size_t payload_len;
+    uint32_t labels[PACKET_HEADER_LABELS]; /* 20 bits each, top first; those beyond are not set */
 };
+
+/* One of its two addresses, `wire` is which. */
+static inline struct ip_addr packet_addr(const struct packet_header *h, const uint8_t *wire)
+{
+    struct ip_addr addr;
+    ip_addr_put(&addr, h->ip_version, wire);
+    return addr;
+}
 
 void packet_header_parse(enum packet_start start, const uint8_t *data, size_t len,
                          struct packet_header *ret_header);

@@ -221,20 +221,20 @@ void packet_parse(enum packet_start start, const uint8_t *data, size_t len, bool
 /* ---- into a flow ---- */
 
 #define TUNNEL_MEMBERS(X)                                                                          \
-    X(tunnel_src_mac, src_mac)                                                                     \
-    X(tunnel_dst_mac, dst_mac)                                                                     \
-    X(tunnel_src_addr, src_addr)                                                                   \
-    X(tunnel_dst_addr, dst_addr)                                                                   \
-    X(tunnel_proto, proto)                                                                         \
-    X(tunnel_tos, tos)                                                                             \
-    X(tunnel_flow_label, flow_label)                                                               \
-    X(tunnel_src_port, src_port)                                                                   \
-    X(tunnel_dst_port, dst_port)                                                                   \
-    X(tunnel_tcp_flags, tcp_flags)
+    X(tunnel_src_mac, h->src_mac)                                                                  \
+    X(tunnel_dst_mac, h->dst_mac)                                                                  \
+    X(tunnel_src_addr, packet_addr(h, h->src))                                                     \
+    X(tunnel_dst_addr, packet_addr(h, h->dst))                                                     \
+    X(tunnel_proto, h->proto)                                                                      \
+    X(tunnel_tos, h->tos)                                                                          \
+    X(tunnel_flow_label, h->flow_label)                                                            \
+    X(tunnel_src_port, h->src_port)                                                                \
+    X(tunnel_dst_port, h->dst_port)                                                                \
+    X(tunnel_tcp_flags, h->tcp_flags)
 
 bool packet_wants_tunnel(const struct flow_needs *needs, enum tunnel_view view)
 {
-#define IS_NEEDED(member, from) || flow_needs_has(needs, FLOW_##member)
+#define IS_NEEDED(member, value) || flow_needs_has(needs, FLOW_##member)
     return view == TUNNEL_VIEW_INNER || flow_needs_has(needs, FLOW_vxlan) ||
            flow_needs_has(needs, FLOW_nvgre) TUNNEL_MEMBERS(IS_NEEDED);
 #undef IS_NEEDED
@@ -246,9 +246,9 @@ void packet_set_tunnel(const struct packet *packet, const struct flow_needs *nee
     static const struct packet_header none;
     const struct packet_header *h = packet->tunnel ? packet->tunnel : &none;
 
-#define SET(member, from)                                                                          \
+#define SET(member, value)                                                                         \
     if (flow_needs_has(needs, FLOW_##member))                                                      \
-        flow->member = h->from;
+        flow->member = value;
     TUNNEL_MEMBERS(SET)
 #undef SET
     if (flow_needs_has(needs, FLOW_vxlan))

@@ -373,8 +373,8 @@ static void value_frame(const struct plan *plan, const struct plan_ref *ref,
     const struct packet_header *h = packet.plain;
     SET_FROM(bytes, packet.outer.ip_len); /* what went over the wire, whatever the view */
     SET_FROM(packets, 1);
-    SET_FROM(src_addr, h->src_addr);
-    SET_FROM(dst_addr, h->dst_addr);
+    SET_FROM(src_addr, packet_addr(h, h->src));
+    SET_FROM(dst_addr, packet_addr(h, h->dst));
     SET_FROM(src_port, h->src_port);
     SET_FROM(dst_port, h->dst_port);
     SET_FROM(proto, h->proto);

@@ -5,11 +5,7 @@
 #include "base/memory.h"
 #include <string.h>
 
-#define RESTART 1000000 /* samples missing that are more are a restart of the agent */
-
-/* Keys of sources: kind, class, index. */
-#define OF_DISCARDS (UINT64_C(1) << 63)
-#define CLASS_MASK  0xffffffu
+#define OF_DISCARDS (UINT64_C(1) << 63) /* in the keys of sources: others than those of samples */
 
 static void agent_discard(void *arg, struct keyed_entry *entry)
 {
@@ -95,32 +91,29 @@ static struct data_source *source_get(struct agent_table *table, struct agent *a
     return source;
 }
 
-void agent_note_sample(struct agent_table *table, struct agent *agent, struct exporter *exporter,
-                       uint32_t source_class, uint32_t index, const struct sample_counts *counts)
+void agent_note_other(struct agent_table *table, struct agent *agent, struct exporter *exporter,
+                      uint64_t key, struct sample_counts counts)
 {
-    struct data_source *source =
-        source_get(table, agent, exporter, (uint64_t)(source_class & CLASS_MASK) << 32 | index);
-    struct exporter_counters *c = &exporter->counters;
-    uint32_t step = counts->sequence - source->sequence;
+    struct data_source *source = source_get(table, agent, exporter, key);
 
-    if (source->is_started && step > 0 && step < RESTART) {
-        counter_add(&c->samples_missing, step - 1);
-        counter_add(&c->sample_pool, (uint32_t)(counts->pool - source->pool));
-        counter_add(&c->sample_drops, (uint32_t)(counts->drops - source->drops));
-    } else if (source->is_started && -step < RESTART) {
-        return; /* late: the younger one stays */
+    if (data_source_goes_on(source, counts.sequence)) {
+        data_source_step(source, &exporter->counters, counts);
+        return;
     }
-    source->sequence = counts->sequence;
-    source->pool = counts->pool;
-    source->drops = counts->drops;
+    if (source->is_started && source->sequence - counts.sequence < AGENT_RESTART)
+        return; /* late: the younger one stays */
+    source->sequence = counts.sequence;
+    source->pool = counts.pool;
+    source->drops = counts.drops;
     source->is_started = true;
 }
 
 void agent_note_discard(struct agent_table *table, struct agent *agent, struct exporter *exporter,
                         uint32_t source_class, uint32_t index, uint32_t drops)
 {
-    struct data_source *source = source_get(
-        table, agent, exporter, OF_DISCARDS | (uint64_t)(source_class & CLASS_MASK) << 32 | index);
+    struct data_source *source =
+        source_get(table, agent, exporter,
+                   OF_DISCARDS | (uint64_t)(source_class & AGENT_CLASS_MASK) << 32 | index);
     uint32_t step = drops - source->drops;
 
     if (source->is_started && step < UINT32_MAX / 2)

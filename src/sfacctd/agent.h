@@ -11,7 +11,9 @@
 #include "base/keyed_table.h"
 #include "flow/exporter.h"
 
-#define AGENT_RECENT 16
+#define AGENT_RECENT     16
+#define AGENT_RESTART    1000000   /* samples missing that are more are a restart of the agent */
+#define AGENT_CLASS_MASK 0xffffffu /* of the class in the keys of sources: class, index */
 
 struct agent {
     struct keyed_entry entry;
@@ -46,8 +48,38 @@ struct agent *agent_get(struct agent_table *table, struct exporter *exporter,
 struct sample_counts {
     uint32_t sequence, pool, drops;
 };
-void agent_note_sample(struct agent_table *table, struct agent *agent, struct exporter *exporter,
-                       uint32_t source_class, uint32_t index, const struct sample_counts *counts);
+/* The same for a source's first sample, one that is late, and one of a source not used lately. */
+void agent_note_other(struct agent_table *table, struct agent *agent, struct exporter *exporter,
+                      uint64_t key, struct sample_counts counts);
+static inline void data_source_step(struct data_source *source, struct exporter_counters *c,
+                                    struct sample_counts counts)
+{
+    counter_add(&c->samples_missing, counts.sequence - source->sequence - 1);
+    counter_add(&c->sample_pool, (uint32_t)(counts.pool - source->pool));
+    counter_add(&c->sample_drops, (uint32_t)(counts.drops - source->drops));
+    source->sequence = counts.sequence;
+    source->pool = counts.pool;
+    source->drops = counts.drops;
+}
+/* Whether it goes on from the last one; by more than that it is a restart of the agent. */
+static inline bool data_source_goes_on(const struct data_source *source, uint32_t sequence)
+{
+    uint32_t step = sequence - source->sequence;
+    return source->is_started && step > 0 && step < AGENT_RESTART;
+}
+static inline void agent_note_sample(struct agent_table *table, struct agent *agent,
+                                     struct exporter *exporter, uint32_t source_class,
+                                     uint32_t index, struct sample_counts counts)
+{
+    uint64_t key = (uint64_t)(source_class & AGENT_CLASS_MASK) << 32 | index;
+    struct data_source *source = agent->recent[key % AGENT_RECENT];
+
+    if (agent->recent_discards == table->discards && source && source->entry.key[1] == key &&
+        data_source_goes_on(source, counts.sequence))
+        data_source_step(source, &exporter->counters, counts);
+    else
+        agent_note_other(table, agent, exporter, key, counts);
+}
 /* A discarded packet that a source told, and how many so far it did not tell for their number. */
 void agent_note_discard(struct agent_table *table, struct agent *agent, struct exporter *exporter,
                         uint32_t source_class, uint32_t index, uint32_t drops);

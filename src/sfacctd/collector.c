@@ -11,15 +11,27 @@
 #define CLEAR_GAP         24 /* unneeded bytes that are cheaper zeroed than stepped over */
 
 /* Members that packet headers fill. */
-static const enum flow_member header_members[] = {
-    FLOW_src_addr,          FLOW_dst_addr,      FLOW_src_port,
-    FLOW_dst_port,          FLOW_proto,         FLOW_tos,
-    FLOW_tcp_flags,         FLOW_ip_version,    FLOW_src_mac,
-    FLOW_dst_mac,           FLOW_etype,         FLOW_vlan,
-    FLOW_in_vlan,           FLOW_in_cvlan,      FLOW_cos,
-    FLOW_flow_label,        FLOW_mpls_labels,   FLOW_mpls_label_top,
-    FLOW_mpls_label_bottom, FLOW_srv6_segments,
+static const enum flow_member addresses[] = {FLOW_src_addr, FLOW_dst_addr};
+static const enum flow_member transport[] = {
+    FLOW_src_port,  FLOW_dst_port,   FLOW_proto,      FLOW_tos,
+    FLOW_tcp_flags, FLOW_ip_version, FLOW_flow_label,
 };
+static const enum flow_member link[] = {
+    FLOW_src_mac, FLOW_dst_mac, FLOW_etype, FLOW_cos, FLOW_in_cvlan,
+};
+static const enum flow_member others[] = {
+    FLOW_vlan,           FLOW_in_vlan,           FLOW_mpls_labels,
+    FLOW_mpls_label_top, FLOW_mpls_label_bottom, FLOW_srv6_segments,
+};
+
+static bool needs_any(const struct flow_needs *needs, const enum flow_member *members, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (flow_needs_has(needs, members[i]))
+            return true;
+    return false;
+}
+#define NEEDS_ANY(needs, members) needs_any(needs, members, sizeof(members) / sizeof(members)[0])
 
 static void set_needs(void *decoder, const struct flow_needs *needs)
 {
@@ -27,9 +39,11 @@ static void set_needs(void *decoder, const struct flow_needs *needs)
     uint32_t end = 0;
 
     c->needs = *needs;
-    c->needs_header = false;
-    for (size_t i = 0; i < sizeof header_members / sizeof header_members[0]; i++)
-        c->needs_header |= flow_needs_has(needs, header_members[i]);
+    c->needs_addresses = NEEDS_ANY(needs, addresses);
+    c->needs_transport = NEEDS_ANY(needs, transport);
+    c->needs_link = NEEDS_ANY(needs, link);
+    c->needs_header =
+        c->needs_addresses || c->needs_transport || c->needs_link || NEEDS_ANY(needs, others);
     c->needs_vlans = flow_needs_has(needs, FLOW_vlan) || flow_needs_has(needs, FLOW_in_vlan) ||
                      flow_needs_has(needs, FLOW_out_vlan) || flow_needs_has(needs, FLOW_in_cvlan);
     c->wants_tunnel = packet_wants_tunnel(needs, c->tunnel_view);
@@ -38,7 +52,7 @@ static void set_needs(void *decoder, const struct flow_needs *needs)
     for (int m = 0; m < FLOW_MEMBER_COUNT; m++) {
         const struct flow_member_place *place = &flow_member_places[m];
         uint32_t start = place->offset & ~7u;
-        if (!flow_needs_has(needs, m))
+        if (!flow_needs_has(needs, m) || (size_t)place->offset + place->size <= FLOW_HEAD_LEN)
             continue;
         if (c->clear_count == 0 || start > end + CLEAR_GAP)
             c->clears[c->clear_count++].offset = (uint16_t)start;
@@ -46,6 +60,7 @@ static void set_needs(void *decoder, const struct flow_needs *needs)
         struct clear_range *range = &c->clears[c->clear_count - 1];
         range->word_count = (uint16_t)((end - range->offset) / 8);
     }
+    c->clears_tail = c->clear_count > 0 || c->batch->stride > sizeof(struct flow);
 }
 
 static void *collector_new(const struct decoder_settings *settings,

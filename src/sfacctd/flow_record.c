@@ -4,7 +4,7 @@
  * own length is counted and leaves the flow as it was; the next one may be good. Record order does
  * not matter: where two tell the same, the packet's own header is believed.
  */
-#include "sfacctd/collector.h"
+#include "sfacctd/gateway.h"
 
 #include "flow/packet_tunnel.h"
 #include <string.h>
@@ -33,10 +33,20 @@ void flow_sample_set_labels(struct flow_sample *sample, const uint32_t *labels, 
     SET(sample, mpls_labels, flow_sample_copy(sample, labels, count * sizeof *labels));
 }
 
-static void set_packet(struct flow_sample *sample, const struct packet_header *h)
+static void set_link(struct flow_sample *sample, const struct packet_header *h)
 {
-    SET(sample, src_addr, h->src_addr);
-    SET(sample, dst_addr, h->dst_addr);
+    if (h->has_mac) {
+        SET(sample, etype, h->etype);
+        SET(sample, src_mac, h->src_mac);
+        SET(sample, dst_mac, h->dst_mac);
+    }
+    if (h->vlan != 0)
+        SET(sample, cos, h->cos);
+    SET(sample, in_cvlan, h->customer_vlan);
+}
+
+static void set_transport(struct flow_sample *sample, const struct packet_header *h)
+{
     if (h->has_ports) { /* not ICMP's type and code, as in pmacct */
         SET(sample, src_port, h->src_port);
         SET(sample, dst_port, h->dst_port);
@@ -46,39 +56,34 @@ static void set_packet(struct flow_sample *sample, const struct packet_header *h
     SET(sample, tcp_flags, h->tcp_flags);
     SET(sample, ip_version, h->ip_version);
     SET(sample, flow_label, h->flow_label);
-    if (h->has_mac) {
-        SET(sample, etype, h->etype);
-        SET(sample, src_mac, h->src_mac);
-        SET(sample, dst_mac, h->dst_mac);
+}
+
+/* What nobody needs a member of is passed over at once. */
+static void set_packet(struct flow_sample *sample, const struct packet_header *h)
+{
+    const struct collector *collector = sample->collector;
+
+    if (collector->needs_addresses) {
+        if (WANTS(sample, src_addr))
+            ip_addr_put(&sample->flow->src_addr, h->ip_version, h->src);
+        if (WANTS(sample, dst_addr))
+            ip_addr_put(&sample->flow->dst_addr, h->ip_version, h->dst);
     }
+    if (collector->needs_transport)
+        set_transport(sample, h);
+    if (collector->needs_link)
+        set_link(sample, h);
     sample->header_vlan = h->vlan;
-    if (h->vlan != 0)
-        SET(sample, cos, h->cos);
-    SET(sample, in_cvlan, h->customer_vlan);
     flow_sample_set_labels(sample, h->labels, h->label_count);
 }
 
-void record_header(struct flow_sample *sample, struct reader *r)
+static void decode_packet(struct flow_sample *sample, uint32_t protocol, const uint8_t *header,
+                          uint32_t header_len)
 {
-    bool has_stripped = sample->msg->version == 5; /* octets before the header: in frame_len */
-    const uint8_t *fixed = reader_bytes(r, has_stripped ? 16 : 12);
     struct collector *collector = sample->collector;
+    enum packet_start start;
     struct packet packet;
 
-    if (!fixed)
-        return;
-    uint32_t protocol = wire_u32(fixed), frame_len = wire_u32(fixed + 4);
-    uint32_t header_len = wire_u32(fixed + (has_stripped ? 12 : 8));
-    const uint8_t *header = reader_bytes(r, header_len);
-    if (sample->msg->version != 5)
-        sflow_skip_padding(r, header_len);
-    if (!header || sample->has_header)
-        return;
-    sample->has_header = sample->has_packet = true;
-    sample->flow->bytes = frame_len;
-    if (!collector->needs_header)
-        return;
-    enum packet_start start;
     if (protocol == HEADER_ETHERNET)
         start = PACKET_ETHERNET;
     else if (protocol == HEADER_IPV4 || protocol == HEADER_IPV6)
@@ -91,10 +96,35 @@ void record_header(struct flow_sample *sample, struct reader *r)
                  &packet);
     sample->has_tunnel = packet.tunnel != NULL;
     set_packet(sample, packet.plain);
-    SET(sample, srv6_segments,
-        flow_sample_copy(sample, packet.outer.segments, packet.outer.segment_count * 16u));
+    if (packet.outer.segment_count > 0)
+        SET(sample, srv6_segments,
+            flow_sample_copy(sample, packet.outer.segments, packet.outer.segment_count * 16u));
     if (collector->wants_tunnel)
         packet_set_tunnel(&packet, &collector->needs, sample->flow);
+}
+
+HOT_INLINE void decode_header(struct flow_sample *sample, struct reader *r, uint8_t version)
+{
+    bool has_stripped = version == 5; /* octets before the header: in frame_len */
+    const uint8_t *fixed = reader_bytes(r, has_stripped ? 16 : 12);
+
+    if (!fixed)
+        return;
+    uint32_t header_len = wire_u32(fixed + (has_stripped ? 12 : 8));
+    const uint8_t *header = reader_bytes(r, header_len);
+    if (version != 5)
+        sflow_skip_padding(r, header_len);
+    if (!header || sample->has_header)
+        return;
+    sample->has_header = sample->has_packet = true;
+    sample->flow->bytes = wire_u32(fixed + 4);
+    if (sample->collector->needs_header)
+        decode_packet(sample, wire_u32(fixed), header, header_len);
+}
+
+void record_header(struct flow_sample *sample, struct reader *r)
+{
+    decode_header(sample, r, sample->msg->version);
 }
 
 void record_ethernet(struct flow_sample *sample, struct reader *r)
@@ -156,15 +186,13 @@ void record_ipv6(struct flow_sample *sample, struct reader *r)
 
 /* ---- how it was forwarded ---- */
 
-void record_switch(struct flow_sample *sample, struct reader *r)
+HOT_INLINE void decode_switch(struct flow_sample *sample, struct reader *r)
 {
-    uint32_t in_vlan = reader_u32(r);
-    uint32_t in_priority = reader_u32(r);
-    uint32_t out_vlan = reader_u32(r);
-    reader_u32(r); /* outgoing priority */
+    const uint8_t *p = reader_bytes(r, 16);
 
-    if (r->failed)
+    if (!p)
         return;
+    uint32_t in_vlan = wire_u32(p), in_priority = wire_u32(p + 4), out_vlan = wire_u32(p + 8);
     /* 4095 and above stand for none known. */
     sample->switch_in_vlan = in_vlan < 4095 ? (uint16_t)in_vlan : 0;
     sample->switch_out_vlan = out_vlan < 4095 ? (uint16_t)out_vlan : 0;
@@ -173,7 +201,12 @@ void record_switch(struct flow_sample *sample, struct reader *r)
         sample->flow->cos = (uint8_t)in_priority;
 }
 
-void record_router(struct flow_sample *sample, struct reader *r)
+void record_switch(struct flow_sample *sample, struct reader *r)
+{
+    decode_switch(sample, r);
+}
+
+HOT_INLINE void decode_router(struct flow_sample *sample, struct reader *r)
 {
     struct wire_addr next_hop = sflow_read_addr(r);
     const uint8_t *masks = reader_bytes(r, 8);
@@ -194,14 +227,42 @@ void record_router(struct flow_sample *sample, struct reader *r)
     }
 }
 
-void flow_record_decode(struct flow_sample *sample, uint32_t format, struct reader *r)
+void record_router(struct flow_sample *sample, struct reader *r)
+{
+    decode_router(sample, r);
+}
+
+void record_gateway(struct flow_sample *sample, struct reader *r)
+{
+    gateway_decode(sample, r, sample->msg->version);
+}
+
+/* ---- those of a sample of version 5, each named by enterprise << 12 | format ---- */
+
+enum format {
+#define FLOW_RECORD(enterprise, number, name, function, help)                                      \
+    FORMAT_##name = (enterprise) << 12 | (number),
+#define FLOW_SKIPPED(...)
+#define COUNTER_RECORD(...)
+#define COUNTER_SKIPPED(...)
+#include "sfacctd/structures.def"
+#undef FLOW_RECORD
+#undef FLOW_SKIPPED
+#undef COUNTER_RECORD
+#undef COUNTER_SKIPPED
+};
+
+/* Returns whether the record fits its length. Apart, so that no reader of the loop has an address.
+ */
+__attribute__((noinline)) static bool decode_any(struct flow_sample *sample, uint32_t format,
+                                                 struct reader r)
 {
     struct exporter *exporter = sample->msg->exporter;
 
     switch (format) {
 #define FLOW_RECORD(enterprise, number, name, function, help)                                      \
     case (uint32_t)(enterprise) << 12 | (number):                                                  \
-        function(sample, r);                                                                       \
+        function(sample, &r);                                                                      \
         break;
 #define FLOW_SKIPPED(enterprise, number, name, why)                                                \
     case (uint32_t)(enterprise) << 12 | (number):                                                  \
@@ -216,9 +277,41 @@ void flow_record_decode(struct flow_sample *sample, uint32_t format, struct read
 #undef COUNTER_SKIPPED
     default:
         counter_add(&exporter->counters.unknown_records, 1);
-        return;
+        break;
     }
-    if (r->failed)
-        exporter_drop(exporter, DROP_bad_flow_record, "enterprise %u format %u", format >> 12,
-                      format & 0xfff);
+    return !r.failed;
+}
+
+/* First those that routers and switches put into nearly every sample. */
+HOT_INLINE bool decode_record(struct flow_sample *sample, uint32_t format, struct reader r)
+{
+    if (format == FORMAT_sampled_header)
+        decode_header(sample, &r, 5);
+    else if (format == FORMAT_extended_router)
+        decode_router(sample, &r);
+    else if (format == FORMAT_extended_gateway)
+        gateway_decode(sample, &r, 5);
+    else if (format == FORMAT_extended_switch)
+        decode_switch(sample, &r);
+    else
+        return decode_any(sample, format, r);
+    return !r.failed;
+}
+
+void flow_records_decode(struct flow_sample *sample, const struct reader *r, uint32_t count)
+{
+    struct reader left = *r;
+
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t format, len;
+        struct reader record;
+        if (!sflow_read_structure(&left, &format, &len, &record)) {
+            exporter_drop(sample->msg->exporter, DROP_bad_sample,
+                          "record %u of %u: %u bytes, beyond the sample's end", i + 1, count, len);
+            return;
+        }
+        if (!decode_record(sample, format, record))
+            exporter_drop(sample->msg->exporter, DROP_bad_flow_record, "enterprise %u format %u",
+                          format >> 12, format & 0xfff);
+    }
 }

@@ -3,7 +3,7 @@
  * sFlow versions 2 and 4 (RFC 3176). There are no sub-agents and no lengths: each sample must be
  * understood to find the next one, so one that is not ends the datagram.
  */
-#include "sfacctd/collector.h"
+#include "sfacctd/flow_sample.h"
 
 enum { SAMPLE_FLOW = 1, SAMPLE_COUNTERS = 2 };
 

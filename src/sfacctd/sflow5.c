@@ -4,7 +4,7 @@
  * with its format and length, and in each sample records of the same make. What is not known is
  * skipped by its length, so one bad structure costs no more than itself.
  */
-#include "sfacctd/collector.h"
+#include "sfacctd/flow_sample.h"
 
 enum sample_format {
     SAMPLE_FLOW = 1,
@@ -13,25 +13,6 @@ enum sample_format {
     SAMPLE_COUNTERS_EXPANDED = 4,
     SAMPLE_DISCARDED_PACKET = 5,
 };
-
-static void decode_flow_records(struct flow_sample *sample, struct reader *r, uint32_t count)
-{
-    struct reader left = *r; /* not what others may have changed meanwhile: stays in registers */
-
-    for (uint32_t i = 0; i < count; i++) {
-        const uint8_t *head = reader_bytes(&left, 8);
-        uint32_t format = head ? wire_u32(head) : 0;
-        uint32_t len = head ? wire_u32(head + 4) : 0;
-        struct reader record = reader_part(&left, len);
-        if (left.failed) {
-            exporter_drop(sample->msg->exporter, DROP_bad_sample,
-                          "record %u of %u: %u bytes, beyond the sample's end", i + 1, count, len);
-            return;
-        }
-        sflow_skip_padding(&left, len);
-        flow_record_decode(sample, format, &record);
-    }
-}
 
 /* Compact samples: class and format are the upper bits of the words they belong to. */
 static bool read_compact(struct reader *r, struct sample_header *h)
@@ -83,7 +64,7 @@ static void decode_flow_sample(struct sflow_message *msg, struct reader *r, bool
     }
     flow_sample_note(msg, &header);
     flow_sample_start(&sample, msg, &header, len);
-    decode_flow_records(&sample, r, record_count);
+    flow_records_decode(&sample, r, record_count);
     flow_sample_finish(&sample);
 }
 
@@ -137,7 +118,7 @@ static void decode_discarded_packet(struct sflow_message *msg, struct reader *r)
         return;
     flow_sample_start(&sample, msg, &header, len);
     flow_sample_set_discard(&sample, reason);
-    decode_flow_records(&sample, r, record_count);
+    flow_records_decode(&sample, r, record_count);
     flow_sample_finish(&sample);
 }
 
@@ -162,24 +143,24 @@ static void decode_sample(struct sflow_message *msg, uint32_t format, struct rea
     }
 }
 
-static void decode_samples(struct sflow_message *msg, struct reader *r, uint32_t count)
+static void decode_samples(struct sflow_message *msg, const struct reader *r, uint32_t count)
 {
+    struct reader left = *r;
+
     for (uint32_t i = 0; i < count; i++) {
-        uint32_t format = reader_u32(r);
-        uint32_t len = reader_u32(r);
-        struct reader sample = reader_part(r, len);
-        if (r->failed) {
+        uint32_t format, len;
+        struct reader sample;
+        if (!sflow_read_structure(&left, &format, &len, &sample)) {
             exporter_drop(msg->exporter, DROP_bad_sample_length,
                           "sample %u of %u: %u bytes, beyond the datagram's end", i + 1, count,
                           len);
             return;
         }
-        sflow_skip_padding(r, len);
         decode_sample(msg, format, &sample);
     }
-    if (reader_left(r) > 0)
+    if (reader_left(&left) > 0)
         exporter_drop(msg->exporter, DROP_bad_sample_count, "%zu bytes after %u samples",
-                      reader_left(r), count);
+                      reader_left(&left), count);
 }
 
 void sflow5_decode(struct sflow_message *msg, struct reader *r)
