@@ -49,7 +49,7 @@ static const struct path_list *list_of(const struct rib *rib, uint32_t value, ui
 {
     const struct path_list *list = list_at(rib, value);
 
-    if (list->kind == BLOCK_LIST)
+    if (list->kind != BLOCK_INDEX)
         return list->peer == peer ? list : NULL;
     const struct peer_place *place = index_find((const void *)list, peer);
     return place ? list_at(rib, rcu_read(&place->list)) : NULL;

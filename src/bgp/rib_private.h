@@ -7,8 +7,8 @@
  *   prefix tree -> list of one peer's paths                 one peer has the prefix
  *               -> index of peers -> list of paths each     several have
  *
- * Lists never change: a new one is published in the place of the old. Handles are those of
- * base/block_pool.
+ * Lists never change: a new one is published in the place of the old. Prefixes that were announced
+ * together share theirs. Handles are those of base/block_pool.
  */
 #include "base/memory.h"
 #include "base/metric.h"
@@ -64,10 +64,12 @@ static inline int64_t gone_withdrawn_ms(const struct gone_path *gone)
     return (int64_t)(gone->withdrawal >> 22);
 }
 
-enum { BLOCK_LIST = 1, BLOCK_INDEX };
+enum { BLOCK_LIST = 1, BLOCK_INDEX, BLOCK_SHARED_LIST };
 
+/* All but BLOCK_INDEX is a list; behind one that prefixes may share stands how many do, which is
+ * the writer's. */
 struct path_list {
-    uint32_t kind : 2; /* BLOCK_LIST */
+    uint32_t kind : 2;
     uint32_t peer : 14;
     uint32_t live_count : 8, gone_count : 8;
     /* In decision order; behind them the gone ones in order of withdrawal. */
@@ -93,6 +95,12 @@ struct peer_index {
 static inline const struct gone_path *list_gone(const struct path_list *list)
 {
     return (const struct gone_path *)(const void *)(list->live + list->live_count);
+}
+
+static inline size_t list_size(const struct path_list *list)
+{
+    return sizeof *list + list->live_count * sizeof list->live[0] +
+           list->gone_count * sizeof(struct gone_path);
 }
 
 /* The trees of the unicast, the labelled, or one route distinguisher's paths. */
@@ -246,6 +254,13 @@ struct rib {
     uint64_t changes;
     struct mono_time next_second;
     struct list_edit *edit;
+    /* The last list that got a path more, within an UPDATE: where other prefixes had the same one
+     * as that had before, what it has become is theirs too. */
+    struct {
+        bool is_valid;
+        enum rib_family family;
+        uint32_t path_id, before, after; /* handles; before may be 0 */
+    } shared;
     struct counter prefixes, paths, history_paths, attribute_sets, bytes, history_evicted,
         paths_refused;
 };

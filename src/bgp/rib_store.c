@@ -44,7 +44,7 @@ static struct list_ref list_ref_make(struct rib *rib, struct rib_table *table,
     if (!ref.prefix_place)
         return ref;
     struct path_list *list = block_at(rib->pool, place_get(ref.prefix_place));
-    if (list->kind == BLOCK_LIST) {
+    if (list->kind != BLOCK_INDEX) {
         if (list->peer == peer)
             ref.place = ref.prefix_place;
         return ref;
@@ -169,6 +169,34 @@ static void prefix_remove(struct rib *rib, struct list_ref *ref)
     }
 }
 
+/* How many prefixes have the list. */
+static uint32_t share_count(const struct path_list *list)
+{
+    uint32_t count;
+
+    memcpy(&count, (const char *)list + list_size(list), sizeof count);
+    return count;
+}
+
+static void share_count_set(struct path_list *list, uint32_t count)
+{
+    memcpy((char *)list + list_size(list), &count, sizeof count);
+}
+
+/* A prefix has it no more. */
+static void list_release(struct rib *rib, uint32_t handle)
+{
+    struct path_list *list = block_at(rib->pool, handle);
+
+    if (list->kind == BLOCK_SHARED_LIST && share_count(list) > 1) {
+        share_count_set(list, share_count(list) - 1);
+        return;
+    }
+    if (handle == rib->shared.before || handle == rib->shared.after)
+        rib->shared.is_valid = false; /* the handle will soon name something else */
+    block_retire(rib->pool, handle);
+}
+
 /* Puts a list (0: nothing) where the reference points. */
 static void list_publish(struct rib *rib, struct list_ref *ref, uint32_t handle)
 {
@@ -188,7 +216,7 @@ static void list_publish(struct rib *rib, struct list_ref *ref, uint32_t handle)
         prefix_remove(rib, ref);
     }
     if (old)
-        block_retire(rib->pool, old);
+        list_release(rib, old);
 }
 
 /* One more path names the set. */
@@ -301,27 +329,45 @@ static void edit_remove(struct rib *rib, struct list_edit *edit, unsigned at, ui
         edit->is_out_of_order = true;
 }
 
+/* The edited list in a block of its own; 0: nothing is left. */
+static uint32_t list_new(struct rib *rib, const struct list_edit *edit, uint32_t peer,
+                         bool is_shared)
+{
+    const struct path_list head = {.kind = is_shared ? BLOCK_SHARED_LIST : BLOCK_LIST,
+                                   .peer = peer & 0x3fff,
+                                   .live_count = edit->live_count & 0xff,
+                                   .gone_count = edit->gone_count & 0xff};
+    size_t size = list_size(&head);
+
+    if (edit->live_count + edit->gone_count == 0)
+        return 0;
+    if (is_shared) {
+        /* The list of four paths stays one line. */
+        size_t align = size == CACHE_LINE ? CACHE_LINE : 1;
+        size = (size + sizeof(uint32_t) + align - 1) / align * align;
+    }
+    uint32_t handle = block_alloc(rib->pool, size);
+    struct path_list *list = block_at(rib->pool, handle);
+    *list = head;
+    memcpy(list->live, edit->live, edit->live_count * sizeof edit->live[0]);
+    memcpy(list->live + edit->live_count, edit->gone, edit->gone_count * sizeof edit->gone[0]);
+    if (is_shared)
+        share_count_set(list, 1);
+    return handle;
+}
+
 /* Publishes the edited list, then gives back what is not in it any more. */
-static void edit_finish(struct rib *rib, struct list_edit *edit, struct list_ref *ref)
+static void edit_finish(struct rib *rib, struct list_edit *edit, struct list_ref *ref,
+                        bool is_shared)
 {
     const struct path_list *old = list_ref_get(rib, ref);
-    uint32_t handle = 0;
 
     if (edit->is_out_of_order)
         edit_sort(rib, edit, ref->peer);
-    if (edit->live_count + edit->gone_count > 0) {
-        handle = block_alloc(rib->pool, sizeof *old + edit->live_count * sizeof edit->live[0] +
-                                            edit->gone_count * sizeof edit->gone[0]);
-        struct path_list *list = block_at(rib->pool, handle);
-        list->kind = BLOCK_LIST;
-        list->live_count = edit->live_count & 0xff;
-        list->gone_count = edit->gone_count & 0xff;
-        list->peer = ref->peer & 0x3fff;
-        memcpy(list->live, edit->live, edit->live_count * sizeof edit->live[0]);
-        memcpy(list->live + edit->live_count, edit->gone, edit->gone_count * sizeof edit->gone[0]);
-    }
+    uint32_t handle = list_new(rib, edit, ref->peer, is_shared);
     count_paths(rib, ref->peer, (int)edit->live_count - (old ? old->live_count : 0),
                 (int)edit->gone_count - (old ? old->gone_count : 0));
+    rib->shared.after = handle;
     list_publish(rib, ref, handle);
     while (edit->dropped_count > 0)
         attrs_drop(rib, &edit->dropped[--edit->dropped_count]);
@@ -369,19 +415,18 @@ static const struct stored_path *list_path(const struct path_list *list, uint32_
 static void list_refresh(struct rib *rib, const struct list_ref *ref, const struct path_list *list,
                          const struct stored_path *path, uint8_t generation)
 {
-    size_t size = sizeof *list + list->live_count * sizeof list->live[0] +
-                  list->gone_count * sizeof(struct gone_path);
     uint32_t old = place_get(ref->place);
     uint32_t handle;
 
     if (path_generation(path) == generation)
         return;
-    handle = block_alloc(rib->pool, size);
+    handle = block_alloc(rib->pool, list_size(list));
     struct path_list *copy = block_at(rib->pool, handle);
-    memcpy(copy, list, size);
+    memcpy(copy, list, list_size(list));
+    copy->kind = BLOCK_LIST;
     path_set_generation(&copy->live[path - list->live], generation);
     rcu_publish(ref->place, handle);
-    block_retire(rib->pool, old);
+    list_release(rib, old);
 }
 
 static void edit_take_out(struct list_edit *edit, struct rib *rib, uint32_t path_id, uint32_t peer)
@@ -400,13 +445,33 @@ static bool is_peer_full(const struct rib *rib, uint32_t peer)
     return max > 0 && counter_get(&rib->peers[peer].paths) >= max;
 }
 
+/* A prefix that had the same list as the one before gets the same list again, without the work. */
+static void list_share(struct rib *rib, struct list_ref *ref, struct path_attrs *attrs)
+{
+    struct path_list *list = block_at(rib->pool, rib->shared.after);
+
+    attrs_hold(rib, attrs);
+    share_count_set(list, share_count(list) + 1);
+    count_paths(rib, ref->peer, 1, 0);
+    list_publish(rib, ref, rib->shared.after);
+}
+
+/* `is_shared`: the next prefix of the UPDATE will likely have the same list. */
 static bool path_announce(const struct change *change, const struct list_ref *at,
-                          const struct rib_nlri *nlri, struct path_attrs *attrs)
+                          const struct rib_nlri *nlri, struct path_attrs *attrs, bool is_shared)
 {
     struct rib *rib = change->rib;
     struct rib_peer_family *family = &rib->peers[change->peer].families[change->safi][at->family];
     struct family_state state = rib_family_state(family);
     struct list_ref ref = *at;
+    uint32_t before = ref.place ? place_get(ref.place) : 0;
+
+    if (rib->shared.is_valid && rib->shared.before == before &&
+        rib->shared.path_id == nlri->path_id && rib->shared.family == ref.family &&
+        !is_peer_full(rib, ref.peer) && !block_pool_is_full(rib->pool)) {
+        list_share(rib, &ref, attrs);
+        return true;
+    }
     const struct path_list *list = list_ref_get(rib, &ref);
     const struct stored_path *found = list_path(list, nlri->path_id);
     struct list_edit *edit = rib->edit;
@@ -430,7 +495,14 @@ static bool path_announce(const struct change *change, const struct list_ref *at
         stored_path_make(attrs, nlri->path_id, family->was_loaded || found ? change->now_ms : 0,
                          (uint8_t)family->generation);
     edit_insert(rib, edit, &path, ref.peer);
-    edit_finish(rib, edit, &ref);
+    /* Only where nothing but this path is changed: what else there was to do, was for one prefix.
+     */
+    is_shared &= !found && edit->dropped_count == 0;
+    rib->shared.is_valid = is_shared;
+    rib->shared.family = ref.family;
+    rib->shared.path_id = nlri->path_id;
+    rib->shared.before = before;
+    edit_finish(rib, edit, &ref, is_shared);
     return true;
 }
 
@@ -450,7 +522,7 @@ static bool path_withdraw(const struct change *change, const struct list_ref *at
     edit_begin(edit, list, state);
     edit_take_out(edit, rib, nlri->path_id, ref.peer);
     edit_keep_gone(change, edit, found, &ref, family->generation);
-    edit_finish(rib, edit, &ref);
+    edit_finish(rib, edit, &ref, false);
     return true;
 }
 
@@ -469,14 +541,26 @@ static void nlri_prefetch(struct rib *rib, struct rib_table *table, const struct
     }
 }
 
+/* Is the list that the NLRI at `i` stands in likely that of the next one too? Of those that are
+ * looked at together; a new prefix's list costs nothing more if it is not. */
+static bool has_common_list(const struct list_ref *ref, const struct prefix_match *matches,
+                            size_t i, size_t count)
+{
+    if (i + 1 == count || (i + 1) % NLRI_TOGETHER == 0)
+        return false;
+    return !ref->place || ref->index ||
+           matches[(i + 1) % NLRI_TOGETHER].value == place_get(ref->place);
+}
+
 /* Announces (`attrs`) or withdraws (NULL); how many could not be. */
 static size_t nlri_apply(const struct change *change, const struct rib_nlri *nlri, size_t count,
                          struct path_attrs *attrs)
 {
     struct rib *rib = change->rib;
-    struct prefix_match matches[NLRI_TOGETHER];
+    struct prefix_match matches[NLRI_TOGETHER] = {0};
     size_t failed = 0;
 
+    rib->shared.is_valid = false;
     for (size_t i = 0; i < count; i++) {
         struct rib_table *table = table_find(rib, change->safi, nlri[i].rd);
         if (i % NLRI_TOGETHER == 0 && table)
@@ -491,7 +575,8 @@ static size_t nlri_apply(const struct change *change, const struct rib_nlri *nlr
         if (table)
             ref = list_ref_make(rib, table, family, prefix_key_make(&prefix->addr), prefix->len,
                                 change->peer);
-        if (!table || !(attrs ? path_announce(change, &ref, &nlri[i], attrs)
+        if (!table || !(attrs ? path_announce(change, &ref, &nlri[i], attrs,
+                                              has_common_list(&ref, matches, i, count))
                               : path_withdraw(change, &ref, &nlri[i])))
             failed++;
     }
@@ -540,7 +625,7 @@ void rib_prefix_sweep(struct rib *rib, struct rib_table *table, enum rib_family 
         struct list_ref ref = list_ref_make(rib, table, family, key, len, peers[i]);
         edit_begin(rib->edit, list_ref_get(rib, &ref), state);
         if (rib->edit->dropped_count > 0)
-            edit_finish(rib, rib->edit, &ref);
+            edit_finish(rib, rib->edit, &ref, false);
     }
 }
 
@@ -565,6 +650,6 @@ unsigned rib_history_drop(struct rib *rib, const struct history_item *item)
         edit->dropped[edit->dropped_count++] = edit->gone[dropped++].path;
     edit->gone_count -= dropped;
     memmove(edit->gone, edit->gone + dropped, edit->gone_count * sizeof edit->gone[0]);
-    edit_finish(rib, edit, &ref);
+    edit_finish(rib, edit, &ref, false);
     return dropped;
 }

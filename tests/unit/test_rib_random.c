@@ -308,6 +308,19 @@ static struct verdict model_ask(struct rib_fixture *f, const struct model *m,
     return (struct verdict){base_alive == 1 ? PATH_MATCH_SOLE : PATH_MATCH_BEST, base};
 }
 
+/* Lives of one path overlap only if they count as always there, before the table was loaded; which
+ * of them is the answer is open then, if nothing tells them apart. */
+static bool has_no_twin(const struct model *m, const struct question *q, const struct life *life)
+{
+    for (unsigned i = 0; i < m->count; i++) {
+        const struct life *l = &m->lives[i];
+        if (l != life && l->peer == life->peer && l->rd == life->rd && l->prefix == life->prefix &&
+            l->path_id == life->path_id && life_is_candidate(q, l) && l->announced == ALWAYS)
+            return false;
+    }
+    return true;
+}
+
 static void questions_agree(struct rib_fixture *f, const struct model *m, uint64_t *seed,
                             unsigned seen[PATH_MATCH_COUNT])
 {
@@ -345,10 +358,59 @@ static void questions_agree(struct rib_fixture *f, const struct model *m, uint64
             continue;
         }
         assert_int_equal(got->path.path_id, expected.life->path_id);
-        assert_ptr_equal(got->path.attrs, rib_fixture_attrs(f, &expected.life->facts));
+        if (has_no_twin(m, &questions[i], expected.life))
+            assert_ptr_equal(got->path.attrs, rib_fixture_attrs(f, &expected.life->facts));
         struct ip_prefix prefix = rib_query_prefix(got);
         assert_true(ip_prefix_equal(&prefix, &m->prefixes[expected.life->prefix]));
     }
+}
+
+static void withdraw_path(struct rib_fixture *f, struct model *m, unsigned peer, uint64_t *seed)
+    ON_THREAD(bgp_thread);
+static void withdraw_path(struct rib_fixture *f, struct model *m, unsigned peer, uint64_t *seed)
+{
+    unsigned rd = random_next(seed) % RDS;
+    unsigned prefix = random_next(seed) % (sizeof prefixes / sizeof prefixes[0]);
+    uint32_t id = peer == PEERS - 1 ? 0 : 1 + random_next(seed) % 5;
+    struct rib_nlri nlri = {.rd = rd, .prefix = m->prefixes[prefix], .path_id = id};
+    struct life *l = life_find(m, peer, rd, prefix, id);
+
+    assert_int_equal(rib_withdraw(f->rib, peer, rd == 0 ? RIB_UNICAST : RIB_VPN, &nlri, 1,
+                                  (struct wall_time){m->now * NS_PER_MS}),
+                     l ? 0 : 1);
+    if (l)
+        life_end(m, l);
+}
+
+/* Of one prefix, or of several with the same attributes, which then may share lists. */
+static void announce_paths(struct rib_fixture *f, struct model *m, unsigned peer, uint64_t *seed)
+    ON_THREAD(bgp_thread);
+static void announce_paths(struct rib_fixture *f, struct model *m, unsigned peer, uint64_t *seed)
+{
+    enum { TOGETHER = 20 };
+    struct path_facts facts = {.next_hop = next_hops[random_next(seed) % 4],
+                               .neighbour = 7 + random_next(seed) % 2,
+                               .local_pref = 100 + random_next(seed) % 4 / 3,
+                               .med = random_next(seed) % 3,
+                               .as_path_len = (uint16_t)(1 + random_next(seed) % 3 / 2)};
+    struct rib_nlri nlri[TOGETHER];
+    unsigned count = random_next(seed) % 4 ? 1 : 1 + random_next(seed) % TOGETHER;
+    uint32_t id = 1 + random_next(seed) % 5;
+    bool is_vpn = random_next(seed) % RDS != 0;
+
+    for (unsigned i = 0; i < count; i++) {
+        unsigned rd = is_vpn ? 1 + random_next(seed) % (RDS - 1) : 0;
+        unsigned prefix = random_next(seed) % (sizeof prefixes / sizeof prefixes[0]);
+        if (random_next(seed) % 8 == 0)
+            id = 1 + random_next(seed) % 5;
+        nlri[i] = (struct rib_nlri){
+            .rd = rd, .prefix = m->prefixes[prefix], .path_id = peer == PEERS - 1 ? 0 : id};
+        model_announce(m, peer, rd, prefix, nlri[i].path_id, &facts);
+    }
+    assert_int_equal(rib_announce(f->rib, peer, is_vpn ? RIB_VPN : RIB_UNICAST, nlri, count,
+                                  rib_fixture_attrs(f, &facts),
+                                  (struct wall_time){m->now * NS_PER_MS}),
+                     0);
 }
 
 static void change_path(struct rib_fixture *f, struct model *m, uint64_t *seed)
@@ -356,30 +418,13 @@ static void change_path(struct rib_fixture *f, struct model *m, uint64_t *seed)
 static void change_path(struct rib_fixture *f, struct model *m, uint64_t *seed)
 {
     unsigned peer = random_next(seed) % PEERS;
-    unsigned rd = random_next(seed) % RDS;
-    unsigned prefix = random_next(seed) % (sizeof prefixes / sizeof prefixes[0]);
-    uint32_t id = peer == PEERS - 1 ? 0 : 1 + random_next(seed) % 5;
-    enum rib_safi safi = rd == 0 ? RIB_UNICAST : RIB_VPN;
-    struct rib_nlri nlri = {.rd = rd, .prefix = m->prefixes[prefix], .path_id = id};
-    struct wall_time now = {m->now * NS_PER_MS};
 
     if (!m->is_up[peer])
         return;
-    if (random_next(seed) % 2) {
-        struct life *l = life_find(m, peer, rd, prefix, id);
-        assert_int_equal(rib_withdraw(f->rib, peer, safi, &nlri, 1, now), l ? 0 : 1);
-        if (l)
-            life_end(m, l);
-        return;
-    }
-    struct path_facts facts = {.next_hop = next_hops[random_next(seed) % 4],
-                               .neighbour = 7 + random_next(seed) % 2,
-                               .local_pref = 100 + random_next(seed) % 4 / 3,
-                               .med = random_next(seed) % 3,
-                               .as_path_len = (uint16_t)(1 + random_next(seed) % 3 / 2)};
-    assert_int_equal(rib_announce(f->rib, peer, safi, &nlri, 1, rib_fixture_attrs(f, &facts), now),
-                     0);
-    model_announce(m, peer, rd, prefix, id, &facts);
+    if (random_next(seed) % 5 < 3) /* of one path: more often, as announcements are of several */
+        withdraw_path(f, m, peer, seed);
+    else
+        announce_paths(f, m, peer, seed);
 }
 
 static void peer_up(struct rib_fixture *f, struct model *m, unsigned peer) ON_THREAD(bgp_thread);
