@@ -2,6 +2,7 @@
 /* Which rows match, against comparing every value of every alternative. */
 #include "plugins/memory/match.h"
 #include "support/rows.h"
+#include "support/step_count.h"
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -118,11 +119,79 @@ static void what_makes_no_sense_is_refused(void **state)
     rows_clear(&rows);
 }
 
+static void count(void *arg, size_t alternative)
+{
+    (void)alternative;
+    ++*(int *)arg;
+}
+
+/* 0, 1, 0, 1...: each is found as often as it stands there, and none is lost behind the other. */
+static void equal_alternatives_all_match(void **state)
+{
+    struct rows rows;
+    struct match *match;
+    uint16_t column = 0;
+    struct pa_batch batch;
+
+    (void)state;
+    rows_init(&rows, "dst_as", 0);
+    assert_int_equal(match_new(&rows.schema, &column, 1, &match), 0);
+    for (uint32_t i = 0; i < MATCH_ALTERNATIVES_MAX; i++) {
+        uint32_t number = i % 2;
+        struct pa_bytes value = {(const uint8_t *)&number, sizeof number};
+        assert_int_equal(match_add(match, &value), 0);
+    }
+    for (uint32_t i = 0; i < 3; i++)
+        rows_set_uint(&rows, rows_add(&rows), "dst_as", i);
+    batch = rows_batch(&rows);
+    for (int i = 0; i < 3; i++) {
+        int found = 0;
+        match_each(match, batch.rows + (size_t)i * rows.schema.row_size, bytes_of, &batch, count,
+                   &found);
+        assert_int_equal(found, i < 2 ? MATCH_ALTERNATIVES_MAX / 2 : 0);
+    }
+    match_free(match);
+    rows_clear(&rows);
+}
+
+static void add_seven(void *arg)
+{
+    uint32_t seven = 7;
+    struct pa_bytes value = {(const uint8_t *)&seven, sizeof seven};
+
+    assert_int_equal(match_add(arg, &value), 0);
+}
+
+/* A client chooses how many there are; the server reads other requests only after this one. */
+static void one_more_equal_alternative_costs_the_same(void **state)
+{
+    struct rows rows;
+    struct match *match;
+    uint16_t column = 0;
+    int64_t few, many;
+
+    (void)state;
+    rows_init(&rows, "dst_as", 0);
+    assert_int_equal(match_new(&rows.schema, &column, 1, &match), 0);
+    add_seven(match);
+    few = step_count(add_seven, match);
+    while (match_count(match) < MATCH_ALTERNATIVES_MAX - 100)
+        add_seven(match);
+    many = step_count(add_seven, match);
+    match_free(match);
+    rows_clear(&rows);
+    if (few < 0)
+        skip();
+    assert_true(many < 4 * few);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(alternatives_match_as_comparing_them_one_by_one),
         cmocka_unit_test(what_makes_no_sense_is_refused),
+        cmocka_unit_test(equal_alternatives_all_match),
+        cmocka_unit_test(one_more_equal_alternative_costs_the_same),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* See match.h. A shape is a set of columns with values; each has an index of its alternatives. */
+/* See match.h. A shape is a set of columns with values; each has an index of its alternatives. Of
+ * equal ones the index holds the first and the others follow it: in the index each would have to
+ * walk past all before it, and a client chooses how many there are. */
 #define XXH_INLINE_ALL
 #include "plugins/memory/match.h"
 #include "base/hash.h"
@@ -12,11 +14,17 @@ struct shape {
     struct row_index index;
 };
 
+struct link {
+    uint32_t next; /* of equal alternatives; 0: this is the last (0 itself is always a first) */
+    uint32_t last; /* of the first one: the last that is equal */
+};
+
 struct match {
     const struct pa_schema *schema;
     uint16_t columns[MATCH_COLUMNS_MAX];
     size_t column_count;
     struct pa_bytes *values; /* column_count for each alternative */
+    struct link *links;      /* one for each */
     size_t count, capacity;
     struct shape shapes[MATCH_SHAPES_MAX];
     size_t shape_count;
@@ -55,6 +63,7 @@ void match_free(struct match *m)
     for (size_t i = 0; i < m->shape_count; i++)
         row_index_clear(&m->shapes[i].index);
     mem_free(m->values);
+    mem_free(m->links);
     mem_free(m);
 }
 
@@ -81,15 +90,33 @@ static struct shape *shape_for(struct match *m, uint64_t fixed)
     return &m->shapes[m->shape_count++];
 }
 
-static void shape_put(struct shape *shape, uint32_t hash, size_t alternative)
+static bool values_equal(const struct match *m, const struct pa_bytes *wanted,
+                         const struct pa_bytes *row)
 {
-    uint32_t at, other;
+    for (size_t i = 0; i < m->column_count; i++)
+        if (wanted[i].data && (wanted[i].len != row[i].len ||
+                               (row[i].len > 0 && memcmp(wanted[i].data, row[i].data, row[i].len))))
+            return false;
+    return true;
+}
 
+/* Into the index, or behind the one that is equal. */
+static void shape_put(const struct match *m, struct shape *shape, uint32_t hash,
+                      uint32_t alternative)
+{
+    const struct pa_bytes *values = match_values(m, alternative);
+    uint32_t at, first;
+
+    m->links[alternative] = (struct link){.last = alternative};
     row_index_reserve(&shape->index, 1);
     at = hash & shape->index.mask;
-    while (row_index_next(&shape->index, hash, &at, &other))
-        ;
-    row_index_put(&shape->index, hash, at, (uint32_t)alternative);
+    while (row_index_next(&shape->index, hash, &at, &first))
+        if (values_equal(m, match_values(m, first), values)) {
+            m->links[m->links[first].last].next = alternative;
+            m->links[first].last = alternative;
+            return;
+        }
+    row_index_put(&shape->index, hash, at, alternative);
 }
 
 /* Of an empty value too it is something that is not NULL. */
@@ -123,10 +150,11 @@ int match_add(struct match *m, const struct pa_bytes *values)
     if (m->count == m->capacity) {
         m->capacity = m->capacity ? m->capacity * 2 : 16;
         m->values = mem_realloc_array(m->values, m->capacity * m->column_count, sizeof *m->values);
+        m->links = mem_realloc_array(m->links, m->capacity, sizeof *m->links);
     }
     for (size_t i = 0; i < m->column_count; i++)
         m->values[m->count * m->column_count + i] = copy_of(values[i]);
-    shape_put(shape, (uint32_t)hash, m->count);
+    shape_put(m, shape, (uint32_t)hash, (uint32_t)m->count);
     m->count++;
     return 0;
 }
@@ -163,16 +191,6 @@ static struct pa_bytes row_value(const struct match *m, size_t i, const uint8_t 
     return bytes(arg, id);
 }
 
-static bool values_equal(const struct match *m, const struct pa_bytes *wanted,
-                         const struct pa_bytes *row)
-{
-    for (size_t i = 0; i < m->column_count; i++)
-        if (wanted[i].data && (wanted[i].len != row[i].len ||
-                               (row[i].len > 0 && memcmp(wanted[i].data, row[i].data, row[i].len))))
-            return false;
-    return true;
-}
-
 /* Calls `fn` (or, without one, stops at the first); returns whether any matched. */
 static bool match_walk(const struct match *m, const uint8_t *row, match_bytes_fn *bytes,
                        const void *bytes_arg, match_each_fn *fn, void *arg)
@@ -196,7 +214,9 @@ static bool match_walk(const struct match *m, const uint8_t *row, match_bytes_fn
             has_any = true;
             if (!fn)
                 return true;
-            fn(arg, alternative);
+            do
+                fn(arg, alternative);
+            while ((alternative = m->links[alternative].next) != 0);
         }
     }
     return has_any;
