@@ -174,8 +174,13 @@ static void apply(struct check *c, const struct config_line *line, const struct 
     if (err < 0) {
         if (!*has_reported) {
             struct text *text = problem(c, line);
-            text_append_printf(text, "bad value '%s'; expected %s", line->value,
-                               text_cstr(&expected));
+            struct unsupported_key row;
+            if (unsupported_find_value(claim->key.name, line->value, &row))
+                text_append_printf(text, "%s is not supported: %s; %s", row.name, row.reason,
+                                   row.remedy);
+            else
+                text_append_printf(text, "bad value '%s'; expected %s", line->value,
+                                   text_cstr(&expected));
             problem_end(c, text);
             *has_reported = true;
         }
@@ -363,6 +368,32 @@ static void check_plugins(struct check *c)
     }
 }
 
+/* Instances of one plugin that would serve at one place: the second could not, or would take it. */
+static void check_places(struct check *c)
+{
+    const struct config *config = c->config;
+
+    for (size_t i = 1; i < config->instance_count; i++) {
+        struct config_setting own, other;
+        if (!config_role(config, i, PA_ROLE_OWN_PLACE, &own) || !own.value)
+            continue;
+        for (size_t k = 0; k < i; k++) {
+            if (!config_role(config, k, PA_ROLE_OWN_PLACE, &other) || other.key != own.key ||
+                !other.value || strcmp(own.value, other.value) != 0)
+                continue;
+            const char *name = config->instances[i].name;
+            bool is_default = strcmp(own.place, "default") == 0;
+            c->has_failed = true;
+            text_append_printf(
+                c->errors,
+                "%s: %s: '%s' and '%s' would both have '%s'; give each its own: %s[%s]: ...\n",
+                is_default ? config->instances[i].place : own.place, own.key->name,
+                config->instances[k].name, name, own.value, own.key->name, name);
+            break;
+        }
+    }
+}
+
 static void fill_settings(const struct config *config)
 {
     for (size_t i = 0; i < config->claim_count; i++) {
@@ -391,6 +422,7 @@ int config_check(struct config *config, struct text *errors, struct text *warnin
                            "these keys tune pmacct's internals and have no effect here: %s\n",
                            text_cstr(&c.ignored));
     text_clear(&c.ignored);
+    check_places(&c);
     fill_settings(config);
     return c.has_failed ? -EINVAL : 0;
 }

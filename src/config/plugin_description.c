@@ -20,6 +20,7 @@ static const char *const role_names[] = {
     [PA_ROLE_HISTORY] = "history",
     [PA_ROLE_HISTORY_ROUNDOFF] = "history_roundoff",
     [PA_ROLE_HISTORY_OFFSET] = "history_offset",
+    [PA_ROLE_OWN_PLACE] = "own_place",
 };
 
 const char *plugin_key_type_name(int type)

@@ -9,8 +9,8 @@
  * "..."}, ...]}
  *
  * type: bool int size duration string choice ignored. role: none refresh_time history
- * history_roundoff history_offset. The keys are the plugin's own and those it shares. Members that
- * are NULL in struct pa_key are null or absent.
+ * history_roundoff history_offset own_place. The keys are the plugin's own and those it shares.
+ * Members that are NULL in struct pa_key are null or absent.
  */
 #include "plugins/pathacct_plugin.h"
 #include <stddef.h>

@@ -3,12 +3,14 @@
 #include "config/unsupported.h"
 
 #include <string.h>
+#include <strings.h>
 
 enum group {
 #define GROUP(id, ...) GROUP_##id,
 #define REFUSED(...)
 #define IGNORED(...)
 #define PLUGIN(...)
+#define REFUSED_VALUE(...)
 #include "config/unsupported.def"
 #undef GROUP
     GROUP_COUNT
@@ -48,6 +50,18 @@ static const struct {
 #define PLUGIN(type, group) {#type, GROUP_##group},
 #include "config/unsupported.def"
 #undef PLUGIN
+};
+
+#define PLUGIN(...)
+#undef REFUSED_VALUE
+
+static const struct {
+    const char *key, *value;
+    enum group group;
+} value_rows[] = {
+#define REFUSED_VALUE(key, value, group) {#key, #value, GROUP_##group},
+#include "config/unsupported.def"
+#undef REFUSED_VALUE
 };
 
 bool unsupported_at(size_t index, struct unsupported_key *ret_key)
@@ -97,5 +111,17 @@ bool unsupported_find_plugin_of(const char *key, struct unsupported_key *ret_plu
             return true;
         }
     }
+    return false;
+}
+
+bool unsupported_find_value(const char *key, const char *value, struct unsupported_key *ret_value)
+{
+    for (size_t i = 0; i < sizeof value_rows / sizeof value_rows[0]; i++)
+        if (strcmp(value_rows[i].key, key) == 0 && strcasecmp(value_rows[i].value, value) == 0) {
+            *ret_value = (struct unsupported_key){.name = value_rows[i].value,
+                                                  .reason = groups[value_rows[i].group].reason,
+                                                  .remedy = groups[value_rows[i].group].remedy};
+            return true;
+        }
     return false;
 }

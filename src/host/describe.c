@@ -17,6 +17,7 @@ static const char *const role_names[] = {
     [PA_ROLE_HISTORY] = "history",
     [PA_ROLE_HISTORY_ROUNDOFF] = "history_roundoff",
     [PA_ROLE_HISTORY_OFFSET] = "history_offset",
+    [PA_ROLE_OWN_PLACE] = "own_place",
 };
 
 static const char *name_of(const char *const *names, size_t count, uint8_t value)

@@ -163,7 +163,8 @@ enum pa_key_role {
     PA_ROLE_REFRESH_TIME,     /* seconds of an epoch */
     PA_ROLE_HISTORY,          /* length of a time bin */
     PA_ROLE_HISTORY_ROUNDOFF, /* letters of mhdwM */
-    PA_ROLE_HISTORY_OFFSET    /* seconds */
+    PA_ROLE_HISTORY_OFFSET,   /* seconds */
+    PA_ROLE_OWN_PLACE         /* where the instance serves: no other instance of the plugin may have the same value */
 };
 
 struct pa_key {

@@ -81,6 +81,10 @@ static struct pa_key print_keys[] = {
 };
 static struct pa_key kafka_keys[] = {
     {.name = "kafka_topic", .type = PA_KEY_STRING, .default_value = "pmacct.acct"},
+    {.name = "kafka_place",
+     .type = PA_KEY_STRING,
+     .role = PA_ROLE_OWN_PLACE,
+     .default_value = "/default"},
     {.name = "timestamps_utc", .type = PA_KEY_BOOL, .default_value = "false"},
     {0},
 };
@@ -88,7 +92,7 @@ static char print_name[] = "print", kafka_name[] = "kafka";
 static const struct plugin_description print_plugin = {
     .name = print_name, .keys = print_keys, .key_count = 5};
 static const struct plugin_description kafka_plugin = {
-    .name = kafka_name, .keys = kafka_keys, .key_count = 2};
+    .name = kafka_name, .keys = kafka_keys, .key_count = 3};
 
 struct loaded {
     struct config *config;
@@ -349,6 +353,39 @@ static void a_key_of_a_plugin_that_is_not_installed_says_so(void **state)
     unload(&l);
 }
 
+static void a_choice_that_only_pmacct_has_says_what_to_use(void **state)
+{
+    struct loaded l;
+    (void)state;
+    load(&l, TWO_INSTANCES "print_output: avro\nprint_output: Custom\nprint_output: xml\n");
+    assert_int_equal(l.result, -EINVAL);
+    assert_contains(&l.errors, "t:2: print_output: avro is not supported: rows go into files as "
+                               "text; use `print_output: json`");
+    assert_contains(&l.errors, "t:3: print_output: custom is not supported: ");
+    assert_contains(&l.errors, "t:4: print_output: bad value 'xml'");
+    unload(&l);
+}
+
+/* The name of the one place that an instance serves at may stand in one instance's line only. */
+static void two_instances_at_one_place_are_an_error(void **state)
+{
+    struct loaded l;
+    (void)state;
+    load(&l, "plugins: kafka[a], kafka[b], kafka[c]\nkafka_topic: x\nkafka_topic[b]: y\n"
+             "kafka_place: /p\nkafka_place[c]: /q\n");
+    assert_int_equal(l.result, -EINVAL);
+    assert_contains(&l.errors, "t:4: kafka_place: 'a' and 'b' would both have '/p'; give each its "
+                               "own: kafka_place[b]: ...");
+    assert_null(strstr(text_cstr(&l.errors), "'c'"));
+    unload(&l);
+    load(&l, "plugins: kafka[a], kafka[b]\nkafka_place[b]: /p\n");
+    assert_fine(&l);
+    unload(&l);
+    load(&l, "plugins: kafka[a], kafka[b]\n");
+    assert_contains(&l.errors, "t:1: kafka_place: 'a' and 'b' would both have '/default'");
+    unload(&l);
+}
+
 static void a_key_of_two_plugins_counts_for_both(void **state)
 {
     struct loaded l;
@@ -425,6 +462,8 @@ int main(void)
         cmocka_unit_test(keys_without_effect_give_one_notice),
         cmocka_unit_test(a_key_of_a_plugin_that_no_instance_uses_warns),
         cmocka_unit_test(a_key_of_a_plugin_that_is_not_installed_says_so),
+        cmocka_unit_test(a_choice_that_only_pmacct_has_says_what_to_use),
+        cmocka_unit_test(two_instances_at_one_place_are_an_error),
         cmocka_unit_test(a_key_of_two_plugins_counts_for_both),
         cmocka_unit_test(unknown_and_duplicate_instances_are_errors),
         cmocka_unit_test(a_host_gets_all_settings_of_its_instance),

@@ -14,7 +14,7 @@
 
 /* clang-format off */
 const struct pa_key memory_keys[] = {
-    {.name = "imt_path", .type = PA_KEY_STRING, .default_value = QUERY_PATH_DEFAULT,
+    {.name = "imt_path", .type = PA_KEY_STRING, .role = PA_ROLE_OWN_PLACE, .default_value = QUERY_PATH_DEFAULT,
      .help = "Unix socket on which the table is served; each instance needs its own"},
     {.name = "imt_mode", .type = PA_KEY_STRING, .default_value = "777",
      .help = "permissions of that socket, octal: who may write to it may read and clear the table"},
