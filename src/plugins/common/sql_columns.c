@@ -322,9 +322,13 @@ static size_t sequence_len(const uint8_t *p, const uint8_t *end)
 /* Databases refuse a row for one bad byte, and an exporter could choose to send it. */
 static struct sql_value clean_value(struct sql_column *c, struct pa_bytes bytes)
 {
-    const uint8_t *p = bytes.data, *end = p + bytes.len;
+    const uint8_t *p, *end;
     size_t len;
 
+    if (bytes.len == 0) /* perhaps NULL */
+        return text_value("", 0);
+    p = bytes.data;
+    end = p + bytes.len;
     while (p < end && (len = sequence_len(p, end)) > 0)
         p += len;
     if (p == end)

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Rows for COPY in binary, taken apart again as PostgreSQL's manual says ("COPY", Binary Format): a
+ * count of fields in 2 bytes, then each field's length in 4 and its bytes. What the bytes of a type
+ * mean is what the type's receive function reads: integers big-endian, instants in microseconds
+ * since 2000-01-01, inet as family (2 or 3), bits, whether it is a cidr, length, address.
+ */
+#include "plugins/common/output_keys.h"
+#include "plugins/common/sql_settings.h"
+#include "plugins/pgsql/pg_dialect.h"
+#include "plugins/pgsql/pg_encoder.h"
+#include "support/hex.h"
+#include "support/print_host.h"
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#define COLUMNS_MAX 16
+#define TIME_NS     INT64_C(1795301340123456789) /* 2026-11-21 22:49:00.123456789 UTC */
+
+struct world {
+    struct print_host host;
+    struct rows rows;
+    struct sql_settings settings;
+    struct sql_columns columns;
+    struct pg_encoder *encoder;
+    struct text out;
+};
+
+struct column_type {
+    const char *name;
+    enum pg_type type;
+};
+
+/* Columns that `types` does not name are int8. */
+static void open_world(struct world *w, const char *aggregate, bool has_instants,
+                       const struct column_type *types, size_t type_count)
+{
+    enum pg_type wanted[COLUMNS_MAX];
+    char error[512];
+
+    memset(w, 0, sizeof *w);
+    print_host_init(&w->host, sql_keys, output_keys);
+    print_host_set(&w->host, "sql_table_create", "true");
+    print_host_set(&w->host, "timestamps_utc", "false");
+    rows_init(&w->rows, aggregate, 0);
+    assert_int_equal(sql_settings_read(&w->host.host, &w->rows.schema,
+                                       pg_dialect_choose(false, has_instants), error, sizeof error,
+                                       &w->settings),
+                     0);
+    assert_int_equal(
+        sql_columns_init(&w->columns, &w->settings, &w->rows.schema, error, sizeof error), 0);
+    assert_in_range(w->columns.count, 1, COLUMNS_MAX);
+    for (uint32_t i = 0; i < w->columns.count; i++) {
+        wanted[i] = PG_TYPE_INT8;
+        for (size_t k = 0; k < type_count; k++)
+            if (strcmp(w->columns.items[i].name, types[k].name) == 0)
+                wanted[i] = types[k].type;
+    }
+    w->encoder = pg_encoder_new(&w->columns, wanted);
+}
+
+static void close_world(struct world *w)
+{
+    text_clear(&w->out);
+    pg_encoder_free(w->encoder);
+    sql_columns_clear(&w->columns);
+    sql_settings_clear(&w->settings);
+    rows_clear(&w->rows);
+}
+
+static int encode(struct world *w, const uint8_t *row, uint32_t *ret_index)
+{
+    struct pa_batch batch = rows_batch(&w->rows);
+
+    text_reset(&w->out);
+    return pg_encoder_append_row(w->encoder, &batch, row, &w->out, ret_index);
+}
+
+/* The field of that column is these bytes. */
+static void assert_field(const struct world *w, const char *name, const char *expected)
+{
+    struct reader r = reader_make(w->out.data, w->out.len);
+    bool is_there = false;
+
+    assert_int_equal(reader_u16(&r), w->columns.count);
+    for (uint32_t i = 0; i < w->columns.count; i++) {
+        size_t len = reader_u32(&r);
+        const uint8_t *bytes = reader_bytes(&r, len);
+        assert_non_null(bytes);
+        if (strcmp(w->columns.items[i].name, name) != 0)
+            continue;
+        struct hex wanted = hex_make(expected);
+        assert_int_equal(len, wanted.len);
+        assert_memory_equal(bytes, wanted.data, len);
+        free(wanted.data);
+        is_there = true;
+    }
+    assert_true(is_there);
+    assert_int_equal(reader_left(&r), 0);
+}
+
+static void a_copy_has_its_signature_and_end(void **state)
+{
+    struct text out = {0};
+
+    (void)state;
+    pg_encoder_append_start(&out);
+    pg_encoder_append_end(&out);
+    assert_int_equal(out.len, 11 + 4 + 4 + 2);
+    assert_memory_equal(out.data,
+                        "PGCOPY\n\377\r\n\0" /* signature */
+                        "\0\0\0\0\0\0\0\0"   /* flags, length of the extension */
+                        "\377\377",
+                        out.len);
+    text_clear(&out);
+}
+
+static void each_type_has_its_bytes(void **state)
+{
+    static const struct column_type types[] = {
+        {"ip_src", PG_TYPE_INET},    {"ip_dst", PG_TYPE_CIDR},   {"mac_src", PG_TYPE_MACADDR},
+        {"ip_proto", PG_TYPE_INT2},  {"port_src", PG_TYPE_INT4}, {"as_path", PG_TYPE_TEXT},
+        {"port_dst", PG_TYPE_OTHER},
+    };
+    struct world w;
+    uint32_t index;
+
+    (void)state;
+    open_world(&w, "src_host, dst_host, src_mac, proto, src_port, dst_port, as_path", false, types,
+               sizeof types / sizeof types[0]);
+    uint8_t *row = rows_add(&w.rows);
+    rows_set_addr(&w.rows, row, "src_host", "192.0.2.1");
+    rows_set_addr(&w.rows, row, "dst_host", "2001:db8::1");
+    rows_set_mac(&w.rows, row, "src_mac", "00:11:22:33:44:55");
+    rows_set_uint(&w.rows, row, "proto", 17);
+    rows_set_uint(&w.rows, row, "src_port", 49153);
+    rows_set_uint(&w.rows, row, "dst_port", 443);
+    rows_set_text(&w.rows, row, "as_path", "65000_65001");
+    rows_set_uint(&w.rows, row, "bytes", 0x0102030405060708);
+    assert_int_equal(encode(&w, row, &index), 0);
+    assert_field(&w, "ip_src", "02 20 00 04 c0000201");
+    assert_field(&w, "ip_dst", "03 80 01 10 20010db8 00000000 00000000 00000001");
+    assert_field(&w, "mac_src", "001122334455");
+    assert_field(&w, "ip_proto", "0011");
+    assert_field(&w, "port_src", "0000c001");
+    assert_field(&w, "port_dst", "343433"); /* "443": any other type is cast from text */
+    assert_field(&w, "as_path", "36353030305f3635303031");
+    assert_field(&w, "bytes", "0102030405060708");
+    assert_field(&w, "packets", "0000000000000000");
+    close_world(&w);
+}
+
+static void what_is_unknown_has_pmaccts_blank_value(void **state)
+{
+    static const struct column_type types[] = {{"ip_src", PG_TYPE_INET},
+                                               {"as_path", PG_TYPE_TEXT},
+                                               {"timestamp_start", PG_TYPE_TIMESTAMP}};
+    struct world w;
+    uint32_t index;
+
+    (void)state;
+    open_world(&w, "src_host, as_path, timestamp_start", true, types,
+               sizeof types / sizeof types[0]);
+    assert_int_equal(encode(&w, rows_add(&w.rows), &index), 0);
+    assert_field(&w, "ip_src", "02 20 00 04 00000000");
+    assert_field(&w, "as_path", "");
+    assert_field(&w, "timestamp_start", "fffca2fec4c82000"); /* 1970: 946684800 s before 2000 */
+    close_world(&w);
+}
+
+static void a_number_that_does_not_fit_is_named_and_leaves_nothing(void **state)
+{
+    static const struct column_type types[] = {{"bytes", PG_TYPE_INT4}};
+    struct world w;
+    uint32_t index = 99;
+
+    (void)state;
+    open_world(&w, "src_port", false, types, 1);
+    uint8_t *row = rows_add(&w.rows);
+    rows_set_uint(&w.rows, row, "bytes", INT32_MAX);
+    assert_int_equal(encode(&w, row, &index), 0);
+    assert_field(&w, "bytes", "7fffffff");
+    rows_set_uint(&w.rows, row, "bytes", UINT64_C(1) << 31);
+    assert_int_equal(encode(&w, row, &index), -ERANGE);
+    assert_string_equal(w.columns.items[index].name, "bytes");
+    assert_int_equal(w.out.len, 0);
+    close_world(&w);
+}
+
+/* A timestamp shows what a clock on the wall does, half past five hours ahead there; a timestamptz
+ * is the instant, wherever. */
+static void times_with_and_without_zone(void **state)
+{
+    static const struct column_type wall[] = {{"timestamp_start", PG_TYPE_TIMESTAMP}},
+                                    instant[] = {{"timestamp_start", PG_TYPE_TIMESTAMPTZ}};
+    struct world w;
+    uint32_t index;
+
+    (void)state;
+    setenv("TZ", "<+0530>-5:30", 1);
+    tzset();
+    open_world(&w, "timestamp_start", false, wall, 1);
+    uint8_t *row = rows_add(&w.rows);
+    rows_set_uint(&w.rows, row, "timestamp_start", TIME_NS);
+    assert_int_equal(encode(&w, row, &index), 0);
+    /* 848616540 s since 2000 and 19800 more; the microseconds have a column of their own */
+    assert_field(&w, "timestamp_start", "000303d48b96d500");
+    assert_field(&w, "timestamp_start_residual", "000000000001e240");
+    close_world(&w);
+
+    open_world(&w, "timestamp_start", true, instant, 1);
+    row = rows_add(&w.rows);
+    rows_set_uint(&w.rows, row, "timestamp_start", TIME_NS);
+    assert_int_equal(encode(&w, row, &index), 0);
+    assert_field(&w, "timestamp_start", "000303cfef6cb140");
+    close_world(&w);
+    unsetenv("TZ");
+    tzset();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_copy_has_its_signature_and_end),
+        cmocka_unit_test(each_type_has_its_bytes),
+        cmocka_unit_test(what_is_unknown_has_pmaccts_blank_value),
+        cmocka_unit_test(a_number_that_does_not_fit_is_named_and_leaves_nothing),
+        cmocka_unit_test(times_with_and_without_zone),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
