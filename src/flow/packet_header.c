@@ -69,11 +69,14 @@ static void parse_transport(struct reader *r, struct packet_header *h)
     }
 }
 
-static void parse_ipv4(struct reader *r, struct packet_header *h)
+/* The steps below leave the reader where the next one begins; false: nothing follows. Each is
+ * called in one place, so that the whole becomes one function whose reader is in registers. */
+
+static bool parse_ipv4(struct reader *r, struct packet_header *h)
 {
     const uint8_t *fixed = reader_bytes(r, 20);
     if (!fixed)
-        return;
+        return false;
     size_t header_len = (size_t)(fixed[0] & 0x0f) * 4;
     h->tos = fixed[1];
     h->ip_len = wire_u16(fixed + 2);
@@ -83,9 +86,7 @@ static void parse_ipv4(struct reader *r, struct packet_header *h)
     h->dst = fixed + 16;
     h->ip_version = 4;
     h->has_ip = true;
-    if (header_len < 20 || fragment_offset != 0 || !reader_bytes(r, header_len - 20))
-        return;
-    parse_transport(r, h);
+    return header_len >= 20 && fragment_offset == 0 && reader_bytes(r, header_len - 20);
 }
 
 static bool is_extension(uint8_t proto)
@@ -106,11 +107,11 @@ static void set_segments(const uint8_t *start, const uint8_t *body, size_t len,
     h->segment_count = (uint8_t)(listed < len / 16 ? listed : len / 16);
 }
 
-static void parse_ipv6(struct reader *r, struct packet_header *h)
+static bool parse_ipv6(struct reader *r, struct packet_header *h)
 {
     const uint8_t *fixed = reader_bytes(r, 40);
     if (!fixed)
-        return;
+        return false;
     uint32_t first = wire_u32(fixed);
     h->tos = (uint8_t)(first >> 20);
     h->flow_label = first & 0xfffff;
@@ -123,7 +124,7 @@ static void parse_ipv6(struct reader *r, struct packet_header *h)
     while (is_extension(h->proto)) {
         const uint8_t *start = reader_bytes(r, 8); /* each has at least that */
         if (!start)
-            return;
+            return false;
         bool is_later_fragment = h->proto == PROTO_FRAGMENT && (wire_u16(start + 2) >> 3) != 0;
         size_t more = h->proto == PROTO_FRAGMENT         ? 0
                       : h->proto == PROTO_AUTHENTICATION ? (size_t)start[1] * 4
@@ -134,20 +135,19 @@ static void parse_ipv6(struct reader *r, struct packet_header *h)
         if (proto == PROTO_ROUTING)
             set_segments(start, r->pos, there, h);
         if (is_later_fragment || !reader_bytes(r, more))
-            return;
+            return false;
     }
-    parse_transport(r, h);
+    return true;
 }
 
 /* The first nibble says which, also below MPLS, where nothing else does. */
-static void parse_ip(struct reader *r, struct packet_header *h)
+static bool parse_ip(struct reader *r, struct packet_header *h)
 {
     if (reader_left(r) == 0)
-        return;
+        return false;
     if (*r->pos >> 4 == 4)
-        parse_ipv4(r, h);
-    else if (*r->pos >> 4 == 6)
-        parse_ipv6(r, h);
+        return parse_ipv4(r, h);
+    return *r->pos >> 4 == 6 && parse_ipv6(r, h);
 }
 
 static bool is_tag(uint16_t etype)
@@ -155,35 +155,34 @@ static bool is_tag(uint16_t etype)
     return etype == ETYPE_VLAN || etype == ETYPE_SERVICE_VLAN || etype == ETYPE_OLD_SERVICE_VLAN;
 }
 
-static void parse_labels(struct reader *r, struct packet_header *h)
+static bool parse_labels(struct reader *r, struct packet_header *h)
 {
     uint32_t entry;
     do {
         entry = reader_u32(r);
         if (r->failed)
-            return;
+            return false;
         if (h->label_count < PACKET_HEADER_LABELS)
             h->labels[h->label_count++] = entry >> 12;
     } while (!(entry & 0x100)); /* bottom of stack */
-    parse_ip(r, h);
+    return true;
 }
 
 /* RFC 2516 section 4: version, type, code, session, length; then PPP's protocol (RFC 1661). */
-static void parse_pppoe(struct reader *r, struct packet_header *h)
+static bool parse_pppoe(struct reader *r)
 {
     const uint8_t *start = reader_bytes(r, 8);
 
-    if (start && start[1] == 0 &&
-        (wire_u16(start + 6) == PPP_IPV4 || wire_u16(start + 6) == PPP_IPV6))
-        parse_ip(r, h);
+    return start && start[1] == 0 &&
+           (wire_u16(start + 6) == PPP_IPV4 || wire_u16(start + 6) == PPP_IPV6);
 }
 
-static void parse_ethernet(struct reader *r, struct packet_header *h)
+static bool parse_ethernet(struct reader *r, struct packet_header *h)
 {
     const uint8_t *macs = reader_bytes(r, 12);
 
     if (!macs)
-        return;
+        return false;
     memcpy(h->dst_mac.bytes, macs, 6);
     memcpy(h->src_mac.bytes, macs + 6, 6);
     h->has_mac = true;
@@ -192,7 +191,7 @@ static void parse_ethernet(struct reader *r, struct packet_header *h)
         uint16_t control = reader_u16(r);
         uint16_t etype = reader_u16(r);
         if (r->failed)
-            return;
+            return false;
         if (tags == 0) {
             h->vlan = control & 0x0fff;
             h->cos = (uint8_t)(control >> 13);
@@ -201,12 +200,17 @@ static void parse_ethernet(struct reader *r, struct packet_header *h)
         }
         h->etype = etype;
     }
+    return true;
+}
+
+/* What the frame carries, down to IP. */
+static bool parse_payload(struct reader *r, struct packet_header *h)
+{
     if (h->etype == ETYPE_IPV4 || h->etype == ETYPE_IPV6)
-        parse_ip(r, h);
-    else if (h->etype == ETYPE_MPLS || h->etype == ETYPE_MPLS_MULTICAST)
-        parse_labels(r, h);
-    else if (h->etype == ETYPE_PPPOE_SESSION)
-        parse_pppoe(r, h);
+        return true;
+    if (h->etype == ETYPE_MPLS || h->etype == ETYPE_MPLS_MULTICAST)
+        return parse_labels(r, h);
+    return h->etype == ETYPE_PPPOE_SESSION && parse_pppoe(r);
 }
 
 void packet_header_parse(enum packet_start start, const uint8_t *data, size_t len,
@@ -216,14 +220,14 @@ void packet_header_parse(enum packet_start start, const uint8_t *data, size_t le
     struct reader r = reader_make(data, len);
 
     memset(h, 0, offsetof(struct packet_header, labels));
-    if (start == PACKET_ETHERNET) {
-        parse_ethernet(&r, h);
+    if (start == PACKET_MPLS)
+        h->etype = ETYPE_MPLS; /* until it is known what is below */
+    if (start == PACKET_ETHERNET && !parse_ethernet(&r, h))
         return;
-    }
-    if (start == PACKET_IP)
-        parse_ip(&r, h);
-    else
-        parse_labels(&r, h);
-    if (h->has_ip)
-        h->etype = h->ip_version == 4 ? ETYPE_IPV4 : ETYPE_IPV6;
+    bool has_payload = start == PACKET_IP || parse_payload(&r, h);
+    bool has_transport = has_payload && parse_ip(&r, h);
+    if (start != PACKET_ETHERNET)
+        h->etype = h->ip_version == 4 ? ETYPE_IPV4 : h->ip_version == 6 ? ETYPE_IPV6 : 0;
+    if (has_transport)
+        parse_transport(&r, h);
 }

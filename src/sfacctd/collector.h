@@ -13,6 +13,7 @@
 /* What is done for each sample is inlined where compilers would not: its reader then stays in
  * registers, which halves the instructions of a sample. */
 #define HOT_INLINE static inline __attribute__((always_inline))
+#define APART      static __attribute__((noinline)) /* and what is not done for each stays out of it */
 
 /* Bytes of a flow that are zeroed before a sample is decoded into it: its head, which is what the
  * traffic matrix uses, and behind that the members that somebody needs, those between two of them
@@ -62,6 +63,7 @@ struct sample_header {
     uint32_t source_class, source_index;
     uint32_t sampling_rate;
     uint32_t input_format, input, output_format, output; /* enum interface_format */
+    uint32_t record_count;                               /* of version 5 */
 };
 enum interface_format { INTERFACE_SINGLE, INTERFACE_DISCARDED, INTERFACE_MULTIPLE };
 
@@ -98,15 +100,15 @@ struct wire_addr {
 };
 HOT_INLINE struct wire_addr sflow_read_addr(struct reader *r)
 {
-    struct wire_addr addr = {r->pos + 4, IP_NONE};
     size_t left = reader_left(r), len = 4;
     uint32_t type = left >= len ? wire_u32(r->pos) : UINT32_MAX;
+    uint8_t family = IP_NONE;
 
     if (type == 1) {
-        addr.family = IP_V4;
+        family = IP_V4;
         len = 4 + 4;
     } else if (type == 2) {
-        addr.family = IP_V6;
+        family = IP_V6;
         len = 4 + 16;
     } else if (type != 0) {
         len = SIZE_MAX;
@@ -116,14 +118,15 @@ HOT_INLINE struct wire_addr sflow_read_addr(struct reader *r)
         r->pos = r->end;
         return (struct wire_addr){0};
     }
+    const uint8_t *bytes = r->pos + 4;
     r->pos += len;
-    return addr;
+    return (struct wire_addr){bytes, family};
 }
 static inline void wire_addr_put(const struct wire_addr *from, struct ip_addr *to)
 {
     ip_addr_put(to, from->family, from->bytes);
 }
-static inline bool wire_addr_is_zero(const struct wire_addr *a)
+HOT_INLINE bool wire_addr_is_zero(const struct wire_addr *a)
 {
     uint64_t high, low;
 
@@ -182,9 +185,6 @@ struct flow_bytes flow_sample_copy(struct flow_sample *sample, const void *data,
 void flow_sample_set_labels(struct flow_sample *sample, const uint32_t *labels, uint32_t count);
 /* The packet was dropped, for a reason of discard_reasons.def. */
 void flow_sample_set_discard(struct flow_sample *sample, uint32_t reason);
-
-/* The records of a sample of version 5, `count` of them. */
-void flow_records_decode(struct flow_sample *sample, const struct reader *r, uint32_t count);
 
 /* The body of each kind of record, as the message's version has it; what contradicts its length
  * leaves the reader failed and the flow as it was. */

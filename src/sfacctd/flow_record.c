@@ -4,6 +4,7 @@
  * own length is counted and leaves the flow as it was; the next one may be good. Record order does
  * not matter: where two tell the same, the packet's own header is believed.
  */
+#include "sfacctd/flow_record.h"
 #include "sfacctd/gateway.h"
 
 #include "flow/packet_tunnel.h"
@@ -77,8 +78,8 @@ static void set_packet(struct flow_sample *sample, const struct packet_header *h
     flow_sample_set_labels(sample, h->labels, h->label_count);
 }
 
-static void decode_packet(struct flow_sample *sample, uint32_t protocol, const uint8_t *header,
-                          uint32_t header_len)
+void flow_sample_set_packet(struct flow_sample *sample, uint32_t protocol, const uint8_t *header,
+                            uint32_t header_len)
 {
     struct collector *collector = sample->collector;
     enum packet_start start;
@@ -103,28 +104,9 @@ static void decode_packet(struct flow_sample *sample, uint32_t protocol, const u
         packet_set_tunnel(&packet, &collector->needs, sample->flow);
 }
 
-HOT_INLINE void decode_header(struct flow_sample *sample, struct reader *r, uint8_t version)
-{
-    bool has_stripped = version == 5; /* octets before the header: in frame_len */
-    const uint8_t *fixed = reader_bytes(r, has_stripped ? 16 : 12);
-
-    if (!fixed)
-        return;
-    uint32_t header_len = wire_u32(fixed + (has_stripped ? 12 : 8));
-    const uint8_t *header = reader_bytes(r, header_len);
-    if (version != 5)
-        sflow_skip_padding(r, header_len);
-    if (!header || sample->has_header)
-        return;
-    sample->has_header = sample->has_packet = true;
-    sample->flow->bytes = wire_u32(fixed + 4);
-    if (sample->collector->needs_header)
-        decode_packet(sample, wire_u32(fixed), header, header_len);
-}
-
 void record_header(struct flow_sample *sample, struct reader *r)
 {
-    decode_header(sample, r, sample->msg->version);
+    flow_record_header(sample, r, sample->msg->version);
 }
 
 void record_ethernet(struct flow_sample *sample, struct reader *r)
@@ -186,132 +168,17 @@ void record_ipv6(struct flow_sample *sample, struct reader *r)
 
 /* ---- how it was forwarded ---- */
 
-HOT_INLINE void decode_switch(struct flow_sample *sample, struct reader *r)
-{
-    const uint8_t *p = reader_bytes(r, 16);
-
-    if (!p)
-        return;
-    uint32_t in_vlan = wire_u32(p), in_priority = wire_u32(p + 4), out_vlan = wire_u32(p + 8);
-    /* 4095 and above stand for none known. */
-    sample->switch_in_vlan = in_vlan < 4095 ? (uint16_t)in_vlan : 0;
-    sample->switch_out_vlan = out_vlan < 4095 ? (uint16_t)out_vlan : 0;
-    sample->has_switch = true;
-    if (WANTS(sample, cos) && sample->flow->cos == 0 && in_priority < 8)
-        sample->flow->cos = (uint8_t)in_priority;
-}
-
 void record_switch(struct flow_sample *sample, struct reader *r)
 {
-    decode_switch(sample, r);
-}
-
-HOT_INLINE void decode_router(struct flow_sample *sample, struct reader *r)
-{
-    struct wire_addr next_hop = sflow_read_addr(r);
-    const uint8_t *masks = reader_bytes(r, 8);
-    struct flow *flow = sample->flow;
-
-    if (!masks)
-        return;
-    uint32_t src_mask = wire_u32(masks), dst_mask = wire_u32(masks + 4);
-    SET(sample, src_mask, (uint8_t)(src_mask <= 128 ? src_mask : 0));
-    SET(sample, dst_mask, (uint8_t)(dst_mask <= 128 ? dst_mask : 0));
-    if (WANTS(sample, ip_next_hop))
-        wire_addr_put(&next_hop, &flow->ip_next_hop);
-    if (next_hop.family == IP_V4 && !sample->collector->settings->use_ip_next_hop)
-        return;
-    if (WANTS(sample, bgp_next_hop) && !sample->has_next_hop) {
-        wire_addr_put(&next_hop, &flow->bgp_next_hop);
-        sample->has_next_hop = !wire_addr_is_zero(&next_hop);
-    }
+    flow_record_switch(sample, r);
 }
 
 void record_router(struct flow_sample *sample, struct reader *r)
 {
-    decode_router(sample, r);
+    flow_record_router(sample, r);
 }
 
 void record_gateway(struct flow_sample *sample, struct reader *r)
 {
     gateway_decode(sample, r, sample->msg->version);
-}
-
-/* ---- those of a sample of version 5, each named by enterprise << 12 | format ---- */
-
-enum format {
-#define FLOW_RECORD(enterprise, number, name, function, help)                                      \
-    FORMAT_##name = (enterprise) << 12 | (number),
-#define FLOW_SKIPPED(...)
-#define COUNTER_RECORD(...)
-#define COUNTER_SKIPPED(...)
-#include "sfacctd/structures.def"
-#undef FLOW_RECORD
-#undef FLOW_SKIPPED
-#undef COUNTER_RECORD
-#undef COUNTER_SKIPPED
-};
-
-/* Returns whether the record fits its length. Apart, so that no reader of the loop has an address.
- */
-__attribute__((noinline)) static bool decode_any(struct flow_sample *sample, uint32_t format,
-                                                 struct reader r)
-{
-    struct exporter *exporter = sample->msg->exporter;
-
-    switch (format) {
-#define FLOW_RECORD(enterprise, number, name, function, help)                                      \
-    case (uint32_t)(enterprise) << 12 | (number):                                                  \
-        function(sample, &r);                                                                      \
-        break;
-#define FLOW_SKIPPED(enterprise, number, name, why)                                                \
-    case (uint32_t)(enterprise) << 12 | (number):                                                  \
-        counter_add(&exporter->counters.skipped_records, 1);                                       \
-        break;
-#define COUNTER_RECORD(...)
-#define COUNTER_SKIPPED(...)
-#include "sfacctd/structures.def"
-#undef FLOW_RECORD
-#undef FLOW_SKIPPED
-#undef COUNTER_RECORD
-#undef COUNTER_SKIPPED
-    default:
-        counter_add(&exporter->counters.unknown_records, 1);
-        break;
-    }
-    return !r.failed;
-}
-
-/* First those that routers and switches put into nearly every sample. */
-HOT_INLINE bool decode_record(struct flow_sample *sample, uint32_t format, struct reader r)
-{
-    if (format == FORMAT_sampled_header)
-        decode_header(sample, &r, 5);
-    else if (format == FORMAT_extended_router)
-        decode_router(sample, &r);
-    else if (format == FORMAT_extended_gateway)
-        gateway_decode(sample, &r, 5);
-    else if (format == FORMAT_extended_switch)
-        decode_switch(sample, &r);
-    else
-        return decode_any(sample, format, r);
-    return !r.failed;
-}
-
-void flow_records_decode(struct flow_sample *sample, const struct reader *r, uint32_t count)
-{
-    struct reader left = *r;
-
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t format, len;
-        struct reader record;
-        if (!sflow_read_structure(&left, &format, &len, &record)) {
-            exporter_drop(sample->msg->exporter, DROP_bad_sample,
-                          "record %u of %u: %u bytes, beyond the sample's end", i + 1, count, len);
-            return;
-        }
-        if (!decode_record(sample, format, record))
-            exporter_drop(sample->msg->exporter, DROP_bad_flow_record, "enterprise %u format %u",
-                          format >> 12, format & 0xfff);
-    }
 }

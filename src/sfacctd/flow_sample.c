@@ -25,7 +25,8 @@ void flow_sample_clear_tail(const struct collector *c, struct flow *flow)
         for (uint32_t left = c->clears[i].word_count; left > 0; left--)
             *word++ = 0;
     }
-    memset((uint8_t *)flow + sizeof *flow, 0, c->batch->stride - sizeof *flow);
+    if (c->batch->stride > sizeof *flow)
+        memset((uint8_t *)flow + sizeof *flow, 0, c->batch->stride - sizeof *flow);
 }
 
 /* What the switch says counts before what the header still holds, as in pmacct. */

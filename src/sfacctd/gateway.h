@@ -26,11 +26,11 @@ struct gateway_path {
 HOT_INLINE bool numbers_read(struct reader *r, size_t head_len, size_t tail_len,
                              struct numbers *ret_numbers)
 {
-    const uint8_t *p = r->pos + head_len;
     size_t left = reader_left(r), fixed_len = head_len + 4 + tail_len;
 
     if (left < fixed_len)
         return false;
+    const uint8_t *p = r->pos + head_len;
     uint32_t count = wire_u32(p);
     if (count > (left - fixed_len) / 4)
         return false;

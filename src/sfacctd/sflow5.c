@@ -4,7 +4,9 @@
  * with its format and length, and in each sample records of the same make. What is not known is
  * skipped by its length, so one bad structure costs no more than itself.
  */
+#include "sfacctd/flow_record.h"
 #include "sfacctd/flow_sample.h"
+#include "sfacctd/gateway.h"
 
 enum sample_format {
     SAMPLE_FLOW = 1,
@@ -14,10 +16,86 @@ enum sample_format {
     SAMPLE_DISCARDED_PACKET = 5,
 };
 
-/* Compact samples: class and format are the upper bits of the words they belong to. */
-static bool read_compact(struct reader *r, struct sample_header *h)
+/* Records, each named by enterprise << 12 | format. */
+enum format {
+#define FLOW_RECORD(enterprise, number, name, function, help)                                      \
+    FORMAT_##name = (enterprise) << 12 | (number),
+#define FLOW_SKIPPED(...)
+#define COUNTER_RECORD(...)
+#define COUNTER_SKIPPED(...)
+#include "sfacctd/structures.def"
+#undef FLOW_RECORD
+#undef FLOW_SKIPPED
+#undef COUNTER_RECORD
+#undef COUNTER_SKIPPED
+};
+
+/* Returns whether the record fits its length. Apart, so that no reader of the loop has an address.
+ */
+APART bool decode_any(struct flow_sample *sample, uint32_t format, struct reader r)
 {
-    const uint8_t *p = reader_bytes(r, 28);
+    struct exporter *exporter = sample->msg->exporter;
+
+    switch (format) {
+#define FLOW_RECORD(enterprise, number, name, function, help)                                      \
+    case (uint32_t)(enterprise) << 12 | (number):                                                  \
+        function(sample, &r);                                                                      \
+        break;
+#define FLOW_SKIPPED(enterprise, number, name, why)                                                \
+    case (uint32_t)(enterprise) << 12 | (number):                                                  \
+        counter_add(&exporter->counters.skipped_records, 1);                                       \
+        break;
+#define COUNTER_RECORD(...)
+#define COUNTER_SKIPPED(...)
+#include "sfacctd/structures.def"
+#undef FLOW_RECORD
+#undef FLOW_SKIPPED
+#undef COUNTER_RECORD
+#undef COUNTER_SKIPPED
+    default:
+        counter_add(&exporter->counters.unknown_records, 1);
+        break;
+    }
+    return !r.failed;
+}
+
+/* First those that routers and switches put into nearly every sample. */
+HOT_INLINE bool decode_record(struct flow_sample *sample, uint32_t format, struct reader r)
+{
+    if (format == FORMAT_sampled_header)
+        flow_record_header(sample, &r, 5);
+    else if (format == FORMAT_extended_router)
+        flow_record_router(sample, &r);
+    else if (format == FORMAT_extended_gateway)
+        gateway_decode(sample, &r, 5);
+    else if (format == FORMAT_extended_switch)
+        flow_record_switch(sample, &r);
+    else
+        return decode_any(sample, format, r);
+    return !r.failed;
+}
+
+HOT_INLINE void decode_records(struct flow_sample *sample, struct reader left, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t format, len;
+        struct reader record;
+        if (!sflow_read_structure(&left, &format, &len, &record)) {
+            exporter_drop(sample->msg->exporter, DROP_bad_sample,
+                          "record %u of %u: %u bytes, beyond the sample's end", i + 1, count, len);
+            return;
+        }
+        if (!decode_record(sample, format, record))
+            exporter_drop(sample->msg->exporter, DROP_bad_flow_record, "enterprise %u format %u",
+                          format >> 12, format & 0xfff);
+    }
+}
+
+/* What stands before the records. Compact samples: class and format are the upper bits of the words
+ * they belong to. */
+HOT_INLINE bool read_compact(struct reader *r, struct sample_header *h)
+{
+    const uint8_t *p = reader_bytes(r, 32);
 
     if (!p)
         return false;
@@ -29,13 +107,14 @@ static bool read_compact(struct reader *r, struct sample_header *h)
                                 .input_format = input >> 30,
                                 .input = input & 0x3fffffff,
                                 .output_format = output >> 30,
-                                .output = output & 0x3fffffff};
+                                .output = output & 0x3fffffff,
+                                .record_count = wire_u32(p + 28)};
     return true;
 }
 
-static bool read_expanded(struct reader *r, struct sample_header *h)
+HOT_INLINE bool read_expanded(struct reader *r, struct sample_header *h)
 {
-    const uint8_t *p = reader_bytes(r, 40);
+    const uint8_t *p = reader_bytes(r, 44);
 
     if (!p)
         return false;
@@ -46,29 +125,28 @@ static bool read_expanded(struct reader *r, struct sample_header *h)
                                 .input_format = wire_u32(p + 24),
                                 .input = wire_u32(p + 28),
                                 .output_format = wire_u32(p + 32),
-                                .output = wire_u32(p + 36)};
+                                .output = wire_u32(p + 36),
+                                .record_count = wire_u32(p + 40)};
     return true;
 }
 
-static void decode_flow_sample(struct sflow_message *msg, struct reader *r, bool is_expanded)
+HOT_INLINE void decode_flow_sample(struct sflow_message *msg, struct reader r, bool is_expanded)
 {
-    size_t len = reader_left(r);
+    size_t len = reader_left(&r);
     struct sample_header header;
     struct flow_sample sample;
 
-    bool has_header = is_expanded ? read_expanded(r, &header) : read_compact(r, &header);
-    uint32_t record_count = reader_u32(r);
-    if (!has_header || r->failed) {
+    if (!(is_expanded ? read_expanded(&r, &header) : read_compact(&r, &header))) {
         exporter_drop(msg->exporter, DROP_bad_sample, "flow sample of %zu bytes", len);
         return;
     }
     flow_sample_note(msg, &header);
     flow_sample_start(&sample, msg, &header, len);
-    flow_records_decode(&sample, r, record_count);
+    decode_records(&sample, r, header.record_count);
     flow_sample_finish(&sample);
 }
 
-static void decode_counter_sample(struct sflow_message *msg, struct reader *r, bool is_expanded)
+APART void decode_counter_sample(struct sflow_message *msg, struct reader *r, bool is_expanded)
 {
     struct counter_source source = {.sequence = reader_u32(r)};
     size_t len = reader_left(r);
@@ -92,7 +170,7 @@ static void decode_counter_sample(struct sflow_message *msg, struct reader *r, b
  * agent as it happens, up to a rate. It is not sampled, so it stands for itself alone, and sampled
  * traffic may hold it too: it is a flow only for who asked.
  */
-static void decode_discarded_packet(struct sflow_message *msg, struct reader *r)
+APART void decode_discarded_packet(struct sflow_message *msg, struct reader *r)
 {
     size_t len = reader_left(r);
     struct sample_header header = {.sampling_rate = 1};
@@ -118,11 +196,11 @@ static void decode_discarded_packet(struct sflow_message *msg, struct reader *r)
         return;
     flow_sample_start(&sample, msg, &header, len);
     flow_sample_set_discard(&sample, reason);
-    flow_records_decode(&sample, r, record_count);
+    decode_records(&sample, *r, record_count);
     flow_sample_finish(&sample);
 }
 
-static void decode_sample(struct sflow_message *msg, uint32_t format, struct reader *r)
+HOT_INLINE void decode_sample(struct sflow_message *msg, uint32_t format, struct reader r)
 {
     switch (format) {
     case SAMPLE_FLOW:
@@ -131,10 +209,10 @@ static void decode_sample(struct sflow_message *msg, uint32_t format, struct rea
         break;
     case SAMPLE_COUNTERS:
     case SAMPLE_COUNTERS_EXPANDED:
-        decode_counter_sample(msg, r, format == SAMPLE_COUNTERS_EXPANDED);
+        decode_counter_sample(msg, &r, format == SAMPLE_COUNTERS_EXPANDED);
         break;
     case SAMPLE_DISCARDED_PACKET:
-        decode_discarded_packet(msg, r);
+        decode_discarded_packet(msg, &r);
         break;
     default:
         exporter_drop(msg->exporter, DROP_unknown_sample, "enterprise %u format %u", format >> 12,
@@ -156,7 +234,7 @@ static void decode_samples(struct sflow_message *msg, const struct reader *r, ui
                           len);
             return;
         }
-        decode_sample(msg, format, &sample);
+        decode_sample(msg, format, sample);
     }
     if (reader_left(&left) > 0)
         exporter_drop(msg->exporter, DROP_bad_sample_count, "%zu bytes after %u samples",

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * The records that switches and routers put into nearly every sample, but the gateway record, which
+ * is gateway.h. In a header, so that the loop over records keeps its reader in registers.
+ */
+#include "sfacctd/collector.h"
+
+/* What is needed of a packet's first bytes; `protocol` says what they begin with. */
+void flow_sample_set_packet(struct flow_sample *sample, uint32_t protocol, const uint8_t *header,
+                            uint32_t header_len);
+
+/* Of a datagram of `version`; as the functions of structures.def. */
+HOT_INLINE void flow_record_header(struct flow_sample *sample, struct reader *r, uint8_t version)
+{
+    bool has_stripped = version == 5; /* octets before the header: in frame_len */
+    const uint8_t *fixed = reader_bytes(r, has_stripped ? 16 : 12);
+
+    if (!fixed)
+        return;
+    uint32_t header_len = wire_u32(fixed + (has_stripped ? 12 : 8));
+    const uint8_t *header = reader_bytes(r, header_len);
+    if (version != 5)
+        sflow_skip_padding(r, header_len);
+    if (!header || sample->has_header)
+        return;
+    sample->has_header = sample->has_packet = true;
+    sample->flow->bytes = wire_u32(fixed + 4);
+    if (sample->collector->needs_header)
+        flow_sample_set_packet(sample, wire_u32(fixed), header, header_len);
+}
+
+HOT_INLINE void flow_record_switch(struct flow_sample *sample, struct reader *r)
+{
+    const uint8_t *p = reader_bytes(r, 16);
+
+    if (!p)
+        return;
+    uint32_t in_vlan = wire_u32(p), in_priority = wire_u32(p + 4), out_vlan = wire_u32(p + 8);
+    /* 4095 and above stand for none known. */
+    sample->switch_in_vlan = in_vlan < 4095 ? (uint16_t)in_vlan : 0;
+    sample->switch_out_vlan = out_vlan < 4095 ? (uint16_t)out_vlan : 0;
+    sample->has_switch = true;
+    if (WANTS(sample, cos) && sample->flow->cos == 0 && in_priority < 8)
+        sample->flow->cos = (uint8_t)in_priority;
+}
+
+HOT_INLINE void flow_record_router(struct flow_sample *sample, struct reader *r)
+{
+    struct wire_addr next_hop = sflow_read_addr(r);
+    const uint8_t *masks = reader_bytes(r, 8);
+    struct flow *flow = sample->flow;
+
+    if (!masks)
+        return;
+    uint32_t src_mask = wire_u32(masks), dst_mask = wire_u32(masks + 4);
+    SET(sample, src_mask, (uint8_t)(src_mask <= 128 ? src_mask : 0));
+    SET(sample, dst_mask, (uint8_t)(dst_mask <= 128 ? dst_mask : 0));
+    if (WANTS(sample, ip_next_hop))
+        wire_addr_put(&next_hop, &flow->ip_next_hop);
+    if (next_hop.family == IP_V4 && !sample->collector->settings->use_ip_next_hop)
+        return;
+    if (WANTS(sample, bgp_next_hop) && !sample->has_next_hop) {
+        wire_addr_put(&next_hop, &flow->bgp_next_hop);
+        sample->has_next_hop = !wire_addr_is_zero(&next_hop);
+    }
+}
