@@ -1,45 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "core/places.h"
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-/* The folder above the one that holds this program; "" if that cannot be found out. */
-static void find_prefix(char prefix[PATH_MAX])
-{
-    ssize_t len = readlink("/proc/self/exe", prefix, PATH_MAX - 1);
-
-    prefix[len > 0 ? len : 0] = 0;
-    for (int up = 0; up < 2; up++) {
-        char *slash = strrchr(prefix, '/');
-        if (!slash) {
-            prefix[0] = 0;
-            return;
-        }
-        *slash = 0;
-    }
-}
-
-static void find_place(char place[PATH_MAX], const char *variable, const char *prefix, const char *below, const char *configured)
-{
-    const char *chosen = getenv(variable); // NOLINT(concurrency-mt-unsafe): before any thread
-    int len;
-
-    if (chosen) {
-        snprintf(place, PATH_MAX, "%s", chosen);
-        return;
-    }
-    len = snprintf(place, PATH_MAX, "%s/%s", prefix, below);
-    if (len < 0 || len >= PATH_MAX || access(place, X_OK) < 0)
-        snprintf(place, PATH_MAX, "%s", configured);
-}
+#include "base/program_place.h"
 
 void places_find(struct places *ret_places)
 {
-    char prefix[PATH_MAX];
-
-    find_prefix(prefix);
-    find_place(ret_places->host, "PATHACCT_HOST", prefix, PATHACCT_HOST_BELOW, PATHACCT_HOST_PATH);
-    find_place(ret_places->plugin_dir, "PATHACCT_PLUGIN_DIR", prefix, PATHACCT_PLUGINS_BELOW, PATHACCT_PLUGIN_DIR);
+    program_place_find(ret_places->host, "PATHACCT_HOST", PATHACCT_HOST_BELOW, PATHACCT_HOST_PATH);
+    program_place_find(ret_places->plugin_dir, "PATHACCT_PLUGIN_DIR", PATHACCT_PLUGINS_BELOW,
+                       PATHACCT_PLUGIN_DIR);
 }

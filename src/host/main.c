@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * pathacct-host: the process around one plugin instance. The core starts it with a socket as its
- * standard input and no arguments; `--describe NAME [FOLDER]` prints a plugin's key table instead.
+ * standard input and no arguments; `--describe NAME [FOLDER]` prints a plugin's key table instead,
+ * by default of one where the daemons look for theirs.
  */
+#include "base/program_place.h"
 #include "base/text.h"
 #include "host/backend.h"
 #include "host/describe.h"
@@ -18,12 +20,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* NULL `plugin_dir`: where the daemons look. */
 static int describe(const char *name, const char *plugin_dir)
 {
     const struct pa_plugin *plugin = NULL;
+    char own_dir[PATH_MAX];
     struct text out = {0};
     int status = 0;
 
+    if (!plugin_dir) {
+        program_place_find(own_dir, "PATHACCT_PLUGIN_DIR", PATHACCT_PLUGINS_BELOW,
+                           PATHACCT_PLUGIN_DIR);
+        plugin_dir = own_dir;
+    }
     if (plugin_load(plugin_dir, name, &out, &plugin) < 0) {
         fprintf(stderr, "pathacct-host: %s\n", text_cstr(&out));
         status = 1;
@@ -54,7 +63,7 @@ static int take_socket(void)
 int main(int argc, char **argv)
 {
     if ((argc == 3 || argc == 4) && strcmp(argv[1], "--describe") == 0)
-        return describe(argv[2], argc == 4 ? argv[3] : PATHACCT_PLUGIN_DIR);
+        return describe(argv[2], argc == 4 ? argv[3] : NULL);
     if (argc == 2 && strcmp(argv[1], "--version") == 0) {
         puts("pathacct-host " PATHACCT_VERSION);
         return 0;

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 
-from harness import NFACCTD, SOURCE, free_port, main, wait_for
+from harness import BUILD, NFACCTD, SOURCE, free_port, main, wait_for
 import exports
 
 GOOD = "plugins: print[a]\naggregate[a]: src_host, proto\n"
@@ -64,6 +64,16 @@ def test_lists(test):
     assert status == 0 and {len(row) for row in rows} == {4}, text
     keys = json.loads(run("--keys=json")[1])["keys"]
     assert sorted(row[0].split("[")[0] for row in rows) == sorted(key["name"] for key in keys)
+
+
+def test_a_plugin_describes_itself_where_the_daemon_finds_it(test):
+    """Not only in the folder that was configured, where nothing is before the installation."""
+    host = BUILD / "libexec/pathacct-host"
+    done = subprocess.run([host, "--describe", "print"], capture_output=True, text=True, cwd=test.dir, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert "print_output" in [key["name"] for key in json.loads(done.stdout)["keys"]]
+    done = subprocess.run([host, "--describe", "print", test.dir], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1 and str(test.dir) in done.stderr, done.stderr
 
 
 def test_a_wrong_command_line_is_all_that_is_reported(test):
