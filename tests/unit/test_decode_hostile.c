@@ -1,19 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Exporters that mean harm: what they make the decoder keep is bounded, and what they make it do
  * does not grow with what it keeps. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #include <jansson.h>
 
 #include "base/writer.h"
 #include "nfacctd/collector.h"
+#include "support/decode_test.h"
 #include "support/export_message.h"
 #include "support/step_count.h"
 
@@ -22,23 +17,8 @@
 /* Work on a full table may take more instructions than on an empty one, but not by its size. */
 #define COST_RATIO_MAX 8
 
-static struct decode_rig rig;
 static struct export_message m;
 static uint8_t bytes[65507];
-
-static int setup(void **state)
-{
-    (void)state;
-    decode_rig_init(&rig);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    decode_rig_clear(&rig);
-    return 0;
-}
 
 /* An IPFIX header (RFC 7011 section 3.1); message_feed() fills in its length. */
 static struct writer message_begin(uint32_t domain)
@@ -288,7 +268,7 @@ static void no_name_spoils_the_templates_file(void **state)
     free(text);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
 
 int main(void)
 {

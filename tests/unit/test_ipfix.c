@@ -1,37 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 
 #include "base/clock.h"
-#include "support/decode_rig.h"
-
-static struct decode_rig rig;
+#include "support/decode_test.h"
 
 static int setup(void **state)
 {
-    (void)state;
-    decode_rig_init(&rig);
+    rig_setup(state);
     decode_rig_start(&rig, 64);
     return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    decode_rig_clear(&rig);
-    return 0;
-}
-
-static void assert_addr(const struct ip_addr *addr, const char *expected)
-{
-    char text[IP_TEXT_LEN];
-
-    ip_addr_format(addr, text);
-    assert_string_equal(text, expected);
 }
 
 /* version 10, length, export time 1700000000, sequence, domain 7 */
@@ -226,7 +202,7 @@ static void domains_have_templates_of_their_own(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, rig_teardown)
     const struct CMUnitTest tests[] = {
         TEST(reduced_sizes_keep_their_values),
         TEST(padding_is_no_record),

@@ -1,14 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 
-#include <cmocka.h>
-
 #include "base/clock.h"
-#include "support/decode_rig.h"
+#include "support/decode_test.h"
 
 #define HEADER(count)                                                                              \
     "0005 " count        /* version, count */                                                      \
@@ -27,30 +21,6 @@
     " 00 1b 06 20"       /* pad, flags 0x1b, TCP, TOS 0x20 */                                      \
     " fde8 fde9"         /* AS 65000, 65001 */                                                     \
     " 18 10 0000"        /* masks 24, 16; pad */
-
-static struct decode_rig rig;
-
-static int setup(void **state)
-{
-    (void)state;
-    decode_rig_init(&rig);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    decode_rig_clear(&rig);
-    return 0;
-}
-
-static void assert_addr(const struct ip_addr *addr, const char *expected)
-{
-    char text[IP_TEXT_LEN];
-
-    ip_addr_format(addr, text);
-    assert_string_equal(text, expected);
-}
 
 static void every_field_of_a_record_arrives(void **state)
 {
@@ -245,20 +215,26 @@ static void batches_smaller_than_a_datagram_lose_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(every_field_of_a_record_arrives, setup, teardown),
-        cmocka_unit_test_setup_teardown(times_keep_milliseconds, setup, teardown),
-        cmocka_unit_test_setup_teardown(uptime_wraps_between_start_and_export, setup, teardown),
-        cmocka_unit_test_setup_teardown(ports_and_flags_are_those_of_the_protocol, setup, teardown),
-        cmocka_unit_test_setup_teardown(whole_seconds_are_counted_from_the_export, setup, teardown),
-        cmocka_unit_test_setup_teardown(uptime_may_count_seconds, setup, teardown),
-        cmocka_unit_test_setup_teardown(next_hop_stands_for_the_bgp_one_if_told_so, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(missing_flows_show_as_a_sequence_gap, setup, teardown),
-        cmocka_unit_test_setup_teardown(engines_count_for_themselves, setup, teardown),
-        cmocka_unit_test_setup_teardown(count_beyond_the_datagram_is_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(members_that_nobody_needs_stay_untouched, setup, teardown),
-        cmocka_unit_test_setup_teardown(batches_smaller_than_a_datagram_lose_nothing, setup,
-                                        teardown),
+        cmocka_unit_test_setup_teardown(every_field_of_a_record_arrives, rig_setup, rig_teardown),
+        cmocka_unit_test_setup_teardown(times_keep_milliseconds, rig_setup, rig_teardown),
+        cmocka_unit_test_setup_teardown(uptime_wraps_between_start_and_export, rig_setup,
+                                        rig_teardown),
+        cmocka_unit_test_setup_teardown(ports_and_flags_are_those_of_the_protocol, rig_setup,
+                                        rig_teardown),
+        cmocka_unit_test_setup_teardown(whole_seconds_are_counted_from_the_export, rig_setup,
+                                        rig_teardown),
+        cmocka_unit_test_setup_teardown(uptime_may_count_seconds, rig_setup, rig_teardown),
+        cmocka_unit_test_setup_teardown(next_hop_stands_for_the_bgp_one_if_told_so, rig_setup,
+                                        rig_teardown),
+        cmocka_unit_test_setup_teardown(missing_flows_show_as_a_sequence_gap, rig_setup,
+                                        rig_teardown),
+        cmocka_unit_test_setup_teardown(engines_count_for_themselves, rig_setup, rig_teardown),
+        cmocka_unit_test_setup_teardown(count_beyond_the_datagram_is_refused, rig_setup,
+                                        rig_teardown),
+        cmocka_unit_test_setup_teardown(members_that_nobody_needs_stay_untouched, rig_setup,
+                                        rig_teardown),
+        cmocka_unit_test_setup_teardown(batches_smaller_than_a_datagram_lose_nothing, rig_setup,
+                                        rig_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

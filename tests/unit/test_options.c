@@ -1,31 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
-
+#include "support/decode_test.h"
 #include "support/export_message.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
-static struct decode_rig rig;
 static struct export_message m;
 
 static int setup(void **state)
 {
-    (void)state;
-    decode_rig_init(&rig);
+    rig_setup(state);
     decode_rig_start(&rig, 64);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    decode_rig_clear(&rig);
     return 0;
 }
 
@@ -204,7 +190,7 @@ static void options_beyond_the_maximum_push_out_the_oldest(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, rig_teardown)
     const struct CMUnitTest tests[] = {
         TEST(domain_goes_before_exporter),
         TEST(flows_before_their_rate_are_counted),

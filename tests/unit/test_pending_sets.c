@@ -1,33 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Data before its template, through the decoder. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 
 #include "base/clock.h"
+#include "support/decode_test.h"
 #include "support/export_message.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
-static struct decode_rig rig;
 static struct export_message m;
-
-static int setup(void **state)
-{
-    (void)state;
-    decode_rig_init(&rig);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    decode_rig_clear(&rig);
-    return 0;
-}
 
 static const struct template_field fields[] = {{0, 22, 4}, {0, 1, 4}};
 
@@ -152,7 +132,7 @@ static void what_does_not_fit_the_template_is_dropped(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
     const struct CMUnitTest tests[] = {
         TEST(sets_are_decoded_in_order_by_their_own_headers),
         TEST(too_old_ones_are_dropped),

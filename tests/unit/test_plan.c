@@ -1,42 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Choices that depend on values, and the way back of biflows. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "base/clock.h"
+#include "support/decode_test.h"
 #include "support/export_message.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
-static struct decode_rig rig;
 static struct export_message m;
-
-static int setup(void **state)
-{
-    (void)state;
-    decode_rig_init(&rig);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    decode_rig_clear(&rig);
-    return 0;
-}
-
-static void assert_addr(const struct ip_addr *addr, const char *expected)
-{
-    char text[IP_TEXT_LEN];
-
-    ip_addr_format(addr, text);
-    assert_string_equal(text, expected);
-}
 
 static void put_addr(const char *text)
 {
@@ -342,7 +314,7 @@ static void more_needed_members_compile_anew(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
     const struct CMUnitTest tests[] = {
         TEST(family_that_has_addresses_counts),
         TEST(ip_version_of_the_record_decides),

@@ -1,14 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
-#include <cmocka.h>
-
-#include "support/decode_rig.h"
+#include "support/decode_test.h"
 
 #define DATAGRAM(sequence, count)                                                                  \
     "00000005"                          /* version */                                              \
@@ -26,32 +20,8 @@
     " 0000003e"                                        /* 62 bytes: */                             \
     " 66778899aabb 001122334455 8100 a064 0800"        /* priority 5, VLAN 100 */                  \
     " 45b8 05d8 0001 0000 3f06 0000 c0000201 c6336401" /* DSCP EF; 192.0.2.1 > 198.51.100.1 */     \
-    " 01bb c001 00000001 00000001 5018 ffff 0000 0000 00000000" /* 443 > 49153, PSH ACK */    \
-    " 0000"                                                          /* padding */
-
-static struct decode_rig rig;
-
-static int setup(void **state)
-{
-    (void)state;
-    decode_rig_init_sflow(&rig);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    decode_rig_clear(&rig);
-    return 0;
-}
-
-static void assert_addr(const struct ip_addr *addr, const char *expected)
-{
-    char text[IP_TEXT_LEN];
-
-    ip_addr_format(addr, text);
-    assert_string_equal(text, expected);
-}
+    " 01bb c001 00000001 00000001 5018 ffff 0000 0000 00000000" /* 443 > 49153, PSH ACK */         \
+    " 0000"                                                     /* padding */
 
 static void assert_text(const struct flow_bytes *bytes, const char *expected)
 {
@@ -167,7 +137,7 @@ static void gateway_tells_path_and_next_hop(void **state)
                                " 00000001 00000002 00000002 00000003" /* sequence, then a set */
                                " 00000003 fde80001 fde8ffff 00000001" /* communities */
                                " 00000096 "                           /* local preference 150 */
-                               ETHERNET_HEADER);
+        ETHERNET_HEADER);
     const struct flow *f = decode_rig_flow(&rig, 0);
     assert_addr(&f->bgp_next_hop, "10.0.0.170");
     assert_addr(&f->ip_next_hop, "10.0.0.254");
@@ -314,22 +284,28 @@ static void batches_smaller_than_a_datagram_lose_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(every_field_of_a_sampled_frame_arrives, setup, teardown),
-        cmocka_unit_test_setup_teardown(expanded_samples_hold_wide_indices, setup, teardown),
-        cmocka_unit_test_setup_teardown(codes_in_the_output_word_are_not_interfaces, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(gateway_tells_path_and_next_hop, setup, teardown),
-        cmocka_unit_test_setup_teardown(next_hop_of_the_router_record_stands_in_if_told_so, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(agent_is_the_exporter_unless_told_otherwise, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(unknown_records_and_samples_cost_only_themselves, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(lies_about_lengths_and_counts_are_counted, setup, teardown),
-        cmocka_unit_test_setup_teardown(gaps_are_told_by_sub_agent_and_by_source, setup, teardown),
-        cmocka_unit_test_setup_teardown(samples_without_packet_are_no_flows, setup, teardown),
-        cmocka_unit_test_setup_teardown(batches_smaller_than_a_datagram_lose_nothing, setup,
-                                        teardown),
+        cmocka_unit_test_setup_teardown(every_field_of_a_sampled_frame_arrives, rig_setup_sflow,
+                                        rig_teardown),
+        cmocka_unit_test_setup_teardown(expanded_samples_hold_wide_indices, rig_setup_sflow,
+                                        rig_teardown),
+        cmocka_unit_test_setup_teardown(codes_in_the_output_word_are_not_interfaces,
+                                        rig_setup_sflow, rig_teardown),
+        cmocka_unit_test_setup_teardown(gateway_tells_path_and_next_hop, rig_setup_sflow,
+                                        rig_teardown),
+        cmocka_unit_test_setup_teardown(next_hop_of_the_router_record_stands_in_if_told_so,
+                                        rig_setup_sflow, rig_teardown),
+        cmocka_unit_test_setup_teardown(agent_is_the_exporter_unless_told_otherwise,
+                                        rig_setup_sflow, rig_teardown),
+        cmocka_unit_test_setup_teardown(unknown_records_and_samples_cost_only_themselves,
+                                        rig_setup_sflow, rig_teardown),
+        cmocka_unit_test_setup_teardown(lies_about_lengths_and_counts_are_counted, rig_setup_sflow,
+                                        rig_teardown),
+        cmocka_unit_test_setup_teardown(gaps_are_told_by_sub_agent_and_by_source, rig_setup_sflow,
+                                        rig_teardown),
+        cmocka_unit_test_setup_teardown(samples_without_packet_are_no_flows, rig_setup_sflow,
+                                        rig_teardown),
+        cmocka_unit_test_setup_teardown(batches_smaller_than_a_datagram_lose_nothing,
+                                        rig_setup_sflow, rig_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

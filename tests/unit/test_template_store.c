@@ -1,37 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Templates through the decoder: their scope, their bounds, and what a restart keeps. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #include <jansson.h>
 
 #include "base/clock.h"
+#include "support/decode_test.h"
 #include "support/export_message.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
-static struct decode_rig rig;
 static struct export_message m;
-
-static int setup(void **state)
-{
-    (void)state;
-    decode_rig_init(&rig);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    decode_rig_clear(&rig);
-    return 0;
-}
 
 static const struct template_field narrow[] = {{0, 8, 4}, {0, 1, 4}};
 static const struct template_field wide[] = {{0, 1, 8}};
@@ -264,7 +244,7 @@ static void restart_keeps_templates_and_options(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
     const struct CMUnitTest tests[] = {
         TEST(least_recently_used_goes_first),
         TEST(templates_not_refreshed_expire),
