@@ -102,6 +102,20 @@ def test_what_sflow_cannot_tell_is_said(test):
     assert refused.returncode == 1 and "b.conf:3: aggregate_primitives: sFlow has no information elements" in refused.stderr, refused.stderr
 
 
+def test_discarded_packets_are_flows_where_asked_for(test):
+    """Each is told, not sampled: renormalisation leaves it one packet, whatever the rate of the samples beside it."""
+    records, length = sflow.header("10.0.0.1", "192.0.2.1")
+    events = [sample([records], rate=1000), sflow.discarded_packet([records], 258, sequence=1, drops=0),
+              sflow.discarded_packet([records], 258, sequence=2, drops=5)]
+    config = "aggregate[out]: src_host, discard_reason, fwd_status\nsfacctd_renormalize: true\n"
+    (row,) = one(test, *events, config=config)
+    assert (row["packets"], row["bytes"], row["discard_reason"]) == (1000, 1000 * length, ""), row
+    counters = test.stats("sfacctd")["exporters"][0]
+    assert (counters["discarded_packets"], counters["discards_untold"], counters["flows"]) == (2, 5, 1), counters
+    rows = one(test, *events, config=config + "sfacctd_discards: true\n")
+    assert {r["discard_reason"]: (r["packets"], r["bytes"]) for r in rows} == {"": (1000, 1000 * length), "acl": (2, 2 * length)}
+
+
 def test_the_agent_is_the_exporter_for_maps_too(test):
     """Agents behind one address are told apart; sfacctd_ignore_exporter_address takes them as one."""
     records, _ = sflow.header("10.0.0.1", "192.0.2.1")

@@ -61,5 +61,10 @@ def flow_sample(records, sequence=1, source=3, rate=1, pool=None, drops=0, in_if
                   b"".join(records))
 
 
+def discarded_packet(records, reason, sequence=1, source=3, drops=0, in_iface=3, out_iface=0):
+    """sFlow.org, sflow_drops.txt: data format 5; `drops` counts the events that there was no room to tell."""
+    return record(5, words(sequence, 0, source, drops, in_iface, out_iface, reason, len(records)) + b"".join(records))
+
+
 def datagram(samples, agent="192.0.2.9", sub_agent=0, sequence=1, uptime_ms=3600000):
     return words(5) + address(agent) + words(sub_agent, sequence, uptime_ms, len(samples)) + b"".join(samples)
