@@ -18,6 +18,7 @@ void message_start(struct message *msg, struct collector *collector, struct expo
     struct domain *domain =
         domain_get(&collector->domains, exporter, version, domain_key, datagram->source_port);
 
+    /* With all members named: others would have all of it cleared first, by the slowest means. */
     *msg = (struct message){
         .collector = collector,
         .exporter = exporter,
@@ -27,17 +28,26 @@ void message_start(struct message *msg, struct collector *collector, struct expo
             {
                 .exporter = exporter,
                 .exporter_addr = exporter->addr,
+                .export_ns = 0,
                 .arrival_ns = datagram->received_ns,
+                .uptime = 0,
+                .has_uptime = false,
                 .has_whole_seconds = collector->has_whole_seconds,
                 .uptime_unit_ns = collector->settings->uptime_in_seconds ? NS_PER_S : NS_PER_MS,
+                .sequence = 0,
                 .domain_id = domain_id,
+                .template_id = 0,
                 .version = version,
                 .order = datagram->number << ORDER_RECORD_BITS,
                 .options = &collector->options,
                 .scope = {domain->id, domain->source->id},
+                .header_rate = 0,
                 .is_rate_expected = domain->source->tells_rate,
+                .rate_unknown = 0,
                 .arena = &collector->arena,
             },
+        .record_count = 0,
+        .has_unknown_records = false,
     };
     if (domain->exporter_addr.family != IP_NONE && !collector->settings->ignore_exporter_address)
         msg->context.exporter_addr = domain->exporter_addr;

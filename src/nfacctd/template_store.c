@@ -136,10 +136,23 @@ static struct template *find_of_sibling(struct template_store *store, const stru
     return (struct template *)entry;
 }
 
+/* Most domains have few templates: looking at those takes less than hashing. */
+static struct keyed_entry *find(const struct template_store *store, const struct domain *domain,
+                                uint16_t id)
+{
+    struct template *tmpl = domain->templates;
+
+    for (int i = 0; i < 3 && tmpl; i++, tmpl = tmpl->next_in_domain) {
+        if (tmpl->id == id)
+            return &tmpl->entry;
+    }
+    return tmpl ? keyed_table_find(&store->table, domain->id, id) : NULL;
+}
+
 struct template *template_store_find(struct template_store *store, const struct domain *domain,
                                      uint16_t id)
 {
-    struct keyed_entry *entry = keyed_table_find(&store->table, domain->id, id);
+    struct keyed_entry *entry = find(store, domain, id);
 
     if (!entry)
         return find_of_sibling(store, domain, id);
