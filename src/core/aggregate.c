@@ -432,28 +432,57 @@ static void pro_rate(struct aggregate *a, const struct flow *flow)
     }
 }
 
-void aggregate_add(struct aggregate *a, const struct flow_batch *batch)
+static struct handover_totals totals_of(const struct flow_batch *batch)
+{
+    struct handover_totals totals = {0};
+
+    for (uint32_t i = 0; i < batch->count; i++)
+        totals_add_flow(&totals, flow_batch_at(batch, i));
+    return totals;
+}
+
+/* Each flow as it is, without a look at its bin. */
+static void entries_take(struct aggregate *a, const struct flow_batch *batch)
+{
+    for (uint32_t first = 0, count; first < batch->count; first += count) {
+        if (a->entry_count > 0)
+            entries_flush(a);
+        count = batch->count - first < ENTRIES_MAX ? batch->count - first : ENTRIES_MAX;
+        for (uint32_t i = 0; i < count; i++)
+            a->flows[i] = flow_batch_at(batch, first + i);
+        a->entry_count = count;
+    }
+}
+
+static void entries_choose(struct aggregate *a, const struct flow_batch *batch,
+                           struct handover_totals *filtered)
 {
     const struct aggregate_plan *plan = a->plan;
-    const struct flow_filter *filter = plan->filter;
-    const bool has_pro_rating = plan->has_pro_rating, has_bins = plan->has_bins;
-    const uint32_t stride = batch->stride;
-    const uint8_t *next = batch->flows;
-    struct handover_totals decoded = {0}, filtered = {0};
 
-    a->added = a->dropped = (struct handover_totals){0};
-    for (uint32_t i = 0; i < batch->count; i++, next += stride) {
-        const struct flow *flow = (const void *)next;
-        totals_add_flow(&decoded, flow);
-        if (filter && !flow_filter_accepts(filter, flow))
-            totals_add_flow(&filtered, flow);
-        else if (has_pro_rating)
+    for (uint32_t i = 0; i < batch->count; i++) {
+        const struct flow *flow = flow_batch_at(batch, i);
+        if (plan->filter && !flow_filter_accepts(plan->filter, flow))
+            totals_add_flow(filtered, flow);
+        else if (plan->has_pro_rating)
             pro_rate(a, flow);
         else
             entry_new(a, flow,
-                      has_bins ? time_bin_cache_start(&a->bin_cache, &plan->bins, flow->bin_ns)
-                               : 0);
+                      plan->has_bins
+                          ? time_bin_cache_start(&a->bin_cache, &plan->bins, flow->bin_ns)
+                          : 0);
     }
+}
+
+void aggregate_add(struct aggregate *a, const struct flow_batch *batch)
+{
+    const struct aggregate_plan *plan = a->plan;
+    struct handover_totals decoded = totals_of(batch), filtered = {0};
+
+    a->added = a->dropped = (struct handover_totals){0};
+    if (plan->filter || plan->has_bins)
+        entries_choose(a, batch, &filtered);
+    else
+        entries_take(a, batch);
     entries_flush(a);
     ledger_add(&a->ledger->decoded, &decoded);
     if (plan->filter)
