@@ -15,13 +15,18 @@
 /* The eight decimal digits of a value below 10^8, one a byte, the first in the lowest. */
 static inline uint64_t digits_split(uint32_t value)
 {
-    /* Two halves of four digits, then four of two, then eight of one, side by side in one word;
-     * multiplying by 10486 >> 20 divides by 100, by 103 >> 10 divides by 10, in these ranges. */
-    uint64_t halves = value / 10000 | (uint64_t)(value % 10000) << 32;
+    /*
+     * Two halves of four digits, then four of two, then eight of one, side by side in one word.
+     * A part x becomes the two parts x / n and x % n, the second s bits above the first, as
+     * (x << s) - (x / n) * ((n << s) - 1), for all parts at once. Multiplying by 10486 >> 20
+     * divides by 100, by 103 >> 10 divides by 10, in these ranges.
+     */
+    uint64_t thousands = value / 10000;
+    uint64_t halves = ((uint64_t)value << 32) - thousands * ((UINT64_C(10000) << 32) - 1);
     uint64_t hundreds = (halves * 10486 >> 20) & UINT64_C(0x0000007f0000007f);
-    uint64_t pairs = hundreds | (halves - 100 * hundreds) << 16;
+    uint64_t pairs = (halves << 16) - hundreds * ((100 << 16) - 1);
     uint64_t tens = (pairs * 103 >> 10) & UINT64_C(0x000f000f000f000f);
-    return tens | (pairs - 10 * tens) << 8;
+    return (pairs << 8) - tens * ((10 << 8) - 1);
 }
 
 static inline char *digits_store(char *out, uint64_t digits, unsigned count)
@@ -38,33 +43,23 @@ static inline char *digits_put_fixed(char *out, uint32_t value, unsigned count)
 }
 
 /*
- * Of a value below 10^8. How many digits there are is found out apart from the digits themselves,
- * so that whoever writes the next text need not wait for these. Most numbers are small and most
- * columns all small or all large: that one branch is guessed well and halves the work.
+ * Of a value below 10^8: leading zeros are zero bytes in front, and the last digit is none of them.
+ * A shorter way for small values was slower where small and large ones stand in one column: with
+ * it a CSV row of 17 columns took 192 ns, without it 145 (the best of 15 runs in turns).
  */
 static inline char *digits_put_small(char *out, uint32_t value)
 {
-    if (value >= 10000)
-        return digits_put_fixed(out, value,
-                                5 + (value > 99999) + (value > 999999) + (value > 9999999));
-    uint32_t hundreds = value * 5243 >> 19; /* divides by 100 */
-    uint32_t pairs = hundreds | (value - 100 * hundreds) << 16;
-    uint32_t tens = (pairs * 103 >> 10) & UINT32_C(0x000f000f);
-    uint32_t digits = tens | (pairs - 10 * tens) << 8;
-    unsigned count = 1 + (value > 9) + (value > 99) + (value > 999);
-    digits = htole32((digits | UINT32_C(0x30303030)) >> 8 * (4 - count));
-    memcpy(out, &digits, sizeof digits);
-    return out + count;
+    uint64_t digits = digits_split(value);
+    unsigned zero_bits = (unsigned)__builtin_ctzll(digits | UINT64_C(1) << 56) & ~7u;
+    return digits_store(out, (digits | DIGITS_ZEROS) >> zero_bits, 8 - zero_bits / 8);
 }
+
+/* Of a value from 10^8 on: rare, and so out of line. */
+char *digits_put_large(char *out, uint64_t value);
 
 /* Without leading zeros; returns the end. */
 static inline char *digits_put(char *out, uint64_t value)
 {
-    if (value < 100000000)
-        return digits_put_small(out, (uint32_t)value);
-    uint64_t high = value / 100000000;
-    out = high < 100000000 ? digits_put_small(out, (uint32_t)high)
-                           : digits_put_fixed(digits_put_small(out, (uint32_t)(high / 100000000)),
-                                              (uint32_t)(high % 100000000), 8);
-    return digits_put_fixed(out, (uint32_t)(value % 100000000), 8);
+    return value < 100000000 ? digits_put_small(out, (uint32_t)value)
+                             : digits_put_large(out, value);
 }

@@ -67,6 +67,7 @@ struct format_column {
     uint32_t before_len;
     uint32_t width;        /* table */
     bool is_event_counter; /* JSON leaves it out of rows that are events */
+    bool is_in_line;       /* value_put() renders it, and nothing is left to do */
     uint8_t special;       /* enum format_special */
 };
 
@@ -80,7 +81,6 @@ struct format {
     uint32_t column_count, capacity;
     size_t
         plain_max; /* room that the plain values of a row and all that stands between them take */
-    bool quotes_plain; /* CSV: the separator is one that plain values may hold */
     int32_t bin_offset, has_counters_offset; /* -1: none */
     struct value_time time;
     char written[VALUE_TIME_TEXT_MAX];

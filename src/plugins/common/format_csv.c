@@ -22,12 +22,17 @@ static int csv_compile(struct format *format, const struct pa_schema *schema,
                        const struct format_options *options)
 {
     const struct pa_column **columns;
+    bool quotes_plain;
     uint32_t count;
     int err = 0;
 
     columns = format_sort(schema, options, true, &count);
+    quotes_plain = options->has_quotes && may_stand_in_plain_values(options->separator);
     for (uint32_t i = 0; i < count && err == 0; i++) {
-        if (!format_add(format, columns[i]))
+        struct format_column *column = format_add(format, columns[i]);
+        if (column)
+            column->is_in_line = column->value.shape != VALUE_OTHER && !quotes_plain;
+        else
             err = -EINVAL;
         if (i > 0)
             text_append_char(&format->title, options->separator);
@@ -36,7 +41,6 @@ static int csv_compile(struct format *format, const struct pa_schema *schema,
     }
     text_append_char(&format->title, '\n');
     format->plain_max = (size_t)count * (VALUE_PLAIN_MAX + 3) + 1;
-    format->quotes_plain = options->has_quotes && may_stand_in_plain_values(options->separator);
     mem_free(columns);
     return err;
 }
@@ -75,17 +79,15 @@ static inline void append_row(struct format *format, const struct pa_batch *batc
 {
     const struct format_column *column = format->columns, *end = column + format->column_count;
     const char separator = format->options.separator;
-    const bool quotes_plain = format->quotes_plain;
     char *at;
 
     text_reserve(out, format->plain_max);
     at = out->data + out->len;
     for (; column < end; column++) {
-        const struct value *value = &column->value;
-        if (value->shape != VALUE_OTHER && !quotes_plain)
-            at = value_put(value, at, row);
+        if (column->is_in_line)
+            at = value_put(&column->value, at, row);
         else
-            at = put_other(format, value, batch, row, out, at);
+            at = put_other(format, &column->value, batch, row, out, at);
         *at++ = separator;
     }
     if (format->column_count > 0)

@@ -62,12 +62,13 @@ static char *put_unknown(const struct value_time *t, char *out, bool with_fracti
 static void render_minute(const struct value_time *t, struct value_time_minute *m,
                           const struct tm *tm)
 {
-    char text[VALUE_TIME_TEXT_MAX] = "";
+    char text[VALUE_TIME_TEXT_MAX] = "", *end;
 
     strftime(text, sizeof text, has_zone(t) ? "%Y-%m-%dT%H:%M" : "%Y-%m-%d %H:%M", tm);
     memcpy(m->text, text, sizeof m->text);
-    m->zone_len = has_zone(t) ? (uint8_t)(put_zone(t, text, tm->tm_gmtoff) - text) : 0;
+    end = has_zone(t) ? put_zone(t, text, tm->tm_gmtoff) : text;
     memcpy(m->zone, text, sizeof m->zone);
+    m->zone[VALUE_TIME_ZONE_LEN] = (char)(end - text);
 }
 
 char *value_time_put_other(struct value_time *t, char *out, int64_t ns, bool with_fraction)

@@ -27,9 +27,9 @@ enum value_time_style {
 struct value_time_minute {
     uint64_t minute; /* since the epoch; VALUE_TIME_NOT_RENDERED */
     char text[16];   /* "2026-11-21 22:49": an int64_t of nanoseconds reaches the year 2262 */
-    char zone[8];    /* "+00:00", "Z" */
-    uint8_t zone_len;
+    char zone[8];    /* "+00:00", "Z"; the last is its length: half a cache line in all */
 };
+#define VALUE_TIME_ZONE_LEN 7
 
 struct value_time {
     enum value_time_style style;
@@ -57,7 +57,7 @@ static inline char *value_time_put_within(const struct value_time *t,
         out = digits_store(out + 1, t->has_whole_seconds ? DIGITS_ZEROS : digits >> 16, 6);
     }
     memcpy(out, m->zone, sizeof m->zone);
-    return out + m->zone_len;
+    return out + m->zone[VALUE_TIME_ZONE_LEN];
 }
 
 /* Instants without a minute that is kept; for value_time_put(). */
