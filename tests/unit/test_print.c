@@ -4,6 +4,7 @@
 #include "plugins/common/output_keys.h"
 #include "plugins/print/print.h"
 #include "plugins/print/print_settings.h"
+#include "support/folder.h"
 #include "support/print_host.h"
 #include <dirent.h>
 #include <errno.h>
@@ -22,7 +23,7 @@
 #define BIN_S INT64_C(1795301340) /* 2026-11-21 22:49:00 UTC */
 
 struct world {
-    char *directory;
+    struct test_folder folder;
     char *paths[32];
     uint32_t path_count;
     struct print_host host;
@@ -36,8 +37,7 @@ static struct world *world_new(const char *aggregate, uint32_t bin_seconds)
 {
     struct world *w = calloc(1, sizeof *w);
 
-    w->directory = mem_strdup("/tmp/test_print.XXXXXX");
-    assert_non_null(mkdtemp(w->directory));
+    test_folder_make(&w->folder);
     print_host_init(&w->host, print_keys, output_keys);
     rows_init(&w->rows, aggregate, bin_seconds);
     w->now_s = BIN_S + 60;
@@ -48,7 +48,7 @@ static struct world *world_new(const char *aggregate, uint32_t bin_seconds)
 /* A path in the world's directory, kept until its end. */
 static const char *at(struct world *w, const char *name)
 {
-    char *path = mem_printf("%s/%s", w->directory, name);
+    char *path = mem_printf("%s/%s", w->folder.path, name);
 
     assert_in_range(w->path_count, 0, 31);
     w->paths[w->path_count++] = path;
@@ -73,15 +73,11 @@ static void stop(struct world *w)
 
 static void world_free(struct world *w)
 {
-    char command[128];
-
     stop(w);
     rows_clear(&w->rows);
-    snprintf(command, sizeof command, "rm -rf %s", w->directory);
-    assert_int_equal(system(command), 0);
+    test_folder_remove(&w->folder);
     for (uint32_t i = 0; i < w->path_count; i++)
         mem_free(w->paths[i]);
-    mem_free(w->directory);
     free(w);
 }
 
@@ -146,7 +142,7 @@ static void expect_file(struct world *w, const char *name, const char *expected)
     char command[512];
     char *text;
 
-    snprintf(command, sizeof command, "cat %s/%s 2>&1", w->directory, name);
+    snprintf(command, sizeof command, "cat %s/%s 2>&1", w->folder.path, name);
     text = read_command(command);
     assert_string_equal(text, expected);
     free(text);
@@ -159,7 +155,7 @@ static void expect_names(struct world *w, const char *expected)
     char *text;
 
     snprintf(command, sizeof command, "cd %s && find . ! -type d | sort | cut -c3- | tr '\\n' ' '",
-             w->directory);
+             w->folder.path);
     text = read_command(command);
     assert_string_equal(text, expected);
     free(text);
@@ -578,7 +574,7 @@ static void the_trigger_runs_with_its_facts_and_leaves_no_zombie(void **state)
     program = at(w, "trigger");
     file = fopen(program, "w");
     fprintf(file, "#!/bin/sh\necho $INSTANCE_NAME $EFFECTIVE_ELEM_NUMBER >> %s/out\n",
-            w->directory);
+            w->folder.path);
     fclose(file);
     chmod(program, 0700);
     set(w, "print_output_file", at(w, "%H%M.csv"));

@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "handover/dictionary.h"
+#include "support/folder.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,7 +18,7 @@
 #include <cmocka.h>
 
 struct fixture {
-    char dir[64];
+    struct test_folder folder;
     struct schema *schema;
     struct pool_budget budget;
     struct pool *pool;
@@ -42,33 +43,30 @@ static struct schema *test_schema(const char *counter)
 static void fixture_init(struct fixture *f)
 {
     memset(f, 0, sizeof *f);
-    strcpy(f->dir, "/tmp/pathacct-spool-XXXXXX");
-    assert_non_null(mkdtemp(f->dir));
+    test_folder_make(&f->folder);
     f->schema = test_schema("packets");
     pool_budget_init(&f->budget, UINT64_C(64) * SEGMENT_SIZE);
     assert_int_equal(pool_new(&f->budget, &f->pool), 0);
     assert_int_equal(
         pool_view_new(pool_open_readonly(f->pool), pool_max_count(f->pool), &f->lane.pool), 0);
     f->dict = dictionary_new(f->pool);
-    assert_int_equal(spool_new(f->dir, "edge", 100000, f->schema, &f->spool), 0);
+    assert_int_equal(spool_new(f->folder.path, "edge", 100000, f->schema, &f->spool), 0);
 }
 
 static void fixture_reopen(struct fixture *f)
 {
     spool_free(f->spool);
-    assert_int_equal(spool_new(f->dir, "edge", 100000, f->schema, &f->spool), 0);
+    assert_int_equal(spool_new(f->folder.path, "edge", 100000, f->schema, &f->spool), 0);
 }
 
 static void fixture_clear(struct fixture *f)
 {
-    char command[128];
     spool_free(f->spool);
     pool_view_free(f->lane.pool);
     dictionary_free(f->dict);
     pool_free(f->pool);
     schema_free(f->schema);
-    snprintf(command, sizeof command, "rm -rf %s", f->dir);
-    assert_int_equal(system(command), 0);
+    test_folder_remove(&f->folder);
 }
 
 /* `seq` rows, row i of which has path "i i i" and `i` packets. */
@@ -194,7 +192,7 @@ static void damage(const struct fixture *f, off_t at)
 {
     char path[128];
     uint8_t byte;
-    snprintf(path, sizeof path, "%s/edge/%020d.handover", f->dir, 1);
+    snprintf(path, sizeof path, "%s/edge/%020d.handover", f->folder.path, 1);
     int fd = open(path, O_RDWR);
     assert_true(fd >= 0);
     assert_int_equal(pread(fd, &byte, 1, at), 1);

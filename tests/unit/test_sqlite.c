@@ -5,6 +5,7 @@
 #include "plugins/common/output_keys.h"
 #include "plugins/common/sql_settings.h"
 #include "plugins/sqlite3/sqlite_plugin.h"
+#include "support/folder.h"
 #include "support/print_host.h"
 #include <errno.h>
 #include <setjmp.h>
@@ -20,7 +21,8 @@
 #define BIN_S INT64_C(1795301340) /* 2026-11-21 22:49:00 UTC */
 
 struct world {
-    char directory[64], path[96], result[4096];
+    struct test_folder folder;
+    char path[96], result[4096];
     struct print_host host;
     struct rows rows;
     void *plugin;
@@ -31,9 +33,8 @@ static struct world *world_new(const char *aggregate, uint32_t bin_seconds)
 {
     struct world *w = calloc(1, sizeof *w);
 
-    strcpy(w->directory, "/tmp/test_sqlite.XXXXXX");
-    assert_non_null(mkdtemp(w->directory));
-    snprintf(w->path, sizeof w->path, "%s/flows.db", w->directory);
+    test_folder_make(&w->folder);
+    snprintf(w->path, sizeof w->path, "%s/flows.db", w->folder.path);
     print_host_init(&w->host, sql_keys, output_keys);
     rows_init(&w->rows, aggregate, bin_seconds);
     print_host_set(&w->host, "sql_db", w->path);
@@ -58,12 +59,9 @@ static void stop(struct world *w)
 
 static void world_free(struct world *w)
 {
-    char command[128];
-
     stop(w);
     rows_clear(&w->rows);
-    snprintf(command, sizeof command, "rm -rf %s", w->directory);
-    assert_int_equal(system(command), 0);
+    test_folder_remove(&w->folder);
     free(w);
 }
 
@@ -387,7 +385,7 @@ static void tables_go_by_bin_and_by_primitive_and_a_schema_file_makes_them(void 
     FILE *file;
 
     (void)state;
-    snprintf(path, sizeof path, "%s/schema.sql", w->directory);
+    snprintf(path, sizeof path, "%s/schema.sql", w->folder.path);
     file = fopen(path, "w");
     fputs("-- 100% of $nothing\nCREATE TABLE acct_%Y%m%d_%H%M_$peer_src_ip (peer_ip_src TEXT, "
           "ip_src TEXT,"

@@ -89,6 +89,23 @@ struct format {
     struct text opening; /* how each line of JSON begins */
 };
 
+/*
+ * How a kind writes rows, given how it writes one. In line always, so that `append_row` is too: a
+ * kind's loop has no calls.
+ */
+typedef void format_row_fn(struct format *format, const struct pa_batch *batch, const uint8_t *row,
+                           struct text *out);
+static inline __attribute__((always_inline)) const uint8_t *
+format_each_row(struct format *format, const struct pa_batch *batch, const uint8_t *row,
+                const uint8_t *end, size_t enough, struct text *out, format_row_fn *append_row)
+{
+    do {
+        append_row(format, batch, row, out);
+        row += format->row_size;
+    } while (row < end && out->len < enough);
+    return row;
+}
+
 /* The schema's columns that this output shows, by json_place or csv_place. Takes `ret_columns` from
  * mem_alloc. */
 const struct pa_column **format_sort(const struct pa_schema *schema,

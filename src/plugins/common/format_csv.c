@@ -100,11 +100,7 @@ static const uint8_t *csv_rows(struct format *format, const struct pa_batch *bat
                                const uint8_t *row, const uint8_t *end, size_t enough,
                                struct text *out)
 {
-    do {
-        append_row(format, batch, row, out);
-        row += format->row_size;
-    } while (row < end && out->len < enough);
-    return row;
+    return format_each_row(format, batch, row, end, enough, out, append_row);
 }
 
 const struct format_kind format_csv = {

@@ -265,8 +265,8 @@ static inline char *put_before(char *at, const char *before, size_t len)
 }
 
 /* `is_event` is a constant where this is called: traffic is formatted without asking. */
-static inline void append_row(struct format *format, const struct pa_batch *batch,
-                              const uint8_t *row, struct text *out, bool is_event)
+static inline void append_object(struct format *format, const struct pa_batch *batch,
+                                 const uint8_t *row, struct text *out, bool is_event)
 {
     bool is_in_quotes = false;
     char *at;
@@ -304,18 +304,20 @@ static inline void append_row(struct format *format, const struct pa_batch *batc
     out->len = (size_t)(at - out->data);
 }
 
+static inline void append_row(struct format *format, const struct pa_batch *batch,
+                              const uint8_t *row, struct text *out)
+{
+    if (format_row_is_event(format, row))
+        append_object(format, batch, row, out, true);
+    else
+        append_object(format, batch, row, out, false);
+}
+
 static const uint8_t *json_rows(struct format *format, const struct pa_batch *batch,
                                 const uint8_t *row, const uint8_t *end, size_t enough,
                                 struct text *out)
 {
-    do {
-        if (format_row_is_event(format, row))
-            append_row(format, batch, row, out, true);
-        else
-            append_row(format, batch, row, out, false);
-        row += format->row_size;
-    } while (row < end && out->len < enough);
-    return row;
+    return format_each_row(format, batch, row, end, enough, out, append_row);
 }
 
 const struct format_kind format_json = {
