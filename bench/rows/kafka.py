@@ -10,7 +10,9 @@ from lib.config import TUPLE, Instance
 from lib.data import Flows
 
 ORDER = 65
-PARTITIONS = 2000  # the mock cluster keeps some 5 MB of each, and librdkafka stays with one for 10 ms
+PARTITIONS = 2000  # the mock cluster keeps some 5 MB of each
+# librdkafka stays with a partition for 10 ms, in which more than that may come.
+CONFIG = "global, sticky.partitioning.linger.ms, 1\n"
 PACKED = 65536
 
 
@@ -49,10 +51,14 @@ def measure(bench, product):
         with cluster(bench) as brokers:
             host, port = brokers.split(":")
             lines = (f"kafka_broker_host[out]: {host}", f"kafka_broker_port[out]: {port}", "kafka_topic[out]: acct", "kafka_output[out]: json",
-                     f"kafka_multi_values[out]: {PACKED}", "kafka_refresh_time[out]: 3600")
+                     f"kafka_multi_values[out]: {PACKED}", "kafka_refresh_time[out]: 3600", "kafka_config_file[out]: {folder}/kafka.conf")
             if product == "pmacct":
                 lines += ("kafka_cache_entries[out]: 1000003",)
             watch = []
+
+            def prepare(folder):
+                (folder / "kafka.conf").write_text(CONFIG)
+                watch.append(purge.Watch(folder))
 
             def check(bench, product, folder, instances, capture):
                 watch[0].end()
@@ -60,7 +66,7 @@ def measure(bench, product):
                 consume(brokers, place)
                 return truth.check(truth.tally(bench.tool("tally"), "json", "tuple", [place]), capture.view("tuple"), product == "pathacct")
             cost = replay.replay(bench, product, flows, [Instance(TUPLE, "tuple", plugin="kafka", more=lines)], check=check,
-                                 prepare=lambda folder: watch.append(purge.Watch(folder)))
+                                 prepare=prepare)
         return cost.rows, watch[0].seconds, cost.cpu_s
     results = bench.repeat(product, once)
     return Measurement([rows / seconds / 1000 for rows, seconds, _ in results],

@@ -33,6 +33,20 @@ def measure_cost(bench, product):
                         "output": "CSV to a file", "rows written": f"{rows:,}"}, {"capture": capture})
 
 
+def confirm_rate(bench, capture, rib, rate, seconds):
+    """A rate found by trials may have been luck: it counts if a new daemon takes it too, and its output tells that no flow is
+    missing. If not, a tenth less is tried. Returns the rate and what was checked."""
+    for _ in range(5):
+        rounds = max(1, round(rate * seconds / capture.flows))
+        with live.listener(bench, "pathacct", INSTANCES, capture, rib) as listening:
+            sent = listening.blast(capture, rate, rounds)
+            if not sent.lost:
+                rows = listening.finish(capture, rounds)[1]
+                return sent.flows_per_s, f"{rounds * capture.flows:,} flows at {sent.flows_per_s / 1e6:.2f} Mflows/s, {rows:,} rows"
+        rate *= 0.9
+    raise Wrong(f"datagrams are lost at {rate / 0.9 / 1e6:.2f} Mflows/s still")
+
+
 def measure_rate(bench, product):
     flows, rib = work(bench, product)
     capture = bench.store.capture(flows)
@@ -41,14 +55,8 @@ def measure_rate(bench, product):
         low = STEADY[product]
         best, told = live.highest_rate(listening, capture, low, seconds, trials=4 if bench.is_quick else 7)
     facts = {"input": flows.text(), "RIB": rib.text(), "seconds": str(seconds), "tried, Mflows/s": told}
-    if product == "pathacct":  # once more with a daemon of its own, whose output tells whether any flow is missing
-        with live.listener(bench, product, INSTANCES, capture, rib) as listening:
-            rounds = max(1, round(best * seconds / capture.flows))
-            sent = listening.blast(capture, 0.95 * best, rounds)
-            if sent.lost:
-                raise Wrong(f"{sent.lost} datagrams lost at 95 % of the rate that was found")
-            rows = listening.finish(capture, rounds)[1]
-        facts["checked"] = f"{rounds * capture.flows:,} flows at {sent.flows_per_s / 1e6:.2f} Mflows/s, {rows:,} rows"
+    if product == "pathacct":
+        best, facts["checked"] = confirm_rate(bench, capture, rib, best, seconds)
     return Measurement([best / 1e6], facts, {"capture": capture})
 
 
