@@ -9,7 +9,7 @@
  */
 #include "base/memory.h"
 #include "base/poller.h"
-#include "core/aggregate.h"
+#include "pipeline/aggregate.h"
 #include "flow/primitive.h"
 #include "world.h"
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* nfacctd: NetFlow v5, v9 and IPFIX. Its decoders' keys; the rest is core/daemon. */
+/* nfacctd: NetFlow v5, v9 and IPFIX. Its decoders' keys; the rest is daemon/. */
 #include "config/config_key.h"
-#include "core/daemon.h"
+#include "daemon/daemon.h"
 #include "nfacctd/decoder.h"
 
 struct nfacctd_keys {

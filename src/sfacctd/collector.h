@@ -190,14 +190,7 @@ void flow_sample_set_discard(struct flow_sample *sample, uint32_t reason);
  * leaves the reader failed and the flow as it was. */
 #define FLOW_RECORD(enterprise, format, name, function, help)                                      \
     void function(struct flow_sample *sample, struct reader *r);
-#define FLOW_SKIPPED(...)
-#define COUNTER_RECORD(...)
-#define COUNTER_SKIPPED(...)
 #include "sfacctd/structures.def"
-#undef FLOW_RECORD
-#undef FLOW_SKIPPED
-#undef COUNTER_RECORD
-#undef COUNTER_SKIPPED
 
 #define WANTS(sample, member) flow_needs_has(&(sample)->collector->needs, FLOW_##member)
 #define SET(sample, member, value)                                                                 \

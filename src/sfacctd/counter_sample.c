@@ -17,17 +17,11 @@ struct counter_record {
 };
 
 static const struct counter_record records[] = {
-#define FLOW_RECORD(...)
-#define FLOW_SKIPPED(...)
 #define COUNTER_RECORD(enterprise, format, name, fields)                                           \
     {(uint32_t)(enterprise) << 12 | (format), #name, fields},
 #define COUNTER_SKIPPED(enterprise, format, name, why)                                             \
     {(uint32_t)(enterprise) << 12 | (format), #name, NULL},
 #include "sfacctd/structures.def"
-#undef FLOW_RECORD
-#undef FLOW_SKIPPED
-#undef COUNTER_RECORD
-#undef COUNTER_SKIPPED
 };
 
 static const struct counter_record *record_find(uint32_t format)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* sfacctd: sFlow v2, v4 and v5. Its decoder's keys; the rest is core/daemon. */
+/* sfacctd: sFlow v2, v4 and v5. Its decoder's keys; the rest is daemon/. */
 #include "config/config_key.h"
-#include "core/daemon.h"
+#include "daemon/daemon.h"
 #include "sfacctd/decoder.h"
 
 struct sfacctd_keys {

@@ -20,14 +20,7 @@ enum sample_format {
 enum format {
 #define FLOW_RECORD(enterprise, number, name, function, help)                                      \
     FORMAT_##name = (enterprise) << 12 | (number),
-#define FLOW_SKIPPED(...)
-#define COUNTER_RECORD(...)
-#define COUNTER_SKIPPED(...)
 #include "sfacctd/structures.def"
-#undef FLOW_RECORD
-#undef FLOW_SKIPPED
-#undef COUNTER_RECORD
-#undef COUNTER_SKIPPED
 };
 
 /* Returns whether the record fits its length. Apart, so that no reader of the loop has an address.
@@ -45,13 +38,7 @@ APART bool decode_any(struct flow_sample *sample, uint32_t format, struct reader
     case (uint32_t)(enterprise) << 12 | (number):                                                  \
         counter_add(&exporter->counters.skipped_records, 1);                                       \
         break;
-#define COUNTER_RECORD(...)
-#define COUNTER_SKIPPED(...)
 #include "sfacctd/structures.def"
-#undef FLOW_RECORD
-#undef FLOW_SKIPPED
-#undef COUNTER_RECORD
-#undef COUNTER_SKIPPED
     default:
         counter_add(&exporter->counters.unknown_records, 1);
         break;

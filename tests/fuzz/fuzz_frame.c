@@ -3,8 +3,8 @@
  * type. Fragments of some come together. What is delivered is read to its end. */
 #include "base/memory.h"
 #include "base/reader.h"
-#include "core/fragments.h"
-#include "core/frame.h"
+#include "input/fragments.h"
+#include "input/frame.h"
 #include "support/check.h"
 #include <pcap/pcap.h>
 

@@ -5,7 +5,7 @@
  * workers would, a real supervisor runs a real pathacct-host. Columns are dst_as, as_path and
  * packets; the path is made of the AS.
  */
-#include "core/supervisor.h"
+#include "daemon/supervisor.h"
 #include "handover/dictionary.h"
 
 #include <setjmp.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Random flows against sums made one by one; rows are read back as a plugin host reads them. */
 #include "base/poller.h"
-#include "core/aggregate.h"
+#include "pipeline/aggregate.h"
 #include "flow/primitive.h"
 #include "handover/dictionary.h"
 #include <setjmp.h>

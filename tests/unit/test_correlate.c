@@ -3,8 +3,8 @@
  * peer answers. */
 #include "base/memory.h"
 #include "base/text.h"
-#include "core/correlate.h"
-#include "core/enrich.h"
+#include "pipeline/correlate.h"
+#include "pipeline/enrich.h"
 #include "flow/exporter.h"
 #include "maps/agent_map.h"
 #include "maps/maps.h"

@@ -221,14 +221,7 @@ static void cover_elements(const char *list)
 /* The records of sFlow that are decoded. */
 static const uint32_t structures_decoded[] = {
 #define FLOW_RECORD(enterprise, format, ...) (uint32_t)(enterprise) << 12 | (format),
-#define FLOW_SKIPPED(...)
-#define COUNTER_RECORD(...)
-#define COUNTER_SKIPPED(...)
 #include "sfacctd/structures.def"
-#undef FLOW_RECORD
-#undef FLOW_SKIPPED
-#undef COUNTER_RECORD
-#undef COUNTER_SKIPPED
 };
 #define STRUCTURE_COUNT (sizeof structures_decoded / sizeof structures_decoded[0])
 static bool structure_is_covered[STRUCTURE_COUNT];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* IP fragments in any order, and those that lie about where they belong (RFC 5722). */
-#include "core/fragments.h"
+#include "input/fragments.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -2,7 +2,7 @@
 /* Frames are built here byte by byte after IEEE 802.1Q, RFC 791, RFC 8200 and the LINKTYPE pages of
  * tcpdump.org. */
 #include "base/memory.h"
-#include "core/receive_pcap.h"
+#include "input/receive_pcap.h"
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -164,16 +164,9 @@ static void every_structure_gives_a_sound_line(void **state)
         uint32_t format;
         const char *name, *fields;
     } rows[] = {
-#define FLOW_RECORD(...)
-#define FLOW_SKIPPED(...)
 #define COUNTER_RECORD(enterprise, format, name, fields)                                           \
     {(uint32_t)(enterprise) << 12 | (format), #name, fields},
-#define COUNTER_SKIPPED(...)
 #include "sfacctd/structures.def"
-#undef FLOW_RECORD
-#undef FLOW_SKIPPED
-#undef COUNTER_RECORD
-#undef COUNTER_SKIPPED
     };
     struct text hex = {0};
 

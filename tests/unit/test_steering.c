@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The kernel's program against the function in C, on real sockets. */
 #include "base/clock.h"
-#include "core/receive_udp.h"
-#include "core/steering.h"
+#include "input/receive_udp.h"
+#include "input/steering.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Expected instants are from `date -d ... +%s` of coreutils in the zone named. */
-#include "core/time_bins.h"
+#include "pipeline/time_bins.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -15,11 +15,11 @@ static uint64_t load_uint(const struct value *value, const uint8_t *field)
     case PA_KIND_U8:
         return field[0];
     case PA_KIND_U16:
-        return value_load_u16(field);
+        return (uint16_t)row_number_load(field, sizeof(uint16_t));
     case PA_KIND_U32:
-        return value_load_u32(field);
+        return (uint32_t)row_number_load(field, sizeof(uint32_t));
     default:
-        return value_load_u64(field);
+        return row_number_load(field, sizeof(uint64_t));
     }
 }
 
@@ -116,7 +116,7 @@ static char *put_named(char *out, const struct value *value, const uint8_t *fiel
  * known. */
 static char *put_rd(char *out, const struct value *value, const uint8_t *field)
 {
-    uint64_t rd = value_load_u64(field);
+    uint64_t rd = row_number_load(field, sizeof(uint64_t));
     unsigned type = (unsigned)(rd >> 48);
     uint8_t ip[4] = {(uint8_t)(rd >> 40), (uint8_t)(rd >> 32), (uint8_t)(rd >> 24),
                      (uint8_t)(rd >> 16)};
@@ -295,7 +295,7 @@ struct pa_bytes value_bytes(const struct value *value, const struct pa_batch *ba
 
     if (value->kind == PA_KIND_FIXED)
         return (struct pa_bytes){field, value->width};
-    id = value_load_u32(field);
+    id = (uint32_t)row_number_load(field, sizeof(uint32_t));
     if (id >= batch->dictionary_count)
         return (struct pa_bytes){(const uint8_t *)"", 0};
     return batch->dictionary[id];
@@ -306,7 +306,7 @@ static void append_label_stack(struct text *out, struct pa_bytes bytes)
     for (uint32_t at = 0; at + 4 <= bytes.len; at += 4) {
         if (at > 0)
             text_append_char(out, '_');
-        text_append_uint(out, value_load_u32(bytes.data + at));
+        text_append_uint(out, (uint32_t)row_number_load(bytes.data + at, sizeof(uint32_t)));
     }
 }
 

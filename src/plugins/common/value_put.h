@@ -7,31 +7,11 @@
 #include "base/address.h"
 #include "base/digits.h"
 #include "base/octets.h"
+#include "base/row_number.h"
 #include "plugins/common/value.h"
 #include "plugins/common/value_names.h"
 #include "plugins/common/value_time.h"
 #include <string.h>
-
-static inline uint16_t value_load_u16(const uint8_t *field)
-{
-    uint16_t v;
-    memcpy(&v, field, sizeof v);
-    return v;
-}
-
-static inline uint32_t value_load_u32(const uint8_t *field)
-{
-    uint32_t v;
-    memcpy(&v, field, sizeof v);
-    return v;
-}
-
-static inline uint64_t value_load_u64(const uint8_t *field)
-{
-    uint64_t v;
-    memcpy(&v, field, sizeof v);
-    return v;
-}
 
 /* An address that is not IPv4, or none. */
 char *value_put_other_ip(char *out, const uint8_t *field);
@@ -61,15 +41,16 @@ __attribute__((always_inline)) static inline char *value_put(const struct value 
     case VALUE_U8:
         return octet_put(out, field[0]);
     case VALUE_U16:
-        return digits_put_small(out, value_load_u16(field));
+        return digits_put_small(out, (uint16_t)row_number_load(field, sizeof(uint16_t)));
     case VALUE_U32:
-        return digits_put(out, value_load_u32(field));
+        return digits_put(out, (uint32_t)row_number_load(field, sizeof(uint32_t)));
     case VALUE_U64:
-        return digits_put(out, value_load_u64(field));
+        return digits_put(out, row_number_load(field, sizeof(uint64_t)));
     case VALUE_IP:
         return value_put_ip(out, field);
     case VALUE_TIME:
-        return value_time_put(value->time, out, (int64_t)value_load_u64(field), true);
+        return value_time_put(value->time, out, (int64_t)row_number_load(field, sizeof(uint64_t)),
+                              true);
     case VALUE_PROTO:
         return value_put_proto(out, field[0]);
     default:

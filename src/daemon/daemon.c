@@ -1,0 +1,489 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The order of things. Start: what the configuration says, plugins check theirs, sockets,
+ * background, log, plugin processes, BGP, workers. End: workers stop reading and hand everything
+ * over, plugins write it, BGP says goodbye.
+ */
+#include "daemon/daemon.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "daemon/daemon_private.h"
+#include "daemon/process.h"
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { TEMPLATES_TICK_S = 5, WATCH_S = 60 };
+
+static struct statistics_sources sources(struct daemon *d, bool is_final)
+{
+    return (struct statistics_sources){.daemon_name = d->description->name,
+                                       .core_proc_name = d->core.core_proc_name,
+                                       .started_ns = d->started_ns,
+                                       .crew = &d->crew,
+                                       .instances = d->instances,
+                                       .instance_count = d->instance_count,
+                                       .supervisor = d->supervisor,
+                                       .reader = d->reader,
+                                       .is_final = is_final};
+}
+
+static void statistics(struct daemon *d, bool is_final)
+{
+    struct statistics_sources s = sources(d, is_final);
+    int err;
+
+    statistics_log(&s);
+    if (!d->core.stats_file)
+        return;
+    err = statistics_write(&s, d->core.stats_file);
+    if (err == 0)
+        err = process_give_file(d->core.stats_file, d->core.files_uid, d->core.files_gid);
+    if (err < 0)
+        log_error("stats_file %s: %s", d->core.stats_file, strerror(-err));
+}
+
+static void wake_workers(struct daemon *d)
+{
+    for (uint32_t i = 0; i < d->crew.worker_count; i++)
+        worker_wake(d->crew.workers[i]);
+}
+
+/* ---- signals ---- */
+
+static void log_lines(struct text *lines, enum log_level level)
+{
+    char *rest = lines->len ? (char *)(uintptr_t)text_cstr(lines) : NULL;
+
+    for (char *line; rest && (line = strtok_r(rest, "\n", &rest)) != NULL;)
+        log_write(level, "%s", line);
+    text_reset(lines);
+}
+
+static bool needs_grew(const struct flow_needs *old, const struct flow_needs *more)
+{
+    for (size_t i = 0; i < sizeof old->bits / sizeof *old->bits; i++)
+        if (more->bits[i] & ~old->bits[i])
+            return true;
+    return false;
+}
+
+static void reload(struct daemon *d)
+{
+    struct text errors = {0};
+
+    if (!d->maps_settings.may_refresh) {
+        log_notice("maps are not read anew: maps_refresh is false");
+        return;
+    }
+    if (maps_reload(&d->maps_settings, &d->maps, d->retired, &errors) < 0) {
+        log_lines(&errors, LOG_LEVEL_ERROR);
+        log_error("maps: the old ones stay in force");
+    } else {
+        log_notice("maps: read anew");
+        if (needs_grew(&d->needs, &rcu_read(&d->maps)->needs))
+            for (uint32_t i = 0; i < d->crew.worker_count; i++)
+                worker_add_needs(d->crew.workers[i]);
+    }
+    text_clear(&errors);
+    if (d->bgp)
+        bgp_reload(d->bgp);
+}
+
+/*
+ * Backends get shutdown_timeout from here. Plugin processes end when they have written what carries
+ * the last marker, so they are told before workers send it.
+ */
+static void stop(struct daemon *d) THREAD_ANNOTATION(no_thread_safety_analysis)
+{
+    if (d->is_stopping)
+        return;
+    d->is_stopping = true;
+    supervisor_stop(d->supervisor);
+    poller_timer_set_in(d->poller, &d->shutdown_timer, d->core.shutdown_timeout_s * NS_PER_S);
+    atomic_store_explicit(&d->crew.is_stopping, true, memory_order_release);
+    wake_workers(d);
+}
+
+static void on_signal(void *arg, int number) THREAD_ANNOTATION(no_thread_safety_analysis)
+{
+    struct daemon *d = arg;
+
+    switch (number) {
+    case SIGINT:
+    case SIGTERM:
+        log_notice("signal %d: the end; what was received is written first", number);
+        stop(d);
+        break;
+    case SIGHUP:
+        log_reopen();
+        supervisor_reopen(d->supervisor);
+        log_notice("log opened anew");
+        break;
+    case SIGUSR1:
+        statistics(d, false);
+        break;
+    case SIGUSR2:
+        reload(d);
+        break;
+    default:
+        break;
+    }
+}
+
+/* ---- timers ---- */
+
+/* Epochs end at whole multiples of the refresh time; only ever upwards, whatever the wall clock
+ * does. */
+static void set_epoch_timer(struct daemon *d, struct instance *instance)
+{
+    int64_t refresh_ns = instance->refresh_s * NS_PER_S;
+
+    poller_timer_set_in(d->poller, &instance->epoch_timer,
+                        refresh_ns - clock_wall().ns % refresh_ns);
+}
+
+struct epoch_owner {
+    struct daemon *daemon;
+    struct instance *instance;
+};
+
+static void on_epoch(void *arg)
+{
+    struct epoch_owner *owner = arg;
+
+    atomic_fetch_add_explicit(&owner->instance->epoch, 1, memory_order_release);
+    wake_workers(owner->daemon);
+    set_epoch_timer(owner->daemon, owner->instance);
+}
+
+static void check_rib(struct daemon *d)
+{
+    bool is_loaded, is_late = d->seconds >= (uint64_t)d->core.wait_for_rib_s;
+
+    if (!d->rib_wait || !atomic_load_explicit(&d->crew.is_holding, memory_order_relaxed))
+        return;
+    rcu_online(d->reader);
+    is_loaded = rib_wait_is_over(d->rib_wait, bgp_peers(d->bgp));
+    rcu_offline(d->reader);
+    if (!is_loaded && !is_late)
+        return;
+    if (is_loaded)
+        log_notice("BGP: the tables of all expected peers are loaded; flows go on");
+    else
+        log_warning("BGP: not all expected peers have sent their tables after %" PRId64
+                    " s; flows go on without",
+                    d->core.wait_for_rib_s);
+    atomic_store_explicit(&d->crew.is_holding, false, memory_order_release);
+    wake_workers(d);
+}
+
+static void on_second(void *arg)
+{
+    struct daemon *d = arg;
+    struct statistics_sources s = sources(d, false);
+
+    d->seconds++;
+    check_rib(d);
+    if (d->templates && d->seconds % TEMPLATES_TICK_S == 0)
+        templates_file_tick(d->templates);
+    if (d->seconds % WATCH_S == 0)
+        statistics_watch(&s, &d->watch);
+    rcu_queue_poll(d->retired);
+    poller_timer_set_in(d->poller, &d->second_timer, NS_PER_S);
+}
+
+static void on_worker(void *arg, int fd, unsigned events)
+{
+    struct daemon *d = arg;
+
+    (void)events;
+    poller_event_drain(fd);
+    if (d->templates)
+        templates_file_collect(d->templates);
+}
+
+static void on_shutdown_timeout(void *arg)
+{
+    struct daemon *d = arg;
+
+    atomic_store_explicit(&d->crew.is_abandoned, true, memory_order_release);
+    wake_workers(d);
+}
+
+/* ---- start ---- */
+
+/* A trial start tells its result to who waits for it. */
+static bool goes_to_background(const struct daemon *d)
+{
+    return d->core.daemonize && d->options.action != ACTION_SETUP;
+}
+
+static int start_log(struct daemon *d)
+{
+    struct log_settings settings = {
+        .name = d->core.core_proc_name,
+        .type = d->description->name,
+        .file = d->core.logfile,
+        .syslog_facility = d->core.syslog,
+        .syslog_ident = d->core.syslog_ident,
+        .stderr_too = !goes_to_background(d),
+        .stderr_timestamp = d->core.log_stderr_tstamp,
+        .debug = d->core.debug,
+    };
+    int err = log_start(&settings);
+
+    if (err < 0)
+        fprintf(stderr, "%s: logfile %s: %s\n", d->description->name,
+                d->core.logfile ? d->core.logfile : "", strerror(-err));
+    return err;
+}
+
+static int become_daemon(struct daemon *d, int argc, char **argv)
+{
+    char *title = mem_printf("%s: Core Process [%s]", d->description->name, d->core.core_proc_name);
+    int err = 0;
+
+    if (d->core.files_umask)
+        err = process_set_umask(d->core.files_umask);
+    if (err < 0)
+        fprintf(stderr, "%s: files_umask: '%s' is not an octal number up to 777\n",
+                d->description->name, d->core.files_umask);
+    if (err == 0 && goes_to_background(d))
+        err = process_daemonize();
+    if (err == 0)
+        err = start_log(d);
+    if (err == 0)
+        log_lines(&d->warnings, LOG_LEVEL_WARNING);
+    if (err == 0 && d->core.pidfile) {
+        int pid_err = process_write_pidfile(d->core.pidfile);
+        if (pid_err == 0)
+            process_give_file(d->core.pidfile, d->core.files_uid, d->core.files_gid);
+        else
+            log_error("pidfile %s: %s", d->core.pidfile, strerror(-pid_err));
+    }
+    if (err == 0 && process_set_priority(d->core.proc_priority) < 0)
+        log_warning("proc_priority %" PRId64 ": not permitted", d->core.proc_priority);
+    process_set_title(argc, argv, title);
+    mem_free(title);
+    return err;
+}
+
+static int start_plugins(struct daemon *d) THREAD_ANNOTATION(no_thread_safety_analysis)
+{
+    for (uint32_t i = 0; i < d->instance_count; i++) {
+        struct supervisor_plugin plugin = instance_plugin(d->instances[i]);
+        int err = supervisor_start(d->supervisor, &plugin);
+        if (err < 0) {
+            log_error("plugin %s[%s]: its process cannot be run: %s", plugin.plugin_name,
+                      plugin.instance_name, strerror(-err));
+            return err;
+        }
+    }
+    return 0;
+}
+
+/* As others read it: 192.0.2.1:2100, [2001:db8::1]:2100. */
+static void say_ready(const struct daemon *d)
+{
+    const char *ip = d->core.ip ? d->core.ip : "::";
+    bool is_v6 = strchr(ip, ':') != NULL;
+    const char *plural = d->crew.worker_count == 1 ? "" : "s";
+
+    if (d->core.pcap_savefile)
+        log_notice("reading %s data from %s with %u worker%s", d->description->data_name,
+                   d->core.pcap_savefile, d->crew.worker_count, plural);
+    else
+        log_notice("waiting for %s data on %s%s%s:%u with %u worker%s", d->description->data_name,
+                   is_v6 ? "[" : "", ip, is_v6 ? "]" : "",
+                   d->core.port ? (unsigned)d->core.port : d->description->port,
+                   d->crew.worker_count, plural);
+}
+
+static int start_all(struct daemon *d, struct epoch_owner *owners)
+{
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, 0};
+    int err = poller_add_signals(d->poller, signals, on_signal, d);
+
+    if (err == 0)
+        err = poller_add(d->poller, d->crew.main_event, POLLER_READ, on_worker, d);
+    if (err == 0)
+        err = start_plugins(d);
+    if (err == 0 && d->bgp)
+        err = bgp_start(d->bgp);
+    if (err < 0)
+        return err;
+    if (d->templates)
+        templates_file_load(d->templates);
+    for (uint32_t i = 0; i < d->instance_count; i++) {
+        owners[i] = (struct epoch_owner){d, d->instances[i]};
+        d->instances[i]->epoch_timer.fn = on_epoch;
+        d->instances[i]->epoch_timer.arg = &owners[i];
+        if (!d->core.pcap_savefile)
+            set_epoch_timer(d, d->instances[i]);
+    }
+    d->shutdown_timer = (struct poller_timer){.fn = on_shutdown_timeout, .arg = d};
+    d->second_timer = (struct poller_timer){.fn = on_second, .arg = d};
+    poller_timer_set_in(d->poller, &d->second_timer, NS_PER_S);
+    say_ready(d);
+    for (uint32_t i = 0; err == 0 && i < d->crew.worker_count; i++)
+        err = worker_start(d->crew.workers[i]);
+    return err;
+}
+
+/* ---- run and end ---- */
+
+static bool all_workers(const struct daemon *d, bool (*is_so)(const struct worker *worker))
+{
+    for (uint32_t i = 0; i < d->crew.worker_count; i++)
+        if (!is_so(d->crew.workers[i]))
+            return false;
+    return true;
+}
+
+static void run(struct daemon *d) THREAD_ANNOTATION(no_thread_safety_analysis)
+{
+    while (!all_workers(d, worker_is_finished) || !supervisor_is_done(d->supervisor)) {
+        if (!d->core.pcap_wait && all_workers(d, worker_is_at_end))
+            stop(d);
+        poller_wait(d->poller, 1000);
+    }
+    poller_timer_cancel(d->poller, &d->shutdown_timer);
+    poller_timer_cancel(d->poller, &d->second_timer);
+    for (uint32_t i = 0; i < d->instance_count; i++)
+        poller_timer_cancel(d->poller, &d->instances[i]->epoch_timer);
+}
+
+static int end(struct daemon *d) THREAD_ANNOTATION(no_thread_safety_analysis)
+{
+    struct statistics_sources s = sources(d, true);
+    uint64_t lost;
+
+    for (uint32_t i = 0; i < d->crew.worker_count; i++) {
+        worker_join(d->crew.workers[i]);
+        worker_settle(d->crew.workers[i], true);
+    }
+    if (d->templates)
+        templates_file_save_now(d->templates);
+    if (d->bgp)
+        bgp_stop(d->bgp);
+    statistics(d, true);
+    lost = statistics_lost_flows(&s);
+    if (lost > 0)
+        log_error("some flows were lost: see the statistics");
+    if (d->core.pidfile)
+        unlink(d->core.pidfile);
+    log_notice("ended");
+    return lost > 0 || !supervisor_all_clean(d->supervisor);
+}
+
+static void print_primitives(const struct daemon *d)
+{
+    for (size_t i = 0; i < primitive_table_count(d->primitives); i++) {
+        const struct primitive *p = primitive_table_at(d->primitives, i);
+        struct primitive_list list = {0};
+        struct text error = {0};
+        /* Some come of themselves and may not be asked for. */
+        if (primitive_list_parse(d->primitives, p->name, &error, &list) == 0)
+            printf("%-24s %s\n", p->name, p->help);
+        primitive_list_clear(&list);
+        text_clear(&error);
+    }
+}
+
+/* What ends without a daemon: help, lists, the result of the check. True: it was that. */
+static bool other_action(struct daemon *d)
+{
+    switch (d->options.action) {
+    case ACTION_HELP:
+        options_print_help(d->description->name);
+        return true;
+    case ACTION_VERSION:
+        printf("%s (pathacct) %s\n", d->description->name, PATHACCT_VERSION);
+        return true;
+    case ACTION_PRIMITIVES:
+        print_primitives(d);
+        return true;
+    case ACTION_KEYS:
+        config_list(d->config, stdout, d->options.list_format);
+        return true;
+    case ACTION_CHECK:
+        printf("the configuration is right\n");
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* On the terminal, each line of a kind. Who asked for the background alone reads them there. */
+static void print_lines(struct text *lines, const char *kind)
+{
+    for (const char *line = lines->len ? text_cstr(lines) : ""; *line;) {
+        size_t len = strcspn(line, "\n");
+        fprintf(stderr, "%s%.*s\n", kind, (int)len, line);
+        line += len + (line[len] == '\n');
+    }
+}
+
+static int prepare(struct daemon *d, int argc, char **argv)
+{
+    struct text errors = {0};
+    int err = setup_read(d, argc, argv, &errors, &d->warnings);
+    bool runs = d->options.action == ACTION_RUN || d->options.action == ACTION_CHECK ||
+                d->options.action == ACTION_SETUP;
+
+    if (runs && !d->options.is_unusable && setup_check_plugins(d, &errors) < 0)
+        err = -EINVAL;
+    if (err == 0 && (d->options.action == ACTION_RUN || d->options.action == ACTION_SETUP))
+        err = setup_open(d, &errors);
+    if (runs && (err < 0 || d->options.action == ACTION_CHECK || goes_to_background(d)))
+        print_lines(&d->warnings, "warning: "); /* otherwise the log says them */
+    if (errors.len > 0)
+        print_lines(&errors, "");
+    else if (err < 0)
+        fprintf(stderr, "%s: %s\n", d->description->name, strerror(-err));
+    text_clear(&errors);
+    return err;
+}
+
+int daemon_main(int argc, char **argv, const struct daemon_description *description)
+    THREAD_ANNOTATION(no_thread_safety_analysis)
+{
+    struct daemon *d = mem_aligned_zalloc(CACHE_LINE, sizeof *d);
+    struct epoch_owner *owners = NULL;
+    int status = 1;
+
+    thread_enter_role(&main_thread);
+    json_object_seed(0); /* before there are threads */
+    d->description = description;
+    d->started_ns = clock_wall().ns;
+    d->config = config_new();
+    if (prepare(d, argc, argv) < 0)
+        goto out;
+    if (other_action(d)) {
+        status = 0;
+        goto out;
+    }
+    if (become_daemon(d, argc, argv) < 0)
+        goto out;
+    owners = mem_calloc(d->instance_count + 1, sizeof *owners);
+    if (start_all(d, owners) < 0)
+        goto out_log;
+    if (d->options.action == ACTION_SETUP)
+        stop(d);
+    run(d);
+    status = end(d);
+out_log:
+    log_stop();
+out:
+    setup_close(d);
+    mem_free(owners);
+    mem_free(d);
+    thread_leave_role(&main_thread);
+    return status;
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* The daemon from the inside: setup.c makes it from the configuration, daemon.c runs it. All of it
+ * is the main thread's. */
+#include "base/poller.h"
+#include "base/text.h"
+#include "base/thread.h"
+#include "bgp/bgp.h"
+#include "daemon/daemon.h"
+#include "daemon/instance.h"
+#include "daemon/options.h"
+#include "daemon/places.h"
+#include "daemon/plugin_list.h"
+#include "daemon/rib_wait.h"
+#include "daemon/settings.h"
+#include "daemon/statistics.h"
+#include "daemon/supervisor.h"
+#include "daemon/templates_file.h"
+#include "maps/maps.h"
+
+struct daemon {
+    const struct daemon_description *description;
+    struct options options;
+    char *file; /* options.file is a copy */
+    struct config *config;
+    struct config_key *core_keys;
+    struct config_key *maps_keys;
+    struct core_settings core;
+    struct bgp_settings bgp_settings;
+    struct maps_settings maps_settings;
+    struct instance_settings *instance_settings;
+    struct places places;
+    struct plugin_list plugins;
+    struct primitive_table *primitives;
+    struct flow_needs needs; /* what instances ask of flows */
+    struct instance **instances;
+    uint32_t instance_count;
+    struct crew crew;
+    struct worker_instance *worker_instances;
+    struct udp_receiver *receivers[WORKERS_MAX]; /* until workers take them */
+    int worker_events[WORKERS_MAX];
+    alignas(CACHE_LINE) const struct maps *_Atomic maps; /* workers look at it for each datagram */
+    alignas(CACHE_LINE) struct rcu *rcu;
+    struct rcu_queue *retired;
+    struct rcu_reader *reader;
+    struct bgp *bgp;
+    struct poller *poller;
+    struct supervisor *supervisor;
+    struct supervisor_settings supervisor_settings;
+    struct templates_file *templates;
+    struct rib_wait *rib_wait;
+    struct poller_timer second_timer, shutdown_timer;
+    struct statistics_watch watch;
+    int64_t started_ns;
+    uint64_t seconds;
+    struct text warnings; /* of the configuration, until the log says them */
+    bool is_stopping;     /* a signal, or the end of the file */
+};
+
+/*
+ * Reads the configuration and checks everything that can be checked without opening anything. What
+ * is wrong is appended to `errors`, what is odd to `warnings`; -EINVAL then.
+ */
+int setup_read(struct daemon *daemon, int argc, char **argv, struct text *errors,
+               struct text *warnings);
+/* Lets the plugins check their settings. */
+int setup_check_plugins(struct daemon *daemon, struct text *errors);
+/* Opens sockets, makes workers and rings; starts nothing. */
+int setup_open(struct daemon *daemon, struct text *errors);
+void setup_close(struct daemon *daemon);

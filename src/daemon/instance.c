@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "daemon/instance.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "bgp/path_match.h"
+#include <errno.h>
+#include <string.h>
+
+enum { REFRESH_DEFAULT_S = 60 };
+
+static void add_error(const struct config *config, size_t index, const char *key,
+                      struct text *errors)
+{
+    text_append_printf(errors, "%s: %s[%s]: ", config_place(config, key, index), key,
+                       config_instance_at(config, index)->name);
+}
+
+/* ---- columns ---- */
+
+struct columns {
+    struct aggregate_column items[SCHEMA_COLUMNS_MAX];
+    size_t count;
+    char *verdicts; /* value names of path_match */
+};
+
+static char *verdict_names(void)
+{
+    struct text t = {0};
+    char *names;
+
+    for (int i = 0; i < PATH_MATCH_COUNT; i++)
+        text_append_printf(&t, "%s%s", i ? "|" : "", path_matches[i].text);
+    names = mem_strdup(text_cstr(&t));
+    text_clear(&t);
+    return names;
+}
+
+static bool column_add(struct columns *columns, const struct primitive *primitive,
+                       struct flow_needs *needs)
+{
+    struct aggregate_column *c = &columns->items[columns->count];
+
+    for (size_t i = 0; i < columns->count; i++)
+        if (strcmp(columns->items[i].column.name, primitive->name) == 0)
+            return true;
+    if (columns->count == SCHEMA_COLUMNS_MAX)
+        return false;
+    c->column = primitive_column(primitive);
+    if (c->column.format == PA_FORMAT_PATH_MATCH)
+        c->column.value_names = columns->verdicts;
+    c->flow_offset = primitive->flow_offset;
+    if (primitive->member >= 0)
+        flow_needs_add(needs, (enum flow_member)primitive->member);
+    columns->count++;
+    return true;
+}
+
+/* Which rows are of events alone: nothing that output shows, but JSON has no counters then. */
+static bool has_counters_add(struct columns *columns, struct flow_needs *needs)
+{
+    static const struct primitive has_counters = {.name = "has_counters",
+                                                  .json_name = "",
+                                                  .csv_title = "",
+                                                  .sql_name = "",
+                                                  .kind = PA_KIND_U8,
+                                                  .format = PA_FORMAT_UINT,
+                                                  .combine = PA_COMBINE_OR,
+                                                  .member = FLOW_has_counters,
+                                                  .flow_offset =
+                                                      offsetof(struct flow, has_counters)};
+    return column_add(columns, &has_counters, needs);
+}
+
+static int columns_make(const struct config *config, size_t index,
+                        const struct instance_settings *settings, const struct core_settings *core,
+                        const struct primitive_table *table, struct flow_needs *needs,
+                        struct text *errors, struct columns *columns)
+{
+    static const enum primitive_index always[] = {PRIMITIVE_packets, PRIMITIVE_bytes};
+    static const enum primitive_index stitched[] = {PRIMITIVE_timestamp_min,
+                                                    PRIMITIVE_timestamp_max};
+    struct primitive_list list = {0};
+    struct text error = {0};
+    bool has_room = true;
+    int err;
+
+    err = primitive_list_parse(table, settings->aggregate, &error, &list);
+    if (err < 0) {
+        add_error(config, index, "aggregate", errors);
+        text_append_printf(errors, "%s\n", text_cstr(&error));
+        text_clear(&error);
+        return err;
+    }
+    for (size_t i = 0; i < list.count; i++)
+        has_room = column_add(columns, list.items[i], needs) && has_room;
+    for (size_t i = 0; i < 2; i++)
+        has_room = column_add(columns, primitive_table_at(table, always[i]), needs) && has_room;
+    for (size_t i = 0; core->stitching && i < 2; i++)
+        has_room = column_add(columns, primitive_table_at(table, stitched[i]), needs) && has_room;
+    has_room = has_counters_add(columns, needs) && has_room;
+    primitive_list_clear(&list);
+    if (!has_room) {
+        add_error(config, index, "aggregate", errors);
+        text_append_printf(errors, "more than %d columns; ask for fewer\n", SCHEMA_COLUMNS_MAX);
+        return -EINVAL;
+    }
+    return 0;
+}
+
+/* ---- time ---- */
+
+static int bins_make(const struct config *config, size_t index, const struct core_settings *core,
+                     struct time_bins *bins, bool *ret_has_bins, struct text *errors)
+{
+    struct config_setting history, roundoff, offset;
+    struct text error = {0};
+    struct time_bins_settings settings = {0};
+    int err;
+
+    *ret_has_bins = false;
+    if (!config_role(config, index, PA_ROLE_HISTORY, &history) || !history.value ||
+        history.number == 0) {
+        if (!core->pro_rating)
+            return 0;
+        add_error(config, index, "plugins", errors);
+        text_append_string(
+            errors,
+            "pro-rating spreads flows over time bins, and this instance has none; give it a "
+            "history (print_history and the like)\n");
+        return -EINVAL;
+    }
+    settings.length_s = history.number;
+    settings.is_utc = config_number(config, "timestamps_utc", index) != 0;
+    if (config_role(config, index, PA_ROLE_HISTORY_ROUNDOFF, &roundoff))
+        settings.roundoff = roundoff.value;
+    if (config_role(config, index, PA_ROLE_HISTORY_OFFSET, &offset) && offset.value)
+        settings.offset_s = offset.number;
+    err = time_bins_init(bins, &settings, &error);
+    if (err < 0) {
+        const struct config_setting *wrong =
+            time_bins_roundoff_is_valid(settings.roundoff) ? &history : &roundoff;
+        text_append_printf(errors, "%s: %s: %s\n", wrong->place, wrong->key->name,
+                           text_cstr(&error));
+    }
+    text_clear(&error);
+    *ret_has_bins = err == 0;
+    return err;
+}
+
+static void add_setting(void *arg, const struct config_setting *setting)
+{
+    struct instance *instance = arg;
+
+    instance->plugin_settings =
+        mem_realloc_array(instance->plugin_settings, instance->plugin_setting_count + 1,
+                          sizeof *instance->plugin_settings);
+    instance->plugin_settings[instance->plugin_setting_count++] =
+        (struct setup_setting){setting->key->name, setting->value, setting->number};
+}
+
+static int check_unaggregated(const struct config *config, size_t index,
+                              const struct instance_settings *settings,
+                              const struct core_settings *core, struct text *errors)
+{
+    if (!settings->is_unaggregated || (!core->pro_rating && !core->stitching))
+        return 0;
+    add_error(config, index, "unaggregated", errors);
+    text_append_printf(
+        errors,
+        "each flow is a row of its own, so there is nothing to %s; leave one of the two out\n",
+        core->pro_rating ? "pro-rate" : "stitch");
+    return -EINVAL;
+}
+
+static int plan_make(struct instance *instance, const struct config *config, size_t index,
+                     const struct core_settings *core, const struct columns *columns,
+                     const struct time_bins *bins, struct text *errors)
+{
+    struct text error = {0};
+    struct aggregate_settings plan = {
+        .columns = columns->items,
+        .column_count = columns->count,
+        .bins = instance->has_bins ? bins : NULL,
+        .filter = instance->settings->filter,
+        .is_unaggregated = instance->settings->is_unaggregated,
+        .is_replay = core->pcap_savefile != NULL,
+        .has_order = core->pcap_savefile && core->workers > 1,
+        .has_pro_rating = core->pro_rating,
+        .has_whole_seconds = config_number(config, "timestamps_secs", index) != 0,
+    };
+    int err = aggregate_plan_new(&plan, &error, &instance->plan);
+
+    if (err < 0) {
+        add_error(config, index, instance->settings->filter ? "aggregate_filter" : "aggregate",
+                  errors);
+        text_append_printf(errors, "%s\n", text_cstr(&error));
+    }
+    text_clear(&error);
+    return err;
+}
+
+int instance_new(const struct config *config, size_t index,
+                 const struct instance_settings *settings, const struct core_settings *core,
+                 const struct primitive_table *table, struct flow_needs *needs, struct text *errors,
+                 struct instance **ret_instance)
+{
+    struct instance *instance = mem_zalloc(sizeof *instance);
+    struct columns *columns = mem_zalloc(sizeof *columns);
+    struct config_setting refresh;
+    struct time_bins bins;
+    int err;
+
+    instance->identity = config_instance_at(config, index);
+    instance->settings = settings;
+    instance->refresh_s = REFRESH_DEFAULT_S;
+    if (config_role(config, index, PA_ROLE_REFRESH_TIME, &refresh) && refresh.number > 0)
+        instance->refresh_s = refresh.number;
+    atomic_init(&instance->epoch, 1);
+    columns->verdicts = verdict_names();
+    err = columns_make(config, index, settings, core, table, needs, errors, columns);
+    if (bins_make(config, index, core, &bins, &instance->has_bins, errors) < 0)
+        err = -EINVAL;
+    if (check_unaggregated(config, index, settings, core, errors) < 0)
+        err = -EINVAL;
+    if (err == 0)
+        err = plan_make(instance, config, index, core, columns, &bins, errors);
+    mem_free(columns->verdicts);
+    mem_free(columns);
+    if (err < 0) {
+        instance_free(instance);
+        return err;
+    }
+    if (settings->filter)
+        flow_filter_add_needs(needs);
+    config_each_setting(config, index, add_setting, instance);
+    *ret_instance = instance;
+    return 0;
+}
+
+void instance_free(struct instance *instance)
+{
+    if (!instance)
+        return;
+    outlet_free(instance->outlet);
+    aggregate_plan_free(instance->plan);
+    mem_free(instance->ledgers);
+    mem_free(instance->plugin_settings);
+    mem_free(instance);
+}
+
+int instance_open(struct instance *instance, uint32_t worker_count, const int *worker_events)
+{
+    instance->worker_count = worker_count;
+    instance->ledgers = mem_aligned_zalloc(CACHE_LINE, worker_count * sizeof *instance->ledgers);
+    return outlet_new(worker_count, worker_events, (uint64_t)instance->settings->pool_size,
+                      &instance->outlet);
+}
+
+struct worker_instance instance_for_workers(struct instance *instance)
+{
+    return (struct worker_instance){.plan = instance->plan,
+                                    .outlet = instance->outlet,
+                                    .refresh_s = instance->refresh_s,
+                                    .epoch = &instance->epoch,
+                                    .ledgers = instance->ledgers};
+}
+
+struct supervisor_plugin instance_plugin(const struct instance *instance)
+{
+    return (struct supervisor_plugin){.instance_name = instance->identity->name,
+                                      .plugin_name = instance->identity->type,
+                                      .schema = instance->plan->schema,
+                                      .outlet = instance->outlet,
+                                      .settings = instance->plugin_settings,
+                                      .setting_count = instance->plugin_setting_count,
+                                      .spool_dir = instance->settings->spool_dir,
+                                      .spool_size = (uint64_t)instance->settings->spool_size};
+}
+
+struct ledger_sum instance_ledger(const struct instance *instance)
+{
+    struct ledger_sum sum = {0};
+
+    for (uint32_t i = 0; i < instance->worker_count; i++) {
+        struct handover_totals drained = ring_drained(instance->outlet->lanes[i].ring);
+        struct handover_totals lost = ring_lost_drained(instance->outlet->lanes[i].ring);
+        ledger_sum_add(&sum, &instance->ledgers[i], &drained, &lost);
+    }
+    return sum;
+}

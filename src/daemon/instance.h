@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * One configured use of a plugin, from the configuration to what workers and the supervisor take:
+ * its columns, its plan, its rings and ledgers, its settings as text. Made by the main thread at
+ * start.
+ */
+#include "config/config.h"
+#include "pipeline/ledger.h"
+#include "daemon/settings.h"
+#include "daemon/supervisor.h"
+#include "pipeline/worker.h"
+#include "flow/primitive.h"
+
+struct instance {
+    const struct config_instance *identity;
+    const struct instance_settings *settings;
+    struct aggregate_plan *plan;
+    struct outlet *outlet;
+    struct ledger *ledgers; /* one per worker */
+    uint32_t worker_count;
+    int64_t refresh_s;
+    bool has_bins;
+    struct setup_setting *plugin_settings;
+    uint32_t plugin_setting_count;
+    _Atomic uint64_t epoch; /* number of the epoch under way; the main thread writes it */
+    struct poller_timer epoch_timer;
+};
+
+/*
+ * Checks what is configured and makes the plan; members of flows that it needs are added to
+ * `needs`. -EINVAL: what is wrong is appended to `errors`, line by line.
+ */
+int instance_new(const struct config *config, size_t index,
+                 const struct instance_settings *settings, const struct core_settings *core,
+                 const struct primitive_table *primitives, struct flow_needs *needs,
+                 struct text *errors, struct instance **ret_instance);
+void instance_free(struct instance *instance); /* NULL is fine */
+
+/* Its rings, pools and ledgers. `worker_events` are borrowed. -errno. */
+int instance_open(struct instance *instance, uint32_t worker_count, const int *worker_events);
+/* What workers see of it. */
+struct worker_instance instance_for_workers(struct instance *instance);
+/* What the supervisor is to run; `outlet` is NULL before instance_open(). */
+struct supervisor_plugin instance_plugin(const struct instance *instance);
+struct ledger_sum instance_ledger(const struct instance *instance);

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* pmacct's letters, and a few long options of our own. */
+#include "daemon/options.h"
+#include "base/memory.h"
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+/* An option that stands for a line of the configuration. */
+struct key_option {
+    char letter;
+    const char *key;   /* "NAME_" stands for the daemon's name */
+    const char *value; /* of options without an argument; NULL: the argument is the value */
+    const char *argument, *help; /* help NULL: of what is not here; the key says what to do */
+};
+
+static const struct key_option key_options[] = {
+    {'L', "NAME_ip", NULL, "ADDRESS", "receive on this address"},
+    {'l', "NAME_port", NULL, "PORT", "receive on this UDP port"},
+    {'c', "aggregate", NULL, "LIST", "primitives that make a row's key"},
+    {'P', "plugins", NULL, "LIST", "instances of plugins: type[name],..."},
+    {'n', "networks_file", NULL, "FILE", NULL},
+    {'t', "ports_file", NULL, "FILE", NULL},
+    {'O', "print_output", NULL, "FORMAT", "json, csv or formatted"},
+    {'o', "print_output_file", NULL, "FILE", "write there instead of to stdout"},
+    {'M', "print_markers", "true", NULL, "mark the start and end of output"},
+    {'A', "print_output_file_append", "true", NULL, "append to the output file"},
+    {'E', "print_output_separator", NULL, "CHARACTER", "between columns of CSV"},
+    {'r', "print_refresh_time", NULL, "SECONDS", "write that often"},
+    {'D', "daemonize", "true", NULL, "run in the background"},
+    {'d', "debug", "true", NULL, "log more"},
+    {'S', "syslog", NULL, "FACILITY", "log to syslog"},
+    {'F', "pidfile", NULL, "FILE", "write the process id there"},
+    {'R', "NAME_renormalize", "true", NULL, "multiply by the sampling rate"},
+    {'u', "print_num_protos", "true", NULL, "protocols as numbers"},
+    {'I', "pcap_savefile", NULL, "FILE", "read exports from a capture file"},
+    {'Z', "pcap_savefile_delay", NULL, "SECONDS", "wait before reading it"},
+    {'W', "pcap_savefile_wait", "true", NULL, "after it wait for a signal"},
+    {'Y', "pcap_savefile_replay", NULL, "COUNT", "read it so many times; 0: for ever"},
+    {'p', "imt_path", NULL, "PATH", NULL},
+    {'b', "imt_buckets", NULL, "COUNT", NULL},
+    {'m', "imt_mem_pools_number", NULL, "COUNT", NULL},
+    {'s', "imt_mem_pools_size", NULL, "BYTES", NULL},
+};
+
+enum long_option { LONG_CHECK = 256, LONG_KEYS };
+static const struct option long_options[] = {
+    {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, 'V'},
+    {"check", no_argument, NULL, LONG_CHECK},
+    {"keys", optional_argument, NULL, LONG_KEYS},
+    {NULL, 0, NULL, 0},
+};
+
+static const struct key_option *key_option(int letter)
+{
+    for (size_t i = 0; i < sizeof key_options / sizeof *key_options; i++)
+        if (key_options[i].letter == letter)
+            return &key_options[i];
+    return NULL;
+}
+
+/* "name[instance]" may stand in no option: they are for all instances. */
+static void set_key(const struct key_option *option, const char *argument, const char *daemon_name,
+                    struct config *config)
+{
+    const char origin[] = {'-', option->letter, 0};
+    char *key = strncmp(option->key, "NAME_", 5) == 0
+                    ? mem_printf("%s_%s", daemon_name, option->key + 5)
+                    : mem_strdup(option->key);
+
+    config_set(config, key, NULL, option->value ? option->value : argument, origin);
+    mem_free(key);
+}
+
+static int dry_run(const char *word, struct options *options, struct text *errors)
+{
+    if (strcmp(word, "config") == 0)
+        options->action = ACTION_CHECK;
+    else if (strcmp(word, "setup") == 0)
+        options->action = ACTION_SETUP;
+    else {
+        text_append_printf(errors, "-T: '%s' is neither config nor setup\n", word);
+        return -EINVAL;
+    }
+    return 0;
+}
+
+static int list_format(const char *word, struct options *options, struct text *errors)
+{
+    if (word && strcmp(word, "json") != 0) {
+        text_append_printf(errors, "--keys: '%s' is no format; write --keys or --keys=json\n",
+                           word);
+        return -EINVAL;
+    }
+    options->list_format = word ? CONFIG_LIST_JSON : CONFIG_LIST_TEXT;
+    return 0;
+}
+
+static int read_one(int letter, struct options *options, struct text *errors)
+{
+    switch (letter) {
+    case 'h':
+        options->action = ACTION_HELP;
+        return 0;
+    case 'V':
+        options->action = ACTION_VERSION;
+        return 0;
+    case 'a':
+        options->action = ACTION_PRIMITIVES;
+        return 0;
+    case 'T':
+        return dry_run(optarg, options, errors);
+    case LONG_CHECK:
+        options->action = ACTION_CHECK;
+        return 0;
+    case LONG_KEYS:
+        options->action = ACTION_KEYS;
+        return list_format(optarg, options, errors);
+    default:
+        return -EINVAL;
+    }
+}
+
+static void letters_make(char *out)
+{
+    out += sprintf(out, ":hVaf:T:");
+    for (size_t i = 0; i < sizeof key_options / sizeof *key_options; i++) {
+        *out++ = key_options[i].letter;
+        if (!key_options[i].value)
+            *out++ = ':';
+    }
+    *out = 0;
+}
+
+int options_read(int argc, char **argv, const char *daemon_name, struct config *config,
+                 struct text *errors, struct options *ret_options)
+{
+    char letters[128];
+    struct options options = {.action = ACTION_RUN};
+    int letter, file_err = 0, err = 0;
+
+    letters_make(letters);
+    /* Twice: lines of the file come first, so that options stand above them. */
+    for (optind = 1; (letter = getopt_long(argc, argv, letters, long_options, NULL)) != -1;)
+        if (letter == 'f')
+            options.file = optarg;
+    if (options.file)
+        file_err = config_read_file(config, options.file, errors);
+    for (optind = 1; (letter = getopt_long(argc, argv, letters, long_options, NULL)) != -1;) {
+        const struct key_option *option = key_option(letter);
+        if (letter == 'f')
+            continue;
+        if (option)
+            set_key(option, optarg, daemon_name, config);
+        else if (letter == '?' || letter == ':') {
+            text_append_printf(errors, "%s: %s; see --help\n", argv[optind - 1],
+                               letter == '?' ? "no such option" : "needs a value");
+            err = -EINVAL;
+        } else if (read_one(letter, &options, errors) < 0) {
+            err = -EINVAL;
+        }
+    }
+    if (optind < argc) {
+        text_append_printf(errors, "%s: not an option; the configuration file follows -f\n",
+                           argv[optind]);
+        err = -EINVAL;
+    }
+    options.is_unusable = err < 0 || (file_err < 0 && file_err != -EINVAL);
+    *ret_options = options;
+    return file_err < 0 ? file_err : err;
+}
+
+void options_print_help(const char *daemon_name)
+{
+    printf("usage: %s -f FILE [OPTION...]\n\n", daemon_name);
+    printf("  -f FILE            the configuration; see nfacctd.conf(5)\n");
+    printf("  --check            say all that is wrong with it and end; also -T config\n");
+    printf("  -T setup           the same, and start everything once: sockets, files, plugins\n");
+    printf("  --keys[=json]      list all configuration keys: name, type, default, meaning\n");
+    printf("  -a                 list all primitives\n");
+    printf("  -h, --help         this\n");
+    printf("  -V, --version      version\n\nOptions that stand above the configuration file:\n");
+    for (size_t i = 0; i < sizeof key_options / sizeof *key_options; i++)
+        if (key_options[i].help)
+            printf("  -%c %-15s  %s\n", key_options[i].letter,
+                   key_options[i].argument ? key_options[i].argument : "", key_options[i].help);
+}

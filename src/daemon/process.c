@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "daemon/process.h"
+#include "base/memory.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int process_daemonize(void)
+{
+    int null_fd;
+
+    switch (fork()) {
+    case -1:
+        return -errno;
+    case 0:
+        break;
+    default:
+        _exit(0);
+    }
+    if (setsid() < 0)
+        return -errno;
+    null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (null_fd < 0)
+        return -errno;
+    for (int fd = 0; fd < 3; fd++)
+        dup2(null_fd, fd);
+    if (null_fd > 2)
+        close(null_fd);
+    return 0;
+}
+
+int process_write_pidfile(const char *path)
+{
+    char text[32];
+    int len = snprintf(text, sizeof text, "%ld\n", (long)getpid());
+
+    return process_write_file(path, text, (size_t)len);
+}
+
+void process_set_title(int argc, char **argv, const char *title)
+{
+    char *end = argv[0] + strlen(argv[0]);
+    size_t room, len = strlen(title);
+
+    prctl(PR_SET_NAME, title);
+    for (int i = 1; i < argc && argv[i] == end + 1; i++) /* they lie one after the other */
+        end = argv[i] + strlen(argv[i]);
+    room = (size_t)(end - argv[0]);
+    memset(argv[0], 0, room);
+    memcpy(argv[0], title, len < room ? len : room);
+}
+
+int process_set_priority(int64_t nice_value)
+{
+    return nice_value != 0 && setpriority(PRIO_PROCESS, 0, (int)nice_value) < 0 ? -errno : 0;
+}
+
+int process_set_umask(const char *octal)
+{
+    char *end;
+    long mask = strtol(octal, &end, 8);
+
+    if (*octal == 0 || *end != 0 || mask < 0 || mask > 0777)
+        return -EINVAL;
+    umask((mode_t)mask);
+    return 0;
+}
+
+int process_give_file(const char *path, const char *user, const char *group)
+{
+    uid_t uid = (uid_t)-1;
+    gid_t gid = (gid_t)-1;
+    char *end;
+
+    if (user) {
+        const struct passwd *p =
+            getpwnam(user); /* NOLINT(concurrency-mt-unsafe): main thread only */
+        uid = p ? p->pw_uid : (uid_t)strtoul(user, &end, 10);
+        if (!p && *end != 0)
+            return -ENOENT;
+    }
+    if (group) {
+        const struct group *g =
+            getgrnam(group); /* NOLINT(concurrency-mt-unsafe): main thread only */
+        gid = g ? g->gr_gid : (gid_t)strtoul(group, &end, 10);
+        if (!g && *end != 0)
+            return -ENOENT;
+    }
+    return (user || group) && chown(path, uid, gid) < 0 ? -errno : 0;
+}
+
+static int write_all(int fd, const char *data, size_t len)
+{
+    while (len > 0) {
+        ssize_t n = write(fd, data, len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -errno;
+        data += n;
+        len -= (size_t)n;
+    }
+    return fsync(fd) < 0 && errno != EINVAL ? -errno : 0;
+}
+
+int process_write_file(const char *path, const char *data, size_t len)
+{
+    char *aside = mem_printf("%s.new", path);
+    int fd = open(aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    int err;
+
+    if (fd < 0) {
+        err = -errno;
+        mem_free(aside);
+        return err;
+    }
+    err = write_all(fd, data, len);
+    if (close(fd) < 0 && err == 0)
+        err = -errno;
+    if (err == 0 && rename(aside, path) < 0)
+        err = -errno;
+    if (err < 0)
+        unlink(aside);
+    mem_free(aside);
+    return err;
+}

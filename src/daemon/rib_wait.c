@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "daemon/rib_wait.h"
+#include "base/memory.h"
+#include "base/reader.h"
+#include "maps/agent_map.h"
+#include <stdio.h>
+#include <string.h>
+
+struct rib_wait {
+    struct ip_addr *expected;
+    size_t count;
+};
+
+static void expect(struct rib_wait *wait, const struct ip_addr *address)
+{
+    for (size_t i = 0; i < wait->count; i++)
+        if (ip_addr_equal(&wait->expected[i], address))
+            return;
+    wait->expected = mem_realloc_array(wait->expected, wait->count + 1, sizeof *wait->expected);
+    wait->expected[wait->count++] = *address;
+}
+
+/* Lines that are one address, not a network; what else may be wrong with the file others have said.
+ */
+static void expect_file(struct rib_wait *wait, const char *path)
+{
+    FILE *file = fopen(path, "re");
+    char line[256];
+
+    if (!file)
+        return;
+    while (fgets(line, sizeof line, file)) {
+        struct ip_prefix prefix;
+        char *start = line + strspn(line, " \t");
+        start[strcspn(start, " \t\r\n")] = 0;
+        if (ip_prefix_parse(start, &prefix) == 0 &&
+            prefix.len == 8 * ip_addr_wire_len(&prefix.addr))
+            expect(wait, &prefix.addr);
+    }
+    fclose(file);
+}
+
+struct rib_wait *rib_wait_new(const struct maps *maps, const char *allow_file)
+{
+    struct rib_wait *wait = mem_zalloc(sizeof *wait);
+
+    for (size_t i = 0; maps && maps->agents && i < agent_map_peer_count(maps->agents); i++)
+        expect(wait, &agent_map_peer_at(maps->agents, i)->address);
+    if (allow_file)
+        expect_file(wait, allow_file);
+    return wait;
+}
+
+void rib_wait_free(struct rib_wait *wait)
+{
+    if (!wait)
+        return;
+    mem_free(wait->expected);
+    mem_free(wait);
+}
+
+static bool is_loaded(const struct bgp_peer_info *peer)
+{
+    if (peer->state != BGP_PEER_ESTABLISHED)
+        return false;
+    for (int i = 0; i < RIB_FAMILY_COUNT; i++)
+        if (peer->families[i].is_negotiated && !peer->families[i].is_loaded)
+            return false;
+    return true;
+}
+
+static bool is_peer(const struct bgp_peer_info *peer, const struct ip_addr *address)
+{
+    return ip_addr_equal(&peer->address, address) ||
+           (address->family == IP_V4 && wire_u32(ip_addr_wire(address)) == peer->router_id);
+}
+
+bool rib_wait_is_over(const struct rib_wait *wait, const struct bgp_peers *peers)
+{
+    if (!peers || peers->count == 0)
+        return false;
+    for (uint32_t i = 0; i < peers->count; i++)
+        if (!is_loaded(&peers->peers[i]))
+            return false;
+    for (size_t e = 0; e < wait->count; e++) {
+        bool is_there = false;
+        for (uint32_t i = 0; i < peers->count && !is_there; i++)
+            is_there = is_peer(&peers->peers[i], &wait->expected[e]);
+        if (!is_there)
+            return false;
+    }
+    return true;
+}

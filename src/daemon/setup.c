@@ -1,0 +1,436 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* From the command line to a daemon that only has to be started. Everything that is wrong is told
+ * at once. */
+#include "base/log.h"
+#include "base/memory.h"
+#include "daemon/daemon_private.h"
+#include "maps/custom_primitives.h"
+#include "maps/sampling_map.h"
+#include <errno.h>
+
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+static int read_tables(struct daemon *d, struct text *errors, struct text *warnings)
+{
+    places_find(&d->places);
+    int err = plugin_list_read(d->places.host, d->places.plugin_dir, errors, warnings, &d->plugins);
+
+    if (config_find_instances(d->config, errors) < 0)
+        err = -EINVAL;
+    d->instance_count = (uint32_t)config_instance_count(d->config);
+    d->instance_settings = mem_calloc(d->instance_count + 1, sizeof *d->instance_settings);
+    d->core_keys = settings_keys_new(core_keys, d->description->name);
+    d->maps_keys = settings_keys_new(maps_keys, d->description->name);
+    config_add_table(d->config, d->core_keys, &d->core);
+    config_add_table(d->config, bgp_keys, &d->bgp_settings);
+    config_add_table(d->config, d->maps_keys, &d->maps_settings);
+    config_add_table(d->config, d->description->keys, d->description->key_settings);
+    config_add_instance_table(d->config, instance_keys, d->instance_settings,
+                              sizeof *d->instance_settings);
+    for (size_t i = 0; i < d->plugins.count; i++)
+        config_add_plugin(d->config, d->plugins.items[i]);
+    return err;
+}
+
+/* A file that a key names and that is not there is reported where the key stands, once: it is then
+ * as if it were not asked for. */
+static int check_files(struct daemon *d, struct text *errors)
+{
+    bool has_bgp = d->bgp_settings.enabled;
+    char *allow_key = mem_printf("%s_allow_file", d->description->name);
+    struct {
+        const char *key, **path;
+    } files[] = {
+        {"aggregate_primitives", &d->maps_settings.aggregate_primitives},
+        {allow_key, &d->maps_settings.allow_file},
+        {"sampling_map", &d->maps_settings.sampling_map},
+        {"bgp_agent_map", &d->maps_settings.bgp_agent_map},
+        {"pcap_savefile", &d->core.pcap_savefile},
+        {"bgp_daemon_allow_file", has_bgp ? &d->bgp_settings.allow_file : NULL},
+        {"bgp_daemon_md5_file", has_bgp ? &d->bgp_settings.md5_file : NULL},
+    };
+    int err = 0;
+
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        const char *path = files[i].path ? *files[i].path : NULL;
+        if (!path || access(path, R_OK) == 0)
+            continue;
+        text_append_printf(errors, "%s: %s: cannot read %s: %s\n",
+                           config_place(d->config, files[i].key, CONFIG_GLOBAL), files[i].key, path,
+                           strerror(errno));
+        *files[i].path = NULL;
+        err = -EINVAL;
+    }
+    mem_free(allow_key);
+    return err;
+}
+
+static int read_primitives(struct daemon *d, struct text *errors)
+{
+    d->primitives = primitive_table_new();
+    if (!d->maps_settings.aggregate_primitives)
+        return 0;
+    if (d->description->decoder->lacks_elements) {
+        text_append_printf(
+            errors, "%s: aggregate_primitives: %s has no information elements; leave it out\n",
+            config_place(d->config, "aggregate_primitives", CONFIG_GLOBAL),
+            d->description->data_name);
+        return -EINVAL;
+    }
+    return custom_primitives_read(d->primitives, d->maps_settings.aggregate_primitives, errors);
+}
+
+/* As many as the configuration says, or one less than there are processors. */
+static int64_t count_workers(int64_t wanted)
+{
+    int64_t count = wanted ? wanted : sysconf(_SC_NPROCESSORS_ONLN) - 1;
+
+    return count < 1 ? 1 : count > WORKERS_MAX ? WORKERS_MAX : count;
+}
+
+static int read_instances(struct daemon *d, struct text *errors, struct text *warnings)
+{
+    int err = 0;
+
+    d->instances = mem_calloc(d->instance_count + 1, sizeof(struct instance *));
+    for (uint32_t i = 0; i < d->instance_count; i++) {
+        const struct config_instance *instance = config_instance_at(d->config, i);
+        if (instance_new(d->config, i, &d->instance_settings[i], &d->core, d->primitives, &d->needs,
+                         errors, &d->instances[i]) < 0)
+            err = -EINVAL;
+        /* Where not even a plugin is named the error says it all. */
+        if ((errors->len == 0 || config_is_set(d->config, "plugins", i)) &&
+            !config_is_set(d->config, "aggregate", i) &&
+            config_has_plugin(d->config, instance->type))
+            text_append_printf(warnings,
+                               "%s: %s[%s]: aggregate is not set; its rows are by src_host\n",
+                               instance->place, instance->type, instance->name);
+    }
+    return err;
+}
+
+/* What is asked for and will always be empty, as the protocol does not have it. */
+static void warn_lacking(const struct daemon *d, struct text *warnings)
+{
+    const struct decoder_ops *decoder = d->description->decoder;
+
+    for (size_t i = 0; i < decoder->lacking_count; i++) {
+        if (!flow_needs_has(&d->needs, decoder->lacking[i]))
+            continue;
+        for (size_t k = 0; k < PRIMITIVE_COUNT; k++)
+            if (primitives[k].member == (int16_t)decoder->lacking[i] &&
+                primitives[k].combine == PA_COMBINE_KEY)
+                text_append_printf(warnings,
+                                   "aggregate: primitive '%s' is not told by %s: it is empty\n",
+                                   primitives[k].name, d->description->data_name);
+    }
+}
+
+static int read_correlation(struct daemon *d, struct text *errors)
+{
+    int err =
+        settings_correlate(&d->core, d->config, d->bgp_settings.enabled,
+                           d->bgp_settings.disable_router_id_check, errors, &d->crew.correlate);
+
+    if (!d->bgp_settings.enabled &&
+        (d->core.as_method == ROUTE_BGP || d->core.net_method == ROUTE_BGP)) {
+        char *key = mem_printf("%s_%s", d->description->name,
+                               d->core.as_method == ROUTE_BGP ? "as" : "net");
+        text_append_printf(errors, "%s: %s: bgp needs bgp_daemon: true\n",
+                           config_place(d->config, key, CONFIG_GLOBAL), key);
+        mem_free(key);
+        err = -EINVAL;
+    }
+    return err;
+}
+
+static int read_maps(struct daemon *d, struct text *errors)
+{
+    struct maps *maps;
+    int err = maps_load(&d->maps_settings, 1, errors, &maps);
+
+    if (err < 0)
+        return err;
+    atomic_init(&d->maps, maps);
+    for (size_t i = 0; i < sizeof d->needs.bits / sizeof *d->needs.bits; i++)
+        d->needs.bits[i] |= maps->needs.bits[i];
+    return 0;
+}
+
+static void fill_crew(struct daemon *d)
+{
+    struct crew *crew = &d->crew;
+
+    crew->worker_count = (uint32_t)d->core.workers;
+    crew->decoder = d->description->decoder;
+    crew->exporters_max = (uint32_t)d->core.exporters_max;
+    crew->instance_count = d->instance_count;
+    crew->hold_bytes = (size_t)d->core.wait_buffer_size / crew->worker_count;
+    crew->maps = &d->maps;
+    crew->enrich = (struct enrich_settings){
+        .renormalize = d->core.renormalize,
+        .ext_sampling_rate = d->core.ext_sampling_rate,
+        .bins_by_arrival = d->core.time_new,
+        .as_is_peer_as = d->core.peer_as,
+        .needs_networks =
+            flow_needs_has(&d->needs, FLOW_src_net) || flow_needs_has(&d->needs, FLOW_dst_net),
+    };
+    for (uint32_t i = 0; i < d->instance_count; i++)
+        crew->enrich.needs_bins = crew->enrich.needs_bins || d->instances[i]->has_bins;
+    crew->replay = (struct replay_settings){
+        .path = d->core.pcap_savefile,
+        .port = (uint16_t)d->core.pcap_port,
+        .delay_s = d->core.pcap_delay_s,
+        .rounds = d->core.pcap_rounds,
+        .speed = d->core.pcap_speed,
+        .waits_at_end = d->core.pcap_wait,
+    };
+    enrich_add_needs(&crew->enrich, &d->needs);
+    correlate_settings_finish(&crew->correlate, &d->needs);
+    /* Whole cache lines: the groups of flow/members.def stay within theirs. */
+    crew->flow_stride =
+        (primitive_table_flow_stride(d->primitives) + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
+    crew->decoder_settings = (struct decoder_settings){
+        .needs = d->needs,
+        .own = d->description->decoder_settings(d->description->key_settings),
+        .is_replay = d->core.pcap_savefile != NULL,
+        .tunnel_view = d->core.tunnel_headers == 1 ? TUNNEL_VIEW_INNER : TUNNEL_VIEW_OUTER,
+    };
+    crew->decoder_settings.has_whole_seconds = d->instance_count > 0;
+    crew->decoder_settings.is_utc = d->instance_count > 0;
+    for (uint32_t i = 0; i < d->instance_count; i++) {
+        crew->decoder_settings.has_whole_seconds &= d->instances[i]->plan->has_whole_seconds;
+        crew->decoder_settings.is_utc &= config_number(d->config, "timestamps_utc", i) != 0;
+    }
+    crew->decoder_settings.custom_fields =
+        primitive_table_custom_fields(d->primitives, &crew->decoder_settings.custom_field_count);
+}
+
+int setup_read(struct daemon *d, int argc, char **argv, struct text *errors, struct text *warnings)
+{
+    int err = options_read(argc, argv, d->description->name, d->config, errors, &d->options);
+    bool has_primitives, wants_primitives;
+
+    if (d->options.file)
+        d->options.file = d->file =
+            mem_strdup(d->options.file); /* the arguments make room for the title */
+    if (d->options.is_unusable)
+        return err;
+    if (d->options.action == ACTION_HELP || d->options.action == ACTION_VERSION)
+        return 0;
+    if (d->options.action == ACTION_PRIMITIVES && !d->file)
+        return read_primitives(d, errors); /* the built-in ones: nothing need be configured */
+    if (read_tables(d, errors, warnings) < 0)
+        err = -EINVAL;
+    if (d->options.action == ACTION_KEYS)
+        return err;
+    if (config_check(d->config, errors, warnings) < 0)
+        err = -EINVAL;
+    if (d->options.action == ACTION_RUN && d->core.dry_run >= 0 && err == 0)
+        d->options.action = d->core.dry_run == 0 ? ACTION_CHECK : ACTION_SETUP;
+    d->core.workers = count_workers(d->core.workers);
+    wants_primitives = d->maps_settings.aggregate_primitives != NULL;
+    if (check_files(d, errors) < 0)
+        err = -EINVAL;
+    has_primitives = read_primitives(d, errors) == 0;
+    if (!has_primitives)
+        err = -EINVAL;
+    has_primitives =
+        has_primitives && wants_primitives == (d->maps_settings.aggregate_primitives != NULL);
+    if (d->options.action == ACTION_PRIMITIVES)
+        return err;
+    /* Custom primitives that could not be read are not to be called unknown as well. */
+    if (has_primitives && read_instances(d, errors, warnings) < 0)
+        err = -EINVAL;
+    warn_lacking(d, warnings);
+    if (read_correlation(d, errors) < 0)
+        err = -EINVAL;
+    if (read_maps(d, errors) < 0)
+        err = -EINVAL;
+    if (d->bgp_settings.enabled && bgp_check(&d->bgp_settings, errors) < 0)
+        err = -EINVAL;
+    if (err == 0)
+        fill_crew(d);
+    return err;
+}
+
+/* Where the line stands that a plugin complains of: "print_output_file: ..." begins with its key.
+ */
+static const char *complaint_place(const struct daemon *d, uint32_t index, const char *complaint)
+{
+    char *key = mem_strndup(complaint, strcspn(complaint, ": "));
+    const char *place = config_is_set(d->config, key, index)
+                            ? config_place(d->config, key, index)
+                            : config_instance_at(d->config, index)->place;
+
+    mem_free(key);
+    return place;
+}
+
+int setup_check_plugins(struct daemon *d, struct text *errors)
+    THREAD_ANNOTATION(no_thread_safety_analysis)
+{
+    int err = poller_new(&d->poller);
+
+    if (err < 0)
+        return err;
+    d->supervisor_settings = (struct supervisor_settings){
+        .daemon_name = d->description->name,
+        .host_path = d->places.host,
+        .plugin_dir = d->places.plugin_dir,
+        .identity = d->options.file,
+        .is_replay = d->core.pcap_savefile != NULL,
+        .debug = d->core.debug,
+        .shutdown_timeout_s = d->core.shutdown_timeout_s,
+    };
+    if (getrandom(d->supervisor_settings.core_id, sizeof d->supervisor_settings.core_id, 0) < 0)
+        return -errno;
+    err = supervisor_new(d->poller, &d->supervisor_settings, &d->supervisor);
+    for (uint32_t i = 0; err == 0 && d->instances && i < d->instance_count; i++) {
+        struct supervisor_plugin plugin;
+        struct text error = {0};
+        if (!d->instances[i] || !config_has_plugin(d->config, d->instances[i]->identity->type))
+            continue; /* that was reported */
+        plugin = instance_plugin(d->instances[i]);
+        if (supervisor_check(d->supervisor, &plugin, &error) < 0)
+            text_append_printf(errors, "%s: %s[%s]: %s\n", complaint_place(d, i, text_cstr(&error)),
+                               plugin.plugin_name, plugin.instance_name,
+                               error.len ? text_cstr(&error) : "cannot be checked");
+        text_clear(&error);
+    }
+    return err < 0 ? err : errors->len > 0 ? -EINVAL : 0;
+}
+
+/* ---- opening ---- */
+
+static int open_events(struct daemon *d)
+{
+    d->crew.main_event = poller_event_new();
+    if (d->crew.main_event < 0)
+        return d->crew.main_event;
+    for (uint32_t i = 0; i < d->crew.worker_count; i++) {
+        d->worker_events[i] = poller_event_new();
+        if (d->worker_events[i] < 0)
+            return d->worker_events[i];
+    }
+    return 0;
+}
+
+static int open_input(struct daemon *d, struct text *errors)
+{
+    struct udp_settings settings = {
+        .daemon_name = d->description->name,
+        .listen_ip = d->core.ip,
+        .port = d->core.port ? (uint16_t)d->core.port : d->description->port,
+        .interface = d->core.interface,
+        .ipv6_only = d->core.ipv6_only,
+        .multicast_groups = d->core.mcast_groups,
+        .receive_buffer = d->core.pipe_size,
+        .worker_count = d->crew.worker_count,
+    };
+
+    return d->core.pcap_savefile ? 0 : udp_receivers_open(&settings, errors, d->receivers);
+}
+
+static int open_instances(struct daemon *d)
+{
+    d->worker_instances = mem_calloc(d->instance_count + 1, sizeof *d->worker_instances);
+    d->crew.instances = d->worker_instances;
+    for (uint32_t i = 0; i < d->instance_count; i++) {
+        int err = instance_open(d->instances[i], d->crew.worker_count, d->worker_events);
+        if (err < 0)
+            return err;
+        d->worker_instances[i] = instance_for_workers(d->instances[i]);
+    }
+    return 0;
+}
+
+static int open_workers(struct daemon *d, struct text *errors)
+{
+    for (uint32_t i = 0; i < d->crew.worker_count; i++) {
+        struct worker *worker;
+        struct udp_receiver *receiver = d->receivers[i];
+        int err;
+        d->receivers[i] = NULL;
+        err = worker_new(&d->crew, i, receiver, d->worker_events[i], errors, &worker);
+        if (err < 0)
+            return err;
+    }
+    return 0;
+}
+
+static int open_bgp(struct daemon *d, struct text *errors)
+{
+    struct text error = {0};
+    int err = bgp_new(&d->bgp_settings, d->rcu, &error, &d->bgp);
+
+    if (err < 0)
+        text_append_printf(errors, "%s\n", text_cstr(&error));
+    text_clear(&error);
+    return err;
+}
+
+int setup_open(struct daemon *d, struct text *errors)
+{
+    int err = open_input(d, errors);
+
+    d->rcu = rcu_new(WORKERS_MAX + 2);
+    d->crew.rcu = d->rcu;
+    d->retired = rcu_queue_new(d->rcu);
+    if (err == 0)
+        err = rcu_reader_register(d->rcu, &d->reader);
+    if (err == 0 && d->bgp_settings.enabled)
+        err = open_bgp(d, errors);
+    d->crew.bgp = d->bgp;
+    if (err == 0)
+        err = open_events(d);
+    if (err == 0)
+        err = open_instances(d);
+    if (err == 0)
+        err = open_workers(d, errors);
+    if (err < 0 && errors->len == 0)
+        text_append_printf(errors, "%s\n", strerror(-err));
+    if (err == 0 && d->bgp && d->core.wait_for_rib_s > 0) {
+        d->rib_wait = rib_wait_new(d->maps, d->bgp_settings.allow_file);
+        atomic_init(&d->crew.is_holding, true);
+    }
+    if (err == 0 && d->core.templates_file)
+        d->templates = templates_file_new(d->core.templates_file, &d->crew);
+    return err;
+}
+
+void setup_close(struct daemon *d) THREAD_ANNOTATION(no_thread_safety_analysis)
+{
+    supervisor_free(d->supervisor);
+    templates_file_free(d->templates);
+    rib_wait_free(d->rib_wait);
+    for (uint32_t i = 0; i < d->crew.worker_count; i++) {
+        worker_free(d->crew.workers[i]);
+        udp_receiver_free(d->receivers[i]);
+    }
+    if (d->reader)
+        rcu_reader_unregister(d->reader);
+    /* The process ends: a table of millions of paths would keep it busy for a second. */
+    if (mem_is_checked())
+        bgp_free(d->bgp);
+    for (uint32_t i = 0; d->instances && i < d->instance_count; i++)
+        instance_free(d->instances[i]);
+    if (d->retired)
+        rcu_queue_free(d->retired);
+    maps_free((void *)(uintptr_t)atomic_load_explicit(&d->maps, memory_order_relaxed));
+    if (d->rcu)
+        rcu_free(d->rcu);
+    poller_free(d->poller);
+    text_clear(&d->warnings);
+    primitive_table_free(d->primitives);
+    plugin_list_clear(&d->plugins);
+    config_free(d->config);
+    settings_keys_free(d->core_keys);
+    settings_keys_free(d->maps_keys);
+    mem_free(d->file);
+    mem_free(d->instances);
+    mem_free(d->instance_settings);
+    mem_free(d->worker_instances);
+}

@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * stats_file:
+ *   {"daemon", "name", "version", "started", "written", "is_final",
+ *    "workers": [{"datagrams", "overflow", ...}],
+ *    "exporters": [{"address", "worker", counters, "drops": {reason: n}, "path_match": {verdict:
+ * n}}], "evicted": the same of exporters that went, "datagrams": {"arrived", "overflow", "read",
+ * "decoded", "refused", "waiting", "residual"}, "instances": [{"name", "plugin", "decoded":
+ * {"flows", "packets", "bytes"}, "filtered", "written", "open", "handed_over", "spooled", "drops":
+ * {reason:
+ * {...}}, "residual": {...}, "plugin_process": {...}}], "bgp": {"peers": [...], counters}}
+ */
+#include "daemon/statistics.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "bgp/bgp.h"
+#include "pipeline/exporter_evidence.h"
+#include "daemon/process.h"
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static void set_count(json_t *object, const char *name, uint64_t value)
+{
+    json_object_set_new(object, name, json_integer((json_int_t)value));
+}
+
+static json_t *json_totals(const struct handover_totals *t)
+{
+    json_t *object = json_object();
+
+    set_count(object, "flows", t->flows);
+    set_count(object, "packets", t->packets);
+    set_count(object, "bytes", t->bytes);
+    return object;
+}
+
+static json_t *json_time(int64_t ns)
+{
+    char text[40];
+    time_t s = (time_t)(ns / NS_PER_S);
+    struct tm tm;
+
+    gmtime_r(&s, &tm);
+    strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &tm);
+    return json_string(text);
+}
+
+/* ---- exporters ---- */
+
+/* Sums over exporters, for the equation of datagrams. */
+struct datagram_sums {
+    uint64_t read, decoded, refused;
+};
+
+static uint64_t refused_count(const struct exporter_counters *c)
+{
+    uint64_t refused = 0;
+
+    for (int i = 0; i < DROP_REASON_COUNT; i++)
+        if (drop_reasons[i].level == DROP_LEVEL_DATAGRAM)
+            refused += counter_get(&c->drops[i]);
+    return refused;
+}
+
+static void sums_add(struct datagram_sums *sums, const struct exporter_counters *c)
+{
+    sums->read += counter_get(&c->datagrams_read);
+    sums->decoded += counter_get(&c->datagrams_decoded);
+    sums->refused += refused_count(c);
+}
+
+static json_t *json_counters(const struct exporter_counters *c)
+{
+    json_t *object = json_object(), *drops = json_object(), *verdicts = json_object();
+
+    for (size_t i = 0; i < exporter_counter_info_count; i++) {
+        const struct exporter_counter_info *info = &exporter_counter_infos[i];
+        set_count(
+            object, info->name,
+            counter_get((const struct counter *)(const void *)((const uint8_t *)c + info->offset)));
+    }
+    for (int i = 0; i < DROP_REASON_COUNT; i++)
+        if (drop_reasons[i].level != DROP_LEVEL_FLOW)
+            set_count(drops, drop_reasons[i].key, counter_get(&c->drops[i]));
+    for (int i = 1; i < PATH_MATCH_COUNT; i++)
+        set_count(verdicts, path_matches[i].text, counter_get(&c->path_match[i]));
+    json_object_set_new(object, "drops", drops);
+    json_object_set_new(object, "path_match", verdicts);
+    return object;
+}
+
+struct exporter_walk {
+    json_t *list;
+    uint32_t worker;
+    struct datagram_sums *sums;
+};
+
+/* It only carried the datagrams of sFlow agents, which are the exporters then. */
+static bool is_carrier(const struct exporter *exporter)
+{
+    return counter_get(&exporter->counters.datagrams_read) == 0;
+}
+
+static void walk_exporter(void *arg, struct exporter *exporter)
+{
+    struct exporter_walk *walk = arg;
+
+    if (is_carrier(exporter))
+        return;
+    json_t *object = json_counters(&exporter->counters);
+    char address[IP_TEXT_LEN];
+
+    ip_addr_format(&exporter->addr, address);
+    json_object_set_new(object, "address", json_string(address));
+    json_object_set_new(object, "worker", json_integer(walk->worker));
+    json_object_set_new(object, "next_hops_dishonest",
+                        json_boolean(exporter_evidence_is_dishonest(&exporter->counters)));
+    json_array_append_new(walk->list, object);
+    sums_add(walk->sums, &exporter->counters);
+}
+
+static void put_input(const struct statistics_sources *s, json_t *root)
+{
+    json_t *workers = json_array(), *exporters = json_array(), *evicted = json_array(),
+           *datagrams = json_object();
+    struct datagram_sums sums = {0};
+    uint64_t taken = 0, overflow = 0, not_allowed = 0, lost = 0, waiting = 0;
+
+    for (uint32_t i = 0; i < s->crew->worker_count; i++) {
+        struct worker *worker = s->crew->workers[i];
+        const struct worker_counters *c = worker_counters(worker);
+        struct exporter_walk walk = {exporters, i, &sums};
+        json_t *object = json_object();
+        set_count(object, "datagrams", counter_get(&c->datagrams));
+        set_count(object, "overflow", counter_get(&c->overflow));
+        set_count(object, "not_allowed", counter_get(&c->not_allowed));
+        set_count(object, "passed_on", counter_get(&c->passed_on));
+        set_count(object, "passing_lost", counter_get(&c->passing_lost));
+        set_count(object, "held", counter_get(&c->held));
+        set_count(object, "hold_overflow", counter_get(&c->hold_overflow));
+        set_count(object, "batches", counter_get(&c->batches));
+        set_count(object, "waits", counter_get(&c->waits));
+        json_array_append_new(workers, object);
+        taken += counter_get(&c->datagrams);
+        overflow += counter_get(&c->overflow);
+        not_allowed += counter_get(&c->not_allowed);
+        lost += counter_get(&c->passing_lost);
+        waiting += worker_waiting(worker);
+        exporter_table_each(worker_exporters(worker), walk_exporter, &walk);
+        object = json_counters(exporter_table_evicted(worker_exporters(worker)));
+        set_count(object, "exporters", exporter_table_evicted_count(worker_exporters(worker)));
+        sums_add(&sums, exporter_table_evicted(worker_exporters(worker)));
+        json_array_append_new(evicted, object);
+    }
+    json_object_set_new(root, "workers", workers);
+    json_object_set_new(root, "exporters", exporters);
+    json_object_set_new(root, "evicted", evicted);
+    set_count(datagrams, "arrived", taken + overflow);
+    set_count(datagrams, "overflow", overflow);
+    set_count(datagrams, "read", taken);
+    set_count(datagrams, "decoded", sums.decoded);
+    set_count(datagrams, "refused", sums.refused + not_allowed + lost);
+    set_count(datagrams, "waiting", waiting);
+    set_count(datagrams, "residual",
+              taken - sums.decoded - sums.refused - not_allowed - lost - waiting);
+    json_object_set_new(root, "datagrams", datagrams);
+}
+
+/* ---- instances ---- */
+
+static void put_counter(void *arg, const char *name, uint64_t value)
+{
+    set_count(arg, name, value);
+}
+
+static json_t *json_process(const struct supervisor *supervisor, uint32_t number)
+    THREAD_ANNOTATION(no_thread_safety_analysis)
+{
+    struct supervisor_status status;
+    json_t *object = json_object(), *counters = json_object();
+
+    supervisor_status(supervisor, number, &status);
+    json_object_set_new(object, "pid", json_integer(status.pid));
+    set_count(object, "restarts", status.restarts);
+    json_object_set_new(object, "is_open", json_boolean(status.is_open));
+    json_object_set_new(object, "is_failing", json_boolean(status.is_failing));
+    set_count(object, "commits", status.commits);
+    set_count(object, "spooled_handovers", status.spooled_count);
+    supervisor_counters(supervisor, number, put_counter, counters);
+    json_object_set_new(object, "counters", counters);
+    return object;
+}
+
+static json_t *json_instance(const struct statistics_sources *s, uint32_t number)
+{
+    const struct instance *instance = s->instances[number];
+    struct ledger_sum sum = instance_ledger(instance);
+    struct handover_totals residual = ledger_sum_residual(&sum);
+    json_t *object = json_object(), *drops = json_object();
+
+    json_object_set_new(object, "name", json_string(instance->identity->name));
+    json_object_set_new(object, "plugin", json_string(instance->identity->type));
+    json_object_set_new(object, "decoded", json_totals(&sum.decoded));
+    json_object_set_new(object, "filtered", json_totals(&sum.filtered));
+    json_object_set_new(object, "written", json_totals(&sum.written));
+    json_object_set_new(object, "open", json_totals(&sum.open));
+    json_object_set_new(object, "handed_over", json_totals(&sum.handed_over));
+    json_object_set_new(object, "spooled", json_totals(&sum.spooled));
+    for (int i = 0; i < DROP_REASON_COUNT; i++)
+        if (drop_reasons[i].level == DROP_LEVEL_FLOW && i != DROP_filtered)
+            json_object_set_new(drops, drop_reasons[i].key, json_totals(&sum.drops[i]));
+    json_object_set_new(object, "drops", drops);
+    json_object_set_new(object, "residual", json_totals(&residual));
+    set_count(object, "rows", sum.rows);
+    set_count(object, "handovers", sum.handovers);
+    if (s->supervisor)
+        json_object_set_new(object, "process", json_process(s->supervisor, number));
+    return object;
+}
+
+/* ---- BGP ---- */
+
+static json_t *json_peer(const struct bgp_peer_info *peer)
+{
+    static const char *const families[RIB_FAMILY_COUNT] = {
+        [RIB_IPV4] = "ipv4", [RIB_IPV6] = "ipv6"};
+    json_t *object = json_object();
+    char address[IP_TEXT_LEN];
+
+    ip_addr_format(&peer->address, address);
+    json_object_set_new(object, "address", json_string(address));
+    set_count(object, "as", peer->as);
+    json_object_set_new(object, "is_established",
+                        json_boolean(peer->state == BGP_PEER_ESTABLISHED));
+    set_count(object, "updates", peer->updates);
+    set_count(object, "paths", peer->paths);
+    set_count(object, "history_paths", peer->history_paths);
+    for (int i = 0; i < RIB_FAMILY_COUNT; i++) {
+        const struct bgp_peer_family *f = &peer->families[i];
+        json_t *family = json_object();
+        json_object_set_new(family, "is_negotiated", json_boolean(f->is_negotiated));
+        json_object_set_new(family, "has_add_path", json_boolean(f->has_add_path));
+        json_object_set_new(family, "is_loaded", json_boolean(f->is_loaded));
+        json_object_set_new(family, "is_stale", json_boolean(f->is_stale));
+        json_object_set_new(object, families[i], family);
+    }
+    return object;
+}
+
+static json_t *json_bgp(const struct statistics_sources *s)
+{
+    json_t *object = json_object(), *list = json_array();
+    const struct bgp_peers *peers;
+
+    rcu_online(s->reader);
+    peers = bgp_peers(s->crew->bgp);
+    for (uint32_t i = 0; peers && i < peers->count; i++)
+        json_array_append_new(list, json_peer(&peers->peers[i]));
+    rcu_offline(s->reader);
+    json_object_set_new(object, "peers", list);
+    bgp_statistics_each(s->crew->bgp, put_counter, object);
+    return object;
+}
+
+int statistics_write(const struct statistics_sources *s, const char *path)
+{
+    json_t *root = json_object(), *instances = json_array();
+    char *text;
+    int err;
+
+    json_object_set_new(root, "daemon", json_string(s->daemon_name));
+    json_object_set_new(root, "name", json_string(s->core_proc_name));
+    json_object_set_new(root, "version", json_string(PATHACCT_VERSION));
+    json_object_set_new(root, "started", json_time(s->started_ns));
+    json_object_set_new(root, "written", json_time(clock_wall().ns));
+    json_object_set_new(root, "is_final", json_boolean(s->is_final));
+    put_input(s, root);
+    for (uint32_t i = 0; i < s->instance_count; i++)
+        json_array_append_new(instances, json_instance(s, i));
+    json_object_set_new(root, "instances", instances);
+    if (s->crew->bgp)
+        json_object_set_new(root, "bgp", json_bgp(s));
+    set_count(root, "log_lines_lost", log_lost_count());
+    text = json_dumps(root, JSON_INDENT(1));
+    err = process_write_file(path, text, strlen(text));
+    free(text); /* NOLINT: jansson's */
+    json_decref(root);
+    return err;
+}
+
+/* ---- log ---- */
+
+static void log_exporter(void *arg, struct exporter *exporter)
+{
+    const struct exporter_counters *c = &exporter->counters;
+    struct text verdicts = {0};
+    char address[IP_TEXT_LEN];
+    uint64_t all = 0;
+
+    (void)arg;
+    if (is_carrier(exporter))
+        return;
+    ip_addr_format(&exporter->addr, address);
+    for (int i = 0; i < PATH_MATCH_COUNT; i++)
+        all += counter_get(&c->path_match[i]);
+    for (int i = 1; i < PATH_MATCH_COUNT; i++)
+        if (counter_get(&c->path_match[i]) > 0)
+            text_append_printf(&verdicts, " %s %.1f%%", path_matches[i].text,
+                               100.0 * (double)counter_get(&c->path_match[i]) / (double)all);
+    log_notice("exporter %s: %llu datagrams, %llu refused, %llu flows, %llu gaps, %llu missing, "
+               "%llu templates, "
+               "%llu sets wait for one%s%s%s",
+               address, (unsigned long long)counter_get(&c->datagrams_read),
+               (unsigned long long)refused_count(c), (unsigned long long)counter_get(&c->flows),
+               (unsigned long long)counter_get(&c->sequence_gaps),
+               (unsigned long long)counter_get(&c->sequence_missing),
+               (unsigned long long)counter_get(&c->templates),
+               (unsigned long long)counter_get(&c->pending_sets), verdicts.len ? "; paths:" : "",
+               verdicts.len ? text_cstr(&verdicts) : "",
+               exporter_evidence_is_dishonest(c) ? "; it names one next hop for every multipath "
+                                                   "destination: turn next-hop learning on there"
+                                                 : "");
+    text_clear(&verdicts);
+}
+
+void statistics_log(const struct statistics_sources *s)
+{
+    for (uint32_t i = 0; i < s->crew->worker_count; i++) {
+        const struct worker_counters *c = worker_counters(s->crew->workers[i]);
+        exporter_table_each(worker_exporters(s->crew->workers[i]), log_exporter, NULL);
+        if (counter_get(&c->overflow) + counter_get(&c->not_allowed) > 0)
+            log_notice("worker %u: %llu datagrams, %llu lost for want of socket buffer, %llu from "
+                       "sources not allowed",
+                       i, (unsigned long long)counter_get(&c->datagrams),
+                       (unsigned long long)counter_get(&c->overflow),
+                       (unsigned long long)counter_get(&c->not_allowed));
+    }
+    for (uint32_t i = 0; i < s->instance_count; i++) {
+        struct ledger_sum sum = instance_ledger(s->instances[i]);
+        uint64_t dropped = 0;
+        for (int reason = 0; reason < DROP_REASON_COUNT; reason++)
+            dropped += sum.drops[reason].flows;
+        log_notice(
+            "instance %s: %llu flows, %llu filtered, %llu written, %llu dropped, %llu on their way",
+            s->instances[i]->identity->name, (unsigned long long)sum.decoded.flows,
+            (unsigned long long)sum.filtered.flows, (unsigned long long)sum.written.flows,
+            (unsigned long long)dropped,
+            (unsigned long long)(sum.open.flows + sum.handed_over.flows + sum.spooled.flows));
+    }
+}
+
+uint64_t statistics_lost_flows(const struct statistics_sources *s)
+{
+    uint64_t lost = 0;
+
+    for (uint32_t i = 0; i < s->instance_count; i++) {
+        struct ledger_sum sum = instance_ledger(s->instances[i]);
+        for (int reason = 0; reason < DROP_REASON_COUNT; reason++)
+            lost += sum.drops[reason].flows + sum.drops[reason].packets;
+    }
+    return lost;
+}
+
+/* ---- watch ---- */
+
+/* Source addresses of UDP cost nothing, so not all of them are named. */
+#define NAMED_MAX 10
+
+static void watch_exporter(void *arg, struct exporter *exporter)
+{
+    uint64_t *without_peer = arg;
+    const struct exporter_counters *c = &exporter->counters;
+    uint64_t all = 0, no_rib = counter_get(&c->path_match[PATH_MATCH_NO_RIB]);
+    char address[IP_TEXT_LEN];
+
+    for (int i = 1; i < PATH_MATCH_COUNT; i++)
+        all += counter_get(&c->path_match[i]);
+    if (no_rib == 0 || no_rib != all || ++*without_peer > NAMED_MAX)
+        return;
+    ip_addr_format(&exporter->addr, address);
+    log_warning("exporter %s: no BGP peer has its address or router id, so its flows get no path; "
+                "add a session or a row "
+                "to bgp_agent_map",
+                address);
+}
+
+void statistics_watch(const struct statistics_sources *s, struct statistics_watch *watch)
+{
+    uint64_t datagrams = 0, without_peer = 0;
+
+    for (uint32_t i = 0; i < s->crew->worker_count; i++) {
+        datagrams += counter_get(&worker_counters(s->crew->workers[i])->datagrams);
+        if (s->crew->correlate.is_enabled && s->crew->correlate.needs_destination)
+            exporter_table_each(worker_exporters(s->crew->workers[i]), watch_exporter,
+                                &without_peer);
+    }
+    if (without_peer > NAMED_MAX)
+        log_warning("%llu more exporters have no BGP peer",
+                    (unsigned long long)(without_peer - NAMED_MAX));
+    if (datagrams == watch->last_datagrams && !watch->is_silent && !s->crew->replay.path) {
+        log_warning(
+            "no datagram for a minute; do the exporters send here, and does a firewall let them?");
+        watch->is_silent = true;
+    }
+    if (datagrams != watch->last_datagrams)
+        watch->is_silent = false;
+    watch->last_datagrams = datagrams;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * What SIGUSR1 and the end of the daemon tell: one line per exporter and instance into the log, and
+ * everything as JSON into stats_file. Main thread, while workers run or after they were joined.
+ */
+#include "daemon/instance.h"
+#include "daemon/supervisor.h"
+#include "pipeline/worker.h"
+
+struct statistics_sources {
+    const char *daemon_name, *core_proc_name;
+    int64_t started_ns;
+    struct crew *crew;
+    struct instance **instances;
+    uint32_t instance_count;
+    const struct supervisor *supervisor; /* may be NULL */
+    struct rcu_reader *reader;           /* the main thread's, for the peers */
+    bool is_final;
+};
+
+void statistics_log(const struct statistics_sources *sources);
+/* Writes the file aside and renames it; -errno. */
+int statistics_write(const struct statistics_sources *sources, const char *path);
+/* Flows, packets and bytes that were lost for good: 0 for a clean end. */
+uint64_t statistics_lost_flows(const struct statistics_sources *sources);
+
+/* Warns of exporters without a BGP peer; of silence. Every minute. */
+struct statistics_watch {
+    uint64_t last_datagrams;
+    bool is_silent;
+};
+void statistics_watch(const struct statistics_sources *sources, struct statistics_watch *watch);

@@ -1,0 +1,613 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * See supervisor.h. The life of an instance: starting (setup sent) -> running -> ended; then back
+ * to starting after a pause, unless its host had said that it was finished.
+ */
+#include "daemon/supervisor.h"
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/reader.h"
+#include "base/text.h"
+#include "handover/encoding.h"
+#include "handover/message.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/pidfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#define RESTART_FIRST_NS   NS_PER_S
+#define RESTART_MAX_NS     (60 * NS_PER_S)
+#define KILL_GRACE_S       5 /* after shutdown_timeout a host has this long to spool and leave */
+#define CHECK_TIMEOUT_MS   30000
+#define SPOOL_SIZE_DEFAULT (UINT64_C(1) << 30)
+#define LOCK_DIR           "/run/pathacct"
+
+struct named_counter {
+    char *name;
+    uint64_t before; /* of hosts that have ended */
+    uint64_t value;  /* of the running one */
+};
+
+struct instance {
+    struct supervisor *supervisor;
+    struct supervisor_plugin plugin;
+    char *lock_path;
+    pid_t pid; /* 0: not running */
+    int pidfd, socket;
+    uint8_t last_signal;
+    bool is_finished, is_clean;
+    uint32_t restarts;
+    uint64_t commits_before; /* of hosts that have ended */
+    int64_t restart_ns;
+    struct poller_timer restart_timer;
+    struct host_state state;
+    struct named_counter *counters;
+    size_t counter_count;
+};
+
+struct supervisor {
+    struct poller *poller;
+    struct supervisor_settings settings;
+    struct message_buffer buffer;
+    struct instance **instances;
+    uint32_t instance_count;
+    bool is_stopping;
+    struct mono_time stop_deadline;
+    struct poller_timer kill_timer;
+};
+
+static void instance_start(struct instance *in);
+
+/* ---- where locks are ---- */
+
+/* A directory of our own that outlives the process: what service managers make for us, or one in
+ * /tmp. */
+static char *lock_directory(void)
+{
+    struct stat status;
+    if ((mkdir(LOCK_DIR, 0755) == 0 || errno == EEXIST) && access(LOCK_DIR, W_OK) == 0)
+        return mem_strdup(LOCK_DIR);
+    char *dir = mem_printf("/tmp/pathacct-%u", (unsigned)geteuid());
+    if (mkdir(dir, 0700) < 0 && errno != EEXIST)
+        goto none;
+    if (lstat(dir, &status) < 0 || !S_ISDIR(status.st_mode) || status.st_uid != geteuid() ||
+        (status.st_mode & 077) != 0)
+        goto none;
+    return dir;
+none:
+    log_warning("no directory for lock files: neither %s nor %s is ours; a plugin process of an "
+                "earlier start "
+                "is not waited for",
+                LOCK_DIR, dir);
+    mem_free(dir);
+    return NULL;
+}
+
+static char *lock_path(const struct supervisor_settings *s, const char *instance_name)
+{
+    if (s->identity == NULL)
+        return NULL;
+    char *dir = lock_directory();
+    if (dir == NULL)
+        return NULL;
+    char *path = mem_printf("%s/%s-%016llx-%s.lock", dir, s->daemon_name,
+                            (unsigned long long)XXH3_64bits(s->identity, strlen(s->identity)),
+                            instance_name);
+    for (char *c = path + strlen(dir) + 1; *c != '\0'; c++)
+        if (*c == '/')
+            *c = '_';
+    mem_free(dir);
+    return path;
+}
+
+/* ---- starting a process ---- */
+
+/* `ret_socket` is ours, its other end the child's standard input. Signals stay blocked until the
+ * host ignores them. */
+/* The instance is an argument for the eyes of who lists processes. */
+static int spawn_host(const char *path, const struct supervisor_plugin *plugin, pid_t *ret_pid,
+                      int *ret_socket)
+{
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    sigset_t all, defaults;
+    int pair[2], err;
+    char *argv[] = {(char[]){"pathacct-host"}, NULL, NULL};
+
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
+        return -errno;
+    argv[1] = mem_printf("%s[%s]", plugin->plugin_name, plugin->instance_name);
+    sigfillset(&all);
+    sigemptyset(&defaults);
+    sigaddset(&defaults, SIGPIPE);
+    sigaddset(&defaults, SIGCHLD);
+    posix_spawn_file_actions_init(&actions);
+    posix_spawnattr_init(&attributes);
+    posix_spawn_file_actions_adddup2(&actions, pair[1], STDIN_FILENO);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    posix_spawnattr_setsigmask(&attributes, &all);
+    posix_spawnattr_setsigdefault(&attributes, &defaults);
+    err = -posix_spawn(ret_pid, path, &actions, &attributes, argv, environ);
+    mem_free(argv[1]);
+    posix_spawnattr_destroy(&attributes);
+    posix_spawn_file_actions_destroy(&actions);
+    close(pair[1]);
+    if (err < 0)
+        close(pair[0]);
+    else
+        *ret_socket = pair[0];
+    return err;
+}
+
+static uint32_t seconds_left(const struct supervisor *s)
+{
+    int64_t left = (s->stop_deadline.ns - clock_mono().ns) / NS_PER_S;
+    return left > 0 ? (uint32_t)left : 0;
+}
+
+static int send_setup(const struct supervisor *s, const struct supervisor_plugin *plugin,
+                      bool is_check, const char *lock, uint8_t last_signal, int socket)
+{
+    struct text body = {0};
+    struct setup setup = {
+        .is_check = is_check,
+        .is_replay = s->settings.is_replay,
+        .debug = s->settings.debug,
+        .lane_count = is_check ? 0 : plugin->outlet->lane_count,
+        .last_signal = last_signal,
+        .daemon_name = s->settings.daemon_name,
+        .instance_name = plugin->instance_name,
+        .plugin_name = plugin->plugin_name,
+        .plugin_dir = s->settings.plugin_dir,
+        .lock_path = lock,
+        .spool_dir = plugin->spool_dir,
+        .spool_size = plugin->spool_size > 0 ? plugin->spool_size : SPOOL_SIZE_DEFAULT,
+        .shutdown_timeout_s = (uint32_t)s->settings.shutdown_timeout_s,
+        .setting_count = plugin->setting_count,
+    };
+    memcpy(setup.core_id, s->settings.core_id, sizeof setup.core_id);
+    setup.settings = mem_dup(plugin->settings, plugin->setting_count * sizeof *plugin->settings);
+    int err = setup_encode(&setup, plugin->schema, &body);
+    if (err == 0)
+        err = message_send(socket, MESSAGE_SETUP, &body,
+                           is_check ? NULL : &plugin->outlet->host_event, is_check ? 0 : 1);
+    mem_free(setup.settings);
+    text_clear(&body);
+    return err;
+}
+
+static int send_lane(const struct outlet *outlet, uint32_t number, int socket)
+{
+    const struct outlet_lane *lane = &outlet->lanes[number];
+    struct text body = {0};
+    int fds[4];
+
+    int err = ring_open_for_host(lane->ring, &fds[0], &fds[1]);
+    if (err < 0)
+        return err;
+    fds[2] = err = pool_open_readonly(lane->pool);
+    fds[3] = lane->worker_event;
+    encode_u32(&body, number);
+    encode_u32(&body, pool_max_count(lane->pool));
+    if (err >= 0)
+        err = message_send(socket, MESSAGE_LANE, &body, fds, 4);
+    text_clear(&body);
+    for (int i = 0; i < 3; i++)
+        if (fds[i] >= 0)
+            close(fds[i]);
+    return err;
+}
+
+static int send_shutdown(const struct instance *in)
+{
+    struct text body = {0};
+    encode_u32(&body, seconds_left(in->supervisor));
+    int err = message_send(in->socket, MESSAGE_SHUTDOWN, &body, NULL, 0);
+    text_clear(&body);
+    return err;
+}
+
+static int send_all(const struct instance *in)
+{
+    const struct outlet *outlet = in->plugin.outlet;
+    int err =
+        send_setup(in->supervisor, &in->plugin, false, in->lock_path, in->last_signal, in->socket);
+    for (uint32_t i = 0; i < outlet->lane_count && err == 0; i++)
+        err = send_lane(outlet, i, in->socket);
+    if (err == 0 && in->supervisor->is_stopping)
+        err = send_shutdown(in);
+    return err;
+}
+
+/* ---- what a host says ---- */
+
+static struct named_counter *find_counter(struct instance *in, const char *name)
+{
+    for (size_t i = 0; i < in->counter_count; i++)
+        if (strcmp(in->counters[i].name, name) == 0)
+            return &in->counters[i];
+    in->counters = mem_realloc_array(in->counters, in->counter_count + 1, sizeof *in->counters);
+    in->counters[in->counter_count] = (struct named_counter){.name = mem_strdup(name)};
+    return &in->counters[in->counter_count++];
+}
+
+static void take_log_line(const struct message *m, const char *instance_name,
+                          const char *plugin_name)
+{
+    struct reader r = reader_make(m->body, m->body_len);
+    uint8_t level = reader_u8(&r);
+    char *text = decode_string(&r);
+    if (text != NULL && level <= LOG_LEVEL_DEBUG && log_level_is_on((enum log_level)level))
+        log_forward((enum log_level)level, instance_name, plugin_name, text);
+    mem_free(text);
+}
+
+static void take_message(struct instance *in, const struct message *m)
+{
+    struct reader r = reader_make(m->body, m->body_len);
+    switch (m->type) {
+    case MESSAGE_LOG:
+        take_log_line(m, in->plugin.instance_name, in->plugin.plugin_name);
+        break;
+    case MESSAGE_STATE:
+        host_state_decode(m->body, m->body_len, &in->state);
+        break;
+    case MESSAGE_COUNTER: {
+        char *name = decode_string(&r);
+        uint64_t value = reader_u64(&r);
+        if (name != NULL && !r.failed)
+            find_counter(in, name)->value = value;
+        mem_free(name);
+        break;
+    }
+    default:
+        break;
+    }
+}
+
+/* All that is there. -ENOTCONN and the like: nothing more will come. */
+static int take_messages(struct instance *in)
+{
+    struct message m;
+    for (;;) {
+        int err = message_receive(in->socket, MSG_DONTWAIT, &in->supervisor->buffer, &m);
+        if (err < 0)
+            return err == -EAGAIN ? 0 : err;
+        message_close_fds(&m);
+        take_message(in, &m);
+    }
+}
+
+static void close_socket(struct instance *in)
+{
+    if (in->socket < 0)
+        return;
+    poller_remove(in->supervisor->poller, in->socket);
+    close(in->socket);
+    in->socket = -1;
+}
+
+static void socket_ready(void *arg, int fd, unsigned events)
+{
+    struct instance *in = arg;
+    (void)fd;
+    (void)events;
+    if (take_messages(in) < 0)
+        close_socket(in); /* its end is told by the pidfd */
+}
+
+/* ---- the end of a host ---- */
+
+static void restart_due(void *arg)
+{
+    struct instance *in = arg;
+    instance_start(in);
+}
+
+static void restart_later(struct instance *in)
+{
+    bool has_progress = in->state.commits > 0;
+    if (has_progress || in->restart_ns == 0)
+        in->restart_ns = RESTART_FIRST_NS;
+    else
+        in->restart_ns = in->restart_ns * 2 < RESTART_MAX_NS ? in->restart_ns * 2 : RESTART_MAX_NS;
+    in->restarts++;
+    in->restart_timer.fn = restart_due;
+    in->restart_timer.arg = in;
+    poller_timer_set_in(in->supervisor->poller, &in->restart_timer, in->restart_ns);
+}
+
+static void describe_end(int status, struct text *out)
+{
+    if (WIFSIGNALED(status))
+        text_append_printf(out, "was killed by signal %d (%s)", WTERMSIG(status),
+                           sigdescr_np(WTERMSIG(status)));
+    else
+        text_append_printf(out, "ended with status %d", WEXITSTATUS(status));
+}
+
+static void settle_counters(struct instance *in)
+{
+    for (size_t i = 0; i < in->counter_count; i++) {
+        in->counters[i].before += in->counters[i].value;
+        in->counters[i].value = 0;
+    }
+}
+
+static void host_ended(struct instance *in, int status)
+{
+    struct text how = {0};
+
+    in->pid = 0;
+    in->last_signal = WIFSIGNALED(status) ? (uint8_t)WTERMSIG(status) : 0;
+    describe_end(status, &how);
+    if (in->state.is_finished && WIFEXITED(status)) {
+        in->is_finished = true;
+        in->is_clean = WEXITSTATUS(status) == 0;
+    } else if (in->supervisor->is_stopping && seconds_left(in->supervisor) == 0) {
+        in->is_finished = true;
+        log_error("plugin %s[%s]: its process %s; the time to shut down is over",
+                  in->plugin.plugin_name, in->plugin.instance_name, text_cstr(&how));
+    } else {
+        restart_later(in);
+        log_error("plugin %s[%s]: its process %s; starting it again in %lld s",
+                  in->plugin.plugin_name, in->plugin.instance_name, text_cstr(&how),
+                  (long long)(in->restart_ns / NS_PER_S));
+    }
+    settle_counters(in);
+    in->commits_before += in->state.commits;
+    in->state.commits = 0;
+    in->state.is_open = false;
+    text_clear(&how);
+}
+
+static void pidfd_ready(void *arg, int fd, unsigned events)
+{
+    struct instance *in = arg;
+    int status = 0;
+    (void)events;
+
+    if (waitpid(in->pid, &status, WNOHANG) != in->pid)
+        return;
+    poller_remove(in->supervisor->poller, fd);
+    close(fd);
+    in->pidfd = -1;
+    if (in->socket >= 0) {
+        take_messages(in);
+        close_socket(in);
+    }
+    host_ended(in, status);
+}
+
+static void instance_start(struct instance *in)
+{
+    struct poller *poller = in->supervisor->poller;
+    const char *path = in->supervisor->settings.host_path;
+
+    in->state = (struct host_state){.spooled_count = in->state.spooled_count};
+    int err = spawn_host(path, &in->plugin, &in->pid, &in->socket);
+    if (err < 0) {
+        in->pid = 0;
+        in->socket = -1;
+        restart_later(in);
+        log_error("plugin %s[%s]: cannot start %s: %s; trying again in %lld s",
+                  in->plugin.plugin_name, in->plugin.instance_name, path, strerrordesc_np(-err),
+                  (long long)(in->restart_ns / NS_PER_S));
+        return;
+    }
+    in->pidfd = pidfd_open(in->pid, 0);
+    if (in->pidfd < 0 || poller_add(poller, in->pidfd, POLLER_READ, pidfd_ready, in) < 0 ||
+        poller_add(poller, in->socket, POLLER_READ, socket_ready, in) < 0)
+        log_error("plugin %s[%s]: cannot watch its process: %s", in->plugin.plugin_name,
+                  in->plugin.instance_name, strerrordesc_np(errno));
+    err = send_all(in);
+    if (err < 0) {
+        log_error("plugin %s[%s]: cannot send its setup: %s", in->plugin.plugin_name,
+                  in->plugin.instance_name, strerrordesc_np(-err));
+        kill(in->pid, SIGKILL);
+    }
+}
+
+/* ---- public ---- */
+
+int supervisor_new(struct poller *poller, const struct supervisor_settings *settings,
+                   struct supervisor **ret_supervisor)
+{
+    struct supervisor *s = mem_zalloc(sizeof *s);
+    s->poller = poller;
+    s->settings = *settings;
+    *ret_supervisor = s;
+    return 0;
+}
+
+static void instance_free(struct instance *in)
+{
+    struct poller *poller = in->supervisor->poller;
+    poller_timer_cancel(poller, &in->restart_timer);
+    close_socket(in);
+    if (in->pidfd >= 0) {
+        poller_remove(poller, in->pidfd);
+        close(in->pidfd);
+    }
+    if (in->pid > 0) {
+        kill(in->pid, SIGKILL);
+        waitpid(in->pid, NULL, 0);
+    }
+    for (size_t i = 0; i < in->counter_count; i++)
+        mem_free(in->counters[i].name);
+    mem_free(in->counters);
+    mem_free(in->lock_path);
+    mem_free(in);
+}
+
+void supervisor_free(struct supervisor *s)
+{
+    if (s == NULL)
+        return;
+    poller_timer_cancel(s->poller, &s->kill_timer);
+    for (uint32_t i = 0; i < s->instance_count; i++)
+        instance_free(s->instances[i]);
+    mem_free(s->instances);
+    mem_free(s);
+}
+
+/* Waits for the answer to a check; log lines that come before it are passed on. */
+static int wait_for_answer(struct supervisor *s, const struct supervisor_plugin *plugin, int socket,
+                           struct text *error)
+{
+    struct pollfd p = {.fd = socket, .events = POLLIN};
+    struct message m;
+
+    for (;;) {
+        int ready = poll(&p, 1, CHECK_TIMEOUT_MS);
+        if (ready < 0 && errno == EINTR)
+            continue;
+        if (ready <= 0)
+            return ready == 0 ? -ETIMEDOUT : -errno;
+        int err = message_receive(socket, MSG_DONTWAIT, &s->buffer, &m);
+        if (err < 0)
+            return err;
+        message_close_fds(&m);
+        if (m.type == MESSAGE_LOG)
+            take_log_line(&m, plugin->instance_name, plugin->plugin_name);
+        if (m.type != MESSAGE_CHECKED)
+            continue;
+        struct reader r = reader_make(m.body, m.body_len);
+        bool is_bad = reader_u8(&r) != 0;
+        char *text = decode_string(&r);
+        if (text != NULL)
+            text_append_string(error, text);
+        mem_free(text);
+        return is_bad ? -EINVAL : 0;
+    }
+}
+
+int supervisor_check(struct supervisor *s, const struct supervisor_plugin *plugin,
+                     struct text *error)
+{
+    const char *path = s->settings.host_path;
+    pid_t pid;
+    int socket, err = spawn_host(path, plugin, &pid, &socket);
+
+    if (err < 0) {
+        text_append_printf(error, "cannot run %s: %s", path, strerrordesc_np(-err));
+        return err;
+    }
+    err = send_setup(s, plugin, true, NULL, 0, socket);
+    if (err == 0)
+        err = wait_for_answer(s, plugin, socket, error);
+    if (err < 0 && err != -EINVAL)
+        text_append_printf(error, "the plugin's process did not answer: %s", strerrordesc_np(-err));
+    close(socket);
+    kill(pid, SIGKILL); /* it has nothing left to do */
+    waitpid(pid, NULL, 0);
+    return err;
+}
+
+int supervisor_start(struct supervisor *s, const struct supervisor_plugin *plugin)
+{
+    const char *path = s->settings.host_path;
+    if (access(path, X_OK) < 0)
+        return -errno;
+    struct instance *in = mem_zalloc(sizeof *in);
+    in->supervisor = s;
+    in->plugin = *plugin;
+    in->pidfd = in->socket = -1;
+    in->lock_path = lock_path(&s->settings, plugin->instance_name);
+    s->instances =
+        mem_realloc_array(s->instances, s->instance_count + 1, sizeof(struct instance *));
+    s->instances[s->instance_count++] = in;
+    instance_start(in);
+    return 0;
+}
+
+void supervisor_reopen(struct supervisor *s)
+{
+    for (uint32_t i = 0; i < s->instance_count; i++)
+        if (s->instances[i]->socket >= 0)
+            message_send(s->instances[i]->socket, MESSAGE_REOPEN, NULL, NULL, 0);
+}
+
+static void kill_due(void *arg)
+{
+    struct supervisor *s = arg;
+    for (uint32_t i = 0; i < s->instance_count; i++) {
+        struct instance *in = s->instances[i];
+        if (in->pid > 0)
+            kill(in->pid, SIGKILL);
+        else if (!in->is_finished)
+            in->is_finished = true; /* it was waiting to be started again */
+        poller_timer_cancel(s->poller, &in->restart_timer);
+    }
+}
+
+void supervisor_stop(struct supervisor *s)
+{
+    if (s->is_stopping)
+        return;
+    s->is_stopping = true;
+    s->stop_deadline.ns = clock_mono().ns + s->settings.shutdown_timeout_s * NS_PER_S;
+    s->kill_timer.fn = kill_due;
+    s->kill_timer.arg = s;
+    poller_timer_set_in(s->poller, &s->kill_timer,
+                        (s->settings.shutdown_timeout_s + KILL_GRACE_S) * NS_PER_S);
+    for (uint32_t i = 0; i < s->instance_count; i++) {
+        struct instance *in = s->instances[i];
+        if (in->socket >= 0)
+            send_shutdown(in);
+        else if (in->pid == 0 && !in->is_finished) /* no time to wait for the pause to end */
+            poller_timer_set_in(s->poller, &in->restart_timer, 0);
+    }
+}
+
+bool supervisor_is_done(const struct supervisor *s)
+{
+    for (uint32_t i = 0; i < s->instance_count; i++)
+        if (!s->instances[i]->is_finished)
+            return false;
+    return true;
+}
+
+bool supervisor_all_clean(const struct supervisor *s)
+{
+    for (uint32_t i = 0; i < s->instance_count; i++)
+        if (!s->instances[i]->is_clean)
+            return false;
+    return true;
+}
+
+uint32_t supervisor_count(const struct supervisor *s)
+{
+    return s->instance_count;
+}
+
+void supervisor_status(const struct supervisor *s, uint32_t number,
+                       struct supervisor_status *ret_status)
+{
+    const struct instance *in = s->instances[number];
+    *ret_status = (struct supervisor_status){.pid = (int)in->pid,
+                                             .restarts = in->restarts,
+                                             .is_open = in->state.is_open,
+                                             .is_failing = in->state.is_failing,
+                                             .commits = in->commits_before + in->state.commits,
+                                             .spooled_count = in->state.spooled_count};
+}
+
+void supervisor_counters(const struct supervisor *s, uint32_t number, supervisor_counter_fn *fn,
+                         void *arg)
+{
+    const struct instance *in = s->instances[number];
+    for (size_t i = 0; i < in->counter_count; i++)
+        fn(arg, in->counters[i].name, in->counters[i].before + in->counters[i].value);
+}

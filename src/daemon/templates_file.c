@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "daemon/templates_file.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "daemon/process.h"
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct templates_file {
+    const char *path;
+    struct crew *crew;
+    uint64_t saved_generation; /* sum over the workers when they were asked */
+    bool is_asked;
+    json_t *answers[WORKERS_MAX];
+};
+
+struct templates_file *templates_file_new(const char *path, struct crew *crew)
+{
+    struct templates_file *f = mem_zalloc(sizeof *f);
+
+    f->path = path;
+    f->crew = crew;
+    return f;
+}
+
+static void forget_answers(struct templates_file *f)
+{
+    for (uint32_t i = 0; i < WORKERS_MAX; i++) {
+        json_decref(f->answers[i]);
+        f->answers[i] = NULL;
+    }
+}
+
+void templates_file_free(struct templates_file *f)
+{
+    if (!f)
+        return;
+    forget_answers(f);
+    mem_free(f);
+}
+
+static uint64_t generation(const struct templates_file *f)
+{
+    uint64_t sum = 0;
+
+    for (uint32_t i = 0; i < f->crew->worker_count; i++)
+        sum += worker_templates_generation(f->crew->workers[i]);
+    return sum;
+}
+
+void templates_file_load(struct templates_file *f)
+{
+    json_error_t error;
+    json_t *saved;
+    size_t count = 0;
+
+    if (access(f->path, F_OK) < 0)
+        return;
+    saved = json_load_file(f->path, 0, &error);
+    if (!json_is_array(saved)) {
+        log_warning("templates file %s: %s in line %d; it is not used, and written anew", f->path,
+                    saved ? "not an array" : error.text, saved ? 1 : error.line);
+        json_decref(saved);
+        return;
+    }
+    for (uint32_t i = 0; i < f->crew->worker_count; i++)
+        count += worker_load_templates(f->crew->workers[i], saved);
+    json_decref(saved);
+    f->saved_generation = generation(f);
+    log_info("templates file %s: %zu templates", f->path, count);
+}
+
+void templates_file_tick(struct templates_file *f)
+{
+    uint64_t now = generation(f);
+
+    if (f->is_asked || now == f->saved_generation)
+        return;
+    f->is_asked = true;
+    f->saved_generation = now;
+    for (uint32_t i = 0; i < f->crew->worker_count; i++)
+        worker_ask_templates(f->crew->workers[i]);
+}
+
+static void write_answers(struct templates_file *f)
+{
+    json_t *all = json_array();
+    char *text;
+    int err;
+
+    for (uint32_t i = 0; i < f->crew->worker_count; i++)
+        if (json_is_array(f->answers[i]))
+            json_array_extend(all, f->answers[i]);
+    text = json_dumps(all, JSON_INDENT(0));
+    err = text ? process_write_file(f->path, text, strlen(text)) : 0;
+    if (err < 0)
+        log_error("templates file %s: %s", f->path, strerror(-err));
+    free(text); /* NOLINT: jansson's */
+    json_decref(all);
+    forget_answers(f);
+    f->is_asked = false;
+}
+
+void templates_file_collect(struct templates_file *f)
+{
+    bool is_complete = f->is_asked;
+
+    for (uint32_t i = 0; f->is_asked && i < f->crew->worker_count; i++) {
+        if (!f->answers[i])
+            f->answers[i] = worker_take_templates(f->crew->workers[i]);
+        is_complete = is_complete && f->answers[i];
+    }
+    if (is_complete)
+        write_answers(f);
+}
+
+void templates_file_save_now(struct templates_file *f)
+{
+    uint64_t now = generation(f);
+
+    if (!f->is_asked && now == f->saved_generation)
+        return;
+    f->saved_generation = now;
+    forget_answers(f);
+    for (uint32_t i = 0; i < f->crew->worker_count; i++)
+        f->answers[i] = worker_save_templates(f->crew->workers[i]);
+    write_answers(f);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * One worker's table of rows for one instance: dense in segments of its pool, found by a private
+ * index of key hashes; for an unaggregated instance rows are just appended. aggregate_end() hands
+ * the rows over, as deltas that add up.
+ *
+ * The worker owns it. Nothing is allocated per flow.
+ */
+#include "pipeline/aggregate_plan.h"
+#include "pipeline/ledger.h"
+#include "handover/outlet.h"
+
+struct aggregate;
+
+/* All borrowed for its life. `lane` is the worker's, `flow_stride` that of its flow batches. */
+struct aggregate *aggregate_new(const struct aggregate_plan *plan, struct outlet *outlet,
+                                struct outlet_lane *lane, uint32_t flow_stride,
+                                struct ledger *ledger);
+void aggregate_free(struct aggregate *aggregate); /* NULL is fine */
+
+/* Filters the batch and adds what is left; counts it in the ledger. `group`, `epoch` and `now_ns`
+ * are for rows of an unaggregated instance that go out at once. */
+void aggregate_add(struct aggregate *aggregate, const struct flow_batch *batch);
+
+struct aggregate_end {
+    uint64_t group, epoch; /* as in struct handover */
+    int64_t time_ns;
+    uint32_t flags; /* enum handover_flag; 0: only what an unaggregated instance holds */
+};
+/*
+ * Ends what belongs together: hands over the rows, and the marker. While the pool is nearly full
+ * and hand-overs are on their way the table stays open and the marker goes alone. False: there is
+ * no slot for it in the ring; the table stays open (a later marker covers this one; before the last
+ * one, wait and call again).
+ */
+bool aggregate_end(struct aggregate *aggregate, const struct aggregate_end *end);
+
+/* Takes back what the host has acknowledged. */
+void aggregate_recycle(struct aggregate *aggregate);
+/* Replay: reading has to wait until hand-overs come back. */
+bool aggregate_must_wait(const struct aggregate *aggregate);
+/* The host is gone or had its time: what is open or handed over counts as dropped at shutdown. */
+void aggregate_abandon(struct aggregate *aggregate);

@@ -1,0 +1,476 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A batch in steps: one query per flow, all answered together, then the answers written into the
+ * flows. Second questions (a VPN without a route, following next hops) are rare and asked one by
+ * one.
+ */
+#include "pipeline/correlate.h"
+#include "base/memory.h"
+#include "pipeline/enrich.h"
+#include "pipeline/exporter_evidence.h"
+#include "pipeline/path_fill.h"
+#include "pipeline/peer_choice.h"
+#include "flow/exporter.h"
+#include "maps/agent_map.h"
+#include "maps/maps.h"
+#include <assert.h>
+#include <string.h>
+
+enum { PEER_UNKNOWN = PEER_NONE - 1 };
+
+/* What is known of an exporter, by its index; valid while all three generations are the same. */
+struct exporter_entry {
+    uint64_t exporter_generation, peers_generation, maps_generation;
+    uint32_t peers[RIB_FAMILY_COUNT];   /* PEER_UNKNOWN: not looked for yet */
+    const struct map_node *agents;      /* rows of bgp_agent_map; NULL: none */
+    bool is_by_flow;                    /* those rows want to see each flow */
+    struct exporter_evidence *evidence; /* made with the first multipath prefix */
+};
+
+struct correlator {
+    const struct correlate_settings *settings;
+    const struct rib *rib;
+    uint32_t capacity;
+    struct rib_query *queries; /* capacity of them */
+    uint32_t *flow_of;         /* which flow of the batch a query is for */
+    struct exporter_entry *exporters;
+    uint32_t exporter_count;
+};
+
+/* What one batch is correlated against: snapshots under RCU. */
+struct view {
+    const struct bgp_peers *peers;
+    const struct maps *maps;
+};
+
+struct correlator *correlator_new(const struct correlate_settings *settings, const struct rib *rib,
+                                  uint32_t batch_capacity)
+{
+    struct correlator *c = mem_zalloc(sizeof *c);
+
+    static_assert(PATH_MATCH_COUNT <= 16, "exporter counters have 16 places");
+    c->settings = settings;
+    c->rib = rib;
+    c->capacity = batch_capacity;
+    c->queries = mem_calloc(batch_capacity, sizeof *c->queries);
+    c->flow_of = mem_calloc(batch_capacity, sizeof *c->flow_of);
+    return c;
+}
+
+void correlator_free(struct correlator *c)
+{
+    if (!c)
+        return;
+    for (uint32_t i = 0; i < c->exporter_count; i++)
+        mem_free(c->exporters[i].evidence);
+    mem_free(c->exporters);
+    mem_free(c->queries);
+    mem_free(c->flow_of);
+    mem_free(c);
+}
+
+static enum rib_family family_of(const struct ip_addr *address)
+{
+    return address->family == IP_V6 ? RIB_IPV6 : RIB_IPV4;
+}
+
+static struct exporter_entry *entry_of(struct correlator *c, const struct view *view,
+                                       const struct exporter *exporter)
+{
+    uint64_t peers_generation = view->peers ? view->peers->generation : 0;
+    uint64_t maps_generation = view->maps ? view->maps->generation : 0;
+    const struct agent_map *agents = view->maps ? view->maps->agents : NULL;
+    struct exporter_entry *e;
+
+    if (exporter->index >= c->exporter_count) {
+        uint32_t count = (exporter->index + 1) * 2;
+        c->exporters = mem_realloc_array(c->exporters, count, sizeof *c->exporters);
+        memset(c->exporters + c->exporter_count, 0,
+               (count - c->exporter_count) * sizeof *c->exporters);
+        c->exporter_count = count;
+    }
+    e = &c->exporters[exporter->index];
+    if (e->exporter_generation == exporter->generation && e->peers_generation == peers_generation &&
+        e->maps_generation == maps_generation)
+        return e;
+    if (e->exporter_generation != exporter->generation) {
+        mem_free(e->evidence);
+        e->evidence = NULL;
+    }
+    e->exporter_generation = exporter->generation;
+    e->peers_generation = peers_generation;
+    e->maps_generation = maps_generation;
+    e->agents = agents ? agent_map_exporter(agents, &exporter->addr) : NULL;
+    e->is_by_flow =
+        e->agents && (agent_map_uses(agents, e->agents) & (AGENT_BY_IFACE | AGENT_BY_FILTER));
+    for (int family = 0; family < RIB_FAMILY_COUNT; family++)
+        e->peers[family] = PEER_UNKNOWN;
+    return e;
+}
+
+/* Most flows of a batch are of the exporter that the one before was of. */
+struct current_exporter {
+    const struct exporter *exporter; /* NULL: none yet */
+    struct exporter_entry *entry;
+};
+
+static inline struct exporter_entry *entry_of_flow(struct correlator *c, const struct view *view,
+                                                   const struct flow *flow,
+                                                   struct current_exporter *current)
+{
+    if (flow->exporter != current->exporter) {
+        current->exporter = flow->exporter;
+        current->entry = entry_of(c, view, flow->exporter);
+    }
+    return current->entry;
+}
+
+/* Where it is not known yet, or depends on the flow. */
+static uint32_t peer_find(const struct correlator *c, const struct view *view,
+                          struct exporter_entry *e, const struct flow *flow, enum rib_family family)
+{
+    uint32_t peer = PEER_UNKNOWN;
+    size_t agent_count = 0;
+
+    if (e->agents) {
+        const struct agent_peer *agents[AGENT_PEERS_MAX];
+        agent_count = agent_map_find(view->maps->agents, e->agents, flow, agents);
+        peer = peer_choice_of_agents(view->peers, agents, agent_count, family);
+    }
+    if (agent_count == 0)
+        peer = peer_choice(view->peers, &flow->exporter->addr, 0, family,
+                           !c->settings->disable_router_id_check);
+    e->peers[family] = peer;
+    return peer;
+}
+
+/* The peer whose table answers for this flow, or PEER_NONE. */
+static inline uint32_t peer_of(const struct correlator *c, const struct view *view,
+                               struct exporter_entry *e, const struct flow *flow,
+                               enum rib_family family)
+{
+    uint32_t peer = e->peers[family];
+
+    return e->is_by_flow || peer == PEER_UNKNOWN ? peer_find(c, view, e, flow, family) : peer;
+}
+
+/* The life of the flow; current paths only (both 0) in replay. A flow whose times are absurd was
+ * when it arrived. */
+static void life_of(const struct correlate_settings *s, const struct flow *flow,
+                    struct rib_query *q)
+{
+    int64_t from = flow->start_ns, to = flow->end_ns, now = flow->arrival_ns;
+
+    q->from_ns = q->to_ns = 0;
+    if (s->is_replay)
+        return;
+    if (to == 0)
+        to = from ? now : 0;
+    if (from == 0)
+        from = to;
+    if (from == 0 || to < from || from < now - ENRICH_PAST_NS || to > now + ENRICH_FUTURE_NS)
+        from = to = now;
+    q->from_ns = from;
+    q->to_ns = to;
+}
+
+/* ---- second questions ---- */
+
+static bool is_followed(const struct correlate_settings *s, const struct ip_addr *next_hop)
+{
+    for (uint32_t i = 0; i < s->follow_count; i++)
+        if (ip_prefix_contains(&s->follow[i], next_hop))
+            return true;
+    return false;
+}
+
+/* bgp_agent_map holds for next hops too: for their addresses alone, there is no flow from them. */
+static uint32_t peer_of_next_hop(const struct correlator *c, const struct view *view,
+                                 const struct ip_addr *next_hop, enum rib_family family)
+{
+    const struct agent_map *map = view->maps ? view->maps->agents : NULL;
+    const struct map_node *node = map ? agent_map_exporter(map, next_hop) : NULL;
+    const struct agent_peer *agents[AGENT_PEERS_MAX];
+    const struct flow nothing = {0};
+
+    if (node && agent_map_uses(map, node) == 0)
+        return peer_choice_of_agents(view->peers, agents,
+                                     agent_map_find(map, node, &nothing, agents), family);
+    return peer_choice(view->peers, next_hop, 0, family, !c->settings->disable_router_id_check);
+}
+
+/* The best path to `address` in the table of the peer behind `next_hop`. */
+static bool ask_next_hop(const struct correlator *c, const struct view *view,
+                         const struct ip_addr *next_hop, const struct rib_query *about,
+                         struct rib_path *ret_path)
+{
+    struct rib_query q = {.address = about->address,
+                          .from_ns = about->from_ns,
+                          .to_ns = about->to_ns,
+                          .any_path = true};
+
+    q.peer = peer_of_next_hop(c, view, next_hop, family_of(&about->address));
+    if (q.peer == PEER_NONE)
+        return false;
+    rib_lookup_batch(c->rib, c->settings->policy, &q, 1);
+    if (!q.path.attrs)
+        return false;
+    *ret_path = q.path;
+    return true;
+}
+
+/* bgp_follow_default: the router knows a default route only; ask the one it points to. */
+static void follow_default(const struct correlator *c, const struct view *view,
+                           const struct rib_query *q, struct rib_path *path)
+{
+    for (int64_t hop = 0; hop < c->settings->follow_default && path->prefix_len == 0; hop++)
+        if (!ask_next_hop(c, view, &path->attrs->next_hop, q, path))
+            break;
+}
+
+/* bgp_follow_nexthop: the last next hop inside the prefixes, or, external, the one that the last
+ * node itself uses. */
+static struct ip_addr follow_next_hop(const struct correlator *c, const struct view *view,
+                                      const struct rib_query *q, struct ip_addr next_hop)
+{
+    for (int hop = 0; hop < FOLLOW_HOPS_MAX && is_followed(c->settings, &next_hop); hop++) {
+        struct rib_path path;
+        if (!ask_next_hop(c, view, &next_hop, q, &path) ||
+            ip_addr_equal(&path.attrs->next_hop, &next_hop))
+            break;
+        if (!is_followed(c->settings, &path.attrs->next_hop)) {
+            if (c->settings->follow_external)
+                next_hop = path.attrs->next_hop;
+            break;
+        }
+        next_hop = path.attrs->next_hop;
+    }
+    return next_hop;
+}
+
+/* A route distinguisher without a route: the flow may well have been switched by the global table.
+ */
+static void ask_global(const struct correlator *c, struct rib_query *q,
+                       struct exporter_counters *counters)
+{
+    q->rd = 0;
+    rib_lookup_batch(c->rib, c->settings->policy, q, 1);
+    counter_add(&counters->rd_fallback, 1);
+}
+
+/* ---- destination ---- */
+
+static void verdict(struct flow *flow, enum path_match match)
+{
+    flow->path_match = (uint8_t)match;
+    counter_add(&flow->exporter->counters.path_match[match], 1);
+}
+
+static void answer_destination(struct correlator *c, const struct view *view,
+                               struct exporter_entry *e, struct flow *flow, struct rib_query *q)
+{
+    const struct correlate_settings *s = c->settings;
+    struct exporter_counters *counters = &flow->exporter->counters;
+    struct rib_path path;
+
+    if (q->rd != 0 && !q->path.attrs)
+        ask_global(c, q, counters);
+    verdict(flow, q->match);
+    if (q->is_stale)
+        counter_add(&counters->stale, 1);
+    if (q->is_loading)
+        counter_add(&counters->loading, 1);
+    if (q->candidate_paths > 1 && q->path.attrs) {
+        if (!e->evidence)
+            e->evidence = mem_zalloc(sizeof *e->evidence);
+        if (e->evidence->used < EVIDENCE_MAX) { /* a settled exporter's flows cost nothing here */
+            const struct ip_prefix prefix = rib_query_prefix(q);
+            exporter_evidence_add(e->evidence, counters, &prefix, &q->next_hop);
+        }
+    }
+    if (!q->path.attrs || !(s->accepted >> q->match & 1)) {
+        path_fill_destination(s, flow, NULL);
+        return;
+    }
+    path = q->path;
+    if (s->follow_default > 0)
+        follow_default(c, view, q, &path);
+    path_fill_destination(s, flow, &path);
+    if (s->follow_count > 0)
+        flow->bgp_next_hop = follow_next_hop(c, view, q, flow->bgp_next_hop);
+}
+
+/* Texts that somebody asks for: first where they are named, behind what a lookup reads of a set,
+ * then the texts. (In line always: gcc 12 drops calls of a function that only prefetches.) */
+static inline __attribute__((always_inline)) void
+prefetch_texts(const struct correlate_settings *s, const struct rib_query *queries, uint32_t count)
+{
+    if (!s->needs_as_path && !s->needs_std_comms && !s->needs_ext_comms && !s->needs_lrg_comms)
+        return;
+    for (uint32_t i = 0; i < count; i++) {
+        if (queries[i].path.attrs)
+            __builtin_prefetch(&queries[i].path.attrs->as_path);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        const struct path_attrs *attrs = queries[i].path.attrs;
+        if (attrs && s->needs_as_path)
+            __builtin_prefetch(attrs->as_path);
+        if (attrs && s->needs_std_comms)
+            __builtin_prefetch(attrs->std_comms);
+        if (attrs && s->needs_lrg_comms)
+            __builtin_prefetch(attrs->lrg_comms);
+    }
+}
+
+/* Each member that is asked with, by itself: results are written by the lookup, and clearing all of
+ * a query first took a tenth of what a RIB costs a flow. */
+static inline void query_ask(struct rib_query *q, uint32_t peer, const struct ip_addr *address,
+                             bool any_path)
+{
+    q->peer = peer;
+    q->rd = 0;
+    q->address = *address;
+    q->next_hop = (struct ip_addr){0};
+    q->any_path = any_path;
+}
+
+static void correlate_destinations(struct correlator *c, const struct view *view,
+                                   struct flow_batch *batch)
+{
+    struct current_exporter current = {0};
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < batch->count; i++) {
+        struct flow *flow = flow_batch_at(batch, i);
+        enum rib_family family = family_of(&flow->dst_addr);
+        struct rib_query *q = &c->queries[count];
+        struct exporter_entry *e = entry_of_flow(c, view, flow, &current);
+        uint32_t peer = peer_of(c, view, e, flow, family);
+        if (peer == PEER_NONE) {
+            verdict(flow, PATH_MATCH_NO_RIB);
+            path_fill_destination(c->settings, flow, NULL);
+            continue;
+        }
+        query_ask(q, peer, &flow->dst_addr, false);
+        if (flow->vpn_rd >> 48 != 0xffff) /* else only a VRF id, no distinguisher */
+            q->rd = flow->vpn_rd;
+        if (!ip_addr_is_zero(&flow->bgp_next_hop))
+            q->next_hop = flow->bgp_next_hop;
+        life_of(c->settings, flow, q);
+        c->flow_of[count++] = i;
+    }
+    rib_lookup_batch(c->rib, c->settings->policy, c->queries, count);
+    prefetch_texts(c->settings, c->queries, count);
+    for (uint32_t i = 0; i < count; i++) {
+        struct flow *flow = flow_batch_at(batch, c->flow_of[i]);
+        answer_destination(c, view, entry_of_flow(c, view, flow, &current), flow, &c->queries[i]);
+    }
+}
+
+/* ---- source ---- */
+
+static void correlate_sources(struct correlator *c, const struct view *view,
+                              struct flow_batch *batch)
+{
+    struct current_exporter current = {0};
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < batch->count; i++) {
+        struct flow *flow = flow_batch_at(batch, i);
+        struct rib_query *q = &c->queries[count];
+        struct exporter_entry *e = entry_of_flow(c, view, flow, &current);
+        uint32_t peer = peer_of(c, view, e, flow, family_of(&flow->src_addr));
+        if (peer == PEER_NONE) {
+            path_fill_source(c->settings, flow, NULL);
+            continue;
+        }
+        query_ask(q, peer, &flow->src_addr, true);
+        life_of(c->settings, flow, q);
+        c->flow_of[count++] = i;
+    }
+    rib_lookup_batch(c->rib, c->settings->policy, c->queries, count);
+    for (uint32_t i = 0; i < count; i++) {
+        struct rib_query *q = &c->queries[i];
+        struct flow *flow = flow_batch_at(batch, c->flow_of[i]);
+        struct rib_path path = q->path;
+        if (path.attrs && c->settings->follow_default > 0)
+            follow_default(c, view, q, &path);
+        path_fill_source(c->settings, flow, path.attrs ? &path : NULL);
+    }
+}
+
+void correlate_batch(struct correlator *c, const struct bgp_peers *peers, const struct maps *maps,
+                     struct flow_batch *batch)
+{
+    struct view view;
+
+    if (!c->settings->is_enabled)
+        return;
+    assert(batch->count <= c->capacity);
+    view = (struct view){peers, maps};
+    if (c->settings->needs_destination)
+        correlate_destinations(c, &view, batch);
+    if (c->settings->needs_source)
+        correlate_sources(c, &view, batch);
+}
+
+/* ---- settings ---- */
+
+static bool needs_any(const struct flow_needs *needs, const enum flow_member *members, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (flow_needs_has(needs, members[i]))
+            return true;
+    return false;
+}
+
+void correlate_settings_finish(struct correlate_settings *s, struct flow_needs *needs)
+{
+    static const enum flow_member destination[] = {
+        FLOW_as_path, FLOW_std_comms, FLOW_ext_comms,  FLOW_lrg_comms,    FLOW_local_pref,
+        FLOW_med,     FLOW_path_id,   FLOW_path_match, FLOW_bgp_next_hop,
+    };
+    bool is_as_bgp = s->as_method != ROUTE_NETFLOW, is_net_bgp = s->net_method != ROUTE_NETFLOW;
+
+    s->needs_as_path = flow_needs_has(needs, FLOW_as_path);
+    s->needs_std_comms = flow_needs_has(needs, FLOW_std_comms);
+    s->needs_ext_comms = flow_needs_has(needs, FLOW_ext_comms);
+    s->needs_lrg_comms = flow_needs_has(needs, FLOW_lrg_comms);
+    s->src_as_path &= flow_needs_has(needs, FLOW_src_as_path);
+    s->src_std_comms &= flow_needs_has(needs, FLOW_src_std_comms);
+    s->src_ext_comms &= flow_needs_has(needs, FLOW_src_ext_comms);
+    s->src_lrg_comms &= flow_needs_has(needs, FLOW_src_lrg_comms);
+    s->needs_networks = flow_needs_has(needs, FLOW_dst_net) || flow_needs_has(needs, FLOW_src_net);
+    if (!s->is_enabled)
+        return;
+    s->needs_destination =
+        needs_any(needs, destination, sizeof destination / sizeof *destination) ||
+        (is_as_bgp &&
+         (flow_needs_has(needs, FLOW_dst_as) || flow_needs_has(needs, FLOW_peer_dst_as))) ||
+        (is_net_bgp &&
+         (flow_needs_has(needs, FLOW_dst_mask) || flow_needs_has(needs, FLOW_dst_net)));
+    s->needs_source = (s->src_as_path && flow_needs_has(needs, FLOW_src_as_path)) ||
+                      (s->src_std_comms && flow_needs_has(needs, FLOW_src_std_comms)) ||
+                      (s->src_ext_comms && flow_needs_has(needs, FLOW_src_ext_comms)) ||
+                      (s->src_lrg_comms && flow_needs_has(needs, FLOW_src_lrg_comms)) ||
+                      (s->src_local_pref && flow_needs_has(needs, FLOW_src_local_pref)) ||
+                      (s->src_med && flow_needs_has(needs, FLOW_src_med)) ||
+                      (s->peer_src_as == SOURCE_BGP && flow_needs_has(needs, FLOW_peer_src_as)) ||
+                      (is_as_bgp && flow_needs_has(needs, FLOW_src_as)) ||
+                      (is_net_bgp && (flow_needs_has(needs, FLOW_src_mask) ||
+                                      flow_needs_has(needs, FLOW_src_net)));
+    s->is_enabled = s->needs_destination || s->needs_source;
+    if (!s->is_enabled)
+        return;
+    flow_needs_add(needs, FLOW_dst_addr);
+    flow_needs_add(needs, FLOW_src_addr);
+    flow_needs_add(needs, FLOW_bgp_next_hop);
+    flow_needs_add(needs, FLOW_vpn_rd);
+    flow_needs_add(needs, FLOW_start_ns);
+    flow_needs_add(needs, FLOW_end_ns);
+    flow_needs_add(needs, FLOW_arrival_ns);
+    if (s->as_method == ROUTE_LONGEST || s->net_method == ROUTE_LONGEST) {
+        flow_needs_add(needs, FLOW_dst_mask);
+        flow_needs_add(needs, FLOW_src_mask);
+    }
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A flow is multiplied by its rate here and nowhere else; afterwards its rate is 1. */
+#include "pipeline/enrich.h"
+#include "flow/exporter.h"
+#include "maps/maps.h"
+#include "maps/sampling_map.h"
+
+/* sampling_map's word, which is above the exporter's own; 0: none. */
+static uint32_t mapped_rate(const struct maps *maps, struct enrich_cache *cache,
+                            const struct flow *flow)
+{
+    const struct exporter *exporter = flow->exporter;
+
+    if (!maps || !maps->sampling)
+        return 0;
+    if (cache->maps_generation != maps->generation || cache->exporter_index != exporter->index ||
+        cache->exporter_generation != exporter->generation)
+        *cache = (struct enrich_cache){exporter->generation, maps->generation, exporter->index,
+                                       sampling_map_exporter(maps->sampling, &exporter->addr)};
+    return sampling_map_rate(maps->sampling, cache->sampling, flow->in_iface, flow->out_iface);
+}
+
+static void sample(const struct enrich_settings *s, uint32_t rate_of_map, struct flow *flow)
+{
+    if (rate_of_map != 0)
+        flow->sampling_rate = rate_of_map;
+    if (flow->sampling_rate == 0 && s->ext_sampling_rate > 0)
+        flow->sampling_rate = (uint32_t)s->ext_sampling_rate;
+    if (!s->renormalize)
+        return;
+    if (flow->sampling_rate == 0) {
+        counter_add(&flow->exporter->counters.rate_unknown, 1);
+        return;
+    }
+    flow->bytes *= flow->sampling_rate;
+    flow->packets *= flow->sampling_rate;
+    flow->sampling_rate = 1;
+}
+
+static bool is_plausible(int64_t time_ns, int64_t now_ns)
+{
+    return time_ns >= now_ns - ENRICH_PAST_NS && time_ns <= now_ns + ENRICH_FUTURE_NS;
+}
+
+static void choose_bin(const struct enrich_settings *s, struct flow *flow)
+{
+    flow->bin_ns = flow->arrival_ns;
+    if (s->bins_by_arrival || flow->start_ns == 0)
+        return;
+    if (!is_plausible(flow->start_ns, flow->arrival_ns) ||
+        (flow->end_ns != 0 && !is_plausible(flow->end_ns, flow->arrival_ns)))
+        counter_add(&flow->exporter->counters.bad_time, 1);
+    else
+        flow->bin_ns = flow->start_ns;
+}
+
+/* Often there is nothing to do, which is cheaper to see once than flow by flow. */
+static bool is_needed(const struct enrich_settings *s, const struct maps *maps)
+{
+    return (maps && maps->sampling) || s->ext_sampling_rate > 0 || s->renormalize ||
+           s->needs_bins || s->as_is_peer_as || s->needs_networks;
+}
+
+void enrich_batch(const struct enrich_settings *s, const struct maps *maps,
+                  struct enrich_cache *cache, struct flow_batch *batch)
+{
+    if (!is_needed(s, maps))
+        return;
+    for (uint32_t i = 0; i < batch->count; i++) {
+        struct flow *flow = flow_batch_at(batch, i);
+        sample(s, mapped_rate(maps, cache, flow), flow);
+        if (s->needs_bins)
+            choose_bin(s, flow);
+        if (s->as_is_peer_as) {
+            flow->peer_src_as = flow->src_as;
+            flow->peer_dst_as = flow->dst_as;
+            flow->src_as = flow->dst_as = 0;
+        }
+        if (s->needs_networks) {
+            flow->src_net = ip_addr_mask(&flow->src_addr, flow->src_mask);
+            flow->dst_net = ip_addr_mask(&flow->dst_addr, flow->dst_mask);
+        }
+    }
+}
+
+void enrich_add_needs(const struct enrich_settings *s, struct flow_needs *needs)
+{
+    flow_needs_add(needs, FLOW_bytes);
+    flow_needs_add(needs, FLOW_packets);
+    flow_needs_add(needs, FLOW_flows);
+    flow_needs_add(needs, FLOW_arrival_ns);
+    if (s->renormalize || s->ext_sampling_rate > 0)
+        flow_needs_add(needs, FLOW_sampling_rate);
+    if (s->needs_bins && !s->bins_by_arrival) {
+        flow_needs_add(needs, FLOW_start_ns);
+        flow_needs_add(needs, FLOW_end_ns);
+    }
+    if (s->as_is_peer_as) {
+        flow_needs_add(needs, FLOW_src_as);
+        flow_needs_add(needs, FLOW_dst_as);
+    }
+    if (s->needs_networks) {
+        flow_needs_add(needs, FLOW_src_addr);
+        flow_needs_add(needs, FLOW_dst_addr);
+        flow_needs_add(needs, FLOW_src_mask);
+        flow_needs_add(needs, FLOW_dst_mask);
+    }
+}

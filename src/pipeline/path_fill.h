@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* From the path that was found to the members of a flow, by the methods that are configured. Pure
+ * functions. */
+#include "bgp/rib.h"
+#include "pipeline/correlate.h"
+
+/* `path` NULL: none is known, or its verdict is not accepted. */
+void path_fill_destination(const struct correlate_settings *settings, struct flow *flow,
+                           const struct rib_path *path);
+void path_fill_source(const struct correlate_settings *settings, struct flow *flow,
+                      const struct rib_path *path);

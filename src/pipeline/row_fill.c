@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Column by column over a whole batch: the switch over widths is left once per column and not once
+ * per value, and nothing is read so soon after it was written in other pieces that the processor
+ * has to wait for its own stores (the hash reads words, the columns have 17, 4 and 1 bytes). Row by
+ * row the same took 30 ns more for a key of five columns.
+ */
+#include "pipeline/row_fill.h"
+#include "base/clock.h"
+#include "base/row_number.h"
+
+#define EACH_ROW for (uint32_t i = 0; i < count; i++, to += row_size)
+
+#define COPY_LOOP(len) EACH_ROW memcpy(to, (const uint8_t *)flows[i] + from, len)
+
+static void fill_column(const struct copy_op *op, const struct flow *const *flows, uint32_t count,
+                        uint8_t *rows, uint32_t row_size)
+{
+    const uint32_t from = op->flow_offset;
+    uint8_t *to = rows + op->row_offset;
+
+    switch (op->len) { /* of known length: moves instead of calls */
+    case 1:
+        COPY_LOOP(1);
+        break;
+    case 2:
+        COPY_LOOP(2);
+        break;
+    case 4:
+        COPY_LOOP(4);
+        break;
+    case 8:
+        COPY_LOOP(8);
+        break;
+    case 16:
+        COPY_LOOP(16);
+        break;
+    case 24:
+        COPY_LOOP(24);
+        break;
+    case 2 * sizeof(struct ip_addr):
+        COPY_LOOP(2 * sizeof(struct ip_addr));
+        break;
+    case sizeof(struct ip_addr):
+        COPY_LOOP(sizeof(struct ip_addr));
+        break;
+    default:
+        COPY_LOOP(op->len);
+        break;
+    }
+}
+
+static void fill_bins(const int64_t *bins, uint32_t count, uint8_t *to, uint32_t row_size)
+{
+    EACH_ROW memcpy(to, &bins[i], sizeof bins[i]);
+}
+
+/* Before the columns, which then cover all of the word that is not padding. */
+static void fill_zero(uint32_t count, uint8_t *to, uint32_t row_size)
+{
+    EACH_ROW memset(to, 0, sizeof(uint64_t));
+}
+
+static void cut_to_seconds(uint32_t count, uint8_t *to, uint32_t row_size)
+{
+    EACH_ROW
+    {
+        int64_t ns;
+        memcpy(&ns, to, sizeof ns);
+        ns -= ns % NS_PER_S;
+        memcpy(to, &ns, sizeof ns);
+    }
+}
+
+void row_fill(const struct aggregate_plan *plan, const struct flow *const *flows,
+              const int64_t *bins, uint32_t count, uint8_t *rows)
+{
+    const uint32_t row_size = plan->view->row_size;
+
+    if (plan->has_pad)
+        fill_zero(count, rows + plan->pad_offset, row_size);
+    if (plan->has_bins)
+        fill_bins(bins, count, rows + plan->view->bin_offset, row_size);
+    for (uint32_t i = 0; i < plan->copy_count; i++)
+        fill_column(&plan->copies[i], flows, count, rows, row_size);
+    for (uint32_t i = 0; i < plan->second_count; i++)
+        cut_to_seconds(count, rows + plan->seconds[i], row_size);
+}
+
+void row_combine_counter(const struct counter_op *op, uint8_t *row, const uint8_t *more)
+{
+    row_number_add(row + op->row_offset, op->width, op->combine, more + op->row_offset);
+}

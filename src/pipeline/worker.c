@@ -1,0 +1,514 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The live loop never blocks while there is something to read, and never reads without letting
+ * other things happen in between: each round is one batch from the socket, then what the main
+ * thread asked for, then what is due by time.
+ */
+#include "pipeline/worker.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/poller.h"
+#include "base/thread.h"
+#include "input/inbox.h"
+#include "input/steering.h"
+#include "pipeline/worker_private.h"
+#include "maps/maps.h"
+#include <jansson.h>
+#include <stdio.h>
+
+/* What is written and read of a batch's flows stays in the first-level cache; with 256 of them a
+ * flow of matrix-0 took 3 ns more. */
+enum { FLOW_BATCH = 128, INBOX_BYTES = 16 << 20 };
+
+#define DRAIN_MAX_NS NS_PER_S
+
+/* ---- flows ---- */
+
+void worker_flush(struct worker *w)
+{
+    const struct crew *crew = w->crew;
+    struct flow_batch *batch = &w->batch;
+    const struct maps *maps = rcu_read(crew->maps);
+
+    if (batch->count == 0)
+        return;
+    enrich_batch(&crew->enrich, maps, &w->enrich_cache, batch);
+    correlate_batch(w->correlator, crew->bgp ? bgp_peers(crew->bgp) : NULL, maps, batch);
+    for (uint32_t i = 0; i < crew->instance_count; i++)
+        aggregate_add(w->aggregates[i], batch);
+    counter_add(&w->counters.batches, 1);
+    batch->count = 0;
+}
+
+static void batch_full(struct flow_batch *batch)
+{
+    worker_flush(batch->owner);
+}
+
+void worker_decode(struct worker *w, const struct datagram *d)
+{
+    const struct maps *maps = rcu_read(w->crew->maps);
+
+    if (maps && !maps_exporter_is_allowed(maps, &d->source)) {
+        counter_add(&w->counters.not_allowed, 1);
+        w->unlisted.addr = d->source;
+        exporter_drop(&w->unlisted, DROP_not_allowed, "datagram of %u bytes", d->len);
+        return;
+    }
+    w->crew->decoder->decode(w->decoder,
+                             exporter_table_get(w->exporters, &d->source, d->received_ns), d);
+}
+
+static void evict(void *arg, struct exporter *exporter)
+{
+    struct worker *w = arg;
+
+    /* Its flows may still be in the batch. */
+    worker_flush(w);
+    w->crew->decoder->forget(w->decoder, exporter);
+}
+
+/* ---- datagrams, live ---- */
+
+/* Holds the datagram back while the RIB loads; beyond the buffer the oldest go on. */
+static void hold(struct worker *w, const struct datagram *d)
+{
+    struct datagram oldest;
+
+    counter_add(&w->counters.held, 1);
+    while (!inbox_put(w->held, d)) {
+        if (!inbox_take(w->held, &oldest)) { /* larger than the whole buffer */
+            worker_decode(w, d);
+            counter_add(&w->counters.hold_overflow, 1);
+            return;
+        }
+        worker_decode(w, &oldest);
+        counter_add(&w->counters.hold_overflow, 1);
+        mem_free((void *)(uintptr_t)oldest.data);
+    }
+}
+
+static void release_held(struct worker *w)
+{
+    struct datagram d;
+
+    while (inbox_take(w->held, &d)) {
+        worker_decode(w, &d);
+        mem_free((void *)(uintptr_t)d.data);
+    }
+}
+
+static void own_datagram(struct worker *w, const struct datagram *d)
+{
+    if (w->is_holding)
+        hold(w, d);
+    else
+        worker_decode(w, d);
+}
+
+static void any_datagram(struct worker *w, const struct datagram *d)
+{
+    struct crew *crew = w->crew;
+    uint32_t owner =
+        crew->worker_count > 1 ? steering_worker(&d->source, crew->worker_count) : w->index;
+
+    if (owner == w->index) {
+        own_datagram(w, d);
+        return;
+    }
+    if (inbox_put(crew->workers[owner]->inbox, d)) {
+        counter_add(&w->counters.passed_on, 1);
+        worker_wake(crew->workers[owner]);
+    } else {
+        counter_add(&w->counters.passing_lost, 1);
+    }
+}
+
+/* Returns how many datagrams there were. */
+static uint32_t receive(struct worker *w)
+{
+    struct datagram datagrams[UDP_BATCH_MAX];
+    uint32_t n = udp_receiver_read(w->receiver, datagrams, UDP_BATCH_MAX);
+
+    counter_add(&w->counters.datagrams, n);
+    for (uint32_t i = 0; i < n; i++)
+        any_datagram(w, &datagrams[i]);
+    return n;
+}
+
+static void receive_inbox(struct worker *w)
+{
+    struct datagram d;
+
+    for (int i = 0; i < UDP_BATCH_MAX && inbox_take(w->inbox, &d); i++) {
+        own_datagram(w, &d);
+        mem_free((void *)(uintptr_t)d.data);
+    }
+}
+
+/* ---- what is due ---- */
+
+static void check_epochs(struct worker *w, int64_t now_ns)
+{
+    const struct crew *crew = w->crew;
+
+    for (uint32_t i = 0; i < crew->instance_count; i++) {
+        uint64_t number = atomic_load_explicit(crew->instances[i].epoch, memory_order_acquire);
+        struct aggregate_end end = {.group = w->epochs[i].number,
+                                    .epoch = w->epochs[i].number,
+                                    .time_ns = now_ns,
+                                    .flags = HANDOVER_MARKER | HANDOVER_ENDS_EPOCH};
+        if (number == w->epochs[i].number)
+            continue;
+        /* Epochs that went by meanwhile are covered by the marker of the last of them. */
+        end.group = end.epoch = number - 1;
+        aggregate_end(w->aggregates[i], &end);
+        w->epochs[i].number = number;
+    }
+}
+
+static void tick(struct worker *w, int64_t now_ns)
+{
+    const struct crew *crew = w->crew;
+
+    w->crew->decoder->tick(w->decoder, now_ns);
+    worker_flush(w);
+    counter_set(&w->counters.overflow, udp_receiver_overflow(w->receiver));
+    for (uint32_t i = 0; i < crew->instance_count; i++) {
+        if (crew->instances[i].plan->is_unaggregated) {
+            struct aggregate_end end = {
+                .group = w->epochs[i].number, .epoch = w->epochs[i].number, .time_ns = now_ns};
+            aggregate_end(w->aggregates[i], &end);
+        }
+    }
+}
+
+/* Before the new snapshot is looked at: rows decoded without the new members would miss them. */
+static void add_needs(struct worker *w)
+{
+    const struct maps *maps = rcu_read(w->crew->maps);
+
+    for (size_t i = 0; i < sizeof w->needs.bits / sizeof *w->needs.bits; i++)
+        w->needs.bits[i] |= maps->needs.bits[i];
+    worker_flush(w);
+    w->crew->decoder->set_needs(w->decoder, &w->needs);
+}
+
+void worker_answer(struct worker *w)
+{
+    if (atomic_exchange_explicit(&w->is_asked_needs, false, memory_order_acquire))
+        add_needs(w);
+    if (atomic_exchange_explicit(&w->is_asked_templates, false, memory_order_acquire)) {
+        json_t *saved = w->crew->decoder->save(w->decoder);
+        if (!saved)
+            saved = json_array(); /* nothing, but an answer */
+        json_decref(atomic_exchange_explicit(&w->saved_templates, saved, memory_order_acq_rel));
+        poller_event_wake(w->crew->main_event);
+    }
+}
+
+void worker_recycle(struct worker *w)
+{
+    for (uint32_t i = 0; i < w->crew->instance_count; i++)
+        aggregate_recycle(w->aggregates[i]);
+}
+
+void worker_wait(struct worker *w, int timeout_ms)
+{
+    counter_add(&w->counters.waits, 1);
+    rcu_offline(w->reader);
+    poller_wait(w->poller, timeout_ms);
+    rcu_online(w->reader);
+}
+
+static void on_event(void *arg, int fd, unsigned events)
+{
+    struct worker *w = arg;
+
+    (void)events;
+    poller_event_drain(fd);
+    w->is_woken = true;
+}
+
+static void on_datagram(void *arg, int fd, unsigned events)
+{
+    (void)arg;
+    (void)fd;
+    (void)events;
+}
+
+/*
+ * What had arrived when the end was asked for is still read: until the socket is empty, or for a
+ * second where it never is. The inbox is complete when all have stopped reading.
+ */
+static void drain(struct worker *w)
+{
+    struct crew *crew = w->crew;
+    int64_t end_ns = clock_mono().ns + DRAIN_MAX_NS;
+
+    while (receive(w) > 0 && clock_mono().ns < end_ns) {
+        receive_inbox(w);
+        rcu_quiescent(w->reader);
+    }
+    counter_set(&w->counters.overflow, udp_receiver_overflow(w->receiver));
+    poller_remove(w->poller, udp_receiver_fd(w->receiver)); /* more would only keep it awake */
+    if (atomic_fetch_sub_explicit(&crew->reading_count, 1, memory_order_acq_rel) == 1)
+        for (uint32_t i = 0; i < crew->worker_count; i++)
+            worker_wake(crew->workers[i]);
+    while (atomic_load_explicit(&crew->reading_count, memory_order_acquire) > 0)
+        worker_wait(w, 1000);
+    release_held(w);
+    w->is_holding = false;
+    while (!inbox_is_empty(w->inbox))
+        receive_inbox(w);
+    worker_flush(w);
+}
+
+static void run_live(struct worker *w)
+{
+    struct crew *crew = w->crew;
+    int64_t next_tick_ns = clock_mono().ns + NS_PER_S;
+
+    w->is_holding = atomic_load_explicit(&crew->is_holding, memory_order_acquire);
+    while (!atomic_load_explicit(&crew->is_stopping, memory_order_acquire)) {
+        if (w->is_holding && !atomic_load_explicit(&crew->is_holding, memory_order_acquire)) {
+            w->is_holding = false;
+            release_held(w);
+        }
+        uint32_t n = receive(w);
+        int64_t now_ns = clock_mono().ns;
+        receive_inbox(w);
+        worker_flush(w);
+        check_epochs(w, clock_wall().ns);
+        if (w->is_woken) {
+            w->is_woken = false;
+            worker_recycle(w);
+            worker_answer(w);
+        }
+        if (now_ns >= next_tick_ns) {
+            tick(w, clock_wall().ns);
+            next_tick_ns = now_ns + NS_PER_S;
+        }
+        rcu_quiescent(w->reader);
+        if (n < UDP_BATCH_MAX && inbox_is_empty(w->inbox))
+            worker_wait(w, (int)((next_tick_ns - now_ns) / NS_PER_MS) + 1);
+    }
+    drain(w);
+}
+
+/* ---- the end ---- */
+
+/*
+ * The last hand-over of each instance. The ring may be full: then the host has to take something
+ * first. All workers number the last marker alike.
+ */
+void worker_finish(struct worker *w, int64_t now_ns)
+{
+    const struct crew *crew = w->crew;
+
+    for (uint32_t i = 0; i < crew->instance_count; i++) {
+        struct aggregate_end end = {.group = WORKER_LAST_GROUP,
+                                    .epoch = w->epochs[i].number,
+                                    .time_ns = now_ns,
+                                    .flags =
+                                        HANDOVER_MARKER | HANDOVER_ENDS_EPOCH | HANDOVER_IS_LAST};
+        while (!aggregate_end(w->aggregates[i], &end) &&
+               !atomic_load_explicit(&crew->is_abandoned, memory_order_acquire))
+            worker_wait(w, 1000);
+    }
+}
+
+static void worker_main(void *arg) THREAD_ANNOTATION(no_thread_safety_analysis)
+{
+    struct worker *w = arg;
+
+    thread_enter_role(&worker_thread);
+    rcu_online(w->reader);
+    if (w->crew->replay.path)
+        worker_run_replay(w);
+    else
+        run_live(w);
+    worker_finish(w, w->crew->replay.path ? w->replay_clock_ns : clock_wall().ns);
+    rcu_offline(w->reader);
+    atomic_store_explicit(&w->is_finished, true, memory_order_release);
+    poller_event_wake(w->crew->main_event);
+    thread_leave_role(&worker_thread);
+}
+
+/* ---- life ---- */
+
+static int start_input(struct worker *w, int event)
+{
+    int err = poller_new(&w->poller);
+
+    if (err < 0)
+        return err;
+    err = poller_add(w->poller, event, POLLER_READ, on_event, w);
+    if (err == 0 && w->receiver)
+        err = poller_add(w->poller, udp_receiver_fd(w->receiver), POLLER_READ, on_datagram, w);
+    return err;
+}
+
+int worker_new(struct crew *crew, uint32_t index, struct udp_receiver *receiver, int event,
+               struct text *error, struct worker **ret_worker)
+{
+    struct worker *w = mem_aligned_zalloc(CACHE_LINE, sizeof *w);
+    int err;
+
+    w->crew = crew;
+    w->index = index;
+    w->event = event;
+    w->receiver = receiver;
+    w->batch = (struct flow_batch){
+        .flows = mem_aligned_zalloc(CACHE_LINE, (size_t)FLOW_BATCH * crew->flow_stride),
+        .stride = crew->flow_stride,
+        .capacity = FLOW_BATCH,
+        .full = batch_full,
+        .owner = w};
+    w->inbox = inbox_new(INBOX_BYTES);
+    w->held = inbox_new(crew->hold_bytes);
+    w->correlator =
+        correlator_new(&crew->correlate, crew->bgp ? bgp_rib(crew->bgp) : NULL, FLOW_BATCH);
+    w->aggregates = mem_calloc(crew->instance_count, sizeof(struct aggregate *));
+    w->epochs = mem_calloc(crew->instance_count, sizeof *w->epochs);
+    for (uint32_t i = 0; i < crew->instance_count; i++) {
+        const struct worker_instance *instance = &crew->instances[i];
+        w->aggregates[i] =
+            aggregate_new(instance->plan, instance->outlet, &instance->outlet->lanes[index],
+                          crew->flow_stride, &instance->ledgers[index]);
+        w->epochs[i].number = 1;
+    }
+    w->exporters = exporter_table_new(crew->exporters_max, evict, w);
+    w->needs = crew->decoder_settings.needs;
+    w->decoder = crew->decoder->new (&crew->decoder_settings, w->exporters, &w->batch);
+    err = start_input(w, event);
+    if (err == 0)
+        err = rcu_reader_register(crew->rcu, &w->reader);
+    if (err == 0 && crew->replay.path)
+        err = worker_open_replay(w, error);
+    if (err < 0) {
+        worker_free(w);
+        return err;
+    }
+    crew->workers[index] = w;
+    atomic_fetch_add_explicit(&crew->reading_count, 1, memory_order_relaxed);
+    *ret_worker = w;
+    return 0;
+}
+
+int worker_start(struct worker *w)
+{
+    char name[16];
+
+    snprintf(name, sizeof name, "worker %u", w->index);
+    return thread_start(&w->thread, name, worker_main, w);
+}
+
+void worker_wake(struct worker *w)
+{
+    poller_event_wake(w->event);
+}
+
+bool worker_is_at_end(const struct worker *w)
+{
+    return atomic_load_explicit(&w->is_at_end, memory_order_acquire);
+}
+
+bool worker_is_finished(const struct worker *w)
+{
+    return atomic_load_explicit(&w->is_finished, memory_order_acquire);
+}
+
+void worker_join(struct worker *w)
+{
+    thread_join(&w->thread);
+}
+
+void worker_settle(struct worker *w, bool give_up)
+{
+    for (uint32_t i = 0; i < w->crew->instance_count; i++) {
+        aggregate_recycle(w->aggregates[i]);
+        if (give_up)
+            aggregate_abandon(w->aggregates[i]);
+    }
+}
+
+void worker_free(struct worker *w)
+{
+    if (!w)
+        return;
+    worker_close_replay(w);
+    exporter_table_free(w->exporters);
+    if (w->decoder)
+        w->crew->decoder->free(w->decoder);
+    for (uint32_t i = 0; i < w->crew->instance_count; i++)
+        aggregate_free(w->aggregates[i]);
+    correlator_free(w->correlator);
+    json_decref(atomic_load_explicit(&w->saved_templates, memory_order_relaxed));
+    inbox_free(w->inbox);
+    inbox_free(w->held);
+    poller_free(w->poller);
+    udp_receiver_free(w->receiver);
+    if (w->reader)
+        rcu_reader_unregister(w->reader);
+    mem_free(w->aggregates);
+    mem_free(w->epochs);
+    mem_free(w->batch.flows);
+    mem_free(w);
+}
+
+/* ---- templates, statistics ---- */
+
+static bool owns(const struct ip_addr *exporter, void *arg)
+{
+    const struct worker *w = arg;
+
+    return steering_worker(exporter, w->crew->worker_count) == w->index;
+}
+
+size_t worker_load_templates(struct worker *w, const struct json_t *saved)
+{
+    return w->crew->decoder->load(w->decoder, saved, owns, w);
+}
+
+void worker_add_needs(struct worker *w)
+{
+    atomic_store_explicit(&w->is_asked_needs, true, memory_order_release);
+    worker_wake(w);
+}
+
+uint64_t worker_templates_generation(const struct worker *w)
+{
+    return w->crew->decoder->save_generation(w->decoder);
+}
+
+void worker_ask_templates(struct worker *w)
+{
+    atomic_store_explicit(&w->is_asked_templates, true, memory_order_release);
+    worker_wake(w);
+}
+
+struct json_t *worker_take_templates(struct worker *w)
+{
+    return atomic_exchange_explicit(&w->saved_templates, NULL, memory_order_acq_rel);
+}
+
+struct json_t *worker_save_templates(struct worker *w)
+{
+    return w->crew->decoder->save(w->decoder);
+}
+
+struct worker_counters *worker_counters(struct worker *w)
+{
+    return &w->counters;
+}
+
+struct exporter_table *worker_exporters(struct worker *w)
+{
+    return w->exporters;
+}
+
+uint64_t worker_waiting(const struct worker *w)
+{
+    return inbox_count(w->inbox) + inbox_count(w->held);
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * A worker: receives the datagrams of its exporters, decodes, enriches, correlates and aggregates
+ * them, in batches, and ends epochs when the main thread says so (live) or the capture's clock does
+ * (replay). All mutable state is its own, but for counters, which any thread may read, and what
+ * struct crew holds.
+ */
+#include "base/rcu.h"
+#include "pipeline/aggregate.h"
+#include "pipeline/correlate.h"
+#include "pipeline/enrich.h"
+#include "input/receive_udp.h"
+#include "flow/decoder.h"
+#include <stdatomic.h>
+
+struct bgp;
+struct maps;
+
+enum { WORKERS_MAX = 64, REPLAY_POSITION_DATAGRAMS = 4096 };
+
+struct worker_counters {
+    alignas(CACHE_LINE) struct counter datagrams; /* taken from the socket or file */
+    struct counter overflow;                      /* the socket had no room for */
+    struct counter not_allowed;                   /* from sources that are not in the allow file */
+    struct counter passed_on;                     /* to the worker that owns the exporter */
+    struct counter passing_lost;                  /* its inbox was full */
+    struct counter held;                          /* waited for the RIB */
+    struct counter hold_overflow; /* went on without waiting any longer: the buffer was full */
+    struct counter batches, waits;
+};
+
+struct worker_instance {
+    const struct aggregate_plan *plan;
+    struct outlet *outlet;
+    int64_t refresh_s;       /* length of an epoch */
+    _Atomic uint64_t *epoch; /* number of the epoch under way, from 1: the main thread writes it */
+    struct ledger *ledgers;  /* one per worker */
+};
+
+/* A capture file to read; path NULL: live. */
+struct replay_settings {
+    const char *path;
+    uint16_t port;     /* 0: any */
+    int64_t delay_s;   /* before each round */
+    int64_t rounds;    /* 0: for ever */
+    int64_t speed;     /* times the capture's; 0: as fast as possible */
+    bool waits_at_end; /* for a signal */
+};
+
+/* What all workers share. Immutable while they run, but for the atomics, which the main thread
+ * writes. */
+struct crew {
+    const struct decoder_ops *decoder;
+    struct decoder_settings decoder_settings;
+    uint32_t flow_stride;
+    uint32_t exporters_max;
+    struct enrich_settings enrich;
+    struct correlate_settings correlate;
+    struct replay_settings replay;
+    struct rcu *rcu;
+    const struct bgp *bgp;            /* NULL: none */
+    const struct maps *_Atomic *maps; /* the snapshot in force; may hold NULL */
+    size_t hold_bytes;                /* bgp_wait_buffer_size per worker */
+    uint32_t instance_count;
+    struct worker_instance *instances;
+    uint32_t worker_count;
+    struct worker *workers[WORKERS_MAX];
+    int main_event;            /* eventfd: a worker has something to say */
+    atomic_bool is_stopping;   /* stop reading, hand everything over */
+    atomic_bool is_abandoned;  /* give up what cannot be handed over */
+    atomic_bool is_holding;    /* wait for the RIB */
+    atomic_uint reading_count; /* workers that may still pass datagrams on; they count themselves */
+};
+
+/*
+ * In the main thread, before it is started. `receiver` is taken, NULL in replay; `event` is the
+ * worker's eventfd, borrowed. -errno.
+ */
+int worker_new(struct crew *crew, uint32_t index, struct udp_receiver *receiver, int event,
+               struct text *error, struct worker **ret_worker);
+int worker_start(struct worker *worker);
+/* Asks for attention: after is_stopping, is_holding or an epoch changed. Any thread. */
+void worker_wake(struct worker *worker);
+bool worker_is_at_end(const struct worker *worker);   /* of the capture file; any thread */
+bool worker_is_finished(const struct worker *worker); /* everything is handed over; any thread */
+/* After crew.is_stopping: waits for its end. Its tables stay for statistics; hand-overs may still
+ * come back. */
+void worker_join(struct worker *worker);
+/* In the main thread, after worker_join(): takes what hosts acknowledged; with `give_up` counts the
+ * rest as dropped. */
+void worker_settle(struct worker *worker, bool give_up);
+void worker_free(struct worker *worker);
+
+/* Maps were read anew and look at more members of flows: plans are compiled again before the next
+ * datagram. */
+void worker_add_needs(struct worker *worker);
+
+/* In the main thread before worker_start(). Returns how many templates were taken. */
+size_t worker_load_templates(struct worker *worker, const struct json_t *saved);
+uint64_t worker_templates_generation(const struct worker *worker); /* any thread */
+/* Asks the worker to save; the answer comes later, with main_event. */
+void worker_ask_templates(struct worker *worker);
+struct json_t *worker_take_templates(struct worker *worker); /* the caller's; NULL: not yet */
+
+struct json_t *worker_save_templates(struct worker *worker); /* after worker_join() */
+
+/* For statistics, from the main thread while it runs. */
+struct worker_counters *worker_counters(struct worker *worker);
+struct exporter_table *worker_exporters(struct worker *worker);
+/* Datagrams that it has, but has not looked at: they wait for the RIB, or came from another worker.
+ */
+uint64_t worker_waiting(const struct worker *worker);

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* A worker from the inside: worker.c is its life and the live loop, worker_replay.c reads a capture
+ * file. */
+#include "base/thread.h"
+#include "pipeline/worker.h"
+
+/* Of the last marker of each instance: above all others, and the same in all workers. */
+#define WORKER_LAST_GROUP (UINT64_C(1) << 62)
+
+struct inbox;
+struct pcap_reader;
+struct poller;
+
+struct worker_epoch {
+    uint64_t number; /* of the epoch under way */
+    uint64_t group;  /* replay: of the last common position */
+    int64_t end_ns;  /* replay: when it ends by the capture's clock; 0: not begun */
+};
+
+struct worker {
+    struct worker_counters counters;
+    struct crew *crew;
+    uint32_t index;
+    struct thread thread;
+    struct poller *poller;
+    int event;
+    bool is_woken;
+    struct udp_receiver *receiver;
+    struct inbox *inbox; /* other workers fill it */
+    struct inbox *held;
+    bool is_holding; /* crew.is_holding as of the last round: what is held goes first */
+    struct rcu_reader *reader;
+    struct exporter_table *exporters;
+    struct exporter unlisted; /* stands for sources that are not allowed: they get no state */
+    void *decoder;
+    struct flow_batch batch;
+    struct enrich_cache enrich_cache;
+    struct correlator *correlator;
+    struct aggregate **aggregates;
+    struct worker_epoch *epochs;
+    struct pcap_reader *capture;
+    int64_t replay_clock_ns; /* the capture's: only upwards */
+    atomic_bool is_at_end, is_finished, is_asked_templates, is_asked_needs;
+    struct flow_needs needs; /* what the decoder was last told */
+    struct json_t *_Atomic saved_templates;
+};
+
+void worker_decode(struct worker *worker, const struct datagram *datagram);
+void worker_flush(struct worker *worker); /* the batch of flows goes through all the rest */
+void worker_recycle(struct worker *worker);
+void worker_answer(struct worker *worker);               /* what the main thread asked for */
+void worker_wait(struct worker *worker, int timeout_ms); /* for events, RCU-offline */
+void worker_finish(struct worker *worker, int64_t now_ns);
+
+int worker_open_replay(struct worker *worker, struct text *error);
+void worker_close_replay(struct worker *worker);
+void worker_run_replay(struct worker *worker);

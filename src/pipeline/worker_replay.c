@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Replay of a capture file. All workers read all of it and end hand-overs at the same places: where
+ * the capture's clock ends an epoch of an instance and, for unaggregated instances, every 4096
+ * datagrams. Nothing depends on how fast anybody is.
+ */
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/poller.h"
+#include "input/receive_pcap.h"
+#include "input/steering.h"
+#include "pipeline/worker_private.h"
+#include <errno.h>
+
+enum { QUIESCENT_DATAGRAMS = 64 };
+
+int worker_open_replay(struct worker *w, struct text *error)
+{
+    return pcap_reader_open(w->crew->replay.path, w->crew->replay.port, error, &w->capture);
+}
+
+void worker_close_replay(struct worker *w)
+{
+    pcap_reader_free(w->capture);
+}
+
+static bool is_stopping(const struct worker *w)
+{
+    return atomic_load_explicit(&w->crew->is_stopping, memory_order_acquire);
+}
+
+/* Until the monotonic clock says so, or the daemon stops. */
+static void sleep_until(struct worker *w, int64_t due_ns)
+{
+    int64_t left_ns;
+
+    while (!is_stopping(w) && (left_ns = due_ns - clock_mono().ns) > 0) {
+        worker_wait(w, left_ns > NS_PER_S ? 1000 : (int)(left_ns / NS_PER_MS) + 1);
+        worker_answer(w);
+    }
+}
+
+/* False: the daemon stops. */
+static bool wait_for_room(struct worker *w, uint32_t i)
+{
+    worker_wait(w, 1000);
+    worker_answer(w);
+    aggregate_recycle(w->aggregates[i]);
+    return !is_stopping(w);
+}
+
+/* The common end of a hand-over: waits for room as long as it takes, but not beyond the end of the
+ * daemon. */
+static void end_instance(struct worker *w, uint32_t i, uint32_t flags)
+{
+    struct worker_epoch *epoch = &w->epochs[i];
+    struct aggregate_end end = {.group = ++epoch->group,
+                                .epoch = epoch->number,
+                                .time_ns = w->replay_clock_ns,
+                                .flags = HANDOVER_MARKER | flags};
+
+    while (!aggregate_end(w->aggregates[i], &end))
+        if (!wait_for_room(w, i))
+            return; /* the last marker covers this one */
+    while (aggregate_must_wait(w->aggregates[i]))
+        if (!wait_for_room(w, i))
+            return;
+}
+
+/* Epochs end at whole multiples of the refresh time. */
+static void advance_clock(struct worker *w, int64_t now_ns)
+{
+    const struct crew *crew = w->crew;
+
+    for (uint32_t i = 0; i < crew->instance_count; i++) {
+        struct worker_epoch *epoch = &w->epochs[i];
+        int64_t refresh_ns = crew->instances[i].refresh_s * NS_PER_S;
+        if (epoch->end_ns == 0)
+            epoch->end_ns = (now_ns / refresh_ns + 1) * refresh_ns;
+        if (now_ns < epoch->end_ns)
+            continue;
+        worker_flush(w);
+        w->replay_clock_ns = epoch->end_ns;
+        end_instance(w, i, HANDOVER_ENDS_EPOCH);
+        epoch->number++;
+        epoch->end_ns = (now_ns / refresh_ns + 1) * refresh_ns;
+    }
+    if (now_ns > w->replay_clock_ns)
+        w->replay_clock_ns = now_ns;
+}
+
+static void datagram(struct worker *w, const struct datagram *d)
+{
+    const struct crew *crew = w->crew;
+
+    if (d->received_ns > w->replay_clock_ns)
+        advance_clock(w, d->received_ns);
+    if (steering_worker(&d->source, crew->worker_count) == w->index) {
+        counter_add(&w->counters.datagrams, 1);
+        worker_decode(w, d);
+    }
+    if (d->number % REPLAY_POSITION_DATAGRAMS == 0) {
+        worker_flush(w);
+        /* Rows that add up stay until the epoch's end: handed over here, each key would be a row as
+         * often as there are such places. */
+        for (uint32_t i = 0; i < crew->instance_count; i++)
+            if (crew->instances[i].plan->is_unaggregated)
+                end_instance(w, i, 0);
+    }
+    if (d->number % QUIESCENT_DATAGRAMS == 0) {
+        worker_flush(w);
+        worker_answer(w);
+        rcu_quiescent(w->reader);
+    }
+}
+
+static void read_round(struct worker *w)
+{
+    int64_t speed = w->crew->replay.speed, began_ns = clock_mono().ns, first_ns = 0,
+            last_tick_ns = 0;
+    struct text error = {0};
+    struct datagram d;
+    int err;
+
+    while (!is_stopping(w) && (err = pcap_reader_next(w->capture, &d, &error)) == 0) {
+        if (first_ns == 0)
+            first_ns = last_tick_ns = d.received_ns;
+        if (speed > 0) {
+            worker_flush(w);
+            sleep_until(w, began_ns + (d.received_ns - first_ns) / speed);
+        }
+        if (d.received_ns - last_tick_ns >= NS_PER_S) {
+            w->crew->decoder->tick(w->decoder, d.received_ns);
+            last_tick_ns = d.received_ns;
+        }
+        datagram(w, &d);
+    }
+    worker_flush(w);
+    if (error.len > 0 && w->index == 0)
+        log_error("%s", text_cstr(&error));
+    text_clear(&error);
+}
+
+static void report(const struct worker *w)
+{
+    struct pcap_reader_counts c = pcap_reader_counts(w->capture);
+
+    if (w->index != 0)
+        return;
+    log_notice("capture file %s: %llu frames, %llu datagrams read", w->crew->replay.path,
+               (unsigned long long)c.frames, (unsigned long long)c.datagrams);
+    if (c.other_port + c.broken + c.fragments_lost > 0)
+        log_notice("capture file %s: left out: %llu datagrams to other ports, %llu broken frames, "
+                   "%llu IP datagrams "
+                   "of which fragments are missing",
+                   w->crew->replay.path, (unsigned long long)c.other_port,
+                   (unsigned long long)c.broken, (unsigned long long)c.fragments_lost);
+}
+
+void worker_run_replay(struct worker *w)
+{
+    const struct crew *crew = w->crew;
+    struct text error = {0};
+
+    while (atomic_load_explicit(&crew->is_holding, memory_order_acquire) && !is_stopping(w))
+        worker_wait(w, 1000);
+    for (int64_t round = 0;
+         !is_stopping(w) && (crew->replay.rounds == 0 || round < crew->replay.rounds); round++) {
+        if (round > 0 && pcap_reader_rewind(w->capture, &error) < 0) {
+            log_error("%s", text_cstr(&error));
+            break;
+        }
+        sleep_until(w, clock_mono().ns + crew->replay.delay_s * NS_PER_S);
+        read_round(w);
+    }
+    text_clear(&error);
+    report(w);
+    if (crew->replay.waits_at_end && !is_stopping(w)) {
+        for (uint32_t i = 0; i < crew->instance_count; i++) {
+            end_instance(w, i, HANDOVER_ENDS_EPOCH);
+            w->epochs[i].number++;
+        }
+    }
+    /* The last marker goes out when the main thread has told the plugin processes to expect it. */
+    atomic_store_explicit(&w->is_at_end, true, memory_order_release);
+    poller_event_wake(crew->main_event);
+    while (!is_stopping(w)) {
+        worker_wait(w, 1000);
+        worker_recycle(w);
+        worker_answer(w);
+    }
+}
