@@ -7,7 +7,7 @@
  */
 #include "base/clock.h"
 #include "base/text.h"
-#include "plugins/common/format.h"
+#include "plugins/text/format.h"
 #include "support/rows.h"
 #include <stdio.h>
 #include <stdlib.h>

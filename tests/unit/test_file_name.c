@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* File names out of patterns, and that no value from the network gets out of its directory. */
 #include "base/text.h"
-#include "plugins/common/file_name.h"
+#include "plugins/text/file_name.h"
 #include "support/rows.h"
 #include <errno.h>
 #include <fnmatch.h>

@@ -3,7 +3,7 @@
  * flows. */
 #include "base/clock.h"
 #include "base/text.h"
-#include "plugins/common/format.h"
+#include "plugins/text/format.h"
 #include "support/rows.h"
 #include <errno.h>
 #include <jansson.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Rows into messages: which rows share one, and that this is the same each time they are sent. */
-#include "plugins/common/output_keys.h"
+#include "plugins/text/output_keys.h"
 #include "plugins/kafka/packer.h"
 #include "plugins/kafka/producer.h"
 #include "plugins/kafka/row_hash.h"

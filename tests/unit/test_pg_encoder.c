@@ -5,8 +5,8 @@
  * mean is what the type's receive function reads: integers big-endian, instants in microseconds
  * since 2000-01-01, inet as family (2 or 3), bits, whether it is a cidr, length, address.
  */
-#include "plugins/common/output_keys.h"
-#include "plugins/common/sql_settings.h"
+#include "plugins/text/output_keys.h"
+#include "plugins/sql/sql_settings.h"
 #include "plugins/pgsql/pg_dialect.h"
 #include "plugins/pgsql/pg_encoder.h"
 #include "support/hex.h"

@@ -6,7 +6,7 @@
  * counted row by row.
  */
 #include "base/memory.h"
-#include "plugins/common/output_keys.h"
+#include "plugins/text/output_keys.h"
 #include "plugins/print/print.h"
 #include "plugins/print/print_settings.h"
 #include "support/print_host.h"

@@ -2,8 +2,8 @@
 /* Rows in SQLite files, read back with SQLite: made tables and found ones, adding up, exactly once.
  */
 #include "base/memory.h"
-#include "plugins/common/output_keys.h"
-#include "plugins/common/sql_settings.h"
+#include "plugins/text/output_keys.h"
+#include "plugins/sql/sql_settings.h"
 #include "plugins/sqlite3/sqlite_plugin.h"
 #include "support/folder.h"
 #include "support/print_host.h"

@@ -2,8 +2,8 @@
 /* One value of each format as text; the forms are those of pmacct's tables. */
 #include "base/clock.h"
 #include "base/text.h"
-#include "plugins/common/value.h"
-#include "plugins/common/value_time.h"
+#include "plugins/text/value.h"
+#include "plugins/text/value_time.h"
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -3,7 +3,7 @@
 #include "plugins/kafka/encoder.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "plugins/common/output_keys.h"
+#include "plugins/text/output_keys.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

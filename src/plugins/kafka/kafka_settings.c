@@ -3,8 +3,8 @@
 #include "plugins/kafka/kafka_settings.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "plugins/common/file_name.h"
-#include "plugins/common/output_keys.h"
+#include "plugins/text/file_name.h"
+#include "plugins/text/output_keys.h"
 #include "plugins/common/setting.h"
 #include "plugins/kafka/config_file.h"
 #include <errno.h>

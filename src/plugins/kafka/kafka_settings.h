@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /* The keys of kafka, and what they mean together. */
-#include "plugins/common/format.h"
+#include "plugins/text/format.h"
 #include <librdkafka/rdkafka.h>
 #include <stdbool.h>
 #include <stdint.h>

@@ -3,7 +3,7 @@
 #include "plugins/kafka/packer.h"
 #include "base/clock.h"
 #include "base/memory.h"
-#include "plugins/common/file_name.h"
+#include "plugins/text/file_name.h"
 #include "plugins/kafka/producer.h"
 #include "plugins/kafka/row_hash.h"
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "plugins/common/output_keys.h"
+#include "plugins/text/output_keys.h"
 #include "plugins/kafka/kafka.h"
 #include "plugins/kafka/kafka_settings.h"
 

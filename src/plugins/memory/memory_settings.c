@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "plugins/memory/memory_settings.h"
 #include "base/clock.h"
-#include "plugins/common/output_keys.h"
+#include "plugins/text/output_keys.h"
 #include "plugins/common/setting.h"
 #include "plugins/memory/query.h"
 #include <errno.h>

@@ -2,7 +2,7 @@
 #pragma once
 /* The messages that query.h describes, encoded and decoded; both ends have it. */
 #include "base/reader.h"
-#include "plugins/common/format.h"
+#include "plugins/text/format.h"
 #include "plugins/memory/match.h"
 #include "plugins/memory/query.h"
 

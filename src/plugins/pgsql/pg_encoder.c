@@ -9,7 +9,7 @@
 #include "base/address.h"
 #include "base/clock.h"
 #include "base/memory.h"
-#include "plugins/common/sql_settings.h"
+#include "plugins/sql/sql_settings.h"
 
 #include <errno.h>
 #include <string.h>

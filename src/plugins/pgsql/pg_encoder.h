@@ -5,7 +5,7 @@
  * escaping, and the server parses no numbers, addresses and times. Compiled once for a table, by
  * what its columns are.
  */
-#include "plugins/common/sql_columns.h"
+#include "plugins/sql/sql_columns.h"
 #include "plugins/pgsql/pg_table.h"
 
 struct pg_encoder;

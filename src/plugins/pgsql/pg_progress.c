@@ -4,7 +4,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
-#include "plugins/common/sql_statement.h"
+#include "plugins/sql/sql_statement.h"
 #include "plugins/pathacct_plugin.h"
 
 #include <errno.h>

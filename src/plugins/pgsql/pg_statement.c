@@ -4,7 +4,7 @@
 
 #include "base/memory.h"
 #include "base/text.h"
-#include "plugins/common/sql_statement.h"
+#include "plugins/sql/sql_statement.h"
 
 #include <string.h>
 

@@ -4,8 +4,8 @@
 
 #include "base/memory.h"
 #include "base/text.h"
-#include "plugins/common/sql_columns.h"
-#include "plugins/common/sql_statement.h"
+#include "plugins/sql/sql_columns.h"
+#include "plugins/sql/sql_statement.h"
 
 #include <errno.h>
 #include <stdlib.h>

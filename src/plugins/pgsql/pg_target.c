@@ -3,8 +3,8 @@
 #include "plugins/pgsql/pg_target.h"
 
 #include "base/memory.h"
-#include "plugins/common/sql_settings.h"
-#include "plugins/common/sql_statement.h"
+#include "plugins/sql/sql_settings.h"
+#include "plugins/sql/sql_statement.h"
 #include "plugins/pathacct_plugin.h"
 #include "plugins/pgsql/pg_statement.h"
 

@@ -12,8 +12,8 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
-#include "plugins/common/sql_columns.h"
-#include "plugins/common/sql_settings.h"
+#include "plugins/sql/sql_columns.h"
+#include "plugins/sql/sql_settings.h"
 #include "plugins/pgsql/pg_dialect.h"
 #include "plugins/pgsql/pgsql_state.h"
 

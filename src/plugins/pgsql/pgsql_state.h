@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /* What the files of the plugin share: its state, and how rows get from a batch into tables. */
-#include "plugins/common/sql_columns.h"
-#include "plugins/common/sql_purge.h"
-#include "plugins/common/sql_settings.h"
-#include "plugins/common/sql_tables.h"
+#include "plugins/sql/sql_columns.h"
+#include "plugins/sql/sql_purge.h"
+#include "plugins/sql/sql_settings.h"
+#include "plugins/sql/sql_tables.h"
 #include "plugins/pgsql/pg_progress.h"
 #include "plugins/pgsql/pg_target.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "plugins/common/sql_settings.h"
+#include "plugins/sql/sql_settings.h"
 #include "plugins/pgsql/pgsql.h"
 
 PA_PLUGIN_EXPORT = {

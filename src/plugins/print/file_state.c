@@ -2,7 +2,7 @@
 #include "plugins/print/file_state.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "plugins/common/output_keys.h"
+#include "plugins/text/output_keys.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>

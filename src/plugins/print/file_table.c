@@ -2,8 +2,8 @@
 #include "plugins/print/file_table.h"
 #include "base/clock.h"
 #include "base/memory.h"
-#include "plugins/common/file_name.h"
-#include "plugins/common/output_keys.h"
+#include "plugins/text/file_name.h"
+#include "plugins/text/output_keys.h"
 #include "plugins/print/latest_link.h"
 #include <errno.h>
 #include <glob.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "plugins/print/out_file.h"
 #include "base/memory.h"
-#include "plugins/common/output_keys.h"
+#include "plugins/text/output_keys.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

@@ -10,7 +10,7 @@
  * that the state announced. Each step can be the last one before a crash.
  */
 #include "base/text.h"
-#include "plugins/common/compress.h"
+#include "plugins/text/compress.h"
 #include "plugins/print/file_state.h"
 #include <stdbool.h>
 #include <stddef.h>

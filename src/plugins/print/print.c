@@ -2,7 +2,7 @@
 #include "plugins/print/print.h"
 #include "base/clock.h"
 #include "base/memory.h"
-#include "plugins/common/file_name.h"
+#include "plugins/text/file_name.h"
 #include "plugins/common/trigger.h"
 #include "plugins/print/file_table.h"
 #include "plugins/print/print_settings.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "plugins/print/print_settings.h"
-#include "plugins/common/file_name.h"
+#include "plugins/text/file_name.h"
 #include "plugins/common/setting.h"
 #include "plugins/print/stream_out.h"
 #include <errno.h>

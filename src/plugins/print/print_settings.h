@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /* The keys of print, and what they mean together. */
-#include "plugins/common/format.h"
-#include "plugins/common/output_keys.h"
+#include "plugins/text/format.h"
+#include "plugins/text/output_keys.h"
 #include <stdbool.h>
 #include <stdint.h>
 

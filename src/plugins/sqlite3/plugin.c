@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "plugins/common/output_keys.h"
-#include "plugins/common/sql_settings.h"
+#include "plugins/text/output_keys.h"
+#include "plugins/sql/sql_settings.h"
 #include "plugins/sqlite3/sqlite_plugin.h"
 
 PA_PLUGIN_EXPORT = {

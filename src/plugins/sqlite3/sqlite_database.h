@@ -4,7 +4,7 @@
  * The connection to one database file: opened when it is needed, closed after what a fresh look may
  * cure, and faults told from one another (faults.def). One thread.
  */
-#include "plugins/common/output_keys.h"
+#include "plugins/text/output_keys.h"
 #include <sqlite3.h>
 #include <stdbool.h>
 #include <sys/types.h>

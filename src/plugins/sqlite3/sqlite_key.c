@@ -2,7 +2,7 @@
 #include "plugins/sqlite3/sqlite_key.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "plugins/common/sql_statement.h"
+#include "plugins/sql/sql_statement.h"
 #include <string.h>
 #include <strings.h>
 

@@ -5,7 +5,7 @@
  * the rows, and what it has beyond them is never written and so the same for all: not null, with a
  * default. Keys over expressions, of a part of the rows, or that compare text loosely do not count.
  */
-#include "plugins/common/sql_columns.h"
+#include "plugins/sql/sql_columns.h"
 #include "plugins/sqlite3/sqlite_database.h"
 
 struct sqlite_key {

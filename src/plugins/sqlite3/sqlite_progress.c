@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "plugins/sqlite3/sqlite_progress.h"
 #include "base/clock.h"
-#include "plugins/common/sql_statement.h"
+#include "plugins/sql/sql_statement.h"
 #include <inttypes.h>
 #include <string.h>
 

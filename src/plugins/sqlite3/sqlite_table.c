@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "plugins/sqlite3/sqlite_table.h"
 #include "base/memory.h"
-#include "plugins/common/sql_settings.h"
-#include "plugins/common/sql_statement.h"
+#include "plugins/sql/sql_settings.h"
+#include "plugins/sql/sql_statement.h"
 #include "plugins/sqlite3/sqlite_key.h"
 #include <errno.h>
 #include <string.h>

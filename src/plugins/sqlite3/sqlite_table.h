@@ -4,7 +4,7 @@
  * One table as the database has it: made or grown if the configuration says so, its unique key
  * looked up, and the statements by which a row is written. Lives as long as the connection at most.
  */
-#include "plugins/common/sql_columns.h"
+#include "plugins/sql/sql_columns.h"
 #include "plugins/sqlite3/sqlite_database.h"
 
 struct sql_settings;

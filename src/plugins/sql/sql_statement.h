@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /* SQL text out of columns: names are quoted, values never stand in it. */
-#include "plugins/common/sql_columns.h"
+#include "plugins/sql/sql_columns.h"
 
 struct text;
 

@@ -5,7 +5,7 @@
  * look for, counters, the trigger. One thread.
  */
 #include "base/clock.h"
-#include "plugins/common/sql_filter.h"
+#include "plugins/sql/sql_filter.h"
 #include "plugins/common/trigger.h"
 
 struct sql_settings;

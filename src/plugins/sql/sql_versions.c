@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* As pmacct 1.7.7 writes them, and its sql/README.* say. */
-#include "plugins/common/sql_versions.h"
-#include "plugins/common/sql_settings.h"
+#include "plugins/sql/sql_versions.h"
+#include "plugins/sql/sql_settings.h"
 #include <string.h>
 
 enum kind { ANY, ORIGINAL, BGP };

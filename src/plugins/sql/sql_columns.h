@@ -6,9 +6,9 @@
  * version with its blank value. And the value of each for a row. One thread uses them.
  */
 #include "base/text.h"
-#include "plugins/common/sql_dialect.h"
-#include "plugins/common/value.h"
-#include "plugins/common/value_time.h"
+#include "plugins/sql/sql_dialect.h"
+#include "plugins/text/value.h"
+#include "plugins/text/value_time.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -6,8 +6,8 @@
  * buffer. One thread uses a format.
  */
 #include "base/text.h"
-#include "plugins/common/value.h"
-#include "plugins/common/value_time.h"
+#include "plugins/text/value.h"
+#include "plugins/text/value_time.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

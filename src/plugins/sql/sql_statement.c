@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "plugins/common/sql_statement.h"
+#include "plugins/sql/sql_statement.h"
 #include "base/text.h"
 #include <string.h>
 

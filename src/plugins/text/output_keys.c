@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "plugins/common/output_keys.h"
+#include "plugins/text/output_keys.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "plugins/common/setting.h"

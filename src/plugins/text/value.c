@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The text of each PA_FORMAT; the forms are pmacct's. */
-#include "plugins/common/value.h"
+#include "plugins/text/value.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "plugins/common/value_put.h"
+#include "plugins/text/value_put.h"
 #include <errno.h>
 #include <string.h>
 

@@ -3,7 +3,7 @@
  * line. */
 #include "base/memory.h"
 #include "base/text.h"
-#include "plugins/common/format.h"
+#include "plugins/text/format.h"
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

@@ -4,7 +4,7 @@
  * pmacct's default tables: in which columns they depart from the names of the table of primitives,
  * and which columns each has. The rest of the SQL layer knows nothing of versions.
  */
-#include "plugins/common/sql_columns.h"
+#include "plugins/sql/sql_columns.h"
 
 struct sql_settings;
 

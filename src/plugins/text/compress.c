@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The two libraries behind one face. Neither fails once made: output space is always there, input
  * is in memory. */
-#include "plugins/common/compress.h"
+#include "plugins/text/compress.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include <stdlib.h>

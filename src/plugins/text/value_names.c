@@ -4,7 +4,7 @@
  * spelling, so that rows compare equal; the others go by number. Forwarding status: RFC 7270
  * section 4.12, the two top bits and the reason.
  */
-#include "plugins/common/value_names.h"
+#include "plugins/text/value_names.h"
 #include <stddef.h>
 
 #define NAME(text)                                                                                 \

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Instants as text: pmacct's forms, the one with an offset as in RFC 3339 section 5.6 and RFC 9557.
  */
-#include "plugins/common/value_time.h"
+#include "plugins/text/value_time.h"
 #include <stdlib.h>
 #include <time.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the three kinds of output have in common. */
-#include "plugins/common/format.h"
+#include "plugins/text/format.h"
 #include "base/memory.h"
 #include <errno.h>
 #include <stdlib.h>

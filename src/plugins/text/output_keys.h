@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /* Keys that all plugins which write text share: how values read, and who owns the files. */
-#include "plugins/common/format.h"
+#include "plugins/text/format.h"
 #include <sys/types.h>
 
 struct text;

@@ -8,9 +8,9 @@
 #include "base/digits.h"
 #include "base/octets.h"
 #include "base/row_number.h"
-#include "plugins/common/value.h"
-#include "plugins/common/value_names.h"
-#include "plugins/common/value_time.h"
+#include "plugins/text/value.h"
+#include "plugins/text/value_names.h"
+#include "plugins/text/value_time.h"
 #include <string.h>
 
 /* An address that is not IPv4, or none. */

@@ -2,10 +2,10 @@
 #pragma once
 /* The sql_* keys, for `keys` of all SQL plugins (with output_keys for `shared_keys`), and what they
  * mean together. */
-#include "plugins/common/output_keys.h"
-#include "plugins/common/sql_dialect.h"
-#include "plugins/common/value.h"
-#include "plugins/common/value_time.h"
+#include "plugins/text/output_keys.h"
+#include "plugins/sql/sql_dialect.h"
+#include "plugins/text/value.h"
+#include "plugins/text/value_time.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "plugins/common/sql_columns.h"
+#include "plugins/sql/sql_columns.h"
 #include "base/address.h"
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/row_number.h"
-#include "plugins/common/sql_settings.h"
-#include "plugins/common/sql_versions.h"
-#include "plugins/common/value_put.h"
+#include "plugins/sql/sql_settings.h"
+#include "plugins/sql/sql_versions.h"
+#include "plugins/text/value_put.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "plugins/common/sql_settings.h"
+#include "plugins/sql/sql_settings.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "plugins/common/file_name.h"
+#include "plugins/text/file_name.h"
 #include "plugins/common/setting.h"
-#include "plugins/common/sql_filter.h"
+#include "plugins/sql/sql_filter.h"
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

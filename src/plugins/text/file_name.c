@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Names of files, tables and topics out of patterns. */
-#include "plugins/common/file_name.h"
+#include "plugins/text/file_name.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "plugins/common/value.h"
+#include "plugins/text/value.h"
 #include <ctype.h>
 #include <errno.h>
 #include <limits.h>

@@ -9,8 +9,8 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "plugins/common/format.h"
-#include "plugins/common/value_put.h"
+#include "plugins/text/format.h"
+#include "plugins/text/value_put.h"
 #include <errno.h>
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "plugins/common/sql_filter.h"
+#include "plugins/sql/sql_filter.h"
 #include "base/memory.h"
 #include <errno.h>
 #include <stdbool.h>
