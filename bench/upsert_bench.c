@@ -9,8 +9,8 @@
  */
 #include "base/memory.h"
 #include "base/poller.h"
-#include "pipeline/aggregate.h"
 #include "flow/primitive.h"
+#include "pipeline/aggregate.h"
 #include "world.h"
 #include <stdio.h>
 #include <stdlib.h>

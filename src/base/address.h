@@ -3,9 +3,9 @@
 /*
  * IP addresses, prefixes and MAC addresses in network byte order, IPv4 and IPv6 in one code.
  *
- * An IPv4 address is kept in its mapped form ::ffff:a.b.c.d (RFC 4291 section 2.5.5.2), so that bytes
- * compare alike whichever family carried them (a 6PE next hop is mapped too); `family` says how to print
- * it. sizeof is 17 and the alignment 1, so that keys can be packed.
+ * An IPv4 address is kept in its mapped form ::ffff:a.b.c.d (RFC 4291 section 2.5.5.2), so that
+ * bytes compare alike whichever family carried them (a 6PE next hop is mapped too); `family` says
+ * how to print it. sizeof is 17 and the alignment 1, so that keys can be packed.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -83,20 +83,24 @@ static inline bool ip_addr_equal(const struct ip_addr *a, const struct ip_addr *
 }
 /* None, 0.0.0.0 or :: . */
 bool ip_addr_is_zero(const struct ip_addr *a);
-int ip_addr_compare(const struct ip_addr *a, const struct ip_addr *b); /* none < v4 (mapped too) < v6, then bytes */
-uint64_t ip_addr_hash(const struct ip_addr *a);                        /* equal addresses hash alike */
+int ip_addr_compare(const struct ip_addr *a,
+                    const struct ip_addr *b);   /* none < v4 (mapped too) < v6, then bytes */
+uint64_t ip_addr_hash(const struct ip_addr *a); /* equal addresses hash alike */
 
 /* -EINVAL: not an address. Accepts what inet_pton(3) accepts. */
 int ip_addr_parse(const char *text, struct ip_addr *ret_addr);
 /* RFC 5952; "" for none. Returns the length without the terminating zero. */
 size_t ip_addr_format(const struct ip_addr *a, char out[IP_TEXT_LEN]);
 /* A mapped IPv6 socket address becomes IPv4. -EAFNOSUPPORT for others than AF_INET and AF_INET6. */
-int ip_addr_from_sockaddr(const struct sockaddr_storage *sa, struct ip_addr *ret_addr, uint16_t *ret_port);
-socklen_t ip_addr_to_sockaddr(const struct ip_addr *a, uint16_t port, struct sockaddr_storage *ret_sa);
+int ip_addr_from_sockaddr(const struct sockaddr_storage *sa, struct ip_addr *ret_addr,
+                          uint16_t *ret_port);
+socklen_t ip_addr_to_sockaddr(const struct ip_addr *a, uint16_t port,
+                              struct sockaddr_storage *ret_sa);
 
 /* The network of `a` under a mask of `len` bits of its family. */
 struct ip_addr ip_addr_mask(const struct ip_addr *a, unsigned len);
-bool ip_prefix_contains(const struct ip_prefix *p, const struct ip_addr *a); /* false across families */
+bool ip_prefix_contains(const struct ip_prefix *p,
+                        const struct ip_addr *a); /* false across families */
 bool ip_prefix_equal(const struct ip_prefix *a, const struct ip_prefix *b);
 /* "a.b.c.d/len" or a bare address (its full length). -EINVAL malformed, -ERANGE host bits set. */
 int ip_prefix_parse(const char *text, struct ip_prefix *ret_prefix);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* Wall-clock instants (nanoseconds since the Unix epoch, may jump) and monotonic ones, as two types. */
+/* Wall-clock instants (nanoseconds since the Unix epoch, may jump) and monotonic ones, as two
+ * types. */
 #include <stdint.h>
 
 #define NS_PER_S  INT64_C(1000000000)

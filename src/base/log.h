@@ -1,17 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * Log lines to stderr, a file or syslog. Logging never blocks: lines go into a bounded queue that a thread of
- * its own writes out; when it is full lines are lost, counted, and the count is logged when there is room.
- * Before log_start() and after log_stop() lines are written directly. Any thread may log.
+ * Log lines to stderr, a file or syslog. Logging never blocks: lines go into a bounded queue that a
+ * thread of its own writes out; when it is full lines are lost, counted, and the count is logged
+ * when there is room. Before log_start() and after log_stop() lines are written directly. Any
+ * thread may log.
  *
- * A line: "ISO-time LEVEL ( name/type ): text", as operators of pmacct know it; one event, one line, lower
- * case, no full stop.
+ * A line: "ISO-time LEVEL ( name/type ): text", as operators of pmacct know it; one event, one
+ * line, lower case, no full stop.
  */
 #include <stdbool.h>
 #include <stdint.h>
 
-enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_NOTICE, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
+enum log_level {
+    LOG_LEVEL_ERROR,
+    LOG_LEVEL_WARNING,
+    LOG_LEVEL_NOTICE,
+    LOG_LEVEL_INFO,
+    LOG_LEVEL_DEBUG
+};
 
 struct log_settings {
     const char *name;            /* "core" or the instance's name */
@@ -24,11 +31,12 @@ struct log_settings {
     bool debug;
 };
 
-int log_start(const struct log_settings *settings); /* copies; -errno: the file cannot be opened, nothing changed */
+int log_start(const struct log_settings
+                  *settings); /* copies; -errno: the file cannot be opened, nothing changed */
 /* Whether syslog_facility may be this; in any case. */
 bool log_facility_is_known(const char *name);
-void log_reopen(void);                              /* the file, after rotation (SIGHUP) */
-void log_stop(void);                                /* writes what is queued, at most 2 s long */
+void log_reopen(void); /* the file, after rotation (SIGHUP) */
+void log_stop(void);   /* writes what is queued, at most 2 s long */
 uint64_t log_lost_count(void);
 bool log_level_is_on(enum log_level level);
 void log_write(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -46,9 +54,9 @@ void log_forward(enum log_level level, const char *name, const char *type, const
     } while (0)
 
 /*
- * A rate limit for one cause (and exporter, where it stands in per-exporter state): 5 lines, then one every
- * 30 s. When a line is allowed again *ret_suppressed says how many were not. Owned by one thread; all zero is a
- * fresh one.
+ * A rate limit for one cause (and exporter, where it stands in per-exporter state): 5 lines, then
+ * one every 30 s. When a line is allowed again *ret_suppressed says how many were not. Owned by one
+ * thread; all zero is a fresh one.
  */
 struct log_limit {
     int64_t window_start_ns;

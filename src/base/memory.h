@@ -9,10 +9,10 @@
 
 void *mem_alloc(size_t size);
 void *mem_zalloc(size_t size);
-void *mem_calloc(size_t count, size_t size);                        /* checks the product */
+void *mem_calloc(size_t count, size_t size); /* checks the product */
 void *mem_realloc(void *ptr, size_t size);
-void *mem_realloc_array(void *ptr, size_t count, size_t size);      /* checks the product */
-void *mem_aligned_zalloc(size_t alignment, size_t size);            /* free with mem_free */
+void *mem_realloc_array(void *ptr, size_t count, size_t size); /* checks the product */
+void *mem_aligned_zalloc(size_t alignment, size_t size);       /* free with mem_free */
 /* The same as mem_calloc(), but a large table that is read here and there gets huge pages where the
  * system has them, which spares TLB misses. */
 void *mem_table_calloc(size_t count, size_t size);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * Counters with one writing thread each; any thread may read them at any time (statistics). Data that is
- * counted by several threads has one counter per thread, summed when read.
+ * Counters with one writing thread each; any thread may read them at any time (statistics). Data
+ * that is counted by several threads has one counter per thread, summed when read.
  */
 #include <stdatomic.h>
 #include <stdint.h>

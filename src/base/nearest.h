@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* "Did you mean": the nearest of several names by edits (insert, delete, replace, swap neighbours).
- */
+/* "Did you mean": the nearest of several names by edits (insert, delete, replace, swap
+ * neighbours). */
 #include <stddef.h>
 
 struct nearest {

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * Read-copy-update with quiescent states, on stdatomic without fences (ThreadSanitizer understands it).
+ * Read-copy-update with quiescent states, on stdatomic without fences (ThreadSanitizer understands
+ * it).
  *
- * Readers register, hold pointers they loaded with rcu_read() until they say rcu_quiescent(), and are
- * offline while they block. A writer publishes with rcu_publish() and hands what it replaced to its own
- * retire queue; it never waits: rcu_queue_poll() frees what no reader can still hold.
+ * Readers register, hold pointers they loaded with rcu_read() until they say rcu_quiescent(), and
+ * are offline while they block. A writer publishes with rcu_publish() and hands what it replaced to
+ * its own retire queue; it never waits: rcu_queue_poll() frees what no reader can still hold.
  */
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -27,7 +28,8 @@ void rcu_quiescent(struct rcu_reader *reader); /* holds no pointer from before t
 void rcu_offline(struct rcu_reader *reader);
 
 struct rcu_queue *rcu_queue_new(struct rcu *rcu);
-void rcu_queue_free(struct rcu_queue *queue); /* frees everything in it at once: no reader may be left */
+void rcu_queue_free(
+    struct rcu_queue *queue); /* frees everything in it at once: no reader may be left */
 /* Frees `object` with `free_fn` after a grace period; the caller has unpublished it. */
 void rcu_retire(struct rcu_queue *queue, void (*free_fn)(void *object), void *object);
 size_t rcu_queue_poll(struct rcu_queue *queue); /* returns how many were freed */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * Threads and their roles. A function annotated ON_THREAD(role) may be called only where the role is held;
- * clang's -Wthread-safety checks that. A thread's main function enters its role with thread_enter_role().
+ * Threads and their roles. A function annotated ON_THREAD(role) may be called only where the role
+ * is held; clang's -Wthread-safety checks that. A thread's main function enters its role with
+ * thread_enter_role().
  */
 #include <pthread.h>
 
@@ -11,9 +12,9 @@
 #else
 #define THREAD_ANNOTATION(x)
 #endif
-#define ON_THREAD(role)    THREAD_ANNOTATION(requires_capability(role))
-#define ENTERS_ROLE(role)  THREAD_ANNOTATION(acquire_capability(role))
-#define LEAVES_ROLE(role)  THREAD_ANNOTATION(release_capability(role))
+#define ON_THREAD(role)   THREAD_ANNOTATION(requires_capability(role))
+#define ENTERS_ROLE(role) THREAD_ANNOTATION(acquire_capability(role))
+#define LEAVES_ROLE(role) THREAD_ANNOTATION(release_capability(role))
 
 struct THREAD_ANNOTATION(capability("role")) thread_role {
     int unused;

@@ -55,8 +55,8 @@ static bool set_insert(uint32_t *numbers, uint32_t count, uint32_t number)
     return true;
 }
 
-/* The last segment if numbers of `type` may go on in it, else a new one. Call path_reserve() first.
- */
+/* The last segment if numbers of `type` may go on in it, else a new one. Call path_reserve()
+ * first. */
 static struct as_segment *path_segment(struct as_path *path, uint8_t type)
 {
     struct as_segment *last =

@@ -39,6 +39,6 @@ void as_path_merge(struct as_path *path, const struct as_path *as4_path, struct 
 uint32_t as_path_len(const struct as_path *path);
 uint32_t as_path_first(const struct as_path *path, bool skip_confederation); /* 0: empty */
 uint32_t as_path_origin(const struct as_path *path); /* 0: empty, or it ends with a set */
-/* "1_2_{3,4}", confederations "(1_2)" and "[3,4]"; only the first `radius` hops, if that is not 0.
- */
+/* "1_2_{3,4}", confederations "(1_2)" and "[3,4]"; only the first `radius` hops, if that is not
+ * 0. */
 void as_path_format(const struct as_path *path, uint32_t radius, struct text *out);

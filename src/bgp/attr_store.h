@@ -28,13 +28,13 @@ void attr_store_free(struct attr_store *store);
 /* Where the sets lie; struct path_attrs::block is a handle of it. */
 const struct block_pool *attr_store_pool(const struct attr_store *store);
 
-/* The set of `list` with that next hop; a reference of the caller's. `list` has ORIGIN and AS_PATH.
- */
+/* The set of `list` with that next hop; a reference of the caller's. `list` has ORIGIN and
+ * AS_PATH. */
 struct path_attrs *attr_store_intern(struct attr_store *store, const struct attr_list *list,
                                      const struct attr_context *context,
                                      const struct ip_addr *next_hop);
-/* Gives a reference back; the last one retires the set. `store` is void to fit struct rib_settings.
- */
+/* Gives a reference back; the last one retires the set. `store` is void to fit struct
+ * rib_settings. */
 void attr_store_unref(void *store, struct path_attrs *attrs);
 /* Frees what no reader can hold any more. */
 void attr_store_poll(struct attr_store *store);

@@ -20,8 +20,8 @@ enum bgp_counter {
     BGP_COUNTER_COUNT
 };
 
-/* Lines that strangers can cause, each with a limit of its own; peers have theirs (peer_table.h).
- */
+/* Lines that strangers can cause, each with a limit of its own; peers have theirs
+ * (peer_table.h). */
 enum { BGP_LOG_REFUSED, BGP_LOG_ENDED, BGP_LOG_NEIGHBORS, BGP_LOG_CONNECT, BGP_LOG_COUNT };
 
 #define BGP_LISTENERS_MAX 2 /* IPv4 and IPv6 */

@@ -134,8 +134,8 @@ static int graceful_restart_parse(struct reader *value, struct capabilities *cap
     return 0;
 }
 
-/* Without families: we preserve no forwarding state, but want the End-of-RIB (RFC 4724 section 3).
- */
+/* Without families: we preserve no forwarding state, but want the End-of-RIB (RFC 4724 section
+ * 3). */
 static void graceful_restart_write(struct writer *w, const struct capabilities *caps)
 {
     if (!caps->has_graceful_restart)

@@ -32,8 +32,8 @@ struct session_features {
 
 /* What we can do. `add_path`: offer to receive it. */
 struct capabilities capabilities_own(uint32_t as, bool add_path);
-/* Our offer once theirs is known: families, ADD-PATH and next hops of no use to them are left out.
- */
+/* Our offer once theirs is known: families, ADD-PATH and next hops of no use to them are left
+ * out. */
 struct capabilities capabilities_mirror(const struct capabilities *own,
                                         const struct capabilities *theirs);
 struct session_features capabilities_negotiate(const struct capabilities *own,

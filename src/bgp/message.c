@@ -142,8 +142,8 @@ int message_frame(const uint8_t *data, size_t len, size_t len_max, struct messag
 {
     static const uint8_t marker[16] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
                                        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
-    /* A stranger that speaks another protocol is told so at its first bytes, not when 19 are there.
-     */
+    /* A stranger that speaks another protocol is told so at its first bytes, not when 19 are
+     * there. */
     if (memcmp(data, marker, len < sizeof marker ? len : sizeof marker) != 0) {
         *ret_error = notification_make(ERROR_HEADER, HEADER_NOT_SYNCHRONIZED);
         return -EBADMSG;

@@ -68,8 +68,8 @@ struct notification {
     uint8_t data[NOTIFICATION_DATA_MAX];
 };
 struct notification notification_make(uint8_t code, uint8_t subcode);
-/* "open message error: bad peer AS", with the shutdown communication (RFC 9003) made safe to print.
- */
+/* "open message error: bad peer AS", with the shutdown communication (RFC 9003) made safe to
+ * print. */
 #define NOTIFICATION_TEXT_LEN 256
 void notification_format(const struct notification *n, char out[NOTIFICATION_TEXT_LEN]);
 /* Of administrative shutdown and reset, with a text of at most 255 bytes UTF-8. */

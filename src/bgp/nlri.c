@@ -24,8 +24,8 @@ static int labels_skip(struct reader *field, unsigned bits, bool is_withdrawal)
         taken += LABEL_BITS;
         if (field->failed)
             return -EBADMSG;
-        /* A withdrawal has exactly one field here, whose bits say nothing (RFC 8277 section 2.4).
-         */
+        /* A withdrawal has exactly one field here, whose bits say nothing (RFC 8277 section
+         * 2.4). */
         if (label & LABEL_BOTTOM || is_withdrawal || label == LABEL_WITHDRAWN)
             return (int)taken;
     }

@@ -38,10 +38,10 @@ struct peer *peer_table_take(struct peer_table *table, const struct ip_addr *add
 uint32_t peer_table_session_count(const struct peer_table *table);
 bool peer_table_has_session(const struct peer_table *table, const struct ip_addr *address);
 
-/* Publishes what stands now. `is_change`: states, families or addresses changed, not only counts.
- */
+/* Publishes what stands now. `is_change`: states, families or addresses changed, not only
+ * counts. */
 void peer_table_publish(struct peer_table *table, bool is_change) ON_THREAD(bgp_thread);
 void peer_table_poll(struct peer_table *table); /* frees old snapshots */
-/* bgp_neighbors_file: the addresses of established peers, one per line; replaced by rename. -errno.
- */
+/* bgp_neighbors_file: the addresses of established peers, one per line; replaced by rename.
+ * -errno. */
 int peer_table_write(const struct peer_table *table, const char *file);

@@ -495,8 +495,8 @@ static bool path_announce(const struct change *change, const struct list_ref *at
         stored_path_make(attrs, nlri->path_id, family->was_loaded || found ? change->now_ms : 0,
                          (uint8_t)family->generation);
     edit_insert(rib, edit, &path, ref.peer);
-    /* Only where nothing but this path is changed: what else there was to do, was for one prefix.
-     */
+    /* Only where nothing but this path is changed: what else there was to do, was for one
+     * prefix. */
     is_shared &= !found && edit->dropped_count == 0;
     rib->shared.is_valid = is_shared;
     rib->shared.family = ref.family;

@@ -138,8 +138,8 @@ static void hold_expired(void *arg)
     session_end(session, &n, "hold timer expired");
 }
 
-/* From here on the session only sends what it has to say and drains what it does not want to hear.
- */
+/* From here on the session only sends what it has to say and drains what it does not want to
+ * hear. */
 static void session_shut(struct session *session, const struct notification *n)
 {
     if (n) {

@@ -78,8 +78,8 @@ static bool is_ipv4_agreed(const struct update *update)
     return update->context->features.families & 1u << FAMILY_IPV4_UNICAST;
 }
 
-/* Everything that an announcement needs, and whether what was found makes it a withdrawal or worse.
- */
+/* Everything that an announcement needs, and whether what was found makes it a withdrawal or
+ * worse. */
 static void attrs_judge(struct update *update, bool has_announced, bool has_reach)
 {
     struct attr_list *attrs = &update->attrs;

@@ -36,8 +36,8 @@ int config_read_file(struct config *config, const char *path, struct text *error
 /* The same for text in memory that is called `name` in errors; `include` is refused. */
 int config_read_text(struct config *config, const char *name, const char *data, size_t len,
                      struct text *errors);
-/* A line that stands nowhere in a file: `origin` ("-l") names it in errors. `instance` may be NULL.
- */
+/* A line that stands nowhere in a file: `origin` ("-l") names it in errors. `instance` may be
+ * NULL. */
 void config_set(struct config *config, const char *key, const char *instance, const char *value,
                 const char *origin);
 

@@ -6,11 +6,11 @@
  * start.
  */
 #include "config/config.h"
-#include "pipeline/ledger.h"
 #include "daemon/settings.h"
 #include "daemon/supervisor.h"
-#include "pipeline/worker.h"
 #include "flow/primitive.h"
+#include "pipeline/ledger.h"
+#include "pipeline/worker.h"
 
 struct instance {
     const struct config_instance *identity;

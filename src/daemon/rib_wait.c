@@ -20,8 +20,8 @@ static void expect(struct rib_wait *wait, const struct ip_addr *address)
     wait->expected[wait->count++] = *address;
 }
 
-/* Lines that are one address, not a network; what else may be wrong with the file others have said.
- */
+/* Lines that are one address, not a network; what else may be wrong with the file others have
+ * said. */
 static void expect_file(struct rib_wait *wait, const char *path)
 {
     FILE *file = fopen(path, "re");

@@ -55,8 +55,8 @@ extern const struct config_key core_keys[]; /* `place` is in struct core_setting
 struct config_key *settings_keys_new(const struct config_key *table, const char *daemon_name);
 void settings_keys_free(struct config_key *keys);
 
-/* Fills what correlation is told. -EINVAL: appends to `errors` lines with the place of the value.
- */
+/* Fills what correlation is told. -EINVAL: appends to `errors` lines with the place of the
+ * value. */
 struct config;
 int settings_correlate(const struct core_settings *settings, const struct config *config,
                        bool has_bgp, bool disable_router_id_check, struct text *errors,

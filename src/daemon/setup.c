@@ -256,8 +256,8 @@ int setup_read(struct daemon *d, int argc, char **argv, struct text *errors, str
     return err;
 }
 
-/* Where the line stands that a plugin complains of: "print_output_file: ..." begins with its key.
- */
+/* Where the line stands that a plugin complains of: "print_output_file: ..." begins with its
+ * key. */
 static const char *complaint_place(const struct daemon *d, uint32_t index, const char *complaint)
 {
     char *key = mem_strndup(complaint, strcspn(complaint, ": "));

@@ -14,8 +14,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "bgp/bgp.h"
-#include "pipeline/exporter_evidence.h"
 #include "daemon/process.h"
+#include "pipeline/exporter_evidence.h"
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>

@@ -47,7 +47,6 @@ int supervisor_new(struct poller *poller, const struct supervisor_settings *sett
 /* Kills the hosts that still run. NULL is fine. */
 void supervisor_free(struct supervisor *supervisor) ON_THREAD(main_thread);
 
-
 /*
  * Lets the plugin look at its settings and schema, in a process that opens nothing, and waits for
  * it. What is wrong is appended to `error`: -EINVAL. -ENOENT: no such plugin; other errno: the host

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * What is known of each exporter (by source address): counters of all that it sent, sequence numbers per
- * observation domain, rate limits of its log lines. A worker owns its table; any thread may read the counters.
+ * What is known of each exporter (by source address): counters of all that it sent, sequence
+ * numbers per observation domain, rate limits of its log lines. A worker owns its table; any thread
+ * may read the counters.
  */
 #include "base/address.h"
 #include "base/log.h"
@@ -25,8 +26,8 @@ struct drop_reason_info {
 extern const struct drop_reason_info drop_reasons[DROP_REASON_COUNT];
 
 /*
- * Datagrams: read = decoded + refused (sum of drops at level DATAGRAM). Sets, records: drops at their levels,
- * and pending_sets, a gauge. The rest are facts beside.
+ * Datagrams: read = decoded + refused (sum of drops at level DATAGRAM). Sets, records: drops at
+ * their levels, and pending_sets, a gauge. The rest are facts beside.
  */
 struct exporter_counters {
 #define EXPORTER_COUNTER(name, ...) struct counter name;
@@ -51,49 +52,55 @@ void exporter_counters_fold(struct exporter_counters *to, const struct exporter_
 
 struct exporter {
     struct ip_addr addr;
-    uint32_t index;           /* dense in its worker's table; reused after eviction */
-    uint64_t generation;      /* differs for each user of an index; from 1 */
-    int64_t last_seen_ns;     /* the worker's alone */
+    uint32_t index;       /* dense in its worker's table; reused after eviction */
+    uint64_t generation;  /* differs for each user of an index; from 1 */
+    int64_t last_seen_ns; /* the worker's alone */
     struct exporter_counters counters;
     struct log_limit log_limits[DROP_REASON_COUNT];
     struct log_limit *common_limits; /* of all exporters of its table, by reason; NULL: none */
-    void *decoder_state;      /* the decoder's: domains, templates... */
+    void *decoder_state;             /* the decoder's: domains, templates... */
 };
 
 struct exporter_table;
 
 /*
- * Holds `max` exporters (at least 1), then the one least recently seen goes. `evict`, which may be NULL, is called
- * first, also for each exporter that is left when the table is freed: it frees decoder_state.
+ * Holds `max` exporters (at least 1), then the one least recently seen goes. `evict`, which may be
+ * NULL, is called first, also for each exporter that is left when the table is freed: it frees
+ * decoder_state.
  */
-struct exporter_table *exporter_table_new(uint32_t max, void (*evict)(void *arg, struct exporter *exporter), void *arg);
+struct exporter_table *
+exporter_table_new(uint32_t max, void (*evict)(void *arg, struct exporter *exporter), void *arg);
 void exporter_table_free(struct exporter_table *table);
-struct exporter *exporter_table_get(struct exporter_table *table, const struct ip_addr *addr, int64_t now_ns); /* made if new */
-struct exporter *exporter_table_find(const struct exporter_table *table, const struct ip_addr *addr);
+struct exporter *exporter_table_get(struct exporter_table *table, const struct ip_addr *addr,
+                                    int64_t now_ns); /* made if new */
+struct exporter *exporter_table_find(const struct exporter_table *table,
+                                     const struct ip_addr *addr);
 uint32_t exporter_table_count(const struct exporter_table *table);
-/* For statistics, from the main thread: exporters are only freed by the worker after it was told to stop walking,
- * so the walk takes the table's lock, as do insertion and eviction (rare). */
-void exporter_table_each(struct exporter_table *table, void (*fn)(void *arg, struct exporter *exporter), void *arg);
-/* What evicted exporters had counted, so that sums stay true; and how many they were. Any thread. */
+/* For statistics, from the main thread: exporters are only freed by the worker after it was told to
+ * stop walking, so the walk takes the table's lock, as do insertion and eviction (rare). */
+void exporter_table_each(struct exporter_table *table,
+                         void (*fn)(void *arg, struct exporter *exporter), void *arg);
+/* What evicted exporters had counted, so that sums stay true; and how many they were. Any
+ * thread. */
 const struct exporter_counters *exporter_table_evicted(const struct exporter_table *table);
 uint64_t exporter_table_evicted_count(const struct exporter_table *table);
 
-/* Counts a drop and logs it, rate-limited per exporter and reason, and per reason over all exporters, as source
- * addresses cost nothing; `detail` (printf) says where. */
+/* Counts a drop and logs it, rate-limited per exporter and reason, and per reason over all
+ * exporters, as source addresses cost nothing; `detail` (printf) says where. */
 void exporter_drop(struct exporter *exporter, enum drop_reason reason, const char *detail, ...)
     __attribute__((format(printf, 3, 4)));
 
 /*
- * Sequence numbers, one per (exporter, domain); all zero is a fresh one. `received` is the number of a message,
- * `units_in_message` by how much the next one's should be higher. A jump forward is a gap. A number that is
- * lower is a late message (counted in sequence_back, and before as missing), unless the next one goes on from
- * there: then the exporter began anew. Differences are signed modulo 2^32; jumps beyond +-1000000 are a restart,
- * not a gap, and count nothing.
+ * Sequence numbers, one per (exporter, domain); all zero is a fresh one. `received` is the number
+ * of a message, `units_in_message` by how much the next one's should be higher. A jump forward is a
+ * gap. A number that is lower is a late message (counted in sequence_back, and before as missing),
+ * unless the next one goes on from there: then the exporter began anew. Differences are signed
+ * modulo 2^32; jumps beyond +-1000000 are a restart, not a gap, and count nothing.
  */
 struct sequence {
-    uint32_t expected;     /* of the next message */
-    uint32_t after_back;   /* of the next one if the last jump back was a restart */
+    uint32_t expected;   /* of the next message */
+    uint32_t after_back; /* of the next one if the last jump back was a restart */
     bool is_started, is_back;
 };
-void sequence_check(struct sequence *sequence, struct exporter_counters *counters, uint32_t received,
-                    uint32_t units_in_message);
+void sequence_check(struct sequence *sequence, struct exporter_counters *counters,
+                    uint32_t received, uint32_t units_in_message);

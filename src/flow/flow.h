@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * One decoded record. Its members stand in members.def; a tail of run-time size after the struct holds the
- * custom primitives (aggregate_primitives), so flows are addressed by stride, never as an array.
+ * One decoded record. Its members stand in members.def; a tail of run-time size after the struct
+ * holds the custom primitives (aggregate_primitives), so flows are addressed by stride, never as an
+ * array.
  */
 #include "base/address.h"
 #include <stddef.h>
@@ -11,8 +12,8 @@
 struct exporter;
 
 /*
- * Bytes of variable length, borrowed until the batch is handed on. `handle` != 0 names the contents for
- * good (an interned object: never reused for other contents); 0: compare the bytes.
+ * Bytes of variable length, borrowed until the batch is handed on. `handle` != 0 names the contents
+ * for good (an interned object: never reused for other contents); 0: compare the bytes.
  */
 struct flow_bytes {
     const uint8_t *data;
@@ -54,15 +55,21 @@ static inline int flow_needs_has(const struct flow_needs *n, enum flow_member m)
 }
 
 enum flow_direction { DIRECTION_INGRESS = 0, DIRECTION_EGRESS = 1, DIRECTION_UNKNOWN = 255 };
-enum rd_origin { RD_ORIGIN_UNKNOWN, RD_ORIGIN_MAP, RD_ORIGIN_BGP, RD_ORIGIN_FLOW, RD_ORIGIN_OPTION };
+enum rd_origin {
+    RD_ORIGIN_UNKNOWN,
+    RD_ORIGIN_MAP,
+    RD_ORIGIN_BGP,
+    RD_ORIGIN_FLOW,
+    RD_ORIGIN_OPTION
+};
 
 /* A batch that a decoder fills and the worker empties. One worker owns it. */
 struct flow_batch {
-    uint8_t *flows;   /* capacity * stride bytes, zeroed once when made */
-    uint32_t stride;  /* sizeof(struct flow) plus the custom tail, a multiple of 8 */
+    uint8_t *flows;  /* capacity * stride bytes, zeroed once when made */
+    uint32_t stride; /* sizeof(struct flow) plus the custom tail, a multiple of 8 */
     uint32_t count, capacity;
     void (*full)(struct flow_batch *batch); /* empties it: afterwards count is 0 */
-    void *owner;      /* the worker's */
+    void *owner;                            /* the worker's */
 };
 
 static inline struct flow *flow_batch_at(const struct flow_batch *b, uint32_t index)

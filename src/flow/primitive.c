@@ -60,8 +60,8 @@ const struct primitive primitives[PRIMITIVE_COUNT] = {
                                       FLOW_vpn_rd_origin, offsetof(struct flow, vpn_rd_origin)},
 };
 
-/* The place of a custom value. Members of the tail are 8-aligned where they hold struct flow_bytes.
- */
+/* The place of a custom value. Members of the tail are 8-aligned where they hold struct
+ * flow_bytes. */
 struct primitive_table {
     struct primitive *items; /* the built-in ones, then the custom ones */
     size_t count;

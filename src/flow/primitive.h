@@ -97,6 +97,6 @@ void primitive_list_clear(struct primitive_list *list);
 int primitive_list_parse(const struct primitive_table *table, const char *text, struct text *error,
                          struct primitive_list *ret_list);
 
-/* Primitives that pmacct has and flows cannot give here yet, with the reason; NULL: not such a one.
- */
+/* Primitives that pmacct has and flows cannot give here yet, with the reason; NULL: not such a
+ * one. */
 const char *primitive_refusal(const char *name);

@@ -101,7 +101,8 @@ static void grow_values(struct dictionary *dict)
         const uint8_t *at = pool_segment(dict->pool, old[i].segment)->data + old[i].offset;
         uint32_t len;
         memcpy(&len, at, sizeof len);
-        uint32_t at_slot = (uint32_t)hash_bytes(at + sizeof len, len, dict->seed) & dict->value_mask;
+        uint32_t at_slot =
+            (uint32_t)hash_bytes(at + sizeof len, len, dict->seed) & dict->value_mask;
         while (dict->values[at_slot].generation == dict->generation)
             at_slot = (at_slot + 1) & dict->value_mask;
         dict->values[at_slot] = old[i];
@@ -238,8 +239,8 @@ int dictionary_read(struct pool_view *view, uint32_t first_segment, uint32_t cou
     for (uint32_t id = 1; id <= count; id++) {
         if (segment == NULL || offset == segment->used) {
             segment = pool_view_segment(view, next);
-            /* An empty segment is never made; taking none also ends a chain that runs in a circle.
-             */
+            /* An empty segment is never made; taking none also ends a chain that runs in a
+             * circle. */
             if (segment == NULL || segment->used == 0)
                 return -EBADMSG;
             next = segment->next;

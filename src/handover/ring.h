@@ -101,8 +101,8 @@ struct ring_view;
 int ring_view_new(int slots_fd, int cursors_fd, int worker_event, struct ring_view **ret_view);
 void ring_view_free(struct ring_view *view); /* NULL is fine */
 
-/* The hand-over `ahead` places after the last one taken (0: the next); false: it is not there yet.
- */
+/* The hand-over `ahead` places after the last one taken (0: the next); false: it is not there
+ * yet. */
 bool ring_view_peek(const struct ring_view *view, uint64_t ahead, struct handover *ret_handover);
 /* The worker has ended and all it sent is acknowledged. */
 bool ring_view_is_ended(const struct ring_view *view);

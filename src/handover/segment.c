@@ -18,8 +18,8 @@
 
 static_assert(sizeof(struct segment) == SEGMENT_SIZE, "a segment is its header and its data");
 
-/* A replay's open table may outgrow the budget; this many times as much address space is reserved.
- */
+/* A replay's open table may outgrow the budget; this many times as much address space is
+ * reserved. */
 #define RESERVE_FACTOR 16u
 #define RESERVE_MIN    (UINT32_C(1) << 30)
 #define RESERVE_MAX    (UINT64_C(1) << 36)

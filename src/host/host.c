@@ -26,7 +26,7 @@
 #define FAILURES_TO_SPOOL 3 /* after 1, 2 and 4 s the outage is not a hiccup */
 #define TRANSACTIONS_AT_ONCE                                                                       \
     16 /* then messages and the backend's own descriptors get their turn                           \
-        */
+          \ */
 #define LANES_MAX 4096
 
 struct host {
@@ -466,8 +466,8 @@ int host_run(int socket)
     struct text error = {0};
     int status = 1;
 
-    /* A terminal or a service manager signals the whole group; when to end is for the core to say.
-     */
+    /* A terminal or a service manager signals the whole group; when to end is for the core to
+     * say. */
     for (size_t i = 0; i < sizeof ignored / sizeof ignored[0]; i++)
         signal(ignored[i], SIG_IGN);
     sigset_t none;

@@ -6,6 +6,6 @@
  * time for shutting down is over.
  */
 
-/* `socket` leads to the supervisor and is taken. Returns the exit status: 0 when nothing was lost.
- */
+/* `socket` leads to the supervisor and is taken. Returns the exit status: 0 when nothing was
+ * lost. */
 int host_run(int socket);

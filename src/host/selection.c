@@ -100,8 +100,8 @@ static bool find_group(struct selection *s, struct lane *lanes, uint32_t lane_co
     return s->range_count > 0;
 }
 
-/* Epoch and time from the descriptors of a range; notes its markers. True: its lane ends with it.
- */
+/* Epoch and time from the descriptors of a range; notes its markers. True: its lane ends with
+ * it. */
 static bool describe_range(struct selection *s, const struct selection_range *range,
                            const struct lane *lane)
 {

@@ -23,8 +23,8 @@ struct fragment {
 
 struct fragments *fragments_new(uint32_t max_datagrams, int64_t timeout_ns);
 void fragments_free(struct fragments *fragments);
-/* True when it was the last that was missing: the whole IP payload, borrowed until the next call.
- */
+/* True when it was the last that was missing: the whole IP payload, borrowed until the next
+ * call. */
 bool fragments_add(struct fragments *fragments, const struct fragment *fragment,
                    const uint8_t **ret_data, uint32_t *ret_len);
 /* Datagrams that never became whole: too old, spoilt, displaced; those still waiting included. */

@@ -25,8 +25,8 @@ enum {
      * hold the datagrams of a batch. */
     BUFFER_STRIDE = DATAGRAM_MAX + 24 * CACHE_LINE,
     /* Asked for when nothing is configured. The system's usual 208 kB are 90 datagrams: half a
-     * millisecond at 4 million flows a second, while an epoch's end or a growing table takes tens.
-     */
+     * millisecond at 4 million flows a second, while an epoch's end or a growing table takes
+     * tens. */
     BUFFER_DEFAULT = 32 << 20,
 };
 

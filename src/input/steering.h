@@ -13,6 +13,6 @@
 uint32_t steering_worker(const struct ip_addr *exporter, uint32_t worker_count);
 
 enum { STEERING_PROGRAM_MAX = 48 };
-/* Writes the program for `worker_count` sockets bound in order; returns its length in instructions.
- */
+/* Writes the program for `worker_count` sockets bound in order; returns its length in
+ * instructions. */
 uint16_t steering_program(uint32_t worker_count, struct sock_filter out[STEERING_PROGRAM_MAX]);

@@ -85,8 +85,8 @@ static bool parse_item(const struct map_key *key, char *text, struct map_item *i
     return false;
 }
 
-/* The network that a prefix with host bits lies in, as a hint; false if that is not what is wrong.
- */
+/* The network that a prefix with host bits lies in, as a hint; false if that is not what is
+ * wrong. */
 static bool append_network(struct text *errors, const char *text)
 {
     const char *slash = strchr(text, '/');

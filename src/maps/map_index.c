@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A tree of three levels (exporter, input, output), made once per map. A node is an array of cuts.
- */
+/* A tree of three levels (exporter, input, output), made once per map. A node is an array of
+ * cuts. */
 #include "maps/map_index.h"
 
 #include "base/memory.h"

@@ -20,8 +20,8 @@ struct map_index_keys {
     size_t ip, in, out;
 };
 
-/* Borrows nothing. -E2BIG: rows overlap in so many ways that the index would not fit into memory.
- */
+/* Borrows nothing. -E2BIG: rows overlap in so many ways that the index would not fit into
+ * memory. */
 int map_index_new(const struct map_file *file, const struct map_index_keys *keys,
                   struct map_index **ret_index);
 void map_index_free(struct map_index *index); /* NULL is fine */

@@ -6,8 +6,8 @@
  */
 #include <stdatomic.h>
 
-#include "base/reader.h"
 #include "base/arena.h"
+#include "base/reader.h"
 #include "nfacctd/decoder.h"
 #include "nfacctd/domain.h"
 #include "nfacctd/options.h"

@@ -9,8 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "flow/exporter.h"
 #include "base/keyed_table.h"
+#include "flow/exporter.h"
 
 struct template;
 

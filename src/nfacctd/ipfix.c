@@ -51,8 +51,8 @@ static void decode_sets(struct message *msg, struct reader *body)
     }
 }
 
-/* Whether decode_sets() will reach the end of `body`; counts the datagram that is refused if not.
- */
+/* Whether decode_sets() will reach the end of `body`; counts the datagram that is refused if
+ * not. */
 static bool check_sets(const struct collector *collector, struct exporter *exporter,
                        struct reader body)
 {

@@ -9,9 +9,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/keyed_table.h"
 #include "flow/flow.h"
 #include "nfacctd/element.h"
-#include "base/keyed_table.h"
 
 enum option_kind {
     OPTION_SAMPLER_RATE,   /* by samplerId or selectorId */

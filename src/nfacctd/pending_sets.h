@@ -8,9 +8,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/keyed_table.h"
 #include "flow/exporter.h"
 #include "nfacctd/domain.h"
-#include "base/keyed_table.h"
 
 /* What the message said, as far as its records need it. */
 struct pending_header {

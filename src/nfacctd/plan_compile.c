@@ -135,8 +135,8 @@ static bool compile_nonzero(struct plan_builder *c, enum plan_op_code code, enum
     return false;
 }
 
-/* pmacct's order: the first element in the template ends the search, even one that may not be used.
- */
+/* pmacct's order: the first element in the template ends the search, even one that may not be
+ * used. */
 static bool compile_next_hop_by_template(struct plan_builder *c)
 {
     static const uint16_t order[] = {18, 47, 15, 63, 140, 62};

@@ -9,8 +9,8 @@
 
 #include "base/reader.h"
 
-/* A block's flows stay in the first-level cache while operation after operation passes over them.
- */
+/* A block's flows stay in the first-level cache while operation after operation passes over
+ * them. */
 #define BLOCK_RECORDS 32
 
 struct block {

@@ -71,8 +71,8 @@ static bool decode_options(struct message *msg, const struct template *tmpl, str
     return true;
 }
 
-/* IPFIX has no uptime in its header; with options that say when the exporter started there is one.
- */
+/* IPFIX has no uptime in its header; with options that say when the exporter started there is
+ * one. */
 static void find_uptime(struct message *msg)
 {
     int64_t init_ns = plan_time_since_epoch((uint64_t)msg->domain->system_init_ms, NS_PER_MS);

@@ -7,8 +7,8 @@
 /* Which of several exported next hops counts. */
 enum next_hop_policy {
     NEXT_HOP_BY_VALUE,    /* the first that is not zero, those of the flow's address family first */
-    NEXT_HOP_BY_TEMPLATE, /* the first element in the template, whatever its value, as pmacct does
-                           */
+    NEXT_HOP_BY_TEMPLATE, /* the first element in the template, whatever its value, as pmacct
+                             does */
 };
 
 /* Maxima are per worker; what goes beyond them pushes out the least recently used, counted. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Templates in one hash table for all domains; each domain links its own, to move and forget them.
- */
+/* Templates in one hash table for all domains; each domain links its own, to move and forget
+ * them. */
 #include "nfacctd/template_store.h"
 
 #include <string.h>

@@ -8,9 +8,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/keyed_table.h"
 #include "nfacctd/domain.h"
 #include "nfacctd/element.h"
-#include "base/keyed_table.h"
 #include "nfacctd/plan.h"
 
 struct template

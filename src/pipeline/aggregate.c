@@ -12,8 +12,8 @@
 #include "base/hash.h"
 #include "base/memory.h"
 #include "base/row_index.h"
-#include "pipeline/row_fill.h"
 #include "handover/dictionary.h"
+#include "pipeline/row_fill.h"
 #include <string.h>
 
 enum {

@@ -7,9 +7,9 @@
  *
  * The worker owns it. Nothing is allocated per flow.
  */
+#include "handover/outlet.h"
 #include "pipeline/aggregate_plan.h"
 #include "pipeline/ledger.h"
-#include "handover/outlet.h"
 
 struct aggregate;
 

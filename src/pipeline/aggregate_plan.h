@@ -5,10 +5,10 @@
  * Made by the main thread at start, immutable afterwards, shared by all workers.
  */
 #include "base/text.h"
-#include "pipeline/time_bins.h"
 #include "flow/flow.h"
 #include "handover/schema.h"
 #include "maps/flow_filter.h"
+#include "pipeline/time_bins.h"
 #include "plugins/pathacct_plugin.h"
 
 /* A column and where its value stands in a flow. */

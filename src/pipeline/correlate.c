@@ -6,13 +6,13 @@
  */
 #include "pipeline/correlate.h"
 #include "base/memory.h"
+#include "flow/exporter.h"
+#include "maps/agent_map.h"
+#include "maps/maps.h"
 #include "pipeline/enrich.h"
 #include "pipeline/exporter_evidence.h"
 #include "pipeline/path_fill.h"
 #include "pipeline/peer_choice.h"
-#include "flow/exporter.h"
-#include "maps/agent_map.h"
-#include "maps/maps.h"
 #include <assert.h>
 #include <string.h>
 
@@ -248,8 +248,8 @@ static struct ip_addr follow_next_hop(const struct correlator *c, const struct v
     return next_hop;
 }
 
-/* A route distinguisher without a route: the flow may well have been switched by the global table.
- */
+/* A route distinguisher without a route: the flow may well have been switched by the global
+ * table. */
 static void ask_global(const struct correlator *c, struct rib_query *q,
                        struct exporter_counters *counters)
 {

@@ -24,8 +24,8 @@ struct enrich_settings {
 #define ENRICH_PAST_NS   (INT64_C(86400) * 1000000000)
 #define ENRICH_FUTURE_NS (INT64_C(300) * 1000000000)
 
-/* The rows of maps for the exporter of the last flow. A worker owns one; all zero is an empty one.
- */
+/* The rows of maps for the exporter of the last flow. A worker owns one; all zero is an empty
+ * one. */
 struct enrich_cache {
     uint64_t exporter_generation, maps_generation;
     uint32_t exporter_index;

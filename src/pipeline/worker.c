@@ -11,8 +11,8 @@
 #include "base/thread.h"
 #include "input/inbox.h"
 #include "input/steering.h"
-#include "pipeline/worker_private.h"
 #include "maps/maps.h"
+#include "pipeline/worker_private.h"
 #include <jansson.h>
 #include <stdio.h>
 

@@ -7,11 +7,11 @@
  * struct crew holds.
  */
 #include "base/rcu.h"
+#include "flow/decoder.h"
+#include "input/receive_udp.h"
 #include "pipeline/aggregate.h"
 #include "pipeline/correlate.h"
 #include "pipeline/enrich.h"
-#include "input/receive_udp.h"
-#include "flow/decoder.h"
 #include <stdatomic.h>
 
 struct bgp;
@@ -108,6 +108,6 @@ struct json_t *worker_save_templates(struct worker *worker); /* after worker_joi
 /* For statistics, from the main thread while it runs. */
 struct worker_counters *worker_counters(struct worker *worker);
 struct exporter_table *worker_exporters(struct worker *worker);
-/* Datagrams that it has, but has not looked at: they wait for the RIB, or came from another worker.
- */
+/* Datagrams that it has, but has not looked at: they wait for the RIB, or came from another
+ * worker. */
 uint64_t worker_waiting(const struct worker *worker);

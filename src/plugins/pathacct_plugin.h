@@ -2,9 +2,10 @@
 #ifndef PATHACCT_PLUGIN_H
 #define PATHACCT_PLUGIN_H
 /*
- * The interface between pathacct and a backend. It is all that a backend sees, and it includes nothing but the C
- * library. A backend is a shared object NAME.so that defines one object with PA_PLUGIN_EXPORT; pathacct-host loads it, in
- * a process of its own for each configured instance (`plugins: NAME[instance]`).
+ * The interface between pathacct and a backend. It is all that a backend sees, and it includes
+ * nothing but the C library. A backend is a shared object NAME.so that defines one object with
+ * PA_PLUGIN_EXPORT; pathacct-host loads it, in a process of its own for each configured instance
+ * (`plugins: NAME[instance]`).
  *
  * The life of an instance. All calls come from one thread.
  *
@@ -12,17 +13,19 @@
  *     { begin  write...  commit }...  a transaction; its rows come from whole hand-overs
  *     close                           also after a failed open
  *
- * A hand-over is a run of finished rows from one worker of the core. Its identity is (core_id, worker, seq); seq counts
- * 1, 2, 3... Once commit has returned 0 the core forgets the hand-overs that begin named. A process that dies before
- * that is started again and gets the same hand-overs once more: in the same transaction, or one at a time when it died
- * twice over them or when they had to wait on disk. A transaction is never a mixture of what was named before and what
- * was not. So a backend that wants every row exactly once makes the identities durable together with the
- * rows, (core_id, worker) -> last_seq, and answers PA_DONE_ALREADY in begin to what it finds done. The hand-overs of one
- * worker come in order.
+ * A hand-over is a run of finished rows from one worker of the core. Its identity is (core_id,
+ * worker, seq); seq counts 1, 2, 3... Once commit has returned 0 the core forgets the hand-overs
+ * that begin named. A process that dies before that is started again and gets the same hand-overs
+ * once more: in the same transaction, or one at a time when it died twice over them or when they
+ * had to wait on disk. A transaction is never a mixture of what was named before and what was not.
+ * So a backend that wants every row exactly once makes the identities durable together with the
+ * rows, (core_id, worker) -> last_seq, and answers PA_DONE_ALREADY in begin to what it finds done.
+ * The hand-overs of one worker come in order.
  *
- * Functions return 0 or a negative errno. What a failure means: -EAGAIN from begin, write or commit: the
- * backend cannot take it now; abort is called and the whole transaction is tried again after a pause, for ever.
- * Any other failure is treated the same way but logged as an error each time its text changes.
+ * Functions return 0 or a negative errno. What a failure means: -EAGAIN from begin, write or
+ * commit: the backend cannot take it now; abort is called and the whole transaction is tried again
+ * after a pause, for ever. Any other failure is treated the same way but logged as an error each
+ * time its text changes.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -36,7 +39,8 @@ extern "C" {
 
 /* ---- rows ---- */
 
-/* How a column is stored in a row. Nothing is aligned: read with memcpy. Numbers are in host byte order. */
+/* How a column is stored in a row. Nothing is aligned: read with memcpy. Numbers are in host byte
+ * order. */
 enum pa_kind {
     PA_KIND_U8,
     PA_KIND_U16,
@@ -52,7 +56,7 @@ enum pa_kind {
 /* How it reads as text. */
 enum pa_format {
     PA_FORMAT_UINT,
-    PA_FORMAT_HEX,         /* without prefix and padding: 800 */
+    PA_FORMAT_HEX, /* without prefix and padding: 800 */
     PA_FORMAT_IP,
     PA_FORMAT_MAC,
     PA_FORMAT_TIME,
@@ -64,8 +68,10 @@ enum pa_format {
     PA_FORMAT_PROTO,       /* name of the IP protocol or its number */
     PA_FORMAT_TOS,
     PA_FORMAT_TCP_FLAGS,
-    PA_FORMAT_RD,          /* route distinguisher (RFC 4364 section 4.2); type 65535: a VRF id in the low 4 bytes */
-    PA_FORMAT_RD_ORIGIN,   /* who said so: unknown, map, BGP, flow, option; a JSON key, not a CSV column */
+    PA_FORMAT_RD, /* route distinguisher (RFC 4364 section 4.2); type 65535: a VRF id in the low 4
+                     bytes */
+    PA_FORMAT_RD_ORIGIN, /* who said so: unknown, map, BGP, flow, option; a JSON key, not a CSV
+                            column */
     PA_FORMAT_FWD_STATUS,
     PA_FORMAT_DIRECTION,   /* i, e, u */
     PA_FORMAT_PATH_MATCH,  /* a name out of `value_names` */
@@ -94,25 +100,29 @@ struct pa_column {
     const char *csv_title;
     const char *sql_name;
     uint8_t kind, format, combine; /* the enums above */
-    uint16_t width;        /* bytes in the row */
-    uint32_t offset;       /* from the start of the row */
-    uint16_t json_place, csv_place; /* order in outputs: ascending; SQL columns stand in JSON order */
+    uint16_t width;                /* bytes in the row */
+    uint32_t offset;               /* from the start of the row */
+    uint16_t json_place,
+        csv_place;           /* order in outputs: ascending; SQL columns stand in JSON order */
     const char *value_names; /* of the values 0, 1, 2..., separated by '|'; NULL: they have none */
 };
 
 /*
- * All columns of a row, keys before the others, in no particular order among themselves. A row is row_size bytes; the
- * first key_size bytes are its key (packed, without padding): equal keys are equal bytes, but for
- * PA_KIND_BYTES columns, which compare by the bytes behind their ids. A column named has_counters (U8, OR) without names
- * for output is 0 in rows of events alone: their exporter said nothing of packets and bytes, which is not the same as 0.
+ * All columns of a row, keys before the others, in no particular order among themselves. A row is
+ * row_size bytes; the first key_size bytes are its key (packed, without padding): equal keys are
+ * equal bytes, but for PA_KIND_BYTES columns, which compare by the bytes behind their ids. A column
+ * named has_counters (U8, OR) without names for output is 0 in rows of events alone: their exporter
+ * said nothing of packets and bytes, which is not the same as 0.
  */
 struct pa_schema {
     uint32_t row_size, key_size;
-    int32_t bin_offset;   /* int64_t seconds: start of the row's time bin, part of the key; -1: no time bins */
-    int32_t order_offset; /* uint64_t: replay's order of rows, of no meaning to backends; -1: none */
+    int32_t bin_offset; /* int64_t seconds: start of the row's time bin, part of the key; -1: no
+                           time bins */
+    int32_t
+        order_offset; /* uint64_t: replay's order of rows, of no meaning to backends; -1: none */
     uint32_t column_count;
     const struct pa_column *columns;
-    uint32_t bin_seconds;   /* length of a bin; 0: none, or a calendar month */
+    uint32_t bin_seconds;    /* length of a bin; 0: none, or a calendar month */
     uint8_t is_unaggregated; /* each row is one flow */
 };
 
@@ -129,8 +139,9 @@ struct pa_batch {
     uint32_t row_count;
     uint32_t dictionary_count;         /* entry 0 included */
     const struct pa_bytes *dictionary; /* by id; entry 0 is empty */
-    /* The hand-over that all these rows are part of (first_seq is last_seq), and the place of the first of them in it,
-     * from 0. NULL where rows of several were merged, which PA_PLUGIN_KEEPS_HANDOVERS excludes. Borrowed for the call. */
+    /* The hand-over that all these rows are part of (first_seq is last_seq), and the place of the
+     * first of them in it, from 0. NULL where rows of several were merged, which
+     * PA_PLUGIN_KEEPS_HANDOVERS excludes. Borrowed for the call. */
     const struct pa_source *source;
     uint64_t first_row;
 };
@@ -138,7 +149,7 @@ struct pa_batch {
 /* ---- transactions ---- */
 
 struct pa_source {
-    uint8_t core_id[16];  /* random per start of the core */
+    uint8_t core_id[16]; /* random per start of the core */
     uint32_t worker;
     uint64_t first_seq, last_seq; /* hand-overs first..last of that worker */
 };
@@ -146,16 +157,24 @@ struct pa_source {
 struct pa_transaction {
     uint32_t source_count;
     const struct pa_source *sources;
-    uint64_t epoch;      /* number of the epoch that ends with it */
-    int64_t time_ns;     /* time of writing: the clock's, or the capture's in replay */
-    uint64_t row_count;  /* all its rows, after merging */
-    uint8_t ends_epoch;  /* 0: unaggregated rows that could not wait */
-    uint8_t is_last;     /* the core is going down: nothing comes after it */
+    uint64_t epoch;     /* number of the epoch that ends with it */
+    int64_t time_ns;    /* time of writing: the clock's, or the capture's in replay */
+    uint64_t row_count; /* all its rows, after merging */
+    uint8_t ends_epoch; /* 0: unaggregated rows that could not wait */
+    uint8_t is_last;    /* the core is going down: nothing comes after it */
 };
 
 /* ---- settings ---- */
 
-enum pa_key_type { PA_KEY_BOOL, PA_KEY_INT, PA_KEY_SIZE, PA_KEY_DURATION, PA_KEY_STRING, PA_KEY_CHOICE, PA_KEY_IGNORED };
+enum pa_key_type {
+    PA_KEY_BOOL,
+    PA_KEY_INT,
+    PA_KEY_SIZE,
+    PA_KEY_DURATION,
+    PA_KEY_STRING,
+    PA_KEY_CHOICE,
+    PA_KEY_IGNORED
+};
 
 /* Keys that mean something to the core, whatever their backend calls them. */
 enum pa_key_role {
@@ -164,7 +183,8 @@ enum pa_key_role {
     PA_ROLE_HISTORY,          /* length of a time bin */
     PA_ROLE_HISTORY_ROUNDOFF, /* letters of mhdwM */
     PA_ROLE_HISTORY_OFFSET,   /* seconds */
-    PA_ROLE_OWN_PLACE         /* where the instance serves: no other instance of the plugin may have the same value */
+    PA_ROLE_OWN_PLACE /* where the instance serves: no other instance of the plugin may have the
+                         same value */
 };
 
 struct pa_key {
@@ -183,10 +203,11 @@ enum pa_log_level { PA_LOG_ERROR, PA_LOG_WARNING, PA_LOG_NOTICE, PA_LOG_INFO, PA
 
 /* What the host offers. All pointers are valid until close returns. */
 struct pa_host {
-    void *own;                 /* the host's; pass it back */
+    void *own;                                             /* the host's; pass it back */
     const char *instance_name, *plugin_name, *daemon_name; /* "matrix", "print", "nfacctd" */
-    uint8_t is_replay;         /* the input is a capture file: stamps come from there */
-    /* The value in force of a key of `keys` or `shared_keys`; the default if it was not set; NULL if neither. */
+    uint8_t is_replay; /* the input is a capture file: stamps come from there */
+    /* The value in force of a key of `keys` or `shared_keys`; the default if it was not set; NULL
+     * if neither. */
     const char *(*setting)(const struct pa_host *host, const char *key);
     /* The same as a number: 0/1, the number, bytes, seconds, or the index of the choice. */
     int64_t (*setting_number)(const struct pa_host *host, const char *key);
@@ -199,7 +220,8 @@ struct pa_host {
     void (*count)(const struct pa_host *host, const char *name, uint64_t n);
     /* The backend will never take this row of the transaction under way: counted as `rejected`. */
     void (*reject_row)(const struct pa_host *host, const uint8_t *row, const char *why);
-    /* Calls `fn` on the instance's thread whenever `fd` is readable; NULL `fn` ends that. For backends that serve. */
+    /* Calls `fn` on the instance's thread whenever `fd` is readable; NULL `fn` ends that. For
+     * backends that serve. */
     int (*watch)(const struct pa_host *host, int fd, void (*fn)(void *state, int fd), void *state);
 };
 
@@ -210,28 +232,32 @@ enum { PA_DONE_ALREADY = 1 }; /* from begin */
 enum {
     PA_PLUGIN_ADDS_UP = 1, /* the backend puts rows of equal key together by itself */
     /*
-     * Rows are never merged or sorted: each batch is part of one hand-over and says which. A hand-over that comes again has
-     * the same rows in the same places. Rows and dictionaries stay where they are until commit or abort returns.
+     * Rows are never merged or sorted: each batch is part of one hand-over and says which. A
+     * hand-over that comes again has the same rows in the same places. Rows and dictionaries stay
+     * where they are until commit or abort returns.
      */
     PA_PLUGIN_KEEPS_HANDOVERS = 2,
-    /* What was committed is gone when the process ends; after a death it is counted as `table_lost`. */
+    /* What was committed is gone when the process ends; after a death it is counted as
+       `table_lost`. */
     PA_PLUGIN_IS_VOLATILE = 4
 };
 
 struct pa_plugin {
-    uint32_t abi;              /* PA_PLUGIN_ABI */
+    uint32_t abi; /* PA_PLUGIN_ABI */
     uint32_t flags;
-    const char *name;          /* as in `plugins:` */
-    const char *help;          /* one line */
-    const struct pa_key *keys; /* this plugin's own */
+    const char *name;                 /* as in `plugins:` */
+    const char *help;                 /* one line */
+    const struct pa_key *keys;        /* this plugin's own */
     const struct pa_key *shared_keys; /* more keys, that several plugins have; may be NULL */
     /*
-     * Checks what a table of keys cannot: combinations, names. Opens nothing. Writes what is wrong and what would be
-     * right to `error` and returns -EINVAL. May be NULL.
+     * Checks what a table of keys cannot: combinations, names. Opens nothing. Writes what is wrong
+     * and what would be right to `error` and returns -EINVAL. May be NULL.
      */
-    int (*check)(const struct pa_host *host, const struct pa_schema *schema, char *error, size_t error_size);
+    int (*check)(const struct pa_host *host, const struct pa_schema *schema, char *error,
+                 size_t error_size);
     int (*open)(const struct pa_host *host, const struct pa_schema *schema, void **ret_state);
-    /* May be NULL. PA_DONE_ALREADY: the backend holds all of it; it is acknowledged, write and commit are left out. */
+    /* May be NULL. PA_DONE_ALREADY: the backend holds all of it; it is acknowledged, write and
+     * commit are left out. */
     int (*begin)(void *state, const struct pa_transaction *transaction);
     int (*write)(void *state, const struct pa_batch *batch);
     int (*commit)(void *state, const struct pa_transaction *transaction);
@@ -241,7 +267,8 @@ struct pa_plugin {
 };
 
 #ifdef __cplusplus
-#define PA_PLUGIN_EXPORT extern "C" __attribute__((visibility("default"))) const struct pa_plugin pa_plugin
+#define PA_PLUGIN_EXPORT                                                                           \
+    extern "C" __attribute__((visibility("default"))) const struct pa_plugin pa_plugin
 #else
 #define PA_PLUGIN_EXPORT                                                                           \
     extern const struct pa_plugin pa_plugin;                                                       \

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* The actions: each asks the table and prints to standard output. 0, or an error that is appended.
- */
+/* The actions: each asks the table and prints to standard output. 0, or an error that is
+ * appended. */
 #include "pmacct/options.h"
 
 int show_rows(struct query *query, const struct query_match *match, const struct options *options,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The decoder that a worker sees: which version a datagram is, whose it is, and the parts' lives.
- */
+/* The decoder that a worker sees: which version a datagram is, whose it is, and the parts'
+ * lives. */
 #include "sfacctd/collector.h"
 #include "sfacctd/counter_log.h"
 

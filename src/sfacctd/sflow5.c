@@ -23,8 +23,8 @@ enum format {
 #include "sfacctd/structures.def"
 };
 
-/* Returns whether the record fits its length. Apart, so that no reader of the loop has an address.
- */
+/* Returns whether the record fits its length. Apart, so that no reader of the loop has an
+ * address. */
 APART bool decode_any(struct flow_sample *sample, uint32_t format, struct reader r)
 {
     struct exporter *exporter = sample->msg->exporter;

@@ -16,8 +16,8 @@ struct rows {
     uint32_t dictionary_count;
 };
 
-/* `aggregate` as in a configuration; packets and bytes are added. With bins rows have a time bin.
- */
+/* `aggregate` as in a configuration; packets and bytes are added. With bins rows have a time
+ * bin. */
 void rows_init(struct rows *rows, const char *aggregate, uint32_t bin_seconds);
 /* A column that no primitive has; before the first row. */
 void rows_add_column(struct rows *rows, const struct pa_column *column);

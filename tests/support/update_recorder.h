@@ -37,7 +37,8 @@ static inline void recorder_announce(void *arg, enum address_family family,
     ip_addr_format(&attrs->next_hop, next_hop);
     for (size_t i = 0; i < count; i++) {
         recorder_nlri(&recorder->log, '+', &nlri[i]);
-        text_append_printf(&recorder->log, " via %s [%s]; ", next_hop, rib_text_data(attrs->as_path));
+        text_append_printf(&recorder->log, " via %s [%s]; ", next_hop,
+                           rib_text_data(attrs->as_path));
     }
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Random flows against sums made one by one; rows are read back as a plugin host reads them. */
 #include "base/poller.h"
-#include "pipeline/aggregate.h"
 #include "flow/primitive.h"
 #include "handover/dictionary.h"
+#include "pipeline/aggregate.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -126,8 +126,8 @@ static void expect_merge(const char *as_path, const char *as4_path, const char *
 static void as4_path_replaces_the_tail(void **state)
 {
     (void)state;
-    /* RFC 6793 section 4.2.3: 275 250 225 23456 23456 200 175 with AS4_PATH 202222 201111 200 175
-     */
+    /* RFC 6793 section 4.2.3: 275 250 225 23456 23456 200 175 with AS4_PATH 202222 201111 200
+     * 175 */
     expect_merge("02 07 0113 00fa 00e1 5ba0 5ba0 00c8 00af",
                  "02 04 000315ee 00031197 000000c8 000000af", "275_250_225_202222_201111_200_175");
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Each capability: its wire form from its RFC, its malformed forms, and what two speakers agree on.
- */
+/* Each capability: its wire form from its RFC, its malformed forms, and what two speakers agree
+ * on. */
 #include "bgp/capability.h"
 #include "support/hex.h"
 #include <errno.h>
@@ -102,8 +102,8 @@ static void extended_next_hop_is_for_ipv4_over_ipv6(void **state)
     (void)state;
     struct capabilities caps;
 
-    /* RFC 8950 section 4: AFI 2, SAFI 2, next hop AFI 2; the second says IPv6 over IPv4, not known
-     */
+    /* RFC 8950 section 4: AFI 2, SAFI 2, next hop AFI 2; the second says IPv6 over IPv4, not
+     * known */
     assert_int_equal(parse("05 0c 0001 0001 0002  0002 0001 0001", &caps), 0);
     assert_int_equal(caps.extended_next_hop, IPV4);
 }

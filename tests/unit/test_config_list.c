@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What is printed for --keys and read from a plugin host: both are JSON, so jansson is the judge.
- */
+/* What is printed for --keys and read from a plugin host: both are JSON, so jansson is the
+ * judge. */
 #include "base/text.h"
 #include "config/config.h"
 #include "config/unsupported.h"

@@ -3,11 +3,11 @@
  * peer answers. */
 #include "base/memory.h"
 #include "base/text.h"
-#include "pipeline/correlate.h"
-#include "pipeline/enrich.h"
 #include "flow/exporter.h"
 #include "maps/agent_map.h"
 #include "maps/maps.h"
+#include "pipeline/correlate.h"
+#include "pipeline/enrich.h"
 #include "support/rib_fixture.h"
 #include <setjmp.h>
 #include <stdarg.h>

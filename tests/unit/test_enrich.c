@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Sampling, bins and networks, before correlation. */
 #include "base/text.h"
-#include "pipeline/enrich.h"
 #include "flow/exporter.h"
 #include "maps/maps.h"
 #include "maps/sampling_map.h"
+#include "pipeline/enrich.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -74,8 +74,8 @@ static void same_address_gets_the_same_exporter(void **state)
     exporter_table_free(table);
 }
 
-/* Against a plain array of (address, last use), random gets over more addresses than there is room.
- */
+/* Against a plain array of (address, last use), random gets over more addresses than there is
+ * room. */
 #define ADDRESSES 300
 #define ROOM      100
 static void table_agrees_with_a_brute_force_lru(void **state)

@@ -315,8 +315,8 @@ static void long_outage_goes_to_disk_and_comes_back_in_order(void **state)
 
 /* The first core leaves the spool as a host does that died before it could acknowledge to the
  * second, which is given the same identity. */
-/* Key 7 comes from both workers and would be one row; group 2 waits on disk before it is written.
- */
+/* Key 7 comes from both workers and would be one row; group 2 waits on disk before it is
+ * written. */
 static void rows_of_a_plugin_that_keeps_handovers_say_where_they_are_from(void **state)
 {
     (void)state;

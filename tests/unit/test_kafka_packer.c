@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Rows into messages: which rows share one, and that this is the same each time they are sent. */
-#include "plugins/text/output_keys.h"
 #include "plugins/kafka/packer.h"
 #include "plugins/kafka/producer.h"
 #include "plugins/kafka/row_hash.h"
+#include "plugins/text/output_keys.h"
 #include "support/print_host.h"
 #include "support/rows.h"
 
@@ -211,8 +211,8 @@ static void values_in_topics_become_legal(void **state)
     end(&w);
 }
 
-/* The same key from workers and collectors: other ids for the same text, columns in another order.
- */
+/* The same key from workers and collectors: other ids for the same text, columns in another
+ * order. */
 static void hash_of_a_key_depends_on_its_values_alone(void **state)
 {
     static const char *const aggregates[] = {"src_host, as_path, src_port",

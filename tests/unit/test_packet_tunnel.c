@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Each tunnel by hand from its specification; tshark reads the same bytes in the integration tests.
- */
+/* Each tunnel by hand from its specification; tshark reads the same bytes in the integration
+ * tests. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -173,8 +173,8 @@ static void what_is_no_tunnel_stays_closed(void **state)
         OUTER("11") UDP("0868") "34ff 0038 00000001 0000 00 85 00 0001 c0" INNER_IP, /* no length */
         OUTER("11") UDP("0868") "34ff 0038 00000001 0000 00 85 ff 0001 c0" INNER_IP, /* too long */
         OUTER("2f") "2001 880b 0000 0001" INNER_IP,                                  /* PPTP */
-        OUTER("2f") "0000 9999" INNER_IP,                            /* nobody's protocol */
-        OUTER("11") UDP("0035") "08000000 001234 00" INNER_FRAME,    /* DNS */
+        OUTER("2f") "0000 9999" INNER_IP,                              /* nobody's protocol */
+        OUTER("11") UDP("0035") "08000000 001234 00" INNER_FRAME,      /* DNS */
         ("4520 0080 0001 0001 4004 0000 c0000201 c0000202 " INNER_IP), /* a later fragment */
     };
     (void)state;

@@ -5,10 +5,10 @@
  * mean is what the type's receive function reads: integers big-endian, instants in microseconds
  * since 2000-01-01, inet as family (2 or 3), bits, whether it is a cidr, length, address.
  */
-#include "plugins/text/output_keys.h"
-#include "plugins/sql/sql_settings.h"
 #include "plugins/pgsql/pg_dialect.h"
 #include "plugins/pgsql/pg_encoder.h"
+#include "plugins/sql/sql_settings.h"
+#include "plugins/text/output_keys.h"
 #include "support/hex.h"
 #include "support/print_host.h"
 #include <errno.h>

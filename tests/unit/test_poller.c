@@ -81,8 +81,8 @@ static void remove_both(void *arg, int fd, unsigned events)
     poller_remove(f->poller, f->pairs[0][0]);
     poller_remove(f->poller, f->pairs[1][0]);
     if (f->reuses_number) {
-        /* Close the other's descriptor and add a new file under its number, with nothing to read.
-         */
+        /* Close the other's descriptor and add a new file under its number, with nothing to
+         * read. */
         int other = fd == f->pairs[0][0] ? 1 : 0, number = f->pairs[other][0], pair[2];
         close(f->pairs[other][1]);
         assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* print's files as an operator sees them: names, contents, when they appear. */
 #include "base/memory.h"
-#include "plugins/text/output_keys.h"
 #include "plugins/print/print.h"
 #include "plugins/print/print_settings.h"
+#include "plugins/text/output_keys.h"
 #include "support/folder.h"
 #include "support/print_host.h"
 #include <dirent.h>

@@ -6,9 +6,9 @@
  * counted row by row.
  */
 #include "base/memory.h"
-#include "plugins/text/output_keys.h"
 #include "plugins/print/print.h"
 #include "plugins/print/print_settings.h"
+#include "plugins/text/output_keys.h"
 #include "support/print_host.h"
 #include <errno.h>
 #include <setjmp.h>

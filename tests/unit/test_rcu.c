@@ -212,7 +212,8 @@ static void readers_never_meet_a_freed_node(void **state)
         if (i % 64 == 0)
             sched_yield();
     }
-    /* A machine with better things to do may not have run the readers yet; they go on until told. */
+    /* A machine with better things to do may not have run the readers yet; they go on until
+     * told. */
     for (long polls = 0; freed_count == 0 && polls < 10000000; polls++) {
         freed_count += rcu_queue_poll(queues[polls & 1]);
         sched_yield();

@@ -11,9 +11,9 @@
 
 #define DATAGRAM(version, count)                                                                   \
     version " 00000001 0a000001 00000010 0000ea60 " count " " /* agent, number, uptime, samples */
-#define FLOW_SAMPLE                                                                                \
+#define FLOW_SAMPLE                                                                                  \
     "00000001 00000064 00000007 00000400 00100000 00000002" /* number, source, rate, pool, drops   \
-                                                             */                                    \
+                                                             */ \
     " 00000007 80000003 "                                   /* in 7, out to three interfaces */
 /* As in version 5, without the octets stripped; 46 bytes, padded. */
 #define HEADER                                                                                     \

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What SQL backends share: columns by table version, quoted names, what sql_preprocess lets pass,
  * the trigger's environment. */
-#include "plugins/text/output_keys.h"
 #include "plugins/sql/sql_columns.h"
 #include "plugins/sql/sql_filter.h"
 #include "plugins/sql/sql_purge.h"
 #include "plugins/sql/sql_settings.h"
 #include "plugins/sql/sql_statement.h"
+#include "plugins/text/output_keys.h"
 #include "support/print_host.h"
 #include <errno.h>
 #include <setjmp.h>

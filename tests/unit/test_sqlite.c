@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Rows in SQLite files, read back with SQLite: made tables and found ones, adding up, exactly once.
- */
+/* Rows in SQLite files, read back with SQLite: made tables and found ones, adding up, exactly
+ * once. */
 #include "base/memory.h"
-#include "plugins/text/output_keys.h"
 #include "plugins/sql/sql_settings.h"
 #include "plugins/sqlite3/sqlite_plugin.h"
+#include "plugins/text/output_keys.h"
 #include "support/folder.h"
 #include "support/print_host.h"
 #include <errno.h>

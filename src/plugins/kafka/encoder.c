@@ -13,8 +13,8 @@
 #include "plugins/kafka/avro_rows.h"
 #endif
 
-/* writer_id counts for its length as configured and this much more, which its variables may take.
- */
+/* writer_id counts for its length as configured and this much more, which its variables may
+ * take. */
 #define WRITER_ID_ROOM 64
 
 struct encoder {

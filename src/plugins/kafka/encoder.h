@@ -13,8 +13,8 @@
 struct text;
 struct encoder;
 
-/* -EINVAL: why stands in `error`; -errno: the Avro schema cannot be written, and `error` says so.
- */
+/* -EINVAL: why stands in `error`; -errno: the Avro schema cannot be written, and `error` says
+ * so. */
 int encoder_new(const struct pa_host *host, const struct pa_schema *schema,
                 const struct kafka_settings *settings, char *error, size_t error_size,
                 struct encoder **ret_encoder);

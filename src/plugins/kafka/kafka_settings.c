@@ -3,10 +3,10 @@
 #include "plugins/kafka/kafka_settings.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "plugins/text/file_name.h"
-#include "plugins/text/output_keys.h"
 #include "plugins/common/setting.h"
 #include "plugins/kafka/config_file.h"
+#include "plugins/text/file_name.h"
+#include "plugins/text/output_keys.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -34,6 +34,6 @@ int kafka_settings_read(const struct pa_host *host, const struct pa_schema *sche
                         rd_kafka_conf_t **ret_conf);
 void kafka_settings_clear(struct kafka_settings *settings);
 
-/* Whether librdkafka can work with what the properties are together; connects to nothing. As above.
- */
+/* Whether librdkafka can work with what the properties are together; connects to nothing. As
+ * above. */
 int kafka_settings_try(const rd_kafka_conf_t *conf, char *error, size_t error_size);

@@ -3,9 +3,9 @@
 #include "plugins/kafka/packer.h"
 #include "base/clock.h"
 #include "base/memory.h"
-#include "plugins/text/file_name.h"
 #include "plugins/kafka/producer.h"
 #include "plugins/kafka/row_hash.h"
+#include "plugins/text/file_name.h"
 #include <errno.h>
 #include <string.h>
 #include <xxhash.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "plugins/text/output_keys.h"
 #include "plugins/kafka/kafka.h"
 #include "plugins/kafka/kafka_settings.h"
+#include "plugins/text/output_keys.h"
 
 PA_PLUGIN_EXPORT = {
     .abi = PA_PLUGIN_ABI,

@@ -234,8 +234,8 @@ static rd_kafka_topic_t *make_topic(struct producer *p, const char *name)
     return handle;
 }
 
-/* Names with a time in them are used for a while only: when there are too many, all are made anew.
- */
+/* Names with a time in them are used for a while only: when there are too many, all are made
+ * anew. */
 static rd_kafka_topic_t *find_topic(struct producer *p, const char *name)
 {
     uint32_t slot;

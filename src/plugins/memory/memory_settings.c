@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "plugins/memory/memory_settings.h"
 #include "base/clock.h"
-#include "plugins/text/output_keys.h"
 #include "plugins/common/setting.h"
 #include "plugins/memory/query.h"
+#include "plugins/text/output_keys.h"
 #include <errno.h>
 #include <grp.h>
 #include <stdio.h>

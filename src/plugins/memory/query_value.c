@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Values as people type them, into the bytes that rows have: the inverse of plugins/common/value.
- */
+/* Values as people type them, into the bytes that rows have: the inverse of
+ * plugins/common/value. */
 #include "base/address.h"
 #include "base/clock.h"
 #include "plugins/memory/query_private.h"

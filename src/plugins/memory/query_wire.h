@@ -2,9 +2,9 @@
 #pragma once
 /* The messages that query.h describes, encoded and decoded; both ends have it. */
 #include "base/reader.h"
-#include "plugins/text/format.h"
 #include "plugins/memory/match.h"
 #include "plugins/memory/query.h"
+#include "plugins/text/format.h"
 
 struct text;
 
@@ -28,8 +28,8 @@ struct query_header {
     uint32_t body_len;
 };
 
-/* A message is begun, appended to, and ended, which fills in its length. Several may be in a text.
- */
+/* A message is begun, appended to, and ended, which fills in its length. Several may be in a
+ * text. */
 size_t query_begin(struct text *out, enum query_type type);
 void query_finish(struct text *out, size_t start);
 

@@ -9,10 +9,10 @@
  * Counters of the instance: clients, clients_refused (more than there may be), clients_cut_slow,
  * clients_cut_memory, clients_cut_idle, bad_requests, requests, erased_rows, reset_rows.
  */
-#include "plugins/text/format.h"
 #include "plugins/memory/listener.h"
 #include "plugins/memory/table.h"
 #include "plugins/pathacct_plugin.h"
+#include "plugins/text/format.h"
 
 struct server;
 

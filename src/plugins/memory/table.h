@@ -8,10 +8,10 @@
  * read.
  *
  * Bounded: rows, their places in the index and values of variable length together take at most
- * max_bytes; a new key beyond that is refused, known ones still add up. Copies take at most twice as
- * much: before they would exceed that, table_set_pressure()'s function is asked to release a snapshot.
- * Who asks within TABLE_SHARE_NS of another that still reads gets the same snapshot, so that many
- * readers cost little more than one.
+ * max_bytes; a new key beyond that is refused, known ones still add up. Copies take at most twice
+ * as much: before they would exceed that, table_set_pressure()'s function is asked to release a
+ * snapshot. Who asks within TABLE_SHARE_NS of another that still reads gets the same snapshot, so
+ * that many readers cost little more than one.
  *
  * One thread.
  */

@@ -135,8 +135,8 @@ static int wait_until(struct pg_connection *c, short events, int64_t deadline_ns
     }
 }
 
-/* Sends what libpq holds; takes in what comes meanwhile, or both sides could wait for each other.
- */
+/* Sends what libpq holds; takes in what comes meanwhile, or both sides could wait for each
+ * other. */
 static int flush(struct pg_connection *c, int64_t deadline_ns)
 {
     for (;;) {

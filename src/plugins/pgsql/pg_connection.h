@@ -42,8 +42,8 @@ int pg_connection_run(struct pg_connection *connection, const char *sql, uint32_
 int pg_connection_run_params(struct pg_connection *connection, const char *sql, int param_count,
                              const char *const *params, PGresult **ret_result);
 
-/* COPY ... FROM STDIN. What fails in the server is seen at the end. After a failure it has ended.
- */
+/* COPY ... FROM STDIN. What fails in the server is seen at the end. After a failure it has
+ * ended. */
 int pg_connection_copy_begin(struct pg_connection *connection, const char *sql);
 int pg_connection_copy_data(struct pg_connection *connection, const void *data, size_t len);
 int pg_connection_copy_end(struct pg_connection *connection, uint32_t work_s);

@@ -5,8 +5,8 @@
  * escaping, and the server parses no numbers, addresses and times. Compiled once for a table, by
  * what its columns are.
  */
-#include "plugins/sql/sql_columns.h"
 #include "plugins/pgsql/pg_table.h"
+#include "plugins/sql/sql_columns.h"
 
 struct pg_encoder;
 

@@ -4,8 +4,8 @@
 
 #include "base/clock.h"
 #include "base/text.h"
-#include "plugins/sql/sql_statement.h"
 #include "plugins/pathacct_plugin.h"
+#include "plugins/sql/sql_statement.h"
 
 #include <errno.h>
 #include <inttypes.h>

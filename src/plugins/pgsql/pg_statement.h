@@ -17,8 +17,8 @@ struct pg_statement { /* all borrowed */
     bool adds_up;          /* by the table's unique index */
 };
 
-/* The temporary table: types of the columns as they are sent; empty again after each transaction.
- */
+/* The temporary table: types of the columns as they are sent; empty again after each
+ * transaction. */
 void pg_statement_append_temporary(const struct pg_statement *statement, struct text *out);
 
 /* These belong to the caller, for mem_free. */

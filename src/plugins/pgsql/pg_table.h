@@ -7,8 +7,8 @@
 
 struct sql_columns;
 
-/* Types with a binary form that is written straight; all others take text, and the server casts it.
- */
+/* Types with a binary form that is written straight; all others take text, and the server casts
+ * it. */
 enum pg_type {
     PG_TYPE_OTHER,
     PG_TYPE_INT2,

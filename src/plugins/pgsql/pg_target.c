@@ -3,10 +3,10 @@
 #include "plugins/pgsql/pg_target.h"
 
 #include "base/memory.h"
-#include "plugins/sql/sql_settings.h"
-#include "plugins/sql/sql_statement.h"
 #include "plugins/pathacct_plugin.h"
 #include "plugins/pgsql/pg_statement.h"
+#include "plugins/sql/sql_settings.h"
+#include "plugins/sql/sql_statement.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -12,10 +12,10 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
-#include "plugins/sql/sql_columns.h"
-#include "plugins/sql/sql_settings.h"
 #include "plugins/pgsql/pg_dialect.h"
 #include "plugins/pgsql/pgsql_state.h"
+#include "plugins/sql/sql_columns.h"
+#include "plugins/sql/sql_settings.h"
 
 #include <errno.h>
 #include <stdio.h>

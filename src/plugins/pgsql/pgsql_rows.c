@@ -232,8 +232,8 @@ static int upsert_quickly(struct pgsql *p, const struct pg_target *t, uint64_t c
     return 0;
 }
 
-/* Keys that differ here can be the same to the table: then the server refuses to touch a row twice.
- */
+/* Keys that differ here can be the same to the table: then the server refuses to touch a row
+ * twice. */
 static int upsert_in_order(struct pgsql *p, const struct pg_target *t)
 {
     int err =

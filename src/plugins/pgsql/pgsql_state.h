@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /* What the files of the plugin share: its state, and how rows get from a batch into tables. */
+#include "plugins/pgsql/pg_progress.h"
+#include "plugins/pgsql/pg_target.h"
 #include "plugins/sql/sql_columns.h"
 #include "plugins/sql/sql_purge.h"
 #include "plugins/sql/sql_settings.h"
 #include "plugins/sql/sql_tables.h"
-#include "plugins/pgsql/pg_progress.h"
-#include "plugins/pgsql/pg_target.h"
 
 /* A server that hangs is given up in less than the default shutdown_timeout, so that what waits can
  * still be spooled. What has much to do gets more time. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "plugins/sql/sql_settings.h"
 #include "plugins/pgsql/pgsql.h"
+#include "plugins/sql/sql_settings.h"
 
 PA_PLUGIN_EXPORT = {
     .abi = PA_PLUGIN_ABI,

@@ -2,9 +2,9 @@
 #include "plugins/print/file_table.h"
 #include "base/clock.h"
 #include "base/memory.h"
+#include "plugins/print/latest_link.h"
 #include "plugins/text/file_name.h"
 #include "plugins/text/output_keys.h"
-#include "plugins/print/latest_link.h"
 #include <errno.h>
 #include <glob.h>
 #include <string.h>

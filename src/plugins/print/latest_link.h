@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* print_latest_file: a symbolic link to the file whose name sorts last of those that are finished.
- */
+/* print_latest_file: a symbolic link to the file whose name sorts last of those that are
+ * finished. */
 struct file_owner;
 struct pa_host;
 

@@ -10,8 +10,8 @@
  * that the state announced. Each step can be the last one before a crash.
  */
 #include "base/text.h"
-#include "plugins/text/compress.h"
 #include "plugins/print/file_state.h"
+#include "plugins/text/compress.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -2,11 +2,11 @@
 #include "plugins/print/print.h"
 #include "base/clock.h"
 #include "base/memory.h"
-#include "plugins/text/file_name.h"
 #include "plugins/common/trigger.h"
 #include "plugins/print/file_table.h"
 #include "plugins/print/print_settings.h"
 #include "plugins/print/stream_out.h"
+#include "plugins/text/file_name.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "plugins/print/print_settings.h"
-#include "plugins/text/file_name.h"
 #include "plugins/common/setting.h"
 #include "plugins/print/stream_out.h"
+#include "plugins/text/file_name.h"
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

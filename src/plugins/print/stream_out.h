@@ -22,7 +22,7 @@ void stream_out_init(struct stream_out *stream, const char *path, const char *lo
 void stream_out_clear(struct stream_out *stream);
 /* -EAGAIN: nobody reads the pipe. Waits for the lock. */
 int stream_out_begin(struct stream_out *stream);
-/* Writes `buffer` if it is large or `is_end`; waits for the reader. -EAGAIN: the reader went away.
- */
+/* Writes `buffer` if it is large or `is_end`; waits for the reader. -EAGAIN: the reader went
+ * away. */
 int stream_out_write(struct stream_out *stream, bool is_end);
 void stream_out_end(struct stream_out *stream); /* gives the lock back */

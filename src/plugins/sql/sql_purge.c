@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "plugins/sql/sql_purge.h"
 #include "base/memory.h"
-#include "plugins/text/file_name.h"
 #include "plugins/sql/sql_settings.h"
+#include "plugins/text/file_name.h"
 #include <inttypes.h>
 #include <string.h>
 #include <unistd.h>

@@ -5,8 +5,8 @@
  * look for, counters, the trigger. One thread.
  */
 #include "base/clock.h"
-#include "plugins/sql/sql_filter.h"
 #include "plugins/common/trigger.h"
+#include "plugins/sql/sql_filter.h"
 
 struct sql_settings;
 

@@ -2,9 +2,9 @@
 #include "plugins/sql/sql_settings.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "plugins/text/file_name.h"
 #include "plugins/common/setting.h"
 #include "plugins/sql/sql_filter.h"
+#include "plugins/text/file_name.h"
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

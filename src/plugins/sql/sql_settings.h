@@ -2,8 +2,8 @@
 #pragma once
 /* The sql_* keys, for `keys` of all SQL plugins (with output_keys for `shared_keys`), and what they
  * mean together. */
-#include "plugins/text/output_keys.h"
 #include "plugins/sql/sql_dialect.h"
+#include "plugins/text/output_keys.h"
 #include "plugins/text/value.h"
 #include "plugins/text/value_time.h"
 #include <stdbool.h>
@@ -30,7 +30,8 @@ struct sql_settings {
     bool is_optimized;    /* only the columns of `aggregate`; else all of the table's version */
     bool creates_table;   /* sql_table_create */
     bool is_exactly_once; /* sql_exactly_once */
-    bool dont_try_update;   /* also when unaggregated: equal rows are two flows. No key is made then */
+    bool
+        dont_try_update; /* also when unaggregated: equal rows are two flows. No key is made then */
     bool uses_copy, has_numeric_hosts;
     char delimiter; /* of COPY; as configured */
     enum sql_locking locking;

@@ -3,8 +3,8 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "plugins/text/file_name.h"
 #include "plugins/sql/sql_settings.h"
+#include "plugins/text/file_name.h"
 #include <errno.h>
 #include <string.h>
 #include <xxhash.h>

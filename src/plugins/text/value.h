@@ -62,8 +62,8 @@ struct value {
     char *names_storage;
 };
 
-/* Borrows `column` for the call and `time` for good. -EINVAL: kind and format do not go together.
- */
+/* Borrows `column` for the call and `time` for good. -EINVAL: kind and format do not go
+ * together. */
 int value_init(struct value *value, const struct pa_column *column,
                const struct value_options *options, struct value_time *time);
 void value_clear(struct value *value);

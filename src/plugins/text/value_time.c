@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Instants as text: pmacct's forms, the one with an offset as in RFC 3339 section 5.6 and RFC 9557.
- */
+/* Instants as text: pmacct's forms, the one with an offset as in RFC 3339 section 5.6 and RFC
+ * 9557. */
 #include "plugins/text/value_time.h"
 #include <stdlib.h>
 #include <time.h>

@@ -63,8 +63,8 @@ static inline char *value_time_put_within(const struct value_time *t,
 /* Instants without a minute that is kept; for value_time_put(). */
 char *value_time_put_other(struct value_time *t, char *out, int64_t ns, bool with_fraction);
 
-/* Writes at `out` (VALUE_TIME_TEXT_MAX bytes of room) and returns the end. 0 is an unknown instant.
- */
+/* Writes at `out` (VALUE_TIME_TEXT_MAX bytes of room) and returns the end. 0 is an unknown
+ * instant. */
 static inline char *value_time_put(struct value_time *t, char *out, int64_t ns, bool with_fraction)
 {
     uint64_t minute = (uint64_t)ns / (60 * NS_PER_S);
