@@ -105,16 +105,9 @@ void config_add_instance_table(struct config *config, const struct config_key *k
 /* A plugin's key in our words: the public header keeps its own so that it needs nothing of ours. */
 static struct config_key key_of_plugin(const struct pa_key *key)
 {
-    static const enum config_key_type types[] = {
-        [PA_KEY_BOOL] = KEY_BOOL,       [PA_KEY_INT] = KEY_INT,
-        [PA_KEY_SIZE] = KEY_SIZE,       [PA_KEY_DURATION] = KEY_DURATION,
-        [PA_KEY_STRING] = KEY_STRING,   [PA_KEY_CHOICE] = KEY_CHOICE,
-        [PA_KEY_IGNORED] = KEY_IGNORED,
-    };
-
     return (struct config_key){
         .name = key->name,
-        .type = types[key->type],
+        .type = (enum config_key_type)key->type,
         .scope = key->is_global ? SCOPE_GLOBAL : SCOPE_INSTANCE,
         .default_value = key->default_value,
         .min = key->min,

@@ -4,21 +4,28 @@
  * A configuration key as one row of the table of the module that uses it. The parser, the checks,
  * `--keys`, the manual and the tests are driven by these rows.
  */
+#include "plugins/pathacct_plugin.h"
 #include <stddef.h>
 #include <stdint.h>
 
 struct text;
 
+/*
+ * The types of plugin keys, in our words. What stands at the key's place:
+ *
+ *     KEY_BOOL      bool
+ *     KEY_INT       int64_t, within min..max
+ *     KEY_SIZE      int64_t; bytes with an optional suffix k, M, G (powers of 1024)
+ *     KEY_DURATION  int64_t, seconds; a number with an optional suffix s m h d w (M: calendar
+ *                   month, where noted)
+ *     KEY_STRING    const char *, NULL when not set and without default
+ *     KEY_CHOICE    int, the index in `choices`, words separated by '|'; -1: unset and no default
+ *     KEY_IGNORED   nothing: it tunes pmacct's internals and is accepted with one notice that it
+ *                   has no effect here
+ */
 enum config_key_type {
-    KEY_BOOL,     /* place: bool */
-    KEY_INT,      /* place: int64_t, within min..max */
-    KEY_SIZE,     /* place: int64_t; bytes with an optional suffix k, M, G (powers of 1024) */
-    KEY_DURATION, /* place: int64_t, seconds; a number with an optional suffix s m h d w (M:
-                     calendar month, where noted) */
-    KEY_STRING,   /* place: const char *, NULL when not set and without default */
-    KEY_CHOICE,   /* place: int, the index in `choices`, words separated by '|'; -1: unset and no
-                     default */
-    KEY_IGNORED, /* tunes pmacct's internals: accepted with one notice that it has no effect here */
+#define PLUGIN_KEY_TYPE(name, word) KEY_##name = PA_KEY_##name,
+#include "base/plugin_key.def"
 };
 enum config_key_scope {
     SCOPE_GLOBAL,   /* one value for the process */

@@ -2,6 +2,7 @@
 /* The types of configuration values: how they read and where they go. */
 #include "config/config_value.h"
 
+#include "base/plugin_key.h"
 #include "base/text.h"
 #include <ctype.h>
 #include <errno.h>
@@ -198,10 +199,5 @@ void config_value_store(const struct config_key *key, const char *value, int64_t
 
 const char *config_type_name(enum config_key_type type)
 {
-    static const char *const names[] = {
-        [KEY_BOOL] = "bool",         [KEY_INT] = "int",       [KEY_SIZE] = "size",
-        [KEY_DURATION] = "duration", [KEY_STRING] = "string", [KEY_CHOICE] = "choice",
-        [KEY_IGNORED] = "ignored",
-    };
-    return names[type];
+    return plugin_key_type_word((enum pa_key_type)type);
 }

@@ -4,44 +4,11 @@
 #include "config/plugin_description.h"
 
 #include "base/memory.h"
+#include "base/plugin_key.h"
 #include "base/text.h"
 #include <errno.h>
 #include <jansson.h>
 #include <string.h>
-
-static const char *const type_names[] = {
-    [PA_KEY_BOOL] = "bool",         [PA_KEY_INT] = "int",       [PA_KEY_SIZE] = "size",
-    [PA_KEY_DURATION] = "duration", [PA_KEY_STRING] = "string", [PA_KEY_CHOICE] = "choice",
-    [PA_KEY_IGNORED] = "ignored",
-};
-static const char *const role_names[] = {
-    [PA_ROLE_NONE] = "none",
-    [PA_ROLE_REFRESH_TIME] = "refresh_time",
-    [PA_ROLE_HISTORY] = "history",
-    [PA_ROLE_HISTORY_ROUNDOFF] = "history_roundoff",
-    [PA_ROLE_HISTORY_OFFSET] = "history_offset",
-    [PA_ROLE_OWN_PLACE] = "own_place",
-};
-
-const char *plugin_key_type_name(int type)
-{
-    return type >= 0 && (size_t)type < sizeof type_names / sizeof type_names[0] ? type_names[type]
-                                                                                : NULL;
-}
-
-const char *plugin_key_role_name(int role)
-{
-    return role >= 0 && (size_t)role < sizeof role_names / sizeof role_names[0] ? role_names[role]
-                                                                                : NULL;
-}
-
-static int index_of(const char *const *names, size_t count, const char *wanted)
-{
-    for (size_t i = 0; i < count; i++)
-        if (strcmp(names[i], wanted) == 0)
-            return (int)i;
-    return -1;
-}
 
 /* A copy; NULL when the member is absent or null. */
 static char *string_member(const json_t *json, const char *name)
@@ -63,10 +30,9 @@ static int parse_key(json_t *json, struct pa_key *key, struct text *error)
         text_append_printf(error, "a key: %s", why.text);
         return -EBADMSG;
     }
-    int type_index = index_of(type_names, sizeof type_names / sizeof type_names[0], type);
-    int role_index = index_of(role_names, sizeof role_names / sizeof role_names[0], role);
-    if (*name == '\0' || type_index < 0 || role_index < 0 ||
-        (type_index == PA_KEY_CHOICE && !json_is_string(json_object_get(json, "choices")))) {
+    int type_value = plugin_key_type_find(type), role_value = plugin_key_role_find(role);
+    if (*name == '\0' || type_value < 0 || role_value < 0 ||
+        (type_value == PA_KEY_CHOICE && !json_is_string(json_object_get(json, "choices")))) {
         text_append_printf(error,
                            "key '%s': type '%s' or role '%s' is not known, or choices are missing",
                            name, type, role);
@@ -74,9 +40,9 @@ static int parse_key(json_t *json, struct pa_key *key, struct text *error)
     }
     *key = (struct pa_key){
         .name = mem_strdup(name),
-        .type = (uint8_t)type_index,
+        .type = (uint8_t)type_value,
         .is_global = is_global != 0,
-        .role = (uint8_t)role_index,
+        .role = (uint8_t)role_value,
         .default_value = string_member(json, "default"),
         .min = min,
         .max = max,

@@ -8,9 +8,8 @@
  * "formatted", "min": 0, "max": 0, "choices": "json|csv|formatted", "aliases": null, "help":
  * "..."}, ...]}
  *
- * type: bool int size duration string choice ignored. role: none refresh_time history
- * history_roundoff history_offset own_place. The keys are the plugin's own and those it shares.
- * Members that are NULL in struct pa_key are null or absent.
+ * Words of types and roles are those of base/plugin_key.def. The keys are the plugin's own and
+ * those it shares. Members that are NULL in struct pa_key are null or absent.
  */
 #include "plugins/pathacct_plugin.h"
 #include <stddef.h>
@@ -30,7 +29,3 @@ struct plugin_description {
 int plugin_description_parse(const char *json, size_t len, struct text *error,
                              struct plugin_description **ret_description);
 void plugin_description_free(struct plugin_description *description); /* NULL is fine */
-
-/* The words of the JSON form, by enum pa_key_type and enum pa_key_role; NULL: no such value. */
-const char *plugin_key_type_name(int type);
-const char *plugin_key_role_name(int role);

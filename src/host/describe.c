@@ -2,78 +2,49 @@
 /* See describe.h. */
 #include "host/describe.h"
 
+#include "base/plugin_key.h"
 #include "base/text.h"
 
-#include <string.h>
+#include <errno.h>
+#include <jansson.h>
+#include <stdlib.h>
 
-static const char *const type_names[] = {
-    [PA_KEY_BOOL] = "bool",         [PA_KEY_INT] = "int",       [PA_KEY_SIZE] = "size",
-    [PA_KEY_DURATION] = "duration", [PA_KEY_STRING] = "string", [PA_KEY_CHOICE] = "choice",
-    [PA_KEY_IGNORED] = "ignored",
-};
-static const char *const role_names[] = {
-    [PA_ROLE_NONE] = "none",
-    [PA_ROLE_REFRESH_TIME] = "refresh_time",
-    [PA_ROLE_HISTORY] = "history",
-    [PA_ROLE_HISTORY_ROUNDOFF] = "history_roundoff",
-    [PA_ROLE_HISTORY_OFFSET] = "history_offset",
-    [PA_ROLE_OWN_PLACE] = "own_place",
-};
-
-static const char *name_of(const char *const *names, size_t count, uint8_t value)
+/* NULL: a text that is not UTF-8. */
+static json_t *describe_key(const struct pa_key *key)
 {
-    return value < count ? names[value] : NULL;
+    return json_pack("{s:s, s:s?, s:b, s:s?, s:s?, s:I, s:I, s:s?, s:s?, s:s?}", "name", key->name,
+                     "type", plugin_key_type_word((enum pa_key_type)key->type), "global",
+                     key->is_global != 0, "role", plugin_key_role_word((enum pa_key_role)key->role),
+                     "default", key->default_value, "min", (json_int_t)key->min, "max",
+                     (json_int_t)key->max, "choices", key->choices, "aliases", key->aliases, "help",
+                     key->help);
 }
 
-static void member(struct text *out, const char *name, const char *value)
-{
-    text_append_json_string(out, name, strlen(name));
-    text_append_char(out, ':');
-    if (value == NULL)
-        text_append_string(out, "null");
-    else
-        text_append_json_string(out, value, strlen(value));
-}
-
-static void describe_key(const struct pa_key *key, struct text *out)
-{
-    text_append_char(out, '{');
-    member(out, "name", key->name);
-    text_append_char(out, ',');
-    member(out, "type", name_of(type_names, sizeof type_names / sizeof type_names[0], key->type));
-    text_append_printf(out, ",\"global\":%s,", key->is_global ? "true" : "false");
-    member(out, "role", name_of(role_names, sizeof role_names / sizeof role_names[0], key->role));
-    text_append_char(out, ',');
-    member(out, "default", key->default_value);
-    text_append_string(out, ",\"min\":");
-    text_append_int(out, key->min);
-    text_append_string(out, ",\"max\":");
-    text_append_int(out, key->max);
-    text_append_char(out, ',');
-    member(out, "choices", key->choices);
-    text_append_char(out, ',');
-    member(out, "aliases", key->aliases);
-    text_append_char(out, ',');
-    member(out, "help", key->help);
-    text_append_char(out, '}');
-}
-
-void describe_plugin(const struct pa_plugin *plugin, struct text *out)
+static json_t *describe_keys(const struct pa_plugin *plugin)
 {
     const struct pa_key *tables[] = {plugin->keys, plugin->shared_keys};
-    bool is_first = true;
+    json_t *keys = json_array();
 
-    text_append_printf(out, "{\"abi\":%u,", plugin->abi);
-    member(out, "name", plugin->name);
-    text_append_char(out, ',');
-    member(out, "help", plugin->help);
-    text_append_printf(out, ",\"flags\":%u,\"keys\":[", plugin->flags);
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
-        for (const struct pa_key *key = tables[i]; key != NULL && key->name != NULL; key++) {
-            if (!is_first)
-                text_append_char(out, ',');
-            is_first = false;
-            describe_key(key, out);
-        }
-    text_append_string(out, "]}\n");
+        for (const struct pa_key *key = tables[i]; key != NULL && key->name != NULL; key++)
+            if (json_array_append_new(keys, describe_key(key)) < 0) {
+                json_decref(keys);
+                return NULL;
+            }
+    return keys;
+}
+
+int describe_plugin(const struct pa_plugin *plugin, struct text *out)
+{
+    json_t *root = json_pack("{s:I, s:s, s:s?, s:I, s:o}", "abi", (json_int_t)plugin->abi, "name",
+                             plugin->name, "help", plugin->help, "flags", (json_int_t)plugin->flags,
+                             "keys", describe_keys(plugin));
+    char *line = root != NULL ? json_dumps(root, JSON_COMPACT) : NULL;
+
+    json_decref(root);
+    if (line == NULL)
+        return -EINVAL;
+    text_append_printf(out, "%s\n", line);
+    free(line); /* NOLINT: jansson's */
+    return 0;
 }

@@ -7,5 +7,6 @@
 struct text;
 
 /* {"abi", "name", "help", "flags", "keys": [{"name", "type", "global", "role", "default", "min",
- * "max", "choices", "aliases", "help"}]}, keys of the plugin before shared ones; one line. */
-void describe_plugin(const struct pa_plugin *plugin, struct text *out);
+ * "max", "choices", "aliases", "help"}]}, keys of the plugin before shared ones; one line.
+ * -EINVAL: a text of the plugin is not UTF-8. */
+int describe_plugin(const struct pa_plugin *plugin, struct text *out);

@@ -20,28 +20,39 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+static int print_description(const struct pa_plugin *plugin)
+{
+    struct text out = {0};
+    int status = 0;
+
+    if (describe_plugin(plugin, &out) < 0) {
+        fprintf(stderr, "pathacct-host: the keys of %s are not UTF-8\n", plugin->name);
+        status = 1;
+    } else if (fwrite(out.data, 1, out.len, stdout) != out.len || fflush(stdout) != 0) {
+        status = 1;
+    }
+    text_clear(&out);
+    return status;
+}
+
 /* NULL `plugin_dir`: where the daemons look. */
 static int describe(const char *name, const char *plugin_dir)
 {
     const struct pa_plugin *plugin = NULL;
     char own_dir[PATH_MAX];
-    struct text out = {0};
-    int status = 0;
+    struct text error = {0};
+    int status = 1;
 
     if (!plugin_dir) {
         program_place_find(own_dir, "PATHACCT_PLUGIN_DIR", PATHACCT_PLUGINS_BELOW,
                            PATHACCT_PLUGIN_DIR);
         plugin_dir = own_dir;
     }
-    if (plugin_load(plugin_dir, name, &out, &plugin) < 0) {
-        fprintf(stderr, "pathacct-host: %s\n", text_cstr(&out));
-        status = 1;
-    } else {
-        describe_plugin(plugin, &out);
-        if (fwrite(out.data, 1, out.len, stdout) != out.len || fflush(stdout) != 0)
-            status = 1;
-    }
-    text_clear(&out);
+    if (plugin_load(plugin_dir, name, &error, &plugin) < 0)
+        fprintf(stderr, "pathacct-host: %s\n", text_cstr(&error));
+    else
+        status = print_description(plugin);
+    text_clear(&error);
     return status;
 }
 
