@@ -46,6 +46,49 @@ def need_root():
         raise Skip("needs root")
 
 
+def left_out():
+    """Options that are off in this build."""
+    cache = BUILD / "CMakeCache.txt"
+    return set(re.findall(r"^(\w+):BOOL=OFF$", cache.read_text(), re.M)) if cache.exists() else set()
+
+
+def need_option(option, what):
+    if option in left_out():
+        raise Skip(f"built with -D{option}=OFF, so without {what}")
+
+
+def need_built(*paths):
+    """Parts of the build, as paths in its folder (a plugin by its name alone). One that an option left out is a reason to
+    skip; one that is not there although it should be is a failure."""
+    places = []
+    for path in paths:
+        found = sorted(BUILD.glob(f"lib*/**/{path}.so")) if "/" not in path else [BUILD / path]
+        if found and found[0].exists():
+            places.append(found[0])
+            continue
+        options = [f"WITH_{path.split('/')[-1].split('_')[0].upper()}", *(["BUILD_TESTS"] if path.startswith("tests/") else [])]
+        for option in options:
+            need_option(option, path)
+        raise AssertionError(f"{path} is not in {BUILD}, although no option leaves it out")
+    return places[0] if len(places) == 1 else places
+
+
+def need_pmacct(place):
+    """A file of Debian's pmacct, such as sbin/nfacctd. Its programs must find their libraries."""
+    for peers in (BUILD.parent / "build-peers", SOURCE / "build-peers"):
+        path = peers / "pmacct/usr" / place
+        if path.exists():
+            break
+    else:
+        raise Skip(f"Debian's {place} (package pmacct) is not unpacked in build-peers: scripts/test does that")
+    if os.access(path, os.X_OK) and path.is_file():
+        told = subprocess.run(["ldd", path], capture_output=True, text=True, check=False).stdout
+        missing = re.findall(r"^\s*(\S+) => not found", told, re.M)
+        if missing:
+            raise Skip(f"Debian's {place} (package pmacct) does not find {', '.join(missing)}: scripts/test installs its libraries")
+    return path.resolve()
+
+
 def free_port(kind=socket.SOCK_DGRAM, address="127.0.0.1"):
     with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, kind) as s:
         s.bind((address, 0))

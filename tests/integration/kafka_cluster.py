@@ -5,16 +5,14 @@ import json
 import socket
 import subprocess
 
-from harness import BUILD, SOURCE, Skip, free_port, need, wait_for
+from harness import SOURCE, Skip, free_port, need, need_built, wait_for
 
 
 class Mock:
     """A cluster out of tests/tools/kafka_mock.c. Its partitions keep some 5 MB each."""
 
     def __init__(self, test, brokers=1):
-        program = BUILD / "tests/kafka_mock"
-        if not program.exists():
-            raise Skip("built without the kafka plugin")
+        program = need_built("tests/kafka_mock")
         self.process = subprocess.Popen([program, str(brokers)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         test.cleanups.append(self.close)
         self.brokers = self.process.stdout.readline().strip()

@@ -11,7 +11,7 @@ import sqlite3
 import subprocess
 import time
 
-from harness import BUILD, Skip, main, wait_for
+from harness import BUILD, main, need_built, wait_for
 from kafka_cluster import Mock, consume, distinct, rows as kafka_rows
 from postgres import Postgres
 import exports
@@ -26,9 +26,7 @@ class Backends:
     """One of each, and what is in it."""
 
     def __init__(self, test, aggregate, more=""):
-        for plugin in ("memory", "sqlite3", "pgsql", "kafka"):
-            if not list(BUILD.glob(f"lib*/**/{plugin}.so")):
-                raise Skip(f"built without the {plugin} plugin")
+        need_built("memory", "sqlite3", "pgsql", "kafka")
         self.test, self.cluster, self.pg = test, Mock(test), Postgres(test)
         self.cluster.topic("acct")
         self.daemon = test.nfacctd(f"""

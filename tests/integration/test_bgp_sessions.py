@@ -6,7 +6,7 @@ import socket
 import struct
 import time
 
-from harness import Skip, main, wait_for
+from harness import BUILD, Skip, main, wait_for
 from bgp_listener import Listener
 from bgp_speaker import (KEEPALIVE, OPEN, ROUTE_REFRESH, UPDATE, Speaker, add_path_send, attribute, attributes, capability,
                          four_octet_as, message, multiprotocol, prefix, update)
@@ -346,7 +346,6 @@ def test_md5_password_is_needed(test):
 
 
 def test_wrong_files_are_named_at_start(test):
-    from harness import BUILD
     import subprocess
     bad = test.write("bad", "127.0.0.1\n\n10.0.0.1/8\n")
     run = subprocess.run([BUILD / "tests/bgp_listen", "bgp_daemon_ip: 127.0.0.1", f"bgp_daemon_allow_file: {bad}"],

@@ -5,7 +5,7 @@ They stand outside the project; without them these tests are skipped."""
 import collections
 import json
 
-from harness import SHARED, Skip, json_lines, main
+from harness import SHARED, Skip, json_lines, main, need_option
 from avro_reader import AvroReader
 from kafka_cluster import Mock, consume_raw
 
@@ -16,7 +16,7 @@ WIDE = ("src_host, dst_host, src_port, dst_port, proto, tos, tcpflags, in_iface,
 
 def replay(test, pcap, config, start=None):
     if not pcap.exists():
-        raise Skip(f"{pcap.name} is not here")
+        raise Skip(f"there is no {pcap}")
     daemon = (start or test.nfacctd)(config + f"""
 plugins: print[out]
 print_output[out]: json
@@ -53,7 +53,7 @@ def merge(rows):
 
 def pair(test, name, start=None):
     if not (CAPTURES / f"{name}.ref.json").exists():
-        raise Skip(f"no capture {name}")
+        raise Skip(f"there is no {CAPTURES / name}.ref.json")
     reference = json.loads((CAPTURES / f"{name}.ref.json").read_text())
     got = replay(test, CAPTURES / f"{name}.pcap", f"aggregate[out]: {WIDE}\n", start)
     compare(merge(got), merge(reference["records"]))
@@ -82,7 +82,8 @@ def test_invalid_netflow5_beside_a_good_exporter(test):
 def folder(test, name, ignore=()):
     directory = CAPTURES / name
     if not directory.exists():
-        raise Skip(f"no folder {name}")
+        raise Skip(f"there is no {directory}")
+    need_option("WITH_AVRO", "kafka_output: avro")
     cluster = Mock(test)
     cluster.topic("daisy.flow")
     # The configuration as it stands there, its Avro into its topic, but for the schema registry and places of files.

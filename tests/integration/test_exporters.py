@@ -7,17 +7,9 @@ import random
 import struct
 import time
 
-from harness import BUILD, SOURCE, Skip, json_lines, main, need, wait_for
+from harness import json_lines, main, need, need_pmacct, wait_for
 import exports  # harness knows where it is
 
-PMACCT = [BUILD / "../build-peers/pmacct/usr/sbin", SOURCE / "build-peers/pmacct/usr/sbin"]
-
-
-def pmacct_program(name):
-    for place in PMACCT:
-        if (place / name).exists():
-            return place / name
-    raise Skip(f"Debian's {name} (package pmacct) is not unpacked in build-peers: scripts/test does that")
 
 
 def traffic(test, ipv6=False):
@@ -126,7 +118,7 @@ def test_softflowd_ipfix_bidirectional(test):
 
 
 def nfprobe(test, version):
-    program = pmacct_program("pmacctd")
+    program = need_pmacct("sbin/pmacctd")
     pcap, truth = traffic(test, ipv6=version != 5)
     daemon = collect(test)
     conf = test.write("pmacctd.conf", f"""

@@ -5,7 +5,7 @@ import collections
 import json
 import subprocess
 
-from harness import BUILD, NFACCTD, SOURCE, Skip, json_lines, main
+from harness import BUILD, NFACCTD, json_lines, main, need_option, need_pmacct
 from avro_reader import AvroReader
 from kafka_cluster import Mock, consume, consume_raw, identity, rows, sums
 import exports
@@ -102,10 +102,7 @@ kafka_multi_values[out]: 4000
 
 def test_messages_like_those_of_pmacct(test):
     """Debian's nfacctd sends the same capture to the same cluster: the same objects and markers, packed the same way."""
-    program = next((p for p in (BUILD / "../build-peers", SOURCE / "build-peers")
-                    if (p / "pmacct/usr/sbin/nfacctd").exists()), None)
-    if not program:
-        raise Skip("Debian's nfacctd (package pmacct) is not unpacked in build-peers: scripts/test does that")
+    program = need_pmacct("sbin/nfacctd")
     flowgen(test, "--flows", 200, "--keys", 20, "--seconds", 1)
     cluster, running = Mock(test), []
     for values in (0, 700):
@@ -115,7 +112,7 @@ def test_messages_like_those_of_pmacct(test):
         host, port = cluster.brokers.split(":")
         theirs = text.replace("topic[out]: acct", f"topic[out]: theirs-{values}").replace(cluster.brokers, host)
         conf = test.write(f"pmacct-{values}.conf", theirs + f"kafka_broker_port[out]: {port}\nkafka_refresh_time[out]: 1\n")
-        running.append(test.start([program / "pmacct/usr/sbin/nfacctd", "-f", conf], f"pmacct-{values}"))
+        running.append(test.start([program, "-f", conf], f"pmacct-{values}"))
         ours = text.replace("topic[out]: acct", f"topic[out]: ours-{values}")
         running.append(test.nfacctd(ours, name=f"nfacctd-{values}"))
     for daemon in running:
@@ -200,6 +197,7 @@ def test_the_trigger_runs_after_a_purge(test):
 
 def test_avro_says_what_json_says(test):
     """Decoded by the specification alone: values of all sorts, rows in one message, and events without counters."""
+    need_option("WITH_AVRO", "kafka_output: avro")
     cluster = Mock(test)
     cluster.topic("json", 1)
     cluster.topic("avro", 1)

@@ -8,7 +8,7 @@ import pathlib
 import subprocess
 import time
 
-from harness import BUILD, SOURCE, Skip, free_port, main, wait_for
+from harness import BUILD, free_port, main, need_pmacct, wait_for
 import exports
 
 TABLES = {
@@ -23,13 +23,6 @@ TABLES = {
 CONFIG = "\n".join([f"plugins: {', '.join(f'memory[{t}]' for t in TABLES)}",
                     *(f"aggregate[{t}]: {keys}\nimt_path[{t}]: {{dir}}/{t}.sock" for t, keys in TABLES.items()),
                     "daemonize: false\nnfacctd_ip: 127.0.0.1\nnfacctd_port: {port}\ntcpflags_encode_as_string: true\n"])
-
-
-def peer(place):
-    for folder in (BUILD / "../build-peers", SOURCE / "build-peers"):
-        if (folder / "pmacct" / place).exists():
-            return (folder / "pmacct" / place).resolve()
-    raise Skip("Debian's pmacct (package pmacct) is not unpacked in build-peers: scripts/test does that")
 
 
 def exported(now_ms):
@@ -59,8 +52,8 @@ class Side:
 
 
 def both(test):
-    theirs, ours = Side(test, "theirs", peer("usr/bin/pmacct")), Side(test, "ours", BUILD / "bin/pmacct")
-    test.start([peer("usr/sbin/nfacctd"), "-f", theirs.config], "pmacct")
+    theirs, ours = Side(test, "theirs", need_pmacct("bin/pmacct")), Side(test, "ours", BUILD / "bin/pmacct")
+    test.start([need_pmacct("sbin/nfacctd"), "-f", theirs.config], "pmacct")
     test.nfacctd(ours.config.read_text(), name="nfacctd")
     wait_for(lambda: all((side.dir / f"{t}.sock").exists() for t in TABLES for side in (theirs, ours)), "all sockets", 30)
     for n, payload in enumerate(exported(int(time.time()) * 1000)):

@@ -22,7 +22,7 @@ def run(*args, **kwargs):
 def release_only():
     cache = (BUILD / "CMakeCache.txt").read_text()
     if "SANITIZE:STRING=\n" not in cache:
-        raise Skip("packages are made of the release build")
+        raise Skip("built with a sanitizer; packages are made of the release build")
 
 
 def test_debian_package(test):

@@ -199,7 +199,7 @@ def check(name):
     world = WORLD[0]
     assert world, "the first test says why"
     if name not in world.faults and name != "SERVER_AWAY":
-        raise Skip("a disk can be filled only by root")
+        raise Skip("needs root: it fills a small file system of its own")
     instance = "away" if name == "SERVER_AWAY" else name.lower()
     during, after = world.during[instance], world.after[instance]
     assert during["process"]["counters"][f"fault_{name.lower()}"] >= 1, during

@@ -7,7 +7,7 @@ import csv
 import json
 import shutil
 
-from harness import BUILD, SHARED, SOURCE, Skip, json_lines, main
+from harness import SHARED, Skip, json_lines, main, need_pmacct
 import exports
 
 START_S = 1700000000
@@ -40,17 +40,9 @@ pcap_savefile: {pcap}
 """
 
 
-def pmacct():
-    for place in (BUILD / "../build-peers", SOURCE / "build-peers"):
-        program = place / "pmacct/usr/sbin/nfacctd"
-        if program.exists():
-            return program.resolve()
-    raise Skip("Debian's nfacctd (package pmacct) is not unpacked in build-peers: scripts/test does that")
-
-
 def run_both(test, pcap, more=""):
     """The folders with what pmacct and what we wrote."""
-    program, folders = pmacct(), []
+    program, folders = need_pmacct("sbin/nfacctd"), []
     for name in ("theirs", "ours"):
         folder = test.dir / name
         shutil.rmtree(folder, ignore_errors=True)
@@ -188,7 +180,7 @@ def test_real_routers(test):
             compare(run_both(test, pcap), count)
             found += 1
     if not found:
-        raise Skip("no captures here")
+        raise Skip(f"there are no captures in {SHARED}/captures")
 
 
 if __name__ == "__main__":

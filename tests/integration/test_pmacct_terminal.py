@@ -14,7 +14,7 @@ import subprocess
 import termios
 import time
 
-from harness import BUILD, main, wait_for
+from harness import main, wait_for
 import exports
 from test_memory import PMACCT, client, config, final, numbered, send, total
 

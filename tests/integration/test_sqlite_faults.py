@@ -142,7 +142,7 @@ class DISK_FULL(Case):
         folder = self.path.parent
         done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", folder], capture_output=True, check=False)
         if done.returncode != 0:
-            raise Skip("a small file system cannot be mounted here")
+            raise Skip(f"a small file system cannot be mounted: {done.stderr.decode().strip() or 'needs root'}")
         (folder / "filler").write_bytes(bytes(60 << 10))
 
     def cure(self):

@@ -7,7 +7,7 @@ import contextlib
 import gzip
 import sqlite3
 
-from harness import BUILD, SOURCE, Skip, main
+from harness import main, need_pmacct
 import exports
 
 # No flow starts in the first second of a minute: those pmacct's SQL plugins have in the bin before.
@@ -38,15 +38,8 @@ OWN = {
 }
 
 
-def unpacked():
-    for place in (BUILD / "../build-peers", SOURCE / "build-peers"):
-        if (place / "pmacct/usr/sbin/nfacctd").exists():
-            return (place / "pmacct/usr").resolve()
-    raise Skip("Debian's nfacctd (package pmacct) is not unpacked in build-peers: scripts/test does that")
-
-
 def script(name):
-    path = unpacked() / "share/doc/pmacct/sql" / f"pmacct-create-table_{name}.sqlite3"
+    path = need_pmacct("share/doc/pmacct/sql") / f"pmacct-create-table_{name}.sqlite3"
     if path.with_suffix(".sqlite3.gz").exists():
         return gzip.open(path.with_suffix(".sqlite3.gz"), "rt").read()
     return path.read_text()
@@ -72,7 +65,7 @@ def rows_of(path, table):
 
 def compare(test, cases):
     """cases: name -> (aggregate, keys, statements that make the table, its name). All are instances of one daemon."""
-    program, results = unpacked() / "sbin/nfacctd", {}
+    program, results = need_pmacct("sbin/nfacctd"), {}
     write_pcap(test)
     for who in ("theirs", "ours"):
         lines = ["daemonize: false", "plugins: " + ", ".join(f"sqlite3[{name}]" for name in cases), f"pcap_savefile: {test.dir}/in.pcap"]

@@ -6,7 +6,7 @@ import socket
 import sqlite3
 import subprocess
 
-from harness import BUILD, SOURCE, Bird, Skip, bird_path, free_port, main, wait_for
+from harness import BUILD, SOURCE, Bird, bird_path, free_port, main, need_built, wait_for
 import sflow
 
 EXAMPLE = SOURCE / "examples/top-prefixes"
@@ -21,9 +21,7 @@ def run(test, *args, lines=None):
 
 
 def test_the_list_is_that_of_the_prefixes_with_most_bytes(test):
-    for plugin in ("memory", "sqlite3"):
-        if not list(BUILD.glob(f"lib/**/{plugin}.so")):
-            raise Skip(f"the plugin {plugin} was not built")
+    need_built("memory", "sqlite3")
     bgp_port = free_port(socket.SOCK_STREAM)
     (test.dir / "top-prefixes.map").write_text("bgp_ip=127.0.0.11 ip=0.0.0.0/0\n")
     text = re.sub(r"/(var/lib|etc|run)/pathacct", str(test.dir), (EXAMPLE / "sfacctd.conf").read_text())

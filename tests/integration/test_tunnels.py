@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 
-from harness import SOURCE, Skip, json_lines, main, need, wait_for
+from harness import SOURCE, json_lines, main, need, need_pmacct, wait_for
 import exports
 import sflow
 
@@ -102,9 +102,7 @@ def test_views_are_the_two_sides_of_one_packet(test):
 
 
 def test_sfacctd_tells_of_vxlan_what_pmacct_tells(test):
-    pmacct = SOURCE / "build-peers/pmacct/usr/sbin/sfacctd"
-    if not pmacct.exists():
-        raise Skip("Debian's pmacct is not unpacked in build-peers")
+    pmacct = need_pmacct("sbin/sfacctd")
     frame = dict(zip(TUNNELS, frames()))["vxlan"]
     exports.write_pcap(test.dir / "sflow.pcap", [(1700000000, exports.udp_packet(sflow.datagram([sflow.flow_sample([sflow.raw_header(frame)])]), dport=6343))])
     aggregate = ("src_host, dst_host, proto, tunnel_src_mac, tunnel_dst_mac, tunnel_src_host, tunnel_dst_host, tunnel_proto, "

@@ -4,7 +4,7 @@ import json
 import socket
 import subprocess
 
-from harness import BUILD, free_port, wait_for
+from harness import free_port, need_built, wait_for
 
 
 class Listener:
@@ -13,7 +13,7 @@ class Listener:
         keys = {"bgp_daemon_ip": "127.0.0.1", "bgp_daemon_port": self.port, **keys}
         self.log = test.dir / f"{name}.log"
         with open(self.log, "a") as log:
-            self.process = subprocess.Popen([BUILD / "tests/bgp_listen", *(f"{k}: {v}" for k, v in keys.items())], text=True,
+            self.process = subprocess.Popen([need_built("tests/bgp_listen"), *(f"{k}: {v}" for k, v in keys.items())], text=True,
                                             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log)
         test.cleanups.append(self.process.kill)
         self.peers()
