@@ -26,7 +26,7 @@ if(FUZZ)
 endif()
 
 # pathacct_library(base SOURCES a.c b.c USES other folders, imported targets): one static library per folder under src/.
-# What stands after USES is this folder's line in LAYOUT's table of who may include whom.
+# What stands after USES is this folder's line in docs/layout.md's table of who may include whom.
 function(pathacct_library name)
     cmake_parse_arguments(ARG "" "" "SOURCES;USES" ${ARGN})
     add_library(${name} STATIC ${ARG_SOURCES})

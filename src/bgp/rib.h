@@ -3,8 +3,7 @@
 /*
  * Every peer's Adj-RIB-In in one prefix tree per address family and route distinguisher, with a
  * history of withdrawn paths, and the question that the workers ask it: which path did traffic to
- * this address, sent on by this next hop, take? (DESIGN.md, "RIB" and "Which path did the flow
- * take?")
+ * this address, sent on by this next hop, take? docs/design.md tells how it is laid out.
  *
  * The BGP thread is the only writer. Workers look up under RCU: what a query returns is borrowed
  * until the worker's next quiescent state.

@@ -2,7 +2,7 @@
 #pragma once
 /*
  * Which path a flow took: exporter -> BGP peer -> path, and how sure that is (path_match).
- * DESIGN.md, "Which path did the flow take?". Fills the BGP members of flows, and source and
+ * The verdicts stand in bgp/path_match.def. Fills the BGP members of flows, and source and
  * destination AS and networks by the methods that nfacctd_as and nfacctd_net ask for; looks up only
  * what some instance asks for. Verdicts are counted per exporter.
  *

@@ -120,7 +120,7 @@ def test_capacity(test):
 
 
 def test_sql(test):
-    """The three questions of DESIGN.md's users, asked as questions.sql asks them."""
+    """Questions about the traffic by path, asked as questions.sql asks them."""
     daemon, _, bgp_port = start(test, "sql")
     Bird(test, bgp_port, four_paths(), address="127.0.0.11")
     daemon.wait_log("End-of-RIB", 30)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Flows against a real RIB: every verdict of DESIGN.md's table, what is filled in for it, and which
- * peer answers. */
+/* Flows against a real RIB: every verdict of path_match.def, what is filled in for it, and
+ * which peer answers. */
 #include "base/memory.h"
 #include "base/text.h"
 #include "flow/exporter.h"
