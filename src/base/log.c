@@ -133,6 +133,7 @@ static void sink_flush(const struct log_thread *t, struct sink *sink)
     size_t done = 0;
 
     while (done < sink->len && sink_wait(t, sink)) {
+        /* Not file_write_all(): before each part it is seen whether there is time left to wait. */
         ssize_t len = write(sink->fd, sink->data + done, sink->len - done);
         if (len > 0)
             done += (size_t)len;

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Slots of peers; snapshots are built anew each time, peers are few. */
 #include "bgp/peer_table.h"
+#include "base/file.h"
 #include "base/memory.h"
-#include <errno.h>
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
+#include "base/text.h"
 
 void peer_table_init(struct peer_table *table, uint32_t capacity, struct rib *rib, struct rcu *rcu)
 {
@@ -128,26 +126,17 @@ void peer_table_poll(struct peer_table *table)
 
 int peer_table_write(const struct peer_table *table, const char *file)
 {
-    char *aside = mem_printf("%s.new", file);
-    int err = 0;
+    struct text lines = {0};
 
-    FILE *stream = fopen(aside, "we");
-    if (!stream) {
-        err = -errno;
-        goto out;
-    }
     for (uint32_t i = 0; i < table->capacity; i++) {
         char address[IP_TEXT_LEN];
         if (table->peers[i].info.state != BGP_PEER_ESTABLISHED)
             continue;
         ip_addr_format(&table->peers[i].info.address, address);
-        fprintf(stream, "%s\n", address);
+        text_append_printf(&lines, "%s\n", address);
     }
-    if (fclose(stream) != 0 || rename(aside, file) < 0) {
-        err = -errno;
-        unlink(aside);
-    }
-out:
-    mem_free(aside);
+    /* Keepalives cannot wait for a disk, and the list is of no use after the machine failed. */
+    int err = file_replace(file, lines.data, lines.len, FILE_SYNC_NONE);
+    text_clear(&lines);
     return err;
 }

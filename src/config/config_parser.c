@@ -2,11 +2,11 @@
 /* Reads configuration files line by line; what the lines mean is not known here. */
 #include "config/config_parser.h"
 
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include <ctype.h>
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -208,34 +208,11 @@ static int parse_buffer(struct parser *p, const char *data, size_t len)
     return p->has_failed ? -EINVAL : 0;
 }
 
-/* The whole file into `content`. */
-static int read_file(const char *path, struct text *content)
-{
-    FILE *file = fopen(path, "re");
-    int err = 0;
-
-    if (!file)
-        return -errno;
-    for (;;) {
-        text_reserve(content, 65536);
-        size_t got = fread(content->data + content->len, 1, 65536, file);
-        content->len += got;
-        if (got == 0 || content->len > FILE_MAX_BYTES)
-            break;
-    }
-    if (ferror(file))
-        err = errno ? -errno : -EIO;
-    else if (content->len > FILE_MAX_BYTES)
-        err = -EFBIG;
-    fclose(file);
-    return err;
-}
-
 static int parse_file(struct config_lines *lines, const char *path, unsigned depth,
                       unsigned *file_count, const char *included_at, struct text *errors)
 {
     struct text content = {0};
-    int err = read_file(path, &content);
+    int err = file_read(path, FILE_MAX_BYTES, &content);
 
     if (err < 0) {
         if (included_at)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "daemon/plugin_list.h"
+#include "base/file.h"
 #include "base/memory.h"
 #include <dirent.h>
 #include <errno.h>
@@ -20,7 +21,6 @@ static int host_run(const char *host_path, const char *plugin_dir, const char *n
                           mem_strdup(plugin_dir), NULL};
     posix_spawn_file_actions_t actions;
     int pipe_fds[2], status = 0, err;
-    char chunk[4096];
     pid_t pid;
 
     if (pipe2(pipe_fds, O_CLOEXEC) < 0)
@@ -30,12 +30,8 @@ static int host_run(const char *host_path, const char *plugin_dir, const char *n
     err = posix_spawn(&pid, host_path, &actions, NULL, args, environ);
     posix_spawn_file_actions_destroy(&actions);
     close(pipe_fds[1]);
-    for (ssize_t n; err == 0 && (n = read(pipe_fds[0], chunk, sizeof chunk)) != 0;) {
-        if (n > 0)
-            text_append(output, chunk, (size_t)n);
-        else if (errno != EINTR)
-            break;
-    }
+    if (err == 0)
+        (void)file_read_all(pipe_fds[0], SIZE_MAX, output); /* its status tells if that is all */
     close(pipe_fds[0]);
     for (size_t i = 0; args[i]; i++)
         mem_free(args[i]);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "daemon/process.h"
-#include "base/memory.h"
+#include "base/file.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -42,7 +42,7 @@ int process_write_pidfile(const char *path)
     char text[32];
     int len = snprintf(text, sizeof text, "%ld\n", (long)getpid());
 
-    return process_write_file(path, text, (size_t)len);
+    return file_replace(path, text, (size_t)len, FILE_SYNC_CONTENT);
 }
 
 void process_set_title(int argc, char **argv, const char *title)
@@ -95,40 +95,4 @@ int process_give_file(const char *path, const char *user, const char *group)
             return -ENOENT;
     }
     return (user || group) && chown(path, uid, gid) < 0 ? -errno : 0;
-}
-
-static int write_all(int fd, const char *data, size_t len)
-{
-    while (len > 0) {
-        ssize_t n = write(fd, data, len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -errno;
-        data += n;
-        len -= (size_t)n;
-    }
-    return fsync(fd) < 0 && errno != EINVAL ? -errno : 0;
-}
-
-int process_write_file(const char *path, const char *data, size_t len)
-{
-    char *aside = mem_printf("%s.new", path);
-    int fd = open(aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    int err;
-
-    if (fd < 0) {
-        err = -errno;
-        mem_free(aside);
-        return err;
-    }
-    err = write_all(fd, data, len);
-    if (close(fd) < 0 && err == 0)
-        err = -errno;
-    if (err == 0 && rename(aside, path) < 0)
-        err = -errno;
-    if (err < 0)
-        unlink(aside);
-    mem_free(aside);
-    return err;
 }

@@ -2,7 +2,6 @@
 #pragma once
 /* What a daemon does to its own process: background, pid file, title, priority. Main thread, before
  * others start. */
-#include "base/text.h"
 #include <stdint.h>
 
 /* Goes into the background: the parent ends with status 0. -errno. */
@@ -17,5 +16,3 @@ int process_set_umask(const char *octal);
 /* Gives a file to user and group, names or numbers; NULL: leaves them. -errno, -ENOENT: no such
  * user or group. */
 int process_give_file(const char *path, const char *user, const char *group);
-/* Writes a whole file aside, syncs and renames it. -errno. */
-int process_write_file(const char *path, const char *data, size_t len);

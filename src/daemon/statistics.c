@@ -12,9 +12,9 @@
  */
 #include "daemon/statistics.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "bgp/bgp.h"
-#include "daemon/process.h"
 #include "pipeline/exporter_evidence.h"
 #include <jansson.h>
 #include <stdlib.h>
@@ -284,7 +284,7 @@ int statistics_write(const struct statistics_sources *s, const char *path)
         json_object_set_new(root, "bgp", json_bgp(s));
     set_count(root, "log_lines_lost", log_lost_count());
     text = json_dumps(root, JSON_INDENT(1));
-    err = process_write_file(path, text, strlen(text));
+    err = file_replace(path, text, strlen(text), FILE_SYNC_CONTENT);
     free(text); /* NOLINT: jansson's */
     json_decref(root);
     return err;

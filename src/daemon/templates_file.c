@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "daemon/templates_file.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "daemon/process.h"
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,7 +94,7 @@ static void write_answers(struct templates_file *f)
         if (json_is_array(f->answers[i]))
             json_array_extend(all, f->answers[i]);
     text = json_dumps(all, JSON_INDENT(0));
-    err = text ? process_write_file(f->path, text, strlen(text)) : 0;
+    err = text ? file_replace(f->path, text, strlen(text), FILE_SYNC_CONTENT) : 0;
     if (err < 0)
         log_error("templates file %s: %s", f->path, strerror(-err));
     free(text); /* NOLINT: jansson's */

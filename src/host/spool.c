@@ -3,6 +3,7 @@
  * its machine. */
 #include "host/spool.h"
 
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/reader.h"
 #include "base/text.h"
@@ -191,39 +192,13 @@ static void encode_handover(const struct spool *spool, const uint8_t core_id[16]
     encode_u64(out, XXH3_64bits(out->data, out->len));
 }
 
-static int write_all(int fd, const char *data, size_t len)
-{
-    while (len > 0) {
-        ssize_t written = write(fd, data, len);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written < 0)
-            return -errno;
-        data += written;
-        len -= (size_t)written;
-    }
-    return 0;
-}
-
 /* Whole under its final name, or not there at all. */
 static int write_file(const struct spool *spool, const char *name, const struct text *content)
 {
-    int err,
-        fd = openat(spool->dir_fd, TEMPORARY_NAME, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return -errno;
-    err = write_all(fd, content->data, content->len);
-    if (err == 0 && fsync(fd) < 0)
-        err = -errno;
-    if (close(fd) < 0 && err == 0)
-        err = -errno;
-    if (err == 0 && renameat(spool->dir_fd, TEMPORARY_NAME, spool->dir_fd, name) < 0)
-        err = -errno;
-    if (err < 0)
-        unlinkat(spool->dir_fd, TEMPORARY_NAME, 0);
-    else if (fsync(spool->dir_fd) < 0)
-        err = -errno;
-    return err;
+    int fd = openat(spool->dir_fd, TEMPORARY_NAME, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+    return file_replace_at(spool->dir_fd, TEMPORARY_NAME, name, fd < 0 ? -errno : fd, content->data,
+                           content->len, FILE_SYNC_FOLDER);
 }
 
 int spool_put(struct spool *spool, const uint8_t core_id[16], uint32_t worker,
@@ -253,24 +228,11 @@ int spool_put(struct spool *spool, const uint8_t core_id[16], uint32_t worker,
 
 static int read_file(const struct spool *spool, const char *name, struct text *content)
 {
-    struct stat status;
-    int err = 0, fd = openat(spool->dir_fd, name, O_RDONLY | O_CLOEXEC);
+    int fd = openat(spool->dir_fd, name, O_RDONLY | O_CLOEXEC);
+
     if (fd < 0)
         return -errno;
-    if (fstat(fd, &status) < 0)
-        err = -errno;
-    else
-        text_reserve(content, (size_t)status.st_size + 1);
-    while (err == 0) {
-        ssize_t got = read(fd, content->data + content->len, content->capacity - content->len);
-        if (got == 0)
-            break;
-        if (got < 0 && errno != EINTR)
-            err = -errno;
-        if (got > 0)
-            content->len += (size_t)got;
-        text_reserve(content, 1);
-    }
+    int err = file_read_all(fd, SIZE_MAX, content);
     close(fd);
     return err;
 }

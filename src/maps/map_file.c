@@ -3,13 +3,13 @@
  * once. */
 #include "maps/map_file.h"
 
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/nearest.h"
 #include "base/text.h"
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -341,24 +341,8 @@ int map_file_parse(const char *name, const char *data, size_t len, const struct 
 
 int map_file_content(const char *path, struct text *content, struct text *errors)
 {
-    FILE *file = fopen(path, "re");
-    size_t got;
-    int err = 0;
+    int err = file_read(path, FILE_MAX_BYTES, content);
 
-    if (!file) {
-        err = -errno;
-    } else {
-        do {
-            text_reserve(content, 65536);
-            got = fread(content->data + content->len, 1, 65536, file);
-            content->len += got;
-        } while (got > 0 && content->len <= FILE_MAX_BYTES);
-        if (ferror(file))
-            err = -EIO;
-        else if (content->len > FILE_MAX_BYTES)
-            err = -EFBIG;
-        fclose(file);
-    }
     if (err < 0)
         text_append_printf(errors, "%s: cannot read it: %s\n", path, strerror(-err));
     return err;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "pmacct/terminal.h"
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include <errno.h>
@@ -25,17 +26,10 @@ struct terminal {
     int signal_fd;
 };
 
+/* A terminal that is gone shows when the next key is asked for. */
 static void put(const char *data, size_t len)
 {
-    while (len > 0) {
-        ssize_t written = write(STDOUT_FILENO, data, len);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written <= 0)
-            return;
-        data += written;
-        len -= (size_t)written;
-    }
+    (void)file_write_all(STDOUT_FILENO, data, len);
 }
 
 int terminal_open(struct terminal **ret_terminal)

@@ -74,6 +74,7 @@ static int append(const char *path, const struct text *lines)
 
     if (fd < 0)
         return -errno;
+    /* One call and no more: lines of several workers must not mix, and a pipe may be full. */
     ssize_t written = write(fd, lines->data, lines->len);
     if (written < 0)
         err = -errno;

@@ -100,6 +100,8 @@ ssize_t write(int fd, const void *data, size_t len)
 COUNTED(fsync, SYS_fsync, (int fd), fd)
 COUNTED(fdatasync, SYS_fdatasync, (int fd), fd)
 COUNTED(rename, SYS_rename, (const char *from, const char *to), from, to)
+COUNTED(renameat, SYS_renameat, (int from_folder, const char *from, int to_folder, const char *to),
+        from_folder, from, to_folder, to)
 COUNTED(ftruncate, SYS_ftruncate, (int fd, off_t len), fd, len)
 COUNTED(truncate, SYS_truncate, (const char *path, off_t len), path, len)
 COUNTED(unlink, SYS_unlink, (const char *path), path)

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* See encoder.h. */
 #include "plugins/kafka/encoder.h"
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "plugins/text/output_keys.h"
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 #ifdef WITH_AVRO
 #include "plugins/kafka/avro_rows.h"
 #endif
@@ -33,18 +32,14 @@ struct encoder {
 
 static int write_file(const struct file_owner *owner, const char *path, const char *text)
 {
-    char *aside = mem_printf("%s.new", path);
-    size_t len = strlen(text);
-    int fd, err = file_owner_make_directories(owner, path);
+    int err = file_owner_make_directories(owner, path);
+    char *aside;
 
-    fd = err < 0 ? err : file_owner_open(owner, aside, O_WRONLY | O_TRUNC);
-    err = fd < 0 ? fd : 0;
-    if (err == 0 && write(fd, text, len) != (ssize_t)len)
-        err = errno ? -errno : -EIO;
-    if (fd >= 0)
-        close(fd);
-    if (err == 0 && rename(aside, path) < 0)
-        err = -errno;
+    if (err < 0)
+        return err;
+    aside = mem_printf("%s.new", path);
+    err = file_replace_at(AT_FDCWD, aside, path, file_owner_open(owner, aside, O_WRONLY | O_TRUNC),
+                          text, strlen(text), FILE_SYNC_CONTENT);
     mem_free(aside);
     return err;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "plugins/print/file_state.h"
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "plugins/text/output_keys.h"
@@ -8,7 +9,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #define MAGIC       "pathacct-print 1"
 #define STATE_MAX   ((size_t)1 << 20)
@@ -99,31 +99,14 @@ static int parse_state(const char *text, struct file_state *state)
 
 /* ---- files ---- */
 
-static int read_all(int fd, struct text *out)
-{
-    ssize_t n;
-
-    do {
-        text_reserve(out, 4096);
-        n = read(fd, out->data + out->len, 4096);
-        if (n > 0)
-            out->len += (size_t)n;
-        if (out->len > STATE_MAX)
-            return -EBADMSG;
-    } while (n > 0 || (n < 0 && errno == EINTR));
-    return n < 0 ? -errno : 0;
-}
-
 int file_state_load(const char *path, struct file_state *ret_state)
 {
     struct file_state state = {0};
     struct text text = {0};
-    int fd = open(path, O_RDONLY | O_CLOEXEC), err;
+    int err = file_read(path, STATE_MAX, &text);
 
-    if (fd < 0)
-        return -errno;
-    err = read_all(fd, &text);
-    close(fd);
+    if (err == -EFBIG)
+        err = -EBADMSG;
     if (err == 0)
         err = parse_state(text_cstr(&text), &state);
     text_clear(&text);
@@ -140,25 +123,11 @@ int file_state_save(const struct file_state *state, const char *path,
 {
     char *aside = mem_printf("%s.new", path);
     struct text text = {0};
-    int fd, err = 0;
+    int err;
 
     append_state(state, &text);
-    fd = file_owner_open(owner, aside, O_WRONLY | O_TRUNC);
-    if (fd < 0)
-        err = fd;
-    for (size_t at = 0; err == 0 && at < text.len;) {
-        ssize_t n = write(fd, text.data + at, text.len - at);
-        if (n >= 0)
-            at += (size_t)n;
-        else if (errno != EINTR)
-            err = -errno;
-    }
-    if (err == 0 && fdatasync(fd) < 0)
-        err = -errno;
-    if (fd >= 0 && close(fd) < 0 && err == 0)
-        err = -errno;
-    if (err == 0 && rename(aside, path) < 0)
-        err = -errno;
+    err = file_replace_at(AT_FDCWD, aside, path, file_owner_open(owner, aside, O_WRONLY | O_TRUNC),
+                          text.data, text.len, FILE_SYNC_CONTENT);
     text_clear(&text);
     mem_free(aside);
     return err;

@@ -27,6 +27,7 @@ void latest_link_update(const struct pa_host *host, const struct file_owner *own
         err = file_owner_make_directories(owner, link);
     if (err == 0) {
         (void)unlink(aside);
+        /* A link has no content to write, which file_replace() is for. */
         if (symlink(target, aside) < 0)
             err = -errno;
         else if ((owner->uid != (uid_t)-1 || owner->gid != (gid_t)-1) &&

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "plugins/print/out_file.h"
+#include "base/file.h"
 #include "base/memory.h"
 #include "plugins/text/output_keys.h"
 #include <errno.h>
@@ -78,21 +79,6 @@ int32_t out_file_free_number(const struct out_file *file)
     return number;
 }
 
-/* Makes the renames in the directory of `path` durable. */
-static int sync_directory(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    char *directory = slash ? mem_strndup(path, (size_t)(slash - path) + 1) : mem_strdup(".");
-    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC), err = 0;
-
-    if (fd < 0 || fsync(fd) < 0)
-        err = errno == EINVAL ? 0 : -errno; /* a file system without it */
-    if (fd >= 0)
-        close(fd);
-    mem_free(directory);
-    return err;
-}
-
 /* ---- opening ---- */
 
 static bool is_same_file(const struct file_state *state, const struct stat *st)
@@ -107,7 +93,7 @@ static int save_state(struct out_file *file)
 
     if (err == 0) {
         file->has_state = true;
-        err = sync_directory(path);
+        err = file_sync_folder(path);
     }
     mem_free(path);
     return err;
@@ -266,17 +252,13 @@ bool out_file_is_empty(const struct out_file *file)
 
 static int write_all(struct out_file *file, struct text *text)
 {
-    for (size_t at = 0; at < text->len;) {
-        ssize_t n = write(file->fd, text->data + at, text->len - at);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -errno;
-        at += (size_t)n;
-        file->written += (uint64_t)n;
-    }
-    text_reset(text);
-    return 0;
+    int err = file_write_all(file->fd, text->data, text->len);
+
+    /* After an error some of it may be there, and out_file_abort() must know to cut it off. */
+    file->written += text->len;
+    if (err == 0)
+        text_reset(text);
+    return err;
 }
 
 static int write_buffer(struct out_file *file, bool ends_member)
@@ -384,7 +366,7 @@ int out_file_move(struct out_file *file)
     if (strcmp(part, final) != 0 && rename(part, final) < 0 && errno != ENOENT)
         err = -errno;
     if (err == 0)
-        err = sync_directory(final);
+        err = file_sync_folder(final);
     mem_free(part);
     mem_free(final);
     if (err < 0)

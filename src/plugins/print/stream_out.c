@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "plugins/print/stream_out.h"
+#include "base/file.h"
 #include "base/memory.h"
 #include "plugins/print/out_file.h"
 #include <errno.h>
@@ -78,21 +79,17 @@ int stream_out_begin(struct stream_out *stream)
 
 int stream_out_write(struct stream_out *stream, bool is_end)
 {
+    int err;
+
     if (stream->buffer.len < OUT_FILE_WRITE_SIZE && !is_end)
         return 0;
-    for (size_t at = 0; at < stream->buffer.len;) {
-        ssize_t n = write(stream->fd, stream->buffer.data + at, stream->buffer.len - at);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0) {
-            int err = errno == EPIPE ? -EAGAIN : -errno;
-            if (stream->path) {
-                close(stream->fd);
-                stream->fd = -1;
-            }
-            return err;
+    err = file_write_all(stream->fd, stream->buffer.data, stream->buffer.len);
+    if (err < 0) {
+        if (stream->path) {
+            close(stream->fd);
+            stream->fd = -1;
         }
-        at += (size_t)n;
+        return err == -EPIPE ? -EAGAIN : err;
     }
     text_reset(&stream->buffer);
     return 0;

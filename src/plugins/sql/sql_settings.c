@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "plugins/sql/sql_settings.h"
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "plugins/common/setting.h"
@@ -132,29 +133,23 @@ static int read_name(const struct pa_host *host, const struct pa_schema *schema,
 
 static int read_schema_file(const char *path, char *error, size_t error_size, char **ret_text)
 {
-    FILE *file = fopen(path, "re");
-    char *text;
-    size_t len;
+    struct text text = {0};
+    int err = file_read(path, SCHEMA_FILE_MAX, &text);
 
-    if (!file) {
-        snprintf(error, error_size, "sql_table_schema: cannot read %s: %s", path, strerror(errno));
-        return -EINVAL;
-    }
-    text = mem_alloc(SCHEMA_FILE_MAX + 1);
-    len = fread(text, 1, SCHEMA_FILE_MAX + 1, file);
-    fclose(file);
-    if (len == 0 || len > SCHEMA_FILE_MAX || memchr(text, 0, len)) {
-        mem_free(text);
+    if (err == 0 && (text.len == 0 || memchr(text.data, 0, text.len)))
+        err = -EBADMSG;
+    if (err == 0)
+        *ret_text = mem_strndup(text.data, text.len);
+    else if (err != -EFBIG && err != -EBADMSG)
+        snprintf(error, error_size, "sql_table_schema: cannot read %s: %s", path,
+                 strerrordesc_np(-err));
+    else
         snprintf(error, error_size,
                  "sql_table_schema: %s is not a text of 1 byte to 1 MB; it should hold the CREATE "
                  "TABLE of sql_table",
                  path);
-        return -EINVAL;
-    }
-    text[len] = 0;
-    *ret_text = mem_strdup(text);
-    mem_free(text);
-    return 0;
+    text_clear(&text);
+    return err < 0 ? -EINVAL : 0;
 }
 
 static int read_names(const struct pa_host *host, const struct pa_schema *schema,
