@@ -44,6 +44,7 @@ struct lines {
     uint32_t progress_count;
 };
 
+/* All settings that the plugin asks for: the host ends a process that asks for another one. */
 static const struct pa_key keys[] = {
     {"lines_file", PA_KEY_STRING, 0, PA_ROLE_NONE, NULL, 0, 0, NULL, NULL,
      "file to append rows to"},

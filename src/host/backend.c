@@ -10,6 +10,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -96,9 +97,39 @@ int plugin_load(const char *dir, const char *name, struct text *error,
 
 /* ---- struct pa_host ---- */
 
+static bool has_key(const struct pa_key *keys, const char *name)
+{
+    for (; keys != NULL && keys->name != NULL; keys++)
+        if (strcmp(keys->name, name) == 0)
+            return true;
+    return false;
+}
+
+/*
+ * A setting that no table has would read as unset, in silence and for ever. Such a plugin is wrong
+ * whatever its configuration, so it goes no further: in a check that is the answer, else it dies as
+ * of any fault of its own.
+ */
+static _Noreturn void end_over_undeclared(const struct backend *b, const char *key)
+{
+    struct text why = {0};
+    text_append_printf(&why,
+                       "the plugin %s asks for the setting %s, which it does not declare: add it "
+                       "to the plugin's keys or shared_keys",
+                       b->plugin->name, key);
+    if (b->setup->is_check)
+        link_checked(b->link, text_cstr(&why));
+    else
+        link_log(b->link, PA_LOG_ERROR, "%s", text_cstr(&why));
+    abort();
+}
+
 static const struct setup_setting *find_setting(const struct pa_host *host, const char *key)
 {
-    const struct setup *setup = ((const struct backend *)host->own)->setup;
+    const struct backend *b = host->own;
+    const struct setup *setup = b->setup;
+    if (!has_key(b->plugin->keys, key) && !has_key(b->plugin->shared_keys, key))
+        end_over_undeclared(b, key);
     for (uint32_t i = 0; i < setup->setting_count; i++)
         if (strcmp(setup->settings[i].key, key) == 0)
             return &setup->settings[i];

@@ -2,7 +2,8 @@
 #pragma once
 /*
  * The loaded plugin and what it may ask of its host (struct pa_host): settings, log lines,
- * counters, rejected rows, descriptors to watch. One thread.
+ * counters, rejected rows, descriptors to watch. A plugin that asks for a setting which it did not
+ * declare ends the process. One thread.
  */
 #include "base/poller.h"
 #include "handover/ring.h"

@@ -206,8 +206,9 @@ struct pa_host {
     void *own;                                             /* the host's; pass it back */
     const char *instance_name, *plugin_name, *daemon_name; /* "matrix", "print", "nfacctd" */
     uint8_t is_replay; /* the input is a capture file: stamps come from there */
-    /* The value in force of a key of `keys` or `shared_keys`; the default if it was not set; NULL
-     * if neither. */
+    /* The value in force of a key of `keys` or `shared_keys`, by its name there, not an alias; the
+     * default if it was not set; NULL if there is none. A key of neither table is a fault of the
+     * plugin: the host says so and ends the process. */
     const char *(*setting)(const struct pa_host *host, const char *key);
     /* The same as a number: 0/1, the number, bytes, seconds, or the index of the choice. */
     int64_t (*setting_number)(const struct pa_host *host, const char *key);

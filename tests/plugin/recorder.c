@@ -40,8 +40,8 @@ struct recorder {
 static const struct pa_key keys[] = {
     {"recorder_file", PA_KEY_STRING, 0, PA_ROLE_NONE, NULL, 0, 0, NULL, NULL, "where rows go"},
     {"recorder_trouble", PA_KEY_STRING, 0, PA_ROLE_NONE, NULL, 0, 0, NULL, NULL,
-     "while this file exists: \"fail\" in it refuses, \"begin\" dies at the begin, \"die\" after a "
-     "commit, and removes it"},
+     "while this file exists: \"fail\" in it refuses, \"ask\" asks for what is no key, \"begin\" "
+     "dies at the begin, \"die\" after a commit, and removes it"},
     {"recorder_refresh_time", PA_KEY_DURATION, 0, PA_ROLE_REFRESH_TIME, "60", 1, 0, NULL, NULL,
      "epoch"},
     {NULL, 0, 0, 0, NULL, 0, 0, NULL, NULL, NULL},
@@ -71,6 +71,9 @@ static int has_trouble(const struct recorder *r, const char *word)
 static int recorder_check(const struct pa_host *host, const struct pa_schema *schema, char *error,
                           size_t error_size)
 {
+    const struct recorder asking = {.host = host};
+    if (has_trouble(&asking, "ask"))
+        host->setting(host, "recorder_undeclared");
     if (host->setting(host, "recorder_file") == NULL)
         snprintf(error, error_size, "recorder_file must be set");
     else if (column(schema, "packets") == NULL)
@@ -134,6 +137,8 @@ static int recorder_begin(void *state, const struct pa_transaction *t)
     uint32_t done = 0;
     int dies = has_trouble(r, "begin");
     r->len = 0;
+    if (has_trouble(r, "ask"))
+        r->host->setting_number(r->host, "recorder_undeclared");
     if (has_trouble(r, "fail"))
         return -EAGAIN;
     int err = note_begin(r, t);

@@ -482,6 +482,59 @@ static void check_tells_what_the_plugin_does_not_like(void **state)
     fake_core_clear(&c);
 }
 
+#define UNDECLARED                                                                                 \
+    "the plugin recorder asks for the setting recorder_undeclared, which it does not declare"
+
+static void check_refuses_a_plugin_that_asks_for_what_is_not_its_key(void **state)
+{
+    (void)state;
+    struct fake_core c;
+    struct text error = {0};
+    fake_core_init(&c);
+    make_trouble(&c, "ask");
+    assert_int_equal(supervisor_new(c.poller, &c.supervisor_settings, &c.supervisor), 0);
+    assert_int_equal(supervisor_check(c.supervisor, &c.plugin, &error), -EINVAL);
+    assert_non_null(strstr(text_cstr(&error), UNDECLARED));
+    text_clear(&error);
+    fake_core_clear(&c);
+}
+
+static bool host_was_started_again(struct fake_core *c)
+{
+    return fake_core_status(c).restarts > 0;
+}
+
+static void plugin_that_asks_for_what_is_not_its_key_ends_and_says_which(void **state)
+{
+    (void)state;
+    struct fake_core c;
+    uint64_t sums[KEYS];
+    char path[96], log[4096] = "";
+    fake_core_init(&c);
+    snprintf(path, sizeof path, "%s/log", c.dir);
+    int own_stderr = dup(STDERR_FILENO);
+    FILE *f = fopen(path, "w+");
+    assert_true(own_stderr >= 0 && f != NULL && dup2(fileno(f), STDERR_FILENO) >= 0);
+    make_trouble(&c, "ask");
+    fake_core_start(&c);
+    fake_core_push(&c, 0, 1, 1, EPOCH_END);
+    fake_core_push(&c, 1, 1, 1, EPOCH_END);
+    bool has_ended = fake_core_run_until(&c, host_was_started_again);
+    assert_true(dup2(own_stderr, STDERR_FILENO) >= 0);
+    close(own_stderr);
+    rewind(f);
+    assert_true(fread(log, 1, sizeof log - 1, f) > 0);
+    fclose(f);
+    assert_true(has_ended);
+    assert_non_null(strstr(log, UNDECLARED));
+    unlink(c.trouble);
+    assert_true(fake_core_run_until(&c, all_acknowledged));
+    read_rows(&c, sums);
+    assert_int_equal(sums[1], 2);
+    fake_core_finish(&c);
+    fake_core_clear(&c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -501,6 +554,8 @@ int main(void)
         cmocka_unit_test(host_writes_what_a_dead_core_had_handed_over),
         cmocka_unit_test(next_core_waits_until_the_old_host_is_through),
         cmocka_unit_test(check_tells_what_the_plugin_does_not_like),
+        cmocka_unit_test(check_refuses_a_plugin_that_asks_for_what_is_not_its_key),
+        cmocka_unit_test(plugin_that_asks_for_what_is_not_its_key_ends_and_says_which),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
