@@ -17,10 +17,16 @@ static inline size_t arena_left(const struct arena *arena)
     return arena->size - arena->used;
 }
 
-/* 8-aligned; NULL if there is no room. */
+/* What `len` bytes take of an arena: all that is handed out is 8-aligned. */
+static inline size_t arena_rounded(size_t len)
+{
+    return (len + 7) & ~(size_t)7;
+}
+
+/* NULL if there is no room. */
 static inline void *arena_take(struct arena *arena, size_t len)
 {
-    size_t rounded = (len + 7) & ~(size_t)7;
+    size_t rounded = arena_rounded(len);
     if (rounded < len || rounded > arena_left(arena))
         return NULL;
     void *place = arena->data + arena->used;

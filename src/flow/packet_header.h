@@ -53,5 +53,15 @@ static inline struct ip_addr packet_addr(const struct packet_header *h, const ui
     return addr;
 }
 
+/* Of the label stack; 0 if there is none. */
+static inline uint32_t packet_label_top(const struct packet_header *h)
+{
+    return h->label_count > 0 ? h->labels[0] : 0;
+}
+static inline uint32_t packet_label_bottom(const struct packet_header *h)
+{
+    return h->label_count > 0 ? h->labels[h->label_count - 1] : 0;
+}
+
 void packet_header_parse(enum packet_start start, const uint8_t *data, size_t len,
                          struct packet_header *ret_header);

@@ -7,6 +7,7 @@
 #include "flow/packet_tunnel.h"
 
 #include "base/reader.h"
+#include "flow/header_members.h"
 
 enum {
     PROTO_IPV4 = 4,
@@ -220,39 +221,26 @@ void packet_parse(enum packet_start start, const uint8_t *data, size_t len, bool
 
 /* ---- into a flow ---- */
 
-#define TUNNEL_MEMBERS(X)                                                                          \
-    X(tunnel_src_mac, h->src_mac)                                                                  \
-    X(tunnel_dst_mac, h->dst_mac)                                                                  \
-    X(tunnel_src_addr, packet_addr(h, h->src))                                                     \
-    X(tunnel_dst_addr, packet_addr(h, h->dst))                                                     \
-    X(tunnel_proto, h->proto)                                                                      \
-    X(tunnel_tos, h->tos)                                                                          \
-    X(tunnel_flow_label, h->flow_label)                                                            \
-    X(tunnel_src_port, h->src_port)                                                                \
-    X(tunnel_dst_port, h->dst_port)                                                                \
-    X(tunnel_tcp_flags, h->tcp_flags)
-
 bool packet_wants_tunnel(const struct flow_needs *needs, enum tunnel_view view)
 {
-#define IS_NEEDED(member, value) || flow_needs_has(needs, FLOW_##member)
-    return view == TUNNEL_VIEW_INNER || flow_needs_has(needs, FLOW_vxlan) ||
-           flow_needs_has(needs, FLOW_nvgre) TUNNEL_MEMBERS(IS_NEEDED);
-#undef IS_NEEDED
+    return view == TUNNEL_VIEW_INNER || header_part_is_needed(needs, HEADER_PART_TUNNEL);
 }
 
 void packet_set_tunnel(const struct packet *packet, const struct flow_needs *needs,
                        struct flow *flow)
 {
     static const struct packet_header none;
-    const struct packet_header *h = packet->tunnel ? packet->tunnel : &none;
+    const struct packet *p = packet;
+    const struct packet_header *h = p->tunnel ? p->tunnel : &none;
 
-#define SET(member, value)                                                                         \
-    if (flow_needs_has(needs, FLOW_##member))                                                      \
+#define IS_WANTED(part, member)                                                                    \
+    (HEADER_PART_##part == HEADER_PART_TUNNEL && flow_needs_has(needs, FLOW_##member))
+#define HEADER_MEMBER(part, member, is_told, value)                                                \
+    if (IS_WANTED(part, member))                                                                   \
         flow->member = value;
-    TUNNEL_MEMBERS(SET)
-#undef SET
-    if (flow_needs_has(needs, FLOW_vxlan))
-        flow->vxlan = packet->vxlan;
-    if (flow_needs_has(needs, FLOW_nvgre))
-        flow->nvgre = packet->nvgre;
+#define HEADER_ADDR(part, member, which)                                                           \
+    if (IS_WANTED(part, member))                                                                   \
+        ip_addr_put(&flow->member, h->ip_version, h->which);
+#include "flow/header_members.def"
+#undef IS_WANTED
 }

@@ -30,6 +30,6 @@ bool packet_wants_tunnel(const struct flow_needs *needs, enum tunnel_view view);
 void packet_parse(enum packet_start start, const uint8_t *data, size_t len, bool wants_tunnel,
                   enum tunnel_view view, struct packet *ret_packet);
 
-/* Sets those of the tunnel_* members, vxlan and nvgre that are needed. */
+/* Sets what header_members.def has for the part TUNNEL, as far as it is needed. */
 void packet_set_tunnel(const struct packet *packet, const struct flow_needs *needs,
                        struct flow *flow);

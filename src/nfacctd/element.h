@@ -65,5 +65,10 @@ struct template_field {
 
 /* The first row of that element, also for a reverse one; NULL: not known. */
 const struct element *element_find(uint32_t enterprise, uint16_t id);
+/* Does a value of that type hold the first bytes of a packet? */
+static inline bool element_type_is_frame(enum element_type type)
+{
+    return type == ELEMENT_FRAME_ETHERNET || type == ELEMENT_FRAME_IP || type == ELEMENT_FRAME_MPLS;
+}
 /* May a value of that type have `len` bytes on the wire? */
 bool element_type_fits(enum element_type type, size_t len);

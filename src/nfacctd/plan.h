@@ -106,7 +106,7 @@ void plan_free(struct plan *plan);
 /* What one record of `record_len` bytes may take of the arena. */
 static inline size_t plan_arena_need(const struct plan *plan, size_t record_len)
 {
-    return plan->arena_len + (size_t)plan->variable_copies * (record_len + 8);
+    return plan->arena_len + plan->variable_copies * arena_rounded(record_len);
 }
 
 /* What the records of one message have in common. */

@@ -110,8 +110,7 @@ void builder_init(struct plan_builder *c)
  * flow. */
 static bool feeds_directly(enum element_type type)
 {
-    return type != ELEMENT_FRAME_ETHERNET && type != ELEMENT_FRAME_IP &&
-           type != ELEMENT_FRAME_MPLS && type != ELEMENT_SYSTEM_INIT;
+    return !element_type_is_frame(type) && type != ELEMENT_SYSTEM_INIT;
 }
 
 int builder_next(const struct plan_builder *c, const struct selection *sel, size_t *row,
@@ -178,10 +177,15 @@ void builder_ref(struct plan_builder *c, struct plan_op *op, int field, enum ele
     op->ref_count++;
 }
 
+void builder_reserve(struct plan_builder *c, size_t len)
+{
+    c->plan->arena_len += (uint32_t)arena_rounded(len);
+}
+
 void builder_copy(struct plan_builder *c, int field)
 {
     if (c->fields[field].len == FIELD_LEN_VARIABLE)
         c->plan->variable_copies++;
     else
-        c->plan->arena_len += c->fields[field].len + 8u;
+        builder_reserve(c, c->fields[field].len);
 }

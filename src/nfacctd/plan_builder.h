@@ -46,7 +46,9 @@ struct plan_op *builder_op(struct plan_builder *c, enum plan_op_code code, enum 
 /* Adds a place to read from to `op`, the last one made; NO_FIELD: an empty one, which holds its
  * position. */
 void builder_ref(struct plan_builder *c, struct plan_op *op, int field, enum element_type type);
-/* The field's bytes will be copied into the arena. */
+/* A record will put so many bytes into the arena. */
+void builder_reserve(struct plan_builder *c, size_t len);
+/* The field's bytes, or a part of them, will be copied into the arena. */
 void builder_copy(struct plan_builder *c, int field);
 /* The last step: adds the operations that come before all others, and brings pairs together. */
 void builder_order(struct plan_builder *c);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "flow/header_members.h"
 
 static void zero(struct plan_builder *c, enum flow_member member)
 {
@@ -261,7 +262,7 @@ static bool compile_labels(struct plan_builder *c, enum flow_member member)
     }
     op->arg = member;
     if (member == FLOW_mpls_labels)
-        c->plan->arena_len += 4u * op->ref_count + 8;
+        builder_reserve(c, PACKET_HEADER_LABELS * sizeof(uint32_t));
     return true;
 }
 
@@ -405,53 +406,6 @@ static bool compile_member(struct plan_builder *c, enum flow_member member)
     }
 }
 
-/* What a section of a packet can tell. */
-static const enum flow_member frame_members[] = {
-    FLOW_bytes,
-    FLOW_packets,
-    FLOW_src_addr,
-    FLOW_dst_addr,
-    FLOW_src_port,
-    FLOW_dst_port,
-    FLOW_proto,
-    FLOW_tos,
-    FLOW_tcp_flags,
-    FLOW_ip_version,
-    FLOW_src_mac,
-    FLOW_dst_mac,
-    FLOW_etype,
-    FLOW_vlan,
-    FLOW_in_vlan,
-    FLOW_in_cvlan,
-    FLOW_cos,
-    FLOW_flow_label,
-    FLOW_mpls_labels,
-    FLOW_mpls_label_top,
-    FLOW_mpls_label_bottom,
-    FLOW_srv6_segments,
-    FLOW_vxlan,
-    FLOW_nvgre,
-    FLOW_tunnel_src_addr,
-    FLOW_tunnel_dst_addr,
-    FLOW_tunnel_src_mac,
-    FLOW_tunnel_dst_mac,
-    FLOW_tunnel_flow_label,
-    FLOW_tunnel_src_port,
-    FLOW_tunnel_dst_port,
-    FLOW_tunnel_tcp_flags,
-    FLOW_tunnel_proto,
-    FLOW_tunnel_tos,
-};
-
-static bool is_frame_member(enum flow_member member)
-{
-    for (size_t i = 0; i < sizeof frame_members / sizeof frame_members[0]; i++) {
-        if (frame_members[i] == member)
-            return true;
-    }
-    return false;
-}
-
 /* These are always set, whoever needs them. */
 static bool is_always_set(enum flow_member member)
 {
@@ -476,12 +430,13 @@ static struct flow_needs closure(const struct flow_needs *needs)
     return all;
 }
 
+/* The section of a packet that counts, in the order of elements.def. */
 static int find_frame(const struct plan_builder *c)
 {
-    static const uint16_t ids[] = {315, 104, 313, 316, 314};
-
-    for (size_t i = 0; i < sizeof ids / sizeof ids[0] && !c->is_reverse; i++) {
-        int field = builder_field(c, 0, ids[i]);
+    for (size_t row = 0; row < ELEMENT_ROW_COUNT && !c->is_reverse; row++) {
+        const struct element *e = &elements[row];
+        int field =
+            element_type_is_frame(e->type) ? builder_field(c, e->enterprise, e->id) : NO_FIELD;
         if (field != NO_FIELD)
             return field;
     }
@@ -501,7 +456,7 @@ static void compile_members(struct plan_builder *c)
 {
     struct flow_needs needs = closure(&c->settings->needs);
 
-    /* First, as the place of the others' sources; it writes only frame_members. */
+    /* First, as other operations read what it writes: only plan->frame_members. */
     compile_frame(c);
     if (!compile_member(c, FLOW_ip_version)) {
         if (c->frame_field != NO_FIELD)
@@ -516,11 +471,11 @@ static void compile_members(struct plan_builder *c)
         if (compile_member(c, m))
             continue;
         zero(c, m);
-        if (c->frame_field != NO_FIELD && is_frame_member(m)) {
+        const struct header_member *told =
+            c->frame_field != NO_FIELD ? header_member_find(m) : NULL;
+        if (told) {
             flow_needs_add(&c->plan->frame_members, m);
-            if (m == FLOW_mpls_labels)
-                c->plan->arena_len += 48;
-            if (m == FLOW_srv6_segments)
+            if (told->is_copied)
                 builder_copy(c, c->frame_field);
         } else if (m == FLOW_etype) {
             builder_op(c, PLAN_ETYPE, m);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/reader.h"
+#include "flow/header_members.h"
 #include "flow/packet_tunnel.h"
 
 #define NTP_TO_UNIX_S   INT64_C(2208988800) /* RFC 5905 figure 4 */
@@ -351,10 +352,6 @@ static void value_custom(const struct plan_op *op, const struct plan_ref *ref,
         memcpy(place, record + ref->offset, len);
 }
 
-#define SET_FROM(member, value)                                                                    \
-    if (flow_needs_has(wanted, FLOW_##member))                                                     \
-    flow->member = (value)
-
 static enum packet_start frame_start(enum element_type type)
 {
     return type == ELEMENT_FRAME_ETHERNET ? PACKET_ETHERNET
@@ -370,33 +367,21 @@ static void value_frame(const struct plan *plan, const struct plan_ref *ref,
 
     packet_parse(frame_start(ref->type), record + ref->offset, ref->len, plan->frame_wants_tunnel,
                  plan->tunnel_view, &packet);
-    const struct packet_header *h = packet.plain;
-    SET_FROM(bytes, packet.outer.ip_len); /* what went over the wire, whatever the view */
-    SET_FROM(packets, 1);
-    SET_FROM(src_addr, packet_addr(h, h->src));
-    SET_FROM(dst_addr, packet_addr(h, h->dst));
-    SET_FROM(src_port, h->src_port);
-    SET_FROM(dst_port, h->dst_port);
-    SET_FROM(proto, h->proto);
-    SET_FROM(tos, h->tos);
-    SET_FROM(tcp_flags, h->tcp_flags);
-    SET_FROM(ip_version, h->ip_version);
-    SET_FROM(src_mac, h->src_mac);
-    SET_FROM(dst_mac, h->dst_mac);
-    SET_FROM(etype, h->etype);
-    SET_FROM(vlan, h->vlan);
-    SET_FROM(in_vlan, h->vlan);
-    SET_FROM(in_cvlan, h->customer_vlan);
-    SET_FROM(cos, h->cos);
-    SET_FROM(flow_label, h->flow_label);
-    static const enum flow_member label_members[] = {FLOW_mpls_labels, FLOW_mpls_label_top,
-                                                     FLOW_mpls_label_bottom};
-    for (size_t i = 0; i < sizeof label_members / sizeof label_members[0]; i++) {
-        if (flow_needs_has(wanted, label_members[i]))
-            set_labels(label_members[i], context, flow, h->labels, h->label_count);
-    }
-    SET_FROM(srv6_segments,
-             copy_bytes(context, packet.outer.segments, packet.outer.segment_count * 16u));
+    const struct packet *p = &packet;
+    const struct packet_header *h = p->plain;
+#define IS_WANTED(part, member)                                                                    \
+    (HEADER_PART_##part != HEADER_PART_TUNNEL && flow_needs_has(wanted, FLOW_##member))
+#define HEADER_MEMBER(part, member, is_told, value)                                                \
+    if (IS_WANTED(part, member))                                                                   \
+        flow->member = value;
+#define HEADER_ADDR(part, member, which)                                                           \
+    if (IS_WANTED(part, member))                                                                   \
+        ip_addr_put(&flow->member, h->ip_version, h->which);
+#define HEADER_BYTES(part, member, is_told, data, len)                                             \
+    if (IS_WANTED(part, member))                                                                   \
+        flow->member = copy_bytes(context, data, len);
+#include "flow/header_members.def"
+#undef IS_WANTED
     packet_set_tunnel(&packet, wanted, flow);
 }
 

@@ -10,44 +10,21 @@
 #define ORDER_RECORD_BITS 20 /* flow/members.def */
 #define CLEAR_GAP         24 /* unneeded bytes that are cheaper zeroed than stepped over */
 
-/* Members that packet headers fill. */
-static const enum flow_member addresses[] = {FLOW_src_addr, FLOW_dst_addr};
-static const enum flow_member transport[] = {
-    FLOW_src_port,  FLOW_dst_port,   FLOW_proto,      FLOW_tos,
-    FLOW_tcp_flags, FLOW_ip_version, FLOW_flow_label,
-};
-static const enum flow_member link[] = {
-    FLOW_src_mac, FLOW_dst_mac, FLOW_etype, FLOW_cos, FLOW_in_cvlan,
-};
-static const enum flow_member others[] = {
-    FLOW_vlan,           FLOW_in_vlan,           FLOW_mpls_labels,
-    FLOW_mpls_label_top, FLOW_mpls_label_bottom, FLOW_srv6_segments,
-};
-
-static bool needs_any(const struct flow_needs *needs, const enum flow_member *members, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (flow_needs_has(needs, members[i]))
-            return true;
-    return false;
-}
-#define NEEDS_ANY(needs, members) needs_any(needs, members, sizeof(members) / sizeof(members)[0])
-
 static void set_needs(void *decoder, const struct flow_needs *needs)
 {
     struct collector *c = decoder;
     uint32_t end = 0;
 
     c->needs = *needs;
-    c->needs_addresses = NEEDS_ANY(needs, addresses);
-    c->needs_transport = NEEDS_ANY(needs, transport);
-    c->needs_link = NEEDS_ANY(needs, link);
-    c->needs_header =
-        c->needs_addresses || c->needs_transport || c->needs_link || NEEDS_ANY(needs, others);
-    c->needs_vlans = flow_needs_has(needs, FLOW_vlan) || flow_needs_has(needs, FLOW_in_vlan) ||
-                     flow_needs_has(needs, FLOW_out_vlan) || flow_needs_has(needs, FLOW_in_cvlan);
     c->wants_tunnel = packet_wants_tunnel(needs, c->tunnel_view);
-    c->needs_header |= c->wants_tunnel;
+    c->needs_header = c->wants_tunnel;
+    for (enum header_part part = 0; part < HEADER_PART_COUNT; part++) {
+        c->needs_part[part] = header_part_is_needed(needs, part);
+        if (part != HEADER_PART_COUNTERS) /* they stand beside the header */
+            c->needs_header |= c->needs_part[part];
+    }
+    c->needs_vlans = c->needs_part[HEADER_PART_VLANS] || flow_needs_has(needs, FLOW_out_vlan) ||
+                     flow_needs_has(needs, FLOW_in_cvlan);
     c->clear_count = 0;
     for (int m = 0; m < FLOW_MEMBER_COUNT; m++) {
         const struct flow_member_place *place = &flow_member_places[m];

@@ -6,6 +6,7 @@
  */
 #include "base/arena.h"
 #include "base/reader.h"
+#include "flow/header_members.h"
 #include "sfacctd/agent.h"
 #include "sfacctd/decoder.h"
 #include <string.h>
@@ -31,7 +32,7 @@ struct collector {
     struct flow_batch *batch;
     struct flow_needs needs;
     bool needs_header; /* some needed member stands in packet headers: */
-    bool needs_addresses, needs_transport, needs_link;
+    bool needs_part[HEADER_PART_COUNT];
     bool needs_vlans;
     bool wants_tunnel; /* or in what a tunnel carries */
     enum tunnel_view tunnel_view;
@@ -182,7 +183,6 @@ static inline void sflow_skip_padding(struct reader *r, uint32_t len)
 
 /* Texts of a flow, in the arena, where flow_sample_start() made room for them. */
 struct flow_bytes flow_sample_copy(struct flow_sample *sample, const void *data, size_t len);
-void flow_sample_set_labels(struct flow_sample *sample, const uint32_t *labels, uint32_t count);
 /* The packet was dropped, for a reason of discard_reasons.def. */
 void flow_sample_set_discard(struct flow_sample *sample, uint32_t reason);
 

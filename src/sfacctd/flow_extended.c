@@ -69,6 +69,16 @@ static uint32_t read_labels(struct reader *r, uint32_t labels[PACKET_HEADER_LABE
     return kept;
 }
 
+static void set_labels(struct flow_sample *sample, const uint32_t *labels, uint32_t count)
+{
+    if (count == 0)
+        return;
+    sample->has_labels = true;
+    SET(sample, mpls_label_top, labels[0]);
+    SET(sample, mpls_label_bottom, labels[count - 1]);
+    SET(sample, mpls_labels, flow_sample_copy(sample, labels, count * sizeof *labels));
+}
+
 /* Labels that the packet came with, else those that it goes on with. */
 void record_mpls(struct flow_sample *sample, struct reader *r)
 {
@@ -84,9 +94,9 @@ void record_mpls(struct flow_sample *sample, struct reader *r)
     if (sample->has_labels)
         return;
     if (in_count > 0)
-        flow_sample_set_labels(sample, in, in_count);
+        set_labels(sample, in, in_count);
     else
-        flow_sample_set_labels(sample, out, out_count);
+        set_labels(sample, out, out_count);
 }
 
 void record_mpls_vc(struct flow_sample *sample, struct reader *r)

@@ -24,58 +24,23 @@ struct flow_bytes flow_sample_copy(struct flow_sample *sample, const void *data,
     return (struct flow_bytes){.data = place, .len = (uint32_t)len};
 }
 
-void flow_sample_set_labels(struct flow_sample *sample, const uint32_t *labels, uint32_t count)
+/* `part` is constant where this is called: what is left are the rows of one part. */
+HOT_INLINE void set_part(struct flow_sample *sample, const struct packet *p, enum header_part part)
 {
-    if (count == 0)
+    const struct packet_header *h = p->plain;
+
+    if (!sample->collector->needs_part[part])
         return;
-    sample->has_labels = true;
-    SET(sample, mpls_label_top, labels[0]);
-    SET(sample, mpls_label_bottom, labels[count - 1]);
-    SET(sample, mpls_labels, flow_sample_copy(sample, labels, count * sizeof *labels));
-}
-
-static void set_link(struct flow_sample *sample, const struct packet_header *h)
-{
-    if (h->has_mac) {
-        SET(sample, etype, h->etype);
-        SET(sample, src_mac, h->src_mac);
-        SET(sample, dst_mac, h->dst_mac);
-    }
-    if (h->vlan != 0)
-        SET(sample, cos, h->cos);
-    SET(sample, in_cvlan, h->customer_vlan);
-}
-
-static void set_transport(struct flow_sample *sample, const struct packet_header *h)
-{
-    if (h->has_ports) { /* not ICMP's type and code, as in pmacct */
-        SET(sample, src_port, h->src_port);
-        SET(sample, dst_port, h->dst_port);
-    }
-    SET(sample, proto, h->proto);
-    SET(sample, tos, h->tos);
-    SET(sample, tcp_flags, h->tcp_flags);
-    SET(sample, ip_version, h->ip_version);
-    SET(sample, flow_label, h->flow_label);
-}
-
-/* What nobody needs a member of is passed over at once. */
-static void set_packet(struct flow_sample *sample, const struct packet_header *h)
-{
-    const struct collector *collector = sample->collector;
-
-    if (collector->needs_addresses) {
-        if (WANTS(sample, src_addr))
-            ip_addr_put(&sample->flow->src_addr, h->ip_version, h->src);
-        if (WANTS(sample, dst_addr))
-            ip_addr_put(&sample->flow->dst_addr, h->ip_version, h->dst);
-    }
-    if (collector->needs_transport)
-        set_transport(sample, h);
-    if (collector->needs_link)
-        set_link(sample, h);
-    sample->header_vlan = h->vlan;
-    flow_sample_set_labels(sample, h->labels, h->label_count);
+#define HEADER_MEMBER(row_part, member, is_told, value)                                            \
+    if (part == HEADER_PART_##row_part && WANTS(sample, member) && (is_told))                      \
+        sample->flow->member = value;
+#define HEADER_ADDR(row_part, member, which)                                                       \
+    if (part == HEADER_PART_##row_part && WANTS(sample, member))                                   \
+        ip_addr_put(&sample->flow->member, h->ip_version, h->which);
+#define HEADER_BYTES(row_part, member, is_told, data, len)                                         \
+    if (part == HEADER_PART_##row_part && WANTS(sample, member) && (is_told))                      \
+        sample->flow->member = flow_sample_copy(sample, data, len);
+#include "flow/header_members.def"
 }
 
 void flow_sample_set_packet(struct flow_sample *sample, uint32_t protocol, const uint8_t *header,
@@ -95,13 +60,16 @@ void flow_sample_set_packet(struct flow_sample *sample, uint32_t protocol, const
         return;
     packet_parse(start, header, header_len, collector->wants_tunnel, collector->tunnel_view,
                  &packet);
-    sample->has_tunnel = packet.tunnel != NULL;
-    set_packet(sample, packet.plain);
-    if (packet.outer.segment_count > 0)
-        SET(sample, srv6_segments,
-            flow_sample_copy(sample, packet.outer.segments, packet.outer.segment_count * 16u));
+    set_part(sample, &packet, HEADER_PART_ADDRESSES);
+    set_part(sample, &packet, HEADER_PART_TRANSPORT);
+    set_part(sample, &packet, HEADER_PART_LINK);
+    set_part(sample, &packet, HEADER_PART_STACKS);
     if (collector->wants_tunnel)
         packet_set_tunnel(&packet, &collector->needs, sample->flow);
+    sample->has_tunnel = packet.tunnel != NULL;
+    sample->header_vlan = packet.plain->vlan;
+    if (packet.plain->label_count > 0)
+        sample->has_labels = true;
 }
 
 void record_header(struct flow_sample *sample, struct reader *r)
