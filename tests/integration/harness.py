@@ -95,16 +95,20 @@ def free_port(kind=socket.SOCK_DGRAM, address="127.0.0.1"):
         return s.getsockname()[1]
 
 
-def wait_for(condition, what, seconds=20):
-    """The first true value of condition(); an AssertionError that says what did not come about."""
-    deadline = time.monotonic() + seconds
+def wait_for(condition, what, seconds=30):
+    """The first true value of condition(); an AssertionError that says what did not come about. `what` may be a function:
+    what it knows at the end is worth more than what was known before. The deadline is for what never comes: it costs
+    nothing when all goes well, and is long enough for a machine that does much else."""
+    deadline, pause = time.monotonic() + seconds, 0.005
     while True:
+        is_last = time.monotonic() > deadline  # looked at before the condition, which a busy machine may have kept waiting
         value = condition()
         if value:
             return value
-        if time.monotonic() > deadline:
-            raise AssertionError(f"{seconds} s passed without: {what}")
-        time.sleep(0.05)
+        if is_last:
+            raise AssertionError(f"{seconds} s passed without: {what() if callable(what) else what}")
+        time.sleep(pause)
+        pause = min(2 * pause, 0.05)
 
 
 def json_lines(path):
@@ -144,14 +148,14 @@ class Process:
             self.signal(signal.SIGTERM)
         return self.wait(seconds)
 
-    def wait_log(self, text, seconds=20):
+    def wait_log(self, text, seconds=30):
         def seen():
             if text in self.output():
                 return True
             if self.popen.poll() is not None and text not in self.output():
                 raise AssertionError(f"{self.args[0]} ended with {self.popen.returncode}:\n{self.output()}")
             return False
-        wait_for(seen, f"'{text}' in the log of {self.args[0]}:\n{self.output()}", seconds)
+        wait_for(seen, lambda: f"'{text}' in the log of {self.args[0]}:\n{self.output()}", seconds)
 
     def kill_all(self):
         try:
@@ -208,6 +212,29 @@ class Test:
     def stats(self, name="nfacctd"):
         return json.loads((self.dir / f"{name}.stats").read_text())
 
+    def now(self, daemon, name="nfacctd"):
+        """The ledger of this moment, which SIGUSR1 has written. The file comes whole: it is renamed to its name."""
+        path = self.dir / f"{name}.stats"
+        path.unlink(missing_ok=True)
+        daemon.signal(signal.SIGUSR1)
+        wait_for(path.exists, lambda: f"{path.name} after SIGUSR1:\n{daemon.output()}")
+        return self.stats(name)
+
+    def wait_now(self, daemon, condition, what, name="nfacctd", seconds=30):
+        """The first ledger of which condition() is true."""
+        seen = [None]
+
+        def holds():
+            seen[0] = self.now(daemon, name)
+            return condition(seen[0])
+        wait_for(holds, lambda: f"{what}: {json.dumps(seen[0])}", seconds)
+        return seen[0]
+
+    def wait_handed_over(self, daemon, flows):
+        """Until so many flows of each instance lie with its plugin, unwritten, and none is in an open epoch."""
+        self.wait_now(daemon, lambda stats: all(i["handed_over"]["flows"] == flows and i["open"]["flows"] == 0 for i in stats["instances"]),
+                      f"{flows} flows handed over")
+
     def send(self, *payloads, source="127.0.0.1", port=None):
         """Datagrams to nfacctd from `source`, from one port per source."""
         sockets = self.__dict__.setdefault("sockets", {})
@@ -263,7 +290,8 @@ class Bird:
         router_id = self.address if "." in self.address else "127.0.0.99"
         return self.test.write(f"{self.name}.conf", f"""
 router id {router_id};
-protocol device {{}}
+# A scan wakes BIRD up each second; what it has to say does not wait longer.
+protocol device {{ scan time 1; }}
 {''.join(paths)}
 protocol bgp collector {{
     local {self.address} port {free_port(socket.SOCK_STREAM)} as {self.asn};

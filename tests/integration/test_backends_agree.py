@@ -170,7 +170,7 @@ def test_kill_9_of_the_core(test):
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)
     second = flowgen("--flows", 2000, "--keys", 1500, "--udp", f"127.0.0.1:{test.port}", "--seed", 2)
-    time.sleep(2.5)  # two epochs end
+    test.wait_handed_over(backends.daemon, second)
     flowgen("--flows", 500, "--keys", 400, "--udp", f"127.0.0.1:{test.port}", "--seed", 3)  # of the open epoch: may be lost
     os.kill(backends.daemon.pid, signal.SIGKILL)
     backends.daemon.wait(5)

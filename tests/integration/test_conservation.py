@@ -104,12 +104,7 @@ bgp_wait_for_rib: 60
         for _ in range(5):
             test.send(stream.data([exports.common_flow("10.0.0.1", f"192.0.2.{n}", "10.0.0.1")]), source=f"127.0.4.{n}")
 
-    def all_wait():
-        daemon.signal(signal.SIGUSR1)
-        time.sleep(0.2)
-        return (test.dir / "nfacctd.stats").exists() and test.stats()["datagrams"]["waiting"] == 72
-    wait_for(all_wait, "72 waiting datagrams")
-    during = test.stats()["datagrams"]
+    during = test.wait_now(daemon, lambda stats: stats["datagrams"]["waiting"] == 72, "72 waiting datagrams")["datagrams"]
     assert during["read"] == 72 and during["decoded"] == 0 and during["residual"] == 0, during
     assert daemon.stop() == 0, daemon.output()
     assert check_ledger(test.stats())["written"]["flows"] == written(test)["flows"] == 60
@@ -118,12 +113,17 @@ bgp_wait_for_rib: 60
 
 def test_replay_waits_for_a_stopped_plugin(test):
     sent = flowgen(test, "--flows", 300000, "--keys", 200000, "--pcap", test.dir / "in.pcap")
-    daemon = test.nfacctd(config(test, f"pcap_savefile: {test.dir}/in.pcap\nplugin_pool_size: 4M\npcap_savefile_delay: 4\n"))
-    time.sleep(2.5)  # the processes that only checked the configuration are gone, and reading has not begun
+    daemon = test.nfacctd(config(test, f"pcap_savefile: {test.dir}/in.pcap\nplugin_pool_size: 4M\npcap_savefile_delay: 2\n"))
+    daemon.wait_log("reading NetFlow/IPFIX data from")  # the processes that only checked the configuration are gone; now come 2 s
     pid = wait_for(lambda: host_pid(daemon), "a plugin process")
     os.kill(pid, signal.SIGSTOP)
-    time.sleep(4)
-    assert daemon.popen.poll() is None, daemon.output()
+
+    def has_stopped(stats, before=[0]):
+        before.append(stats["instances"][0]["decoded"]["flows"])
+        time.sleep(0.2)
+        return 0 < before[-1] == before[-2]
+    stopped = test.wait_now(daemon, has_stopped, "a full pool, and a reader that waits for room in it")
+    assert stopped["instances"][0]["decoded"]["flows"] < sent["flows"] and daemon.popen.poll() is None, daemon.output()
     os.kill(pid, signal.SIGCONT)
     assert daemon.wait(60) == 0, daemon.output()
     instance = check_ledger(test.stats())
@@ -136,7 +136,7 @@ def test_live_with_a_stopped_plugin(test):
     pid = wait_for(lambda: host_pid(daemon), "a plugin process")
     os.kill(pid, signal.SIGSTOP)
     sent = flowgen(test, "--flows", 200000, "--keys", 200000, "--udp", f"127.0.0.1:{test.port}", "--rate", 100000)
-    time.sleep(1.5)
+    test.wait_now(daemon, lambda stats: stats["instances"][0]["drops"]["pool_full"]["flows"] > 0, "a full pool")
     os.kill(pid, signal.SIGCONT)
     assert daemon.stop() == 1, "rows were dropped, so the exit status says so:\n" + daemon.output()
     instance = check_ledger(test.stats())
@@ -171,10 +171,10 @@ def test_kill_9_of_the_core(test):
     daemon = test.nfacctd(config(test, "nfacctd_workers: 1\nnfacctd_pipe_size: 50000000\n"))
     first = flowgen(test, "--flows", 50000, "--keys", 20000, "--udp", f"127.0.0.1:{test.port}", "--rate", 100000)
     pid = wait_for(lambda: host_pid(daemon), "a plugin process")
-    time.sleep(2.5)
+    wait_for(lambda: written(test)["flows"] == first["flows"], "the first flows")
     os.kill(pid, signal.SIGSTOP)
     flowgen(test, "--flows", 5000, "--keys", 5000, "--udp", f"127.0.0.1:{test.port}", "--seed", 2)
-    time.sleep(2.5)
+    test.wait_handed_over(daemon, 5000)
     os.kill(daemon.pid, signal.SIGKILL)
     daemon.wait(5)
     os.kill(pid, signal.SIGCONT)
@@ -207,7 +207,6 @@ def test_hostile_datagrams(test):
     for n in range(100):
         test.send(stream.data([exports.common_flow("10.7.7.7", f"192.0.2.{n}", "10.0.0.1", octets=100)]), source=good)
         time.sleep(0.001)
-    time.sleep(0.5)
     assert daemon.stop() == 0, daemon.output()
     stats = test.stats()
     check_ledger(stats)

@@ -5,7 +5,6 @@ up is the truth to the byte. Needs CHDB_PYTHON: a Python with the package chdb (
 import collections
 import json
 import os
-import pathlib
 import re
 import subprocess
 

@@ -4,7 +4,6 @@
 each fault has its message."""
 import json
 import os
-import pathlib
 import signal
 import socket
 import stat
@@ -58,10 +57,7 @@ def final(test, daemon, status=0):
 
 def now(test, daemon):
     """The statistics of this moment."""
-    (test.dir / "nfacctd.stats").unlink(missing_ok=True)
-    daemon.signal(signal.SIGUSR1)
-    wait_for((test.dir / "nfacctd.stats").exists, "statistics")
-    return test.stats()["instances"][0]
+    return test.now(daemon)["instances"][0]
 
 
 def send(test, flows):

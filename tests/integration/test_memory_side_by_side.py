@@ -2,9 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The same datagrams into memory tables of Debian's nfacctd 1.7.7 and of this one, the same command lines to both clients: the
 same text, byte for byte. Rows have no order there, so they are asked for sorted by bytes, which all differ."""
-import json
 import os
-import pathlib
 import subprocess
 import time
 

@@ -153,12 +153,7 @@ class World:
             self.test.send(self.stream.data(rows[at:at + 10]))
 
     def stats(self):
-        path = self.test.dir / "nfacctd.stats"
-        path.unlink(missing_ok=True)
-        self.daemon.signal(signal.SIGUSR1)
-        wait_for(path.exists, "statistics")
-        time.sleep(0.1)
-        return {i["name"]: i for i in self.test.stats()["instances"]}
+        return {i["name"]: i for i in self.test.now(self.daemon)["instances"]}
 
     def lines_of(self, name):
         return [line for line in self.daemon.output().splitlines() if f"( {name.lower()}/pgsql )" in line]

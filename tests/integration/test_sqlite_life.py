@@ -89,7 +89,7 @@ def test_kill_9_of_the_core(test):
     wait_for(lambda: (test.dir / "one.db").exists() and written_or_none(test) == first["flows"], "the first rows")
     os.kill(pid, signal.SIGSTOP)
     flowgen("--flows", 5000, "--keys", 5000, "--udp", f"127.0.0.1:{test.port}", "--seed", 2)
-    time.sleep(2.5)  # two epochs end
+    test.wait_handed_over(daemon, 5000)
     os.kill(daemon.pid, signal.SIGKILL)
     daemon.wait(5)
     os.kill(pid, signal.SIGCONT)
