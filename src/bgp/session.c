@@ -51,7 +51,8 @@ static void events_update(struct session *session)
     poller_modify(session->poller, session->fd, events);
 }
 
-/* Sends what the socket takes. A broken connection shows when it is read. */
+/* Sends what the socket takes. A broken connection shows when it is read. The last words of a session
+ * are followed by the end of the stream, not cut off by it. */
 static void output_flush(struct session *session)
 {
     ssize_t sent =
@@ -61,6 +62,8 @@ static void output_flush(struct session *session)
         session->output_len -= (size_t)sent;
         memmove(session->output, session->output + sent, session->output_len);
     }
+    if (session->info.state == SESSION_CLOSING && session->output_len == 0)
+        shutdown(session->fd, SHUT_WR);
     events_update(session);
 }
 
@@ -151,7 +154,6 @@ static void session_shut(struct session *session, const struct notification *n)
     session->info.state = SESSION_CLOSING;
     poller_timer_cancel(session->poller, &session->keepalive_timer);
     output_flush(session);
-    shutdown(session->fd, SHUT_WR);
     hold_timer_start(session, n ? CLOSE_S : 0);
 }
 

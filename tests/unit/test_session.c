@@ -4,6 +4,14 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
+/* The session's send() is this one, so that a test can let the socket take a few bytes alone. */
+static size_t send_max = SIZE_MAX;
+
+ssize_t send(int fd, const void *data, size_t len, int flags)
+{
+    return sendto(fd, data, len < send_max ? len : send_max, flags, NULL, 0);
+}
+
 /* The value of a capability in the one optional parameter of our OPEN; NULL: it is not offered. */
 static const uint8_t *capability_find(const uint8_t *open, size_t len, uint8_t code)
 {
@@ -521,6 +529,25 @@ static void more_than_a_turns_bytes_come_in_order(void **state)
     rig_clear(&rig);
 }
 
+static void what_the_socket_takes_in_pieces_arrives_whole(void **state)
+{
+    (void)state;
+    struct session_rig rig;
+    int fd = rig_init(&rig);
+    uint8_t open[256];
+
+    send_max = 7;
+    rig_begin(&rig, fd, false);
+    rig_say(&rig, PLAIN_OPEN KEEPALIVE);
+    rig_expect_open(&rig, open);
+    rig_expect(&rig, KEEPALIVE);
+    rig_say(&rig, PLAIN_OPEN); /* and what is said last */
+    rig_expect(&rig, MARKER "0015 03 05 03");
+    rig_expect_end(&rig);
+    send_max = SIZE_MAX;
+    rig_clear(&rig);
+}
+
 static void a_peer_that_does_not_read_gets_whole_messages_later(void **state)
 {
     (void)state;
@@ -579,6 +606,7 @@ int main(void)
         cmocka_unit_test(messages_may_come_byte_by_byte),
         cmocka_unit_test(messages_may_come_all_at_once),
         cmocka_unit_test(more_than_a_turns_bytes_come_in_order),
+        cmocka_unit_test(what_the_socket_takes_in_pieces_arrives_whole),
         cmocka_unit_test(a_peer_that_does_not_read_gets_whole_messages_later),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
