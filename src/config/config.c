@@ -32,12 +32,36 @@ struct config *config_new(void)
     return config;
 }
 
+/* "json|csv" as a list whose values are the indices; the words are pieces of one copy. */
+static struct config_choice *choices_new(const char *words)
+{
+    struct config_choice *choices = mem_calloc(strlen(words) + 2, sizeof *choices);
+    char *word = mem_strdup(words), *end;
+
+    for (int i = 0;; i++, word = end + 1) {
+        choices[i] = (struct config_choice){word, i};
+        end = strchr(word, '|');
+        if (!end)
+            return choices;
+        *end = '\0';
+    }
+}
+
+static void choices_free(struct config_choice *choices)
+{
+    if (choices)
+        mem_free((void *)(uintptr_t)choices[0].word);
+    mem_free(choices);
+}
+
 void config_free(struct config *config)
 {
     if (!config)
         return;
-    for (size_t i = 0; i < config->claim_count; i++)
+    for (size_t i = 0; i < config->claim_count; i++) {
         mem_free(config->claims[i].slots);
+        choices_free(config->claims[i].plugin_choices);
+    }
     mem_free(config->claims);
     for (size_t i = 0; i < config->instance_count; i++) {
         mem_free((void *)(uintptr_t)config->instances[i].type);
@@ -112,7 +136,6 @@ static struct config_key key_of_plugin(const struct pa_key *key)
         .default_value = key->default_value,
         .min = key->min,
         .max = key->max,
-        .choices = key->choices,
         .aliases = key->aliases,
         .help = key->help,
     };
@@ -129,6 +152,8 @@ void config_add_plugin(struct config *config, const struct plugin_description *p
         claim->kind = CLAIM_PLUGIN;
         claim->plugin = plugin;
         claim->plugin_key = &plugin->keys[i];
+        if (claim->plugin_key->choices)
+            claim->key.choices = claim->plugin_choices = choices_new(claim->plugin_key->choices);
     }
 }
 

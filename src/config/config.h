@@ -74,8 +74,8 @@ int config_check(struct config *config, struct text *errors, struct text *warnin
 #define CONFIG_GLOBAL ((size_t)-1)
 /* As it stood in the file, or the default; NULL when unset. */
 const char *config_value(const struct config *config, const char *key, size_t instance);
-/* The same as a number: 0/1, number, bytes, seconds (below 0: calendar months) or index of the
- * choice; 0 when there is no such key. */
+/* The same as a number: 0/1, number, bytes, seconds (below 0: calendar months) or enumerator of the
+ * choice, of a plugin's the index (-1: unset); 0 when there is no such key. */
 int64_t config_number(const struct config *config, const char *key, size_t instance);
 /* "file:line", "-l", or "default"; for errors of those who check further. */
 const char *config_place(const struct config *config, const char *key, size_t instance);

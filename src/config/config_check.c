@@ -151,13 +151,10 @@ static void take_into_slot(struct check *c, const struct config_line *line,
 }
 
 /* Choices are read in any case; backends, which get text, see the word as their list has it. */
-static void spell_choice(const struct config_key *key, int64_t number, char *value)
+static void spell_choice(const struct config_key *key, char *value)
 {
-    const char *word = key->choices;
-
-    for (int64_t i = 0; i < number; i++)
-        word = strchr(word, '|') + 1;
-    memcpy(value, word, strlen(value)); /* they differ in case alone */
+    /* They differ in case alone. */
+    memcpy(value, config_choice_find(key->choices, value)->word, strlen(value));
 }
 
 /* Parses the value as this claim reads it; a problem is reported once per line. */
@@ -170,7 +167,7 @@ static void apply(struct check *c, const struct config_line *line, const struct 
     int err = parse_value(claim, line->value, &expected, &number);
 
     if (err == 0 && claim->key.type == KEY_CHOICE)
-        spell_choice(&claim->key, number, line->value);
+        spell_choice(&claim->key, line->value);
     if (err < 0) {
         if (!*has_reported) {
             struct text *text = problem(c, line);

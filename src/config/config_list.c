@@ -48,7 +48,10 @@ static void append_text(struct text *out, const struct config_claim *claim)
     if (key->scope != SCOPE_GLOBAL)
         text_append_string(out, key->scope == SCOPE_BOUND ? "[name]" : "[name]?");
     text_append_char(out, '\t');
-    text_append_string(out, key->type == KEY_CHOICE ? key->choices : config_type_name(key->type));
+    if (key->type == KEY_CHOICE)
+        config_choices_append(key->choices, "|", out);
+    else
+        text_append_string(out, config_type_name(key->type));
     if (key->min || key->max)
         text_append_printf(out, " %" PRId64 "..", key->min);
     if (key->max && key->max != INT64_MAX)
@@ -72,7 +75,10 @@ static void append_member(struct text *out, const char *name, const char *value)
 static void append_json(struct text *out, const struct config_claim *claim)
 {
     const struct config_key *key = &claim->key;
+    struct text choices = {0};
 
+    if (key->choices)
+        config_choices_append(key->choices, "|", &choices);
     text_append_string(out, "{\"name\": ");
     text_append_json_string(out, key->name, strlen(key->name));
     append_member(out, "type", config_type_name(key->type));
@@ -80,10 +86,11 @@ static void append_json(struct text *out, const struct config_claim *claim)
     append_member(out, "plugin", claim->plugin ? claim->plugin->name : NULL);
     append_member(out, "default", key->default_value);
     text_append_printf(out, ", \"min\": %" PRId64 ", \"max\": %" PRId64, key->min, key->max);
-    append_member(out, "choices", key->choices);
+    append_member(out, "choices", key->choices ? text_cstr(&choices) : NULL);
     append_member(out, "aliases", key->aliases);
     append_member(out, "help", key->help);
     text_append_char(out, '}');
+    text_clear(&choices);
 }
 
 static bool is_claimed(const struct config *config, const char *name)

@@ -19,6 +19,7 @@ struct config_claim {
     enum claim_kind kind;
     const struct plugin_description *plugin; /* CLAIM_PLUGIN */
     const struct pa_key *plugin_key;         /* CLAIM_PLUGIN */
+    struct config_choice *plugin_choices;    /* CLAIM_PLUGIN: key.choices, which it owns */
     void *settings;                          /* may be NULL */
     size_t settings_size;                    /* CLAIM_INSTANCE: of an element */
     struct config_slot *slots; /* after config_check: one (CLAIM_GLOBAL) or one per instance */

@@ -43,28 +43,34 @@ static int parse_bool(const char *value, struct text *expected, int64_t *ret_num
     return -EINVAL;
 }
 
-static int parse_choice(const char *choices, const char *value, struct text *expected,
-                        int64_t *ret_number)
+const struct config_choice *config_choice_find(const struct config_choice *choices,
+                                               const char *value)
 {
-    size_t value_len = strlen(value);
-    int64_t index = 0;
+    while (choices->word && strcasecmp(choices->word, value) != 0)
+        choices++;
+    return choices->word ? choices : NULL;
+}
 
-    for (const char *word = choices;; index++) {
-        size_t len = strcspn(word, "|");
-        if (len == value_len && strncasecmp(word, value, len) == 0) {
-            *ret_number = index;
-            return 0;
-        }
-        if (word[len] == '\0')
-            break;
-        word += len + 1;
+void config_choices_append(const struct config_choice *choices, const char *separator,
+                           struct text *out)
+{
+    for (const struct config_choice *c = choices; c->word; c++) {
+        text_append_string(out, c == choices ? "" : separator);
+        text_append_string(out, c->word);
     }
-    text_append_string(expected, strchr(choices, '|') ? "one of " : "");
-    for (const char *c = choices; *c; c++)
-        if (*c == '|')
-            text_append_string(expected, ", ");
-        else
-            text_append_char(expected, *c);
+}
+
+static int parse_choice(const struct config_choice *choices, const char *value,
+                        struct text *expected, int64_t *ret_number)
+{
+    const struct config_choice *choice = config_choice_find(choices, value);
+
+    if (choice) {
+        *ret_number = choice->value;
+        return 0;
+    }
+    text_append_string(expected, choices[1].word ? "one of " : "");
+    config_choices_append(choices, ", ", expected);
     return -EINVAL;
 }
 
@@ -175,24 +181,36 @@ int config_value_parse(const struct config_key *key, const char *value, bool all
 void config_value_store(const struct config_key *key, const char *value, int64_t number,
                         void *settings)
 {
-    char *place = (char *)settings + key->place;
+    void *place = (char *)settings + key->place.offset;
 
-    switch (key->type) {
-    case KEY_BOOL:
-        *(bool *)(void *)place = number != 0;
+    if (!value)
+        number = 0;
+    switch (key->place.type) {
+    case PLACE_NONE:
         break;
-    case KEY_INT:
-    case KEY_SIZE:
-    case KEY_DURATION:
-        *(int64_t *)(void *)place = number;
+    case PLACE_BOOL:
+        *(bool *)place = number != 0;
         break;
-    case KEY_STRING:
-        *(const char **)(void *)place = value;
+    case PLACE_I16:
+        *(int16_t *)place = (int16_t)number;
         break;
-    case KEY_CHOICE:
-        *(int *)(void *)place = (int)number;
+    case PLACE_U16:
+        *(uint16_t *)place = (uint16_t)number;
         break;
-    case KEY_IGNORED:
+    case PLACE_I32:
+        *(int32_t *)place = (int32_t)number;
+        break;
+    case PLACE_U32:
+        *(uint32_t *)place = (uint32_t)number;
+        break;
+    case PLACE_I64:
+        *(int64_t *)place = number;
+        break;
+    case PLACE_U64:
+        *(uint64_t *)place = (uint64_t)number;
+        break;
+    case PLACE_STRING:
+        *(const char **)place = value;
         break;
     }
 }

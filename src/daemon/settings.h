@@ -6,9 +6,13 @@
  * "NETFLOW_" is nfacctd's alone: settings_keys_new() makes the daemon's own table of them.
  */
 #include "config/config_key.h"
+#include "flow/packet_tunnel.h"
 #include "pipeline/correlate.h"
 #include <stdbool.h>
 #include <stdint.h>
+
+/* dry_run: how much of a start is tried before the process ends. */
+enum trial { TRIAL_NONE, TRIAL_CHECK, TRIAL_SETUP };
 
 struct core_settings {
     /* process */
@@ -26,15 +30,14 @@ struct core_settings {
     bool pcap_wait;
     const char *templates_file;
     /* enrichment */
-    int dry_run; /* index in its choices, -1: unset */
+    enum trial dry_run;
     bool peer_as, renormalize, time_new, pro_rating, stitching;
     int64_t ext_sampling_rate;
     /* correlation */
-    int as_method, net_method; /* enum route_method */
-    int tunnel_headers;        /* 0 outer, 1 inner */
-    int peer_src_as_type;      /* index in its choices, -1: unset */
-    int src_as_path_type, src_std_comm_type, src_ext_comm_type, src_lrg_comm_type,
-        src_local_pref_type, src_med_type;
+    enum route_method as_method, net_method;
+    enum tunnel_view tunnel_headers;
+    enum source_method peer_src_as;
+    bool src_as_path, src_std_comm, src_ext_comm, src_lrg_comm, src_local_pref, src_med;
     bool peer_as_skip_subas, follow_nexthop_external;
     const char *path_accept, *follow_nexthop, *std_comm_to_asn, *lrg_comm_to_asn;
     int64_t follow_default, wait_for_rib_s, wait_buffer_size;

@@ -196,7 +196,7 @@ static void fill_crew(struct daemon *d)
         .needs = d->needs,
         .own = d->description->decoder_settings(d->description->key_settings),
         .is_replay = d->core.pcap_savefile != NULL,
-        .tunnel_view = d->core.tunnel_headers == 1 ? TUNNEL_VIEW_INNER : TUNNEL_VIEW_OUTER,
+        .tunnel_view = d->core.tunnel_headers,
     };
     crew->decoder_settings.has_whole_seconds = d->instance_count > 0;
     crew->decoder_settings.is_utc = d->instance_count > 0;
@@ -228,8 +228,8 @@ int setup_read(struct daemon *d, int argc, char **argv, struct text *errors, str
         return err;
     if (config_check(d->config, errors, warnings) < 0)
         err = -EINVAL;
-    if (d->options.action == ACTION_RUN && d->core.dry_run >= 0 && err == 0)
-        d->options.action = d->core.dry_run == 0 ? ACTION_CHECK : ACTION_SETUP;
+    if (d->options.action == ACTION_RUN && d->core.dry_run != TRIAL_NONE && err == 0)
+        d->options.action = d->core.dry_run == TRIAL_CHECK ? ACTION_CHECK : ACTION_SETUP;
     d->core.workers = count_workers(d->core.workers);
     wants_primitives = d->maps_settings.aggregate_primitives != NULL;
     if (check_files(d, errors) < 0)

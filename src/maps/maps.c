@@ -9,34 +9,27 @@
 #include <errno.h>
 #include <stddef.h>
 
-#define AT(member) offsetof(struct maps_settings, member)
 const struct config_key maps_keys[] = {
     {.name = "NAME_allow_file",
-     .type = KEY_STRING,
-     .place = AT(allow_file),
+     KEY_STRING_AT(struct maps_settings, allow_file),
      .help = "file of the addresses and prefixes that may export to this daemon, one a line; "
              "empty: nobody"},
     {.name = "sampling_map",
-     .type = KEY_STRING,
-     .place = AT(sampling_map),
+     KEY_STRING_AT(struct maps_settings, sampling_map),
      .help = "map of sampling rates by exporter and interface (see MAPS)"},
     {.name = "bgp_agent_map",
-     .type = KEY_STRING,
-     .place = AT(bgp_agent_map),
+     KEY_STRING_AT(struct maps_settings, bgp_agent_map),
      .help = "map from exporters to the BGP peers whose tables hold for them (see MAPS)"},
     {.name = "aggregate_primitives",
-     .type = KEY_STRING,
-     .place = AT(aggregate_primitives),
+     KEY_STRING_AT(struct maps_settings, aggregate_primitives),
      .help = "file of custom primitives made from information elements (see MAPS)"},
     {.name = "maps_refresh",
-     .type = KEY_BOOL,
-     .place = AT(may_refresh),
+     KEY_BOOL_AT(struct maps_settings, may_refresh),
      .default_value = "true",
      .aliases = "refresh_maps",
      .help = "read maps again on SIGUSR2"},
     {0},
 };
-#undef AT
 
 bool maps_exporter_is_allowed(const struct maps *maps, const struct ip_addr *exporter)
 {

@@ -6,48 +6,46 @@
 
 struct nfacctd_keys {
     bool use_ip_next_hop, time_secs, disable_checks, pre_processing_checks, ignore_exporter_address;
-    int next_hop_policy;
+    enum next_hop_policy next_hop_policy;
     int64_t templates_max, template_fields_max, template_lifetime_s, domains_max, options_max,
         pending_sets_size, pending_sets_age_s;
     struct nfacctd_settings settings; /* made of them */
 };
 
-#define AT(member) offsetof(struct nfacctd_keys, member)
 static const struct config_key keys[] = {
-    {"use_ip_next_hop", KEY_BOOL, SCOPE_GLOBAL, AT(use_ip_next_hop), "false",
+    {"use_ip_next_hop", KEY_BOOL_AT(struct nfacctd_keys, use_ip_next_hop), "false",
      .help = "an exported IP next hop stands for the BGP next hop if there is none"},
-    {"nexthop_policy", KEY_CHOICE, SCOPE_GLOBAL, AT(next_hop_policy), "value",
-     .choices = "value|pmacct",
+    {"nexthop_policy", KEY_CHOICE_AT(struct nfacctd_keys, next_hop_policy), "value",
+     .choices = KEY_CHOICES({"value", NEXT_HOP_BY_VALUE}, {"pmacct", NEXT_HOP_BY_TEMPLATE}),
      .help = "which of several exported next hops counts: the first that is not zero, or the first "
              "in the template"},
-    {"nfacctd_time_secs", KEY_BOOL, SCOPE_GLOBAL, AT(time_secs), "false",
+    {"nfacctd_time_secs", KEY_BOOL_AT(struct nfacctd_keys, time_secs), "false",
      .help = "system uptimes are in seconds"},
-    {"nfacctd_disable_checks", KEY_BOOL, SCOPE_GLOBAL, AT(disable_checks), "false",
+    {"nfacctd_disable_checks", KEY_BOOL_AT(struct nfacctd_keys, disable_checks), "false",
      .aliases =
          "nfacctd_disable_sanity_checks|sfacctd_disable_checks|sfacctd_disable_sanity_checks",
      .help = "sequence numbers are not checked"},
-    {"nfacctd_pre_processing_checks", KEY_BOOL, SCOPE_GLOBAL, AT(pre_processing_checks), "false",
-     .help = "a datagram with one impossible set length is refused as a whole"},
-    {"nfacctd_ignore_exporter_address", KEY_BOOL, SCOPE_GLOBAL, AT(ignore_exporter_address),
+    {"nfacctd_pre_processing_checks", KEY_BOOL_AT(struct nfacctd_keys, pre_processing_checks),
+     "false", .help = "a datagram with one impossible set length is refused as a whole"},
+    {"nfacctd_ignore_exporter_address", KEY_BOOL_AT(struct nfacctd_keys, ignore_exporter_address),
      "false", .aliases = "sfacctd_ignore_exporter_address",
      .help = "peer_src_ip is who sent the datagram, whatever elements 130 and 131 say"},
-    {"templates_max", KEY_INT, SCOPE_GLOBAL, AT(templates_max), "65536", 1, 1 << 24,
+    {"templates_max", KEY_INT_AT(struct nfacctd_keys, templates_max, 1, 1 << 24), "65536",
      .help = "templates that a worker keeps, and 32 times as many fields of them"},
-    {"template_fields_max", KEY_INT, SCOPE_GLOBAL, AT(template_fields_max), "1024", 1, 16384,
+    {"template_fields_max", KEY_INT_AT(struct nfacctd_keys, template_fields_max, 1, 16384), "1024",
      .help = "fields that a template may have"},
-    {"template_lifetime", KEY_DURATION, SCOPE_GLOBAL, AT(template_lifetime_s), "0", 0, 1 << 30,
-     .help = "forget templates that are not refreshed for so long; 0: never"},
-    {"domains_max", KEY_INT, SCOPE_GLOBAL, AT(domains_max), "16384", 1, 1 << 24,
+    {"template_lifetime", KEY_DURATION_AT(struct nfacctd_keys, template_lifetime_s, 0, 1 << 30),
+     "0", .help = "forget templates that are not refreshed for so long; 0: never"},
+    {"domains_max", KEY_INT_AT(struct nfacctd_keys, domains_max, 1, 1 << 24), "16384",
      .help = "observation domains that a worker keeps"},
-    {"options_max", KEY_INT, SCOPE_GLOBAL, AT(options_max), "524288", 1, 1 << 28,
+    {"options_max", KEY_INT_AT(struct nfacctd_keys, options_max, 1, 1 << 28), "524288",
      .help = "samplers, interface and VRF names that a worker keeps"},
-    {"pending_sets_size", KEY_SIZE, SCOPE_GLOBAL, AT(pending_sets_size), "4M", 0, INT64_C(1) << 36,
-     .help = "memory in which a worker keeps data until its template comes, bytes"},
-    {"pending_sets_age", KEY_DURATION, SCOPE_GLOBAL, AT(pending_sets_age_s), "300", 1, 1 << 30,
-     .help = "how long a worker keeps data whose template has not come"},
+    {"pending_sets_size", KEY_SIZE_AT(struct nfacctd_keys, pending_sets_size, 0, INT64_C(1) << 36),
+     "4M", .help = "memory in which a worker keeps data until its template comes, bytes"},
+    {"pending_sets_age", KEY_DURATION_AT(struct nfacctd_keys, pending_sets_age_s, 1, 1 << 30),
+     "300", .help = "how long a worker keeps data whose template has not come"},
     {0},
 };
-#undef AT
 
 static const void *decoder_settings(void *key_settings)
 {
@@ -66,7 +64,7 @@ static const void *decoder_settings(void *key_settings)
         .use_ip_next_hop = k->use_ip_next_hop,
         .skip_sequence_check = k->disable_checks,
         .refuse_bad_sets = k->pre_processing_checks,
-        .next_hop_policy = k->next_hop_policy == 1 ? NEXT_HOP_BY_TEMPLATE : NEXT_HOP_BY_VALUE,
+        .next_hop_policy = k->next_hop_policy,
     };
     return &k->settings;
 }

@@ -10,19 +10,20 @@ struct settings {
     const char *string;
     int choice;
 };
-#define AT(member) offsetof(struct settings, member)
 static const struct config_key keys[] = {
-    {.name = "b", .type = KEY_BOOL, .place = AT(flag)},
-    {.name = "i", .type = KEY_INT, .place = AT(number), .min = -5, .max = 100},
-    {.name = "z", .type = KEY_SIZE, .place = AT(size)},
-    {.name = "d", .type = KEY_DURATION, .place = AT(time), .default_value = "1m"},
-    {.name = "s", .type = KEY_STRING, .place = AT(string), .aliases = "string|text"},
-    {.name = "c", .type = KEY_CHOICE, .place = AT(choice), .choices = "x|yy"},
+    {.name = "b", KEY_BOOL_AT(struct settings, flag)},
+    {.name = "i", KEY_INT_AT(struct settings, number, -5, 100)},
+    {.name = "z", KEY_SIZE_AT(struct settings, size, 0, INT64_MAX)},
+    {.name = "d", KEY_DURATION_AT(struct settings, time, 0, INT64_MAX), .default_value = "1m"},
+    {.name = "s", KEY_STRING_AT(struct settings, string), .aliases = "string|text"},
+    {.name = "c",
+     KEY_CHOICE_AT(struct settings, choice),
+     .choices = KEY_CHOICES({"x", 1}, {"yy", 2})},
     {0},
 };
 static const struct config_key instance_keys[] = {
-    {.name = "aggregate", .type = KEY_STRING, .scope = SCOPE_INSTANCE, .place = AT(string)},
-    {.name = "filter", .type = KEY_STRING, .scope = SCOPE_BOUND, .place = AT(string)},
+    {.name = "aggregate", KEY_STRING_AT(struct settings, string), .scope = SCOPE_INSTANCE},
+    {.name = "filter", KEY_STRING_AT(struct settings, string), .scope = SCOPE_BOUND},
     {0},
 };
 static struct pa_key plugin_keys[] = {

@@ -11,41 +11,35 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "bgp/bgp.h"
+#include "config/config.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static void setting_store(struct bgp_settings *settings, const struct config_key *key,
-                          const char *value)
+/* Settings out of the arguments, each `key: value`; they borrow from the configuration. */
+static struct config *settings_read(struct bgp_settings *settings, int argc, char **argv)
 {
-    char *place = (char *)settings + key->place;
+    struct config *config = config_new();
+    struct text errors = {0}, warnings = {0};
 
-    if (key->type == KEY_BOOL)
-        *(bool *)place = strcmp(value, "true") == 0;
-    else if (key->type == KEY_STRING)
-        *(const char **)place = value;
-    else
-        *(int64_t *)place = strtoll(value, NULL, 10);
-}
-
-static void setting_parse(struct bgp_settings *settings, char *argument)
-{
-    char *value = strstr(argument, ": ");
-
-    if (!value) {
-        fprintf(stderr, "%s: not of the form `key: value`\n", argument);
+    config_add_table(config, bgp_keys, settings);
+    for (int i = 1; i < argc; i++) {
+        char *colon = strstr(argv[i], ": ");
+        if (!colon) {
+            fprintf(stderr, "%s: not of the form `key: value`\n", argv[i]);
+            exit(2);
+        }
+        *colon = '\0';
+        config_set(config, argv[i], NULL, colon + 2, "argument");
+    }
+    if (config_check(config, &errors, &warnings) < 0) {
+        fputs(text_cstr(&errors), stderr);
         exit(2);
     }
-    *value = '\0';
-    for (const struct config_key *key = bgp_keys; key->name; key++) {
-        if (strcmp(key->name, argument) == 0) {
-            setting_store(settings, key, value + 2);
-            return;
-        }
-    }
-    fprintf(stderr, "%s: no such key\n", argument);
-    exit(2);
+    text_clear(&errors);
+    text_clear(&warnings);
+    return config;
 }
 
 static void peer_append(struct text *out, const struct bgp_peer_info *peer)
@@ -187,16 +181,11 @@ static void bgp_serve(struct bgp *bgp, struct rcu *rcu)
 int main(int argc, char **argv)
 {
     struct bgp_settings settings = {0};
+    struct config *config = settings_read(&settings, argc, argv);
     struct rcu *rcu = rcu_new(2);
     struct text error = {0};
     struct bgp *bgp;
 
-    for (const struct config_key *key = bgp_keys; key->name; key++) {
-        if (key->default_value)
-            setting_store(&settings, key, key->default_value);
-    }
-    for (int i = 1; i < argc; i++)
-        setting_parse(&settings, argv[i]);
     int err = bgp_new(&settings, rcu, &error, &bgp);
     if (err < 0)
         fprintf(stderr, "%s\n", text_cstr(&error));
@@ -204,5 +193,6 @@ int main(int argc, char **argv)
         bgp_serve(bgp, rcu);
     text_clear(&error);
     rcu_free(rcu);
+    config_free(config);
     return err < 0;
 }

@@ -12,13 +12,15 @@
 
 #include <cmocka.h>
 
+enum as_source { AS_UNSET, AS_LONGEST, AS_EXPORT, AS_BGP };
 struct core_settings {
     bool debug;
-    int64_t port, pipe_size, wait_s;
+    uint16_t port;
+    int64_t pipe_size, wait_s;
     const char *ip;
-    int as_source;
+    enum as_source as_source, fallback;
+    bool wants_bgp;
 };
-#define AT(member) offsetof(struct core_settings, member)
 static int check_even(const char *value, struct text *error)
 {
     if (atoi(value) % 2 == 0)
@@ -27,41 +29,42 @@ static int check_even(const char *value, struct text *error)
     return -EINVAL;
 }
 static const struct config_key core_keys[] = {
-    {.name = "debug", .type = KEY_BOOL, .place = AT(debug), .default_value = "false"},
+    {.name = "debug", KEY_BOOL_AT(struct core_settings, debug), .default_value = "false"},
     {.name = "nfacctd_port",
-     .type = KEY_INT,
-     .place = AT(port),
+     KEY_INT_AT(struct core_settings, port, 1, 65535),
      .default_value = "2100",
-     .min = 1,
-     .max = 65535,
      .aliases = "listen_port",
      .check = check_even},
-    {.name = "nfacctd_pipe_size", .type = KEY_SIZE, .place = AT(pipe_size), .min = 1},
-    {.name = "shutdown_timeout", .type = KEY_DURATION, .place = AT(wait_s), .default_value = "30"},
-    {.name = "nfacctd_ip", .type = KEY_STRING, .place = AT(ip)},
+    {.name = "nfacctd_pipe_size", KEY_SIZE_AT(struct core_settings, pipe_size, 1, INT64_MAX)},
+    {.name = "shutdown_timeout",
+     KEY_DURATION_AT(struct core_settings, wait_s, 0, INT64_MAX),
+     .default_value = "30"},
+    {.name = "nfacctd_ip", KEY_STRING_AT(struct core_settings, ip)},
     {.name = "nfacctd_as",
-     .type = KEY_CHOICE,
-     .place = AT(as_source),
+     KEY_CHOICE_AT(struct core_settings, as_source),
      .default_value = "netflow",
-     .choices = "netflow|bgp|longest"},
+     .choices = KEY_CHOICES({"netflow", AS_EXPORT}, {"bgp", AS_BGP}, {"longest", AS_LONGEST},
+                            {"sflow", AS_EXPORT})},
+    {"fallback", KEY_CHOICE_AT(struct core_settings, fallback),
+     .choices = KEY_CHOICES({"bgp", AS_BGP})},
+    {"source", KEY_CHOICE_AT(struct core_settings, wants_bgp),
+     .choices = KEY_CHOICES({"bgp", true})},
     {0},
 };
-#undef AT
 
 struct instance_settings {
     const char *aggregate, *filter;
 };
-#define AT(member) offsetof(struct instance_settings, member)
 static const struct config_key instance_keys[] = {
     {.name = "aggregate",
-     .type = KEY_STRING,
+     KEY_STRING_AT(struct instance_settings, aggregate),
      .scope = SCOPE_INSTANCE,
-     .place = AT(aggregate),
      .default_value = "src_host"},
-    {.name = "aggregate_filter", .type = KEY_STRING, .scope = SCOPE_BOUND, .place = AT(filter)},
+    {.name = "aggregate_filter",
+     KEY_STRING_AT(struct instance_settings, filter),
+     .scope = SCOPE_BOUND},
     {0},
 };
-#undef AT
 
 static struct pa_key print_keys[] = {
     {.name = "print_output",
@@ -158,7 +161,9 @@ static void defaults_hold_where_no_line_speaks(void **state)
     assert_int_equal(l.core.port, 2100);
     assert_int_equal(l.core.wait_s, 30);
     assert_null(l.core.ip);
-    assert_int_equal(l.core.as_source, 0);
+    assert_int_equal(l.core.as_source, AS_EXPORT);
+    assert_int_equal(l.core.fallback, AS_UNSET);
+    assert_false(l.core.wants_bgp);
     assert_string_equal(l.instances[0].aggregate, "src_host");
     assert_null(l.instances[1].filter);
     assert_string_equal(config_place(l.config, "nfacctd_port", CONFIG_GLOBAL), "default");
@@ -175,15 +180,30 @@ static void values_of_every_type_arrive_in_settings(void **state)
                            "nfacctd_pipe_size: 4M\n"
                            "shutdown_timeout: 2m\n"
                            "nfacctd_ip: ::1\n"
-                           "nfacctd_as: BGP\n");
+                           "nfacctd_as: BGP\n"
+                           "source: bgp\n");
     assert_fine(&l);
     assert_true(l.core.debug);
     assert_int_equal(l.core.port, 2056);
     assert_int_equal(l.core.pipe_size, 4 * 1024 * 1024);
     assert_int_equal(l.core.wait_s, 120);
     assert_string_equal(l.core.ip, "::1");
-    assert_int_equal(l.core.as_source, 1);
+    assert_int_equal(l.core.as_source, AS_BGP);
+    assert_string_equal(config_value(l.config, "nfacctd_as", CONFIG_GLOBAL), "bgp");
+    assert_true(l.core.wants_bgp);
     assert_string_equal(config_place(l.config, "nfacctd_port", CONFIG_GLOBAL), "t:3");
+    unload(&l);
+}
+
+/* Two words may stand for one enumerator: each stays the word that was written. */
+static void words_that_mean_the_same_keep_their_spelling(void **state)
+{
+    struct loaded l;
+    (void)state;
+    load(&l, TWO_INSTANCES "nfacctd_as: SFlow\n");
+    assert_fine(&l);
+    assert_int_equal(l.core.as_source, AS_EXPORT);
+    assert_string_equal(config_value(l.config, "nfacctd_as", CONFIG_GLOBAL), "sflow");
     unload(&l);
 }
 
@@ -452,6 +472,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults_hold_where_no_line_speaks),
         cmocka_unit_test(values_of_every_type_arrive_in_settings),
+        cmocka_unit_test(words_that_mean_the_same_keep_their_spelling),
         cmocka_unit_test(instances_take_type_name_and_defaults_from_plugins),
         cmocka_unit_test(without_plugins_the_missing_memory_table_is_named),
         cmocka_unit_test(empty_plugins_are_the_one_error),
