@@ -2,6 +2,7 @@
 /* Whole files against disks that are full, pipes that take little, signals, and what stood there before. */
 #include "base/file.h"
 #include "base/text.h"
+#include "support/folder.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -26,19 +27,19 @@ static volatile sig_atomic_t signals_seen;
 
 static int enter_folder(void **state)
 {
-    static char folder[] = "/tmp/test_file.XXXXXX";
+    static struct test_folder folder;
 
-    *state = folder;
-    return mkdtemp(folder) && chdir(folder) == 0 ? 0 : -1;
+    *state = &folder;
+    test_folder_make(&folder);
+    return chdir(folder.path);
 }
 
 static int leave_folder(void **state)
 {
-    const char *names[] = {"file", "other", "file.new"};
+    int err = chdir("/");
 
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        (void)unlink(names[i]);
-    return chdir("/") == 0 && rmdir(*state) == 0 ? 0 : -1;
+    test_folder_remove(*state);
+    return err;
 }
 
 static void assert_content(const char *path, const char *expected)
