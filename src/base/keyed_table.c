@@ -59,23 +59,43 @@ void keyed_table_init(struct keyed_table *table, size_t max,
     table->seed = hash_seed();
 }
 
-void keyed_table_clear(struct keyed_table *table)
+void keyed_table_empty(struct keyed_table *table)
 {
     while (table->oldest) {
         struct keyed_entry *entry = table->oldest;
         keyed_table_remove(table, entry);
         table->discard(table->arg, entry);
     }
+}
+
+void keyed_table_clear(struct keyed_table *table)
+{
+    keyed_table_empty(table);
     mem_free(table->buckets);
     table->buckets = NULL;
 }
 
+/* The first one of these numbers from `entry` on. */
+static struct keyed_entry *find_from(struct keyed_entry *entry, uint64_t key0, uint64_t key1)
+{
+    while (entry && (entry->key[0] != key0 || entry->key[1] != key1))
+        entry = entry->next_in_bucket;
+    return entry;
+}
+
 struct keyed_entry *keyed_table_find(const struct keyed_table *table, uint64_t key0, uint64_t key1)
 {
-    struct keyed_entry *e = table->buckets[bucket_of(table, key0, key1)];
-    while (e && (e->key[0] != key0 || e->key[1] != key1))
-        e = e->next_in_bucket;
-    return e;
+    return find_from(table->buckets[bucket_of(table, key0, key1)], key0, key1);
+}
+
+uint64_t keyed_table_hash(const struct keyed_table *table, const void *data, size_t len)
+{
+    return hash_bytes(data, len, table->seed);
+}
+
+struct keyed_entry *keyed_table_next(const struct keyed_entry *entry)
+{
+    return find_from(entry->next_in_bucket, entry->key[0], entry->key[1]);
 }
 
 void keyed_table_add(struct keyed_table *table, struct keyed_entry *entry, uint64_t key0,

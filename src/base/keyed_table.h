@@ -2,7 +2,8 @@
 #pragma once
 /*
  * A hash table of structs that embed a keyed_entry as their first member, with a maximum: the least
- * recently touched one goes. Keys are two numbers. One thread owns a table; nothing locks.
+ * recently touched one goes. Keys are two numbers, or bytes that the caller compares. Entries stand
+ * in a list in the order in which they were added or touched. One thread owns a table; nothing locks.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -25,8 +26,16 @@ struct keyed_table {
 
 void keyed_table_init(struct keyed_table *table, size_t max,
                       void (*discard)(void *arg, struct keyed_entry *entry), void *arg);
+void keyed_table_empty(struct keyed_table *table); /* discards all; the table stays usable */
 void keyed_table_clear(struct keyed_table *table); /* discards all */
 struct keyed_entry *keyed_table_find(const struct keyed_table *table, uint64_t key0, uint64_t key1);
+/*
+ * For keys that are bytes: a number made of them, by the table's seed. Put in a key it finds the
+ * entry, or entries that have the same by chance: keyed_table_next() gives another one of the same
+ * two numbers, NULL after the last.
+ */
+uint64_t keyed_table_hash(const struct keyed_table *table, const void *data, size_t len);
+struct keyed_entry *keyed_table_next(const struct keyed_entry *entry);
 /* Takes the entry, whose key is new to the table; at the maximum it first discards the oldest. */
 void keyed_table_add(struct keyed_table *table, struct keyed_entry *entry, uint64_t key0,
                      uint64_t key1);

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The table of embedded entries: what is found, what goes at the maximum, and entries whose keys are
+ * bytes that happen to have the same numbers. */
+#include "base/keyed_table.h"
+#include "base/memory.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define MANY 5000u
+
+struct item {
+    struct keyed_entry entry;
+    unsigned number;
+};
+
+static void note_discard(void *arg, struct keyed_entry *entry)
+{
+    unsigned *sum = arg;
+
+    *sum += ((struct item *)entry)->number;
+    mem_free(entry);
+}
+
+static struct item *add(struct keyed_table *table, unsigned number, uint64_t key0, uint64_t key1)
+{
+    struct item *item = mem_zalloc(sizeof *item);
+
+    item->number = number;
+    keyed_table_add(table, &item->entry, key0, key1);
+    return item;
+}
+
+static void each_of_many_is_found_by_both_numbers(void **state)
+{
+    struct keyed_table table;
+    unsigned sum = 0;
+
+    (void)state;
+    keyed_table_init(&table, SIZE_MAX, note_discard, &sum);
+    for (unsigned i = 1; i <= MANY; i++)
+        add(&table, i, i / 2, i % 2);
+    assert_int_equal(table.count, MANY);
+    for (unsigned i = 1; i <= MANY; i++) {
+        const struct item *item = (struct item *)keyed_table_find(&table, i / 2, i % 2);
+        assert_non_null(item);
+        assert_int_equal(item->number, i);
+        assert_null(keyed_table_next(&item->entry));
+    }
+    assert_null(keyed_table_find(&table, 0, 0));
+    assert_null(keyed_table_find(&table, 1, 2));
+    keyed_table_clear(&table);
+    assert_int_equal(sum, MANY * (MANY + 1) / 2);
+}
+
+static void the_least_recently_touched_goes_at_the_maximum(void **state)
+{
+    struct keyed_table table;
+    unsigned sum = 0;
+
+    (void)state;
+    keyed_table_init(&table, 3, note_discard, &sum);
+    struct item *first = add(&table, 1, 1, 0);
+    add(&table, 2, 2, 0);
+    add(&table, 4, 3, 0);
+    keyed_table_touch(&table, &first->entry);
+    add(&table, 8, 4, 0);
+    assert_int_equal(sum, 2);
+    assert_null(keyed_table_find(&table, 2, 0));
+    assert_ptr_equal(keyed_table_find(&table, 1, 0), first);
+    add(&table, 16, 5, 0);
+    assert_int_equal(sum, 2 + 4);
+    assert_int_equal(table.count, 3);
+    keyed_table_clear(&table);
+}
+
+static void entries_of_equal_numbers_follow_each_other(void **state)
+{
+    struct keyed_table table;
+    unsigned sum = 0, seen = 0;
+
+    (void)state;
+    keyed_table_init(&table, SIZE_MAX, note_discard, &sum);
+    uint64_t hash = keyed_table_hash(&table, "name", 4);
+    assert_int_equal(hash, keyed_table_hash(&table, "name", 4));
+    assert_int_not_equal(hash, keyed_table_hash(&table, "same", 4));
+    struct item *middle = NULL;
+    for (unsigned i = 1; i <= 4; i *= 2) {
+        struct item *item = add(&table, i, hash, 4);
+        if (i == 2)
+            middle = item;
+    }
+    for (unsigned i = 100; i < 100 + MANY; i++) /* growing keeps them together */
+        add(&table, 0, hash, i);
+    for (struct keyed_entry *e = keyed_table_find(&table, hash, 4); e; e = keyed_table_next(e))
+        seen += ((struct item *)e)->number;
+    assert_int_equal(seen, 7);
+    keyed_table_remove(&table, &middle->entry);
+    mem_free(middle);
+    seen = 0;
+    for (struct keyed_entry *e = keyed_table_find(&table, hash, 4); e; e = keyed_table_next(e))
+        seen += ((struct item *)e)->number;
+    assert_int_equal(seen, 5);
+    keyed_table_clear(&table);
+    assert_int_equal(sum, 5);
+}
+
+static void an_emptied_table_takes_the_same_again(void **state)
+{
+    struct keyed_table table;
+    unsigned sum = 0;
+
+    (void)state;
+    keyed_table_init(&table, SIZE_MAX, note_discard, &sum);
+    for (unsigned round = 0; round < 2; round++) {
+        for (unsigned i = 0; i < 100; i++) {
+            assert_null(keyed_table_find(&table, i, i));
+            add(&table, 1, i, i);
+        }
+        assert_int_equal(((struct item *)table.oldest)->entry.key[0], 0);
+        assert_int_equal(((struct item *)table.newest)->entry.key[0], 99);
+        keyed_table_empty(&table);
+        assert_int_equal(table.count, 0);
+        assert_null(table.oldest);
+        assert_null(table.newest);
+    }
+    assert_int_equal(sum, 200);
+    keyed_table_clear(&table);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_of_many_is_found_by_both_numbers),
+        cmocka_unit_test(the_least_recently_touched_goes_at_the_maximum),
+        cmocka_unit_test(entries_of_equal_numbers_follow_each_other),
+        cmocka_unit_test(an_emptied_table_takes_the_same_again),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
