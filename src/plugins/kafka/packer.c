@@ -2,23 +2,22 @@
 /* See packer.h. */
 #include "plugins/kafka/packer.h"
 #include "base/clock.h"
+#include "base/keyed_table.h"
 #include "base/memory.h"
 #include "plugins/kafka/producer.h"
 #include "plugins/kafka/row_hash.h"
 #include "plugins/text/file_name.h"
 #include <errno.h>
 #include <string.h>
-#include <xxhash.h>
 
 #define BUNDLES_MAX    2048       /* open at a time; beyond that all go out */
-#define SLOTS          4096       /* a power of two */
 #define BYTES_MAX      (64 << 20) /* in open bundles; the same */
 #define TOPIC_NAME_MAX 249
 
 /* A message in the making. */
 struct bundle {
-    uint64_t hash;
-    struct text route; /* what rows of it have in common */
+    struct keyed_entry entry; /* by route */
+    struct text route;        /* what rows of it have in common */
     struct text topic, key, payload;
     uint64_t counted; /* bytes, as encoder.h has it */
     uint64_t first_row, last_row;
@@ -33,13 +32,19 @@ struct packer {
     struct row_hash *row_hash;  /* NULL: no slices */
     bool has_time, has_columns; /* in names: the route depends on them */
     int64_t time_s;
-    uint64_t turn; /* of topics */
-    struct bundle *bundles;
+    uint64_t turn;          /* of topics */
+    struct bundle *bundles; /* the open ones first */
     uint32_t bundle_count;
-    uint16_t slots[SLOTS]; /* number of a bundle + 1; 0: free */
+    struct keyed_table routes; /* of the open ones; not used if there are no routes */
     uint64_t counted;
     struct text route, row;
 };
+
+/* A bundle is used again, with the memory that its texts have. */
+static void keep_bundle(void *arg, struct keyed_entry *entry)
+{
+    (void)arg, (void)entry;
+}
 
 struct packer *packer_new(const struct kafka_settings *settings, const struct pa_schema *schema,
                           struct encoder *encoder, const struct packer_sink *sink)
@@ -58,6 +63,7 @@ struct packer *packer_new(const struct kafka_settings *settings, const struct pa
         p->has_columns = p->has_columns || file_name_has_columns(names[i]);
     }
     p->bundles = mem_calloc(BUNDLES_MAX, sizeof *p->bundles);
+    keyed_table_init(&p->routes, BUNDLES_MAX, keep_bundle, NULL);
     return p;
 }
 
@@ -71,6 +77,7 @@ void packer_free(struct packer *p)
         text_clear(&p->bundles[i].key);
         text_clear(&p->bundles[i].payload);
     }
+    keyed_table_clear(&p->routes);
     mem_free(p->bundles);
     row_hash_free(p->row_hash);
     text_clear(&p->route);
@@ -154,15 +161,14 @@ static uint64_t make_route(struct packer *p, const struct pa_batch *batch, const
         uint64_t slice = row_hash_of(p->row_hash, batch, row) % PRODUCER_SLICES;
         text_append(&p->route, &slice, sizeof slice);
     }
-    return XXH3_64bits(p->route.data, p->route.len);
+    return keyed_table_hash(&p->routes, p->route.data, p->route.len);
 }
 
 static struct bundle *open_bundle(struct packer *p, const struct pa_batch *batch,
-                                  const uint8_t *row, int64_t time_s, uint64_t hash)
+                                  const uint8_t *row, int64_t time_s)
 {
     struct bundle *b = &p->bundles[p->bundle_count++];
 
-    b->hash = hash;
     text_reset(&b->route);
     text_append(&b->route, p->route.data, p->route.len);
     text_reset(&b->topic);
@@ -175,27 +181,30 @@ static struct bundle *open_bundle(struct packer *p, const struct pa_batch *batch
     return b;
 }
 
+/* The length is part of the key. */
+static bool has_route(const struct bundle *b, const struct text *route)
+{
+    return memcmp(b->route.data, route->data, route->len) == 0;
+}
+
 static struct bundle *find_bundle(struct packer *p, const struct pa_batch *batch,
                                   const uint8_t *row)
 {
     int64_t time_s = row_time_s(p, row);
     struct bundle *b;
-    uint64_t hash;
-    uint32_t slot;
 
     if (!has_routes(p)) {
         text_reset(&p->route);
-        return p->bundle_count > 0 ? &p->bundles[0] : open_bundle(p, batch, row, time_s, 0);
+        return p->bundle_count > 0 ? &p->bundles[0] : open_bundle(p, batch, row, time_s);
     }
-    hash = make_route(p, batch, row, time_s);
-    for (slot = hash & (SLOTS - 1); p->slots[slot] > 0; slot = (slot + 1) & (SLOTS - 1)) {
-        b = &p->bundles[p->slots[slot] - 1];
-        if (b->hash == hash && b->route.len == p->route.len &&
-            memcmp(b->route.data, p->route.data, p->route.len) == 0)
-            return b;
-    }
-    b = open_bundle(p, batch, row, time_s, hash);
-    p->slots[slot] = (uint16_t)p->bundle_count;
+    uint64_t hash = make_route(p, batch, row, time_s);
+    struct keyed_entry *entry = keyed_table_find(&p->routes, hash, p->route.len);
+    while (entry && !has_route((struct bundle *)entry, &p->route))
+        entry = keyed_table_next(entry);
+    if (entry)
+        return (struct bundle *)entry;
+    b = open_bundle(p, batch, row, time_s);
+    keyed_table_add(&p->routes, &b->entry, hash, p->route.len);
     return b;
 }
 
@@ -208,7 +217,7 @@ static int send_bundle(struct packer *p, struct bundle *b)
                             .first_row = b->first_row,
                             .last_row = b->last_row,
                             .row_count = b->row_count,
-                            .route = b->hash};
+                            .route = b->entry.key[0]};
     int err;
 
     if (b->row_count == 0)
@@ -232,7 +241,7 @@ static int send_bundle(struct packer *p, struct bundle *b)
 
 static void forget_bundles(struct packer *p)
 {
-    memset(p->slots, 0, sizeof p->slots);
+    keyed_table_empty(&p->routes);
     p->bundle_count = 0;
     p->counted = 0;
 }

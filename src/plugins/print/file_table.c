@@ -9,74 +9,58 @@
 #include <glob.h>
 #include <string.h>
 #include <time.h>
-#include <xxhash.h>
 
 #define IDLE_FILES_MAX 4096 /* in-place files remembered beyond this many are looked up again */
 
+static void discard_file(void *arg, struct keyed_entry *entry)
+{
+    (void)arg;
+    out_file_free((struct out_file *)entry);
+}
+
 void file_table_init(struct file_table *table, const struct file_table_settings *settings)
 {
-    *table = (struct file_table){.settings = *settings, .bucket_count = 1024};
-    table->buckets = mem_calloc(table->bucket_count, sizeof *table->buckets);
+    *table = (struct file_table){.settings = *settings};
+    /* Files go when nothing is left to do for them, however many there are. */
+    keyed_table_init(&table->files, SIZE_MAX, discard_file, NULL);
 }
 
 void file_table_clear(struct file_table *table)
 {
-    for (uint32_t i = 0; i < table->bucket_count; i++) {
-        struct out_file *next;
-        for (struct out_file *file = table->buckets[i]; file; file = next) {
-            next = file->next_in_bucket;
-            out_file_free(file);
-        }
-    }
-    mem_free(table->buckets);
+    keyed_table_clear(&table->files);
     mem_free(table->touched);
     memset(table, 0, sizeof *table);
 }
 
 /* ---- names ---- */
 
-static struct out_file **find_place(struct file_table *table, const char *name)
-{
-    uint64_t hash = XXH3_64bits(name, strlen(name));
-    struct out_file **place = &table->buckets[hash % table->bucket_count];
-
-    while (*place && strcmp((*place)->name, name) != 0)
-        place = &(*place)->next_in_bucket;
-    return place;
-}
-
-static void grow(struct file_table *table)
-{
-    struct out_file **old = table->buckets;
-    uint32_t old_count = table->bucket_count;
-
-    table->bucket_count *= 4;
-    table->buckets = mem_calloc(table->bucket_count, sizeof *table->buckets);
-    for (uint32_t i = 0; i < old_count; i++) {
-        struct out_file *next;
-        for (struct out_file *file = old[i]; file; file = next) {
-            next = file->next_in_bucket;
-            file->next_in_bucket = NULL;
-            *find_place(table, file->name) = file;
-        }
-    }
-    mem_free(old);
-}
-
 static struct out_file *find_or_add(struct file_table *table, const char *name, int64_t time_s)
 {
-    struct out_file **place = find_place(table, name);
+    size_t len = strlen(name);
+    uint64_t hash = keyed_table_hash(&table->files, name, len);
+    struct keyed_entry *entry = keyed_table_find(&table->files, hash, len);
 
-    if (!*place) {
-        if (table->file_count++ > table->bucket_count) {
-            grow(table);
-            place = find_place(table, name);
-        }
-        *place = out_file_new(name, time_s, table->settings.owner);
+    while (entry && strcmp(((struct out_file *)entry)->name, name) != 0)
+        entry = keyed_table_next(entry);
+    if (!entry) {
+        entry = &out_file_new(name, time_s, table->settings.owner)->entry;
+        keyed_table_add(&table->files, entry, hash, len);
     }
-    if (time_s > (*place)->state.time_s)
-        (*place)->state.time_s = time_s;
-    return *place;
+    struct out_file *file = (struct out_file *)entry;
+    if (time_s > file->state.time_s)
+        file->state.time_s = time_s;
+    return file;
+}
+
+/* The files one after the other, in the order in which they came up. */
+static struct out_file *first_file(const struct file_table *table)
+{
+    return (struct out_file *)table->files.oldest;
+}
+
+static struct out_file *next_file(const struct out_file *file)
+{
+    return (struct out_file *)file->entry.newer;
 }
 
 /* ---- open files ---- */
@@ -193,27 +177,22 @@ static bool is_idle(const struct file_table *table, const struct out_file *file,
     if (!file->is_loaded || file->state.move != FILE_STATE_STAYS || !file->state.is_in_place)
         return false; /* its time is not over */
     if (is_in_place(table))
-        return table->file_count > IDLE_FILES_MAX && file->fd < 0;
+        return table->files.count > IDLE_FILES_MAX && file->fd < 0;
     return file_state_is_over(&file->state, transaction);
 }
 
 void file_table_begin(struct file_table *table, const struct pa_transaction *transaction)
 {
     table->touched_count = 0;
-    for (uint32_t i = 0; i < table->bucket_count; i++) {
-        for (struct out_file **place = &table->buckets[i]; *place;) {
-            struct out_file *file = *place;
-            if (!is_idle(table, file, transaction)) {
-                place = &file->next_in_bucket;
-                continue;
-            }
-            *place = file->next_in_bucket;
-            close_file(table, file);
-            if (!is_in_place(table))
-                out_file_forget_state(file);
-            out_file_free(file);
-            table->file_count--;
-        }
+    for (struct out_file *file = first_file(table), *next; file; file = next) {
+        next = next_file(file);
+        if (!is_idle(table, file, transaction))
+            continue;
+        close_file(table, file);
+        if (!is_in_place(table))
+            out_file_forget_state(file);
+        keyed_table_remove(&table->files, &file->entry);
+        out_file_free(file);
     }
 }
 
@@ -291,21 +270,18 @@ static int finish_others(struct file_table *table, const struct pa_transaction *
 {
     int err = 0;
 
-    for (uint32_t i = 0; i < table->bucket_count && err == 0; i++) {
-        for (struct out_file *file = table->buckets[i]; file && err == 0;
-             file = file->next_in_bucket) {
-            if (!file->is_loaded)
-                continue;
-            if (file->state.move != FILE_STATE_STAYS) {
-                err = move_file(table, file);
-            } else if (!file->state.is_in_place && is_time_over(table, file, transaction) &&
-                       (!file->is_touched || file->is_done_already)) {
-                unlink_open(table, file);
-                err = out_file_finish(file, FILE_STATE_FINAL);
-                if (err == 0 && file->latest_name)
-                    latest_link_update(table->settings.host, table->settings.owner,
-                                       file->latest_name, file->name);
-            }
+    for (struct out_file *file = first_file(table); file && err == 0; file = next_file(file)) {
+        if (!file->is_loaded)
+            continue;
+        if (file->state.move != FILE_STATE_STAYS) {
+            err = move_file(table, file);
+        } else if (!file->state.is_in_place && is_time_over(table, file, transaction) &&
+                   (!file->is_touched || file->is_done_already)) {
+            unlink_open(table, file);
+            err = out_file_finish(file, FILE_STATE_FINAL);
+            if (err == 0 && file->latest_name)
+                latest_link_update(table->settings.host, table->settings.owner, file->latest_name,
+                                   file->name);
         }
     }
     return err;
@@ -390,10 +366,11 @@ int file_table_recover(struct file_table *table)
 
 void file_table_forget_finished(struct file_table *table)
 {
-    for (uint32_t i = 0; i < table->bucket_count && !is_in_place(table); i++)
-        for (struct out_file *file = table->buckets[i]; file; file = file->next_in_bucket)
-            if (file->is_loaded && file->state.is_in_place && file->state.move == FILE_STATE_STAYS)
-                out_file_forget_state(file);
+    if (is_in_place(table))
+        return;
+    for (struct out_file *file = first_file(table); file; file = next_file(file))
+        if (file->is_loaded && file->state.is_in_place && file->state.move == FILE_STATE_STAYS)
+            out_file_forget_state(file);
 }
 
 void file_table_reopen(struct file_table *table)

@@ -25,10 +25,10 @@ struct file_table_settings {
 
 struct file_table {
     struct file_table_settings settings;
-    struct out_file **buckets;
-    uint32_t bucket_count, file_count, open_count;
+    struct keyed_table files;
     struct out_file *newest, *oldest; /* open ones */
-    struct out_file **touched;        /* by the transaction under way */
+    uint32_t open_count;
+    struct out_file **touched; /* by the transaction under way */
     uint32_t touched_count, touched_capacity;
 };
 

@@ -9,6 +9,7 @@
  * Order of a commit, per file: data, fdatasync, state (aside, fdatasync, rename), then the rename
  * that the state announced. Each step can be the last one before a crash.
  */
+#include "base/keyed_table.h"
 #include "base/text.h"
 #include "plugins/print/file_state.h"
 #include "plugins/text/compress.h"
@@ -19,6 +20,7 @@
 #define OUT_FILE_WRITE_SIZE ((size_t)256 * 1024) /* bytes gathered for a write(2) */
 
 struct out_file {
+    struct keyed_entry entry; /* the table's, by name */
     char *name;
     enum compression compression;
     const struct file_owner *owner; /* borrowed */
@@ -35,8 +37,7 @@ struct out_file {
     /* the transaction under way, for the table */
     bool is_touched, is_done_already, has_opening;
     uint64_t row_count;
-    /* the table's */
-    struct out_file *next_in_bucket, *newer, *older;
+    struct out_file *newer, *older; /* the table's list of open ones */
 };
 
 struct out_file *out_file_new(const char *name, int64_t time_s, const struct file_owner *owner);
