@@ -3,6 +3,7 @@
 #include "plugins/kafka/kafka_settings.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "plugins/common/key_rows.h"
 #include "plugins/common/setting.h"
 #include "plugins/kafka/config_file.h"
 #include "plugins/text/file_name.h"
@@ -12,11 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define IGNORED(key)                                                                               \
-    {                                                                                              \
-        .name = key, .type = PA_KEY_IGNORED, .help = "tunes pmacct's internals: no effect here"    \
-    }
-
 /* A topic's name: https://kafka.apache.org, class Topic: at most 249 of [a-zA-Z0-9._-]. */
 #define TOPIC_NAME_MAX 249
 /* What a message takes beside its rows, of message.max.bytes: headers, key, the batch around it. */
@@ -24,14 +20,7 @@
 
 /* clang-format off */
 const struct pa_key kafka_keys[] = {
-    {.name = "kafka_refresh_time", .type = PA_KEY_INT, .role = PA_ROLE_REFRESH_TIME, .default_value = "60",
-     .min = 1, .max = 86400, .help = "seconds from one purge to the next"},
-    {.name = "kafka_history", .type = PA_KEY_DURATION, .role = PA_ROLE_HISTORY,
-     .help = "length of a time bin: seconds, or with s, m, h, d, w, M (calendar month)"},
-    {.name = "kafka_history_roundoff", .type = PA_KEY_STRING, .role = PA_ROLE_HISTORY_ROUNDOFF,
-     .help = "round the start of bins down to any of m, h, d, w, M"},
-    {.name = "kafka_history_offset", .type = PA_KEY_INT, .role = PA_ROLE_HISTORY_OFFSET, .default_value = "0",
-     .help = "seconds by which bins start later"},
+    KEY_ROWS_TIME("kafka", ""),
     {.name = "kafka_broker_host", .type = PA_KEY_STRING, .default_value = "127.0.0.1",
      .help = "brokers to ask for the cluster, separated by commas, each with or without :port"},
     {.name = "kafka_broker_port", .type = PA_KEY_INT, .default_value = "9092", .min = 1, .max = 65535,
@@ -58,13 +47,10 @@ const struct pa_key kafka_keys[] = {
      .help = "Avro: file to write the schema to, at start"},
     {.name = "kafka_markers", .type = PA_KEY_BOOL, .default_value = "false",
      .help = "messages before and after each purge that say so"},
-    {.name = "kafka_trigger_exec", .type = PA_KEY_STRING, .help = "program to run after each purge"},
-    {.name = "kafka_trigger_exec_async", .type = PA_KEY_BOOL, .default_value = "false",
-     .help = "do not wait for that program"},
-    {.name = "kafka_num_protos", .type = PA_KEY_BOOL, .default_value = "false", .help = "IP protocols as numbers"},
-    IGNORED("kafka_cache_entries"),
-    IGNORED("kafka_max_writers"),
-    IGNORED("kafka_startup_delay"),
+    KEY_ROWS_TRIGGER("kafka"),
+    KEY_ROW_NUM_PROTOS("kafka"),
+    KEY_ROWS_WRITERS("kafka"),
+    KEY_ROW_TUNING("kafka_startup_delay"),
     {.name = NULL},
 };
 /* clang-format on */

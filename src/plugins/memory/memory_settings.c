@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "plugins/memory/memory_settings.h"
 #include "base/clock.h"
+#include "plugins/common/key_rows.h"
 #include "plugins/common/setting.h"
 #include "plugins/memory/query.h"
 #include "plugins/text/output_keys.h"
@@ -19,8 +20,7 @@ const struct pa_key memory_keys[] = {
     {.name = "imt_mode", .type = PA_KEY_STRING, .default_value = "777",
      .help = "permissions of that socket, octal: who may write to it may read and clear the table"},
     {.name = "imt_group", .type = PA_KEY_STRING, .help = "group (name or number) that gets the socket"},
-    {.name = "imt_refresh_time", .type = PA_KEY_INT, .role = PA_ROLE_REFRESH_TIME, .default_value = "1",
-     .min = 1, .max = 86400, .help = "seconds until traffic shows in the table"},
+    KEY_ROW_REFRESH_TIME("imt", "1", "seconds until traffic shows in the table"),
     {.name = "imt_size", .type = PA_KEY_SIZE, .default_value = "256M", .max = INT64_MAX,
      .help = "memory that rows may take; beyond it new keys are refused and counted, known ones add up; 0: no bound; clients that read may take twice as much again"},
     {.name = "imt_mem_pools_number", .type = PA_KEY_INT, .max = INT32_MAX,

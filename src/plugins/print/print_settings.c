@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "plugins/print/print_settings.h"
+#include "plugins/common/key_rows.h"
 #include "plugins/common/setting.h"
 #include "plugins/print/stream_out.h"
 #include "plugins/text/file_name.h"
@@ -7,21 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define IGNORED(key)                                                                               \
-    {                                                                                              \
-        .name = key, .type = PA_KEY_IGNORED, .help = "tunes pmacct's internals: no effect here"    \
-    }
-
 /* clang-format off */
 const struct pa_key print_keys[] = {
-    {.name = "print_refresh_time", .type = PA_KEY_INT, .role = PA_ROLE_REFRESH_TIME, .default_value = "60",
-     .min = 1, .max = 86400, .help = "seconds from one purge to the next"},
-    {.name = "print_history", .type = PA_KEY_DURATION, .role = PA_ROLE_HISTORY,
-     .help = "length of a time bin: seconds, or with s, m, h, d, w, M (calendar month)"},
-    {.name = "print_history_roundoff", .type = PA_KEY_STRING, .role = PA_ROLE_HISTORY_ROUNDOFF,
-     .help = "round the start of bins down to any of m, h, d, w, M"},
-    {.name = "print_history_offset", .type = PA_KEY_INT, .role = PA_ROLE_HISTORY_OFFSET, .default_value = "0",
-     .help = "seconds by which bins start later"},
+    KEY_ROWS_TIME("print", ""),
     {.name = "print_output", .type = PA_KEY_CHOICE, .default_value = "formatted",
      .choices = "formatted|csv|json|event_formatted|event_csv|event_json",
      .help = "how rows are written; event_*: without packets, bytes and flows"},
@@ -38,19 +27,16 @@ const struct pa_key print_keys[] = {
     {.name = "print_latest_file", .type = PA_KEY_STRING, .help = "symbolic link to the latest file that is finished"},
     {.name = "print_markers", .type = PA_KEY_BOOL, .default_value = "false",
      .help = "lines around each purge that say so"},
-    {.name = "print_num_protos", .type = PA_KEY_BOOL, .default_value = "false", .help = "IP protocols as numbers"},
+    KEY_ROW_NUM_PROTOS("print"),
     {.name = "print_write_empty_file", .type = PA_KEY_BOOL, .default_value = "false",
      .help = "make a file even if there is nothing to write"},
     {.name = "print_rotate_size", .type = PA_KEY_SIZE, .default_value = "0", .max = INT64_MAX,
      .help = "a file that has grown to this size becomes NAME.1, NAME.2...; 0: never"},
     {.name = "print_open_files", .type = PA_KEY_INT, .default_value = "256", .min = 1, .max = 100000,
      .help = "files open at a time; those written least recently are closed"},
-    {.name = "print_trigger_exec", .type = PA_KEY_STRING, .help = "program to run after each purge"},
-    {.name = "print_trigger_exec_async", .type = PA_KEY_BOOL, .default_value = "false",
-     .help = "do not wait for that program"},
-    IGNORED("print_cache_entries"),
-    IGNORED("print_max_writers"),
-    IGNORED("print_startup_delay"),
+    KEY_ROWS_TRIGGER("print"),
+    KEY_ROWS_WRITERS("print"),
+    KEY_ROW_TUNING("print_startup_delay"),
     {.name = NULL},
 };
 /* clang-format on */

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "plugins/common/key_rows.h"
 #include "plugins/common/setting.h"
 #include "plugins/sql/sql_filter.h"
 #include "plugins/text/file_name.h"
@@ -11,11 +12,6 @@
 #include <string.h>
 
 #define SCHEMA_FILE_MAX ((size_t)1024 * 1024)
-
-#define IGNORED(key, why)                                                                          \
-    {                                                                                              \
-        .name = key, .type = PA_KEY_IGNORED, .help = why                                           \
-    }
 
 /* clang-format off */
 const struct pa_key sql_keys[] = {
@@ -54,30 +50,20 @@ const struct pa_key sql_keys[] = {
      .help = "pgsql: times as timestamptz with microseconds, without _residual columns"},
     {.name = "sql_locking_style", .type = PA_KEY_CHOICE, .default_value = "table", .choices = "table|row|none",
      .help = "pgsql, where no unique key can settle who writes first: lock the table, or leave others in"},
-    {.name = "sql_num_protos", .type = PA_KEY_BOOL, .default_value = "false", .help = "IP protocols as numbers"},
+    KEY_ROW_NUM_PROTOS("sql"),
     {.name = "sql_num_hosts", .type = PA_KEY_BOOL, .default_value = "false",
      .help = "sqlite3: IPv4 addresses as numbers, IPv6 addresses as 16 bytes"},
-    {.name = "sql_refresh_time", .type = PA_KEY_INT, .role = PA_ROLE_REFRESH_TIME, .default_value = "60",
-     .min = 1, .max = 86400, .help = "seconds from one purge to the next"},
-    {.name = "sql_history", .type = PA_KEY_DURATION, .role = PA_ROLE_HISTORY,
-     .help = "length of a time bin: seconds, or with s, m, h, d, w, M (calendar month); its start is stamp_inserted"},
-    {.name = "sql_history_roundoff", .type = PA_KEY_STRING, .role = PA_ROLE_HISTORY_ROUNDOFF,
-     .help = "round the start of bins down to any of m, h, d, w, M"},
-    {.name = "sql_history_offset", .type = PA_KEY_INT, .role = PA_ROLE_HISTORY_OFFSET, .default_value = "0",
-     .help = "seconds by which bins start later"},
+    KEY_ROWS_TIME("sql", "; its start is stamp_inserted"),
     {.name = "sql_preprocess", .type = PA_KEY_STRING,
      .help = "which rows to write: qnum, minp, minf, minb, minbpp, minppf, maxp, maxf, maxb, maxbpp, maxppf, usrf, adjb, each with =N"},
     {.name = "sql_preprocess_type", .type = PA_KEY_CHOICE, .default_value = "any", .choices = "any|all",
      .help = "a row is written if any of the checks of sql_preprocess holds, or if all do"},
-    {.name = "sql_trigger_exec", .type = PA_KEY_STRING, .help = "program to run after each purge"},
-    {.name = "sql_trigger_exec_async", .type = PA_KEY_BOOL, .default_value = "false",
-     .help = "do not wait for that program"},
+    KEY_ROWS_TRIGGER("sql"),
     {.name = "sql_trigger_time", .type = PA_KEY_DURATION,
      .help = "run it after the first purge of each such interval instead"},
-    IGNORED("sql_multi_values", "rows go through one prepared statement: no effect here"),
-    IGNORED("sql_startup_delay", "late rows are added to their bin whenever they come: no effect here"),
-    IGNORED("sql_cache_entries", "tunes pmacct's internals: no effect here"),
-    IGNORED("sql_max_writers", "tunes pmacct's internals: no effect here"),
+    KEY_ROW_IGNORED("sql_multi_values", "rows go through one prepared statement: no effect here"),
+    KEY_ROW_IGNORED("sql_startup_delay", "late rows are added to their bin whenever they come: no effect here"),
+    KEY_ROWS_WRITERS("sql"),
     {.name = NULL},
 };
 /* clang-format on */
