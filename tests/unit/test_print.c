@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "plugins/print/print.h"
 #include "plugins/print/print_settings.h"
+#include "plugins/text/format.h"
 #include "plugins/text/output_keys.h"
 #include "support/folder.h"
 #include "support/print_host.h"
@@ -616,6 +617,33 @@ static void a_pipe_without_reader_is_waited_for(void **state)
     world_free(w);
 }
 
+static void each_output_is_written_in_its_format(void **state)
+{
+    static const struct {
+        const char *word;
+        const struct format_kind *kind;
+        bool is_event;
+    } outputs[] = {
+        {"formatted", &format_table, false}, {"event_formatted", &format_table, true},
+        {"csv", &format_csv, false},         {"event_csv", &format_csv, true},
+        {"json", &format_json, false},       {"event_json", &format_json, true},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof outputs / sizeof outputs[0]; i++) {
+        struct world *w = world_new("src_port", 0);
+        struct print_settings settings;
+        char error[512] = "";
+        set(w, "print_output", outputs[i].word);
+        assert_int_equal(
+            print_settings_read(&w->host.host, &w->rows.schema, error, sizeof error, &settings), 0);
+        assert_ptr_equal(settings.kind, outputs[i].kind);
+        assert_int_equal(settings.options.is_event, outputs[i].is_event);
+        print_settings_clear(&settings);
+        world_free(w);
+    }
+}
+
 static void expect_refused(const char *key, const char *value, const char *says)
 {
     struct world *w = world_new("src_port, as_path", 0);
@@ -665,6 +693,7 @@ int main(void)
         cmocka_unit_test(files_have_the_permissions_that_were_asked_for),
         cmocka_unit_test(the_trigger_runs_with_its_facts_and_leaves_no_zombie),
         cmocka_unit_test(a_pipe_without_reader_is_waited_for),
+        cmocka_unit_test(each_output_is_written_in_its_format),
         cmocka_unit_test(what_cannot_be_honoured_is_refused_with_a_remedy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

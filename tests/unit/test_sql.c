@@ -174,6 +174,32 @@ static void rows_are_added_by_the_rule_of_each_column(void **state)
     close_world(&w);
 }
 
+static void each_word_of_a_choice_means_what_it_says(void **state)
+{
+    static const struct {
+        const char *key, *word;
+        enum sql_locking locking;
+        bool is_bgp_table;
+    } cases[] = {
+        {"sql_locking_style", "table", SQL_LOCK_TABLE, false},
+        {"sql_locking_style", "row", SQL_LOCK_ROW, false},
+        {"sql_locking_style", "none", SQL_LOCK_NONE, false},
+        {"sql_table_type", "original", SQL_LOCK_TABLE, false},
+        {"sql_table_type", "bgp", SQL_LOCK_TABLE, true},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const char *const settings[] = {cases[i].key, cases[i].word, "sql_table_create", "true",
+                                        NULL};
+        struct world w;
+        assert_int_equal(open_world(&w, "src_host", 0, settings), 0);
+        assert_int_equal(w.settings.locking, cases[i].locking);
+        assert_int_equal(w.settings.is_bgp_table, cases[i].is_bgp_table);
+        close_world(&w);
+    }
+}
+
 struct sample {
     uint64_t packets, flows, bytes;
 };
@@ -294,6 +320,7 @@ int main(void)
         cmocka_unit_test(columns_are_those_of_the_tables_version),
         cmocka_unit_test(two_primitives_in_one_column_are_refused),
         cmocka_unit_test(combinations_that_make_no_sense_are_refused),
+        cmocka_unit_test(each_word_of_a_choice_means_what_it_says),
         cmocka_unit_test(names_are_quoted_and_folded),
         cmocka_unit_test(rows_are_added_by_the_rule_of_each_column),
         cmocka_unit_test(preprocess_lets_the_rows_pass_that_pmacct_would),

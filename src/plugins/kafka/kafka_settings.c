@@ -18,6 +18,12 @@
 /* What a message takes beside its rows, of message.max.bytes: headers, key, the batch around it. */
 #define MESSAGE_OVERHEAD 1024
 
+#ifdef WITH_AVRO
+#define KAFKA_OUTPUTS_OFFERED KAFKA_OUTPUTS
+#else
+#define KAFKA_OUTPUTS_OFFERED KAFKA_OUTPUTS_ALWAYS
+#endif
+
 /* clang-format off */
 const struct pa_key kafka_keys[] = {
     KEY_ROWS_TIME("kafka", ""),
@@ -41,7 +47,7 @@ const struct pa_key kafka_keys[] = {
      .help = "partition by all that is in `aggregate`: the same for equal keys, from whatever collector"},
     {.name = "kafka_multi_values", .type = PA_KEY_SIZE, .default_value = "0", .max = 1000000000,
      .help = "JSON: rows are packed into messages of so many bytes, a line each; Avro: of so many rows; 0: a message for each row"},
-    {.name = "kafka_output", .type = PA_KEY_CHOICE, .default_value = "json", .choices = KAFKA_OUTPUTS,
+    {.name = "kafka_output", .type = PA_KEY_CHOICE, .default_value = "json", .choices = CHOICE_TEXT(KAFKA_OUTPUTS_OFFERED),
      .help = "how rows are written"},
     {.name = "kafka_avro_schema_file", .type = PA_KEY_STRING, .aliases = "avro_schema_file|avro_schema_output_file",
      .help = "Avro: file to write the schema to, at start"},
@@ -263,8 +269,7 @@ int kafka_settings_read(const struct pa_host *host, const struct pa_schema *sche
     s.trigger_exec = setting_text(host, "kafka_trigger_exec");
     s.is_trigger_async = setting_is_on(host, "kafka_trigger_exec_async");
     s.avro_schema_file = setting_text(host, "kafka_avro_schema_file");
-    if (!strcmp(host->setting(host, "kafka_output"), "avro"))
-        s.output = KAFKA_OUTPUT_AVRO;
+    s.output = (enum kafka_output)setting_choice(host, "kafka_output", KAFKA_OUTPUT_JSON);
     if (s.output == KAFKA_OUTPUT_AVRO && s.has_markers)
         return setting_refuse(error, error_size, "kafka_markers: are JSON; use kafka_output: json");
     err = read_routes(host, schema, &s, error, error_size);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /* The keys of kafka, and what they mean together. */
+#include "plugins/common/choice.h"
 #include "plugins/text/format.h"
 #include <librdkafka/rdkafka.h>
 #include <stdbool.h>
@@ -10,7 +11,11 @@ struct file_name;
 
 extern const struct pa_key kafka_keys[];
 
-enum kafka_output { KAFKA_OUTPUT_JSON, KAFKA_OUTPUT_AVRO };
+/* Without libavro only the first ones are offered. */
+#define KAFKA_OUTPUTS_ALWAYS(EACH) EACH(KAFKA_OUTPUT_JSON, "json")
+#define KAFKA_OUTPUTS(EACH)        KAFKA_OUTPUTS_ALWAYS(EACH) EACH(KAFKA_OUTPUT_AVRO, "avro")
+
+enum kafka_output { KAFKA_OUTPUTS(CHOICE_ENUMERATOR) };
 
 struct kafka_settings {
     enum kafka_output output;

@@ -40,9 +40,9 @@ static void forget_target(void *own)
 static int read_settings(const struct pa_host *host, const struct pa_schema *schema, char *error,
                          size_t error_size, struct sql_settings *ret_settings)
 {
-    const char *data = host->setting(host, "sql_data");
-    const struct sql_dialect *dialect = pg_dialect_choose(
-        data && !strcmp(data, "unified"), host->setting_number(host, "sql_timestamptz") != 0);
+    const struct sql_dialect *dialect =
+        pg_dialect_choose(setting_choice(host, "sql_data", SQL_DATA_TYPED) == SQL_DATA_UNIFIED,
+                          setting_is_on(host, "sql_timestamptz"));
 
     return sql_settings_read(host, schema, dialect, error, error_size, ret_settings);
 }

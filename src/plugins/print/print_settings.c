@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "plugins/print/print_settings.h"
+#include "plugins/common/choice.h"
 #include "plugins/common/key_rows.h"
 #include "plugins/common/setting.h"
 #include "plugins/print/stream_out.h"
@@ -8,11 +9,21 @@
 #include <stdio.h>
 #include <string.h>
 
+#define OUTPUTS(EACH)                                                                              \
+    EACH(OUTPUT_FORMATTED, "formatted")                                                            \
+    EACH(OUTPUT_CSV, "csv")                                                                        \
+    EACH(OUTPUT_JSON, "json")                                                                      \
+    EACH(OUTPUT_EVENT_FORMATTED, "event_formatted")                                                \
+    EACH(OUTPUT_EVENT_CSV, "event_csv")                                                            \
+    EACH(OUTPUT_EVENT_JSON, "event_json")
+
+enum output { OUTPUTS(CHOICE_ENUMERATOR) OUTPUT_COUNT };
+
 /* clang-format off */
 const struct pa_key print_keys[] = {
     KEY_ROWS_TIME("print", ""),
     {.name = "print_output", .type = PA_KEY_CHOICE, .default_value = "formatted",
-     .choices = "formatted|csv|json|event_formatted|event_csv|event_json",
+     .choices = CHOICE_TEXT(OUTPUTS),
      .help = "how rows are written; event_*: without packets, bytes and flows"},
     {.name = "print_output_file", .type = PA_KEY_STRING,
      .help = "file name with strftime(3) conversions and $variables; .gz and .zst compress; unset: standard output"},
@@ -45,23 +56,26 @@ static int read_output(const struct pa_host *host, struct print_settings *s, cha
                        size_t error_size)
 {
     static const struct {
-        const char *name;
         const struct format_kind *kind;
-    } outputs[] = {{"formatted", &format_table}, {"csv", &format_csv}, {"json", &format_json}};
-    const char *output = setting_text(host, "print_output");
-    const char *plain = output ? output : "formatted";
+        bool is_event;
+    } outputs[OUTPUT_COUNT] = {
+        [OUTPUT_FORMATTED] = {&format_table, false},
+        [OUTPUT_CSV] = {&format_csv, false},
+        [OUTPUT_JSON] = {&format_json, false},
+        [OUTPUT_EVENT_FORMATTED] = {&format_table, true},
+        [OUTPUT_EVENT_CSV] = {&format_csv, true},
+        [OUTPUT_EVENT_JSON] = {&format_json, true},
+    };
+    int output = setting_choice(host, "print_output", OUTPUT_FORMATTED);
 
-    if (!strncmp(plain, "event_", 6)) {
-        s->options.is_event = true;
-        plain += 6;
+    if (output < 0 || output >= OUTPUT_COUNT) {
+        snprintf(error, error_size, "print_output: %s is not offered; use json or csv",
+                 setting_text(host, "print_output"));
+        return -EINVAL;
     }
-    for (size_t i = 0; i < sizeof outputs / sizeof outputs[0]; i++)
-        if (!strcmp(plain, outputs[i].name))
-            s->kind = outputs[i].kind;
-    if (s->kind)
-        return 0;
-    snprintf(error, error_size, "print_output: %s is not offered; use json or csv", output);
-    return -EINVAL;
+    s->kind = outputs[output].kind;
+    s->options.is_event = outputs[output].is_event;
+    return 0;
 }
 
 static int read_separator(const struct pa_host *host, struct print_settings *s, char *error,

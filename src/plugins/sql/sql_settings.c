@@ -28,7 +28,7 @@ const struct pa_key sql_keys[] = {
      .help = "table, with strftime(3) conversions and $variables: acct_%Y%m%d, acct_$peer_src_ip"},
     {.name = "sql_table_version", .type = PA_KEY_INT, .min = 1, .max = 9,
      .help = "which of pmacct's tables it is, by default 1, with sql_table_create 9: decides the names of columns"},
-    {.name = "sql_table_type", .type = PA_KEY_CHOICE, .choices = "original|bgp",
+    {.name = "sql_table_type", .type = PA_KEY_CHOICE, .choices = CHOICE_TEXT(SQL_TABLE_TYPES),
      .help = "bgp: pmacct's table for paths; the default when aggregate has primitives of paths"},
     {.name = "sql_table_schema", .type = PA_KEY_STRING,
      .help = "file with the CREATE TABLE of sql_table, run when that table is not there; conversions and variables as in sql_table"},
@@ -44,11 +44,11 @@ const struct pa_key sql_keys[] = {
      .help = "pgsql, with sql_dont_try_update: COPY straight into the table"},
     {.name = "sql_delimiter", .type = PA_KEY_STRING, .default_value = ",",
      .help = "accepted; what goes through COPY is escaped, so any value may hold it"},
-    {.name = "sql_data", .type = PA_KEY_CHOICE, .default_value = "typed", .choices = "typed|unified",
+    {.name = "sql_data", .type = PA_KEY_CHOICE, .default_value = "typed", .choices = CHOICE_TEXT(SQL_DATA_TYPES),
      .help = "pgsql: addresses as inet and macaddr, or as text"},
     {.name = "sql_timestamptz", .type = PA_KEY_BOOL, .default_value = "false",
      .help = "pgsql: times as timestamptz with microseconds, without _residual columns"},
-    {.name = "sql_locking_style", .type = PA_KEY_CHOICE, .default_value = "table", .choices = "table|row|none",
+    {.name = "sql_locking_style", .type = PA_KEY_CHOICE, .default_value = "table", .choices = CHOICE_TEXT(SQL_LOCKINGS),
      .help = "pgsql, where no unique key can settle who writes first: lock the table, or leave others in"},
     KEY_ROW_NUM_PROTOS("sql"),
     {.name = "sql_num_hosts", .type = PA_KEY_BOOL, .default_value = "false",
@@ -56,7 +56,8 @@ const struct pa_key sql_keys[] = {
     KEY_ROWS_TIME("sql", "; its start is stamp_inserted"),
     {.name = "sql_preprocess", .type = PA_KEY_STRING,
      .help = "which rows to write: qnum, minp, minf, minb, minbpp, minppf, maxp, maxf, maxb, maxbpp, maxppf, usrf, adjb, each with =N"},
-    {.name = "sql_preprocess_type", .type = PA_KEY_CHOICE, .default_value = "any", .choices = "any|all",
+    {.name = "sql_preprocess_type", .type = PA_KEY_CHOICE, .default_value = "any",
+     .choices = CHOICE_TEXT(SQL_PREPROCESS_TYPES),
      .help = "a row is written if any of the checks of sql_preprocess holds, or if all do"},
     KEY_ROWS_TRIGGER("sql"),
     {.name = "sql_trigger_time", .type = PA_KEY_DURATION,
@@ -87,14 +88,14 @@ static bool has_path_primitives(const struct pa_schema *schema)
 static void read_table_kind(const struct pa_host *host, const struct pa_schema *schema,
                             struct sql_settings *s)
 {
-    const char *type = setting_text(host, "sql_table_type"),
-               *optimizes = setting_text(host, "sql_optimize_clauses");
+    const char *optimizes = setting_text(host, "sql_optimize_clauses");
+    int type = has_path_primitives(schema) ? SQL_TABLE_BGP : SQL_TABLE_ORIGINAL;
 
     s->creates_table = setting_is_on(host, "sql_table_create");
     s->table_version = (uint32_t)host->setting_number(host, "sql_table_version");
     if (s->table_version == 0)
         s->table_version = s->creates_table ? 9 : 1;
-    s->is_bgp_table = type ? strcmp(type, "bgp") == 0 : has_path_primitives(schema);
+    s->is_bgp_table = setting_choice(host, "sql_table_type", type) == SQL_TABLE_BGP;
     s->is_optimized = optimizes ? setting_is_on(host, "sql_optimize_clauses") : s->creates_table;
 }
 
@@ -187,7 +188,6 @@ int sql_settings_read(const struct pa_host *host, const struct pa_schema *schema
     const char *delimiter = setting_text(host, "sql_delimiter");
     struct format_options options;
     struct sql_settings s = {.dialect = dialect};
-    int64_t locking = host->setting_number(host, "sql_locking_style");
     int err;
 
     output_options_read(host, &options);
@@ -210,7 +210,7 @@ int sql_settings_read(const struct pa_host *host, const struct pa_schema *schema
     s.uses_copy = setting_is_on(host, "sql_use_copy");
     s.has_numeric_hosts = setting_is_on(host, "sql_num_hosts");
     s.delimiter = delimiter ? *delimiter : ',';
-    s.locking = locking < 0 ? SQL_LOCK_TABLE : (enum sql_locking)locking;
+    s.locking = (enum sql_locking)setting_choice(host, "sql_locking_style", SQL_LOCK_TABLE);
     s.refresh_s = host->setting_number(host, "sql_refresh_time");
     s.trigger_exec = setting_text(host, "sql_trigger_exec");
     s.is_trigger_async = setting_is_on(host, "sql_trigger_exec_async");
@@ -220,7 +220,9 @@ int sql_settings_read(const struct pa_host *host, const struct pa_schema *schema
     if (err == 0)
         err = read_names(host, schema, &s, error, error_size);
     if (err == 0 && preprocess)
-        err = sql_filter_new(preprocess, host->setting_number(host, "sql_preprocess_type") == 1,
+        err = sql_filter_new(preprocess,
+                             setting_choice(host, "sql_preprocess_type", SQL_PREPROCESS_ANY) ==
+                                 SQL_PREPROCESS_ALL,
                              schema, error, error_size, &s.filter);
     if (err < 0) {
         sql_settings_clear(&s);

@@ -2,6 +2,7 @@
 #pragma once
 /* The sql_* keys, for `keys` of all SQL plugins (with output_keys for `shared_keys`), and what they
  * mean together. */
+#include "plugins/common/choice.h"
 #include "plugins/sql/sql_dialect.h"
 #include "plugins/text/output_keys.h"
 #include "plugins/text/value.h"
@@ -15,7 +16,16 @@ struct sql_filter;
 
 extern const struct pa_key sql_keys[];
 
-enum sql_locking { SQL_LOCK_TABLE, SQL_LOCK_ROW, SQL_LOCK_NONE };
+#define SQL_LOCKINGS(EACH)                                                                         \
+    EACH(SQL_LOCK_TABLE, "table") EACH(SQL_LOCK_ROW, "row") EACH(SQL_LOCK_NONE, "none")
+#define SQL_TABLE_TYPES(EACH)      EACH(SQL_TABLE_ORIGINAL, "original") EACH(SQL_TABLE_BGP, "bgp")
+#define SQL_DATA_TYPES(EACH)       EACH(SQL_DATA_TYPED, "typed") EACH(SQL_DATA_UNIFIED, "unified")
+#define SQL_PREPROCESS_TYPES(EACH) EACH(SQL_PREPROCESS_ANY, "any") EACH(SQL_PREPROCESS_ALL, "all")
+
+enum sql_locking { SQL_LOCKINGS(CHOICE_ENUMERATOR) };                 /* sql_locking_style */
+enum sql_table_type { SQL_TABLE_TYPES(CHOICE_ENUMERATOR) };           /* sql_table_type */
+enum sql_data { SQL_DATA_TYPES(CHOICE_ENUMERATOR) };                  /* sql_data */
+enum sql_preprocess_type { SQL_PREPROCESS_TYPES(CHOICE_ENUMERATOR) }; /* sql_preprocess_type */
 
 /* Strings are borrowed from the host; NULL: not set. */
 struct sql_settings {
