@@ -25,11 +25,13 @@ if(FUZZ)
     target_compile_options(pathacct_options INTERFACE -fsanitize=fuzzer-no-link)
 endif()
 
-# pathacct_library(base SOURCES a.c b.c USES other folders, imported targets): one static library per folder under src/.
+# pathacct_library(base SOURCES a.c b.c USES other folders, imported targets): one static library per folder under src/, which
+# others link as pathacct::base, so that a name that is none is an error and not a library of the system.
 # What stands after USES is this folder's line in docs/layout.md's table of who may include whom.
 function(pathacct_library name)
     cmake_parse_arguments(ARG "" "" "SOURCES;USES" ${ARGN})
     add_library(${name} STATIC ${ARG_SOURCES})
+    add_library(pathacct::${name} ALIAS ${name})
     target_link_libraries(${name} PRIVATE pathacct_options PUBLIC ${ARG_USES})
     set_property(GLOBAL APPEND PROPERTY PATHACCT_LIBRARIES ${name})
 endfunction()
