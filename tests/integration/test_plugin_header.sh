@@ -15,7 +15,7 @@ cmake --build "$work/build" >/dev/null
 test -s "$work/build/lines.so"
 
 strict=(-Wall -Wextra -Wpedantic -Werror -D_GNU_SOURCE "-I$include" -fPIC -shared)
-for compiler in gcc clang clang-14; do
+for compiler in gcc $(compgen -c clang | grep -xE 'clang(-[0-9]+)?' | sort -u); do
     command -v "$compiler" >/dev/null || continue
     "$compiler" -x c -std=c11 "${strict[@]}" -o "$work/c.so" "$work/lines.c"
     "$compiler" -x c++ -std=c++11 "${strict[@]}" -o "$work/cpp.so" "$work/lines.c"

@@ -1,0 +1,27 @@
+# A toolchain file: the newest clang that has its runtime (Debian: libclang-rt-N-dev), which sanitizers and libFuzzer need and which
+# has to be of the same version. -DCMAKE_C_COMPILER=... chooses another. Once the cache names a compiler nothing is looked for.
+if(CMAKE_C_COMPILER)
+    return()
+endif()
+file(WRITE ${CMAKE_BINARY_DIR}/CMakeFiles/clang_runtime.c "int main(void)\n{\n    return 0;\n}\n")
+set(without_runtime "")
+foreach(name clang-22 clang-21 clang-20 clang-19 clang-18 clang-17 clang-16 clang-15 clang-14 clang)
+    unset(clang)
+    find_program(clang ${name} NO_CACHE)
+    if(NOT clang)
+        continue()
+    endif()
+    execute_process(COMMAND ${clang} -fsanitize=address,undefined ${CMAKE_BINARY_DIR}/CMakeFiles/clang_runtime.c
+            -o ${CMAKE_BINARY_DIR}/CMakeFiles/clang_runtime
+        RESULT_VARIABLE status OUTPUT_QUIET ERROR_QUIET)
+    if(status EQUAL 0)
+        set(CMAKE_C_COMPILER ${clang} CACHE FILEPATH "C compiler")
+        message(STATUS "clang: ${CMAKE_C_COMPILER}")
+        return()
+    endif()
+    list(APPEND without_runtime ${name})
+endforeach()
+if(without_runtime)
+    message(FATAL_ERROR "no clang with its runtime: ${without_runtime} cannot link a sanitizer (Debian: libclang-rt-N-dev)")
+endif()
+message(FATAL_ERROR "no clang-22 to clang-14 and no clang (Debian: clang-14, libclang-rt-14-dev)")
