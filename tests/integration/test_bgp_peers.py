@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Each of the real BGP speakers of Debian as the router: sessions, ADD-PATH, changes and losses as they do them."""
-import time
 
 from harness import FOUR_PATHS, Bird, bird_path, four_paths, main, need_root, wait_for
 from bgp_listener import Listener
@@ -32,7 +31,6 @@ def test_bird_withdraws_and_changes_a_path(test):
     router = Bird(test, listener.port, four_paths())
     peer = listener.peer("127.0.0.11")
     changed = four_paths()[:2] + [bird_path(3, "192.168.1.0/24", "10.0.0.3", "555 789")]
-    time.sleep(1)
     router.configure(changed)
     wait_for(lambda: listener.lookup(peer, "192.168.1.7", "10.0.0.2")["candidates"] == 3, "three paths left")
     wait_for(lambda: listener.lookup(peer, "192.168.1.7", "10.0.0.3").get("as_path") == "555_789", "the new path")

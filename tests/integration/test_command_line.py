@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 
 from harness import BUILD, NFACCTD, SOURCE, free_port, main, wait_for
 import exports
@@ -227,7 +226,6 @@ def test_term_and_int_write_what_was_received(test):
         assert int((test.dir / f"{name}.pid").read_text()) == daemon.pid
         stream = exports.Ipfix()
         test.send(stream.announce(), stream.data([exports.common_flow("10.0.0.1", "192.168.1.1", "10.0.0.9", octets=700)]))
-        time.sleep(0.5)
         daemon.signal(number)
         assert daemon.wait() == 0, daemon.output()
         assert (test.dir / f"{name}.csv").read_text() == "SRC_IP,PROTOCOL,PACKETS,BYTES\n10.0.0.1,tcp,1,700\n"

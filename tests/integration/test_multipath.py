@@ -40,6 +40,11 @@ def start(test, paths, more="", **bird):
     return daemon, router
 
 
+def wait_history(test, daemon, count):
+    """Until so many paths that are no longer announced are remembered."""
+    test.wait_now(daemon, lambda stats: stats["bgp"]["rib_history_paths"] == count, f"{count} paths in the history")
+
+
 def flow(test, port, next_hop, destination="192.168.1.10", **kwargs):
     """Sends one flow marked by its destination port and returns its record."""
     test.send(test.stream.data([exports.common_flow("172.16.0.1", destination, next_hop, dport=port, **kwargs)]), source=ROUTER)
@@ -79,27 +84,27 @@ def test_withdrawn_path_is_historic_then_unmatched(test):
     daemon, router = start(test, four_paths(), more="bgp_path_history: 4\n")
     before = int(time.time() * 1000)
     assert flow(test, 1, "10.0.0.4")["path_match"] == "exact"
-    time.sleep(0.3)
     router.configure(four_paths()[:3])
-    time.sleep(1.5)
+    wait_history(test, daemon, 1)
     # A flow that began before the withdrawal and ended after it took the path that is gone.
     got = flow(test, 2, "10.0.0.4", start_ms=before, end_ms=int(time.time() * 1000))
     assert (got["path_match"], got["as_path"]) == ("historic", "213_546_789"), got
-    time.sleep(4)
+    wait_history(test, daemon, 0)
     now = int(time.time() * 1000)
-    got = flow(test, 3, "10.0.0.4", start_ms=now - 100, end_ms=now)
-    assert (got["path_match"], got["as_path"]) == ("unmatched", ""), got
+    for port, began in ((3, now - 100), (4, before)):
+        got = flow(test, port, "10.0.0.4", start_ms=began, end_ms=now)
+        assert (got["path_match"], got["as_path"]) == ("unmatched", ""), got
 
 
 def test_changed_attributes_under_the_same_next_hop(test):
     daemon, router = start(test, four_paths())
     assert flow(test, 1, "10.0.0.2")["as_path"] == "123_456_789"
     started = int(time.time() * 1000)
-    time.sleep(0.2)
     paths = four_paths()
     paths[1] = bird_path(2, "192.168.1.0/24", "10.0.0.2", "123 999 789", 150)
     router.configure(paths)
-    time.sleep(1.5)
+    wait_history(test, daemon, 1)
+    time.sleep(0.2)  # so that a flow of 100 ms began after the change
     now = int(time.time() * 1000)
     got = flow(test, 2, "10.0.0.2", start_ms=now - 100, end_ms=now)
     assert (got["path_match"], got["as_path"], got["local_pref"]) == ("exact", "123_999_789", 150), got
@@ -112,8 +117,7 @@ def test_flap_of_the_session(test):
     daemon, router = start(test, four_paths())
     assert flow(test, 1, "10.0.0.3")["path_match"] == "exact"
     router.command("disable", "collector")
-    daemon.wait_log("127.0.0.11")
-    time.sleep(1)
+    daemon.wait_log("peer 127.0.0.11 AS 65000 down: ")
     assert flow(test, 2, "10.0.0.3")["path_match"] == "no_rib"
     router.command("enable", "collector")
     wait_for(lambda: daemon.output().count("End-of-RIB") >= 4, "End-of-RIB of both families again", 30)

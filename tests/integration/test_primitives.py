@@ -9,7 +9,6 @@ import re
 import socket
 import struct
 import subprocess
-import time
 
 from harness import NFACCTD, SOURCE, free_port, json_lines, main
 import exports
@@ -129,7 +128,6 @@ bgp_src_med_type: bgp
     stream = exports.Ipfix()
     test.send(stream.announce(), stream.data([exports.common_flow("10.9.1.71", "192.168.1.148", "10.0.0.3", src_mask=0,
                                                                   dst_mask=0)]), source="127.0.0.21")
-    time.sleep(0.3)
     assert daemon.stop() == 0, daemon.output()
     (row,) = json_lines(test.dir / "out.json")
     got = {name: row.get(JSON_NAME[name]) for name in BGP_VALUES}

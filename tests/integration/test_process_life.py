@@ -6,7 +6,6 @@ import pathlib
 import signal
 import subprocess
 import sys
-import time
 
 from harness import NFACCTD, free_port, json_lines, main, wait_for
 
@@ -104,7 +103,6 @@ def test_templates_outlive_a_restart_with_another_number_of_workers(test):
     daemon = test.nfacctd(config(test, f"nfacctd_templates_file: {saved}\nnfacctd_workers: 1"))
     for source, stream in streams.items():
         test.send(stream.announce(), source=source)
-    time.sleep(0.5)
     assert daemon.stop() == 0
     assert len(json.loads(saved.read_text())) > 0
     daemon = test.nfacctd(config(test, f"nfacctd_templates_file: {saved}\nnfacctd_workers: 3"), name="again")

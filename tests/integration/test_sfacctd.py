@@ -8,7 +8,6 @@ import os
 import random
 import socket
 import subprocess
-import time
 
 from harness import SFACCTD, Bird, four_paths, free_port, json_lines, main, wait_for
 import exports
@@ -182,7 +181,6 @@ print_refresh_time[out]: 1
         sent += 1
     test.send(sflow.datagram([sample([good])], sequence=1), source="127.0.0.9")
     sent, flows = sent + 1, flows + 1
-    time.sleep(0.5)
     assert daemon.stop() == 0, daemon.output()
     stats = test.stats("sfacctd")
     text = json.dumps(stats)
