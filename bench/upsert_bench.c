@@ -82,11 +82,13 @@ static struct aggregate_plan *plan_make(const enum primitive_index *primitive)
 /* What bench/instructions counts: by itself, whatever the compiler puts in line below. */
 __attribute__((noinline)) static void measured_add(struct aggregate *aggregate,
                                                    const struct flow_batch *batch)
+    ON_THREAD(worker_thread)
 {
     aggregate_add(aggregate, batch);
 }
 
 static double run(const struct aggregate_plan *plan, uint32_t keys, uint64_t flows)
+    ON_THREAD(worker_thread)
 {
     struct flow_batch batch = {.flows = mem_calloc(BATCH, sizeof(struct flow)),
                                .stride = sizeof(struct flow),
@@ -130,7 +132,9 @@ int main(int argc, char **argv)
     }
     uint64_t flows = (uint64_t)atoll(argv[3]);
     struct aggregate_plan *plan = plan_make(argv[1][0] == 't' ? tuple : matrix);
+    thread_enter_role(&worker_thread);
     double spent = run(plan, (uint32_t)atoi(argv[2]), flows);
+    thread_leave_role(&worker_thread);
     printf("{\"flows\": %lu, \"ns\": %.1f}\n", flows, spent / (double)flows * 1e9);
     aggregate_plan_free(plan);
     return 0;

@@ -7,6 +7,9 @@ target_compile_options(pathacct_options INTERFACE
     -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wcast-qual -Wpointer-arith -Wundef
     -Wformat=2 -Wvla -Wimplicit-fallthrough $<$<C_COMPILER_ID:Clang>:-Wthread-safety>
     $<$<BOOL:${WERROR}>:-Werror>)
+if(THREAD_CHECKS)
+    target_compile_definitions(pathacct_options INTERFACE THREAD_CHECKS)
+endif()
 if(SANITIZE)
     target_compile_options(pathacct_options INTERFACE -fsanitize=${SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
     target_link_options(pathacct_options INTERFACE -fsanitize=${SANITIZE})

@@ -4,8 +4,34 @@
 #include "base/memory.h"
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 
-struct thread_role main_thread, worker_thread, bgp_thread;
+const struct thread_role main_thread = {"main", 1 << 0};
+const struct thread_role worker_thread = {"worker", 1 << 1};
+const struct thread_role bgp_thread = {"bgp", 1 << 2};
+
+#ifdef THREAD_CHECKS
+/* The one mutable variable outside of a struct: whose it is only the thread itself can tell. */
+static _Thread_local unsigned held_roles;
+
+void thread_role_take(const struct thread_role *role)
+{
+    held_roles |= role->bit;
+}
+
+void thread_role_drop(const struct thread_role *role)
+{
+    held_roles &= ~role->bit;
+}
+
+void thread_role_check(const struct thread_role *role, const char *function)
+{
+    if (held_roles & role->bit)
+        return;
+    fprintf(stderr, "%s() runs on a thread without the role %s\n", function, role->name);
+    abort();
+}
+#endif
 
 struct thread_start_data {
     void (*main_fn)(void *arg);

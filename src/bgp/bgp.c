@@ -40,6 +40,7 @@ static void publish_due(void *arg) ON_THREAD(bgp_thread)
 {
     struct bgp *bgp = arg;
 
+    THREAD_ASSERT(bgp_thread);
     peer_table_publish(&bgp->peers, false);
     poller_timer_set_in(bgp->poller, &bgp->publish_timer, PUBLISH_INTERVAL_S * NS_PER_S);
 }

@@ -308,12 +308,13 @@ static void session_gone(void *arg, struct session *session)
     }
 }
 
-static void connector_due(void *arg)
+static void connector_due(void *arg) ON_THREAD(bgp_thread)
 {
     struct bgp_connector *connector = arg;
     struct bgp *bgp = connector->bgp;
     int fd;
 
+    THREAD_ASSERT(bgp_thread);
     connector_arm(connector, CONNECT_RETRY_S);
     if (connector->session || peer_table_has_session(&bgp->peers, &connector->address) ||
         bgp->session_count == bgp->session_max)
@@ -339,10 +340,11 @@ static void listeners_listen(struct bgp *bgp, unsigned events)
     }
 }
 
-static void batch_due(void *arg)
+static void batch_due(void *arg) ON_THREAD(bgp_thread)
 {
     struct bgp *bgp = arg;
 
+    THREAD_ASSERT(bgp_thread);
     bgp->batch_left = bgp->settings.batch;
     listeners_listen(bgp, POLLER_READ);
 }

@@ -107,6 +107,7 @@ void peer_table_publish(struct peer_table *table, bool is_change)
     struct bgp_peers *old = rcu_read(&table->snapshot);
     uint32_t count = 0;
 
+    THREAD_ASSERT(bgp_thread);
     for (uint32_t i = 0; i < table->capacity; i++)
         count += table->peers[i].is_in_use;
     struct bgp_peers *peers = mem_zalloc(sizeof *peers + count * sizeof peers->peers[0]);

@@ -133,6 +133,7 @@ void rib_peer_up(struct rib *rib, uint32_t peer, const struct rib_session *sessi
 {
     struct rib_peer *p = &rib->peers[peer];
 
+    THREAD_ASSERT(bgp_thread);
     assert(peer < rib->max_peers);
     if (p->is_up)
         rib_peer_down(rib, peer, now);
@@ -167,6 +168,7 @@ void rib_peer_down(struct rib *rib, uint32_t peer, struct mono_time now)
 {
     struct rib_peer *p = &rib->peers[peer];
 
+    THREAD_ASSERT(bgp_thread);
     assert(peer < rib->max_peers);
     if (!p->is_up)
         return;
@@ -192,6 +194,7 @@ bool rib_peer_release(struct rib *rib, uint32_t peer)
 {
     struct rib_peer *p = &rib->peers[peer];
 
+    THREAD_ASSERT(bgp_thread);
     assert(peer < rib->max_peers);
     if (p->is_up || counter_get(&p->paths) > 0 || counter_get(&p->history_paths) > 0)
         return false;
@@ -223,6 +226,7 @@ static void family_loaded(struct rib *rib, uint32_t peer, unsigned safi, unsigne
 
 void rib_end_of_rib(struct rib *rib, uint32_t peer, enum rib_safi safi, enum rib_family family)
 {
+    THREAD_ASSERT(bgp_thread);
     family_loaded(rib, peer, safi, family);
 }
 
@@ -230,6 +234,7 @@ void rib_begin_refresh(struct rib *rib, uint32_t peer, enum rib_safi safi, enum 
 {
     struct rib_peer_family *f = &rib->peers[peer].families[safi][family];
 
+    THREAD_ASSERT(bgp_thread);
     if (!f->is_negotiated)
         return;
     family_next_generation(rib, &rib->peers[peer], f);
@@ -284,6 +289,7 @@ bool rib_tick(struct rib *rib, struct wall_time wall, struct mono_time mono, uin
 {
     bool has_more = sweep_work(rib);
 
+    THREAD_ASSERT(bgp_thread);
     has_more |= history_work(rib, wall);
     if (mono.ns >= rib->next_second.ns) {
         rib->next_second.ns = mono.ns + NS_PER_S;

@@ -589,6 +589,7 @@ size_t rib_announce(struct rib *rib, uint32_t peer, enum rib_safi safi, const st
     struct change change = {rib, peer, safi, (uint64_t)wall_ms(now.ns)};
     size_t refused = nlri_apply(&change, nlri, count, attrs);
 
+    THREAD_ASSERT(bgp_thread);
     counter_add(&rib->paths_refused, refused);
     rib_history_bound(rib);
     return refused;
@@ -600,6 +601,7 @@ size_t rib_withdraw(struct rib *rib, uint32_t peer, enum rib_safi safi, const st
     struct change change = {rib, peer, safi, (uint64_t)wall_ms(now.ns)};
     size_t unknown = nlri_apply(&change, nlri, count, NULL);
 
+    THREAD_ASSERT(bgp_thread);
     rib_history_bound(rib);
     return unknown;
 }

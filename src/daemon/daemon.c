@@ -33,7 +33,7 @@ static struct statistics_sources sources(struct daemon *d, bool is_final)
                                        .is_final = is_final};
 }
 
-static void statistics(struct daemon *d, bool is_final)
+static void statistics(struct daemon *d, bool is_final) ON_THREAD(main_thread)
 {
     struct statistics_sources s = sources(d, is_final);
     int err;
@@ -73,7 +73,7 @@ static bool needs_grew(const struct flow_needs *old, const struct flow_needs *mo
     return false;
 }
 
-static void reload(struct daemon *d)
+static void reload(struct daemon *d) ON_THREAD(main_thread)
 {
     struct text errors = {0};
 
@@ -99,7 +99,7 @@ static void reload(struct daemon *d)
  * Backends get shutdown_timeout from here. Plugin processes end when they have written what carries
  * the last marker, so they are told before workers send it.
  */
-static void stop(struct daemon *d) THREAD_ANNOTATION(no_thread_safety_analysis)
+static void stop(struct daemon *d) ON_THREAD(main_thread)
 {
     if (d->is_stopping)
         return;
@@ -110,10 +110,11 @@ static void stop(struct daemon *d) THREAD_ANNOTATION(no_thread_safety_analysis)
     wake_workers(d);
 }
 
-static void on_signal(void *arg, int number) THREAD_ANNOTATION(no_thread_safety_analysis)
+static void on_signal(void *arg, int number) ON_THREAD(main_thread)
 {
     struct daemon *d = arg;
 
+    THREAD_ASSERT(main_thread);
     switch (number) {
     case SIGINT:
     case SIGTERM:
@@ -153,16 +154,17 @@ struct epoch_owner {
     struct instance *instance;
 };
 
-static void on_epoch(void *arg)
+static void on_epoch(void *arg) ON_THREAD(main_thread)
 {
     struct epoch_owner *owner = arg;
 
+    THREAD_ASSERT(main_thread);
     atomic_fetch_add_explicit(&owner->instance->epoch, 1, memory_order_release);
     wake_workers(owner->daemon);
     set_epoch_timer(owner->daemon, owner->instance);
 }
 
-static void check_rib(struct daemon *d)
+static void check_rib(struct daemon *d) ON_THREAD(main_thread)
 {
     bool is_loaded, is_late = d->seconds >= (uint64_t)d->core.wait_for_rib_s;
 
@@ -183,11 +185,12 @@ static void check_rib(struct daemon *d)
     wake_workers(d);
 }
 
-static void on_second(void *arg)
+static void on_second(void *arg) ON_THREAD(main_thread)
 {
     struct daemon *d = arg;
     struct statistics_sources s = sources(d, false);
 
+    THREAD_ASSERT(main_thread);
     d->seconds++;
     check_rib(d);
     if (d->templates && d->seconds % TEMPLATES_TICK_S == 0)
@@ -198,20 +201,22 @@ static void on_second(void *arg)
     poller_timer_set_in(d->poller, &d->second_timer, NS_PER_S);
 }
 
-static void on_worker(void *arg, int fd, unsigned events)
+static void on_worker(void *arg, int fd, unsigned events) ON_THREAD(main_thread)
 {
     struct daemon *d = arg;
 
+    THREAD_ASSERT(main_thread);
     (void)events;
     poller_event_drain(fd);
     if (d->templates)
         templates_file_collect(d->templates);
 }
 
-static void on_shutdown_timeout(void *arg)
+static void on_shutdown_timeout(void *arg) ON_THREAD(main_thread)
 {
     struct daemon *d = arg;
 
+    THREAD_ASSERT(main_thread);
     atomic_store_explicit(&d->crew.is_abandoned, true, memory_order_release);
     wake_workers(d);
 }
@@ -274,7 +279,7 @@ static int become_daemon(struct daemon *d, int argc, char **argv)
     return err;
 }
 
-static int start_plugins(struct daemon *d) THREAD_ANNOTATION(no_thread_safety_analysis)
+static int start_plugins(struct daemon *d) ON_THREAD(main_thread)
 {
     for (uint32_t i = 0; i < d->instance_count; i++) {
         struct supervisor_plugin plugin = instance_plugin(d->instances[i]);
@@ -305,7 +310,7 @@ static void say_ready(const struct daemon *d)
                    d->crew.worker_count, plural);
 }
 
-static int start_all(struct daemon *d, struct epoch_owner *owners)
+static int start_all(struct daemon *d, struct epoch_owner *owners) ON_THREAD(main_thread)
 {
     static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, 0};
     int err = poller_add_signals(d->poller, signals, on_signal, d);
@@ -346,7 +351,7 @@ static bool all_workers(const struct daemon *d, bool (*is_so)(const struct worke
     return true;
 }
 
-static void run(struct daemon *d) THREAD_ANNOTATION(no_thread_safety_analysis)
+static void run(struct daemon *d) ON_THREAD(main_thread)
 {
     while (!all_workers(d, worker_is_finished) || !supervisor_is_done(d->supervisor)) {
         if (!d->core.pcap_wait && all_workers(d, worker_is_at_end))
@@ -359,7 +364,7 @@ static void run(struct daemon *d) THREAD_ANNOTATION(no_thread_safety_analysis)
         poller_timer_cancel(d->poller, &d->instances[i]->epoch_timer);
 }
 
-static int end(struct daemon *d) THREAD_ANNOTATION(no_thread_safety_analysis)
+static int end(struct daemon *d) ON_THREAD(main_thread)
 {
     struct statistics_sources s = sources(d, true);
     uint64_t lost;
@@ -397,7 +402,7 @@ static void print_primitives(const struct daemon *d)
 }
 
 /* What ends without a daemon: help, lists, the result of the check. True: it was that. */
-static bool other_action(struct daemon *d)
+static bool other_action(struct daemon *d) ON_THREAD(main_thread)
 {
     switch (d->options.action) {
     case ACTION_HELP:
@@ -430,7 +435,7 @@ static void print_lines(struct text *lines, const char *kind)
     }
 }
 
-static int prepare(struct daemon *d, int argc, char **argv)
+static int prepare(struct daemon *d, int argc, char **argv) ON_THREAD(main_thread)
 {
     struct text errors = {0};
     int err = setup_read(d, argc, argv, &errors, &d->warnings);
@@ -452,7 +457,6 @@ static int prepare(struct daemon *d, int argc, char **argv)
 }
 
 int daemon_main(int argc, char **argv, const struct daemon_description *description)
-    THREAD_ANNOTATION(no_thread_safety_analysis)
 {
     struct daemon *d = mem_aligned_zalloc(CACHE_LINE, sizeof *d);
     struct epoch_owner *owners = NULL;

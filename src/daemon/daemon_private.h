@@ -64,7 +64,7 @@ struct daemon {
 int setup_read(struct daemon *daemon, int argc, char **argv, struct text *errors,
                struct text *warnings);
 /* Lets the plugins check their settings. */
-int setup_check_plugins(struct daemon *daemon, struct text *errors);
+int setup_check_plugins(struct daemon *daemon, struct text *errors) ON_THREAD(main_thread);
 /* Opens sockets, makes workers and rings; starts nothing. */
-int setup_open(struct daemon *daemon, struct text *errors);
-void setup_close(struct daemon *daemon);
+int setup_open(struct daemon *daemon, struct text *errors) ON_THREAD(main_thread);
+void setup_close(struct daemon *daemon) ON_THREAD(main_thread);

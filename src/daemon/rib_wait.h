@@ -5,6 +5,7 @@
  * bgp_agent_map names and the single addresses of bgp_daemon_allow_file; if there are none, any
  * peer will do. Main thread.
  */
+#include "base/thread.h"
 #include "bgp/bgp.h"
 #include "maps/maps.h"
 
@@ -12,4 +13,5 @@ struct rib_wait;
 
 struct rib_wait *rib_wait_new(const struct maps *maps, const char *allow_file);
 void rib_wait_free(struct rib_wait *wait); /* NULL is fine */
-bool rib_wait_is_over(const struct rib_wait *wait, const struct bgp_peers *peers);
+bool rib_wait_is_over(const struct rib_wait *wait, const struct bgp_peers *peers)
+    ON_THREAD(main_thread);

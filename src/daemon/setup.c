@@ -270,7 +270,6 @@ static const char *complaint_place(const struct daemon *d, uint32_t index, const
 }
 
 int setup_check_plugins(struct daemon *d, struct text *errors)
-    THREAD_ANNOTATION(no_thread_safety_analysis)
 {
     int err = poller_new(&d->poller);
 
@@ -347,7 +346,7 @@ static int open_instances(struct daemon *d)
     return 0;
 }
 
-static int open_workers(struct daemon *d, struct text *errors)
+static int open_workers(struct daemon *d, struct text *errors) ON_THREAD(main_thread)
 {
     for (uint32_t i = 0; i < d->crew.worker_count; i++) {
         struct worker *worker;
@@ -401,7 +400,7 @@ int setup_open(struct daemon *d, struct text *errors)
     return err;
 }
 
-void setup_close(struct daemon *d) THREAD_ANNOTATION(no_thread_safety_analysis)
+void setup_close(struct daemon *d)
 {
     supervisor_free(d->supervisor);
     templates_file_free(d->templates);

@@ -121,7 +121,7 @@ static void walk_exporter(void *arg, struct exporter *exporter)
     sums_add(walk->sums, &exporter->counters);
 }
 
-static void put_input(const struct statistics_sources *s, json_t *root)
+static void put_input(const struct statistics_sources *s, json_t *root) ON_THREAD(main_thread)
 {
     json_t *workers = json_array(), *exporters = json_array(), *evicted = json_array(),
            *datagrams = json_object();
@@ -176,7 +176,7 @@ static void put_counter(void *arg, const char *name, uint64_t value)
 }
 
 static json_t *json_process(const struct supervisor *supervisor, uint32_t number)
-    THREAD_ANNOTATION(no_thread_safety_analysis)
+    ON_THREAD(main_thread)
 {
     struct supervisor_status status;
     json_t *object = json_object(), *counters = json_object();
@@ -194,6 +194,7 @@ static json_t *json_process(const struct supervisor *supervisor, uint32_t number
 }
 
 static json_t *json_instance(const struct statistics_sources *s, uint32_t number)
+    ON_THREAD(main_thread)
 {
     const struct instance *instance = s->instances[number];
     struct ledger_sum sum = instance_ledger(instance);
@@ -270,6 +271,7 @@ int statistics_write(const struct statistics_sources *s, const char *path)
     char *text;
     int err;
 
+    THREAD_ASSERT(main_thread);
     json_object_set_new(root, "daemon", json_string(s->daemon_name));
     json_object_set_new(root, "name", json_string(s->core_proc_name));
     json_object_set_new(root, "version", json_string(PATHACCT_VERSION));
@@ -327,6 +329,7 @@ static void log_exporter(void *arg, struct exporter *exporter)
 
 void statistics_log(const struct statistics_sources *s)
 {
+    THREAD_ASSERT(main_thread);
     for (uint32_t i = 0; i < s->crew->worker_count; i++) {
         const struct worker_counters *c = worker_counters(s->crew->workers[i]);
         exporter_table_each(worker_exporters(s->crew->workers[i]), log_exporter, NULL);
@@ -390,6 +393,7 @@ void statistics_watch(const struct statistics_sources *s, struct statistics_watc
 {
     uint64_t datagrams = 0, without_peer = 0;
 
+    THREAD_ASSERT(main_thread);
     for (uint32_t i = 0; i < s->crew->worker_count; i++) {
         datagrams += counter_get(&worker_counters(s->crew->workers[i])->datagrams);
         if (s->crew->correlate.is_enabled && s->crew->correlate.needs_destination)

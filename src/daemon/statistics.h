@@ -4,6 +4,7 @@
  * What SIGUSR1 and the end of the daemon tell: one line per exporter and instance into the log, and
  * everything as JSON into stats_file. Main thread, while workers run or after they were joined.
  */
+#include "base/thread.h"
 #include "daemon/instance.h"
 #include "daemon/supervisor.h"
 #include "pipeline/worker.h"
@@ -19,15 +20,17 @@ struct statistics_sources {
     bool is_final;
 };
 
-void statistics_log(const struct statistics_sources *sources);
+void statistics_log(const struct statistics_sources *sources) ON_THREAD(main_thread);
 /* Writes the file aside and renames it; -errno. */
-int statistics_write(const struct statistics_sources *sources, const char *path);
+int statistics_write(const struct statistics_sources *sources, const char *path)
+    ON_THREAD(main_thread);
 /* Flows, packets and bytes that were lost for good: 0 for a clean end. */
-uint64_t statistics_lost_flows(const struct statistics_sources *sources);
+uint64_t statistics_lost_flows(const struct statistics_sources *sources) ON_THREAD(main_thread);
 
 /* Warns of exporters without a BGP peer; of silence. Every minute. */
 struct statistics_watch {
     uint64_t last_datagrams;
     bool is_silent;
 };
-void statistics_watch(const struct statistics_sources *sources, struct statistics_watch *watch);
+void statistics_watch(const struct statistics_sources *sources, struct statistics_watch *watch)
+    ON_THREAD(main_thread);

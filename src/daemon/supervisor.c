@@ -298,8 +298,9 @@ static void close_socket(struct instance *in)
     in->socket = -1;
 }
 
-static void socket_ready(void *arg, int fd, unsigned events)
+static void socket_ready(void *arg, int fd, unsigned events) ON_THREAD(main_thread)
 {
+    THREAD_ASSERT(main_thread);
     struct instance *in = arg;
     (void)fd;
     (void)events;
@@ -309,8 +310,9 @@ static void socket_ready(void *arg, int fd, unsigned events)
 
 /* ---- the end of a host ---- */
 
-static void restart_due(void *arg)
+static void restart_due(void *arg) ON_THREAD(main_thread)
 {
+    THREAD_ASSERT(main_thread);
     struct instance *in = arg;
     instance_start(in);
 }
@@ -372,8 +374,9 @@ static void host_ended(struct instance *in, int status)
     text_clear(&how);
 }
 
-static void pidfd_ready(void *arg, int fd, unsigned events)
+static void pidfd_ready(void *arg, int fd, unsigned events) ON_THREAD(main_thread)
 {
+    THREAD_ASSERT(main_thread);
     struct instance *in = arg;
     int status = 0;
     (void)events;
@@ -500,6 +503,7 @@ int supervisor_check(struct supervisor *s, const struct supervisor_plugin *plugi
     pid_t pid;
     int socket, err = spawn_host(path, plugin, &pid, &socket);
 
+    THREAD_ASSERT(main_thread);
     if (err < 0) {
         text_append_printf(error, "cannot run %s: %s", path, strerrordesc_np(-err));
         return err;
@@ -517,6 +521,7 @@ int supervisor_check(struct supervisor *s, const struct supervisor_plugin *plugi
 
 int supervisor_start(struct supervisor *s, const struct supervisor_plugin *plugin)
 {
+    THREAD_ASSERT(main_thread);
     const char *path = s->settings.host_path;
     if (access(path, X_OK) < 0)
         return -errno;
@@ -539,8 +544,9 @@ void supervisor_reopen(struct supervisor *s)
             message_send(s->instances[i]->socket, MESSAGE_REOPEN, NULL, NULL, 0);
 }
 
-static void kill_due(void *arg)
+static void kill_due(void *arg) ON_THREAD(main_thread)
 {
+    THREAD_ASSERT(main_thread);
     struct supervisor *s = arg;
     for (uint32_t i = 0; i < s->instance_count; i++) {
         struct instance *in = s->instances[i];
@@ -554,6 +560,7 @@ static void kill_due(void *arg)
 
 void supervisor_stop(struct supervisor *s)
 {
+    THREAD_ASSERT(main_thread);
     if (s->is_stopping)
         return;
     s->is_stopping = true;

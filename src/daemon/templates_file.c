@@ -52,6 +52,7 @@ static uint64_t generation(const struct templates_file *f)
 
 void templates_file_load(struct templates_file *f)
 {
+    THREAD_ASSERT(main_thread);
     json_error_t error;
     json_t *saved;
     size_t count = 0;
@@ -76,6 +77,7 @@ void templates_file_tick(struct templates_file *f)
 {
     uint64_t now = generation(f);
 
+    THREAD_ASSERT(main_thread);
     if (f->is_asked || now == f->saved_generation)
         return;
     f->is_asked = true;
@@ -107,6 +109,7 @@ void templates_file_collect(struct templates_file *f)
 {
     bool is_complete = f->is_asked;
 
+    THREAD_ASSERT(main_thread);
     for (uint32_t i = 0; f->is_asked && i < f->crew->worker_count; i++) {
         if (!f->answers[i])
             f->answers[i] = worker_take_templates(f->crew->workers[i]);

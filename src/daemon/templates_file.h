@@ -5,18 +5,19 @@
  * number of workers, can decode at once. Written by the main thread within ten seconds of a change,
  * aside and renamed.
  */
+#include "base/thread.h"
 #include "pipeline/worker.h"
 
 struct templates_file;
 
 struct templates_file *templates_file_new(const char *path, struct crew *crew);
-void templates_file_free(struct templates_file *file); /* NULL is fine */
+void templates_file_free(struct templates_file *file) ON_THREAD(main_thread); /* NULL is fine */
 /* Before workers start. A file that is not there is none; one that cannot be read is told in the
  * log. */
-void templates_file_load(struct templates_file *file);
+void templates_file_load(struct templates_file *file) ON_THREAD(main_thread);
 /* Every few seconds: asks the workers to save if something changed. */
-void templates_file_tick(struct templates_file *file);
+void templates_file_tick(struct templates_file *file) ON_THREAD(main_thread);
 /* After main_event: takes what workers answered; writes when all have. */
-void templates_file_collect(struct templates_file *file);
+void templates_file_collect(struct templates_file *file) ON_THREAD(main_thread);
 /* After worker_join() of all. */
-void templates_file_save_now(struct templates_file *file);
+void templates_file_save_now(struct templates_file *file) ON_THREAD(main_thread);

@@ -112,6 +112,7 @@ static void grow_values(struct dictionary *dict)
 
 /* Room for an entry at the end of the chain. -ENOSPC. */
 static int reserve_entry(struct dictionary *dict, uint32_t size, bool past_budget)
+    ON_THREAD(worker_thread)
 {
     if (dict->last_segment != SEGMENT_NONE &&
         pool_segment(dict->pool, dict->last_segment)->used + size <= SEGMENT_DATA_SIZE)

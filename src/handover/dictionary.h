@@ -9,6 +9,7 @@
  * The worker that fills it owns it. Its index is private and is kept from one hand-over to the
  * next, emptied.
  */
+#include "base/thread.h"
 #include "handover/segment.h"
 #include "plugins/pathacct_plugin.h"
 
@@ -17,14 +18,15 @@
 struct dictionary;
 
 struct dictionary *dictionary_new(struct pool *pool); /* `pool` is borrowed */
-void dictionary_free(struct dictionary *dict);        /* gives its segments back; NULL is fine */
+/* Gives its segments back; NULL is fine. */
+void dictionary_free(struct dictionary *dict) ON_THREAD(worker_thread);
 
 /*
  * The id of `len` bytes, which are copied if they are new. -ENOSPC: no segment for a new value (see
  * pool_take()), -EMSGSIZE: longer than DICTIONARY_VALUE_MAX.
  */
 int dictionary_put(struct dictionary *dict, const void *data, size_t len, bool past_budget,
-                   uint32_t *ret_id);
+                   uint32_t *ret_id) ON_THREAD(worker_thread);
 
 /*
  * The id that dictionary_remember() stored for a handle in this hand-over; 0: none. Handles are
@@ -32,11 +34,13 @@ int dictionary_put(struct dictionary *dict, const void *data, size_t len, bool p
  * kind into the handle.
  */
 uint32_t dictionary_find(const struct dictionary *dict, uint64_t handle);
-void dictionary_remember(struct dictionary *dict, uint64_t handle, uint32_t id);
+void dictionary_remember(struct dictionary *dict, uint64_t handle, uint32_t id)
+    ON_THREAD(worker_thread);
 
 uint32_t dictionary_count(const struct dictionary *dict); /* ids in use: 1..count */
 /* For the hand-over: the chain and the count become the caller's, the dictionary is empty again. */
-void dictionary_finish(struct dictionary *dict, uint32_t *ret_first_segment, uint32_t *ret_count);
+void dictionary_finish(struct dictionary *dict, uint32_t *ret_first_segment, uint32_t *ret_count)
+    ON_THREAD(worker_thread);
 
 /* ---- the host's side ---- */
 

@@ -129,6 +129,7 @@ bool ring_is_full(const struct ring *ring)
 
 uint64_t ring_push(struct ring *ring, const struct handover *handover)
 {
+    THREAD_ASSERT(worker_thread);
     assert(!ring_is_full(ring));
     uint64_t seq = ring->head + 1;
     struct handover *slot = &ring->slots->slots[slot_of(seq)];
@@ -152,6 +153,7 @@ static void tell_loss(struct ring *ring, uint64_t lost_until, ring_recycled_fn *
 
 size_t ring_recycle(struct ring *ring, struct pool *pool, ring_recycled_fn *fn, void *arg)
 {
+    THREAD_ASSERT(worker_thread);
     uint64_t acked = load(&ring->cursors->acked);
     /* After acked: a loss is known by then if anything behind it is acknowledged. */
     uint64_t lost_until = load(&ring->cursors->lost_until);

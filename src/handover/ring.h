@@ -10,6 +10,7 @@
  * until it has been acknowledged; then the worker recycles them. What became of it stands beside
  * the cursors.
  */
+#include "base/thread.h"
 #include "handover/segment.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -67,9 +68,9 @@ struct ring;
 int ring_new(int host_event, struct ring **ret_ring);
 void ring_free(struct ring *ring); /* NULL is fine; its segments go with the pool */
 
-bool ring_is_full(const struct ring *ring);
+bool ring_is_full(const struct ring *ring) ON_THREAD(worker_thread);
 /* Hands over; its segments are the ring's from now on. Returns its seq. The ring is not full. */
-uint64_t ring_push(struct ring *ring, const struct handover *handover);
+uint64_t ring_push(struct ring *ring, const struct handover *handover) ON_THREAD(worker_thread);
 /*
  * Releases the segments of what has been acknowledged since the last call and tells `fn` (which may
  * be NULL) what became of each. Where a volatile backend ended, `fn` is called without a hand-over:
@@ -77,7 +78,8 @@ uint64_t ring_push(struct ring *ring, const struct handover *handover);
  */
 typedef void ring_recycled_fn(void *arg, const struct handover *handover,
                               const struct handover_outcome *outcome);
-size_t ring_recycle(struct ring *ring, struct pool *pool, ring_recycled_fn *fn, void *arg);
+size_t ring_recycle(struct ring *ring, struct pool *pool, ring_recycled_fn *fn, void *arg)
+    ON_THREAD(worker_thread);
 /* Hand-overs that are not recycled: the pool holds segments for them. */
 uint64_t ring_pending_count(const struct ring *ring);
 

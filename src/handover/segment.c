@@ -154,6 +154,7 @@ int pool_take(struct pool *pool, bool past_budget, uint32_t *ret_index)
     uint32_t before = atomic_fetch_add_explicit(&pool->budget->used_count, 1, memory_order_relaxed);
     uint32_t index = SEGMENT_NONE;
 
+    THREAD_ASSERT(worker_thread);
     if ((before >= pool->budget->max_count && !past_budget) || pool_find_free(pool, &index) < 0) {
         atomic_fetch_sub_explicit(&pool->budget->used_count, 1, memory_order_relaxed);
         return -ENOSPC;
@@ -192,6 +193,7 @@ struct segment *pool_segment(const struct pool *pool, uint32_t index)
 
 void pool_trim(struct pool *pool)
 {
+    THREAD_ASSERT(worker_thread);
     uint32_t wanted = pool->peak > pool->previous_peak ? pool->peak : pool->previous_peak;
     while (pool->resident.count > 0 && pool_resident_count(pool) > wanted) {
         uint32_t index = pool->resident.indices[pool->resident.count - 1];

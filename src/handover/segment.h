@@ -10,6 +10,7 @@
  * and reads only segments that a hand-over names and that it has not acknowledged.
  */
 #include "base/memory.h"
+#include "base/thread.h"
 #include <stdalign.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -55,13 +56,14 @@ void pool_free(struct pool *pool); /* NULL is fine */
  * `past_budget` (the open table of a replay) it is given anyway, and -ENOSPC means that the address
  * space of the pool is used up.
  */
-int pool_take(struct pool *pool, bool past_budget, uint32_t *ret_index);
-void pool_release(struct pool *pool, uint32_t index);
-void pool_release_chain(struct pool *pool, uint32_t first);            /* SEGMENT_NONE is fine */
+int pool_take(struct pool *pool, bool past_budget, uint32_t *ret_index) ON_THREAD(worker_thread);
+void pool_release(struct pool *pool, uint32_t index) ON_THREAD(worker_thread);
+/* SEGMENT_NONE is fine. */
+void pool_release_chain(struct pool *pool, uint32_t first) ON_THREAD(worker_thread);
 struct segment *pool_segment(const struct pool *pool, uint32_t index); /* until released */
 
 /* Once per epoch: gives free segments that the last two epochs did not need back to the system. */
-void pool_trim(struct pool *pool);
+void pool_trim(struct pool *pool) ON_THREAD(worker_thread);
 uint32_t pool_used_count(const struct pool *pool);
 /* Segments that are backed by memory: in use, or free and not yet given back. */
 uint32_t pool_resident_count(const struct pool *pool);

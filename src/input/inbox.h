@@ -5,6 +5,7 @@
  * owner; and those that wait for the RIB. Behind a lock, which is rarely taken: at start-up, or by
  * one thread alone.
  */
+#include "base/thread.h"
 #include "flow/decoder.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -12,10 +13,10 @@
 struct inbox;
 
 struct inbox *inbox_new(size_t max_bytes);
-void inbox_free(struct inbox *inbox); /* NULL is fine */
-/* Copies the datagram. False: there is no room. Any thread. */
-bool inbox_put(struct inbox *inbox, const struct datagram *datagram);
+void inbox_free(struct inbox *inbox) ON_THREAD(worker_thread); /* NULL is fine */
+/* Copies the datagram. False: there is no room. Any worker. */
+bool inbox_put(struct inbox *inbox, const struct datagram *datagram) ON_THREAD(worker_thread);
 /* The oldest; its bytes are the caller's, to be freed with mem_free(ret_datagram->data). */
-bool inbox_take(struct inbox *inbox, struct datagram *ret_datagram);
+bool inbox_take(struct inbox *inbox, struct datagram *ret_datagram) ON_THREAD(worker_thread);
 size_t inbox_count(const struct inbox *inbox); /* any thread, without the lock */
 bool inbox_is_empty(const struct inbox *inbox);

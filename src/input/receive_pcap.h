@@ -8,6 +8,7 @@
  * Datagrams are the UDP payloads to `port`, or all UDP payloads if no port is asked for.
  */
 #include "base/text.h"
+#include "base/thread.h"
 #include "flow/decoder.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -24,8 +25,10 @@ void pcap_reader_free(struct pcap_reader *reader);
  * datagrams of the file, and goes on counting after pcap_reader_rewind(). 0: one was read;
  * -ENODATA: the end; -EBADMSG: the file is damaged from here on, which is told in `error`.
  */
-int pcap_reader_next(struct pcap_reader *reader, struct datagram *ret_datagram, struct text *error);
-int pcap_reader_rewind(struct pcap_reader *reader, struct text *error); /* to read it once more */
+int pcap_reader_next(struct pcap_reader *reader, struct datagram *ret_datagram, struct text *error)
+    ON_THREAD(worker_thread);
+/* To read it once more. */
+int pcap_reader_rewind(struct pcap_reader *reader, struct text *error) ON_THREAD(worker_thread);
 
 struct pcap_reader_counts {
     uint64_t frames, datagrams;

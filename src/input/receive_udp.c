@@ -256,6 +256,7 @@ uint32_t udp_receiver_read(struct udp_receiver *r, struct datagram *datagrams, u
     int64_t now_ns;
     int n;
 
+    THREAD_ASSERT(worker_thread);
     if (max > UDP_BATCH_MAX)
         max = UDP_BATCH_MAX;
     for (uint32_t i = 0; i < max; i++)

@@ -7,6 +7,7 @@
  */
 #include "base/metric.h"
 #include "base/text.h"
+#include "base/thread.h"
 #include "flow/decoder.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -38,7 +39,8 @@ uint16_t udp_receiver_port(const struct udp_receiver *receiver);
  * the next call. Returns how many; 0: nothing there. Datagrams with a length of 0 are reported like
  * others.
  */
-uint32_t udp_receiver_read(struct udp_receiver *receiver, struct datagram *datagrams, uint32_t max);
+uint32_t udp_receiver_read(struct udp_receiver *receiver, struct datagram *datagrams, uint32_t max)
+    ON_THREAD(worker_thread);
 enum { UDP_BATCH_MAX = 64 };
 
 /*

@@ -104,6 +104,7 @@ int maps_reload(const struct maps_settings *settings, const struct maps *_Atomic
     struct maps *new;
     int err = maps_load(settings, old ? old->generation + 1 : 1, errors, &new);
 
+    THREAD_ASSERT(main_thread);
     if (err < 0)
         return err;
     rcu_publish(place, new);

@@ -7,6 +7,7 @@
  */
 #include "base/address.h"
 #include "base/rcu.h"
+#include "base/thread.h"
 #include "config/config_key.h"
 #include "flow/flow.h"
 #include <stdbool.h>
@@ -50,4 +51,4 @@ void maps_free(void *maps); /* NULL is fine */
 /* Loads anew and publishes at `place`; what was there is retired into `queue`. On error `place`
  * keeps its snapshot. */
 int maps_reload(const struct maps_settings *settings, const struct maps *_Atomic *place,
-                struct rcu_queue *queue, struct text *errors);
+                struct rcu_queue *queue, struct text *errors) ON_THREAD(main_thread);

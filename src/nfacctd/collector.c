@@ -82,12 +82,13 @@ static void collector_free(void *decoder)
 }
 
 static void collector_decode(void *decoder, struct exporter *exporter,
-                             const struct datagram *datagram)
+                             const struct datagram *datagram) ON_THREAD(worker_thread)
 {
     struct collector *collector = decoder;
     struct reader r = reader_make(datagram->data, datagram->len);
     uint16_t version = reader_u16(&r);
 
+    THREAD_ASSERT(worker_thread);
     counter_add(&exporter->counters.datagrams_read, 1);
     counter_add(&exporter->counters.bytes_read, datagram->len);
     counter_set(&exporter->counters.last_datagram_ns, (uint64_t)datagram->received_ns);
@@ -104,11 +105,12 @@ static void collector_decode(void *decoder, struct exporter *exporter,
     publish_generation(collector);
 }
 
-static void collector_tick(void *decoder, int64_t now_ns)
+static void collector_tick(void *decoder, int64_t now_ns) ON_THREAD(worker_thread)
 {
     struct collector *collector = decoder;
     const struct nfacctd_settings *own = collector->settings;
 
+    THREAD_ASSERT(worker_thread);
     pending_sets_expire(&collector->pending, now_ns - own->pending_sets_age_s * NS_PER_S);
     if (own->template_lifetime_s == 0 || now_ns - collector->expired_ns < EXPIRE_EVERY_NS)
         return;
@@ -117,10 +119,11 @@ static void collector_tick(void *decoder, int64_t now_ns)
     publish_generation(collector);
 }
 
-static void collector_forget(void *decoder, struct exporter *exporter)
+static void collector_forget(void *decoder, struct exporter *exporter) ON_THREAD(worker_thread)
 {
     struct collector *collector = decoder;
 
+    THREAD_ASSERT(worker_thread);
     if (collector)
         domain_source_forget(&collector->domains, exporter);
     else
@@ -128,26 +131,31 @@ static void collector_forget(void *decoder, struct exporter *exporter)
 }
 
 static void collector_set_needs(void *decoder, const struct flow_needs *needs)
+    ON_THREAD(worker_thread)
 {
     struct collector *collector = decoder;
 
+    THREAD_ASSERT(worker_thread);
     collector->plan_settings.needs = *needs;
     plan_free(collector->v5_plan);
     collector->v5_plan = netflow5_plan(&collector->plan_settings);
     template_store_recompile(&collector->templates);
 }
 
-static struct json_t *save(void *decoder)
+static struct json_t *save(void *decoder) ON_THREAD(worker_thread)
 {
+    THREAD_ASSERT(worker_thread);
     return collector_save(decoder);
 }
 
 static size_t load(void *decoder, const struct json_t *saved,
                    bool (*owns)(const struct ip_addr *exporter, void *arg), void *arg)
+    ON_THREAD(worker_thread)
 {
     struct collector *collector = decoder;
     size_t count = collector_load(collector, saved, owns, arg);
 
+    THREAD_ASSERT(worker_thread);
     publish_generation(collector);
     return count;
 }

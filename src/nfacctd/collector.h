@@ -8,6 +8,7 @@
 
 #include "base/arena.h"
 #include "base/reader.h"
+#include "base/thread.h"
 #include "nfacctd/decoder.h"
 #include "nfacctd/domain.h"
 #include "nfacctd/options.h"
@@ -61,11 +62,11 @@ bool message_decode_flows(struct message *msg, const struct plan *plan, const ui
 
 /* Decode one datagram, whose version was seen to be theirs; count it as decoded or refused. */
 void netflow5_decode(struct collector *collector, struct exporter *exporter,
-                     const struct datagram *datagram);
+                     const struct datagram *datagram) ON_THREAD(worker_thread);
 void netflow9_decode(struct collector *collector, struct exporter *exporter,
-                     const struct datagram *datagram);
+                     const struct datagram *datagram) ON_THREAD(worker_thread);
 void ipfix_decode(struct collector *collector, struct exporter *exporter,
-                  const struct datagram *datagram);
+                  const struct datagram *datagram) ON_THREAD(worker_thread);
 /* The plan for v5's fixed records; NULL never. */
 struct plan *netflow5_plan(const struct plan_settings *settings);
 

@@ -129,7 +129,7 @@ static uint32_t row_number(const struct aggregate *a, const uint8_t *row)
     return (uint32_t)((size_t)(row - a->memory) / ROW_UNIT);
 }
 
-static bool segment_add(struct aggregate *a)
+static bool segment_add(struct aggregate *a) ON_THREAD(worker_thread)
 {
     struct pool *pool = a->lane->pool;
     uint32_t index;
@@ -150,7 +150,7 @@ static bool segment_add(struct aggregate *a)
 }
 
 /* Room for a row at the end; false: the pool is full. */
-static bool row_reserve(struct aggregate *a)
+static bool row_reserve(struct aggregate *a) ON_THREAD(worker_thread)
 {
     return (a->last_segment && a->rows_in_last < a->rows_per_segment) || segment_add(a);
 }
@@ -172,7 +172,7 @@ static void rows_push(struct aggregate *a, uint32_t count)
 /* ---- values of variable length ---- */
 
 static bool dictionary_id(struct aggregate *a, const struct bytes_op *op, const struct flow *flow,
-                          uint32_t *ret_id)
+                          uint32_t *ret_id) ON_THREAD(worker_thread)
 {
     const struct flow_bytes *value = (const void *)((const uint8_t *)flow + op->flow_offset);
     uint64_t handle = value->handle ? value->handle ^ op->kind : 0;
@@ -192,6 +192,7 @@ static bool dictionary_id(struct aggregate *a, const struct bytes_op *op, const 
 
 /* False: no room for one. */
 static bool row_set_ids(struct aggregate *a, uint8_t *row, const struct flow *flow)
+    ON_THREAD(worker_thread)
 {
     for (uint32_t i = 0; i < a->plan->bytes_count; i++) {
         uint32_t id;
@@ -208,7 +209,7 @@ static bool row_set_ids(struct aggregate *a, uint8_t *row, const struct flow *fl
  * there are.
  */
 static uint32_t rows_make(struct aggregate *a, uint32_t from, uint32_t count, uint32_t to,
-                          uint8_t *rows)
+                          uint8_t *rows) ON_THREAD(worker_thread)
 {
     const struct flow **flows = &a->flows[to];
     uint32_t kept = 0;
@@ -281,7 +282,7 @@ static uint8_t *row_find(const struct aggregate *a, const uint8_t *key, uint32_t
 /* The entry has a new key, or not the first of its hash, or its row was made since it was looked
  * for. False: the pool is full. */
 static __attribute__((noinline)) bool entry_add(struct aggregate *a, uint32_t hash,
-                                                const uint8_t *more)
+                                                const uint8_t *more) ON_THREAD(worker_thread)
 {
     uint32_t at;
     uint8_t *row = row_find(a, more, hash, &at);
@@ -299,7 +300,7 @@ static __attribute__((noinline)) bool entry_add(struct aggregate *a, uint32_t ha
     return true;
 }
 
-static void entries_add(struct aggregate *a, uint32_t first, uint32_t end)
+static void entries_add(struct aggregate *a, uint32_t first, uint32_t end) ON_THREAD(worker_thread)
 {
     const struct aggregate_plan *plan = a->plan;
     const uint32_t row_size = a->row_size, key_size = a->key_size;
@@ -314,7 +315,7 @@ static void entries_add(struct aggregate *a, uint32_t first, uint32_t end)
     }
 }
 
-static void entries_aggregate(struct aggregate *a)
+static void entries_aggregate(struct aggregate *a) ON_THREAD(worker_thread)
 {
     uint32_t next = 0, made = 0, found = 0, added = 0;
 
@@ -336,10 +337,11 @@ static void entries_aggregate(struct aggregate *a)
 
 /* ---- a batch that is appended ---- */
 
-static bool hand_over(struct aggregate *a, const struct aggregate_end *end);
+static bool hand_over(struct aggregate *a, const struct aggregate_end *end)
+    ON_THREAD(worker_thread);
 
 /* Live, full segments go out at once; in replay all workers end at the same places of the file. */
-static void hand_over_full(struct aggregate *a, int64_t time_ns)
+static void hand_over_full(struct aggregate *a, int64_t time_ns) ON_THREAD(worker_thread)
 {
     struct aggregate_end end = a->last_end;
 
@@ -352,7 +354,7 @@ static void hand_over_full(struct aggregate *a, int64_t time_ns)
 }
 
 /* Rows are made in the segment itself, as many at a time as it has room for. */
-static void entries_append(struct aggregate *a)
+static void entries_append(struct aggregate *a) ON_THREAD(worker_thread)
 {
     for (uint32_t first = 0, count; first < a->entry_count; first += count) {
         hand_over_full(a, a->flows[first]->arrival_ns);
@@ -372,7 +374,7 @@ static void entries_append(struct aggregate *a)
 }
 
 /* Brings the entries into the table; afterwards there is room for new ones. */
-static void entries_flush(struct aggregate *a)
+static void entries_flush(struct aggregate *a) ON_THREAD(worker_thread)
 {
     if (a->plan->is_unaggregated)
         entries_append(a);
@@ -382,6 +384,7 @@ static void entries_flush(struct aggregate *a)
 }
 
 static uint32_t entry_new(struct aggregate *a, const struct flow *flow, int64_t bin_s)
+    ON_THREAD(worker_thread)
 {
     if (a->entry_count == ENTRIES_MAX)
         entries_flush(a);
@@ -401,7 +404,7 @@ static uint64_t share(uint64_t value, uint64_t part, uint64_t whole)
  * the flow to the first. A flow binned by its arrival is not spread: its times are not to be
  * trusted.
  */
-static void pro_rate(struct aggregate *a, const struct flow *flow)
+static void pro_rate(struct aggregate *a, const struct flow *flow) ON_THREAD(worker_thread)
 {
     int64_t start_s = flow->start_ns / 1000000000, end_s = flow->end_ns / 1000000000;
     struct time_bin bin = time_bins_find(&a->plan->bins, flow->bin_ns / 1000000000);
@@ -443,6 +446,7 @@ static struct handover_totals totals_of(const struct flow_batch *batch)
 
 /* Each flow as it is, without a look at its bin. */
 static void entries_take(struct aggregate *a, const struct flow_batch *batch)
+    ON_THREAD(worker_thread)
 {
     for (uint32_t first = 0, count; first < batch->count; first += count) {
         if (a->entry_count > 0)
@@ -455,7 +459,7 @@ static void entries_take(struct aggregate *a, const struct flow_batch *batch)
 }
 
 static void entries_choose(struct aggregate *a, const struct flow_batch *batch,
-                           struct handover_totals *filtered)
+                           struct handover_totals *filtered) ON_THREAD(worker_thread)
 {
     const struct aggregate_plan *plan = a->plan;
 
@@ -478,6 +482,7 @@ void aggregate_add(struct aggregate *a, const struct flow_batch *batch)
     const struct aggregate_plan *plan = a->plan;
     struct handover_totals decoded = totals_of(batch), filtered = {0};
 
+    THREAD_ASSERT(worker_thread);
     a->added = a->dropped = (struct handover_totals){0};
     if (plan->filter || plan->has_bins)
         entries_choose(a, batch, &filtered);
@@ -545,6 +550,7 @@ static bool stays_open(const struct aggregate *a, const struct aggregate_end *en
 
 bool aggregate_end(struct aggregate *a, const struct aggregate_end *end)
 {
+    THREAD_ASSERT(worker_thread);
     aggregate_recycle(a);
     a->last_end = *end;
     if (ring_is_full(a->lane->ring))
@@ -580,6 +586,7 @@ static void settle(void *arg, const struct handover *handover,
 
 void aggregate_recycle(struct aggregate *a)
 {
+    THREAD_ASSERT(worker_thread);
     ring_recycle(a->lane->ring, a->lane->pool, settle, a);
 }
 
@@ -596,6 +603,7 @@ void aggregate_abandon(struct aggregate *a)
 {
     struct handover_totals rest;
 
+    THREAD_ASSERT(worker_thread);
     aggregate_recycle(a);
     rest = ledger_totals(&a->ledger->open);
     ledger_subtract(&a->ledger->open, &rest);

@@ -7,6 +7,7 @@
  *
  * The worker owns it. Nothing is allocated per flow.
  */
+#include "base/thread.h"
 #include "handover/outlet.h"
 #include "pipeline/aggregate_plan.h"
 #include "pipeline/ledger.h"
@@ -17,11 +18,12 @@ struct aggregate;
 struct aggregate *aggregate_new(const struct aggregate_plan *plan, struct outlet *outlet,
                                 struct outlet_lane *lane, uint32_t flow_stride,
                                 struct ledger *ledger);
-void aggregate_free(struct aggregate *aggregate); /* NULL is fine */
+void aggregate_free(struct aggregate *aggregate) ON_THREAD(worker_thread); /* NULL is fine */
 
 /* Filters the batch and adds what is left; counts it in the ledger. `group`, `epoch` and `now_ns`
  * are for rows of an unaggregated instance that go out at once. */
-void aggregate_add(struct aggregate *aggregate, const struct flow_batch *batch);
+void aggregate_add(struct aggregate *aggregate, const struct flow_batch *batch)
+    ON_THREAD(worker_thread);
 
 struct aggregate_end {
     uint64_t group, epoch; /* as in struct handover */
@@ -34,11 +36,12 @@ struct aggregate_end {
  * no slot for it in the ring; the table stays open (a later marker covers this one; before the last
  * one, wait and call again).
  */
-bool aggregate_end(struct aggregate *aggregate, const struct aggregate_end *end);
+bool aggregate_end(struct aggregate *aggregate, const struct aggregate_end *end)
+    ON_THREAD(worker_thread);
 
 /* Takes back what the host has acknowledged. */
-void aggregate_recycle(struct aggregate *aggregate);
+void aggregate_recycle(struct aggregate *aggregate) ON_THREAD(worker_thread);
 /* Replay: reading has to wait until hand-overs come back. */
-bool aggregate_must_wait(const struct aggregate *aggregate);
+bool aggregate_must_wait(const struct aggregate *aggregate) ON_THREAD(worker_thread);
 /* The host is gone or had its time: what is open or handed over counts as dropped at shutdown. */
-void aggregate_abandon(struct aggregate *aggregate);
+void aggregate_abandon(struct aggregate *aggregate) ON_THREAD(worker_thread);

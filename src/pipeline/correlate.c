@@ -404,6 +404,7 @@ void correlate_batch(struct correlator *c, const struct bgp_peers *peers, const 
 {
     struct view view;
 
+    THREAD_ASSERT(worker_thread);
     if (!c->settings->is_enabled)
         return;
     assert(batch->count <= c->capacity);

@@ -8,6 +8,7 @@
  *
  * A worker owns its correlator.
  */
+#include "base/thread.h"
 #include "bgp/bgp.h"
 #include "bgp/path_match.h"
 #include "flow/flow.h"
@@ -51,7 +52,7 @@ void correlator_free(struct correlator *correlator); /* NULL is fine */
 /* Snapshots of this moment: `peers` (bgp_peers()) and `maps` may be NULL. Texts of flows are
  * borrowed from the RIB until the next quiescent state. */
 void correlate_batch(struct correlator *correlator, const struct bgp_peers *peers,
-                     const struct maps *maps, struct flow_batch *batch);
+                     const struct maps *maps, struct flow_batch *batch) ON_THREAD(worker_thread);
 
 /* Sets needs_destination and needs_source from the members that instances ask for, and adds those
  * that correlation itself reads. */

@@ -64,6 +64,7 @@ static bool is_needed(const struct enrich_settings *s, const struct maps *maps)
 void enrich_batch(const struct enrich_settings *s, const struct maps *maps,
                   struct enrich_cache *cache, struct flow_batch *batch)
 {
+    THREAD_ASSERT(worker_thread);
     if (!is_needed(s, maps))
         return;
     for (uint32_t i = 0; i < batch->count; i++) {

@@ -5,6 +5,7 @@
  * multiplied by it once, the instant that its time bin goes by, and source and destination networks
  * out of exported masks.
  */
+#include "base/thread.h"
 #include "flow/flow.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -34,6 +35,6 @@ struct enrich_cache {
 
 /* `maps` may be NULL. Counts rate_unknown and bad_time at the flows' exporters. */
 void enrich_batch(const struct enrich_settings *settings, const struct maps *maps,
-                  struct enrich_cache *cache, struct flow_batch *batch);
+                  struct enrich_cache *cache, struct flow_batch *batch) ON_THREAD(worker_thread);
 /* Members that it reads, given what the settings ask of it. */
 void enrich_add_needs(const struct enrich_settings *settings, struct flow_needs *needs);

@@ -30,6 +30,7 @@ void worker_flush(struct worker *w)
     struct flow_batch *batch = &w->batch;
     const struct maps *maps = rcu_read(crew->maps);
 
+    THREAD_ASSERT(worker_thread);
     if (batch->count == 0)
         return;
     enrich_batch(&crew->enrich, maps, &w->enrich_cache, batch);
@@ -40,8 +41,9 @@ void worker_flush(struct worker *w)
     batch->count = 0;
 }
 
-static void batch_full(struct flow_batch *batch)
+static void batch_full(struct flow_batch *batch) ON_THREAD(worker_thread)
 {
+    THREAD_ASSERT(worker_thread);
     worker_flush(batch->owner);
 }
 
@@ -59,10 +61,11 @@ void worker_decode(struct worker *w, const struct datagram *d)
                              exporter_table_get(w->exporters, &d->source, d->received_ns), d);
 }
 
-static void evict(void *arg, struct exporter *exporter)
+static void evict(void *arg, struct exporter *exporter) ON_THREAD(worker_thread)
 {
     struct worker *w = arg;
 
+    THREAD_ASSERT(worker_thread);
     /* Its flows may still be in the batch. */
     worker_flush(w);
     w->crew->decoder->forget(w->decoder, exporter);
@@ -71,7 +74,7 @@ static void evict(void *arg, struct exporter *exporter)
 /* ---- datagrams, live ---- */
 
 /* Holds the datagram back while the RIB loads; beyond the buffer the oldest go on. */
-static void hold(struct worker *w, const struct datagram *d)
+static void hold(struct worker *w, const struct datagram *d) ON_THREAD(worker_thread)
 {
     struct datagram oldest;
 
@@ -88,7 +91,7 @@ static void hold(struct worker *w, const struct datagram *d)
     }
 }
 
-static void release_held(struct worker *w)
+static void release_held(struct worker *w) ON_THREAD(worker_thread)
 {
     struct datagram d;
 
@@ -98,7 +101,7 @@ static void release_held(struct worker *w)
     }
 }
 
-static void own_datagram(struct worker *w, const struct datagram *d)
+static void own_datagram(struct worker *w, const struct datagram *d) ON_THREAD(worker_thread)
 {
     if (w->is_holding)
         hold(w, d);
@@ -106,7 +109,7 @@ static void own_datagram(struct worker *w, const struct datagram *d)
         worker_decode(w, d);
 }
 
-static void any_datagram(struct worker *w, const struct datagram *d)
+static void any_datagram(struct worker *w, const struct datagram *d) ON_THREAD(worker_thread)
 {
     struct crew *crew = w->crew;
     uint32_t owner =
@@ -125,7 +128,7 @@ static void any_datagram(struct worker *w, const struct datagram *d)
 }
 
 /* Returns how many datagrams there were. */
-static uint32_t receive(struct worker *w)
+static uint32_t receive(struct worker *w) ON_THREAD(worker_thread)
 {
     struct datagram datagrams[UDP_BATCH_MAX];
     uint32_t n = udp_receiver_read(w->receiver, datagrams, UDP_BATCH_MAX);
@@ -136,7 +139,7 @@ static uint32_t receive(struct worker *w)
     return n;
 }
 
-static void receive_inbox(struct worker *w)
+static void receive_inbox(struct worker *w) ON_THREAD(worker_thread)
 {
     struct datagram d;
 
@@ -148,7 +151,7 @@ static void receive_inbox(struct worker *w)
 
 /* ---- what is due ---- */
 
-static void check_epochs(struct worker *w, int64_t now_ns)
+static void check_epochs(struct worker *w, int64_t now_ns) ON_THREAD(worker_thread)
 {
     const struct crew *crew = w->crew;
 
@@ -167,7 +170,7 @@ static void check_epochs(struct worker *w, int64_t now_ns)
     }
 }
 
-static void tick(struct worker *w, int64_t now_ns)
+static void tick(struct worker *w, int64_t now_ns) ON_THREAD(worker_thread)
 {
     const struct crew *crew = w->crew;
 
@@ -184,7 +187,7 @@ static void tick(struct worker *w, int64_t now_ns)
 }
 
 /* Before the new snapshot is looked at: rows decoded without the new members would miss them. */
-static void add_needs(struct worker *w)
+static void add_needs(struct worker *w) ON_THREAD(worker_thread)
 {
     const struct maps *maps = rcu_read(w->crew->maps);
 
@@ -196,6 +199,7 @@ static void add_needs(struct worker *w)
 
 void worker_answer(struct worker *w)
 {
+    THREAD_ASSERT(worker_thread);
     if (atomic_exchange_explicit(&w->is_asked_needs, false, memory_order_acquire))
         add_needs(w);
     if (atomic_exchange_explicit(&w->is_asked_templates, false, memory_order_acquire)) {
@@ -221,7 +225,7 @@ void worker_wait(struct worker *w, int timeout_ms)
     rcu_online(w->reader);
 }
 
-static void on_event(void *arg, int fd, unsigned events)
+static void on_event(void *arg, int fd, unsigned events) ON_THREAD(worker_thread)
 {
     struct worker *w = arg;
 
@@ -230,7 +234,7 @@ static void on_event(void *arg, int fd, unsigned events)
     w->is_woken = true;
 }
 
-static void on_datagram(void *arg, int fd, unsigned events)
+static void on_datagram(void *arg, int fd, unsigned events) ON_THREAD(worker_thread)
 {
     (void)arg;
     (void)fd;
@@ -241,7 +245,7 @@ static void on_datagram(void *arg, int fd, unsigned events)
  * What had arrived when the end was asked for is still read: until the socket is empty, or for a
  * second where it never is. The inbox is complete when all have stopped reading.
  */
-static void drain(struct worker *w)
+static void drain(struct worker *w) ON_THREAD(worker_thread)
 {
     struct crew *crew = w->crew;
     int64_t end_ns = clock_mono().ns + DRAIN_MAX_NS;
@@ -264,7 +268,7 @@ static void drain(struct worker *w)
     worker_flush(w);
 }
 
-static void run_live(struct worker *w)
+static void run_live(struct worker *w) ON_THREAD(worker_thread)
 {
     struct crew *crew = w->crew;
     int64_t next_tick_ns = clock_mono().ns + NS_PER_S;
@@ -306,6 +310,7 @@ void worker_finish(struct worker *w, int64_t now_ns)
 {
     const struct crew *crew = w->crew;
 
+    THREAD_ASSERT(worker_thread);
     for (uint32_t i = 0; i < crew->instance_count; i++) {
         struct aggregate_end end = {.group = WORKER_LAST_GROUP,
                                     .epoch = w->epochs[i].number,
@@ -318,7 +323,7 @@ void worker_finish(struct worker *w, int64_t now_ns)
     }
 }
 
-static void worker_main(void *arg) THREAD_ANNOTATION(no_thread_safety_analysis)
+static void worker_main(void *arg)
 {
     struct worker *w = arg;
 
@@ -424,19 +429,23 @@ void worker_join(struct worker *w)
     thread_join(&w->thread);
 }
 
+/* Of a worker whose thread does not run, the main thread plays the part: here and in what follows. */
 void worker_settle(struct worker *w, bool give_up)
 {
+    thread_enter_role(&worker_thread);
     for (uint32_t i = 0; i < w->crew->instance_count; i++) {
         aggregate_recycle(w->aggregates[i]);
         if (give_up)
             aggregate_abandon(w->aggregates[i]);
     }
+    thread_leave_role(&worker_thread);
 }
 
 void worker_free(struct worker *w)
 {
     if (!w)
         return;
+    thread_enter_role(&worker_thread);
     worker_close_replay(w);
     exporter_table_free(w->exporters);
     if (w->decoder)
@@ -455,6 +464,7 @@ void worker_free(struct worker *w)
     mem_free(w->epochs);
     mem_free(w->batch.flows);
     mem_free(w);
+    thread_leave_role(&worker_thread);
 }
 
 /* ---- templates, statistics ---- */
@@ -468,7 +478,10 @@ static bool owns(const struct ip_addr *exporter, void *arg)
 
 size_t worker_load_templates(struct worker *w, const struct json_t *saved)
 {
-    return w->crew->decoder->load(w->decoder, saved, owns, w);
+    thread_enter_role(&worker_thread);
+    size_t count = w->crew->decoder->load(w->decoder, saved, owns, w);
+    thread_leave_role(&worker_thread);
+    return count;
 }
 
 void worker_add_needs(struct worker *w)
@@ -495,7 +508,10 @@ struct json_t *worker_take_templates(struct worker *w)
 
 struct json_t *worker_save_templates(struct worker *w)
 {
-    return w->crew->decoder->save(w->decoder);
+    thread_enter_role(&worker_thread);
+    json_t *saved = w->crew->decoder->save(w->decoder);
+    thread_leave_role(&worker_thread);
+    return saved;
 }
 
 struct worker_counters *worker_counters(struct worker *w)

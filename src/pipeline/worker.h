@@ -7,6 +7,7 @@
  * struct crew holds.
  */
 #include "base/rcu.h"
+#include "base/thread.h"
 #include "flow/decoder.h"
 #include "input/receive_udp.h"
 #include "pipeline/aggregate.h"
@@ -78,36 +79,39 @@ struct crew {
  * worker's eventfd, borrowed. -errno.
  */
 int worker_new(struct crew *crew, uint32_t index, struct udp_receiver *receiver, int event,
-               struct text *error, struct worker **ret_worker);
-int worker_start(struct worker *worker);
+               struct text *error, struct worker **ret_worker) ON_THREAD(main_thread);
+int worker_start(struct worker *worker) ON_THREAD(main_thread);
 /* Asks for attention: after is_stopping, is_holding or an epoch changed. Any thread. */
 void worker_wake(struct worker *worker);
 bool worker_is_at_end(const struct worker *worker);   /* of the capture file; any thread */
 bool worker_is_finished(const struct worker *worker); /* everything is handed over; any thread */
 /* After crew.is_stopping: waits for its end. Its tables stay for statistics; hand-overs may still
  * come back. */
-void worker_join(struct worker *worker);
+void worker_join(struct worker *worker) ON_THREAD(main_thread);
 /* In the main thread, after worker_join(): takes what hosts acknowledged; with `give_up` counts the
  * rest as dropped. */
-void worker_settle(struct worker *worker, bool give_up);
-void worker_free(struct worker *worker);
+void worker_settle(struct worker *worker, bool give_up) ON_THREAD(main_thread);
+void worker_free(struct worker *worker) ON_THREAD(main_thread);
 
 /* Maps were read anew and look at more members of flows: plans are compiled again before the next
  * datagram. */
-void worker_add_needs(struct worker *worker);
+void worker_add_needs(struct worker *worker) ON_THREAD(main_thread);
 
 /* In the main thread before worker_start(). Returns how many templates were taken. */
-size_t worker_load_templates(struct worker *worker, const struct json_t *saved);
+size_t worker_load_templates(struct worker *worker, const struct json_t *saved)
+    ON_THREAD(main_thread);
 uint64_t worker_templates_generation(const struct worker *worker); /* any thread */
 /* Asks the worker to save; the answer comes later, with main_event. */
-void worker_ask_templates(struct worker *worker);
-struct json_t *worker_take_templates(struct worker *worker); /* the caller's; NULL: not yet */
+void worker_ask_templates(struct worker *worker) ON_THREAD(main_thread);
+/* The answer is the caller's; NULL: not yet. */
+struct json_t *worker_take_templates(struct worker *worker) ON_THREAD(main_thread);
 
-struct json_t *worker_save_templates(struct worker *worker); /* after worker_join() */
+/* After worker_join(). */
+struct json_t *worker_save_templates(struct worker *worker) ON_THREAD(main_thread);
 
 /* For statistics, from the main thread while it runs. */
-struct worker_counters *worker_counters(struct worker *worker);
-struct exporter_table *worker_exporters(struct worker *worker);
+struct worker_counters *worker_counters(struct worker *worker) ON_THREAD(main_thread);
+struct exporter_table *worker_exporters(struct worker *worker) ON_THREAD(main_thread);
 /* Datagrams that it has, but has not looked at: they wait for the RIB, or came from another
  * worker. */
-uint64_t worker_waiting(const struct worker *worker);
+uint64_t worker_waiting(const struct worker *worker) ON_THREAD(main_thread);

@@ -46,13 +46,16 @@ struct worker {
     struct json_t *_Atomic saved_templates;
 };
 
-void worker_decode(struct worker *worker, const struct datagram *datagram);
-void worker_flush(struct worker *worker); /* the batch of flows goes through all the rest */
-void worker_recycle(struct worker *worker);
-void worker_answer(struct worker *worker);               /* what the main thread asked for */
-void worker_wait(struct worker *worker, int timeout_ms); /* for events, RCU-offline */
-void worker_finish(struct worker *worker, int64_t now_ns);
+void worker_decode(struct worker *worker, const struct datagram *datagram) ON_THREAD(worker_thread);
+/* The batch of flows goes through all the rest. */
+void worker_flush(struct worker *worker) ON_THREAD(worker_thread);
+void worker_recycle(struct worker *worker) ON_THREAD(worker_thread);
+/* Does what the main thread asked for. */
+void worker_answer(struct worker *worker) ON_THREAD(worker_thread);
+/* Waits for events, RCU-offline. */
+void worker_wait(struct worker *worker, int timeout_ms) ON_THREAD(worker_thread);
+void worker_finish(struct worker *worker, int64_t now_ns) ON_THREAD(worker_thread);
 
 int worker_open_replay(struct worker *worker, struct text *error);
 void worker_close_replay(struct worker *worker);
-void worker_run_replay(struct worker *worker);
+void worker_run_replay(struct worker *worker) ON_THREAD(worker_thread);

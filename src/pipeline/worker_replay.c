@@ -30,7 +30,7 @@ static bool is_stopping(const struct worker *w)
 }
 
 /* Until the monotonic clock says so, or the daemon stops. */
-static void sleep_until(struct worker *w, int64_t due_ns)
+static void sleep_until(struct worker *w, int64_t due_ns) ON_THREAD(worker_thread)
 {
     int64_t left_ns;
 
@@ -41,7 +41,7 @@ static void sleep_until(struct worker *w, int64_t due_ns)
 }
 
 /* False: the daemon stops. */
-static bool wait_for_room(struct worker *w, uint32_t i)
+static bool wait_for_room(struct worker *w, uint32_t i) ON_THREAD(worker_thread)
 {
     worker_wait(w, 1000);
     worker_answer(w);
@@ -51,7 +51,7 @@ static bool wait_for_room(struct worker *w, uint32_t i)
 
 /* The common end of a hand-over: waits for room as long as it takes, but not beyond the end of the
  * daemon. */
-static void end_instance(struct worker *w, uint32_t i, uint32_t flags)
+static void end_instance(struct worker *w, uint32_t i, uint32_t flags) ON_THREAD(worker_thread)
 {
     struct worker_epoch *epoch = &w->epochs[i];
     struct aggregate_end end = {.group = ++epoch->group,
@@ -68,7 +68,7 @@ static void end_instance(struct worker *w, uint32_t i, uint32_t flags)
 }
 
 /* Epochs end at whole multiples of the refresh time. */
-static void advance_clock(struct worker *w, int64_t now_ns)
+static void advance_clock(struct worker *w, int64_t now_ns) ON_THREAD(worker_thread)
 {
     const struct crew *crew = w->crew;
 
@@ -89,7 +89,7 @@ static void advance_clock(struct worker *w, int64_t now_ns)
         w->replay_clock_ns = now_ns;
 }
 
-static void datagram(struct worker *w, const struct datagram *d)
+static void datagram(struct worker *w, const struct datagram *d) ON_THREAD(worker_thread)
 {
     const struct crew *crew = w->crew;
 
@@ -114,7 +114,7 @@ static void datagram(struct worker *w, const struct datagram *d)
     }
 }
 
-static void read_round(struct worker *w)
+static void read_round(struct worker *w) ON_THREAD(worker_thread)
 {
     int64_t speed = w->crew->replay.speed, began_ns = clock_mono().ns, first_ns = 0,
             last_tick_ns = 0;

@@ -96,8 +96,9 @@ static void count_read(struct exporter *exporter, const struct datagram *datagra
 }
 
 static void collector_decode(void *decoder, struct exporter *exporter,
-                             const struct datagram *datagram)
+                             const struct datagram *datagram) ON_THREAD(worker_thread)
 {
+    THREAD_ASSERT(worker_thread);
     struct collector *c = decoder;
     struct reader r = reader_make(datagram->data, datagram->len);
     uint32_t version = reader_u32(&r);
@@ -124,10 +125,11 @@ static void collector_decode(void *decoder, struct exporter *exporter,
     counter_add(&msg.exporter->counters.flow_samples, msg.sample_count);
 }
 
-static void collector_tick(void *decoder, int64_t now_ns)
+static void collector_tick(void *decoder, int64_t now_ns) ON_THREAD(worker_thread)
 {
     struct collector *c = decoder;
 
+    THREAD_ASSERT(worker_thread);
     (void)now_ns;
     if (c->counter_log)
         counter_log_flush(c->counter_log);
@@ -135,10 +137,11 @@ static void collector_tick(void *decoder, int64_t now_ns)
 
 /* Nothing is kept at exporters, sub-agents are found by their generation; but losses of counters
  * are counted there. */
-static void collector_forget(void *decoder, struct exporter *exporter)
+static void collector_forget(void *decoder, struct exporter *exporter) ON_THREAD(worker_thread)
 {
     struct collector *c = decoder;
 
+    THREAD_ASSERT(worker_thread);
     (void)exporter;
     if (c && c->counter_log)
         counter_log_flush(c->counter_log);

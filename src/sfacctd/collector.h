@@ -6,6 +6,7 @@
  */
 #include "base/arena.h"
 #include "base/reader.h"
+#include "base/thread.h"
 #include "flow/header_members.h"
 #include "sfacctd/agent.h"
 #include "sfacctd/decoder.h"
@@ -91,8 +92,8 @@ struct flow_sample {
 
 /* v2 and v4, RFC 3176; v5, sFlow.org's specification. Decode one datagram, whose version was seen
  * to be theirs; count it as decoded or refused. */
-void sflow4_decode(struct sflow_message *msg, struct reader *r);
-void sflow5_decode(struct sflow_message *msg, struct reader *r);
+void sflow4_decode(struct sflow_message *msg, struct reader *r) ON_THREAD(worker_thread);
+void sflow5_decode(struct sflow_message *msg, struct reader *r) ON_THREAD(worker_thread);
 
 /* An address in a datagram: type (0 none, 1 IPv4, 2 IPv6) and bytes, which it borrows. */
 struct wire_addr {

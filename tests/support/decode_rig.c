@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/thread.h"
 
 #define RIG_NOW_NS INT64_C(1700000000000000000)
 
@@ -76,6 +77,7 @@ void decode_rig_start(struct decode_rig *rig, uint32_t batch_capacity)
 {
     uint32_t stride = (uint32_t)sizeof(struct flow);
 
+    thread_enter_role(&worker_thread); /* for good: rigs may be nested */
     for (uint32_t i = 0; i < rig->settings.custom_field_count; i++) {
         const struct custom_field *custom = &rig->settings.custom_fields[i];
         uint32_t end =

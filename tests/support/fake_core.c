@@ -3,6 +3,7 @@
 #include "support/fake_core.h"
 
 #include "base/clock.h"
+#include "base/thread.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -22,6 +23,8 @@ static void add_column(struct schema *schema, const char *name, uint8_t kind, ui
 
 void fake_core_init(struct fake_core *c)
 {
+    thread_enter_role(&main_thread); /* it plays the daemon: workers too */
+    thread_enter_role(&worker_thread);
     memset(c, 0, sizeof *c);
     strcpy(c->dir, "/tmp/pathacct-test-XXXXXX");
     assert_non_null(mkdtemp(c->dir));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Random flows against sums made one by one; rows are read back as a plugin host reads them. */
 #include "base/poller.h"
+#include "base/thread.h"
 #include "flow/primitive.h"
 #include "handover/dictionary.h"
 #include "pipeline/aggregate.h"
@@ -572,5 +573,7 @@ int main(void)
         cmocka_unit_test(a_long_flow_is_spread_over_its_bins_to_the_last_byte),
         cmocka_unit_test(what_the_host_did_not_take_counts_as_dropped_at_shutdown),
     };
+
+    thread_enter_role(&worker_thread); /* which the tests play */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
  * which peer answers. */
 #include "base/memory.h"
 #include "base/text.h"
+#include "base/thread.h"
 #include "flow/exporter.h"
 #include "maps/agent_map.h"
 #include "maps/maps.h"
@@ -54,7 +55,7 @@ static void peer_set(struct rig *rig, uint32_t index, const char *session, uint3
     peer->state = BGP_PEER_ESTABLISHED;
 }
 
-static void rig_init(struct rig *rig) THREAD_ANNOTATION(no_thread_safety_analysis)
+static void rig_init(struct rig *rig)
 {
     static const struct rib_settings settings = {
         .max_peers = 8, .history_s = 300, .history_max = 1000};
@@ -101,7 +102,7 @@ static void rig_clear(struct rig *rig)
     rib_fixture_clear(&rig->rib);
 }
 
-static void loaded(struct rig *rig) THREAD_ANNOTATION(no_thread_safety_analysis)
+static void loaded(struct rig *rig)
 {
     for (uint32_t peer = 0; peer < PEERS; peer++)
         rib_fixture_loaded(&rig->rib, peer);
@@ -109,7 +110,6 @@ static void loaded(struct rig *rig) THREAD_ANNOTATION(no_thread_safety_analysis)
 
 static void announce(struct rig *rig, uint32_t peer, const char *prefix, uint32_t id,
                      const struct path_facts *facts, int64_t at_ms)
-    THREAD_ANNOTATION(no_thread_safety_analysis)
 {
     rib_fixture_announce(&rig->rib, peer, prefix, id, facts, at_ms);
 }
@@ -263,7 +263,6 @@ static void a_less_specific_prefix_is_covering_and_not_filled_in(void **state)
 }
 
 static void a_withdrawn_path_is_found_for_a_flow_from_before(void **state)
-    THREAD_ANNOTATION(no_thread_safety_analysis)
 {
     struct rig rig;
     struct flow *flow;
@@ -508,5 +507,8 @@ int main(void)
         cmocka_unit_test(the_source_side_comes_from_the_route_back),
         cmocka_unit_test(a_vpn_without_a_route_falls_back_to_the_global_table),
     };
+
+    thread_enter_role(&worker_thread); /* both of which the tests play */
+    thread_enter_role(&bgp_thread);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Sampling, bins and networks, before correlation. */
 #include "base/text.h"
+#include "base/thread.h"
 #include "flow/exporter.h"
 #include "maps/maps.h"
 #include "maps/sampling_map.h"
@@ -197,5 +198,7 @@ int main(void)
         cmocka_unit_test(networks_come_from_exported_masks),
         cmocka_unit_test(exported_as_numbers_can_be_those_of_neighbours),
     };
+
+    thread_enter_role(&worker_thread); /* which the tests play */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -390,5 +390,7 @@ int main(void)
         cmocka_unit_test(host_cannot_write_slots_or_segments),
         cmocka_unit_test(something_else_is_not_taken_for_a_ring),
     };
+
+    thread_enter_role(&worker_thread); /* which the tests play */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

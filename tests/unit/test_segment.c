@@ -3,6 +3,7 @@
  * system. */
 #include "handover/segment.h"
 
+#include "base/thread.h"
 #include "handover/dictionary.h"
 
 #include <errno.h>
@@ -172,5 +173,7 @@ int main(void)
         cmocka_unit_test(dictionary_keeps_ids_while_its_tables_grow),
         cmocka_unit_test(damaged_dictionary_is_refused),
     };
+
+    thread_enter_role(&worker_thread); /* which the tests play */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

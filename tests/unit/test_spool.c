@@ -3,6 +3,7 @@
 #include "host/spool.h"
 
 #include "base/text.h"
+#include "base/thread.h"
 #include "handover/dictionary.h"
 #include "support/folder.h"
 
@@ -246,5 +247,7 @@ int main(void)
         cmocka_unit_test(damaged_file_is_put_aside),
         cmocka_unit_test(file_with_other_columns_is_put_aside),
     };
+
+    thread_enter_role(&worker_thread); /* which the tests play */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

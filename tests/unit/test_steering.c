@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The kernel's program against the function in C, on real sockets. */
 #include "base/clock.h"
+#include "base/thread.h"
 #include "input/receive_udp.h"
 #include "input/steering.h"
 #include <setjmp.h>
@@ -137,5 +138,7 @@ int main(void)
         cmocka_unit_test(drops_of_a_full_socket_are_counted),
         cmocka_unit_test(a_taken_port_is_told_with_its_address),
     };
+
+    thread_enter_role(&worker_thread); /* which the tests play */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

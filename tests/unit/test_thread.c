@@ -5,6 +5,9 @@
 #include <stdarg.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -39,10 +42,88 @@ static void thread_has_its_name_and_no_signals(void **state)
     assert_int_equal(sigismember(&after, SIGTERM), sigismember(&before, SIGTERM));
 }
 
+#ifdef THREAD_CHECKS
+static void for_workers_alone(void) ON_THREAD(worker_thread)
+{
+    THREAD_ASSERT(worker_thread);
+}
+
+static void one_thread_role(void *arg)
+{
+    const struct thread_role *role = arg;
+
+    if (role)
+        thread_enter_role(role);
+    for_workers_alone();
+}
+
+/* The status with which a process ends that calls the workers' function in a thread of that role. */
+static int status_of(const struct thread_role *role)
+{
+    struct thread thread = {0};
+    int status;
+    pid_t pid = fork();
+
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        struct rlimit no_core = {0, 0};
+        setrlimit(RLIMIT_CORE, &no_core);
+        signal(SIGABRT, SIG_DFL);          /* cmocka catches it */
+        thread_enter_role(&worker_thread); /* of another thread: that does not help */
+        if (thread_start(&thread, "other", one_thread_role, (void *)(uintptr_t)role) < 0)
+            _exit(1);
+        thread_join(&thread);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return status;
+}
+
+static void a_function_on_a_thread_without_its_role_aborts(void **state)
+{
+    int status;
+
+    (void)state;
+    assert_int_equal(status_of(&worker_thread), 0);
+    status = status_of(NULL);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+    status = status_of(&bgp_thread);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+}
+
+static void a_role_that_was_left_is_held_no_more(void **state)
+{
+    int status;
+    pid_t pid;
+
+    (void)state;
+    thread_enter_role(&worker_thread);
+    thread_enter_role(&main_thread);
+    thread_leave_role(&main_thread);
+    for_workers_alone();
+    thread_leave_role(&worker_thread);
+    pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        struct rlimit no_core = {0, 0};
+        setrlimit(RLIMIT_CORE, &no_core);
+        signal(SIGABRT, SIG_DFL);
+        for_workers_alone();
+        _exit(0);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+}
+#endif
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(thread_has_its_name_and_no_signals),
+#ifdef THREAD_CHECKS
+        cmocka_unit_test(a_function_on_a_thread_without_its_role_aborts),
+        cmocka_unit_test(a_role_that_was_left_is_held_no_more),
+#endif
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
