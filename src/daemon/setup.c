@@ -286,8 +286,8 @@ int setup_check_plugins(struct daemon *d, struct text *errors)
     };
     if (getrandom(d->supervisor_settings.core_id, sizeof d->supervisor_settings.core_id, 0) < 0)
         return -errno;
-    err = supervisor_new(d->poller, &d->supervisor_settings, &d->supervisor);
-    for (uint32_t i = 0; err == 0 && d->instances && i < d->instance_count; i++) {
+    d->supervisor = supervisor_new(d->poller, &d->supervisor_settings);
+    for (uint32_t i = 0; d->instances && i < d->instance_count; i++) {
         struct supervisor_plugin plugin;
         struct text error = {0};
         if (!d->instances[i] || !config_has_plugin(d->config, d->instances[i]->identity->type))
@@ -299,7 +299,7 @@ int setup_check_plugins(struct daemon *d, struct text *errors)
                                error.len ? text_cstr(&error) : "cannot be checked");
         text_clear(&error);
     }
-    return err < 0 ? err : errors->len > 0 ? -EINVAL : 0;
+    return errors->len > 0 ? -EINVAL : 0;
 }
 
 /* ---- opening ---- */

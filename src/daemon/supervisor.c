@@ -424,14 +424,12 @@ static void instance_start(struct instance *in)
 
 /* ---- public ---- */
 
-int supervisor_new(struct poller *poller, const struct supervisor_settings *settings,
-                   struct supervisor **ret_supervisor)
+struct supervisor *supervisor_new(struct poller *poller, const struct supervisor_settings *settings)
 {
     struct supervisor *s = mem_zalloc(sizeof *s);
     s->poller = poller;
     s->settings = *settings;
-    *ret_supervisor = s;
-    return 0;
+    return s;
 }
 
 static void instance_free(struct instance *in)

@@ -42,8 +42,8 @@ struct supervisor_settings {
     int64_t shutdown_timeout_s;
 };
 
-int supervisor_new(struct poller *poller, const struct supervisor_settings *settings,
-                   struct supervisor **ret_supervisor);
+struct supervisor *supervisor_new(struct poller *poller,
+                                  const struct supervisor_settings *settings);
 /* Kills the hosts that still run. NULL is fine. */
 void supervisor_free(struct supervisor *supervisor) ON_THREAD(main_thread);
 

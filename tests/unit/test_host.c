@@ -468,7 +468,7 @@ static void check_tells_what_the_plugin_does_not_like(void **state)
     struct fake_core c;
     struct text error = {0};
     fake_core_init(&c);
-    assert_int_equal(supervisor_new(c.poller, &c.supervisor_settings, &c.supervisor), 0);
+    c.supervisor = supervisor_new(c.poller, &c.supervisor_settings);
     assert_int_equal(supervisor_check(c.supervisor, &c.plugin, &error), 0);
     assert_int_equal(error.len, 0);
     c.settings[0].value = NULL;
@@ -492,7 +492,7 @@ static void check_refuses_a_plugin_that_asks_for_what_is_not_its_key(void **stat
     struct text error = {0};
     fake_core_init(&c);
     make_trouble(&c, "ask");
-    assert_int_equal(supervisor_new(c.poller, &c.supervisor_settings, &c.supervisor), 0);
+    c.supervisor = supervisor_new(c.poller, &c.supervisor_settings);
     assert_int_equal(supervisor_check(c.supervisor, &c.plugin, &error), -EINVAL);
     assert_non_null(strstr(text_cstr(&error), UNDECLARED));
     text_clear(&error);
