@@ -8,7 +8,8 @@ from harness import BUILD, Skip, main, need
 
 EXPECTED = ["usr/sbin/nfacctd", "usr/sbin/sfacctd", "usr/share/man/man8/sfacctd.8", "usr/lib/systemd/system/sfacctd.service",
             "etc/pathacct/sfacctd.conf", "usr/bin/pmacct", "usr/share/man/man1/pmacct.1", "usr/libexec/pathacct-host",
-            "usr/include/pathacct_plugin.h", "usr/share/man/man8/nfacctd.8",
+            "usr/include/pathacct_plugin.h", "usr/lib/pkgconfig/pathacct.pc", "usr/lib/cmake/pathacct/pathacct-config.cmake",
+            "usr/lib/cmake/pathacct/pathacct-targets.cmake", "usr/share/man/man8/nfacctd.8",
             "usr/share/man/man5/nfacctd.conf.5", "usr/share/man/man7/pathacct-primitives.7", "usr/share/man/man3/pathacct_plugin.3",
             "usr/lib/systemd/system/nfacctd.service", "etc/pathacct/nfacctd.conf"]
 
