@@ -236,7 +236,7 @@ static double load(struct bench *b)
         }
     }
     for (uint32_t peer = 0; peer < b->peers; peer++)
-        rib_end_of_rib(b->rib, peer, RIB_UNICAST, RIB_IPV4);
+        rib_end_of_rib(b->rib, peer, RIB_UNICAST, RIB_IPV4, (struct wall_time){NS_PER_S});
     while (rib_tick(b->rib, (struct wall_time){NS_PER_S}, (struct mono_time){0}, &changes))
         continue;
     return spent;
@@ -430,7 +430,7 @@ int main(int argc, char **argv)
     rcu_reader_unregister(reader);
     double start = cpu_s();
     for (uint32_t peer = 0; peer < b.peers; peer++)
-        rib_peer_down(b.rib, peer, (struct mono_time){0});
+        rib_peer_down(b.rib, peer, false, (struct wall_time){NS_PER_S}, (struct mono_time){0});
     while (rib_tick(b.rib, (struct wall_time){NS_PER_S}, (struct mono_time){0}, &changes))
         attr_store_poll(b.store);
     report("sweep", (double)statistics.paths / (cpu_s() - start) / 1e6, "Mpaths/s");

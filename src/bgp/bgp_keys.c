@@ -85,7 +85,7 @@ const struct config_key bgp_keys[] = {
      "20000000",
      .help = "how many paths of one peer are kept; what it announces beyond them is refused"},
     {"bgp_peer_down_keep", KEY_DURATION_AT(struct bgp_settings, peer_down_keep_s, 0, 86400 * 7),
-     "0", .help = "how long the paths of a lost session stay, stale, for it to come back"},
+     "120", .help = "how long the paths of a lost session stay, stale, for it to come back"},
     {"bgp_disable_router_id_check", KEY_BOOL_AT(struct bgp_settings, disable_router_id_check),
      "false", .help = "find an exporter's peer by session address alone, not by router id"},
     {"bgp_comms_num", KEY_BOOL_AT(struct bgp_settings, communities_numeric), "false",

@@ -71,7 +71,8 @@ static void peer_lose(struct bgp *bgp, struct session *session, const char *reas
         return;
     peer->info.state = BGP_PEER_DOWN;
     bgp_count(bgp, BGP_COUNTER_sessions_lost, 1);
-    rib_peer_down(bgp->rib, peer->info.index, clock_mono());
+    rib_peer_down(bgp->rib, peer->info.index, !session_info(session)->is_over_for_good,
+                  clock_wall(), clock_mono());
     bgp_publish(bgp);
     if (log_allowed(&peer->log_limits[PEER_LOG_STATE]))
         log_notice("bgp: peer %s AS %u down: %s", session_text(session, address), peer->info.as,
@@ -208,7 +209,7 @@ static void apply_end_of_rib(void *arg, enum address_family family) ON_THREAD(bg
     char address[IP_TEXT_LEN];
 
     bgp_count(apply->bgp, BGP_COUNTER_end_of_rib, 1);
-    rib_end_of_rib(apply->bgp->rib, apply->peer, info->rib_safi, info->rib_family);
+    rib_end_of_rib(apply->bgp->rib, apply->peer, info->rib_safi, info->rib_family, apply->now);
     bgp_publish(apply->bgp);
     if (log_allowed(&apply->bgp->peers.peers[apply->peer].log_limits[PEER_LOG_TABLE])) {
         struct rib_peer_counts counts = rib_peer_counts(apply->bgp->rib, apply->peer);

@@ -55,9 +55,11 @@ enum {
 enum { /* RFC 4486 */
        CEASE_MAX_PREFIXES = 1,
        CEASE_SHUTDOWN = 2,
+       CEASE_DECONFIGURED = 3,
        CEASE_REJECTED = 5,
        CEASE_COLLISION = 7,
        CEASE_OUT_OF_RESOURCES = 8,
+       CEASE_HARD_RESET = 9, /* RFC 8538 */
 };
 enum { ROUTE_REFRESH_BAD_LENGTH = 1 }; /* RFC 7313 section 5 */
 

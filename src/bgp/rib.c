@@ -33,6 +33,7 @@ struct family_state rib_family_state(const struct rib_peer_family *family)
         .has_add_path = family->has_add_path,
         .is_loaded = family->is_loaded,
         .is_stale = family->is_stale,
+        .oldest_kept = family->oldest_kept & 0xff,
     };
 }
 
@@ -58,8 +59,15 @@ static void sweep_start(struct rib *rib)
 static void sweep_end(struct rib *rib)
 {
     rib->sweep.is_running = false;
-    for (uint32_t i = 0; i < rib->max_peers * FAMILY_TOTAL; i++)
-        family_at(rib, i)->clean = rib->sweep.oldest[i];
+    for (uint32_t i = 0; i < rib->max_peers * FAMILY_TOTAL; i++) {
+        struct rib_peer_family *family = family_at(rib, i);
+        family->clean = rib->sweep.oldest[i];
+        if (family->clean == family->oldest && family->oldest_kept != family->oldest) {
+            family->oldest_kept = family->oldest;
+            state_publish(rib, i / FAMILY_TOTAL, i / RIB_FAMILY_COUNT % RIB_SAFI_COUNT,
+                          i % RIB_FAMILY_COUNT);
+        }
+    }
 }
 
 /* A slice; false: there is nothing more to sweep. */
@@ -92,11 +100,20 @@ static bool sweep_work(struct rib *rib)
     return true;
 }
 
-/* What came before this generation is invalid from now on. */
+static void sweep_to_end(struct rib *rib)
+{
+    while (sweep_work(rib))
+        continue;
+}
+
+/* What came before this generation is invalid from now on: it has never been, or, if it `is_left`,
+ * it went when the session broke. */
 static void family_forget_older(struct rib *rib, struct rib_peer *peer,
-                                struct rib_peer_family *family)
+                                struct rib_peer_family *family, bool is_left)
 {
     family->oldest = family->generation;
+    if (!is_left)
+        family->oldest_kept = family->oldest;
     if (counter_get(&peer->paths) + counter_get(&peer->history_paths) > 0)
         rib->sweep.is_wanted = true;
     else
@@ -109,10 +126,9 @@ static void family_next_generation(struct rib *rib, struct rib_peer *peer,
 {
     if (family->generation - family->clean >= GENERATIONS_MAX) {
         if (family->generation - family->oldest >= GENERATIONS_MAX)
-            family_forget_older(rib, peer, family);
+            family_forget_older(rib, peer, family, false);
         rib->sweep.is_wanted = true;
-        while (sweep_work(rib))
-            continue;
+        sweep_to_end(rib);
     }
     family->generation++;
 }
@@ -121,7 +137,7 @@ static void family_next_generation(struct rib *rib, struct rib_peer *peer,
 static void family_lose(struct rib *rib, struct rib_peer *peer, struct rib_peer_family *family)
 {
     family_next_generation(rib, peer, family);
-    family_forget_older(rib, peer, family);
+    family_forget_older(rib, peer, family, false);
     family->oldest_gone = family->generation;
     family->is_negotiated = false;
     family->is_stale = false;
@@ -135,8 +151,7 @@ void rib_peer_up(struct rib *rib, uint32_t peer, const struct rib_session *sessi
 
     THREAD_ASSERT(bgp_thread);
     assert(peer < rib->max_peers);
-    if (p->is_up)
-        rib_peer_down(rib, peer, now);
+    assert(!p->is_up);
     p->is_up = true;
     p->router_id = session->router_id;
     atomic_store_explicit(&rib->states[peer].router_id, session->router_id, memory_order_relaxed);
@@ -152,7 +167,7 @@ void rib_peer_up(struct rib *rib, uint32_t peer, const struct rib_session *sessi
             }
             family_next_generation(rib, p, family);
             if (!family->is_stale)
-                family_forget_older(rib, p, family);
+                family_forget_older(rib, p, family, false);
             family->is_negotiated = true;
             family->has_add_path = session->has_add_path[safi][f];
             family->is_loaded = false;
@@ -164,7 +179,26 @@ void rib_peer_up(struct rib *rib, uint32_t peer, const struct rib_session *sessi
     }
 }
 
-void rib_peer_down(struct rib *rib, uint32_t peer, struct mono_time now)
+/* Before the instant that paths of a peer went changes, those that went at the last one are told
+ * in the history. */
+static void peer_set_broken(struct rib *rib, uint32_t peer, struct wall_time wall)
+{
+    struct rib_peer *p = &rib->peers[peer];
+
+    for (unsigned i = 0; i < FAMILY_TOTAL; i++) {
+        const struct rib_peer_family *family = family_at(rib, peer * FAMILY_TOTAL + i);
+        if (family->oldest_kept != family->oldest) {
+            rib->sweep.is_wanted = true;
+            sweep_to_end(rib);
+            break;
+        }
+    }
+    p->broken_ms = (uint64_t)wall_ms(wall.ns);
+    atomic_store_explicit(&rib->states[peer].broken_ms, wall_ms(wall.ns), memory_order_relaxed);
+}
+
+void rib_peer_down(struct rib *rib, uint32_t peer, bool is_kept, struct wall_time wall,
+                   struct mono_time mono)
 {
     struct rib_peer *p = &rib->peers[peer];
 
@@ -172,14 +206,16 @@ void rib_peer_down(struct rib *rib, uint32_t peer, struct mono_time now)
     assert(peer < rib->max_peers);
     if (!p->is_up)
         return;
+    is_kept &= rib->settings.peer_down_keep_s > 0;
     p->is_up = false;
-    p->keep_until.ns = now.ns + rib->settings.peer_down_keep_s * NS_PER_S;
+    p->keep_until.ns = mono.ns + rib->settings.peer_down_keep_s * NS_PER_S;
+    peer_set_broken(rib, peer, wall);
     for (int safi = 0; safi < RIB_SAFI_COUNT; safi++) {
         for (int f = 0; f < RIB_FAMILY_COUNT; f++) {
             struct rib_peer_family *family = &p->families[safi][f];
             if (!family->is_negotiated)
                 continue;
-            if (rib->settings.peer_down_keep_s > 0) {
+            if (is_kept) {
                 family->is_negotiated = false;
                 family->is_stale = true;
             } else {
@@ -211,23 +247,53 @@ bool rib_peer_release(struct rib *rib, uint32_t peer)
     return true;
 }
 
-static void family_loaded(struct rib *rib, uint32_t peer, unsigned safi, unsigned f)
+bool rib_drop_kept(struct rib *rib, uint32_t peer)
+{
+    bool has_some = false;
+
+    for (uint32_t i = 0; i < rib->max_peers * FAMILY_TOTAL; i++) {
+        struct rib_peer *p = &rib->peers[i / FAMILY_TOTAL];
+        struct rib_peer_family *family = family_at(rib, i);
+        bool is_returning = family->is_negotiated && family->oldest != family->generation;
+        if ((peer != UINT32_MAX && i / FAMILY_TOTAL != peer) ||
+            (!family->is_stale && !is_returning && family->oldest_kept == family->oldest))
+            continue;
+        has_some = true;
+        if (family->is_stale)
+            family_lose(rib, p, family);
+        else
+            family_forget_older(rib, p, family, false);
+        rib->sweep.is_wanted = true;
+        state_publish(rib, i / FAMILY_TOTAL, i / RIB_FAMILY_COUNT % RIB_SAFI_COUNT,
+                      i % RIB_FAMILY_COUNT);
+    }
+    if (has_some)
+        sweep_to_end(rib);
+    return has_some;
+}
+
+static void family_loaded(struct rib *rib, uint32_t peer, unsigned safi, unsigned f,
+                          struct wall_time now)
 {
     struct rib_peer_family *family = &rib->peers[peer].families[safi][f];
 
     if (!family->is_negotiated)
         return;
-    if (family->oldest != family->generation)
-        family_forget_older(rib, &rib->peers[peer], family);
+    if (family->oldest != family->generation) {
+        if (family->is_loaded) /* the end of a refresh: what it left out went meanwhile */
+            peer_set_broken(rib, peer, now);
+        family_forget_older(rib, &rib->peers[peer], family, true);
+    }
     family->is_loaded = true;
     family->was_loaded = true;
     state_publish(rib, peer, safi, f);
 }
 
-void rib_end_of_rib(struct rib *rib, uint32_t peer, enum rib_safi safi, enum rib_family family)
+void rib_end_of_rib(struct rib *rib, uint32_t peer, enum rib_safi safi, enum rib_family family,
+                    struct wall_time now)
 {
     THREAD_ASSERT(bgp_thread);
-    family_loaded(rib, peer, safi, family);
+    family_loaded(rib, peer, safi, family, now);
 }
 
 void rib_begin_refresh(struct rib *rib, uint32_t peer, enum rib_safi safi, enum rib_family family)
@@ -264,7 +330,7 @@ static bool history_work(struct rib *rib, struct wall_time now)
     return true;
 }
 
-static void peer_tick(struct rib *rib, uint32_t peer, struct mono_time now)
+static void peer_tick(struct rib *rib, uint32_t peer, struct wall_time wall, struct mono_time now)
 {
     struct rib_peer *p = &rib->peers[peer];
 
@@ -280,7 +346,7 @@ static void peer_tick(struct rib *rib, uint32_t peer, struct mono_time now)
             }
             if (family->is_negotiated && !family->is_loaded &&
                 now.ns - family->quiet_since.ns >= QUIET_NS)
-                family_loaded(rib, peer, safi, f);
+                family_loaded(rib, peer, safi, f, wall);
         }
     }
 }
@@ -294,7 +360,7 @@ bool rib_tick(struct rib *rib, struct wall_time wall, struct mono_time mono, uin
     if (mono.ns >= rib->next_second.ns) {
         rib->next_second.ns = mono.ns + NS_PER_S;
         for (uint32_t peer = 0; peer < rib->max_peers; peer++)
-            peer_tick(rib, peer, mono);
+            peer_tick(rib, peer, wall, mono);
         has_more |= rib->sweep.is_wanted;
     }
     block_pool_poll(rib->pool);

@@ -77,11 +77,15 @@ struct rib_query {
     struct ip_addr address;
     struct ip_addr next_hop; /* family IP_NONE: the flow has none */
     int64_t from_ns, to_ns; /* life of the flow, wall clock; both 0 in replay: current paths only */
-    bool any_path;          /* source side: the best path of the longest prefix, next hop ignored */
+    /* Paths announced up to so long after the flow's end answer where nothing else does; 0: none. Of
+     * no effect in replay. */
+    int64_t late_ns;
+    bool any_path; /* source side: the best path of the longest prefix, next hop ignored */
     /* results */
     enum path_match match;
     struct rib_path path;
     bool is_stale, is_loading; /* the peer's table in that family */
+    bool is_late;              /* the path was announced after the flow's end */
     uint32_t candidate_paths;  /* alive at the flow's end, of the longest prefix */
 };
 
@@ -133,10 +137,14 @@ struct rib_session {
     bool has_add_path[RIB_SAFI_COUNT][RIB_FAMILY_COUNT];
 };
 /* Stale paths of families that are no longer negotiated go at once. */
+/* The peer is down. */
 void rib_peer_up(struct rib *rib, uint32_t peer, const struct rib_session *session,
                  struct mono_time now) ON_THREAD(bgp_thread);
-/* Paths become stale for peer_down_keep_s, or are gone. */
-void rib_peer_down(struct rib *rib, uint32_t peer, struct mono_time now) ON_THREAD(bgp_thread);
+/* Paths become stale for peer_down_keep_s, or, unless `is_kept`, are gone. In the table of the next
+ * session (rib_peer_up to rib_end_of_rib) those that are announced as they were keep their time,
+ * others began when this one broke; those that it does not name have been gone since then. */
+void rib_peer_down(struct rib *rib, uint32_t peer, bool is_kept, struct wall_time wall,
+                   struct mono_time mono) ON_THREAD(bgp_thread);
 /* The peer, which is down, is forgotten and its slot may be given to another one. False: something
  * of it is left, stale or still to be swept; ask again later. */
 bool rib_peer_release(struct rib *rib, uint32_t peer) ON_THREAD(bgp_thread);
@@ -157,9 +165,9 @@ size_t rib_announce(struct rib *rib, uint32_t peer, enum rib_safi safi, const st
 /* Returns how many were not there. */
 size_t rib_withdraw(struct rib *rib, uint32_t peer, enum rib_safi safi, const struct rib_nlri *nlri,
                     size_t count, struct wall_time now) ON_THREAD(bgp_thread);
-/* The family is loaded; what older sessions left in it goes. */
-void rib_end_of_rib(struct rib *rib, uint32_t peer, enum rib_safi safi, enum rib_family family)
-    ON_THREAD(bgp_thread);
+/* The family is loaded; what older sessions left in it goes, into the history. */
+void rib_end_of_rib(struct rib *rib, uint32_t peer, enum rib_safi safi, enum rib_family family,
+                    struct wall_time now) ON_THREAD(bgp_thread);
 /* RFC 7313: between BoRR and EoRR every path is announced anew; at its end the rest is swept
  * (rib_end_of_rib). */
 void rib_begin_refresh(struct rib *rib, uint32_t peer, enum rib_safi safi, enum rib_family family)

@@ -27,22 +27,35 @@ struct view {
 struct lookup {
     struct rib_query *query;
     struct family_state state;
-    int64_t to_ms; /* replay: the end of time, as only gone paths are left out */
-    unsigned tag;  /* of the next hop */
+    int64_t to_ms;   /* replay: the end of time, as only gone paths are left out */
+    int64_t late_ms; /* paths announced after to_ms, until then, are late news */
+    unsigned tag;    /* of the next hop */
     bool is_replay, has_next_hop;
     enum rib_safi safi;
 };
+
+/* A path of a list and when it went; ALIVE_NOW: it stands. */
+struct lived {
+    const struct stored_path *path;
+    int64_t withdrawn_ms;
+};
+#define ALIVE_NOW INT64_MAX
 
 /* What one list has for a query. Paths of the list, or NULL. */
 struct findings {
     unsigned candidate_count, alive_count; /* in the flow's life; at its end */
     unsigned hit_count;                    /* candidates with the flow's next hop */
     bool hits_differ;
+    bool has_current; /* a candidate that still stands */
     const struct stored_path *any_hit;
     const struct stored_path *best;      /* of those alive */
     const struct stored_path *hit;       /* the best hit alive */
     const struct stored_path *first_hit; /* the hit alive with the lowest path id */
-    const struct gone_path *gone_hit;    /* the hit that went last */
+    struct lived gone_hit;               /* the hit that went last; path NULL: none */
+    /* Announced soon after the flow's end, with its next hop if it has one. */
+    unsigned late_count;
+    bool late_differ;
+    const struct stored_path *late; /* the one announced first */
 };
 
 static const struct path_list *list_of(const struct rib *rib, uint32_t value, uint32_t peer)
@@ -62,28 +75,75 @@ static bool has_next_hop(const struct rib *rib, const struct lookup *lookup,
            ip_addr_equal(&stored_attrs(rib, path)->next_hop, &lookup->query->next_hop);
 }
 
-/* Overlaps [announced, withdrawn) the flow's [from, to]? And is it alive at its end? */
-static inline bool live_is_candidate(const struct lookup *lookup, const struct stored_path *path)
+static int64_t break_ms(const struct rib *rib, const struct lookup *lookup)
 {
-    return path_is_valid(path, lookup->state) && path_announced_ms(path) <= lookup->to_ms;
+    return atomic_load_explicit(&rib->states[lookup->query->peer].broken_ms, memory_order_relaxed);
 }
-static bool gone_is_candidate(const struct lookup *lookup, const struct gone_path *gone)
+
+/* A path that the last session left, and that the table after it did not name again, went when that
+ * session broke. */
+static inline bool live_lived(const struct rib *rib, const struct lookup *lookup,
+                              const struct stored_path *path, struct lived *ret_lived)
 {
-    return !lookup->is_replay && gone_is_valid(gone, lookup->state) &&
-           path_announced_ms(&gone->path) <= lookup->to_ms &&
-           gone_withdrawn_ms(gone) > wall_ms(lookup->query->from_ns);
+    ret_lived->path = path;
+    ret_lived->withdrawn_ms = ALIVE_NOW;
+    if (path_is_valid(path, lookup->state))
+        return true;
+    if (!path_was_left(path, lookup->state))
+        return false;
+    ret_lived->withdrawn_ms = break_ms(rib, lookup);
+    return true;
 }
-static bool gone_is_alive_at_end(const struct lookup *lookup, const struct gone_path *gone)
+
+/* The path at `index` of a list, first those that stand, then the gone ones; false: no session
+ * vouches for it any more. */
+static inline bool list_lived(const struct rib *rib, const struct lookup *lookup,
+                              const struct path_list *list, unsigned index, struct lived *ret_lived)
 {
-    return gone_withdrawn_ms(gone) > lookup->to_ms;
+    if (index < list->live_count)
+        return live_lived(rib, lookup, &list->live[index], ret_lived);
+    const struct gone_path *gone = &list_gone(list)[index - list->live_count];
+    ret_lived->path = &gone->path;
+    ret_lived->withdrawn_ms = gone_withdrawn_ms(gone);
+    return gone_is_valid(gone, lookup->state);
+}
+
+/* Overlaps [announced, withdrawn) the flow's [from, to]? And is the path alive at its end? */
+static inline bool lived_is_candidate(const struct lookup *lookup, const struct lived *lived)
+{
+    if (path_announced_ms(lived->path) > lookup->to_ms)
+        return false;
+    return lived->withdrawn_ms == ALIVE_NOW ||
+           (!lookup->is_replay && lived->withdrawn_ms > wall_ms(lookup->query->from_ns));
+}
+static inline bool lived_to_end(const struct lookup *lookup, const struct lived *lived)
+{
+    return lived->withdrawn_ms > lookup->to_ms || lived->withdrawn_ms == ALIVE_NOW;
+}
+
+/* News that came after the flow's end, of what the router may well have done before. */
+static void findings_add_late(const struct rib *rib, const struct lookup *lookup,
+                              struct findings *f, const struct stored_path *path)
+{
+    if (path_announced_ms(path) <= lookup->to_ms || path_announced_ms(path) > lookup->late_ms ||
+        (lookup->has_next_hop && !has_next_hop(rib, lookup, path)))
+        return;
+    f->late_count++;
+    if (f->late && stored_attrs(rib, path)->agreement != stored_attrs(rib, f->late)->agreement)
+        f->late_differ = true;
+    if (!f->late || path_announced_ms(path) < path_announced_ms(f->late))
+        f->late = path;
 }
 
 static void findings_add(const struct rib *rib, const struct lookup *lookup, struct findings *f,
-                         const struct stored_path *path, bool is_alive,
-                         const struct gone_path *gone)
+                         const struct lived *lived)
 {
+    const struct stored_path *path = lived->path;
+    bool is_alive = lived_to_end(lookup, lived);
+
     f->candidate_count++;
     f->alive_count += is_alive;
+    f->has_current |= lived->withdrawn_ms == ALIVE_NOW;
     if (is_alive && !f->best)
         f->best = path;
     if (!lookup->has_next_hop || !has_next_hop(rib, lookup, path))
@@ -92,8 +152,9 @@ static void findings_add(const struct rib *rib, const struct lookup *lookup, str
         f->hit = path;
     if (is_alive && (!f->first_hit || path->path_id < f->first_hit->path_id))
         f->first_hit = path;
-    if (gone)
-        f->gone_hit = gone;
+    if (lived->withdrawn_ms != ALIVE_NOW &&
+        (!f->gone_hit.path || lived->withdrawn_ms >= f->gone_hit.withdrawn_ms))
+        f->gone_hit = *lived;
     if (f->hit_count++ == 0)
         f->any_hit = path;
     else if (stored_attrs(rib, path)->agreement != stored_attrs(rib, f->any_hit)->agreement)
@@ -112,14 +173,11 @@ static void findings_order(const struct rib *rib, const struct lookup *lookup,
         atomic_load_explicit(&rib->states[lookup->query->peer].router_id, memory_order_relaxed);
     unsigned count = 0;
 
-    for (unsigned i = 0; i < list->live_count; i++) {
-        if (live_is_candidate(lookup, &list->live[i]))
-            alive[count++] = &list->live[i];
-    }
-    for (unsigned i = 0; i < list->gone_count; i++) {
-        const struct gone_path *gone = &list_gone(list)[i];
-        if (gone_is_candidate(lookup, gone) && gone_is_alive_at_end(lookup, gone))
-            alive[count++] = &gone->path;
+    for (unsigned i = 0; i < list->live_count + list->gone_count; i++) {
+        struct lived lived;
+        if (list_lived(rib, lookup, list, i, &lived) && lived_is_candidate(lookup, &lived) &&
+            lived_to_end(lookup, &lived))
+            alive[count++] = lived.path;
     }
     f->best = NULL;
     if (count == 0)
@@ -144,18 +202,26 @@ static struct findings list_search(const struct rib *rib, const struct lookup *l
     bool is_as_now = true;
 
     for (unsigned i = 0; i < list->live_count; i++) {
-        if (live_is_candidate(lookup, &list->live[i]))
-            findings_add(rib, lookup, &f, &list->live[i], true, NULL);
-        else
+        struct lived lived;
+        if (!live_lived(rib, lookup, &list->live[i], &lived)) {
             is_as_now = false;
+        } else if (lived_is_candidate(lookup, &lived)) {
+            findings_add(rib, lookup, &f, &lived);
+        } else {
+            is_as_now = false;
+            findings_add_late(rib, lookup, &f, lived.path);
+        }
     }
-    for (unsigned i = 0; i < list->gone_count; i++) { /* the last to go stand last */
-        const struct gone_path *gone = &list_gone(list)[i];
-        if (!gone_is_candidate(lookup, gone))
+    for (unsigned i = 0; i < list->gone_count; i++) {
+        struct lived lived;
+        if (!list_lived(rib, lookup, list, list->live_count + i, &lived))
             continue;
-        bool is_alive = gone_is_alive_at_end(lookup, gone);
-        findings_add(rib, lookup, &f, &gone->path, is_alive, gone);
-        is_as_now &= !is_alive;
+        if (!lived_is_candidate(lookup, &lived)) {
+            findings_add_late(rib, lookup, &f, lived.path);
+            continue;
+        }
+        findings_add(rib, lookup, &f, &lived);
+        is_as_now &= !lived_to_end(lookup, &lived);
     }
     if (!is_as_now)
         findings_order(rib, lookup, list, &f);
@@ -164,7 +230,8 @@ static struct findings list_search(const struct rib *rib, const struct lookup *l
 
 /* Was there a path at every instant of the flow? Goes on from where one ends to one that is alive
  * there. */
-static bool list_lived_through(const struct lookup *lookup, const struct path_list *list)
+static bool list_lived_through(const struct rib *rib, const struct lookup *lookup,
+                               const struct path_list *list)
 {
     int64_t until = wall_ms(lookup->query->from_ns);
 
@@ -172,16 +239,11 @@ static bool list_lived_through(const struct lookup *lookup, const struct path_li
         return true;
     for (;;) {
         int64_t next = until;
-        for (unsigned i = 0; i < list->live_count; i++) {
-            if (live_is_candidate(lookup, &list->live[i]) &&
-                path_announced_ms(&list->live[i]) <= until)
-                return true; /* alive from there to now */
-        }
-        for (unsigned i = 0; i < list->gone_count; i++) {
-            const struct gone_path *gone = &list_gone(list)[i];
-            if (gone_is_candidate(lookup, gone) && path_announced_ms(&gone->path) <= until &&
-                gone_withdrawn_ms(gone) > next)
-                next = gone_withdrawn_ms(gone);
+        for (unsigned i = 0; i < list->live_count + list->gone_count; i++) {
+            struct lived lived;
+            if (list_lived(rib, lookup, list, i, &lived) && lived_is_candidate(lookup, &lived) &&
+                path_announced_ms(lived.path) <= until && lived.withdrawn_ms > next)
+                next = lived.withdrawn_ms;
         }
         if (next > lookup->to_ms)
             return true;
@@ -212,74 +274,114 @@ static void answer_hit(const struct rib *rib, struct rib_query *query, const str
 {
     query->candidate_paths = f->alive_count;
     if (!f->hit)
-        verdict_set(rib, query, PATH_MATCH_HISTORIC, &f->gone_hit->path, len);
+        verdict_set(rib, query, PATH_MATCH_HISTORIC, f->gone_hit.path, len);
     else
         verdict_set(rib, query, f->hits_differ ? PATH_MATCH_AMBIGUOUS : PATH_MATCH_EXACT, f->hit,
                     len);
 }
 
-/* It is in none of those of the longest prefix, or the flow has none. */
+/* None of the longest prefix's paths has the flow's next hop, or the flow has none. */
 static void answer_base(const struct rib *rib, const struct lookup *lookup,
                         const struct findings *f, unsigned len)
 {
     enum path_match match;
 
-    if (!lookup->state.has_add_path)
+    if (lookup->has_next_hop)
+        match = lookup->state.has_add_path ? PATH_MATCH_UNMATCHED : PATH_MATCH_DIFFERS;
+    else if (!lookup->state.has_add_path)
         match = PATH_MATCH_SINGLE;
-    else if (lookup->has_next_hop)
-        match = PATH_MATCH_UNMATCHED;
     else
         match = f->alive_count == 1 ? PATH_MATCH_SOLE : PATH_MATCH_BEST;
     lookup->query->candidate_paths = f->alive_count;
     verdict_set(rib, lookup->query, match, f->best, len);
 }
 
+/* A prefix and what its list has for the query; its length counts only with the rest. */
+struct found_prefix {
+    struct findings findings;
+    unsigned len;
+};
+
+/* Late news tell the path: the router's own table was ahead of what it had announced. */
+static void answer_late(const struct rib *rib, const struct lookup *lookup,
+                        const struct found_prefix *late)
+{
+    const struct findings *f = &late->findings;
+    enum path_match match;
+
+    if (lookup->has_next_hop)
+        match = f->late_differ ? PATH_MATCH_AMBIGUOUS : PATH_MATCH_EXACT;
+    else if (!lookup->state.has_add_path)
+        match = PATH_MATCH_SINGLE;
+    else
+        match = f->late_count == 1 ? PATH_MATCH_SOLE : PATH_MATCH_BEST;
+    lookup->query->is_late = true;
+    lookup->query->candidate_paths = f->late_count;
+    verdict_set(rib, lookup->query, match, f->late, late->len);
+}
+
+/* No path has the flow's next hop, or it has none. False: there is no route either. */
+static bool answer_without_hit(const struct rib *rib, const struct lookup *lookup,
+                               const struct found_prefix *base, const struct found_prefix *late)
+{
+    if (late->findings.late && (lookup->has_next_hop || !base->findings.best))
+        answer_late(rib, lookup, late);
+    else if (base->findings.best)
+        answer_base(rib, lookup, &base->findings, base->len);
+    else
+        return false;
+    return true;
+}
+
 /* The verdict and its path; false: the peer has no candidate in this table. */
 static bool answer(const struct rib *rib, const struct lookup *lookup, struct prefix_walk *walk)
 {
     struct rib_query *query = lookup->query;
-    struct findings base = {0}, passed_over = {0};
-    unsigned base_len = 0, passed_over_len = 0;
-    bool has_candidate = false;
+    struct found_prefix base = {0}, passed_over = {0}, late = {0};
+    bool has_candidate = false, has_current = false;
 
     for (; walk->value; prefix_walk_next(walk)) {
         const struct path_list *list = list_of(rib, walk->value, query->peer);
         if (!list)
             continue;
-        struct findings f = list_search(rib, lookup, list);
-        if (f.candidate_count == 0)
+        const struct found_prefix found = {list_search(rib, lookup, list), walk->len};
+        const struct findings *f = &found.findings;
+        /* Under a more specific prefix that still stands, late news of this one are no answer. */
+        if (f->late && !late.findings.late && !has_current)
+            late = found;
+        has_current |= f->has_current;
+        if (f->candidate_count == 0)
             continue;
         has_candidate = true;
-        if (base.best) { /* not by its longest prefix: by another one, but the default route? */
-            if (f.hit_count == 0 || walk->len == 0)
+        if (base.findings.best) { /* by another prefix than its longest one, but the default? */
+            if (f->hit_count == 0 || walk->len == 0)
                 continue;
-            query->candidate_paths = base.alive_count;
-            verdict_set(rib, query, PATH_MATCH_COVERING, f.hit ? f.hit : &f.gone_hit->path,
+            if (late.findings.late) {
+                answer_late(rib, lookup, &late);
+                return true;
+            }
+            query->candidate_paths = base.findings.alive_count;
+            verdict_set(rib, query, PATH_MATCH_COVERING, f->hit ? f->hit : f->gone_hit.path,
                         walk->len);
             return true;
         }
-        if (f.hit_count > 0) {
-            answer_hit(rib, query, &f, walk->len);
+        if (f->hit_count > 0) {
+            answer_hit(rib, query, f, walk->len);
             return true;
         }
-        if (lookup->has_next_hop ? list_lived_through(lookup, list) : f.best != NULL) {
-            base = f;
-            base_len = walk->len;
+        if (lookup->has_next_hop ? list_lived_through(rib, lookup, list) : f->best != NULL) {
+            base = found;
             if (!lookup->has_next_hop || !lookup->state.has_add_path)
                 break;
-        } else if (f.best && !passed_over.best) {
-            passed_over = f;
-            passed_over_len = walk->len;
+        } else if (f->best && !passed_over.findings.best) {
+            passed_over = found;
         }
     }
-    if (base.best) {
-        answer_base(rib, lookup, &base, base_len);
-    } else if (passed_over.best) { /* better than to say that there is no route */
-        answer_base(rib, lookup, &passed_over, passed_over_len);
-    } else {
-        query->match =
-            has_candidate || lookup->state.is_loaded ? PATH_MATCH_NO_ROUTE : PATH_MATCH_NO_RIB;
-    }
+    /* A route that did not live through the flow is still better than none. */
+    if (answer_without_hit(rib, lookup, base.findings.best ? &base : &passed_over, &late))
+        return true;
+    query->match =
+        has_candidate || lookup->state.is_loaded ? PATH_MATCH_NO_ROUTE : PATH_MATCH_NO_RIB;
     return has_candidate;
 }
 
@@ -374,6 +476,7 @@ static inline struct lookup lookup_make(struct rib_query *query, const struct vi
         .safi = view->safi,
         .is_replay = is_replay,
         .to_ms = is_replay ? INT64_MAX : wall_ms(query->to_ns),
+        .late_ms = is_replay ? INT64_MAX : wall_ms(query->to_ns + query->late_ns),
         .has_next_hop = !query->any_path && !addr_is_zero(&query->next_hop),
         .tag = next_hop_tag(&query->next_hop),
     };
@@ -389,6 +492,7 @@ static void lookup_by_rules(const struct rib *rib, enum rib_policy policy, struc
     query->match = PATH_MATCH_NO_RIB;
     query->path.attrs = NULL;
     query->candidate_paths = 0;
+    query->is_late = false;
     query->is_stale = view->is_stale;
     query->is_loading = view->is_loading;
     if (!state_is_usable(view->state))
@@ -464,6 +568,7 @@ static inline bool answer_usual(const struct rib *rib, struct rib_query *query,
 {
     query->is_stale = view->is_stale;
     query->is_loading = view->is_loading;
+    query->is_late = false;
     if (query->any_path || addr_is_zero(&query->next_hop)) {
         const struct lookup lookup = lookup_make(query, view);
         const struct findings f = {.alive_count = choice->list->live_count, .best = choice->path};

@@ -55,6 +55,13 @@ static inline bool path_is_of(const struct stored_path *path, uint8_t generation
 {
     return (path->facts - ((uint64_t)generation << 56)) >> 14 <= (uint64_t)until_ms;
 }
+/* A path without a time that outlived a session is told from one of a table that was not there
+ * before: by a millisecond, which is as good as always. */
+static inline void path_mark_kept(struct stored_path *path)
+{
+    if (path_announced_ms(path) == 0)
+        path->facts |= UINT64_C(1) << 14;
+}
 static inline void path_set_generation(struct stored_path *path, uint8_t generation)
 {
     path->facts = path->facts << 8 >> 8 | (uint64_t)generation << 56;
@@ -115,15 +122,19 @@ struct rib_table {
 /*
  * What readers know of a peer's table, in one word, so that it is seen in one piece. Live paths
  * count if their generation is one of oldest..current modulo 256, gone ones if theirs is not before
- * oldest_gone. Losing a table is a store here; the memory is swept later.
+ * oldest_gone. Live ones from oldest_kept on but before oldest count as gone since the session
+ * broke (peer_state.broken_ms): the next session did not name them again. Losing a table is a store
+ * here; the memory is swept later.
  */
 struct family_state {
     uint64_t oldest : 8, current : 8;
     uint64_t oldest_gone : 22;
     uint64_t is_negotiated : 1, has_add_path : 1, is_loaded : 1, is_stale : 1;
+    uint64_t oldest_kept : 8;
 };
 struct peer_state {
     _Alignas(CACHE_LINE) _Atomic uint64_t families[RIB_SAFI_COUNT][RIB_FAMILY_COUNT];
+    _Atomic int64_t broken_ms; /* wall clock; published before the states that look at it */
     _Atomic uint32_t router_id;
 };
 
@@ -146,6 +157,11 @@ static inline bool path_is_valid(const struct stored_path *path, struct family_s
 {
     return (uint8_t)(path_generation(path) - state.oldest) <=
            (uint8_t)(state.current - state.oldest);
+}
+static inline bool path_was_left(const struct stored_path *path, struct family_state state)
+{
+    return (uint8_t)(path_generation(path) - state.oldest_kept) <
+           (uint8_t)(state.oldest - state.oldest_kept);
 }
 static inline bool gone_is_valid(const struct gone_path *gone, struct family_state state)
 {
@@ -190,7 +206,7 @@ static inline uint32_t stored_attrs_block(const struct stored_path *path)
 /* One (peer, SAFI, family) as the writer knows it; its full numbers, of which readers see the low
  * bits. */
 struct rib_peer_family {
-    uint32_t generation, oldest, oldest_gone;
+    uint32_t generation, oldest, oldest_gone, oldest_kept;
     uint32_t clean; /* nothing older is left in memory */
     bool is_negotiated, has_add_path, is_loaded, is_stale;
     bool was_loaded; /* the first table is complete: paths count from their arrival now */
@@ -201,6 +217,7 @@ struct rib_peer {
     bool is_up;
     uint32_t router_id;
     struct mono_time keep_until;
+    uint64_t broken_ms; /* when the last session ended, wall clock */
     struct rib_peer_family families[RIB_SAFI_COUNT][RIB_FAMILY_COUNT];
     struct counter paths, history_paths;
 };
@@ -257,7 +274,7 @@ struct rib {
     /* The last list that got a path more, within an UPDATE: where other prefixes had the same one
      * as that had before, what it has become is theirs too. */
     struct {
-        bool is_valid;
+        bool is_valid, is_refresh;
         enum rib_family family;
         uint32_t path_id, before, after; /* handles; before may be 0 */
     } shared;
@@ -304,8 +321,12 @@ void rib_prefix_sweep(struct rib *rib, struct rib_table *table, enum rib_family 
  * were. */
 unsigned rib_history_drop(struct rib *rib, const struct history_item *item);
 
-/* rib.c: the oldest go until the history is within its bound. */
+/* rib.c */
+/* The oldest go until the history is within its bound. */
 void rib_history_bound(struct rib *rib);
+/* What lost sessions of a peer left, or of all peers for UINT32_MAX, goes, memory too. False: there
+ * was nothing. */
+bool rib_drop_kept(struct rib *rib, uint32_t peer);
 
 /* rib_history.c: a queue, bounded by its callers. */
 void history_push(struct history *history, const struct history_item *item);

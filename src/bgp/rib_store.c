@@ -247,28 +247,77 @@ static void count_paths(struct rib *rib, uint32_t peer, int live, int gone)
     counter_add(&rib->peers[peer].history_paths, (uint64_t)(int64_t)gone);
 }
 
-/* Takes a list apart and leaves out what is invalid. */
-static void edit_begin(struct list_edit *edit, const struct path_list *list,
-                       struct family_state state)
+static bool history_is_kept(const struct rib *rib)
 {
+    return rib->settings.history_s > 0 && rib->settings.history_max > 0;
+}
+
+/* A path that was valid until `withdrawn_ms` goes into the history, if there is one and it lived at
+ * all. */
+static void edit_keep_gone(struct rib *rib, struct list_edit *edit, const struct stored_path *path,
+                           const struct list_ref *ref, uint64_t withdrawn_ms)
+{
+    const struct rib_peer_family *family =
+        &rib->peers[ref->peer].families[ref->table->safi][ref->family];
+    unsigned at;
+
+    if (!history_is_kept(rib) || path_announced_ms(path) >= (int64_t)withdrawn_ms) {
+        edit->dropped[edit->dropped_count++] = *path;
+        return;
+    }
+    if (edit->gone_count == GONE_MAX) {
+        edit->dropped[edit->dropped_count++] = edit->gone[0].path;
+        memmove(edit->gone, edit->gone + 1, --edit->gone_count * sizeof edit->gone[0]);
+        counter_add(&rib->history_evicted, 1);
+    }
+    at = edit->gone_count;
+    while (at > 0 && gone_withdrawn_ms(&edit->gone[at - 1]) > (int64_t)withdrawn_ms)
+        at--;
+    memmove(edit->gone + at + 1, edit->gone + at, (edit->gone_count - at) * sizeof edit->gone[0]);
+    edit->gone_count++;
+    edit->gone[at] = (struct gone_path){
+        .path = *path, .withdrawal = withdrawn_ms << 22 | (family->generation & 0x3fffff)};
+    history_push(&rib->history, &(struct history_item){
+                                    .key = ref->key,
+                                    .withdrawn_ms = withdrawn_ms,
+                                    .table = ref->table->id,
+                                    .peer = (uint16_t)ref->peer,
+                                    .family = (uint8_t)ref->family,
+                                    .len = (uint8_t)ref->len,
+                                });
+}
+
+/* Takes a list apart and leaves out what is invalid; paths that the table after a lost session did
+ * not name again are in the history then. */
+static void edit_begin(struct rib *rib, struct list_edit *edit, const struct list_ref *ref)
+{
+    const struct rib_peer *peer = &rib->peers[ref->peer];
+    const struct family_state state =
+        rib_family_state(&peer->families[ref->table->safi][ref->family]);
+    const struct path_list *list = list_ref_get(rib, ref);
+
     edit->live_count = 0;
     edit->gone_count = 0;
     edit->dropped_count = 0;
     edit->is_out_of_order = false;
-    for (unsigned i = 0; list && i < list->live_count; i++) {
-        if (path_is_valid(&list->live[i], state)) {
-            edit->live[edit->live_count++] = list->live[i];
-        } else {
-            edit->dropped[edit->dropped_count++] = list->live[i];
-            edit->is_out_of_order = true;
-        }
-    }
     for (unsigned i = 0; list && i < list->gone_count; i++) {
         const struct gone_path *gone = &list_gone(list)[i];
         if (gone_is_valid(gone, state))
             edit->gone[edit->gone_count++] = *gone;
         else
             edit->dropped[edit->dropped_count++] = gone->path;
+    }
+    for (unsigned i = 0; list && i < list->live_count; i++) {
+        const struct stored_path *path = &list->live[i];
+        if (path_is_valid(path, state)) {
+            edit->live[edit->live_count++] = *path;
+            continue;
+        }
+        edit->is_out_of_order = true;
+        if (path_was_left(path, state))
+            edit_keep_gone(rib, edit, path, ref, peer->broken_ms);
+        else
+            edit->dropped[edit->dropped_count++] = *path;
     }
 }
 
@@ -373,35 +422,6 @@ static void edit_finish(struct rib *rib, struct list_edit *edit, struct list_ref
         attrs_drop(rib, &edit->dropped[--edit->dropped_count]);
 }
 
-/* A path that was valid until now goes into the history, if there is one and it lived at all. */
-static void edit_keep_gone(const struct change *change, struct list_edit *edit,
-                           const struct stored_path *path, const struct list_ref *ref,
-                           uint32_t generation)
-{
-    struct rib *rib = change->rib;
-
-    if (rib->settings.history_s == 0 || rib->settings.history_max == 0 ||
-        path_announced_ms(path) >= (int64_t)change->now_ms) {
-        edit->dropped[edit->dropped_count++] = *path;
-        return;
-    }
-    if (edit->gone_count == GONE_MAX) {
-        edit->dropped[edit->dropped_count++] = edit->gone[0].path;
-        memmove(edit->gone, edit->gone + 1, --edit->gone_count * sizeof edit->gone[0]);
-        counter_add(&rib->history_evicted, 1);
-    }
-    edit->gone[edit->gone_count++] = (struct gone_path){
-        .path = *path, .withdrawal = change->now_ms << 22 | (generation & 0x3fffff)};
-    history_push(&rib->history, &(struct history_item){
-                                    .key = ref->key,
-                                    .withdrawn_ms = change->now_ms,
-                                    .table = ref->table->id,
-                                    .peer = (uint16_t)ref->peer,
-                                    .family = (uint8_t)ref->family,
-                                    .len = (uint8_t)ref->len,
-                                });
-}
-
 static const struct stored_path *list_path(const struct path_list *list, uint32_t path_id)
 {
     for (unsigned i = 0; list && i < list->live_count; i++) {
@@ -411,21 +431,37 @@ static const struct stored_path *list_path(const struct path_list *list, uint32_
     return NULL;
 }
 
+/* Another prefix of the UPDATE whose list is `before` becomes `after` too. */
+static void shared_remember(struct rib *rib, const struct list_ref *ref, uint32_t path_id,
+                            uint32_t before, bool is_refresh)
+{
+    rib->shared.is_valid = true;
+    rib->shared.is_refresh = is_refresh;
+    rib->shared.family = ref->family;
+    rib->shared.path_id = path_id;
+    rib->shared.before = before;
+}
+
 /* A path as it was announced before: its time stays, only the generation may be a new one. */
 static void list_refresh(struct rib *rib, const struct list_ref *ref, const struct path_list *list,
-                         const struct stored_path *path, uint8_t generation)
+                         const struct stored_path *path, uint8_t generation, bool is_shared)
 {
     uint32_t old = place_get(ref->place);
-    uint32_t handle;
+    struct list_edit *edit = rib->edit;
 
     if (path_generation(path) == generation)
         return;
-    handle = block_alloc(rib->pool, list_size(list));
-    struct path_list *copy = block_at(rib->pool, handle);
-    memcpy(copy, list, list_size(list));
-    copy->kind = BLOCK_LIST;
-    path_set_generation(&copy->live[path - list->live], generation);
-    rcu_publish(ref->place, handle);
+    edit->live_count = list->live_count;
+    edit->gone_count = list->gone_count;
+    memcpy(edit->live, list->live, list->live_count * sizeof edit->live[0]);
+    memcpy(edit->gone, list_gone(list), list->gone_count * sizeof edit->gone[0]);
+    path_set_generation(&edit->live[path - list->live], generation);
+    path_mark_kept(&edit->live[path - list->live]);
+    rib->shared.is_valid = false;
+    if (is_shared)
+        shared_remember(rib, ref, path->path_id, old, true);
+    rib->shared.after = list_new(rib, edit, ref->peer, is_shared);
+    rcu_publish(ref->place, rib->shared.after);
     list_release(rib, old);
 }
 
@@ -450,10 +486,120 @@ static void list_share(struct rib *rib, struct list_ref *ref, struct path_attrs 
 {
     struct path_list *list = block_at(rib->pool, rib->shared.after);
 
-    attrs_hold(rib, attrs);
     share_count_set(list, share_count(list) + 1);
-    count_paths(rib, ref->peer, 1, 0);
+    if (!rib->shared.is_refresh) { /* else the path was there, and counted */
+        attrs_hold(rib, attrs);
+        count_paths(rib, ref->peer, 1, 0);
+    }
     list_publish(rib, ref, rib->shared.after);
+}
+
+/* The table of a session that came back is on its way, and paths of the one before stand. */
+static bool family_is_returning(const struct rib_peer_family *family)
+{
+    return family->oldest != family->generation && !family->is_loaded;
+}
+
+/* History that is due to go, but has not been come by, counts no more. */
+static bool gone_is_young(const struct change *change, const struct gone_path *gone)
+{
+    return gone_withdrawn_ms(gone) >
+           (int64_t)change->now_ms - change->rib->settings.history_s * 1000;
+}
+
+/* Has the prefix had a path before the session broke? */
+static bool list_was_kept(const struct change *change, const struct path_list *list,
+                          const struct rib_peer_family *family)
+{
+    for (unsigned i = 0; list && i < list->live_count; i++) {
+        if (path_generation(&list->live[i]) != (uint8_t)family->generation ||
+            path_announced_ms(&list->live[i]) > 0)
+            return true;
+    }
+    /* The last to go stand last. */
+    return list && list->gone_count > 0 &&
+           gone_is_young(change, &list_gone(list)[list->gone_count - 1]);
+}
+
+static void gone_take_out(struct list_edit *edit, unsigned at)
+{
+    edit->dropped[edit->dropped_count++] = edit->gone[at].path;
+    edit->gone_count--;
+    memmove(edit->gone + at, edit->gone + at + 1, (edit->gone_count - at) * sizeof edit->gone[0]);
+}
+
+/* The kept path that says the same, under whatever id, makes room for the one that is announced
+ * now, which takes its time. False: there is none. */
+static bool edit_take_kept(const struct change *change, struct list_edit *edit,
+                           const struct list_ref *ref, const struct path_attrs *attrs,
+                           uint8_t generation, struct stored_path *ret_kept)
+{
+    struct rib *rib = change->rib;
+    uint64_t broken_ms = rib->peers[ref->peer].broken_ms;
+
+    for (unsigned i = 0; i < edit->live_count; i++) {
+        if (path_generation(&edit->live[i]) == generation ||
+            stored_attrs_block(&edit->live[i]) != attrs->block)
+            continue;
+        *ret_kept = edit->live[i];
+        edit->dropped[edit->dropped_count++] = edit->live[i];
+        edit_remove(rib, edit, i, ref->peer);
+        return true;
+    }
+    /* Its id may have been given to another path first. */
+    for (unsigned i = 0; i < edit->gone_count; i++) {
+        if (gone_withdrawn_ms(&edit->gone[i]) != (int64_t)broken_ms ||
+            !gone_is_young(change, &edit->gone[i]) ||
+            stored_attrs_block(&edit->gone[i].path) != attrs->block)
+            continue;
+        *ret_kept = edit->gone[i].path;
+        gone_take_out(edit, i);
+        return true;
+    }
+    return false;
+}
+
+static const struct stored_path *edit_find(const struct list_edit *edit, uint32_t path_id)
+{
+    for (unsigned i = 0; i < edit->live_count; i++) {
+        if (edit->live[i].path_id == path_id)
+            return &edit->live[i];
+    }
+    return NULL;
+}
+
+/*
+ * Makes room for a path, and says since when it stands. In the table of a session that came back
+ * news are no routing change: what is as it was keeps its time, a prefix that had nothing was
+ * always there, and anything else began when the session broke.
+ */
+static uint64_t edit_replace(const struct change *change, struct list_edit *edit,
+                             const struct list_ref *ref, uint32_t path_id,
+                             const struct path_attrs *attrs, const struct path_list *list)
+{
+    struct rib *rib = change->rib;
+    const struct rib_peer *peer = &rib->peers[change->peer];
+    const struct rib_peer_family *family = &peer->families[change->safi][ref->family];
+    uint8_t generation = (uint8_t)family->generation;
+    bool is_returning = family_is_returning(family);
+    struct stored_path kept, replaced;
+    bool is_kept = is_returning && edit_take_kept(change, edit, ref, attrs, generation, &kept);
+    const struct stored_path *same_id = edit_find(edit, path_id);
+    bool is_news = same_id && path_generation(same_id) == generation;
+
+    if (same_id) {
+        replaced = *same_id;
+        edit_take_out(edit, rib, path_id, ref->peer);
+        edit_keep_gone(rib, edit, &replaced, ref,
+                       is_returning && !is_news ? peer->broken_ms : change->now_ms);
+    }
+    if (is_kept) {
+        path_mark_kept(&kept);
+        return (uint64_t)path_announced_ms(&kept);
+    }
+    if (!is_returning || is_news)
+        return family->was_loaded || same_id ? change->now_ms : 0;
+    return list_was_kept(change, list, family) ? peer->broken_ms : 0;
 }
 
 /* `is_shared`: the next prefix of the UPDATE will likely have the same list. */
@@ -462,7 +608,6 @@ static bool path_announce(const struct change *change, const struct list_ref *at
 {
     struct rib *rib = change->rib;
     struct rib_peer_family *family = &rib->peers[change->peer].families[change->safi][at->family];
-    struct family_state state = rib_family_state(family);
     struct list_ref ref = *at;
     uint32_t before = ref.place ? place_get(ref.place) : 0;
 
@@ -476,32 +621,28 @@ static bool path_announce(const struct change *change, const struct list_ref *at
     const struct stored_path *found = list_path(list, nlri->path_id);
     struct list_edit *edit = rib->edit;
 
-    if (found && !path_is_valid(found, state))
+    if (found && !path_is_valid(found, rib_family_state(family)))
         found = NULL;
     if (found && stored_attrs_block(found) == attrs->block) {
-        list_refresh(rib, &ref, list, found, (uint8_t)family->generation);
+        list_refresh(rib, &ref, list, found, (uint8_t)family->generation, is_shared);
         return true;
     }
-    edit_begin(edit, list, state);
-    if (found) {
-        edit_take_out(edit, rib, nlri->path_id, ref.peer);
-        edit_keep_gone(change, edit, found, &ref, family->generation);
-    } else if (edit->live_count == RIB_PATHS_MAX || is_peer_full(rib, ref.peer) ||
-               block_pool_is_full(rib->pool)) {
+    edit_begin(rib, edit, &ref);
+    if (!found && (edit->live_count == RIB_PATHS_MAX || is_peer_full(rib, ref.peer) ||
+                   block_pool_is_full(rib->pool)))
         return false;
-    }
+    uint64_t announced_ms = edit_replace(change, edit, &ref, nlri->path_id, attrs, list);
     attrs_hold(rib, attrs);
     struct stored_path path =
-        stored_path_make(attrs, nlri->path_id, family->was_loaded || found ? change->now_ms : 0,
-                         (uint8_t)family->generation);
+        stored_path_make(attrs, nlri->path_id, announced_ms, (uint8_t)family->generation);
     edit_insert(rib, edit, &path, ref.peer);
     /* Only where nothing but this path is changed: what else there was to do, was for one
      * prefix. */
-    is_shared &= !found && edit->dropped_count == 0;
-    rib->shared.is_valid = is_shared;
-    rib->shared.family = ref.family;
-    rib->shared.path_id = nlri->path_id;
-    rib->shared.before = before;
+    if (is_shared && !found && edit->dropped_count == 0 &&
+        edit->gone_count == (list ? list->gone_count : 0u))
+        shared_remember(rib, &ref, nlri->path_id, before, false);
+    else
+        is_shared = rib->shared.is_valid = false;
     edit_finish(rib, edit, &ref, is_shared);
     return true;
 }
@@ -510,18 +651,17 @@ static bool path_withdraw(const struct change *change, const struct list_ref *at
                           const struct rib_nlri *nlri)
 {
     struct rib *rib = change->rib;
-    struct rib_peer_family *family = &rib->peers[change->peer].families[change->safi][at->family];
-    struct family_state state = rib_family_state(family);
+    const struct rib_peer_family *family =
+        &rib->peers[change->peer].families[change->safi][at->family];
     struct list_ref ref = *at;
-    const struct path_list *list = list_ref_get(rib, &ref);
-    const struct stored_path *found = list_path(list, nlri->path_id);
+    const struct stored_path *found = list_path(list_ref_get(rib, &ref), nlri->path_id);
     struct list_edit *edit = rib->edit;
 
-    if (!found || !path_is_valid(found, state))
+    if (!found || !path_is_valid(found, rib_family_state(family)))
         return false;
-    edit_begin(edit, list, state);
+    edit_begin(rib, edit, &ref);
     edit_take_out(edit, rib, nlri->path_id, ref.peer);
-    edit_keep_gone(change, edit, found, &ref, family->generation);
+    edit_keep_gone(rib, edit, found, &ref, change->now_ms);
     edit_finish(rib, edit, &ref, false);
     return true;
 }
@@ -552,6 +692,25 @@ static bool has_common_list(const struct list_ref *ref, const struct prefix_matc
            matches[(i + 1) % NLRI_TOGETHER].value == place_get(ref->place);
 }
 
+/* Where there was no room: what broken sessions left goes first. False: that was not enough. */
+static bool announce_with_room(const struct change *change, const struct rib_nlri *nlri,
+                               struct path_attrs *attrs)
+{
+    struct rib *rib = change->rib;
+    const struct ip_prefix *prefix = &nlri->prefix;
+
+    if (!rib_drop_kept(rib, block_pool_is_full(rib->pool) ? UINT32_MAX : change->peer))
+        return false;
+    struct rib_table *table = table_find(rib, change->safi, nlri->rd);
+    if (!table)
+        table = rib_table_new(rib, change->safi, nlri->rd);
+    struct list_ref ref =
+        list_ref_make(rib, table, prefix->addr.family == IP_V6 ? RIB_IPV6 : RIB_IPV4,
+                      prefix_key_make(&prefix->addr), prefix->len, change->peer);
+    rib->shared.is_valid = false;
+    return path_announce(change, &ref, nlri, attrs, false);
+}
+
 /* Announces (`attrs`) or withdraws (NULL); how many could not be. */
 static size_t nlri_apply(const struct change *change, const struct rib_nlri *nlri, size_t count,
                          struct path_attrs *attrs)
@@ -575,10 +734,14 @@ static size_t nlri_apply(const struct change *change, const struct rib_nlri *nlr
         if (table)
             ref = list_ref_make(rib, table, family, prefix_key_make(&prefix->addr), prefix->len,
                                 change->peer);
-        if (!table || !(attrs ? path_announce(change, &ref, &nlri[i], attrs,
-                                              has_common_list(&ref, matches, i, count))
-                              : path_withdraw(change, &ref, &nlri[i])))
+        if (!table) {
             failed++;
+        } else if (!attrs) {
+            failed += !path_withdraw(change, &ref, &nlri[i]);
+        } else if (!path_announce(change, &ref, &nlri[i], attrs,
+                                  has_common_list(&ref, matches, i, count))) {
+            failed += !announce_with_room(change, &nlri[i], attrs);
+        }
     }
     return failed;
 }
@@ -622,11 +785,9 @@ void rib_prefix_sweep(struct rib *rib, struct rib_table *table, enum rib_family 
         peers[count++] = list_at(rib, place_get(first.prefix_place))->peer;
     }
     for (unsigned i = 0; i < count; i++) {
-        struct family_state state =
-            rib_family_state(&rib->peers[peers[i]].families[table->safi][family]);
         struct list_ref ref = list_ref_make(rib, table, family, key, len, peers[i]);
-        edit_begin(rib->edit, list_ref_get(rib, &ref), state);
-        if (rib->edit->dropped_count > 0)
+        edit_begin(rib, rib->edit, &ref);
+        if (rib->edit->dropped_count > 0 || rib->edit->is_out_of_order)
             edit_finish(rib, rib->edit, &ref, false);
     }
 }
@@ -645,8 +806,7 @@ unsigned rib_history_drop(struct rib *rib, const struct history_item *item)
     if (!list || list->gone_count == 0 ||
         gone_withdrawn_ms(&list_gone(list)[0]) > (int64_t)item->withdrawn_ms)
         return 0;
-    edit_begin(edit, list,
-               rib_family_state(&rib->peers[item->peer].families[table->safi][item->family]));
+    edit_begin(rib, edit, &ref);
     while (dropped < edit->gone_count &&
            gone_withdrawn_ms(&edit->gone[dropped]) <= (int64_t)item->withdrawn_ms)
         edit->dropped[edit->dropped_count++] = edit->gone[dropped++].path;

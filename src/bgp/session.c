@@ -170,6 +170,9 @@ static void session_refuse(struct session *session, const struct notification *n
 {
     char text[NOTIFICATION_TEXT_LEN];
 
+    session->info.is_over_for_good =
+        n->code == ERROR_CEASE &&
+        (n->subcode == CEASE_MAX_PREFIXES || n->subcode == CEASE_OUT_OF_RESOURCES);
     notification_format(n, text);
     session_end(session, n, text);
 }
@@ -243,6 +246,9 @@ static void notification_received(struct session *session, struct reader body)
     struct notification n = message_parse_notification(body);
     char text[NOTIFICATION_TEXT_LEN], reason[NOTIFICATION_TEXT_LEN + 16];
 
+    session->info.is_over_for_good =
+        n.code == ERROR_CEASE && (n.subcode == CEASE_SHUTDOWN || n.subcode == CEASE_DECONFIGURED ||
+                                  n.subcode == CEASE_HARD_RESET);
     notification_format(&n, text);
     strcpy(reason, "peer says: ");
     strcat(reason, text);

@@ -64,6 +64,9 @@ struct session_info {
     struct open_message theirs; /* from `opened` on */
     struct attr_context context;
     void *peer; /* the owner's own */
+    /* It ended on purpose: the peer said shutdown, de-configured or hard reset (RFC 4486, 8538), or
+     * we ended it for a limit. Else it will likely come back as it was. */
+    bool is_over_for_good;
     uint64_t messages_received, updates_received;
 };
 

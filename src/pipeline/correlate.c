@@ -154,14 +154,15 @@ static inline uint32_t peer_of(const struct correlator *c, const struct view *vi
     return e->is_by_flow || peer == PEER_UNKNOWN ? peer_find(c, view, e, flow, family) : peer;
 }
 
-/* The life of the flow; current paths only (both 0) in replay. A flow whose times are absurd was
- * when it arrived. */
+/* The life of the flow; current paths only (both 0) in replay. A flow without times, or with absurd
+ * ones, was when it arrived. News that came after its end are waited for only where the flow tells
+ * when that was. */
 static void life_of(const struct correlate_settings *s, const struct flow *flow,
                     struct rib_query *q)
 {
     int64_t from = flow->start_ns, to = flow->end_ns, now = flow->arrival_ns;
 
-    q->from_ns = q->to_ns = 0;
+    q->from_ns = q->to_ns = q->late_ns = 0;
     if (s->is_replay)
         return;
     if (to == 0)
@@ -170,6 +171,8 @@ static void life_of(const struct correlate_settings *s, const struct flow *flow,
         from = to;
     if (from == 0 || to < from || from < now - ENRICH_PAST_NS || to > now + ENRICH_FUTURE_NS)
         from = to = now;
+    else if (s->policy == RIB_POLICY_NORMAL)
+        q->late_ns = s->path_lag_s * NS_PER_S;
     q->from_ns = from;
     q->to_ns = to;
 }
@@ -280,6 +283,8 @@ static void answer_destination(struct correlator *c, const struct view *view,
         counter_add(&counters->stale, 1);
     if (q->is_loading)
         counter_add(&counters->loading, 1);
+    if (q->is_late)
+        counter_add(&counters->late, 1);
     if (q->candidate_paths > 1 && q->path.attrs) {
         if (!e->evidence)
             e->evidence = mem_zalloc(sizeof *e->evidence);

@@ -27,6 +27,7 @@ struct correlate_settings {
     enum route_method as_method, net_method;
     uint32_t accepted; /* bit per enum path_match: its path is filled in */
     enum rib_policy policy;
+    int64_t path_lag_s; /* bgp_path_lag; 0: off */
     bool disable_router_id_check;
     bool skip_confederation;        /* bgp_peer_as_skip_subas */
     enum source_method peer_src_as; /* bgp_peer_src_as_type */

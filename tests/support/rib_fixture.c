@@ -54,7 +54,7 @@ void rib_fixture_clear(struct rib_fixture *fixture)
 {
     /* Every set is given back when all peers are lost and swept. */
     for (uint32_t peer = 0; peer < fixture->max_peers; peer++)
-        rib_peer_down(fixture->rib, peer, (struct mono_time){0});
+        rib_peer_down(fixture->rib, peer, false, (struct wall_time){0}, (struct mono_time){0});
     rib_fixture_tick(fixture, INT64_MAX / NS_PER_MS / 2, INT64_MAX / NS_PER_MS / 2);
     rib_fixture_tick(fixture, INT64_MAX / NS_PER_MS / 2, INT64_MAX / NS_PER_MS / 2);
     rib_free(fixture->rib);
@@ -113,15 +113,16 @@ void rib_fixture_up(struct rib_fixture *fixture, uint32_t peer, bool has_add_pat
     rib_peer_up(fixture->rib, peer, &session, (struct mono_time){fixture->mono_ms * NS_PER_MS});
 }
 
-void rib_fixture_down(struct rib_fixture *fixture, uint32_t peer)
+void rib_fixture_down(struct rib_fixture *fixture, uint32_t peer, int64_t now_ms)
 {
-    rib_peer_down(fixture->rib, peer, (struct mono_time){fixture->mono_ms * NS_PER_MS});
+    rib_peer_down(fixture->rib, peer, true, (struct wall_time){now_ms * NS_PER_MS},
+                  (struct mono_time){fixture->mono_ms * NS_PER_MS});
 }
 
 void rib_fixture_loaded(struct rib_fixture *fixture, uint32_t peer)
 {
-    rib_end_of_rib(fixture->rib, peer, RIB_UNICAST, RIB_IPV4);
-    rib_end_of_rib(fixture->rib, peer, RIB_UNICAST, RIB_IPV6);
+    rib_end_of_rib(fixture->rib, peer, RIB_UNICAST, RIB_IPV4, (struct wall_time){0});
+    rib_end_of_rib(fixture->rib, peer, RIB_UNICAST, RIB_IPV6, (struct wall_time){0});
 }
 
 size_t rib_fixture_announce(struct rib_fixture *fixture, uint32_t peer, const char *prefix,

@@ -30,7 +30,8 @@ void rib_fixture_clear(struct rib_fixture *fixture) ON_THREAD(bgp_thread);
 struct path_attrs *rib_fixture_attrs(struct rib_fixture *fixture, const struct path_facts *facts);
 void rib_fixture_up(struct rib_fixture *fixture, uint32_t peer, bool has_add_path)
     ON_THREAD(bgp_thread);
-void rib_fixture_down(struct rib_fixture *fixture, uint32_t peer) ON_THREAD(bgp_thread);
+void rib_fixture_down(struct rib_fixture *fixture, uint32_t peer, int64_t now_ms)
+    ON_THREAD(bgp_thread);
 void rib_fixture_loaded(struct rib_fixture *fixture, uint32_t peer)
     ON_THREAD(bgp_thread); /* unicast, both families */
 size_t rib_fixture_announce(struct rib_fixture *fixture, uint32_t peer, const char *prefix,

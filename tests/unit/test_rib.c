@@ -179,7 +179,7 @@ static void without_add_path_the_one_path_is_single(void **state)
     rib_fixture_up(&f, 0, false);
     rib_fixture_announce(&f, 0, P24, 0, &path_1, 1000);
     rib_fixture_loaded(&f, 0);
-    ASSERT_ASK(f, "10.0.0.3", 2000, 3000, PATH_MATCH_SINGLE, 789);
+    ASSERT_ASK(f, "10.0.0.3", 2000, 3000, PATH_MATCH_DIFFERS, 789);
     ASSERT_ASK(f, NULL, 2000, 3000, PATH_MATCH_SINGLE, 789);
     ASSERT_ASK(f, "10.0.0.1", 2000, 3000, PATH_MATCH_EXACT, 789);
     rib_fixture_announce(&f, 0, P24, 0, &path_2, 5000);
@@ -256,7 +256,7 @@ static void no_route_and_no_rib_are_told_apart(void **state)
     q = rib_fixture_ask(&f, 0, "198.51.100.1", "10.0.0.1", 0, 0);
     assert_verdict(&q, PATH_MATCH_NO_ROUTE, 0);
     assert_false(q.is_loading);
-    rib_fixture_down(&f, 0);
+    rib_fixture_down(&f, 0, 4500);
     ASSERT_ASK(f, "10.0.0.1", 0, 0, PATH_MATCH_NO_RIB, 0); /* at once, before any sweep */
     q = rib_fixture_ask(&f, 99, IN24, "10.0.0.1", 0, 0);
     assert_verdict(&q, PATH_MATCH_NO_RIB, 0);
@@ -282,7 +282,7 @@ static void stale_paths_answer_until_their_time_is_up(void **state)
     WITH_FIXTURE(f, 60);
     load_four(&f);
     f.mono_ms = 100000;
-    rib_fixture_down(&f, 0);
+    rib_fixture_down(&f, 0, 4500);
     struct rib_query q = rib_fixture_ask(&f, 0, IN24, "10.0.0.2", 0, 0);
     assert_verdict(&q, PATH_MATCH_EXACT, 123);
     assert_true(q.is_stale);
@@ -299,20 +299,97 @@ static void stale_paths_are_replaced_and_the_rest_goes_at_end_of_rib(void **stat
 {
     WITH_FIXTURE(f, 60);
     load_four(&f);
-    rib_fixture_down(&f, 0);
+    rib_fixture_down(&f, 0, 4500);
     rib_fixture_up(&f, 0, true);
     rib_fixture_announce(&f, 0, P24, 1, &path_1, 5000); /* as it was: keeps its time */
     rib_fixture_announce(&f, 0, P24, 2, &(struct path_facts){"10.0.0.2", 55, 100, 0, 9}, 5000);
     ASSERT_ASK(f, "10.0.0.3", 5000, 6000, PATH_MATCH_EXACT, 321); /* still to be announced */
     rib_fixture_loaded(&f, 0);
     ASSERT_ASK(f, "10.0.0.3", 5000, 6000, PATH_MATCH_UNMATCHED, 789);
-    ASSERT_ASK(f, "10.0.0.3", 4000, 6000, PATH_MATCH_UNMATCHED, 789); /* lost is not withdrawn */
+    ASSERT_ASK(f, "10.0.0.3", 4000, 6000, PATH_MATCH_HISTORIC, 321); /* gone with the session */
     ASSERT_ASK(f, "10.0.0.1", 3000, 4000, PATH_MATCH_EXACT, 789);
     ASSERT_ASK(f, "10.0.0.2", 3000, 4000, PATH_MATCH_EXACT, 123);
     ASSERT_ASK(f, "10.0.0.2", 4000, 6000, PATH_MATCH_AMBIGUOUS, 55);
     rib_fixture_tick(&f, 7000, 1000);
     assert_int_equal(rib_peer_counts(f.rib, 0).paths, 2);
+    assert_int_equal(rib_peer_counts(f.rib, 0).history_paths, 3);
+    ASSERT_ASK(f, "10.0.0.3", 4000, 6000, PATH_MATCH_HISTORIC, 321); /* swept too */
+    END_FIXTURE(f);
+}
+
+static void a_bounce_with_other_path_ids_changes_nothing(void **state)
+{
+    WITH_FIXTURE(f, 60);
+    load_four(&f);
+    rib_fixture_down(&f, 0, 4500);
+    rib_fixture_up(&f, 0, true);
+    rib_fixture_announce(&f, 0, P24, 2, &path_1, 5000); /* 1, 2, 3 go round */
+    rib_fixture_announce(&f, 0, P24, 3, &path_2, 5000);
+    rib_fixture_announce(&f, 0, P24, 1, &path_3, 5000);
+    rib_fixture_announce(&f, 0, P16, 1, &via_7, 5000); /* nothing was kept: always there */
+    rib_fixture_loaded(&f, 0);
+    ASSERT_ASK(f, "10.0.0.1", 3000, 4000, PATH_MATCH_EXACT, 789);
+    ASSERT_ASK(f, "10.0.0.2", 3000, 4000, PATH_MATCH_EXACT, 123);
+    ASSERT_ASK(f, "10.0.0.3", 4000, 6000, PATH_MATCH_EXACT, 321);
+    ASSERT_ASK(f, "10.0.0.4", 4000, 6000, PATH_MATCH_HISTORIC, 213); /* not named again */
+    struct rib_query q = rib_fixture_ask(&f, 0, "192.0.9.9", "10.0.0.7", 2000, 3000);
+    assert_verdict(&q, PATH_MATCH_EXACT, 777);
+    rib_fixture_tick(&f, 7000, 1000);
+    assert_int_equal(rib_peer_counts(f.rib, 0).paths, 4);
     assert_int_equal(rib_peer_counts(f.rib, 0).history_paths, 1);
+    END_FIXTURE(f);
+}
+
+static void stale_paths_make_room_for_those_of_the_new_session(void **state)
+{
+    (void)state;
+    struct rib_fixture f;
+    thread_enter_role(&bgp_thread);
+    rib_fixture_init(&f, &(struct rib_settings){.max_peers = 1,
+                                                .history_s = 300,
+                                                .history_max = 100,
+                                                .peer_paths_max = 4,
+                                                .peer_down_keep_s = 60});
+    load_four(&f);
+    rib_fixture_down(&f, 0, 4500);
+    rib_fixture_up(&f, 0, true);
+    for (uint32_t id = 1; id <= 4; id++)
+        assert_int_equal(rib_fixture_announce(&f, 0, P16, id, &via_7, 5000), 0);
+    assert_int_equal(rib_fixture_announce(&f, 0, P16, 5, &via_7, 5000), 1);
+    assert_int_equal(rib_peer_counts(f.rib, 0).paths, 4);
+    END_FIXTURE(f);
+}
+
+static struct rib_query ask_late(struct rib_fixture *f, const char *next_hop, int64_t to_ms,
+                                 int64_t late_ms)
+{
+    struct rib_query q = rib_fixture_ask(f, 0, IN24, next_hop, to_ms - 500, to_ms);
+
+    q.late_ns = late_ms * NS_PER_MS;
+    rib_lookup_batch(f->rib, RIB_POLICY_NORMAL, &q, 1);
+    return q;
+}
+
+static void a_path_that_was_announced_late_is_found(void **state)
+{
+    WITH_FIXTURE(f, 0);
+    rib_fixture_up(&f, 0, true);
+    rib_fixture_loaded(&f, 0);
+    rib_fixture_announce(&f, 0, P24, 1, &path_1, 1000);
+    rib_fixture_announce(&f, 0, P24, 2, &path_2, 5000);
+    struct rib_query q = ask_late(&f, "10.0.0.2", 4000, 999);
+    assert_verdict(&q, PATH_MATCH_UNMATCHED, 789);
+    assert_false(q.is_late);
+    q = ask_late(&f, "10.0.0.2", 4000, 1000);
+    assert_verdict(&q, PATH_MATCH_EXACT, 123);
+    assert_true(q.is_late);
+    q = ask_late(&f, NULL, 900, 1000); /* no route yet */
+    assert_verdict(&q, PATH_MATCH_SOLE, 789);
+    assert_true(q.is_late);
+    /* A less specific prefix is no answer while the longer one stands. */
+    rib_fixture_announce(&f, 0, P16, 1, &path_4, 4100);
+    q = ask_late(&f, "10.0.0.4", 4000, 1000);
+    assert_verdict(&q, PATH_MATCH_UNMATCHED, 789);
     END_FIXTURE(f);
 }
 
@@ -320,7 +397,7 @@ static void after_a_lost_session_paths_count_from_their_arrival(void **state)
 {
     WITH_FIXTURE(f, 0);
     load_four(&f);
-    rib_fixture_down(&f, 0);
+    rib_fixture_down(&f, 0, 4500);
     rib_fixture_up(&f, 0, true);
     ASSERT_ASK(f, "10.0.0.1", 2000, 9000, PATH_MATCH_NO_RIB, 0); /* before the sweep too */
     rib_fixture_announce(&f, 0, P24, 1, &path_1, 5000);
@@ -337,7 +414,7 @@ static void hundreds_of_flaps_never_bring_an_old_path_back(void **state)
     WITH_FIXTURE(f, 60);
     load_four(&f);
     for (unsigned i = 0; i < 600; i++) { /* no tick: nothing is swept but by force */
-        rib_fixture_down(&f, 0);
+        rib_fixture_down(&f, 0, 4500);
         rib_fixture_up(&f, 0, true);
         rib_fixture_announce(&f, 0, P24, 1, &path_1, 5000 + i);
         if (i == 0)
@@ -355,8 +432,10 @@ static void a_refresh_sweeps_what_is_not_announced_again(void **state)
     rib_begin_refresh(f.rib, 0, RIB_UNICAST, RIB_IPV4);
     rib_fixture_announce(&f, 0, P24, 1, &path_1, 5000);
     ASSERT_ASK(f, "10.0.0.4", 0, 0, PATH_MATCH_EXACT, 213);
-    rib_end_of_rib(f.rib, 0, RIB_UNICAST, RIB_IPV4);
+    rib_end_of_rib(f.rib, 0, RIB_UNICAST, RIB_IPV4, (struct wall_time){5500 * NS_PER_MS});
     ASSERT_ASK(f, "10.0.0.4", 0, 0, PATH_MATCH_UNMATCHED, 789);
+    ASSERT_ASK(f, "10.0.0.4", 3000, 4000, PATH_MATCH_EXACT, 213); /* gone when the refresh ended */
+    ASSERT_ASK(f, "10.0.0.4", 6000, 7000, PATH_MATCH_UNMATCHED, 789);
     ASSERT_ASK(f, "10.0.0.1", 2000, 3000, PATH_MATCH_EXACT, 789);
     END_FIXTURE(f);
 }
@@ -375,8 +454,8 @@ static void a_peer_falls_back_to_its_own_shorter_prefix(void **state)
     assert_int_equal(q.path.prefix_len, 16);
     q = rib_fixture_ask(&f, 3, IN24, "10.0.0.9", 0, 0);
     assert_verdict(&q, PATH_MATCH_EXACT, 999);
-    rib_fixture_down(&f, 0);
-    rib_fixture_down(&f, 1);
+    rib_fixture_down(&f, 0, 4500);
+    rib_fixture_down(&f, 1, 4500);
     rib_fixture_tick(&f, 7000, 1000);
     q = rib_fixture_ask(&f, 3, IN24, "10.0.0.9", 0, 0);
     assert_verdict(&q, PATH_MATCH_EXACT, 999);
@@ -404,7 +483,7 @@ static void route_distinguishers_keep_the_same_prefix_apart(void **state)
             rib_announce(f.rib, 0, RIB_VPN, &nlri[i], 1, attrs[i], (struct wall_time){NS_PER_S}),
             0);
     }
-    rib_end_of_rib(f.rib, 0, RIB_VPN, RIB_IPV4);
+    rib_end_of_rib(f.rib, 0, RIB_VPN, RIB_IPV4, (struct wall_time){5500 * NS_PER_MS});
     struct rib_query q[3] = {0};
     for (unsigned i = 0; i < 3; i++) {
         q[i].rd = UINT64_C(0x00000064000000c8) + i;
@@ -569,6 +648,9 @@ int main(void)
         cmocka_unit_test(quiet_for_ten_seconds_is_loaded),
         cmocka_unit_test(stale_paths_answer_until_their_time_is_up),
         cmocka_unit_test(stale_paths_are_replaced_and_the_rest_goes_at_end_of_rib),
+        cmocka_unit_test(a_bounce_with_other_path_ids_changes_nothing),
+        cmocka_unit_test(stale_paths_make_room_for_those_of_the_new_session),
+        cmocka_unit_test(a_path_that_was_announced_late_is_found),
         cmocka_unit_test(after_a_lost_session_paths_count_from_their_arrival),
         cmocka_unit_test(hundreds_of_flaps_never_bring_an_old_path_back),
         cmocka_unit_test(a_refresh_sweeps_what_is_not_announced_again),

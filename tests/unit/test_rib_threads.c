@@ -89,7 +89,7 @@ static void flap(struct rib_fixture *f, unsigned round)
         }
         rib_fixture_announce(f, 1, prefix, 1, &of_other_peer, now_ms);
     }
-    rib_fixture_down(f, 1);
+    rib_fixture_down(f, 1, 1000);
     if (round % 4)
         rib_fixture_tick(f, 1000 + round, 0);
     rib_fixture_up(f, 1, true);
