@@ -42,7 +42,8 @@ def test_bird_without_add_path_has_one_path(test):
     Bird(test, listener.port, four_paths(), add_path=False)
     peer = listener.peer("127.0.0.11")
     got = listener.lookup(peer, "192.168.1.7", "10.0.0.3")
-    assert not peer["families"][0]["add_path"] and got["match"] == "single" and got["as_path"] == "789", got
+    assert not peer["families"][0]["add_path"] and got["match"] == "differs" and got["as_path"] == "789", got
+    assert listener.lookup(peer, "192.168.1.7")["match"] == "single"
 
 
 def test_bird_announces_ipv6_and_communities(test):

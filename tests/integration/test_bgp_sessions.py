@@ -59,7 +59,7 @@ def test_old_speaker_gets_two_octet_paths_merged(test):
 
 
 def test_silent_peer_loses_its_session_and_paths(test):
-    listener = Listener(test)
+    listener = Listener(test, bgp_peer_down_keep=0)
     speaker = Speaker(test, listener.port, hold_time=3).establish()
     speaker.send(update(attributes(), prefix("192.168.1.0/24")), END_OF_RIB)
     peer = listener.peer("127.0.0.21")

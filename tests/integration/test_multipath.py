@@ -124,10 +124,10 @@ def test_flap_of_the_session(test):
     assert flow(test, 3, "10.0.0.3")["path_match"] == "exact"
 
 
-def test_session_without_add_path_gives_single(test):
+def test_session_without_add_path_differs_from_the_next_hop(test):
     start(test, four_paths(), add_path=False)
     got = flow(test, 1, "10.0.0.3")
-    assert (got["path_match"], got["as_path"], got["peer_ip_dst"]) == ("single", "789", "10.0.0.1"), got
+    assert (got["path_match"], got["as_path"], got["peer_ip_dst"]) == ("differs", "789", "10.0.0.1"), got
     assert flow(test, 2, "10.0.0.1")["path_match"] == "exact"
 
 

@@ -289,12 +289,38 @@ static void a_session_without_add_path_gives_its_single_path(void **state)
     rig.exporter.addr = address("192.0.2.2");
     announce(&rig, PLAIN_PEER, "192.168.1.0/24", 0, &path_123, T0);
     loaded(&rig);
-    flow = correlate(&rig, "192.168.1.1", "10.9.9.9", T0 + 5000);
+    flow = correlate(&rig, "192.168.1.1", NULL, T0 + 5000);
     assert_int_equal(flow->path_match, PATH_MATCH_SINGLE);
+    assert_int_equal(flow->peer_dst_as, 123);
+    check_next_hop(flow, "10.0.0.2");
+    flow = correlate(&rig, "192.168.1.1", "10.9.9.9", T0 + 5000);
+    assert_int_equal(flow->path_match, PATH_MATCH_DIFFERS);
     assert_int_equal(flow->peer_dst_as, 123);
     check_next_hop(flow, "10.0.0.2");
     assert_int_equal(correlate(&rig, "192.168.1.1", "10.0.0.2", T0 + 5000)->path_match,
                      PATH_MATCH_EXACT);
+    rig_clear(&rig);
+}
+
+static void a_path_that_was_announced_late_is_counted(void **state)
+{
+    struct rig rig;
+    struct flow *flow;
+
+    (void)state;
+    rig_init(&rig);
+    rig.settings.path_lag_s = 5;
+    loaded(&rig);
+    announce(&rig, ADD_PATH_PEER, "192.168.1.0/24", 1, &path_789, T0);
+    flow = correlate(&rig, "192.168.1.1", "10.0.0.1", T0 - 5001);
+    assert_int_equal(flow->path_match, PATH_MATCH_NO_ROUTE);
+    flow = correlate(&rig, "192.168.1.1", "10.0.0.1", T0 - 5000);
+    assert_int_equal(flow->path_match, PATH_MATCH_EXACT);
+    assert_int_equal(flow->peer_dst_as, 789);
+    assert_int_equal(counter_get(&rig.exporter.counters.late), 1);
+    rig.settings.policy = RIB_POLICY_PMACCT;
+    flow = correlate(&rig, "192.168.1.1", "10.0.0.1", T0 - 5000);
+    assert_int_equal(flow->path_match, PATH_MATCH_NO_ROUTE);
     rig_clear(&rig);
 }
 
@@ -496,6 +522,7 @@ int main(void)
         cmocka_unit_test(a_less_specific_prefix_is_covering_and_not_filled_in),
         cmocka_unit_test(a_withdrawn_path_is_found_for_a_flow_from_before),
         cmocka_unit_test(a_session_without_add_path_gives_its_single_path),
+        cmocka_unit_test(a_path_that_was_announced_late_is_counted),
         cmocka_unit_test(no_route_and_no_session_have_their_own_verdicts),
         cmocka_unit_test(an_ipv6_flow_goes_to_the_session_that_speaks_ipv6),
         cmocka_unit_test(the_agent_map_names_the_peer_and_its_stand_in),
