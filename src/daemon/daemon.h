@@ -10,9 +10,7 @@ struct daemon_description {
     uint16_t port;
     const struct decoder_ops *decoder;
     const struct config_key *keys; /* the decoders' own */
-    void *key_settings;            /* where their values go */
-    /* From these values to decoder_settings.own, once they are filled in. */
-    const void *(*decoder_settings)(void *key_settings);
+    void *decoder_settings;        /* where their values go: decoder_settings.own */
 };
 
 /* The whole life of the process; returns its exit status. */

@@ -26,7 +26,7 @@ static int read_tables(struct daemon *d, struct text *errors, struct text *warni
     config_add_table(d->config, d->core_keys, &d->core);
     config_add_table(d->config, bgp_keys, &d->bgp_settings);
     config_add_table(d->config, d->maps_keys, &d->maps_settings);
-    config_add_table(d->config, d->description->keys, d->description->key_settings);
+    config_add_table(d->config, d->description->keys, d->description->decoder_settings);
     config_add_instance_table(d->config, instance_keys, d->instance_settings,
                               sizeof *d->instance_settings);
     for (size_t i = 0; i < d->plugins.count; i++)
@@ -194,7 +194,7 @@ static void fill_crew(struct daemon *d)
         (primitive_table_flow_stride(d->primitives) + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
     crew->decoder_settings = (struct decoder_settings){
         .needs = d->needs,
-        .own = d->description->decoder_settings(d->description->key_settings),
+        .own = d->description->decoder_settings,
         .is_replay = d->core.pcap_savefile != NULL,
         .tunnel_view = d->core.tunnel_headers,
     };

@@ -4,82 +4,53 @@
 #include "daemon/daemon.h"
 #include "nfacctd/decoder.h"
 
-struct nfacctd_keys {
-    bool use_ip_next_hop, time_secs, disable_checks, pre_processing_checks, ignore_exporter_address;
-    enum next_hop_policy next_hop_policy;
-    int64_t templates_max, template_fields_max, template_lifetime_s, domains_max, options_max,
-        pending_sets_size, pending_sets_age_s;
-    struct nfacctd_settings settings; /* made of them */
-};
-
 static const struct config_key keys[] = {
-    {"use_ip_next_hop", KEY_BOOL_AT(struct nfacctd_keys, use_ip_next_hop), "false",
+    {"use_ip_next_hop", KEY_BOOL_AT(struct nfacctd_settings, use_ip_next_hop), "false",
      .help = "an exported IP next hop stands for the BGP next hop if there is none"},
-    {"nexthop_policy", KEY_CHOICE_AT(struct nfacctd_keys, next_hop_policy), "value",
+    {"nexthop_policy", KEY_CHOICE_AT(struct nfacctd_settings, next_hop_policy), "value",
      .choices = KEY_CHOICES({"value", NEXT_HOP_BY_VALUE}, {"pmacct", NEXT_HOP_BY_TEMPLATE}),
      .help = "which of several exported next hops counts: the first that is not zero, or the first "
              "in the template"},
-    {"nfacctd_time_secs", KEY_BOOL_AT(struct nfacctd_keys, time_secs), "false",
+    {"nfacctd_time_secs", KEY_BOOL_AT(struct nfacctd_settings, uptime_in_seconds), "false",
      .help = "system uptimes are in seconds"},
-    {"nfacctd_disable_checks", KEY_BOOL_AT(struct nfacctd_keys, disable_checks), "false",
+    {"nfacctd_disable_checks", KEY_BOOL_AT(struct nfacctd_settings, skip_sequence_check), "false",
      .aliases =
          "nfacctd_disable_sanity_checks|sfacctd_disable_checks|sfacctd_disable_sanity_checks",
      .help = "sequence numbers are not checked"},
-    {"nfacctd_pre_processing_checks", KEY_BOOL_AT(struct nfacctd_keys, pre_processing_checks),
+    {"nfacctd_pre_processing_checks", KEY_BOOL_AT(struct nfacctd_settings, refuse_bad_sets),
      "false", .help = "a datagram with one impossible set length is refused as a whole"},
-    {"nfacctd_ignore_exporter_address", KEY_BOOL_AT(struct nfacctd_keys, ignore_exporter_address),
-     "false", .aliases = "sfacctd_ignore_exporter_address",
+    {"nfacctd_ignore_exporter_address",
+     KEY_BOOL_AT(struct nfacctd_settings, ignore_exporter_address), "false",
+     .aliases = "sfacctd_ignore_exporter_address",
      .help = "peer_src_ip is who sent the datagram, whatever elements 130 and 131 say"},
-    {"templates_max", KEY_INT_AT(struct nfacctd_keys, templates_max, 1, 1 << 24), "65536",
+    {"templates_max", KEY_INT_AT(struct nfacctd_settings, templates_max, 1, 1 << 24), "65536",
      .help = "templates that a worker keeps, and 32 times as many fields of them"},
-    {"template_fields_max", KEY_INT_AT(struct nfacctd_keys, template_fields_max, 1, 16384), "1024",
-     .help = "fields that a template may have"},
-    {"template_lifetime", KEY_DURATION_AT(struct nfacctd_keys, template_lifetime_s, 0, 1 << 30),
+    {"template_fields_max", KEY_INT_AT(struct nfacctd_settings, template_fields_max, 1, 16384),
+     "1024", .help = "fields that a template may have"},
+    {"template_lifetime", KEY_DURATION_AT(struct nfacctd_settings, template_lifetime_s, 0, 1 << 30),
      "0", .help = "forget templates that are not refreshed for so long; 0: never"},
-    {"domains_max", KEY_INT_AT(struct nfacctd_keys, domains_max, 1, 1 << 24), "16384",
+    {"domains_max", KEY_INT_AT(struct nfacctd_settings, domains_max, 1, 1 << 24), "16384",
      .help = "observation domains that a worker keeps"},
-    {"options_max", KEY_INT_AT(struct nfacctd_keys, options_max, 1, 1 << 28), "524288",
+    {"options_max", KEY_INT_AT(struct nfacctd_settings, options_max, 1, 1 << 28), "524288",
      .help = "samplers, interface and VRF names that a worker keeps"},
-    {"pending_sets_size", KEY_SIZE_AT(struct nfacctd_keys, pending_sets_size, 0, INT64_C(1) << 36),
-     "4M", .help = "memory in which a worker keeps data until its template comes, bytes"},
-    {"pending_sets_age", KEY_DURATION_AT(struct nfacctd_keys, pending_sets_age_s, 1, 1 << 30),
+    {"pending_sets_size",
+     KEY_SIZE_AT(struct nfacctd_settings, pending_sets_size, 0, INT64_C(1) << 36), "4M",
+     .help = "memory in which a worker keeps data until its template comes, bytes"},
+    {"pending_sets_age", KEY_DURATION_AT(struct nfacctd_settings, pending_sets_age_s, 1, 1 << 30),
      "300", .help = "how long a worker keeps data whose template has not come"},
     {0},
 };
 
-static const void *decoder_settings(void *key_settings)
-{
-    struct nfacctd_keys *k = key_settings;
-
-    k->settings = (struct nfacctd_settings){
-        .templates_max = (uint32_t)k->templates_max,
-        .template_fields_max = (uint32_t)k->template_fields_max,
-        .template_lifetime_s = (uint32_t)k->template_lifetime_s,
-        .domains_max = (uint32_t)k->domains_max,
-        .options_max = (uint32_t)k->options_max,
-        .pending_sets_size = (uint64_t)k->pending_sets_size,
-        .pending_sets_age_s = (uint32_t)k->pending_sets_age_s,
-        .uptime_in_seconds = k->time_secs,
-        .ignore_exporter_address = k->ignore_exporter_address,
-        .use_ip_next_hop = k->use_ip_next_hop,
-        .skip_sequence_check = k->disable_checks,
-        .refuse_bad_sets = k->pre_processing_checks,
-        .next_hop_policy = k->next_hop_policy,
-    };
-    return &k->settings;
-}
-
 int main(int argc, char **argv)
 {
-    struct nfacctd_keys values = {0};
+    struct nfacctd_settings settings = {0};
     const struct daemon_description description = {
         .name = "nfacctd",
         .data_name = "NetFlow/IPFIX",
         .port = 2100,
         .decoder = &nfacctd_decoder,
         .keys = keys,
-        .key_settings = &values,
-        .decoder_settings = decoder_settings,
+        .decoder_settings = &settings,
     };
 
     return daemon_main(argc, argv, &description);

@@ -4,68 +4,45 @@
 #include "daemon/daemon.h"
 #include "sfacctd/decoder.h"
 
-struct sfacctd_keys {
-    bool use_ip_next_hop, disable_checks, ignore_exporter_address, account_discards;
-    const char *counter_file;
-    int64_t agents_max, sources_max;
-    struct sfacctd_settings settings; /* made of them */
-};
-
 static const struct config_key keys[] = {
-    {"use_ip_next_hop", KEY_BOOL_AT(struct sfacctd_keys, use_ip_next_hop), "false",
+    {"use_ip_next_hop", KEY_BOOL_AT(struct sfacctd_settings, use_ip_next_hop), "false",
      .help = "an IPv4 next hop of a router record stands for the BGP next hop if there is none"},
-    {"sfacctd_disable_checks", KEY_BOOL_AT(struct sfacctd_keys, disable_checks), "false",
+    {"sfacctd_disable_checks", KEY_BOOL_AT(struct sfacctd_settings, skip_sequence_check), "false",
      .aliases =
          "sfacctd_disable_sanity_checks|nfacctd_disable_checks|nfacctd_disable_sanity_checks",
      .help = "sequence numbers of datagrams and samples are not checked"},
-    {"sfacctd_ignore_exporter_address", KEY_BOOL_AT(struct sfacctd_keys, ignore_exporter_address),
-     "false", .aliases = "nfacctd_ignore_exporter_address",
+    {"sfacctd_ignore_exporter_address",
+     KEY_BOOL_AT(struct sfacctd_settings, ignore_exporter_address), "false",
+     .aliases = "nfacctd_ignore_exporter_address",
      .help = "the exporter is who sent the datagram, whatever agent address it names"},
-    {"sfacctd_discards", KEY_BOOL_AT(struct sfacctd_keys, account_discards), "false",
+    {"sfacctd_discards", KEY_BOOL_AT(struct sfacctd_settings, account_discards), "false",
      .help = "each notification of a discarded packet is a flow of one packet too; see "
              "discard_reason"},
-    {"sfacctd_counter_file", KEY_STRING_AT(struct sfacctd_keys, counter_file),
+    {"sfacctd_counter_file", KEY_STRING_AT(struct sfacctd_settings, counter_file),
      .help = "file or named pipe that counter samples are appended to as JSON lines; "
              "$peer_src_ip stands for the agent"},
     {"sfacctd_counter_output", KEY_CHOICE, .default_value = "json",
      .choices = KEY_CHOICES({"json", 0}), .help = "form of sfacctd_counter_file"},
     {"sfacctd_counter_max_nodes", KEY_IGNORED, .help = "there is no limit but exporters_max"},
-    {"agents_max", KEY_INT_AT(struct sfacctd_keys, agents_max, 1, 1 << 24), "16384",
+    {"agents_max", KEY_INT_AT(struct sfacctd_settings, agents_max, 1, 1 << 24), "16384",
      .help = "sub-agents whose sequence numbers a worker keeps"},
-    {"sources_max", KEY_INT_AT(struct sfacctd_keys, sources_max, 1, 1 << 24), "262144",
+    {"sources_max", KEY_INT_AT(struct sfacctd_settings, sources_max, 1, 1 << 24), "262144",
      .help = "data sources whose sample counts a worker keeps"},
     {"nfacctd_time_secs", KEY_IGNORED, .help = "belongs to NetFlow"},
     {"nfacctd_pre_processing_checks", KEY_IGNORED, .help = "belongs to NetFlow and IPFIX"},
     {0},
 };
 
-static const void *decoder_settings(void *key_settings)
-{
-    struct sfacctd_keys *k = key_settings;
-
-    k->settings = (struct sfacctd_settings){
-        .agents_max = (uint32_t)k->agents_max,
-        .sources_max = (uint32_t)k->sources_max,
-        .ignore_exporter_address = k->ignore_exporter_address,
-        .use_ip_next_hop = k->use_ip_next_hop,
-        .skip_sequence_check = k->disable_checks,
-        .account_discards = k->account_discards,
-        .counter_file = k->counter_file,
-    };
-    return &k->settings;
-}
-
 int main(int argc, char **argv)
 {
-    struct sfacctd_keys values = {0};
+    struct sfacctd_settings settings = {0};
     const struct daemon_description description = {
         .name = "sfacctd",
         .data_name = "sFlow",
         .port = 6343,
         .decoder = &sfacctd_decoder,
         .keys = keys,
-        .key_settings = &values,
-        .decoder_settings = decoder_settings,
+        .decoder_settings = &settings,
     };
 
     return daemon_main(argc, argv, &description);
