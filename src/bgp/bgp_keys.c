@@ -6,16 +6,6 @@
 #include <errno.h>
 #include <stddef.h>
 
-static int check_address(const char *value, struct text *error)
-{
-    struct ip_addr address;
-
-    if (ip_addr_parse(value, &address) == 0)
-        return 0;
-    text_append_string(error, "an IP address");
-    return -EINVAL;
-}
-
 static int check_router_id(const char *value, struct text *error)
 {
     struct ip_addr address;
@@ -42,7 +32,7 @@ static int check_patterns(const char *value, struct text *error)
 const struct config_key bgp_keys[] = {
     {"bgp_daemon", KEY_BOOL_AT(struct bgp_settings, enabled), "false",
      .help = "run the BGP thread, to which routers send their tables"},
-    {"bgp_daemon_ip", KEY_STRING_AT(struct bgp_settings, listen_ip), .check = check_address,
+    {"bgp_daemon_ip", KEY_STRING_AT(struct bgp_settings, listen_ip), .check = config_check_address,
      .help = "address to listen on; all of them when not set"},
     {"bgp_daemon_port", KEY_INT_AT(struct bgp_settings, port, 1, 65535), "179",
      .help = "TCP port to listen on"},

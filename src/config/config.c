@@ -278,14 +278,14 @@ int64_t config_number(const struct config *config, const char *key, size_t insta
     return slot ? slot->number : 0;
 }
 
-static const char *slot_place(const struct config_slot *slot)
+const char *config_slot_place(const struct config_slot *slot)
 {
     return slot && slot->line ? slot->line->place : "default";
 }
 
 const char *config_place(const struct config *config, const char *key, size_t instance)
 {
-    return slot_place(find_slot(config, key, instance));
+    return config_slot_place(find_slot(config, key, instance));
 }
 
 bool config_is_set(const struct config *config, const char *key, size_t instance)
@@ -302,8 +302,8 @@ static bool setting_of(const struct config *config, const struct config_claim *c
         !config_claim_covers(config, claim, instance))
         return false;
     const struct config_slot *slot = config_claim_slot(claim, instance);
-    *ret_setting =
-        (struct config_setting){claim->plugin_key, slot->value, slot->number, slot_place(slot)};
+    *ret_setting = (struct config_setting){claim->plugin_key, slot->value, slot->number,
+                                           config_slot_place(slot)};
     return true;
 }
 

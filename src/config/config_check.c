@@ -391,17 +391,46 @@ static void check_places(struct check *c)
     }
 }
 
-static void fill_settings(const struct config *config)
+/* What a key's `parse` finds wrong: each line gets the place and the key. */
+static void parse_whole(struct check *c, const struct config_key *key,
+                        const struct config_slot *slot, void *settings)
 {
-    for (size_t i = 0; i < config->claim_count; i++) {
-        const struct config_claim *claim = &config->claims[i];
-        if (!claim->settings)
-            continue;
-        size_t count = claim->kind == CLAIM_GLOBAL ? 1 : config->instance_count;
-        for (size_t k = 0; k < count; k++)
-            config_value_store(&claim->key, claim->slots[k].value, claim->slots[k].number,
-                               (char *)claim->settings + k * claim->settings_size);
+    struct text lines = {0};
+
+    if (key->parse(slot->value, settings, &lines) < 0)
+        c->has_failed = true;
+    for (const char *line = text_cstr(&lines); *line;) {
+        size_t len = strcspn(line, "\n");
+        text_append_printf(c->errors, "%s: %s: %.*s\n", config_slot_place(slot), key->name,
+                           (int)len, line);
+        line += len + (line[len] == '\n');
     }
+    text_clear(&lines);
+}
+
+static void fill(struct check *c, const struct config_claim *claim, size_t index, bool is_whole)
+{
+    const struct config_slot *slot = &claim->slots[index];
+    void *settings = (char *)claim->settings + index * claim->settings_size;
+
+    if (!is_whole)
+        config_value_store(&claim->key, slot->value, slot->number, settings);
+    else if (claim->key.parse)
+        parse_whole(c, &claim->key, slot, settings);
+}
+
+/* Single values first: what a key parses by itself may depend on them. */
+static void fill_settings(struct check *c)
+{
+    const struct config *config = c->config;
+
+    for (int is_whole = 0; is_whole <= 1; is_whole++)
+        for (size_t i = 0; i < config->claim_count; i++) {
+            const struct config_claim *claim = &config->claims[i];
+            size_t count = claim->kind == CLAIM_GLOBAL ? 1 : config->instance_count;
+            for (size_t k = 0; claim->settings && k < count; k++)
+                fill(c, claim, k, is_whole);
+        }
 }
 
 int config_check(struct config *config, struct text *errors, struct text *warnings)
@@ -420,6 +449,6 @@ int config_check(struct config *config, struct text *errors, struct text *warnin
                            text_cstr(&c.ignored));
     text_clear(&c.ignored);
     check_places(&c);
-    fill_settings(config);
+    fill_settings(&c);
     return c.has_failed ? -EINVAL : 0;
 }

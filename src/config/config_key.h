@@ -36,7 +36,7 @@ enum config_key_scope {
 
 /* The type of the member that a value is written to. */
 enum config_place_type {
-    PLACE_NONE, /* nowhere: somebody looks it up by its name */
+    PLACE_NONE, /* nowhere: `parse` takes the value, or somebody looks it up by its name */
     PLACE_BOOL,
     PLACE_I16,
     PLACE_U16,
@@ -71,7 +71,23 @@ struct config_key {
     const char *help; /* one line, lower case, no full stop */
     /* Further checks; appends what is wrong and what would be right to `error`. 0 or -EINVAL. */
     int (*check)(const char *value, struct text *error);
+    /*
+     * For what is more than one value: reads the value in force, NULL when unset, into the module's
+     * settings, after all others are there. -EINVAL: what is wrong is appended to `errors`, a line
+     * each.
+     */
+    int (*parse)(const char *value, void *settings, struct text *errors);
 };
+
+/* A `check`: the value is an IP address. */
+int config_check_address(const char *value, struct text *error);
+
+/*
+ * In tables that all daemons share a name that starts with "NAME_" begins with the daemon's
+ * (nfacctd_port, sfacctd_port), and one with "NETFLOW_" is nfacctd's alone. This default is the
+ * word for what the daemon receives: netflow or sflow.
+ */
+#define KEY_OWN_EXPORT "NAME"
 
 /*
  * Type, place and range of a row, {"port", KEY_INT_AT(struct udp_settings, port, 0, 65535), "2100",

@@ -55,5 +55,7 @@ const struct config_claim *config_find_claim(const struct config *config, const 
                                              size_t instance);
 /* The slot of a claim; `instance` only matters where the claim has one per instance. */
 struct config_slot *config_claim_slot(const struct config_claim *claim, size_t instance);
+/* The line that decided, or "default". */
+const char *config_slot_place(const struct config_slot *slot);
 bool config_claim_covers(const struct config *config, const struct config_claim *claim,
                          size_t instance);

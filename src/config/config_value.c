@@ -2,6 +2,7 @@
 /* The types of configuration values: how they read and where they go. */
 #include "config/config_value.h"
 
+#include "base/address.h"
 #include "base/plugin_key.h"
 #include "base/text.h"
 #include <ctype.h>
@@ -175,6 +176,16 @@ int config_value_parse(const struct config_key *key, const char *value, bool all
         *ret_number = 0;
         return 0;
     }
+    return -EINVAL;
+}
+
+int config_check_address(const char *value, struct text *error)
+{
+    struct ip_addr address;
+
+    if (ip_addr_parse(value, &address) == 0)
+        return 0;
+    text_append_string(error, "an IP address");
     return -EINVAL;
 }
 

@@ -23,7 +23,7 @@ enum { TEMPLATES_TICK_S = 5, WATCH_S = 60 };
 static struct statistics_sources sources(struct daemon *d, bool is_final)
 {
     return (struct statistics_sources){.daemon_name = d->description->name,
-                                       .core_proc_name = d->core.core_proc_name,
+                                       .core_proc_name = d->process.core_proc_name,
                                        .started_ns = d->started_ns,
                                        .crew = &d->crew,
                                        .instances = d->instances,
@@ -39,13 +39,13 @@ static void statistics(struct daemon *d, bool is_final) ON_THREAD(main_thread)
     int err;
 
     statistics_log(&s);
-    if (!d->core.stats_file)
+    if (!d->process.stats_file)
         return;
-    err = statistics_write(&s, d->core.stats_file);
+    err = statistics_write(&s, d->process.stats_file);
     if (err == 0)
-        err = process_give_file(d->core.stats_file, d->core.files_uid, d->core.files_gid);
+        err = process_give_file(d->process.stats_file, d->process.files_uid, d->process.files_gid);
     if (err < 0)
-        log_error("stats_file %s: %s", d->core.stats_file, strerror(-err));
+        log_error("stats_file %s: %s", d->process.stats_file, strerror(-err));
 }
 
 static void wake_workers(struct daemon *d)
@@ -105,7 +105,7 @@ static void stop(struct daemon *d) ON_THREAD(main_thread)
         return;
     d->is_stopping = true;
     supervisor_stop(d->supervisor);
-    poller_timer_set_in(d->poller, &d->shutdown_timer, d->core.shutdown_timeout_s * NS_PER_S);
+    poller_timer_set_in(d->poller, &d->shutdown_timer, d->process.shutdown_timeout_s * NS_PER_S);
     atomic_store_explicit(&d->crew.is_stopping, true, memory_order_release);
     wake_workers(d);
 }
@@ -166,7 +166,7 @@ static void on_epoch(void *arg) ON_THREAD(main_thread)
 
 static void check_rib(struct daemon *d) ON_THREAD(main_thread)
 {
-    bool is_loaded, is_late = d->seconds >= (uint64_t)d->core.wait_for_rib_s;
+    bool is_loaded, is_late = d->seconds >= (uint64_t)d->process.wait_for_rib_s;
 
     if (!d->rib_wait || !atomic_load_explicit(&d->crew.is_holding, memory_order_relaxed))
         return;
@@ -180,7 +180,7 @@ static void check_rib(struct daemon *d) ON_THREAD(main_thread)
     else
         log_warning("BGP: not all expected peers have sent their tables after %" PRId64
                     " s; flows go on without",
-                    d->core.wait_for_rib_s);
+                    d->process.wait_for_rib_s);
     atomic_store_explicit(&d->crew.is_holding, false, memory_order_release);
     wake_workers(d);
 }
@@ -226,54 +226,55 @@ static void on_shutdown_timeout(void *arg) ON_THREAD(main_thread)
 /* A trial start tells its result to who waits for it. */
 static bool goes_to_background(const struct daemon *d)
 {
-    return d->core.daemonize && d->options.action != ACTION_SETUP;
+    return d->process.daemonize && d->options.action != ACTION_SETUP;
 }
 
 static int start_log(struct daemon *d)
 {
     struct log_settings settings = {
-        .name = d->core.core_proc_name,
+        .name = d->process.core_proc_name,
         .type = d->description->name,
-        .file = d->core.logfile,
-        .syslog_facility = d->core.syslog,
-        .syslog_ident = d->core.syslog_ident,
+        .file = d->process.logfile,
+        .syslog_facility = d->process.syslog,
+        .syslog_ident = d->process.syslog_ident,
         .stderr_too = !goes_to_background(d),
-        .stderr_timestamp = d->core.log_stderr_tstamp,
-        .debug = d->core.debug,
+        .stderr_timestamp = d->process.log_stderr_tstamp,
+        .debug = d->process.debug,
     };
     int err = log_start(&settings);
 
     if (err < 0)
         fprintf(stderr, "%s: logfile %s: %s\n", d->description->name,
-                d->core.logfile ? d->core.logfile : "", strerror(-err));
+                d->process.logfile ? d->process.logfile : "", strerror(-err));
     return err;
 }
 
 static int become_daemon(struct daemon *d, int argc, char **argv)
 {
-    char *title = mem_printf("%s: Core Process [%s]", d->description->name, d->core.core_proc_name);
+    char *title =
+        mem_printf("%s: Core Process [%s]", d->description->name, d->process.core_proc_name);
     int err = 0;
 
-    if (d->core.files_umask)
-        err = process_set_umask(d->core.files_umask);
+    if (d->process.files_umask)
+        err = process_set_umask(d->process.files_umask);
     if (err < 0)
         fprintf(stderr, "%s: files_umask: '%s' is not an octal number up to 777\n",
-                d->description->name, d->core.files_umask);
+                d->description->name, d->process.files_umask);
     if (err == 0 && goes_to_background(d))
         err = process_daemonize();
     if (err == 0)
         err = start_log(d);
     if (err == 0)
         log_lines(&d->warnings, LOG_LEVEL_WARNING);
-    if (err == 0 && d->core.pidfile) {
-        int pid_err = process_write_pidfile(d->core.pidfile);
+    if (err == 0 && d->process.pidfile) {
+        int pid_err = process_write_pidfile(d->process.pidfile);
         if (pid_err == 0)
-            process_give_file(d->core.pidfile, d->core.files_uid, d->core.files_gid);
+            process_give_file(d->process.pidfile, d->process.files_uid, d->process.files_gid);
         else
-            log_error("pidfile %s: %s", d->core.pidfile, strerror(-pid_err));
+            log_error("pidfile %s: %s", d->process.pidfile, strerror(-pid_err));
     }
-    if (err == 0 && process_set_priority(d->core.proc_priority) < 0)
-        log_warning("proc_priority %" PRId64 ": not permitted", d->core.proc_priority);
+    if (err == 0 && process_set_priority(d->process.proc_priority) < 0)
+        log_warning("proc_priority %" PRId32 ": not permitted", d->process.proc_priority);
     process_set_title(argc, argv, title);
     mem_free(title);
     return err;
@@ -296,18 +297,17 @@ static int start_plugins(struct daemon *d) ON_THREAD(main_thread)
 /* As others read it: 192.0.2.1:2100, [2001:db8::1]:2100. */
 static void say_ready(const struct daemon *d)
 {
-    const char *ip = d->core.ip ? d->core.ip : "::";
+    const char *ip = d->udp.listen_ip ? d->udp.listen_ip : "::";
     bool is_v6 = strchr(ip, ':') != NULL;
     const char *plural = d->crew.worker_count == 1 ? "" : "s";
 
-    if (d->core.pcap_savefile)
+    if (d->crew.replay.path)
         log_notice("reading %s data from %s with %u worker%s", d->description->data_name,
-                   d->core.pcap_savefile, d->crew.worker_count, plural);
+                   d->crew.replay.path, d->crew.worker_count, plural);
     else
         log_notice("waiting for %s data on %s%s%s:%u with %u worker%s", d->description->data_name,
-                   is_v6 ? "[" : "", ip, is_v6 ? "]" : "",
-                   d->core.port ? (unsigned)d->core.port : d->description->port,
-                   d->crew.worker_count, plural);
+                   is_v6 ? "[" : "", ip, is_v6 ? "]" : "", d->udp.port, d->crew.worker_count,
+                   plural);
 }
 
 static int start_all(struct daemon *d, struct epoch_owner *owners) ON_THREAD(main_thread)
@@ -329,7 +329,7 @@ static int start_all(struct daemon *d, struct epoch_owner *owners) ON_THREAD(mai
         owners[i] = (struct epoch_owner){d, d->instances[i]};
         d->instances[i]->epoch_timer.fn = on_epoch;
         d->instances[i]->epoch_timer.arg = &owners[i];
-        if (!d->core.pcap_savefile)
+        if (!d->crew.replay.path)
             set_epoch_timer(d, d->instances[i]);
     }
     d->shutdown_timer = (struct poller_timer){.fn = on_shutdown_timeout, .arg = d};
@@ -354,7 +354,7 @@ static bool all_workers(const struct daemon *d, bool (*is_so)(const struct worke
 static void run(struct daemon *d) ON_THREAD(main_thread)
 {
     while (!all_workers(d, worker_is_finished) || !supervisor_is_done(d->supervisor)) {
-        if (!d->core.pcap_wait && all_workers(d, worker_is_at_end))
+        if (!d->crew.replay.waits_at_end && all_workers(d, worker_is_at_end))
             stop(d);
         poller_wait(d->poller, 1000);
     }
@@ -381,8 +381,8 @@ static int end(struct daemon *d) ON_THREAD(main_thread)
     lost = statistics_lost_flows(&s);
     if (lost > 0)
         log_error("some flows were lost: see the statistics");
-    if (d->core.pidfile)
-        unlink(d->core.pidfile);
+    if (d->process.pidfile)
+        unlink(d->process.pidfile);
     log_notice("ended");
     return lost > 0 || !supervisor_all_clean(d->supervisor);
 }

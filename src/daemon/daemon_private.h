@@ -18,14 +18,17 @@
 #include "daemon/templates_file.h"
 #include "maps/maps.h"
 
+enum { KEY_TABLES_MAX = 16 };
+
 struct daemon {
     const struct daemon_description *description;
     struct options options;
     char *file; /* options.file is a copy */
     struct config *config;
-    struct config_key *core_keys;
-    struct config_key *maps_keys;
-    struct core_settings core;
+    struct config_key *keys[KEY_TABLES_MAX];
+    struct process_settings process;
+    struct row_settings rows;
+    struct udp_settings udp;
     struct bgp_settings bgp_settings;
     struct maps_settings maps_settings;
     struct instance_settings *instance_settings;

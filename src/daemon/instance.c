@@ -72,7 +72,7 @@ static bool has_counters_add(struct columns *columns, struct flow_needs *needs)
 }
 
 static int columns_make(const struct config *config, size_t index,
-                        const struct instance_settings *settings, const struct core_settings *core,
+                        const struct instance_settings *settings, const struct row_settings *rows,
                         const struct primitive_table *table, struct flow_needs *needs,
                         struct text *errors, struct columns *columns)
 {
@@ -95,7 +95,7 @@ static int columns_make(const struct config *config, size_t index,
         has_room = column_add(columns, list.items[i], needs) && has_room;
     for (size_t i = 0; i < 2; i++)
         has_room = column_add(columns, primitive_table_at(table, always[i]), needs) && has_room;
-    for (size_t i = 0; core->stitching && i < 2; i++)
+    for (size_t i = 0; rows->has_stitching && i < 2; i++)
         has_room = column_add(columns, primitive_table_at(table, stitched[i]), needs) && has_room;
     has_room = has_counters_add(columns, needs) && has_room;
     primitive_list_clear(&list);
@@ -109,7 +109,7 @@ static int columns_make(const struct config *config, size_t index,
 
 /* ---- time ---- */
 
-static int bins_make(const struct config *config, size_t index, const struct core_settings *core,
+static int bins_make(const struct config *config, size_t index, const struct row_settings *rows,
                      struct time_bins *bins, bool *ret_has_bins, struct text *errors)
 {
     struct config_setting history, roundoff, offset;
@@ -120,7 +120,7 @@ static int bins_make(const struct config *config, size_t index, const struct cor
     *ret_has_bins = false;
     if (!config_role(config, index, PA_ROLE_HISTORY, &history) || !history.value ||
         history.number == 0) {
-        if (!core->pro_rating)
+        if (!rows->has_pro_rating)
             return 0;
         add_error(config, index, "plugins", errors);
         text_append_string(
@@ -160,21 +160,22 @@ static void add_setting(void *arg, const struct config_setting *setting)
 
 static int check_unaggregated(const struct config *config, size_t index,
                               const struct instance_settings *settings,
-                              const struct core_settings *core, struct text *errors)
+                              const struct row_settings *rows, struct text *errors)
 {
-    if (!settings->is_unaggregated || (!core->pro_rating && !core->stitching))
+    if (!settings->is_unaggregated || (!rows->has_pro_rating && !rows->has_stitching))
         return 0;
     add_error(config, index, "unaggregated", errors);
     text_append_printf(
         errors,
         "each flow is a row of its own, so there is nothing to %s; leave one of the two out\n",
-        core->pro_rating ? "pro-rate" : "stitch");
+        rows->has_pro_rating ? "pro-rate" : "stitch");
     return -EINVAL;
 }
 
 static int plan_make(struct instance *instance, const struct config *config, size_t index,
-                     const struct core_settings *core, const struct columns *columns,
-                     const struct time_bins *bins, struct text *errors)
+                     const struct row_settings *rows, const struct crew *crew,
+                     const struct columns *columns, const struct time_bins *bins,
+                     struct text *errors)
 {
     struct text error = {0};
     struct aggregate_settings plan = {
@@ -183,9 +184,9 @@ static int plan_make(struct instance *instance, const struct config *config, siz
         .bins = instance->has_bins ? bins : NULL,
         .filter = instance->settings->filter,
         .is_unaggregated = instance->settings->is_unaggregated,
-        .is_replay = core->pcap_savefile != NULL,
-        .has_order = core->pcap_savefile && core->workers > 1,
-        .has_pro_rating = core->pro_rating,
+        .is_replay = crew->replay.path != NULL,
+        .has_order = crew->replay.path && crew->worker_count > 1,
+        .has_pro_rating = rows->has_pro_rating,
         .has_whole_seconds = config_number(config, "timestamps_secs", index) != 0,
     };
     int err = aggregate_plan_new(&plan, &error, &instance->plan);
@@ -200,9 +201,9 @@ static int plan_make(struct instance *instance, const struct config *config, siz
 }
 
 int instance_new(const struct config *config, size_t index,
-                 const struct instance_settings *settings, const struct core_settings *core,
-                 const struct primitive_table *table, struct flow_needs *needs, struct text *errors,
-                 struct instance **ret_instance)
+                 const struct instance_settings *settings, const struct row_settings *rows,
+                 const struct crew *crew, const struct primitive_table *table,
+                 struct flow_needs *needs, struct text *errors, struct instance **ret_instance)
 {
     struct instance *instance = mem_zalloc(sizeof *instance);
     struct columns *columns = mem_zalloc(sizeof *columns);
@@ -217,13 +218,13 @@ int instance_new(const struct config *config, size_t index,
         instance->refresh_s = refresh.number;
     atomic_init(&instance->epoch, 1);
     columns->verdicts = verdict_names();
-    err = columns_make(config, index, settings, core, table, needs, errors, columns);
-    if (bins_make(config, index, core, &bins, &instance->has_bins, errors) < 0)
+    err = columns_make(config, index, settings, rows, table, needs, errors, columns);
+    if (bins_make(config, index, rows, &bins, &instance->has_bins, errors) < 0)
         err = -EINVAL;
-    if (check_unaggregated(config, index, settings, core, errors) < 0)
+    if (check_unaggregated(config, index, settings, rows, errors) < 0)
         err = -EINVAL;
     if (err == 0)
-        err = plan_make(instance, config, index, core, columns, &bins, errors);
+        err = plan_make(instance, config, index, rows, crew, columns, &bins, errors);
     mem_free(columns->verdicts);
     mem_free(columns);
     if (err < 0) {
@@ -252,7 +253,7 @@ int instance_open(struct instance *instance, uint32_t worker_count, const int *w
 {
     instance->worker_count = worker_count;
     instance->ledgers = mem_aligned_zalloc(CACHE_LINE, worker_count * sizeof *instance->ledgers);
-    return outlet_new(worker_count, worker_events, (uint64_t)instance->settings->pool_size,
+    return outlet_new(worker_count, worker_events, instance->settings->pool_size,
                       &instance->outlet);
 }
 
@@ -274,7 +275,7 @@ struct supervisor_plugin instance_plugin(const struct instance *instance)
                                       .settings = instance->plugin_settings,
                                       .setting_count = instance->plugin_setting_count,
                                       .spool_dir = instance->settings->spool_dir,
-                                      .spool_size = (uint64_t)instance->settings->spool_size};
+                                      .spool_size = instance->settings->spool_size};
 }
 
 struct ledger_sum instance_ledger(const struct instance *instance)

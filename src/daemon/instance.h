@@ -32,9 +32,9 @@ struct instance {
  * `needs`. -EINVAL: what is wrong is appended to `errors`, line by line.
  */
 int instance_new(const struct config *config, size_t index,
-                 const struct instance_settings *settings, const struct core_settings *core,
-                 const struct primitive_table *primitives, struct flow_needs *needs,
-                 struct text *errors, struct instance **ret_instance);
+                 const struct instance_settings *settings, const struct row_settings *rows,
+                 const struct crew *crew, const struct primitive_table *primitives,
+                 struct flow_needs *needs, struct text *errors, struct instance **ret_instance);
 void instance_free(struct instance *instance); /* NULL is fine */
 
 /* Its rings, pools and ledgers. `worker_events` are borrowed. -errno. */

@@ -6,14 +6,31 @@
 #include "daemon/daemon_private.h"
 #include "maps/custom_primitives.h"
 #include "maps/sampling_map.h"
+#include <assert.h>
 #include <errno.h>
-
 #include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
 
 static int read_tables(struct daemon *d, struct text *errors, struct text *warnings)
 {
+    const struct {
+        const struct config_key *keys;
+        void *settings;
+    } tables[] = {
+        {process_keys, &d->process},
+        {row_keys, &d->rows},
+        {udp_keys, &d->udp},
+        {crew_keys, &d->crew},
+        {replay_keys, &d->crew.replay},
+        {enrich_keys, &d->crew.enrich},
+        {correlate_keys, &d->crew.correlate},
+        {bgp_keys, &d->bgp_settings},
+        {maps_keys, &d->maps_settings},
+        {d->description->keys, d->description->decoder_settings},
+    };
+    static_assert(sizeof tables / sizeof *tables <= KEY_TABLES_MAX, "each has a copy");
+
     places_find(&d->places);
     int err = plugin_list_read(d->places.host, d->places.plugin_dir, errors, warnings, &d->plugins);
 
@@ -21,12 +38,10 @@ static int read_tables(struct daemon *d, struct text *errors, struct text *warni
         err = -EINVAL;
     d->instance_count = (uint32_t)config_instance_count(d->config);
     d->instance_settings = mem_calloc(d->instance_count + 1, sizeof *d->instance_settings);
-    d->core_keys = settings_keys_new(core_keys, d->description->name);
-    d->maps_keys = settings_keys_new(maps_keys, d->description->name);
-    config_add_table(d->config, d->core_keys, &d->core);
-    config_add_table(d->config, bgp_keys, &d->bgp_settings);
-    config_add_table(d->config, d->maps_keys, &d->maps_settings);
-    config_add_table(d->config, d->description->keys, d->description->decoder_settings);
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
+        d->keys[i] = settings_keys_new(tables[i].keys, d->description->name);
+        config_add_table(d->config, d->keys[i], tables[i].settings);
+    }
     config_add_instance_table(d->config, instance_keys, d->instance_settings,
                               sizeof *d->instance_settings);
     for (size_t i = 0; i < d->plugins.count; i++)
@@ -47,7 +62,7 @@ static int check_files(struct daemon *d, struct text *errors)
         {allow_key, &d->maps_settings.allow_file},
         {"sampling_map", &d->maps_settings.sampling_map},
         {"bgp_agent_map", &d->maps_settings.bgp_agent_map},
-        {"pcap_savefile", &d->core.pcap_savefile},
+        {"pcap_savefile", &d->crew.replay.path},
         {"bgp_daemon_allow_file", has_bgp ? &d->bgp_settings.allow_file : NULL},
         {"bgp_daemon_md5_file", has_bgp ? &d->bgp_settings.md5_file : NULL},
     };
@@ -82,12 +97,12 @@ static int read_primitives(struct daemon *d, struct text *errors)
     return custom_primitives_read(d->primitives, d->maps_settings.aggregate_primitives, errors);
 }
 
-/* As many as the configuration says, or one less than there are processors. */
-static int64_t count_workers(int64_t wanted)
+static void udp_settings_finish(struct daemon *d)
 {
-    int64_t count = wanted ? wanted : sysconf(_SC_NPROCESSORS_ONLN) - 1;
-
-    return count < 1 ? 1 : count > WORKERS_MAX ? WORKERS_MAX : count;
+    d->udp.daemon_name = d->description->name;
+    d->udp.worker_count = d->crew.worker_count;
+    if (d->udp.port == 0)
+        d->udp.port = d->description->port;
 }
 
 static int read_instances(struct daemon *d, struct text *errors, struct text *warnings)
@@ -97,8 +112,8 @@ static int read_instances(struct daemon *d, struct text *errors, struct text *wa
     d->instances = mem_calloc(d->instance_count + 1, sizeof(struct instance *));
     for (uint32_t i = 0; i < d->instance_count; i++) {
         const struct config_instance *instance = config_instance_at(d->config, i);
-        if (instance_new(d->config, i, &d->instance_settings[i], &d->core, d->primitives, &d->needs,
-                         errors, &d->instances[i]) < 0)
+        if (instance_new(d->config, i, &d->instance_settings[i], &d->rows, &d->crew, d->primitives,
+                         &d->needs, errors, &d->instances[i]) < 0)
             err = -EINVAL;
         /* Where not even a plugin is named the error says it all. */
         if ((errors->len == 0 || config_is_set(d->config, "plugins", i)) &&
@@ -128,22 +143,22 @@ static void warn_lacking(const struct daemon *d, struct text *warnings)
     }
 }
 
+/* What correlation has to know of other modules. */
 static int read_correlation(struct daemon *d, struct text *errors)
 {
-    int err =
-        settings_correlate(&d->core, d->config, d->bgp_settings.enabled,
-                           d->bgp_settings.disable_router_id_check, errors, &d->crew.correlate);
+    struct correlate_settings *c = &d->crew.correlate;
+    char *key;
 
-    if (!d->bgp_settings.enabled &&
-        (d->core.as_method == ROUTE_BGP || d->core.net_method == ROUTE_BGP)) {
-        char *key = mem_printf("%s_%s", d->description->name,
-                               d->core.as_method == ROUTE_BGP ? "as" : "net");
-        text_append_printf(errors, "%s: %s: bgp needs bgp_daemon: true\n",
-                           config_place(d->config, key, CONFIG_GLOBAL), key);
-        mem_free(key);
-        err = -EINVAL;
-    }
-    return err;
+    c->is_enabled = d->bgp_settings.enabled;
+    c->is_replay = d->crew.replay.path != NULL;
+    c->disable_router_id_check = d->bgp_settings.disable_router_id_check;
+    if (c->is_enabled || (c->as_method != ROUTE_BGP && c->net_method != ROUTE_BGP))
+        return 0;
+    key = mem_printf("%s_%s", d->description->name, c->as_method == ROUTE_BGP ? "as" : "net");
+    text_append_printf(errors, "%s: %s: bgp needs bgp_daemon: true\n",
+                       config_place(d->config, key, CONFIG_GLOBAL), key);
+    mem_free(key);
+    return -EINVAL;
 }
 
 static int read_maps(struct daemon *d, struct text *errors)
@@ -163,41 +178,21 @@ static void fill_crew(struct daemon *d)
 {
     struct crew *crew = &d->crew;
 
-    crew->worker_count = (uint32_t)d->core.workers;
     crew->decoder = d->description->decoder;
-    crew->exporters_max = (uint32_t)d->core.exporters_max;
     crew->instance_count = d->instance_count;
-    crew->hold_bytes = (size_t)d->core.wait_buffer_size / crew->worker_count;
     crew->maps = &d->maps;
-    crew->enrich = (struct enrich_settings){
-        .renormalize = d->core.renormalize,
-        .ext_sampling_rate = d->core.ext_sampling_rate,
-        .bins_by_arrival = d->core.time_new,
-        .as_is_peer_as = d->core.peer_as,
-        .needs_networks =
-            flow_needs_has(&d->needs, FLOW_src_net) || flow_needs_has(&d->needs, FLOW_dst_net),
-    };
+    crew->enrich.needs_networks =
+        flow_needs_has(&d->needs, FLOW_src_net) || flow_needs_has(&d->needs, FLOW_dst_net);
     for (uint32_t i = 0; i < d->instance_count; i++)
         crew->enrich.needs_bins = crew->enrich.needs_bins || d->instances[i]->has_bins;
-    crew->replay = (struct replay_settings){
-        .path = d->core.pcap_savefile,
-        .port = (uint16_t)d->core.pcap_port,
-        .delay_s = d->core.pcap_delay_s,
-        .rounds = d->core.pcap_rounds,
-        .speed = d->core.pcap_speed,
-        .waits_at_end = d->core.pcap_wait,
-    };
     enrich_add_needs(&crew->enrich, &d->needs);
     correlate_settings_finish(&crew->correlate, &d->needs);
     /* Whole cache lines: the groups of flow/members.def stay within theirs. */
     crew->flow_stride =
         (primitive_table_flow_stride(d->primitives) + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
-    crew->decoder_settings = (struct decoder_settings){
-        .needs = d->needs,
-        .own = d->description->decoder_settings,
-        .is_replay = d->core.pcap_savefile != NULL,
-        .tunnel_view = d->core.tunnel_headers,
-    };
+    crew->decoder_settings.needs = d->needs;
+    crew->decoder_settings.own = d->description->decoder_settings;
+    crew->decoder_settings.is_replay = crew->replay.path != NULL;
     crew->decoder_settings.has_whole_seconds = d->instance_count > 0;
     crew->decoder_settings.is_utc = d->instance_count > 0;
     for (uint32_t i = 0; i < d->instance_count; i++) {
@@ -228,9 +223,10 @@ int setup_read(struct daemon *d, int argc, char **argv, struct text *errors, str
         return err;
     if (config_check(d->config, errors, warnings) < 0)
         err = -EINVAL;
-    if (d->options.action == ACTION_RUN && d->core.dry_run != TRIAL_NONE && err == 0)
-        d->options.action = d->core.dry_run == TRIAL_CHECK ? ACTION_CHECK : ACTION_SETUP;
-    d->core.workers = count_workers(d->core.workers);
+    if (d->options.action == ACTION_RUN && d->process.dry_run != TRIAL_NONE && err == 0)
+        d->options.action = d->process.dry_run == TRIAL_CHECK ? ACTION_CHECK : ACTION_SETUP;
+    crew_settings_finish(&d->crew);
+    udp_settings_finish(d);
     wants_primitives = d->maps_settings.aggregate_primitives != NULL;
     if (check_files(d, errors) < 0)
         err = -EINVAL;
@@ -280,9 +276,9 @@ int setup_check_plugins(struct daemon *d, struct text *errors)
         .host_path = d->places.host,
         .plugin_dir = d->places.plugin_dir,
         .identity = d->options.file,
-        .is_replay = d->core.pcap_savefile != NULL,
-        .debug = d->core.debug,
-        .shutdown_timeout_s = d->core.shutdown_timeout_s,
+        .is_replay = d->crew.replay.path != NULL,
+        .debug = d->process.debug,
+        .shutdown_timeout_s = d->process.shutdown_timeout_s,
     };
     if (getrandom(d->supervisor_settings.core_id, sizeof d->supervisor_settings.core_id, 0) < 0)
         return -errno;
@@ -315,22 +311,6 @@ static int open_events(struct daemon *d)
             return d->worker_events[i];
     }
     return 0;
-}
-
-static int open_input(struct daemon *d, struct text *errors)
-{
-    struct udp_settings settings = {
-        .daemon_name = d->description->name,
-        .listen_ip = d->core.ip,
-        .port = d->core.port ? (uint16_t)d->core.port : d->description->port,
-        .interface = d->core.interface,
-        .ipv6_only = d->core.ipv6_only,
-        .multicast_groups = d->core.mcast_groups,
-        .receive_buffer = d->core.pipe_size,
-        .worker_count = d->crew.worker_count,
-    };
-
-    return d->core.pcap_savefile ? 0 : udp_receivers_open(&settings, errors, d->receivers);
 }
 
 static int open_instances(struct daemon *d)
@@ -373,7 +353,7 @@ static int open_bgp(struct daemon *d, struct text *errors)
 
 int setup_open(struct daemon *d, struct text *errors)
 {
-    int err = open_input(d, errors);
+    int err = d->crew.replay.path ? 0 : udp_receivers_open(&d->udp, errors, d->receivers);
 
     d->rcu = rcu_new(WORKERS_MAX + 2);
     d->crew.rcu = d->rcu;
@@ -391,12 +371,12 @@ int setup_open(struct daemon *d, struct text *errors)
         err = open_workers(d, errors);
     if (err < 0 && errors->len == 0)
         text_append_printf(errors, "%s\n", strerror(-err));
-    if (err == 0 && d->bgp && d->core.wait_for_rib_s > 0) {
+    if (err == 0 && d->bgp && d->process.wait_for_rib_s > 0) {
         d->rib_wait = rib_wait_new(d->maps, d->bgp_settings.allow_file);
         atomic_init(&d->crew.is_holding, true);
     }
-    if (err == 0 && d->core.templates_file)
-        d->templates = templates_file_new(d->core.templates_file, &d->crew);
+    if (err == 0 && d->process.templates_file)
+        d->templates = templates_file_new(d->process.templates_file, &d->crew);
     return err;
 }
 
@@ -426,8 +406,8 @@ void setup_close(struct daemon *d)
     primitive_table_free(d->primitives);
     plugin_list_clear(&d->plugins);
     config_free(d->config);
-    settings_keys_free(d->core_keys);
-    settings_keys_free(d->maps_keys);
+    for (size_t i = 0; i < KEY_TABLES_MAX; i++)
+        settings_keys_free(d->keys[i]);
     mem_free(d->file);
     mem_free(d->instances);
     mem_free(d->instance_settings);

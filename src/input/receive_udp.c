@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "input/steering.h"
 #include <errno.h>
+#include <limits.h>
 #include <linux/sock_diag.h>
 #include <net/if.h>
 #include <netinet/in.h>
@@ -28,6 +29,24 @@ enum {
      * millisecond at 4 million flows a second, while an epoch's end or a growing table takes
      * tens. */
     BUFFER_DEFAULT = 32 << 20,
+};
+
+const struct config_key udp_keys[] = {
+    {"NAME_ip", KEY_STRING_AT(struct udp_settings, listen_ip), .check = config_check_address,
+     .help = "address to receive exports on; default: all, IPv6 and IPv4"},
+    {"NAME_port", KEY_INT_AT(struct udp_settings, port, 0, 65535), "0",
+     .help = "UDP port to receive exports on; 0: the daemon's usual one (nfacctd: 2100, sfacctd: "
+             "6343)"},
+    {"NAME_interface", KEY_STRING_AT(struct udp_settings, interface),
+     .help = "receive on this interface or VRF only"},
+    {"NAME_ipv6_only", KEY_BOOL_AT(struct udp_settings, ipv6_only), "false",
+     .help = "no IPv4 on an IPv6 socket"},
+    {"NAME_mcast_groups", KEY_STRING_AT(struct udp_settings, multicast_groups),
+     .help = "multicast groups to join, comma-separated"},
+    {"NAME_pipe_size", KEY_SIZE_AT(struct udp_settings, receive_buffer, 0, INT_MAX), "0",
+     .help = "receive buffer in bytes, of all workers' sockets together; 0: 32 MB, or as much as "
+             "net.core.rmem_max allows"},
+    {0},
 };
 
 struct udp_receiver {

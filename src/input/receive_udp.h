@@ -8,6 +8,7 @@
 #include "base/metric.h"
 #include "base/text.h"
 #include "base/thread.h"
+#include "config/config_key.h"
 #include "flow/decoder.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -22,6 +23,7 @@ struct udp_settings {
     int64_t receive_buffer;       /* bytes, in all sockets together; 0: what is usually enough */
     uint32_t worker_count;
 };
+extern const struct config_key udp_keys[]; /* all but daemon_name and worker_count */
 
 struct udp_receiver;
 

@@ -11,6 +11,7 @@
 #include "base/thread.h"
 #include "bgp/bgp.h"
 #include "bgp/path_match.h"
+#include "config/config_key.h"
 #include "flow/flow.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -43,6 +44,9 @@ struct correlate_settings {
     bool needs_destination, needs_source, needs_networks;
     bool needs_as_path, needs_std_comms, needs_ext_comms, needs_lrg_comms;
 };
+/* What nfacctd.conf(5) says of correlation; the first two and disable_router_id_check are other
+ * modules', and the needs follow from aggregates. */
+extern const struct config_key correlate_keys[];
 
 struct correlator;
 

@@ -5,6 +5,19 @@
 #include "maps/maps.h"
 #include "maps/sampling_map.h"
 
+const struct config_key enrich_keys[] = {
+    {"NAME_renormalize", KEY_BOOL_AT(struct enrich_settings, renormalize), "false",
+     .help = "multiply packets and bytes by the sampling rate"},
+    {"NAME_ext_sampling_rate", KEY_INT_AT(struct enrich_settings, ext_sampling_rate, 0, UINT32_MAX),
+     "0", .help = "sampling rate of exporters that do not tell theirs"},
+    {"NAME_time_new", KEY_BOOL_AT(struct enrich_settings, bins_by_arrival), "false",
+     .help = "time bins go by arrival, not by flow start"},
+    {"NAME_peer_as", KEY_BOOL_AT(struct enrich_settings, as_is_peer_as), "false",
+     .help =
+         "exported AS numbers are those of neighbours: they become peer_src_as and peer_dst_as"},
+    {0},
+};
+
 /* sampling_map's word, which is above the exporter's own; 0: none. */
 static uint32_t mapped_rate(const struct maps *maps, struct enrich_cache *cache,
                             const struct flow *flow)
@@ -25,7 +38,7 @@ static void sample(const struct enrich_settings *s, uint32_t rate_of_map, struct
     if (rate_of_map != 0)
         flow->sampling_rate = rate_of_map;
     if (flow->sampling_rate == 0 && s->ext_sampling_rate > 0)
-        flow->sampling_rate = (uint32_t)s->ext_sampling_rate;
+        flow->sampling_rate = s->ext_sampling_rate;
     if (!s->renormalize)
         return;
     if (flow->sampling_rate == 0) {

@@ -6,6 +6,7 @@
  * out of exported masks.
  */
 #include "base/thread.h"
+#include "config/config_key.h"
 #include "flow/flow.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -14,13 +15,14 @@ struct map_node;
 struct maps;
 
 struct enrich_settings {
-    bool renormalize;          /* nfacctd_renormalize */
-    int64_t ext_sampling_rate; /* of exporters that do not tell theirs; 0: none */
-    bool bins_by_arrival;      /* nfacctd_time_new */
-    bool as_is_peer_as;        /* nfacctd_peer_as */
-    bool needs_bins;           /* some instance has time bins */
-    bool needs_networks;       /* some instance asks for src_net or dst_net */
+    bool renormalize;           /* nfacctd_renormalize */
+    uint32_t ext_sampling_rate; /* of exporters that do not tell theirs; 0: none */
+    bool bins_by_arrival;       /* nfacctd_time_new */
+    bool as_is_peer_as;         /* nfacctd_peer_as */
+    bool needs_bins;            /* some instance has time bins */
+    bool needs_networks;        /* some instance asks for src_net or dst_net */
 };
+extern const struct config_key enrich_keys[]; /* those that are not needs */
 
 #define ENRICH_PAST_NS   (INT64_C(86400) * 1000000000)
 #define ENRICH_FUTURE_NS (INT64_C(300) * 1000000000)

@@ -371,7 +371,7 @@ int worker_new(struct crew *crew, uint32_t index, struct udp_receiver *receiver,
         .full = batch_full,
         .owner = w};
     w->inbox = inbox_new(INBOX_BYTES);
-    w->held = inbox_new(crew->hold_bytes);
+    w->held = inbox_new(crew->hold_bytes / crew->worker_count);
     w->correlator =
         correlator_new(&crew->correlate, crew->bgp ? bgp_rib(crew->bgp) : NULL, FLOW_BATCH);
     w->aggregates = mem_calloc(crew->instance_count, sizeof(struct aggregate *));

@@ -48,6 +48,7 @@ struct replay_settings {
     int64_t speed;     /* times the capture's; 0: as fast as possible */
     bool waits_at_end; /* for a signal */
 };
+extern const struct config_key replay_keys[];
 
 /* What all workers share. Immutable while they run, but for the atomics, which the main thread
  * writes. */
@@ -62,7 +63,7 @@ struct crew {
     struct rcu *rcu;
     const struct bgp *bgp;            /* NULL: none */
     const struct maps *_Atomic *maps; /* the snapshot in force; may hold NULL */
-    size_t hold_bytes;                /* bgp_wait_buffer_size per worker */
+    size_t hold_bytes;                /* of datagrams that wait for the RIB, in all workers */
     uint32_t instance_count;
     struct worker_instance *instances;
     uint32_t worker_count;
@@ -73,6 +74,12 @@ struct crew {
     atomic_bool is_holding;    /* wait for the RIB */
     atomic_uint reading_count; /* workers that may still pass datagrams on; they count themselves */
 };
+
+/* How many workers there are and what they may keep: into struct crew itself. */
+extern const struct config_key crew_keys[];
+/* After these keys were read: as many workers as there are processors but one, unless so many were
+ * asked for. */
+void crew_settings_finish(struct crew *crew);
 
 /*
  * In the main thread, before it is started. `receiver` is taken, NULL in replay; `event` is the

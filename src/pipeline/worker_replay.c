@@ -11,8 +11,25 @@
 #include "input/steering.h"
 #include "pipeline/worker_private.h"
 #include <errno.h>
+#include <limits.h>
 
 enum { QUIESCENT_DATAGRAMS = 64 };
+
+const struct config_key replay_keys[] = {
+    {"pcap_savefile", KEY_STRING_AT(struct replay_settings, path),
+     .help = "read exports from this capture file instead"},
+    {"pcap_savefile_delay", KEY_DURATION_AT(struct replay_settings, delay_s, 0, INT_MAX), "0",
+     .help = "seconds to wait before each reading of the capture file"},
+    {"pcap_savefile_wait", KEY_BOOL_AT(struct replay_settings, waits_at_end), "false",
+     .help = "after the capture file wait for a signal"},
+    {"pcap_savefile_replay", KEY_INT_AT(struct replay_settings, rounds, 0, INT_MAX), "1",
+     .help = "how many times to read the capture file; 0: for ever"},
+    {"pcap_savefile_port", KEY_INT_AT(struct replay_settings, port, 0, 65535), "0",
+     .help = "take only datagrams to this UDP port from the capture file; 0: all"},
+    {"pcap_savefile_speed", KEY_INT_AT(struct replay_settings, speed, 0, 1000000), "0",
+     .help = "read at so many times the speed of the capture; 0: as fast as possible"},
+    {0},
+};
 
 int worker_open_replay(struct worker *w, struct text *error)
 {

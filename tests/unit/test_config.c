@@ -20,6 +20,7 @@ struct core_settings {
     const char *ip;
     enum as_source as_source, fallback;
     bool wants_bgp;
+    int lucky_count, lucky[4];
 };
 static int check_even(const char *value, struct text *error)
 {
@@ -28,7 +29,23 @@ static int check_even(const char *value, struct text *error)
     text_append_string(error, "an even number");
     return -EINVAL;
 }
+static int parse_lucky(const char *value, void *settings, struct text *errors)
+{
+    struct core_settings *core = settings;
+    int err = 0;
+
+    core->lucky[core->lucky_count++] = core->port; /* others are there already */
+    for (const char *c = value ? value : "7"; *c; c++)
+        if (*c >= '0' && *c <= '9') {
+            core->lucky[core->lucky_count++] = *c - '0';
+        } else {
+            text_append_printf(errors, "'%c' is not lucky\n", *c);
+            err = -EINVAL;
+        }
+    return err;
+}
 static const struct config_key core_keys[] = {
+    {.name = "lucky", .type = KEY_STRING, .parse = parse_lucky},
     {.name = "debug", KEY_BOOL_AT(struct core_settings, debug), .default_value = "false"},
     {.name = "nfacctd_port",
      KEY_INT_AT(struct core_settings, port, 1, 65535),
@@ -164,6 +181,9 @@ static void defaults_hold_where_no_line_speaks(void **state)
     assert_int_equal(l.core.as_source, AS_EXPORT);
     assert_int_equal(l.core.fallback, AS_UNSET);
     assert_false(l.core.wants_bgp);
+    assert_int_equal(l.core.lucky_count, 2);
+    assert_int_equal(l.core.lucky[0], 2100);
+    assert_int_equal(l.core.lucky[1], 7);
     assert_string_equal(l.instances[0].aggregate, "src_host");
     assert_null(l.instances[1].filter);
     assert_string_equal(config_place(l.config, "nfacctd_port", CONFIG_GLOBAL), "default");
@@ -204,6 +224,23 @@ static void words_that_mean_the_same_keep_their_spelling(void **state)
     assert_fine(&l);
     assert_int_equal(l.core.as_source, AS_EXPORT);
     assert_string_equal(config_value(l.config, "nfacctd_as", CONFIG_GLOBAL), "sflow");
+    unload(&l);
+}
+
+/* Not a bad value that strict_config: false would forgive: each fault is an error with its place. */
+static void a_key_that_parses_for_itself_reports_line_by_line(void **state)
+{
+    struct loaded l;
+    (void)state;
+    load(&l, TWO_INSTANCES "lucky: 12\nlucky: 3\n");
+    assert_fine(&l);
+    assert_int_equal(l.core.lucky_count, 2);
+    assert_int_equal(l.core.lucky[1], 3);
+    unload(&l);
+    load(&l, TWO_INSTANCES "strict_config: false\nlucky: 1x2y\n");
+    assert_int_equal(l.result, -EINVAL);
+    assert_string_equal(text_cstr(&l.errors),
+                        "t:3: lucky: 'x' is not lucky\nt:3: lucky: 'y' is not lucky\n");
     unload(&l);
 }
 
@@ -473,6 +510,7 @@ int main(void)
         cmocka_unit_test(defaults_hold_where_no_line_speaks),
         cmocka_unit_test(values_of_every_type_arrive_in_settings),
         cmocka_unit_test(words_that_mean_the_same_keep_their_spelling),
+        cmocka_unit_test(a_key_that_parses_for_itself_reports_line_by_line),
         cmocka_unit_test(instances_take_type_name_and_defaults_from_plugins),
         cmocka_unit_test(without_plugins_the_missing_memory_table_is_named),
         cmocka_unit_test(empty_plugins_are_the_one_error),
