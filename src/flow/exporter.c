@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A hash table of chains with a doubly linked list in order of use. The worker finds without a
- * lock, as nobody else changes anything; it takes the lock only to insert and evict, which a walk
- * by the main thread must not meet.
+ * Exporters in a keyed table by address. The worker finds without a lock, as nobody else changes
+ * anything; it takes the lock only to insert and evict, which a walk by the main thread must not
+ * meet.
  */
 #include "flow/exporter.h"
-#include "base/hash.h"
+#include "base/keyed_table.h"
 #include "base/memory.h"
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #define SEQUENCE_RESTART 1000000 /* a jump beyond it is a restart */
 #define COMMON_LOG_BURST 100     /* lines for one reason, whoever causes them */
@@ -29,26 +30,20 @@ const struct exporter_counter_info exporter_counter_infos[] = {
 const size_t exporter_counter_info_count =
     sizeof exporter_counter_infos / sizeof exporter_counter_infos[0];
 
-/* The exporter first: a pointer to it is one to its entry. */
 struct entry {
+    struct keyed_entry keyed; /* by address */
     struct exporter exporter;
-    uint64_t hash;
-    struct entry *chain_next;
-    struct entry *newer, *older; /* in order of use */
 };
 
 struct exporter_table {
-    uint32_t max;
-    uint64_t bucket_mask, seed;
-    struct entry **buckets;
-    struct entry *newest, *oldest;
+    struct keyed_table entries;
     uint64_t next_generation;
     void (*evict)(void *arg, struct exporter *exporter);
     void *evict_arg;
     struct counter count, evicted_count;
     struct exporter_counters evicted;
     struct log_limit log_limits[DROP_REASON_COUNT]; /* of all exporters together */
-    pthread_mutex_t lock;                           /* the lists, against exporter_table_each() */
+    pthread_mutex_t lock;                           /* the chains, against exporter_table_each() */
 };
 
 static void array_fold(struct counter *to, const struct counter *from, size_t count)
@@ -73,18 +68,22 @@ void exporter_counters_fold(struct exporter_counters *to, const struct exporter_
     array_fold(to->drops, from->drops, DROP_REASON_COUNT);
 }
 
+static void entry_discard(void *arg, struct keyed_entry *keyed)
+{
+    struct exporter_table *table = arg;
+    struct entry *entry = (struct entry *)keyed;
+
+    if (table->evict)
+        table->evict(table->evict_arg, &entry->exporter);
+    mem_free(entry);
+}
+
 struct exporter_table *
 exporter_table_new(uint32_t max, void (*evict)(void *arg, struct exporter *exporter), void *arg)
 {
     struct exporter_table *table = mem_zalloc(sizeof *table);
-    uint64_t bucket_count = 16;
 
-    table->max = max > 0 ? max : 1;
-    while (bucket_count < table->max)
-        bucket_count *= 2;
-    table->bucket_mask = bucket_count - 1;
-    table->buckets = mem_calloc(bucket_count, sizeof(struct entry *));
-    table->seed = hash_seed();
+    keyed_table_init(&table->entries, max, entry_discard, table);
     table->next_generation = 1;
     table->evict = evict;
     table->evict_arg = arg;
@@ -96,61 +95,34 @@ void exporter_table_free(struct exporter_table *table)
 {
     if (!table)
         return;
-    while (table->newest) {
-        struct entry *entry = table->newest;
-        table->newest = entry->older;
-        if (table->evict)
-            table->evict(table->evict_arg, &entry->exporter);
-        mem_free(entry);
-    }
+    keyed_table_clear(&table->entries);
     pthread_mutex_destroy(&table->lock);
-    mem_free(table->buckets);
     mem_free(table);
 }
 
-static void use_unlink(struct exporter_table *table, struct entry *entry)
-{
-    *(entry->newer ? &entry->newer->older : &table->newest) = entry->older;
-    *(entry->older ? &entry->older->newer : &table->oldest) = entry->newer;
-}
+struct addr_key {
+    uint64_t words[2];
+};
 
-static void use_link_newest(struct exporter_table *table, struct entry *entry)
+static struct addr_key addr_key(const struct ip_addr *addr)
 {
-    entry->newer = NULL;
-    entry->older = table->newest;
-    *(table->newest ? &table->newest->newer : &table->oldest) = entry;
-    table->newest = entry;
-}
+    struct addr_key key;
 
-static uint64_t addr_hash(const struct exporter_table *table, const struct ip_addr *addr)
-{
-    return hash_bytes(addr->bytes, sizeof addr->bytes, table->seed);
-}
-
-static struct entry *entry_find(const struct exporter_table *table, const struct ip_addr *addr,
-                                uint64_t hash)
-{
-    struct entry *entry = table->buckets[hash & table->bucket_mask];
-
-    while (entry && (entry->hash != hash || !ip_addr_equal(&entry->exporter.addr, addr)))
-        entry = entry->chain_next;
-    return entry;
+    _Static_assert(sizeof key == sizeof addr->bytes, "a key is an address");
+    memcpy(&key, addr->bytes, sizeof key);
+    return key;
 }
 
 /* Returns the index that is free now. */
 static uint32_t evict_oldest(struct exporter_table *table)
 {
-    struct entry *entry = table->oldest;
+    struct entry *entry = (struct entry *)table->entries.oldest;
     uint32_t index = entry->exporter.index;
 
-    if (table->evict)
+    if (table->evict) /* while it can be found, as what waits for it is counted as dropped */
         table->evict(table->evict_arg, &entry->exporter);
     pthread_mutex_lock(&table->lock);
-    struct entry **place = &table->buckets[entry->hash & table->bucket_mask];
-    while (*place != entry)
-        place = &(*place)->chain_next;
-    *place = entry->chain_next;
-    use_unlink(table, entry);
+    keyed_table_remove(&table->entries, &entry->keyed);
     exporter_counters_fold(&table->evicted, &entry->exporter.counters);
     counter_add(&table->evicted_count, 1);
     pthread_mutex_unlock(&table->lock);
@@ -161,40 +133,38 @@ static uint32_t evict_oldest(struct exporter_table *table)
 struct exporter *exporter_table_get(struct exporter_table *table, const struct ip_addr *addr,
                                     int64_t now_ns)
 {
-    uint64_t hash = addr_hash(table, addr);
-    struct entry *entry = entry_find(table, addr, hash);
+    struct addr_key key = addr_key(addr);
+    struct entry *entry =
+        (struct entry *)keyed_table_find(&table->entries, key.words[0], key.words[1]);
 
     if (entry) {
         entry->exporter.last_seen_ns = now_ns;
-        if (entry != table->newest) {
-            /* A walk follows only the chains, so the order of use is the worker's alone. */
-            use_unlink(table, entry);
-            use_link_newest(table, entry);
-        }
+        /* A walk follows only the chains, so the order of use is the worker's alone. */
+        keyed_table_touch(&table->entries, &entry->keyed);
         return &entry->exporter;
     }
-    uint32_t count = exporter_table_count(table);
-    uint32_t index = count < table->max ? count : evict_oldest(table);
+    bool is_full = table->entries.count == table->entries.max;
+    uint32_t index = is_full ? evict_oldest(table) : (uint32_t)table->entries.count;
     entry = mem_zalloc(sizeof *entry);
-    entry->hash = hash;
     entry->exporter.addr = *addr;
     entry->exporter.index = index;
     entry->exporter.generation = table->next_generation++;
     entry->exporter.last_seen_ns = now_ns;
     entry->exporter.common_limits = table->log_limits;
     pthread_mutex_lock(&table->lock);
-    entry->chain_next = table->buckets[hash & table->bucket_mask];
-    table->buckets[hash & table->bucket_mask] = entry;
+    keyed_table_add(&table->entries, &entry->keyed, key.words[0], key.words[1]);
     pthread_mutex_unlock(&table->lock);
-    use_link_newest(table, entry);
-    if (count < table->max)
+    if (!is_full)
         counter_add(&table->count, 1);
     return &entry->exporter;
 }
 
 struct exporter *exporter_table_find(const struct exporter_table *table, const struct ip_addr *addr)
 {
-    struct entry *entry = entry_find(table, addr, addr_hash(table, addr));
+    struct addr_key key = addr_key(addr);
+    struct entry *entry =
+        (struct entry *)keyed_table_find(&table->entries, key.words[0], key.words[1]);
+
     return entry ? &entry->exporter : NULL;
 }
 
@@ -207,9 +177,9 @@ void exporter_table_each(struct exporter_table *table,
                          void (*fn)(void *arg, struct exporter *exporter), void *arg)
 {
     pthread_mutex_lock(&table->lock);
-    for (uint64_t i = 0; i <= table->bucket_mask; i++) {
-        for (struct entry *entry = table->buckets[i]; entry; entry = entry->chain_next)
-            fn(arg, &entry->exporter);
+    for (size_t i = 0; i < table->entries.bucket_count; i++) {
+        for (struct keyed_entry *e = table->entries.buckets[i]; e; e = e->next_in_bucket)
+            fn(arg, &((struct entry *)e)->exporter);
     }
     pthread_mutex_unlock(&table->lock);
 }

@@ -1,30 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Rows are copied into blocks of one arena with their ids replaced by ids of one common dictionary;
- * then equal keys are equal bytes, and one open-addressing index of hash tags finds them.
+ * then equal keys are equal bytes, and an index of their hashes finds them.
  */
 #include "host/merge.h"
 
 #include "base/hash.h"
 #include "base/memory.h"
+#include "base/row_index.h"
 #include "handover/schema.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define BLOCK_ROWS  1024u
-#define FIRST_SLOTS 1024u
-
-struct slot {
-    uint32_t tag;
-    uint32_t number; /* of the row or id, counted from 1; 0: empty */
-};
-
-struct slot_table {
-    struct slot *slots;
-    uint32_t mask;
-};
+#define BLOCK_ROWS 1024u
 
 struct row_place {
     uint64_t order;
@@ -39,8 +29,9 @@ struct merge {
 
     uint8_t **blocks;
     uint32_t block_count, row_count;
-    struct slot_table rows, values;
-    uint64_t seed; /* of their hashes */
+    struct row_index rows;   /* numbers of rows */
+    struct row_index values; /* numbers of entries */
+    uint64_t seed;           /* of their hashes */
 
     struct pa_bytes *entries; /* the common dictionary, entry 0 empty */
     uint32_t entry_count, entry_capacity;
@@ -50,20 +41,6 @@ struct merge {
     struct row_place *places;
     uint8_t *out;
 };
-
-static void slot_table_init(struct slot_table *t)
-{
-    t->mask = FIRST_SLOTS - 1;
-    t->slots = mem_calloc(FIRST_SLOTS, sizeof *t->slots);
-}
-
-static void slot_table_insert(struct slot_table *t, uint32_t home, struct slot slot)
-{
-    uint32_t i = home & t->mask;
-    while (t->slots[i].number != 0)
-        i = (i + 1) & t->mask;
-    t->slots[i] = slot;
-}
 
 struct merge *merge_new(const struct pa_schema *schema, bool combines)
 {
@@ -75,8 +52,8 @@ struct merge *merge_new(const struct pa_schema *schema, bool combines)
     for (uint32_t i = 0; i < schema->column_count; i++)
         if (schema->columns[i].kind == PA_KIND_BYTES)
             m->byte_columns[m->byte_column_count++] = schema->columns[i].offset;
-    slot_table_init(&m->rows);
-    slot_table_init(&m->values);
+    row_index_init(&m->rows);
+    row_index_init(&m->values);
     m->out = mem_alloc((size_t)BLOCK_ROWS * schema->row_size);
     merge_reset(m);
     return m;
@@ -90,8 +67,8 @@ void merge_free(struct merge *m)
         mem_free(m->blocks[i]);
     mem_free(m->blocks);
     mem_free(m->byte_columns);
-    mem_free(m->rows.slots);
-    mem_free(m->values.slots);
+    row_index_clear(&m->rows);
+    row_index_clear(&m->values);
     mem_free(m->entries);
     mem_free(m->ids);
     mem_free(m->places);
@@ -109,10 +86,10 @@ static void reserve_entries(struct merge *m, uint32_t count)
 
 void merge_reset(struct merge *m)
 {
-    if (m->row_count > 0)
-        memset(m->rows.slots, 0, ((size_t)m->rows.mask + 1) * sizeof *m->rows.slots);
-    if (m->entry_count > 1)
-        memset(m->values.slots, 0, ((size_t)m->values.mask + 1) * sizeof *m->values.slots);
+    if (m->rows.used > 0)
+        row_index_reset(&m->rows);
+    if (m->values.used > 0)
+        row_index_reset(&m->values);
     m->row_count = 0;
     m->id_count = 0;
     reserve_entries(m, 16);
@@ -120,34 +97,22 @@ void merge_reset(struct merge *m)
     m->entry_count = 1;
 }
 
-/* The common id of a value. */
+/* The common id of a value; there is room for one more. */
 static uint32_t intern(struct merge *m, const struct pa_bytes *value)
 {
-    struct slot_table *t = &m->values;
-    uint64_t hash = hash_bytes(value->data, value->len, m->seed);
-    uint32_t tag = (uint32_t)(hash >> 32);
+    uint32_t hash = (uint32_t)hash_bytes(value->data, value->len, m->seed);
+    uint32_t at = hash & m->values.mask, id;
 
     if (value->len == 0)
         return 0;
-    for (uint32_t i = (uint32_t)hash & t->mask; t->slots[i].number != 0; i = (i + 1) & t->mask) {
-        const struct pa_bytes *known = &m->entries[t->slots[i].number];
-        if (t->slots[i].tag == tag && known->len == value->len &&
-            memcmp(known->data, value->data, value->len) == 0)
-            return t->slots[i].number;
+    while (row_index_next(&m->values, hash, &at, &id)) {
+        const struct pa_bytes *known = &m->entries[id];
+        if (known->len == value->len && memcmp(known->data, value->data, value->len) == 0)
+            return id;
     }
-    uint32_t id = m->entry_count;
-    reserve_entries(m, id + 1);
+    id = m->entry_count;
     m->entries[m->entry_count++] = *value;
-    slot_table_insert(t, (uint32_t)hash, (struct slot){tag, id});
-    if (m->entry_count > t->mask / 2) {
-        mem_free(t->slots);
-        t->mask = t->mask * 2 + 1;
-        t->slots = mem_calloc((size_t)t->mask + 1, sizeof *t->slots);
-        for (uint32_t n = 1; n < m->entry_count; n++) {
-            hash = hash_bytes(m->entries[n].data, m->entries[n].len, m->seed);
-            slot_table_insert(t, (uint32_t)hash, (struct slot){(uint32_t)(hash >> 32), n});
-        }
-    }
+    row_index_put(&m->values, hash, at, id);
     return id;
 }
 
@@ -157,6 +122,8 @@ void merge_set_dictionary(struct merge *m, const struct pa_bytes *dictionary, ui
         m->id_capacity = count;
         m->ids = mem_realloc_array(m->ids, count, sizeof *m->ids);
     }
+    reserve_entries(m, m->entry_count + count);
+    row_index_reserve(&m->values, count);
     for (uint32_t i = 0; i < count; i++)
         m->ids[i] = intern(m, &dictionary[i]);
     m->id_count = count;
@@ -191,39 +158,27 @@ static int replace_ids(const struct merge *m, uint8_t *row)
     return 0;
 }
 
-static void grow_rows(struct merge *m)
-{
-    struct slot_table *t = &m->rows;
-    mem_free(t->slots);
-    t->mask = t->mask * 2 + 1;
-    t->slots = mem_calloc((size_t)t->mask + 1, sizeof *t->slots);
-    for (uint32_t n = 1; n <= m->row_count; n++) {
-        uint64_t hash = hash_bytes(row_at(m, n - 1), m->schema->key_size, m->seed);
-        slot_table_insert(t, (uint32_t)hash, (struct slot){(uint32_t)(hash >> 32), n});
-    }
-}
-
-/* Keeps the row that lies behind the last one, or adds it to the one that has its key. */
+/* Keeps the row that lies behind the last one, or adds it to the one that has its key. There is room
+ * in the index for one more. */
 static void put_row(struct merge *m, const uint8_t *row)
 {
-    struct slot_table *t = &m->rows;
-    uint64_t hash = hash_bytes(row, m->schema->key_size, m->seed);
-    uint32_t tag = (uint32_t)(hash >> 32);
+    uint32_t hash = (uint32_t)hash_bytes(row, m->schema->key_size, m->seed);
+    uint32_t at = hash & m->rows.mask, number;
 
-    for (uint32_t i = (uint32_t)hash & t->mask; t->slots[i].number != 0; i = (i + 1) & t->mask) {
-        uint8_t *known = row_at(m, t->slots[i].number - 1);
-        if (t->slots[i].tag == tag && memcmp(known, row, m->schema->key_size) == 0) {
+    while (row_index_next(&m->rows, hash, &at, &number)) {
+        uint8_t *known = row_at(m, number);
+        if (memcmp(known, row, m->schema->key_size) == 0) {
             schema_combine(m->schema, known, row);
             return;
         }
     }
-    slot_table_insert(t, (uint32_t)hash, (struct slot){tag, ++m->row_count});
-    if (m->row_count > t->mask / 2)
-        grow_rows(m);
+    row_index_put(&m->rows, hash, at, m->row_count++);
 }
 
 int merge_add(struct merge *m, const uint8_t *rows, uint32_t row_count)
 {
+    if (m->combines)
+        row_index_reserve(&m->rows, row_count);
     for (uint32_t i = 0; i < row_count; i++) {
         uint8_t *row = reserve_row(m);
         memcpy(row, rows + (size_t)i * m->schema->row_size, m->schema->row_size);
