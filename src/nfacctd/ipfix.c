@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Message headers of NetFlow v9 (RFC 3954 section 5.1) and IPFIX (RFC 7011 section 3.1), and the
  * sets behind them. */
-#include "nfacctd/collector.h"
+#include "nfacctd/netflow_decoder.h"
 
 #include "base/clock.h"
 
@@ -53,10 +53,10 @@ static void decode_sets(struct message *msg, struct reader *body)
 
 /* Whether decode_sets() will reach the end of `body`; counts the datagram that is refused if
  * not. */
-static bool check_sets(const struct collector *collector, struct exporter *exporter,
+static bool check_sets(const struct netflow_decoder *decoder, struct exporter *exporter,
                        struct reader body)
 {
-    while (collector->settings->refuse_bad_sets && reader_left(&body) >= SET_HEADER_LEN) {
+    while (decoder->settings->refuse_bad_sets && reader_left(&body) >= SET_HEADER_LEN) {
         uint16_t set_id = reader_u16(&body);
         uint16_t set_len = reader_u16(&body);
         if (set_id == 0 && set_len == 0)
@@ -71,7 +71,7 @@ static bool check_sets(const struct collector *collector, struct exporter *expor
     return true;
 }
 
-void netflow9_decode(struct collector *collector, struct exporter *exporter,
+void netflow9_decode(struct netflow_decoder *decoder, struct exporter *exporter,
                      const struct datagram *datagram)
 {
     struct reader r = reader_make(datagram->data, datagram->len);
@@ -87,9 +87,9 @@ void netflow9_decode(struct collector *collector, struct exporter *exporter,
         exporter_drop(exporter, DROP_truncated_header, "%u bytes of NetFlow v9", datagram->len);
         return;
     }
-    if (!check_sets(collector, exporter, r))
+    if (!check_sets(decoder, exporter, r))
         return;
-    message_start(&msg, collector, exporter, datagram, 9, source_id, source_id);
+    message_start(&msg, decoder, exporter, datagram, 9, source_id, source_id);
     msg.context.export_ns = seconds * NS_PER_S;
     msg.context.sequence = sequence;
     message_check_uptime(&msg, uptime);
@@ -99,7 +99,7 @@ void netflow9_decode(struct collector *collector, struct exporter *exporter,
     counter_add(&exporter->counters.datagrams_decoded, 1);
 }
 
-void ipfix_decode(struct collector *collector, struct exporter *exporter,
+void ipfix_decode(struct netflow_decoder *decoder, struct exporter *exporter,
                   const struct datagram *datagram)
 {
     struct reader r = reader_make(datagram->data, datagram->len);
@@ -120,9 +120,9 @@ void ipfix_decode(struct collector *collector, struct exporter *exporter,
         return;
     }
     struct reader body = reader_part(&r, len - IPFIX_HEADER_LEN);
-    if (!check_sets(collector, exporter, body))
+    if (!check_sets(decoder, exporter, body))
         return;
-    message_start(&msg, collector, exporter, datagram, 10, domain_id, domain_id);
+    message_start(&msg, decoder, exporter, datagram, 10, domain_id, domain_id);
     msg.context.export_ns = seconds * NS_PER_S;
     msg.context.sequence = sequence;
     decode_sets(&msg, &body);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the decoders of all versions share: the message's context, and records into the batch. */
-#include "nfacctd/collector.h"
+#include "nfacctd/netflow_decoder.h"
 
 #include "base/clock.h"
 #include "base/memory.h"
@@ -11,16 +11,16 @@
     3600000            /* messages of one exporter are not further apart when its uptime wraps */
 #define PADDING_MOST 7 /* RFC 7011 section 3.3.1: alignment to 4 or 8 bytes */
 
-void message_start(struct message *msg, struct collector *collector, struct exporter *exporter,
+void message_start(struct message *msg, struct netflow_decoder *decoder, struct exporter *exporter,
                    const struct datagram *datagram, uint8_t version, uint32_t domain_id,
                    uint32_t domain_key)
 {
     struct domain *domain =
-        domain_get(&collector->domains, exporter, version, domain_key, datagram->source_port);
+        domain_get(&decoder->domains, exporter, version, domain_key, datagram->source_port);
 
     /* With all members named: others would have all of it cleared first, by the slowest means. */
     *msg = (struct message){
-        .collector = collector,
+        .decoder = decoder,
         .exporter = exporter,
         .datagram = datagram,
         .domain = domain,
@@ -32,30 +32,30 @@ void message_start(struct message *msg, struct collector *collector, struct expo
                 .arrival_ns = datagram->received_ns,
                 .uptime = 0,
                 .has_uptime = false,
-                .has_whole_seconds = collector->has_whole_seconds,
-                .uptime_unit_ns = collector->settings->uptime_in_seconds ? NS_PER_S : NS_PER_MS,
+                .has_whole_seconds = decoder->has_whole_seconds,
+                .uptime_unit_ns = decoder->settings->uptime_in_seconds ? NS_PER_S : NS_PER_MS,
                 .sequence = 0,
                 .domain_id = domain_id,
                 .template_id = 0,
                 .version = version,
                 .order = datagram->number << ORDER_RECORD_BITS,
-                .options = &collector->options,
+                .options = &decoder->options,
                 .scope = {domain->id, domain->source->id},
                 .header_rate = 0,
                 .is_rate_expected = domain->source->tells_rate,
                 .rate_unknown = 0,
-                .arena = &collector->arena,
+                .arena = &decoder->arena,
             },
         .record_count = 0,
         .has_unknown_records = false,
     };
-    if (domain->exporter_addr.family != IP_NONE && !collector->settings->ignore_exporter_address)
+    if (domain->exporter_addr.family != IP_NONE && !decoder->settings->ignore_exporter_address)
         msg->context.exporter_addr = domain->exporter_addr;
 }
 
 void message_check_sequence(struct message *msg, uint32_t units)
 {
-    if (msg->collector->settings->skip_sequence_check)
+    if (msg->decoder->settings->skip_sequence_check)
         return;
     sequence_check(&msg->domain->sequence, &msg->exporter->counters, msg->context.sequence, units);
     /* How many records there were is not known, so neither is the number of the next message. */
@@ -77,16 +77,16 @@ bool message_check_uptime(struct message *msg, uint32_t uptime)
     domain->has_uptime = true;
     if (!went_back || is_wrap)
         return false;
-    pending_sets_forget(&msg->collector->pending, domain, DROP_exporter_restarted);
+    pending_sets_forget(&msg->decoder->pending, domain, DROP_exporter_restarted);
     domain->sequence.is_started = false;
     return true;
 }
 
 /* Room for `records` flows, fewer if the batch or the arena is too small for all; at least one. */
-static uint32_t make_room(struct collector *collector, size_t records, size_t arena_per_record)
+static uint32_t make_room(struct netflow_decoder *decoder, size_t records, size_t arena_per_record)
 {
-    struct flow_batch *batch = collector->batch;
-    struct arena *arena = &collector->arena;
+    struct flow_batch *batch = decoder->batch;
+    struct arena *arena = &decoder->arena;
 
     if (batch->count == 0)
         arena->used = 0;
@@ -112,14 +112,14 @@ static uint8_t *batch_place(const struct flow_batch *batch)
 
 static void push_flows(struct message *msg, uint32_t count)
 {
-    msg->collector->batch->count += count;
+    msg->decoder->batch->count += count;
     counter_add(&msg->exporter->counters.flows, count);
 }
 
 /* The way back was just decoded: it is a flow if anything came back. */
 static void push_reverse(struct message *msg)
 {
-    struct flow *flow = flow_batch_at(msg->collector->batch, msg->collector->batch->count);
+    struct flow *flow = flow_batch_at(msg->decoder->batch, msg->decoder->batch->count);
 
     if (flow->bytes != 0 || flow->packets != 0)
         push_flows(msg, 1);
@@ -130,14 +130,14 @@ static void push_reverse(struct message *msg)
 static void decode_biflows(struct message *msg, const struct plan *plan, const uint8_t *data,
                            size_t count)
 {
-    struct collector *collector = msg->collector;
-    struct flow_batch *batch = collector->batch;
+    struct netflow_decoder *decoder = msg->decoder;
+    struct flow_batch *batch = decoder->batch;
 
     for (size_t i = 0; i < count; i++, data += plan->record_len) {
-        make_room(collector, 1, plan_arena_need(plan, plan->record_len));
+        make_room(decoder, 1, plan_arena_need(plan, plan->record_len));
         plan_run(plan, &msg->context, data, 1, batch_place(batch), batch->stride);
         push_flows(msg, 1);
-        make_room(collector, 1, plan_arena_need(plan->reverse, plan->record_len));
+        make_room(decoder, 1, plan_arena_need(plan->reverse, plan->record_len));
         plan_run(plan->reverse, &msg->context, data, 1, batch_place(batch), batch->stride);
         push_reverse(msg);
     }
@@ -146,12 +146,12 @@ static void decode_biflows(struct message *msg, const struct plan *plan, const u
 static void decode_fixed(struct message *msg, const struct plan *plan, const uint8_t *data,
                          size_t count)
 {
-    struct collector *collector = msg->collector;
-    struct flow_batch *batch = collector->batch;
+    struct netflow_decoder *decoder = msg->decoder;
+    struct flow_batch *batch = decoder->batch;
     size_t arena_need = plan_arena_need(plan, plan->record_len);
 
     for (size_t done = 0; done < count;) {
-        uint32_t now = make_room(collector, count - done, arena_need);
+        uint32_t now = make_room(decoder, count - done, arena_need);
         plan_run(plan, &msg->context, data + done * plan->record_len, now, batch_place(batch),
                  batch->stride);
         push_flows(msg, now);
@@ -159,33 +159,32 @@ static void decode_fixed(struct message *msg, const struct plan *plan, const uin
     }
 }
 
-static struct plan_ref *refs_room(struct collector *collector, const struct plan *plan)
+static struct plan_ref *refs_room(struct netflow_decoder *decoder, const struct plan *plan)
 {
-    if (plan->ref_count > collector->ref_capacity) {
-        collector->ref_capacity = plan->ref_count;
-        collector->refs =
-            mem_realloc_array(collector->refs, plan->ref_count, sizeof *collector->refs);
+    if (plan->ref_count > decoder->ref_capacity) {
+        decoder->ref_capacity = plan->ref_count;
+        decoder->refs = mem_realloc_array(decoder->refs, plan->ref_count, sizeof *decoder->refs);
     }
-    return collector->refs;
+    return decoder->refs;
 }
 
 static size_t decode_variable_record(struct message *msg, const struct plan *plan,
                                      const uint8_t *data, size_t len)
 {
-    struct collector *collector = msg->collector;
-    struct plan_ref *refs = refs_room(collector, plan);
+    struct netflow_decoder *decoder = msg->decoder;
+    struct plan_ref *refs = refs_room(decoder, plan);
     size_t record_len = plan_measure(plan, data, len, refs);
 
     if (record_len == 0)
         return 0;
-    make_room(collector, 1, plan_arena_need(plan, record_len));
-    plan_run_refs(plan, refs, &msg->context, data, batch_place(collector->batch));
+    make_room(decoder, 1, plan_arena_need(plan, record_len));
+    plan_run_refs(plan, refs, &msg->context, data, batch_place(decoder->batch));
     push_flows(msg, 1);
     if (plan->reverse) {
-        refs = refs_room(collector, plan->reverse);
+        refs = refs_room(decoder, plan->reverse);
         plan_measure(plan->reverse, data, len, refs);
-        make_room(collector, 1, plan_arena_need(plan->reverse, record_len));
-        plan_run_refs(plan->reverse, refs, &msg->context, data, batch_place(collector->batch));
+        make_room(decoder, 1, plan_arena_need(plan->reverse, record_len));
+        plan_run_refs(plan->reverse, refs, &msg->context, data, batch_place(decoder->batch));
         push_reverse(msg);
     }
     return record_len;

@@ -4,7 +4,7 @@
  * down as a template of the same information elements, so that it is decoded by a plan as the
  * others are.
  */
-#include "nfacctd/collector.h"
+#include "nfacctd/netflow_decoder.h"
 
 #include "base/clock.h"
 #include <netinet/in.h>
@@ -62,7 +62,7 @@ static void clear_meaningless(struct flow *flow, uint8_t proto)
         flow->tcp_flags = 0;
 }
 
-void netflow5_decode(struct collector *collector, struct exporter *exporter,
+void netflow5_decode(struct netflow_decoder *decoder, struct exporter *exporter,
                      const struct datagram *datagram)
 {
     struct reader r = reader_make(datagram->data, datagram->len);
@@ -85,15 +85,15 @@ void netflow5_decode(struct collector *collector, struct exporter *exporter,
                       datagram->len);
         return;
     }
-    message_start(&msg, collector, exporter, datagram, 5, engine & 0xff, engine);
+    message_start(&msg, decoder, exporter, datagram, 5, engine & 0xff, engine);
     msg.context.export_ns = seconds * NS_PER_S + (nanoseconds < NS_PER_S ? nanoseconds : 0);
     msg.context.sequence = sequence;
     message_check_uptime(&msg, uptime);
     msg.context.header_rate = sampling;
     for (uint16_t i = 0; i < count; i++) {
         const uint8_t *record = reader_bytes(&r, RECORD_LEN);
-        message_decode_flows(&msg, collector->v5_plan, record, RECORD_LEN);
-        clear_meaningless(flow_batch_at(collector->batch, collector->batch->count - 1),
+        message_decode_flows(&msg, decoder->v5_plan, record, RECORD_LEN);
+        clear_meaningless(flow_batch_at(decoder->batch, decoder->batch->count - 1),
                           record[RECORD_PROTO]);
     }
     message_check_sequence(&msg, count);

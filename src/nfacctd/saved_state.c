@@ -15,7 +15,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "nfacctd/collector.h"
+#include "nfacctd/netflow_decoder.h"
 
 static const char *const kind_names[OPTION_KIND_COUNT] = {
     [OPTION_SAMPLER_RATE] = "sampler_rate",
@@ -151,14 +151,14 @@ static json_t *source_to_json(const struct source *source, struct keyed_table *s
                      "options", take_group(scopes, source->id));
 }
 
-json_t *collector_save(struct collector *collector)
+json_t *saved_state_make(struct netflow_decoder *decoder)
 {
     struct keyed_table scopes;
     json_t *saved = json_array();
 
     keyed_table_init(&scopes, SIZE_MAX, scope_discard, NULL);
-    group_options(&collector->options, &scopes);
-    for (const struct source *s = collector->domains.sources; s; s = s->next) {
+    group_options(&decoder->options, &scopes);
+    for (const struct source *s = decoder->domains.sources; s; s = s->next) {
         json_array_append_new(saved, source_to_json(s, &scopes));
         for (const struct domain *d = s->domains; d; d = d->next) {
             if (d->version != 5) /* has nothing to be kept */
@@ -196,16 +196,17 @@ static bool read_field(const json_t *json, struct template_field *field)
     return true;
 }
 
-static bool load_template(struct collector *collector, struct domain *domain, const json_t *json)
+static bool load_template(struct netflow_decoder *decoder, struct domain *domain,
+                          const json_t *json)
 {
     const json_t *fields = json_object_get(json, "fields");
     size_t field_count = json_array_size(fields);
     uint16_t bad;
 
-    if (field_count == 0 || field_count > collector->settings->template_fields_max)
+    if (field_count == 0 || field_count > decoder->settings->template_fields_max)
         return false;
     for (size_t i = 0; i < field_count; i++) {
-        if (!read_field(json_array_get(fields, i), &collector->fields[i]))
+        if (!read_field(json_array_get(fields, i), &decoder->fields[i]))
             return false;
     }
     struct template announced = {
@@ -216,11 +217,11 @@ static bool load_template(struct collector *collector, struct domain *domain, co
         .is_options = json_is_true(json_object_get(json, "is_options")),
         .field_count = (uint16_t)field_count,
     };
-    return announced.id >= 256 && template_store_put(&collector->templates, domain, &announced,
-                                                     collector->fields, &bad) != TEMPLATE_BAD;
+    return announced.id >= 256 && template_store_put(&decoder->templates, domain, &announced,
+                                                     decoder->fields, &bad) != TEMPLATE_BAD;
 }
 
-static void load_option(struct collector *collector, uint64_t scope, const json_t *json)
+static void load_option(struct netflow_decoder *decoder, uint64_t scope, const json_t *json)
 {
     const char *name = json_string_value(json_object_get(json, "kind"));
     const json_t *text = json_object_get(json, "text");
@@ -231,27 +232,27 @@ static void load_option(struct collector *collector, uint64_t scope, const json_
         if (strcmp(name, kind_names[kind]) != 0)
             continue;
         if (json_string_length(text) == 0) {
-            options_put_number(&collector->options, scope, kind, id, number);
+            options_put_number(&decoder->options, scope, kind, id, number);
             return;
         }
         uint8_t *bytes = mem_alloc(json_string_length(text));
         size_t len = bytes_from_json(text, bytes);
         if (len <= OPTION_TEXT_MAX)
-            options_put_text(&collector->options, scope, kind, id, bytes, len);
+            options_put_text(&decoder->options, scope, kind, id, bytes, len);
         mem_free(bytes);
         return;
     }
 }
 
-static void load_options(struct collector *collector, uint64_t scope, const json_t *object)
+static void load_options(struct netflow_decoder *decoder, uint64_t scope, const json_t *object)
 {
     const json_t *options = json_object_get(object, "options");
 
     for (size_t i = 0; i < json_array_size(options); i++)
-        load_option(collector, scope, json_array_get(options, i));
+        load_option(decoder, scope, json_array_get(options, i));
 }
 
-static size_t load_domain(struct collector *collector, struct exporter *exporter,
+static size_t load_domain(struct netflow_decoder *decoder, struct exporter *exporter,
                           const json_t *object)
 {
     const json_t *templates = json_object_get(object, "templates");
@@ -263,20 +264,20 @@ static size_t load_domain(struct collector *collector, struct exporter *exporter
         return 0;
     /* Domains of one port join again: if two ports are still seen at once they will be told apart
      * again. */
-    struct domain *domain = domain_get(&collector->domains, exporter, version,
+    struct domain *domain = domain_get(&decoder->domains, exporter, version,
                                        (uint32_t)int_in(object, "domain", 0, UINT32_MAX),
                                        (uint16_t)int_in(object, "port", 0, UINT16_MAX));
     domain->system_init_ms = int_in(object, "system_init_ms", 0, INT64_MAX);
     if (named && ip_addr_parse(named, &domain->exporter_addr) < 0)
         domain->exporter_addr = (struct ip_addr){0};
-    load_options(collector, domain->id, object);
+    load_options(decoder, domain->id, object);
     for (size_t i = json_array_size(templates); i-- > 0;) /* each goes to the front of the list */
-        count += load_template(collector, domain, json_array_get(templates, i));
+        count += load_template(decoder, domain, json_array_get(templates, i));
     return count;
 }
 
-size_t collector_load(struct collector *collector, const json_t *saved,
-                      bool (*owns)(const struct ip_addr *exporter, void *arg), void *arg)
+size_t saved_state_load(struct netflow_decoder *decoder, const json_t *saved,
+                        bool (*owns)(const struct ip_addr *exporter, void *arg), void *arg)
 {
     size_t count = 0;
 
@@ -286,14 +287,14 @@ size_t collector_load(struct collector *collector, const json_t *saved,
         struct ip_addr addr;
         if (!text || ip_addr_parse(text, &addr) < 0 || !owns(&addr, arg))
             continue;
-        struct exporter *exporter = exporter_table_get(collector->exporters, &addr, 0);
+        struct exporter *exporter = exporter_table_get(decoder->exporters, &addr, 0);
         if (json_object_get(object, "version")) {
-            count += load_domain(collector, exporter, object);
+            count += load_domain(decoder, exporter, object);
             continue;
         }
-        struct source *source = domain_source(&collector->domains, exporter);
+        struct source *source = domain_source(&decoder->domains, exporter);
         source->tells_rate = json_is_true(json_object_get(object, "tells_rate"));
-        load_options(collector, source->id, object);
+        load_options(decoder, source->id, object);
     }
     return count;
 }

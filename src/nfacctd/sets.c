@@ -3,7 +3,7 @@
  * Template, options template and data sets: RFC 7011 section 3.4, RFC 3954 section 5. The two
  * versions differ in how a field specifier looks, and in how an options template states its scope.
  */
-#include "nfacctd/collector.h"
+#include "nfacctd/netflow_decoder.h"
 
 #include "base/clock.h"
 #include "base/memory.h"
@@ -34,7 +34,7 @@ static void take_facts(struct message *msg, const struct option_facts *facts)
 static bool decode_options_record(struct message *msg, const struct template *tmpl,
                                   struct reader *r)
 {
-    struct collector *collector = msg->collector;
+    struct netflow_decoder *decoder = msg->decoder;
     struct option_facts facts;
 
     for (uint16_t i = 0; i < tmpl->field_count; i++) {
@@ -44,13 +44,13 @@ static bool decode_options_record(struct message *msg, const struct template *tm
             if (len == 255)
                 len = reader_u16(r);
         }
-        collector->values[i] = reader_bytes(r, len);
-        collector->value_lens[i] = len;
+        decoder->values[i] = reader_bytes(r, len);
+        decoder->value_lens[i] = len;
     }
     if (r->failed)
         return false;
-    options_take_record(&collector->options, &msg->context.scope, tmpl->fields, tmpl->field_count,
-                        collector->values, collector->value_lens, &facts);
+    options_take_record(&decoder->options, &msg->context.scope, tmpl->fields, tmpl->field_count,
+                        decoder->values, decoder->value_lens, &facts);
     take_facts(msg, &facts);
     if (facts.has_long_text)
         exporter_drop(msg->exporter, DROP_bad_options, "template %u: a name of more than %d bytes",
@@ -99,7 +99,7 @@ static bool decode_records(struct message *msg, const struct template *tmpl, str
 /* Sets that waited for this template: with the header of the message that they came in. */
 static void release_pending(struct message *msg, const struct template *tmpl)
 {
-    struct pending_set *set = pending_sets_take(&msg->collector->pending, msg->domain, tmpl->id);
+    struct pending_set *set = pending_sets_take(&msg->decoder->pending, msg->domain, tmpl->id);
     struct message old = *msg;
 
     while (set) {
@@ -123,15 +123,15 @@ static void release_pending(struct message *msg, const struct template *tmpl)
 
 void message_decode_data(struct message *msg, uint16_t template_id, struct reader *set)
 {
-    struct collector *collector = msg->collector;
+    struct netflow_decoder *decoder = msg->decoder;
     const struct template *tmpl =
-        template_store_find(&collector->templates, msg->domain, template_id);
+        template_store_find(&decoder->templates, msg->domain, template_id);
 
     if (!tmpl) {
         struct pending_header header = {msg->context.export_ns, msg->context.arrival_ns,
                                         msg->context.uptime, msg->context.sequence};
         msg->has_unknown_records = true;
-        pending_sets_add(&collector->pending, msg->exporter, msg->domain, template_id, &header,
+        pending_sets_add(&decoder->pending, msg->exporter, msg->domain, template_id, &header,
                          set->pos, reader_left(set));
         return;
     }
@@ -143,7 +143,7 @@ void message_decode_data(struct message *msg, uint16_t template_id, struct reade
 
 static void log_bad_template(struct message *msg, const struct template *tmpl, uint16_t bad)
 {
-    const struct template_field *field = &msg->collector->fields[bad];
+    const struct template_field *field = &msg->decoder->fields[bad];
 
     if (bad >= tmpl->field_count) {
         exporter_drop(msg->exporter, DROP_bad_template, "domain %u: template %u: empty records",
@@ -159,7 +159,7 @@ static void log_bad_template(struct message *msg, const struct template *tmpl, u
 static void count_unknown_elements(struct message *msg, const struct template *tmpl)
 {
     for (uint16_t i = 0; i < tmpl->field_count; i++) {
-        const struct template_field *f = &msg->collector->fields[i];
+        const struct template_field *f = &msg->decoder->fields[i];
         if (!element_find(f->enterprise, f->id))
             counter_add(&msg->exporter->counters.unknown_elements, 1);
     }
@@ -167,17 +167,17 @@ static void count_unknown_elements(struct message *msg, const struct template *t
 
 static void take_template(struct message *msg, const struct template *announced)
 {
-    struct collector *collector = msg->collector;
-    struct template_store *store = &collector->templates;
+    struct netflow_decoder *decoder = msg->decoder;
+    struct template_store *store = &decoder->templates;
     uint64_t evicted_before = store->evicted_count;
     uint16_t bad = 0;
 
     counter_add(&msg->exporter->counters.templates, 1);
     counter_set(&msg->exporter->counters.last_template_ns, (uint64_t)msg->datagram->received_ns);
     if (announced->is_options &&
-        options_template_tells_rate(collector->fields, announced->field_count))
+        options_template_tells_rate(decoder->fields, announced->field_count))
         msg->domain->source->tells_rate = msg->context.is_rate_expected = true;
-    switch (template_store_put(store, msg->domain, announced, collector->fields, &bad)) {
+    switch (template_store_put(store, msg->domain, announced, decoder->fields, &bad)) {
     case TEMPLATE_BAD:
         log_bad_template(msg, announced, bad);
         return;
@@ -195,12 +195,12 @@ static void take_template(struct message *msg, const struct template *announced)
     release_pending(msg, tmpl);
 }
 
-/* `count` field specifiers into collector->fields, from `first` on. -EBADMSG by false. */
+/* `count` field specifiers into decoder->fields, from `first` on. -EBADMSG by false. */
 static void read_fields(struct message *msg, struct reader *r, uint16_t first, uint16_t count,
                         bool is_v9_scope)
 {
     for (uint16_t i = 0; i < count && !r->failed; i++) {
-        struct template_field *f = &msg->collector->fields[first + i];
+        struct template_field *f = &msg->decoder->fields[first + i];
         f->id = reader_u16(r);
         f->len = reader_u16(r);
         f->enterprise = is_v9_scope ? ENTERPRISE_V9_SCOPE : 0;
@@ -252,7 +252,7 @@ static bool decode_template(struct message *msg, struct reader *r, bool is_optio
     }
     bool is_possible = is_readable && t.id >= TEMPLATE_ID_MIN && t.scope_count <= t.field_count &&
                        !(is_options && msg->context.version == 10 && t.scope_count == 0) &&
-                       t.field_count <= msg->collector->settings->template_fields_max;
+                       t.field_count <= msg->decoder->settings->template_fields_max;
     if (is_possible) {
         bool is_v9 = msg->context.version == 9;
         read_fields(msg, r, 0, t.scope_count, is_v9);

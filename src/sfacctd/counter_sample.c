@@ -3,8 +3,8 @@
  * Counter samples as JSON lines: one for each record, its fields by the rows of structures.def. A
  * record shorter than its row gives the fields that it has, as specifications grew at the end.
  */
-#include "sfacctd/collector.h"
 #include "sfacctd/counter_log.h"
+#include "sfacctd/sflow_decoder.h"
 
 #include "base/clock.h"
 #include "base/text.h"
@@ -178,7 +178,7 @@ static size_t type_len(const char *name)
 static void put_record(struct sflow_message *msg, const struct counter_source *source,
                        const struct counter_record *record, struct reader *r)
 {
-    struct counter_log *log = msg->collector->counter_log;
+    struct counter_log *log = msg->decoder->counter_log;
     struct text *out = counter_log_begin(log, &msg->agent_addr);
     int64_t now_ns = msg->datagram->received_ns;
     char agent[IP_TEXT_LEN];
@@ -209,7 +209,7 @@ static void decode_record(struct sflow_message *msg, const struct counter_source
         counter_add(&exporter->counters.unknown_records, 1);
         return;
     }
-    if (!record->fields || !msg->collector->counter_log) {
+    if (!record->fields || !msg->decoder->counter_log) {
         counter_add(&exporter->counters.skipped_records, 1);
         return;
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Reasons for discarding a packet, as names and as IANA's forwarding status. */
-#include "sfacctd/collector.h"
+#include "sfacctd/sflow_decoder.h"
 
 #include <stdio.h>
 #include <string.h>

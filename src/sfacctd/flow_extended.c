@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Extended records that tell more of a packet than its headers: users, URLs, labels, translation,
  * tunnels, access lists. */
-#include "sfacctd/collector.h"
+#include "sfacctd/sflow_decoder.h"
 
 #include "flow/packet_header.h"
 

@@ -16,7 +16,7 @@ enum header_protocol { HEADER_ETHERNET = 1, HEADER_IPV4 = 11, HEADER_IPV6 = 12, 
 
 struct flow_bytes flow_sample_copy(struct flow_sample *sample, const void *data, size_t len)
 {
-    uint8_t *place = len > 0 ? arena_take(&sample->collector->arena, len) : NULL;
+    uint8_t *place = len > 0 ? arena_take(&sample->decoder->arena, len) : NULL;
 
     if (!place)
         return (struct flow_bytes){0};
@@ -29,7 +29,7 @@ HOT_INLINE void set_part(struct flow_sample *sample, const struct packet *p, enu
 {
     const struct packet_header *h = p->plain;
 
-    if (!sample->collector->needs_part[part])
+    if (!sample->decoder->needs_part[part])
         return;
 #define HEADER_MEMBER(row_part, member, is_told, value)                                            \
     if (part == HEADER_PART_##row_part && WANTS(sample, member) && (is_told))                      \
@@ -46,7 +46,7 @@ HOT_INLINE void set_part(struct flow_sample *sample, const struct packet *p, enu
 void flow_sample_set_packet(struct flow_sample *sample, uint32_t protocol, const uint8_t *header,
                             uint32_t header_len)
 {
-    struct collector *collector = sample->collector;
+    struct sflow_decoder *decoder = sample->decoder;
     enum packet_start start;
     struct packet packet;
 
@@ -58,14 +58,13 @@ void flow_sample_set_packet(struct flow_sample *sample, uint32_t protocol, const
         start = PACKET_MPLS;
     else
         return;
-    packet_parse(start, header, header_len, collector->wants_tunnel, collector->tunnel_view,
-                 &packet);
+    packet_parse(start, header, header_len, decoder->wants_tunnel, decoder->tunnel_view, &packet);
     set_part(sample, &packet, HEADER_PART_ADDRESSES);
     set_part(sample, &packet, HEADER_PART_TRANSPORT);
     set_part(sample, &packet, HEADER_PART_LINK);
     set_part(sample, &packet, HEADER_PART_STACKS);
-    if (collector->wants_tunnel)
-        packet_set_tunnel(&packet, &collector->needs, sample->flow);
+    if (decoder->wants_tunnel)
+        packet_set_tunnel(&packet, &decoder->needs, sample->flow);
     sample->has_tunnel = packet.tunnel != NULL;
     sample->header_vlan = packet.plain->vlan;
     if (packet.plain->label_count > 0)

@@ -4,7 +4,7 @@
  * The records that switches and routers put into nearly every sample, but the gateway record, which
  * is gateway.h. In a header, so that the loop over records keeps its reader in registers.
  */
-#include "sfacctd/collector.h"
+#include "sfacctd/sflow_decoder.h"
 
 /* What is needed of a packet's first bytes; `protocol` says what they begin with. */
 void flow_sample_set_packet(struct flow_sample *sample, uint32_t protocol, const uint8_t *header,
@@ -26,7 +26,7 @@ HOT_INLINE void flow_record_header(struct flow_sample *sample, struct reader *r,
         return;
     sample->has_header = sample->has_packet = true;
     sample->flow->bytes = wire_u32(fixed + 4);
-    if (sample->collector->needs_header)
+    if (sample->decoder->needs_header)
         flow_sample_set_packet(sample, wire_u32(fixed), header, header_len);
 }
 
@@ -58,7 +58,7 @@ HOT_INLINE void flow_record_router(struct flow_sample *sample, struct reader *r)
     SET(sample, dst_mask, (uint8_t)(dst_mask <= 128 ? dst_mask : 0));
     if (WANTS(sample, ip_next_hop))
         wire_addr_put(&next_hop, &flow->ip_next_hop);
-    if (next_hop.family == IP_V4 && !sample->collector->settings->use_ip_next_hop)
+    if (next_hop.family == IP_V4 && !sample->decoder->settings->use_ip_next_hop)
         return;
     if (WANTS(sample, bgp_next_hop) && !sample->has_next_hop) {
         wire_addr_put(&next_hop, &flow->bgp_next_hop);

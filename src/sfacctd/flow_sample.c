@@ -4,29 +4,29 @@
 
 #include "base/memory.h"
 
-void flow_sample_make_room(struct collector *c, size_t need)
+void flow_sample_make_room(struct sflow_decoder *decoder, size_t need)
 {
-    c->batch->full(c->batch);
-    c->arena.used = 0;
-    if (c->arena.size < need) {
-        mem_free(c->arena.data);
-        c->arena.data = mem_alloc(need);
-        c->arena.size = need;
+    decoder->batch->full(decoder->batch);
+    decoder->arena.used = 0;
+    if (decoder->arena.size < need) {
+        mem_free(decoder->arena.data);
+        decoder->arena.data = mem_alloc(need);
+        decoder->arena.size = need;
     }
 }
 
-void flow_sample_clear_tail(const struct collector *c, struct flow *flow)
+void flow_sample_clear_tail(const struct sflow_decoder *decoder, struct flow *flow)
 {
     /* Words, not memset(): ranges are short, and a call for each takes longer than they do. As a
      * compiler knows such loops for memset(), their stores are volatile. */
-    for (uint32_t i = 0; i < c->clear_count; i++) {
+    for (uint32_t i = 0; i < decoder->clear_count; i++) {
         volatile uint64_t *word =
-            (volatile uint64_t *)(void *)((uint8_t *)flow + c->clears[i].offset);
-        for (uint32_t left = c->clears[i].word_count; left > 0; left--)
+            (volatile uint64_t *)(void *)((uint8_t *)flow + decoder->clears[i].offset);
+        for (uint32_t left = decoder->clears[i].word_count; left > 0; left--)
             *word++ = 0;
     }
-    if (c->batch->stride > sizeof *flow)
-        memset((uint8_t *)flow + sizeof *flow, 0, c->batch->stride - sizeof *flow);
+    if (decoder->batch->stride > sizeof *flow)
+        memset((uint8_t *)flow + sizeof *flow, 0, decoder->batch->stride - sizeof *flow);
 }
 
 /* What the switch says counts before what the header still holds, as in pmacct. */
@@ -53,7 +53,7 @@ static void set_outer(struct flow_sample *sample)
 
     SET(sample, encap_src_addr, src);
     SET(sample, encap_dst_addr, dst);
-    if (sample->has_tunnel || sample->collector->tunnel_view != TUNNEL_VIEW_INNER)
+    if (sample->has_tunnel || sample->decoder->tunnel_view != TUNNEL_VIEW_INNER)
         return;
     SET(sample, tunnel_src_addr, src);
     SET(sample, tunnel_dst_addr, dst);
@@ -66,7 +66,7 @@ static void set_outer(struct flow_sample *sample)
 
 void flow_sample_combine(struct flow_sample *sample)
 {
-    if (sample->collector->needs_vlans)
+    if (sample->decoder->needs_vlans)
         set_vlans(sample);
     if (sample->outer)
         set_outer(sample);

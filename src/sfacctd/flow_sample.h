@@ -4,7 +4,7 @@
  * A flow sample becomes a flow: what is done before its records are read, and after. In a header,
  * so that a sample's own words need not go through memory.
  */
-#include "sfacctd/collector.h"
+#include "sfacctd/sflow_decoder.h"
 
 /* Texts are at most three times as long as their wire form: an AS number or a community of four
  * bytes prints as eleven characters and a separator. */
@@ -12,23 +12,23 @@
 #define TEXT_EXTRA  256 /* separators, and alignment of each text */
 
 /* Empties the batch; afterwards the arena holds `need` bytes. */
-void flow_sample_make_room(struct collector *c, size_t need);
+void flow_sample_make_room(struct sflow_decoder *decoder, size_t need);
 /* Zeroes the needed members behind the head, and custom primitives: none is known to sFlow. */
-void flow_sample_clear_tail(const struct collector *c, struct flow *flow);
+void flow_sample_clear_tail(const struct sflow_decoder *decoder, struct flow *flow);
 /* Members that several records tell. */
 void flow_sample_combine(struct flow_sample *sample);
 
-HOT_INLINE struct flow *flow_sample_make_flow(struct collector *c)
+HOT_INLINE struct flow *flow_sample_make_flow(struct sflow_decoder *decoder)
 {
-    struct flow *flow = flow_batch_at(c->batch, c->batch->count);
+    struct flow *flow = flow_batch_at(decoder->batch, decoder->batch->count);
 
     /* In parts that become stores of 16 bytes; of all at once gcc makes "rep stos", which takes
      * longer to begin than they do. */
     memset(flow, 0, 64);
     memset((uint8_t *)flow + 64, 0, 64);
     memset((uint8_t *)flow + 128, 0, FLOW_HEAD_LEN - 128);
-    if (c->clears_tail)
-        flow_sample_clear_tail(c, flow);
+    if (decoder->clears_tail)
+        flow_sample_clear_tail(decoder, flow);
     return flow;
 }
 
@@ -36,13 +36,13 @@ HOT_INLINE struct flow *flow_sample_make_flow(struct collector *c)
 HOT_INLINE void flow_sample_start(struct flow_sample *sample, struct sflow_message *msg,
                                   const struct sample_header *h, size_t len)
 {
-    struct collector *c = msg->collector;
+    struct sflow_decoder *decoder = msg->decoder;
 
     size_t need = len * TEXT_FACTOR + TEXT_EXTRA;
-    if (c->batch->count == c->batch->capacity || arena_left(&c->arena) < need)
-        flow_sample_make_room(c, need);
-    struct flow *flow = flow_sample_make_flow(c);
-    *sample = (struct flow_sample){.msg = msg, .collector = c, .flow = flow};
+    if (decoder->batch->count == decoder->batch->capacity || arena_left(&decoder->arena) < need)
+        flow_sample_make_room(decoder, need);
+    struct flow *flow = flow_sample_make_flow(decoder);
+    *sample = (struct flow_sample){.msg = msg, .decoder = decoder, .flow = flow};
     flow->exporter = msg->exporter;
     flow->order = msg->order;
     flow->arrival_ns = msg->datagram->received_ns;
@@ -72,12 +72,12 @@ HOT_INLINE void flow_sample_start(struct flow_sample *sample, struct sflow_messa
 /* Counts it and, by its numbers, what was lost before it. */
 HOT_INLINE void flow_sample_note(struct sflow_message *msg, const struct sample_header *h)
 {
-    struct collector *c = msg->collector;
+    struct sflow_decoder *decoder = msg->decoder;
 
     msg->sample_count++;
-    if (!c->settings->skip_sequence_check)
-        agent_note_sample(&c->agents, msg->agent, msg->exporter, h->source_class, h->source_index,
-                          h->counts);
+    if (!decoder->settings->skip_sequence_check)
+        agent_note_sample(&decoder->agents, msg->agent, msg->exporter, h->source_class,
+                          h->source_index, h->counts);
 }
 
 /* The flow joins the batch, unless no record described a packet. */
@@ -89,9 +89,9 @@ HOT_INLINE void flow_sample_finish(struct flow_sample *sample)
         counter_add(&msg->exporter->counters.samples_without_packet, 1);
         return;
     }
-    if (sample->collector->needs_vlans || sample->outer || sample->vni != 0)
+    if (sample->decoder->needs_vlans || sample->outer || sample->vni != 0)
         flow_sample_combine(sample);
-    flow_batch_push(sample->collector->batch);
+    flow_batch_push(sample->decoder->batch);
     msg->order++;
     msg->flow_count++;
 }

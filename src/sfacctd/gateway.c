@@ -41,14 +41,14 @@ static struct flow_bytes end_text(struct flow_sample *sample, char *start, const
 {
     size_t len = (size_t)(end - start);
 
-    arena_take(&sample->collector->arena, len);
+    arena_take(&sample->decoder->arena, len);
     return (struct flow_bytes){.data = (const uint8_t *)start, .len = (uint32_t)len};
 }
 
 static struct flow_bytes path_text(struct flow_sample *sample, uint8_t version,
                                    const uint8_t *segments, size_t len)
 {
-    struct arena *arena = &sample->collector->arena;
+    struct arena *arena = &sample->decoder->arena;
     struct reader left = reader_make(segments, len);
     char *start = (char *)arena->data + arena->used, *out = start;
 
@@ -68,7 +68,7 @@ static struct flow_bytes path_text(struct flow_sample *sample, uint8_t version,
 
 static struct flow_bytes communities_text(struct flow_sample *sample, struct numbers n)
 {
-    struct arena *arena = &sample->collector->arena;
+    struct arena *arena = &sample->decoder->arena;
     char *start = (char *)arena->data + arena->used, *out = start;
 
     for (uint32_t i = 0; i < n.count; i++) {

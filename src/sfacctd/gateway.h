@@ -6,7 +6,7 @@
  * and only then are its lists rendered, where somebody needs them. In a header, so that the loop
  * over records keeps its reader in registers.
  */
-#include "sfacctd/collector.h"
+#include "sfacctd/sflow_decoder.h"
 
 /* A run of 32-bit numbers within the record. */
 struct numbers {

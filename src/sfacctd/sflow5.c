@@ -176,10 +176,10 @@ APART void decode_discarded_packet(struct sflow_message *msg, struct reader *r)
         return;
     }
     counter_add(&msg->exporter->counters.discarded_packets, 1);
-    if (!msg->collector->settings->skip_sequence_check)
-        agent_note_discard(&msg->collector->agents, msg->agent, msg->exporter, header.source_class,
+    if (!msg->decoder->settings->skip_sequence_check)
+        agent_note_discard(&msg->decoder->agents, msg->agent, msg->exporter, header.source_class,
                            header.source_index, drops);
-    if (!msg->collector->settings->account_discards)
+    if (!msg->decoder->settings->account_discards)
         return;
     flow_sample_start(&sample, msg, &header, len);
     flow_sample_set_discard(&sample, reason);

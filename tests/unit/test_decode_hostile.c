@@ -7,7 +7,7 @@
 #include <jansson.h>
 
 #include "base/writer.h"
-#include "nfacctd/collector.h"
+#include "nfacctd/netflow_decoder.h"
 #include "support/decode_test.h"
 #include "support/export_message.h"
 #include "support/step_count.h"

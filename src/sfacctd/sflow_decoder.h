@@ -27,7 +27,7 @@ struct clear_range {
 
 struct counter_log;
 
-struct collector {
+struct sflow_decoder {
     const struct sfacctd_settings *settings;
     struct exporter_table *exporters;
     struct flow_batch *batch;
@@ -47,7 +47,7 @@ struct collector {
 
 /* One datagram on its way through a decoder. */
 struct sflow_message {
-    struct collector *collector;
+    struct sflow_decoder *decoder;
     struct exporter *exporter;
     const struct datagram *datagram;
     struct agent *agent;
@@ -72,7 +72,7 @@ enum interface_format { INTERFACE_SINGLE, INTERFACE_DISCARDED, INTERFACE_MULTIPL
 /* A flow sample while its records are read. */
 struct flow_sample {
     struct sflow_message *msg;
-    struct collector *collector;
+    struct sflow_decoder *decoder;
     struct flow *flow; /* the batch's next one, not pushed yet */
     bool has_header;   /* a raw packet header was decoded */
     bool has_packet;   /* some record described the packet */
@@ -193,7 +193,7 @@ void flow_sample_set_discard(struct flow_sample *sample, uint32_t reason);
     void function(struct flow_sample *sample, struct reader *r);
 #include "sfacctd/structures.def"
 
-#define WANTS(sample, member) flow_needs_has(&(sample)->collector->needs, FLOW_##member)
+#define WANTS(sample, member) flow_needs_has(&(sample)->decoder->needs, FLOW_##member)
 #define SET(sample, member, value)                                                                 \
     do {                                                                                           \
         if (WANTS(sample, member))                                                                 \

@@ -16,7 +16,7 @@
 #include "nfacctd/plan.h"
 #include "nfacctd/template_store.h"
 
-struct collector {
+struct netflow_decoder {
     const struct nfacctd_settings *settings;
     bool has_whole_seconds; /* of struct decoder_settings */
     struct plan_settings plan_settings;
@@ -39,7 +39,7 @@ struct collector {
 
 /* One datagram on its way through a decoder. */
 struct message {
-    struct collector *collector;
+    struct netflow_decoder *decoder;
     struct exporter *exporter;
     const struct datagram *datagram;
     struct domain *domain;
@@ -49,7 +49,7 @@ struct message {
 };
 
 /* Prepares message and context; the domain is made if new. */
-void message_start(struct message *msg, struct collector *collector, struct exporter *exporter,
+void message_start(struct message *msg, struct netflow_decoder *decoder, struct exporter *exporter,
                    const struct datagram *datagram, uint8_t version, uint32_t domain_id,
                    uint32_t domain_key);
 /* Checks the sequence number; called when all of the message is known to have been read. */
@@ -61,11 +61,11 @@ bool message_decode_flows(struct message *msg, const struct plan *plan, const ui
                           size_t len);
 
 /* Decode one datagram, whose version was seen to be theirs; count it as decoded or refused. */
-void netflow5_decode(struct collector *collector, struct exporter *exporter,
+void netflow5_decode(struct netflow_decoder *decoder, struct exporter *exporter,
                      const struct datagram *datagram) ON_THREAD(worker_thread);
-void netflow9_decode(struct collector *collector, struct exporter *exporter,
+void netflow9_decode(struct netflow_decoder *decoder, struct exporter *exporter,
                      const struct datagram *datagram) ON_THREAD(worker_thread);
-void ipfix_decode(struct collector *collector, struct exporter *exporter,
+void ipfix_decode(struct netflow_decoder *decoder, struct exporter *exporter,
                   const struct datagram *datagram) ON_THREAD(worker_thread);
 /* The plan for v5's fixed records; NULL never. */
 struct plan *netflow5_plan(const struct plan_settings *settings);
@@ -75,6 +75,6 @@ void message_decode_templates(struct message *msg, struct reader *set, bool is_o
 void message_decode_data(struct message *msg, uint16_t template_id, struct reader *set);
 
 /* As decoder_ops.save and load. */
-struct json_t *collector_save(struct collector *collector);
-size_t collector_load(struct collector *collector, const struct json_t *saved,
-                      bool (*owns)(const struct ip_addr *exporter, void *arg), void *arg);
+struct json_t *saved_state_make(struct netflow_decoder *decoder);
+size_t saved_state_load(struct netflow_decoder *decoder, const struct json_t *saved,
+                        bool (*owns)(const struct ip_addr *exporter, void *arg), void *arg);

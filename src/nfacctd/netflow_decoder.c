@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The decoder that a worker sees: which version a datagram is, expiry, and the parts' lives. */
+#include "nfacctd/netflow_decoder.h"
+
+#include "base/clock.h"
+#include "base/memory.h"
+
+#define ARENA_LEN       (256 * 1024)
+#define EXPIRE_EVERY_NS (10 * NS_PER_S)
+
+static void publish_generation(struct netflow_decoder *decoder)
+{
+    atomic_store_explicit(&decoder->save_generation,
+                          decoder->templates.generation + decoder->options.generation,
+                          memory_order_relaxed);
+}
+
+static void domain_forgotten(void *arg, struct domain *domain)
+{
+    struct netflow_decoder *decoder = arg;
+
+    template_store_forget(&decoder->templates, domain);
+    pending_sets_forget(&decoder->pending, domain, DROP_no_template);
+}
+
+static void domain_was_split(void *arg, struct domain *from, struct domain *to, uint16_t port)
+{
+    struct netflow_decoder *decoder = arg;
+
+    template_store_split(&decoder->templates, from, to, port);
+}
+
+static void *decoder_new(const struct decoder_settings *settings, struct exporter_table *exporters,
+                         struct flow_batch *batch)
+{
+    const struct nfacctd_settings *own = settings->own;
+    struct netflow_decoder *decoder = mem_zalloc(sizeof *decoder);
+
+    decoder->settings = own;
+    decoder->has_whole_seconds = settings->has_whole_seconds;
+    decoder->exporters = exporters;
+    decoder->batch = batch;
+    decoder->plan_settings = (struct plan_settings){
+        .needs = settings->needs,
+        .custom_fields = settings->custom_fields,
+        .custom_field_count = settings->custom_field_count,
+        .tunnel_view = settings->tunnel_view,
+        .own = own,
+    };
+    decoder->arena.data = mem_alloc(ARENA_LEN);
+    decoder->arena.size = ARENA_LEN;
+    domain_table_init(&decoder->domains, own->domains_max, domain_forgotten, domain_was_split,
+                      decoder);
+    template_store_init(&decoder->templates, own->templates_max, &decoder->plan_settings);
+    options_init(&decoder->options, own->options_max, batch);
+    pending_sets_init(&decoder->pending, own->pending_sets_size, exporters);
+    decoder->fields = mem_calloc(own->template_fields_max + 1u, sizeof *decoder->fields);
+    decoder->values = mem_calloc(own->template_fields_max + 1u, sizeof *decoder->values);
+    decoder->value_lens = mem_calloc(own->template_fields_max + 1u, sizeof *decoder->value_lens);
+    decoder->v5_plan = netflow5_plan(&decoder->plan_settings);
+    return decoder;
+}
+
+static void decoder_free(void *self)
+{
+    struct netflow_decoder *decoder = self;
+
+    if (!decoder)
+        return;
+    pending_sets_clear(&decoder->pending);
+    domain_table_clear(&decoder->domains);
+    template_store_clear(&decoder->templates);
+    options_clear(&decoder->options);
+    plan_free(decoder->v5_plan);
+    mem_free(decoder->refs);
+    mem_free(decoder->value_lens);
+    mem_free(decoder->values);
+    mem_free(decoder->fields);
+    mem_free(decoder->arena.data);
+    mem_free(decoder);
+}
+
+static void decoder_decode(void *self, struct exporter *exporter, const struct datagram *datagram)
+    ON_THREAD(worker_thread)
+{
+    struct netflow_decoder *decoder = self;
+    struct reader r = reader_make(datagram->data, datagram->len);
+    uint16_t version = reader_u16(&r);
+
+    THREAD_ASSERT(worker_thread);
+    counter_add(&exporter->counters.datagrams_read, 1);
+    counter_add(&exporter->counters.bytes_read, datagram->len);
+    counter_set(&exporter->counters.last_datagram_ns, (uint64_t)datagram->received_ns);
+    if (r.failed)
+        exporter_drop(exporter, DROP_truncated_header, "%u bytes", datagram->len);
+    else if (version == 5)
+        netflow5_decode(decoder, exporter, datagram);
+    else if (version == 9)
+        netflow9_decode(decoder, exporter, datagram);
+    else if (version == 10)
+        ipfix_decode(decoder, exporter, datagram);
+    else
+        exporter_drop(exporter, DROP_bad_version, "version %u", version);
+    publish_generation(decoder);
+}
+
+static void decoder_tick(void *self, int64_t now_ns) ON_THREAD(worker_thread)
+{
+    struct netflow_decoder *decoder = self;
+    const struct nfacctd_settings *own = decoder->settings;
+
+    THREAD_ASSERT(worker_thread);
+    pending_sets_expire(&decoder->pending, now_ns - own->pending_sets_age_s * NS_PER_S);
+    if (own->template_lifetime_s == 0 || now_ns - decoder->expired_ns < EXPIRE_EVERY_NS)
+        return;
+    decoder->expired_ns = now_ns;
+    template_store_expire(&decoder->templates, now_ns - own->template_lifetime_s * NS_PER_S);
+    publish_generation(decoder);
+}
+
+static void decoder_forget(void *self, struct exporter *exporter) ON_THREAD(worker_thread)
+{
+    struct netflow_decoder *decoder = self;
+
+    THREAD_ASSERT(worker_thread);
+    if (decoder)
+        domain_source_forget(&decoder->domains, exporter);
+    else
+        exporter->decoder_state = NULL;
+}
+
+static void decoder_set_needs(void *self, const struct flow_needs *needs) ON_THREAD(worker_thread)
+{
+    struct netflow_decoder *decoder = self;
+
+    THREAD_ASSERT(worker_thread);
+    decoder->plan_settings.needs = *needs;
+    plan_free(decoder->v5_plan);
+    decoder->v5_plan = netflow5_plan(&decoder->plan_settings);
+    template_store_recompile(&decoder->templates);
+}
+
+static struct json_t *decoder_save(void *self) ON_THREAD(worker_thread)
+{
+    THREAD_ASSERT(worker_thread);
+    return saved_state_make(self);
+}
+
+static size_t decoder_load(void *self, const struct json_t *saved,
+                           bool (*owns)(const struct ip_addr *exporter, void *arg), void *arg)
+    ON_THREAD(worker_thread)
+{
+    struct netflow_decoder *decoder = self;
+    size_t count = saved_state_load(decoder, saved, owns, arg);
+
+    THREAD_ASSERT(worker_thread);
+    publish_generation(decoder);
+    return count;
+}
+
+static uint64_t decoder_save_generation(const void *self)
+{
+    const struct netflow_decoder *decoder = self;
+
+    return atomic_load_explicit(&decoder->save_generation, memory_order_relaxed);
+}
+
+const struct decoder_ops nfacctd_decoder = {
+    .name = "nfacctd",
+    .new = decoder_new,
+    .free = decoder_free,
+    .decode = decoder_decode,
+    .tick = decoder_tick,
+    .forget = decoder_forget,
+    .set_needs = decoder_set_needs,
+    .save = decoder_save,
+    .load = decoder_load,
+    .save_generation = decoder_save_generation,
+};
