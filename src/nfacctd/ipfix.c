@@ -15,23 +15,23 @@ enum {
     IPFIX_HEADER_LEN = 16,
 };
 
-static void decode_set(struct message *msg, uint16_t set_id, struct reader *set)
+static void decode_set(struct netflow_message *msg, uint16_t set_id, struct reader *set)
 {
     bool is_v9 = msg->context.version == 9;
 
     if (set_id >= DATA_MIN)
-        message_decode_data(msg, set_id, set);
+        sets_decode_data(msg, set_id, set);
     else if (set_id == (is_v9 ? V9_TEMPLATES : IPFIX_TEMPLATES))
-        message_decode_templates(msg, set, false);
+        sets_decode_templates(msg, set, false);
     else if (set_id == (is_v9 ? V9_OPTIONS_TEMPLATES : IPFIX_OPTIONS_TEMPLATES))
-        message_decode_templates(msg, set, true);
+        sets_decode_templates(msg, set, true);
     else
         exporter_drop(msg->exporter, DROP_unknown_set, "domain %u: set id %u",
                       msg->domain->domain_id, set_id);
 }
 
 /* RFC 7011 section 3.3: the body is a run of sets, each of which states its length. */
-static void decode_sets(struct message *msg, struct reader *body)
+static void decode_sets(struct netflow_message *msg, struct reader *body)
 {
     while (reader_left(body) >= SET_HEADER_LEN) {
         uint16_t set_id = reader_u16(body);
@@ -75,7 +75,7 @@ void netflow9_decode(struct netflow_decoder *decoder, struct exporter *exporter,
                      const struct datagram *datagram)
 {
     struct reader r = reader_make(datagram->data, datagram->len);
-    struct message msg;
+    struct netflow_message msg;
 
     reader_u16(&r); /* version */
     reader_u16(&r); /* number of records of all kinds, which exporters count in different ways */
@@ -89,13 +89,13 @@ void netflow9_decode(struct netflow_decoder *decoder, struct exporter *exporter,
     }
     if (!check_sets(decoder, exporter, r))
         return;
-    message_start(&msg, decoder, exporter, datagram, 9, source_id, source_id);
+    netflow_message_start(&msg, decoder, exporter, datagram, 9, source_id, source_id);
     msg.context.export_ns = seconds * NS_PER_S;
     msg.context.sequence = sequence;
-    message_check_uptime(&msg, uptime);
+    netflow_message_check_uptime(&msg, uptime);
     decode_sets(&msg, &r);
     msg.has_unknown_records = false; /* it is messages that are numbered */
-    message_check_sequence(&msg, 1);
+    netflow_message_check_sequence(&msg, 1);
     counter_add(&exporter->counters.datagrams_decoded, 1);
 }
 
@@ -103,7 +103,7 @@ void ipfix_decode(struct netflow_decoder *decoder, struct exporter *exporter,
                   const struct datagram *datagram)
 {
     struct reader r = reader_make(datagram->data, datagram->len);
-    struct message msg;
+    struct netflow_message msg;
 
     reader_u16(&r); /* version */
     uint16_t len = reader_u16(&r);
@@ -122,10 +122,10 @@ void ipfix_decode(struct netflow_decoder *decoder, struct exporter *exporter,
     struct reader body = reader_part(&r, len - IPFIX_HEADER_LEN);
     if (!check_sets(decoder, exporter, body))
         return;
-    message_start(&msg, decoder, exporter, datagram, 10, domain_id, domain_id);
+    netflow_message_start(&msg, decoder, exporter, datagram, 10, domain_id, domain_id);
     msg.context.export_ns = seconds * NS_PER_S;
     msg.context.sequence = sequence;
     decode_sets(&msg, &body);
-    message_check_sequence(&msg, msg.record_count);
+    netflow_message_check_sequence(&msg, msg.record_count);
     counter_add(&exporter->counters.datagrams_decoded, 1);
 }

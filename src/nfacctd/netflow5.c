@@ -66,7 +66,7 @@ void netflow5_decode(struct netflow_decoder *decoder, struct exporter *exporter,
                      const struct datagram *datagram)
 {
     struct reader r = reader_make(datagram->data, datagram->len);
-    struct message msg;
+    struct netflow_message msg;
 
     reader_u16(&r); /* version */
     uint16_t count = reader_u16(&r);
@@ -85,17 +85,17 @@ void netflow5_decode(struct netflow_decoder *decoder, struct exporter *exporter,
                       datagram->len);
         return;
     }
-    message_start(&msg, decoder, exporter, datagram, 5, engine & 0xff, engine);
+    netflow_message_start(&msg, decoder, exporter, datagram, 5, engine & 0xff, engine);
     msg.context.export_ns = seconds * NS_PER_S + (nanoseconds < NS_PER_S ? nanoseconds : 0);
     msg.context.sequence = sequence;
-    message_check_uptime(&msg, uptime);
+    netflow_message_check_uptime(&msg, uptime);
     msg.context.header_rate = sampling;
     for (uint16_t i = 0; i < count; i++) {
         const uint8_t *record = reader_bytes(&r, RECORD_LEN);
-        message_decode_flows(&msg, decoder->v5_plan, record, RECORD_LEN);
+        netflow_message_decode_flows(&msg, decoder->v5_plan, record, RECORD_LEN);
         clear_meaningless(flow_batch_at(decoder->batch, decoder->batch->count - 1),
                           record[RECORD_PROTO]);
     }
-    message_check_sequence(&msg, count);
+    netflow_message_check_sequence(&msg, count);
     counter_add(&exporter->counters.datagrams_decoded, 1);
 }

@@ -38,7 +38,7 @@ struct netflow_decoder {
 };
 
 /* One datagram on its way through a decoder. */
-struct message {
+struct netflow_message {
     struct netflow_decoder *decoder;
     struct exporter *exporter;
     const struct datagram *datagram;
@@ -49,16 +49,16 @@ struct message {
 };
 
 /* Prepares message and context; the domain is made if new. */
-void message_start(struct message *msg, struct netflow_decoder *decoder, struct exporter *exporter,
-                   const struct datagram *datagram, uint8_t version, uint32_t domain_id,
-                   uint32_t domain_key);
+void netflow_message_start(struct netflow_message *msg, struct netflow_decoder *decoder,
+                           struct exporter *exporter, const struct datagram *datagram,
+                           uint8_t version, uint32_t domain_id, uint32_t domain_key);
 /* Checks the sequence number; called when all of the message is known to have been read. */
-void message_check_sequence(struct message *msg, uint32_t units);
+void netflow_message_check_sequence(struct netflow_message *msg, uint32_t units);
 /* True if the uptime went back, not by a wrap: the exporter started anew, which is dealt with. */
-bool message_check_uptime(struct message *msg, uint32_t uptime);
+bool netflow_message_check_uptime(struct netflow_message *msg, uint32_t uptime);
 /* Decodes a run of data records by `plan` into the batch. False if one ran over the end. */
-bool message_decode_flows(struct message *msg, const struct plan *plan, const uint8_t *data,
-                          size_t len);
+bool netflow_message_decode_flows(struct netflow_message *msg, const struct plan *plan,
+                                  const uint8_t *data, size_t len);
 
 /* Decode one datagram, whose version was seen to be theirs; count it as decoded or refused. */
 void netflow5_decode(struct netflow_decoder *decoder, struct exporter *exporter,
@@ -71,8 +71,8 @@ void ipfix_decode(struct netflow_decoder *decoder, struct exporter *exporter,
 struct plan *netflow5_plan(const struct plan_settings *settings);
 
 /* Template and options sets of both versions, and data sets. */
-void message_decode_templates(struct message *msg, struct reader *set, bool is_options);
-void message_decode_data(struct message *msg, uint16_t template_id, struct reader *set);
+void sets_decode_templates(struct netflow_message *msg, struct reader *set, bool is_options);
+void sets_decode_data(struct netflow_message *msg, uint16_t template_id, struct reader *set);
 
 /* As decoder_ops.save and load. */
 struct json_t *saved_state_make(struct netflow_decoder *decoder);

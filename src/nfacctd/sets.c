@@ -16,7 +16,7 @@ enum {
     TEMPLATE_HEADER_LEN = 4,
 };
 
-static void take_facts(struct message *msg, const struct option_facts *facts)
+static void take_facts(struct netflow_message *msg, const struct option_facts *facts)
 {
     struct domain *domain = msg->domain;
 
@@ -31,7 +31,7 @@ static void take_facts(struct message *msg, const struct option_facts *facts)
 }
 
 /* One options record off `r`; false if it runs over the end. */
-static bool decode_options_record(struct message *msg, const struct template *tmpl,
+static bool decode_options_record(struct netflow_message *msg, const struct template *tmpl,
                                   struct reader *r)
 {
     struct netflow_decoder *decoder = msg->decoder;
@@ -62,7 +62,8 @@ static bool decode_options_record(struct message *msg, const struct template *tm
     return true;
 }
 
-static bool decode_options(struct message *msg, const struct template *tmpl, struct reader *set)
+static bool decode_options(struct netflow_message *msg, const struct template *tmpl,
+                           struct reader *set)
 {
     while (reader_left(set) >= tmpl->min_len) {
         if (!decode_options_record(msg, tmpl, set))
@@ -73,7 +74,7 @@ static bool decode_options(struct message *msg, const struct template *tmpl, str
 
 /* IPFIX has no uptime in its header; with options that say when the exporter started there is
  * one. */
-static void find_uptime(struct message *msg)
+static void find_uptime(struct netflow_message *msg)
 {
     int64_t init_ns = plan_time_since_epoch((uint64_t)msg->domain->system_init_ms, NS_PER_MS);
 
@@ -84,23 +85,24 @@ static void find_uptime(struct message *msg)
     msg->context.has_uptime = true;
 }
 
-static bool decode_records(struct message *msg, const struct template *tmpl, struct reader *set)
+static bool decode_records(struct netflow_message *msg, const struct template *tmpl,
+                           struct reader *set)
 {
     if (tmpl->is_options)
         return decode_options(msg, tmpl, set);
     msg->context.template_id = tmpl->id;
     find_uptime(msg);
-    bool is_whole = message_decode_flows(msg, tmpl->plan, set->pos, reader_left(set));
+    bool is_whole = netflow_message_decode_flows(msg, tmpl->plan, set->pos, reader_left(set));
     counter_add(&msg->exporter->counters.rate_unknown, msg->context.rate_unknown);
     msg->context.rate_unknown = 0;
     return is_whole;
 }
 
 /* Sets that waited for this template: with the header of the message that they came in. */
-static void release_pending(struct message *msg, const struct template *tmpl)
+static void release_pending(struct netflow_message *msg, const struct template *tmpl)
 {
     struct pending_set *set = pending_sets_take(&msg->decoder->pending, msg->domain, tmpl->id);
-    struct message old = *msg;
+    struct netflow_message old = *msg;
 
     while (set) {
         struct pending_set *next = set->next_of_key;
@@ -121,7 +123,7 @@ static void release_pending(struct message *msg, const struct template *tmpl)
     msg->context.order = old.context.order; /* they came in with this datagram */
 }
 
-void message_decode_data(struct message *msg, uint16_t template_id, struct reader *set)
+void sets_decode_data(struct netflow_message *msg, uint16_t template_id, struct reader *set)
 {
     struct netflow_decoder *decoder = msg->decoder;
     const struct template *tmpl =
@@ -141,7 +143,7 @@ void message_decode_data(struct message *msg, uint16_t template_id, struct reade
                       msg->domain->domain_id, template_id, len);
 }
 
-static void log_bad_template(struct message *msg, const struct template *tmpl, uint16_t bad)
+static void log_bad_template(struct netflow_message *msg, const struct template *tmpl, uint16_t bad)
 {
     const struct template_field *field = &msg->decoder->fields[bad];
 
@@ -156,7 +158,7 @@ static void log_bad_template(struct message *msg, const struct template *tmpl, u
                   field->len);
 }
 
-static void count_unknown_elements(struct message *msg, const struct template *tmpl)
+static void count_unknown_elements(struct netflow_message *msg, const struct template *tmpl)
 {
     for (uint16_t i = 0; i < tmpl->field_count; i++) {
         const struct template_field *f = &msg->decoder->fields[i];
@@ -165,7 +167,7 @@ static void count_unknown_elements(struct message *msg, const struct template *t
     }
 }
 
-static void take_template(struct message *msg, const struct template *announced)
+static void take_template(struct netflow_message *msg, const struct template *announced)
 {
     struct netflow_decoder *decoder = msg->decoder;
     struct template_store *store = &decoder->templates;
@@ -196,8 +198,8 @@ static void take_template(struct message *msg, const struct template *announced)
 }
 
 /* `count` field specifiers into decoder->fields, from `first` on. -EBADMSG by false. */
-static void read_fields(struct message *msg, struct reader *r, uint16_t first, uint16_t count,
-                        bool is_v9_scope)
+static void read_fields(struct netflow_message *msg, struct reader *r, uint16_t first,
+                        uint16_t count, bool is_v9_scope)
 {
     for (uint16_t i = 0; i < count && !r->failed; i++) {
         struct template_field *f = &msg->decoder->fields[first + i];
@@ -212,7 +214,7 @@ static void read_fields(struct message *msg, struct reader *r, uint16_t first, u
 }
 
 /* Reads what stands before the field specifiers; false if the set cannot be read on. */
-static bool read_template_header(struct message *msg, struct reader *r, bool is_options,
+static bool read_template_header(struct netflow_message *msg, struct reader *r, bool is_options,
                                  struct template *ret_template)
 {
     struct template *t = ret_template;
@@ -238,7 +240,7 @@ static bool read_template_header(struct message *msg, struct reader *r, bool is_
 }
 
 /* One template off `r`; false if the rest of the set cannot be read. */
-static bool decode_template(struct message *msg, struct reader *r, bool is_options)
+static bool decode_template(struct netflow_message *msg, struct reader *r, bool is_options)
 {
     struct template t;
     bool is_readable = read_template_header(msg, r, is_options, &t);
@@ -268,7 +270,7 @@ static bool decode_template(struct message *msg, struct reader *r, bool is_optio
     return true;
 }
 
-void message_decode_templates(struct message *msg, struct reader *set, bool is_options)
+void sets_decode_templates(struct netflow_message *msg, struct reader *set, bool is_options)
 {
     size_t header_len = is_options && msg->context.version == 9 ? (size_t)V9_OPTIONS_HEADER_LEN
                                                                 : (size_t)TEMPLATE_HEADER_LEN;

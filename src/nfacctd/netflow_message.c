@@ -11,15 +11,15 @@
     3600000            /* messages of one exporter are not further apart when its uptime wraps */
 #define PADDING_MOST 7 /* RFC 7011 section 3.3.1: alignment to 4 or 8 bytes */
 
-void message_start(struct message *msg, struct netflow_decoder *decoder, struct exporter *exporter,
-                   const struct datagram *datagram, uint8_t version, uint32_t domain_id,
-                   uint32_t domain_key)
+void netflow_message_start(struct netflow_message *msg, struct netflow_decoder *decoder,
+                           struct exporter *exporter, const struct datagram *datagram,
+                           uint8_t version, uint32_t domain_id, uint32_t domain_key)
 {
     struct domain *domain =
         domain_get(&decoder->domains, exporter, version, domain_key, datagram->source_port);
 
     /* With all members named: others would have all of it cleared first, by the slowest means. */
-    *msg = (struct message){
+    *msg = (struct netflow_message){
         .decoder = decoder,
         .exporter = exporter,
         .datagram = datagram,
@@ -53,7 +53,7 @@ void message_start(struct message *msg, struct netflow_decoder *decoder, struct 
         msg->context.exporter_addr = domain->exporter_addr;
 }
 
-void message_check_sequence(struct message *msg, uint32_t units)
+void netflow_message_check_sequence(struct netflow_message *msg, uint32_t units)
 {
     if (msg->decoder->settings->skip_sequence_check)
         return;
@@ -63,7 +63,7 @@ void message_check_sequence(struct message *msg, uint32_t units)
         msg->domain->sequence.is_started = false;
 }
 
-bool message_check_uptime(struct message *msg, uint32_t uptime)
+bool netflow_message_check_uptime(struct netflow_message *msg, uint32_t uptime)
 {
     struct domain *domain = msg->domain;
     uint32_t unit = (uint32_t)(msg->context.uptime_unit_ns / NS_PER_MS);
@@ -110,14 +110,14 @@ static uint8_t *batch_place(const struct flow_batch *batch)
     return (uint8_t *)flow_batch_at(batch, batch->count);
 }
 
-static void push_flows(struct message *msg, uint32_t count)
+static void push_flows(struct netflow_message *msg, uint32_t count)
 {
     msg->decoder->batch->count += count;
     counter_add(&msg->exporter->counters.flows, count);
 }
 
 /* The way back was just decoded: it is a flow if anything came back. */
-static void push_reverse(struct message *msg)
+static void push_reverse(struct netflow_message *msg)
 {
     struct flow *flow = flow_batch_at(msg->decoder->batch, msg->decoder->batch->count);
 
@@ -127,8 +127,8 @@ static void push_reverse(struct message *msg)
         msg->context.order--;
 }
 
-static void decode_biflows(struct message *msg, const struct plan *plan, const uint8_t *data,
-                           size_t count)
+static void decode_biflows(struct netflow_message *msg, const struct plan *plan,
+                           const uint8_t *data, size_t count)
 {
     struct netflow_decoder *decoder = msg->decoder;
     struct flow_batch *batch = decoder->batch;
@@ -143,7 +143,7 @@ static void decode_biflows(struct message *msg, const struct plan *plan, const u
     }
 }
 
-static void decode_fixed(struct message *msg, const struct plan *plan, const uint8_t *data,
+static void decode_fixed(struct netflow_message *msg, const struct plan *plan, const uint8_t *data,
                          size_t count)
 {
     struct netflow_decoder *decoder = msg->decoder;
@@ -168,7 +168,7 @@ static struct plan_ref *refs_room(struct netflow_decoder *decoder, const struct 
     return decoder->refs;
 }
 
-static size_t decode_variable_record(struct message *msg, const struct plan *plan,
+static size_t decode_variable_record(struct netflow_message *msg, const struct plan *plan,
                                      const uint8_t *data, size_t len)
 {
     struct netflow_decoder *decoder = msg->decoder;
@@ -199,8 +199,8 @@ static bool is_padding(const uint8_t *data, size_t len)
     return len <= PADDING_MOST;
 }
 
-static bool decode_variable(struct message *msg, const struct plan *plan, const uint8_t *data,
-                            size_t len)
+static bool decode_variable(struct netflow_message *msg, const struct plan *plan,
+                            const uint8_t *data, size_t len)
 {
     while (len >= plan->min_len && !is_padding(data, len)) {
         size_t record_len = decode_variable_record(msg, plan, data, len);
@@ -213,8 +213,8 @@ static bool decode_variable(struct message *msg, const struct plan *plan, const 
     return len <= PADDING_MOST;
 }
 
-bool message_decode_flows(struct message *msg, const struct plan *plan, const uint8_t *data,
-                          size_t len)
+bool netflow_message_decode_flows(struct netflow_message *msg, const struct plan *plan,
+                                  const uint8_t *data, size_t len)
 {
     if (plan->record_len == 0)
         return decode_variable(msg, plan, data, len);
