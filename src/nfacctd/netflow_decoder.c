@@ -52,7 +52,7 @@ static void *decoder_new(const struct decoder_settings *settings, struct exporte
     domain_table_init(&decoder->domains, own->domains_max, domain_forgotten, domain_was_split,
                       decoder);
     template_store_init(&decoder->templates, own->templates_max, &decoder->plan_settings);
-    options_init(&decoder->options, own->options_max, batch);
+    option_store_init(&decoder->options, own->options_max, batch);
     pending_sets_init(&decoder->pending, own->pending_sets_size, exporters);
     decoder->fields = mem_calloc(own->template_fields_max + 1u, sizeof *decoder->fields);
     decoder->values = mem_calloc(own->template_fields_max + 1u, sizeof *decoder->values);
@@ -70,7 +70,7 @@ static void decoder_free(void *self)
     pending_sets_clear(&decoder->pending);
     domain_table_clear(&decoder->domains);
     template_store_clear(&decoder->templates);
-    options_clear(&decoder->options);
+    option_store_clear(&decoder->options);
     plan_free(decoder->v5_plan);
     mem_free(decoder->refs);
     mem_free(decoder->value_lens);

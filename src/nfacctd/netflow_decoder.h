@@ -11,7 +11,7 @@
 #include "base/thread.h"
 #include "nfacctd/decoder.h"
 #include "nfacctd/domain.h"
-#include "nfacctd/options.h"
+#include "nfacctd/option_store.h"
 #include "nfacctd/pending_sets.h"
 #include "nfacctd/plan.h"
 #include "nfacctd/template_store.h"
@@ -25,7 +25,7 @@ struct netflow_decoder {
     struct arena arena; /* texts of the flows in the batch */
     struct domain_table domains;
     struct template_store templates;
-    struct options options;
+    struct option_store options;
     struct pending_sets pending;
     int64_t expired_ns;               /* when templates were last looked through */
     _Atomic uint64_t save_generation; /* what other threads see of the two generations */

@@ -14,7 +14,7 @@
 #include "flow/decoder.h"
 #include "flow/flow.h"
 #include "nfacctd/element.h"
-#include "nfacctd/options.h"
+#include "nfacctd/option_store.h"
 #include "nfacctd/settings.h"
 
 enum plan_op_code {
@@ -122,7 +122,7 @@ struct plan_context {
     uint16_t template_id;
     uint8_t version;
     uint64_t order; /* of the next flow; the caller raises it */
-    const struct options *options;
+    const struct option_store *options;
     struct option_scope scope;
     uint32_t header_rate;  /* sampling as the message's header has it; 0: it does not */
     bool is_rate_expected; /* the exporter says that it samples */

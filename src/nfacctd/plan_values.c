@@ -203,22 +203,23 @@ uint32_t plan_sampling_rate(const struct plan_ref *refs, struct plan_context *co
     bool has_sampler = refs[0].len > 0;
 
     if (has_sampler &&
-        options_number(context->options, &context->scope, OPTION_SAMPLER_RATE, sampler, &rate))
+        option_store_number(context->options, &context->scope, OPTION_SAMPLER_RATE, sampler, &rate))
         return rate_clamp(rate);
     rate = rate_in_record(refs, record);
     if (rate == 0)
         rate = context->header_rate;
     if (rate > 0)
         return rate_clamp(rate);
-    if (options_number(context->options, &context->scope, OPTION_TEMPLATE_RATE,
-                       context->template_id, &rate) ||
-        (refs[1].len > 0 && options_number(context->options, &context->scope, OPTION_INTERFACE_RATE,
-                                           ref_uint(&refs[1], record), &rate)))
+    if (option_store_number(context->options, &context->scope, OPTION_TEMPLATE_RATE,
+                            context->template_id, &rate) ||
+        (refs[1].len > 0 &&
+         option_store_number(context->options, &context->scope, OPTION_INTERFACE_RATE,
+                             ref_uint(&refs[1], record), &rate)))
         return rate_clamp(rate);
     /* A sampler that nobody described has no default: its rate is just not known yet. */
     if ((!has_sampler || sampler == 0) &&
-        (options_number(context->options, &context->scope, OPTION_DEFAULT_RATE, 0, &rate) ||
-         options_number(context->options, &context->scope, OPTION_SAMPLER_RATE, 0, &rate)))
+        (option_store_number(context->options, &context->scope, OPTION_DEFAULT_RATE, 0, &rate) ||
+         option_store_number(context->options, &context->scope, OPTION_SAMPLER_RATE, 0, &rate)))
         return rate_clamp(rate);
     if (context->is_rate_expected || (has_sampler && sampler != 0))
         context->rate_unknown++;
@@ -288,7 +289,7 @@ static void value_rd(const struct plan_op *op, const struct plan_ref *refs,
         set_rd(op->arg, flow, rd, RD_ORIGIN_FLOW);
     else if (vrf == 0)
         set_rd(op->arg, flow, 0, RD_ORIGIN_UNKNOWN);
-    else if (options_number(context->options, &context->scope, OPTION_VRF_RD, vrf, &rd))
+    else if (option_store_number(context->options, &context->scope, OPTION_VRF_RD, vrf, &rd))
         set_rd(op->arg, flow, rd, RD_ORIGIN_OPTION);
     else
         set_rd(op->arg, flow, RD_TYPE_VRF << 48 | (vrf & UINT32_MAX), RD_ORIGIN_FLOW);
@@ -312,7 +313,8 @@ static struct flow_bytes value_name(const struct plan_op *op, const struct plan_
 
     if (name.len > 0 || refs[1].len == 0)
         return name;
-    return options_text(context->options, &context->scope, op->arg, ref_uint(&refs[1], record));
+    return option_store_text(context->options, &context->scope, op->arg,
+                             ref_uint(&refs[1], record));
 }
 
 /* In place, as an address put together elsewhere and copied makes the processor wait for itself. */

@@ -86,7 +86,7 @@ static json_t *option_to_json(const struct option *option)
                      bytes_to_json(option->text, option->text_len));
 }
 
-static void group_options(const struct options *options, struct keyed_table *scopes)
+static void group_options(const struct option_store *options, struct keyed_table *scopes)
 {
     for (struct keyed_entry *e = options->table.oldest; e; e = e->newer) {
         const struct option *option = (const struct option *)e;
@@ -232,13 +232,13 @@ static void load_option(struct netflow_decoder *decoder, uint64_t scope, const j
         if (strcmp(name, kind_names[kind]) != 0)
             continue;
         if (json_string_length(text) == 0) {
-            options_put_number(&decoder->options, scope, kind, id, number);
+            option_store_put_number(&decoder->options, scope, kind, id, number);
             return;
         }
         uint8_t *bytes = mem_alloc(json_string_length(text));
         size_t len = bytes_from_json(text, bytes);
         if (len <= OPTION_TEXT_MAX)
-            options_put_text(&decoder->options, scope, kind, id, bytes, len);
+            option_store_put_text(&decoder->options, scope, kind, id, bytes, len);
         mem_free(bytes);
         return;
     }

@@ -49,13 +49,13 @@ static bool decode_options_record(struct netflow_message *msg, const struct temp
     }
     if (r->failed)
         return false;
-    options_take_record(&decoder->options, &msg->context.scope, tmpl->fields, tmpl->field_count,
-                        decoder->values, decoder->value_lens, &facts);
+    option_store_take_record(&decoder->options, &msg->context.scope, tmpl->fields,
+                             tmpl->field_count, decoder->values, decoder->value_lens, &facts);
     take_facts(msg, &facts);
     if (facts.has_long_text)
         exporter_drop(msg->exporter, DROP_bad_options, "template %u: a name of more than %d bytes",
                       tmpl->id, OPTION_TEXT_MAX);
-    else if (!facts.is_usable && options_template_tells_rate(tmpl->fields, tmpl->field_count))
+    else if (!facts.is_usable && option_fields_tell_rate(tmpl->fields, tmpl->field_count))
         exporter_drop(msg->exporter, DROP_bad_options, "template %u: no sampling rate", tmpl->id);
     counter_add(&msg->exporter->counters.options_records, 1);
     msg->record_count++;
@@ -176,8 +176,7 @@ static void take_template(struct netflow_message *msg, const struct template *an
 
     counter_add(&msg->exporter->counters.templates, 1);
     counter_set(&msg->exporter->counters.last_template_ns, (uint64_t)msg->datagram->received_ns);
-    if (announced->is_options &&
-        options_template_tells_rate(decoder->fields, announced->field_count))
+    if (announced->is_options && option_fields_tell_rate(decoder->fields, announced->field_count))
         msg->domain->source->tells_rate = msg->context.is_rate_expected = true;
     switch (template_store_put(store, msg->domain, announced, decoder->fields, &bad)) {
     case TEMPLATE_BAD:

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Options are few and refreshed often, so that a table in order of refreshing serves; a lookup does
  * not touch. */
-#include "nfacctd/options.h"
+#include "nfacctd/option_store.h"
 
 #include <string.h>
 
@@ -14,43 +14,43 @@ static uint64_t table_key(uint64_t scope, enum option_kind kind)
     return scope << 8 | (uint64_t)kind;
 }
 
-static void options_flush(const struct options *options)
+static void option_store_flush(const struct option_store *store)
 {
-    if (options->batch && options->batch->count > 0)
-        options->batch->full(options->batch);
+    if (store->batch && store->batch->count > 0)
+        store->batch->full(store->batch);
 }
 
 static void option_discard(void *arg, struct keyed_entry *entry)
 {
-    options_flush(arg);
+    option_store_flush(arg);
     mem_free(entry);
 }
 
-void options_init(struct options *options, uint32_t max, struct flow_batch *batch)
+void option_store_init(struct option_store *store, uint32_t max, struct flow_batch *batch)
 {
-    *options = (struct options){.batch = batch};
-    keyed_table_init(&options->table, max, option_discard, options);
+    *store = (struct option_store){.batch = batch};
+    keyed_table_init(&store->table, max, option_discard, store);
 }
 
-void options_clear(struct options *options)
+void option_store_clear(struct option_store *store)
 {
-    options->batch = NULL; /* nobody looks at texts any more */
-    keyed_table_clear(&options->table);
+    store->batch = NULL; /* nobody looks at texts any more */
+    keyed_table_clear(&store->table);
 }
 
-static void options_put(struct options *options, uint64_t scope, enum option_kind kind, uint64_t id,
-                        uint64_t number, const uint8_t *text, size_t len)
+static void option_store_put(struct option_store *store, uint64_t scope, enum option_kind kind,
+                             uint64_t id, uint64_t number, const uint8_t *text, size_t len)
 {
     uint64_t key = table_key(scope, kind);
-    struct option *old = (struct option *)keyed_table_find(&options->table, key, id);
+    struct option *old = (struct option *)keyed_table_find(&store->table, key, id);
 
     if (old && old->number == number && old->text_len == len && memcmp(old->text, text, len) == 0) {
-        keyed_table_touch(&options->table, &old->entry);
+        keyed_table_touch(&store->table, &old->entry);
         return;
     }
     if (old) {
-        keyed_table_remove(&options->table, &old->entry);
-        option_discard(options, &old->entry);
+        keyed_table_remove(&store->table, &old->entry);
+        option_discard(store, &old->entry);
     }
     struct option *option = mem_zalloc(sizeof *option + len);
     option->scope = scope;
@@ -59,49 +59,50 @@ static void options_put(struct options *options, uint64_t scope, enum option_kin
     option->number = number;
     option->text_len = (uint32_t)len;
     memcpy(option->text, text, len);
-    keyed_table_add(&options->table, &option->entry, key, id);
-    options->generation++;
-    options->has_interface_rates |= kind == OPTION_INTERFACE_RATE;
+    keyed_table_add(&store->table, &option->entry, key, id);
+    store->generation++;
+    store->has_interface_rates |= kind == OPTION_INTERFACE_RATE;
 }
 
-void options_put_number(struct options *options, uint64_t scope, enum option_kind kind, uint64_t id,
-                        uint64_t number)
+void option_store_put_number(struct option_store *store, uint64_t scope, enum option_kind kind,
+                             uint64_t id, uint64_t number)
 {
-    options_put(options, scope, kind, id, number, (const uint8_t *)"", 0);
+    option_store_put(store, scope, kind, id, number, (const uint8_t *)"", 0);
 }
 
-void options_put_text(struct options *options, uint64_t scope, enum option_kind kind, uint64_t id,
-                      const uint8_t *text, size_t len)
+void option_store_put_text(struct option_store *store, uint64_t scope, enum option_kind kind,
+                           uint64_t id, const uint8_t *text, size_t len)
 {
-    options_put(options, scope, kind, id, 0, text, len);
+    option_store_put(store, scope, kind, id, 0, text, len);
 }
 
-static const struct option *options_find(const struct options *options,
-                                         const struct option_scope *scope, enum option_kind kind,
-                                         uint64_t id)
+static const struct option *option_store_find(const struct option_store *store,
+                                              const struct option_scope *scope,
+                                              enum option_kind kind, uint64_t id)
 {
     const struct keyed_entry *entry =
-        keyed_table_find(&options->table, table_key(scope->domain, kind), id);
+        keyed_table_find(&store->table, table_key(scope->domain, kind), id);
 
     if (!entry)
-        entry = keyed_table_find(&options->table, table_key(scope->source, kind), id);
+        entry = keyed_table_find(&store->table, table_key(scope->source, kind), id);
     return (const struct option *)entry;
 }
 
-bool options_number(const struct options *options, const struct option_scope *scope,
-                    enum option_kind kind, uint64_t id, uint64_t *ret_number)
+bool option_store_number(const struct option_store *store, const struct option_scope *scope,
+                         enum option_kind kind, uint64_t id, uint64_t *ret_number)
 {
-    const struct option *option = options_find(options, scope, kind, id);
+    const struct option *option = option_store_find(store, scope, kind, id);
 
     if (option)
         *ret_number = option->number;
     return option != NULL;
 }
 
-struct flow_bytes options_text(const struct options *options, const struct option_scope *scope,
-                               enum option_kind kind, uint64_t id)
+struct flow_bytes option_store_text(const struct option_store *store,
+                                    const struct option_scope *scope, enum option_kind kind,
+                                    uint64_t id)
 {
-    const struct option *option = options_find(options, scope, kind, id);
+    const struct option *option = option_store_find(store, scope, kind, id);
 
     return option ? (struct flow_bytes){option->text, option->text_len, 0} : (struct flow_bytes){0};
 }
@@ -212,14 +213,14 @@ static uint64_t record_rate(const struct value *v)
     return rate;
 }
 
-static void put_number_twice(struct options *options, const struct option_scope *scope,
+static void put_number_twice(struct option_store *store, const struct option_scope *scope,
                              enum option_kind kind, uint64_t id, uint64_t number)
 {
-    options_put_number(options, scope->domain, kind, id, number);
-    options_put_number(options, scope->source, kind, id, number);
+    option_store_put_number(store, scope->domain, kind, id, number);
+    option_store_put_number(store, scope->source, kind, id, number);
 }
 
-static bool take_rate(struct options *options, const struct option_scope *scope,
+static bool take_rate(struct option_store *store, const struct option_scope *scope,
                       const struct value *v)
 {
     uint64_t rate = record_rate(v);
@@ -227,20 +228,19 @@ static bool take_rate(struct options *options, const struct option_scope *scope,
     if (rate == 0)
         return false;
     if (v[VALUE_SAMPLER].data)
-        put_number_twice(options, scope, OPTION_SAMPLER_RATE, value_uint(&v[VALUE_SAMPLER]), rate);
+        put_number_twice(store, scope, OPTION_SAMPLER_RATE, value_uint(&v[VALUE_SAMPLER]), rate);
     else if (v[VALUE_TEMPLATE].data)
-        put_number_twice(options, scope, OPTION_TEMPLATE_RATE, value_uint(&v[VALUE_TEMPLATE]),
-                         rate);
+        put_number_twice(store, scope, OPTION_TEMPLATE_RATE, value_uint(&v[VALUE_TEMPLATE]), rate);
     else if (v[VALUE_INTERFACE].data)
-        put_number_twice(options, scope, OPTION_INTERFACE_RATE, value_uint(&v[VALUE_INTERFACE]),
+        put_number_twice(store, scope, OPTION_INTERFACE_RATE, value_uint(&v[VALUE_INTERFACE]),
                          rate);
     else
-        put_number_twice(options, scope, OPTION_DEFAULT_RATE, 0, rate);
+        put_number_twice(store, scope, OPTION_DEFAULT_RATE, 0, rate);
     return true;
 }
 
 /* False: the record has none. */
-static bool take_text(struct options *options, const struct option_scope *scope,
+static bool take_text(struct option_store *store, const struct option_scope *scope,
                       enum option_kind kind, const struct value *id, const struct value *text,
                       struct option_facts *facts)
 {
@@ -253,31 +253,31 @@ static bool take_text(struct options *options, const struct option_scope *scope,
         facts->has_long_text = true;
         return false;
     }
-    options_put_text(options, scope->domain, kind, value_uint(id), text->data, len);
-    options_put_text(options, scope->source, kind, value_uint(id), text->data, len);
+    option_store_put_text(store, scope->domain, kind, value_uint(id), text->data, len);
+    option_store_put_text(store, scope->source, kind, value_uint(id), text->data, len);
     return true;
 }
 
-void options_take_record(struct options *options, const struct option_scope *scope,
-                         const struct template_field *fields, uint16_t field_count,
-                         const uint8_t *const *values, const uint16_t *value_lens,
-                         struct option_facts *ret_facts)
+void option_store_take_record(struct option_store *store, const struct option_scope *scope,
+                              const struct template_field *fields, uint16_t field_count,
+                              const uint8_t *const *values, const uint16_t *value_lens,
+                              struct option_facts *ret_facts)
 {
     struct value v[VALUE_COUNT] = {0};
     struct option_facts facts = {0};
     bool used;
 
     collect(fields, field_count, values, value_lens, v);
-    used = take_rate(options, scope, v);
+    used = take_rate(store, scope, v);
     const struct value *name = &v[VALUE_INTERFACE_NAME];
     if (!name->data)
         name = &v[VALUE_INTERFACE_DESCRIPTION];
-    used |= take_text(options, scope, OPTION_INTERFACE_NAME, &v[VALUE_INTERFACE], name, &facts);
-    used |= take_text(options, scope, OPTION_VRF_NAME, &v[VALUE_VRF], &v[VALUE_VRF_NAME], &facts);
-    used |= take_text(options, scope, OPTION_APPLICATION, &v[VALUE_APPLICATION],
+    used |= take_text(store, scope, OPTION_INTERFACE_NAME, &v[VALUE_INTERFACE], name, &facts);
+    used |= take_text(store, scope, OPTION_VRF_NAME, &v[VALUE_VRF], &v[VALUE_VRF_NAME], &facts);
+    used |= take_text(store, scope, OPTION_APPLICATION, &v[VALUE_APPLICATION],
                       &v[VALUE_APPLICATION_NAME], &facts);
     if (v[VALUE_VRF].data && v[VALUE_RD].data) {
-        put_number_twice(options, scope, OPTION_VRF_RD, value_uint(&v[VALUE_VRF]),
+        put_number_twice(store, scope, OPTION_VRF_RD, value_uint(&v[VALUE_VRF]),
                          value_uint(&v[VALUE_RD]));
         used = true;
     }
@@ -291,7 +291,7 @@ void options_take_record(struct options *options, const struct option_scope *sco
     *ret_facts = facts;
 }
 
-bool options_template_tells_rate(const struct template_field *fields, uint16_t field_count)
+bool option_fields_tell_rate(const struct template_field *fields, uint16_t field_count)
 {
     for (uint16_t i = 0; i < field_count; i++) {
         const struct template_field *f = &fields[i];

@@ -38,7 +38,7 @@ struct option {
     uint8_t text[];
 };
 
-struct options {
+struct option_store {
     struct keyed_table table;
     struct flow_batch *batch; /* emptied before a text goes that its flows may show */
     uint64_t generation;      /* grows with each change */
@@ -50,20 +50,21 @@ struct option_scope {
     uint64_t domain, source;
 };
 
-void options_init(struct options *options, uint32_t max, struct flow_batch *batch);
-void options_clear(struct options *options);
+void option_store_init(struct option_store *store, uint32_t max, struct flow_batch *batch);
+void option_store_clear(struct option_store *store);
 
 /* Either a number or a text, which has OPTION_TEXT_MAX bytes at most. */
-void options_put_number(struct options *options, uint64_t scope, enum option_kind kind, uint64_t id,
-                        uint64_t number);
-void options_put_text(struct options *options, uint64_t scope, enum option_kind kind, uint64_t id,
-                      const uint8_t *text, size_t len);
+void option_store_put_number(struct option_store *store, uint64_t scope, enum option_kind kind,
+                             uint64_t id, uint64_t number);
+void option_store_put_text(struct option_store *store, uint64_t scope, enum option_kind kind,
+                           uint64_t id, const uint8_t *text, size_t len);
 
-bool options_number(const struct options *options, const struct option_scope *scope,
-                    enum option_kind kind, uint64_t id, uint64_t *ret_number);
+bool option_store_number(const struct option_store *store, const struct option_scope *scope,
+                         enum option_kind kind, uint64_t id, uint64_t *ret_number);
 /* Borrowed until the batch is emptied; length 0 if nobody said. */
-struct flow_bytes options_text(const struct options *options, const struct option_scope *scope,
-                               enum option_kind kind, uint64_t id);
+struct flow_bytes option_store_text(const struct option_store *store,
+                                    const struct option_scope *scope, enum option_kind kind,
+                                    uint64_t id);
 
 /* What an options record says beside what the table keeps. */
 struct option_facts {
@@ -77,10 +78,10 @@ struct option_facts {
  * Takes one options data record: `values` and `value_lens` are those of `fields`, of which the
  * first `scope_count` are scopes. Values that do not have a possible length count as absent.
  */
-void options_take_record(struct options *options, const struct option_scope *scope,
-                         const struct template_field *fields, uint16_t field_count,
-                         const uint8_t *const *values, const uint16_t *value_lens,
-                         struct option_facts *ret_facts);
+void option_store_take_record(struct option_store *store, const struct option_scope *scope,
+                              const struct template_field *fields, uint16_t field_count,
+                              const uint8_t *const *values, const uint16_t *value_lens,
+                              struct option_facts *ret_facts);
 
 /* Do such records tell of sampling? Then flows that come before them have an unknown rate. */
-bool options_template_tells_rate(const struct template_field *fields, uint16_t field_count);
+bool option_fields_tell_rate(const struct template_field *fields, uint16_t field_count);
