@@ -6,7 +6,7 @@
 
 static void domain_unlink(struct domain *domain)
 {
-    struct source *source = domain->source;
+    struct domain_source *source = domain->source;
 
     if (domain->next)
         domain->next->previous = domain->previous;
@@ -62,15 +62,15 @@ void domain_table_clear(struct domain_table *domains)
 {
     keyed_table_clear(&domains->table);
     while (domains->sources) {
-        struct source *source = domains->sources;
+        struct domain_source *source = domains->sources;
         domains->sources = source->next;
         mem_free(source);
     }
 }
 
-struct source *domain_source(struct domain_table *domains, struct exporter *exporter)
+struct domain_source *domain_source_get(struct domain_table *domains, struct exporter *exporter)
 {
-    struct source *source = exporter->decoder_state;
+    struct domain_source *source = exporter->decoder_state;
 
     if (source)
         return source;
@@ -87,7 +87,7 @@ struct source *domain_source(struct domain_table *domains, struct exporter *expo
 
 void domain_source_forget(struct domain_table *domains, struct exporter *exporter)
 {
-    struct source *source = exporter->decoder_state;
+    struct domain_source *source = exporter->decoder_state;
 
     if (!source)
         return;
@@ -113,7 +113,7 @@ static struct domain *domain_new(struct domain_table *domains, struct exporter *
                                  uint8_t version, uint32_t domain_id, uint16_t key_port,
                                  uint16_t port)
 {
-    struct source *source = exporter->decoder_state;
+    struct domain_source *source = exporter->decoder_state;
     struct domain *domain = mem_zalloc(sizeof *domain);
 
     if (domains->table.count >= domains->table.max)
@@ -141,7 +141,7 @@ static struct domain *domain_new(struct domain_table *domains, struct exporter *
 static struct domain *domain_for_port(struct domain_table *domains, struct exporter *exporter,
                                       struct domain *shared, uint16_t port)
 {
-    struct source *source = exporter->decoder_state;
+    struct domain_source *source = exporter->decoder_state;
     struct domain *own = (struct domain *)keyed_table_find(
         &domains->table, source->id, domain_key(shared->version, shared->domain_id, port));
 
@@ -170,7 +170,7 @@ static struct domain *domain_for_port(struct domain_table *domains, struct expor
 struct domain *domain_get(struct domain_table *domains, struct exporter *exporter, uint8_t version,
                           uint32_t domain_id, uint16_t port)
 {
-    struct source *source = domain_source(domains, exporter);
+    struct domain_source *source = domain_source_get(domains, exporter);
     struct domain *domain = source->last;
 
     if (domain && domain->domain_id == domain_id && domain->version == version &&

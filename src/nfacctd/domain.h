@@ -15,11 +15,11 @@
 struct template;
 
 /* What a decoder keeps at an exporter: exporter->decoder_state. */
-struct source {
+struct domain_source {
     uint64_t id; /* names it as a scope of options; never used again */
     struct ip_addr addr;
     struct domain *domains, *last; /* all; the one used last */
-    struct source *next, *previous;
+    struct domain_source *next, *previous;
     bool tells_rate; /* some options template has its sampling rates */
 };
 
@@ -30,7 +30,7 @@ struct source {
 struct domain {
     struct keyed_entry entry;
     uint64_t id; /* as source.id, from the same numbers */
-    struct source *source;
+    struct domain_source *source;
     struct domain *next, *previous; /* of the same source */
     uint32_t domain_id;             /* as on the wire */
     uint8_t version;
@@ -51,7 +51,7 @@ struct domain {
 
 struct domain_table {
     struct keyed_table table;
-    struct source *sources;
+    struct domain_source *sources;
     uint64_t next_id;
     /* Called before a domain is freed: its templates and pending sets go. */
     void (*forget)(void *arg, struct domain *domain);
@@ -66,7 +66,7 @@ void domain_table_init(
 void domain_table_clear(struct domain_table *domains); /* sources too */
 
 /* Made if new. */
-struct source *domain_source(struct domain_table *domains, struct exporter *exporter);
+struct domain_source *domain_source_get(struct domain_table *domains, struct exporter *exporter);
 void domain_source_forget(struct domain_table *domains, struct exporter *exporter);
 /* Made if new; at the maximum another goes, which counts as a drop at `exporter`. */
 struct domain *domain_get(struct domain_table *domains, struct exporter *exporter, uint8_t version,

@@ -142,7 +142,7 @@ static const struct {
     uint16_t id;
     enum value_slot slot;
     enum element_type type;
-} known[] = {
+} known_elements[] = {
     {0, 48, VALUE_SAMPLER, ELEMENT_UINT},
     {0, 302, VALUE_SAMPLER, ELEMENT_UINT},
     {0, 50, VALUE_RANDOM_INTERVAL, ELEMENT_UINT},
@@ -171,19 +171,20 @@ static const struct {
     {0, 131, VALUE_EXPORTER_IPV6, ELEMENT_IPV6},
     {0, 160, VALUE_SYSTEM_INIT, ELEMENT_UINT},
 };
-#define KNOWN_COUNT (sizeof known / sizeof known[0])
+#define KNOWN_COUNT (sizeof known_elements / sizeof known_elements[0])
 
-static void collect(const struct template_field *fields, uint16_t field_count,
-                    const uint8_t *const *values, const uint16_t *value_lens,
-                    struct value collected[VALUE_COUNT])
+static void collect_values(const struct template_field *fields, uint16_t field_count,
+                           const uint8_t *const *values, const uint16_t *value_lens,
+                           struct value collected[VALUE_COUNT])
 {
     for (uint16_t i = 0; i < field_count; i++) {
         for (size_t k = 0; k < KNOWN_COUNT; k++) {
-            if (known[k].id != fields[i].id || known[k].enterprise != fields[i].enterprise)
+            if (known_elements[k].id != fields[i].id ||
+                known_elements[k].enterprise != fields[i].enterprise)
                 continue;
-            struct value *value = &collected[known[k].slot];
+            struct value *value = &collected[known_elements[k].slot];
             if (!value->data && value_lens[i] > 0 &&
-                element_type_fits(known[k].type, value_lens[i]))
+                element_type_fits(known_elements[k].type, value_lens[i]))
                 *value = (struct value){values[i], value_lens[i]};
         }
     }
@@ -267,7 +268,7 @@ void option_store_take_record(struct option_store *store, const struct option_sc
     struct option_facts facts = {0};
     bool used;
 
-    collect(fields, field_count, values, value_lens, v);
+    collect_values(fields, field_count, values, value_lens, v);
     used = take_rate(store, scope, v);
     const struct value *name = &v[VALUE_INTERFACE_NAME];
     if (!name->data)

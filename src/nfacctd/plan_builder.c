@@ -113,7 +113,7 @@ static bool feeds_directly(enum element_type type)
     return !element_type_is_frame(type) && type != ELEMENT_SYSTEM_INIT;
 }
 
-int builder_next(const struct plan_builder *c, const struct selection *sel, size_t *row,
+int builder_next(const struct plan_builder *c, const struct element_selection *sel, size_t *row,
                  enum element_type *ret_type)
 {
     uint16_t r = sel->is_none ? (uint16_t)ELEMENT_ROW_COUNT : c->first_row[sel->member];
@@ -129,9 +129,9 @@ int builder_next(const struct plan_builder *c, const struct selection *sel, size
     return NO_FIELD;
 }
 
-struct selection builder_select(const struct plan_builder *c, enum flow_member member)
+struct element_selection builder_select(const struct plan_builder *c, enum flow_member member)
 {
-    struct selection sel = {member, false, false};
+    struct element_selection sel = {member, false, false};
     enum element_type type;
     size_t row = 0;
 

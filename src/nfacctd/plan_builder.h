@@ -9,7 +9,7 @@
 #define NO_FIELD (-1)
 
 /* Which elements a member is made from. */
-struct selection {
+struct element_selection {
     enum flow_member member;
     bool is_reverse; /* from reverse elements */
     bool is_none;
@@ -36,10 +36,10 @@ void builder_init(struct plan_builder *c);
 /* The index of the field, or NO_FIELD. */
 int builder_field(const struct plan_builder *c, uint32_t enterprise, uint16_t id);
 /* On the way back, whatever tells of it: a reverse element, else the opposite member's. */
-struct selection builder_select(const struct plan_builder *c, enum flow_member member);
+struct element_selection builder_select(const struct plan_builder *c, enum flow_member member);
 /* The next field that feeds the selection, by row of elements.def from *row on; *row is then after
  * it. */
-int builder_next(const struct plan_builder *c, const struct selection *sel, size_t *row,
+int builder_next(const struct plan_builder *c, const struct element_selection *sel, size_t *row,
                  enum element_type *ret_type);
 /* Adds an operation that writes `member`, without refs. Borrowed until the next one. */
 struct plan_op *builder_op(struct plan_builder *c, enum plan_op_code code, enum flow_member member);

@@ -13,7 +13,7 @@
 #include "base/memory.h"
 #include "flow/header_members.h"
 
-static void zero(struct plan_builder *c, enum flow_member member)
+static void zero_member(struct plan_builder *c, enum flow_member member)
 {
     flow_needs_add(&c->zeros, member);
 }
@@ -39,7 +39,7 @@ static enum plan_op_code op_for_type(enum element_type type)
 
 static bool compile_first(struct plan_builder *c, enum flow_member member)
 {
-    struct selection sel = builder_select(c, member);
+    struct element_selection sel = builder_select(c, member);
     enum element_type type;
     size_t row = 0;
     int field = builder_next(c, &sel, &row, &type);
@@ -63,7 +63,7 @@ static bool has_address(const struct plan_builder *c, bool v6)
     static const enum flow_member addresses[] = {FLOW_src_addr, FLOW_dst_addr};
 
     for (size_t i = 0; i < 2; i++) {
-        struct selection sel = builder_select(c, addresses[i]);
+        struct element_selection sel = builder_select(c, addresses[i]);
         enum element_type type;
         for (size_t row = 0; builder_next(c, &sel, &row, &type) != NO_FIELD;)
             if (is_v6(type) == v6)
@@ -78,7 +78,7 @@ static bool has_address(const struct plan_builder *c, bool v6)
  */
 static bool compile_by_version(struct plan_builder *c, enum flow_member member)
 {
-    struct selection sel = builder_select(c, member);
+    struct element_selection sel = builder_select(c, member);
     int found[2] = {NO_FIELD, NO_FIELD};
     enum element_type type, types[2] = {0};
     size_t row = 0;
@@ -109,7 +109,7 @@ static void add_family(struct plan_builder *c, struct plan_op *op, const enum fl
                        size_t from_count, bool v6)
 {
     for (size_t i = 0; i < from_count; i++) {
-        struct selection sel = builder_select(c, from[i]);
+        struct element_selection sel = builder_select(c, from[i]);
         enum element_type type;
         size_t row = 0;
         for (int field; (field = builder_next(c, &sel, &row, &type)) != NO_FIELD;) {
@@ -169,7 +169,7 @@ static bool compile_bgp_next_hop(struct plan_builder *c)
 /* The first instant that is not zero. arg: take the export time if there is none. */
 static bool compile_time(struct plan_builder *c, enum flow_member member)
 {
-    struct selection sel = builder_select(c, member);
+    struct element_selection sel = builder_select(c, member);
     struct plan_op *op = builder_op(c, PLAN_TIME, member);
     enum element_type type;
     size_t row = 0;
@@ -249,7 +249,7 @@ static bool compile_sampling_rate(struct plan_builder *c)
 
 static bool compile_labels(struct plan_builder *c, enum flow_member member)
 {
-    struct selection sel = builder_select(c, FLOW_mpls_labels);
+    struct element_selection sel = builder_select(c, FLOW_mpls_labels);
     struct plan_op *op = builder_op(c, PLAN_LABELS, member);
     enum element_type type;
     size_t row = 0;
@@ -414,7 +414,7 @@ static bool is_always_set(enum flow_member member)
 }
 
 /* Members that others are made from. */
-static struct flow_needs closure(const struct flow_needs *needs)
+static struct flow_needs needs_with_sources(const struct flow_needs *needs)
 {
     struct flow_needs all = *needs;
 
@@ -454,14 +454,14 @@ static void compile_frame(struct plan_builder *c)
 
 static void compile_members(struct plan_builder *c)
 {
-    struct flow_needs needs = closure(&c->settings->needs);
+    struct flow_needs needs = needs_with_sources(&c->settings->needs);
 
     /* First, as other operations read what it writes: only plan->frame_members. */
     compile_frame(c);
     if (!compile_member(c, FLOW_ip_version)) {
         if (c->frame_field != NO_FIELD)
             flow_needs_add(&c->plan->frame_members, FLOW_ip_version);
-        zero(c, FLOW_ip_version);
+        zero_member(c, FLOW_ip_version);
     }
     for (enum flow_member m = 0; m < FLOW_MEMBER_COUNT; m++) {
         if (!flow_needs_has(&needs, m) || is_always_set(m) || m == FLOW_ip_version)
@@ -470,7 +470,7 @@ static void compile_members(struct plan_builder *c)
             continue;
         if (compile_member(c, m))
             continue;
-        zero(c, m);
+        zero_member(c, m);
         const struct header_member *told =
             c->frame_field != NO_FIELD ? header_member_find(m) : NULL;
         if (told) {
@@ -528,8 +528,8 @@ static void order_refs(struct plan *plan)
 /* Are there counters of what came back? */
 static bool is_biflow(const struct plan_builder *c)
 {
-    const struct selection bytes = {.member = FLOW_bytes, .is_reverse = true};
-    const struct selection packets = {.member = FLOW_packets, .is_reverse = true};
+    const struct element_selection bytes = {.member = FLOW_bytes, .is_reverse = true};
+    const struct element_selection packets = {.member = FLOW_packets, .is_reverse = true};
     enum element_type type;
     size_t row = 0, packets_row = 0;
 
@@ -541,8 +541,8 @@ static bool has_counters(const struct plan_builder *c)
 {
     enum element_type type;
     size_t row = 0;
-    struct selection bytes = builder_select(c, FLOW_bytes);
-    struct selection packets = builder_select(c, FLOW_packets);
+    struct element_selection bytes = builder_select(c, FLOW_bytes);
+    struct element_selection packets = builder_select(c, FLOW_packets);
 
     if (c->frame_field != NO_FIELD || builder_next(c, &bytes, &row, &type) != NO_FIELD)
         return true;
@@ -550,9 +550,9 @@ static bool has_counters(const struct plan_builder *c)
     return builder_next(c, &packets, &row, &type) != NO_FIELD;
 }
 
-static struct plan *compile(const struct template_field *fields, uint16_t field_count,
-                            const uint32_t *offsets, const struct plan_settings *settings,
-                            bool is_reverse)
+static struct plan *compile_way(const struct template_field *fields, uint16_t field_count,
+                                const uint32_t *offsets, const struct plan_settings *settings,
+                                bool is_reverse)
 {
     struct plan *plan = mem_zalloc(sizeof *plan);
     struct plan_builder c = {
@@ -569,7 +569,7 @@ static struct plan *compile(const struct template_field *fields, uint16_t field_
     builder_init(&c);
     c.frame_field = find_frame(&c);
     if (!is_reverse && is_biflow(&c))
-        plan->reverse = compile(fields, field_count, offsets, settings, true);
+        plan->reverse = compile_way(fields, field_count, offsets, settings, true);
     plan->has_counters = has_counters(&c);
     compile_members(&c);
     compile_custom(&c);
@@ -608,7 +608,7 @@ struct plan *plan_compile(const struct template_field *fields, uint16_t field_co
         *ret_bad = field_count;
         goto done;
     }
-    plan = compile(fields, field_count, offsets, settings, false);
+    plan = compile_way(fields, field_count, offsets, settings, false);
     for (struct plan *p = plan; p; p = p->reverse) {
         p->min_len = len;
         p->record_len = is_variable ? 0 : len;

@@ -387,11 +387,11 @@ static void value_frame(const struct plan *plan, const struct plan_ref *ref,
     packet_set_tunnel(&packet, wanted, flow);
 }
 
-static void put(void *place, const void *value, size_t size)
+static void put_member(void *place, const void *value, size_t size)
 {
     memcpy(place, value, size);
 }
-#define PUT(value) put(place, &(value), sizeof(value))
+#define PUT_MEMBER(value) put_member(place, &(value), sizeof(value))
 
 void plan_value(const struct plan *plan, const struct plan_op *op, const struct plan_ref *refs,
                 struct plan_context *context, const uint8_t *record, struct flow *flow)
@@ -401,7 +401,7 @@ void plan_value(const struct plan *plan, const struct plan_op *op, const struct 
     switch (op->code) {
     case PLAN_ADDR_BY_VERSION: {
         struct ip_addr addr = ref_addr(&refs[flow->ip_version == 6], record);
-        PUT(addr);
+        PUT_MEMBER(addr);
         break;
     }
     case PLAN_UINT_BY_VERSION:
@@ -410,14 +410,14 @@ void plan_value(const struct plan *plan, const struct plan_op *op, const struct 
     case PLAN_ADDR:
     case PLAN_ADDR_NONZERO: {
         struct ip_addr addr = value_nonzero(op, refs, record, flow->ip_version);
-        PUT(addr);
+        PUT_MEMBER(addr);
         break;
     }
     case PLAN_EXPORTER_ADDR: {
         struct ip_addr addr = value_nonzero(op, refs, record, flow->ip_version);
         if (ip_addr_is_zero(&addr))
             addr = context->exporter_addr;
-        PUT(addr);
+        PUT_MEMBER(addr);
         break;
     }
     case PLAN_UINT: /* of variable length, and empty */
@@ -432,7 +432,7 @@ void plan_value(const struct plan *plan, const struct plan_op *op, const struct 
         break;
     case PLAN_TIME: {
         int64_t ns = value_time(op, refs, context, record);
-        PUT(ns);
+        PUT_MEMBER(ns);
         break;
     }
     case PLAN_ETYPE:
@@ -457,24 +457,24 @@ void plan_value(const struct plan *plan, const struct plan_op *op, const struct 
         break;
     case PLAN_NAME: {
         struct flow_bytes name = value_name(op, refs, context, record);
-        PUT(name);
+        PUT_MEMBER(name);
         break;
     }
     case PLAN_TEXT: {
         struct flow_bytes text = value_text(refs, context, record);
-        PUT(text);
+        PUT_MEMBER(text);
         break;
     }
     case PLAN_SEGMENT_ID: {
         uint64_t segment = ref_uint(refs, record);
         uint32_t id = segment >> 56 == op->arg ? (uint32_t)segment & SEGMENT_ID_MASK : 0;
-        PUT(id);
+        PUT_MEMBER(id);
         break;
     }
     case PLAN_SEGMENT_LIST: {
         struct flow_bytes list =
             copy_bytes(context, record + refs->offset, refs->len - refs->len % 16u);
-        PUT(list);
+        PUT_MEMBER(list);
         break;
     }
     case PLAN_FRAME:
@@ -485,7 +485,7 @@ void plan_value(const struct plan *plan, const struct plan_op *op, const struct 
         break;
     case PLAN_CUSTOM_BYTES: {
         struct flow_bytes bytes = copy_bytes(context, record + refs->offset, refs->len);
-        PUT(bytes);
+        PUT_MEMBER(bytes);
         break;
     }
     default:

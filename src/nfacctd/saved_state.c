@@ -142,7 +142,7 @@ static json_t *domain_to_json(const struct domain *domain, struct keyed_table *s
                      templates, "options", take_group(scopes, domain->id));
 }
 
-static json_t *source_to_json(const struct source *source, struct keyed_table *scopes)
+static json_t *source_to_json(const struct domain_source *source, struct keyed_table *scopes)
 {
     char exporter[IP_TEXT_LEN];
 
@@ -158,7 +158,7 @@ json_t *saved_state_make(struct netflow_decoder *decoder)
 
     keyed_table_init(&scopes, SIZE_MAX, scope_discard, NULL);
     group_options(&decoder->options, &scopes);
-    for (const struct source *s = decoder->domains.sources; s; s = s->next) {
+    for (const struct domain_source *s = decoder->domains.sources; s; s = s->next) {
         json_array_append_new(saved, source_to_json(s, &scopes));
         for (const struct domain *d = s->domains; d; d = d->next) {
             if (d->version != 5) /* has nothing to be kept */
@@ -292,7 +292,7 @@ size_t saved_state_load(struct netflow_decoder *decoder, const json_t *saved,
             count += load_domain(decoder, exporter, object);
             continue;
         }
-        struct source *source = domain_source(&decoder->domains, exporter);
+        struct domain_source *source = domain_source_get(&decoder->domains, exporter);
         source->tells_rate = json_is_true(json_object_get(object, "tells_rate"));
         load_options(decoder, source->id, object);
     }

@@ -137,8 +137,8 @@ static struct template *find_of_sibling(struct template_store *store, const stru
 }
 
 /* Most domains have few templates: looking at those takes less than hashing. */
-static struct keyed_entry *find(const struct template_store *store, const struct domain *domain,
-                                uint16_t id)
+static struct keyed_entry *find_own(const struct template_store *store, const struct domain *domain,
+                                    uint16_t id)
 {
     struct template *tmpl = domain->templates;
 
@@ -152,7 +152,7 @@ static struct keyed_entry *find(const struct template_store *store, const struct
 struct template *template_store_find(struct template_store *store, const struct domain *domain,
                                      uint16_t id)
 {
-    struct keyed_entry *entry = find(store, domain, id);
+    struct keyed_entry *entry = find_own(store, domain, id);
 
     if (!entry)
         return find_of_sibling(store, domain, id);

@@ -67,7 +67,7 @@ static const char *path_of(struct counter_log *log)
     return text_cstr(&log->path);
 }
 
-static int append(const char *path, const struct text *lines)
+static int append_to_file(const char *path, const struct text *lines)
 {
     int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_CLOEXEC, 0666);
     int err = 0;
@@ -94,7 +94,7 @@ void counter_log_flush(struct counter_log *log)
     if (log->lines.len == 0)
         return;
     path = path_of(log);
-    err = append(path, &log->lines);
+    err = append_to_file(path, &log->lines);
     if (err < 0) {
         counter_add(&log->exporter->counters.counter_lines_lost, log->line_count);
         if (log_limit_allow(&log->log_limit, &suppressed))

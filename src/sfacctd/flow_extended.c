@@ -6,14 +6,14 @@
 #include "flow/packet_header.h"
 
 /* An XDR string (RFC 4506 section 4.11), padded to four bytes. */
-struct string {
+struct xdr_string {
     const uint8_t *data;
     uint32_t len;
 };
 
-static struct string read_string(struct reader *r)
+static struct xdr_string read_string(struct reader *r)
 {
-    struct string s = {.len = reader_u32(r)};
+    struct xdr_string s = {.len = reader_u32(r)};
 
     s.data = reader_bytes(r, s.len);
     reader_bytes(r, -s.len & 3);
@@ -29,10 +29,10 @@ void record_user(struct flow_sample *sample, struct reader *r)
 
     if (has_charsets)
         reader_u32(r);
-    struct string src = read_string(r);
+    struct xdr_string src = read_string(r);
     if (has_charsets)
         reader_u32(r);
-    struct string dst = read_string(r);
+    struct xdr_string dst = read_string(r);
     if (r->failed)
         return;
     SET_STRING(sample, src_user, src);
@@ -42,8 +42,8 @@ void record_user(struct flow_sample *sample, struct reader *r)
 void record_url(struct flow_sample *sample, struct reader *r)
 {
     reader_u32(r); /* whether source or destination serves it */
-    struct string url = read_string(r);
-    struct string host = {0};
+    struct xdr_string url = read_string(r);
+    struct xdr_string host = {0};
 
     if (sample->msg->version == 5)
         host = read_string(r);
@@ -163,7 +163,7 @@ void record_vni_egress(struct flow_sample *sample, struct reader *r)
 }
 
 /* Laid out as a sampled_ipv4 or sampled_ipv6, whose ends are the tunnel's. */
-static void tunnel(struct flow_sample *sample, struct reader *r, uint8_t version)
+static void take_tunnel(struct flow_sample *sample, struct reader *r, uint8_t version)
 {
     const uint8_t *outer = reader_bytes(r, version == 4 ? 32 : 56);
 
@@ -175,18 +175,18 @@ static void tunnel(struct flow_sample *sample, struct reader *r, uint8_t version
 
 void record_tunnel_ipv4(struct flow_sample *sample, struct reader *r)
 {
-    tunnel(sample, r, 4);
+    take_tunnel(sample, r, 4);
 }
 
 void record_tunnel_ipv6(struct flow_sample *sample, struct reader *r)
 {
-    tunnel(sample, r, 6);
+    take_tunnel(sample, r, 6);
 }
 
 void record_acl(struct flow_sample *sample, struct reader *r)
 {
     uint32_t number = reader_u32(r);
-    struct string name = read_string(r);
+    struct xdr_string name = read_string(r);
 
     reader_u32(r); /* direction */
     if (r->failed)

@@ -200,7 +200,7 @@ static void senders_told_apart_by_port_are_few(void **state)
         feed_empty_message(1, port + 1);
         feed_empty_message(1, port);
     }
-    const struct source *source = decode_rig_exporter(&rig)->decoder_state;
+    const struct domain_source *source = decode_rig_exporter(&rig)->decoder_state;
     uint32_t count = 0;
     for (const struct domain *d = source->domains; d; d = d->next)
         count++;
