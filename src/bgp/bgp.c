@@ -155,8 +155,7 @@ static int listener_open(struct bgp *bgp, const struct ip_addr *address, struct 
     if (err < 0) {
         ip_addr_format(address, text);
         text_append_printf(error, "bgp_daemon_port: cannot listen on %s port %u%s%s: %s", text,
-                           (unsigned)bgp->settings.port,
-                           bgp->settings.interface ? " of interface " : "",
+                           bgp->settings.port, bgp->settings.interface ? " of interface " : "",
                            bgp->settings.interface ? bgp->settings.interface : "", strerror(-err));
         if (err == -EACCES)
             text_append_string(error,
@@ -216,7 +215,7 @@ static int patterns_load(struct bgp *bgp, struct text *error)
         }
     }
     bgp->text_settings.communities_numeric = bgp->settings.communities_numeric;
-    bgp->text_settings.as_path_radius = (uint32_t)bgp->settings.aspath_radius;
+    bgp->text_settings.as_path_radius = bgp->settings.aspath_radius;
     return 0;
 }
 
@@ -258,14 +257,14 @@ int bgp_check(const struct bgp_settings *settings, struct text *errors)
 static void tables_make(struct bgp *bgp, struct rcu *rcu)
 {
     /* As many again for peers that are down and still have paths. */
-    uint32_t slots = (uint32_t)bgp->settings.max_peers * 2;
+    uint32_t slots = bgp->settings.max_peers * 2;
 
     bgp->attrs = attr_store_new(rcu, &bgp->text_settings);
     const struct rib_settings rib_settings = {
         .max_peers = slots,
         .history_s = bgp->settings.path_history_s,
-        .history_max = (uint64_t)bgp->settings.path_history_max,
-        .peer_paths_max = (uint64_t)bgp->settings.peer_paths_max,
+        .history_max = bgp->settings.path_history_max,
+        .peer_paths_max = bgp->settings.peer_paths_max,
         .peer_down_keep_s = bgp->settings.peer_down_keep_s,
         .attrs_pool = attr_store_pool(bgp->attrs),
         .attrs_unref = attr_store_unref,
@@ -287,9 +286,9 @@ int bgp_new(const struct bgp_settings *settings, struct rcu *rcu, struct text *e
     bgp->wake_fd = -1;
     for (size_t i = 0; i < BGP_LISTENERS_MAX; i++)
         bgp->listeners[i].fd = -1;
-    bgp->session_settings.local_as = (uint32_t)settings->local_as;
+    bgp->session_settings.local_as = settings->local_as;
     bgp->session_settings.router_id = router_id_choose(settings);
-    bgp->session_settings.hold_time_s = (uint16_t)settings->hold_time_s;
+    bgp->session_settings.hold_time_s = settings->hold_time_s;
     if (settings->hold_time_s == 1 || settings->hold_time_s == 2)
         bgp->session_settings.hold_time_s = 3; /* the least that RFC 4271 section 4.2 allows */
     bgp->session_settings.add_path = !settings->add_path_ignore;

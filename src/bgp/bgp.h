@@ -19,22 +19,21 @@ struct bgp;
 struct bgp_settings {
     bool enabled;
     const char *listen_ip; /* NULL: all addresses, IPv6 and IPv4 */
-    int64_t port;
+    uint16_t port, hold_time_s;
     const char *router_id; /* NULL: the listening address, else 1.2.3.4 */
-    int64_t local_as;      /* 0: the peer's own AS (iBGP) */
-    int64_t max_peers;
+    uint32_t local_as;     /* 0: the peer's own AS (iBGP) */
+    uint32_t max_peers;
     const char *allow_file, *md5_file, *neighbors_file, *interface;
     bool ipv6_only, add_path_ignore, disable_router_id_check, communities_numeric;
-    int64_t pipe_size, ip_precedence, batch, batch_interval_s;
-    int64_t hold_time_s;
-    int64_t path_history_s, path_history_max, peer_paths_max;
-    int64_t peer_down_keep_s;
+    int32_t pipe_size, ip_precedence;
+    int64_t batch, batch_interval_s;
+    uint64_t path_history_max, peer_paths_max;
+    int64_t path_history_s, peer_down_keep_s;
     const char *connect_to; /* active mode: "address" or "address@port", comma-separated */
-    int64_t aspath_radius;
+    uint32_t aspath_radius;
     const char *stdcomm_pattern, *extcomm_pattern, *lrgcomm_pattern; /* comma-separated */
 };
-extern const struct config_key
-    bgp_keys[]; /* `place` is in struct bgp_settings; ends with a row without name */
+extern const struct config_key bgp_keys[];
 
 /* What bgp_new() would find wrong with files and lists, a line each; opens and keeps nothing.
  * -EINVAL: there was something. */

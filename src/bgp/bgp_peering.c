@@ -103,13 +103,13 @@ static int peer_opened(void *arg, struct session *session, struct notification *
     char address[IP_TEXT_LEN];
 
     struct peer *peer = peer_table_take(&bgp->peers, &info->address, info->theirs.router_id);
-    bool is_full = peer && !peer->session &&
-                   peer_table_session_count(&bgp->peers) >= (uint64_t)bgp->settings.max_peers;
+    bool is_full =
+        peer && !peer->session && peer_table_session_count(&bgp->peers) >= bgp->settings.max_peers;
     if (!peer || is_full) {
         bgp_count(bgp, BGP_COUNTER_connections_refused_limit, 1);
         if (log_allowed(&bgp->log_limits[BGP_LOG_REFUSED]))
             log_warning("bgp: peer %s refused: bgp_daemon_max_peers is %u",
-                        session_text(session, address), (unsigned)bgp->settings.max_peers);
+                        session_text(session, address), bgp->settings.max_peers);
         *ret_error = notification_make(ERROR_CEASE, CEASE_REJECTED);
         return -ENOSPC;
     }

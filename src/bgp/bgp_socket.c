@@ -26,12 +26,12 @@ static int socket_make(const struct bgp_settings *settings, enum ip_family famil
                                           (socklen_t)strlen(settings->interface)) < 0)
         goto fail;
     if (settings->pipe_size > 0) {
-        int size = (int)settings->pipe_size;
+        int size = settings->pipe_size;
         if (setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size) < 0)
             goto fail;
     }
     if (settings->ip_precedence > 0) {
-        int tos = (int)settings->ip_precedence << 5;
+        int tos = settings->ip_precedence << 5;
         int level = family == IP_V4 ? IPPROTO_IP : IPPROTO_IPV6;
         int option = family == IP_V4 ? IP_TOS : IPV6_TCLASS;
         if (setsockopt(fd, level, option, &tos, sizeof tos) < 0)
@@ -91,7 +91,7 @@ int bgp_socket_listen(const struct bgp_settings *settings, const struct ip_addr 
 {
     const int one = 1;
     struct sockaddr_storage sa;
-    socklen_t sa_len = ip_addr_to_sockaddr(address, (uint16_t)settings->port, &sa);
+    socklen_t sa_len = ip_addr_to_sockaddr(address, settings->port, &sa);
     int fd;
 
     int err = socket_make(settings, (enum ip_family)address->family, &fd);

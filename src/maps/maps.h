@@ -26,7 +26,6 @@ struct maps_settings {
     const char *aggregate_primitives; /* read once, at start: maps/custom_primitives.h */
     bool may_refresh;                 /* maps_refresh: SIGUSR2 reloads */
 };
-/* `place` is in struct maps_settings; "NAME_" in a name stands for the daemon's. */
 extern const struct config_key maps_keys[];
 
 struct maps {
