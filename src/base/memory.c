@@ -20,16 +20,8 @@
 #elif defined(__SANITIZE_ADDRESS__)
 #define HAS_ASAN 1
 #endif
-#ifdef HAS_ASAN
-#include <sanitizer/asan_interface.h>
-#else
-#define ASAN_POISON_MEMORY_REGION(address, size)   ((void)(address), (void)(size))
-#define ASAN_UNPOISON_MEMORY_REGION(address, size) ((void)(address), (void)(size))
-#endif
 
-/* A block begins with the pointer to the next one. */
-#define BLOCK_HEADER_LEN sizeof(max_align_t)
-#define HUGE_PAGE        ((uintptr_t)2 << 20)
+#define HUGE_PAGE ((uintptr_t)2 << 20)
 
 static _Noreturn void out_of_memory(size_t size)
 {
@@ -148,72 +140,4 @@ bool mem_is_checked(void)
 #else
     return false;
 #endif
-}
-
-void slab_init(struct slab *slab, size_t object_size, size_t block_objects)
-{
-    size_t unit = sizeof(void *); /* room for the free list's link, and the objects' alignment */
-    size_t rounded = (object_size + unit - 1) / unit * unit;
-
-    *slab = (struct slab){
-        .object_size = rounded > 0 ? rounded : unit,
-        .block_objects = block_objects > 0 ? block_objects : 1,
-    };
-    slab->block_used = slab->block_objects; /* as if the block that is not there were full */
-}
-
-static size_t block_size(const struct slab *slab)
-{
-    return BLOCK_HEADER_LEN + slab->object_size * slab->block_objects;
-}
-
-void *slab_alloc(struct slab *slab)
-{
-    slab->used_count++;
-    if (slab->free_list) {
-        void *object = slab->free_list;
-        memcpy(&slab->free_list, object, sizeof(void *));
-        ASAN_UNPOISON_MEMORY_REGION(object, slab->object_size);
-        return object;
-    }
-    if (slab->block_used == slab->block_objects) {
-        void *block = mem_alloc(block_size(slab));
-        memcpy(block, &slab->blocks, sizeof(void *));
-        slab->blocks = block;
-        slab->block_used = 0;
-    }
-    return (char *)slab->blocks + BLOCK_HEADER_LEN + slab->object_size * slab->block_used++;
-}
-
-void slab_free(struct slab *slab, void *object)
-{
-    if (!object)
-        return;
-    memcpy(object, &slab->free_list, sizeof(void *));
-    /* Reuse would hide a use after free from AddressSanitizer. */
-    ASAN_POISON_MEMORY_REGION((char *)object + sizeof(void *), slab->object_size - sizeof(void *));
-    slab->free_list = object;
-    slab->used_count--;
-}
-
-size_t slab_bytes(const struct slab *slab)
-{
-    size_t bytes = 0;
-
-    for (void *block = slab->blocks; block; memcpy(&block, block, sizeof(void *)))
-        bytes += block_size(slab);
-    return bytes;
-}
-
-void slab_clear(struct slab *slab)
-{
-    while (slab->blocks) {
-        void *block = slab->blocks;
-        memcpy(&slab->blocks, block, sizeof(void *));
-        ASAN_UNPOISON_MEMORY_REGION(block, block_size(slab));
-        mem_free(block);
-    }
-    slab->free_list = NULL;
-    slab->used_count = 0;
-    slab->block_used = slab->block_objects;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* Memory that is there or ends the process with a message, and slabs of equal objects. */
+/* Memory that is there or ends the process with a message. Any thread. */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -23,15 +23,3 @@ char *mem_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void mem_free(void *ptr); /* NULL is fine */
 /* Whether somebody looks for memory that is left when the process ends (a sanitizer's build). */
 bool mem_is_checked(void);
-
-/* Equal objects out of large blocks; freed ones are reused. One thread uses a slab. */
-struct slab {
-    size_t object_size, block_objects;
-    void *blocks, *free_list;
-    size_t used_count, block_used;
-};
-void slab_init(struct slab *slab, size_t object_size, size_t block_objects);
-void *slab_alloc(struct slab *slab); /* not zeroed */
-void slab_free(struct slab *slab, void *object);
-size_t slab_bytes(const struct slab *slab); /* all blocks */
-void slab_clear(struct slab *slab);         /* frees all blocks, used objects too */

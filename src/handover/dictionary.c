@@ -212,11 +212,6 @@ void dictionary_remember(struct dictionary *dict, uint64_t handle, uint32_t id)
         grow_handles(dict);
 }
 
-uint32_t dictionary_count(const struct dictionary *dict)
-{
-    return dict->count;
-}
-
 void dictionary_finish(struct dictionary *dict, uint32_t *ret_first_segment, uint32_t *ret_count)
 {
     *ret_first_segment = dict->first_segment;

@@ -37,7 +37,6 @@ uint32_t dictionary_find(const struct dictionary *dict, uint64_t handle);
 void dictionary_remember(struct dictionary *dict, uint64_t handle, uint32_t id)
     ON_THREAD(worker_thread);
 
-uint32_t dictionary_count(const struct dictionary *dict); /* ids in use: 1..count */
 /* For the hand-over: the chain and the count become the caller's, the dictionary is empty again. */
 void dictionary_finish(struct dictionary *dict, uint32_t *ret_first_segment, uint32_t *ret_count)
     ON_THREAD(worker_thread);
