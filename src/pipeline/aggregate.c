@@ -337,7 +337,7 @@ static void entries_aggregate(struct aggregate *a) ON_THREAD(worker_thread)
 
 /* ---- a batch that is appended ---- */
 
-static bool hand_over(struct aggregate *a, const struct aggregate_end *end)
+static void hand_over(struct aggregate *a, const struct aggregate_end *end)
     ON_THREAD(worker_thread);
 
 /* Live, full segments go out at once; in replay all workers end at the same places of the file. */
@@ -517,7 +517,7 @@ static void table_reset(struct aggregate *a)
 }
 
 /* The ring has a slot. */
-static bool hand_over(struct aggregate *a, const struct aggregate_end *end)
+static void hand_over(struct aggregate *a, const struct aggregate_end *end)
 {
     struct handover h = {.group = end->group,
                          .epoch = end->epoch,
@@ -537,7 +537,6 @@ static bool hand_over(struct aggregate *a, const struct aggregate_end *end)
     ledger_subtract(&a->ledger->open, &h.totals);
     ring_push(a->lane->ring, &h);
     table_reset(a);
-    return true;
 }
 
 /* The worst moment to give up rows that still add up: they would only take more room, as rows of a

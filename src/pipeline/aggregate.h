@@ -20,15 +20,17 @@ struct aggregate *aggregate_new(const struct aggregate_plan *plan, struct outlet
                                 struct ledger *ledger);
 void aggregate_free(struct aggregate *aggregate) ON_THREAD(worker_thread); /* NULL is fine */
 
-/* Filters the batch and adds what is left; counts it in the ledger. `group`, `epoch` and `now_ns`
- * are for rows of an unaggregated instance that go out at once. */
+/*
+ * Filters the batch and adds what is left; counts it in the ledger. Live, an unaggregated instance
+ * hands full segments over at once, for the group and epoch that aggregate_end() was told last.
+ */
 void aggregate_add(struct aggregate *aggregate, const struct flow_batch *batch)
     ON_THREAD(worker_thread);
 
 struct aggregate_end {
     uint64_t group, epoch; /* as in struct handover */
     int64_t time_ns;
-    uint32_t flags; /* enum handover_flag; 0: only what an unaggregated instance holds */
+    uint32_t flags; /* enum handover_flag; 0: no marker, for rows of an unaggregated instance */
 };
 /*
  * Ends what belongs together: hands over the rows, and the marker. While the pool is nearly full

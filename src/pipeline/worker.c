@@ -157,14 +157,13 @@ static void check_epochs(struct worker *w, int64_t now_ns) ON_THREAD(worker_thre
 
     for (uint32_t i = 0; i < crew->instance_count; i++) {
         uint64_t number = atomic_load_explicit(crew->instances[i].epoch, memory_order_acquire);
-        struct aggregate_end end = {.group = w->epochs[i].number,
-                                    .epoch = w->epochs[i].number,
-                                    .time_ns = now_ns,
-                                    .flags = HANDOVER_MARKER | HANDOVER_ENDS_EPOCH};
         if (number == w->epochs[i].number)
             continue;
         /* Epochs that went by meanwhile are covered by the marker of the last of them. */
-        end.group = end.epoch = number - 1;
+        struct aggregate_end end = {.group = number - 1,
+                                    .epoch = number - 1,
+                                    .time_ns = now_ns,
+                                    .flags = HANDOVER_MARKER | HANDOVER_ENDS_EPOCH};
         aggregate_end(w->aggregates[i], &end);
         w->epochs[i].number = number;
     }
