@@ -76,8 +76,8 @@ struct exporter *exporter_table_get(struct exporter_table *table, const struct i
 struct exporter *exporter_table_find(const struct exporter_table *table,
                                      const struct ip_addr *addr);
 uint32_t exporter_table_count(const struct exporter_table *table);
-/* For statistics, from the main thread: exporters are only freed by the worker after it was told to
- * stop walking, so the walk takes the table's lock, as do insertion and eviction (rare). */
+/* For statistics, from any thread: the walk holds the lock that insertion and eviction, which are
+ * rare, wait for. */
 void exporter_table_each(struct exporter_table *table,
                          void (*fn)(void *arg, struct exporter *exporter), void *arg);
 /* What evicted exporters had counted, so that sums stay true; and how many they were. Any
