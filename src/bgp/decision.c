@@ -22,7 +22,7 @@ static uint32_t local_pref(const struct decision_path *path)
 }
 
 /* RFC 4271 section 9.1.2.2 c: an absent MED is the lowest one. */
-static uint32_t med(const struct decision_path *path)
+static uint32_t med_of(const struct decision_path *path)
 {
     return path->attrs->has_med ? path->attrs->med : 0;
 }
@@ -65,7 +65,8 @@ static bool is_same_neighbour(const struct decision_path *a, const struct decisi
 static bool is_beaten_by_med(const struct decision_path *paths, size_t count, size_t index)
 {
     for (size_t i = 0; i < count; i++) {
-        if (is_same_neighbour(&paths[i], &paths[index]) && med(&paths[i]) < med(&paths[index]) &&
+        if (is_same_neighbour(&paths[i], &paths[index]) &&
+            med_of(&paths[i]) < med_of(&paths[index]) &&
             compare_head(&paths[i], &paths[index]) == 0)
             return true;
     }
@@ -99,7 +100,7 @@ static int compare_by_neighbour(const struct decision_path *a, const struct deci
     if (result == 0)
         result = compare(a->attrs->first_as_no_confed, b->attrs->first_as_no_confed);
     if (result == 0)
-        result = compare(med(a), med(b));
+        result = compare(med_of(a), med_of(b));
     if (result == 0)
         result = compare_tail(a, b);
     return result;
@@ -151,7 +152,7 @@ bool decision_place(const struct decision_path *sorted, size_t count,
         int head = compare_head(path, &sorted[i]);
         if (head > 0)
             continue;
-        if (head == 0 && is_same_neighbour(path, &sorted[i]) && med(path) != med(&sorted[i]))
+        if (head == 0 && is_same_neighbour(path, &sorted[i]) && med_of(path) != med_of(&sorted[i]))
             return false;
         if (place == SIZE_MAX && (head < 0 || compare_tail(path, &sorted[i]) < 0))
             place = i;

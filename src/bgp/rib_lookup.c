@@ -12,7 +12,7 @@
 #define QUERIES_TOGETHER 64u
 
 /* A peer's table, as long as a group of queries takes: most of them ask the same one. */
-struct view {
+struct table_view {
     uint32_t peer;
     uint8_t family; /* of the address */
     enum rib_safi safi;
@@ -334,7 +334,8 @@ static bool answer_without_hit(const struct rib *rib, const struct lookup *looku
 }
 
 /* The verdict and its path; false: the peer has no candidate in this table. */
-static bool answer(const struct rib *rib, const struct lookup *lookup, struct prefix_walk *walk)
+static bool verdict_find(const struct rib *rib, const struct lookup *lookup,
+                         struct prefix_walk *walk)
 {
     struct rib_query *query = lookup->query;
     struct found_prefix base = {0}, passed_over = {0}, late = {0};
@@ -415,7 +416,7 @@ static bool state_is_usable(struct family_state state)
 }
 
 /* Which tree to look into; false: there is nothing to look at in that table. */
-static bool view_turn_to(const struct rib *rib, struct view *view, enum rib_safi safi)
+static bool view_turn_to(const struct rib *rib, struct table_view *view, enum rib_safi safi)
 {
     enum rib_family family = view->family == IP_V6 ? RIB_IPV6 : RIB_IPV4;
     const struct rib_table *table = safi == RIB_UNICAST ? rib->unicast : rib->labelled;
@@ -437,7 +438,7 @@ static bool view_turn_to(const struct rib *rib, struct view *view, enum rib_safi
     return true;
 }
 
-static void view_make(const struct rib *rib, const struct rib_query *query, struct view *view)
+static void view_make(const struct rib *rib, const struct rib_query *query, struct table_view *view)
 {
     view->peer = query->peer;
     view->rd = query->rd;
@@ -451,7 +452,7 @@ static void view_make(const struct rib *rib, const struct rib_query *query, stru
     view->is_usual = view->tree && view->state.oldest == view->state.current;
 }
 
-static inline bool view_is_of(const struct view *view, const struct rib_query *query)
+static inline bool view_is_of(const struct table_view *view, const struct rib_query *query)
 {
     return view->peer == query->peer && view->rd == query->rd &&
            view->family == query->address.family;
@@ -466,7 +467,7 @@ static inline bool addr_is_zero(const struct ip_addr *addr)
     return ip_addr_is_zero(addr);
 }
 
-static inline struct lookup lookup_make(struct rib_query *query, const struct view *view)
+static inline struct lookup lookup_make(struct rib_query *query, const struct table_view *view)
 {
     bool is_replay = query->from_ns == 0 && query->to_ns == 0;
 
@@ -484,7 +485,7 @@ static inline struct lookup lookup_make(struct rib_query *query, const struct vi
 
 /* By all rules. */
 static void lookup_by_rules(const struct rib *rib, enum rib_policy policy, struct rib_query *query,
-                            const struct view *view, struct prefix_walk *walk)
+                            const struct table_view *view, struct prefix_walk *walk)
 {
     struct lookup lookup = lookup_make(query, view);
     struct prefix_walk again = *walk;
@@ -497,14 +498,14 @@ static void lookup_by_rules(const struct rib *rib, enum rib_policy policy, struc
     query->is_loading = view->is_loading;
     if (!state_is_usable(view->state))
         return;
-    if (answer(rib, &lookup, walk) || view->safi != RIB_UNICAST) {
+    if (verdict_find(rib, &lookup, walk) || view->safi != RIB_UNICAST) {
         if (policy == RIB_POLICY_PMACCT)
             answer_pmacct(rib, &lookup, &again);
         return;
     }
     /* Nothing at all in the unicast table: the labelled one may know. */
     enum path_match match = query->match;
-    struct view labelled = *view;
+    struct table_view labelled = *view;
     if (view_turn_to(rib, &labelled, RIB_LABELLED)) {
         labelled.is_stale = labelled.state.is_stale;
         labelled.is_loading = !labelled.state.is_loaded || view->is_loading;
@@ -564,7 +565,8 @@ static inline void prefetch_list(const struct path_list *list)
 
 /* Its verdict; false: its next hop is another one after all. */
 static inline bool answer_usual(const struct rib *rib, struct rib_query *query,
-                                const struct view *view, const struct choice *choice, unsigned len)
+                                const struct table_view *view, const struct choice *choice,
+                                unsigned len)
 {
     query->is_stale = view->is_stale;
     query->is_loading = view->is_loading;
@@ -590,8 +592,9 @@ static inline bool answer_usual(const struct rib *rib, struct rib_query *query,
  * most likely be the answer is loaded ahead. (A function that does nothing but prefetch is no more
  * than a pure one to gcc 12, which drops the call: so it is this one.) */
 static inline void choices_make(const struct rib *rib, struct rib_query *queries,
-                                const struct view *const *views, const struct prefix_match *matches,
-                                size_t count, struct choice *choices)
+                                const struct table_view *const *views,
+                                const struct prefix_match *matches, size_t count,
+                                struct choice *choices)
 {
     for (size_t i = 0; i < count; i++) {
         choices[i].list = list_at(rib, matches[i].value); /* 0: an empty one */
@@ -621,7 +624,7 @@ static inline void choices_make(const struct rib *rib, struct rib_query *queries
 
 /* The queries that are not usual, named by their index. */
 static void answer_by_rules(const struct rib *rib, enum rib_policy policy,
-                            struct rib_query *queries, const struct view *const *views,
+                            struct rib_query *queries, const struct table_view *const *views,
                             const uint8_t *indexes, size_t count)
 {
     struct prefix_walk walks[QUERIES_TOGETHER];
@@ -636,8 +639,8 @@ static void answer_by_rules(const struct rib *rib, enum rib_policy policy,
 }
 
 /* The view that a query needs, made if no other one of its group needed it before. */
-static const struct view *view_of(const struct rib *rib, const struct rib_query *query,
-                                  struct view *views, size_t *view_count)
+static const struct table_view *view_of(const struct rib *rib, const struct rib_query *query,
+                                        struct table_view *views, size_t *view_count)
 {
     for (size_t i = 0; i < *view_count; i++) {
         if (view_is_of(&views[i], query))
@@ -656,8 +659,8 @@ static void lookup_group(const struct rib *rib, enum rib_policy policy, struct r
                          size_t count)
 {
     struct prefix_match matches[QUERIES_TOGETHER];
-    struct view made[QUERIES_TOGETHER];
-    const struct view *views[QUERIES_TOGETHER];
+    struct table_view made[QUERIES_TOGETHER];
+    const struct table_view *views[QUERIES_TOGETHER];
     struct choice choices[QUERIES_TOGETHER];
     uint8_t unusual[QUERIES_TOGETHER];
     size_t made_count = 0, unusual_count = 0;

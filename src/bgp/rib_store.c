@@ -712,8 +712,8 @@ static bool announce_with_room(const struct change *change, const struct rib_nlr
 }
 
 /* Announces (`attrs`) or withdraws (NULL); how many could not be. */
-static size_t nlri_apply(const struct change *change, const struct rib_nlri *nlri, size_t count,
-                         struct path_attrs *attrs)
+static size_t nlri_change(const struct change *change, const struct rib_nlri *nlri, size_t count,
+                          struct path_attrs *attrs)
 {
     struct rib *rib = change->rib;
     struct prefix_match matches[NLRI_TOGETHER] = {0};
@@ -750,7 +750,7 @@ size_t rib_announce(struct rib *rib, uint32_t peer, enum rib_safi safi, const st
                     size_t count, struct path_attrs *attrs, struct wall_time now)
 {
     struct change change = {rib, peer, safi, (uint64_t)wall_ms(now.ns)};
-    size_t refused = nlri_apply(&change, nlri, count, attrs);
+    size_t refused = nlri_change(&change, nlri, count, attrs);
 
     THREAD_ASSERT(bgp_thread);
     counter_add(&rib->paths_refused, refused);
@@ -762,7 +762,7 @@ size_t rib_withdraw(struct rib *rib, uint32_t peer, enum rib_safi safi, const st
                     size_t count, struct wall_time now)
 {
     struct change change = {rib, peer, safi, (uint64_t)wall_ms(now.ns)};
-    size_t unknown = nlri_apply(&change, nlri, count, NULL);
+    size_t unknown = nlri_change(&change, nlri, count, NULL);
 
     THREAD_ASSERT(bgp_thread);
     rib_history_bound(rib);
