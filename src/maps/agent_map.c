@@ -90,8 +90,8 @@ static int take_rows(struct agent_map *map, const struct map_file *file, struct 
     return result;
 }
 
-static int map_from_file(const struct map_file *file, struct text *errors,
-                         struct agent_map **ret_map)
+static int agent_map_from_file(const struct map_file *file, struct text *errors,
+                               struct agent_map **ret_map)
 {
     static const struct map_index_keys index_keys = {KEY_IP, KEY_IN, KEY_OUT};
     struct agent_map *map = mem_zalloc(sizeof *map);
@@ -120,7 +120,7 @@ int agent_map_parse(const char *name, const char *data, size_t len, struct text 
 
     if (err < 0)
         return err;
-    err = map_from_file(file, errors, ret_map);
+    err = agent_map_from_file(file, errors, ret_map);
     map_file_free(file);
     return err;
 }

@@ -31,8 +31,8 @@ static const char *const semantics_names[] = {
     [CUSTOM_MAC] = "mac",    [CUSTOM_TEXT] = "str", [CUSTOM_RAW] = "raw",
 };
 
-static bool parse_number(const char *text, unsigned long max, char end_char, const char **ret_end,
-                         unsigned long *ret_number)
+static bool parse_number_until(const char *text, unsigned long max, char end_char,
+                               const char **ret_end, unsigned long *ret_number)
 {
     char *end;
 
@@ -51,9 +51,9 @@ static bool parse_field_type(const char *text, struct custom_primitive *custom)
     unsigned long enterprise = 0, element;
     bool has_enterprise = strchr(text, ':');
 
-    if (has_enterprise && !parse_number(text, UINT32_MAX, ':', &text, &enterprise))
+    if (has_enterprise && !parse_number_until(text, UINT32_MAX, ':', &text, &enterprise))
         return false;
-    if (!parse_number(text, has_enterprise ? INT16_MAX : UINT16_MAX, '\0', &text, &element) ||
+    if (!parse_number_until(text, has_enterprise ? INT16_MAX : UINT16_MAX, '\0', &text, &element) ||
         element == 0)
         return false;
     custom->is_reverse = enterprise == REVERSE_ENTERPRISE;
@@ -70,7 +70,7 @@ static bool parse_len(const char *text, struct custom_primitive *custom)
         custom->len = 0;
         return true;
     }
-    if (!parse_number(text, UINT16_MAX, '\0', &text, &len) || len == 0)
+    if (!parse_number_until(text, UINT16_MAX, '\0', &text, &len) || len == 0)
         return false;
     custom->len = (uint16_t)len;
     return true;

@@ -42,7 +42,7 @@ static void put_u32(struct frame *f, uint32_t v)
     put_u16(f, (uint16_t)v);
 }
 
-static void put(struct frame *f, const void *data, size_t len)
+static void put_bytes(struct frame *f, const void *data, size_t len)
 {
     memcpy(f->bytes + f->len, data, len);
     f->len += (uint32_t)len;
@@ -57,8 +57,8 @@ static void put_ipv4(struct frame *f, const struct flow *flow, uint32_t len)
     put_u8(f, 64);
     put_u8(f, flow->proto);
     put_u16(f, 0);
-    put(f, flow->src_addr.bytes + 12, 4);
-    put(f, flow->dst_addr.bytes + 12, 4);
+    put_bytes(f, flow->src_addr.bytes + 12, 4);
+    put_bytes(f, flow->dst_addr.bytes + 12, 4);
 }
 
 static void put_ipv6(struct frame *f, const struct flow *flow, uint32_t len)
@@ -69,8 +69,8 @@ static void put_ipv6(struct frame *f, const struct flow *flow, uint32_t len)
     put_u16(f, (uint16_t)(payload > UINT16_MAX ? UINT16_MAX : payload));
     put_u8(f, flow->proto);
     put_u8(f, 64);
-    put(f, flow->src_addr.bytes, 16);
-    put(f, flow->dst_addr.bytes, 16);
+    put_bytes(f, flow->src_addr.bytes, 16);
+    put_bytes(f, flow->dst_addr.bytes, 16);
 }
 
 static void put_transport(struct frame *f, const struct flow *flow)
@@ -110,8 +110,8 @@ static void frame_make(const struct flow *flow, bool is_tagged, struct frame *f)
     if (flow->src_addr.family == IP_NONE && flow->dst_addr.family == IP_NONE && flow->etype)
         etype = flow->etype;
     f->len = 0;
-    put(f, flow->dst_mac.bytes, 6);
-    put(f, flow->src_mac.bytes, 6);
+    put_bytes(f, flow->dst_mac.bytes, 6);
+    put_bytes(f, flow->src_mac.bytes, 6);
     if (is_tagged && vlan) {
         put_u16(f, 0x8100);
         put_u16(f, (uint16_t)((flow->cos & 7) << 13 | (vlan & 0x0fff)));

@@ -17,7 +17,7 @@
 #define FILE_MAX_BYTES ((size_t)64 << 20)
 #define ROW_MAX_ITEMS  4096
 
-struct parser {
+struct map_parser {
     struct map_file *file;
     const struct map_key *keys;
     const struct map_refusal *refusals;
@@ -35,7 +35,7 @@ static const struct map_refusal flow_control[] = {
     {NULL, NULL},
 };
 
-static void error_start(struct parser *p)
+static void error_start(struct map_parser *p)
 {
     text_append_printf(p->errors, "%s:%u: ", p->file->name, p->line);
     p->has_failed = true;
@@ -107,7 +107,7 @@ static bool append_network(struct text *errors, const char *text)
     return true;
 }
 
-static void report_value(struct parser *p, const struct map_key *key, const char *text)
+static void report_value(struct map_parser *p, const struct map_key *key, const char *text)
 {
     error_start(p);
     text_append_printf(p->errors, "%s=%s: ", key->name, text);
@@ -138,7 +138,7 @@ static void add_item(struct map_cell *cell, const struct map_item *item)
     cell->has_plain = cell->has_plain || !item->is_negated;
 }
 
-static void parse_list(struct parser *p, const struct map_key *key, struct map_cell *cell,
+static void parse_list(struct map_parser *p, const struct map_key *key, struct map_cell *cell,
                        char *text)
 {
     for (char *one; (one = strsep(&text, ",")) != NULL;) {
@@ -156,7 +156,7 @@ static void parse_list(struct parser *p, const struct map_key *key, struct map_c
     }
 }
 
-static struct map_cell *cell_new(struct parser *p, const struct map_key *key, const char *value)
+static struct map_cell *cell_new(struct map_parser *p, const struct map_key *key, const char *value)
 {
     struct map_cell *cell = mem_zalloc(sizeof *cell);
     char *copy = mem_strdup(value);
@@ -183,7 +183,7 @@ static const struct map_refusal *find_refusal(const struct map_refusal *refusals
     return NULL;
 }
 
-static void report_key(struct parser *p, const char *name)
+static void report_key(struct map_parser *p, const char *name)
 {
     const struct map_refusal *refusal = find_refusal(p->refusals, name);
     struct nearest nearest = nearest_start(name);
@@ -208,7 +208,7 @@ static void report_key(struct parser *p, const char *name)
     text_append_char(p->errors, '\n');
 }
 
-static void add_cell(struct parser *p, struct map_row *row, const char *name, const char *value)
+static void add_cell(struct map_parser *p, struct map_row *row, const char *name, const char *value)
 {
     size_t index = 0;
 
@@ -226,7 +226,7 @@ static void add_cell(struct parser *p, struct map_row *row, const char *name, co
     }
 }
 
-static void report_syntax(struct parser *p, const char *start)
+static void report_syntax(struct map_parser *p, const char *start)
 {
     error_start(p);
     text_append_printf(p->errors, "expected key=value at '%.40s'\n", start);
@@ -234,7 +234,7 @@ static void report_syntax(struct parser *p, const char *start)
 
 /* One key=value at `pos`, terminated in place. Returns what follows it, NULL after an error or at
  * the end. */
-static char *parse_pair(struct parser *p, struct map_row *row, char *pos)
+static char *parse_pair(struct map_parser *p, struct map_row *row, char *pos)
 {
     char *name = pos + strspn(pos, " \t\r\f\v"), *end;
 
@@ -278,7 +278,7 @@ static void row_clear(const struct map_file *file, struct map_row *row)
     mem_free(row->cells);
 }
 
-static void check_required(struct parser *p, const struct map_row *row)
+static void check_required(struct map_parser *p, const struct map_row *row)
 {
     for (size_t i = 0; i < p->file->key_count; i++)
         if (p->keys[i].is_required && !row->cells[i]) {
@@ -287,7 +287,7 @@ static void check_required(struct parser *p, const struct map_row *row)
         }
 }
 
-static void parse_row(struct parser *p, char *line)
+static void parse_row(struct map_parser *p, char *line)
 {
     struct map_file *file = p->file;
     char *start = line + strspn(line, " \t\r\f\v");
@@ -315,7 +315,7 @@ int map_file_parse(const char *name, const char *data, size_t len, const struct 
                    struct map_file **ret_file)
 {
     struct map_file *file = mem_zalloc(sizeof *file);
-    struct parser p = {.file = file, .keys = keys, .refusals = refusals, .errors = errors};
+    struct map_parser p = {.file = file, .keys = keys, .refusals = refusals, .errors = errors};
     char *copy = mem_strndup(data, len), *rest = copy;
 
     file->name = mem_strdup(name);

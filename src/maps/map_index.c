@@ -40,7 +40,7 @@ struct row_list {
     size_t count, capacity;
 };
 
-struct builder {
+struct index_builder {
     const struct map_file *file;
     const struct map_index_keys *keys;
     enum ip_family family;
@@ -82,7 +82,7 @@ static struct ip_addr address_of_point(const struct point *p, enum ip_family fam
 }
 
 /* The first and last point of an item; false if it is of the other family. */
-static bool item_span(const struct builder *b, enum level level, const struct map_item *item,
+static bool item_span(const struct index_builder *b, enum level level, const struct map_item *item,
                       struct point *first, struct point *last)
 {
     if (level != LEVEL_EXPORTER) {
@@ -102,14 +102,15 @@ static bool item_span(const struct builder *b, enum level level, const struct ma
     return true;
 }
 
-static const struct map_cell *cell_of(const struct builder *b, enum level level, uint32_t row)
+static const struct map_cell *cell_of(const struct index_builder *b, enum level level, uint32_t row)
 {
     const size_t keys[LEVEL_COUNT] = {b->keys->ip, b->keys->in, b->keys->out};
 
     return b->file->rows[row].cells[keys[level]];
 }
 
-static bool holds_at(const struct builder *b, enum level level, uint32_t row, const struct point *p)
+static bool holds_at(const struct index_builder *b, enum level level, uint32_t row,
+                     const struct point *p)
 {
     const struct map_cell *cell = cell_of(b, level, row);
 
@@ -135,7 +136,7 @@ static uint32_t find_part(const struct map_node *node, const struct point *p)
 }
 
 /* Cuts where items begin and just behind where they end. */
-static void cut(const struct builder *b, enum level level, struct map_node *node)
+static void node_cut(const struct index_builder *b, enum level level, struct map_node *node)
 {
     size_t count = 1;
     struct point first, last;
@@ -167,7 +168,7 @@ static void cut(const struct builder *b, enum level level, struct map_node *node
     node->part_count = kept;
 }
 
-static void list_add(struct builder *b, struct row_list *list, uint32_t row)
+static void list_add(struct index_builder *b, struct row_list *list, uint32_t row)
 {
     if (list->count && list->rows[list->count - 1] == row)
         return;
@@ -179,7 +180,7 @@ static void list_add(struct builder *b, struct row_list *list, uint32_t row)
     b->entry_count++;
 }
 
-static void add_to_parts(struct builder *b, enum level level, const struct map_node *node,
+static void add_to_parts(struct index_builder *b, enum level level, const struct map_node *node,
                          struct row_list *lists, uint32_t row, uint32_t first, uint32_t last)
 {
     for (uint32_t part = first; part <= last && b->entry_count <= INDEX_MAX_ENTRIES; part++)
@@ -188,7 +189,7 @@ static void add_to_parts(struct builder *b, enum level level, const struct map_n
 }
 
 /* Gives each part its rows. Rows come in the order of the file, so lists do too. */
-static void deal_rows(struct builder *b, enum level level, const struct map_node *node,
+static void deal_rows(struct index_builder *b, enum level level, const struct map_node *node,
                       struct row_list *lists)
 {
     for (size_t i = 0; i < node->row_count; i++) {
@@ -207,18 +208,18 @@ static void deal_rows(struct builder *b, enum level level, const struct map_node
 }
 
 /* `node->rows` is set; makes the levels below. */
-static void build(struct builder *b, enum level level, struct map_node *node)
+static void node_build(struct index_builder *b, enum level level, struct map_node *node)
 {
     if (level == LEVEL_COUNT || node->row_count == 0 || b->entry_count > INDEX_MAX_ENTRIES)
         return;
-    cut(b, level, node);
+    node_cut(b, level, node);
     struct row_list *lists = mem_calloc(node->part_count, sizeof *lists);
     deal_rows(b, level, node, lists);
     node->children = mem_calloc(node->part_count, sizeof *node->children);
     for (uint32_t i = 0; i < node->part_count; i++) {
         node->children[i].rows = lists[i].rows;
         node->children[i].row_count = lists[i].count;
-        build(b, level + 1, &node->children[i]);
+        node_build(b, level + 1, &node->children[i]);
     }
     mem_free(lists);
 }
@@ -232,21 +233,21 @@ static void node_clear(struct map_node *node)
     mem_free(node->rows);
 }
 
-static void build_family(struct builder *b, enum ip_family family, struct map_node *root)
+static void build_family(struct index_builder *b, enum ip_family family, struct map_node *root)
 {
     b->family = family;
     root->row_count = b->file->row_count;
     root->rows = mem_calloc(root->row_count ? root->row_count : 1, sizeof *root->rows);
     for (size_t i = 0; i < root->row_count; i++)
         root->rows[i] = (uint32_t)i;
-    build(b, LEVEL_EXPORTER, root);
+    node_build(b, LEVEL_EXPORTER, root);
 }
 
 int map_index_new(const struct map_file *file, const struct map_index_keys *keys,
                   struct map_index **ret_index)
 {
     struct map_index *index = mem_zalloc(sizeof *index);
-    struct builder b = {.file = file, .keys = keys};
+    struct index_builder b = {.file = file, .keys = keys};
 
     build_family(&b, IP_V4, &index->v4);
     build_family(&b, IP_V6, &index->v6);

@@ -23,8 +23,8 @@ struct sampling_map {
     bool uses_in, uses_out;
 };
 
-static int map_from_file(const struct map_file *file, struct text *errors,
-                         struct sampling_map **ret_map)
+static int sampling_map_from_file(const struct map_file *file, struct text *errors,
+                                  struct sampling_map **ret_map)
 {
     static const struct map_index_keys index_keys = {KEY_IP, KEY_IN, KEY_OUT};
     struct sampling_map *map = mem_zalloc(sizeof *map);
@@ -55,7 +55,7 @@ int sampling_map_parse(const char *name, const char *data, size_t len, struct te
 
     if (err < 0)
         return err;
-    err = map_from_file(file, errors, ret_map);
+    err = sampling_map_from_file(file, errors, ret_map);
     map_file_free(file);
     return err;
 }
