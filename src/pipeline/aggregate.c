@@ -394,7 +394,7 @@ static uint32_t entry_new(struct aggregate *a, const struct flow *flow, int64_t 
 }
 
 /* value * part / whole without overflow. */
-static uint64_t share(uint64_t value, uint64_t part, uint64_t whole)
+static uint64_t share_of(uint64_t value, uint64_t part, uint64_t whole)
 {
     return (uint64_t)((unsigned __int128)value * part / whole);
 }
@@ -425,9 +425,9 @@ static void pro_rate(struct aggregate *a, const struct flow *flow) ON_THREAD(wor
         memcpy(part, flow, a->flow_stride);
         part->flows = is_first ? flow->flows : 0;
         part->packets =
-            is_last ? packets : share(flow->packets, (uint64_t)(bin.end_s - from_s), duration);
+            is_last ? packets : share_of(flow->packets, (uint64_t)(bin.end_s - from_s), duration);
         part->bytes =
-            is_last ? bytes : share(flow->bytes, (uint64_t)(bin.end_s - from_s), duration);
+            is_last ? bytes : share_of(flow->bytes, (uint64_t)(bin.end_s - from_s), duration);
         packets -= part->packets;
         bytes -= part->bytes;
         a->flows[entry] = part;
@@ -572,8 +572,8 @@ bool aggregate_end(struct aggregate *a, const struct aggregate_end *end)
     return true;
 }
 
-static void settle(void *arg, const struct handover *handover,
-                   const struct handover_outcome *outcome)
+static void settle_handover(void *arg, const struct handover *handover,
+                            const struct handover_outcome *outcome)
 {
     struct aggregate *a = arg;
 
@@ -586,7 +586,7 @@ static void settle(void *arg, const struct handover *handover,
 void aggregate_recycle(struct aggregate *a)
 {
     THREAD_ASSERT(worker_thread);
-    ring_recycle(a->lane->ring, a->lane->pool, settle, a);
+    ring_recycle(a->lane->ring, a->lane->pool, settle_handover, a);
 }
 
 bool aggregate_must_wait(const struct aggregate *a)

@@ -263,7 +263,7 @@ static void ask_global(const struct correlator *c, struct rib_query *q,
 
 /* ---- destination ---- */
 
-static void verdict(struct flow *flow, enum path_match match)
+static void set_verdict(struct flow *flow, enum path_match match)
 {
     flow->path_match = (uint8_t)match;
     counter_add(&flow->exporter->counters.path_match[match], 1);
@@ -278,7 +278,7 @@ static void answer_destination(struct correlator *c, const struct view *view,
 
     if (q->rd != 0 && !q->path.attrs)
         ask_global(c, q, counters);
-    verdict(flow, q->match);
+    set_verdict(flow, q->match);
     if (q->is_stale)
         counter_add(&counters->stale, 1);
     if (q->is_loading)
@@ -352,7 +352,7 @@ static void correlate_destinations(struct correlator *c, const struct view *view
         struct exporter_entry *e = entry_of_flow(c, view, flow, &current);
         uint32_t peer = peer_of(c, view, e, flow, family);
         if (peer == PEER_NONE) {
-            verdict(flow, PATH_MATCH_NO_RIB);
+            set_verdict(flow, PATH_MATCH_NO_RIB);
             path_fill_destination(c->settings, flow, NULL);
             continue;
         }

@@ -33,7 +33,8 @@ static uint32_t mapped_rate(const struct maps *maps, struct enrich_cache *cache,
     return sampling_map_rate(maps->sampling, cache->sampling, flow->in_iface, flow->out_iface);
 }
 
-static void sample(const struct enrich_settings *s, uint32_t rate_of_map, struct flow *flow)
+static void apply_sampling_rate(const struct enrich_settings *s, uint32_t rate_of_map,
+                                struct flow *flow)
 {
     if (rate_of_map != 0)
         flow->sampling_rate = rate_of_map;
@@ -82,7 +83,7 @@ void enrich_batch(const struct enrich_settings *s, const struct maps *maps,
         return;
     for (uint32_t i = 0; i < batch->count; i++) {
         struct flow *flow = flow_batch_at(batch, i);
-        sample(s, mapped_rate(maps, cache, flow), flow);
+        apply_sampling_rate(s, mapped_rate(maps, cache, flow), flow);
         if (s->needs_bins)
             choose_bin(s, flow);
         if (s->as_is_peer_as) {

@@ -4,7 +4,7 @@
 
 enum { PREFIXES_ENOUGH = 32 };
 
-static bool is_new(struct exporter_evidence *e, uint64_t hash)
+static bool add_if_new(struct exporter_evidence *e, uint64_t hash)
 {
     uint32_t at = (uint32_t)(hash % EVIDENCE_SLOTS), mark = (uint32_t)(hash >> 32) | 1;
 
@@ -23,9 +23,9 @@ void exporter_evidence_add(struct exporter_evidence *e, struct exporter_counters
 {
     uint64_t hash = (ip_addr_hash(&prefix->addr) + prefix->len) * UINT64_C(0x9e3779b97f4a7c15);
 
-    if (is_new(e, hash))
+    if (add_if_new(e, hash))
         counter_add(&counters->multipath_prefixes, 1);
-    if (is_new(e, (hash ^ ip_addr_hash(next_hop)) * UINT64_C(0xd6e8feb86659fd93)))
+    if (add_if_new(e, (hash ^ ip_addr_hash(next_hop)) * UINT64_C(0xd6e8feb86659fd93)))
         counter_add(&counters->multipath_next_hops, 1);
 }
 

@@ -8,8 +8,8 @@
 /* Parts of a score, so that the larger always decides. */
 enum { MATCHES = 1, BY_ADDRESS = 2, IS_UP = 4, HAS_STALE_TABLE = 8, SPEAKS_FAMILY = 16 };
 
-static unsigned score(const struct bgp_peer_info *peer, const struct ip_addr *address,
-                      uint16_t port, enum rib_family family, bool match_router_id)
+static unsigned peer_score(const struct bgp_peer_info *peer, const struct ip_addr *address,
+                           uint16_t port, enum rib_family family, bool match_router_id)
 {
     const struct bgp_peer_family *f = &peer->families[family];
     bool by_address = ip_addr_equal(&peer->address, address);
@@ -23,14 +23,15 @@ static unsigned score(const struct bgp_peer_info *peer, const struct ip_addr *ad
            (f->is_stale ? HAS_STALE_TABLE : 0) + (is_up && f->is_negotiated ? SPEAKS_FAMILY : 0);
 }
 
-static uint32_t choose(const struct bgp_peers *peers, const struct ip_addr *address, uint16_t port,
-                       enum rib_family family, bool match_router_id, unsigned *ret_score)
+static uint32_t choose_peer(const struct bgp_peers *peers, const struct ip_addr *address,
+                            uint16_t port, enum rib_family family, bool match_router_id,
+                            unsigned *ret_score)
 {
     uint32_t best = PEER_NONE;
 
     *ret_score = 0;
     for (uint32_t i = 0; peers && i < peers->count; i++) {
-        unsigned s = score(&peers->peers[i], address, port, family, match_router_id);
+        unsigned s = peer_score(&peers->peers[i], address, port, family, match_router_id);
         if (s > *ret_score) {
             *ret_score = s;
             best = peers->peers[i].index;
@@ -44,7 +45,7 @@ uint32_t peer_choice(const struct bgp_peers *peers, const struct ip_addr *addres
 {
     unsigned ignored;
 
-    return choose(peers, address, port, family, match_router_id, &ignored);
+    return choose_peer(peers, address, port, family, match_router_id, &ignored);
 }
 
 uint32_t peer_choice_of_agents(const struct bgp_peers *peers,
@@ -55,7 +56,7 @@ uint32_t peer_choice_of_agents(const struct bgp_peers *peers,
 
     for (size_t i = 0; i < agent_count; i++) {
         unsigned s;
-        uint32_t peer = choose(peers, &agents[i]->address, agents[i]->port, family, true, &s);
+        uint32_t peer = choose_peer(peers, &agents[i]->address, agents[i]->port, family, true, &s);
         if (s >= HAS_STALE_TABLE)
             return peer;
         if (first == PEER_NONE)

@@ -61,7 +61,7 @@ void worker_decode(struct worker *w, const struct datagram *d)
                              exporter_table_get(w->exporters, &d->source, d->received_ns), d);
 }
 
-static void evict(void *arg, struct exporter *exporter) ON_THREAD(worker_thread)
+static void forget_exporter(void *arg, struct exporter *exporter) ON_THREAD(worker_thread)
 {
     struct worker *w = arg;
 
@@ -74,7 +74,7 @@ static void evict(void *arg, struct exporter *exporter) ON_THREAD(worker_thread)
 /* ---- datagrams, live ---- */
 
 /* Holds the datagram back while the RIB loads; beyond the buffer the oldest go on. */
-static void hold(struct worker *w, const struct datagram *d) ON_THREAD(worker_thread)
+static void hold_datagram(struct worker *w, const struct datagram *d) ON_THREAD(worker_thread)
 {
     struct datagram oldest;
 
@@ -104,7 +104,7 @@ static void release_held(struct worker *w) ON_THREAD(worker_thread)
 static void own_datagram(struct worker *w, const struct datagram *d) ON_THREAD(worker_thread)
 {
     if (w->is_holding)
-        hold(w, d);
+        hold_datagram(w, d);
     else
         worker_decode(w, d);
 }
@@ -128,7 +128,7 @@ static void any_datagram(struct worker *w, const struct datagram *d) ON_THREAD(w
 }
 
 /* Returns how many datagrams there were. */
-static uint32_t receive(struct worker *w) ON_THREAD(worker_thread)
+static uint32_t receive_batch(struct worker *w) ON_THREAD(worker_thread)
 {
     struct datagram datagrams[UDP_BATCH_MAX];
     uint32_t n = udp_receiver_read(w->receiver, datagrams, UDP_BATCH_MAX);
@@ -169,7 +169,7 @@ static void check_epochs(struct worker *w, int64_t now_ns) ON_THREAD(worker_thre
     }
 }
 
-static void tick(struct worker *w, int64_t now_ns) ON_THREAD(worker_thread)
+static void second_tick(struct worker *w, int64_t now_ns) ON_THREAD(worker_thread)
 {
     const struct crew *crew = w->crew;
 
@@ -244,12 +244,12 @@ static void on_datagram(void *arg, int fd, unsigned events) ON_THREAD(worker_thr
  * What had arrived when the end was asked for is still read: until the socket is empty, or for a
  * second where it never is. The inbox is complete when all have stopped reading.
  */
-static void drain(struct worker *w) ON_THREAD(worker_thread)
+static void drain_input(struct worker *w) ON_THREAD(worker_thread)
 {
     struct crew *crew = w->crew;
     int64_t end_ns = clock_mono().ns + DRAIN_MAX_NS;
 
-    while (receive(w) > 0 && clock_mono().ns < end_ns) {
+    while (receive_batch(w) > 0 && clock_mono().ns < end_ns) {
         receive_inbox(w);
         rcu_quiescent(w->reader);
     }
@@ -278,7 +278,7 @@ static void run_live(struct worker *w) ON_THREAD(worker_thread)
             w->is_holding = false;
             release_held(w);
         }
-        uint32_t n = receive(w);
+        uint32_t n = receive_batch(w);
         int64_t now_ns = clock_mono().ns;
         receive_inbox(w);
         worker_flush(w);
@@ -289,14 +289,14 @@ static void run_live(struct worker *w) ON_THREAD(worker_thread)
             worker_answer(w);
         }
         if (now_ns >= next_tick_ns) {
-            tick(w, clock_wall().ns);
+            second_tick(w, clock_wall().ns);
             next_tick_ns = now_ns + NS_PER_S;
         }
         rcu_quiescent(w->reader);
         if (n < UDP_BATCH_MAX && inbox_is_empty(w->inbox))
             worker_wait(w, (int)((next_tick_ns - now_ns) / NS_PER_MS) + 1);
     }
-    drain(w);
+    drain_input(w);
 }
 
 /* ---- the end ---- */
@@ -382,7 +382,7 @@ int worker_new(struct crew *crew, uint32_t index, struct udp_receiver *receiver,
                           crew->flow_stride, &instance->ledgers[index]);
         w->epochs[i].number = 1;
     }
-    w->exporters = exporter_table_new(crew->exporters_max, evict, w);
+    w->exporters = exporter_table_new(crew->exporters_max, forget_exporter, w);
     w->needs = crew->decoder_settings.needs;
     w->decoder = crew->decoder->new (&crew->decoder_settings, w->exporters, &w->batch);
     err = start_input(w, event);
@@ -468,7 +468,7 @@ void worker_free(struct worker *w)
 
 /* ---- templates, statistics ---- */
 
-static bool owns(const struct ip_addr *exporter, void *arg)
+static bool owns_exporter(const struct ip_addr *exporter, void *arg)
 {
     const struct worker *w = arg;
 
@@ -478,7 +478,7 @@ static bool owns(const struct ip_addr *exporter, void *arg)
 size_t worker_load_templates(struct worker *w, const struct json_t *saved)
 {
     thread_enter_role(&worker_thread);
-    size_t count = w->crew->decoder->load(w->decoder, saved, owns, w);
+    size_t count = w->crew->decoder->load(w->decoder, saved, owns_exporter, w);
     thread_leave_role(&worker_thread);
     return count;
 }

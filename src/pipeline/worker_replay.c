@@ -106,7 +106,7 @@ static void advance_clock(struct worker *w, int64_t now_ns) ON_THREAD(worker_thr
         w->replay_clock_ns = now_ns;
 }
 
-static void datagram(struct worker *w, const struct datagram *d) ON_THREAD(worker_thread)
+static void replay_datagram(struct worker *w, const struct datagram *d) ON_THREAD(worker_thread)
 {
     const struct crew *crew = w->crew;
 
@@ -150,7 +150,7 @@ static void read_round(struct worker *w) ON_THREAD(worker_thread)
             w->crew->decoder->tick(w->decoder, d.received_ns);
             last_tick_ns = d.received_ns;
         }
-        datagram(w, &d);
+        replay_datagram(w, &d);
     }
     worker_flush(w);
     if (error.len > 0 && w->index == 0)
@@ -158,7 +158,7 @@ static void read_round(struct worker *w) ON_THREAD(worker_thread)
     text_clear(&error);
 }
 
-static void report(const struct worker *w)
+static void log_capture(const struct worker *w)
 {
     struct pcap_reader_counts c = pcap_reader_counts(w->capture);
 
@@ -191,7 +191,7 @@ void worker_run_replay(struct worker *w)
         read_round(w);
     }
     text_clear(&error);
-    report(w);
+    log_capture(w);
     if (crew->replay.waits_at_end && !is_stopping(w)) {
         for (uint32_t i = 0; i < crew->instance_count; i++) {
             end_instance(w, i, HANDOVER_ENDS_EPOCH);
