@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Reads a list line by line; the first wrong line ends it. */
+/* Reads a list of addresses line by line; the first wrong line ends it. */
 #include "bgp/address_list.h"
 #include "base/memory.h"
 #include <ctype.h>
@@ -18,7 +18,7 @@ static char *line_trim(char *line)
     return line;
 }
 
-/* What is wrong with the line, or NULL. */
+/* Returns what is wrong with the line, or NULL. */
 static const char *entry_parse(char *line, bool has_passwords, struct address_entry *entry)
 {
     char *comma = has_passwords ? strchr(line, ',') : NULL;

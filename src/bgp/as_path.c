@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* AS paths: decoded, brought into one form, merged with AS4_PATH, measured and printed. */
+/* AS paths (RFC 4271 section 4.3, RFC 5065, RFC 6793): they are decoded, brought into one form,
+ * merged with AS4_PATH, measured and printed here. */
 #include "bgp/as_path.h"
 #include "base/memory.h"
 #include "base/reader.h"
@@ -26,7 +27,7 @@ static bool segment_is_confederation(uint8_t type)
     return type == AS_CONFED_SEQUENCE || type == AS_CONFED_SET;
 }
 
-/* Room for one more segment of `count` numbers. */
+/* Makes room for one more segment of `count` numbers. */
 static void path_reserve(struct as_path *path, uint32_t count)
 {
     if (path->segment_count == path->segment_capacity) {
@@ -55,8 +56,8 @@ static bool set_insert(uint32_t *numbers, uint32_t count, uint32_t number)
     return true;
 }
 
-/* The last segment if numbers of `type` may go on in it, else a new one. Call path_reserve()
- * first. */
+/* Returns the last segment if numbers of `type` may go on in it, else a new one. Call
+ * path_reserve() first. */
 static struct as_segment *path_segment(struct as_path *path, uint8_t type)
 {
     struct as_segment *last =
@@ -131,7 +132,8 @@ static void path_append(struct as_path *path, const struct as_path *from, uint32
     }
 }
 
-/* Hops including confederation segments, so that none of those is lost in a merge. */
+/* Counts the hops of a path. A merge counts those of confederation segments too, so that none of
+ * them is lost. */
 static uint32_t path_hops(const struct as_path *path, bool with_confederation)
 {
     uint32_t hops = 0;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Two tables of the same kind: sets by the bytes they were received in, texts by their characters.
- * Both are open addressing with linear probing. Sets are blocks of a pool: paths name them by half
- * a pointer, each begins a cache line, and huge pages spare TLB misses. Texts and the bytes that
- * sets are found by may be larger than a block (RFC 8654) and come from the heap.
+ * The attribute store is two tables of the same kind: it finds sets by the bytes in which they were
+ * received, and texts by their characters. Both use open addressing with linear probing. Sets are
+ * blocks of a pool, so that paths can name them by half a pointer and each begins a cache line; the
+ * pool's huge pages spare TLB misses. Texts, and the bytes that sets are found by, may be larger
+ * than a block (RFC 8654) and come from the heap.
  */
 #include "bgp/attr_store.h"
 #include "base/block_pool.h"
@@ -16,14 +17,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A place in a table, 12 bytes in two arrays: most probes end without a look at the item. */
+/* A hash table. A place in it takes 12 bytes in two arrays, so that most probes end without a
+ * look at the item. */
 struct table {
     uint32_t *hashes;
     void **items;                  /* NULL: empty */
     size_t slot_count, item_count; /* slot_count is a power of two */
 };
 
-/* A path_attrs with what the store needs to find it. */
+/* A set, with what the store needs to find it. */
 struct attr_set {
     struct path_attrs attrs;
     uint32_t hash, key_len;
@@ -58,7 +60,8 @@ static void table_clear(struct table *table)
     mem_free(table->items);
 }
 
-/* The next item of that hash from *at on, which is `hash` at first; NULL: no more. */
+/* Finds the next item of that hash. The search goes on from *at, which is `hash` at first. NULL:
+ * there is none. */
 static void *table_next(const struct table *table, uint32_t hash, size_t *at)
 {
     size_t mask = table->slot_count - 1;
@@ -99,7 +102,7 @@ static void table_add(struct table *table, uint32_t hash, void *item)
     table_place(table, hash, item);
 }
 
-/* Closes the gap, so that no tombstones gather. */
+/* Removes an item and closes the gap, so that no tombstones gather. */
 static void table_remove(struct table *table, uint32_t hash, const void *item)
 {
     size_t mask = table->slot_count - 1;
@@ -186,8 +189,8 @@ static void key_append(struct text *key, const void *data, size_t len)
     key->len += len;
 }
 
-/* What a set is found by: the next hop, how numbers were written, and the values that somebody
- * reads. */
+/* Builds the key by which a set is found: the next hop, whether AS numbers have four octets, and
+ * the values that somebody reads. */
 static void key_build(struct text *key, const struct attr_list *list,
                       const struct attr_context *context, const struct ip_addr *next_hop)
 {
@@ -249,7 +252,7 @@ static void agreement_add_u32(struct text *agreement, uint32_t value)
     text_append(agreement, &value, sizeof value);
 }
 
-/* Sorts the communities, renders them, and adds them to what the agreement is made of. */
+/* Sorts and renders the communities, and appends them to the bytes whose hash is the agreement. */
 static const struct rib_text *communities_render(struct attr_store *store, enum community_kind kind,
                                                  const struct attr_value *value)
 {
@@ -298,7 +301,7 @@ static void as_path_render(struct attr_store *store, struct path_attrs *attrs)
         text_append(&store->agreement, path->numbers, path->number_count * sizeof path->numbers[0]);
 }
 
-/* The key is the scratch one. */
+/* Makes the set whose key was built in the store's scratch text. */
 static struct attr_set *set_new(struct attr_store *store, const struct attr_list *list,
                                 const struct attr_context *context, const struct ip_addr *next_hop)
 {

@@ -15,7 +15,7 @@
 
 struct attr_store;
 
-/* How texts are rendered; borrowed for the store's life. */
+/* The way in which texts are rendered; borrowed for the store's life. */
 struct attr_text_settings {
     bool communities_numeric;
     uint32_t as_path_radius; /* hops; 0: all */
@@ -23,13 +23,13 @@ struct attr_text_settings {
 };
 
 struct attr_store *attr_store_new(struct rcu *rcu, const struct attr_text_settings *settings);
-/* With all sets, whoever refers to them; after all readers are gone. */
+/* Frees all sets too, whoever refers to them; call it after all readers are gone. */
 void attr_store_free(struct attr_store *store);
-/* Where the sets lie; struct path_attrs::block is a handle of it. */
+/* The pool that the sets lie in; struct path_attrs::block is a handle of it. */
 const struct block_pool *attr_store_pool(const struct attr_store *store);
 
-/* The set of `list` with that next hop; a reference of the caller's. `list` has ORIGIN and
- * AS_PATH. */
+/* Returns the set of `list` with that next hop, and a reference to it, which is the caller's.
+ * `list` has ORIGIN and AS_PATH. */
 struct path_attrs *attr_store_intern(struct attr_store *store, const struct attr_list *list,
                                      const struct attr_context *context,
                                      const struct ip_addr *next_hop);

@@ -45,7 +45,7 @@ static void publish_due(void *arg) ON_THREAD(bgp_thread)
     poller_timer_set_in(bgp->poller, &bgp->publish_timer, PUBLISH_INTERVAL_S * NS_PER_S);
 }
 
-/* A list that cannot be read leaves the old one in force. */
+/* Reads a list again; one that cannot be read leaves the old one in force. */
 static void list_reload(const char *file, bool has_passwords, struct address_list *list)
 {
     struct address_list loaded;
@@ -70,7 +70,8 @@ static void lists_reload(struct bgp *bgp)
     list_reload(bgp->settings.allow_file, false, &bgp->allow);
     if (!bgp->settings.md5_file)
         return;
-    /* The new list replaces the old one in place; the kernel's keys are told apart by a copy. */
+    /* The new list takes the place of the old one, so a copy of that tells which keys the kernel
+     * still has. */
     old.count = bgp->md5.count;
     old.entries = mem_dup(bgp->md5.entries, old.count * sizeof old.entries[0]);
     list_reload(bgp->settings.md5_file, true, &bgp->md5);
@@ -181,14 +182,14 @@ static int listeners_open(struct bgp *bgp, struct text *error)
     int err = listener_open(bgp, &any_v6, error);
     if (bgp->settings.ipv6_only)
         return err;
-    /* A host without IPv6 is no error. */
+    /* A host without IPv6 is no error: IPv4 alone will do. */
     if (err < 0 && err != -EAFNOSUPPORT && err != -EADDRNOTAVAIL)
         return err;
     error->len = before;
     return listener_open(bgp, &any_v4, error);
 }
 
-/* The identifier that was asked for, else the address that we listen on. */
+/* Returns the identifier that was asked for, else the address that we listen on. */
 static uint32_t router_id_choose(const struct bgp_settings *settings)
 {
     const char *texts[] = {settings->router_id, settings->listen_ip};
@@ -256,7 +257,7 @@ int bgp_check(const struct bgp_settings *settings, struct text *errors)
 
 static void tables_make(struct bgp *bgp, struct rcu *rcu)
 {
-    /* As many again for peers that are down and still have paths. */
+    /* There are as many slots again for peers that are down and still have paths. */
     uint32_t slots = bgp->settings.max_peers * 2;
 
     bgp->attrs = attr_store_new(rcu, &bgp->text_settings);

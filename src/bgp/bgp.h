@@ -35,8 +35,8 @@ struct bgp_settings {
 };
 extern const struct config_key bgp_keys[];
 
-/* What bgp_new() would find wrong with files and lists, a line each; opens and keeps nothing.
- * -EINVAL: there was something. */
+/* Appends a line to `errors` for each fault that bgp_new() would find in files and lists; opens
+ * and keeps nothing. -EINVAL: there was one. */
 int bgp_check(const struct bgp_settings *settings, struct text *errors);
 /* Reads files and opens the listening socket, so that errors show before anything starts; the text
  * of an error (a file's name and line, the remedy) is appended to `error`. -errno. */
@@ -49,7 +49,7 @@ void bgp_reload(struct bgp *bgp); /* allow and md5 files; any thread, done by th
 const struct rib *bgp_rib(const struct bgp *bgp);
 
 enum bgp_peer_state { BGP_PEER_DOWN, BGP_PEER_ESTABLISHED };
-/* Where a family of a peer stands. */
+/* The state of one address family of a peer. */
 struct bgp_peer_family {
     bool is_negotiated, has_add_path;
     bool is_loaded; /* End-of-RIB seen, or quiet long enough */
@@ -78,6 +78,6 @@ struct bgp_peers {
 const struct bgp_peers *
 bgp_peers(const struct bgp *bgp); /* RCU: borrowed until the next quiescent state */
 
-/* Counters for statistics: "name", value; from any thread. */
+/* Tells `fn` the name and value of each counter; from any thread. */
 void bgp_statistics_each(const struct bgp *bgp,
                          void (*fn)(void *arg, const char *name, uint64_t value), void *arg);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The configuration keys of the BGP thread. */
+/* The table of the BGP thread's configuration keys, and the checks of their values. */
 #include "base/address.h"
 #include "bgp/bgp.h"
 #include "bgp/community.h"

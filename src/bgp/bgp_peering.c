@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Who may have a session, and what sessions say: connections accepted and made, peers found,
- * collisions resolved (RFC 4271 section 6.8), UPDATEs handed to the RIB.
+ * Peering: accepts and makes connections, decides who may have a session, finds the peer of each,
+ * resolves collisions (RFC 4271 section 6.8), and hands what sessions say to the RIB.
  */
 #include "base/memory.h"
 #include "bgp/bgp_private.h"
@@ -79,7 +79,7 @@ static void peer_lose(struct bgp *bgp, struct session *session, const char *reas
                    reason);
 }
 
-/* Another connection of the same peer stands: which of the two goes? True: the new one. */
+/* Decides which one goes when a peer has two connections. True: the new one. */
 static bool collision_refuses_new(struct bgp *bgp, struct session *new_session,
                                   struct session *old_session)
 {
@@ -281,7 +281,7 @@ static void peer_closed(void *arg, struct session *session, const char *reason)
     peer_lose(bgp, session, reason);
 }
 
-/* ConnectRetryTimer with the jitter of section 10. */
+/* Sets the ConnectRetryTimer, with the jitter of RFC 4271 section 10. */
 static void connector_arm(struct bgp_connector *connector, int64_t seconds)
 {
     uint8_t random = 0;
@@ -355,7 +355,8 @@ static bool batch_is_limited(const struct bgp *bgp)
     return bgp->settings.batch > 0 && bgp->settings.batch_interval_s > 0;
 }
 
-/* Of the connections whose OPEN has not come, or was refused, the one that stands the longest. */
+/* Finds the oldest of the connections that a stranger made: their OPEN has not come, or was
+ * refused. `address` NULL: from anywhere. *ret_count tells how many there are. */
 static struct session *unopened_oldest(const struct bgp *bgp, const struct ip_addr *address,
                                        size_t *ret_count)
 {
@@ -373,8 +374,8 @@ static struct session *unopened_oldest(const struct bgp *bgp, const struct ip_ad
     return oldest;
 }
 
-/* Connections that say nothing must not keep routers out: the newest ones have the places. False:
- * all are taken by peers. */
+/* Makes room for one more connection. Those that say nothing must not keep routers out, so the
+ * oldest of them has to go. False: peers have all places. */
 static bool connection_make_room(struct bgp *bgp, const struct ip_addr *address)
 {
     char text[IP_TEXT_LEN];
@@ -446,7 +447,7 @@ static void listener_readable(void *arg, int listener_fd, unsigned events)
     connection_accept(bgp, fd, &sa);
 }
 
-/* "address" or "address@port". */
+/* Parses "address" or "address@port". */
 static int connector_parse(char *word, struct bgp_connector *connector)
 {
     char *at = strchr(word, '@');

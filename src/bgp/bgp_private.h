@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* What bgp.c (the thread) and bgp_peering.c (who may talk to us, and what they say) share. */
+/* The state that bgp.c (the thread) and bgp_peering.c (who may talk to us, and what they say)
+ * share. */
 #include "base/log.h"
 #include "base/metric.h"
 #include "base/poller.h"
@@ -20,7 +21,7 @@ enum bgp_counter {
     BGP_COUNTER_COUNT
 };
 
-/* Lines that strangers can cause, each with a limit of its own; peers have theirs
+/* Kinds of log lines that strangers can cause, each with a limit of its own; peers have theirs
  * (peer_table.h). */
 enum { BGP_LOG_REFUSED, BGP_LOG_ENDED, BGP_LOG_NEIGHBORS, BGP_LOG_CONNECT, BGP_LOG_COUNT };
 

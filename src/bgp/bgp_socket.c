@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Socket options by family; IPv4 and IPv6 have sockets of their own, so that TCP-MD5 keys need no
- * mapped form. */
+/* Sockets of BGP sessions and their options. IPv4 and IPv6 have listening sockets of their own,
+ * so that TCP-MD5 keys (RFC 2385) need no mapped form. */
 #include "bgp/bgp_socket.h"
 #include <errno.h>
 #include <netinet/in.h>

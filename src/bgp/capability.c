@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The table of capabilities. A malformed one is taken as not understood where nothing is lost by
- * that (RFC 7911 section 4 says so of its own); where both sides would then read UPDATEs
+ * The table of capabilities (RFC 5492). A malformed one is taken as not understood where nothing is
+ * lost by that (RFC 7911 section 4 says so of its own). Where both sides would then read UPDATEs
  * differently (families, AS numbers) the OPEN is refused.
  */
 #include "bgp/capability.h"
@@ -134,8 +134,8 @@ static int graceful_restart_parse(struct reader *value, struct capabilities *cap
     return 0;
 }
 
-/* Without families: we preserve no forwarding state, but want the End-of-RIB (RFC 4724 section
- * 3). */
+/* We name no family, as we preserve no forwarding state, but want the End-of-RIB (RFC 4724
+ * section 3). */
 static void graceful_restart_write(struct writer *w, const struct capabilities *caps)
 {
     if (!caps->has_graceful_restart)
@@ -208,7 +208,7 @@ static void add_path_write(struct writer *w, const struct capabilities *caps)
         *len = (uint8_t)(w->pos - start);
 }
 
-/* In the order in which they are written. */
+/* The rows stand in the order in which they are written. */
 static const struct capability capability_rows[] = {
     {CAPABILITY_MULTIPROTOCOL, true, multiprotocol_parse, multiprotocol_write},
     {CAPABILITY_ROUTE_REFRESH, false, route_refresh_parse, route_refresh_write},

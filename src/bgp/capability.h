@@ -22,7 +22,7 @@ struct capabilities {
     uint32_t ignored;          /* malformed ones that were taken as not understood */
 };
 
-/* What both announced; what is absent here must not be used. */
+/* The features that both sides announced; the others must not be used. */
 struct session_features {
     uint32_t families;
     uint32_t add_path; /* their NLRI carry path identifiers */
@@ -30,17 +30,17 @@ struct session_features {
     bool has_four_octet_as, has_extended_message, has_graceful_restart, has_route_refresh;
 };
 
-/* What we can do. `add_path`: offer to receive it. */
+/* Returns all that we can do. `add_path`: offer to receive it. */
 struct capabilities capabilities_own(uint32_t as, bool add_path);
-/* Our offer once theirs is known: families, ADD-PATH and next hops of no use to them are left
- * out. */
+/* Returns our offer to a peer whose offer is known: families, ADD-PATH and next hops that are of
+ * no use to it are left out. */
 struct capabilities capabilities_mirror(const struct capabilities *own,
                                         const struct capabilities *theirs);
 struct session_features capabilities_negotiate(const struct capabilities *own,
                                                const struct capabilities *theirs);
 
-/* The value of one Capabilities optional parameter; adds to `caps`. -EBADMSG: malformed so that the
- * OPEN cannot be trusted. */
+/* Reads the value of one Capabilities optional parameter and adds it to `caps`. -EBADMSG: it is
+ * so malformed that the OPEN cannot be trusted. */
 int capabilities_parse(struct reader value, struct capabilities *caps);
-/* All of `caps`, as the value of one optional parameter. */
+/* Writes all of `caps`, as the value of one optional parameter. */
 void capabilities_write(struct writer *w, const struct capabilities *caps);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Communities: one text per value, by its kind; then the patterns choose among them. */
+/* Communities as text (RFC 1997, RFC 4360, RFC 8092): each value is written by the rules of its
+ * kind, then the patterns choose among the texts. */
 #include "bgp/community.h"
 #include "base/memory.h"
 #include "base/reader.h"
@@ -58,7 +59,7 @@ size_t community_sort(enum community_kind kind, uint8_t *communities, size_t cou
     return kept;
 }
 
-/* "1:2:3". Each new set of attributes comes through here, so it is not printf's work. */
+/* Writes "1:2:3". Each new set of attributes comes through here, so printf would cost too much. */
 static void numbers_format(const uint32_t *numbers, size_t count, char *out)
 {
     for (size_t i = 0; i < count; i++) {
@@ -155,7 +156,7 @@ static bool pattern_matches(const char *pattern, const char *text)
     return !*pattern && !*text;
 }
 
-/* Whether pattern number `index` is the first that matches. */
+/* True if pattern number `index` is the first one that matches. */
 static bool pattern_claims(const struct community_patterns *patterns, size_t index,
                            const char *text)
 {

@@ -20,9 +20,9 @@ extern const size_t community_sizes[COMMUNITY_KIND_COUNT]; /* 4, 8 and 12 bytes 
 /* Sorts in place by wire bytes and drops repetitions; returns how many are left. */
 size_t community_sort(enum community_kind kind, uint8_t *communities, size_t count);
 
-/* Which communities are of interest (bgp_stdcomm_pattern and kin): none given, all are. A pattern
- * matches a community that contains it; one with dots (each any one character) must match the whole
- * of it. */
+/* The communities that are of interest (bgp_stdcomm_pattern and kin); without a pattern all are.
+ * A pattern matches a community that contains it; one with dots (each any one character) must
+ * match the whole of it. */
 #define COMMUNITY_PATTERNS_MAX 16
 struct community_patterns {
     size_t count;

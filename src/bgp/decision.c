@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The MED compares paths from one neighbouring AS only, so that "better" is no order: of three
- * paths each can beat the next. What is well defined is the best of a set (each rule removes the
- * worse ones), and from that the decision order: the best, the best of the rest, and so on.
+ * The decision process (RFC 4271 section 9.1.2.2). The MED compares paths from one neighbouring AS
+ * only, so that "better" is no order: of three paths each can beat the next. The best of a set is
+ * well defined, as each rule removes the worse paths, and from that follows the decision order: the
+ * best, the best of the rest, and so on.
  */
 #include "bgp/decision.h"
 #include <assert.h>
 
-/* What a path without LOCAL_PREF gets: RFC 4271 leaves it to the receiver, and all that we know
- * take 100. */
+/* The preference of a path without LOCAL_PREF. RFC 4271 leaves it to the receiver, and all
+ * routers that we know take 100. */
 #define DEFAULT_LOCAL_PREF 100u
 
 static int compare(uint32_t a, uint32_t b)
@@ -32,7 +33,7 @@ static uint32_t originator(const struct decision_path *path)
     return path->attrs->has_originator_id ? path->attrs->originator_id : path->router_id;
 }
 
-/* The rules before the MED. */
+/* Compares by the rules that come before the MED. */
 static int compare_head(const struct decision_path *a, const struct decision_path *b)
 {
     int result = compare(local_pref(b), local_pref(a)); /* the higher is the better */
@@ -44,7 +45,7 @@ static int compare_head(const struct decision_path *a, const struct decision_pat
     return result;
 }
 
-/* The rules behind it. */
+/* Compares by the rules that come after the MED. */
 static int compare_tail(const struct decision_path *a, const struct decision_path *b)
 {
     int result = compare(a->attrs->cluster_list_len, b->attrs->cluster_list_len);
@@ -61,7 +62,7 @@ static bool is_same_neighbour(const struct decision_path *a, const struct decisi
     return a->attrs->first_as_no_confed == b->attrs->first_as_no_confed;
 }
 
-/* Another path that got as far comes from the same AS with a lower MED. */
+/* True if another path that got as far comes from the same AS with a lower MED. */
 static bool is_beaten_by_med(const struct decision_path *paths, size_t count, size_t index)
 {
     for (size_t i = 0; i < count; i++) {
@@ -91,8 +92,8 @@ size_t decision_best(const struct decision_path *paths, size_t count)
     return best;
 }
 
-/* An order in which neighbours stand together, by MED, then by the tail: the first of a neighbour
- * is its best. */
+/* Compares for an order in which the paths of a neighbour stand together, by MED, then by the
+ * later rules: the first one of a neighbour is its best. */
 static int compare_by_neighbour(const struct decision_path *a, const struct decision_path *b)
 {
     int result = compare_head(a, b);
@@ -106,8 +107,8 @@ static int compare_by_neighbour(const struct decision_path *a, const struct deci
     return result;
 }
 
-/* Repeatedly takes the best of the neighbours' firsts: order[0..count) is equal in the head, by
- * neighbour. */
+/* Turns that order into decision order: takes the best of the neighbours' firsts, again and
+ * again. The paths of order[0..count) are equal by the rules before the MED. */
 static void merge_neighbours(const struct decision_path *paths, uint16_t *order, size_t count)
 {
     for (size_t placed = 0; placed + 1 < count; placed++) {
@@ -127,8 +128,8 @@ static void merge_neighbours(const struct decision_path *paths, uint16_t *order,
 void decision_sort(const struct decision_path *paths, size_t count, uint16_t *ret_order)
 {
     assert(count <= UINT16_MAX);
-    for (size_t i = 0; i < count;
-         i++) { /* insertion: a handful of paths, mostly in order already */
+    /* Insertion sort: there is a handful of paths, mostly in order already. */
+    for (size_t i = 0; i < count; i++) {
         size_t at = i;
         for (; at > 0 && compare_by_neighbour(&paths[i], &paths[ret_order[at - 1]]) < 0; at--)
             ret_order[at] = ret_order[at - 1];

@@ -16,17 +16,17 @@ struct decision_path {
     uint32_t path_id;
 };
 
-/* The index of the best of `count` paths, at least one. */
+/* Returns the index of the best of `count` paths, at least one. */
 size_t decision_best(const struct decision_path *paths, size_t count);
 
-/* Decision order: each place holds the best of what is not placed before it. ret_order[i] is the
- * index of the path at place i. At most UINT16_MAX paths. */
+/* Sorts into decision order: each place holds the best of what is not placed before it.
+ * ret_order[i] is the index of the path at place i. At most UINT16_MAX paths. */
 void decision_sort(const struct decision_path *paths, size_t count, uint16_t *ret_order);
 
 /*
- * The place of one more path among paths in decision order, where adding it (or having removed it)
- * leaves the others in their order. False: paths from its neighbouring AS differ in MED, which may
- * move any of them; sort.
+ * Finds the place of one more path among paths in decision order, where adding it (or having
+ * removed it) leaves the others in their order. False: paths from its neighbouring AS differ in
+ * MED, which may move any of them; sort.
  */
 bool decision_place(const struct decision_path *sorted, size_t count,
                     const struct decision_path *path, size_t *ret_place);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Messages of RFC 4271 sections 4 and 6.1 to 6.3, extended optional parameters (RFC 9072), extended
- * messages (RFC 8654), shutdown communication (RFC 9003).
+ * Reads and writes BGP messages: RFC 4271 sections 4 and 6.1 to 6.3, extended optional parameters
+ * (RFC 9072), extended messages (RFC 8654), shutdown communication (RFC 9003).
  */
 #include "bgp/message.h"
 #include <errno.h>
@@ -171,7 +171,7 @@ int message_frame(const uint8_t *data, size_t len, size_t len_max, struct messag
     return 0;
 }
 
-/* One optional parameter after the other; `len_size` is 1, or 2 in the extended form. */
+/* Reads one optional parameter after the other; `len_size` is 1, or 2 in the extended form. */
 static int parameters_parse(struct reader parameters, size_t len_size, struct capabilities *caps,
                             struct notification *ret_error)
 {

@@ -63,18 +63,18 @@ enum { /* RFC 4486 */
 };
 enum { ROUTE_REFRESH_BAD_LENGTH = 1 }; /* RFC 7313 section 5 */
 
-/* What to tell a peer, or what it told us. */
+/* An error that we tell a peer, or that it told us. */
 #define NOTIFICATION_DATA_MAX 255
 struct notification {
     uint8_t code, subcode, data_len;
     uint8_t data[NOTIFICATION_DATA_MAX];
 };
 struct notification notification_make(uint8_t code, uint8_t subcode);
-/* "open message error: bad peer AS", with the shutdown communication (RFC 9003) made safe to
- * print. */
+/* Writes such as "open message error: bad peer AS", with the shutdown communication (RFC 9003)
+ * made safe to print. */
 #define NOTIFICATION_TEXT_LEN 256
 void notification_format(const struct notification *n, char out[NOTIFICATION_TEXT_LEN]);
-/* Of administrative shutdown and reset, with a text of at most 255 bytes UTF-8. */
+/* Makes a Cease for an administrative shutdown; the text is cut to 254 bytes of UTF-8. */
 struct notification notification_shutdown(const char *text);
 
 struct message {
@@ -82,8 +82,8 @@ struct message {
     size_t len;         /* with the header */
     struct reader body; /* borrows the stream's bytes */
 };
-/* The message that `data` begins with; `len_max` is what was agreed on. -EAGAIN: not all of it is
- * there yet; -EBADMSG: send *ret_error. */
+/* Finds the message that `data` begins with; `len_max` is what was agreed on. -EAGAIN: not all
+ * of it is there yet; -EBADMSG: send *ret_error. */
 int message_frame(const uint8_t *data, size_t len, size_t len_max, struct message *ret_message,
                   struct notification *ret_error);
 

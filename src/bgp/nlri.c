@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * One prefix: [path id, 4] length in bits, 1 [labels, 3 each] [route distinguisher, 8] the prefix's
- * bytes. The length counts labels and route distinguisher too.
+ * Reads NLRI (RFC 4271 section 4.3, RFC 7911, RFC 8277, RFC 4364). One prefix is: [path id, 4]
+ * length in bits, 1 [labels, 3 each] [route distinguisher, 8] the prefix's bytes. The length counts
+ * labels and route distinguisher too.
  */
 #include "bgp/nlri.h"
 #include <errno.h>

@@ -11,7 +11,7 @@ enum { FLAG_OPTIONAL = 0x80, FLAG_TRANSITIVE = 0x40, FLAG_EXTENDED_LEN = 0x10 };
 #define FLAGS_NON_TRANSITIVE FLAG_OPTIONAL
 #define FLAGS_CHECKED        (FLAG_OPTIONAL | FLAG_TRANSITIVE)
 
-/* When an attribute means nothing and is dropped unread. */
+/* The sessions in which an attribute means something; in others it is dropped unread. */
 enum { ALWAYS = 0, INTERNAL_ONLY = 1, TWO_OCTET_ONLY = 2 };
 
 struct attr_row {
@@ -95,7 +95,7 @@ static const struct attr_row attr_rows[ATTR_COUNT] = {
                                 ATTR_OUTCOME_WITHDRAW, 0, 12, NULL},
 };
 
-/* Type code to row, -1 for unknown ones. */
+/* Returns the row of a type code, -1 for one that we do not know. */
 static int attr_find(uint8_t type)
 {
     for (int i = 0; i < ATTR_COUNT; i++) {
@@ -204,7 +204,7 @@ void attr_list_parse(struct reader attributes, const struct attr_context *contex
     }
 }
 
-/* AFI and SAFI; one that the session did not agree on gives family NULL. */
+/* Reads AFI and SAFI; a family that the session did not agree on is given as NULL. */
 static void mp_family_read(struct reader *r, const struct attr_context *context,
                            struct mp_reach *mp)
 {
@@ -219,8 +219,8 @@ static void mp_family_read(struct reader *r, const struct attr_context *context,
     }
 }
 
-/* One address, or for IPv6 a global and a link-local one (RFC 2545 section 3); each after a route
- * distinguisher of zeros in VPN families (RFC 4364 section 4.3.2, RFC 4659, RFC 8950). */
+/* Reads one address, or for IPv6 a global and a link-local one (RFC 2545 section 3); each after
+ * a route distinguisher of zeros in VPN families (RFC 4364 section 4.3.2, RFC 4659, RFC 8950). */
 static int next_hop_parse(struct reader r, const struct mp_reach *mp, bool allow_ipv6,
                           struct ip_addr *ret_next_hop)
 {
@@ -233,7 +233,8 @@ static int next_hop_parse(struct reader r, const struct mp_reach *mp, bool allow
     }
     if (mp->family->ip_family == IP_V4 && !allow_ipv6)
         return -EBADMSG;
-    /* 24 + 16: some speakers write no route distinguisher before the link-local address. */
+    /* Lengths of 24 + 16 come from speakers that write no route distinguisher before the
+     * link-local address. */
     if (len != rd_len + 16 && len != 2 * (rd_len + 16) && len != rd_len + 32)
         return -EBADMSG;
     *ret_next_hop = ip_addr_v6(r.pos + rd_len);

@@ -41,7 +41,7 @@ enum attr_outcome {
     ATTR_OUTCOME_RESET,    /* of the session */
 };
 
-/* What a session says about how to read its UPDATEs. */
+/* The facts of a session that tell how to read its UPDATEs. */
 struct attr_context {
     bool is_internal; /* the peer is in our AS */
     struct session_features features;
@@ -57,8 +57,8 @@ struct attr_list {
     bool has_others;                      /* anything but MP_UNREACH_NLRI */
     uint32_t discarded_count;
     enum attr_outcome outcome; /* the most severe one */
-    uint8_t bad_type;          /* what led to it: the attribute's type code, */
-    const char *reason;        /* and what is wrong with it; NULL: nothing */
+    uint8_t bad_type;          /* type code of the attribute that led to it */
+    const char *reason;        /* what is wrong with it; NULL: nothing */
     struct notification error; /* of ATTR_OUTCOME_RESET */
 };
 

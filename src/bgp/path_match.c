@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The table of verdicts, made from path_match.def. */
 #include "bgp/path_match.h"
 
 const struct path_match_info path_matches[PATH_MATCH_COUNT] = {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Slots of peers; snapshots are built anew each time, peers are few. */
+/* The table of BGP peers: it deals out slots, and builds a snapshot anew for each change, as
+ * peers are few. */
 #include "bgp/peer_table.h"
 #include "base/file.h"
 #include "base/memory.h"
@@ -25,8 +26,8 @@ void peer_table_clear(struct peer_table *table)
     mem_free(table->peers);
 }
 
-/* A slot that nobody uses, or that of a peer that is down and of which nothing is left. Slots are
- * given away only when they are needed: a peer that comes back should find its own. */
+/* Finds a slot that nobody uses, or that of a peer that is down and of which nothing is left.
+ * Slots are given away only when they are needed: a peer that comes back should find its own. */
 static struct peer *slot_find(struct peer_table *table) ON_THREAD(bgp_thread)
 {
     for (uint32_t i = 0; i < table->capacity; i++) {

@@ -32,7 +32,7 @@ struct peer_table {
 void peer_table_init(struct peer_table *table, uint32_t capacity, struct rib *rib, struct rcu *rcu);
 void peer_table_clear(struct peer_table *table); /* after all readers are gone */
 
-/* The peer's slot, a new one if need be. NULL: all hold something of other peers. */
+/* Returns the peer's slot, a new one if need be. NULL: all hold something of other peers. */
 struct peer *peer_table_take(struct peer_table *table, const struct ip_addr *address,
                              uint32_t router_id) ON_THREAD(bgp_thread);
 uint32_t peer_table_session_count(const struct peer_table *table);
@@ -42,6 +42,6 @@ bool peer_table_has_session(const struct peer_table *table, const struct ip_addr
  * counts. */
 void peer_table_publish(struct peer_table *table, bool is_change) ON_THREAD(bgp_thread);
 void peer_table_poll(struct peer_table *table); /* frees old snapshots */
-/* bgp_neighbors_file: the addresses of established peers, one per line; replaced by rename.
- * -errno. */
+/* Writes bgp_neighbors_file: the addresses of established peers, one per line; the file is
+ * replaced by rename. -errno. */
 int peer_table_write(const struct peer_table *table, const char *file);

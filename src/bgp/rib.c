@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Peers and time: sessions begin and end, tables are loaded, what is lost is swept in slices, and
- * history grows old. A table is lost by one store (struct family_state); its memory goes when the
- * sweep comes by.
+ * The RIB's peers and its time: sessions begin and end, tables are loaded, lost ones are swept in
+ * slices, and history grows old. A table is lost by one store (struct family_state); its memory
+ * goes when the sweep comes by.
  */
 #include "bgp/rib.h"
 #include "base/memory.h"
@@ -70,7 +70,7 @@ static void sweep_end(struct rib *rib)
     }
 }
 
-/* A slice; false: there is nothing more to sweep. */
+/* Sweeps a slice; false: there is nothing more to sweep. */
 static bool sweep_work(struct rib *rib)
 {
     if (!rib->sweep.is_running) {
@@ -106,8 +106,8 @@ static void sweep_to_end(struct rib *rib)
         continue;
 }
 
-/* What came before this generation is invalid from now on: it has never been, or, if it `is_left`,
- * it went when the session broke. */
+/* Makes everything that came before this generation invalid: as if it had never been, or, if it
+ * `is_left`, as gone when the session broke. */
 static void family_forget_older(struct rib *rib, struct rib_peer *peer,
                                 struct rib_peer_family *family, bool is_left)
 {
@@ -120,7 +120,7 @@ static void family_forget_older(struct rib *rib, struct rib_peer *peer,
         family->clean = family->generation;
 }
 
-/* Announcements from now on are told from what was there before. */
+/* Begins a generation, so that announcements from now on are told from what was there before. */
 static void family_next_generation(struct rib *rib, struct rib_peer *peer,
                                    struct rib_peer_family *family)
 {
@@ -133,7 +133,7 @@ static void family_next_generation(struct rib *rib, struct rib_peer *peer,
     family->generation++;
 }
 
-/* Live paths and history are gone, at once. */
+/* Loses live paths and history at once. */
 static void family_lose(struct rib *rib, struct rib_peer *peer, struct rib_peer_family *family)
 {
     family_next_generation(rib, peer, family);
@@ -179,8 +179,8 @@ void rib_peer_up(struct rib *rib, uint32_t peer, const struct rib_session *sessi
     }
 }
 
-/* Before the instant that paths of a peer went changes, those that went at the last one are told
- * in the history. */
+/* Sets the instant at which paths of a peer went. Those that went at the last such instant go
+ * into the history first. */
 static void peer_set_broken(struct rib *rib, uint32_t peer, struct wall_time wall)
 {
     struct rib_peer *p = &rib->peers[peer];
@@ -315,7 +315,7 @@ void rib_history_bound(struct rib *rib)
     }
 }
 
-/* A slice; false: all that is left is young. */
+/* Drops a slice of history that is old enough; false: all that is left is young. */
 static bool history_work(struct rib *rib, struct wall_time now)
 {
     int64_t young_ms = wall_ms(now.ns - rib->settings.history_s * NS_PER_S);

@@ -38,9 +38,9 @@ static inline const char *rib_text_data(const struct rib_text *text) /* "" for N
  * and flows read comes first: one cache line of 64 bytes. */
 struct path_attrs {
     uint64_t handle; /* never reused */
-    /* Equal where two sets agree in AS path, origin, local preference, MED and all communities, as
-     * received, whatever patterns cut from the texts below. A hash of 64 bits that a peer cannot
-     * steer, or a number. */
+    /* Tells whether two sets agree in AS path, origin, local preference, MED and all
+     * communities, as received, whatever patterns cut from the texts below: they do where it is
+     * equal. A hash of 64 bits that a peer cannot steer, or a number. */
     uint64_t agreement;
     struct ip_addr next_hop;
     uint8_t origin : 2; /* 0 IGP, 1 EGP, 2 incomplete */
@@ -62,7 +62,7 @@ struct path_attrs {
     uint32_t block; /* handle of this set in the pool that the sets lie in */
 };
 
-/* What a query found. */
+/* The path that a query found. */
 struct rib_path {
     const struct path_attrs *attrs; /* NULL: no path */
     uint32_t path_id;
@@ -89,7 +89,7 @@ struct rib_query {
     uint32_t candidate_paths;  /* alive at the flow's end, of the longest prefix */
 };
 
-/* The prefix of the path that was found. */
+/* Returns the prefix of the path that was found. */
 static inline struct ip_prefix rib_query_prefix(const struct rib_query *query)
 {
     return (struct ip_prefix){ip_addr_mask(&query->address, query->path.prefix_len),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The queue of withdrawn paths, in chunks, so that what a burst took is given back. */
+/* The queue of withdrawn paths. It grows in chunks, so that the memory of a burst is given back. */
 #include "base/memory.h"
 #include "bgp/rib_private.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Which path did the flow take? The readers' side: the verdicts of path_match.def, prefix by prefix
- * from the longest on. All that a batch will touch is prefetched stage by stage; the answers are
- * then made from what the cache holds.
+ * The readers' side of the RIB: which path did the flow take? Verdicts are those of path_match.def,
+ * found prefix by prefix from the longest on. All that a batch will touch is prefetched stage by
+ * stage; the answers are then made from what the cache holds.
  */
 #include "base/prefix_tree.h"
 #include "base/reader.h"
@@ -11,7 +11,7 @@
 
 #define QUERIES_TOGETHER 64u
 
-/* A peer's table, as long as a group of queries takes: most of them ask the same one. */
+/* A peer's table as a group of queries sees it; most queries of a group ask the same one. */
 struct table_view {
     uint32_t peer;
     uint8_t family; /* of the address */
@@ -34,25 +34,25 @@ struct lookup {
     enum rib_safi safi;
 };
 
-/* A path of a list and when it went; ALIVE_NOW: it stands. */
+/* A path of a list, and when it went; ALIVE_NOW: it stands. */
 struct lived {
     const struct stored_path *path;
     int64_t withdrawn_ms;
 };
 #define ALIVE_NOW INT64_MAX
 
-/* What one list has for a query. Paths of the list, or NULL. */
+/* The findings of a search through one list. Pointers go to paths of the list, or are NULL. */
 struct findings {
     unsigned candidate_count, alive_count; /* in the flow's life; at its end */
     unsigned hit_count;                    /* candidates with the flow's next hop */
     bool hits_differ;
     bool has_current; /* a candidate that still stands */
     const struct stored_path *any_hit;
-    const struct stored_path *best;      /* of those alive */
+    const struct stored_path *best;      /* the best path alive */
     const struct stored_path *hit;       /* the best hit alive */
     const struct stored_path *first_hit; /* the hit alive with the lowest path id */
     struct lived gone_hit;               /* the hit that went last; path NULL: none */
-    /* Announced soon after the flow's end, with its next hop if it has one. */
+    /* Paths announced soon after the flow's end, with its next hop if it has one. */
     unsigned late_count;
     bool late_differ;
     const struct stored_path *late; /* the one announced first */
@@ -80,8 +80,8 @@ static int64_t break_ms(const struct rib *rib, const struct lookup *lookup)
     return atomic_load_explicit(&rib->states[lookup->query->peer].broken_ms, memory_order_relaxed);
 }
 
-/* A path that the last session left, and that the table after it did not name again, went when that
- * session broke. */
+/* Tells when a path on the list of live ones went. One that the last session left, and that the
+ * table after it did not name again, went when that session broke. */
 static inline bool live_lived(const struct rib *rib, const struct lookup *lookup,
                               const struct stored_path *path, struct lived *ret_lived)
 {
@@ -95,8 +95,8 @@ static inline bool live_lived(const struct rib *rib, const struct lookup *lookup
     return true;
 }
 
-/* The path at `index` of a list, first those that stand, then the gone ones; false: no session
- * vouches for it any more. */
+/* Finds the path at `index` of a list: first come those that stand, then the gone ones. False:
+ * no session vouches for it any more. */
 static inline bool list_lived(const struct rib *rib, const struct lookup *lookup,
                               const struct path_list *list, unsigned index, struct lived *ret_lived)
 {
@@ -108,7 +108,8 @@ static inline bool list_lived(const struct rib *rib, const struct lookup *lookup
     return gone_is_valid(gone, lookup->state);
 }
 
-/* Overlaps [announced, withdrawn) the flow's [from, to]? And is the path alive at its end? */
+/* A path is a candidate if its life, from announced to withdrawn, overlaps the flow's. It lived
+ * to the end if it was alive at the flow's end. */
 static inline bool lived_is_candidate(const struct lookup *lookup, const struct lived *lived)
 {
     if (path_announced_ms(lived->path) > lookup->to_ms)
@@ -121,7 +122,8 @@ static inline bool lived_to_end(const struct lookup *lookup, const struct lived 
     return lived->withdrawn_ms > lookup->to_ms || lived->withdrawn_ms == ALIVE_NOW;
 }
 
-/* News that came after the flow's end, of what the router may well have done before. */
+/* Adds a path that was announced soon after the flow's end: the router may well have used it
+ * before it told us. */
 static void findings_add_late(const struct rib *rib, const struct lookup *lookup,
                               struct findings *f, const struct stored_path *path)
 {
@@ -161,8 +163,8 @@ static void findings_add(const struct rib *rib, const struct lookup *lookup, str
         f->hits_differ = true;
 }
 
-/* The list is in decision order now; at the flow's end it was another one: that of the paths alive
- * then. */
+/* Finds the best path and the best hit anew. The list is in decision order of now, but at the
+ * flow's end other paths were alive, and their order was another one. */
 static void findings_order(const struct rib *rib, const struct lookup *lookup,
                            const struct path_list *list, struct findings *f)
 {
@@ -228,8 +230,8 @@ static struct findings list_search(const struct rib *rib, const struct lookup *l
     return f;
 }
 
-/* Was there a path at every instant of the flow? Goes on from where one ends to one that is alive
- * there. */
+/* True if there was a path at every instant of the flow. The search goes on from where one path
+ * ends to one that is alive there. */
 static bool list_lived_through(const struct rib *rib, const struct lookup *lookup,
                                const struct path_list *list)
 {
@@ -268,7 +270,7 @@ static void verdict_set(const struct rib *rib, struct rib_query *query, enum pat
     path_set(rib, query, path, len);
 }
 
-/* The flow's next hop is among the candidates of a prefix. */
+/* Answers where the flow's next hop is among the candidates of a prefix. */
 static void answer_hit(const struct rib *rib, struct rib_query *query, const struct findings *f,
                        unsigned len)
 {
@@ -280,7 +282,7 @@ static void answer_hit(const struct rib *rib, struct rib_query *query, const str
                     len);
 }
 
-/* None of the longest prefix's paths has the flow's next hop, or the flow has none. */
+/* Answers where no path of the longest prefix has the flow's next hop, or the flow has none. */
 static void answer_base(const struct rib *rib, const struct lookup *lookup,
                         const struct findings *f, unsigned len)
 {
@@ -302,7 +304,7 @@ struct found_prefix {
     unsigned len;
 };
 
-/* Late news tell the path: the router's own table was ahead of what it had announced. */
+/* Answers by late news: the router's own table was ahead of what it had announced. */
 static void answer_late(const struct rib *rib, const struct lookup *lookup,
                         const struct found_prefix *late)
 {
@@ -320,7 +322,8 @@ static void answer_late(const struct rib *rib, const struct lookup *lookup,
     verdict_set(rib, lookup->query, match, f->late, late->len);
 }
 
-/* No path has the flow's next hop, or it has none. False: there is no route either. */
+/* Answers where no path has the flow's next hop, or the flow has none. False: there is no route
+ * either. */
 static bool answer_without_hit(const struct rib *rib, const struct lookup *lookup,
                                const struct found_prefix *base, const struct found_prefix *late)
 {
@@ -333,7 +336,7 @@ static bool answer_without_hit(const struct rib *rib, const struct lookup *looku
     return true;
 }
 
-/* The verdict and its path; false: the peer has no candidate in this table. */
+/* Finds the verdict and its path; false: the peer has no candidate in this table. */
 static bool verdict_find(const struct rib *rib, const struct lookup *lookup,
                          struct prefix_walk *walk)
 {
@@ -354,7 +357,8 @@ static bool verdict_find(const struct rib *rib, const struct lookup *lookup,
         if (f->candidate_count == 0)
             continue;
         has_candidate = true;
-        if (base.findings.best) { /* by another prefix than its longest one, but the default? */
+        /* The longest prefix lacks the next hop: a shorter one may have it, but not the default. */
+        if (base.findings.best) {
             if (f->hit_count == 0 || walk->len == 0)
                 continue;
             if (late.findings.late) {
@@ -386,10 +390,10 @@ static bool verdict_find(const struct rib *rib, const struct lookup *lookup,
     return has_candidate;
 }
 
-/* What pmacct fills in where the verdict stands beside it: with ADD-PATH the next hop is tested
- * inside the walk over all covering prefixes down to the default route, and among equal ones the
- * path that was announced first (here: lowest path id) is taken, or none; without, it is that of
- * the longest prefix. */
+/* Fills in the path that pmacct would, and leaves the verdict as it is. With ADD-PATH pmacct
+ * tests the next hop inside the walk over all covering prefixes down to the default route, and
+ * among equal ones takes the path that was announced first (here: the lowest path id), or none;
+ * without, it takes that of the longest prefix. */
 static void answer_pmacct(const struct rib *rib, const struct lookup *lookup,
                           struct prefix_walk *walk)
 {
@@ -415,7 +419,7 @@ static bool state_is_usable(struct family_state state)
     return state.is_negotiated || state.is_stale;
 }
 
-/* Which tree to look into; false: there is nothing to look at in that table. */
+/* Turns the view to the tree to look into; false: there is nothing to look at in that table. */
 static bool view_turn_to(const struct rib *rib, struct table_view *view, enum rib_safi safi)
 {
     enum rib_family family = view->family == IP_V6 ? RIB_IPV6 : RIB_IPV4;
@@ -458,8 +462,8 @@ static inline bool view_is_of(const struct table_view *view, const struct rib_qu
            view->family == query->address.family;
 }
 
-/* ip_addr_is_zero() without a call; a mapped IPv4 address in an IPv6 field is rare enough to make
- * one. */
+/* Does as ip_addr_is_zero(), mostly without a call: a mapped IPv4 address in an IPv6 field is
+ * rare enough to make one. */
 static inline bool addr_is_zero(const struct ip_addr *addr)
 {
     if (addr->family == IP_V4)
@@ -483,7 +487,7 @@ static inline struct lookup lookup_make(struct rib_query *query, const struct ta
     };
 }
 
-/* By all rules. */
+/* Answers one query by all rules. */
 static void lookup_by_rules(const struct rib *rib, enum rib_policy policy, struct rib_query *query,
                             const struct table_view *view, struct prefix_walk *walk)
 {
@@ -503,7 +507,7 @@ static void lookup_by_rules(const struct rib *rib, enum rib_policy policy, struc
             answer_pmacct(rib, &lookup, &again);
         return;
     }
-    /* Nothing at all in the unicast table: the labelled one may know. */
+    /* The unicast table has nothing at all; the labelled one may know. */
     enum path_match match = query->match;
     struct table_view labelled = *view;
     if (view_turn_to(rib, &labelled, RIB_LABELLED)) {
@@ -518,9 +522,9 @@ static void lookup_by_rules(const struct rib *rib, enum rib_policy policy, struc
 }
 
 /*
- * The usual case: one generation, nothing withdrawn in the list, all of its paths candidates, and
- * one alone seems to have the flow's next hop, or the flow has none. Returns the path that is the
- * answer then; NULL: the rules decide, at three times the instructions.
+ * Returns the path that is the answer in the usual case: the list has paths of one generation, none
+ * is withdrawn, all are candidates, and one alone seems to have the flow's next hop, or the flow
+ * has none. NULL: the rules decide, which costs more.
  */
 static inline const struct stored_path *find_path(const struct lookup *lookup,
                                                   const struct path_list *list)
@@ -533,8 +537,8 @@ static inline const struct stored_path *find_path(const struct lookup *lookup,
 
     if (list->gone_count > 0 || until_ms < 0 || found == end)
         return NULL;
-    /* Without branches: one on which path it is would be mispredicted. Another generation is later
-     * than any time. */
+    /* The loop has no branches: one on which path it is would be mispredicted. A path of another
+     * generation comes out later than any time. */
     for (const struct stored_path *path = found; path < end; path++) {
         uint64_t announced = path->facts - generation;
         bool is_hit = path_tag(path) == lookup->tag;
@@ -563,7 +567,8 @@ static inline void prefetch_list(const struct path_list *list)
     __builtin_prefetch((const char *)list + CACHE_LINE / 2);
 }
 
-/* Its verdict; false: its next hop is another one after all. */
+/* Answers a query in the usual case; false: the path, found by its tag, has another next hop
+ * after all. */
 static inline bool answer_usual(const struct rib *rib, struct rib_query *query,
                                 const struct table_view *view, const struct choice *choice,
                                 unsigned len)
@@ -587,10 +592,10 @@ static inline bool answer_usual(const struct rib *rib, struct rib_query *query,
     return true;
 }
 
-/* The list of each query's peer under the longest prefix: what stands in the tree, or, where
- * several peers have the prefix, the list that their index names. The set of the path that will
- * most likely be the answer is loaded ahead. (A function that does nothing but prefetch is no more
- * than a pure one to gcc 12, which drops the call: so it is this one.) */
+/* Finds the list of each query's peer under the longest prefix: the one that stands in the tree,
+ * or, where several peers have the prefix, the one that their index names. Then loads the set of
+ * the path that will most likely be the answer. (gcc 12 takes a function that does nothing but
+ * prefetch for a pure one and drops the call, so that this one also has to find the path.) */
 static inline void choices_make(const struct rib *rib, struct rib_query *queries,
                                 const struct table_view *const *views,
                                 const struct prefix_match *matches, size_t count,
@@ -622,7 +627,7 @@ static inline void choices_make(const struct rib *rib, struct rib_query *queries
     }
 }
 
-/* The queries that are not usual, named by their index. */
+/* Answers the queries that are not usual, which `indexes` names. */
 static void answer_by_rules(const struct rib *rib, enum rib_policy policy,
                             struct rib_query *queries, const struct table_view *const *views,
                             const uint8_t *indexes, size_t count)
@@ -638,7 +643,7 @@ static void answer_by_rules(const struct rib *rib, enum rib_policy policy,
         lookup_by_rules(rib, policy, &queries[indexes[i]], views[indexes[i]], &walks[i]);
 }
 
-/* The view that a query needs, made if no other one of its group needed it before. */
+/* Returns the view that a query needs, made if no other query of its group needed it before. */
 static const struct table_view *view_of(const struct rib *rib, const struct rib_query *query,
                                         struct table_view *views, size_t *view_count)
 {

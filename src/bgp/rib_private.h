@@ -18,12 +18,12 @@
 #include <string.h>
 
 /*
- * A path: 15 bytes, as they are what memory goes into, and so that the list of four of them is one
- * cache line. What tells whether it may be a flow's path is one word, taken apart by shifts: gcc
- * reads bit-fields of a packed struct byte by byte, which were 150 instructions more a lookup.
+ * A path in 15 bytes: most of the memory goes into paths, and a list of four of them is one cache
+ * line. All that tells whether it may be a flow's path is in one word, which is taken apart by
+ * shifts, as gcc reads bit-fields of a packed struct byte by byte.
  */
 struct __attribute__((packed)) stored_path {
-    uint64_t facts; /* see below */
+    uint64_t facts; /* path_generation() tells what is in it */
     uint32_t path_id;
     uint16_t attrs_middle; /* see stored_attrs_block() */
     uint8_t attrs_high;
@@ -33,9 +33,10 @@ struct __attribute__((packed)) gone_path {
     uint64_t withdrawal; /* withdrawn_ms, then 22 bits of the generation in which it went */
 };
 
-/* From the top: 8 bits of the generation of the peer's table (struct family_state), 42 of the time
- * of announcement (wall clock in ms; 0: always there), 9 of next_hop_tag(), so that most paths are
- * passed without a look at the set, 5 of the set's block. */
+/* The facts are, from the top: 8 bits of the generation of the peer's table (struct
+ * family_state), 42 of the time of announcement (wall clock in ms; 0: always there), 9 of
+ * next_hop_tag(), so that most paths are passed without a look at the set, and 5 of the set's
+ * block. */
 static inline uint8_t path_generation(const struct stored_path *path)
 {
     return (uint8_t)(path->facts >> 56);
@@ -48,15 +49,15 @@ static inline unsigned path_tag(const struct stored_path *path)
 {
     return path->facts >> 5 & 0x1ff;
 }
-/* Is it of one generation, and announced by then (0 to PATH_MS_MAX)? Those are above all else in
- * the facts, so that this is one comparison. */
+/* True if the path is of this generation and was announced by `until_ms`, which is 0 to
+ * PATH_MS_MAX. Both stand at the top of the facts, so that one comparison is enough. */
 #define PATH_MS_MAX ((INT64_C(1) << 42) - 1)
 static inline bool path_is_of(const struct stored_path *path, uint8_t generation, int64_t until_ms)
 {
     return (path->facts - ((uint64_t)generation << 56)) >> 14 <= (uint64_t)until_ms;
 }
-/* A path without a time that outlived a session is told from one of a table that was not there
- * before: by a millisecond, which is as good as always. */
+/* Gives a path without a time, which outlived a session, a time of one millisecond. That is as
+ * good as always, and tells it from a path of a table that was not there before. */
 static inline void path_mark_kept(struct stored_path *path)
 {
     if (path_announced_ms(path) == 0)
@@ -73,13 +74,14 @@ static inline int64_t gone_withdrawn_ms(const struct gone_path *gone)
 
 enum { BLOCK_LIST = 1, BLOCK_INDEX, BLOCK_SHARED_LIST };
 
-/* All but BLOCK_INDEX is a list; behind one that prefixes may share stands how many do, which is
- * the writer's. */
+/* One peer's paths under one prefix. All kinds but BLOCK_INDEX are lists. Behind a
+ * BLOCK_SHARED_LIST the writer keeps the number of prefixes that share it. */
 struct path_list {
     uint32_t kind : 2;
     uint32_t peer : 14;
     uint32_t live_count : 8, gone_count : 8;
-    /* In decision order; behind them the gone ones in order of withdrawal. */
+    /* Live paths stand in decision order; behind them stand the gone ones, in order of
+     * withdrawal. */
     struct stored_path live[];
 };
 static_assert(sizeof(struct stored_path) == 15 && sizeof(struct gone_path) == 23, "packed");
@@ -120,11 +122,11 @@ struct rib_table {
 };
 
 /*
- * What readers know of a peer's table, in one word, so that it is seen in one piece. Live paths
- * count if their generation is one of oldest..current modulo 256, gone ones if theirs is not before
- * oldest_gone. Live ones from oldest_kept on but before oldest count as gone since the session
- * broke (peer_state.broken_ms): the next session did not name them again. Losing a table is a store
- * here; the memory is swept later.
+ * The state of a peer's table for readers, in one word, so that they see all of it at once. Live
+ * paths count if their generation is one of oldest..current modulo 256, gone ones if theirs is not
+ * before oldest_gone. Live ones from oldest_kept on but before oldest count as gone since the
+ * session broke (peer_state.broken_ms): the next session did not name them again. Losing a table is
+ * a store here; the memory is swept later.
  */
 struct family_state {
     uint64_t oldest : 8, current : 8;
@@ -168,7 +170,7 @@ static inline bool gone_is_valid(const struct gone_path *gone, struct family_sta
     return ((gone->withdrawal - state.oldest_gone) & 0x3fffff) < 0x200000;
 }
 
-/* Nine bits. */
+/* Hashes a next hop to nine bits. */
 static inline unsigned next_hop_tag(const struct ip_addr *next_hop)
 {
     uint64_t words[2];
@@ -203,8 +205,8 @@ static inline uint32_t stored_attrs_block(const struct stored_path *path)
            << ATTRS_BLOCK_SHIFT;
 }
 
-/* One (peer, SAFI, family) as the writer knows it; its full numbers, of which readers see the low
- * bits. */
+/* One (peer, SAFI, family) as the writer knows it. Generations are whole numbers here; readers
+ * see their low bits. */
 struct rib_peer_family {
     uint32_t generation, oldest, oldest_gone, oldest_kept;
     uint32_t clean; /* nothing older is left in memory */
@@ -222,7 +224,7 @@ struct rib_peer {
     struct counter paths, history_paths;
 };
 
-/* Where a path was withdrawn, in the order of time. */
+/* An item of the history: the place where a path was withdrawn, and when. */
 struct history_item {
     struct prefix_key key;
     uint64_t withdrawn_ms;
@@ -247,7 +249,7 @@ struct list_edit {
 };
 
 struct rib {
-    /* Readers: set once, but for what is atomic. */
+    /* For readers: set once, but for what is atomic. */
     struct block_pool *pool;
     const struct block_pool *attrs_pool;
     struct peer_state *states;
@@ -255,7 +257,7 @@ struct rib {
     struct rib_table *unicast, *labelled;
     struct prefix_tree rds; /* route distinguisher, 64 bits -> handle of a struct rib_table */
 
-    /* The BGP thread. */
+    /* For the BGP thread alone: */
     _Alignas(CACHE_LINE) struct rib_settings settings;
     struct rib_peer *peers;
     uint32_t *tables;                 /* handles by id; 0: free */
@@ -271,8 +273,8 @@ struct rib {
     uint64_t changes;
     struct mono_time next_second;
     struct list_edit *edit;
-    /* The last list that got a path more, within an UPDATE: where other prefixes had the same one
-     * as that had before, what it has become is theirs too. */
+    /* The last list that got one more path within an UPDATE. Prefixes that had the list `before`
+     * too, and get the same path, can share the list `after`. */
     struct {
         bool is_valid, is_refresh;
         enum rib_family family;
@@ -296,7 +298,7 @@ static inline int64_t wall_ms(int64_t wall_ns)
     return wall_ns / NS_PER_MS;
 }
 
-/* The place of a peer's list in an index, or NULL. */
+/* Finds the place of a peer's list in an index; NULL: there is none. */
 static inline const struct peer_place *index_find(const struct peer_index *index, uint32_t peer)
 {
     unsigned low = 0, high = index->count;
@@ -312,20 +314,19 @@ static inline const struct peer_place *index_find(const struct peer_index *index
 }
 
 /* rib_store.c */
-struct family_state rib_family_state(const struct rib_peer_family *family);
 struct rib_table *rib_table_new(struct rib *rib, enum rib_safi safi, uint64_t rd);
 /* Removes what is invalid from all lists of a prefix. */
 void rib_prefix_sweep(struct rib *rib, struct rib_table *table, enum rib_family family,
                       struct prefix_key key, unsigned len);
-/* Removes from one list what was withdrawn when the item was or before; returns how many paths that
- * were. */
+/* Removes from one list all paths that were withdrawn no later than this item; returns how many. */
 unsigned rib_history_drop(struct rib *rib, const struct history_item *item);
 
 /* rib.c */
-/* The oldest go until the history is within its bound. */
+struct family_state rib_family_state(const struct rib_peer_family *family);
+/* Drops the oldest items until the history is within its bound. */
 void rib_history_bound(struct rib *rib);
-/* What lost sessions of a peer left, or of all peers for UINT32_MAX, goes, memory too. False: there
- * was nothing. */
+/* Drops, memory too, all that lost sessions left of a peer, or of all peers for UINT32_MAX.
+ * False: there was nothing. */
 bool rib_drop_kept(struct rib *rib, uint32_t peer);
 
 /* rib_history.c: a queue, bounded by its callers. */

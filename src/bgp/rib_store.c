@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Changes to the RIB: a list of paths is taken apart, changed, and a new one published in its
- * place. */
+/* The writer's side of the RIB: a change takes a list of paths apart, edits it, and publishes a
+ * new one in its place. */
 #include "base/memory.h"
 #include "bgp/decision.h"
 #include "bgp/rib_private.h"
@@ -9,7 +9,7 @@
 
 #define NLRI_TOGETHER 16u /* prefetched for each other */
 
-/* Whose paths are being changed, and when. */
+/* A change: whose paths, and when. */
 struct change {
     struct rib *rib;
     uint32_t peer;
@@ -17,7 +17,7 @@ struct change {
     uint64_t now_ms;
 };
 
-/* Where a list stands, or would stand. */
+/* The place where a list stands, or would stand. */
 struct list_ref {
     struct rib_table *table;
     enum rib_family family;
@@ -78,7 +78,7 @@ static void peer_place_set(struct peer_place *place, uint32_t peer, uint32_t lis
     atomic_store_explicit(&place->list, list, memory_order_relaxed); /* not published yet */
 }
 
-/* A second or further peer gets a place. */
+/* Gives a second or further peer a place. */
 static void index_add(struct rib *rib, struct list_ref *ref, uint32_t list_handle)
 {
     uint32_t old_handle = place_get(ref->prefix_place);
@@ -101,7 +101,7 @@ static void index_add(struct rib *rib, struct list_ref *ref, uint32_t list_handl
         block_retire(rib->pool, old_handle);
 }
 
-/* A peer of several loses its place; the last one's list stands alone again. */
+/* Takes a peer's place away; where one other is left, its list stands alone again. */
 static void index_remove(struct rib *rib, struct list_ref *ref)
 {
     uint32_t old_handle = place_get(ref->prefix_place);
@@ -169,7 +169,7 @@ static void prefix_remove(struct rib *rib, struct list_ref *ref)
     }
 }
 
-/* How many prefixes have the list. */
+/* Returns how many prefixes share the list. */
 static uint32_t share_count(const struct path_list *list)
 {
     uint32_t count;
@@ -183,7 +183,7 @@ static void share_count_set(struct path_list *list, uint32_t count)
     memcpy((char *)list + list_size(list), &count, sizeof count);
 }
 
-/* A prefix has it no more. */
+/* Takes note that one prefix has the list no more; the last one retires it. */
 static void list_release(struct rib *rib, uint32_t handle)
 {
     struct path_list *list = block_at(rib->pool, handle);
@@ -219,7 +219,7 @@ static void list_publish(struct rib *rib, struct list_ref *ref, uint32_t handle)
         list_release(rib, old);
 }
 
-/* One more path names the set. */
+/* Takes note that one more path names the set. */
 static void attrs_hold(struct rib *rib, struct path_attrs *attrs)
 {
     assert(attrs->block % (1u << ATTRS_BLOCK_SHIFT) == 0);
@@ -252,8 +252,8 @@ static bool history_is_kept(const struct rib *rib)
     return rib->settings.history_s > 0 && rib->settings.history_max > 0;
 }
 
-/* A path that was valid until `withdrawn_ms` goes into the history, if there is one and it lived at
- * all. */
+/* Moves a path that was valid until `withdrawn_ms` into the history, if there is one and the
+ * path lived at all. */
 static void edit_keep_gone(struct rib *rib, struct list_edit *edit, const struct stored_path *path,
                            const struct list_ref *ref, uint64_t withdrawn_ms)
 {
@@ -287,8 +287,8 @@ static void edit_keep_gone(struct rib *rib, struct list_edit *edit, const struct
                                 });
 }
 
-/* Takes a list apart and leaves out what is invalid; paths that the table after a lost session did
- * not name again are in the history then. */
+/* Takes a list apart and leaves out what is invalid. Paths that the table after a lost session
+ * did not name again go into the history. */
 static void edit_begin(struct rib *rib, struct list_edit *edit, const struct list_ref *ref)
 {
     const struct rib_peer *peer = &rib->peers[ref->peer];
@@ -343,7 +343,7 @@ static void edit_sort(struct rib *rib, struct list_edit *edit, uint32_t peer)
     edit->is_out_of_order = false;
 }
 
-/* In decision order; the path that it replaces has been removed. */
+/* Puts a path in its place in decision order; the one that it replaces has been removed. */
 static void edit_insert(struct rib *rib, struct list_edit *edit, const struct stored_path *path,
                         uint32_t peer)
 {
@@ -378,7 +378,7 @@ static void edit_remove(struct rib *rib, struct list_edit *edit, unsigned at, ui
         edit->is_out_of_order = true;
 }
 
-/* The edited list in a block of its own; 0: nothing is left. */
+/* Makes a block of the edited list; 0: nothing is left. */
 static uint32_t list_new(struct rib *rib, const struct list_edit *edit, uint32_t peer,
                          bool is_shared)
 {
@@ -391,7 +391,7 @@ static uint32_t list_new(struct rib *rib, const struct list_edit *edit, uint32_t
     if (edit->live_count + edit->gone_count == 0)
         return 0;
     if (is_shared) {
-        /* The list of four paths stays one line. */
+        /* The list of four paths stays one cache line. */
         size_t align = size == CACHE_LINE ? CACHE_LINE : 1;
         size = (size + sizeof(uint32_t) + align - 1) / align * align;
     }
@@ -442,7 +442,8 @@ static void shared_remember(struct rib *rib, const struct list_ref *ref, uint32_
     rib->shared.before = before;
 }
 
-/* A path as it was announced before: its time stays, only the generation may be a new one. */
+/* Handles a path that is announced as before: its time stays, and it gets the present
+ * generation. */
 static void list_refresh(struct rib *rib, const struct list_ref *ref, const struct path_list *list,
                          const struct stored_path *path, uint8_t generation, bool is_shared)
 {
@@ -481,7 +482,8 @@ static bool is_peer_full(const struct rib *rib, uint32_t peer)
     return max > 0 && counter_get(&rib->peers[peer].paths) >= max;
 }
 
-/* A prefix that had the same list as the one before gets the same list again, without the work. */
+/* Gives a prefix that had the same list as the one before it the same new list, without the
+ * work. */
 static void list_share(struct rib *rib, struct list_ref *ref, struct path_attrs *attrs)
 {
     struct path_list *list = block_at(rib->pool, rib->shared.after);
@@ -494,20 +496,21 @@ static void list_share(struct rib *rib, struct list_ref *ref, struct path_attrs 
     list_publish(rib, ref, rib->shared.after);
 }
 
-/* The table of a session that came back is on its way, and paths of the one before stand. */
+/* True while the table of a session that came back is on its way, and paths of the one before
+ * stand. */
 static bool family_is_returning(const struct rib_peer_family *family)
 {
     return family->oldest != family->generation && !family->is_loaded;
 }
 
-/* History that is due to go, but has not been come by, counts no more. */
+/* True if a gone path still counts: one that is due to go may not have been swept yet. */
 static bool gone_is_young(const struct change *change, const struct gone_path *gone)
 {
     return gone_withdrawn_ms(gone) >
            (int64_t)change->now_ms - change->rib->settings.history_s * 1000;
 }
 
-/* Has the prefix had a path before the session broke? */
+/* True if the prefix had a path before the session broke. */
 static bool list_was_kept(const struct change *change, const struct path_list *list,
                           const struct rib_peer_family *family)
 {
@@ -528,8 +531,8 @@ static void gone_take_out(struct list_edit *edit, unsigned at)
     memmove(edit->gone + at, edit->gone + at + 1, (edit->gone_count - at) * sizeof edit->gone[0]);
 }
 
-/* The kept path that says the same, under whatever id, makes room for the one that is announced
- * now, which takes its time. False: there is none. */
+/* Takes out the kept path that says the same, under whatever id, to make room for the one that
+ * is announced now, which takes over its time. False: there is none. */
 static bool edit_take_kept(const struct change *change, struct list_edit *edit,
                            const struct list_ref *ref, const struct path_attrs *attrs,
                            uint8_t generation, struct stored_path *ret_kept)
@@ -636,8 +639,8 @@ static bool path_announce(const struct change *change, const struct list_ref *at
     struct stored_path path =
         stored_path_make(attrs, nlri->path_id, announced_ms, (uint8_t)family->generation);
     edit_insert(rib, edit, &path, ref.peer);
-    /* Only where nothing but this path is changed: what else there was to do, was for one
-     * prefix. */
+    /* The next prefix can share the list only if nothing but this path changed in it: anything
+     * else concerned this prefix alone. */
     if (is_shared && !found && edit->dropped_count == 0 &&
         edit->gone_count == (list ? list->gone_count : 0u))
         shared_remember(rib, &ref, nlri->path_id, before, false);
@@ -681,8 +684,9 @@ static void nlri_prefetch(struct rib *rib, struct rib_table *table, const struct
     }
 }
 
-/* Is the list that the NLRI at `i` stands in likely that of the next one too? Of those that are
- * looked at together; a new prefix's list costs nothing more if it is not. */
+/* True if the next NLRI will likely have the same list as the one at `i`. Only NLRI that are
+ * looked at together are compared. A guess is made for a new prefix, whose list costs nothing
+ * more if the guess is wrong. */
 static bool has_common_list(const struct list_ref *ref, const struct prefix_match *matches,
                             size_t i, size_t count)
 {
@@ -711,7 +715,7 @@ static bool announce_with_room(const struct change *change, const struct rib_nlr
     return path_announce(change, &ref, nlri, attrs, false);
 }
 
-/* Announces (`attrs`) or withdraws (NULL); how many could not be. */
+/* Announces (with `attrs`) or withdraws (NULL) NLRI; returns how many could not be. */
 static size_t nlri_change(const struct change *change, const struct rib_nlri *nlri, size_t count,
                           struct path_attrs *attrs)
 {

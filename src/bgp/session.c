@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The state machine of RFC 4271 section 8.2.2, driven by bytes, timers and the owner. What it sends
- * is small and rare, so that a fixed buffer holds whatever the socket does not take at once.
+ * A BGP session: the state machine of RFC 4271 section 8.2.2, driven by bytes, timers and the
+ * owner. A session sends little and rarely, so that a fixed buffer holds whatever the socket does
+ * not take at once.
  */
 #include "bgp/session.h"
 #include "base/memory.h"
@@ -51,8 +52,8 @@ static void events_update(struct session *session)
     poller_modify(session->poller, session->fd, events);
 }
 
-/* Sends what the socket takes. A broken connection shows when it is read. The last words of a session
- * are followed by the end of the stream, not cut off by it. */
+/* Sends what the socket takes. A broken connection shows when it is read. The end of the stream
+ * follows the last words of a session, and does not cut them off. */
 static void output_flush(struct session *session)
 {
     ssize_t sent =
@@ -72,7 +73,8 @@ static struct writer output_writer(struct session *session)
     return writer_make(session->output + session->output_len, OUTPUT_MAX - session->output_len);
 }
 
-/* What does not fit is left out: the peer reads nothing, so nothing is lost on it. */
+/* Sends what was written. A message that does not fit is left out: a peer that reads so little
+ * would not have read it either. */
 static void output_commit(struct session *session, const struct writer *w)
 {
     if (w->failed)
@@ -131,7 +133,7 @@ static void hold_expired(void *arg)
             poller_timer_set_in(session->poller, &session->hold_timer, left);
             return;
         }
-        /* It may be us who are late. */
+        /* Its bytes may be here, and we are late to read them. */
         if (ioctl(session->fd, FIONREAD, &waiting) == 0 && waiting > 0) {
             hold_timer_start(session, OVERDUE_GRACE_S);
             return;
@@ -157,7 +159,7 @@ static void session_shut(struct session *session, const struct notification *n)
     hold_timer_start(session, n ? CLOSE_S : 0);
 }
 
-/* `n` NULL: nothing to tell. The owner hears of it. */
+/* Ends a session and tells the owner why; `n` NULL: the peer is told nothing. */
 static void session_end(struct session *session, const struct notification *n, const char *reason)
 {
     if (session->info.state == SESSION_CLOSING)
@@ -324,7 +326,7 @@ static void message_received(struct session *session, const struct message *mess
     }
 }
 
-/* All whole messages of `data`; the rest is kept. */
+/* Handles all whole messages of `data` and keeps the rest. */
 static void input_process(struct session *session, const uint8_t *data, size_t len)
 {
     struct notification error;

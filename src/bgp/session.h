@@ -26,7 +26,7 @@ enum session_state {
                         lost */
 };
 
-/* What all sessions share. */
+/* The settings that all sessions share, and a buffer for reading. */
 #define SESSION_READ_MAX 65536 /* bytes per turn, so that no session starves the others */
 struct session_settings {
     uint32_t local_as; /* 0: the peer's */
@@ -37,7 +37,8 @@ struct session_settings {
     uint8_t buffer[MESSAGE_EXTENDED_LEN_MAX + SESSION_READ_MAX];
 };
 
-/* Whom a session reports to; all calls come out of the poller or of the functions below. */
+/* The functions that a session reports to; all calls come out of the poller or of the functions
+ * below. */
 struct session_owner {
     /* The peer's OPEN is good. A negative value refuses it with *ret_error. */
     int (*opened)(void *arg, struct session *session, struct notification *ret_error);
@@ -46,14 +47,14 @@ struct session_owner {
     int (*update)(void *arg, struct session *session, struct reader body,
                   struct notification *ret_error);
     void (*route_refresh)(void *arg, struct session *session, int family, uint8_t subtype);
-    /* It is over; `reason` says why. Not called when the owner closed it. */
+    /* The session is over; `reason` says why. Not called when the owner closed it. */
     void (*closed)(void *arg, struct session *session, const char *reason);
     void (*gone)(void *arg,
                  struct session *session); /* the last word: it is freed after this call */
     void *arg;
 };
 
-/* What the owner may know and count; constant but where said. */
+/* The facts about a session that its owner may read; `peer` alone is the owner's to write. */
 struct session_info {
     struct ip_addr address; /* the peer's */
     uint16_t port;
@@ -64,8 +65,8 @@ struct session_info {
     struct open_message theirs; /* from `opened` on */
     struct attr_context context;
     void *peer; /* the owner's own */
-    /* It ended on purpose: the peer said shutdown, de-configured or hard reset (RFC 4486, 8538), or
-     * we ended it for a limit. Else it will likely come back as it was. */
+    /* The session ended on purpose: the peer said shutdown, de-configured or hard reset (RFC 4486,
+     * 8538), or we ended it for a limit. Else it will likely come back as it was. */
     bool is_over_for_good;
     uint64_t messages_received, updates_received;
 };

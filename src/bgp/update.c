@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Withdrawals first, then announcements, each in batches; attributes are judged before anything is
+/* An UPDATE on its way to the RIB (RFC 4271 section 6.3, RFC 4760, RFC 7606): withdrawals go
+ * first, then announcements, each in batches. Attributes are judged before anything is
  * announced. */
 #include "bgp/update.h"
 #include "bgp/nlri.h"
@@ -28,7 +29,7 @@ static void update_reset(struct update *update, uint8_t subcode, uint8_t type, c
     update_raise(update, ATTR_OUTCOME_RESET, type, reason);
 }
 
-/* The NLRI of one field, to be withdrawn (`attrs` NULL) or announced. */
+/* Withdraws (`attrs` NULL) or announces the NLRI of one field. */
 static void nlri_apply(struct update *update, enum address_family family, struct reader field,
                        bool is_withdrawal, struct path_attrs *attrs)
 {
@@ -78,8 +79,8 @@ static bool is_ipv4_agreed(const struct update *update)
     return update->context->features.families & 1u << FAMILY_IPV4_UNICAST;
 }
 
-/* Everything that an announcement needs, and whether what was found makes it a withdrawal or
- * worse. */
+/* Checks that everything is there that an announcement needs, and raises the outcome where
+ * something is not, or where malformed attributes leave no NLRI to withdraw. */
 static void attrs_judge(struct update *update, bool has_announced, bool has_reach)
 {
     struct attr_list *attrs = &update->attrs;
@@ -133,7 +134,8 @@ static void attributes_apply(struct update *update, const struct update_parts *p
     announce_apply(update, FAMILY_IPV4_UNICAST, parts->announced, &next_hop);
 }
 
-/* RFC 4724 section 2: an UPDATE that says nothing, or a lone MP_UNREACH_NLRI without NLRI. */
+/* Tells the sink of an End-of-RIB: an UPDATE that says nothing, or a lone MP_UNREACH_NLRI
+ * without NLRI (RFC 4724 section 2). */
 static bool end_of_rib_apply(struct update *update, const struct update_parts *parts)
 {
     const struct attr_value *value = &update->attrs.values[ATTR_MP_UNREACH];

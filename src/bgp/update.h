@@ -8,7 +8,7 @@
 #include "bgp/message.h"
 #include "bgp/path_attr.h"
 
-/* Where the paths go; batches of one family. */
+/* The functions that paths go to, in batches of one family. */
 struct update_sink {
     void (*announce)(void *arg, enum address_family family, const struct rib_nlri *nlri,
                      size_t count, struct path_attrs *attrs);
@@ -29,6 +29,6 @@ struct update_result {
     uint32_t foreign_count; /* fields of families that the session did not agree on, passed over */
 };
 
-/* What precedes an error in the message may have gone to the sink already. */
+/* NLRI that stand before an error in the message may have gone to the sink already. */
 void update_apply(struct reader body, const struct attr_context *context, struct attr_store *store,
                   const struct update_sink *sink, struct update_result *ret_result);
