@@ -100,12 +100,14 @@ static uint64_t mix(uint64_t x)
 static struct tuple tuple_of(const struct generator *g, uint32_t key)
 {
     uint64_t h = mix(key + g->options.seed * UINT64_C(0x9e3779b97f4a7c15) + 1), h2 = mix(h + 1);
-    struct tuple t = {.sport = (uint16_t)(1024 + h % 60000),
-                      .dport = (h >> 20 & 3) ? 443 : 53,
-                      .proto = (h >> 20 & 3) ? 6 : 17,
-                      .src = UINT32_C(100) << 24 | (uint32_t)(h >> 32 & 0x3fffff),
-                      .exporter = (uint32_t)(h2 % g->options.exporters),
-                      .iface = (uint32_t)(h2 >> 8 & (IFACES - 1)) + 1};
+    struct tuple t = {
+        .sport = (uint16_t)(1024 + h % 60000),
+        .dport = (h >> 20 & 3) ? 443 : 53,
+        .proto = (h >> 20 & 3) ? 6 : 17,
+        .src = UINT32_C(100) << 24 | (uint32_t)(h >> 32 & 0x3fffff),
+        /* NOLINTNEXTLINE(clang-analyzer-core.DivideZero): main() wants one at least */
+        .exporter = (uint32_t)(h2 % g->options.exporters),
+        .iface = (uint32_t)(h2 >> 8 & (IFACES - 1)) + 1};
 
     if (g->world.prefix_count > 0) {
         uint32_t i = (uint32_t)((h2 >> 16) % g->world.prefix_count),
@@ -386,7 +388,7 @@ static void begin_message(struct generator *g, struct message *m, uint32_t expor
     put(b, v5 ? 5 : ipfix ? 10 : 9, 2);
     put(b, 0, 2); /* length or count: finish_message() */
     if (!ipfix)
-        put(b, (now - EPOCH_S + 3600) * 1000, 4);
+        put(b, (uint64_t)(now - EPOCH_S + 3600) * 1000, 4);
     put(b, now, 4);
     if (v5)
         put(b, time_us % 1000000 * 1000, 4);

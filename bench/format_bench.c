@@ -63,7 +63,7 @@ static double time_format(struct format *format, const struct rows *rows, struct
     struct mono_time begun = clock_mono();
 
     for (uint32_t i = 0; i < batch.row_count; i++) {
-        if (out->len > 256 * 1024)
+        if (out->len > (256u << 10))
             text_reset(out); /* where a backend would write(2) */
         format_append_row(format, &batch, batch.rows + (size_t)i * rows->schema.row_size, out);
     }
@@ -126,7 +126,7 @@ static void run(const struct format_kind *kind, bool has_path)
         row_len = (double)out.len;
         begun = clock_mono();
         for (uint32_t i = 0; i < ROWS; i++) {
-            if (copied.len > 256 * 1024)
+            if (copied.len > (256u << 10))
                 text_reset(&copied);
             text_append(&copied, out.data, out.len);
         }

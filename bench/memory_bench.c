@@ -289,7 +289,7 @@ int main(int argc, char **argv)
     printf("{\"upserts\": %llu, \"alone_per_s\": %.0f, \"read_per_s\": %.0f, \"answers\": %llu, "
            "\"answered_rows\": %llu, "
            "\"table_rows\": %llu, \"row_bytes\": %u, \"is_right\": %s}\n",
-           (unsigned long long)(rounds * keys), (double)(rounds * keys) / alone_s,
+           (unsigned long long)rounds * keys, (double)(rounds * keys) / alone_s,
            (double)(rounds * keys) / read_s, (unsigned long long)b.answers,
            (unsigned long long)b.answered_rows, (unsigned long long)question.sums.rows,
            b.rows.schema.row_size,

@@ -351,8 +351,9 @@ static void latency_report(struct bench *b, struct rcu_reader *reader)
         rcu_quiescent(reader);
     }
     qsort(latencies, LATENCIES, sizeof latencies[0], compare_ns);
-    report("update_latency_median", (double)latencies[LATENCIES / 2] / 1e3, "us");
-    report("update_latency_p99", (double)latencies[LATENCIES * 99 / 100] / 1e3, "us");
+    int64_t median_ns = latencies[LATENCIES / 2], p99_ns = latencies[LATENCIES * 99 / 100];
+    report("update_latency_median", (double)median_ns / 1e3, "us");
+    report("update_latency_p99", (double)p99_ns / 1e3, "us");
 }
 
 /* Lookups beside a thread that changes the RIB. */

@@ -69,7 +69,7 @@ static int lines_check(const struct pa_host *host, const struct pa_schema *schem
 static void id_format(const uint8_t core_id[16], char out[ID_TEXT])
 {
     for (int i = 0; i < 16; i++)
-        snprintf(out + 2 * i, 3, "%02x", core_id[i]);
+        snprintf(out + (size_t)i * 2, 3, "%02x", core_id[i]);
 }
 
 /* Where that worker stands; with `make`, a new place at 0 if it is unknown. */
@@ -100,10 +100,12 @@ static int state_read(struct lines *l)
     struct progress p;
     if (f == NULL)
         return errno == ENOENT ? 1 : -errno;
+    /* NOLINTBEGIN(cert-err34-c): the file is the plugin's own, and its numbers fit */
     int err = fscanf(f, "length %" SCNu64 "\n", &l->length) == 1 ? 0 : -EBADMSG;
     while (err == 0 && l->progress_count < WORKERS_MAX &&
            fscanf(f, "done %32s %" SCNu32 " %" SCNu64 "\n", p.core_id, &p.worker, &p.seq) == 3)
         l->progress[l->progress_count++] = p;
+    /* NOLINTEND(cert-err34-c) */
     if (err == 0 && !feof(f))
         err = -EBADMSG;
     fclose(f);

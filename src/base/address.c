@@ -38,7 +38,8 @@ static char *v6_format(char *out, const uint8_t *bytes)
         best_len = 1; /* RFC 5952 section 4.2.2: a single zero group is not shortened */
 
     for (int i = 0, run = 0; i < 8; i++) {
-        groups[i] = (unsigned)(bytes[2 * i] << 8 | bytes[2 * i + 1]);
+        const uint8_t *group = bytes + (size_t)i * 2;
+        groups[i] = (unsigned)(group[0] << 8 | group[1]);
         run = groups[i] == 0 ? run + 1 : 0;
         if (run > best_len) { /* the first of equal ones: section 4.2.3 */
             best_len = run;

@@ -24,7 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define BUFFER_LEN      (512 * 1024) /* two of them: 1 MiB */
+#define BUFFER_LEN      (512u << 10) /* two of them: 1 MiB */
 #define TEXT_MAX        4000         /* with time and level a line stays within PIPE_BUF */
 #define LINE_MAX_LEN    (TEXT_MAX + 40)
 #define STOP_TIMEOUT_NS (2 * NS_PER_S)

@@ -60,14 +60,14 @@ static bool set_insert(uint32_t *numbers, uint32_t count, uint32_t number)
  * path_reserve() first. */
 static struct as_segment *path_segment(struct as_path *path, uint8_t type)
 {
-    struct as_segment *last =
-        path->segment_count > 0 ? &path->segments[path->segment_count - 1] : NULL;
-
-    if (last && last->type == type && !segment_is_set(type))
-        return last;
-    last = &path->segments[path->segment_count++];
-    *last = (struct as_segment){type, path->number_count, 0};
-    return last;
+    if (path->segment_count > 0) {
+        struct as_segment *last = &path->segments[path->segment_count - 1];
+        if (last->type == type && !segment_is_set(type))
+            return last;
+    }
+    struct as_segment *added = &path->segments[path->segment_count++];
+    *added = (struct as_segment){type, path->number_count, 0};
+    return added;
 }
 
 static void segment_append(struct as_path *path, struct as_segment *segment, uint32_t number)

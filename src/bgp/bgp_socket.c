@@ -92,7 +92,7 @@ int bgp_socket_listen(const struct bgp_settings *settings, const struct ip_addr 
     const int one = 1;
     struct sockaddr_storage sa;
     socklen_t sa_len = ip_addr_to_sockaddr(address, settings->port, &sa);
-    int fd;
+    int fd = -1;
 
     int err = socket_make(settings, (enum ip_family)address->family, &fd);
     if (err < 0)
@@ -113,7 +113,7 @@ int bgp_socket_connect(const struct bgp_settings *settings, const struct address
     struct sockaddr_storage sa;
     socklen_t sa_len = ip_addr_to_sockaddr(address, port, &sa);
     struct ip_addr local;
-    int fd;
+    int fd = -1;
 
     int err = socket_make(settings, (enum ip_family)address->family, &fd);
     if (err < 0)

@@ -412,7 +412,8 @@ struct rib *rib_new(struct rcu *rcu, const struct rib_settings *settings)
     rib->attrs_pool = settings->attrs_pool;
     rib->states = mem_aligned_zalloc(CACHE_LINE, rib->max_peers * sizeof *rib->states);
     rib->peers = mem_calloc(rib->max_peers, sizeof *rib->peers);
-    rib->sweep.oldest = mem_calloc(rib->max_peers, FAMILY_TOTAL * sizeof *rib->sweep.oldest);
+    rib->sweep.oldest =
+        mem_calloc(rib->max_peers, (size_t)FAMILY_TOTAL * sizeof *rib->sweep.oldest);
     rib->edit = mem_alloc(sizeof *rib->edit);
     prefix_tree_init(&rib->rds, rib->pool);
     rib->unicast = rib_table_new(rib, RIB_UNICAST, 0);

@@ -221,11 +221,8 @@ static int parse_file(struct config_lines *lines, const char *path, unsigned dep
         else
             text_append_printf(errors, "%s: cannot read it: %s\n", path, strerror(-err));
     } else {
-        struct parser p = {.lines = lines,
-                           .errors = errors,
-                           .path = path,
-                           .depth = depth,
-                           .file_count = file_count};
+        struct parser p = {.lines = lines, .errors = errors, .path = path, .depth = depth};
+        p.file_count = file_count;
         err = parse_buffer(&p, content.data, content.len);
     }
     text_clear(&content);

@@ -29,7 +29,7 @@ static const struct unit size_units[] = {
     {'G', 1 << 30}, {'g', 1 << 30}, {0, 0},
 };
 static const struct unit duration_units[] = {
-    {'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}, {'w', 7 * 86400}, {0, 0},
+    {'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}, {'w', 604800}, {0, 0},
 };
 static const struct unit no_units[] = {{0, 0}};
 

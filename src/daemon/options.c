@@ -111,6 +111,7 @@ static int read_one(int letter, struct options *options, struct text *errors)
         options->action = ACTION_PRIMITIVES;
         return 0;
     case 'T':
+        /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): its word is not optional */
         return dry_run(optarg, options, errors);
     case LONG_CHECK:
         options->action = ACTION_CHECK;

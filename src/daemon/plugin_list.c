@@ -11,8 +11,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-extern char **environ;
-
 /* Runs the host to describe a plugin of the folder, and takes what it prints. */
 static int host_run(const char *host_path, const char *plugin_dir, const char *name,
                     struct text *output)

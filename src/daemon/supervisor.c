@@ -499,7 +499,7 @@ int supervisor_check(struct supervisor *s, const struct supervisor_plugin *plugi
 {
     const char *path = s->settings.host_path;
     pid_t pid;
-    int socket, err = spawn_host(path, plugin, &pid, &socket);
+    int socket = -1, err = spawn_host(path, plugin, &pid, &socket);
 
     THREAD_ASSERT(main_thread);
     if (err < 0) {

@@ -51,7 +51,7 @@ static inline void flow_needs_add(struct flow_needs *n, enum flow_member m)
 }
 static inline int flow_needs_has(const struct flow_needs *n, enum flow_member m)
 {
-    return n->bits[m / 64] >> (m % 64) & 1;
+    return (int)(n->bits[m / 64] >> (m % 64) & 1);
 }
 
 enum flow_direction { DIRECTION_INGRESS = 0, DIRECTION_EGRESS = 1, DIRECTION_UNKNOWN = 255 };

@@ -24,7 +24,7 @@ enum primitive_index {
     PRIMITIVE_COUNT
 };
 
-#define PRIMITIVE_CUSTOM -1 /* instead of a member */
+#define PRIMITIVE_CUSTOM (-1) /* instead of a member */
 
 struct primitive {
     const char *name; /* in `aggregate` */

@@ -17,7 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SEGMENT_SIZE (256u * 1024)
+#define SEGMENT_SIZE (256u << 10)
 #define SEGMENT_NONE UINT32_MAX
 
 struct segment {

@@ -91,7 +91,7 @@ static int receive_lane(struct host *h, struct message *m, uint32_t number)
 
 static int receive_setup(struct host *h)
 {
-    struct message m;
+    struct message m = {0};
     int err = next_message(h, &m);
     if (err < 0)
         return err;

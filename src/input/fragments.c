@@ -52,10 +52,11 @@ static void partial_drop(struct fragments *f, struct partial *p)
 
 static struct partial *partial_get(struct fragments *f, const struct fragment *piece)
 {
-    struct partial *oldest = NULL, *unused = NULL;
+    struct partial *oldest, *unused = NULL;
 
     if (!f->partials)
         f->partials = mem_calloc(f->max, sizeof *f->partials);
+    oldest = f->partials;
     for (uint32_t i = 0; i < f->max; i++) {
         struct partial *p = &f->partials[i];
         if (p->is_used && piece->time_ns - p->begun_ns > f->timeout_ns)
@@ -67,7 +68,7 @@ static struct partial *partial_get(struct fragments *f, const struct fragment *p
         if (p->id == piece->id && ip_addr_equal(&p->source, &piece->source) &&
             ip_addr_equal(&p->destination, &piece->destination))
             return p;
-        if (!oldest || p->begun_order < oldest->begun_order)
+        if (p->begun_order < oldest->begun_order)
             oldest = p;
     }
     if (!unused) {

@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 
-#define ARENA_LEN       (256 * 1024)
+#define ARENA_LEN       (256u << 10)
 #define EXPIRE_EVERY_NS (10 * NS_PER_S)
 
 static void publish_generation(struct netflow_decoder *decoder)

@@ -116,7 +116,7 @@ static bool feeds_directly(enum element_type type)
 int builder_next(const struct plan_builder *c, const struct element_selection *sel, size_t *row,
                  enum element_type *ret_type)
 {
-    uint16_t r = sel->is_none ? (uint16_t)ELEMENT_ROW_COUNT : c->first_row[sel->member];
+    unsigned r = sel->is_none ? ELEMENT_ROW_COUNT : c->first_row[sel->member];
 
     for (; r < ELEMENT_ROW_COUNT; r = c->next_row[r]) {
         int field = sel->is_reverse ? c->row_reverse_field[r] : c->row_field[r];

@@ -355,8 +355,9 @@ static void run_block(const struct plan *plan, const struct plan_ref *refs, cons
 void plan_run(const struct plan *plan, struct plan_context *context, const uint8_t *records,
               uint32_t count, uint8_t *flows, uint32_t stride)
 {
-    struct block block = {records, flows, plan->record_len, stride, 0};
+    struct block block = {.records = records, .record_len = plan->record_len, .stride = stride};
 
+    block.flows = flows;
     for (uint32_t done = 0; done < count; done += block.count) {
         block.count = count - done < BLOCK_RECORDS ? count - done : BLOCK_RECORDS;
         run_block(plan, plan->refs, &block, context);
@@ -368,8 +369,9 @@ void plan_run(const struct plan *plan, struct plan_context *context, const uint8
 void plan_run_refs(const struct plan *plan, const struct plan_ref *refs,
                    struct plan_context *context, const uint8_t *record, uint8_t *flow)
 {
-    struct block block = {record, flow, 0, 0, 1};
+    struct block block = {.records = record, .count = 1};
 
+    block.flows = flow;
     run_block(plan, refs, &block, context);
 }
 

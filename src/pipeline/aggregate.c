@@ -20,7 +20,7 @@ enum {
     ENTRIES_MAX = 256, /* flows in one pass */
     BLOCK = 32,        /* of them at a time in one step */
     ROW_UNIT = 8,      /* a row's number: its place in the pool, in such units */
-    SEGMENTS_MAX = ((UINT64_C(1) << 32) * ROW_UNIT / SEGMENT_SIZE),
+    SEGMENTS_MAX = (UINT64_C(1) << 32) / SEGMENT_SIZE * ROW_UNIT,
     REPLAY_PENDING_MAX = 4, /* hand-overs on their way before reading waits */
     PARTS_MAX = 4096,       /* bins that one pro-rated flow may touch */
 };

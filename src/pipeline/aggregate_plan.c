@@ -61,12 +61,13 @@ static bool is_short(uint32_t len)
  * both ports, and packets, bytes and order of 5-tuples take three copies, not seven. */
 static void copy_add(struct aggregate_plan *plan, uint32_t len, uint32_t from, uint32_t to)
 {
-    struct copy_op *last = plan->copy_count > 0 ? &plan->copies[plan->copy_count - 1] : NULL;
-
-    if (last && last->flow_offset + last->len == from && last->row_offset + last->len == to &&
-        is_short(last->len + len)) {
-        last->len = (uint16_t)(last->len + len);
-        return;
+    if (plan->copy_count > 0) {
+        struct copy_op *last = &plan->copies[plan->copy_count - 1];
+        if (last->flow_offset + last->len == from && last->row_offset + last->len == to &&
+            is_short(last->len + len)) {
+            last->len = (uint16_t)(last->len + len);
+            return;
+        }
     }
     plan->copies[plan->copy_count++] = (struct copy_op){(uint16_t)len, from, to};
 }
@@ -87,12 +88,12 @@ static void flags_add(struct aggregate_plan *plan, uint32_t width, uint32_t at)
     const uint32_t word_len = sizeof(uint64_t);
     uint32_t word_at =
         at % word_len + width <= word_len ? at / word_len * word_len : at + width - word_len;
-    struct flags_op *op = plan->flags_count > 0 ? &plan->flags[plan->flags_count - 1] : NULL;
     uint8_t mask[sizeof(uint64_t)] = {0};
     uint64_t bits;
 
-    if (!op || op->row_offset != word_at)
-        op = &plan->flags[plan->flags_count++];
+    if (plan->flags_count == 0 || plan->flags[plan->flags_count - 1].row_offset != word_at)
+        plan->flags_count++;
+    struct flags_op *op = &plan->flags[plan->flags_count - 1];
     memset(mask + (at - word_at), 0xff, width);
     memcpy(&bits, mask, sizeof bits);
     op->mask |= bits;

@@ -42,7 +42,7 @@ static int64_t unit_start(const struct time_bins *bins, int64_t time_s, int unit
     if (unit == UNIT_SECOND)
         return time_s;
     if (unit == UNIT_HOUR)
-        return time_s - tm.tm_min * 60 - tm.tm_sec;
+        return time_s - (int64_t)tm.tm_min * 60 - tm.tm_sec;
     tm.tm_hour = tm.tm_min = tm.tm_sec = 0;
     if (unit == UNIT_WEEK)
         tm.tm_mday -= (tm.tm_wday + 6) % 7; /* Monday */

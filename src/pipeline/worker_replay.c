@@ -137,9 +137,8 @@ static void read_round(struct worker *w) ON_THREAD(worker_thread)
             last_tick_ns = 0;
     struct text error = {0};
     struct datagram d;
-    int err;
 
-    while (!is_stopping(w) && (err = pcap_reader_next(w->capture, &d, &error)) == 0) {
+    while (!is_stopping(w) && pcap_reader_next(w->capture, &d, &error) == 0) {
         if (first_ns == 0)
             first_ns = last_tick_ns = d.received_ns;
         if (speed > 0) {

@@ -181,9 +181,9 @@ void units_format(uint64_t number, char *out, size_t room)
         return;
     }
     /* Three digits, rounded: 999.6 would read as 1000. */
-    while (value >= 999.5) {
+    do {
         value /= 1000;
         i++;
-    }
+    } while (value >= 999.5);
     snprintf(out, room, "%.*f%c", value < 9.995 ? 2 : value < 99.95 ? 1 : 0, value, prefixes[i]);
 }

@@ -229,7 +229,7 @@ static struct grid *make_grid(const struct watch *w, const struct entry *entries
     static const enum metric metrics[] = {METRIC_PACKETS, METRIC_BYTES};
     bool has_flows = groups_has(w->now.groups, METRIC_FLOWS);
     size_t columns = w->column_count, at = columns;
-    struct grid *grid = grid_new(columns + 4 + 2 * has_flows);
+    struct grid *grid = grid_new(columns + (has_flows ? 6 : 4));
 
     for (size_t i = 0; i < columns; i++)
         grid_set_column(grid, i, w->titles[i], w->is_number[i]);

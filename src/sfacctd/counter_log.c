@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define FLUSH_LEN (64 * 1024)
+#define FLUSH_LEN (64u << 10)
 #define VARIABLE  "$peer_src_ip"
 
 struct counter_log {

@@ -6,7 +6,7 @@
 
 #include "base/memory.h"
 
-#define ARENA_LEN         (256 * 1024)
+#define ARENA_LEN         (256u << 10)
 #define ORDER_RECORD_BITS 20 /* flow/members.def */
 #define CLEAR_GAP         24 /* unneeded bytes that are cheaper zeroed than stepped over */
 

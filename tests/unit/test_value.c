@@ -161,9 +161,9 @@ static void a_format_refuses_a_kind_it_cannot_read(void **state)
     struct value value;
 
     (void)state;
-    for (uint8_t format = 0; format <= PA_FORMAT_CUSTOM_RAW; format++) {
+    for (int format = 0; format <= PA_FORMAT_CUSTOM_RAW; format++) {
         struct pa_column column = {
-            .name = "x", .kind = PA_KIND_ADDR, .format = format, .width = 17};
+            .name = "x", .kind = PA_KIND_ADDR, .format = (uint8_t)format, .width = 17};
         assert_int_equal(value_init(&value, &column, &none, NULL),
                          format == PA_FORMAT_IP ? 0 : -EINVAL);
     }

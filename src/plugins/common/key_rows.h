@@ -7,6 +7,7 @@
 #include "plugins/pathacct_plugin.h"
 
 /* clang-format off */
+/* NOLINTBEGIN(bugprone-macro-parentheses): what is put in stands between commas */
 
 /* `at_first` is the default, as text; `what` the help. */
 #define KEY_ROW_REFRESH_TIME(prefix, at_first, what)                                               \
@@ -44,4 +45,5 @@
 #define KEY_ROWS_WRITERS(prefix)                                                                   \
     KEY_ROW_TUNING(prefix "_cache_entries"), KEY_ROW_TUNING(prefix "_max_writers")
 
+/* NOLINTEND(bugprone-macro-parentheses) */
 /* clang-format on */

@@ -235,7 +235,7 @@ static int read_size(const struct pa_host *host, struct kafka_settings *s,
 
     rd_kafka_conf_get(conf, "message.max.bytes", text, &size);
     limit = strtoull(text, NULL, 10);
-    limit = limit > 2 * MESSAGE_OVERHEAD ? limit - MESSAGE_OVERHEAD : MESSAGE_OVERHEAD;
+    limit = limit > UINT64_C(2) * MESSAGE_OVERHEAD ? limit - MESSAGE_OVERHEAD : MESSAGE_OVERHEAD;
     s->rows_max = UINT32_MAX;
     s->bytes_max = limit;
     if (wanted == 0) {

@@ -94,8 +94,9 @@ static bool values_equal(const struct match *m, const struct pa_bytes *wanted,
                          const struct pa_bytes *row)
 {
     for (size_t i = 0; i < m->column_count; i++)
-        if (wanted[i].data && (wanted[i].len != row[i].len ||
-                               (row[i].len > 0 && memcmp(wanted[i].data, row[i].data, row[i].len))))
+        if (wanted[i].data &&
+            (wanted[i].len != row[i].len ||
+             (row[i].len > 0 && memcmp(wanted[i].data, row[i].data, row[i].len) != 0)))
             return false;
     return true;
 }

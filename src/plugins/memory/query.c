@@ -319,7 +319,7 @@ static int take_batch(struct query *q, query_batch_fn *fn, void *arg)
 static int ask(struct query *q, const struct text *request, query_batch_fn *fn, void *arg,
                struct query_status *ret_status, struct text *error)
 {
-    struct query_header header;
+    struct query_header header = {0};
     int err;
 
     if (request->len > QUERY_HEADER_LEN + QUERY_REQUEST_MAX) {

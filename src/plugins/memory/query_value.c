@@ -134,7 +134,7 @@ static int parse_time(const char *text, struct text *out)
             seconds = timegm(&tm);
         } else if (sscanf(at, "%c%2u:%2u", &sign, &hours, &minutes) == 3 && // NOLINT(cert-err34-c)
                    (sign == '+' || sign == '-') && strlen(at) == 6) {
-            time_t offset = (time_t)(hours * 3600 + minutes * 60);
+            time_t offset = (time_t)hours * 3600 + (time_t)minutes * 60;
             seconds = timegm(&tm) - (sign == '+' ? offset : -offset);
         } else {
             return -EINVAL;

@@ -355,8 +355,11 @@ static void group_hash(struct table *t, const struct pa_batch *batch, const uint
 static void group_prefetch(struct table *t, uint32_t count, const struct probe *probes)
 {
     for (uint32_t i = 0; i < count; i++) {
-        uint32_t at = probes[i].hash & t->index.mask, row;
-        if (!probes[i].key || !row_index_next(&t->index, probes[i].hash, &at, &row))
+        uint32_t at, row;
+        if (!probes[i].key)
+            continue;
+        at = probes[i].hash & t->index.mask;
+        if (!row_index_next(&t->index, probes[i].hash, &at, &row))
             continue;
         const uint8_t *p = row_at(t, row);
         for (uint32_t line = 0; line < t->row_size; line += CACHE_LINE)
@@ -460,8 +463,8 @@ uint64_t table_remove(struct table *t, table_row_fn *is_wanted, void *arg)
 
     t->latest = NULL; /* who asks from now on must not see what is gone */
     if (!is_wanted)
-        remove_all(t);
-    for (uint32_t row = 0; row < t->row_end; row++)
+        remove_all(t); /* no row lives */
+    for (uint32_t row = 0; is_wanted && row < t->row_end; row++)
         if (row_is_live(t, t->blocks[row >> t->row_shift], row) && is_wanted(arg, row_at(t, row)))
             row_free(t, row);
     if (t->row_count == before)

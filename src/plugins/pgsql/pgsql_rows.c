@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PIECE_LEN             (256 * 1024) /* sent at once */
+#define PIECE_LEN             (256u << 10) /* sent at once */
 #define UNIQUE_VIOLATION      "23505"
 #define CARDINALITY_VIOLATION "21000"
 #define WAITING_MAX           ((size_t)16 << 20) /* over all tables, should there be many */

@@ -11,10 +11,10 @@ const char sql_progress_create[] =
 void sql_core_id_format(char out[SQL_CORE_ID_LEN + 1], const uint8_t core_id[16])
 {
     for (int i = 0; i < 16; i++) {
-        out[2 * i] = "0123456789abcdef"[core_id[i] >> 4];
-        out[2 * i + 1] = "0123456789abcdef"[core_id[i] & 15];
+        *out++ = "0123456789abcdef"[core_id[i] >> 4];
+        *out++ = "0123456789abcdef"[core_id[i] & 15];
     }
-    out[SQL_CORE_ID_LEN] = 0;
+    *out = 0;
 }
 
 /* ---- names ---- */

@@ -2,6 +2,7 @@
 #pragma once
 /* SQL text out of columns: names are quoted, values never stand in it. */
 #include "plugins/sql/sql_columns.h"
+#include <stdint.h>
 
 struct text;
 
@@ -41,7 +42,7 @@ void sql_append_key_name(struct text *out, const struct sql_dialect *dialect, co
  * SQL_PROGRESS_KEEP_S may go.
  */
 #define SQL_PROGRESS_TABLE  "pathacct_progress"
-#define SQL_PROGRESS_KEEP_S (90 * 86400)
+#define SQL_PROGRESS_KEEP_S (INT64_C(90) * 86400)
 #define SQL_CORE_ID_LEN     32 /* characters */
 extern const char sql_progress_create[];
 void sql_core_id_format(char out[SQL_CORE_ID_LEN + 1], const uint8_t core_id[16]);

@@ -193,7 +193,7 @@ bool sqlite_database_is_replaced(const struct sqlite_database *db)
 
 int sqlite_database_open(struct sqlite_database *db, bool *ret_is_new)
 {
-    struct stat st;
+    struct stat st = {0};
     int err, code;
 
     *ret_is_new = false;

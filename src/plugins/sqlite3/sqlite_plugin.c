@@ -245,7 +245,7 @@ int sqlite_plugin_write(void *state, const struct pa_batch *batch)
             err = prepare_table(p, &rows, row, table);
         if (err == 0)
             err = sqlite_table_write(table->own, &rows, row, &outcome, &why);
-        if (err < 0)
+        if (err != 0)
             break;
         if (outcome == SQLITE_ROW_REFUSED)
             refuse_row(p, row, why);

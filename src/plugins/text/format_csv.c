@@ -57,7 +57,7 @@ static void append_field(const struct format *format, struct text *out, struct p
  * returns the new end. */
 __attribute__((noinline)) static char *put_other(struct format *format, const struct value *value,
                                                  const struct pa_batch *batch, const uint8_t *row,
-                                                 struct text *out, char *at)
+                                                 struct text *out, const char *at)
 {
     char plain[VALUE_PLAIN_MAX];
     struct pa_bytes bytes;

@@ -9,7 +9,7 @@
 
 #define NAME(text)                                                                                 \
     {                                                                                              \
-        text, sizeof text - 1                                                                      \
+        (text), sizeof(text) - 1                                                                   \
     }
 const struct protocol_name protocol_names[256] = {
     [1] = NAME("icmp"),       [2] = NAME("igmp"),        [3] = NAME("ggp"),
