@@ -104,7 +104,8 @@ class Switch:
         if made.returncode != 0:
             raise Skip(f"a network namespace cannot be made: {made.stderr.strip()}")
         test.cleanups.append(lambda: subprocess.run(["ip", "netns", "delete", self.name], check=False))
-        self.run("sysctl", "-qw", "net.ipv6.conf.default.disable_ipv6=1", "net.ipv6.conf.all.disable_ipv6=0")
+        # What is set for all is the default too, so that comes last: links of the test speak no IPv6 of their own.
+        self.run("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=0", "net.ipv6.conf.default.disable_ipv6=1")
         self.run("ip", "link", "set", "lo", "up")
         for n in (1, 2):
             self.run("ip", "link", "add", f"h{n}", "type", "veth", "peer", "name", f"p{n}")
