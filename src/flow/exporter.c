@@ -7,6 +7,7 @@
 #include "flow/exporter.h"
 #include "base/keyed_table.h"
 #include "base/memory.h"
+#include <assert.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -43,7 +44,8 @@ struct exporter_table {
     struct counter count, evicted_count;
     struct exporter_counters evicted;
     struct log_limit log_limits[DROP_REASON_COUNT]; /* of all exporters together */
-    pthread_mutex_t lock;                           /* the chains, against exporter_table_each() */
+    struct log_limit note_limits[EXPORTER_NOTE_COUNT];
+    pthread_mutex_t lock; /* the chains, against exporter_table_each() */
 };
 
 static void array_fold(struct counter *to, const struct counter *from, size_t count)
@@ -151,6 +153,7 @@ struct exporter *exporter_table_get(struct exporter_table *table, const struct i
     entry->exporter.generation = table->next_generation++;
     entry->exporter.last_seen_ns = now_ns;
     entry->exporter.common_limits = table->log_limits;
+    entry->exporter.common_note_limits = table->note_limits;
     pthread_mutex_lock(&table->lock);
     keyed_table_add(&table->entries, &entry->keyed, key.words[0], key.words[1]);
     pthread_mutex_unlock(&table->lock);
@@ -228,6 +231,44 @@ void exporter_drop(struct exporter *exporter, enum drop_reason reason, const cha
                  (unsigned long long)suppressed);
     log_warning("exporter %s: %s%s%s%s", addr, text, text[0] ? ": " : "", drop_reasons[reason].help,
                 suppressed_text);
+}
+
+static const struct {
+    enum log_level level;
+    const char *text;
+} notes[EXPORTER_NOTE_COUNT] = {
+#define EXPORTER_NOTE(name, level, text) [NOTE_##name] = {LOG_LEVEL_##level, text},
+#include "flow/exporter_notes.def"
+#undef EXPORTER_NOTE
+};
+static_assert(EXPORTER_NOTE_COUNT <= 32, "notes_said has a bit for each");
+
+bool exporter_is_first_note(struct exporter *exporter, enum exporter_note note)
+{
+    bool is_first = !(exporter->notes_said >> note & 1);
+
+    exporter->notes_said |= UINT32_C(1) << note;
+    return is_first;
+}
+
+void exporter_say(struct exporter *exporter, enum exporter_note note, const char *detail, ...)
+{
+    struct log_limit *limit = exporter->common_note_limits;
+    char addr[IP_TEXT_LEN], text[512], suppressed_text[48] = "";
+    uint64_t suppressed = 0;
+    va_list args;
+
+    if (limit && !log_limit_allow_burst(&limit[note], COMMON_LOG_BURST, &suppressed))
+        return;
+    va_start(args, detail);
+    vsnprintf(text, sizeof text, detail, args);
+    va_end(args);
+    ip_addr_format(&exporter->addr, addr);
+    if (suppressed > 0)
+        snprintf(suppressed_text, sizeof suppressed_text, " (%llu more like it before)",
+                 (unsigned long long)suppressed);
+    log_write(notes[note].level, "exporter %s: %s%s%s%s", addr, text,
+              notes[note].text[0] ? "; " : "", notes[note].text, suppressed_text);
 }
 
 void sequence_check(struct sequence *sequence, struct exporter_counters *counters,

@@ -25,6 +25,13 @@ struct drop_reason_info {
 };
 extern const struct drop_reason_info drop_reasons[DROP_REASON_COUNT];
 
+enum exporter_note {
+#define EXPORTER_NOTE(name, ...) NOTE_##name,
+#include "flow/exporter_notes.def"
+#undef EXPORTER_NOTE
+    EXPORTER_NOTE_COUNT
+};
+
 /*
  * Datagrams: read = decoded + refused (sum of drops at level DATAGRAM). Sets, records: drops at
  * their levels, and pending_sets, a gauge. The rest are facts beside.
@@ -57,8 +64,10 @@ struct exporter {
     int64_t last_seen_ns; /* the worker's alone */
     struct exporter_counters counters;
     struct log_limit log_limits[DROP_REASON_COUNT];
-    struct log_limit *common_limits; /* of all exporters of its table, by reason; NULL: none */
-    void *decoder_state;             /* the decoder's: domains, templates... */
+    struct log_limit *common_limits;      /* of all exporters of its table, by reason; NULL: none */
+    struct log_limit *common_note_limits; /* the same, by note */
+    uint32_t notes_said;                  /* bit per enum exporter_note: exporter_say_once() */
+    void *decoder_state;                  /* the decoder's: domains, templates... */
 };
 
 struct exporter_table;
@@ -89,6 +98,15 @@ uint64_t exporter_table_evicted_count(const struct exporter_table *table);
  * exporters, as source addresses cost nothing; `detail` (printf) says where. */
 void exporter_drop(struct exporter *exporter, enum drop_reason reason, const char *detail, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* Logs a line of exporter_notes.def; `detail` (printf) says what was seen. Many exporters can cause
+ * one, so there is a limit over all of them. */
+void exporter_say(struct exporter *exporter, enum exporter_note note, const char *detail, ...)
+    __attribute__((format(printf, 3, 4)));
+/* As that, the first time only for each exporter. */
+#define exporter_say_once(exporter, note, ...)                                                     \
+    (exporter_is_first_note(exporter, note) ? exporter_say(exporter, note, __VA_ARGS__) : (void)0)
+bool exporter_is_first_note(struct exporter *exporter, enum exporter_note note);
 
 /*
  * Sequence numbers, one per (exporter, domain); all zero is a fresh one. `received` is the number

@@ -11,6 +11,7 @@
 
 #include "base/keyed_table.h"
 #include "flow/exporter.h"
+#include "nfacctd/clock_offset.h"
 
 struct template;
 
@@ -41,6 +42,7 @@ struct domain {
     uint8_t port_count;
     uint16_t port, former_port; /* the one in use; before that another, 0: none */
     struct sequence sequence;
+    struct clock_offset clock;
     bool has_uptime;
     uint32_t uptime;               /* of the last message, in the exporter's unit */
     int64_t system_init_ms;        /* from options; 0: not said */

@@ -90,7 +90,7 @@ void netflow9_decode(struct netflow_decoder *decoder, struct exporter *exporter,
     if (!check_sets(decoder, exporter, r))
         return;
     netflow_message_start(&msg, decoder, exporter, datagram, 9, source_id, source_id);
-    msg.context.export_ns = seconds * NS_PER_S;
+    netflow_message_set_export_time(&msg, seconds * NS_PER_S);
     msg.context.sequence = sequence;
     netflow_message_check_uptime(&msg, uptime);
     decode_sets(&msg, &r);
@@ -123,7 +123,7 @@ void ipfix_decode(struct netflow_decoder *decoder, struct exporter *exporter,
     if (!check_sets(decoder, exporter, body))
         return;
     netflow_message_start(&msg, decoder, exporter, datagram, 10, domain_id, domain_id);
-    msg.context.export_ns = seconds * NS_PER_S;
+    netflow_message_set_export_time(&msg, seconds * NS_PER_S);
     msg.context.sequence = sequence;
     decode_sets(&msg, &body);
     netflow_message_check_sequence(&msg, msg.record_count);

@@ -54,6 +54,8 @@ void netflow_message_start(struct netflow_message *msg, struct netflow_decoder *
                            uint8_t version, uint32_t domain_id, uint32_t domain_key);
 /* Checks the sequence number; called when all of the message is known to have been read. */
 void netflow_message_check_sequence(struct netflow_message *msg, uint32_t units);
+/* The export time in the message's header, which also tells how far the exporter's clock is off. */
+void netflow_message_set_export_time(struct netflow_message *msg, int64_t export_ns);
 /* True if the uptime went back, not by a wrap: the exporter started anew, which is dealt with. */
 bool netflow_message_check_uptime(struct netflow_message *msg, uint32_t uptime);
 /* Decodes a run of data records by `plan` into the batch. False if one ran over the end. */

@@ -5,8 +5,11 @@
 #include "base/clock.h"
 #include "base/memory.h"
 
-#define ORDER_RECORD_BITS 20    /* flow/members.def */
-#define RESTART_LEAST_MS  10000 /* an uptime that much lower is no message out of order */
+#include <inttypes.h>
+
+#define ORDER_RECORD_BITS  20             /* flow/members.def */
+#define CLOCK_TOLERANCE_NS (5 * NS_PER_S) /* beyond it an operator is told */
+#define RESTART_LEAST_MS   10000          /* an uptime that much lower is no message out of order */
 #define WRAP_MOST_MS                                                                               \
     3600000            /* messages of one exporter are not further apart when its uptime wraps */
 #define PADDING_MOST 7 /* RFC 7011 section 3.3.1: alignment to 4 or 8 bytes */
@@ -29,6 +32,7 @@ void netflow_message_start(struct netflow_message *msg, struct netflow_decoder *
                 .exporter = exporter,
                 .exporter_addr = exporter->addr,
                 .export_ns = 0,
+                .clock_offset_ns = 0,
                 .arrival_ns = datagram->received_ns,
                 .uptime = 0,
                 .has_uptime = false,
@@ -51,6 +55,29 @@ void netflow_message_start(struct netflow_message *msg, struct netflow_decoder *
     };
     if (domain->exporter_addr.family != IP_NONE && !decoder->settings->ignore_exporter_address)
         msg->context.exporter_addr = domain->exporter_addr;
+}
+
+/* 7,200 s behind is said as seconds, as nobody sets a clock by less. */
+static void say_clock(struct exporter *exporter, int64_t offset_ns)
+{
+    bool is_behind = offset_ns > 0;
+    int64_t distance_ns = is_behind ? offset_ns : -offset_ns;
+
+    counter_set(&exporter->counters.clock_behind_ms,
+                is_behind ? (uint64_t)(distance_ns / NS_PER_MS) : 0);
+    counter_set(&exporter->counters.clock_ahead_ms,
+                is_behind ? 0 : (uint64_t)(distance_ns / NS_PER_MS));
+    if (distance_ns > CLOCK_TOLERANCE_NS)
+        exporter_say_once(exporter, NOTE_clock_is_off, "its clock is %" PRId64 " s %s",
+                          distance_ns / NS_PER_S, is_behind ? "behind" : "ahead");
+}
+
+void netflow_message_set_export_time(struct netflow_message *msg, int64_t export_ns)
+{
+    clock_offset_add(&msg->domain->clock, msg->context.arrival_ns, export_ns);
+    msg->context.export_ns = export_ns;
+    msg->context.clock_offset_ns = clock_offset_ns(&msg->domain->clock);
+    say_clock(msg->exporter, msg->context.clock_offset_ns);
 }
 
 void netflow_message_check_sequence(struct netflow_message *msg, uint32_t units)

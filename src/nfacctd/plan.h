@@ -31,6 +31,7 @@ enum plan_op_code {
     PLAN_VERSION,
     PLAN_TIME,
     PLAN_EXPORT_TIME,
+    PLAN_CLOCK_OFFSET,
     PLAN_EXPORT_SEQUENCE,
     PLAN_EXPORT_DOMAIN,
     PLAN_EXPORT_VERSION,
@@ -113,7 +114,7 @@ static inline size_t plan_arena_need(const struct plan *plan, size_t record_len)
 struct plan_context {
     struct exporter *exporter;
     struct ip_addr exporter_addr; /* unless the record names one */
-    int64_t export_ns, arrival_ns;
+    int64_t export_ns, arrival_ns, clock_offset_ns;
     uint32_t uptime; /* at export_ns, in uptime units, modulo 2^32 */
     bool has_uptime;
     bool has_whole_seconds; /* times by uptime are whole seconds before export_ns */

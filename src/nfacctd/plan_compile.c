@@ -365,6 +365,8 @@ static bool compile_member(struct plan_builder *c, enum flow_member member)
         return compile_time(c, member);
     case FLOW_export_ns:
         return compile_with(c, PLAN_EXPORT_TIME, member);
+    case FLOW_clock_offset_ns:
+        return compile_with(c, PLAN_CLOCK_OFFSET, member);
     case FLOW_export_sequence:
         return compile_with(c, PLAN_EXPORT_SEQUENCE, member);
     case FLOW_export_domain:

@@ -317,6 +317,9 @@ static bool run_over_block(const struct plan *plan, const struct plan_op *op,
     case PLAN_EXPORT_TIME:
         run_bytes(op, b, &context->export_ns, sizeof context->export_ns);
         return true;
+    case PLAN_CLOCK_OFFSET:
+        run_bytes(op, b, &context->clock_offset_ns, sizeof context->clock_offset_ns);
+        return true;
     case PLAN_EXPORT_SEQUENCE:
         run_bytes(op, b, &context->sequence, sizeof context->sequence);
         return true;

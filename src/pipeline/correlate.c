@@ -154,6 +154,31 @@ static inline uint32_t peer_of(const struct correlator *c, const struct view *vi
     return e->is_by_flow || peer == PEER_UNKNOWN ? peer_find(c, view, e, flow, family) : peer;
 }
 
+#define CLOCK_SLACK_NS (2 * NS_PER_S)    /* headers count whole seconds */
+#define EXPORT_MOST_NS (3600 * NS_PER_S) /* flows are not exported later than that */
+
+/*
+ * The exporter's instants on our clock. Absolute times of a flow that suit its arrival, but not the
+ * time in the message's header, come from another clock that is right, and stay.
+ */
+static void life_correct(const struct flow *flow, int64_t *from, int64_t *to)
+{
+    int64_t header_ns = flow->arrival_ns - flow->clock_offset_ns;
+    int64_t before_arrival_ns = flow->arrival_ns - *to, before_header_ns = header_ns - *to;
+    bool suits_arrival =
+        before_arrival_ns >= -CLOCK_SLACK_NS && before_arrival_ns <= EXPORT_MOST_NS;
+    bool suits_header = before_header_ns >= -CLOCK_SLACK_NS && before_header_ns <= EXPORT_MOST_NS;
+
+    if (!suits_arrival || suits_header) {
+        *from += flow->clock_offset_ns;
+        *to += flow->clock_offset_ns;
+    }
+    if (*to > flow->arrival_ns)
+        *to = flow->arrival_ns;
+    if (*from > *to)
+        *from = *to;
+}
+
 /* The life of the flow; current paths only (both 0) in replay. A flow without times, or with absurd
  * ones, was when it arrived. News that came after its end are waited for only where the flow tells
  * when that was. */
@@ -169,6 +194,8 @@ static void life_of(const struct correlate_settings *s, const struct flow *flow,
         to = from ? now : 0;
     if (from == 0)
         from = to;
+    if (flow->clock_offset_ns != 0 && from != 0 && to >= from)
+        life_correct(flow, &from, &to);
     if (from == 0 || to < from || from < now - ENRICH_PAST_NS || to > now + ENRICH_FUTURE_NS)
         from = to = now;
     else if (s->policy == RIB_POLICY_NORMAL)
@@ -475,6 +502,8 @@ void correlate_settings_finish(struct correlate_settings *s, struct flow_needs *
     flow_needs_add(needs, FLOW_start_ns);
     flow_needs_add(needs, FLOW_end_ns);
     flow_needs_add(needs, FLOW_arrival_ns);
+    if (!s->is_replay)
+        flow_needs_add(needs, FLOW_clock_offset_ns);
     if (s->as_method == ROUTE_LONGEST || s->net_method == ROUTE_LONGEST) {
         flow_needs_add(needs, FLOW_dst_mask);
         flow_needs_add(needs, FLOW_src_mask);

@@ -51,6 +51,20 @@ static void apply_sampling_rate(const struct enrich_settings *s, uint32_t rate_o
     flow->sampling_rate = 1;
 }
 
+/* Stamps and bins by our clock. */
+static void correct_time(struct flow *flow)
+{
+    int64_t offset_ns = flow->clock_offset_ns;
+
+    if (flow->start_ns != 0)
+        flow->start_ns += offset_ns;
+    if (flow->end_ns != 0)
+        flow->end_ns += offset_ns;
+    if (flow->export_ns != 0)
+        flow->export_ns += offset_ns;
+    flow->clock_offset_ns = 0;
+}
+
 static bool is_plausible(int64_t time_ns, int64_t now_ns)
 {
     return time_ns >= now_ns - ENRICH_PAST_NS && time_ns <= now_ns + ENRICH_FUTURE_NS;
@@ -72,7 +86,7 @@ static void choose_bin(const struct enrich_settings *s, struct flow *flow)
 static bool is_needed(const struct enrich_settings *s, const struct maps *maps)
 {
     return (maps && maps->sampling) || s->ext_sampling_rate > 0 || s->renormalize ||
-           s->needs_bins || s->as_is_peer_as || s->needs_networks;
+           s->needs_bins || s->as_is_peer_as || s->needs_networks || s->corrects_time;
 }
 
 void enrich_batch(const struct enrich_settings *s, const struct maps *maps,
@@ -84,6 +98,8 @@ void enrich_batch(const struct enrich_settings *s, const struct maps *maps,
     for (uint32_t i = 0; i < batch->count; i++) {
         struct flow *flow = flow_batch_at(batch, i);
         apply_sampling_rate(s, mapped_rate(maps, cache, flow), flow);
+        if (s->corrects_time && flow->clock_offset_ns != 0)
+            correct_time(flow);
         if (s->needs_bins)
             choose_bin(s, flow);
         if (s->as_is_peer_as) {
@@ -109,6 +125,12 @@ void enrich_add_needs(const struct enrich_settings *s, struct flow_needs *needs)
     if (s->needs_bins && !s->bins_by_arrival) {
         flow_needs_add(needs, FLOW_start_ns);
         flow_needs_add(needs, FLOW_end_ns);
+    }
+    if (s->corrects_time) {
+        flow_needs_add(needs, FLOW_clock_offset_ns);
+        flow_needs_add(needs, FLOW_start_ns);
+        flow_needs_add(needs, FLOW_end_ns);
+        flow_needs_add(needs, FLOW_export_ns);
     }
     if (s->as_is_peer_as) {
         flow_needs_add(needs, FLOW_src_as);

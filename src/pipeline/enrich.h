@@ -18,6 +18,7 @@ struct enrich_settings {
     bool renormalize;           /* nfacctd_renormalize */
     uint32_t ext_sampling_rate; /* of exporters that do not tell theirs; 0: none */
     bool bins_by_arrival;       /* nfacctd_time_new */
+    bool corrects_time;         /* nfacctd_time_correct */
     bool as_is_peer_as;         /* nfacctd_peer_as */
     bool needs_bins;            /* some instance has time bins */
     bool needs_networks;        /* some instance asks for src_net or dst_net */
