@@ -144,7 +144,7 @@ static void warn_lacking(const struct daemon *d, struct text *warnings)
 }
 
 /* What correlation has to know of other modules. */
-static int read_correlation(struct daemon *d, struct text *errors)
+static int read_correlation(struct daemon *d, struct text *errors, struct text *warnings)
 {
     struct correlate_settings *c = &d->crew.correlate;
     char *key;
@@ -152,6 +152,15 @@ static int read_correlation(struct daemon *d, struct text *errors)
     c->is_enabled = d->bgp_settings.enabled;
     c->is_replay = d->crew.replay.path != NULL;
     c->disable_router_id_check = d->bgp_settings.disable_router_id_check;
+    /* pmacct forgets a session's paths with the session. */
+    if (c->policy == RIB_POLICY_PMACCT &&
+        !config_is_set(d->config, "bgp_peer_down_keep", CONFIG_GLOBAL))
+        d->bgp_settings.peer_down_keep_s = 0;
+    if (c->adds_differs)
+        text_append_printf(warnings,
+                           "%s: bgp_path_accept: `differs`, which was part of `single` before, is "
+                           "accepted too; name it to be rid of this line\n",
+                           config_place(d->config, "bgp_path_accept", CONFIG_GLOBAL));
     if (c->is_enabled || (c->as_method != ROUTE_BGP && c->net_method != ROUTE_BGP))
         return 0;
     key = mem_printf("%s_%s", d->description->name, c->as_method == ROUTE_BGP ? "as" : "net");
@@ -241,7 +250,7 @@ int setup_read(struct daemon *d, int argc, char **argv, struct text *errors, str
     if (has_primitives && read_instances(d, errors, warnings) < 0)
         err = -EINVAL;
     warn_lacking(d, warnings);
-    if (read_correlation(d, errors) < 0)
+    if (read_correlation(d, errors, warnings) < 0)
         err = -EINVAL;
     if (read_maps(d, errors) < 0)
         err = -EINVAL;

@@ -27,6 +27,7 @@ struct correlate_settings {
     bool is_replay;  /* of a file: flows are matched against current paths */
     enum route_method as_method, net_method;
     uint32_t accepted; /* bit per enum path_match: its path is filled in */
+    bool adds_differs; /* a list from before `differs` was told from `single`: both are accepted */
     enum rib_policy policy;
     int64_t path_lag_s; /* bgp_path_lag; 0: off */
     bool disable_router_id_check;

@@ -47,6 +47,10 @@ static int parse_path_accept(const char *value, void *settings, struct text *err
         err = -EINVAL;
     }
     mem_free(list);
+    if ((c->accepted >> PATH_MATCH_SINGLE & 1) && !(c->accepted >> PATH_MATCH_DIFFERS & 1)) {
+        c->accepted |= UINT32_C(1) << PATH_MATCH_DIFFERS;
+        c->adds_differs = true;
+    }
     return err;
 }
 
@@ -98,6 +102,9 @@ const struct config_key correlate_keys[] = {
     {"bgp_path_accept", KEY_STRING, .parse = parse_path_accept,
      .help = "verdicts (path_match) whose path is filled in, comma-separated; all; or pmacct: "
              "choose as pmacct does"},
+    {"bgp_path_lag", KEY_DURATION_AT(struct correlate_settings, path_lag_s, 0, 3600), "60",
+     .help = "where no path answers, one that was announced so long after the flow's end does; "
+             "0: none"},
     {"bgp_follow_default", KEY_INT_AT(struct correlate_settings, follow_default, 0, 20), "0",
      .help = "how many times to follow a default route to the peer behind its next hop"},
     {"bgp_follow_nexthop", KEY_STRING, .parse = parse_follow_nexthop,

@@ -12,6 +12,8 @@ const struct config_key enrich_keys[] = {
      "0", .help = "sampling rate of exporters that do not tell theirs"},
     {"NAME_time_new", KEY_BOOL_AT(struct enrich_settings, bins_by_arrival), "false",
      .help = "time bins go by arrival, not by flow start"},
+    {"NETFLOW_time_correct", KEY_BOOL_AT(struct enrich_settings, corrects_time), "false",
+     .help = "stamps and time bins go by our clock where the exporter's is off"},
     {"NAME_peer_as", KEY_BOOL_AT(struct enrich_settings, as_is_peer_as), "false",
      .help =
          "exported AS numbers are those of neighbours: they become peer_src_as and peer_dst_as"},

@@ -324,6 +324,63 @@ static void a_path_that_was_announced_late_is_counted(void **state)
     rig_clear(&rig);
 }
 
+/* What a router with that clock exports: all its instants are off alike. */
+static enum path_match match_with_clock(struct rig *rig, const char *next_hop, int64_t end_ms,
+                                        int64_t offset_ms)
+{
+    struct flow *flow = correlate(rig, "192.168.1.1", next_hop, end_ms);
+
+    flow->start_ns -= offset_ms * 1000000;
+    flow->end_ns -= offset_ms * 1000000;
+    flow->clock_offset_ns = offset_ms * 1000000;
+    flow->bgp_next_hop = address(next_hop);
+    rcu_online(rig->reader);
+    correlate_batch(rig->correlator, rig->peers, NULL, &rig->batch);
+    rcu_offline(rig->reader);
+    return flow->path_match;
+}
+
+static void an_exporters_clock_is_corrected(void **state)
+{
+    static const int64_t offsets_ms[] = {10000, 7200000, -20000, -7200000};
+    struct rig rig;
+
+    (void)state;
+    rig_init(&rig);
+    loaded(&rig);
+    announce(&rig, ADD_PATH_PEER, "192.168.1.0/24", 1, &path_789, T0 - 60000);
+    announce(&rig, ADD_PATH_PEER, "192.168.1.0/24", 1, &path_123, T0); /* another way from T0 on */
+    for (size_t i = 0; i < sizeof offsets_ms / sizeof offsets_ms[0]; i++) {
+        assert_int_equal(match_with_clock(&rig, "10.0.0.1", T0 - 1000, offsets_ms[i]),
+                         PATH_MATCH_EXACT);
+        assert_int_equal(match_with_clock(&rig, "10.0.0.1", T0 + 5000, offsets_ms[i]),
+                         PATH_MATCH_UNMATCHED);
+        assert_int_equal(match_with_clock(&rig, "10.0.0.2", T0 + 5000, offsets_ms[i]),
+                         PATH_MATCH_EXACT);
+    }
+    rig_clear(&rig);
+}
+
+static void times_that_suit_the_arrival_alone_stay(void **state)
+{
+    struct rig rig;
+    struct flow *flow;
+
+    (void)state;
+    rig_init(&rig);
+    loaded(&rig);
+    announce(&rig, ADD_PATH_PEER, "192.168.1.0/24", 1, &path_789, T0 - 60000);
+    announce(&rig, ADD_PATH_PEER, "192.168.1.0/24", 1, &path_123, T0);
+    flow = correlate(&rig, "192.168.1.1", NULL, T0 - 1000);
+    flow->clock_offset_ns = INT64_C(10000) * 1000000; /* its header alone is 10 s behind */
+    flow->bgp_next_hop = address("10.0.0.1");
+    rcu_online(rig.reader);
+    correlate_batch(rig.correlator, rig.peers, NULL, &rig.batch);
+    rcu_offline(rig.reader);
+    assert_int_equal(flow->path_match, PATH_MATCH_EXACT);
+    rig_clear(&rig);
+}
+
 static void no_route_and_no_session_have_their_own_verdicts(void **state)
 {
     struct rig rig;
@@ -523,6 +580,8 @@ int main(void)
         cmocka_unit_test(a_withdrawn_path_is_found_for_a_flow_from_before),
         cmocka_unit_test(a_session_without_add_path_gives_its_single_path),
         cmocka_unit_test(a_path_that_was_announced_late_is_counted),
+        cmocka_unit_test(an_exporters_clock_is_corrected),
+        cmocka_unit_test(times_that_suit_the_arrival_alone_stay),
         cmocka_unit_test(no_route_and_no_session_have_their_own_verdicts),
         cmocka_unit_test(an_ipv6_flow_goes_to_the_session_that_speaks_ipv6),
         cmocka_unit_test(the_agent_map_names_the_peer_and_its_stand_in),

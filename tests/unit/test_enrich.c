@@ -46,6 +46,28 @@ static void run(struct rig *rig)
                  &rig->batch);
 }
 
+static void stamps_and_bins_go_by_our_clock_if_asked_to(void **state)
+{
+    struct rig rig;
+
+    (void)state;
+    rig_init(&rig);
+    rig.settings.needs_bins = true;
+    rig.flow.start_ns = NOW - 7201 * SECOND;
+    rig.flow.end_ns = 0;
+    rig.flow.export_ns = NOW - 7200 * SECOND;
+    rig.flow.clock_offset_ns = 7200 * SECOND;
+    run(&rig);
+    assert_int_equal(rig.flow.bin_ns, NOW - 7201 * SECOND);
+    rig.settings.corrects_time = true;
+    run(&rig);
+    run(&rig); /* once */
+    assert_int_equal(rig.flow.start_ns, NOW - SECOND);
+    assert_int_equal(rig.flow.end_ns, 0);
+    assert_int_equal(rig.flow.export_ns, NOW);
+    assert_int_equal(rig.flow.bin_ns, NOW - SECOND);
+}
+
 static void counters_are_multiplied_once_and_the_rate_is_one_afterwards(void **state)
 {
     struct rig rig;
@@ -189,6 +211,7 @@ static void exported_as_numbers_can_be_those_of_neighbours(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(stamps_and_bins_go_by_our_clock_if_asked_to),
         cmocka_unit_test(counters_are_multiplied_once_and_the_rate_is_one_afterwards),
         cmocka_unit_test(without_renormalize_the_rate_is_only_shown),
         cmocka_unit_test(an_unknown_rate_is_counted_and_changes_nothing),
