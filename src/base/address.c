@@ -34,8 +34,8 @@ static char *hex_group_format(char *out, unsigned group)
 static char *v6_format(char *out, const uint8_t *bytes)
 {
     unsigned groups[8];
-    int best_start = -1,
-        best_len = 1; /* RFC 5952 section 4.2.2: a single zero group is not shortened */
+    /* RFC 5952 section 4.2.2: a single zero group is not shortened, hence the length of 1. */
+    int best_start = -1, best_len = 1;
 
     for (int i = 0, run = 0; i < 8; i++) {
         const uint8_t *group = bytes + (size_t)i * 2;

@@ -83,8 +83,8 @@ static inline bool ip_addr_equal(const struct ip_addr *a, const struct ip_addr *
 }
 /* None, 0.0.0.0 or :: . */
 bool ip_addr_is_zero(const struct ip_addr *a);
-int ip_addr_compare(const struct ip_addr *a,
-                    const struct ip_addr *b);   /* none < v4 (mapped too) < v6, then bytes */
+/* Orders by family first: none, then IPv4 (mapped too), then IPv6; then by the bytes. */
+int ip_addr_compare(const struct ip_addr *a, const struct ip_addr *b);
 uint64_t ip_addr_hash(const struct ip_addr *a); /* equal addresses hash alike */
 
 /* -EINVAL: not an address. Accepts what inet_pton(3) accepts. */
@@ -99,8 +99,8 @@ socklen_t ip_addr_to_sockaddr(const struct ip_addr *a, uint16_t port,
 
 /* The network of `a` under a mask of `len` bits of its family. */
 struct ip_addr ip_addr_mask(const struct ip_addr *a, unsigned len);
-bool ip_prefix_contains(const struct ip_prefix *p,
-                        const struct ip_addr *a); /* false across families */
+/* Addresses of the other family are never contained. */
+bool ip_prefix_contains(const struct ip_prefix *p, const struct ip_addr *a);
 bool ip_prefix_equal(const struct ip_prefix *a, const struct ip_prefix *b);
 /* "a.b.c.d/len" or a bare address (its full length). -EINVAL malformed, -ERANGE host bits set. */
 int ip_prefix_parse(const char *text, struct ip_prefix *ret_prefix);

@@ -26,11 +26,11 @@
 
 /* Blocks are named by the unit at which they start in their page. */
 struct page {
-    uint32_t next,
-        previous; /* in the list of its class, or of free pages; 0: none (page 0 is never listed) */
+    /* Neighbours in the list of its class or of free pages; 0: none (page 0 is never listed). */
+    uint32_t next, previous;
     uint16_t class, used_count;
-    uint16_t
-        free_unit; /* first of the chain of freed blocks, which is kept in their first two bytes */
+    /* Head of the chain of freed blocks, whose links are kept in their first two bytes. */
+    uint16_t free_unit;
     uint16_t fresh_unit; /* from here on nothing was handed out yet */
 };
 
@@ -107,8 +107,8 @@ static uint8_t *chunk_new(void)
     if (head > 0)
         munmap(memory, head);
     munmap(memory + head + CHUNK_BYTES, CHUNK_BYTES - head);
-    madvise(memory + head, CHUNK_BYTES,
-            MADV_HUGEPAGE); /* a wish: without it everything works, slower */
+    /* Huge pages are only asked for: without them everything works, slower. */
+    madvise(memory + head, CHUNK_BYTES, MADV_HUGEPAGE);
     return memory + head;
 }
 
@@ -132,8 +132,8 @@ static uint32_t chunk_take(struct block_pool *pool)
     if (index) {
         books->free_chunks = books->pages[index].next;
     } else {
-        while (books->page_count % CHUNK_PAGES !=
-               0) { /* the rest of the last chunk is for others */
+        /* The rest of the last chunk becomes free pages, which others may take. */
+        while (books->page_count % CHUNK_PAGES != 0) {
             index = page_add(books);
             books->pages[index] = (struct page){0};
             list_push(books, &books->free_pages, index);
@@ -273,8 +273,8 @@ struct block_pool *block_pool_new(struct rcu *rcu)
     pool->pages->queue = rcu_queue_new(rcu);
     pool->pages->page_capacity = CHUNK_PAGES;
     pool->pages->pages = mem_calloc(CHUNK_PAGES, sizeof *pool->pages->pages);
-    pool->pages->page_count =
-        1; /* page 0 stays unused, so that neither it nor handle 0 means anything */
+    /* Page 0 stays unused, so that neither its number nor handle 0 means anything. */
+    pool->pages->page_count = 1;
     pool->chunks[0] = chunk_new();
     return pool;
 }

@@ -24,8 +24,8 @@
 
 struct block_pool_pages; /* the writer's books */
 struct block_pool {
-    uint8_t
-        *chunks[BLOCK_CHUNK_COUNT]; /* an entry is written before any handle into it is published */
+    /* An entry is written before any handle into its chunk is published. */
+    uint8_t *chunks[BLOCK_CHUNK_COUNT];
     struct block_pool_pages *pages;
 };
 

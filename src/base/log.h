@@ -31,8 +31,8 @@ struct log_settings {
     bool debug;
 };
 
-int log_start(const struct log_settings
-                  *settings); /* copies; -errno: the file cannot be opened, nothing changed */
+/* Copies the settings. -errno: the file cannot be opened, and nothing has changed. */
+int log_start(const struct log_settings *settings);
 /* Whether syslog_facility may be this; in any case. */
 bool log_facility_is_known(const char *name);
 void log_reopen(void); /* the file, after rotation (SIGHUP) */

@@ -22,8 +22,8 @@ void poller_free(struct poller *poller); /* closes no fd that was added */
 /* `events`: what to wait for; POLLER_HANGUP is always reported. The fd stays the caller's. */
 int poller_add(struct poller *poller, int fd, unsigned events, poller_fd_fn *fn, void *arg);
 int poller_modify(struct poller *poller, int fd, unsigned events);
-void poller_remove(struct poller *poller,
-                   int fd); /* before close(fd); no callback comes after it */
+/* Must come before close(fd); no callback comes after this call. */
+void poller_remove(struct poller *poller, int fd);
 
 /* An embedded timer; all zero is an unarmed one. */
 struct poller_timer {

@@ -28,8 +28,8 @@ void rcu_quiescent(struct rcu_reader *reader); /* holds no pointer from before t
 void rcu_offline(struct rcu_reader *reader);
 
 struct rcu_queue *rcu_queue_new(struct rcu *rcu);
-void rcu_queue_free(
-    struct rcu_queue *queue); /* frees everything in it at once: no reader may be left */
+/* Frees everything in the queue at once: no reader may be left. */
+void rcu_queue_free(struct rcu_queue *queue);
 /* Frees `object` with `free_fn` after a grace period; the caller has unpublished it. */
 void rcu_retire(struct rcu_queue *queue, void (*free_fn)(void *object), void *object);
 size_t rcu_queue_poll(struct rcu_queue *queue); /* returns how many were freed */

@@ -33,6 +33,7 @@ struct bgp_settings {
     uint32_t aspath_radius;
     const char *stdcomm_pattern, *extcomm_pattern, *lrgcomm_pattern; /* comma-separated */
 };
+/* `place` is in struct bgp_settings; the table ends with a row without a name. */
 extern const struct config_key bgp_keys[];
 
 /* Appends a line to `errors` for each fault that bgp_new() would find in files and lists; opens
@@ -72,11 +73,11 @@ struct bgp_peer_info {
 struct bgp_peers {
     uint64_t generation; /* grows with every change, not for counts alone */
     uint32_t count;
-    struct bgp_peer_info
-        peers[]; /* sorted by index; those down and without stale paths are left out */
+    /* Sorted by index; peers that are down and have no stale paths are left out. */
+    struct bgp_peer_info peers[];
 };
-const struct bgp_peers *
-bgp_peers(const struct bgp *bgp); /* RCU: borrowed until the next quiescent state */
+/* RCU: the result is borrowed until the next quiescent state. */
+const struct bgp_peers *bgp_peers(const struct bgp *bgp);
 
 /* Tells `fn` the name and value of each counter; from any thread. */
 void bgp_statistics_each(const struct bgp *bgp,

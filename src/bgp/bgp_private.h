@@ -26,10 +26,11 @@ enum bgp_counter {
 enum { BGP_LOG_REFUSED, BGP_LOG_ENDED, BGP_LOG_NEIGHBORS, BGP_LOG_CONNECT, BGP_LOG_COUNT };
 
 #define BGP_LISTENERS_MAX 2 /* IPv4 and IPv6 */
-#define BGP_SESSIONS_UNOPENED_MAX                                                                  \
-    16 /* connections beyond max_peers that may be about to open or close */
-#define BGP_SESSIONS_UNOPENED_OF_ADDRESS                                                           \
-    4 /* of them: routers behind one address are few, strangers need not be */
+/* Connections beyond max_peers that may be about to open or close. */
+#define BGP_SESSIONS_UNOPENED_MAX 16
+/* Unopened connections from one address: few routers are behind one, and strangers may not fill
+ * the room of all. */
+#define BGP_SESSIONS_UNOPENED_OF_ADDRESS 4
 
 struct bgp_listener {
     int fd; /* -1: none */

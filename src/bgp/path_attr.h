@@ -74,8 +74,8 @@ const char *attr_name(uint8_t type); /* "attribute" for those that we do not kno
 
 /* MP_REACH_NLRI and MP_UNREACH_NLRI (RFC 4760), taken apart. */
 struct mp_reach {
-    const struct address_family_info
-        *family; /* NULL: not agreed on in this session, to be passed over */
+    /* NULL: the family is not agreed on in this session, and the NLRI is passed over. */
+    const struct address_family_info *family;
     enum address_family index;
     struct ip_addr next_hop; /* family IP_NONE in MP_UNREACH */
     struct reader nlri;

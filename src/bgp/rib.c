@@ -12,8 +12,8 @@
 #define QUIET_NS       (10 * NS_PER_S) /* a family is loaded after so long without an UPDATE */
 #define SWEEP_PREFIXES 1024            /* in one slice: about a quarter of a millisecond */
 #define HISTORY_ITEMS  1024
-#define GENERATIONS_MAX                                                                            \
-    200u /* that may be in memory at once: their numbers have 8 bits in a path */
+/* Generations that may be in memory at once: their numbers have 8 bits in a path. */
+#define GENERATIONS_MAX 200u
 
 #define FAMILY_TOTAL (RIB_SAFI_COUNT * RIB_FAMILY_COUNT)
 

@@ -235,8 +235,8 @@ static void open_received(struct session *session, struct reader body)
         open_send(session);
     info->state = SESSION_OPEN_CONFIRM;
     keepalive_send(session);
-    hold_timer_start(session,
-                     OPEN_WAIT_S); /* without a hold time a KEEPALIVE must come all the same */
+    /* Without a hold time a KEEPALIVE must come all the same. */
+    hold_timer_start(session, OPEN_WAIT_S);
     if (session->hold_ns > 0) {
         poller_timer_set_in(session->poller, &session->hold_timer, session->hold_ns);
         poller_timer_set_in(session->poller, &session->keepalive_timer, session->hold_ns / 3);

@@ -49,8 +49,8 @@ struct session_owner {
     void (*route_refresh)(void *arg, struct session *session, int family, uint8_t subtype);
     /* The session is over; `reason` says why. Not called when the owner closed it. */
     void (*closed)(void *arg, struct session *session, const char *reason);
-    void (*gone)(void *arg,
-                 struct session *session); /* the last word: it is freed after this call */
+    /* The last call for a session, which is freed after it. */
+    void (*gone)(void *arg, struct session *session);
     void *arg;
 };
 

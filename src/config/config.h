@@ -79,8 +79,8 @@ const char *config_value(const struct config *config, const char *key, size_t in
 int64_t config_number(const struct config *config, const char *key, size_t instance);
 /* "file:line", "-l", or "default"; for errors of those who check further. */
 const char *config_place(const struct config *config, const char *key, size_t instance);
-bool config_is_set(const struct config *config, const char *key,
-                   size_t instance); /* by a line, not by default */
+/* True if a line sets the key, not only its default. */
+bool config_is_set(const struct config *config, const char *key, size_t instance);
 
 /* A setting of a plugin instance. */
 struct config_setting {

@@ -86,9 +86,9 @@ static void parse_item(struct scan *s, const char *start, const char *end)
         scan_error(s, "no instance name in", start, (size_t)(end - start));
         return;
     }
+    /* Names of instances stand in paths of pid, lock and spool files. */
     for (const char *c = name; c < close; c++)
-        if (*c == '/' ||
-            iscntrl((unsigned char)*c)) { /* names stand in paths: pid, lock and spool files */
+        if (*c == '/' || iscntrl((unsigned char)*c)) {
             scan_error(s, "no '/' or control character may stand in a name:", start,
                        (size_t)(end - start));
             return;

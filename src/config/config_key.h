@@ -66,8 +66,8 @@ struct config_key {
     const char *default_value; /* as it would stand in a file; NULL: unset */
     enum config_key_scope scope;
     const struct config_choice *choices; /* KEY_CHOICE; in the order that people see */
-    const char
-        *aliases; /* other names of the same key, separated by '|' (sql_backup_host, fallback...) */
+    /* Other names of the same key, separated by '|' (sql_backup_host, fallback...). */
+    const char *aliases;
     const char *help; /* one line, lower case, no full stop */
     /* Further checks; appends what is wrong and what would be right to `error`. 0 or -EINVAL. */
     int (*check)(const char *value, struct text *error);

@@ -10,11 +10,11 @@
 #include <string.h>
 #include <strings.h>
 
-#define FILE_MAX_BYTES                                                                             \
-    ((size_t)16 << 20) /* no configuration is that long: it is /dev/zero or a capture */
+/* No configuration is longer: such a file is /dev/zero or a capture. */
+#define FILE_MAX_BYTES   ((size_t)16 << 20)
 #define INCLUDE_MAX_DEEP 16
-#define INCLUDE_MAX_FILES                                                                          \
-    256 /* two includes of itself in a file would be 2^16 readings before the depth ends it */
+/* A file that includes itself twice would be read 2^16 times before the depth ends it. */
+#define INCLUDE_MAX_FILES 256
 
 struct parser {
     struct config_lines *lines;

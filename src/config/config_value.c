@@ -114,8 +114,8 @@ static void append_range(const struct config_key *key, struct text *expected)
 
 static int64_t upper_bound(const struct config_key *key)
 {
-    return key->max || key->min < 0 ? key->max
-                                    : INT64_MAX; /* a row with only a `min` has no upper bound */
+    /* A row with only a `min` has no upper bound. */
+    return key->max || key->min < 0 ? key->max : INT64_MAX;
 }
 
 static int parse_ranged(const struct config_key *key, const char *value, const struct unit *units,

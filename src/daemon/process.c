@@ -81,15 +81,15 @@ int process_give_file(const char *path, const char *user, const char *group)
     char *end;
 
     if (user) {
-        const struct passwd *p =
-            getpwnam(user); /* NOLINT(concurrency-mt-unsafe): main thread only */
+        /* NOLINTNEXTLINE(concurrency-mt-unsafe): main thread only */
+        const struct passwd *p = getpwnam(user);
         uid = p ? p->pw_uid : (uid_t)strtoul(user, &end, 10);
         if (!p && *end != 0)
             return -ENOENT;
     }
     if (group) {
-        const struct group *g =
-            getgrnam(group); /* NOLINT(concurrency-mt-unsafe): main thread only */
+        /* NOLINTNEXTLINE(concurrency-mt-unsafe): main thread only */
+        const struct group *g = getgrnam(group);
         gid = g ? g->gr_gid : (gid_t)strtoul(group, &end, 10);
         if (!g && *end != 0)
             return -ENOENT;

@@ -217,9 +217,9 @@ int setup_read(struct daemon *d, int argc, char **argv, struct text *errors, str
     int err = options_read(argc, argv, d->description->name, d->config, errors, &d->options);
     bool has_primitives, wants_primitives;
 
+    /* A copy, since the title of the process will overwrite the arguments. */
     if (d->options.file)
-        d->options.file = d->file =
-            mem_strdup(d->options.file); /* the arguments make room for the title */
+        d->options.file = d->file = mem_strdup(d->options.file);
     if (d->options.is_unusable)
         return err;
     if (d->options.action == ACTION_HELP || d->options.action == ACTION_VERSION)

@@ -147,8 +147,8 @@ static struct inside open_gtp(struct reader *r)
         if (!options)
             return nothing;
         uint8_t next = header[0] & EXTENSION ? options[3] : 0;
-        while (next !=
-               0) { /* of `units` times 4 bytes, this one and the next one's type included */
+        /* An extension is `units` times 4 bytes long, with its length and the type of the next. */
+        while (next != 0) {
             uint8_t units = reader_u8(r);
             const uint8_t *extension = units > 0 ? reader_bytes(r, (size_t)units * 4 - 1) : NULL;
             if (!extension)

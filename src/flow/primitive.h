@@ -72,8 +72,8 @@ int primitive_table_add(struct primitive_table *table, const struct custom_primi
 
 size_t primitive_table_count(const struct primitive_table *table);
 const struct primitive *primitive_table_at(const struct primitive_table *table, size_t index);
-const struct primitive *primitive_table_find(const struct primitive_table *table,
-                                             const char *name); /* or NULL */
+/* NULL if no primitive has the name. */
+const struct primitive *primitive_table_find(const struct primitive_table *table, const char *name);
 
 /* For decoders (struct decoder_settings) and batches (struct flow_batch): borrowed until the table
  * changes. */
@@ -84,8 +84,8 @@ uint32_t primitive_table_flow_stride(const struct primitive_table *table); /* a 
 /* ---- the value of `aggregate` ---- */
 
 struct primitive_list {
-    const struct primitive *
-        *items; /* each once, in the order of the text; borrowed from the table */
+    /* Each primitive once, in the order of the text; borrowed from the table. */
+    const struct primitive **items;
     size_t count;
 };
 void primitive_list_clear(struct primitive_list *list);

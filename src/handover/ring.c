@@ -34,8 +34,8 @@ struct ring_cursors {
     uint64_t magic;
     alignas(CACHE_LINE) _Atomic uint64_t taken;
     _Atomic uint64_t acked;
-    _Atomic uint64_t
-        attempt; /* seq << ATTEMPT_BITS | attempts: one store, so that a death cannot part them */
+    /* seq << ATTEMPT_BITS | attempts: both in one store, so that a death cannot part them. */
+    _Atomic uint64_t attempt;
     _Atomic uint64_t isolate_until;
     _Atomic uint64_t drained_flows, drained_packets, drained_bytes;
     _Atomic uint64_t lost_until; /* the last seq that a volatile backend lost */

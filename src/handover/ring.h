@@ -23,9 +23,10 @@ enum handover_flag {
      * whichever instance. Each worker sends one for each, with or without rows.
      */
     HANDOVER_MARKER = 1,
-    HANDOVER_ENDS_EPOCH =
-        2, /* with HANDOVER_MARKER: the epoch is over, not only a position within it */
-    HANDOVER_IS_LAST = 4, /* with HANDOVER_MARKER: this worker sends nothing after it */
+    /* Set with HANDOVER_MARKER: the epoch is over, not only a position within it. */
+    HANDOVER_ENDS_EPOCH = 2,
+    /* Set with HANDOVER_MARKER: this worker sends nothing after it. */
+    HANDOVER_IS_LAST = 4,
 };
 
 struct handover_totals {
@@ -34,9 +35,9 @@ struct handover_totals {
 
 struct handover {
     uint64_t seq; /* 1, 2, 3...: set by ring_push() */
-    uint64_t
-        group; /* what a marker ends: rises from marker to marker, the same number in all workers.
-                  Live, the epoch's number; in replay a count of the common positions */
+    /* What a marker ends: the number rises from marker to marker and is the same in all workers.
+     * Live, it is the epoch's number; in replay, a count of the common positions. */
+    uint64_t group;
     uint64_t epoch;       /* number of the epoch it belongs to */
     int64_t time_ns;      /* when it was handed over: the wall clock, or the capture's clock */
     uint32_t flags;       /* enum handover_flag */

@@ -28,8 +28,8 @@ void schema_free(struct schema *schema); /* NULL is fine */
  * only for PA_KIND_FIXED. -ENOSPC: too many columns. -EINVAL: no name, unknown kind, a width of 0
  * or a counter that is not a number. */
 int schema_add(struct schema *schema, const struct pa_column *column);
-void schema_set_bin(struct schema *schema,
-                    uint32_t bin_seconds);    /* rows have a time bin; 0: a calendar month */
+/* Gives rows a time bin of that length; 0: a calendar month. */
+void schema_set_bin(struct schema *schema, uint32_t bin_seconds);
 void schema_set_order(struct schema *schema); /* rows have an order column */
 void schema_set_unaggregated(struct schema *schema);
 /* Puts keys before counters and computes the offsets. -ENOSPC: a row would be too long. */

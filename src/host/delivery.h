@@ -44,6 +44,6 @@ int delivery_spool_all(struct delivery *delivery);
 /* Acknowledges all that is handed over as dropped; returns how many flows. */
 uint64_t delivery_drop_all(struct delivery *delivery);
 
-bool delivery_is_ended(
-    const struct delivery *delivery); /* all lanes have ended and are acknowledged */
+/* True if all lanes have ended and all that they brought is acknowledged. */
+bool delivery_is_ended(const struct delivery *delivery);
 uint64_t delivery_commit_count(const struct delivery *delivery);

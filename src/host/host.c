@@ -24,10 +24,9 @@
 #define RETRY_FIRST_NS    NS_PER_S
 #define RETRY_MAX_NS      (60 * NS_PER_S)
 #define FAILURES_TO_SPOOL 3 /* after 1, 2 and 4 s the outage is not a hiccup */
-#define TRANSACTIONS_AT_ONCE                                                                       \
-    16 /* then messages and the backend's own descriptors get their turn                           \
-          \ */
-#define LANES_MAX 4096
+/* After so many, messages and the backend's own descriptors get their turn. */
+#define TRANSACTIONS_AT_ONCE 16
+#define LANES_MAX            4096
 
 struct host {
     struct poller *poller;

@@ -15,8 +15,8 @@
 /* Bytes per read(2) of libpcap: stdio's own 4 kB cost a system call every 50 flows, 10 ns a
  * flow. */
 enum { FRAGMENTED_MAX = 64, READ_SIZE = 256 << 10 };
-#define FRAGMENT_TIMEOUT_NS                                                                        \
-    (30 * NS_PER_S) /* RFC 1122 section 3.3.2 asks for 60 to 120 s, Linux takes 30 */
+/* RFC 1122 section 3.3.2 asks for 60 to 120 s; Linux takes 30, and so does this. */
+#define FRAGMENT_TIMEOUT_NS (30 * NS_PER_S)
 
 struct pcap_reader {
     char *path;

@@ -71,8 +71,8 @@ struct plan_op {
 struct plan {
     struct plan_op *ops;
     struct plan_ref *refs;
-    uint32_t
-        *ref_order; /* field << 16 | ref, ascending: records of variable length are read by field */
+    /* Holds field << 16 | ref, ascending: records of variable length are read by field. */
+    uint32_t *ref_order;
     uint32_t op_count, ref_count;
     uint32_t record_len; /* 0: variable */
     uint32_t min_len;    /* of a record */

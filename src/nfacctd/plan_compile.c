@@ -603,8 +603,8 @@ struct plan *plan_compile(const struct template_field *fields, uint16_t field_co
         }
         offsets[i] = len;
         is_variable = is_variable || fields[i].len == FIELD_LEN_VARIABLE;
-        len +=
-            fields[i].len == FIELD_LEN_VARIABLE ? 1 : fields[i].len; /* its length byte at least */
+        /* A field of variable length takes its length byte at least. */
+        len += fields[i].len == FIELD_LEN_VARIABLE ? 1 : fields[i].len;
     }
     if (len == 0) {
         *ret_bad = field_count;

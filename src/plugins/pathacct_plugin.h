@@ -102,8 +102,8 @@ struct pa_column {
     uint8_t kind, format, combine; /* the enums above */
     uint16_t width;                /* bytes in the row */
     uint32_t offset;               /* from the start of the row */
-    uint16_t json_place,
-        csv_place;           /* order in outputs: ascending; SQL columns stand in JSON order */
+    /* Places in the order of outputs, ascending; SQL columns stand in JSON order. */
+    uint16_t json_place, csv_place;
     const char *value_names; /* of the values 0, 1, 2..., separated by '|'; NULL: they have none */
 };
 
@@ -118,8 +118,8 @@ struct pa_schema {
     uint32_t row_size, key_size;
     int32_t bin_offset; /* int64_t seconds: start of the row's time bin, part of the key; -1: no
                            time bins */
-    int32_t
-        order_offset; /* uint64_t: replay's order of rows, of no meaning to backends; -1: none */
+    /* Offset of a uint64_t, replay's order of rows, of no meaning to backends; -1: none. */
+    int32_t order_offset;
     uint32_t column_count;
     const struct pa_column *columns;
     uint32_t bin_seconds;    /* length of a bin; 0: none, or a calendar month */

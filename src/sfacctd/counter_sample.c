@@ -122,10 +122,9 @@ static bool is_done(const char *fields)
 }
 
 /* Fields until their end or the record's. A field that is cut off takes the line back to before it,
- * and the reader has failed. NOLINT: as deep as structures.def, not as the record. */
-static void put_fields(struct text *out, const char *fields,
-                       bool is_first, /* NOLINT(misc-no-recursion) */
-                       struct reader *r)
+ * and the reader has failed. The recursion is as deep as structures.def, not as the record. */
+/* NOLINTNEXTLINE(misc-no-recursion) */
+static void put_fields(struct text *out, const char *fields, bool is_first, struct reader *r)
 {
     while (!is_done(fields) && reader_left(r) > 0) {
         size_t before = out->len;

@@ -114,8 +114,8 @@ int kafka_open(const struct pa_host *host, const struct pa_schema *schema, void 
                                                  .is_sliced = k->settings.is_partitioned_by_key,
                                                  .answered = answered,
                                                  .arg = k});
-    producer_begin(
-        k->producer); /* it connects while nothing waits; what fails now is tried again */
+    /* The producer connects while nothing waits; what fails now is tried again. */
+    producer_begin(k->producer);
     *ret_state = k;
     return 0;
 }

@@ -19,8 +19,8 @@ struct packet {
     const char *key; /* NULL: none */
     size_t key_len;
     const struct text *payload;
-    uint64_t first_row,
-        last_row; /* places in the hand-over; rows of other messages may lie between */
+    /* Places in the hand-over; rows of other messages may lie between them. */
+    uint64_t first_row, last_row;
     uint32_t row_count;
     uint64_t route; /* equal for the rows of it, and of no others between first_row and last_row */
     uint32_t topic_turn; /* which of kafka_topic_rr */

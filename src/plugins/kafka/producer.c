@@ -290,8 +290,8 @@ int producer_send(struct producer *p, const struct producer_message *m)
         err = hand_over(p, m, topic);
         if (err != RD_KAFKA_RESP_ERR__QUEUE_FULL)
             break;
-        rd_kafka_poll(p->client,
-                      POLL_MS); /* messages that nobody takes time out, which is a failure */
+        /* Messages that nobody takes time out here, which is a failure. */
+        rd_kafka_poll(p->client, POLL_MS);
     }
     if (!p->has_failed && err == RD_KAFKA_RESP_ERR_NO_ERROR) {
         p->outstanding++;

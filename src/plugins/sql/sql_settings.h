@@ -40,8 +40,8 @@ struct sql_settings {
     bool is_optimized;    /* only the columns of `aggregate`; else all of the table's version */
     bool creates_table;   /* sql_table_create */
     bool is_exactly_once; /* sql_exactly_once */
-    bool
-        dont_try_update; /* also when unaggregated: equal rows are two flows. No key is made then */
+    /* Also set when rows are unaggregated: equal rows are two flows. No key is made then. */
+    bool dont_try_update;
     bool uses_copy, has_numeric_hosts;
     char delimiter; /* of COPY; as configured */
     enum sql_locking locking;

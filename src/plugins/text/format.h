@@ -79,8 +79,8 @@ struct format {
     uint32_t row_size;
     struct format_column *columns; /* in order of output */
     uint32_t column_count, capacity;
-    size_t
-        plain_max; /* room that the plain values of a row and all that stands between them take */
+    /* Room that the plain values of a row and all that stands between them take. */
+    size_t plain_max;
     int32_t bin_offset, has_counters_offset; /* -1: none */
     struct value_time time;
     char written[VALUE_TIME_TEXT_MAX];
