@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Peers by row of the index, and filters where a row has one. */
+/* bgp_agent_map: an index finds the rows of an exporter and its interfaces (map_index.h); each
+ * row has a peer, and some have a filter too. */
 #include "maps/agent_map.h"
 
 #include "base/memory.h"
@@ -41,7 +42,8 @@ struct agent_map {
     struct flow_needs needs;
 };
 
-/* Nearly all filters are "ip" or "ip6": dual-stack routers with a session for each family. */
+/* Takes the filter of a row. Nearly all filters are "ip" or "ip6": dual-stack routers have a
+ * session for each family. */
 static int take_filter(struct agent_row *row, const struct map_cell *cell, struct text *error)
 {
     if (strcmp(cell->text, "ip") == 0)

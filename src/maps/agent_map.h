@@ -26,19 +26,20 @@ int agent_map_parse(const char *name, const char *data, size_t len, struct text 
                     struct agent_map **ret_map);
 void agent_map_free(struct agent_map *map); /* NULL is fine */
 
-/* NULL: no row is for this exporter. Lives as long as the map. */
+/* Finds the rows of an exporter; NULL: there are none. Lives as long as the map. */
 const struct map_node *agent_map_exporter(const struct agent_map *map,
                                           const struct ip_addr *exporter);
 
-/* On what else of a flow the peers of this exporter depend: decides what a cache is keyed by. */
+/* Tells on what else of a flow the peers of this exporter depend, which decides what a cache is
+ * keyed by. */
 enum agent_map_use { AGENT_BY_IFACE = 1, AGENT_BY_FAMILY = 2, AGENT_BY_FILTER = 4 };
 unsigned agent_map_uses(const struct agent_map *map, const struct map_node *node);
-/* Peers for this flow, best first, into `peers` (room for AGENT_PEERS_MAX). Returns how many; 0: no
- * row matches. */
+/* Writes the peers for this flow, best first, into `peers` (room for AGENT_PEERS_MAX). Returns
+ * how many; 0: no row matches. */
 size_t agent_map_find(const struct agent_map *map, const struct map_node *node,
                       const struct flow *flow, const struct agent_peer **peers);
 
-/* Every row's peer, for those who wait for them. */
+/* The peer of every row, for those who wait for them. */
 size_t agent_map_peer_count(const struct agent_map *map);
 const struct agent_peer *agent_map_peer_at(const struct agent_map *map, size_t index);
 void agent_map_add_needs(const struct agent_map *map, struct flow_needs *needs);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Prefixes sorted, those inside others left out: then an address is in the list if and only if the
- * last prefix that does not begin behind it holds it.
+ * The list of who may send. Prefixes are sorted and those inside others left out, so that an
+ * address is in the list exactly if it is in the last prefix that begins at or before it.
  */
 #include "maps/allow_list.h"
 
@@ -18,7 +18,7 @@ struct allow_list {
     size_t count;
 };
 
-/* By family and first address; of those that begin together the widest comes first. */
+/* Compares by family and first address; of those that begin together the widest comes first. */
 static int compare_prefixes(const void *a, const void *b)
 {
     const struct ip_prefix *x = a, *y = b;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Rows of a map file as custom primitives. */
+/* aggregate_primitives: makes a custom primitive of each row of the file. */
 #include "maps/custom_primitives.h"
 
 #include "base/text.h"
@@ -44,8 +44,8 @@ static bool parse_number_until(const char *text, unsigned long max, char end_cha
     return errno == 0 && *ret_number <= max && *end == end_char;
 }
 
-/* [PEN:]ID. Without an enterprise the number may have 16 bits: NetFlow v9 has no enterprise bit
- * (RFC 3954). */
+/* Parses [PEN:]ID. Without an enterprise the number may have 16 bits: NetFlow v9 has no
+ * enterprise bit (RFC 3954). */
 static bool parse_field_type(const char *text, struct custom_primitive *custom)
 {
     unsigned long enterprise = 0, element;

@@ -10,7 +10,8 @@
 struct text;
 struct primitive_table;
 
-/* Adds them to the table. -EINVAL or -errno; all that is wrong is appended to `errors`. */
+/* Adds the file's primitives to the table. -EINVAL or -errno; all that is wrong is appended to
+ * `errors`. */
 int custom_primitives_read(struct primitive_table *table, const char *path, struct text *errors);
 int custom_primitives_parse(struct primitive_table *table, const char *name, const char *data,
                             size_t len, struct text *errors);

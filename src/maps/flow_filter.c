@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* libpcap compiles to classic BPF, whose interpreter (bpf_filter) then runs over headers written
- * from the flow. */
+/* aggregate_filter: libpcap compiles an expression to classic BPF, whose interpreter
+ * (bpf_filter) then runs over headers that are written from the flow. */
 #include "maps/flow_filter.h"
 #include "base/memory.h"
 #include <ctype.h>
@@ -125,7 +125,7 @@ static void frame_make(const struct flow *flow, bool is_tagged, struct frame *f)
     put_transport(f, flow);
 }
 
-/* A word of its own: not part of a name. */
+/* True if the expression has `vlan` as a word of its own, not as a part of a name. */
 static bool says_vlan(const char *expression)
 {
     for (const char *at = strstr(expression, "vlan"); at; at = strstr(at + 1, "vlan"))

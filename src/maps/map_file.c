@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Reads maps row by row. Errors are collected over the whole file: an operator mends them all at
- * once. */
+/* Reads the rows of a map. Errors are collected over the whole file, so that an operator can
+ * mend them all at once. */
 #include "maps/map_file.h"
 
 #include "base/file.h"
@@ -54,7 +54,7 @@ static bool parse_number(const char *text, uint64_t *ret_number)
     return *end == '\0' && errno == 0;
 }
 
-/* "7" or "7-9" within the key's bounds. */
+/* Parses "7" or "7-9"; both have to be within the key's bounds. */
 static bool parse_number_item(const struct map_key *key, char *text, struct map_item *item)
 {
     char *dash = key->is_match ? strchr(text, '-') : NULL;
@@ -85,8 +85,8 @@ static bool parse_item(const struct map_key *key, char *text, struct map_item *i
     return false;
 }
 
-/* The network that a prefix with host bits lies in, as a hint; false if that is not what is
- * wrong. */
+/* Appends the network that a prefix with host bits lies in, as a hint; false if that is not what
+ * is wrong. */
 static bool append_network(struct text *errors, const char *text)
 {
     const char *slash = strchr(text, '/');
@@ -232,8 +232,8 @@ static void report_syntax(struct map_parser *p, const char *start)
     text_append_printf(p->errors, "expected key=value at '%.40s'\n", start);
 }
 
-/* One key=value at `pos`, terminated in place. Returns what follows it, NULL after an error or at
- * the end. */
+/* Parses one key=value at `pos`, which is terminated in place. Returns what follows it, NULL
+ * after an error or at the end. */
 static char *parse_pair(struct map_parser *p, struct map_row *row, char *pos)
 {
     char *name = pos + strspn(pos, " \t\r\f\v"), *end;

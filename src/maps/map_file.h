@@ -78,8 +78,8 @@ int map_file_parse(const char *name, const char *data, size_t len, const struct 
                    struct map_file **ret_file);
 void map_file_free(struct map_file *file); /* NULL is fine */
 
-/* A whole file, for lists that are no maps. Appended to `content`; -EFBIG beyond 64 MB; the reason
- * goes to `errors`. */
+/* Reads a whole file, for lists that are no maps too. It is appended to `content`; -EFBIG beyond
+ * 64 MB; the reason goes to `errors`. */
 int map_file_content(const char *path, struct text *content, struct text *errors);
 
 /* NULL cells hold for everything. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A tree of three levels (exporter, input, output), made once per map. A node is an array of
- * cuts. */
+/* The index of a map: a tree of three levels (exporter, input, output), made once per map. A
+ * node cuts its level's axis into parts, and has a child for each. */
 #include "maps/map_index.h"
 
 #include "base/memory.h"
@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Entries of all row lists together: some hundred MB; only rows that overlap by the thousand come
- * near it. */
+/* A bound for the entries of all row lists together, at some hundred MB; only rows that overlap
+ * by the thousand come near it. */
 #define INDEX_MAX_ENTRIES ((size_t)16 << 20)
 
 /* A place on the axis that a level cuts: an address as a number of 128 bits, or an interface in
@@ -81,7 +81,7 @@ static struct ip_addr address_of_point(const struct point *p, enum ip_family fam
     return addr;
 }
 
-/* The first and last point of an item; false if it is of the other family. */
+/* Finds the first and last point of an item; false if it is of the other family. */
 static bool item_span(const struct index_builder *b, enum level level, const struct map_item *item,
                       struct point *first, struct point *last)
 {
@@ -120,7 +120,7 @@ static bool holds_at(const struct index_builder *b, enum level level, uint32_t r
     return map_cell_has_address(cell, &addr);
 }
 
-/* The part that `p` lies in. */
+/* Returns the part that `p` lies in. */
 static uint32_t find_part(const struct map_node *node, const struct point *p)
 {
     uint32_t low = 0, high = node->part_count;
@@ -135,7 +135,7 @@ static uint32_t find_part(const struct map_node *node, const struct point *p)
     return low;
 }
 
-/* Cuts where items begin and just behind where they end. */
+/* Cuts an axis where items begin, and just behind where they end. */
 static void node_cut(const struct index_builder *b, enum level level, struct map_node *node)
 {
     size_t count = 1;
@@ -207,7 +207,7 @@ static void deal_rows(struct index_builder *b, enum level level, const struct ma
     }
 }
 
-/* `node->rows` is set; makes the levels below. */
+/* Makes the levels below a node, whose rows are set. */
 static void node_build(struct index_builder *b, enum level level, struct map_node *node)
 {
     if (level == LEVEL_COUNT || node->row_count == 0 || b->entry_count > INDEX_MAX_ENTRIES)
@@ -268,7 +268,7 @@ void map_index_free(struct map_index *index)
     mem_free(index);
 }
 
-/* NULL where no row holds. */
+/* Returns the child that `p` lies in; NULL where no row holds. */
 static const struct map_node *child_at(const struct map_node *node, const struct point *p)
 {
     if (!node || !node->children)

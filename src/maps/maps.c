@@ -36,7 +36,7 @@ bool maps_exporter_is_allowed(const struct maps *maps, const struct ip_addr *exp
     return !maps->allow || allow_list_contains(maps->allow, exporter);
 }
 
-/* Goes on after an error: all maps' errors are wanted at once. */
+/* Loads all maps. It goes on after an error, as those of all maps are wanted at once. */
 static int load_all(const struct maps_settings *settings, struct maps *maps, struct text *errors)
 {
     struct allow_list *allow;
@@ -84,7 +84,8 @@ int maps_load(const struct maps_settings *settings, uint64_t generation, struct 
     return 0;
 }
 
-/* Takes void as rcu_retire() wants. The snapshot owns what it shows as const to workers. */
+/* The parameter is void to fit rcu_retire(). The snapshot owns what it shows as const to
+ * workers. */
 void maps_free(void *object)
 {
     struct maps *maps = object;

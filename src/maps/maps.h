@@ -36,13 +36,13 @@ struct maps {
     struct flow_needs needs; /* members of flows that look-ups read */
 };
 
-/* The exporter may send: no allow-list, or it is in there. */
+/* True if the exporter may send: there is no allow-list, or the exporter is in it. */
 bool maps_exporter_is_allowed(const struct maps *maps, const struct ip_addr *exporter);
 
 /* ---- loading: main thread ---- */
 
-/* Lines "file:line: what is wrong; what would be right" are appended to `errors`, all of all maps;
- * -EINVAL then. */
+/* Appends a line "file:line: what is wrong; what would be right" to `errors` for each error of
+ * each map; -EINVAL then. */
 int maps_load(const struct maps_settings *settings, uint64_t generation, struct text *errors,
               struct maps **ret_maps);
 void maps_free(void *maps); /* NULL is fine */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Rates by row of the index. */
+/* sampling_map: an index finds the rows of an exporter and its interfaces (map_index.h); each
+ * row has a rate. */
 #include "maps/sampling_map.h"
 
 #include "base/memory.h"

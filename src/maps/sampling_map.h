@@ -20,10 +20,10 @@ int sampling_map_parse(const char *name, const char *data, size_t len, struct te
                        struct sampling_map **ret_map);
 void sampling_map_free(struct sampling_map *map); /* NULL is fine */
 
-/* NULL: no row is for this exporter. Lives as long as the map. */
+/* Finds the rows of an exporter; NULL: there are none. Lives as long as the map. */
 const struct map_node *sampling_map_exporter(const struct sampling_map *map,
                                              const struct ip_addr *exporter);
-/* 0: no row matches. `node` may be NULL. */
+/* Returns the rate of the first row that matches; 0: none does. `node` may be NULL. */
 uint32_t sampling_map_rate(const struct sampling_map *map, const struct map_node *node,
                            uint32_t in_iface, uint32_t out_iface);
 void sampling_map_add_needs(const struct sampling_map *map, struct flow_needs *needs);
