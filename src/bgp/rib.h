@@ -77,8 +77,8 @@ struct rib_query {
     struct ip_addr address;
     struct ip_addr next_hop; /* family IP_NONE: the flow has none */
     int64_t from_ns, to_ns; /* life of the flow, wall clock; both 0 in replay: current paths only */
-    /* Paths announced up to so long after the flow's end answer where nothing else does; 0: none. Of
-     * no effect in replay. */
+    /* Paths announced up to so long after the flow's end answer where nothing else does; 0:
+     * none. In replay it has no effect. */
     int64_t late_ns;
     bool any_path; /* source side: the best path of the longest prefix, next hop ignored */
     /* results */
@@ -106,8 +106,9 @@ void rib_lookup_batch(const struct rib *rib, enum rib_policy policy, struct rib_
  * sessions only, so that a lost table is gone at once while its memory is swept in slices.
  */
 
-/* Where a path was announced; each is loaded, ADD-PATH and stale on its own. A query with an rd
- * asks VPN; others ask UNICAST, then LABELLED if that has no candidate at all. */
+/* The kind of table that a path was announced in; each is loaded, ADD-PATH and stale on its own.
+ * A query with an rd asks VPN; others ask UNICAST, then LABELLED if that has no candidate at
+ * all. */
 enum rib_safi { RIB_UNICAST, RIB_LABELLED, RIB_VPN, RIB_SAFI_COUNT };
 
 #define RIB_SLOTS_MAX 8190 /* peers */
@@ -130,7 +131,7 @@ struct rib *rib_new(struct rcu *rcu, const struct rib_settings *settings);
  * the whole table; their owner frees them all. */
 void rib_free(struct rib *rib);
 
-/* What a session's OPEN messages agreed on. */
+/* The agreement of a session's OPEN messages. */
 struct rib_session {
     uint32_t router_id; /* host order; stands in for an absent ORIGINATOR_ID */
     bool is_negotiated[RIB_SAFI_COUNT][RIB_FAMILY_COUNT];

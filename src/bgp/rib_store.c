@@ -696,7 +696,8 @@ static bool has_common_list(const struct list_ref *ref, const struct prefix_matc
            matches[(i + 1) % NLRI_TOGETHER].value == place_get(ref->place);
 }
 
-/* Where there was no room: what broken sessions left goes first. False: that was not enough. */
+/* Announces a path for which there was no room: drops what broken sessions left, then tries
+ * again. False: that was not enough. */
 static bool announce_with_room(const struct change *change, const struct rib_nlri *nlri,
                                struct path_attrs *attrs)
 {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A batch goes through in steps: flows are chosen, rows are made of them, keys hashed, candidate
- * rows found, compared and added to. The cost of a large table is memory latency, and the processor
- * has only so many lines on their way: so the steps of one block of entries lie in between those of
- * the blocks before it, whose slots and rows are being fetched meanwhile. In passes over 64 entries
- * each step waited for the one before it: 10 to 15 ns a flow of bench's matrix-0 more.
+ * One worker's rows of one instance. A batch goes through in steps: flows are chosen, rows are made
+ * of them, keys hashed, candidate rows found, compared and added to. The cost of a large table is
+ * memory latency, and the processor has only so many lines on their way: so the steps of one block
+ * of entries lie in between those of the blocks before it, whose slots and rows are being fetched
+ * meanwhile.
  */
 #define XXH_INLINE_ALL
 #include "pipeline/aggregate.h"
@@ -69,7 +69,7 @@ static void totals_subtract(struct handover_totals *totals, const struct handove
     totals->bytes -= less->bytes;
 }
 
-/* What was added to the table since the last time, into the ledger. */
+/* Enters into the ledger what was added to the table since the last time. */
 static void settle_added(struct aggregate *a)
 {
     a->open.flows += a->added.flows;
@@ -149,19 +149,19 @@ static bool segment_add(struct aggregate *a) ON_THREAD(worker_thread)
     return true;
 }
 
-/* Room for a row at the end; false: the pool is full. */
+/* Makes room for a row at the end; false: the pool is full. */
 static bool row_reserve(struct aggregate *a) ON_THREAD(worker_thread)
 {
     return (a->last_segment && a->rows_in_last < a->rows_per_segment) || segment_add(a);
 }
 
-/* Where the next row goes, once there is room. */
+/* Returns where the next row goes, once there is room. */
 static uint8_t *row_next(const struct aggregate *a)
 {
     return a->last_segment->data + (size_t)a->rows_in_last * a->row_size;
 }
 
-/* The next `count` rows, which are there already. */
+/* Takes the next `count` rows into the table; they are written already. */
 static void rows_push(struct aggregate *a, uint32_t count)
 {
     a->rows_in_last += count;
@@ -190,7 +190,8 @@ static bool dictionary_id(struct aggregate *a, const struct bytes_op *op, const 
     return true;
 }
 
-/* False: no room for one. */
+/* Writes the ids of values of variable length into a row. False: there is no room for one of the
+ * values. */
 static bool row_set_ids(struct aggregate *a, uint8_t *row, const struct flow *flow)
     ON_THREAD(worker_thread)
 {
@@ -204,8 +205,8 @@ static bool row_set_ids(struct aggregate *a, uint8_t *row, const struct flow *fl
 }
 
 /*
- * Rows at `rows` out of `count` entries from `from` on, which become the entries from `to` on.
- * Those that the dictionary has no room for are dropped, the others close up; returns how many
+ * Makes rows at `rows` out of `count` entries from `from` on, which become the entries from `to`
+ * on. Those that the dictionary has no room for are dropped, the others close up; returns how many
  * there are.
  */
 static uint32_t rows_make(struct aggregate *a, uint32_t from, uint32_t count, uint32_t to,
@@ -264,7 +265,7 @@ static void entries_find(struct aggregate *a, uint32_t first, uint32_t end)
     }
 }
 
-/* The row with this key, or NULL and where its slot goes. */
+/* Finds the row with this key; NULL: there is none, and *ret_at is where its slot goes. */
 static uint8_t *row_find(const struct aggregate *a, const uint8_t *key, uint32_t hash,
                          uint32_t *ret_at)
 {
@@ -279,8 +280,8 @@ static uint8_t *row_find(const struct aggregate *a, const uint8_t *key, uint32_t
     return NULL;
 }
 
-/* The entry has a new key, or not the first of its hash, or its row was made since it was looked
- * for. False: the pool is full. */
+/* Adds an entry that is not at its candidate: it has a new key, or not the first one of its
+ * hash, or its row was made since it was looked for. False: the pool is full. */
 static __attribute__((noinline)) bool entry_add(struct aggregate *a, uint32_t hash,
                                                 const uint8_t *more) ON_THREAD(worker_thread)
 {
@@ -340,7 +341,8 @@ static void entries_aggregate(struct aggregate *a) ON_THREAD(worker_thread)
 static void hand_over(struct aggregate *a, const struct aggregate_end *end)
     ON_THREAD(worker_thread);
 
-/* Live, full segments go out at once; in replay all workers end at the same places of the file. */
+/* Hands over a full segment of a live instance at once; in replay all workers end at the same
+ * places of the file. */
 static void hand_over_full(struct aggregate *a, int64_t time_ns) ON_THREAD(worker_thread)
 {
     struct aggregate_end end = a->last_end;
@@ -353,7 +355,7 @@ static void hand_over_full(struct aggregate *a, int64_t time_ns) ON_THREAD(worke
     hand_over(a, &end);
 }
 
-/* Rows are made in the segment itself, as many at a time as it has room for. */
+/* Makes rows in the segment itself, as many at a time as it has room for. */
 static void entries_append(struct aggregate *a) ON_THREAD(worker_thread)
 {
     for (uint32_t first = 0, count; first < a->entry_count; first += count) {
@@ -393,7 +395,7 @@ static uint32_t entry_new(struct aggregate *a, const struct flow *flow, int64_t 
     return a->entry_count++;
 }
 
-/* value * part / whole without overflow. */
+/* Computes value * part / whole without overflow. */
 static uint64_t share_of(uint64_t value, uint64_t part, uint64_t whole)
 {
     return (uint64_t)((unsigned __int128)value * part / whole);
@@ -444,7 +446,7 @@ static struct handover_totals totals_of(const struct flow_batch *batch)
     return totals;
 }
 
-/* Each flow as it is, without a look at its bin. */
+/* Takes each flow as it is, without a look at its bin. */
 static void entries_take(struct aggregate *a, const struct flow_batch *batch)
     ON_THREAD(worker_thread)
 {
@@ -516,7 +518,7 @@ static void table_reset(struct aggregate *a)
         row_index_reset(&a->index);
 }
 
-/* The ring has a slot. */
+/* Hands the open table over; the ring has a slot. */
 static void hand_over(struct aggregate *a, const struct aggregate_end *end)
 {
     struct handover h = {.group = end->group,
@@ -526,8 +528,8 @@ static void hand_over(struct aggregate *a, const struct aggregate_end *end)
                          .row_segment = a->first_segment,
                          .row_count = a->row_count};
 
-    /* Rows may be handed over in the middle of a batch: what of it is in them is not in the ledger
-     * yet. */
+    /* Rows may be handed over in the middle of a batch, when the ledger does not know yet what
+     * of it is in them. */
     settle_added(a);
     h.totals = a->open;
     dictionary_finish(a->dictionary, &h.dictionary_segment, &h.dictionary_count);
@@ -539,8 +541,8 @@ static void hand_over(struct aggregate *a, const struct aggregate_end *end)
     table_reset(a);
 }
 
-/* The worst moment to give up rows that still add up: they would only take more room, as rows of a
- * new epoch. */
+/* True if the table stays open across an epoch's end. When the pool is nearly full its rows
+ * still add up; given up, they would only take more room, as rows of a new epoch. */
 static bool stays_open(const struct aggregate *a, const struct aggregate_end *end)
 {
     return !a->plan->is_replay && !a->plan->is_unaggregated && !(end->flags & HANDOVER_IS_LAST) &&
@@ -591,8 +593,8 @@ void aggregate_recycle(struct aggregate *a)
 
 bool aggregate_must_wait(const struct aggregate *a)
 {
-    /* Further ahead of the host there is nothing to gain: new memory would be taken where what
-     * comes back is still in the caches. */
+    /* Reading further ahead of the host gains nothing: new memory would be taken where memory
+     * that comes back is still in the caches. */
     return a->plan->is_replay &&
            (ring_pending_count(a->lane->ring) > REPLAY_PENDING_MAX ||
             (pool_budget_is_tight(&a->outlet->budget) && ring_pending_count(a->lane->ring) > 0));

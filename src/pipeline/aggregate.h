@@ -33,17 +33,17 @@ struct aggregate_end {
     uint32_t flags; /* enum handover_flag; 0: no marker, for rows of an unaggregated instance */
 };
 /*
- * Ends what belongs together: hands over the rows, and the marker. While the pool is nearly full
- * and hand-overs are on their way the table stays open and the marker goes alone. False: there is
- * no slot for it in the ring; the table stays open (a later marker covers this one; before the last
- * one, wait and call again).
+ * Ends an epoch or a position of the replay: hands over the rows, and the marker. While the pool is
+ * nearly full and hand-overs are on their way the table stays open and the marker goes alone.
+ * False: there is no slot for it in the ring; the table stays open (a later marker covers this one;
+ * before the last one, wait and call again).
  */
 bool aggregate_end(struct aggregate *aggregate, const struct aggregate_end *end)
     ON_THREAD(worker_thread);
 
 /* Takes back what the host has acknowledged. */
 void aggregate_recycle(struct aggregate *aggregate) ON_THREAD(worker_thread);
-/* Replay: reading has to wait until hand-overs come back. */
+/* True if a replay has to wait with reading until hand-overs come back. */
 bool aggregate_must_wait(const struct aggregate *aggregate) ON_THREAD(worker_thread);
 /* The host is gone or had its time: what is open or handed over counts as dropped at shutdown. */
 void aggregate_abandon(struct aggregate *aggregate) ON_THREAD(worker_thread);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Key columns of equal kind are plain copies: a flow's members have the width and byte order of
- * their columns. */
+/* Makes plans: the schema of an instance, and the steps that make rows of flows. A column is a
+ * plain copy, as members of a flow have the width and byte order of their columns. */
 #include "pipeline/aggregate_plan.h"
 #include "base/memory.h"
 #include <assert.h>
@@ -8,15 +8,15 @@
 #include <stddef.h>
 #include <string.h>
 
-/* AS paths have handles of their own in the RIB, communities too, names of options again: by
- * format. */
+/* Tells kinds of handles apart, by format: AS paths have handles of their own in the RIB,
+ * communities too, names of options again. */
 static uint64_t handle_kind(const struct pa_column *column)
 {
     return (uint64_t)(column->format + 1) << 56;
 }
 
-/* In the order of the flow's members, which has together what is often asked for together: such
- * columns are copied as one. */
+/* Sorts columns in the order of the flow's members, which has together what is often asked for
+ * together: such columns are copied as one. */
 static void columns_sort(const struct aggregate_settings *s,
                          const struct aggregate_column **columns)
 {
@@ -50,15 +50,16 @@ static int schema_make(struct aggregate_plan *plan, const struct aggregate_setti
     return err;
 }
 
-/* Lengths that row_fill() copies without a call. */
+/* True for lengths that row_fill() copies without a call. */
 static bool is_short(uint32_t len)
 {
     return len == 1 || len == 2 || len == 4 || len == 8 || len == 16 || len == 24 ||
            len == 2 * sizeof(struct ip_addr);
 }
 
-/* Columns that follow each other, in the flow as in the row, are copied as one: both addresses,
- * both ports, and packets, bytes and order of 5-tuples take three copies, not seven. */
+/* Adds a copy. Columns that follow each other, in the flow as in the row, are copied as one:
+ * both addresses, both ports, and packets, bytes and order of 5-tuples take three copies, not
+ * seven. */
 static void copy_add(struct aggregate_plan *plan, uint32_t len, uint32_t from, uint32_t to)
 {
     if (plan->copy_count > 0) {
@@ -72,7 +73,7 @@ static void copy_add(struct aggregate_plan *plan, uint32_t len, uint32_t from, u
     plan->copies[plan->copy_count++] = (struct copy_op){(uint16_t)len, from, to};
 }
 
-/* Sums that follow each other are added in one step. */
+/* Adds a sum. Two that follow each other are added in one step. */
 static void sum_add(struct aggregate_plan *plan, uint32_t at)
 {
     if (plan->sum_count > 0 && plan->sums[plan->sum_count - 1] + sizeof(uint64_t) == at)
@@ -81,8 +82,8 @@ static void sum_add(struct aggregate_plan *plan, uint32_t at)
         plan->sums[plan->sum_count++] = at;
 }
 
-/* As part of an aligned word, which flags beside them share, or of the one that ends with them: a
- * word that reached into a sum behind them would wait for that to be stored. */
+/* Adds flags, as part of an aligned word, which flags beside them share, or of the one that ends
+ * with them: a word that reached into a sum behind them would wait for that to be stored. */
 static void flags_add(struct aggregate_plan *plan, uint32_t width, uint32_t at)
 {
     const uint32_t word_len = sizeof(uint64_t);
@@ -111,7 +112,7 @@ static void counter_op_add(struct aggregate_plan *plan, const struct pa_column *
             (struct counter_op){c->combine, (uint8_t)c->width, c->offset};
 }
 
-/* The word that ends in padding: behind the key and the narrow counters. */
+/* Finds the word that ends in padding: it stands behind the key and the narrow counters. */
 static void pad_find(struct aggregate_plan *plan)
 {
     const struct pa_schema *view = plan->view;

@@ -23,8 +23,8 @@ struct aggregate_settings {
     const struct time_bins *bins; /* NULL: none; copied */
     const char *filter;           /* aggregate_filter, or NULL */
     bool is_unaggregated, is_replay;
-    /* Rows of several workers have to be put into the order of the capture; those of one are in it,
-     * and 8 bytes less a row leave the traffic matrix in one cache line (9 ns a flow). */
+    /* Rows of several workers have to be put into the order of the capture; those of one worker
+     * are in it, and 8 bytes less a row leave the traffic matrix in one cache line. */
     bool has_order;
     bool has_pro_rating;    /* needs bins */
     bool has_whole_seconds; /* times in keys lose their fraction */

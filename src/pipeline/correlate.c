@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A batch in steps: one query per flow, all answered together, then the answers written into the
- * flows. Second questions (a VPN without a route, following next hops) are rare and asked one by
- * one.
+ * Correlates a batch in steps: one query per flow, all answered together, then the answers written
+ * into the flows. Second questions (a VPN without a route, following next hops) are rare and asked
+ * one by one.
  */
 #include "pipeline/correlate.h"
 #include "base/memory.h"
@@ -18,7 +18,7 @@
 
 enum { PEER_UNKNOWN = PEER_NONE - 1 };
 
-/* What is known of an exporter, by its index; valid while all three generations are the same. */
+/* The facts known of an exporter, by its index; valid while all three generations are the same. */
 struct exporter_entry {
     uint64_t exporter_generation, peers_generation, maps_generation;
     uint32_t peers[RIB_FAMILY_COUNT];   /* PEER_UNKNOWN: not looked for yet */
@@ -37,7 +37,7 @@ struct correlator {
     uint32_t exporter_count;
 };
 
-/* What one batch is correlated against: snapshots under RCU. */
+/* The snapshots under RCU that one batch is correlated against. */
 struct view {
     const struct bgp_peers *peers;
     const struct maps *maps;
@@ -108,7 +108,7 @@ static struct exporter_entry *entry_of(struct correlator *c, const struct view *
     return e;
 }
 
-/* Most flows of a batch are of the exporter that the one before was of. */
+/* The exporter of the flow before: most flows of a batch are of the same one. */
 struct current_exporter {
     const struct exporter *exporter; /* NULL: none yet */
     struct exporter_entry *entry;
@@ -125,7 +125,7 @@ static inline struct exporter_entry *entry_of_flow(struct correlator *c, const s
     return current->entry;
 }
 
-/* Where it is not known yet, or depends on the flow. */
+/* Finds the peer where it is not known yet, or depends on the flow. */
 static uint32_t peer_find(const struct correlator *c, const struct view *view,
                           struct exporter_entry *e, const struct flow *flow, enum rib_family family)
 {
@@ -144,7 +144,7 @@ static uint32_t peer_find(const struct correlator *c, const struct view *view,
     return peer;
 }
 
-/* The peer whose table answers for this flow, or PEER_NONE. */
+/* Returns the peer whose table answers for this flow, or PEER_NONE. */
 static inline uint32_t peer_of(const struct correlator *c, const struct view *view,
                                struct exporter_entry *e, const struct flow *flow,
                                enum rib_family family)
@@ -158,7 +158,7 @@ static inline uint32_t peer_of(const struct correlator *c, const struct view *vi
 #define EXPORT_MOST_NS (3600 * NS_PER_S) /* flows are not exported later than that */
 
 /*
- * The exporter's instants on our clock. Absolute times of a flow that suit its arrival, but not the
+ * Puts the exporter's instants on our clock. Absolute times of a flow that suit its arrival, but not the
  * time in the message's header, come from another clock that is right, and stay.
  */
 static void life_correct(const struct flow *flow, int64_t *from, int64_t *to)
@@ -179,9 +179,9 @@ static void life_correct(const struct flow *flow, int64_t *from, int64_t *to)
         *from = *to;
 }
 
-/* The life of the flow; current paths only (both 0) in replay. A flow without times, or with absurd
- * ones, was when it arrived. News that came after its end are waited for only where the flow tells
- * when that was. */
+/* Sets the life of the flow; in replay both ends are 0, for current paths only. A flow without
+ * times, or with absurd ones, was when it arrived. News that came after its end are waited for
+ * only where the flow tells when that was. */
 static void life_of(const struct correlate_settings *s, const struct flow *flow,
                     struct rib_query *q)
 {
@@ -214,7 +214,8 @@ static bool is_followed(const struct correlate_settings *s, const struct ip_addr
     return false;
 }
 
-/* bgp_agent_map holds for next hops too: for their addresses alone, there is no flow from them. */
+/* Finds the peer behind a next hop. bgp_agent_map holds for next hops too, but for their
+ * addresses alone: there is no flow from them. */
 static uint32_t peer_of_next_hop(const struct correlator *c, const struct view *view,
                                  const struct ip_addr *next_hop, enum rib_family family)
 {
@@ -229,7 +230,7 @@ static uint32_t peer_of_next_hop(const struct correlator *c, const struct view *
     return peer_choice(view->peers, next_hop, 0, family, !c->settings->disable_router_id_check);
 }
 
-/* The best path to `address` in the table of the peer behind `next_hop`. */
+/* Finds the best path to the query's address in the table of the peer behind `next_hop`. */
 static bool ask_next_hop(const struct correlator *c, const struct view *view,
                          const struct ip_addr *next_hop, const struct rib_query *about,
                          struct rib_path *ret_path)
@@ -258,8 +259,8 @@ static void follow_default(const struct correlator *c, const struct view *view,
             break;
 }
 
-/* bgp_follow_nexthop: the last next hop inside the prefixes, or, external, the one that the last
- * node itself uses. */
+/* bgp_follow_nexthop: returns the last next hop inside the prefixes, or, external, the one that
+ * the last node itself uses. */
 static struct ip_addr follow_next_hop(const struct correlator *c, const struct view *view,
                                       const struct rib_query *q, struct ip_addr next_hop)
 {
@@ -278,8 +279,8 @@ static struct ip_addr follow_next_hop(const struct correlator *c, const struct v
     return next_hop;
 }
 
-/* A route distinguisher without a route: the flow may well have been switched by the global
- * table. */
+/* Asks the global table where a route distinguisher has no route: the flow may well have been
+ * switched by it. */
 static void ask_global(const struct correlator *c, struct rib_query *q,
                        struct exporter_counters *counters)
 {
@@ -332,8 +333,9 @@ static void answer_destination(struct correlator *c, const struct view *view,
         flow->bgp_next_hop = follow_next_hop(c, view, q, flow->bgp_next_hop);
 }
 
-/* Texts that somebody asks for: first where they are named, behind what a lookup reads of a set,
- * then the texts. (In line always: gcc 12 drops calls of a function that only prefetches.) */
+/* Prefetches the texts that somebody asks for: first the place in a set that names them, which
+ * is behind what a lookup reads, then the texts. (The function is always in line, as gcc 12
+ * drops calls of one that only prefetches.) */
 static inline __attribute__((always_inline)) void
 prefetch_texts(const struct correlate_settings *s, const struct rib_query *queries, uint32_t count)
 {
@@ -354,8 +356,8 @@ prefetch_texts(const struct correlate_settings *s, const struct rib_query *queri
     }
 }
 
-/* Each member that is asked with, by itself: results are written by the lookup, and clearing all of
- * a query first took a tenth of what a RIB costs a flow. */
+/* Sets each member that a query is asked with, by itself. Results are written by the lookup, and
+ * clearing all of a query first would cost more than it does. */
 static inline void query_ask(struct rib_query *q, uint32_t peer, const struct ip_addr *address,
                              bool any_path)
 {

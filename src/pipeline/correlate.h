@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * Which path a flow took: exporter -> BGP peer -> path, and how sure that is (path_match).
+ * Finds the path that a flow took: exporter -> BGP peer -> path, and how sure that is (path_match).
  * The verdicts stand in bgp/path_match.def. Fills the BGP members of flows, and source and
  * destination AS and networks by the methods that nfacctd_as and nfacctd_net ask for; looks up only
  * what some instance asks for. Verdicts are counted per exporter.
@@ -45,8 +45,9 @@ struct correlate_settings {
     bool needs_destination, needs_source, needs_networks;
     bool needs_as_path, needs_std_comms, needs_ext_comms, needs_lrg_comms;
 };
-/* What nfacctd.conf(5) says of correlation; the first two and disable_router_id_check are other
- * modules', and the needs follow from aggregates. */
+
+/* The keys of correlation in nfacctd.conf(5) and the members that they fill. The first two
+ * members and disable_router_id_check are other modules', and the needs follow from aggregates. */
 extern const struct config_key correlate_keys[];
 
 struct correlator;
@@ -55,8 +56,8 @@ struct correlator;
 struct correlator *correlator_new(const struct correlate_settings *settings, const struct rib *rib,
                                   uint32_t batch_capacity);
 void correlator_free(struct correlator *correlator); /* NULL is fine */
-/* Snapshots of this moment: `peers` (bgp_peers()) and `maps` may be NULL. Texts of flows are
- * borrowed from the RIB until the next quiescent state. */
+/* Correlates a batch against the snapshots of this moment: `peers` (bgp_peers()) and `maps` may
+ * be NULL. Texts of flows are borrowed from the RIB until the next quiescent state. */
 void correlate_batch(struct correlator *correlator, const struct bgp_peers *peers,
                      const struct maps *maps, struct flow_batch *batch) ON_THREAD(worker_thread);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What correlation is told by the configuration. */
+/* The settings of correlation: its table of keys, and the parsing of values that are lists. */
 #include "base/memory.h"
 #include "base/text.h"
 #include "pipeline/correlate.h"
@@ -80,7 +80,8 @@ static int parse_follow_nexthop(const char *value, void *settings, struct text *
     return err;
 }
 
-/* What the export itself says is `netflow` or `sflow`: pmacct takes either in both daemons. */
+/* The choices of methods. The exporter's own word is `netflow` or `sflow`: pmacct takes either
+ * in both daemons. */
 static const struct config_choice methods[] = {
     {"netflow", ROUTE_NETFLOW},
     {"bgp", ROUTE_BGP},

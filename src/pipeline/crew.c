@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* How many workers there are, and what each may keep. */
+/* The crew: how many workers there are, and how much each may keep. */
 #include "pipeline/worker.h"
 #include <unistd.h>
 

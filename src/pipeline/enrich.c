@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A flow is multiplied by its rate here and nowhere else; afterwards its rate is 1. */
+/* Prepares flows for correlation. A flow is multiplied by its sampling rate here and nowhere
+ * else; afterwards its rate is 1. */
 #include "pipeline/enrich.h"
 #include "flow/exporter.h"
 #include "maps/maps.h"
@@ -20,7 +21,7 @@ const struct config_key enrich_keys[] = {
     {0},
 };
 
-/* sampling_map's word, which is above the exporter's own; 0: none. */
+/* Returns the rate of sampling_map, which goes before the exporter's own; 0: it has none. */
 static uint32_t mapped_rate(const struct maps *maps, struct enrich_cache *cache,
                             const struct flow *flow)
 {
@@ -84,7 +85,8 @@ static void choose_bin(const struct enrich_settings *s, struct flow *flow)
         flow->bin_ns = flow->start_ns;
 }
 
-/* Often there is nothing to do, which is cheaper to see once than flow by flow. */
+/* True if there is anything to do. Often there is not, which is cheaper to see once than flow by
+ * flow. */
 static bool is_needed(const struct enrich_settings *s, const struct maps *maps)
 {
     return (maps && maps->sampling) || s->ext_sampling_rate > 0 || s->renormalize ||

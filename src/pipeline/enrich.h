@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * What a flow gets before it is correlated: its sampling rate from maps and settings, counters
- * multiplied by it once, the instant that its time bin goes by, and source and destination networks
- * out of exported masks.
+ * Gives a flow what it needs before it is correlated: its sampling rate from maps and settings,
+ * counters multiplied by it once, the instant that its time bin goes by, and source and destination
+ * networks out of exported masks.
  */
 #include "base/thread.h"
 #include "config/config_key.h"
@@ -39,5 +39,5 @@ struct enrich_cache {
 /* `maps` may be NULL. Counts rate_unknown and bad_time at the flows' exporters. */
 void enrich_batch(const struct enrich_settings *settings, const struct maps *maps,
                   struct enrich_cache *cache, struct flow_batch *batch) ON_THREAD(worker_thread);
-/* Members that it reads, given what the settings ask of it. */
+/* Adds the members that enrich_batch() reads, given what the settings ask of it. */
 void enrich_add_needs(const struct enrich_settings *settings, struct flow_needs *needs);

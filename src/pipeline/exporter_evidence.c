@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A small set of hashes that is never emptied: what collides counts as seen. */
+/* The evidence is a small set of hashes that is never emptied: of two that collide the second
+ * counts as seen. */
 #include "pipeline/exporter_evidence.h"
 
 enum { PREFIXES_ENOUGH = 32 };

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * Is an exporter honest about next hops? Some report the first path of the forwarding table for
- * every multipath destination. So: the multipath prefixes seen in an exporter's flows, and how many
- * distinct next hops it named for them. One that names exactly one for each of many prefixes does
- * not tell which path its traffic takes.
+ * Tells whether an exporter is honest about next hops. Some report the first path of the forwarding
+ * table for every multipath destination. So this counts the multipath prefixes seen in an
+ * exporter's flows, and how many distinct next hops it named for them. One that names exactly one
+ * for each of many prefixes does not tell which path its traffic takes.
  */
 #include "base/address.h"
 #include "flow/exporter.h"
@@ -16,8 +16,9 @@ struct exporter_evidence {
     uint32_t seen[EVIDENCE_SLOTS]; /* hashes of prefixes and of (prefix, next hop) */
 };
 
-/* A flow to a prefix with several paths, sent to `next_hop`. Counts what is new at the exporter. */
+/* Takes note of a flow to a prefix with several paths, sent to `next_hop`. Counts what is new at
+ * the exporter. */
 void exporter_evidence_add(struct exporter_evidence *evidence, struct exporter_counters *counters,
                            const struct ip_prefix *prefix, const struct ip_addr *next_hop);
-/* Many multipath prefixes, and never a second next hop for one of them. */
+/* True if there were many multipath prefixes, and never a second next hop for one of them. */
 bool exporter_evidence_is_dishonest(const struct exporter_counters *counters);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Moving sums from one place to another: what leaves one comes up in another. */
+/* The ledger moves sums from one place to another: what leaves one comes up in another. */
 #include "pipeline/ledger.h"
 
 struct handover_totals ledger_totals(const struct ledger_entry *entry)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * What became of the flows that an instance got:
+ * The ledger of an instance tells what became of the flows that it got:
  *
  *     decoded = filtered + written + dropped (by reason) + in flight (open, handed over, spooled)
  *
@@ -42,7 +42,7 @@ static inline void ledger_subtract(struct ledger_entry *entry, const struct hand
 }
 
 struct handover_totals ledger_totals(const struct ledger_entry *entry);
-/* Moves what an acknowledged hand-over held to where its outcome says. */
+/* Moves the sums of an acknowledged hand-over to where its outcome says. */
 void ledger_settle(struct ledger *ledger, const struct handover *handover,
                    const struct handover_outcome *outcome);
 
@@ -55,9 +55,9 @@ struct ledger_sum {
     struct handover_totals drops[DROP_REASON_COUNT];
     uint64_t rows, handovers;
 };
-/* Adds a ledger; of its ring: `drained` is ring_drained(): spooled before, written since; `lost` is
- * ring_lost_drained(): of that, what a volatile backend lost. */
+/* Adds a ledger to the sum. `drained` is ring_drained() of its ring: spooled before, written
+ * since; `lost` is ring_lost_drained(): of that, what a volatile backend lost. */
 void ledger_sum_add(struct ledger_sum *sum, const struct ledger *ledger,
                     const struct handover_totals *drained, const struct handover_totals *lost);
-/* decoded - everything else: 0 at rest. */
+/* Returns decoded - everything else: 0 at rest. */
 struct handover_totals ledger_sum_residual(const struct ledger_sum *sum);

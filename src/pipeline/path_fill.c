@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Fills flows from paths. Each member has a method that says whether BGP or the exporter is believed; communities can
+ * stand in for an AS path (bgp_stdcomm_pattern_to_asn). */
 #include "pipeline/path_fill.h"
 #include <string.h>
 
@@ -9,7 +11,7 @@ static struct flow_bytes bytes_of(const struct rib_text *text)
     return (struct flow_bytes){(const uint8_t *)text->data, text->len, text->handle};
 }
 
-/* `pattern` stands in `text`, where '.' is any character. */
+/* True if `text` begins with `pattern`, where '.' is any character. */
 static bool matches_at(const char *text, size_t len, const char *pattern, size_t pattern_len)
 {
     if (len < pattern_len)
@@ -69,14 +71,16 @@ static struct path_as path_as(const struct correlate_settings *s, const struct p
     struct path_as as = {s->skip_confederation ? attrs->first_as_no_confed : attrs->first_as,
                          attrs->origin_as};
 
-    /* Looked at only where there is something to look for: the texts are another cache line. */
+    /* The texts are another cache line, so they are looked at only where there is something to
+     * look for. */
     if ((s->std_comm_to_asn || s->lrg_comm_to_asn) && !attrs->as_path &&
         !community_to_as(attrs->std_comms, s->std_comm_to_asn, &as.neighbour, &as.origin))
         community_to_as(attrs->lrg_comms, s->lrg_comm_to_asn, &as.neighbour, &as.origin);
     return as;
 }
 
-/* BGP, or, by `longest`, whichever has the longer prefix; a tie is BGP's. */
+/* True if the value of BGP goes before the exported one: by method BGP always, by `longest` if
+ * its prefix is at least as long. */
 static bool bgp_wins(enum route_method method, const struct rib_path *path, uint8_t exported_len)
 {
     return method == ROUTE_BGP ||

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* From the path that was found to the members of a flow, by the methods that are configured. Pure
- * functions. */
+/* Fills the members of a flow from the path that was found, by the methods that are configured.
+ * Pure functions. */
 #include "bgp/rib.h"
 #include "pipeline/correlate.h"
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A walk over all peers with a score for each: the result is cached by those who ask
+/* The choice is a walk over all peers with a score for each; those who ask keep the result
  * (pipeline/correlate.c). */
 #include "pipeline/peer_choice.h"
 #include "base/reader.h"
 #include "maps/agent_map.h"
 
-/* Parts of a score, so that the larger always decides. */
+/* Parts of a score: each is larger than the smaller ones together, so that the largest decides. */
 enum { MATCHES = 1, BY_ADDRESS = 2, IS_UP = 4, HAS_STALE_TABLE = 8, SPEAKS_FAMILY = 16 };
 
 static unsigned peer_score(const struct bgp_peer_info *peer, const struct ip_addr *address,

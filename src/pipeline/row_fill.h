@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * What an aggregate plan does for each flow: rows made out of flows, and a row added to another.
- * Part of pipeline/aggregate.
+ * The steps of an aggregate plan for each flow: rows are made out of flows, and a row is added to
+ * another. Part of pipeline/aggregate.
  */
 #include "base/row_number.h"
 #include "pipeline/aggregate_plan.h"
@@ -15,7 +15,7 @@
 void row_fill(const struct aggregate_plan *plan, const struct flow *const *flows,
               const int64_t *bins, uint32_t count, uint8_t *rows);
 
-/* A counter that is neither a 64-bit sum nor flags. */
+/* Adds a counter that is neither a 64-bit sum nor flags. */
 void row_combine_counter(const struct counter_op *op, uint8_t *row, const uint8_t *more);
 
 /* Two words at once; both compilers have them for every x86-64. */
@@ -60,8 +60,9 @@ static inline void row_combine(const struct aggregate_plan *plan, uint8_t *row, 
         row_combine_counter(&plan->counters[i], row, more);
 }
 
-/* In line, as a call of memcmp() costs as much as the compare. The last words overlap those before
- * them where the key is no multiple of 16. */
+/* True if two rows have the same key. The compare is in line, as a call of memcmp() would cost
+ * as much as it does. The last words overlap those before them where the key is no multiple of
+ * 16. */
 static inline bool row_key_equals(const uint8_t *row, const uint8_t *key, uint32_t key_size)
 {
     word_pair difference;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Calendar arithmetic with localtime_r() and mktime(), which know the zone's summer times. */
+/* Time bins by calendar arithmetic with localtime_r() and mktime(), which know the zone's summer
+ * times. */
 #include "pipeline/time_bins.h"
 #include <errno.h>
 #include <string.h>
@@ -33,7 +34,7 @@ static int64_t instant_of(const struct time_bins *bins, struct tm tm)
     return bins->settings.is_utc ? timegm(&tm) : mktime(&tm);
 }
 
-/* Where the calendar unit that `time_s` lies in began. */
+/* Returns where the calendar unit began that `time_s` lies in. */
 static int64_t unit_start(const struct time_bins *bins, int64_t time_s, int unit)
 {
     struct tm tm = calendar_of(bins, time_s);
@@ -51,11 +52,11 @@ static int64_t unit_start(const struct time_bins *bins, int64_t time_s, int unit
     if (unit == UNIT_YEAR)
         tm.tm_mon = 0;
     start = instant_of(bins, tm);
-    /* Where summer time begins at midnight there is none that day. */
+    /* There is no midnight on a day when summer time begins at midnight. */
     return start <= time_s ? start : unit_start(bins, time_s, UNIT_HOUR);
 }
 
-/* Midnight `days` days and `months` months after that of `time_s`. */
+/* Returns midnight `days` days and `months` months after that of `time_s`. */
 static int64_t midnight_after(const struct time_bins *bins, int64_t time_s, int64_t months,
                               int64_t days)
 {
@@ -67,7 +68,7 @@ static int64_t midnight_after(const struct time_bins *bins, int64_t time_s, int6
     return instant_of(bins, tm);
 }
 
-/* Days since 1970-01-01 of the calendar date that `time_s` has in the zone. */
+/* Returns the days since 1970-01-01 of the calendar date that `time_s` has in the zone. */
 static int64_t day_number(const struct time_bins *bins, int64_t time_s)
 {
     struct tm tm = calendar_of(bins, time_s);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * Time bins (print_history and kin): the start of the bin that an instant lies in.
+ * Time bins (print_history and kin): finds the start of the bin that an instant lies in.
  *
  * Bins follow the calendar of the time zone. Those shorter than a day start anew each hour, if they
  * divide it, or each midnight; days, weeks and months are calendar ones, whatever summer time does
@@ -33,13 +33,13 @@ struct time_bins {
 /* -EINVAL: appends what is wrong with the length or the letters to `error`. */
 int time_bins_init(struct time_bins *bins, const struct time_bins_settings *settings,
                    struct text *error);
-/* Whether it is the letters, not the length, that time_bins_init() refuses. NULL is valid. */
+/* True if it is the letters, not the length, that time_bins_init() refuses. NULL is valid. */
 bool time_bins_roundoff_is_valid(const char *letters);
 struct time_bin time_bins_find(const struct time_bins *bins, int64_t time_s);
-/* bin_seconds of the schema: 0 for calendar months. */
+/* Returns bin_seconds for the schema: 0 for calendar months. */
 uint32_t time_bins_seconds(const struct time_bins *bins);
 
-/* The same for many flows: remembers the last bins. One thread. All zero is an empty one. */
+/* Finds bins for many flows: it remembers the last bins. One thread. All zero is an empty one. */
 struct time_bin_cache {
     struct time_bin recent[4];
     uint32_t next;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The live loop never blocks while there is something to read, and never reads without letting
- * other things happen in between: each round is one batch from the socket, then what the main
- * thread asked for, then what is due by time.
+ * A worker's life and its live loop. The loop never blocks while there is something to read, and
+ * never reads without letting other things happen in between: each round is one batch from the
+ * socket, then what the main thread asked for, then what is due by time.
  */
 #include "pipeline/worker.h"
 #include "base/clock.h"
@@ -16,8 +16,8 @@
 #include <jansson.h>
 #include <stdio.h>
 
-/* What is written and read of a batch's flows stays in the first-level cache; with 256 of them a
- * flow of matrix-0 took 3 ns more. */
+/* A batch is as small as this so that what is written and read of its flows stays in the
+ * first-level cache. */
 enum { FLOW_BATCH = 128, INBOX_BYTES = 16 << 20 };
 
 #define DRAIN_MAX_NS NS_PER_S
@@ -185,7 +185,8 @@ static void second_tick(struct worker *w, int64_t now_ns) ON_THREAD(worker_threa
     }
 }
 
-/* Before the new snapshot is looked at: rows decoded without the new members would miss them. */
+/* Makes the decoder fill the members that new maps look at. It does so before the new snapshot
+ * is looked at: rows decoded without those members would miss them. */
 static void add_needs(struct worker *w) ON_THREAD(worker_thread)
 {
     const struct maps *maps = rcu_read(w->crew->maps);
@@ -241,8 +242,8 @@ static void on_datagram(void *arg, int fd, unsigned events) ON_THREAD(worker_thr
 }
 
 /*
- * What had arrived when the end was asked for is still read: until the socket is empty, or for a
- * second where it never is. The inbox is complete when all have stopped reading.
+ * Reads what had arrived when the end was asked for: until the socket is empty, or for a second
+ * where it never is. The inbox is complete when all have stopped reading.
  */
 static void drain_input(struct worker *w) ON_THREAD(worker_thread)
 {
@@ -302,8 +303,8 @@ static void run_live(struct worker *w) ON_THREAD(worker_thread)
 /* ---- the end ---- */
 
 /*
- * The last hand-over of each instance. The ring may be full: then the host has to take something
- * first. All workers number the last marker alike.
+ * Sends the last hand-over of each instance. The ring may be full: then the host has to take
+ * something first. All workers number the last marker alike.
  */
 void worker_finish(struct worker *w, int64_t now_ns)
 {
@@ -428,7 +429,8 @@ void worker_join(struct worker *w)
     thread_join(&w->thread);
 }
 
-/* Of a worker whose thread does not run, the main thread plays the part: here and in what follows. */
+/* The main thread plays the part of a worker whose thread does not run: here and in what
+ * follows. */
 void worker_settle(struct worker *w, bool give_up)
 {
     thread_enter_role(&worker_thread);

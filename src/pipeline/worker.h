@@ -50,8 +50,8 @@ struct replay_settings {
 };
 extern const struct config_key replay_keys[];
 
-/* What all workers share. Immutable while they run, but for the atomics, which the main thread
- * writes. */
+/* The state that all workers share. Immutable while they run, but for the atomics, which the
+ * main thread writes. */
 struct crew {
     const struct decoder_ops *decoder;
     struct decoder_settings decoder_settings;
@@ -82,8 +82,8 @@ extern const struct config_key crew_keys[];
 void crew_settings_finish(struct crew *crew);
 
 /*
- * In the main thread, before it is started. `receiver` is taken, NULL in replay; `event` is the
- * worker's eventfd, borrowed. -errno.
+ * Makes a worker, in the main thread, before it is started. `receiver` is taken, NULL in replay;
+ * `event` is the worker's eventfd, borrowed. -errno.
  */
 int worker_new(struct crew *crew, uint32_t index, struct udp_receiver *receiver, int event,
                struct text *error, struct worker **ret_worker) ON_THREAD(main_thread);
@@ -95,16 +95,17 @@ bool worker_is_finished(const struct worker *worker); /* everything is handed ov
 /* After crew.is_stopping: waits for its end. Its tables stay for statistics; hand-overs may still
  * come back. */
 void worker_join(struct worker *worker) ON_THREAD(main_thread);
-/* In the main thread, after worker_join(): takes what hosts acknowledged; with `give_up` counts the
- * rest as dropped. */
+/* Takes what hosts acknowledged, in the main thread after worker_join(); with `give_up` counts
+ * the rest as dropped. */
 void worker_settle(struct worker *worker, bool give_up) ON_THREAD(main_thread);
 void worker_free(struct worker *worker) ON_THREAD(main_thread);
 
-/* Maps were read anew and look at more members of flows: plans are compiled again before the next
- * datagram. */
+/* Tells a worker that maps were read anew and look at more members of flows: plans are compiled
+ * again before the next datagram. */
 void worker_add_needs(struct worker *worker) ON_THREAD(main_thread);
 
-/* In the main thread before worker_start(). Returns how many templates were taken. */
+/* Gives a worker templates, in the main thread before worker_start(). Returns how many were
+ * taken. */
 size_t worker_load_templates(struct worker *worker, const struct json_t *saved)
     ON_THREAD(main_thread);
 uint64_t worker_templates_generation(const struct worker *worker); /* any thread */
@@ -116,9 +117,9 @@ struct json_t *worker_take_templates(struct worker *worker) ON_THREAD(main_threa
 /* After worker_join(). */
 struct json_t *worker_save_templates(struct worker *worker) ON_THREAD(main_thread);
 
-/* For statistics, from the main thread while it runs. */
+/* The counters of a worker, for statistics; from the main thread while it runs. */
 struct worker_counters *worker_counters(struct worker *worker) ON_THREAD(main_thread);
 struct exporter_table *worker_exporters(struct worker *worker) ON_THREAD(main_thread);
-/* Datagrams that it has, but has not looked at: they wait for the RIB, or came from another
- * worker. */
+/* Returns how many datagrams it has, but has not looked at: they wait for the RIB, or came from
+ * another worker. */
 uint64_t worker_waiting(const struct worker *worker) ON_THREAD(main_thread);

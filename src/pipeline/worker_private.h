@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* A worker from the inside: worker.c is its life and the live loop, worker_replay.c reads a capture
- * file. */
+/* The inside of a worker: worker.c is its life and the live loop, worker_replay.c reads a
+ * capture file. */
 #include "base/thread.h"
 #include "pipeline/worker.h"
 
-/* Of the last marker of each instance: above all others, and the same in all workers. */
+/* The group of the last marker of each instance: above all others, and the same in all workers. */
 #define WORKER_LAST_GROUP (UINT64_C(1) << 62)
 
 struct inbox;

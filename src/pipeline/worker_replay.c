@@ -46,7 +46,7 @@ static bool is_stopping(const struct worker *w)
     return atomic_load_explicit(&w->crew->is_stopping, memory_order_acquire);
 }
 
-/* Until the monotonic clock says so, or the daemon stops. */
+/* Waits until the monotonic clock says so, or the daemon stops. */
 static void sleep_until(struct worker *w, int64_t due_ns) ON_THREAD(worker_thread)
 {
     int64_t left_ns;
@@ -57,7 +57,7 @@ static void sleep_until(struct worker *w, int64_t due_ns) ON_THREAD(worker_threa
     }
 }
 
-/* False: the daemon stops. */
+/* Waits until the host may have taken something; false: the daemon stops. */
 static bool wait_for_room(struct worker *w, uint32_t i) ON_THREAD(worker_thread)
 {
     worker_wait(w, 1000);
@@ -66,8 +66,8 @@ static bool wait_for_room(struct worker *w, uint32_t i) ON_THREAD(worker_thread)
     return !is_stopping(w);
 }
 
-/* The common end of a hand-over: waits for room as long as it takes, but not beyond the end of the
- * daemon. */
+/* Ends a hand-over where all workers do: waits for room as long as it takes, but not beyond the
+ * end of the daemon. */
 static void end_instance(struct worker *w, uint32_t i, uint32_t flags) ON_THREAD(worker_thread)
 {
     struct worker_epoch *epoch = &w->epochs[i];
@@ -84,7 +84,7 @@ static void end_instance(struct worker *w, uint32_t i, uint32_t flags) ON_THREAD
             return;
 }
 
-/* Epochs end at whole multiples of the refresh time. */
+/* Moves the capture's clock on and ends epochs, at whole multiples of the refresh time. */
 static void advance_clock(struct worker *w, int64_t now_ns) ON_THREAD(worker_thread)
 {
     const struct crew *crew = w->crew;
