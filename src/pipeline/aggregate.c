@@ -62,13 +62,6 @@ static void totals_add_flow(struct handover_totals *totals, const struct flow *f
     totals->bytes += flow->bytes;
 }
 
-static void totals_subtract(struct handover_totals *totals, const struct handover_totals *less)
-{
-    totals->flows -= less->flows;
-    totals->packets -= less->packets;
-    totals->bytes -= less->bytes;
-}
-
 /* Enters into the ledger what was added to the table since the last time. */
 static void settle_added(struct aggregate *a)
 {
@@ -498,8 +491,8 @@ void aggregate_add(struct aggregate *a, const struct flow_batch *batch)
         ledger_add(&a->ledger->drops[DROP_pool_full], &a->dropped);
     if (!plan->is_unaggregated) {
         /* No row went out meanwhile: what is left over is in the table. */
-        totals_subtract(&decoded, &filtered);
-        totals_subtract(&decoded, &a->dropped);
+        ledger_totals_subtract(&decoded, &filtered);
+        ledger_totals_subtract(&decoded, &a->dropped);
         a->added = decoded;
     }
     settle_added(a);

@@ -15,7 +15,7 @@ static void totals_add(struct handover_totals *to, const struct handover_totals 
     to->bytes += more->bytes;
 }
 
-static void totals_subtract(struct handover_totals *from, const struct handover_totals *less)
+void ledger_totals_subtract(struct handover_totals *from, const struct handover_totals *less)
 {
     from->flows -= less->flows;
     from->packets -= less->packets;
@@ -29,7 +29,7 @@ void ledger_settle(struct ledger *ledger, const struct handover *handover,
 
     ledger_subtract(&ledger->handed_over, &handover->totals);
     if (outcome->rejected_rows > 0) {
-        totals_subtract(&rest, &outcome->rejected);
+        ledger_totals_subtract(&rest, &outcome->rejected);
         ledger_add(&ledger->drops[DROP_rejected], &outcome->rejected);
     }
     switch ((enum handover_fate)outcome->fate) {
@@ -69,9 +69,9 @@ void ledger_sum_add(struct ledger_sum *sum, const struct ledger *ledger,
         struct handover_totals totals = ledger_totals(from[i]);
         totals_add(to[i], &totals);
     }
-    totals_subtract(&sum->spooled, drained);
+    ledger_totals_subtract(&sum->spooled, drained);
     totals_add(&sum->written, drained);
-    totals_subtract(&sum->written, lost);
+    ledger_totals_subtract(&sum->written, lost);
     totals_add(&sum->drops[DROP_table_lost], lost);
     for (int reason = 0; reason < DROP_REASON_COUNT; reason++) {
         struct handover_totals totals = ledger_totals(&ledger->drops[reason]);
@@ -85,12 +85,12 @@ struct handover_totals ledger_sum_residual(const struct ledger_sum *sum)
 {
     struct handover_totals rest = sum->decoded;
 
-    totals_subtract(&rest, &sum->filtered);
-    totals_subtract(&rest, &sum->open);
-    totals_subtract(&rest, &sum->handed_over);
-    totals_subtract(&rest, &sum->spooled);
-    totals_subtract(&rest, &sum->written);
+    ledger_totals_subtract(&rest, &sum->filtered);
+    ledger_totals_subtract(&rest, &sum->open);
+    ledger_totals_subtract(&rest, &sum->handed_over);
+    ledger_totals_subtract(&rest, &sum->spooled);
+    ledger_totals_subtract(&rest, &sum->written);
     for (int reason = 0; reason < DROP_REASON_COUNT; reason++)
-        totals_subtract(&rest, &sum->drops[reason]);
+        ledger_totals_subtract(&rest, &sum->drops[reason]);
     return rest;
 }

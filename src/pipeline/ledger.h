@@ -42,6 +42,7 @@ static inline void ledger_subtract(struct ledger_entry *entry, const struct hand
 }
 
 struct handover_totals ledger_totals(const struct ledger_entry *entry);
+void ledger_totals_subtract(struct handover_totals *from, const struct handover_totals *less);
 /* Moves the sums of an acknowledged hand-over to where its outcome says. */
 void ledger_settle(struct ledger *ledger, const struct handover *handover,
                    const struct handover_outcome *outcome);
