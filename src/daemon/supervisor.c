@@ -39,7 +39,7 @@ struct named_counter {
     uint64_t value;  /* of the running one */
 };
 
-struct instance {
+struct hosted_instance {
     struct supervisor *supervisor;
     struct supervisor_plugin plugin;
     char *lock_path;
@@ -60,14 +60,14 @@ struct supervisor {
     struct poller *poller;
     struct supervisor_settings settings;
     struct message_buffer buffer;
-    struct instance **instances;
+    struct hosted_instance **instances;
     uint32_t instance_count;
     bool is_stopping;
     struct mono_time stop_deadline;
     struct poller_timer kill_timer;
 };
 
-static void instance_start(struct instance *in);
+static void hosted_instance_start(struct hosted_instance *in);
 
 /* ---- where locks are ---- */
 
@@ -209,7 +209,7 @@ static int send_lane(const struct outlet *outlet, uint32_t number, int socket)
     return err;
 }
 
-static int send_shutdown(const struct instance *in)
+static int send_shutdown(const struct hosted_instance *in)
 {
     struct text body = {0};
     encode_u32(&body, seconds_left(in->supervisor));
@@ -218,7 +218,7 @@ static int send_shutdown(const struct instance *in)
     return err;
 }
 
-static int send_all(const struct instance *in)
+static int send_all(const struct hosted_instance *in)
 {
     const struct outlet *outlet = in->plugin.outlet;
     int err =
@@ -232,7 +232,7 @@ static int send_all(const struct instance *in)
 
 /* ---- what a host says ---- */
 
-static struct named_counter *find_counter(struct instance *in, const char *name)
+static struct named_counter *find_counter(struct hosted_instance *in, const char *name)
 {
     for (size_t i = 0; i < in->counter_count; i++)
         if (strcmp(in->counters[i].name, name) == 0)
@@ -253,7 +253,7 @@ static void take_log_line(const struct message *m, const char *instance_name,
     mem_free(text);
 }
 
-static void take_message(struct instance *in, const struct message *m)
+static void take_message(struct hosted_instance *in, const struct message *m)
 {
     struct reader r = reader_make(m->body, m->body_len);
     switch (m->type) {
@@ -277,7 +277,7 @@ static void take_message(struct instance *in, const struct message *m)
 }
 
 /* All that is there. -ENOTCONN and the like: nothing more will come. */
-static int take_messages(struct instance *in)
+static int take_messages(struct hosted_instance *in)
 {
     struct message m;
     for (;;) {
@@ -289,7 +289,7 @@ static int take_messages(struct instance *in)
     }
 }
 
-static void close_socket(struct instance *in)
+static void close_socket(struct hosted_instance *in)
 {
     if (in->socket < 0)
         return;
@@ -301,7 +301,7 @@ static void close_socket(struct instance *in)
 static void socket_ready(void *arg, int fd, unsigned events) ON_THREAD(main_thread)
 {
     THREAD_ASSERT(main_thread);
-    struct instance *in = arg;
+    struct hosted_instance *in = arg;
     (void)fd;
     (void)events;
     if (take_messages(in) < 0)
@@ -313,11 +313,11 @@ static void socket_ready(void *arg, int fd, unsigned events) ON_THREAD(main_thre
 static void restart_due(void *arg) ON_THREAD(main_thread)
 {
     THREAD_ASSERT(main_thread);
-    struct instance *in = arg;
-    instance_start(in);
+    struct hosted_instance *in = arg;
+    hosted_instance_start(in);
 }
 
-static void restart_later(struct instance *in)
+static void restart_later(struct hosted_instance *in)
 {
     bool has_progress = in->state.commits > 0;
     if (has_progress || in->restart_ns == 0)
@@ -339,7 +339,7 @@ static void describe_end(int status, struct text *out)
         text_append_printf(out, "ended with status %d", WEXITSTATUS(status));
 }
 
-static void settle_counters(struct instance *in)
+static void settle_counters(struct hosted_instance *in)
 {
     for (size_t i = 0; i < in->counter_count; i++) {
         in->counters[i].before += in->counters[i].value;
@@ -347,7 +347,7 @@ static void settle_counters(struct instance *in)
     }
 }
 
-static void host_ended(struct instance *in, int status)
+static void host_ended(struct hosted_instance *in, int status)
 {
     struct text how = {0};
 
@@ -377,7 +377,7 @@ static void host_ended(struct instance *in, int status)
 static void pidfd_ready(void *arg, int fd, unsigned events) ON_THREAD(main_thread)
 {
     THREAD_ASSERT(main_thread);
-    struct instance *in = arg;
+    struct hosted_instance *in = arg;
     int status = 0;
     (void)events;
 
@@ -393,7 +393,7 @@ static void pidfd_ready(void *arg, int fd, unsigned events) ON_THREAD(main_threa
     host_ended(in, status);
 }
 
-static void instance_start(struct instance *in)
+static void hosted_instance_start(struct hosted_instance *in)
 {
     struct poller *poller = in->supervisor->poller;
     const char *path = in->supervisor->settings.host_path;
@@ -432,7 +432,7 @@ struct supervisor *supervisor_new(struct poller *poller, const struct supervisor
     return s;
 }
 
-static void instance_free(struct instance *in)
+static void hosted_instance_free(struct hosted_instance *in)
 {
     struct poller *poller = in->supervisor->poller;
     poller_timer_cancel(poller, &in->restart_timer);
@@ -458,7 +458,7 @@ void supervisor_free(struct supervisor *s)
         return;
     poller_timer_cancel(s->poller, &s->kill_timer);
     for (uint32_t i = 0; i < s->instance_count; i++)
-        instance_free(s->instances[i]);
+        hosted_instance_free(s->instances[i]);
     mem_free(s->instances);
     mem_free(s);
 }
@@ -523,15 +523,15 @@ int supervisor_start(struct supervisor *s, const struct supervisor_plugin *plugi
     const char *path = s->settings.host_path;
     if (access(path, X_OK) < 0)
         return -errno;
-    struct instance *in = mem_zalloc(sizeof *in);
+    struct hosted_instance *in = mem_zalloc(sizeof *in);
     in->supervisor = s;
     in->plugin = *plugin;
     in->pidfd = in->socket = -1;
     in->lock_path = lock_path(&s->settings, plugin->instance_name);
     s->instances =
-        mem_realloc_array(s->instances, s->instance_count + 1, sizeof(struct instance *));
+        mem_realloc_array(s->instances, s->instance_count + 1, sizeof(struct hosted_instance *));
     s->instances[s->instance_count++] = in;
-    instance_start(in);
+    hosted_instance_start(in);
     return 0;
 }
 
@@ -547,7 +547,7 @@ static void kill_due(void *arg) ON_THREAD(main_thread)
     THREAD_ASSERT(main_thread);
     struct supervisor *s = arg;
     for (uint32_t i = 0; i < s->instance_count; i++) {
-        struct instance *in = s->instances[i];
+        struct hosted_instance *in = s->instances[i];
         if (in->pid > 0)
             kill(in->pid, SIGKILL);
         else if (!in->is_finished)
@@ -568,7 +568,7 @@ void supervisor_stop(struct supervisor *s)
     poller_timer_set_in(s->poller, &s->kill_timer,
                         (s->settings.shutdown_timeout_s + KILL_GRACE_S) * NS_PER_S);
     for (uint32_t i = 0; i < s->instance_count; i++) {
-        struct instance *in = s->instances[i];
+        struct hosted_instance *in = s->instances[i];
         if (in->socket >= 0)
             send_shutdown(in);
         else if (in->pid == 0 && !in->is_finished) /* no time to wait for the pause to end */
@@ -600,7 +600,7 @@ uint32_t supervisor_count(const struct supervisor *s)
 void supervisor_status(const struct supervisor *s, uint32_t number,
                        struct supervisor_status *ret_status)
 {
-    const struct instance *in = s->instances[number];
+    const struct hosted_instance *in = s->instances[number];
     *ret_status = (struct supervisor_status){.pid = (int)in->pid,
                                              .restarts = in->restarts,
                                              .is_open = in->state.is_open,
@@ -612,7 +612,7 @@ void supervisor_status(const struct supervisor *s, uint32_t number,
 void supervisor_counters(const struct supervisor *s, uint32_t number, supervisor_counter_fn *fn,
                          void *arg)
 {
-    const struct instance *in = s->instances[number];
+    const struct hosted_instance *in = s->instances[number];
     for (size_t i = 0; i < in->counter_count; i++)
         fn(arg, in->counters[i].name, in->counters[i].before + in->counters[i].value);
 }
