@@ -81,7 +81,7 @@ bool ip_addr_is_zero(const struct ip_addr *a)
     return memcmp(a->bytes + prefix_len, zero, sizeof zero - prefix_len) == 0;
 }
 
-/* By what the bytes say, not `family`, so that the order agrees with ip_addr_equal(). */
+/* The order follows the bytes, not `family`, so that it agrees with ip_addr_equal(). */
 static int order_rank(const struct ip_addr *a)
 {
     return a->family == IP_NONE ? 0 : is_mapped(a) ? 1 : 2;

@@ -49,8 +49,8 @@ static inline struct ip_addr ip_addr_v6(const uint8_t bytes[16])
     return a;
 }
 
-/* The address of `family` whose bytes are at `wire`, composed where it is to be: one that is put
- * together elsewhere and copied makes the processor wait for its own stores. */
+/* The address of `family` whose bytes are at `wire`. It is composed where it is to be: a copy of
+ * one that was just put together makes the processor wait for its own stores. */
 static inline void ip_addr_put(struct ip_addr *to, uint8_t family, const uint8_t *wire)
 {
     static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
@@ -76,12 +76,12 @@ static inline size_t ip_addr_wire_len(const struct ip_addr *a)
     return a->family == IP_V4 ? 4 : a->family == IP_V6 ? 16 : 0;
 }
 
-/* The same place on the network: a mapped IPv6 address equals its IPv4 one. */
+/* Whether both are the same place on the network: a mapped IPv6 address equals its IPv4 one. */
 static inline bool ip_addr_equal(const struct ip_addr *a, const struct ip_addr *b)
 {
     return memcmp(a->bytes, b->bytes, 16) == 0 && (a->family == 0) == (b->family == 0);
 }
-/* None, 0.0.0.0 or :: . */
+/* Whether it is none, 0.0.0.0 or ::. */
 bool ip_addr_is_zero(const struct ip_addr *a);
 /* Orders by family first: none, then IPv4 (mapped too), then IPv6; then by the bytes. */
 int ip_addr_compare(const struct ip_addr *a, const struct ip_addr *b);

@@ -2,7 +2,7 @@
 #pragma once
 /*
  * Memory for the texts of the flows in a batch: handed out in a row, taken back all at once when
- * the batch was emptied. Its owner sees to it that there is room before a record is decoded.
+ * the batch was emptied. The owner sees to it that there is room before a record is decoded.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -17,7 +17,7 @@ static inline size_t arena_left(const struct arena *arena)
     return arena->size - arena->used;
 }
 
-/* What `len` bytes take of an arena: all that is handed out is 8-aligned. */
+/* Bytes of an arena that a text of `len` bytes takes: all that is handed out is 8-aligned. */
 static inline size_t arena_rounded(size_t len)
 {
     return (len + 7) & ~(size_t)7;

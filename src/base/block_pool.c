@@ -34,7 +34,7 @@ struct page {
     uint16_t fresh_unit; /* from here on nothing was handed out yet */
 };
 
-/* What was retired together becomes free together. */
+/* Blocks that were retired together become free together. */
 struct retired {
     struct block_pool *pool;
     uint32_t count;
@@ -52,7 +52,7 @@ struct block_pool_pages {
     size_t used_bytes;
 };
 
-/* Exact to 32 units, from there four classes to a doubling. */
+/* Classes are exact to 32 units; from there on four of them lie in a doubling. */
 static unsigned class_of(size_t units)
 {
     if (units <= 32)

@@ -43,9 +43,9 @@ static inline char *digits_put_fixed(char *out, uint32_t value, unsigned count)
 }
 
 /*
- * Of a value below 10^8: leading zeros are zero bytes in front, and the last digit is none of them.
- * There is no shorter way for small values: its branch would be guessed wrong where small and large
- * ones stand in one column.
+ * The digits of a value below 10^8: leading zeros are zero bytes in front, and the last digit is
+ * none of them. There is no shorter way for small values: its branch would be guessed wrong where
+ * small and large ones stand in one column.
  */
 static inline char *digits_put_small(char *out, uint32_t value)
 {
@@ -54,7 +54,7 @@ static inline char *digits_put_small(char *out, uint32_t value)
     return digits_store(out, (digits | DIGITS_ZEROS) >> zero_bits, 8 - zero_bits / 8);
 }
 
-/* Of a value from 10^8 on: rare, and so out of line. */
+/* A value from 10^8 on is rare, so this is out of line. */
 char *digits_put_large(char *out, uint64_t value);
 
 /* Without leading zeros; returns the end. */

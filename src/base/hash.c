@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Seeds and secrets from the kernel. */
 #include "base/hash.h"
 
 #include <sys/random.h>

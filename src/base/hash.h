@@ -17,8 +17,8 @@ static inline uint64_t hash_bytes(const void *data, size_t len, uint64_t seed)
 }
 
 /*
- * For keys of one length by the million: NH (RFC 4418 section 5.2, here of 64-bit words), which is
- * a third of XXH3's instructions for 40 bytes. Keys that differ have the same sum by a chance of
+ * The hash for keys of one length by the million: NH (RFC 4418 section 5.2, here of 64-bit words),
+ * which takes far fewer instructions than XXH3. Keys that differ have the same sum by a chance of
  * 2^-64 for whoever does not know the secret.
  */
 enum { KEY_HASH_MIN = 16, KEY_HASH_MAX = 128 }; /* bytes; XXH3 does the others */

@@ -54,7 +54,7 @@ static const struct {
     {"local7", LOG_LOCAL7},
 };
 
-/* Followed in the buffer by `len` bytes: "( name/type ): text". */
+/* A record is followed in the buffer by `len` bytes: "( name/type ): text". */
 struct record {
     int64_t at_ns;
     uint32_t len;
@@ -85,7 +85,7 @@ struct log_thread {
     uint64_t lost_count;                       /* not yet reported; under the lock */
     bool wants_reopen, is_stopping, has_ended; /* under the lock */
     _Atomic int64_t stop_deadline_ns;
-    /* The thread's own: */
+    /* These belong to the log thread: */
     char *file, *syslog_ident;
     int syslog_facility; /* -1: none */
     struct sink file_sink, stderr_sink;
@@ -265,7 +265,7 @@ static void log_thread_main(void *arg)
 
 /* ---- callers ---- */
 
-/* What a peer sent may stand in the text: no byte of it may begin a line or steer a terminal. */
+/* The text may hold what a peer sent: no byte of it may begin a line or steer a terminal. */
 static void controls_replace(char *text, size_t len)
 {
     for (size_t i = 0; i < len; i++) {

@@ -40,7 +40,7 @@ void log_stop(void);   /* writes what is queued, at most 2 s long */
 uint64_t log_lost_count(void);
 bool log_level_is_on(enum log_level level);
 void log_write(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* As is, for a line that another process formatted. */
+/* Logs a line as it is, which another process has formatted. */
 void log_forward(enum log_level level, const char *name, const char *type, const char *text);
 
 #define log_error(...)   log_write(LOG_LEVEL_ERROR, __VA_ARGS__)
@@ -64,5 +64,5 @@ struct log_limit {
     uint64_t suppressed;
 };
 bool log_limit_allow(struct log_limit *limit, uint64_t *ret_suppressed);
-/* As that, after a burst of so many lines: for what many can cause. */
+/* Does the same as log_limit_allow() with a burst of so many lines: for what many can cause. */
 bool log_limit_allow_burst(struct log_limit *limit, uint32_t burst, uint64_t *ret_suppressed);

@@ -86,7 +86,8 @@ void *mem_table_calloc(size_t count, size_t size)
     uintptr_t first = ((uintptr_t)table + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1);
     uintptr_t end = ((uintptr_t)table + count * size) & ~(HUGE_PAGE - 1);
 
-    /* A wish: so large a block is a mapping of its own, and nothing has touched it yet. */
+    /* Huge pages are a wish. So large a block is a mapping of its own, and nothing has touched it
+     * yet. */
     if (first < end)
         madvise((uint8_t *)table + (first - (uintptr_t)table), end - first, MADV_HUGEPAGE);
     return table;

@@ -11,7 +11,7 @@ struct counter {
     _Atomic uint64_t value;
 };
 
-/* By the owner alone: no read-modify-write cycle on the bus. */
+/* Called by the owner alone, so there is no read-modify-write cycle on the bus. */
 static inline void counter_add(struct counter *c, uint64_t n)
 {
     atomic_store_explicit(&c->value, atomic_load_explicit(&c->value, memory_order_relaxed) + n,

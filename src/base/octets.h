@@ -2,8 +2,8 @@
 #pragma once
 /*
  * Octets and IPv4 addresses as decimal text. Each octet's text with a dot behind it is copied
- * whole: how many digits it has is nothing that a processor could guess, and four guesses took
- * 25 ns an address. All write up to 3 bytes more than they return.
+ * whole, as no processor can guess how many digits the next one has. All functions write up to 3
+ * bytes more than they return.
  */
 #include <stdint.h>
 #include <string.h>
@@ -14,7 +14,7 @@ struct octet_text {
 };
 extern const struct octet_text octet_texts[256];
 
-/* With the dot; returns the end. */
+/* Writes the octet with its dot; returns the end. */
 static inline char *octet_put_dotted(char *out, uint8_t octet)
 {
     memcpy(out, octet_texts[octet].text, sizeof octet_texts[octet].text);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* See plugin_key.h. The compiler warns when an enumerator of the public header has no row. */
+/* Words are found by a search through the rows, which are few. The compiler warns when an
+ * enumerator of the public header has no row. */
 #include "base/plugin_key.h"
 
 #include <errno.h>

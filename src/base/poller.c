@@ -229,7 +229,8 @@ int poller_add_signals(struct poller *poller, const int *signals, poller_signal_
     return 0;
 }
 
-/* Until the next timer, in milliseconds rounded up, so that it is due when the wait is over. */
+/* The time until the next timer, in milliseconds rounded up, so that it is due when the wait is
+ * over. */
 static int wait_ms(const struct poller *poller, int timeout_ms)
 {
     if (poller->heap_count == 0)
@@ -292,7 +293,7 @@ int poller_event_new(void)
 
 void poller_event_wake(int fd)
 {
-    /* Fails only when it is already at its maximum: then the poller is awake. */
+    /* The write fails only when the count is already at its maximum: then the poller is awake. */
     (void)!write(fd, &(uint64_t){1}, sizeof(uint64_t));
 }
 

@@ -8,9 +8,8 @@
  *
  * A large tree has a table of the nodes at the level that 13 bits lead to, a very large one also of
  * those that 19 bits lead to, where /19 to /24 end. A lookup begins there and is mostly done with
- * that node; the few prefixes shorter than that are looked at when no longer one will do. The
- * second table, and nodes that do not lie across cache lines, are a tenth of a lookup's time at 1 M
- * prefixes x 4 paths.
+ * that node; the few prefixes shorter than that are looked at when no longer one will do. Nodes that
+ * fit a cache line do not lie across two.
  *
  * Copy on write: bit maps never change; a node that gains or loses something is copied and the copy
  * published with one store into its parent. Replacing a value or a child is a store in place.
@@ -34,7 +33,7 @@ static inline unsigned bit_of(struct prefix_key key, unsigned len)
 }
 
 /* The writer's bit count, in line: on a processor that may lack the instruction the compiler's own
- * is a call, which took 6 % of loading a table. */
+ * is a call. */
 static inline unsigned count_bits(uint64_t bits)
 {
     bits -= bits >> 1 & UINT64_C(0x5555555555555555);

@@ -60,7 +60,7 @@ struct prefix_cursor {
 };
 bool prefix_tree_next(const struct prefix_tree *tree, struct prefix_cursor *cursor);
 
-/* The longest prefix that contains an address, and no other: a third of a walk's instructions. */
+/* The longest prefix that contains an address, and no other: far less work than a walk. */
 struct prefix_match {
     const struct prefix_tree *tree; /* set by the caller, with the key; NULL: finds nothing */
     struct prefix_key key;

@@ -6,8 +6,8 @@
 #define STRIDE 6u
 #define LEAD   5u
 
-/* A table stands in for the levels above its own. Prefixes from which on it pays, as it takes 2 MB
- * or 32 KB, and those more than that. The largest first. */
+/* A table stands in for the levels above its own. It takes 2 MB or 32 KB, so it is made only from
+ * so many prefixes on. The largest stands first. */
 #define TABLE_COUNT 2
 static const struct table_kind {
     uint8_t level, bits;

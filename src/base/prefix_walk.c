@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The readers' side of a prefix tree: many lookups take each step together, so that their misses
- * overlap. See prefix_tree.c for what they walk over.
+ * overlap. See prefix_tree.c for the nodes that they walk over.
  */
 #include "base/prefix_tree_private.h"
 #include "base/rcu.h"
@@ -53,7 +53,7 @@ static struct entrance entrance_from(const struct prefix_tree *tree, unsigned ki
     return (struct entrance){tree, &tree->root, 0, 63};
 }
 
-/* As chunk_at(); in the levels of IPv4 one word is enough. */
+/* Does what chunk_at() does; in the levels of IPv4 one word is enough. */
 static inline unsigned walk_chunk(const struct prefix_key *key, unsigned level)
 {
     if (level * STRIDE + STRIDE <= 64)
@@ -74,7 +74,7 @@ static inline void walk_hit(struct prefix_walk *walk, uint32_t handle, unsigned 
     walk->nodes[level] = handle;
 }
 
-/* What the table passed over: short prefixes. */
+/* Looks at the short prefixes, which the table passed over. */
 static void walk_upper(struct prefix_walk *walk)
 {
     uint32_t handle = rcu_read(&walk->tree->root);
@@ -91,7 +91,8 @@ static void walk_upper(struct prefix_walk *walk)
     }
 }
 
-/* Below there is nothing, and nothing in the last node: the longest of those before, or NULL. */
+/* Nothing lies below, and nothing in the last node: the result is the longest of those before, or
+ * NULL. */
 static const _Atomic uint32_t *walk_back(struct prefix_walk *walk)
 {
     if (!walk->levels && walk->upper_levels)
@@ -162,10 +163,10 @@ static inline __attribute__((always_inline)) void walk_group(struct prefix_walk 
         found[i]->value = rcu_read(values[i]);
 }
 
-/* Walks that note down nothing but the longest so far. As there: one step for all, then the next.
- * Who finds nothing behind the largest table begins again before the next one, at last at the root.
- * Handle 0 needs no branch: the block of that name is never given out and all zero, a node without
- * anything. */
+/* Walks that note down nothing but the longest prefix so far. All take one step, then the next one,
+ * as in prefix_walk_batch(). A walk that finds nothing behind the largest table begins again before
+ * the next one, at last at the root. Handle 0 needs no branch: the block of that name is never
+ * given out and all zero, a node without anything. */
 static inline __attribute__((always_inline)) void match_group(struct prefix_match *matches,
                                                               size_t count)
 {
@@ -245,7 +246,8 @@ static void walk_group_any(struct prefix_walk *walks, size_t count)
 }
 
 #if defined(__x86_64__)
-/* Without the instruction a bit count is a call of some 5 ns, and a lookup has four of them. */
+/* The loops are compiled twice, as without the instruction a bit count is a call, and a lookup has
+ * four of them. */
 __attribute__((target("popcnt"))) static void walk_group_popcnt(struct prefix_walk *walks,
                                                                 size_t count)
 {

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The place is found by the link /proc/self/exe. */
 #include "base/program_place.h"
 #include <stdio.h>
 #include <stdlib.h>

@@ -4,8 +4,9 @@
 #include <limits.h>
 
 /*
- * What the environment's `variable` says, else `below` (lib/pathacct) the folder above the one that
- * holds this program (PREFIX/sbin), else `configured`. Before any thread.
+ * The folder that the environment's `variable` names, else `below` (lib/pathacct) the folder above
+ * the one that holds this program (PREFIX/sbin), else `configured`. To be called before any thread
+ * starts.
  */
 void program_place_find(char place[PATH_MAX], const char *variable, const char *below,
                         const char *configured);

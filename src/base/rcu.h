@@ -24,7 +24,8 @@ void rcu_free(struct rcu *rcu); /* after all readers and queues are gone */
 int rcu_reader_register(struct rcu *rcu, struct rcu_reader **ret_reader);
 void rcu_reader_unregister(struct rcu_reader *reader);
 void rcu_online(struct rcu_reader *reader);
-void rcu_quiescent(struct rcu_reader *reader); /* holds no pointer from before this call */
+/* The reader holds no pointer from before this call. */
+void rcu_quiescent(struct rcu_reader *reader);
 void rcu_offline(struct rcu_reader *reader);
 
 struct rcu_queue *rcu_queue_new(struct rcu *rcu);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * A bounds-checked cursor over bytes from the wire, big-endian. It borrows the bytes. Once they run
- * out it has failed, stays at its end and every further read gives 0: read a whole structure, check
- * `failed` once.
+ * A bounds-checked cursor over bytes from the wire, big-endian, which it borrows. Once the bytes
+ * run out the reader has failed, stays at its end and every further read gives 0: read a whole
+ * structure, check `failed` once.
  */
 #include <endian.h>
 #include <stdbool.h>

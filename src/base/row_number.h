@@ -55,8 +55,8 @@ static inline void row_number_store(uint8_t *field, size_t width, uint64_t value
     }
 }
 
-/* What enum pa_combine makes of two counters. Times are signed, but none lies before 1970: as
- * unsigned they compare alike. 0 is unknown to MIN. */
+/* Two counters made one by enum pa_combine. Times are signed, but none lies before 1970: as
+ * unsigned numbers they compare alike. 0 is unknown to MIN. */
 static inline uint64_t row_number_combine(uint8_t combine, uint64_t a, uint64_t b)
 {
     switch (combine) {

@@ -11,7 +11,8 @@ const struct thread_role worker_thread = {"worker", 1 << 1};
 const struct thread_role bgp_thread = {"bgp", 1 << 2};
 
 #ifdef THREAD_CHECKS
-/* The one mutable variable outside of a struct: whose it is only the thread itself can tell. */
+/* This is the one mutable variable outside of a struct: only the thread itself can tell which roles
+ * it holds. */
 static _Thread_local unsigned held_roles;
 
 void thread_role_take(const struct thread_role *role)

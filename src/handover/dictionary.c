@@ -166,8 +166,8 @@ int dictionary_put(struct dictionary *dict, const void *data, size_t len, bool p
     return 0;
 }
 
-/* Handles count up, so that their low bits alone would do; kinds mixed in at the top must reach
- * them too. */
+/* Handles count up, so that their low bits alone would do, were it not for kinds mixed in at the
+ * top: these must reach the low bits too. */
 static uint32_t handle_home(uint64_t handle)
 {
     return (uint32_t)((handle * UINT64_C(0x9e3779b97f4a7c15)) >> 32);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * What crosses the socketpair and what lies in a spool file as bytes: big-endian numbers and
- * strings with their lengths, appended to a text and read back with base/reader.
+ * Messages over the socketpair and spool files as bytes: big-endian numbers and strings with their
+ * lengths, appended to a text and read back with base/reader.
  */
 #include "base/memory.h"
 #include "base/reader.h"

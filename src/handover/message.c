@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* See message.h. */
+/* A packet is a header {magic, version, type, length of the body} and the body. The kernel keeps
+ * packets apart and carries the descriptors. */
 #include "handover/message.h"
 
 #include "base/text.h"

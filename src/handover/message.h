@@ -39,7 +39,7 @@ struct message {
 int message_send(int socket, uint8_t type, const struct text *body, const int *fds,
                  size_t fd_count);
 
-/* What one end receives into. */
+/* Memory that one end receives into. */
 struct message_buffer {
     uint8_t bytes[8 + MESSAGE_BODY_MAX];
 };

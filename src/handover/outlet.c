@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* See outlet.h. */
+/* Puts rings, pools and events together, and takes a half-built outlet apart again. */
 #include "handover/outlet.h"
 
 #include "base/poller.h"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * What lies between the workers and one plugin instance: a ring and a pool for each worker, and the
- * events that wake either side. Made by the main thread before workers and hosts start. Lane i
- * belongs to worker i from then on; the supervisor reads the descriptors only.
+ * The connection between the workers and one plugin instance: a ring and a pool for each worker,
+ * and the events that wake either side. The main thread makes it before workers and hosts start.
+ * Lane i belongs to worker i from then on; the supervisor reads the descriptors only.
  */
 #include "handover/ring.h"
 #include "handover/segment.h"

@@ -141,7 +141,7 @@ uint64_t ring_push(struct ring *ring, const struct handover *handover)
     return seq;
 }
 
-/* At the place in the order where a loss came. */
+/* The loss is told at its place in the order. */
 static void tell_loss(struct ring *ring, uint64_t lost_until, ring_recycled_fn *fn, void *arg)
 {
     if (ring->recycled != lost_until || ring->lost_until == lost_until)
@@ -155,7 +155,7 @@ size_t ring_recycle(struct ring *ring, struct pool *pool, ring_recycled_fn *fn, 
 {
     THREAD_ASSERT(worker_thread);
     uint64_t acked = load(&ring->cursors->acked);
-    /* After acked: a loss is known by then if anything behind it is acknowledged. */
+    /* This is read after `acked`: a loss is known by then if anything behind it is acknowledged. */
     uint64_t lost_until = load(&ring->cursors->lost_until);
     size_t count = 0;
 

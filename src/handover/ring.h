@@ -7,8 +7,8 @@
  * host and touches neither.
  *
  * A hand-over is complete in itself: its rows and its dictionary. Its segments stay as they are
- * until it has been acknowledged; then the worker recycles them. What became of it stands beside
- * the cursors.
+ * until it has been acknowledged; then the worker recycles them. Its outcome stands beside the
+ * cursors.
  */
 #include "base/thread.h"
 #include "handover/segment.h"
@@ -19,8 +19,8 @@
 
 enum handover_flag {
     /*
-     * Ends what belongs together: the epoch, or in replay the common position in the file,
-     * whichever instance. Each worker sends one for each, with or without rows.
+     * The marker ends a group: the epoch, or in replay the common position in the file, whichever
+     * instance. Each worker sends one for each group, with or without rows.
      */
     HANDOVER_MARKER = 1,
     /* Set with HANDOVER_MARKER: the epoch is over, not only a position within it. */
@@ -35,8 +35,8 @@ struct handover_totals {
 
 struct handover {
     uint64_t seq; /* 1, 2, 3...: set by ring_push() */
-    /* What a marker ends: the number rises from marker to marker and is the same in all workers.
-     * Live, it is the epoch's number; in replay, a count of the common positions. */
+    /* The number that a marker ends: it rises from marker to marker and is the same in all workers.
+     * Live it is the epoch's number; in replay a count of the common positions. */
     uint64_t group;
     uint64_t epoch;       /* number of the epoch it belongs to */
     int64_t time_ns;      /* when it was handed over: the wall clock, or the capture's clock */
@@ -48,7 +48,7 @@ struct handover {
     struct handover_totals totals; /* of the flows in its rows */
 };
 
-/* What became of an acknowledged hand-over; written by the host. */
+/* How an acknowledged hand-over ended; written by the host. */
 enum handover_fate {
     HANDOVER_WRITTEN,
     HANDOVER_SPOOLED, /* on disk in plugin_spool_dir, to be written later */
@@ -65,7 +65,7 @@ struct handover_outcome {
 
 struct ring;
 
-/* `host_event` is written when there is something to take; both stay the caller's. -errno. */
+/* `host_event` is written when there is something to take; it stays the caller's. -errno. */
 int ring_new(int host_event, struct ring **ret_ring);
 void ring_free(struct ring *ring); /* NULL is fine; its segments go with the pool */
 
@@ -73,9 +73,10 @@ bool ring_is_full(const struct ring *ring) ON_THREAD(worker_thread);
 /* Hands over; its segments are the ring's from now on. Returns its seq. The ring is not full. */
 uint64_t ring_push(struct ring *ring, const struct handover *handover) ON_THREAD(worker_thread);
 /*
- * Releases the segments of what has been acknowledged since the last call and tells `fn` (which may
- * be NULL) what became of each. Where a volatile backend ended, `fn` is called without a hand-over:
- * what it was told as written until then is lost. Returns how many were acknowledged.
+ * Releases the segments of all that has been acknowledged since the last call and tells `fn` (which
+ * may be NULL) the outcome of each. Where a volatile backend ended, `fn` is called without a
+ * hand-over: all that it was told as written until then is lost. Returns how many were
+ * acknowledged.
  */
 typedef void ring_recycled_fn(void *arg, const struct handover *handover,
                               const struct handover_outcome *outcome);
@@ -86,7 +87,7 @@ uint64_t ring_pending_count(const struct ring *ring);
 
 /* Spooled hand-overs of this ring that have since been written, in total. Any thread. */
 struct handover_totals ring_drained(const struct ring *ring);
-/* How much of that a volatile backend has lost. Any thread. */
+/* The part of ring_drained() that a volatile backend has lost. Any thread. */
 struct handover_totals ring_lost_drained(const struct ring *ring);
 /* New descriptors for a host: the slots (which it cannot write) and the cursors; close them.
  * -errno. */
@@ -98,8 +99,8 @@ struct ring_view;
 
 /*
  * Takes both descriptors whatever the result. `worker_event` is written when something was
- * acknowledged; borrowed. What an earlier host had taken and not acknowledged will be taken again.
- * -EBADMSG: not a ring; -errno of mmap.
+ * acknowledged; borrowed. Hand-overs that an earlier host had taken and not acknowledged will be
+ * taken again. -EBADMSG: not a ring; -errno of mmap.
  */
 int ring_view_new(int slots_fd, int cursors_fd, int worker_event, struct ring_view **ret_view);
 void ring_view_free(struct ring_view *view); /* NULL is fine */
@@ -115,14 +116,14 @@ uint64_t ring_view_acked(const struct ring_view *view);
 void ring_view_take(struct ring_view *view, uint64_t seq);
 void ring_view_untake(struct ring_view *view); /* taken = acked */
 
-/* Before the acknowledgement; may be set again when a transaction is repeated. */
+/* Called before the acknowledgement, and again when a transaction is repeated. */
 void ring_view_set_outcome(struct ring_view *view, uint64_t seq,
                            const struct handover_outcome *outcome);
 /* Everything up to `seq` is done: wakes the worker, and clears the transaction under way unless
  * that goes further: the rest of it keeps its bounds. */
 void ring_view_ack(struct ring_view *view, uint64_t seq);
 void ring_view_add_drained(struct ring_view *view, const struct handover_totals *totals);
-/* All that was acknowledged until now was in a backend that is gone. Before the next
+/* The backend that took all that was acknowledged until now is gone. Called before the next
  * acknowledgement. */
 void ring_view_set_lost(struct ring_view *view);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Columns and their layout. The encoded form lists what was put in, not the offsets: the other side
- * runs the same schema_finish() and compares the sizes.
+ * Columns and their layout. The encoded form lists the columns as they were added, not the offsets:
+ * the other side runs the same schema_finish() and compares the sizes.
  */
 #include "handover/schema.h"
 
@@ -160,8 +160,8 @@ int schema_finish(struct schema *schema)
         at += c->width;
     }
     view->key_size = at;
-    /* Narrow counters take the room that the key leaves of its last word: without it the rows of a
-     * traffic matrix and of 5-tuples would be 8 bytes longer, those beyond a cache line. */
+    /* Narrow counters take the room that the key leaves of its last word, so that the rows of a
+     * traffic matrix and of 5-tuples fit a cache line. */
     for (uint32_t width = 4; width > 0; width /= 2)
         at = place_counters(view, schema->columns, width, at);
     at = place_counters(view, schema->columns, 8, round_up(at, 8));

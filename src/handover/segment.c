@@ -112,8 +112,9 @@ void pool_free(struct pool *pool)
 }
 
 /*
- * Pages by the segment instead of a fault for each: half of what they cost. Not for a first one,
- * which may well stay nearly empty. A wish: without it (Linux before 5.14) they come one by one.
+ * Asks for a segment's pages at once, which costs less than a fault for each. Not for a first
+ * segment, which may well stay nearly empty. A wish: without it (Linux before 5.14) they come one
+ * by one.
  */
 static void pool_populate(const struct pool *pool, uint32_t index)
 {
@@ -199,7 +200,7 @@ void pool_trim(struct pool *pool)
         uint32_t index = pool->resident.indices[pool->resident.count - 1];
         if (fallocate(pool->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
                       (off_t)index * SEGMENT_SIZE, SEGMENT_SIZE) < 0)
-            break; /* it stays resident, which costs memory and nothing else */
+            break; /* the segment stays resident, which costs memory and nothing else */
         pool->resident.count--;
         index_stack_push(&pool->given_back, index);
     }

@@ -34,7 +34,8 @@ static inline uint32_t segment_rows(uint32_t row_size)
     return SEGMENT_DATA_SIZE / row_size;
 }
 
-/* What all workers of one instance may use together. Any worker; touched once per segment. */
+/* The segments that all workers of one instance may use together. Any worker; touched once per
+ * segment. */
 struct pool_budget {
     alignas(CACHE_LINE) _Atomic uint32_t used_count;
     alignas(CACHE_LINE) uint32_t max_count; /* set before the workers start */
@@ -80,6 +81,6 @@ struct pool_view;
  * pool. */
 int pool_view_new(int fd, uint32_t max_count, struct pool_view **ret_view);
 void pool_view_free(struct pool_view *view); /* NULL is fine */
-/* Until it is acknowledged. NULL: there is no such segment, or it claims more data than it has room
- * for. */
+/* Borrowed until it is acknowledged. NULL: there is no such segment, or it claims more data than it
+ * has room for. */
 const struct segment *pool_view_segment(struct pool_view *view, uint32_t index);

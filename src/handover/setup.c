@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* See setup.h. */
+/* Encodes and decodes field by field; what is decoded is checked, and copied. */
 #include "handover/setup.h"
 
 #include "handover/encoding.h"

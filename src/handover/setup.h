@@ -11,8 +11,8 @@ struct text;
 struct setup_setting {
     const char *key;   /* the canonical name */
     const char *value; /* as it stood in the configuration, or the default; NULL: unset */
-    int64_t number; /* 0/1, the number, bytes, seconds (below 0: calendar months), or the index of
-                       the choice */
+    /* 0 or 1, the number, bytes, seconds (below 0: calendar months), or the index of the choice. */
+    int64_t number;
 };
 
 struct setup {
@@ -21,8 +21,8 @@ struct setup {
     bool debug;
     uint8_t core_id[16];
     uint32_t lane_count;
-    /* How the host before this one ended, by signal number: 0: it is the first, or it left by
-     * itself; 9: killed. */
+    /* The signal by which the host before this one ended; 9: killed. 0: it left by itself, or this
+     * one is the first. */
     uint8_t last_signal;
     const char *daemon_name, *instance_name, *plugin_name;
     const char *plugin_dir;
@@ -44,7 +44,7 @@ void setup_free(struct setup *setup); /* one that was decoded; NULL is fine */
 struct host_state {
     bool is_open;     /* the backend has been opened */
     bool is_failing;  /* its last attempt to write failed */
-    bool is_finished; /* it ends now, on purpose: not to be started again */
+    bool is_finished; /* the host ends now, on purpose: not to be started again */
     uint64_t commits;
     uint64_t spooled_count; /* hand-overs on disk now */
 };

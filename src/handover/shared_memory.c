@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* See shared_memory.h. */
+/* The calls of Linux behind the shared memory: memfd_create(2), seals, and /proc/self/fd for a
+ * descriptor that can only read. */
 #include "handover/shared_memory.h"
 
 #include <errno.h>

@@ -113,7 +113,7 @@ static void partial_put(struct partial *p, const struct fragment *piece)
     }
     there = units_count(p, first, count);
     if (there != 0) {
-        /* The same once more does no harm; anything else is an overlap. */
+        /* A piece that comes once more does no harm; anything else is an overlap. */
         if (there != count || memcmp(p->data + piece->offset, piece->data, piece->len) != 0)
             p->is_spoilt = true;
         return;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * A bounded queue of copied datagrams: those that reached the wrong worker, on their way to their
- * owner; and those that wait for the RIB. Behind a lock, which is rarely taken: at start-up, or by
- * one thread alone.
+ * A bounded queue of copied datagrams. Workers have two: one for datagrams that reached the wrong
+ * worker, on their way to their owner, and one for those that wait for the RIB. A lock protects it,
+ * which is rarely contended: at start-up, or by one thread alone.
  */
 #include "base/thread.h"
 #include "flow/decoder.h"

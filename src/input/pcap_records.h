@@ -2,9 +2,9 @@
 #pragma once
 /*
  * The records of a file in the classic pcap format, version 2.4, read in large blocks and handed
- * out where they lie. libpcap copies each frame twice more and locks its stream for each part of
- * it: 5 ns of a flow of IPFIX, 30 ns of an sFlow sample. It still opens the files,
- * checks them, and reads all other formats. One thread owns a reader.
+ * out where they lie; libpcap would copy each frame twice more and lock its stream for each part of
+ * it. libpcap still opens the files, checks them, and reads all other formats. One thread owns a
+ * reader.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -13,12 +13,12 @@
 
 struct pcap_records {
     int fd;
-    off_t offset; /* in the file, of what is to be read next */
+    off_t offset; /* in the file, of the next byte to be read */
     uint8_t *buffer;
-    size_t pos, end; /* what is left in the buffer */
+    size_t pos, end; /* the part of the buffer that is left */
     bool is_little_endian;
     uint32_t fraction_ns; /* the unit of a time's second part */
-    uint32_t snap_len;    /* what stands in a frame beyond it is passed over, as in libpcap */
+    uint32_t snap_len;    /* bytes of a frame beyond it are passed over, as in libpcap */
 };
 
 struct pcap_record {
@@ -30,6 +30,6 @@ struct pcap_record {
 /* `fd` stays the caller's. False: not a regular file of that format. */
 bool pcap_records_init(struct pcap_records *records, int fd, uint32_t snap_len);
 void pcap_records_clear(struct pcap_records *records);
-/* -ENODATA: the end; -EBADMSG: a record that is cut off, or longer than one can be; or what read(2)
- * says. */
+/* -ENODATA: the end; -EBADMSG: a record that is cut off, or longer than one can be; or the error of
+ * read(2). */
 int pcap_records_next(struct pcap_records *records, struct pcap_record *ret_record);

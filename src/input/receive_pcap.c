@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* libpcap reads the file formats, pcap_records.c the usual one faster; what is in a frame is
- * input/frame.c. */
+/* Exports out of capture files. libpcap reads the file formats, pcap_records.c the usual one
+ * faster; input/frame.c knows what is in a frame. */
 #include "input/receive_pcap.h"
 #include "base/clock.h"
 #include "base/memory.h"
@@ -12,8 +12,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Bytes per read(2) of libpcap: stdio's own 4 kB cost a system call every 50 flows, 10 ns a
- * flow. */
+/* READ_SIZE: bytes per read(2) of libpcap, as stdio's own 4 kB would be a system call every 50
+ * flows. */
 enum { FRAGMENTED_MAX = 64, READ_SIZE = 256 << 10 };
 /* RFC 1122 section 3.3.2 asks for 60 to 120 s; Linux takes 30, and so does this. */
 #define FRAGMENT_TIMEOUT_NS (30 * NS_PER_S)

@@ -27,7 +27,8 @@ void pcap_reader_free(struct pcap_reader *reader);
  */
 int pcap_reader_next(struct pcap_reader *reader, struct datagram *ret_datagram, struct text *error)
     ON_THREAD(worker_thread);
-/* To read it once more. */
+/* Goes back to the start of the file, to read it once more. Errors are those of pcap_reader_open().
+ * */
 int pcap_reader_rewind(struct pcap_reader *reader, struct text *error) ON_THREAD(worker_thread);
 
 struct pcap_reader_counts {

@@ -25,9 +25,9 @@ enum {
     /* Were all buffers whole powers of two apart, the same few sets of the caches would have to
      * hold the datagrams of a batch. */
     BUFFER_STRIDE = DATAGRAM_MAX + 24 * CACHE_LINE,
-    /* Asked for when nothing is configured. The system's usual 208 kB are 90 datagrams: half a
-     * millisecond at 4 million flows a second, while an epoch's end or a growing table takes
-     * tens. */
+    /* The buffer that is asked for when nothing is configured. The system's usual 208 kB are 90
+     * datagrams: half a millisecond at 4 million flows a second, while an epoch's end or a growing
+     * table takes tens. */
     BUFFER_DEFAULT = 32 << 20,
 };
 
@@ -187,7 +187,7 @@ static int receiver_open(struct udp_receiver *r, const struct udp_settings *sett
     int64_t buffer = settings->receive_buffer > 0 ? settings->receive_buffer : BUFFER_DEFAULT;
     receive_buffer_set(r->fd, buffer / settings->worker_count,
                        settings->receive_buffer > 0 && index == 0);
-    /* Before bind: not one datagram is spread by the kernel's own hash. */
+    /* This comes before bind(2), so that not one datagram is spread by the kernel's own hash. */
     if (index == 0 && settings->worker_count > 1 &&
         (err = attach_steering(r->fd, settings->worker_count)) < 0)
         log_notice(

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * Which worker an exporter belongs to: a function of its source address alone, written twice. Once
- * in C, and once as the classic BPF program that lets the kernel pick the socket
+ * The worker that an exporter belongs to: a function of its source address alone, written twice.
+ * Once in C, and once as the classic BPF program that lets the kernel pick the socket
  * (SO_ATTACH_REUSEPORT_CBPF); a test holds the two together. IPv4 and mapped IPv6 addresses give
  * the same worker.
  */
