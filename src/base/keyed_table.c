@@ -38,7 +38,7 @@ static void list_take(struct keyed_table *table, struct keyed_entry *entry)
         table->oldest = entry->newer;
 }
 
-static void grow(struct keyed_table *table)
+static void buckets_grow(struct keyed_table *table)
 {
     mem_free(table->buckets);
     table->bucket_count *= 2;
@@ -107,7 +107,7 @@ void keyed_table_add(struct keyed_table *table, struct keyed_entry *entry, uint6
         table->discard(table->arg, oldest);
     }
     if (table->count >= table->bucket_count)
-        grow(table);
+        buckets_grow(table);
     entry->key[0] = key0;
     entry->key[1] = key1;
     struct keyed_entry **bucket = &table->buckets[bucket_of(table, key0, key1)];

@@ -30,7 +30,7 @@ static _Noreturn void out_of_memory(size_t size)
     _exit(EXIT_FAILURE);
 }
 
-static void *check(void *ptr, size_t size)
+static void *found_or_end(void *ptr, size_t size)
 {
     if (!ptr)
         out_of_memory(size);
@@ -48,12 +48,12 @@ static size_t product(size_t count, size_t size)
 
 void *mem_alloc(size_t size)
 {
-    return check(malloc(size ? size : 1), size);
+    return found_or_end(malloc(size ? size : 1), size);
 }
 
 void *mem_zalloc(size_t size)
 {
-    return check(calloc(1, size ? size : 1), size);
+    return found_or_end(calloc(1, size ? size : 1), size);
 }
 
 void *mem_calloc(size_t count, size_t size)
@@ -63,7 +63,7 @@ void *mem_calloc(size_t count, size_t size)
 
 void *mem_realloc(void *ptr, size_t size)
 {
-    return check(realloc(ptr, size ? size : 1), size);
+    return found_or_end(realloc(ptr, size ? size : 1), size);
 }
 
 void *mem_realloc_array(void *ptr, size_t count, size_t size)

@@ -33,7 +33,7 @@ struct row {
     const char *word;
 };
 
-static int find(const struct row *rows, size_t count, const char *word)
+static int row_find(const struct row *rows, size_t count, const char *word)
 {
     for (size_t i = 0; i < count; i++)
         if (strcmp(rows[i].word, word) == 0)
@@ -47,7 +47,7 @@ int plugin_key_type_find(const char *word)
 #define PLUGIN_KEY_TYPE(name, word) {PA_KEY_##name, word},
 #include "base/plugin_key.def"
     };
-    return find(rows, sizeof rows / sizeof rows[0], word);
+    return row_find(rows, sizeof rows / sizeof rows[0], word);
 }
 
 int plugin_key_role_find(const char *word)
@@ -56,5 +56,5 @@ int plugin_key_role_find(const char *word)
 #define PLUGIN_KEY_ROLE(name, word) {PA_ROLE_##name, word},
 #include "base/plugin_key.def"
     };
-    return find(rows, sizeof rows / sizeof rows[0], word);
+    return row_find(rows, sizeof rows / sizeof rows[0], word);
 }

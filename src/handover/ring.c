@@ -65,12 +65,12 @@ static size_t slot_of(uint64_t seq)
     return (seq - 1) & (RING_SLOTS - 1);
 }
 
-static uint64_t load(const _Atomic uint64_t *place)
+static uint64_t cursor_load(const _Atomic uint64_t *place)
 {
     return atomic_load_explicit(place, memory_order_acquire);
 }
 
-static void store(_Atomic uint64_t *place, uint64_t value)
+static void cursor_store(_Atomic uint64_t *place, uint64_t value)
 {
     atomic_store_explicit(place, value, memory_order_release);
 }
@@ -136,7 +136,7 @@ uint64_t ring_push(struct ring *ring, const struct handover *handover)
     *slot = *handover;
     slot->seq = seq;
     ring->head = seq;
-    store(&ring->slots->head, seq);
+    cursor_store(&ring->slots->head, seq);
     poller_event_wake(ring->host_event);
     return seq;
 }
@@ -154,9 +154,9 @@ static void tell_loss(struct ring *ring, uint64_t lost_until, ring_recycled_fn *
 size_t ring_recycle(struct ring *ring, struct pool *pool, ring_recycled_fn *fn, void *arg)
 {
     THREAD_ASSERT(worker_thread);
-    uint64_t acked = load(&ring->cursors->acked);
+    uint64_t acked = cursor_load(&ring->cursors->acked);
     /* This is read after `acked`: a loss is known by then if anything behind it is acknowledged. */
-    uint64_t lost_until = load(&ring->cursors->lost_until);
+    uint64_t lost_until = cursor_load(&ring->cursors->lost_until);
     size_t count = 0;
 
     if (acked > ring->head) /* a host out of its mind must not make us release what it never had */
@@ -183,16 +183,16 @@ uint64_t ring_pending_count(const struct ring *ring)
 
 struct handover_totals ring_drained(const struct ring *ring)
 {
-    return (struct handover_totals){load(&ring->cursors->drained_flows),
-                                    load(&ring->cursors->drained_packets),
-                                    load(&ring->cursors->drained_bytes)};
+    return (struct handover_totals){cursor_load(&ring->cursors->drained_flows),
+                                    cursor_load(&ring->cursors->drained_packets),
+                                    cursor_load(&ring->cursors->drained_bytes)};
 }
 
 struct handover_totals ring_lost_drained(const struct ring *ring)
 {
-    return (struct handover_totals){load(&ring->cursors->lost_flows),
-                                    load(&ring->cursors->lost_packets),
-                                    load(&ring->cursors->lost_bytes)};
+    return (struct handover_totals){cursor_load(&ring->cursors->lost_flows),
+                                    cursor_load(&ring->cursors->lost_packets),
+                                    cursor_load(&ring->cursors->lost_bytes)};
 }
 
 int ring_open_for_host(const struct ring *ring, int *ret_slots_fd, int *ret_cursors_fd)
@@ -267,7 +267,7 @@ void ring_view_free(struct ring_view *view)
 bool ring_view_peek(const struct ring_view *view, uint64_t ahead, struct handover *ret_handover)
 {
     uint64_t taken = ring_view_taken(view);
-    uint64_t head = load(&view->slots->head);
+    uint64_t head = cursor_load(&view->slots->head);
     if (head - taken > RING_SLOTS || ahead >= head - taken)
         return false;
     *ret_handover = view->slots->slots[slot_of(taken + 1 + ahead)];
@@ -276,29 +276,29 @@ bool ring_view_peek(const struct ring_view *view, uint64_t ahead, struct handove
 
 bool ring_view_is_ended(const struct ring_view *view)
 {
-    uint64_t head = load(&view->slots->head);
+    uint64_t head = cursor_load(&view->slots->head);
     return head > 0 && ring_view_acked(view) == head &&
            (view->slots->slots[slot_of(head)].flags & HANDOVER_IS_LAST) != 0;
 }
 
 uint64_t ring_view_taken(const struct ring_view *view)
 {
-    return load(&view->cursors->taken);
+    return cursor_load(&view->cursors->taken);
 }
 
 uint64_t ring_view_acked(const struct ring_view *view)
 {
-    return load(&view->cursors->acked);
+    return cursor_load(&view->cursors->acked);
 }
 
 void ring_view_take(struct ring_view *view, uint64_t seq)
 {
-    store(&view->cursors->taken, seq);
+    cursor_store(&view->cursors->taken, seq);
 }
 
 void ring_view_untake(struct ring_view *view)
 {
-    store(&view->cursors->taken, ring_view_acked(view));
+    cursor_store(&view->cursors->taken, ring_view_acked(view));
 }
 
 void ring_view_set_outcome(struct ring_view *view, uint64_t seq,
@@ -309,9 +309,9 @@ void ring_view_set_outcome(struct ring_view *view, uint64_t seq,
 
 void ring_view_ack(struct ring_view *view, uint64_t seq)
 {
-    store(&view->cursors->acked, seq);
+    cursor_store(&view->cursors->acked, seq);
     if (ring_view_attempt(view).seq <= seq)
-        store(&view->cursors->attempt, 0);
+        cursor_store(&view->cursors->attempt, 0);
     if (ring_view_taken(view) < seq)
         ring_view_take(view, seq);
     poller_event_wake(view->worker_event);
@@ -320,37 +320,37 @@ void ring_view_ack(struct ring_view *view, uint64_t seq)
 void ring_view_add_drained(struct ring_view *view, const struct handover_totals *totals)
 {
     struct ring_cursors *c = view->cursors;
-    store(&c->drained_flows, load(&c->drained_flows) + totals->flows);
-    store(&c->drained_packets, load(&c->drained_packets) + totals->packets);
-    store(&c->drained_bytes, load(&c->drained_bytes) + totals->bytes);
+    cursor_store(&c->drained_flows, cursor_load(&c->drained_flows) + totals->flows);
+    cursor_store(&c->drained_packets, cursor_load(&c->drained_packets) + totals->packets);
+    cursor_store(&c->drained_bytes, cursor_load(&c->drained_bytes) + totals->bytes);
 }
 
 void ring_view_set_lost(struct ring_view *view)
 {
     struct ring_cursors *c = view->cursors;
-    store(&c->lost_flows, load(&c->drained_flows));
-    store(&c->lost_packets, load(&c->drained_packets));
-    store(&c->lost_bytes, load(&c->drained_bytes));
-    store(&c->lost_until, load(&c->acked));
+    cursor_store(&c->lost_flows, cursor_load(&c->drained_flows));
+    cursor_store(&c->lost_packets, cursor_load(&c->drained_packets));
+    cursor_store(&c->lost_bytes, cursor_load(&c->drained_bytes));
+    cursor_store(&c->lost_until, cursor_load(&c->acked));
 }
 
 struct ring_attempt ring_view_attempt(const struct ring_view *view)
 {
-    uint64_t word = load(&view->cursors->attempt);
+    uint64_t word = cursor_load(&view->cursors->attempt);
     return (struct ring_attempt){word >> ATTEMPT_BITS, (uint8_t)word};
 }
 
 void ring_view_set_attempt(struct ring_view *view, struct ring_attempt attempt)
 {
-    store(&view->cursors->attempt, attempt.seq << ATTEMPT_BITS | attempt.attempts);
+    cursor_store(&view->cursors->attempt, attempt.seq << ATTEMPT_BITS | attempt.attempts);
 }
 
 uint64_t ring_view_isolate_until(const struct ring_view *view)
 {
-    return load(&view->cursors->isolate_until);
+    return cursor_load(&view->cursors->isolate_until);
 }
 
 void ring_view_set_isolate_until(struct ring_view *view, uint64_t seq)
 {
-    store(&view->cursors->isolate_until, seq);
+    cursor_store(&view->cursors->isolate_until, seq);
 }

@@ -25,7 +25,7 @@ static uint32_t swapped(uint32_t x)
 }
 
 /* In the byte order of the machine that wrote the file. */
-static uint32_t number(const struct pcap_records *r, const uint8_t *p)
+static uint32_t header_number(const struct pcap_records *r, const uint8_t *p)
 {
     return r->is_little_endian ? swapped(wire_u32(p)) : wire_u32(p);
 }
@@ -44,7 +44,7 @@ bool pcap_records_init(struct pcap_records *r, int fd, uint32_t snap_len)
     if (pread(fd, header, sizeof header, 0) != (ssize_t)sizeof header)
         return false;
     r->is_little_endian = is_magic(swapped(wire_u32(header)));
-    uint32_t magic = number(r, header);
+    uint32_t magic = header_number(r, header);
     uint32_t major = r->is_little_endian ? header[5] << 8 | header[4] : wire_u16(header + 4);
     uint32_t minor = r->is_little_endian ? header[7] << 8 | header[6] : wire_u16(header + 6);
     if (!is_magic(magic) || (major << 16 | minor) != VERSION_2_4)
@@ -62,7 +62,7 @@ void pcap_records_clear(struct pcap_records *r)
 
 /* At least `len` bytes in the buffer, `len` being no more than a record can have. -ENODATA: there
  * are less in the file. */
-static int fill(struct pcap_records *r, size_t len)
+static int buffer_fill(struct pcap_records *r, size_t len)
 {
     if (r->end - r->pos >= len)
         return 0;
@@ -83,17 +83,17 @@ static int fill(struct pcap_records *r, size_t len)
 
 int pcap_records_next(struct pcap_records *r, struct pcap_record *ret_record)
 {
-    int err = fill(r, RECORD_HEADER_LEN);
+    int err = buffer_fill(r, RECORD_HEADER_LEN);
 
     if (err < 0)
         return err == -ENODATA && r->end > r->pos ? -EBADMSG : err;
     const uint8_t *header = r->buffer + r->pos;
-    int64_t time_ns =
-        number(r, header) * NS_PER_S + (int64_t)number(r, header + 4) * r->fraction_ns;
-    uint32_t len = number(r, header + 8);
+    int64_t time_ns = header_number(r, header) * NS_PER_S +
+                      (int64_t)header_number(r, header + 4) * r->fraction_ns;
+    uint32_t len = header_number(r, header + 8);
     if (len > CAPTURED_MAX)
         return -EBADMSG;
-    err = fill(r, RECORD_HEADER_LEN + len);
+    err = buffer_fill(r, RECORD_HEADER_LEN + len);
     if (err < 0)
         return err == -ENODATA ? -EBADMSG : err;
     *ret_record = (struct pcap_record){

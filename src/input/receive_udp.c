@@ -80,8 +80,8 @@ static struct udp_receiver *receiver_new(void)
     return r;
 }
 
-static int failed(struct text *error, const struct udp_settings *settings, const char *what,
-                  int err)
+static int socket_failed(struct text *error, const struct udp_settings *settings, const char *what,
+                         int err)
 {
     text_append_printf(error, "flow socket %s port %u: %s: %s\n",
                        settings->listen_ip ? settings->listen_ip : "(all addresses)",
@@ -125,7 +125,7 @@ static int multicast_join(int fd, const struct udp_settings *settings, struct te
         ip_addr_to_sockaddr(&group, 0, &request.gr_group);
         int level = group.family == IP_V4 ? IPPROTO_IP : IPPROTO_IPV6;
         if (setsockopt(fd, level, MCAST_JOIN_GROUP, &request, sizeof request) < 0)
-            err = failed(error, settings, word, errno);
+            err = socket_failed(error, settings, word, errno);
     }
     mem_free(list);
     return err;
@@ -176,14 +176,14 @@ static int receiver_open(struct udp_receiver *r, const struct udp_settings *sett
         r->fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     }
     if (r->fd < 0)
-        return failed(error, settings, "socket", errno);
+        return socket_failed(error, settings, "socket", errno);
     if (sa.ss_family == AF_INET6)
         setsockopt(r->fd, IPPROTO_IPV6, IPV6_V6ONLY, settings->ipv6_only ? &on : &off, sizeof on);
     if (is_shared && setsockopt(r->fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) < 0)
-        return failed(error, settings, "SO_REUSEPORT", errno);
+        return socket_failed(error, settings, "SO_REUSEPORT", errno);
     if (settings->interface && setsockopt(r->fd, SOL_SOCKET, SO_BINDTODEVICE, settings->interface,
                                           (socklen_t)strlen(settings->interface)) < 0)
-        return failed(error, settings, settings->interface, errno);
+        return socket_failed(error, settings, settings->interface, errno);
     int64_t buffer = settings->receive_buffer > 0 ? settings->receive_buffer : BUFFER_DEFAULT;
     receive_buffer_set(r->fd, buffer / settings->worker_count,
                        settings->receive_buffer > 0 && index == 0);
@@ -194,7 +194,7 @@ static int receiver_open(struct udp_receiver *r, const struct udp_settings *sett
             "flow socket: the kernel takes no steering program (%s); workers pass datagrams on",
             strerror(-err));
     if (bind(r->fd, (struct sockaddr *)&sa, sa_len) < 0)
-        return failed(error, settings, "bind", errno);
+        return socket_failed(error, settings, "bind", errno);
     if (settings->multicast_groups && index == 0 &&
         (err = multicast_join(r->fd, settings, error)) < 0)
         return err;

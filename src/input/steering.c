@@ -15,7 +15,7 @@
 
 enum { IPV4_SOURCE = 12, IPV6_SOURCE = 8 };
 
-static uint32_t mix(uint32_t x)
+static uint32_t address_mix(uint32_t x)
 {
     x ^= x >> 16;
     x *= MIX_1;
@@ -36,7 +36,7 @@ uint32_t steering_worker(const struct ip_addr *exporter, uint32_t worker_count)
     else
         x = ((wire_u32(b) * MIX_1 ^ wire_u32(b + 4)) * MIX_1 ^ wire_u32(b + 8)) * MIX_1 ^
             wire_u32(b + 12);
-    return mix(x) % worker_count;
+    return address_mix(x) % worker_count;
 }
 
 struct program {
@@ -44,24 +44,24 @@ struct program {
     uint16_t len;
 };
 
-static void emit(struct program *p, uint16_t code, uint8_t jump_true, uint8_t jump_false,
-                 uint32_t k)
+static void program_add(struct program *p, uint16_t code, uint8_t jump_true, uint8_t jump_false,
+                        uint32_t k)
 {
     assert(p->len < STEERING_PROGRAM_MAX);
     p->code[p->len++] = (struct sock_filter){code, jump_true, jump_false, k};
 }
 
-static void emit_load(struct program *p, uint32_t network_offset)
+static void program_add_load(struct program *p, uint32_t network_offset)
 {
-    emit(p, BPF_LD | BPF_W | BPF_ABS, 0, 0, (uint32_t)SKF_NET_OFF + network_offset);
+    program_add(p, BPF_LD | BPF_W | BPF_ABS, 0, 0, (uint32_t)SKF_NET_OFF + network_offset);
 }
 
 /* A = A ^ A >> shift; X is lost. */
-static void emit_xor_shift(struct program *p, uint32_t shift)
+static void program_add_xor_shift(struct program *p, uint32_t shift)
 {
-    emit(p, BPF_MISC | BPF_TAX, 0, 0, 0);
-    emit(p, BPF_ALU | BPF_RSH | BPF_K, 0, 0, shift);
-    emit(p, BPF_ALU | BPF_XOR | BPF_X, 0, 0, 0);
+    program_add(p, BPF_MISC | BPF_TAX, 0, 0, 0);
+    program_add(p, BPF_ALU | BPF_RSH | BPF_K, 0, 0, shift);
+    program_add(p, BPF_ALU | BPF_XOR | BPF_X, 0, 0, 0);
 }
 
 uint16_t steering_program(uint32_t worker_count, struct sock_filter out[STEERING_PROGRAM_MAX])
@@ -69,28 +69,28 @@ uint16_t steering_program(uint32_t worker_count, struct sock_filter out[STEERING
     struct program p = {out, 0};
     uint16_t to_ipv4, to_mix;
 
-    emit(&p, BPF_LD | BPF_B | BPF_ABS, 0, 0, (uint32_t)SKF_NET_OFF);
-    emit(&p, BPF_ALU | BPF_RSH | BPF_K, 0, 0, 4);
+    program_add(&p, BPF_LD | BPF_B | BPF_ABS, 0, 0, (uint32_t)SKF_NET_OFF);
+    program_add(&p, BPF_ALU | BPF_RSH | BPF_K, 0, 0, 4);
     to_ipv4 = p.len;
-    emit(&p, BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 4);
-    emit_load(&p, IPV6_SOURCE);
+    program_add(&p, BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 4);
+    program_add_load(&p, IPV6_SOURCE);
     for (uint32_t word = 1; word < 4; word++) {
-        emit(&p, BPF_ALU | BPF_MUL | BPF_K, 0, 0, MIX_1);
-        emit(&p, BPF_MISC | BPF_TAX, 0, 0, 0);
-        emit_load(&p, IPV6_SOURCE + 4 * word);
-        emit(&p, BPF_ALU | BPF_XOR | BPF_X, 0, 0, 0);
+        program_add(&p, BPF_ALU | BPF_MUL | BPF_K, 0, 0, MIX_1);
+        program_add(&p, BPF_MISC | BPF_TAX, 0, 0, 0);
+        program_add_load(&p, IPV6_SOURCE + 4 * word);
+        program_add(&p, BPF_ALU | BPF_XOR | BPF_X, 0, 0, 0);
     }
     to_mix = p.len;
-    emit(&p, BPF_JMP | BPF_JA, 0, 0, 0);
+    program_add(&p, BPF_JMP | BPF_JA, 0, 0, 0);
     out[to_ipv4].jt = (uint8_t)(p.len - to_ipv4 - 1);
-    emit_load(&p, IPV4_SOURCE);
+    program_add_load(&p, IPV4_SOURCE);
     out[to_mix].k = p.len - to_mix - 1U;
-    emit_xor_shift(&p, 16);
-    emit(&p, BPF_ALU | BPF_MUL | BPF_K, 0, 0, MIX_1);
-    emit_xor_shift(&p, 13);
-    emit(&p, BPF_ALU | BPF_MUL | BPF_K, 0, 0, MIX_2);
-    emit_xor_shift(&p, 16);
-    emit(&p, BPF_ALU | BPF_MOD | BPF_K, 0, 0, worker_count);
-    emit(&p, BPF_RET | BPF_A, 0, 0, 0);
+    program_add_xor_shift(&p, 16);
+    program_add(&p, BPF_ALU | BPF_MUL | BPF_K, 0, 0, MIX_1);
+    program_add_xor_shift(&p, 13);
+    program_add(&p, BPF_ALU | BPF_MUL | BPF_K, 0, 0, MIX_2);
+    program_add_xor_shift(&p, 16);
+    program_add(&p, BPF_ALU | BPF_MOD | BPF_K, 0, 0, worker_count);
+    program_add(&p, BPF_RET | BPF_A, 0, 0, 0);
     return p.len;
 }
