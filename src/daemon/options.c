@@ -76,6 +76,7 @@ static void set_key(const struct key_option *option, const char *argument, const
 
 static int dry_run(const char *word, struct options *options, struct text *errors)
 {
+    /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): the word is not optional */
     if (strcmp(word, "config") == 0)
         options->action = ACTION_CHECK;
     else if (strcmp(word, "setup") == 0)
@@ -111,7 +112,6 @@ static int read_one(int letter, struct options *options, struct text *errors)
         options->action = ACTION_PRIMITIVES;
         return 0;
     case 'T':
-        /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): its word is not optional */
         return dry_run(optarg, options, errors);
     case LONG_CHECK:
         options->action = ACTION_CHECK;

@@ -498,7 +498,7 @@ int supervisor_check(struct supervisor *s, const struct supervisor_plugin *plugi
                      struct text *error)
 {
     const char *path = s->settings.host_path;
-    pid_t pid;
+    pid_t pid = 0;
     int socket = -1, err = spawn_host(path, plugin, &pid, &socket);
 
     THREAD_ASSERT(main_thread);
