@@ -9,6 +9,7 @@
  */
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/thread.h"
 #include "flow/exporter.h"
 #include "handover/dictionary.h"
 #include "handover/schema.h"
@@ -119,7 +120,7 @@ static void *dictionary_begin(void)
 }
 
 /* As a worker does: by handle, then by bytes. Every second value comes with a new handle each time. */
-static void dictionary_round(void *state)
+static void dictionary_round(void *state) ON_THREAD(worker_thread)
 {
     struct dictionary_state *d = state;
     uint32_t id, segment, count;
@@ -201,6 +202,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "table_bench: see the head of table_bench.c\n");
         return 2;
     }
+    thread_enter_role(&worker_thread);
     void *state = stage->begin();
     int rounds = atoi(argv[2]);
     double start = cpu_s();
@@ -208,5 +210,6 @@ int main(int argc, char **argv)
         measured_round(stage, state);
     printf("{\"units\": %u, \"ns\": %.1f}\n", stage->units,
            (cpu_s() - start) / rounds / stage->units * 1e9);
+    thread_leave_role(&worker_thread);
     return 0; /* the state goes with the process */
 }
