@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* See backend.h. */
+/* Loads a plugin and makes its calls; the host_ functions are what the plugin may call in turn
+ * (struct pa_host). See backend.h. */
 #include "host/backend.h"
 
 #include "base/memory.h"
@@ -30,7 +31,7 @@ struct named_counter {
 };
 
 struct backend {
-    struct pa_host host; /* what the plugin holds; `own` leads back here */
+    struct pa_host host; /* the plugin holds it; `own` leads back here */
     const struct pa_plugin *plugin;
     const struct setup *setup;
     const struct pa_schema *schema;
@@ -68,8 +69,8 @@ int plugin_load(const char *dir, const char *name, struct text *error,
     }
     void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (handle == NULL) {
-        text_append_printf(error, "cannot load the plugin: %s",
-                           dlerror()); // NOLINT(concurrency-mt-unsafe)
+        /* NOLINTNEXTLINE(concurrency-mt-unsafe): the only thread */
+        text_append_printf(error, "cannot load the plugin: %s", dlerror());
         return -EINVAL;
     }
     const struct pa_plugin *plugin = dlsym(handle, "pa_plugin");
@@ -106,9 +107,9 @@ static bool has_key(const struct pa_key *keys, const char *name)
 }
 
 /*
- * A setting that no table has would read as unset, in silence and for ever. Such a plugin is wrong
- * whatever its configuration, so it goes no further: in a check that is the answer, else it dies as
- * of any fault of its own.
+ * A setting that no table has would read as unset, in silence and for ever. A plugin that asks for
+ * one is wrong whatever its configuration, so it goes no further: a check answers with the reason,
+ * otherwise the process dies as of any fault of the plugin.
  */
 static _Noreturn void end_over_undeclared(const struct backend *b, const char *key)
 {
@@ -175,7 +176,7 @@ static void host_count(const struct pa_host *host, const char *name, uint64_t n)
     b->counters[i].value += n;
 }
 
-/* 0 without such a column. */
+/* Returns 0 if the schema has no such column. */
 static uint64_t counter_of(const struct pa_column *c, const uint8_t *row)
 {
     return c != NULL ? row_number_load(row + c->offset, c->width) : 0;
@@ -185,7 +186,8 @@ static void host_reject_row(const struct pa_host *host, const uint8_t *row, cons
 {
     struct backend *b = host->own;
     b->outcome.rejected_rows++;
-    /* Without a column of flows all that is known of a row is that there was one flow at least. */
+    /* If the schema has no column of flows, all that is known of a row is that it had at least
+     * one. */
     b->outcome.rejected.flows += b->flows != NULL ? counter_of(b->flows, row) : 1;
     b->outcome.rejected.packets += counter_of(b->packets, row);
     b->outcome.rejected.bytes += counter_of(b->bytes, row);

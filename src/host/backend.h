@@ -23,11 +23,11 @@ int plugin_load(const char *dir, const char *name, struct text *error,
 
 struct backend;
 
-/* All borrowed for its life. */
+/* The arguments are borrowed for the backend's life. */
 struct backend *backend_new(const struct pa_plugin *plugin, const struct setup *setup,
                             const struct pa_schema *schema, struct poller *poller,
                             struct link *link);
-void backend_close(struct backend *backend); /* if it is open */
+void backend_close(struct backend *backend); /* does nothing if it is not open */
 void backend_free(struct backend *backend);  /* after closing; NULL is fine */
 
 /* -EINVAL: what is wrong stands in `error`. */
@@ -45,4 +45,4 @@ void backend_reopen(struct backend *backend);
 
 /* Rows that the backend refused since the last backend_begin(): the fate is HANDOVER_WRITTEN. */
 const struct handover_outcome *backend_outcome(const struct backend *backend);
-void backend_send_counters(struct backend *backend); /* over the link, those that changed */
+void backend_send_counters(struct backend *backend); /* sends those that changed over the link */

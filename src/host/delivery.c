@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * See delivery.h. What the cursors say of a transaction: before begin its last seq and the number
- * of the attempt; after an ordinary failure the attempt is taken back, since nobody died; the
- * acknowledgement clears it. A host that finds 2 attempts writes one hand-over at a time, each as
- * attempt 3: who finds a 3 knows which one kills.
+ * Takes hand-overs from the lanes or the spool to the backend, and finds out after a death which
+ * one kills.
+ *
+ * The cursors of a lane tell about a transaction: before it begins they get its last seq and the
+ * number of the attempt; an ordinary failure takes the attempt back, since nobody died; the
+ * acknowledgement clears both. A host that finds 2 attempts writes one hand-over at a time, each as
+ * attempt 3, so that a host which finds a 3 knows which hand-over kills.
  */
 #include "host/delivery.h"
 
@@ -32,7 +35,8 @@ struct delivery {
 
 /*
  * Equal keys can come from two workers unless the exporter's address is part of the key. In replay
- * it may have come from the data, and the output must not depend on the number of workers.
+ * rows are put together even then: that address may come from the data, and the output must not
+ * depend on the number of workers.
  */
 static bool must_combine(const struct delivery_settings *s)
 {
@@ -85,7 +89,7 @@ static void set_fate(struct lane *lane, uint64_t seq, enum handover_fate fate)
     ring_view_set_outcome(lane->ring, seq, &outcome);
 }
 
-/* The next hand-over of a lane, acknowledged with this fate. */
+/* Acknowledges the next hand-over of a lane with this fate. */
 static void settle_next(struct lane *lane, uint64_t seq, enum handover_fate fate)
 {
     set_fate(lane, seq, fate);
@@ -124,12 +128,12 @@ static void recover_lane(struct delivery *d, struct lane *lane)
     uint64_t acked = ring_view_acked(lane->ring);
     struct ring_attempt attempt = ring_view_attempt(lane->ring);
 
-    if (attempt.seq <= acked) /* died between the acknowledgement and its tidying up */
+    if (attempt.seq <= acked) /* the last host died after the acknowledgement, before tidying up */
         return;
     if (ring_view_isolate_until(lane->ring) > acked) {
         if (attempt.seq != acked + 1 || attempt.attempts < ATTEMPTS_TO_POISON)
             return;
-        /* Someone's kill -9 is not the hand-over's doing: nothing is thrown away for that. */
+        /* A kill -9 says nothing about the hand-over: none is thrown away for it. */
         if (d->s.setup->last_signal != SIGKILL)
             put_poison_aside(d, lane);
         else
@@ -145,8 +149,8 @@ static void recover_lane(struct delivery *d, struct lane *lane)
     }
 }
 
-/* What was put on disk last may have been so just before the death: then it is not acknowledged,
- * and would be written twice and booked twice. */
+/* The last hand-over on disk may have been put there just before the death. It is not acknowledged
+ * then, and would be written twice and booked twice. */
 static void settle_spooled(struct delivery *d)
 {
     struct spool_entry e;
@@ -202,7 +206,8 @@ static void begin_attempt(struct delivery *d)
     }
 }
 
-/* Nobody died: the attempt does not count. What it covers does, so that the same comes again. */
+/* Takes back the count of attempts, since nobody died, but not what they cover: the same selection
+ * comes again. */
 static void take_attempt_back(struct delivery *d)
 {
     for (uint32_t i = 0; i < d->selection.range_count; i++) {
@@ -223,8 +228,8 @@ static struct lane_rows *next_part(struct delivery *d)
     return &d->parts[d->part_count];
 }
 
-/* Reads the selected hand-overs. One that cannot be read would be the core's mistake; it must not
- * stop the rest. */
+/* Reads the selected hand-overs. An unreadable one would be the core's mistake, and must not stop
+ * the rest. */
 static void load_parts(struct delivery *d)
 {
     for (uint32_t i = 0; i < d->selection.range_count; i++) {
@@ -275,7 +280,8 @@ static int write_part_batch(void *arg, const struct pa_batch *batch)
     return backend_write(w->backend, &named);
 }
 
-/* Rows of one worker have each key once per hand-over and stand in the order of the input. */
+/* Rows of one hand-over need no merging: each key comes once, and they stand in the order of the
+ * input. */
 static bool needs_merge(const struct delivery *d)
 {
     return d->part_count > 1 && d->selection.kind != SELECTION_ISOLATED &&
@@ -289,7 +295,8 @@ static uint64_t merge_parts(struct delivery *d)
     for (size_t i = 0; i < d->part_count; i++) {
         const struct lane_rows *part = &d->parts[i];
         merge_set_dictionary(d->merge, part->dictionary, part->handover.dictionary_count + 1);
-        lane_rows_each(part, d->s.schema, merge_batch, d->merge); /* its ids have been checked */
+        /* Cannot fail: lane_rows_init() has checked the ids. */
+        lane_rows_each(part, d->s.schema, merge_batch, d->merge);
     }
     return merge_row_count(d->merge);
 }
@@ -329,8 +336,7 @@ static void describe_selection(struct delivery *d, struct pa_transaction *ret_tr
                                                .is_last = s->is_last};
 }
 
-/* What was rejected of rows that may be several hand-overs' is booked on the first of them that has
- * flows. */
+/* Rejected rows may belong to several hand-overs; they are booked on the first that has rows. */
 static void acknowledge(struct delivery *d)
 {
     const struct handover_outcome *outcome = backend_outcome(d->s.backend);
@@ -380,8 +386,8 @@ static enum delivery_result run_lanes(struct delivery *d, bool core_is_gone)
 
 /* ---- the spool ---- */
 
-/* What waited on disk is one epoch to the backend: it ends with the last of it, as the hand-overs
- * of several workers for one epoch come one after the other. */
+/* Writes one hand-over from the disk. To the backend all that waited there is one epoch, which ends
+ * with the last file, because hand-overs of several workers for one epoch follow each other. */
 static int write_entry(struct delivery *d, const struct spool_entry *e)
 {
     const struct handover *h = &e->handover;

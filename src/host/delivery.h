@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * Transactions: takes what belongs together out of the lanes (or the spool, which comes first),
- * merges it where the backend needs that, writes, commits, acknowledges. Keeps the attempts in the
- * cursors, so that the host after a death knows what was under way. One thread.
+ * Makes transactions: takes what belongs together out of the lanes (or the spool, which comes
+ * first), merges it where the backend needs that, writes, commits, acknowledges. The number of
+ * attempts stands in the cursors, so that after a death the next host knows what was under way. One
+ * thread.
  */
 #include "host/backend.h"
 #include "host/selection.h"
@@ -21,25 +22,26 @@ struct delivery_settings {
     struct link *link;
 };
 
-struct delivery *delivery_new(const struct delivery_settings *settings); /* all borrowed */
+struct delivery *delivery_new(const struct delivery_settings *settings); /* borrows all of it */
 void delivery_free(struct delivery *delivery);                           /* NULL is fine */
 
-/* Once, before the first transaction: draws the conclusions from earlier deaths and puts poison
- * aside. */
+/* Must be called once, before the first transaction: draws the conclusions from earlier deaths and
+ * puts poison aside. */
 void delivery_recover(struct delivery *delivery);
 
 enum delivery_result {
     DELIVERY_IDLE,   /* nothing is complete */
     DELIVERY_DONE,   /* a transaction was committed; there may be more */
-    DELIVERY_FAILED, /* the backend does not take it now: the same again later */
+    DELIVERY_FAILED, /* the backend does not take it now; try the same again later */
 };
-/* `core_is_gone`: nothing more will come, so what is there is taken without waiting for markers. */
+/* With `core_is_gone` nothing more will come: what is there is taken without waiting for
+ * markers. */
 enum delivery_result delivery_run(struct delivery *delivery, bool core_is_gone);
-/* What the last failed transaction failed with: -errno. */
+/* The negative errno of the last failed transaction. */
 int delivery_error(const struct delivery *delivery);
 
 /* Copies all that is handed over to the spool and acknowledges it. -ENOENT: there is no spool;
- * -errno of it. */
+ * other negative errnos are the spool's. */
 int delivery_spool_all(struct delivery *delivery);
 /* Acknowledges all that is handed over as dropped; returns how many flows. */
 uint64_t delivery_drop_all(struct delivery *delivery);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* See describe.h. */
+/* Makes JSON of a plugin's key table. See describe.h. */
 #include "host/describe.h"
 
 #include "base/plugin_key.h"
@@ -9,7 +9,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 
-/* NULL: a text that is not UTF-8. */
+/* Returns NULL if a text is not UTF-8. */
 static json_t *describe_key(const struct pa_key *key)
 {
     return json_pack("{s:s, s:s?, s:b, s:s?, s:s?, s:I, s:I, s:s?, s:s?, s:s?}", "name", key->name,
@@ -45,6 +45,6 @@ int describe_plugin(const struct pa_plugin *plugin, struct text *out)
     if (line == NULL)
         return -EINVAL;
     text_append_printf(out, "%s\n", line);
-    free(line); /* NOLINT: jansson's */
+    free(line); /* NOLINT: jansson allocated it */
     return 0;
 }

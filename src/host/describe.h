@@ -6,7 +6,7 @@
 
 struct text;
 
-/* {"abi", "name", "help", "flags", "keys": [{"name", "type", "global", "role", "default", "min",
- * "max", "choices", "aliases", "help"}]}, keys of the plugin before shared ones; one line.
- * -EINVAL: a text of the plugin is not UTF-8. */
+/* Appends one line, {"abi", "name", "help", "flags", "keys": [{"name", "type", "global", "role",
+ * "default", "min", "max", "choices", "aliases", "help"}]}, with keys of the plugin before shared
+ * ones. -EINVAL: a text of the plugin is not UTF-8. */
 int describe_plugin(const struct pa_plugin *plugin, struct text *out);

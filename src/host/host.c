@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* See host.h. */
+/* The plugin process: its setup, its lock, and one event loop that delivers, tries again after
+ * failures, reports its state and ends. See host.h. */
 #include "host/host.h"
 
 #include "base/memory.h"
@@ -23,7 +24,7 @@
 #define LOCK_RETRY_US     200000
 #define RETRY_FIRST_NS    NS_PER_S
 #define RETRY_MAX_NS      (60 * NS_PER_S)
-#define FAILURES_TO_SPOOL 3 /* after 1, 2 and 4 s the outage is not a hiccup */
+#define FAILURES_TO_SPOOL 3 /* after 1, 2 and 4 s the outage is no hiccup */
 /* After so many, messages and the backend's own descriptors get their turn. */
 #define TRANSACTIONS_AT_ONCE 16
 #define LANES_MAX            4096
@@ -43,7 +44,7 @@ struct host {
     struct host_state state;
 
     bool is_open;
-    bool core_is_gone, is_stopping; /* the latter: told to end, or the core is gone */
+    bool core_is_gone, is_stopping; /* is_stopping: it was told to end, or the core is gone */
     bool is_done;
     int exit_status;
     unsigned failure_count;
@@ -122,15 +123,15 @@ static int lock_failed(struct host *h, const char *what)
     return err;
 }
 
-/* Another has removed the file that we have just locked: it was done, and the lock is worth
- * nothing. */
+/* True if another process has removed the file that we have just locked. That process was done, and
+ * a lock on a removed file keeps nobody out. */
 static bool lock_is_stale(const struct host *h)
 {
     struct stat status;
     return fstat(h->lock_fd, &status) == 0 && status.st_nlink == 0;
 }
 
-/* A host of an earlier core may still be writing what that one handed over. */
+/* Waits for the lock: a host of an earlier core may still be writing hand-overs of that core. */
 static int take_lock(struct host *h)
 {
     bool has_waited = false;
@@ -251,14 +252,14 @@ static bool open_backend(struct host *h)
     return true;
 }
 
-/* Nothing is complete now: is that the end? */
+/* Called when nothing is complete: ends the host if nothing more can come. */
 static void check_end(struct host *h)
 {
     if (h->core_is_gone || delivery_is_ended(h->delivery))
         finish(h, 0);
 }
 
-/* The backend does not work, but what came is on disk: that may be the end too. */
+/* Called when the backend does not work: if all that came is on disk, the host may end too. */
 static void check_end_of_spooling(struct host *h)
 {
     if (h->is_stopping && h->spool != NULL && !h->has_spool_trouble)
@@ -271,7 +272,7 @@ static void host_work(void *arg)
 
     if (h->is_done)
         return;
-    if (h->retry_timer.heap_index != 0) { /* it will call again */
+    if (h->retry_timer.heap_index != 0) { /* the timer will call again */
         spool_if_it_lasts(h);
         check_end_of_spooling(h);
         return;
@@ -298,7 +299,8 @@ static void host_work(void *arg)
     poller_timer_set_in(h->poller, &h->work_timer, 0);
 }
 
-/* The time is over: what the backend has not taken goes to the spool, or it is lost. */
+/* The time to stop is over: rows that the backend has not taken go to the spool, or they are
+ * lost. */
 static void deadline_passed(void *arg)
 {
     struct host *h = arg;
@@ -312,7 +314,7 @@ static void deadline_passed(void *arg)
         return;
     }
     uint64_t flows = delivery_drop_all(h->delivery);
-    if (flows > 0) /* else the hand-overs were empty: a backend that never worked loses nothing */
+    if (flows > 0) /* if 0, the hand-overs were empty: a backend that never worked loses nothing */
         link_log(&h->link, PA_LOG_ERROR,
                  "the backend did not take everything in time: %llu flows are dropped",
                  (unsigned long long)flows);
@@ -432,7 +434,7 @@ static int deliver(struct host *h)
 static void host_clear(struct host *h)
 {
     if (h->backend != NULL)
-        backend_close(h->backend); /* may still log and count */
+        backend_close(h->backend); /* closing may still log and count */
     if (h->delivery != NULL)
         send_state(h);
     backend_free(h->backend);
@@ -446,7 +448,7 @@ static void host_clear(struct host *h)
         close(h->host_event);
     if (h->link.socket >= 0)
         close(h->link.socket);
-    if (h->lock_fd >= 0) { /* last: who waits for it may start */
+    if (h->lock_fd >= 0) { /* comes last: a process that waits for the lock may start now */
         if (h->is_done)
             unlink(h->setup->lock_path);
         close(h->lock_fd);
@@ -465,13 +467,13 @@ int host_run(int socket)
     struct text error = {0};
     int status = 1;
 
-    /* A terminal or a service manager signals the whole group; when to end is for the core to
-     * say. */
+    /* A terminal or a service manager signals the whole process group; the core alone says when to
+     * end. */
     for (size_t i = 0; i < sizeof ignored / sizeof ignored[0]; i++)
         signal(ignored[i], SIG_IGN);
     sigset_t none;
     sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL); /* they were blocked until now */
+    sigprocmask(SIG_SETMASK, &none, NULL); /* the signals were blocked until now */
     h.buffer = mem_alloc(sizeof *h.buffer);
     int err = receive_setup(&h);
     if (err < 0) {

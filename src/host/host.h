@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * A plugin process from its first message to its end: gets its setup, waits for the instance's
- * lock, opens the backend, then delivers until all lanes have ended, the core has gone away or the
- * time for shutting down is over.
+ * Runs a plugin process from its first message to its end: it gets its setup, waits for the
+ * instance's lock, opens the backend, then delivers until all lanes have ended, the core has gone
+ * away or the time for shutting down is over.
  */
 
 /* `socket` leads to the supervisor and is taken. Returns the exit status: 0 when nothing was

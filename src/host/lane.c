@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* See lane.h. */
+/* Reads hand-overs out of shared memory and checks that nothing in them leads outside. See
+ * lane.h. */
 #include "host/lane.h"
 
 #include "base/memory.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* One worker's ring and pool as the plugin host sees them, and reading a hand-over out of them. One
- * thread. */
+/* A lane: one worker's ring and pool as the plugin host sees them, and how a hand-over is read out
+ * of them. One thread. */
 #include "handover/ring.h"
 #include "handover/segment.h"
 #include "plugins/pathacct_plugin.h"
@@ -9,7 +9,7 @@
 struct lane {
     struct ring_view *ring;
     struct pool_view *pool;
-    int worker_event; /* its own */
+    int worker_event; /* owned; wakes the worker */
 };
 
 /* A hand-over's rows and dictionary, as they lie in shared memory until it is acknowledged. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* See link.h. */
+/* Writes messages to the core; what a full socket does not take is lost. See link.h. */
 #include "host/link.h"
 
 #include "base/log.h"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * The plugin host's way to speak to the core: log lines, state, counters. It never blocks; what the
- * core does not take at once is lost, log lines are counted then. Once the core is gone log lines
- * go to stderr.
+ * The plugin host's way to speak to the core: log lines, state, counters. Nothing here blocks; what
+ * the core does not take at once is lost, and lost log lines are counted. Once the core is gone,
+ * log lines go to stderr.
  */
 #include "handover/setup.h"
 #include "plugins/pathacct_plugin.h"
@@ -24,5 +24,5 @@ void link_vlog(struct link *link, int level, const char *format, va_list args)
     __attribute__((format(printf, 3, 0)));
 void link_state(struct link *link, const struct host_state *state);
 void link_counter(struct link *link, const char *name, uint64_t value);
-/* The answer to a check; NULL: all is well. */
+/* Answers a check; NULL: all is well. */
 void link_checked(struct link *link, const char *error);

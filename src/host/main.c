@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * pathacct-host: the process around one plugin instance. The core starts it with a socket as its
- * standard input and no arguments; `--describe NAME [FOLDER]` prints a plugin's key table instead,
- * by default of one where the daemons look for theirs.
+ * standard input and the instance's name as its only argument; `--describe NAME [FOLDER]` prints a
+ * plugin's key table instead, by default from the folder where the daemons look for plugins.
  */
 #include "base/program_place.h"
 #include "base/text.h"
@@ -35,7 +35,7 @@ static int print_description(const struct pa_plugin *plugin)
     return status;
 }
 
-/* NULL `plugin_dir`: where the daemons look. */
+/* Looks where the daemons look if `plugin_dir` is NULL. */
 static int describe(const char *name, const char *plugin_dir)
 {
     const struct pa_plugin *plugin = NULL;
@@ -56,7 +56,7 @@ static int describe(const char *name, const char *plugin_dir)
     return status;
 }
 
-/* The supervisor's socket moves away from where a plugin might read. */
+/* Moves the supervisor's socket away from standard input, where a plugin might read. */
 static int take_socket(void)
 {
     int type = 0;
@@ -79,7 +79,7 @@ int main(int argc, char **argv)
         puts("pathacct-host " PATHACCT_VERSION);
         return 0;
     }
-    /* The daemon names the instance, for lists of processes. */
+    /* The daemon's only argument is the instance's name, for lists of processes. */
     bool is_started = argc == 1 || (argc == 2 && argv[1][0] != '-');
     int socket = is_started ? take_socket() : -EINVAL;
     if (socket < 0) {

@@ -18,7 +18,7 @@
 
 struct row_place {
     uint64_t order;
-    uint32_t number; /* breaks ties: as they came */
+    uint32_t number; /* breaks ties in favour of the row that came first */
 };
 
 struct merge {
@@ -30,12 +30,12 @@ struct merge {
     uint8_t **blocks;
     uint32_t block_count, row_count;
     struct row_index rows;   /* numbers of rows */
-    struct row_index values; /* numbers of entries */
-    uint64_t seed;           /* of their hashes */
+    struct row_index values; /* numbers of dictionary entries */
+    uint64_t seed;           /* of the hashes in both indexes */
 
     struct pa_bytes *entries; /* the common dictionary, entry 0 empty */
     uint32_t entry_count, entry_capacity;
-    uint32_t *ids; /* of the current source: its id -> common id */
+    uint32_t *ids; /* the current source's id -> common id */
     uint32_t id_count, id_capacity;
 
     struct row_place *places;
@@ -97,7 +97,7 @@ void merge_reset(struct merge *m)
     m->entry_count = 1;
 }
 
-/* The common id of a value; there is room for one more. */
+/* Returns the common id of a value; the caller has made room for one more. */
 static uint32_t intern(struct merge *m, const struct pa_bytes *value)
 {
     uint32_t hash = (uint32_t)hash_bytes(value->data, value->len, m->seed);
@@ -134,7 +134,7 @@ static uint8_t *row_at(const struct merge *m, uint32_t index)
     return m->blocks[index / BLOCK_ROWS] + (size_t)(index % BLOCK_ROWS) * m->schema->row_size;
 }
 
-/* The place behind the last row. */
+/* Makes room behind the last row and returns it. */
 static uint8_t *reserve_row(struct merge *m)
 {
     if (m->row_count == m->block_count * BLOCK_ROWS) {
@@ -158,8 +158,8 @@ static int replace_ids(const struct merge *m, uint8_t *row)
     return 0;
 }
 
-/* Keeps the row that lies behind the last one, or adds it to the one that has its key. There is room
- * in the index for one more. */
+/* Keeps the row that lies behind the last one, or adds it to the row that has its key already. The
+ * caller has made room in the index for one more. */
 static void put_row(struct merge *m, const uint8_t *row)
 {
     uint32_t hash = (uint32_t)hash_bytes(row, m->schema->key_size, m->seed);

@@ -12,7 +12,7 @@
 
 struct merge;
 
-/* `combines`: rows of equal key become one. The schema is borrowed for its life. */
+/* With `combines`, rows of equal key become one. The schema is borrowed for the merge's life. */
 struct merge *merge_new(const struct pa_schema *schema, bool combines);
 void merge_free(struct merge *merge); /* NULL is fine */
 void merge_reset(struct merge *merge);

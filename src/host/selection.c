@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* See selection.h. */
+/* Looks through the lanes for the next transaction: isolated hand-overs first, then those that were
+ * under way before, then new ones. See selection.h. */
 #include "host/selection.h"
 
 #include "base/memory.h"
 
 #include <string.h>
 
-/* As they come: no more of one lane than this goes into a transaction. */
+/* Bounds what one lane gives to a transaction under SELECTION_AS_THEY_COME. */
 #define HANDOVERS_MAX 256u
 
 void selection_init(struct selection *selection, uint32_t lane_count)
@@ -68,7 +69,7 @@ static bool find_available(struct selection *s, struct lane *lanes, uint32_t lan
     return s->range_count > 0;
 }
 
-/* The first marker of a lane, `ahead` hand-overs or more behind what is acknowledged. */
+/* Finds the first marker of a lane, `ahead` hand-overs or more behind the acknowledged ones. */
 static bool find_marker(const struct lane *lane, uint64_t ahead, struct handover *ret_marker)
 {
     for (; ring_view_peek(lane->ring, ahead, ret_marker); ahead++)
@@ -100,8 +101,8 @@ static bool find_group(struct selection *s, struct lane *lanes, uint32_t lane_co
     return s->range_count > 0;
 }
 
-/* Epoch and time from the descriptors of a range; notes its markers. True: its lane ends with
- * it. */
+/* Takes epoch and time from the descriptors of a range and notes its markers. True: its lane ends
+ * with it. */
 static bool describe_range(struct selection *s, const struct selection_range *range,
                            const struct lane *lane)
 {
@@ -125,9 +126,9 @@ static bool describe_range(struct selection *s, const struct selection_range *ra
 }
 
 /*
- * An epoch that is not written at once, but one hand-over at a time or as they come, ends with the
- * last of them: a backend that begins a file anew after each epoch would lose the others. A lane
- * whose next marker is of a later group has nothing more for this one.
+ * An epoch may be written not at once but one hand-over at a time, or as they come. It ends with
+ * the last of them, since a backend that begins a file anew after each epoch would lose the others.
+ * A lane whose next marker is of a later group has nothing more for this one.
  */
 static bool is_epoch_over(const struct selection *s, const struct lane *lanes, uint32_t lane_count)
 {

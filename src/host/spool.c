@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* See spool.h. Numbers in a file are big-endian; rows are as they were in memory: a spool stays on
- * its machine. */
+/* Writes and reads the files of a spool. Numbers in a file are big-endian, but rows are as they
+ * were in memory: a spool stays on its machine. See spool.h. */
 #include "host/spool.h"
 
 #include "base/file.h"
@@ -33,7 +33,7 @@ struct spool_file {
 struct spool {
     int dir_fd;
     uint64_t max_size, bytes, next_number;
-    struct spool_file *files; /* by number; those before `first` are gone */
+    struct spool_file *files; /* by number; those before index `first` are gone */
     size_t first, count, capacity;
     struct text schema; /* encoded */
     const struct pa_schema *view;
@@ -46,7 +46,7 @@ static void file_name(const struct spool_file *f, char out[NAME_SIZE])
         snprintf(out + len, (size_t)(NAME_SIZE - len), ".%u", f->attempts);
 }
 
-/* False: not the name of a waiting file. */
+/* Returns false if it is not the name of a waiting file. */
 static bool parse_name(const char *name, struct spool_file *ret_file)
 {
     char again[NAME_SIZE], *end;
@@ -86,9 +86,8 @@ static int list_files(struct spool *spool)
             close(fd);
         return err;
     }
-    /* readdir is safe: the stream is ours alone. */
-    for (struct dirent *d = readdir(dir); d != NULL;
-         d = readdir(dir)) { // NOLINT(concurrency-mt-unsafe)
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): the stream of this readdir is ours alone */
+    for (struct dirent *d = readdir(dir); d != NULL; d = readdir(dir)) {
         struct spool_file file;
         struct stat status;
         uint64_t number = strtoull(d->d_name, NULL, 10);
@@ -123,7 +122,7 @@ int spool_new(const char *dir, const char *instance_name, uint64_t max_size,
         err = -errno;
     mem_free(path);
     if (err == 0) {
-        unlinkat(spool->dir_fd, TEMPORARY_NAME, 0); /* what a death left half written */
+        unlinkat(spool->dir_fd, TEMPORARY_NAME, 0); /* may be left half written after a death */
         err = list_files(spool);
     }
     if (err < 0) {
@@ -184,7 +183,8 @@ static void encode_handover(const struct spool *spool, const uint8_t core_id[16]
     encode_u64(out, h->totals.bytes);
     encode_u64(out, h->row_count);
     encode_u32(out, h->dictionary_count);
-    lane_rows_each(rows, spool->view, append_rows, arg); /* it was checked when it was read */
+    /* Cannot fail: the rows were checked when they were read. */
+    lane_rows_each(rows, spool->view, append_rows, arg);
     for (uint32_t i = 1; i <= h->dictionary_count; i++) {
         encode_u32(out, rows->dictionary[i].len);
         text_append(out, rows->dictionary[i].data, rows->dictionary[i].len);
@@ -192,7 +192,7 @@ static void encode_handover(const struct spool *spool, const uint8_t core_id[16]
     encode_u64(out, XXH3_64bits(out->data, out->len));
 }
 
-/* Whole under its final name, or not there at all. */
+/* Makes the file whole under its final name, or not at all. */
 static int write_file(const struct spool *spool, const char *name, const struct text *content)
 {
     int fd = openat(spool->dir_fd, TEMPORARY_NAME, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
