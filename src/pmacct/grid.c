@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Lays out cells in columns and shortens large numbers. See grid.h. */
 #include "pmacct/grid.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -10,7 +11,7 @@ struct grid {
     char **titles;
     bool *is_number;
     size_t *widths;
-    size_t *ends; /* of each cell in `cells` */
+    size_t *ends; /* where each cell ends in `cells` */
     struct text cells;
 };
 
@@ -39,7 +40,8 @@ void grid_free(struct grid *g)
     mem_free(g);
 }
 
-/* Characters, not bytes: continuation bytes of UTF-8 (RFC 3629) take no place. */
+/* Counts characters, not bytes: continuation bytes of UTF-8 (RFC 3629) take no place on the
+ * screen. */
 static size_t shown_len(const char *data, size_t len)
 {
     size_t shown = 0;
@@ -49,7 +51,8 @@ static size_t shown_len(const char *data, size_t len)
     return shown;
 }
 
-/* C0 and C1: U+0080 to U+009F, which are two bytes in UTF-8, steer terminals like ESC does. */
+/* True for the control characters C0 and C1. U+0080 to U+009F, which are two bytes in UTF-8, steer
+ * terminals like ESC does. */
 static bool is_control(const uint8_t *p, size_t len)
 {
     return len == 1 ? *p < 0x20 || *p == 0x7f : p[0] == 0xc2 && p[1] < 0xa0;
@@ -138,7 +141,7 @@ static void append_cell(const struct grid *g, size_t column, const char *data, s
         append_spaces(out, padding);
 }
 
-/* Cuts the line that begins at `start` and ends it. */
+/* Cuts the line that begins at `start` to `width` and ends it. */
 static void end_line(struct text *out, size_t start, size_t width)
 {
     size_t shown = 0, at = start;
@@ -180,7 +183,7 @@ void units_format(uint64_t number, char *out, size_t room)
         snprintf(out, room, "%u", (unsigned)number);
         return;
     }
-    /* Three digits, rounded: 999.6 would read as 1000. */
+    /* Keeps three digits and rounds: without the bound 999.6 would read as 1000. */
     do {
         value /= 1000;
         i++;

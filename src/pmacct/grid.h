@@ -12,16 +12,16 @@ struct grid *grid_new(size_t column_count);
 void grid_free(struct grid *grid); /* NULL is fine */
 
 void grid_set_column(struct grid *grid, size_t column, const char *title, bool is_number);
-/* The next cell, row by row. Control characters, and bytes that are no UTF-8, become '?', so that a
- * value cannot move the cursor. */
+/* Adds the next cell, row by row. Control characters, and bytes that are no UTF-8, become '?', so
+ * that a value cannot move the cursor. */
 void grid_add(struct grid *grid, const char *data, size_t len);
 void grid_add_number(struct grid *grid, uint64_t number, bool has_units);
 size_t grid_row_count(const struct grid *grid);
 
-/* Rows from `first` on, at most `count`, after a line of titles; lines are cut at `width` (0:
- * never). */
+/* Appends at most `count` rows from `first` on, after a line of titles; lines are cut at `width`
+ * (0: never). */
 void grid_append(const struct grid *grid, size_t first, size_t count, size_t width,
                  struct text *out);
 
-/* 1234567 as "1.23M"; below 1000 as it is. At least `room` 8. */
+/* Writes 1234567 as "1.23M", and a number below 1000 as it is. `room` is 8 at least. */
 void units_format(uint64_t number, char *out, size_t room);

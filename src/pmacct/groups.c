@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Adds up rows by the texts of some columns: an index over those texts finds a row's group. See
+ * groups.h. */
 #define XXH_INLINE_ALL
 #include "pmacct/groups.h"
 #include "base/hash.h"
@@ -94,7 +96,8 @@ void groups_clear(struct groups *g)
     row_index_reset(&g->index);
 }
 
-/* The group with this key; else NULL and where its place in the index is. */
+/* Finds the group with this key; otherwise returns NULL and sets `at` to the key's place in the
+ * index. */
 static struct group *find(const struct groups *g, const char *key, size_t len, uint32_t *hash,
                           uint32_t *at)
 {
@@ -122,7 +125,7 @@ static struct group *add(struct groups *g, uint32_t hash, uint32_t at)
     return &g->items[g->count++];
 }
 
-/* What an exporter sends as text may hold the byte that ends a text here. */
+/* An exporter may send a text with a zero byte, which would end the text here: replaces it. */
 static void hide_zero_bytes(char *data, size_t len)
 {
     for (size_t i = 0; i < len; i++)
@@ -169,7 +172,7 @@ const struct group *groups_find(const struct groups *g, const char *key, size_t 
     return find(g, key, key_len, &hash, &at);
 }
 
-/* Equal sums stand by key, so that a table does not jump about. */
+/* Groups of equal sums are ordered by key, so that a table does not jump about. */
 static int compare(const void *a, const void *b, void *metric)
 {
     const struct group *x = a, *y = b;

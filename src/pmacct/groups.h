@@ -19,12 +19,13 @@ int groups_new(const struct query *query, const struct query_output_options *opt
 void groups_free(struct groups *groups); /* NULL is fine */
 
 void groups_add(struct groups *groups, const struct pa_batch *batch, const uint8_t *row);
-void groups_clear(struct groups *groups); /* of all groups */
+void groups_clear(struct groups *groups); /* forgets all groups */
 size_t groups_count(const struct groups *groups);
-/* In the order of their first rows, until groups_sort(). Borrowed until the next groups_add(). */
+/* Groups stand in the order of their first rows, until groups_sort(). Borrowed until the next
+ * groups_add(). */
 const struct group *groups_at(const struct groups *groups, size_t index);
 const struct group *groups_find(const struct groups *groups, const char *key, size_t key_len);
-/* The largest first. groups_find() does not work after it. */
+/* Puts the largest first. groups_find() does not work after it. */
 void groups_sort(struct groups *groups, enum metric metric);
 
 size_t groups_column_count(const struct groups *groups);

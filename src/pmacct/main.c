@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* pmacct: asks memory tables (pmacct(1)). */
+/* pmacct: the program that asks memory tables, as pmacct(1) describes it. */
 #include "base/memory.h"
 #include "base/text.h"
 #include "pmacct/show.h"
@@ -46,7 +46,8 @@ int make_match(const struct query *query, const struct options *options, struct 
     return err;
 }
 
-/* On a terminal columns are as wide as what they hold; a script gets what pmacct prints. */
+/* Chooses the look of the output: on a terminal columns are as wide as what they hold; a script
+ * gets what pmacct prints. */
 static void choose_look(struct options *options)
 {
     if (options->look == LOOK_DEFAULT)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Flags and messages as in pmacct's client; what it has not are long options. */
+/* Reads the command line. Flags and messages are those of pmacct's client; what that client does
+ * not have are long options. */
 #include "pmacct/options.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -46,7 +47,7 @@ static void add_query(struct options *o, char *query)
     o->queries[o->query_count++] = query;
 }
 
-/* A query a line. */
+/* Reads queries from a file, one on each line. */
 static int read_queries(const char *name, struct options *o, struct text *error)
 {
     FILE *file = fopen(name, "re");
@@ -78,7 +79,7 @@ static int take_queries(const char *text, struct options *o, struct text *error)
     if (!strncmp(text, "file:", 5))
         return read_queries(text + 5, o, error);
     o->queries = split(text, ';', &o->query_count);
-    if (o->query_count > 1 && !*o->queries[o->query_count - 1]) /* "a;b;" */
+    if (o->query_count > 1 && !*o->queries[o->query_count - 1]) /* as in "a;b;" */
         mem_free(o->queries[--o->query_count]);
     return 0;
 }
@@ -269,7 +270,7 @@ static int take_flag(int flag, int argc, char **argv, struct options *o, struct 
     case '0':
         o->output.is_utc = true;
         return 0;
-    case 'l': /* an answer is of one instant anyway */
+    case 'l': /* ignored: an answer is of one instant anyway */
         return 0;
     case OPTION_UNITS:
         o->has_units = true;

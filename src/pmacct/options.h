@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* What the command line asks for. */
+/* Options: what the command line asks for. */
 #include "plugins/memory/query.h"
 
 struct text;
@@ -33,7 +33,7 @@ struct options {
     const char *path;
     char **columns; /* -c */
     size_t column_count;
-    char **queries; /* what -N or -M lists, each still with commas */
+    char **queries; /* the queries of -N or -M, each still with commas */
     size_t query_count;
     enum metric metric; /* -n */
     bool has_all_metrics, sums_up, resets;
@@ -53,6 +53,7 @@ int options_parse(int argc, char **argv, struct options *ret_options, struct tex
 void options_clear(struct options *options);
 void options_append_usage(const char *program, struct text *out);
 
-/* The parts of `text` between separators; they are of mem_alloc, the array too. */
+/* Returns the parts of `text` between separators. Parts and array are from mem_alloc; split_free()
+ * frees them. */
 char **split(const char *text, char separator, size_t *ret_count);
 void split_free(char **parts, size_t count);

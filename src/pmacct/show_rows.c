@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* -s and -M: rows as lines, or in columns as wide as what they hold. */
+/* The actions -s and -M: show rows as lines, or in columns as wide as what they hold. */
 #include "base/memory.h"
 #include "base/text.h"
 #include "pmacct/grid.h"
@@ -9,7 +9,7 @@
 
 #define OUT_BYTES 65536
 
-/* A line that waits to be sorted or aligned. */
+/* One line of output that waits to be sorted or aligned. */
 struct line {
     uint64_t weight, order;
     size_t start, len;
@@ -17,11 +17,11 @@ struct line {
 
 struct rows {
     const struct options *options;
-    const struct query_match *match; /* NULL: all */
+    const struct query_match *match; /* NULL: all rows are shown */
     uint32_t row_size;
     struct query_output *output;
     const struct pa_column *sort_column; /* NULL: the table does not have it */
-    bool is_aligned, waits;              /* until all are there */
+    bool is_aligned, waits; /* `waits`: nothing is printed before all lines are there */
     struct text out;
     struct line *lines;
     size_t line_count, line_capacity;
@@ -40,7 +40,7 @@ static int compare_lines(const void *a, const void *b)
     return x->order < y->order ? -1 : x->order > y->order;
 }
 
-/* Sorts, and forgets lines that are not among the first top_count. */
+/* Sorts the lines and forgets those beyond the first top_count. */
 static void sort_lines(struct rows *r)
 {
     struct text kept = {0};
@@ -81,7 +81,7 @@ struct place {
     const uint8_t *row;
 };
 
-/* Once for each query that the row fits, as in pmacct. */
+/* Puts a row once for each query that it fits, as pmacct does. */
 static void put_row(void *arg, size_t number)
 {
     const struct place *place = arg;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* -t, -i, -e, -C, -U: the table itself. */
+/* The actions -t, -i, -e, -C and -U: tell about the table itself, or erase it. */
 #include "base/clock.h"
 #include "base/text.h"
 #include "pmacct/groups.h"
@@ -96,7 +96,8 @@ static void class_batch(void *arg, const struct pa_batch *batch)
         groups_add(c->groups, batch, batch->rows + (size_t)i * c->row_size);
 }
 
-/* Classes have names alone: those that are in the table, numbered as they come. */
+/* Prints the classes that are in the table. They have names alone, so they are numbered as they
+ * come. */
 int show_classes(struct query *query, const struct options *options, struct text *error)
 {
     struct class_collector c = {.row_size = query_schema(query)->row_size};

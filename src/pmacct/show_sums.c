@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* -N, --by and --matrix: what rows add up to. */
+/* The actions -N, --by and --matrix: show what rows add up to. */
 #include "base/memory.h"
 #include "base/text.h"
 #include "pmacct/grid.h"
@@ -223,7 +223,8 @@ int show_groups(struct query *query, const struct query_match *match, const stru
 
 /* ---- --matrix ---- */
 
-/* The values of one side, each with its sum: the largest first, those beyond `-T` as one. */
+/* One side of the matrix: its values with their sums, the largest first; values beyond `-T` are
+ * one. */
 struct side {
     struct label {
         const char *text;
@@ -279,14 +280,15 @@ static void side_init(struct side *side, const struct groups *groups, int which,
         side->shown = options->top_count;
         side->has_others = true;
     }
-    /* By text from here on, so that cells find their place. */
+    /* From here on labels are sorted by text, so that cells find their place, and `sum` is the
+     * place. */
     for (size_t i = 0; i < kept; i++)
         labels[i].sum = i;
     if (kept > 1)
         qsort(labels, kept, sizeof *labels, compare_texts);
 }
 
-/* The place of a text on its side, the others' behind the last. */
+/* Returns the place of a text on its side; the place behind the last is that of the others. */
 static size_t side_find(const struct side *side, const char *text)
 {
     struct label wanted = {text, 0}, *found;

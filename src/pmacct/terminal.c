@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Takes over the terminal and draws on it with escape sequences. See terminal.h. */
 #include "pmacct/terminal.h"
 #include "base/file.h"
 #include "base/memory.h"
@@ -13,7 +14,8 @@
 #include <termios.h>
 #include <unistd.h>
 
-/* ECMA-48, and xterm's private modes for the alternate screen and the cursor. */
+/* Escape sequences of ECMA-48, and xterm's private modes for the alternate screen and the
+ * cursor. */
 #define ENTER       "\033[?1049h\033[?25l"
 #define LEAVE       "\033[?25h\033[?1049l"
 #define HOME        "\033[H"
@@ -26,7 +28,7 @@ struct terminal {
     int signal_fd;
 };
 
-/* A terminal that is gone shows when the next key is asked for. */
+/* Ignores errors: a terminal that is gone shows when the next key is asked for. */
 static void put(const char *data, size_t len)
 {
     (void)file_write_all(STDOUT_FILENO, data, len);
@@ -81,7 +83,7 @@ void terminal_size(const struct terminal *t, size_t *ret_rows, size_t *ret_colum
 
     (void)t;
     ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
-    *ret_rows = size.ws_row ? size.ws_row : 24; /* a serial line does not say */
+    *ret_rows = size.ws_row ? size.ws_row : 24; /* a serial line does not tell */
     *ret_columns = size.ws_col ? size.ws_col : 80;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * --watch: the rows that grow most, again and again. Each look is a connection of its own, so a
- * plugin that is started again does not end it.
+ * The action --watch: shows the rows that grow most, again and again. Each look at the table is a
+ * connection of its own, so that a restart of the plugin does not end the view.
  */
 #include "base/clock.h"
 #include "base/memory.h"
@@ -15,7 +15,7 @@
 #include <string.h>
 #include <time.h>
 
-/* Lines above the rows: what is shown, the keys, an empty one, titles. */
+/* The lines above the rows: what is shown, the keys, an empty one, titles. */
 #define HEAD_LINES 4
 
 struct sight {
@@ -34,12 +34,12 @@ struct watch {
     struct terminal *terminal;
     struct sight now, before;
     char *instance;
-    char **titles; /* of the columns by which rows are added up */
+    char **titles; /* of the columns by which rows are grouped */
     bool *is_number;
     size_t column_count;
     enum metric metric;
     bool by_total, has_units;
-    struct text trouble; /* why the last look did not come about */
+    struct text trouble; /* why the last look failed */
 };
 
 /* ---- looking ---- */
@@ -57,7 +57,7 @@ static void collect_batch(void *arg, const struct pa_batch *batch)
         groups_add(c->groups, batch, batch->rows + (size_t)i * c->row_size);
 }
 
-/* By all columns of the key, unless --by names some. */
+/* Names the columns by which rows are grouped: those of --by, or else all columns of the key. */
 static char **all_columns(const struct query *query, size_t *ret_count)
 {
     const struct pa_schema *schema = query_schema(query);
@@ -126,7 +126,7 @@ static int look_at(struct watch *w, struct query *query, struct sight *look, str
     return err;
 }
 
-/* The look before stays as it was if there is trouble. */
+/* Takes a new look at the table. If that fails, both looks stay as they were. */
 static int look_again(struct watch *w)
 {
     struct query *query;
@@ -151,7 +151,7 @@ static int look_again(struct watch *w)
 
 static uint64_t rate(uint64_t now, uint64_t before, int64_t ns)
 {
-    /* A row that was reset, or a table that was cleared, begins at 0. */
+    /* If a row was reset or the table cleared, counting began at 0 again. */
     uint64_t grown = now >= before ? now - before : now;
 
     return ns > 0 ? (uint64_t)((double)grown * (double)NS_PER_S / (double)ns) : 0;
@@ -276,7 +276,7 @@ static void draw(struct watch *w)
     text_clear(&screen);
 }
 
-/* False: that is enough. */
+/* Returns false if the key ends the view. */
 static bool take_key(struct watch *w, char key)
 {
     switch (key) {
@@ -333,7 +333,7 @@ int watch_rows(const struct options *options, struct text *error)
 {
     struct watch w = {
         .options = options, .metric = options->sort_metric, .has_units = options->has_units};
-    int err = look_again(&w); /* what is wrong from the start ends it */
+    int err = look_again(&w); /* an error in the first look ends the program */
 
     if (err < 0) {
         text_append(error, w.trouble.data, w.trouble.len);
