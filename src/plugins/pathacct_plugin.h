@@ -2,10 +2,10 @@
 #ifndef PATHACCT_PLUGIN_H
 #define PATHACCT_PLUGIN_H
 /*
- * The interface between pathacct and a backend. It is all that a backend sees, and it includes
- * nothing but the C library. A backend is a shared object NAME.so that defines one object with
- * PA_PLUGIN_EXPORT; pathacct-host loads it, in a process of its own for each configured instance
- * (`plugins: NAME[instance]`).
+ * The interface between pathacct and a backend. A backend sees nothing else, and this header
+ * includes nothing but the C library. A backend is a shared object NAME.so that defines one object
+ * with PA_PLUGIN_EXPORT; pathacct-host loads it, in a process of its own for each configured
+ * instance (`plugins: NAME[instance]`).
  *
  * The life of an instance. All calls come from one thread.
  *
@@ -17,15 +17,15 @@
  * worker, seq); seq counts 1, 2, 3... Once commit has returned 0 the core forgets the hand-overs
  * that begin named. A process that dies before that is started again and gets the same hand-overs
  * once more: in the same transaction, or one at a time when it died twice over them or when they
- * had to wait on disk. A transaction is never a mixture of what was named before and what was not.
- * So a backend that wants every row exactly once makes the identities durable together with the
- * rows, (core_id, worker) -> last_seq, and answers PA_DONE_ALREADY in begin to what it finds done.
- * The hand-overs of one worker come in order.
+ * had to wait on disk. A transaction never mixes hand-overs that were named before with others. So
+ * a backend that wants every row exactly once makes the identities durable together with the rows,
+ * (core_id, worker) -> last_seq, and answers PA_DONE_ALREADY in begin to a transaction that it
+ * finds done. The hand-overs of one worker come in order.
  *
- * Functions return 0 or a negative errno. What a failure means: -EAGAIN from begin, write or
- * commit: the backend cannot take it now; abort is called and the whole transaction is tried again
- * after a pause, for ever. Any other failure is treated the same way but logged as an error each
- * time its text changes.
+ * Functions return 0 or a negative errno. -EAGAIN from begin, write or commit means that the
+ * backend cannot take the rows now; abort is called and the whole transaction is tried again after
+ * a pause, for ever. Any other failure is treated the same way but logged as an error each time its
+ * text changes.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -53,7 +53,7 @@ enum pa_kind {
     PA_KIND_FIXED  /* `width` bytes as they were on the wire (custom primitives) */
 };
 
-/* How it reads as text. */
+/* How a column reads as text. */
 enum pa_format {
     PA_FORMAT_UINT,
     PA_FORMAT_HEX, /* without prefix and padding: 800 */
@@ -70,8 +70,8 @@ enum pa_format {
     PA_FORMAT_TCP_FLAGS,
     PA_FORMAT_RD, /* route distinguisher (RFC 4364 section 4.2); type 65535: a VRF id in the low 4
                      bytes */
-    PA_FORMAT_RD_ORIGIN, /* who said so: unknown, map, BGP, flow, option; a JSON key, not a CSV
-                            column */
+    /* Who told the distinguisher: unknown, map, BGP, flow, option; a JSON key, not a CSV column. */
+    PA_FORMAT_RD_ORIGIN,
     PA_FORMAT_FWD_STATUS,
     PA_FORMAT_DIRECTION,   /* i, e, u */
     PA_FORMAT_PATH_MATCH,  /* a name out of `value_names` */
@@ -85,18 +85,18 @@ enum pa_format {
     PA_FORMAT_CUSTOM_RAW
 };
 
-/* What becomes of a column when rows of equal key are put together. */
+/* How the values of a column are put together when rows of equal key become one. */
 enum pa_combine {
-    PA_COMBINE_KEY, /* it is part of the key */
+    PA_COMBINE_KEY, /* the column is part of the key */
     PA_COMBINE_SUM,
     PA_COMBINE_OR,
-    PA_COMBINE_MIN, /* of the known (non-zero) values */
+    PA_COMBINE_MIN, /* the least of the known (non-zero) values */
     PA_COMBINE_MAX
 };
 
 struct pa_column {
     const char *name;      /* in `aggregate` */
-    const char *json_name; /* this one and the next two: empty or NULL where it is not shown */
+    const char *json_name; /* empty or NULL where the column is not shown, as the next two */
     const char *csv_title;
     const char *sql_name;
     uint8_t kind, format, combine; /* the enums above */
@@ -104,11 +104,12 @@ struct pa_column {
     uint32_t offset;               /* from the start of the row */
     /* Places in the order of outputs, ascending; SQL columns stand in JSON order. */
     uint16_t json_place, csv_place;
-    const char *value_names; /* of the values 0, 1, 2..., separated by '|'; NULL: they have none */
+    /* Names of the values 0, 1, 2..., separated by '|'; NULL: they have none. */
+    const char *value_names;
 };
 
 /*
- * All columns of a row, keys before the others, in no particular order among themselves. A row is
+ * The columns of a row, keys before the others, in no particular order among themselves. A row is
  * row_size bytes; the first key_size bytes are its key (packed, without padding): equal keys are
  * equal bytes, but for PA_KIND_BYTES columns, which compare by the bytes behind their ids. A column
  * named has_counters (U8, OR) without names for output is 0 in rows of events alone: their exporter
@@ -133,14 +134,14 @@ struct pa_bytes {
 
 struct pa_source;
 
-/* Rows in contiguous memory, borrowed for the call, and longer with PA_PLUGIN_KEEPS_HANDOVERS. */
+/* Rows in contiguous memory, borrowed for the call, or longer with PA_PLUGIN_KEEPS_HANDOVERS. */
 struct pa_batch {
     const uint8_t *rows;
     uint32_t row_count;
     uint32_t dictionary_count;         /* entry 0 included */
     const struct pa_bytes *dictionary; /* by id; entry 0 is empty */
     /* The hand-over that all these rows are part of (first_seq is last_seq), and the place of the
-     * first of them in it, from 0. NULL where rows of several were merged, which
+     * first row in it, from 0. NULL if rows of several hand-overs were merged, which
      * PA_PLUGIN_KEEPS_HANDOVERS excludes. Borrowed for the call. */
     const struct pa_source *source;
     uint64_t first_row;
@@ -149,7 +150,7 @@ struct pa_batch {
 /* ---- transactions ---- */
 
 struct pa_source {
-    uint8_t core_id[16]; /* random per start of the core */
+    uint8_t core_id[16]; /* random, made at each start of the core */
     uint32_t worker;
     uint64_t first_seq, last_seq; /* hand-overs first..last of that worker */
 };
@@ -157,9 +158,9 @@ struct pa_source {
 struct pa_transaction {
     uint32_t source_count;
     const struct pa_source *sources;
-    uint64_t epoch;     /* number of the epoch that ends with it */
-    int64_t time_ns;    /* time of writing: the clock's, or the capture's in replay */
-    uint64_t row_count; /* all its rows, after merging */
+    uint64_t epoch;     /* the epoch that ends with the transaction */
+    int64_t time_ns;    /* when it is written: by the clock, or by the capture's clock in replay */
+    uint64_t row_count; /* counts all its rows, after merging */
     uint8_t ends_epoch; /* 0: unaggregated rows that could not wait */
     uint8_t is_last;    /* the core is going down: nothing comes after it */
 };
@@ -176,7 +177,7 @@ enum pa_key_type {
     PA_KEY_IGNORED
 };
 
-/* Keys that mean something to the core, whatever their backend calls them. */
+/* The meaning of a key to the core, whatever its backend calls it. */
 enum pa_key_role {
     PA_ROLE_NONE,
     PA_ROLE_REFRESH_TIME,     /* seconds of an epoch */
@@ -201,35 +202,37 @@ struct pa_key {
 
 enum pa_log_level { PA_LOG_ERROR, PA_LOG_WARNING, PA_LOG_NOTICE, PA_LOG_INFO, PA_LOG_DEBUG };
 
-/* What the host offers. All pointers are valid until close returns. */
+/* The host's side of the interface. All pointers are valid until close returns. */
 struct pa_host {
-    void *own;                                             /* the host's; pass it back */
+    void *own;                                             /* belongs to the host; pass it back */
     const char *instance_name, *plugin_name, *daemon_name; /* "matrix", "print", "nfacctd" */
     uint8_t is_replay; /* the input is a capture file: stamps come from there */
-    /* The value in force of a key of `keys` or `shared_keys`, by its name there, not an alias; the
-     * default if it was not set; NULL if there is none. A key of neither table is a fault of the
-     * plugin: the host says so and ends the process. */
+    /* Returns the value in force of a key of `keys` or `shared_keys`, by its name there, not an
+     * alias: the default if it was not set, NULL if there is none. A key of neither table is a
+     * fault of the plugin: the host says so and ends the process. */
     const char *(*setting)(const struct pa_host *host, const char *key);
-    /* The same as a number: 0/1, the number, bytes, seconds, or the index of the choice. */
+    /* Returns the value as a number: 0/1, the number, bytes, seconds, or the index of the
+     * choice. */
     int64_t (*setting_number)(const struct pa_host *host, const char *key);
     void (*log)(const struct pa_host *host, int level, const char *format, ...)
 #ifdef __GNUC__
         __attribute__((format(printf, 3, 4)))
 #endif
         ;
-    /* A counter of this instance in the statistics; made when first used. */
+    /* Adds to a counter of this instance in the statistics, which is made when first used. */
     void (*count)(const struct pa_host *host, const char *name, uint64_t n);
-    /* The backend will never take this row of the transaction under way: counted as `rejected`. */
+    /* Says that the backend will never take this row of the transaction under way: it is counted as
+     * `rejected`. */
     void (*reject_row)(const struct pa_host *host, const uint8_t *row, const char *why);
     /* Calls `fn` on the instance's thread whenever `fd` is readable; NULL `fn` ends that. For
-     * backends that serve. */
+     * backends that serve clients. */
     int (*watch)(const struct pa_host *host, int fd, void (*fn)(void *state, int fd), void *state);
 };
 
 /* ---- the plugin ---- */
 
-enum { PA_DONE_ALREADY = 1 }; /* from begin */
-/* Flags. */
+enum { PA_DONE_ALREADY = 1 }; /* begin returns it */
+/* Flags of a plugin. */
 enum {
     PA_PLUGIN_ADDS_UP = 1, /* the backend puts rows of equal key together by itself */
     /*
@@ -238,8 +241,8 @@ enum {
      * where they are until commit or abort returns.
      */
     PA_PLUGIN_KEEPS_HANDOVERS = 2,
-    /* What was committed is gone when the process ends; after a death it is counted as
-       `table_lost`. */
+    /* Committed rows are gone when the process ends; after a death they are counted as
+     * `table_lost`. */
     PA_PLUGIN_IS_VOLATILE = 4
 };
 
@@ -249,7 +252,7 @@ struct pa_plugin {
     const char *name;                 /* as in `plugins:` */
     const char *help;                 /* one line */
     const struct pa_key *keys;        /* this plugin's own */
-    const struct pa_key *shared_keys; /* more keys, that several plugins have; may be NULL */
+    const struct pa_key *shared_keys; /* more keys, which several plugins share; may be NULL */
     /*
      * Checks what a table of keys cannot: combinations, names. Opens nothing. Writes what is wrong
      * and what would be right to `error` and returns -EINVAL. May be NULL.
@@ -257,13 +260,13 @@ struct pa_plugin {
     int (*check)(const struct pa_host *host, const struct pa_schema *schema, char *error,
                  size_t error_size);
     int (*open)(const struct pa_host *host, const struct pa_schema *schema, void **ret_state);
-    /* May be NULL. PA_DONE_ALREADY: the backend holds all of it; it is acknowledged, write and
-     * commit are left out. */
+    /* May be NULL. PA_DONE_ALREADY: the backend holds all of the transaction; it is acknowledged,
+     * without write and commit. */
     int (*begin)(void *state, const struct pa_transaction *transaction);
     int (*write)(void *state, const struct pa_batch *batch);
     int (*commit)(void *state, const struct pa_transaction *transaction);
-    void (*abort)(void *state); /* forget what was written since begin; may be NULL */
-    int (*reopen)(void *state); /* SIGHUP; may be NULL */
+    void (*abort)(void *state); /* forgets what was written since begin; may be NULL */
+    int (*reopen)(void *state); /* called on SIGHUP; may be NULL */
     void (*close)(void *state); /* `state` is NULL after a failed open that set none */
 };
 

@@ -15,7 +15,7 @@
 #define CHOICE_WORD(enumerator, word)       "|" word
 #define CHOICE_TEXT(list)                   (&(list(CHOICE_WORD))[1]) /* "table|row" */
 
-/* The enumerator; `otherwise` where the key has neither value nor default. */
+/* Returns the enumerator; `otherwise` if the key has neither value nor default. */
 static inline int setting_choice(const struct pa_host *host, const char *key, int otherwise)
 {
     return setting_text(host, key) ? (int)host->setting_number(host, key) : otherwise;

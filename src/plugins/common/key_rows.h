@@ -9,13 +9,13 @@
 /* clang-format off */
 /* NOLINTBEGIN(bugprone-macro-parentheses): what is put in stands between commas */
 
-/* `at_first` is the default, as text; `what` the help. */
+/* `at_first` is the default, as text; `what` is the help. */
 #define KEY_ROW_REFRESH_TIME(prefix, at_first, what)                                               \
     {.name = prefix "_refresh_time", .type = PA_KEY_INT, .role = PA_ROLE_REFRESH_TIME,             \
      .default_value = at_first, .min = 1, .max = 86400, .help = what}
 
-/* Of a plugin whose epochs end in a purge: the time between them, and bins. `more` ends the help of
- * the length of a bin. */
+/* For a plugin whose epochs end in a purge: the time between purges, and the bins. `more` ends the
+ * help of the bins' length. */
 #define KEY_ROWS_TIME(prefix, more)                                                                \
     KEY_ROW_REFRESH_TIME(prefix, "60", "seconds from one purge to the next"),                      \
     {.name = prefix "_history", .type = PA_KEY_DURATION, .role = PA_ROLE_HISTORY,                  \
@@ -25,7 +25,7 @@
     {.name = prefix "_history_offset", .type = PA_KEY_INT, .role = PA_ROLE_HISTORY_OFFSET,         \
      .default_value = "0", .help = "seconds by which bins start later"}
 
-/* A program of the operator's (trigger.h). */
+/* For a plugin that runs a program of the operator's (trigger.h). */
 #define KEY_ROWS_TRIGGER(prefix)                                                                   \
     {.name = prefix "_trigger_exec", .type = PA_KEY_STRING,                                        \
      .help = "program to run after each purge"},                                                   \
@@ -36,12 +36,12 @@
     {.name = prefix "_num_protos", .type = PA_KEY_BOOL, .default_value = "false",                  \
      .help = "IP protocols as numbers"}
 
-/* Accepted because pmacct has it. */
+/* A key that is accepted because pmacct has it. */
 #define KEY_ROW_IGNORED(key, why) {.name = key, .type = PA_KEY_IGNORED, .help = why}
 
 #define KEY_ROW_TUNING(key) KEY_ROW_IGNORED(key, "tunes pmacct's internals: no effect here")
 
-/* Of pmacct's writers, processes of their own behind a cache. */
+/* Keys of pmacct's writers, which are processes of their own behind a cache. */
 #define KEY_ROWS_WRITERS(prefix)                                                                   \
     KEY_ROW_TUNING(prefix "_cache_entries"), KEY_ROW_TUNING(prefix "_max_writers")
 

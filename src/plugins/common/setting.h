@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-/* NULL where the key has no value or an empty one. Borrowed until close. */
+/* Returns NULL if the key has no value or an empty one. Borrowed until close. */
 static inline const char *setting_text(const struct pa_host *host, const char *key)
 {
     const char *value = host->setting(host, key);
@@ -14,13 +14,14 @@ static inline const char *setting_text(const struct pa_host *host, const char *k
     return value && *value ? value : NULL;
 }
 
-/* Of a boolean key, or of a number: not 0. */
+/* True if a boolean key is set, or if a number is not 0. */
 static inline bool setting_is_on(const struct pa_host *host, const char *key)
 {
     return host->setting_number(host, key) != 0;
 }
 
-/* For a plugin's check: `what` is wrong, and what would be right, becomes the error. -EINVAL. */
+/* For a plugin's check: makes `what`, which says what is wrong and what would be right, the error.
+ * -EINVAL. */
 static inline int setting_refuse(char *error, size_t error_size, const char *what)
 {
     snprintf(error, error_size, "%s", what);

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Starts the operator's program with facts in its environment, and collects its children. See
+ * trigger.h. */
 #include "plugins/common/trigger.h"
 #include "base/memory.h"
 #include "plugins/pathacct_plugin.h"
@@ -40,7 +42,8 @@ static bool is_replaced(const struct trigger_facts *facts, const char *variable)
     return false;
 }
 
-/* The facts and our environment; takes: mem_free it, the strings stay where they are. */
+/* Returns the facts and our own environment. The caller frees the array with mem_free; its strings
+ * stay where they are. */
 static char **make_environment(const struct trigger_facts *facts)
 {
     uint32_t count = 0, at = facts->count;
@@ -56,7 +59,8 @@ static char **make_environment(const struct trigger_facts *facts)
     return environment;
 }
 
-/* The plugin host ignores signals that the program must not inherit as ignored. */
+/* Starts the program with default signal handling: the plugin host ignores signals, and the program
+ * must not inherit that. */
 static int spawn(pid_t *ret_pid, const char *program, char *const arguments[], char **environment)
 {
     posix_spawnattr_t attributes;

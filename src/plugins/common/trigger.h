@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* *_trigger_exec: a program of the operator's after each purge. Its children are waited for,
- * always. */
+/* The keys *_trigger_exec: run a program of the operator's after each purge. All its children are
+ * waited for. */
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -12,7 +12,7 @@ struct pa_host;
 #define TRIGGER_VARIABLES_MAX 32
 
 struct trigger {
-    const char *key;     /* the one that names the program, for logs; borrowed */
+    const char *key;     /* the key that names the program, for logs; borrowed */
     const char *program; /* borrowed; NULL: none */
     bool is_async;
     pid_t children[TRIGGER_CHILDREN_MAX];
@@ -29,8 +29,8 @@ void trigger_facts_add(struct trigger_facts *facts, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void trigger_facts_clear(struct trigger_facts *facts);
 
-/* Runs the program; waits for it unless `is_async`. What fails is logged. */
+/* Runs the program, and waits for it unless `is_async`. Failures are logged. */
 void trigger_run(struct trigger *trigger, const struct pa_host *host,
                  const struct trigger_facts *facts);
-/* Collects children that ended; with `waits` all of them. */
+/* Collects children that have ended; with `waits` it waits for all of them. */
 void trigger_reap(struct trigger *trigger, bool waits);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* See avro_rows.h. Avro 1.11, https://avro.apache.org/docs/1.11.1/specification: schema and binary
- * encoding are libavro's. */
+/* Makes Avro data of JSON lines (Avro 1.11, https://avro.apache.org/docs/1.11.1/specification);
+ * schema and binary encoding are libavro's. See avro_rows.h. */
 #include "plugins/kafka/avro_rows.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -96,15 +96,15 @@ void avro_rows_free(struct avro_rows *rows)
 
 const char *avro_rows_schema(const struct avro_rows *rows)
 {
-    return rows->json.data; /* terminated when it was made */
+    return rows->json.data; /* it was terminated when it was made */
 }
 
 /* ---- rows ---- */
 
-/* Avro C counts the terminating zero. */
+/* Sets a string, whose length includes the terminating zero for Avro C. */
 static int set_string(avro_value_t *value, const json_t *text)
 {
-    /* It is copied; the type knows no const. */
+    /* The string is copied, but the type of the parameter lacks const. */
     char *string = (char *)(uintptr_t)json_string_value(text);
 
     return string ? avro_value_set_string_len(value, string, json_string_length(text) + 1) : EINVAL;
@@ -149,7 +149,7 @@ static int set_map(avro_value_t *value, json_t *map)
     return err;
 }
 
-/* NULL: the row has no such value. */
+/* Sets a field; a NULL value means that the row does not have it. */
 static int set_field(avro_value_t *field, json_t *value)
 {
     avro_value_t branch;
@@ -207,7 +207,7 @@ int avro_rows_append(struct avro_rows *rows, const char *line, size_t len, struc
     json_t *object = json_loadb(line, len, 0, NULL);
     int err;
 
-    if (!object) /* a number that is no int64_t */
+    if (!object) /* an array or object, or a number that is no int64_t */
         object = json_loadb(line, len, JSON_DECODE_INT_AS_REAL, NULL);
     err = object ? fill_record(rows, object) : EINVAL;
     if (err == 0)

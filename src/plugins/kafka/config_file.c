@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* See config_file.h. What a property means and which values it takes is librdkafka's to say. */
+/* Reads kafka_config_file line by line. librdkafka decides what a property means and which values
+ * it takes. See config_file.h. */
 #include "plugins/kafka/config_file.h"
 #include "base/memory.h"
 #include <ctype.h>
@@ -34,7 +35,7 @@ static char *trim(char *text)
     return text;
 }
 
-/* What a commit means here rests on these. */
+/* Returns what is wrong with properties that the meaning of a commit rests on. */
 static const char *find_conflict(const char *name, const char *value)
 {
     bool is_off = !strcmp(value, "false") || !strcmp(value, "0");
@@ -109,7 +110,7 @@ int config_file_apply(const char *path, rd_kafka_conf_t *conf, char *error, size
         snprintf(error, error_size, "cannot read %s", path);
     }
     rd_kafka_topic_conf_destroy(topic_scratch);
-    free(line); /* getline's */
+    free(line); /* getline() allocated it */
     fclose(file);
     return err;
 }

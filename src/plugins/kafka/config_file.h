@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * kafka_config_file: properties of librdkafka, one a line, as pmacct reads them.
+ * The file kafka_config_file: properties of librdkafka, one on each line, as pmacct reads them.
  *
  *     global, security.protocol, SASL_SSL
  *     topic, message.timeout.ms, 5000

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* See encoder.h. */
+/* Renders rows as JSON lines or Avro data, and counts their bytes. See encoder.h. */
 #include "plugins/kafka/encoder.h"
 #include "base/file.h"
 #include "base/memory.h"
@@ -12,18 +12,18 @@
 #include "plugins/kafka/avro_rows.h"
 #endif
 
-/* writer_id counts for its length as configured and this much more, which its variables may
- * take. */
+/* Room that the variables of writer_id may take: it counts for its length as configured and this
+ * much more. */
 #define WRITER_ID_ROOM 64
 
 struct encoder {
     struct format *format;
     char *writer_id;
-    struct text ending;     /* of a line, in place of "}\n" */
-    size_t ending_counts;   /* for so many bytes */
+    struct text ending;     /* ends a line, in place of "}\n" */
+    size_t ending_counts;   /* bytes that it counts for */
     struct avro_rows *avro; /* NULL: JSON */
     size_t avro_writer_id_len;
-    struct text line; /* on the way to Avro */
+    struct text line; /* a line on the way to Avro */
 };
 
 /* ---- Avro ---- */
@@ -67,7 +67,8 @@ static const struct pa_column *find_column(const struct pa_schema *schema, const
     return NULL;
 }
 
-/* A row of zeros and empty texts, but not an event's, is enough to see the columns. */
+/* Makes the Avro schema from a row of zeros and empty texts, which must not be an event's: it shows
+ * all columns. */
 static int begin_avro(const struct pa_host *host, const struct pa_schema *schema,
                       const struct kafka_settings *settings, struct encoder *e, char *error,
                       size_t error_size)
@@ -90,7 +91,8 @@ static int begin_avro(const struct pa_host *host, const struct pa_schema *schema
         snprintf(error, error_size, "the columns have no form in Avro");
     else if (settings->avro_schema_file)
         err = write_schema(host, e, settings->avro_schema_file, error, error_size);
-    e->avro_writer_id_len = id_len + (id_len < 64 ? 1 : 2); /* the length's varint */
+    /* The length takes a varint of 1 or 2 bytes. */
+    e->avro_writer_id_len = id_len + (id_len < 64 ? 1 : 2);
     return err;
 }
 
@@ -110,7 +112,7 @@ static int begin_avro(const struct pa_host *host, const struct pa_schema *schema
                       size_t error_size)
 {
     (void)host, (void)schema, (void)settings, (void)e, (void)error, (void)error_size;
-    return -ENOSYS; /* the key's table does not offer it */
+    return -ENOSYS; /* cannot be: the key's table does not offer it */
 }
 
 static size_t append_avro(struct encoder *e, struct text *out)

@@ -4,25 +4,24 @@
  * Rows as they stand in messages: a line of JSON with `writer_id` as its last key, or an Avro
  * datum.
  *
- * How many bytes a row counts for is the same each time it is sent, whatever the number of the
- * process that stands in writer_id: a hand-over that is sent again must fall into the same
- * messages.
+ * A row counts for the same number of bytes each time it is sent, whatever the number of the
+ * process in writer_id: a hand-over that is sent again must fall into the same messages.
  */
 #include "plugins/kafka/kafka_settings.h"
 
 struct text;
 struct encoder;
 
-/* -EINVAL: why stands in `error`; -errno: the Avro schema cannot be written, and `error` says
- * so. */
+/* -EINVAL: the reason stands in `error`; other negative errnos: the Avro schema cannot be written,
+ * and `error` says so. */
 int encoder_new(const struct pa_host *host, const struct pa_schema *schema,
                 const struct kafka_settings *settings, char *error, size_t error_size,
                 struct encoder **ret_encoder);
 void encoder_free(struct encoder *encoder); /* NULL is fine */
 
-/* The time that stamp_updated shows until the next call. */
+/* Sets the time that stamp_updated shows until the next call. */
 void encoder_set_written(struct encoder *encoder, int64_t time_ns);
-/* Appends a row; returns for how many bytes it counts. 0: it has no form in this output, and
+/* Appends a row and returns the bytes that it counts for. 0: it has no form in this output, and
  * nothing is appended. */
 size_t encoder_append(struct encoder *encoder, const struct pa_batch *batch, const uint8_t *row,
                       struct text *out);

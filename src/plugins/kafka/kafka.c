@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Transactions: rows to messages, messages to the cluster, and what becomes of those that it
- * refuses.
+ * The plugin kafka: rows become messages, messages go to the cluster, and refused ones are taken
+ * apart.
  *
  * Each message carries the identity of its rows in headers: core_id, instance, worker and seq of
  * the hand-over, and the places of its first and last row in it. Packing depends on nothing else,
@@ -22,14 +22,15 @@
 #include <string.h>
 #include <unistd.h>
 
-/* What a message needs so that its rows can be found again. */
+/* A message under way, with all that is needed to find its rows again. */
 struct message {
     uint64_t route, first_row, last_row;
     uint32_t handover, topic_turn;
-    uint32_t next_free; /* in the table, when free; else unused */
+    uint32_t next_free; /* the next free place in the table, if this one is free */
 };
 
-/* Batches stay where they are until the transaction ends (PA_PLUGIN_KEEPS_HANDOVERS). */
+/* A batch under way. Its rows stay where they are until the transaction ends
+ * (PA_PLUGIN_KEEPS_HANDOVERS). */
 struct kept_batch {
     struct pa_batch batch;
     uint32_t handover;
@@ -43,20 +44,20 @@ struct kafka {
     struct packer *packer;
     struct producer *producer;
     struct trigger trigger;
-    /* the transaction under way */
+    /* Belongs to the transaction under way. */
     struct pa_transaction transaction;
     struct mono_time begun;
     uint64_t written;
-    struct pa_source *handovers; /* those that have had rows */
+    struct pa_source *handovers; /* the hand-overs that have had rows */
     uint32_t handover_count, handover_capacity;
-    rd_kafka_headers_t *headers; /* of the hand-over under way; without rows */
+    rd_kafka_headers_t *headers; /* of the hand-over under way, without the places of rows */
     struct kept_batch *batches;
     uint32_t batch_count, batch_capacity;
     struct message *messages; /* in flight or refused, and free places */
     uint32_t message_count, message_capacity, first_free; /* number + 1; 0: none */
     uint32_t *refused;                                    /* numbers of messages */
     uint32_t refused_count, refused_capacity;
-    bool is_refused; /* the one message that was sent by itself */
+    bool is_refused; /* whether the one message that was sent by itself is refused */
     char refusal[128];
 };
 
@@ -149,7 +150,7 @@ void kafka_close(void *state)
 
 /* ---- messages ---- */
 
-/* An array of `size`d elements with room for one more. */
+/* Makes room for one more element of `size` bytes and returns the array. */
 static void *grow(void *array, uint32_t count, uint32_t *capacity, size_t size)
 {
     if (count < *capacity)
@@ -170,7 +171,8 @@ static uint32_t take_message(struct kafka *k)
     return k->message_count++;
 }
 
-/* `message` is a number + 1; NULL: a marker, or the one message that was sent by itself. */
+/* Notes an answer. `message` is a number + 1; NULL: a marker, or the one message that was sent by
+ * itself. */
 static void answered(void *arg, void *message, const char *refusal)
 {
     struct kafka *k = arg;
@@ -253,14 +255,14 @@ static void refuse_row(void *arg, const uint8_t *row)
 
 /* ---- messages that the cluster refuses ---- */
 
-/* Rows of a refused message, one by one. */
+/* A row of a refused message, to be sent again. */
 struct refused_row {
     const struct pa_batch *batch;
     const uint8_t *row;
     uint64_t place;
 };
 
-/* Sends rows as one message and waits. 1: it is refused. */
+/* Sends rows as one message and waits for the answer. Returns 1 if it is refused. */
 static int send_alone(struct kafka *k, const struct message *m, const struct refused_row *rows,
                       uint32_t count)
 {
@@ -293,8 +295,9 @@ static int send_alone(struct kafka *k, const struct message *m, const struct ref
     return err == 0 || err == -EMSGSIZE ? k->is_refused : err;
 }
 
-/* The whole, then halves of what is refused, down to single rows: librdkafka may have put it into
- * one batch with others that were too large, and of packed rows one may be the culprit. */
+/* Sends all rows, then halves of what is refused, down to single rows: librdkafka may have put the
+ * message into one batch with others that were too large, and of packed rows one may be the
+ * culprit. */
 static int send_in_halves(struct kafka *k, const struct message *m, const struct refused_row *rows,
                           uint32_t count)
 {
@@ -410,7 +413,7 @@ static int send_closing(struct kafka *k)
 
 /* ---- transactions ---- */
 
-/* Epochs are news; the hand-overs of unaggregated rows in between come each second. */
+/* The end of an epoch is news; the hand-overs of unaggregated rows in between come each second. */
 static int log_level(const struct kafka *k)
 {
     return k->transaction.ends_epoch ? PA_LOG_INFO : PA_LOG_DEBUG;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* The functions of the plugin, as pathacct_plugin.h says. */
+/* The functions of the plugin kafka, as pathacct_plugin.h describes them. */
 #include "plugins/pathacct_plugin.h"
 
 int kafka_check(const struct pa_host *host, const struct pa_schema *schema, char *error,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* See kafka_settings.h. */
+/* The table of kafka's keys, and the properties of librdkafka that follow from them. See
+ * kafka_settings.h. */
 #include "plugins/kafka/kafka_settings.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -13,9 +14,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A topic's name: https://kafka.apache.org, class Topic: at most 249 of [a-zA-Z0-9._-]. */
+/* Most characters of a topic's name (https://kafka.apache.org, class Topic): at most 249 of
+ * [a-zA-Z0-9._-]. */
 #define TOPIC_NAME_MAX 249
-/* What a message takes beside its rows, of message.max.bytes: headers, key, the batch around it. */
+/* Bytes of message.max.bytes that are not for rows: headers, key, the batch around the message. */
 #define MESSAGE_OVERHEAD 1024
 
 #ifdef WITH_AVRO
@@ -79,7 +81,7 @@ static int read_name(const struct pa_host *host, const struct pa_schema *schema,
     return err;
 }
 
-/* What stands between conversions and variables; their values are made to fit. */
+/* Checks the text between conversions and variables, whose values are made to fit. */
 static int check_topic(const char *topic, char *error, size_t error_size)
 {
     for (const char *c = topic; *c; c++) {
@@ -141,7 +143,7 @@ static int read_routes(const struct pa_host *host, const struct pa_schema *schem
 
 /* ---- librdkafka ---- */
 
-/* "10.0.0.1, [::1]:9093, kafka" and port 9092: "10.0.0.1:9092,[::1]:9093,kafka:9092" */
+/* Makes "10.0.0.1:9092,[::1]:9093,kafka:9092" of "10.0.0.1, [::1]:9093, kafka" and port 9092. */
 static void append_brokers(struct text *out, const char *hosts, int64_t port)
 {
     while (*hosts) {
@@ -177,8 +179,7 @@ static int make_conf(const struct pa_host *host, char *error, size_t error_size,
         {"client.id", "pathacct"},
         /* A failure must show while the daemon still waits for an orderly end. */
         {"message.timeout.ms", "20000"},
-        /* Less than that, so that what is said of a topic that is not there is not that it timed
-           out. */
+        /* Less than the timeout: a topic that is not there must not look like a timeout. */
         {"topic.metadata.propagation.max.ms", "10000"},
     };
     rd_kafka_conf_t *conf = rd_kafka_conf_new();

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* The keys of kafka, and what they mean together. */
+/* The keys of kafka, and the settings that they make together. */
 #include "plugins/common/choice.h"
 #include "plugins/text/format.h"
 #include <librdkafka/rdkafka.h>
@@ -11,7 +11,7 @@ struct file_name;
 
 extern const struct pa_key kafka_keys[];
 
-/* Without libavro only the first ones are offered. */
+/* The outputs; without libavro only the first list is offered. */
 #define KAFKA_OUTPUTS_ALWAYS(EACH) EACH(KAFKA_OUTPUT_JSON, "json")
 #define KAFKA_OUTPUTS(EACH)        KAFKA_OUTPUTS_ALWAYS(EACH) EACH(KAFKA_OUTPUT_AVRO, "avro")
 
@@ -20,25 +20,25 @@ enum kafka_output { KAFKA_OUTPUTS(CHOICE_ENUMERATOR) };
 struct kafka_settings {
     enum kafka_output output;
     struct format_options options;
-    struct file_name *topic, *partition_key; /* NULL: no message keys */
+    struct file_name *topic, *partition_key; /* partition_key NULL: messages have no key */
     uint32_t topic_count;                    /* kafka_topic_rr; 0: one topic of that name */
     int32_t partition;                       /* RD_KAFKA_PARTITION_UA: the library chooses */
     bool is_partitioned_by_key, has_markers;
     uint64_t bytes_max, rows_max; /* of a message; a row that is larger goes alone */
-    const char *trigger_exec;     /* borrowed from the host, as the next; NULL: none */
+    const char *trigger_exec;     /* borrowed from the host, as is the next; NULL: none */
     const char *avro_schema_file; /* NULL: none */
     bool is_trigger_async;
 };
 
 /*
  * -EINVAL: what is wrong and what would be right stands in `error`. Reads kafka_config_file, opens
- * nothing else. `ret_conf` is the caller's; it lacks callbacks.
+ * nothing else. `ret_conf` belongs to the caller; it lacks callbacks.
  */
 int kafka_settings_read(const struct pa_host *host, const struct pa_schema *schema, char *error,
                         size_t error_size, struct kafka_settings *ret_settings,
                         rd_kafka_conf_t **ret_conf);
 void kafka_settings_clear(struct kafka_settings *settings);
 
-/* Whether librdkafka can work with what the properties are together; connects to nothing. As
+/* Checks whether librdkafka can work with all properties together; connects to nothing. -EINVAL as
  * above. */
 int kafka_settings_try(const rd_kafka_conf_t *conf, char *error, size_t error_size);

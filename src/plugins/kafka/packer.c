@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* See packer.h. */
+/* Gathers rows in bundles, one for each route, and sends a bundle when it is full. See packer.h. */
 #include "plugins/kafka/packer.h"
 #include "base/clock.h"
 #include "base/keyed_table.h"
@@ -10,16 +10,16 @@
 #include <errno.h>
 #include <string.h>
 
-#define BUNDLES_MAX    2048       /* open at a time; beyond that all go out */
-#define BYTES_MAX      (64 << 20) /* in open bundles; the same */
+#define BUNDLES_MAX    2048       /* open at a time; beyond that all are sent */
+#define BYTES_MAX      (64 << 20) /* bytes in open bundles; beyond that all are sent */
 #define TOPIC_NAME_MAX 249
 
 /* A message in the making. */
 struct bundle {
     struct keyed_entry entry; /* by route */
-    struct text route;        /* what rows of it have in common */
+    struct text route;        /* the topic, key and slice that its rows have in common */
     struct text topic, key, payload;
-    uint64_t counted; /* bytes, as encoder.h has it */
+    uint64_t counted; /* bytes as encoder_append() counts them */
     uint64_t first_row, last_row;
     uint32_t row_count;
 };
@@ -30,17 +30,17 @@ struct packer {
     struct encoder *encoder;
     struct packer_sink sink;
     struct row_hash *row_hash;  /* NULL: no slices */
-    bool has_time, has_columns; /* in names: the route depends on them */
+    bool has_time, has_columns; /* names have them, so the route depends on them */
     int64_t time_s;
-    uint64_t turn;          /* of topics */
+    uint64_t turn;          /* counts through the topics */
     struct bundle *bundles; /* the open ones first */
     uint32_t bundle_count;
-    struct keyed_table routes; /* of the open ones; not used if there are no routes */
+    struct keyed_table routes; /* finds open bundles; not used if there are no routes */
     uint64_t counted;
     struct text route, row;
 };
 
-/* A bundle is used again, with the memory that its texts have. */
+/* Keeps a closed bundle for reuse, with the memory that its texts have. */
 static void keep_bundle(void *arg, struct keyed_entry *entry)
 {
     (void)arg, (void)entry;
@@ -92,7 +92,7 @@ void packer_set_time(struct packer *p, int64_t time_ns)
 
 /* ---- names ---- */
 
-/* Values keep some characters that topics do not have. */
+/* Replaces characters that values may hold but topics may not. */
 static void append_topic(const struct packer *p, const struct pa_batch *batch, const uint8_t *row,
                          int64_t time_s, struct text *out)
 {
@@ -145,7 +145,8 @@ static bool has_routes(const struct packer *p)
     return p->has_time || p->has_columns || p->row_hash;
 }
 
-/* Equal routes are equal topics and keys, and cheaper to have than those. */
+/* Makes the route of a row. Equal routes are equal topics and keys, and cheaper to make than
+ * those. */
 static uint64_t make_route(struct packer *p, const struct pa_batch *batch, const uint8_t *row,
                            int64_t time_s)
 {
@@ -181,7 +182,7 @@ static struct bundle *open_bundle(struct packer *p, const struct pa_batch *batch
     return b;
 }
 
-/* The length is part of the key. */
+/* Compares the bytes; the table of routes has compared the lengths already. */
 static bool has_route(const struct bundle *b, const struct text *route)
 {
     return memcmp(b->route.data, route->data, route->len) == 0;
@@ -226,7 +227,7 @@ static int send_bundle(struct packer *p, struct bundle *b)
         packet.topic_turn = (uint32_t)(p->turn++ % p->settings->topic_count);
     append_turn(p, packet.topic_turn, &b->topic);
     packet.topic = text_cstr(&b->topic);
-    /* A line alone is the object and nothing else. */
+    /* A single line is sent as the object and nothing else. */
     if (b->row_count == 1 && b->payload.data[b->payload.len - 1] == '\n' &&
         p->settings->output == KAFKA_OUTPUT_JSON)
         b->payload.len--;

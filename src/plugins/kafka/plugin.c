@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the shared object kafka.so exports: the table of the plugin's functions. */
 #include "plugins/kafka/kafka.h"
 #include "plugins/kafka/kafka_settings.h"
 #include "plugins/text/output_keys.h"
 
 PA_PLUGIN_EXPORT = {
     .abi = PA_PLUGIN_ABI,
-    /* A message that is out cannot be taken back, so it names the rows that it carries. */
+    /* A message that is out cannot be taken back, so it names the rows in it. */
     .flags = PA_PLUGIN_KEEPS_HANDOVERS,
     .name = "kafka",
     .help = "rows as JSON or Avro, in messages to topics of Apache Kafka",

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* See producer.h. */
+/* Talks to librdkafka: sends, counts answers, tells refusals from failures, and logs. See
+ * producer.h. */
 #include "plugins/kafka/producer.h"
 #include "base/memory.h"
 #include "plugins/pathacct_plugin.h"
@@ -20,14 +21,14 @@ struct topic {
 
 struct producer {
     struct producer_settings s;
-    rd_kafka_t *client; /* NULL: none; so that the next begin() makes one */
-    int event_fd;       /* readable when librdkafka has something to say between transactions */
+    rd_kafka_t *client; /* NULL: the next producer_begin() makes one */
+    int event_fd; /* becomes readable when librdkafka has something to say between transactions */
     struct topic topics[TOPIC_SLOTS];
     uint32_t topic_count;
     uint64_t outstanding, made;
     bool has_failed;
     char failure[512], logged[512];
-    char trouble[512]; /* what a connection failed with last; "" since all was well */
+    char trouble[512]; /* how a connection failed last; "" since all was well */
 };
 
 /* ---- what librdkafka tells; all from within rd_kafka_poll() on our thread ---- */
@@ -47,7 +48,7 @@ static void note_failure(struct producer *p, const char *topic, const char *why)
     memcpy(p->logged, p->failure, sizeof p->logged);
 }
 
-/* No repetition helps these, and other messages must not wait for them. */
+/* True for errors that no repetition helps, and that other messages must not wait for. */
 static bool is_refusal(rd_kafka_resp_err_t err)
 {
     switch (err) {
@@ -91,7 +92,7 @@ static void error_report(rd_kafka_t *client, int err, const char *reason, void *
 
     if (err == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
         host->log(host, PA_LOG_INFO, "kafka: %s", reason);
-    else if (err != RD_KAFKA_RESP_ERR__FATAL) /* log_line() has it too */
+    else if (err != RD_KAFKA_RESP_ERR__FATAL) /* log_line() has logged it too */
         snprintf(p->trouble, sizeof p->trouble, "%s", reason);
     if (err != RD_KAFKA_RESP_ERR__FATAL)
         return;
@@ -99,8 +100,8 @@ static void error_report(rd_kafka_t *client, int err, const char *reason, void *
     note_failure(p, NULL, text);
 }
 
-/* Levels of syslog(3). What becomes of rows is logged by whoever knows it, so that librdkafka's
- * lines are only the details. */
+/* Logs a line of librdkafka's, with a level of syslog(3). The functions that know what becomes of
+ * rows log that, so these lines are only the details. */
 static void log_line(const rd_kafka_t *client, int level, const char *facility, const char *text)
 {
     struct producer *p = rd_kafka_opaque(client);
@@ -118,8 +119,9 @@ static void events_ready(void *state, int fd)
         rd_kafka_poll(p->client, 0);
 }
 
-/* The key is a slice's number: the same slice, the same partition, whoever sends it. librdkafka's
- * hash of the key would put two slices on one partition and none on another. */
+/* Chooses the partition by the slice's number, which is the key: the same slice goes to the same
+ * partition, whoever sends it. librdkafka's hash of the key would put two slices on one partition
+ * and none on another. */
 static int32_t partition_of_slice(const rd_kafka_topic_t *topic, const void *key, size_t key_len,
                                   int32_t partition_count, void *topic_opaque, void *message)
 {
@@ -166,7 +168,7 @@ static void drop_client(struct producer *p)
     if (!p->client)
         return;
     forget_topics(p);
-    /* Messages that are under way may still arrive: readers know them by their headers. */
+    /* Messages under way may still arrive: readers know them by their headers. */
     rd_kafka_purge(p->client, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT |
                                   RD_KAFKA_PURGE_F_NON_BLOCKING);
     rd_kafka_destroy_flags(p->client, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
@@ -234,8 +236,8 @@ static rd_kafka_topic_t *make_topic(struct producer *p, const char *name)
     return handle;
 }
 
-/* Names with a time in them are used for a while only: when there are too many, all are made
- * anew. */
+/* Finds a topic or makes it. Names with a time in them are used for a while only: when there are
+ * too many, all are made anew. */
 static rd_kafka_topic_t *find_topic(struct producer *p, const char *name)
 {
     uint32_t slot;
@@ -312,7 +314,7 @@ int producer_send(struct producer *p, const struct producer_message *m)
 int producer_wait(struct producer *p)
 {
     while (p->outstanding > 0 && !p->has_failed)
-        rd_kafka_flush(p->client, POLL_MS); /* does not linger for more, and calls back */
+        rd_kafka_flush(p->client, POLL_MS); /* does not linger for more messages, and calls back */
     if (p->has_failed)
         return -EAGAIN;
     p->logged[0] = p->trouble[0] = 0;

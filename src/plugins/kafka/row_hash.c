@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* See row_hash.h. Columns are taken by name, since their places in the row are nobody's promise. */
+/* Hashes the values of a row's key. Columns are taken by name, since nobody promises their places
+ * in the row. See row_hash.h. */
 #include "plugins/kafka/row_hash.h"
 #include "base/memory.h"
 #include "base/row_number.h"
@@ -18,7 +19,7 @@ struct part {
 struct row_hash {
     struct part *parts;
     uint32_t part_count;
-    struct text bytes; /* of the row at hand */
+    struct text bytes; /* the bytes of the row at hand */
 };
 
 static int compare_names(const void *a, const void *b)
@@ -55,7 +56,7 @@ void row_hash_free(struct row_hash *hash)
     mem_free(hash);
 }
 
-/* A number as 8 bytes, little-endian: machines of either order agree. */
+/* Appends a number as 8 bytes, little-endian: machines of either order agree. */
 static void append_number(struct text *out, const struct part *part, const uint8_t *field)
 {
     uint64_t number = htole64(row_number_load(field, part->width));

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * A number for a row's aggregate key that is the same in all processes and on all machines, for as
- * long as `aggregate` is: the values themselves are hashed, not ids in a dictionary, by a function
- * without a seed. The time bin does not count, so that all bins of a key have one number.
+ * Makes a number of a row's aggregate key that is the same in all processes and on all machines,
+ * for as long as `aggregate` is: the values themselves are hashed, not ids in a dictionary, by a
+ * function without a seed. The time bin does not count, so that all bins of a key have one number.
  */
 #include "plugins/pathacct_plugin.h"
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Walks through a snapshot and makes messages of the rows that match. See answer.h. */
 #include "plugins/memory/answer.h"
 #include "base/clock.h"
 #include "base/memory.h"
@@ -9,7 +10,7 @@
 #include <string.h>
 
 enum {
-    ROWS_AT_ONCE = 4096, /* looked at in a turn */
+    ROWS_AT_ONCE = 4096, /* rows that are looked at in a turn */
     BATCH_BYTES = 128 * 1024,
 };
 
@@ -22,7 +23,7 @@ struct answer {
     struct query_status status;
     uint32_t *bytes_offsets;
     uint32_t bytes_count;
-    struct text values, rows; /* of the batch under way */
+    struct text values, rows; /* the contents of the batch under way */
 };
 
 static struct pa_bytes bytes_of(const void *arg, uint32_t id)
@@ -73,7 +74,7 @@ uint64_t answer_removed_rows(const struct answer *a)
     return a->status.removed_rows;
 }
 
-/* The row, with ids that count within the message. */
+/* Puts a row whose ids count within the message. */
 static void put_row(struct answer *a, const uint8_t *row, uint32_t *value_count)
 {
     struct value_store *values = table_values(a->table);

@@ -8,13 +8,13 @@
 struct answer;
 
 /*
- * Takes `match` (NULL: all rows). `status`: what the answer ends with; the counts of rows in it are
- * made here. With `resets` the rows that match are taken out of the table at once.
+ * Takes `match` (NULL: all rows). The answer ends with `status`, whose counts of rows are made
+ * here. With `resets` the matching rows are taken out of the table at once.
  */
 struct answer *answer_new(struct table *table, const struct pa_schema *schema, struct match *match,
                           bool resets, const struct query_status *status);
 void answer_free(struct answer *answer); /* NULL is fine */
 uint64_t answer_removed_rows(const struct answer *answer);
 
-/* Looks at some more rows and appends a message if some match. False: that was the end of it. */
+/* Looks at some more rows and appends a message if some match. False: the answer has ended. */
 bool answer_append(struct answer *answer, struct text *out);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Opens the table's socket without taking it from another process. See listener.h. */
 #include "plugins/memory/listener.h"
 #include <errno.h>
 #include <stdbool.h>
@@ -31,21 +32,21 @@ static struct sockaddr_un make_address(const char *path)
     return address;
 }
 
-/* Whether somebody accepts connections there. */
+/* Tells whether somebody accepts connections there. */
 static int is_served(const struct sockaddr_un *address, bool *ret_is_served)
 {
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
     if (fd < 0)
         return -errno;
-    /* EAGAIN: its backlog is full, so somebody is there. */
+    /* EAGAIN means a full backlog, so somebody is there. */
     *ret_is_served =
         connect(fd, (const struct sockaddr *)address, sizeof *address) == 0 || errno == EAGAIN;
     close(fd);
     return 0;
 }
 
-/* Makes the place free: nothing, or a socket that nobody serves, may stand there. */
+/* Makes the place free: only nothing, or a socket that nobody serves, may stand there. */
 static int clear_place(const struct sockaddr_un *address, char *error, size_t error_size)
 {
     const char *path = address->sun_path;
@@ -84,7 +85,7 @@ static int explain(int err, const char *path, const char *what, char *error, siz
     return err;
 }
 
-/* Nobody may connect before mode and group are set. */
+/* Binds so that nobody can connect before mode and group are set. */
 static int bind_closed(int fd, const struct sockaddr_un *address)
 {
     mode_t mask = umask(0777);
@@ -129,7 +130,7 @@ void listener_close(int fd, const char *path)
     bool served = true;
 
     close(fd);
-    /* If it is served still, it is another's that has taken the place. */
+    /* A socket that is still served belongs to another process that has taken the place. */
     if (is_served(&address, &served) == 0 && !served)
         unlink(path);
 }

@@ -10,14 +10,14 @@ struct listener_place {
     gid_t group; /* (gid_t)-1: as the process */
 };
 
-/* NULL, or what is wrong with it as the path of a socket. */
+/* Returns what is wrong with the path as that of a socket; NULL: nothing. */
 const char *listener_path_error(const char *path);
 
 /*
- * Makes the socket (non-blocking); one that nobody serves any more is replaced. -EADDRINUSE:
- * another process serves it; -EEXIST: a file that is no socket stands there; -errno. What is wrong
- * and what would be right stands in `error`.
+ * Makes the socket (non-blocking), and replaces one that nobody serves any more. -EADDRINUSE:
+ * another process serves it; -EEXIST: a file that is no socket stands there. What is wrong and what
+ * would be right stands in `error`.
  */
 int listener_open(const struct listener_place *place, char *error, size_t error_size, int *ret_fd);
-/* Closes it and removes it from the file system if it is still the one there. */
+/* Closes the socket and removes it from the file system if it is still the one there. */
 void listener_close(int fd, const char *path);

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* See match.h. A shape is a set of columns with values; each has an index of its alternatives. Of
- * equal ones the index holds the first and the others follow it: in the index each would have to
- * walk past all before it, and a client chooses how many there are. */
+/*
+ * Finds the alternatives that a row matches. A shape is a set of columns with values; each shape
+ * has an index of its alternatives. Of equal alternatives the index holds the first and the others
+ * follow it: within the index each would have to walk past all before it, and a client chooses how
+ * many there are. See match.h.
+ */
 #define XXH_INLINE_ALL
 #include "plugins/memory/match.h"
 #include "base/hash.h"
@@ -15,15 +18,16 @@ struct shape {
 };
 
 struct link {
-    uint32_t next; /* of equal alternatives; 0: this is the last (0 itself is always a first) */
-    uint32_t last; /* of the first one: the last that is equal */
+    /* The next equal alternative; 0: this is the last (0 itself is always a first) */
+    uint32_t next;
+    uint32_t last; /* in the first of equal alternatives: the last of them */
 };
 
 struct match {
     const struct pa_schema *schema;
     uint16_t columns[MATCH_COLUMNS_MAX];
     size_t column_count;
-    struct pa_bytes *values; /* column_count for each alternative */
+    struct pa_bytes *values; /* column_count values for each alternative */
     struct link *links;      /* one for each */
     size_t count, capacity;
     struct shape shapes[MATCH_SHAPES_MAX];
@@ -72,7 +76,7 @@ static const struct pa_column *column_of(const struct match *m, size_t i)
     return &m->schema->columns[m->columns[i]];
 }
 
-/* One value after the other, so that rows and alternatives hash alike. */
+/* Hashes one value after the other, so that rows and alternatives hash alike. */
 static uint64_t hash_more(uint64_t hash, struct pa_bytes value)
 {
     return hash_bytes(value.data, value.len, hash);
@@ -101,7 +105,7 @@ static bool values_equal(const struct match *m, const struct pa_bytes *wanted,
     return true;
 }
 
-/* Into the index, or behind the one that is equal. */
+/* Puts an alternative into the index, or behind the one that is equal. */
 static void shape_put(const struct match *m, struct shape *shape, uint32_t hash,
                       uint32_t alternative)
 {
@@ -120,7 +124,7 @@ static void shape_put(const struct match *m, struct shape *shape, uint32_t hash,
     row_index_put(&shape->index, hash, at, alternative);
 }
 
-/* Of an empty value too it is something that is not NULL. */
+/* The copy of an empty value is not NULL either. */
 static struct pa_bytes copy_of(struct pa_bytes value)
 {
     uint8_t *copy = NULL;
@@ -192,7 +196,7 @@ static struct pa_bytes row_value(const struct match *m, size_t i, const uint8_t 
     return bytes(arg, id);
 }
 
-/* Calls `fn` (or, without one, stops at the first); returns whether any matched. */
+/* Calls `fn` for each match, or stops at the first if `fn` is NULL; returns whether any matched. */
 static bool match_walk(const struct match *m, const uint8_t *row, match_bytes_fn *bytes,
                        const void *bytes_arg, match_each_fn *fn, void *arg)
 {

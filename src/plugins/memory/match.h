@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * Which rows a client asks for: a list of columns, and alternatives that give each of them a value
- * or leave it open. A row matches an alternative if all its values are equal.
+ * The rows that a client asks for: a list of columns, and alternatives that give each of them a
+ * value or leave it open. A row matches an alternative if all its values are equal.
  *
  * Alternatives that leave the same columns open are found by a hash, so many of them cost a row
  * hardly more than one. One thread.
@@ -25,8 +25,8 @@ int match_new(const struct pa_schema *schema, const uint16_t *columns, size_t co
 void match_free(struct match *match); /* NULL is fine */
 
 /*
- * `values`: one for each column, as it is stored in a row; of a PA_KIND_BYTES column the bytes
- * behind the id; NULL data: any. Copies. -EINVAL: a length is wrong; -ENOSPC: too many.
+ * Copies `values`: one for each column, as it is stored in a row, or the bytes behind the id for a
+ * PA_KIND_BYTES column; NULL data: any value. -EINVAL: a length is wrong; -ENOSPC: too many.
  */
 int match_add(struct match *match, const struct pa_bytes *values);
 
@@ -35,7 +35,7 @@ uint16_t match_column_at(const struct match *match, size_t index);
 size_t match_count(const struct match *match);
 const struct pa_bytes *match_values(const struct match *match, size_t alternative);
 
-/* The bytes behind an id of a row. */
+/* Returns the bytes behind an id of a row. */
 typedef struct pa_bytes match_bytes_fn(const void *arg, uint32_t id);
 bool match_row(const struct match *match, const uint8_t *row, match_bytes_fn *bytes,
                const void *arg);

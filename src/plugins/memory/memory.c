@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Rows are in the table as soon as they are written: nothing here can fail after begin, so there is
- * nothing to abort, and a process that dies takes the whole table with it.
+ * The plugin memory. Rows are in the table as soon as they are written: nothing here can fail after
+ * begin, so there is nothing to abort, and a process that dies takes the whole table with it.
  */
 #include "plugins/memory/memory.h"
 #include "base/clock.h"

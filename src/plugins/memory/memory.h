@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* The plugin's functions: rows go into a table that clients ask on a socket. */
+/* The plugin's functions, as pathacct_plugin.h describes them: rows go into a table that clients
+ * ask on a socket. */
 #include "plugins/pathacct_plugin.h"
 
 int memory_check(const struct pa_host *host, const struct pa_schema *schema, char *error,

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The keys of the plugin memory, and how they are read. See memory_settings.h. */
 #include "plugins/memory/memory_settings.h"
 #include "base/clock.h"
 #include "plugins/common/key_rows.h"
@@ -71,8 +72,8 @@ static int read_group(const char *name, char *error, size_t error_size, gid_t *r
 }
 
 /*
- * The table's bound. pmacct has imt_buckets entries and the pools for more; an entry is never
- * smaller there than a row is here, so what fits there fits here.
+ * Returns the table's bound in bytes. pmacct has imt_buckets entries and the pools for more; an
+ * entry is never smaller there than a row is here, so what fits there fits here.
  */
 static uint64_t read_bound(const struct pa_host *host, const struct pa_schema *schema)
 {

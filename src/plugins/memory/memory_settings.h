@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* The keys of a memory table, and what they amount to. */
+/* The keys of a memory table, and the settings that they make. */
 #include "plugins/memory/server.h"
 #include "plugins/pathacct_plugin.h"
 

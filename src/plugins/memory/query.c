@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* See query.h. Blocking, with a bound on how long nothing may come. */
+/* The client's side: asks and takes answers. Calls block, with a bound on how long nothing may
+ * come. See query.h. */
 #include "base/memory.h"
 #include "plugins/memory/query_private.h"
 #include <errno.h>
@@ -58,7 +59,7 @@ static int receive_bytes(int fd, void *to, size_t len)
     return 0;
 }
 
-/* The next message; an ERROR becomes -EREMOTEIO with its text in `error`. */
+/* Receives the next message; an ERROR becomes -EREMOTEIO with its text in `error`. */
 static int receive_message(struct query *q, struct query_header *header, struct text *error)
 {
     uint8_t bytes[QUERY_HEADER_LEN];
@@ -86,7 +87,7 @@ static void explain(const struct query *q, int err, struct text *error)
 {
     switch (err) {
     case -EREMOTEIO:
-        return; /* the plugin has said it */
+        return; /* the plugin's own words stand there */
     case -EPROTONOSUPPORT:
     case -EBADMSG:
     case -EMSGSIZE:

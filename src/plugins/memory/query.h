@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * Asking a memory table: the client's side of the protocol, and rows as text.
+ * Asks a memory table: the client's side of the protocol, and rows as text.
  *
  * The protocol. A Unix stream socket carries messages, each of them a header of 12 bytes (u32 magic
  * "paQ1", u16 version, u16 type, u32 length of the body) and a body. Numbers are big-endian but for
@@ -16,11 +16,11 @@
  *                                             the next request...
  *     ERROR: why not                          (at any time; the plugin then hangs up)
  *
- * One request at a time. An answer is the table at the instant of the request; rows that are reset
- * are removed at that instant. The plugin serves imt_clients_max clients, takes requests of at most
- * QUERY_REQUEST_MAX bytes, and hangs up on who does not take an answer within 30 s, sends nothing
- * for 60 s, or holds copies of blocks (table.h) that are needed. Both ends check everything they
- * read.
+ * A client has one request at a time. An answer is the table at the instant of the request; rows
+ * that are reset are removed at that instant. The plugin serves imt_clients_max clients, takes
+ * requests of at most QUERY_REQUEST_MAX bytes, and hangs up on a client that does not take its
+ * answer within 30 s, sends nothing for 60 s, or holds copies of blocks (table.h) that are needed.
+ * Both ends check everything they read.
  */
 #include "plugins/pathacct_plugin.h"
 #include <stdbool.h>
@@ -36,26 +36,26 @@ struct query_status {
     uint64_t row_count, bytes, max_bytes, copied_bytes, value_count;
     uint64_t refused_rows; /* since the plugin's process started */
     uint64_t client_count;
-    uint64_t matched_rows, removed_rows; /* by the request that it answers */
-    int64_t now_ns;                      /* wall clock of all of these */
-    int64_t started_ns;                  /* what came before is not in the table */
+    uint64_t matched_rows, removed_rows; /* by the request that this answers */
+    int64_t now_ns;                      /* the wall clock, when all of these were taken */
+    int64_t started_ns;                  /* rows from before it are not in the table */
     int64_t erased_ns;                   /* 0: never */
-    int64_t updated_ns;                  /* 0: nothing came yet */
+    int64_t updated_ns;                  /* 0: no rows have come yet */
 };
 
 /* ---- a connection: one thread ---- */
 
 struct query;
 
-/* -errno: what is wrong and what helps is appended to `error`. */
+/* Negative errno: what is wrong and what helps is appended to `error`. */
 int query_open(const char *path, struct text *error, struct query **ret_query);
 void query_close(struct query *query); /* NULL is fine */
 
 const char *query_instance_name(const struct query *query);
-const struct pa_schema *query_schema(const struct query *query); /* as long as it is open */
-/* By its name in `aggregate` or in JSON; NULL: the table does not have it. */
+const struct pa_schema *query_schema(const struct query *query); /* as long as the query is open */
+/* Finds a column by its name in `aggregate` or in JSON; NULL: the table does not have it. */
 const struct pa_column *query_column(const struct query *query, const char *name);
-/* The names of all columns that are part of the key, for messages. */
+/* Appends the names of all columns that are part of the key, for messages. */
 void query_append_columns(const struct query *query, struct text *out);
 
 /* ---- which rows ---- */
@@ -66,7 +66,8 @@ struct query_match;
 int query_match_new(const struct query *query, char *const *columns, size_t column_count,
                     struct text *error, struct query_match **ret_match);
 void query_match_free(struct query_match *match); /* NULL is fine */
-/* A value for each column, in their order, as it reads in the output; "*" or NULL: any. */
+/* Adds an alternative: a value for each column, in their order, as it reads in the output; "*" or
+ * NULL: any. */
 int query_match_add(struct query_match *match, char *const *values, struct text *error);
 /* Calls `fn` with the number of each query_match_add() that fits. */
 void query_match_each(const struct query_match *match, const struct pa_batch *batch,
@@ -76,7 +77,7 @@ void query_match_each(const struct query_match *match, const struct pa_batch *ba
 
 typedef void query_batch_fn(void *arg, const struct pa_batch *batch);
 
-/* The rows that match (NULL: all), in batches that are borrowed for the call. */
+/* Gives the rows that match (NULL: all), in batches that are borrowed for the call. */
 int query_rows(struct query *query, const struct query_match *match, bool resets,
                query_batch_fn *fn, void *arg, struct query_status *ret_status, struct text *error);
 int query_erase(struct query *query, struct query_status *ret_status, struct text *error);
@@ -89,7 +90,7 @@ enum query_time { QUERY_TIME_TABLE, QUERY_TIME_EPOCH }; /* RFC 3339, or seconds 
 
 struct query_output_options {
     enum query_form form;
-    bool is_event; /* without counters */
+    bool is_event; /* shows no counters */
     enum query_time time;
     bool is_utc, has_numeric_protos, has_all_columns;
     char separator; /* CSV */
@@ -97,18 +98,20 @@ struct query_output_options {
 
 struct query_output;
 
-/* Columns in the order of pmacct's client. -EINVAL: the plugin's columns make no sense. */
+/* Takes the columns in the order of pmacct's client. -EINVAL: the plugin's columns make no
+ * sense. */
 int query_output_new(const struct query *query, const struct query_output_options *options,
                      struct query_output **ret_output);
 void query_output_free(struct query_output *output);                          /* NULL is fine */
-void query_output_title(const struct query_output *output, struct text *out); /* with line end */
+void query_output_title(const struct query_output *output, struct text *out); /* with a line end */
 void query_output_row(struct query_output *output, const struct pa_batch *batch, const uint8_t *row,
-                      struct text *out); /* with line end */
+                      struct text *out); /* with a line end */
 
-/* Cell by cell, for tables that a caller lays out: those columns in that order. */
+/* These give single cells, for tables that a caller lays out: the same columns in the same
+ * order. */
 size_t query_cell_count(const struct query_output *output);
 const struct pa_column *query_cell_column(const struct query_output *output, size_t cell);
 void query_cell_append(struct query_output *output, size_t cell, const struct pa_batch *batch,
                        const uint8_t *row, struct text *out);
-/* The number in a counter's column. */
+/* Returns the number in a counter's column. */
 uint64_t query_number(const struct pa_column *column, const uint8_t *row);

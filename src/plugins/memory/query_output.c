@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Rows in the forms of pmacct's client, which differ a little from those of its print plugin:
+ * Shows rows in the forms of pmacct's client, which differ a little from those of its print plugin:
  * interfaces stand after the class, flows between packets and bytes in JSON too, times have 'T' and
  * an offset, and the fixed-width form takes values of any length.
  */
@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What -a shows of columns that a table does not have. */
+/* The columns that -a shows although the table does not have them. */
 static const struct shown_column {
     const char *name, *title;
     uint8_t format;
@@ -27,14 +27,15 @@ static const struct shown_column {
 
 struct query_output {
     struct query_output_options options;
-    struct pa_schema schema; /* with places as this client has them */
-    uint32_t own_count;      /* columns that the table has; behind them those that it has not */
+    struct pa_schema schema; /* the table's columns with the places that this client gives them */
+    uint32_t own_count;      /* columns that the table has; those that it has not follow them */
     struct pa_column *columns;
     struct format *format; /* CSV and JSON */
     struct value_time *time;
     struct value *cells;
     const struct pa_column **cell_columns;
-    const char **blanks; /* of columns that the table does not have; NULL: it has it */
+    /* Texts of columns that the table does not have; NULL: it has the column. */
+    const char **blanks;
     uint32_t *widths;
     size_t cell_count;
     struct text scratch, cell;
@@ -52,7 +53,7 @@ static struct pa_column *find(struct query_output *o, const char *name)
 
 static void place_columns(struct query_output *o)
 {
-    /* The class is in CSV place 40, the source MAC address in 50. */
+    /* Places of columns that differ: the class is in CSV place 40, the source MAC address in 50. */
     static const struct {
         const char *name;
         uint16_t csv_place;
@@ -76,7 +77,7 @@ static void place_columns(struct query_output *o)
         bytes->json_place = UINT16_MAX;
 }
 
-/* Adds what -a shows beside the table's own columns. */
+/* Adds the columns that -a shows beside the table's own. */
 static void add_missing_columns(struct query_output *o)
 {
     o->columns =
@@ -103,7 +104,8 @@ static const char *blank_of(const struct query_output *o, const struct pa_column
 
 /* ---- fixed width ---- */
 
-/* Column and gap, as pmacct's client has them where that is not title or ten characters and two. */
+/* Returns the width of column and gap: the title or ten characters, and two, unless pmacct's client
+ * has another. */
 static uint32_t column_width(const struct pa_column *c)
 {
     static const struct {
@@ -163,7 +165,7 @@ static uint32_t column_width(const struct pa_column *c)
     return title > width ? title : width;
 }
 
-/* What the fixed-width form shows for an empty value, so that fields can be counted. */
+/* Returns what the fixed-width form shows for an empty value, so that fields can be counted. */
 static const char *stand_in(const struct pa_column *c)
 {
     switch (c->format) {
@@ -177,7 +179,7 @@ static const char *stand_in(const struct pa_column *c)
     }
 }
 
-/* What stands between the cell that begins at `start` and the next. */
+/* Appends the gap between the cell that begins at `start` and the next. */
 static void end_cell(const struct query_output *o, size_t cell, size_t start, struct text *out)
 {
     size_t len = out->len - start, width = o->widths[cell], spaces = 1;

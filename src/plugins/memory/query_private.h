@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* What the files of the client's side share. */
+/* Shared by the files of the client's side: the open query, and values read from text. */
 #include "base/text.h"
 #include "plugins/memory/query_wire.h"
 
@@ -8,7 +8,7 @@ struct query {
     int fd;
     char *path;
     struct query_table table;
-    struct text body; /* of the message received last */
+    struct text body; /* of the last message received */
     struct query_batch batch;
 };
 
@@ -17,9 +17,7 @@ struct query_match {
     struct match *match;
 };
 
-/*
- * A value as it stands in rows, from its text; appended to `out`. -EINVAL: what is wrong is
- * appended to `error`.
- */
+/* Makes of a text the value as it stands in rows, and appends it to `out`. -EINVAL: what is wrong
+ * is appended to `error`. */
 int query_value_parse(const struct query *query, const struct pa_column *column, const char *text,
                       struct text *out, struct text *error);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Values as people type them, into the bytes that rows have: the inverse of
- * plugins/common/value. */
+/* Reads values as people type them into the bytes that rows have: the inverse of
+ * plugins/text/value. */
 #include "base/address.h"
 #include "base/clock.h"
 #include "plugins/memory/query_private.h"
@@ -39,7 +39,7 @@ static int parse_number(const struct pa_column *c, const char *text, int base, s
     unsigned long long number;
     char *end;
 
-    if (strchr("+- \t", *text)) /* also an empty one */
+    if (strchr("+- \t", *text)) /* refuses an empty text too */
         return -EINVAL;
     errno = 0;
     number = strtoull(text, &end, base);
@@ -48,7 +48,7 @@ static int parse_number(const struct pa_column *c, const char *text, int base, s
     return *end != '\0' ? -EINVAL : append_number(c, number, out);
 }
 
-/* What has names is tried value by value: there are 256. */
+/* Tries all 256 values of a column whose numbers have names. */
 static int parse_name(const struct query *q, const struct pa_column *c, const char *text,
                       struct text *out)
 {
@@ -95,7 +95,7 @@ static int parse_mac(const char *text, struct text *out)
     return err;
 }
 
-/* ".500000" and the like. */
+/* Reads ".500000" and the like. */
 static const char *parse_fraction(const char *at, int64_t *ns)
 {
     int64_t unit = NS_PER_S / 10;
@@ -107,7 +107,8 @@ static const char *parse_fraction(const char *at, int64_t *ns)
     return at;
 }
 
-/* Seconds since 1970, or a date and a time with 'T' or a space, and an offset or local time. */
+/* Reads seconds since 1970, or a date and a time with 'T' or a space, and an offset or local
+ * time. */
 static int parse_time(const char *text, struct text *out)
 {
     struct tm tm = {.tm_isdst = -1};
@@ -147,7 +148,7 @@ static int parse_time(const char *text, struct text *out)
     return 0;
 }
 
-/* What an empty value reads as in some outputs. */
+/* True if the text is what an empty value reads as in some outputs. */
 static bool is_empty_text(const struct pa_column *c, const char *text)
 {
     switch (c->format) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* See query_wire.h. What is read is from a stranger, whichever end reads it. */
+/* Encodes and decodes the messages. Whichever end reads, the bytes are from a stranger and are
+ * checked. See query_wire.h. */
 #include "plugins/memory/query_wire.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -322,7 +323,7 @@ int query_request_decode(const struct query_header *header, const uint8_t *body,
 
 /* ---- END ---- */
 
-/* All of a status, in the order of the wire. */
+/* Returns the fields of a status one after the other, in the order of the wire. */
 static uint64_t *status_field(struct query_status *s, size_t i)
 {
     uint64_t *const fields[] = {
@@ -372,7 +373,7 @@ int query_batch_decode(struct reader *r, const struct pa_schema *schema, struct 
 {
     uint32_t value_count = reader_u32(r), row_count;
 
-    if (value_count > reader_left(r) / 4) /* each has a length at least */
+    if (value_count > reader_left(r) / 4) /* each value has a length at least */
         return -EBADMSG;
     if (value_count + 1 > b->capacity) {
         b->capacity = value_count + 1;

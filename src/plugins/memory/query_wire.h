@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* The messages that query.h describes, encoded and decoded; both ends have it. */
+/* The messages that query.h describes, encoded and decoded. Both ends use it. */
 #include "base/reader.h"
 #include "plugins/memory/match.h"
 #include "plugins/memory/query.h"
@@ -28,12 +28,13 @@ struct query_header {
     uint32_t body_len;
 };
 
-/* A message is begun, appended to, and ended, which fills in its length. Several may be in a
- * text. */
+/* A message is begun, appended to, and finished, which fills in its length. One text may hold
+ * several. */
 size_t query_begin(struct text *out, enum query_type type);
 void query_finish(struct text *out, size_t start);
 
-/* -EBADMSG: not a header; -EPROTONOSUPPORT: of another version; -EMSGSIZE: more than `max_len`. */
+/* -EBADMSG: not a header; -EPROTONOSUPPORT: it is of another version; -EMSGSIZE: the body is longer
+ * than `max_len`. */
 int query_header_decode(const uint8_t bytes[QUERY_HEADER_LEN], uint32_t max_len,
                         struct query_header *ret_header);
 
@@ -42,7 +43,7 @@ int query_header_decode(const uint8_t bytes[QUERY_HEADER_LEN], uint32_t max_len,
 void query_append_string(struct text *out, const char *string); /* NULL is empty */
 char *query_read_string(struct reader *r);                      /* NULL if it is not there */
 
-/* What a client is told at the start. */
+/* The first message, which tells a client about the table. */
 struct query_table {
     char *instance_name;
     struct value_options values;
@@ -55,9 +56,9 @@ int query_table_decode(struct reader *r, struct query_table *ret_table);
 void query_table_clear(struct query_table *table);
 
 struct query_request {
-    uint8_t type; /* QUERY_ROWS, QUERY_ERASE, QUERY_STATUS */
+    uint8_t type; /* QUERY_ROWS, QUERY_ERASE or QUERY_STATUS */
     bool resets;
-    struct match *match; /* NULL: all rows; the receiver's */
+    struct match *match; /* belongs to the receiver; NULL: all rows */
 };
 void query_rows_encode(bool resets, const struct match *match, struct text *out);
 /* -EBADMSG: not a request; -ENOSPC: it asks for too much at once. */
@@ -67,7 +68,7 @@ int query_request_decode(const struct query_header *header, const uint8_t *body,
 void query_status_encode(const struct query_status *status, struct text *out);
 int query_status_decode(struct reader *r, struct query_status *ret_status);
 
-/* Body of a batch: u32 values, each u32 length and bytes; u32 rows; rows. */
+/* A batch's body on the wire: u32 values, each u32 length and bytes; u32 rows; rows. */
 struct query_batch {
     struct pa_batch batch; /* borrows the body */
     struct pa_bytes *dictionary;

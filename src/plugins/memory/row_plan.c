@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Compiles a row plan and combines rows by it. See row_plan.h. */
 #include "plugins/memory/row_plan.h"
 #include "base/memory.h"
 #include "base/row_number.h"

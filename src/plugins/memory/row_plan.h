@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* What is done with the columns of a row, compiled from the schema. */
+/* A plan for combining rows of equal key, compiled from the schema. */
 #include "plugins/pathacct_plugin.h"
 #include <stdint.h>
 
@@ -19,5 +19,5 @@ struct row_plan {
 
 void row_plan_init(struct row_plan *plan, const struct pa_schema *schema);
 void row_plan_clear(struct row_plan *plan);
-/* Puts `more` into `row`, which has the same key. */
+/* Adds `more` to `row`, which has the same key. */
 void row_plan_combine(const struct row_plan *plan, uint8_t *row, const uint8_t *more);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * See server.h. Its descriptors - the socket, the clients, a clock - are in a poller of its own,
- * whose descriptor the host watches.
+ * Serves clients. The server's descriptors - the socket, the clients, a clock - are in a poller of
+ * its own, whose descriptor the host watches. See server.h.
  */
 #include "plugins/memory/server.h"
 #include "base/clock.h"
@@ -19,18 +19,18 @@
 
 enum {
     READ_BYTES = 16 * 1024,
-    SLICE_BYTES = 512 * 1024, /* that one client is sent before the others have their turn */
+    SLICE_BYTES = 512 * 1024, /* sent to one client before the others have their turn */
     ACCEPTS_AT_ONCE = 16,
 };
 
 struct client {
     struct server *server;
     int fd;
-    int64_t since_ns; /* the answer's start, or the last request's end */
+    int64_t since_ns; /* when the answer began, or the last request ended */
     struct text in, out;
-    size_t sent; /* of `out` */
+    size_t sent; /* bytes of `out` */
     struct answer *answer;
-    bool hangs_up; /* when `out` is sent */
+    bool hangs_up; /* once `out` is sent */
     struct client *previous, *next;
 };
 
@@ -44,7 +44,7 @@ struct server {
     struct client *clients; /* the oldest first */
     uint32_t client_count;
     struct text greeting;
-    struct query_status status; /* the parts that are kept */
+    struct query_status status; /* the parts that last from one answer to the next */
 };
 
 /* ---- clients ---- */
@@ -54,7 +54,7 @@ static void count(const struct server *s, const char *name)
     s->host->count(s->host, name, 1);
 }
 
-/* Ticks once a second while there are clients. */
+/* Sets the clock, which ticks once a second while there are clients. */
 static void set_clock(struct server *s)
 {
     struct itimerspec period = {0};
@@ -134,7 +134,7 @@ static void take_request(struct client *c, struct query_request *request)
     query_status_encode(&status, &c->out);
 }
 
-/* Takes a request out of what has come, if it is whole and nothing is under way. */
+/* Takes a request out of the received bytes, if it is whole and no other is under way. */
 static void look_for_request(struct client *c)
 {
     struct query_header header;
@@ -148,7 +148,7 @@ static void look_for_request(struct client *c)
         if (c->in.len - QUERY_HEADER_LEN < header.body_len)
             return;
         if (c->in.len - QUERY_HEADER_LEN > header.body_len)
-            err = -EBADMSG; /* one at a time */
+            err = -EBADMSG; /* only one request may be under way */
         else
             err = query_request_decode(&header, (const uint8_t *)c->in.data + QUERY_HEADER_LEN,
                                        c->server->schema, &request);
@@ -165,7 +165,7 @@ static void look_for_request(struct client *c)
                      : "this is not a request");
 }
 
-/* False: the client has gone. */
+/* Returns false if the client has gone. */
 static bool receive(struct client *c)
 {
     while (!c->hangs_up && c->in.len < QUERY_HEADER_LEN + QUERY_REQUEST_MAX) {
@@ -185,7 +185,7 @@ static bool receive(struct client *c)
 
 /* ---- answers ---- */
 
-/* False: the client has gone. */
+/* Returns false if the client has gone. */
 static bool send_out(struct client *c, size_t *bytes)
 {
     while (c->sent < c->out.len) {
@@ -202,7 +202,7 @@ static bool send_out(struct client *c, size_t *bytes)
     return true;
 }
 
-/* Sends what there is, up to a slice. False: the client has gone or may go. */
+/* Sends what there is, up to a slice. Returns false if the client has gone or may go. */
 static bool serve(struct client *c)
 {
     size_t bytes = 0;
@@ -214,7 +214,7 @@ static bool serve(struct client *c)
             return true;
         if (c->hangs_up)
             return false;
-        /* A turn looks at so many rows; few of them may match. */
+        /* A turn looks at a bounded number of rows; few of them may match. */
         if (!c->answer || turn == 8 || bytes >= SLICE_BYTES)
             return true;
         if (answer_append(c->answer, &c->out))
@@ -313,7 +313,7 @@ static void clock_ticked(void *arg, int fd, unsigned events)
     }
 }
 
-/* The copies are too many: the client that has held blocks for the longest time has to go. */
+/* Cuts off the client that has held blocks for the longest time: the copies are too many. */
 static void cut_oldest(void *arg)
 {
     struct server *s = arg;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Rows go through in groups, each step over the whole group: key and hash, find the candidate,
- * compare and add. Between the steps what comes next is prefetched, as the cost of a large table is
- * memory latency. Whether a block is pinned is asked of an array that stays in the cache, not of
- * the block.
+ * The table of rows. Rows are added in groups, each step over the whole group: key and hash, find
+ * the candidate, compare and add. Between the steps the memory that comes next is prefetched, as
+ * the cost of a large table is memory latency. Whether a block is pinned is asked of an array that
+ * stays in the cache, not of the block. See table.h.
  */
 #define XXH_INLINE_ALL
 #include "plugins/memory/table.h"
@@ -14,47 +14,48 @@
 #include "plugins/memory/value_store.h"
 
 enum {
-    BLOCK_BYTES = 64 * 1024, /* of rows: what a write to a pinned block copies at most */
+    BLOCK_BYTES = 64 * 1024, /* of rows: a write to a pinned block copies so many at most */
     BLOCK_ROWS_MIN = 8,
     GROUP_ROWS = 64,
-    INDEX_BYTES = 16, /* of a row in the index: slots of 8 bytes, five eighths of them full */
+    /* What a row takes in the index: slots of 8 bytes, five eighths of them full. */
+    INDEX_BYTES = 16,
     ROWS_MAX = UINT32_MAX - 1,
 };
 #define NO_ID UINT32_MAX
 
 struct block {
-    uint32_t pin_count; /* snapshots that have it */
-    bool is_current;    /* the table has it */
+    uint32_t pin_count; /* snapshots that have the block */
+    bool is_current;    /* the block is part of the table */
     uint8_t *rows;
-    uint64_t live[]; /* a bit per row */
+    uint64_t live[]; /* a bit for each row that lives */
 };
 
 struct table {
     const struct pa_schema *schema;
     struct row_plan plan;
     uint32_t row_size, key_size, row_shift, row_mask; /* row number = block << shift | row in it */
-    size_t live_size;                                 /* of a block's bits, bytes */
+    size_t live_size;                                 /* bytes of a block's bits */
     struct block **blocks;
-    uint8_t *may_be_pinned; /* per block */
+    uint8_t *may_be_pinned; /* for each block */
     uint32_t block_count, block_capacity;
     uint32_t row_end;    /* rows below it have been used */
-    uint32_t first_free; /* + 1; a free row starts with the next one's */
+    uint32_t first_free; /* number + 1; a free row starts with the number + 1 of the next */
     uint64_t row_count;
     struct row_index index;
     uint64_t seed;
     struct value_store *values;
     uint64_t max_bytes, row_cost, copied_bytes;
     uint32_t snapshot_count;
-    struct table_snapshot *latest; /* that a reader may share; NULL: none */
-    bool has_old_values;           /* values that perhaps only snapshots need */
-    bool is_adding;                /* values may be nobody's for the moment */
+    struct table_snapshot *latest; /* the one that a reader may share; NULL: none */
+    bool has_old_values;           /* there may be values that only snapshots need */
+    bool is_adding;                /* values may have no row for the moment */
     table_pressure_fn *pressure;
     void *pressure_arg;
-    /* ids of the batches' dictionary in `values`, as far as they have been asked for */
+    /* Ids of the batches' dictionary as ids in `values`, as far as they have been asked for. */
     const struct pa_bytes *dictionary;
     uint32_t dictionary_count, map_capacity;
-    uint32_t *map; /* + 1; 0: not yet */
-    uint8_t *keys; /* GROUP_ROWS of key_size, where ids are translated */
+    uint32_t *map; /* id + 1; 0: not asked for yet */
+    uint8_t *keys; /* GROUP_ROWS keys, for rows whose ids are translated */
 };
 
 struct table_snapshot {
@@ -66,7 +67,7 @@ struct table_snapshot {
 };
 
 struct probe {
-    const uint8_t *key; /* NULL: refused */
+    const uint8_t *key; /* NULL: the row is refused */
     uint32_t hash;
 };
 
@@ -128,7 +129,7 @@ static void block_unpin(struct table *t, struct block *b)
     block_free(b);
 }
 
-/* It is not the table's any more. */
+/* Gives up the table's hold on a block; the last snapshot that has it frees it. */
 static void block_drop(struct table *t, struct block *b)
 {
     b->is_current = false;
@@ -138,7 +139,7 @@ static void block_drop(struct table *t, struct block *b)
         block_free(b);
 }
 
-/* Copies take twice as much as the table may, and never so little that nobody can read. */
+/* Copies may take twice as much as the table may, and never so little that nobody can read. */
 static uint64_t copied_bytes_max(const struct table *t)
 {
     uint64_t least = 4 * (uint64_t)block_bytes(t);
@@ -206,7 +207,7 @@ static bool row_is_live(const struct table *t, const struct block *b, uint32_t r
     return b->live[bit >> 6] >> (bit & 63) & 1;
 }
 
-/* A row that is nobody's, with what a caller brings; there is room. */
+/* Fills a free row with a caller's data; the caller has made sure that there is room. */
 static uint32_t row_new(struct table *t, const uint8_t *data)
 {
     uint32_t row, bit, next;
@@ -293,8 +294,8 @@ static void map_prepare(struct table *t, const struct pa_batch *batch)
     t->dictionary_count = batch->dictionary_count;
 }
 
-/* A value that the table does not have belongs to a row that it does not have either: without room
- * for that there is no use in keeping it. */
+/* Translates an id. A value that the table does not have belongs to a row that it does not have
+ * either: if there is no room for the row there is no use in keeping the value. */
 static uint32_t own_id(struct table *t, const struct pa_batch *batch, uint32_t id)
 {
     uint32_t own;
@@ -312,7 +313,7 @@ static uint32_t own_id(struct table *t, const struct pa_batch *batch, uint32_t i
     return own;
 }
 
-/* Where the key of a row stands with the table's own ids; NULL: no room for a value. */
+/* Returns the key of a row with the table's own ids; NULL: no room for a value. */
 static const uint8_t *key_make(struct table *t, const struct pa_batch *batch, const uint8_t *row,
                                uint8_t *room)
 {
@@ -367,7 +368,7 @@ static void group_prefetch(struct table *t, uint32_t count, const struct probe *
     }
 }
 
-/* False: it would be a new row, and there is no room. */
+/* Returns false if this would be a new row and there is no room. */
 static bool row_upsert(struct table *t, const struct probe *p, const uint8_t *more)
 {
     uint32_t at = p->hash & t->index.mask, row;
@@ -381,7 +382,7 @@ static bool row_upsert(struct table *t, const struct probe *p, const uint8_t *mo
     if (!has_room(t, 0))
         return false;
     row = row_new(t, more);
-    if (p->key != more) /* its ids are ours */
+    if (p->key != more) /* the ids in the key are the table's */
         memcpy(row_in(t, t->blocks[row >> t->row_shift], row), p->key, t->key_size);
     row_index_put(&t->index, p->hash, at, row);
     return true;
@@ -427,7 +428,7 @@ void table_add(struct table *t, const struct pa_batch *batch, table_refused_fn *
         done += count;
     }
     t->is_adding = false;
-    sweep_values(t); /* that a snapshot went for want of room may have put off */
+    sweep_values(t); /* a snapshot that went for want of room may have put this off */
 }
 
 /* ---- removing ---- */
@@ -461,7 +462,7 @@ uint64_t table_remove(struct table *t, table_row_fn *is_wanted, void *arg)
 {
     uint64_t before = t->row_count;
 
-    t->latest = NULL; /* who asks from now on must not see what is gone */
+    t->latest = NULL; /* later readers must not share a snapshot with the removed rows */
     if (!is_wanted)
         remove_all(t); /* no row lives */
     for (uint32_t row = 0; is_wanted && row < t->row_end; row++)

@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* See value_store.h. An index from hashes to ids, and ids that were freed on a list. */
+/* Keeps values by id, with an index from hashes to ids and a list of freed ids. See
+ * value_store.h. */
 #define XXH_INLINE_ALL
 #include "plugins/memory/value_store.h"
 #include "base/hash.h"
 #include "base/memory.h"
 #include "base/row_index.h"
 
-#define ENTRY_BOOKS 64 /* of each value: its entry, its place in the index, what malloc adds */
+/* What a value takes beside its bytes: its entry, its place in the index, what malloc adds. */
+#define ENTRY_BOOKS 64
 
 struct entry {
-    uint8_t *data; /* NULL: free */
+    uint8_t *data; /* NULL: the entry is free */
     uint32_t len;
     uint32_t next_free;
-    uint32_t series, number; /* value_store_number() */
+    uint32_t series, number; /* for value_store_number() */
     bool is_kept;
 };
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* See pg_connection.h. */
+/* Runs statements with deadlines, and takes the session apart when it cannot be trusted. See
+ * pg_connection.h. */
 #include "plugins/pgsql/pg_connection.h"
 
 #include "base/clock.h"
@@ -13,7 +14,7 @@
 
 #define CONNECT_TIMEOUT_S 10
 
-/* A peer that is gone without a word is noticed by these, seconds and milliseconds. */
+/* Keepalives, in seconds and milliseconds, notice a server that is gone without a word. */
 #define KEEPALIVE_IDLE_S  "10"
 #define KEEPALIVE_COUNT   "3"
 #define UNACKNOWLEDGED_MS "20000"
@@ -61,7 +62,7 @@ const struct pg_fault *pg_connection_fault(const struct pg_connection *c)
 
 static int fault_errno(const struct pg_fault *fault)
 {
-    /* Only the row itself tells whether to wait for it. */
+    /* The caller decides whether to wait for the partition: only the row tells. */
     if (fault->id == PG_FAULT_PARTITION_MISSING)
         return -EILSEQ;
     switch (fault->kind) {
@@ -74,7 +75,8 @@ static int fault_errno(const struct pg_fault *fault)
     }
 }
 
-/* The session cannot be trusted any more: nobody knows what the server still does in it. */
+/* Closes a session that cannot be trusted any more: nobody knows what the server still does in
+ * it. */
 static int lose(struct pg_connection *c, const char *why)
 {
     pg_fault_set(&c->fault, NULL, why, NULL, NULL);
@@ -118,7 +120,7 @@ static int64_t deadline_in(uint32_t seconds)
     return clock_mono().ns + (int64_t)seconds * NS_PER_S;
 }
 
-/* 1: something can be done; 0: the deadline has passed; -errno. */
+/* Returns 1 if the socket is ready, 0 if the deadline has passed, or a negative errno. */
 static int wait_until(struct pg_connection *c, short events, int64_t deadline_ns)
 {
     struct pollfd p = {.fd = PQsocket(c->conn), .events = events};
@@ -135,8 +137,8 @@ static int wait_until(struct pg_connection *c, short events, int64_t deadline_ns
     }
 }
 
-/* Sends what libpq holds; takes in what comes meanwhile, or both sides could wait for each
- * other. */
+/* Sends what libpq holds, and takes in what comes meanwhile: otherwise both sides could wait for
+ * each other. */
 static int flush(struct pg_connection *c, int64_t deadline_ns)
 {
     for (;;) {
@@ -164,7 +166,7 @@ static int next_result(struct pg_connection *c, int64_t deadline_ns, PGresult **
     return 0;
 }
 
-/* All results of what was sent: the last one, or the first failure. */
+/* Reads all results of what was sent; gives the last one, or the first failure. */
 static int collect(struct pg_connection *c, int64_t deadline_ns, PGresult **ret_result)
 {
     PGresult *last = NULL, *result = NULL;
@@ -183,7 +185,7 @@ static int collect(struct pg_connection *c, int64_t deadline_ns, PGresult **ret_
         PQclear(last);
         last = result;
         has_failed = status == PGRES_FATAL_ERROR || status == PGRES_BAD_RESPONSE;
-        if (status == PGRES_COPY_IN) /* more comes only after the data */
+        if (status == PGRES_COPY_IN) /* nothing more comes before the data is sent */
             break;
     }
     if (err == 0 && has_failed)
@@ -199,9 +201,9 @@ static int collect(struct pg_connection *c, int64_t deadline_ns, PGresult **ret_
 /* ---- opening ---- */
 
 /*
- * A refused connection has no result to ask for its SQLSTATE, but a verbose message holds it:
- * "FATAL:  28P01: password authentication failed", in the server's language. What follows in
- * further lines is for those who read the server's code.
+ * Takes the SQLSTATE out of a message. A refused connection has no result to ask for it, but a
+ * verbose message holds it: "FATAL:  28P01: password authentication failed", in the server's
+ * language. Further lines name places in the server's code and are cut off.
  */
 static void find_state(char *message, char ret_state[PG_SQLSTATE_LEN + 1])
 {
@@ -374,7 +376,7 @@ int pg_connection_copy_end(struct pg_connection *c, uint32_t work_s)
 
 /* ---- quoting ---- */
 
-/* A backslash needs the E'' form whatever standard_conforming_strings says. */
+/* A backslash needs the E'' form, whatever standard_conforming_strings says. */
 void pg_append_literal(struct text *out, const char *value)
 {
     bool has_backslash = strchr(value, '\\') != NULL;

@@ -4,9 +4,9 @@
  * One session with a PostgreSQL server. libpq is used without blocking, so that every wait has an
  * end: a server that hangs costs a transaction `timeout_s`, not the process.
  *
- * Functions return 0 or a negative errno, and pg_connection_fault() says what it was: -EAGAIN for
+ * Functions return 0 or a negative errno, and pg_connection_fault() tells the fault: -EAGAIN for
  * what is tried again, -EINVAL for what a person must change, -EILSEQ for a row that the server
- * will never take. Where the connection was lost, or could no longer be trusted, it is closed.
+ * will never take. The session is closed if the connection was lost or can no longer be trusted.
  */
 #include "plugins/pgsql/pg_fault.h"
 #include <libpq-fe.h>
@@ -17,7 +17,7 @@ struct pg_connection;
 struct pg_connection_settings { /* all borrowed for the life of the connection */
     const char *host, *db, *user, *password;
     const char *port;    /* NULL: the default */
-    const char *ca_file; /* NULL: as libpq does without */
+    const char *ca_file; /* NULL: the server's certificate is checked as libpq does by default */
     const char *application_name;
     uint32_t timeout_s; /* for an answer that needs no work */
 };
@@ -25,16 +25,16 @@ struct pg_connection_settings { /* all borrowed for the life of the connection *
 struct pg_connection *pg_connection_new(const struct pg_connection_settings *settings);
 void pg_connection_free(struct pg_connection *connection); /* NULL is fine */
 
-/* Also lost connections are open until they are used. */
+/* True also for a connection that was lost, until it is used. */
 bool pg_connection_is_open(const struct pg_connection *connection);
 int pg_connection_open(struct pg_connection *connection);
 void pg_connection_close(struct pg_connection *connection);
 
-/* Why the last call failed. */
+/* Returns why the last call failed. */
 const struct pg_fault *pg_connection_fault(const struct pg_connection *connection);
 
 /*
- * Runs statements. Parameters are text. `ret_result` (NULL: nobody asks) belongs to the caller, for
+ * Runs statements. Parameters are text. `ret_result` (may be NULL) belongs to the caller, for
  * PQclear. `work_s` is added to the time that the server has.
  */
 int pg_connection_run(struct pg_connection *connection, const char *sql, uint32_t work_s,
@@ -42,12 +42,12 @@ int pg_connection_run(struct pg_connection *connection, const char *sql, uint32_
 int pg_connection_run_params(struct pg_connection *connection, const char *sql, int param_count,
                              const char *const *params, PGresult **ret_result);
 
-/* COPY ... FROM STDIN. What fails in the server is seen at the end. After a failure it has
- * ended. */
+/* These three run COPY ... FROM STDIN. A failure in the server shows at the end. After any failure
+ * the COPY is over. */
 int pg_connection_copy_begin(struct pg_connection *connection, const char *sql);
 int pg_connection_copy_data(struct pg_connection *connection, const void *data, size_t len);
 int pg_connection_copy_end(struct pg_connection *connection, uint32_t work_s);
 
-/* A text as it stands in a statement, quoted. */
+/* Appends a text as it stands in a statement, quoted. */
 struct text;
 void pg_append_literal(struct text *out, const char *value);

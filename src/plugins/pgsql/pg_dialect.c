@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* See pg_dialect.h. Text compares by bytes: all of it is names and lists, none of it words. */
+/* The types of PostgreSQL's columns. Text compares by bytes: all of it is names and lists, none of
+ * it words. See pg_dialect.h. */
 #include "plugins/pgsql/pg_dialect.h"
 
 #define TEXT_TYPE "text COLLATE \"C\""

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * See pg_encoder.h. A field is its length in 4 bytes and then its value as the type's receive
- * function takes it: integers big-endian, times in microseconds since 2000, an inet as family,
- * prefix length, "is a cidr", length and bytes of the address (utils/inet.h of the server).
+ * Writes rows in COPY's binary form. A field is its length in 4 bytes and then its value as the
+ * type's receive function takes it: integers big-endian, times in microseconds since 2000, an inet
+ * as family, prefix length, "is a cidr", length and bytes of the address (utils/inet.h of the
+ * server). See pg_encoder.h.
  */
 #include "plugins/pgsql/pg_encoder.h"
 
@@ -17,24 +18,24 @@
 
 #define US_PER_S        INT64_C(1000000)
 #define EPOCH_2000_S    INT64_C(946684800) /* from 1970 */
-#define FIXED_FIELD_MAX 24                 /* length and value of the widest, an inet */
+#define FIXED_FIELD_MAX 24                 /* length and value of the widest field, an inet */
 #define ZONE_SLOTS      64                 /* a power of two */
 #define ZONE_SLOT_S     900                /* offsets from UTC change at quarters of an hour */
 #define PGSQL_AF_INET   2
 #define PGSQL_AF_INET6  3
 
-/* Where the value comes from, and thus how it is written. */
+/* Where the value comes from, and so how it is written. */
 enum form { FORM_NUMBER, FORM_PROTO, FORM_TEXT, FORM_ADDRESS, FORM_MAC, FORM_TIME };
 
 struct field {
     enum form form;
     enum pg_type type;
-    uint32_t offset; /* of what is read straight from the row */
+    uint32_t offset; /* for values that are read straight from the row */
     bool has_whole_seconds;
 };
 
 struct zone_slot {
-    int64_t number; /* of its quarter since 1970 */
+    int64_t number; /* of its quarter of an hour since 1970 */
     int64_t offset_s;
     bool is_known;
 };
@@ -42,7 +43,7 @@ struct zone_slot {
 struct pg_encoder {
     struct sql_columns *columns;
     struct field *fields;
-    size_t fixed_max; /* of a row, but for its texts */
+    size_t fixed_max; /* most bytes of a row without its texts */
     struct zone_slot zones[ZONE_SLOTS];
 };
 
@@ -90,7 +91,8 @@ struct pg_encoder *pg_encoder_new(struct sql_columns *columns, const enum pg_typ
         f->form = form_of(c, types[i]);
         f->type = f->form == FORM_TEXT ? PG_TYPE_TEXT : types[i];
         f->offset = c->value.offset;
-        /* The fraction is the stamp's to lack, or has a column of its own. */
+        /* Stamps have whole seconds; so have times if the settings ask for it, or if their fraction
+         * has a column of its own. */
         f->has_whole_seconds =
             c->source != SQL_SOURCE_COLUMN || s->has_whole_seconds || !s->dialect->has_instants;
     }
@@ -125,7 +127,7 @@ static uint8_t *put_field(uint8_t *out, uint64_t value, unsigned len)
     return put_be(put_be(out, len, sizeof(int32_t)), value, len);
 }
 
-/* NULL: it does not fit; columns of the server have a sign. */
+/* Returns NULL if the number does not fit; columns of the server have a sign. */
 static uint8_t *put_number(uint8_t *out, enum pg_type type, uint64_t number)
 {
     switch (type) {
@@ -138,7 +140,7 @@ static uint8_t *put_number(uint8_t *out, enum pg_type type, uint64_t number)
     }
 }
 
-/* One that is not known is 0.0.0.0, as in pmacct's tables. */
+/* An unknown address is 0.0.0.0, as in pmacct's tables. */
 static uint8_t *put_address(uint8_t *out, enum pg_type type, const uint8_t *field)
 {
     bool is_v6 = field[16] == IP_V6;
@@ -165,7 +167,7 @@ static uint8_t *put_mac(uint8_t *out, const uint8_t *field)
 
 /* ---- times ---- */
 
-/* What local clocks are ahead of UTC then. */
+/* Returns how far local clocks are ahead of UTC at that time. */
 static int64_t zone_offset_s(struct pg_encoder *e, int64_t time_s)
 {
     int64_t number = time_s / ZONE_SLOT_S;
@@ -196,8 +198,8 @@ static int64_t field_time_ns(const struct pg_encoder *e, uint32_t index, const u
     }
 }
 
-/* A timestamp without time zone is what a clock on the wall showed. One that is not known is the
- * first of 1970 on any wall, which the counters of times know for what it is. */
+/* Writes a time. A timestamp without time zone is what a clock on the wall showed. An unknown time
+ * is the first of 1970 on any wall, which the counters of times know for what it is. */
 static uint8_t *put_time(struct pg_encoder *e, uint8_t *out, uint32_t index, const uint8_t *row)
 {
     const struct field *f = &e->fields[index];
@@ -217,7 +219,8 @@ static uint8_t *put_time(struct pg_encoder *e, uint8_t *out, uint32_t index, con
 
 void pg_encoder_append_start(struct text *out)
 {
-    static const char header[19] = "PGCOPY\n\377\r\n"; /* its 11 bytes; no flags, no extension */
+    /* 11 bytes of signature, then no flags and no extension. */
+    static const char header[19] = "PGCOPY\n\377\r\n";
 
     text_append(out, header, sizeof header);
 }
@@ -227,7 +230,7 @@ void pg_encoder_append_end(struct text *out)
     text_append(out, "\xff\xff", 2);
 }
 
-/* Numbers go into columns of text as well. */
+/* Appends the text of a column, which may be of numbers. */
 static void append_text(struct pg_encoder *e, const struct pa_batch *batch, const uint8_t *row,
                         uint32_t index, struct text *out)
 {
@@ -245,7 +248,7 @@ static void append_text(struct pg_encoder *e, const struct pa_batch *batch, cons
     out->len += v.len;
 }
 
-/* The end of a field that is no text, or NULL. */
+/* Writes a field that is no text and returns its end; NULL: it is a text, or does not fit. */
 static uint8_t *put_fixed(struct pg_encoder *e, const struct pa_batch *batch, const uint8_t *row,
                           uint32_t index, uint8_t *out)
 {

@@ -2,22 +2,23 @@
 #pragma once
 /*
  * Rows in the binary format of COPY (PostgreSQL manual, "COPY", Binary Format): nothing in it needs
- * escaping, and the server parses no numbers, addresses and times. Compiled once for a table, by
- * what its columns are.
+ * escaping, and the server parses no numbers, addresses and times. An encoder is compiled once for
+ * a table, by the types of its columns.
  */
 #include "plugins/pgsql/pg_table.h"
 #include "plugins/sql/sql_columns.h"
 
 struct pg_encoder;
 
-/* `types`: of each of the columns, as the server knows it. The columns are borrowed. */
+/* `types` has the type of each column, as the server knows it. The columns are borrowed. */
 struct pg_encoder *pg_encoder_new(struct sql_columns *columns, const enum pg_type *types);
 void pg_encoder_free(struct pg_encoder *encoder); /* NULL is fine */
 
-/* A column that was given PG_TYPE_OTHER, or a type that does not go with its values, is text. */
+/* Returns the type that a column is sent as: PG_TYPE_TEXT if its type is PG_TYPE_OTHER or does not
+ * go with its values. */
 enum pg_type pg_encoder_type(const struct pg_encoder *encoder, uint32_t index);
 
-void pg_encoder_append_start(struct text *out); /* of a COPY */
+void pg_encoder_append_start(struct text *out); /* appends the start of a COPY */
 void pg_encoder_append_end(struct text *out);
 /* -ERANGE: a number does not fit its column, whose index is given; nothing is appended. */
 int pg_encoder_append_row(struct pg_encoder *encoder, const struct pa_batch *batch,

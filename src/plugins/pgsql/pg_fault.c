@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* See pg_fault.h, and faults.def for what follows from each. */
+/* Makes faults of what the server says: SQLSTATE decides which one, faults.def what follows from
+ * it. See pg_fault.h. */
 #include "plugins/pgsql/pg_fault.h"
 
 #include <stdio.h>
@@ -16,9 +17,9 @@ static const struct {
 };
 
 /*
- * SQLSTATE (PostgreSQL manual, appendix A): the longest prefix that matches decides. One that is
- * not listed is tried again, since no row may be thrown away for a failure that nobody has
- * understood.
+ * Faults by SQLSTATE (PostgreSQL manual, appendix A): the longest prefix that matches decides. A
+ * state that is not listed is tried again, since no row may be thrown away for a failure that
+ * nobody has understood.
  */
 static const struct {
     const char *prefix;
@@ -31,7 +32,7 @@ static const struct {
     {"25006", PG_FAULT_STANDBY},
     {"28", PG_FAULT_LOGIN_REFUSED},
     {"3D000", PG_FAULT_DATABASE_MISSING},
-    {"3F000", PG_FAULT_TABLE_MISSING}, /* its schema is not there */
+    {"3F000", PG_FAULT_TABLE_MISSING}, /* the schema is not there */
     {"42", PG_FAULT_MISUSED},
     {"42501", PG_FAULT_RIGHT_MISSING},
     {"42703", PG_FAULT_COLUMN_MISSING},
@@ -57,7 +58,7 @@ static enum pg_fault_id find_state(const char *sqlstate)
     return best;
 }
 
-/* As one line: libpq's own messages have several. */
+/* Puts the text into one line: libpq's own messages have several. */
 static void put_line(char *out, size_t size, const char *text)
 {
     size_t len = 0;
@@ -105,7 +106,8 @@ void pg_fault_set(struct pg_fault *fault, const char *sqlstate, const char *mess
 
     *fault = (struct pg_fault){0};
     pg_fault_change(fault, sqlstate ? find_state(sqlstate) : PG_FAULT_SERVER_AWAY);
-    /* A broken CHECK has a name; a row that no partition takes has the same state and none. */
+    /* A broken CHECK names its constraint. A row that no partition takes has the same state without
+     * a name. */
     if (sqlstate && !strcmp(sqlstate, "23514") && !constraint)
         pg_fault_change(fault, PG_FAULT_PARTITION_MISSING);
     if (sqlstate)

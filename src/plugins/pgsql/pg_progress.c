@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* See pg_progress.h. */
+/* The statements of pathacct_progress. See pg_progress.h. */
 #include "plugins/pgsql/pg_progress.h"
 
 #include "base/clock.h"
@@ -15,7 +15,7 @@
 
 #define NO_RIGHT "42501"
 
-/* What whoever may has to run. */
+/* Says which statements a person with the rights has to run. */
 static void explain_rights(const struct pg_progress *p, struct pg_fault *fault)
 {
     char words[sizeof fault->text];
@@ -35,7 +35,7 @@ static int failed(const struct pg_progress *p, int err, struct pg_fault *fault)
         explain_rights(p, fault);
     if (err != -EILSEQ)
         return err;
-    pg_fault_change(fault, PG_FAULT_BUSY); /* it is never a row's doing */
+    pg_fault_change(fault, PG_FAULT_BUSY); /* it is never the fault of a row */
     return -EAGAIN;
 }
 
@@ -57,14 +57,14 @@ int pg_progress_prepare(const struct pg_progress *p, struct pg_fault *fault)
     PQclear(result);
     if (is_missing) {
         err = pg_connection_run(p->connection, sql_progress_create, 0, NULL);
-        /* Two that make it at once: one finds the other's name taken, and the table there. */
+        /* If two make the table at once, one finds the name taken, and then the table is there. */
         return err < 0 && err != -EILSEQ ? failed(p, err, fault) : 0;
     }
     text_append_printf(&sql, "DELETE FROM " SQL_PROGRESS_TABLE " WHERE updated < %" PRId64,
                        now_s() - SQL_PROGRESS_KEEP_S);
     err = pg_connection_run(p->connection, text_cstr(&sql), 0, NULL);
     text_clear(&sql);
-    /* Without the right to delete it only grows, by a row for each start. */
+    /* Without the right to delete the table only grows, by a row for each start. */
     return err == -EAGAIN && !pg_connection_is_open(p->connection) ? failed(p, err, fault) : 0;
 }
 

@@ -1,28 +1,29 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * The table pathacct_progress: up to which hand-over each worker of each start of the core is in
- * the database, moved in the transaction that writes the rows. Functions return as pg_connection.h
- * says; a missing right comes with the GRANT in `fault`.
+ * The table pathacct_progress: up to which hand-over the database has the rows of each worker of
+ * each start of the core. It is moved in the transaction that writes the rows. Functions return as
+ * pg_connection.h says; for a missing right the GRANT stands in `fault`.
  */
 #include "plugins/pgsql/pg_connection.h"
 
 struct pa_transaction;
 
-struct pg_progress { /* borrowed */
+struct pg_progress { /* all borrowed */
     struct pg_connection *connection;
     const char *instance, *user;
 };
 
-/* Once for each connection: makes the table if it is not there, forgets what is long over. */
+/* Called once for each connection: makes the table if it is not there, and forgets what is long
+ * over. */
 int pg_progress_prepare(const struct pg_progress *progress, struct pg_fault *fault);
 /*
- * In a transaction, before any row: makes and locks its rows, which also waits for the end of a
- * session that the server still works for although its client is dead. 1: all of the transaction is
- * in the database. -EINVAL: only a part is, which cannot be.
+ * Called in a transaction, before any row: makes and locks its rows, which also waits for the end
+ * of a session that the server still works for although its client is dead. 1: all of the
+ * transaction is in the database. -EINVAL: only a part of it is, which cannot be.
  */
 int pg_progress_lock(const struct pg_progress *progress, const struct pa_transaction *transaction,
                      struct pg_fault *fault);
-/* The statement that says that the transaction is in the database. */
+/* Appends the statement that says that the transaction is in the database. */
 void pg_progress_append_update(const struct pg_progress *progress,
                                const struct pa_transaction *transaction, struct text *out);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* See pg_statement.h. In all of them s is the rows that came, t the table. */
+/* Puts the statements together. In all of them s is the rows that came, t the table. See
+ * pg_statement.h. */
 #include "plugins/pgsql/pg_statement.h"
 
 #include "base/memory.h"
@@ -21,7 +22,7 @@ static const struct pg_table_column *table_column(const struct pg_statement *st,
     return pg_table_find(st->table, st->columns->items[index].name);
 }
 
-/* The server has a type that is sent as text. */
+/* True if the column is sent as text and the server has another type. */
 static bool is_cast(const struct pg_statement *st, uint32_t index)
 {
     return pg_encoder_type(st->encoder, index) != table_column(st, index)->type;
@@ -48,7 +49,7 @@ char *pg_statement_copy(const struct pg_statement *st, const char *into)
     return take_string(&sql);
 }
 
-/* SELECT s."a", s."b"::numeric AS "b" FROM rows s */
+/* Appends SELECT s."a", s."b"::numeric AS "b" FROM rows s. */
 static void append_rows(const struct pg_statement *st, struct text *out)
 {
     text_append_string(out, "SELECT ");
@@ -71,7 +72,7 @@ static void append_call(const struct pg_statement *st, uint32_t index, const cha
     text_append_printf(out, ")::%s", table_column(st, index)->type_name);
 }
 
-/* The microseconds of the least (greatest) known time, which stands in the column before:
+/* Appends the microseconds of the least (greatest) known time, which stands in the column before:
  * (array_agg(s."r" ORDER BY nullif(s."t", 0), s."r"))[1] */
 static void append_residual(const struct pg_statement *st, uint32_t index, struct text *out)
 {
@@ -120,7 +121,7 @@ static void append_combined(const struct pg_statement *st, uint32_t index, struc
     sql_append_name(out, c->name);
 }
 
-/* One row for each key. */
+/* Appends a query that puts rows of equal key together. */
 static void append_groups(const struct pg_statement *st, struct text *out)
 {
     text_append_string(out, "SELECT ");
@@ -136,7 +137,8 @@ static void append_groups(const struct pg_statement *st, struct text *out)
     sql_append_keys(out, st->columns, "s.");
 }
 
-/* The same for all writers; by bytes where the database would compare words. */
+/* Appends the order of rows, which is the same for all writers: by bytes, where the database would
+ * compare words. */
 static void append_order(const struct pg_statement *st, struct text *out)
 {
     const char *before = " ORDER BY ";
@@ -187,8 +189,9 @@ char *pg_statement_merge(const struct pg_statement *st, bool is_grouped)
     return take_string(&sql);
 }
 
-/* Of several rows of equal key, which only others can have written, one grows: each flow counts
- * once. ctid is the place of a row, which nobody moves while the table is locked. */
+/* Of several rows of equal key in the table, which only others can have written, one grows, so that
+ * each flow counts once. ctid is the place of a row, which nobody moves while the table is
+ * locked. */
 char *pg_statement_update(const struct pg_statement *st)
 {
     struct text sql = {0};
@@ -230,7 +233,7 @@ char *pg_statement_update_unique(const struct pg_statement *st)
     return take_string(&sql);
 }
 
-/* In the order of the key, which is the order of the index. */
+/* Inserts in the order of the key, which is the order of the index. */
 char *pg_statement_insert(const struct pg_statement *st, bool is_grouped)
 {
     struct text sql = {0};

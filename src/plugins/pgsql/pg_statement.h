@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* The statements by which rows get into a table. Names are quoted, values never stand in them. */
+/* The statements that bring rows into a table. Names are quoted, values never stand in them. */
 #include "plugins/pgsql/pg_encoder.h"
 #include "plugins/pgsql/pg_table.h"
 
@@ -12,23 +12,24 @@ struct pg_statement { /* all borrowed */
     const struct sql_dialect *dialect;
     const struct pg_table *table;
     const struct pg_encoder *encoder;
-    const char *name;      /* of the table, quoted */
-    const char *temporary; /* where rows lie first */
-    bool adds_up;          /* by the table's unique index */
+    const char *name;      /* name of the table, quoted */
+    const char *temporary; /* the temporary table where rows lie first */
+    bool adds_up;          /* rows are added up by the table's unique index */
 };
 
-/* The temporary table: types of the columns as they are sent; empty again after each
+/* Makes the temporary table. Its columns have the types that are sent; it is empty again after each
  * transaction. */
 void pg_statement_append_temporary(const struct pg_statement *statement, struct text *out);
 
-/* These belong to the caller, for mem_free. */
+/* The following functions return text that the caller frees with mem_free. */
 char *pg_statement_copy(const struct pg_statement *statement, const char *into);
-/* INSERT, in the order of the key so that two writers never wait for each other; `is_grouped`: rows
- * of equal key are put together before. */
+/* INSERTs in the order of the key, so that two writers never wait for each other. With `is_grouped`
+ * rows of equal key are put together before. */
 char *pg_statement_merge(const struct pg_statement *statement, bool is_grouped);
-/* Without a unique index: adds to the first row of equal key... */
+/* For tables without a unique index: adds to the first row of equal key... */
 char *pg_statement_update(const struct pg_statement *statement);
-/* ...or, with one, adds to the row of equal key: right only where each key came once. */
+/* ...or, with a unique index, adds to the row of equal key. Right only if each key came once. */
 char *pg_statement_update_unique(const struct pg_statement *statement);
-/* Inserts what had none; `is_grouped`: after rows of equal key were put together. */
+/* Inserts rows that had none to add to. With `is_grouped` rows of equal key are put together
+ * before. */
 char *pg_statement_insert(const struct pg_statement *statement, bool is_grouped);

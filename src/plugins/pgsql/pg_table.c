@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* See pg_table.h. The catalogues are those of the PostgreSQL manual, chapter 53. */
+/* Asks the server's catalogues about a table (PostgreSQL manual, chapter 53). See pg_table.h. */
 #include "plugins/pgsql/pg_table.h"
 
 #include "base/memory.h"
@@ -11,7 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A domain goes by the type that it is made of. A default without parentheses calls no function. */
+/* Selects the columns. A domain goes by the type that it is made of. A default without parentheses
+ * calls no function. */
 static const char columns_query[] =
     "SELECT a.attname, format_type(a.atttypid, a.atttypmod),"
     " coalesce(nullif(t.typbasetype, 0), a.atttypid)::int8,"
@@ -22,7 +23,7 @@ static const char columns_query[] =
     " WHERE a.attrelid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped"
     " ORDER BY a.attnum";
 
-/* A row for each column of each unique index that counts for all rows at once. */
+/* Selects each column of each unique index that counts for all rows at once. */
 static const char indexes_query[] =
     "SELECT i.indexrelid::regclass::text, a.attname"
     " FROM pg_catalog.pg_index i, pg_catalog.pg_attribute a"
@@ -31,7 +32,7 @@ static const char indexes_query[] =
     " AND a.attnum = ANY ((i.indkey::int2[])[0:i.indnkeyatts - 1])"
     " ORDER BY i.indexrelid, array_position(i.indkey::int2[], a.attnum)";
 
-/* Object identifiers of built-in types (pg_type.dat): they never change. */
+/* Translates object identifiers of built-in types (pg_type.dat), which never change. */
 static enum pg_type type_of(long oid)
 {
     switch (oid) {
@@ -114,7 +115,7 @@ static int read_columns(struct pg_connection *connection, const char *table,
 
 struct index_range {
     const PGresult *result;
-    int first, end; /* its columns, as rows of the result */
+    int first, end; /* its columns: rows first to end - 1 of the result */
 };
 
 static bool index_has(const struct index_range *index, const char *name)
@@ -133,8 +134,8 @@ static bool covers_key(const struct index_range *index, const struct sql_columns
     return true;
 }
 
-/* What the index has beyond the key never tells two of our rows apart: it is not written, and its
- * default is the same for all, unlike a serial number. */
+/* True if the index's columns beside the key never tell two of our rows apart: they are not
+ * written, and their default is the same for all, unlike a serial number. */
 static bool has_only_constants_beside(const struct index_range *index, const struct pg_table *table,
                                       const struct sql_columns *columns)
 {
@@ -148,7 +149,7 @@ static bool has_only_constants_beside(const struct index_range *index, const str
     return true;
 }
 
-/* Rows that differ in other columns of the key would be the same to it. */
+/* True if rows that differ in other columns of the key would be the same to the index. */
 static bool is_narrow(const struct index_range *index, const struct pg_table *table,
                       const struct sql_columns *columns)
 {

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* What the server says of a table: its columns, and whether a unique index settles who is first. */
+/* A table as the server describes it: its columns, and whether a unique index tells which rows are
+ * one. */
 #include "plugins/pgsql/pg_connection.h"
 #include <stdbool.h>
 #include <stdint.h>
 
 struct sql_columns;
 
-/* Types with a binary form that is written straight; all others take text, and the server casts
+/* Types with a binary form that is written as it is; all others take text, and the server casts
  * it. */
 enum pg_type {
     PG_TYPE_OTHER,
@@ -36,14 +37,13 @@ struct pg_table {
     /* Columns of the unique index that ON CONFLICT can name: those of the key, and perhaps others
      * that always have their default. Joined by ", " and quoted; NULL: there is no such index. */
     char *conflict_columns;
-    bool has_exact_key; /* the index has no others */
-    char *narrow_index; /* a unique index on less than the key: rows would be refused; or NULL */
+    bool has_exact_key; /* the index has only columns of the key */
+    /* A unique index over less than the key: it would refuse rows; NULL: none. */
+    char *narrow_index;
 };
 
-/*
- * `table` is quoted. -ENOENT: there is no such table. Others as in pg_connection.h. The columns of
- * the key tell which index is the right one.
- */
+/* `table` is quoted. -ENOENT: there is no such table. Other errors are as in pg_connection.h. The
+ * columns of the key tell which index is the right one. */
 int pg_table_look_up(struct pg_connection *connection, const char *table,
                      const struct sql_columns *columns, struct pg_table *ret_table);
 void pg_table_clear(struct pg_table *table);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* See pg_target.h. */
+/* Makes or extends a table, chooses how rows get in, and prepares the statements. See
+ * pg_target.h. */
 #include "plugins/pgsql/pg_target.h"
 
 #include "base/memory.h"
@@ -12,7 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define INDEX_COLUMNS_MAX 32 /* of a server with its usual INDEX_MAX_KEYS */
+#define INDEX_COLUMNS_MAX 32 /* most of an index, for a server with its usual INDEX_MAX_KEYS */
 
 void pg_target_free(void *arg)
 {
@@ -49,7 +50,8 @@ static int refuse(const struct making *m, enum pg_fault_id id, const char *what)
     return -EINVAL;
 }
 
-/* Another may make the same table at the same moment, which fails like a row of equal key. */
+/* Runs a definition. Another writer may make the same table at the same moment, which fails like a
+ * row of equal key. */
 static int run_definition(const struct making *m, struct text *sql)
 {
     struct pg_connection *c = m->context->connection;
@@ -88,7 +90,7 @@ static int make_key(const struct making *m)
     return err;
 }
 
-/* Rows that are added to over and over find room for their new version beside the old one. */
+/* Rows that grow again and again find room for their new version beside the old one. */
 static int create_table(const struct making *m)
 {
     const struct pg_target_context *x = m->context;
@@ -130,7 +132,8 @@ static int make_table(const struct making *m, const char *schema_text)
     return err;
 }
 
-/* The statement that adds what is missing, and whether the key grows with it. */
+/* Appends the statement that adds the missing columns; `ret_has_key` tells whether the key grows
+ * with it. */
 static uint32_t append_missing(const struct making *m, const struct pg_table *table,
                                struct text *sql, bool *ret_has_key)
 {
@@ -151,7 +154,7 @@ static uint32_t append_missing(const struct making *m, const struct pg_table *ta
     return count;
 }
 
-/* -ENOENT: columns were added, look again. */
+/* -ENOENT: columns were added, look at the table again. */
 static int add_columns(const struct making *m, const struct pg_table *table)
 {
     struct text sql = {0}, what = {0};

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * See pgsql.h. Rows are encoded as they come and sent in pieces, so that the server works on one
- * while the next is made; a transaction is BEGIN, the progress rows, COPY for each table, the
- * statements that merge what was copied, progress, COMMIT. Whatever fails, the session is closed
+ * The plugin pgsql. Rows are encoded as they come and sent in pieces, so that the server works on
+ * one while the next is made. A transaction is BEGIN, the progress rows, COPY for each table, the
+ * statements that merge the copied rows, progress, COMMIT. Whatever fails, the session is closed
  * with all that hangs on it, and the host gives the transaction again.
  *
  * A row that the server refuses spoils the statement it is part of. The transaction is then taken
- * again row by row, as pgsql_careful.c does it.
+ * again row by row, as pgsql_careful.c does it. See pgsql.h.
  */
 #include "plugins/pgsql/pgsql.h"
 
@@ -23,8 +23,8 @@
 
 #define LOG_AGAIN_NS (600 * NS_PER_S)
 
-/* Timeouts are the client's, but for locks; what a session of the usual user would have set
- * otherwise must not change what is written. */
+/* Timeouts are the client's, except for locks. Settings of the user's usual sessions must not
+ * change what is written. */
 static const char session_setup[] =
     "SET lock_timeout = '10s'; SET statement_timeout = 0;"
     " SET idle_in_transaction_session_timeout = 0; SET jit = off; SET work_mem = '64MB';"
@@ -128,7 +128,7 @@ void pgsql_close(void *state)
 
 /* ---- failures ---- */
 
-/* One line for each kind of trouble, again when it changes or lasts. */
+/* Logs one line for each kind of trouble, and another when it changes or lasts. */
 static void log_fault(struct pgsql *p, const char *doing)
 {
     int level = p->fault.kind == PG_FAULT_RETRY ? PA_LOG_WARNING : PA_LOG_ERROR;
@@ -141,7 +141,7 @@ static void log_fault(struct pgsql *p, const char *doing)
     p->host->log(p->host, level, "cannot %s: %s", doing, p->fault.text);
 }
 
-/* Rows of equal key lie in the table already, where they can be added up. */
+/* True if rows of equal key lie in the table already, where they can be added up. */
 static bool is_late_row(const struct pgsql *p)
 {
     return !strcmp(p->fault.sqlstate, "23505") && p->failed_copy && !p->has_late_rows;
@@ -164,10 +164,10 @@ static void prepare_for_bad_row(struct pgsql *p)
                  p->fault.text);
 }
 
-/* What the host is told: it tries again, for ever. */
+/* Returns the error that makes the host try again, for ever. */
 static int fail(struct pgsql *p, int err, const char *doing)
 {
-    /* Two writers that each wait for a row of the other: not again for a while. */
+    /* Two writers waited for rows of each other: rows are locked in order for a while. */
     if (!strcmp(p->fault.sqlstate, "40P01"))
         p->rival_count = RIVAL_TRANSACTIONS;
     if (err != -EILSEQ)
@@ -199,8 +199,8 @@ static int connect_server(struct pgsql *p)
     return p->settings.is_exactly_once ? pg_progress_prepare(&p->progress, &p->fault) : 0;
 }
 
-/* A session that has slept may have lost its server meanwhile: that is no failure yet. One that
- * does not answer is. */
+/* A session that has slept may have lost its server meanwhile, which is no failure yet: another
+ * is opened. If it took long to find that out, the server hangs, and that is one. */
 static int start_transaction(struct pgsql *p)
 {
     static const char sql[] = "BEGIN ISOLATION LEVEL READ COMMITTED";
@@ -237,7 +237,7 @@ int pgsql_begin(void *state, const struct pa_transaction *transaction)
     p->failed_copy = false;
     p->rejected_count = 0;
     p->waiting_len = 0;
-    p->has_begun = transaction->row_count > 0; /* an empty one has nothing to be done twice */
+    p->has_begun = transaction->row_count > 0; /* an empty transaction cannot be done twice */
     if (!p->has_begun)
         return 0;
     err = start_transaction(p);
@@ -252,7 +252,7 @@ int pgsql_begin(void *state, const struct pa_transaction *transaction)
         return 0;
     p->has_begun = false;
     if (pg_connection_run(p->connection, "ROLLBACK", 0, NULL) < 0)
-        pg_connection_close(p->connection); /* what matters is known */
+        pg_connection_close(p->connection); /* the answer stands all the same */
     return PA_DONE_ALREADY;
 }
 
@@ -287,7 +287,7 @@ static int end_transaction(struct pgsql *p, const struct pa_transaction *transac
         pgsql_failed(p, err);
         if (err != -EILSEQ)
             return err;
-        /* Constraints that are checked at the end accuse no single row. */
+        /* Constraints that are checked at the end do not say which row is at fault. */
         pg_fault_change(&p->fault, PG_FAULT_TABLE_UNFIT);
         return -EINVAL;
     }
@@ -299,7 +299,8 @@ static int end_transaction(struct pgsql *p, const struct pa_transaction *transac
     return -EAGAIN;
 }
 
-/* Where one row was refused the next ones may be soon. */
+/* Writes carefully for some more transactions: where one row was refused the next ones may be
+ * soon. */
 static void count_down_care(struct pgsql *p)
 {
     if (p->careful_count == 0)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* The functions of the pgsql plugin: rows into PostgreSQL, each exactly once. See
- * pathacct_plugin.h. */
+/* The functions of the plugin pgsql, as pathacct_plugin.h describes them: rows into PostgreSQL,
+ * each exactly once. */
 #include "plugins/pathacct_plugin.h"
 #include <stddef.h>
 

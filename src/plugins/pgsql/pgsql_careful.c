@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * How one row that the server refuses does not cost the others: each piece of a batch is written
- * behind a savepoint, and merged at once. A piece that fails is taken back and cut in two. The
- * pieces' keys are in no common order, so the tables are locked against other writers.
+ * Writes rows so that one which the server refuses does not cost the others: each piece of a batch
+ * is written behind a savepoint, and merged at once. A piece that fails is taken back and cut in
+ * two. The pieces' keys are in no common order, so the tables are locked against other writers.
  */
 #include "plugins/pgsql/pgsql_state.h"
 
@@ -92,8 +92,9 @@ static bool is_recent(const struct pgsql *p, const uint8_t *row)
     return bin_s > p->time_ns / NS_PER_S - DAY_S;
 }
 
-/* A partition that somebody forgot to make would cost all rows from then on: they wait for it. One
- * that somebody has dropped must not stop everything for a flow that comes late. */
+/* Rejects a row, or lets it wait. A partition that somebody forgot to make would cost all rows from
+ * then on, so they wait for it. A partition that somebody has dropped must not stop everything for
+ * a flow that comes late. */
 static int reject(struct pgsql *p, const uint8_t *row)
 {
     if (p->fault.id == PG_FAULT_PARTITION_MISSING && is_recent(p, row))
@@ -113,7 +114,7 @@ static struct pa_batch part(const struct pgsql *p, const struct pa_batch *batch,
     return piece;
 }
 
-/* As deep as the logarithm of PIECE_ROWS. */
+/* The recursion is as deep as the logarithm of PIECE_ROWS. */
 static int write_or_cut(struct pgsql *p, const struct pa_batch *batch, bool counts)
 {
     uint32_t half = batch->row_count / 2;
@@ -131,7 +132,7 @@ static int write_or_cut(struct pgsql *p, const struct pa_batch *batch, bool coun
 
 int pgsql_write_carefully(struct pgsql *p, const struct pa_batch *batch)
 {
-    /* Before any savepoint: what is made behind one vanishes with it. */
+    /* Tables are made before any savepoint: those made behind one vanish with it. */
     int err = pgsql_touch_tables(p, batch);
 
     if (err == 0)

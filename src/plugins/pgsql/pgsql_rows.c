@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* From a batch into the tables: see pgsql_state.h. */
+/* Brings rows from a batch into the tables: encodes, copies and merges them. See pgsql_state.h. */
 #include "plugins/pgsql/pgsql_state.h"
 
 #include "base/memory.h"
@@ -12,7 +12,7 @@
 #define PIECE_LEN             (256u << 10) /* sent at once */
 #define UNIQUE_VIOLATION      "23505"
 #define CARDINALITY_VIOLATION "21000"
-#define WAITING_MAX           ((size_t)16 << 20) /* over all tables, should there be many */
+#define WAITING_MAX           ((size_t)16 << 20) /* over all tables, should they be many */
 
 static const uint8_t *row_at(const struct pgsql *p, const struct pa_batch *batch, uint32_t i)
 {
@@ -103,7 +103,7 @@ static void reject(struct pgsql *p, const uint8_t *row, const char *why)
     p->host->reject_row(p->host, row, why);
 }
 
-/* 1: the row has no table that the server would take, and is rejected if `counts`. */
+/* Returns 1 if the server takes no table of that name; the row is rejected then if `counts`. */
 static int find_target(struct pgsql *p, const struct pa_batch *batch, const uint8_t *row,
                        bool counts, struct pg_target **ret_target)
 {
@@ -206,9 +206,10 @@ static int run(struct pgsql *p, const char *sql)
 }
 
 /*
- * The quick way: update what is there, insert what is not, which costs the server half of what ON
- * CONFLICT does. It is right when each key came once, that is when every row was counted once, and
- * when no other writer inserted the same key meanwhile, which the index notices. 1: neither was so.
+ * Merges the quick way: updates the rows that are there and inserts the others, which costs the
+ * server half of what ON CONFLICT does. This is right when each key came once, that is when every
+ * row was counted once, and when no other writer inserted the same key meanwhile, which the index
+ * notices. Returns 1 if one of the two was not so.
  */
 static int upsert_quickly(struct pgsql *p, const struct pg_target *t, uint64_t count)
 {
@@ -232,8 +233,7 @@ static int upsert_quickly(struct pgsql *p, const struct pg_target *t, uint64_t c
     return 0;
 }
 
-/* Keys that differ here can be the same to the table: then the server refuses to touch a row
- * twice. */
+/* Keys that differ here can be equal to the table: then the server refuses to touch a row twice. */
 static int upsert_in_order(struct pgsql *p, const struct pg_target *t)
 {
     int err =
@@ -246,7 +246,8 @@ static int upsert_in_order(struct pgsql *p, const struct pg_target *t)
     return err;
 }
 
-/* Each attempt that was not right shows what the next one must heed. */
+/* Merges with what earlier attempts have shown: each that was not right tells what the next must
+ * heed. */
 static int upsert(struct pgsql *p, const struct pg_target *t, uint64_t count)
 {
     int err = 1;

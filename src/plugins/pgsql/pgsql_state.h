@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* What the files of the plugin share: its state, and how rows get from a batch into tables. */
+/* The plugin's state and functions that its files share: how rows get from a batch into tables. */
 #include "plugins/pgsql/pg_progress.h"
 #include "plugins/pgsql/pg_target.h"
 #include "plugins/sql/sql_columns.h"
@@ -8,8 +8,8 @@
 #include "plugins/sql/sql_settings.h"
 #include "plugins/sql/sql_tables.h"
 
-/* A server that hangs is given up in less than the default shutdown_timeout, so that what waits can
- * still be spooled. What has much to do gets more time. */
+/* A server that hangs is given up in less than the default shutdown_timeout, so that waiting rows
+ * can still be spooled. A statement with many rows gets more time. */
 #define ANSWER_TIMEOUT_S     20
 #define ROWS_PER_S_AT_LEAST  5000
 #define CAREFUL_TRANSACTIONS 10
@@ -21,25 +21,26 @@ struct pgsql {
     struct sql_settings settings;
     struct sql_columns columns;
     struct sql_purge purge;
-    struct sql_tables *tables; /* own: struct pg_target */
+    struct sql_tables *tables; /* their `own` is a struct pg_target */
     char *application_name;
     struct pg_connection *connection;
     struct pg_progress progress;
     struct pg_target_context context;
     uint32_t target_number;
-    bool has_repeated_keys; /* seen once: rows are grouped before they are merged */
-    unsigned rival_count;   /* transactions in which rows are locked in the order of their keys */
+    bool has_repeated_keys; /* seen once: from then on rows are grouped before they are merged */
+    /* Transactions left in which rows are locked in the order of their keys. */
+    unsigned rival_count;
 
-    /* the transaction under way */
+    /* Belongs to the transaction under way. */
     bool has_begun;
     int64_t time_ns;
-    struct pg_target *active; /* whose COPY is under way */
+    struct pg_target *active; /* the one whose COPY is under way */
     size_t waiting_len;       /* encoded and not sent, of all tables */
     uint64_t rejected_count;
 
-    unsigned careful_count; /* transactions that are still written in pieces */
-    bool has_late_rows;     /* sql_use_copy met rows of equal key: it is over */
-    bool is_way_open;       /* tables are to be looked at anew */
+    unsigned careful_count; /* transactions left that are written in pieces */
+    bool has_late_rows;     /* sql_use_copy met rows of equal key: from then on rows are added up */
+    bool is_way_open;       /* tables must be looked at anew */
     bool failed_copy;       /* a COPY straight into a table with a unique index was refused */
     struct pg_fault fault;
     char logged[sizeof((struct pg_fault *)NULL)->text];
@@ -51,18 +52,18 @@ static inline uint32_t transaction_work_s(uint64_t row_count)
     return (uint32_t)(row_count / ROWS_PER_S_AT_LEAST);
 }
 
-/* Takes over what the connection said of a failure; returns `err`. */
+/* Takes over the connection's fault; returns `err`. */
 int pgsql_failed(struct pgsql *p, int err);
 
 /* These return 0 or a negative errno, with the reason in p->fault. */
 
-/* Encodes rows for their tables and sends what is enough to be sent. `counts`: rows that cannot be
- * written are counted as rejected; else that was done before. */
+/* Encodes rows for their tables and sends pieces that are large enough. With `counts` rows that
+ * cannot be written are counted as rejected; otherwise they were counted before. */
 int pgsql_write_rows(struct pgsql *p, const struct pa_batch *batch, bool counts);
 /* Makes whatever tables the rows need. */
 int pgsql_touch_tables(struct pgsql *p, const struct pa_batch *batch);
-/* Sends the rest and merges it into the table. */
+/* Sends the rest of the rows and merges them into the table. */
 int pgsql_merge(struct pgsql *p, struct pg_target *target);
-/* Writes and merges in pieces that can be taken back one by one, down to single rows: those that
- * the server refuses are rejected, the others get in. */
+/* Writes and merges in pieces that can be taken back one by one, down to single rows: rows that the
+ * server refuses are rejected, the others get in. */
 int pgsql_write_carefully(struct pgsql *p, const struct pa_batch *batch);

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Finds output files by name, keeps few of them open, and commits what a transaction wrote. See
+ * file_table.h. */
 #include "plugins/print/file_table.h"
 #include "base/clock.h"
 #include "base/memory.h"
@@ -21,7 +23,7 @@ static void discard_file(void *arg, struct keyed_entry *entry)
 void file_table_init(struct file_table *table, const struct file_table_settings *settings)
 {
     *table = (struct file_table){.settings = *settings};
-    /* Files go when nothing is left to do for them, however many there are. */
+    /* The table has no limit: a file is removed when nothing is left to do for it. */
     keyed_table_init(&table->files, SIZE_MAX, discard_file, NULL);
 }
 
@@ -52,7 +54,7 @@ static struct out_file *find_or_add(struct file_table *table, const char *name, 
     return file;
 }
 
-/* The files one after the other, in the order in which they came up. */
+/* first_file() and next_file() go through the files in the order in which they were added. */
 static struct out_file *first_file(const struct file_table *table)
 {
     return (struct out_file *)table->files.oldest;
@@ -83,7 +85,7 @@ static void link_open(struct file_table *table, struct out_file *file)
     table->open_count++;
 }
 
-/* A time belongs to the name: rows go to NAME.part until that time is over. */
+/* True if a time is part of the name: rows go to NAME.part until that time is over. */
 static bool has_time(const struct file_table *table)
 {
     return file_name_has_time(table->settings.name);
@@ -168,14 +170,14 @@ int file_table_touch(struct file_table *table, const char *name, int64_t time_s,
     return err;
 }
 
-/* Nothing more will be asked of the file, or it can be found again by its name. */
+/* True if nothing more will be asked of the file, or if it can be found again by its name. */
 static bool is_idle(const struct file_table *table, const struct out_file *file,
                     const struct pa_transaction *transaction)
 {
     if (!file->has_state && file->written == 0)
         return true; /* never committed */
     if (!file->is_loaded || file->state.move != FILE_STATE_STAYS || !file->state.is_in_place)
-        return false; /* its time is not over */
+        return false; /* the file waits for its final name */
     if (is_in_place(table))
         return table->files.count > IDLE_FILES_MAX && file->fd < 0;
     return file_state_is_over(&file->state, transaction);
@@ -220,7 +222,7 @@ static bool is_same_month(int64_t a_s, int64_t b_s)
     return x.tm_mon == y.tm_mon && x.tm_year == y.tm_year;
 }
 
-/* No row of a time to come can get this name. */
+/* True if no row of a later time can get this name. */
 static bool is_time_over(const struct file_table *table, const struct out_file *file,
                          const struct pa_transaction *transaction)
 {
@@ -265,7 +267,8 @@ static int move_file(struct file_table *table, struct out_file *file)
     return err;
 }
 
-/* Files whose time is over without a row in this transaction, and moves that failed before. */
+/* Moves files whose time is over without a row in this transaction, and files whose move failed
+ * before. */
 static int finish_others(struct file_table *table, const struct pa_transaction *transaction)
 {
     int err = 0;
@@ -333,7 +336,7 @@ static void recover_file(struct file_table *table, const char *state_path)
     struct out_file *file = find_or_add(table, name, 0);
     int err = out_file_load(file);
 
-    /* Opening cuts what was not committed. */
+    /* Opening cuts off what was not committed. */
     if (err == 0 && file->has_state && out_file_exists(file) &&
         !(is_replaced(table) && file->state.is_in_place))
         err = file_table_use(table, file);

@@ -26,31 +26,34 @@ struct file_table_settings {
 struct file_table {
     struct file_table_settings settings;
     struct keyed_table files;
-    struct out_file *newest, *oldest; /* open ones */
+    struct out_file *newest, *oldest; /* ends of the list of open files */
     uint32_t open_count;
-    struct out_file **touched; /* by the transaction under way */
+    struct out_file **touched; /* files of the transaction under way */
     uint32_t touched_count, touched_capacity;
 };
 
 void file_table_init(struct file_table *table, const struct file_table_settings *settings);
 void file_table_clear(struct file_table *table);
 
-/* Finds what an earlier process left unfinished, cuts it to what is committed and takes it over. */
+/* Finds files that an earlier process left unfinished, cuts them to what is committed and takes
+ * them over. */
 int file_table_recover(struct file_table *table);
 
-/* Files that wait for nothing any more are forgotten: no pointer to a file survives this. */
+/* Begins a transaction. Files with nothing left to do are forgotten: no pointer to a file survives
+ * this. */
 void file_table_begin(struct file_table *table, const struct pa_transaction *transaction);
-/* The file of that name, opened for the transaction. `is_done_already`: it holds the transaction's
- * rows. */
+/* Gives the file of that name, opened for the transaction. If `is_done_already` is set in it, the
+ * file holds the transaction's rows already. */
 int file_table_touch(struct file_table *table, const char *name, int64_t time_s,
                      const struct pa_transaction *transaction, struct out_file **ret_file);
 /* Opens a file that was closed to make room for others, and marks it as written last. */
 int file_table_use(struct file_table *table, struct out_file *file);
-/* All or, if it fails half-way, some of the touched files; these know it when the transaction comes
- * again. */
+/* Commits all touched files or, if it fails half-way, some of them; these know it when the
+ * transaction comes again. */
 int file_table_commit(struct file_table *table, const struct pa_transaction *transaction);
 void file_table_abort(struct file_table *table);
-/* Between transactions, the last one acknowledged: finished files need no NAME.state any more. */
+/* Removes NAME.state of finished files. Only between transactions, when the last one is
+ * acknowledged. */
 void file_table_forget_finished(struct file_table *table);
-/* Closes all files; they are opened again by name. */
+/* Closes all files, which are opened again by name. */
 void file_table_reopen(struct file_table *table);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Replaces the link by renaming a new one over it. See latest_link.h. */
 #include "plugins/print/latest_link.h"
 #include "base/memory.h"
 #include "plugins/text/output_keys.h"
@@ -20,14 +21,14 @@ void latest_link_update(const struct pa_host *host, const struct file_owner *own
         if (strcmp(target, before) <= 0)
             return;
     } else if (errno == EINVAL) {
-        err = -EEXIST; /* a file of the operator's, not a link */
+        err = -EEXIST; /* the operator's own file, not a link */
     }
     aside = mem_printf("%s.new", link);
     if (err == 0)
         err = file_owner_make_directories(owner, link);
     if (err == 0) {
         (void)unlink(aside);
-        /* A link has no content to write, which file_replace() is for. */
+        /* Not file_replace(), which writes content: a link has none. */
         if (symlink(target, aside) < 0)
             err = -errno;
         else if ((owner->uid != (uid_t)-1 || owner->gid != (gid_t)-1) &&

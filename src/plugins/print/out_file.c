@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Writes one output file, moves its committed length forward, and mends it after a crash. See
+ * out_file.h. */
 #include "plugins/print/out_file.h"
 #include "base/file.h"
 #include "base/memory.h"
@@ -115,7 +117,7 @@ static int open_data(struct out_file *file)
     return 0;
 }
 
-/* A crash came between a state and the rename that it announces. */
+/* Finishes a move after a crash between a state and the rename that it announces. */
 static int finish_announced_move(struct out_file *file)
 {
     char *part = data_name(file);
@@ -166,7 +168,7 @@ int out_file_load(struct out_file *file)
     return 0;
 }
 
-/* Brings file and state together: what is not committed goes, what is not ours stays. */
+/* Brings file and state together: cuts off what is not committed, keeps what is not ours. */
 static int reconcile(struct out_file *file, bool *ret_is_new)
 {
     struct stat st;
@@ -184,7 +186,7 @@ static int reconcile(struct out_file *file, bool *ret_is_new)
     }
     if (size < file->state.length)
         file->state.length = size; /* somebody emptied it */
-    /* A file that was suspended within a transaction goes on behind what it wrote then. */
+    /* A file that was suspended within a transaction goes on behind what was written until then. */
     keep = file->written > file->state.length ? file->written : file->state.length;
     if (size > keep && ftruncate(file->fd, (off_t)keep) < 0)
         return -errno;
@@ -201,14 +203,14 @@ int out_file_open(struct out_file *file, bool in_place, bool replaces)
     if (file->fd >= 0)
         return 0;
     if (replaces)
-        file->state.is_in_place = false; /* each epoch anew */
-    else if (!file->is_placed) /* a late row of a file that has its name already stays there */
+        file->state.is_in_place = false; /* each epoch begins a new NAME.part */
+    else if (!file->is_placed)           /* late rows stay in NAME if that exists */
         file->state.is_in_place = in_place || stat(file->name, &st) == 0;
     file->is_placed = true;
     err = open_data(file);
     if (err == 0)
         err = reconcile(file, &is_new);
-    /* In place, the length must be known before anything is put behind it. */
+    /* In place, the length must be on disk before anything is put behind it. */
     if (err == 0 && file->state.is_in_place && (is_new || !file->has_state))
         err = save_state(file);
     if (err < 0 && file->fd >= 0) {
@@ -254,7 +256,8 @@ static int write_all(struct out_file *file, struct text *text)
 {
     int err = file_write_all(file->fd, text->data, text->len);
 
-    /* After an error some of it may be there, and out_file_abort() must know to cut it off. */
+    /* After an error part of the text may be in the file, and out_file_abort() must know to cut it
+     * off. */
     file->written += text->len;
     if (err == 0)
         text_reset(text);
@@ -286,7 +289,7 @@ int out_file_suspend(struct out_file *file)
 
     if (file->fd < 0)
         return 0;
-    if (file->compressor) { /* a member cannot be gone on with */
+    if (file->compressor) { /* a member cannot be continued once the file is closed */
         if (file->is_touched && !file->is_done_already)
             err = write_buffer(file, true);
         if (err < 0)
@@ -294,7 +297,7 @@ int out_file_suspend(struct out_file *file)
         compressor_free(file->compressor);
         file->compressor = NULL;
     }
-    /* The commit will not see this descriptor. */
+    /* The commit will not synchronise this descriptor any more. */
     if (file->written > file->state.length && fdatasync(file->fd) < 0)
         return -errno;
     close(file->fd);
@@ -312,7 +315,7 @@ void out_file_abort(struct out_file *file)
         compressor_reset(file->compressor);
     file->written = file->state.length;
     if (has_more) {
-        /* Opening cuts it. If that fails now, the next opening does. */
+        /* Opening cuts off the rest. If that fails now, the next opening does it. */
         if (file->fd >= 0)
             close(file->fd);
         file->fd = -1;
@@ -362,7 +365,7 @@ int out_file_move(struct out_file *file)
         return 0;
     part = data_name(file);
     final = out_file_final_name(file, file->state.move);
-    /* Somebody took it away: there is nothing left to name. */
+    /* If somebody took the file away, there is nothing left to name. */
     if (strcmp(part, final) != 0 && rename(part, final) < 0 && errno != ENOENT)
         err = -errno;
     if (err == 0)

@@ -20,24 +20,24 @@
 #define OUT_FILE_WRITE_SIZE ((size_t)256 * 1024) /* bytes gathered for a write(2) */
 
 struct out_file {
-    struct keyed_entry entry; /* the table's, by name */
+    struct keyed_entry entry; /* the file's place in the table, by name */
     char *name;
     enum compression compression;
     const struct file_owner *owner; /* borrowed */
-    struct file_state state;        /* as on disk, or as it will be */
-    bool has_state;                 /* there is a NAME.state */
+    struct file_state state;        /* as it is on disk, or as it will be */
+    bool has_state;                 /* NAME.state exists */
     int fd;                         /* -1: closed */
-    bool is_loaded;                 /* `state` is what the disk says */
-    bool is_placed;                 /* NAME or NAME.part is decided */
-    char *latest_name;              /* print_latest_file for its rows; NULL: not known */
+    bool is_loaded;                 /* `state` was read from the disk */
+    bool is_placed;                 /* it is decided whether rows go to NAME or to NAME.part */
+    char *latest_name;              /* print_latest_file for these rows; NULL: not known */
     uint64_t written;               /* bytes in the file, committed or not */
     struct text buffer;             /* rows not written yet */
     struct text packed;             /* compressed, not written yet */
     struct compressor *compressor;
-    /* the transaction under way, for the table */
+    /* Belongs to the transaction under way; the table sets it. */
     bool is_touched, is_done_already, has_opening;
     uint64_t row_count;
-    struct out_file *newer, *older; /* the table's list of open ones */
+    struct out_file *newer, *older; /* the table's list of open files */
 };
 
 struct out_file *out_file_new(const char *name, int64_t time_s, const struct file_owner *owner);
@@ -50,9 +50,9 @@ int out_file_load(struct out_file *file);
  * Otherwise a NAME that exists already is continued, never cut, unless `replaces`.
  */
 int out_file_open(struct out_file *file, bool in_place, bool replaces);
-/* Its rows are on disk, under the name that its state says. */
+/* True if the file's rows are on disk, under the name that its state says. */
 bool out_file_exists(const struct out_file *file);
-/* No rows, committed or not: a title belongs first. */
+/* True if there are no rows, committed or not: a title belongs first. */
 bool out_file_is_empty(const struct out_file *file);
 /* Writes out `buffer` when it is large. The file must be open. */
 int out_file_write(struct out_file *file);
@@ -60,22 +60,23 @@ int out_file_write(struct out_file *file);
 /* The three steps of a commit; the first that fails leaves the file as it was committed last. */
 int out_file_flush(struct out_file *file);
 int out_file_commit(struct out_file *file, const struct pa_transaction *transaction, int32_t move);
-int out_file_move(struct out_file *file); /* what out_file_commit() announced in `state.move` */
+/* Does the rename that out_file_commit() announced in `state.move`. */
+int out_file_move(struct out_file *file);
 
 /* Announces a move and does it, outside a transaction. A file without committed rows is removed
  * instead. */
 int out_file_finish(struct out_file *file, int32_t move);
-/* Somebody moved or removed the file that is open: it is closed, to be made anew. */
+/* Closes the file if somebody moved or removed it, so that it is made anew. */
 void out_file_check_name(struct out_file *file);
-/* Back to the committed length. */
+/* Takes the file back to its committed length. */
 void out_file_abort(struct out_file *file);
-/* Closes the descriptor; what is in `buffer` stays there, and the file can be opened again at any
+/* Closes the descriptor; `buffer` keeps what is in it, and the file can be opened again at any
  * time. */
 int out_file_suspend(struct out_file *file);
-/* Its hand-overs are acknowledged: NAME.state goes. */
+/* Removes NAME.state, once the hand-overs in the file are acknowledged. */
 void out_file_forget_state(struct out_file *file);
 
-/* The least k > 0 for which there is no NAME.k. */
+/* Returns the least k > 0 for which there is no NAME.k. */
 int32_t out_file_free_number(const struct out_file *file);
-/* NAME, or NAME.k before a compression suffix. Takes: mem_free it. */
+/* Returns NAME, or NAME.k with k before a compression suffix. The caller frees it with mem_free. */
 char *out_file_final_name(const struct out_file *file, int32_t move);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the shared object print.so exports: the table of the plugin's functions. */
 #include "plugins/print/print.h"
 #include "plugins/print/print_settings.h"
 

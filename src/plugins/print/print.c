@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The plugin print: chooses the file of each row, or the stream of all rows, and commits them. See
+ * print.h. */
 #include "plugins/print/print.h"
 #include "base/clock.h"
 #include "base/memory.h"
@@ -17,8 +19,8 @@
 
 #define ROUTE_COUNT 1024 /* a power of two */
 
-/* Rows of one bin and equal values of the name's columns go to one file: found without rendering
- * its name. */
+/* Where rows of one bin and equal values of the name's columns go, found without rendering the
+ * name. */
 struct route {
     uint64_t hash;
     struct text key;
@@ -30,22 +32,22 @@ struct print {
     const struct pa_schema *schema;
     struct print_settings settings;
     struct format *format;
-    bool has_table; /* files */
+    bool has_table; /* output goes to files, not to a stream */
     struct file_table table;
     struct stream_out stream;
     struct trigger trigger;
     struct route *routes;
-    struct route *last_route; /* of the row before; NULL: none in this transaction */
-    int64_t last_time_s;      /* and its time */
+    struct route *last_route; /* route of the last row; NULL: none in this transaction */
+    int64_t last_time_s;      /* time of the last row */
     struct text key, name;
     char *writer_id;
-    /* the transaction under way */
+    /* Belongs to the transaction under way. */
     struct pa_transaction transaction;
     struct pa_source *sources;
     struct mono_time begun;
     uint64_t written;
     char *last_file;
-    bool was_last; /* the one committed before was the core's last */
+    bool was_last; /* the last committed transaction was the core's last */
 };
 
 /* ---- open and close ---- */
@@ -61,7 +63,7 @@ int print_check(const struct pa_host *host, const struct pa_schema *schema, char
     return err;
 }
 
-/* As it is in the background. */
+/* True if standard output is /dev/null, as in the background. */
 static bool stdout_is_null(void)
 {
     struct stat null, out;
@@ -137,7 +139,8 @@ void print_close(void *state)
     if (!print)
         return;
     trigger_reap(&print->trigger, true);
-    /* An orderly end comes after the last commit was acknowledged; a crash does not come here. */
+    /* An orderly end comes after the last commit was acknowledged; a crash does not come through
+     * here. */
     if (print->has_table && print->was_last)
         file_table_forget_finished(&print->table);
     if (print->has_table)
@@ -203,7 +206,7 @@ static void append_closing(const struct print *print, struct text *out, uint64_t
 
 /* ---- transactions ---- */
 
-/* Epochs are news; the hand-overs of unaggregated rows in between come each second. */
+/* The end of an epoch is news; the hand-overs of unaggregated rows in between come each second. */
 static int log_level(const struct print *print)
 {
     return print->transaction.ends_epoch ? PA_LOG_INFO : PA_LOG_DEBUG;
@@ -295,7 +298,7 @@ static int find_file(struct print *print, const struct pa_batch *batch, const ui
     uint64_t hash;
     int err;
 
-    /* Most names are the same for all rows of a bin: 20 ns a row. */
+    /* Most names are the same for all rows of a bin: such a row has the file of the row before. */
     if (print->last_route && time_s == print->last_time_s &&
         !file_name_has_columns(print->settings.name)) {
         *ret_file = print->last_route->file;
@@ -323,20 +326,22 @@ static int find_file(struct print *print, const struct pa_batch *batch, const ui
     return 0;
 }
 
-/* No pause makes these names good: another row of the transaction must not wait for them. */
+/* True for errors of the name that no pause mends: other rows of the transaction must not wait for
+ * it. */
 static bool is_hopeless(int err)
 {
     return err == -ENAMETOOLONG || err == -EISDIR || err == -ELOOP;
 }
 
-/* All rows of a transaction go to the same file. */
+/* True if all rows of a transaction go to the same file. */
 static bool has_one_file(const struct print *print)
 {
     return print->schema->bin_offset < 0 && !file_name_has_columns(print->settings.name);
 }
 
-/* Rows from `first` on of which the first belongs to `file`, until its buffer is full; returns the
- * number of the row behind them. */
+/* Appends rows from `first` on until the buffer of `file` is full. Only the first row is known to
+ * belong there: others follow it only if all rows go to one file. Returns the number of the row
+ * behind the last one. */
 static uint32_t append_rows(struct print *print, const struct pa_batch *batch, uint32_t first,
                             struct out_file *file)
 {
@@ -386,7 +391,8 @@ static int write_files(struct print *print, const struct pa_batch *batch)
     return 0;
 }
 
-/* A full disk is waited for; so is everything else that a person may repair. */
+/* Says -EAGAIN for a full disk, which is waited for like everything else that a person may
+ * repair. */
 static int report(const struct print *print, int err)
 {
     if (err == -ENOSPC || err == -EDQUOT) {
@@ -413,8 +419,8 @@ int print_write(void *state, const struct pa_batch *batch)
     return err;
 }
 
-/* The bin that is just over, as far as it can be told without rows: bins start at whole multiples
- * of local time. */
+/* Guesses the start of the bin that is just over, without rows to tell it: bins start at whole
+ * multiples of local time. */
 static int64_t empty_file_time_s(const struct print *print)
 {
     int64_t last_s = print->transaction.time_ns / NS_PER_S - 1;
@@ -496,7 +502,7 @@ int print_commit(void *state, const struct pa_transaction *transaction)
     double seconds;
     int err;
 
-    /* What could not be known when it began. */
+    /* These were not known when the transaction began. */
     print->transaction.time_ns = transaction->time_ns;
     print->transaction.row_count = transaction->row_count;
     print->transaction.ends_epoch = transaction->ends_epoch;

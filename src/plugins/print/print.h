@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * The plugin's functions, as pathacct_plugin.h describes them: rows as text into files (exactly
- * once), into a pipe or to standard output (at least once).
+ * The plugin's functions, as pathacct_plugin.h describes them. They write rows as text into files
+ * (exactly once), into a pipe or to standard output (at least once).
  */
 #include "plugins/pathacct_plugin.h"
 

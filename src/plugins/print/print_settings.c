@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Reads the keys of print and checks them together. See print_settings.h. */
 #include "plugins/print/print_settings.h"
 #include "plugins/common/choice.h"
 #include "plugins/common/key_rows.h"
@@ -168,7 +169,8 @@ int print_settings_read(const struct pa_host *host, const struct pa_schema *sche
     s.rotate_size = (uint64_t)host->setting_number(host, "print_rotate_size");
     s.refresh_s = host->setting_number(host, "print_refresh_time");
     s.open_max = (uint32_t)host->setting_number(host, "print_open_files");
-    /* Pieces of a file that would be replaced at the next purge make no sense. */
+    /* Pieces of a file make no sense if it is replaced at the next purge, so rotation means
+     * appending. */
     s.is_appended = setting_is_on(host, "print_output_file_append") || s.rotate_size > 0;
     err = read_output(host, &s, error, error_size);
     if (err == 0)

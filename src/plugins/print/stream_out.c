@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Opens the stream, waits for its lock and its reader, and writes whole buffers. See
+ * stream_out.h. */
 #include "plugins/print/stream_out.h"
 #include "base/file.h"
 #include "base/memory.h"
@@ -24,7 +26,7 @@ void stream_out_init(struct stream_out *stream, const char *path, const char *lo
                                   .lock_path = lock_path ? mem_strdup(lock_path) : NULL,
                                   .fd = -1,
                                   .lock_fd = -1};
-    signal(SIGPIPE, SIG_IGN); /* a reader that goes away is an error of write(2) */
+    signal(SIGPIPE, SIG_IGN); /* write(2) then fails when the reader goes away */
 }
 
 void stream_out_clear(struct stream_out *stream)
@@ -56,7 +58,7 @@ static int open_stream(struct stream_out *stream)
         return err;
     }
     stream->fd = fd;
-    stream->has_title = false; /* a new reader */
+    stream->has_title = false; /* a new reader needs a title */
     return 0;
 }
 

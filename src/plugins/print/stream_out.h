@@ -11,18 +11,18 @@ struct stream_out {
     char *path;      /* NULL: standard output */
     char *lock_path; /* NULL: none */
     int fd, lock_fd; /* -1: closed */
-    bool has_title;  /* it was written once */
+    bool has_title;  /* the title was written once */
     struct text buffer;
 };
 
-/* Whether `path` is something that is written to but never renamed: a pipe or a device. */
+/* True if `path` is written to but never renamed: a pipe or a device. */
 bool stream_out_is_stream(const char *path);
 
 void stream_out_init(struct stream_out *stream, const char *path, const char *lock_path);
 void stream_out_clear(struct stream_out *stream);
-/* -EAGAIN: nobody reads the pipe. Waits for the lock. */
+/* Opens the stream and waits for the lock. -EAGAIN: nobody reads the pipe. */
 int stream_out_begin(struct stream_out *stream);
-/* Writes `buffer` if it is large or `is_end`; waits for the reader. -EAGAIN: the reader went
+/* Writes `buffer` if it is large or if `is_end`, and waits for the reader. -EAGAIN: the reader went
  * away. */
 int stream_out_write(struct stream_out *stream, bool is_end);
 void stream_out_end(struct stream_out *stream); /* gives the lock back */

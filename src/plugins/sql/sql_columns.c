@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Chooses the columns of a table and gives each row's value for them. See sql_columns.h. */
 #include "plugins/sql/sql_columns.h"
 #include "base/address.h"
 #include "base/clock.h"
@@ -57,7 +58,7 @@ static bool is_number_type(enum sql_type type)
            type == SQL_TYPE_PROTO || type == SQL_TYPE_NUMERIC_ADDRESS;
 }
 
-/* What SQL calls a value of that format; `ret_is_number`: it is handed over as a number. */
+/* Returns the SQL type of a column; `ret_is_number`: its values are handed over as numbers. */
 static enum sql_type type_of(const struct sql_settings *settings, const struct pa_column *column,
                              bool *ret_is_number)
 {
@@ -176,7 +177,8 @@ static int by_place(const void *a, const void *b)
     return (x->json_place > y->json_place) - (x->json_place < y->json_place);
 }
 
-/* The columns that SQL shows, in the order of JSON. Takes: mem_free it. */
+/* Returns the columns that SQL shows, in the order of JSON. The caller frees the array with
+ * mem_free. */
 static const struct pa_column **sort_columns(const struct pa_schema *schema, uint32_t *ret_count)
 {
     const struct pa_column **sorted =
@@ -282,8 +284,7 @@ static uint64_t load(const struct value *value, const uint8_t *row)
     return row_number_load(row + value->offset, value->width);
 }
 
-/* An instant that is not known is the beginning of 1970, as in pmacct's tables: databases have no
- * year 0. */
+/* An unknown instant is the beginning of 1970, as in pmacct's tables: databases have no year 0. */
 static struct sql_value time_value(struct value_time *times, struct sql_column *c, int64_t ns,
                                    bool with_fraction)
 {
@@ -313,19 +314,20 @@ static struct sql_value address_value(const struct sql_settings *settings, struc
     return text_value(c->plain, (size_t)(value_put(&c->value, c->plain, row) - c->plain));
 }
 
-/* Length of the character at `p`, 0: it is none that databases take. */
+/* Returns the length of the UTF-8 character at `p`; 0: databases do not take what stands there. */
 static size_t sequence_len(const uint8_t *p, const uint8_t *end)
 {
     return *p < 0x80 ? *p != 0 : text_utf8_len(p, (size_t)(end - p));
 }
 
-/* Databases refuse a row for one bad byte, and an exporter could choose to send it. */
+/* Replaces bad bytes: databases refuse a row for one of them, and an exporter could choose to send
+ * it. */
 static struct sql_value clean_value(struct sql_column *c, struct pa_bytes bytes)
 {
     const uint8_t *p, *end;
     size_t len;
 
-    if (bytes.len == 0) /* perhaps NULL */
+    if (bytes.len == 0) /* the data may be NULL then */
         return text_value("", 0);
     p = bytes.data;
     end = p + bytes.len;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * In what the databases differ, as far as the common SQL layer must know: a const struct per
- * database (and, where keys change the types, per choice), chosen by its plugin.
+ * A dialect holds what differs between databases, as far as the common SQL layer must know: a const
+ * struct per database (and, where keys change the types, per choice), chosen by its plugin.
  */
 #include <stdbool.h>
 #include <stdint.h>
 
-/* What a column holds; a dialect has a name for each. */
+/* The kinds of values that columns hold; a dialect has a type's name for each. */
 enum sql_type {
     SQL_TYPE_U16, /* 0 to 65535 */
     SQL_TYPE_U32,
@@ -26,8 +26,9 @@ struct sql_dialect {
     const char *default_db;
     const char *type_names[SQL_TYPE_COUNT];
     const char *least, *greatest; /* functions of two values: "min", "max" */
-    uint32_t name_max;            /* bytes of a table's name; 0: as many as you like */
-    bool folds_case;         /* names that are not quoted are lower case: so ours are made so */
+    uint32_t name_max;            /* most bytes of a table's name; 0: no bound */
+    /* The database makes names lower case that are not quoted, so ours are made so. */
+    bool folds_case;
     bool has_old_port_names; /* tables below version 8 have src_port, not port_src */
     bool has_numeric_protos; /* default tables hold protocols by number */
     bool has_instants; /* SQL_TYPE_TIME has a fraction and a time zone: no _residual columns */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Reads sql_preprocess and applies its checks and actions to batches. See sql_filter.h. */
 #include "plugins/sql/sql_filter.h"
 #include "base/memory.h"
 #include <errno.h>
@@ -14,7 +15,7 @@ static const struct {
     const char *name;
     enum directive directive;
     enum measure measure;
-    bool is_max; /* less than, not at least */
+    bool is_max; /* the value must be less than the bound, not at least the bound */
 } directives[] = {
     {"qnum", QNUM, 0, false},
     {"minp", CHECK, PACKETS, false},
@@ -46,7 +47,7 @@ struct counters {
 struct sql_filter {
     const struct pa_column *packets, *flows, *bytes; /* NULL: there is none */
     uint32_t row_size;
-    bool needs_all, is_on; /* is_on: in this purge */
+    bool needs_all, is_on; /* is_on: the filter applies to this purge */
     uint64_t least_rows;   /* qnum */
     uint64_t factor;       /* usrf; 1 */
     int64_t adjustment;    /* adjb */
@@ -136,7 +137,7 @@ static const struct pa_column *find_counter(const struct pa_schema *schema, cons
     return NULL;
 }
 
-/* A check of what is not counted would judge all rows alike. */
+/* Refuses checks of counters that the rows do not have: they would judge all rows alike. */
 static int check_columns(const struct sql_filter *filter, char *error, size_t error_size)
 {
     for (uint32_t i = 0; i < filter->check_count; i++) {
@@ -198,8 +199,7 @@ static void store(const struct pa_column *column, uint8_t *row, uint64_t v)
         memcpy(row + column->offset, &v, sizeof v);
 }
 
-/* a / b >= bound, for whole numbers without the rounding of a division; nothing per nothing is
- * nothing. */
+/* True if a / b >= bound, for whole numbers without the rounding of a division. False if b is 0. */
 static bool is_ratio_at_least(uint64_t a, uint64_t b, uint64_t bound)
 {
     return b == 0 ? bound == 0 : (__extension__(unsigned __int128) b * bound) <= a;
@@ -240,7 +240,8 @@ static bool passes(const struct sql_filter *filter, const struct counters *c)
 
 static void act(const struct sql_filter *filter, uint8_t *row, struct counters c)
 {
-    uint64_t more = c.packets * (uint64_t)filter->adjustment; /* wraps as a negative one should */
+    /* A negative adjustment wraps as it should. */
+    uint64_t more = c.packets * (uint64_t)filter->adjustment;
 
     if (filter->adjustment < 0 && 0 - more > c.bytes)
         c.bytes = 0;

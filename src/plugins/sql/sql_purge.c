@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Logs, counts and triggers what belongs to a purge of any SQL plugin. See sql_purge.h. */
 #include "plugins/sql/sql_purge.h"
 #include "base/memory.h"
 #include "plugins/sql/sql_settings.h"
@@ -21,7 +22,7 @@ void sql_purge_clear(struct sql_purge *purge)
     trigger_reap(&purge->trigger, true);
 }
 
-/* Epochs are news; the hand-overs of unaggregated rows in between come each second. */
+/* The end of an epoch is news; the hand-overs of unaggregated rows in between come each second. */
 static int log_level(const struct sql_purge *purge)
 {
     return purge->ends_epoch ? PA_LOG_INFO : PA_LOG_DEBUG;
@@ -53,7 +54,7 @@ static double seconds_since(struct mono_time begun)
     return (double)(clock_mono().ns - begun.ns) / (double)NS_PER_S;
 }
 
-/* The ledger has these as written: they were meant to be left out. */
+/* Counts rows that were meant to be left out; the ledger has them as written. */
 static void count_left_out(const struct sql_purge *purge)
 {
     const struct sql_filter_sums *sums = &purge->left_out;
@@ -69,7 +70,8 @@ static void count_left_out(const struct sql_purge *purge)
         purge->host->count(purge->host, counters[i].name, counters[i].value);
 }
 
-/* As docs/TRIGGER_VARS of pmacct has them; those of a purge only where each purge has its run. */
+/* Sets the variables of pmacct's docs/TRIGGER_VARS. Those about one purge are set only if each
+ * purge runs the program. */
 static void add_facts(const struct sql_purge *purge, const struct pa_transaction *transaction,
                       const char *table, double seconds, struct trigger_facts *facts)
 {

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The table of sql_* keys, and how they are read and checked together. See sql_settings.h. */
 #include "plugins/sql/sql_settings.h"
 #include "base/file.h"
 #include "base/memory.h"
@@ -69,7 +70,8 @@ const struct pa_key sql_keys[] = {
 };
 /* clang-format on */
 
-/* Of the primitives that make pmacct write into its table for BGP. src_as and dst_as are older. */
+/* True if there is a primitive that makes pmacct write into its table for BGP. src_as and dst_as
+ * are older and do not count. */
 static bool has_path_primitives(const struct pa_schema *schema)
 {
     static const char *const names[] = {

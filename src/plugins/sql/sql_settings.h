@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* The sql_* keys, for `keys` of all SQL plugins (with output_keys for `shared_keys`), and what they
- * mean together. */
+/* The sql_* keys, for `keys` of all SQL plugins (with output_keys for `shared_keys`), and the
+ * settings that they make together. */
 #include "plugins/common/choice.h"
 #include "plugins/sql/sql_dialect.h"
 #include "plugins/text/output_keys.h"
@@ -33,7 +33,7 @@ struct sql_settings {
     const char *db, *host, *port, *user, *password, *ca_file;
     const char *table;            /* as configured */
     struct file_name *table_name; /* the same as a pattern */
-    char *schema_text;            /* what sql_table_schema holds */
+    char *schema_text;            /* the content of the file sql_table_schema */
     struct file_name *schema;     /* the same as a pattern; NULL: not set */
     uint32_t table_version;       /* 1 to 9 */
     bool is_bgp_table;
@@ -43,7 +43,7 @@ struct sql_settings {
     /* Also set when rows are unaggregated: equal rows are two flows. No key is made then. */
     bool dont_try_update;
     bool uses_copy, has_numeric_hosts;
-    char delimiter; /* of COPY; as configured */
+    char delimiter; /* between fields of COPY; as configured */
     enum sql_locking locking;
     struct value_options values;
     enum value_time_style time_style; /* VALUE_TIME_EPOCH: times are whole numbers */

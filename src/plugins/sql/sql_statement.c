@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Puts SQL text together. s and t, source and target, are prefixes that the caller chooses. See
+ * sql_statement.h. */
 #include "plugins/sql/sql_statement.h"
 #include "base/text.h"
 #include <string.h>
@@ -70,7 +72,7 @@ static void append_bare_key_name(struct text *out, const struct sql_dialect *dia
                                  const char *table)
 {
     append_quoted(out, bare_name(table), strlen(bare_name(table)), dialect->folds_case);
-    out->len--; /* the quote goes behind the suffix */
+    out->len--; /* the quote comes again behind the suffix */
     text_append_string(out, "_key\"");
 }
 
@@ -115,7 +117,7 @@ void sql_append_key_match(struct text *out, const struct sql_columns *columns, c
     const char *and = "";
 
     if (columns->key_count == 0)
-        text_append_string(out, "1 = 1"); /* aggregate: none */
+        text_append_string(out, "1 = 1"); /* `aggregate: none` has no key */
     for (uint32_t i = 0; i < columns->count; i++) {
         if (columns->items[i].role != SQL_ROLE_KEY)
             continue;
@@ -129,7 +131,7 @@ void sql_append_key_match(struct text *out, const struct sql_columns *columns, c
 
 /* ---- adding up ---- */
 
-/* COALESCE(t."x", 0) */
+/* Appends COALESCE(t."x", 0). */
 static void append_stored(struct text *out, const char *target, const struct sql_column *c)
 {
     text_append_string(out, "COALESCE(");
@@ -138,8 +140,9 @@ static void append_stored(struct text *out, const char *target, const struct sql
 }
 
 /*
- * The least or greatest of stored and new, of which one that is the column's default is not known:
- * CASE WHEN s."x" = 0 THEN t."x" WHEN t."x" = 0 THEN s."x" ELSE min(t."x", s."x") END
+ * Appends the least or greatest of the stored and the new value. A value that is the column's
+ * default is not known and does not count: CASE WHEN s."x" = 0 THEN t."x" WHEN t."x" = 0 THEN s."x"
+ * ELSE min(t."x", s."x") END
  */
 static void append_extreme(struct text *out, const struct sql_column *c, const char *function,
                            const char *target, const char *source)
@@ -160,8 +163,8 @@ static void append_extreme(struct text *out, const struct sql_column *c, const c
 }
 
 /*
- * The microseconds of whichever time `time` wins:
- * CASE WHEN s."t" < t."t" ... THEN s."r" WHEN s."t" = t."t" THEN min(t."r", s."r") ELSE t."r" END
+ * Appends the microseconds of whichever time `time` wins: CASE WHEN s."t" < t."t" ... THEN s."r"
+ * WHEN s."t" = t."t" THEN min(t."r", s."r") ELSE t."r" END
  */
 static void append_residual(struct text *out, const struct sql_column *c,
                             const struct sql_column *time, const struct sql_dialect *dialect,

@@ -1,45 +1,46 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* SQL text out of columns: names are quoted, values never stand in it. */
+/* SQL text made out of columns: names are quoted, values never stand in it. */
 #include "plugins/sql/sql_columns.h"
 #include <stdint.h>
 
 struct text;
 
-/* "name", with quotes doubled. */
+/* Appends "name", with quotes doubled. */
 void sql_append_name(struct text *out, const char *name);
-/* A table: each part between dots quoted (schema.table), in lower case where the dialect folds. */
+/* Appends the name of a table: each part between dots quoted (schema.table), in lower case where
+ * the dialect folds. */
 void sql_append_table(struct text *out, const struct sql_dialect *dialect, const char *table);
 
-/* The columns' names, joined by ", "; `prefix` before each: "", "s.". */
+/* Appends the columns' names, joined by ", "; `prefix` stands before each: "", "s.". */
 void sql_append_columns(struct text *out, const struct sql_columns *columns, const char *prefix);
 void sql_append_keys(struct text *out, const struct sql_columns *columns, const char *prefix);
-/* "name" = source."name" and so on: how a row is added to one of equal key. A stored NULL counts as
- * nothing. `target` and `source` are prefixes with their dot: "t.", "excluded.". */
+/* Appends "name" = source."name" and so on: how a row is added to one of equal key. A stored NULL
+ * counts as nothing. `target` and `source` are prefixes with their dot: "t.", "excluded.". */
 void sql_append_update(struct text *out, const struct sql_columns *columns,
                        const struct sql_dialect *dialect, const char *target, const char *source);
-/* a.k1 = b.k1 AND a.k2 = b.k2... */
+/* Appends a.k1 = b.k1 AND a.k2 = b.k2... */
 void sql_append_key_match(struct text *out, const struct sql_columns *columns, const char *target,
                           const char *source);
 
-/* One column of a table: "name" TYPE NOT NULL DEFAULT 0. */
+/* Appends one column of a table: "name" TYPE NOT NULL DEFAULT 0. */
 void sql_append_definition(struct text *out, const struct sql_dialect *dialect,
                            const struct sql_column *column);
-/* CREATE TABLE IF NOT EXISTS. Its key is an index (so that it can grow with `aggregate`): the next
- * function's. */
+/* Appends CREATE TABLE IF NOT EXISTS. The table's key is an index (so that it can grow with
+ * `aggregate`), which the next function makes. */
 void sql_append_create_table(struct text *out, const struct sql_dialect *dialect,
                              const struct sql_columns *columns, const char *table);
-/* CREATE UNIQUE INDEX IF NOT EXISTS "TABLE_key" over the key columns. */
+/* Appends CREATE UNIQUE INDEX IF NOT EXISTS "TABLE_key" over the key columns. */
 void sql_append_create_key(struct text *out, const struct sql_dialect *dialect,
                            const struct sql_columns *columns, const char *table);
-/* The name of that index, with the schema (if the table's name has one) and quoted. */
+/* Appends the name of that index, with the schema (if the table's name has one) and quoted. */
 void sql_append_key_name(struct text *out, const struct sql_dialect *dialect, const char *table);
 
 /*
- * pathacct_progress: up to which hand-over each worker of each start of the core is in the
- * database. A backend makes and locks its rows first in a transaction and moves them in the same
- * one as the rows. `updated` is seconds since 1970 by the clock, never a capture's; rows older than
- * SQL_PROGRESS_KEEP_S may go.
+ * The table pathacct_progress says up to which hand-over the database has the rows of each worker
+ * of each start of the core. A backend makes and locks its rows there first in a transaction, and
+ * moves them in the transaction that writes the rows. `updated` is seconds since 1970 by the clock,
+ * never a capture's; rows older than SQL_PROGRESS_KEEP_S may go.
  */
 #define SQL_PROGRESS_TABLE  "pathacct_progress"
 #define SQL_PROGRESS_KEEP_S (INT64_C(90) * 86400)

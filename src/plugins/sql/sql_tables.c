@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Finds a row's table by a hash of its bin and of the values in the name. See sql_tables.h. */
 #include "plugins/sql/sql_tables.h"
 #include "base/clock.h"
 #include "base/memory.h"
@@ -11,7 +12,7 @@
 
 #define ROUTE_COUNT 1024 /* a power of two */
 
-/* Rows of one bin and equal values of the name's columns go to one table. */
+/* Where rows of one bin and equal values of the name's columns go. */
 struct route {
     uint64_t hash;
     struct text key;
@@ -25,7 +26,7 @@ struct sql_tables {
     struct sql_table **items;
     uint32_t count, capacity;
     struct route *routes;
-    bool is_constant; /* one name for all rows */
+    bool is_constant; /* all rows have one name */
     int64_t written_s;
     struct text key, name;
     char *last_name;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* As pmacct 1.7.7 writes them, and its sql/README.* say. */
+/* The tables of versions and columns, as pmacct 1.7.7 writes them and its sql/README.* say. */
 #include "plugins/sql/sql_versions.h"
 #include "plugins/sql/sql_settings.h"
 #include <string.h>
@@ -14,7 +14,7 @@ static bool is_kind(const struct sql_settings *settings, enum kind kind)
 const char *sql_version_name(const struct sql_settings *settings, const char *primitive,
                              const char *usual)
 {
-    /* Up to which version, in which kind of table, a primitive has another column. */
+    /* Which primitives have another column, up to which version and in which kind of table. */
     static const struct {
         const char *primitive, *name;
         uint32_t until;
@@ -37,7 +37,8 @@ const char *sql_version_name(const struct sql_settings *settings, const char *pr
 bool sql_version_blank(const struct sql_settings *settings, uint32_t index,
                        struct sql_blank *ret_blank)
 {
-    /* The versions that have the column; `primitive`: it goes by what sql_version_name() says. */
+    /* Which versions have a column; `primitive`: the column's name is the one that
+     * sql_version_name() gives. */
     static const struct {
         const char *name, *primitive;
         uint32_t from, until;

@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * pmacct's default tables: in which columns they depart from the names of the table of primitives,
+ * pmacct's default tables: where their columns depart from the names in the table of primitives,
  * and which columns each has. The rest of the SQL layer knows nothing of versions.
  */
 #include "plugins/sql/sql_columns.h"
 
 struct sql_settings;
 
-/* The column of a primitive (its name in `aggregate`), or `usual`. */
+/* Returns the column of a primitive (its name in `aggregate`); `usual` if the version has no other
+ * name for it. */
 const char *sql_version_name(const struct sql_settings *settings, const char *primitive,
                              const char *usual);
 
-/* A column of a default table, written also when `aggregate` does not fill it. */
+/* A column of a default table, which is written even if `aggregate` does not fill it. */
 struct sql_blank {
     const char *name;
     enum sql_type type;
@@ -20,6 +21,6 @@ struct sql_blank {
     const char *text; /* its value */
 };
 
-/* The columns of the settings' table, one after the other; false: no more. */
+/* Gives the columns of the settings' table, one after the other; false: there are no more. */
 bool sql_version_blank(const struct sql_settings *settings, uint32_t index,
                        struct sql_blank *ret_blank);

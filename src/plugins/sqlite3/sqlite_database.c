@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Opens, prepares and closes the database file, and names its faults. See sqlite_database.h. */
 #include "plugins/sqlite3/sqlite_database.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -77,7 +78,7 @@ void sqlite_database_works(struct sqlite_database *db)
 
 static enum sqlite_fault fault_of(int code, int error)
 {
-    switch (code & 0xff) { /* the primary one of an extended code */
+    switch (code & 0xff) { /* the primary code within an extended one */
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
         return FAULT_LOCKED;
@@ -122,7 +123,8 @@ bool sqlite_database_refuses_row(int code)
 
 /* ---- open ---- */
 
-/* A new file gets its owner and mode before SQLite writes to it; its log takes them over. */
+/* Makes a new file with its owner and mode before SQLite writes to it; SQLite gives its log the
+ * same. */
 static int make_file(struct sqlite_database *db)
 {
     int fd;
@@ -135,7 +137,7 @@ static int make_file(struct sqlite_database *db)
         char *folder = mem_strdup(db->path), *slash = strrchr(folder, '/');
         bool has_folder;
         if (slash)
-            slash[slash == folder] = 0; /* of "/x" the slash stays */
+            slash[slash == folder] = 0; /* if the folder is "/", the slash stays */
         has_folder = !slash || access(folder, F_OK) == 0;
         mem_free(folder);
         if (!has_folder)
@@ -156,9 +158,9 @@ static int make_file(struct sqlite_database *db)
 }
 
 /*
- * WAL: readers do not hold up the writer, nor it them; synchronous=FULL: what was committed is on
- * disk (SQLite's page on PRAGMA synchronous). WAL needs shared memory, which some file systems of
- * networks lack: there the mode that the file has stays.
+ * With WAL readers do not hold up the writer, nor the writer them; with synchronous=FULL committed
+ * rows are on disk (SQLite's page on PRAGMA synchronous). WAL needs shared memory, which some file
+ * systems of networks lack: there the file keeps its mode.
  */
 static int set_up(struct sqlite_database *db)
 {

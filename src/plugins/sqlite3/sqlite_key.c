@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Looks through a table's unique indexes for one that fits the rows' key. See sqlite_key.h. */
 #include "plugins/sqlite3/sqlite_key.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -30,7 +31,7 @@ void sqlite_key_clear(struct sqlite_key *key)
     mem_free(key->lacking);
 }
 
-/* What is gathered of one index. */
+/* An index as far as its columns were read. */
 struct candidate {
     uint8_t *has; /* for each of our columns: it is in the index */
     bool is_usable;
@@ -49,7 +50,7 @@ static void candidate_add(struct candidate *c, const struct sql_columns *columns
 {
     const struct sql_column *column = name ? sql_columns_find(columns, name) : NULL;
 
-    if (!name) { /* an expression, or the rowid */
+    if (!name) { /* the column is an expression, or the rowid */
         c->is_usable = false;
         return;
     }
@@ -79,8 +80,8 @@ static void candidate_end(struct candidate *c, const struct sql_columns *columns
     }
 }
 
-/* Each unique index with its columns in order; a rowid table's INTEGER PRIMARY KEY has no index, so
- * it comes from the table itself. */
+/* Selects each unique index with its columns in order. A rowid table's INTEGER PRIMARY KEY has no
+ * index, so it is selected from the table itself. */
 static const char indexes_sql[] =
     "SELECT l.name, x.name, t.\"notnull\" = 1 AND t.dflt_value IS NOT NULL"
     " AND upper(t.dflt_value) <> 'NULL', x.coll = 'BINARY'"

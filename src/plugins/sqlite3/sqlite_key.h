@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * Which unique key of a table says that two rows are one. It fits when it has all key columns of
- * the rows, and what it has beyond them is never written and so the same for all: not null, with a
- * default. Keys over expressions, of a part of the rows, or that compare text loosely do not count.
+ * Finds the unique key of a table that tells when two rows are one. A key fits when it has all key
+ * columns of the rows, and its other columns are never written and so the same for all: not null,
+ * with a default. Keys over expressions, of a part of the rows, or that compare text loosely do not
+ * count.
  */
 #include "plugins/sql/sql_columns.h"
 #include "plugins/sqlite3/sqlite_database.h"
 
 struct sqlite_key {
-    char *fitting;  /* its columns for ON CONFLICT: "a", "b"; NULL: none */
-    char *narrower; /* of one that does not have all: its columns; NULL: none */
-    char *lacking;  /* and what it lacks */
+    char *fitting;  /* the columns of a key that fits, for ON CONFLICT: "a", "b"; NULL: none fits */
+    char *narrower; /* the columns of a key that lacks some of ours; NULL: there is none */
+    char *lacking;  /* the columns that it lacks */
 };
 
 /* -EAGAIN: the fault was logged. */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The plugin sqlite3: a transaction of the host is one of the database. See sqlite_plugin.h. */
 #include "plugins/sqlite3/sqlite_plugin.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -13,8 +14,8 @@
 #include <string.h>
 
 /*
- * Types decide how SQLite compares and packs values: numbers as numbers, the rest as
- * text, and without an opinion where an address is a number or 16 bytes.
+ * Types decide how SQLite compares and packs values. Numbers are compared as numbers, the rest as
+ * text; an address that may be a number or 16 bytes has a type without an opinion.
  */
 static const struct sql_dialect dialect = {
     .name = "sqlite3",
@@ -45,7 +46,7 @@ struct sqlite_plugin {
     struct sql_purge purge;
     struct sqlite_database db;
     struct sqlite_progress progress;
-    bool is_in_transaction; /* of the database */
+    bool is_in_transaction; /* the database is in a transaction */
 };
 
 /* ---- open and close ---- */
@@ -104,7 +105,7 @@ static int connect_database(struct sqlite_plugin *p)
     bool is_new;
     int err;
 
-    /* Another file in its place: what was prepared belongs to the old one. */
+    /* If another file is in its place, all that was prepared belongs to the old one. */
     if (p->db.handle && sqlite_database_is_replaced(&p->db))
         disconnect(p);
     err = sqlite_database_open(&p->db, &is_new);
@@ -137,7 +138,7 @@ int sqlite_plugin_open(const struct pa_host *host, const struct pa_schema *schem
     sqlite_database_init(&p->db, host, p->settings.db, &p->owner,
                          p->settings.creates_table || p->settings.schema);
     *ret_state = p;
-    /* A first look, so that what is wrong is said at the start; each transaction looks again. */
+    /* A first look, so that faults are reported at the start; each transaction looks again. */
     connect_database(p);
     return 0;
 }
@@ -174,7 +175,8 @@ void sqlite_plugin_abort(void *state)
     if (!p->is_in_transaction)
         return;
     p->is_in_transaction = false;
-    /* Tables that it made are gone with it, and what failed may look different next time. */
+    /* Tables made in this transaction are gone with it, and what failed may look different next
+     * time. */
     if (p->db.handle && !sqlite3_get_autocommit(p->db.handle))
         sqlite3_exec(p->db.handle, "ROLLBACK", NULL, NULL, NULL);
     disconnect(p);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * The plugin's functions, as pathacct_plugin.h describes them: rows into tables of an SQLite file,
- * a transaction of the host's in one of the database, exactly once by the table pathacct_progress.
+ * The plugin's functions, as pathacct_plugin.h describes them. They write rows into tables of an
+ * SQLite file, each transaction of the host in one of the database, exactly once by the table
+ * pathacct_progress.
  */
 #include "plugins/pathacct_plugin.h"
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Reads and moves the rows of pathacct_progress. See sqlite_progress.h. */
 #include "plugins/sqlite3/sqlite_progress.h"
 #include "base/clock.h"
 #include "plugins/sql/sql_statement.h"
@@ -82,7 +83,8 @@ int sqlite_progress_has(struct sqlite_progress *progress, const struct pa_transa
         if (err < 0)
             return err;
         done += seq >= source->last_seq;
-        /* Transactions were committed whole, and come back as they were or in smaller ones. */
+        /* Cannot be: transactions were committed whole, and come back as they were or in smaller
+         * ones. */
         if ((seq < source->last_seq && seq >= source->first_seq) || (done > 0 && done != i + 1))
             return sqlite_database_fault(progress->db, FAULT_INPUT_OUTPUT,
                                          "%s has %" PRIu64 " for worker %u: a part of hand-overs "

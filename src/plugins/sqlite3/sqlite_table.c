@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Makes a table fit the rows, prepares its statements and writes rows. See sqlite_table.h. */
 #include "plugins/sqlite3/sqlite_table.h"
 #include "base/memory.h"
 #include "plugins/sql/sql_settings.h"
@@ -13,14 +14,14 @@ struct sqlite_table {
     const struct sql_settings *settings;
     struct sql_columns *columns;
     char *name;
-    /* Where a unique key fits, `insert` is an upsert and `update` is NULL; also with
-     * sql_dont_try_update. */
+    /* If a unique key fits, `insert` is an upsert and `update` is NULL; with sql_dont_try_update
+     * `update` is NULL too. */
     sqlite3_stmt *update, *insert;
 };
 
 /* ---- look up, make, grow ---- */
 
-/* `ret_missing`: one byte for each column, whether the table lacks it. */
+/* Sets one byte for each column in `ret_missing`: 1 if the table lacks it. */
 static int find_missing(const struct sqlite_table *t, uint8_t *ret_missing, uint32_t *ret_found)
 {
     sqlite3_stmt *stmt;
@@ -55,7 +56,7 @@ static int create_key(const struct sqlite_table *t)
     struct text sql = {0};
 
     if (t->columns->key_count == 0 || t->settings->dont_try_update)
-        return 0; /* aggregate: none; or equal rows are two */
+        return 0; /* no key: `aggregate: none`, or equal rows are two */
     sql_append_create_key(&sql, t->settings->dialect, t->columns, t->name);
     return run_text(t, &sql);
 }
@@ -98,10 +99,8 @@ static void append_alter(const struct sqlite_table *t, const struct sql_column *
     sql_append_definition(out, t->settings->dialect, column);
 }
 
-/*
- * A new part of the key must be part of the table's key too: of the one that we made. Rows that are
- * there have the new column's default.
- */
+/* Makes a new key column part of the table's key too, if that is one that we made. Rows in the
+ * table have the new column's default. */
 static int grow_key(const struct sqlite_table *t)
 {
     struct text sql = {0};
@@ -191,8 +190,8 @@ static int prepare_insert(struct sqlite_table *t, const char *conflict_columns)
     return err;
 }
 
-/* The new row is a table of one row, so that columns compare with it as with a column: text in a
- * column of numbers finds the number. */
+/* Prepares the update. The new row is a table of one row, so that columns compare with a column:
+ * text in a column of numbers finds the number. */
 static int prepare_update(struct sqlite_table *t)
 {
     struct text sql = {0};
@@ -275,7 +274,7 @@ void sqlite_table_free(void *table)
 
 /* ---- rows ---- */
 
-/* The values stay where they are until the statement was run and reset. */
+/* Binds a value, which must stay where it is until the statement was run and reset. */
 static int bind_one(sqlite3_stmt *stmt, int index, const struct sql_value *v)
 {
     char digits[24];
@@ -288,7 +287,8 @@ static int bind_one(sqlite3_stmt *stmt, int index, const struct sql_value *v)
     default:
         if (v->number <= INT64_MAX)
             return sqlite3_bind_int64(stmt, index, (sqlite3_int64)v->number);
-        /* Beyond SQLite's integers: text keeps all digits where the column lets it. */
+        /* The number is beyond SQLite's integers: text keeps all digits where the column lets
+         * it. */
         return sqlite3_bind_text(stmt, index, digits, (int)text_format_uint(digits, v->number),
                                  SQLITE_TRANSIENT);
     }
@@ -326,7 +326,7 @@ int sqlite_table_write(struct sqlite_table *t, const struct pa_batch *batch, con
     }
     if (code == SQLITE_OK)
         return 0;
-    /* A trigger may have ended the transaction: then the other rows are gone too. */
+    /* A trigger may have ended the transaction; then the other rows are gone too. */
     if (!sqlite_database_refuses_row(code) || sqlite3_get_autocommit(t->db->handle))
         return sqlite_database_failed(t->db, code);
     *ret_outcome = SQLITE_ROW_REFUSED;

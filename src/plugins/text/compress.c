@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The two libraries behind one face. Neither fails once made: output space is always there, input
- * is in memory. */
+/* Puts zlib and libzstd behind one interface. Neither fails once it is made: input is in memory,
+ * and output has all the space it asks for. */
 #include "plugins/text/compress.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -42,10 +42,11 @@ struct compressor *compressor_new(enum compression kind)
     if (kind == COMPRESSION_ZSTD) {
         c->zstd = ZSTD_createCCtx();
         if (!c->zstd)
-            abort(); /* out of memory, as mem_alloc() would end it */
+            abort(); /* it is out of memory: ends as mem_alloc() would */
         ZSTD_CCtx_setParameter(c->zstd, ZSTD_c_checksumFlag, 1);
     } else if (deflateInit2(&c->gzip, Z_DEFAULT_COMPRESSION, Z_DEFLATED, 15 + 16, 8,
-                            Z_DEFAULT_STRATEGY) != Z_OK) { /* 16: a gzip header, without time */
+                            /* 16 asks for a gzip header; without a time in it. */
+                            Z_DEFAULT_STRATEGY) != Z_OK) {
         abort();
     }
     return c;
@@ -97,7 +98,7 @@ static void run_zstd(struct compressor *c, const void *data, size_t len, ZSTD_En
         left = ZSTD_compressStream2(c->zstd, &room, &in, end);
         out->len += room.pos;
         if (ZSTD_isError(left))
-            abort(); /* only for want of memory: parameters and buffers are fixed */
+            abort(); /* happens only for want of memory: parameters and buffers are fixed */
     } while (in.pos < in.size || (end == ZSTD_e_end && left > 0));
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * Output as a run of complete members: gzip (RFC 1952 section 2.2) and zstd (RFC 8878 section 3.1)
- * files may consist of several, and tools read them as one. A file cut after a member is whole
- * again.
+ * Compresses output as a run of complete members: gzip (RFC 1952 section 2.2) and zstd (RFC 8878
+ * section 3.1) files may consist of several, and tools read them as one. A file that is cut behind
+ * a member is whole again.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -13,14 +13,15 @@ struct compressor;
 
 enum compression { COMPRESSION_NONE, COMPRESSION_GZIP, COMPRESSION_ZSTD };
 
-/* By the suffix .gz or .zst. */
+/* Chooses by the suffix .gz or .zst. */
 enum compression compression_of(const char *file_name);
-/* ".gz", ".zst" or "". */
+/* Returns ".gz", ".zst" or "". */
 const char *compression_suffix(enum compression kind);
 
-struct compressor *compressor_new(enum compression kind); /* not COMPRESSION_NONE */
+struct compressor *compressor_new(enum compression kind); /* `kind` is not COMPRESSION_NONE */
 void compressor_free(struct compressor *c);               /* NULL is fine */
-/* Compresses into the open member, begins one if need be; what is ready is appended to `out`. */
+/* Compresses into the open member and begins one if need be; finished bytes are appended to
+ * `out`. */
 void compressor_add(struct compressor *c, const void *data, size_t len, struct text *out);
 /* Ends the open member, if there is one. */
 void compressor_end(struct compressor *c, struct text *out);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Names of files, tables and topics out of patterns. */
+/* Makes names of files, tables and topics out of patterns. */
 #include "plugins/text/file_name.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -23,7 +23,7 @@ struct file_name {
     bool is_utc, has_time, has_columns;
     struct part *parts;
     uint32_t part_count, capacity;
-    struct text *scratch, *value_text; /* reused from row to row */
+    struct text *scratch, *value_text; /* buffers that are reused from row to row */
 };
 
 static struct part *add_part(struct file_name *name, enum part_kind kind, const char *text,
@@ -44,7 +44,8 @@ static struct part *add_part(struct file_name *name, enum part_kind kind, const 
 
 /* ---- parse ---- */
 
-/* %D and %x would bring slashes into the name, %c and %n blanks. */
+/* Reads a conversion. %D and %x would bring slashes into the name, %c and %n blanks: they are
+ * refused. */
 static int parse_time(struct file_name *name, const char **at, char *error, size_t error_size)
 {
     char c = (*at)[1];
@@ -65,7 +66,7 @@ static int parse_time(struct file_name *name, const char **at, char *error, size
     return 0;
 }
 
-/* pmacct's older names of primitives in file names. */
+/* Finds a primitive by its name, or by the older names that pmacct has for it in file names. */
 static const struct pa_column *find_column(const struct pa_schema *schema, const char *text,
                                            size_t len)
 {
@@ -97,7 +98,7 @@ static int parse_variable(struct file_name *name, const struct file_name_context
 
     while (isalnum((unsigned char)word[len]) || word[len] == '_')
         len++;
-    for (size_t n = len; n > 0; n--) { /* the longest that there is: $tag_%Y is $tag, then _ */
+    for (size_t n = len; n > 0; n--) { /* the longest name wins: $tag_%Y is $tag, then _ */
         *at = word + n;
         if ((column = find_column(context->schema, word, n))) {
             struct part *part = add_part(name, PART_COLUMN, "", 0);
@@ -202,7 +203,7 @@ bool file_name_has_columns(const struct file_name *name)
 
 /* ---- render ---- */
 
-/* The parser let only conversions through that it knows. */
+/* The pattern is no literal, but the parser let only conversions through that it knows. */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
 static size_t render_time(char *out, size_t size, const char *conversion, const struct tm *tm)
@@ -216,11 +217,11 @@ static void append_time(const struct part *part, const struct tm *tm, struct tex
     char text[64];
     size_t len = render_time(text, sizeof text, part->text, tm);
 
-    for (size_t i = 0; i < len; i++) /* %a and kin come from the locale */
+    for (size_t i = 0; i < len; i++) /* %a and others come from the locale */
         text_append_char(out, text[i] == '/' ? '_' : text[i]);
 }
 
-/* "+01:00" */
+/* Appends the offset as "+01:00". */
 static void append_zone(const struct tm *tm, struct text *out)
 {
     char text[16];

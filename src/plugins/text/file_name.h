@@ -21,9 +21,10 @@ struct file_name;
 struct file_name_context {
     const struct pa_schema *schema;
     bool is_utc;
-    bool is_text; /* not a name but a text around one: of any length, and what is no conversion or
-                     variable stays as it is */
-    const char *refresh, *history; /* $ref, $hst: as configured */
+    /* Not a name but a text around one: of any length, and anything but conversions and variables
+     * stays as it is. */
+    bool is_text;
+    const char *refresh, *history; /* for $ref and $hst, as configured */
 };
 
 /* Borrows nothing. -EINVAL: what is wrong and what would be right stands in `error`. */
@@ -34,13 +35,13 @@ void file_name_free(struct file_name *name); /* NULL is fine */
 bool file_name_has_time(const struct file_name *name);
 bool file_name_has_columns(const struct file_name *name);
 
-/* The name for a row. `batch` and `row` may be NULL if it has no columns. */
+/* Appends the name for a row. `batch` and `row` may be NULL if it has no columns. */
 void file_name_append(const struct file_name *name, const struct pa_batch *batch,
                       const uint8_t *row, int64_t time_s, struct text *out);
-/* Bytes that are equal for rows with equal values of the name's columns. */
+/* Appends bytes that are equal for rows with equal values of the name's columns. */
 void file_name_append_key(const struct file_name *name, const struct pa_batch *batch,
                           const uint8_t *row, struct text *out);
-/* Whether two instants give a row the same name. */
+/* True if two instants give a row the same name. */
 bool file_name_is_same(const struct file_name *name, int64_t a_s, int64_t b_s);
-/* A glob(7) pattern that matches all names. */
+/* Appends a glob(7) pattern that matches all names. */
 void file_name_append_glob(const struct file_name *name, struct text *out);

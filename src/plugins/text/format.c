@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the three kinds of output have in common. */
+/* Compiles and frees formats: what the three kinds of output have in common. */
 #include "plugins/text/format.h"
 #include "base/memory.h"
 #include <errno.h>

@@ -24,15 +24,15 @@ struct format_options {
     bool has_quotes;     /* CSV: RFC 4180 where needed */
 };
 
-/* A kind of output; format_json, format_csv and format_table are the ones there are. */
+/* A kind of output: format_json, format_csv or format_table. */
 struct format_kind {
     const char *name;
     /*
-     * What this kind cannot show: writes the reason and the remedy to `error` and returns -EINVAL.
-     * May be NULL. Needs the schema's columns, not their offsets.
+     * Refuses what this kind cannot show: writes the reason and the remedy to `error` and returns
+     * -EINVAL. May be NULL. Needs the schema's columns, not their offsets.
      */
     int (*check)(const struct pa_schema *schema, char *error, size_t error_size);
-    /* -EINVAL as check, or a column whose kind and format do not go together. */
+    /* -EINVAL: check refuses the schema, or a column's kind and format do not go together. */
     int (*compile)(struct format *format, const struct pa_schema *schema,
                    const struct format_options *options);
     /* Appends rows from `row` on until `out` has `enough` bytes, one at the least, none from `end`
@@ -47,15 +47,15 @@ int format_new(const struct format_kind *kind, const struct pa_schema *schema,
                const struct format_options *options, struct format **ret_format);
 void format_free(struct format *format); /* NULL is fine */
 
-/* The time that stamp_updated shows until the next call. */
+/* Sets the time that stamp_updated shows until the next call. */
 void format_set_written(struct format *format, int64_t time_ns);
-/* A title line where the kind has one, with its newline. */
+/* Appends a title line with its newline, if the kind has one. */
 void format_append_title(const struct format *format, struct text *out);
-/* One row with its newline. */
+/* Appends one row with its newline. */
 void format_append_row(struct format *format, const struct pa_batch *batch, const uint8_t *row,
                        struct text *out);
-/* The rows of the batch from `first` on, until `out` has `enough` bytes; one at the least. Returns
- * the number of the row behind the last one. */
+/* Appends the rows of the batch from `first` on until `out` has `enough` bytes, one at the least.
+ * Returns the number of the row behind the last one. */
 uint32_t format_append_rows(struct format *format, const struct pa_batch *batch, uint32_t first,
                             size_t enough, struct text *out);
 
@@ -63,9 +63,9 @@ uint32_t format_append_rows(struct format *format, const struct pa_batch *batch,
 
 struct format_column {
     struct value value;
-    char *before; /* JSON: what stands between the last value and this one; table: unused */
+    char *before; /* JSON: the text between the last value and this one; table: unused */
     uint32_t before_len;
-    uint32_t width;        /* table */
+    uint32_t width;        /* table only */
     bool is_event_counter; /* JSON leaves it out of rows that are events */
     bool is_in_line;       /* value_put() renders it, and nothing is left to do */
     uint8_t special;       /* enum format_special */
@@ -86,13 +86,11 @@ struct format {
     char written[VALUE_TIME_TEXT_MAX];
     size_t written_len;
     struct text title, scratch;
-    struct text opening; /* how each line of JSON begins */
+    struct text opening; /* the beginning of each line of JSON */
 };
 
-/*
- * How a kind writes rows, given how it writes one. In line always, so that `append_row` is too: a
- * kind's loop has no calls.
- */
+/* Writes rows for a kind, given how the kind writes one. It is always in line, so that `append_row`
+ * is too: a kind's loop has no calls. */
 typedef void format_row_fn(struct format *format, const struct pa_batch *batch, const uint8_t *row,
                            struct text *out);
 static inline __attribute__((always_inline)) const uint8_t *
@@ -106,16 +104,17 @@ format_each_row(struct format *format, const struct pa_batch *batch, const uint8
     return row;
 }
 
-/* The schema's columns that this output shows, by json_place or csv_place. Takes `ret_columns` from
- * mem_alloc. */
+/* Returns the columns of the schema that this output shows, by json_place or csv_place. The caller
+ * frees the array with mem_free. */
 const struct pa_column **format_sort(const struct pa_schema *schema,
                                      const struct format_options *options, bool by_csv_place,
                                      uint32_t *ret_count);
-/* Adds a column at the end; NULL: -EINVAL. Borrowed until the next one is added. */
+/* Adds a column at the end; NULL means -EINVAL. Borrowed until the next one is added. */
 struct format_column *format_add(struct format *format, const struct pa_column *column);
-/* packets, bytes, flows: what events do not have. */
+/* True for packets, bytes and flows, which events do not have. */
 bool format_is_counter(const struct pa_column *column);
-/* All its flows are of templates without counters: exporters reported events, not traffic. */
+/* True if all flows of the row are of templates without counters: exporters reported events, not
+ * traffic. */
 static inline bool format_row_is_event(const struct format *format, const uint8_t *row)
 {
     return format->has_counters_offset >= 0 && row[format->has_counters_offset] == 0;

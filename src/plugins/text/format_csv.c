@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * CSV in pmacct's column order, with a title line. Fields are quoted as in RFC 4180 where they hold
- * the separator, a quote or a line break (pmacct never quotes: an AS_SET breaks its rows); a key
- * turns that off.
+ * Writes CSV in pmacct's column order, with a title line. Fields are quoted as in RFC 4180 where
+ * they hold the separator, a quote or a line break (pmacct never quotes: an AS_SET breaks its
+ * rows); a key turns that off.
  */
 #include "base/memory.h"
 #include "base/text.h"
@@ -12,7 +12,7 @@
 #include <errno.h>
 #include <string.h>
 
-/* A separator that numbers, addresses, times or names of protocols may hold. */
+/* True for a separator that numbers, addresses, times or names of protocols may hold. */
 static bool may_stand_in_plain_values(char separator)
 {
     return isalnum((unsigned char)separator) || strchr(" .:-_+/{}()", separator);
@@ -53,8 +53,8 @@ static void append_field(const struct format *format, struct text *out, struct p
         text_append(out, bytes.data, bytes.len);
 }
 
-/* A value that may need quotes, rare and so out of line, behind what stands in `out` up to `at`;
- * returns the new end. */
+/* Puts a value that may need quotes, behind what stands in `out` up to `at`; returns the new end.
+ * Such values are rare, so this is out of line. */
 __attribute__((noinline)) static char *put_other(struct format *format, const struct value *value,
                                                  const struct pa_batch *batch, const uint8_t *row,
                                                  struct text *out, const char *at)

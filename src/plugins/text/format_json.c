@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * One JSON object per line, byte for byte as pmacct writes it: keys in the order of the primitives
- * table, ", " and
- * ": " between, event_type first, the stamps after the primitives. What stands between two plain
- * values (the closing quote of the first, the name and the opening quote of the second) is one
- * string made at compile time.
+ * Writes one JSON object per line, byte for byte as pmacct does: keys in the order of the
+ * primitives table, ", " and ": " between them, event_type first, the stamps after the primitives.
+ * All that stands between two plain values (the closing quote of the first, the name and the
+ * opening quote of the second) is one string made at compile time.
  */
 #include "base/clock.h"
 #include "base/memory.h"
@@ -15,12 +14,13 @@
 #include <string.h>
 
 /*
- * Strings between values are short and of any length: copied in steps of this size, beyond their
- * end, without a call. The buffer has room, and what comes next overwrites it.
+ * Strings between values are short and of any length. They are copied in steps of this size, beyond
+ * their end, without a call: the buffer has room, and the next string overwrites the rest.
  */
 #define COPY_STEP 32
 
-/* pmacct puts the stamps before these, whatever else is there. */
+/* True for columns that come after the stamps: pmacct puts the stamps before these, whatever else
+ * is there. */
 static bool stands_after_stamps(const struct pa_column *column)
 {
     static const char *const names[] = {"flows",           "vrf_name",      "ingress_vrf_name",
@@ -37,7 +37,7 @@ static bool stands_after_stamps(const struct pa_column *column)
 
 struct compiler {
     struct format *format;
-    bool is_first, is_in_quotes; /* of the value before */
+    bool is_first, is_in_quotes; /* of the last value */
     struct text before;
 };
 
@@ -105,7 +105,7 @@ static int json_compile(struct format *format, const struct pa_schema *schema,
         text_append_string(&format->opening, "\"event_type\": \"purge\"");
         c.is_first = false;
     }
-    text_reserve(&format->opening, COPY_STEP); /* copied with what lies behind it */
+    text_reserve(&format->opening, COPY_STEP); /* it is copied with what lies behind it */
     format->plain_max = format->opening.len + COPY_STEP + sizeof "\"}\n";
     for (uint32_t i = 0; i <= count && err == 0; i++) {
         if (!has_stamps && format->bin_offset >= 0 &&
@@ -124,7 +124,7 @@ static int json_compile(struct format *format, const struct pa_schema *schema,
 
 /* ---- values that are not plain ---- */
 
-/* The part of `rest` before the next `separator`, which is taken off `rest` with it. */
+/* Takes the part before the next `separator` off `rest`, with the separator, and returns it. */
 static struct pa_bytes next_part(struct pa_bytes *rest, char separator)
 {
     const uint8_t *stop = memchr(rest->data, separator, rest->len);
@@ -149,7 +149,7 @@ static void append_split(struct text *out, struct pa_bytes bytes, char separator
     text_append_char(out, ']');
 }
 
-/* "k%v,k%v" as an object. A part without '%' is a key without a value. */
+/* Appends "k%v,k%v" as an object. A part without '%' is a key without a value. */
 static void append_label_map(struct text *out, struct pa_bytes bytes)
 {
     const char *before = "";
@@ -166,7 +166,7 @@ static void append_label_map(struct text *out, struct pa_bytes bytes)
     text_append_char(out, '}');
 }
 
-/* ["0-l0", "1-l1"]: the place in the stack before the label. */
+/* Appends ["0-l0", "1-l1"]: each label with its place in the stack before it. */
 static void append_label_stack_array(struct text *out, struct pa_bytes bytes)
 {
     text_append_char(out, '[');
@@ -184,7 +184,7 @@ static void append_tcp_flags_array(struct text *out, const struct value *value, 
     bool is_first = true;
     uint64_t wide = 0;
 
-    /* Little- or big-endian host, the low byte of any width. */
+    /* The value is the low bytes of a number in the host's order, whatever its width. */
     switch (value->kind) {
     case PA_KIND_U8:
         flags = row[value->offset];
@@ -264,7 +264,7 @@ static inline char *put_before(char *at, const char *before, size_t len)
     return at + len;
 }
 
-/* `is_event` is a constant where this is called: traffic is formatted without asking. */
+/* `is_event` is a constant wherever this is called, so that traffic is formatted without asking. */
 static inline void append_object(struct format *format, const struct pa_batch *batch,
                                  const uint8_t *row, struct text *out, bool is_event)
 {
@@ -277,7 +277,7 @@ static inline void append_object(struct format *format, const struct pa_batch *b
     for (uint32_t i = 0; i < format->column_count; i++) {
         const struct format_column *column = &format->columns[i];
         if (is_event && column->is_event_counter) {
-            if (is_in_quotes) /* what follows a number does not close a quote */
+            if (is_in_quotes) /* the text behind a number must not close a quote */
                 *at++ = '"';
             is_in_quotes = false;
             continue;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* pmacct's `formatted`: left-aligned columns of fixed width, two spaces between, under a title
- * line. */
+/* Writes pmacct's `formatted`: left-aligned columns of fixed width, two spaces between them, under
+ * a title line. */
 #include "base/memory.h"
 #include "base/text.h"
 #include "plugins/text/format.h"
@@ -27,7 +27,7 @@ static int table_check(const struct pa_schema *schema, char *error, size_t error
     return 0;
 }
 
-/* Widths as in pmacct: by primitive, else by what the column holds. */
+/* Chooses widths as pmacct does: by primitive, else by the kind of value. */
 static uint32_t column_width(const struct pa_column *column)
 {
     static const struct {

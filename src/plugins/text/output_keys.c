@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The table of keys that all text outputs share, and how they are read. See output_keys.h. */
 #include "plugins/text/output_keys.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -168,7 +169,7 @@ static int give(const struct file_owner *owner, int fd)
     return fchown(fd, owner->uid, owner->gid) < 0 ? -errno : 0;
 }
 
-/* Modes go through the process's mask too; who sets files_umask wants it exactly. */
+/* The mode of a new file goes through the process's mask too, but files_umask is meant exactly. */
 static mode_t mode_of(const struct file_owner *owner, mode_t mode)
 {
     return mode & ~owner->mask;

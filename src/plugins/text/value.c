@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The text of each PA_FORMAT; the forms are pmacct's. */
+/* The text of each PA_FORMAT; the forms are those of pmacct. */
 #include "plugins/text/value.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -47,7 +47,7 @@ static char *put_hex(char *out, const struct value *value, const uint8_t *field)
     return put_hex_digits(out, load_uint(value, field));
 }
 
-/* The six bits above the two of ECN (RFC 2474 section 3). */
+/* Writes the six bits above the two of ECN (RFC 2474 section 3). */
 static char *put_dscp(char *out, const struct value *value, const uint8_t *field)
 {
     (void)value;
@@ -93,7 +93,7 @@ static char *put_fwd_status_text(char *out, const struct value *value, const uin
 static char *put_direction(char *out, const struct value *value, const uint8_t *field)
 {
     (void)value;
-    *out = field[0] == 0 ? 'i' : field[0] == 1 ? 'e' : 'u'; /* IE 61 */
+    *out = field[0] == 0 ? 'i' : field[0] == 1 ? 'e' : 'u'; /* IE 61, flowDirection */
     return out + 1;
 }
 
@@ -112,8 +112,8 @@ static char *put_named(char *out, const struct value *value, const uint8_t *fiel
     return digits_put(out, v);
 }
 
-/* RFC 4364 section 4.2; type 65535 is ours: the low 4 bytes are a VRF id, no distinguisher was
- * known. */
+/* Writes a route distinguisher (RFC 4364 section 4.2). Type 65535 is our own: the low 4 bytes are a
+ * VRF id, and no distinguisher was known. */
 static char *put_rd(char *out, const struct value *value, const uint8_t *field)
 {
     uint64_t rd = row_number_load(field, sizeof(uint64_t));
@@ -170,7 +170,7 @@ static int init_names(struct value *value, const char *names)
     return 0;
 }
 
-/* VALUE_OTHER: not a number. */
+/* Returns VALUE_OTHER if the kind is not a number. */
 static enum value_shape uint_shape(uint8_t kind)
 {
     switch (kind) {
@@ -193,7 +193,8 @@ static void set_put(struct value *value, value_put_fn *put)
     value->put = put;
 }
 
-/* The shape of a format that stores one certain kind, or -EINVAL. */
+/* Sets the shape of a format that stores one certain kind. -EINVAL: it is another format or
+ * kind. */
 static int init_plain(struct value *value, const struct value_options *options)
 {
     static const struct {
@@ -227,7 +228,7 @@ static int init_plain(struct value *value, const struct value_options *options)
     if (value->format == PA_FORMAT_IP && options->has_unspecified_address)
         set_put(value, put_ip_or_unspecified);
     if (value->format == PA_FORMAT_PROTO && options->has_numeric_protos)
-        value->shape = VALUE_U8; /* still text in JSON, as there */
+        value->shape = VALUE_U8; /* a number, but still text in JSON, as in pmacct */
     if (value->format == PA_FORMAT_TOS && options->has_dscp)
         set_put(value, put_dscp);
     if (value->format == PA_FORMAT_FWD_STATUS && options->has_fwd_status_text)
@@ -323,7 +324,7 @@ static void append_ipv6_list(struct text *out, struct pa_bytes bytes)
     }
 }
 
-/* Two digits a byte, joined by '-'. */
+/* Writes each byte as two digits, joined by '-'. */
 static void append_raw(struct text *out, struct pa_bytes bytes)
 {
     text_reserve(out, (size_t)bytes.len * 3);
@@ -355,7 +356,7 @@ static void append_custom(struct text *out, uint8_t format, struct pa_bytes byte
     } else if (format == PA_FORMAT_CUSTOM_MAC && bytes.len == 6) {
         end = put_mac(plain, NULL, bytes.data);
     } else {
-        append_raw(out, bytes); /* of a length that its semantics do not have */
+        append_raw(out, bytes); /* the length does not fit the semantics */
         return;
     }
     text_append(out, plain, (size_t)(end - plain));
@@ -376,7 +377,7 @@ struct pa_bytes value_text(const struct value *value, const struct pa_batch *bat
     case PA_FORMAT_COMMUNITIES:
     case PA_FORMAT_AS_PATH:
         return bytes;
-    case PA_FORMAT_CUSTOM_TEXT: /* padded with zeros */
+    case PA_FORMAT_CUSTOM_TEXT: /* the text is padded with zeros */
         zero = bytes.len > 0 ? memchr(bytes.data, 0, bytes.len) : NULL;
         if (zero)
             bytes.len = (uint32_t)(zero - bytes.data);
@@ -390,7 +391,7 @@ struct pa_bytes value_text(const struct value *value, const struct pa_batch *bat
     default:
         append_custom(scratch, value->format, bytes);
     }
-    /* Never NULL, however empty: callers step through it. */
+    /* The data is never NULL, even if empty: callers step through it. */
     return (struct pa_bytes){(const uint8_t *)text_cstr(scratch), (uint32_t)scratch->len};
 }
 

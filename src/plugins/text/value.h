@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * One column's values as text, compiled once per schema: how it is rendered, and its options;
- * value_put.h does it. The formats (format.h) put quotes, names and separators around it.
+ * One column's values as text. A value is compiled once per schema: its shape and its options;
+ * value_put.h renders it. The formats (format.h) put quotes, names and separators around it.
  *
  * Values are of two sorts. A plain one has at most VALUE_PLAIN_MAX characters of printable ASCII
  * without quote or backslash. The others (text, lists, custom primitives) may hold any bytes and
@@ -18,7 +18,7 @@ struct value_time;
 
 #define VALUE_PLAIN_MAX 64
 
-/* What the shared keys say of values (output_keys.h fills it). */
+/* The options of values that shared keys set (output_keys.h fills them). */
 struct value_options {
     bool has_numeric_protos;      /* *_num_protos */
     bool has_tcp_flags_array;     /* tcpflags_encode_as_array, JSON only */
@@ -35,8 +35,8 @@ struct value_options {
 struct value;
 typedef char *value_put_fn(char *out, const struct value *value, const uint8_t *field);
 
-/* How the field of a row becomes text. Those that rows are mostly made of have a shape of their
- * own, which value_put() renders in line. */
+/* The shape of a value: how the field of a row becomes text. Fields that rows are mostly made of
+ * have a shape of their own, which value_put() renders in line. */
 enum value_shape {
     VALUE_OTHER,   /* not plain: value_text() */
     VALUE_BY_CALL, /* plain: `put` */
@@ -69,15 +69,15 @@ int value_init(struct value *value, const struct pa_column *column,
 void value_clear(struct value *value);
 
 /*
- * The text of a value that is not plain: borrowed from the batch, or rendered into `scratch` (which
- * it empties first). An id outside the dictionary, which only a broken core can send, reads as
- * empty.
+ * Returns the text of a value that is not plain: borrowed from the batch, or rendered into
+ * `scratch` (which it empties first). An id outside the dictionary, which only a broken core can
+ * send, reads as empty.
  */
 struct pa_bytes value_text(const struct value *value, const struct pa_batch *batch,
                            const uint8_t *row, struct text *scratch);
-/* The bytes behind a PA_KIND_BYTES or PA_KIND_FIXED value, as stored. */
+/* Returns the bytes of a PA_KIND_BYTES or PA_KIND_FIXED value, as stored. */
 struct pa_bytes value_bytes(const struct value *value, const struct pa_batch *batch,
                             const uint8_t *row);
-/* Plain or not, appended as it would stand in a file name or a CSV field, unquoted. */
+/* Appends a value, plain or not, as it would stand in a file name or a CSV field, unquoted. */
 void value_append(const struct value *value, const struct pa_batch *batch, const uint8_t *row,
                   struct text *scratch, struct text *out);

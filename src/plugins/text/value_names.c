@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Names of numbers. Protocols: the subset of IANA's protocol numbers that pmacct names, in its
- * spelling, so that rows compare equal; the others go by number. Forwarding status: RFC 7270
- * section 4.12, the two top bits and the reason.
+ * Tables of names for numbers. Protocols have the subset of IANA's protocol numbers that pmacct
+ * names, in its spelling, so that rows compare equal; the others go by number. Forwarding status
+ * (RFC 7270 section 4.12) is named by its two top bits and the reason.
  */
 #include "plugins/text/value_names.h"
 #include <stddef.h>

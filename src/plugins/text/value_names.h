@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* Numbers that have names: const tables. */
+/* Names of numbers, in const tables. */
 #include <stdint.h>
 
-/* The names that pmacct gives to IP protocols; len 0 for one that goes by its number. */
+/* A name that pmacct gives to an IP protocol; len is 0 for a protocol that goes by its number. */
 struct protocol_name {
     char text[15]; /* not terminated; of a fixed size, to be copied whole */
     uint8_t len;
 };
 extern const struct protocol_name protocol_names[256];
 
-/* Forwarding status in words (RFC 7270 section 4.12): "FORWARDED Unknown". Never NULL. */
+/* Returns a forwarding status in words (RFC 7270 section 4.12): "FORWARDED Unknown". Never NULL. */
 const char *forwarding_status_name(uint8_t status);
 
-/* Names of the six flags of RFC 793 from the highest (0x20, URG) to the lowest (0x01, FIN). */
+/* The names of the six flags of RFC 793 from the highest (0x20, URG) to the lowest (0x01, FIN). */
 #define TCP_FLAG_NAMES_COUNT 6
 extern const char tcp_flag_names[TCP_FLAG_NAMES_COUNT][4];
 
-/* Who said so, by enum rd_origin: unknown, map, BGP, flow, option. */
+/* Returns who told the route distinguisher, by enum rd_origin: unknown, map, BGP, flow, option. */
 const char *rd_origin_name(uint8_t origin);

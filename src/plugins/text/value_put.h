@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/*
- * Plain values on their way from a row to the text, in line: a row is one loop without
- * calls.
- */
+/* Plain values on their way from a row to the text. All of it is in line, so that writing a row is
+ * one loop without calls. */
 #include "base/address.h"
 #include "base/digits.h"
 #include "base/octets.h"
@@ -13,7 +11,7 @@
 #include "plugins/text/value_time.h"
 #include <string.h>
 
-/* An address that is not IPv4, or none. */
+/* Writes an address that is not IPv4, or none. */
 char *value_put_other_ip(char *out, const uint8_t *field);
 
 static inline char *value_put_ip(char *out, const uint8_t *field)

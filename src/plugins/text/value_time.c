@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Instants as text: pmacct's forms, the one with an offset as in RFC 3339 section 5.6 and RFC
+/* Instants as text in pmacct's forms; the one with an offset is as in RFC 3339 section 5.6 and RFC
  * 9557. */
 #include "plugins/text/value_time.h"
 #include <stdlib.h>
@@ -27,7 +27,7 @@ static bool has_zone(const struct value_time *t)
     return t->style == VALUE_TIME_RFC9557 || t->style == VALUE_TIME_RFC3339;
 }
 
-/* "+hh:mm" of an offset in seconds east of UTC. Writes up to 8 bytes more. */
+/* Writes "+hh:mm" for an offset in seconds east of UTC; up to 8 bytes behind `out` may change. */
 static char *put_zone(const struct value_time *t, char *out, long offset_s)
 {
     uint32_t minutes = (uint32_t)(labs(offset_s) / 60);
@@ -78,7 +78,7 @@ char *value_time_put_other(struct value_time *t, char *out, int64_t ns, bool wit
     struct value_time_minute *m = &t->minutes[minute & (VALUE_TIME_MINUTES - 1)];
     struct tm tm;
 
-    if (ns <= 0) /* no exporter has flows of before 1970 */
+    if (ns <= 0) /* no exporter has flows from before 1970 */
         return put_unknown(t, out, with_fraction);
     if (t->style == VALUE_TIME_EPOCH) {
         out = digits_put(out, (uint64_t)seconds);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * Instants as text, in the styles of the timestamps_* keys. Rows come with a few thousand instants
- * out of a few minutes, so the text of a minute is rendered once and kept: only seconds and the
+ * Instants as text, in the styles of the timestamps_* keys. Rows have a few thousand instants out
+ * of a few minutes, so the text of a minute is rendered once and kept: only seconds and the
  * fraction are written anew. One thread uses a value_time.
  */
 #include "base/clock.h"
@@ -19,29 +19,30 @@ enum value_time_style {
     VALUE_TIME_RFC3339, /* the same, with 'Z' for an offset of 0 */
 };
 
-#define VALUE_TIME_MINUTES  256 /* a power of two */
-#define VALUE_TIME_TEXT_MAX 40  /* longest text, any year an int64_t of nanoseconds can reach */
+#define VALUE_TIME_MINUTES 256 /* must be a power of two */
+/* The longest text, of any year that an int64_t of nanoseconds can reach. */
+#define VALUE_TIME_TEXT_MAX 40
 
 #define VALUE_TIME_NOT_RENDERED UINT64_MAX
 
 struct value_time_minute {
     uint64_t minute; /* since the epoch; VALUE_TIME_NOT_RENDERED */
     char text[16];   /* "2026-11-21 22:49": an int64_t of nanoseconds reaches the year 2262 */
-    char zone[8];    /* "+00:00", "Z"; the last is its length: half a cache line in all */
+    char zone[8];    /* "+00:00", "Z"; the last byte is the length */
 };
 #define VALUE_TIME_ZONE_LEN 7
 
 struct value_time {
     enum value_time_style style;
-    bool is_utc;            /* else local time */
-    bool has_whole_seconds; /* the fraction is 0 */
+    bool is_utc;            /* otherwise local time */
+    bool has_whole_seconds; /* the fraction is shown as 0 */
     struct value_time_minute minutes[VALUE_TIME_MINUTES];
 };
 
 void value_time_init(struct value_time *t, enum value_time_style style, bool is_utc,
                      bool has_whole_seconds);
 
-/* The minute's text with an instant within it; for value_time_put(). */
+/* Writes the minute's text with an instant within it; for value_time_put(). */
 static inline char *value_time_put_within(const struct value_time *t,
                                           const struct value_time_minute *m, char *out, int64_t ns,
                                           bool with_fraction)
@@ -60,7 +61,7 @@ static inline char *value_time_put_within(const struct value_time *t,
     return out + m->zone[VALUE_TIME_ZONE_LEN];
 }
 
-/* Instants without a minute that is kept; for value_time_put(). */
+/* Writes an instant whose minute is not kept; for value_time_put(). */
 char *value_time_put_other(struct value_time *t, char *out, int64_t ns, bool with_fraction);
 
 /* Writes at `out` (VALUE_TIME_TEXT_MAX bytes of room) and returns the end. 0 is an unknown
