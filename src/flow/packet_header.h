@@ -30,7 +30,7 @@ struct packet_header {
     uint8_t cos;
     uint8_t ip_version;
     uint8_t proto, tos;
-    const uint8_t *src, *dst; /* addresses, as long as the version's are: see packet_addr() */
+    const uint8_t *src, *dst; /* addresses, as long as the version's are */
     uint32_t flow_label;
     uint32_t ip_len;             /* of the IP packet as its header says */
     uint16_t src_port, dst_port; /* ICMP: dst_port is type << 8 | code; later fragments have none */
@@ -44,14 +44,6 @@ struct packet_header {
     size_t payload_len;
     uint32_t labels[PACKET_HEADER_LABELS]; /* 20 bits each, top first; those beyond are not set */
 };
-
-/* One of its two addresses, `wire` is which. */
-static inline struct ip_addr packet_addr(const struct packet_header *h, const uint8_t *wire)
-{
-    struct ip_addr addr;
-    ip_addr_put(&addr, h->ip_version, wire);
-    return addr;
-}
 
 /* Of the label stack; 0 if there is none. */
 static inline uint32_t packet_label_top(const struct packet_header *h)

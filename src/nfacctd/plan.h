@@ -51,6 +51,32 @@ enum plan_op_code {
     PLAN_CUSTOM_BYTES,
 };
 
+/* The refs of PLAN_VLAN: vlanId and dot1qVlanId, those of egress, flowDirection. */
+enum vlan_slot {
+    VLAN_IN,
+    VLAN_OUT,
+    VLAN_DOT1Q_IN,
+    VLAN_DOT1Q_OUT,
+    VLAN_DIRECTION,
+    VLAN_SLOT_COUNT
+};
+
+/* The refs of PLAN_SAMPLING_RATE: two ids that options may know, then what the record itself says,
+ * the best source first. */
+enum rate_slot {
+    RATE_SAMPLER,
+    RATE_INTERFACE,
+    RATE_RANDOM_INTERVAL,
+    RATE_INTERVAL,
+    RATE_PACKET_INTERVAL,
+    RATE_PACKET_SPACE,
+    RATE_TIME_INTERVAL,
+    RATE_TIME_SPACE,
+    RATE_SIZE,
+    RATE_POPULATION,
+    RATE_SLOT_COUNT
+};
+
 /* Where a value stands in the record. len 0: it does not. */
 struct plan_ref {
     uint32_t offset;

@@ -223,27 +223,33 @@ static bool compile_ip_version(struct plan_builder *c)
 static bool compile_vlan(struct plan_builder *c)
 {
     struct plan_op *op = builder_op(c, PLAN_VLAN, FLOW_vlan);
-    static const uint16_t slots[] = {58, 59, 243, 254, 61};
+    static const uint16_t ids[VLAN_SLOT_COUNT] = {
+        [VLAN_IN] = 58,         [VLAN_OUT] = 59,       [VLAN_DOT1Q_IN] = 243,
+        [VLAN_DOT1Q_OUT] = 254, [VLAN_DIRECTION] = 61,
+    };
 
     if (!has_field(c, 58) && !has_field(c, 59) && !has_field(c, 243) && !has_field(c, 254)) {
         c->plan->op_count--;
         return false;
     }
-    for (size_t i = 0; i < sizeof slots / sizeof slots[0]; i++)
-        add_slot(c, op, slots[i]);
+    for (int slot = 0; slot < VLAN_SLOT_COUNT; slot++)
+        add_slot(c, op, ids[slot]);
     return true;
 }
 
-/* The order of the slots is known to plan_run.c. */
 static bool compile_sampling_rate(struct plan_builder *c)
 {
-    static const uint16_t slots[] = {50, 34, 305, 306, 309, 310, 307, 308};
+    static const uint16_t ids[RATE_SLOT_COUNT] = {
+        [RATE_RANDOM_INTERVAL] = 50, [RATE_INTERVAL] = 34,       [RATE_PACKET_INTERVAL] = 305,
+        [RATE_PACKET_SPACE] = 306,   [RATE_TIME_INTERVAL] = 307, [RATE_TIME_SPACE] = 308,
+        [RATE_SIZE] = 309,           [RATE_POPULATION] = 310,
+    };
     struct plan_op *op = builder_op(c, PLAN_SAMPLING_RATE, FLOW_sampling_rate);
 
     add_slot(c, op, has_field(c, 48) ? 48 : 302);
     add_slot(c, op, has_field(c, 10) ? 10 : 252);
-    for (size_t i = 0; i < sizeof slots / sizeof slots[0]; i++)
-        add_slot(c, op, slots[i]);
+    for (int slot = RATE_RANDOM_INTERVAL; slot < RATE_SLOT_COUNT; slot++)
+        add_slot(c, op, ids[slot]);
     return true;
 }
 

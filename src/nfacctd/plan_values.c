@@ -143,14 +143,15 @@ static uint8_t value_version(const struct plan_op *op, const struct plan_ref *re
     return 4;
 }
 
-/* Slots: 58, 59, 243, 254, 61. By direction the side that the flow was seen at, else the first
- * there is. */
-/* A flow seen at ingress has the VLAN of ingress or none, likewise at egress; else whatever is
- * there. */
+/* A flow seen at ingress has the VLAN of ingress or none, likewise at egress; without a direction
+ * the first one counts. */
 static uint16_t value_vlan(const struct plan_ref *refs, const uint8_t *record)
 {
-    static const uint8_t orders[][4] = {{0, 2}, {1, 3}, {0, 1, 2, 3}}; /* of slots */
-    uint64_t direction = refs[4].len > 0 ? ref_uint(&refs[4], record) : 2;
+    static const uint8_t orders[][4] = {{VLAN_IN, VLAN_DOT1Q_IN},
+                                        {VLAN_OUT, VLAN_DOT1Q_OUT},
+                                        {VLAN_IN, VLAN_OUT, VLAN_DOT1Q_IN, VLAN_DOT1Q_OUT}};
+    const struct plan_ref *said = &refs[VLAN_DIRECTION];
+    uint64_t direction = said->len > 0 ? ref_uint(said, record) : 2;
     const uint8_t *order = orders[direction > 1 ? 2 : direction];
     int count = direction > 1 ? 4 : 2;
 
@@ -167,30 +168,32 @@ static uint32_t rate_clamp(uint64_t rate)
     return rate < UINT32_MAX ? (uint32_t)rate : UINT32_MAX;
 }
 
-/* Slots: sampler, interface, 50, 34, 305, 306, 309, 310, 307, 308. 0: the record does not say. */
+/* 0: the record does not say. */
 static uint64_t rate_in_record(const struct plan_ref *refs, const uint8_t *record)
 {
-    for (int i = 2; i < 4; i++) {
+    for (int i = RATE_RANDOM_INTERVAL; i <= RATE_INTERVAL; i++) {
         uint64_t rate = ref_uint(&refs[i], record);
         if (rate > 0)
             return rate;
     }
-    for (int i = 4; i < 10; i += 4) { /* so many sampled, so many passed over */
+    for (int i = RATE_PACKET_INTERVAL; i <= RATE_TIME_INTERVAL;
+         i += 2) { /* so many sampled, so many passed over */
         uint64_t interval = ref_uint(&refs[i], record);
         uint64_t space = ref_uint(&refs[i + 1], record);
         if (interval > 0 && refs[i + 1].len > 0)
             return (interval + space) / interval;
     }
-    uint64_t size = ref_uint(&refs[6], record);
-    return size > 0 && refs[7].len > 0 ? ref_uint(&refs[7], record) / size : 0;
+    uint64_t size = ref_uint(&refs[RATE_SIZE], record);
+    const struct plan_ref *population = &refs[RATE_POPULATION];
+    return size > 0 && population->len > 0 ? ref_uint(population, record) / size : 0;
 }
 
 bool plan_rate_is_common(const struct plan_ref *refs, const struct plan_context *context)
 {
-    if (refs[1].len > 0 && context->options->has_interface_rates)
+    if (refs[RATE_INTERFACE].len > 0 && context->options->has_interface_rates)
         return false;
-    for (int i = 0; i < 10; i++) {
-        if (i != 1 && refs[i].len > 0)
+    for (int i = 0; i < RATE_SLOT_COUNT; i++) {
+        if (i != RATE_INTERFACE && refs[i].len > 0)
             return false;
     }
     return true;
@@ -199,8 +202,9 @@ bool plan_rate_is_common(const struct plan_ref *refs, const struct plan_context 
 uint32_t plan_sampling_rate(const struct plan_ref *refs, struct plan_context *context,
                             const uint8_t *record)
 {
-    uint64_t sampler = ref_uint(&refs[0], record), rate;
-    bool has_sampler = refs[0].len > 0;
+    const struct plan_ref *interface = &refs[RATE_INTERFACE];
+    uint64_t sampler = ref_uint(&refs[RATE_SAMPLER], record), rate;
+    bool has_sampler = refs[RATE_SAMPLER].len > 0;
 
     if (has_sampler &&
         option_store_number(context->options, &context->scope, OPTION_SAMPLER_RATE, sampler, &rate))
@@ -212,9 +216,9 @@ uint32_t plan_sampling_rate(const struct plan_ref *refs, struct plan_context *co
         return rate_clamp(rate);
     if (option_store_number(context->options, &context->scope, OPTION_TEMPLATE_RATE,
                             context->template_id, &rate) ||
-        (refs[1].len > 0 &&
+        (interface->len > 0 &&
          option_store_number(context->options, &context->scope, OPTION_INTERFACE_RATE,
-                             ref_uint(&refs[1], record), &rate)))
+                             ref_uint(interface, record), &rate)))
         return rate_clamp(rate);
     /* A sampler that nobody described has no default: its rate is just not known yet. */
     if ((!has_sampler || sampler == 0) &&

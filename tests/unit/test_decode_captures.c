@@ -41,7 +41,7 @@ static void feed_packet(const struct pcap_pkthdr *header, const uint8_t *data)
 
     packet_header_parse(PACKET_ETHERNET, data, header->caplen, &h);
     assert_true(h.has_ports);
-    rig.source = packet_addr(&h, h.src);
+    ip_addr_put(&rig.source, h.ip_version, h.src);
     rig.source_port = h.src_port;
     rig.now_ns = header->ts.tv_sec * NS_PER_S;
     size_t skip = 14 + (h.ip_version == 4 ? 20 : 40) + 8;
