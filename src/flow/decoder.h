@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/*
- * What a daemon's decoders look like to the worker that runs them. Each worker has one decoder
- * object; all calls come from that worker. A decoder never hears of BGP, configuration files or
- * plugins.
- */
+/* The interface between a worker and its daemon's decoder. Each worker has one decoder object, and
+ * all calls come from that worker. A decoder never hears of BGP, configuration files or plugins. */
 #include "base/address.h"
 #include "flow/exporter.h"
 #include "flow/flow.h"
@@ -21,7 +18,8 @@ struct datagram {
     uint64_t number;     /* position in the file, from 1; 0 live */
 };
 
-/* A field of run-time layout that the tail of a flow takes (aggregate_primitives). */
+/* A custom primitive (aggregate_primitives): the element that it is made of, and its place in the
+ * tail of a flow, which is laid out at run time. */
 struct custom_field {
     uint32_t enterprise;
     uint16_t element;
@@ -46,7 +44,9 @@ struct decoder_settings {
 
 struct decoder_ops {
     const char *name; /* "nfacctd" */
-    /* Members that its protocol cannot tell, so that who asks for them is warned; NULL: none. */
+    /*
+     * Members that the protocol cannot tell, so that whoever asks for them is warned; NULL: none.
+     */
     const enum flow_member *lacking;
     size_t lacking_count;
     bool lacks_elements; /* there are no information elements for custom primitives */
@@ -60,23 +60,24 @@ struct decoder_ops {
      * calls before it changes those, or until the first decode() or tick() with an empty batch.
      */
     void (*decode)(void *decoder, struct exporter *exporter, const struct datagram *datagram);
-    /* About once a second: expiry. `now_ns` as in datagram.received_ns. */
+    /* Called about once a second, to let old state expire. `now_ns` is a datagram's received_ns. */
     void (*tick)(void *decoder, int64_t now_ns);
     /*
-     * Frees exporter->decoder_state: for the `evict` of the exporter table. The table goes before
-     * the decoder, or `decoder` is NULL then: free() has freed them all.
+     * Frees exporter->decoder_state; the exporter table's `evict` calls it. A decoder that is freed
+     * first has freed the state of all exporters: `decoder` is NULL then, and only the pointer is
+     * cleared.
      */
     void (*forget)(void *decoder, struct exporter *exporter);
-    /* The set of needed members grew: recompile. */
+    /* The set of needed members grew: the decoder prepares to fill the new ones too. */
     void (*set_needs)(void *decoder, const struct flow_needs *needs);
-    /* Templates and options as JSON (one array per call, owned by the caller as a jansson value),
-     * or NULL. */
+    /* Returns templates and options as a JSON array that the caller owns, or NULL if there is
+     * nothing to save. */
     struct json_t *(*save)(void *decoder);
-    /* Takes what belongs to `exporter` addresses that `owns` accepts; borrowed. Returns how many
-     * templates. */
+    /* Takes over what `saved`, which is borrowed, has of the exporters that `owns` accepts. Returns
+     * the number of templates. */
     size_t (*load)(void *decoder, const struct json_t *saved,
                    bool (*owns)(const struct ip_addr *exporter, void *arg), void *arg);
-    /* Grows with each change of what save() would write: saves only when it moved. Any thread may
-     * read it. */
+    /* Returns a number that grows with each change of what save() would return, so that the caller
+     * saves only after it has moved. Any thread may call it. */
     uint64_t (*save_generation)(const void *decoder);
 };

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * What is known of each exporter (by source address): counters of all that it sent, sequence
- * numbers per observation domain, rate limits of its log lines. A worker owns its table; any thread
- * may read the counters.
+ * Exporters, known by their source address: counters of all that each one sent, the sequence
+ * numbers of its observation domains, rate limits of its log lines. A worker owns its table; any
+ * thread may read the counters.
  */
 #include "base/address.h"
 #include "base/log.h"
@@ -33,8 +33,9 @@ enum exporter_note {
 };
 
 /*
- * Datagrams: read = decoded + refused (sum of drops at level DATAGRAM). Sets, records: drops at
- * their levels, and pending_sets, a gauge. The rest are facts beside.
+ * Datagrams: read = decoded + refused (the sum of drops at level DATAGRAM). Drops at the levels SET
+ * and RECORD and the gauge pending_sets account for their parts. The other counters are facts
+ * beside these sums.
  */
 struct exporter_counters {
 #define EXPORTER_COUNTER(name, ...) struct counter name;
@@ -85,17 +86,17 @@ struct exporter *exporter_table_get(struct exporter_table *table, const struct i
 struct exporter *exporter_table_find(const struct exporter_table *table,
                                      const struct ip_addr *addr);
 uint32_t exporter_table_count(const struct exporter_table *table);
-/* For statistics, from any thread: the walk holds the lock that insertion and eviction, which are
- * rare, wait for. */
+/* Walks the exporters, for statistics; any thread may call it. The walk holds the lock that
+ * insertion and eviction, which are rare, wait for. */
 void exporter_table_each(struct exporter_table *table,
                          void (*fn)(void *arg, struct exporter *exporter), void *arg);
-/* What evicted exporters had counted, so that sums stay true; and how many they were. Any
- * thread. */
+/* The sum of what evicted exporters had counted, so that totals stay true, and how many they were.
+ * Any thread may call these. */
 const struct exporter_counters *exporter_table_evicted(const struct exporter_table *table);
 uint64_t exporter_table_evicted_count(const struct exporter_table *table);
 
-/* Counts a drop and logs it, rate-limited per exporter and reason, and per reason over all
- * exporters, as source addresses cost nothing; `detail` (printf) says where. */
+/* Counts a drop and logs it; `detail` (printf) says where. Lines are limited per exporter and
+ * reason, and per reason over all exporters, as anybody can invent source addresses. */
 void exporter_drop(struct exporter *exporter, enum drop_reason reason, const char *detail, ...)
     __attribute__((format(printf, 3, 4)));
 
@@ -103,17 +104,18 @@ void exporter_drop(struct exporter *exporter, enum drop_reason reason, const cha
  * one, so there is a limit over all of them. */
 void exporter_say(struct exporter *exporter, enum exporter_note note, const char *detail, ...)
     __attribute__((format(printf, 3, 4)));
-/* As that, the first time only for each exporter. */
+/* Does the same as exporter_say(), but only the first time for each exporter. */
 #define exporter_say_once(exporter, note, ...)                                                     \
     (exporter_is_first_note(exporter, note) ? exporter_say(exporter, note, __VA_ARGS__) : (void)0)
 bool exporter_is_first_note(struct exporter *exporter, enum exporter_note note);
 
 /*
- * Sequence numbers, one per (exporter, domain); all zero is a fresh one. `received` is the number
- * of a message, `units_in_message` by how much the next one's should be higher. A jump forward is a
- * gap. A number that is lower is a late message (counted in sequence_back, and before as missing),
- * unless the next one goes on from there: then the exporter began anew. Differences are signed
- * modulo 2^32; jumps beyond +-1000000 are a restart, not a gap, and count nothing.
+ * The sequence numbers of one observation domain of an exporter; a struct of zeros is a fresh one.
+ * `received` is the number of a message, and the next one's should be `units_in_message` higher.
+ * A jump forward is a gap. A lower number is a late message (counted in sequence_back, and as
+ * missing before), unless the next message goes on from there: then the exporter began anew.
+ * Differences are signed modulo 2^32; jumps beyond +-1000000 are a restart, not a gap, and count
+ * nothing.
  */
 struct sequence {
     uint32_t expected;   /* of the next message */

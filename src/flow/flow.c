@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The places of struct flow's members, for code that is driven by tables. */
+/* Offset, size, name and help of each member of struct flow, made from members.def, for code that
+ * is driven by tables. */
 #include "flow/flow.h"
 
 const struct flow_member_place flow_member_places[FLOW_MEMBER_COUNT] = {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * One decoded record. Its members stand in members.def; a tail of run-time size after the struct
- * holds the custom primitives (aggregate_primitives), so flows are addressed by stride, never as an
- * array.
+ * struct flow is one decoded record. Its members stand in members.def. A tail of run-time size
+ * behind the struct holds the custom primitives (aggregate_primitives), so flows are addressed by
+ * stride and never as an array.
  */
 #include "base/address.h"
 #include <stddef.h>
@@ -12,8 +12,8 @@
 struct exporter;
 
 /*
- * Bytes of variable length, borrowed until the batch is handed on. `handle` != 0 names the contents
- * for good (an interned object: never reused for other contents); 0: compare the bytes.
+ * Bytes of variable length, borrowed until the batch is handed on. A `handle` other than 0 names
+ * the contents for good (an object that is never reused for others); with 0 the bytes are compared.
  */
 struct flow_bytes {
     const uint8_t *data;

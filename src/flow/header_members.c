@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The rows of header_members.def as an array. Searched only when needs or templates change. */
+/*
+ * The rows of header_members.def as an array. It is searched only when needs or templates change.
+ */
 #include "flow/header_members.h"
 
 #include <assert.h>
 
 #include "flow/packet_header.h"
 
-/* RFC 3032 section 2.1, RFC 8754 section 2: so HEADER_BYTES are no longer than what they are of. */
+/* HEADER_BYTES rows promise copies no longer than the headers. Segments are copied as they are; an
+ * entry of a label stack has four bytes (RFC 3032 section 2.1), so no more may be kept of it. */
 static_assert(sizeof(((struct packet_header *)0)->labels[0]) <= 4, "an entry of a label stack");
 
 static const struct header_member header_members[] = {

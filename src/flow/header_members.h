@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * Which members of struct flow the headers of a sampled packet tell: the rows of header_members.def
- * without their values, for decoders that choose what to do before they see a packet.
+ * Tells which members of struct flow the headers of a sampled packet give: the rows of
+ * header_members.def without their values, for decoders that choose what to do before they see a
+ * packet.
  */
 #include <stdbool.h>
 
 #include "flow/flow.h"
 
-/* What a decoder that needs nothing of it passes over at once. */
+/* A part is a group of members that a decoder passes over at once if it needs none of them. */
 enum header_part {
     HEADER_PART_COUNTERS,
     HEADER_PART_ADDRESSES,
@@ -26,8 +27,8 @@ struct header_member {
     bool is_copied; /* bytes, at most as many as the headers have */
 };
 
-/* NULL: headers do not tell that member. */
+/* Returns the member's row, or NULL if headers do not tell that member. */
 const struct header_member *header_member_find(enum flow_member member);
 
-/* Is a member of that part needed? */
+/* Returns whether a member of that part is needed. */
 bool header_part_is_needed(const struct flow_needs *needs, enum header_part part);

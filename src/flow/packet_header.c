@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * IEEE 802.3 and 802.1Q, RFC 2516 (PPPoE), RFC 3032 (MPLS), RFC 791, RFC 8200, RFC 8754 (segment
- * routing header). Every step consumes bytes, so each loop ends with the section at the latest.
+ * Reads the headers of a packet: IEEE 802.3 and 802.1Q, RFC 2516 (PPPoE), RFC 3032 (MPLS), RFC 791
+ * (IPv4), RFC 8200 (IPv6), RFC 8754 (segment routing header). Every step consumes bytes, so each
+ * loop ends with the section at the latest.
  */
 #include "flow/packet_header.h"
 
@@ -69,8 +70,8 @@ static void parse_transport(struct reader *r, struct packet_header *h)
     }
 }
 
-/* The steps below leave the reader where the next one begins; false: nothing follows. Each is
- * called in one place, so that the whole becomes one function whose reader is in registers. */
+/* The steps below leave the reader where the next header begins; false: nothing follows. Each is
+ * called in one place, so that they become one function whose reader stays in registers. */
 
 static bool parse_ipv4(struct reader *r, struct packet_header *h)
 {
@@ -140,7 +141,8 @@ static bool parse_ipv6(struct reader *r, struct packet_header *h)
     return true;
 }
 
-/* The first nibble says which, also below MPLS, where nothing else does. */
+/* Reads an IP header of the version that its first four bits name; below MPLS nothing else names
+ * it. */
 static bool parse_ip(struct reader *r, struct packet_header *h)
 {
     if (reader_left(r) == 0)
@@ -168,7 +170,8 @@ static bool parse_labels(struct reader *r, struct packet_header *h)
     return true;
 }
 
-/* RFC 2516 section 4: version, type, code, session, length; then PPP's protocol (RFC 1661). */
+/* Skips version, type, code, session and length (RFC 2516 section 4), then PPP's protocol (RFC
+ * 1661). */
 static bool parse_pppoe(struct reader *r)
 {
     const uint8_t *start = reader_bytes(r, 8);
@@ -203,7 +206,7 @@ static bool parse_ethernet(struct reader *r, struct packet_header *h)
     return true;
 }
 
-/* What the frame carries, down to IP. */
+/* Reads what stands between the Ethernet header and the IP header. False: no IP follows. */
 static bool parse_payload(struct reader *r, struct packet_header *h)
 {
     if (h->etype == ETYPE_IPV4 || h->etype == ETYPE_IPV6)

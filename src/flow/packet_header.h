@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * The headers of a packet of which the first bytes were exported (IPFIX sections 313 to 316,
- * sFlow): Ethernet, 802.1Q and 802.1ad tags, PPPoE, MPLS, IPv4 and IPv6 with extension headers,
- * TCP, UDP, SCTP, ICMP. One stack of them; what a tunnel carries is packet_tunnel.h's.
+ * The headers of a packet whose first bytes were exported (IPFIX elements 313 to 316, sFlow):
+ * Ethernet, 802.1Q and 802.1ad tags, PPPoE, MPLS, IPv4 and IPv6 with extension headers, TCP, UDP,
+ * SCTP, ICMP. One struct holds one stack of them; packet_tunnel.h looks into tunnels.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -13,14 +13,14 @@
 
 #define PACKET_HEADER_LABELS 10
 
-/* Where a packet's bytes begin. */
+/* The layer that a packet's exported bytes begin with. */
 enum packet_start {
     PACKET_ETHERNET,
     PACKET_IP, /* the first four bits say which version */
     PACKET_MPLS
 };
 
-/* What was not there, or was cut off, is 0. Pointers borrow from the packet. */
+/* Members are 0 where the header was absent or cut off. Pointers borrow from the packet. */
 struct packet_header {
     bool has_mac, has_ip, has_ports;
     struct mac_addr src_mac, dst_mac;
@@ -38,14 +38,14 @@ struct packet_header {
     uint8_t segment_count; /* of an SRv6 routing header (RFC 8754), those that are there */
     uint8_t label_count;
     const uint8_t *segments; /* 16 bytes each, in the order of the header */
-    /* What follows a UDP header, or an IP header of another protocol than those above; empty in
-     * later fragments. */
+    /* The bytes behind a UDP header, or behind an IP header of a protocol that has no case of its
+     * own; empty in later fragments. */
     const uint8_t *payload;
     size_t payload_len;
     uint32_t labels[PACKET_HEADER_LABELS]; /* 20 bits each, top first; those beyond are not set */
 };
 
-/* Of the label stack; 0 if there is none. */
+/* Return the first and the last label of the stack; 0 if there is none. */
 static inline uint32_t packet_label_top(const struct packet_header *h)
 {
     return h->label_count > 0 ? h->labels[0] : 0;

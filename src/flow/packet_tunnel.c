@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * RFC 2784 and 2890 (GRE), 7637 (NVGRE), 7348 (VXLAN), draft-ietf-nvo3-vxlan-gpe, RFC 8926
- * (Geneve), 3GPP TS 29.281 (GTP-U), RFC 2003, 2473 and 4213 (IP in IP), RFC 4023 and 7510 (MPLS in
- * IP, over UDP), RFC 8986 (SRv6: Ethernet is protocol 143), draft-foschiano-erspan.
+ * Opens the tunnels: RFC 2784 and 2890 (GRE), 7637 (NVGRE), 7348 (VXLAN),
+ * draft-ietf-nvo3-vxlan-gpe, RFC 8926 (Geneve), 3GPP TS 29.281 (GTP-U), RFC 2003, 2473 and 4213 (IP
+ * in IP), RFC 4023 and 7510 (MPLS in IP, over UDP), RFC 8986 (SRv6: Ethernet is protocol 143),
+ * draft-foschiano-erspan.
  */
 #include "flow/packet_tunnel.h"
 
@@ -31,7 +32,7 @@ enum {
     ETYPE_ERSPAN_3 = 0x22eb,
 };
 
-/* What a tunnel's header says of its payload: the reader then stands at it. */
+/* A tunnel's header tells how its payload begins; the reader then stands at that payload. */
 struct inside {
     bool is_known;
     enum packet_start start;
@@ -100,7 +101,9 @@ static struct inside open_gre(struct reader *r, struct packet *p)
     return inside_of_etype(protocol);
 }
 
-/* The next protocol of VXLAN-GPE counts where its flag says that it is there. */
+/*
+ * Opens VXLAN and VXLAN-GPE. The latter's next protocol counts where a flag says that it is there.
+ */
 static struct inside open_vxlan(struct reader *r, bool is_gpe, struct packet *p)
 {
     const uint8_t *header = reader_bytes(r, 8);

@@ -10,8 +10,9 @@
 #include "flow/packet_header.h"
 
 /*
- * Which headers the plain primitives (src_host, proto...) mean. The tunnel_* primitives mean the
- * others; where nothing is tunnelled they are empty and the plain ones mean the only headers.
+ * The view says which headers the plain primitives (src_host, proto...) mean. The tunnel_*
+ * primitives mean the others. Without a tunnel these are empty and the plain ones mean the only
+ * headers.
  */
 enum tunnel_view { TUNNEL_VIEW_OUTER, TUNNEL_VIEW_INNER };
 
@@ -23,13 +24,13 @@ struct packet {
     uint32_t nvgre;                     /* of NVGRE */
 };
 
-/* Whether packet_parse() must look into tunnels for these. */
+/* Returns whether packet_parse() must look into tunnels to fill these members. */
 bool packet_wants_tunnel(const struct flow_needs *needs, enum tunnel_view view);
 
 /* The result points into itself and into `data`. */
 void packet_parse(enum packet_start start, const uint8_t *data, size_t len, bool wants_tunnel,
                   enum tunnel_view view, struct packet *ret_packet);
 
-/* Sets what header_members.def has for the part TUNNEL, as far as it is needed. */
+/* Sets the needed members that header_members.def has for the part TUNNEL; 0 without a tunnel. */
 void packet_set_tunnel(const struct packet *packet, const struct flow_needs *needs,
                        struct flow *flow);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* primitives.def as a table, custom primitives beside it, and lists of names. */
+/* Makes an array of primitives.def, adds the custom primitives of aggregate_primitives behind it,
+ * and parses lists of names (the key `aggregate`). */
 #include "flow/primitive.h"
 
 #include "base/memory.h"
@@ -11,14 +12,13 @@
 #include <string.h>
 #include <strings.h>
 
-/*
- * JSON order is the order of rows, with room between two rows for what belongs behind the first:
- * custom primitives follow timestamp_export, as in pmacct.
- */
+/* JSON keys stand in the order of rows, and between two rows there are places for what belongs
+ * behind the first: custom primitives follow timestamp_export, as in pmacct. */
 #define PLACE_STEP (PRIMITIVE_CUSTOM_MAX + 2)
 _Static_assert((PRIMITIVE_COUNT + 1) * PLACE_STEP <= UINT16_MAX, "JSON places fit into 16 bits");
 #define JSON_PLACE(index) (uint16_t)(((index) + 1) * PLACE_STEP)
-/* CSV: after everything else but the counters, which begin at 2000 in primitives.def. */
+/* Custom columns of CSV stand behind all others but the counters, which begin at 2000 in
+ * primitives.def. */
 #define CUSTOM_CSV_PLACE 1000
 
 const struct primitive primitives[PRIMITIVE_COUNT] = {
@@ -60,8 +60,6 @@ const struct primitive primitives[PRIMITIVE_COUNT] = {
                                       FLOW_vpn_rd_origin, offsetof(struct flow, vpn_rd_origin)},
 };
 
-/* The place of a custom value. Members of the tail are 8-aligned where they hold struct
- * flow_bytes. */
 struct primitive_table {
     struct primitive *items; /* the built-in ones, then the custom ones */
     size_t count;
@@ -95,7 +93,7 @@ struct primitive_table *primitive_table_new(void)
 {
     struct primitive_table *table = mem_zalloc(sizeof *table);
 
-    /* Room for all at once: lists point at the items. */
+    /* Allocates room for all at once, as lists point at the items. */
     table->items = mem_calloc(PRIMITIVE_COUNT + PRIMITIVE_CUSTOM_MAX, sizeof *table->items);
     memcpy(table->items, primitives, sizeof primitives);
     table->count = PRIMITIVE_COUNT;
@@ -307,7 +305,7 @@ static void append_unknown(const struct primitive_table *table, const char *name
         text_append_string(error, ", `nfacctd -a` lists them");
 }
 
-/* Appends what is wrong with the name; false if it is fine. */
+/* Adds the primitive of that name to the list; false: there is none, and `error` says why. */
 static bool list_take(const struct primitive_table *table, const char *name,
                       struct primitive_list *list, struct text *error)
 {

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/*
- * The primitives as a table: those of primitives.def, and, in the process's own copy, those that a
- * file of aggregate_primitives adds. Made by the main thread at start, immutable afterwards.
- */
+/* The table of primitives: those of primitives.def, and in the process's own copy those that a file
+ * of aggregate_primitives adds. The main thread makes it at start; it is immutable afterwards. */
 #include "flow/decoder.h"
 #include "flow/flow.h"
 #include "plugins/pathacct_plugin.h"
@@ -13,7 +11,7 @@
 
 struct text;
 
-/* The built-in ones: indices into every table. */
+/* Built-in primitives have the same index in every table. */
 enum primitive_index {
 #define PRIMITIVE(name, ...) PRIMITIVE_##name,
 #define COUNTER(name, ...)   PRIMITIVE_##name,
@@ -39,7 +37,9 @@ struct primitive {
 
 extern const struct primitive primitives[PRIMITIVE_COUNT]; /* the built-in ones */
 
-/* The column that carries it, without offset and value names, for schema_add(). */
+/*
+ * Returns the column that carries the primitive, without offset and value names, for schema_add().
+ */
 struct pa_column primitive_column(const struct primitive *primitive);
 
 /* ---- the process's table ---- */
@@ -51,7 +51,7 @@ struct primitive_table;
 struct primitive_table *primitive_table_new(void);        /* the built-in ones */
 void primitive_table_free(struct primitive_table *table); /* NULL is fine */
 
-/* How a custom primitive prints. */
+/* The way that a custom primitive prints. */
 enum custom_semantics { CUSTOM_UINT, CUSTOM_HEX, CUSTOM_IP, CUSTOM_MAC, CUSTOM_TEXT, CUSTOM_RAW };
 
 struct custom_primitive {
@@ -63,9 +63,9 @@ struct custom_primitive {
     enum custom_semantics semantics;
 };
 /*
- * Adds one and lays out its place in the tail of a flow. -EEXIST: the name is taken; -EINVAL: no
- * name for output and columns, or a length that these semantics cannot have; -ENOSPC: too many.
- * What would be right is appended to `error`.
+ * Adds a custom primitive and lays out its place in the tail of a flow. -EEXIST: the name is taken;
+ * -EINVAL: no name for output and columns, or a length that these semantics cannot have; -ENOSPC:
+ * too many. `error` then gets what was expected instead.
  */
 int primitive_table_add(struct primitive_table *table, const struct custom_primitive *custom,
                         struct text *error);
@@ -75,8 +75,8 @@ const struct primitive *primitive_table_at(const struct primitive_table *table, 
 /* NULL if no primitive has the name. */
 const struct primitive *primitive_table_find(const struct primitive_table *table, const char *name);
 
-/* For decoders (struct decoder_settings) and batches (struct flow_batch): borrowed until the table
- * changes. */
+/* Fields and stride are what decoders (struct decoder_settings) and batches (struct flow_batch)
+ * need; borrowed until the table changes. */
 const struct custom_field *primitive_table_custom_fields(const struct primitive_table *table,
                                                          uint32_t *ret_count);
 uint32_t primitive_table_flow_stride(const struct primitive_table *table); /* a multiple of 8 */
@@ -90,13 +90,12 @@ struct primitive_list {
 };
 void primitive_list_clear(struct primitive_list *list);
 /*
- * Names separated by commas; "none" is none. mpls_vpn_rd_origin follows mpls_vpn_rd. Counters that
- * are always there (packets, bytes) are only in the list if they are named. -EINVAL: every wrong
- * name is appended to `error`, with the nearest right one or why it is refused.
+ * Parses names separated by commas; "none" is none. mpls_vpn_rd_origin follows mpls_vpn_rd.
+ * Counters that are always there (packets, bytes) are only in the list if they are named. -EINVAL:
+ * `error` gets every wrong name, with the nearest right one or why it is refused.
  */
 int primitive_list_parse(const struct primitive_table *table, const char *text, struct text *error,
                          struct primitive_list *ret_list);
 
-/* Primitives that pmacct has and flows cannot give here yet, with the reason; NULL: not such a
- * one. */
+/* Returns why a primitive that pmacct has is refused here; NULL if it is not such a one. */
 const char *primitive_refusal(const char *name);

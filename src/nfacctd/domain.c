@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Observation domains in a hash table; the last one of each source is found without it. */
+/* Keeps observation domains in a hash table. Each source remembers the domain it used last, which
+ * is found without hashing. */
 #include "nfacctd/domain.h"
 
 #include "base/memory.h"
@@ -25,7 +26,8 @@ static void port_join(struct domain *shared, struct domain *own)
     shared->port_count++;
 }
 
-/* An own port leaves the shared domain, or the shared one all its ports. */
+/* A domain is about to go: one with an own port leaves the shared domain, and the shared one lets
+ * all its ports go. */
 static void ports_part(struct domain *domain)
 {
     if (domain->shared) {
@@ -134,9 +136,9 @@ static struct domain *domain_new(struct domain_table *domains, struct exporter *
 }
 
 /*
- * A message of a domain that was last seen from another port. A new port replaces the old one, as
- * after a restart of the exporter; but when a former port comes back, two senders use the id at
- * once and get a domain each.
+ * Finds the domain for a message whose port is not the one that was seen last. A new port replaces
+ * the old one, as after a restart of the exporter; but when a former port comes back, two senders
+ * use the id at once and get a domain each.
  */
 static struct domain *domain_for_port(struct domain_table *domains, struct exporter *exporter,
                                       struct domain *shared, uint16_t port)
@@ -155,7 +157,7 @@ static struct domain *domain_for_port(struct domain_table *domains, struct expor
         return shared;
     }
     shared->former_port = 0;
-    /* It may be the oldest, and go to make room: the new one must not. */
+    /* The shared domain may be the oldest, and the new one must not push it out. */
     keyed_table_touch(&domains->table, &shared->entry);
     uint8_t version = shared->version;
     uint32_t domain_id = shared->domain_id;

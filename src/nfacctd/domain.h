@@ -2,9 +2,9 @@
 #pragma once
 /*
  * Observation domains: the scope of templates, options and sequence numbers (RFC 7011 section 3.1).
- * One is known by the exporter's address, the protocol version and the domain's id; by the source
- * port too once two ports are seen at once, as two processes on one host send. One worker owns the
- * table.
+ * The exporter's address, the protocol version and the domain's id name a domain; the source port
+ * does too once two ports are seen at once, as when two processes send from one host. One worker
+ * owns the table.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -15,7 +15,7 @@
 
 struct template;
 
-/* What a decoder keeps at an exporter: exporter->decoder_state. */
+/* The state that the decoder keeps at an exporter: exporter->decoder_state. */
 struct domain_source {
     uint64_t id; /* names it as a scope of options; never used again */
     struct ip_addr addr;
@@ -24,8 +24,9 @@ struct domain_source {
     bool tells_rate; /* some options template has its sampling rates */
 };
 
-/* Senders that use one domain id at once and are told apart; what beyond them sends is taken as
- * one. */
+/*
+ * So many senders that use one domain id at once are told apart; any beyond them are taken as one.
+ */
 #define DOMAIN_PORTS_MAX 8
 
 struct domain {
@@ -67,9 +68,10 @@ void domain_table_init(
     void (*split)(void *arg, struct domain *from, struct domain *to, uint16_t port), void *arg);
 void domain_table_clear(struct domain_table *domains); /* sources too */
 
-/* Made if new. */
+/* Returns the exporter's state, which is made if it is new. */
 struct domain_source *domain_source_get(struct domain_table *domains, struct exporter *exporter);
 void domain_source_forget(struct domain_table *domains, struct exporter *exporter);
-/* Made if new; at the maximum another goes, which counts as a drop at `exporter`. */
+/* Returns the domain, which is made if it is new. At the maximum another one goes, which counts as
+ * a drop at `exporter`. */
 struct domain *domain_get(struct domain_table *domains, struct exporter *exporter, uint8_t version,
                           uint32_t domain_id, uint16_t port);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The element table. Searched only while templates are compiled. */
+/* The rows of elements.def (RFC 7012) as an array. It is searched only while templates are
+ * compiled. */
 #include "nfacctd/element.h"
 
 const struct element elements[ELEMENT_ROW_COUNT] = {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* The information elements that flows are made from: elements.def as a table, and how long each may
- * be. */
+/* Information elements (RFC 7012) that flows are made from: elements.def as an array, and the
+ * lengths that each type may have. */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -9,8 +9,8 @@
 #include "flow/flow.h"
 
 #define ENTERPRISE_REVERSE UINT32_C(29305) /* RFC 5103 section 6.1 */
-/* NetFlow v9's scope field types are numbers of their own (RFC 3954 section 6.1); never on the
- * wire. */
+/* Stands for NetFlow v9's scope field types, which have numbers of their own (RFC 3954 section
+ * 6.1). It never appears on the wire. */
 #define ENTERPRISE_V9_SCOPE UINT32_C(0xffffffff)
 #define FIELD_LEN_VARIABLE  65535 /* RFC 7011 section 7 */
 
@@ -63,12 +63,12 @@ struct template_field {
     uint16_t id, len;
 };
 
-/* The first row of that element, also for a reverse one; NULL: not known. */
+/* Returns the first row of that element, also for a reverse one; NULL: it is not known. */
 const struct element *element_find(uint32_t enterprise, uint16_t id);
-/* Does a value of that type hold the first bytes of a packet? */
+/* Returns whether a value of that type holds the first bytes of a packet. */
 static inline bool element_type_is_frame(enum element_type type)
 {
     return type == ELEMENT_FRAME_ETHERNET || type == ELEMENT_FRAME_IP || type == ELEMENT_FRAME_MPLS;
 }
-/* May a value of that type have `len` bytes on the wire? */
+/* Returns whether a value of that type may have `len` bytes on the wire. */
 bool element_type_fits(enum element_type type, size_t len);

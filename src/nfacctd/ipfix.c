@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Message headers of NetFlow v9 (RFC 3954 section 5.1) and IPFIX (RFC 7011 section 3.1), and the
- * sets behind them. */
+/* Reads the message headers of NetFlow v9 (RFC 3954 section 5.1) and IPFIX (RFC 7011 section 3.1),
+ * and walks the sets behind them. */
 #include "nfacctd/netflow_decoder.h"
 
 #include "base/clock.h"
@@ -51,8 +51,8 @@ static void decode_sets(struct netflow_message *msg, struct reader *body)
     }
 }
 
-/* Whether decode_sets() will reach the end of `body`; counts the datagram that is refused if
- * not. */
+/* Returns whether decode_sets() will reach the end of `body`; counts the datagram that is refused
+ * if it will not. */
 static bool check_sets(const struct netflow_decoder *decoder, struct exporter *exporter,
                        struct reader body)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* nfacctd: NetFlow v5, v9 and IPFIX. Its decoders' keys; the rest is daemon/. */
+/* The program nfacctd: names the decoder of NetFlow v5, v9 and IPFIX and the configuration keys
+ * that only this decoder has. daemon/ does the rest. */
 #include "config/config_key.h"
 #include "daemon/daemon.h"
 #include "nfacctd/decoder.h"

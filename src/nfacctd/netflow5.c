@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * NetFlow version 5: a header of 24 bytes and up to 30 records of 48. The fixed layout is written
- * down as a template of the same information elements, so that it is decoded by a plan as the
- * others are.
+ * Decodes NetFlow version 5 (a Cisco format without an RFC): a header of 24 bytes and up to 30
+ * records of 48. The fixed layout is written down as a template of the same information elements,
+ * so that a plan decodes it as it does the others.
  */
 #include "nfacctd/netflow_decoder.h"
 
@@ -47,8 +47,8 @@ struct plan *netflow5_plan(const struct plan_settings *settings)
     return plan_compile(v5_fields, V5_FIELD_COUNT, settings, &bad);
 }
 
-/* What stands in fields that the protocol does not have is no port and no flag; ICMP has type and
- * code in dstport. */
+/* Clears ports and flags of protocols that have none: exporters leave anything there. ICMP has its
+ * type and code in dstport. */
 static void clear_meaningless(struct flow *flow, uint8_t proto)
 {
     bool has_ports = proto == IPPROTO_TCP || proto == IPPROTO_UDP || proto == IPPROTO_SCTP ||

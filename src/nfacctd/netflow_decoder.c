@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The decoder that a worker sees: which version a datagram is, expiry, and the parts' lives. */
+/* Implements struct decoder_ops for NetFlow and IPFIX: tells versions apart, lets old state expire,
+ * makes and frees the parts. */
 #include "nfacctd/netflow_decoder.h"
 
 #include "base/clock.h"

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/*
- * A worker's NetFlow and IPFIX decoder: what it keeps, and what the decoders of the versions share.
- * Inside this folder only; the rest of the program sees nfacctd/decoder.h.
- */
+/* A worker's NetFlow and IPFIX decoder: its state, and what the decoders of the versions share.
+ * Only this folder includes it; the rest of the program sees nfacctd/decoder.h. */
 #include <stdatomic.h>
 
 #include "base/arena.h"
@@ -37,7 +35,7 @@ struct netflow_decoder {
     struct plan *v5_plan;
 };
 
-/* One datagram on its way through a decoder. */
+/* The message of one datagram while it is decoded. */
 struct netflow_message {
     struct netflow_decoder *decoder;
     struct exporter *exporter;
@@ -52,11 +50,12 @@ struct netflow_message {
 void netflow_message_start(struct netflow_message *msg, struct netflow_decoder *decoder,
                            struct exporter *exporter, const struct datagram *datagram,
                            uint8_t version, uint32_t domain_id, uint32_t domain_key);
-/* Checks the sequence number; called when all of the message is known to have been read. */
+/* Checks the sequence number. Call it when the whole message has been read. */
 void netflow_message_check_sequence(struct netflow_message *msg, uint32_t units);
 /* The export time in the message's header, which also tells how far the exporter's clock is off. */
 void netflow_message_set_export_time(struct netflow_message *msg, int64_t export_ns);
-/* True if the uptime went back, not by a wrap: the exporter started anew, which is dealt with. */
+/* Notes the message's uptime. True if it went back, and not by a wrap: the exporter started anew,
+ * and what was kept from before is dropped. */
 bool netflow_message_check_uptime(struct netflow_message *msg, uint32_t uptime);
 /* Decodes a run of data records by `plan` into the batch. False if one ran over the end. */
 bool netflow_message_decode_flows(struct netflow_message *msg, const struct plan *plan,
@@ -76,7 +75,7 @@ struct plan *netflow5_plan(const struct plan_settings *settings);
 void sets_decode_templates(struct netflow_message *msg, struct reader *set, bool is_options);
 void sets_decode_data(struct netflow_message *msg, uint16_t template_id, struct reader *set);
 
-/* As decoder_ops.save and load. */
+/* Implement decoder_ops.save and load. */
 struct json_t *saved_state_make(struct netflow_decoder *decoder);
 size_t saved_state_load(struct netflow_decoder *decoder, const struct json_t *saved,
                         bool (*owns)(const struct ip_addr *exporter, void *arg), void *arg);

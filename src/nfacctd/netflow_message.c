@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the decoders of all versions share: the message's context, and records into the batch. */
+/* The steps that all versions share: prepares the context of a message, checks its numbers, decodes
+ * records into the batch. */
 #include "nfacctd/netflow_decoder.h"
 
 #include "base/clock.h"
@@ -21,7 +22,7 @@ void netflow_message_start(struct netflow_message *msg, struct netflow_decoder *
     struct domain *domain =
         domain_get(&decoder->domains, exporter, version, domain_key, datagram->source_port);
 
-    /* With all members named: others would have all of it cleared first, by the slowest means. */
+    /* All members are named: gcc would clear the whole struct first if some were not. */
     *msg = (struct netflow_message){
         .decoder = decoder,
         .exporter = exporter,
@@ -85,7 +86,7 @@ void netflow_message_check_sequence(struct netflow_message *msg, uint32_t units)
     if (msg->decoder->settings->skip_sequence_check)
         return;
     sequence_check(&msg->domain->sequence, &msg->exporter->counters, msg->context.sequence, units);
-    /* How many records there were is not known, so neither is the number of the next message. */
+    /* The number of records is not known, so the number of the next message is not either. */
     if (msg->has_unknown_records)
         msg->domain->sequence.is_started = false;
 }
@@ -109,7 +110,8 @@ bool netflow_message_check_uptime(struct netflow_message *msg, uint32_t uptime)
     return true;
 }
 
-/* Room for `records` flows, fewer if the batch or the arena is too small for all; at least one. */
+/* Makes room for `records` flows, or for fewer (at least one) if batch or arena are too small for
+ * all. */
 static uint32_t make_room(struct netflow_decoder *decoder, size_t records, size_t arena_per_record)
 {
     struct flow_batch *batch = decoder->batch;
@@ -143,7 +145,7 @@ static void push_flows(struct netflow_message *msg, uint32_t count)
     counter_add(&msg->exporter->counters.flows, count);
 }
 
-/* The way back was just decoded: it is a flow if anything came back. */
+/* Keeps the way back, which was just decoded, as a flow of its own if anything came back. */
 static void push_reverse(struct netflow_message *msg)
 {
     struct flow *flow = flow_batch_at(msg->decoder->batch, msg->decoder->batch->count);

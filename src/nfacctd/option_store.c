@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Options are few and refreshed often, so that a table in order of refreshing serves; a lookup does
- * not touch. */
+/* Keeps what options data say (RFC 7011 section 3.4.2.2), and reads their records. Entries stand in
+ * the order of their last refresh; looking one up does not change that order. */
 #include "nfacctd/option_store.h"
 
 #include <string.h>
@@ -107,7 +107,7 @@ struct flow_bytes option_store_text(const struct option_store *store,
     return option ? (struct flow_bytes){option->text, option->text_len, 0} : (struct flow_bytes){0};
 }
 
-/* The values of one options record that we know, by element. */
+/* The values that we know of one options record, by their meaning. */
 struct value {
     const uint8_t *data;
     uint16_t len;
@@ -195,7 +195,7 @@ static uint64_t value_uint(const struct value *value)
     return value->data ? wire_uint(value->data, value->len) : 0;
 }
 
-/* One packet in how many is exported; 0: the record does not say. */
+/* Returns in how many packets one is exported; 0: the record does not say. */
 static uint64_t record_rate(const struct value *v)
 {
     uint64_t rate = value_uint(&v[VALUE_RANDOM_INTERVAL]);
@@ -240,14 +240,15 @@ static bool take_rate(struct option_store *store, const struct option_scope *sco
     return true;
 }
 
-/* False: the record has none. */
+/* Takes a text with the id that it belongs to. False: the record has no such pair, or the text is
+ * too long. */
 static bool take_text(struct option_store *store, const struct option_scope *scope,
                       enum option_kind kind, const struct value *id, const struct value *text,
                       struct option_facts *facts)
 {
     if (!id->data || !text->data)
         return false;
-    /* A zero byte ends it: the padding of a fixed length, and nothing that a text may hold. */
+    /* A zero byte ends a text: it pads a fixed length, and no name may hold one. */
     const uint8_t *end = memchr(text->data, 0, text->len);
     size_t len = end ? (size_t)(end - text->data) : text->len;
     if (len > OPTION_TEXT_MAX) {

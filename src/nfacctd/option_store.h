@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * What exporters say in options data (RFC 7011 section 3.4.2.2): sampling rates, names of
- * interfaces, VRFs and applications, route distinguishers. Kept for the observation domain and for
- * the exporter as a whole; a lookup asks the domain first. One worker owns the table.
+ * Keeps what exporters say in options data (RFC 7011 section 3.4.2.2): sampling rates, names of
+ * interfaces, VRFs and applications, route distinguishers. Each is kept for the observation domain
+ * and for the exporter as a whole; a lookup asks the domain first. One worker owns the store.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -25,7 +25,8 @@ enum option_kind {
     OPTION_KIND_COUNT,
 };
 
-/* Of a name: interfaces, VRFs and applications have shorter ones, and there may be many of them. */
+/* The longest name that is kept. Names of interfaces, VRFs and applications are shorter, and there
+ * may be many of them. */
 #define OPTION_TEXT_MAX 255
 
 struct option {
@@ -53,7 +54,7 @@ struct option_scope {
 void option_store_init(struct option_store *store, uint32_t max, struct flow_batch *batch);
 void option_store_clear(struct option_store *store);
 
-/* Either a number or a text, which has OPTION_TEXT_MAX bytes at most. */
+/* An entry holds a number or a text; a text has OPTION_TEXT_MAX bytes at most. */
 void option_store_put_number(struct option_store *store, uint64_t scope, enum option_kind kind,
                              uint64_t id, uint64_t number);
 void option_store_put_text(struct option_store *store, uint64_t scope, enum option_kind kind,
@@ -66,7 +67,7 @@ struct flow_bytes option_store_text(const struct option_store *store,
                                     const struct option_scope *scope, enum option_kind kind,
                                     uint64_t id);
 
-/* What an options record says beside what the table keeps. */
+/* The facts of an options record that the store does not keep. */
 struct option_facts {
     const uint8_t *exporter_ipv4, *exporter_ipv6; /* NULL: not said */
     int64_t system_init_ms;                       /* 0: not said */
@@ -74,14 +75,13 @@ struct option_facts {
     bool has_long_text; /* a name of more than OPTION_TEXT_MAX, not kept */
 };
 
-/*
- * Takes one options data record: `values` and `value_lens` are those of `fields`, of which the
- * first `scope_count` are scopes. Values that do not have a possible length count as absent.
- */
+/* Takes over one options data record: `values` and `value_lens` are those of `fields`. Values that
+ * do not have a possible length count as absent. */
 void option_store_take_record(struct option_store *store, const struct option_scope *scope,
                               const struct template_field *fields, uint16_t field_count,
                               const uint8_t *const *values, const uint16_t *value_lens,
                               struct option_facts *ret_facts);
 
-/* Do such records tell of sampling? Then flows that come before them have an unknown rate. */
+/* Returns whether records of these fields tell of sampling. If so, flows that come before them have
+ * an unknown rate. */
 bool option_fields_tell_rate(const struct template_field *fields, uint16_t field_count);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A queue for each template that is waited for, and all sets in order of arrival for age and
- * eviction. */
+/* Keeps a queue for each template that is waited for, and all sets in the order of arrival, for age
+ * and eviction. */
 #include "nfacctd/pending_sets.h"
 
 #include <string.h>
@@ -42,7 +42,7 @@ static size_t set_cost(const struct pending_set *set)
     return sizeof *set + set->len;
 }
 
-/* Out of the order of arrival; it stays in its queue. */
+/* Takes the set out of the order of arrival; it stays in its queue. */
 static void set_unlink(struct pending_sets *pending, struct pending_set *set)
 {
     *(set->newer ? &set->newer->older : &pending->newest) = set->older;
@@ -91,7 +91,7 @@ static void queue_remove(struct pending_sets *pending, struct pending_queue *que
     mem_free(queue);
 }
 
-/* The oldest of all is also the first of its queue. */
+/* Drops the oldest set, which is also the first of its queue. */
 static void drop_oldest(struct pending_sets *pending, enum drop_reason reason)
 {
     struct pending_set *set = pending->oldest;

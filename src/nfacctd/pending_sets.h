@@ -12,7 +12,7 @@
 #include "flow/exporter.h"
 #include "nfacctd/domain.h"
 
-/* What the message said, as far as its records need it. */
+/* The part of the message header that the set's records need. */
 struct pending_header {
     int64_t export_ns, arrival_ns;
     uint32_t uptime, sequence;
@@ -39,16 +39,17 @@ void pending_sets_init(struct pending_sets *pending, uint64_t max_bytes,
                        struct exporter_table *exporters);
 void pending_sets_clear(struct pending_sets *pending);
 
-/* Copies the set. What does not fit, or goes for it, counts as pending_full. */
+/* Copies the set. A set that does not fit counts as pending_full, and so does an older one that
+ * goes to make room. */
 void pending_sets_add(struct pending_sets *pending, struct exporter *exporter,
                       struct domain *domain, uint16_t template_id,
                       const struct pending_header *header, const uint8_t *data, size_t len);
-/* The sets of that template, oldest first, linked by next_of_key, or NULL; the caller frees each
- * with mem_free(). */
+/* Returns the sets of that template, oldest first, linked by next_of_key, or NULL. The caller frees
+ * each with mem_free(). */
 struct pending_set *pending_sets_take(struct pending_sets *pending, struct domain *domain,
                                       uint16_t template_id);
-/* All that arrived before that instant go as no_template. */
+/* Drops all that arrived before that instant, as no_template. */
 void pending_sets_expire(struct pending_sets *pending, int64_t before_ns);
-/* All of the domain go, for that reason. */
+/* Drops all of the domain, for that reason. */
 void pending_sets_forget(struct pending_sets *pending, struct domain *domain,
                          enum drop_reason reason);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * Decode plans: what is to be done for each record of one template, as a flat list of operations
- * for just the members that somebody needs. Offsets and lengths are checked once, when the plan is
- * made, so that running it over the records of a data set needs no checks. Each operation runs over
- * a block of records at a time.
+ * A decode plan is the list of operations that turn a record of one template into a flow, for just
+ * the members that somebody needs. Offsets and lengths are checked once, when the plan is made, so
+ * that running it over the records of a data set needs no checks. Each operation runs over a block
+ * of records at a time.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -77,7 +77,7 @@ enum rate_slot {
     RATE_SLOT_COUNT
 };
 
-/* Where a value stands in the record. len 0: it does not. */
+/* The place of a value in the record; with len 0 the record lacks it. */
 struct plan_ref {
     uint32_t offset;
     uint16_t len;
@@ -123,20 +123,21 @@ struct plan_settings {
 };
 
 /*
- * The template's fields are borrowed for the plan's life. NULL if a record would have no length, or
- * a field has a length that its type cannot have; then *ret_bad is that field, or field_count.
+ * Makes the plan of a template, whose fields are borrowed for the plan's life. NULL if a record
+ * would have no length, or a field has a length that its type cannot have; then *ret_bad is that
+ * field, or field_count.
  */
 struct plan *plan_compile(const struct template_field *fields, uint16_t field_count,
                           const struct plan_settings *settings, uint16_t *ret_bad);
 void plan_free(struct plan *plan);
 
-/* What one record of `record_len` bytes may take of the arena. */
+/* Returns the most that one record of `record_len` bytes takes of the arena. */
 static inline size_t plan_arena_need(const struct plan *plan, size_t record_len)
 {
     return plan->arena_len + plan->variable_copies * arena_rounded(record_len);
 }
 
-/* What the records of one message have in common. */
+/* The context that all records of one message share. */
 struct plan_context {
     struct exporter *exporter;
     struct ip_addr exporter_addr; /* unless the record names one */
@@ -162,9 +163,9 @@ void plan_run(const struct plan *plan, struct plan_context *context, const uint8
               uint32_t count, uint8_t *flows, uint32_t stride);
 
 /*
- * The length of the record at the start of `data`, and where its fields stand; 0 if it runs over
- * the end. `refs` has room for plan->ref_count: they are the plan's, filled in for this record, for
- * plan_run_refs().
+ * Finds the length of the record at the start of `data`, and where its fields stand. 0: it runs
+ * over the end. `refs` has room for plan->ref_count; it gets the plan's refs, filled in for this
+ * record, for plan_run_refs().
  */
 size_t plan_measure(const struct plan *plan, const uint8_t *data, size_t len,
                     struct plan_ref *refs);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Rows of elements.def against the fields of a template, for the way out and the way back (RFC
- * 5103). */
+/* Finds which rows of elements.def a template has, for the way out and the way back of a biflow
+ * (RFC 5103), and appends operations to a plan. */
 #include "nfacctd/plan_builder.h"
 
 #include "base/memory.h"
@@ -18,7 +18,7 @@ static const struct {
     {FLOW_nat_src_addr, FLOW_nat_dst_addr}, {FLOW_nat_src_port, FLOW_nat_dst_port},
 };
 
-/* What one way of a flow does not say of the other. */
+/* Members of one way of a flow that say nothing of the other way. */
 static const enum flow_member one_way[] = {
     FLOW_bytes,
     FLOW_packets,
@@ -66,9 +66,9 @@ int builder_field(const struct plan_builder *c, uint32_t enterprise, uint16_t id
 }
 
 /*
- * An element that stands twice (RFC 7011 section 8) describes a packet inside a packet, the outer
- * one first: the last one counts, as in pmacct, so that protocol and ports belong to the same
- * packet as each other.
+ * Notes the field at the rows of its element. An element that stands twice (RFC 7011 section 8)
+ * describes a packet inside a packet, the outer one first. The last one counts, as in pmacct, so
+ * that protocol and ports belong to the same packet.
  */
 static void take_field(struct plan_builder *c, int field)
 {
@@ -106,8 +106,8 @@ void builder_init(struct plan_builder *c)
     }
 }
 
-/* Sections of packets have an operation of their own; the start of the exporter is no time of a
- * flow. */
+/* Returns whether a value of the type is a member's value. Sections of packets have an operation of
+ * their own, and the start of the exporter is no time of a flow. */
 static bool feeds_directly(enum element_type type)
 {
     return !element_type_is_frame(type) && type != ELEMENT_SYSTEM_INIT;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * From a template to a plan. For each needed member the rows of elements.def are walked in their
- * order; most members take the first element that the template has, the others have a function
- * here. The plan of the way back of a biflow (RFC 5103) comes from the same rows: a reverse element
- * if there is one, else the opposite member's.
+ * Compiles a template (RFC 7011 section 3.4.1) to a plan. For each needed member the rows of
+ * elements.def are walked in their order. Most members take the first element that the template
+ * has; the others have a function here. The plan of the way back of a biflow (RFC 5103) comes from
+ * the same rows: a reverse element if there is one, else the opposite member's.
  */
 #include "nfacctd/plan_builder.h"
 
@@ -72,10 +72,8 @@ static bool has_address(const struct plan_builder *c, bool v6)
     return false;
 }
 
-/*
- * The first element of each family; which of the two counts is seen in the record. A mask of one
- * family says nothing of addresses of the other.
- */
+/* Takes the first element of each address family; the record tells which of the two counts. A mask
+ * of one family says nothing of addresses of the other. */
 static bool compile_by_version(struct plan_builder *c, enum flow_member member)
 {
     struct element_selection sel = builder_select(c, member);
@@ -104,7 +102,7 @@ static bool compile_by_version(struct plan_builder *c, enum flow_member member)
     return true;
 }
 
-/* Of each of the members `from`, those of family `v6`, in order. */
+/* Adds the fields of address family `v6` that feed the members `from`, in order. */
 static void add_family(struct plan_builder *c, struct plan_op *op, const enum flow_member *from,
                        size_t from_count, bool v6)
 {
@@ -119,7 +117,8 @@ static void add_family(struct plan_builder *c, struct plan_op *op, const enum fl
     }
 }
 
-/* The first that is not zero: of the flow's family, then of the other. arg: how many are IPv4. */
+/* Takes the first value that is not zero: of the flow's family, then of the other. arg: how many
+ * refs are IPv4. */
 static bool compile_nonzero(struct plan_builder *c, enum plan_op_code code, enum flow_member member,
                             const enum flow_member *from, size_t from_count)
 {
@@ -136,8 +135,8 @@ static bool compile_nonzero(struct plan_builder *c, enum plan_op_code code, enum
     return false;
 }
 
-/* pmacct's order: the first element in the template ends the search, even one that may not be
- * used. */
+/* Follows pmacct's order: the first element that the template has ends the search, even one that
+ * may not be used. */
 static bool compile_next_hop_by_template(struct plan_builder *c)
 {
     static const uint16_t order[] = {18, 47, 15, 63, 140, 62};
@@ -166,7 +165,7 @@ static bool compile_bgp_next_hop(struct plan_builder *c)
                            c->settings->own->use_ip_next_hop ? 2 : 1);
 }
 
-/* The first instant that is not zero. arg: take the export time if there is none. */
+/* Takes the first instant that is not zero. arg: the export time stands in if there is none. */
 static bool compile_time(struct plan_builder *c, enum flow_member member)
 {
     struct element_selection sel = builder_select(c, member);
@@ -287,7 +286,8 @@ static bool compile_rd(struct plan_builder *c, enum flow_member member)
     return true;
 }
 
-/* A name that the record holds, else the one that options gave to its id. arg: enum option_kind. */
+/* Takes the name that the record holds, else the one that options gave to its id. arg: enum
+ * option_kind. */
 static bool compile_name(struct plan_builder *c, enum flow_member member, uint16_t text_id,
                          uint16_t other_text_id, uint16_t id, uint16_t other_id,
                          enum option_kind kind)
@@ -314,8 +314,7 @@ static bool compile_interface_name(struct plan_builder *c, bool is_input)
 {
     bool is_in_here = is_input != c->is_reverse;
 
-    /* interfaceName in a record is that of its ingress interface, there being no other element for
-     * it. */
+    /* interfaceName in a record names the ingress interface; no other element names interfaces. */
     return compile_name(c, is_input ? FLOW_in_iface_name : FLOW_out_iface_name, is_in_here ? 82 : 0,
                         is_in_here ? 83 : 0, is_in_here ? 10 : 14, is_in_here ? 252 : 253,
                         OPTION_INTERFACE_NAME);
@@ -347,7 +346,7 @@ static bool compile_with(struct plan_builder *c, enum plan_op_code code, enum fl
     return true;
 }
 
-/* Adds what fills the member from fields and message; false if nothing does. */
+/* Adds the operation that fills the member from fields and message; false if nothing does. */
 static bool compile_member(struct plan_builder *c, enum flow_member member)
 {
     switch (member) {
@@ -414,14 +413,14 @@ static bool compile_member(struct plan_builder *c, enum flow_member member)
     }
 }
 
-/* These are always set, whoever needs them. */
+/* Returns whether run_constants() alone sets the member, in every flow. */
 static bool is_always_set(enum flow_member member)
 {
     return member == FLOW_exporter || member == FLOW_order || member == FLOW_flows ||
            member == FLOW_arrival_ns || member == FLOW_has_counters;
 }
 
-/* Members that others are made from. */
+/* Adds the members that needed ones are made from. */
 static struct flow_needs needs_with_sources(const struct flow_needs *needs)
 {
     struct flow_needs all = *needs;
@@ -438,7 +437,8 @@ static struct flow_needs needs_with_sources(const struct flow_needs *needs)
     return all;
 }
 
-/* The section of a packet that counts, in the order of elements.def. */
+/* Returns the field that holds the first bytes of a packet. If there are several, the order of
+ * elements.def decides. */
 static int find_frame(const struct plan_builder *c)
 {
     for (size_t row = 0; row < ELEMENT_ROW_COUNT && !c->is_reverse; row++) {
@@ -464,7 +464,7 @@ static void compile_members(struct plan_builder *c)
 {
     struct flow_needs needs = needs_with_sources(&c->settings->needs);
 
-    /* First, as other operations read what it writes: only plan->frame_members. */
+    /* The section comes first, as other operations read members that it writes. */
     compile_frame(c);
     if (!compile_member(c, FLOW_ip_version)) {
         if (c->frame_field != NO_FIELD)
@@ -505,7 +505,8 @@ static void compile_custom(struct plan_builder *c)
         uint32_t enterprise = custom->enterprise;
         if (custom->is_reverse)
             enterprise = ENTERPRISE_REVERSE;
-        /* A reverse element belongs to the way back if there is one, the others to both. */
+        /* A reverse element belongs to the way back if there is one; other elements belong to both
+         * ways. */
         bool is_here = !custom->is_reverse || c->is_reverse || !c->plan->reverse;
         int field = is_here ? builder_field(c, enterprise, custom->element) : NO_FIELD;
         struct plan_op *op = builder_op(c, custom->len > 0 ? PLAN_CUSTOM : PLAN_CUSTOM_BYTES, 0);
@@ -533,7 +534,7 @@ static void order_refs(struct plan *plan)
     qsort(plan->ref_order, plan->ref_count, sizeof *plan->ref_order, compare_order);
 }
 
-/* Are there counters of what came back? */
+/* Returns whether the template counts what came back. */
 static bool is_biflow(const struct plan_builder *c)
 {
     const struct element_selection bytes = {.member = FLOW_bytes, .is_reverse = true};
@@ -585,7 +586,7 @@ static struct plan *compile_way(const struct template_field *fields, uint16_t fi
     return plan;
 }
 
-/* False if a field has a length that its type cannot have: the template is nonsense. */
+/* Returns false if the field's type cannot have its length: such a template is nonsense. */
 static bool field_is_possible(const struct template_field *field)
 {
     const struct element *element = element_find(field->enterprise, field->id);

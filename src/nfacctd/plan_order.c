@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * The order of a plan's operations: what clears and what is common to all records comes first, and
- * operations that are done in one loop follow each other.
- */
+/* Orders a plan's operations. Those that clear members come first, then what is common to all
+ * records; operations that are done in one loop follow each other. */
 #include "nfacctd/plan_builder.h"
 
 #include <string.h>
@@ -18,8 +16,8 @@ static void emit_first(struct plan *plan, const struct plan_op *ops, uint32_t co
     plan->op_count += count;
 }
 
-/* Members to be zeroed as few runs of bytes. They come before all else, as runs may cover other
- * members; then what all records have in common, as records may know better. */
+/* Zeroes members as few runs of bytes. They come before all else, as a run may cover other members;
+ * then comes what all records have in common, as a record may know better. */
 static void emit_zeros_and_constants(struct plan_builder *c)
 {
     struct plan_op ops[FLOW_MEMBER_COUNT + 1];
@@ -40,7 +38,7 @@ static void emit_zeros_and_constants(struct plan_builder *c)
     emit_first(c->plan, ops, count);
 }
 
-/* Operations that read one field and write one member, and so may stand anywhere in the order. */
+/* Returns whether the operation reads one field and writes one member; only such ones may move. */
 static bool may_be_twin(const struct plan_op *op)
 {
     return (op->code == PLAN_UINT || op->code == PLAN_ADDR || op->code == PLAN_TIME) &&
@@ -55,7 +53,8 @@ static bool are_twins(const struct plan *plan, const struct plan_op *a, const st
            x->len == y->len && x->len != FIELD_LEN_VARIABLE && x->type == y->type;
 }
 
-/* Flows are full of pairs: octets and packets, start and end, source and destination. */
+/* Brings operations together that differ in places alone. Flows are full of such pairs: octets and
+ * packets, start and end, source and destination. */
 static void pair_twins(struct plan *plan)
 {
     for (uint32_t i = 0; i < plan->op_count; i++) {

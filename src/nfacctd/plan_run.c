@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * Runs a plan. An operation is chosen once per block of records and then loops over them; what
- * depends on a record's values is in plan_values.c.
- */
+/* Runs a plan. An operation is chosen once per block of records and then loops over them;
+ * plan_values.c has the operations that depend on a record's values. */
 #include "nfacctd/plan_values.h"
 
 #include <string.h>
 
 #include "base/reader.h"
 
-/* A block's flows stay in the first-level cache while operation after operation passes over
- * them. */
+/* A block is so small that its flows stay in the first-level cache while operation after operation
+ * passes over them. */
 #define BLOCK_RECORDS 32
 
 struct block {
@@ -20,9 +18,9 @@ struct block {
 };
 
 /*
- * For each record of the block: `p` is the record, `f` its flow. All that steps is local: flows are
- * written as bytes, which the compiler has to take for changes of the block too, so that it would
- * read that anew for each record.
+ * Loops over the records of the block: `p` is the record, `f` its flow. The variables that step are
+ * local. Flows are written as bytes, which might change `*block` for all that the compiler knows,
+ * so it would read the block anew for each record.
  */
 #define EACH(block)                                                                                \
     const size_t record_step = (block)->record_len, flow_step = (block)->stride;                   \
@@ -30,7 +28,7 @@ struct block {
     uint8_t *f = (block)->flows;                                                                   \
     for (uint32_t left = (block)->count; left > 0; left--, p += record_step, f += flow_step)
 
-/* Where one or two values of an operation stand in a record, and where they go in a flow. */
+/* The places of one or two values of an operation, in a record and in a flow. */
 struct moves {
     size_t from, to, twin_from, twin_to;
 };
@@ -65,7 +63,7 @@ static inline void store_uint(uint8_t *f, const uint8_t *p, size_t size, size_t 
     }
 }
 
-/* Twins in one loop: stepping costs as much as moving a number. */
+/* Twins share a loop, as stepping costs as much as moving a number. */
 static inline void run_uint_as(const struct plan_op *op, const struct plan_ref *refs,
                                const struct block *b, size_t size, size_t len)
 {
@@ -83,7 +81,7 @@ static inline void run_uint_as(const struct plan_op *op, const struct plan_ref *
     }
 }
 
-/* Usual pairs of lengths have loops of their own, in which a number is two instructions. */
+/* The usual pairs of lengths have loops of their own, in which lengths are constant. */
 static void run_uint(const struct plan_op *op, const struct plan_ref *refs, const struct block *b)
 {
     size_t size = op->size, len = refs[op->ref].len;
@@ -117,8 +115,8 @@ static void run_tcp_flags(const struct plan_op *op, const struct plan_ref *refs,
     }
 }
 
-/* As ip_addr_v4(), but in place: a struct put together elsewhere and copied makes the processor
- * wait for itself. */
+/* Does the same as ip_addr_v4(), but in place: the processor would wait for a struct that is put
+ * together elsewhere and copied. */
 static inline void store_ipv4(uint8_t *f, const uint8_t *p)
 {
     static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
@@ -158,7 +156,8 @@ static void run_addr(const struct plan_op *op, const struct plan_ref *refs, cons
     }
 }
 
-/* The same value for all. `len` is constant where this is called: a store is an instruction. */
+/* Writes the same value into all flows. `len` is constant where this is called, so that a store is
+ * one instruction. */
 static inline void run_bytes(const struct plan_op *op, const struct block *b, const void *value,
                              size_t len)
 {
@@ -205,8 +204,8 @@ static inline void store_time_uptime(uint8_t *f, const uint8_t *p,
     memcpy(f, &ns, sizeof ns);
 }
 
-/* Two frequent forms of time alone in the record; the others are told apart for each record. A twin
- * is of the same form. */
+/* Handles the two usual forms of time, if one of them is alone in the record; plan_value() tells
+ * the others apart for each record. A twin has the same form. */
 static bool run_simple_time(const struct plan_op *op, const struct plan_ref *refs,
                             const struct block *b, const struct plan_context *context)
 {
@@ -238,7 +237,7 @@ static bool run_simple_time(const struct plan_op *op, const struct plan_ref *ref
     return false;
 }
 
-/* The same rate for all records, unless they have fields that tell of it. */
+/* Writes one sampling rate into all flows, unless the records have fields that tell it. */
 static bool run_common_rate(const struct plan_op *op, const struct plan_ref *refs,
                             const struct block *b, struct plan_context *context)
 {
@@ -254,7 +253,8 @@ static bool run_common_rate(const struct plan_op *op, const struct plan_ref *ref
     return true;
 }
 
-/* What the records of a message have in common and every flow has, whoever needs it. */
+/* Writes the members that every flow has, whoever needs them, from what the records of a message
+ * share. */
 static void run_constants(const struct plan *plan, const struct block *b,
                           struct plan_context *context)
 {
@@ -280,7 +280,8 @@ static void run_constants(const struct plan *plan, const struct block *b,
     }
 }
 
-/* What is not done here for the whole block is left to plan_value(). */
+/* Returns false if the operation cannot be done for the whole block; plan_value() then does it for
+ * each record. */
 static bool run_over_block(const struct plan *plan, const struct plan_op *op,
                            const struct plan_ref *refs, const struct block *b,
                            struct plan_context *context)
@@ -378,14 +379,14 @@ void plan_run_refs(const struct plan *plan, const struct plan_ref *refs,
     run_block(plan, refs, &block, context);
 }
 
-/* RFC 7011 section 7: one byte of length, or 255 and two more. */
+/* Reads a length as RFC 7011 section 7 encodes it: one byte, or 255 and two more. */
 static size_t variable_len(struct reader *r)
 {
     uint8_t len = reader_u8(r);
     return len < 255 ? len : reader_u16(r);
 }
 
-/* An impossible length on the wire counts as an absent value. */
+/* Sets the place of a value. A length that its type cannot have counts as an absent value. */
 static void place_ref(struct plan_ref *ref, uint32_t offset, size_t len, bool is_variable)
 {
     bool fits = !is_variable || element_type_fits(ref->type, len);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Operations whose outcome hangs on a record's values, or on what options said. */
+/* Carries out the operations whose outcome depends on a record's values (RFC 7011 section 6.1 has
+ * their encodings), or on what options said. */
 #include "nfacctd/plan_values.h"
 
 #include <string.h>
@@ -53,7 +54,7 @@ static int64_t time_ntp(uint64_t value, bool is_micro)
     return seconds * NS_PER_S + (int64_t)((fraction * 1000000000 + half) >> 32);
 }
 
-/* Relative to a start of the exporter that is known in absolute time (IPFIX has no uptime in its
+/* Returns the time of an uptime whose exporter told when it started (IPFIX has no uptime in its
  * header). */
 static int64_t time_since_init(const struct plan_context *context, uint32_t uptime,
                                uint64_t init_ms)
@@ -124,7 +125,7 @@ static struct ip_addr value_nonzero(const struct plan_op *op, const struct plan_
     return op->ref_count > 0 ? ref_addr(&refs[first % op->ref_count], record) : (struct ip_addr){0};
 }
 
-/* ipVersion if it says so, else the family that has an address. */
+/* Returns what ipVersion says, else the family that has an address. */
 static uint8_t value_version(const struct plan_op *op, const struct plan_ref *refs,
                              const uint8_t *record)
 {
@@ -168,7 +169,7 @@ static uint32_t rate_clamp(uint64_t rate)
     return rate < UINT32_MAX ? (uint32_t)rate : UINT32_MAX;
 }
 
-/* 0: the record does not say. */
+/* Returns the rate that the record itself tells; 0: it does not. */
 static uint64_t rate_in_record(const struct plan_ref *refs, const uint8_t *record)
 {
     for (int i = RATE_RANDOM_INTERVAL; i <= RATE_INTERVAL; i++) {
@@ -220,7 +221,7 @@ uint32_t plan_sampling_rate(const struct plan_ref *refs, struct plan_context *co
          option_store_number(context->options, &context->scope, OPTION_INTERFACE_RATE,
                              ref_uint(interface, record), &rate)))
         return rate_clamp(rate);
-    /* A sampler that nobody described has no default: its rate is just not known yet. */
+    /* A sampler that nobody described has no default: its rate is not known yet. */
     if ((!has_sampler || sampler == 0) &&
         (option_store_number(context->options, &context->scope, OPTION_DEFAULT_RATE, 0, &rate) ||
          option_store_number(context->options, &context->scope, OPTION_SAMPLER_RATE, 0, &rate)))
@@ -230,7 +231,9 @@ uint32_t plan_sampling_rate(const struct plan_ref *refs, struct plan_context *co
     return 0;
 }
 
-/* RFC 3032 section 2.1: down to the bottom of the stack; entries below it are empty. */
+/*
+ * Reads labels down to the bottom of the stack (RFC 3032 section 2.1); entries below it are empty.
+ */
 static uint32_t read_labels(const struct plan_op *op, const struct plan_ref *refs,
                             const uint8_t *record, uint32_t labels[PACKET_HEADER_LABELS])
 {
@@ -279,8 +282,8 @@ static void set_rd(enum flow_member member, struct flow *flow, uint64_t rd, enum
         flow->vpn_rd_origin = (uint8_t)origin;
 }
 
-/* Refs: 90, the VRF on this side, the one on the other. The record's own, else what options say of
- * the VRF. */
+/* Takes the record's own route distinguisher, else what options say of its VRF. The refs are
+ * element 90, the VRF on this side, and the VRF on the other. */
 static void value_rd(const struct plan_op *op, const struct plan_ref *refs,
                      const struct plan_context *context, const uint8_t *record, struct flow *flow)
 {
@@ -299,7 +302,7 @@ static void value_rd(const struct plan_op *op, const struct plan_ref *refs,
         set_rd(op->arg, flow, RD_TYPE_VRF << 48 | (vrf & UINT32_MAX), RD_ORIGIN_FLOW);
 }
 
-/* Texts of fixed length are padded with zero bytes. */
+/* Copies a text without the zero bytes that pad a fixed length. */
 static struct flow_bytes value_text(const struct plan_ref *ref, struct plan_context *context,
                                     const uint8_t *record)
 {
@@ -321,7 +324,8 @@ static struct flow_bytes value_name(const struct plan_op *op, const struct plan_
                              ref_uint(&refs[1], record));
 }
 
-/* In place, as an address put together elsewhere and copied makes the processor wait for itself. */
+/* Writes in place, as the processor would wait for an address that is put together elsewhere and
+ * copied. */
 static void set_network(struct ip_addr *net, const struct ip_addr *addr, uint8_t mask)
 {
     static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};

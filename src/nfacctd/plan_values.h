@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* What a plan does record by record, where values decide. Part of plan.h; checks of offsets were
- * made there. */
+/* The part of running a plan that goes record by record. plan_compile() has checked all offsets. */
 #include "base/clock.h"
 #include "base/reader.h"
 #include "nfacctd/plan.h"
 
-/* wire_uint() with the usual lengths told apart, so that each is one instruction where `len` is
- * constant. */
+/* Does the same as wire_uint(), but tells the usual lengths apart, so that each is one instruction
+ * where `len` is constant. */
 static inline uint64_t plan_load(const uint8_t *p, size_t len)
 {
     switch (len) {
@@ -24,17 +23,18 @@ static inline uint64_t plan_load(const uint8_t *p, size_t len)
     }
 }
 
-/* `units` since the Unix epoch in nanoseconds; 0 (unknown) beyond what 64 bits hold, which ends in
- * the year 2262. */
+/* Returns `units` since the Unix epoch in nanoseconds; 0 (unknown) for what 64 bits cannot hold,
+ * which is beyond the year 2262. */
 static inline int64_t plan_time_since_epoch(uint64_t units, int64_t unit_ns)
 {
     return units <= (uint64_t)(INT64_MAX / unit_ns) ? (int64_t)units * unit_ns : 0;
 }
 
 /*
- * Uptimes wrap after 49.7 days, so their difference to the message's is signed modulo 2^32. The
- * message's time is in whole seconds. Where the result is too, the difference is cut and not the
- * result, as pmacct does: half a second before 12:00:07 is 12:00:07.
+ * Returns the instant of an uptime. Uptimes wrap after 49.7 days, so their difference to the
+ * message's is signed modulo 2^32.
+ * The message's time is in whole seconds. If the result is to be so too, the difference is cut and
+ * not the result, as pmacct does: half a second before 12:00:07 is 12:00:07.
  */
 static inline int64_t plan_time_since_boot(const struct plan_context *context, uint32_t uptime)
 {
@@ -43,10 +43,10 @@ static inline int64_t plan_time_since_boot(const struct plan_context *context, u
     return context->export_ns - (context->has_whole_seconds ? ago_ns - ago_ns % NS_PER_S : ago_ns);
 }
 
-/* Is the sampling rate the same for all records of the message? */
+/* Returns whether the sampling rate is the same for all records of the message. */
 bool plan_rate_is_common(const struct plan_ref *refs, const struct plan_context *context);
 uint32_t plan_sampling_rate(const struct plan_ref *refs, struct plan_context *context,
                             const uint8_t *record);
-/* Carries out one operation for one record; `refs` is at the operation's first. */
+/* Carries out one operation for one record; `refs` points at the operation's first. */
 void plan_value(const struct plan *plan, const struct plan_op *op, const struct plan_ref *refs,
                 struct plan_context *context, const uint8_t *record, struct flow *flow);

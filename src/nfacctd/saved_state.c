@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Templates and options as JSON, so that a restart does not wait until routers send them again.
- * What is read back is checked as what comes from the wire is: the file may be of another version,
- * or not ours.
+ * Saves templates and options as JSON and reads them back, so that a restart does not wait until
+ * routers send them again. The file may be of another version, or not ours, so what is read is
+ * checked as if it came from the wire. The file is an array of objects. Those with "version" are
+ * observation domains; the others hold what is known of an exporter as a whole:
  *
- * [{"exporter": "192.0.2.1", "version": 10, "domain": 1, "port": 4739, "own_port": false,
- * "system_init_ms": 0, "exporter_address": "", "templates": [{"id": 256, "received_ns": 1, "port":
- * 4739, "scope_count": 0, "is_options": false, "fields": [[0, 8, 4], ...]}], "options": [...]},
- * {"exporter": "192.0.2.1", "tells_rate": true, "options": [{"kind": "sampler_rate", "id": 1,
- * "number": 1000, "text": ""}]}] Objects without "version" hold what is known of the exporter as a
- * whole. Bytes of texts stand as in Latin 1.
+ *   [{"exporter": "192.0.2.1", "version": 10, "domain": 1, "port": 4739, "own_port": false,
+ *     "system_init_ms": 0, "exporter_address": "",
+ *     "templates": [{"id": 256, "received_ns": 1, "port": 4739, "scope_count": 0,
+ *                    "is_options": false, "fields": [[0, 8, 4], ...]}], "options": [...]},
+ *    {"exporter": "192.0.2.1", "tells_rate": true,
+ *     "options": [{"kind": "sampler_rate", "id": 1, "number": 1000, "text": ""}]}]
  */
 #include <jansson.h>
 #include <string.h>
@@ -28,7 +29,8 @@ static const char *const kind_names[OPTION_KIND_COUNT] = {
     [OPTION_APPLICATION] = "application",
 };
 
-/* JSON holds text, not bytes: each byte as the character of that number. */
+/* Makes a JSON text of bytes. JSON has no bytes, so each becomes the character of that number
+ * (Latin 1). */
 static json_t *bytes_to_json(const uint8_t *bytes, size_t len)
 {
     char *utf8 = mem_alloc(len * 2 + 1);
@@ -47,8 +49,8 @@ static json_t *bytes_to_json(const uint8_t *bytes, size_t len)
     return json;
 }
 
-/* Into `out`, which has room for as many bytes as the text; those that are no such character become
- * '?'. */
+/* Makes bytes of such a text again. `out` has room for as many bytes as the text has; other
+ * characters become '?'. */
 static size_t bytes_from_json(const json_t *json, uint8_t *out)
 {
     const char *utf8 = json_string_value(json);
@@ -67,7 +69,7 @@ static size_t bytes_from_json(const json_t *json, uint8_t *out)
     return used;
 }
 
-/* The arrays of options under construction, by scope. */
+/* The array of options of one scope, while it is made. */
 struct scope_entry {
     struct keyed_entry entry;
     json_t *options;
@@ -101,7 +103,7 @@ static void group_options(const struct option_store *options, struct keyed_table
     }
 }
 
-/* The array passes to the caller. */
+/* Returns the scope's array, which the caller then owns. */
 static json_t *take_group(struct keyed_table *scopes, uint64_t id)
 {
     struct scope_entry *scope = (struct scope_entry *)keyed_table_find(scopes, id, 0);
@@ -262,8 +264,8 @@ static size_t load_domain(struct netflow_decoder *decoder, struct exporter *expo
 
     if (version != 9 && version != 10)
         return 0;
-    /* Domains of one port join again: if two ports are still seen at once they will be told apart
-     * again. */
+    /* A domain that had been split by ports is one again; if two ports are still seen at once, it
+     * is split again. */
     struct domain *domain = domain_get(&decoder->domains, exporter, version,
                                        (uint32_t)int_in(object, "domain", 0, UINT32_MAX),
                                        (uint16_t)int_in(object, "port", 0, UINT16_MAX));

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Template, options template and data sets: RFC 7011 section 3.4, RFC 3954 section 5. The two
- * versions differ in how a field specifier looks, and in how an options template states its scope.
+ * Decodes template sets, options template sets and data sets: RFC 7011 section 3.4, RFC 3954
+ * section 5. The two versions differ in how a field specifier looks, and in how an options template
+ * states its scope.
  */
 #include "nfacctd/netflow_decoder.h"
 
@@ -30,7 +31,7 @@ static void take_facts(struct netflow_message *msg, const struct option_facts *f
         domain->system_init_ms = facts->system_init_ms;
 }
 
-/* One options record off `r`; false if it runs over the end. */
+/* Reads one options record off `r`; false if it runs over the end. */
 static bool decode_options_record(struct netflow_message *msg, const struct template *tmpl,
                                   struct reader *r)
 {
@@ -72,8 +73,8 @@ static bool decode_options(struct netflow_message *msg, const struct template *t
     return true;
 }
 
-/* IPFIX has no uptime in its header; with options that say when the exporter started there is
- * one. */
+/* Sets the uptime of an IPFIX message. Its header has none, but options may say when the exporter
+ * started. */
 static void find_uptime(struct netflow_message *msg)
 {
     int64_t init_ns = plan_time_since_epoch((uint64_t)msg->domain->system_init_ms, NS_PER_MS);
@@ -98,7 +99,9 @@ static bool decode_records(struct netflow_message *msg, const struct template *t
     return is_whole;
 }
 
-/* Sets that waited for this template: with the header of the message that they came in. */
+/*
+ * Decodes the sets that waited for this template, with the header of the message that they came in.
+ */
 static void release_pending(struct netflow_message *msg, const struct template *tmpl)
 {
     struct pending_set *set = pending_sets_take(&msg->decoder->pending, msg->domain, tmpl->id);
@@ -196,7 +199,8 @@ static void take_template(struct netflow_message *msg, const struct template *an
     release_pending(msg, tmpl);
 }
 
-/* `count` field specifiers into decoder->fields, from `first` on. -EBADMSG by false. */
+/* Reads `count` field specifiers into decoder->fields, from `first` on; `r` has failed if they run
+ * over the end. */
 static void read_fields(struct netflow_message *msg, struct reader *r, uint16_t first,
                         uint16_t count, bool is_v9_scope)
 {
@@ -212,7 +216,7 @@ static void read_fields(struct netflow_message *msg, struct reader *r, uint16_t 
     }
 }
 
-/* Reads what stands before the field specifiers; false if the set cannot be read on. */
+/* Reads what stands before the field specifiers; false: the rest of the set cannot be read. */
 static bool read_template_header(struct netflow_message *msg, struct reader *r, bool is_options,
                                  struct template *ret_template)
 {
@@ -238,7 +242,7 @@ static bool read_template_header(struct netflow_message *msg, struct reader *r, 
     return !r->failed;
 }
 
-/* One template off `r`; false if the rest of the set cannot be read. */
+/* Reads one template off `r`; false: the rest of the set cannot be read. */
 static bool decode_template(struct netflow_message *msg, struct reader *r, bool is_options)
 {
     struct template t;

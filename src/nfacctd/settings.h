@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* What the NetFlow and IPFIX decoders are told, as plain values: struct decoder_settings.own. */
+/* The settings of the NetFlow and IPFIX decoder: struct decoder_settings.own. */
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Which of several exported next hops counts. */
+/* The rule by which one of several exported next hops counts. */
 enum next_hop_policy {
     NEXT_HOP_BY_VALUE,    /* the first that is not zero, those of the flow's address family first */
     NEXT_HOP_BY_TEMPLATE, /* the first element in the template, whatever its value, as pmacct
                              does */
 };
 
-/* Maxima are per worker; what goes beyond them pushes out the least recently used, counted. */
+/* Maxima are per worker. At a maximum the least recently used goes, which is counted. */
 struct nfacctd_settings {
     uint32_t templates_max;
     uint32_t template_fields_max; /* a template with more is refused */

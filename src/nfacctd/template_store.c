@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Templates in one hash table for all domains; each domain links its own, to move and forget
- * them. */
+/* Keeps the templates of all domains (RFC 7011 section 8) in one hash table. Each domain also links
+ * its own, so that they can move and go with it. */
 #include "nfacctd/template_store.h"
 
 #include <string.h>
@@ -57,7 +57,7 @@ static bool template_equal(const struct template *a, const struct template *b,
            memcmp(a->fields, b_fields, a->field_count * sizeof *b_fields) == 0;
 }
 
-/* Of options, whose values are read one by one. */
+/* Returns the least length of a record, which a plan knows and options have no plan for. */
 static uint32_t least_len(const struct template *tmpl)
 {
     uint32_t len = 0;
@@ -118,10 +118,8 @@ enum template_outcome template_store_put(struct template_store *store, struct do
     return TEMPLATE_NEW;
 }
 
-/*
- * A sender that shares its domain id with another, and announced nothing itself, sends data by the
- * other's templates: exporters that use a port each for templates and data look like two.
- */
+/* Finds the template of another sender with the same domain id, for a sender that announced nothing
+ * itself: an exporter that uses one port for templates and another for data looks like two. */
 static struct template *find_of_sibling(struct template_store *store, const struct domain *domain,
                                         uint16_t id)
 {
@@ -136,7 +134,8 @@ static struct template *find_of_sibling(struct template_store *store, const stru
     return (struct template *)entry;
 }
 
-/* Most domains have few templates: looking at those takes less than hashing. */
+/* Finds the domain's own template. Most domains have few, and looking at those takes less than
+ * hashing. */
 static struct keyed_entry *find_own(const struct template_store *store, const struct domain *domain,
                                     uint16_t id)
 {

@@ -38,19 +38,17 @@ struct template_store {
 
 enum template_outcome { TEMPLATE_NEW, TEMPLATE_SAME, TEMPLATE_BAD };
 
-/*
- * Holds `max` templates at most, and of their fields TEMPLATE_FIELDS_MEAN times as many (but the
- * largest template that the settings allow always fits); then the least recently used go.
- */
+/* Holds `max` templates at most, and TEMPLATE_FIELDS_MEAN times as many fields of them (but the
+ * largest template that the settings allow always fits); then the least recently used go. */
 #define TEMPLATE_FIELDS_MEAN 32
 void template_store_init(struct template_store *store, uint32_t max,
                          const struct plan_settings *settings);
 void template_store_clear(struct template_store *store);
 
 /*
- * Announces a template, copied; replaces one of the same id at once. TEMPLATE_BAD: no record can
- * look like that, or a length is impossible (*ret_bad: the field, or field_count); the store keeps
- * what it had.
+ * Takes over an announced template, which is copied and replaces one of the same id at once.
+ * TEMPLATE_BAD: no record can look like that, or a length is impossible (*ret_bad: the field, or
+ * field_count); the store keeps what it had.
  */
 enum template_outcome template_store_put(struct template_store *store, struct domain *domain,
                                          const struct template *announced,
@@ -59,10 +57,10 @@ enum template_outcome template_store_put(struct template_store *store, struct do
 struct template *template_store_find(struct template_store *store, const struct domain *domain,
                                      uint16_t id);
 void template_store_forget(struct template_store *store, struct domain *domain);
-/* What `port` announced moves. */
+/* Moves the templates that `port` announced to the domain `to`. */
 void template_store_split(struct template_store *store, struct domain *from, struct domain *to,
                           uint16_t port);
-/* Those received before that instant go. */
+/* Drops the templates that were received before that instant. */
 void template_store_expire(struct template_store *store, int64_t before_ns);
-/* Compiles all plans again: the settings have changed. */
+/* Compiles all plans again, after the settings have changed. */
 void template_store_recompile(struct template_store *store);

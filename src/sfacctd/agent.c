@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Two tables with a bound: sub-agents by exporter, data sources by sub-agent. */
+/* Keeps two tables, each with a bound: sub-agents by exporter, and data sources by sub-agent (sFlow
+ * version 5; RFC 3176 for versions 2 and 4). */
 #include "sfacctd/agent.h"
 
 #include "base/memory.h"

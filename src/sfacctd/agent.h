@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * What is remembered from one datagram to the next: the sequence number of each sub-agent, and for
- * each of its data sources the sample it sent last. Evidence of loss only: nothing here changes
- * what a flow is. One worker owns the table; entries of exporters that went are pushed out in time.
+ * The memory from one datagram to the next: the sequence number of each sub-agent, and for each of
+ * its data sources the sample that it sent last. This is evidence of loss only, and changes no
+ * flow. One worker owns the table; entries of exporters that went are pushed out in time.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -19,7 +19,7 @@ struct agent {
     struct keyed_entry entry;
     uint64_t id; /* never used again */
     struct sequence sequence;
-    /* Sources used lately, by their index; valid while no source was discarded since. */
+    /* The sources used lately, by their index; valid while no source was discarded since. */
     struct data_source *recent[AGENT_RECENT];
     uint64_t recent_discards;
 };
@@ -39,16 +39,20 @@ struct agent_table {
 void agent_table_init(struct agent_table *table, uint32_t agents_max, uint32_t sources_max);
 void agent_table_clear(struct agent_table *table);
 
-/* Made if new; at the maximum another goes, which counts as a drop at `exporter`. */
+/* Returns the sub-agent, which is made if it is new. At the maximum another one goes, which counts
+ * as a drop at `exporter`. */
 struct agent *agent_get(struct agent_table *table, struct exporter *exporter,
                         const struct ip_addr *addr, uint32_t sub_agent);
 
-/* A sample of the source `source_class`:`index`: counts at `exporter` what went by since its last
- * one. Pool and drops wrap as 32-bit numbers do. */
+/*
+ * The numbers of a sample. agent_note_sample() counts at `exporter` what the source
+ * `source_class`:`index` passed over since its last one. Pool and drops wrap as 32-bit numbers do.
+ */
 struct sample_counts {
     uint32_t sequence, pool, drops;
 };
-/* The same for a source's first sample, one that is late, and one of a source not used lately. */
+/* Does the same as agent_note_sample() for a source's first sample, for one that is late, and for
+ * one of a source not used lately. */
 void agent_note_other(struct agent_table *table, struct agent *agent, struct exporter *exporter,
                       uint64_t key, struct sample_counts counts);
 static inline void data_source_step(struct data_source *source, struct exporter_counters *c,
@@ -61,7 +65,8 @@ static inline void data_source_step(struct data_source *source, struct exporter_
     source->pool = counts.pool;
     source->drops = counts.drops;
 }
-/* Whether it goes on from the last one; by more than that it is a restart of the agent. */
+/* Returns whether the number goes on from the source's last one; a larger step is a restart of the
+ * agent. */
 static inline bool data_source_goes_on(const struct data_source *source, uint32_t sequence)
 {
     uint32_t step = sequence - source->sequence;
@@ -80,6 +85,7 @@ static inline void agent_note_sample(struct agent_table *table, struct agent *ag
     else
         agent_note_other(table, agent, exporter, key, counts);
 }
-/* A discarded packet that a source told, and how many so far it did not tell for their number. */
+/* Notes that a source told of a discarded packet, and how many it did not tell of so far, as they
+ * were too many. */
 void agent_note_discard(struct agent_table *table, struct agent *agent, struct exporter *exporter,
                         uint32_t source_class, uint32_t index, uint32_t drops);

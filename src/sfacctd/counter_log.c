@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* One buffer for one file at a time: a line for another file writes out the ones before. */
+/* Appends counter samples to the file sfacctd_counter_file. One buffer holds the lines for one
+ * file; a line for another file writes it out first. */
 #include "sfacctd/counter_log.h"
 
 #include "base/clock.h"
@@ -48,7 +49,8 @@ void counter_log_free(struct counter_log *log)
     mem_free(log);
 }
 
-/* As in names of the print plugin's files: no dots and colons of the address. */
+/* Returns the file's path. An address in it has neither dots nor colons, as in the print plugin's
+ * files. */
 static const char *path_of(struct counter_log *log)
 {
     const char *variable = log->has_variable ? strstr(log->pattern, VARIABLE) : NULL;
@@ -74,7 +76,7 @@ static int append_to_file(const char *path, const struct text *lines)
 
     if (fd < 0)
         return -errno;
-    /* One call and no more: lines of several workers must not mix, and a pipe may be full. */
+    /* Writes in one call: lines of several workers must not mix, and a pipe may be full. */
     ssize_t written = write(fd, lines->data, lines->len);
     if (written < 0)
         err = -errno;

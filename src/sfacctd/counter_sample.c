@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Counter samples as JSON lines: one for each record, its fields by the rows of structures.def. A
- * record shorter than its row gives the fields that it has, as specifications grew at the end.
+ * Makes JSON lines of counter samples (sFlow version 5; RFC 3176): one for each record, with the
+ * fields that its row of structures.def names. A record shorter than its row gives the fields that
+ * it has, as specifications grew at the end.
  */
 #include "sfacctd/counter_log.h"
 #include "sfacctd/sflow_decoder.h"
@@ -97,7 +98,9 @@ static void put_value(struct text *out, char type, struct reader *r)
     }
 }
 
-/* The name after the type, up to a blank. */
+/*
+ * Appends the field's name, which stands after its type and ends at a blank. Returns what follows.
+ */
 static const char *put_name(struct text *out, const char *fields, bool is_first)
 {
     size_t len = strcspn(fields, " ");
@@ -108,7 +111,7 @@ static const char *put_name(struct text *out, const char *fields, bool is_first)
     return fields + len + strspn(fields + len, " ");
 }
 
-/* Past the bracket that closes the array whose fields begin here. */
+/* Returns what follows the bracket that closes the array whose fields begin here. */
 static const char *skip_array(const char *fields)
 {
     for (int depth = 1; depth > 0; fields++)
@@ -121,8 +124,11 @@ static bool is_done(const char *fields)
     return *fields == '\0' || *fields == ']';
 }
 
-/* Fields until their end or the record's. A field that is cut off takes the line back to before it,
- * and the reader has failed. The recursion is as deep as structures.def, not as the record. */
+/*
+ * Appends fields until the row or the record ends. A field that is cut off takes the line back to
+ * before it, and the reader has failed. NOLINT: the recursion is as deep as structures.def, not as
+ * the record.
+ */
 /* NOLINTNEXTLINE(misc-no-recursion) */
 static void put_fields(struct text *out, const char *fields, bool is_first, struct reader *r)
 {
@@ -159,7 +165,8 @@ static void put_fields(struct text *out, const char *fields, bool is_first, stru
 
 /* ---- a record, a sample ---- */
 
-/* pmacct's names for its five, which drop "counters", and call those of interfaces generic. */
+/* Returns pmacct's name for the record: pmacct drops "counters", and calls those of interfaces
+ * generic. */
 static const char *type_name(const char *name)
 {
     return strcmp(name, "if_counters") == 0 ? "generic" : name;
@@ -237,7 +244,8 @@ void counter_sample_decode(struct sflow_message *msg, const struct counter_sourc
     }
 }
 
-/* RFC 3176, counters_version: interface counters, and those of a medium after them. */
+/* RFC 3176's counters_version names the layout: interface counters, and those of a medium after
+ * them. */
 bool counter_sample_decode_v4(struct sflow_message *msg, const struct counter_source *source,
                               uint32_t layout, struct reader *r)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* The sFlow v2, v4 and v5 decoder, as a daemon names it to the core. */
+/* The decoder of sFlow versions 2, 4 and 5, as flow/decoder.h asks for one. One worker owns each
+ * decoder. */
 #include "flow/decoder.h"
 #include "sfacctd/settings.h"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Reasons for discarding a packet, as names and as IANA's forwarding status. */
+/* Turns an sFlow reason for discarding a packet into its name and IANA's forwarding status (RFC
+ * 7270 section 4.12). */
 #include "sfacctd/sflow_decoder.h"
 
 #include <stdio.h>

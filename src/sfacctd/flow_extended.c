@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Extended records that tell more of a packet than its headers: users, URLs, labels, translation,
- * tunnels, access lists. */
+/* Decodes the extended records of a flow sample (sFlow version 5; RFC 3176) that tell more of a
+ * packet than its headers: users, URLs, labels, translation, tunnels, access lists. */
 #include "sfacctd/sflow_decoder.h"
 
 #include "flow/packet_header.h"
@@ -79,7 +79,7 @@ static void set_labels(struct flow_sample *sample, const uint32_t *labels, uint3
     SET(sample, mpls_labels, flow_sample_copy(sample, labels, count * sizeof *labels));
 }
 
-/* Labels that the packet came with, else those that it goes on with. */
+/* Takes the labels that the packet came with, else those that it goes on with. */
 void record_mpls(struct flow_sample *sample, struct reader *r)
 {
     uint32_t in[PACKET_HEADER_LABELS], out[PACKET_HEADER_LABELS];
@@ -133,7 +133,8 @@ void record_nat_port(struct flow_sample *sample, struct reader *r)
     SET(sample, nat_dst_port, (uint16_t)dst);
 }
 
-/* Tags that were stripped, outermost first: what the header still has are inner ones. */
+/* Reads the tags that were stripped, outermost first; the tags that the header still has stood
+ * inside them. */
 void record_vlan_tunnel(struct flow_sample *sample, struct reader *r)
 {
     uint32_t count = reader_u32(r);
@@ -162,7 +163,8 @@ void record_vni_egress(struct flow_sample *sample, struct reader *r)
         sample->vni = vni;
 }
 
-/* Laid out as a sampled_ipv4 or sampled_ipv6, whose ends are the tunnel's. */
+/* Notes the record, which is laid out as a sampled_ipv4 or sampled_ipv6 whose ends are the
+ * tunnel's. */
 static void take_tunnel(struct flow_sample *sample, struct reader *r, uint8_t version)
 {
     const uint8_t *outer = reader_bytes(r, version == 4 ? 32 : 56);

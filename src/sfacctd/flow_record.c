@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The records of a flow sample, each written straight into the flow. A record that contradicts its
- * own length is counted and leaves the flow as it was; the next one may be good. Record order does
- * not matter: where two tell the same, the packet's own header is believed.
+ * Decodes the records of a flow sample (sFlow version 5; RFC 3176), each straight into the flow. A
+ * record that contradicts its own length is counted and leaves the flow as it was; the next one may
+ * be good. The order of records does not matter: where two tell the same, the packet's own header
+ * is believed.
  */
 #include "sfacctd/flow_record.h"
 #include "sfacctd/gateway.h"
@@ -24,7 +25,8 @@ struct flow_bytes flow_sample_copy(struct flow_sample *sample, const void *data,
     return (struct flow_bytes){.data = place, .len = (uint32_t)len};
 }
 
-/* `part` is constant where this is called: what is left are the rows of one part. */
+/* Sets the needed members of one part. `part` is constant where this is called, so that only the
+ * rows of that part are left of the table. */
 HOT_INLINE void set_part(struct flow_sample *sample, const struct packet *p, enum header_part part)
 {
     const struct packet_header *h = p->plain;

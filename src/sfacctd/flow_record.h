@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/*
- * The records that switches and routers put into nearly every sample, but the gateway record, which
- * is gateway.h. In a header, so that the loop over records keeps its reader in registers.
- */
+/* The records that switches and routers put into nearly every sample; gateway.h has the third of
+ * them. They stand in a header so that the loop over records keeps its reader in registers. */
 #include "sfacctd/sflow_decoder.h"
 
-/* What is needed of a packet's first bytes; `protocol` says what they begin with. */
+/* Takes what is needed of a packet's first bytes; `protocol` says which header they begin with. */
 void flow_sample_set_packet(struct flow_sample *sample, uint32_t protocol, const uint8_t *header,
                             uint32_t header_len);
 
-/* Of a datagram of `version`; as the functions of structures.def. */
+/* The functions below decode a record as those of structures.def do, but are told the datagram's
+ * version as a constant. */
 HOT_INLINE void flow_record_header(struct flow_sample *sample, struct reader *r, uint8_t version)
 {
     bool has_stripped = version == 5; /* octets before the header: in frame_len */
@@ -37,7 +36,7 @@ HOT_INLINE void flow_record_switch(struct flow_sample *sample, struct reader *r)
     if (!p)
         return;
     uint32_t in_vlan = wire_u32(p), in_priority = wire_u32(p + 4), out_vlan = wire_u32(p + 8);
-    /* 4095 and above stand for none known. */
+    /* The numbers from 4095 on mean that no VLAN is known. */
     sample->switch_in_vlan = in_vlan < 4095 ? (uint16_t)in_vlan : 0;
     sample->switch_out_vlan = out_vlan < 4095 ? (uint16_t)out_vlan : 0;
     sample->has_switch = true;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What flow samples need now and then, or only for some members. */
+/* The rarer steps of turning a flow sample into a flow: emptying a full batch, clearing unusual
+ * members, and joining what several records tell. */
 #include "sfacctd/flow_sample.h"
 
 #include "base/memory.h"
@@ -17,8 +18,8 @@ void flow_sample_make_room(struct sflow_decoder *decoder, size_t need)
 
 void flow_sample_clear_tail(const struct sflow_decoder *decoder, struct flow *flow)
 {
-    /* Words, not memset(): ranges are short, and a call for each takes longer than they do. As a
-     * compiler knows such loops for memset(), their stores are volatile. */
+    /* Clears words rather than calling memset(), as ranges are short and calls are not. The stores
+     * are volatile because a compiler would make memset() of such a loop. */
     for (uint32_t i = 0; i < decoder->clear_count; i++) {
         volatile uint64_t *word =
             (volatile uint64_t *)(void *)((uint8_t *)flow + decoder->clears[i].offset);
@@ -29,7 +30,7 @@ void flow_sample_clear_tail(const struct sflow_decoder *decoder, struct flow *fl
         memset((uint8_t *)flow + sizeof *flow, 0, decoder->batch->stride - sizeof *flow);
 }
 
-/* What the switch says counts before what the header still holds, as in pmacct. */
+/* Sets the VLANs. What the switch says counts before what the header still holds, as in pmacct. */
 static void set_vlans(struct flow_sample *sample)
 {
     uint16_t outer = sample->stripped_vlan ? sample->stripped_vlan : sample->header_vlan;
@@ -42,8 +43,8 @@ static void set_vlans(struct flow_sample *sample)
         sample->flow->in_cvlan = sample->header_vlan;
 }
 
-/* Where the plain primitives mean the inner headers, the tunnel's are the outer ones, which agents
- * that sample behind the tunnel's end tell in a record. */
+/* Sets the members of the header around the packet, which agents that sample behind the tunnel's
+ * end tell in a record. If the plain primitives mean the inner headers, these are the tunnel's. */
 static void set_outer(struct flow_sample *sample)
 {
     bool is_v4 = sample->outer_version == 4;

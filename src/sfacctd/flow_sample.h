@@ -1,29 +1,27 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/*
- * A flow sample becomes a flow: what is done before its records are read, and after. In a header,
- * so that a sample's own words need not go through memory.
- */
+/* Turns a flow sample into a flow: the steps before its records are read, and after. They stand in
+ * a header so that a sample's own words need not go through memory. */
 #include "sfacctd/sflow_decoder.h"
 
-/* Texts are at most three times as long as their wire form: an AS number or a community of four
- * bytes prints as eleven characters and a separator. */
+/* Texts are at most three times as long as their wire form: a community of four bytes prints as
+ * eleven characters and a separator. */
 #define TEXT_FACTOR 3
 #define TEXT_EXTRA  256 /* separators, and alignment of each text */
 
 /* Empties the batch; afterwards the arena holds `need` bytes. */
 void flow_sample_make_room(struct sflow_decoder *decoder, size_t need);
-/* Zeroes the needed members behind the head, and custom primitives: none is known to sFlow. */
+/* Zeroes the needed members behind the head, and custom primitives, none of which sFlow knows. */
 void flow_sample_clear_tail(const struct sflow_decoder *decoder, struct flow *flow);
-/* Members that several records tell. */
+/* Sets the members that several records tell. */
 void flow_sample_combine(struct flow_sample *sample);
 
 HOT_INLINE struct flow *flow_sample_make_flow(struct sflow_decoder *decoder)
 {
     struct flow *flow = flow_batch_at(decoder->batch, decoder->batch->count);
 
-    /* In parts that become stores of 16 bytes; of all at once gcc makes "rep stos", which takes
-     * longer to begin than they do. */
+    /* The parts become stores of 16 bytes. One memset() of all would become "rep stos", which is
+     * slow to begin. */
     memset(flow, 0, 64);
     memset((uint8_t *)flow + 64, 0, 64);
     memset((uint8_t *)flow + 128, 0, FLOW_HEAD_LEN - 128);
@@ -32,7 +30,8 @@ HOT_INLINE struct flow *flow_sample_make_flow(struct sflow_decoder *decoder)
     return flow;
 }
 
-/* A flow sample that takes `len` bytes: makes room for the flow and its texts. */
+/* Begins a flow sample of `len` bytes: makes room for the flow and its texts, and sets what the
+ * sample says before its records. */
 HOT_INLINE void flow_sample_start(struct flow_sample *sample, struct sflow_message *msg,
                                   const struct sample_header *h, size_t len)
 {
@@ -69,7 +68,7 @@ HOT_INLINE void flow_sample_start(struct flow_sample *sample, struct sflow_messa
         flow->export_version = msg->version;
 }
 
-/* Counts it and, by its numbers, what was lost before it. */
+/* Counts the sample and, by its numbers, what was lost before it. */
 HOT_INLINE void flow_sample_note(struct sflow_message *msg, const struct sample_header *h)
 {
     struct sflow_decoder *decoder = msg->decoder;
@@ -80,7 +79,7 @@ HOT_INLINE void flow_sample_note(struct sflow_message *msg, const struct sample_
                           h->source_index, h->counts);
 }
 
-/* The flow joins the batch, unless no record described a packet. */
+/* Puts the flow into the batch, unless no record described a packet. */
 HOT_INLINE void flow_sample_finish(struct flow_sample *sample)
 {
     struct sflow_message *msg = sample->msg;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The texts of a gateway record. */
+/*
+ * Renders the AS path and the communities of a gateway record (sFlow version 5; RFC 3176) as text.
+ */
 #include "sfacctd/gateway.h"
 
 #include <string.h>

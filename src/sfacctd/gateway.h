@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * The extended gateway record: what the router's BGP knows of the destination. Its counts are the
- * sender's word, so nothing is reserved by them: the record is walked once to see that it is whole,
- * and only then are its lists rendered, where somebody needs them. In a header, so that the loop
- * over records keeps its reader in registers.
+ * Decodes the extended gateway record: what the router's BGP knows of the destination. Its counts
+ * are the sender's word, so nothing is reserved by them: the record is walked once to see that it
+ * is whole, and only then are its lists rendered, if somebody needs them. This stands in a header
+ * so that the loop over records keeps its reader in registers.
  */
 #include "sfacctd/sflow_decoder.h"
 
@@ -14,15 +14,18 @@ struct numbers {
     uint32_t count;
 };
 
-/* The path's ends, and its segments, seen to be whole. */
+/* A path that was seen to be whole: its ends and its segments. */
 struct gateway_path {
     uint32_t first_as, last_as;
     const uint8_t *segments;
     size_t len;
 };
 
-/* After `head_len` bytes a count and so many numbers, and `tail_len` more bytes that are not
- * consumed. False: they are not there. Counts are compared with what is left, never multiplied. */
+/*
+ * Reads a count that stands behind `head_len` bytes, and so many numbers; `tail_len` more bytes
+ * must follow, which are not consumed. False: they are not there. Counts are compared with what is
+ * left, and never multiplied.
+ */
 HOT_INLINE bool numbers_read(struct reader *r, size_t head_len, size_t tail_len,
                              struct numbers *ret_numbers)
 {
@@ -39,7 +42,8 @@ HOT_INLINE bool numbers_read(struct reader *r, size_t head_len, size_t tail_len,
     return true;
 }
 
-/* Each segment: type, count, numbers. Version 2 has one sequence, without its type. */
+/* Reads the segments, each of which is a type, a count and numbers. Version 2 has one sequence,
+ * without its type. */
 HOT_INLINE bool gateway_read_path(struct reader *r, uint8_t version, uint32_t segment_count,
                                   struct gateway_path *ret_path)
 {
@@ -60,12 +64,13 @@ HOT_INLINE bool gateway_read_path(struct reader *r, uint8_t version, uint32_t se
     return true;
 }
 
-/* The needed ones of path and communities, as BGP's own are (as_path "1_2_{3,4}", communities
- * "1:2_3:4"). */
+/* Sets the needed ones of path and communities, written as BGP's own are (as_path "1_2_{3,4}",
+ * communities "1:2_3:4"). */
 void gateway_set_texts(struct flow_sample *sample, uint8_t version, const uint8_t *segments,
                        size_t segments_len, struct numbers communities);
 
-/* The record of a datagram of `version`; as the functions of structures.def. */
+/* Decodes the record as the functions of structures.def do, but is told the datagram's version as a
+ * constant. */
 HOT_INLINE void gateway_decode(struct flow_sample *sample, struct reader *r, uint8_t version)
 {
     struct flow *flow = sample->flow;
@@ -78,7 +83,9 @@ HOT_INLINE void gateway_decode(struct flow_sample *sample, struct reader *r, uin
     r->failed = true;
     if (version == 5)
         next_hop = sflow_read_addr(&left);
-    /* The router's own AS, the source's, its peer's; how many segments the path has. */
+    /*
+     * The fixed part is the router's own AS, the source's, its peer's, and the number of segments.
+     */
     const uint8_t *fixed = reader_bytes(&left, version != 2 ? 16 : 12);
     if (left.failed ||
         !gateway_read_path(&left, version, version != 2 ? wire_u32(fixed + 12) : 1, &path))

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* sfacctd: sFlow v2, v4 and v5. Its decoder's keys; the rest is daemon/. */
+/* The program sfacctd: names the decoder of sFlow versions 2, 4 and 5 and the configuration keys
+ * that only this decoder has. daemon/ does the rest. */
 #include "config/config_key.h"
 #include "daemon/daemon.h"
 #include "sfacctd/decoder.h"

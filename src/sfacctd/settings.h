@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* What the sFlow decoders are told, as plain values: struct decoder_settings.own. */
+/* The settings of the sFlow decoder: struct decoder_settings.own. */
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Maxima are per worker; what goes beyond them pushes out the least recently used, counted. */
+/* Maxima are per worker. At a maximum the least recently used goes, which is counted. */
 struct sfacctd_settings {
     uint32_t agents_max;          /* sub-agents over all exporters */
     uint32_t sources_max;         /* data sources over all exporters */

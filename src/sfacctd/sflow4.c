@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * sFlow versions 2 and 4 (RFC 3176). There are no sub-agents and no lengths: each sample must be
- * understood to find the next one, so one that is not ends the datagram.
- */
+/* Decodes sFlow versions 2 and 4 (RFC 3176). They have neither sub-agents nor lengths: a sample
+ * must be understood to find the next one, so one that is not ends the datagram. */
 #include "sfacctd/flow_sample.h"
 
 enum { SAMPLE_FLOW = 1, SAMPLE_COUNTERS = 2 };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * sFlow version 5 datagrams (sFlow.org, "sFlow Version 5", July 2004): a header, then samples, each
- * with its format and length, and in each sample records of the same make. What is not known is
- * skipped by its length, so one bad structure costs no more than itself.
+ * Decodes sFlow version 5 datagrams (sFlow.org, "sFlow Version 5", July 2004): a header, then
+ * samples, each with its format and length, and in each sample records of the same make. Unknown
+ * structures are skipped by their length, so one that is bad costs no more than itself.
  */
 #include "sfacctd/flow_record.h"
 #include "sfacctd/flow_sample.h"
@@ -16,15 +16,15 @@ enum sample_format {
     SAMPLE_DISCARDED_PACKET = 5,
 };
 
-/* Records, each named by enterprise << 12 | format. */
+/* Names the formats of records: enterprise << 12 | format. */
 enum format {
 #define FLOW_RECORD(enterprise, number, name, function, help)                                      \
     FORMAT_##name = (enterprise) << 12 | (number),
 #include "sfacctd/structures.def"
 };
 
-/* Returns whether the record fits its length. Apart, so that no reader of the loop has an
- * address. */
+/* Decodes a record of any format; returns whether it fits its length. The function is kept apart so
+ * that the loop's reader has no address and stays in registers. */
 APART bool decode_any(struct flow_sample *sample, uint32_t format, struct reader r)
 {
     struct exporter *exporter = sample->msg->exporter;
@@ -46,7 +46,9 @@ APART bool decode_any(struct flow_sample *sample, uint32_t format, struct reader
     return !r.failed;
 }
 
-/* First those that routers and switches put into nearly every sample. */
+/*
+ * Decodes a record. The formats that routers and switches put into nearly every sample come first.
+ */
 HOT_INLINE bool decode_record(struct flow_sample *sample, uint32_t format, struct reader r)
 {
     if (format == FORMAT_sampled_header)
@@ -78,8 +80,8 @@ HOT_INLINE void decode_records(struct flow_sample *sample, struct reader left, u
     }
 }
 
-/* What stands before the records. Compact samples: class and format are the upper bits of the words
- * they belong to. */
+/* Reads what stands before the records of a compact sample, in which class and format are the upper
+ * bits of the words that they belong to. */
 HOT_INLINE bool read_compact(struct reader *r, struct sample_header *h)
 {
     const uint8_t *p = reader_bytes(r, 32);
@@ -153,9 +155,10 @@ APART void decode_counter_sample(struct sflow_message *msg, struct reader *r, bo
 }
 
 /*
- * sFlow.org's "Dropped Packet Notification Structures": one packet that was discarded, told by the
- * agent as it happens, up to a rate. It is not sampled, so it stands for itself alone, and sampled
- * traffic may hold it too: it is a flow only for who asked.
+ * Decodes a notification of one packet that was discarded (sFlow.org, "Dropped Packet Notification
+ * Structures"), which the agent sends as it happens, up to a rate. The packet is not sampled, so it
+ * stands for itself alone, and sampled traffic may hold it too: it becomes a flow only if that is
+ * asked for.
  */
 APART void decode_discarded_packet(struct sflow_message *msg, struct reader *r)
 {

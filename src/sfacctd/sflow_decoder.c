@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The decoder that a worker sees: which version a datagram is, whose it is, and the parts'
- * lives. */
+/* Implements struct decoder_ops for sFlow: tells versions apart, finds the exporter, makes and
+ * frees the parts. */
 #include "sfacctd/sflow_decoder.h"
 #include "sfacctd/counter_log.h"
 
@@ -137,8 +137,8 @@ static void decoder_tick(void *self, int64_t now_ns) ON_THREAD(worker_thread)
         counter_log_flush(decoder->counter_log);
 }
 
-/* Nothing is kept at exporters, sub-agents are found by their generation; but losses of counters
- * are counted there. */
+/* The decoder keeps nothing at exporters, as sub-agents are found by the exporter's generation; but
+ * lines that wait count their loss there, so they are written now. */
 static void decoder_forget(void *self, struct exporter *exporter) ON_THREAD(worker_thread)
 {
     struct sflow_decoder *decoder = self;
@@ -149,7 +149,7 @@ static void decoder_forget(void *self, struct exporter *exporter) ON_THREAD(work
         counter_log_flush(decoder->counter_log);
 }
 
-/* sFlow has no templates: all that is known comes with each datagram. */
+/* sFlow has no templates to be saved: each datagram tells all that is needed. */
 static struct json_t *decoder_save(void *self)
 {
     (void)self;
@@ -172,7 +172,7 @@ static uint64_t decoder_save_generation(const void *self)
     return 0;
 }
 
-/* What only options, templates or flows over time could tell. BGP may fill others. */
+/* Members that only options, templates or flows over time could tell. BGP may fill others. */
 static const enum flow_member lacking[] = {
     FLOW_start_ns,
     FLOW_end_ns,

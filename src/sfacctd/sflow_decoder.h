@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/*
- * A worker's sFlow decoder: what it keeps, and what the decoders of the versions share. Inside this
- * folder only; the rest of the program sees sfacctd/decoder.h.
- */
+/* A worker's sFlow decoder: its state, and what the decoders of the versions share. Only this
+ * folder includes it; the rest of the program sees sfacctd/decoder.h. */
 #include "base/arena.h"
 #include "base/reader.h"
 #include "base/thread.h"
@@ -12,14 +10,16 @@
 #include "sfacctd/decoder.h"
 #include <string.h>
 
-/* What is done for each sample is inlined where compilers would not: its reader then stays in
- * registers, which halves the instructions of a sample. */
+/* HOT_INLINE marks the steps of every sample: compilers would not inline all of them, and only then
+ * does the sample's reader stay in registers. */
 #define HOT_INLINE static inline __attribute__((always_inline))
-#define APART      static __attribute__((noinline)) /* and what is not done for each stays out of it */
+#define APART      static __attribute__((noinline)) /* keeps rarer steps out of it */
 
-/* Bytes of a flow that are zeroed before a sample is decoded into it: its head, which is what the
- * traffic matrix uses, and behind that the members that somebody needs, those between two of them
- * that are close as well. */
+/*
+ * The bytes of a flow that are zeroed before a sample is decoded into it: the head, which is what
+ * the traffic matrix uses, and behind that the needed members, with what stands between two of them
+ * if they are close.
+ */
 #define FLOW_HEAD_LEN ((offsetof(struct flow, ip_next_hop) + 7) & ~(size_t)7)
 struct clear_range {
     uint16_t offset, word_count; /* of 8 bytes, aligned */
@@ -45,7 +45,7 @@ struct sflow_decoder {
     struct counter_log *counter_log; /* NULL: nobody wants counters */
 };
 
-/* One datagram on its way through a decoder. */
+/* The message of one datagram while it is decoded. */
 struct sflow_message {
     struct sflow_decoder *decoder;
     struct exporter *exporter;
@@ -55,11 +55,11 @@ struct sflow_message {
     uint8_t version;
     uint32_t sub_agent, sequence;
     uint64_t order; /* of the next flow */
-    /* So far; counted at the exporter when the datagram ends. */
+    /* The counts so far; they are added at the exporter when the datagram ends. */
     uint32_t flow_count, sample_count;
 };
 
-/* What a flow sample says before its records, whichever way it is encoded. */
+/* The head of a flow sample, whichever way it is encoded. */
 struct sample_header {
     struct sample_counts counts;
     uint32_t source_class, source_index;
@@ -90,12 +90,14 @@ struct flow_sample {
     uint32_t vni; /* of a tunnel that the packet left or goes into */
 };
 
-/* v2 and v4, RFC 3176; v5, sFlow.org's specification. Decode one datagram, whose version was seen
- * to be theirs; count it as decoded or refused. */
+/* Decode one datagram, whose version was seen to be theirs (2 and 4: RFC 3176; 5: sFlow.org's
+ * specification), and count it as decoded or refused. */
 void sflow4_decode(struct sflow_message *msg, struct reader *r) ON_THREAD(worker_thread);
 void sflow5_decode(struct sflow_message *msg, struct reader *r) ON_THREAD(worker_thread);
 
-/* An address in a datagram: type (0 none, 1 IPv4, 2 IPv6) and bytes, which it borrows. */
+/*
+ * An address in a datagram: its type (0 none, 1 IPv4, 2 IPv6), then its bytes, which are borrowed.
+ */
 struct wire_addr {
     const uint8_t *bytes;
     uint8_t family; /* enum ip_family */
@@ -140,11 +142,13 @@ HOT_INLINE bool wire_addr_is_zero(const struct wire_addr *a)
     memcpy(&low, a->bytes + 8, 8);
     return (high | low) == 0;
 }
-/* The header is whole: finds exporter and sub-agent, checks the sequence number. */
+/* Finds exporter and sub-agent and checks the sequence number. Call it when the header has been
+ * read. */
 void sflow_message_start(struct sflow_message *msg, const struct ip_addr *agent_addr,
                          uint32_t sub_agent, uint32_t sequence);
 
-/* A counter sample's records, `count` of them; v2 and v4 have one of `layout` (RFC 3176). */
+/* Decode the records of a counter sample, `count` of them; in versions 2 and 4 there is one, of
+ * `layout` (RFC 3176). False: it is not whole. */
 struct counter_source {
     uint32_t sequence, source_class, source_index;
 };
@@ -152,8 +156,8 @@ void counter_sample_decode(struct sflow_message *msg, const struct counter_sourc
                            uint32_t count, struct reader *r);
 bool counter_sample_decode_v4(struct sflow_message *msg, const struct counter_source *source,
                               uint32_t layout, struct reader *r);
-/* A sample or a record of version 5: its format, its length, and so many bytes, padded. False: they
- * are not there. */
+/* Reads a sample or a record of version 5: its format, its length, and so many bytes, padded.
+ * False: they are not there. */
 HOT_INLINE bool sflow_read_structure(struct reader *r, uint32_t *ret_format, uint32_t *ret_len,
                                      struct reader *ret_body)
 {
@@ -182,13 +186,13 @@ static inline void sflow_skip_padding(struct reader *r, uint32_t len)
     r->pos += padding < reader_left(r) ? padding : reader_left(r);
 }
 
-/* Texts of a flow, in the arena, where flow_sample_start() made room for them. */
+/* Copies a text of a flow into the arena, where flow_sample_start() made room. */
 struct flow_bytes flow_sample_copy(struct flow_sample *sample, const void *data, size_t len);
-/* The packet was dropped, for a reason of discard_reasons.def. */
+/* Notes that the packet was dropped, for a reason of discard_reasons.def. */
 void flow_sample_set_discard(struct flow_sample *sample, uint32_t reason);
 
-/* The body of each kind of record, as the message's version has it; what contradicts its length
- * leaves the reader failed and the flow as it was. */
+/* The functions of structures.def decode the body of a record as the message's version has it. If
+ * it contradicts its length, the reader has failed and the flow is as it was. */
 #define FLOW_RECORD(enterprise, format, name, function, help)                                      \
     void function(struct flow_sample *sample, struct reader *r);
 #include "sfacctd/structures.def"
