@@ -158,8 +158,8 @@ static inline uint32_t peer_of(const struct correlator *c, const struct view *vi
 #define EXPORT_MOST_NS (3600 * NS_PER_S) /* flows are not exported later than that */
 
 /*
- * Puts the exporter's instants on our clock. Absolute times of a flow that suit its arrival, but not the
- * time in the message's header, come from another clock that is right, and stay.
+ * Puts the exporter's instants on our clock. Absolute times of a flow that suit its arrival, but not
+ * the time in the message's header, come from another clock that is right, and stay.
  */
 static void life_correct(const struct flow *flow, int64_t *from, int64_t *to)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Fills flows from paths. Each member has a method that says whether BGP or the exporter is believed; communities can
- * stand in for an AS path (bgp_stdcomm_pattern_to_asn). */
+/* Fills flows from paths. Each member has a method that says whether BGP or the exporter is
+ * believed; communities can stand in for an AS path (bgp_stdcomm_pattern_to_asn). */
 #include "pipeline/path_fill.h"
 #include <string.h>
 
