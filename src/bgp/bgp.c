@@ -63,11 +63,29 @@ static void list_reload(const char *file, bool has_passwords, struct address_lis
     text_clear(&error);
 }
 
-static void lists_reload(struct bgp *bgp)
+static void list_expect(struct bgp *bgp, const struct address_list *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        const struct ip_prefix *prefix = &list->entries[i].prefix;
+        if (prefix->len == (prefix->addr.family == IP_V6 ? 128 : 32))
+            peer_table_expect(&bgp->peers, &prefix->addr);
+    }
+}
+
+/* Whom the configuration names by address. */
+static void peers_expect(struct bgp *bgp)
+{
+    peer_table_expect_none(&bgp->peers);
+    list_expect(bgp, &bgp->allow);
+    list_expect(bgp, &bgp->md5);
+    for (size_t i = 0; i < bgp->connector_count; i++)
+        peer_table_expect(&bgp->peers, &bgp->connectors[i].address);
+}
+
+static void md5_reload(struct bgp *bgp)
 {
     struct address_list old = {0};
 
-    list_reload(bgp->settings.allow_file, false, &bgp->allow);
     if (!bgp->settings.md5_file)
         return;
     /* The new list takes the place of the old one, so a copy of that tells which keys the kernel
@@ -84,6 +102,14 @@ static void lists_reload(struct bgp *bgp)
             log_error("bgp: TCP-MD5 keys: %s", strerror(-err));
     }
     address_list_clear(&old);
+}
+
+static void lists_reload(struct bgp *bgp) ON_THREAD(bgp_thread)
+{
+    list_reload(bgp->settings.allow_file, false, &bgp->allow);
+    md5_reload(bgp);
+    peers_expect(bgp);
+    bgp_publish(bgp);
 }
 
 static void wake_readable(void *arg, int fd, unsigned events)
@@ -317,6 +343,7 @@ int bgp_new(const struct bgp_settings *settings, struct rcu *rcu, struct text *e
     err = poller_add(bgp->poller, bgp->wake_fd, POLLER_READ, wake_readable, bgp);
     if (err < 0)
         goto fail;
+    peers_expect(bgp);
     *ret_bgp = bgp;
     return 0;
 fail:

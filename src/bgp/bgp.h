@@ -55,6 +55,7 @@ struct bgp_peer_family {
     bool is_negotiated, has_add_path;
     bool is_loaded; /* End-of-RIB seen, or quiet long enough */
     bool is_stale;  /* the session is gone, its paths are kept for a while */
+    bool has_paths; /* labelled ones are some too */
 };
 struct bgp_peer_info {
     uint32_t index;         /* struct rib_query.peer */
@@ -72,6 +73,9 @@ struct bgp_peer_info {
  * and every ten seconds for the counts. */
 struct bgp_peers {
     uint64_t generation; /* grows with every change, not for counts alone */
+    /* Addresses that files and keys name one by one: they have a session, or will have. */
+    const struct ip_addr *expected;
+    size_t expected_count;
     uint32_t count;
     /* Sorted by index; peers that are down and have no stale paths are left out. */
     struct bgp_peer_info peers[];

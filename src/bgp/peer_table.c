@@ -23,6 +23,7 @@ void peer_table_clear(struct peer_table *table)
         return;
     rcu_queue_free(table->retired);
     mem_free(rcu_read(&table->snapshot));
+    mem_free(table->expected);
     mem_free(table->peers);
 }
 
@@ -93,14 +94,46 @@ static bool peer_describe(const struct peer_table *table, const struct peer *pee
     for (int family = 0; family < RIB_FAMILY_COUNT; family++) {
         struct rib_family_state state =
             rib_peer_family(table->rib, peer->info.index, RIB_UNICAST, (enum rib_family)family);
-        info->families[family] = (struct bgp_peer_family){state.is_negotiated, state.has_add_path,
-                                                          state.is_loaded, state.is_stale};
+        info->families[family] =
+            (struct bgp_peer_family){state.is_negotiated, state.has_add_path, state.is_loaded,
+                                     state.is_stale, state.has_paths};
+        info->families[family].has_paths |=
+            rib_peer_family(table->rib, peer->info.index, RIB_LABELLED, (enum rib_family)family)
+                .has_paths;
         is_worth_it = is_worth_it || state.is_stale;
     }
     struct rib_peer_counts counts = rib_peer_counts(table->rib, peer->info.index);
     info->paths = counts.paths;
     info->history_paths = counts.history_paths;
     return is_worth_it;
+}
+
+void peer_table_expect_none(struct peer_table *table)
+{
+    table->expected_count = 0;
+}
+
+void peer_table_expect(struct peer_table *table, const struct ip_addr *address)
+{
+    table->expected =
+        mem_realloc_array(table->expected, table->expected_count + 1, sizeof table->expected[0]);
+    table->expected[table->expected_count++] = *address;
+}
+
+/* Has some family got its first path, or lost its last one? Both snapshots are sorted by index. */
+static bool families_filled(const struct bgp_peers *old, const struct bgp_peers *new)
+{
+    for (uint32_t i = 0, k = 0; i < new->count; i++) {
+        while (k < old->count && old->peers[k].index < new->peers[i].index)
+            k++;
+        for (int family = 0; family < RIB_FAMILY_COUNT; family++) {
+            bool had_paths = k < old->count && old->peers[k].index == new->peers[i].index &&
+                             old->peers[k].families[family].has_paths;
+            if (had_paths != new->peers[i].families[family].has_paths)
+                return true;
+        }
+    }
+    return false;
 }
 
 void peer_table_publish(struct peer_table *table, bool is_change)
@@ -111,12 +144,18 @@ void peer_table_publish(struct peer_table *table, bool is_change)
     THREAD_ASSERT(bgp_thread);
     for (uint32_t i = 0; i < table->capacity; i++)
         count += table->peers[i].is_in_use;
-    struct bgp_peers *peers = mem_zalloc(sizeof *peers + count * sizeof peers->peers[0]);
+    struct bgp_peers *peers = mem_zalloc(sizeof *peers + count * sizeof peers->peers[0] +
+                                         table->expected_count * sizeof table->expected[0]);
+    struct ip_addr *expected = (struct ip_addr *)(void *)(peers->peers + count);
     for (uint32_t i = 0; i < table->capacity; i++) {
         if (peer_describe(table, &table->peers[i], &peers->peers[peers->count]))
             peers->count++;
     }
-    peers->generation = old->generation + is_change;
+    if (table->expected_count > 0)
+        memcpy(expected, table->expected, table->expected_count * sizeof expected[0]);
+    peers->expected = expected;
+    peers->expected_count = table->expected_count;
+    peers->generation = old->generation + (is_change || families_filled(old, peers));
     rcu_publish(&table->snapshot, peers);
     rcu_retire(table->retired, mem_free, old);
 }

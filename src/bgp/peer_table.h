@@ -27,6 +27,8 @@ struct peer_table {
     struct rib *rib;
     struct rcu_queue *retired;
     struct bgp_peers *_Atomic snapshot;
+    struct ip_addr *expected; /* see struct bgp_peers */
+    size_t expected_count;
 };
 
 void peer_table_init(struct peer_table *table, uint32_t capacity, struct rib *rib, struct rcu *rcu);
@@ -37,6 +39,10 @@ struct peer *peer_table_take(struct peer_table *table, const struct ip_addr *add
                              uint32_t router_id) ON_THREAD(bgp_thread);
 uint32_t peer_table_session_count(const struct peer_table *table);
 bool peer_table_has_session(const struct peer_table *table, const struct ip_addr *address);
+
+/* Snapshots have the address in `expected` from now on; all of them are forgotten first. */
+void peer_table_expect_none(struct peer_table *table);
+void peer_table_expect(struct peer_table *table, const struct ip_addr *address);
 
 /* Publishes what stands now. `is_change`: states, families or addresses changed, not only
  * counts. */

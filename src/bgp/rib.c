@@ -378,7 +378,8 @@ struct rib_family_state rib_peer_family(const struct rib *rib, uint32_t peer, en
         family_state_from(rcu_read(&rib->states[peer].families[safi][family]));
 
     return (struct rib_family_state){state.is_negotiated, state.has_add_path, state.is_loaded,
-                                     state.is_stale};
+                                     state.is_stale,
+                                     counter_get(&rib->peers[peer].family_paths[safi][family]) > 0};
 }
 
 struct rib_peer_counts rib_peer_counts(const struct rib *rib, uint32_t peer)

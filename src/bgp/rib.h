@@ -184,6 +184,7 @@ bool rib_tick(struct rib *rib, struct wall_time wall, struct mono_time mono, uin
 /* For the peer snapshot. */
 struct rib_family_state {
     bool is_negotiated, has_add_path, is_loaded, is_stale;
+    bool has_paths; /* what is still to be swept is counted too */
 };
 struct rib_family_state rib_peer_family(const struct rib *rib, uint32_t peer, enum rib_safi safi,
                                         enum rib_family family); /* any thread */

@@ -222,6 +222,7 @@ struct rib_peer {
     uint64_t broken_ms; /* when the last session ended, wall clock */
     struct rib_peer_family families[RIB_SAFI_COUNT][RIB_FAMILY_COUNT];
     struct counter paths, history_paths;
+    struct counter family_paths[RIB_SAFI_COUNT][RIB_FAMILY_COUNT];
 };
 
 /* An item of the history: the place where a path was withdrawn, and when. */

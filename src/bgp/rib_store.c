@@ -239,12 +239,15 @@ static void attrs_drop(struct rib *rib, const struct stored_path *path)
     }
 }
 
-static void count_paths(struct rib *rib, uint32_t peer, int live, int gone)
+static void count_paths(struct rib *rib, const struct list_ref *ref, int live, int gone)
 {
+    struct rib_peer *peer = &rib->peers[ref->peer];
+
     counter_add(&rib->paths, (uint64_t)(int64_t)live);
-    counter_add(&rib->peers[peer].paths, (uint64_t)(int64_t)live);
+    counter_add(&peer->paths, (uint64_t)(int64_t)live);
+    counter_add(&peer->family_paths[ref->table->safi][ref->family], (uint64_t)(int64_t)live);
     counter_add(&rib->history_paths, (uint64_t)(int64_t)gone);
-    counter_add(&rib->peers[peer].history_paths, (uint64_t)(int64_t)gone);
+    counter_add(&peer->history_paths, (uint64_t)(int64_t)gone);
 }
 
 static bool history_is_kept(const struct rib *rib)
@@ -414,7 +417,7 @@ static void edit_finish(struct rib *rib, struct list_edit *edit, struct list_ref
     if (edit->is_out_of_order)
         edit_sort(rib, edit, ref->peer);
     uint32_t handle = list_new(rib, edit, ref->peer, is_shared);
-    count_paths(rib, ref->peer, (int)edit->live_count - (old ? old->live_count : 0),
+    count_paths(rib, ref, (int)edit->live_count - (old ? old->live_count : 0),
                 (int)edit->gone_count - (old ? old->gone_count : 0));
     rib->shared.after = handle;
     list_publish(rib, ref, handle);
@@ -491,7 +494,7 @@ static void list_share(struct rib *rib, struct list_ref *ref, struct path_attrs 
     share_count_set(list, share_count(list) + 1);
     if (!rib->shared.is_refresh) { /* else the path was there, and counted */
         attrs_hold(rib, attrs);
-        count_paths(rib, ref->peer, 1, 0);
+        count_paths(rib, ref, 1, 0);
     }
     list_publish(rib, ref, rib->shared.after);
 }

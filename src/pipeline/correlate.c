@@ -14,9 +14,15 @@
 #include "pipeline/path_fill.h"
 #include "pipeline/peer_choice.h"
 #include <assert.h>
+#include <inttypes.h>
 #include <string.h>
 
 enum { PEER_UNKNOWN = PEER_NONE - 1 };
+
+/* Next hops of an exporter that match no path: so many flows and so long are looked at together. */
+#define FOREIGN_FLOWS   1000
+#define FOREIGN_NS      (600 * NS_PER_S)
+#define FOREIGN_PERCENT 95
 
 /* The facts known of an exporter, by its index; valid while all three generations are the same. */
 struct exporter_entry {
@@ -25,6 +31,9 @@ struct exporter_entry {
     const struct map_node *agents;      /* rows of bgp_agent_map; NULL: none */
     bool is_by_flow;                    /* those rows want to see each flow */
     struct exporter_evidence *evidence; /* made with the first multipath prefix */
+    /* Flows with a next hop since then, and those of them whose next hop no path had. */
+    int64_t next_hops_since_ns;
+    uint64_t next_hop_count, foreign_count;
 };
 
 struct correlator {
@@ -96,6 +105,8 @@ static struct exporter_entry *entry_of(struct correlator *c, const struct view *
     if (e->exporter_generation != exporter->generation) {
         mem_free(e->evidence);
         e->evidence = NULL;
+        e->next_hops_since_ns = 0;
+        e->next_hop_count = e->foreign_count = 0;
     }
     e->exporter_generation = exporter->generation;
     e->peers_generation = peers_generation;
@@ -297,6 +308,56 @@ static void set_verdict(struct flow *flow, enum path_match match)
     counter_add(&flow->exporter->counters.path_match[match], 1);
 }
 
+static const char *family_name(const struct rib_query *q)
+{
+    return q->address.family == IP_V6 ? "ipv6-unicast" : "ipv4-unicast";
+}
+
+static void say_no_add_path(const struct view *view, const struct flow *flow,
+                            const struct rib_query *q)
+{
+    char address[IP_TEXT_LEN] = "?", exported[IP_TEXT_LEN], path[IP_TEXT_LEN];
+
+    if (!exporter_is_first_note(flow->exporter, NOTE_lacks_add_path))
+        return;
+    for (uint32_t i = 0; view->peers && i < view->peers->count; i++) {
+        if (view->peers->peers[i].index == q->peer)
+            ip_addr_format(&view->peers->peers[i].address, address);
+    }
+    ip_addr_format(&q->next_hop, exported);
+    ip_addr_format(&q->path.attrs->next_hop, path);
+    exporter_say(flow->exporter, NOTE_lacks_add_path,
+                 "its BGP session %s has no ADD-PATH in %s, and one path (next hop %s where a flow "
+                 "says %s)",
+                 address, family_name(q), path, exported);
+}
+
+/* An exporter whose next hops are hardly ever those of paths is told of, with an example. */
+static void watch_next_hops(struct exporter_entry *e, const struct flow *flow,
+                            const struct rib_query *q)
+{
+    bool is_foreign = q->match == PATH_MATCH_UNMATCHED || q->match == PATH_MATCH_DIFFERS;
+    char exported[IP_TEXT_LEN], path[IP_TEXT_LEN];
+
+    if (e->next_hop_count++ == 0)
+        e->next_hops_since_ns = flow->arrival_ns;
+    e->foreign_count += is_foreign;
+    if (e->next_hop_count < FOREIGN_FLOWS || flow->arrival_ns - e->next_hops_since_ns < FOREIGN_NS)
+        return;
+    if (is_foreign && e->foreign_count * 100 >= e->next_hop_count * FOREIGN_PERCENT &&
+        exporter_is_first_note(flow->exporter, NOTE_next_hops_foreign)) {
+        ip_addr_format(&q->next_hop, exported);
+        ip_addr_format(&q->path.attrs->next_hop, path);
+        exporter_say(flow->exporter, NOTE_next_hops_foreign,
+                     "%" PRIu64 " of %" PRIu64 " next hops are of no path, such as %s where the "
+                     "path has %s",
+                     e->foreign_count, e->next_hop_count, exported, path);
+    }
+    if (!is_foreign && e->foreign_count * 100 >= e->next_hop_count * FOREIGN_PERCENT)
+        return; /* the next one that is an example */
+    e->next_hop_count = e->foreign_count = 0;
+}
+
 static void answer_destination(struct correlator *c, const struct view *view,
                                struct exporter_entry *e, struct flow *flow, struct rib_query *q)
 {
@@ -307,6 +368,10 @@ static void answer_destination(struct correlator *c, const struct view *view,
     if (q->rd != 0 && !q->path.attrs)
         ask_global(c, q, counters);
     set_verdict(flow, q->match);
+    if (q->match == PATH_MATCH_DIFFERS)
+        say_no_add_path(view, flow, q);
+    if (q->next_hop.family != IP_NONE)
+        watch_next_hops(e, flow, q);
     if (q->is_stale)
         counter_add(&counters->stale, 1);
     if (q->is_loading)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * Chooses the BGP peer whose table answers for an exporter: the peer that bgp_agent_map names, else
- * the one whose session address is the exporter's, else the one whose router id it is; among
- * several the one that speaks the address family.
+ * Chooses the BGP peer whose table answers for an exporter: the peer that bgp_agent_map names, else the one
+ * whose session address is the exporter's, else the one whose router id it is. Of several sessions
+ * of one router the one that has paths of the address family, then the one that speaks it.
  */
 #include "bgp/bgp.h"
 

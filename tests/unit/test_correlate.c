@@ -381,6 +381,48 @@ static void times_that_suit_the_arrival_alone_stay(void **state)
     rig_clear(&rig);
 }
 
+/* So many flows over so many seconds, of which one in ten (or none) names the path's next hop. */
+static bool is_told_of_next_hops(int64_t seconds, int flows, bool one_matches)
+{
+    struct rig rig;
+    bool is_told;
+
+    rig_init(&rig);
+    announce(&rig, ADD_PATH_PEER, "192.168.1.0/24", 1, &path_789, T0);
+    loaded(&rig);
+    for (int i = 0; i < flows; i++)
+        correlate(&rig, "192.168.1.1", one_matches && i % 10 == 0 ? "10.0.0.1" : "10.9.9.9",
+                  T0 + seconds * 1000 * i / (flows - 1));
+    is_told = rig.exporter.notes_said >> NOTE_next_hops_foreign & 1;
+    rig_clear(&rig);
+    return is_told;
+}
+
+static void next_hops_that_never_match_are_told_of(void **state)
+{
+    (void)state;
+    assert_false(is_told_of_next_hops(601, 999, false));
+    assert_false(is_told_of_next_hops(599, 1000, false));
+    assert_false(is_told_of_next_hops(601, 1000, true));
+    assert_true(is_told_of_next_hops(601, 1000, false));
+}
+
+static void a_session_without_add_path_is_told_of_once_flows_differ(void **state)
+{
+    struct rig rig;
+
+    (void)state;
+    rig_init(&rig);
+    rig.exporter.addr = address("192.0.2.2");
+    announce(&rig, PLAIN_PEER, "192.168.1.0/24", 0, &path_123, T0);
+    loaded(&rig);
+    correlate(&rig, "192.168.1.1", "10.0.0.2", T0 + 5000);
+    assert_int_equal(rig.exporter.notes_said, 0);
+    correlate(&rig, "192.168.1.1", "10.0.0.3", T0 + 5000);
+    assert_int_equal(rig.exporter.notes_said, 1u << NOTE_lacks_add_path);
+    rig_clear(&rig);
+}
+
 static void no_route_and_no_session_have_their_own_verdicts(void **state)
 {
     struct rig rig;
@@ -582,6 +624,8 @@ int main(void)
         cmocka_unit_test(a_path_that_was_announced_late_is_counted),
         cmocka_unit_test(an_exporters_clock_is_corrected),
         cmocka_unit_test(times_that_suit_the_arrival_alone_stay),
+        cmocka_unit_test(next_hops_that_never_match_are_told_of),
+        cmocka_unit_test(a_session_without_add_path_is_told_of_once_flows_differ),
         cmocka_unit_test(no_route_and_no_session_have_their_own_verdicts),
         cmocka_unit_test(an_ipv6_flow_goes_to_the_session_that_speaks_ipv6),
         cmocka_unit_test(the_agent_map_names_the_peer_and_its_stand_in),

@@ -104,9 +104,44 @@ static void a_peer_that_is_up_goes_before_one_that_is_down(void **state)
 
     peer_add(peers, "192.0.2.9", 179, 7)->state = BGP_PEER_DOWN;
     peer_add(peers, "192.0.2.1", 179, ID_192_0_2_9);
-    /* Even if it is known by its router id alone. */
+    /* Not if it is another router, whose id is that address. */
+    assert_int_equal(choice(peers, "192.0.2.9", 0, RIB_IPV4, true), 10);
+    peers->peers[1].router_id = 7; /* the same router */
     assert_int_equal(choice(peers, "192.0.2.9", 0, RIB_IPV4, true), 11);
     assert_int_equal(choice(peers, "192.0.2.9", 0, RIB_IPV4, false), 10);
+    free(peers);
+}
+
+static void an_address_that_will_have_a_session_is_no_router_id(void **state)
+{
+    (void)state;
+    const struct ip_addr expected = addr("192.0.2.9");
+    struct bgp_peers *peers = peers_new();
+
+    peer_add(peers, "192.0.2.1", 179, ID_192_0_2_9);
+    assert_int_equal(choice(peers, "192.0.2.9", 0, RIB_IPV4, true), 10);
+    peers->expected = &expected;
+    peers->expected_count = 1;
+    assert_int_equal(choice(peers, "192.0.2.9", 0, RIB_IPV4, true), PEER_NONE);
+    free(peers);
+}
+
+static void each_family_comes_from_the_session_that_has_its_paths(void **state)
+{
+    (void)state;
+    struct bgp_peers *peers = peers_new();
+
+    for (int i = 0; i < 2; i++) {
+        struct bgp_peer_info *peer = peer_add(peers, i ? "2001:db8::1" : "192.0.2.1", 179, 7);
+        peer->families[RIB_IPV4].is_negotiated = peer->families[RIB_IPV6].is_negotiated = true;
+    }
+    peers->peers[0].families[RIB_IPV4].has_paths = true;
+    peers->peers[1].families[RIB_IPV6].has_paths = true;
+    for (int i = 0; i < 2; i++) { /* whichever address the exporter has */
+        const char *exporter = i ? "2001:db8::1" : "192.0.2.1";
+        assert_int_equal(choice(peers, exporter, 0, RIB_IPV4, true), 10);
+        assert_int_equal(choice(peers, exporter, 0, RIB_IPV6, true), 11);
+    }
     free(peers);
 }
 
@@ -231,6 +266,8 @@ int main(void)
         cmocka_unit_test(no_peers_are_no_choice),
         cmocka_unit_test(a_router_id_counts_where_it_is_asked_for),
         cmocka_unit_test(a_session_address_goes_before_a_router_id),
+        cmocka_unit_test(an_address_that_will_have_a_session_is_no_router_id),
+        cmocka_unit_test(each_family_comes_from_the_session_that_has_its_paths),
         cmocka_unit_test(a_peer_that_is_up_goes_before_one_that_is_down),
         cmocka_unit_test(the_session_of_the_family_is_chosen),
         cmocka_unit_test(a_kept_table_goes_before_none),
