@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The configuration as an object: tables in, settings out. Checking is in config_check.c. */
+/* The configuration as an object: takes lines and tables, and tells settings. Checking is in
+ * config_check.c. */
 #include "config/config.h"
 
 #include "base/memory.h"
@@ -9,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Keys of this folder: read here directly, listed with the others. */
+/* Keys that this folder reads directly; they are listed with the others. */
 static const struct config_key own_keys[] = {
     {.name = "plugins",
      .type = KEY_STRING,
@@ -32,7 +33,7 @@ struct config *config_new(void)
     return config;
 }
 
-/* "json|csv" as a list whose values are the indices; the words are pieces of one copy. */
+/* Makes choices of "json|csv": their values are the indices, their words are pieces of one copy. */
 static struct config_choice *choices_new(const char *words)
 {
     struct config_choice *choices = mem_calloc(strlen(words) + 2, sizeof *choices);
@@ -126,7 +127,8 @@ void config_add_instance_table(struct config *config, const struct config_key *k
     }
 }
 
-/* A plugin's key in our words: the public header keeps its own so that it needs nothing of ours. */
+/* Translates a plugin's key into our words: the public header has words of its own, so that it
+ * needs nothing of ours. */
 static struct config_key key_of_plugin(const struct pa_key *key)
 {
     return (struct config_key){
@@ -192,7 +194,7 @@ static void add_name(struct config *config, size_t *capacity, const char *name, 
 
 void config_index_names(struct config *config)
 {
-    size_t capacity = config->name_count; /* of the array as it is */
+    size_t capacity = config->name_count; /* the array's capacity is its count */
 
     config->name_count = 0;
     for (size_t i = 0; i < config->claim_count; i++) {

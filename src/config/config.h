@@ -30,18 +30,18 @@ struct config;
 struct config *config_new(void);
 void config_free(struct config *config); /* NULL is fine */
 
-/* Reads the file and those it includes. Errors of syntax are appended; -EINVAL when there were any,
- * -errno when the file cannot be read (appended too). */
+/* Reads the file and those it includes. -EINVAL: errors of syntax were appended; other negative
+ * errnos: the file cannot be read (appended too). */
 int config_read_file(struct config *config, const char *path, struct text *errors);
-/* The same for text in memory that is called `name` in errors; `include` is refused. */
+/* Reads text in memory, which errors call `name`; `include` is refused. */
 int config_read_text(struct config *config, const char *name, const char *data, size_t len,
                      struct text *errors);
-/* A line that stands nowhere in a file: `origin` ("-l") names it in errors. `instance` may be
+/* Adds a line that stands in no file: errors call its place `origin` ("-l"). `instance` may be
  * NULL. */
 void config_set(struct config *config, const char *key, const char *instance, const char *value,
                 const char *origin);
 
-/* One configured use of a plugin. */
+/* An instance: one configured use of a plugin. */
 struct config_instance {
     const char *type, *name; /* "print", "matrix"; "default_print" without a name */
     const char *place;       /* of the line that names it */
@@ -51,54 +51,56 @@ int config_find_instances(struct config *config, struct text *errors);
 size_t config_instance_count(const struct config *config);
 const struct config_instance *config_instance_at(const struct config *config, size_t index);
 
-/* SCOPE_GLOBAL keys of a module; `keys` is borrowed for the configuration's life. `settings` NULL:
- * for listing only. */
+/* Adds SCOPE_GLOBAL keys of a module; `keys` is borrowed for the configuration's life. `settings`
+ * NULL: the keys are only listed. */
 void config_add_table(struct config *config, const struct config_key *keys, void *settings);
-/* SCOPE_INSTANCE and SCOPE_BOUND keys: `settings` is an array with an element of `size` bytes per
- * instance. */
+/* Adds SCOPE_INSTANCE and SCOPE_BOUND keys: `settings` is an array with an element of `size` bytes
+ * per instance. */
 void config_add_instance_table(struct config *config, const struct config_key *keys, void *settings,
                                size_t size);
-/* Keys that instances of this plugin have. Also those of plugins that no instance uses, so that
- * their keys are known. Borrowed. */
+/* Adds the keys that instances of this plugin have. Plugins that no instance uses are added too, so
+ * that their keys are known. Borrowed. */
 void config_add_plugin(struct config *config, const struct plugin_description *plugin);
 bool config_has_plugin(const struct config *config, const char *type);
 
 /*
- * Checks every line against all tables and fills all settings. -EINVAL: errors were appended
- * (unless `strict_config: false`, which makes warnings of unknown and refused keys and bad values,
- * and leaves those lines out).
+ * Checks every line against all tables and fills all settings. -EINVAL: errors were appended. With
+ * `strict_config: false` unknown and refused keys and bad values are warnings instead, and their
+ * lines are left out.
  */
 int config_check(struct config *config, struct text *errors, struct text *warnings);
 
-/* After config_check: what is in force. `instance` is an index, or CONFIG_GLOBAL. */
+/* The following tell what is in force after config_check. `instance` is an index, or
+ * CONFIG_GLOBAL. */
 #define CONFIG_GLOBAL ((size_t)-1)
-/* As it stood in the file, or the default; NULL when unset. */
+/* Returns the value as it stood in the file, or the default; NULL: unset. */
 const char *config_value(const struct config *config, const char *key, size_t instance);
-/* The same as a number: 0/1, number, bytes, seconds (below 0: calendar months) or enumerator of the
- * choice, of a plugin's the index (-1: unset); 0 when there is no such key. */
+/* Returns the value as a number: 0/1, number, bytes, seconds (below 0: calendar months) or
+ * enumerator of the choice, for a plugin's choice the index (-1: unset); 0 if there is no such
+ * key. */
 int64_t config_number(const struct config *config, const char *key, size_t instance);
-/* "file:line", "-l", or "default"; for errors of those who check further. */
+/* Returns "file:line", "-l", or "default", for errors of modules that check further. */
 const char *config_place(const struct config *config, const char *key, size_t instance);
 /* True if a line sets the key, not only its default. */
 bool config_is_set(const struct config *config, const char *key, size_t instance);
 
 /* A setting of a plugin instance. */
 struct config_setting {
-    const struct pa_key *key; /* its canonical name is what the plugin asks for */
-    const char *value;        /* NULL when unset and without default */
+    const struct pa_key *key; /* the plugin asks for its canonical name */
+    const char *value;        /* NULL: unset and without default */
     int64_t number; /* 0/1, number, bytes, seconds (below 0: so many calendar months) or index of
                        the choice */
     const char *place;
 };
-/* All keys of the instance's plugin, set or not, in the order of its table. */
+/* Calls `fn` for all keys of the instance's plugin, set or not, in the order of its table. */
 void config_each_setting(const struct config *config, size_t instance,
                          void (*fn)(void *arg, const struct config_setting *setting), void *arg);
-/* The setting with that role (enum pa_key_role) in the instance's plugin; false if the plugin has
- * none. */
+/* Gives the setting with that role (enum pa_key_role) in the instance's plugin; false if the plugin
+ * has none. */
 bool config_role(const struct config *config, size_t instance, int role,
                  struct config_setting *ret_setting);
 
 enum config_list_format { CONFIG_LIST_TEXT, CONFIG_LIST_JSON };
-/* All keys of all tables, for --keys and the manual, sorted by name; JSON also holds the refused
- * ones. */
+/* Writes all keys of all tables, for --keys and the manual, sorted by name; JSON also holds refused
+ * keys. */
 void config_list(const struct config *config, FILE *file, enum config_list_format format);

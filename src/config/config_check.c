@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Every line against every table: what is unknown, refused, misplaced or badly valued is reported,
- * all of it at once; what is left decides, in the order of the lines, what is in force.
+ * Checks every line against every table. Unknown, refused, misplaced and badly valued lines are
+ * reported, all at once; the others decide, in the order of the lines, what is in force.
  */
 #include "base/memory.h"
 #include "base/nearest.h"
@@ -16,12 +16,12 @@
 struct check {
     struct config *config;
     struct text *errors, *warnings;
-    struct text ignored; /* places of keys without effect, for one notice */
+    struct text ignored; /* places of keys without effect, for a single notice */
     bool has_failed;
-    bool lacks_plugin; /* a type that `plugins` names is not there: its keys are not to blame */
+    bool lacks_plugin; /* `plugins` names a type that is not there, so its keys are not to blame */
 };
 
-/* What to put before the text of a problem of this line: "file:12: key[name]: ". */
+/* Appends the beginning of a problem's text: "file:12: key[name]: ". */
 static void problem_start(struct text *text, const struct config_line *line)
 {
     text_append_printf(text, "%s: %s", line->place, line->key);
@@ -31,8 +31,8 @@ static void problem_start(struct text *text, const struct config_line *line)
 }
 
 /*
- * A problem that makes the line worthless: refuses to start or, with strict_config: false, is a
- * warning and the line is left out. The caller goes on writing to the result and ends the line with
+ * Begins a problem that makes the line worthless: an error, or with strict_config: false a warning,
+ * and the line is left out. The caller goes on writing to the result and ends the line with
  * problem_end().
  */
 static struct text *problem(struct check *c, const struct config_line *line)
@@ -73,7 +73,7 @@ static void note_ignored(struct check *c, const struct config_line *line)
                        line->place);
 }
 
-/* A key that only a plugin which is not installed could know. */
+/* Finds a key that only a plugin which is not installed could know. */
 static bool find_absent_plugin(const struct check *c, const char *key, struct unsupported_key *ret)
 {
     return unsupported_find_plugin_of(key, ret) && !config_has_plugin(c->config, ret->name);
@@ -98,14 +98,14 @@ static void check_unclaimed(struct check *c, const struct config_line *line)
 
 /* ---- lines that take effect ---- */
 
-/* Warns when a line undoes another in a way that its writer may not have meant. */
+/* Warns if a line undoes another in a way that its writer may not have meant. */
 static void warn_of_override(struct check *c, const struct config_line *now,
                              const struct config_line *before, size_t instance)
 {
     bool was_bound = before->instance, is_bound = now->instance;
 
     if (before == now || strcmp(before->value, now->value) == 0 || now->place[0] == '-')
-        return; /* the command line is there to override */
+        return; /* the command line may override */
     if (was_bound && !is_bound) {
         problem_start(c->warnings, now);
         text_append_printf(
@@ -150,14 +150,14 @@ static void take_into_slot(struct check *c, const struct config_line *line,
     slot->number = number;
 }
 
-/* Choices are read in any case; backends, which get text, see the word as their list has it. */
+/* Writes a choice as its list has it: choices are read in any case, but backends get the text. */
 static void spell_choice(const struct config_key *key, char *value)
 {
-    /* They differ in case alone. */
+    /* The two words differ in case alone. */
     memcpy(value, config_choice_find(key->choices, value)->word, strlen(value));
 }
 
-/* Parses the value as this claim reads it; a problem is reported once per line. */
+/* Parses the value as this claim reads it. A problem is reported once per line. */
 static void apply(struct check *c, const struct config_line *line, const struct config_claim *claim,
                   size_t first, size_t last, bool *has_reported)
 {
@@ -199,7 +199,7 @@ static void append_instance_names(const struct config *config, struct text *text
         text_append_string(text, "none");
 }
 
-/* `key[name]`: the claim that is this instance's. */
+/* Checks a line `key[name]` against the claim that is this instance's. */
 static void check_bound(struct check *c, const struct config_line *line,
                         const struct config_name *names)
 {
@@ -235,7 +235,7 @@ static void check_bound(struct check *c, const struct config_line *line,
     problem_start(text, line);
     text_append_printf(text, "has one value for all instances; write %s: %s\n", line->key,
                        line->value);
-    if (!config->is_strict) /* as pmacct: the value counts for all */
+    if (!config->is_strict) /* as in pmacct, the value counts for all instances */
         apply(c, line, claim, 0, config->instance_count, &has_reported);
 }
 
@@ -247,7 +247,7 @@ static bool is_used(const struct config *config, const struct config_claim *clai
     return claim->kind == CLAIM_GLOBAL;
 }
 
-/* `key`: all claims, each with its instances. */
+/* Checks a line `key` against all claims, each with its instances. */
 static void check_unbound(struct check *c, const struct config_line *line,
                           const struct config_name *names, size_t count)
 {
@@ -269,7 +269,7 @@ static void check_unbound(struct check *c, const struct config_line *line,
         apply(c, line, claim, 0, config->instance_count, &has_reported);
         has_effect = has_effect || is_used(config, claim);
     }
-    /* Where `plugins` itself is wrong, or names what is not there, that is what was said. */
+    /* If `plugins` itself is wrong, or names plugins that are not there, that was said already. */
     if (!has_effect && !c->lacks_plugin && config->instance_count > 0) {
         problem_start(c->warnings, line);
         text_append_printf(c->warnings, "has no effect: no instance of plugin %s is configured\n",
@@ -329,7 +329,7 @@ static void set_defaults(struct config *config)
     text_clear(&expected);
 }
 
-/* Every instance's plugin must be there, whatever strict_config says. */
+/* Reports instances whose plugin is not there, whatever strict_config says. */
 static void check_plugins(struct check *c)
 {
     for (size_t i = 0; i < c->config->instance_count; i++) {
@@ -365,7 +365,8 @@ static void check_plugins(struct check *c)
     }
 }
 
-/* Instances of one plugin that would serve at one place: the second could not, or would take it. */
+/* Reports instances of one plugin that would serve at one place: the second could not, or would
+ * take it from the first. */
 static void check_places(struct check *c)
 {
     const struct config *config = c->config;
@@ -391,7 +392,7 @@ static void check_places(struct check *c)
     }
 }
 
-/* What a key's `parse` finds wrong: each line gets the place and the key. */
+/* Calls a key's `parse`. Each line that it finds wrong gets the place and the key. */
 static void parse_whole(struct check *c, const struct config_key *key,
                         const struct config_slot *slot, void *settings)
 {
@@ -419,7 +420,7 @@ static void fill(struct check *c, const struct config_claim *claim, size_t index
         parse_whole(c, &claim->key, slot, settings);
 }
 
-/* Single values first: what a key parses by itself may depend on them. */
+/* Fills single values first: a key's `parse` may depend on them. */
 static void fill_settings(struct check *c)
 {
     const struct config *config = c->config;

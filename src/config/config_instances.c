@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The value of `plugins`: "print[matrix], kafka[raw], print". */
+/* Reads the value of `plugins`: "print[matrix], kafka[raw], print". */
 #include "base/memory.h"
 #include "base/text.h"
 #include "config/config_private.h"
@@ -100,7 +100,7 @@ static void parse_item(struct scan *s, const char *start, const char *end)
 int config_find_instances(struct config *config, struct text *errors)
 {
     struct scan s = {.config = config, .errors = errors, .place = "default"};
-    const char *value = "memory"; /* pmacct's default */
+    const char *value = "memory"; /* the default in pmacct */
 
     for (size_t i = 0; i < config->lines.count; i++)
         if (strcmp(config->lines.items[i].key, "plugins") == 0 &&

@@ -51,7 +51,8 @@ struct config_place {
     enum config_place_type type;
 };
 
-/* A word of a KEY_CHOICE and the enumerator that it stands for. Several words may mean the same. */
+/* A word of a KEY_CHOICE and the enumerator that it stands for. Several words may stand for the
+ * same. */
 struct config_choice {
     const char *word; /* NULL ends a list */
     int value;
@@ -61,7 +62,7 @@ struct config_choice {
 struct config_key {
     const char *name; /* NULL ends a table */
     enum config_key_type type;
-    struct config_place place; /* these four from KEY_..._AT() */
+    struct config_place place; /* these four come from KEY_..._AT() */
     int64_t min, max; /* KEY_INT, KEY_SIZE, KEY_DURATION; both 0: no bound but the type's */
     const char *default_value; /* as it would stand in a file; NULL: unset */
     enum config_key_scope scope;
@@ -69,23 +70,23 @@ struct config_key {
     /* Other names of the same key, separated by '|' (sql_backup_host, fallback...). */
     const char *aliases;
     const char *help; /* one line, lower case, no full stop */
-    /* Further checks; appends what is wrong and what would be right to `error`. 0 or -EINVAL. */
+    /* Checks further; appends what is wrong and what would be right to `error`. 0 or -EINVAL. */
     int (*check)(const char *value, struct text *error);
     /*
-     * For what is more than one value: reads the value in force, NULL when unset, into the module's
-     * settings, after all others are there. -EINVAL: what is wrong is appended to `errors`, a line
-     * each.
+     * For a key that is more than one value: reads the value in force, NULL when unset, into the
+     * module's settings, after all others are there. -EINVAL: what is wrong is appended to
+     * `errors`, a line each.
      */
     int (*parse)(const char *value, void *settings, struct text *errors);
 };
 
-/* A `check`: the value is an IP address. */
+/* A function for `check`: the value must be an IP address. */
 int config_check_address(const char *value, struct text *error);
 
 /*
- * In tables that all daemons share a name that starts with "NAME_" begins with the daemon's
- * (nfacctd_port, sfacctd_port), and one with "NETFLOW_" is nfacctd's alone. This default is the
- * word for what the daemon receives: netflow or sflow.
+ * In tables that all daemons share, a name that starts with "NAME_" begins with the daemon's
+ * (nfacctd_port, sfacctd_port), and one with "NETFLOW_" is nfacctd's alone. KEY_OWN_EXPORT as a
+ * default is the word for what the daemon receives: netflow or sflow.
  */
 #define KEY_OWN_EXPORT "NAME"
 
@@ -105,7 +106,7 @@ int config_check_address(const char *value, struct text *error);
     KEY_SIZE, KEY_INTEGER(settings, member, min, max), min, max
 #define KEY_DURATION_AT(settings, member, min, max) \
     KEY_DURATION, KEY_INTEGER(settings, member, min, max), min, max
-/* An enum; or a bool, which is true once a choice is made whose value is not 0. */
+/* For an enum; or for a bool, which is true once a choice is made whose value is not 0. */
 #define KEY_CHOICE_AT(settings, member) \
     KEY_CHOICE, \
     {offsetof(settings, member), KEY_MEMBER(settings, member, \
@@ -120,7 +121,7 @@ int config_check_address(const char *value, struct text *error);
             int32_t: INT32_MAX, uint32_t: UINT32_MAX, int64_t: INT64_MAX, uint64_t: INT64_MAX)), \
      KEY_MEMBER(settings, member, int16_t: PLACE_I16, uint16_t: PLACE_U16, \
         int32_t: PLACE_I32, uint32_t: PLACE_U32, int64_t: PLACE_I64, uint64_t: PLACE_U64)}
-/* 0, if it compiles. */
+/* Is 0, if it compiles. */
 #define KEY_RANGE_FITS(fits) \
     (0 * sizeof(struct { _Static_assert(fits, "the range does not fit the member"); int unused; }))
 /* clang-format on */

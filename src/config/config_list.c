@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* All keys of all tables as a list, for people (--keys), the manual and tests. */
+/* Lists all keys of all tables, for people (--keys), the manual and tests. */
 #include "base/memory.h"
 #include "base/text.h"
 #include "config/config_private.h"
@@ -39,7 +39,8 @@ static const struct config_claim **sorted_claims(const struct config *config)
     return claims;
 }
 
-/* print_output[instance]  json|csv|formatted  formatted  print: form of the rows */
+/* Appends a line for people: print_output[instance]  json|csv|formatted  formatted  print: form of
+ * the rows */
 static void append_text(struct text *out, const struct config_claim *claim)
 {
     const struct config_key *key = &claim->key;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Reads configuration files line by line; what the lines mean is not known here. */
+/* Reads configuration files line by line; the lines' meaning is not known here. */
 #include "config/config_parser.h"
 
 #include "base/file.h"
@@ -21,7 +21,7 @@ struct parser {
     struct text *errors;
     const char *path;
     unsigned line_number, depth;
-    unsigned *file_count; /* of the whole reading; NULL: include is refused */
+    unsigned *file_count; /* counts over all included files; NULL: include is refused */
     bool has_failed;
 };
 
@@ -81,7 +81,8 @@ void config_lines_add(struct config_lines *lines, const char *key, const char *i
     line->place = mem_strdup(place);
 }
 
-/* `file` as the includer means it: beside the including file unless absolute. */
+/* Returns the path of `file` as the includer means it: beside the including file unless
+ * absolute. */
 static char *include_path(const char *includer, const char *file)
 {
     const char *slash = strrchr(includer, '/');
@@ -109,7 +110,7 @@ static void parse_include(struct parser *p, struct span value)
     mem_free(file);
 }
 
-/* One line per name in `names`, which is what stood between the brackets. */
+/* Adds one line for each name in `names`, the text between the brackets. */
 static void add_bound_lines(struct parser *p, const char *key, struct span names, const char *value,
                             const char *place)
 {

@@ -2,9 +2,8 @@
 #pragma once
 /*
  * The language of configuration files: `key: value`, `key[instance]: value`, `key[a, b]: value`
- * (two lines in one),
- * `! comment`, `# comment`, `include: file`. The first ':' splits; a value keeps all that follows
- * it, '#' too. Every line keeps where it stands.
+ * (two lines in one), `! comment`, `# comment`, `include: file`. The first ':' splits; a value
+ * keeps all that follows it, '#' too. Every line keeps its place.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -23,13 +22,13 @@ struct config_lines {
 };
 
 void config_lines_clear(struct config_lines *lines);
-/* Copies all four. */
+/* Adds a line and copies all four texts. */
 void config_lines_add(struct config_lines *lines, const char *key, const char *instance,
                       const char *value, const char *place);
 
-/* A relative `include` is looked for beside the including file. -EINVAL or -errno, with lines
- * appended to `errors`. */
+/* Parses a file. A relative `include` is looked for beside the including file. Negative errno:
+ * lines were appended to `errors`. */
 int config_parse_file(struct config_lines *lines, const char *path, struct text *errors);
-/* The same for text in memory that is called `path`; refuses `include`. */
+/* Parses text in memory, which errors call `path`; refuses `include`. */
 int config_parse_text(struct config_lines *lines, const char *path, const char *data, size_t len,
                       struct text *errors);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* What the files of this folder share; nobody else includes it. */
+/* Claims and slots, which the files of this folder share; nobody else includes it. */
 #include "config/config.h"
 #include "config/config_parser.h"
 
-/* What is in force for one instance of a key (or for the process). */
+/* The value in force for one instance of a key (or for the process), and where it comes from. */
 struct config_slot {
     const struct config_line *line; /* NULL: the default */
     const char *value;              /* NULL: unset */
@@ -15,7 +15,8 @@ enum claim_kind { CLAIM_GLOBAL, CLAIM_INSTANCE, CLAIM_PLUGIN };
 
 /* A key as one table or plugin claims it. */
 struct config_claim {
-    struct config_key key; /* of a plugin's key: the same in our words; its `place` means nothing */
+    /* For a plugin's key a translation into our words; its `place` means nothing. */
+    struct config_key key;
     enum claim_kind kind;
     const struct plugin_description *plugin; /* CLAIM_PLUGIN */
     const struct pa_key *plugin_key;         /* CLAIM_PLUGIN */
@@ -25,11 +26,11 @@ struct config_claim {
     struct config_slot *slots; /* after config_check: one (CLAIM_GLOBAL) or one per instance */
 };
 
-/* A name or an alias; sorted by name there are runs of equal names, one per claim. */
+/* A name or an alias. The array is sorted by name, so equal names are a run, one for each claim. */
 struct config_name {
     const char *name;
     size_t name_len;
-    size_t claim; /* index: the array of claims may move */
+    size_t claim; /* an index: the array of claims may move */
 };
 
 struct config {
@@ -45,17 +46,17 @@ struct config {
     bool is_strict;
 };
 
-/* Sorts the names of all claims; again after tables were added. */
+/* Sorts the names of all claims. Called again after tables were added. */
 void config_index_names(struct config *config);
-/* The run of names equal to `name`; *ret_count 0: none. */
+/* Returns the run of names equal to `name`; *ret_count 0: there are none. */
 const struct config_name *config_find_names(const struct config *config, const char *name,
                                             size_t *ret_count);
-/* The claim that holds for this instance; NULL if none does. */
+/* Returns the claim that holds for this instance; NULL: none does. */
 const struct config_claim *config_find_claim(const struct config *config, const char *name,
                                              size_t instance);
-/* The slot of a claim; `instance` only matters where the claim has one per instance. */
+/* Returns a slot of a claim; `instance` only matters if the claim has a slot per instance. */
 struct config_slot *config_claim_slot(const struct config_claim *claim, size_t instance);
-/* The line that decided, or "default". */
+/* Returns the place of the line that decided, or "default". */
 const char *config_slot_place(const struct config_slot *slot);
 bool config_claim_covers(const struct config *config, const struct config_claim *claim,
                          size_t instance);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The types of configuration values: how they read and where they go. */
+/* Reads and writes the types of configuration values. See config_value.h. */
 #include "config/config_value.h"
 
 #include "base/address.h"
@@ -75,7 +75,7 @@ static int parse_choice(const struct config_choice *choices, const char *value,
     return -EINVAL;
 }
 
-/* Digits with one unit's letter after them, or none. */
+/* Reads digits, with or without one unit's letter after them. */
 static int parse_number(const char *value, const struct unit *units, int64_t *ret_number)
 {
     char *end;
@@ -136,7 +136,7 @@ static int parse_ranged(const struct config_key *key, const char *value, const s
     return err;
 }
 
-/* "2M": calendar months have no fixed length, so they are told apart by their sign. */
+/* Reads "2M". Calendar months have no fixed length, so they are told apart by their sign. */
 static bool parse_months(const char *value, int64_t *ret_number)
 {
     static const struct unit month[] = {{'M', 1}, {0, 0}};

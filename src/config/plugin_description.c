@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a plugin says of itself, as JSON. It comes from another program, so nothing in it is taken
- * on trust. */
+/* Reads a plugin's description, which is JSON. It comes from another program, so nothing in it is
+ * taken on trust. */
 #include "config/plugin_description.h"
 
 #include "base/memory.h"
@@ -10,7 +10,7 @@
 #include <jansson.h>
 #include <string.h>
 
-/* A copy; NULL when the member is absent or null. */
+/* Returns a copy; NULL if the member is absent or null. */
 static char *string_member(const json_t *json, const char *name)
 {
     const char *value = json_string_value(json_object_get(json, name));
@@ -110,7 +110,7 @@ int plugin_description_parse(const char *json, size_t len, struct text *error,
     return 0;
 }
 
-/* The strings are ours although the public struct says const. */
+/* The strings are ours, although the public struct says const. */
 static void free_string(const char *string)
 {
     mem_free((void *)(uintptr_t)string);

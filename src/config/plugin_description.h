@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * What a plugin says of itself: the JSON object that `pathacct-host --describe NAME` prints.
+ * The description of a plugin: the JSON object that `pathacct-host --describe NAME` prints.
  *
  *     {"abi": 1, "name": "print", "help": "...", "flags": 0, "keys": [
  *       {"name": "print_output", "type": "choice", "global": false, "role": "none", "default":
@@ -24,8 +24,8 @@ struct plugin_description {
     size_t key_count;
 };
 
-/* -EBADMSG: not such an object, -EPROTONOSUPPORT: another version of the interface; appended to
- * `error`. */
+/* -EBADMSG: not such an object; -EPROTONOSUPPORT: another version of the interface. The reason is
+ * appended to `error`. */
 int plugin_description_parse(const char *json, size_t len, struct text *error,
                              struct plugin_description **ret_description);
 void plugin_description_free(struct plugin_description *description); /* NULL is fine */

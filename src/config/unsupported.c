@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The rows of unsupported.def as a table. */
+/* Makes a table of the rows in unsupported.def and searches it. */
 #include "config/unsupported.h"
 
 #include <string.h>

@@ -11,12 +11,12 @@ struct unsupported_key {
     const char *reason, *remedy; /* NULL when ignored */
 };
 
-/* false: it is no such key. */
+/* Returns false if it is no such key. */
 bool unsupported_find(const char *name, struct unsupported_key *ret_key);
 bool unsupported_find_plugin(const char *type, struct unsupported_key *ret_plugin);
-/* By the beginning of a key: kafka_topic is a key of the plugin kafka, installed or not. */
+/* Goes by the beginning of a key: kafka_topic is a key of the plugin kafka, installed or not. */
 bool unsupported_find_plugin_of(const char *key, struct unsupported_key *ret_plugin);
-/* A choice that pmacct has for a key that is ours. */
+/* Finds a choice that pmacct has for a key that is ours. */
 bool unsupported_find_value(const char *key, const char *value, struct unsupported_key *ret_value);
-/* Row by row, in no particular order; false beyond the last. */
+/* Gives row after row, in no particular order; false beyond the last. */
 bool unsupported_at(size_t index, struct unsupported_key *ret_key);
