@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The order of things. Start: what the configuration says, plugins check theirs, sockets,
- * background, log, plugin processes, BGP, workers. End: workers stop reading and hand everything
- * over, plugins write it, BGP says goodbye.
+ * Runs a daemon in order. Start: read the configuration, let plugins check theirs, open sockets, go
+ * into the background, start log, plugin processes, BGP and workers. End: workers stop reading and
+ * hand everything over, plugins write it, BGP says goodbye.
  */
 #include "daemon/daemon.h"
 #include "base/clock.h"
@@ -96,8 +96,8 @@ static void reload(struct daemon *d) ON_THREAD(main_thread)
 }
 
 /*
- * Backends get shutdown_timeout from here. Plugin processes end when they have written what carries
- * the last marker, so they are told before workers send it.
+ * Begins the end. Backends have shutdown_timeout from here. Plugin processes end when they have
+ * written the last marker's rows, so they are told before workers send it.
  */
 static void stop(struct daemon *d) ON_THREAD(main_thread)
 {
@@ -139,8 +139,8 @@ static void on_signal(void *arg, int number) ON_THREAD(main_thread)
 
 /* ---- timers ---- */
 
-/* Epochs end at whole multiples of the refresh time; only ever upwards, whatever the wall clock
- * does. */
+/* Sets the timer to the next whole multiple of the refresh time; epochs only rise, whatever the
+ * wall clock does. */
 static void set_epoch_timer(struct daemon *d, struct instance *instance)
 {
     int64_t refresh_ns = instance->refresh_s * NS_PER_S;
@@ -223,7 +223,7 @@ static void on_shutdown_timeout(void *arg) ON_THREAD(main_thread)
 
 /* ---- start ---- */
 
-/* A trial start tells its result to who waits for it. */
+/* A trial start stays in the foreground: it tells its result to whoever waits for it. */
 static bool goes_to_background(const struct daemon *d)
 {
     return d->process.daemonize && d->options.action != ACTION_SETUP;
@@ -294,7 +294,7 @@ static int start_plugins(struct daemon *d) ON_THREAD(main_thread)
     return 0;
 }
 
-/* As others read it: 192.0.2.1:2100, [2001:db8::1]:2100. */
+/* Logs the address as people write it: 192.0.2.1:2100, [2001:db8::1]:2100. */
 static void say_ready(const struct daemon *d)
 {
     const char *ip = d->udp.listen_ip ? d->udp.listen_ip : "::";
@@ -393,7 +393,7 @@ static void print_primitives(const struct daemon *d)
         const struct primitive *p = primitive_table_at(d->primitives, i);
         struct primitive_list list = {0};
         struct text error = {0};
-        /* Some come of themselves and may not be asked for. */
+        /* Some primitives come without being asked for, and may not be named in `aggregate`. */
         if (primitive_list_parse(d->primitives, p->name, &error, &list) == 0)
             printf("%-24s %s\n", p->name, p->help);
         primitive_list_clear(&list);
@@ -401,7 +401,7 @@ static void print_primitives(const struct daemon *d)
     }
 }
 
-/* What ends without a daemon: help, lists, the result of the check. True: it was that. */
+/* Does what needs no daemon: help, lists, the result of the check. True: the process is done. */
 static bool other_action(struct daemon *d) ON_THREAD(main_thread)
 {
     switch (d->options.action) {
@@ -425,7 +425,8 @@ static bool other_action(struct daemon *d) ON_THREAD(main_thread)
     }
 }
 
-/* On the terminal, each line of a kind. Who asked for the background alone reads them there. */
+/* Prints each line of a kind on the terminal, the only place where a person reads who asked for the
+ * background. */
 static void print_lines(struct text *lines, const char *kind)
 {
     for (const char *line = lines->len ? text_cstr(lines) : ""; *line;) {
@@ -447,7 +448,7 @@ static int prepare(struct daemon *d, int argc, char **argv) ON_THREAD(main_threa
     if (err == 0 && (d->options.action == ACTION_RUN || d->options.action == ACTION_SETUP))
         err = setup_open(d, &errors);
     if (runs && (err < 0 || d->options.action == ACTION_CHECK || goes_to_background(d)))
-        print_lines(&d->warnings, "warning: "); /* otherwise the log says them */
+        print_lines(&d->warnings, "warning: "); /* otherwise the log tells them */
     if (errors.len > 0)
         print_lines(&errors, "");
     else if (err < 0)
@@ -463,7 +464,7 @@ int daemon_main(int argc, char **argv, const struct daemon_description *descript
     int status = 1;
 
     thread_enter_role(&main_thread);
-    json_object_seed(0); /* before there are threads */
+    json_object_seed(0); /* must come before there are threads */
     d->description = description;
     d->started_ns = clock_wall().ns;
     d->config = config_new();

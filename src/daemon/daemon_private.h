@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* The daemon from the inside: setup.c makes it from the configuration, daemon.c runs it. All of it
- * is the main thread's. */
+/* The daemon's state: setup.c makes it from the configuration, daemon.c runs it. All of it is the
+ * main thread's. */
 #include "base/poller.h"
 #include "base/text.h"
 #include "base/thread.h"
@@ -35,7 +35,7 @@ struct daemon {
     struct places places;
     struct plugin_list plugins;
     struct primitive_table *primitives;
-    struct flow_needs needs; /* what instances ask of flows */
+    struct flow_needs needs; /* members of flows that instances need */
     struct instance **instances;
     uint32_t instance_count;
     struct crew crew;
@@ -56,13 +56,13 @@ struct daemon {
     struct statistics_watch watch;
     int64_t started_ns;
     uint64_t seconds;
-    struct text warnings; /* of the configuration, until the log says them */
-    bool is_stopping;     /* a signal, or the end of the file */
+    struct text warnings; /* of the configuration; kept until the log tells them */
+    bool is_stopping;     /* set by a signal, or at the end of the file */
 };
 
 /*
- * Reads the configuration and checks everything that can be checked without opening anything. What
- * is wrong is appended to `errors`, what is odd to `warnings`; -EINVAL then.
+ * Reads the configuration and checks everything that can be checked without opening anything.
+ * -EINVAL: errors were appended to `errors`. Lines that are odd are told in `warnings`.
  */
 int setup_read(struct daemon *daemon, int argc, char **argv, struct text *errors,
                struct text *warnings);

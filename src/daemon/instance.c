@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Makes an instance: reads its keys, adds its columns, compiles its plan, opens its rings. See
+ * instance.h. */
 #include "daemon/instance.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -55,7 +57,8 @@ static bool column_add(struct columns *columns, const struct primitive *primitiv
     return true;
 }
 
-/* Which rows are of events alone: nothing that output shows, but JSON has no counters then. */
+/* Adds the column has_counters, which is 0 in rows of events alone. No output shows it, but JSON
+ * leaves counters out of such rows. */
 static bool has_counters_add(struct columns *columns, struct flow_needs *needs)
 {
     static const struct primitive has_counters = {.name = "has_counters",

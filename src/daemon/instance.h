@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * One configured use of a plugin, from the configuration to what workers and the supervisor take:
- * its columns, its plan, its rings and ledgers, its settings as text. Made by the main thread at
- * start.
+ * An instance: one configured use of a plugin, from the configuration to what workers and the
+ * supervisor need of it: its columns, its plan, its rings and ledgers, its settings as text. The
+ * main thread makes it at start.
  */
 #include "config/config.h"
 #include "daemon/settings.h"
@@ -37,10 +37,11 @@ int instance_new(const struct config *config, size_t index,
                  struct flow_needs *needs, struct text *errors, struct instance **ret_instance);
 void instance_free(struct instance *instance); /* NULL is fine */
 
-/* Its rings, pools and ledgers. `worker_events` are borrowed. -errno. */
+/* Makes its rings, pools and ledgers. `worker_events` are borrowed. Negative errno: memory could
+ * not be shared. */
 int instance_open(struct instance *instance, uint32_t worker_count, const int *worker_events);
-/* What workers see of it. */
+/* Returns the part that workers see. */
 struct worker_instance instance_for_workers(struct instance *instance);
-/* What the supervisor is to run; `outlet` is NULL before instance_open(). */
+/* Returns the part that the supervisor runs; `outlet` is NULL before instance_open(). */
 struct supervisor_plugin instance_plugin(const struct instance *instance);
 struct ledger_sum instance_ledger(const struct instance *instance);

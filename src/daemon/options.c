@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* pmacct's letters, and a few long options of our own. */
+/* Reads the command line: pmacct's letters, and a few long options of our own. See options.h. */
 #include "daemon/options.h"
 #include "base/memory.h"
 #include <errno.h>
@@ -11,8 +11,8 @@
 struct key_option {
     char letter;
     const char *key;   /* "NAME_" stands for the daemon's name */
-    const char *value; /* of options without an argument; NULL: the argument is the value */
-    const char *argument, *help; /* help NULL: of what is not here; the key says what to do */
+    const char *value; /* for options without an argument; NULL: the argument is the value */
+    const char *argument, *help; /* help NULL: the option is not here; the key says what to do */
 };
 
 static const struct key_option key_options[] = {
@@ -61,7 +61,7 @@ static const struct key_option *key_option(int letter)
     return NULL;
 }
 
-/* "name[instance]" may stand in no option: they are for all instances. */
+/* Sets a key for all instances: "name[instance]" may stand in no option. */
 static void set_key(const struct key_option *option, const char *argument, const char *daemon_name,
                     struct config *config)
 {
@@ -143,7 +143,7 @@ int options_read(int argc, char **argv, const char *daemon_name, struct config *
     int letter, file_err = 0, err = 0;
 
     letters_make(letters);
-    /* Twice: lines of the file come first, so that options stand above them. */
+    /* The arguments are read twice: lines of the file come first, so that options win over them. */
     for (optind = 1; (letter = getopt_long(argc, argv, letters, long_options, NULL)) != -1;)
         if (letter == 'f')
             options.file = optarg;

@@ -19,7 +19,7 @@ enum action {
 struct options {
     enum action action;
     const char *file;                    /* -f; NULL: none */
-    enum config_list_format list_format; /* of ACTION_KEYS */
+    enum config_list_format list_format; /* for ACTION_KEYS */
     bool is_unusable; /* a wrong command line or an unreadable file: further checks would mislead */
 };
 

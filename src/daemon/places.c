@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Looks for the plugin host and the plugins. See places.h. */
 #include "daemon/places.h"
 #include "base/program_place.h"
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * Where the plugin host and the plugins are: what $PATHACCT_HOST and $PATHACCT_PLUGIN_DIR say, else
- * beside this program as in an installation or a build folder (PREFIX/sbin/nfacctd, PREFIX/libexec,
- * PREFIX/lib), else where they were configured to be.
+ * The places of the plugin host and the plugins: $PATHACCT_HOST and $PATHACCT_PLUGIN_DIR if set,
+ * else beside this program as in an installation or a build folder (PREFIX/sbin/nfacctd,
+ * PREFIX/libexec, PREFIX/lib), else where they were configured to be.
  */
 #include <limits.h>
 

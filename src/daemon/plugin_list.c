@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Runs pathacct-host for each plugin and reads its descriptions. See plugin_list.h. */
 #include "daemon/plugin_list.h"
 #include "base/file.h"
 #include "base/memory.h"
@@ -11,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Runs the host to describe a plugin of the folder, and takes what it prints. */
+/* Runs the host to describe a plugin of the folder, and takes its output. */
 static int host_run(const char *host_path, const char *plugin_dir, const char *name,
                     struct text *output)
 {
@@ -28,8 +29,9 @@ static int host_run(const char *host_path, const char *plugin_dir, const char *n
     err = posix_spawn(&pid, host_path, &actions, NULL, args, environ);
     posix_spawn_file_actions_destroy(&actions);
     close(pipe_fds[1]);
+    /* The host's status tells if that is all. */
     if (err == 0)
-        (void)file_read_all(pipe_fds[0], SIZE_MAX, output); /* its status tells if that is all */
+        (void)file_read_all(pipe_fds[0], SIZE_MAX, output);
     close(pipe_fds[0]);
     for (size_t i = 0; args[i]; i++)
         mem_free(args[i]);
@@ -90,9 +92,9 @@ int plugin_list_read(const char *host_path, const char *plugin_dir, struct text 
         if (err == 0)
             err = describe(host_path, plugin_dir, name, warnings, list);
         mem_free(name);
-        free(entries[i]); /* NOLINT: scandir's */
+        free(entries[i]); /* NOLINT: scandir allocated it */
     }
-    free(entries); /* NOLINT: scandir's */
+    free(entries); /* NOLINT: scandir allocated it */
     if (err < 0)
         text_append_printf(errors, "plugin host %s: %s\n", host_path, strerror(-err));
     return err;

@@ -12,8 +12,8 @@ struct plugin_list {
     size_t count;
 };
 
-/* One that cannot describe itself is left out, told in `warnings`. -errno: the folder or the host
- * cannot be used, appended to `errors`. */
+/* Leaves a plugin out that cannot describe itself, and says so in `warnings`. Negative errno: the
+ * folder or the host cannot be used; appended to `errors`. */
 int plugin_list_read(const char *host_path, const char *plugin_dir, struct text *errors,
                      struct text *warnings, struct plugin_list *ret_list);
 void plugin_list_clear(struct plugin_list *list);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Changes the daemon's own process by system calls. See process.h. */
 #include "daemon/process.h"
 #include "base/file.h"
 #include <errno.h>
@@ -51,7 +52,7 @@ void process_set_title(int argc, char **argv, const char *title)
     size_t room, len = strlen(title);
 
     prctl(PR_SET_NAME, title);
-    for (int i = 1; i < argc && argv[i] == end + 1; i++) /* they lie one after the other */
+    for (int i = 1; i < argc && argv[i] == end + 1; i++) /* the arguments lie one after the other */
         end = argv[i] + strlen(argv[i]);
     room = (size_t)(end - argv[0]);
     memset(argv[0], 0, room);

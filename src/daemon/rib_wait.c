@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Lists the expected peers and asks BGP for them. See rib_wait.h. */
 #include "daemon/rib_wait.h"
 #include "base/memory.h"
 #include "base/reader.h"
@@ -20,8 +21,8 @@ static void expect(struct rib_wait *wait, const struct ip_addr *address)
     wait->expected[wait->count++] = *address;
 }
 
-/* Lines that are one address, not a network; what else may be wrong with the file others have
- * said. */
+/* Expects each line that is an address, not a network. Other modules have reported what else may be
+ * wrong with the file. */
 static void expect_file(struct rib_wait *wait, const char *path)
 {
     FILE *file = fopen(path, "re");

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * bgp_wait_for_rib: are the tables of the expected peers there? Expected are the peers that
- * bgp_agent_map names and the single addresses of bgp_daemon_allow_file; if there are none, any
- * peer will do. Main thread.
+ * The key bgp_wait_for_rib: tells whether the tables of the expected peers are there. Expected are
+ * the peers that bgp_agent_map names and the single addresses of bgp_daemon_allow_file; if there
+ * are none, any peer will do. Main thread.
  */
 #include "base/thread.h"
 #include "bgp/bgp.h"

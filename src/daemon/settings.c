@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The daemon's own keys, and how a table that daemons share becomes one daemon's. */
+/* The tables of the daemon's own keys, and how a table that daemons share becomes one daemon's. */
 #include "daemon/settings.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -88,7 +88,8 @@ const struct config_key instance_keys[] = {
     {0},
 };
 
-/* The daemons of the suite: each takes its keys under the others' names too, as pmacct's do. */
+/* The daemons of the suite. Each takes its keys under the names of the others too, as pmacct's
+ * daemons do. */
 static const char *const daemon_names[] = {"nfacctd", "sfacctd"};
 enum { DAEMON_COUNT = sizeof daemon_names / sizeof *daemon_names };
 
@@ -97,7 +98,8 @@ static void add_alias(struct text *aliases, const char *daemon_name, const char 
     text_append_printf(aliases, "%s%s_%s", aliases->len ? "|" : "", daemon_name, suffix);
 }
 
-/* The key under the names of the other daemons, and its other word under all names. */
+/* Returns the aliases of a key: its name under the other daemons' names, and its other word under
+ * the names of all. */
 static const char *aliases_of(const struct config_key *key, const char *daemon_name)
 {
     struct text aliases = {0};
@@ -116,7 +118,8 @@ static const char *aliases_of(const struct config_key *key, const char *daemon_n
     return result;
 }
 
-/* What belongs to NetFlow is accepted elsewhere, as one configuration may serve both daemons. */
+/* Makes a key of the shared table this daemon's. Keys of NetFlow are accepted by all, as one
+ * configuration may serve both daemons. */
 static void key_for_daemon(struct config_key *key, const char *daemon_name)
 {
     bool is_netflow = strcmp(daemon_name, "nfacctd") == 0;

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* dry_run: how much of a start is tried before the process ends. */
+/* The values of dry_run: how much of a start is tried before the process ends. */
 enum trial { TRIAL_NONE, TRIAL_CHECK, TRIAL_SETUP };
 
 struct process_settings {
@@ -19,13 +19,13 @@ struct process_settings {
 };
 extern const struct config_key process_keys[];
 
-/* Of the rows of all plugin instances. */
+/* Settings that hold for the rows of all plugin instances. */
 struct row_settings {
     bool has_pro_rating, has_stitching;
 };
 extern const struct config_key row_keys[];
 
-/* Of one plugin instance. */
+/* Settings of one plugin instance. */
 struct instance_settings {
     const char *aggregate, *filter, *spool_dir;
     bool is_unaggregated;
@@ -33,7 +33,7 @@ struct instance_settings {
 };
 extern const struct config_key instance_keys[];
 
-/* A shared table (config_key.h) as the daemon of this name has it: to be freed with
- * settings_keys_free(). */
+/* Makes of a shared table (config_key.h) the one of the daemon of this name. The caller frees it
+ * with settings_keys_free(). */
 struct config_key *settings_keys_new(const struct config_key *table, const char *daemon_name);
 void settings_keys_free(struct config_key *keys);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* From the command line to a daemon that only has to be started. Everything that is wrong is told
+/* Makes of the command line a daemon that only has to be started. Everything that is wrong is told
  * at once. */
 #include "base/log.h"
 #include "base/memory.h"
@@ -49,8 +49,8 @@ static int read_tables(struct daemon *d, struct text *errors, struct text *warni
     return err;
 }
 
-/* A file that a key names and that is not there is reported where the key stands, once: it is then
- * as if it were not asked for. */
+/* Reports a file that a key names and that is not there, once, at the place of the key; afterwards
+ * the key counts as unset. */
 static int check_files(struct daemon *d, struct text *errors)
 {
     bool has_bgp = d->bgp_settings.enabled;
@@ -115,7 +115,7 @@ static int read_instances(struct daemon *d, struct text *errors, struct text *wa
         if (instance_new(d->config, i, &d->instance_settings[i], &d->rows, &d->crew, d->primitives,
                          &d->needs, errors, &d->instances[i]) < 0)
             err = -EINVAL;
-        /* Where not even a plugin is named the error says it all. */
+        /* If not even a plugin is named, the error says it all. */
         if ((errors->len == 0 || config_is_set(d->config, "plugins", i)) &&
             !config_is_set(d->config, "aggregate", i) &&
             config_has_plugin(d->config, instance->type))
@@ -126,7 +126,7 @@ static int read_instances(struct daemon *d, struct text *errors, struct text *wa
     return err;
 }
 
-/* What is asked for and will always be empty, as the protocol does not have it. */
+/* Warns of primitives that will always be empty, as the protocol does not have them. */
 static void warn_lacking(const struct daemon *d, struct text *warnings)
 {
     const struct decoder_ops *decoder = d->description->decoder;
@@ -143,7 +143,7 @@ static void warn_lacking(const struct daemon *d, struct text *warnings)
     }
 }
 
-/* What correlation has to know of other modules. */
+/* Reads the settings of correlation, which concern other modules. */
 static int read_correlation(struct daemon *d, struct text *errors, struct text *warnings)
 {
     struct correlate_settings *c = &d->crew.correlate;
@@ -152,7 +152,7 @@ static int read_correlation(struct daemon *d, struct text *errors, struct text *
     c->is_enabled = d->bgp_settings.enabled;
     c->is_replay = d->crew.replay.path != NULL;
     c->disable_router_id_check = d->bgp_settings.disable_router_id_check;
-    /* pmacct forgets a session's paths with the session. */
+    /* Under the policy pmacct a session's paths go with the session, as they do there. */
     if (c->policy == RIB_POLICY_PMACCT &&
         !config_is_set(d->config, "bgp_peer_down_keep", CONFIG_GLOBAL))
         d->bgp_settings.peer_down_keep_s = 0;
@@ -196,7 +196,8 @@ static void fill_crew(struct daemon *d)
         crew->enrich.needs_bins = crew->enrich.needs_bins || d->instances[i]->has_bins;
     enrich_add_needs(&crew->enrich, &d->needs);
     correlate_settings_finish(&crew->correlate, &d->needs);
-    /* Whole cache lines: the groups of flow/members.def stay within theirs. */
+    /* Rows of flows take whole cache lines, so that the groups of flow/members.def stay within
+     * theirs. */
     crew->flow_stride =
         (primitive_table_flow_stride(d->primitives) + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
     crew->decoder_settings.needs = d->needs;
@@ -225,7 +226,7 @@ int setup_read(struct daemon *d, int argc, char **argv, struct text *errors, str
     if (d->options.action == ACTION_HELP || d->options.action == ACTION_VERSION)
         return 0;
     if (d->options.action == ACTION_PRIMITIVES && !d->file)
-        return read_primitives(d, errors); /* the built-in ones: nothing need be configured */
+        return read_primitives(d, errors); /* the built-in ones need no configuration */
     if (read_tables(d, errors, warnings) < 0)
         err = -EINVAL;
     if (d->options.action == ACTION_KEYS)
@@ -246,7 +247,7 @@ int setup_read(struct daemon *d, int argc, char **argv, struct text *errors, str
         has_primitives && wants_primitives == (d->maps_settings.aggregate_primitives != NULL);
     if (d->options.action == ACTION_PRIMITIVES)
         return err;
-    /* Custom primitives that could not be read are not to be called unknown as well. */
+    /* If custom primitives could not be read, they must not be called unknown as well. */
     if (has_primitives && read_instances(d, errors, warnings) < 0)
         err = -EINVAL;
     warn_lacking(d, warnings);
@@ -261,8 +262,8 @@ int setup_read(struct daemon *d, int argc, char **argv, struct text *errors, str
     return err;
 }
 
-/* Where the line stands that a plugin complains of: "print_output_file: ..." begins with its
- * key. */
+/* Returns the place of the line that a plugin complains of: "print_output_file: ..." begins with
+ * its key. */
 static const char *complaint_place(const struct daemon *d, uint32_t index, const char *complaint)
 {
     char *key = mem_strndup(complaint, strcspn(complaint, ": "));
@@ -296,7 +297,7 @@ int setup_check_plugins(struct daemon *d, struct text *errors)
         struct supervisor_plugin plugin;
         struct text error = {0};
         if (!d->instances[i] || !config_has_plugin(d->config, d->instances[i]->identity->type))
-            continue; /* that was reported */
+            continue; /* this was reported before */
         plugin = instance_plugin(d->instances[i]);
         if (supervisor_check(d->supervisor, &plugin, &error) < 0)
             text_append_printf(errors, "%s: %s[%s]: %s\n", complaint_place(d, i, text_cstr(&error)),
@@ -400,7 +401,8 @@ void setup_close(struct daemon *d)
     }
     if (d->reader)
         rcu_reader_unregister(d->reader);
-    /* The process ends: a table of millions of paths would keep it busy for a second. */
+    /* The process ends anyway, and freeing a table of millions of paths would keep it busy for a
+     * second: only checked runs do it. */
     if (mem_is_checked())
         bgp_free(d->bgp);
     for (uint32_t i = 0; d->instances && i < d->instance_count; i++)

@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * stats_file:
- *   {"daemon", "name", "version", "started", "written", "is_final",
- *    "workers": [{"datagrams", "overflow", ...}],
- *    "exporters": [{"address", "worker", counters, "drops": {reason: n}, "path_match": {verdict:
- * n}}], "evicted": the same of exporters that went, "datagrams": {"arrived", "overflow", "read",
- * "decoded", "refused", "waiting", "residual"}, "instances": [{"name", "plugin", "decoded":
- * {"flows", "packets", "bytes"}, "filtered", "written", "open", "handed_over", "spooled", "drops":
- * {reason:
- * {...}}, "residual": {...}, "plugin_process": {...}}], "bgp": {"peers": [...], counters}}
+ * Writes stats_file: {"daemon", "name", "version", "started", "written", "is_final", "workers":
+ * [{"datagrams", "overflow", ...}], "exporters": [{"address", "worker", counters, "drops": {reason:
+ * n}, "path_match": {verdict: n}}], "evicted": the same of exporters that went, "datagrams":
+ * {"arrived", "overflow", "read", "decoded", "refused", "waiting", "residual"}, "instances":
+ * [{"name", "plugin", "decoded": {"flows", "packets", "bytes"}, "filtered", "written", "open",
+ * "handed_over", "spooled", "drops": {reason: {...}}, "residual": {...}, "plugin_process": {...}}],
+ * "bgp": {"peers": [...], counters}}
  */
 #include "daemon/statistics.h"
 #include "base/clock.h"
@@ -97,7 +95,7 @@ struct exporter_walk {
     struct datagram_sums *sums;
 };
 
-/* It only carried the datagrams of sFlow agents, which are the exporters then. */
+/* True if the exporter only carried the datagrams of sFlow agents, which are the exporters then. */
 static bool is_carrier(const struct exporter *exporter)
 {
     return counter_get(&exporter->counters.datagrams_read) == 0;
@@ -287,7 +285,7 @@ int statistics_write(const struct statistics_sources *s, const char *path)
     set_count(root, "log_lines_lost", log_lost_count());
     text = json_dumps(root, JSON_INDENT(1));
     err = file_replace(path, text, strlen(text), FILE_SYNC_CONTENT);
-    free(text); /* NOLINT: jansson's */
+    free(text); /* NOLINT: jansson allocated it */
     json_decref(root);
     return err;
 }
@@ -368,7 +366,7 @@ uint64_t statistics_lost_flows(const struct statistics_sources *s)
 
 /* ---- watch ---- */
 
-/* Source addresses of UDP cost nothing, so not all of them are named. */
+/* Anybody can send from many source addresses, so not all of them are named. */
 #define NAMED_MAX 10
 
 static void watch_exporter(void *arg, struct exporter *exporter)

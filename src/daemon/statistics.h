@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * What SIGUSR1 and the end of the daemon tell: one line per exporter and instance into the log, and
- * everything as JSON into stats_file. Main thread, while workers run or after they were joined.
+ * Writes the statistics at SIGUSR1 and at the end of the daemon: one line per exporter and instance
+ * into the log, and everything as JSON into stats_file. Main thread, while workers run or after
+ * they were joined.
  */
 #include "base/thread.h"
 #include "daemon/instance.h"
@@ -21,13 +22,13 @@ struct statistics_sources {
 };
 
 void statistics_log(const struct statistics_sources *sources) ON_THREAD(main_thread);
-/* Writes the file aside and renames it; -errno. */
+/* Writes the file aside and renames it. */
 int statistics_write(const struct statistics_sources *sources, const char *path)
     ON_THREAD(main_thread);
-/* Flows, packets and bytes that were lost for good: 0 for a clean end. */
+/* Returns the flows that were lost for good: 0 for a clean end. */
 uint64_t statistics_lost_flows(const struct statistics_sources *sources) ON_THREAD(main_thread);
 
-/* Warns of exporters without a BGP peer; of silence. Every minute. */
+/* Warns every minute of exporters without a BGP peer, and of silence. */
 struct statistics_watch {
     uint64_t last_datagrams;
     bool is_silent;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * See supervisor.h. The life of an instance: starting (setup sent) -> running -> ended; then back
- * to starting after a pause, unless its host had said that it was finished.
+ * Starts, watches and restarts the plugin processes. The life of an instance: starting (setup sent)
+ * -> running -> ended; then back to starting after a pause, unless its host had said that it was
+ * finished. See supervisor.h.
  */
 #include "daemon/supervisor.h"
 
@@ -36,7 +37,7 @@
 struct named_counter {
     char *name;
     uint64_t before; /* of hosts that have ended */
-    uint64_t value;  /* of the running one */
+    uint64_t value;  /* of the one that runs */
 };
 
 struct hosted_instance {
@@ -71,8 +72,8 @@ static void hosted_instance_start(struct hosted_instance *in);
 
 /* ---- where locks are ---- */
 
-/* A directory of our own that outlives the process: what service managers make for us, or one in
- * /tmp. */
+/* Returns a directory of our own that outlives the process: what service managers make for us, or
+ * one in /tmp. */
 static char *lock_directory(void)
 {
     struct stat status;
@@ -113,9 +114,9 @@ static char *lock_path(const struct supervisor_settings *s, const char *instance
 
 /* ---- starting a process ---- */
 
-/* `ret_socket` is ours, its other end the child's standard input. Signals stay blocked until the
- * host ignores them. */
-/* The instance is an argument for the eyes of who lists processes. */
+/* Starts a host. `ret_socket` is ours, its other end the child's standard input. The name of the
+ * instance is an argument only for lists of processes. Signals stay blocked until the host ignores
+ * them. */
 static int spawn_host(const char *path, const struct supervisor_plugin *plugin, pid_t *ret_pid,
                       int *ret_socket)
 {
@@ -276,7 +277,7 @@ static void take_message(struct hosted_instance *in, const struct message *m)
     }
 }
 
-/* All that is there. -ENOTCONN and the like: nothing more will come. */
+/* Takes all messages that are there. -ENOTCONN and the like: nothing more will come. */
 static int take_messages(struct hosted_instance *in)
 {
     struct message m;
@@ -305,7 +306,7 @@ static void socket_ready(void *arg, int fd, unsigned events) ON_THREAD(main_thre
     (void)fd;
     (void)events;
     if (take_messages(in) < 0)
-        close_socket(in); /* its end is told by the pidfd */
+        close_socket(in); /* the pidfd tells the host's end */
 }
 
 /* ---- the end of a host ---- */
@@ -512,7 +513,7 @@ int supervisor_check(struct supervisor *s, const struct supervisor_plugin *plugi
     if (err < 0 && err != -EINVAL)
         text_append_printf(error, "the plugin's process did not answer: %s", strerrordesc_np(-err));
     close(socket);
-    kill(pid, SIGKILL); /* it has nothing left to do */
+    kill(pid, SIGKILL); /* the host has nothing left to do */
     waitpid(pid, NULL, 0);
     return err;
 }
@@ -551,7 +552,7 @@ static void kill_due(void *arg) ON_THREAD(main_thread)
         if (in->pid > 0)
             kill(in->pid, SIGKILL);
         else if (!in->is_finished)
-            in->is_finished = true; /* it was waiting to be started again */
+            in->is_finished = true; /* the host was waiting to be started again */
         poller_timer_cancel(s->poller, &in->restart_timer);
     }
 }

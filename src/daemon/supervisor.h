@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * Plugin processes: starts a pathacct-host for each instance, gives it settings, schema and
- * descriptors, takes its log lines and counters, and starts it again when it dies (after 1 s, then
- * twice as long each time up to 60 s, for ever). Acknowledgements do not pass through here: they
- * stand in the rings.
+ * Runs the plugin processes: starts a pathacct-host for each instance, gives it settings, schema
+ * and descriptors, takes its log lines and counters, and starts it again when it dies (after 1 s,
+ * then twice as long each time up to 60 s, for ever). Acknowledgements do not pass through here:
+ * they stand in the rings.
  *
- * The main thread owns it; everything happens inside its poller. SIGCHLD is not used: a host is
- * known to have ended by its pidfd.
+ * The main thread owns the supervisor; everything happens inside its poller. SIGCHLD is not used: a
+ * pidfd tells that a host has ended.
  */
 #include "base/poller.h"
 #include "base/thread.h"
@@ -18,12 +18,12 @@
 struct supervisor;
 struct text;
 
-/* One instance. Everything is borrowed for the life of the supervisor. */
+/* An instance to run. Everything is borrowed for the life of the supervisor. */
 struct supervisor_plugin {
     const char *instance_name, *plugin_name;
     const struct schema *schema;
     struct outlet *outlet;                /* NULL for supervisor_check() */
-    const struct setup_setting *settings; /* its plugin's keys */
+    const struct setup_setting *settings; /* the keys of its plugin */
     uint32_t setting_count;
     const char *spool_dir; /* plugin_spool_dir; NULL: none */
     uint64_t spool_size;   /* bytes at most; 0: the default, 1 GB */
@@ -33,10 +33,10 @@ struct supervisor_plugin {
 struct supervisor_settings {
     const char *daemon_name; /* "nfacctd" */
     const char *host_path;   /* the plugin host (places.h) */
-    const char *plugin_dir;  /* the plugins */
-    const char *identity;    /* tells daemons on one machine apart: the path of the configuration.
-                                NULL: none */
-    uint8_t core_id[16];     /* random, of this start of the core */
+    const char *plugin_dir;  /* where the plugins are */
+    /* Tells daemons on one machine apart: the path of the configuration; NULL: none. */
+    const char *identity;
+    uint8_t core_id[16]; /* random, of this start of the core */
     bool is_replay;
     bool debug;
     int64_t shutdown_timeout_s;
@@ -48,30 +48,31 @@ struct supervisor *supervisor_new(struct poller *poller,
 void supervisor_free(struct supervisor *supervisor) ON_THREAD(main_thread);
 
 /*
- * Lets the plugin look at its settings and schema, in a process that opens nothing, and waits for
- * it. What is wrong is appended to `error`: -EINVAL. -ENOENT: no such plugin; other errno: the host
+ * Lets the plugin check its settings and schema, in a process that opens nothing, and waits for it.
+ * -EINVAL: what is wrong is appended to `error`. -ENOENT: no such plugin; other errnos: the host
  * cannot be run.
  */
 int supervisor_check(struct supervisor *supervisor, const struct supervisor_plugin *plugin,
                      struct text *error) ON_THREAD(main_thread);
 
-/* Takes an instance over and starts its host. Its number is the count of those before it. -errno:
- * only when the host cannot be run at all; one that ends at once is started again. */
+/* Takes an instance over and starts its host. Its number is the count of those before it. Negative
+ * errno: the host cannot be run at all; a host that ends at once is started again. */
 int supervisor_start(struct supervisor *supervisor, const struct supervisor_plugin *plugin)
     ON_THREAD(main_thread);
 
-/* SIGHUP: backends reopen what they log to. */
+/* Called on SIGHUP: backends reopen what they log to. */
 void supervisor_reopen(struct supervisor *supervisor) ON_THREAD(main_thread);
 
 /*
- * The workers have handed over, or will within the time, everything with HANDOVER_IS_LAST: hosts
- * end when they have written it, at the latest after shutdown_timeout_s; those that still run a
- * moment later are killed. The caller goes on with its poller until supervisor_is_done().
+ * Begins the end. The workers have handed over everything with HANDOVER_IS_LAST, or will within the
+ * time. Hosts end when they have written it, at the latest after shutdown_timeout_s; those that
+ * still run a moment later are killed. The caller goes on with its poller until
+ * supervisor_is_done().
  */
 void supervisor_stop(struct supervisor *supervisor) ON_THREAD(main_thread);
-bool supervisor_is_done(const struct supervisor *supervisor)
-    ON_THREAD(main_thread); /* no host is left */
-/* After supervisor_is_done(): every host had written or spooled all it was given. */
+/* True if no host is left. */
+bool supervisor_is_done(const struct supervisor *supervisor) ON_THREAD(main_thread);
+/* Called after supervisor_is_done(): true if every host had written or spooled all it was given. */
 bool supervisor_all_clean(const struct supervisor *supervisor) ON_THREAD(main_thread);
 
 /* ---- statistics ---- */
@@ -87,7 +88,7 @@ struct supervisor_status {
 uint32_t supervisor_count(const struct supervisor *supervisor);
 void supervisor_status(const struct supervisor *supervisor, uint32_t number,
                        struct supervisor_status *ret_status) ON_THREAD(main_thread);
-/* The instance's own counters, summed over restarts. */
+/* Calls `fn` for each of the instance's own counters, summed over restarts. */
 typedef void supervisor_counter_fn(void *arg, const char *name, uint64_t value);
 void supervisor_counters(const struct supervisor *supervisor, uint32_t number,
                          supervisor_counter_fn *fn, void *arg) ON_THREAD(main_thread);

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Asks workers for their templates, gathers the answers and writes the file. See
+ * templates_file.h. */
 #include "daemon/templates_file.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -11,7 +13,7 @@
 struct templates_file {
     const char *path;
     struct crew *crew;
-    uint64_t saved_generation; /* sum over the workers when they were asked */
+    uint64_t saved_generation; /* sum over the workers when they were last asked */
     bool is_asked;
     json_t *answers[WORKERS_MAX];
 };
@@ -99,7 +101,7 @@ static void write_answers(struct templates_file *f)
     err = text ? file_replace(f->path, text, strlen(text), FILE_SYNC_CONTENT) : 0;
     if (err < 0)
         log_error("templates file %s: %s", f->path, strerror(-err));
-    free(text); /* NOLINT: jansson's */
+    free(text); /* NOLINT: jansson allocated it */
     json_decref(all);
     forget_answers(f);
     f->is_asked = false;

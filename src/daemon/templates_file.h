@@ -12,12 +12,12 @@ struct templates_file;
 
 struct templates_file *templates_file_new(const char *path, struct crew *crew);
 void templates_file_free(struct templates_file *file) ON_THREAD(main_thread); /* NULL is fine */
-/* Before workers start. A file that is not there is none; one that cannot be read is told in the
- * log. */
+/* Must come before workers start. A missing file is no error; one that cannot be read is told in
+ * the log. */
 void templates_file_load(struct templates_file *file) ON_THREAD(main_thread);
-/* Every few seconds: asks the workers to save if something changed. */
+/* Called every few seconds: asks the workers to save if something changed. */
 void templates_file_tick(struct templates_file *file) ON_THREAD(main_thread);
-/* After main_event: takes what workers answered; writes when all have. */
+/* Called after main_event: takes the workers' answers; writes when all have answered. */
 void templates_file_collect(struct templates_file *file) ON_THREAD(main_thread);
-/* After worker_join() of all. */
+/* Called after worker_join() of all workers. */
 void templates_file_save_now(struct templates_file *file) ON_THREAD(main_thread);
