@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the shared object memory.so exports: the table of the plugin's functions. */
+/* The table of the plugin's functions, which the shared object memory.so exports. */
 #include "plugins/memory/memory.h"
 #include "plugins/memory/memory_settings.h"
 #include "plugins/text/output_keys.h"

@@ -17,7 +17,7 @@ enum {
     BLOCK_BYTES = 64 * 1024, /* of rows: a write to a pinned block copies so many at most */
     BLOCK_ROWS_MIN = 8,
     GROUP_ROWS = 64,
-    /* What a row takes in the index: slots of 8 bytes, five eighths of them full. */
+    /* Bytes that a row takes in the index: slots of 8 bytes, five eighths of them full. */
     INDEX_BYTES = 16,
     ROWS_MAX = UINT32_MAX - 1,
 };

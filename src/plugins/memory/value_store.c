@@ -7,7 +7,7 @@
 #include "base/memory.h"
 #include "base/row_index.h"
 
-/* What a value takes beside its bytes: its entry, its place in the index, what malloc adds. */
+/* Bytes that a value takes beside its own: its entry, its place in the index, what malloc adds. */
 #define ENTRY_BOOKS 64
 
 struct entry {

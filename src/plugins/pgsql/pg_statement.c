@@ -189,8 +189,8 @@ char *pg_statement_merge(const struct pg_statement *st, bool is_grouped)
     return take_string(&sql);
 }
 
-/* Of several rows of equal key in the table, which only others can have written, one grows, so that
- * each flow counts once. ctid is the place of a row, which nobody moves while the table is
+/* If the table has several rows of equal key, which only others can have written, one grows, so
+ * that each flow counts once. ctid is the place of a row, which nobody moves while the table is
  * locked. */
 char *pg_statement_update(const struct pg_statement *st)
 {

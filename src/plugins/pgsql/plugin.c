@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the shared object pgsql.so exports: the table of the plugin's functions. */
+/* The table of the plugin's functions, which the shared object pgsql.so exports. */
 #include "plugins/pgsql/pgsql.h"
 #include "plugins/sql/sql_settings.h"
 

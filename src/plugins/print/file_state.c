@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Reads and writes NAME.state, which is lines of text. See file_state.h. */
 #include "plugins/print/file_state.h"
 #include "base/file.h"
 #include "base/memory.h"

@@ -12,8 +12,8 @@
 
 struct file_owner;
 
-/* Values of `move`: the file stays where it is, or NAME.part becomes NAME. Above 0 NAME.part becomes
- * NAME.1, NAME.2... (print_rotate_size). */
+/* Values of `move`: the file stays where it is, or NAME.part becomes NAME. Above 0 NAME.part
+ * becomes NAME.1, NAME.2... (print_rotate_size). */
 #define FILE_STATE_STAYS (-1)
 #define FILE_STATE_FINAL 0
 
@@ -26,7 +26,7 @@ struct file_state {
     bool is_in_place; /* the rows stand in NAME, not in NAME.part */
     int32_t move;     /* the rename that follows this state */
     uint64_t length;  /* bytes */
-    /* Of the file that `length` is about; any other file is not ours to cut. */
+    /* The file that `length` is about; any other file is not ours to cut. */
     uint64_t device, inode;
     int64_t time_s; /* the time that the name was made for */
     bool has_core;  /* somebody has committed rows */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the shared object print.so exports: the table of the plugin's functions. */
+/* The table of the plugin's functions, which the shared object print.so exports. */
 #include "plugins/print/print.h"
 #include "plugins/print/print_settings.h"
 

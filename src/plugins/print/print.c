@@ -502,7 +502,7 @@ int print_commit(void *state, const struct pa_transaction *transaction)
     double seconds;
     int err;
 
-    /* These were not known when the transaction began. */
+    /* The transaction could not tell these when it began. */
     print->transaction.time_ns = transaction->time_ns;
     print->transaction.row_count = transaction->row_count;
     print->transaction.ends_epoch = transaction->ends_epoch;

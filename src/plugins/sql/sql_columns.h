@@ -26,7 +26,7 @@ struct sql_value {
     size_t len;
 };
 
-/* What happens to the stored value when a row of equal key comes. */
+/* A role tells what happens to the stored value when a row of equal key comes. */
 enum sql_role {
     SQL_ROLE_KEY,
     SQL_ROLE_SUM,

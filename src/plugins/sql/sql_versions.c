@@ -14,7 +14,7 @@ static bool is_kind(const struct sql_settings *settings, enum kind kind)
 const char *sql_version_name(const struct sql_settings *settings, const char *primitive,
                              const char *usual)
 {
-    /* Which primitives have another column, up to which version and in which kind of table. */
+    /* The primitives that have another column, up to which version and in which kind of table. */
     static const struct {
         const char *primitive, *name;
         uint32_t until;
@@ -37,7 +37,7 @@ const char *sql_version_name(const struct sql_settings *settings, const char *pr
 bool sql_version_blank(const struct sql_settings *settings, uint32_t index,
                        struct sql_blank *ret_blank)
 {
-    /* Which versions have a column; `primitive`: the column's name is the one that
+    /* The versions that have a column; `primitive`: the column's name is the one that
      * sql_version_name() gives. */
     static const struct {
         const char *name, *primitive;

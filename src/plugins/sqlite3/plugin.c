@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the shared object sqlite3.so exports: the table of the plugin's functions. */
+/* The table of the plugin's functions, which the shared object sqlite3.so exports. */
 #include "plugins/sql/sql_settings.h"
 #include "plugins/sqlite3/sqlite_plugin.h"
 #include "plugins/text/output_keys.h"
