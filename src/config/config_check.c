@@ -35,7 +35,7 @@ static void problem_start(struct text *text, const struct config_line *line)
  * and the line is left out. The caller goes on writing to the result and ends the line with
  * problem_end().
  */
-static struct text *problem(struct check *c, const struct config_line *line)
+static struct text *line_problem(struct check *c, const struct config_line *line)
 {
     struct text *text = c->config->is_strict ? c->errors : c->warnings;
 
@@ -55,7 +55,7 @@ static void report_unknown(struct check *c, const struct config_line *line)
 {
     struct nearest nearest = nearest_start(line->key);
     struct unsupported_key row;
-    struct text *text = problem(c, line);
+    struct text *text = line_problem(c, line);
 
     for (size_t i = 0; i < c->config->claim_count; i++)
         nearest_try(&nearest, c->config->claims[i].key.name);
@@ -91,7 +91,7 @@ static void check_unclaimed(struct check *c, const struct config_line *line)
         note_ignored(c, line);
         return;
     }
-    struct text *text = problem(c, line);
+    struct text *text = line_problem(c, line);
     text_append_printf(text, "not supported: %s; %s", row.reason, row.remedy);
     problem_end(c, text);
 }
@@ -158,8 +158,9 @@ static void spell_choice(const struct config_key *key, char *value)
 }
 
 /* Parses the value as this claim reads it. A problem is reported once per line. */
-static void apply(struct check *c, const struct config_line *line, const struct config_claim *claim,
-                  size_t first, size_t last, bool *has_reported)
+static void apply_line(struct check *c, const struct config_line *line,
+                       const struct config_claim *claim, size_t first, size_t last,
+                       bool *has_reported)
 {
     struct text expected = {0};
     int64_t number;
@@ -170,7 +171,7 @@ static void apply(struct check *c, const struct config_line *line, const struct 
         spell_choice(&claim->key, line->value);
     if (err < 0) {
         if (!*has_reported) {
-            struct text *text = problem(c, line);
+            struct text *text = line_problem(c, line);
             struct unsupported_key row;
             if (unsupported_find_value(claim->key.name, line->value, &row))
                 text_append_printf(text, "%s is not supported: %s; %s", row.name, row.reason,
@@ -211,7 +212,7 @@ static void check_bound(struct check *c, const struct config_line *line,
            strcmp(config->instances[instance].name, line->instance) != 0)
         instance++;
     if (instance == config->instance_count) {
-        struct text *text = problem(c, line);
+        struct text *text = line_problem(c, line);
         text_append_string(text, "no instance has that name; `plugins` names ");
         append_instance_names(config, text);
         problem_end(c, text);
@@ -219,7 +220,7 @@ static void check_bound(struct check *c, const struct config_line *line,
     }
     const struct config_claim *claim = config_find_claim(config, line->key, instance);
     if (!claim) {
-        struct text *text = problem(c, line);
+        struct text *text = line_problem(c, line);
         text_append_printf(text, "a key of plugin %s, but '%s' is an instance of %s",
                            config->claims[names[0].claim].plugin->name, line->instance,
                            config->instances[instance].type);
@@ -227,7 +228,7 @@ static void check_bound(struct check *c, const struct config_line *line,
         return;
     }
     if (claim->key.scope != SCOPE_GLOBAL) {
-        apply(c, line, claim, instance, instance + 1, &has_reported);
+        apply_line(c, line, claim, instance, instance + 1, &has_reported);
         return;
     }
     struct text *text = config->is_strict ? c->errors : c->warnings;
@@ -236,7 +237,7 @@ static void check_bound(struct check *c, const struct config_line *line,
     text_append_printf(text, "has one value for all instances; write %s: %s\n", line->key,
                        line->value);
     if (!config->is_strict) /* as in pmacct, the value counts for all instances */
-        apply(c, line, claim, 0, config->instance_count, &has_reported);
+        apply_line(c, line, claim, 0, config->instance_count, &has_reported);
 }
 
 static bool is_used(const struct config *config, const struct config_claim *claim)
@@ -257,7 +258,7 @@ static void check_unbound(struct check *c, const struct config_line *line,
     for (size_t i = 0; i < count; i++) {
         const struct config_claim *claim = &config->claims[names[i].claim];
         if (claim->key.scope == SCOPE_BOUND) {
-            struct text *text = problem(c, line);
+            struct text *text = line_problem(c, line);
             text_append_printf(
                 text,
                 "must say for which instance; write %s[name]: %s, with a name from `plugins`: ",
@@ -266,7 +267,7 @@ static void check_unbound(struct check *c, const struct config_line *line,
             problem_end(c, text);
             return;
         }
-        apply(c, line, claim, 0, config->instance_count, &has_reported);
+        apply_line(c, line, claim, 0, config->instance_count, &has_reported);
         has_effect = has_effect || is_used(config, claim);
     }
     /* If `plugins` itself is wrong, or names plugins that are not there, that was said already. */
@@ -409,7 +410,7 @@ static void parse_whole(struct check *c, const struct config_key *key,
     text_clear(&lines);
 }
 
-static void fill(struct check *c, const struct config_claim *claim, size_t index, bool is_whole)
+static void fill_key(struct check *c, const struct config_claim *claim, size_t index, bool is_whole)
 {
     const struct config_slot *slot = &claim->slots[index];
     void *settings = (char *)claim->settings + index * claim->settings_size;
@@ -430,7 +431,7 @@ static void fill_settings(struct check *c)
             const struct config_claim *claim = &config->claims[i];
             size_t count = claim->kind == CLAIM_GLOBAL ? 1 : config->instance_count;
             for (size_t k = 0; claim->settings && k < count; k++)
-                fill(c, claim, k, is_whole);
+                fill_key(c, claim, k, is_whole);
         }
 }
 

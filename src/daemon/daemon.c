@@ -20,7 +20,7 @@
 
 enum { TEMPLATES_TICK_S = 5, WATCH_S = 60 };
 
-static struct statistics_sources sources(struct daemon *d, bool is_final)
+static struct statistics_sources statistics_sources_make(struct daemon *d, bool is_final)
 {
     return (struct statistics_sources){.daemon_name = d->description->name,
                                        .core_proc_name = d->process.core_proc_name,
@@ -33,9 +33,9 @@ static struct statistics_sources sources(struct daemon *d, bool is_final)
                                        .is_final = is_final};
 }
 
-static void statistics(struct daemon *d, bool is_final) ON_THREAD(main_thread)
+static void tell_statistics(struct daemon *d, bool is_final) ON_THREAD(main_thread)
 {
-    struct statistics_sources s = sources(d, is_final);
+    struct statistics_sources s = statistics_sources_make(d, is_final);
     int err;
 
     statistics_log(&s);
@@ -73,7 +73,7 @@ static bool needs_grew(const struct flow_needs *old, const struct flow_needs *mo
     return false;
 }
 
-static void reload(struct daemon *d) ON_THREAD(main_thread)
+static void daemon_reload(struct daemon *d) ON_THREAD(main_thread)
 {
     struct text errors = {0};
 
@@ -99,7 +99,7 @@ static void reload(struct daemon *d) ON_THREAD(main_thread)
  * Begins the end. Backends have shutdown_timeout from here. Plugin processes end when they have
  * written the last marker's rows, so they are told before workers send it.
  */
-static void stop(struct daemon *d) ON_THREAD(main_thread)
+static void daemon_stop(struct daemon *d) ON_THREAD(main_thread)
 {
     if (d->is_stopping)
         return;
@@ -119,7 +119,7 @@ static void on_signal(void *arg, int number) ON_THREAD(main_thread)
     case SIGINT:
     case SIGTERM:
         log_notice("signal %d: the end; what was received is written first", number);
-        stop(d);
+        daemon_stop(d);
         break;
     case SIGHUP:
         log_reopen();
@@ -127,10 +127,10 @@ static void on_signal(void *arg, int number) ON_THREAD(main_thread)
         log_notice("log opened anew");
         break;
     case SIGUSR1:
-        statistics(d, false);
+        tell_statistics(d, false);
         break;
     case SIGUSR2:
-        reload(d);
+        daemon_reload(d);
         break;
     default:
         break;
@@ -188,7 +188,7 @@ static void check_rib(struct daemon *d) ON_THREAD(main_thread)
 static void on_second(void *arg) ON_THREAD(main_thread)
 {
     struct daemon *d = arg;
-    struct statistics_sources s = sources(d, false);
+    struct statistics_sources s = statistics_sources_make(d, false);
 
     THREAD_ASSERT(main_thread);
     d->seconds++;
@@ -351,11 +351,11 @@ static bool all_workers(const struct daemon *d, bool (*is_so)(const struct worke
     return true;
 }
 
-static void run(struct daemon *d) ON_THREAD(main_thread)
+static void daemon_run(struct daemon *d) ON_THREAD(main_thread)
 {
     while (!all_workers(d, worker_is_finished) || !supervisor_is_done(d->supervisor)) {
         if (!d->crew.replay.waits_at_end && all_workers(d, worker_is_at_end))
-            stop(d);
+            daemon_stop(d);
         poller_wait(d->poller, 1000);
     }
     poller_timer_cancel(d->poller, &d->shutdown_timer);
@@ -364,9 +364,9 @@ static void run(struct daemon *d) ON_THREAD(main_thread)
         poller_timer_cancel(d->poller, &d->instances[i]->epoch_timer);
 }
 
-static int end(struct daemon *d) ON_THREAD(main_thread)
+static int daemon_end(struct daemon *d) ON_THREAD(main_thread)
 {
-    struct statistics_sources s = sources(d, true);
+    struct statistics_sources s = statistics_sources_make(d, true);
     uint64_t lost;
 
     for (uint32_t i = 0; i < d->crew.worker_count; i++) {
@@ -377,7 +377,7 @@ static int end(struct daemon *d) ON_THREAD(main_thread)
         templates_file_save_now(d->templates);
     if (d->bgp)
         bgp_stop(d->bgp);
-    statistics(d, true);
+    tell_statistics(d, true);
     lost = statistics_lost_flows(&s);
     if (lost > 0)
         log_error("some flows were lost: see the statistics");
@@ -436,7 +436,7 @@ static void print_lines(struct text *lines, const char *kind)
     }
 }
 
-static int prepare(struct daemon *d, int argc, char **argv) ON_THREAD(main_thread)
+static int daemon_prepare(struct daemon *d, int argc, char **argv) ON_THREAD(main_thread)
 {
     struct text errors = {0};
     int err = setup_read(d, argc, argv, &errors, &d->warnings);
@@ -468,7 +468,7 @@ int daemon_main(int argc, char **argv, const struct daemon_description *descript
     d->description = description;
     d->started_ns = clock_wall().ns;
     d->config = config_new();
-    if (prepare(d, argc, argv) < 0)
+    if (daemon_prepare(d, argc, argv) < 0)
         goto out;
     if (other_action(d)) {
         status = 0;
@@ -480,9 +480,9 @@ int daemon_main(int argc, char **argv, const struct daemon_description *descript
     if (start_all(d, owners) < 0)
         goto out_log;
     if (d->options.action == ACTION_SETUP)
-        stop(d);
-    run(d);
-    status = end(d);
+        daemon_stop(d);
+    daemon_run(d);
+    status = daemon_end(d);
 out_log:
     log_stop();
 out:

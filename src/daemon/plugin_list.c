@@ -42,8 +42,8 @@ static int host_run(const char *host_path, const char *plugin_dir, const char *n
     return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EINVAL;
 }
 
-static int describe(const char *host_path, const char *plugin_dir, const char *name,
-                    struct text *warnings, struct plugin_list *list)
+static int describe_plugin_file(const char *host_path, const char *plugin_dir, const char *name,
+                                struct text *warnings, struct plugin_list *list)
 {
     struct plugin_description *description;
     struct text output = {0}, error = {0};
@@ -90,7 +90,7 @@ int plugin_list_read(const char *host_path, const char *plugin_dir, struct text 
     for (int i = 0; i < count; i++) {
         char *name = mem_strndup(entries[i]->d_name, strlen(entries[i]->d_name) - 3);
         if (err == 0)
-            err = describe(host_path, plugin_dir, name, warnings, list);
+            err = describe_plugin_file(host_path, plugin_dir, name, warnings, list);
         mem_free(name);
         free(entries[i]); /* NOLINT: scandir allocated it */
     }

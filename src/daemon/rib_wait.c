@@ -12,7 +12,7 @@ struct rib_wait {
     size_t count;
 };
 
-static void expect(struct rib_wait *wait, const struct ip_addr *address)
+static void expect_address(struct rib_wait *wait, const struct ip_addr *address)
 {
     for (size_t i = 0; i < wait->count; i++)
         if (ip_addr_equal(&wait->expected[i], address))
@@ -36,7 +36,7 @@ static void expect_file(struct rib_wait *wait, const char *path)
         start[strcspn(start, " \t\r\n")] = 0;
         if (ip_prefix_parse(start, &prefix) == 0 &&
             prefix.len == 8 * ip_addr_wire_len(&prefix.addr))
-            expect(wait, &prefix.addr);
+            expect_address(wait, &prefix.addr);
     }
     fclose(file);
 }
@@ -46,7 +46,7 @@ struct rib_wait *rib_wait_new(const struct maps *maps, const char *allow_file)
     struct rib_wait *wait = mem_zalloc(sizeof *wait);
 
     for (size_t i = 0; maps && maps->agents && i < agent_map_peer_count(maps->agents); i++)
-        expect(wait, &agent_map_peer_at(maps->agents, i)->address);
+        expect_address(wait, &agent_map_peer_at(maps->agents, i)->address);
     if (allow_file)
         expect_file(wait, allow_file);
     return wait;

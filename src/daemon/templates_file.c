@@ -43,7 +43,7 @@ void templates_file_free(struct templates_file *f)
     mem_free(f);
 }
 
-static uint64_t generation(const struct templates_file *f)
+static uint64_t template_generation(const struct templates_file *f)
 {
     uint64_t sum = 0;
 
@@ -71,13 +71,13 @@ void templates_file_load(struct templates_file *f)
     for (uint32_t i = 0; i < f->crew->worker_count; i++)
         count += worker_load_templates(f->crew->workers[i], saved);
     json_decref(saved);
-    f->saved_generation = generation(f);
+    f->saved_generation = template_generation(f);
     log_info("templates file %s: %zu templates", f->path, count);
 }
 
 void templates_file_tick(struct templates_file *f)
 {
-    uint64_t now = generation(f);
+    uint64_t now = template_generation(f);
 
     THREAD_ASSERT(main_thread);
     if (f->is_asked || now == f->saved_generation)
@@ -123,7 +123,7 @@ void templates_file_collect(struct templates_file *f)
 
 void templates_file_save_now(struct templates_file *f)
 {
-    uint64_t now = generation(f);
+    uint64_t now = template_generation(f);
 
     if (!f->is_asked && now == f->saved_generation)
         return;

@@ -18,7 +18,7 @@
 #define WATCHES_MAX  1024
 #define COUNTERS_MAX 256
 
-struct watch {
+struct watched_fd {
     struct backend *backend;
     int fd;
     void (*fn)(void *state, int fd);
@@ -40,7 +40,7 @@ struct backend {
     void *state;
     bool is_open;
 
-    struct watch *watches[WATCHES_MAX];
+    struct watched_fd *watches[WATCHES_MAX];
     size_t watch_count;
     struct named_counter counters[COUNTERS_MAX];
     size_t counter_count;
@@ -200,7 +200,7 @@ static void host_reject_row(const struct pa_host *host, const uint8_t *row, cons
 
 static void watch_ready(void *arg, int fd, unsigned events)
 {
-    const struct watch *w = arg;
+    const struct watched_fd *w = arg;
     (void)events;
     w->fn(w->state, fd);
 }
@@ -224,8 +224,8 @@ static int host_watch(const struct pa_host *host, int fd, void (*fn)(void *state
         return -EEXIST;
     if (i == WATCHES_MAX)
         return -ENOSPC;
-    struct watch *w = mem_zalloc(sizeof *w);
-    *w = (struct watch){.backend = b, .fd = fd, .fn = fn, .state = state};
+    struct watched_fd *w = mem_zalloc(sizeof *w);
+    *w = (struct watched_fd){.backend = b, .fd = fd, .fn = fn, .state = state};
     int err = poller_add(b->poller, fd, POLLER_READ, watch_ready, w);
     if (err < 0) {
         mem_free(w);

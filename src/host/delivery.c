@@ -337,7 +337,7 @@ static void describe_selection(struct delivery *d, struct pa_transaction *ret_tr
 }
 
 /* Rejected rows may belong to several hand-overs; they are booked on the first that has rows. */
-static void acknowledge(struct delivery *d)
+static void acknowledge_selection(struct delivery *d)
 {
     const struct handover_outcome *outcome = backend_outcome(d->s.backend);
     if (outcome->rejected_rows > 0 && d->part_count > 0)
@@ -377,7 +377,7 @@ static enum delivery_result run_lanes(struct delivery *d, bool core_is_gone)
         take_attempt_back(d);
         d->error = err;
     } else {
-        acknowledge(d);
+        acknowledge_selection(d);
         d->commit_count++;
     }
     clear_parts(d);

@@ -233,7 +233,7 @@ static void backend_worked(struct host *h)
     h->has_spool_trouble = false;
 }
 
-static void finish(struct host *h, int exit_status)
+static void host_finish(struct host *h, int exit_status)
 {
     h->exit_status = exit_status;
     h->is_done = true;
@@ -256,7 +256,7 @@ static bool open_backend(struct host *h)
 static void check_end(struct host *h)
 {
     if (h->core_is_gone || delivery_is_ended(h->delivery))
-        finish(h, 0);
+        host_finish(h, 0);
 }
 
 /* Called when the backend does not work: if all that came is on disk, the host may end too. */
@@ -310,7 +310,7 @@ static void deadline_passed(void *arg)
     if (delivery_spool_all(h->delivery) == 0) {
         link_log(&h->link, PA_LOG_WARNING,
                  "the backend did not take everything in time; the rest is spooled");
-        finish(h, 0);
+        host_finish(h, 0);
         return;
     }
     uint64_t flows = delivery_drop_all(h->delivery);
@@ -318,7 +318,7 @@ static void deadline_passed(void *arg)
         link_log(&h->link, PA_LOG_ERROR,
                  "the backend did not take everything in time: %llu flows are dropped",
                  (unsigned long long)flows);
-    finish(h, flows > 0);
+    host_finish(h, flows > 0);
 }
 
 static void start_stopping(struct host *h, uint32_t seconds)
@@ -397,7 +397,7 @@ static int check_only(struct host *h)
     return 0;
 }
 
-static int deliver(struct host *h)
+static int host_deliver(struct host *h)
 {
     int err = take_lock(h);
     if (err < 0)
@@ -491,7 +491,7 @@ int host_run(int socket)
     if (poller_new(&h.poller) < 0)
         goto out;
     h.backend = backend_new(h.plugin, h.setup, schema_view(h.schema), h.poller, &h.link);
-    status = h.setup->is_check ? check_only(&h) : deliver(&h);
+    status = h.setup->is_check ? check_only(&h) : host_deliver(&h);
 out:
     text_clear(&error);
     host_clear(&h);

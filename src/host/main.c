@@ -36,7 +36,7 @@ static int print_description(const struct pa_plugin *plugin)
 }
 
 /* Looks where the daemons look if `plugin_dir` is NULL. */
-static int describe(const char *name, const char *plugin_dir)
+static int describe_named(const char *name, const char *plugin_dir)
 {
     const struct pa_plugin *plugin = NULL;
     char own_dir[PATH_MAX];
@@ -74,7 +74,7 @@ static int take_socket(void)
 int main(int argc, char **argv)
 {
     if ((argc == 3 || argc == 4) && strcmp(argv[1], "--describe") == 0)
-        return describe(argv[2], argc == 4 ? argv[3] : NULL);
+        return describe_named(argv[2], argc == 4 ? argv[3] : NULL);
     if (argc == 2 && strcmp(argv[1], "--version") == 0) {
         puts("pathacct-host " PATHACCT_VERSION);
         return 0;

@@ -98,7 +98,7 @@ void merge_reset(struct merge *m)
 }
 
 /* Returns the common id of a value; the caller has made room for one more. */
-static uint32_t intern(struct merge *m, const struct pa_bytes *value)
+static uint32_t value_intern(struct merge *m, const struct pa_bytes *value)
 {
     uint32_t hash = (uint32_t)hash_bytes(value->data, value->len, m->seed);
     uint32_t at = hash & m->values.mask, id;
@@ -125,7 +125,7 @@ void merge_set_dictionary(struct merge *m, const struct pa_bytes *dictionary, ui
     reserve_entries(m, m->entry_count + count);
     row_index_reserve(&m->values, count);
     for (uint32_t i = 0; i < count; i++)
-        m->ids[i] = intern(m, &dictionary[i]);
+        m->ids[i] = value_intern(m, &dictionary[i]);
     m->id_count = count;
 }
 

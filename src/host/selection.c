@@ -148,7 +148,7 @@ static bool is_epoch_over(const struct selection *s, const struct lane *lanes, u
     return true;
 }
 
-static void describe(struct selection *s, struct lane *lanes, uint32_t lane_count)
+static void describe_ranges(struct selection *s, struct lane *lanes, uint32_t lane_count)
 {
     uint32_t ended_count = 0;
 
@@ -181,7 +181,7 @@ bool selection_next(struct selection *selection, struct lane *lanes, uint32_t la
         if (!is_found)
             return false;
     }
-    describe(selection, lanes, lane_count);
+    describe_ranges(selection, lanes, lane_count);
     return true;
 }
 

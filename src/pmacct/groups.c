@@ -98,8 +98,8 @@ void groups_clear(struct groups *g)
 
 /* Finds the group with this key; otherwise returns NULL and sets `at` to the key's place in the
  * index. */
-static struct group *find(const struct groups *g, const char *key, size_t len, uint32_t *hash,
-                          uint32_t *at)
+static struct group *find_by_key(const struct groups *g, const char *key, size_t len,
+                                 uint32_t *hash, uint32_t *at)
 {
     uint32_t number;
 
@@ -113,7 +113,7 @@ static struct group *find(const struct groups *g, const char *key, size_t len, u
     return NULL;
 }
 
-static struct group *add(struct groups *g, uint32_t hash, uint32_t at)
+static struct group *add_with_key(struct groups *g, uint32_t hash, uint32_t at)
 {
     if (g->count == g->capacity) {
         g->capacity = g->capacity ? g->capacity * 2 : 64;
@@ -146,9 +146,9 @@ void groups_add(struct groups *g, const struct pa_batch *batch, const uint8_t *r
         hide_zero_bytes(g->key.data + start, g->key.len - start - 1);
     }
     row_index_reserve(&g->index, 1);
-    item = find(g, g->key.data, g->key.len, &hash, &at);
+    item = find_by_key(g, g->key.data, g->key.len, &hash, &at);
     if (!item)
-        item = add(g, hash, at);
+        item = add_with_key(g, hash, at);
     for (int i = 0; i < METRIC_COUNT; i++)
         if (g->metrics[i])
             item->sums[i] += query_number(g->metrics[i], row);
@@ -169,11 +169,11 @@ const struct group *groups_find(const struct groups *g, const char *key, size_t 
 {
     uint32_t hash, at;
 
-    return find(g, key, key_len, &hash, &at);
+    return find_by_key(g, key, key_len, &hash, &at);
 }
 
 /* Groups of equal sums are ordered by key, so that a table does not jump about. */
-static int compare(const void *a, const void *b, void *metric)
+static int compare_sums(const void *a, const void *b, void *metric)
 {
     const struct group *x = a, *y = b;
     uint64_t m = x->sums[*(const enum metric *)metric], n = y->sums[*(const enum metric *)metric];
@@ -189,7 +189,7 @@ static int compare(const void *a, const void *b, void *metric)
 void groups_sort(struct groups *g, enum metric metric)
 {
     if (g->count > 1)
-        qsort_r(g->items, g->count, sizeof *g->items, compare, &metric);
+        qsort_r(g->items, g->count, sizeof *g->items, compare_sums, &metric);
 }
 
 size_t groups_column_count(const struct groups *g)

@@ -80,7 +80,7 @@ static int show_selected(struct query *query, const struct options *options, str
     return err;
 }
 
-static int ask(const struct options *options, struct text *error)
+static int ask_table(const struct options *options, struct text *error)
 {
     struct query *query;
     int err;
@@ -129,7 +129,7 @@ int main(int argc, char **argv)
         print_text(&text);
     } else if (err == 0) {
         choose_look(&options);
-        err = ask(&options, &text);
+        err = ask_table(&options, &text);
     }
     if (err < 0)
         fprintf(stderr, "ERROR: %s\n", text_cstr(&text));

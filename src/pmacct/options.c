@@ -289,7 +289,7 @@ static int take_flag(int flag, int argc, char **argv, struct options *o, struct 
     }
 }
 
-static int check(const struct options *o, struct text *error)
+static int options_check(const struct options *o, struct text *error)
 {
     bool is_rows = o->action == ACTION_ROWS || o->action == ACTION_MATCH;
     const char *what = NULL;
@@ -337,7 +337,7 @@ int options_parse(int argc, char **argv, struct options *ret_options, struct tex
     if ((o.view != ACTION_NONE || o.by_count > 0) && o.action == ACTION_NONE)
         o.action = ACTION_ROWS;
     if (err == 0)
-        err = check(&o, error);
+        err = options_check(&o, error);
     if (err < 0) {
         options_clear(&o);
         return err;

@@ -87,23 +87,24 @@ int show_counters(struct query *query, const struct query_match *match,
 
 /* ---- groups ---- */
 
-struct collector {
+struct group_reader {
     struct groups *groups;
     uint32_t row_size;
 };
 
 static void group_batch(void *arg, const struct pa_batch *batch)
 {
-    struct collector *c = arg;
+    struct group_reader *c = arg;
 
     for (uint32_t i = 0; i < batch->row_count; i++)
         groups_add(c->groups, batch, batch->rows + (size_t)i * c->row_size);
 }
 
-static int collect(struct query *query, const struct query_match *match,
-                   const struct options *options, struct text *error, struct groups **ret_groups)
+static int collect_groups(struct query *query, const struct query_match *match,
+                          const struct options *options, struct text *error,
+                          struct groups **ret_groups)
 {
-    struct collector c = {.row_size = query_schema(query)->row_size};
+    struct group_reader c = {.row_size = query_schema(query)->row_size};
     struct query_status status;
     int err = groups_new(query, &options->output, options->by, options->by_count, error, &c.groups);
 
@@ -208,7 +209,7 @@ int show_groups(struct query *query, const struct query_match *match, const stru
 {
     struct groups *groups = NULL;
     size_t count;
-    int err = collect(query, match, options, error, &groups);
+    int err = collect_groups(query, match, options, error, &groups);
 
     if (err < 0)
         return err;
@@ -346,7 +347,7 @@ int show_matrix(struct query *query, const struct query_match *match, const stru
     struct text corner = {0};
     uint64_t *cells;
     size_t width;
-    int err = collect(query, match, options, error, &groups);
+    int err = collect_groups(query, match, options, error, &groups);
 
     if (err < 0)
         return err;

@@ -29,7 +29,7 @@ struct terminal {
 };
 
 /* Ignores errors: a terminal that is gone shows when the next key is asked for. */
-static void put(const char *data, size_t len)
+static void terminal_put(const char *data, size_t len)
 {
     (void)file_write_all(STDOUT_FILENO, data, len);
 }
@@ -60,7 +60,7 @@ int terminal_open(struct terminal **ret_terminal)
     raw.c_cc[VMIN] = 1;
     raw.c_cc[VTIME] = 0;
     tcsetattr(STDIN_FILENO, TCSADRAIN, &raw);
-    put(ENTER, strlen(ENTER));
+    terminal_put(ENTER, strlen(ENTER));
     *ret_terminal = t;
     return 0;
 }
@@ -69,7 +69,7 @@ void terminal_close(struct terminal *t)
 {
     if (!t)
         return;
-    put(LEAVE, strlen(LEAVE));
+    terminal_put(LEAVE, strlen(LEAVE));
     tcsetattr(STDIN_FILENO, TCSADRAIN, &t->before);
     if (t->signal_fd >= 0)
         close(t->signal_fd);
@@ -104,7 +104,7 @@ void terminal_draw(const struct terminal *t, const struct text *screen)
         start = i + 1;
     }
     text_append_string(&out, CLEAR_BELOW);
-    put(out.data, out.len);
+    terminal_put(out.data, out.len);
     text_clear(&out);
 }
 

@@ -24,7 +24,7 @@ struct sight {
     struct query_status status;
 };
 
-struct entry {
+struct watch_entry {
     const struct group *group;
     uint64_t rates[METRIC_COUNT]; /* per second since the look before */
 };
@@ -44,14 +44,14 @@ struct watch {
 
 /* ---- looking ---- */
 
-struct collector {
+struct look_reader {
     struct groups *groups;
     uint32_t row_size;
 };
 
 static void collect_batch(void *arg, const struct pa_batch *batch)
 {
-    struct collector *c = arg;
+    struct look_reader *c = arg;
 
     for (uint32_t i = 0; i < batch->row_count; i++)
         groups_add(c->groups, batch, batch->rows + (size_t)i * c->row_size);
@@ -103,7 +103,7 @@ static void note_titles(struct watch *w, const struct query *query, const struct
 static int look_at(struct watch *w, struct query *query, struct sight *look, struct text *error)
 {
     const struct options *o = w->options;
-    struct collector c = {.row_size = query_schema(query)->row_size};
+    struct look_reader c = {.row_size = query_schema(query)->row_size};
     struct query_match *match = NULL;
     size_t count = o->by_count;
     char **all = o->by_count ? NULL : all_columns(query, &count);
@@ -149,7 +149,7 @@ static int look_again(struct watch *w)
 
 /* ---- showing ---- */
 
-static uint64_t rate(uint64_t now, uint64_t before, int64_t ns)
+static uint64_t growth_rate(uint64_t now, uint64_t before, int64_t ns)
 {
     /* If a row was reset or the table cleared, counting began at 0 again. */
     uint64_t grown = now >= before ? now - before : now;
@@ -157,25 +157,25 @@ static uint64_t rate(uint64_t now, uint64_t before, int64_t ns)
     return ns > 0 ? (uint64_t)((double)grown * (double)NS_PER_S / (double)ns) : 0;
 }
 
-static uint64_t weight(const struct watch *w, const struct entry *e)
+static uint64_t entry_weight(const struct watch *w, const struct watch_entry *e)
 {
     return w->by_total || !w->before.groups ? e->group->sums[w->metric] : e->rates[w->metric];
 }
 
 static int compare_entries(const void *a, const void *b, void *arg)
 {
-    uint64_t m = weight(arg, a), n = weight(arg, b);
-    const struct group *x = ((const struct entry *)a)->group;
-    const struct group *y = ((const struct entry *)b)->group;
+    uint64_t m = entry_weight(arg, a), n = entry_weight(arg, b);
+    const struct group *x = ((const struct watch_entry *)a)->group;
+    const struct group *y = ((const struct watch_entry *)b)->group;
 
     if (m != n)
         return m < n ? 1 : -1;
     return strcmp(x->key, y->key);
 }
 
-static struct entry *make_entries(struct watch *w, size_t count)
+static struct watch_entry *make_entries(struct watch *w, size_t count)
 {
-    struct entry *entries = mem_calloc(count + 1, sizeof *entries);
+    struct watch_entry *entries = mem_calloc(count + 1, sizeof *entries);
     int64_t ns = w->now.time_ns - w->before.time_ns;
 
     for (size_t i = 0; i < count; i++) {
@@ -184,7 +184,7 @@ static struct entry *make_entries(struct watch *w, size_t count)
             old = groups_find(w->before.groups, g->key, g->key_len);
         entries[i].group = g;
         for (int m = 0; m < METRIC_COUNT && w->before.groups; m++)
-            entries[i].rates[m] = rate(g->sums[m], old ? old->sums[m] : 0, ns);
+            entries[i].rates[m] = growth_rate(g->sums[m], old ? old->sums[m] : 0, ns);
     }
     if (count > 1)
         qsort_r(entries, count, sizeof *entries, compare_entries, w);
@@ -223,7 +223,8 @@ static void append_head(const struct watch *w, size_t width, struct text *screen
     text_clear(&line);
 }
 
-static struct grid *make_grid(const struct watch *w, const struct entry *entries, size_t count)
+static struct grid *make_grid(const struct watch *w, const struct watch_entry *entries,
+                              size_t count)
 {
     static const char *const titles[] = {"PACKETS/S", "BYTES/S", "PACKETS", "BYTES"};
     static const enum metric metrics[] = {METRIC_PACKETS, METRIC_BYTES};
@@ -240,7 +241,7 @@ static struct grid *make_grid(const struct watch *w, const struct entry *entries
     if (has_flows)
         grid_set_column(grid, at, "FLOWS", true);
     for (size_t n = 0; n < count; n++) {
-        const struct entry *e = &entries[n];
+        const struct watch_entry *e = &entries[n];
         const char *text = e->group->key;
         for (size_t i = 0; i < columns; i++, text += strlen(text) + 1)
             grid_add(grid, text, strlen(text));
@@ -256,7 +257,7 @@ static struct grid *make_grid(const struct watch *w, const struct entry *entries
     return grid;
 }
 
-static void draw(struct watch *w)
+static void watch_draw(struct watch *w)
 {
     size_t height, width, count = w->now.groups ? groups_count(w->now.groups) : 0, room;
     struct text screen = {0};
@@ -265,7 +266,7 @@ static void draw(struct watch *w)
     room = height > HEAD_LINES ? height - HEAD_LINES : 0;
     append_head(w, width, &screen);
     if (w->now.groups && room > 0) {
-        struct entry *entries = make_entries(w, count);
+        struct watch_entry *entries = make_entries(w, count);
         size_t shown = count < room ? count : room;
         struct grid *grid = make_grid(w, entries, shown);
         grid_append(grid, 0, shown, width, &screen);
@@ -304,14 +305,14 @@ static bool take_key(struct watch *w, char key)
     return true;
 }
 
-static void run(struct watch *w)
+static void watch_run(struct watch *w)
 {
     int64_t period_ns = (int64_t)w->options->watch_s * NS_PER_S, next = clock_mono().ns + period_ns;
 
     for (;;) {
         int64_t left = next - clock_mono().ns;
         char key = 0;
-        draw(w);
+        watch_draw(w);
         switch (terminal_wait(w->terminal, left > 0 ? (int)(left / NS_PER_MS) + 1 : 0, &key)) {
         case TERMINAL_GONE:
             return;
@@ -344,7 +345,7 @@ int watch_rows(const struct options *options, struct text *error)
         else if (err < 0)
             text_append_printf(error, "the terminal: %s", strerrordesc_np(-err));
         else
-            run(&w);
+            watch_run(&w);
     }
     terminal_close(w.terminal);
     groups_free(w.now.groups);

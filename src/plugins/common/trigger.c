@@ -61,7 +61,8 @@ static char **make_environment(const struct trigger_facts *facts)
 
 /* Starts the program with default signal handling: the plugin host ignores signals, and the program
  * must not inherit that. */
-static int spawn(pid_t *ret_pid, const char *program, char *const arguments[], char **environment)
+static int program_spawn(pid_t *ret_pid, const char *program, char *const arguments[],
+                         char **environment)
 {
     posix_spawnattr_t attributes;
     sigset_t defaults, none;
@@ -113,7 +114,7 @@ void trigger_run(struct trigger *trigger, const struct pa_host *host,
         return;
     }
     environment = make_environment(facts);
-    err = spawn(&pid, trigger->program, arguments, environment);
+    err = program_spawn(&pid, trigger->program, arguments, environment);
     if (err != 0)
         host->log(host, PA_LOG_ERROR, "%s %s: cannot be started: %s", trigger->key,
                   trigger->program, strerror(err));

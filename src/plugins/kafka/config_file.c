@@ -17,14 +17,14 @@ struct place {
     size_t error_size;
 };
 
-static int refuse(const struct place *place, const char *what, const char *why)
+static int refuse_line(const struct place *place, const char *what, const char *why)
 {
     snprintf(place->error, place->error_size, "%s:%u: %s: %s", place->path, place->line, what, why);
     return -EINVAL;
 }
 
 /* Cuts blanks off both ends, in place. */
-static char *trim(char *text)
+static char *trim_blanks(char *text)
 {
     char *end = text + strlen(text);
 
@@ -55,8 +55,8 @@ static const char *find_conflict(const char *name, const char *value)
     return NULL;
 }
 
-static int apply(rd_kafka_conf_t *conf, rd_kafka_topic_conf_t *topic_scratch, char *line,
-                 const struct place *place)
+static int apply_line(rd_kafka_conf_t *conf, rd_kafka_topic_conf_t *topic_scratch, char *line,
+                      const struct place *place)
 {
     char *name = strchr(line, ','), *value = name ? strchr(name + 1, ',') : NULL;
     const char *conflict;
@@ -64,24 +64,25 @@ static int apply(rd_kafka_conf_t *conf, rd_kafka_topic_conf_t *topic_scratch, ch
     rd_kafka_conf_res_t result;
 
     if (!name || !value)
-        return refuse(place, line, "expected global, PROPERTY, VALUE or topic, PROPERTY, VALUE");
+        return refuse_line(place, line,
+                           "expected global, PROPERTY, VALUE or topic, PROPERTY, VALUE");
     *name++ = *value++ = 0;
-    line = trim(line);
-    name = trim(name);
-    value = trim(value);
+    line = trim_blanks(line);
+    name = trim_blanks(name);
+    value = trim_blanks(value);
     conflict = find_conflict(name, value);
     if (conflict)
-        return refuse(place, name, conflict);
+        return refuse_line(place, name, conflict);
     if (!strcmp(line, "topic")) {
         result = rd_kafka_topic_conf_set(topic_scratch, name, value, why, sizeof why);
         if (result != RD_KAFKA_CONF_OK)
-            return refuse(place, name, why);
+            return refuse_line(place, name, why);
     } else if (strcmp(line, "global") != 0) {
-        return refuse(place, line, "neither global nor topic");
+        return refuse_line(place, line, "neither global nor topic");
     }
     /* Properties of topics become the default of all topics. */
     result = rd_kafka_conf_set(conf, name, value, why, sizeof why);
-    return result == RD_KAFKA_CONF_OK ? 0 : refuse(place, name, why);
+    return result == RD_KAFKA_CONF_OK ? 0 : refuse_line(place, name, why);
 }
 
 int config_file_apply(const char *path, rd_kafka_conf_t *conf, char *error, size_t error_size)
@@ -100,10 +101,10 @@ int config_file_apply(const char *path, rd_kafka_conf_t *conf, char *error, size
     }
     topic_scratch = rd_kafka_topic_conf_new();
     while (err == 0 && getline(&line, &size, file) >= 0) {
-        char *text = trim(line);
+        char *text = trim_blanks(line);
         place.line++;
         if (*text && *text != '#' && *text != '!')
-            err = apply(conf, topic_scratch, text, &place);
+            err = apply_line(conf, topic_scratch, text, &place);
     }
     if (err == 0 && ferror(file)) {
         err = -EIO;

@@ -23,7 +23,7 @@
 #include <unistd.h>
 
 /* A message under way, with all that is needed to find its rows again. */
-struct message {
+struct kafka_message {
     uint64_t route, first_row, last_row;
     uint32_t handover, topic_turn;
     uint32_t next_free; /* the next free place in the table, if this one is free */
@@ -53,7 +53,7 @@ struct kafka {
     rd_kafka_headers_t *headers; /* of the hand-over under way, without the places of rows */
     struct kept_batch *batches;
     uint32_t batch_count, batch_capacity;
-    struct message *messages; /* in flight or refused, and free places */
+    struct kafka_message *messages; /* in flight or refused, and free places */
     uint32_t message_count, message_capacity, first_free; /* number + 1; 0: none */
     uint32_t *refused;                                    /* numbers of messages */
     uint32_t refused_count, refused_capacity;
@@ -78,7 +78,7 @@ int kafka_check(const struct pa_host *host, const struct pa_schema *schema, char
     return err;
 }
 
-static void answered(void *arg, void *message, const char *refusal);
+static void message_answered(void *arg, void *message, const char *refusal);
 static int send_packet(void *arg, const struct packet *packet);
 static void refuse_row(void *arg, const uint8_t *row);
 
@@ -113,7 +113,7 @@ int kafka_open(const struct pa_host *host, const struct pa_schema *schema, void 
                                                  .conf = conf,
                                                  .partition = k->settings.partition,
                                                  .is_sliced = k->settings.is_partitioned_by_key,
-                                                 .answered = answered,
+                                                 .answered = message_answered,
                                                  .arg = k});
     /* The producer connects while nothing waits; what fails now is tried again. */
     producer_begin(k->producer);
@@ -151,7 +151,7 @@ void kafka_close(void *state)
 /* ---- messages ---- */
 
 /* Makes room for one more element of `size` bytes and returns the array. */
-static void *grow(void *array, uint32_t count, uint32_t *capacity, size_t size)
+static void *array_grow(void *array, uint32_t count, uint32_t *capacity, size_t size)
 {
     if (count < *capacity)
         return array;
@@ -167,13 +167,14 @@ static uint32_t take_message(struct kafka *k)
         k->first_free = k->messages[number - 1].next_free;
         return number - 1;
     }
-    k->messages = grow(k->messages, k->message_count, &k->message_capacity, sizeof *k->messages);
+    k->messages =
+        array_grow(k->messages, k->message_count, &k->message_capacity, sizeof *k->messages);
     return k->message_count++;
 }
 
 /* Notes an answer. `message` is a number + 1; NULL: a marker, or the one message that was sent by
  * itself. */
-static void answered(void *arg, void *message, const char *refusal)
+static void message_answered(void *arg, void *message, const char *refusal)
 {
     struct kafka *k = arg;
     uint32_t number = (uint32_t)(uintptr_t)message - 1;
@@ -183,7 +184,8 @@ static void answered(void *arg, void *message, const char *refusal)
     if (!message) {
         k->is_refused = refusal != NULL;
     } else if (refusal) {
-        k->refused = grow(k->refused, k->refused_count, &k->refused_capacity, sizeof *k->refused);
+        k->refused =
+            array_grow(k->refused, k->refused_count, &k->refused_capacity, sizeof *k->refused);
         k->refused[k->refused_count++] = number;
     } else {
         k->messages[number].next_free = k->first_free;
@@ -233,15 +235,15 @@ static int send_packet(void *arg, const struct packet *packet)
         .message = (void *)((uintptr_t)number + 1),
     };
 
-    k->messages[number] = (struct message){.route = packet->route,
-                                           .first_row = packet->first_row,
-                                           .last_row = packet->last_row,
-                                           .handover = k->handover_count - 1,
-                                           .topic_turn = packet->topic_turn};
+    k->messages[number] = (struct kafka_message){.route = packet->route,
+                                                 .first_row = packet->first_row,
+                                                 .last_row = packet->last_row,
+                                                 .handover = k->handover_count - 1,
+                                                 .topic_turn = packet->topic_turn};
     int err = producer_send(k->producer, &m);
     if (err != -EMSGSIZE)
         return err;
-    answered(k, m.message, "larger than message.max.bytes");
+    message_answered(k, m.message, "larger than message.max.bytes");
     return 0;
 }
 
@@ -263,8 +265,8 @@ struct refused_row {
 };
 
 /* Sends rows as one message and waits for the answer. Returns 1 if it is refused. */
-static int send_alone(struct kafka *k, const struct message *m, const struct refused_row *rows,
-                      uint32_t count)
+static int send_alone(struct kafka *k, const struct kafka_message *m,
+                      const struct refused_row *rows, uint32_t count)
 {
     struct text topic = {0}, key = {0}, payload = {0};
     rd_kafka_headers_t *headers = make_headers(k, &k->handovers[m->handover]);
@@ -286,7 +288,7 @@ static int send_alone(struct kafka *k, const struct message *m, const struct ref
     k->is_refused = false;
     err = producer_send(k->producer, &out);
     if (err == -EMSGSIZE)
-        answered(k, NULL, "larger than message.max.bytes");
+        message_answered(k, NULL, "larger than message.max.bytes");
     else if (err == 0)
         err = producer_wait(k->producer);
     text_clear(&topic);
@@ -298,8 +300,8 @@ static int send_alone(struct kafka *k, const struct message *m, const struct ref
 /* Sends all rows, then halves of what is refused, down to single rows: librdkafka may have put the
  * message into one batch with others that were too large, and of packed rows one may be the
  * culprit. */
-static int send_in_halves(struct kafka *k, const struct message *m, const struct refused_row *rows,
-                          uint32_t count)
+static int send_in_halves(struct kafka *k, const struct kafka_message *m,
+                          const struct refused_row *rows, uint32_t count)
 {
     int err = send_alone(k, m, rows, count);
 
@@ -314,7 +316,8 @@ static int send_in_halves(struct kafka *k, const struct message *m, const struct
     return err < 0 ? err : send_in_halves(k, m, rows + count / 2, count - count / 2);
 }
 
-static struct refused_row *find_rows(struct kafka *k, const struct message *m, uint32_t *ret_count)
+static struct refused_row *find_rows(struct kafka *k, const struct kafka_message *m,
+                                     uint32_t *ret_count)
 {
     struct refused_row *rows = NULL;
     uint32_t count = 0, capacity = 0;
@@ -329,7 +332,7 @@ static struct refused_row *find_rows(struct kafka *k, const struct message *m, u
             if (place < m->first_row || place > m->last_row ||
                 packer_route(k->packer, batch, row) != m->route)
                 continue;
-            rows = grow(rows, count, &capacity, sizeof *rows);
+            rows = array_grow(rows, count, &capacity, sizeof *rows);
             rows[count++] = (struct refused_row){batch, row, place};
         }
     }
@@ -346,7 +349,7 @@ static int send_refused_again(struct kafka *k)
                      "kafka: %" PRIu32 " messages are refused (%s): sent again in smaller ones",
                      k->refused_count, k->refusal);
     for (uint32_t i = 0; i < k->refused_count && err == 0; i++) {
-        struct message m = k->messages[k->refused[i]];
+        struct kafka_message m = k->messages[k->refused[i]];
         uint32_t count;
         struct refused_row *rows = find_rows(k, &m, &count);
         err = count > 0 ? send_in_halves(k, &m, rows, count) : 0;
@@ -453,7 +456,7 @@ static int begin_handover(struct kafka *k, const struct pa_source *source)
     if (err < 0)
         return err;
     k->handovers =
-        grow(k->handovers, k->handover_count, &k->handover_capacity, sizeof *k->handovers);
+        array_grow(k->handovers, k->handover_count, &k->handover_capacity, sizeof *k->handovers);
     k->handovers[k->handover_count++] = *source;
     if (k->headers)
         rd_kafka_headers_destroy(k->headers);
@@ -472,7 +475,7 @@ int kafka_write(void *state, const struct pa_batch *batch)
         err = begin_handover(k, batch->source);
     if (err < 0)
         return err;
-    k->batches = grow(k->batches, k->batch_count, &k->batch_capacity, sizeof *k->batches);
+    k->batches = array_grow(k->batches, k->batch_count, &k->batch_capacity, sizeof *k->batches);
     k->batches[k->batch_count++] = (struct kept_batch){*batch, k->handover_count - 1};
     k->written += batch->row_count;
     return packer_add(k->packer, batch);

@@ -162,8 +162,8 @@ static void append_brokers(struct text *out, const char *hosts, int64_t port)
     }
 }
 
-static int set(rd_kafka_conf_t *conf, const char *name, const char *value, char *error,
-               size_t error_size)
+static int conf_set(rd_kafka_conf_t *conf, const char *name, const char *value, char *error,
+                    size_t error_size)
 {
     return rd_kafka_conf_set(conf, name, value, error, error_size) == RD_KAFKA_CONF_OK ? 0
                                                                                        : -EINVAL;
@@ -189,13 +189,13 @@ static int make_conf(const struct pa_host *host, char *error, size_t error_size,
 
     append_brokers(&brokers, host->setting(host, "kafka_broker_host"),
                    host->setting_number(host, "kafka_broker_port"));
-    if (set(conf, "bootstrap.servers", text_cstr(&brokers), why, sizeof why) < 0) {
+    if (conf_set(conf, "bootstrap.servers", text_cstr(&brokers), why, sizeof why) < 0) {
         snprintf(error, error_size, "kafka_broker_host: %s", why);
         err = -EINVAL;
     }
     text_clear(&brokers);
     for (size_t i = 0; i < sizeof properties / sizeof properties[0] && err == 0; i++)
-        err = set(conf, properties[i][0], properties[i][1], error, error_size);
+        err = conf_set(conf, properties[i][0], properties[i][1], error, error_size);
     if (err == 0 && setting_text(host, "kafka_config_file")) {
         err = config_file_apply(setting_text(host, "kafka_config_file"), conf, why, sizeof why);
         if (err < 0)

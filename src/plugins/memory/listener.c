@@ -73,7 +73,8 @@ static int clear_place(const struct sockaddr_un *address, char *error, size_t er
     return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
 }
 
-static int explain(int err, const char *path, const char *what, char *error, size_t error_size)
+static int explain_failure(int err, const char *path, const char *what, char *error,
+                           size_t error_size)
 {
     const char *remedy = err == -ENOENT   ? "; make the directory first"
                          : err == -EACCES ? "; the daemon's user must be allowed to write there"
@@ -104,21 +105,21 @@ int listener_open(const struct listener_place *place, char *error, size_t error_
     error[0] = '\0';
     err = clear_place(&address, error, error_size);
     if (err < 0)
-        return error[0] ? err : explain(err, place->path, "use", error, error_size);
+        return error[0] ? err : explain_failure(err, place->path, "use", error, error_size);
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
-        return explain(-errno, place->path, what, error, error_size);
+        return explain_failure(-errno, place->path, what, error, error_size);
     err = bind_closed(fd, &address);
     if (err < 0) {
         close(fd);
-        return explain(err, place->path, what, error, error_size);
+        return explain_failure(err, place->path, what, error, error_size);
     }
     what = "set group and mode of";
     if ((place->group != (gid_t)-1 && lchown(place->path, (uid_t)-1, place->group) < 0) ||
         chmod(place->path, place->mode) < 0 || (what = "listen on", listen(fd, BACKLOG) < 0)) {
         err = -errno;
         listener_close(fd, place->path);
-        return explain(err, place->path, what, error, error_size);
+        return explain_failure(err, place->path, what, error, error_size);
     }
     *ret_fd = fd;
     return 0;

@@ -17,7 +17,7 @@ struct shape {
     struct row_index index;
 };
 
-struct link {
+struct alternative_link {
     /* The next equal alternative; 0: this is the last (0 itself is always a first) */
     uint32_t next;
     uint32_t last; /* in the first of equal alternatives: the last of them */
@@ -27,8 +27,8 @@ struct match {
     const struct pa_schema *schema;
     uint16_t columns[MATCH_COLUMNS_MAX];
     size_t column_count;
-    struct pa_bytes *values; /* column_count values for each alternative */
-    struct link *links;      /* one for each */
+    struct pa_bytes *values;        /* column_count values for each alternative */
+    struct alternative_link *links; /* one for each */
     size_t count, capacity;
     struct shape shapes[MATCH_SHAPES_MAX];
     size_t shape_count;
@@ -112,7 +112,7 @@ static void shape_put(const struct match *m, struct shape *shape, uint32_t hash,
     const struct pa_bytes *values = match_values(m, alternative);
     uint32_t at, first;
 
-    m->links[alternative] = (struct link){.last = alternative};
+    m->links[alternative] = (struct alternative_link){.last = alternative};
     row_index_reserve(&shape->index, 1);
     at = hash & shape->index.mask;
     while (row_index_next(&shape->index, hash, &at, &first))

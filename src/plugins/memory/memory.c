@@ -56,7 +56,7 @@ int memory_begin(void *state, const struct pa_transaction *transaction)
     return 0;
 }
 
-static void refuse(void *arg, const uint8_t *row)
+static void refuse_row(void *arg, const uint8_t *row)
 {
     struct memory *m = arg;
 
@@ -70,7 +70,7 @@ int memory_write(void *state, const struct pa_batch *batch)
 {
     struct memory *m = state;
 
-    table_add(m->table, batch, refuse, m);
+    table_add(m->table, batch, refuse_row, m);
     return 0;
 }
 

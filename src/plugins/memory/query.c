@@ -83,7 +83,7 @@ static int receive_message(struct query *q, struct query_header *header, struct 
     return err;
 }
 
-static void explain(const struct query *q, int err, struct text *error)
+static void explain_failure(const struct query *q, int err, struct text *error)
 {
     switch (err) {
     case -EREMOTEIO:
@@ -159,7 +159,7 @@ int query_open(const char *path, struct text *error, struct query **ret_query)
         err = header.type == QUERY_TABLE ? query_table_decode(&r, &q->table) : -EBADMSG;
     }
     if (err < 0) {
-        explain(q, err, error);
+        explain_failure(q, err, error);
         query_close(q);
         return err;
     }
@@ -317,8 +317,8 @@ static int take_batch(struct query *q, query_batch_fn *fn, void *arg)
 }
 
 /* Sends a request and takes all of its answer. */
-static int ask(struct query *q, const struct text *request, query_batch_fn *fn, void *arg,
-               struct query_status *ret_status, struct text *error)
+static int ask_plugin(struct query *q, const struct text *request, query_batch_fn *fn, void *arg,
+                      struct query_status *ret_status, struct text *error)
 {
     struct query_header header = {0};
     int err;
@@ -343,7 +343,7 @@ static int ask(struct query *q, const struct text *request, query_batch_fn *fn, 
         break;
     }
     if (err < 0)
-        explain(q, err, error);
+        explain_failure(q, err, error);
     return err;
 }
 
@@ -354,7 +354,7 @@ static int ask_plainly(struct query *q, enum query_type type, struct query_statu
     int err;
 
     query_finish(&request, query_begin(&request, type));
-    err = ask(q, &request, NULL, NULL, ret_status, error);
+    err = ask_plugin(q, &request, NULL, NULL, ret_status, error);
     text_clear(&request);
     return err;
 }
@@ -366,7 +366,7 @@ int query_rows(struct query *q, const struct query_match *match, bool resets, qu
     int err;
 
     query_rows_encode(resets, match ? match->match : NULL, &request);
-    err = ask(q, &request, fn, arg, ret_status, error);
+    err = ask_plugin(q, &request, fn, arg, ret_status, error);
     text_clear(&request);
     return err;
 }

@@ -43,7 +43,7 @@ struct query_output {
 
 /* ---- places ---- */
 
-static struct pa_column *find(struct query_output *o, const char *name)
+static struct pa_column *find_shown_column(struct query_output *o, const char *name)
 {
     for (uint32_t i = 0; i < o->schema.column_count; i++)
         if (!strcmp(o->columns[i].name, name))
@@ -58,12 +58,13 @@ static void place_columns(struct query_output *o)
         const char *name;
         uint16_t csv_place;
     } moved[] = {{"in_iface", 42}, {"out_iface", 44}};
-    struct pa_column *packets = find(o, "packets"), *flows = find(o, "flows"),
-                     *bytes = find(o, "bytes"), *exported = find(o, "timestamp_export"),
-                     *sequence = find(o, "export_proto_seqno");
+    struct pa_column *packets = find_shown_column(o, "packets"),
+                     *flows = find_shown_column(o, "flows"), *bytes = find_shown_column(o, "bytes"),
+                     *exported = find_shown_column(o, "timestamp_export"),
+                     *sequence = find_shown_column(o, "export_proto_seqno");
 
     for (size_t i = 0; i < sizeof moved / sizeof moved[0]; i++) {
-        struct pa_column *c = find(o, moved[i].name);
+        struct pa_column *c = find_shown_column(o, moved[i].name);
         if (c)
             c->csv_place = moved[i].csv_place;
     }
@@ -84,7 +85,7 @@ static void add_missing_columns(struct query_output *o)
         mem_realloc_array(o->columns, o->schema.column_count + SHOWN_COUNT, sizeof *o->columns);
     for (size_t i = 0; i < SHOWN_COUNT; i++) {
         const struct shown_column *s = &shown_columns[i];
-        if (find(o, s->name) || (o->options.form == QUERY_FORMATTED && !s->formatted))
+        if (find_shown_column(o, s->name) || (o->options.form == QUERY_FORMATTED && !s->formatted))
             continue;
         o->columns[o->schema.column_count++] = (struct pa_column){
             .name = s->name, .csv_title = s->title, .format = s->format, .csv_place = s->place};

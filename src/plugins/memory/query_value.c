@@ -169,8 +169,8 @@ static bool is_text(const struct pa_column *c)
            c->format != PA_FORMAT_IPV6_LIST;
 }
 
-static int parse(const struct query *q, const struct pa_column *c, const char *text,
-                 struct text *out)
+static int parse_value(const struct query *q, const struct pa_column *c, const char *text,
+                       struct text *out)
 {
     if (is_text(c)) {
         if (!is_empty_text(c, text))
@@ -211,7 +211,7 @@ int query_value_parse(const struct query *q, const struct pa_column *c, const ch
         [PA_KIND_ADDR] = "Invalid IP address",
         [PA_KIND_MAC] = "Invalid MAC address",
         [PA_KIND_TIME] = "no time like 2026-11-22T04:07:30.500000Z or 1795320450.5"};
-    int err = parse(q, c, text, out);
+    int err = parse_value(q, c, text, out);
     const char *what = "invalid value";
 
     if (err == 0)

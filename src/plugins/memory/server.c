@@ -49,7 +49,7 @@ struct server {
 
 /* ---- clients ---- */
 
-static void count(const struct server *s, const char *name)
+static void count_event(const struct server *s, const char *name)
 {
     s->host->count(s->host, name, 1);
 }
@@ -113,7 +113,7 @@ static void take_request(struct client *c, struct query_request *request)
     struct server *s = c->server;
     struct query_status status;
 
-    count(s, "requests");
+    count_event(s, "requests");
     fill_status(s, &status);
     c->since_ns = clock_mono().ns;
     switch (request->type) {
@@ -158,7 +158,7 @@ static void look_for_request(struct client *c)
         take_request(c, &request);
         return;
     }
-    count(c->server, "bad_requests");
+    count_event(c->server, "bad_requests");
     put_error(c, err == -EPROTONOSUPPORT ? "the plugin and this program are not of one version"
                  : err == -EMSGSIZE || err == -ENOSPC
                      ? "the request asks for too much at once; ask for less in several requests"
@@ -166,7 +166,7 @@ static void look_for_request(struct client *c)
 }
 
 /* Returns false if the client has gone. */
-static bool receive(struct client *c)
+static bool client_receive(struct client *c)
 {
     while (!c->hangs_up && c->in.len < QUERY_HEADER_LEN + QUERY_REQUEST_MAX) {
         ssize_t got;
@@ -203,7 +203,7 @@ static bool send_out(struct client *c, size_t *bytes)
 }
 
 /* Sends what there is, up to a slice. Returns false if the client has gone or may go. */
-static bool serve(struct client *c)
+static bool client_serve(struct client *c)
 {
     size_t bytes = 0;
 
@@ -230,7 +230,7 @@ static void client_ready(void *arg, int fd, unsigned events)
     bool is_idle = !c->answer && c->out.len == 0;
 
     (void)fd;
-    if ((events & POLLER_READ) && !receive(c)) {
+    if ((events & POLLER_READ) && !client_receive(c)) {
         client_free(c);
         return;
     }
@@ -239,7 +239,7 @@ static void client_ready(void *arg, int fd, unsigned events)
         return;
     }
     look_for_request(c);
-    if (!serve(c)) {
+    if (!client_serve(c)) {
         client_free(c);
         return;
     }
@@ -264,11 +264,11 @@ static void client_new(struct server *s, int fd)
     s->client_count++;
     if (s->client_count == 1)
         set_clock(s);
-    count(s, "clients");
+    count_event(s, "clients");
     text_append(&c->out, s->greeting.data, s->greeting.len);
     if (s->client_count > s->settings.clients_max) {
         text_reset(&c->out);
-        count(s, "clients_refused");
+        count_event(s, "clients_refused");
         put_error(c, "there are imt_clients_max clients already; try again");
     }
     if (poller_add(s->poller, fd, POLLER_READ, client_ready, c) < 0) {
@@ -308,7 +308,7 @@ static void clock_ticked(void *arg, int fd, unsigned events)
         if (now - c->since_ns <
             (is_answered ? s->settings.answer_time_ns : s->settings.idle_time_ns))
             continue;
-        count(s, is_answered ? "clients_cut_slow" : "clients_cut_idle");
+        count_event(s, is_answered ? "clients_cut_slow" : "clients_cut_idle");
         client_free(c);
     }
 }
@@ -324,7 +324,7 @@ static void cut_oldest(void *arg)
             oldest = c;
     if (!oldest)
         return;
-    count(s, "clients_cut_memory");
+    count_event(s, "clients_cut_memory");
     client_free(oldest);
 }
 

@@ -10,7 +10,7 @@
 /* Bytes that a value takes beside its own: its entry, its place in the index, what malloc adds. */
 #define ENTRY_BOOKS 64
 
-struct entry {
+struct stored_value {
     uint8_t *data; /* NULL: the entry is free */
     uint32_t len;
     uint32_t next_free;
@@ -19,7 +19,7 @@ struct entry {
 };
 
 struct value_store {
-    struct entry *entries; /* by id; 0 is the empty value */
+    struct stored_value *entries; /* by id; 0 is the empty value */
     uint32_t entry_count, capacity, used_count, first_free;
     struct row_index index;
     uint64_t seed;
@@ -66,7 +66,7 @@ bool value_store_find(const struct value_store *store, struct pa_bytes value, ui
     hash = hash_of(store, value.data, value.len);
     at = hash & store->index.mask;
     while (row_index_next(&store->index, hash, &at, &id)) {
-        const struct entry *e = &store->entries[id];
+        const struct stored_value *e = &store->entries[id];
         if (e->len == value.len && memcmp(e->data, value.data, value.len) == 0) {
             *ret_id = id;
             return true;
@@ -77,7 +77,7 @@ bool value_store_find(const struct value_store *store, struct pa_bytes value, ui
 
 static void index_put(struct value_store *store, uint32_t id)
 {
-    const struct entry *e = &store->entries[id];
+    const struct stored_value *e = &store->entries[id];
     uint32_t hash = hash_of(store, e->data, e->len), at = hash & store->index.mask, other;
 
     while (row_index_next(&store->index, hash, &at, &other))
@@ -104,7 +104,8 @@ uint32_t value_store_put(struct value_store *store, struct pa_bytes value)
 {
     uint32_t id = entry_new(store);
 
-    store->entries[id] = (struct entry){.data = mem_dup(value.data, value.len), .len = value.len};
+    store->entries[id] =
+        (struct stored_value){.data = mem_dup(value.data, value.len), .len = value.len};
     row_index_reserve(&store->index, 1);
     index_put(store, id);
     store->used_count++;
@@ -152,12 +153,12 @@ void value_store_sweep(struct value_store *store)
 {
     row_index_reset(&store->index);
     for (uint32_t id = 1; id < store->entry_count; id++) {
-        struct entry *e = &store->entries[id];
+        struct stored_value *e = &store->entries[id];
         if (e->data && !e->is_kept) {
             store->bytes -= value_store_cost(e->len);
             store->used_count--;
             mem_free(e->data);
-            *e = (struct entry){.next_free = store->first_free};
+            *e = (struct stored_value){.next_free = store->first_free};
             store->first_free = id;
         }
         if (e->data) {
@@ -177,7 +178,7 @@ void value_store_number_start(struct value_store *store)
 
 uint32_t value_store_number(struct value_store *store, uint32_t id, bool *ret_is_new)
 {
-    struct entry *e = &store->entries[id];
+    struct stored_value *e = &store->entries[id];
 
     *ret_is_new = e->series != store->series;
     if (*ret_is_new) {

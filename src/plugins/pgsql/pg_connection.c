@@ -77,7 +77,7 @@ static int fault_errno(const struct pg_fault *fault)
 
 /* Closes a session that cannot be trusted any more: nobody knows what the server still does in
  * it. */
-static int lose(struct pg_connection *c, const char *why)
+static int connection_lose(struct pg_connection *c, const char *why)
 {
     pg_fault_set(&c->fault, NULL, why, NULL, NULL);
     pg_connection_close(c);
@@ -89,7 +89,7 @@ static int lose_timeout(struct pg_connection *c, const char *doing)
     char why[200];
 
     snprintf(why, sizeof why, "the server at %s does not answer (%s)", c->settings.host, doing);
-    return lose(c, why);
+    return connection_lose(c, why);
 }
 
 static int lose_libpq(struct pg_connection *c)
@@ -97,7 +97,7 @@ static int lose_libpq(struct pg_connection *c)
     char why[512];
 
     snprintf(why, sizeof why, "%s", PQerrorMessage(c->conn));
-    return lose(c, *why ? why : "the connection was lost");
+    return connection_lose(c, *why ? why : "the connection was lost");
 }
 
 static int fail_with(struct pg_connection *c, const PGresult *result)
@@ -139,7 +139,7 @@ static int wait_until(struct pg_connection *c, short events, int64_t deadline_ns
 
 /* Sends what libpq holds, and takes in what comes meanwhile: otherwise both sides could wait for
  * each other. */
-static int flush(struct pg_connection *c, int64_t deadline_ns)
+static int connection_flush(struct pg_connection *c, int64_t deadline_ns)
 {
     for (;;) {
         int left = PQflush(c->conn);
@@ -167,10 +167,10 @@ static int next_result(struct pg_connection *c, int64_t deadline_ns, PGresult **
 }
 
 /* Reads all results of what was sent; gives the last one, or the first failure. */
-static int collect(struct pg_connection *c, int64_t deadline_ns, PGresult **ret_result)
+static int collect_results(struct pg_connection *c, int64_t deadline_ns, PGresult **ret_result)
 {
     PGresult *last = NULL, *result = NULL;
-    int err = flush(c, deadline_ns);
+    int err = connection_flush(c, deadline_ns);
     bool has_failed = false;
 
     while (err == 0) {
@@ -222,7 +222,7 @@ static void find_state(char *message, char ret_state[PG_SQLSTATE_LEN + 1])
     }
 }
 
-static int refuse(struct pg_connection *c)
+static int connection_refused(struct pg_connection *c)
 {
     char text[1024], state[PG_SQLSTATE_LEN + 1] = "";
 
@@ -241,7 +241,7 @@ static void ignore_notice(void *arg, const PGresult *result)
     (void)result;
 }
 
-static int start(struct pg_connection *c)
+static int connection_start(struct pg_connection *c)
 {
     const struct pg_connection_settings *s = &c->settings;
     const char *const names[] = {"host",
@@ -275,10 +275,10 @@ static int start(struct pg_connection *c)
 
     c->conn = PQconnectStartParams(names, values, 0);
     if (!c->conn)
-        return lose(c, "out of memory");
+        return connection_lose(c, "out of memory");
     PQsetErrorVerbosity(c->conn, PQERRORS_VERBOSE);
     PQsetNoticeReceiver(c->conn, ignore_notice, NULL);
-    return PQstatus(c->conn) == CONNECTION_BAD ? refuse(c) : 0;
+    return PQstatus(c->conn) == CONNECTION_BAD ? connection_refused(c) : 0;
 }
 
 int pg_connection_open(struct pg_connection *c)
@@ -288,7 +288,7 @@ int pg_connection_open(struct pg_connection *c)
     int err;
 
     pg_connection_close(c);
-    err = start(c);
+    err = connection_start(c);
     if (err < 0)
         return err;
     while (status != PGRES_POLLING_OK) {
@@ -296,7 +296,7 @@ int pg_connection_open(struct pg_connection *c)
             return lose_timeout(c, "connecting");
         status = PQconnectPoll(c->conn);
         if (status == PGRES_POLLING_FAILED)
-            return refuse(c);
+            return connection_refused(c);
     }
     if (PQsetnonblocking(c->conn, 1) < 0)
         return lose_libpq(c);
@@ -307,7 +307,7 @@ int pg_connection_open(struct pg_connection *c)
 
 static int need_open(struct pg_connection *c)
 {
-    return c->conn ? 0 : lose(c, "the connection is closed");
+    return c->conn ? 0 : connection_lose(c, "the connection is closed");
 }
 
 int pg_connection_run(struct pg_connection *c, const char *sql, uint32_t work_s,
@@ -319,7 +319,7 @@ int pg_connection_run(struct pg_connection *c, const char *sql, uint32_t work_s,
         return err;
     if (!PQsendQuery(c->conn, sql))
         return lose_libpq(c);
-    return collect(c, deadline_in(c->settings.timeout_s + work_s), ret_result);
+    return collect_results(c, deadline_in(c->settings.timeout_s + work_s), ret_result);
 }
 
 int pg_connection_run_params(struct pg_connection *c, const char *sql, int param_count,
@@ -331,7 +331,7 @@ int pg_connection_run_params(struct pg_connection *c, const char *sql, int param
         return err;
     if (!PQsendQueryParams(c->conn, sql, param_count, NULL, params, NULL, NULL, 0))
         return lose_libpq(c);
-    return collect(c, deadline_in(c->settings.timeout_s), ret_result);
+    return collect_results(c, deadline_in(c->settings.timeout_s), ret_result);
 }
 
 /* ---- COPY ---- */
@@ -345,7 +345,7 @@ int pg_connection_copy_begin(struct pg_connection *c, const char *sql)
         return err;
     bool is_copy = PQresultStatus(result) == PGRES_COPY_IN;
     PQclear(result);
-    return is_copy ? 0 : lose(c, "COPY was not understood");
+    return is_copy ? 0 : connection_lose(c, "COPY was not understood");
 }
 
 int pg_connection_copy_data(struct pg_connection *c, const void *data, size_t len)
@@ -356,7 +356,7 @@ int pg_connection_copy_data(struct pg_connection *c, const void *data, size_t le
         return err;
     if (PQputCopyData(c->conn, data, (int)len) < 0)
         return lose_libpq(c);
-    return flush(c, deadline_in(c->settings.timeout_s));
+    return connection_flush(c, deadline_in(c->settings.timeout_s));
 }
 
 int pg_connection_copy_end(struct pg_connection *c, uint32_t work_s)
@@ -371,7 +371,7 @@ int pg_connection_copy_end(struct pg_connection *c, uint32_t work_s)
             return lose_timeout(c, "ending a COPY");
     if (sent < 0)
         return lose_libpq(c);
-    return collect(c, deadline_ns, NULL);
+    return collect_results(c, deadline_ns, NULL);
 }
 
 /* ---- quoting ---- */

@@ -28,7 +28,7 @@ static void explain_rights(const struct pg_progress *p, struct pg_fault *fault)
     pg_fault_set_own(fault, PG_FAULT_PROGRESS_MISSING, words);
 }
 
-static int failed(const struct pg_progress *p, int err, struct pg_fault *fault)
+static int progress_failed(const struct pg_progress *p, int err, struct pg_fault *fault)
 {
     *fault = *pg_connection_fault(p->connection);
     if (!strcmp(fault->sqlstate, NO_RIGHT))
@@ -52,20 +52,21 @@ int pg_progress_prepare(const struct pg_progress *p, struct pg_fault *fault)
                                 "SELECT to_regclass('" SQL_PROGRESS_TABLE "') IS NULL", 0, &result);
 
     if (err < 0)
-        return failed(p, err, fault);
+        return progress_failed(p, err, fault);
     bool is_missing = *PQgetvalue(result, 0, 0) == 't';
     PQclear(result);
     if (is_missing) {
         err = pg_connection_run(p->connection, sql_progress_create, 0, NULL);
         /* If two make the table at once, one finds the name taken, and then the table is there. */
-        return err < 0 && err != -EILSEQ ? failed(p, err, fault) : 0;
+        return err < 0 && err != -EILSEQ ? progress_failed(p, err, fault) : 0;
     }
     text_append_printf(&sql, "DELETE FROM " SQL_PROGRESS_TABLE " WHERE updated < %" PRId64,
                        now_s() - SQL_PROGRESS_KEEP_S);
     err = pg_connection_run(p->connection, text_cstr(&sql), 0, NULL);
     text_clear(&sql);
     /* Without the right to delete the table only grows, by a row for each start. */
-    return err == -EAGAIN && !pg_connection_is_open(p->connection) ? failed(p, err, fault) : 0;
+    return err == -EAGAIN && !pg_connection_is_open(p->connection) ? progress_failed(p, err, fault)
+                                                                   : 0;
 }
 
 static void append_key(const struct pg_progress *p, const struct pa_source *source,
@@ -101,8 +102,8 @@ static uint64_t find_seq(const PGresult *result, uint32_t worker)
     return 0;
 }
 
-static int judge(const PGresult *result, const struct pa_transaction *transaction,
-                 struct pg_fault *fault)
+static int judge_progress(const PGresult *result, const struct pa_transaction *transaction,
+                          struct pg_fault *fault)
 {
     uint32_t done = 0;
 
@@ -136,8 +137,8 @@ int pg_progress_lock(const struct pg_progress *p, const struct pa_transaction *t
     err = pg_connection_run(p->connection, text_cstr(&sql), 0, &result);
     text_clear(&sql);
     if (err < 0)
-        return failed(p, err, fault);
-    err = judge(result, transaction, fault);
+        return progress_failed(p, err, fault);
+    err = judge_progress(result, transaction, fault);
     PQclear(result);
     return err;
 }

@@ -44,7 +44,7 @@ struct making {
     struct pg_fault *fault;
 };
 
-static int refuse(const struct making *m, enum pg_fault_id id, const char *what)
+static int refuse_table(const struct making *m, enum pg_fault_id id, const char *what)
 {
     pg_fault_set_own(m->fault, id, what);
     return -EINVAL;
@@ -119,7 +119,7 @@ static int make_table(const struct making *m, const char *schema_text)
     if (!schema_text) {
         text_append_printf(&sql, "there is no table %s in database %s", m->quoted,
                            m->context->settings->db);
-        err = refuse(m, PG_FAULT_TABLE_MISSING, text_cstr(&sql));
+        err = refuse_table(m, PG_FAULT_TABLE_MISSING, text_cstr(&sql));
         text_clear(&sql);
         return err;
     }
@@ -168,7 +168,7 @@ static int add_columns(const struct making *m, const struct pg_table *table)
         if (!m->context->settings->is_optimized)
             text_append_string(&what, "; or, for the columns of `aggregate` alone, "
                                       "sql_optimize_clauses: true");
-        err = refuse(m, PG_FAULT_COLUMN_MISSING, text_cstr(&what));
+        err = refuse_table(m, PG_FAULT_COLUMN_MISSING, text_cstr(&what));
     } else if (count > 0) {
         err = run_definition(m, &sql);
         if (err == 0 && has_key)
@@ -208,7 +208,7 @@ static int judge_table(const struct making *m, const struct pg_table *table)
         err = -EINVAL;
     }
     if (err < 0)
-        refuse(m, PG_FAULT_TABLE_UNFIT, text_cstr(&what));
+        refuse_table(m, PG_FAULT_TABLE_UNFIT, text_cstr(&what));
     text_clear(&what);
     return err;
 }
@@ -224,8 +224,8 @@ static int look_up(const struct making *m, const char *schema_text, struct pg_ta
             return err;
         err = pg_table_look_up(c, m->quoted, m->context->columns, ret_table);
         if (err == -ENOENT)
-            return refuse(m, PG_FAULT_TABLE_MISSING,
-                          "sql_table_schema does not make the table of sql_table");
+            return refuse_table(m, PG_FAULT_TABLE_MISSING,
+                                "sql_table_schema does not make the table of sql_table");
     }
     if (err == 0) {
         err = add_columns(m, ret_table);

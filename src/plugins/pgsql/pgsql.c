@@ -165,7 +165,7 @@ static void prepare_for_bad_row(struct pgsql *p)
 }
 
 /* Returns the error that makes the host try again, for ever. */
-static int fail(struct pgsql *p, int err, const char *doing)
+static int transaction_failed(struct pgsql *p, int err, const char *doing)
 {
     /* Two writers waited for rows of each other: rows are locked in order for a while. */
     if (!strcmp(p->fault.sqlstate, "40P01"))
@@ -242,12 +242,12 @@ int pgsql_begin(void *state, const struct pa_transaction *transaction)
         return 0;
     err = start_transaction(p);
     if (err < 0)
-        return fail(p, err, "start a transaction");
+        return transaction_failed(p, err, "start a transaction");
     if (!p->settings.is_exactly_once)
         return 0;
     err = pg_progress_lock(&p->progress, transaction, &p->fault);
     if (err < 0)
-        return fail(p, err, "start a transaction");
+        return transaction_failed(p, err, "start a transaction");
     if (err == 0)
         return 0;
     p->has_begun = false;
@@ -263,7 +263,7 @@ int pgsql_write(void *state, const struct pa_batch *batch)
     int err = p->careful_count > 0 ? pgsql_write_carefully(p, &passed)
                                    : pgsql_write_rows(p, &passed, true);
 
-    return err < 0 ? fail(p, err, "write") : 0;
+    return err < 0 ? transaction_failed(p, err, "write") : 0;
 }
 
 static int merge_table(void *arg, struct sql_table *table)
@@ -319,10 +319,10 @@ int pgsql_commit(void *state, const struct pa_transaction *transaction)
     if (p->has_begun) {
         int err = sql_tables_each_used(p->tables, merge_table, p);
         if (err < 0)
-            return fail(p, err, "write");
+            return transaction_failed(p, err, "write");
         err = end_transaction(p, transaction);
         if (err < 0)
-            return fail(p, err, "commit");
+            return transaction_failed(p, err, "commit");
         count_down_care(p);
         p->rival_count -= p->rival_count > 0;
         p->logged[0] = 0;

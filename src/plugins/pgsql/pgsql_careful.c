@@ -14,7 +14,7 @@
 #define PIECE_ROWS 1024
 #define DAY_S      86400
 
-static int run(struct pgsql *p, const char *sql)
+static int run_sql(struct pgsql *p, const char *sql)
 {
     int err = pg_connection_run(p->connection, sql, 0, NULL);
 
@@ -29,7 +29,7 @@ static int lock_table(void *arg, struct sql_table *table)
 
     if (!t || t->is_locked || (t->way != PG_WAY_UPSERT && t->way != PG_WAY_MATCH))
         return 0;
-    err = run(p, t->lock_sql);
+    err = run_sql(p, t->lock_sql);
     t->is_locked = err == 0;
     return err;
 }
@@ -43,7 +43,7 @@ static int merge_table(void *arg, struct sql_table *table)
     if (!t)
         return 0;
     err = pgsql_merge(p, t);
-    return err == 0 && t->empty_sql ? run(p, t->empty_sql) : err;
+    return err == 0 && t->empty_sql ? run_sql(p, t->empty_sql) : err;
 }
 
 static int drop_waiting(void *arg, struct sql_table *table)
@@ -61,21 +61,21 @@ static int drop_waiting(void *arg, struct sql_table *table)
 
 static int write_piece(struct pgsql *p, const struct pa_batch *piece, bool counts)
 {
-    int err = run(p, "SAVEPOINT pathacct_piece");
+    int err = run_sql(p, "SAVEPOINT pathacct_piece");
 
     if (err == 0)
         err = pgsql_write_rows(p, piece, counts);
     if (err == 0)
         err = sql_tables_each_used(p->tables, merge_table, p);
     if (err == 0)
-        return run(p, "RELEASE SAVEPOINT pathacct_piece");
+        return run_sql(p, "RELEASE SAVEPOINT pathacct_piece");
     if (err != -EILSEQ)
         return err;
     struct pg_fault why = p->fault;
     p->active = NULL;
     p->waiting_len = 0;
     sql_tables_each_used(p->tables, drop_waiting, p);
-    err = run(p, "ROLLBACK TO SAVEPOINT pathacct_piece; RELEASE SAVEPOINT pathacct_piece");
+    err = run_sql(p, "ROLLBACK TO SAVEPOINT pathacct_piece; RELEASE SAVEPOINT pathacct_piece");
     if (err < 0)
         return err;
     p->fault = why;
@@ -95,7 +95,7 @@ static bool is_recent(const struct pgsql *p, const uint8_t *row)
 /* Rejects a row, or lets it wait. A partition that somebody forgot to make would cost all rows from
  * then on, so they wait for it. A partition that somebody has dropped must not stop everything for
  * a flow that comes late. */
-static int reject(struct pgsql *p, const uint8_t *row)
+static int reject_or_wait(struct pgsql *p, const uint8_t *row)
 {
     if (p->fault.id == PG_FAULT_PARTITION_MISSING && is_recent(p, row))
         return -EINVAL;
@@ -104,8 +104,8 @@ static int reject(struct pgsql *p, const uint8_t *row)
     return 0;
 }
 
-static struct pa_batch part(const struct pgsql *p, const struct pa_batch *batch, uint32_t first,
-                            uint32_t count)
+static struct pa_batch batch_part(const struct pgsql *p, const struct pa_batch *batch,
+                                  uint32_t first, uint32_t count)
 {
     struct pa_batch piece = *batch;
 
@@ -123,9 +123,9 @@ static int write_or_cut(struct pgsql *p, const struct pa_batch *batch, bool coun
     if (err != -EILSEQ)
         return err;
     if (batch->row_count == 1)
-        return reject(p, batch->rows);
-    struct pa_batch first = part(p, batch, 0, half);
-    struct pa_batch second = part(p, batch, half, batch->row_count - half);
+        return reject_or_wait(p, batch->rows);
+    struct pa_batch first = batch_part(p, batch, 0, half);
+    struct pa_batch second = batch_part(p, batch, half, batch->row_count - half);
     err = write_or_cut(p, &first, false);
     return err < 0 ? err : write_or_cut(p, &second, false);
 }
@@ -139,7 +139,7 @@ int pgsql_write_carefully(struct pgsql *p, const struct pa_batch *batch)
         err = sql_tables_each_used(p->tables, lock_table, p);
     for (uint32_t i = 0; i < batch->row_count && err == 0; i += PIECE_ROWS) {
         uint32_t left = batch->row_count - i;
-        struct pa_batch piece = part(p, batch, i, left < PIECE_ROWS ? left : PIECE_ROWS);
+        struct pa_batch piece = batch_part(p, batch, i, left < PIECE_ROWS ? left : PIECE_ROWS);
         err = write_or_cut(p, &piece, true);
     }
     return err;

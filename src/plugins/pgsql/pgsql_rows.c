@@ -97,7 +97,7 @@ static int make_target(struct pgsql *p, const struct pa_batch *batch, const uint
     return err;
 }
 
-static void reject(struct pgsql *p, const uint8_t *row, const char *why)
+static void reject_row(struct pgsql *p, const uint8_t *row, const char *why)
 {
     p->rejected_count++;
     p->host->reject_row(p->host, row, why);
@@ -112,7 +112,7 @@ static int find_target(struct pgsql *p, const struct pa_batch *batch, const uint
 
     if (err < 0) {
         if (counts)
-            reject(p, row, "the name that sql_table gives its table is too long");
+            reject_row(p, row, "the name that sql_table gives its table is too long");
         return 1;
     }
     if (!table->own) {
@@ -147,7 +147,7 @@ static void reject_number(struct pgsql *p, const struct pg_target *t, const uint
 
     snprintf(why, sizeof why, "its %s is too large for type %s of table %.100s", name,
              pg_table_find(&t->table, name)->type_name, t->name);
-    reject(p, row, why);
+    reject_row(p, row, why);
 }
 
 int pgsql_write_rows(struct pgsql *p, const struct pa_batch *batch, bool counts)
@@ -181,7 +181,7 @@ int pgsql_write_rows(struct pgsql *p, const struct pa_batch *batch, bool counts)
 
 /* ---- merging ---- */
 
-static uint64_t affected(const PGresult *result)
+static uint64_t affected_rows(const PGresult *result)
 {
     return strtoull(PQcmdTuples((PGresult *)(uintptr_t)result), NULL, 10);
 }
@@ -193,12 +193,12 @@ static int run_counted(struct pgsql *p, const struct pg_target *t, const char *s
 
     if (err < 0)
         return pgsql_failed(p, err);
-    *count += affected(result);
+    *count += affected_rows(result);
     PQclear(result);
     return 0;
 }
 
-static int run(struct pgsql *p, const char *sql)
+static int run_sql(struct pgsql *p, const char *sql)
 {
     int err = pg_connection_run(p->connection, sql, 0, NULL);
 
@@ -248,31 +248,32 @@ static int upsert_in_order(struct pgsql *p, const struct pg_target *t)
 
 /* Merges with what earlier attempts have shown: each that was not right tells what the next must
  * heed. */
-static int upsert(struct pgsql *p, const struct pg_target *t, uint64_t count)
+static int upsert_rows(struct pgsql *p, const struct pg_target *t, uint64_t count)
 {
     int err = 1;
 
     while (err == 1) {
         bool is_quick = t->update_sql && !p->has_repeated_keys && p->rival_count == 0;
-        err = run(p, "SAVEPOINT pathacct_upsert");
+        err = run_sql(p, "SAVEPOINT pathacct_upsert");
         if (err == 0)
             err = is_quick ? upsert_quickly(p, t, count) : upsert_in_order(p, t);
         if (err == 0)
-            return run(p, "RELEASE SAVEPOINT pathacct_upsert");
+            return run_sql(p, "RELEASE SAVEPOINT pathacct_upsert");
         if (err == 1 &&
-            run(p, "ROLLBACK TO SAVEPOINT pathacct_upsert; RELEASE SAVEPOINT pathacct_upsert") < 0)
+            run_sql(p, "ROLLBACK TO SAVEPOINT pathacct_upsert; RELEASE SAVEPOINT pathacct_upsert") <
+                0)
             return -EAGAIN;
     }
     return err;
 }
 
 /* Without a unique index only a lock keeps two writers from inserting the same key. */
-static int match(struct pgsql *p, struct pg_target *t)
+static int match_rows(struct pgsql *p, struct pg_target *t)
 {
     int err = 0;
 
     if (!t->is_locked && p->settings.locking == SQL_LOCK_TABLE)
-        err = run(p, t->lock_sql);
+        err = run_sql(p, t->lock_sql);
     if (err < 0)
         return err;
     t->is_locked = true;
@@ -298,8 +299,8 @@ int pgsql_merge(struct pgsql *p, struct pg_target *t)
     case PG_WAY_INSERT:
         return run_counted(p, t, t->merge_sql, &p->purge.inserted);
     case PG_WAY_UPSERT:
-        return upsert(p, t, count);
+        return upsert_rows(p, t, count);
     default:
-        return match(p, t);
+        return match_rows(p, t);
     }
 }

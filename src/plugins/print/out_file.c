@@ -169,7 +169,7 @@ int out_file_load(struct out_file *file)
 }
 
 /* Brings file and state together: cuts off what is not committed, keeps what is not ours. */
-static int reconcile(struct out_file *file, bool *ret_is_new)
+static int reconcile_state(struct out_file *file, bool *ret_is_new)
 {
     struct stat st;
     uint64_t size, keep;
@@ -209,7 +209,7 @@ int out_file_open(struct out_file *file, bool in_place, bool replaces)
     file->is_placed = true;
     err = open_data(file);
     if (err == 0)
-        err = reconcile(file, &is_new);
+        err = reconcile_state(file, &is_new);
     /* In place, the length must be on disk before anything is put behind it. */
     if (err == 0 && file->state.is_in_place && (is_new || !file->has_state))
         err = save_state(file);

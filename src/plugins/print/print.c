@@ -391,9 +391,9 @@ static int write_files(struct print *print, const struct pa_batch *batch)
     return 0;
 }
 
-/* Says -EAGAIN for a full disk, which is waited for like everything else that a person may
+/* Logs a full disk and makes it -EAGAIN: it is waited for, like everything else that a person may
  * repair. */
-static int report(const struct print *print, int err)
+static int retry_when_full(const struct print *print, int err)
 {
     if (err == -ENOSPC || err == -EDQUOT) {
         print->host->log(print->host, PA_LOG_WARNING, "no room for %s: rows wait until there is",
@@ -409,7 +409,7 @@ int print_write(void *state, const struct pa_batch *batch)
     int err = 0;
 
     if (print->has_table)
-        return report(print, write_files(print, batch));
+        return retry_when_full(print, write_files(print, batch));
     for (uint32_t i = 0, next; i < batch->row_count && err == 0; i = next) {
         next =
             format_append_rows(print->format, batch, i, OUT_FILE_WRITE_SIZE, &print->stream.buffer);
@@ -507,7 +507,7 @@ int print_commit(void *state, const struct pa_transaction *transaction)
     print->transaction.row_count = transaction->row_count;
     print->transaction.ends_epoch = transaction->ends_epoch;
     print->transaction.is_last = transaction->is_last;
-    err = print->has_table ? report(print, commit_files(print)) : commit_stream(print);
+    err = print->has_table ? retry_when_full(print, commit_files(print)) : commit_stream(print);
     if (err < 0)
         return err;
     print->was_last = print->transaction.is_last;

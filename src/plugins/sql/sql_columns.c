@@ -279,7 +279,7 @@ static struct sql_value text_value(const char *text, size_t len)
     return (struct sql_value){.kind = SQL_VALUE_TEXT, .text = text ? text : "", .len = len};
 }
 
-static uint64_t load(const struct value *value, const uint8_t *row)
+static uint64_t load_number(const struct value *value, const uint8_t *row)
 {
     return row_number_load(row + value->offset, value->width);
 }
@@ -354,12 +354,12 @@ static struct sql_value primitive_value(const struct sql_columns *columns, struc
     const struct value *value = &c->value;
 
     if (value->format == PA_FORMAT_TIME)
-        return time_value(value->time, c, (int64_t)load(value, row),
+        return time_value(value->time, c, (int64_t)load_number(value, row),
                           columns->settings->dialect->has_instants);
     if (value->format == PA_FORMAT_TOS && columns->settings->values.has_dscp)
-        return number_value(load(value, row) >> 2);
+        return number_value(load_number(value, row) >> 2);
     if (c->is_number)
-        return number_value(load(value, row));
+        return number_value(load_number(value, row));
     if (value->format == PA_FORMAT_IP)
         return address_value(columns->settings, c, row);
     if (value->shape != VALUE_OTHER)
@@ -377,7 +377,7 @@ struct sql_value sql_columns_value(struct sql_columns *columns, uint32_t index,
     case SQL_SOURCE_COLUMN:
         return primitive_value(columns, c, batch, row);
     case SQL_SOURCE_RESIDUAL:
-        v = (int64_t)load(&c->value, row);
+        v = (int64_t)load_number(&c->value, row);
         return number_value(v > 0 ? (uint64_t)(v % NS_PER_S / NS_PER_US) : 0);
     case SQL_SOURCE_STAMP_INSERTED:
         memcpy(&v, row + columns->bin_offset, sizeof v);

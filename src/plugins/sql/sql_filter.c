@@ -105,7 +105,7 @@ static int parse_one(struct sql_filter *filter, const char *name, const char *va
     return 0;
 }
 
-static int parse(struct sql_filter *filter, const char *text, char *error, size_t error_size)
+static int filter_parse(struct sql_filter *filter, const char *text, char *error, size_t error_size)
 {
     char *copy = mem_strdup(text), *rest = copy, *part;
     int err = 0;
@@ -163,7 +163,7 @@ int sql_filter_new(const char *text, bool needs_all, const struct pa_schema *sch
     filter->row_size = schema->row_size;
     filter->needs_all = needs_all;
     filter->factor = 1;
-    err = parse(filter, text, error, error_size);
+    err = filter_parse(filter, text, error, error_size);
     if (err == 0)
         err = check_columns(filter, error, error_size);
     if (err < 0) {
@@ -184,7 +184,7 @@ void sql_filter_free(struct sql_filter *filter)
 
 /* ---- rows ---- */
 
-static uint64_t load(const struct pa_column *column, const uint8_t *row)
+static uint64_t counter_load(const struct pa_column *column, const uint8_t *row)
 {
     uint64_t v = 0;
 
@@ -193,7 +193,7 @@ static uint64_t load(const struct pa_column *column, const uint8_t *row)
     return v;
 }
 
-static void store(const struct pa_column *column, uint8_t *row, uint64_t v)
+static void counter_store(const struct pa_column *column, uint8_t *row, uint64_t v)
 {
     if (column)
         memcpy(row + column->offset, &v, sizeof v);
@@ -205,7 +205,7 @@ static bool is_ratio_at_least(uint64_t a, uint64_t b, uint64_t bound)
     return b == 0 ? bound == 0 : (__extension__(unsigned __int128) b * bound) <= a;
 }
 
-static bool holds(const struct check *check, const struct counters *c)
+static bool check_holds(const struct check *check, const struct counters *c)
 {
     bool is_at_least;
 
@@ -228,17 +228,17 @@ static bool holds(const struct check *check, const struct counters *c)
     return is_at_least != check->is_max;
 }
 
-static bool passes(const struct sql_filter *filter, const struct counters *c)
+static bool counters_pass(const struct sql_filter *filter, const struct counters *c)
 {
     if (filter->check_count == 0)
         return true;
     for (uint32_t i = 0; i < filter->check_count; i++)
-        if (holds(&filter->checks[i], c) != filter->needs_all)
+        if (check_holds(&filter->checks[i], c) != filter->needs_all)
             return !filter->needs_all;
     return filter->needs_all;
 }
 
-static void act(const struct sql_filter *filter, uint8_t *row, struct counters c)
+static void filter_act(const struct sql_filter *filter, uint8_t *row, struct counters c)
 {
     /* A negative adjustment wraps as it should. */
     uint64_t more = c.packets * (uint64_t)filter->adjustment;
@@ -247,9 +247,9 @@ static void act(const struct sql_filter *filter, uint8_t *row, struct counters c
         c.bytes = 0;
     else
         c.bytes += more;
-    store(filter->packets, row, c.packets * filter->factor);
-    store(filter->flows, row, c.flows * filter->factor);
-    store(filter->bytes, row, c.bytes * filter->factor);
+    counter_store(filter->packets, row, c.packets * filter->factor);
+    counter_store(filter->flows, row, c.flows * filter->factor);
+    counter_store(filter->bytes, row, c.bytes * filter->factor);
 }
 
 void sql_filter_begin(struct sql_filter *filter, uint64_t row_count)
@@ -273,9 +273,10 @@ struct pa_batch sql_filter_apply(struct sql_filter *filter, const struct pa_batc
     for (uint32_t i = 0; i < batch->row_count; i++) {
         const uint8_t *row = batch->rows + (size_t)i * filter->row_size;
         uint8_t *copy = filter->rows + (size_t)out.row_count * filter->row_size;
-        const struct counters c = {load(filter->packets, row), load(filter->flows, row),
-                                   load(filter->bytes, row)};
-        if (filter->is_on && !passes(filter, &c)) {
+        const struct counters c = {counter_load(filter->packets, row),
+                                   counter_load(filter->flows, row),
+                                   counter_load(filter->bytes, row)};
+        if (filter->is_on && !counters_pass(filter, &c)) {
             left_out->rows++;
             left_out->flows += c.flows;
             left_out->packets += c.packets;
@@ -284,7 +285,7 @@ struct pa_batch sql_filter_apply(struct sql_filter *filter, const struct pa_batc
         }
         memcpy(copy, row, filter->row_size);
         if (acts)
-            act(filter, copy, c);
+            filter_act(filter, copy, c);
         out.row_count++;
     }
     out.rows = filter->rows;

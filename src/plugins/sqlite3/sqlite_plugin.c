@@ -92,7 +92,7 @@ int sqlite_plugin_check(const struct pa_host *host, const struct pa_schema *sche
     return err;
 }
 
-static void disconnect(struct sqlite_plugin *p)
+static void disconnect_database(struct sqlite_plugin *p)
 {
     if (p->tables)
         sql_tables_forget(p->tables);
@@ -107,12 +107,12 @@ static int connect_database(struct sqlite_plugin *p)
 
     /* If another file is in its place, all that was prepared belongs to the old one. */
     if (p->db.handle && sqlite_database_is_replaced(&p->db))
-        disconnect(p);
+        disconnect_database(p);
     err = sqlite_database_open(&p->db, &is_new);
     if (err == 0 && is_new && p->settings.is_exactly_once)
         err = sqlite_progress_init(&p->progress, &p->db, p->host->instance_name);
     if (err < 0)
-        disconnect(p);
+        disconnect_database(p);
     return err;
 }
 
@@ -153,7 +153,7 @@ void sqlite_plugin_close(void *state)
     sql_purge_clear(&p->purge);
     sql_tables_free(p->tables);
     p->tables = NULL;
-    disconnect(p);
+    disconnect_database(p);
     sqlite_database_clear(&p->db);
     sql_columns_clear(&p->columns);
     sql_settings_clear(&p->settings);
@@ -162,7 +162,7 @@ void sqlite_plugin_close(void *state)
 
 int sqlite_plugin_reopen(void *state)
 {
-    disconnect(state);
+    disconnect_database(state);
     return 0;
 }
 
@@ -179,7 +179,7 @@ void sqlite_plugin_abort(void *state)
      * time. */
     if (p->db.handle && !sqlite3_get_autocommit(p->db.handle))
         sqlite3_exec(p->db.handle, "ROLLBACK", NULL, NULL, NULL);
-    disconnect(p);
+    disconnect_database(p);
 }
 
 int sqlite_plugin_begin(void *state, const struct pa_transaction *transaction)

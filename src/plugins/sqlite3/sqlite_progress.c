@@ -59,7 +59,8 @@ static void bind_identity(sqlite3_stmt *stmt, const char *instance, const struct
     sqlite3_bind_int64(stmt, 3, source->worker);
 }
 
-static int find(struct sqlite_progress *progress, const struct pa_source *source, uint64_t *ret_seq)
+static int find_seq(struct sqlite_progress *progress, const struct pa_source *source,
+                    uint64_t *ret_seq)
 {
     int code;
 
@@ -79,7 +80,7 @@ int sqlite_progress_has(struct sqlite_progress *progress, const struct pa_transa
     for (uint32_t i = 0; i < transaction->source_count; i++) {
         const struct pa_source *source = &transaction->sources[i];
         uint64_t seq;
-        int err = find(progress, source, &seq);
+        int err = find_seq(progress, source, &seq);
         if (err < 0)
             return err;
         done += seq >= source->last_seq;

@@ -61,7 +61,7 @@ static int create_key(const struct sqlite_table *t)
     return run_text(t, &sql);
 }
 
-static int create(const struct sqlite_table *t, const char *schema)
+static int table_create(const struct sqlite_table *t, const char *schema)
 {
     struct text sql = {0};
     int err;
@@ -111,7 +111,7 @@ static int grow_key(const struct sqlite_table *t)
     return err < 0 ? err : create_key(t);
 }
 
-static int grow(const struct sqlite_table *t, const uint8_t *missing)
+static int table_grow(const struct sqlite_table *t, const uint8_t *missing)
 {
     bool has_key_grown = false;
     int err = 0;
@@ -146,7 +146,7 @@ static int make_ready(const struct sqlite_table *t, const char *schema)
     int err = find_missing(t, missing, &found);
 
     if (err == 0 && found == 0) {
-        err = create(t, schema);
+        err = table_create(t, schema);
         if (err == 0)
             err = find_missing(t, missing, &found);
         if (err == 0 && found == 0)
@@ -156,7 +156,7 @@ static int make_ready(const struct sqlite_table *t, const char *schema)
                                         t->name);
     }
     if (err == 0)
-        err = grow(t, missing);
+        err = table_grow(t, missing);
     mem_free(missing);
     return err;
 }
@@ -294,8 +294,8 @@ static int bind_one(sqlite3_stmt *stmt, int index, const struct sql_value *v)
     }
 }
 
-static int run(struct sqlite_table *t, sqlite3_stmt *stmt, const struct pa_batch *batch,
-               const uint8_t *row)
+static int run_statement(struct sqlite_table *t, sqlite3_stmt *stmt, const struct pa_batch *batch,
+                         const uint8_t *row)
 {
     int code = SQLITE_OK;
 
@@ -316,13 +316,13 @@ int sqlite_table_write(struct sqlite_table *t, const struct pa_batch *batch, con
 
     *ret_outcome = SQLITE_ROW_UPDATED;
     if (t->update) {
-        code = run(t, t->update, batch, row);
+        code = run_statement(t, t->update, batch, row);
         if (code == SQLITE_OK && sqlite3_changes(t->db->handle) > 0)
             return 0;
     }
     if (code == SQLITE_OK) {
         *ret_outcome = SQLITE_ROW_INSERTED;
-        code = run(t, t->insert, batch, row);
+        code = run_statement(t, t->insert, batch, row);
     }
     if (code == SQLITE_OK)
         return 0;

@@ -129,8 +129,8 @@ static int parse_variable(struct file_name *name, const struct file_name_context
     return -EINVAL;
 }
 
-static int parse(struct file_name *name, const char *pattern,
-                 const struct file_name_context *context, char *error, size_t error_size)
+static int pattern_parse(struct file_name *name, const char *pattern,
+                         const struct file_name_context *context, char *error, size_t error_size)
 {
     int err = 0;
 
@@ -166,7 +166,7 @@ int file_name_new(const char *pattern, const struct file_name_context *context, 
     name->is_utc = context->is_utc;
     name->scratch = mem_zalloc(sizeof *name->scratch);
     name->value_text = mem_zalloc(sizeof *name->value_text);
-    err = parse(name, pattern, context, error, error_size);
+    err = pattern_parse(name, pattern, context, error, error_size);
     if (err < 0) {
         file_name_free(name);
         return err;

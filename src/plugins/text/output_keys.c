@@ -162,7 +162,7 @@ int file_owner_read(const struct pa_host *host, char *error, size_t error_size,
     return 0;
 }
 
-static int give(const struct file_owner *owner, int fd)
+static int give_file(const struct file_owner *owner, int fd)
 {
     if (owner->uid == (uid_t)-1 && owner->gid == (gid_t)-1)
         return 0;
@@ -187,7 +187,7 @@ static int make_directory(const struct file_owner *owner, const char *path)
     if (fchmod(fd, mode_of(owner, 0777)) < 0)
         err = -errno;
     if (err == 0)
-        err = give(owner, fd);
+        err = give_file(owner, fd);
     close(fd);
     return err;
 }
@@ -214,7 +214,7 @@ int file_owner_open(const struct file_owner *owner, const char *path, int flags)
     if (fd < 0 && errno == EEXIST)
         fd = open(path, flags | O_CLOEXEC);
     else if (fd >= 0) {
-        err = fchmod(fd, mode_of(owner, 0666)) < 0 ? -errno : give(owner, fd);
+        err = fchmod(fd, mode_of(owner, 0666)) < 0 ? -errno : give_file(owner, fd);
         if (err < 0) {
             close(fd);
             return err;
