@@ -15,28 +15,34 @@
 #define FIELD_LEN_VARIABLE  65535 /* RFC 7011 section 7 */
 
 enum element_type {
-    ELEMENT_UINT,    /* 1 to 8 bytes (RFC 7011 section 6.2), the low-order ones if the member is
-                        shorter */
-    ELEMENT_UINT_V4, /* says something of the IPv4 address */
-    ELEMENT_UINT_V6, /* says something of the IPv6 address */
+    ELEMENT_UINT,           /* 1 to 8 bytes (RFC 7011 section 6.2), more if the surplus is 0; the
+                        low-order ones if the member is shorter */
+    ELEMENT_UINT_V4,        /* says something of the IPv4 address */
+    ELEMENT_UINT_V6,        /* says something of the IPv6 address */
     ELEMENT_UINT_RESPONDER, /* of the way back: biflow as firewalls export it */
     ELEMENT_TCP_FLAGS,
     ELEMENT_IPV4,
     ELEMENT_IPV6,
+    /* No element's own: an address field as long as the other family's, or of variable length. */
+    ELEMENT_IPV4_BY_LEN,
+    ELEMENT_IPV6_BY_LEN,
     ELEMENT_MAC,
-    ELEMENT_TIME_S,        /* since the Unix epoch */
-    ELEMENT_TIME_MS,       /* since the Unix epoch */
-    ELEMENT_TIME_NTP_US,   /* RFC 7011 section 6.1.9: the fraction's low 11 bits are ignored */
-    ELEMENT_TIME_NTP_NS,   /* RFC 7011 section 6.1.10 */
+    ELEMENT_TIME_S,  /* since the Unix epoch */
+    ELEMENT_TIME_MS, /* since the Unix epoch */
+    /* RFC 7011 section 6.1.9: the fraction's low 11 bits are ignored. 16 bytes: seconds since 1970
+     * and microseconds, 8 bytes each, as some exporters have them. */
+    ELEMENT_TIME_NTP_US,
+    ELEMENT_TIME_NTP_NS,   /* RFC 7011 section 6.1.10; 16 bytes: likewise */
     ELEMENT_TIME_UPTIME,   /* since the exporter started, in ms (nfacctd_time_secs: s) */
     ELEMENT_TIME_DELTA_US, /* before the export time */
     ELEMENT_SYSTEM_INIT,   /* when it started, in ms since the Unix epoch */
     ELEMENT_TEXT,
     ELEMENT_RD,
-    ELEMENT_LABEL,        /* label, 3 bits of traffic class, bottom of stack: 3 bytes */
+    ELEMENT_LABEL,        /* label, 3 bits of traffic class, bottom of stack: 3 bytes; or a whole
+                             entry of RFC 3032, with its time to live: 4 */
     ELEMENT_SEGMENT_ID,   /* RFC 8138's registry: type in the top byte, 1 VXLAN, 2 NVGRE */
     ELEMENT_SEGMENT_LIST, /* IPv6 addresses */
-    ELEMENT_APPLICATION,  /* RFC 6759: up to 8 bytes, named by options */
+    ELEMENT_APPLICATION,  /* RFC 6759: a byte and whatever follows, named by options */
     ELEMENT_FRAME_ETHERNET,
     ELEMENT_FRAME_IP,
     ELEMENT_FRAME_MPLS,
@@ -70,5 +76,17 @@ static inline bool element_type_is_frame(enum element_type type)
 {
     return type == ELEMENT_FRAME_ETHERNET || type == ELEMENT_FRAME_IP || type == ELEMENT_FRAME_MPLS;
 }
-/* Returns whether a value of that type may have `len` bytes on the wire. */
+/* Returns whether a value of that type can be read from `len` bytes. */
 bool element_type_fits(enum element_type type, size_t len);
+/* Returns whether the field has a length from which its element cannot be read. */
+bool template_field_is_misfit(const struct template_field *field);
+/* Returns the type by which a field is read whose element is of `type`. */
+enum element_type element_type_as_read(enum element_type type, size_t len);
+
+/* Reads the 16 bytes of a field whose element is an IPv4 address. They hold one that is mapped or has
+ * zeros before it, or an IPv6 address. */
+struct ip_addr element_ipv4_in_16(const uint8_t *value);
+/* Reads a number of any length; 0 if it is beyond 64 bits. */
+uint64_t element_uint(const uint8_t *value, size_t len);
+/* Makes a key of an applicationId: its number, or if that is beyond 64 bits a hash. */
+uint64_t element_application_key(const uint8_t *value, size_t len);

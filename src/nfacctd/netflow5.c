@@ -42,9 +42,7 @@ static const struct template_field v5_fields[] = {
 
 struct plan *netflow5_plan(const struct plan_settings *settings)
 {
-    uint16_t bad;
-
-    return plan_compile(v5_fields, V5_FIELD_COUNT, settings, &bad);
+    return plan_compile(v5_fields, V5_FIELD_COUNT, settings);
 }
 
 /* Clears ports and flags of protocols that have none: exporters leave anything there. ICMP has its

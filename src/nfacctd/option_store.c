@@ -165,7 +165,7 @@ static const struct {
     {0, 235, VALUE_VRF, ELEMENT_UINT},
     {0, 236, VALUE_VRF_NAME, ELEMENT_TEXT},
     {0, 90, VALUE_RD, ELEMENT_RD},
-    {0, 95, VALUE_APPLICATION, ELEMENT_UINT},
+    {0, 95, VALUE_APPLICATION, ELEMENT_APPLICATION},
     {0, 96, VALUE_APPLICATION_NAME, ELEMENT_TEXT},
     {0, 130, VALUE_EXPORTER_IPV4, ELEMENT_IPV4},
     {0, 131, VALUE_EXPORTER_IPV6, ELEMENT_IPV6},
@@ -192,7 +192,16 @@ static void collect_values(const struct template_field *fields, uint16_t field_c
 
 static uint64_t value_uint(const struct value *value)
 {
-    return value->data ? wire_uint(value->data, value->len) : 0;
+    return value->data ? element_uint(value->data, value->len) : 0;
+}
+
+static struct ip_addr value_addr(const struct value *value, enum element_type type)
+{
+    if (!value->data)
+        return (struct ip_addr){0};
+    if (value->len == 4)
+        return ip_addr_v4(value->data);
+    return type == ELEMENT_IPV4 ? element_ipv4_in_16(value->data) : ip_addr_v6(value->data);
 }
 
 /* Returns in how many packets one is exported; 0: the record does not say. */
@@ -255,8 +264,10 @@ static bool take_text(struct option_store *store, const struct option_scope *sco
         facts->has_long_text = true;
         return false;
     }
-    option_store_put_text(store, scope->domain, kind, value_uint(id), text->data, len);
-    option_store_put_text(store, scope->source, kind, value_uint(id), text->data, len);
+    uint64_t key =
+        kind == OPTION_APPLICATION ? element_application_key(id->data, id->len) : value_uint(id);
+    option_store_put_text(store, scope->domain, kind, key, text->data, len);
+    option_store_put_text(store, scope->source, kind, key, text->data, len);
     return true;
 }
 
@@ -283,13 +294,13 @@ void option_store_take_record(struct option_store *store, const struct option_sc
                          value_uint(&v[VALUE_RD]));
         used = true;
     }
-    facts.exporter_ipv4 = v[VALUE_EXPORTER_IPV4].data;
-    facts.exporter_ipv6 = v[VALUE_EXPORTER_IPV6].data;
+    facts.exporter_ipv4 = value_addr(&v[VALUE_EXPORTER_IPV4], ELEMENT_IPV4);
+    facts.exporter_ipv6 = value_addr(&v[VALUE_EXPORTER_IPV6], ELEMENT_IPV6);
     facts.system_init_ms = (int64_t)value_uint(&v[VALUE_SYSTEM_INIT]);
     if (facts.system_init_ms < 0)
         facts.system_init_ms = 0;
-    facts.is_usable =
-        used || facts.exporter_ipv4 || facts.exporter_ipv6 || facts.system_init_ms > 0;
+    facts.is_usable = used || v[VALUE_EXPORTER_IPV4].data || v[VALUE_EXPORTER_IPV6].data ||
+                      facts.system_init_ms > 0;
     *ret_facts = facts;
 }
 

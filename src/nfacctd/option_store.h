@@ -69,10 +69,10 @@ struct flow_bytes option_store_text(const struct option_store *store,
 
 /* The facts of an options record that the store does not keep. */
 struct option_facts {
-    const uint8_t *exporter_ipv4, *exporter_ipv6; /* NULL: not said */
-    int64_t system_init_ms;                       /* 0: not said */
-    bool is_usable;                               /* it held something that we know */
-    bool has_long_text; /* a name of more than OPTION_TEXT_MAX, not kept */
+    struct ip_addr exporter_ipv4, exporter_ipv6; /* by element; none: not said */
+    int64_t system_init_ms;                      /* 0: not said */
+    bool is_usable;                              /* it held something that we know */
+    bool has_long_text;                          /* a name of more than OPTION_TEXT_MAX, not kept */
 };
 
 /* Takes over one options data record: `values` and `value_lens` are those of `fields`. Values that

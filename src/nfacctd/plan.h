@@ -123,12 +123,11 @@ struct plan_settings {
 };
 
 /*
- * Makes the plan of a template, whose fields are borrowed for the plan's life. NULL if a record
- * would have no length, or a field has a length that its type cannot have; then *ret_bad is that
- * field, or field_count.
+ * Makes the plan of a template, whose fields are borrowed for the plan's life. Misfits among them
+ * are passed over, as unknown ones are. NULL if a record would have no length.
  */
 struct plan *plan_compile(const struct template_field *fields, uint16_t field_count,
-                          const struct plan_settings *settings, uint16_t *ret_bad);
+                          const struct plan_settings *settings);
 void plan_free(struct plan *plan);
 
 /* Returns the most that one record of `record_len` bytes takes of the arena. */

@@ -56,13 +56,20 @@ static bool is_one_way(enum flow_member member)
     return false;
 }
 
-int builder_field(const struct plan_builder *c, uint32_t enterprise, uint16_t id)
+int builder_raw_field(const struct plan_builder *c, uint32_t enterprise, uint16_t id)
 {
     for (uint16_t i = 0; i < c->field_count; i++) {
         if (c->fields[i].id == id && c->fields[i].enterprise == enterprise && c->fields[i].len > 0)
             return i;
     }
     return NO_FIELD;
+}
+
+int builder_field(const struct plan_builder *c, uint32_t enterprise, uint16_t id)
+{
+    int field = builder_raw_field(c, enterprise, id);
+
+    return field != NO_FIELD && template_field_is_misfit(&c->fields[field]) ? NO_FIELD : field;
 }
 
 /*
@@ -95,7 +102,7 @@ void builder_init(struct plan_builder *c)
         c->row_field[row] = c->row_reverse_field[row] = NO_FIELD;
     }
     for (uint16_t i = 0; i < c->field_count; i++) {
-        if (c->fields[i].len > 0)
+        if (c->fields[i].len > 0 && !template_field_is_misfit(&c->fields[i]))
             take_field(c, i);
     }
     for (int row = 0; row < ELEMENT_ROW_COUNT; row++) {
@@ -122,7 +129,7 @@ int builder_next(const struct plan_builder *c, const struct element_selection *s
         int field = sel->is_reverse ? c->row_reverse_field[r] : c->row_field[r];
         if (r < *row || field == NO_FIELD || !feeds_directly(elements[r].type))
             continue;
-        *ret_type = elements[r].type;
+        *ret_type = element_type_as_read(elements[r].type, c->fields[field].len);
         *row = r + 1u;
         return field;
     }

@@ -31,8 +31,10 @@ struct plan_builder {
 /* Fills the tables of rows from the fields, which are set before. */
 void builder_init(struct plan_builder *c);
 
-/* Returns the index of the field, or NO_FIELD. */
+/* Returns the index of the field, or NO_FIELD, which stands for a misfit too. */
 int builder_field(const struct plan_builder *c, uint32_t enterprise, uint16_t id);
+/* Returns the index of the field, whatever its length, for who takes bytes as they are. */
+int builder_raw_field(const struct plan_builder *c, uint32_t enterprise, uint16_t id);
 /* Selects what a member is made from. On the way back that is a reverse element, else the opposite
  * member's. */
 struct element_selection builder_select(const struct plan_builder *c, enum flow_member member);

@@ -24,6 +24,9 @@ static enum plan_op_code op_for_type(enum element_type type)
     case ELEMENT_IPV4:
     case ELEMENT_IPV6:
         return PLAN_ADDR;
+    case ELEMENT_IPV4_BY_LEN:
+    case ELEMENT_IPV6_BY_LEN:
+        return PLAN_ADDR_NONZERO;
     case ELEMENT_MAC:
         return PLAN_MAC;
     case ELEMENT_TCP_FLAGS:
@@ -55,7 +58,17 @@ static bool compile_first(struct plan_builder *c, enum flow_member member)
 
 static bool is_v6(enum element_type type)
 {
-    return type == ELEMENT_IPV6 || type == ELEMENT_UINT_V6;
+    return type == ELEMENT_IPV6 || type == ELEMENT_IPV6_BY_LEN || type == ELEMENT_UINT_V6;
+}
+
+static bool is_by_len(enum element_type type)
+{
+    return type == ELEMENT_IPV4_BY_LEN || type == ELEMENT_IPV6_BY_LEN;
+}
+
+static bool is_address(enum element_type type)
+{
+    return type == ELEMENT_IPV4 || type == ELEMENT_IPV6 || is_by_len(type);
 }
 
 static bool has_address(const struct plan_builder *c, bool v6)
@@ -90,10 +103,15 @@ static bool compile_by_version(struct plan_builder *c, enum flow_member member)
     if (found[0] == NO_FIELD && found[1] == NO_FIELD)
         return false;
     int which = found[0] == NO_FIELD;
-    bool is_addr = types[which] == ELEMENT_IPV4 || types[which] == ELEMENT_IPV6;
+    bool is_addr = is_address(types[which]);
     if ((found[0] != NO_FIELD && found[1] != NO_FIELD) || (!is_addr && has_address(c, !which))) {
-        struct plan_op *op =
-            builder_op(c, is_addr ? PLAN_ADDR_BY_VERSION : PLAN_UINT_BY_VERSION, member);
+        bool any_by_len = is_by_len(types[0]) || is_by_len(types[1]);
+        struct plan_op *op = builder_op(c,
+                                        any_by_len ? PLAN_ADDR_NONZERO
+                                        : is_addr  ? PLAN_ADDR_BY_VERSION
+                                                   : PLAN_UINT_BY_VERSION,
+                                        member);
+        op->arg = 1; /* how many are IPv4 */
         builder_ref(c, op, found[0], types[0]);
         builder_ref(c, op, found[1], types[1]);
         return true;
@@ -127,7 +145,7 @@ static bool compile_nonzero(struct plan_builder *c, enum plan_op_code code, enum
     add_family(c, op, from, from_count, false);
     op->arg = op->ref_count;
     add_family(c, op, from, from_count, true);
-    if (op->ref_count == 1 && code == PLAN_ADDR_NONZERO)
+    if (op->ref_count == 1 && code == PLAN_ADDR_NONZERO && !is_by_len(c->plan->refs[op->ref].type))
         op->code = PLAN_ADDR;
     if (op->ref_count > 0)
         return true;
@@ -148,8 +166,9 @@ static bool compile_next_hop_by_template(struct plan_builder *c)
             continue;
         if (is_ip && !c->settings->own->use_ip_next_hop)
             return false;
-        const struct element *element = element_find(0, order[i]);
-        builder_ref(c, builder_op(c, PLAN_ADDR, FLOW_bgp_next_hop), field, element->type);
+        enum element_type type =
+            element_type_as_read(element_find(0, order[i])->type, c->fields[field].len);
+        builder_ref(c, builder_op(c, op_for_type(type), FLOW_bgp_next_hop), field, type);
         return true;
     }
     return false;
@@ -209,7 +228,10 @@ static bool compile_ip_version(struct plan_builder *c)
     op->arg = op->ref_count;
     add_family(c, op, addresses, 2, true);
     uint32_t v4_count = op->arg - 1, v6_count = op->ref_count - op->arg;
-    if (v4_count > 0 && v6_count > 0)
+    bool any_by_len = false;
+    for (uint32_t i = 1; i < op->ref_count; i++)
+        any_by_len = any_by_len || is_by_len(c->plan->refs[op->ref + i].type);
+    if ((v4_count > 0 && v6_count > 0) || any_by_len)
         return true;
     c->plan->op_count--;
     if (v4_count + v6_count > 0) {
@@ -303,7 +325,7 @@ static bool compile_name(struct plan_builder *c, enum flow_member member, uint16
         return false;
     struct plan_op *op = builder_op(c, PLAN_NAME, member);
     builder_ref(c, op, text, ELEMENT_TEXT);
-    builder_ref(c, op, key, ELEMENT_UINT);
+    builder_ref(c, op, key, kind == OPTION_APPLICATION ? ELEMENT_APPLICATION : ELEMENT_UINT);
     op->arg = kind;
     if (text != NO_FIELD)
         builder_copy(c, text);
@@ -508,7 +530,7 @@ static void compile_custom(struct plan_builder *c)
         /* A reverse element belongs to the way back if there is one; other elements belong to both
          * ways. */
         bool is_here = !custom->is_reverse || c->is_reverse || !c->plan->reverse;
-        int field = is_here ? builder_field(c, enterprise, custom->element) : NO_FIELD;
+        int field = is_here ? builder_raw_field(c, enterprise, custom->element) : NO_FIELD;
         struct plan_op *op = builder_op(c, custom->len > 0 ? PLAN_CUSTOM : PLAN_CUSTOM_BYTES, 0);
         op->dst = custom->flow_offset;
         op->arg = custom->len;
@@ -586,17 +608,8 @@ static struct plan *compile_way(const struct template_field *fields, uint16_t fi
     return plan;
 }
 
-/* Returns false if the field's type cannot have its length: such a template is nonsense. */
-static bool field_is_possible(const struct template_field *field)
-{
-    const struct element *element = element_find(field->enterprise, field->id);
-
-    return !element || field->len == 0 || field->len == FIELD_LEN_VARIABLE ||
-           element_type_fits(element->type, field->len);
-}
-
 struct plan *plan_compile(const struct template_field *fields, uint16_t field_count,
-                          const struct plan_settings *settings, uint16_t *ret_bad)
+                          const struct plan_settings *settings)
 {
     uint32_t *offsets = mem_calloc(field_count + 1u, sizeof *offsets);
     struct plan *plan = NULL;
@@ -604,27 +617,19 @@ struct plan *plan_compile(const struct template_field *fields, uint16_t field_co
     bool is_variable = false;
 
     for (uint16_t i = 0; i < field_count; i++) {
-        if (!field_is_possible(&fields[i])) {
-            *ret_bad = i;
-            goto done;
-        }
         offsets[i] = len;
         is_variable = is_variable || fields[i].len == FIELD_LEN_VARIABLE;
         /* A field of variable length takes its length byte at least. */
         len += fields[i].len == FIELD_LEN_VARIABLE ? 1 : fields[i].len;
     }
-    if (len == 0) {
-        *ret_bad = field_count;
-        goto done;
-    }
-    plan = compile_way(fields, field_count, offsets, settings, false);
+    if (len > 0)
+        plan = compile_way(fields, field_count, offsets, settings, false);
     for (struct plan *p = plan; p; p = p->reverse) {
         p->min_len = len;
         p->record_len = is_variable ? 0 : len;
         if (is_variable)
             order_refs(p);
     }
-done:
     mem_free(offsets);
     return plan;
 }

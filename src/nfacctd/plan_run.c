@@ -280,6 +280,11 @@ static void run_constants(const struct plan *plan, const struct block *b,
     }
 }
 
+static bool is_loadable(const struct plan_ref *ref)
+{
+    return ref->len > 0 && ref->len <= sizeof(uint64_t);
+}
+
 /* Returns false if the operation cannot be done for the whole block; plan_value() then does it for
  * each record. */
 static bool run_over_block(const struct plan *plan, const struct plan_op *op,
@@ -299,11 +304,13 @@ static bool run_over_block(const struct plan *plan, const struct plan_op *op,
         return true;
     }
     case PLAN_UINT:
-        if (refs[op->ref].len == 0)
+        if (!is_loadable(&refs[op->ref]))
             return false;
         run_uint(op, refs, b);
         return true;
     case PLAN_TCP_FLAGS:
+        if (!is_loadable(&refs[op->ref]))
+            return false;
         run_tcp_flags(op, refs, b);
         return true;
     case PLAN_ADDR:

@@ -16,16 +16,19 @@
 
 static uint64_t ref_uint(const struct plan_ref *ref, const uint8_t *record)
 {
-    return ref->len > 0 && ref->len <= 8 ? plan_load(record + ref->offset, ref->len) : 0;
+    if (ref->len > sizeof(uint64_t))
+        return element_uint(record + ref->offset, ref->len);
+    return ref->len > 0 ? plan_load(record + ref->offset, ref->len) : 0;
 }
 
 static struct ip_addr ref_addr(const struct plan_ref *ref, const uint8_t *record)
 {
     if (ref->len == 4)
         return ip_addr_v4(record + ref->offset);
-    if (ref->len == 16)
-        return ip_addr_v6(record + ref->offset);
-    return (struct ip_addr){0};
+    if (ref->len != 16)
+        return (struct ip_addr){0};
+    return ref->type == ELEMENT_IPV4_BY_LEN ? element_ipv4_in_16(record + ref->offset)
+                                            : ip_addr_v6(record + ref->offset);
 }
 
 static bool ref_is_zero(const struct plan_ref *ref, const uint8_t *record)
@@ -70,6 +73,15 @@ static int64_t time_since_init(const struct plan_context *context, uint32_t upti
     return plan_time_since_boot(&at, uptime);
 }
 
+/* Seconds since 1970, then parts of one. */
+static int64_t time_in_16(const uint8_t *bytes, int64_t part_ns)
+{
+    int64_t ns = plan_time_since_epoch(wire_u64(bytes), NS_PER_S);
+    uint64_t parts = wire_u64(bytes + 8);
+
+    return ns > 0 && parts < (uint64_t)(NS_PER_S / part_ns) ? ns + (int64_t)parts * part_ns : ns;
+}
+
 static int64_t time_of(const struct plan_context *context, const struct plan_ref *ref,
                        const uint8_t *record, uint64_t init_ms)
 {
@@ -83,9 +95,12 @@ static int64_t time_of(const struct plan_context *context, const struct plan_ref
     case ELEMENT_TIME_MS:
         return plan_time_since_epoch(value, NS_PER_MS);
     case ELEMENT_TIME_NTP_US:
-        return time_ntp(value, true);
-    case ELEMENT_TIME_NTP_NS:
-        return time_ntp(value, false);
+    case ELEMENT_TIME_NTP_NS: {
+        bool is_micro = ref->type == ELEMENT_TIME_NTP_US;
+        if (ref->len == 16 && value == 0)
+            return time_in_16(record + ref->offset, is_micro ? NS_PER_US : 1);
+        return time_ntp(value, is_micro);
+    }
     case ELEMENT_TIME_DELTA_US: {
         int64_t ago_ns = plan_time_since_epoch(value, NS_PER_US);
         return ago_ns < context->export_ns ? context->export_ns - ago_ns : 0;
@@ -133,13 +148,9 @@ static uint8_t value_version(const struct plan_op *op, const struct plan_ref *re
 
     if (said == 4 || said == 6)
         return (uint8_t)said;
-    for (uint32_t i = 1; i < op->arg; i++) {
+    for (uint32_t i = 1; i < op->ref_count; i++) { /* those of IPv4 come first */
         if (!ref_is_zero(&refs[i], record))
-            return 4;
-    }
-    for (uint32_t i = op->arg; i < op->ref_count; i++) {
-        if (!ref_is_zero(&refs[i], record))
-            return 6;
+            return ref_addr(&refs[i], record).family == IP_V6 ? 6 : 4;
     }
     return 4;
 }
@@ -241,6 +252,8 @@ static uint32_t read_labels(const struct plan_op *op, const struct plan_ref *ref
 
     for (uint16_t i = 0; i < op->ref_count && count < PACKET_HEADER_LABELS; i++) {
         uint32_t entry = (uint32_t)ref_uint(&refs[i], record);
+        if (refs[i].len == 4)
+            entry >>= 8; /* the time to live */
         if (entry == 0)
             break;
         labels[count++] = entry >> 4;
@@ -320,8 +333,10 @@ static struct flow_bytes value_name(const struct plan_op *op, const struct plan_
 
     if (name.len > 0 || refs[1].len == 0)
         return name;
-    return option_store_text(context->options, &context->scope, op->arg,
-                             ref_uint(&refs[1], record));
+    uint64_t key = refs[1].type == ELEMENT_APPLICATION
+                       ? element_application_key(record + refs[1].offset, refs[1].len)
+                       : ref_uint(&refs[1], record);
+    return option_store_text(context->options, &context->scope, op->arg, key);
 }
 
 /* Writes in place, as the processor would wait for an address that is put together elsewhere and
@@ -401,6 +416,21 @@ static void put_member(void *place, const void *value, size_t size)
 }
 #define PUT_MEMBER(value) put_member(place, &(value), sizeof(value))
 
+static void put_uint(uint8_t *place, size_t size, uint64_t value)
+{
+    uint32_t u32 = (uint32_t)value;
+    uint16_t u16 = (uint16_t)value;
+
+    if (size == 1)
+        *place = (uint8_t)value;
+    else if (size == 2)
+        put_member(place, &u16, size);
+    else if (size == 4)
+        put_member(place, &u32, size);
+    else
+        put_member(place, &value, sizeof value);
+}
+
 void plan_value(const struct plan *plan, const struct plan_op *op, const struct plan_ref *refs,
                 struct plan_context *context, const uint8_t *record, struct flow *flow)
 {
@@ -428,8 +458,11 @@ void plan_value(const struct plan *plan, const struct plan_op *op, const struct 
         PUT_MEMBER(addr);
         break;
     }
-    case PLAN_UINT: /* of variable length, and empty */
-        memset(place, 0, op->size);
+    case PLAN_UINT: /* of variable length, and empty; or of more than 8 bytes */
+        put_uint(place, op->size, ref_uint(refs, record));
+        break;
+    case PLAN_TCP_FLAGS:
+        flow->tcp_flags = ref_uint(refs, record) & 0x0fff;
         break;
     case PLAN_MAC:
         memset(place, 0, sizeof(struct mac_addr));

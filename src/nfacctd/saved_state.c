@@ -136,7 +136,8 @@ static json_t *domain_to_json(const struct domain *domain, struct keyed_table *s
     ip_addr_format(&domain->source->addr, exporter);
     ip_addr_format(&domain->exporter_addr, named);
     for (const struct template *tmpl = domain->templates; tmpl; tmpl = tmpl->next_in_domain)
-        json_array_append_new(templates, template_to_json(tmpl));
+        if (!tmpl->is_refused)
+            json_array_append_new(templates, template_to_json(tmpl));
     return json_pack("{s:s, s:i, s:I, s:i, s:b, s:I, s:s, s:o, s:o}", "exporter", exporter,
                      "version", domain->version, "domain", (json_int_t)domain->domain_id, "port",
                      domain->port, "own_port", domain->is_own_port, "system_init_ms",
@@ -203,7 +204,6 @@ static bool load_template(struct netflow_decoder *decoder, struct domain *domain
 {
     const json_t *fields = json_object_get(json, "fields");
     size_t field_count = json_array_size(fields);
-    uint16_t bad;
 
     if (field_count == 0 || field_count > decoder->settings->template_fields_max)
         return false;
@@ -220,7 +220,7 @@ static bool load_template(struct netflow_decoder *decoder, struct domain *domain
         .field_count = (uint16_t)field_count,
     };
     return announced.id >= 256 && template_store_put(&decoder->templates, domain, &announced,
-                                                     decoder->fields, &bad) != TEMPLATE_BAD;
+                                                     decoder->fields) != TEMPLATE_REFUSED;
 }
 
 static void load_option(struct netflow_decoder *decoder, uint64_t scope, const json_t *json)

@@ -6,6 +6,8 @@
  */
 #include "nfacctd/netflow_decoder.h"
 
+#include <stdio.h>
+
 #include "base/clock.h"
 #include "base/memory.h"
 #include "nfacctd/plan_values.h"
@@ -15,16 +17,18 @@ enum {
     ENTERPRISE_BIT = 0x8000,
     V9_OPTIONS_HEADER_LEN = 6,
     TEMPLATE_HEADER_LEN = 4,
+    FIELD_SPECIFIER_LEN = 4,
 };
 
 static void take_facts(struct netflow_message *msg, const struct option_facts *facts)
 {
     struct domain *domain = msg->domain;
 
-    if (facts->exporter_ipv4)
-        domain->exporter_addr = ip_addr_v4(facts->exporter_ipv4);
-    if (facts->exporter_ipv6 && (!facts->exporter_ipv4 || ip_addr_is_zero(&domain->exporter_addr)))
-        domain->exporter_addr = ip_addr_v6(facts->exporter_ipv6);
+    if (facts->exporter_ipv4.family != IP_NONE)
+        domain->exporter_addr = facts->exporter_ipv4;
+    if (facts->exporter_ipv6.family != IP_NONE &&
+        (facts->exporter_ipv4.family == IP_NONE || ip_addr_is_zero(&domain->exporter_addr)))
+        domain->exporter_addr = facts->exporter_ipv6;
     if (ip_addr_is_zero(&domain->exporter_addr))
         domain->exporter_addr = (struct ip_addr){0};
     if (facts->system_init_ms > 0)
@@ -99,6 +103,25 @@ static bool decode_records(struct netflow_message *msg, const struct template *t
     return is_whole;
 }
 
+static void drop_refused(struct netflow_message *msg, uint16_t template_id)
+{
+    exporter_drop(msg->exporter, DROP_refused_template, "domain %u: template %u",
+                  msg->domain->domain_id, template_id);
+}
+
+/* Drops the sets that waited for a template that cannot be used. */
+static void drop_pending(struct netflow_message *msg, uint16_t template_id)
+{
+    struct pending_set *set = pending_sets_take(&msg->decoder->pending, msg->domain, template_id);
+
+    while (set) {
+        struct pending_set *next = set->next_of_key;
+        drop_refused(msg, template_id);
+        mem_free(set);
+        set = next;
+    }
+}
+
 /*
  * Decodes the sets that waited for this template, with the header of the message that they came in.
  */
@@ -140,25 +163,37 @@ void sets_decode_data(struct netflow_message *msg, uint16_t template_id, struct 
                          set->pos, reader_left(set));
         return;
     }
+    if (tmpl->is_refused) {
+        msg->has_unknown_records = true;
+        drop_refused(msg, template_id);
+        return;
+    }
     size_t len = reader_left(set);
     if (!decode_records(msg, tmpl, set))
         exporter_drop(msg->exporter, DROP_bad_record, "domain %u: template %u: %zu bytes of data",
                       msg->domain->domain_id, template_id, len);
 }
 
-static void log_bad_template(struct netflow_message *msg, const struct template *tmpl, uint16_t bad)
+/* Counts the fields that are misfits, and names them in one line. */
+static void say_misfits(struct netflow_message *msg, const struct template *tmpl)
 {
-    const struct template_field *field = &msg->decoder->fields[bad];
+    char names[384] = "";
+    size_t used = 0, count = 0;
 
-    if (bad >= tmpl->field_count) {
-        exporter_drop(msg->exporter, DROP_bad_template, "domain %u: template %u: empty records",
-                      msg->domain->domain_id, tmpl->id);
-        return;
+    for (uint16_t i = 0; i < tmpl->field_count; i++) {
+        const struct template_field *f = &msg->decoder->fields[i];
+        if (!template_field_is_misfit(f))
+            continue;
+        int len = snprintf(names + used, sizeof names - used, "%s%s has %u bytes",
+                           count > 0 ? ", " : "", element_find(f->enterprise, f->id)->name, f->len);
+        used = used + (size_t)len < sizeof names ? used + (size_t)len : sizeof names - 1;
+        count++;
     }
-    const struct element *element = element_find(field->enterprise, field->id);
-    exporter_drop(msg->exporter, DROP_bad_template, "domain %u: template %u: %s has %u bytes",
-                  msg->domain->domain_id, tmpl->id, element ? element->name : "a field",
-                  field->len);
+    if (count == 0)
+        return;
+    counter_add(&msg->exporter->counters.misfit_fields, count);
+    exporter_say(msg->exporter, NOTE_misfit_fields, "domain %u: template %u: %s",
+                 msg->domain->domain_id, tmpl->id, names);
 }
 
 static void count_unknown_elements(struct netflow_message *msg, const struct template *tmpl)
@@ -170,22 +205,26 @@ static void count_unknown_elements(struct netflow_message *msg, const struct tem
     }
 }
 
-static void take_template(struct netflow_message *msg, const struct template *announced)
+/* `field_count` is how many the template said to have, also if they could not be read. */
+static void take_template(struct netflow_message *msg, const struct template *announced,
+                          uint16_t field_count)
 {
     struct netflow_decoder *decoder = msg->decoder;
     struct template_store *store = &decoder->templates;
     uint64_t evicted_before = store->evicted_count;
-    uint16_t bad = 0;
 
     counter_add(&msg->exporter->counters.templates, 1);
     counter_set(&msg->exporter->counters.last_template_ns, (uint64_t)msg->datagram->received_ns);
     if (announced->is_options && option_fields_tell_rate(decoder->fields, announced->field_count))
         msg->domain->source->tells_rate = msg->context.is_rate_expected = true;
-    switch (template_store_put(store, msg->domain, announced, decoder->fields, &bad)) {
-    case TEMPLATE_BAD:
-        log_bad_template(msg, announced, bad);
+    switch (template_store_put(store, msg->domain, announced, decoder->fields)) {
+    case TEMPLATE_REFUSED:
+        exporter_drop(msg->exporter, DROP_bad_template, "domain %u: template %u with %u fields",
+                      msg->domain->domain_id, announced->id, field_count);
+        drop_pending(msg, announced->id);
         return;
     case TEMPLATE_NEW:
+        say_misfits(msg, announced);
         if (!announced->is_options)
             count_unknown_elements(msg, announced);
         if (store->evicted_count > evicted_before)
@@ -216,7 +255,23 @@ static void read_fields(struct netflow_message *msg, struct reader *r, uint16_t 
     }
 }
 
-/* Reads what stands before the field specifiers; false: the rest of the set cannot be read. */
+/*
+ * Counts the fields of scope and options in NetFlow v9, which states their lengths in bytes (RFC
+ * 3954 section 6.1), 4 for each field. Routers that run pmacct's probe announce 9 for two fields,
+ * so parts of a field do not count; a length below 4 is taken for the number itself.
+ */
+static void count_v9_fields(struct template *t, uint16_t scope_len, uint16_t option_len)
+{
+    uint32_t scope_count =
+        scope_len < FIELD_SPECIFIER_LEN ? scope_len : scope_len / FIELD_SPECIFIER_LEN;
+    uint32_t option_count =
+        option_len < FIELD_SPECIFIER_LEN ? option_len : option_len / FIELD_SPECIFIER_LEN;
+
+    t->scope_count = (uint16_t)scope_count;
+    t->field_count = (uint16_t)(scope_count + option_count);
+}
+
+/* Reads what stands before the field specifiers; false: the set ends before. */
 static bool read_template_header(struct netflow_message *msg, struct reader *r, bool is_options,
                                  struct template *ret_template)
 {
@@ -232,14 +287,42 @@ static bool read_template_header(struct netflow_message *msg, struct reader *r, 
     if (is_options && is_v9) {
         uint16_t scope_len = reader_u16(r);
         uint16_t option_len = reader_u16(r);
-        t->scope_count = scope_len / 4;
-        t->field_count = (uint16_t)(t->scope_count + option_len / 4);
-        return !r->failed && scope_len % 4 == 0 && option_len % 4 == 0;
+        count_v9_fields(t, scope_len, option_len);
+        return !r->failed;
     }
     t->field_count = reader_u16(r);
     if (is_options && t->field_count > 0)
         t->scope_count = reader_u16(r);
+    if (t->scope_count > t->field_count)
+        t->scope_count = t->field_count;
     return !r->failed;
+}
+
+/* Passes over the field specifiers of a template that has too many of them. */
+static void skip_fields(const struct netflow_message *msg, struct reader *r, uint16_t count)
+{
+    for (uint16_t i = 0; i < count && !r->failed; i++) {
+        uint16_t id = reader_u16(r);
+        reader_u16(r);
+        if (msg->context.version == 10 && id & ENTERPRISE_BIT)
+            reader_u32(r);
+    }
+}
+
+static void read_all_fields(struct netflow_message *msg, struct reader *r, struct template *t)
+{
+    bool is_v9 = msg->context.version == 9;
+
+    if (t->field_count > msg->decoder->settings->template_fields_max) {
+        skip_fields(msg, r, t->field_count);
+        t->is_refused = true;
+    } else {
+        read_fields(msg, r, 0, t->scope_count, is_v9);
+        read_fields(msg, r, t->scope_count, (uint16_t)(t->field_count - t->scope_count), false);
+        t->is_refused = r->failed;
+    }
+    if (t->is_refused)
+        t->field_count = t->scope_count = 0;
 }
 
 /* Reads one template off `r`; false: the rest of the set cannot be read. */
@@ -255,22 +338,15 @@ static bool decode_template(struct netflow_message *msg, struct reader *r, bool 
                       msg->domain->domain_id, t.id);
         return true;
     }
-    bool is_possible = is_readable && t.id >= TEMPLATE_ID_MIN && t.scope_count <= t.field_count &&
-                       !(is_options && msg->context.version == 10 && t.scope_count == 0) &&
-                       t.field_count <= msg->decoder->settings->template_fields_max;
-    if (is_possible) {
-        bool is_v9 = msg->context.version == 9;
-        read_fields(msg, r, 0, t.scope_count, is_v9);
-        read_fields(msg, r, t.scope_count, (uint16_t)(t.field_count - t.scope_count), false);
-        is_possible = !r->failed;
-    }
-    if (!is_possible) {
+    uint16_t announced_count = t.field_count;
+    if (is_readable)
+        read_all_fields(msg, r, &t);
+    if (!is_readable || t.id < TEMPLATE_ID_MIN)
         exporter_drop(msg->exporter, DROP_bad_template, "domain %u: template %u with %u fields",
-                      msg->domain->domain_id, t.id, t.field_count);
-        return false;
-    }
-    take_template(msg, &t);
-    return true;
+                      msg->domain->domain_id, t.id, announced_count);
+    else
+        take_template(msg, &t, announced_count);
+    return !r->failed;
 }
 
 void sets_decode_templates(struct netflow_message *msg, struct reader *set, bool is_options)

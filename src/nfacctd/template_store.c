@@ -57,7 +57,7 @@ static bool template_equal(const struct template *a, const struct template *b,
            memcmp(a->fields, b_fields, a->field_count * sizeof *b_fields) == 0;
 }
 
-/* Returns the least length of a record, which a plan knows and options have no plan for. */
+/* Returns the least length of a record. */
 static uint32_t least_len(const struct template *tmpl)
 {
     uint32_t len = 0;
@@ -87,7 +87,7 @@ static void template_link(struct template_store *store, struct domain *domain,
 
 enum template_outcome template_store_put(struct template_store *store, struct domain *domain,
                                          const struct template *announced,
-                                         const struct template_field *fields, uint16_t *ret_bad)
+                                         const struct template_field *fields)
 {
     struct template *old =
         (struct template *)keyed_table_find(&store->table, domain->id, announced->id);
@@ -97,25 +97,24 @@ enum template_outcome template_store_put(struct template_store *store, struct do
         old->received_ns = announced->received_ns;
         old->port = announced->port;
         keyed_table_touch(&store->table, &old->entry);
-        return TEMPLATE_SAME;
+        return old->is_refused ? TEMPLATE_REFUSED : TEMPLATE_SAME;
     }
     struct template *tmpl = mem_zalloc(sizeof *tmpl + fields_len);
     *tmpl = *announced;
     memcpy(tmpl->fields, fields, fields_len);
     tmpl->min_len = least_len(tmpl);
-    if (!tmpl->is_options)
-        tmpl->plan = plan_compile(tmpl->fields, tmpl->field_count, store->settings, ret_bad);
-    else if (tmpl->min_len == 0)
-        *ret_bad = tmpl->field_count;
-    if (tmpl->is_options ? tmpl->min_len == 0 : !tmpl->plan) {
+    tmpl->is_refused = announced->is_refused || tmpl->min_len == 0;
+    if (tmpl->is_refused && old && !old->is_refused) {
         mem_free(tmpl);
-        return TEMPLATE_BAD;
+        return TEMPLATE_REFUSED;
     }
+    if (!tmpl->is_options && !tmpl->is_refused)
+        tmpl->plan = plan_compile(tmpl->fields, tmpl->field_count, store->settings);
     if (old)
         template_remove(store, old);
     template_link(store, domain, tmpl);
-    store->generation++;
-    return TEMPLATE_NEW;
+    store->generation += !tmpl->is_refused;
+    return tmpl->is_refused ? TEMPLATE_REFUSED : TEMPLATE_NEW;
 }
 
 /* Finds the template of another sender with the same domain id, for a sender that announced nothing
@@ -196,13 +195,9 @@ void template_store_recompile(struct template_store *store)
 {
     for (struct keyed_entry *entry = store->table.oldest; entry; entry = entry->newer) {
         struct template *tmpl = (struct template *)entry;
-        uint16_t bad;
         if (!tmpl->plan)
             continue;
-        struct plan *plan = plan_compile(tmpl->fields, tmpl->field_count, store->settings, &bad);
-        if (plan) { /* it was good before, so it is now */
-            plan_free(tmpl->plan);
-            tmpl->plan = plan;
-        }
+        plan_free(tmpl->plan);
+        tmpl->plan = plan_compile(tmpl->fields, tmpl->field_count, store->settings);
     }
 }

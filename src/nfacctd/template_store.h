@@ -24,6 +24,7 @@ struct template
     uint16_t id, port; /* port: who announced it */
     uint16_t scope_count;
     bool is_options;
+    bool is_refused; /* its records cannot be delimited; kept so that data for it is known */
     uint16_t field_count;
     struct template_field fields[];
 };
@@ -36,7 +37,7 @@ struct template_store {
     uint64_t fields, fields_max;          /* of all templates together */
 };
 
-enum template_outcome { TEMPLATE_NEW, TEMPLATE_SAME, TEMPLATE_BAD };
+enum template_outcome { TEMPLATE_NEW, TEMPLATE_SAME, TEMPLATE_REFUSED };
 
 /* Holds `max` templates at most, and TEMPLATE_FIELDS_MEAN times as many fields of them (but the
  * largest template that the settings allow always fits); then the least recently used go. */
@@ -47,12 +48,12 @@ void template_store_clear(struct template_store *store);
 
 /*
  * Takes over an announced template, which is copied and replaces one of the same id at once.
- * TEMPLATE_BAD: no record can look like that, or a length is impossible (*ret_bad: the field, or
- * field_count); the store keeps what it had.
+ * TEMPLATE_REFUSED: its records cannot be delimited, as they would have no bytes or is_refused was
+ * set; the store keeps the one that it had, or else the fact that it came.
  */
 enum template_outcome template_store_put(struct template_store *store, struct domain *domain,
                                          const struct template *announced,
-                                         const struct template_field *fields, uint16_t *ret_bad);
+                                         const struct template_field *fields);
 /* Borrowed until the next put, expire or forget; NULL if the domain has not announced it. */
 struct template *template_store_find(struct template_store *store, const struct domain *domain,
                                      uint16_t id);

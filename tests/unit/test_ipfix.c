@@ -125,13 +125,96 @@ static void records_without_length_are_refused(void **state)
     assert_int_equal(decode_rig_hex(&rig, IPFIX("0018", "00000000") "0100 0008 00000000"), 0);
 }
 
-static void lengths_beyond_a_type_are_refused(void **state)
+static void fields_of_impossible_lengths_are_passed_over(void **state)
 {
     (void)state;
-    /* sourceIPv4Address of 50 bytes, protocolIdentifier of 9 */
-    decode_rig_hex(&rig, IPFIX("001c", "00000000") "0002 000c 0100 0001 0008 0032");
-    decode_rig_hex(&rig, IPFIX("001c", "00000000") "0002 000c 0100 0001 0004 0009");
-    assert_int_equal(decode_rig_drops(&rig, DROP_bad_template), 2);
+    /* template 256: sourceIPv4Address of 3 bytes, sourceMacAddress of 5, octets of 2 */
+    decode_rig_hex(&rig, IPFIX("0032", "00000000") "0002 0014 0100 0003 0008 0003 0038 0005 0001 "
+                                                   "0002 0100 000e 0a0b0c 0102030405 0007");
+    assert_int_equal(decode_rig_all_drops(&rig), 0);
+    assert_int_equal(rig.batch.count, 1);
+    assert_int_equal(decode_rig_flow(&rig, 0)->bytes, 7);
+    assert_addr(&decode_rig_flow(&rig, 0)->src_addr, "");
+    assert_int_equal(counter_get(&decode_rig_exporter(&rig)->counters.misfit_fields), 2);
+    assert_int_equal(counter_get(&decode_rig_exporter(&rig)->counters.unknown_elements), 0);
+}
+
+static void long_numbers_count_if_their_surplus_is_0(void **state)
+{
+    (void)state;
+    /* template 256: octets of 12 bytes, protocolIdentifier of 9 */
+    decode_rig_hex(&rig, IPFIX("0020", "00000000") "0002 0010 0100 0002 0001 000c 0004 0009");
+    decode_rig_hex(&rig, IPFIX("003e", "00000000") "0100 002e "
+                                                   "000000000000000000000007 000000000000000006 "
+                                                   "000000010000000000000007 010000000000000006");
+    assert_int_equal(decode_rig_all_drops(&rig), 0);
+    assert_int_equal(rig.batch.count, 2);
+    assert_int_equal(decode_rig_flow(&rig, 0)->bytes, 7);
+    assert_int_equal(decode_rig_flow(&rig, 0)->proto, 6);
+    assert_int_equal(decode_rig_flow(&rig, 1)->bytes, 0);
+    assert_int_equal(decode_rig_flow(&rig, 1)->proto, 0);
+}
+
+static void addresses_are_read_by_their_length(void **state)
+{
+    (void)state;
+    /* template 256: sourceIPv4Address and destinationIPv4Address of 16 bytes, octets of 1 */
+    decode_rig_hex(&rig, IPFIX("0024", "00000000") "0002 0014 0100 0003 0008 0010 000c 0010 "
+                                                   "0001 0001");
+    decode_rig_hex(&rig, IPFIX("0077", "00000000") "0100 0067 "
+                                                   "00000000000000000000ffff0a000001"
+                                                   "0000000000000000000000000a000002 01"
+                                                   "20010db8000000000000000000000001"
+                                                   "20010db8000000000000000000000002 02"
+                                                   "00000000000000000000000000000000"
+                                                   "20010db8000000000000000000000003 03");
+    assert_int_equal(decode_rig_all_drops(&rig), 0);
+    assert_int_equal(rig.batch.count, 3);
+    assert_addr(&decode_rig_flow(&rig, 0)->src_addr, "10.0.0.1");
+    assert_addr(&decode_rig_flow(&rig, 0)->dst_addr, "10.0.0.2");
+    assert_int_equal(decode_rig_flow(&rig, 0)->ip_version, 4);
+    assert_addr(&decode_rig_flow(&rig, 1)->src_addr, "2001:db8::1");
+    assert_addr(&decode_rig_flow(&rig, 1)->dst_addr, "2001:db8::2");
+    assert_int_equal(decode_rig_flow(&rig, 1)->etype, 0x86dd);
+    assert_addr(&decode_rig_flow(&rig, 2)->dst_addr, "2001:db8::3");
+    assert_int_equal(decode_rig_flow(&rig, 2)->ip_version, 6);
+}
+
+static void data_of_a_refused_template_is_said_to_be_that(void **state)
+{
+    (void)state;
+    /* data of template 256; the template of empty records; data again */
+    decode_rig_hex(&rig, IPFIX("0018", "00000000") "0100 0008 00000000");
+    decode_rig_hex(&rig, IPFIX("001c", "00000000") "0002 000c 0100 0001 0001 0000");
+    decode_rig_hex(&rig, IPFIX("0018", "00000000") "0100 0008 00000000");
+    assert_int_equal(decode_rig_drops(&rig, DROP_bad_template), 1);
+    assert_int_equal(decode_rig_drops(&rig, DROP_refused_template), 2);
+    assert_int_equal(decode_rig_all_drops(&rig), 3);
+    /* one that can be used takes its place */
+    decode_rig_hex(&rig, IPFIX("0022", "00000000") "0002 000c 0100 0001 0001 0002 0100 0006 0009");
+    assert_int_equal(rig.batch.count, 1);
+}
+
+static void a_template_cut_off_is_refused(void **state)
+{
+    (void)state;
+    /* template 256: two fields, of which one is there; then data */
+    decode_rig_hex(&rig, IPFIX("001c", "00000000") "0002 000c 0100 0002 0001 0002");
+    decode_rig_hex(&rig, IPFIX("0018", "00000000") "0100 0008 00000000");
+    assert_int_equal(decode_rig_drops(&rig, DROP_bad_template), 1);
+    assert_int_equal(decode_rig_drops(&rig, DROP_refused_template), 1);
+}
+
+static void odd_counts_of_scopes_cost_no_options_template(void **state)
+{
+    (void)state;
+    /* options templates 256, 257: selectorId, samplingInterval; of 0 and of 9 scope fields; data */
+    decode_rig_hex(&rig, IPFIX("002f", "00000000") "0003 0012 0100 0002 0000 012e 0001 0022 0002 "
+                                                   "0100 000d 01 0064 02 00c8 03 012c");
+    decode_rig_hex(&rig, IPFIX("0029", "00000000") "0003 0012 0101 0002 0009 012e 0001 0022 0002 "
+                                                   "0101 0007 04 0064");
+    assert_int_equal(decode_rig_all_drops(&rig), 0);
+    assert_int_equal(counter_get(&decode_rig_exporter(&rig)->counters.options_records), 4);
 }
 
 static void long_fields_that_nobody_knows_are_passed_over(void **state)
@@ -211,7 +294,12 @@ int main(void)
         TEST(redefined_template_holds_at_once),
         TEST(withdrawal_over_udp_changes_nothing),
         TEST(records_without_length_are_refused),
-        TEST(lengths_beyond_a_type_are_refused),
+        TEST(fields_of_impossible_lengths_are_passed_over),
+        TEST(long_numbers_count_if_their_surplus_is_0),
+        TEST(addresses_are_read_by_their_length),
+        TEST(data_of_a_refused_template_is_said_to_be_that),
+        TEST(a_template_cut_off_is_refused),
+        TEST(odd_counts_of_scopes_cost_no_options_template),
         TEST(long_fields_that_nobody_knows_are_passed_over),
         TEST(bad_set_length_ends_the_message),
         TEST(bad_set_length_refuses_the_datagram_when_asked),
