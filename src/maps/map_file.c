@@ -100,7 +100,7 @@ static bool append_network(struct text *errors, const char *text)
     mem_free(addr);
     if (err < 0)
         return false;
-    prefix.len = (uint8_t)atoi(slash + 1);
+    prefix.len = (uint8_t)strtoul(slash + 1, NULL, 10);
     prefix.addr = ip_addr_mask(&prefix.addr, prefix.len);
     ip_prefix_format(&prefix, out);
     text_append_printf(errors, "host bits are set; the network is %s\n", out);
