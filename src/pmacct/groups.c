@@ -113,7 +113,7 @@ static struct group *find_by_key(const struct groups *g, const char *key, size_t
     return NULL;
 }
 
-static struct group *add_with_key(struct groups *g, uint32_t hash, uint32_t at)
+static struct group *add_group(struct groups *g, uint32_t hash, uint32_t at)
 {
     if (g->count == g->capacity) {
         g->capacity = g->capacity ? g->capacity * 2 : 64;
@@ -148,7 +148,7 @@ void groups_add(struct groups *g, const struct pa_batch *batch, const uint8_t *r
     row_index_reserve(&g->index, 1);
     item = find_by_key(g, g->key.data, g->key.len, &hash, &at);
     if (!item)
-        item = add_with_key(g, hash, at);
+        item = add_group(g, hash, at);
     for (int i = 0; i < METRIC_COUNT; i++)
         if (g->metrics[i])
             item->sums[i] += query_number(g->metrics[i], row);

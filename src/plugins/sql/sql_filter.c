@@ -199,7 +199,8 @@ static void counter_store(const struct pa_column *column, uint8_t *row, uint64_t
         memcpy(row + column->offset, &v, sizeof v);
 }
 
-/* True if a / b >= bound, for whole numbers without the rounding of a division. False if b is 0. */
+/* True if a / b >= bound, for whole numbers without the rounding of a division. If b is 0, the ratio
+ * is 0. */
 static bool is_ratio_at_least(uint64_t a, uint64_t b, uint64_t bound)
 {
     return b == 0 ? bound == 0 : (__extension__(unsigned __int128) b * bound) <= a;
