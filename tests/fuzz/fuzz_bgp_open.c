@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A byte stream as a session sees it: framing, then the OPENs, NOTIFICATIONs and ROUTE-REFRESHes in
- * it. What was read as an OPEN is written and must read back as what it was. */
+/* Fuzz target: a byte stream as a BGP session sees it. Messages are framed, and OPENs, NOTIFICATIONs
+ * and ROUTE-REFRESHes among them parsed. An OPEN that was read is written and must read back the
+ * same. */
 #include "bgp/message.h"
 #include "support/check.h"
 #include <string.h>

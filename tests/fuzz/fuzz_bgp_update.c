@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The body of an UPDATE, after three bytes that say what the session agreed on. All references to
- * attribute sets come back. */
+/* Fuzz target: the body of an UPDATE, after three bytes that say what the session agreed on. All
+ * references to attribute sets must come back. */
 #include "bgp/update.h"
 #include "support/check.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Any bytes as a configuration file: parsed, instances found, checked against a few keys of each
- * type. */
+/* Fuzz target: any bytes as a configuration file. The text is parsed, its instances are found, and
+ * its lines are checked against a key of each type. */
 #include "base/text.h"
 #include "config/config.h"
 

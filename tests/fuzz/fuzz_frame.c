@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Frames of a capture file, each after its length in two bytes; the first byte of all is the link
- * type. Fragments of some come together. What is delivered is read to its end. */
+/* Fuzz target: frames of a capture file, each after its length in two bytes; the first byte of all
+ * chooses the link type. Fragments are put together, and every payload that is delivered is read to
+ * its end. */
 #include "base/memory.h"
 #include "base/reader.h"
 #include "input/fragments.h"
@@ -31,7 +32,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (int64_t time_ns = 0; reader_left(&r) > 2; time_ns += 100) {
         size_t len = reader_u16(&r);
         len = len < reader_left(&r) ? len : reader_left(&r);
-        /* An allocation of its own, so that AddressSanitizer sees its end. */
+        /* Each frame has an allocation of its own, so that AddressSanitizer sees its end. */
         uint8_t *frame = mem_dup(reader_bytes(&r, len), len);
         struct frame_udp udp;
         if (frame_parse(link_type, frame, len, time_ns, fragments, &udp) == FRAME_UDP) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Any bytes as each of the maps; what loads is asked for a few exporters. */
+/* Fuzz target: any bytes as each of the maps. A map that loads is asked about a few exporters. */
 #include "base/text.h"
 #include "flow/primitive.h"
 #include "maps/agent_map.h"

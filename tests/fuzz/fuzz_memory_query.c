@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The protocol of memory tables, both ends. The first byte says which: a request as the plugin gets
- * it, with what matches walked over a row; or, as the client gets them, a table, and with its
- * columns a batch whose rows are rendered.
+ * Fuzz target: the protocol of memory tables at both ends. The first byte chooses the end: a request
+ * as the plugin gets it, whose match is tried on a row; or, as the client gets them, a table and then
+ * a batch of its columns, whose rows are rendered.
  */
 #include "base/memory.h"
 #include "base/text.h"

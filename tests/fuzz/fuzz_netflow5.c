@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Fuzz target: NetFlow v5 datagrams, read by the decoder as decode_fuzz() lays them out. */
 #include "support/decode_fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Fuzz target: the headers of one sampled packet, with the tunnels in it. Everything that the parser
+ * points at is read, so that AddressSanitizer sees a pointer that leaves the packet. */
 #include <stdlib.h>
 #include <string.h>
 

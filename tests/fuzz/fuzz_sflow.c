@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* sFlow datagrams, each after its length in two bytes; the first byte says what is needed of them.
- * Datagrams add up, and texts of flows can be read until the batch is handed on. */
+/* Fuzz target: sFlow datagrams, each after its length in two bytes; the first byte chooses settings.
+ * Datagrams must add up, and texts of flows must be readable until the batch is handed on. */
 #include "base/memory.h"
 #include "base/reader.h"
 #include "support/check.h"
@@ -72,9 +72,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         size_t len = reader_u16(&r);
         if (len > reader_left(&r))
             len = reader_left(&r);
-        uint8_t *datagram = mem_alloc(len ? len : 1); /* exact: AddressSanitizer sees its end */
+        uint8_t *datagram = mem_alloc(len ? len : 1); /* AddressSanitizer sees its end */
         memcpy(datagram, reader_bytes(&r, len), len);
-        if (len >= 4 && datagram[3] % 4 != 2) /* mostly a version that is decoded */
+        if (len >= 4 && datagram[3] % 4 != 2) /* most get a version that is decoded */
             datagram[0] = datagram[1] = datagram[2] = 0;
         decode_rig_bytes(&rig, datagram, len);
         mem_free(datagram);

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Fuzz target: any JSON as the file that keeps templates over a restart. The decoder loads it, saves
+ * what it took, and compiles it again; limits are low so that inputs reach them. */
 #include <stdlib.h>
 
 #include <jansson.h>

@@ -13,7 +13,7 @@ static int replay_file(const char *path)
     FILE *file = fopen(path, "rb");
     if (!file)
         return -1;
-    /* An allocation of the exact size, so that AddressSanitizer sees the first byte beyond. */
+    /* The allocation has the exact size, so that AddressSanitizer sees a read beyond its end. */
     fseek(file, 0, SEEK_END);
     size_t size = (size_t)ftell(file);
     rewind(file);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A backend for tests: writes rows as lines of text to a file and misbehaves on demand. Each commit
- * is one write(2), rows and identities together, so that a kill finds all of it or nothing.
+ * A backend for tests that writes rows as lines of text to a file and misbehaves on demand. Each
+ * commit is one write(2) of rows and identities together, so that a kill finds all of it or nothing.
  *
  *     B <worker> <first seq> <last seq> a transaction begins with these
  *     R <key> <path> <packets>          a row
@@ -101,7 +101,7 @@ static int recorder_open(const struct pa_host *host, const struct pa_schema *sch
     return r->fd < 0 ? -errno : 0;
 }
 
-/* Is it in the file? Small files only. */
+/* Looks for the source in the file, line by line, so files should be small. */
 static int is_done(const struct recorder *r, const struct pa_source *source)
 {
     char id[33], name[33];

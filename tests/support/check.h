@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* An assertion for test programs without cmocka, which holds in release builds too. */
+/* An assertion for test programs without cmocka. Unlike assert(), it is there in release builds. */
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The body of the fuzz targets for NetFlow and IPFIX. It checks what holds for any input: texts of
+ * flows can be read until the batch is handed on, datagrams add up, and what was learnt can be saved
+ * and loaded again. */
 #include "support/decode_fuzz.h"
 
 #include <stdlib.h>
@@ -19,7 +22,7 @@ static bool owns_all(const struct ip_addr *exporter, void *arg)
     return true;
 }
 
-/* A worker reads the texts: so that a dangling one is found. */
+/* Reads the texts of all flows as a worker does, so that AddressSanitizer finds one that dangles. */
 static uint64_t read_texts(struct decode_rig *rig)
 {
     uint64_t sum = 0;
@@ -47,7 +50,7 @@ static void fuzz_full(struct flow_batch *batch)
     batch->count = 0;
 }
 
-/* Datagrams must add up whatever they hold. */
+/* Each datagram that was read must have been decoded or refused, whatever it holds. */
 static void check_ledger(struct decode_rig *rig)
 {
     const struct exporter_counters *c = &decode_rig_exporter(rig)->counters;
@@ -101,7 +104,7 @@ void decode_fuzz(uint16_t version, const uint8_t *data, size_t size)
         size_t len = reader_u16(&r);
         if (len > reader_left(&r))
             len = reader_left(&r);
-        uint8_t *datagram = mem_alloc(len + 1); /* exact, so that AddressSanitizer sees its end */
+        uint8_t *datagram = mem_alloc(len + 1); /* then cut: AddressSanitizer sees its end */
         datagram = mem_realloc(datagram, len ? len : 1);
         memcpy(datagram, reader_bytes(&r, len), len);
         if (len >= 2) {
@@ -122,7 +125,7 @@ void decode_fuzz(uint16_t version, const uint8_t *data, size_t size)
             nfacctd_decoder.set_needs(rig.decoder, &rig.settings.needs);
     }
     check_ledger(&rig);
-    if (size & 8) /* it takes as long as all the rest */
+    if (size & 8) /* a reload takes as long as all the rest */
         reload(&rig);
     decode_rig_clear(&rig);
 }

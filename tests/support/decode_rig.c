@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The decoder rig of decode_rig.h: it plays the worker, and fills the batch with a pattern that shows
+ * which members of a flow a decoder did not set. */
 #include "support/decode_rig.h"
 
 #include <ctype.h>
@@ -77,7 +79,7 @@ void decode_rig_start(struct decode_rig *rig, uint32_t batch_capacity)
 {
     uint32_t stride = (uint32_t)sizeof(struct flow);
 
-    thread_enter_role(&worker_thread); /* for good: rigs may be nested */
+    thread_enter_role(&worker_thread); /* for good, as rigs may be nested */
     for (uint32_t i = 0; i < rig->settings.custom_field_count; i++) {
         const struct custom_field *custom = &rig->settings.custom_fields[i];
         uint32_t end =
@@ -95,7 +97,7 @@ void decode_rig_start(struct decode_rig *rig, uint32_t batch_capacity)
         .full = rig_full,
         .owner = rig,
     };
-    /* What a decoder leaves unset must show. */
+    /* The pattern shows which members a decoder did not set. */
     memset(rig->batch.flows, 0xa5, (size_t)batch_capacity * stride);
     rig->exporters = exporter_table_new(16, rig_evict, rig);
     rig->decoder = rig->ops->new (&rig->settings, rig->exporters, &rig->batch);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * A decoder as a worker holds it, the NetFlow and IPFIX one or sFlow's, for tests: datagrams go in
- * as hex, flows come out. Hex may hold blanks and comments from '#' to the end of the line.
+ * A rig holds a decoder as a worker does, either that of NetFlow and IPFIX or that of sFlow:
+ * datagrams go in as hex, and flows come out. Hex may hold blanks, and comments from '#' to the end
+ * of the line.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -13,8 +14,8 @@
 struct decode_rig {
     struct decoder_settings settings;
     const struct decoder_ops *ops;
-    struct nfacctd_settings own; /* of whichever it is */
-    struct sfacctd_settings sflow;
+    struct nfacctd_settings own;   /* used if the decoder is that of NetFlow and IPFIX */
+    struct sfacctd_settings sflow; /* used if it is that of sFlow */
     struct exporter_table *exporters;
     struct flow_batch batch;
     void *decoder;
@@ -26,17 +27,17 @@ struct decode_rig {
     uint64_t full_bytes;      /* the sum of their bytes */
 };
 
-/* All members needed, defaults for the rest: change settings and own, then start. */
+/* Sets up a rig that needs all members and has defaults for the rest. Change settings, then start. */
 void decode_rig_init(struct decode_rig *rig);
 void decode_rig_init_sflow(struct decode_rig *rig);
 void decode_rig_start(struct decode_rig *rig, uint32_t batch_capacity);
 void decode_rig_clear(struct decode_rig *rig);
 
-/* The exporter is 192.0.2.1 port 2055 unless the rig was told otherwise. Returns how many flows the
- * batch has now. */
+/* Decodes one datagram, which comes from 192.0.2.1 port 2055 unless the rig's `source` or
+ * `source_port` was changed. Returns the number of flows in the batch now. */
 uint32_t decode_rig_bytes(struct decode_rig *rig, const uint8_t *data, size_t len);
 uint32_t decode_rig_hex(struct decode_rig *rig, const char *hex);
-/* Empties the batch, without full(). */
+/* Empties the batch without a call of full(). */
 void decode_rig_empty(struct decode_rig *rig);
 
 struct flow *decode_rig_flow(struct decode_rig *rig, uint32_t index);
@@ -44,5 +45,5 @@ struct exporter *decode_rig_exporter(struct decode_rig *rig);
 uint64_t decode_rig_drops(struct decode_rig *rig, enum drop_reason reason);
 uint64_t decode_rig_all_drops(struct decode_rig *rig);
 
-/* Bytes of hex as above into an allocation of exactly that length (free with mem_free). */
+/* Returns the bytes of hex as above in an allocation of exactly their length (free with mem_free). */
 uint8_t *hex_bytes(const char *hex, size_t *ret_len);

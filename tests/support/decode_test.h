@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* For unit tests of decoders, instead of cmocka.h: a rig that is new for each test, and how
- * addresses compare. */
+/* Unit tests of decoders include this instead of cmocka.h: it gives each test a new rig, and
+ * compares addresses with texts. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,7 +13,7 @@
 
 static struct decode_rig rig;
 
-/* The NetFlow and IPFIX decoder, not yet started. */
+/* Sets up the decoder of NetFlow and IPFIX, not yet started, so that a test can change settings. */
 static inline int rig_setup(void **state)
 {
     (void)state;

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Writes NetFlow v9 (RFC 3954) and IPFIX (RFC 7011) messages from the layouts in those documents; no
+ * code of the decoder takes part. */
 #include "support/export_message.h"
 
 #include <stdlib.h>

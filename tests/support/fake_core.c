@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* See fake_core.h. */
+/* The core of fake_core.h: the test's one thread plays main thread and workers, and gives the two
+ * workers different dictionary ids for the same text, as real ones do. */
 #include "support/fake_core.h"
 
 #include "base/clock.h"
@@ -23,8 +24,8 @@ static void add_column(struct schema *schema, const char *name, uint8_t kind, ui
 
 void fake_core_init(struct fake_core *c)
 {
-    thread_enter_role(&main_thread); /* it plays the daemon: workers too */
-    thread_enter_role(&worker_thread);
+    thread_enter_role(&main_thread);   /* one thread plays the main thread */
+    thread_enter_role(&worker_thread); /* and the workers */
     memset(c, 0, sizeof *c);
     strcpy(c->dir, "/tmp/pathacct-test-XXXXXX");
     assert_non_null(mkdtemp(c->dir));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* A folder of a test's own below /tmp, removed with all that is in it. */
+/* Makes a folder below /tmp that one test owns, and removes it with all that is in it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* Wire bytes written as hex digits; blanks and line ends between them are for the reader. */
+/* Wire bytes written as hex digits, between which blanks and line ends are skipped. */
 #include "base/reader.h"
 #include "support/check.h"
 #include <stddef.h>
@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 struct hex {
-    uint8_t *data; /* of the exact size, so that AddressSanitizer sees the first byte beyond */
+    uint8_t *data; /* has the exact size, so that AddressSanitizer sees its end */
     size_t len;
 };
 

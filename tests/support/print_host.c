@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The functions of a pa_host as a backend calls them, over the lists of struct print_host. */
 #include "support/print_host.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* A backend that asks for what it did not declare ends here as it would in the real host. */
+/* A backend that asks for a key that it did not declare ends here, as it would in the real host. */
 static const struct pa_key *find_key(const struct print_host *host, const char *name)
 {
     for (int i = 0; i < 2; i++)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* A plugin host for tests of backends: settings out of a list, logs kept, transactions as a core
- * would number them. */
+/* A plugin host in the test's own process, for tests of backends: settings come out of a list, log
+ * lines are kept, and transactions are numbered as a core numbers them. */
 #include "plugins/pathacct_plugin.h"
 #include "support/rows.h"
 
@@ -23,9 +23,9 @@ struct print_host {
 void print_host_init(struct print_host *host, const struct pa_key *keys,
                      const struct pa_key *shared_keys);
 void print_host_set(struct print_host *host, const char *key, const char *value);
-/* What the backend has counted under that name. */
+/* Returns what the backend has counted under that name; 0 if nothing. */
 uint64_t print_host_counter(const struct print_host *host, const char *name);
-/* A transaction of worker 0's hand-overs first..last. `source` lives as long as it. */
+/* Makes the transaction of worker 0's hand-overs first..last, which borrows `source`. */
 struct pa_transaction print_host_transaction(const struct print_host *host,
                                              struct pa_source *source, uint64_t first,
                                              uint64_t last, int64_t time_s);

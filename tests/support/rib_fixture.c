@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The RIB fixture of rib_fixture.h. It interns sets of path attributes in a plain array and aborts
+ * when the RIB gives back one that it does not have, or keeps one at the end. */
 #include "support/rib_fixture.h"
 #include "base/memory.h"
 #include <stdio.h>
@@ -89,7 +91,7 @@ struct path_attrs *rib_fixture_attrs(struct rib_fixture *fixture, const struct p
         .first_as = facts->neighbour,
         .first_as_no_confed = facts->neighbour,
         .as_path_len = facts->as_path_len,
-        /* all but the next hop */
+        /* sets that differ in the next hop alone agree */
         .agreement = (uint64_t)facts->neighbour << 40 | (uint64_t)facts->local_pref << 20 |
                      (uint64_t)facts->med << 8 | facts->as_path_len,
     };
@@ -132,7 +134,7 @@ size_t rib_fixture_announce(struct rib_fixture *fixture, uint32_t peer, const ch
     struct path_attrs *attrs = rib_fixture_attrs(fixture, facts);
 
     check(ip_prefix_parse(prefix, &nlri.prefix) == 0, prefix);
-    attrs->ref_count++; /* ours, until the RIB has taken its own */
+    attrs->ref_count++; /* our reference, until the RIB has taken its own */
     size_t refused = rib_announce(fixture->rib, peer, RIB_UNICAST, &nlri, 1, attrs,
                                   (struct wall_time){now_ms * NS_PER_MS});
     attrs_unref(fixture, attrs);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * A BGP session whose peer is the test: one end of a socketpair is the session's, at the other one
- * the test says and reads bytes, and time passes when the test says so. We are AS 65000 with the
- * identifier 192.0.2.254 and offer a hold time of 90 s.
+ * A BGP session whose peer is the test: the session has one end of a socketpair, the test writes and
+ * reads bytes at the other, and time passes when the test says so. The session is AS 65000 with the
+ * identifier 192.0.2.254 and offers a hold time of 90 s.
  */
 #include "bgp/session.h"
 #include "support/fake_clock.h"
@@ -32,14 +32,14 @@ struct session_rig {
     struct session_owner owner;
     struct session *session; /* NULL: gone */
     int peer_fd;
-    /* What the session told its owner. */
+    /* Calls of the owner's functions so far, and what came with the last one. */
     unsigned opened, established, updates, refreshes, closed, gone;
     char reason[256];
     uint8_t update[65535]; /* the body of the last one */
     size_t update_len;
     int refresh_family;
     uint8_t refresh_subtype;
-    /* What the owner answers; NULL: well. */
+    /* The error that the owner answers with; NULL: it accepts. */
     const struct notification *refuse_open, *refuse_update;
     bool closes_in_update; /* with a Cease */
 };
@@ -108,7 +108,8 @@ static void rig_gone(void *arg, struct session *session)
     rig->session = NULL;
 }
 
-/* Everything but the session, so that settings can still be changed. Returns its descriptor. */
+/* Makes everything but the session, so that settings can still be changed. Returns the session's
+ * descriptor. */
 static inline int rig_init(struct session_rig *rig)
 {
     int fds[2];
@@ -142,7 +143,7 @@ static inline void rig_clear(struct session_rig *rig)
     poller_free(rig->poller);
 }
 
-/* All that is to be done now. */
+/* Runs the poller until nothing is left to do at this time. */
 static inline void rig_run(struct session_rig *rig)
 {
     int rounds = 0;
@@ -163,7 +164,7 @@ static inline enum session_state rig_state(const struct session_rig *rig)
     return session_info(rig->session)->state;
 }
 
-/* The peer says these bytes; the session does not read them before the next rig_run(). */
+/* Writes these bytes as the peer; the session does not read them before the next rig_run(). */
 static inline void rig_write(const struct session_rig *rig, const char *digits)
 {
     struct hex hex = hex_make(digits);
@@ -178,7 +179,7 @@ static inline void rig_say(struct session_rig *rig, const char *digits)
     rig_run(rig);
 }
 
-/* The next bytes that the peer hears are these. */
+/* Asserts that the next bytes that the peer hears are these. */
 static inline void rig_expect(const struct session_rig *rig, const char *digits)
 {
     struct hex hex = hex_make(digits);
@@ -190,7 +191,7 @@ static inline void rig_expect(const struct session_rig *rig, const char *digits)
     hex_clear(&hex);
 }
 
-/* Nothing more is to be heard, and the connection stands. */
+/* Asserts that nothing more is to be heard and that the connection stands. */
 static inline void rig_expect_silence(const struct session_rig *rig)
 {
     uint8_t byte;
@@ -198,7 +199,7 @@ static inline void rig_expect_silence(const struct session_rig *rig)
     assert_int_equal(recv(rig->peer_fd, &byte, 1, 0), -1);
 }
 
-/* Nothing more is to be heard, ever. */
+/* Asserts that nothing more is to be heard and that the connection has ended. */
 static inline void rig_expect_end(const struct session_rig *rig)
 {
     uint8_t byte;
@@ -206,7 +207,7 @@ static inline void rig_expect_end(const struct session_rig *rig)
     assert_int_equal(recv(rig->peer_fd, &byte, 1, 0), 0);
 }
 
-/* Our OPEN, whatever it offers; its body into `body`. Returns the body's length. */
+/* Reads the session's OPEN, whatever it offers, into `body`. Returns the body's length. */
 static inline size_t rig_expect_open(const struct session_rig *rig, uint8_t body[256])
 {
     uint8_t header[19];
@@ -217,11 +218,12 @@ static inline size_t rig_expect_open(const struct session_rig *rig, uint8_t body
     size_t len = (size_t)(header[0] << 8 | header[1]) - sizeof header;
     assert_true(len >= 10 && len <= 256);
     assert_int_equal(recv(rig->peer_fd, body, len, 0), len);
-    assert_int_equal(body[9], len - 10); /* the optional parameters are the rest of it */
+    assert_int_equal(body[9], len - 10); /* optional parameters are all the rest */
     return len;
 }
 
-/* A session, whose peer has connected to us, in this state; all that we said has been read. */
+/* Brings a new session into this state, with all that it said already read. The peer has connected,
+ * but for OpenSent: there the session has, as one that was connected to waits for the peer's OPEN. */
 static inline void rig_reach(struct session_rig *rig, enum session_state state)
 {
     uint8_t body[256];

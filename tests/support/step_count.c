@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* ptrace(2): a child asks to be traced and stops; each PTRACE_SINGLESTEP is one instruction. */
+/* Counts instructions with ptrace(2): a child asks to be traced and stops, and each
+ * PTRACE_SINGLESTEP lets it run one. */
 #include "support/step_count.h"
 #include <signal.h>
 #include <stdlib.h>
@@ -11,9 +12,9 @@ static _Noreturn void child_run(void (*work)(void *arg), void *arg)
 {
     if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) < 0)
         _exit(1);
-    raise(SIGSTOP); /* from here on it is counted */
+    raise(SIGSTOP); /* the count begins here */
     work(arg);
-    raise(SIGSTOP); /* until here */
+    raise(SIGSTOP); /* and ends here */
     _exit(0);
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * How many instructions some work takes, for tests that an outsider's choice does not make it many
- * times as dear. Counted by stepping through the work in a child process: no clock, and the same on
- * a loaded machine.
+ * Counts the instructions that some work takes, for tests that no input of an outsider's choice
+ * makes it many times as dear. A child process is stepped through the work, so no clock takes part
+ * and a loaded machine gives the same number.
  */
 #include <stdint.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* Applies UPDATEs written as hex and keeps a text of what came out of them, one item after the
- * other. */
+/* Applies UPDATEs that are written as hex, and keeps a text of what came out of them, item after
+ * item. */
 #include "base/text.h"
 #include "bgp/update.h"
 #include "support/hex.h"
@@ -86,7 +86,7 @@ static inline const char *recorder_apply(struct update_recorder *recorder, struc
     return text_cstr(&recorder->log);
 }
 
-/* The three parts of an UPDATE; their lengths are added here. */
+/* Applies an UPDATE of these three parts, whose lengths are added here; returns the text. */
 static inline const char *recorder_update(struct update_recorder *recorder, const char *withdrawn,
                                           const char *attributes, const char *announced)
 {

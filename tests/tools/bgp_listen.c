@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The BGP thread alone, for tests with real peers: bgp_listen "key: value"... runs it and answers
- * each line of standard input with one line of JSON:
+ * The BGP thread without the rest of a daemon, for tests with real peers: bgp_listen "key: value"...
+ * runs it and answers each line of standard input with one line of JSON:
  *
- *   peers                              the peer snapshot
- *   lookup PEER RD ADDRESS [NEXT_HOP]  what a flow to ADDRESS finds with that peer; RD in hex, 0:
- * none stats                              all counters reload                             the allow
- * and md5 files again quit
+ *     peers                              the peer snapshot
+ *     lookup PEER RD ADDRESS [NEXT_HOP]  the path that a flow to ADDRESS finds with that peer; RD is
+ *                                        a route distinguisher in hex, 0 without one
+ *     stats                              all counters
+ *     reload                             reads the allow and md5 files again
+ *     quit                               ends the program, as any other line does
  */
 #include "base/log.h"
 #include "base/memory.h"
@@ -17,7 +19,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Settings out of the arguments, each `key: value`; they borrow from the configuration. */
+/* Reads settings from the arguments, each `key: value`. They borrow from the configuration that is
+ * returned. */
 static struct config *settings_read(struct bgp_settings *settings, int argc, char **argv)
 {
     struct config *config = config_new();

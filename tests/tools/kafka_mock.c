@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * librdkafka's mock cluster as a program, for faults on command. Prints the brokers' addresses,
- * then "ok" or "error: why" for each line of standard input; ends when that does.
+ * librdkafka's mock cluster as a program, so that tests can have faults on command. It prints the
+ * brokers' addresses, then "ok" or "error: why" for each line of standard input, and ends when the
+ * input does.
  *
  *     topic NAME PARTITIONS        make a topic
  *     down BROKER | up BROKER      cut all connections and take no new ones, or take them again;
  *                                  -1: all brokers
- *     rtt BROKER MS                answer so late
- *     errors API COUNT ERROR       answer the next requests of an API key so (0: Produce, 22:
- *                                  InitProducerId)
- *     leader TOPIC PARTITION BROKER
- *     topic-error TOPIC ERROR      what requests for its metadata get; 0: nothing
+ *     rtt BROKER MS                answer that many milliseconds late
+ *     errors API COUNT ERROR       answer the next COUNT requests of an API key with an error (key
+ *                                  0 is Produce, 22 InitProducerId)
+ *     leader TOPIC PARTITION BROKER  make a broker the leader of a partition
+ *     topic-error TOPIC ERROR      answer requests for its metadata with an error; 0: no longer
  */
 #include <librdkafka/rdkafka.h>
 
@@ -63,7 +64,7 @@ int main(int argc, char **argv)
     int broker_count = argc > 1 ? atoi(argv[1]) : 1;
     char error[256], line[1024];
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    rd_kafka_conf_set_log_cb(conf, NULL); /* it would say that it knows no brokers */
+    rd_kafka_conf_set_log_cb(conf, NULL); /* the library would log that it knows no brokers */
     rd_kafka_t *owner = rd_kafka_new(RD_KAFKA_PRODUCER, conf, error, sizeof error);
     rd_kafka_mock_cluster_t *cluster =
         owner ? rd_kafka_mock_cluster_new(owner, broker_count) : NULL;
