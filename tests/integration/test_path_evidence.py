@@ -1,0 +1,187 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Time as evidence of the path: clocks that are off, routing news that come late, sessions that bounce, sessions without ADD-PATH.
+A scripted speaker announces; flows say when they were and which next hop they took."""
+import json
+import socket
+import time
+
+from harness import free_port, json_lines, main, wait_for
+import exports  # harness knows where it is
+from bgp_speaker import NOTIFICATION, Speaker, add_path_send, attributes, four_octet_as, message, multiprotocol, prefix, update
+
+PEER = "127.0.0.21"
+PREFIX = "203.0.113.0/24"
+ADD_PATH = multiprotocol(1, 1) + add_path_send((1, 1)) + four_octet_as(65000)
+END_OF_RIB = update()
+
+
+class Collector:
+    def __init__(self, test, more="", capabilities=ADD_PATH):
+        self.test, self.capabilities, self.streams = test, capabilities, {}
+        self.bgp_port = free_port(socket.SOCK_STREAM)
+        self.daemon = test.nfacctd(f"""
+bgp_daemon: true
+bgp_daemon_ip: 127.0.0.1
+bgp_daemon_port: {self.bgp_port}
+nfacctd_as: bgp
+nfacctd_net: bgp
+plugins: print[p]
+aggregate[p]: peer_src_ip, dst_host, dst_port, peer_dst_ip, as_path, path_match, timestamp_start
+print_output[p]: json
+print_output_file[p]: {test.dir}/out.json
+print_output_file_append[p]: true
+print_refresh_time[p]: 1
+{more}
+""")
+        self.speaker = self.connect()
+
+    def connect(self):
+        return Speaker(self.test, self.bgp_port, address=PEER, capabilities=self.capabilities).establish()
+
+    def announce(self, *paths, speaker=None):
+        """Paths are (path id, next hop, AS path); then End-of-RIB."""
+        for path_id, next_hop, as_path in paths:
+            (speaker or self.speaker).send(update(attributes(as_path, next_hop), prefix(PREFIX, path_id)))
+        (speaker or self.speaker).send(END_OF_RIB)
+
+    def wait_paths(self, count):
+        self.test.wait_now(self.daemon, lambda stats: stats["bgp"]["rib_paths"] == count, f"{count} paths")
+
+    def flow(self, port, next_hop, ago_s, clock_s=0, source=PEER, lasted_s=1):
+        """The record of a flow that ended so long ago; the exporter's clock is `clock_s` behind."""
+        now = time.time() - clock_s
+        stream = self.streams.setdefault((source, clock_s), exports.Ipfix())
+        flow = exports.common_flow("172.16.0.1", "203.0.113.9", next_hop, dport=port, start_ms=int((now - ago_s - lasted_s) * 1000),
+                                   end_ms=int((now - ago_s) * 1000))
+        self.test.send(stream.announce(export_time=now), source=source)
+        self.test.send(stream.data([flow], export_time=now), source=source)
+        return wait_for(lambda: next((r for r in json_lines(self.test.dir / "out.json") if r.get("port_dst") == port), None),
+                        f"a record of the flow to port {port}")
+
+    def path(self, *args, **kwargs):
+        got = self.flow(*args, **kwargs)
+        return got["path_match"], got["as_path"]
+
+
+def check_clock(test, clock_s, more=""):
+    collector = Collector(test, more)
+    collector.announce((1, "192.0.2.1", (65001,)))
+    collector.wait_paths(1)
+    collector.announce((1, "192.0.2.1", (65002,)))  # other attributes under the same next hop
+    time.sleep(4)
+    assert collector.path(1, "192.0.2.1", 0, clock_s) == ("exact", "65002")
+    assert collector.path(2, "192.0.2.1", 7, clock_s, lasted_s=0) == ("exact", "65001")
+    return collector
+
+
+def test_ten_seconds_behind_and_said_once(test):
+    collector = check_clock(test, 10)
+    assert collector.daemon.output().count("its clock is") == 1, collector.daemon.output()
+    collector.daemon.stop()
+    exporter = json.loads((test.dir / "nfacctd.stats").read_text())["exporters"][0]
+    assert 9_000 <= exporter["clock_behind_ms"] <= 11_500 and exporter["clock_ahead_ms"] == 0, exporter
+
+
+def test_two_hours_behind(test):
+    check_clock(test, 7200)
+
+
+def test_two_minutes_ahead(test):
+    check_clock(test, -120)
+
+
+def test_stamps_go_by_our_clock_if_asked_to(test):
+    collector = check_clock(test, 7200, "nfacctd_time_correct: true\ntimestamps_utc: true\n")
+    stamp = next(r for r in json_lines(test.dir / "out.json") if r["port_dst"] == 1)["timestamp_start"]
+    assert stamp[:16] in {time.strftime("%Y-%m-%d %H:%M", time.gmtime(time.time() - s)) for s in range(0, 120, 30)}, stamp
+    assert "its clock is" in collector.daemon.output()
+
+
+def test_news_that_come_after_the_flow_are_taken(test):
+    collector = Collector(test)
+    collector.announce((1, "192.0.2.1", (65001,)))
+    time.sleep(2)
+    collector.announce((2, "192.0.2.2", (65002,)))
+    collector.wait_paths(2)
+    # The router used the new path a second before it told us.
+    ended_s = 2
+    assert collector.path(1, "192.0.2.2", ended_s, lasted_s=0) == ("exact", "65002")
+    test.wait_now(collector.daemon, lambda stats: stats["exporters"][0]["late"] == 1, "the late verdict counted")
+
+
+def test_late_news_can_be_left_out(test):
+    collector = Collector(test, "bgp_path_lag: 0\n")
+    collector.announce((1, "192.0.2.1", (65001,)))
+    time.sleep(2)
+    collector.announce((2, "192.0.2.2", (65002,)))
+    collector.wait_paths(2)
+    assert collector.path(1, "192.0.2.2", 2, lasted_s=0) == ("unmatched", "")
+
+
+def bounce(collector, how, paths):
+    """The session goes and comes back with these paths."""
+    how()
+    test = collector.test
+    test.wait_now(collector.daemon, lambda stats: stats["bgp"]["sessions_lost"] == 1, "the end of the session")
+    time.sleep(1)
+    collector.speaker = collector.connect()
+    collector.announce(*paths)
+    test.wait_now(collector.daemon, lambda stats: stats["bgp"]["end_of_rib"] == 2, "the new table")
+
+
+def test_a_bounce_is_no_change_of_routing(test):
+    collector = Collector(test)
+    collector.announce((1, "192.0.2.1", (65001,)), (2, "192.0.2.2", (65002,)))
+    collector.wait_paths(2)
+    before = time.time()
+    time.sleep(1)
+    bounce(collector, collector.speaker.socket.close, ((2, "192.0.2.1", (65001,)), (1, "192.0.2.3", (65003,))))
+    assert collector.path(1, "192.0.2.1", time.time() - before) == ("exact", "65001")  # under another id
+    assert collector.path(2, "192.0.2.1", 0) == ("exact", "65001")
+    assert collector.path(3, "192.0.2.2", time.time() - before) == ("exact", "65002")  # gone since the break
+    assert collector.path(4, "192.0.2.2", 0, lasted_s=0) == ("unmatched", "")
+    assert collector.path(5, "192.0.2.3", 0, lasted_s=0) == ("exact", "65003")
+
+
+def test_a_session_that_was_shut_down_leaves_nothing(test):
+    collector = Collector(test)
+    collector.announce((1, "192.0.2.1", (65001,)))
+    collector.wait_paths(1)
+    assert collector.path(1, "192.0.2.1", 0) == ("exact", "65001")
+    collector.speaker.send(message(NOTIFICATION, b"\x06\x02"))  # administrative shutdown (RFC 4486)
+    collector.wait_paths(0)
+    assert collector.path(2, "192.0.2.1", 0) == ("no_rib", "")
+
+
+def test_a_session_that_was_reset_leaves_its_paths(test):
+    collector = Collector(test)
+    collector.announce((1, "192.0.2.1", (65001,)))
+    collector.wait_paths(1)
+    collector.speaker.send(message(NOTIFICATION, b"\x06\x04"))  # administrative reset: it comes back
+    test.wait_now(collector.daemon, lambda stats: stats["bgp"]["sessions_lost"] == 1, "the end of the session")
+    assert collector.path(1, "192.0.2.1", 0) == ("exact", "65001")
+
+
+def test_without_add_path_another_next_hop_differs(test):
+    collector = Collector(test, capabilities=multiprotocol(1, 1) + four_octet_as(65000))
+    collector.announce((None, "192.0.2.1", (65001,)))
+    collector.wait_paths(1)
+    assert collector.path(1, "192.0.2.1", 0) == ("exact", "65001")
+    assert "ADD-PATH" not in collector.daemon.output()
+    for port in (2, 3):
+        assert collector.path(port, "192.0.2.2", 0) == ("differs", "65001")
+    log = collector.daemon.output()
+    assert log.count(f"its BGP session {PEER} has no ADD-PATH in ipv4-unicast") == 1, log
+
+
+def test_a_list_of_verdicts_from_before_takes_both(test):
+    collector = Collector(test, "bgp_path_accept: exact, single\n", capabilities=multiprotocol(1, 1) + four_octet_as(65000))
+    collector.announce((None, "192.0.2.1", (65001,)))
+    collector.wait_paths(1)
+    assert collector.path(1, "192.0.2.2", 0) == ("differs", "65001")
+    assert collector.daemon.output().count("bgp_path_accept: `differs`") == 1
+
+
+if __name__ == "__main__":
+    main(globals())
