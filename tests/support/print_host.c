@@ -36,7 +36,8 @@ static int64_t choice_number(const char *choices, const char *value)
         if (strncmp(choices, value, len) == 0 && (choices[len] == '|' || choices[len] == 0))
             return number;
         choices = strchr(choices, '|');
-        choices += choices != NULL;
+        if (choices)
+            choices++;
     }
     return -1;
 }

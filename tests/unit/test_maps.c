@@ -2,6 +2,7 @@
 /* What the maps answer for flows, and that a bad reload changes nothing. */
 #include "base/memory.h"
 #include "base/text.h"
+#include "base/thread.h"
 #include "maps/agent_map.h"
 #include "maps/maps.h"
 #include "maps/sampling_map.h"
@@ -204,5 +205,6 @@ int main(void)
         cmocka_unit_test(a_bad_reload_keeps_the_snapshot_and_a_good_one_replaces_it),
         cmocka_unit_test(without_an_allow_list_everybody_may_send),
     };
+    thread_enter_role(&main_thread); /* which the tests play */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

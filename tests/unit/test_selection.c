@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Which hand-overs of which worker make up a transaction: with markers, without, and after deaths. */
 #include "base/poller.h"
+#include "base/thread.h"
 #include "host/selection.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -427,5 +428,6 @@ int main(void)
         cmocka_unit_test(what_may_kill_comes_one_by_one),
         cmocka_unit_test(an_epoch_of_isolated_hand_overs_ends_with_the_last),
     };
+    thread_enter_role(&worker_thread); /* which the tests play */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
