@@ -81,6 +81,20 @@ static void decoder_free(void *self)
     mem_free(decoder);
 }
 
+/* Refuses what is neither NetFlow nor IPFIX. The two upper bytes of an sFlow version are 0, and after
+ * it comes the type of the agent's address: 1 or 2. */
+static void refuse_version(struct exporter *exporter, const struct datagram *datagram)
+{
+    struct reader r = reader_make(datagram->data, datagram->len);
+    uint32_t sflow_version = reader_u32(&r);
+    uint32_t address_type = reader_u32(&r);
+
+    exporter_drop(exporter, DROP_bad_version, "version %u", wire_u16(datagram->data));
+    if ((sflow_version == 2 || sflow_version == 4 || sflow_version == 5) &&
+        (address_type == 1 || address_type == 2))
+        exporter_say_once(exporter, NOTE_sends_sflow, "it sends sFlow (version %u)", sflow_version);
+}
+
 static void decoder_decode(void *self, struct exporter *exporter, const struct datagram *datagram)
     ON_THREAD(worker_thread)
 {
@@ -101,7 +115,7 @@ static void decoder_decode(void *self, struct exporter *exporter, const struct d
     else if (version == 10)
         ipfix_decode(decoder, exporter, datagram);
     else
-        exporter_drop(exporter, DROP_bad_version, "version %u", version);
+        refuse_version(exporter, datagram);
     publish_generation(decoder);
 }
 

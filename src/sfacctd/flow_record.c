@@ -2,8 +2,8 @@
 /*
  * Decodes the records of a flow sample (sFlow version 5; RFC 3176), each straight into the flow. A
  * record that contradicts its own length is counted and leaves the flow as it was; the next one may
- * be good. The order of records does not matter: where two tell the same, the packet's own header
- * is believed.
+ * be good. Where two tell the same, the packet's own header is believed, whatever their order; but
+ * of a header's length and that of an IPv4 or IPv6 record the last one counts.
  */
 #include "sfacctd/flow_record.h"
 #include "sfacctd/gateway.h"
@@ -46,7 +46,7 @@ HOT_INLINE void set_part(struct flow_sample *sample, const struct packet *p, enu
 }
 
 void flow_sample_set_packet(struct flow_sample *sample, uint32_t protocol, const uint8_t *header,
-                            uint32_t header_len)
+                            uint32_t header_len, bool is_whole)
 {
     struct sflow_decoder *decoder = sample->decoder;
     enum packet_start start;
@@ -61,6 +61,8 @@ void flow_sample_set_packet(struct flow_sample *sample, uint32_t protocol, const
     else
         return;
     packet_parse(start, header, header_len, decoder->wants_tunnel, decoder->tunnel_view, &packet);
+    if (is_whole && packet.outer.ip_len > sample->flow->bytes)
+        sample->flow->bytes = packet.outer.ip_len;
     set_part(sample, &packet, HEADER_PART_ADDRESSES);
     set_part(sample, &packet, HEADER_PART_TRANSPORT);
     set_part(sample, &packet, HEADER_PART_LINK);
@@ -108,8 +110,13 @@ static void decode_ip(struct flow_sample *sample, struct reader *r, uint8_t vers
     uint32_t tcp_flags = reader_u32(r);
     uint32_t tos = reader_u32(r);
 
-    if (r->failed || sample->has_header)
+    if (r->failed)
         return;
+    if (sample->has_header) {
+        if (len > 0) /* the one that comes last counts, as in pmacct */
+            sample->flow->bytes = len;
+        return;
+    }
     if (sample->flow->bytes == 0)
         sample->flow->bytes = len;
     sample->has_packet = true;

@@ -4,9 +4,13 @@
  * them. They stand in a header so that the loop over records keeps its reader in registers. */
 #include "sfacctd/sflow_decoder.h"
 
-/* Takes what is needed of a packet's first bytes; `protocol` says which header they begin with. */
+/*
+ * Takes what is needed of a packet's first bytes; `protocol` says which header they begin with. If
+ * its length is no more than what was seen of it (`is_whole`), the agent may not know the packet's,
+ * and the IP header is asked: the longer one counts.
+ */
 void flow_sample_set_packet(struct flow_sample *sample, uint32_t protocol, const uint8_t *header,
-                            uint32_t header_len);
+                            uint32_t header_len, bool is_whole);
 
 /* The functions below decode a record as those of structures.def do, but are told the datagram's
  * version as a constant. */
@@ -24,9 +28,11 @@ HOT_INLINE void flow_record_header(struct flow_sample *sample, struct reader *r,
     if (!header || sample->has_header)
         return;
     sample->has_header = sample->has_packet = true;
-    sample->flow->bytes = wire_u32(fixed + 4);
-    if (sample->decoder->needs_header)
-        flow_sample_set_packet(sample, wire_u32(fixed), header, header_len);
+    uint32_t frame_len = wire_u32(fixed + 4);
+    uint64_t seen_len = (uint64_t)header_len + (has_stripped ? wire_u32(fixed + 8) : 0);
+    sample->flow->bytes = frame_len;
+    if (sample->decoder->needs_header || frame_len <= seen_len)
+        flow_sample_set_packet(sample, wire_u32(fixed), header, header_len, frame_len <= seen_len);
 }
 
 HOT_INLINE void flow_record_switch(struct flow_sample *sample, struct reader *r)

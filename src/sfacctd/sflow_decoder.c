@@ -97,6 +97,21 @@ static void count_read(struct exporter *exporter, const struct datagram *datagra
     counter_set(&exporter->counters.last_datagram_ns, (uint64_t)datagram->received_ns);
 }
 
+/* Refuses what is not sFlow. The versions of NetFlow and IPFIX are the two upper bytes of what would
+ * be sFlow's, and a number of records, or a length, follows them, which is not 0. */
+static void refuse_version(struct exporter *exporter, uint32_t version)
+{
+    uint32_t netflow_version = version >> 16;
+    bool is_ipfix = netflow_version == 10;
+
+    exporter_drop(exporter, DROP_bad_version, "version %u", version);
+    if ((netflow_version == 5 || netflow_version == 9 || is_ipfix) && (version & 0xffff) != 0)
+        exporter_say_once(exporter, NOTE_sends_netflow, "it sends %s",
+                          is_ipfix               ? "IPFIX"
+                          : netflow_version == 9 ? "NetFlow (version 9)"
+                                                 : "NetFlow (version 5)");
+}
+
 static void decoder_decode(void *self, struct exporter *exporter, const struct datagram *datagram)
     ON_THREAD(worker_thread)
 {
@@ -121,7 +136,7 @@ static void decoder_decode(void *self, struct exporter *exporter, const struct d
     else if (version == 2 || version == 4)
         sflow4_decode(&msg, &r);
     else
-        exporter_drop(exporter, DROP_bad_version, "version %u", version);
+        refuse_version(exporter, version);
     count_read(msg.exporter, datagram); /* the agent, once it is known */
     counter_add(&msg.exporter->counters.flows, msg.flow_count);
     counter_add(&msg.exporter->counters.flow_samples, msg.sample_count);

@@ -73,6 +73,14 @@ def need_built(*paths):
     return places[0] if len(places) == 1 else places
 
 
+def need_sample(place):
+    """A capture made by hand after public reports, which are kept beside the project."""
+    path = pathlib.Path(os.environ.get("FIELD_SAMPLES", SOURCE.parent / "shared/field")) / place
+    if not path.exists():
+        raise Skip(f"the samples of the field are not there: {place}")
+    return path
+
+
 def need_pmacct(place):
     """A file of Debian's pmacct, such as sbin/nfacctd. Its programs must find their libraries."""
     for peers in (BUILD.parent / "build-peers", SOURCE / "build-peers"):

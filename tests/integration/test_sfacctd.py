@@ -9,7 +9,7 @@ import random
 import socket
 import subprocess
 
-from harness import SFACCTD, Bird, four_paths, free_port, json_lines, main, wait_for
+from harness import SFACCTD, Bird, four_paths, free_port, json_lines, main, need_pmacct, need_sample, wait_for
 import exports
 import sflow
 
@@ -322,6 +322,107 @@ sfacctd_counter_file: {test.dir}/counters-$peer_src_ip
     (line,) = json_lines(test.dir / "counters-192_0_2_77")
     assert line["timestamp"] == "2023-11-14 22:13:20.000000", "START, in UTC: " + line["timestamp"]
     assert (line["sf_cnt_type"], line["ifIndex"], line["ifInOctets"], line["ifOutOctets"]) == ("sflow_cnt_generic", 7, 1000, 2000), line
+
+
+# sFlow.org, "sFlow Version 5", type interface: the greatest number means that there is none. Agents write it in 30 bits or in 32.
+NO_INTERFACE = (0x3fffffff, 0xffffffff)
+
+
+def expanded_sample(records, in_iface, out_iface):
+    """Format 3: source class and index, and format and number of each interface, are words of their own."""
+    return sflow.record(3, sflow.words(1, 0, 7, 1, 1, 0, 0, in_iface, 0, out_iface, len(records)) + b"".join(records))
+
+
+def test_a_side_without_an_interface_is_0(test):
+    records, _ = sflow.header("10.0.0.1", "192.0.2.1")
+    sides = [(none, 9) for none in NO_INTERFACE] + [(7, none) for none in NO_INTERFACE]
+    for make in (lambda i, o: sflow.flow_sample([records], in_iface=i, out_iface=o), lambda i, o: expanded_sample([records], i, o)):
+        rows = one(test, *(make(*side) for side in sides), make(0x3ffffffe, 5), config="aggregate[out]: in_iface, out_iface\n")
+        got = {(r["iface_in"], r["iface_out"]): r["packets"] for r in rows}
+        assert got == {(0, 9): 2, (7, 0): 2, (0x3ffffffe, 5): 1}, got
+    events = [sflow.discarded_packet([records], 258, in_iface=none) for none in NO_INTERFACE]
+    (row,) = one(test, *events, config="aggregate[out]: in_iface, out_iface\nsfacctd_discards: true\n")
+    assert (row["iface_in"], row["iface_out"], row["packets"]) == (0, 0, 2), row
+
+
+def test_a_frame_as_long_as_what_was_captured_has_the_ip_headers_length(test):
+    """The packet has 20 + 20 + 1000 bytes by its IP header, of which 128 bytes of frame were captured. IPv6: 40 + 20 + 1000."""
+    for src, dst, length in (("10.0.0.1", "192.0.2.1", 1040), ("2001:db8::1", "2001:db8::2", 1060)):
+        frame, whole = sflow.ethernet(src, dst, payload_len=1000)
+        for said, counted in ((128, length), (100, length), (whole, whole), (133, 133)):
+            for names in ("src_host", "in_iface"):  # which nobody needs the header for
+                (row,) = one(test, sample([sflow.raw_header(frame, said)]), config=f"aggregate[out]: {names}\n")
+                assert row["bytes"] == counted, (src, said, names, row)
+    frame, _ = sflow.ethernet("10.0.0.1", "192.0.2.1", payload_len=0)  # padded to the least frame: its length stays
+    (row,) = one(test, sample([sflow.raw_header(frame + bytes(6), 64)]), config="aggregate[out]: src_host\n")
+    assert row["bytes"] == 64, row
+
+
+def ip_record(src, dst, length):
+    """Formats 3 and 4: length, protocol, addresses, ports, flags, and a type of service of 8."""
+    both = sflow.address(src)[4:] + sflow.address(dst)[4:]
+    return sflow.record(3 if len(both) == 8 else 4, sflow.words(length, 6) + both + sflow.words(1024, 443, 0x18, 8))
+
+
+def test_of_a_header_and_an_ip_record_the_last_one_counts(test):
+    """As Debian's pmacct 1.7.7 does, beside which this was run."""
+    for src, dst in (("10.0.0.1", "192.0.2.1"), ("2001:db8::1", "2001:db8::2")):
+        packet, length = sflow.header(src, dst, payload_len=500)
+        record = ip_record(src, dst, 777)
+        for records, counted in (([packet, record], 777), ([record, packet], length), ([record], 777), ([packet, ip_record(src, dst, 0)], length)):
+            (row,) = one(test, sample(records), config="aggregate[out]: src_host\n")
+            assert (row["ip_src"], row["bytes"]) == (src, counted), (counted, row)
+
+
+def test_the_last_length_counts_in_pmacct_too(test):
+    program = need_pmacct("sbin/sfacctd")
+    packet, length = sflow.header("10.0.0.1", "192.0.2.1", payload_len=500)
+    record = ip_record("10.0.0.1", "192.0.2.1", 777)
+    for name, records, counted in (("a", [packet, record], 777), ("b", [record, packet], length)):
+        exports.write_pcap(test.dir / "in.pcap", [(START, exports.udp_packet(sflow.datagram([sample(records)]), "127.0.0.1", dport=PORT))])
+        conf = test.write("pmacct.conf", f"""
+daemonize: false
+plugins: print[out]
+aggregate[out]: in_iface
+print_output[out]: json
+print_output_file[out]: {test.dir}/{name}.json
+print_refresh_time[out]: 1
+pcap_savefile: {test.dir}/in.pcap
+""")
+        daemon = test.start([program, "-f", conf], "pmacct")
+        rows = wait_for(lambda: (test.dir / f"{name}.json").exists() and json_lines(test.dir / f"{name}.json"), "pmacct's row")
+        assert [r["bytes"] for r in rows] == [counted], rows
+        daemon.stop()
+
+
+def test_samples_of_agents_without_interfaces(test):
+    """A sample kept by hand beside the project."""
+    capture_file = need_sample("sflow-internal-port/exports.pcap")
+    daemon = test.sfacctd(f"""
+plugins: print[out]
+aggregate[out]: src_host, in_iface, out_iface, peer_src_ip
+print_output[out]: json
+print_output_file[out]: {test.dir}/out.json
+pcap_savefile: {capture_file}
+""")
+    assert daemon.wait(30) == 0, daemon.output()
+    rows = json_lines(test.dir / "out.json")
+    assert rows and all(0 in (r["iface_in"], r["iface_out"]) for r in rows), rows
+    assert not any(r[side] in NO_INTERFACE for r in rows for side in ("iface_in", "iface_out")), rows
+
+
+def test_netflow_is_answered_with_the_daemon_to_run(test):
+    flows = [{"src": "10.0.0.1", "dst": "192.0.2.1"}]
+    for n, (message, name) in enumerate(((exports.netflow5(flows), "NetFlow (version 5)"), (exports.netflow9([], 1), "NetFlow (version 9)"),
+                                         (exports.ipfix([]), "IPFIX"))):
+        exports.write_pcap(test.dir / "in.pcap", [(START + s, exports.udp_packet(message, dport=PORT)) for s in range(3)])
+        daemon = test.sfacctd(f"plugins: print[out]\naggregate[out]: src_host\nprint_output_file[out]: {test.dir}/out\npcap_savefile: {test.dir}/in.pcap\n",
+                              name=f"n{n}")
+        assert daemon.wait(30) == 0, daemon.output()
+        lines = [line for line in daemon.output().splitlines() if "run nfacctd" in line]
+        assert len(lines) == 1 and f"exporter 127.0.0.1: it sends {name}" in lines[0] and "WARN" in lines[0], daemon.output()
+        counters = test.stats(f"n{n}")["exporters"][0]
+        assert counters["drops"]["bad_version"] == 3, counters
 
 
 if __name__ == "__main__":
