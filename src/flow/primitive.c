@@ -290,11 +290,31 @@ static void list_add(struct primitive_list *list, const struct primitive *primit
     list->items[list->count++] = primitive;
 }
 
+/* Finds the primitive that outputs call so: ip_src, SRC_IP, peer_as_dst. They order words otherwise
+ * than `aggregate`, so that edits alone would lead to another one. */
+static const struct primitive *find_by_output_name(const struct primitive_table *table,
+                                                   const char *name)
+{
+    for (size_t i = 0; i < table->count; i++) {
+        const struct primitive *p = &table->items[i];
+        if (!primitive_refusal(p->name) &&
+            (strcasecmp(p->json_name, name) == 0 || strcasecmp(p->csv_title, name) == 0 ||
+             strcasecmp(p->sql_name, name) == 0))
+            return p;
+    }
+    return NULL;
+}
+
 static void append_unknown(const struct primitive_table *table, const char *name,
                            struct text *error)
 {
     struct nearest nearest = nearest_start(name);
+    const struct primitive *shown = find_by_output_name(table, name);
 
+    if (shown) {
+        text_append_printf(error, "unknown primitive '%s', did you mean %s?", name, shown->name);
+        return;
+    }
     for (size_t i = 0; i < table->count; i++)
         if (!primitive_refusal(table->items[i].name))
             nearest_try(&nearest, table->items[i].name);

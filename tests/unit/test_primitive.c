@@ -97,6 +97,47 @@ static void every_wrong_name_of_a_list_is_reported(void **state)
     primitive_table_free(table);
 }
 
+/* True if a list with this name is refused with the answer that `wanted` is meant. */
+static bool is_answered(const struct primitive_table *table, const char *name, const char *wanted)
+{
+    struct primitive_list list;
+    struct text error = {0};
+    char expected[256];
+
+    assert_int_equal(primitive_list_parse(table, name, &error, &list), -EINVAL);
+    snprintf(expected, sizeof expected, "unknown primitive '%s', did you mean %s?", name, wanted);
+    bool is_so = strcmp(text_cstr(&error), expected) == 0;
+    if (!is_so)
+        print_error("%s: %s\n", name, text_cstr(&error));
+    text_clear(&error);
+    return is_so;
+}
+
+static void names_of_outputs_are_answered_with_the_primitive(void **state)
+{
+    struct primitive_table *table = primitive_table_new();
+    size_t told = 0;
+    (void)state;
+
+    assert_true(is_answered(table, "peer_as_dst", "peer_dst_as"));
+    assert_true(is_answered(table, "src_ip", "src_host"));
+    assert_true(is_answered(table, "ip_src", "src_host"));
+    assert_true(is_answered(table, "DST_IP", "dst_host"));
+    assert_true(is_answered(table, "Class_Id", "class"));
+    for (size_t i = 0; i < PRIMITIVE_COUNT; i++) {
+        const struct primitive *p = &primitives[i];
+        const char *names[] = {p->json_name, p->csv_title, p->sql_name};
+        for (size_t k = 0; k < 3 && !primitive_refusal(p->name); k++) {
+            if (primitive_table_find(table, names[k]) || !*names[k])
+                continue;
+            assert_true(is_answered(table, names[k], p->name));
+            told++;
+        }
+    }
+    assert_true(told > 50);
+    primitive_table_free(table);
+}
+
 static void refused_primitives_are_none_that_a_list_can_hold(void **state)
 {
     static const enum primitive_index never_named[] = {
@@ -193,6 +234,7 @@ int main(void)
         cmocka_unit_test(json_order_is_that_of_the_table),
         cmocka_unit_test(a_list_names_each_primitive_once_in_its_order),
         cmocka_unit_test(every_wrong_name_of_a_list_is_reported),
+        cmocka_unit_test(names_of_outputs_are_answered_with_the_primitive),
         cmocka_unit_test(refused_primitives_are_none_that_a_list_can_hold),
         cmocka_unit_test(custom_primitives_get_places_behind_the_flow),
         cmocka_unit_test(custom_primitives_that_cannot_be_are_refused),
