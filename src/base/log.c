@@ -91,8 +91,16 @@ struct log_thread {
     struct sink file_sink, stderr_sink;
 };
 
+/* Lines of before the start, each a level and a text that a zero ends. */
+struct held {
+    size_t len;
+    char data[16u << 10];
+};
+
 static struct {
     pthread_mutex_t lock;
+    struct held *held;         /* from log_hold() to the start; NULL: none are held */
+    bool lacks_stamp;          /* lines on stderr have no time */
     pthread_cond_t wake;       /* the log thread: there is something to do */
     pthread_cond_t ended;      /* log_stop(): the log thread has ended */
     struct log_thread *thread; /* NULL: write directly */
@@ -276,7 +284,25 @@ static void controls_replace(char *text, size_t len)
 
 static void direct_write(enum log_level level, const char *text)
 {
-    dprintf(STDERR_FILENO, "%s %s\n", levels[level].name, text);
+    char stamp[40] = "";
+
+    if (!the_log.lacks_stamp)
+        timestamp_format(stamp, sizeof stamp, clock_wall().ns);
+    dprintf(STDERR_FILENO, "%s%s %s\n", stamp, levels[level].name, text);
+}
+
+/* Holds a line until there is a log. Errors do not wait: the process may be about to end. */
+static bool hold(enum log_level level, const char *message)
+{
+    struct held *held = the_log.held;
+    size_t len = strlen(message) + 1;
+
+    if (!held || level == LOG_LEVEL_ERROR || sizeof held->data - held->len < len + 1)
+        return false;
+    held->data[held->len] = (char)level;
+    memcpy(held->data + held->len + 1, message, len);
+    held->len += len + 1;
+    return true;
 }
 
 static void queue_append(struct log_thread *t, enum log_level level, const char *text, size_t len)
@@ -303,6 +329,10 @@ static void line_put(enum log_level level, const char *name, const char *type, c
     char text[TEXT_MAX];
 
     pthread_mutex_lock(&the_log.lock);
+    if (!name && hold(level, message)) {
+        pthread_mutex_unlock(&the_log.lock);
+        return;
+    }
     if (!name)
         name = the_log.name ? the_log.name : "core";
     if (!type)
@@ -360,66 +390,32 @@ static void names_set(const struct log_settings *settings)
     mem_free(old_type);
 }
 
-int log_start(const struct log_settings *settings)
-{
-    struct log_thread *t = mem_zalloc(sizeof *t);
-    bool has_other = settings->file || settings->syslog_facility;
-    int err = 0;
-
-    t->syslog_facility = -1;
-    t->file_sink.fd = -1;
-    t->file_sink.has_timestamp = true;
-    t->stderr_sink = (struct sink){.fd = settings->stderr_too || !has_other ? STDERR_FILENO : -1,
-                                   .has_timestamp = settings->stderr_timestamp,
-                                   .may_skip = has_other};
-    if (settings->file) {
-        err = file_open(settings->file);
-        if (err < 0)
-            goto fail;
-        t->file_sink.fd = err;
-        t->file = mem_strdup(settings->file);
-    }
-    if (settings->syslog_facility) {
-        err = facility_find(settings->syslog_facility);
-        if (err < 0)
-            goto fail;
-        t->syslog_facility = err;
-        t->syslog_ident =
-            mem_strdup(settings->syslog_ident ? settings->syslog_ident : settings->type);
-    }
-    t->buffers[0].data = mem_alloc(BUFFER_LEN);
-    t->buffers[1].data = mem_alloc(BUFFER_LEN);
-    t->front = &t->buffers[0];
-    t->back = &t->buffers[1];
-    log_stop(); /* if it was started before */
-
-    if (t->syslog_facility >= 0)
-        openlog(t->syslog_ident, LOG_PID, t->syslog_facility);
-    names_set(settings);
-    atomic_store_explicit(&the_log.has_debug, settings->debug, memory_order_relaxed);
-    err = thread_start(&t->thread, "log", log_thread_main, t);
-    if (err < 0)
-        goto fail;
-    pthread_mutex_lock(&the_log.lock);
-    the_log.thread = t;
-    pthread_mutex_unlock(&the_log.lock);
-    return 0;
-fail:
-    log_thread_free(t);
-    return err;
-}
-
-void log_reopen(void)
+/* The lines that were held are said now, to whatever log there is. */
+static void held_release(void)
 {
     pthread_mutex_lock(&the_log.lock);
-    if (the_log.thread) {
-        the_log.thread->wants_reopen = true;
-        pthread_cond_signal(&the_log.wake);
-    }
+    struct held *held = the_log.held;
+    the_log.held = NULL;
     pthread_mutex_unlock(&the_log.lock);
+    for (size_t pos = 0; held && pos < held->len; pos += 2 + strlen(held->data + pos + 1))
+        log_write((enum log_level)held->data[pos], "%s", held->data + pos + 1);
+    mem_free(held);
 }
 
-void log_stop(void)
+void log_hold(void)
+{
+    struct held *held = mem_zalloc(sizeof *held);
+
+    pthread_mutex_lock(&the_log.lock);
+    if (!the_log.thread && !the_log.held) {
+        the_log.held = held;
+        held = NULL;
+    }
+    pthread_mutex_unlock(&the_log.lock);
+    mem_free(held);
+}
+
+static void log_stop_thread(void)
 {
     struct timespec deadline;
 
@@ -454,6 +450,73 @@ void log_stop(void)
     if (t->syslog_facility >= 0)
         closelog();
     log_thread_free(t);
+}
+
+int log_start(const struct log_settings *settings)
+{
+    struct log_thread *t = mem_zalloc(sizeof *t);
+    bool has_other = settings->file || settings->syslog_facility;
+    int err = 0;
+
+    t->syslog_facility = -1;
+    t->file_sink.fd = -1;
+    t->file_sink.has_timestamp = true;
+    t->stderr_sink = (struct sink){.fd = settings->stderr_too || !has_other ? STDERR_FILENO : -1,
+                                   .has_timestamp = settings->stderr_timestamp,
+                                   .may_skip = has_other};
+    if (settings->file) {
+        err = file_open(settings->file);
+        if (err < 0)
+            goto fail;
+        t->file_sink.fd = err;
+        t->file = mem_strdup(settings->file);
+    }
+    if (settings->syslog_facility) {
+        err = facility_find(settings->syslog_facility);
+        if (err < 0)
+            goto fail;
+        t->syslog_facility = err;
+        t->syslog_ident =
+            mem_strdup(settings->syslog_ident ? settings->syslog_ident : settings->type);
+    }
+    t->buffers[0].data = mem_alloc(BUFFER_LEN);
+    t->buffers[1].data = mem_alloc(BUFFER_LEN);
+    t->front = &t->buffers[0];
+    t->back = &t->buffers[1];
+    log_stop_thread(); /* if it was started before */
+
+    if (t->syslog_facility >= 0)
+        openlog(t->syslog_ident, LOG_PID, t->syslog_facility);
+    names_set(settings);
+    atomic_store_explicit(&the_log.has_debug, settings->debug, memory_order_relaxed);
+    err = thread_start(&t->thread, "log", log_thread_main, t);
+    if (err < 0)
+        goto fail;
+    pthread_mutex_lock(&the_log.lock);
+    the_log.thread = t;
+    the_log.lacks_stamp = !settings->stderr_timestamp;
+    pthread_mutex_unlock(&the_log.lock);
+    held_release();
+    return 0;
+fail:
+    log_thread_free(t);
+    return err;
+}
+
+void log_reopen(void)
+{
+    pthread_mutex_lock(&the_log.lock);
+    if (the_log.thread) {
+        the_log.thread->wants_reopen = true;
+        pthread_cond_signal(&the_log.wake);
+    }
+    pthread_mutex_unlock(&the_log.lock);
+}
+
+void log_stop(void)
+{
+    held_release();
+    log_stop_thread();
 }
 
 uint64_t log_lost_count(void)

@@ -3,7 +3,7 @@
 /*
  * Log lines to stderr, a file or syslog. Logging never blocks: lines go into a bounded queue that a
  * thread of its own writes out; when it is full lines are lost, counted, and the count is logged
- * when there is room. Before log_start() and after log_stop() lines are written directly. Any
+ * when there is room. Before log_start() and after log_stop() lines are written directly, with their time. Any
  * thread may log.
  *
  * A line: "ISO-time LEVEL ( name/type ): text", as operators of pmacct know it; one event, one
@@ -31,6 +31,9 @@ struct log_settings {
     bool debug;
 };
 
+/* From now on lines that no log takes yet are held until log_start() or log_stop(), but for errors.
+ * For what is said of a start before its log is known. */
+void log_hold(void);
 /* Copies the settings. -errno: the file cannot be opened, and nothing has changed. */
 int log_start(const struct log_settings *settings);
 /* Whether syslog_facility may be this; in any case. */

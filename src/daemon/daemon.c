@@ -383,6 +383,11 @@ static int daemon_end(struct daemon *d) ON_THREAD(main_thread)
         log_error("some flows were lost: see the statistics");
     if (d->process.pidfile)
         unlink(d->process.pidfile);
+    /* What they still wait for is told as lost, and nothing is told after the end. */
+    for (uint32_t i = 0; i < d->crew.worker_count; i++) {
+        worker_free(d->crew.workers[i]);
+        d->crew.workers[i] = NULL;
+    }
     log_notice("ended");
     return lost > 0 || !supervisor_all_clean(d->supervisor);
 }
@@ -465,6 +470,7 @@ int daemon_main(int argc, char **argv, const struct daemon_description *descript
 
     thread_enter_role(&main_thread);
     json_object_seed(0); /* must come before there are threads */
+    log_hold();
     d->description = description;
     d->started_ns = clock_wall().ns;
     d->config = config_new();
@@ -478,14 +484,13 @@ int daemon_main(int argc, char **argv, const struct daemon_description *descript
         goto out;
     owners = mem_calloc(d->instance_count + 1, sizeof *owners);
     if (start_all(d, owners) < 0)
-        goto out_log;
+        goto out;
     if (d->options.action == ACTION_SETUP)
         daemon_stop(d);
     daemon_run(d);
     status = daemon_end(d);
-out_log:
-    log_stop();
 out:
+    log_stop();
     setup_close(d);
     mem_free(owners);
     mem_free(d);
