@@ -378,13 +378,14 @@ static void watch_exporter(void *arg, struct exporter *exporter)
 
     for (int i = 1; i < PATH_MATCH_COUNT; i++)
         all += counter_get(&c->path_match[i]);
-    if (no_rib == 0 || no_rib != all || ++*without_peer > NAMED_MAX)
+    if (no_rib == 0 || no_rib != all || exporter->is_told_no_peer)
+        return;
+    exporter->is_told_no_peer = true;
+    if (++*without_peer > NAMED_MAX)
         return;
     ip_addr_format(&exporter->addr, address);
-    log_warning("exporter %s: no BGP peer has its address or router id, so its flows get no path; "
-                "add a session or a row "
-                "to bgp_agent_map",
-                address);
+    log_warning("exporter %s: no BGP peer has its address or router id; %s", address,
+                exporter_note_text(NOTE_no_bgp_peer));
 }
 
 void statistics_watch(const struct statistics_sources *s, struct statistics_watch *watch)
@@ -399,7 +400,7 @@ void statistics_watch(const struct statistics_sources *s, struct statistics_watc
                                 &without_peer);
     }
     if (without_peer > NAMED_MAX)
-        log_warning("%llu more exporters have no BGP peer",
+        log_warning("%llu more exporters have no BGP peer; SIGUSR1 lists all",
                     (unsigned long long)(without_peer - NAMED_MAX));
     if (datagrams == watch->last_datagrams && !watch->is_silent && !s->crew->replay.path) {
         log_warning(

@@ -243,6 +243,11 @@ static const struct {
 };
 static_assert(EXPORTER_NOTE_COUNT <= 32, "notes_said has a bit for each");
 
+const char *exporter_note_text(enum exporter_note note)
+{
+    return notes[note].text;
+}
+
 bool exporter_is_first_note(struct exporter *exporter, enum exporter_note note)
 {
     bool is_first = !(exporter->notes_said >> note & 1);

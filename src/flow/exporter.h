@@ -67,6 +67,7 @@ struct exporter {
     struct log_limit log_limits[DROP_REASON_COUNT];
     struct log_limit *common_limits;      /* of all exporters of its table, by reason; NULL: none */
     struct log_limit *common_note_limits; /* the same, by note */
+    bool is_told_no_peer;                 /* the main thread's alone: the log has said so */
     uint32_t notes_said;                  /* bit per enum exporter_note: exporter_say_once() */
     void *decoder_state;                  /* the decoder's: domains, templates... */
 };
@@ -107,6 +108,8 @@ void exporter_say(struct exporter *exporter, enum exporter_note note, const char
 /* Does the same as exporter_say(), but only the first time for each exporter. */
 #define exporter_say_once(exporter, note, ...)                                                     \
     (exporter_is_first_note(exporter, note) ? exporter_say(exporter, note, __VA_ARGS__) : (void)0)
+/* What a note says follows, for who logs by other means. */
+const char *exporter_note_text(enum exporter_note note);
 bool exporter_is_first_note(struct exporter *exporter, enum exporter_note note);
 
 /*
