@@ -175,6 +175,7 @@ static int listener_open(struct bgp *bgp, const struct ip_addr *address, struct 
     char text[IP_TEXT_LEN];
 
     listener->family = (enum ip_family)address->family;
+    listener->address = *address;
     int err = bgp_socket_listen(&bgp->settings, address, &listener->fd);
     if (err >= 0)
         err = bgp_socket_set_md5(listener->fd, listener->family, &(struct address_list){0},
@@ -187,6 +188,9 @@ static int listener_open(struct bgp *bgp, const struct ip_addr *address, struct 
         if (err == -EACCES)
             text_append_string(error,
                                "; give the program CAP_NET_BIND_SERVICE or use another port");
+        if (err == -EADDRINUSE)
+            text_append_printf(error, "; `ss -tlpn 'sport = :%u'` shows who has it",
+                               bgp->settings.port);
     }
     return err;
 }
@@ -353,8 +357,28 @@ fail:
     return err;
 }
 
+/* As others read it: 192.0.2.1:179, [2001:db8::1]:179. */
+static void listeners_say(const struct bgp *bgp)
+{
+    struct text places = {0};
+    char text[IP_TEXT_LEN];
+
+    for (size_t i = 0; i < BGP_LISTENERS_MAX; i++) {
+        const struct bgp_listener *listener = &bgp->listeners[i];
+        bool is_v6 = listener->family == IP_V6;
+        if (listener->fd < 0)
+            continue;
+        ip_addr_format(&listener->address, text);
+        text_append_printf(&places, "%s%s%s%s:%u", places.len ? " and " : "", is_v6 ? "[" : "",
+                           text, is_v6 ? "]" : "", bgp->settings.port);
+    }
+    log_notice("bgp: waiting for peers on %s", text_cstr(&places));
+    text_clear(&places);
+}
+
 int bgp_start(struct bgp *bgp)
 {
+    listeners_say(bgp);
     return thread_start(&bgp->thread, "bgp", bgp_main, bgp);
 }
 

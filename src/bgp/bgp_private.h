@@ -35,6 +35,7 @@ enum { BGP_LOG_REFUSED, BGP_LOG_ENDED, BGP_LOG_NEIGHBORS, BGP_LOG_CONNECT, BGP_L
 struct bgp_listener {
     int fd; /* -1: none */
     enum ip_family family;
+    struct ip_addr address;
 };
 
 /* One peer that we connect to. */

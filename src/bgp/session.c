@@ -7,6 +7,7 @@
 #include "bgp/session.h"
 #include "base/memory.h"
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -243,17 +244,35 @@ static void open_received(struct session *session, struct reader body)
     }
 }
 
+/* Who expects which AS of whom is what both sides have to compare. */
+static void explain_bad_as(const struct session *session, const char *text, char *out, size_t size)
+{
+    const struct session_info *info = &session->info;
+    char theirs[32] = "has not said its own";
+
+    if (info->theirs.router_id != 0) /* its OPEN came */
+        snprintf(theirs, sizeof theirs, "is in AS %u", info->theirs.as);
+    snprintf(
+        out, size,
+        "peer says: %s: we sent AS %u, the peer %s; bgp_daemon_as is our AS, and the peer must "
+        "have that one for us (remote-as, peer-as, `neighbor ... as`)%s",
+        text, info->local_as, theirs,
+        session->settings->local_as == 0 ? "; it is not set, so that we take the peer's own" : "");
+}
+
 static void notification_received(struct session *session, struct reader body)
 {
     struct notification n = message_parse_notification(body);
-    char text[NOTIFICATION_TEXT_LEN], reason[NOTIFICATION_TEXT_LEN + 16];
+    char text[NOTIFICATION_TEXT_LEN], reason[NOTIFICATION_TEXT_LEN + 256];
 
     session->info.is_over_for_good =
         n.code == ERROR_CEASE && (n.subcode == CEASE_SHUTDOWN || n.subcode == CEASE_DECONFIGURED ||
                                   n.subcode == CEASE_HARD_RESET);
     notification_format(&n, text);
-    strcpy(reason, "peer says: ");
-    strcat(reason, text);
+    if (n.code == ERROR_OPEN && n.subcode == OPEN_BAD_PEER_AS)
+        explain_bad_as(session, text, reason, sizeof reason);
+    else
+        snprintf(reason, sizeof reason, "peer says: %s", text);
     session_end(session, NULL, reason);
 }
 
