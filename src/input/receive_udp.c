@@ -83,9 +83,12 @@ static struct udp_receiver *receiver_new(void)
 static int socket_failed(struct text *error, const struct udp_settings *settings, const char *what,
                          int err)
 {
-    text_append_printf(error, "flow socket %s port %u: %s: %s\n",
+    text_append_printf(error, "flow socket %s port %u: %s: %s",
                        settings->listen_ip ? settings->listen_ip : "(all addresses)",
                        settings->port, what, strerror(err));
+    if (err == EADDRINUSE)
+        text_append_printf(error, "; `ss -ulpn 'sport = :%u'` shows who has it", settings->port);
+    text_append_string(error, "\n");
     return -err;
 }
 
