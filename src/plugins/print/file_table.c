@@ -31,6 +31,7 @@ void file_table_clear(struct file_table *table)
 {
     keyed_table_clear(&table->files);
     mem_free(table->touched);
+    mem_free(table->failed_name);
     memset(table, 0, sizeof *table);
 }
 
@@ -63,6 +64,16 @@ static struct out_file *first_file(const struct file_table *table)
 static struct out_file *next_file(const struct out_file *file)
 {
     return (struct out_file *)file->entry.newer;
+}
+
+/* Keeps the name of the file that an error is about, and passes the error on. */
+static int failed_at(struct file_table *table, const struct out_file *file, int err)
+{
+    if (err < 0) {
+        mem_free(table->failed_name);
+        table->failed_name = mem_strdup(file->name);
+    }
+    return err;
 }
 
 /* ---- open files ---- */
@@ -112,13 +123,20 @@ int file_table_use(struct file_table *table, struct out_file *file)
         struct out_file *oldest = table->oldest;
         err = out_file_suspend(oldest);
         if (err < 0)
-            return err;
+            return failed_at(table, oldest, err);
         unlink_open(table, oldest);
     }
     err = out_file_open(file, is_in_place(table), is_replaced(table));
     if (err == 0)
         link_open(table, file);
-    return err;
+    return failed_at(table, file, err);
+}
+
+int file_table_write(struct file_table *table, struct out_file *file)
+{
+    int err = file_table_use(table, file);
+
+    return err < 0 ? err : failed_at(table, file, out_file_write(file));
 }
 
 static void close_file(struct file_table *table, struct out_file *file)
@@ -150,7 +168,7 @@ int file_table_touch(struct file_table *table, const char *name, int64_t time_s,
     if (!file->is_touched) {
         err = out_file_load(file);
         if (err < 0)
-            return err;
+            return failed_at(table, file, err);
         progress = file_state_progress(&file->state, transaction);
         if (progress == FILE_PROGRESS_PARTLY)
             table->settings.host->log(
@@ -186,6 +204,8 @@ static bool is_idle(const struct file_table *table, const struct out_file *file,
 void file_table_begin(struct file_table *table, const struct pa_transaction *transaction)
 {
     table->touched_count = 0;
+    mem_free(table->failed_name);
+    table->failed_name = NULL;
     for (struct out_file *file = first_file(table), *next; file; file = next) {
         next = next_file(file);
         if (!is_idle(table, file, transaction))
@@ -264,7 +284,7 @@ static int move_file(struct file_table *table, struct out_file *file)
     if (err == 0 && file->latest_name)
         latest_link_update(table->settings.host, table->settings.owner, file->latest_name, final);
     mem_free(final);
-    return err;
+    return failed_at(table, file, err);
 }
 
 /* Moves files whose time is over without a row in this transaction, and files whose move failed
@@ -281,7 +301,7 @@ static int finish_others(struct file_table *table, const struct pa_transaction *
         } else if (!file->state.is_in_place && is_time_over(table, file, transaction) &&
                    (!file->is_touched || file->is_done_already)) {
             unlink_open(table, file);
-            err = out_file_finish(file, FILE_STATE_FINAL);
+            err = failed_at(table, file, out_file_finish(file, FILE_STATE_FINAL));
             if (err == 0 && file->latest_name)
                 latest_link_update(table->settings.host, table->settings.owner, file->latest_name,
                                    file->name);
@@ -300,13 +320,14 @@ int file_table_commit(struct file_table *table, const struct pa_transaction *tra
             continue;
         err = file_table_use(table, file);
         if (err == 0)
-            err = out_file_flush(file);
+            err = failed_at(table, file, out_file_flush(file));
     }
     for (uint32_t i = 0; i < table->touched_count && err == 0; i++) {
         struct out_file *file = table->touched[i];
         if (file->is_done_already)
             continue;
-        err = out_file_commit(file, transaction, choose_move(table, file, transaction));
+        err = failed_at(table, file,
+                        out_file_commit(file, transaction, choose_move(table, file, transaction)));
         if (err < 0)
             break;
         file->is_done_already = true;

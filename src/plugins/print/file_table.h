@@ -30,6 +30,7 @@ struct file_table {
     uint32_t open_count;
     struct out_file **touched; /* files of the transaction under way */
     uint32_t touched_count, touched_capacity;
+    char *failed_name; /* of the file that the last error was about; NULL: none yet */
 };
 
 void file_table_init(struct file_table *table, const struct file_table_settings *settings);
@@ -48,6 +49,8 @@ int file_table_touch(struct file_table *table, const char *name, int64_t time_s,
                      const struct pa_transaction *transaction, struct out_file **ret_file);
 /* Opens a file that was closed to make room for others, and marks it as written last. */
 int file_table_use(struct file_table *table, struct out_file *file);
+/* Does that, and writes what its buffer holds if it is full (out_file_write()). */
+int file_table_write(struct file_table *table, struct out_file *file);
 /* Commits all touched files or, if it fails half-way, some of them; these know it when the
  * transaction comes again. */
 int file_table_commit(struct file_table *table, const struct pa_transaction *transaction);

@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "plugins/common/trigger.h"
 #include "plugins/print/file_table.h"
+#include "plugins/print/print_fault.h"
 #include "plugins/print/print_settings.h"
 #include "plugins/print/stream_out.h"
 #include "plugins/text/file_name.h"
@@ -47,6 +48,7 @@ struct print {
     struct mono_time begun;
     uint64_t written;
     char *last_file;
+    struct print_fault fault;
     bool was_last; /* the last committed transaction was the core's last */
 };
 
@@ -152,6 +154,7 @@ void print_close(void *state)
     text_clear(&print->key);
     text_clear(&print->name);
     format_free(print->format);
+    print_fault_clear(&print->fault);
     print_settings_clear(&print->settings);
     mem_free(print->writer_id);
     mem_free(print->sources);
@@ -219,6 +222,17 @@ static void forget_routes(struct print *print)
     print->last_route = NULL;
 }
 
+static int report_fault(struct print *print, int err)
+{
+    const char *name = print->settings.output_file ? print->settings.output_file : "stdout";
+
+    if (err >= 0)
+        return err;
+    if (print->has_table && print->table.failed_name)
+        name = print->table.failed_name;
+    return print_fault_say(&print->fault, print->host, name, err);
+}
+
 int print_begin(void *state, const struct pa_transaction *transaction)
 {
     struct print *print = state;
@@ -248,7 +262,7 @@ int print_begin(void *state, const struct pa_transaction *transaction)
         append_opening(print, &print->stream.buffer, !print->stream.has_title);
         print->stream.has_title = true;
     }
-    return err;
+    return report_fault(print, err);
 }
 
 static int64_t row_time_s(const struct print *print, const uint8_t *row)
@@ -382,25 +396,11 @@ static int write_files(struct print *print, const struct pa_batch *batch)
         i = append_rows(print, batch, i, file);
         if (file->buffer.len < OUT_FILE_WRITE_SIZE)
             continue;
-        err = file_table_use(&print->table, file);
-        if (err == 0)
-            err = out_file_write(file);
+        err = file_table_write(&print->table, file);
         if (err < 0)
             return err;
     }
     return 0;
-}
-
-/* Logs a full disk and makes it -EAGAIN: it is waited for, like everything else that a person may
- * repair. */
-static int retry_when_full(const struct print *print, int err)
-{
-    if (err == -ENOSPC || err == -EDQUOT) {
-        print->host->log(print->host, PA_LOG_WARNING, "no room for %s: rows wait until there is",
-                         print->settings.output_file ? print->settings.output_file : "output");
-        return -EAGAIN;
-    }
-    return err;
 }
 
 int print_write(void *state, const struct pa_batch *batch)
@@ -409,14 +409,14 @@ int print_write(void *state, const struct pa_batch *batch)
     int err = 0;
 
     if (print->has_table)
-        return retry_when_full(print, write_files(print, batch));
+        return report_fault(print, write_files(print, batch));
     for (uint32_t i = 0, next; i < batch->row_count && err == 0; i = next) {
         next =
             format_append_rows(print->format, batch, i, OUT_FILE_WRITE_SIZE, &print->stream.buffer);
         print->written += next - i;
         err = stream_out_write(&print->stream, false);
     }
-    return err;
+    return report_fault(print, err);
 }
 
 /* Guesses the start of the bin that is just over, without rows to tell it: bins start at whole
@@ -507,9 +507,10 @@ int print_commit(void *state, const struct pa_transaction *transaction)
     print->transaction.row_count = transaction->row_count;
     print->transaction.ends_epoch = transaction->ends_epoch;
     print->transaction.is_last = transaction->is_last;
-    err = print->has_table ? retry_when_full(print, commit_files(print)) : commit_stream(print);
+    err = report_fault(print, print->has_table ? commit_files(print) : commit_stream(print));
     if (err < 0)
         return err;
+    print_fault_clear(&print->fault);
     print->was_last = print->transaction.is_last;
     seconds = seconds_since(print->begun);
     if (print->transaction.row_count == 0)

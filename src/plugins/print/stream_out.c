@@ -51,7 +51,7 @@ static int open_stream(struct stream_out *stream)
     }
     fd = open(stream->path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0)
-        return errno == ENXIO ? -EAGAIN : -errno;
+        return -errno;
     if (fcntl(fd, F_SETFL, O_WRONLY) < 0) {
         int err = -errno;
         close(fd);
@@ -91,7 +91,7 @@ int stream_out_write(struct stream_out *stream, bool is_end)
             close(stream->fd);
             stream->fd = -1;
         }
-        return err == -EPIPE ? -EAGAIN : err;
+        return err;
     }
     text_reset(&stream->buffer);
     return 0;

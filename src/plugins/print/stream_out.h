@@ -20,9 +20,9 @@ bool stream_out_is_stream(const char *path);
 
 void stream_out_init(struct stream_out *stream, const char *path, const char *lock_path);
 void stream_out_clear(struct stream_out *stream);
-/* Opens the stream and waits for the lock. -EAGAIN: nobody reads the pipe. */
+/* Opens the stream and waits for the lock. -ENXIO: nobody reads the pipe. */
 int stream_out_begin(struct stream_out *stream);
-/* Writes `buffer` if it is large or if `is_end`, and waits for the reader. -EAGAIN: the reader went
+/* Writes `buffer` if it is large or if `is_end`, and waits for the reader. -EPIPE: the reader went
  * away. */
 int stream_out_write(struct stream_out *stream, bool is_end);
 void stream_out_end(struct stream_out *stream); /* gives the lock back */

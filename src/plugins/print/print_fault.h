@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* Says why rows cannot be written now: which file, and what a person can do about it. */
+#include "plugins/pathacct_plugin.h"
+#include <stdint.h>
+
+/* What was said last; all zero: nothing. */
+struct print_fault {
+    char *name;
+    int error;
+    int64_t said_ns;
+};
+
+/*
+ * Says once for each file and error, and again when it lasts, that `name` cannot be written. `err`
+ * is a negative errno. Returns -EAGAIN: all this a person may repair, and rows wait for it.
+ */
+int print_fault_say(struct print_fault *fault, const struct pa_host *host, const char *name,
+                    int err);
+/* Forgets what was said, as writing has succeeded or ends. */
+void print_fault_clear(struct print_fault *fault);
