@@ -208,11 +208,13 @@ static void backend_failed(struct host *h, const char *doing, int err)
                   : h->retry_ns * 2 > RETRY_MAX_NS ? RETRY_MAX_NS
                                                    : h->retry_ns * 2;
     h->failure_count++;
+    /* -EAGAIN: the plugin has said what the matter is. */
     if (err != h->last_error)
-        link_log(
-            &h->link, err == -EAGAIN ? PA_LOG_WARNING : PA_LOG_ERROR,
-            "cannot %s: %s; trying again in %lld s and so on, nothing is lost while there is room",
-            doing, strerrordesc_np(-err), (long long)(h->retry_ns / NS_PER_S));
+        link_log(&h->link, err == -EAGAIN ? PA_LOG_WARNING : PA_LOG_ERROR,
+                 "cannot %s%s%s; trying again in %lld s and so on, nothing is lost while there is "
+                 "room",
+                 doing, err == -EAGAIN ? " now" : ": ", err == -EAGAIN ? "" : strerrordesc_np(-err),
+                 (long long)(h->retry_ns / NS_PER_S));
     h->last_error = err;
     spool_if_it_lasts(h);
     if (h->failure_count == 1)
