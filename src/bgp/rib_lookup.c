@@ -255,6 +255,12 @@ static bool list_lived_through(const struct rib *rib, const struct lookup *looku
     }
 }
 
+/* A prefix that had the flow's next hop while the flow ran, and no path at all at its end. */
+struct fallen_prefix {
+    const struct stored_path *hit; /* the one that went last; NULL: there is no such prefix */
+    unsigned len;
+};
+
 static void path_set(const struct rib *rib, struct rib_query *query, const struct stored_path *path,
                      unsigned len)
 {
@@ -280,6 +286,21 @@ static void answer_hit(const struct rib *rib, struct rib_query *query, const str
     else
         verdict_set(rib, query, f->hits_differ ? PATH_MATCH_AMBIGUOUS : PATH_MATCH_EXACT, f->hit,
                     len);
+}
+
+/* Answers where the flow's next hop was that of a path of a longer prefix, which had no path left at
+ * the flow's end. By then the prefix of `f`, the next that has one, was in force (NULL: none was). */
+static void answer_fallen_back(const struct rib *rib, struct rib_query *query,
+                               const struct fallen_prefix *fallen, const struct findings *f,
+                               unsigned len)
+{
+    query->candidate_paths = f ? f->alive_count : 0;
+    if (!f || !f->hit)
+        verdict_set(rib, query, PATH_MATCH_HISTORIC, fallen->hit, fallen->len);
+    else if (stored_attrs(rib, f->hit)->agreement == stored_attrs(rib, fallen->hit)->agreement)
+        verdict_set(rib, query, PATH_MATCH_EXACT, f->hit, len);
+    else
+        verdict_set(rib, query, PATH_MATCH_AMBIGUOUS, f->hit, len);
 }
 
 /* Answers where no path of the longest prefix has the flow's next hop, or the flow has none. */
@@ -342,6 +363,7 @@ static bool verdict_find(const struct rib *rib, const struct lookup *lookup,
 {
     struct rib_query *query = lookup->query;
     struct found_prefix base = {0}, passed_over = {0}, late = {0};
+    struct fallen_prefix fallen = {0};
     bool has_candidate = false, has_current = false;
 
     for (; walk->value; prefix_walk_next(walk)) {
@@ -357,6 +379,12 @@ static bool verdict_find(const struct rib *rib, const struct lookup *lookup,
         if (f->candidate_count == 0)
             continue;
         has_candidate = true;
+        if (fallen.hit) {
+            if (f->alive_count == 0)
+                continue;
+            answer_fallen_back(rib, query, &fallen, f, walk->len);
+            return true;
+        }
         /* The longest prefix lacks the next hop: a shorter one may have it, but not the default. */
         if (base.findings.best) {
             if (f->hit_count == 0 || walk->len == 0)
@@ -370,6 +398,10 @@ static bool verdict_find(const struct rib *rib, const struct lookup *lookup,
                         walk->len);
             return true;
         }
+        if (f->hit_count > 0 && f->alive_count == 0) {
+            fallen = (struct fallen_prefix){f->gone_hit.path, walk->len};
+            continue;
+        }
         if (f->hit_count > 0) {
             answer_hit(rib, query, f, walk->len);
             return true;
@@ -381,6 +413,10 @@ static bool verdict_find(const struct rib *rib, const struct lookup *lookup,
         } else if (f->best && !passed_over.findings.best) {
             passed_over = found;
         }
+    }
+    if (fallen.hit) {
+        answer_fallen_back(rib, query, &fallen, NULL, 0);
+        return true;
     }
     /* A route that did not live through the flow is still better than none. */
     if (answer_without_hit(rib, lookup, base.findings.best ? &base : &passed_over, &late))

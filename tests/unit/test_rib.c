@@ -154,6 +154,29 @@ static void a_whole_prefix_that_went_is_historic_until_history_forgets_it(void *
     END_FIXTURE(f);
 }
 
+static void a_flow_outlives_its_prefix_and_goes_on_by_a_shorter_one(void **state)
+{
+    WITH_FIXTURE(f, 0);
+    load_four(&f);
+    rib_fixture_announce(&f, 0, "0.0.0.0/0", 9, &(struct path_facts){"10.0.0.4", 66, 100, 0, 2},
+                         1000);
+    rib_fixture_announce(&f, 0, P16, 5, &(struct path_facts){"10.0.0.3", 55, 100, 0, 9}, 1000);
+    rib_fixture_announce(&f, 0, P16, 6, &path_1, 1000);
+    for (uint32_t id = 1; id <= 3; id++)
+        rib_fixture_withdraw(&f, 0, P24, id, 5000);
+    ASSERT_ASK(f, "10.0.0.3", 4000, 6000, PATH_MATCH_HISTORIC, 321); /* another path is left */
+    rib_fixture_withdraw(&f, 0, P24, 4, 5000);
+    ASSERT_ASK(f, "10.0.0.3", 4000, 6000, PATH_MATCH_AMBIGUOUS, 55);
+    ASSERT_ASK(f, "10.0.0.1", 4000, 6000, PATH_MATCH_EXACT, 789);    /* both say the same */
+    ASSERT_ASK(f, "10.0.0.2", 4000, 6000, PATH_MATCH_HISTORIC, 123); /* the other lacks it */
+    ASSERT_ASK(f, "10.0.0.3", 4000, 4999, PATH_MATCH_EXACT, 321);
+    rib_fixture_withdraw(&f, 0, P16, 5, 5500);
+    rib_fixture_withdraw(&f, 0, P16, 6, 5500);
+    ASSERT_ASK(f, "10.0.0.4", 4000, 6000, PATH_MATCH_AMBIGUOUS, 66); /* by the default route */
+    ASSERT_ASK(f, "10.0.0.3", 4000, 6000, PATH_MATCH_HISTORIC, 321);
+    END_FIXTURE(f);
+}
+
 static void history_is_bounded_and_the_oldest_go_first(void **state)
 {
     struct rib_fixture f;
@@ -639,6 +662,7 @@ int main(void)
         cmocka_unit_test(withdrawn_path_is_found_as_historic),
         cmocka_unit_test(the_last_of_several_gone_is_historic),
         cmocka_unit_test(a_whole_prefix_that_went_is_historic_until_history_forgets_it),
+        cmocka_unit_test(a_flow_outlives_its_prefix_and_goes_on_by_a_shorter_one),
         cmocka_unit_test(history_is_bounded_and_the_oldest_go_first),
         cmocka_unit_test(without_add_path_the_one_path_is_single),
         cmocka_unit_test(without_next_hop_one_path_is_sole_and_several_give_the_best),

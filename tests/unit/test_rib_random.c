@@ -349,7 +349,7 @@ static struct verdict model_ask(struct rib_fixture *f, const struct model *m,
 {
     static const struct life *found[LIVES_MAX];
     bool has_add_path = q->peer != PEERS - 1;
-    const struct life *base = NULL, *passed_over = NULL;
+    const struct life *base = NULL, *passed_over = NULL, *fallen = NULL;
     unsigned base_alive = 0, passed_over_alive = 0;
     struct verdict late = {0};
     bool any = false, still_stands = false, is_found = false;
@@ -370,11 +370,25 @@ static struct verdict model_ask(struct rib_fixture *f, const struct model *m,
             any = true;
             const struct life *hit = best_alive(f, q, found, count, true);
             const struct life *gone = last_gone_hit(q, found, count);
+            bool is_any_alive = best_alive(f, q, found, count, false) != NULL;
+            if (fallen && !is_any_alive)
+                continue;
+            if (fallen && !hit)
+                return (struct verdict){PATH_MATCH_HISTORIC, fallen, false};
+            if (fallen)
+                return (struct verdict){facts_agree(&hit->facts, &fallen->facts)
+                                            ? PATH_MATCH_EXACT
+                                            : PATH_MATCH_AMBIGUOUS,
+                                        hit, false};
             if (base) {
                 if (len > 0 && (hit || gone))
                     return late.life
                                ? late
                                : (struct verdict){PATH_MATCH_COVERING, hit ? hit : gone, false};
+                continue;
+            }
+            if (!hit && gone && !is_any_alive) {
+                fallen = gone;
                 continue;
             }
             if (!hit && gone)
@@ -401,6 +415,8 @@ static struct verdict model_ask(struct rib_fixture *f, const struct model *m,
             }
         }
     }
+    if (fallen)
+        return (struct verdict){PATH_MATCH_HISTORIC, fallen, false};
     if (!base) {
         base = passed_over;
         base_alive = passed_over_alive;
