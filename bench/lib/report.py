@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Results as text: a line for the terminal, bench/RESULTS.md for those who read it later."""
 import dataclasses
+import math
 import re
 import typing
 
@@ -15,8 +16,10 @@ class Outcome:
     error: str = ""
 
 
-def figure(value):
-    """Three digits that count."""
+def figure(value, digits=None):
+    """Three digits that count, or so many behind the point, cut: 99.999 % are not 100.00 %."""
+    if digits is not None:
+        return f"{math.floor(value * 10 ** digits + 1e-9) / 10 ** digits:,.{digits}f}"
     if value >= 100:
         return f"{value:,.0f}"
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
@@ -36,7 +39,7 @@ class Result:
         outcome = self.outcomes.get(product)
         if not outcome:
             return "-"
-        return outcome.error.split(":")[0] if outcome.error else figure(outcome.measurement.median)
+        return outcome.error.split(":")[0] if outcome.error else figure(outcome.measurement.median, self.row.digits)
 
     def ratio(self):
         ours, theirs = self.value("pathacct"), self.value("pmacct")
@@ -83,8 +86,9 @@ def _details(result, notes):
             continue
         m = outcome.measurement
         facts = "; ".join(f"{key}: {value}" for key, value in m.facts.items())
-        spread = f", {figure(min(m.values))} to {figure(max(m.values))}" if len(m.values) > 1 else ""
-        yield (f"- {product}: {figure(m.median)} {result.row.unit}, median of {len(m.values)} run{'s' if len(m.values) > 1 else ''}{spread}"
+        digits = result.row.digits
+        spread = f", {figure(min(m.values), digits)} to {figure(max(m.values), digits)}" if len(m.values) > 1 else ""
+        yield (f"- {product}: {figure(m.median, digits)} {result.row.unit}, median of {len(m.values)} run{'s' if len(m.values) > 1 else ''}{spread}"
                f"{'. ' + facts if facts else ''}")
     if result.limit:
         yield f"- limit: {figure(result.limit.value)} {result.row.unit}: {result.limit.what}"

@@ -44,6 +44,7 @@ class Row:
     is_rate: bool = False      # more is better
     has_pmacct: bool = True
     is_quick: bool = True      # part of --quick
+    digits: typing.Optional[int] = None  # behind the point, cut and not rounded; by default three digits that count are shown
 
     def share(self, value, limit):
         """Which part of what is possible was reached."""
