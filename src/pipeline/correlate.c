@@ -180,6 +180,9 @@ static void life_correct(const struct flow *flow, int64_t *from, int64_t *to)
         before_arrival_ns >= -CLOCK_SLACK_NS && before_arrival_ns <= EXPORT_MOST_NS;
     bool suits_header = before_header_ns >= -CLOCK_SLACK_NS && before_header_ns <= EXPORT_MOST_NS;
 
+    /* Absurd times stay too, and are told by what they are. */
+    if (before_header_ns < -ENRICH_FUTURE_NS || before_header_ns > ENRICH_PAST_NS)
+        return;
     if (!suits_arrival || suits_header) {
         *from += flow->clock_offset_ns;
         *to += flow->clock_offset_ns;
@@ -201,8 +204,8 @@ static void life_of(const struct correlate_settings *s, const struct flow *flow,
     q->from_ns = q->to_ns = q->late_ns = 0;
     if (s->is_replay)
         return;
-    if (to == 0)
-        to = from ? now : 0;
+    if (to == 0) /* it goes on: until its export, by the exporter's clock */
+        to = from ? now - flow->clock_offset_ns : 0;
     if (from == 0)
         from = to;
     if (flow->clock_offset_ns != 0 && from != 0 && to >= from)

@@ -54,17 +54,23 @@ static void apply_sampling_rate(const struct enrich_settings *s, uint32_t rate_o
     flow->sampling_rate = 1;
 }
 
+/* Adds the offset to an instant that is known; one that would be out of all range stays. */
+static void correct_instant(int64_t *instant_ns, int64_t offset_ns)
+{
+    int64_t corrected;
+
+    if (*instant_ns != 0 && !__builtin_add_overflow(*instant_ns, offset_ns, &corrected))
+        *instant_ns = corrected;
+}
+
 /* Stamps and bins by our clock. */
 static void correct_time(struct flow *flow)
 {
     int64_t offset_ns = flow->clock_offset_ns;
 
-    if (flow->start_ns != 0)
-        flow->start_ns += offset_ns;
-    if (flow->end_ns != 0)
-        flow->end_ns += offset_ns;
-    if (flow->export_ns != 0)
-        flow->export_ns += offset_ns;
+    correct_instant(&flow->start_ns, offset_ns);
+    correct_instant(&flow->end_ns, offset_ns);
+    correct_instant(&flow->export_ns, offset_ns);
     flow->clock_offset_ns = 0;
 }
 

@@ -361,6 +361,29 @@ static void an_exporters_clock_is_corrected(void **state)
     rig_clear(&rig);
 }
 
+static void absurd_times_of_a_clock_that_is_off_are_those_of_arrival(void **state)
+{
+    static const int64_t ends_ns[] = {INT64_MAX - 1, 1000, INT64_C(1) << 62};
+    struct rig rig;
+    struct flow *flow;
+
+    (void)state;
+    rig_init(&rig);
+    loaded(&rig);
+    announce(&rig, ADD_PATH_PEER, "192.168.1.0/24", 1, &path_789, T0 - 60000);
+    for (size_t i = 0; i < sizeof ends_ns / sizeof ends_ns[0]; i++) {
+        flow = correlate(&rig, "192.168.1.1", NULL, T0);
+        flow->start_ns = flow->end_ns = ends_ns[i];
+        flow->clock_offset_ns = flow->arrival_ns; /* it has no clock: 1970 */
+        flow->bgp_next_hop = address("10.0.0.1");
+        rcu_online(rig.reader);
+        correlate_batch(rig.correlator, rig.peers, NULL, &rig.batch);
+        rcu_offline(rig.reader);
+        assert_int_equal(flow->path_match, PATH_MATCH_EXACT);
+    }
+    rig_clear(&rig);
+}
+
 static void times_that_suit_the_arrival_alone_stay(void **state)
 {
     struct rig rig;
@@ -623,6 +646,7 @@ int main(void)
         cmocka_unit_test(a_session_without_add_path_gives_its_single_path),
         cmocka_unit_test(a_path_that_was_announced_late_is_counted),
         cmocka_unit_test(an_exporters_clock_is_corrected),
+        cmocka_unit_test(absurd_times_of_a_clock_that_is_off_are_those_of_arrival),
         cmocka_unit_test(times_that_suit_the_arrival_alone_stay),
         cmocka_unit_test(next_hops_that_never_match_are_told_of),
         cmocka_unit_test(a_session_without_add_path_is_told_of_once_flows_differ),
