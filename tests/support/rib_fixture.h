@@ -15,7 +15,7 @@ struct rib_fixture {
     int64_t mono_ms;
 };
 
-/* What a test says of a path; equal facts are one set. */
+/* The facts that a test gives of a path; equal facts are one set. */
 struct path_facts {
     const char *next_hop;
     uint32_t neighbour; /* first AS */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Expected texts: RFC 5952 sections 4 and 5; inet_ntop(3) is the reference for random addresses. */
+/* Proves that addresses and prefixes are parsed, compared and written right. Expected texts are
+ * those of RFC 5952 sections 4 and 5; for random addresses inet_ntop(3) is the reference. */
 #include "base/address.h"
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Lists of addresses and of passwords: what a line may be, and where an error is said to be. */
+/* Proves what a line of an allow list or a password file may hold, and which file and line an error
+ * names. Expected values are written by hand from the grammar in address_list.h. */
 #include "bgp/address_list.h"
 #include <errno.h>
 #include <setjmp.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Random flows against sums made one by one; rows are read back as a plugin host reads them. */
+/* Proves that aggregation loses and invents nothing: random flows go in, rows are read back as a
+ * plugin host reads them, and their sums must be those that the test made flow by flow. */
 #include "base/poller.h"
 #include "base/thread.h"
 #include "flow/primitive.h"
@@ -170,7 +171,7 @@ static void read_row(struct rig *rig, const uint8_t *row, const struct pa_bytes 
     rig->rows++;
 }
 
-/* Takes and acknowledges all that was handed over; returns how many hand-overs. */
+/* Takes and acknowledges all hand-overs; returns how many there were. */
 static unsigned host_take(struct rig *rig)
 {
     struct handover h;
@@ -222,7 +223,7 @@ static void flush(struct rig *rig)
     rig->batch.count = 0;
 }
 
-/* Flows over few or many keys; expected sums when `is_kept` says so. */
+/* Adds flows over few or many keys, and to the expected sums those that `is_kept` accepts. */
 static void add_random(struct rig *rig, unsigned count, unsigned interfaces, unsigned ports,
                        int64_t bin_s)
 {
@@ -401,12 +402,13 @@ static void a_full_pool_drops_new_keys_and_still_adds_to_known_ones(void **state
     dropped = counter_get(&rig.ledger->drops[DROP_pool_full].flows);
     assert_true(open > 0 && dropped > 0);
     assert_int_equal(open + dropped, 100000);
-    assert_int_equal(open % 2, 0); /* whoever got in once got in twice */
+    assert_int_equal(open % 2, 0); /* a flow that got in once got in twice */
     check_ledger(&rig, false);
     rig_clear(&rig);
 }
 
-/* Every other flow has a value of its own, of 200 bytes: of 2000 a segment has room for some. */
+/* Every other flow has a value of its own of 200 bytes, and a segment has room for only some of the
+ * 2000. */
 static void a_flow_whose_value_has_no_room_is_dropped_alone(void **state)
 {
     const struct rig_settings settings = {.pool_bytes = 2 * SEGMENT_SIZE, .has_path = true};
@@ -574,6 +576,6 @@ int main(void)
         cmocka_unit_test(what_the_host_did_not_take_counts_as_dropped_at_shutdown),
     };
 
-    thread_enter_role(&worker_thread); /* which the tests play */
+    thread_enter_role(&worker_thread); /* the tests play the worker */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

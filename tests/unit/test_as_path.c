@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* AS paths: forms on the wire, RFC 6793 merges, lengths, text. */
+/* Proves that AS paths are decoded, merged with AS4_PATH, measured and printed right. The bytes and
+ * the results are worked out by hand from RFC 4271, RFC 5065 and RFC 6793, whose example stands
+ * here too. */
 #include "bgp/as_path.h"
 #include "support/hex.h"
 #include <setjmp.h>
@@ -102,7 +104,7 @@ static void radius_cuts_after_so_many_hops(void **state)
 static void malformed_paths_are_known(void **state)
 {
     (void)state;
-    /* RFC 7606 section 7.2: unknown type, overrun, underrun, empty segment */
+    /* RFC 7606 section 7.2 lists these: unknown type, overrun, underrun, empty segment. */
     static const char *const bad[] = {"05 01 0001", "00 01 0001", "02 02 0001",
                                       "02",         "02 00",      "02 01 0001 02"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
@@ -147,10 +149,11 @@ static void longer_as4_path_is_ignored(void **state)
 static void merge_keeps_sets_and_confederations(void **state)
 {
     (void)state;
-    /* The set counts one hop; the confederation in front stays. */
+    /* A set counts as one hop, and the confederation in front stays. */
     expect_merge("03 01 fde9  02 01 5ba0  01 02 0001 0002",
                  "02 01 000315ee  01 02 00000001 00000002", "(65001)_202222_{1,2}");
-    /* Confederation segments must not be in an AS4_PATH (section 6): left out, and not counted. */
+    /* Confederation segments must not be in an AS4_PATH (section 6), so they are left out and not
+     * counted. */
     expect_merge("02 02 0007 5ba0", "03 01 0000fde9  02 01 000315ee", "7_202222");
 }
 

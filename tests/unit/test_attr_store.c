@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Interned sets: what is one set, what they say, and that the last reference and the last reader
- * free them. */
+/*
+ * Proves which UPDATEs share an interned set of path attributes, what the set says, and that it is
+ * freed by the last reference and the last reader. Bytes and values are made by hand from RFC 4271.
+ */
 #include "bgp/attr_store.h"
 #include "support/hex.h"
 #include <setjmp.h>
@@ -138,7 +140,7 @@ static void agreement_is_about_values_not_their_wire_form(void **state)
     struct path_attrs *c = intern(f, ORIGIN AS_PATH SORTED MED, 2);
     struct path_attrs *d = intern(f, ORIGIN AS_PATH SORTED "80 04 04 00000000", 2);
 
-    assert_true(a->agreement == b->agreement); /* next hop and originator do not matter */
+    assert_true(a->agreement == b->agreement); /* next hop and originator do not count */
     assert_true(a->agreement != c->agreement);
     assert_true(a->agreement != d->agreement); /* MED 0 is not an absent one */
     attr_store_unref(f->store, a);
@@ -204,7 +206,7 @@ static void reader_keeps_a_retired_set_alive(void **state)
     attr_store_unref(f->store, attrs);
     attr_store_poll(f->store);
     assert_string_equal(rib_text_data(attrs->as_path), "123_789"); /* AddressSanitizer watches */
-    /* the same set again is a new one with a new handle */
+    /* The same set interned again is a new one with a new handle. */
     struct path_attrs *again = intern(f, ORIGIN AS_PATH, 1);
     assert_true(again->handle > handle);
     attr_store_unref(f->store, again);
@@ -231,7 +233,7 @@ static void many_sets_come_and_go(void **state)
             assert_int_equal(sets[i]->origin_as, i + 1);
         }
         assert_int_equal(attr_store_statistics(f->store).sets, COUNT);
-        /* removal in another order than insertion */
+        /* Sets are removed in another order than they were inserted. */
         for (unsigned i = 0; i < COUNT; i++)
             attr_store_unref(f->store, sets[i * 7 % COUNT]);
         assert_int_equal(attr_store_statistics(f->store).sets, 0);

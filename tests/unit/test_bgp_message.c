@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* BGP framing, OPEN, NOTIFICATION, KEEPALIVE and ROUTE-REFRESH; expected values are the RFCs'
- * words. */
+/* Proves that BGP messages are framed, that OPEN, NOTIFICATION and ROUTE-REFRESH are read and
+ * written, and which error answers each fault. Bytes and expected values follow the RFC named at
+ * each. */
 #include "bgp/message.h"
 #include "support/hex.h"
 #include <errno.h>
@@ -17,7 +18,7 @@ static int frame(const char *digits, size_t len_max, struct message *message,
 {
     struct hex hex = hex_make(digits);
     int err = message_frame(hex.data, hex.len, len_max, message, error);
-    hex_clear(&hex); /* tests look at type and length alone */
+    hex_clear(&hex); /* tests look only at type and length */
     return err;
 }
 
@@ -84,7 +85,9 @@ static void long_messages_need_the_capability(void **state)
     struct message message;
     struct notification error;
 
-    /* 4097 bytes; RFC 8654 section 4: an OPEN stays at 4096 whatever was agreed on. */
+    /*
+     * 4097 bytes are too many: an OPEN stays at 4096 whatever was agreed on (RFC 8654 section 4).
+     */
     assert_int_equal(frame(MARKER "1001 02", MESSAGE_LEN_MAX, &message, &error), -EBADMSG);
     assert_int_equal(frame(MARKER "1001 02", MESSAGE_EXTENDED_LEN_MAX, &message, &error), -EAGAIN);
     assert_int_equal(frame(MARKER "1001 01", MESSAGE_EXTENDED_LEN_MAX, &message, &error), -EBADMSG);
@@ -157,12 +160,12 @@ static void open_with_extended_parameters(void **state)
     struct open_message open;
     struct notification error;
 
-    /* RFC 9072 section 2: length 255, type 255, then two bytes of length; parameters have two as
-     * well. */
+    /* RFC 9072 section 2: length 255 and type 255 stand before a length of two bytes, and
+     * parameters have lengths of two bytes as well. */
     assert_int_equal(
         open_parse("04 0001 005a 0a000001 ff ff 0009 02 0006 41 04 00000007", &open, &error), 0);
     assert_int_equal(open.as, 7);
-    /* The first length may be another one, but not 0; then the type alone decides. */
+    /* The first length may be any but 0; the type alone then decides. */
     assert_int_equal(
         open_parse("04 0001 005a 0a000001 01 ff 0009 02 0006 41 04 00000008", &open, &error), 0);
     assert_int_equal(open.as, 8);
@@ -257,7 +260,7 @@ static void notification_shows_the_shutdown_communication(void **state)
 {
     (void)state;
     char text[NOTIFICATION_TEXT_LEN];
-    /* RFC 9003: length 7, "back \n1"; the line feed must not reach a log line. */
+    /* RFC 9003: the length is 7, the text "back \n1"; its line feed must not reach a log line. */
     struct hex hex = hex_make("06 02 07 6261636b200a31");
     struct notification n = message_parse_notification(hex_reader(&hex));
 

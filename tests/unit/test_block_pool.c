@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Proves that blocks of a pool never overlap, that pages freed by one size serve another, and that
+ * a block which a reader may hold is not given out again. The test fills each block and looks at it
+ * later. */
 #include "base/block_pool.h"
 #include "base/memory.h"
 #include <setjmp.h>
@@ -79,7 +82,7 @@ static void memory_of_one_size_serves_another(void **state)
         for (unsigned i = 0; i < 6400000 / size; i++)
             block_discard(pool, handles[i]);
     }
-    /* 6.4 MB each time: without the reuse of pages it would be four times that. */
+    /* Each size takes 6.4 MB: without the reuse of pages the pool would reserve four times that. */
     assert_true(block_pool_reserved(pool) < 7500000);
     mem_free(handles);
     block_pool_free(pool);

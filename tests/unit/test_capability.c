@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Each capability: its wire form from its RFC, its malformed forms, and what two speakers agree
- * on. */
+/* Proves that each capability is read and refused as its RFC says, and what two speakers agree on.
+ * Bytes are written by hand from the RFC that each test names. */
 #include "bgp/capability.h"
 #include "support/hex.h"
 #include <errno.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The offset of an exporter's clock, from the arrival and the export time of its messages. */
+/* Proves how far an exporter's clock is taken to be off, from the arrival and the export times of
+ * its messages. Expected offsets follow by hand from the rules in clock_offset.h. */
 #include "base/clock.h"
 #include "nfacctd/clock_offset.h"
 #include <setjmp.h>
@@ -8,7 +9,7 @@
 
 #include <cmocka.h>
 
-/* 2023-11-14 22:13:20 UTC */
+/* T0 is 2023-11-14 22:13:20 UTC. */
 #define T0 (INT64_C(1700000000) * NS_PER_S)
 
 static void add(struct clock_offset *clock, double at_s, double offset_s)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Checking and precedence. The tables here stand for those of the core and of two plugins. */
+/* Proves how a configuration is checked: which value wins where several lines set a key, and what
+ * each fault is called. The tables here stand for those of the core and of two plugins. */
 #include "config/config.h"
 
 #include "base/text.h"
@@ -34,7 +35,7 @@ static int parse_lucky(const char *value, void *settings, struct text *errors)
     struct core_settings *core = settings;
     int err = 0;
 
-    core->lucky[core->lucky_count++] = core->port; /* others are there already */
+    core->lucky[core->lucky_count++] = core->port; /* port is set already */
     for (const char *c = value ? value : "7"; *c; c++)
         if (*c >= '0' && *c <= '9') {
             core->lucky[core->lucky_count++] = *c - '0';
@@ -215,7 +216,7 @@ static void values_of_every_type_arrive_in_settings(void **state)
     unload(&l);
 }
 
-/* Two words may stand for one enumerator: each stays the word that was written. */
+/* Two words may stand for one enumerator; each setting keeps the word that was written. */
 static void words_that_mean_the_same_keep_their_spelling(void **state)
 {
     struct loaded l;
@@ -227,7 +228,8 @@ static void words_that_mean_the_same_keep_their_spelling(void **state)
     unload(&l);
 }
 
-/* Not a bad value that strict_config: false would forgive: each fault is an error with its place. */
+/* Each fault is an error with its place, and not a bad value that `strict_config: false` would
+ * forgive. */
 static void a_key_that_parses_for_itself_reports_line_by_line(void **state)
 {
     struct loaded l;
@@ -267,7 +269,7 @@ static void without_plugins_the_missing_memory_table_is_named(void **state)
     unload(&l);
 }
 
-/* Nothing can have an effect then; that is not said of each key. */
+/* Without plugins no key can have an effect, which is said once and not of each key. */
 static void empty_plugins_are_the_one_error(void **state)
 {
     struct loaded l;
@@ -317,7 +319,7 @@ static void the_command_line_overrides_the_file(void **state)
     unload(&l);
 }
 
-/* PMACCT.md 5.1 names the typo of a real report; the other lines are one of each kind. */
+/* A user of pmacct reported the first typo; the other lines have one error of each kind. */
 static void all_errors_of_a_file_are_reported_at_once(void **state)
 {
     struct loaded l;
@@ -423,7 +425,8 @@ static void a_choice_that_only_pmacct_has_says_what_to_use(void **state)
     unload(&l);
 }
 
-/* The name of the one place that an instance serves at may stand in one instance's line only. */
+/* Only one instance may serve at a place such as a socket, so its name may stand in one instance's
+ * line. */
 static void two_instances_at_one_place_are_an_error(void **state)
 {
     struct loaded l;

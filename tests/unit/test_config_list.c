@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What is printed for --keys and read from a plugin host: both are JSON, so jansson is the
- * judge. */
+/* Proves that a plugin's description and the list of --keys say the same of every key, and that
+ * each refused key has a reason. Both are JSON, which jansson reads. */
 #include "base/text.h"
 #include "config/config.h"
 #include "config/unsupported.h"

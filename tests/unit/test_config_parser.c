@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The grammar of configuration files: what pmacct reads, and the two extensions key[a, b] and
- * include. */
+/* Proves the grammar of configuration files: the lines that pmacct reads, and the two extensions,
+ * key[a, b] and include. */
 #include "config/config_parser.h"
 
 #include "base/memory.h"

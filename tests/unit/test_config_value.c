@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Values in members of every type: each arrives whole, beside untouched neighbours, and what the
- * range or the choices do not have is refused. */
+/* Proves that a value of every type arrives whole in a member of every width, beside neighbours
+ * that stay untouched, and that what the range or the choices do not have is refused. */
 #include "config/config_value.h"
 
 #include "base/text.h"
@@ -57,7 +57,9 @@ static const struct config_choice signed_words[] = {{"below", NEGATIVE}, {"above
     }
 static const struct config_key flag_key = ROW(BOOL, flag);
 
-/* A value at each end of the row's range, and the bytes that it must leave at its place. */
+/*
+ * Each case is a value at an end of its row's range, and the bytes that it must leave at its place.
+ */
 static const struct end_case {
     struct config_key key;
     const char *value;

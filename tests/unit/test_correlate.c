@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Flows against a real RIB: every verdict of path_match.def, what is filled in for it, and
- * which peer answers. */
+/* Proves that flows find their paths in a real RIB: every verdict of path_match.def, what is filled
+ * in for it, and which peer answers. Expected values follow from the announcements that each test
+ * makes. */
 #include "base/memory.h"
 #include "base/text.h"
 #include "base/thread.h"
@@ -114,7 +115,8 @@ static void announce(struct rig *rig, uint32_t peer, const char *prefix, uint32_
     rib_fixture_announce(&rig->rib, peer, prefix, id, facts, at_ms);
 }
 
-/* One flow that ran in the second before `end_ms`; what the worker would see of it afterwards. */
+/* Correlates a flow that ran in the second before `end_ms`, and returns it as the worker would see
+ * it afterwards. */
 static struct flow *correlate(struct rig *rig, const char *destination, const char *next_hop,
                               int64_t end_ms)
 {
@@ -324,7 +326,9 @@ static void a_path_that_was_announced_late_is_counted(void **state)
     rig_clear(&rig);
 }
 
-/* What a router with that clock exports: all its instants are off alike. */
+/*
+ * Correlates a flow of an exporter whose clock is off: all instants that it exports are off alike.
+ */
 static enum path_match match_with_clock(struct rig *rig, const char *next_hop, int64_t end_ms,
                                         int64_t offset_ms)
 {
@@ -404,7 +408,8 @@ static void times_that_suit_the_arrival_alone_stay(void **state)
     rig_clear(&rig);
 }
 
-/* So many flows over so many seconds, of which one in ten (or none) names the path's next hop. */
+/* Spreads that many flows over that many seconds, of which one in ten (or none) names the path's
+ * next hop. Returns whether the log said that next hops are foreign. */
 static bool is_told_of_next_hops(int64_t seconds, int flows, bool one_matches)
 {
     struct rig rig;
@@ -495,7 +500,7 @@ static void the_agent_map_names_the_peer_and_its_stand_in(void **state)
     rig.maps.generation = 1;
     rig.maps.agents = agents;
     rig.exporter.addr = address("198.51.100.200");
-    /* 203.0.113.9 is not there: the second row serves. */
+    /* No session is with 203.0.113.9, so the second row serves. */
     assert_int_equal(correlate(&rig, "192.168.1.1", "10.0.0.1", T0 + 5000)->path_match,
                      PATH_MATCH_EXACT);
     rig_clear(&rig);
@@ -662,7 +667,7 @@ int main(void)
         cmocka_unit_test(a_vpn_without_a_route_falls_back_to_the_global_table),
     };
 
-    thread_enter_role(&worker_thread); /* both of which the tests play */
+    thread_enter_role(&worker_thread); /* the tests play both */
     thread_enter_role(&bgp_thread);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* RFC 4271 section 9.1.2.2 rule by rule; the decision order against taking the best again and
- * again. */
+/* Proves the order of paths by RFC 4271 section 9.1.2.2, rule by rule, with pairs made by hand. For
+ * random paths the reference takes the best one out again and again. */
 #include "bgp/decision.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -34,7 +34,7 @@ static struct decision_path path_make(const struct facts *facts, struct path_att
     return (struct decision_path){attrs, 5, facts->path_id};
 }
 
-/* The first of each pair wins, though all later rules speak for the second. */
+/* The first of each pair wins, although all later rules speak for the second. */
 static const struct {
     const char *rule;
     struct facts winner, loser;

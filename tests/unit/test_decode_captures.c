@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Captures of real exporters against what another collector made of them: each record of the
- * reference has a flow of its own that agrees in every key that both have. They are not part of the
- * source: SHARED_DIR, or a folder `shared` beside the source, holds `captures`; without them the
- * tests are skipped.
+ * Proves that captures of real exporters are decoded as another collector did: each record of the
+ * reference has a flow of its own that agrees in every key that both have. The captures are not
+ * part of the source: SHARED_DIR, or a folder `shared` beside the source, holds `captures`; without
+ * them the tests are skipped.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -34,7 +34,7 @@ static char *capture_path(const char *name)
                   : mem_printf(TEST_DATA "/../../../shared/captures/%s", name);
 }
 
-/* Ethernet, IPv4 and UDP headers without options. */
+/* Feeds the payload of a frame, which has Ethernet, IPv4 and UDP headers without options. */
 static void feed_packet(const struct pcap_pkthdr *header, const uint8_t *data)
 {
     struct packet_header h;
@@ -129,7 +129,7 @@ static bool agrees(const json_t *reference, const json_t *flow)
     return true;
 }
 
-/* Every record of `records` takes a flow that agrees with it; none is left. */
+/* Every record of `records` takes a flow that agrees with it; no flow may be left. */
 static void compare(const json_t *records)
 {
     json_t *flows = json_array();
@@ -171,7 +171,7 @@ static void compare_with(const char *name)
     decode_rig_clear(&rig);
 }
 
-/* A line of JSON for each record. */
+/* Compares with a file that has a line of JSON for each record. */
 static void compare_with_lines(const char *name)
 {
     char *path = capture_path(name), *line = NULL;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Exporters that mean harm: what they make the decoder keep is bounded, and what they make it do
- * does not grow with what it keeps. */
+/* Proves that exporters which mean harm can make the decoder keep only so much, and that the work
+ * they cause does not grow with what it keeps. Work is counted in instructions, so the clock has no
+ * part. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,7 +21,9 @@
 static struct export_message m;
 static uint8_t bytes[65507];
 
-/* An IPFIX header (RFC 7011 section 3.1); message_feed() fills in its length. */
+/*
+ * Begins a message with an IPFIX header (RFC 7011 section 3.1); message_feed() fills in its length.
+ */
 static struct writer message_begin(uint32_t domain)
 {
     struct writer w = writer_make(bytes, sizeof bytes);
@@ -40,7 +43,8 @@ static void message_feed(const struct writer *w)
     decode_rig_bytes(&rig, bytes, writer_len(w));
 }
 
-/* -1: steps cannot be counted here. */
+/* Asserts that much state makes work no dearer than COST_RATIO_MAX allows. Costs are -1 where steps
+ * cannot be counted; the test is skipped then. */
 static void assert_cost_holds(int64_t few, int64_t many)
 {
     if (few < 0 || many < 0)
@@ -56,7 +60,7 @@ static void feed_empty_message(uint32_t domain, uint16_t port)
     message_feed(&w);
 }
 
-/* Domain 1 is split among ports 1 and 2, and then has no template. */
+/* Splits domain 1 among ports 1 and 2; it has no template then. */
 static void split_domain(void)
 {
     feed_empty_message(1, 1);
@@ -117,10 +121,11 @@ static void domains_that_come_and_go_cost_the_same_however_many_there_are(void *
 struct redefinition {
     uint16_t first_id, count;
     uint16_t len;
-    uint16_t advance; /* of first_id, so that it is always the turn of the oldest */
+    uint16_t advance; /* how far first_id goes on, so that it is always the turn of the oldest */
 };
 
-/* Options templates of one field, whose length differs from last time: each is a new template. */
+/* Feeds options templates of one field, whose length differs from last time, so that each is a new
+ * template. */
 static void redefine(void *arg)
 {
     struct redefinition *r = arg;
@@ -173,7 +178,7 @@ static void feed_wide_template(uint16_t id, uint16_t field_count)
     message_feed(&w);
 }
 
-/* 32 fields for each of 64 templates are 2048. */
+/* The limit is 32 fields for each of 64 templates, so 2048 fields in all. */
 static void templates_of_many_fields_are_fewer(void **state)
 {
     (void)state;
@@ -185,7 +190,7 @@ static void templates_of_many_fields_are_fewer(void **state)
     feed_wide_template(258, 2);
     assert_int_equal(decode_rig_drops(&rig, DROP_too_many_templates), 1);
     export_start(&m, 10, 1, 1, 0);
-    export_data(&m, 256); /* has gone */
+    export_data(&m, 256); /* the data's template has gone */
     export_uint(&m, 0, 8);
     export_feed(&m, &rig);
     assert_int_equal(counter_get(&decode_rig_exporter(&rig)->counters.pending_sets), 1);
@@ -209,7 +214,7 @@ static void senders_told_apart_by_port_are_few(void **state)
 
 static const struct template_field interfaces[] = {{0, 10, 4}, {0, 82, FIELD_LEN_VARIABLE}};
 
-/* Interface 1 is named by an options record. */
+/* Names interface 1 in an options record. */
 static void feed_name(const void *name, uint16_t len)
 {
     export_start(&m, 10, 1, 1, 0);
@@ -251,7 +256,7 @@ static void names_of_any_length_are_not_kept(void **state)
     assert_int_equal(decode_rig_drops(&rig, DROP_bad_options), 1);
 }
 
-/* A zero byte in a name would make the JSON of the templates file one that cannot be read. */
+/* A zero byte in a name would make the JSON of the templates file unreadable. */
 static void no_name_spoils_the_templates_file(void **state)
 {
     (void)state;

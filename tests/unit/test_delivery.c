@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * Transactions between rings and a backend: what is written, when it is acknowledged, and what comes
- * again after failures and deaths. The backend is in this program; a host that dies is a child that
- * exits in the middle of a call.
- */
+/* Proves what the host writes in a transaction, when hand-overs are acknowledged, and what comes
+ * again after failures and deaths. The backend is in this program, and logs how it was called; a
+ * host that dies is a child that exits in the middle of a call. */
 #include "host/delivery.h"
 #include "support/fake_core.h"
 #include <errno.h>
@@ -162,7 +160,7 @@ static void host_stop(struct rig *rig)
         lane_clear(&rig->lanes[i]);
 }
 
-/* Everything but the host, so that the plugin's flags and the spool can still be chosen. */
+/* Makes everything but the host, so that the plugin's flags and the spool can still be chosen. */
 static void init(struct rig *rig)
 {
     memset(rig, 0, sizeof *rig);
@@ -200,7 +198,7 @@ static void die_and_restart(struct rig *rig, uint8_t signal)
     assert_true(child >= 0);
     if (child == 0) {
         delivery_run(rig->delivery, false);
-        _exit(1); /* it lives on, which is not what the test is about */
+        _exit(1); /* no signal came, which is not what the test is about */
     }
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_int_equal(status, 0);
@@ -208,7 +206,7 @@ static void die_and_restart(struct rig *rig, uint8_t signal)
     host_start(rig, signal);
 }
 
-/* Runs once, with this result, and the backend was asked for just that. */
+/* Runs delivery once: its result must be this, and the backend asked for just what `log` says. */
 static void run(struct rig *rig, enum delivery_result result, const char *log)
 {
     rig->log[0] = '\0';
@@ -216,7 +214,8 @@ static void run(struct rig *rig, enum delivery_result result, const char *log)
     assert_string_equal(rig->log, log);
 }
 
-/* What the workers hear: so many of each fate since the last time, and so many still pending. */
+/* Asserts what the workers hear: how many of each fate there were since the last time, and how many
+ * are still pending. */
 static void assert_fates(struct rig *rig, uint64_t written, uint64_t spooled, uint64_t poison,
                          uint64_t dropped, uint64_t pending)
 {
@@ -331,7 +330,7 @@ static void a_failure_keeps_everything_and_the_same_comes_again(void **state)
         assert_int_equal(delivery_commit_count(rig.delivery), 0);
         assert_int_equal(ring_view_attempt(rig.lanes[0].ring).attempts, 0);
         assert_fates(&rig, 0, 0, 0, 0, 2);
-        /* More came meanwhile: it does not get into a transaction that was begun. */
+        /* The hand-over that came meanwhile does not get into a transaction that was begun. */
         fake_core_push(&rig.core, 0, 9, 1, EPOCH_END);
         fake_core_push(&rig.core, 1, 9, 1, EPOCH_END);
         rig.begin_result = rig.write_result = rig.commit_result = 0;
@@ -410,7 +409,7 @@ static void what_cannot_be_written_at_the_end_is_dropped_and_counted(void **stat
 
 /* ---- deaths ---- */
 
-/* An epoch: 7 and 8 of one worker, 9 of the other. */
+/* Pushes an epoch: keys 7 and 8 of one worker, 9 of the other. */
 static void push_three(struct rig *rig)
 {
     fake_core_push(&rig->core, 0, 7, 1, 0);
@@ -647,7 +646,7 @@ static void a_death_between_disk_and_acknowledgement_writes_nothing_twice(void *
     fake_core_push(&rig.core, 0, 7, 1, 0);
     fake_core_push(&rig.core, 0, 8, 1, EPOCH_END);
     fake_core_push(&rig.core, 1, 0, 0, EPOCH_END);
-    /* As delivery_spool_all() does it, until the death. */
+    /* Does what delivery_spool_all() does until the death. */
     assert_true(ring_view_peek(rig.lanes[0].ring, 0, &h));
     assert_int_equal(lane_rows_init(&rows, &rig.lanes[0], &h, schema_view(rig.core.schema)), 0);
     assert_int_equal(spool_put(rig.spool, rig.setup.core_id, 0, &rows, false), 0);
@@ -670,7 +669,7 @@ static void the_spool_of_an_earlier_core_acknowledges_nothing_of_this_one(void *
     assert_int_equal(delivery_spool_all(rig.delivery), 0);
     assert_fates(&rig, 0, 1, 0, 0, 0);
     host_stop(&rig);
-    /* A new start of the core: its hand-overs are numbered anew, and it has an id of its own. */
+    /* The core is started anew: its hand-overs are numbered anew, and it has an id of its own. */
     struct fake_core old = rig.core;
     fake_core_init(&rig.core);
     rig.setup.core_id[0] = 'x';

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Against snprintf: every value of up to six digits, and random ones of every length. */
+/* Proves that numbers become the digits that snprintf(3) gives: every value of up to six digits,
+ * and random ones of every length. */
 #include "base/digits.h"
 #include <inttypes.h>
 #include <setjmp.h>

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * tests/data/primitives/PRIMITIVE-SOURCE.hex: exports, one datagram after the other with `---`
- * between them, and what the primitive must then be. Its first lines: `# aggregate:` the primitive,
- * `# json:` its value as print writes it (times in UTC), `# from:` the elements that it is made
- * from, as ID or ENTERPRISE.ID, `# config:` a key that it needs. Every primitive that exports feed,
- * and every row of elements.def, must have one.
+ * Proves, primitive by primitive, that exports become the value that the output shows. A file
+ * tests/data/primitives/PRIMITIVE-SOURCE.hex holds datagrams, with `---` between them. Its first
+ * lines say what must come out: `# aggregate:` the primitive, `# json:` its value as print writes
+ * it (times in UTC), `# from:` the elements that it is made from, as ID or ENTERPRISE.ID, `#
+ * config:` a key that it needs. Every primitive that exports feed, and every row of elements.def,
+ * must have a file.
  */
 #include <dirent.h>
 #include <setjmp.h>
@@ -30,7 +31,9 @@
 static bool primitive_is_covered[PRIMITIVE_COUNT];
 static bool element_is_covered[ELEMENT_ROW_COUNT];
 
-/* What BGP gives; and the origin, which comes with mpls_vpn_rd. */
+/*
+ * No field feeds these primitives: BGP gives them, or, for the origin, mpls_vpn_rd comes with it.
+ */
 static const enum primitive_index not_exported[] = {
     PRIMITIVE_std_comm,     PRIMITIVE_ext_comm,       PRIMITIVE_lrg_comm,
     PRIMITIVE_as_path,      PRIMITIVE_local_pref,     PRIMITIVE_med,
@@ -101,7 +104,7 @@ static void append_segments(struct text *out, const struct flow_bytes *bytes)
     text_append_char(out, ']');
 }
 
-/* A rendering of its own, so that decoder and output are not tested by the same hand. */
+/* Renders a value on its own, so that decoder and output are not tested by the same code. */
 static void append_value(struct text *out, const struct primitive *p, const uint8_t *value)
 {
     const struct flow_bytes *bytes = (const void *)value;
@@ -161,7 +164,7 @@ static void append_value(struct text *out, const struct primitive *p, const uint
     }
 }
 
-/* What the flows of the vector make of it: counters add up. */
+/* Renders what the flows of the vector give the primitive; counters add up. */
 static void append_result(struct text *out, struct decode_rig *rig, const struct primitive *p)
 {
     uint64_t sum = 0;
@@ -188,7 +191,7 @@ static int primitive_by_name(const char *name)
     return -1;
 }
 
-/* The rest of the line `# key: ...`, into `out`; false if there is none. */
+/* Copies the rest of the line `# key: ...` into `out`; returns false if there is none. */
 static bool header_line(const char *file, const char *key, char *out, size_t size)
 {
     char start[32];
@@ -218,7 +221,7 @@ static void cover_elements(const char *list)
     mem_free(copy);
 }
 
-/* The records of sFlow that are decoded. */
+/* These records of sFlow are decoded. */
 static const uint32_t structures_decoded[] = {
 #define FLOW_RECORD(enterprise, format, ...) (uint32_t)(enterprise) << 12 | (format),
 #include "sfacctd/structures.def"
@@ -257,8 +260,8 @@ static char *read_vector(const char *name)
     return file;
 }
 
-/* Decodes with that one primitive needed, or all. Returns false, with a message, if the value is
- * another. */
+/* Decodes with only that primitive needed, or all. Returns false, with a message, if the value is
+ * another one. */
 static bool check_vector(const char *name, bool needs_all)
 {
     char primitive_name[64] = "", expected[256] = "", from[256] = "", config[128] = "",

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Sampling, bins and networks, before correlation. */
+/* Proves what is done to flows before correlation: sampling rates, time bins, networks from masks.
+ * Expected values are worked out by hand. */
 #include "base/text.h"
 #include "base/thread.h"
 #include "flow/exporter.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The example backend keeps its promise: each row once in its file, however often its process is
- * killed. */
+/* Proves that the example backend keeps its promise: each row stands once in its file, however
+ * often its process is killed. The test counts the lines of the file. */
 #include "support/fake_core.h"
 
 #include <stdio.h>

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Proves that the table of exporters evicts the one not seen for the longest time and loses no
+ * count by it, that its log lines are limited, and that gaps in sequence numbers are counted. The
+ * table is compared with a plain array, sequences with counts made by hand. */
 #include "base/thread.h"
 #include "flow/exporter.h"
 #include "support/step_count.h"
@@ -74,8 +77,8 @@ static void same_address_gets_the_same_exporter(void **state)
     exporter_table_free(table);
 }
 
-/* Against a plain array of (address, last use), random gets over more addresses than there is
- * room. */
+/* Compares the table with a plain array of (address, last use) over random gets, of more addresses
+ * than there is room for. */
 #define ADDRESSES 300
 #define ROOM      100
 static void table_agrees_with_a_brute_force_lru(void **state)
@@ -173,7 +176,9 @@ static uint32_t lines_in(const char *path)
     return count;
 }
 
-/* Source addresses of UDP cost nothing: a new one for each datagram must not fill the disk. */
+/*
+ * Anybody can invent source addresses of UDP: a new one for each datagram must not fill the disk.
+ */
 static void many_exporters_do_not_flood_the_log(void **state)
 {
     char path[] = "/tmp/test_exporter.XXXXXX";
@@ -198,7 +203,8 @@ static void many_exporters_do_not_flood_the_log(void **state)
     unlink(path);
 }
 
-/* Addresses whose unseeded hashes end alike: whoever sends from them hopes for one long chain. */
+/* The unseeded hashes of these addresses end alike: an attacker who sends from them hopes for one
+ * long chain. */
 static struct ip_addr colliding[700];
 
 static void get_all(struct exporter_table *table)
@@ -274,7 +280,7 @@ struct message {
     uint32_t number, units;
 };
 
-/* Runs the messages and compares gaps, missing, back. */
+/* Feeds the messages and compares the counts of gaps, of missing ones, and of late ones. */
 static void assert_sequence(const struct message *messages, size_t count, uint64_t gaps,
                             uint64_t missing, uint64_t back)
 {

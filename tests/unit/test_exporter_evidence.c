@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Which exporters count as honest about next hops. */
+/* Proves which pairs of prefix and next hop are counted of an exporter, and when one that names one
+ * next hop for each prefix is no longer believed. Expected counts are made by hand. */
 #include "pipeline/exporter_evidence.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,7 +18,7 @@ static struct rig *rig_new(void)
     return calloc(1, sizeof(struct rig));
 }
 
-/* A flow to 10.X.Y.0/24 by 192.0.2.HOP. */
+/* Adds a flow to 10.X.Y.0/24 by 192.0.2.HOP, where X and Y are the number's bytes. */
 static void add(struct rig *rig, unsigned number, uint8_t hop)
 {
     const struct ip_prefix prefix = {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Whole files against disks that are full, pipes that take little, signals, and what stood there before. */
+/* Proves that files are read and written whole or not at all: with disks that are full, pipes that
+ * take little, signals, and an old file that somebody reads. */
 #include "base/file.h"
 #include "base/text.h"
 #include "support/folder.h"
@@ -178,7 +179,7 @@ static void a_file_longer_than_its_limit_is_refused(void **state)
     text_reset(&content);
     assert_int_equal(file_read("file", 5, &content), -EFBIG);
     text_reset(&content);
-    assert_int_equal(file_read("/dev/zero", 100000, &content), -EFBIG); /* which has no size */
+    assert_int_equal(file_read("/dev/zero", 100000, &content), -EFBIG); /* it has no size */
     assert_true(content.len < 1000000);
     text_clear(&content);
 }
@@ -208,7 +209,7 @@ static void what_is_no_file_gives_its_error(void **state)
     text_clear(&content);
 }
 
-/* The file has bytes put behind its end by another writer while it is read. */
+/* Another writer puts bytes behind the file's end while it is read. */
 static void a_file_that_grows_is_read_to_its_end(void **state)
 {
     struct text content = {0};
@@ -247,7 +248,7 @@ static void a_replaced_file_has_the_mode_of_a_new_one(void **state)
     umask(mask);
 }
 
-/* Who has the old file open goes on reading that. */
+/* A reader who has the old file open goes on reading that one. */
 static void a_reader_never_sees_a_part(void **state)
 {
     struct text content = {0};

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* File names out of patterns, and that no value from the network gets out of its directory. */
+/* Proves which file names a pattern gives, and that no value from the network gets out of the
+ * directory. Expected names are written by hand; times in them are UTC. */
 #include "base/text.h"
 #include "plugins/text/file_name.h"
 #include "support/rows.h"

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Proves that the table of flow members names each member's own bytes, and that a set of needed
+ * members keeps them apart. */
 #include "flow/flow.h"
 #include <setjmp.h>
 #include <stdarg.h>

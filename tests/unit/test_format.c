@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Lines of JSON, CSV and columns. The expected lines were printed by pmacct 1.8.1 for the same
- * flows. */
+/* Proves how rows become lines of JSON, CSV and columns. The expected lines were printed by pmacct
+ * 1.8.1 for the same flows. */
 #include "base/clock.h"
 #include "base/text.h"
 #include "plugins/text/format.h"
@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-/* 2026-11-21 22:49:00 UTC. */
+/* BIN_S is 2026-11-21 22:49:00 UTC. */
 #define BIN_S INT64_C(1795301340)
 
 static struct format_options plain_options(void)
@@ -304,7 +304,8 @@ static void table_shows_unknown_addresses_and_refuses_variable_lengths(void **st
     rows_clear(&rows);
 }
 
-/* A column that output does not show says which rows are events; 0 packets are something else. */
+/* A column that output does not show says which rows are events; a row with 0 packets is something
+ * else. */
 static void events_have_no_counters(void **state)
 {
     static const struct pa_column has_counters = {.name = "has_counters",

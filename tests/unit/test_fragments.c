@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* IP fragments in any order, and those that lie about where they belong (RFC 5722). */
+/* Proves that IP fragments are put together in any order, and that fragments which lie about their
+ * place are refused (RFC 5722). */
 #include "input/fragments.h"
 
 #include <setjmp.h>
@@ -14,7 +15,8 @@
 static const uint8_t *whole;
 static uint32_t whole_len;
 
-/* `len` bytes of `fill` at `offset` of the datagram `id`. */
+/* Adds a fragment of datagram `id`: `len` bytes of `fill` at `offset`. Returns whether the datagram
+ * is whole. */
 static bool put(struct fragments *f, uint32_t id, uint32_t offset, uint32_t len, bool is_last,
                 uint8_t fill)
 {
@@ -42,8 +44,8 @@ static void the_last_missing_one_delivers_whatever_the_order(void **state)
     fragments_free(f);
 }
 
-/* As many units as the last fragment announces, but one of them beyond it: bytes 0 to 7 are
- * another datagram's. */
+/* There are as many units as the last fragment announces, but one of them lies beyond it: bytes 0
+ * to 7 belong to another datagram. */
 static void what_lies_beyond_the_last_fragment_spoils_the_datagram(void **state)
 {
     struct fragments *f = fragments_new(MAX, 0);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The socketpair between the core and a plugin host. */
+/* Proves that messages cross the socketpair between the core and a plugin host whole, with their
+ * descriptors, and that bytes which are no message are refused. */
 #include "handover/message.h"
 
 #include "base/text.h"

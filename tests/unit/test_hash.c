@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Hashes of keys of every length: of all of their bytes, evenly spread, and of a secret. */
+/* Proves that hashes depend on every byte of a key, differ between two tables, and are evenly
+ * spread. */
 #include "base/hash.h"
 
 #include <setjmp.h>
@@ -12,7 +13,8 @@
 
 enum { LEN_MAX = KEY_HASH_MAX + 16, KEYS = 1 << 16, SLOTS = 1 << 16 };
 
-/* Two flipped bits of one key may meet by a chance of 2^-32, which is not met in 9 k pairs. */
+/* Two keys that differ in a bit have the same hash by a chance of 2^-32, which 9000 pairs do not
+ * meet. */
 static void each_bit_of_a_key_changes_its_hash(void **state)
 {
     struct key_hash hash;
@@ -28,15 +30,16 @@ static void each_bit_of_a_key_changes_its_hash(void **state)
             assert_int_not_equal(key_hash_of(&hash, key, len), plain);
             key[bit / 8] ^= (uint8_t)(1U << bit % 8);
         }
-        if (len < LEN_MAX) { /* nothing beyond it counts */
+        if (len < LEN_MAX) { /* bytes beyond the length do not count */
             key[len] ^= 0xff;
             assert_int_equal(key_hash_of(&hash, key, len), plain);
         }
     }
 }
 
-/* Numbers in sequence, the same number twice, and only high bits: of 65536 random ones into as many
- * slots 63.2 % of the slots are taken (1 - 1/e), here with a margin of 1 %, eight deviations. */
+/* Keys are numbers in sequence, the same number twice, and only high bits. Of 65536 random keys in
+ * as many slots 63.2 % of the slots are taken (1 - 1/e); the margin here is 1 %, eight standard
+ * deviations. */
 static void keys_in_sequence_spread_evenly(void **state)
 {
     static const size_t lens[] = {16, 18, 24, 34, 39, 46, 47, 64, 100, 128};

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * Supervisor, plugin host and backend for real: pathacct-host runs tests/plugin/recorder.c, and
- * what counts is what stands in the recorder's file.
- */
+/* Proves that supervisor, plugin host and backend together lose no row and repeat none: a real
+ * pathacct-host runs tests/plugin/recorder.c, and the test compares the recorder's file with what
+ * it pushed. */
 #include "support/fake_core.h"
 
 #include "base/text.h"
@@ -14,9 +13,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define KEYS    100 /* in the model of what was pushed */
+#define KEYS    100 /* keys in the model of what was pushed */
 #define POISON  666 /* the recorder dies over a row of so many packets */
-#define UNLUCKY 667 /* and refuses one of so many */
+#define UNLUCKY 667 /* the recorder refuses one of so many */
 
 static void make_trouble(const struct fake_core *c, const char *word)
 {
@@ -26,7 +25,7 @@ static void make_trouble(const struct fake_core *c, const char *word)
     fclose(f);
 }
 
-/* Sums per key of what stands in the file; returns the number of rows. */
+/* Sums up by key what stands in the file; returns the number of rows. */
 static unsigned read_rows(const struct fake_core *c, uint64_t sums[KEYS])
 {
     char line[256], path[64], expected_path[64];
@@ -58,7 +57,7 @@ static bool nothing_is_spooled(struct fake_core *c)
     return drained.packets + ring_drained(c->outlet->lanes[1].ring).packets == c->spooled.packets;
 }
 
-/* The lines of the file that begin with a letter, their texts one behind the other. */
+/* Appends the texts of the file's lines that begin with a letter, one behind the other. */
 static void read_lines(const struct fake_core *c, char letter, struct text *out)
 {
     char line[256];
@@ -175,7 +174,7 @@ static void commit_that_was_not_acknowledged_is_not_repeated(void **state)
     fake_core_clear(&c);
 }
 
-/* Unaggregated rows are taken as they come: without the bounds in the cursors the second attempt
+/* Unaggregated rows are taken as they come, so without the bounds in the cursors the second attempt
  * would take more. */
 static void transaction_comes_again_with_the_bounds_it_had(void **state)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The queue of copied datagrams: its order, its limit, and who owns the bytes. */
+/* Proves that the queue of copied datagrams keeps their order, its limit, and bytes of its own. */
 #include "base/memory.h"
 #include "input/inbox.h"
 #include "support/check.h"
@@ -30,7 +30,7 @@ static bool put(struct inbox *inbox, const char *text, uint64_t number)
     return inbox_put(inbox, &datagram);
 }
 
-/* Takes the oldest, which must be `text` with `number`. */
+/* Takes the oldest datagram, which must be `text` with `number`. */
 static void take(struct inbox *inbox, const char *text, uint64_t number)
 {
     struct datagram datagram;
@@ -130,14 +130,14 @@ static void the_count_follows_what_is_inside(void **state)
 static void a_full_inbox_refuses_and_loses_nothing(void **state)
 {
     (void)state;
-    static char big[1000]; /* many times what is kept besides the bytes */
+    static char big[1000]; /* much larger than what is kept besides the bytes */
     struct inbox *inbox = inbox_new(4 * sizeof big);
 
     memset(big, 'b', sizeof big - 1);
     uint64_t held = 0;
     while (held < 100 && put(inbox, big, held + 1))
         held++;
-    /* Four times 999 bytes fit by themselves, but what is kept besides them counts too. */
+    /* Four times 999 bytes would fit by themselves, but what is kept besides them counts too. */
     assert_int_equal(held, 3);
     assert_false(put(inbox, big, 99));
     assert_int_equal(inbox_count(inbox), 3);
@@ -188,7 +188,7 @@ static void *sender_run(void *arg)
     const struct sender *sender = arg;
 
     for (uint64_t i = 0; i < OF_EACH; i++)
-        CHECK(put(sender->inbox, "from a thread", sender->first + i)); /* cmocka is of one thread */
+        CHECK(put(sender->inbox, "from a thread", sender->first + i)); /* cmocka has one thread */
     return NULL;
 }
 
@@ -210,7 +210,7 @@ static void many_threads_put_while_one_takes(void **state)
             sched_yield();
             continue;
         }
-        /* Each sender's own arrive in order and none is missing. */
+        /* The datagrams of each sender arrive in order, and none is missing. */
         assert_int_equal(datagram.number % OF_EACH, next[datagram.number / OF_EACH]++);
         assert_memory_equal(datagram.data, "from a thread", 13);
         mem_free((void *)(uintptr_t)datagram.data);

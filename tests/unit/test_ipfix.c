@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Proves that IPFIX messages become flows, and that each fault is counted under its reason.
+ * Messages are written by hand from RFC 7011; expected values are the numbers in them. */
 
 #include "base/clock.h"
 #include "support/decode_test.h"
@@ -35,7 +37,7 @@ static void reduced_sizes_keep_their_values(void **state)
     assert_int_equal(f->export_version, 10);
     assert_int_equal(f->start_ns, INT64_C(1700000000) * NS_PER_S);
     assert_int_equal(f->end_ns, 0);
-    /* what the template lacks is zero, not left over */
+    /* A member that the template lacks is zero, and not left over. */
     assert_int_equal(f->src_port, 0);
     assert_int_equal(f->mpls_labels.len, 0);
     assert_int_equal(f->as_path.len, 0);
@@ -190,7 +192,7 @@ static void data_of_a_refused_template_is_said_to_be_that(void **state)
     assert_int_equal(decode_rig_drops(&rig, DROP_bad_template), 1);
     assert_int_equal(decode_rig_drops(&rig, DROP_refused_template), 2);
     assert_int_equal(decode_rig_all_drops(&rig), 3);
-    /* one that can be used takes its place */
+    /* A template that can be used takes the place of the refused one. */
     decode_rig_hex(&rig, IPFIX("0022", "00000000") "0002 000c 0100 0001 0001 0002 0100 0006 0009");
     assert_int_equal(rig.batch.count, 1);
 }
@@ -237,7 +239,7 @@ static void bad_set_length_ends_the_message(void **state)
     assert_int_equal(counter_get(&decode_rig_exporter(&rig)->counters.datagrams_decoded), 2);
 }
 
-/* nfacctd_pre_processing_checks: the good set before the bad one does not count either. */
+/* With nfacctd_pre_processing_checks the good set before the bad one does not count either. */
 static void bad_set_length_refuses_the_datagram_when_asked(void **state)
 {
     (void)state;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Rows into messages: which rows share one, and that this is the same each time they are sent. */
+/* Proves which rows share a Kafka message, and that the same rows share the same messages each time
+ * they are sent. */
 #include "plugins/kafka/packer.h"
 #include "plugins/kafka/producer.h"
 #include "plugins/kafka/row_hash.h"
@@ -24,7 +25,7 @@ struct world {
     rd_kafka_conf_t *conf;
     struct encoder *encoder;
     struct packer *packer;
-    /* what came out */
+    /* the messages that came out */
     struct text ranges; /* "topic key first-last;" */
     unsigned messages, row_count;
     size_t longest;
@@ -89,7 +90,7 @@ static void end(struct world *w)
     text_clear(&w->ranges);
 }
 
-/* Addresses and paths of all lengths. */
+/* Adds rows with addresses and paths of all lengths. */
 static void add_rows(struct world *w, unsigned count)
 {
     char text[64];
@@ -107,7 +108,7 @@ static void add_rows(struct world *w, unsigned count)
     }
 }
 
-/* In batches of another size each time; places are those of the whole. */
+/* Packs all rows in batches of `batch_rows`; places in `ranges` count over all batches. */
 static void pack(struct world *w, uint32_t batch_rows)
 {
     struct pa_batch all = rows_batch(&w->rows);
@@ -211,8 +212,8 @@ static void values_in_topics_become_legal(void **state)
     end(&w);
 }
 
-/* The same key from workers and collectors: other ids for the same text, columns in another
- * order. */
+/* Workers and collectors have other ids for the same text, and columns in another order; a key's
+ * hash must not show it. */
 static void hash_of_a_key_depends_on_its_values_alone(void **state)
 {
     static const char *const aggregates[] = {"src_host, as_path, src_port",
@@ -240,7 +241,8 @@ static void hash_of_a_key_depends_on_its_values_alone(void **state)
         rows_clear(&rows);
     }
     assert_int_equal(hashes[0], hashes[1]);
-    /* By name: as_path (length, text), src_host (::ffff:10.0.0.1, 4), src_port (8 bytes). */
+    /* Columns are hashed in the order of their names: as_path (length, text), src_host
+     * (::ffff:10.0.0.1, 4), src_port (8 bytes). */
     memcpy(bytes,
            "\x0b\0\0\0"
            "65000_65001",

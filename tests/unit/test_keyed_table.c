@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The table of embedded entries: what is found, what goes at the maximum, and entries whose keys are
- * bytes that happen to have the same numbers. */
+/* Proves what a table of embedded entries finds, which entry goes at its maximum, and that entries
+ * of equal hash and length are all found, as the caller has to compare the keys. */
 #include "base/keyed_table.h"
 #include "base/memory.h"
 #include <setjmp.h>

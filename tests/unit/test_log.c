@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Proves that log lines arrive whole and in order, in a file that may be replaced meanwhile or at a
+ * reader who does not read, and that repeated lines are limited. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/thread.h"
@@ -46,7 +48,7 @@ static int fixture_tear_down(void **state)
     return 0;
 }
 
-/* The whole file, terminated; freed by the caller. */
+/* Returns the whole file as a string that the caller frees. */
 static char *file_text(const char *path)
 {
     FILE *file = fopen(path, "r");
@@ -99,7 +101,7 @@ static void debug_lines_come_only_when_asked_for(void **state)
     assert_true(log_level_is_on(LOG_LEVEL_DEBUG));
     log_debug("shown");
     settings.debug = false;
-    assert_int_equal(log_start(&settings), 0); /* anew, which writes what the first had */
+    assert_int_equal(log_start(&settings), 0); /* a second start, which writes what the first had */
     assert_false(log_level_is_on(LOG_LEVEL_DEBUG));
     log_debug("not shown");
     log_stop();
@@ -187,7 +189,7 @@ static void bad_settings_change_nothing(void **state)
     free(text);
 }
 
-/* Returns the reading end of a full pipe that stderr now is. */
+/* Puts a full pipe in the place of stderr; returns its reading end. */
 static int stderr_to_full_pipe(void)
 {
     int pipe_fds[2];
@@ -216,14 +218,14 @@ static void full_pipe_on_stderr_blocks_nobody_and_losses_are_told(void **state)
         log_info("line %d of a flood that nobody reads", i);
     int64_t flood_ns = clock_mono().ns - start.ns;
     uint64_t lost_count = log_lost_count() - lost_before;
-    /* Now somebody reads: what was kept comes, and how many were not. */
+    /* Now somebody reads: the lines that were kept come, and the number of those that were not. */
     for (int i = 0;
          i < 5000 && !strstr(seen + (seen_len > 8192 ? seen_len - 8192 : 0), "lines lost"); i++) {
         ssize_t len = read(fd, seen + seen_len, 65536);
         if (len > 0) {
             for (ssize_t j = 0; j < len; j++)
                 seen[seen_len + (size_t)j] |=
-                    seen[seen_len + (size_t)j] == 0 ? ' ' : 0; /* the junk */
+                    seen[seen_len + (size_t)j] == 0 ? ' ' : 0; /* the pipe's zeros */
             seen_len += (size_t)len;
         } else {
             usleep(1000);

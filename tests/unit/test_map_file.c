@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The grammar of maps (PMACCT.md 5.4 lists what pmacct reads), and the file of custom primitives,
- * which uses it. */
+/* Proves the grammar of maps and of the file of custom primitives, which uses it: the lines are
+ * those that pmacct reads, and one of each kind that it refuses. */
 #include "base/text.h"
 #include "flow/primitive.h"
 #include "maps/custom_primitives.h"
@@ -139,7 +139,7 @@ static int parse_primitives(struct primitive_table *table, const char *text, str
     return custom_primitives_parse(table, "p", text, strlen(text), errors);
 }
 
-/* The rows are of the forms that PMACCT.md 1.3 gives. */
+/* The rows have the forms that pmacct's aggregate_primitives reads. */
 static void custom_primitives_become_fields_of_the_decoder(void **state)
 {
     struct primitive_table *table = primitive_table_new();

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The index against asking every row of random maps one by one, and the list of those who may send
- * likewise. */
+/* Proves that the index of a map finds the rows that hold. The reference asks every row of random
+ * maps one by one; the list of exporters that may send is tested likewise. */
 #include "base/text.h"
 #include "maps/allow_list.h"
 #include "maps/map_file.h"
@@ -32,7 +32,7 @@ static uint32_t random_below(uint32_t bound)
     return (uint32_t)((random_state >> 32) % bound);
 }
 
-/* Few bits differ, so that prefixes overlap and addresses hit them. */
+/* Returns addresses that differ in few bits, so that prefixes overlap and addresses hit them. */
 static struct ip_addr random_address(void)
 {
     uint8_t v4[4] = {(uint8_t)(10 + random_below(2)), (uint8_t)(random_below(4) * 64), 0,

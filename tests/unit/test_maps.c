@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the maps answer for flows, and that a bad reload changes nothing. */
+/* Proves what the maps answer for flows, and that a reload of a bad file changes nothing. */
 #include "base/memory.h"
 #include "base/text.h"
 #include "base/thread.h"
@@ -55,7 +55,7 @@ static void the_first_row_that_matches_gives_the_sampling_rate(void **state)
     text_clear(&errors);
 }
 
-/* The peers as "address:port address:port". */
+/* Asserts that the map gives these peers, written as "address:port address:port". */
 static void assert_peers(const struct agent_map *map, const char *exporter, const struct flow *flow,
                          const char *expected)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Copies, alignment, zeros, and products that no memory has. */
+/* Proves that copies are copies, that memory is aligned and zero where it should be, and that a
+ * product beyond SIZE_MAX ends the process. */
 #include "base/memory.h"
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Which rows match, against comparing every value of every alternative. */
+/* Proves which rows match a request. The reference compares every value of every alternative. */
 #include "plugins/memory/match.h"
 #include "support/rows.h"
 #include "support/step_count.h"
@@ -125,7 +125,8 @@ static void count(void *arg, size_t alternative)
     ++*(int *)arg;
 }
 
-/* 0, 1, 0, 1...: each is found as often as it stands there, and none is lost behind the other. */
+/* Alternatives are 0, 1, 0, 1 and so on: each is found as often as it stands there, and none is
+ * lost behind another. */
 static void equal_alternatives_all_match(void **state)
 {
     struct rows rows;
@@ -162,7 +163,8 @@ static void add_seven(void *arg)
     assert_int_equal(match_add(arg, &value), 0);
 }
 
-/* A client chooses how many there are; the server reads other requests only after this one. */
+/* A client chooses how many alternatives there are, and the server reads other requests only after
+ * this one. */
 static void one_more_equal_alternative_costs_the_same(void **state)
 {
     struct rows rows;

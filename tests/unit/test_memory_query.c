@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The protocol there and back, and values from what people type. */
+/* Proves that requests and answers of a memory table survive the way there and back, that damaged
+ * ones are refused, and that texts which people type become the right values. */
 #include "base/clock.h"
 #include "base/memory.h"
 #include "plugins/memory/query_private.h"
@@ -45,7 +46,7 @@ static void a_table_comes_as_it_was_sent(void **state)
         assert_int_equal(a->csv_place, b->csv_place);
     }
     query_table_clear(&table);
-    /* Cut anywhere it is refused. */
+    /* A message that is cut anywhere is refused. */
     for (size_t len = 0; len < message.len - QUERY_HEADER_LEN; len++) {
         r = reader_make(message.data + QUERY_HEADER_LEN, len);
         assert_int_equal(query_table_decode(&r, &table), -EBADMSG);
@@ -83,7 +84,7 @@ static const struct pa_column *column(const struct query *query, const char *nam
     return c;
 }
 
-/* The bytes of a value, or nothing if it is refused. */
+/* Parses a value into `out` and returns its length, or 0 if it is refused. */
 static size_t parse(const struct query *query, const char *name, const char *text, uint8_t *out)
 {
     struct text stored = {0}, error = {0};
@@ -151,7 +152,7 @@ static void times_have_an_offset_or_are_local(void **state)
         const char *text;
         int64_t ns; /* 0: refused */
     } cases[] = {
-        /* date -u -d @1795320450 */
+        /* `date -u -d @1795320450` of coreutils */
         {"2026-11-22T04:07:30.500000Z", INT64_C(1795320450500000000)},
         {"2026-11-22T09:37:30.500000+05:30", INT64_C(1795320450500000000)},
         {"2026-11-22T00:37:30.5-03:30", INT64_C(1795320450500000000)},

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The live table against sums that the test keeps itself: an array by key. */
+/* Proves that the live table has the sums that the test keeps itself, in an array by key, while
+ * rows are added, removed and read. */
 #include "plugins/memory/table.h"
 #include "plugins/memory/value_store.h"
 #include "support/rows.h"
@@ -58,13 +59,13 @@ static void refuse(void *arg, const uint8_t *row)
     rig->refused_bytes += number(rig, row, "bytes");
 }
 
-/* One of its own, whoever else reads. */
+/* Takes a snapshot that is not shared: readers share one for TABLE_SHARE_NS, which passes here. */
 static struct table_snapshot *snapshot_take(struct rig *rig)
 {
     return table_snapshot_new(rig->table, ++rig->snapshots_taken * TABLE_SHARE_NS);
 }
 
-/* What was filled in goes to the table, as a transaction of its own. */
+/* Hands the rows that were filled in to the table, as a transaction of their own. */
 static void flush(struct rig *rig)
 {
     struct pa_batch batch = rows_batch(&rig->rows);
@@ -83,7 +84,7 @@ static void put(struct rig *rig, uint32_t key, uint64_t bytes)
     rows_set_uint(&rig->rows, row, "packets", 1);
 }
 
-/* Sums by dst_as of all rows in a snapshot; returns how many rows. */
+/* Sums up all rows of a snapshot by dst_as; returns how many rows there are. */
 static uint64_t sum_up(struct rig *rig, const struct table_snapshot *snapshot, uint64_t *sums)
 {
     uint64_t place = 0, count = 0;
@@ -236,7 +237,7 @@ static void at_the_bound_new_keys_are_refused_and_known_ones_add_up(void **state
     assert_int_equal(kept + rig.refused_bytes, 3 * 150 * 10);
     assert_int_equal(sums[99], 30);
     table_snapshot_free(snapshot);
-    /* Room that a reset made is used again. */
+    /* The room that a reset made is used again. */
     table_remove(rig.table, NULL, NULL);
     put(&rig, 149, 5);
     flush(&rig);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Merging against a brute-force reference: an array that is searched from end to end, and compares
- * paths as text. */
+/* Proves that rows of several workers are merged by the values of their keys. The reference is an
+ * array that is searched from end to end and compares paths as text. */
 #include "host/merge.h"
 
 #include "handover/schema.h"
@@ -18,7 +18,7 @@
 #define REF_MAX  10000
 #define MAX_ROWS 3000
 
-/* key: u32 AS, u32 path id; then u64 packets, and the order. */
+/* The key is AS and path id; packets and the order follow. */
 struct row {
     uint32_t as, path;
     uint64_t packets, order;

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Proves that NetFlow v5 datagrams become flows, with times that keep their milliseconds, and that
+ * gaps and bad counts show. The record is laid out by hand from Cisco's description of the format.
+ */
 #include <stdio.h>
 
 #include "base/clock.h"
@@ -87,7 +91,8 @@ static void uptime_wraps_between_start_and_export(void **state)
     assert_int_equal(f->end_ns, INT64_C(1699965631) * NS_PER_S);
 }
 
-/* As pmacct with timestamps_secs: what is cut is the distance to the export, not the result. */
+/* The distance to the export is cut to seconds, and not the resulting time, as in pmacct with
+ * timestamps_secs. */
 static void whole_seconds_are_counted_from_the_export(void **state)
 {
     (void)state;
@@ -103,7 +108,8 @@ static void whole_seconds_are_counted_from_the_export(void **state)
     assert_int_equal(f->end_ns, INT64_C(1699965632) * NS_PER_S);
 }
 
-/* As pmacct: routers leave garbage in fields that a protocol does not have. */
+/* Ports and flags count only where the protocol has them, as in pmacct, because routers leave
+ * garbage there. */
 static void ports_and_flags_are_those_of_the_protocol(void **state)
 {
     static const struct {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* NLRI of each family, with and without path identifiers. */
+/* Proves that the NLRI of each family are read, with and without path identifiers, and which are
+ * malformed. Bytes are written by hand from the RFC named at each. */
 #include "bgp/nlri.h"
 #include "support/hex.h"
 #include <errno.h>
@@ -51,7 +52,8 @@ static void prefixes_have_only_the_bytes_they_need(void **state)
 static void bits_beyond_the_length_are_irrelevant(void **state)
 {
     (void)state;
-    /* RFC 4271 section 4.3; 1001 1111 under /9 keeps its first bit */
+    /* RFC 4271 section 4.3: bits beyond the length do not count; 1001 1111 under /9 keeps its first
+     * bit. */
     expect(FAMILY_IPV4_UNICAST, false, false, "09 0a9f", "10.128.0.0/9", 0, 0);
     expect(FAMILY_IPV6_UNICAST, false, false, "1d 20010dbf", "2001:db8::/29", 0, 0);
 }
@@ -59,7 +61,7 @@ static void bits_beyond_the_length_are_irrelevant(void **state)
 static void path_identifier_comes_first(void **state)
 {
     (void)state;
-    /* RFC 7911 section 3; OpenBGPD's are often above 2^31 */
+    /* RFC 7911 section 3: an identifier may have any value; OpenBGPD's are often above 2^31. */
     expect(FAMILY_IPV4_UNICAST, true, false, "fffffffe 18 c0a801", "192.168.1.0/24", 4294967294, 0);
     expect(FAMILY_IPV6_UNICAST, true, true, "00000007 00", "::/0", 7, 0);
 }

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Proves that options records tell sampling rates, names of interfaces, and the exporter's address
+ * and start, and for which flows each counts. */
 #include <string.h>
 
 #include "support/decode_test.h"
@@ -71,7 +73,7 @@ static void domain_goes_before_exporter(void **state)
     feed_sampler(2, 5, 2000);
     assert_int_equal(feed_flow(1, 5, 0)->sampling_rate, 1000);
     assert_int_equal(feed_flow(2, 5, 0)->sampling_rate, 2000);
-    /* a domain that said nothing of sampler 5 itself: what the exporter said last */
+    /* Domain 3 said nothing of sampler 5 itself, so what the exporter said last counts. */
     assert_int_equal(feed_flow(3, 5, 0)->sampling_rate, 2000);
     assert_int_equal(rate_unknown(), 0);
 }
@@ -82,10 +84,10 @@ static void flows_before_their_rate_are_counted(void **state)
     assert_int_equal(feed_flow(1, 0, 0)->sampling_rate, 0);
     assert_int_equal(rate_unknown(), 0); /* nothing says that this exporter samples */
     assert_int_equal(feed_flow(1, 5, 0)->sampling_rate, 0);
-    assert_int_equal(rate_unknown(), 1); /* names a sampler that nobody described */
+    assert_int_equal(rate_unknown(), 1); /* the flow names a sampler that nobody described */
     feed_samplers_template(1);
     assert_int_equal(feed_flow(1, 0, 0)->sampling_rate, 0);
-    assert_int_equal(rate_unknown(), 2); /* it will say */
+    assert_int_equal(rate_unknown(), 2); /* it announced that it will say */
     feed_sampler(1, 5, 100);
     assert_int_equal(feed_flow(1, 5, 0)->sampling_rate, 100);
     assert_int_equal(rate_unknown(), 2);

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Proves that the headers of a sampled packet are read, and that a packet cut anywhere gives what
+ * is there and nothing else. Packets are written by hand from the RFC of each header. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,14 +13,16 @@
 #include "support/decode_rig.h"
 
 #define MACS "66778899aabb 001122334455 "
-/* 10.1.1.1 to 10.2.2.2, TOS 0xb8, 44 bytes in all; then the protocol is as given */
+/* Addresses are 10.1.1.1 and 10.2.2.2, TOS 0xb8, and the packet has 44 bytes in all; the protocol
+ * is given. */
 #define IPV4(proto, fragment) "45b8002c 0001" fragment " 3f" proto "0000 0a010101 0a020202 "
-/* traffic class 0xbb, flow label 0x12345, 20 bytes of payload */
+/* The traffic class is 0xbb, the flow label 0x12345, and the payload has 20 bytes. */
 #define IPV6(next)                                                                                 \
     "6bb12345 0014" next "40 20010db8000000000000000000000001 20010db8000000000000000000000002 "
 #define TCP "c350 01bb 00000001 00000002 5012 ffff 0000 0000"
 
-/* Its payload and segments stand in `bytes`, which is gone. */
+/* Parses a packet. The result's payload and segments point into bytes that are freed: look at the
+ * rest only. */
 static struct packet_header parse(const char *hex, enum packet_start start)
 {
     struct packet_header h;
@@ -72,7 +76,7 @@ static void extension_headers_are_passed(void **state)
     assert_int_equal(h.flow_label, 0x12345);
     assert_int_equal(h.tos, 0xbb);
     assert_int_equal(h.ip_len, 60);
-    /* a fragment header: the first, and a later one */
+    /* A fragment header follows, of the first fragment and then of a later one. */
     h = parse(IPV6("2c") "11 00 0001 00000001 c35001bb00180000", PACKET_IP);
     assert_int_equal(h.dst_port, 443);
     h = parse(IPV6("2c") "11 00 0009 00000001 c35001bb00180000", PACKET_IP);
@@ -92,7 +96,8 @@ static void labels_are_read_to_the_bottom(void **state)
     assert_int_equal(h.dst_port, 0x0800); /* ICMP echo */
 }
 
-/* RFC 2516: version and type 1, code 0, session 0x1234, length 46; PPP protocol 0x0021 */
+/* RFC 2516 has version and type 1, code 0, here session 0x1234 and length 46; then comes PPP
+ * protocol 0x0021, IPv4. */
 static void pppoe_sessions_carry_ip(void **state)
 {
     (void)state;
@@ -102,12 +107,13 @@ static void pppoe_sessions_carry_ip(void **state)
     assert_int_equal(h.vlan, 100);
     assert_int_equal(h.ip_version, 4);
     assert_int_equal(h.dst_port, 443);
-    /* PPP's own protocol, here LCP */
+    /* The frame carries a protocol of PPP itself, LCP, and no IP packet. */
     h = parse(MACS "8864 11 00 1234 002e c021" IPV4("06", "0000") TCP, PACKET_ETHERNET);
     assert_false(h.has_ip);
 }
 
-/* RFC 8754: next header 58, length 4, type 4, segments left 1, last entry 1, two segments */
+/* RFC 8754's header says here: next header 58, length 4, type 4, segments left 1, last entry 1; two
+ * segments follow. */
 static void segments_are_listed(void **state)
 {
     static const char whole[] = IPV6("2b") "3a 04 04 01 01 00 0000"
@@ -123,14 +129,14 @@ static void segments_are_listed(void **state)
     assert_ptr_equal(h.segments, bytes + 48);
     assert_int_equal(h.proto, 58);
     assert_int_equal(h.dst_port, 0x8000);
-    /* cut off in the second */
+    /* The packet is cut off in the second segment. */
     packet_header_parse(PACKET_IP, bytes, 48 + 20, &h);
     assert_int_equal(h.segment_count, 1);
-    /* a last entry beyond the header's length lists no more than there are */
+    /* A last entry beyond the header's length lists no more segments than there are. */
     bytes[44] = 200;
     packet_header_parse(PACKET_IP, bytes, len, &h);
     assert_int_equal(h.segment_count, 2);
-    /* of another type: mobility */
+    /* A routing header of another type, mobility, has no segments. */
     bytes[42] = 2;
     packet_header_parse(PACKET_IP, bytes, len, &h);
     assert_int_equal(h.segment_count, 0);

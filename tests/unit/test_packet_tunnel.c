@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Each tunnel by hand from its specification; tshark reads the same bytes in the integration
- * tests. */
+/* Proves that each kind of tunnel is recognised and opened. Packets are written by hand from the
+ * specifications; the integration tests have tshark read the same bytes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,13 +14,13 @@
 #include "flow/packet_tunnel.h"
 #include "support/decode_rig.h"
 
-/* 192.0.2.1 to 192.0.2.2, TOS 0x20 */
+/* The outer packet goes from 192.0.2.1 to 192.0.2.2 with TOS 0x20. */
 #define OUTER(proto) "4520 0080 0001 0000 40" proto "0000 c0000201 c0000202 "
 #define OUTER6(next)                                                                               \
     "60212345 0050" next "40 20010db8000000000000000000000001 20010db8000000000000000000000002 "
 #define UDP(port)  "d431" port "0060 0000 "
 #define INNER_MACS "0a0000000002 0a0000000001 "
-/* 10.1.1.1:50000 to 10.2.2.2:443, TCP with SYN, TOS 0xb8 */
+/* The inner packet goes from 10.1.1.1:50000 to 10.2.2.2:443 by TCP with SYN and TOS 0xb8. */
 #define INNER_IP                                                                                   \
     "45b8 002c 0001 0000 3f06 0000 0a010101 0a020202 c350 01bb 00000001 00000000 5002 ffff "
 #define INNER_IP6                                                                                  \
@@ -28,7 +28,7 @@
     "c350 01bb 00000001 00000000 5002 ffff 00000000"
 #define INNER_FRAME INNER_MACS "0800" INNER_IP
 
-/* The packet's pointers hold until the next call; `bytes` is the caller's. */
+/* Parses a packet, whose pointers hold until the next call; the caller frees the bytes. */
 static const struct packet *parse(const char *hex, enum tunnel_view view, uint8_t **ret_bytes)
 {
     static struct packet packet;
@@ -142,7 +142,7 @@ static void every_tunnel_is_opened(void **state)
     }
 }
 
-/* Cut at each byte: never a byte beyond, and what is there is told. */
+/* The packet is cut at each byte: nothing beyond the cut is read, and what is there is told. */
 static void every_cut_is_safe(void **state)
 {
     (void)state;
@@ -187,7 +187,7 @@ static void what_is_no_tunnel_stays_closed(void **state)
     }
 }
 
-/* A tunnel in the tunnel is payload: the tenant's own, not the network's. */
+/* A tunnel in the tunnel is payload, as it is the tenant's own and not the network's. */
 static void one_tunnel_is_opened(void **state)
 {
     (void)state;
@@ -224,7 +224,7 @@ static void the_view_says_which_are_plain(void **state)
     packet_set_tunnel(&packet, &needs, &flow);
     assert_int_equal(flow.tunnel_tos, 0x20);
 
-    /* Where there is none the plain ones are all there is, in either view. */
+    /* Without a tunnel the plain headers are all there is, in either view. */
     packet_parse(PACKET_IP, bytes + 20, len - 20, true, TUNNEL_VIEW_INNER, &packet);
     assert_int_equal(packet.plain->tos, 0xb8);
     packet_set_tunnel(&packet, &needs, &flow);

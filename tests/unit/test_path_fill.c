@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* From a path to the members of a flow: every method, and what stays as the exporter sent it. */
+/* Proves which members of a flow a path fills in, for every method of a source or destination, and
+ * which stay as the exporter sent them. */
 #include "pipeline/path_fill.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,7 +9,7 @@
 
 #include <cmocka.h>
 
-/* A flow as exported, and the path that was found for it: all numbers differ. */
+/* A flow as it was exported and the path that was found for it; all their numbers differ. */
 struct rig {
     struct correlate_settings settings;
     struct flow flow;
@@ -132,7 +133,7 @@ static void the_path_to_the_destination_is_all_there(void **state)
     assert_bytes(&rig.flow.lrg_comms, "64500:1:2", 4);
     assert_int_equal(rig.flow.dst_mask, 24);
     assert_addr(&rig.flow.dst_net, "203.0.113.0");
-    /* Nothing of the source. */
+    /* Members of the source stay. */
     assert_int_equal(rig.flow.src_as, 11);
     assert_int_equal(rig.flow.peer_src_as, 13);
     assert_int_equal(rig.flow.src_mask, 20);
@@ -235,7 +236,7 @@ static void methods_choose_between_the_exporter_and_bgp(void **state)
         assert_int_equal(rig.flow.dst_as, !cases[i].is_bgp ? 12 : has_path ? 64502 : 0);
         assert_int_equal(rig.flow.peer_dst_as, !cases[i].is_bgp ? 14 : has_path ? 64500 : 0);
         assert_int_equal(rig.flow.src_as, !cases[i].is_bgp ? 11 : has_path ? 64502 : 0);
-        /* What no method is for comes from the path. */
+        /* Members that no method chooses for come from the path. */
         assert_int_equal(rig.flow.local_pref, has_path ? 100 : 0);
 
         nets.settings.net_method = cases[i].method;
@@ -257,7 +258,8 @@ static void the_longest_prefix_decides_for_as_numbers_and_networks_alike(void **
     (void)state;
     struct rig rig;
 
-    /* The network is filled in before or after the AS: both compare with the exporter's length. */
+    /* The network may be filled in before the AS or after it: both compare with the exporter's
+     * length. */
     init(&rig);
     rig.settings.as_method = rig.settings.net_method = ROUTE_LONGEST;
     rig.path.prefix_len = 24;
@@ -283,9 +285,9 @@ static void an_exported_path_stays_unless_bgp_wins(void **state)
     assert_bytes(&rig.flow.as_path, "exported", 0);
     assert_bytes(&rig.flow.std_comms, "exported", 0);
     assert_int_equal(rig.flow.local_pref, 15);
-    assert_int_equal(rig.flow.path_id, 0); /* not of a path that we know */
+    assert_int_equal(rig.flow.path_id, 0); /* the flow has no path that we know */
     assert_addr(&rig.flow.bgp_next_hop, "192.0.2.50");
-    assert_int_equal(rig.flow.dst_mask, 24); /* which the other method is for */
+    assert_int_equal(rig.flow.dst_mask, 24); /* the networks' method is another one */
     clear(&rig);
 
     init(&rig);
@@ -330,7 +332,7 @@ static void the_path_to_the_source_is_all_there(void **state)
     assert_bytes(&rig.flow.src_lrg_comms, "64500:1:2", 4);
     assert_int_equal(rig.flow.src_mask, 24);
     assert_addr(&rig.flow.src_net, "198.51.100.0");
-    /* Nothing of the destination. */
+    /* Members of the destination stay. */
     assert_int_equal(rig.flow.dst_as, 12);
     assert_int_equal(rig.flow.peer_dst_as, 14);
     assert_int_equal(rig.flow.dst_mask, 20);
@@ -347,7 +349,7 @@ static void the_source_side_has_only_what_is_asked_for(void **state)
     init(&rig);
     rig.settings.src_as_path = rig.settings.src_std_comms = rig.settings.src_ext_comms = false;
     rig.settings.src_lrg_comms = rig.settings.src_local_pref = rig.settings.src_med = false;
-    rig.flow.src_local_pref = rig.flow.src_med = 1; /* left of the flow that was there before */
+    rig.flow.src_local_pref = rig.flow.src_med = 1; /* left over from an earlier flow */
     rig.flow.src_as_path = rig.flow.src_std_comms = exported;
     path_fill_source(&rig.settings, &rig.flow, &rig.path);
     assert_int_equal(rig.flow.src_as_path.len, 0);

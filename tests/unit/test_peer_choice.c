@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Which peer answers for an exporter: by its address, by its router id, and which of several. */
+/* Proves which peer answers for an exporter: by its address, by its router id, and which one of
+ * several. */
 #include "maps/agent_map.h"
 #include "pipeline/peer_choice.h"
 #include <setjmp.h>
@@ -23,8 +24,8 @@ static struct bgp_peers *peers_new(void)
     return calloc(1, sizeof(struct bgp_peers) + PEERS_MAX * sizeof(struct bgp_peer_info));
 }
 
-/* One that is up and speaks neither family. Its index is 10 more than its place, so that the two
- * cannot be taken for one another. */
+/* Adds a peer that is up and speaks neither family. Its index is 10 more than its place, so that
+ * the two cannot be taken for one another. */
 static struct bgp_peer_info *peer_add(struct bgp_peers *peers, const char *address, uint16_t port,
                                       uint32_t router_id)
 {
@@ -81,7 +82,9 @@ static void a_router_id_counts_where_it_is_asked_for(void **state)
     peer_add(peers, "192.0.2.1", 179, ID_192_0_2_9);
     assert_int_equal(choice(peers, "192.0.2.9", 0, RIB_IPV4, true), 10);
     assert_int_equal(choice(peers, "192.0.2.9", 0, RIB_IPV4, false), PEER_NONE);
-    /* A router id has four bytes: no IPv6 address is one, though it begins with the same. */
+    /*
+     * A router id has four bytes, so no IPv6 address is one, though it begins with the same four.
+     */
     assert_int_equal(choice(peers, "c000:209::", 0, RIB_IPV4, true), PEER_NONE);
     free(peers);
 }
@@ -104,7 +107,7 @@ static void a_peer_that_is_up_goes_before_one_that_is_down(void **state)
 
     peer_add(peers, "192.0.2.9", 179, 7)->state = BGP_PEER_DOWN;
     peer_add(peers, "192.0.2.1", 179, ID_192_0_2_9);
-    /* Not if it is another router, whose id is that address. */
+    /* The address decides when the router with that id is another one. */
     assert_int_equal(choice(peers, "192.0.2.9", 0, RIB_IPV4, true), 10);
     peers->peers[1].router_id = 7; /* the same router */
     assert_int_equal(choice(peers, "192.0.2.9", 0, RIB_IPV4, true), 11);
@@ -150,7 +153,7 @@ static void the_session_of_the_family_is_chosen(void **state)
     (void)state;
     struct bgp_peers *peers = peers_new();
 
-    /* One router, a session for each family from the same address. */
+    /* One router has a session for each family from the same address. */
     peer_add(peers, "192.0.2.1", 1001, 1)->families[RIB_IPV4].is_negotiated = true;
     peer_add(peers, "192.0.2.1", 1002, 1)->families[RIB_IPV6].is_negotiated = true;
     assert_int_equal(choice(peers, "192.0.2.1", 0, RIB_IPV4, true), 10);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Data before its template, through the decoder. */
-
+/* Proves that data sets which come before their template are kept, decoded once it is there, and
+ * dropped in time and in good order. */
 #include "base/clock.h"
 #include "support/decode_test.h"
 #include "support/export_message.h"

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Rows for COPY in binary, taken apart again as PostgreSQL's manual says ("COPY", Binary Format): a
- * count of fields in 2 bytes, then each field's length in 4 and its bytes. What the bytes of a type
- * mean is what the type's receive function reads: integers big-endian, instants in microseconds
- * since 2000-01-01, inet as family (2 or 3), bits, whether it is a cidr, length, address.
+ * Proves the bytes of rows for PostgreSQL's COPY in binary. They are taken apart as its manual says
+ * ("COPY", Binary Format): a count of fields in 2 bytes, then each field's length in 4 and its
+ * bytes. The meaning of a type's bytes is what its receive function reads: integers big-endian,
+ * instants in microseconds since 2000-01-01, inet as family (2 or 3), bits, whether it is a cidr,
+ * length, address.
  */
 #include "plugins/pgsql/pg_dialect.h"
 #include "plugins/pgsql/pg_encoder.h"
@@ -37,7 +38,7 @@ struct column_type {
     enum pg_type type;
 };
 
-/* Columns that `types` does not name are int8. */
+/* Makes an encoder for a table whose columns are int8 unless `types` names them. */
 static void open_world(struct world *w, const char *aggregate, bool has_instants,
                        const struct column_type *types, size_t type_count)
 {
@@ -82,7 +83,7 @@ static int encode(struct world *w, const uint8_t *row, uint32_t *ret_index)
     return pg_encoder_append_row(w->encoder, &batch, row, &w->out, ret_index);
 }
 
-/* The field of that column is these bytes. */
+/* Asserts that the field of that column has these bytes. */
 static void assert_field(const struct world *w, const char *name, const char *expected)
 {
     struct reader r = reader_make(w->out.data, w->out.len);
@@ -193,8 +194,8 @@ static void a_number_that_does_not_fit_is_named_and_leaves_nothing(void **state)
     close_world(&w);
 }
 
-/* A timestamp shows what a clock on the wall does, half past five hours ahead there; a timestamptz
- * is the instant, wherever. */
+/* A timestamp has what a clock on the wall shows, five and a half hours ahead there; a timestamptz
+ * is the instant, in any zone. */
 static void times_with_and_without_zone(void **state)
 {
     static const struct column_type wall[] = {{"timestamp_start", PG_TYPE_TIMESTAMP}},
@@ -209,7 +210,8 @@ static void times_with_and_without_zone(void **state)
     uint8_t *row = rows_add(&w.rows);
     rows_set_uint(&w.rows, row, "timestamp_start", TIME_NS);
     assert_int_equal(encode(&w, row, &index), 0);
-    /* 848616540 s since 2000 and 19800 more; the microseconds have a column of their own */
+    /* The value is 848616540 s since 2000 and 19800 s more; microseconds have a column of their
+     * own. */
     assert_field(&w, "timestamp_start", "000303d48b96d500");
     assert_field(&w, "timestamp_start_residual", "000000000001e240");
     close_world(&w);

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Proves which fault each SQLSTATE of a server is, and who then waits for what: the next attempt, a
+ * person, or nobody. Classes and codes are those of PostgreSQL's manual, appendix A. */
 #include "plugins/pgsql/pg_fault.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,7 +10,6 @@
 
 #include <cmocka.h>
 
-/* Classes and codes: PostgreSQL manual, appendix A. */
 static void what_the_server_says_decides_who_waits_for_what(void **state)
 {
     static const struct {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Choices that depend on values, and the way back of biflows. */
+/* Proves the parts of a decode plan that depend on values: which of several fields counts, packets
+ * in packets, custom fields, and the way back of biflows (RFC 5103). */
 #include <string.h>
 
 #include "base/clock.h"
@@ -193,7 +194,7 @@ static void biflows_through_a_batch_of_one_lose_nothing(void **state)
     assert_int_equal(rig.full_bytes + decode_rig_flow(&rig, 0)->bytes, 5 * 1200);
 }
 
-/* SRv6: the outer packet's fields stand before those of the packet in it. */
+/* With SRv6 the outer packet's fields stand before those of the packet in it, which count. */
 static void packet_inside_a_packet_counts(void **state)
 {
     static const struct template_field fields[] = {{0, 27, 16}, {0, 4, 1}, {0, 29, 1},
@@ -213,7 +214,7 @@ static void packet_inside_a_packet_counts(void **state)
     assert_int_equal(export_feed(&m, &rig), 1);
     assert_addr(&decode_rig_flow(&rig, 0)->src_addr, "10.0.0.1");
     assert_int_equal(decode_rig_flow(&rig, 0)->proto, 17);
-    assert_int_equal(decode_rig_flow(&rig, 0)->src_mask, 0); /* 48 is of the IPv6 address */
+    assert_int_equal(decode_rig_flow(&rig, 0)->src_mask, 0); /* 48 belongs to IPv6 */
 }
 
 static void vlan_is_that_of_the_direction(void **state)

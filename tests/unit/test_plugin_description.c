@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the host says of a plugin is what the daemons read. */
+/* Proves that the daemons read of a plugin what the host says of it. */
 #include "base/plugin_key.h"
 #include "base/text.h"
 #include "config/plugin_description.h"
@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-/* Every type and role once; one row has all that a row can have. */
+/* Every type and role stands here once, and one row has everything that a row can have. */
 static const struct pa_key keys[] = {
     {"p_bool", PA_KEY_BOOL, 1, PA_ROLE_NONE, "false", 0, 0, NULL, NULL, "a \"quoted\"\tword"},
     {"p_int", PA_KEY_INT, 0, PA_ROLE_REFRESH_TIME, "60", -5, INT64_MAX, NULL, "old|older", "n"},

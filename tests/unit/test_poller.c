@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Proves that a poller calls the right source with what happened, also when descriptors are closed
+ * and reused meanwhile, and that timers and wakes arrive. */
 #include "base/poller.h"
 #include "base/thread.h"
 #include <setjmp.h>
@@ -81,8 +83,7 @@ static void remove_both(void *arg, int fd, unsigned events)
     poller_remove(f->poller, f->pairs[0][0]);
     poller_remove(f->poller, f->pairs[1][0]);
     if (f->reuses_number) {
-        /* Close the other's descriptor and add a new file under its number, with nothing to
-         * read. */
+        /* The other descriptor is closed, and a new file with nothing to read gets its number. */
         int other = fd == f->pairs[0][0] ? 1 : 0, number = f->pairs[other][0], pair[2];
         close(f->pairs[other][1]);
         assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The tree against a plain list of prefixes that is searched from one end to the other. */
+/* Proves that the tree finds the longest prefix while prefixes come and go. The reference is a
+ * plain list that is searched from one end to the other. */
 #include "base/memory.h"
 #include "base/prefix_tree.h"
 #include "base/thread.h"
@@ -11,7 +12,9 @@
 
 enum { REFERENCE_MAX = 3000, WALK_COUNT = 50 };
 
-/* More prefixes, which no random address is in, so that the tree has all of its tables. */
+/*
+ * Filler prefixes contain no random address; they are so many that the tree has all of its tables.
+ */
 enum { FILLER_COUNT = 70000, FILLER_FIRST_BYTE = 200 };
 #define FILLER_VALUE UINT32_C(0x80000000)
 
@@ -34,7 +37,7 @@ static struct prefix_key filler_key(uint32_t i)
     return (struct prefix_key){((uint64_t)FILLER_FIRST_BYTE << 56) + ((uint64_t)i << 40), 0};
 }
 
-/* Addresses from a small part of the space, so that prefixes contain each other. */
+/* Returns an address from a small part of the space, so that prefixes contain each other. */
 static struct ip_addr random_addr(uint64_t *seed, bool is_v6)
 {
     uint8_t bytes[16] = {0};
@@ -64,7 +67,7 @@ static int reference_find(const struct reference *reference, const struct ip_pre
     return -1;
 }
 
-/* The longest prefix shorter than `below` that contains the address. */
+/* Finds the longest prefix that contains the address and is shorter than `below`. */
 static int reference_match(const struct reference *reference, const struct ip_addr *addr, int below)
 {
     int best = -1;
@@ -282,7 +285,8 @@ struct shared {
     uint64_t wrong;
 };
 
-/* The /16 is always there; a /24 in it comes and goes: never anything else, never nothing. */
+/* The /16 is always there, and a /24 in it comes and goes: a reader finds one of them, never
+ * anything else and never nothing. */
 static void read_on(void *arg)
 {
     struct shared *shared = arg;

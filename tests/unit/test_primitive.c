@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Every row of the table of primitives against what the rows and flows have room for; lists; custom
- * primitives. */
+/* Proves that every row of the table of primitives fits rows and flows, and that lists of names and
+ * custom primitives are read. Orders and names are those of pmacct's output. */
 #include "base/text.h"
 #include "flow/primitive.h"
 #include <errno.h>
@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-/* pathacct_plugin.h states the widths; struct flow holds BYTES as struct flow_bytes. */
+/* pathacct_plugin.h states these widths; struct flow holds BYTES as struct flow_bytes. */
 static size_t flow_size_of_kind(uint8_t kind)
 {
     static const size_t sizes[] = {
@@ -46,7 +46,7 @@ static void every_row_fits_its_member_and_has_names_and_places_of_its_own(void *
 static void json_order_is_that_of_the_table(void **state)
 {
     (void)state;
-    /* PMACCT.md 2.1: peers after AS paths, custom ones after timestamp_export, counters last */
+    /* pmacct's order: peers after AS paths, custom ones after timestamp_export, counters last */
     assert_true(primitives[PRIMITIVE_as_path].json_place <
                 primitives[PRIMITIVE_peer_src_as].json_place);
     assert_true(primitives[PRIMITIVE_mpls_vpn_rd].json_place <
@@ -175,7 +175,7 @@ static void custom_primitives_get_places_behind_the_flow(void **state)
 
     const struct primitive *p = primitive_table_find(table, "mycount");
     assert_non_null(p);
-    assert_string_equal(p->json_name, "mycount"); /* PMACCT.md 2.1: lower-cased */
+    assert_string_equal(p->json_name, "mycount"); /* lower-cased, as pmacct does */
     assert_string_equal(p->csv_title, "MYCOUNT");
     assert_int_equal(p->width, 5);
     assert_int_equal(p->member, PRIMITIVE_CUSTOM);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* print's files as an operator sees them: names, contents, when they appear. */
+/* Proves what an operator sees of the print plugin's files: their names and contents, and when they
+ * appear. */
 #include "base/memory.h"
 #include "plugins/print/print.h"
 #include "plugins/print/print_settings.h"
@@ -46,7 +47,7 @@ static struct world *world_new(const char *aggregate, uint32_t bin_seconds)
     return w;
 }
 
-/* A path in the world's directory, kept until its end. */
+/* Returns a path in the world's directory, which is kept until the world's end. */
 static const char *at(struct world *w, const char *name)
 {
     char *path = mem_printf("%s/%s", w->folder.path, name);
@@ -82,7 +83,7 @@ static void world_free(struct world *w)
     free(w);
 }
 
-/* A row of so many bytes, of the bin that begins `bin` seconds after BIN_S. */
+/* Adds a row of that many bytes to the bin that begins `bin` seconds after BIN_S. */
 static uint8_t *add(struct world *w, int64_t bin, uint64_t bytes)
 {
     uint8_t *row = rows_add(&w->rows);
@@ -149,7 +150,7 @@ static void expect_file(struct world *w, const char *name, const char *expected)
     free(text);
 }
 
-/* Names in the directory, sorted, without directories. */
+/* Asserts which names are in the directory, in order and without directories. */
 static void expect_names(struct world *w, const char *expected)
 {
     char command[512];
@@ -274,7 +275,7 @@ static void a_fixed_name_is_replaced_at_each_epoch(void **state)
     add(w, 0, 1);
     purge(w);
     add(w, 0, 2);
-    assert_int_equal(try_purge(w, 0), 0); /* unaggregated rows within an epoch */
+    assert_int_equal(try_purge(w, 0), 0); /* these rows are unaggregated, within an epoch */
     expect_file(w, "now.csv", "SRC_PORT,PACKETS,BYTES\n0,1,1\n");
     add(w, 0, 3);
     purge(w);
@@ -300,7 +301,7 @@ static void append_keeps_a_fixed_name_in_place(void **state)
     add(w, 0, 2);
     purge(w);
     expect_file(w, "all.csv", "SRC_PORT,PACKETS,BYTES\n0,1,1\n0,1,2\n");
-    /* What logrotate(8) does. */
+    /* logrotate(8) renames the file like this. */
     assert_int_equal(rename(at(w, "all.csv"), at(w, "old.csv")), 0);
     add(w, 0, 3);
     purge(w);
@@ -321,7 +322,7 @@ static void a_full_file_gets_a_number(void **state)
         add(w, 0, i);
         assert_int_equal(try_purge(w, 0), 0);
     }
-    /* 23 bytes of title, 6 a row: two rows make 35. */
+    /* The title has 23 bytes and a row 6, so a file with two rows has 35. */
     expect_names(w, "raw.csv raw.csv.1 raw.csv.2 raw.csv.state ");
     expect_file(w, "raw.csv.1", "SRC_PORT,PACKETS,BYTES\n0,1,1\n0,1,2\n");
     expect_file(w, "raw.csv.2", "SRC_PORT,PACKETS,BYTES\n0,1,3\n0,1,4\n");

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Every row exactly once, whatever step is the last. The system calls that change files are defined
- * here and count: a writer is killed before, within or after each of them in turn (or the call
- * fails once), started again as the plugin host would, and what the files hold at the end is
- * counted row by row.
+ * Proves that every row is written exactly once, whatever step is the last. The system calls that
+ * change files are defined here and counted: a writer is killed before, within or after each of
+ * them in turn (or the call fails once) and started again as the plugin host would. The test then
+ * counts the files' rows one by one.
  */
 #include "base/memory.h"
 #include "plugins/print/print.h"
@@ -30,10 +30,10 @@
 #define ROW_ID(t, i) (1000 * (t) + (i))
 #define FAULTS_MAX   100000
 
-/* To be killed after a call is the same as before the next one: only second kills do it. */
+/* A kill after a call is the same as one before the next call, so only second kills do it. */
 enum fault { FAULT_NONE, KILL_BEFORE, KILL_WITHIN, FAIL_ONCE, KILL_AFTER };
 
-/* Shared with the writer, which is a process of its own. */
+/* This memory is shared with the writer, which is a process of its own. */
 struct shared {
     uint32_t acked; /* transactions that the core has forgotten */
     uint32_t step, fault_at;
@@ -51,7 +51,7 @@ static bool is_at_fault(enum fault fault)
     return shared && shared->is_armed && shared->fault == fault && shared->step == shared->fault_at;
 }
 
-/* False: the call fails. */
+/* Counts the call and kills the writer if it is its turn. Returns false if the call is to fail. */
 static bool before_call(void)
 {
     if (shared && shared->is_armed)
@@ -120,7 +120,7 @@ static void fill(struct rows *rows, uint32_t t)
     rows_reset(rows);
     for (uint32_t i = 0; i < ROWS_EACH; i++) {
         uint8_t *row = rows_add(rows);
-        /* This minute's bin, and each third row late by two. */
+        /* Rows are of this minute's bin, but each third one is two minutes late. */
         if (rows->schema.bin_offset >= 0)
             rows_set_bin(rows, row, BIN_S + 60 * (i % 3 == 2 && t >= 2 ? t - 2 : t));
         rows_set_addr(rows, row, "peer_src_ip", exporters[i % 2]);
@@ -129,7 +129,7 @@ static void fill(struct rows *rows, uint32_t t)
     }
 }
 
-/* Ends the process: 0 when all is acknowledged. */
+/* Writes everything and ends the process, with 0 when all is acknowledged. */
 static void write_all(const struct plan *plan, const char *directory)
 {
     char *file = mem_printf("%s/%s", directory, plan->file);
@@ -249,7 +249,9 @@ static void expect_each_row_once(const char *directory, const char *reader, bool
     mem_free(command);
 }
 
-/* In memory where there is such a place: hundreds of writers synchronise hundreds of files each. */
+/*
+ * Makes the directory in memory if it can: hundreds of writers synchronise hundreds of files each.
+ */
 static char *new_directory(void)
 {
     bool has_shm = access("/dev/shm", W_OK) == 0;

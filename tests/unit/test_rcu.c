@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Most of the proof is the stress test under ThreadSanitizer and AddressSanitizer: objects really
- * are freed. */
+/* Proves that retired objects are freed, and not while a reader may hold them. Most of the proof is
+ * the stress test under ThreadSanitizer and AddressSanitizer, as objects really are freed. */
 #include "base/memory.h"
 #include "base/rcu.h"
 #include "base/thread.h"
@@ -126,7 +126,7 @@ static void queue_frees_what_is_left_in_it(void **state)
     rcu_free(rcu);
 }
 
-/* A list whose nodes are replaced one by one while two readers walk it. */
+/* The nodes of a list are replaced one by one while two readers walk it. */
 #define LIST_LEN     32
 #define REPLACEMENTS 60000
 #define LIVE         0x600df00d
@@ -134,7 +134,7 @@ static void queue_frees_what_is_left_in_it(void **state)
 
 struct node {
     _Atomic(struct node *) next;
-    unsigned magic; /* plain: a reader that is too late is a data race */
+    unsigned magic; /* not atomic, so a reader that is too late is a data race */
 };
 
 struct stress {
@@ -212,8 +212,7 @@ static void readers_never_meet_a_freed_node(void **state)
         if (i % 64 == 0)
             sched_yield();
     }
-    /* A machine with better things to do may not have run the readers yet; they go on until
-     * told. */
+    /* A busy machine may not have run the readers yet; they go on until they are told to stop. */
     for (long polls = 0; freed_count == 0 && polls < 10000000; polls++) {
         freed_count += rcu_queue_poll(queues[polls & 1]);
         sched_yield();

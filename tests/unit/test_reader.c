@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Values by hand from the bytes 01 02 .. 0f, big-endian (RFC 7011 section 6.1). */
+/* Proves that the reader gives the bytes 01 02 .. 0f as big-endian numbers (RFC 7011 section 6.1),
+ * worked out by hand, and never reads beyond its end. */
 #include "base/reader.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -69,7 +70,8 @@ static void part_ends_where_it_says(void **state)
     assert_int_equal(reader_left(&part), 0);
 }
 
-/* Each length in a buffer of just that size, so that AddressSanitizer sees a read beyond it. */
+/* Each length is read from a buffer of just that size, so that AddressSanitizer sees a read beyond
+ * it. */
 static void no_read_goes_beyond_the_buffer(void **state)
 {
     (void)state;
@@ -90,7 +92,8 @@ static void no_read_goes_beyond_the_buffer(void **state)
     }
 }
 
-/* What clang's UBSan sees: no step, not even one of zero, from NULL. */
+/* clang's UBSan reports any step from NULL, even one of zero, so what is empty or missing needs a
+ * place too. */
 static void nothing_and_a_part_that_is_not_there_have_a_place(void **state)
 {
     (void)state;

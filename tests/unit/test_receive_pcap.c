@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Frames are built here byte by byte after IEEE 802.1Q, RFC 791, RFC 8200 and the LINKTYPE pages of
- * tcpdump.org. */
+/* Proves that datagrams are found in capture files of every link type, and which damaged files are
+ * refused. Frames are built byte by byte after IEEE 802.1Q, RFC 791, RFC 8200 and the LINKTYPE
+ * pages of tcpdump.org. */
 #include "base/memory.h"
 #include "input/receive_pcap.h"
 #include <errno.h>
@@ -17,7 +18,7 @@
 
 enum { ETHERNET = 1, RAW = 101, COOKED = 113, COOKED2 = 276 };
 
-/* A capture file in the making, little-endian, microseconds. */
+/* A capture file while it is made: little-endian, with microseconds. */
 struct capture {
     char path[32];
     FILE *file;
@@ -86,7 +87,8 @@ static void add_udp(struct frame *f, const char *text, uint16_t port)
     add(f, text, strlen(text));
 }
 
-/* IPv4 from 192.0.2.1 to 192.0.2.2; `fragment` as in the header: flags and offset. */
+/* Adds an IPv4 header from 192.0.2.1 to 192.0.2.2; `fragment` is the header's field of flags and
+ * offset. */
 static void add_ipv4(struct frame *f, uint16_t payload_len, uint16_t fragment, uint16_t id)
 {
     add(f, (uint8_t[]){0x45, 0}, 2);
@@ -199,7 +201,7 @@ static void cooked_and_raw_link_types_are_read(void **state)
     }
 }
 
-/* "0123456789abcdef" in an UDP datagram of 24 bytes, cut after 16. */
+/* Adds a fragment of "0123456789abcdef", in an UDP datagram of 24 bytes that is cut after 16. */
 static void ipv4_piece(struct capture *c, bool is_first, uint16_t id, uint32_t seconds)
 {
     struct frame whole = {{0}, 0}, f = {{0}, 0};
@@ -336,7 +338,8 @@ static void every_truncation_of_a_frame_is_harmless(void **state)
     pcap_reader_free(reader);
 }
 
-/* Reads a file made of these bytes to its end; how many datagrams there were is in *ret_count. */
+/* Reads a file of these bytes to its end, and counts its datagrams in *ret_count. Returns how the
+ * reading ended. */
 static int read_all(const uint8_t *bytes, size_t len, int64_t *ret_last_ns, size_t *ret_count)
 {
     char path[] = "/tmp/pathacct-test-XXXXXX";
@@ -368,8 +371,8 @@ static size_t put_u32_be(uint8_t *p, uint32_t value)
     return 4;
 }
 
-/* A big-endian file of nanoseconds with `count` equal frames of raw IP, each with `padding` bytes
- * behind its 28. */
+/* Writes a big-endian file of nanoseconds: `count` equal frames of raw IP, each with `padding`
+ * bytes behind its 28. */
 static size_t big_endian_file(uint8_t *out, uint32_t snap_len, int count, uint32_t padding)
 {
     static const uint8_t version[] = {0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0};

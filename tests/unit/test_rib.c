@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The verdicts by name, and what sessions, loading and history do to them. Expected values are
- * DESIGN's table. */
+/* Proves each verdict of path_match.def by an example, and what sessions, loading and history do to
+ * it. Expected values follow by hand from what each test announces and withdraws. */
 #include "bgp/rib.h"
 #include "support/rib_fixture.h"
 #include "support/step_count.h"
@@ -15,7 +15,7 @@
 #define P16       "192.0.0.0/16"
 #define IN24      "192.0.2.9"
 
-/* The four-path example of an operator's talk. */
+/* These four paths are the example of an operator's talk. */
 static const struct path_facts path_1 = {"10.0.0.1", 789, 200, 100, 1};
 static const struct path_facts path_2 = {"10.0.0.2", 123, 100, 100, 3};
 static const struct path_facts path_3 = {"10.0.0.3", 321, 100, 100, 3};
@@ -35,7 +35,7 @@ static const struct path_facts via_9 = {"10.0.0.9", 999, 100, 0, 1};
     rib_fixture_clear(&f);                                                                         \
     thread_leave_role(&bgp_thread)
 
-/* A loaded ADD-PATH session of peer 0 with the four paths, which count as always there. */
+/* Loads an ADD-PATH session of peer 0 with the four paths, which count as always there. */
 static void load_four(struct rib_fixture *f) ON_THREAD(bgp_thread);
 static void load_four(struct rib_fixture *f)
 {
@@ -220,7 +220,7 @@ static void without_next_hop_one_path_is_sole_and_several_give_the_best(void **s
     ASSERT_ASK(f, "0.0.0.0", 2000, 3000, PATH_MATCH_BEST, 789);
     struct rib_query q = rib_fixture_ask(&f, 0, "192.0.3.1", NULL, 2000, 3000);
     assert_verdict(&q, PATH_MATCH_SOLE, 777);
-    /* at the end of an earlier flow there was a better one */
+    /* At the end of an earlier flow there was a better path. */
     rib_fixture_withdraw(&f, 0, P24, 1, 5000);
     ASSERT_ASK(f, NULL, 3000, 4000, PATH_MATCH_BEST, 789);
     ASSERT_ASK(f, NULL, 3000, 6000, PATH_MATCH_BEST, 123);
@@ -236,7 +236,7 @@ static void a_less_specific_prefix_covers_but_never_the_default_route(void **sta
     ASSERT_ASK(f, "10.0.0.7", 2000, 3000, PATH_MATCH_COVERING, 777);
     ASSERT_ASK(f, "10.0.0.9", 2000, 3000, PATH_MATCH_UNMATCHED, 789);
     ASSERT_ASK(f, "10.0.0.77", 2000, 3000, PATH_MATCH_UNMATCHED, 789);
-    /* where the default route is the longest prefix it is a prefix like any other */
+    /* Where the default route is the longest prefix, it is a prefix like any other. */
     struct rib_query q = rib_fixture_ask(&f, 0, "198.51.100.1", "10.0.0.9", 2000, 3000);
     assert_verdict(&q, PATH_MATCH_EXACT, 999);
     END_FIXTURE(f);
@@ -257,7 +257,7 @@ static void a_longer_prefix_that_came_too_late_is_passed_over(void **state)
     ASSERT_ASK(f, "10.0.0.7", 6000, 8000, PATH_MATCH_EXACT, 777);
     ASSERT_ASK(f, "10.0.0.1", 6000, 8000, PATH_MATCH_HISTORIC, 789);
     ASSERT_ASK(f, NULL, 6000, 8000, PATH_MATCH_SOLE, 777);
-    /* one path after the other, without a gap, is a life too */
+    /* One path after the other, without a gap, makes a life too. */
     rib_fixture_announce(&f, 0, P24, 2, &path_2, 9000);
     rib_fixture_announce(&f, 0, P24, 2, &path_3, 10000);
     ASSERT_ASK(f, "10.0.0.7", 9500, 10500, PATH_MATCH_COVERING, 777);
@@ -324,7 +324,7 @@ static void stale_paths_are_replaced_and_the_rest_goes_at_end_of_rib(void **stat
     load_four(&f);
     rib_fixture_down(&f, 0, 4500);
     rib_fixture_up(&f, 0, true);
-    rib_fixture_announce(&f, 0, P24, 1, &path_1, 5000); /* as it was: keeps its time */
+    rib_fixture_announce(&f, 0, P24, 1, &path_1, 5000); /* unchanged, so its time stays */
     rib_fixture_announce(&f, 0, P24, 2, &(struct path_facts){"10.0.0.2", 55, 100, 0, 9}, 5000);
     ASSERT_ASK(f, "10.0.0.3", 5000, 6000, PATH_MATCH_EXACT, 321); /* still to be announced */
     rib_fixture_loaded(&f, 0);
@@ -523,7 +523,7 @@ static void route_distinguishers_keep_the_same_prefix_apart(void **state)
     END_FIXTURE(f);
 }
 
-/* Announces P24 under ten distinguishers that were not there, from *next_rd on. */
+/* Announces P24 under ten distinguishers that were not there, beginning with *next_rd. */
 static uint64_t next_rd;
 
 static void announce_distinguishers(void *arg)

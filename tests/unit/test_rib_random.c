@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * The RIB against a list of all lives of all paths that is searched from one end to the other,
- * millisecond by millisecond where that is the question. Random changes, withdrawals, sessions, and
- * queries into the past.
- */
+/* Proves the RIB's answers under random changes, withdrawals, sessions, and queries into the past.
+ * The reference is a list of all lives of all paths that is searched from one end to the other,
+ * millisecond by millisecond where that is the question. */
 #include "base/memory.h"
 #include "bgp/decision.h"
 #include "bgp/rib.h"
@@ -71,7 +69,7 @@ static bool facts_equal(const struct path_facts *a, const struct path_facts *b)
            a->local_pref == b->local_pref && a->med == b->med && a->as_path_len == b->as_path_len;
 }
 
-/* All but the next hop. */
+/* Returns whether facts agree in all but the next hop. */
 static bool facts_agree(const struct path_facts *a, const struct path_facts *b)
 {
     struct path_facts other = *b;
@@ -112,7 +110,7 @@ static bool life_is_of(const struct life *l, unsigned peer, unsigned rd, unsigne
     return l->peer == peer && l->rd == rd && l->prefix == prefix;
 }
 
-/* Had the prefix a path when the session broke? */
+/* Returns whether the prefix had a path when the session broke. */
 static bool prefix_was_there(const struct model *m, unsigned peer, unsigned rd, unsigned prefix)
 {
     for (unsigned i = 0; i < m->count; i++) {
@@ -126,8 +124,8 @@ static bool prefix_was_there(const struct model *m, unsigned peer, unsigned rd, 
     return false;
 }
 
-/* The path of the broken session that says the same: one that stands, by the lowest id, else the
- * first that another one took the id of. */
+/* Finds the path of the broken session that says the same: one that stands, by the lowest id, else
+ * the first whose id another one took. */
 static struct life *kept_find(struct model *m, unsigned peer, unsigned rd, unsigned prefix,
                               const struct path_facts *facts)
 {
@@ -221,7 +219,7 @@ static void model_forget(struct model *m)
     }
 }
 
-/* A question to the model. */
+/* A query as the model is asked it. */
 struct question {
     unsigned peer, rd;
     struct ip_addr address;
@@ -250,7 +248,7 @@ static bool life_is_hit(const struct question *q, const struct life *l)
     return q->next_hop && l->facts.next_hop == q->next_hop;
 }
 
-/* The candidates of the peer and prefix. */
+/* Finds the candidates of the peer and prefix; returns how many there are. */
 static unsigned candidates_of(const struct model *m, const struct question *q, unsigned prefix,
                               const struct life **found)
 {
@@ -263,8 +261,8 @@ static unsigned candidates_of(const struct model *m, const struct question *q, u
     return count;
 }
 
-/* The first in decision order, of those alive at the end, that has the next hop (any of them,
- * without hits_only). */
+/* Finds the path that is first in decision order among those alive at the end that have the next
+ * hop, or among all of these without hits_only. */
 static const struct life *best_alive(struct rib_fixture *f, const struct question *q,
                                      const struct life **candidates, unsigned count, bool hits_only)
 {
@@ -320,7 +318,7 @@ static bool life_is_late(const struct question *q, const struct life *l)
            (!q->next_hop || life_is_hit(q, l));
 }
 
-/* What was announced of the prefix soon after the flow's end. */
+/* Finds the path that was announced of the prefix soon after the flow's end. */
 static struct verdict late_of(const struct model *m, const struct question *q, unsigned prefix)
 {
     const struct life *first = NULL;
@@ -343,7 +341,7 @@ static struct verdict late_of(const struct model *m, const struct question *q, u
     return (struct verdict){count == 1 ? PATH_MATCH_SOLE : PATH_MATCH_BEST, first, true};
 }
 
-/* The verdicts' table, line by line. */
+/* Answers by the rules of the verdicts, one after the other. */
 static struct verdict model_ask(struct rib_fixture *f, const struct model *m,
                                 const struct question *q)
 {
@@ -444,7 +442,8 @@ static bool attrs_have(const struct path_attrs *attrs, const struct path_facts *
            attrs->as_path_len == facts->as_path_len;
 }
 
-/* What was found is another path that went, or came, in the same millisecond. */
+/* Returns whether the path that was found is another one that went, or came, in the same
+ * millisecond. */
 static bool is_tie(const struct model *m, const struct question *q, const struct verdict *expected,
                    const struct rib_query *got)
 {
@@ -462,7 +461,7 @@ static bool is_tie(const struct model *m, const struct question *q, const struct
 }
 
 /* Lives of one path id overlap only if they count as always there, before the table was loaded, or
- * if a bounce dealt the ids anew; which of them is the answer is open then, if nothing tells them
+ * if a bounce dealt the ids anew. Which of them is the answer is open then, if nothing tells them
  * apart. */
 static bool has_no_twin(const struct model *m, const struct question *q, const struct life *life)
 {
@@ -544,7 +543,8 @@ static void withdraw_path(struct rib_fixture *f, struct model *m, unsigned peer,
         life_end(m, l, m->now);
 }
 
-/* Of one prefix, or of several with the same attributes, which then may share lists. */
+/* Announces paths of one prefix, or of several with the same attributes, which then may share
+ * lists. */
 static void announce_paths(struct rib_fixture *f, struct model *m, unsigned peer, uint64_t *seed)
     ON_THREAD(bgp_thread);
 static void announce_paths(struct rib_fixture *f, struct model *m, unsigned peer, uint64_t *seed)
@@ -626,7 +626,7 @@ static void change_session(struct rib_fixture *f, struct model *m, unsigned peer
     }
 }
 
-/* Many prefixes from 200.0.0.0 on, for the tree to have its tables of so many. */
+/* Announces many prefixes from 200.0.0.0 on, so that the tree has its tables of many. */
 static void filler_announce(struct rib_fixture *f, struct model *m, unsigned count)
     ON_THREAD(bgp_thread);
 static void filler_announce(struct rib_fixture *f, struct model *m, unsigned count)
@@ -656,7 +656,7 @@ static void counts_agree(struct rib_fixture *f, const struct model *m)
     }
     rib_statistics(f->rib, &statistics);
     assert_int_equal(statistics.paths, paths + m->filler);
-    /* What a broken session left is told late, and may stay so much longer. */
+    /* The RIB is told late of what a broken session left, so that may stay so much longer. */
     assert_in_range(statistics.history_paths, history_paths - due_paths, history_paths);
     assert_int_equal(statistics.history_evicted, 0);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Readers while the BGP thread changes all there is to change. ThreadSanitizer watches this one. */
+/* Proves that readers get right answers while the BGP thread changes everything that it can.
+ * ThreadSanitizer watches this one. */
 #include "base/thread.h"
 #include "bgp/rib.h"
 #include "support/rib_fixture.h"
@@ -24,7 +25,7 @@ struct reading {
     uint64_t asked, wrong;
 };
 
-/* Peer 0 has 10.0.0.0/8 steadily; its /24s below and all of peer 1 come and go. */
+/* Peer 0 always has 10.0.0.0/8; its /24s below and all of peer 1 come and go. */
 static void check(struct reading *reading, const struct rib_query *q)
 {
     const struct path_attrs *attrs = q->path.attrs;
@@ -104,7 +105,7 @@ static void readers_get_right_answers_while_everything_changes(void **state)
     _Atomic bool is_over = false;
 
     thread_enter_role(&bgp_thread);
-    /* a history of 1 s by the clock of the changes: some of it is always old enough to go */
+    /* The history is 1 s by the clock of the changes, so some of it is always old enough to go. */
     rib_fixture_init(&f,
                      &(struct rib_settings){.max_peers = 2, .history_s = 1, .history_max = 500});
     for (uint32_t peer = 0; peer < 2; peer++) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* bgp_wait_for_rib: whose tables are waited for, and when they count as there. */
+/* Proves whose tables bgp_wait_for_rib waits for, and when they count as there. */
 #include "base/text.h"
 #include "daemon/rib_wait.h"
 #include "maps/agent_map.h"
@@ -21,7 +21,7 @@ static struct bgp_peers *peers_new(void)
     return calloc(1, sizeof(struct bgp_peers) + PEERS_MAX * sizeof(struct bgp_peer_info));
 }
 
-/* One that is up and whose IPv4 table is there. */
+/* Adds a peer that is up and whose IPv4 table is there. */
 static struct bgp_peer_info *peer_add(struct bgp_peers *peers, const char *address)
 {
     struct bgp_peer_info *peer = &peers->peers[peers->count++];
@@ -104,7 +104,7 @@ static void single_addresses_of_the_allow_file_are_expected(void **state)
     snprintf(path, sizeof path, "%s/allow", folder.path);
     FILE *file = fopen(path, "w");
     assert_non_null(file);
-    /* A network cannot be waited for; comments and empty lines are nobody. */
+    /* Nobody can wait for a network, and comments and empty lines are nobody. */
     fputs("! routers\n\n192.0.2.0/24\n  192.0.2.1\n2001:db8::1\t\r\n192.0.2.2/32\n", file);
     fclose(file);
     struct rib_wait *wait = rib_wait_new(NULL, path);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Ring, pool and dictionary together against a model: what hand-over `seq` holds is a pure function
- * of seq, so either side can say what must be there without sharing anything else. The consumer
- * dies at random points, which is to map everything anew.
+ * Proves that ring, pool and dictionary together hand over what was put in. The model makes the
+ * contents of hand-over `seq` a pure function of seq, so either side can say what must be there and
+ * nothing else is shared. The consumer dies at random points, after which everything is mapped
+ * anew.
  */
 #include "handover/ring.h"
 
@@ -41,7 +42,7 @@ static uint32_t model_row_count(uint64_t seq)
     return r % 7 == 0 ? 0 : r % 11 == 0 ? 40000 : (uint32_t)(r >> 20) % 300;
 }
 
-/* One of 50 values, some empty, some long enough to fill a segment with few of them. */
+/* Returns one of 50 values, some empty, some so long that few of them fill a segment. */
 static size_t model_value(uint64_t seq, uint32_t place, char *out)
 {
     uint32_t which = (uint32_t)(mix(seq << 20 | place) % 50);
@@ -115,7 +116,7 @@ static void count_recycled(void *arg, const struct handover *h, const struct han
     f->recycled_totals.flows += h->totals.flows;
 }
 
-/* False: no segment was free, and nothing was changed. */
+/* Produces a hand-over; returns false if no segment was free and nothing was changed. */
 static bool produce(struct fixture *f, uint64_t seq)
 {
     static _Thread_local char value[70000];
@@ -187,7 +188,7 @@ static void verify(struct fixture *f, const struct handover *h)
                          memcmp(entries[i].data, entries[j].data, entries[i].len) == 0);
 }
 
-/* Takes, verifies, acknowledges or dies, by the numbers `random` gives. */
+/* Takes, verifies and acknowledges hand-overs, or dies, as the numbers of `random` say. */
 static void consume(struct fixture *f, uint64_t random)
 {
     struct handover h;
@@ -302,7 +303,7 @@ static void attempts_outlive_the_consumer(void **state)
     fixture_clear(&f);
 }
 
-/* Hand-overs before each loss, as the worker is told. */
+/* The number of hand-overs before each loss, as the worker is told. */
 struct loss_log {
     uint64_t written, lost;
 };

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Rows made out of flows and rows added to rows, by plans that are written by hand. */
+/*
+ * Proves how flows become rows and how rows are added to rows, by plans that are written by hand.
+ */
 #include "base/clock.h"
 #include "pipeline/row_fill.h"
 #include <setjmp.h>
@@ -11,7 +13,8 @@
 
 enum { ROWS = 3, ROW_MAX = 128 };
 
-/* Flows whose bytes all differ, and rows full of 0xee, so that what is not written shows. */
+/* Flows whose bytes all differ, and rows that are full of 0xee, so that bytes which are not written
+ * show. */
 struct rig {
     struct flow *flows[ROWS];
     const struct flow *pointers[ROWS];
@@ -74,7 +77,7 @@ static void bins_padding_and_columns_share_a_row(void **state)
     const int64_t bins[ROWS] = {1700000000, -1, 1700000300};
     struct rig rig;
 
-    /* A bin, a column of 4 bytes, and 4 bytes of padding behind it. */
+    /* The row has a bin, a column of 4 bytes, and 4 bytes of padding behind it. */
     init(&rig, 16);
     rig.view.bin_offset = 0;
     rig.plan.has_bins = true;
@@ -120,8 +123,8 @@ static void times_lose_their_fraction_where_that_is_wanted(void **state)
 static void counters_of_a_row_are_added_each_by_its_rule(void **state)
 {
     (void)state;
-    /* key 0..8, packets 8, bytes 16, flows 24, flags in the last 2 bytes of 32..40, least 40,
-     * most 44 */
+    /* The key is at 0 to 8, packets at 8, bytes at 16, flows at 24, flags in the last 2 bytes of 32
+     * to 40, the least at 40, the most at 44. */
     struct row {
         uint64_t key, packets, bytes, flows;
         uint8_t beside[6], flags[2];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The layout of rows, counted by hand from the contract in schema.h, and its way across the
- * socketpair. */
+/* Proves that the layout of rows is the one counted by hand from the contract in schema.h, and that
+ * it crosses the socketpair unchanged. */
 #include "handover/schema.h"
 
 #include "base/text.h"
@@ -25,8 +25,8 @@ static void add(struct schema *schema, const char *name, uint8_t kind, uint8_t c
     assert_int_equal(schema_add(schema, &c), 0);
 }
 
-/* bin 8, dst_as 4, peer 17, path 4 = 33, padded to 40; packets 8, bytes 8, tcpflags 2 = 58, to 64;
- * order 8. */
+/* Counted by hand: bin 8, dst_as 4, peer 17, path 4 make 33, padded to 40; packets 8, bytes 8,
+ * tcpflags 2 make 58, padded to 64; order 8. */
 static struct schema *matrix_schema(void)
 {
     struct schema *schema = schema_new();

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a pool promises alone: its bound, its growth past it, and memory that goes back to the
- * system. */
+/* Proves what pools and their dictionaries promise by themselves: a bound that pools share, memory
+ * that goes back to the system, and damage that is noticed. */
 #include "handover/segment.h"
 
 #include "base/thread.h"

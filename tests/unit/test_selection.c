@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Which hand-overs of which worker make up a transaction: with markers, without, and after deaths. */
+/* Proves which hand-overs of which worker make up a transaction: with markers, without, and after
+ * deaths. */
 #include "base/poller.h"
 #include "base/thread.h"
 #include "host/selection.h"
@@ -12,7 +13,7 @@
 
 enum { LANES = 2, EPOCH_END = HANDOVER_MARKER | HANDOVER_ENDS_EPOCH };
 
-/* The rings of two workers as the host sees them. Rows do not matter here, so there are none. */
+/* The rings of two workers as the host sees them. There are no rows, as they do not matter here. */
 struct rig {
     int event;
     struct ring *rings[LANES];
@@ -42,7 +43,7 @@ static void clear(struct rig *rig)
     close(rig->event);
 }
 
-/* Groups are numbered like epochs here. */
+/* Pushes a hand-over; its group has the number of its epoch here. */
 static void push(struct rig *rig, int lane, uint64_t group, uint32_t flags)
 {
     const struct handover h = {.group = group,
@@ -72,7 +73,8 @@ static void acknowledge(struct rig *rig)
     selection_acknowledged(&rig->selection, LANES);
 }
 
-/* Exactly these ranges, in the order of lanes; `first` 0: none of that lane. */
+/* Asserts that the transaction has exactly these ranges, lane by lane; `first` is 0 if there is
+ * none of that lane. */
 static void assert_ranges(const struct rig *rig, uint64_t first0, uint64_t last0, uint64_t first1,
                           uint64_t last1)
 {
@@ -368,7 +370,7 @@ static void what_may_kill_comes_one_by_one(void **state)
         push(&rig, 1, 1, 0);
     }
     ring_view_set_isolate_until(rig.lanes[1].ring, 2);
-    /* Something of the other worker was under way too: it has to wait. */
+    /* A hand-over of the other worker was under way too: it has to wait. */
     ring_view_set_attempt(rig.lanes[0].ring, (struct ring_attempt){2, 1});
     for (uint64_t seq = 1; seq <= 2; seq++) {
         assert_true(as_they_come(&rig));

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A session's way to Established and its timers (RFC 4271 section 8), and the bytes of it. */
+/* Proves a session's way to Established, its timers (RFC 4271 section 8), and how bytes become
+ * messages. The test is the peer, and the expected bytes are written by hand from the RFC. */
 #include "support/session_rig.h"
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
-/* The session's send() is this one, so that a test can let the socket take a few bytes alone. */
+/* The session's send() is this one, so that a test can let the socket take only a few bytes. */
 static size_t send_max = SIZE_MAX;
 
 ssize_t send(int fd, const void *data, size_t len, int flags)
@@ -12,7 +13,8 @@ ssize_t send(int fd, const void *data, size_t len, int flags)
     return sendto(fd, data, len < send_max ? len : send_max, flags, NULL, 0);
 }
 
-/* The value of a capability in the one optional parameter of our OPEN; NULL: it is not offered. */
+/* Finds the value of a capability in the one optional parameter of our OPEN; NULL if it is not
+ * offered. */
 static const uint8_t *capability_find(const uint8_t *open, size_t len, uint8_t code)
 {
     if (len == 10)
@@ -38,7 +40,7 @@ static void we_wait_for_the_open_of_a_peer_that_connects(void **state)
     assert_int_equal(rig.opened, 1);
     assert_int_equal(rig.established, 0);
     rig_expect_open(&rig, open);
-    /* version 4, AS 65000, 90 s, 192.0.2.254 */
+    /* Our OPEN says version 4, AS 65000, 90 s, 192.0.2.254. */
     assert_memory_equal(open, ((uint8_t[]){4, 0xfd, 0xe8, 0, 90, 192, 0, 2, 254}), 9);
     rig_expect(&rig, KEEPALIVE);
     rig_expect_silence(&rig);
@@ -124,15 +126,16 @@ static void an_as_of_four_octets_goes_into_its_capability(void **state)
     const uint8_t *value = capability_find(open, len, 65);
     assert_non_null(value);
     assert_memory_equal(value, ((uint8_t[]){0xfa, 0x56, 0xea, 0x00}), 4);
-    /* The peer: AS_TRANS, and 4200000001 in its capability. */
+    /* The peer says AS_TRANS, and 4200000001 in its capability. */
     rig_say(&rig, MARKER "0025 01 04 5ba0 001e 0a000001 08 02 06 41 04 fa56ea01");
     assert_true(session_info(rig.session)->theirs.as == 4200000001);
     assert_true(session_info(rig.session)->context.features.has_four_octet_as);
     rig_clear(&rig);
 }
 
-/* AS 65010, hold 30, 10.0.0.1; IPv4 unicast, IPv4 labelled and one that nobody has (AFI 99);
- * ADD-PATH: send for IPv4 unicast, receive for IPv4 labelled, both for IPv6 unicast. */
+/* The peer is AS 65010 with hold time 30 s and identifier 10.0.0.1. Families: IPv4 unicast, IPv4
+ * labelled and one that nobody has (AFI 99). ADD-PATH: send for IPv4 unicast, receive for IPv4
+ * labelled, both for IPv6 unicast. */
 #define ADD_PATH_OPEN                                                                              \
     MARKER "003f 01 04 fdf2 001e 0a000001 22 02 20"                                                \
            "01 04 00010001  01 04 00010004  01 04 00630001"                                        \
@@ -151,7 +154,8 @@ static void families_and_add_path_are_what_both_can_do(void **state)
     assert_int_equal(rig_state(&rig), SESSION_OPEN_CONFIRM);
     const struct session_features *features = &session_info(rig.session)->context.features;
     assert_int_equal(features->families, ipv4 | labelled);
-    /* RFC 7911 section 4: they send and we receive. That of IPv6 has no family to go with. */
+    /* The peer sends and we receive (RFC 7911 section 4). ADD-PATH of IPv6 has no family to go
+     * with. */
     assert_int_equal(features->add_path, ipv4);
     assert_false(features->has_extended_message);
     assert_false(features->has_four_octet_as);
@@ -302,7 +306,8 @@ static void our_open_waits_four_minutes_for_an_answer(void **state)
 static void the_hold_time_is_the_smaller_one(void **state)
 {
     (void)state;
-    /* What the peer offers, and what is agreed on with our 90 seconds (section 4.2). */
+    /* Each row has the hold time that the peer offers, and the one agreed on with our 90 seconds
+     * (section 4.2). */
     static const struct {
         const char *open;
         int64_t seconds;
@@ -341,7 +346,7 @@ static void an_expired_hold_timer_is_told_to_the_peer(void **state)
         rig_expect(&rig, KEEPALIVE);
         rig_pass(&rig, 10 * NS_PER_S);
         assert_int_equal(rig_state(&rig), SESSION_CLOSING);
-        /* In that moment a KEEPALIVE is due too: whether it comes first is all the same. */
+        /* A KEEPALIVE is due in that moment too, and it may come first or not. */
         uint8_t heard[64];
         ssize_t len = recv(rig.peer_fd, heard, sizeof heard, 0);
         struct hex hex = hex_make(MARKER "0015 03 04 00");
@@ -437,7 +442,7 @@ static void bytes_that_we_had_no_time_to_read_are_not_the_peers_fault(void **sta
     struct poller_timer timer = {.fn = late_keepalive, .arg = &rig};
 
     rig_reach(&rig, SESSION_ESTABLISHED);
-    /* It writes between the poller's look at descriptors and the hold timer's end. */
+    /* The peer writes between the poller's look at descriptors and the hold timer's end. */
     poller_timer_set_in(rig.poller, &timer, 30 * NS_PER_S - 1);
     fake_now_ns += 30 * NS_PER_S;
     assert_true(poller_wait(rig.poller, 0) > 0);
@@ -452,7 +457,7 @@ static void bytes_that_we_had_no_time_to_read_are_not_the_peers_fault(void **sta
 
 /* ---- bytes ---- */
 
-/* Withdraws 10.0.0.0/8. */
+/* UPDATE_BODY withdraws 10.0.0.0/8. */
 #define UPDATE_BODY "0002 080a 0000"
 
 static void messages_may_come_byte_by_byte(void **state)
@@ -488,7 +493,7 @@ static void messages_may_come_all_at_once(void **state)
     int fd = rig_init(&rig);
 
     rig_begin(&rig, fd, false);
-    /* And the first bytes of one more. */
+    /* The first bytes of one more message come along. */
     rig_say(&rig, PLAIN_OPEN KEEPALIVE EMPTY_UPDATE EMPTY_UPDATE KEEPALIVE MARKER "0019");
     assert_int_equal(rig_state(&rig), SESSION_ESTABLISHED);
     assert_int_equal(rig.updates, 2);
@@ -515,7 +520,7 @@ static void more_than_a_turns_bytes_come_in_order(void **state)
         message[LEN - 1] = (uint8_t)(i + 1);
     }
     rig_reach(&rig, SESSION_ESTABLISHED);
-    /* As much as the socket takes at once, which ends anywhere in a message. */
+    /* The peer writes as much as the socket takes at once, which ends anywhere in a message. */
     while (sent < sizeof data) {
         ssize_t len = write(rig.peer_fd, data + sent, sizeof data - sent);
         if (len > 0)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* How a session ends: each NOTIFICATION that it sends (RFC 4271 section 6, RFC 6608) and what it
- * does with those that it gets. */
+/* Proves how a session ends: each NOTIFICATION that it sends (RFC 4271 section 6, RFC 6608), and
+ * what it does with those that it gets. All bytes are written by hand from the RFCs. */
 #include "support/session_rig.h"
 
 #define STATES                                                                                     \
@@ -9,7 +9,8 @@
     }
 #define LONG_STRING_OF(digits) digits digits digits digits digits digits digits digits
 
-/* The peer hears exactly this NOTIFICATION, and the owner hears once that it is over. */
+/* Asserts that the peer hears exactly this NOTIFICATION, and the owner hears once that the session
+ * is over. */
 static void expect_refusal(struct session_rig *rig, const char *notification, const char *reason)
 {
     rig_expect(rig, notification);
@@ -30,7 +31,7 @@ static void a_malformed_header_is_refused_in_every_state(void **state)
     } cases[] = {
         {"ffffffffffffffff ffffffffffffff00 0013 04", MARKER "0015 03 01 01",
          "message header error: connection not synchronized"},
-        /* "GET " comes from something else; no need to wait for 19 bytes. */
+        /* A web browser says "GET ": there is no need to wait for 19 bytes. */
         {"47455420", MARKER "0015 03 01 01", "message header error: connection not synchronized"},
         /* The Data field is the erroneous Length field. */
         {MARKER "0012 04", MARKER "0017 03 01 02 0012", "message header error: bad message length"},
@@ -116,14 +117,14 @@ static void an_open_that_we_cannot_accept_is_refused(void **state)
     static const struct {
         const char *open, *notification, *reason;
     } cases[] = {
-        /* version 3; the Data field is the one that we speak */
+        /* The version is 3; the Data field is the one that we speak. */
         {MARKER "001d 01 03 fdf2 001e 0a000001 00", MARKER "0017 03 02 01 0004",
          "open message error: unsupported version number"},
         {MARKER "001d 01 04 0000 001e 0a000001 00", MARKER "0015 03 02 02",
          "open message error: bad peer AS"}, /* RFC 7607 */
         {MARKER "001d 01 04 fdf2 001e 00000000 00", MARKER "0015 03 02 03",
          "open message error: bad BGP identifier"},
-        /* our own AS and identifier: RFC 6286 section 2.2 */
+        /* The peer has our own AS and identifier: RFC 6286 section 2.2. */
         {MARKER "001d 01 04 fde8 001e c00002fe 00", MARKER "0015 03 02 03",
          "open message error: bad BGP identifier"},
         {MARKER "0020 01 04 fdf2 001e 0a000001 03 01 01 00", MARKER "0015 03 02 04",
@@ -132,9 +133,9 @@ static void an_open_that_we_cannot_accept_is_refused(void **state)
          "open message error: unacceptable hold time"},
         {MARKER "001d 01 04 fdf2 0002 0a000001 00", MARKER "0015 03 02 06",
          "open message error: unacceptable hold time"},
-        /* parameters of another length than what is there */
+        /* The parameters have another length than what is there. */
         {MARKER "001d 01 04 fdf2 001e 0a000001 05", MARKER "0015 03 02 00", "open message error"},
-        /* a multiprotocol capability of three bytes */
+        /* The multiprotocol capability has three bytes. */
         {MARKER "0024 01 04 fdf2 001e 0a000001 07 02 05 01 03 000100", MARKER "0015 03 02 00",
          "open message error"},
     };
@@ -258,7 +259,7 @@ static void a_route_refresh_of_another_length_is_refused(void **state)
     rig_clear(&rig);
 }
 
-/* An UPDATE of 5000 bytes, which are withdrawn default routes. */
+/* Says an UPDATE of 5000 bytes, which are withdrawn default routes. */
 static void say_long_update(struct session_rig *rig)
 {
     uint8_t message[5000] = {0};
@@ -319,7 +320,7 @@ static void the_longest_notification_has_room(void **state)
     struct session_rig rig;
 
     rig_reach(&rig, SESSION_ESTABLISHED);
-    /* A text of 128 bytes, which were the most in RFC 8203. */
+    /* The text has 128 bytes, which were the most in RFC 8203. */
     rig_say(&rig, MARKER "0096 03 06 02 80" LONG_STRING_OF(LONG_STRING_OF("4142")));
     assert_int_equal(rig.closed, 1);
     char expected[256] = "peer says: cease: administrative shutdown (";

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Proves that sFlow versions 2 and 4 become flows. Datagrams are written by hand from RFC 3176,
+ * whose structures have no lengths. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,7 +17,7 @@
     "00000001 00000064 00000007 00000400 00100000 00000002" /* number, source, rate, pool, drops   \
                                                              */ \
     " 00000007 80000003 "                                   /* in 7, out to three interfaces */
-/* As in version 5, without the octets stripped; 46 bytes, padded. */
+/* The header is that of version 5 without the octets stripped: 46 bytes, padded. */
 #define HEADER                                                                                     \
     "00000001 00000001 000005ea 0000002e 66778899aabb 001122334455 8100 a064 0800"                 \
     " 45b8 002c 0001 0000 3f11 0000 0a010101 0a020202 c350 01bb 0018 0000 0000 "
@@ -97,14 +99,15 @@ static void version_2_has_one_sequence_in_its_gateway(void **state)
     assert_int_equal(decode_rig_flow(&rig, 1)->src_port, 50000);
 }
 
-/* What came before is used, the rest cannot be found. */
+/* Samples that came before are used, but those behind cannot be found. */
 static void a_sample_that_is_not_understood_ends_the_datagram(void **state)
 {
     static const char *const bad[] = {
         DATAGRAM("00000004", "00000002") FLOW_SAMPLE HEADER "00000000 00000003",
         DATAGRAM("00000004", "00000002") FLOW_SAMPLE HEADER "00000000 " FLOW_SAMPLE "00000009",
         DATAGRAM("00000004", "00000001") FLOW_SAMPLE HEADER "00000001 00000009 00000000",
-        /* a gateway with 2^32 - 1 segments; with 2^31 communities; 2^32 - 1 extended records */
+        /* These have a gateway with 2^32 - 1 segments, one with 2^31 communities, and 2^32 - 1
+         * extended records. */
         DATAGRAM("00000004", "00000001") FLOW_SAMPLE HEADER
         "00000001 00000003 0000fde8 0000fde9 0000fdea ffffffff",
         DATAGRAM("00000004", "00000001") FLOW_SAMPLE HEADER

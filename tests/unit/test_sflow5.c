@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Proves that sFlow version 5 becomes flows, and that each lie about a length or a count is
+ * counted. Datagrams are written by hand from sFlow.org's sflow_version_5.txt. */
 #include <stdio.h>
 #include <string.h>
 
@@ -103,7 +105,7 @@ static void expanded_samples_hold_wide_indices(void **state)
     assert_int_equal(f->bytes, 1518);
 }
 
-/* A count of interfaces, or a reason, is no interface. */
+/* A count of interfaces or a reason for a discard in the output word is no interface. */
 static void codes_in_the_output_word_are_not_interfaces(void **state)
 {
     (void)state;
@@ -200,12 +202,12 @@ static void lies_about_lengths_and_counts_are_counted(void **state)
 {
     (void)state;
     decode_rig_start(&rig, 8);
-    /* A header length beyond its record; the sample is left without a packet. */
+    /* The header's length goes beyond its record, so the sample is left without a packet. */
     decode_rig_hex(
         &rig, DATAGRAM("00000010", "00000001") SAMPLE(
                   "00000038", "00000001") "00000001 00000010 00000001 000005ee 00000004 0000ffff");
     assert_int_equal(drops_of("10.0.0.1", DROP_bad_flow_record), 1);
-    /* A gateway with 2^32 - 1 segments, then with a segment of 2^30 + 1 numbers. */
+    /* The first gateway has 2^32 - 1 segments, the second a segment of 2^30 + 1 numbers. */
     decode_rig_hex(&rig, DATAGRAM("00000011", "00000001") SAMPLE(
                              "00000098", "00000002") "000003eb 00000018 00000001 0a0000aa 0000fde8 "
                                                      "0000fde9 0000fdea ffffffff" ETHERNET_HEADER);
@@ -217,7 +219,7 @@ static void lies_about_lengths_and_counts_are_counted(void **state)
                         " 00000002 40000001 00000001" ETHERNET_HEADER);
     assert_int_equal(drops_of("10.0.0.1", DROP_bad_flow_record), 3);
     assert_int_equal(rig.batch.count, 2); /* their packets are good */
-    /* More records than there are; more samples; fewer. */
+    /* The counts say more records than there are, then more samples, then fewer. */
     decode_rig_hex(&rig,
                    DATAGRAM("00000013", "00000001") SAMPLE("00000078", "00000005") ETHERNET_HEADER);
     assert_int_equal(drops_of("10.0.0.1", DROP_bad_sample), 1);
@@ -228,7 +230,9 @@ static void lies_about_lengths_and_counts_are_counted(void **state)
                    DATAGRAM("00000015", "00000000") SAMPLE("00000078", "00000001") ETHERNET_HEADER);
     assert_int_equal(drops_of("10.0.0.1", DROP_bad_sample_count), 1);
     assert_int_equal(rig.batch.count, 4);
-    /* The agent is not known: it is the sender's. */
+    /*
+     * The datagram ends within its header, before its agent is taken, so the drop is the sender's.
+     */
     decode_rig_hex(&rig, "00000005 00000001 0a000001 00000003");
     assert_int_equal(drops_of("192.0.2.1", DROP_truncated_header), 1);
     decode_rig_hex(&rig, "00000005 00000009 0a000001 00000003 00000001 00000001 00000000");

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Proves that counter samples of sFlow become lines of JSON with the names of their fields. Records
+ * are written by hand from sFlow.org's structures; jansson reads the lines back. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -37,7 +39,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* A datagram with one counter sample of one record, whose bytes follow. */
+/* Feeds a datagram with one counter sample of one record, whose bytes follow. */
 static void feed(uint32_t format, const char *hex)
 {
     char all[4096];
@@ -49,7 +51,7 @@ static void feed(uint32_t format, const char *hex)
     decode_rig_hex(&rig, all);
 }
 
-/* Takes what was written; the n-th line. */
+/* Has the decoder write its lines; returns the n-th one. */
 static json_t *line(size_t n)
 {
     char buffer[4096];
@@ -157,7 +159,8 @@ static void texts_floats_addresses_and_lists_have_their_forms(void **state)
     decode_rig_clear(&rig);
 }
 
-/* Every row, with as many bytes as it may want: all names once, and JSON that reads back. */
+/* Every row of the table, with as many bytes as it may want, gives JSON that reads back with each
+ * name once. */
 static void every_structure_gives_a_sound_line(void **state)
 {
     static const struct {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Hand-overs that go to disk come back whole and in order, or say that they cannot be used. */
+/* Proves that hand-overs which go to disk come back whole and in order, or say that they cannot be
+ * used. */
 #include "host/spool.h"
 
 #include "base/text.h"
@@ -70,7 +71,7 @@ static void fixture_clear(struct fixture *f)
     test_folder_remove(&f->folder);
 }
 
-/* `seq` rows, row i of which has path "i i i" and `i` packets. */
+/* Puts a hand-over of `seq` rows, of which row i has path "i i i" and `i` packets. */
 static int put(struct fixture *f, uint64_t seq, bool is_poison)
 {
     struct handover h = {.seq = seq, .epoch = seq * 2, .time_ns = -5, .flags = HANDOVER_ENDS_EPOCH};
@@ -188,7 +189,7 @@ static void attempts_outlive_the_process(void **state)
     fixture_clear(&f);
 }
 
-/* Flips one byte of the oldest file. */
+/* Changes one byte of the oldest file. */
 static void damage(const struct fixture *f, off_t at)
 {
     char path[128];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What SQL backends share: columns by table version, quoted names, what sql_preprocess lets pass,
- * the trigger's environment. */
+/* Proves what SQL backends share: columns by table version, quoted names, which rows sql_preprocess
+ * lets pass, and the environment of a trigger. Expected columns and rules are pmacct's. */
 #include "plugins/sql/sql_columns.h"
 #include "plugins/sql/sql_filter.h"
 #include "plugins/sql/sql_purge.h"
@@ -37,7 +37,8 @@ struct world {
     char error[512];
 };
 
-/* `settings`: key, value, key, value... NULL. The error of settings or columns. */
+/* Opens columns for a table. `settings` are key, value, key, value... NULL. Returns the error of
+ * settings or columns. */
 static int open_world(struct world *w, const char *aggregate, uint32_t bin_seconds,
                       const char *const *settings)
 {
@@ -81,7 +82,7 @@ static void expect_columns(const char *aggregate, const char *version, bool is_o
     close_world(&w);
 }
 
-/* The lists are those of pmacct's sql/pmacct-create-table_*.sqlite3. */
+/* pmacct's sql/pmacct-create-table_*.sqlite3 have these lists. */
 static void columns_are_those_of_the_tables_version(void **state)
 {
     (void)state;
@@ -97,7 +98,7 @@ static void columns_are_those_of_the_tables_version(void **state)
     expect_columns("peer_dst_as", "1", false,
                    "peer_as_dst packets bytes agent_id as_src as_dst peer_as_src peer_ip_src "
                    "peer_ip_dst comms as_path local_pref med flows");
-    /* A path's primitive makes it a table for paths, where AS numbers have columns of their own. */
+    /* A primitive of BGP makes it a table for paths, where AS numbers have columns of their own. */
     expect_columns("src_as, as_path", "1", true, "as_src as_path packets bytes");
 }
 
@@ -204,7 +205,7 @@ struct sample {
     uint64_t packets, flows, bytes;
 };
 
-/* Which of a few rows pass, as letters, and their bytes. */
+/* Asserts which of a few rows pass, as letters with their bytes. */
 static void expect_passing(const char *preprocess, const char *type, const char *expected)
 {
     static const struct sample samples[] = {{1, 1, 40}, {10, 2, 15000}, {100, 1, 4000}};
@@ -245,7 +246,7 @@ static void expect_passing(const char *preprocess, const char *type, const char 
     close_world(&w);
 }
 
-/* pmacct's CONFIG-KEYS: min* is "at least", max* "less than"; any is the default. */
+/* By pmacct's CONFIG-KEYS min* is "at least" and max* "less than"; any is the default. */
 static void preprocess_lets_the_rows_pass_that_pmacct_would(void **state)
 {
     (void)state;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Rows in SQLite files, read back with SQLite: made tables and found ones, adding up, exactly
- * once. */
+/* Proves that rows arrive in SQLite files exactly once, in tables that are made or found, and add
+ * up there. SQLite itself reads them back. */
 #include "base/memory.h"
 #include "plugins/sql/sql_settings.h"
 #include "plugins/sqlite3/sqlite_plugin.h"
@@ -65,7 +65,9 @@ static void world_free(struct world *w)
     free(w);
 }
 
-/* Another aggregate, as after a restart with a changed configuration. */
+/*
+ * Opens the backend again with another aggregate, as after a restart with a changed configuration.
+ */
 static void restart_with(struct world *w, const char *aggregate, uint32_t bin_seconds)
 {
     stop(w);
@@ -74,7 +76,7 @@ static void restart_with(struct world *w, const char *aggregate, uint32_t bin_se
     start(w);
 }
 
-/* Rows of the answer joined by "\n", columns by "|". */
+/* Asks SQLite; returns the answer's rows joined by "\n" and its columns by "|". */
 static const char *query(struct world *w, const char *sql)
 {
     sqlite3 *db;
@@ -118,7 +120,7 @@ static uint8_t *add(struct world *w, const char *src, uint64_t packets, uint64_t
     return row;
 }
 
-/* One transaction with the hand-overs first..last; the result of the first call that fails. */
+/* Runs a transaction of hand-overs first..last; returns the result of the first call that fails. */
 static int transact(struct world *w, uint64_t first, uint64_t last)
 {
     struct pa_source source;
@@ -137,7 +139,7 @@ static int transact(struct world *w, uint64_t first, uint64_t last)
     return err;
 }
 
-/* All rows so far as the next hand-over; then there are none. */
+/* Writes all rows so far as the next hand-over; then there are none. */
 static void write_rows(struct world *w)
 {
     w->seq++;
@@ -177,10 +179,10 @@ static void rows_of_equal_key_add_up_whoever_made_the_table(void **state)
         NULL,
         "CREATE TABLE acct (ip_src TEXT, packets INT, bytes INT, PRIMARY KEY (ip_src))",
         "CREATE TABLE acct (bytes INT, packets INT, ip_src CHAR(45))", /* no key at all */
-        /* what is more in the key is the same for all */
+        /* The key's other column is the same for all rows. */
         "CREATE TABLE acct (ip_src TEXT, packets INT, bytes INT, vlan INT NOT NULL DEFAULT 0,"
         " PRIMARY KEY (vlan, ip_src))",
-        /* NULLs are all different, so this key says nothing */
+        /* NULLs are all different, so this key keeps no rows apart that are alike. */
         "CREATE TABLE acct (ip_src TEXT, packets INT, bytes INT, vlan INT, PRIMARY KEY (vlan, "
         "ip_src))",
         "CREATE TABLE acct (ip_src TEXT, packets INT, bytes INT);"
@@ -249,7 +251,7 @@ static void a_table_grows_with_aggregate_and_its_key_too(void **state)
     assert_string_equal(query(w, "SELECT ip_src, port_dst, packets FROM acct ORDER BY 2"),
                         "10.0.0.1|0|5\n10.0.0.1|53|2");
     assert_true(has_logged(w, "table acct got column port_dst"));
-    /* Less than the table has: the rest has its default. */
+    /* The aggregate has fewer columns than the table, and the others get their default. */
     restart_with(w, "src_host", 0);
     add(w, "10.0.0.1", 8, 800);
     write_rows(w);
@@ -275,7 +277,7 @@ static void what_the_database_holds_is_not_written_again(void **state)
     assert_int_equal(transact(w, 1, 3), PA_DONE_ALREADY);
     assert_int_equal(transact(w, 2, 2), PA_DONE_ALREADY);
     assert_int_equal(transact(w, 4, 4), 0);
-    /* Died between write and commit. */
+    /* The host dies between write and commit. */
     t = print_host_transaction(&w->host, &source, 5, 5, BIN_S);
     batch = rows_batch(&w->rows);
     t.row_count = 1;

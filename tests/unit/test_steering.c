@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The kernel's program against the function in C, on real sockets. */
+/*
+ * Proves that the kernel's program chooses the same worker as the function in C, on real sockets.
+ */
 #include "base/clock.h"
 #include "base/thread.h"
 #include "input/receive_udp.h"
@@ -42,8 +44,8 @@ static void open_receivers(const char *ip, struct udp_receiver **receivers)
         fail_msg("%s", text_cstr(&error));
 }
 
-/* Each datagram waits at the socket whose number steering_worker() says; returns how many sockets
- * got some. */
+/* Asserts that each datagram waits at the socket whose number steering_worker() says; returns how
+ * many sockets got some. */
 static unsigned check_all(struct udp_receiver **receivers, unsigned expected)
 {
     unsigned seen = 0, used = 0;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Templates through the decoder: their scope, their bounds, and what a restart keeps. */
+/* Proves, through the decoder, for whom a template counts, how many are kept, and what a restart
+ * keeps of them. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,8 +24,8 @@ static void feed_template(uint16_t id, const struct template_field *fields, size
     export_feed(&m, &rig);
 }
 
-/* 8 bytes: 10.0.0.1 and 7 octets, or 0x0a00000100000007 octets. Returns the octets, 0 if no flow
- * came of it. */
+/* Feeds 8 bytes of data: 10.0.0.1 and 7 octets, or 0x0a00000100000007 octets, by the template.
+ * Returns the octets, or 0 if no flow came of it. */
 static uint64_t feed_data(uint16_t id)
 {
     decode_rig_empty(&rig);

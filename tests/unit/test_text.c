@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Expected JSON: RFC 8259 section 7; UTF-8: RFC 3629 section 4; CSV: RFC 4180 section 2. jansson as
- * a second reader. */
+/* Proves that texts are escaped: JSON by RFC 8259 section 7, UTF-8 by RFC 3629 section 4, CSV by
+ * RFC 4180 section 2. jansson is a second reader of JSON. */
 #include "base/text.h"
 #include <inttypes.h>
 #include <jansson.h>

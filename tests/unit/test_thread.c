@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Proves that a thread has its name and takes no signals, and that a function called on a thread
+ * without its role ends the process. */
 #include "base/thread.h"
 #include <setjmp.h>
 #include <signal.h>
@@ -57,7 +59,8 @@ static void one_thread_role(void *arg)
     for_workers_alone();
 }
 
-/* The status with which a process ends that calls the workers' function in a thread of that role. */
+/* Returns the status with which a process ends that calls the workers' function in a thread of that
+ * role. */
 static int status_of(const struct thread_role *role)
 {
     struct thread thread = {0};
@@ -69,7 +72,7 @@ static int status_of(const struct thread_role *role)
         struct rlimit no_core = {0, 0};
         setrlimit(RLIMIT_CORE, &no_core);
         signal(SIGABRT, SIG_DFL);          /* cmocka catches it */
-        thread_enter_role(&worker_thread); /* of another thread: that does not help */
+        thread_enter_role(&worker_thread); /* a role of another thread, which does not help */
         if (thread_start(&thread, "other", one_thread_role, (void *)(uintptr_t)role) < 0)
             _exit(1);
         thread_join(&thread);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Expected instants are from `date -d ... +%s` of coreutils in the zone named. */
+/* Proves in which bin an instant lies, across zones and their changes of the clock. Expected
+ * instants are from coreutils' `date -d ... +%s` in the zone named. */
 #include "pipeline/time_bins.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -48,7 +49,7 @@ static void an_offset_moves_every_bin(void **state)
 {
     (void)state;
     zone("UTC");
-    /* half hours at quarter past and quarter to: 18:37:12 -> 18:15:00 */
+    /* Half hours begin at quarter past and quarter to: 18:37:12 -> 18:15:00. */
     check(find(1800, "m", 900, 1795372632), 1795371300, 1795373100);
 }
 
@@ -82,7 +83,7 @@ static void weeks_start_on_monday(void **state)
 {
     (void)state;
     zone("UTC");
-    /* Sunday 2026-11-22 belongs to the week from Monday 2026-11-16 */
+    /* Sunday 2026-11-22 belongs to the week from Monday 2026-11-16. */
     check(find(7 * 86400, "w", 0, 1795372632), 1794787200, 1795392000);
 }
 
@@ -100,7 +101,7 @@ static void days_counted_from_the_first_end_with_the_month(void **state)
 {
     (void)state;
     zone("UTC");
-    /* 5 days with roundoff d: 2026-10-31 is alone, then November begins */
+    /* Bins of 5 days with roundoff d: 2026-10-31 is alone, then November begins. */
     check(find(5 * 86400, "d", 0, 1793404800), 1793404800, 1793491200);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* UPDATEs of every shape, and every outcome of RFC 7606; attributes are written flags, type,
- * length, value. */
+/* Proves that UPDATEs of every shape are applied, and every outcome of RFC 7606. Attributes are
+ * written as flags, type, length, value. */
 #include "bgp/update.h"
 #include "support/update_recorder.h"
 #include <setjmp.h>
@@ -50,7 +50,7 @@ static void path_identifiers_only_where_agreed(void **state)
     r->context.features.add_path = 1u << FAMILY_IPV4_UNICAST;
     assert_string_equal(recorder_update(r, "00000003 08 0a", GOOD, "00000007" PREFIX),
                         "-10.0.0.0/8#3; +192.168.1.0/24#7 via 10.0.0.1 [1_2]; ");
-    /* IPv6 has none in this session */
+    /* IPv6 has no path identifiers in this session. */
     assert_string_equal(recorder_update(r, "",
                                         ORIGIN AS_PATH
                                         "80 0e 1a 0002 01 10 "
@@ -64,14 +64,14 @@ static void ipv6_with_two_next_hops_has_the_global_one(void **state)
 {
     struct update_recorder *r = *state;
 
-    /* RFC 2545 section 3: 32 bytes */
+    /* The next hop has 32 bytes, global and link-local (RFC 2545 section 3). */
     assert_string_equal(recorder_update(r, "",
                                         ORIGIN AS_PATH
                                         "80 0e 2a 0002 01 20 20010db8000000000000000000000009 "
                                         "fe800000000000000000000000000009 00 20 20010db8",
                                         ""),
                         "+2001:db8::/32#0 via 2001:db8::9 [1_2]; ");
-    /* no global one: the link-local one */
+    /* Without a global next hop the link-local one counts. */
     assert_string_equal(recorder_update(r, "",
                                         ORIGIN AS_PATH
                                         "80 0e 2a 0002 01 20 00000000000000000000000000000000 "
@@ -133,7 +133,7 @@ static void end_of_rib_markers(void **state)
     assert_string_equal(recorder_update(r, "", "80 0f 03 0002 01", ""), "end ipv6-unicast; ");
     assert_string_equal(recorder_update(r, "", "80 0f 03 0001 80", ""), "end vpnv4; ");
     assert_string_equal(recorder_update(r, "", "90 0f 0003 0002 01", ""), "end ipv6-unicast; ");
-    /* attributes without NLRI are no marker */
+    /* Attributes without NLRI are no End-of-RIB. */
     assert_string_equal(recorder_update(r, "", GOOD, ""), "");
     assert_int_equal(r->result.outcome, ATTR_OUTCOME_OK);
 }
@@ -149,7 +149,7 @@ static void foreign_families_are_passed_over_and_counted(void **state)
     assert_string_equal(recorder_update(r, "", GOOD "80 0f 08 0002 01 20 20010db8", PREFIX),
                         ANNOUNCED);
     assert_int_equal(r->result.foreign_count, 1);
-    /* EVPN, whose next hop and NLRI we cannot even read */
+    /* The UPDATE has EVPN routes too, whose next hop and NLRI we cannot even read. */
     assert_string_equal(recorder_update(r, "", GOOD "80 0e 09 0019 46 04 0a000001 00", PREFIX),
                         ANNOUNCED);
     r->context.features.families = (1u << FAMILY_COUNT) - 1;
@@ -267,7 +267,7 @@ static void malformed_attribute_without_nlri_resets(void **state)
 {
     struct update_recorder *r = *state;
 
-    /* RFC 7606 section 5.2: what should be withdrawn may be in the part that could not be read. */
+    /* Routes to withdraw may be in the part that could not be read (RFC 7606 section 5.2). */
     recorder_update(r, "", GOOD "c0 08 00", "");
     assert_int_equal(r->result.outcome, ATTR_OUTCOME_RESET);
     assert_int_equal(r->result.error.subcode, UPDATE_MALFORMED_ATTRIBUTES);

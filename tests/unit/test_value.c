@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* One value of each format as text; the forms are those of pmacct's tables. */
+/* Proves how one value of each format is printed. The forms are those of pmacct's tables. */
 #include "base/clock.h"
 #include "base/text.h"
 #include "plugins/text/value.h"
@@ -78,7 +78,7 @@ static void numbers_and_names(void **state)
     expect_number(PA_KIND_U8, PA_FORMAT_RD_ORIGIN, 99, "unknown");
 }
 
-/* RFC 4364 section 4.2. */
+/* RFC 4364 section 4.2 has the three types. */
 static void route_distinguishers(void **state)
 {
     (void)state;
@@ -207,7 +207,7 @@ static void local_times_follow_the_zone(void **state)
     setenv("TZ", "Europe/Amsterdam", 1);
     tzset();
     value_time_init(&time, VALUE_TIME_RFC9557, false, true);
-    /* 2026-10-25 01:00 UTC: the clock goes back from 03:00 to 02:00. */
+    /* On 2026-10-25 at 01:00 UTC the clock goes back from 03:00 to 02:00. */
     expect_time(&time, INT64_C(1792889999) * NS_PER_S, false, "2026-10-25T02:59:59+02:00");
     expect_time(&time, INT64_C(1792890000) * NS_PER_S, false, "2026-10-25T02:00:00+01:00");
     value_time_init(&time, VALUE_TIME_RFC3339, false, true);
@@ -216,7 +216,7 @@ static void local_times_follow_the_zone(void **state)
     tzset();
 }
 
-/* Against strftime(3), with instants that share slots of the cache. */
+/* Compares with strftime(3) for instants that share slots of the cache. */
 static void kept_minutes_never_show_in_other_minutes(void **state)
 {
     static struct value_time time;
