@@ -266,6 +266,8 @@ static int become_daemon(struct daemon *d, int argc, char **argv)
         err = start_log(d);
     if (err == 0)
         log_lines(&d->warnings, LOG_LEVEL_WARNING);
+    if (err == 0)
+        log_lines(&d->notices, LOG_LEVEL_NOTICE);
     if (err == 0 && d->process.pidfile) {
         int pid_err = process_write_pidfile(d->process.pidfile);
         if (pid_err == 0)
@@ -452,8 +454,10 @@ static int daemon_prepare(struct daemon *d, int argc, char **argv) ON_THREAD(mai
         err = -EINVAL;
     if (err == 0 && (d->options.action == ACTION_RUN || d->options.action == ACTION_SETUP))
         err = setup_open(d, &errors);
-    if (runs && (err < 0 || d->options.action == ACTION_CHECK || goes_to_background(d)))
+    if (runs && (err < 0 || d->options.action == ACTION_CHECK || goes_to_background(d))) {
         print_lines(&d->warnings, "warning: "); /* otherwise the log tells them */
+        print_lines(&d->notices, "notice: ");
+    }
     if (errors.len > 0)
         print_lines(&errors, "");
     else if (err < 0)

@@ -57,6 +57,7 @@ struct daemon {
     int64_t started_ns;
     uint64_t seconds;
     struct text warnings; /* of the configuration; kept until the log tells them */
+    struct text notices;  /* likewise: of what is right and may not be meant */
     bool is_stopping;     /* set by a signal, or at the end of the file */
 };
 

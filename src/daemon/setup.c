@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "daemon/daemon_private.h"
+#include "daemon/notices.h"
 #include "maps/custom_primitives.h"
 #include "maps/sampling_map.h"
 #include <assert.h>
@@ -257,6 +258,7 @@ int setup_read(struct daemon *d, int argc, char **argv, struct text *errors, str
         err = -EINVAL;
     if (d->bgp_settings.enabled && bgp_check(&d->bgp_settings, errors) < 0)
         err = -EINVAL;
+    notices_append(d, &d->notices);
     if (err == 0)
         fill_crew(d);
     return err;
@@ -273,6 +275,33 @@ static const char *complaint_place(const struct daemon *d, uint32_t index, const
 
     mem_free(key);
     return place;
+}
+
+/* Puts where it is, and whose it is, before each line that a plugin says of its settings. */
+static void append_said(const struct daemon *d, uint32_t index, const char *lines, struct text *out)
+{
+    const struct config_instance *identity = d->instances[index]->identity;
+
+    while (*lines) {
+        size_t len = strcspn(lines, "\n");
+        text_append_printf(out, "%s: %s[%s]: %.*s\n", complaint_place(d, index, lines),
+                           identity->type, identity->name, (int)len, lines);
+        lines += len + (lines[len] == '\n');
+    }
+}
+
+static void check_plugin(struct daemon *d, uint32_t index, struct text *errors)
+    ON_THREAD(main_thread)
+{
+    struct supervisor_plugin plugin = instance_plugin(d->instances[index]);
+    struct text error = {0}, notices = {0};
+
+    if (supervisor_check(d->supervisor, &plugin, &error, &notices) < 0)
+        append_said(d, index, error.len ? text_cstr(&error) : "cannot be checked", errors);
+    if (notices.len)
+        append_said(d, index, text_cstr(&notices), &d->notices);
+    text_clear(&error);
+    text_clear(&notices);
 }
 
 int setup_check_plugins(struct daemon *d, struct text *errors)
@@ -294,16 +323,8 @@ int setup_check_plugins(struct daemon *d, struct text *errors)
         return -errno;
     d->supervisor = supervisor_new(d->poller, &d->supervisor_settings);
     for (uint32_t i = 0; d->instances && i < d->instance_count; i++) {
-        struct supervisor_plugin plugin;
-        struct text error = {0};
-        if (!d->instances[i] || !config_has_plugin(d->config, d->instances[i]->identity->type))
-            continue; /* this was reported before */
-        plugin = instance_plugin(d->instances[i]);
-        if (supervisor_check(d->supervisor, &plugin, &error) < 0)
-            text_append_printf(errors, "%s: %s[%s]: %s\n", complaint_place(d, i, text_cstr(&error)),
-                               plugin.plugin_name, plugin.instance_name,
-                               error.len ? text_cstr(&error) : "cannot be checked");
-        text_clear(&error);
+        if (d->instances[i] && config_has_plugin(d->config, d->instances[i]->identity->type))
+            check_plugin(d, i, errors); /* otherwise its fault was told before */
     }
     return errors->len > 0 ? -EINVAL : 0;
 }
@@ -414,6 +435,7 @@ void setup_close(struct daemon *d)
         rcu_free(d->rcu);
     poller_free(d->poller);
     text_clear(&d->warnings);
+    text_clear(&d->notices);
     primitive_table_free(d->primitives);
     plugin_list_clear(&d->plugins);
     config_free(d->config);

@@ -464,9 +464,21 @@ void supervisor_free(struct supervisor *s)
     mem_free(s);
 }
 
-/* Waits for the answer to a check; log lines that come before it are passed on. */
-static int wait_for_answer(struct supervisor *s, const struct supervisor_plugin *plugin, int socket,
-                           struct text *error)
+/* Keeps a line that a plugin logs while it is checked. */
+static void keep_log_line(const struct message *m, struct text *notices)
+{
+    struct reader r = reader_make(m->body, m->body_len);
+    uint8_t level = reader_u8(&r);
+    char *text = decode_string(&r);
+
+    if (text != NULL && level <= LOG_LEVEL_NOTICE)
+        text_append_printf(notices, "%s\n", text);
+    mem_free(text);
+}
+
+/* Waits for the answer to a check; log lines that come before it go to `notices`. */
+static int wait_for_answer(struct supervisor *s, int socket, struct text *error,
+                           struct text *notices)
 {
     struct pollfd p = {.fd = socket, .events = POLLIN};
     struct message m;
@@ -482,7 +494,7 @@ static int wait_for_answer(struct supervisor *s, const struct supervisor_plugin 
             return err;
         message_close_fds(&m);
         if (m.type == MESSAGE_LOG)
-            take_log_line(&m, plugin->instance_name, plugin->plugin_name);
+            keep_log_line(&m, notices);
         if (m.type != MESSAGE_CHECKED)
             continue;
         struct reader r = reader_make(m.body, m.body_len);
@@ -496,7 +508,7 @@ static int wait_for_answer(struct supervisor *s, const struct supervisor_plugin 
 }
 
 int supervisor_check(struct supervisor *s, const struct supervisor_plugin *plugin,
-                     struct text *error)
+                     struct text *error, struct text *notices)
 {
     const char *path = s->settings.host_path;
     pid_t pid = 0;
@@ -509,7 +521,7 @@ int supervisor_check(struct supervisor *s, const struct supervisor_plugin *plugi
     }
     err = send_setup(s, plugin, true, NULL, 0, socket);
     if (err == 0)
-        err = wait_for_answer(s, plugin, socket, error);
+        err = wait_for_answer(s, socket, error, notices);
     if (err < 0 && err != -EINVAL)
         text_append_printf(error, "the plugin's process did not answer: %s", strerrordesc_np(-err));
     close(socket);

@@ -48,12 +48,13 @@ struct supervisor *supervisor_new(struct poller *poller,
 void supervisor_free(struct supervisor *supervisor) ON_THREAD(main_thread);
 
 /*
- * Lets the plugin check its settings and schema, in a process that opens nothing, and waits for it.
- * -EINVAL: what is wrong is appended to `error`. -ENOENT: no such plugin; other errnos: the host
- * cannot be run.
+ * Has the plugin look at its settings and schema, in a process that opens nothing, and waits for
+ * it. What is wrong is appended to `error`: -EINVAL. -ENOENT: no such plugin; other errno: the host
+ * cannot be run. What the plugin logs meanwhile, notices and worse, is appended to `notices`, a line
+ * each.
  */
 int supervisor_check(struct supervisor *supervisor, const struct supervisor_plugin *plugin,
-                     struct text *error) ON_THREAD(main_thread);
+                     struct text *error, struct text *notices) ON_THREAD(main_thread);
 
 /* Takes an instance over and starts its host. Its number is the count of those before it. Negative
  * errno: the host cannot be run at all; a host that ends at once is started again. */

@@ -53,7 +53,7 @@ def test_lists(test):
     names = [line.split()[0] for line in out.splitlines()]
     assert status == 0 and {"src_host", "as_path", "path_match", "tcpflags"} <= set(names), out
     # Each may stand in `aggregate`.
-    conf = config(test, "plugins: print[a]\nprint_output: json\n" + f"aggregate: {', '.join(names)}\n")
+    conf = config(test, "plugins: print[a]\nprint_output: json\n" + f"aggregate: {', '.join(names)}\nbgp_daemon: true\nnfacctd_as: longest\n")
     assert run("-f", conf, "--check") == (0, "the configuration is right\n", ""), run("-f", conf, "--check")
     primitives = test.write("own.lst", "name=delay field_type=43874:99 len=4 semantics=u_int\n")
     status, out, err = run("-f", config(test, f"aggregate_primitives: {primitives}\n{GOOD}"), "-a")

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 
-from harness import NFACCTD, free_port, main, wait_for
+from harness import NFACCTD, SFACCTD, free_port, main, wait_for
 from bgp_listener import Listener
 from bgp_speaker import NOTIFICATION, OPEN, Speaker, message
 import exports
@@ -29,6 +29,63 @@ def lines_with(process, text):
 def one_flow():
     stream = exports.Ipfix()
     return [stream.announce(), stream.data([exports.common_flow("10.0.0.1", "192.168.1.1", "10.0.0.9", octets=700)])]
+
+
+def check(test, text, program=NFACCTD, **kwargs):
+    """What --check remarks on a configuration that is right."""
+    conf = test.write("t.conf", text)
+    status, out, err = run(program, "-f", conf, "--check", **kwargs)
+    assert (status, out) == (0, "the configuration is right\n"), (out, err)
+    return [line.removeprefix(f"notice: {conf}:") for line in err.splitlines()]
+
+
+# ---- what is right, and may not be meant ----
+
+
+def test_check_remarks_columns_that_bgp_does_not_fill(test):
+    ask, bgp = "plugins: print[a]\naggregate[a]: src_host, src_as, peer_dst_as\n", "bgp_daemon: true\n"
+    said = "2: aggregate[a]: src_as, peer_dst_as: these come from the exporter alone, though bgp_daemon is true; " \
+           "set nfacctd_as: longest (or bgp) to have BGP fill them"
+    assert check(test, ask + bgp) == [said]
+    assert check(test, ask + bgp, SFACCTD) == [said.replace("nfacctd_as", "sfacctd_as")]
+    for line in "nfacctd_as: longest\n", "nfacctd_as: bgp\n", "nfacctd_net: bgp\n", "nfacctd_net: longest\n":
+        assert check(test, ask + bgp + line) == [], line
+    assert check(test, ask) == []  # the exporter is all there is
+    peer = "plugins: print[a]\naggregate[a]: peer_src_as\n"
+    assert len(check(test, peer + bgp)) == 1 and check(test, peer + bgp + "bgp_peer_src_as_type: bgp\n") == []
+
+
+def test_check_remarks_columns_that_are_empty_without_bgp(test):
+    ask = "plugins: print[a], print[b]\naggregate[a]: src_host\nprint_output: json\naggregate[b]: as_path, lrg_comm, med, path_match\n"
+    remedy = "empty without BGP; set bgp_daemon: true and give the routers a session, or leave them out"
+    assert check(test, ask) == [f"4: aggregate[b]: as_path, lrg_comm, med, path_match: {remedy}"]
+    # An sFlow agent may tell the AS path itself.
+    assert check(test, ask, SFACCTD) == [f"4: aggregate[b]: lrg_comm, med, path_match: {remedy}"]
+    assert check(test, ask + "bgp_daemon: true\n") == []
+
+
+def test_check_remarks_a_file_that_each_purge_replaces(test):
+    def remarks(name, more=""):
+        return check(test, f"plugins: print[a]\naggregate[a]: src_host\nprint_output_file: {test.dir}/{name}\n{more}")
+    said = remarks("out.json")
+    assert len(said) == 1 and said[0].startswith(f"3: print[a]: print_output_file: {test.dir}/out.json has no time in it"), said
+    assert len(remarks("$src_host.json")) == 1
+    assert remarks("%Y%m%d.json") == remarks("out.json", "print_output_file_append: true\n") == []
+    # A start says it too, in the log and with its time.
+    daemon = test.nfacctd(PRINT + f"print_output_file: {test.dir}/out.json\n")
+    assert [STAMP.match(line)[1] for line in lines_with(daemon, "has no time in it")] == ["NOTICE"], daemon.output()
+
+
+def test_check_remarks_stamps_that_come_twice(test):
+    summer, none = {**os.environ, "TZ": "CET-1CEST,M3.5.0,M10.5.0/3"}, {**os.environ, "TZ": "UTC"}
+    bins = "plugins: print[a]\naggregate[a]: src_host\nprint_history: 5m\n"
+    said = check(test, bins, env=summer)
+    assert len(said) == 1 and said[0].startswith("3: print_history[a]: bins are stamped in local time") \
+        and said[0].endswith("set timestamps_utc: true"), said
+    assert check(test, bins, env=none) == check(test, bins + "timestamps_utc: true\n", env=summer) == []
+    assert check(test, bins + "timestamps_rfc9557: true\n", env=summer) == check(test, bins.replace("5m", "1d"), env=summer) == []
+    daemon = test.nfacctd(bins, env=summer)
+    assert lines_with(daemon, "set timestamps_utc: true"), daemon.output()
 
 
 # ---- BGP ----

@@ -465,18 +465,20 @@ static void check_tells_what_the_plugin_does_not_like(void **state)
 {
     (void)state;
     struct fake_core c;
-    struct text error = {0};
+    struct text error = {0}, notices = {0};
     fake_core_init(&c);
     c.supervisor = supervisor_new(c.poller, &c.supervisor_settings);
-    assert_int_equal(supervisor_check(c.supervisor, &c.plugin, &error), 0);
+    assert_int_equal(supervisor_check(c.supervisor, &c.plugin, &error, &notices), 0);
     assert_int_equal(error.len, 0);
     c.settings[0].value = NULL;
-    assert_int_equal(supervisor_check(c.supervisor, &c.plugin, &error), -EINVAL);
+    assert_int_equal(supervisor_check(c.supervisor, &c.plugin, &error, &notices), -EINVAL);
     assert_string_equal(text_cstr(&error), "recorder_file must be set");
     text_reset(&error);
     c.plugin.plugin_name = "nosuch";
-    assert_int_equal(supervisor_check(c.supervisor, &c.plugin, &error), -EINVAL);
+    assert_int_equal(supervisor_check(c.supervisor, &c.plugin, &error, &notices), -EINVAL);
     assert_non_null(strstr(text_cstr(&error), "there is no plugin nosuch"));
+    assert_string_equal(text_cstr(&notices), "recorder_file: it would do\n");
+    text_clear(&notices);
     text_clear(&error);
     fake_core_clear(&c);
 }
@@ -488,12 +490,13 @@ static void check_refuses_a_plugin_that_asks_for_what_is_not_its_key(void **stat
 {
     (void)state;
     struct fake_core c;
-    struct text error = {0};
+    struct text error = {0}, notices = {0};
     fake_core_init(&c);
     make_trouble(&c, "ask");
     c.supervisor = supervisor_new(c.poller, &c.supervisor_settings);
-    assert_int_equal(supervisor_check(c.supervisor, &c.plugin, &error), -EINVAL);
+    assert_int_equal(supervisor_check(c.supervisor, &c.plugin, &error, &notices), -EINVAL);
     assert_non_null(strstr(text_cstr(&error), UNDECLARED));
+    text_clear(&notices);
     text_clear(&error);
     fake_core_clear(&c);
 }

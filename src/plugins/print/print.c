@@ -60,9 +60,16 @@ int print_check(const struct pa_host *host, const struct pa_schema *schema, char
     struct print_settings settings;
     int err = print_settings_read(host, schema, error, error_size, &settings);
 
-    if (err == 0)
-        print_settings_clear(&settings);
-    return err;
+    if (err < 0)
+        return err;
+    if (!settings.is_stream && !settings.is_appended && !file_name_has_time(settings.name))
+        host->log(
+            host, PA_LOG_NOTICE,
+            "print_output_file: %s has no time in it: each purge replaces the file of the one "
+            "before; add a time such as -%%Y%%m%%d-%%H%%M, or set print_output_file_append: true",
+            settings.output_file);
+    print_settings_clear(&settings);
+    return 0;
 }
 
 /* True if standard output is /dev/null, as in the background. */

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Compares what instances ask for with where the daemon can have it from. See notices.h. */
+#include "daemon/notices.h"
+#include "base/clock.h"
+#include "base/memory.h"
+#include "daemon/daemon_private.h"
+#include <string.h>
+#include <time.h>
+
+/* Who can tell, beside BGP, what a primitive that BGP fills is. */
+enum teller { TELLER_EXPORTER, TELLER_SFLOW, TELLER_NONE };
+static const struct {
+    enum primitive_index primitive;
+    enum teller teller;
+} bgp_primitives[] = {
+    {PRIMITIVE_src_as, TELLER_EXPORTER},      {PRIMITIVE_dst_as, TELLER_EXPORTER},
+    {PRIMITIVE_peer_src_as, TELLER_EXPORTER}, {PRIMITIVE_peer_dst_as, TELLER_EXPORTER},
+    {PRIMITIVE_as_path, TELLER_SFLOW},        {PRIMITIVE_std_comm, TELLER_SFLOW},
+    {PRIMITIVE_local_pref, TELLER_SFLOW},     {PRIMITIVE_ext_comm, TELLER_NONE},
+    {PRIMITIVE_lrg_comm, TELLER_NONE},        {PRIMITIVE_med, TELLER_NONE},
+    {PRIMITIVE_src_as_path, TELLER_NONE},     {PRIMITIVE_src_std_comm, TELLER_NONE},
+    {PRIMITIVE_src_ext_comm, TELLER_NONE},    {PRIMITIVE_src_lrg_comm, TELLER_NONE},
+    {PRIMITIVE_src_local_pref, TELLER_NONE},  {PRIMITIVE_src_med, TELLER_NONE},
+    {PRIMITIVE_path_match, TELLER_NONE},      {PRIMITIVE_path_id, TELLER_NONE},
+};
+
+static bool has_bgp_method(const struct correlate_settings *c)
+{
+    return c->as_method != ROUTE_NETFLOW || c->net_method != ROUTE_NETFLOW;
+}
+
+/* True if BGP is there and may not fill the primitive. */
+static bool is_kept_from_bgp(const struct daemon *d, size_t row)
+{
+    const struct correlate_settings *c = &d->crew.correlate;
+
+    if (!d->bgp_settings.enabled || bgp_primitives[row].teller != TELLER_EXPORTER ||
+        has_bgp_method(c))
+        return false;
+    return bgp_primitives[row].primitive != PRIMITIVE_peer_src_as || c->peer_src_as != SOURCE_BGP;
+}
+
+/* True if only BGP could fill it, and there is none. */
+static bool lacks_bgp(const struct daemon *d, size_t row)
+{
+    bool is_sflow = strcmp(d->description->name, "sfacctd") == 0;
+
+    if (d->bgp_settings.enabled || bgp_primitives[row].teller == TELLER_EXPORTER)
+        return false;
+    return bgp_primitives[row].teller == TELLER_NONE || !is_sflow;
+}
+
+/* Appends the names of the list's primitives of which `is_so` is true, comma-separated. */
+static void append_names(const struct daemon *d, const struct primitive_list *list,
+                         bool (*is_so)(const struct daemon *d, size_t row), struct text *out)
+{
+    for (size_t i = 0; i < sizeof bgp_primitives / sizeof bgp_primitives[0]; i++)
+        for (size_t k = 0; k < list->count && is_so(d, i); k++)
+            if (list->items[k] == primitive_table_at(d->primitives, bgp_primitives[i].primitive))
+                text_append_printf(out, "%s%s", out->len ? ", " : "", list->items[k]->name);
+}
+
+static void append_aggregate(const struct daemon *d, size_t index, struct text *names,
+                             const char *seen, const char *remedy, struct text *notices)
+{
+    if (names->len > 0)
+        text_append_printf(
+            notices, "%s: aggregate[%s]: %s: %s; %s\n", config_place(d->config, "aggregate", index),
+            config_instance_at(d->config, index)->name, text_cstr(names), seen, remedy);
+}
+
+static void check_columns(const struct daemon *d, size_t index, struct text *notices)
+{
+    struct primitive_list list = {0};
+    struct text error = {0}, kept = {0}, lacking = {0};
+    char *remedy =
+        mem_printf("set %s_as: longest (or bgp) to have BGP fill them", d->description->name);
+
+    if (primitive_list_parse(d->primitives, d->instance_settings[index].aggregate, &error, &list) ==
+        0) {
+        append_names(d, &list, is_kept_from_bgp, &kept);
+        append_names(d, &list, lacks_bgp, &lacking);
+    }
+    append_aggregate(d, index, &kept,
+                     "these come from the exporter alone, though bgp_daemon is true", remedy,
+                     notices);
+    append_aggregate(d, index, &lacking, "empty without BGP",
+                     "set bgp_daemon: true and give the routers a session, or leave them out",
+                     notices);
+    mem_free(remedy);
+    text_clear(&error);
+    text_clear(&kept);
+    text_clear(&lacking);
+    primitive_list_clear(&list);
+}
+
+/* True if the clocks of this time zone are set within the next year. */
+static bool has_summer_time(void)
+{
+    time_t now = (time_t)(clock_wall().ns / NS_PER_S);
+    struct tm first, later;
+
+    localtime_r(&now, &first);
+    for (int month = 1; month <= 12; month++) {
+        time_t then = now + (time_t)month * 30 * 86400;
+        localtime_r(&then, &later);
+        if (later.tm_gmtoff != first.tm_gmtoff)
+            return true;
+    }
+    return false;
+}
+
+/* Bins of more than an hour begin at different hours, whatever the clocks do. */
+static void check_bins(const struct daemon *d, size_t index, struct text *notices)
+{
+    static const char *const unambiguous[] = {"timestamps_utc", "timestamps_since_epoch",
+                                              "timestamps_rfc9557", "sql_timestamptz"};
+    struct config_setting history;
+
+    if (!config_role(d->config, index, PA_ROLE_HISTORY, &history) || !history.value ||
+        history.number <= 0 || history.number > 3600 || !has_summer_time())
+        return;
+    for (size_t i = 0; i < sizeof unambiguous / sizeof unambiguous[0]; i++)
+        if (config_number(d->config, unambiguous[i], index) != 0)
+            return;
+    text_append_printf(notices,
+                       "%s: %s[%s]: bins are stamped in local time: at the end of summer time an "
+                       "hour of stamps comes twice; set timestamps_utc: true\n",
+                       history.place, history.key->name,
+                       config_instance_at(d->config, index)->name);
+}
+
+void notices_append(const struct daemon *d, struct text *notices)
+{
+    for (uint32_t i = 0; d->instances && i < d->instance_count; i++) {
+        if (!d->instances[i])
+            continue; /* its faults were told */
+        check_columns(d, i, notices);
+        check_bins(d, i, notices);
+    }
+}
