@@ -357,7 +357,7 @@ fail:
     return err;
 }
 
-/* As others read it: 192.0.2.1:179, [2001:db8::1]:179. */
+/* An address and port as operators write them: 192.0.2.1:179, [2001:db8::1]:179. */
 static void listeners_say(const struct bgp *bgp)
 {
     struct text places = {0};

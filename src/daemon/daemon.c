@@ -385,7 +385,7 @@ static int daemon_end(struct daemon *d) ON_THREAD(main_thread)
         log_error("some flows were lost: see the statistics");
     if (d->process.pidfile)
         unlink(d->process.pidfile);
-    /* What they still wait for is told as lost, and nothing is told after the end. */
+    /* Sets that they still hold back are told as lost, and nothing is told after the end. */
     for (uint32_t i = 0; i < d->crew.worker_count; i++) {
         worker_free(d->crew.workers[i]);
         d->crew.workers[i] = NULL;

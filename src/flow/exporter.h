@@ -108,7 +108,7 @@ void exporter_say(struct exporter *exporter, enum exporter_note note, const char
 /* Does the same as exporter_say(), but only the first time for each exporter. */
 #define exporter_say_once(exporter, note, ...)                                                     \
     (exporter_is_first_note(exporter, note) ? exporter_say(exporter, note, __VA_ARGS__) : (void)0)
-/* What a note says follows, for who logs by other means. */
+/* The text of a note follows, for who logs by other means. */
 const char *exporter_note_text(enum exporter_note note);
 bool exporter_is_first_note(struct exporter *exporter, enum exporter_note note);
 

@@ -28,11 +28,12 @@ static void init(struct rig *rig, uint32_t row_size)
     memset(rig, 0, sizeof *rig);
     memset(rig->rows, 0xee, sizeof rig->rows);
     for (uint32_t i = 0; i < ROWS; i++) {
-        uint8_t *bytes = malloc(sizeof(struct flow));
+        struct flow *flow = malloc(sizeof *flow);
+        uint8_t *bytes = (uint8_t *)flow;
         for (size_t k = 0; k < sizeof(struct flow); k++)
             bytes[k] = (uint8_t)(k * 7 + i * 31);
-        rig->flows[i] = (struct flow *)(void *)bytes;
-        rig->pointers[i] = rig->flows[i];
+        rig->flows[i] = flow;
+        rig->pointers[i] = flow;
     }
     rig->view = (struct pa_schema){.row_size = row_size, .bin_offset = -1};
     rig->plan.view = &rig->view;

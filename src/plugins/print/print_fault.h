@@ -4,7 +4,7 @@
 #include "plugins/pathacct_plugin.h"
 #include <stdint.h>
 
-/* What was said last; all zero: nothing. */
+/* The fault that was said last; all zero: nothing. */
 struct print_fault {
     char *name;
     int error;
