@@ -230,14 +230,15 @@ static struct findings list_search(const struct rib *rib, const struct lookup *l
     return f;
 }
 
-/* True if there was a path at every instant of the flow. The search goes on from where one path
- * ends to one that is alive there. */
+/* True if there was a path at every instant of the flow. That is so if `best`, which is alive at its
+ * end (NULL: none is), was there before it; else the search goes on from where one path ends to one
+ * that is alive there. */
 static bool list_lived_through(const struct rib *rib, const struct lookup *lookup,
-                               const struct path_list *list)
+                               const struct path_list *list, const struct stored_path *best)
 {
     int64_t until = wall_ms(lookup->query->from_ns);
 
-    if (lookup->is_replay)
+    if (lookup->is_replay || (best && path_announced_ms(best) <= until))
         return true;
     for (;;) {
         int64_t next = until;
@@ -303,9 +304,21 @@ static void answer_fallen_back(const struct rib *rib, struct rib_query *query,
         verdict_set(rib, query, PATH_MATCH_AMBIGUOUS, f->hit, len);
 }
 
+/* What a search through one list left for later, without the rest of its findings: those are large,
+ * and the search of the next list makes them anew. */
+struct found_best {
+    const struct stored_path *path; /* the best alive; NULL: nothing was found */
+    unsigned alive_count, len;
+};
+struct found_late {
+    const struct stored_path *path; /* the one announced first; NULL: nothing was found */
+    unsigned count, len;
+    bool differ;
+};
+
 /* Answers where no path of the longest prefix has the flow's next hop, or the flow has none. */
 static void answer_base(const struct rib *rib, const struct lookup *lookup,
-                        const struct findings *f, unsigned len)
+                        const struct found_best *base)
 {
     enum path_match match;
 
@@ -314,44 +327,37 @@ static void answer_base(const struct rib *rib, const struct lookup *lookup,
     else if (!lookup->state.has_add_path)
         match = PATH_MATCH_SINGLE;
     else
-        match = f->alive_count == 1 ? PATH_MATCH_SOLE : PATH_MATCH_BEST;
-    lookup->query->candidate_paths = f->alive_count;
-    verdict_set(rib, lookup->query, match, f->best, len);
+        match = base->alive_count == 1 ? PATH_MATCH_SOLE : PATH_MATCH_BEST;
+    lookup->query->candidate_paths = base->alive_count;
+    verdict_set(rib, lookup->query, match, base->path, base->len);
 }
-
-/* A prefix and what its list has for the query; its length counts only with the rest. */
-struct found_prefix {
-    struct findings findings;
-    unsigned len;
-};
 
 /* Answers by late news: the router's own table was ahead of what it had announced. */
 static void answer_late(const struct rib *rib, const struct lookup *lookup,
-                        const struct found_prefix *late)
+                        const struct found_late *late)
 {
-    const struct findings *f = &late->findings;
     enum path_match match;
 
     if (lookup->has_next_hop)
-        match = f->late_differ ? PATH_MATCH_AMBIGUOUS : PATH_MATCH_EXACT;
+        match = late->differ ? PATH_MATCH_AMBIGUOUS : PATH_MATCH_EXACT;
     else if (!lookup->state.has_add_path)
         match = PATH_MATCH_SINGLE;
     else
-        match = f->late_count == 1 ? PATH_MATCH_SOLE : PATH_MATCH_BEST;
+        match = late->count == 1 ? PATH_MATCH_SOLE : PATH_MATCH_BEST;
     lookup->query->is_late = true;
-    lookup->query->candidate_paths = f->late_count;
-    verdict_set(rib, lookup->query, match, f->late, late->len);
+    lookup->query->candidate_paths = late->count;
+    verdict_set(rib, lookup->query, match, late->path, late->len);
 }
 
 /* Answers where no path has the flow's next hop, or the flow has none. False: there is no route
  * either. */
 static bool answer_without_hit(const struct rib *rib, const struct lookup *lookup,
-                               const struct found_prefix *base, const struct found_prefix *late)
+                               const struct found_best *base, const struct found_late *late)
 {
-    if (late->findings.late && (lookup->has_next_hop || !base->findings.best))
+    if (late->path && (lookup->has_next_hop || !base->path))
         answer_late(rib, lookup, late);
-    else if (base->findings.best)
-        answer_base(rib, lookup, &base->findings, base->len);
+    else if (base->path)
+        answer_base(rib, lookup, base);
     else
         return false;
     return true;
@@ -362,7 +368,8 @@ static bool verdict_find(const struct rib *rib, const struct lookup *lookup,
                          struct prefix_walk *walk)
 {
     struct rib_query *query = lookup->query;
-    struct found_prefix base = {0}, passed_over = {0}, late = {0};
+    struct found_best base = {0}, passed_over = {0};
+    struct found_late late = {0};
     struct fallen_prefix fallen = {0};
     bool has_candidate = false, has_current = false;
 
@@ -370,11 +377,10 @@ static bool verdict_find(const struct rib *rib, const struct lookup *lookup,
         const struct path_list *list = list_of(rib, walk->value, query->peer);
         if (!list)
             continue;
-        const struct found_prefix found = {list_search(rib, lookup, list), walk->len};
-        const struct findings *f = &found.findings;
+        const struct findings findings = list_search(rib, lookup, list), *f = &findings;
         /* Under a more specific prefix that still stands, late news of this one are no answer. */
-        if (f->late && !late.findings.late && !has_current)
-            late = found;
+        if (f->late && !late.path && !has_current)
+            late = (struct found_late){f->late, f->late_count, walk->len, f->late_differ};
         has_current |= f->has_current;
         if (f->candidate_count == 0)
             continue;
@@ -386,14 +392,14 @@ static bool verdict_find(const struct rib *rib, const struct lookup *lookup,
             return true;
         }
         /* The longest prefix lacks the next hop: a shorter one may have it, but not the default. */
-        if (base.findings.best) {
+        if (base.path) {
             if (f->hit_count == 0 || walk->len == 0)
                 continue;
-            if (late.findings.late) {
+            if (late.path) {
                 answer_late(rib, lookup, &late);
                 return true;
             }
-            query->candidate_paths = base.findings.alive_count;
+            query->candidate_paths = base.alive_count;
             verdict_set(rib, query, PATH_MATCH_COVERING, f->hit ? f->hit : f->gone_hit.path,
                         walk->len);
             return true;
@@ -406,12 +412,13 @@ static bool verdict_find(const struct rib *rib, const struct lookup *lookup,
             answer_hit(rib, query, f, walk->len);
             return true;
         }
-        if (lookup->has_next_hop ? list_lived_through(rib, lookup, list) : f->best != NULL) {
-            base = found;
+        if (lookup->has_next_hop ? list_lived_through(rib, lookup, list, f->best)
+                                 : f->best != NULL) {
+            base = (struct found_best){f->best, f->alive_count, walk->len};
             if (!lookup->has_next_hop || !lookup->state.has_add_path)
                 break;
-        } else if (f->best && !passed_over.findings.best) {
-            passed_over = found;
+        } else if (f->best && !passed_over.path) {
+            passed_over = (struct found_best){f->best, f->alive_count, walk->len};
         }
     }
     if (fallen.hit) {
@@ -419,7 +426,7 @@ static bool verdict_find(const struct rib *rib, const struct lookup *lookup,
         return true;
     }
     /* A route that did not live through the flow is still better than none. */
-    if (answer_without_hit(rib, lookup, base.findings.best ? &base : &passed_over, &late))
+    if (answer_without_hit(rib, lookup, base.path ? &base : &passed_over, &late))
         return true;
     query->match =
         has_candidate || lookup->state.is_loaded ? PATH_MATCH_NO_ROUTE : PATH_MATCH_NO_RIB;
@@ -614,8 +621,8 @@ static inline bool answer_usual(const struct rib *rib, struct rib_query *query,
     query->is_late = false;
     if (query->any_path || addr_is_zero(&query->next_hop)) {
         const struct lookup lookup = lookup_make(query, view);
-        const struct findings f = {.alive_count = choice->list->live_count, .best = choice->path};
-        answer_base(rib, &lookup, &f, len);
+        const struct found_best base = {choice->path, choice->list->live_count, len};
+        answer_base(rib, &lookup, &base);
         return true;
     }
     if (!ip_addr_equal(&choice->attrs->next_hop, &query->next_hop))
