@@ -3,13 +3,15 @@
  * The RIB by itself: how fast it loads, what a path costs in memory, how long a lookup takes, how
  * soon an UPDATE is seen.
  *
- *     rib_bench [PREFIXES [PATHS [PEERS [sorted|shuffled [LOOKUPS]]]]]      1000000 4 1 shuffled
+ *     rib_bench [PREFIXES [PATHS [PEERS [sorted|shuffled [LOOKUPS [unmatched]]]]]]
+ *               1000000 4 1 shuffled
  *
- * With LOOKUPS so many are made, and nothing with several threads: for counting instructions.
+ * With LOOKUPS so many are made, of flows whose next hop no path has if `unmatched`, and nothing
+ * with several threads: for counting instructions.
  *
  * Each peer announces the same prefixes in UPDATE messages with runs of eight that share their
  * attributes; messages are parsed as those of a session are. Lookups: destinations uniform over
- * prefixes, one of the next hops that the prefix has; each answer is checked. Times are CPU time of
+ * prefixes, one of the next hops that the prefix has, or one that none has; each answer is checked. Times are CPU time of
  * the thread that does the work. Each line of output is `name value unit`; the status is 1 if an
  * answer was wrong.
  */
@@ -35,6 +37,7 @@
 #define MESSAGE_BYTES  256u
 #define UPDATES_PER_MS 20 /* 20,000 a second */
 #define LATENCIES      2000u
+#define NO_NEXT_HOP    0xcb007100u /* 203.0.113.0/24: no path is behind those */
 
 struct bench {
     struct world world;
@@ -242,8 +245,18 @@ static double load(struct bench *b)
     return spent;
 }
 
-/* ns of a lookup. */
-static double lookups_time(struct bench *b, struct rcu_reader *reader, size_t batch)
+/* Is this the answer that was to come: the path of this id, or, unmatched, any of its prefix? */
+static bool is_right(const struct rib_query *query, uint32_t path_id, bool is_unmatched)
+{
+    if (is_unmatched)
+        return query->match == PATH_MATCH_UNMATCHED && query->path.attrs;
+    return query->match == PATH_MATCH_EXACT && query->path.path_id == path_id &&
+           ip_addr_equal(&query->path.attrs->next_hop, &query->next_hop);
+}
+
+/* ns of a lookup; `is_unmatched`: of next hops that no path has. */
+static double lookups_time(struct bench *b, struct rcu_reader *reader, size_t batch,
+                           bool is_unmatched)
 {
     struct rib_query queries[BATCH] = {0};
     uint32_t expected[BATCH];
@@ -257,9 +270,11 @@ static double lookups_time(struct bench *b, struct rcu_reader *reader, size_t ba
             uint32_t path = (uint32_t)(world_random(&seed) % b->world.path_count);
             queries[i].peer = (uint32_t)(world_random(&seed) % b->peers);
             queries[i].address = addr_make(b->world.prefixes[prefix].network + 1);
-            queries[i].next_hop = addr_make(world_next_hop(prefix, path));
+            queries[i].next_hop =
+                addr_make(is_unmatched ? NO_NEXT_HOP + prefix % 256 : world_next_hop(prefix, path));
             queries[i].from_ns = 10 * NS_PER_S;
             queries[i].to_ns = 20 * NS_PER_S;
+            queries[i].late_ns = 60 * NS_PER_S;
             expected[i] = path + 1;
         }
         double start = cpu_s();
@@ -267,9 +282,7 @@ static double lookups_time(struct bench *b, struct rcu_reader *reader, size_t ba
             measured_lookup(b->rib, queries + i, batch);
         spent += cpu_s() - start;
         for (uint32_t i = 0; i < BATCH; i++)
-            b->wrong += queries[i].match != PATH_MATCH_EXACT ||
-                        queries[i].path.path_id != expected[i] ||
-                        !ip_addr_equal(&queries[i].path.attrs->next_hop, &queries[i].next_hop);
+            b->wrong += !is_right(&queries[i], expected[i], is_unmatched);
         rcu_quiescent(reader);
     }
     return spent / lookups * 1e9;
@@ -363,7 +376,7 @@ static void report_with_updates(struct bench *b, struct rcu_reader *reader)
 
     if (thread_start(&thread, "updates", updates_main, b) < 0)
         exit(2);
-    report("lookup_batched_while_updating", lookups_time(b, reader, BATCH), "ns");
+    report("lookup_batched_while_updating", lookups_time(b, reader, BATCH, false), "ns");
     atomic_store(&b->is_ended, true);
     thread_join(&thread);
     atomic_store(&b->is_ended, false);
@@ -422,9 +435,13 @@ int main(int argc, char **argv)
     if (rcu_reader_register(b.rcu, &reader) < 0)
         exit(2);
     rcu_online(reader);
-    report("lookup_single", lookups_time(&b, reader, 1), "ns");
-    report("lookup_batched_32", lookups_time(&b, reader, 32), "ns");
-    report("lookup_batched", lookups_time(&b, reader, BATCH), "ns");
+    if (argc <= 6) {
+        report("lookup_single", lookups_time(&b, reader, 1, false), "ns");
+        report("lookup_batched_32", lookups_time(&b, reader, 32, false), "ns");
+        report("lookup_batched", lookups_time(&b, reader, BATCH, false), "ns");
+    }
+    if (argc != 6)
+        report("lookup_unmatched", lookups_time(&b, reader, BATCH, true), "ns");
     if (argc <= 5)
         report_with_updates(&b, reader);
     rcu_offline(reader);

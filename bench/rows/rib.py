@@ -117,6 +117,7 @@ ROWS = [
     memory_row("rib-memory-1", 1, 110, 80, is_quick=False),
     lookup_row("rib-lookup-batch", "lookup in batches of 256", "lookup_batched", 60, 35),
     lookup_row("rib-lookup-updating", "lookup in batches of 256 while 20,000 UPDATEs a second arrive", "lookup_batched_while_updating"),
+    lookup_row("rib-lookup-unmatched", "lookup in batches of 256 of flows whose next hop no path has", "lookup_unmatched"),
     lookup_row("rib-lookup-single", "lookup one at a time", "lookup_single"),
     latency_row("rib-update-latency", "an UPDATE's arrival until a lookup sees it, median", "update_latency_median"),
 ]
