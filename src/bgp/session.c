@@ -5,6 +5,7 @@
  * not take at once.
  */
 #include "bgp/session.h"
+#include "base/log.h"
 #include "base/memory.h"
 #include <errno.h>
 #include <stdio.h>
@@ -13,12 +14,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define OPEN_WAIT_S     60  /* for the peer's OPEN: a stranger must not hold a connection longer */
-#define OPEN_HOLD_S     240 /* in OpenSent (section 8.2.2: 4 minutes) */
-#define CONNECT_S       30
-#define CLOSE_S         2
-#define OVERDUE_GRACE_S 1 /* when bytes are waiting that we had no time to read */
-#define OUTPUT_MAX      8192
+#define OPEN_WAIT_S      60  /* for the peer's OPEN: a stranger must not hold a connection longer */
+#define OPEN_HOLD_S      240 /* in OpenSent (section 8.2.2: 4 minutes) */
+#define CONNECT_S        30
+#define CLOSE_S          2
+#define OVERDUE_GRACE_S  1 /* when bytes are waiting that we had no time to read */
+#define OUTPUT_MAX       8192
+#define DEBUG_PER_SECOND 50
 
 struct session {
     struct session_info info;
@@ -33,9 +35,33 @@ struct session {
     size_t input_len;
     uint8_t output[OUTPUT_MAX];
     size_t output_len;
+    struct log_rate debug_rate;
 };
 
 static void session_end(struct session *session, const struct notification *n, const char *reason);
+
+/* A line of debug about the session; a table of a million routes is not told UPDATE by UPDATE. */
+static void debug_line(struct session *session, const char *verb, uint8_t type, size_t len)
+{
+    static const char *const types[] = {[MESSAGE_OPEN] = "OPEN",
+                                        [MESSAGE_UPDATE] = "UPDATE",
+                                        [MESSAGE_NOTIFICATION] = "NOTIFICATION",
+                                        [MESSAGE_KEEPALIVE] = "KEEPALIVE",
+                                        [MESSAGE_ROUTE_REFRESH] = "ROUTE-REFRESH"};
+    const char *name = type < sizeof types / sizeof types[0] ? types[type] : NULL;
+    char address[IP_TEXT_LEN], suppressed_text[80] = "";
+    uint64_t suppressed = 0;
+
+    if (!log_level_is_on(LOG_LEVEL_DEBUG) ||
+        !log_rate_allow(&session->debug_rate, DEBUG_PER_SECOND, &suppressed))
+        return;
+    if (suppressed > 0)
+        snprintf(suppressed_text, sizeof suppressed_text, " (%llu messages before were left out)",
+                 (unsigned long long)suppressed);
+    ip_addr_format(&session->info.address, address);
+    log_debug("bgp: %s: %s %s (type %u) of %zu bytes%s", address, verb, name ? name : "a message",
+              type, len, suppressed_text);
+}
 
 static size_t message_len_max(const struct session *session)
 {
@@ -89,6 +115,7 @@ static void keepalive_send(struct session *session)
     struct writer w = output_writer(session);
 
     message_write_keepalive(&w);
+    debug_line(session, "sends", MESSAGE_KEEPALIVE, writer_len(&w));
     output_commit(session, &w);
 }
 
@@ -151,6 +178,7 @@ static void session_shut(struct session *session, const struct notification *n)
     if (n) {
         struct writer w = output_writer(session);
         message_write_notification(&w, n);
+        debug_line(session, "sends", MESSAGE_NOTIFICATION, writer_len(&w));
         if (!w.failed)
             session->output_len += writer_len(&w);
     }
@@ -191,6 +219,7 @@ static void open_send(struct session *session)
         open.capabilities = capabilities_mirror(&own, &info->theirs.capabilities);
     struct writer w = output_writer(session);
     message_write_open(&w, &open);
+    debug_line(session, "sends", MESSAGE_OPEN, writer_len(&w));
     output_commit(session, &w);
 }
 
@@ -315,6 +344,7 @@ static void established_message(struct session *session, const struct message *m
 static void message_received(struct session *session, const struct message *message)
 {
     session->info.messages_received++;
+    debug_line(session, "received", message->type, message->len);
     if (message->type == MESSAGE_NOTIFICATION) {
         notification_received(session, message->body);
         return;

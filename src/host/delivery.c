@@ -345,6 +345,8 @@ static void acknowledge_selection(struct delivery *d)
     for (uint32_t i = 0; i < d->selection.range_count; i++) {
         const struct selection_range *range = &d->selection.ranges[i];
         ring_view_ack(d->s.lanes[range->lane].ring, range->last);
+        link_log(d->s.link, PA_LOG_DEBUG, "hand-overs %llu to %llu of worker %u are written",
+                 (unsigned long long)range->first, (unsigned long long)range->last, range->lane);
     }
     selection_acknowledged(&d->selection, d->s.setup->lane_count);
 }
