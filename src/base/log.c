@@ -573,3 +573,21 @@ bool log_limit_allow_burst(struct log_limit *limit, uint32_t burst, uint64_t *re
     limit->suppressed = 0;
     return true;
 }
+
+bool log_rate_allow(struct log_rate *rate, uint32_t per_second, uint64_t *ret_suppressed)
+{
+    int64_t second = clock_mono().ns / NS_PER_S;
+
+    if (second != rate->second) {
+        rate->second = second;
+        rate->in_second = 0;
+    }
+    if (rate->in_second >= per_second) {
+        rate->suppressed++;
+        return false;
+    }
+    rate->in_second++;
+    *ret_suppressed = rate->suppressed;
+    rate->suppressed = 0;
+    return true;
+}

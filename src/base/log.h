@@ -67,5 +67,12 @@ struct log_limit {
     uint64_t suppressed;
 };
 bool log_limit_allow(struct log_limit *limit, uint64_t *ret_suppressed);
+/* For lines of debug: so many in each second. Owned by one thread; all zero is a fresh one. */
+struct log_rate {
+    int64_t second;
+    uint32_t in_second;
+    uint64_t suppressed;
+};
+bool log_rate_allow(struct log_rate *rate, uint32_t per_second, uint64_t *ret_suppressed);
 /* Does the same as log_limit_allow() with a burst of so many lines: for what many can cause. */
 bool log_limit_allow_burst(struct log_limit *limit, uint32_t burst, uint64_t *ret_suppressed);

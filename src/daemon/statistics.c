@@ -390,7 +390,7 @@ static void watch_exporter(void *arg, struct exporter *exporter)
 
 void statistics_watch(const struct statistics_sources *s, struct statistics_watch *watch)
 {
-    uint64_t datagrams = 0, without_peer = 0;
+    uint64_t datagrams = 0, without_peer = 0, unsaid;
 
     THREAD_ASSERT(main_thread);
     for (uint32_t i = 0; i < s->crew->worker_count; i++) {
@@ -402,6 +402,10 @@ void statistics_watch(const struct statistics_sources *s, struct statistics_watc
     if (without_peer > NAMED_MAX)
         log_warning("%llu more exporters have no BGP peer; SIGUSR1 lists all",
                     (unsigned long long)(without_peer - NAMED_MAX));
+    unsaid = atomic_exchange_explicit(&s->crew->news.unsaid, 0, memory_order_relaxed);
+    if (unsaid > 0)
+        log_notice("%llu more exporters sent their first datagram; SIGUSR1 lists all",
+                   (unsigned long long)unsaid);
     if (datagrams == watch->last_datagrams && !watch->is_silent && !s->crew->replay.path) {
         log_warning(
             "no datagram for a minute; do the exporters send here, and does a firewall let them?");

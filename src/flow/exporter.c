@@ -14,6 +14,7 @@
 #include <string.h>
 
 #define SEQUENCE_RESTART 1000000 /* a jump beyond it is a restart */
+#define DEBUG_PER_SECOND 50      /* lines of all exporters of a table */
 #define COMMON_LOG_BURST 100     /* lines for one reason, whoever causes them */
 
 const struct drop_reason_info drop_reasons[DROP_REASON_COUNT] = {
@@ -45,6 +46,8 @@ struct exporter_table {
     struct exporter_counters evicted;
     struct log_limit log_limits[DROP_REASON_COUNT]; /* of all exporters together */
     struct log_limit note_limits[EXPORTER_NOTE_COUNT];
+    struct log_rate debug_rate;
+    struct exporter_news *news;
     pthread_mutex_t lock; /* the chains, against exporter_table_each() */
 };
 
@@ -102,6 +105,11 @@ void exporter_table_free(struct exporter_table *table)
     mem_free(table);
 }
 
+void exporter_table_set_news(struct exporter_table *table, struct exporter_news *news)
+{
+    table->news = news;
+}
+
 struct addr_key {
     uint64_t words[2];
 };
@@ -154,6 +162,8 @@ struct exporter *exporter_table_get(struct exporter_table *table, const struct i
     entry->exporter.last_seen_ns = now_ns;
     entry->exporter.common_limits = table->log_limits;
     entry->exporter.common_note_limits = table->note_limits;
+    entry->exporter.debug_rate = &table->debug_rate;
+    entry->exporter.news = table->news;
     pthread_mutex_lock(&table->lock);
     keyed_table_add(&table->entries, &entry->keyed, key.words[0], key.words[1]);
     pthread_mutex_unlock(&table->lock);
@@ -216,15 +226,20 @@ static bool drop_is_logged(struct exporter *exporter, enum drop_reason reason,
 void exporter_drop(struct exporter *exporter, enum drop_reason reason, const char *detail, ...)
 {
     char addr[IP_TEXT_LEN], text[512], suppressed_text[48] = "";
-    uint64_t suppressed;
+    uint64_t suppressed = 0;
     va_list args;
 
     counter_add(&exporter->counters.drops[reason], 1);
-    if (!drop_is_logged(exporter, reason, &suppressed))
+    bool is_logged = drop_is_logged(exporter, reason, &suppressed);
+    if (!is_logged && !log_level_is_on(LOG_LEVEL_DEBUG))
         return;
     va_start(args, detail);
     vsnprintf(text, sizeof text, detail, args);
     va_end(args);
+    if (!is_logged) {
+        exporter_debug(exporter, "%s%s%s", text, text[0] ? ": " : "", drop_reasons[reason].help);
+        return;
+    }
     ip_addr_format(&exporter->addr, addr);
     if (suppressed > 0)
         snprintf(suppressed_text, sizeof suppressed_text, " (%llu more like it before)",
@@ -274,6 +289,45 @@ void exporter_say(struct exporter *exporter, enum exporter_note note, const char
                  (unsigned long long)suppressed);
     log_write(notes[note].level, "exporter %s: %s%s%s%s", addr, text,
               notes[note].text[0] ? "; " : "", notes[note].text, suppressed_text);
+}
+
+void exporter_greet(struct exporter *exporter, uint32_t version, uint32_t domain,
+                    uint16_t source_port)
+{
+    struct exporter_news *news = exporter->news;
+    char addr[IP_TEXT_LEN];
+
+    exporter->notes_said |= UINT32_C(1) << NOTE_first_datagram;
+    if (!news)
+        return;
+    if (atomic_load_explicit(&news->said, memory_order_relaxed) >= EXPORTER_NEWS_MAX ||
+        atomic_fetch_add_explicit(&news->said, 1, memory_order_relaxed) >= EXPORTER_NEWS_MAX) {
+        atomic_fetch_add_explicit(&news->unsaid, 1, memory_order_relaxed);
+        return;
+    }
+    ip_addr_format(&exporter->addr, addr);
+    log_write(notes[NOTE_first_datagram].level,
+              "exporter %s: first datagram: version %u, domain %u, from port %u%s", addr, version,
+              domain, source_port, notes[NOTE_first_datagram].text);
+}
+
+void exporter_debug_line(struct exporter *exporter, const char *format, ...)
+{
+    char addr[IP_TEXT_LEN], text[512], suppressed_text[80] = "";
+    uint64_t suppressed = 0;
+    va_list args;
+
+    if (exporter->debug_rate &&
+        !log_rate_allow(exporter->debug_rate, DEBUG_PER_SECOND, &suppressed))
+        return;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    ip_addr_format(&exporter->addr, addr);
+    if (suppressed > 0)
+        snprintf(suppressed_text, sizeof suppressed_text,
+                 " (%llu lines of debug before were left out)", (unsigned long long)suppressed);
+    log_debug("exporter %s: %s%s", addr, text, suppressed_text);
 }
 
 void sequence_check(struct sequence *sequence, struct exporter_counters *counters,

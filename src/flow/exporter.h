@@ -8,6 +8,7 @@
 #include "base/address.h"
 #include "base/log.h"
 #include "base/metric.h"
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -58,6 +59,13 @@ extern const size_t exporter_counter_info_count;
 /* Adds all of `from` to `to`, each as its row says; the caller owns `to`. */
 void exporter_counters_fold(struct exporter_counters *to, const struct exporter_counters *from);
 
+/* First datagrams of exporters, over all tables that share it. Any thread. */
+enum { EXPORTER_NEWS_MAX = 100 }; /* so many are told by name */
+struct exporter_news {
+    _Atomic uint32_t said;
+    _Atomic uint64_t unsaid; /* who took it last has told of them */
+};
+
 struct exporter {
     struct ip_addr addr;
     uint32_t index;       /* dense in its worker's table; reused after eviction */
@@ -67,6 +75,8 @@ struct exporter {
     struct log_limit log_limits[DROP_REASON_COUNT];
     struct log_limit *common_limits;      /* of all exporters of its table, by reason; NULL: none */
     struct log_limit *common_note_limits; /* the same, by note */
+    struct exporter_news *news;           /* NULL: nobody is greeted */
+    struct log_rate *debug_rate;          /* of all exporters of its table */
     bool is_told_no_peer;                 /* the main thread's alone: the log has said so */
     uint32_t notes_said;                  /* bit per enum exporter_note: exporter_say_once() */
     void *decoder_state;                  /* the decoder's: domains, templates... */
@@ -82,6 +92,8 @@ struct exporter_table;
 struct exporter_table *
 exporter_table_new(uint32_t max, void (*evict)(void *arg, struct exporter *exporter), void *arg);
 void exporter_table_free(struct exporter_table *table);
+/* For exporters that are added from now on; borrowed. */
+void exporter_table_set_news(struct exporter_table *table, struct exporter_news *news);
 struct exporter *exporter_table_get(struct exporter_table *table, const struct ip_addr *addr,
                                     int64_t now_ns); /* made if new */
 struct exporter *exporter_table_find(const struct exporter_table *table,
@@ -108,7 +120,19 @@ void exporter_say(struct exporter *exporter, enum exporter_note note, const char
 /* Does the same as exporter_say(), but only the first time for each exporter. */
 #define exporter_say_once(exporter, note, ...)                                                     \
     (exporter_is_first_note(exporter, note) ? exporter_say(exporter, note, __VA_ARGS__) : (void)0)
-/* The text of a note follows, for who logs by other means. */
+/* Logs the first datagram of an exporter, by name as long as there are few of them (struct
+ * exporter_news). */
+void exporter_greet(struct exporter *exporter, uint32_t version, uint32_t domain,
+                    uint16_t source_port);
+#define exporter_greet_once(exporter, ...)                                                         \
+    (!((exporter)->notes_said >> NOTE_first_datagram & 1) ? exporter_greet(exporter, __VA_ARGS__)  \
+                                                          : (void)0)
+/* Logs a line of debug about an exporter. There is a limit for each second over all of them. */
+void exporter_debug_line(struct exporter *exporter, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+#define exporter_debug(...)                                                                        \
+    (log_level_is_on(LOG_LEVEL_DEBUG) ? exporter_debug_line(__VA_ARGS__) : (void)0)
+/* Returns the text of a note, for who logs by other means. */
 const char *exporter_note_text(enum exporter_note note);
 bool exporter_is_first_note(struct exporter *exporter, enum exporter_note note);
 

@@ -125,6 +125,7 @@ static void decoder_tick(void *self, int64_t now_ns) ON_THREAD(worker_thread)
     const struct nfacctd_settings *own = decoder->settings;
 
     THREAD_ASSERT(worker_thread);
+    pending_sets_tell(&decoder->pending, now_ns);
     pending_sets_expire(&decoder->pending, now_ns - own->pending_sets_age_s * NS_PER_S);
     if (own->template_lifetime_s == 0 || now_ns - decoder->expired_ns < EXPIRE_EVERY_NS)
         return;

@@ -54,6 +54,7 @@ void netflow_message_start(struct netflow_message *msg, struct netflow_decoder *
         .record_count = 0,
         .has_unknown_records = false,
     };
+    exporter_greet_once(exporter, version, domain_id, datagram->source_port);
     if (domain->exporter_addr.family != IP_NONE && !decoder->settings->ignore_exporter_address)
         msg->context.exporter_addr = domain->exporter_addr;
 }

@@ -3,18 +3,30 @@
  * and eviction. */
 #include "nfacctd/pending_sets.h"
 
+#include <inttypes.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/memory.h"
+
+/* So many templates are remembered as told; of older ones the log may tell again. */
+#define TOLD_MAX 4096
 
 struct pending_queue {
     struct keyed_entry entry; /* domain, template id */
     struct domain *domain;
     struct pending_queue *next_in_domain, *previous_in_domain;
     struct pending_set *first, *last;
+    int64_t since_ns; /* when the first set came */
+    bool is_told;     /* the log has it, now or for an earlier queue */
 };
 
-static void queue_discard(void *arg, struct keyed_entry *entry)
+/* A template that the log has said to be waited for. */
+struct told {
+    struct keyed_entry entry; /* source; domain's number on the wire, template id */
+};
+
+static void entry_discard(void *arg, struct keyed_entry *entry)
 {
     (void)arg;
     mem_free(entry);
@@ -24,7 +36,8 @@ void pending_sets_init(struct pending_sets *pending, uint64_t max_bytes,
                        struct exporter_table *exporters)
 {
     *pending = (struct pending_sets){.max_bytes = max_bytes, .exporters = exporters};
-    keyed_table_init(&pending->queues, SIZE_MAX, queue_discard, NULL); /* bounded by its sets */
+    keyed_table_init(&pending->queues, SIZE_MAX, entry_discard, NULL); /* bounded by its sets */
+    keyed_table_init(&pending->told, TOLD_MAX, entry_discard, NULL);
 }
 
 void pending_sets_clear(struct pending_sets *pending)
@@ -35,6 +48,7 @@ void pending_sets_clear(struct pending_sets *pending)
         mem_free(set);
     }
     keyed_table_clear(&pending->queues);
+    keyed_table_clear(&pending->told);
 }
 
 static size_t set_cost(const struct pending_set *set)
@@ -64,7 +78,7 @@ static void count_drop(const struct pending_sets *pending, const struct pending_
 }
 
 static struct pending_queue *queue_get(struct pending_sets *pending, struct domain *domain,
-                                       uint16_t template_id)
+                                       uint16_t template_id, int64_t arrival_ns)
 {
     struct pending_queue *queue =
         (struct pending_queue *)keyed_table_find(&pending->queues, domain->id, template_id);
@@ -73,6 +87,7 @@ static struct pending_queue *queue_get(struct pending_sets *pending, struct doma
         return queue;
     queue = mem_zalloc(sizeof *queue);
     queue->domain = domain;
+    queue->since_ns = arrival_ns;
     queue->next_in_domain = domain->pending;
     if (queue->next_in_domain)
         queue->next_in_domain->previous_in_domain = queue;
@@ -116,7 +131,7 @@ void pending_sets_add(struct pending_sets *pending, struct exporter *exporter,
     }
     while (pending->bytes + sizeof(struct pending_set) + len > pending->max_bytes)
         drop_oldest(pending, DROP_pending_full);
-    struct pending_queue *queue = queue_get(pending, domain, template_id);
+    struct pending_queue *queue = queue_get(pending, domain, template_id, header->arrival_ns);
     struct pending_set *set = mem_zalloc(sizeof *set + len);
     set->queue = queue;
     set->exporter = exporter->addr;
@@ -145,6 +160,38 @@ struct pending_set *pending_sets_take(struct pending_sets *pending, struct domai
         set_unlink(pending, set);
     queue_remove(pending, queue);
     return first;
+}
+
+/* True the first time for a template of an exporter. */
+static bool is_news(struct pending_sets *pending, const struct pending_queue *queue)
+{
+    uint64_t template_key = (uint64_t)queue->domain->domain_id << 16 | queue->entry.key[1];
+    struct told *told = NULL;
+
+    if (keyed_table_find(&pending->told, queue->domain->source->id, template_key))
+        return false;
+    told = mem_zalloc(sizeof *told);
+    keyed_table_add(&pending->told, &told->entry, queue->domain->source->id, template_key);
+    return true;
+}
+
+void pending_sets_tell(struct pending_sets *pending, int64_t now_ns)
+{
+    struct pending_queue *queue = (struct pending_queue *)pending->queues.oldest;
+
+    /* Queues stand in the order in which they began, as nobody touches them. */
+    for (; queue && now_ns - queue->since_ns >= PENDING_TELL_S * NS_PER_S;
+         queue = (struct pending_queue *)queue->entry.newer) {
+        struct exporter *exporter;
+        if (queue->is_told)
+            continue;
+        queue->is_told = true;
+        exporter = exporter_table_find(pending->exporters, &queue->first->exporter);
+        if (exporter && is_news(pending, queue))
+            exporter_say(exporter, NOTE_waits_for_template,
+                         "domain %" PRIu32 ": data waits for template %u since %d s",
+                         queue->domain->domain_id, (unsigned)queue->entry.key[1], PENDING_TELL_S);
+    }
 }
 
 void pending_sets_expire(struct pending_sets *pending, int64_t before_ns)

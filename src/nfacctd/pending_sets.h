@@ -30,6 +30,7 @@ struct pending_set {
 
 struct pending_sets {
     struct keyed_table queues; /* by domain and template id */
+    struct keyed_table told;   /* templates that the log has told of as missing */
     struct pending_set *newest, *oldest;
     uint64_t bytes, max_bytes;
     struct exporter_table *exporters;
@@ -48,6 +49,9 @@ void pending_sets_add(struct pending_sets *pending, struct exporter *exporter,
  * each with mem_free(). */
 struct pending_set *pending_sets_take(struct pending_sets *pending, struct domain *domain,
                                       uint16_t template_id);
+/* Says of each template that data has waited for so long, once for each exporter and template. */
+enum { PENDING_TELL_S = 10 };
+void pending_sets_tell(struct pending_sets *pending, int64_t now_ns);
 /* Drops all that arrived before that instant, as no_template. */
 void pending_sets_expire(struct pending_sets *pending, int64_t before_ns);
 /* Drops all of the domain, for that reason. */

@@ -62,6 +62,8 @@ static bool decode_options_record(struct netflow_message *msg, const struct temp
                       tmpl->id, OPTION_TEXT_MAX);
     else if (!facts.is_usable && option_fields_tell_rate(tmpl->fields, tmpl->field_count))
         exporter_drop(msg->exporter, DROP_bad_options, "template %u: no sampling rate", tmpl->id);
+    exporter_debug(msg->exporter, "domain %u: a record of options template %u",
+                   msg->domain->domain_id, tmpl->id);
     counter_add(&msg->exporter->counters.options_records, 1);
     msg->record_count++;
     return true;
@@ -234,6 +236,8 @@ static void take_template(struct netflow_message *msg, const struct template *an
     case TEMPLATE_SAME:
         break;
     }
+    exporter_debug(msg->exporter, "domain %u: %stemplate %u with %u fields", msg->domain->domain_id,
+                   announced->is_options ? "options " : "", announced->id, field_count);
     const struct template *tmpl = template_store_find(store, msg->domain, announced->id);
     release_pending(msg, tmpl);
 }

@@ -57,8 +57,9 @@ void worker_decode(struct worker *w, const struct datagram *d)
         exporter_drop(&w->unlisted, DROP_not_allowed, "datagram of %u bytes", d->len);
         return;
     }
-    w->crew->decoder->decode(w->decoder,
-                             exporter_table_get(w->exporters, &d->source, d->received_ns), d);
+    struct exporter *exporter = exporter_table_get(w->exporters, &d->source, d->received_ns);
+    exporter_debug(exporter, "datagram of %u bytes from port %u", d->len, d->source_port);
+    w->crew->decoder->decode(w->decoder, exporter, d);
 }
 
 static void forget_exporter(void *arg, struct exporter *exporter) ON_THREAD(worker_thread)
@@ -384,6 +385,8 @@ int worker_new(struct crew *crew, uint32_t index, struct udp_receiver *receiver,
         w->epochs[i].number = 1;
     }
     w->exporters = exporter_table_new(crew->exporters_max, forget_exporter, w);
+    w->unlisted.debug_rate = &w->unlisted_rate;
+    exporter_table_set_news(w->exporters, &crew->news);
     w->needs = crew->decoder_settings.needs;
     w->decoder = crew->decoder->new (&crew->decoder_settings, w->exporters, &w->batch);
     err = start_input(w, event);

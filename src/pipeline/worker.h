@@ -72,6 +72,7 @@ struct crew {
     atomic_bool is_stopping;   /* stop reading, hand everything over */
     atomic_bool is_abandoned;  /* give up what cannot be handed over */
     atomic_bool is_holding;    /* wait for the RIB */
+    struct exporter_news news; /* all workers' exporters */
     atomic_uint reading_count; /* workers that may still pass datagrams on; they count themselves */
 };
 

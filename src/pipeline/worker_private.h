@@ -32,6 +32,7 @@ struct worker {
     bool is_holding; /* crew.is_holding as of the last round: what is held goes first */
     struct rcu_reader *reader;
     struct exporter_table *exporters;
+    struct log_rate unlisted_rate;
     struct exporter unlisted; /* stands for sources that are not allowed: they get no state */
     void *decoder;
     struct flow_batch batch;

@@ -85,6 +85,7 @@ void sflow_message_start(struct sflow_message *msg, const struct ip_addr *agent_
     else if (!ip_addr_equal(agent_addr, &msg->exporter->addr))
         msg->exporter =
             exporter_table_get(decoder->exporters, agent_addr, msg->datagram->received_ns);
+    exporter_greet_once(msg->exporter, msg->version, sub_agent, msg->datagram->source_port);
     msg->agent = agent_get(&decoder->agents, msg->exporter, agent_addr, sub_agent);
     if (!decoder->settings->skip_sequence_check)
         sequence_check(&msg->agent->sequence, &msg->exporter->counters, sequence, 1);

@@ -12,6 +12,7 @@ from harness import NFACCTD, SFACCTD, free_port, main, wait_for
 from bgp_listener import Listener
 from bgp_speaker import NOTIFICATION, OPEN, Speaker, message
 import exports
+import sflow
 
 PRINT = "plugins: print[a]\naggregate[a]: src_host\nprint_output: json\n"
 STAMP = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ (ERROR|WARN|NOTICE|INFO|DEBUG) \( ")
@@ -120,6 +121,73 @@ def test_busy_ports_are_told_with_their_holder(test):
         conf = test.write("t.conf", PRINT + f"nfacctd_ip: 127.0.0.1\nnfacctd_port: {free_port()}\nbgp_daemon: true\n"
                           f"bgp_daemon_ip: 127.0.0.1\nbgp_daemon_port: {ports[1]}\n")
         assert f"`ss -tlpn 'sport = :{ports[1]}'` shows who has it" in run(NFACCTD, "-f", conf)[2]
+
+
+# ---- exporters ----
+
+
+def test_the_first_datagram_of_an_exporter_is_told(test):
+    daemon = test.nfacctd(PRINT)
+    for _ in range(3):
+        test.send(*one_flow())
+    test.send(one_flow()[0], source="127.0.0.2")
+    test.wait_now(daemon, lambda stats: stats["datagrams"]["decoded"] == 7, "all datagrams")
+    port = test.sockets["127.0.0.1"].getsockname()[1]
+    said = lines_with(daemon, "first datagram")
+    assert len(said) == 2 and f"exporter 127.0.0.1: first datagram: version 10, domain 1, from port {port}" in said[0], said
+    agent = test.sfacctd(PRINT)
+    test.send(sflow.datagram([sflow.flow_sample([sflow.header("10.0.0.1", "192.168.1.1")[0]])]))
+    agent.wait_log("first datagram: version 5, domain ")
+
+
+def test_a_hundred_exporters_are_told_by_name(test):
+    """Of the rest there is a sum each minute: unit/test_statistics."""
+    daemon = test.nfacctd(PRINT)
+    for i in range(105):
+        test.send(one_flow()[0], source=f"127.0.1.{i + 1}")
+    test.wait_now(daemon, lambda stats: stats["datagrams"]["decoded"] == 105, "all datagrams")
+    assert len(lines_with(daemon, "first datagram: ")) == 100
+
+
+def test_data_that_waits_for_its_template_is_told_once(test):
+    daemon = test.nfacctd(PRINT)
+    for _ in range(3):
+        test.send(one_flow()[1])
+    wait_for(lambda: lines_with(daemon, "data waits for template"), "the line", 20)
+    test.send(one_flow()[1])
+    time.sleep(3)
+    said = lines_with(daemon, "data waits for template")
+    assert len(said) == 1 and "WARN" in said[0] and "exporter 127.0.0.1: domain " in said[0] and "template refresh" in said[0] \
+        and "nfacctd_templates_file" in said[0], said
+    test.send(one_flow()[0])
+    test.wait_now(daemon, lambda stats: stats["exporters"][0]["flows"] == 4, "the flows")
+
+
+def test_debug_tells_of_datagrams_templates_and_handovers(test):
+    daemon = test.nfacctd(PRINT + "print_refresh_time: 1\n", "-d")
+    test.send(*one_flow(), b"\0\7nothing known")
+    for _ in range(20):  # more than the log takes otherwise
+        test.send(b"\0\7nothing known")
+    for text in ("DEBUG ( default/nfacctd ): exporter 127.0.0.1: datagram of ", ": template ", "version 7: a version that this daemon",
+                 "DEBUG ( a/print ): hand-overs 1 to 1 of worker 0 are written"):
+        daemon.wait_log(text)
+    assert len(lines_with(daemon, "version 7: a version")) == 21, daemon.output()
+
+
+def test_debug_of_a_flood_is_bounded(test):
+    daemon = test.nfacctd(PRINT, "-d")
+    for _ in range(2000):
+        test.send(b"\0\7nothing known")
+    test.wait_now(daemon, lambda stats: stats["datagrams"]["refused"] == 2000, "all of them")
+    assert len(lines_with(daemon, "DEBUG")) < 1000, len(lines_with(daemon, "DEBUG"))
+
+
+def test_debug_tells_of_bgp_messages(test):
+    port = free_port(socket.SOCK_STREAM)
+    daemon = test.nfacctd(PRINT + f"bgp_daemon: true\nbgp_daemon_ip: 127.0.0.1\nbgp_daemon_port: {port}\n", "-d")
+    Speaker(test, port).establish()
+    for text in "received OPEN (type 1) of ", "sends OPEN", "received KEEPALIVE", "sends KEEPALIVE":
+        daemon.wait_log(f"DEBUG ( default/nfacctd ): bgp: 127.0.0.21: {text}")
 
 
 # ---- print ----

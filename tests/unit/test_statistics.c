@@ -60,6 +60,27 @@ static void exporters_without_a_peer_are_told_once(void **state)
     exporter_table_free(worker.exporters);
 }
 
+static void exporters_beyond_a_hundred_are_told_as_a_sum(void **state)
+{
+    struct worker worker = {.exporters = exporter_table_new(200, NULL, NULL)};
+    struct crew crew = {.workers = {&worker}, .worker_count = 1};
+    struct statistics_sources sources = {.crew = &crew};
+    struct statistics_watch watch = {0};
+    (void)state;
+
+    exporter_table_set_news(worker.exporters, &crew.news);
+    for (uint8_t i = 1; i <= 105; i++) {
+        struct ip_addr addr = ip_addr_v4((const uint8_t[]){192, 0, 2, i});
+        struct exporter *exporter = exporter_table_get(worker.exporters, &addr, 1);
+        for (int times = 0; times < 2; times++)
+            exporter_greet_once(exporter, 10, 1, 4739);
+    }
+    assert_int_equal(lines_of_watch(&sources, &watch, 3, "more exporters sent their first"), 1);
+    crew.news.unsaid = 7;
+    assert_int_equal(lines_of_watch(&sources, &watch, 3, "( core/test_statistics ): 7 more"), 1);
+    exporter_table_free(worker.exporters);
+}
+
 static void silence_is_told_once_until_it_ends(void **state)
 {
     struct worker worker = {.exporters = exporter_table_new(100, NULL, NULL)};
@@ -78,6 +99,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(exporters_without_a_peer_are_told_once),
+        cmocka_unit_test(exporters_beyond_a_hundred_are_told_as_a_sum),
         cmocka_unit_test(silence_is_told_once_until_it_ends),
     };
     thread_enter_role(&main_thread);
