@@ -8,7 +8,7 @@ import time
 
 from harness import free_port, json_lines, main, wait_for
 import exports  # harness knows where it is
-from bgp_speaker import NOTIFICATION, Speaker, add_path_send, attributes, four_octet_as, message, multiprotocol, prefix, update
+from bgp_speaker import NOTIFICATION, Speaker, add_path_send, attribute, attributes, four_octet_as, message, multiprotocol, prefix, update
 
 PEER = "127.0.0.21"
 PREFIX = "203.0.113.0/24"
@@ -142,6 +142,25 @@ def test_a_bounce_is_no_change_of_routing(test):
     assert collector.path(3, "192.0.2.2", time.time() - before) == ("exact", "65002")  # gone since the break
     assert collector.path(4, "192.0.2.2", 0, lasted_s=0) == ("unmatched", "")
     assert collector.path(5, "192.0.2.3", 0, lasted_s=0) == ("exact", "65003")
+
+
+def test_each_family_comes_from_the_session_that_has_its_paths(test):
+    collector = Collector(test, capabilities=multiprotocol(1, 1) + multiprotocol(2, 1) + four_octet_as(65000))
+    collector.announce((None, "192.0.2.1", (65001,)))
+    # The router's other session, from another address under the same identifier; both speak both families.
+    other = Speaker(test, collector.bgp_port, address="127.0.0.22", router_id=PEER, capabilities=collector.capabilities).establish()
+    next_hop, network = socket.inet_pton(socket.AF_INET6, "2001:db8::1"), bytes.fromhex("2020010db8")
+    reach = bytes([0, 2, 1, len(next_hop)]) + next_hop + b"\0" + network
+    other.send(update(attributes((65006,), more=attribute(0x80, 14, reach))), END_OF_RIB, update(attribute(0x80, 15, b"\0\2\1")))
+    collector.wait_paths(2)
+    test.wait_now(collector.daemon, lambda stats: stats["bgp"]["end_of_rib"] == 3, "both tables")
+    assert collector.path(1, "192.0.2.1", 0) == ("exact", "65001")
+    stream, now = exports.Ipfix(exports.COMMON_FIELDS_V6, template_id=257, domain=2), int(time.time() * 1000)
+    flow = exports.common_flow("2001:db8:ffff::1", "2001:db8:1::9", "2001:db8::1", dport=2, start_ms=now - 1000, end_ms=now)
+    test.send(stream.announce(), source=PEER)
+    test.send(stream.data([flow]), source=PEER)
+    got = wait_for(lambda: next((r for r in json_lines(test.dir / "out.json") if r.get("port_dst") == 2), None), "the IPv6 flow")
+    assert (got["path_match"], got["as_path"]) == ("exact", "65006"), got
 
 
 def test_a_session_that_was_shut_down_leaves_nothing(test):
