@@ -229,7 +229,7 @@ void packet_header_parse(enum packet_start start, const uint8_t *data, size_t le
         return;
     bool has_payload = start == PACKET_IP || parse_payload(&r, h);
     bool has_transport = has_payload && parse_ip(&r, h);
-    if (start != PACKET_ETHERNET)
+    if (start != PACKET_ETHERNET || (h->label_count > 0 && h->has_ip))
         h->etype = h->ip_version == 4 ? ETYPE_IPV4 : h->ip_version == 6 ? ETYPE_IPV6 : 0;
     if (has_transport)
         parse_transport(&r, h);

@@ -24,7 +24,7 @@ enum packet_start {
 struct packet_header {
     bool has_mac, has_ip, has_ports;
     struct mac_addr src_mac, dst_mac;
-    uint16_t etype; /* of the payload, after tags; before PPPoE and MPLS */
+    uint16_t etype; /* of the payload, after tags and before PPPoE; of an IP packet in MPLS */
     uint16_t vlan;  /* outermost */
     uint16_t customer_vlan;
     uint8_t cos;

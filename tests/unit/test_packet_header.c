@@ -93,6 +93,7 @@ static void labels_are_read_to_the_bottom(void **state)
     assert_int_equal(h.labels[0], 100);
     assert_int_equal(h.labels[1], 24305);
     assert_int_equal(h.ip_version, 4);
+    assert_int_equal(h.etype, 0x0800);    /* of the packet, as pmacct has it */
     assert_int_equal(h.dst_port, 0x0800); /* ICMP echo */
 }
 
