@@ -68,6 +68,9 @@ struct decoder_ops {
      * cleared.
      */
     void (*forget)(void *decoder, struct exporter *exporter);
+    /* A capture file is read again from its start: what would count the same flows once more goes.
+     * NULL: there is no such thing. */
+    void (*begin_reading)(void *decoder);
     /* The set of needed members grew: the decoder prepares to fill the new ones too. */
     void (*set_needs)(void *decoder, const struct flow_needs *needs);
     /* Returns templates and options as a JSON array that the caller owns, or NULL if there is

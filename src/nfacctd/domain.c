@@ -66,6 +66,7 @@ void domain_table_clear(struct domain_table *domains)
     while (domains->sources) {
         struct domain_source *source = domains->sources;
         domains->sources = source->next;
+        flow_totals_clear(&source->totals);
         mem_free(source);
     }
 }
@@ -101,6 +102,7 @@ void domain_source_forget(struct domain_table *domains, struct exporter *exporte
     if (source->next)
         source->next->previous = source->previous;
     *(source->previous ? &source->previous->next : &domains->sources) = source->next;
+    flow_totals_clear(&source->totals);
     mem_free(source);
     exporter->decoder_state = NULL;
 }

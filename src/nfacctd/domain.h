@@ -12,6 +12,7 @@
 #include "base/keyed_table.h"
 #include "flow/exporter.h"
 #include "nfacctd/clock_offset.h"
+#include "nfacctd/flow_totals.h"
 
 struct template;
 
@@ -22,6 +23,7 @@ struct domain_source {
     struct domain *domains, *last; /* all; the one used last */
     struct domain_source *next, *previous;
     bool tells_rate; /* some options template has its sampling rates */
+    struct flow_totals totals;
 };
 
 /*

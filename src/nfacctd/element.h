@@ -36,6 +36,8 @@ enum element_type {
     ELEMENT_TIME_UPTIME,   /* since the exporter started, in ms (nfacctd_time_secs: s) */
     ELEMENT_TIME_DELTA_US, /* before the export time */
     ELEMENT_SYSTEM_INIT,   /* when it started, in ms since the Unix epoch */
+    ELEMENT_FLOW_ID,       /* names the flow of a total */
+    ELEMENT_ICMP,          /* type, code, or type << 8 | code */
     ELEMENT_TEXT,
     ELEMENT_RD,
     ELEMENT_LABEL,        /* label, 3 bits of traffic class, bottom of stack: 3 bytes; or a whole

@@ -47,14 +47,15 @@ static void decode_sets(struct netflow_message *msg, struct reader *body)
             msg->has_unknown_records = true;
             return;
         }
+        msg->rest = body;
         decode_set(msg, set_id, &set); /* a bad set is counted in there; the next may be good */
     }
 }
 
-/* Returns whether decode_sets() will reach the end of `body`; counts the datagram that is refused
- * if it will not. */
+/* Returns whether decode_sets() will reach the end of `body`; if it will not, what is refused counts
+ * by `reason`. */
 static bool check_sets(const struct netflow_decoder *decoder, struct exporter *exporter,
-                       struct reader body)
+                       struct reader body, enum drop_reason reason)
 {
     while (decoder->settings->refuse_bad_sets && reader_left(&body) >= SET_HEADER_LEN) {
         uint16_t set_id = reader_u16(&body);
@@ -64,7 +65,7 @@ static bool check_sets(const struct netflow_decoder *decoder, struct exporter *e
         if (set_len >= SET_HEADER_LEN)
             reader_bytes(&body, set_len - SET_HEADER_LEN);
         if (set_len < SET_HEADER_LEN || body.failed) {
-            exporter_drop(exporter, DROP_bad_length, "set %u of %u bytes", set_id, set_len);
+            exporter_drop(exporter, reason, "set %u of %u bytes", set_id, set_len);
             return false;
         }
     }
@@ -87,7 +88,7 @@ void netflow9_decode(struct netflow_decoder *decoder, struct exporter *exporter,
         exporter_drop(exporter, DROP_truncated_header, "%u bytes of NetFlow v9", datagram->len);
         return;
     }
-    if (!check_sets(decoder, exporter, r))
+    if (!check_sets(decoder, exporter, r, DROP_bad_length))
         return;
     netflow_message_start(&msg, decoder, exporter, datagram, 9, source_id, source_id);
     netflow_message_set_export_time(&msg, seconds * NS_PER_S);
@@ -97,6 +98,50 @@ void netflow9_decode(struct netflow_decoder *decoder, struct exporter *exporter,
     msg.has_unknown_records = false; /* it is messages that are numbered */
     netflow_message_check_sequence(&msg, 1);
     counter_add(&exporter->counters.datagrams_decoded, 1);
+}
+
+/* Decodes the message at the start of `r`, which is not the first one of its datagram; false: there
+ * is none. Its flows are numbered on from *order. */
+static bool decode_another(struct netflow_decoder *decoder, struct exporter *exporter,
+                           const struct datagram *datagram, struct reader *r, uint64_t *order)
+{
+    size_t there = reader_left(r);
+    struct netflow_message msg;
+    uint16_t version = reader_u16(r);
+    uint16_t len = reader_u16(r);
+    uint32_t seconds = reader_u32(r);
+    uint32_t sequence = reader_u32(r);
+    uint32_t domain_id = reader_u32(r);
+
+    if (r->failed || version != 10 || len < IPFIX_HEADER_LEN || len > there) {
+        exporter_drop(exporter, DROP_trailing_bytes, "IPFIX: %zu bytes", there);
+        return false;
+    }
+    struct reader body = reader_part(r, len - IPFIX_HEADER_LEN);
+    if (!check_sets(decoder, exporter, body, DROP_bad_set_length))
+        return true;
+    netflow_message_start(&msg, decoder, exporter, datagram, 10, domain_id, domain_id);
+    msg.context.order = *order;
+    netflow_message_set_export_time(&msg, seconds * NS_PER_S);
+    msg.context.sequence = sequence;
+    decode_sets(&msg, &body);
+    netflow_message_check_sequence(&msg, msg.record_count);
+    *order = msg.context.order;
+    return true;
+}
+
+/* A datagram is one message (RFC 7011 section 10.3), but exporters put several into one; each
+ * counts as if it had come alone. The first is decoded by ipfix_decode(), as it mostly is the only
+ * one. */
+static __attribute__((noinline)) void decode_others(struct netflow_decoder *decoder,
+                                                    struct exporter *exporter,
+                                                    const struct datagram *datagram,
+                                                    size_t first_len, uint64_t order)
+{
+    struct reader r = reader_make(datagram->data + first_len, datagram->len - first_len);
+
+    while (reader_left(&r) > 0 && decode_another(decoder, exporter, datagram, &r, &order))
+        continue;
 }
 
 void ipfix_decode(struct netflow_decoder *decoder, struct exporter *exporter,
@@ -120,12 +165,14 @@ void ipfix_decode(struct netflow_decoder *decoder, struct exporter *exporter,
         return;
     }
     struct reader body = reader_part(&r, len - IPFIX_HEADER_LEN);
-    if (!check_sets(decoder, exporter, body))
+    if (!check_sets(decoder, exporter, body, DROP_bad_length))
         return;
     netflow_message_start(&msg, decoder, exporter, datagram, 10, domain_id, domain_id);
     netflow_message_set_export_time(&msg, seconds * NS_PER_S);
     msg.context.sequence = sequence;
     decode_sets(&msg, &body);
     netflow_message_check_sequence(&msg, msg.record_count);
+    if (len < datagram->len)
+        decode_others(decoder, exporter, datagram, len, msg.context.order);
     counter_add(&exporter->counters.datagrams_decoded, 1);
 }

@@ -39,6 +39,8 @@ static const struct config_key keys[] = {
      .help = "memory in which a worker keeps data until its template comes, bytes"},
     {"pending_sets_age", KEY_DURATION_AT(struct nfacctd_settings, pending_sets_age_s, 1, 1 << 30),
      "300", .help = "how long a worker keeps data whose template has not come"},
+    {"flow_totals_max", KEY_INT_AT(struct nfacctd_settings, flow_totals_max, 1, 1 << 24), "65536",
+     .help = "flows of each exporter whose last total counters (elements 85, 86) are kept"},
     {0},
 };
 

@@ -134,6 +134,15 @@ static void decoder_tick(void *self, int64_t now_ns) ON_THREAD(worker_thread)
     publish_generation(decoder);
 }
 
+static void decoder_begin_reading(void *self) ON_THREAD(worker_thread)
+{
+    struct netflow_decoder *decoder = self;
+
+    THREAD_ASSERT(worker_thread);
+    for (struct domain_source *s = decoder->domains.sources; s; s = s->next)
+        flow_totals_clear(&s->totals);
+}
+
 static void decoder_forget(void *self, struct exporter *exporter) ON_THREAD(worker_thread)
 {
     struct netflow_decoder *decoder = self;
@@ -188,6 +197,7 @@ const struct decoder_ops nfacctd_decoder = {
     .decode = decoder_decode,
     .tick = decoder_tick,
     .forget = decoder_forget,
+    .begin_reading = decoder_begin_reading,
     .set_needs = decoder_set_needs,
     .save = decoder_save,
     .load = decoder_load,

@@ -42,10 +42,14 @@ struct netflow_message {
     const struct datagram *datagram;
     struct domain *domain;
     struct plan_context context;
-    uint32_t record_count;    /* data records, as IPFIX numbers them */
-    bool has_unknown_records; /* in sets without a template: not to be counted */
+    uint32_t record_count;     /* data records, as IPFIX numbers them */
+    bool has_unknown_records;  /* in sets without a template: not to be counted */
+    const struct reader *rest; /* the sets behind the one that is decoded; NULL: none */
+    int64_t latest;            /* uptime in the records of IPFIX; 0: none; -1: not yet sought */
 };
 
+/* Returns room for the refs of a record of variable length; borrowed until the next call. */
+struct plan_ref *netflow_decoder_refs(struct netflow_decoder *decoder, const struct plan *plan);
 /* Prepares message and context; the domain is made if new. */
 void netflow_message_start(struct netflow_message *msg, struct netflow_decoder *decoder,
                            struct exporter *exporter, const struct datagram *datagram,

@@ -15,6 +15,15 @@
     3600000            /* messages of one exporter are not further apart when its uptime wraps */
 #define PADDING_MOST 7 /* RFC 7011 section 3.3.1: alignment to 4 or 8 bytes */
 
+struct plan_ref *netflow_decoder_refs(struct netflow_decoder *decoder, const struct plan *plan)
+{
+    if (plan->ref_count > decoder->ref_capacity) {
+        decoder->ref_capacity = plan->ref_count;
+        decoder->refs = mem_realloc_array(decoder->refs, plan->ref_count, sizeof *decoder->refs);
+    }
+    return decoder->refs;
+}
+
 void netflow_message_start(struct netflow_message *msg, struct netflow_decoder *decoder,
                            struct exporter *exporter, const struct datagram *datagram,
                            uint8_t version, uint32_t domain_id, uint32_t domain_key)
@@ -53,8 +62,12 @@ void netflow_message_start(struct netflow_message *msg, struct netflow_decoder *
             },
         .record_count = 0,
         .has_unknown_records = false,
+        .rest = NULL,
+        .latest = -1,
     };
     exporter_greet_once(exporter, version, domain_id, datagram->source_port);
+    flow_totals_see(&domain->source->totals, datagram->received_ns,
+                    decoder->settings->flow_totals_max);
     if (domain->exporter_addr.family != IP_NONE && !decoder->settings->ignore_exporter_address)
         msg->context.exporter_addr = domain->exporter_addr;
 }
@@ -189,20 +202,11 @@ static void decode_fixed(struct netflow_message *msg, const struct plan *plan, c
     }
 }
 
-static struct plan_ref *refs_room(struct netflow_decoder *decoder, const struct plan *plan)
-{
-    if (plan->ref_count > decoder->ref_capacity) {
-        decoder->ref_capacity = plan->ref_count;
-        decoder->refs = mem_realloc_array(decoder->refs, plan->ref_count, sizeof *decoder->refs);
-    }
-    return decoder->refs;
-}
-
 static size_t decode_variable_record(struct netflow_message *msg, const struct plan *plan,
                                      const uint8_t *data, size_t len)
 {
     struct netflow_decoder *decoder = msg->decoder;
-    struct plan_ref *refs = refs_room(decoder, plan);
+    struct plan_ref *refs = netflow_decoder_refs(decoder, plan);
     size_t record_len = plan_measure(plan, data, len, refs);
 
     if (record_len == 0)
@@ -211,7 +215,7 @@ static size_t decode_variable_record(struct netflow_message *msg, const struct p
     plan_run_refs(plan, refs, &msg->context, data, batch_place(decoder->batch));
     push_flows(msg, 1);
     if (plan->reverse) {
-        refs = refs_room(decoder, plan->reverse);
+        refs = netflow_decoder_refs(decoder, plan->reverse);
         plan_measure(plan->reverse, data, len, refs);
         make_room(decoder, 1, plan_arena_need(plan->reverse, record_len));
         plan_run_refs(plan->reverse, refs, &msg->context, data, batch_place(decoder->batch));

@@ -21,7 +21,8 @@ enum plan_op_code {
     PLAN_ZERO,
     PLAN_CONSTANTS,
     PLAN_SET_U8,
-    PLAN_UINT,
+    PLAN_UINT,        /* of 1 to 8 bytes */
+    PLAN_UINT_BY_LEN, /* of more, or of variable length */
     PLAN_UINT_BY_VERSION,
     PLAN_TCP_FLAGS,
     PLAN_MAC,
@@ -47,6 +48,8 @@ enum plan_op_code {
     PLAN_SEGMENT_ID,
     PLAN_SEGMENT_LIST,
     PLAN_FRAME,
+    PLAN_COUNTERS,
+    PLAN_ICMP,
     PLAN_CUSTOM,
     PLAN_CUSTOM_BYTES,
 };
@@ -76,6 +79,51 @@ enum rate_slot {
     RATE_POPULATION,
     RATE_SLOT_COUNT
 };
+
+/* The refs of PLAN_ICMP: protocol; of each family type and code in one, type, code. */
+enum icmp_slot { ICMP_PROTO, ICMP_V4, ICMP_V6 = ICMP_V4 + 3, ICMP_SLOT_COUNT = ICMP_V6 + 3 };
+
+/*
+ * The refs of PLAN_COUNTERS: pairs of octets and packets, the best first; octets of layer 2; the
+ * section of a packet; and what names the flow of a total.
+ */
+enum counter_slot {
+    COUNTER_OCTETS,
+    COUNTER_PACKETS,
+    COUNTER_POST_OCTETS,
+    COUNTER_POST_PACKETS,
+    COUNTER_TOTAL_OCTETS,
+    COUNTER_TOTAL_PACKETS,
+    COUNTER_POST_TOTAL_OCTETS,
+    COUNTER_POST_TOTAL_PACKETS,
+    COUNTER_DIRECTION_OCTETS, /* only where the template has no octets above; packets likewise */
+    COUNTER_DIRECTION_PACKETS,
+    COUNTER_L2_DELTA,
+    COUNTER_POST_L2_DELTA,
+    COUNTER_L2_TOTAL,
+    COUNTER_POST_L2_TOTAL,
+    COUNTER_FRAME_SIZE,
+    COUNTER_SECTION,
+    COUNTER_FLOW_ID,
+    COUNTER_START, /* the first element of it in the template; the end likewise */
+    COUNTER_END,
+    COUNTER_SLOT_COUNT
+};
+
+/* The arg of PLAN_COUNTERS. */
+enum {
+    COUNTERS_HAVE_FRAME = 1,
+    COUNTERS_FRAME_IS_WHOLE = 2, /* a section begins with the frame */
+    COUNTERS_HAVE_TOTALS = 4,
+    COUNTERS_OF_WAY_BACK = 8,
+    COUNTERS_OF_ONE_PACKET = 16
+};
+
+static inline bool counter_slot_is_total(int slot)
+{
+    return (slot >= COUNTER_TOTAL_OCTETS && slot <= COUNTER_POST_TOTAL_PACKETS) ||
+           slot == COUNTER_L2_TOTAL || slot == COUNTER_POST_L2_TOTAL;
+}
 
 /* The place of a value in the record; with len 0 the record lacks it. */
 struct plan_ref {
@@ -111,6 +159,8 @@ struct plan {
     enum tunnel_view tunnel_view;
     const struct template_field *fields; /* the template's, borrowed */
     uint16_t field_count;
+    bool has_latest; /* the record's end, or start, is an uptime, with no start of the exporter */
+    uint32_t latest_ref;
     struct plan *reverse; /* the way back of a biflow; NULL: not one */
 };
 

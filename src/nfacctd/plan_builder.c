@@ -117,7 +117,8 @@ void builder_init(struct plan_builder *c)
  * their own, and the start of the exporter is no time of a flow. */
 static bool feeds_directly(enum element_type type)
 {
-    return !element_type_is_frame(type) && type != ELEMENT_SYSTEM_INIT;
+    return !element_type_is_frame(type) && type != ELEMENT_SYSTEM_INIT && type != ELEMENT_FLOW_ID &&
+           type != ELEMENT_ICMP;
 }
 
 int builder_next(const struct plan_builder *c, const struct element_selection *sel, size_t *row,
@@ -151,6 +152,28 @@ struct element_selection builder_select(const struct plan_builder *c, enum flow_
     sel.member = opposite(member);
     sel.is_none = is_one_way(member);
     return sel;
+}
+
+enum plan_op_code builder_op_for(enum element_type type, size_t len)
+{
+    switch (type) {
+    case ELEMENT_IPV4:
+    case ELEMENT_IPV6:
+        return PLAN_ADDR;
+    case ELEMENT_IPV4_BY_LEN:
+    case ELEMENT_IPV6_BY_LEN:
+        return PLAN_ADDR_NONZERO;
+    case ELEMENT_MAC:
+        return PLAN_MAC;
+    case ELEMENT_TCP_FLAGS:
+        return PLAN_TCP_FLAGS;
+    case ELEMENT_TEXT:
+        return PLAN_TEXT;
+    case ELEMENT_SEGMENT_LIST:
+        return PLAN_SEGMENT_LIST;
+    default:
+        return len <= sizeof(uint64_t) ? PLAN_UINT : PLAN_UINT_BY_LEN;
+    }
 }
 
 struct plan_op *builder_op(struct plan_builder *c, enum plan_op_code code, enum flow_member member)

@@ -42,6 +42,8 @@ struct element_selection builder_select(const struct plan_builder *c, enum flow_
  * stands behind it. */
 int builder_next(const struct plan_builder *c, const struct element_selection *sel, size_t *row,
                  enum element_type *ret_type);
+/* Returns the operation that reads a field of that type and length, FIELD_LEN_VARIABLE too. */
+enum plan_op_code builder_op_for(enum element_type type, size_t len);
 /* Adds an operation that writes `member` and has no refs. The result is borrowed until the next
  * call. */
 struct plan_op *builder_op(struct plan_builder *c, enum plan_op_code code, enum flow_member member);
@@ -52,5 +54,10 @@ void builder_ref(struct plan_builder *c, struct plan_op *op, int field, enum ele
 void builder_reserve(struct plan_builder *c, size_t len);
 /* Notes that the field's bytes, or a part of them, will be copied into the arena. */
 void builder_copy(struct plan_builder *c, int field);
+/* Reads bytes and packets as numbers; true: the template has more to choose from, and needs
+ * builder_counters_op() when all members are compiled. */
+bool builder_counters(struct plan_builder *c);
+bool builder_has_totals(const struct plan_builder *c);
+void builder_counters_op(struct plan_builder *c);
 /* Ends the plan: adds the operations that come before all others, and brings pairs together. */
 void builder_order(struct plan_builder *c);

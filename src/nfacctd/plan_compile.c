@@ -18,28 +18,6 @@ static void zero_member(struct plan_builder *c, enum flow_member member)
     flow_needs_add(&c->zeros, member);
 }
 
-static enum plan_op_code op_for_type(enum element_type type)
-{
-    switch (type) {
-    case ELEMENT_IPV4:
-    case ELEMENT_IPV6:
-        return PLAN_ADDR;
-    case ELEMENT_IPV4_BY_LEN:
-    case ELEMENT_IPV6_BY_LEN:
-        return PLAN_ADDR_NONZERO;
-    case ELEMENT_MAC:
-        return PLAN_MAC;
-    case ELEMENT_TCP_FLAGS:
-        return PLAN_TCP_FLAGS;
-    case ELEMENT_TEXT:
-        return PLAN_TEXT;
-    case ELEMENT_SEGMENT_LIST:
-        return PLAN_SEGMENT_LIST;
-    default:
-        return PLAN_UINT;
-    }
-}
-
 static bool compile_first(struct plan_builder *c, enum flow_member member)
 {
     struct element_selection sel = builder_select(c, member);
@@ -49,7 +27,7 @@ static bool compile_first(struct plan_builder *c, enum flow_member member)
 
     if (field == NO_FIELD)
         return false;
-    struct plan_op *op = builder_op(c, op_for_type(type), member);
+    struct plan_op *op = builder_op(c, builder_op_for(type, c->fields[field].len), member);
     builder_ref(c, op, field, type);
     if (type == ELEMENT_TEXT || type == ELEMENT_SEGMENT_LIST)
         builder_copy(c, field);
@@ -116,7 +94,8 @@ static bool compile_by_version(struct plan_builder *c, enum flow_member member)
         builder_ref(c, op, found[1], types[1]);
         return true;
     }
-    builder_ref(c, builder_op(c, op_for_type(types[which]), member), found[which], types[which]);
+    builder_ref(c, builder_op(c, builder_op_for(types[which], c->fields[found[which]].len), member),
+                found[which], types[which]);
     return true;
 }
 
@@ -168,7 +147,8 @@ static bool compile_next_hop_by_template(struct plan_builder *c)
             return false;
         enum element_type type =
             element_type_as_read(element_find(0, order[i])->type, c->fields[field].len);
-        builder_ref(c, builder_op(c, op_for_type(type), FLOW_bgp_next_hop), field, type);
+        builder_ref(c, builder_op(c, builder_op_for(type, c->fields[field].len), FLOW_bgp_next_hop),
+                    field, type);
         return true;
     }
     return false;
@@ -362,6 +342,39 @@ static bool compile_segment_id(struct plan_builder *c, enum flow_member member)
     return true;
 }
 
+/* Type and code of ICMP stand where NetFlow v5 has them, unless the destination port does. */
+static void compile_icmp(struct plan_builder *c)
+{
+    static const uint16_t rows[] = {ELEMENT_ROW_0_32,  ELEMENT_ROW_0_176, ELEMENT_ROW_0_177,
+                                    ELEMENT_ROW_0_139, ELEMENT_ROW_0_178, ELEMENT_ROW_0_179};
+    const int *fields = c->is_reverse ? c->row_reverse_field : c->row_field;
+    struct element_selection sel = builder_select(c, FLOW_proto);
+    struct plan_op *op = builder_op(c, PLAN_ICMP, FLOW_dst_port);
+    enum element_type type;
+    size_t row = 0;
+    bool has_any = false;
+
+    builder_ref(c, op, builder_next(c, &sel, &row, &type), ELEMENT_UINT);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        builder_ref(c, op, fields[rows[i]], ELEMENT_UINT);
+        has_any = has_any || fields[rows[i]] != NO_FIELD;
+    }
+    if (!has_any)
+        c->plan->op_count--;
+}
+
+static bool compile_dst_port(struct plan_builder *c)
+{
+    bool is_found = compile_first(c, FLOW_dst_port);
+
+    if (!is_found && c->frame_field != NO_FIELD)
+        return false; /* the packet has them */
+    if (!is_found)
+        zero_member(c, FLOW_dst_port);
+    compile_icmp(c);
+    return true;
+}
+
 static bool compile_with(struct plan_builder *c, enum plan_op_code code, enum flow_member member)
 {
     builder_op(c, code, member);
@@ -377,6 +390,8 @@ static bool compile_member(struct plan_builder *c, enum flow_member member)
     case FLOW_src_mask:
     case FLOW_dst_mask:
         return compile_by_version(c, member);
+    case FLOW_dst_port:
+        return compile_dst_port(c);
     case FLOW_bgp_next_hop:
         return compile_bgp_next_hop(c);
     case FLOW_ip_next_hop:
@@ -482,9 +497,40 @@ static void compile_frame(struct plan_builder *c)
     builder_ref(c, op, c->frame_field, element->type);
 }
 
+/* Adds the members that tell flows of total counters from each other. */
+static void add_members_of_key(struct flow_needs *needs)
+{
+    static const enum flow_member members[] = {
+        FLOW_src_addr,    FLOW_dst_addr, FLOW_src_port, FLOW_dst_port, FLOW_proto,  FLOW_tos,
+        FLOW_ingress_vrf, FLOW_in_iface, FLOW_vlan,     FLOW_start_ns, FLOW_end_ns,
+    };
+
+    for (size_t i = 0; i < sizeof members / sizeof members[0]; i++)
+        flow_needs_add(needs, members[i]);
+}
+
+/* IPFIX has no uptime in its header: the latest one of a message's records stands for it. */
+static void compile_latest(struct plan_builder *c)
+{
+    struct plan_op none = {0};
+    int field = builder_field(c, 0, 21);
+
+    if (field == NO_FIELD)
+        field = builder_field(c, 0, 22);
+    if (field == NO_FIELD || has_field(c, 160))
+        return;
+    c->plan->has_latest = true;
+    c->plan->latest_ref = c->plan->ref_count;
+    builder_ref(c, &none, field, ELEMENT_TIME_UPTIME);
+}
+
 static void compile_members(struct plan_builder *c)
 {
     struct flow_needs needs = needs_with_sources(&c->settings->needs);
+    bool has_more_counters = builder_counters(c);
+
+    if (builder_has_totals(c))
+        add_members_of_key(&needs);
 
     /* The section comes first, as other operations read members that it writes. */
     compile_frame(c);
@@ -496,7 +542,7 @@ static void compile_members(struct plan_builder *c)
     for (enum flow_member m = 0; m < FLOW_MEMBER_COUNT; m++) {
         if (!flow_needs_has(&needs, m) || is_always_set(m) || m == FLOW_ip_version)
             continue;
-        if (m == FLOW_src_net || m == FLOW_dst_net)
+        if (m == FLOW_src_net || m == FLOW_dst_net || m == FLOW_bytes || m == FLOW_packets)
             continue;
         if (compile_member(c, m))
             continue;
@@ -518,6 +564,10 @@ static void compile_members(struct plan_builder *c)
         builder_op(c, PLAN_NETWORK, FLOW_src_net)->arg = 0;
     if (flow_needs_has(&needs, FLOW_dst_net))
         builder_op(c, PLAN_NETWORK, FLOW_dst_net)->arg = 1;
+    if (has_more_counters)
+        builder_counters_op(c);
+    if (flow_needs_has(&needs, FLOW_start_ns) || flow_needs_has(&needs, FLOW_end_ns))
+        compile_latest(c);
 }
 
 static void compile_custom(struct plan_builder *c)

@@ -304,8 +304,6 @@ static bool run_over_block(const struct plan *plan, const struct plan_op *op,
         return true;
     }
     case PLAN_UINT:
-        if (!is_loadable(&refs[op->ref]))
-            return false;
         run_uint(op, refs, b);
         return true;
     case PLAN_TCP_FLAGS:
@@ -314,8 +312,6 @@ static bool run_over_block(const struct plan *plan, const struct plan_op *op,
         run_tcp_flags(op, refs, b);
         return true;
     case PLAN_ADDR:
-        if (refs[op->ref].len == 0)
-            return false;
         run_addr(op, refs, b);
         return true;
     case PLAN_TIME:

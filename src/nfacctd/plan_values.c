@@ -13,13 +13,9 @@
 #define NTP_ERA_S       (INT64_C(1) << 32)
 #define RD_TYPE_VRF     UINT64_C(65535) /* flow/members.def */
 #define SEGMENT_ID_MASK UINT32_C(0xffffff)
-
-static uint64_t ref_uint(const struct plan_ref *ref, const uint8_t *record)
-{
-    if (ref->len > sizeof(uint64_t))
-        return element_uint(record + ref->offset, ref->len);
-    return ref->len > 0 ? plan_load(record + ref->offset, ref->len) : 0;
-}
+#define DAY_NS          (86400 * NS_PER_S)
+#define PROTO_ICMP      1
+#define PROTO_ICMPV6    58
 
 static struct ip_addr ref_addr(const struct plan_ref *ref, const uint8_t *record)
 {
@@ -73,6 +69,28 @@ static int64_t time_since_init(const struct plan_context *context, uint32_t upti
     return plan_time_since_boot(&at, uptime);
 }
 
+static bool is_within_a_day(int64_t ns, int64_t of_ns)
+{
+    return ns > of_ns - DAY_NS && ns < of_ns + DAY_NS;
+}
+
+/* Some exporters count plain microseconds or nanoseconds since 1970. Read as NTP these are decades
+ * off. */
+static int64_t time_ntp_or_plain(uint64_t value, bool is_micro, int64_t export_ns)
+{
+    int64_t ns = time_ntp(value, is_micro);
+    const int64_t units_ns[] = {is_micro ? NS_PER_US : 1, is_micro ? 1 : NS_PER_US};
+
+    if (is_within_a_day(ns, export_ns))
+        return ns;
+    for (size_t i = 0; i < sizeof units_ns / sizeof units_ns[0]; i++) {
+        int64_t plain_ns = plan_time_since_epoch(value, units_ns[i]);
+        if (is_within_a_day(plain_ns, export_ns))
+            return plain_ns;
+    }
+    return ns;
+}
+
 /* Seconds since 1970, then parts of one. */
 static int64_t time_in_16(const uint8_t *bytes, int64_t part_ns)
 {
@@ -85,7 +103,7 @@ static int64_t time_in_16(const uint8_t *bytes, int64_t part_ns)
 static int64_t time_of(const struct plan_context *context, const struct plan_ref *ref,
                        const uint8_t *record, uint64_t init_ms)
 {
-    uint64_t value = ref_uint(ref, record);
+    uint64_t value = plan_ref_uint(ref, record);
 
     if (ref->len == 0)
         return 0;
@@ -99,7 +117,7 @@ static int64_t time_of(const struct plan_context *context, const struct plan_ref
         bool is_micro = ref->type == ELEMENT_TIME_NTP_US;
         if (ref->len == 16 && value == 0)
             return time_in_16(record + ref->offset, is_micro ? NS_PER_US : 1);
-        return time_ntp(value, is_micro);
+        return time_ntp_or_plain(value, is_micro, context->export_ns);
     }
     case ELEMENT_TIME_DELTA_US: {
         int64_t ago_ns = plan_time_since_epoch(value, NS_PER_US);
@@ -118,7 +136,7 @@ static int64_t value_time(const struct plan_op *op, const struct plan_ref *refs,
                           const struct plan_context *context, const uint8_t *record)
 {
     const struct plan_ref *last = &refs[op->ref_count - 1];
-    uint64_t init_ms = last->type == ELEMENT_SYSTEM_INIT ? ref_uint(last, record) : 0;
+    uint64_t init_ms = last->type == ELEMENT_SYSTEM_INIT ? plan_ref_uint(last, record) : 0;
     int64_t ns = 0;
 
     for (uint16_t i = 0; i < op->ref_count && ns == 0; i++)
@@ -144,7 +162,7 @@ static struct ip_addr value_nonzero(const struct plan_op *op, const struct plan_
 static uint8_t value_version(const struct plan_op *op, const struct plan_ref *refs,
                              const uint8_t *record)
 {
-    uint64_t said = ref_uint(&refs[0], record);
+    uint64_t said = plan_ref_uint(&refs[0], record);
 
     if (said == 4 || said == 6)
         return (uint8_t)said;
@@ -163,12 +181,12 @@ static uint16_t value_vlan(const struct plan_ref *refs, const uint8_t *record)
                                         {VLAN_OUT, VLAN_DOT1Q_OUT},
                                         {VLAN_IN, VLAN_OUT, VLAN_DOT1Q_IN, VLAN_DOT1Q_OUT}};
     const struct plan_ref *said = &refs[VLAN_DIRECTION];
-    uint64_t direction = said->len > 0 ? ref_uint(said, record) : 2;
+    uint64_t direction = said->len > 0 ? plan_ref_uint(said, record) : 2;
     const uint8_t *order = orders[direction > 1 ? 2 : direction];
     int count = direction > 1 ? 4 : 2;
 
     for (int i = 0; i < count; i++) {
-        uint16_t vlan = (uint16_t)ref_uint(&refs[order[i]], record);
+        uint16_t vlan = (uint16_t)plan_ref_uint(&refs[order[i]], record);
         if (vlan != 0)
             return vlan;
     }
@@ -184,20 +202,20 @@ static uint32_t rate_clamp(uint64_t rate)
 static uint64_t rate_in_record(const struct plan_ref *refs, const uint8_t *record)
 {
     for (int i = RATE_RANDOM_INTERVAL; i <= RATE_INTERVAL; i++) {
-        uint64_t rate = ref_uint(&refs[i], record);
+        uint64_t rate = plan_ref_uint(&refs[i], record);
         if (rate > 0)
             return rate;
     }
     for (int i = RATE_PACKET_INTERVAL; i <= RATE_TIME_INTERVAL;
          i += 2) { /* so many sampled, so many passed over */
-        uint64_t interval = ref_uint(&refs[i], record);
-        uint64_t space = ref_uint(&refs[i + 1], record);
+        uint64_t interval = plan_ref_uint(&refs[i], record);
+        uint64_t space = plan_ref_uint(&refs[i + 1], record);
         if (interval > 0 && refs[i + 1].len > 0)
             return (interval + space) / interval;
     }
-    uint64_t size = ref_uint(&refs[RATE_SIZE], record);
+    uint64_t size = plan_ref_uint(&refs[RATE_SIZE], record);
     const struct plan_ref *population = &refs[RATE_POPULATION];
-    return size > 0 && population->len > 0 ? ref_uint(population, record) / size : 0;
+    return size > 0 && population->len > 0 ? plan_ref_uint(population, record) / size : 0;
 }
 
 bool plan_rate_is_common(const struct plan_ref *refs, const struct plan_context *context)
@@ -215,7 +233,7 @@ uint32_t plan_sampling_rate(const struct plan_ref *refs, struct plan_context *co
                             const uint8_t *record)
 {
     const struct plan_ref *interface = &refs[RATE_INTERFACE];
-    uint64_t sampler = ref_uint(&refs[RATE_SAMPLER], record), rate;
+    uint64_t sampler = plan_ref_uint(&refs[RATE_SAMPLER], record), rate;
     bool has_sampler = refs[RATE_SAMPLER].len > 0;
 
     if (has_sampler &&
@@ -230,7 +248,7 @@ uint32_t plan_sampling_rate(const struct plan_ref *refs, struct plan_context *co
                             context->template_id, &rate) ||
         (interface->len > 0 &&
          option_store_number(context->options, &context->scope, OPTION_INTERFACE_RATE,
-                             ref_uint(interface, record), &rate)))
+                             plan_ref_uint(interface, record), &rate)))
         return rate_clamp(rate);
     /* A sampler that nobody described has no default: its rate is not known yet. */
     if ((!has_sampler || sampler == 0) &&
@@ -251,7 +269,7 @@ static uint32_t read_labels(const struct plan_op *op, const struct plan_ref *ref
     uint32_t count = 0;
 
     for (uint16_t i = 0; i < op->ref_count && count < PACKET_HEADER_LABELS; i++) {
-        uint32_t entry = (uint32_t)ref_uint(&refs[i], record);
+        uint32_t entry = (uint32_t)plan_ref_uint(&refs[i], record);
         if (refs[i].len == 4)
             entry >>= 8; /* the time to live */
         if (entry == 0)
@@ -300,11 +318,11 @@ static void set_rd(enum flow_member member, struct flow *flow, uint64_t rd, enum
 static void value_rd(const struct plan_op *op, const struct plan_ref *refs,
                      const struct plan_context *context, const uint8_t *record, struct flow *flow)
 {
-    uint64_t rd = ref_uint(&refs[0], record);
-    uint64_t vrf = ref_uint(&refs[1], record);
+    uint64_t rd = plan_ref_uint(&refs[0], record);
+    uint64_t vrf = plan_ref_uint(&refs[1], record);
 
     if (vrf == 0)
-        vrf = ref_uint(&refs[2], record);
+        vrf = plan_ref_uint(&refs[2], record);
     if (rd != 0)
         set_rd(op->arg, flow, rd, RD_ORIGIN_FLOW);
     else if (vrf == 0)
@@ -335,7 +353,7 @@ static struct flow_bytes value_name(const struct plan_op *op, const struct plan_
         return name;
     uint64_t key = refs[1].type == ELEMENT_APPLICATION
                        ? element_application_key(record + refs[1].offset, refs[1].len)
-                       : ref_uint(&refs[1], record);
+                       : plan_ref_uint(&refs[1], record);
     return option_store_text(context->options, &context->scope, op->arg, key);
 }
 
@@ -375,6 +393,30 @@ static void value_custom(const struct plan_op *op, const struct plan_ref *ref,
         memcpy(place + op->arg - len, record + ref->offset + ref->len - len, len);
     else
         memcpy(place, record + ref->offset, len);
+}
+
+/* Type and code of one family; has_any: the record has them. */
+static uint16_t icmp_of(const struct plan_ref *refs, const uint8_t *record, bool *has_any)
+{
+    *has_any = refs[0].len > 0 || refs[1].len > 0;
+    if (refs[0].len > 0)
+        return (uint16_t)plan_ref_uint(&refs[0], record);
+    return (uint16_t)(plan_ref_uint(&refs[1], record) << 8 |
+                      (plan_ref_uint(&refs[2], record) & 0xff));
+}
+
+/* Where NetFlow v5 has them. Exporters use the elements of IPv4 for ICMPv6 too. */
+static void value_icmp(const struct plan_ref *refs, const uint8_t *record, struct flow *flow)
+{
+    uint64_t proto = plan_ref_uint(&refs[ICMP_PROTO], record);
+    bool has_any;
+
+    if (flow->dst_port != 0 || (proto != PROTO_ICMP && proto != PROTO_ICMPV6))
+        return;
+    int own = proto == PROTO_ICMP ? ICMP_V4 : ICMP_V6;
+    flow->dst_port = icmp_of(&refs[own], record, &has_any);
+    if (!has_any)
+        flow->dst_port = icmp_of(&refs[own == ICMP_V4 ? ICMP_V6 : ICMP_V4], record, &has_any);
 }
 
 static enum packet_start frame_start(enum element_type type)
@@ -443,9 +485,8 @@ void plan_value(const struct plan *plan, const struct plan_op *op, const struct 
         break;
     }
     case PLAN_UINT_BY_VERSION:
-        *place = (uint8_t)ref_uint(&refs[flow->ip_version == 6], record);
+        *place = (uint8_t)plan_ref_uint(&refs[flow->ip_version == 6], record);
         break;
-    case PLAN_ADDR:
     case PLAN_ADDR_NONZERO: {
         struct ip_addr addr = value_nonzero(op, refs, record, flow->ip_version);
         PUT_MEMBER(addr);
@@ -458,11 +499,11 @@ void plan_value(const struct plan *plan, const struct plan_op *op, const struct 
         PUT_MEMBER(addr);
         break;
     }
-    case PLAN_UINT: /* of variable length, and empty; or of more than 8 bytes */
-        put_uint(place, op->size, ref_uint(refs, record));
+    case PLAN_UINT_BY_LEN:
+        put_uint(place, op->size, plan_ref_uint(refs, record));
         break;
     case PLAN_TCP_FLAGS:
-        flow->tcp_flags = ref_uint(refs, record) & 0x0fff;
+        flow->tcp_flags = plan_ref_uint(refs, record) & 0x0fff;
         break;
     case PLAN_MAC:
         memset(place, 0, sizeof(struct mac_addr));
@@ -507,7 +548,7 @@ void plan_value(const struct plan *plan, const struct plan_op *op, const struct 
         break;
     }
     case PLAN_SEGMENT_ID: {
-        uint64_t segment = ref_uint(refs, record);
+        uint64_t segment = plan_ref_uint(refs, record);
         uint32_t id = segment >> 56 == op->arg ? (uint32_t)segment & SEGMENT_ID_MASK : 0;
         PUT_MEMBER(id);
         break;
@@ -520,6 +561,12 @@ void plan_value(const struct plan *plan, const struct plan_op *op, const struct 
     }
     case PLAN_FRAME:
         value_frame(plan, refs, context, record, flow);
+        break;
+    case PLAN_COUNTERS:
+        plan_counters(op, refs, context, record, flow);
+        break;
+    case PLAN_ICMP:
+        value_icmp(refs, record, flow);
         break;
     case PLAN_CUSTOM:
         value_custom(op, refs, record, place);

@@ -47,6 +47,17 @@ static inline int64_t plan_time_since_boot(const struct plan_context *context, u
 bool plan_rate_is_common(const struct plan_ref *refs, const struct plan_context *context);
 uint32_t plan_sampling_rate(const struct plan_ref *refs, struct plan_context *context,
                             const uint8_t *record);
+/* Reads a number at a ref; 0 if it is not there, or beyond 64 bits. */
+static inline uint64_t plan_ref_uint(const struct plan_ref *ref, const uint8_t *record)
+{
+    if (ref->len > sizeof(uint64_t))
+        return element_uint(record + ref->offset, ref->len);
+    return ref->len > 0 ? plan_load(record + ref->offset, ref->len) : 0;
+}
+
+/* Carries out PLAN_COUNTERS for one record. */
+void plan_counters(const struct plan_op *op, const struct plan_ref *refs,
+                   struct plan_context *context, const uint8_t *record, struct flow *flow);
 /* Carries out one operation for one record; `refs` points at the operation's first. */
 void plan_value(const struct plan *plan, const struct plan_op *op, const struct plan_ref *refs,
                 struct plan_context *context, const uint8_t *record, struct flow *flow);

@@ -18,6 +18,7 @@ enum {
     V9_OPTIONS_HEADER_LEN = 6,
     TEMPLATE_HEADER_LEN = 4,
     FIELD_SPECIFIER_LEN = 4,
+    SET_HEADER_LEN = 4,
 };
 
 static void take_facts(struct netflow_message *msg, const struct option_facts *facts)
@@ -92,16 +93,71 @@ static void find_uptime(struct netflow_message *msg)
     msg->context.has_uptime = true;
 }
 
-static bool decode_records(struct netflow_message *msg, const struct template *tmpl,
-                           struct reader *set)
+static void take_latest(struct netflow_message *msg, uint32_t uptime)
 {
-    if (tmpl->is_options)
+    if (uptime != 0 && (msg->latest == 0 || (int32_t)(uptime - (uint32_t)msg->latest) > 0))
+        msg->latest = uptime;
+}
+
+static void find_latest_in_set(struct netflow_message *msg, const struct template *tmpl,
+                               const struct reader *set)
+{
+    const struct plan *plan = tmpl->plan;
+    const uint8_t *data = set->pos;
+    size_t left = reader_left(set);
+
+    if (!plan || !plan->has_latest)
+        return;
+    if (plan->record_len > 0) {
+        for (; left >= plan->record_len; data += plan->record_len, left -= plan->record_len)
+            take_latest(msg, (uint32_t)plan_ref_uint(&plan->refs[plan->latest_ref], data));
+        return;
+    }
+    struct plan_ref *refs = netflow_decoder_refs(msg->decoder, plan);
+    for (size_t len; left >= plan->min_len && (len = plan_measure(plan, data, left, refs)) > 0;
+         data += len, left -= len)
+        take_latest(msg, (uint32_t)plan_ref_uint(&refs[plan->latest_ref], data));
+}
+
+/* Without a start of the exporter, the latest uptime in a message stands for its export time. */
+static __attribute__((noinline)) bool
+use_latest(struct netflow_message *msg, const struct template *tmpl, const struct reader *set)
+{
+    if (msg->latest < 0) {
+        msg->latest = 0;
+        struct reader rest = msg->rest ? *msg->rest : reader_make(NULL, 0);
+        find_latest_in_set(msg, tmpl, set);
+        while (reader_left(&rest) >= SET_HEADER_LEN) {
+            uint16_t set_id = reader_u16(&rest), set_len = reader_u16(&rest);
+            if (set_len < SET_HEADER_LEN)
+                break;
+            struct reader other = reader_part(&rest, set_len - (size_t)SET_HEADER_LEN);
+            const struct template *its =
+                set_id >= TEMPLATE_ID_MIN && !other.failed
+                    ? template_store_find(&msg->decoder->templates, msg->domain, set_id)
+                    : NULL;
+            if (its)
+                find_latest_in_set(msg, its, &other);
+        }
+    }
+    msg->context.uptime = (uint32_t)msg->latest;
+    return msg->context.has_uptime = msg->latest != 0;
+}
+
+static inline __attribute__((always_inline)) bool
+decode_records(struct netflow_message *msg, const struct template *tmpl, struct reader *set)
+{
+    if (!tmpl->plan)
         return decode_options(msg, tmpl, set);
     msg->context.template_id = tmpl->id;
     find_uptime(msg);
+    bool is_latest =
+        !msg->context.has_uptime && tmpl->plan->has_latest && use_latest(msg, tmpl, set);
     bool is_whole = netflow_message_decode_flows(msg, tmpl->plan, set->pos, reader_left(set));
     counter_add(&msg->exporter->counters.rate_unknown, msg->context.rate_unknown);
     msg->context.rate_unknown = 0;
+    if (is_latest)
+        msg->context.has_uptime = false;
     return is_whole;
 }
 
@@ -140,6 +196,8 @@ static void release_pending(struct netflow_message *msg, const struct template *
         old.context.uptime = set->header.uptime;
         old.context.sequence = set->header.sequence;
         old.context.has_uptime = msg->context.version == 9;
+        old.latest = -1;
+        old.rest = NULL;
         if (set->len < tmpl->min_len || !decode_records(&old, tmpl, &r))
             exporter_drop(msg->exporter, DROP_pending_mismatch, "domain %u: template %u",
                           msg->domain->domain_id, tmpl->id);
@@ -165,7 +223,7 @@ void sets_decode_data(struct netflow_message *msg, uint16_t template_id, struct 
                          set->pos, reader_left(set));
         return;
     }
-    if (tmpl->is_refused) {
+    if (!tmpl->plan && tmpl->is_refused) {
         msg->has_unknown_records = true;
         drop_refused(msg, template_id);
         return;

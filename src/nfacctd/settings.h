@@ -20,6 +20,7 @@ struct nfacctd_settings {
     uint32_t options_max;         /* samplers, interface names and the like over all exporters */
     uint64_t pending_sets_size;   /* bytes of data kept until its template comes; 0: none */
     uint32_t pending_sets_age_s;  /* and for how long */
+    uint32_t flow_totals_max;     /* flows of an exporter whose last total counters are kept */
     bool uptime_in_seconds;       /* nfacctd_time_secs: elements 21 and 22 and v5 count seconds */
     bool ignore_exporter_address; /* elements 130 and 131 do not name the exporter */
     bool use_ip_next_hop;         /* elements 15 and 62 and v5's may stand for the BGP next hop */
@@ -32,4 +33,5 @@ struct nfacctd_settings {
     {                                                                                              \
         .templates_max = 65536, .template_fields_max = 1024, .domains_max = 16384,                 \
         .options_max = 524288, .pending_sets_size = 4 << 20, .pending_sets_age_s = 300,            \
+        .flow_totals_max = 65536,                                                                  \
     }

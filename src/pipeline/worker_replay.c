@@ -187,6 +187,8 @@ void worker_run_replay(struct worker *w)
             break;
         }
         sleep_until(w, clock_mono().ns + crew->replay.delay_s * NS_PER_S);
+        if (round > 0 && crew->decoder->begin_reading)
+            crew->decoder->begin_reading(w->decoder);
         read_round(w);
     }
     text_clear(&error);

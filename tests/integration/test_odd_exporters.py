@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Exporters that do what standards do not foresee, or leave open: small captures written by hand go in, JSON comes out."""
+import ipaddress
 import struct
 
 from harness import SHARED, Skip, json_lines, main
@@ -22,6 +23,7 @@ plugins: print[out]
 aggregate[out]: {aggregate}
 print_output[out]: json
 print_output_file[out]: {test.dir}/{name}.json
+print_output_file_append[out]: true
 {more}
 """, "-I", path, name=name)
     assert daemon.wait(60) == 0, daemon.output()
@@ -130,6 +132,198 @@ def test_options_lengths_of_netflow_9_that_are_no_multiple_of_4(test):
             v9(v9_template(fields), data(fields, ["10.0.0.1", b"\x16\0\0\0\5", 100, 1]))], "src_host, class", name=f"o{scope_len}-{option_len}")
         assert [r["class"] for r in rows] == ["dns"], (scope_len, option_len, rows, log)
         assert sum(exporter["drops"].values()) == 0, log
+
+
+# ---- counters ----
+
+def counted(test, fields, rows, aggregate="src_host", name="in", more=""):
+    """(source, bytes, packets) of each record, in one message that has the template too."""
+    out, _, _ = account(test, [ipfix(ipfix_template(fields), data(fields, *rows))], aggregate, more, name)
+    return [(r["ip_src"], r["bytes"], r["packets"]) for r in out]
+
+
+def test_the_first_pair_of_counters_that_has_something_counts(test):
+    rows, _, _ = account(test, shared("in-out-counters"), "src_host, sampling_direction")
+    assert sorted((r["ip_src"], r["bytes"], r["packets"]) for r in rows) == [(f"198.51.100.{n}", 500, 5) for n in (1, 2, 3, 4)], rows
+
+
+def test_pairs_of_counters_are_not_mixed(test):
+    fields = [(8, 4), (1, 4), (2, 4), (23, 4), (24, 4), (85, 4), (86, 4)]
+    assert counted(test, fields, [["10.0.0.1", 0, 0, 500, 5, 700, 7], ["10.0.0.2", 500, 0, 600, 6, 700, 7], ["10.0.0.3", 0, 5, 600, 6, 700, 7],
+                                  ["10.0.0.4", 0, 0, 0, 0, 700, 7], ["10.0.0.5", 0, 0, 0, 0, 0, 0]]) == [
+        ("10.0.0.1", 500, 5), ("10.0.0.2", 500, 0), ("10.0.0.3", 0, 5), ("10.0.0.4", 700, 7), ("10.0.0.5", 0, 0)]
+
+
+def test_counters_of_directions_stand_for_no_others(test):
+    """Firewalls export 231 and 298 for the initiator, 232 and 299 for the responder: two flows."""
+    fields = [(8, 4), (12, 4), (231, 4), (298, 4), (232, 4), (299, 4)]
+    assert counted(test, fields, [["10.0.0.1", "10.0.0.2", 500, 5, 900, 9]]) == [("10.0.0.1", 500, 5), ("10.0.0.2", 900, 9)]
+    fields = [(8, 4), (12, 4), (1, 4), (2, 4), (231, 4), (298, 4)]
+    assert counted(test, fields, [["10.0.0.1", "10.0.0.2", 0, 0, 500, 5]], name="both") == [("10.0.0.1", 0, 0)]
+
+
+def test_octets_of_layer_2_count_where_those_of_ip_are_missing(test):
+    fields = [(8, 4), (1, 4), (2, 4), (352, 8), (312, 2)]
+    assert counted(test, fields, [["10.0.0.1", 500, 5, 590, 118], ["10.0.0.2", 0, 5, 590, 118], ["10.0.0.3", 0, 1, 0, 118]]) == [
+        ("10.0.0.1", 500, 5), ("10.0.0.2", 590, 5), ("10.0.0.3", 118, 1)]
+    assert counted(test, [(8, 4), (312, 2), (2, 4)], [["10.0.0.1", 118, 1]], name="size") == [("10.0.0.1", 118, 1)]
+
+
+def frame(etype, payload=b""):
+    return bytes.fromhex("020000000002020000000001") + struct.pack("!H", etype) + payload
+
+
+def ipv4(src, dst, length, payload=b"", proto=17):
+    return struct.pack("!BBHHHBBH", 0x45, 0, length, 1, 0, 64, proto, 0) + ipaddress.ip_address(src).packed + ipaddress.ip_address(dst).packed + payload
+
+
+def test_frames_count_their_ip_packet_or_whole(test):
+    fields = [(10, 4), (312, 2), (315, exports.VARIABLE)]
+    packet = ipv4("10.0.0.1", "10.0.0.2", 1400, struct.pack("!HHHH", 1, 2, 1380, 0))
+    label = struct.pack("!I", 1000 << 12 | 1 << 8 | 64)
+    rows, _, _ = account(test, [ipfix(ipfix_template(fields), data(
+        fields, [1, 1418, frame(0x0800, packet)], [2, 1422, frame(0x8847, label + packet)], [3, 60, frame(0x0806, bytes(28))],
+        [4, 1430, frame(0x8847, label + bytes(4) + frame(0x0800, packet))]))], "in_iface, src_host, etype, mpls_label_top")
+    assert [(r["iface_in"], r["bytes"], r["packets"], r["ip_src"], r["etype"], r["mpls_label_top"]) for r in rows] == [
+        (1, 1400, 1, "10.0.0.1", "800", 0), (2, 1400, 1, "10.0.0.1", "800", 1000), (3, 60, 1, "", "806", 0), (4, 1430, 1, "", "8847", 1000)], rows
+    fields = [(315, exports.VARIABLE)]
+    rows, _, _ = account(test, [ipfix(ipfix_template(fields), data(fields, [frame(0x0806, bytes(46))]))], "etype", name="alone")
+    assert [(r["bytes"], r["packets"]) for r in rows] == [(60, 1)], rows
+
+
+# ---- totals ----
+
+TOTALS = [(8, 4), (12, 4), (7, 2), (11, 2), (4, 1), (152, 8), (153, 8), (85, 8), (86, 8)]
+
+
+def total(start_s, end_s, octets, packets, src="10.0.0.1"):
+    return [src, "192.0.2.9", 1024, 443, 6, (START + start_s) * 1000, (START + end_s) * 1000, octets, packets]
+
+
+def totals(test, *timed, fields=None, more="", name="in", domain=1):
+    """What each record counts, by the order of the rows; `timed` are (seconds, record)."""
+    fields = fields or TOTALS
+    datagrams = [(0, ipfix(ipfix_template(fields), domain=domain))]
+    datagrams += [(when, ipfix(data(fields, row), export_time=START + when, domain=domain)) for when, row in timed]
+    rows, log, exporter = account(test, datagrams, "src_host", "unaggregated[out]: true\n" + more, name)
+    return [(r["bytes"], r["packets"]) for r in rows], exporter, log
+
+
+def test_totals_count_by_their_differences(test):
+    """Active timeouts of 60 s; then the flow's name comes again, and a datagram that was late."""
+    got, exporter, _ = totals(test, (60, total(0, 59, 1000, 10)), (120, total(0, 119, 1500, 15)), (180, total(0, 179, 1500, 15)),
+                              (181, total(0, 119, 1400, 14)), (240, total(0, 239, 200, 2)), (300, total(290, 299, 300, 3)))
+    assert got == [(1000, 10), (500, 5), (0, 0), (0, 0), (200, 2), (300, 3)], got
+    assert (exporter["total_late"], exporter["total_unknown"]) == (1, 0), exporter
+
+
+def test_a_flow_that_began_long_before_the_exporter_counts_from_its_first_total_on(test):
+    got, exporter, _ = totals(test, (1, total(-3700, 0, 1 << 40, 1 << 30)), (2, total(-3500, 1, 700, 7)), (60, total(-3700, 59, (1 << 40) + 100, (1 << 30) + 1)))
+    assert got == [(0, 0), (700, 7), (100, 1)], got
+    assert exporter["total_unknown"] == 1, exporter
+
+
+def test_deltas_count_where_records_have_both(test):
+    fields = [(8, 4), (152, 8), (153, 8), (1, 8), (2, 8), (85, 8), (86, 8)]
+
+    def row(end_s, delta, packets, octets, all_packets):
+        return ["10.0.0.1", START * 1000, (START + end_s) * 1000, delta, packets, octets, all_packets]
+    got, _, _ = totals(test, (60, row(59, 0, 0, 1000, 10)), (120, row(119, 500, 5, 1500, 15)), (180, row(179, 0, 0, 1700, 17)),
+                       (240, row(239, 100, 1, 1800, 18)), fields=fields)
+    assert got == [(1000, 10), (500, 5), (0, 0), (100, 1)], got
+
+
+def test_flows_are_named_by_flow_id_or_their_key(test):
+    """One flow id under two addresses is one flow; another domain, another start, another source are others."""
+    fields = [(148, 8)] + TOTALS
+    got, _, _ = totals(test, (60, [7] + total(0, 59, 1000, 10)), (120, [7] + total(0, 119, 1500, 15, src="10.0.0.2")),
+                       (121, [8] + total(0, 119, 1500, 15)), (122, [7] + total(100, 119, 40, 1)), fields=fields)
+    assert got == [(1000, 10), (500, 5), (1500, 15), (40, 1)], got
+    got, _, _ = totals(test, (60, total(0, 59, 1000, 10)), (120, total(0, 119, 1500, 15, src="10.0.0.2")), name="key")
+    assert got == [(1000, 10), (1500, 15)], got
+
+
+def test_the_way_back_of_a_biflow_has_totals_of_its_own(test):
+    fields = TOTALS + [(85, 8, 29305), (86, 8, 29305)]
+    got, _, _ = totals(test, (60, total(0, 59, 1000, 10) + [3000, 30]), (120, total(0, 119, 1500, 15) + [3100, 31]), fields=fields)
+    assert got == [(1000, 10), (3000, 30), (500, 5), (100, 1)], got
+
+
+def test_totals_of_uptimes_are_followed_across_seconds(test):
+    """NetFlow v9: the header counts whole seconds, so that a start by uptime is another instant each time."""
+    fields = [(8, 4), (22, 4), (21, 4), (85, 4), (86, 4)]
+    datagrams = [v9(v9_template(fields))]
+    for n, (octets, count) in enumerate([(1000, 10), (1500, 15), (1600, 16)], 1):
+        datagrams.append((60 * n, v9(data(fields, ["10.0.0.1", 999_000, 1_000_000 + n * 60_333, octets, count]),
+                                     uptime_ms=1_000_500 + n * 60_333, export_time=START + n * 60)))
+    rows, _, _ = account(test, datagrams, "src_host, timestamp_start", "unaggregated[out]: true")
+    assert [(r["bytes"], r["packets"]) for r in rows] == [(1000, 10), (500, 5), (100, 1)], rows
+
+
+def test_totals_have_a_bound_and_say_what_it_costs(test):
+    """The third flow pushes out the first, whose next total may have been counted; a flow that began later counts whole."""
+    got, exporter, _ = totals(test, (1, total(0, 1, 100, 1, "10.0.0.1")), (2, total(0, 2, 200, 2, "10.0.0.2")), (3, total(0, 3, 300, 3, "10.0.0.3")),
+                              (60, total(0, 59, 150, 2, "10.0.0.1")), (61, total(50, 60, 40, 1, "10.0.0.4")), more="flow_totals_max: 2")
+    assert got == [(100, 1), (200, 2), (300, 3), (0, 0), (40, 1)], got
+    assert exporter["total_unknown"] == 1 and exporter["totals_evicted"] == 3, exporter
+
+
+def test_totals_are_forgotten_at_each_reading_of_a_capture(test):
+    got, _, _ = totals(test, (60, total(0, 59, 1000, 10)), (120, total(0, 119, 1500, 15)), more="pcap_savefile_replay: 3")
+    assert got == 3 * [(1000, 10), (500, 5)], got
+
+
+def test_differences_come_before_renormalisation(test):
+    fields = TOTALS + [(34, 4)]
+    got, _, _ = totals(test, (60, total(0, 59, 1000, 10) + [100]), (120, total(0, 119, 1500, 15) + [100]), fields=fields, more="nfacctd_renormalize: true")
+    assert got == [(100_000, 1000), (50_000, 500)], got
+
+
+# ---- the rest ----
+
+def test_icmp_has_type_and_code_where_netflow_5_has_them(test):
+    fields = [(8, 4), (4, 1), (11, 2), (32, 2), (1, 4), (2, 4)]
+    rows, _, _ = account(test, [ipfix(ipfix_template(fields), data(
+        fields, ["10.0.0.1", 1, 0, 0x0301, 100, 1], ["10.0.0.2", 1, 0x0800, 0x0301, 100, 1], ["10.0.0.3", 17, 0, 0x0301, 100, 1],
+        ["10.0.0.4", 58, 0, 0x8000, 100, 1]))], "src_host, dst_port")
+    assert [(r["ip_src"], r["port_dst"]) for r in rows] == [("10.0.0.1", 0x301), ("10.0.0.2", 0x800), ("10.0.0.3", 0), ("10.0.0.4", 0x8000)], rows
+    fields = [(27, 16), (4, 1), (178, 1), (179, 1), (1, 4), (2, 4)]
+    rows, _, _ = account(test, [ipfix(ipfix_template(fields), data(fields, ["2001:db8::1", 58, 1, 4, 100, 1], ["2001:db8::2", 6, 1, 4, 100, 1]))],
+                         "src_host, dst_port", name="six")
+    assert [r["port_dst"] for r in rows] == [0x104, 0], rows
+
+
+def test_each_message_in_a_datagram_is_decoded(test):
+    """Two domains, whose templates have one id, in one datagram; then a message and a rest that is none."""
+    fields, other = [(8, 4), (1, 4), (2, 4)], [(8, 4), (1, 8), (2, 8)]
+    both = (ipfix(ipfix_template(fields), data(fields, ["10.0.0.1", 100, 1], ["10.0.0.1", 10, 1])) +
+            ipfix(ipfix_template(other), data(other, ["10.0.0.2", 200, 2]), domain=2))
+    rest = ipfix(data(fields, ["10.0.0.1", 1000, 3]), sequence=2) + b"\0\x0a\0\x09rest"
+    rows, _, exporter = account(test, [both, rest], "src_host, export_proto_sysid")
+    assert [(r["ip_src"], r["export_proto_sysid"], r["bytes"], r["packets"]) for r in rows] == [("10.0.0.1", 1, 1110, 5), ("10.0.0.2", 2, 200, 2)], rows
+    assert exporter["datagrams_decoded"] == 2 and exporter["sequence_gaps"] == 0, exporter
+    assert {k: v for k, v in exporter["drops"].items() if v} == {"trailing_bytes": 1}, exporter
+
+
+def test_uptimes_of_ipfix_without_a_start_are_told_by_the_latest_end(test):
+    """RFC 7011 has no uptime in the header; two sets, and uptimes that wrap."""
+    fields, other = [(8, 4), (22, 4), (21, 4), (1, 4), (2, 4)], [(8, 4), (21, 4), (22, 4), (1, 4), (2, 4)]
+    near = 1 << 32
+    rows, _, _ = account(test, [
+        ipfix(ipfix_template(fields), ipfix_template(other, 257)),
+        ipfix(data(fields, ["10.0.0.1", near - 9000, near - 4000, 100, 1]), data(other, ["10.0.0.2", 1000, near - 2000, 200, 2], template_id=257))],
+        "src_host, timestamp_start, timestamp_end", "timestamps_since_epoch: true")
+    assert [(r["ip_src"], r["timestamp_start"], r["timestamp_end"]) for r in rows] == [
+        ("10.0.0.1", f"{START - 10}.000000", f"{START - 5}.000000"), ("10.0.0.2", f"{START - 3}.000000", f"{START}.000000")], rows
+
+
+def test_times_that_are_no_ntp_are_plain_microseconds(test):
+    fields = [(8, 4), (154, 8), (155, 8), (1, 4), (2, 4)]
+    plain = [(START - 60) * 1_000_000 + 250_000, START * 1_000_000]
+    ntp = [(START - 60 + 2_208_988_800) << 32 | 1 << 30, (START + 2_208_988_800) << 32]
+    rows, _, _ = account(test, [ipfix(ipfix_template(fields), data(fields, ["10.0.0.1", *plain, 100, 1], ["10.0.0.2", *ntp, 100, 1]))],
+                         "src_host, timestamp_start, timestamp_end", "timestamps_since_epoch: true")
+    assert {(r["timestamp_start"], r["timestamp_end"]) for r in rows} == {(f"{START - 60}.250000", f"{START}.000000")} and len(rows) == 2, rows
 
 
 if __name__ == "__main__":

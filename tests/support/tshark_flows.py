@@ -90,6 +90,16 @@ def cflow_times(fields, header):
             yield name, seconds_text(instant(fields[absolute])) if absolute in fields else ""
 
 
+def icmp(fields):
+    """Type and code in one number, as NetFlow v5 has them in the destination port."""
+    for version in "46":
+        if f"icmp_type_code_ipv{version}" in fields:
+            return int(fields[f"icmp_type_code_ipv{version}"], 0)
+        if f"icmp_ipv{version}_type" in fields:
+            return int(fields[f"icmp_ipv{version}_type"], 0) << 8 | int(fields.get(f"icmp_ipv{version}_code", "0"), 0)
+    return 0
+
+
 def cflow_rows(proto, samplers):
     def short(node):
         return {name.removeprefix("cflow."): value for name, value in leaves(node).items()}
@@ -104,6 +114,8 @@ def cflow_rows(proto, samplers):
             continue
         row = reduced(fields, CFLOW)
         row["sampling_rate"] = rate or (samplers.by_id[fields["sampler_id"]] if "sampler_id" in fields else samplers.of_all)
+        if row["ip_proto"] in (1, 58) and row["port_dst"] == 0:
+            row["port_dst"] = icmp(fields)
         row.update(cflow_times(fields, header))
         yield row
 
