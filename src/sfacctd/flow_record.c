@@ -45,8 +45,8 @@ HOT_INLINE void set_part(struct flow_sample *sample, const struct packet *p, enu
 #include "flow/header_members.def"
 }
 
-void flow_sample_set_packet(struct flow_sample *sample, uint32_t protocol, const uint8_t *header,
-                            uint32_t header_len, bool is_whole)
+uint32_t flow_sample_set_packet(struct flow_sample *sample, uint32_t protocol,
+                                const uint8_t *header, uint32_t header_len)
 {
     struct sflow_decoder *decoder = sample->decoder;
     enum packet_start start;
@@ -59,10 +59,8 @@ void flow_sample_set_packet(struct flow_sample *sample, uint32_t protocol, const
     else if (protocol == HEADER_MPLS)
         start = PACKET_MPLS;
     else
-        return;
+        return 0;
     packet_parse(start, header, header_len, decoder->wants_tunnel, decoder->tunnel_view, &packet);
-    if (is_whole && packet.outer.ip_len > sample->flow->bytes)
-        sample->flow->bytes = packet.outer.ip_len;
     set_part(sample, &packet, HEADER_PART_ADDRESSES);
     set_part(sample, &packet, HEADER_PART_TRANSPORT);
     set_part(sample, &packet, HEADER_PART_LINK);
@@ -73,6 +71,7 @@ void flow_sample_set_packet(struct flow_sample *sample, uint32_t protocol, const
     sample->header_vlan = packet.plain->vlan;
     if (packet.plain->label_count > 0)
         sample->has_labels = true;
+    return packet.outer.ip_len;
 }
 
 void record_header(struct flow_sample *sample, struct reader *r)

@@ -4,13 +4,17 @@
  * them. They stand in a header so that the loop over records keeps its reader in registers. */
 #include "sfacctd/sflow_decoder.h"
 
-/*
- * Takes what is needed of a packet's first bytes; `protocol` says which header they begin with. If
- * its length is no more than what was seen of it (`is_whole`), the agent may not know the packet's,
- * and the IP header is asked: the longer one counts.
- */
-void flow_sample_set_packet(struct flow_sample *sample, uint32_t protocol, const uint8_t *header,
-                            uint32_t header_len, bool is_whole);
+/* Takes what is needed of a packet's first bytes; `protocol` says which header they begin with.
+ * Returns the length that the IP header states; 0: there is none. */
+uint32_t flow_sample_set_packet(struct flow_sample *sample, uint32_t protocol,
+                                const uint8_t *header, uint32_t header_len);
+
+/* Returns whether a frame is said to be no longer than what was seen of it: perhaps the agent does
+ * not know how long it was. */
+HOT_INLINE bool flow_record_is_whole(const uint8_t *fixed, uint32_t header_len, bool has_stripped)
+{
+    return wire_u32(fixed + 4) <= (uint64_t)header_len + (has_stripped ? wire_u32(fixed + 8) : 0);
+}
 
 /* The functions below decode a record as those of structures.def do, but are told the datagram's
  * version as a constant. */
@@ -28,11 +32,12 @@ HOT_INLINE void flow_record_header(struct flow_sample *sample, struct reader *r,
     if (!header || sample->has_header)
         return;
     sample->has_header = sample->has_packet = true;
-    uint32_t frame_len = wire_u32(fixed + 4);
-    uint64_t seen_len = (uint64_t)header_len + (has_stripped ? wire_u32(fixed + 8) : 0);
-    sample->flow->bytes = frame_len;
-    if (sample->decoder->needs_header || frame_len <= seen_len)
-        flow_sample_set_packet(sample, wire_u32(fixed), header, header_len, frame_len <= seen_len);
+    sample->flow->bytes = wire_u32(fixed + 4);
+    if (!sample->decoder->needs_header && !flow_record_is_whole(fixed, header_len, has_stripped))
+        return;
+    uint32_t ip_len = flow_sample_set_packet(sample, wire_u32(fixed), header, header_len);
+    if (ip_len > sample->flow->bytes && flow_record_is_whole(fixed, header_len, has_stripped))
+        sample->flow->bytes = ip_len;
 }
 
 HOT_INLINE void flow_record_switch(struct flow_sample *sample, struct reader *r)

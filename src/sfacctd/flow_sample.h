@@ -30,15 +30,6 @@ HOT_INLINE struct flow *flow_sample_make_flow(struct sflow_decoder *decoder)
     return flow;
 }
 
-/* The greatest interface number, and all ones, mean that there is no interface on this side: the
- * packet begins or ends in the agent itself (sFlow.org, "sFlow Version 5": type interface). */
-HOT_INLINE uint32_t flow_sample_interface(uint32_t format, uint32_t number)
-{
-    bool is_none = number == 0x3fffffff || number == UINT32_MAX;
-
-    return format == INTERFACE_SINGLE && !is_none ? number : 0;
-}
-
 /* Begins a flow sample of `len` bytes: makes room for the flow and its texts, and sets what the
  * sample says before its records. */
 HOT_INLINE void flow_sample_start(struct flow_sample *sample, struct sflow_message *msg,
@@ -59,16 +50,16 @@ HOT_INLINE void flow_sample_start(struct flow_sample *sample, struct sflow_messa
     flow->has_counters = 1;
     if (WANTS(sample, exporter_addr))
         flow->exporter_addr = msg->agent_addr;
-    flow->in_iface = flow_sample_interface(h->input_format, h->input);
-    flow->out_iface = flow_sample_interface(h->output_format, h->output);
+    flow->in_iface = h->in_iface;
+    flow->out_iface = h->out_iface;
     flow->sampling_rate = h->sampling_rate;
     flow->direction = DIRECTION_UNKNOWN;
     if (h->source_class == 0 && h->source_index != 0 && h->source_index == flow->in_iface)
         flow->direction = DIRECTION_INGRESS;
     else if (h->source_class == 0 && h->source_index != 0 && h->source_index == flow->out_iface)
         flow->direction = DIRECTION_EGRESS;
-    if (h->output_format == INTERFACE_DISCARDED)
-        flow_sample_set_discard(sample, h->output);
+    if (h->is_discarded)
+        flow_sample_set_discard(sample, h->discard_reason);
     if (WANTS(sample, export_sequence))
         flow->export_sequence = msg->sequence;
     if (WANTS(sample, export_domain))

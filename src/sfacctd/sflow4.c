@@ -40,11 +40,10 @@ static void decode_flow_sample(struct sflow_message *msg, struct reader *r)
     h.sampling_rate = reader_u32(r);
     h.counts.pool = reader_u32(r);
     h.counts.drops = reader_u32(r);
-    h.input_format = INTERFACE_SINGLE;
-    h.input = reader_u32(r);
-    uint32_t output = reader_u32(r);
-    h.output_format = output >> 31 ? INTERFACE_MULTIPLE : INTERFACE_SINGLE;
-    h.output = output & 0x7fffffff;
+    h.in_iface = interface_number(INTERFACE_SINGLE, reader_u32(r));
+    uint32_t output = reader_u32(r); /* the upper bit: so many interfaces */
+    h.out_iface = interface_number(output >> 31 ? INTERFACE_MULTIPLE : INTERFACE_SINGLE, output);
+    h.is_discarded = false;
     uint32_t type = reader_u32(r);
     if (type < 1 || type >= sizeof packet_records / sizeof packet_records[0])
         r->failed = true;

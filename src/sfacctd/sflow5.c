@@ -93,10 +93,10 @@ HOT_INLINE bool read_compact(struct reader *r, struct sample_header *h)
                                 .source_class = source >> 24,
                                 .source_index = source & 0xffffff,
                                 .sampling_rate = wire_u32(p + 8),
-                                .input_format = input >> 30,
-                                .input = input & 0x3fffffff,
-                                .output_format = output >> 30,
-                                .output = output & 0x3fffffff,
+                                .in_iface = interface_compact(input),
+                                .out_iface = interface_compact(output),
+                                .is_discarded = output >> 30 == INTERFACE_DISCARDED,
+                                .discard_reason = output & 0x3fffffff,
                                 .record_count = wire_u32(p + 28)};
     return true;
 }
@@ -111,10 +111,10 @@ HOT_INLINE bool read_expanded(struct reader *r, struct sample_header *h)
                                 .source_class = wire_u32(p + 4),
                                 .source_index = wire_u32(p + 8),
                                 .sampling_rate = wire_u32(p + 12),
-                                .input_format = wire_u32(p + 24),
-                                .input = wire_u32(p + 28),
-                                .output_format = wire_u32(p + 32),
-                                .output = wire_u32(p + 36),
+                                .in_iface = interface_number(wire_u32(p + 24), wire_u32(p + 28)),
+                                .out_iface = interface_number(wire_u32(p + 32), wire_u32(p + 36)),
+                                .is_discarded = wire_u32(p + 32) == INTERFACE_DISCARDED,
+                                .discard_reason = wire_u32(p + 36),
                                 .record_count = wire_u32(p + 40)};
     return true;
 }
@@ -170,8 +170,8 @@ APART void decode_discarded_packet(struct sflow_message *msg, struct reader *r)
     header.source_class = reader_u32(r);
     header.source_index = reader_u32(r);
     uint32_t drops = reader_u32(r);
-    header.input = reader_u32(r);
-    header.output = reader_u32(r);
+    header.in_iface = interface_number(INTERFACE_SINGLE, reader_u32(r));
+    header.out_iface = interface_number(INTERFACE_SINGLE, reader_u32(r));
     uint32_t reason = reader_u32(r);
     uint32_t record_count = reader_u32(r);
     if (r->failed) {

@@ -64,10 +64,32 @@ struct sample_header {
     struct sample_counts counts;
     uint32_t source_class, source_index;
     uint32_t sampling_rate;
-    uint32_t input_format, input, output_format, output; /* enum interface_format */
-    uint32_t record_count;                               /* of version 5 */
+    uint32_t in_iface, out_iface; /* 0: unknown, none, or several */
+    bool is_discarded;
+    uint32_t discard_reason;
+    uint32_t record_count; /* of version 5 */
 };
+
+/*
+ * The ways to tell an interface: by its number, by the reason why there is no output, by how many
+ * outputs there are. The greatest number, and all ones, mean that there is no interface on this
+ * side: the packet begins or ends in the agent itself (sFlow.org, "sFlow Version 5": interface).
+ */
 enum interface_format { INTERFACE_SINGLE, INTERFACE_DISCARDED, INTERFACE_MULTIPLE };
+#define INTERFACE_NONE UINT32_C(0x3fffffff)
+
+/* Returns the interface's number, or 0, where a word of its own has it. */
+static inline uint32_t interface_number(uint32_t format, uint32_t number)
+{
+    bool is_none = number == INTERFACE_NONE || number == UINT32_MAX;
+
+    return format == INTERFACE_SINGLE && !is_none ? number : 0;
+}
+/* Does the same where the format is the upper two bits of the word. */
+static inline uint32_t interface_compact(uint32_t word)
+{
+    return word < INTERFACE_NONE ? word : 0;
+}
 
 /* A flow sample while its records are read. */
 struct flow_sample {
