@@ -16,29 +16,49 @@ static void domain_unlink(struct domain *domain)
         source->last = NULL;
 }
 
-static void port_join(struct domain *shared, struct domain *own)
+static void port_join(struct domain *first, struct domain *own)
 {
-    if (own->shared || shared->port_count == DOMAIN_PORTS_MAX)
-        return;
-    own->shared = shared;
-    own->next_port = shared->ports;
-    shared->ports = own;
-    shared->port_count++;
+    own->shared = first;
+    own->next_port = first->ports;
+    first->ports = own;
+    first->port_count++;
 }
 
-/* A domain is about to go: one with an own port leaves the shared domain, and the shared one lets
- * all its ports go. */
-static void ports_part(struct domain *domain)
+static void port_part(struct domain *own)
 {
-    if (domain->shared) {
-        struct domain **place = &domain->shared->ports;
-        while (*place != domain)
-            place = &(*place)->next_port;
-        *place = domain->next_port;
-        domain->shared->port_count--;
+    struct domain **place = &own->shared->ports;
+
+    while (*place != own)
+        place = &(*place)->next_port;
+    *place = own->next_port;
+    own->shared->port_count--;
+    own->shared = own->next_port = NULL;
+}
+
+/* `port` is 0 in the key of the first port's domain, and PORT_REST in that of all the ports which
+ * are too many to be told apart. */
+#define PORT_REST UINT32_C(0x10000)
+static uint64_t domain_key(uint8_t version, uint32_t domain_id, uint32_t port)
+{
+    return (uint64_t)version << 56 | (uint64_t)port << 32 | domain_id;
+}
+
+/* `heir`, an own port's domain, takes the place of the first one, which is out of the table. */
+static void port_lead(struct domain_table *domains, struct domain *first, struct domain *heir)
+{
+    struct domain_source *source = heir->source;
+
+    port_part(heir);
+    while (first->ports) {
+        struct domain *own = first->ports;
+        port_part(own);
+        port_join(heir, own);
     }
-    for (struct domain *own = domain->ports; own; own = own->next_port)
-        own->shared = NULL;
+    heir->is_own_port = false;
+    source->own_port_count--;
+    keyed_table_remove(&domains->table, &heir->entry);
+    keyed_table_add(&domains->table, &heir->entry, source->id,
+                    domain_key(heir->version, heir->domain_id, 0));
 }
 
 static void domain_discard(void *arg, struct keyed_entry *entry)
@@ -48,15 +68,21 @@ static void domain_discard(void *arg, struct keyed_entry *entry)
 
     domains->forget(domains->arg, domain);
     domain_unlink(domain);
-    ports_part(domain);
+    if (domain->ports)
+        port_lead(domains, domain, domain->ports);
+    if (domain->shared)
+        port_part(domain);
+    domain->source->own_port_count -= domain->is_own_port;
     mem_free(domain);
 }
 
-void domain_table_init(
-    struct domain_table *domains, uint32_t max, void (*forget)(void *arg, struct domain *domain),
-    void (*split)(void *arg, struct domain *from, struct domain *to, uint16_t port), void *arg)
+void domain_table_init(struct domain_table *domains, uint32_t max,
+                       void (*forget)(void *arg, struct domain *domain),
+                       void (*inherit)(void *arg, struct domain *from, struct domain *to),
+                       void *arg)
 {
-    *domains = (struct domain_table){.next_id = 1, .forget = forget, .split = split, .arg = arg};
+    *domains =
+        (struct domain_table){.next_id = 1, .forget = forget, .inherit = inherit, .arg = arg};
     keyed_table_init(&domains->table, max, domain_discard, domains);
 }
 
@@ -107,15 +133,17 @@ void domain_source_forget(struct domain_table *domains, struct exporter *exporte
     exporter->decoder_state = NULL;
 }
 
-/* `port` is 0 in the key of a domain that has its id for itself. */
-static uint64_t domain_key(uint8_t version, uint32_t domain_id, uint16_t port)
+static struct domain *domain_find(const struct domain_table *domains,
+                                  const struct domain_source *source, uint8_t version,
+                                  uint32_t domain_id, uint32_t key_port)
 {
-    return (uint64_t)version << 48 | (uint64_t)port << 32 | domain_id;
+    return (struct domain *)keyed_table_find(&domains->table, source->id,
+                                             domain_key(version, domain_id, key_port));
 }
 
 static struct domain *domain_new(struct domain_table *domains, struct exporter *exporter,
-                                 uint8_t version, uint32_t domain_id, uint16_t key_port,
-                                 uint16_t port)
+                                 uint8_t version, uint32_t domain_id, uint32_t key_port,
+                                 int64_t now_ns)
 {
     struct domain_source *source = exporter->decoder_state;
     struct domain *domain = mem_zalloc(sizeof *domain);
@@ -126,8 +154,9 @@ static struct domain *domain_new(struct domain_table *domains, struct exporter *
     domain->source = source;
     domain->domain_id = domain_id;
     domain->version = version;
-    domain->port = port;
+    domain->created_ns = now_ns;
     domain->is_own_port = key_port != 0;
+    source->own_port_count += domain->is_own_port;
     keyed_table_add(&domains->table, &domain->entry, source->id,
                     domain_key(version, domain_id, key_port));
     domain->next = source->domains;
@@ -137,42 +166,56 @@ static struct domain *domain_new(struct domain_table *domains, struct exporter *
     return domain;
 }
 
-/*
- * Finds the domain for a message whose port is not the one that was seen last. A new port replaces
- * the old one, as after a restart of the exporter; but when a former port comes back, two senders
- * use the id at once and get a domain each.
- */
-static struct domain *domain_for_port(struct domain_table *domains, struct exporter *exporter,
-                                      struct domain *shared, uint16_t port)
+static bool is_in_use(const struct domain *domain, int64_t now_ns)
+{
+    return now_ns - domain->seen_ns < DOMAIN_SILENCE_NS;
+}
+
+/* Makes the domain of one more port that uses the id. */
+static struct domain *domain_new_port(struct domain_table *domains, struct exporter *exporter,
+                                      struct domain *first, uint32_t key_port, int64_t now_ns)
 {
     struct domain_source *source = exporter->decoder_state;
-    struct domain *own = (struct domain *)keyed_table_find(
-        &domains->table, source->id, domain_key(shared->version, shared->domain_id, port));
+    uint8_t version = first->version;
+    uint32_t domain_id = first->domain_id;
 
-    if (own) {
-        port_join(shared, own); /* if it knew another one that went */
-        return own;
-    }
-    if (port != shared->former_port || shared->port_count == DOMAIN_PORTS_MAX) {
-        shared->former_port = shared->port;
-        shared->port = port;
-        return shared;
-    }
-    shared->former_port = 0;
-    /* The shared domain may be the oldest, and the new one must not push it out. */
-    keyed_table_touch(&domains->table, &shared->entry);
-    uint8_t version = shared->version;
-    uint32_t domain_id = shared->domain_id;
-    own = domain_new(domains, exporter, version, domain_id, port, port);
-    if (keyed_table_find(&domains->table, source->id, domain_key(version, domain_id, 0))) {
-        port_join(shared, own);
-        domains->split(domains->arg, shared, own, port);
-    }
+    if (domains->table.max == 1)
+        return first; /* there is no room to tell them apart */
+    /* The first one may be the oldest, and the new one must not push it out. */
+    keyed_table_touch(&domains->table, &first->entry);
+    struct domain *own = domain_new(domains, exporter, version, domain_id, key_port, now_ns);
+    port_join(domain_find(domains, source, version, domain_id, 0), own);
     return own;
 }
 
+/*
+ * Finds the domain for a message from a port that is not the first one's. It has one of its own,
+ * unless the first port is silent and no other has come since.
+ */
+static struct domain *domain_for_port(struct domain_table *domains, struct exporter *exporter,
+                                      struct domain *first, uint16_t port, int64_t now_ns)
+{
+    struct domain_source *source = exporter->decoder_state;
+    uint32_t key_port = port;
+    struct domain *own = domain_find(domains, source, first->version, first->domain_id, key_port);
+
+    if (own)
+        return own;
+    if (!first->ports && !is_in_use(first, now_ns)) {
+        domains->inherit(domains->arg, first, first);
+        first->announces_flows = false;
+        first->created_ns = now_ns;
+        return first;
+    }
+    if (first->port_count >= DOMAIN_PORTS_MAX - 1) {
+        key_port = PORT_REST;
+        own = domain_find(domains, source, first->version, first->domain_id, key_port);
+    }
+    return own ? own : domain_new_port(domains, exporter, first, key_port, now_ns);
+}
+
 struct domain *domain_get(struct domain_table *domains, struct exporter *exporter, uint8_t version,
-                          uint32_t domain_id, uint16_t port)
+                          uint32_t domain_id, uint16_t port, int64_t now_ns)
 {
     struct domain_source *source = domain_source_get(domains, exporter);
     struct domain *domain = source->last;
@@ -180,15 +223,114 @@ struct domain *domain_get(struct domain_table *domains, struct exporter *exporte
     if (domain && domain->domain_id == domain_id && domain->version == version &&
         domain->port == port) {
         keyed_table_touch(&domains->table, &domain->entry);
+        domain->seen_ns = now_ns;
         return domain;
     }
-    domain = (struct domain *)keyed_table_find(&domains->table, source->id,
-                                               domain_key(version, domain_id, 0));
+    domain = domain_find(domains, source, version, domain_id, 0);
     if (!domain)
-        domain = domain_new(domains, exporter, version, domain_id, 0, port);
+        domain = domain_new(domains, exporter, version, domain_id, 0, now_ns);
     else if (domain->port != port)
-        domain = domain_for_port(domains, exporter, domain, port);
+        domain = domain_for_port(domains, exporter, domain, port, now_ns);
     keyed_table_touch(&domains->table, &domain->entry);
+    domain->port = port;
+    domain->seen_ns = now_ns;
     source->last = domain;
     return domain;
+}
+
+struct domain *domain_next_port(const struct domain *domain, const struct domain *each)
+{
+    struct domain *first = domain->shared ? domain->shared : (struct domain *)(uintptr_t)domain;
+
+    return !each ? first : each == first ? first->ports : each->next_port;
+}
+
+/* Returns the port that followed: it began when `silent` had ended. Of several it is the one that
+ * was heard last; NULL: none did. */
+static struct domain *find_heir(const struct domain *silent)
+{
+    struct domain *heir = NULL;
+
+    for (struct domain *d = NULL; (d = domain_next_port(silent, d));) {
+        if (d != silent && d->created_ns >= silent->seen_ns &&
+            (!heir || d->seen_ns > heir->seen_ns))
+            heir = d;
+    }
+    return heir;
+}
+
+/* Returns whether the ports in use have templates of their own, so that none is lent them by
+ * `silent`. */
+static bool is_done_without(const struct domain *silent, int64_t now_ns)
+{
+    bool is_any = false;
+
+    for (struct domain *d = NULL; (d = domain_next_port(silent, d));) {
+        if (!is_in_use(d, now_ns))
+            continue;
+        if (!d->announces_flows)
+            return false;
+        is_any = true;
+    }
+    return is_any;
+}
+
+static void domain_give(struct domain_table *domains, struct domain *from, struct domain *to)
+{
+    domains->inherit(domains->arg, from, to);
+    if (!to->sequence.is_started)
+        to->sequence = from->sequence;
+    if (to->clock.newest_span == 0)
+        to->clock = from->clock;
+    if (to->exporter_addr.family == IP_NONE)
+        to->exporter_addr = from->exporter_addr;
+    if (to->system_init_ms == 0)
+        to->system_init_ms = from->system_init_ms;
+}
+
+/* Lets one silent port of an id go; false: none can. */
+static bool settle_one(struct domain_table *domains, struct domain *first, int64_t now_ns)
+{
+    for (struct domain *d = NULL; (d = domain_next_port(first, d));) {
+        if (is_in_use(d, now_ns))
+            continue;
+        struct domain *heir = find_heir(d);
+        if (!heir && !is_done_without(d, now_ns))
+            continue;
+        if (heir)
+            domain_give(domains, d, heir);
+        keyed_table_remove(&domains->table, &d->entry);
+        if (heir && d == first)
+            port_lead(domains, first, heir);
+        domain_discard(domains, &d->entry);
+        return true;
+    }
+    return false;
+}
+
+void domain_table_settle(struct domain_table *domains, int64_t now_ns)
+{
+    for (struct domain_source *s = domains->sources; s; s = s->next) {
+        struct domain *d = s->own_port_count > 0 ? s->domains : NULL;
+        while (d) {
+            bool is_done = !d->ports || !settle_one(domains, d, now_ns);
+            d = is_done ? d->next : s->domains; /* others went, too */
+        }
+    }
+}
+
+bool domain_source_is_split(const struct domain_source *source, int64_t now_ns)
+{
+    const struct domain *d = source->own_port_count > 0 ? source->domains : NULL;
+
+    for (; d; d = d->next) {
+        int in_use = 0;
+        if (!d->ports)
+            continue;
+        for (const struct domain *each = NULL; (each = domain_next_port(d, each));)
+            in_use += is_in_use(each, now_ns);
+        if (in_use > 1)
+            return true;
+    }
+    return false;
 }

@@ -2,9 +2,10 @@
 #pragma once
 /*
  * Observation domains: the scope of templates, options and sequence numbers (RFC 7011 section 3.1).
- * The exporter's address, the protocol version and the domain's id name a domain; the source port
- * does too once two ports are seen at once, as when two processes send from one host. One worker
- * owns the table.
+ * The exporter's address, the protocol version, the domain's id and the source port name a domain,
+ * as several processes, or several exporters behind one address, may use the same id. What is known
+ * of a port that fell silent goes to the port that followed: the exporter was started again.
+ * One worker owns the table.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -22,14 +23,18 @@ struct domain_source {
     struct ip_addr addr;
     struct domain *domains, *last; /* all; the one used last */
     struct domain_source *next, *previous;
-    bool tells_rate; /* some options template has its sampling rates */
+    bool tells_rate;         /* some options template has its sampling rates */
+    uint32_t own_port_count; /* of its domains, so many are not the first of their id */
     struct flow_totals totals;
 };
 
 /*
- * So many senders that use one domain id at once are told apart; any beyond them are taken as one.
+ * So many ports that use one domain id are told apart beside the first one; the last of them stands
+ * for all that come later.
  */
 #define DOMAIN_PORTS_MAX 8
+/* A port that is silent for so long is not in use any more. */
+#define DOMAIN_SILENCE_NS (INT64_C(300) * 1000000000)
 
 struct domain {
     struct keyed_entry entry;
@@ -38,12 +43,14 @@ struct domain {
     struct domain *next, *previous; /* of the same source */
     uint32_t domain_id;             /* as on the wire */
     uint8_t version;
-    bool is_own_port;      /* one of several senders that use the id at once */
-    struct domain *shared; /* of an own port's domain: the one without port; NULL: it went */
-    struct domain *ports;  /* of that one: at most DOMAIN_PORTS_MAX, linked by next_port */
+    uint16_t port;               /* the one in use */
+    bool is_own_port;            /* not the first port that used the id */
+    bool announces_flows;        /* a template of flows came from this port */
+    int64_t created_ns, seen_ns; /* arrival of the port's first message and of the last */
+    struct domain *shared;       /* of an own port's domain: that of the first port */
+    struct domain *ports;        /* of that one: at most DOMAIN_PORTS_MAX, linked by next_port */
     struct domain *next_port;
     uint8_t port_count;
-    uint16_t port, former_port; /* the one in use; before that another, 0: none */
     struct sequence sequence;
     struct clock_offset clock;
     bool has_uptime;
@@ -60,20 +67,30 @@ struct domain_table {
     uint64_t next_id;
     /* Called before a domain is freed: its templates and pending sets go. */
     void (*forget)(void *arg, struct domain *domain);
-    /* `from` turned out to be two: what came from `port` moves to `to`. */
-    void (*split)(void *arg, struct domain *from, struct domain *to, uint16_t port);
+    /* The templates of `from`, which goes, are given to `to`; the same domain: it has another port
+     * now. */
+    void (*inherit)(void *arg, struct domain *from, struct domain *to);
     void *arg;
 };
 
-void domain_table_init(
-    struct domain_table *domains, uint32_t max, void (*forget)(void *arg, struct domain *domain),
-    void (*split)(void *arg, struct domain *from, struct domain *to, uint16_t port), void *arg);
+void domain_table_init(struct domain_table *domains, uint32_t max,
+                       void (*forget)(void *arg, struct domain *domain),
+                       void (*inherit)(void *arg, struct domain *from, struct domain *to),
+                       void *arg);
 void domain_table_clear(struct domain_table *domains); /* sources too */
 
 /* Returns the exporter's state, which is made if it is new. */
 struct domain_source *domain_source_get(struct domain_table *domains, struct exporter *exporter);
 void domain_source_forget(struct domain_table *domains, struct exporter *exporter);
-/* Returns the domain, which is made if it is new. At the maximum another one goes, which counts as
- * a drop at `exporter`. */
+/* Returns the domain of a message that arrived at `now_ns`; it is made if it is new. At the maximum
+ * another one goes, which counts as a drop at `exporter`. */
 struct domain *domain_get(struct domain_table *domains, struct exporter *exporter, uint8_t version,
-                          uint32_t domain_id, uint16_t port);
+                          uint32_t domain_id, uint16_t port, int64_t now_ns);
+/* Gives what is known of silent ports to those that followed them. */
+void domain_table_settle(struct domain_table *domains, int64_t now_ns);
+
+/* Returns whether two ports in use have the same domain id. */
+bool domain_source_is_split(const struct domain_source *source, int64_t now_ns);
+/* Walks the domains that have the id of `domain`: the first port's, then the others. `each` is NULL
+ * to begin with; NULL comes after the last. */
+struct domain *domain_next_port(const struct domain *domain, const struct domain *each);

@@ -24,11 +24,11 @@ static void domain_forgotten(void *arg, struct domain *domain)
     pending_sets_forget(&decoder->pending, domain, DROP_no_template);
 }
 
-static void domain_was_split(void *arg, struct domain *from, struct domain *to, uint16_t port)
+static void domain_inherited(void *arg, struct domain *from, struct domain *to)
 {
     struct netflow_decoder *decoder = arg;
 
-    template_store_split(&decoder->templates, from, to, port);
+    template_store_inherit(&decoder->templates, from, to);
 }
 
 static void *decoder_new(const struct decoder_settings *settings, struct exporter_table *exporters,
@@ -50,7 +50,7 @@ static void *decoder_new(const struct decoder_settings *settings, struct exporte
     };
     decoder->arena.data = mem_alloc(ARENA_LEN);
     decoder->arena.size = ARENA_LEN;
-    domain_table_init(&decoder->domains, own->domains_max, domain_forgotten, domain_was_split,
+    domain_table_init(&decoder->domains, own->domains_max, domain_forgotten, domain_inherited,
                       decoder);
     template_store_init(&decoder->templates, own->templates_max, &decoder->plan_settings);
     option_store_init(&decoder->options, own->options_max, batch);
@@ -127,10 +127,12 @@ static void decoder_tick(void *self, int64_t now_ns) ON_THREAD(worker_thread)
     THREAD_ASSERT(worker_thread);
     pending_sets_tell(&decoder->pending, now_ns);
     pending_sets_expire(&decoder->pending, now_ns - own->pending_sets_age_s * NS_PER_S);
-    if (own->template_lifetime_s == 0 || now_ns - decoder->expired_ns < EXPIRE_EVERY_NS)
+    if (now_ns - decoder->expired_ns < EXPIRE_EVERY_NS)
         return;
     decoder->expired_ns = now_ns;
-    template_store_expire(&decoder->templates, now_ns - own->template_lifetime_s * NS_PER_S);
+    domain_table_settle(&decoder->domains, now_ns);
+    if (own->template_lifetime_s > 0)
+        template_store_expire(&decoder->templates, now_ns - own->template_lifetime_s * NS_PER_S);
     publish_generation(decoder);
 }
 

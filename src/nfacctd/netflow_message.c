@@ -28,8 +28,8 @@ void netflow_message_start(struct netflow_message *msg, struct netflow_decoder *
                            struct exporter *exporter, const struct datagram *datagram,
                            uint8_t version, uint32_t domain_id, uint32_t domain_key)
 {
-    struct domain *domain =
-        domain_get(&decoder->domains, exporter, version, domain_key, datagram->source_port);
+    struct domain *domain = domain_get(&decoder->domains, exporter, version, domain_key,
+                                       datagram->source_port, datagram->received_ns);
 
     /* All members are named: gcc would clear the whole struct first if some were not. */
     *msg = (struct netflow_message){

@@ -5,9 +5,9 @@
  * checked as if it came from the wire. The file is an array of objects. Those with "version" are
  * observation domains; the others hold what is known of an exporter as a whole:
  *
- *   [{"exporter": "192.0.2.1", "version": 10, "domain": 1, "port": 4739, "own_port": false,
+ *   [{"exporter": "192.0.2.1", "version": 10, "domain": 1, "port": 4739, "seen_ns": 1,
  *     "system_init_ms": 0, "exporter_address": "",
- *     "templates": [{"id": 256, "received_ns": 1, "port": 4739, "scope_count": 0,
+ *     "templates": [{"id": 256, "received_ns": 1, "inherited": false, "scope_count": 0,
  *                    "is_options": false, "fields": [[0, 8, 4], ...]}], "options": [...]},
  *    {"exporter": "192.0.2.1", "tells_rate": true,
  *     "options": [{"kind": "sampler_rate", "id": 1, "number": 1000, "text": ""}]}]
@@ -123,8 +123,8 @@ static json_t *template_to_json(const struct template *tmpl)
         json_array_append_new(fields,
                               json_pack("[I, i, i]", (json_int_t)f->enterprise, f->id, f->len));
     }
-    return json_pack("{s:i, s:I, s:i, s:i, s:b, s:o}", "id", tmpl->id, "received_ns",
-                     (json_int_t)tmpl->received_ns, "port", tmpl->port, "scope_count",
+    return json_pack("{s:i, s:I, s:b, s:i, s:b, s:o}", "id", tmpl->id, "received_ns",
+                     (json_int_t)tmpl->received_ns, "inherited", tmpl->is_inherited, "scope_count",
                      tmpl->scope_count, "is_options", tmpl->is_options, "fields", fields);
 }
 
@@ -138,9 +138,9 @@ static json_t *domain_to_json(const struct domain *domain, struct keyed_table *s
     for (const struct template *tmpl = domain->templates; tmpl; tmpl = tmpl->next_in_domain)
         if (!tmpl->is_refused)
             json_array_append_new(templates, template_to_json(tmpl));
-    return json_pack("{s:s, s:i, s:I, s:i, s:b, s:I, s:s, s:o, s:o}", "exporter", exporter,
+    return json_pack("{s:s, s:i, s:I, s:i, s:I, s:I, s:s, s:o, s:o}", "exporter", exporter,
                      "version", domain->version, "domain", (json_int_t)domain->domain_id, "port",
-                     domain->port, "own_port", domain->is_own_port, "system_init_ms",
+                     domain->port, "seen_ns", (json_int_t)domain->seen_ns, "system_init_ms",
                      (json_int_t)domain->system_init_ms, "exporter_address", named, "templates",
                      templates, "options", take_group(scopes, domain->id));
 }
@@ -214,7 +214,7 @@ static bool load_template(struct netflow_decoder *decoder, struct domain *domain
     struct template announced = {
         .id = (uint16_t)int_in(json, "id", 0, UINT16_MAX),
         .received_ns = int_in(json, "received_ns", 0, INT64_MAX),
-        .port = (uint16_t)int_in(json, "port", 0, UINT16_MAX),
+        .is_inherited = json_is_true(json_object_get(json, "inherited")),
         .scope_count = (uint16_t)int_in(json, "scope_count", 0, (json_int_t)field_count),
         .is_options = json_is_true(json_object_get(json, "is_options")),
         .field_count = (uint16_t)field_count,
@@ -264,11 +264,9 @@ static size_t load_domain(struct netflow_decoder *decoder, struct exporter *expo
 
     if (version != 9 && version != 10)
         return 0;
-    /* A domain that had been split by ports is one again; if two ports are still seen at once, it
-     * is split again. */
-    struct domain *domain = domain_get(&decoder->domains, exporter, version,
-                                       (uint32_t)int_in(object, "domain", 0, UINT32_MAX),
-                                       (uint16_t)int_in(object, "port", 0, UINT16_MAX));
+    struct domain *domain = domain_get(
+        &decoder->domains, exporter, version, (uint32_t)int_in(object, "domain", 0, UINT32_MAX),
+        (uint16_t)int_in(object, "port", 0, UINT16_MAX), int_in(object, "seen_ns", 0, INT64_MAX));
     domain->system_init_ms = int_in(object, "system_init_ms", 0, INT64_MAX);
     if (named && ip_addr_parse(named, &domain->exporter_addr) < 0)
         domain->exporter_addr = (struct ip_addr){0};

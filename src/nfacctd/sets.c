@@ -183,11 +183,14 @@ static void drop_pending(struct netflow_message *msg, uint16_t template_id)
 /*
  * Decodes the sets that waited for this template, with the header of the message that they came in.
  */
-static void release_pending(struct netflow_message *msg, const struct template *tmpl)
+static void release_pending(struct netflow_message *msg, struct domain *domain,
+                            const struct template *tmpl)
 {
-    struct pending_set *set = pending_sets_take(&msg->decoder->pending, msg->domain, tmpl->id);
+    struct pending_set *set = pending_sets_take(&msg->decoder->pending, domain, tmpl->id);
     struct netflow_message old = *msg;
 
+    old.domain = domain;
+    old.context.scope.domain = domain->id;
     while (set) {
         struct pending_set *next = set->next_of_key;
         struct reader r = reader_make(set->data, set->len);
@@ -297,7 +300,11 @@ static void take_template(struct netflow_message *msg, const struct template *an
     exporter_debug(msg->exporter, "domain %u: %stemplate %u with %u fields", msg->domain->domain_id,
                    announced->is_options ? "options " : "", announced->id, field_count);
     const struct template *tmpl = template_store_find(store, msg->domain, announced->id);
-    release_pending(msg, tmpl);
+    /* It may be lent to another port, whose data came first. */
+    for (struct domain *d = NULL; (d = domain_next_port(msg->domain, d));) {
+        if (d->pending && template_store_find(store, d, tmpl->id) == tmpl)
+            release_pending(msg, d, tmpl);
+    }
 }
 
 /* Reads `count` field specifiers into decoder->fields, from `first` on; `r` has failed if they run
@@ -342,7 +349,6 @@ static bool read_template_header(struct netflow_message *msg, struct reader *r, 
 
     *t = (struct template){
         .received_ns = msg->datagram->received_ns,
-        .port = msg->datagram->source_port,
         .is_options = is_options,
     };
     t->id = reader_u16(r);

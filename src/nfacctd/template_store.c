@@ -93,9 +93,10 @@ enum template_outcome template_store_put(struct template_store *store, struct do
         (struct template *)keyed_table_find(&store->table, domain->id, announced->id);
     size_t fields_len = announced->field_count * sizeof *fields;
 
+    domain->announces_flows |= !announced->is_options && !announced->is_inherited;
     if (old && template_equal(old, announced, fields)) {
         old->received_ns = announced->received_ns;
-        old->port = announced->port;
+        old->is_inherited &= announced->is_inherited;
         keyed_table_touch(&store->table, &old->entry);
         return old->is_refused ? TEMPLATE_REFUSED : TEMPLATE_SAME;
     }
@@ -117,20 +118,20 @@ enum template_outcome template_store_put(struct template_store *store, struct do
     return tmpl->is_refused ? TEMPLATE_REFUSED : TEMPLATE_NEW;
 }
 
-/* Finds the template of another sender with the same domain id, for a sender that announced nothing
- * itself: an exporter that uses one port for templates and another for data looks like two. */
-static struct template *find_of_sibling(struct template_store *store, const struct domain *domain,
-                                        uint16_t id)
+/* Finds the template of another port with the same domain id, if it came after `after_ns`; of
+ * several, that of the port which is known longest. */
+static struct template *find_of_sibling(const struct template_store *store,
+                                        const struct domain *domain, uint16_t id, int64_t after_ns)
 {
-    const struct domain *shared = domain->is_own_port ? domain->shared : domain;
-    struct keyed_entry *entry;
+    struct template *found = NULL;
 
-    if (domain->templates || !shared)
-        return NULL;
-    entry = shared != domain ? keyed_table_find(&store->table, shared->id, id) : NULL;
-    for (const struct domain *d = shared->ports; d && !entry; d = d->next_port)
-        entry = keyed_table_find(&store->table, d->id, id);
-    return (struct template *)entry;
+    for (const struct domain *d = NULL; (d = domain_next_port(domain, d));) {
+        struct template *tmpl =
+            d != domain ? (struct template *)keyed_table_find(&store->table, d->id, id) : NULL;
+        if (tmpl && tmpl->received_ns > after_ns && (!found || d->id < found->domain->id))
+            found = tmpl;
+    }
+    return found;
 }
 
 /* Finds the domain's own template. Most domains have few, and looking at those takes less than
@@ -151,11 +152,15 @@ struct template *template_store_find(struct template_store *store, const struct 
                                      uint16_t id)
 {
     struct keyed_entry *entry = find_own(store, domain, id);
+    struct template *tmpl = (struct template *)entry;
+    struct template *newer = NULL;
 
-    if (!entry)
-        return find_of_sibling(store, domain, id);
+    if (!tmpl)
+        return domain->announces_flows ? NULL : find_of_sibling(store, domain, id, INT64_MIN);
+    if (tmpl->is_inherited) /* the port that announced it may have come back */
+        newer = find_of_sibling(store, domain, id, tmpl->received_ns);
     keyed_table_touch(&store->table, entry);
-    return (struct template *)entry;
+    return newer ? newer : tmpl;
 }
 
 void template_store_forget(struct template_store *store, struct domain *domain)
@@ -164,19 +169,20 @@ void template_store_forget(struct template_store *store, struct domain *domain)
         template_remove(store, domain->templates);
 }
 
-void template_store_split(struct template_store *store, struct domain *from, struct domain *to,
-                          uint16_t port)
+void template_store_inherit(struct template_store *store, struct domain *from, struct domain *to)
 {
     struct template *next;
 
     for (struct template *tmpl = from->templates; tmpl; tmpl = next) {
         next = tmpl->next_in_domain;
-        if (tmpl->port != port)
+        tmpl->is_inherited = true;
+        if (from == to || keyed_table_find(&store->table, to->id, tmpl->id))
             continue;
         keyed_table_remove(&store->table, &tmpl->entry);
         template_unlink(store, tmpl);
         template_link(store, to, tmpl);
     }
+    store->generation++;
 }
 
 void template_store_expire(struct template_store *store, int64_t before_ns)

@@ -21,7 +21,8 @@ struct template
     int64_t received_ns;
     struct plan *plan; /* of records that are flows; NULL: options */
     uint32_t min_len;  /* of a record */
-    uint16_t id, port; /* port: who announced it */
+    uint16_t id;
+    bool is_inherited; /* another port, which is silent, announced it */
     uint16_t scope_count;
     bool is_options;
     bool is_refused; /* its records cannot be delimited; kept so that data for it is known */
@@ -54,13 +55,17 @@ void template_store_clear(struct template_store *store);
 enum template_outcome template_store_put(struct template_store *store, struct domain *domain,
                                          const struct template *announced,
                                          const struct template_field *fields);
-/* Borrowed until the next put, expire or forget; NULL if the domain has not announced it. */
+/*
+ * Borrowed until the next put, expire or forget; NULL: there is none. A port that announces no
+ * templates of flows is lent those of another with the same domain id, as some exporters use one
+ * port for templates and another for data; options do not count.
+ */
 struct template *template_store_find(struct template_store *store, const struct domain *domain,
                                      uint16_t id);
 void template_store_forget(struct template_store *store, struct domain *domain);
-/* Moves the templates that `port` announced to the domain `to`. */
-void template_store_split(struct template_store *store, struct domain *from, struct domain *to,
-                          uint16_t port);
+/* Gives `to` those templates of `from` whose ids it has not announced itself. They may be the same:
+ * then its templates are another port's from now on. */
+void template_store_inherit(struct template_store *store, struct domain *from, struct domain *to);
 /* Drops the templates that were received before that instant. */
 void template_store_expire(struct template_store *store, int64_t before_ns);
 /* Compiles all plans again, after the settings have changed. */

@@ -125,6 +125,107 @@ static void one_port_for_templates_and_one_for_data_work_together(void **state)
     }
 }
 
+static void a_port_that_sends_options_is_lent_templates(void **state)
+{
+    static const struct template_field samplers[] = {{0, 149, 4}, {0, 48, 1}, {0, 34, 4}};
+
+    (void)state;
+    decode_rig_start(&rig, 8);
+    rig.source_port = 1000;
+    feed_template(256, narrow, COUNT(narrow));
+    rig.source_port = 1001;
+    for (int i = 0; i < 3; i++) {
+        export_start(&m, 10, 1, 1, 0);
+        export_options_template(&m, 300, 1, samplers, COUNT(samplers));
+        export_feed(&m, &rig);
+        assert_int_equal(feed_data(256), 7);
+    }
+}
+
+static void a_template_that_comes_late_is_lent_to_data_that_waits(void **state)
+{
+    (void)state;
+    decode_rig_start(&rig, 8);
+    rig.source_port = 1001;
+    assert_int_equal(feed_data(256), 0);
+    rig.source_port = 1000;
+    feed_template(256, narrow, COUNT(narrow));
+    assert_int_equal(counter_get(&decode_rig_exporter(&rig)->counters.pending_released), 1);
+}
+
+static void a_forged_template_does_not_change_what_the_exporter_announced(void **state)
+{
+    static const struct template_field swapped[] = {{0, 1, 4}, {0, 8, 4}};
+
+    (void)state;
+    decode_rig_start(&rig, 8);
+    rig.source_port = 1000;
+    feed_template(256, narrow, COUNT(narrow));
+    for (uint16_t port = 6666; port < 6690; port++) { /* more than are told apart */
+        rig.source_port = port;
+        feed_template(256, swapped, COUNT(swapped));
+        feed_template(257, swapped, COUNT(swapped));
+    }
+    rig.source_port = 1000;
+    assert_int_equal(feed_data(256), 7);
+    assert_int_equal(feed_data(257), 0); /* the exporter has announced no such template */
+}
+
+static void a_silent_port_gives_its_templates_to_the_one_that_followed(void **state)
+{
+    (void)state;
+    decode_rig_start(&rig, 8);
+    rig.source_port = 1000;
+    feed_template(256, narrow, COUNT(narrow));
+    feed_template(257, narrow, COUNT(narrow));
+    rig.now_ns += NS_PER_S;
+    rig.source_port = 1001; /* started again: not all is announced again yet */
+    feed_template(256, wide, COUNT(wide));
+    assert_int_equal(feed_data(257), 0);
+    for (int i = 0; i < 31; i++) {
+        rig.now_ns += 10 * NS_PER_S;
+        feed_data(256);
+        nfacctd_decoder.tick(rig.decoder, rig.now_ns);
+    }
+    assert_int_equal(feed_data(257), 7);
+    assert_int_equal(feed_data(256), UINT64_C(0x0a00000100000007));
+    rig.source_port = 1000; /* it is somebody else's now, who announces other things */
+    feed_template(257, wide, COUNT(wide));
+    assert_int_equal(feed_data(257), UINT64_C(0x0a00000100000007));
+}
+
+static void a_port_after_a_long_silence_goes_on_where_the_other_ended(void **state)
+{
+    (void)state;
+    decode_rig_start(&rig, 8);
+    rig.source_port = 1000;
+    feed_template(256, narrow, COUNT(narrow));
+    feed_template(257, narrow, COUNT(narrow));
+    rig.now_ns += 301 * NS_PER_S;
+    rig.source_port = 1001;
+    feed_template(256, wide, COUNT(wide));
+    assert_int_equal(feed_data(257), 7);
+    assert_int_equal(feed_data(256), UINT64_C(0x0a00000100000007));
+}
+
+static void templates_are_lent_however_long_their_port_is_silent(void **state)
+{
+    (void)state;
+    decode_rig_start(&rig, 8);
+    rig.source_port = 1000;
+    feed_template(256, narrow, COUNT(narrow));
+    rig.source_port = 1001;
+    for (int i = 0; i < 200; i++) {
+        rig.now_ns += 10 * NS_PER_S;
+        nfacctd_decoder.tick(rig.decoder, rig.now_ns);
+        assert_int_equal(feed_data(256), 7);
+    }
+    rig.source_port = 1000; /* a refresh after half an hour, and the template is another one */
+    feed_template(256, wide, COUNT(wide));
+    rig.source_port = 1001;
+    assert_int_equal(feed_data(256), UINT64_C(0x0a00000100000007));
+}
+
 static void domains_beyond_the_maximum_push_out_the_oldest(void **state)
 {
     (void)state;
@@ -254,6 +355,12 @@ int main(void)
         TEST(a_new_port_takes_over),
         TEST(two_ports_at_once_are_two_exporters),
         TEST(one_port_for_templates_and_one_for_data_work_together),
+        TEST(a_port_that_sends_options_is_lent_templates),
+        TEST(a_template_that_comes_late_is_lent_to_data_that_waits),
+        TEST(a_forged_template_does_not_change_what_the_exporter_announced),
+        TEST(a_silent_port_gives_its_templates_to_the_one_that_followed),
+        TEST(a_port_after_a_long_silence_goes_on_where_the_other_ended),
+        TEST(templates_are_lent_however_long_their_port_is_silent),
         TEST(domains_beyond_the_maximum_push_out_the_oldest),
         TEST(exporters_do_not_share),
         TEST(forgotten_exporters_leave_nothing),
