@@ -106,6 +106,7 @@ struct domain_source *domain_source_get(struct domain_table *domains, struct exp
     source = mem_zalloc(sizeof *source);
     source->id = domains->next_id++;
     source->addr = exporter->addr;
+    flow_totals_init(&source->totals, domains->flow_totals_max, exporter->last_seen_ns);
     source->next = domains->sources;
     if (source->next)
         source->next->previous = source;

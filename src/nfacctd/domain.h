@@ -65,6 +65,7 @@ struct domain_table {
     struct keyed_table table;
     struct domain_source *sources;
     uint64_t next_id;
+    uint32_t flow_totals_max; /* of each source */
     /* Called before a domain is freed: its templates and pending sets go. */
     void (*forget)(void *arg, struct domain *domain);
     /* The templates of `from`, which goes, are given to `to`; the same domain: it has another port

@@ -39,7 +39,7 @@ void flow_totals_clear(struct flow_totals *totals)
 {
     if (totals->has_table)
         keyed_table_clear(&totals->table);
-    *totals = (struct flow_totals){0};
+    flow_totals_init(totals, totals->max, totals->first_ns);
 }
 
 /* May the flow have been counted before, although nothing is known of it? */
@@ -92,6 +92,8 @@ enum flow_total_outcome flow_totals_take(struct flow_totals *totals, const struc
     if (!totals->has_table) {
         keyed_table_init(&totals->table, totals->max, last_total_discard, totals);
         totals->has_table = true;
+        if (totals->first_ns == 0)
+            totals->first_ns = total->received_ns;
     }
     uint64_t key0 = keyed_table_hash(&totals->table, &total->key, sizeof total->key);
     uint64_t key1 = hash_bytes(&total->key, sizeof total->key, totals->table.seed ^ OTHER_SEED);

@@ -3,8 +3,7 @@
 /*
  * Total counters (elements 85, 86 and their kind) count from the start of a flow and are exported
  * again each time that the flow goes on, so what counts is the difference to the last one of that
- * flow. One exporter's flows are kept here; one worker owns them. All zero is a table that has not
- * begun.
+ * flow. One exporter's flows are kept here; one worker owns them.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -49,24 +48,24 @@ enum flow_total_outcome {
 
 struct flow_totals {
     struct keyed_table table; /* by two hashes of the key */
-    int64_t first_ns;         /* arrival of the exporter's first datagram; 0: not begun */
+    int64_t first_ns;         /* arrival of the exporter's first datagram; 0: not yet known */
     int64_t evicted_ns;       /* arrival of the newest record of all flows that went; 0: none did */
     uint64_t evicted_count;
     uint32_t max;
     bool has_table;
 };
 
-/* Takes note of a datagram. The first one begins the table: flows that began more than an hour
- * before it have a past. At most `max` flows are kept, then the least recently seen goes. */
-static inline void flow_totals_see(struct flow_totals *totals, int64_t received_ns, uint32_t max)
+/*
+ * Begins an empty table of at most `max` flows; then the least recently seen goes. Flows that began
+ * more than an hour before `first_ns`, the arrival of the exporter's first datagram, have a past
+ * (0: the first total is the first datagram).
+ */
+static inline void flow_totals_init(struct flow_totals *totals, uint32_t max, int64_t first_ns)
 {
-    if (totals->first_ns != 0)
-        return;
-    totals->first_ns = received_ns;
-    totals->max = max;
+    *totals = (struct flow_totals){.max = max, .first_ns = first_ns};
 }
 
-/* Forgets all, and is then as one that has not begun. */
+/* Forgets all flows, and is then as it was begun: the same capture is read again. */
 void flow_totals_clear(struct flow_totals *totals);
 
 /* Takes a total and turns it into what counts. */

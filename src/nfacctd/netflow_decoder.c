@@ -52,6 +52,7 @@ static void *decoder_new(const struct decoder_settings *settings, struct exporte
     decoder->arena.size = ARENA_LEN;
     domain_table_init(&decoder->domains, own->domains_max, domain_forgotten, domain_inherited,
                       decoder);
+    decoder->domains.flow_totals_max = own->flow_totals_max;
     template_store_init(&decoder->templates, own->templates_max, &decoder->plan_settings);
     option_store_init(&decoder->options, own->options_max, batch);
     pending_sets_init(&decoder->pending, own->pending_sets_size, exporters);

@@ -66,8 +66,6 @@ void netflow_message_start(struct netflow_message *msg, struct netflow_decoder *
         .latest = -1,
     };
     exporter_greet_once(exporter, version, domain_id, datagram->source_port);
-    flow_totals_see(&domain->source->totals, datagram->received_ns,
-                    decoder->settings->flow_totals_max);
     if (domain->exporter_addr.family != IP_NONE && !decoder->settings->ignore_exporter_address)
         msg->context.exporter_addr = domain->exporter_addr;
 }

@@ -159,7 +159,8 @@ struct plan {
     enum tunnel_view tunnel_view;
     const struct template_field *fields; /* the template's, borrowed */
     uint16_t field_count;
-    bool has_latest; /* the record's end, or start, is an uptime, with no start of the exporter */
+    bool has_uptimes; /* some time of the record is an uptime */
+    bool has_latest;  /* the record's end, or start, is an uptime, with no start of the exporter */
     uint32_t latest_ref;
     struct plan *reverse; /* the way back of a biflow; NULL: not one */
 };

@@ -172,8 +172,10 @@ static bool compile_time(struct plan_builder *c, enum flow_member member)
     enum element_type type;
     size_t row = 0;
 
-    for (int field; (field = builder_next(c, &sel, &row, &type)) != NO_FIELD;)
+    for (int field; (field = builder_next(c, &sel, &row, &type)) != NO_FIELD;) {
         builder_ref(c, op, field, type);
+        c->plan->has_uptimes = c->plan->has_uptimes || type == ELEMENT_TIME_UPTIME;
+    }
     op->arg = member == FLOW_start_ns;
     if (op->ref_count == 0) {
         c->plan->op_count--;

@@ -80,19 +80,6 @@ static bool decode_options(struct netflow_message *msg, const struct template *t
     return true;
 }
 
-/* Sets the uptime of an IPFIX message. Its header has none, but options may say when the exporter
- * started. */
-static void find_uptime(struct netflow_message *msg)
-{
-    int64_t init_ns = plan_time_since_epoch((uint64_t)msg->domain->system_init_ms, NS_PER_MS);
-
-    if (msg->context.version != 10 || init_ns == 0 || init_ns > msg->context.export_ns)
-        return;
-    msg->context.uptime =
-        (uint32_t)((msg->context.export_ns - init_ns) / msg->context.uptime_unit_ns);
-    msg->context.has_uptime = true;
-}
-
 static void take_latest(struct netflow_message *msg, uint32_t uptime)
 {
     if (uptime != 0 && (msg->latest == 0 || (int32_t)(uptime - (uint32_t)msg->latest) > 0))
@@ -120,8 +107,8 @@ static void find_latest_in_set(struct netflow_message *msg, const struct templat
 }
 
 /* Without a start of the exporter, the latest uptime in a message stands for its export time. */
-static __attribute__((noinline)) bool
-use_latest(struct netflow_message *msg, const struct template *tmpl, const struct reader *set)
+static void use_latest(struct netflow_message *msg, const struct template *tmpl,
+                       const struct reader *set)
 {
     if (msg->latest < 0) {
         msg->latest = 0;
@@ -141,7 +128,22 @@ use_latest(struct netflow_message *msg, const struct template *tmpl, const struc
         }
     }
     msg->context.uptime = (uint32_t)msg->latest;
-    return msg->context.has_uptime = msg->latest != 0;
+    msg->context.has_uptime = msg->latest != 0;
+}
+
+/* IPFIX has no uptime in its header. With options that say when the exporter started there is one,
+ * and records may tell of it. Apart, as few exporters have uptimes in IPFIX. */
+static __attribute__((noinline)) void
+find_uptime(struct netflow_message *msg, const struct template *tmpl, const struct reader *set)
+{
+    int64_t init_ns = plan_time_since_epoch((uint64_t)msg->domain->system_init_ms, NS_PER_MS);
+
+    msg->context.has_uptime = init_ns != 0 && init_ns <= msg->context.export_ns;
+    if (msg->context.has_uptime)
+        msg->context.uptime =
+            (uint32_t)((msg->context.export_ns - init_ns) / msg->context.uptime_unit_ns);
+    else if (tmpl->plan->has_latest)
+        use_latest(msg, tmpl, set);
 }
 
 static inline __attribute__((always_inline)) bool
@@ -150,14 +152,11 @@ decode_records(struct netflow_message *msg, const struct template *tmpl, struct 
     if (!tmpl->plan)
         return decode_options(msg, tmpl, set);
     msg->context.template_id = tmpl->id;
-    find_uptime(msg);
-    bool is_latest =
-        !msg->context.has_uptime && tmpl->plan->has_latest && use_latest(msg, tmpl, set);
+    if (tmpl->plan->has_uptimes && msg->context.version == 10)
+        find_uptime(msg, tmpl, set);
     bool is_whole = netflow_message_decode_flows(msg, tmpl->plan, set->pos, reader_left(set));
     counter_add(&msg->exporter->counters.rate_unknown, msg->context.rate_unknown);
     msg->context.rate_unknown = 0;
-    if (is_latest)
-        msg->context.has_uptime = false;
     return is_whole;
 }
 

@@ -18,9 +18,7 @@ static uint64_t got_bytes, got_packets;
 static int setup(void **state)
 {
     (void)state;
-    totals = (struct flow_totals){0};
-    flow_totals_see(&totals, T0, 2);
-    flow_totals_see(&totals, T0 + NS_PER_S, 2000); /* the first one counts */
+    flow_totals_init(&totals, 2, T0);
     return 0;
 }
 
@@ -130,9 +128,17 @@ static void clearing_forgets_all(void **state)
     take(2, 0, 60, 1000, 10);
     take(3, 0, 60, 1000, 10);
     flow_totals_clear(&totals);
-    flow_totals_see(&totals, T0, 2);
     assert_int_equal(take(1, 0, 60, 1000, 10), FLOW_TOTAL_FIRST);
     ASSERT_GOT(1000, 10);
+    assert_int_equal(take(2, -3601, 60, 1000, 10), FLOW_TOTAL_UNKNOWN); /* the past stays one */
+}
+
+static void the_first_total_stands_for_a_datagram_that_is_not_known(void **state)
+{
+    (void)state;
+    flow_totals_init(&totals, 2, 0);
+    assert_int_equal(take(1, -3601, 0, 1000, 10), FLOW_TOTAL_UNKNOWN);
+    assert_int_equal(take(2, -3600, 0, 1000, 10), FLOW_TOTAL_FIRST);
 }
 
 int main(void)
@@ -145,6 +151,7 @@ int main(void)
         TEST(flows_with_a_past_count_from_their_first_total_on),
         TEST(what_was_evicted_is_remembered_as_an_instant),
         TEST(clearing_forgets_all),
+        TEST(the_first_total_stands_for_a_datagram_that_is_not_known),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
