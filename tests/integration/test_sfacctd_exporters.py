@@ -239,8 +239,9 @@ pcap_savefile: {pcap}
         for row in theirs:
             if row["peer_ip_dst"] == "::ffff:0.0.0.0":
                 row["peer_ip_dst"] = ""
-            if row["iface_out"] == 0x40000100:  # discarded, for an unknown reason
-                row["iface_out"] = 0
+            for side in ("iface_in", "iface_out"):
+                if row[side] in (0x40000100, 0x3fffffff):  # discarded, for an unknown reason; none
+                    row[side] = 0
         for row in theirs + ours:
             row["tcp_flags"] = str(row["tcp_flags"])
 

@@ -104,7 +104,9 @@ def test_views_are_the_two_sides_of_one_packet(test):
 def test_sfacctd_tells_of_vxlan_what_pmacct_tells(test):
     pmacct = need_pmacct("sbin/sfacctd")
     frame = dict(zip(TUNNELS, frames()))["vxlan"]
-    exports.write_pcap(test.dir / "sflow.pcap", [(1700000000, exports.udp_packet(sflow.datagram([sflow.flow_sample([sflow.raw_header(frame)])]), dport=6343))])
+    frame_len = 14 + int.from_bytes(frame[16:18], "big") + 4  # of the whole frame: only its beginning is here
+    sample = sflow.flow_sample([sflow.raw_header(frame, frame_len)])
+    exports.write_pcap(test.dir / "sflow.pcap", [(1700000000, exports.udp_packet(sflow.datagram([sample]), dport=6343))])
     aggregate = ("src_host, dst_host, proto, tunnel_src_mac, tunnel_dst_mac, tunnel_src_host, tunnel_dst_host, tunnel_proto, "
                  "tunnel_tos, tunnel_src_port, tunnel_dst_port, vxlan")
     config = f"""

@@ -28,6 +28,7 @@ SAMPLE = {
 TEXTS = {"ip_src": "", "ip_dst": "", "peer_ip_dst": "", "mac_src": "00:00:00:00:00:00", "mac_dst": "00:00:00:00:00:00",
          "timestamp_start": "", "timestamp_end": ""}
 NONE = ("0.0.0.0", "::")
+NO_INTERFACE = (0x3fffffff, 0xffffffff)  # sFlow v5: the packet came from the agent itself, or went to it
 
 
 def reduced(fields, table):
@@ -38,6 +39,8 @@ def reduced(fields, table):
             row[name] = TEXTS[name] if found is None else found
         else:
             row[name] = int(found, 0) if found else 0
+        if name.startswith("iface_") and row[name] in NO_INTERFACE:
+            row[name] = 0
     return row
 
 
