@@ -1,17 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A BGP speaker that announces the generators' world (world.h) by ADD-PATH and keeps the session
- * up:
+ * A BGP speaker that announces the generators' world (world.h) by ADD-PATH and keeps the session up:
  *
  *   bgpfeed --port P [--collector ADDRESS] [--address ADDRESS] [--prefixes N] [--paths Q]
- * [--no-add-path]
- *           [--churn UPDATES_PER_S] [--ready FILE]
+ *           [--no-add-path] [--churn UPDATES_PER_S] [--ready FILE]
  *
- * It connects from --address (127.0.2.1: the generators' first exporter), prints how long the table
- * took to send, writes
- * --ready when End-of-RIB is out, then sends keepalives and churn (each update gives a run of
- * prefixes another MED, then the old one back) until it is told to end. Messages: RFC 4271 section
- * 4, capabilities RFC 5492, 6793, 7911, 4724.
+ * It connects from --address (127.0.2.1: the generators' first exporter), sends the table and prints
+ * how long that took. It writes --ready when End-of-RIB is out, then sends keepalives and churn (each
+ * update gives a run of prefixes another MED, then the old one back) until it is told to end.
+ * Messages follow RFC 4271 section 4, capabilities RFC 5492, 6793, 7911 and 4724.
  */
 #include "world.h"
 
@@ -104,8 +101,8 @@ static void send_open(struct feed *f, const char *address)
     put(f, LOCAL_AS, 2);
     put(f, 90, 2);
     put(f, ntohl(id.s_addr), 4);
-    /* one capabilities parameter: multiprotocol IPv4 unicast, 4-octet AS, graceful restart,
-     * ADD-PATH send */
+    /* One optional parameter has all capabilities: multiprotocol IPv4 unicast, four-octet AS,
+     * graceful restart, ADD-PATH send. */
     put(f, 6 + 6 + 4 + (f->add_path ? 6 : 0) + 2, 1);
     put(f, 2, 1);
     put(f, 6 + 6 + 4 + (f->add_path ? 6 : 0), 1);
@@ -119,7 +116,7 @@ static void send_open(struct feed *f, const char *address)
     flush(f);
 }
 
-/* Announces path `path` of prefixes [first, last), which share their attributes. */
+/* Announces path number `path` of the prefixes [first, last), which share their attributes. */
 static void send_update(struct feed *f, uint32_t first, uint32_t last, uint32_t path, uint32_t med)
 {
     size_t start = begin(f, UPDATE);

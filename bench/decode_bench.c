@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Nanoseconds per flow of decoding alone: IPFIX datagrams of 12 records of a template of 25 fields
- * (those of a usual router), for the members of the traffic matrix, and for all that the template
- * has; sFlow datagrams of 5 samples with packet header, router and gateway records, for the matrix
- * as these tell it, and for what a RIB is asked with. Or a number of rounds of one of them:
+ * Measures the nanoseconds that decoding alone takes for a flow: IPFIX datagrams of 12 records of a
+ * template of 25 fields (those of a usual router), for the members of the traffic matrix and for all
+ * that the template has; sFlow datagrams of 5 samples with packet header, router and gateway
+ * records, for the matrix as these tell it, and for the members that a RIB is asked with. With
+ * arguments it does a number of rounds of one of them, so that instructions can be counted:
  * decode_bench 9|25|sflow|sflow-rib ROUNDS.
  */
 #include <stdio.h>
@@ -55,7 +56,7 @@ static const enum flow_member sflow_rib[] = {
     FLOW_dst_addr,      FLOW_vpn_rd,       FLOW_start_ns,    FLOW_end_ns,
 };
 
-/* A decoder with what it is given. */
+/* A decoder together with the messages that it is given. */
 struct subject {
     const char *name;
     const struct decoder_ops *decoder;
@@ -180,7 +181,8 @@ static double run(const struct subject *subject, int rounds)
     int64_t decoding_ns = 0;
     drained = 0;
     for (uint32_t round = 0; round < (uint32_t)rounds; round++) {
-        /* Anew, as their numbers go on: late ones would be another case. */
+        /* Messages are made anew for each round, as their numbers go on: late ones would be another
+         * case. */
         for (uint32_t i = 0; i < DATAGRAMS; i++)
             lens[i] = subject->make_data(messages[i], round * DATAGRAMS + i);
         int64_t start_ns = clock_mono().ns;

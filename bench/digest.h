@@ -47,7 +47,7 @@ static inline void digest_add(struct digest *digest, uint64_t hash, uint64_t pac
     digest->by_bytes += hash * bytes;
 }
 
-/* The members as JSON, without braces. */
+/* Prints the members as JSON, without braces. */
 static inline void digest_print(const struct digest *digest)
 {
     printf("\"packets\": %lu, \"bytes\": %lu, \"by_packets\": %lu, \"by_bytes\": %lu",

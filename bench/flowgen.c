@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Flow exports of the generators' world (world.h), deterministic, to a capture file or over UDP,
- * with the exact truth:
+ * Sends flow exports of the generators' world (world.h) to a capture file or over UDP, the same for
+ * the same options, and writes the exact truth about them:
  *
  *   flowgen --flows N [--format ipfix|v9|v5|sflow] [--keys K] [--zipf S] [--prefixes P --paths Q]
- * [--exporters E] [--seed S]
- *           [--seconds T] [--pcap FILE | --udp ADDRESS:PORT [--rate FLOWS_PER_S]] [--truth FILE]
- * [--views]
+ *           [--exporters E] [--seed S] [--seconds T]
+ *           [--pcap FILE | --udp ADDRESS:PORT [--rate FLOWS_PER_S]] [--truth FILE] [--views]
  *
  * `keys` is the number of distinct 5-tuples, drawn uniformly or by a Zipf law of exponent S. The
- * truth is a CSV file of sums by exporter, input interface, next hop, peer AS and destination AS;
- * totals go to stdout as JSON, with --views also the digests of what outputs must say (truth.h).
+ * truth is a CSV file of sums by exporter, input interface, next hop, peer AS and destination AS.
+ * Totals go to stdout as JSON, with --views also the digests of what outputs must say (truth.h).
  * IPFIX and v9 use a template of 25 fields, as core routers send; an sFlow flow is one packet.
  */
 #include "sflow_export.h"
@@ -45,7 +44,8 @@ struct options {
     bool has_views;
 };
 
-/* What a key's flows look like; derived from its number, so that nothing is stored per key. */
+/* The members that all flows of a key share. They are derived from the key's number, so that
+ * nothing is stored per key. */
 struct tuple {
     uint32_t src, dst, next_hop, peer_as, origin_as, exporter, iface;
     uint16_t sport, dport;
@@ -193,7 +193,7 @@ static void add_views(struct generator *g, const struct tuple *t, uint64_t ms, u
     truth_add(g->views, &flow);
 }
 
-/* A template of 25 fields: element, length. IPFIX has no uptime in its header, so its times are
+/* The template has 25 fields: element, length. IPFIX has no uptime in its header, so its times are
  * absolute (152, 153). */
 static const uint16_t fields[][2] = {{8, 4},  {12, 4}, {7, 2},   {11, 2}, {4, 1},  {5, 1},  {6, 1},
                                      {10, 4}, {14, 4}, {18, 4},  {15, 4}, {16, 4}, {17, 4}, {9, 1},
@@ -619,7 +619,7 @@ int main(int argc, char **argv)
             abort();
     }
     if (g.options.pcap) {
-        /* Little-endian, microseconds, raw IP (link type 101). */
+        /* The file is little-endian, with microseconds and raw IP (link type 101). */
         static const uint32_t header[6] = {0xa1b2c3d4, 4u << 16 | 2, 0, 0, 262144, 101};
         g.pcap = fopen(g.options.pcap, "wb");
         if (!g.pcap || fwrite(header, sizeof header, 1, g.pcap) != 1) {

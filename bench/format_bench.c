@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * format_bench [csv|json ROUNDS]: rows a second of one core as JSON, CSV and columns, beside the
- * limit: copying the same text. Rows are those of a 5-tuple dump with times and an AS path, all
- * different; the best of several rounds counts. With arguments it formats only, so many times: for
- * counting instructions.
+ * format_bench [csv|json ROUNDS]
+ *
+ * Measures how many rows a second one core writes as JSON, CSV and columns, beside the limit: copying
+ * the same text. Rows are those of a 5-tuple dump with times and an AS path, all different, and the
+ * best of several rounds counts. With arguments it only formats, that many times, so that
+ * instructions can be counted.
  */
 #include "base/clock.h"
 #include "base/text.h"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The least that bringing rows to Kafka takes: lines of a file, read before, packed into messages
- * of SIZE bytes and given to librdkafka with its idempotent producer, until all are acknowledged.
+ * Measures the least that bringing rows to Kafka takes: the lines of a file, which was read before,
+ * are packed into messages of SIZE bytes and given to librdkafka with its idempotent producer, until
+ * all are acknowledged.
  *
  *     kafka_load BROKERS TOPIC FILE SIZE        {"rows": N, "seconds": S}
  */
@@ -44,7 +45,7 @@ static rd_kafka_t *make_producer(const char *brokers, unsigned *failed)
     return client;
 }
 
-/* As many whole lines as fit. */
+/* Returns the length of as many whole lines as fit into `size`. */
 static size_t next_message(const char *at, const char *end, size_t size)
 {
     size_t len = (size_t)(end - at) < size ? (size_t)(end - at) : size;

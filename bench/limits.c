@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the machine allows, stage by stage, so that results can be shown as a share of it:
+ * Measures what the machine allows, stage by stage, so that results can be shown as a share of it:
  *
- *   limits read FILE        reading every byte of the input
- *   limits lookup KEYS      random reads of one cache line each, issued in batches of 32
- *   limits write BYTES      write(2) of so many bytes in blocks of 256 KiB to a file in the current
- * folder limits receive PORT N   recvmmsg on 127.0.0.1 that only counts, until N datagrams came or
- * 10 s passed
- *   limits feed PORT        one bgpfeed's table over TCP: every byte read, until its End-of-RIB
+ *   limits read FILE        reads every byte of the input
+ *   limits lookup KEYS      reads one cache line each at random, issued in batches of 32
+ *   limits write BYTES      writes that many bytes with write(2), in blocks of 256 KiB, to a file in
+ *                           the current folder
+ *   limits receive PORT N   receives on 127.0.0.1 with recvmmsg and only counts, until N datagrams
+ *                           came or 10 s passed
+ *   limits feed PORT        reads every byte of one bgpfeed's table over TCP, until its End-of-RIB
  *
  * Each prints one JSON object with the CPU seconds it took.
  */
@@ -133,7 +134,7 @@ static void limit_receive(uint16_t port, uint64_t count)
     close(fd);
 }
 
-/* The collector's side of a session, as far as bgpfeed wants it: AS 65000, hold time 90 s. */
+/* Plays the collector's side of a session, as far as bgpfeed needs it: AS 65000, hold time 90 s. */
 static void feed_greet(int fd)
 {
     static const uint8_t greeting[] = {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The memory plugin by itself: millions of rows a second into a table, alone and while clients read
- * all of it again and again:
+ * Measures the memory plugin by itself: millions of rows a second go into a table, alone and while
+ * clients read all of it again and again:
  *
  *     memory_bench [--keys N] [--rows N] [--clients N]
  *
- * Prints JSON. The table is asked in the end, and its sums must be those of the rows that went in.
+ * It prints JSON. In the end the table is asked, and its sums must be those of the rows that went in.
  */
 #include "base/clock.h"
 #include "base/memory.h"
@@ -38,7 +38,7 @@ struct bench {
     void *plugin;
     _Atomic bool is_done;
     _Atomic uint64_t answers, answered_rows;
-    _Atomic int running_count; /* clients */
+    _Atomic int running_count; /* clients that still run */
 };
 
 /* ---- a host ---- */
@@ -157,7 +157,9 @@ static uint64_t mix(uint64_t x)
     return x ^ (x >> 31);
 }
 
-/* As many rows as keys, each of a key at random: what a worker hands over in some epochs. */
+/*
+ * Makes as many rows as keys, each of a key at random, as a worker hands them over in some epochs.
+ */
 static void make_rows(struct bench *b, uint32_t keys)
 {
     char address[32];
@@ -179,7 +181,7 @@ static void make_rows(struct bench *b, uint32_t keys)
     }
 }
 
-/* Of this thread: others have the machine too. */
+/* Returns the CPU time of this thread alone, as others use the machine too. */
 static double cpu_s(void)
 {
     struct timespec t;
@@ -209,7 +211,7 @@ static double put_rows(struct bench *b, uint64_t count)
     return cpu_s() - start;
 }
 
-/* The last question, when all clients have gone. */
+/* A thread asks once more, when all clients have gone, and adds up the answer. */
 struct last_question {
     struct bench *bench;
     struct sums sums;

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The RIB by itself: how fast it loads, what a path costs in memory, how long a lookup takes, how
- * soon an UPDATE is seen.
+ * Measures the RIB by itself: how fast it loads, what a path costs in memory, how long a lookup
+ * takes, how soon an UPDATE is seen.
  *
  *     rib_bench [PREFIXES [PATHS [PEERS [sorted|shuffled [LOOKUPS [unmatched]]]]]]
  *               1000000 4 1 shuffled
  *
- * With LOOKUPS so many are made, of flows whose next hop no path has if `unmatched`, and nothing
- * with several threads: for counting instructions.
+ * With LOOKUPS it makes that many, of flows whose next hop no path has if `unmatched`, and measures
+ * nothing with several threads, so that instructions can be counted.
  *
  * Each peer announces the same prefixes in UPDATE messages with runs of eight that share their
- * attributes; messages are parsed as those of a session are. Lookups: destinations uniform over
- * prefixes, one of the next hops that the prefix has, or one that none has; each answer is checked. Times are CPU time of
- * the thread that does the work. Each line of output is `name value unit`; the status is 1 if an
- * answer was wrong.
+ * attributes; messages are parsed as those of a session are. Destinations of lookups are uniform
+ * over prefixes, with one of the next hops that the prefix has, or one that none has, and each
+ * answer is checked. Times are CPU time of the thread that does the work. Each line of output is
+ * `name value unit`; the status is 1 if an answer was wrong.
  */
 #include "base/clock.h"
 #include "base/memory.h"
@@ -49,13 +49,13 @@ struct bench {
     uint32_t *runs; /* in the order of announcement */
     uint32_t run_count;
     uint64_t wrong;
-    /* The updating thread and the one that looks up. */
+    /* The thread that updates and the one that looks up share these. */
     atomic_bool is_ended;
     _Atomic uint32_t wanted_med; /* 0: nothing is awaited */
     _Atomic int64_t seen_ns;
 };
 
-/* Messages of a chunk: bodies of UPDATEs. */
+/* The bodies of some UPDATEs that are made, then applied and timed together. */
 struct messages {
     uint32_t count;
     struct {
@@ -99,7 +99,8 @@ static struct ip_addr addr_make(uint32_t host_order)
     return ip_addr_v4(bytes);
 }
 
-/* Path `path` of the prefixes of [first, last), as bench/bgpfeed.c announces it. */
+/* Appends the UPDATE that announces path number `path` of the prefixes [first, last), as
+ * bench/bgpfeed.c does. */
 static void message_add(struct messages *m, const struct bench *b, uint32_t peer, uint32_t first,
                         uint32_t last, uint32_t path, uint32_t med)
 {
@@ -166,7 +167,8 @@ static void apply_end_of_rib(void *arg, enum address_family family)
     (void)arg, (void)family;
 }
 
-/* What bench/instructions counts: by themselves, whatever the compiler puts in line below. */
+/* bench/instructions counts what this function and its callees do, so it must stay a function of
+ * its own. */
 __attribute__((noinline)) static void
 measured_update(struct reader body, const struct attr_context *context, struct attr_store *store,
                 const struct update_sink *sink, struct update_result *result)
@@ -245,7 +247,8 @@ static double load(struct bench *b)
     return spent;
 }
 
-/* Is this the answer that was to come: the path of this id, or, unmatched, any of its prefix? */
+/* Returns whether this is the answer that was to come: the path of this id or, unmatched, any one of
+ * its prefix. */
 static bool is_right(const struct rib_query *query, uint32_t path_id, bool is_unmatched)
 {
     if (is_unmatched)
@@ -254,7 +257,7 @@ static bool is_right(const struct rib_query *query, uint32_t path_id, bool is_un
            ip_addr_equal(&query->path.attrs->next_hop, &query->next_hop);
 }
 
-/* ns of a lookup; `is_unmatched`: of next hops that no path has. */
+/* Returns the nanoseconds that a lookup takes; with `is_unmatched` no path has its next hop. */
 static double lookups_time(struct bench *b, struct rcu_reader *reader, size_t batch,
                            bool is_unmatched)
 {
@@ -295,7 +298,7 @@ static void sleep_until(int64_t mono_ns)
     clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
 }
 
-/* UPDATES_PER_MS UPDATEs of one prefix each, every millisecond. */
+/* Applies UPDATES_PER_MS UPDATEs of one prefix each, every millisecond. */
 static void updates_main(void *arg)
 {
     static struct messages m;
@@ -319,7 +322,8 @@ static void updates_main(void *arg)
     thread_leave_role(&bgp_thread);
 }
 
-/* One UPDATE at a time, and how long until the other thread's lookups see it. */
+/* Applies one UPDATE at a time and measures how long it takes until the other thread's lookups see
+ * it. */
 static void latency_main(void *arg)
 {
     static struct messages m;
@@ -369,7 +373,7 @@ static void latency_report(struct bench *b, struct rcu_reader *reader)
     report("update_latency_p99", (double)p99_ns / 1e3, "us");
 }
 
-/* Lookups beside a thread that changes the RIB. */
+/* Measures lookups beside a thread that changes the RIB. */
 static void report_with_updates(struct bench *b, struct rcu_reader *reader)
 {
     struct thread thread;

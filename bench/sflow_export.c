@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Lays out sFlow v5 samples word by word (sFlow.org, sflow_version_5.txt), without a library,
+ * because flowgen does so for millions of flows. */
 #include "sflow_export.h"
 
 #include <string.h>
@@ -28,7 +30,7 @@ size_t sflow_put_header(uint8_t *out, uint32_t agent, uint32_t sequence, uint32_
     return sizeof words;
 }
 
-/* Ethernet, IPv4, TCP or UDP, and payload of zeros. */
+/* Writes the headers of Ethernet, IPv4 and TCP or UDP, and a payload of zeros. */
 static uint8_t *put_packet(uint8_t *out, const struct sflow_packet *p)
 {
     static const uint8_t ethernet[14] = {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0};

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The tables that are asked once a datagram, a value or a row handed over, each by itself:
+ * Measures, each by itself, the tables that are asked once for a datagram, a value or a row handed
+ * over:
  *
  *   table_bench merge|dictionary|exporter ROUNDS
  *
- * Prints units of work a round and nanoseconds of CPU a unit. bench/instructions counts what the
+ * It prints units of work a round and nanoseconds of CPU a unit. bench/instructions counts what the
  * function measured_round() does.
  */
 #include "base/clock.h"
@@ -20,7 +21,7 @@
 #include <string.h>
 #include <time.h>
 
-/* A stage: sets up once, then does the same work in each round. */
+/* A stage sets up once, then does the same work in each round. */
 struct stage {
     const char *name;
     void *(*begin)(void);
@@ -119,7 +120,8 @@ static void *dictionary_begin(void)
     return d;
 }
 
-/* As a worker does: by handle, then by bytes. Every second value comes with a new handle each time. */
+/* Finds values as a worker does, by handle and then by bytes. Every second value comes with a new
+ * handle each time. */
 static void dictionary_round(void *state) ON_THREAD(worker_thread)
 {
     struct dictionary_state *d = state;
@@ -185,7 +187,7 @@ static double cpu_s(void)
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-/* What bench/instructions counts. */
+/* bench/instructions counts what this function and its callees do. */
 __attribute__((noinline)) static void measured_round(const struct stage *stage, void *state)
 {
     stage->round(state);

@@ -110,7 +110,9 @@ static void read_csv(struct tally *t, const char *at, const char *end)
     }
 }
 
-/* One flat object a line: "name": value, where a value is a number or a text without escapes. */
+/*
+ * Reads one flat object a line: "name": value, where a value is a number or a text without escapes.
+ */
 static void read_json(struct tally *t, const char *at, const char *end)
 {
     while (at < end) {

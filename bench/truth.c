@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Keys are written as CSV has them, without a library: this runs for each of 10 million flows. */
+/* Writes each flow's key as the CSV outputs do and adds its hash to the digests. No library is
+ * used, as this runs for each of 10 million flows. */
 #include "truth.h"
 #include "digest.h"
 
 #include <stdlib.h>
 #include <time.h>
 
-/* Hashes that were seen: open addressing, doubled when half full; 0 is an empty place. */
+/* A set of the hashes that were seen, by open addressing, doubled when half full; 0 is an empty
+ * place. */
 struct seen {
     uint64_t *hashes, mask, count;
 };
@@ -69,7 +71,7 @@ static void put_addr(struct line *l, uint32_t addr)
         put_uint(l, addr >> shift & 255, 1, shift ? '.' : ',');
 }
 
-/* 2023-11-14 22:13:18.000000 */
+/* Writes a time in the outputs' form: 2023-11-14 22:13:18.000000. */
 static void put_time(struct truth *truth, struct line *l, uint64_t ms)
 {
     uint64_t day = ms / 86400000, of_day = ms % 86400000;

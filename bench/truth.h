@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/*
- * What the outputs must say of the flows that flowgen sent: a digest for each way of looking at
- * them, of the same text that the outputs have, and how many rows aggregation leaves.
- */
+/* The truth about the flows that flowgen sent, for each way of looking at them: a digest of the
+ * text that an output must have, and the number of rows that aggregation leaves. */
 #include <stdint.h>
 
 enum truth_view {
@@ -15,7 +13,7 @@ enum truth_view {
     TRUTH_VIEW_COUNT
 };
 
-/* Addresses in host order, times in milliseconds since 1970. */
+/* A flow with addresses in host order and times in milliseconds since 1970. */
 struct truth_flow {
     uint32_t exporter, iface, next_hop, peer_as, origin_as, src, dst;
     uint16_t sport, dport;
@@ -26,5 +24,5 @@ struct truth_flow {
 struct truth *truth_new(void);
 void truth_free(struct truth *truth); /* NULL is fine */
 void truth_add(struct truth *truth, const struct truth_flow *flow);
-/* The views as members of a JSON object, each with the number of its rows. */
+/* Prints the views as members of a JSON object, each with the number of its rows. */
 void truth_print(const struct truth *truth);

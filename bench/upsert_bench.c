@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Adding flows to a table of rows by itself, without a plugin process:
+ * Measures adding flows to a table of rows by itself, without a plugin process:
  *
  *   upsert_bench tuple|matrix KEYS FLOWS
  *
- * Prints nanoseconds of CPU a flow. Keys are drawn uniformly, flows come in batches as a worker
- * makes them; making the flows is not timed.
+ * It prints nanoseconds of CPU a flow. Keys are drawn uniformly, and flows come in batches as a
+ * worker makes them; making the flows is not timed.
  */
 #include "base/memory.h"
 #include "base/poller.h"
@@ -79,7 +79,8 @@ static struct aggregate_plan *plan_make(const enum primitive_index *primitive)
     return plan;
 }
 
-/* What bench/instructions counts: by itself, whatever the compiler puts in line below. */
+/* bench/instructions counts what this function and its callees do, so it must stay a function of
+ * its own. */
 __attribute__((noinline)) static void measured_add(struct aggregate *aggregate,
                                                    const struct flow_batch *batch)
     ON_THREAD(worker_thread)

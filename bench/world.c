@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Prefixes are laid out one after the other from 11.0.0.0, each aligned to its size. */
+/* Makes the world of world.h. Prefixes are laid out one after the other from 11.0.0.0, each aligned
+ * to its size. */
 #include "world.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Per mille of the IPv4 table by length, rounded from the CIDR report's histogram. */
+/*
+ * The per mille of the IPv4 table that each length has, rounded from the CIDR report's histogram.
+ */
 static const struct {
     uint8_t len;
     uint16_t per_mille;

@@ -19,7 +19,7 @@ struct world {
     struct world_prefix *prefixes; /* ascending, not overlapping */
 };
 
-/* At most 1,100,000 prefixes and 16 paths; exits with a message beyond. */
+/* Makes a world of at most 1,100,000 prefixes and 16 paths; exits with a message beyond that. */
 void world_init(struct world *world, uint32_t prefix_count, uint32_t path_count);
 void world_clear(struct world *world);
 
@@ -41,7 +41,7 @@ static inline uint32_t world_origin_as(uint32_t prefix)
     return 200000 + world_attrs(prefix) % 75000;
 }
 
-/* xorshift64*: the same numbers on every machine. */
+/* Returns the next random number, by xorshift64*, which gives the same ones on every machine. */
 static inline uint64_t world_random(uint64_t *state)
 {
     *state ^= *state >> 12;

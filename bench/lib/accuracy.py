@@ -59,9 +59,9 @@ SITUATIONS = [
 
 @dataclasses.dataclass(frozen=True)
 class Size:
-    """Of a run; rates are those of a router, of which each situation has two."""
+    """How large a run is. Rates are those of a router, of which each situation has two."""
     seconds: float          # in which flows end
-    delay_s: float          # they are exported up to so long afterwards
+    delay_s: float          # flows are exported at most this long afterwards
     flows_per_s: float
     changes_per_s: float
     bounces: int
@@ -95,7 +95,7 @@ class Table:
                 self.prefixes[key][0][1][next(self.numbers)] = self.path(self.prefixes[key][0][1])
 
     def path(self, others, next_hop=None):
-        """One that never was before, behind a next hop that none of `others` has."""
+        """Makes a path that never was before, behind a next hop that none of `others` has."""
         taken = {hop for hop, _ in others.values()}
         hop = next_hop or self.rng.choice([hop for hop in NEXT_HOPS if hop not in taken])
         return hop, (64512 + NEXT_HOPS.index(hop), 100000 + next(self.numbers), self.rng.randint(1000, 9999))
@@ -137,14 +137,14 @@ class Table:
         return said
 
     def histories(self, address):
-        """Of the prefixes that contain the address, the longest first."""
+        """Yields the histories of the prefixes that contain the address, the longest first."""
         for length in reversed(LENGTHS):
             history = self.prefixes.get((length, address >> (32 - length) << (32 - length)))
             if history:
                 yield history
 
     def paths_at(self, address, when):
-        """Those of the longest prefix that has any."""
+        """Returns the paths of the longest prefix that has any."""
         for history in self.histories(address):
             paths = history[bisect.bisect(history, when, key=lambda entry: entry[0]) - 1][1]
             if paths:
@@ -266,7 +266,7 @@ class Router:
 
 
 class Side:
-    """One of the two daemons."""
+    """One of the two daemons, its ports and its output."""
 
     def __init__(self, stack, product, program, folder):
         self.product, self.folder = product, folder / product
@@ -291,7 +291,7 @@ class Side:
             time.sleep(0.05)
 
     def answers(self):
-        """What is written so far, by the number of the flow: (AS path as text, verdict)."""
+        """Returns the rows that are written so far, by the number of the flow: (AS path as text, verdict)."""
         found = {}
         if not self.output.exists():
             return found
@@ -365,7 +365,7 @@ class Run:
     """One run of all situations."""
 
     def __init__(self, size, programs, seed=1):
-        """`programs`: the nfacctd of each product."""
+        """Takes in `programs` the nfacctd of each product."""
         self.size, self.programs, self.seed = size, programs, seed
         self.numbers, self.events, self.order = itertools.count(1), [], itertools.count()
         self.routers, self.sides = [], []
@@ -375,7 +375,7 @@ class Run:
         heapq.heappush(self.events, (when, next(self.order), what))
 
     def play(self, until):
-        """What is due until then, each thing at its time."""
+        """Does everything that is due until then, each thing at its time."""
         while self.events and self.events[0][0] < until:
             when, _, what = heapq.heappop(self.events)
             time.sleep(max(0, when - time.time()))
@@ -408,7 +408,7 @@ class Run:
         return self.flows_until + self.size.delay_s + 3
 
     def scores(self):
-        """By product and name of the situation."""
+        """Returns the scores by product and by name of the situation."""
         out = {}
         for side in self.sides:
             answers = side.finish(sum(len(router.flows) for router in self.routers))

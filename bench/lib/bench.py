@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a row gets: programs, captures, how many runs, and measurements shared between rows."""
+"""The services that a row gets: programs, captures, how many runs, and measurements shared between rows."""
 import json
 import subprocess
 

@@ -31,7 +31,7 @@ class Instance:
         if self.is_dump and product == "pathacct":
             yield f"unaggregated[{self.name}]: true"
         if product == "pmacct":
-            # As large as it needs to lose nothing; its own defaults lose flows at these rates.
+            # pmacct gets buffers so large that it loses nothing; its own defaults lose flows at these rates.
             yield f"plugin_pipe_size[{self.name}]: 1024000000"
             yield f"plugin_buffer_size[{self.name}]: 102400"
             if self.plugin == "print":

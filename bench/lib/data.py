@@ -8,7 +8,7 @@ import subprocess
 
 @dataclasses.dataclass(frozen=True)
 class Flows:
-    """What to generate; one capture per value. Destinations lie in the first `prefixes` of the world that bgpfeed announces."""
+    """The choices for flowgen; each value has one capture. Destinations lie in the first `prefixes` of the world that bgpfeed announces."""
     flows: int
     keys: int
     prefixes: int = 1000000
@@ -45,7 +45,7 @@ class Capture:
         return self.totals["flows"]
 
     def view(self, name, times=1):
-        """What an output must add up to when the capture was sent `times` times."""
+        """Returns the sums that an output must have when the capture was sent `times` times."""
         view = dict(self.totals["views"][name])
         for key in ("packets", "bytes"):
             view[key] *= times

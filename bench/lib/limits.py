@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the machine allows for parts of the work, by bench/limits, in nanoseconds or bytes of the same run."""
+"""Measures what the machine allows for parts of the work, by bench/limits, in nanoseconds or bytes of the same run."""
 import json
 import subprocess
 import tempfile

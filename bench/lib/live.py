@@ -10,7 +10,7 @@ from lib import config, net, process, replay, truth
 
 @dataclasses.dataclass
 class Sent:
-    """What one blast() did."""
+    """The result of one blast()."""
     flows_per_s: float  # that the sender reached
     cpu_s: float        # of the daemon
     lost: int           # datagrams that found the socket full

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the figures were measured on, and with."""
+"""Describes the machine and the programs that the figures were measured with."""
 import os
 import pathlib
 import platform

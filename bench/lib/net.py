@@ -19,7 +19,7 @@ def free_udp_port():
 
 
 def wait_file(path, seconds, helper):
-    """Until the file is there; RuntimeError when time is up or the helper that makes it has ended."""
+    """Waits until the file is there; RuntimeError when time is up or the helper that makes it has ended."""
     deadline = time.monotonic() + seconds
     while not path.exists():
         if time.monotonic() > deadline or helper.poll() is not None:

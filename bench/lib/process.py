@@ -29,7 +29,7 @@ def _parents():
 
 
 def descendants(root, leave_out=()):
-    """`root` and all below it that live."""
+    """Returns `root` and all processes below it that live."""
     parents, found, waiting = _parents(), [], [root]
     while waiting:
         pid = waiting.pop()
@@ -102,7 +102,7 @@ class Daemon:
         return sum(memory_bytes(pid, kind) for pid in self.processes())
 
     def processes(self):
-        """Those below the daemon; also those that it left to this process."""
+        """Returns the processes below the daemon, and those that it left to this process."""
         mine = descendants(os.getpid(), _helpers)
         return [pid for pid in mine if pid != os.getpid()]
 
@@ -131,7 +131,7 @@ class Daemon:
         return state != "Z"
 
     def wait_idle(self, seconds=0.5, limit=600, share=0.03):
-        """Until all its processes together used less than `share` of one CPU for so long. CPU seconds at that time."""
+        """Waits until all its processes together used less than `share` of one CPU for so long. Returns the CPU seconds at that time."""
         deadline, since, before = time.monotonic() + limit, time.monotonic(), self.cpu_now()
         while time.monotonic() - since < seconds:
             if time.monotonic() > deadline or not self._lives():

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""One capture through one daemon, from a file, and what it cost.
+"""Sends one capture through one daemon, from a file, and measures what that cost.
 
 Start-up and loading of the table are not flows: the CPU time that the daemon had used when the first flow could come is taken
-off. pathacct says when that is; pmacct gets the capture through a named pipe, of which the flows come when it has become idle.
-"""
+off. pathacct says when that is; pmacct gets the capture through a named pipe, of which the flows come when it has become idle."""
 import contextlib
 import dataclasses
 import os
@@ -19,7 +18,7 @@ PCAP_HEADER = 24
 
 @dataclasses.dataclass
 class Cost:
-    """What a replay needed and wrote."""
+    """The figures of a replay: time and memory, and the rows it wrote."""
     cpu_s: float        # for the flows
     wall_s: float
     peak_bytes: int     # of memory, with watch_memory

@@ -99,7 +99,7 @@ def _details(result, notes):
 
 
 def render(results, machine, versions, date, bench, notes_path, seconds, missing=()):
-    """`missing` are names of rows that an interrupted run did not come to."""
+    """Renders RESULTS.md. `missing` are names of rows that an interrupted run did not come to."""
     notes = notes_of(notes_path)
     kind = "a quick run: smaller inputs, not for comparison" if bench.is_quick else "the full run"
     if missing:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a row of the results is, and the rows that there are: every Row in a list ROWS of a file in bench/rows/."""
+"""Defines a row of the results, and finds the rows that there are: every Row in a list ROWS of a file in bench/rows/."""
 import dataclasses
 import importlib
 import pathlib
@@ -9,7 +9,7 @@ import typing
 
 @dataclasses.dataclass
 class Measurement:
-    """What one product did in one row: a figure per run, and what they were measured on."""
+    """The result of one product in one row: a figure per run, and what they were measured on."""
     values: list
     facts: dict = dataclasses.field(default_factory=dict)  # shown beside: "input", "rows written", ...
     numbers: dict = dataclasses.field(default_factory=dict)  # not shown: what the row's limit() needs
@@ -21,7 +21,7 @@ class Measurement:
 
 @dataclasses.dataclass(frozen=True)
 class Limit:
-    """What the machine allows, in the unit of the row, and how that was measured."""
+    """The most that the machine allows, in the unit of the row, and how that was measured."""
     value: float
     what: str
 
@@ -47,7 +47,7 @@ class Row:
     digits: typing.Optional[int] = None  # behind the point, cut and not rounded; by default three digits that count are shown
 
     def share(self, value, limit):
-        """Which part of what is possible was reached."""
+        """Returns which part of what is possible was reached."""
         return value / limit if self.is_rate else limit / value
 
     def ratio(self, ours, theirs):

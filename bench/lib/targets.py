@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What pmacct 1.7.7 took on the machine on which must and goal were stated, by row. Elsewhere, and at another hour of a shared
+"""The figures of pmacct 1.7.7 on the machine on which must and goal were stated, by row. Elsewhere, and at another hour of a shared
 machine, the ratio to pmacct is what counts."""
 
 PMACCT = {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Is an output what the generator knows to be true?"""
+"""Checks whether an output is what the generator knows to be true."""
 import json
 import subprocess
 

@@ -14,7 +14,7 @@ ORDER = 30
 
 @dataclasses.dataclass
 class Load:
-    """What a table cost a daemon."""
+    """The cost of a table for a daemon."""
     paths: int
     cpu_s: float
     wall_s: float  # from the first connection until the daemon had nothing left to do
@@ -81,7 +81,7 @@ def memory_row(name, paths, must, goal, is_quick=True):
 
 
 def figures(bench):
-    """What rib_bench says: lines of name, value and unit."""
+    """Reads what rib_bench says: lines of name, value and unit."""
     def run():
         prefixes = bench.flows(1000000, 100000)
         done = subprocess.run([bench.tool("rib_bench"), str(prefixes), "4"], check=False, capture_output=True, text=True)

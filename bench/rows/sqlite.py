@@ -40,7 +40,7 @@ def check_database(bench, folder, capture, is_one_epoch):
 
 
 def keep_rows(folder, place):
-    """Without the title, for .import."""
+    """Copies the rows without the title, for .import."""
     with open(folder / "rows.csv", encoding="utf-8") as file:
         next(file)
         place.write_text(file.read(), encoding="utf-8")
@@ -51,7 +51,7 @@ def measure(bench, product):
     lines = ("sql_db[out]: {folder}/flows.db", "sql_table[out]: acct", "sql_table_version[out]: 9", "sql_optimize_clauses[out]: true",
              "sql_refresh_time[out]: 3600")
     if product == "pmacct":
-        # As fast as it can be: rows it has not seen are inserted, many with one statement, from a cache that holds them all.
+        # pmacct is made as fast as it can be: rows it has not seen are inserted, many with one statement, from a cache that holds them all.
         lines += ("sql_dont_try_update[out]: true", "sql_multi_values[out]: 1000000", "sql_cache_entries[out]: 1000003")
     instance = Instance(TUPLE, "tuple", plugin="sqlite3", more=lines)
     kept = bench.build / "bench-input" / "sqlite-rows.csv"

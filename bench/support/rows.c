@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Columns come from the table of primitives itself, in its order, so that the order of keys is
- * tested with it. */
+/* Makes the rows of rows.h. Columns come from the table of primitives itself, in its order, so that
+ * the order of keys is tested with it. */
 #include "support/rows.h"
 #include "base/address.h"
 #include "base/memory.h"
@@ -25,7 +25,7 @@ static uint16_t kind_width(uint8_t kind)
     return widths[kind];
 }
 
-/* Keys first, as the core lays rows out. */
+/* Lays rows out as the core does, keys first. */
 static void layout(struct rows *rows)
 {
     uint32_t at = rows->schema.bin_offset < 0 ? 0 : 8;

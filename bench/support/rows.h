@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* Rows for tests of backends: a schema out of names of primitives, and one batch that the test
- * fills by name. */
+/* Makes rows for tests and measurements of backends: a schema out of names of primitives, and one
+ * batch that is filled by name. */
 #include "plugins/pathacct_plugin.h"
 #include <stdbool.h>
 
@@ -16,13 +16,13 @@ struct rows {
     uint32_t dictionary_count;
 };
 
-/* `aggregate` as in a configuration; packets and bytes are added. With bins rows have a time
- * bin. */
+/* Makes a schema of `aggregate`, written as in a configuration, with packets and bytes added; with
+ * bins rows have a time bin. */
 void rows_init(struct rows *rows, const char *aggregate, uint32_t bin_seconds);
-/* A column that no primitive has; before the first row. */
+/* Adds a column that no primitive has; call it before the first row. */
 void rows_add_column(struct rows *rows, const struct pa_column *column);
 void rows_clear(struct rows *rows);
-/* Takes all rows and the dictionary away, keeps the columns. */
+/* Removes all rows and the dictionary, and keeps the columns. */
 void rows_reset(struct rows *rows);
 
 uint8_t *rows_add(struct rows *rows); /* a row of zeros; borrowed until the next one */

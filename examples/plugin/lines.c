@@ -26,7 +26,7 @@
 #define WORKERS_MAX 4096
 #define ID_TEXT     33
 
-/* How far the hand-overs of one worker are in the file. */
+/* Tells how far the hand-overs of one worker are in the file. */
 struct progress {
     char core_id[ID_TEXT];
     uint32_t worker;
@@ -39,12 +39,13 @@ struct lines {
     char *state_path, *temporary_path;
     int fd;
     FILE *out;       /* on the fd; holds the rows of the transaction in its buffer */
-    uint64_t length; /* of the file, as of the last commit */
+    uint64_t length; /* the file's, as of the last commit */
     struct progress *progress;
     uint32_t progress_count;
 };
 
-/* All settings that the plugin asks for: the host ends a process that asks for another one. */
+/* The plugin declares all settings that it asks for: the host ends a process that asks for another
+ * one. */
 static const struct pa_key keys[] = {
     {"lines_file", PA_KEY_STRING, 0, PA_ROLE_NONE, NULL, 0, 0, NULL, NULL,
      "file to append rows to"},
@@ -72,7 +73,7 @@ static void id_format(const uint8_t core_id[16], char out[ID_TEXT])
         snprintf(out + (size_t)i * 2, 3, "%02x", core_id[i]);
 }
 
-/* Where that worker stands; with `make`, a new place at 0 if it is unknown. */
+/* Finds how far that worker is; with `make`, an unknown one gets a new place at 0. */
 static struct progress *progress_find(struct lines *l, const struct pa_source *source, int make)
 {
     char id[ID_TEXT];
@@ -82,7 +83,7 @@ static struct progress *progress_find(struct lines *l, const struct pa_source *s
             return &l->progress[i];
     if (!make)
         return NULL;
-    if (l->progress_count == WORKERS_MAX) { /* the oldest are of cores long gone */
+    if (l->progress_count == WORKERS_MAX) { /* the oldest belong to cores long gone */
         memmove(l->progress, l->progress + 1, (WORKERS_MAX - 1) * sizeof *l->progress);
         l->progress_count--;
     }
@@ -93,7 +94,7 @@ static struct progress *progress_find(struct lines *l, const struct pa_source *s
     return p;
 }
 
-/* 1: there is none yet. */
+/* Reads the state file. Returns 1 if there is none yet. */
 static int state_read(struct lines *l)
 {
     FILE *f = fopen(l->state_path, "r");
@@ -112,7 +113,8 @@ static int state_read(struct lines *l)
     return err;
 }
 
-/* Aside, synced, renamed: a reader sees the old state or the new one. */
+/* Writes the state aside, syncs it and renames it, so that a reader sees the old state or the new
+ * one. */
 static int state_write(const struct lines *l, uint64_t length)
 {
     FILE *f = fopen(l->temporary_path, "w");
@@ -202,7 +204,7 @@ static void lines_close(void *state)
     free(l);
 }
 
-/* Back to the last commit. */
+/* Takes the file back to the last commit. */
 static int lines_rewind(struct lines *l)
 {
     if (ftruncate(l->fd, (off_t)l->length) < 0 || lseek(l->fd, (off_t)l->length, SEEK_SET) < 0)
@@ -242,8 +244,8 @@ static int lines_open(const struct pa_host *host, const struct pa_schema *schema
     if (l->fd < 0)
         return -errno;
     if (err == 1) {
-        /* A file from elsewhere is kept. That it is ours from here on must be known before the
-         * first row. */
+        /* Rows that somebody else wrote into the file are kept. The state has to say before our
+         * first row that the file is ours from here on. */
         off_t size = lseek(l->fd, 0, SEEK_END);
         l->length = size > 0 ? (uint64_t)size : 0;
         err = state_write(l, l->length);
