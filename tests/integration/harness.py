@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the integration tests share: processes that end with the test, free ports, waiting, real routers.
+"""The parts that integration tests share: processes that end with the test, free ports, waiting, real routers.
 
 A test is a script whose functions named test_* run in order, each with a folder of its own. All traffic stays on
 127.0.0.0/8 and ::1 or in namespaces that the test made.
@@ -201,7 +201,7 @@ class Test:
         return self.daemon(SFACCTD, "sFlow", config, *args, name=name, **kwargs)
 
     def daemon(self, program, data_name, config, *args, name, ready=True, prefix=(), **kwargs):
-        """`prefix` stands before the command: where it is to run."""
+        """Starts a daemon. `prefix` stands before the command, to say where it is to run."""
         is_replay = any(str(a) == "-I" for a in args) or "pcap_savefile" in config
         self.port = None
         for line in config.splitlines():
@@ -239,7 +239,7 @@ class Test:
         return seen[0]
 
     def wait_handed_over(self, daemon, flows):
-        """Until so many flows of each instance lie with its plugin, unwritten, and none is in an open epoch."""
+        """Waits until so many flows of each instance lie with its plugin, unwritten, and none is in an open epoch."""
         self.wait_now(daemon, lambda stats: all(i["handed_over"]["flows"] == flows and i["open"]["flows"] == 0 for i in stats["instances"]),
                       f"{flows} flows handed over")
 

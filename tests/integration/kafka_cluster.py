@@ -61,7 +61,7 @@ def consume_raw(brokers, topic):
 
 
 def identity(message):
-    """What tells a message from all others: the same when its rows are sent again."""
+    """Returns what tells a message from all others, which is the same when its rows are sent again."""
     return tuple(message["headers"][name] for name in ("core_id", "instance", "worker", "seq", "rows"))
 
 

@@ -43,8 +43,8 @@ def owner():
 
 
 class Postgres:
-    """`settings`: of postgresql.conf. The superuser is `postgres`; `pmacct` owns database pmacct and comes in by password over
-    TCP, by nothing over the socket."""
+    """A server with `settings` in its postgresql.conf. The superuser is `postgres`; `pmacct` owns database pmacct and comes in by
+    password over TCP, by nothing over the socket."""
 
     def __init__(self, test, name="pg", settings=None, start=True):
         self.test, self.name = test, name
@@ -66,7 +66,7 @@ class Postgres:
         test.cleanups.append(self.close)
 
     def template(self):
-        """What initdb makes, made once for all tests of a script."""
+        """The folder that initdb makes, made once for all tests of a script."""
         if not TEMPLATE:
             folder = pathlib.Path(tempfile.mkdtemp(prefix="pathacct-initdb-"))
             atexit.register(shutil.rmtree, folder, ignore_errors=True)
@@ -124,7 +124,7 @@ class Postgres:
             self.stop(signal.SIGQUIT)
 
     def psql(self, *args, db="pmacct", user="postgres", **kwargs):
-        """What psql prints; an error of the server raises."""
+        """Returns what psql prints; an error of the server raises."""
         return subprocess.run([self.bin / "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-h", self.host, "-p", str(self.port), "-U", user,
                                "-d", db, *args], check=True, capture_output=True, text=True, **kwargs).stdout
 

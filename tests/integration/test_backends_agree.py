@@ -23,7 +23,7 @@ FIELDS = [(82, exports.VARIABLE), (56, 6), (58, 2), (256, 2), (89, 1), (61, 1), 
 
 
 class Backends:
-    """One of each, and what is in it."""
+    """A daemon with one instance of each backend, and what each then holds."""
 
     def __init__(self, test, aggregate, more=""):
         need_built("memory", "sqlite3", "pgsql", "kafka")
@@ -82,7 +82,7 @@ kafka_refresh_time[kafka]: 1
 
 
 def normal(record):
-    """What is the backend's own goes; the microseconds that SQL has in a column of their own come back; the client of memory
+    """Returns a record without what is the backend's own. SQL has microseconds in a column of their own, and the client of memory
     tables, like pmacct's, and PostgreSQL's JSON have a T between date and time."""
     record = {name: value for name, value in record.items() if name not in ("event_type", "writer_id")}
     for name in [name for name in record if name.endswith("_residual")]:

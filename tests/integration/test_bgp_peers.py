@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Each of the real BGP speakers of Debian as the router: sessions, ADD-PATH, changes and losses as they do them."""
+"""Proves that each of the real BGP speakers of Debian can be the router: sessions, ADD-PATH, changes and losses as they do them."""
 
 from harness import FOUR_PATHS, Bird, bird_path, four_paths, main, need_root, wait_for
 from bgp_listener import Listener

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What no well-behaved router does: errors, silence, collisions, limits, and sessions that come twice. A scripted speaker
-says it, and reads the NOTIFICATION that the RFCs want."""
+"""Proves that the BGP thread stands what no well-behaved router does: errors, silence, collisions, limits, and sessions that come
+twice. A scripted speaker says it, and reads the NOTIFICATION that the RFCs want."""
 import socket
 import struct
 import time

@@ -28,7 +28,7 @@ pcap_savefile: {pcap}
 
 
 def compare(got, expected, ignore=()):
-    """As multisets, over the keys of the expected records."""
+    """Compares records as multisets, over the keys of the expected records."""
     def canonical(rows):
         keys = set().union(*expected) - set(ignore)
         return collections.Counter(json.dumps({k: sorted(v) if isinstance(v, list) and k == "tcp_flags" else v

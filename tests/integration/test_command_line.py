@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a user types: options, lists, the check of a configuration, a trial start, exit statuses, the way to the end."""
+"""Proves what a user finds who types commands: options, lists, the check of a configuration, a trial start, exit statuses, the way
+to the end."""
 import csv
 import io
 import json
@@ -52,7 +53,7 @@ def test_lists(test):
     status, out, _ = run("-a")
     names = [line.split()[0] for line in out.splitlines()]
     assert status == 0 and {"src_host", "as_path", "path_match", "tcpflags"} <= set(names), out
-    # Each may stand in `aggregate`.
+    # Each name in the list may stand in `aggregate`.
     conf = config(test, "plugins: print[a]\nprint_output: json\n" + f"aggregate: {', '.join(names)}\nbgp_daemon: true\nnfacctd_as: longest\n")
     assert run("-f", conf, "--check") == (0, "the configuration is right\n", ""), run("-f", conf, "--check")
     primitives = test.write("own.lst", "name=delay field_type=43874:99 len=4 semantics=u_int\n")

@@ -83,12 +83,12 @@ def test_udp_overload(test):
     assert stats["datagrams"]["overflow"] > 0, "the test did not overload the socket"
     assert written(test) == instance["written"] == instance["decoded"]
     missing = sum(e["sequence_missing"] for e in stats["exporters"])
-    # What the exporters' sequence numbers say is missing cannot be more than what was lost (the last ones leave no gap).
+    # Sequence numbers cannot show more missing flows than were lost; they may show fewer, as the last ones leave no gap.
     assert 0 < missing <= sent["flows"] - instance["decoded"]["flows"], (missing, sent, instance)
 
 
 def test_datagrams_that_wait_for_the_rib(test):
-    """They are counted one by one while they wait, and decoded when the daemon ends before the RIB came."""
+    """Datagrams are counted one by one while they wait, and decoded when the daemon ends before the RIB came."""
     agents = test.write("agents.map", "bgp_ip=127.0.0.99 ip=0.0.0.0/0\n")
     daemon = test.nfacctd(config(test, f"""
 nfacctd_workers: 3
@@ -167,7 +167,7 @@ def test_kill_9_of_the_plugin_at_random_points(test):
 
 
 def test_kill_9_of_the_core(test):
-    """What was handed over before the kill is written once; lost is at most the open epoch."""
+    """Rows that were handed over before the kill are written once; at most the open epoch is lost."""
     daemon = test.nfacctd(config(test, "nfacctd_workers: 1\nnfacctd_pipe_size: 50000000\n"))
     first = flowgen(test, "--flows", 50000, "--keys", 20000, "--udp", f"127.0.0.1:{test.port}", "--rate", 100000)
     pid = wait_for(lambda: host_pid(daemon), "a plugin process")

@@ -121,7 +121,7 @@ def test_messages_like_those_of_pmacct(test):
         ours, theirs = ([m["payload"] for m in consume(cluster.brokers, f"{who}-{values}")] for who in ("ours", "theirs"))
         for sender in (ours, theirs):
             assert {p.endswith("\n") for p in sender if '"purge"' in p} == {values > 0}, sender
-        # They name the process in writer_id whatever is configured, and also mark purges without rows.
+        # pmacct and we name the process in writer_id whatever is configured, and also mark purges without rows.
         ours, theirs = ([json.loads(line) for p in sender for line in p.splitlines()] for sender in (ours, theirs))
         assert all(list(r)[-1] == "writer_id" for r in ours + theirs if r["event_type"] == "purge")
         for event in ("purge", "purge_init", "purge_close"):

@@ -85,7 +85,7 @@ def test_nobody_listens_at_the_address(test):
 
 
 def test_stopped_while_the_brokers_are_down(test):
-    """What the brokers did not take is on disk, and the next start sends it first."""
+    """Rows that the brokers did not take are on disk, and the next start sends them first."""
     cluster = Mock(test)
     cluster.topic("acct")
     cluster.command("down -1")
@@ -197,7 +197,7 @@ def test_partition_that_is_not_there(test):
 
 
 def test_refused_message_is_sent_again_in_smaller_ones(test):
-    """Of a packed message that is too large the halves are sent, down to single rows; the fifth answer is good."""
+    """A packed message that is too large is sent again in halves, down to single rows; the fifth answer is good."""
     cluster = Mock(test)
     cluster.topic("acct", 1)
     daemon = start(test, cluster, "kafka_multi_values[out]: 100000\n", timeout_ms=10000)

@@ -73,7 +73,7 @@ def numbered(count, octets=100):
 
 
 def test_clients_see_the_truth_while_rows_pour_in(test):
-    """Each answer is of one instant: what it adds up to never goes down, and in the end it is what was sent."""
+    """Each answer shows one instant: its sums never go down, and in the end they are what was sent."""
     path = test.dir / "live.sock"
     daemon = test.nfacctd(config(test, "nfacctd_workers: 2\n"))
     sender = subprocess.Popen([BUILD / "bench/flowgen", "--flows", "300000", "--keys", "60000", "--exporters", "4", "--udp",
@@ -145,7 +145,7 @@ def test_at_the_bound_new_keys_are_refused_and_counted(test):
 
 
 def test_kill_of_the_plugin_is_counted_as_table_lost(test):
-    """What was in the table is gone and counted; what had not been acknowledged comes again; the ledger adds up."""
+    """Rows that were in the table are gone and counted, rows that had not been acknowledged come again, and the ledger adds up."""
     path = test.dir / "live.sock"
     daemon = test.nfacctd(config(test, "nfacctd_workers: 2\n"))
     killed = set()
@@ -246,7 +246,7 @@ def test_many_clients_at_once(test):
 
 
 def test_place_of_the_socket(test):
-    """One test for each row of the manual's table of faults: message, and whether it goes on."""
+    """The socket's mode and group, and each fault of its place: the message, and whether the plugin goes on."""
     path = test.dir / "live.sock"
     # mode and group
     daemon = test.nfacctd(config(test, "imt_mode[live]: 640\nimt_group[live]: 12345\n"))

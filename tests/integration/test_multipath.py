@@ -41,7 +41,7 @@ def start(test, paths, more="", **bird):
 
 
 def wait_history(test, daemon, count):
-    """Until so many paths that are no longer announced are remembered."""
+    """Waits until so many paths that are no longer announced are remembered."""
     test.wait_now(daemon, lambda stats: stats["bgp"]["rib_history_paths"] == count, f"{count} paths in the history")
 
 
@@ -108,7 +108,7 @@ def test_changed_attributes_under_the_same_next_hop(test):
     now = int(time.time() * 1000)
     got = flow(test, 2, "10.0.0.2", start_ms=now - 100, end_ms=now)
     assert (got["path_match"], got["as_path"], got["local_pref"]) == ("exact", "123_999_789", 150), got
-    # One that ran across the change took both: the one alive at its end, and said to be ambiguous.
+    # A flow that ran across the change took both paths: it gets the one alive at its end, and is said to be ambiguous.
     got = flow(test, 3, "10.0.0.2", start_ms=started, end_ms=now)
     assert (got["path_match"], got["as_path"]) == ("ambiguous", "123_999_789"), got
 

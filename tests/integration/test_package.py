@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""`cmake --install` and `cpack -G DEB` put everything into the usual places, and what they installed works from there."""
+"""Proves that `cmake --install` and `cpack -G DEB` put everything into the usual places, and what they installed works from there."""
 import os
 import subprocess
 

@@ -14,7 +14,7 @@ import exports
 UNITS = ("flows", "packets", "bytes")
 TUPLE = "src_host, dst_host, src_port, dst_port, proto, flows"
 
-# As pmacct's documentation has them for PostgreSQL, version 9 and for BGP.
+# pmacct's documentation has these tables for PostgreSQL, version 9 and for BGP.
 PMACCT_V9 = """CREATE TABLE acct_v9 (tag BIGINT NOT NULL DEFAULT 0, class_id CHAR(16) NOT NULL DEFAULT ' ',
 mac_src macaddr NOT NULL DEFAULT '0:0:0:0:0:0', mac_dst macaddr NOT NULL DEFAULT '0:0:0:0:0:0', vlan INT NOT NULL DEFAULT 0,
 as_src BIGINT NOT NULL DEFAULT 0, as_dst BIGINT NOT NULL DEFAULT 0, ip_src inet NOT NULL DEFAULT '0.0.0.0',
@@ -260,7 +260,7 @@ def certificate(test, pg, name):
 
 
 def test_sql_conn_ca_file(test):
-    """With the server's authority rows get in by TLS; with another one none does, and the log says why."""
+    """Rows get in by TLS with the server's authority; with another one none does, and the log says why."""
     pg = Postgres(test)
     right, key = certificate(test, pg, "right")
     wrong, _ = certificate(test, pg, "wrong")

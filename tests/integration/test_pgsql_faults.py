@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What can go wrong between the pgsql plugin and its server: one test for each row of src/plugins/pgsql/faults.def.
+"""Proves what happens when something goes wrong between the pgsql plugin and its server: one test for each row of
+src/plugins/pgsql/faults.def.
 
-All faults are there from the start, each with an instance of one daemon; what the log advises is then done for each, and all rows
-are in their tables. The first test waits for that; the others look at their part.
-"""
+All faults are there from the start, each with an instance of one daemon; what the log advises is then done for each, and all
+rows are in their tables. The first test waits for that; the others look at their part."""
 import atexit
 import contextlib
 import os
@@ -28,7 +28,7 @@ def table(name, columns=COLUMNS, more="", key="ip_src, port_src"):
 
 
 class Fault:
-    """`keys`: of its instance, beyond the usual ones. `advice` gets the log line and returns what to do."""
+    """A fault to make. `keys` are its instance's, beyond the usual ones; `advice` gets the log line and returns what to do."""
 
     def __init__(self, words, setup="", fix="", keys="", db="pmacct", create=False):
         self.words, self.setup, self.fix, self.keys, self.db, self.create = words, setup, fix, keys, db, create
@@ -208,7 +208,7 @@ def check(name):
 
 
 def test_fault_server_away(_test):
-    """Down at the start: hand-overs wait, then lie on disk, and come out when the server is there. Later it is restarted."""
+    """The server is down at the start: hand-overs wait, then lie on disk, and come out when the server is there. Later it is restarted."""
     world = check("SERVER_AWAY")
     world.away.stop(signal.SIGQUIT)
     world.send(3000)
@@ -271,7 +271,7 @@ def test_fault_misused(_test):
 
 
 def test_fault_row_refused(_test):
-    """One of forty: the others are written, and the log names the first."""
+    """One of forty rows is refused: the others are written, and the log names the first."""
     world = check("ROW_REFUSED")
     wait_for(lambda: world.flows("row_refused") == 2 * FLOWS - 1, "what was sent after the restart of the other server")
     ports = [int(row[0]) for row in world.pg.sql("SELECT port_src FROM row_refused ORDER BY 1")]

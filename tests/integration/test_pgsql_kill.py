@@ -27,7 +27,7 @@ def flowgen(*args):
 
 
 def config(servers, more):
-    """Each way into a table, on each server."""
+    """Returns a configuration with an instance for each way into a table, on each server."""
     names = [f"{way}{number}" for number in range(len(servers)) for way in WAYS]
     lines = ["plugins: " + ", ".join(f"pgsql[{name}]" for name in names),
              "aggregate: src_host, dst_host, src_port, dst_port, proto, flows", "sql_history: 1m", "sql_history_roundoff: m",
@@ -75,7 +75,7 @@ def has_progress(server):
 
 
 def test_kill_9_of_plugin_and_server_at_fifty_random_points(test):
-    """In whatever state of a transaction the kill finds them: every flow is in each table exactly once."""
+    """The kill may find a transaction in any state: every flow is in each table exactly once."""
     rng, counts, killed = random.Random(11), [0, 0], set()
     sent = flowgen("--flows", 300000, "--keys", 8000, "--seconds", 100, "--pcap", test.dir / "in.pcap")
     servers = [Postgres(test, "one"), Postgres(test, "two")]
@@ -109,7 +109,7 @@ def test_kill_9_of_plugin_and_server_at_fifty_random_points(test):
 
 
 def test_kill_9_of_the_core(test):
-    """What was handed over before the kill is in the tables once; the plugins see to that by themselves."""
+    """Rows that were handed over before the kill are in the tables once; the plugins see to that by themselves."""
     server = Postgres(test)
     daemon = test.nfacctd(config([server], "nfacctd_workers: 1\nnfacctd_pipe_size: 50000000\nsql_refresh_time: 1\n"))
     first = flowgen("--flows", 20000, "--keys", 20000, "--udp", f"127.0.0.1:{test.port}", "--rate", 100000)

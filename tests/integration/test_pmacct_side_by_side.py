@@ -72,7 +72,7 @@ def lines(folder, output):
 
 
 def differences(missing, extra):
-    """What differs, by key, between records paired by their addresses: (pmacct's, ours) of one record each."""
+    """Returns what differs, by key, between records paired by their addresses: (pmacct's, ours) of one record each."""
     def pairs(rows):
         return {(row["ip_src"], row["ip_dst"], row["packets"] if "packets" in row else 0): row for row in map(json.loads, rows)}
     theirs, ours = pairs(missing), pairs(extra)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What people use at a terminal: aligned columns, units, --by, --matrix, and --watch in a pseudo-terminal."""
+"""Proves what people see at a terminal: aligned columns, units, --by, --matrix, and --watch in a pseudo-terminal."""
 import csv
 import fcntl
 import io

@@ -39,7 +39,7 @@ TABLE = table()
 JSON_NAME = {name: json_name for name, json_name, _, _ in TABLE}
 CSV_TITLE = {name: title for name, _, title, _ in TABLE}
 
-# What a router's table gives: one path to each end of the flow, no two values alike.
+# The router's table: one path to each end of the flow, no two values alike.
 BGP_VALUES = {
     "src_as": 2906, "dst_as": 789, "std_comm": "65000:1_no-export", "ext_comm": "RT:65000:2", "lrg_comm": "65000:3:4",
     "as_path": "321_654_789", "local_pref": 150, "med": 42, "peer_src_as": 64500, "peer_dst_as": 321,

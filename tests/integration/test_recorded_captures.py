@@ -69,7 +69,7 @@ def test_tshark_reads_what_was_kept(_test):
 
 
 def test_a_wrong_byte_is_seen(test):
-    """In each capture a byte of a counter is changed: the comparison must not hold."""
+    """The test changes a byte of a counter in each capture, and the comparison must not hold."""
     for pcap in captures():
         expected = json.loads(pcap.with_suffix(".json").read_text())
         data = bytearray(pcap.read_bytes())

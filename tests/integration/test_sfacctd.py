@@ -102,7 +102,7 @@ def test_what_sflow_cannot_tell_is_said(test):
 
 
 def test_discarded_packets_are_flows_where_asked_for(test):
-    """Each is told, not sampled: renormalisation leaves it one packet, whatever the rate of the samples beside it."""
+    """Discards are told, not sampled: renormalisation leaves each one packet, whatever the rate of the samples beside it."""
     records, length = sflow.header("10.0.0.1", "192.0.2.1")
     events = [sample([records], rate=1000), sflow.discarded_packet([records], 258, sequence=1, drops=0),
               sflow.discarded_packet([records], 258, sequence=2, drops=5)]
@@ -365,7 +365,7 @@ def ip_record(src, dst, length):
 
 
 def test_of_a_header_and_an_ip_record_the_last_one_counts(test):
-    """As Debian's pmacct 1.7.7 does, beside which this was run."""
+    """Debian's pmacct 1.7.7 does the same: this was run beside it."""
     for src, dst in (("10.0.0.1", "192.0.2.1"), ("2001:db8::1", "2001:db8::2")):
         packet, length = sflow.header(src, dst, payload_len=500)
         record = ip_record(src, dst, 777)

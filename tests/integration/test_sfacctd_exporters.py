@@ -56,7 +56,7 @@ def totals(test, field=1):
 
 
 def test_sfprobe_of_pmacctd(test):
-    """It samples each packet and counts bytes without the checksum, as it reads from a file that has none."""
+    """The probe samples each packet and counts bytes without the checksum, as it reads from a file that has none."""
     program = need_pmacct("sbin/pmacctd")
     packets, truth = frames()
     now = int(time.time()) - 10
@@ -104,7 +104,7 @@ class Switch:
         if made.returncode != 0:
             raise Skip(f"a network namespace cannot be made: {made.stderr.strip()}")
         test.cleanups.append(lambda: subprocess.run(["ip", "netns", "delete", self.name], check=False))
-        # What is set for all is the default too, so that comes last: links of the test speak no IPv6 of their own.
+        # The setting for all is the default too, so it comes last: links of the test speak no IPv6 of their own.
         self.run("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=0", "net.ipv6.conf.default.disable_ipv6=1")
         self.run("ip", "link", "set", "lo", "up")
         for n in (1, 2):
@@ -198,7 +198,7 @@ def recorded():
 
 
 def test_recorded_samples_are_tsharks(test):
-    """Of the datagrams that tshark reads to their end: where it does not know a counter record it loses its place."""
+    """Only datagrams that tshark reads to their end are compared: where it does not know a counter record it loses its place."""
     for pcap in recorded():
         whole = test.dir / pcap.name
         subprocess.run([need("tshark"), "-r", pcap, "-d", "udp.port==6343,sflow", "-Y", "sflow and not _ws.malformed", "-F", "pcap", "-w", whole],
@@ -218,8 +218,8 @@ def test_recorded_tunnel_tells_its_ends_and_network(test):
 
 
 def test_debians_sfacctd_writes_the_same(test):
-    """But for the next hop where there is none, which it prints as ::ffff:0.0.0.0, and the code of a packet that was dropped, which
-    it prints as an interface."""
+    """The outputs differ in two places only: Debian's prints a missing next hop as ::ffff:0.0.0.0, and the code of a packet that was
+    dropped as an interface."""
     program = need_pmacct("sbin/sfacctd")
     for pcap in recorded():
         conf = test.write("pmacct.conf", f"""

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Each fault of src/plugins/sqlite3/faults.def, which the manual lists too: its log line, its counter, that rows wait and come
-when it is over, that the plugin goes on. And what waits too long is on disk meanwhile."""
+"""Proves, for each fault of src/plugins/sqlite3/faults.def, which the manual lists too: its log line, its counter, that rows wait
+and come when it is over, that the plugin goes on, and that rows which wait too long are on disk meanwhile."""
 import contextlib
 import os
 import pathlib

@@ -82,7 +82,7 @@ def test_kill_9_of_the_plugin_at_fifty_random_points(test):
 
 
 def test_kill_9_of_the_core(test):
-    """What was handed over before the kill is in the table once; the plugin sees to that by itself."""
+    """Rows that were handed over before the kill are in the table once; the plugin sees to that by itself."""
     daemon = test.nfacctd(config(test, "a", "nfacctd_workers: 1\nnfacctd_pipe_size: 50000000\n"))
     first = flowgen("--flows", 30000, "--keys", 20000, "--udp", f"127.0.0.1:{test.port}", "--rate", 100000)
     pid = wait_for(lambda: host_pids(daemon), "a plugin process")[0]

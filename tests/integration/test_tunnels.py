@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What tunnels carry, against tshark's dissection of the same packets and, for VXLAN, Debian's pmacct. The packets are the
-fuzz corpus of packet_header (its first byte, 1, says that they begin with IP); here they go through sections of
-packets in IPFIX, and through sFlow."""
+"""Proves what tunnels carry, against tshark's dissection of the same packets and, for VXLAN, Debian's pmacct. The packets are the
+fuzz corpus of packet_header (its first byte, 1, says that they begin with IP); here they go through sections of packets in
+IPFIX, and through sFlow."""
 import json
 import os
 import subprocess

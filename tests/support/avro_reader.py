@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What Avro data say, by the specification alone."""
+"""Reads Avro data by the specification alone, so that no library of ours or of Avro has a part in it."""
 
 
 class AvroReader:

@@ -66,7 +66,7 @@ def netflow9(sets, count, sequence=0, source_id=1, export_time=None, uptime_ms=3
 
 
 def netflow5(flows, sequence=0, engine=0, sampling=0, export_time=None, uptime_ms=3600000):
-    """`flows`: dicts with src, dst, and what else differs from 0."""
+    """A datagram of `flows`, which are dicts with src, dst, and what else differs from 0."""
     out = struct.pack("!HHIIIIBBH", 5, len(flows), uptime_ms, int(export_time or time.time()), 0, sequence,
                       engine >> 8, engine & 0xff, sampling)
     for f in flows:
@@ -113,7 +113,7 @@ def udp_packet(payload, source="127.0.0.1", destination="127.0.0.1", sport=50000
 
 
 def write_pcap(path, datagrams, link_type=101):
-    """`datagrams`: (seconds, packet). Link type 101 is raw IP, 1 Ethernet."""
+    """Writes `datagrams`, pairs of (seconds, packet). Link type 101 is raw IP, 1 Ethernet."""
     with open(path, "wb") as out:
         out.write(struct.pack("<IHHiIII", 0xa1b2c3d4, 2, 4, 0, 0, 262144, link_type))
         for when, packet in datagrams:

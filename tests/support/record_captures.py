@@ -29,7 +29,7 @@ FOLDER = SOURCE / "tests/data/captures"
 START = 1_700_000_000  # 2023-11-14 22:13:20 UTC
 EXPORTER, COLLECTOR = "192.0.2.1", "192.0.2.254"
 
-# Whose networks they are, as a networks_file of pmacct says it: next hop, origin, prefix.
+# The owners of the networks, as a networks_file of pmacct names them: next hop, origin, prefix.
 NETWORKS = """192.0.2.9,64496,198.51.100.0/25
 192.0.2.10,64497,203.0.113.0/24
 192.0.2.11,64498,198.51.100.128/25
@@ -66,7 +66,7 @@ class Sink:
         return self.datagrams
 
     def wait_quiet(self, seconds=3):
-        """Until something came and nothing more does."""
+        """Waits until something came and nothing more does."""
         wait_for(lambda: self.datagrams and time.monotonic() - self.last > seconds, "the exporter's datagrams", 60)
 
 

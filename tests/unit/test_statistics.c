@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The watch of each minute: what it says, and how often. */
+/* Proves what the watch of each minute says, and how often. */
 #include "bgp/path_match.h"
 #include "daemon/statistics.h"
 #include "pipeline/worker_private.h"
