@@ -11,8 +11,8 @@ const struct thread_role worker_thread = {"worker", 1 << 1};
 const struct thread_role bgp_thread = {"bgp", 1 << 2};
 
 #ifdef THREAD_CHECKS
-/* This is the one mutable variable outside of a struct: only the thread itself can tell which roles
- * it holds. */
+/* A thread's roles are the one mutable variable outside of a struct, as only the thread itself can
+ * tell which ones it holds. */
 static _Thread_local unsigned held_roles;
 
 void thread_role_take(const struct thread_role *role)

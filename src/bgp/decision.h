@@ -16,7 +16,8 @@ struct decision_path {
     uint32_t path_id;
 };
 
-/* Returns the index of the best of `count` paths, at least one. */
+/* Returns the index of the best of `count` paths, at least one, straight by the rules: tests hold
+ * the other two against this. */
 size_t decision_best(const struct decision_path *paths, size_t count);
 
 /* Sorts into decision order: each place holds the best of what is not placed before it.

@@ -155,7 +155,7 @@ size_t ring_recycle(struct ring *ring, struct pool *pool, ring_recycled_fn *fn, 
 {
     THREAD_ASSERT(worker_thread);
     uint64_t acked = cursor_load(&ring->cursors->acked);
-    /* This is read after `acked`: a loss is known by then if anything behind it is acknowledged. */
+    /* The order matters: a loss is known by now if `acked` has anything behind it. */
     uint64_t lost_until = cursor_load(&ring->cursors->lost_until);
     size_t count = 0;
 

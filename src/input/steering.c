@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Which worker an exporter belongs to, in C and in BPF. The program sees plain offsets from the UDP
- * payload on, so it loads the network header by SKF_NET_OFF. A dual-stack socket sees IPv4
- * datagrams with their IPv4 header: the version nibble tells.
+ * Tells which worker an exporter belongs to, in C and as a BPF program for the kernel. The program
+ * sees plain offsets from the UDP payload on, so it loads the network header by SKF_NET_OFF. A
+ * dual-stack socket sees IPv4 datagrams with their IPv4 header, which the version nibble tells.
  */
 #include "input/steering.h"
 #include "base/reader.h"

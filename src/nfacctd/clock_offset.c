@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The offset of an exporter's clock. The least of five minutes is kept as the least of each ten
- * seconds, so that the oldest can be let go. Once every message of ten seconds is later than the
- * offset allows, the clock was set back, and what was known before counts no more; a clock that was
- * set forward shows at once, as a new least.
+ * Finds the offset of an exporter's clock. The smallest of each ten seconds is kept for five
+ * minutes, so that the oldest can be let go. If every message of ten seconds is later than the
+ * offset allows, the clock was set back, and what was known before counts no more. A clock that was
+ * set forward shows at once, by an offset that is smaller than all.
  */
 #include "nfacctd/clock_offset.h"
 
@@ -46,7 +46,7 @@ static void span_add(struct clock_offset *clock, int64_t span, int64_t offset)
     }
 }
 
-/* Is it time to begin anew, as all messages of a while were too late? */
+/* Returns whether to begin anew, as all messages of a while were too late. */
 static bool clock_was_set(struct clock_offset *clock, int64_t arrival_ns, int64_t offset)
 {
     if (clock->newest_span == 0 || offset <= clock->smallest + NEGLIGIBLE) {
@@ -65,7 +65,7 @@ void clock_offset_add(struct clock_offset *clock, int64_t arrival_ns, int64_t ex
     int64_t span = arrival_ns / SPAN_NS, offset = arrival_ns - export_ns;
 
     if (span <= 0)
-        return; /* no clock of ours stands there */
+        return; /* our own clock is not set */
     if (clock_was_set(clock, arrival_ns, offset)) {
         offset = clock->late_smallest;
         memset(clock, 0, sizeof *clock);

@@ -28,10 +28,8 @@ struct domain_source {
     struct flow_totals totals;
 };
 
-/*
- * So many ports that use one domain id are told apart beside the first one; the last of them stands
- * for all that come later.
- */
+/* The number of ports beside the first one that are told apart if they use one domain id. The last
+ * of them stands for all that come later. */
 #define DOMAIN_PORTS_MAX 8
 /* A port that is silent for so long is not in use any more. */
 #define DOMAIN_SILENCE_NS (INT64_C(300) * 1000000000)

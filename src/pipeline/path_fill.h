@@ -5,7 +5,7 @@
 #include "bgp/rib.h"
 #include "pipeline/correlate.h"
 
-/* `path` NULL: none is known, or its verdict is not accepted. */
+/* `path` is NULL if none is known or its verdict is not accepted. */
 void path_fill_destination(const struct correlate_settings *settings, struct flow *flow,
                            const struct rib_path *path);
 void path_fill_source(const struct correlate_settings *settings, struct flow *flow,

@@ -15,7 +15,7 @@ enum {
     HAS_PATHS = 32,
 };
 
-/* Whose sessions answer for an address. */
+/* The properties by which peer_score() knows a session that answers for an address. */
 struct wanted {
     const struct ip_addr *address;
     uint16_t port; /* 0: any */
