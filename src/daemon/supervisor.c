@@ -605,11 +605,6 @@ bool supervisor_all_clean(const struct supervisor *s)
     return true;
 }
 
-uint32_t supervisor_count(const struct supervisor *s)
-{
-    return s->instance_count;
-}
-
 void supervisor_status(const struct supervisor *s, uint32_t number,
                        struct supervisor_status *ret_status)
 {

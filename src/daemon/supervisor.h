@@ -86,7 +86,6 @@ struct supervisor_status {
     uint64_t commits;
     uint64_t spooled_count; /* hand-overs on disk now */
 };
-uint32_t supervisor_count(const struct supervisor *supervisor);
 void supervisor_status(const struct supervisor *supervisor, uint32_t number,
                        struct supervisor_status *ret_status) ON_THREAD(main_thread);
 /* Calls `fn` for each of the instance's own counters, summed over restarts. */

@@ -348,19 +348,6 @@ int map_file_content(const char *path, struct text *content, struct text *errors
     return err;
 }
 
-int map_file_read(const char *path, const struct map_key *keys, const struct map_refusal *refusals,
-                  struct text *errors, struct map_file **ret_file)
-{
-    struct text content = {0};
-    int err = map_file_content(path, &content, errors);
-
-    if (err == 0)
-        err = map_file_parse(path, text_cstr(&content), content.len, keys, refusals, errors,
-                             ret_file);
-    text_clear(&content);
-    return err;
-}
-
 void map_file_free(struct map_file *file)
 {
     if (!file)

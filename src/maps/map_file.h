@@ -67,12 +67,10 @@ struct map_file {
 };
 
 /*
- * `keys` and `refusals` (may be NULL) are borrowed for the call. -EINVAL, or -errno if the file
- * cannot be read: all that is wrong is appended to `errors` as lines "file:line: what; what would
- * be right".
+ * Parses the text of a map, which errors call `name`. `keys` and `refusals` (may be NULL) are
+ * borrowed for the call. -EINVAL: all that is wrong is appended to `errors` as lines "file:line:
+ * what; what would be right".
  */
-int map_file_read(const char *path, const struct map_key *keys, const struct map_refusal *refusals,
-                  struct text *errors, struct map_file **ret_file);
 int map_file_parse(const char *name, const char *data, size_t len, const struct map_key *keys,
                    const struct map_refusal *refusals, struct text *errors,
                    struct map_file **ret_file);
