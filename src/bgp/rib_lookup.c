@@ -304,8 +304,8 @@ static void answer_fallen_back(const struct rib *rib, struct rib_query *query,
         verdict_set(rib, query, PATH_MATCH_AMBIGUOUS, f->hit, len);
 }
 
-/* What a search through one list left for later, without the rest of its findings: those are large,
- * and the search of the next list makes them anew. */
+/* The two structs keep what a search through one list left for later, without the rest of its
+ * findings: those are large, and the search of the next list makes them anew. */
 struct found_best {
     const struct stored_path *path; /* the best alive; NULL: nothing was found */
     unsigned alive_count, len;

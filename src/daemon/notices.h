@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* What is right by every rule, and yet probably not what was meant: columns that stay empty, time
- * stamps that come twice. */
+/* Finds settings that are right by every rule and yet probably not what was meant: columns that
+ * stay empty, time stamps that come twice. */
 struct daemon;
 struct text;
 

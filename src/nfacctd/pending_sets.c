@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 
-/* So many templates are remembered as told; of older ones the log may tell again. */
+/* The number of templates that are remembered as told; of older ones the log may tell again. */
 #define TOLD_MAX 4096
 
 struct pending_queue {

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * Which operation reads the counters of a template. Most templates have one element of octets and
- * one of packets, which are read as other numbers are; the others get PLAN_COUNTERS.
- */
+/* Chooses the operation that reads the counters of a template. Most templates have one element of
+ * octets and one of packets, which are read as other numbers are; the others get PLAN_COUNTERS. */
 #include "nfacctd/plan_builder.h"
 
 /* The element of each slot, 0: none; on the way back that of the responder. */

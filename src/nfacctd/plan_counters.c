@@ -13,7 +13,8 @@
 
 enum { PAIR_COUNT = 4, FIRST_TOTAL_PAIR = 2 };
 
-/* Of one record, before totals become differences. A slot of -1: the template has none. */
+/* The counters of one record, before totals become differences. A slot is -1 if the template has
+ * none. */
 struct counts {
     uint64_t bytes, packets;
     int bytes_slot, packets_slot; /* enum counter_slot */
