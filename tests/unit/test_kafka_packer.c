@@ -5,7 +5,7 @@
 #include "plugins/kafka/producer.h"
 #include "plugins/kafka/row_hash.h"
 #include "plugins/text/output_keys.h"
-#include "support/print_host.h"
+#include "support/fake_host.h"
 #include "support/rows.h"
 
 #include <setjmp.h>
@@ -19,7 +19,7 @@
 #define ROWS 6000
 
 struct world {
-    struct print_host host;
+    struct fake_host host;
     struct rows rows;
     struct kafka_settings settings;
     rd_kafka_conf_t *conf;
@@ -64,11 +64,11 @@ static void begin(struct world *w, const char *instance_name, const char *const 
     char error[256] = "";
 
     memset(w, 0, sizeof *w);
-    print_host_init(&w->host, kafka_keys, output_keys);
+    fake_host_init(&w->host, kafka_keys, output_keys);
     w->host.host.instance_name = instance_name;
-    print_host_set(&w->host, "writer_id_string", "$proc_name");
+    fake_host_set(&w->host, "writer_id_string", "$proc_name");
     for (; (*settings)[0]; settings++)
-        print_host_set(&w->host, (*settings)[0], (*settings)[1]);
+        fake_host_set(&w->host, (*settings)[0], (*settings)[1]);
     rows_init(&w->rows, "src_host, dst_host, as_path, src_port", 0);
     if (kafka_settings_read(&w->host.host, &w->rows.schema, error, sizeof error, &w->settings,
                             &w->conf) < 0)

@@ -10,8 +10,8 @@
 #include "plugins/pgsql/pg_encoder.h"
 #include "plugins/sql/sql_settings.h"
 #include "plugins/text/output_keys.h"
+#include "support/fake_host.h"
 #include "support/hex.h"
-#include "support/print_host.h"
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -25,7 +25,7 @@
 #define TIME_NS     INT64_C(1795301340123456789) /* 2026-11-21 22:49:00.123456789 UTC */
 
 struct world {
-    struct print_host host;
+    struct fake_host host;
     struct rows rows;
     struct sql_settings settings;
     struct sql_columns columns;
@@ -46,9 +46,9 @@ static void open_world(struct world *w, const char *aggregate, bool has_instants
     char error[512];
 
     memset(w, 0, sizeof *w);
-    print_host_init(&w->host, sql_keys, output_keys);
-    print_host_set(&w->host, "sql_table_create", "true");
-    print_host_set(&w->host, "timestamps_utc", "false");
+    fake_host_init(&w->host, sql_keys, output_keys);
+    fake_host_set(&w->host, "sql_table_create", "true");
+    fake_host_set(&w->host, "timestamps_utc", "false");
     rows_init(&w->rows, aggregate, 0);
     assert_int_equal(sql_settings_read(&w->host.host, &w->rows.schema,
                                        pg_dialect_choose(false, has_instants), error, sizeof error,

@@ -6,8 +6,8 @@
 #include "plugins/print/print_settings.h"
 #include "plugins/text/format.h"
 #include "plugins/text/output_keys.h"
+#include "support/fake_host.h"
 #include "support/folder.h"
-#include "support/print_host.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -28,7 +28,7 @@ struct world {
     struct test_folder folder;
     char *paths[32];
     uint32_t path_count;
-    struct print_host host;
+    struct fake_host host;
     struct rows rows;
     void *print;
     uint64_t seq;
@@ -40,10 +40,10 @@ static struct world *world_new(const char *aggregate, uint32_t bin_seconds)
     struct world *w = calloc(1, sizeof *w);
 
     test_folder_make(&w->folder);
-    print_host_init(&w->host, print_keys, output_keys);
+    fake_host_init(&w->host, print_keys, output_keys);
     rows_init(&w->rows, aggregate, bin_seconds);
     w->now_s = BIN_S + 60;
-    print_host_set(&w->host, "print_output", "csv");
+    fake_host_set(&w->host, "print_output", "csv");
     return w;
 }
 
@@ -59,7 +59,7 @@ static const char *at(struct world *w, const char *name)
 
 static void set(struct world *w, const char *key, const char *value)
 {
-    print_host_set(&w->host, key, value);
+    fake_host_set(&w->host, key, value);
 }
 
 static void start(struct world *w)
@@ -106,7 +106,7 @@ static int try_purge(struct world *w, int flags)
 
     if (!(flags & IS_AGAIN))
         w->seq++;
-    t = print_host_transaction(&w->host, &source, w->seq, w->seq, w->now_s);
+    t = fake_host_transaction(&w->host, &source, w->seq, w->seq, w->now_s);
     t.row_count = batch.row_count;
     t.ends_epoch = flags & ENDS_EPOCH;
     t.is_last = (flags & IS_LAST) != 0;

@@ -9,7 +9,7 @@
 #include "plugins/print/print.h"
 #include "plugins/print/print_settings.h"
 #include "plugins/text/output_keys.h"
-#include "support/print_host.h"
+#include "support/fake_host.h"
 #include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -133,16 +133,16 @@ static void fill(struct rows *rows, uint32_t t)
 static void write_all(const struct plan *plan, const char *directory)
 {
     char *file = mem_printf("%s/%s", directory, plan->file);
-    struct print_host host;
+    struct fake_host host;
     struct rows rows;
     void *print;
 
-    print_host_init(&host, print_keys, output_keys);
-    print_host_set(&host, "print_output", "csv");
-    print_host_set(&host, "print_output_file", file);
-    print_host_set(&host, "print_output_file_append", plan->append);
-    print_host_set(&host, "print_rotate_size", plan->rotate_size);
-    print_host_set(&host, "print_open_files", "2");
+    fake_host_init(&host, print_keys, output_keys);
+    fake_host_set(&host, "print_output", "csv");
+    fake_host_set(&host, "print_output_file", file);
+    fake_host_set(&host, "print_output_file_append", plan->append);
+    fake_host_set(&host, "print_rotate_size", plan->rotate_size);
+    fake_host_set(&host, "print_open_files", "2");
     rows_init(&rows, "peer_src_ip", plan->bin_seconds);
     shared->is_armed = true;
     for (int tries = 0; print_open(&host.host, &rows.schema, &print) < 0; tries++)
@@ -152,7 +152,7 @@ static void write_all(const struct plan *plan, const char *directory)
         uint32_t t = shared->acked;
         struct pa_source source;
         struct pa_transaction transaction =
-            print_host_transaction(&host, &source, t + 1, t + 1, BIN_S + 60 * (t + 1));
+            fake_host_transaction(&host, &source, t + 1, t + 1, BIN_S + 60 * (t + 1));
         struct pa_batch batch;
         int err;
 

@@ -7,7 +7,7 @@
 #include "plugins/sql/sql_settings.h"
 #include "plugins/sql/sql_statement.h"
 #include "plugins/text/output_keys.h"
-#include "support/print_host.h"
+#include "support/fake_host.h"
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -30,7 +30,7 @@ static const struct sql_dialect dialect = {
 };
 
 struct world {
-    struct print_host host;
+    struct fake_host host;
     struct rows rows;
     struct sql_settings settings;
     struct sql_columns columns;
@@ -45,10 +45,10 @@ static int open_world(struct world *w, const char *aggregate, uint32_t bin_secon
     int err;
 
     memset(w, 0, sizeof *w);
-    print_host_init(&w->host, sql_keys, output_keys);
+    fake_host_init(&w->host, sql_keys, output_keys);
     rows_init(&w->rows, aggregate, bin_seconds);
     for (; settings && *settings; settings += 2)
-        print_host_set(&w->host, settings[0], settings[1]);
+        fake_host_set(&w->host, settings[0], settings[1]);
     err = sql_settings_read(&w->host.host, &w->rows.schema, &dialect, w->error, sizeof w->error,
                             &w->settings);
     if (err < 0)
@@ -296,7 +296,7 @@ static void the_trigger_gets_pmaccts_variables(void **state)
     assert_int_equal(chmod(program, 0700), 0);
     assert_int_equal(open_world(&w, "src_host", 0, settings), 0);
     sql_purge_init(&purge, &w.host.host, &w.settings, &w.rows.schema);
-    t = print_host_transaction(&w.host, &source, 1, 1, 1000);
+    t = fake_host_transaction(&w.host, &source, 1, 1, 1000);
     t.row_count = 5;
     sql_purge_begin(&purge, &t);
     purge.inserted = 3;

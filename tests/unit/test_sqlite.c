@@ -5,8 +5,8 @@
 #include "plugins/sql/sql_settings.h"
 #include "plugins/sqlite3/sqlite_plugin.h"
 #include "plugins/text/output_keys.h"
+#include "support/fake_host.h"
 #include "support/folder.h"
-#include "support/print_host.h"
 #include <errno.h>
 #include <setjmp.h>
 #include <sqlite3.h>
@@ -23,7 +23,7 @@
 struct world {
     struct test_folder folder;
     char path[96], result[4096];
-    struct print_host host;
+    struct fake_host host;
     struct rows rows;
     void *plugin;
     uint64_t seq;
@@ -35,15 +35,15 @@ static struct world *world_new(const char *aggregate, uint32_t bin_seconds)
 
     test_folder_make(&w->folder);
     snprintf(w->path, sizeof w->path, "%s/flows.db", w->folder.path);
-    print_host_init(&w->host, sql_keys, output_keys);
+    fake_host_init(&w->host, sql_keys, output_keys);
     rows_init(&w->rows, aggregate, bin_seconds);
-    print_host_set(&w->host, "sql_db", w->path);
+    fake_host_set(&w->host, "sql_db", w->path);
     return w;
 }
 
 static void set(struct world *w, const char *key, const char *value)
 {
-    print_host_set(&w->host, key, value);
+    fake_host_set(&w->host, key, value);
 }
 
 static void start(struct world *w)
@@ -124,7 +124,7 @@ static uint8_t *add(struct world *w, const char *src, uint64_t packets, uint64_t
 static int transact(struct world *w, uint64_t first, uint64_t last)
 {
     struct pa_source source;
-    struct pa_transaction t = print_host_transaction(&w->host, &source, first, last, BIN_S + 61);
+    struct pa_transaction t = fake_host_transaction(&w->host, &source, first, last, BIN_S + 61);
     struct pa_batch batch = rows_batch(&w->rows);
     int err;
 
@@ -278,7 +278,7 @@ static void what_the_database_holds_is_not_written_again(void **state)
     assert_int_equal(transact(w, 2, 2), PA_DONE_ALREADY);
     assert_int_equal(transact(w, 4, 4), 0);
     /* The host dies between write and commit. */
-    t = print_host_transaction(&w->host, &source, 5, 5, BIN_S);
+    t = fake_host_transaction(&w->host, &source, 5, 5, BIN_S);
     batch = rows_batch(&w->rows);
     t.row_count = 1;
     assert_int_equal(sqlite_plugin_begin(w->plugin, &t), 0);
@@ -336,7 +336,7 @@ static void a_row_that_the_table_refuses_is_left_out_and_counted(void **state)
     assert_string_equal(query(w, "SELECT ip_src, packets FROM acct ORDER BY 1"),
                         "10.0.0.1|1\n10.0.0.3|3");
     assert_int_equal(w->host.rejected_count, 2);
-    assert_int_equal(print_host_counter(&w->host, "fault_row_refused"), 2);
+    assert_int_equal(fake_host_counter(&w->host, "fault_row_refused"), 2);
     world_free(w);
 }
 
@@ -516,10 +516,10 @@ static void what_sql_preprocess_leaves_out_is_counted(void **state)
     add(w, "10.0.0.2", 2, 1000);
     write_rows(w);
     assert_string_equal(query(w, "SELECT ip_src, packets, bytes FROM acct"), "10.0.0.2|2|1036");
-    assert_int_equal(print_host_counter(&w->host, "preprocess_left_out_rows"), 1);
-    assert_int_equal(print_host_counter(&w->host, "preprocess_left_out_flows"), 7);
-    assert_int_equal(print_host_counter(&w->host, "preprocess_left_out_packets"), 2);
-    assert_int_equal(print_host_counter(&w->host, "preprocess_left_out_bytes"), 999);
+    assert_int_equal(fake_host_counter(&w->host, "preprocess_left_out_rows"), 1);
+    assert_int_equal(fake_host_counter(&w->host, "preprocess_left_out_flows"), 7);
+    assert_int_equal(fake_host_counter(&w->host, "preprocess_left_out_packets"), 2);
+    assert_int_equal(fake_host_counter(&w->host, "preprocess_left_out_bytes"), 999);
     world_free(w);
 }
 

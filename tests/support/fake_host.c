@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The functions of a pa_host as a backend calls them, over the lists of struct print_host. */
-#include "support/print_host.h"
+/* The functions of a pa_host as a backend calls them, over the lists of struct fake_host. */
+#include "support/fake_host.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* A backend that asks for a key that it did not declare ends here, as it would in the real host. */
-static const struct pa_key *find_key(const struct print_host *host, const char *name)
+static const struct pa_key *find_key(const struct fake_host *host, const char *name)
 {
     for (int i = 0; i < 2; i++)
         for (const struct pa_key *key = i ? host->shared_keys : host->keys; key->name; key++)
@@ -19,7 +19,7 @@ static const struct pa_key *find_key(const struct print_host *host, const char *
 
 static const char *get(const struct pa_host *pa, const char *name)
 {
-    const struct print_host *host = pa->own;
+    const struct fake_host *host = pa->own;
     const struct pa_key *key = find_key(host, name);
 
     for (uint32_t i = host->setting_count; i-- > 0;)
@@ -57,7 +57,7 @@ static int64_t get_number(const struct pa_host *pa, const char *name)
 __attribute__((format(printf, 3, 4))) static void keep_log(const struct pa_host *pa, int level,
                                                            const char *format, ...)
 {
-    struct print_host *host = pa->own;
+    struct fake_host *host = pa->own;
     size_t len = strlen(host->log);
     va_list args;
 
@@ -70,7 +70,7 @@ __attribute__((format(printf, 3, 4))) static void keep_log(const struct pa_host 
 
 static void count(const struct pa_host *pa, const char *name, uint64_t n)
 {
-    struct print_host *host = pa->own;
+    struct fake_host *host = pa->own;
     uint32_t i = 0;
 
     while (i < host->counter_count && strcmp(host->counters[i].name, name) != 0)
@@ -80,7 +80,7 @@ static void count(const struct pa_host *pa, const char *name, uint64_t n)
     host->counters[i].value += n;
 }
 
-uint64_t print_host_counter(const struct print_host *host, const char *name)
+uint64_t fake_host_counter(const struct fake_host *host, const char *name)
 {
     for (uint32_t i = 0; i < host->counter_count; i++)
         if (strcmp(host->counters[i].name, name) == 0)
@@ -90,7 +90,7 @@ uint64_t print_host_counter(const struct print_host *host, const char *name)
 
 static void reject_row(const struct pa_host *pa, const uint8_t *row, const char *why)
 {
-    struct print_host *host = pa->own;
+    struct fake_host *host = pa->own;
 
     (void)row, (void)why;
     host->rejected_count++;
@@ -102,10 +102,10 @@ static int watch(const struct pa_host *pa, int fd, void (*fn)(void *, int), void
     return 0;
 }
 
-void print_host_init(struct print_host *host, const struct pa_key *keys,
-                     const struct pa_key *shared_keys)
+void fake_host_init(struct fake_host *host, const struct pa_key *keys,
+                    const struct pa_key *shared_keys)
 {
-    *host = (struct print_host){.keys = keys, .shared_keys = shared_keys};
+    *host = (struct fake_host){.keys = keys, .shared_keys = shared_keys};
     host->host = (struct pa_host){.own = host,
                                   .instance_name = "test",
                                   .plugin_name = "print",
@@ -117,18 +117,17 @@ void print_host_init(struct print_host *host, const struct pa_key *keys,
                                   .reject_row = reject_row,
                                   .watch = watch};
     host->core_id[0] = 1;
-    print_host_set(host, "timestamps_utc", "true");
+    fake_host_set(host, "timestamps_utc", "true");
 }
 
-void print_host_set(struct print_host *host, const char *key, const char *value)
+void fake_host_set(struct fake_host *host, const char *key, const char *value)
 {
     host->settings[host->setting_count][0] = key;
     host->settings[host->setting_count++][1] = value;
 }
 
-struct pa_transaction print_host_transaction(const struct print_host *host,
-                                             struct pa_source *source, uint64_t first,
-                                             uint64_t last, int64_t time_s)
+struct pa_transaction fake_host_transaction(const struct fake_host *host, struct pa_source *source,
+                                            uint64_t first, uint64_t last, int64_t time_s)
 {
     *source = (struct pa_source){.first_seq = first, .last_seq = last};
     memcpy(source->core_id, host->core_id, sizeof source->core_id);

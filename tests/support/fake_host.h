@@ -5,7 +5,7 @@
 #include "plugins/pathacct_plugin.h"
 #include "support/rows.h"
 
-struct print_host {
+struct fake_host {
     struct pa_host host;
     const struct pa_key *keys, *shared_keys;
     const char *settings[64][2]; /* key, value; borrowed */
@@ -20,12 +20,11 @@ struct print_host {
     uint8_t core_id[16];
 };
 
-void print_host_init(struct print_host *host, const struct pa_key *keys,
-                     const struct pa_key *shared_keys);
-void print_host_set(struct print_host *host, const char *key, const char *value);
+void fake_host_init(struct fake_host *host, const struct pa_key *keys,
+                    const struct pa_key *shared_keys);
+void fake_host_set(struct fake_host *host, const char *key, const char *value);
 /* Returns what the backend has counted under that name; 0 if nothing. */
-uint64_t print_host_counter(const struct print_host *host, const char *name);
+uint64_t fake_host_counter(const struct fake_host *host, const char *name);
 /* Makes the transaction of worker 0's hand-overs first..last, which borrows `source`. */
-struct pa_transaction print_host_transaction(const struct print_host *host,
-                                             struct pa_source *source, uint64_t first,
-                                             uint64_t last, int64_t time_s);
+struct pa_transaction fake_host_transaction(const struct fake_host *host, struct pa_source *source,
+                                            uint64_t first, uint64_t last, int64_t time_s);
