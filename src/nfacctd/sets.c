@@ -299,7 +299,7 @@ static void take_template(struct netflow_message *msg, const struct template *an
     exporter_debug(msg->exporter, "domain %u: %stemplate %u with %u fields", msg->domain->domain_id,
                    announced->is_options ? "options " : "", announced->id, field_count);
     const struct template *tmpl = template_store_find(store, msg->domain, announced->id);
-    /* It may be lent to another port, whose data came first. */
+    /* The template may be lent to another port, whose data came before it. */
     for (struct domain *d = NULL; (d = domain_next_port(msg->domain, d));) {
         if (d->pending && template_store_find(store, d, tmpl->id) == tmpl)
             release_pending(msg, d, tmpl);
