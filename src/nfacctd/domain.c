@@ -24,14 +24,15 @@ static void port_join(struct domain *first, struct domain *own)
     first->port_count++;
 }
 
-static void port_part(struct domain *own)
+/* `first` leads the ports of which `own` is one. */
+static void port_part(struct domain *first, struct domain *own)
 {
-    struct domain **place = &own->shared->ports;
+    struct domain **place = &first->ports;
 
-    while (*place != own)
+    while (*place && *place != own)
         place = &(*place)->next_port;
     *place = own->next_port;
-    own->shared->port_count--;
+    first->port_count--;
     own->shared = own->next_port = NULL;
 }
 
@@ -48,10 +49,10 @@ static void port_lead(struct domain_table *domains, struct domain *first, struct
 {
     struct domain_source *source = heir->source;
 
-    port_part(heir);
+    port_part(first, heir);
     while (first->ports) {
         struct domain *own = first->ports;
-        port_part(own);
+        port_part(first, own);
         port_join(heir, own);
     }
     heir->is_own_port = false;
@@ -71,7 +72,7 @@ static void domain_discard(void *arg, struct keyed_entry *entry)
     if (domain->ports)
         port_lead(domains, domain, domain->ports);
     if (domain->shared)
-        port_part(domain);
+        port_part(domain->shared, domain);
     domain->source->own_port_count -= domain->is_own_port;
     mem_free(domain);
 }
