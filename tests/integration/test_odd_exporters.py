@@ -160,6 +160,8 @@ def test_counters_of_directions_stand_for_no_others(test):
     assert counted(test, fields, [["10.0.0.1", "10.0.0.2", 500, 5, 900, 9]]) == [("10.0.0.1", 500, 5), ("10.0.0.2", 900, 9)]
     fields = [(8, 4), (12, 4), (1, 4), (2, 4), (231, 4), (298, 4)]
     assert counted(test, fields, [["10.0.0.1", "10.0.0.2", 0, 0, 500, 5]], name="both") == [("10.0.0.1", 0, 0)]
+    fields = [(8, 4), (12, 4), (1, 4), (2, 4), (23, 4), (24, 4), (231, 4), (298, 4)]
+    assert counted(test, fields, [["10.0.0.1", "10.0.0.2", 0, 0, 0, 0, 500, 5]], name="more") == [("10.0.0.1", 0, 0)]
 
 
 def test_octets_of_layer_2_count_where_those_of_ip_are_missing(test):
@@ -246,6 +248,9 @@ def test_flows_are_named_by_flow_id_or_their_key(test):
 def test_the_way_back_of_a_biflow_has_totals_of_its_own(test):
     fields = TOTALS + [(85, 8, 29305), (86, 8, 29305)]
     got, _, _ = totals(test, (60, total(0, 59, 1000, 10) + [3000, 30]), (120, total(0, 119, 1500, 15) + [3100, 31]), fields=fields)
+    assert got == [(1000, 10), (3000, 30), (500, 5), (100, 1)], got
+    got, _, _ = totals(test, (60, [7] + total(0, 59, 1000, 10) + [3000, 30]), (120, [7] + total(0, 119, 1500, 15) + [3100, 31]),
+                       fields=[(148, 8)] + fields, name="by-id")
     assert got == [(1000, 10), (3000, 30), (500, 5), (100, 1)], got
 
 
