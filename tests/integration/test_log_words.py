@@ -218,6 +218,19 @@ def test_print_names_the_pipe_that_nobody_reads(test):
     assert "Resource temporarily" not in daemon.output()
 
 
+def test_purges_are_quiet_unless_they_are_asked_for(test):
+    daemon = test.nfacctd(PRINT + f"print_refresh_time: 1\nprint_output_file: {test.dir}/%Y/out.json\n")
+    test.send(*one_flow())
+    test.wait_now(daemon, lambda stats: stats["instances"][0]["process"]["commits"] >= 3, "three epochs")
+    assert daemon.stop() == 0
+    assert not lines_with(daemon, "( a/print )") and not lines_with(daemon, " INFO "), daemon.output()
+    asked = test.nfacctd(PRINT + f"print_refresh_time: 1\nprint_output_file: {test.dir}/%Y/asked.json\nlog_purges: true\n", name="asked")
+    test.send(*one_flow())
+    wait_for(lambda: re.search(r"INFO \( a/print \): \*\*\* Purging cache - END \(PID: \d+, QN: 1/1, ET: \d+\) \*\*\*$", asked.output(), re.M),
+             asked.output)
+    assert re.search(r"INFO \( a/print \): \*\*\* Purging cache - START \(PID: \d+\) \*\*\*$", asked.output(), re.M)
+
+
 # ---- the form of lines ----
 
 

@@ -493,6 +493,7 @@ static void purges_are_logged_in_the_words_that_tools_look_for(void **state)
 
     (void)state;
     set(w, "print_output_file", at(w, "x.csv"));
+    set(w, "log_purges", "true");
     start(w);
     add(w, 0, 1);
     purge(w);

@@ -274,8 +274,9 @@ static void preprocess_lets_the_rows_pass_that_pmacct_would(void **state)
 static void the_trigger_gets_pmaccts_variables(void **state)
 {
     char folder[] = "/tmp/test_sql.XXXXXX", program[64], out[64], text[1024] = "";
-    const char *const settings[] = {"sql_trigger_exec", program,    "sql_table", "acct_%Y",
-                                    "sql_db",           "flows.db", NULL};
+    const char *const settings[] = {"sql_trigger_exec", program,  "sql_table",
+                                    "acct_%Y",          "sql_db", "flows.db",
+                                    "log_purges",       "true",   NULL};
     struct pa_source source;
     struct pa_transaction t;
     struct sql_purge purge;

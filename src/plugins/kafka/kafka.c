@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "plugins/common/purge_log.h"
 #include "plugins/common/trigger.h"
 #include "plugins/kafka/encoder.h"
 #include "plugins/kafka/kafka_settings.h"
@@ -20,7 +21,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
-#include <unistd.h>
 
 /* A message under way, with all that is needed to find its rows again. */
 struct kafka_message {
@@ -416,12 +416,6 @@ static int send_closing(struct kafka *k)
 
 /* ---- transactions ---- */
 
-/* The end of an epoch is news; the hand-overs of unaggregated rows in between come each second. */
-static int log_level(const struct kafka *k)
-{
-    return k->transaction.ends_epoch ? PA_LOG_INFO : PA_LOG_DEBUG;
-}
-
 int kafka_begin(void *state, const struct pa_transaction *transaction)
 {
     struct kafka *k = state;
@@ -436,7 +430,7 @@ int kafka_begin(void *state, const struct pa_transaction *transaction)
     encoder_set_written(k->encoder, transaction->time_ns);
     packer_set_time(k->packer, transaction->time_ns);
     packer_begin(k->packer, 0);
-    k->host->log(k->host, log_level(k), "*** Purging cache - START (PID: %d) ***", (int)getpid());
+    purge_log_start(k->host, &k->transaction);
     if (transaction->row_count == 0 && !k->settings.has_markers)
         return 0;
     err = producer_begin(k->producer);
@@ -511,13 +505,8 @@ int kafka_commit(void *state, const struct pa_transaction *transaction)
         err = send_closing(k);
     if (err < 0)
         return err;
-    if (k->transaction.row_count == 0)
-        k->host->log(k->host, log_level(k), "*** Purging cache - END (PID: %d, QN: 0/0, ET: X) ***",
-                     (int)getpid());
-    else
-        k->host->log(k->host, log_level(k),
-                     "*** Purging cache - END (PID: %d, QN: %" PRIu64 "/%" PRIu64 ", ET: %.0f) ***",
-                     (int)getpid(), k->written, k->transaction.row_count, seconds_since(k->begun));
+    purge_log_end(k->host, &k->transaction, k->written, k->transaction.row_count,
+                  seconds_since(k->begun));
     run_trigger(k);
     forget_transaction(k);
     return 0;

@@ -4,6 +4,7 @@
 #include "plugins/print/print.h"
 #include "base/clock.h"
 #include "base/memory.h"
+#include "plugins/common/purge_log.h"
 #include "plugins/common/trigger.h"
 #include "plugins/print/file_table.h"
 #include "plugins/print/print_fault.h"
@@ -216,12 +217,6 @@ static void append_closing(const struct print *print, struct text *out, uint64_t
 
 /* ---- transactions ---- */
 
-/* The end of an epoch is news; the hand-overs of unaggregated rows in between come each second. */
-static int log_level(const struct print *print)
-{
-    return print->transaction.ends_epoch ? PA_LOG_INFO : PA_LOG_DEBUG;
-}
-
 static void forget_routes(struct print *print)
 {
     for (uint32_t i = 0; i < ROUTE_COUNT; i++)
@@ -258,8 +253,7 @@ int print_begin(void *state, const struct pa_transaction *transaction)
     print->last_file = NULL;
     format_set_written(print->format, transaction->time_ns);
     forget_routes(print);
-    print->host->log(print->host, log_level(print), "*** Purging cache - START (PID: %d) ***",
-                     (int)getpid());
+    purge_log_start(print->host, &print->transaction);
     if (print->has_table) {
         file_table_begin(&print->table, &print->transaction);
         return 0;
@@ -520,14 +514,8 @@ int print_commit(void *state, const struct pa_transaction *transaction)
     print_fault_clear(&print->fault);
     print->was_last = print->transaction.is_last;
     seconds = seconds_since(print->begun);
-    if (print->transaction.row_count == 0)
-        print->host->log(print->host, log_level(print),
-                         "*** Purging cache - END (PID: %d, QN: 0/0, ET: X) ***", (int)getpid());
-    else
-        print->host->log(print->host, log_level(print),
-                         "*** Purging cache - END (PID: %d, QN: %" PRIu64 "/%" PRIu64
-                         ", ET: %.0f) ***",
-                         (int)getpid(), print->written, print->transaction.row_count, seconds);
+    purge_log_end(print->host, &print->transaction, print->written, print->transaction.row_count,
+                  seconds);
     run_trigger(print, seconds);
     return 0;
 }

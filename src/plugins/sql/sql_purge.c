@@ -2,11 +2,11 @@
 /* Logs, counts and triggers what belongs to a purge of any SQL plugin. See sql_purge.h. */
 #include "plugins/sql/sql_purge.h"
 #include "base/memory.h"
+#include "plugins/common/purge_log.h"
 #include "plugins/sql/sql_settings.h"
 #include "plugins/text/file_name.h"
 #include <inttypes.h>
 #include <string.h>
-#include <unistd.h>
 
 void sql_purge_init(struct sql_purge *purge, const struct pa_host *host,
                     const struct sql_settings *settings, const struct pa_schema *schema)
@@ -22,24 +22,16 @@ void sql_purge_clear(struct sql_purge *purge)
     trigger_reap(&purge->trigger, true);
 }
 
-/* The end of an epoch is news; the hand-overs of unaggregated rows in between come each second. */
-static int log_level(const struct sql_purge *purge)
-{
-    return purge->ends_epoch ? PA_LOG_INFO : PA_LOG_DEBUG;
-}
-
 void sql_purge_begin(struct sql_purge *purge, const struct pa_transaction *transaction)
 {
     trigger_reap(&purge->trigger, false);
     purge->begun = clock_mono();
     purge->row_count = transaction->row_count;
-    purge->ends_epoch = transaction->ends_epoch;
     purge->left_out = (struct sql_filter_sums){0};
     purge->inserted = purge->updated = 0;
     if (purge->settings->filter)
         sql_filter_begin(purge->settings->filter, transaction->row_count);
-    purge->host->log(purge->host, log_level(purge), "*** Purging cache - START (PID: %d) ***",
-                     (int)getpid());
+    purge_log_start(purge->host, transaction);
 }
 
 struct pa_batch sql_purge_filter(struct sql_purge *purge, const struct pa_batch *batch)
@@ -120,16 +112,9 @@ void sql_purge_end(struct sql_purge *purge, const struct pa_transaction *transac
     double seconds = seconds_since(purge->begun);
     struct trigger_facts facts = {0};
 
-    purge->ends_epoch = transaction->ends_epoch;
     count_left_out(purge);
-    if (transaction->row_count == 0)
-        purge->host->log(purge->host, log_level(purge),
-                         "*** Purging cache - END (PID: %d, QN: 0/0, ET: X) ***", (int)getpid());
-    else
-        purge->host->log(
-            purge->host, log_level(purge),
-            "*** Purging cache - END (PID: %d, QN: %" PRIu64 "/%" PRIu64 ", ET: %.0f) ***",
-            (int)getpid(), purge->inserted + purge->updated, transaction->row_count, seconds);
+    purge_log_end(purge->host, transaction, purge->inserted + purge->updated,
+                  transaction->row_count, seconds);
     if (!is_due(purge, transaction))
         return;
     add_facts(purge, transaction, table, seconds, &facts);

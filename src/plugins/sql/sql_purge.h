@@ -17,7 +17,6 @@ struct sql_purge {
     /* Belongs to the transaction under way. */
     struct mono_time begun;
     uint64_t row_count;
-    bool ends_epoch;
     struct sql_filter_sums left_out;
     uint64_t inserted, updated; /* rows; the plugin counts them */
 };
