@@ -184,6 +184,20 @@ static int read_maps(struct daemon *d, struct text *errors)
     return 0;
 }
 
+/* Finds out whether exporters that sample are to be warned of: nothing in the configuration shows
+ * that somebody has thought of it. */
+static void read_sampling(struct daemon *d)
+{
+    struct enrich_settings *enrich = &d->crew.enrich;
+    char *key = mem_printf("%s_renormalize", d->description->name);
+
+    enrich->shows_rate = flow_needs_has(&d->needs, FLOW_sampling_rate);
+    enrich->warns_of_rates = !enrich->renormalize && !enrich->shows_rate &&
+                             enrich->ext_sampling_rate == 0 && !d->maps_settings.sampling_map &&
+                             !config_is_set(d->config, key, CONFIG_GLOBAL);
+    mem_free(key);
+}
+
 static void fill_crew(struct daemon *d)
 {
     struct crew *crew = &d->crew;
@@ -195,6 +209,7 @@ static void fill_crew(struct daemon *d)
         flow_needs_has(&d->needs, FLOW_src_net) || flow_needs_has(&d->needs, FLOW_dst_net);
     for (uint32_t i = 0; i < d->instance_count; i++)
         crew->enrich.needs_bins = crew->enrich.needs_bins || d->instances[i]->has_bins;
+    read_sampling(d);
     enrich_add_needs(&crew->enrich, &d->needs);
     correlate_settings_finish(&crew->correlate, &d->needs);
     /* Rows of flows take whole cache lines, so that the groups of flow/members.def stay within

@@ -14,6 +14,7 @@
 #include "flow/exporter.h"
 #include "nfacctd/clock_offset.h"
 #include "nfacctd/flow_totals.h"
+#include "nfacctd/option_store.h"
 
 struct template;
 
@@ -23,7 +24,6 @@ struct domain_source {
     struct ip_addr addr;
     struct domain *domains, *last; /* all; the one used last */
     struct domain_source *next, *previous;
-    bool tells_rate;         /* some options template has its sampling rates */
     uint32_t own_port_count; /* of its domains, so many are not the first of their id */
     struct flow_totals totals;
 };
@@ -52,9 +52,13 @@ struct domain {
     struct sequence sequence;
     struct clock_offset clock;
     bool has_uptime;
-    uint32_t uptime;               /* of the last message, in the exporter's unit */
-    int64_t system_init_ms;        /* from options; 0: not said */
-    struct ip_addr exporter_addr;  /* from options; none: not said */
+    uint32_t uptime;              /* of the last message, in the exporter's unit */
+    int64_t system_init_ms;       /* from options; 0: not said */
+    struct ip_addr exporter_addr; /* from options; none: not said */
+    /* What all options of the exporter say, as of option_store.rate_generation; 0: to be found. */
+    uint64_t rates_generation;
+    bool rates_are_split, has_rates;
+    struct option_rates rates;
     struct template *templates;    /* of this domain, linked by next_in_domain */
     struct pending_queue *pending; /* data that waits for templates of this domain */
 };

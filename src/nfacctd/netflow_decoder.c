@@ -20,6 +20,7 @@ static void domain_forgotten(void *arg, struct domain *domain)
 {
     struct netflow_decoder *decoder = arg;
 
+    decoder->options.rate_generation++; /* the exporter's options are fewer */
     template_store_forget(&decoder->templates, domain);
     pending_sets_forget(&decoder->pending, domain, DROP_no_template);
 }

@@ -31,6 +31,7 @@ void netflow_message_start(struct netflow_message *msg, struct netflow_decoder *
     struct domain *domain = domain_get(&decoder->domains, exporter, version, domain_key,
                                        datagram->source_port, datagram->received_ns);
 
+    decoder->options.now_ns = datagram->received_ns;
     /* All members are named: gcc would clear the whole struct first if some were not. */
     *msg = (struct netflow_message){
         .decoder = decoder,
@@ -56,8 +57,11 @@ void netflow_message_start(struct netflow_message *msg, struct netflow_decoder *
                 .options = &decoder->options,
                 .scope = {domain->id, domain->source->id},
                 .header_rate = 0,
-                .is_rate_expected = domain->source->tells_rate,
-                .rate_unknown = 0,
+                .domain = domain,
+                .lender = NULL,
+                .is_split = domain->source->own_port_count > 0 &&
+                            domain_source_is_split(domain->source, datagram->received_ns),
+                .rate_assumed = 0,
                 .arena = &decoder->arena,
             },
         .record_count = 0,

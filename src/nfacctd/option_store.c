@@ -20,22 +20,110 @@ static void option_store_flush(const struct option_store *store)
         store->batch->full(store->batch);
 }
 
+/* The options of one scope that are rates. */
+struct option_scope_rates {
+    struct keyed_entry entry; /* scope */
+    struct option *first;
+    struct option_rates said;
+};
+
+/* Finds out anew what the options say; there may have been several rates, of which one went. */
+static void rates_look(struct option_scope_rates *rates)
+{
+    rates->said.rate = rates->first->number;
+    for (const struct option *o = rates->first->next_rate; o && rates->said.rate;
+         o = o->next_rate) {
+        if (o->number != rates->said.rate)
+            rates->said.rate = 0;
+    }
+}
+
+static void rates_add(struct option_store *store, struct option *option)
+{
+    struct option_scope_rates *rates =
+        (struct option_scope_rates *)keyed_table_find(&store->rates, option->scope, 0);
+
+    store->rate_generation++;
+    if (!rates) {
+        rates = mem_zalloc(sizeof *rates);
+        rates->said = (struct option_rates){option->number, store->now_ns};
+        keyed_table_add(&store->rates, &rates->entry, option->scope, 0);
+    } else if (rates->said.rate != option->number && rates->first) {
+        rates->said.rate = 0;
+    } else {
+        rates->said.rate = option->number;
+    }
+    option->rates = rates;
+    option->next_rate = rates->first;
+    if (option->next_rate)
+        option->next_rate->previous_rate = option;
+    rates->first = option;
+}
+
+static void rates_remove(struct option_store *store, struct option *option)
+{
+    struct option_scope_rates *rates = option->rates;
+
+    store->rate_generation++;
+    if (option->next_rate)
+        option->next_rate->previous_rate = option->previous_rate;
+    *(option->previous_rate ? &option->previous_rate->next_rate : &rates->first) =
+        option->next_rate;
+    if (rates->first && rates->said.rate == 0)
+        rates_look(rates);
+}
+
+static void rates_discard(void *arg, struct keyed_entry *entry)
+{
+    (void)arg;
+    mem_free(entry);
+}
+
+bool option_store_rates(const struct option_store *store, uint64_t scope,
+                        struct option_rates *ret_rates)
+{
+    const struct option_scope_rates *rates =
+        (const struct option_scope_rates *)keyed_table_find(&store->rates, scope, 0);
+
+    if (!rates)
+        return false;
+    *ret_rates = rates->said;
+    return true;
+}
+
+static void option_free(struct option_store *store, struct option *option)
+{
+    if (option->rates)
+        rates_remove(store, option);
+    mem_free(option);
+}
+
+/* The table is full, or its end has come: nobody else says anything in this option's place. */
 static void option_discard(void *arg, struct keyed_entry *entry)
 {
-    option_store_flush(arg);
-    mem_free(entry);
+    struct option_store *store = arg;
+    struct option_scope_rates *rates = ((struct option *)entry)->rates;
+
+    option_store_flush(store);
+    option_free(store, (struct option *)entry);
+    if (rates && !rates->first) {
+        keyed_table_remove(&store->rates, &rates->entry);
+        mem_free(rates);
+    }
 }
 
 void option_store_init(struct option_store *store, uint32_t max, struct flow_batch *batch)
 {
-    *store = (struct option_store){.batch = batch};
+    *store = (struct option_store){.batch = batch, .rate_generation = 1};
     keyed_table_init(&store->table, max, option_discard, store);
+    keyed_table_init(&store->rates, SIZE_MAX, rates_discard, NULL); /* bounded by its options */
 }
 
 void option_store_clear(struct option_store *store)
 {
     store->batch = NULL; /* nobody looks at texts any more */
     keyed_table_clear(&store->table);
+    keyed_table_clear(&store->rates);
 }
 
 static void option_store_put(struct option_store *store, uint64_t scope, enum option_kind kind,
@@ -50,7 +138,8 @@ static void option_store_put(struct option_store *store, uint64_t scope, enum op
     }
     if (old) {
         keyed_table_remove(&store->table, &old->entry);
-        option_discard(store, &old->entry);
+        option_store_flush(store);
+        option_free(store, old);
     }
     struct option *option = mem_zalloc(sizeof *option + len);
     option->scope = scope;
@@ -59,6 +148,8 @@ static void option_store_put(struct option_store *store, uint64_t scope, enum op
     option->number = number;
     option->text_len = (uint32_t)len;
     memcpy(option->text, text, len);
+    if (kind <= OPTION_DEFAULT_RATE)
+        rates_add(store, option);
     keyed_table_add(&store->table, &option->entry, key, id);
     store->generation++;
     store->has_interface_rates |= kind == OPTION_INTERFACE_RATE;
@@ -124,6 +215,7 @@ enum value_slot {
     VALUE_POPULATION,
     VALUE_TEMPLATE,
     VALUE_INTERFACE,
+    VALUE_DIRECTION,
     VALUE_INTERFACE_NAME,
     VALUE_INTERFACE_DESCRIPTION,
     VALUE_VRF,
@@ -159,6 +251,7 @@ static const struct {
     {0, 14, VALUE_INTERFACE, ELEMENT_UINT},
     {0, 252, VALUE_INTERFACE, ELEMENT_UINT},
     {ENTERPRISE_V9_SCOPE, 2, VALUE_INTERFACE, ELEMENT_UINT},
+    {0, 61, VALUE_DIRECTION, ELEMENT_UINT},
     {0, 82, VALUE_INTERFACE_NAME, ELEMENT_TEXT},
     {0, 83, VALUE_INTERFACE_DESCRIPTION, ELEMENT_TEXT},
     {0, 234, VALUE_VRF, ELEMENT_UINT},
@@ -230,6 +323,16 @@ static void put_number_twice(struct option_store *store, const struct option_sco
     option_store_put_number(store, scope->source, kind, id, number);
 }
 
+static uint64_t interface_id(const struct value *v)
+{
+    uint64_t interface = value_uint(&v[VALUE_INTERFACE]);
+    uint64_t direction = value_uint(&v[VALUE_DIRECTION]);
+
+    return v[VALUE_DIRECTION].data && direction < 2
+               ? option_interface_id(interface, (uint32_t)direction)
+               : interface;
+}
+
 static bool take_rate(struct option_store *store, const struct option_scope *scope,
                       const struct value *v)
 {
@@ -242,8 +345,7 @@ static bool take_rate(struct option_store *store, const struct option_scope *sco
     else if (v[VALUE_TEMPLATE].data)
         put_number_twice(store, scope, OPTION_TEMPLATE_RATE, value_uint(&v[VALUE_TEMPLATE]), rate);
     else if (v[VALUE_INTERFACE].data)
-        put_number_twice(store, scope, OPTION_INTERFACE_RATE, value_uint(&v[VALUE_INTERFACE]),
-                         rate);
+        put_number_twice(store, scope, OPTION_INTERFACE_RATE, interface_id(v), rate);
     else
         put_number_twice(store, scope, OPTION_DEFAULT_RATE, 0, rate);
     return true;

@@ -16,8 +16,8 @@
 enum option_kind {
     OPTION_SAMPLER_RATE,   /* by samplerId or selectorId */
     OPTION_TEMPLATE_RATE,  /* by template id */
-    OPTION_INTERFACE_RATE, /* by ifIndex */
-    OPTION_DEFAULT_RATE,   /* 0 */
+    OPTION_INTERFACE_RATE, /* by option_interface_id() */
+    OPTION_DEFAULT_RATE,   /* 0; the last of the rates */
     OPTION_INTERFACE_NAME, /* by ifIndex */
     OPTION_VRF_NAME,       /* by VRF id */
     OPTION_VRF_RD,         /* by VRF id */
@@ -29,8 +29,12 @@ enum option_kind {
  * may be many of them. */
 #define OPTION_TEXT_MAX 255
 
+struct option_scope_rates;
+
 struct option {
-    struct keyed_entry entry; /* scope and kind, id: the table's key */
+    struct keyed_entry entry;         /* scope and kind, id: the table's key */
+    struct option_scope_rates *rates; /* of a rate: all of its scope, linked by next_rate */
+    struct option *next_rate, *previous_rate;
     uint64_t scope;
     enum option_kind kind;
     uint64_t id;
@@ -43,6 +47,9 @@ struct option_store {
     struct keyed_table table;
     struct flow_batch *batch; /* emptied before a text goes that its flows may show */
     uint64_t generation;      /* grows with each change */
+    struct keyed_table rates; /* struct option_scope_rates by scope */
+    uint64_t rate_generation; /* grows when a rate changes, comes or goes; from 1 */
+    int64_t now_ns;           /* arrival of the message that is read */
     bool has_interface_rates; /* some exporter samples its interfaces at different rates */
 };
 
@@ -67,6 +74,22 @@ struct flow_bytes option_store_text(const struct option_store *store,
                                     const struct option_scope *scope, enum option_kind kind,
                                     uint64_t id);
 
+/* Returns the id of an interface in one direction (0 ingress, 1 egress), for options that tell them
+ * apart; others have the interface's number alone. */
+static inline uint64_t option_interface_id(uint64_t interface, uint32_t direction)
+{
+    return interface | (uint64_t)(direction + 1) << 40;
+}
+
+/* The rates of a scope, whoever they are for. */
+struct option_rates {
+    uint64_t rate;    /* which all of them say; 0: they differ */
+    int64_t since_ns; /* the first one's arrival */
+};
+/* False: the scope has none. */
+bool option_store_rates(const struct option_store *store, uint64_t scope,
+                        struct option_rates *ret_rates);
+
 /* The facts of an options record that the store does not keep. */
 struct option_facts {
     struct ip_addr exporter_ipv4, exporter_ipv6; /* by element; none: not said */
@@ -82,6 +105,5 @@ void option_store_take_record(struct option_store *store, const struct option_sc
                               const uint8_t *const *values, const uint16_t *value_lens,
                               struct option_facts *ret_facts);
 
-/* Returns whether records of these fields tell of sampling. If so, flows that come before them have
- * an unknown rate. */
+/* Returns whether records of these fields tell of sampling. */
 bool option_fields_tell_rate(const struct template_field *fields, uint16_t field_count);

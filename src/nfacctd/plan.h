@@ -64,11 +64,13 @@ enum vlan_slot {
     VLAN_SLOT_COUNT
 };
 
-/* The refs of PLAN_SAMPLING_RATE: two ids that options may know, then what the record itself says,
+/* The refs of PLAN_SAMPLING_RATE: what options may know a rate by, then what the record itself says,
  * the best source first. */
 enum rate_slot {
     RATE_SAMPLER,
-    RATE_INTERFACE,
+    RATE_INTERFACE_IN,
+    RATE_INTERFACE_OUT,
+    RATE_DIRECTION,
     RATE_RANDOM_INTERVAL,
     RATE_INTERVAL,
     RATE_PACKET_INTERVAL,
@@ -132,6 +134,8 @@ struct plan_ref {
     uint16_t field; /* in the template: variable lengths are found out per record */
     uint8_t type;   /* enum element_type */
 };
+
+struct domain;
 
 struct plan_op {
     uint8_t code;
@@ -202,10 +206,12 @@ struct plan_context {
     uint64_t order; /* of the next flow; the caller raises it */
     const struct option_store *options;
     struct option_scope scope;
-    uint32_t header_rate;  /* sampling as the message's header has it; 0: it does not */
-    bool is_rate_expected; /* the exporter says that it samples */
-    uint64_t rate_unknown; /* counted up */
-    struct arena *arena;   /* has room for the records */
+    uint32_t header_rate;        /* sampling as the message's header has it; 0: it does not */
+    struct domain *domain;       /* NULL: no options hold */
+    const struct domain *lender; /* whose port announced the template; NULL: the domain's own */
+    bool is_split;               /* domain_source_is_split() */
+    uint64_t rate_assumed;       /* counted up: flows */
+    struct arena *arena;         /* has room for the records */
 };
 
 /* Decodes `count` records of fixed length that follow each other into `count` flows. */

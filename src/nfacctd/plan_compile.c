@@ -251,6 +251,8 @@ static bool compile_sampling_rate(struct plan_builder *c)
 
     add_slot(c, op, has_field(c, 48) ? 48 : 302);
     add_slot(c, op, has_field(c, 10) ? 10 : 252);
+    add_slot(c, op, has_field(c, 14) ? 14 : 253);
+    add_slot(c, op, 61);
     for (int slot = RATE_RANDOM_INTERVAL; slot < RATE_SLOT_COUNT; slot++)
         add_slot(c, op, ids[slot]);
     return true;

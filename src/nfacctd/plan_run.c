@@ -245,10 +245,10 @@ static bool run_common_rate(const struct plan_op *op, const struct plan_ref *ref
 
     if (!plan_rate_is_common(slots, context))
         return false;
-    uint64_t unknown_before = context->rate_unknown;
+    uint64_t assumed_before = context->rate_assumed;
     uint32_t rate = plan_sampling_rate(slots, context, b->records);
-    if (context->rate_unknown > unknown_before)
-        context->rate_unknown += b->count - 1;
+    if (context->rate_assumed > assumed_before)
+        context->rate_assumed += b->count - 1;
     run_bytes(op, b, &rate, sizeof rate);
     return true;
 }

@@ -2,6 +2,7 @@
 /* Carries out the operations whose outcome depends on a record's values (RFC 7011 section 6.1 has
  * their encodings), or on what options said. */
 #include "nfacctd/plan_values.h"
+#include "nfacctd/sampling.h"
 
 #include <string.h>
 
@@ -220,44 +221,65 @@ static uint64_t rate_in_record(const struct plan_ref *refs, const uint8_t *recor
 
 bool plan_rate_is_common(const struct plan_ref *refs, const struct plan_context *context)
 {
-    if (refs[RATE_INTERFACE].len > 0 && context->options->has_interface_rates)
-        return false;
     for (int i = 0; i < RATE_SLOT_COUNT; i++) {
-        if (i != RATE_INTERFACE && refs[i].len > 0)
+        bool is_of_interface = i >= RATE_INTERFACE_IN && i <= RATE_DIRECTION;
+        if (refs[i].len > 0 && (!is_of_interface || context->options->has_interface_rates))
             return false;
     }
     return true;
 }
 
+/* Finds what options say of one of the record's interfaces, in that direction (0 ingress, 1 egress)
+ * or in both. */
+static bool interface_rate(const struct plan_ref *refs, const struct plan_context *context,
+                           const uint8_t *record, uint32_t direction, uint64_t *ret_rate)
+{
+    const struct plan_ref *ref = &refs[direction ? RATE_INTERFACE_OUT : RATE_INTERFACE_IN];
+    uint64_t interface = plan_ref_uint(ref, record);
+
+    return ref->len > 0 && (sampling_option(context, OPTION_INTERFACE_RATE,
+                                            option_interface_id(interface, direction), ret_rate) ||
+                            sampling_option(context, OPTION_INTERFACE_RATE, interface, ret_rate));
+}
+
+/* The direction of the record says at which interface it was sampled. */
+static bool rate_of_interfaces(const struct plan_ref *refs, const struct plan_context *context,
+                               const uint8_t *record, uint64_t *ret_rate)
+{
+    uint64_t direction =
+        refs[RATE_DIRECTION].len > 0 ? plan_ref_uint(&refs[RATE_DIRECTION], record) : 2;
+
+    if (!context->options->has_interface_rates)
+        return false;
+    if (direction < 2)
+        return interface_rate(refs, context, record, (uint32_t)direction, ret_rate);
+    return interface_rate(refs, context, record, 0, ret_rate) ||
+           interface_rate(refs, context, record, 1, ret_rate);
+}
+
 uint32_t plan_sampling_rate(const struct plan_ref *refs, struct plan_context *context,
                             const uint8_t *record)
 {
-    const struct plan_ref *interface = &refs[RATE_INTERFACE];
     uint64_t sampler = plan_ref_uint(&refs[RATE_SAMPLER], record), rate;
     bool has_sampler = refs[RATE_SAMPLER].len > 0;
+    bool has_options = context->options->rates.count > 0;
 
-    if (has_sampler &&
-        option_store_number(context->options, &context->scope, OPTION_SAMPLER_RATE, sampler, &rate))
+    if (has_sampler && has_options && sampling_option(context, OPTION_SAMPLER_RATE, sampler, &rate))
         return rate_clamp(rate);
     rate = rate_in_record(refs, record);
     if (rate == 0)
         rate = context->header_rate;
-    if (rate > 0)
+    if (rate > 0 || !has_options)
         return rate_clamp(rate);
-    if (option_store_number(context->options, &context->scope, OPTION_TEMPLATE_RATE,
-                            context->template_id, &rate) ||
-        (interface->len > 0 &&
-         option_store_number(context->options, &context->scope, OPTION_INTERFACE_RATE,
-                             plan_ref_uint(interface, record), &rate)))
+    if (sampling_option(context, OPTION_TEMPLATE_RATE, context->template_id, &rate) ||
+        rate_of_interfaces(refs, context, record, &rate))
         return rate_clamp(rate);
-    /* A sampler that nobody described has no default: its rate is not known yet. */
-    if ((!has_sampler || sampler == 0) &&
-        (option_store_number(context->options, &context->scope, OPTION_DEFAULT_RATE, 0, &rate) ||
-         option_store_number(context->options, &context->scope, OPTION_SAMPLER_RATE, 0, &rate)))
+    bool names_sampler = has_sampler && sampler != 0;
+    if (!names_sampler && sampling_default(context, &rate))
         return rate_clamp(rate);
-    if (context->is_rate_expected || (has_sampler && sampler != 0))
-        context->rate_unknown++;
-    return 0;
+    rate = sampling_assumed(context, names_sampler);
+    context->rate_assumed += rate > 0;
+    return rate_clamp(rate);
 }
 
 /*

@@ -9,7 +9,7 @@
  *     "system_init_ms": 0, "exporter_address": "",
  *     "templates": [{"id": 256, "received_ns": 1, "inherited": false, "scope_count": 0,
  *                    "is_options": false, "fields": [[0, 8, 4], ...]}], "options": [...]},
- *    {"exporter": "192.0.2.1", "tells_rate": true,
+ *    {"exporter": "192.0.2.1",
  *     "options": [{"kind": "sampler_rate", "id": 1, "number": 1000, "text": ""}]}]
  */
 #include <jansson.h>
@@ -150,8 +150,7 @@ static json_t *source_to_json(const struct domain_source *source, struct keyed_t
     char exporter[IP_TEXT_LEN];
 
     ip_addr_format(&source->addr, exporter);
-    return json_pack("{s:s, s:b, s:o}", "exporter", exporter, "tells_rate", source->tells_rate,
-                     "options", take_group(scopes, source->id));
+    return json_pack("{s:s, s:o}", "exporter", exporter, "options", take_group(scopes, source->id));
 }
 
 json_t *saved_state_make(struct netflow_decoder *decoder)
@@ -293,7 +292,6 @@ size_t saved_state_load(struct netflow_decoder *decoder, const json_t *saved,
             continue;
         }
         struct domain_source *source = domain_source_get(&decoder->domains, exporter);
-        source->tells_rate = json_is_true(json_object_get(object, "tells_rate"));
         load_options(decoder, source->id, object);
     }
     return count;

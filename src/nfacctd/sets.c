@@ -152,11 +152,13 @@ decode_records(struct netflow_message *msg, const struct template *tmpl, struct 
     if (!tmpl->plan)
         return decode_options(msg, tmpl, set);
     msg->context.template_id = tmpl->id;
+    msg->context.lender = tmpl->domain != msg->domain ? tmpl->domain : NULL;
     if (tmpl->plan->has_uptimes && msg->context.version == 10)
         find_uptime(msg, tmpl, set);
     bool is_whole = netflow_message_decode_flows(msg, tmpl->plan, set->pos, reader_left(set));
-    counter_add(&msg->exporter->counters.rate_unknown, msg->context.rate_unknown);
-    msg->context.rate_unknown = 0;
+    if (msg->context.rate_assumed > 0)
+        counter_add(&msg->exporter->counters.rate_assumed, msg->context.rate_assumed);
+    msg->context.rate_assumed = 0;
     return is_whole;
 }
 
@@ -190,6 +192,7 @@ static void release_pending(struct netflow_message *msg, struct domain *domain,
 
     old.domain = domain;
     old.context.scope.domain = domain->id;
+    old.context.domain = domain;
     while (set) {
         struct pending_set *next = set->next_of_key;
         struct reader r = reader_make(set->data, set->len);
@@ -277,8 +280,6 @@ static void take_template(struct netflow_message *msg, const struct template *an
 
     counter_add(&msg->exporter->counters.templates, 1);
     counter_set(&msg->exporter->counters.last_template_ns, (uint64_t)msg->datagram->received_ns);
-    if (announced->is_options && option_fields_tell_rate(decoder->fields, announced->field_count))
-        msg->domain->source->tells_rate = msg->context.is_rate_expected = true;
     switch (template_store_put(store, msg->domain, announced, decoder->fields)) {
     case TEMPLATE_REFUSED:
         exporter_drop(msg->exporter, DROP_bad_template, "domain %u: template %u with %u fields",

@@ -36,6 +36,13 @@ static uint32_t mapped_rate(const struct maps *maps, struct enrich_cache *cache,
     return sampling_map_rate(maps->sampling, cache->sampling, flow->in_iface, flow->out_iface);
 }
 
+static void note_unknown_rate(struct exporter *exporter)
+{
+    counter_add(&exporter->counters.rate_unknown, 1);
+    exporter_say_once(exporter, NOTE_rate_unknown,
+                      "it sends flows whose sampling rate is not known");
+}
+
 static void apply_sampling_rate(const struct enrich_settings *s, uint32_t rate_of_map,
                                 struct flow *flow)
 {
@@ -43,10 +50,15 @@ static void apply_sampling_rate(const struct enrich_settings *s, uint32_t rate_o
         flow->sampling_rate = rate_of_map;
     if (flow->sampling_rate == 0 && s->ext_sampling_rate > 0)
         flow->sampling_rate = s->ext_sampling_rate;
-    if (!s->renormalize)
-        return;
     if (flow->sampling_rate == 0) {
-        counter_add(&flow->exporter->counters.rate_unknown, 1);
+        if (s->renormalize || s->shows_rate)
+            note_unknown_rate(flow->exporter);
+        return;
+    }
+    if (!s->renormalize) {
+        if (s->warns_of_rates && flow->sampling_rate > 1)
+            exporter_say_once(flow->exporter, NOTE_rate_unused, "it samples 1 packet in %u",
+                              flow->sampling_rate);
         return;
     }
     flow->bytes *= flow->sampling_rate;
@@ -96,7 +108,8 @@ static void choose_bin(const struct enrich_settings *s, struct flow *flow)
 static bool is_needed(const struct enrich_settings *s, const struct maps *maps)
 {
     return (maps && maps->sampling) || s->ext_sampling_rate > 0 || s->renormalize ||
-           s->needs_bins || s->as_is_peer_as || s->needs_networks || s->corrects_time;
+           s->shows_rate || s->warns_of_rates || s->needs_bins || s->as_is_peer_as ||
+           s->needs_networks || s->corrects_time;
 }
 
 void enrich_batch(const struct enrich_settings *s, const struct maps *maps,
@@ -130,7 +143,7 @@ void enrich_add_needs(const struct enrich_settings *s, struct flow_needs *needs)
     flow_needs_add(needs, FLOW_packets);
     flow_needs_add(needs, FLOW_flows);
     flow_needs_add(needs, FLOW_arrival_ns);
-    if (s->renormalize || s->ext_sampling_rate > 0)
+    if (s->renormalize || s->ext_sampling_rate > 0 || s->warns_of_rates)
         flow_needs_add(needs, FLOW_sampling_rate);
     if (s->needs_bins && !s->bins_by_arrival) {
         flow_needs_add(needs, FLOW_start_ns);

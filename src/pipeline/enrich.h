@@ -17,6 +17,8 @@ struct maps;
 struct enrich_settings {
     bool renormalize;           /* nfacctd_renormalize */
     uint32_t ext_sampling_rate; /* of exporters that do not tell theirs; 0: none */
+    bool shows_rate;            /* sampling_rate is in an aggregate */
+    bool warns_of_rates;        /* nobody has thought of sampling */
     bool bins_by_arrival;       /* nfacctd_time_new */
     bool corrects_time;         /* nfacctd_time_correct */
     bool as_is_peer_as;         /* nfacctd_peer_as */

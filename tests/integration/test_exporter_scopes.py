@@ -6,7 +6,7 @@ Expected values are those of RFC 3954, RFC 7011 and RFC 5477, and of the vendors
 import collections
 import struct
 
-from harness import json_lines, main
+from harness import json_lines, main, need_sample
 import exports
 import sflow
 
@@ -106,6 +106,117 @@ def test_an_exporter_that_was_started_again_on_another_port(test):
     assert (exporter["sequence_back"], exporter["sequence_gaps"]) == (0, 0), exporter
     rows, exporter, _ = run(test, messages[:1] + [(301, 1001, v9(v9_flow("10.0.0.7", template_id=257), sequence=1))], name="late")
     assert octets(rows) == {"10.0.0.1": 1500, "10.0.0.7": 1500} and exporter["sequence_gaps"] == 0, (rows, exporter)
+
+
+RENORMALIZE = "nfacctd_renormalize: true"
+NAMED = FLOW + [(48, 1)]
+
+
+def test_one_rate_of_all_samplers_is_that_of_flows_that_name_none(test):
+    """However many samplers, and from another source id, as Catalyst 9300 does; not where two rates are said."""
+    flows = v9(v9_template(FLOW), v9_flow(), v9_flow("10.0.0.2"), source_id=0)
+    for name, samplers, rate in (("one", [(1, 100)], 100), ("three", [(1, 100), (2, 100), (3, 100)], 100), ("two", [(1, 100), (2, 50)], 1)):
+        for source_id in (0, 6):
+            rows, exporter, _ = run(test, [(0, 1000, v9(v9_samplers(*samplers), source_id=source_id)), (1, 1001 if source_id else 1000, flows)],
+                                    RENORMALIZE, name=f"{name}{source_id}")
+            assert octets(rows) == {"10.0.0.1": 1500 * rate, "10.0.0.2": 1500 * rate}, (name, source_id, rows)
+            assert (exporter["rate_assumed"], exporter["rate_unknown"]) == ((0, 2) if rate == 1 else (2, 0)), exporter
+    rows, exporter, _ = run(test, [(0, 1000, v9(v9_samplers((1, 50)), source_id=6)), (1, 1000, v9(v9_samplers((1, 100)), source_id=0)), (2, 1000, flows)],
+                            RENORMALIZE, name="own")
+    assert octets(rows)["10.0.0.1"] == 150000, "the domain's own options go before those of the exporter"
+
+
+def test_ipfix_rates_of_all_forms(test):
+    """RFC 5477: 305 of 305 + 306 packets, 309 of 310; and 34, 50 by selectorId (302) or by none."""
+    forms = [([(305, 4), (306, 4)], [1, 3999], 4000), ([(305, 4), (306, 4)], [2, 198], 100), ([(309, 4), (310, 4)], [5, 5000], 1000),
+             ([(34, 4)], [77], 77), ([(50, 4)], [78], 78)]
+    for n, (fields, values, rate) in enumerate(forms):
+        for selector in ([], [(302, 8)]):
+            options = [(144, 4), *selector, *fields]
+            sets = [exports.ipfix_set(3, exports.template(300, options, 1)),
+                    exports.ipfix_set(300, exports.record(options, [9, *([7] if selector else []), *values])),
+                    exports.ipfix_set(2, exports.template(256, FLOW)), v9_flow()]
+            rows, exporter, _ = run(test, [(0, 1000, exports.ipfix(sets, export_time=START))], RENORMALIZE, name=f"f{n}{len(selector)}")
+            assert octets(rows) == {"10.0.0.1": 1500 * rate}, (fields, selector, rows)
+            assert exporter["rate_assumed"] == (1 if selector else 0), exporter
+
+
+def test_a_sampler_that_nobody_described_has_the_one_rate_after_two_minutes(test):
+    def named(source):
+        return v9(v9_template(NAMED), v9_flow(source, fields=NAMED, more=[9]))
+    rows, exporter, _ = run(test, [(0, 1000, v9(v9_samplers((1, 100)))), (1, 1000, named("10.0.0.1")), (119, 1000, named("10.0.0.2")),
+                                   (121, 1000, named("10.0.0.3"))], RENORMALIZE)
+    assert octets(rows) == {"10.0.0.1": 1500, "10.0.0.2": 1500, "10.0.0.3": 150000}, rows
+    assert (exporter["rate_unknown"], exporter["rate_assumed"]) == (2, 1), exporter
+
+
+def test_rates_do_not_cross_ports_that_share_an_id(test):
+    one = [(0, 1000, v9(v9_template(FLOW), v9_samplers((1, 100)), v9_flow()))]
+    two = [(1, 1001, v9(v9_template(FLOW), v9_flow("10.0.0.2"))), (2, 1001, v9(v9_template(FLOW), v9_flow("10.0.0.3"), source_id=2))]
+    rows, exporter, _ = run(test, one + two + [(3, 1000, v9(v9_flow()))], RENORMALIZE)
+    assert octets(rows) == {"10.0.0.1": 300000, "10.0.0.2": 1500, "10.0.0.3": 1500}, rows
+    assert exporter["rate_unknown"] == 2, exporter
+
+
+def test_interfaces_with_rates_of_their_own(test):
+    """By flowDirection (61): 0 ingress (10), 1 egress (14); without it ingress, else egress."""
+    options, fields = [(10, 4), (34, 4)], FLOW + [(10, 4), (14, 4), (61, 1)]
+    announced = struct.pack("!HHHHHHH", 300, 4, 4, 2, 4, 34, 4)  # RFC 3954: scope interface
+    sets = [exports.ipfix_set(1, announced, 4),
+            exports.ipfix_set(300, exports.record(options, [1, 10]) + exports.record(options, [2, 20]), 4), v9_template(fields)]
+    cases = {"10.0.0.1": ([1, 2, 0], 10), "10.0.0.2": ([1, 2, 1], 20), "10.0.0.3": ([1, 2, 9], 10), "10.0.0.4": ([7, 2, 9], 20)}
+    flows = [v9_flow(source, fields=fields, more=more) for source, (more, _) in cases.items()]
+    rows, _, _ = run(test, [(0, 1000, v9(*sets, *flows))], RENORMALIZE)
+    assert octets(rows) == {source: 1500 * rate for source, (_, rate) in cases.items()}, rows
+
+
+def lines_of(log, text):
+    return [line for line in log.splitlines() if text in line and "WARN" in line]
+
+
+def test_an_unknown_rate_is_counted_once_and_warned_of_once(test):
+    rows, exporter, log = run(test, [(n, 1000, v9(v9_template(NAMED), v9_flow(fields=NAMED, more=[3]), v9_samplers((1, 100), (2, 50))))
+                                     for n in range(60)], RENORMALIZE)
+    assert octets(rows) == {"10.0.0.1": 90000} and exporter["rate_unknown"] == 60, (rows, exporter)
+    (line,) = lines_of(log, "sampling rate is not known")
+    assert "sampling_map" in line and "nfacctd_ext_sampling_rate" in line, line
+    _, exporter, log = run(test, [(0, 1000, v9(v9_template(FLOW), v9_flow()))], RENORMALIZE + "\nnfacctd_ext_sampling_rate: 5", name="ext")
+    assert exporter["rate_unknown"] == 0 and not lines_of(log, "not known"), log
+
+
+def test_a_rate_that_nothing_multiplies_by_is_warned_of_once(test):
+    test.write("sampling.map", "id=50 ip=127.0.0.77\n")
+    def told(rate, config="", aggregate="src_host", name="nfacctd", messages=None):
+        messages = messages or [(n, 1000, v9(v9_samplers((1, rate)), v9_template(FLOW), v9_flow())) for n in range(5)]
+        rows, _, log = run(test, messages, config, aggregate, name)
+        assert octets(rows) == {"10.0.0.1": 1500 * len(messages)}, rows
+        return lines_of(log, "it samples 1 packet in")
+    (line,) = told(1000)
+    assert f"exporter {EXPORTER}: it samples 1 packet in 1000" in line and "set nfacctd_renormalize: true" in line, line
+    assert told(1, name="all") == []
+    assert told(1000, "nfacctd_renormalize: false", name="false") == told(1000, aggregate="src_host, sampling_rate", name="shown") == []
+    assert told(1000, f"sampling_map: {test.dir}/sampling.map", name="map") == told(1000, "nfacctd_ext_sampling_rate: 7", name="ext") == []
+    flow = {"src": "10.0.0.1", "dst": "192.0.2.1", "bytes": 1500}
+    assert len(told(0, name="v5", messages=[(0, 1000, exports.netflow5([flow], sampling=0x4000 | 64, export_time=START))])) == 1
+
+
+def test_samples_of_the_field(test):
+    """Catalyst 9300 with its sampler under another source id; IPFIX with frames and a selector that only options name."""
+    for name, config, aggregate, expected in (
+            ("cisco-source-ids", RENORMALIZE, "src_host, sampling_rate", {150000}),
+            ("ipfix-315", RENORMALIZE, "src_host, src_port, in_iface, etype, mpls_label_top", None)):
+        daemon = test.nfacctd(f"""
+plugins: print[out]
+aggregate[out]: {aggregate}
+print_output[out]: json
+print_output_file[out]: {test.dir}/{name}.json
+pcap_savefile: {need_sample(f"{name}/exports.pcap")}
+{config}
+""", name=name)
+        assert daemon.wait(30) == 0, daemon.output()
+        rows = json_lines(test.dir / f"{name}.json")
+        assert rows and all(row["packets"] % (100 if expected else 4000) == 0 for row in rows), rows
+        assert not expected or {row["bytes"] for row in rows} == expected, rows
 
 
 def test_sflow_is_answered_with_the_daemon_to_run(test):

@@ -411,6 +411,15 @@ pcap_savefile: {capture_file}
     assert not any(r[side] in NO_INTERFACE for r in rows for side in ("iface_in", "iface_out")), rows
 
 
+def test_sampling_that_nothing_multiplies_by_is_warned_of_once(test):
+    records, _ = sflow.header("10.0.0.1", "192.0.2.1")
+    for n, (rate, config, count) in enumerate(((1000, "", 1), (1, "", 0), (1000, "sfacctd_renormalize: false", 0), (1000, "sfacctd_renormalize: true", 0))):
+        one(test, *[sample([records], rate=rate)] * 3, config=f"aggregate[out]: src_host\n{config}\n", name=f"n{n}")
+        log = (test.dir / f"n{n}.log").read_text()
+        lines = [line for line in log.splitlines() if "it samples 1 packet in 1000" in line and "sfacctd_renormalize" in line]
+        assert len(lines) == count, (rate, config, log)
+
+
 def test_netflow_is_answered_with_the_daemon_to_run(test):
     flows = [{"src": "10.0.0.1", "dst": "192.0.2.1"}]
     for n, (message, name) in enumerate(((exports.netflow5(flows), "NetFlow (version 5)"), (exports.netflow9([], 1), "NetFlow (version 9)"),

@@ -218,8 +218,8 @@ def test_recorded_tunnel_tells_its_ends_and_network(test):
 
 
 def test_debians_sfacctd_writes_the_same(test):
-    """The outputs differ in two places only: Debian's prints a missing next hop as ::ffff:0.0.0.0, and the code of a packet that was
-    dropped as an interface."""
+    """The outputs differ in three places only: Debian's prints a missing next hop as ::ffff:0.0.0.0, and the code of a packet that was
+    dropped, or that of a side without an interface, as an interface."""
     program = need_pmacct("sbin/sfacctd")
     for pcap in recorded():
         conf = test.write("pmacct.conf", f"""

@@ -107,6 +107,30 @@ static void an_unknown_rate_is_counted_and_changes_nothing(void **state)
     run(&rig);
     assert_int_equal(rig.flow.bytes, 1000);
     assert_int_equal(counter_get(&rig.exporter.counters.rate_unknown), 1);
+    assert_false(exporter_is_first_note(&rig.exporter, NOTE_rate_unknown));
+    rig.settings.renormalize = false;
+    run(&rig); /* nobody asks for the rate, so nobody decoded it */
+    assert_int_equal(counter_get(&rig.exporter.counters.rate_unknown), 1);
+    rig.settings.shows_rate = true;
+    run(&rig);
+    assert_int_equal(counter_get(&rig.exporter.counters.rate_unknown), 2);
+}
+
+static void a_rate_that_nothing_multiplies_by_is_said(void **state)
+{
+    struct rig rig;
+
+    (void)state;
+    rig_init(&rig);
+    rig.settings.warns_of_rates = true;
+    run(&rig);
+    rig.flow.sampling_rate = 1;
+    run(&rig);
+    assert_int_equal(rig.exporter.notes_said, 0);
+    rig.flow.sampling_rate = 2;
+    run(&rig);
+    assert_false(exporter_is_first_note(&rig.exporter, NOTE_rate_unused));
+    assert_int_equal(rig.flow.bytes, 1000);
 }
 
 static void the_map_is_above_the_export_and_that_above_the_setting(void **state)
@@ -214,6 +238,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(stamps_and_bins_go_by_our_clock_if_asked_to),
         cmocka_unit_test(counters_are_multiplied_once_and_the_rate_is_one_afterwards),
+        cmocka_unit_test(a_rate_that_nothing_multiplies_by_is_said),
         cmocka_unit_test(without_renormalize_the_rate_is_only_shown),
         cmocka_unit_test(an_unknown_rate_is_counted_and_changes_nothing),
         cmocka_unit_test(the_map_is_above_the_export_and_that_above_the_setting),

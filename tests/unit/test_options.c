@@ -3,6 +3,7 @@
  * and start, and for which flows each counts. */
 #include <string.h>
 
+#include "base/clock.h"
 #include "support/decode_test.h"
 #include "support/export_message.h"
 
@@ -61,9 +62,9 @@ static void feed_interface(uint32_t in_iface, const char *name)
     export_feed(&m, &rig);
 }
 
-static uint64_t rate_unknown(void)
+static uint64_t rate_assumed(void)
 {
-    return counter_get(&decode_rig_exporter(&rig)->counters.rate_unknown);
+    return counter_get(&decode_rig_exporter(&rig)->counters.rate_assumed);
 }
 
 static void domain_goes_before_exporter(void **state)
@@ -75,22 +76,95 @@ static void domain_goes_before_exporter(void **state)
     assert_int_equal(feed_flow(2, 5, 0)->sampling_rate, 2000);
     /* Domain 3 said nothing of sampler 5 itself, so what the exporter said last counts. */
     assert_int_equal(feed_flow(3, 5, 0)->sampling_rate, 2000);
-    assert_int_equal(rate_unknown(), 0);
+    assert_int_equal(rate_assumed(), 0);
 }
 
-static void flows_before_their_rate_are_counted(void **state)
+static void one_rate_is_that_of_flows_without_a_sampler_too(void **state)
 {
     (void)state;
     assert_int_equal(feed_flow(1, 0, 0)->sampling_rate, 0);
-    assert_int_equal(rate_unknown(), 0); /* nothing says that this exporter samples */
-    assert_int_equal(feed_flow(1, 5, 0)->sampling_rate, 0);
-    assert_int_equal(rate_unknown(), 1); /* the flow names a sampler that nobody described */
-    feed_samplers_template(1);
-    assert_int_equal(feed_flow(1, 0, 0)->sampling_rate, 0);
-    assert_int_equal(rate_unknown(), 2); /* it announced that it will say */
     feed_sampler(1, 5, 100);
+    feed_sampler(1, 6, 100);
+    assert_int_equal(feed_flow(1, 0, 0)->sampling_rate, 100);
+    assert_int_equal(feed_flow(2, 0, 0)->sampling_rate, 100); /* another card, which says nothing */
+    assert_int_equal(rate_assumed(), 2);
+    feed_sampler(1, 7, 200);
+    assert_int_equal(feed_flow(1, 0, 0)->sampling_rate, 0);
+    assert_int_equal(feed_flow(2, 0, 0)->sampling_rate, 0);
+    feed_sampler(1, 7, 100);
+    assert_int_equal(feed_flow(1, 0, 0)->sampling_rate, 100);
+    feed_sampler(2, 7, 50); /* its own options go before those of the exporter */
+    assert_int_equal(feed_flow(2, 0, 0)->sampling_rate, 50);
+    assert_int_equal(feed_flow(3, 0, 0)->sampling_rate, 0);
+    assert_int_equal(rate_assumed(), 4);
+}
+
+static void a_sampler_that_nobody_describes_has_the_one_rate_after_a_while(void **state)
+{
+    (void)state;
+    feed_sampler(1, 5, 100);
+    assert_int_equal(feed_flow(1, 9, 0)->sampling_rate, 0);
+    rig.now_ns += 119 * NS_PER_S;
+    feed_sampler(1, 6, 100);
+    assert_int_equal(feed_flow(1, 9, 0)->sampling_rate, 0);
+    rig.now_ns += NS_PER_S;
+    assert_int_equal(feed_flow(1, 9, 0)->sampling_rate, 100);
+    assert_int_equal(rate_assumed(), 1);
+}
+
+static void ports_in_use_at_once_share_no_rates(void **state)
+{
+    (void)state;
+    rig.source_port = 1000;
+    feed_sampler(1, 5, 100);
+    rig.source_port = 1001;
+    assert_int_equal(feed_flow(1, 0, 0)->sampling_rate, 0);
+    assert_int_equal(feed_flow(2, 0, 0)->sampling_rate, 0);
+    feed_sampler(3, 5, 200);
+    assert_int_equal(feed_flow(1, 0, 0)->sampling_rate, 200);
+    assert_int_equal(feed_flow(1, 5, 0)->sampling_rate, 200);
+    rig.source_port = 1000;
     assert_int_equal(feed_flow(1, 5, 0)->sampling_rate, 100);
-    assert_int_equal(rate_unknown(), 2);
+}
+
+static void interfaces_are_sampled_by_direction(void **state)
+{
+    static const struct template_field rates[] = {{0, 10, 4}, {0, 34, 4}};
+    static const struct template_field by_direction[] = {{0, 10, 4}, {0, 61, 1}, {0, 34, 4}};
+    static const struct template_field flow[] = {{0, 10, 4}, {0, 14, 4}, {0, 61, 1}, {0, 1, 4}};
+    static const struct {
+        uint32_t in, out, direction, rate;
+    } rows[] = {
+        {1, 2, 0, 100}, {1, 2, 1, 200}, {1, 2, 255, 100}, {9, 2, 255, 200},
+        {9, 2, 0, 0},   {3, 3, 0, 30},  {3, 3, 1, 40},    {3, 1, 1, 100},
+    };
+
+    (void)state;
+    export_start(&m, 10, 1, 1, 0);
+    export_options_template(&m, 300, 1, rates, COUNT(rates));
+    export_data(&m, 300);
+    for (uint32_t i = 1; i <= 2; i++) {
+        export_uint(&m, i, 4);
+        export_uint(&m, i * 100, 4);
+    }
+    export_options_template(&m, 301, 2, by_direction, COUNT(by_direction));
+    export_data(&m, 301);
+    for (uint32_t direction = 0; direction < 2; direction++) {
+        export_uint(&m, 3, 4);
+        export_uint(&m, direction, 1);
+        export_uint(&m, 30 + 10 * direction, 4);
+    }
+    export_template(&m, 256, flow, COUNT(flow));
+    export_data(&m, 256);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        export_uint(&m, rows[i].in, 4);
+        export_uint(&m, rows[i].out, 4);
+        export_uint(&m, rows[i].direction, 1);
+        export_uint(&m, 1, 4);
+    }
+    assert_int_equal(export_feed(&m, &rig), COUNT(rows));
+    for (size_t i = 0; i < COUNT(rows); i++)
+        assert_int_equal(decode_rig_flow(&rig, (uint32_t)i)->sampling_rate, rows[i].rate);
 }
 
 static void changed_rate_holds_at_once(void **state)
@@ -195,7 +269,10 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, rig_teardown)
     const struct CMUnitTest tests[] = {
         TEST(domain_goes_before_exporter),
-        TEST(flows_before_their_rate_are_counted),
+        TEST(one_rate_is_that_of_flows_without_a_sampler_too),
+        TEST(a_sampler_that_nobody_describes_has_the_one_rate_after_a_while),
+        TEST(ports_in_use_at_once_share_no_rates),
+        TEST(interfaces_are_sampled_by_direction),
         TEST(changed_rate_holds_at_once),
         TEST(unusable_sampling_options_are_counted),
         TEST(names_change_only_after_the_batch_is_gone),
