@@ -123,7 +123,7 @@ def test_slow_broker(test):
     cluster = Mock(test)
     cluster.topic("acct")
     cluster.command("rtt -1 700")
-    daemon = start(test, cluster, timeout_ms=10000)
+    daemon = start(test, cluster, "log_purges: true", timeout_ms=10000)
     feed = Feed(test)
     feed.send()
     daemon.wait_log("QN: 10/10")
