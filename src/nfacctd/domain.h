@@ -55,7 +55,8 @@ struct domain {
     uint32_t uptime;              /* of the last message, in the exporter's unit */
     int64_t system_init_ms;       /* from options; 0: not said */
     struct ip_addr exporter_addr; /* from options; none: not said */
-    /* What all options of the exporter say, as of option_store.rate_generation; 0: to be found. */
+    /* The rate that all options of the exporter say, as of option_store.rate_generation; 0: to be
+     * found. */
     uint64_t rates_generation;
     bool rates_are_split, has_rates;
     struct option_rates rates;

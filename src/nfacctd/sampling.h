@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * What options say of the sampling of a record's flows (RFC 3954, RFC 5477): of its sampler,
- * template or interface, of all flows of its domain, or, where all that the exporter says is one
- * rate, of those too that it does not mention. Between ports in use with the same domain id nothing
+ * Options say how a record's flows were sampled (RFC 3954, RFC 5477): by its sampler, template or
+ * interface, as all flows of its domain, or, where all that the exporter says is one rate, as those
+ * too that it does not mention. Between ports in use with the same domain id nothing
  * is shared, as they may be different exporters.
  */
 #include "nfacctd/plan.h"
