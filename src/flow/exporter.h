@@ -112,6 +112,11 @@ uint64_t exporter_table_evicted_count(const struct exporter_table *table);
  * reason, and per reason over all exporters, as anybody can invent source addresses. */
 void exporter_drop(struct exporter *exporter, enum drop_reason reason, const char *detail, ...)
     __attribute__((format(printf, 3, 4)));
+/* Counts a drop of which another line of the log tells. */
+static inline void exporter_count_drop(struct exporter *exporter, enum drop_reason reason)
+{
+    counter_add(&exporter->counters.drops[reason], 1);
+}
 
 /* Logs a line of exporter_notes.def; `detail` (printf) says what was seen. Many exporters can cause
  * one, so there is a limit over all of them. */

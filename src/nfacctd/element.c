@@ -62,6 +62,36 @@ bool template_field_is_misfit(const struct template_field *field)
            !element_type_fits(element->type, field->len);
 }
 
+static bool is_number(enum element_type type)
+{
+    switch (type) {
+    case ELEMENT_UINT:
+    case ELEMENT_UINT_V4:
+    case ELEMENT_UINT_V6:
+    case ELEMENT_UINT_RESPONDER:
+    case ELEMENT_TCP_FLAGS:
+    case ELEMENT_TIME_S:
+    case ELEMENT_TIME_MS:
+    case ELEMENT_TIME_UPTIME:
+    case ELEMENT_TIME_DELTA_US:
+    case ELEMENT_SYSTEM_INIT:
+    case ELEMENT_FLOW_ID:
+    case ELEMENT_ICMP:
+    case ELEMENT_SEGMENT_ID:
+        return true;
+    default:
+        return false;
+    }
+}
+
+bool template_field_is_large(const struct template_field *field)
+{
+    const struct element *element =
+        field->len > sizeof(uint64_t) ? element_find(field->enterprise, field->id) : NULL;
+
+    return element && is_number(element->type);
+}
+
 enum element_type element_type_as_read(enum element_type type, size_t len)
 {
     if (type == ELEMENT_IPV4 && len != 4)
@@ -79,7 +109,7 @@ struct ip_addr element_ipv4_in_16(const uint8_t *value)
     return is_v4 ? ip_addr_v4(value + sizeof mapped) : ip_addr_v6(value);
 }
 
-static bool is_beyond_64_bits(const uint8_t *value, size_t len)
+bool element_uint_is_large(const uint8_t *value, size_t len)
 {
     for (size_t i = 0; i + sizeof(uint64_t) < len; i++) {
         if (value[i] != 0)
@@ -90,11 +120,11 @@ static bool is_beyond_64_bits(const uint8_t *value, size_t len)
 
 uint64_t element_uint(const uint8_t *value, size_t len)
 {
-    return is_beyond_64_bits(value, len) ? 0 : wire_uint(value, len);
+    return element_uint_is_large(value, len) ? 0 : wire_uint(value, len);
 }
 
 uint64_t element_application_key(const uint8_t *value, size_t len)
 {
-    return is_beyond_64_bits(value, len) ? hash_bytes(value, len, APPLICATION_SEED)
-                                         : wire_uint(value, len);
+    return element_uint_is_large(value, len) ? hash_bytes(value, len, APPLICATION_SEED)
+                                             : wire_uint(value, len);
 }

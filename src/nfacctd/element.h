@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/reader.h"
 #include "flow/flow.h"
 
 #define ENTERPRISE_REVERSE UINT32_C(29305) /* RFC 5103 section 6.1 */
@@ -82,12 +83,24 @@ static inline bool element_type_is_frame(enum element_type type)
 bool element_type_fits(enum element_type type, size_t len);
 /* Returns whether the field has a length from which its element cannot be read. */
 bool template_field_is_misfit(const struct template_field *field);
+/* Returns whether the field is a number that may have more than 64 bits. */
+bool template_field_is_large(const struct template_field *field);
 /* Returns the type by which a field is read whose element is of `type`. */
 enum element_type element_type_as_read(enum element_type type, size_t len);
+
+/* Reads the length of a field of variable length (RFC 7011 section 7). */
+static inline uint16_t element_variable_len(struct reader *r)
+{
+    uint16_t len = reader_u8(r);
+
+    return len == 255 ? reader_u16(r) : len;
+}
 
 /* Reads the 16 bytes of a field whose element is an IPv4 address. They hold one that is mapped or has
  * zeros before it, or an IPv6 address. */
 struct ip_addr element_ipv4_in_16(const uint8_t *value);
+/* Returns whether a number is beyond 64 bits. */
+bool element_uint_is_large(const uint8_t *value, size_t len);
 /* Reads a number of any length; 0 if it is beyond 64 bits. */
 uint64_t element_uint(const uint8_t *value, size_t len);
 /* Makes a key of an applicationId: its number, or if that is beyond 64 bits a hash. */

@@ -91,10 +91,13 @@ static void refuse_version(struct exporter *exporter, const struct datagram *dat
     uint32_t sflow_version = reader_u32(&r);
     uint32_t address_type = reader_u32(&r);
 
-    exporter_drop(exporter, DROP_bad_version, "version %u", wire_u16(datagram->data));
     if ((sflow_version == 2 || sflow_version == 4 || sflow_version == 5) &&
-        (address_type == 1 || address_type == 2))
+        (address_type == 1 || address_type == 2)) {
+        exporter_count_drop(exporter, DROP_bad_version);
         exporter_say_once(exporter, NOTE_sends_sflow, "it sends sFlow (version %u)", sflow_version);
+        return;
+    }
+    exporter_drop(exporter, DROP_bad_version, "version %u", wire_u16(datagram->data));
 }
 
 static void decoder_decode(void *self, struct exporter *exporter, const struct datagram *datagram)

@@ -79,6 +79,10 @@ struct plan *netflow5_plan(const struct plan_settings *settings);
 void sets_decode_templates(struct netflow_message *msg, struct reader *set, bool is_options);
 void sets_decode_data(struct netflow_message *msg, uint16_t template_id, struct reader *set);
 
+/* Counts numbers beyond 64 bits in a data set of a template that has_large_numbers, and names their
+ * fields once. */
+void large_numbers_note(struct netflow_message *msg, struct template *tmpl, struct reader set);
+
 /* Implement decoder_ops.save and load. */
 struct json_t *saved_state_make(struct netflow_decoder *decoder);
 size_t saved_state_load(struct netflow_decoder *decoder, const struct json_t *saved,

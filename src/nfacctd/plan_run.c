@@ -382,13 +382,6 @@ void plan_run_refs(const struct plan *plan, const struct plan_ref *refs,
     run_block(plan, refs, &block, context);
 }
 
-/* Reads a length as RFC 7011 section 7 encodes it: one byte, or 255 and two more. */
-static size_t variable_len(struct reader *r)
-{
-    uint8_t len = reader_u8(r);
-    return len < 255 ? len : reader_u16(r);
-}
-
 /* Sets the place of a value. A length that its type cannot have counts as an absent value. */
 static void place_ref(struct plan_ref *ref, uint32_t offset, size_t len, bool is_variable)
 {
@@ -406,7 +399,7 @@ size_t plan_measure(const struct plan *plan, const uint8_t *data, size_t len, st
     memcpy(refs, plan->refs, plan->ref_count * sizeof *refs);
     for (uint32_t i = 0; i < plan->field_count; i++) {
         bool is_variable = plan->fields[i].len == FIELD_LEN_VARIABLE;
-        size_t field_len = is_variable ? variable_len(&r) : plan->fields[i].len;
+        size_t field_len = is_variable ? element_variable_len(&r) : plan->fields[i].len;
         uint32_t offset = (uint32_t)(r.pos - data);
         if (!reader_bytes(&r, field_len))
             return 0;

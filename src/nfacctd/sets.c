@@ -45,11 +45,8 @@ static bool decode_options_record(struct netflow_message *msg, const struct temp
 
     for (uint16_t i = 0; i < tmpl->field_count; i++) {
         uint16_t len = tmpl->fields[i].len;
-        if (len == FIELD_LEN_VARIABLE) {
-            len = reader_u8(r);
-            if (len == 255)
-                len = reader_u16(r);
-        }
+        if (len == FIELD_LEN_VARIABLE)
+            len = element_variable_len(r);
         decoder->values[i] = reader_bytes(r, len);
         decoder->value_lens[i] = len;
     }
@@ -147,8 +144,10 @@ find_uptime(struct netflow_message *msg, const struct template *tmpl, const stru
 }
 
 static inline __attribute__((always_inline)) bool
-decode_records(struct netflow_message *msg, const struct template *tmpl, struct reader *set)
+decode_records(struct netflow_message *msg, struct template *tmpl, struct reader *set)
 {
+    if (tmpl->has_large_numbers)
+        large_numbers_note(msg, tmpl, *set);
     if (!tmpl->plan)
         return decode_options(msg, tmpl, set);
     msg->context.template_id = tmpl->id;
@@ -185,7 +184,7 @@ static void drop_pending(struct netflow_message *msg, uint16_t template_id)
  * Decodes the sets that waited for this template, with the header of the message that they came in.
  */
 static void release_pending(struct netflow_message *msg, struct domain *domain,
-                            const struct template *tmpl)
+                            struct template *tmpl)
 {
     struct pending_set *set = pending_sets_take(&msg->decoder->pending, domain, tmpl->id);
     struct netflow_message old = *msg;
@@ -217,8 +216,7 @@ static void release_pending(struct netflow_message *msg, struct domain *domain,
 void sets_decode_data(struct netflow_message *msg, uint16_t template_id, struct reader *set)
 {
     struct netflow_decoder *decoder = msg->decoder;
-    const struct template *tmpl =
-        template_store_find(&decoder->templates, msg->domain, template_id);
+    struct template *tmpl = template_store_find(&decoder->templates, msg->domain, template_id);
 
     if (!tmpl) {
         struct pending_header header = {msg->context.export_ns, msg->context.arrival_ns,
@@ -270,6 +268,25 @@ static void count_unknown_elements(struct netflow_message *msg, const struct tem
     }
 }
 
+/* Says why a template is refused: `why` is what stands between it and its use. */
+static void refuse_template(struct netflow_message *msg, uint16_t id, uint16_t field_count,
+                            const char *why)
+{
+    exporter_drop(msg->exporter, DROP_bad_template, "domain %u: template %u with %u fields: %s",
+                  msg->domain->domain_id, id, field_count, why);
+}
+
+/* Returns what is wrong with a template that was refused for its fields. */
+static const char *why_refused(const struct netflow_message *msg, const struct template *announced,
+                               uint16_t field_count)
+{
+    if (!announced->is_refused)
+        return "its records would have no bytes";
+    return field_count > msg->decoder->settings->template_fields_max
+               ? "more than template_fields_max"
+               : "its set ends before its last field";
+}
+
 /* `field_count` is how many the template said to have, also if they could not be read. */
 static void take_template(struct netflow_message *msg, const struct template *announced,
                           uint16_t field_count)
@@ -282,8 +299,7 @@ static void take_template(struct netflow_message *msg, const struct template *an
     counter_set(&msg->exporter->counters.last_template_ns, (uint64_t)msg->datagram->received_ns);
     switch (template_store_put(store, msg->domain, announced, decoder->fields)) {
     case TEMPLATE_REFUSED:
-        exporter_drop(msg->exporter, DROP_bad_template, "domain %u: template %u with %u fields",
-                      msg->domain->domain_id, announced->id, field_count);
+        refuse_template(msg, announced->id, field_count, why_refused(msg, announced, field_count));
         drop_pending(msg, announced->id);
         return;
     case TEMPLATE_NEW:
@@ -299,7 +315,7 @@ static void take_template(struct netflow_message *msg, const struct template *an
     }
     exporter_debug(msg->exporter, "domain %u: %stemplate %u with %u fields", msg->domain->domain_id,
                    announced->is_options ? "options " : "", announced->id, field_count);
-    const struct template *tmpl = template_store_find(store, msg->domain, announced->id);
+    struct template *tmpl = template_store_find(store, msg->domain, announced->id);
     /* The template may be lent to another port, whose data came before it. */
     for (struct domain *d = NULL; (d = domain_next_port(msg->domain, d));) {
         if (d->pending && template_store_find(store, d, tmpl->id) == tmpl)
@@ -410,8 +426,9 @@ static bool decode_template(struct netflow_message *msg, struct reader *r, bool 
     if (is_readable)
         read_all_fields(msg, r, &t);
     if (!is_readable || t.id < TEMPLATE_ID_MIN)
-        exporter_drop(msg->exporter, DROP_bad_template, "domain %u: template %u with %u fields",
-                      msg->domain->domain_id, t.id, announced_count);
+        refuse_template(msg, t.id, announced_count,
+                        is_readable ? "ids below 256 are not those of templates"
+                                    : "its set ends before its first field");
     else
         take_template(msg, &t, announced_count);
     return !r->failed;

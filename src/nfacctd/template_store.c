@@ -109,6 +109,8 @@ enum template_outcome template_store_put(struct template_store *store, struct do
         mem_free(tmpl);
         return TEMPLATE_REFUSED;
     }
+    for (uint16_t i = 0; i < tmpl->field_count; i++)
+        tmpl->has_large_numbers |= template_field_is_large(&tmpl->fields[i]);
     if (!tmpl->is_options && !tmpl->is_refused)
         tmpl->plan = plan_compile(tmpl->fields, tmpl->field_count, store->settings);
     if (old)

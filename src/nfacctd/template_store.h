@@ -25,7 +25,9 @@ struct template
     bool is_inherited; /* another port, which is silent, announced it */
     uint16_t scope_count;
     bool is_options;
-    bool is_refused; /* its records cannot be delimited; kept so that data for it is known */
+    bool has_large_numbers; /* some of its numbers may be beyond 64 bits */
+    bool large_is_told;     /* the log has said that one was */
+    bool is_refused;        /* its records cannot be delimited; kept so that data for it is known */
     uint16_t field_count;
     struct template_field fields[];
 };

@@ -105,12 +105,15 @@ static void refuse_version(struct exporter *exporter, uint32_t version)
     uint32_t netflow_version = version >> 16;
     bool is_ipfix = netflow_version == 10;
 
-    exporter_drop(exporter, DROP_bad_version, "version %u", version);
-    if ((netflow_version == 5 || netflow_version == 9 || is_ipfix) && (version & 0xffff) != 0)
+    if ((netflow_version == 5 || netflow_version == 9 || is_ipfix) && (version & 0xffff) != 0) {
+        exporter_count_drop(exporter, DROP_bad_version);
         exporter_say_once(exporter, NOTE_sends_netflow, "it sends %s",
                           is_ipfix               ? "IPFIX"
                           : netflow_version == 9 ? "NetFlow (version 9)"
                                                  : "NetFlow (version 5)");
+        return;
+    }
+    exporter_drop(exporter, DROP_bad_version, "version %u", version);
 }
 
 static void decoder_decode(void *self, struct exporter *exporter, const struct datagram *datagram)

@@ -226,6 +226,7 @@ def test_sflow_is_answered_with_the_daemon_to_run(test):
     lines = [line for line in log.splitlines() if "run sfacctd" in line]
     assert len(lines) == 1 and f"exporter {EXPORTER}: it sends sFlow (version 5)" in lines[0] and "WARN" in lines[0], log
     assert rows == [] and exporter["drops"]["bad_version"] == 3, exporter
+    assert "version 0" not in log, log
     _, exporter, log = run(test, [(0, 6343, b"\0\0\0\5 something else")], name="other")
     assert "run sfacctd" not in log and exporter["drops"]["bad_version"] == 1, log
 

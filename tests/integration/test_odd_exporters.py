@@ -109,6 +109,33 @@ def test_lengths_with_a_reading_are_read(test):
     assert exporter["misfit_fields"] == 0 and sum(exporter["drops"].values()) == 0, log
 
 
+def test_numbers_beyond_64_bits_are_counted_and_named(test):
+    """Octets of 9 bytes and packets of variable length (RFC 7011 section 7); the surplus byte is 0 in the first record alone."""
+    fields = [(8, 4), (1, 9), (2, 65535)]
+    records = [exports.record([(8, 4)], [source]) + octets.to_bytes(9, "big") + b"\x09" + packets.to_bytes(9, "big")
+               for source, octets, packets in (("10.0.0.1", 1500, 3), ("10.0.0.2", 1 << 64, 4), ("10.0.0.3", 1 << 70, 1 << 65))]
+    message = ipfix(ipfix_template(fields), exports.ipfix_set(256, b"".join(records)))
+    rows, log, exporter = account(test, [message, message], "src_host")
+    assert {r["ip_src"]: (r["bytes"], r["packets"]) for r in rows} == {"10.0.0.1": (3000, 6), "10.0.0.2": (0, 8), "10.0.0.3": (0, 0)}, rows
+    assert exporter["large_numbers"] == 6, exporter
+    (line,) = [line for line in log.splitlines() if "beyond 64 bits" in line]
+    assert "template 256: octetDeltaCount, packetDeltaCount;" in line, line
+
+
+def test_a_template_that_is_refused_is_said_why(test):
+    """An id below 256, fields of no bytes, fields that are not there, and more of them than the limit."""
+    good = [(8, 4), (1, 4), (2, 4)]
+    _, log, exporter = account(test, [
+        ipfix(ipfix_template(good, 255)), ipfix(ipfix_template([(8, 0), (1, 0)], 300)),
+        ipfix(exports.ipfix_set(2, exports.template(301, good)[:-4])), ipfix(ipfix_template(good * 2, 302))],
+        "src_host", "template_fields_max: 5")
+    lines = [line.split("template ", 1)[1] for line in log.splitlines() if "a template that cannot be used is ignored" in line]
+    assert [line.split(": a template")[0] for line in lines] == [
+        "255 with 3 fields: ids below 256 are not those of templates", "300 with 2 fields: its records would have no bytes",
+        "301 with 3 fields: its set ends before its last field", "302 with 6 fields: more than template_fields_max"], log
+    assert exporter["drops"]["bad_template"] == 4, exporter
+
+
 def test_data_of_a_refused_template_is_not_said_to_lack_one(test):
     empty, good = [(8, 0), (1, 0)], [(8, 4), (1, 4), (2, 4)]
     rows, log, exporter = account(test, [

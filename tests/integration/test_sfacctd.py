@@ -432,6 +432,7 @@ def test_netflow_is_answered_with_the_daemon_to_run(test):
         assert len(lines) == 1 and f"exporter 127.0.0.1: it sends {name}" in lines[0] and "WARN" in lines[0], daemon.output()
         counters = test.stats(f"n{n}")["exporters"][0]
         assert counters["drops"]["bad_version"] == 3, counters
+        assert ": version " not in daemon.output(), daemon.output()
 
 
 if __name__ == "__main__":
