@@ -88,6 +88,11 @@ void as_path_clear(struct as_path *path)
     *path = (struct as_path){0};
 }
 
+static bool is_zero(const uint8_t *number, size_t size)
+{
+    return size == 4 ? wire_u32(number) == 0 : wire_u16(number) == 0;
+}
+
 bool as_path_is_wellformed(const uint8_t *data, size_t len, size_t number_size)
 {
     struct reader r = reader_make(data, len);
@@ -95,9 +100,13 @@ bool as_path_is_wellformed(const uint8_t *data, size_t len, size_t number_size)
     while (reader_left(&r) > 0) {
         uint8_t type = reader_u8(&r);
         uint8_t count = reader_u8(&r);
-        reader_bytes(&r, count * number_size);
+        const uint8_t *numbers = reader_bytes(&r, count * number_size);
         if (r.failed || type < AS_SET || type > AS_CONFED_SET || count == 0)
             return false;
+        for (size_t i = 0; i < count; i++) {
+            if (is_zero(numbers + i * number_size, number_size))
+                return false;
+        }
     }
     return true;
 }

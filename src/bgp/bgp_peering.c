@@ -226,6 +226,7 @@ static void update_count(struct bgp *bgp, const struct update_result *result)
     bgp_count(bgp, BGP_COUNTER_withdrawn, result->withdrawn_count);
     bgp_count(bgp, BGP_COUNTER_attributes_discarded, result->attrs_discarded_count);
     bgp_count(bgp, BGP_COUNTER_treated_as_withdrawn, result->treated_as_withdrawn_count);
+    bgp_count(bgp, BGP_COUNTER_no_next_hop, result->no_next_hop_count);
     bgp_count(bgp, BGP_COUNTER_foreign_families, result->foreign_count);
     if (result->outcome == ATTR_OUTCOME_WITHDRAW)
         bgp_count(bgp, BGP_COUNTER_updates_treated_as_withdraw, 1);

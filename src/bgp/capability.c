@@ -238,6 +238,7 @@ struct capabilities capabilities_own(uint32_t as, bool add_path)
         .extended_next_hop =
             1u << FAMILY_IPV4_UNICAST | 1u << FAMILY_IPV4_LABELLED | 1u << FAMILY_IPV4_VPN,
         .as = as,
+        .is_present = true,
         .has_multiprotocol = true,
         .has_four_octet_as = true,
         .has_route_refresh = true,
@@ -257,6 +258,8 @@ struct capabilities capabilities_mirror(const struct capabilities *own,
 {
     struct capabilities offer = *own;
 
+    if (!theirs->is_present)
+        return (struct capabilities){0};
     if (theirs->has_multiprotocol)
         offer.families &= theirs->families;
     else
@@ -293,6 +296,7 @@ int capabilities_parse(struct reader value, struct capabilities *caps)
         struct reader part = reader_part(&value, reader_u8(&value));
         if (value.failed)
             return -EBADMSG;
+        caps->is_present = true;
         const struct capability *row = capability_find(code);
         if (!row || row->parse(&part, caps) == 0)
             continue;

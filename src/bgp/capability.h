@@ -14,11 +14,12 @@ struct capabilities {
     uint32_t add_path_receive, add_path_send; /* RFC 7911 */
     uint32_t extended_next_hop;               /* IPv4 NLRI with an IPv6 next hop (RFC 8950) */
     uint32_t as;                              /* with has_four_octet_as (RFC 6793) */
+    bool is_present;                          /* announced any at all, known to us or not */
     bool has_multiprotocol;                   /* announced any family, ours or not (RFC 4760) */
     bool has_four_octet_as;
     bool has_route_refresh;    /* RFC 2918 */
     bool has_extended_message; /* RFC 8654 */
-    bool has_graceful_restart; /* RFC 4724: sends End-of-RIB */
+    bool has_graceful_restart; /* RFC 4724: may send End-of-RIB; others may not */
     uint32_t ignored;          /* malformed ones that were taken as not understood */
 };
 
@@ -33,7 +34,8 @@ struct session_features {
 /* Returns all that we can do. `add_path`: offer to receive it. */
 struct capabilities capabilities_own(uint32_t as, bool add_path);
 /* Returns our offer to a peer whose offer is known: families, ADD-PATH and next hops that are of
- * no use to it are left out. */
+ * no use to it are left out. A peer that announced no capability is offered none, as it may not
+ * know what they are (RFC 5492 section 3). */
 struct capabilities capabilities_mirror(const struct capabilities *own,
                                         const struct capabilities *theirs);
 struct session_features capabilities_negotiate(const struct capabilities *own,

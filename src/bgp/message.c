@@ -4,6 +4,7 @@
  * (RFC 9072), extended messages (RFC 8654), shutdown communication (RFC 9003).
  */
 #include "bgp/message.h"
+#include "base/text.h"
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -90,7 +91,7 @@ static struct notification notification_with(uint8_t code, uint8_t subcode, cons
 {
     struct notification n = {.code = code, .subcode = subcode};
 
-    n.data_len = (uint8_t)(len < NOTIFICATION_DATA_MAX ? len : NOTIFICATION_DATA_MAX);
+    n.data_len = (uint16_t)(len < NOTIFICATION_DATA_MAX ? len : NOTIFICATION_DATA_MAX);
     memcpy(n.data, data, n.data_len);
     return n;
 }
@@ -104,8 +105,26 @@ struct notification notification_shutdown(const char *text)
         len = NOTIFICATION_DATA_MAX - 1;
     n.data[0] = (uint8_t)len;
     memcpy(n.data + 1, text, len);
-    n.data_len = (uint8_t)(len + 1);
+    n.data_len = (uint16_t)(len + 1);
     return n;
+}
+
+/* Appends an operator's words, which others wrote: nothing in them may move a terminal's cursor or
+ * begin a line of a log. Returns the end. */
+static size_t words_append(const uint8_t *words, size_t len, char *out, size_t pos, size_t end)
+{
+    for (size_t i = 0; i < len;) {
+        size_t bytes = words[i] < 0x80 ? 1 : text_utf8_len(words + i, len - i);
+        bool is_c1 = bytes == 2 && words[i] == 0xc2 && words[i + 1] < 0xa0;
+        bool is_shown = bytes > 0 && words[i] >= 0x20 && words[i] != 0x7f && !is_c1;
+        size_t shown = is_shown ? bytes : 1;
+        if (pos + shown > end)
+            break;
+        memcpy(out + pos, is_shown ? (const char *)words + i : "?", shown);
+        pos += shown;
+        i += bytes > 0 ? bytes : 1;
+    }
+    return pos;
 }
 
 void notification_format(const struct notification *n, char out[NOTIFICATION_TEXT_LEN])
@@ -126,13 +145,9 @@ void notification_format(const struct notification *n, char out[NOTIFICATION_TEX
     bool has_text = n->code == ERROR_CEASE && (n->subcode == CEASE_SHUTDOWN || n->subcode == 4);
     if (!has_text || n->data_len < 2 || n->data[0] == 0 || n->data[0] > n->data_len - 1)
         return;
-    /* RFC 9003 section 4: an operator's words; control characters stay out of the log. */
     size_t pos = (size_t)len;
     pos += (size_t)snprintf(out + pos, NOTIFICATION_TEXT_LEN - pos, " (");
-    for (size_t i = 0; i < n->data[0] && pos < NOTIFICATION_TEXT_LEN - 2; i++) {
-        uint8_t c = n->data[1 + i];
-        out[pos++] = c < 0x20 || c == 0x7f ? '?' : (char)c;
-    }
+    pos = words_append(n->data + 1, n->data[0], out, pos, NOTIFICATION_TEXT_LEN - 2);
     out[pos++] = ')';
     out[pos] = '\0';
 }

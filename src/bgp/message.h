@@ -64,17 +64,18 @@ enum { /* RFC 4486 */
 enum { ROUTE_REFRESH_BAD_LENGTH = 1 }; /* RFC 7313 section 5 */
 
 /* An error that we tell a peer, or that it told us. */
-#define NOTIFICATION_DATA_MAX 255
+#define NOTIFICATION_DATA_MAX 256 /* a length and 255 bytes of text (RFC 9003) */
 struct notification {
-    uint8_t code, subcode, data_len;
+    uint8_t code, subcode;
+    uint16_t data_len;
     uint8_t data[NOTIFICATION_DATA_MAX];
 };
 struct notification notification_make(uint8_t code, uint8_t subcode);
 /* Writes such as "open message error: bad peer AS", with the shutdown communication (RFC 9003)
- * made safe to print. */
-#define NOTIFICATION_TEXT_LEN 256
+ * made safe to print: control characters (C0, DEL, C1) and bytes that are no UTF-8 become '?'. */
+#define NOTIFICATION_TEXT_LEN 320
 void notification_format(const struct notification *n, char out[NOTIFICATION_TEXT_LEN]);
-/* Makes a Cease for an administrative shutdown; the text is cut to 254 bytes of UTF-8. */
+/* Makes a Cease for an administrative shutdown; the text is cut to 255 bytes of UTF-8. */
 struct notification notification_shutdown(const char *text);
 
 struct message {

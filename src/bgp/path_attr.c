@@ -54,13 +54,21 @@ static bool atomic_aggregate_check(const uint8_t *data, size_t len,
     return len == 0;
 }
 
+/* AS 0 makes an attribute malformed (RFC 7607 section 2), in AS paths too. */
 static bool aggregator_check(const uint8_t *data, size_t len, const struct attr_context *context)
 {
-    (void)data;
-    return len == number_size(context) + 4;
+    size_t size = number_size(context);
+    return len == size + 4 && wire_uint(data, size) != 0;
 }
 
-/* RFC 7606 section 7, RFC 6793 section 6, RFC 8092 section 5. */
+static bool as4_aggregator_check(const uint8_t *data, size_t len,
+                                 const struct attr_context *context)
+{
+    (void)context;
+    return len == 8 && wire_u32(data) != 0;
+}
+
+/* RFC 7606 section 7, RFC 6793 section 6, RFC 8092 section 5, RFC 9234 section 5. */
 static const struct attr_row attr_rows[ATTR_COUNT] = {
     [ATTR_ORIGIN] = {"ORIGIN", 1, FLAGS_WELL_KNOWN, ALWAYS, ATTR_OUTCOME_WITHDRAW, 0, 0,
                      origin_check},
@@ -90,9 +98,11 @@ static const struct attr_row attr_rows[ATTR_COUNT] = {
     [ATTR_AS4_PATH] = {"AS4_PATH", 17, FLAGS_TRANSITIVE, TWO_OCTET_ONLY, ATTR_OUTCOME_DISCARD, 0, 0,
                        as4_path_check},
     [ATTR_AS4_AGGREGATOR] = {"AS4_AGGREGATOR", 18, FLAGS_TRANSITIVE, TWO_OCTET_ONLY,
-                             ATTR_OUTCOME_DISCARD, 8, 0, NULL},
+                             ATTR_OUTCOME_DISCARD, 0, 0, as4_aggregator_check},
     [ATTR_LARGE_COMMUNITIES] = {"LARGE_COMMUNITY", 32, FLAGS_TRANSITIVE, ALWAYS,
                                 ATTR_OUTCOME_WITHDRAW, 0, 12, NULL},
+    [ATTR_ONLY_TO_CUSTOMER] = {"ONLY_TO_CUSTOMER", 35, FLAGS_TRANSITIVE, ALWAYS,
+                               ATTR_OUTCOME_WITHDRAW, 4, 0, NULL},
 };
 
 /* Returns the row of a type code, -1 for one that we do not know. */

@@ -19,6 +19,7 @@
 #define CONNECT_S        30
 #define CLOSE_S          2
 #define OVERDUE_GRACE_S  1 /* when bytes are waiting that we had no time to read */
+#define OVERDUE_GRACES   3 /* so often at most: half a message is none, however many bytes come */
 #define OUTPUT_MAX       8192
 #define DEBUG_PER_SECOND 50
 
@@ -29,9 +30,10 @@ struct session {
     const struct session_owner *owner;
     int fd;
     struct poller_timer hold_timer, keepalive_timer;
-    int64_t hold_ns; /* agreed on; 0: none */
-    struct mono_time last_received;
-    uint8_t *input; /* the start of a message whose end has not come */
+    int64_t hold_ns;             /* agreed on; 0: none */
+    struct mono_time last_alive; /* when the hold timer was set anew */
+    unsigned overdue_count;      /* graces since then */
+    uint8_t *input;              /* the start of a message whose end has not come */
     size_t input_len;
     uint8_t output[OUTPUT_MAX];
     size_t output_len;
@@ -132,6 +134,13 @@ static void hold_timer_start(struct session *session, int64_t seconds)
     poller_timer_set_in(session->poller, &session->hold_timer, seconds * NS_PER_S);
 }
 
+/* The peer has said by a whole message that it lives (RFC 4271 section 8.2.2, events 26 and 27). */
+static void hold_timer_renew(struct session *session)
+{
+    session->last_alive = clock_mono();
+    session->overdue_count = 0;
+}
+
 static void session_finish(struct session *session)
 {
     session->owner->gone(session->owner->arg, session);
@@ -156,13 +165,15 @@ static void hold_expired(void *arg)
         return;
     }
     if (session->info.state >= SESSION_OPEN_CONFIRM) {
-        int64_t left = session->last_received.ns + session->hold_ns - clock_mono().ns;
+        int64_t left = session->last_alive.ns + session->hold_ns - clock_mono().ns;
         if (left > 0) {
             poller_timer_set_in(session->poller, &session->hold_timer, left);
             return;
         }
         /* Its bytes may be here, and we are late to read them. */
-        if (ioctl(session->fd, FIONREAD, &waiting) == 0 && waiting > 0) {
+        if (session->overdue_count < OVERDUE_GRACES &&
+            ioctl(session->fd, FIONREAD, &waiting) == 0 && waiting > 0) {
+            session->overdue_count++;
             hold_timer_start(session, OVERDUE_GRACE_S);
             return;
         }
@@ -264,6 +275,7 @@ static void open_received(struct session *session, struct reader body)
     if (info->state == SESSION_WAIT)
         open_send(session);
     info->state = SESSION_OPEN_CONFIRM;
+    hold_timer_renew(session);
     keepalive_send(session);
     /* Without a hold time a KEEPALIVE must come all the same. */
     hold_timer_start(session, OPEN_WAIT_S);
@@ -345,6 +357,8 @@ static void message_received(struct session *session, const struct message *mess
 {
     session->info.messages_received++;
     debug_line(session, "received", message->type, message->len);
+    if (message->type == MESSAGE_KEEPALIVE || message->type == MESSAGE_UPDATE)
+        hold_timer_renew(session);
     if (message->type == MESSAGE_NOTIFICATION) {
         notification_received(session, message->body);
         return;
@@ -381,7 +395,6 @@ static void input_process(struct session *session, const uint8_t *data, size_t l
     struct notification error;
     struct message message;
 
-    session->last_received = clock_mono();
     while (len > 0 && session->info.state != SESSION_CLOSING) {
         int err = message_frame(data, len, message_len_max(session), &message, &error);
         if (err == -EAGAIN)

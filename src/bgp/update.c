@@ -14,6 +14,7 @@ struct update {
     const struct update_sink *sink;
     struct attr_list attrs;
     struct update_result *result;
+    uint8_t no_next_hop_type; /* type code of the attribute with an unusable next hop; 0: none */
 };
 
 static void update_raise(struct update *update, enum attr_outcome outcome, uint8_t type,
@@ -61,11 +62,39 @@ static void nlri_apply(struct update *update, enum address_family family, struct
     }
 }
 
+/* True unless it is 0.0.0.0, ::, or a multicast address. IPv4 addresses are the mapped ones. */
+static bool next_hop_is_usable(const struct ip_addr *next_hop)
+{
+    static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+    const uint8_t *bytes = next_hop->bytes;
+
+    if (memcmp(bytes, mapped, sizeof mapped) == 0)
+        return wire_u32(bytes + 12) != 0 && (bytes[12] & 0xf0) != 0xe0;
+    return bytes[0] != 0xff && !ip_addr_is_zero(next_hop);
+}
+
+/* The route is not used (RFC 4271 section 6.3), nor the one that it replaces. */
+static void no_next_hop_apply(struct update *update, enum address_family family,
+                              struct reader field, enum path_attr attr)
+{
+    struct update_result *result = update->result;
+    uint32_t before = result->treated_as_withdrawn_count;
+
+    nlri_apply(update, family, field, false, NULL);
+    result->no_next_hop_count += result->treated_as_withdrawn_count - before;
+    update->no_next_hop_type = attr_type(attr);
+}
+
+/* `attr` is the attribute that names the next hop. */
 static void announce_apply(struct update *update, enum address_family family, struct reader field,
-                           const struct ip_addr *next_hop)
+                           enum path_attr attr, const struct ip_addr *next_hop)
 {
     if (update->attrs.outcome >= ATTR_OUTCOME_WITHDRAW) {
         nlri_apply(update, family, field, false, NULL);
+        return;
+    }
+    if (!next_hop_is_usable(next_hop)) {
+        no_next_hop_apply(update, family, field, attr);
         return;
     }
     struct path_attrs *attrs =
@@ -121,7 +150,7 @@ static void attributes_apply(struct update *update, const struct update_parts *p
     if (reach_value->data && !reach.family)
         update->result->foreign_count++;
     if (reach.family)
-        announce_apply(update, reach.index, reach.nlri, &reach.next_hop);
+        announce_apply(update, reach.index, reach.nlri, ATTR_MP_REACH, &reach.next_hop);
     if (!has_announced)
         return;
     if (!is_ipv4_agreed(update)) {
@@ -131,7 +160,7 @@ static void attributes_apply(struct update *update, const struct update_parts *p
     struct ip_addr next_hop = {0};
     if (attrs->values[ATTR_NEXT_HOP].data && attrs->values[ATTR_NEXT_HOP].len == 4)
         next_hop = ip_addr_v4(attrs->values[ATTR_NEXT_HOP].data);
-    announce_apply(update, FAMILY_IPV4_UNICAST, parts->announced, &next_hop);
+    announce_apply(update, FAMILY_IPV4_UNICAST, parts->announced, ATTR_NEXT_HOP, &next_hop);
 }
 
 /* Tells the sink of an End-of-RIB: an UPDATE that says nothing, or a lone MP_UNREACH_NLRI
@@ -179,6 +208,9 @@ void update_apply(struct reader body, const struct attr_context *context, struct
     }
     if (update.attrs.outcome < ATTR_OUTCOME_RESET)
         attributes_apply(&update, &parts);
+    if (update.no_next_hop_type)
+        update_raise(&update, ATTR_OUTCOME_WITHDRAW, update.no_next_hop_type,
+                     "names an unspecified or multicast next hop");
 
     ret_result->outcome = update.attrs.outcome;
     ret_result->bad_type = update.attrs.bad_type;

@@ -24,7 +24,8 @@ struct update_result {
     const char *reason;        /* a constant; NULL: all was well */
     struct notification error;
     uint32_t announced_count, withdrawn_count; /* NLRI */
-    uint32_t treated_as_withdrawn_count;       /* announced, but the attributes are malformed */
+    uint32_t treated_as_withdrawn_count;       /* announced, but not to be used */
+    uint32_t no_next_hop_count;                /* of those: nothing can be sent to the next hop */
     uint32_t attrs_discarded_count;
     uint32_t foreign_count; /* fields of families that the session did not agree on, passed over */
 };

@@ -53,6 +53,7 @@ def test_old_speaker_gets_two_octet_paths_merged(test):
     two_octets = (attribute(0x40, 1, b"\0") + attribute(0x40, 2, bytes([2, 2]) + struct.pack("!HH", 7, 23456)) +
                   attribute(0x40, 3, socket.inet_aton("10.0.0.1")) +
                   attribute(0xc0, 17, bytes([2, 1]) + struct.pack("!I", 202222)))
+    assert speaker.their_open[9:] == b"\0", speaker.their_open  # no optional parameter: it may not know what they are
     speaker.send(update(two_octets, prefix("192.168.1.0/24")), END_OF_RIB)
     got = listener.lookup(listener.peer("127.0.0.21"), "192.168.1.1")
     assert got["as_path"] == "7_202222" and got["match"] == "single", got

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -275,6 +276,36 @@ static void notification_shows_the_shutdown_communication(void **state)
     hex_clear(&hex);
 }
 
+static void nothing_that_a_peer_writes_moves_a_terminal(void **state)
+{
+    (void)state;
+    char text[NOTIFICATION_TEXT_LEN];
+    static const struct {
+        const char *words, *shown;
+    } cases[] = {
+        {"1b5b324a", "?[2J"},             /* ESC [ 2 J clears the screen */
+        {"00 01 1f 7f 0d 0a", "??????"},  /* C0 and DEL */
+        {"c280 c29b 324a c29f", "??2J?"}, /* C1: U+0080, CSI U+009B, U+009F */
+        {"c2a0 c3a9 e282ac f09f9982", "\u00a0\u00e9\u20ac\U0001f642"}, /* what is good stays */
+        {"9b 324a ff c3", "?2J??"},                                    /* no UTF-8 */
+        {"c080 eda080 f4908080", "?????????"}, /* overlong, surrogate, beyond Unicode */
+        {"e282", "??"},                        /* cut in the middle */
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct hex words = hex_make(cases[i].words);
+        struct notification n = notification_shutdown("");
+        char expected[NOTIFICATION_TEXT_LEN];
+        n.data[0] = (uint8_t)words.len;
+        memcpy(n.data + 1, words.data, words.len);
+        n.data_len = (uint16_t)(1 + words.len);
+        notification_format(&n, text);
+        snprintf(expected, sizeof expected, "cease: administrative shutdown (%s)", cases[i].shown);
+        assert_string_equal(text, expected);
+        hex_clear(&words);
+    }
+}
+
 static void written_shutdown_reads_back(void **state)
 {
     (void)state;
@@ -300,9 +331,10 @@ static void longest_shutdown_text_fits(void **state)
     memset(words, 'w', sizeof words - 1);
     words[sizeof words - 1] = '\0';
     struct notification n = notification_shutdown(words);
-    assert_int_equal(n.data_len, 255);
+    assert_int_equal(n.data_len, 256); /* a length, and 255 bytes: RFC 9003 section 2 */
+    assert_int_equal(n.data[0], 255);
     notification_format(&n, text);
-    assert_int_equal(strlen(text), NOTIFICATION_TEXT_LEN - 1);
+    assert_int_equal(strlen(text), strlen("cease: administrative shutdown ()") + 255);
 }
 
 static void route_refresh_has_four_bytes(void **state)
@@ -345,6 +377,7 @@ int main(void)
         cmocka_unit_test(written_open_is_what_the_rfcs_say),
         cmocka_unit_test(update_parts_must_add_up),
         cmocka_unit_test(notification_shows_the_shutdown_communication),
+        cmocka_unit_test(nothing_that_a_peer_writes_moves_a_terminal),
         cmocka_unit_test(written_shutdown_reads_back),
         cmocka_unit_test(longest_shutdown_text_fits),
         cmocka_unit_test(route_refresh_has_four_bytes),

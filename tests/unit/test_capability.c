@@ -171,6 +171,7 @@ static void offer_leaves_out_what_the_peer_has_not(void **state)
     (void)state;
     struct capabilities own = capabilities_own(1, true), theirs = {0};
 
+    theirs.is_present = true;
     theirs.has_multiprotocol = true;
     theirs.families = IPV6;
     theirs.add_path_send = IPV6;
@@ -182,10 +183,27 @@ static void offer_leaves_out_what_the_peer_has_not(void **state)
     assert_true(offer.has_graceful_restart); /* asks for End-of-RIB */
 }
 
+static void speaker_without_capabilities_is_offered_none(void **state)
+{
+    (void)state;
+    struct capabilities own = capabilities_own(1, true), theirs = {0};
+    struct capabilities offer = capabilities_mirror(&own, &theirs);
+    uint8_t written[64];
+    struct writer w = writer_make(written, sizeof written);
+
+    capabilities_write(&w, &offer);
+    assert_int_equal(writer_len(&w), 0);
+    /* One that we do not know shows that the speaker knows what capabilities are. */
+    assert_int_equal(parse("63 00", &theirs), 0);
+    offer = capabilities_mirror(&own, &theirs);
+    assert_true(offer.has_graceful_restart);
+}
+
 static void peer_with_foreign_families_alone_agrees_on_none(void **state)
 {
     (void)state;
-    struct capabilities own = capabilities_own(1, true), theirs = {.has_multiprotocol = true};
+    struct capabilities own = capabilities_own(1, true),
+                        theirs = {.is_present = true, .has_multiprotocol = true};
 
     struct capabilities offer = capabilities_mirror(&own, &theirs);
     assert_int_equal(capabilities_negotiate(&offer, &theirs).families, 0);
@@ -206,6 +224,7 @@ int main(void)
         cmocka_unit_test(add_path_needs_their_send_and_our_receive),
         cmocka_unit_test(speaker_without_multiprotocol_means_ipv4),
         cmocka_unit_test(offer_leaves_out_what_the_peer_has_not),
+        cmocka_unit_test(speaker_without_capabilities_is_offered_none),
         cmocka_unit_test(peer_with_foreign_families_alone_agrees_on_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

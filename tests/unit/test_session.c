@@ -378,6 +378,54 @@ static void keepalives_and_updates_keep_the_session(void **state)
     }
 }
 
+static void other_messages_and_halves_do_not_keep_the_session(void **state)
+{
+    (void)state;
+    /* RFC 4271 section 8.2.2 restarts the hold timer for KEEPALIVE and UPDATE. A ROUTE-REFRESH; 18
+     * bytes of a KEEPALIVE; the head of an UPDATE of 4096 bytes. */
+    static const char *const messages[] = {MARKER "0017 05 0001 00 01", MARKER "0013",
+                                           MARKER "1000 02 0000"};
+
+    for (size_t i = 0; i < sizeof messages / sizeof messages[0]; i++) {
+        struct session_rig rig;
+        rig_reach(&rig, SESSION_ESTABLISHED);
+        rig_pass(&rig, 29 * NS_PER_S);
+        rig_say(&rig, messages[i]);
+        rig_pass(&rig, NS_PER_S - 1);
+        assert_int_equal(rig_state(&rig), SESSION_ESTABLISHED);
+        rig_pass(&rig, 1);
+        assert_int_equal(rig_state(&rig), SESSION_CLOSING);
+        rig_clear(&rig);
+    }
+}
+
+static void trickle(void *arg)
+{
+    rig_write(arg, "00");
+}
+
+static void bytes_that_always_wait_do_not_put_off_the_end(void **state)
+{
+    (void)state;
+    struct session_rig rig;
+    struct poller_timer timer = {.fn = trickle, .arg = &rig};
+
+    rig_reach(&rig, SESSION_ESTABLISHED);
+    rig_say(&rig, MARKER "1000 02 0000"); /* the head of an UPDATE that never ends */
+    fake_now_ns += 30 * NS_PER_S - 1;
+    for (int n = 0; n < 10 && rig.session && rig_state(&rig) == SESSION_ESTABLISHED; n++) {
+        /* A byte comes just before each look at the hold timer. */
+        poller_timer_set_in(rig.poller, &timer, 1);
+        fake_now_ns += NS_PER_S;
+        poller_wait(rig.poller, 0);
+    }
+    rig_run(&rig);
+    assert_int_equal(rig_state(&rig), SESSION_CLOSING);
+    assert_string_equal(rig.reason, "hold timer expired");
+    poller_timer_cancel(rig.poller, &timer);
+    rig_clear(&rig);
+}
+
 static void we_send_a_keepalive_each_third_of_the_hold_time(void **state)
 {
     (void)state;
@@ -604,6 +652,8 @@ int main(void)
         cmocka_unit_test(the_hold_time_is_the_smaller_one),
         cmocka_unit_test(an_expired_hold_timer_is_told_to_the_peer),
         cmocka_unit_test(keepalives_and_updates_keep_the_session),
+        cmocka_unit_test(other_messages_and_halves_do_not_keep_the_session),
+        cmocka_unit_test(bytes_that_always_wait_do_not_put_off_the_end),
         cmocka_unit_test(we_send_a_keepalive_each_third_of_the_hold_time),
         cmocka_unit_test(without_a_hold_time_a_session_stays_for_ever),
         cmocka_unit_test(without_a_hold_time_the_first_keepalive_must_come_all_the_same),

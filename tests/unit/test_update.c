@@ -5,6 +5,7 @@
 #include "support/update_recorder.h"
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -218,8 +219,73 @@ static void malformed_attributes_have_the_outcome_of_rfc_7606(void **state)
         /* AS4_PATH from a speaker of four-octet numbers: RFC 6793 section 4.1 */
         {GOOD "c0 11 06 02 01 00000005", ATTR_OUTCOME_DISCARD, 17},
         {GOOD "c0 12 08 00000001 0a000001", ATTR_OUTCOME_DISCARD, 18},
+        /* ONLY_TO_CUSTOMER of 3 and of 5 bytes: RFC 9234 section 5; a good one changes nothing */
+        {GOOD "c0 23 03 000001", ATTR_OUTCOME_WITHDRAW, 35},
+        {GOOD "c0 23 05 0000000100", ATTR_OUTCOME_WITHDRAW, 35},
+        {GOOD "c0 23 04 00000001", ATTR_OUTCOME_OK, 0},
     };
     expect_outcomes(*state, cases, sizeof cases / sizeof cases[0]);
+}
+
+/* RFC 7607 section 2. */
+static void as_zero_is_nobody(void **state)
+{
+    struct update_recorder *r = *state;
+    const struct outcome_case cases[] = {
+        {ORIGIN "40 02 06 02 01 00000000" NEXT_HOP, ATTR_OUTCOME_WITHDRAW, 2},
+        {ORIGIN "40 02 0a 02 02 00000001 00000000" NEXT_HOP, ATTR_OUTCOME_WITHDRAW, 2},
+        /* in a set behind a sequence */
+        {ORIGIN "40 02 0c 02 01 00000001 01 01 00000000" NEXT_HOP, ATTR_OUTCOME_WITHDRAW, 2},
+        {GOOD "c0 07 08 00000000 0a000001", ATTR_OUTCOME_DISCARD, 7},
+    };
+    const struct outcome_case of_two_octets[] = {
+        {ORIGIN "40 02 04 02 01 0000" NEXT_HOP, ATTR_OUTCOME_WITHDRAW, 2},
+        {ORIGIN "40 02 06 02 02 0001 0002" NEXT_HOP "c0 11 06 02 01 00000000", ATTR_OUTCOME_DISCARD,
+         17},
+        {ORIGIN "40 02 06 02 02 0001 0002" NEXT_HOP "c0 07 06 0000 0a000001", ATTR_OUTCOME_DISCARD,
+         7},
+        {ORIGIN "40 02 06 02 02 0001 0002" NEXT_HOP "c0 12 08 00000000 0a000001",
+         ATTR_OUTCOME_DISCARD, 18},
+    };
+
+    expect_outcomes(r, cases, sizeof cases / sizeof cases[0]);
+    r->context.features.has_four_octet_as = false;
+    expect_outcomes(r, of_two_octets, sizeof of_two_octets / sizeof of_two_octets[0]);
+    r->context.features.has_four_octet_as = true;
+}
+
+static void a_next_hop_that_nothing_can_be_sent_to_is_not_used(void **state)
+{
+    struct update_recorder *r = *state;
+    static const char *const v4[] = {"00000000", "e0000001", "effffffa"};
+    static const char *const v6[] = {"00000000000000000000000000000000", /* :: */
+                                     "ff020000000000000000000000000001", /* ff02::1 */
+                                     "00000000000000000000ffff00000000", /* ::ffff:0.0.0.0 */
+                                     "00000000000000000000ffffe0000001"};
+    char attributes[256];
+
+    for (size_t i = 0; i < sizeof v4 / sizeof v4[0]; i++) {
+        snprintf(attributes, sizeof attributes, ORIGIN AS_PATH "40 03 04 %s", v4[i]);
+        assert_string_equal(recorder_update(r, "", attributes, PREFIX "10 ac10"),
+                            WITHDRAWN "-172.16.0.0/16#0; ");
+        assert_int_equal(r->result.outcome, ATTR_OUTCOME_WITHDRAW);
+        assert_int_equal(r->result.bad_type, 3);
+        assert_int_equal(r->result.no_next_hop_count, 2);
+        assert_int_equal(r->result.treated_as_withdrawn_count, 2);
+    }
+    for (size_t i = 0; i < sizeof v6 / sizeof v6[0]; i++) {
+        snprintf(attributes, sizeof attributes,
+                 ORIGIN AS_PATH NEXT_HOP "80 0e 1a 0002 01 10 %s 00 20 20010db8", v6[i]);
+        /* The IPv4 routes beside it have a next hop of their own. */
+        assert_string_equal(recorder_update(r, "", attributes, PREFIX),
+                            "-2001:db8::/32#0; " ANNOUNCED);
+        assert_int_equal(r->result.outcome, ATTR_OUTCOME_WITHDRAW);
+        assert_int_equal(r->result.bad_type, 14);
+        assert_int_equal(r->result.no_next_hop_count, 1);
+    }
+    recorder_update(r, "", ORIGIN AS_PATH "40 03 04 dfffffff", PREFIX); /* 223.255.255.255 */
+    assert_int_equal(r->result.outcome, ATTR_OUTCOME_OK);
+    assert_int_equal(r->result.no_next_hop_count, 0);
 }
 
 static void attribute_lists_have_the_outcome_of_rfc_7606(void **state)
@@ -322,6 +388,8 @@ int main(void)
         TEST(foreign_families_are_passed_over_and_counted),
         TEST(malformed_attributes_have_the_outcome_of_rfc_7606),
         TEST(attribute_lists_have_the_outcome_of_rfc_7606),
+        TEST(as_zero_is_nobody),
+        TEST(a_next_hop_that_nothing_can_be_sent_to_is_not_used),
         TEST(external_session_discards_internal_attributes),
         TEST(malformed_attribute_without_nlri_resets),
         TEST(mp_announcement_is_treated_as_withdrawn_too),
