@@ -40,14 +40,15 @@ pcap_savefile: {pcap}
 """
 
 
-def run_both(test, pcap, more=""):
-    """The folders with what pmacct and what we wrote."""
+def run_both(test, pcap, more="", without=()):
+    """The folders with what pmacct and what we wrote, of all keys but some."""
+    keys = ", ".join(key for key in KEYS.split(", ") if key not in without)
     program, folders = need_pmacct("sbin/nfacctd"), []
     for name in ("theirs", "ours"):
         folder = test.dir / name
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
-        config = CONFIG.format(keys=KEYS, dir=folder, pcap=pcap, more=more)
+        config = CONFIG.format(keys=keys, dir=folder, pcap=pcap, more=more)
         if name == "ours":
             daemon = test.nfacctd(config)
         else:
@@ -171,13 +172,15 @@ def test_events_labels_and_tunnels(test):
 
 
 def test_real_routers(test):
-    """Captures from outside the project; those in which 1.7.7 itself differs from later versions are left out."""
+    """Captures from outside the project; those in which 1.7.7 itself differs from later versions are left out.
+    RouterOS counts times from its start and does not export that, so the two read them differently."""
     found = 0
-    for name, count in (("akvorado-nfv5", 29), ("akvorado-nfv9", 4), ("logstash-ipfix-mikrotik-routeros-6-39-2", 46),
-                        ("101-netflow9-custom-primitives/traffic-00", 51)):
+    for name, count, without in (("akvorado-nfv5", 29, ()), ("akvorado-nfv9", 4, ()),
+                                 ("logstash-ipfix-mikrotik-routeros-6-39-2", 46, ("timestamp_start", "timestamp_end")),
+                                 ("101-netflow9-custom-primitives/traffic-00", 51, ())):
         pcap = SHARED / f"captures/{name}.pcap"
         if pcap.exists():
-            compare(run_both(test, pcap), count)
+            compare(run_both(test, pcap, without=without), count)
             found += 1
     if not found:
         raise Skip(f"there are no captures in {SHARED}/captures")

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Proves that exporters which mean harm can make the decoder keep only so much, and that the work
  * they cause does not grow with what it keeps. Work is counted in instructions, so the clock has no
- * part. */
+ * part. What is counted is little work, as each instruction is a stop of the process. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -73,7 +73,7 @@ static void feed_empty_sets(void *arg)
     struct writer w = message_begin(1);
 
     (void)arg;
-    for (uint16_t i = 0; i < 100; i++) {
+    for (uint16_t i = 0; i < 10; i++) {
         writer_u16(&w, (uint16_t)(256 + i));
         writer_u16(&w, 4);
     }
@@ -99,7 +99,7 @@ static void feed_new_domains(void *arg)
 {
     uint32_t *next = arg;
 
-    for (int i = 0; i < 10; i++)
+    for (int i = 0; i < 3; i++)
         feed_empty_message((*next)++, 1);
 }
 
@@ -113,7 +113,7 @@ static void domains_that_come_and_go_cost_the_same_however_many_there_are(void *
     decode_rig_clear(&rig);
     rig.own.domains_max = 16384;
     decode_rig_start(&rig, 8);
-    for (int i = 0; i < 16384 / 10 + 1; i++)
+    for (int i = 0; i < 16384 / 3 + 1; i++)
         feed_new_domains(&next);
     assert_cost_holds(few, step_count(feed_new_domains, &next));
 }
@@ -152,7 +152,7 @@ static void redefine(void *arg)
 
 static void templates_change_at_the_same_cost_however_many_there_are(void **state)
 {
-    struct redefinition all = {256, 50000, 1, 0}, some = {256, 20, 10, 0};
+    struct redefinition all = {256, 50000, 1, 0}, some = {256, 4, 10, 0};
     (void)state;
     decode_rig_start(&rig, 8);
     redefine(&some);
