@@ -334,4 +334,5 @@ PA_PLUGIN_EXPORT = {
     lines_abort,
     NULL, /* reopen */
     lines_close,
+    NULL, /* try_out: not offered, as `flags` lacks PA_PLUGIN_TRIES_OUT */
 };

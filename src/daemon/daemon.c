@@ -223,10 +223,9 @@ static void on_shutdown_timeout(void *arg) ON_THREAD(main_thread)
 
 /* ---- start ---- */
 
-/* A trial start stays in the foreground: it tells its result to whoever waits for it. */
-static bool goes_to_background(const struct daemon *d)
+static bool is_test(const struct daemon *d)
 {
-    return d->process.daemonize && d->options.action != ACTION_SETUP;
+    return d->options.action == ACTION_CHECK || d->options.action == ACTION_SETUP;
 }
 
 static int start_log(struct daemon *d)
@@ -237,7 +236,7 @@ static int start_log(struct daemon *d)
         .file = d->process.logfile,
         .syslog_facility = d->process.syslog,
         .syslog_ident = d->process.syslog_ident,
-        .stderr_too = !goes_to_background(d),
+        .stderr_too = !d->process.daemonize,
         .stderr_timestamp = d->process.log_stderr_tstamp,
         .debug = d->process.debug,
     };
@@ -260,7 +259,7 @@ static int become_daemon(struct daemon *d, int argc, char **argv)
     if (err < 0)
         fprintf(stderr, "%s: files_umask: '%s' is not an octal number up to 777\n",
                 d->description->name, d->process.files_umask);
-    if (err == 0 && goes_to_background(d))
+    if (err == 0 && d->process.daemonize)
         err = process_daemonize();
     if (err == 0)
         err = start_log(d);
@@ -427,6 +426,9 @@ static bool other_action(struct daemon *d) ON_THREAD(main_thread)
     case ACTION_CHECK:
         printf("the configuration is right\n");
         return true;
+    case ACTION_SETUP:
+        printf("a start would succeed\n");
+        return true;
     default:
         return false;
     }
@@ -447,14 +449,16 @@ static int daemon_prepare(struct daemon *d, int argc, char **argv) ON_THREAD(mai
 {
     struct text errors = {0};
     int err = setup_read(d, argc, argv, &errors, &d->warnings);
-    bool runs = d->options.action == ACTION_RUN || d->options.action == ACTION_CHECK ||
-                d->options.action == ACTION_SETUP;
+    bool runs = d->options.action == ACTION_RUN || is_test(d);
 
     if (runs && !d->options.is_unusable && setup_check_plugins(d, &errors) < 0)
         err = -EINVAL;
-    if (err == 0 && (d->options.action == ACTION_RUN || d->options.action == ACTION_SETUP))
+    if (err == 0 && d->options.action != ACTION_CHECK && runs)
         err = setup_open(d, &errors);
-    if (runs && (err < 0 || d->options.action == ACTION_CHECK || goes_to_background(d))) {
+    if (d->options.action == ACTION_SETUP && (err == 0 || d->rcu) &&
+        setup_try_out(d, &errors) < 0) /* only if the configuration is right */
+        err = -EINVAL;
+    if (runs && (err < 0 || is_test(d) || d->process.daemonize)) {
         print_lines(&d->warnings, "warning: "); /* otherwise the log tells them */
         print_lines(&d->notices, "notice: ");
     }
@@ -489,8 +493,6 @@ int daemon_main(int argc, char **argv, const struct daemon_description *descript
     owners = mem_calloc(d->instance_count + 1, sizeof *owners);
     if (start_all(d, owners) < 0)
         goto out;
-    if (d->options.action == ACTION_SETUP)
-        daemon_stop(d);
     daemon_run(d);
     status = daemon_end(d);
 out:

@@ -67,8 +67,14 @@ struct daemon {
  */
 int setup_read(struct daemon *daemon, int argc, char **argv, struct text *errors,
                struct text *warnings);
+/* Puts where it is, and whose it is, before each line that a plugin says of its settings. */
+void setup_append_said(const struct daemon *daemon, uint32_t index, const char *lines,
+                       struct text *out);
 /* Lets the plugins check their settings. */
 int setup_check_plugins(struct daemon *daemon, struct text *errors) ON_THREAD(main_thread);
 /* Opens sockets, makes workers and rings; starts nothing. */
 int setup_open(struct daemon *daemon, struct text *errors) ON_THREAD(main_thread);
+/* Tries what a start opens beside sockets: files, folders, backends; makes none of it. Called after
+ * setup_open(), whose errors do not keep it from finding more. */
+int setup_try_out(struct daemon *daemon, struct text *errors) ON_THREAD(main_thread);
 void setup_close(struct daemon *daemon) ON_THREAD(main_thread);

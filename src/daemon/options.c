@@ -178,7 +178,7 @@ void options_print_help(const char *daemon_name)
     printf("usage: %s -f FILE [OPTION...]\n\n", daemon_name);
     printf("  -f FILE            the configuration; see nfacctd.conf(5)\n");
     printf("  --check            say all that is wrong with it and end; also -T config\n");
-    printf("  -T setup           the same, and start everything once: sockets, files, plugins\n");
+    printf("  -T setup           the same, and try ports, folders, databases, brokers\n");
     printf("  --keys[=json]      list all configuration keys: name, type, default, meaning\n");
     printf("  -a                 list all primitives\n");
     printf("  -h, --help         this\n");

@@ -53,7 +53,7 @@ const struct config_key process_keys[] = {
      .help = "hold flows until the expected peers have sent their tables, at most so long"},
     {"dry_run", KEY_CHOICE_AT(struct process_settings, dry_run),
      .choices = KEY_CHOICES({"config", TRIAL_CHECK}, {"setup", TRIAL_SETUP}),
-     .help = "check the configuration, or also start everything once, and end"},
+     .help = "check the configuration, or also try what a start would, and end"},
     {"plugin_exit_any", KEY_IGNORED, .help = "a plugin that dies is started again"},
     {"propagate_signals", KEY_IGNORED, .help = "the core tells plugins what they need"},
     {"NAME_nonroot", KEY_IGNORED, .help = "needs no permission here"},

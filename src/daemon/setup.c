@@ -292,8 +292,7 @@ static const char *complaint_place(const struct daemon *d, uint32_t index, const
     return place;
 }
 
-/* Puts where it is, and whose it is, before each line that a plugin says of its settings. */
-static void append_said(const struct daemon *d, uint32_t index, const char *lines, struct text *out)
+void setup_append_said(const struct daemon *d, uint32_t index, const char *lines, struct text *out)
 {
     const struct config_instance *identity = d->instances[index]->identity;
 
@@ -312,9 +311,9 @@ static void check_plugin(struct daemon *d, uint32_t index, struct text *errors)
     struct text error = {0}, notices = {0};
 
     if (supervisor_check(d->supervisor, &plugin, &error, &notices) < 0)
-        append_said(d, index, error.len ? text_cstr(&error) : "cannot be checked", errors);
+        setup_append_said(d, index, error.len ? text_cstr(&error) : "cannot be checked", errors);
     if (notices.len)
-        append_said(d, index, text_cstr(&notices), &d->notices);
+        setup_append_said(d, index, text_cstr(&notices), &d->notices);
     text_clear(&error);
     text_clear(&notices);
 }
@@ -386,6 +385,7 @@ static int open_workers(struct daemon *d, struct text *errors) ON_THREAD(main_th
     return 0;
 }
 
+/* Sockets are tried one and all, so that whatever is taken is told at once. */
 static int open_bgp(struct daemon *d, struct text *errors)
 {
     struct text error = {0};
@@ -404,10 +404,10 @@ int setup_open(struct daemon *d, struct text *errors)
     d->rcu = rcu_new(WORKERS_MAX + 2);
     d->crew.rcu = d->rcu;
     d->retired = rcu_queue_new(d->rcu);
-    if (err == 0)
-        err = rcu_reader_register(d->rcu, &d->reader);
-    if (err == 0 && d->bgp_settings.enabled)
-        err = open_bgp(d, errors);
+    if (rcu_reader_register(d->rcu, &d->reader) < 0)
+        err = -ENOMEM;
+    if (d->reader && d->bgp_settings.enabled && open_bgp(d, errors) < 0)
+        err = -EINVAL;
     d->crew.bgp = d->bgp;
     if (err == 0)
         err = open_events(d);

@@ -31,6 +31,7 @@
 #define RESTART_MAX_NS     (60 * NS_PER_S)
 #define KILL_GRACE_S       5 /* after shutdown_timeout a host has this long to spool and leave */
 #define CHECK_TIMEOUT_MS   30000
+#define TRIAL_TIMEOUT_MS   90000 /* a plugin has a minute */
 #define SPOOL_SIZE_DEFAULT (UINT64_C(1) << 30)
 #define LOCK_DIR           "/run/pathacct"
 
@@ -157,12 +158,17 @@ static uint32_t seconds_left(const struct supervisor *s)
     return left > 0 ? (uint32_t)left : 0;
 }
 
+/* Tells what a host is started for. */
+enum purpose { PURPOSE_RUN, PURPOSE_CHECK, PURPOSE_TRIAL };
+
 static int send_setup(const struct supervisor *s, const struct supervisor_plugin *plugin,
-                      bool is_check, const char *lock, uint8_t last_signal, int socket)
+                      enum purpose purpose, const char *lock, uint8_t last_signal, int socket)
 {
+    bool is_check = purpose != PURPOSE_RUN;
     struct text body = {0};
     struct setup setup = {
         .is_check = is_check,
+        .is_trial = purpose == PURPOSE_TRIAL,
         .is_replay = s->settings.is_replay,
         .debug = s->settings.debug,
         .lane_count = is_check ? 0 : plugin->outlet->lane_count,
@@ -222,8 +228,8 @@ static int send_shutdown(const struct hosted_instance *in)
 static int send_all(const struct hosted_instance *in)
 {
     const struct outlet *outlet = in->plugin.outlet;
-    int err =
-        send_setup(in->supervisor, &in->plugin, false, in->lock_path, in->last_signal, in->socket);
+    int err = send_setup(in->supervisor, &in->plugin, PURPOSE_RUN, in->lock_path, in->last_signal,
+                         in->socket);
     for (uint32_t i = 0; i < outlet->lane_count && err == 0; i++)
         err = send_lane(outlet, i, in->socket);
     if (err == 0 && in->supervisor->is_stopping)
@@ -464,27 +470,32 @@ void supervisor_free(struct supervisor *s)
     mem_free(s);
 }
 
-/* Keeps a line that a plugin logs while it is checked. */
-static void keep_log_line(const struct message *m, struct text *notices)
+/* Holds what a host says until it answers a check: lines of notices, and lines of what is worse. */
+struct said {
+    struct text notices, troubles;
+};
+
+static void keep_log_line(const struct message *m, struct said *said)
 {
     struct reader r = reader_make(m->body, m->body_len);
     uint8_t level = reader_u8(&r);
     char *text = decode_string(&r);
 
     if (text != NULL && level <= LOG_LEVEL_NOTICE)
-        text_append_printf(notices, "%s\n", text);
+        text_append_printf(level < LOG_LEVEL_NOTICE ? &said->troubles : &said->notices, "%s\n",
+                           text);
     mem_free(text);
 }
 
-/* Waits for the answer to a check; log lines that come before it go to `notices`. */
-static int wait_for_answer(struct supervisor *s, int socket, struct text *error,
-                           struct text *notices)
+/* Waits for the answer to a check; log lines that come before it are kept. */
+static int wait_for_answer(struct supervisor *s, int socket, int timeout_ms, struct text *error,
+                           struct said *said)
 {
     struct pollfd p = {.fd = socket, .events = POLLIN};
     struct message m;
 
     for (;;) {
-        int ready = poll(&p, 1, CHECK_TIMEOUT_MS);
+        int ready = poll(&p, 1, timeout_ms);
         if (ready < 0 && errno == EINTR)
             continue;
         if (ready <= 0)
@@ -494,7 +505,7 @@ static int wait_for_answer(struct supervisor *s, int socket, struct text *error,
             return err;
         message_close_fds(&m);
         if (m.type == MESSAGE_LOG)
-            keep_log_line(&m, notices);
+            keep_log_line(&m, said);
         if (m.type != MESSAGE_CHECKED)
             continue;
         struct reader r = reader_make(m.body, m.body_len);
@@ -507,27 +518,59 @@ static int wait_for_answer(struct supervisor *s, int socket, struct text *error,
     }
 }
 
-int supervisor_check(struct supervisor *s, const struct supervisor_plugin *plugin,
-                     struct text *error, struct text *notices)
+/* Puts each line that was said where it belongs: what a plugin complains of before a trial fails
+ * is what is wrong. */
+static void sort_said(struct said *said, bool is_failed_trial, struct text *error,
+                      struct text *notices)
 {
+    struct text *place = is_failed_trial ? error : notices;
+
+    if (place->len > 0 && said->troubles.len > 0 && place->data[place->len - 1] != '\n')
+        text_append_char(place, '\n');
+    text_append_string(place, text_cstr(&said->troubles));
+    text_append_string(notices, text_cstr(&said->notices));
+    text_clear(&said->troubles);
+    text_clear(&said->notices);
+}
+
+static int ask_host(struct supervisor *s, const struct supervisor_plugin *plugin,
+                    enum purpose purpose, struct text *error, struct text *notices)
+{
+    bool is_trial = purpose == PURPOSE_TRIAL;
     const char *path = s->settings.host_path;
+    struct said said = {0};
     pid_t pid = 0;
     int socket = -1, err = spawn_host(path, plugin, &pid, &socket);
 
-    THREAD_ASSERT(main_thread);
     if (err < 0) {
         text_append_printf(error, "cannot run %s: %s", path, strerrordesc_np(-err));
         return err;
     }
-    err = send_setup(s, plugin, true, NULL, 0, socket);
+    err = send_setup(s, plugin, purpose, NULL, 0, socket);
     if (err == 0)
-        err = wait_for_answer(s, socket, error, notices);
+        err = wait_for_answer(s, socket, is_trial ? TRIAL_TIMEOUT_MS : CHECK_TIMEOUT_MS, error,
+                              &said);
     if (err < 0 && err != -EINVAL)
         text_append_printf(error, "the plugin's process did not answer: %s", strerrordesc_np(-err));
+    sort_said(&said, is_trial && err < 0, error, notices);
     close(socket);
     kill(pid, SIGKILL); /* the host has nothing left to do */
     waitpid(pid, NULL, 0);
     return err;
+}
+
+int supervisor_check(struct supervisor *s, const struct supervisor_plugin *plugin,
+                     struct text *error, struct text *notices)
+{
+    THREAD_ASSERT(main_thread);
+    return ask_host(s, plugin, PURPOSE_CHECK, error, notices);
+}
+
+int supervisor_try_out(struct supervisor *s, const struct supervisor_plugin *plugin,
+                       struct text *error, struct text *notices)
+{
+    THREAD_ASSERT(main_thread);
+    return ask_host(s, plugin, PURPOSE_TRIAL, error, notices);
 }
 
 int supervisor_start(struct supervisor *s, const struct supervisor_plugin *plugin)

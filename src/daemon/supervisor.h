@@ -55,6 +55,10 @@ void supervisor_free(struct supervisor *supervisor) ON_THREAD(main_thread);
  */
 int supervisor_check(struct supervisor *supervisor, const struct supervisor_plugin *plugin,
                      struct text *error, struct text *notices) ON_THREAD(main_thread);
+/* The same, but the plugin tries what it would open. If that fails, errors and warnings that it
+ * logged are part of `error`. */
+int supervisor_try_out(struct supervisor *supervisor, const struct supervisor_plugin *plugin,
+                       struct text *error, struct text *notices) ON_THREAD(main_thread);
 
 /* Takes an instance over and starts its host. Its number is the count of those before it. Negative
  * errno: the host cannot be run at all; a host that ends at once is started again. */

@@ -33,6 +33,7 @@ static char *decode_required(struct reader *r)
 int setup_encode(const struct setup *setup, const struct schema *schema, struct text *out)
 {
     encode_flag(out, setup->is_check);
+    encode_flag(out, setup->is_trial);
     encode_flag(out, setup->is_replay);
     encode_flag(out, setup->debug);
     text_append(out, setup->core_id, sizeof setup->core_id);
@@ -62,6 +63,7 @@ int setup_decode(const void *data, size_t len, struct setup **ret_setup, struct 
     struct setup *setup = mem_zalloc(sizeof *setup);
 
     setup->is_check = decode_flag(&r);
+    setup->is_trial = decode_flag(&r);
     setup->is_replay = decode_flag(&r);
     setup->debug = decode_flag(&r);
     const uint8_t *core_id = reader_bytes(&r, sizeof setup->core_id);

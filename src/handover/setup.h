@@ -17,6 +17,7 @@ struct setup_setting {
 
 struct setup {
     bool is_check; /* only look at settings and schema, answer MESSAGE_CHECKED, end */
+    bool is_trial; /* in place of that try what open would need; is_check is set too */
     bool is_replay;
     bool debug;
     uint8_t core_id[16];

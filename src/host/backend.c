@@ -290,6 +290,16 @@ int backend_check(struct backend *b, char *error, size_t error_size)
     return b->plugin->check != NULL ? b->plugin->check(&b->host, b->schema, error, error_size) : 0;
 }
 
+int backend_try_out(struct backend *b, char *error, size_t error_size)
+{
+    error[0] = '\0';
+    if ((b->plugin->flags & PA_PLUGIN_TRIES_OUT) != 0 && b->plugin->try_out != NULL)
+        return b->plugin->try_out(&b->host, b->schema, error, error_size);
+    link_log(b->link, PA_LOG_NOTICE,
+             "only its settings were checked: this plugin offers no trial of its output");
+    return 0;
+}
+
 int backend_open(struct backend *b)
 {
     b->state = NULL;

@@ -32,6 +32,9 @@ void backend_free(struct backend *backend);  /* after closing; NULL is fine */
 
 /* -EINVAL: what is wrong stands in `error`. */
 int backend_check(struct backend *backend, char *error, size_t error_size);
+/* Negative errno: what is wrong stands in `error` or was logged. 0 also if the plugin offers no
+ * trial, which is logged. */
+int backend_try_out(struct backend *backend, char *error, size_t error_size);
 int backend_open(struct backend *backend);
 /*
  * The calls of a transaction, in the order of the header. backend_begin() gives 1 when the backend

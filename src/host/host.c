@@ -393,8 +393,9 @@ static void state_due(void *arg)
 
 static int check_only(struct host *h)
 {
-    char error[1024];
-    int err = backend_check(h->backend, error, sizeof error);
+    char error[4096];
+    int err = h->setup->is_trial ? backend_try_out(h->backend, error, sizeof error)
+                                 : backend_check(h->backend, error, sizeof error);
     link_checked(&h->link, err < 0 ? error : NULL);
     return 0;
 }

@@ -243,7 +243,9 @@ enum {
     PA_PLUGIN_KEEPS_HANDOVERS = 2,
     /* Committed rows are gone when the process ends; after a death they are counted as
      * `table_lost`. */
-    PA_PLUGIN_IS_VOLATILE = 4
+    PA_PLUGIN_IS_VOLATILE = 4,
+    /* The plugin was built with the member try_out, which is not NULL. */
+    PA_PLUGIN_TRIES_OUT = 8
 };
 
 struct pa_plugin {
@@ -268,6 +270,16 @@ struct pa_plugin {
     void (*abort)(void *state); /* forgets what was written since begin; may be NULL */
     int (*reopen)(void *state); /* called on SIGHUP; may be NULL */
     void (*close)(void *state); /* `state` is NULL after a failed open that set none */
+    /*
+     * Tries what open and the first transaction will need: folders, servers, tables. It is called
+     * in place of open, in a process of its own (`nfacctd -T setup`), after check. It leaves all as
+     * it was: nothing is made, cut or locked, and rows of others are not touched. It returns within
+     * a minute. On failure all that is wrong, with the remedy, stands in `error`, a line each, or was
+     * logged as an error or a warning. Read only with PA_PLUGIN_TRIES_OUT in `flags`, as plugins
+     * built with an earlier header lack it.
+     */
+    int (*try_out)(const struct pa_host *host, const struct pa_schema *schema, char *error,
+                   size_t error_size);
 };
 
 #ifdef __cplusplus

@@ -5,6 +5,8 @@ to the end."""
 import csv
 import io
 import json
+import os
+import pathlib
 import re
 import signal
 import socket
@@ -187,18 +189,27 @@ def test_check_opens_nothing(test):
     assert run("-f", conf)[0] == 1
 
 
+def stop_daemon(test):
+    """Ends a daemon that went into the background, and waits until it is gone."""
+    pid = int((test.dir / "pid").read_text())
+    os.kill(pid, signal.SIGTERM)
+    wait_for(lambda: not (test.dir / "pid").exists() and not pathlib.Path(f"/proc/{pid}").exists(), "the end of the daemon")
+
+
 def test_warnings_are_called_so_and_are_in_the_log(test):
     text = f"strict_config: false\nno_such_key: 1\n{GOOD}nfacctd_ip: 127.0.0.1\nnfacctd_port: {free_port()}\n" \
-           f"print_cache_entries: 5\nlogfile: {test.dir}/log\ndaemonize: true\n"
+           f"print_cache_entries: 5\nlogfile: {test.dir}/log\npidfile: {test.dir}/pid\n"
     conf = config(test, text)
     status, out, err = run("-f", conf, "--check")
     assert (status, out) == (0, "the configuration is right\n"), err
     assert err.splitlines() == [
         f"warning: {conf}:2: no_such_key: unknown key; the line is left out",
         f"warning: these keys tune pmacct's internals and have no effect here: print_cache_entries ({conf}:7)"], err
-    # A trial start stays in the foreground: its exit status is the answer.
-    status, _, err = run("-f", conf, "-T", "setup")
-    assert status == 0 and err.splitlines()[-1].endswith("ended"), err
+    status, _, err = run("-f", conf, "-D")
+    assert status == 0, err
+    test.cleanups.append(lambda: stop_daemon(test))
+    wait_for((test.dir / "pid").exists, "the pid file")
+    wait_for(lambda: "waiting for" in (test.dir / "log").read_text(), "the start")
     log = (test.dir / "log").read_text()
     assert f"WARN ( default/nfacctd ): {conf}:2: no_such_key: unknown key" in log, log
 

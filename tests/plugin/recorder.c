@@ -86,6 +86,20 @@ static int recorder_check(const struct pa_host *host, const struct pa_schema *sc
     return -EINVAL;
 }
 
+static int recorder_try_out(const struct pa_host *host, const struct pa_schema *schema, char *error,
+                            size_t error_size)
+{
+    const struct recorder asking = {.host = host};
+    (void)schema;
+    host->log(host, PA_LOG_WARNING, "recorder_file: it may be too small");
+    if (!has_trouble(&asking, "shut"))
+        return 0;
+    host->log(host, PA_LOG_NOTICE, "recorder_file: it is red");
+    host->log(host, PA_LOG_ERROR, "recorder_file: it is locked");
+    snprintf(error, error_size, "recorder_file: it does not open");
+    return -EIO;
+}
+
 static int recorder_open(const struct pa_host *host, const struct pa_schema *schema,
                          void **ret_state)
 {
@@ -226,7 +240,7 @@ static void recorder_close(void *state)
 
 PA_PLUGIN_EXPORT = {
     .abi = PA_PLUGIN_ABI,
-    .flags = RECORDER_FLAGS,
+    .flags = RECORDER_FLAGS | PA_PLUGIN_TRIES_OUT,
     .name = RECORDER_NAME,
     .help = "rows as lines of text, with trouble on demand",
     .keys = keys,
@@ -236,4 +250,5 @@ PA_PLUGIN_EXPORT = {
     .write = recorder_write,
     .commit = recorder_commit,
     .close = recorder_close,
+    .try_out = recorder_try_out,
 };

@@ -483,6 +483,29 @@ static void check_tells_what_the_plugin_does_not_like(void **state)
     fake_core_clear(&c);
 }
 
+/* A complaint is a part of what is wrong if the trial fails, and a notice if it does not. */
+static void trial_tells_all_that_the_plugin_complains_of(void **state)
+{
+    (void)state;
+    struct fake_core c;
+    struct text error = {0}, notices = {0};
+    fake_core_init(&c);
+    c.supervisor = supervisor_new(c.poller, &c.supervisor_settings);
+    assert_int_equal(supervisor_try_out(c.supervisor, &c.plugin, &error, &notices), 0);
+    assert_int_equal(error.len, 0);
+    assert_string_equal(text_cstr(&notices), "recorder_file: it may be too small\n");
+    text_reset(&notices);
+    make_trouble(&c, "shut");
+    assert_int_equal(supervisor_try_out(c.supervisor, &c.plugin, &error, &notices), -EINVAL);
+    assert_string_equal(text_cstr(&error), "recorder_file: it does not open\n"
+                                           "recorder_file: it may be too small\n"
+                                           "recorder_file: it is locked\n");
+    assert_string_equal(text_cstr(&notices), "recorder_file: it is red\n");
+    text_clear(&notices);
+    text_clear(&error);
+    fake_core_clear(&c);
+}
+
 #define UNDECLARED                                                                                 \
     "the plugin recorder asks for the setting recorder_undeclared, which it does not declare"
 
@@ -556,6 +579,7 @@ int main(void)
         cmocka_unit_test(host_writes_what_a_dead_core_had_handed_over),
         cmocka_unit_test(next_core_waits_until_the_old_host_is_through),
         cmocka_unit_test(check_tells_what_the_plugin_does_not_like),
+        cmocka_unit_test(trial_tells_all_that_the_plugin_complains_of),
         cmocka_unit_test(check_refuses_a_plugin_that_asks_for_what_is_not_its_key),
         cmocka_unit_test(plugin_that_asks_for_what_is_not_its_key_ends_and_says_which),
     };

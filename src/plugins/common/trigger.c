@@ -98,6 +98,15 @@ static void wait_for(pid_t pid, const struct pa_host *host, const struct trigger
                   WEXITSTATUS(status));
 }
 
+int trigger_try_out(const struct pa_host *host, const char *key, const char *program)
+{
+    int err = program && access(program, X_OK) < 0 ? -errno : 0;
+
+    if (err < 0)
+        host->log(host, PA_LOG_ERROR, "%s: cannot run %s: %s", key, program, strerror(-err));
+    return err;
+}
+
 void trigger_run(struct trigger *trigger, const struct pa_host *host,
                  const struct trigger_facts *facts)
 {

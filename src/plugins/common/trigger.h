@@ -29,6 +29,8 @@ void trigger_facts_add(struct trigger_facts *facts, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void trigger_facts_clear(struct trigger_facts *facts);
 
+/* Whether `program` (NULL: none) can be run. If not, that is logged as an error: -errno. */
+int trigger_try_out(const struct pa_host *host, const char *key, const char *program);
 /* Runs the program, and waits for it unless `is_async`. Failures are logged. */
 void trigger_run(struct trigger *trigger, const struct pa_host *host,
                  const struct trigger_facts *facts);

@@ -5,6 +5,8 @@
 
 int kafka_check(const struct pa_host *host, const struct pa_schema *schema, char *error,
                 size_t error_size);
+int kafka_try_out(const struct pa_host *host, const struct pa_schema *schema, char *error,
+                  size_t error_size);
 int kafka_open(const struct pa_host *host, const struct pa_schema *schema, void **ret_state);
 int kafka_begin(void *state, const struct pa_transaction *transaction);
 int kafka_write(void *state, const struct pa_batch *batch);

@@ -7,7 +7,7 @@
 PA_PLUGIN_EXPORT = {
     .abi = PA_PLUGIN_ABI,
     /* A message that is out cannot be taken back, so it names the rows in it. */
-    .flags = PA_PLUGIN_KEEPS_HANDOVERS,
+    .flags = PA_PLUGIN_KEEPS_HANDOVERS | PA_PLUGIN_TRIES_OUT,
     .name = "kafka",
     .help = "rows as JSON or Avro, in messages to topics of Apache Kafka",
     .keys = kafka_keys,
@@ -19,4 +19,5 @@ PA_PLUGIN_EXPORT = {
     .commit = kafka_commit,
     .abort = kafka_abort,
     .close = kafka_close,
+    .try_out = kafka_try_out,
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Opens the table's socket without taking it from another process. See listener.h. */
 #include "plugins/memory/listener.h"
+#include "base/file_trial.h"
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -46,8 +47,9 @@ static int is_served(const struct sockaddr_un *address, bool *ret_is_served)
     return 0;
 }
 
-/* Makes the place free: only nothing, or a socket that nobody serves, may stand there. */
-static int clear_place(const struct sockaddr_un *address, char *error, size_t error_size)
+/* Looks whether the place can be taken: only nothing, or a socket that nobody serves, may stand
+ * there. */
+static int check_place(const struct sockaddr_un *address, char *error, size_t error_size)
 {
     const char *path = address->sun_path;
     struct stat status;
@@ -70,7 +72,7 @@ static int clear_place(const struct sockaddr_un *address, char *error, size_t er
                  path);
         return -EADDRINUSE;
     }
-    return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
+    return 0;
 }
 
 static int explain_failure(int err, const char *path, const char *what, char *error,
@@ -96,6 +98,18 @@ static int bind_closed(int fd, const struct sockaddr_un *address)
     return err;
 }
 
+int listener_try_out(const struct listener_place *place, char *error, size_t error_size)
+{
+    struct sockaddr_un address = make_address(place->path);
+
+    error[0] = '\0';
+    int err = check_place(&address, error, error_size);
+    if (err == 0)
+        err = file_trial_replace(place->path);
+    return err < 0 && !error[0] ? explain_failure(err, place->path, "make", error, error_size)
+                                : err;
+}
+
 int listener_open(const struct listener_place *place, char *error, size_t error_size, int *ret_fd)
 {
     struct sockaddr_un address = make_address(place->path);
@@ -103,7 +117,9 @@ int listener_open(const struct listener_place *place, char *error, size_t error_
     int fd, err;
 
     error[0] = '\0';
-    err = clear_place(&address, error, error_size);
+    err = check_place(&address, error, error_size);
+    if (err == 0 && unlink(place->path) < 0 && errno != ENOENT)
+        err = -errno;
     if (err < 0)
         return error[0] ? err : explain_failure(err, place->path, "use", error, error_size);
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

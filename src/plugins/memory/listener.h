@@ -19,5 +19,7 @@ const char *listener_path_error(const char *path);
  * would be right stands in `error`.
  */
 int listener_open(const struct listener_place *place, char *error, size_t error_size, int *ret_fd);
+/* Tells whether listener_open() would work; makes and removes nothing. Errors as above. */
+int listener_try_out(const struct listener_place *place, char *error, size_t error_size);
 /* Closes the socket and removes it from the file system if it is still the one there. */
 void listener_close(int fd, const char *path);

@@ -23,6 +23,15 @@ int memory_check(const struct pa_host *host, const struct pa_schema *schema, cha
     return memory_settings_read(host, schema, error, error_size, &settings);
 }
 
+int memory_try_out(const struct pa_host *host, const struct pa_schema *schema, char *error,
+                   size_t error_size)
+{
+    struct memory_settings settings;
+    int err = memory_settings_read(host, schema, error, error_size, &settings);
+
+    return err < 0 ? err : listener_try_out(&settings.server.place, error, error_size);
+}
+
 int memory_open(const struct pa_host *host, const struct pa_schema *schema, void **ret_state)
 {
     struct memory_settings settings;

@@ -6,6 +6,8 @@
 
 int memory_check(const struct pa_host *host, const struct pa_schema *schema, char *error,
                  size_t error_size);
+int memory_try_out(const struct pa_host *host, const struct pa_schema *schema, char *error,
+                   size_t error_size);
 int memory_open(const struct pa_host *host, const struct pa_schema *schema, void **ret_state);
 int memory_begin(void *state, const struct pa_transaction *transaction);
 int memory_write(void *state, const struct pa_batch *batch);

@@ -6,7 +6,7 @@
 
 PA_PLUGIN_EXPORT = {
     .abi = PA_PLUGIN_ABI,
-    .flags = PA_PLUGIN_ADDS_UP | PA_PLUGIN_IS_VOLATILE,
+    .flags = PA_PLUGIN_ADDS_UP | PA_PLUGIN_IS_VOLATILE | PA_PLUGIN_TRIES_OUT,
     .name = "memory",
     .help = "a live table in memory that pmacct(1) asks on a Unix socket",
     .keys = memory_keys,
@@ -17,4 +17,5 @@ PA_PLUGIN_EXPORT = {
     .write = memory_write,
     .commit = memory_commit,
     .close = memory_close,
+    .try_out = memory_try_out,
 };

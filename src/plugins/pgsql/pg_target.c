@@ -102,11 +102,7 @@ static int create_table(const struct making *m)
         text_append_string(&sql, " WITH (fillfactor = 70)");
     err = run_definition(m, &sql);
     text_clear(&sql);
-    if (err == 0)
-        err = make_key(m);
-    if (err == 0)
-        x->host->log(x->host, PA_LOG_NOTICE, "made the table %s", m->quoted);
-    return err;
+    return err == 0 ? make_key(m) : err;
 }
 
 static int make_table(const struct making *m, const char *schema_text)
@@ -114,8 +110,12 @@ static int make_table(const struct making *m, const char *schema_text)
     struct text sql = {0};
     int err;
 
-    if (!schema_text && m->context->settings->creates_table)
-        return create_table(m);
+    if (!schema_text && m->context->settings->creates_table) {
+        err = create_table(m);
+        if (err == 0)
+            m->context->host->log(m->context->host, PA_LOG_NOTICE, "made the table %s", m->quoted);
+        return err;
+    }
     if (!schema_text) {
         text_append_printf(&sql, "there is no table %s in database %s", m->quoted,
                            m->context->settings->db);
@@ -343,4 +343,73 @@ int pg_target_new(const struct pg_target_context *context, const char *table,
     make_statements(t, &statement);
     *ret_target = t;
     return 0;
+}
+
+/* ---- trials ---- */
+
+/* Asks for the rights that writing needs. */
+static int look_at_rights(const struct making *m)
+{
+    const struct pg_target_context *x = m->context;
+    bool only_inserts = x->settings->dont_try_update || x->is_unaggregated;
+    struct text sql = {0}, what = {0};
+    PGresult *result;
+
+    text_append_string(&sql, "SELECT has_table_privilege(t, 'INSERT')");
+    if (!only_inserts)
+        text_append_string(&sql, " AND has_table_privilege(t, 'SELECT')"
+                                 " AND has_table_privilege(t, 'UPDATE')");
+    text_append_string(&sql, " FROM to_regclass(");
+    pg_append_literal(&sql, m->quoted);
+    text_append_string(&sql, ") AS t");
+    int err = pg_connection_run(x->connection, text_cstr(&sql), 0, &result);
+    text_clear(&sql);
+    if (err < 0) {
+        *m->fault = *pg_connection_fault(x->connection);
+        return err;
+    }
+    if (*PQgetvalue(result, 0, 0) == 'f') {
+        text_append_printf(&what, "no right to write table %s: GRANT %sINSERT ON it", m->quoted,
+                           only_inserts ? "" : "SELECT, UPDATE, ");
+        err = refuse_table(m, PG_FAULT_RIGHT_MISSING, text_cstr(&what));
+    }
+    PQclear(result);
+    text_clear(&what);
+    return err;
+}
+
+static int look_at_table(const struct making *m)
+{
+    const struct sql_settings *settings = m->context->settings;
+    struct pg_table found;
+    int err = pg_table_look_up(m->context->connection, m->quoted, m->context->columns, &found);
+
+    if (err == -ENOENT && settings->schema)
+        return 0;
+    if (err == -ENOENT)
+        return settings->creates_table ? create_table(m) : make_table(m, NULL);
+    if (err < 0) {
+        *m->fault = *pg_connection_fault(m->context->connection);
+        return err;
+    }
+    err = settings->creates_table ? 0 : add_columns(m, &found);
+    if (err == 0)
+        err = judge_table(m, &found);
+    if (err == 0)
+        err = look_at_rights(m);
+    pg_table_clear(&found);
+    return err;
+}
+
+int pg_target_look(const struct pg_target_context *context, const char *table,
+                   struct pg_fault *fault)
+{
+    struct text quoted = {0};
+
+    sql_append_table(&quoted, context->settings->dialect, table);
+    const struct making m = {
+        .context = context, .table = table, .quoted = text_cstr(&quoted), .fault = fault};
+    int err = look_at_table(&m);
+    text_clear(&quoted);
+    return err;
 }

@@ -186,15 +186,22 @@ int pgsql_failed(struct pgsql *p, int err)
 
 /* ---- transactions ---- */
 
-static int connect_server(struct pgsql *p)
+int pgsql_connect(struct pgsql *p)
 {
     int err = pg_connection_open(p->connection);
 
     sql_tables_forget(p->tables);
     if (err == 0)
         err = pg_connection_run(p->connection, session_setup, 0, NULL);
+    return err < 0 ? pgsql_failed(p, err) : 0;
+}
+
+static int connect_server(struct pgsql *p)
+{
+    int err = pgsql_connect(p);
+
     if (err < 0)
-        return pgsql_failed(p, err);
+        return err;
     p->host->count(p->host, "pgsql_connections", 1);
     return p->settings.is_exactly_once ? pg_progress_prepare(&p->progress, &p->fault) : 0;
 }

@@ -7,6 +7,8 @@
 
 int pgsql_check(const struct pa_host *host, const struct pa_schema *schema, char *error,
                 size_t error_size);
+int pgsql_try_out(const struct pa_host *host, const struct pa_schema *schema, char *error,
+                  size_t error_size);
 int pgsql_open(const struct pa_host *host, const struct pa_schema *schema, void **ret_state);
 int pgsql_begin(void *state, const struct pa_transaction *transaction);
 int pgsql_write(void *state, const struct pa_batch *batch);

@@ -57,6 +57,9 @@ int pgsql_failed(struct pgsql *p, int err);
 
 /* These return 0 or a negative errno, with the reason in p->fault. */
 
+/* Opens a session with its settings; tables are forgotten. */
+int pgsql_connect(struct pgsql *p);
+
 /* Encodes rows for their tables and sends pieces that are large enough. With `counts` rows that
  * cannot be written are counted as rejected; otherwise they were counted before. */
 int pgsql_write_rows(struct pgsql *p, const struct pa_batch *batch, bool counts);

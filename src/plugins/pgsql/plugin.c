@@ -5,6 +5,7 @@
 
 PA_PLUGIN_EXPORT = {
     .abi = PA_PLUGIN_ABI,
+    .flags = PA_PLUGIN_TRIES_OUT,
     .name = "pgsql",
     .help = "rows into tables of a PostgreSQL server",
     .keys = sql_keys,
@@ -16,4 +17,5 @@ PA_PLUGIN_EXPORT = {
     .commit = pgsql_commit,
     .abort = pgsql_abort,
     .close = pgsql_close,
+    .try_out = pgsql_try_out,
 };

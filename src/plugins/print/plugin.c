@@ -5,6 +5,7 @@
 
 PA_PLUGIN_EXPORT = {
     .abi = PA_PLUGIN_ABI,
+    .flags = PA_PLUGIN_TRIES_OUT,
     .name = "print",
     .help = "rows as JSON, CSV or columns, into files, a pipe or standard output",
     .keys = print_keys,
@@ -17,4 +18,5 @@ PA_PLUGIN_EXPORT = {
     .abort = print_abort,
     .reopen = print_reopen,
     .close = print_close,
+    .try_out = print_try_out,
 };

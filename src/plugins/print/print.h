@@ -8,6 +8,8 @@
 
 int print_check(const struct pa_host *host, const struct pa_schema *schema, char *error,
                 size_t error_size);
+int print_try_out(const struct pa_host *host, const struct pa_schema *schema, char *error,
+                  size_t error_size);
 int print_open(const struct pa_host *host, const struct pa_schema *schema, void **ret_state);
 int print_begin(void *state, const struct pa_transaction *transaction);
 int print_write(void *state, const struct pa_batch *batch);

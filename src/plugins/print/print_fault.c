@@ -34,7 +34,7 @@ static const struct {
     {EPIPE, "who read that pipe has gone; rows wait until it is read again"},
 };
 
-static const char *remedy_of(int error)
+const char *print_fault_remedy(int error)
 {
     for (size_t i = 0; i < sizeof remedies / sizeof remedies[0]; i++)
         if (remedies[i].error == error)
@@ -54,7 +54,7 @@ int print_fault_say(struct print_fault *fault, const struct pa_host *host, const
     print_fault_clear(fault);
     *fault = (struct print_fault){mem_strdup(name), err, now_ns};
     host->log(host, waits ? PA_LOG_WARNING : PA_LOG_ERROR, "cannot write %s: %s (user id %u): %s",
-              name, strerrordesc_np(-err), (unsigned)geteuid(), remedy_of(-err));
+              name, strerrordesc_np(-err), (unsigned)geteuid(), print_fault_remedy(-err));
     return -EAGAIN;
 }
 

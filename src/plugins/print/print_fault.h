@@ -11,6 +11,8 @@ struct print_fault {
     int64_t said_ns;
 };
 
+/* Returns what a person can do about an error, a positive errno. */
+const char *print_fault_remedy(int error);
 /*
  * Says once for each file and error, and again when it lasts, that `name` cannot be written. `err`
  * is a negative errno. Returns -EAGAIN: all this a person may repair, and rows wait for it.

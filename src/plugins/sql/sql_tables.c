@@ -83,6 +83,14 @@ void sql_tables_free(struct sql_tables *tables)
     mem_free(tables);
 }
 
+bool sql_tables_name_now(const struct sql_settings *settings, struct text *out)
+{
+    if (file_name_has_columns(settings->table_name))
+        return false;
+    file_name_append(settings->table_name, NULL, NULL, clock_wall().ns / NS_PER_S, out);
+    return true;
+}
+
 void sql_tables_begin(struct sql_tables *tables, int64_t time_ns)
 {
     tables->written_s = time_ns / NS_PER_S;

@@ -28,6 +28,9 @@ struct sql_tables *sql_tables_new(const struct sql_settings *settings,
                                   const struct pa_schema *schema, void (*forget)(void *own));
 void sql_tables_free(struct sql_tables *tables); /* NULL is fine */
 
+/* Appends the name that the table of a row of now would have. False: it depends on the row. */
+bool sql_tables_name_now(const struct sql_settings *settings, struct text *out);
+
 /* Begins a transaction that is written at that time. Forgets tables if they are too many. */
 void sql_tables_begin(struct sql_tables *tables, int64_t time_ns);
 /* Finds the table of a row, or makes it; valid until sql_tables_begin() or _forget().

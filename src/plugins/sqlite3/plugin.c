@@ -6,6 +6,7 @@
 
 PA_PLUGIN_EXPORT = {
     .abi = PA_PLUGIN_ABI,
+    .flags = PA_PLUGIN_TRIES_OUT,
     .name = "sqlite3",
     .help = "rows into tables of an SQLite database",
     .keys = sql_keys,
@@ -18,4 +19,5 @@ PA_PLUGIN_EXPORT = {
     .abort = sqlite_plugin_abort,
     .reopen = sqlite_plugin_reopen,
     .close = sqlite_plugin_close,
+    .try_out = sqlite_plugin_try_out,
 };

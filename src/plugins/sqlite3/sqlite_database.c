@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Opens, prepares and closes the database file, and names its faults. See sqlite_database.h. */
 #include "plugins/sqlite3/sqlite_database.h"
+#include "base/file_trial.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include <errno.h>
@@ -123,36 +124,43 @@ bool sqlite_database_refuses_row(int code)
 
 /* ---- open ---- */
 
+static int file_is_missing(struct sqlite_database *db)
+{
+    char *folder = mem_strdup(db->path), *slash = strrchr(folder, '/');
+
+    if (slash)
+        slash[slash == folder] = 0; /* if the folder is "/", the slash stays */
+    bool has_folder = !slash || access(folder, F_OK) == 0;
+    mem_free(folder);
+    if (!has_folder)
+        return sqlite_database_fault(db, FAULT_DIRECTORY_MISSING, "make it, or correct sql_db");
+    return sqlite_database_fault(db, FAULT_FILE_MISSING,
+                                 "make it with its table, or let `sql_table_create: true` do so");
+}
+
+/* `err` is a negative errno of making the file. */
+static int file_cannot_be_made(struct sqlite_database *db, int err)
+{
+    if (err == -ENOENT)
+        return sqlite_database_fault(db, FAULT_DIRECTORY_MISSING, "make it, or correct sql_db");
+    if (err == -ENOSPC || err == -EDQUOT)
+        return sqlite_database_fault(db, FAULT_DISK_FULL, "%s", strerror(-err));
+    return sqlite_database_fault(db, FAULT_NOT_WRITABLE, "%s", strerror(-err));
+}
+
 /* Makes a new file with its owner and mode before SQLite writes to it; SQLite gives its log the
  * same. */
 static int make_file(struct sqlite_database *db)
 {
-    int fd;
-
     if (access(db->path, R_OK | W_OK) == 0)
         return 0;
     if (errno != ENOENT)
         return sqlite_database_fault(db, FAULT_NOT_WRITABLE, "%s", strerror(errno));
-    if (!db->may_create) {
-        char *folder = mem_strdup(db->path), *slash = strrchr(folder, '/');
-        bool has_folder;
-        if (slash)
-            slash[slash == folder] = 0; /* if the folder is "/", the slash stays */
-        has_folder = !slash || access(folder, F_OK) == 0;
-        mem_free(folder);
-        if (!has_folder)
-            return sqlite_database_fault(db, FAULT_DIRECTORY_MISSING, "make it, or correct sql_db");
-        return sqlite_database_fault(
-            db, FAULT_FILE_MISSING,
-            "make it with its table, or let `sql_table_create: true` do so");
-    }
-    fd = file_owner_open(db->owner, db->path, O_RDWR);
-    if (fd == -ENOENT)
-        return sqlite_database_fault(db, FAULT_DIRECTORY_MISSING, "make it, or correct sql_db");
-    if (fd == -ENOSPC || fd == -EDQUOT)
-        return sqlite_database_fault(db, FAULT_DISK_FULL, "%s", strerror(-fd));
+    if (!db->may_create)
+        return file_is_missing(db);
+    int fd = file_owner_open(db->owner, db->path, O_RDWR);
     if (fd < 0)
-        return sqlite_database_fault(db, FAULT_NOT_WRITABLE, "%s", strerror(-fd));
+        return file_cannot_be_made(db, fd);
     close(fd);
     return 0;
 }
@@ -218,6 +226,58 @@ int sqlite_database_open(struct sqlite_database *db, bool *ret_is_new)
     db->inode = st.st_ino;
     *ret_is_new = true;
     return 0;
+}
+
+/* Appends the file as an URI (SQLite's page on URI filenames). */
+static void append_uri(const struct sqlite_database *db, bool is_immutable, struct text *out)
+{
+    text_append_string(out, "file:");
+    for (const char *c = db->path; *c; c++) {
+        if (strchr("?#%", *c))
+            text_append_printf(out, "%%%02x", (unsigned)*c);
+        else
+            text_append_char(out, *c);
+    }
+    text_append_string(out, is_immutable ? "?immutable=1" : "?mode=ro");
+}
+
+/* True if rows may lie in the write-ahead log alone. */
+static bool has_log(const struct sqlite_database *db)
+{
+    char *path = mem_printf("%s-wal", db->path);
+    struct stat status;
+    bool has = stat(path, &status) == 0 && status.st_size > 0;
+
+    mem_free(path);
+    return has;
+}
+
+int sqlite_database_look(struct sqlite_database *db)
+{
+    struct text uri = {0};
+    int err;
+
+    if (access(db->path, F_OK) < 0 && errno == ENOENT) {
+        if (!db->may_create)
+            return file_is_missing(db);
+        err = file_trial_write(db->path, false);
+        return err < 0 ? file_cannot_be_made(db, err) : 1;
+    }
+    err = file_trial_write(db->path, false);
+    if (err == 0)
+        err = file_trial_replace(db->path); /* SQLite makes its log beside the file */
+    if (err < 0)
+        return file_cannot_be_made(db, err);
+    append_uri(db, !has_log(db), &uri);
+    int code = sqlite3_open_v2(text_cstr(&uri), &db->handle,
+                               SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX, NULL);
+    text_clear(&uri);
+    if (code == SQLITE_OK)
+        code = sqlite3_exec(db->handle, "SELECT count(*) FROM sqlite_master", NULL, NULL, NULL);
+    err = code == SQLITE_OK ? 0 : sqlite_database_failed(db, code);
+    if (err < 0)
+        sqlite_database_close(db);
+    return err;
 }
 
 int sqlite_database_run(struct sqlite_database *db, const char *sql)

@@ -37,6 +37,8 @@ bool sqlite_database_is_replaced(const struct sqlite_database *db);
 /* Opens the file if it is not open. `ret_is_new`: this call opened it. All functions that return an
  * int log the fault and return -EAGAIN. */
 int sqlite_database_open(struct sqlite_database *db, bool *ret_is_new);
+/* Opens the file for reading, and makes nothing. 1: it is not there, and could be made. */
+int sqlite_database_look(struct sqlite_database *db);
 void sqlite_database_close(struct sqlite_database *db);
 
 int sqlite_database_run(struct sqlite_database *db, const char *sql);

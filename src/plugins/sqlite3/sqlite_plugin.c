@@ -92,6 +92,43 @@ int sqlite_plugin_check(const struct pa_host *host, const struct pa_schema *sche
     return err;
 }
 
+static int try_database(const struct pa_host *host, const struct sql_settings *settings,
+                        struct sql_columns *columns, const struct file_owner *owner)
+{
+    struct sqlite_database db;
+    struct text name = {0};
+
+    sqlite_database_init(&db, host, settings->db, owner,
+                         settings->creates_table || settings->schema);
+    int err = sqlite_database_look(&db);
+    if (err == 0 && sql_tables_name_now(settings, &name))
+        err = sqlite_table_look(&db, settings, columns, text_cstr(&name));
+    text_clear(&name);
+    sqlite_database_clear(&db);
+    return err < 0 ? err : 0;
+}
+
+int sqlite_plugin_try_out(const struct pa_host *host, const struct pa_schema *schema, char *error,
+                          size_t error_size)
+{
+    struct sql_settings settings;
+    struct sql_columns columns;
+    struct file_owner owner;
+    int err = read_settings(host, schema, error, error_size, &settings, &owner);
+
+    if (err < 0)
+        return err;
+    err = sql_columns_init(&columns, &settings, schema, error, error_size);
+    if (err == 0) {
+        err = try_database(host, &settings, &columns, &owner);
+        if (trigger_try_out(host, "sql_trigger_exec", settings.trigger_exec) < 0)
+            err = -EINVAL;
+        sql_columns_clear(&columns);
+    }
+    sql_settings_clear(&settings);
+    return err;
+}
+
 static void disconnect_database(struct sqlite_plugin *p)
 {
     if (p->tables)

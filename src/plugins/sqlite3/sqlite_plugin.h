@@ -9,6 +9,8 @@
 
 int sqlite_plugin_check(const struct pa_host *host, const struct pa_schema *schema, char *error,
                         size_t error_size);
+int sqlite_plugin_try_out(const struct pa_host *host, const struct pa_schema *schema, char *error,
+                          size_t error_size);
 int sqlite_plugin_open(const struct pa_host *host, const struct pa_schema *schema,
                        void **ret_state);
 int sqlite_plugin_begin(void *state, const struct pa_transaction *transaction);

@@ -61,6 +61,18 @@ static int create_key(const struct sqlite_table *t)
     return run_text(t, &sql);
 }
 
+static int table_is_missing(const struct sqlite_table *t)
+{
+    struct text sql = {0};
+
+    sql_append_create_table(&sql, t->settings->dialect, t->columns, t->name);
+    int err = sqlite_database_fault(t->db, FAULT_TABLE_GONE,
+                                    "%s; `sql_table_create: true` makes it, or: %s", t->name,
+                                    text_cstr(&sql));
+    text_clear(&sql);
+    return err;
+}
+
 static int table_create(const struct sqlite_table *t, const char *schema)
 {
     struct text sql = {0};
@@ -74,14 +86,9 @@ static int table_create(const struct sqlite_table *t, const char *schema)
                                         "BEGIN and COMMIT");
         return err;
     }
+    if (!t->settings->creates_table)
+        return table_is_missing(t);
     sql_append_create_table(&sql, t->settings->dialect, t->columns, t->name);
-    if (!t->settings->creates_table) {
-        err = sqlite_database_fault(t->db, FAULT_TABLE_GONE,
-                                    "%s; `sql_table_create: true` makes it, or: %s", t->name,
-                                    text_cstr(&sql));
-        text_clear(&sql);
-        return err;
-    }
     err = run_text(t, &sql);
     if (err == 0)
         err = create_key(t);
@@ -258,6 +265,23 @@ int sqlite_table_new(struct sqlite_database *db, const struct sql_settings *sett
     }
     *ret_table = t;
     return 0;
+}
+
+int sqlite_table_look(struct sqlite_database *db, const struct sql_settings *settings,
+                      struct sql_columns *columns, const char *name)
+{
+    const struct sqlite_table t = {
+        .db = db, .settings = settings, .columns = columns, .name = (char *)(uintptr_t)name};
+    uint8_t *missing = mem_alloc(columns->count);
+    uint32_t found;
+    int err = find_missing(&t, missing, &found);
+
+    if (err == 0 && found == 0 && !settings->creates_table && !settings->schema)
+        err = table_is_missing(&t);
+    else if (err == 0 && found > 0 && !settings->creates_table)
+        err = table_grow(&t, missing); /* only tells which columns are missing */
+    mem_free(missing);
+    return err;
 }
 
 void sqlite_table_free(void *table)

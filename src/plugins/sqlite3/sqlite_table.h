@@ -18,6 +18,10 @@ enum sqlite_outcome { SQLITE_ROW_INSERTED, SQLITE_ROW_UPDATED, SQLITE_ROW_REFUSE
 int sqlite_table_new(struct sqlite_database *db, const struct sql_settings *settings,
                      struct sql_columns *columns, const char *name, const char *schema,
                      struct sqlite_table **ret_table);
+/* Tells whether sqlite_table_new() would find or make the table as it must be; changes nothing.
+ * -EAGAIN as above. */
+int sqlite_table_look(struct sqlite_database *db, const struct sql_settings *settings,
+                      struct sql_columns *columns, const char *name);
 void sqlite_table_free(void *table); /* struct sqlite_table; NULL is fine */
 
 /* With SQLITE_ROW_REFUSED `ret_why` is valid until the next call. -EAGAIN: the fault was logged. */
