@@ -17,11 +17,12 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 
 from harness import Skip, free_port, need, wait_for
 
 PASSWORD = "arealsmartpwd"
-TEMPLATE = []
+TEMPLATE, TEMPLATE_LOCK = [], threading.Lock()
 
 
 def programs():
@@ -56,7 +57,9 @@ class Postgres:
         self.settings = {"fsync": "off", "full_page_writes": "off", "max_wal_size": "256MB", "shared_buffers": "32MB",
                          "log_checkpoints": "off", **(settings or {})}
         self.give(self.dir)
-        self.run("cp", "-a", self.template(), self.data)
+        with TEMPLATE_LOCK:
+            template = self.template()
+        self.run("cp", "-a", template, self.data)
         (self.data / "pg_hba.conf").write_text("local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n")
         self.process = None
         if start:

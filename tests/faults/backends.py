@@ -1,0 +1,289 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Where the rows of a cell of the fault matrix go: each backend says its configuration, what it holds, and how it can fail.
+
+`counts()` is what is there in the end: for each source address how often its one flow was written. `once` are the counts that
+are promised to be 1: of a message queue those by the headers, which tell what came again."""
+import collections
+import contextlib
+import csv
+import os
+import pathlib
+import signal
+import sqlite3
+import subprocess
+import time
+
+import harness
+from harness import Skip, need_root
+import kafka_cluster
+from postgres import Postgres
+
+
+class Backend:
+    """What all have in common. A fault that a backend does not have raises Skip."""
+
+    name, spools, survives_its_process = "", False, True
+
+    def __init__(self, test):
+        self.test = test
+
+    def config(self):
+        raise NotImplementedError
+
+    def counts(self):
+        raise NotImplementedError
+
+    def server_dies(self, rng):
+        raise Skip("has no server")
+
+    def server_hangs(self):
+        raise Skip("has no server")
+
+    def server_goes_on(self):
+        pass
+
+    def disk_fills(self):
+        raise Skip("writes to no disk of its own")
+
+    def disk_has_room(self):
+        pass
+
+    def small_disk(self):
+        """A folder on a file system of 4 MB, of which fill_disk() leaves nothing."""
+        need_root()
+        folder = self.test.dir / "small"
+        folder.mkdir()
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4M", "none", folder], capture_output=True, check=False)
+        if done.returncode != 0:
+            raise Skip(f"a small file system cannot be mounted: {done.stderr.decode().strip()}")
+        self.test.cleanups.append(lambda: subprocess.run(["umount", "-l", folder], check=False))
+        return folder
+
+    @staticmethod
+    def fill_disk(folder):
+        with contextlib.suppress(OSError), open(folder / "filler", "wb", buffering=0) as filler:
+            while True:
+                filler.write(bytes(4096))
+
+    @staticmethod
+    def make_room(folder):
+        (folder / "filler").unlink(missing_ok=True)
+
+
+class Print(Backend):
+    name = "print"
+
+    def __init__(self, test, on_small_disk=False):
+        super().__init__(test)
+        self.folder = self.small_disk() if on_small_disk else test.dir
+        self.path = self.folder / "out.csv"
+
+    def config(self):
+        return f"""plugins: print[out]
+print_output[out]: csv
+print_output_file[out]: {self.path}
+print_output_file_append[out]: true
+print_refresh_time[out]: 1
+"""
+
+    def counts(self):
+        counts = collections.Counter()
+        with contextlib.suppress(FileNotFoundError), open(self.path, newline="") as lines:
+            for row in csv.DictReader(lines):
+                counts[row["SRC_IP"]] += int(row["FLOWS"])
+        return counts
+
+    def disk_fills(self):
+        self.fill_disk(self.folder)
+
+    def disk_has_room(self):
+        self.make_room(self.folder)
+
+
+class Sqlite(Backend):
+    name = "sqlite3"
+
+    def __init__(self, test, on_small_disk=False):
+        super().__init__(test)
+        self.folder = self.small_disk() if on_small_disk else test.dir
+        self.path, self.other = self.folder / "flows.db", None
+
+    def config(self):
+        return f"""plugins: sqlite3[out]
+sql_db[out]: {self.path}
+sql_table[out]: acct
+sql_table_create[out]: true
+sql_refresh_time[out]: 1
+"""
+
+    def counts(self):
+        if not self.path.exists():
+            return collections.Counter()
+        with contextlib.closing(sqlite3.connect(self.path)) as db:
+            return collections.Counter(dict(db.execute("SELECT ip_src, sum(flows) FROM acct GROUP BY 1")))
+
+    def server_hangs(self):
+        """Another program holds the lock."""
+        self.other = sqlite3.connect(self.path, isolation_level=None, timeout=30, check_same_thread=False)
+        self.other.execute("BEGIN IMMEDIATE")
+
+    def server_goes_on(self):
+        if self.other:
+            self.other.execute("ROLLBACK")
+            self.other.close()
+            self.other = None
+
+    def disk_fills(self):
+        self.fill_disk(self.folder)
+
+    def disk_has_room(self):
+        self.make_room(self.folder)
+
+
+class Pgsql(Backend):
+    name = "pgsql"
+
+    def __init__(self, test, on_small_disk=False):
+        if on_small_disk:
+            raise Skip("its server's disk: test_pgsql_faults")
+        super().__init__(test)
+        # A server that is killed must have what it acknowledged, which the kernel keeps without fsync.
+        self.server = Postgres(test)
+
+    def config(self):
+        return f"""plugins: pgsql[out]
+{self.server.keys("out")}
+sql_table[out]: acct
+sql_table_create[out]: true
+sql_refresh_time[out]: 1
+"""
+
+    def counts(self):
+        if self.server.value("SELECT to_regclass('acct') IS NULL") == "t":
+            return collections.Counter()
+        return collections.Counter({address: int(flows) for address, flows in
+                                    self.server.sql("SELECT host(ip_src), sum(flows) FROM acct GROUP BY 1")})
+
+    def server_dies(self, rng):
+        self.server.stop(rng.choice((signal.SIGQUIT, signal.SIGKILL)))
+        time.sleep(rng.uniform(0, 1))
+        self.server.start()
+
+    def processes(self):
+        found = []
+        for place in pathlib.Path("/proc").glob("[0-9]*/cwd"):
+            with contextlib.suppress(OSError):
+                if os.readlink(place) == str(self.server.data):
+                    found.append(int(place.parts[2]))
+        return found
+
+    def server_hangs(self):
+        self.signal(signal.SIGSTOP)
+
+    def server_goes_on(self):
+        self.signal(signal.SIGCONT)
+
+    def signal(self, number):
+        for pid in self.processes():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+
+class PgsqlWithSpool(Pgsql):
+    name, spools = "pgsql, spool", True
+
+    def config(self):
+        folder = self.test.dir / "spool"
+        folder.mkdir(exist_ok=True)
+        return super().config() + f"plugin_spool_dir: {folder}\n"
+
+
+class KafkaMock(Backend):
+    """librdkafka's cluster of mocks, whose faults come at once."""
+
+    name = "kafka"
+
+    def __init__(self, test, on_small_disk=False):
+        if on_small_disk:
+            raise Skip("its broker's disk is not this project's")
+        super().__init__(test)
+        self.cluster = kafka_cluster.Mock(test)
+        self.cluster.topic("acct", 4)
+        self.brokers = self.cluster.brokers
+
+    def config(self):
+        properties = self.test.write("kafka.conf", "topic, message.timeout.ms, 4000\nglobal, reconnect.backoff.max.ms, 200\n")
+        return f"""plugins: kafka[out]
+kafka_broker_host[out]: {self.brokers}
+kafka_topic[out]: acct
+kafka_refresh_time[out]: 1
+kafka_multi_values[out]: 500
+kafka_config_file[out]: {properties}
+"""
+
+    def counts(self):
+        counts = collections.Counter()
+        for row in kafka_cluster.rows(kafka_cluster.distinct(kafka_cluster.consume(self.brokers, "acct"))):
+            counts[row["ip_src"]] += row["flows"]
+        return counts
+
+    def server_dies(self, rng):
+        self.server_hangs()
+        time.sleep(rng.uniform(0, 1))
+        self.server_goes_on()
+
+    def server_hangs(self):
+        self.cluster.command("down -1")
+
+    def server_goes_on(self):
+        self.cluster.command("up -1")
+
+
+class KafkaBroker(KafkaMock):
+    """Apache Kafka."""
+
+    name = "kafka, Apache"
+
+    def __init__(self, test, on_small_disk=False):
+        if on_small_disk:
+            raise Skip("its broker's disk is not this project's")
+        Backend.__init__(self, test)
+        self.broker = kafka_cluster.Broker(test)
+        self.brokers = self.broker.brokers
+
+    def server_dies(self, rng):
+        self.broker.kill()
+        time.sleep(rng.uniform(0, 1))
+        self.broker.start()
+
+    def server_hangs(self):
+        os.killpg(self.broker.process.pid, signal.SIGSTOP)
+
+    def server_goes_on(self):
+        os.killpg(self.broker.process.pid, signal.SIGCONT)
+
+
+class Memory(Backend):
+    """A table that lives in its process; it is asked before the daemon ends."""
+
+    name, survives_its_process = "memory", False
+
+    def __init__(self, test, on_small_disk=False):
+        if on_small_disk:
+            raise Skip("writes to no disk")
+        super().__init__(test)
+        self.pipe = test.dir / "memory.pipe"
+
+    def config(self):
+        return f"plugins: memory[out]\nimt_path[out]: {self.pipe}\n"
+
+    def counts(self):
+        program = harness.BUILD / "bin/pmacct"
+        out = subprocess.run([program, "-s", "-p", self.pipe, "-O", "csv"], capture_output=True, text=True, check=True, timeout=60).stdout
+        counts = collections.Counter()
+        for row in csv.DictReader(out.splitlines()):
+            counts[row["SRC_IP"]] += int(row["FLOWS"])
+        return counts
+
+
+BACKENDS = {backend.name: backend for backend in (Print, Sqlite, Pgsql, PgsqlWithSpool, KafkaMock, KafkaBroker, Memory)}
