@@ -10,6 +10,7 @@
 #include "base/address.h"
 #include "base/clock.h"
 #include "base/memory.h"
+#include "plugins/pgsql/pg_fit.h"
 #include "plugins/sql/sql_settings.h"
 
 #include <errno.h>
@@ -32,6 +33,7 @@ struct field {
     enum pg_type type;
     uint32_t offset; /* for values that are read straight from the row */
     bool has_whole_seconds;
+    uint32_t char_max; /* of a text; UINT32_MAX: no bound */
 };
 
 struct zone_slot {
@@ -44,6 +46,11 @@ struct pg_encoder {
     struct sql_columns *columns;
     struct field *fields;
     size_t fixed_max; /* most bytes of a row without its texts */
+    /* For each column: pg_fit.h asks for the first two and gives the third. */
+    const struct pg_table *table; /* NULL: texts stay as they are */
+    size_t *lens, *char_counts, *maxes;
+    size_t sure_len; /* so many bytes of texts fit every index */
+    bool is_tight;
     struct zone_slot zones[ZONE_SLOTS];
 };
 
@@ -91,13 +98,36 @@ struct pg_encoder *pg_encoder_new(struct sql_columns *columns, const enum pg_typ
         f->form = form_of(c, types[i]);
         f->type = f->form == FORM_TEXT ? PG_TYPE_TEXT : types[i];
         f->offset = c->value.offset;
+        f->char_max = UINT32_MAX;
         /* Stamps have whole seconds; so have times if the settings ask for it, or if their fraction
          * has a column of its own. */
         f->has_whole_seconds =
             c->source != SQL_SOURCE_COLUMN || s->has_whole_seconds || !s->dialect->has_instants;
     }
     e->fixed_max = sizeof(int16_t) + (size_t)columns->count * FIXED_FIELD_MAX;
+    e->lens = mem_calloc(columns->count + 1, sizeof *e->lens);
+    e->char_counts = mem_calloc(columns->count + 1, sizeof *e->char_counts);
+    e->maxes = mem_calloc(columns->count + 1, sizeof *e->maxes);
+    e->sure_len = SIZE_MAX;
     return e;
+}
+
+void pg_encoder_fit(struct pg_encoder *e, const struct pg_table *table)
+{
+    e->table = table;
+    for (uint32_t i = 0; i < e->columns->count; i++) {
+        const struct pg_table_column *c = pg_table_find(table, e->columns->items[i].name);
+        if (c && c->char_max > 0)
+            e->fields[i].char_max = c->char_max;
+    }
+    for (uint32_t i = 0; i < table->room_count; i++)
+        if (table->rooms[i].len < e->sure_len)
+            e->sure_len = table->rooms[i].len;
+}
+
+void pg_encoder_set_tight(struct pg_encoder *e, bool is_tight)
+{
+    e->is_tight = is_tight;
 }
 
 void pg_encoder_free(struct pg_encoder *e)
@@ -105,6 +135,9 @@ void pg_encoder_free(struct pg_encoder *e)
     if (!e)
         return;
     mem_free(e->fields);
+    mem_free(e->lens);
+    mem_free(e->char_counts);
+    mem_free(e->maxes);
     mem_free(e);
 }
 
@@ -230,9 +263,10 @@ void pg_encoder_append_end(struct text *out)
     text_append(out, "\xff\xff", 2);
 }
 
-/* Appends the text of a column, which may be of numbers. */
-static void append_text(struct pg_encoder *e, const struct pa_batch *batch, const uint8_t *row,
-                        uint32_t index, struct text *out)
+/* Appends the text of a column, which may be of numbers, in `max` bytes at most. Returns its full
+ * length. */
+static size_t append_text(struct pg_encoder *e, const struct pa_batch *batch, const uint8_t *row,
+                          uint32_t index, size_t max, struct text *out)
 {
     struct sql_value v = sql_columns_value(e->columns, index, batch, row);
     char digits[20];
@@ -242,10 +276,15 @@ static void append_text(struct pg_encoder *e, const struct pa_batch *batch, cons
         v.text = digits;
     }
     text_reserve(out, e->fixed_max + v.len);
-    put_be((uint8_t *)out->data + out->len, v.len, sizeof(int32_t));
-    out->len += sizeof(int32_t);
-    memcpy(out->data + out->len, v.text, v.len);
-    out->len += v.len;
+    char *place = out->data + out->len + sizeof(int32_t);
+    size_t len = v.len;
+    if (len > max)
+        len = pg_fit_shorten(place, max, v.text, v.len);
+    else
+        memcpy(place, v.text, len);
+    put_be((uint8_t *)place - sizeof(int32_t), len, sizeof(int32_t));
+    out->len += sizeof(int32_t) + len;
+    return v.len;
 }
 
 /* Writes a field that is no text and returns its end; NULL: it is a text, or does not fit. */
@@ -268,17 +307,23 @@ static uint8_t *put_fixed(struct pg_encoder *e, const struct pa_batch *batch, co
     }
 }
 
-int pg_encoder_append_row(struct pg_encoder *e, const struct pa_batch *batch, const uint8_t *row,
-                          struct text *out, uint32_t *ret_index)
+/* Appends a row. Texts get what `maxes` gives them; NULL: they stay as they are, and `ret_is_long`
+ * says whether they may be too long. */
+static int append_fields(struct pg_encoder *e, const struct pa_batch *batch, const uint8_t *row,
+                         const size_t *maxes, struct text *out, uint32_t *ret_index,
+                         bool *ret_is_long)
 {
-    size_t begin = out->len;
+    size_t begin = out->len, sum = 0;
+    bool is_long = e->is_tight;
 
     text_reserve(out, e->fixed_max);
     put_be((uint8_t *)out->data + out->len, e->columns->count, sizeof(int16_t));
     out->len += sizeof(int16_t);
     for (uint32_t i = 0; i < e->columns->count; i++) {
         if (e->fields[i].form == FORM_TEXT) {
-            append_text(e, batch, row, i, out);
+            size_t len = append_text(e, batch, row, i, maxes ? maxes[i] : PG_FIT_NO_BOUND, out);
+            sum += len;
+            is_long |= len > e->fields[i].char_max;
             continue;
         }
         uint8_t *end = put_fixed(e, batch, row, i, (uint8_t *)out->data + out->len);
@@ -289,5 +334,55 @@ int pg_encoder_append_row(struct pg_encoder *e, const struct pa_batch *batch, co
         }
         out->len = (size_t)(end - (uint8_t *)out->data);
     }
+    *ret_is_long = is_long || sum > e->sure_len;
     return 0;
+}
+
+static size_t count_characters(const char *text, size_t len)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < len; i++)
+        count += ((uint8_t)text[i] & 0xc0) != 0x80;
+    return count;
+}
+
+/* Finds what each text of the row may have, and the first that is longer. */
+static bool find_maxes(struct pg_encoder *e, const struct pa_batch *batch, const uint8_t *row,
+                       uint32_t *ret_index)
+{
+    uint32_t first = e->columns->count;
+
+    for (uint32_t i = 0; i < e->columns->count; i++) {
+        bool is_text = e->fields[i].form == FORM_TEXT;
+        struct sql_value v = is_text ? sql_columns_value(e->columns, i, batch, row)
+                                     : (struct sql_value){.kind = SQL_VALUE_NUMBER};
+        bool has_text = v.kind == SQL_VALUE_TEXT;
+        e->lens[i] = has_text ? v.len : 0;
+        e->char_counts[i] = has_text ? count_characters(v.text, v.len) : 0;
+    }
+    pg_fit_maxes(e->table, e->columns, e->lens, e->char_counts, e->maxes);
+    for (uint32_t i = e->columns->count; i-- > 0;) {
+        if (e->is_tight && e->maxes[i] > PG_FIT_TIGHT_MAX)
+            e->maxes[i] = PG_FIT_TIGHT_MAX;
+        if (e->lens[i] > e->maxes[i])
+            first = i;
+    }
+    *ret_index = first;
+    return first < e->columns->count;
+}
+
+int pg_encoder_append_row(struct pg_encoder *e, const struct pa_batch *batch, const uint8_t *row,
+                          struct text *out, uint32_t *ret_index)
+{
+    size_t begin = out->len;
+    bool is_long;
+    uint32_t index;
+    int err = append_fields(e, batch, row, NULL, out, ret_index, &is_long);
+
+    if (err < 0 || !is_long || !e->table || !find_maxes(e, batch, row, ret_index))
+        return err;
+    out->len = begin;
+    err = append_fields(e, batch, row, e->maxes, out, &index, &is_long);
+    return err < 0 ? err : 1;
 }

@@ -28,6 +28,40 @@ static bool is_cast(const struct pg_statement *st, uint32_t index)
     return pg_encoder_type(st->encoder, index) != table_column(st, index)->type;
 }
 
+/* Appends what a column of the key is in the unique index. */
+static void append_term(const struct pg_statement *st, uint32_t index, const char *prefix,
+                        struct text *out)
+{
+    const char *name = st->columns->items[index].name;
+
+    if (table_column(st, index)->is_hashed) {
+        sql_append_text_key(out, st->dialect, prefix, name);
+        return;
+    }
+    text_append_string(out, prefix);
+    sql_append_name(out, name);
+}
+
+/* Appends a.k1 = b.k1 AND... in the terms of the unique index, so that the server can use it. */
+static void append_match(const struct pg_statement *st, const char *a, const char *b,
+                         struct text *out)
+{
+    const char *before = "";
+
+    for (uint32_t i = 0; i < st->columns->count; i++) {
+        const struct sql_column *c = &st->columns->items[i];
+        if (c->role != SQL_ROLE_KEY)
+            continue;
+        text_append_string(out, before);
+        append_term(st, i, a, out);
+        text_append_string(out, " = ");
+        append_term(st, i, b, out);
+        before = " AND ";
+    }
+    if (st->columns->key_count == 0)
+        text_append_string(out, "1 = 1"); /* `aggregate: none` has no key */
+}
+
 void pg_statement_append_temporary(const struct pg_statement *st, struct text *out)
 {
     text_append_printf(out, "CREATE TEMPORARY TABLE %s", strchr(st->temporary, '.') + 1);
@@ -206,7 +240,7 @@ char *pg_statement_update(const struct pg_statement *st)
     }
     text_append_printf(&sql, "t.tableoid AS at_table, t.ctid AS at_row, g.* FROM g JOIN %s t ON ",
                        st->name);
-    sql_append_key_match(&sql, st->columns, "t.", "g.");
+    append_match(st, "t.", "g.", &sql);
     if (st->columns->key_count == 0) {
         text_append_string(&sql, " LIMIT 1");
     } else {
@@ -229,7 +263,7 @@ char *pg_statement_update_unique(const struct pg_statement *st)
     text_append_string(&sql, " FROM (");
     append_rows(st, &sql);
     text_append_string(&sql, ") s WHERE ");
-    sql_append_key_match(&sql, st->columns, "t.", "s.");
+    append_match(st, "t.", "s.", &sql);
     return take_string(&sql);
 }
 
@@ -245,7 +279,7 @@ char *pg_statement_insert(const struct pg_statement *st, bool is_grouped)
     else
         append_rows(st, &sql);
     text_append_printf(&sql, ") s WHERE NOT EXISTS (SELECT FROM %s x WHERE ", st->name);
-    sql_append_key_match(&sql, st->columns, "x.", "s.");
+    append_match(st, "x.", "s.", &sql);
     text_append_string(&sql, ")");
     append_order(st, &sql);
     return take_string(&sql);

@@ -29,13 +29,25 @@ struct pg_table_column {
     enum pg_type type;
     bool needs_value; /* NOT NULL and no default */
     bool has_collation, has_constant_default;
+    uint32_t char_max; /* what char(n) and varchar(n) hold; 0: no bound */
+    bool is_hashed;    /* the index of conflict_columns has it as the dialect's text_key */
+};
+
+/* An index whose entries have a bound: how many bytes are there for its texts, and which these
+ * are, as places in sql_columns. */
+struct pg_room {
+    uint32_t len;
+    uint32_t *columns, column_count;
 };
 
 struct pg_table {
     struct pg_table_column *columns;
     uint32_t column_count;
+    struct pg_room *rooms;
+    uint32_t room_count;
     /* Columns of the unique index that ON CONFLICT can name: those of the key, and perhaps others
-     * that always have their default. Joined by ", " and quoted; NULL: there is no such index. */
+     * that always have their default. Joined by ", " and quoted, hashed ones as expressions; NULL:
+     * there is no such index. */
     char *conflict_columns;
     bool has_exact_key; /* the index has only columns of the key */
     /* A unique index over less than the key: it would refuse rows; NULL: none. */

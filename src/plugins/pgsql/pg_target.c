@@ -325,6 +325,7 @@ int pg_target_new(const struct pg_target_context *context, const char *table,
         return err;
     }
     t->encoder = make_encoder(context, &t->table);
+    pg_encoder_fit(t->encoder, &t->table);
     t->way = choose_way(context, t);
     snprintf(temporary, sizeof temporary, "pg_temp.pathacct_rows_%u", number);
     struct pg_statement statement = {.columns = context->columns,

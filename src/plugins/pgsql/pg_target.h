@@ -43,6 +43,7 @@ struct pg_target {
     struct text waiting; /* encoded rows */
     /* Rows of the transaction under way lie in the temporary table. */
     bool has_sent;
+    bool has_told_long; /* that texts were shortened is in the log */
     bool is_locked;     /* the transaction under way has locked the table */
     uint64_t row_count; /* rows of the transaction under way */
     uint64_t unmerged_count;

@@ -243,6 +243,7 @@ int pgsql_begin(void *state, const struct pa_transaction *transaction)
     p->active = NULL;
     p->failed_copy = false;
     p->rejected_count = 0;
+    p->shortened_count = 0;
     p->waiting_len = 0;
     p->has_begun = transaction->row_count > 0; /* an empty transaction cannot be done twice */
     if (!p->has_begun)
@@ -331,6 +332,8 @@ int pgsql_commit(void *state, const struct pa_transaction *transaction)
         if (err < 0)
             return transaction_failed(p, err, "commit");
         count_down_care(p);
+        if (p->shortened_count > 0)
+            p->host->count(p->host, "pgsql_rows_shortened", p->shortened_count);
         p->rival_count -= p->rival_count > 0;
         p->logged[0] = 0;
     }

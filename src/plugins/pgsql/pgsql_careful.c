@@ -14,6 +14,9 @@
 #define PIECE_ROWS 1024
 #define DAY_S      86400
 
+#define TEXT_TOO_LONG "22001" /* string_data_right_truncation */
+#define TOO_COMPLEX   "54000" /* program_limit_exceeded: an index's entry is too long */
+
 static int run_sql(struct pgsql *p, const char *sql)
 {
     int err = pg_connection_run(p->connection, sql, 0, NULL);
@@ -104,6 +107,26 @@ static int reject_or_wait(struct pgsql *p, const uint8_t *row)
     return 0;
 }
 
+/* Writes a row once more with short texts if one of them may be why it was refused: an index of
+ * another kind than B-tree, a domain or a trigger has bounds that the catalogues do not tell. */
+static int write_tightly(struct pgsql *p, const struct pa_batch *row)
+{
+    struct pg_fault why = p->fault;
+    uint64_t shortened = p->shortened_count;
+    int err;
+
+    if (strcmp(why.sqlstate, TOO_COMPLEX) != 0 && strcmp(why.sqlstate, TEXT_TOO_LONG) != 0)
+        return reject_or_wait(p, row->rows);
+    p->is_tight = true;
+    err = write_piece(p, row, false);
+    p->is_tight = false;
+    if (err != -EILSEQ)
+        return err;
+    p->shortened_count = shortened;
+    p->fault = why;
+    return reject_or_wait(p, row->rows);
+}
+
 static struct pa_batch batch_part(const struct pgsql *p, const struct pa_batch *batch,
                                   uint32_t first, uint32_t count)
 {
@@ -123,7 +146,7 @@ static int write_or_cut(struct pgsql *p, const struct pa_batch *batch, bool coun
     if (err != -EILSEQ)
         return err;
     if (batch->row_count == 1)
-        return reject_or_wait(p, batch->rows);
+        return write_tightly(p, batch);
     struct pa_batch first = batch_part(p, batch, 0, half);
     struct pa_batch second = batch_part(p, batch, half, batch->row_count - half);
     err = write_or_cut(p, &first, false);

@@ -150,6 +150,29 @@ static void reject_number(struct pgsql *p, const struct pg_target *t, const uint
     reject_row(p, row, why);
 }
 
+/* Tells the first time, since it goes on for as long as the world has such texts. */
+static void tell_shortened(struct pgsql *p, struct pg_target *t, uint32_t index)
+{
+    const char *name = p->columns.items[index].name;
+    const struct pg_table_column *c = pg_table_find(&t->table, name);
+
+    if (t->has_told_long)
+        return;
+    t->has_told_long = true;
+    if (c->char_max > 0)
+        p->host->log(p->host, PA_LOG_WARNING,
+                     "texts that do not fit column %s of table %s (%s) are kept as their beginning "
+                     "and a hash of the whole; ALTER TABLE %s ALTER COLUMN \"%s\" TYPE text keeps "
+                     "all of them",
+                     name, t->name, c->type_name, t->name, name);
+    else
+        p->host->log(p->host, PA_LOG_WARNING,
+                     "texts that do not fit an index of table %s with column %s are kept as their "
+                     "beginning and a hash of the whole; an index that has the hash alone keeps "
+                     "all of them: see pathacct-pgsql(7)",
+                     t->name, name);
+}
+
 int pgsql_write_rows(struct pgsql *p, const struct pa_batch *batch, bool counts)
 {
     for (uint32_t i = 0; i < batch->row_count; i++) {
@@ -162,11 +185,18 @@ int pgsql_write_rows(struct pgsql *p, const struct pa_batch *batch, bool counts)
         if (err > 0)
             continue;
         size_t before = t->waiting.len;
-        if (pg_encoder_append_row(t->encoder, batch, row, &t->waiting, &index) < 0) {
+        pg_encoder_set_tight(t->encoder, p->is_tight);
+        err = pg_encoder_append_row(t->encoder, batch, row, &t->waiting, &index);
+        if (err < 0) {
             if (counts)
                 reject_number(p, t, row, index);
             continue;
         }
+        if (err > 0 && (counts || p->is_tight)) {
+            p->shortened_count++;
+            tell_shortened(p, t, index);
+        }
+        err = 0;
         t->unmerged_count++;
         p->waiting_len += t->waiting.len - before;
         if (t->waiting.len >= PIECE_LEN)

@@ -37,7 +37,9 @@ struct pgsql {
     struct pg_target *active; /* the one whose COPY is under way */
     size_t waiting_len;       /* encoded and not sent, of all tables */
     uint64_t rejected_count;
+    uint64_t shortened_count; /* rows with texts that were shortened */
 
+    bool is_tight;          /* the row at hand was refused: its texts are made short */
     unsigned careful_count; /* transactions left that are written in pieces */
     bool has_late_rows;     /* sql_use_copy met rows of equal key: from then on rows are added up */
     bool is_way_open;       /* tables must be looked at anew */

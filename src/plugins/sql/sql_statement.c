@@ -111,6 +111,18 @@ void sql_append_keys(struct text *out, const struct sql_columns *columns, const 
     }
 }
 
+void sql_append_text_key(struct text *out, const struct sql_dialect *dialect, const char *prefix,
+                         const char *name)
+{
+    const char *p = dialect->text_key ? dialect->text_key : "$";
+
+    for (; *p; p++)
+        if (*p == '$')
+            append_prefixed(out, prefix, name);
+        else
+            text_append_char(out, *p);
+}
+
 void sql_append_key_match(struct text *out, const struct sql_columns *columns, const char *target,
                           const char *source)
 {
@@ -259,6 +271,25 @@ void sql_append_create_table(struct text *out, const struct sql_dialect *dialect
     text_append_string(out, ")");
 }
 
+static void append_key_terms(struct text *out, const struct sql_dialect *dialect,
+                             const struct sql_columns *columns)
+{
+    const char *before = " (";
+
+    for (uint32_t i = 0; i < columns->count; i++) {
+        const struct sql_column *c = &columns->items[i];
+        if (c->role != SQL_ROLE_KEY)
+            continue;
+        text_append_string(out, before);
+        if (c->type == SQL_TYPE_TEXT)
+            sql_append_text_key(out, dialect, "", c->name);
+        else
+            sql_append_name(out, c->name);
+        before = ", ";
+    }
+    text_append_string(out, ")");
+}
+
 void sql_append_create_key(struct text *out, const struct sql_dialect *dialect,
                            const struct sql_columns *columns, const char *table)
 {
@@ -273,7 +304,5 @@ void sql_append_create_key(struct text *out, const struct sql_dialect *dialect,
         append_quoted(out, bare_name(table), strlen(bare_name(table)), dialect->folds_case);
     else
         sql_append_table(out, dialect, table);
-    text_append_string(out, " (");
-    sql_append_keys(out, columns, "");
-    text_append_string(out, ")");
+    append_key_terms(out, dialect, columns);
 }

@@ -19,6 +19,9 @@ void sql_append_keys(struct text *out, const struct sql_columns *columns, const 
  * counts as nothing. `target` and `source` are prefixes with their dot: "t.", "excluded.". */
 void sql_append_update(struct text *out, const struct sql_columns *columns,
                        const struct sql_dialect *dialect, const char *target, const char *source);
+/* Appends what stands for a text column in the key: the dialect's expression, or the column. */
+void sql_append_text_key(struct text *out, const struct sql_dialect *dialect, const char *prefix,
+                         const char *name);
 /* Appends a.k1 = b.k1 AND a.k2 = b.k2... */
 void sql_append_key_match(struct text *out, const struct sql_columns *columns, const char *target,
                           const char *source);
@@ -30,7 +33,8 @@ void sql_append_definition(struct text *out, const struct sql_dialect *dialect,
  * `aggregate`), which the next function makes. */
 void sql_append_create_table(struct text *out, const struct sql_dialect *dialect,
                              const struct sql_columns *columns, const char *table);
-/* Appends CREATE UNIQUE INDEX IF NOT EXISTS "TABLE_key" over the key columns. */
+/* Appends CREATE UNIQUE INDEX IF NOT EXISTS "TABLE_key" over the key columns, with the dialect's
+ * text_key for texts. */
 void sql_append_create_key(struct text *out, const struct sql_dialect *dialect,
                            const struct sql_columns *columns, const char *table);
 /* Appends the name of that index, with the schema (if the table's name has one) and quoted. */
