@@ -495,6 +495,21 @@ static void put_uint(uint8_t *place, size_t size, uint64_t value)
         put_member(place, &value, sizeof value);
 }
 
+static struct flow_bytes value_bytes(const struct plan_op *op, const struct plan_ref *refs,
+                                     struct plan_context *context, const uint8_t *record)
+{
+    switch (op->code) {
+    case PLAN_NAME:
+        return value_name(op, refs, context, record);
+    case PLAN_TEXT:
+        return value_text(refs, context, record);
+    case PLAN_SEGMENT_LIST:
+        return copy_bytes(context, record + refs->offset, refs->len - refs->len % 16u);
+    default:
+        return copy_bytes(context, record + refs->offset, refs->len);
+    }
+}
+
 void plan_value(const struct plan *plan, const struct plan_op *op, const struct plan_ref *refs,
                 struct plan_context *context, const uint8_t *record, struct flow *flow)
 {
@@ -559,26 +574,18 @@ void plan_value(const struct plan *plan, const struct plan_op *op, const struct 
     case PLAN_RD:
         value_rd(op, refs, context, record, flow);
         break;
-    case PLAN_NAME: {
-        struct flow_bytes name = value_name(op, refs, context, record);
-        PUT_MEMBER(name);
-        break;
-    }
-    case PLAN_TEXT: {
-        struct flow_bytes text = value_text(refs, context, record);
-        PUT_MEMBER(text);
+    case PLAN_NAME:
+    case PLAN_TEXT:
+    case PLAN_SEGMENT_LIST:
+    case PLAN_CUSTOM_BYTES: {
+        struct flow_bytes bytes = value_bytes(op, refs, context, record);
+        PUT_MEMBER(bytes);
         break;
     }
     case PLAN_SEGMENT_ID: {
         uint64_t segment = plan_ref_uint(refs, record);
         uint32_t id = segment >> 56 == op->arg ? (uint32_t)segment & SEGMENT_ID_MASK : 0;
         PUT_MEMBER(id);
-        break;
-    }
-    case PLAN_SEGMENT_LIST: {
-        struct flow_bytes list =
-            copy_bytes(context, record + refs->offset, refs->len - refs->len % 16u);
-        PUT_MEMBER(list);
         break;
     }
     case PLAN_FRAME:
@@ -593,11 +600,6 @@ void plan_value(const struct plan *plan, const struct plan_op *op, const struct 
     case PLAN_CUSTOM:
         value_custom(op, refs, record, place);
         break;
-    case PLAN_CUSTOM_BYTES: {
-        struct flow_bytes bytes = copy_bytes(context, record + refs->offset, refs->len);
-        PUT_MEMBER(bytes);
-        break;
-    }
     default:
         break;
     }
