@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "daemon/daemon_private.h"
 #include "daemon/process.h"
+#include "daemon/user.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
@@ -274,8 +275,6 @@ static int become_daemon(struct daemon *d, int argc, char **argv)
         else
             log_error("pidfile %s: %s", d->process.pidfile, strerror(-pid_err));
     }
-    if (err == 0 && process_set_priority(d->process.proc_priority) < 0)
-        log_warning("proc_priority %" PRId32 ": not permitted", d->process.proc_priority);
     process_set_title(argc, argv, title);
     mem_free(title);
     return err;
@@ -445,16 +444,62 @@ static void print_lines(struct text *lines, const char *kind)
     }
 }
 
+struct output_search {
+    int fd;
+    bool is_found;
+};
+
+static void look_for_descriptor(void *arg, const struct config_setting *setting)
+{
+    struct output_search *search = arg;
+    int fd, end = 0;
+
+    if (setting->key->role == PA_ROLE_OUTPUT && setting->value &&
+        (sscanf(setting->value, "/dev/fd/%d%n", &fd, &end) == 1 ||
+         sscanf(setting->value, "/proc/self/fd/%d%n", &fd, &end) == 1))
+        search->is_found = search->is_found || (fd == search->fd && setting->value[end] == 0);
+}
+
+/* True if an instance writes to this descriptor: /dev/fd/3. */
+static bool is_output(void *arg, int fd)
+{
+    struct output_search search = {.fd = fd};
+    struct daemon *d = arg;
+
+    for (uint32_t i = 0; i < d->instance_count; i++)
+        config_each_setting(d->config, i, look_for_descriptor, &search);
+    return search.is_found;
+}
+
+/* Looks at what only the user whom the daemon will be can tell. */
+static int check_as_user(struct daemon *d, struct text *errors) ON_THREAD(main_thread)
+{
+    int err = user_enter(d, errors);
+
+    process_keep_descriptors(is_output, d);
+    if (err < 0)
+        return err;
+    if (setup_check_plugins(d, errors) < 0)
+        err = -EINVAL;
+    if (user_check_files(d, errors) < 0)
+        err = -EINVAL;
+    user_leave(d);
+    return err;
+}
+
 static int daemon_prepare(struct daemon *d, int argc, char **argv) ON_THREAD(main_thread)
 {
     struct text errors = {0};
     int err = setup_read(d, argc, argv, &errors, &d->warnings);
     bool runs = d->options.action == ACTION_RUN || is_test(d);
 
-    if (runs && !d->options.is_unusable && setup_check_plugins(d, &errors) < 0)
+    if (runs && !d->options.is_unusable && check_as_user(d, &errors) < 0)
         err = -EINVAL;
-    if (err == 0 && d->options.action != ACTION_CHECK && runs)
+    if (err == 0 && d->options.action != ACTION_CHECK && runs) {
         err = setup_open(d, &errors);
+        if ((err == 0 || d->options.action == ACTION_SETUP) && user_become(d, &errors) < 0)
+            err = -EINVAL;
+    }
     if (d->options.action == ACTION_SETUP && (err == 0 || d->rcu) &&
         setup_try_out(d, &errors) < 0) /* only if the configuration is right */
         err = -EINVAL;

@@ -11,6 +11,7 @@
 #include "daemon/options.h"
 #include "daemon/places.h"
 #include "daemon/plugin_list.h"
+#include "daemon/privileges.h"
 #include "daemon/rib_wait.h"
 #include "daemon/settings.h"
 #include "daemon/statistics.h"
@@ -27,6 +28,7 @@ struct daemon {
     struct config *config;
     struct config_key *keys[KEY_TABLES_MAX];
     struct process_settings process;
+    struct privileges_user *user; /* whom it becomes, or is to be; NULL: the key `user` is unset */
     struct row_settings rows;
     struct udp_settings udp;
     struct bgp_settings bgp_settings;

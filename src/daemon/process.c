@@ -2,6 +2,8 @@
 /* Changes the daemon's own process by system calls. See process.h. */
 #include "daemon/process.h"
 #include "base/file.h"
+#include "base/memory.h"
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -13,6 +15,46 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+static bool is_ours_alone(const char *variable)
+{
+    static const char *const names[] = {"NOTIFY_SOCKET=", "WATCHDOG_", "LISTEN_",
+                                        "MAINPID=", "MANAGERPID="};
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (strncmp(variable, names[i], strlen(names[i])) == 0)
+            return true;
+    return false;
+}
+
+char **process_child_environment(void)
+{
+    size_t count = 0, kept = 0;
+    char **variables;
+
+    while (environ[count])
+        count++;
+    variables = mem_calloc(count + 1, sizeof *variables);
+    for (size_t i = 0; i < count; i++)
+        if (!is_ours_alone(environ[i]))
+            variables[kept++] = environ[i];
+    return variables;
+}
+
+void process_keep_descriptors(bool (*keeps)(void *arg, int fd), void *arg)
+{
+    struct dirent *entry;
+    DIR *list = opendir("/proc/self/fd");
+
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): the stream of this readdir is ours alone */
+    while (list && (entry = readdir(list)) != NULL) {
+        int fd = atoi(entry->d_name); /* NOLINT(cert-err34-c): the kernel's numbers, and dots */
+        if (fd > STDERR_FILENO && !keeps(arg, fd))
+            fcntl(fd, F_SETFD, FD_CLOEXEC);
+    }
+    if (list)
+        closedir(list);
+}
 
 int process_daemonize(void)
 {
@@ -75,7 +117,7 @@ int process_set_umask(const char *octal)
     return 0;
 }
 
-int process_give_file(const char *path, const char *user, const char *group)
+int process_find_owner(const char *user, const char *group, uid_t *ret_uid, gid_t *ret_gid)
 {
     uid_t uid = (uid_t)-1;
     gid_t gid = (gid_t)-1;
@@ -95,5 +137,18 @@ int process_give_file(const char *path, const char *user, const char *group)
         if (!g && *end != 0)
             return -ENOENT;
     }
+    *ret_uid = uid;
+    *ret_gid = gid;
+    return 0;
+}
+
+int process_give_file(const char *path, const char *user, const char *group)
+{
+    uid_t uid;
+    gid_t gid;
+    int err = process_find_owner(user, group, &uid, &gid);
+
+    if (err < 0)
+        return err;
     return (user || group) && chown(path, uid, gid) < 0 ? -errno : 0;
 }

@@ -37,6 +37,11 @@ const struct config_key process_keys[] = {
      .help = "name in syslog; default: the daemon's"},
     {"log_stderr_tstamp", KEY_BOOL_AT(struct process_settings, log_stderr_tstamp), "true",
      .help = "begin lines on stderr with the time"},
+    {"user", KEY_STRING_AT(struct process_settings, user),
+     .help = "user (name or number) that a daemon started as root becomes once its sockets are "
+             "open, with all that it starts; unset: it stays root"},
+    {"no_new_privs", KEY_BOOL_AT(struct process_settings, no_new_privs), "false",
+     .help = "nothing that the daemon starts can gain rights, as by sudo; always so with user"},
     {"files_umask", KEY_STRING_AT(struct process_settings, files_umask),
      .help = "umask of files that are written, octal, such as 077"},
     {"files_uid", KEY_STRING_AT(struct process_settings, files_uid),

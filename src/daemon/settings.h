@@ -11,6 +11,8 @@ enum trial { TRIAL_NONE, TRIAL_CHECK, TRIAL_SETUP };
 struct process_settings {
     bool daemonize, debug, log_stderr_tstamp;
     const char *pidfile, *core_proc_name, *logfile, *syslog, *syslog_ident;
+    const char *user;
+    bool no_new_privs;
     const char *files_umask, *files_uid, *files_gid;
     const char *stats_file, *templates_file;
     int64_t shutdown_timeout_s, wait_for_rib_s;

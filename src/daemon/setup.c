@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "daemon/daemon_private.h"
 #include "daemon/notices.h"
+#include "daemon/user.h"
 #include "maps/custom_primitives.h"
 #include "maps/sampling_map.h"
 #include <assert.h>
@@ -251,6 +252,8 @@ int setup_read(struct daemon *d, int argc, char **argv, struct text *errors, str
         err = -EINVAL;
     if (d->options.action == ACTION_RUN && d->process.dry_run != TRIAL_NONE && err == 0)
         d->options.action = d->process.dry_run == TRIAL_CHECK ? ACTION_CHECK : ACTION_SETUP;
+    if (user_find(d, errors) < 0)
+        err = -EINVAL;
     crew_settings_finish(&d->crew);
     udp_settings_finish(d);
     wants_primitives = d->maps_settings.aggregate_primitives != NULL;
@@ -453,6 +456,7 @@ void setup_close(struct daemon *d)
     text_clear(&d->notices);
     primitive_table_free(d->primitives);
     plugin_list_clear(&d->plugins);
+    privileges_user_free(d->user);
     config_free(d->config);
     for (size_t i = 0; i < KEY_TABLES_MAX; i++)
         settings_keys_free(d->keys[i]);

@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "base/reader.h"
 #include "base/text.h"
+#include "daemon/process.h"
 #include "handover/encoding.h"
 #include "handover/message.h"
 
@@ -96,6 +97,18 @@ none:
     return NULL;
 }
 
+static char *lock_path_in(const struct supervisor_settings *s, const char *dir,
+                          const char *instance_name)
+{
+    char *path = mem_printf("%s/%s-%016llx-%s.lock", dir, s->daemon_name,
+                            (unsigned long long)XXH3_64bits(s->identity, strlen(s->identity)),
+                            instance_name);
+    for (char *c = path + strlen(dir) + 1; *c != '\0'; c++)
+        if (*c == '/')
+            *c = '_';
+    return path;
+}
+
 static char *lock_path(const struct supervisor_settings *s, const char *instance_name)
 {
     if (s->identity == NULL)
@@ -103,14 +116,15 @@ static char *lock_path(const struct supervisor_settings *s, const char *instance
     char *dir = lock_directory();
     if (dir == NULL)
         return NULL;
-    char *path = mem_printf("%s/%s-%016llx-%s.lock", dir, s->daemon_name,
-                            (unsigned long long)XXH3_64bits(s->identity, strlen(s->identity)),
-                            instance_name);
-    for (char *c = path + strlen(dir) + 1; *c != '\0'; c++)
-        if (*c == '/')
-            *c = '_';
+    char *path = lock_path_in(s, dir, instance_name);
     mem_free(dir);
     return path;
+}
+
+char *supervisor_lock_path(const struct supervisor *s, const char *instance_name)
+{
+    return s->settings.identity == NULL ? NULL
+                                        : lock_path_in(&s->settings, LOCK_DIR, instance_name);
 }
 
 /* ---- starting a process ---- */
@@ -125,7 +139,7 @@ static int spawn_host(const char *path, const struct supervisor_plugin *plugin, 
     posix_spawnattr_t attributes;
     sigset_t all, defaults;
     int pair[2], err;
-    char *argv[] = {(char[]){"pathacct-host"}, NULL, NULL};
+    char *argv[] = {(char[]){"pathacct-host"}, NULL, NULL}, **environment;
 
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
         return -errno;
@@ -140,7 +154,9 @@ static int spawn_host(const char *path, const struct supervisor_plugin *plugin, 
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
     posix_spawnattr_setsigmask(&attributes, &all);
     posix_spawnattr_setsigdefault(&attributes, &defaults);
-    err = -posix_spawn(ret_pid, path, &actions, &attributes, argv, environ);
+    environment = process_child_environment();
+    err = -posix_spawn(ret_pid, path, &actions, &attributes, argv, environment);
+    mem_free(environment);
     mem_free(argv[1]);
     posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);

@@ -65,6 +65,10 @@ int supervisor_try_out(struct supervisor *supervisor, const struct supervisor_pl
 int supervisor_start(struct supervisor *supervisor, const struct supervisor_plugin *plugin)
     ON_THREAD(main_thread);
 
+/* Where the lock of an instance is if LOCK_DIR, /run/pathacct, is ours to write; NULL: it has none.
+ * The caller frees it. */
+char *supervisor_lock_path(const struct supervisor *supervisor, const char *instance_name);
+
 /* Called on SIGHUP: backends reopen what they log to. */
 void supervisor_reopen(struct supervisor *supervisor) ON_THREAD(main_thread);
 

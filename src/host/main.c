@@ -71,6 +71,12 @@ static int take_socket(void)
     return socket;
 }
 
+/* Programs that we start do not get what the daemon was given, such as an output's descriptor. */
+static void keep_descriptors(void)
+{
+    close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
+}
+
 int main(int argc, char **argv)
 {
     if ((argc == 3 || argc == 4) && strcmp(argv[1], "--describe") == 0)
@@ -88,5 +94,6 @@ int main(int argc, char **argv)
               stderr);
         return 2;
     }
+    keep_descriptors();
     return host_run(socket);
 }

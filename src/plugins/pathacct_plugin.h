@@ -184,8 +184,11 @@ enum pa_key_role {
     PA_ROLE_HISTORY,          /* length of a time bin */
     PA_ROLE_HISTORY_ROUNDOFF, /* letters of mhdwM */
     PA_ROLE_HISTORY_OFFSET,   /* seconds */
-    PA_ROLE_OWN_PLACE /* where the instance serves: no other instance of the plugin may have the
-                         same value */
+    /* Where the instance serves: no other instance of the plugin may have the same value. */
+    PA_ROLE_OWN_PLACE,
+    /* The path of a file that it writes, with strftime(3) conversions and $variables: whether the
+     * daemon's user may is looked at before the start. */
+    PA_ROLE_OUTPUT
 };
 
 struct pa_key {

@@ -16,7 +16,7 @@
 
 /* clang-format off */
 const struct pa_key sql_keys[] = {
-    {.name = "sql_db", .type = PA_KEY_STRING,
+    {.name = "sql_db", .type = PA_KEY_STRING, .role = PA_ROLE_OUTPUT,
      .help = "name of the database, by default pmacct; sqlite3: its file, by default /tmp/pmacct.db"},
     {.name = "sql_host", .type = PA_KEY_STRING, .default_value = "localhost",
      .help = "the server; a path is the folder of its Unix socket"},
