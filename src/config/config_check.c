@@ -16,8 +16,10 @@
 struct check {
     struct config *config;
     struct text *errors, *warnings;
-    struct text ignored; /* places of keys without effect, for a single notice */
+    struct text ignored; /* places of keys that tune pmacct's internals, for a single notice */
+    struct text foreign; /* places of keys of what is not here, for another */
     bool has_failed;
+    bool has_line_problem; /* that strict_config: false would pass over */
     bool lacks_plugin; /* `plugins` names a type that is not there, so its keys are not to blame */
 };
 
@@ -40,6 +42,7 @@ static struct text *line_problem(struct check *c, const struct config_line *line
     struct text *text = c->config->is_strict ? c->errors : c->warnings;
 
     c->has_failed = c->has_failed || c->config->is_strict;
+    c->has_line_problem = true;
     problem_start(text, line);
     return text;
 }
@@ -51,26 +54,55 @@ static void problem_end(struct check *c, struct text *text)
 
 /* ---- lines that no table claims ---- */
 
+/* Suggests keys that are ours: another refused key would help nobody. */
 static void report_unknown(struct check *c, const struct config_line *line)
 {
     struct nearest nearest = nearest_start(line->key);
-    struct unsupported_key row;
     struct text *text = line_problem(c, line);
 
     for (size_t i = 0; i < c->config->claim_count; i++)
         nearest_try(&nearest, c->config->claims[i].key.name);
-    for (size_t i = 0; unsupported_at(i, &row); i++)
-        nearest_try(&nearest, row.name);
     text_append_string(text, "unknown key");
     if (nearest.name)
         text_append_printf(text, "; did you mean %s?", nearest.name);
     problem_end(c, text);
 }
 
-static void note_ignored(struct check *c, const struct config_line *line)
+static void note_line(struct text *list, const struct config_line *line)
 {
-    text_append_printf(&c->ignored, "%s%s (%s)", c->ignored.len ? ", " : "", line->key,
-                       line->place);
+    text_append_printf(list, "%s%s (%s)", list->len ? ", " : "", line->key, line->place);
+}
+
+/* Says whether `plugins` names a plugin of this type. */
+static bool has_instance_of(const struct config *config, const char *type)
+{
+    for (size_t i = 0; i < config->instance_count; i++)
+        if (strcmp(config->instances[i].type, type) == 0)
+            return true;
+    return false;
+}
+
+/* Returns 1 or 0 for a word that means true or false, else -1. */
+static int truth_of(const char *value)
+{
+    static const struct config_key key = {.type = KEY_BOOL};
+    struct text expected = {0};
+    int64_t number;
+    int err = config_value_parse(&key, value, false, &expected, &number);
+
+    text_clear(&expected);
+    return err < 0 ? -1 : number != 0;
+}
+
+/* Says whether the last line of a key switches something on. */
+static bool is_switched_on(const struct config *config, const char *key)
+{
+    const char *value = NULL;
+
+    for (size_t i = 0; i < config->lines.count; i++)
+        if (strcmp(config->lines.items[i].key, key) == 0)
+            value = config->lines.items[i].value;
+    return value && truth_of(value) == 1;
 }
 
 /* Finds a key that only a plugin which is not installed could know. */
@@ -79,16 +111,35 @@ static bool find_absent_plugin(const struct check *c, const char *key, struct un
     return unsupported_find_plugin_of(key, ret) && !config_has_plugin(c->config, ret->name);
 }
 
+/* Says whether a line is bound to an instance whose plugin is not there, which was said already. */
+static bool is_of_absent_plugin(const struct config *config, const struct config_line *line)
+{
+    for (size_t i = 0; line->instance && i < config->instance_count; i++)
+        if (strcmp(config->instances[i].name, line->instance) == 0)
+            return !config_has_plugin(config, config->instances[i].type);
+    return false;
+}
+
 static void check_unclaimed(struct check *c, const struct config_line *line)
 {
-    struct unsupported_key row;
+    struct unsupported_key row, plugin;
 
-    if (!unsupported_find(line->key, &row) && !find_absent_plugin(c, line->key, &row)) {
+    if (find_absent_plugin(c, line->key, &plugin)) {
+        if (!has_instance_of(c->config, plugin.name)) /* else it is part of that plugin's error */
+            note_line(&c->foreign, line);
+        return;
+    }
+    if (!unsupported_find(line->key, &row)) {
         report_unknown(c, line);
         return;
     }
-    if (row.is_ignored) {
-        note_ignored(c, line);
+    if (row.effect == UNSUPPORTED_IGNORED) {
+        note_line(&c->ignored, line);
+        return;
+    }
+    if (row.effect == UNSUPPORTED_FOREIGN || truth_of(line->value) == 0 ||
+        (row.part_of && !is_switched_on(c->config, row.part_of))) {
+        note_line(&c->foreign, line);
         return;
     }
     struct text *text = line_problem(c, line);
@@ -124,10 +175,6 @@ static int parse_value(const struct config_claim *claim, const char *value, stru
     bool allow_months = claim->plugin_key && claim->plugin_key->role == PA_ROLE_HISTORY;
     int err;
 
-    if (*value == '\0') {
-        text_append_string(expected, "a value");
-        return -EINVAL;
-    }
     err = config_value_parse(&claim->key, value, allow_months, expected, ret_number);
     if (err == 0 && claim->key.check)
         err = claim->key.check(value, expected);
@@ -271,22 +318,24 @@ static void check_unbound(struct check *c, const struct config_line *line,
         has_effect = has_effect || is_used(config, claim);
     }
     /* If `plugins` itself is wrong, or names plugins that are not there, that was said already. */
-    if (!has_effect && !c->lacks_plugin && config->instance_count > 0) {
-        problem_start(c->warnings, line);
-        text_append_printf(c->warnings, "has no effect: no instance of plugin %s is configured\n",
-                           config->claims[names[0].claim].plugin->name);
-    }
+    if (!has_effect && !c->lacks_plugin && config->instance_count > 0)
+        note_line(&c->foreign, line);
 }
 
 static void check_line(struct check *c, const struct config_line *line)
 {
+    struct unsupported_key row;
     size_t count;
     const struct config_name *names = config_find_names(c->config, line->key, &count);
 
+    if (line->value[0] == '\0' && (count > 0 || unsupported_find(line->key, &row)))
+        return; /* not set */
+    if (is_of_absent_plugin(c->config, line))
+        return;
     if (count == 0)
         check_unclaimed(c, line);
     else if (c->config->claims[names[0].claim].key.type == KEY_IGNORED)
-        note_ignored(c, line);
+        note_line(&c->ignored, line);
     else if (line->instance)
         check_bound(c, line, names);
     else
@@ -297,17 +346,13 @@ static void check_line(struct check *c, const struct config_line *line)
 
 static void find_strictness(struct check *c)
 {
-    static const struct config_key key = {.name = "strict_config", .type = KEY_BOOL};
     const struct config_lines *lines = &c->config->lines;
-    struct text expected = {0};
-    int64_t number;
 
     c->config->is_strict = true;
     for (size_t i = 0; i < lines->count; i++)
-        if (strcmp(lines->items[i].key, key.name) == 0 &&
-            config_value_parse(&key, lines->items[i].value, false, &expected, &number) == 0)
-            c->config->is_strict = number != 0;
-    text_clear(&expected);
+        if (strcmp(lines->items[i].key, "strict_config") == 0 &&
+            truth_of(lines->items[i].value) >= 0)
+            c->config->is_strict = truth_of(lines->items[i].value) == 1;
 }
 
 static void set_defaults(struct config *config)
@@ -449,8 +494,18 @@ int config_check(struct config *config, struct text *errors, struct text *warnin
         text_append_printf(warnings,
                            "these keys tune pmacct's internals and have no effect here: %s\n",
                            text_cstr(&c.ignored));
+    if (c.foreign.len)
+        text_append_printf(
+            warnings,
+            "these keys belong to other daemons, or to plugins and services that are not "
+            "configured, and have no effect here: %s\n",
+            text_cstr(&c.foreign));
     text_clear(&c.ignored);
+    text_clear(&c.foreign);
     check_places(&c);
     fill_settings(&c);
+    if (c.has_line_problem && config->is_strict)
+        text_append_string(
+            errors, "strict_config: false passes over such lines with a warning, as pmacct does\n");
     return c.has_failed ? -EINVAL : 0;
 }

@@ -61,6 +61,8 @@ static void append_text(struct text *out, const struct config_claim *claim)
     if (claim->plugin)
         text_append_printf(out, "%s: ", claim->plugin->name);
     text_append_string(out, key->help ? key->help : "");
+    if (key->aliases)
+        text_append_printf(out, " (also %s)", key->aliases);
     text_append_char(out, '\n');
 }
 
@@ -94,16 +96,31 @@ static void append_json(struct text *out, const struct config_claim *claim)
     text_clear(&choices);
 }
 
+/* Says whether a list of words, separated by '|', has this one. */
+static bool has_word(const char *words, const char *word)
+{
+    size_t len = strlen(word);
+
+    for (const char *at = words; at; at = strchr(at, '|') ? strchr(at, '|') + 1 : NULL)
+        if (strncmp(at, word, len) == 0 && (at[len] == '|' || at[len] == '\0'))
+            return true;
+    return false;
+}
+
 static bool is_claimed(const struct config *config, const char *name)
 {
     for (size_t i = 0; i < config->claim_count; i++)
-        if (strcmp(config->claims[i].key.name, name) == 0)
+        if (strcmp(config->claims[i].key.name, name) == 0 ||
+            has_word(config->claims[i].key.aliases, name))
             return true;
     return false;
 }
 
 static void append_unsupported(struct text *out, const struct config *config)
 {
+    static const char *const effects[] = {[UNSUPPORTED_REFUSED] = "refused",
+                                          [UNSUPPORTED_IGNORED] = "ignored",
+                                          [UNSUPPORTED_FOREIGN] = "foreign"};
     struct unsupported_key row;
     bool is_first = true;
 
@@ -111,7 +128,7 @@ static void append_unsupported(struct text *out, const struct config *config)
         if (is_claimed(config, row.name))
             continue;
         text_append_printf(out, "%s\n{\"name\": \"%s\"", is_first ? "" : ",", row.name);
-        append_member(out, "effect", row.is_ignored ? "ignored" : "refused");
+        append_member(out, "effect", effects[row.effect]);
         append_member(out, "reason", row.reason);
         append_member(out, "remedy", row.remedy);
         text_append_char(out, '}');

@@ -8,7 +8,9 @@
 enum group {
 #define GROUP(id, ...) GROUP_##id,
 #define REFUSED(...)
+#define PART(...)
 #define IGNORED(...)
+#define FOREIGN(...)
 #define PLUGIN(...)
 #define REFUSED_VALUE(...)
 #include "config/unsupported.def"
@@ -25,23 +27,33 @@ static const struct {
 };
 
 #undef REFUSED
+#undef PART
 #undef IGNORED
+#undef FOREIGN
 #define GROUP(...)
 
 static const struct {
     const char *name;
-    int group; /* enum group, or -1: ignored */
+    enum unsupported_effect effect;
+    enum group group; /* GROUP_COUNT unless refused */
+    const char *part_of;
 } rows[] = {
-#define REFUSED(name, group) {#name, GROUP_##group},
-#define IGNORED(name)        {#name, -1},
+#define REFUSED(name, group)       {#name, UNSUPPORTED_REFUSED, GROUP_##group, NULL},
+#define PART(name, part_of, group) {#name, UNSUPPORTED_REFUSED, GROUP_##group, #part_of},
+#define IGNORED(name)              {#name, UNSUPPORTED_IGNORED, GROUP_COUNT, NULL},
+#define FOREIGN(name)              {#name, UNSUPPORTED_FOREIGN, GROUP_COUNT, NULL},
 #include "config/unsupported.def"
 #undef REFUSED
+#undef PART
 #undef IGNORED
+#undef FOREIGN
 };
 
 #undef PLUGIN
 #define REFUSED(...)
+#define PART(...)
 #define IGNORED(...)
+#define FOREIGN(...)
 
 static const struct {
     const char *type;
@@ -68,9 +80,9 @@ bool unsupported_at(size_t index, struct unsupported_key *ret_key)
 {
     if (index >= sizeof rows / sizeof rows[0])
         return false;
-    *ret_key =
-        (struct unsupported_key){.name = rows[index].name, .is_ignored = rows[index].group < 0};
-    if (!ret_key->is_ignored) {
+    *ret_key = (struct unsupported_key){
+        .name = rows[index].name, .effect = rows[index].effect, .part_of = rows[index].part_of};
+    if (ret_key->effect == UNSUPPORTED_REFUSED) {
         ret_key->reason = groups[rows[index].group].reason;
         ret_key->remedy = groups[rows[index].group].remedy;
     }

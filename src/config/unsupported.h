@@ -5,10 +5,17 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+enum unsupported_effect {
+    UNSUPPORTED_REFUSED, /* an error */
+    UNSUPPORTED_IGNORED, /* tunes pmacct's internals: accepted with a notice */
+    UNSUPPORTED_FOREIGN, /* belongs to another daemon or to what is not configured: accepted with a notice */
+};
+
 struct unsupported_key {
     const char *name;
-    bool is_ignored;             /* accepted with a notice */
-    const char *reason, *remedy; /* NULL when ignored */
+    enum unsupported_effect effect;
+    const char *reason, *remedy; /* NULL unless refused */
+    const char *part_of; /* the key that must be true for this one to have an effect; NULL: none */
 };
 
 /* Returns false if it is no such key. */

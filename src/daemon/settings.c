@@ -26,6 +26,7 @@ const struct config_key process_keys[] = {
     {"pidfile", KEY_STRING_AT(struct process_settings, pidfile),
      .help = "file that holds the process id while the daemon runs"},
     {"core_proc_name", KEY_STRING_AT(struct process_settings, core_proc_name), "default",
+     .aliases = "NAME_proc_name|pmacctd_proc_name|uacctd_proc_name",
      .help = "name of the core process in its title and log lines"},
     {"proc_priority", KEY_INT_AT(struct process_settings, proc_priority, -20, 19), "0",
      .help = "nice value of the core process"},
@@ -61,7 +62,7 @@ const struct config_key process_keys[] = {
      .help = "check the configuration, or also try what a start would, and end"},
     {"plugin_exit_any", KEY_IGNORED, .help = "a plugin that dies is started again"},
     {"propagate_signals", KEY_IGNORED, .help = "the core tells plugins what they need"},
-    {"NAME_nonroot", KEY_IGNORED, .help = "needs no permission here"},
+    {"NAME_nonroot", KEY_IGNORED, .aliases = "pmacctd_nonroot", .help = "needs no permission here"},
     {0},
 };
 
@@ -69,6 +70,7 @@ const struct config_key row_keys[] = {
     {"NETFLOW_pro_rating", KEY_BOOL_AT(struct row_settings, has_pro_rating), "false",
      .help = "spread a flow over the time bins that it lived in"},
     {"NAME_stitching", KEY_BOOL_AT(struct row_settings, has_stitching), "false",
+     .aliases = "pmacctd_stitching|uacctd_stitching",
      .help = "add timestamp_min and timestamp_max of the flows of each row"},
     {0},
 };
@@ -103,23 +105,34 @@ static void add_alias(struct text *aliases, const char *daemon_name, const char 
     text_append_printf(aliases, "%s%s_%s", aliases->len ? "|" : "", daemon_name, suffix);
 }
 
-/* Returns the aliases of a key: its name under the other daemons' names, and its other word under
- * the names of all. */
+/* Adds a word of a key's list of aliases: under the names of all daemons if it begins with PREFIX. */
+static void add_word(struct text *aliases, const char *word)
+{
+    if (strncmp(word, PREFIX, strlen(PREFIX)) != 0) {
+        text_append_printf(aliases, "%s%s", aliases->len ? "|" : "", word);
+        return;
+    }
+    for (size_t i = 0; i < DAEMON_COUNT; i++)
+        add_alias(aliases, daemon_names[i], word + strlen(PREFIX));
+}
+
+/* Returns the aliases of a key: its name under the other daemons' names, and its other words. */
 static const char *aliases_of(const struct config_key *key, const char *daemon_name)
 {
     struct text aliases = {0};
-    const char *result;
+    char *words = mem_strdup(key->aliases ? key->aliases : ""), *rest = words;
+    const char *word, *result;
 
-    if (strncmp(key->name, PREFIX, strlen(PREFIX)) != 0)
-        return key->aliases ? mem_strdup(key->aliases) : NULL;
-    for (size_t i = 0; i < DAEMON_COUNT; i++) {
-        if (strcmp(daemon_names[i], daemon_name) != 0)
-            add_alias(&aliases, daemon_names[i], key->name + strlen(PREFIX));
-        if (key->aliases)
-            add_alias(&aliases, daemon_names[i], key->aliases + strlen(PREFIX));
-    }
-    result = mem_strdup(text_cstr(&aliases));
+    if (strncmp(key->name, PREFIX, strlen(PREFIX)) == 0)
+        for (size_t i = 0; i < DAEMON_COUNT; i++)
+            if (strcmp(daemon_names[i], daemon_name) != 0)
+                add_alias(&aliases, daemon_names[i], key->name + strlen(PREFIX));
+    while ((word = strsep(&rest, "|")))
+        if (*word)
+            add_word(&aliases, word);
+    result = aliases.len ? mem_strdup(text_cstr(&aliases)) : NULL;
     text_clear(&aliases);
+    mem_free(words);
     return result;
 }
 

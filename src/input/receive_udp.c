@@ -44,6 +44,7 @@ const struct config_key udp_keys[] = {
     {"NAME_mcast_groups", KEY_STRING_AT(struct udp_settings, multicast_groups),
      .help = "multicast groups to join, comma-separated"},
     {"NAME_pipe_size", KEY_SIZE_AT(struct udp_settings, receive_buffer, 0, INT_MAX), "0",
+     .aliases = "pmacctd_pipe_size",
      .help = "receive buffer in bytes, of all workers' sockets together; 0: 32 MB, or as much as "
              "net.core.rmem_max allows"},
     {0},

@@ -95,10 +95,10 @@ static const struct config_choice bgp_alone[] = {{"bgp", true}, {0}};
 
 const struct config_key correlate_keys[] = {
     {"NAME_as", KEY_CHOICE_AT(struct correlate_settings, as_method), KEY_OWN_EXPORT,
-     .choices = methods, .aliases = "NAME_as_new",
+     .choices = methods, .aliases = "NAME_as_new|pmacctd_as|uacctd_as",
      .help = "where AS numbers come from; longest: whoever has the longer prefix"},
     {"NAME_net", KEY_CHOICE_AT(struct correlate_settings, net_method), KEY_OWN_EXPORT,
-     .choices = methods,
+     .choices = methods, .aliases = "pmacctd_net|uacctd_net",
      .help = "where networks and masks come from; longest: whoever has the longer prefix"},
     {"bgp_path_accept", KEY_STRING, .parse = parse_path_accept,
      .help = "verdicts (path_match) whose path is filled in, comma-separated; all; or pmacct: "

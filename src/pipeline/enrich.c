@@ -8,14 +8,17 @@
 
 const struct config_key enrich_keys[] = {
     {"NAME_renormalize", KEY_BOOL_AT(struct enrich_settings, renormalize), "false",
+     .aliases = "pmacctd_renormalize|uacctd_renormalize",
      .help = "multiply packets and bytes by the sampling rate"},
     {"NAME_ext_sampling_rate", KEY_INT_AT(struct enrich_settings, ext_sampling_rate, 0, UINT32_MAX),
-     "0", .help = "sampling rate of exporters that do not tell theirs"},
+     "0", .aliases = "pmacctd_ext_sampling_rate|uacctd_ext_sampling_rate",
+     .help = "sampling rate of exporters that do not tell theirs"},
     {"NAME_time_new", KEY_BOOL_AT(struct enrich_settings, bins_by_arrival), "false",
-     .help = "time bins go by arrival, not by flow start"},
+     .aliases = "pmacctd_time_new", .help = "time bins go by arrival, not by flow start"},
     {"NETFLOW_time_correct", KEY_BOOL_AT(struct enrich_settings, corrects_time), "false",
      .help = "stamps and time bins go by our clock where the exporter's is off"},
     {"NAME_peer_as", KEY_BOOL_AT(struct enrich_settings, as_is_peer_as), "false",
+     .aliases = "nfprobe_peer_as|sfprobe_peer_as",
      .help =
          "exported AS numbers are those of neighbours: they become peer_src_as and peer_dst_as"},
     {0},

@@ -28,18 +28,71 @@ class PmacctKeys(unittest.TestCase):
             known |= {key["name"], *(key["aliases"] or "").split("|")}
         self.assertEqual(sorted(set(KEYS) - known), [])
 
-    def test_no_key_of_theirs_is_called_unknown_and_all_are_reported_at_once(self):
+    def check(self, *lines):
         with tempfile.NamedTemporaryFile("w", suffix=".conf") as config:
-            for key in KEYS:
-                print(f"{key}: no value of any type" if key != "plugins" else "plugins: print[a]", file=config)
-            print("nfaccttd_port: 2100", file=config)
-            config.flush()
-            result = nfacctd("-f", config.name, "--check")
+            print(*lines, sep="\n", file=config, flush=True)
+            return nfacctd("-f", config.name, "--check")
+
+    def test_no_key_of_theirs_is_called_unknown_and_all_are_reported_at_once(self):
+        switches = ("bmp_daemon", "isis_daemon", "telemetry_daemon", "bgp_daemon", "bgp_daemon_lg", "bgp_daemon_ha")
+        lines = [f"{key}: true" if key in switches else f"{key}: no value of any type" for key in KEYS if key != "plugins"]
+        result = self.check("plugins: print[a]", *lines, "nfaccttd_port: 2100")
         self.assertEqual(result.returncode, 1)
         unknown = [line for line in result.stderr.splitlines() if "unknown key" in line]
         self.assertEqual(len(unknown), 1, unknown)
         self.assertIn("did you mean nfacctd_port?", unknown[0])
-        self.assertGreater(len([line for line in result.stderr.splitlines() if "not supported" in line]), 300)
+        self.assertGreater(len([line for line in result.stderr.splitlines() if "not supported" in line]), 200)
+
+    def test_keys_of_what_is_not_configured_have_no_effect_and_one_notice(self):
+        foreign = ("interface: eth0", "snaplen: 128", "pcap_filter: ip", "promisc: true", "classifier_tentatives: 5", "sampling_rate: 10",
+                   "pmacctd_flow_lifetime: 30", "nfprobe_receiver: 192.0.2.1:2100", "tee_receivers: /etc/pmacct/tee.lst",
+                   "amqp_refresh_time: 60", "mysql_x: 1", "kafka_topic: flows", "bmp_daemon: false", "bmp_daemon_port: 1790",
+                   "telemetry_daemon_port_tcp: 1620", "bgp_table_dump_file: /tmp/x", "redis_host: 127.0.0.1:6379", "cluster_id: 1")
+        result = self.check("plugins: print[a]", "aggregate: src_host", "nfacctd_port: 2100", "print_output_file: /dev/null", *foreign)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        notices = [line for line in result.stderr.splitlines() if "have no effect here" in line]
+        self.assertEqual(len(notices), 1, result.stderr)
+        for line in foreign:
+            self.assertIn(line.split(":")[0] + " (", notices[0])
+
+    def test_a_missing_plugin_is_one_error_whatever_keys_it_has(self):
+        for plugin, keys in (("tee", ("tee_receivers", "tee_transparent", "pre_tag_map")), ("mysql", ("sql_host", "sql_table", "sql_refresh_time")),
+                             ("amqp", ("amqp_host", "amqp_refresh_time")), ("mongodb", ("mongo_host", "mongo_table")),
+                             ("nfprobe", ("nfprobe_receiver", "nfprobe_version"))):
+            result = self.check(f"plugins: {plugin}[a], print[b]", "aggregate: src_host", "nfacctd_port: 2100", "print_output_file[b]: /dev/null",
+                                *(f"{key}[a]: 1" for key in keys))
+            self.assertEqual(result.returncode, 1, plugin)
+            errors = [line for line in result.stderr.splitlines() if not line.startswith(("warning", "notice"))]
+            self.assertEqual(len(errors), 1, result.stderr)
+            self.assertIn(f"no plugin '{plugin}'", errors[0])
+
+    def test_names_of_other_daemons_are_aliases(self):
+        for line in ("pmacctd_as: longest", "uacctd_net: longest", "pmacctd_renormalize: true", "uacctd_stitching: true", "nfacctd_proc_name: x",
+                     "sfacctd_as_new: longest", "pmacctd_pipe_size: 1000000", "pmacctd_time_new: true"):
+            result = self.check("plugins: print[a]", "aggregate: src_host", "nfacctd_port: 2100", "print_output_file: /dev/null", line)
+            self.assertEqual((result.returncode, "no effect" in result.stderr), (0, False), result.stderr)
+        listed = json.loads(nfacctd("--keys=json").stdout)["keys"]
+        self.assertIn("pmacctd_as", next(key["aliases"] for key in listed if key["name"] == "nfacctd_as"))
+
+    def test_an_empty_value_is_not_set(self):
+        result = self.check("plugins: print[a]", "aggregate: src_host", "nfacctd_port: 2100", "print_output_file: /dev/null", "nfacctd_ip:",
+                            "pre_tag_map:", "print_history:", "bgp_daemon:")
+        self.assertEqual(result.returncode, 0, result.stderr)
+
+    def test_the_errors_say_which_switch_passes_over_them(self):
+        lines = ("plugins: print[a]", "aggregate: src_host", "nfacctd_port: 2100", "print_output_file: /dev/null", "no_such_key: 1",
+                 "print_history: soon", "print_output[nobody]: csv")
+        result = self.check(*lines)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("strict_config: false", result.stderr.splitlines()[-1])
+        result = self.check(*lines, "strict_config: false")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertEqual(result.stderr.count("the line is left out"), 3, result.stderr)
+
+    def test_no_suggestion_leads_to_a_refused_key(self):
+        for key in ("networks_fil", "bmp_demon", "geoipv2_fil"):
+            result = self.check("plugins: print[a]", "aggregate: src_host", f"{key}: 1")
+            self.assertNotRegex(result.stderr, "did you mean (networks_file|bmp_daemon|geoipv2_file)[?]")
 
 
 if __name__ == "__main__":
