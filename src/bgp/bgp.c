@@ -15,7 +15,7 @@
 #define STOP_WAIT_S        1 /* for peers to take our NOTIFICATION */
 #define PUBLISH_INTERVAL_S 10
 
-enum { REQUEST_STOP = 1, REQUEST_RELOAD = 2 };
+enum { REQUEST_STOP = 1, REQUEST_RELOAD = 2, REQUEST_NAMED = 4 };
 
 static const char *const counter_names[BGP_COUNTER_COUNT] = {
 #define BGP_COUNTER(NAME, HELP) #NAME,
@@ -112,6 +112,16 @@ static void lists_reload(struct bgp *bgp) ON_THREAD(bgp_thread)
     bgp_publish(bgp);
 }
 
+static void named_take(struct bgp *bgp) ON_THREAD(bgp_thread)
+{
+    struct bgp_named *next = atomic_exchange_explicit(&bgp->named_next, NULL, memory_order_acq_rel);
+
+    if (!next)
+        return;
+    mem_free(bgp->named);
+    bgp->named = next;
+}
+
 static void wake_readable(void *arg, int fd, unsigned events)
 {
     (void)arg, (void)events;
@@ -143,6 +153,8 @@ static void bgp_loop(struct bgp *bgp) ON_THREAD(bgp_thread)
             return;
         if (requests & REQUEST_RELOAD)
             lists_reload(bgp);
+        if (requests & REQUEST_NAMED)
+            named_take(bgp);
         int err = poller_wait(bgp->poller, has_more ? 0 : IDLE_WAIT_MS);
         if (err < 0 && err != -EINTR) {
             log_error("bgp: waiting for events: %s; the BGP thread ends", strerror(-err));
@@ -191,6 +203,9 @@ static int listener_open(struct bgp *bgp, const struct ip_addr *address, struct 
         if (err == -EADDRINUSE)
             text_append_printf(error, "; `ss -tlpn 'sport = :%u'` shows who has it",
                                bgp->settings.port);
+        if (err == -ENOPROTOOPT && bgp->md5.count > 0)
+            text_append_string(error, "; bgp_daemon_md5_file needs a kernel with TCP-MD5 "
+                                      "(CONFIG_TCP_MD5SIG)");
     }
     return err;
 }
@@ -285,6 +300,15 @@ int bgp_check(const struct bgp_settings *settings, struct text *errors)
     return errors->len > before ? -EINVAL : 0;
 }
 
+void bgp_notices(const struct bgp_settings *settings, struct text *notices)
+{
+    if (!settings->allow_file)
+        text_append_printf(notices,
+                           "bgp: whoever reaches port %u may become a peer; bgp_daemon_allow_file "
+                           "names a file of those that may\n",
+                           settings->port);
+}
+
 static void tables_make(struct bgp *bgp, struct rcu *rcu)
 {
     /* There are as many slots again for peers that are down and still have paths. */
@@ -303,7 +327,7 @@ static void tables_make(struct bgp *bgp, struct rcu *rcu)
     };
     bgp->rib = rib_new(rcu, &rib_settings);
     peer_table_init(&bgp->peers, slots, bgp->rib, rcu);
-    bgp->session_max = slots + BGP_SESSIONS_UNOPENED_MAX;
+    bgp->session_max = slots + 2 * BGP_UNOPENED_MAX;
     bgp->sessions = mem_calloc(bgp->session_max, sizeof bgp->sessions[0]);
 }
 
@@ -417,12 +441,26 @@ void bgp_free(struct bgp *bgp)
         community_patterns_clear(&bgp->text_settings.patterns[kind]);
     address_list_clear(&bgp->allow);
     address_list_clear(&bgp->md5);
+    standing_clear(&bgp->standing);
+    mem_free(bgp->named);
+    mem_free(atomic_load_explicit(&bgp->named_next, memory_order_relaxed));
     mem_free(bgp);
 }
 
 void bgp_reload(struct bgp *bgp)
 {
     bgp_request(bgp, REQUEST_RELOAD);
+}
+
+void bgp_name_addresses(struct bgp *bgp, const struct ip_addr *addresses, size_t count)
+{
+    struct bgp_named *named = mem_alloc(sizeof *named + count * sizeof named->addresses[0]);
+
+    named->count = count;
+    if (count > 0)
+        memcpy(named->addresses, addresses, count * sizeof named->addresses[0]);
+    mem_free(atomic_exchange_explicit(&bgp->named_next, named, memory_order_acq_rel));
+    bgp_request(bgp, REQUEST_NAMED);
 }
 
 const struct rib *bgp_rib(const struct bgp *bgp)

@@ -22,7 +22,8 @@ struct bgp_settings {
     uint16_t port, hold_time_s;
     const char *router_id; /* NULL: the listening address, else 1.2.3.4 */
     uint32_t local_as;     /* 0: the peer's own AS (iBGP) */
-    uint32_t max_peers;
+    uint32_t max_peers, max_sessions_per_address;
+    int32_t ttl_security; /* hops; 0: off */
     const char *allow_file, *md5_file, *neighbors_file, *interface;
     bool ipv6_only, add_path_ignore, disable_router_id_check, communities_numeric;
     int32_t pipe_size, ip_precedence;
@@ -39,6 +40,8 @@ extern const struct config_key bgp_keys[];
 /* Appends a line to `errors` for each fault that bgp_new() would find in files and lists; opens
  * and keeps nothing. -EINVAL: there was one. */
 int bgp_check(const struct bgp_settings *settings, struct text *errors);
+/* Appends a line for what is allowed and perhaps not meant. */
+void bgp_notices(const struct bgp_settings *settings, struct text *notices);
 /* Reads files and opens the listening socket, so that errors show before anything starts; the text
  * of an error (a file's name and line, the remedy) is appended to `error`. -errno. */
 int bgp_new(const struct bgp_settings *settings, struct rcu *rcu, struct text *error,
@@ -47,6 +50,9 @@ int bgp_start(struct bgp *bgp); /* starts the thread */
 void bgp_stop(struct bgp *bgp); /* Cease to all peers (RFC 4486: administrative shutdown), joins */
 void bgp_free(struct bgp *bgp); /* after all readers of the RIB are gone */
 void bgp_reload(struct bgp *bgp); /* allow and md5 files; any thread, done by the BGP thread */
+/* The addresses that maps name, besides those of files and keys: peers that are preferred to others.
+ * They take the place of those of the last call. Any thread; copied. */
+void bgp_name_addresses(struct bgp *bgp, const struct ip_addr *addresses, size_t count);
 const struct rib *bgp_rib(const struct bgp *bgp);
 
 enum bgp_peer_state { BGP_PEER_DOWN, BGP_PEER_ESTABLISHED };

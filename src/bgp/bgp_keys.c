@@ -46,11 +46,18 @@ const struct config_key bgp_keys[] = {
      .help = "our AS number; 0: each peer's own, so that all sessions are internal"},
     {"bgp_daemon_max_peers", KEY_INT_AT(struct bgp_settings, max_peers, 1, RIB_SLOTS_MAX / 2), "10",
      .help = "how many peers may have a session at the same time"},
+    {"bgp_daemon_max_sessions_per_address",
+     KEY_INT_AT(struct bgp_settings, max_sessions_per_address, 1, RIB_SLOTS_MAX / 2), "2",
+     .help = "how many different router ids may have a session from one address"},
     {"bgp_daemon_allow_file", KEY_STRING_AT(struct bgp_settings, allow_file),
      .help =
          "file of addresses and prefixes, one per line, that may connect; all may when not set"},
     {"bgp_daemon_md5_file", KEY_STRING_AT(struct bgp_settings, md5_file),
      .help = "file of `address, password` lines: TCP-MD5 (RFC 2385) for these peers"},
+    {"bgp_daemon_ttl_security", KEY_INT_AT(struct bgp_settings, ttl_security, 0, 254), "0",
+     .help =
+         "take packets only from peers at most so many hops away, 1 for direct neighbours, which "
+         "send with a TTL of 255 too (RFC 5082); 0: from any"},
     {"bgp_neighbors_file", KEY_STRING_AT(struct bgp_settings, neighbors_file),
      .help = "file that the addresses of established peers are written to, one per line"},
     {"bgp_daemon_pipe_size", KEY_SIZE_AT(struct bgp_settings, pipe_size, 0, INT32_MAX), "0",

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Peering: accepts and makes connections, decides who may have a session, finds the peer of each,
- * resolves collisions (RFC 4271 section 6.8), and hands what sessions say to the RIB.
+ * Peering: makes connections, decides who may have a session, finds the peer of each, resolves
+ * collisions (RFC 4271 section 6.8), and hands what sessions say to the RIB.
  */
 #include "base/memory.h"
 #include "bgp/bgp_private.h"
@@ -23,7 +23,7 @@ struct apply {
     struct wall_time now;
 };
 
-static bool log_allowed(struct log_limit *limit)
+bool bgp_log_allowed(struct log_limit *limit)
 {
     uint64_t suppressed;
 
@@ -34,7 +34,7 @@ static bool log_allowed(struct log_limit *limit)
     return true;
 }
 
-static const char *session_text(struct session *session, char out[IP_TEXT_LEN])
+const char *bgp_session_text(struct session *session, char out[IP_TEXT_LEN])
 {
     ip_addr_format(&session_info(session)->address, out);
     return out;
@@ -45,8 +45,8 @@ static struct peer *session_peer(struct session *session)
     return session_info(session)->peer;
 }
 
-static void session_add(struct bgp *bgp, int fd, const struct ip_addr *address, uint16_t port,
-                        struct bgp_connector *connector)
+struct session *bgp_session_add(struct bgp *bgp, int fd, const struct ip_addr *address,
+                                uint16_t port, struct bgp_connector *connector)
 {
     struct session *session = session_new(bgp->poller, fd, address, port, connector != NULL,
                                           &bgp->session_settings, &bgp->owner);
@@ -54,11 +54,23 @@ static void session_add(struct bgp *bgp, int fd, const struct ip_addr *address, 
     bgp->sessions[bgp->session_count++] = session;
     if (connector)
         connector->session = session;
+    return session;
 }
 
-/* The peer has no session any more; its paths become stale or go. */
-static void peer_lose(struct bgp *bgp, struct session *session, const char *reason)
-    ON_THREAD(bgp_thread)
+bool bgp_is_named(const struct bgp *bgp, const struct ip_addr *address)
+{
+    for (size_t i = 0; i < bgp->connector_count; i++) {
+        if (ip_addr_equal(&bgp->connectors[i].address, address))
+            return true;
+    }
+    for (size_t i = 0; bgp->named && i < bgp->named->count; i++) {
+        if (ip_addr_equal(&bgp->named->addresses[i], address))
+            return true;
+    }
+    return address_list_contains(&bgp->allow, address) || address_list_contains(&bgp->md5, address);
+}
+
+void bgp_peer_lose(struct bgp *bgp, struct session *session, const char *reason)
 {
     struct peer *peer = session_peer(session);
     char address[IP_TEXT_LEN];
@@ -74,8 +86,8 @@ static void peer_lose(struct bgp *bgp, struct session *session, const char *reas
     rib_peer_down(bgp->rib, peer->info.index, !session_info(session)->is_over_for_good,
                   clock_wall(), clock_mono());
     bgp_publish(bgp);
-    if (log_allowed(&peer->log_limits[PEER_LOG_STATE]))
-        log_notice("bgp: peer %s AS %u down: %s", session_text(session, address), peer->info.as,
+    if (bgp_log_allowed(&peer->log_limits[PEER_LOG_STATE]))
+        log_notice("bgp: peer %s AS %u down: %s", bgp_session_text(session, address), peer->info.as,
                    reason);
 }
 
@@ -100,19 +112,10 @@ static int peer_opened(void *arg, struct session *session, struct notification *
 {
     struct bgp *bgp = arg;
     struct session_info *info = session_info(session);
-    char address[IP_TEXT_LEN];
+    struct peer *peer;
 
-    struct peer *peer = peer_table_take(&bgp->peers, &info->address, info->theirs.router_id);
-    bool is_full =
-        peer && !peer->session && peer_table_session_count(&bgp->peers) >= bgp->settings.max_peers;
-    if (!peer || is_full) {
-        bgp_count(bgp, BGP_COUNTER_connections_refused_limit, 1);
-        if (log_allowed(&bgp->log_limits[BGP_LOG_REFUSED]))
-            log_warning("bgp: peer %s refused: bgp_daemon_max_peers is %u",
-                        session_text(session, address), bgp->settings.max_peers);
-        *ret_error = notification_make(ERROR_CEASE, CEASE_REJECTED);
+    if (bgp_admit(bgp, session, &peer, ret_error) < 0)
         return -ENOSPC;
-    }
     struct session *old = peer->session;
     if (old && collision_refuses_new(bgp, session, old)) {
         bgp_count(bgp, BGP_COUNTER_collisions, 1);
@@ -124,7 +127,7 @@ static int peer_opened(void *arg, struct session *session, struct notification *
         bool was_established = session_info(old)->state == SESSION_ESTABLISHED;
         bgp_count(bgp, was_established ? BGP_COUNTER_sessions_replaced : BGP_COUNTER_collisions, 1);
         session_close(old, &n);
-        peer_lose(bgp, old, "replaced by a newer connection");
+        bgp_peer_lose(bgp, old, "replaced by a newer connection");
     }
     peer->session = session;
     peer->info.port = info->port;
@@ -165,12 +168,13 @@ static void peer_established(void *arg, struct session *session) ON_THREAD(bgp_t
     peer->info.state = BGP_PEER_ESTABLISHED;
     peer->info.established_ns = clock_wall().ns;
     peer->info.last_error[0] = '\0';
+    standing_met(&bgp->standing, &peer->info.address, clock_mono());
     bgp_count(bgp, BGP_COUNTER_sessions_established, 1);
     rib_peer_up(bgp->rib, peer->info.index, &rib_session, clock_mono());
     bgp_publish(bgp);
     families_format(features, &families);
-    if (log_allowed(&peer->log_limits[PEER_LOG_STATE]))
-        log_notice("bgp: peer %s AS %u up: %s", session_text(session, address), peer->info.as,
+    if (bgp_log_allowed(&peer->log_limits[PEER_LOG_STATE]))
+        log_notice("bgp: peer %s AS %u up: %s", bgp_session_text(session, address), peer->info.as,
                    text_cstr(&families));
     text_clear(&families);
 }
@@ -185,7 +189,7 @@ static void apply_announce(void *arg, enum address_family family, const struct r
     char address[IP_TEXT_LEN];
 
     bgp_count(apply->bgp, BGP_COUNTER_refused, refused);
-    if (refused == 0 || !log_allowed(&peer->log_limits[PEER_LOG_REFUSED]))
+    if (refused == 0 || !bgp_log_allowed(&peer->log_limits[PEER_LOG_REFUSED]))
         return;
     ip_addr_format(&peer->info.address, address);
     log_warning("bgp: peer %s: %zu paths refused: more than bgp_peer_paths_max, or than %d of one "
@@ -211,7 +215,7 @@ static void apply_end_of_rib(void *arg, enum address_family family) ON_THREAD(bg
     bgp_count(apply->bgp, BGP_COUNTER_end_of_rib, 1);
     rib_end_of_rib(apply->bgp->rib, apply->peer, info->rib_safi, info->rib_family, apply->now);
     bgp_publish(apply->bgp);
-    if (log_allowed(&apply->bgp->peers.peers[apply->peer].log_limits[PEER_LOG_TABLE])) {
+    if (bgp_log_allowed(&apply->bgp->peers.peers[apply->peer].log_limits[PEER_LOG_TABLE])) {
         struct rib_peer_counts counts = rib_peer_counts(apply->bgp->rib, apply->peer);
         ip_addr_format(&apply->bgp->peers.peers[apply->peer].info.address, address);
         log_notice("bgp: peer %s: End-of-RIB of %s, %" PRIu64 " paths of all families", address,
@@ -249,8 +253,9 @@ static int peer_updated(void *arg, struct session *session, struct reader body,
     update_apply(body, &session_info(session)->context, bgp->attrs, &sink, &result);
     peer->info.updates++;
     update_count(bgp, &result);
-    if (result.outcome != ATTR_OUTCOME_OK && log_allowed(&peer->log_limits[PEER_LOG_ATTRIBUTES]))
-        log_warning("bgp: peer %s: UPDATE: %s (type %u) %s; %s", session_text(session, address),
+    if (result.outcome != ATTR_OUTCOME_OK &&
+        bgp_log_allowed(&peer->log_limits[PEER_LOG_ATTRIBUTES]))
+        log_warning("bgp: peer %s: UPDATE: %s (type %u) %s; %s", bgp_session_text(session, address),
                     attr_name(result.bad_type), result.bad_type, result.reason,
                     consequences[result.outcome]);
     if (result.outcome != ATTR_OUTCOME_RESET)
@@ -275,11 +280,11 @@ static void peer_closed(void *arg, struct session *session, const char *reason)
     if (!peer || peer->info.state != BGP_PEER_ESTABLISHED || peer->session != session) {
         bool is_connect = session_info(session)->is_active && !peer;
         bgp_count(bgp, is_connect ? BGP_COUNTER_connect_failures : BGP_COUNTER_opens_failed, 1);
-        if (log_allowed(&bgp->log_limits[is_connect ? BGP_LOG_CONNECT : BGP_LOG_ENDED]))
+        if (bgp_log_allowed(&bgp->log_limits[is_connect ? BGP_LOG_CONNECT : BGP_LOG_ENDED]))
             log_warning("bgp: session with %s ended before it was established: %s",
-                        session_text(session, address), reason);
+                        bgp_session_text(session, address), reason);
     }
-    peer_lose(bgp, session, reason);
+    bgp_peer_lose(bgp, session, reason);
 }
 
 /* Sets the ConnectRetryTimer, with the jitter of RFC 4271 section 10. */
@@ -294,10 +299,8 @@ static void connector_arm(struct bgp_connector *connector, int64_t seconds)
                         delay_ns - delay_ns / 4 * random / UINT8_MAX);
 }
 
-static void session_gone(void *arg, struct session *session)
+void bgp_session_forget(struct bgp *bgp, const struct session *session)
 {
-    struct bgp *bgp = arg;
-
     for (size_t i = 0; i < bgp->session_count; i++) {
         if (bgp->sessions[i] == session) {
             bgp->sessions[i] = bgp->sessions[--bgp->session_count];
@@ -308,6 +311,11 @@ static void session_gone(void *arg, struct session *session)
         if (bgp->connectors[i].session == session)
             bgp->connectors[i].session = NULL;
     }
+}
+
+static void session_gone(void *arg, struct session *session)
+{
+    bgp_session_forget(arg, session);
 }
 
 static void connector_due(void *arg) ON_THREAD(bgp_thread)
@@ -327,125 +335,11 @@ static void connector_due(void *arg) ON_THREAD(bgp_thread)
         char address[IP_TEXT_LEN];
         ip_addr_format(&connector->address, address);
         bgp_count(bgp, BGP_COUNTER_connect_failures, 1);
-        if (log_allowed(&bgp->log_limits[BGP_LOG_CONNECT]))
+        if (bgp_log_allowed(&bgp->log_limits[BGP_LOG_CONNECT]))
             log_warning("bgp: connecting to %s: %s", address, strerror(-err));
         return;
     }
-    session_add(bgp, fd, &connector->address, connector->port, connector);
-}
-
-static void listeners_listen(struct bgp *bgp, unsigned events)
-{
-    for (size_t i = 0; i < BGP_LISTENERS_MAX; i++) {
-        if (bgp->listeners[i].fd >= 0)
-            poller_modify(bgp->poller, bgp->listeners[i].fd, events);
-    }
-}
-
-static void batch_due(void *arg) ON_THREAD(bgp_thread)
-{
-    struct bgp *bgp = arg;
-
-    THREAD_ASSERT(bgp_thread);
-    bgp->batch_left = bgp->settings.batch;
-    listeners_listen(bgp, POLLER_READ);
-}
-
-static bool batch_is_limited(const struct bgp *bgp)
-{
-    return bgp->settings.batch > 0 && bgp->settings.batch_interval_s > 0;
-}
-
-/* Finds the oldest of the connections that a stranger made: their OPEN has not come, or was
- * refused. `address` NULL: from anywhere. *ret_count tells how many there are. */
-static struct session *unopened_oldest(const struct bgp *bgp, const struct ip_addr *address,
-                                       size_t *ret_count)
-{
-    struct session *oldest = NULL;
-
-    *ret_count = 0;
-    for (size_t i = 0; i < bgp->session_count; i++) {
-        const struct session_info *info = session_info(bgp->sessions[i]);
-        if (info->peer || info->is_active || (address && !ip_addr_equal(&info->address, address)))
-            continue;
-        ++*ret_count;
-        if (!oldest || info->since.ns < session_info(oldest)->since.ns)
-            oldest = bgp->sessions[i];
-    }
-    return oldest;
-}
-
-/* Makes room for one more connection. Those that say nothing must not keep routers out, so the
- * oldest of them has to go. False: peers have all places. */
-static bool connection_make_room(struct bgp *bgp, const struct ip_addr *address)
-{
-    char text[IP_TEXT_LEN];
-    size_t count;
-    struct session *victim = unopened_oldest(bgp, address, &count);
-
-    if (count < BGP_SESSIONS_UNOPENED_OF_ADDRESS) {
-        if (bgp->session_count < bgp->session_max)
-            return true;
-        victim = unopened_oldest(bgp, NULL, &count);
-    }
-    if (!victim)
-        return false;
-    bgp_count(bgp, BGP_COUNTER_connections_displaced, 1);
-    if (log_allowed(&bgp->log_limits[BGP_LOG_REFUSED]))
-        log_warning("bgp: connection from %s given up for a newer one: it has sent no OPEN",
-                    session_text(victim, text));
-    session_gone(bgp, victim);
-    session_free(victim);
-    return true;
-}
-
-static void connection_accept(struct bgp *bgp, int fd, const struct sockaddr_storage *sa)
-{
-    struct ip_addr address;
-    uint16_t port = 0;
-    char text[IP_TEXT_LEN] = "";
-
-    bool is_known = ip_addr_from_sockaddr(sa, &address, &port) == 0;
-    if (is_known)
-        ip_addr_format(&address, text);
-    if (!is_known || (bgp->settings.allow_file && !address_list_contains(&bgp->allow, &address))) {
-        bgp_count(bgp, BGP_COUNTER_connections_refused_address, 1);
-        if (log_allowed(&bgp->log_limits[BGP_LOG_REFUSED]))
-            log_warning("bgp: connection from %s refused: not in bgp_daemon_allow_file", text);
-        close(fd);
-        return;
-    }
-    if (!connection_make_room(bgp, &address)) {
-        bgp_count(bgp, BGP_COUNTER_connections_refused_limit, 1);
-        if (log_allowed(&bgp->log_limits[BGP_LOG_REFUSED]))
-            log_warning("bgp: connection from %s refused: too many connections", text);
-        close(fd);
-        return;
-    }
-    bgp_count(bgp, BGP_COUNTER_connections_accepted, 1);
-    session_add(bgp, fd, &address, port, NULL);
-}
-
-static void listener_readable(void *arg, int listener_fd, unsigned events)
-{
-    struct bgp *bgp = arg;
-    struct sockaddr_storage sa;
-    socklen_t sa_len = sizeof sa;
-
-    (void)events;
-    if (batch_is_limited(bgp) && bgp->batch_left == 0) {
-        listeners_listen(bgp, 0);
-        return;
-    }
-    int fd = accept4(listener_fd, (struct sockaddr *)&sa, &sa_len, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd < 0)
-        return;
-    if (batch_is_limited(bgp)) {
-        if (bgp->batch_left-- == bgp->settings.batch)
-            poller_timer_set_in(bgp->poller, &bgp->batch_timer,
-                                bgp->settings.batch_interval_s * NS_PER_S);
-    }
-    connection_accept(bgp, fd, &sa);
+    bgp_session_add(bgp, fd, &connector->address, connector->port, connector);
 }
 
 /* Parses "address" or "address@port". */
@@ -495,13 +389,7 @@ void bgp_peering_start(struct bgp *bgp)
     bgp->owner =
         (struct session_owner){peer_opened, peer_established, peer_updated, peer_asked_refresh,
                                peer_closed, session_gone,     bgp};
-    bgp->batch_timer.fn = batch_due;
-    bgp->batch_timer.arg = bgp;
-    bgp->batch_left = bgp->settings.batch;
-    for (size_t i = 0; i < BGP_LISTENERS_MAX; i++) {
-        if (bgp->listeners[i].fd >= 0)
-            poller_add(bgp->poller, bgp->listeners[i].fd, POLLER_READ, listener_readable, bgp);
-    }
+    bgp_accept_start(bgp);
     for (size_t i = 0; i < bgp->connector_count; i++) {
         bgp->connectors[i].timer.arg = &bgp->connectors[i];
         connector_arm(&bgp->connectors[i], 0);
@@ -511,12 +399,11 @@ void bgp_peering_start(struct bgp *bgp)
 
 void bgp_peering_stop(struct bgp *bgp, const struct notification *n)
 {
-    for (size_t i = 0; i < BGP_LISTENERS_MAX; i++)
-        poller_remove(bgp->poller, bgp->listeners[i].fd);
+    bgp_accept_stop(bgp);
     for (size_t i = 0; i < bgp->connector_count; i++)
         poller_timer_cancel(bgp->poller, &bgp->connectors[i].timer);
     for (size_t i = 0; i < bgp->session_count; i++) {
         session_close(bgp->sessions[i], n);
-        peer_lose(bgp, bgp->sessions[i], "we stop");
+        bgp_peer_lose(bgp, bgp->sessions[i], "we stop");
     }
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* The state that bgp.c (the thread) and bgp_peering.c (who may talk to us, and what they say)
- * share. */
+/* The state that bgp.c (the thread), bgp_accept.c (who connects to us) and bgp_peering.c (who may be
+ * a peer, and what they say) share. */
 #include "base/log.h"
 #include "base/metric.h"
 #include "base/poller.h"
@@ -12,6 +12,7 @@
 #include "bgp/bgp_socket.h"
 #include "bgp/peer_table.h"
 #include "bgp/session.h"
+#include "bgp/standing.h"
 #include <stdatomic.h>
 
 enum bgp_counter {
@@ -23,19 +24,32 @@ enum bgp_counter {
 
 /* Kinds of log lines that strangers can cause, each with a limit of its own; peers have theirs
  * (peer_table.h). */
-enum { BGP_LOG_REFUSED, BGP_LOG_ENDED, BGP_LOG_NEIGHBORS, BGP_LOG_CONNECT, BGP_LOG_COUNT };
+enum {
+    BGP_LOG_REFUSED,
+    BGP_LOG_ENDED,
+    BGP_LOG_NEIGHBORS,
+    BGP_LOG_CONNECT,
+    BGP_LOG_ACCEPT,
+    BGP_LOG_DISPLACED,
+    BGP_LOG_COUNT
+};
 
 #define BGP_LISTENERS_MAX 2 /* IPv4 and IPv6 */
-/* Connections beyond max_peers that may be about to open or close. */
-#define BGP_SESSIONS_UNOPENED_MAX 16
-/* Unopened connections from one address: few routers are behind one, and strangers may not fill
- * the room of all. */
-#define BGP_SESSIONS_UNOPENED_OF_ADDRESS 4
+/* Connections to us before their OPEN: of strangers, and as many again of addresses that we know;
+ * and from one place (an IPv4 address, a /64 of IPv6), so that no place fills the room of all. */
+#define BGP_UNOPENED_MAX      256
+#define BGP_UNOPENED_OF_PLACE 16
 
 struct bgp_listener {
     int fd; /* -1: none */
     enum ip_family family;
     struct ip_addr address;
+};
+
+/* Addresses that others told (bgp_name_addresses()). */
+struct bgp_named {
+    size_t count;
+    struct ip_addr addresses[];
 };
 
 /* One peer that we connect to. */
@@ -62,12 +76,16 @@ struct bgp {
     size_t connector_count;
     struct session_owner owner;
     struct address_list allow, md5;
+    struct bgp_named *named; /* NULL: none */
+    struct standing_table standing;
     int64_t batch_left; /* connections that may still be accepted in this interval */
-    struct poller_timer batch_timer, publish_timer;
+    bool is_accept_paused;
+    struct poller_timer batch_timer, pause_timer, publish_timer;
     struct log_limit log_limits[BGP_LOG_COUNT];
     struct counter counters[BGP_COUNTER_COUNT];
     /* Any thread: */
     struct thread thread;
+    struct bgp_named *_Atomic named_next; /* to take the place of `named` */
     _Atomic unsigned requests;
     int wake_fd;
 };
@@ -80,7 +98,30 @@ static inline void bgp_count(struct bgp *bgp, enum bgp_counter counter, uint64_t
 /* Publishes a change of peers, in the neighbours file too. */
 void bgp_publish(struct bgp *bgp) ON_THREAD(bgp_thread);
 
+/* bgp_accept.c */
+void bgp_accept_start(struct bgp *bgp) ON_THREAD(bgp_thread);
+void bgp_accept_stop(struct bgp *bgp) ON_THREAD(bgp_thread);
+
+/* bgp_admission.c */
+/* Finds or makes the peer of a session whose OPEN has come. -1: there is no place for it, and
+ * *ret_error says why. */
+int bgp_admit(struct bgp *bgp, struct session *session, struct peer **ret_peer,
+              struct notification *ret_error) ON_THREAD(bgp_thread);
+
+/* bgp_peering.c */
+/* The session is not its peer's any more; its paths become stale or go. */
+void bgp_peer_lose(struct bgp *bgp, struct session *session, const char *reason)
+    ON_THREAD(bgp_thread);
 /* Parses bgp_daemon_connect. */
 int bgp_connectors_make(struct bgp *bgp, struct text *error);
 void bgp_peering_start(struct bgp *bgp) ON_THREAD(bgp_thread);
 void bgp_peering_stop(struct bgp *bgp, const struct notification *n) ON_THREAD(bgp_thread);
+/* Whether files, keys or maps name the address; those are preferred to others. */
+bool bgp_is_named(const struct bgp *bgp, const struct ip_addr *address);
+/* `connector` NULL: the other end connected. There must be room. */
+struct session *bgp_session_add(struct bgp *bgp, int fd, const struct ip_addr *address,
+                                uint16_t port, struct bgp_connector *connector);
+/* Takes a session off the list; it is to be freed then. */
+void bgp_session_forget(struct bgp *bgp, const struct session *session);
+bool bgp_log_allowed(struct log_limit *limit); /* says how many lines were left out, too */
+const char *bgp_session_text(struct session *session, char out[IP_TEXT_LEN]);

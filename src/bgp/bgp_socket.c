@@ -10,39 +10,70 @@
 #include <unistd.h>
 
 #define LISTEN_BACKLOG 1024
+/* A peer whose machine is gone without a word is found out within two minutes, also where a session
+ * has no hold time. */
+#define KEEPALIVE_IDLE_S     60
+#define KEEPALIVE_INTERVAL_S 10
+#define KEEPALIVE_COUNT      6
+
+static int option_set(int fd, int level, int option, int value)
+{
+    return setsockopt(fd, level, option, &value, sizeof value) < 0 ? -errno : 0;
+}
+
+/* Sockets that are accepted inherit this. */
+static int keepalive_set(int fd)
+{
+    int err = option_set(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+
+    if (err == 0)
+        err = option_set(fd, IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_S);
+    if (err == 0)
+        err = option_set(fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S);
+    if (err == 0)
+        err = option_set(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_COUNT);
+    return err;
+}
+
+/* RFC 5082: both ends send with the highest TTL, so that a lower one tells how far away the sender
+ * is at least. What comes from farther than `hops` is dropped by the kernel. */
+static int ttl_security_set(int fd, enum ip_family family, int hops)
+{
+    bool is_v4 = family == IP_V4;
+    int level = is_v4 ? IPPROTO_IP : IPPROTO_IPV6;
+    int err = option_set(fd, level, is_v4 ? IP_TTL : IPV6_UNICAST_HOPS, 255);
+
+    return err < 0 ? err : option_set(fd, level, is_v4 ? IP_MINTTL : IPV6_MINHOPCOUNT, 256 - hops);
+}
 
 static int socket_make(const struct bgp_settings *settings, enum ip_family family, int *ret_fd)
 {
-    const int one = 1;
     int err;
     int fd =
         socket(family == IP_V4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
     if (fd < 0)
         return -errno;
-    if (family == IP_V6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one) < 0)
-        goto fail;
-    if (settings->interface && setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, settings->interface,
-                                          (socklen_t)strlen(settings->interface)) < 0)
-        goto fail;
-    if (settings->pipe_size > 0) {
-        int size = settings->pipe_size;
-        if (setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size) < 0)
-            goto fail;
-    }
-    if (settings->ip_precedence > 0) {
-        int tos = settings->ip_precedence << 5;
-        int level = family == IP_V4 ? IPPROTO_IP : IPPROTO_IPV6;
-        int option = family == IP_V4 ? IP_TOS : IPV6_TCLASS;
-        if (setsockopt(fd, level, option, &tos, sizeof tos) < 0)
-            goto fail;
+    err = keepalive_set(fd);
+    if (err == 0 && family == IP_V6)
+        err = option_set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+    if (err == 0 && settings->interface &&
+        setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, settings->interface,
+                   (socklen_t)strlen(settings->interface)) < 0)
+        err = -errno;
+    if (err == 0 && settings->pipe_size > 0)
+        err = option_set(fd, SOL_SOCKET, SO_RCVBUF, settings->pipe_size);
+    if (err == 0 && settings->ip_precedence > 0)
+        err = option_set(fd, family == IP_V4 ? IPPROTO_IP : IPPROTO_IPV6,
+                         family == IP_V4 ? IP_TOS : IPV6_TCLASS, settings->ip_precedence << 5);
+    if (err == 0 && settings->ttl_security > 0)
+        err = ttl_security_set(fd, family, settings->ttl_security);
+    if (err < 0) {
+        close(fd);
+        return err;
     }
     *ret_fd = fd;
     return 0;
-fail:
-    err = -errno;
-    close(fd);
-    return err;
 }
 
 static int md5_set(int fd, const struct ip_prefix *prefix, const char *password)

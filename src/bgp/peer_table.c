@@ -42,7 +42,7 @@ static struct peer *slot_find(struct peer_table *table) ON_THREAD(bgp_thread)
     return NULL;
 }
 
-struct peer *peer_table_take(struct peer_table *table, const struct ip_addr *address,
+struct peer *peer_table_find(const struct peer_table *table, const struct ip_addr *address,
                              uint32_t router_id)
 {
     for (uint32_t i = 0; i < table->capacity; i++) {
@@ -51,6 +51,16 @@ struct peer *peer_table_take(struct peer_table *table, const struct ip_addr *add
             ip_addr_equal(&peer->info.address, address))
             return peer;
     }
+    return NULL;
+}
+
+struct peer *peer_table_take(struct peer_table *table, const struct ip_addr *address,
+                             uint32_t router_id)
+{
+    struct peer *known = peer_table_find(table, address, router_id);
+
+    if (known)
+        return known;
     struct peer *peer = slot_find(table);
     if (peer) {
         /* The limits of log lines stay with the slot: a stranger with a new identifier each time

@@ -34,6 +34,9 @@ struct peer_table {
 void peer_table_init(struct peer_table *table, uint32_t capacity, struct rib *rib, struct rcu *rcu);
 void peer_table_clear(struct peer_table *table); /* after all readers are gone */
 
+/* Returns the peer's slot; NULL: it has none. */
+struct peer *peer_table_find(const struct peer_table *table, const struct ip_addr *address,
+                             uint32_t router_id);
 /* Returns the peer's slot, a new one if need be. NULL: all hold something of other peers. */
 struct peer *peer_table_take(struct peer_table *table, const struct ip_addr *address,
                              uint32_t router_id) ON_THREAD(bgp_thread);

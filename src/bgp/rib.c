@@ -226,6 +226,28 @@ void rib_peer_down(struct rib *rib, uint32_t peer, bool is_kept, struct wall_tim
     }
 }
 
+void rib_peer_forget(struct rib *rib, uint32_t peer)
+{
+    struct rib_peer *p = &rib->peers[peer];
+
+    THREAD_ASSERT(bgp_thread);
+    assert(peer < rib->max_peers);
+    for (int safi = 0; safi < RIB_SAFI_COUNT && !p->is_up; safi++) {
+        for (int f = 0; f < RIB_FAMILY_COUNT; f++) {
+            if (!p->families[safi][f].is_stale)
+                continue;
+            family_lose(rib, p, &p->families[safi][f]);
+            state_publish(rib, peer, safi, f);
+        }
+    }
+}
+
+void rib_sweep(struct rib *rib)
+{
+    THREAD_ASSERT(bgp_thread);
+    sweep_to_end(rib);
+}
+
 bool rib_peer_release(struct rib *rib, uint32_t peer)
 {
     struct rib_peer *p = &rib->peers[peer];

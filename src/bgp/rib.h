@@ -137,8 +137,7 @@ struct rib_session {
     bool is_negotiated[RIB_SAFI_COUNT][RIB_FAMILY_COUNT];
     bool has_add_path[RIB_SAFI_COUNT][RIB_FAMILY_COUNT];
 };
-/* Stale paths of families that are no longer negotiated go at once. */
-/* The peer is down. */
+/* The peer is down. Stale paths of families that are no longer negotiated go at once. */
 void rib_peer_up(struct rib *rib, uint32_t peer, const struct rib_session *session,
                  struct mono_time now) ON_THREAD(bgp_thread);
 /* Paths become stale for peer_down_keep_s, or, unless `is_kept`, are gone. In the table of the next
@@ -146,6 +145,10 @@ void rib_peer_up(struct rib *rib, uint32_t peer, const struct rib_session *sessi
  * others began when this one broke; those that it does not name have been gone since then. */
 void rib_peer_down(struct rib *rib, uint32_t peer, bool is_kept, struct wall_time wall,
                    struct mono_time mono) ON_THREAD(bgp_thread);
+/* The peer is down. What its last session left is gone at once; the memory goes in slices. */
+void rib_peer_forget(struct rib *rib, uint32_t peer) ON_THREAD(bgp_thread);
+/* Frees the memory of all that is gone now, which may take a second. */
+void rib_sweep(struct rib *rib) ON_THREAD(bgp_thread);
 /* The peer, which is down, is forgotten and its slot may be given to another one. False: something
  * of it is left, stale or still to be swept; ask again later. */
 bool rib_peer_release(struct rib *rib, uint32_t peer) ON_THREAD(bgp_thread);

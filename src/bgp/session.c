@@ -150,7 +150,6 @@ static void session_finish(struct session *session)
 static void hold_expired(void *arg)
 {
     struct session *session = arg;
-    int waiting = 0;
 
     if (session->info.state == SESSION_CLOSING) {
         session_finish(session);
@@ -171,8 +170,7 @@ static void hold_expired(void *arg)
             return;
         }
         /* Its bytes may be here, and we are late to read them. */
-        if (session->overdue_count < OVERDUE_GRACES &&
-            ioctl(session->fd, FIONREAD, &waiting) == 0 && waiting > 0) {
+        if (session->overdue_count < OVERDUE_GRACES && session_has_input(session)) {
             session->overdue_count++;
             hold_timer_start(session, OVERDUE_GRACE_S);
             return;
@@ -512,6 +510,20 @@ struct session *session_new(struct poller *poller, int fd, const struct ip_addr 
 struct session_info *session_info(struct session *session)
 {
     return &session->info;
+}
+
+bool session_has_input(const struct session *session)
+{
+    int waiting = 0;
+
+    return session->info.state != SESSION_CLOSING && session->info.state != SESSION_CONNECT &&
+           ioctl(session->fd, FIONREAD, &waiting) == 0 && waiting > 0;
+}
+
+void session_hear(struct session *session)
+{
+    if (session->info.state != SESSION_CLOSING && session->info.state != SESSION_CONNECT)
+        session_readable(session);
 }
 
 void session_close(struct session *session, const struct notification *n)

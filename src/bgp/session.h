@@ -54,7 +54,8 @@ struct session_owner {
     void *arg;
 };
 
-/* The facts about a session that its owner may read; `peer` alone is the owner's to write. */
+/* The facts about a session that its owner may read; `peer` and `is_known` are the owner's to
+ * write. */
 struct session_info {
     struct ip_addr address; /* the peer's */
     uint16_t port;
@@ -64,7 +65,8 @@ struct session_info {
     uint32_t local_as;
     struct open_message theirs; /* from `opened` on */
     struct attr_context context;
-    void *peer; /* the owner's own */
+    void *peer;    /* the owner's own */
+    bool is_known; /* the owner's own: no stranger's connection */
     /* The session ended on purpose: the peer said shutdown, de-configured or hard reset (RFC 4486,
      * 8538), or we ended it for a limit. Else it will likely come back as it was. */
     bool is_over_for_good;
@@ -76,6 +78,10 @@ struct session *session_new(struct poller *poller, int fd, const struct ip_addr 
                             uint16_t port, bool is_active, struct session_settings *settings,
                             const struct session_owner *owner);
 struct session_info *session_info(struct session *session);
+/* Whether bytes wait to be read, of a session that listens to them. */
+bool session_has_input(const struct session *session);
+/* Reads them now, not when the poller comes by. It may close, and is not gone yet. */
+void session_hear(struct session *session);
 /* Tells the peer and lets go of it within two seconds; `n` NULL: without a word. Does nothing when
  * closing. */
 void session_close(struct session *session, const struct notification *n);

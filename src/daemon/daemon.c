@@ -11,6 +11,7 @@
 #include "daemon/daemon_private.h"
 #include "daemon/process.h"
 #include "daemon/user.h"
+#include "maps/agent_map.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
@@ -74,6 +75,20 @@ static bool needs_grew(const struct flow_needs *old, const struct flow_needs *mo
     return false;
 }
 
+void daemon_name_peers(struct daemon *d)
+{
+    const struct maps *maps = rcu_read(&d->maps);
+    size_t count = maps && maps->agents ? agent_map_peer_count(maps->agents) : 0;
+
+    if (!d->bgp)
+        return;
+    struct ip_addr *addresses = mem_calloc(count + 1, sizeof *addresses);
+    for (size_t i = 0; i < count; i++)
+        addresses[i] = agent_map_peer_at(maps->agents, i)->address;
+    bgp_name_addresses(d->bgp, addresses, count);
+    mem_free(addresses);
+}
+
 static void daemon_reload(struct daemon *d) ON_THREAD(main_thread)
 {
     struct text errors = {0};
@@ -90,6 +105,7 @@ static void daemon_reload(struct daemon *d) ON_THREAD(main_thread)
         if (needs_grew(&d->needs, &rcu_read(&d->maps)->needs))
             for (uint32_t i = 0; i < d->crew.worker_count; i++)
                 worker_add_needs(d->crew.workers[i]);
+        daemon_name_peers(d);
     }
     text_clear(&errors);
     if (d->bgp)

@@ -80,3 +80,5 @@ int setup_open(struct daemon *daemon, struct text *errors) ON_THREAD(main_thread
  * setup_open(), whose errors do not keep it from finding more. */
 int setup_try_out(struct daemon *daemon, struct text *errors) ON_THREAD(main_thread);
 void setup_close(struct daemon *daemon) ON_THREAD(main_thread);
+/* Tells BGP which peers the maps name. */
+void daemon_name_peers(struct daemon *daemon) ON_THREAD(main_thread);

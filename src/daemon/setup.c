@@ -277,6 +277,8 @@ int setup_read(struct daemon *d, int argc, char **argv, struct text *errors, str
     if (d->bgp_settings.enabled && bgp_check(&d->bgp_settings, errors) < 0)
         err = -EINVAL;
     notices_append(d, &d->notices);
+    if (d->bgp_settings.enabled)
+        bgp_notices(&d->bgp_settings, &d->notices);
     if (err == 0)
         fill_crew(d);
     return err;
@@ -412,6 +414,7 @@ int setup_open(struct daemon *d, struct text *errors)
     if (d->reader && d->bgp_settings.enabled && open_bgp(d, errors) < 0)
         err = -EINVAL;
     d->crew.bgp = d->bgp;
+    daemon_name_peers(d);
     if (err == 0)
         err = open_events(d);
     if (err == 0)
