@@ -4,6 +4,7 @@
 each fault has its message."""
 import json
 import os
+import pwd
 import signal
 import socket
 import stat
@@ -11,7 +12,7 @@ import struct
 import subprocess
 import time
 
-from harness import BUILD, main, wait_for
+from harness import BUILD, main, need, need_root, wait_for
 import exports
 from test_conservation import UNITS, check_ledger, flowgen, host_pid
 
@@ -281,6 +282,67 @@ def test_place_of_the_socket(test):
     fifth = test.nfacctd(config(test, "shutdown_timeout: 1\n").replace("live.sock", "never/live.sock"), name="fifth")
     fifth.wait_log("make the directory first")
     assert fifth.stop() == 0 and "dropped" not in fifth.output().replace("0 dropped", ""), fifth.output()
+
+
+def as_user(path, *args, groups="--clear-groups", ok=True):
+    """What the client prints for another user than root and the daemon's."""
+    done = subprocess.run([need("setpriv"), "--reuid", "nobody", "--regid", "nogroup", *groups.split(), PMACCT, "-p", path, *map(str, args)],
+                          capture_output=True, text=True, timeout=60)
+    assert (done.returncode == 0) == ok, (args, done)
+    return done.stdout if ok else done.stderr
+
+
+def test_strangers_may_read_and_members_of_the_group_may_clear(test):
+    need_root()
+    path = test.dir / "live.sock"
+    daemon = test.nfacctd(config(test, "imt_mode[live]: 666\nimt_group[live]: 12345\n"))
+    send(test, numbered(100))
+    wait_for(lambda: total(path)["flows"] == 100, "all flows")
+    assert len(as_user(path, "-s", "-O", "json").splitlines()) == 100
+    reset = ["-c", "proto", "-M", "*", "-r"]
+    for clearing in (["-e"], reset):
+        error = as_user(path, *clearing, ok=False)
+        assert "only root, the daemon's user and members of imt_group may empty or reset the table" in error, error
+    assert total(path)["flows"] == 100
+    as_user(path, *reset, groups="--groups 12345")
+    assert total(path)["flows"] == 0
+    wait_for(lambda: now(test, daemon)["process"]["counters"].get("clears_refused") == 2, "the counter of refusals")
+    # the group may be the primary one, too
+    done = subprocess.run(["setpriv", "--reuid", "nobody", "--regid", "12345", "--clear-groups", PMACCT, "-p", path, "-e"], timeout=60)
+    assert done.returncode == 0
+    assert daemon.stop() == 0
+
+
+def test_imt_clear_all_lets_everybody_clear(test):
+    need_root()
+    path = test.dir / "live.sock"
+    daemon = test.nfacctd(config(test, "imt_clear[live]: all\n"))
+    send(test, numbered(10))
+    wait_for(lambda: total(path)["flows"] == 10, "all flows")
+    as_user(path, "-e")
+    assert total(path)["flows"] == 0
+    assert daemon.stop() == 0
+
+
+def test_one_user_gets_half_of_the_clients(test):
+    need_root()
+    path = test.dir / "live.sock"
+    daemon = test.nfacctd(config(test, "imt_clients_max[live]: 6\n"))
+    assert total(path)["flows"] == 0
+    os.seteuid(pwd.getpwnam("nobody").pw_uid)  # the kernel notes who connects
+    try:
+        theirs = [Raw(path) for _ in range(3)]
+    finally:
+        os.seteuid(0)
+    assert all(raw.message()[0] == 64 for raw in theirs)
+    error = as_user(path, "-t", ok=False)
+    assert "half of imt_clients_max clients are this user's already" in error, error
+    assert total(path)["flows"] == 0  # root and others are not kept out
+    own = [Raw(path) for _ in range(3)]
+    assert all(raw.message()[0] == 64 for raw in own)
+    assert "there are imt_clients_max clients" in client(path, "-t", ok=False)
+    wait_for(lambda: now(test, daemon)["process"]["counters"].get("clients_refused") == 2, "the counter of refusals")
+    assert daemon.stop() == 0
 
 
 def test_configurations_that_cannot_be(test):

@@ -19,8 +19,10 @@ const struct pa_key memory_keys[] = {
     {.name = "imt_path", .type = PA_KEY_STRING, .role = PA_ROLE_OWN_PLACE, .default_value = QUERY_PATH_DEFAULT,
      .help = "Unix socket on which the table is served; each instance needs its own"},
     {.name = "imt_mode", .type = PA_KEY_STRING, .default_value = "777",
-     .help = "permissions of that socket, octal: who may write to it may read and clear the table"},
-    {.name = "imt_group", .type = PA_KEY_STRING, .help = "group (name or number) that gets the socket"},
+     .help = "permissions of that socket, octal: who may write to it may read the table"},
+    {.name = "imt_group", .type = PA_KEY_STRING, .help = "group (name or number) that gets the socket; its members may empty and reset the table"},
+    {.name = "imt_clear", .type = PA_KEY_CHOICE, .choices = "group|all", .default_value = "group",
+     .help = "who may empty and reset the table: root, the daemon's user and imt_group, or all who may write to the socket"},
     KEY_ROW_REFRESH_TIME("imt", "1", "seconds until traffic shows in the table"),
     {.name = "imt_size", .type = PA_KEY_SIZE, .default_value = "256M", .max = INT64_MAX,
      .help = "memory that rows may take; beyond it new keys are refused and counted, known ones add up; 0: no bound; clients that read may take twice as much again"},
@@ -31,7 +33,7 @@ const struct pa_key memory_keys[] = {
     {.name = "imt_buckets", .type = PA_KEY_INT, .default_value = "32771", .min = 1, .max = INT32_MAX,
      .help = "rows for which there is room beside the pools, where those are configured"},
     {.name = "imt_clients_max", .type = PA_KEY_INT, .default_value = "64", .min = 1, .max = 900,
-     .help = "clients at a time"},
+     .help = "clients at a time; at most half of them of one user, if that is neither root nor the daemon's"},
     {.name = "imt_client_timeout", .type = PA_KEY_INT, .default_value = "30", .min = 1, .max = 3600,
      .help = "seconds in which a client must have taken an answer"},
     {.name = NULL},
@@ -121,6 +123,7 @@ int memory_settings_read(const struct pa_host *host, const struct pa_schema *sch
     }
     output_options_read(host, &options);
     s.server.values = options.values;
+    s.server.all_may_clear = host->setting_number(host, "imt_clear") == 1;
     s.server.clients_max = (uint32_t)host->setting_number(host, "imt_clients_max");
     s.server.answer_time_ns = host->setting_number(host, "imt_client_timeout") * NS_PER_S;
     s.server.idle_time_ns = IDLE_TIME_S * NS_PER_S;

@@ -17,7 +17,8 @@
  *     ERROR: why not                          (at any time; the plugin then hangs up)
  *
  * A client has one request at a time. An answer is the table at the instant of the request; rows
- * that are reset are removed at that instant. The plugin serves imt_clients_max clients, takes
+ * that are reset are removed at that instant. The plugin serves imt_clients_max clients (of one user
+ * half of them), resets and erases for those who may (rights.h), takes
  * requests of at most QUERY_REQUEST_MAX bytes, and hangs up on a client that does not take its
  * answer within 30 s, sends nothing for 60 s, or holds copies of blocks (table.h) that are needed.
  * Both ends check everything they read.

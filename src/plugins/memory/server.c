@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "plugins/memory/answer.h"
 #include "plugins/memory/query_wire.h"
+#include "plugins/memory/rights.h"
 #include "plugins/memory/value_store.h"
 #include <errno.h>
 #include <string.h>
@@ -26,6 +27,7 @@ enum {
 struct client {
     struct server *server;
     int fd;
+    struct rights rights;
     int64_t since_ns; /* when the answer began, or the last request ended */
     struct text in, out;
     size_t sent; /* bytes of `out` */
@@ -134,6 +136,20 @@ static void take_request(struct client *c, struct query_request *request)
     query_status_encode(&status, &c->out);
 }
 
+/* Says why a request that takes rows out of the table is not granted; NULL: it is. */
+static const char *refusal(const struct client *c, const struct query_request *request)
+{
+    bool clears = request->type == QUERY_ERASE || (request->type == QUERY_ROWS && request->resets);
+
+    if (!clears || c->rights.may_clear || c->server->settings.all_may_clear)
+        return NULL;
+    return c->server->settings.place.group == (gid_t)-1
+               ? "only root and the daemon's user may empty or reset the table; imt_group: GROUP "
+                 "lets a group, imt_clear: all everybody"
+               : "only root, the daemon's user and members of imt_group may empty or reset the "
+                 "table; imt_clear: all lets everybody";
+}
+
 /* Takes a request out of the received bytes, if it is whole and no other is under way. */
 static void look_for_request(struct client *c)
 {
@@ -155,7 +171,14 @@ static void look_for_request(struct client *c)
     }
     text_reset(&c->in);
     if (err == 0) {
-        take_request(c, &request);
+        const char *why = refusal(c, &request);
+        if (!why) {
+            take_request(c, &request);
+            return;
+        }
+        count_event(c->server, "clears_refused");
+        match_free(request.match);
+        put_error(c, why);
         return;
     }
     count_event(c->server, "bad_requests");
@@ -251,12 +274,29 @@ static void client_ready(void *arg, int fd, unsigned events)
 
 /* ---- accepting ---- */
 
+/* Says why a new client is one too many; NULL: it is not. It is among the clients already. */
+static const char *excess(const struct server *s, const struct client *c)
+{
+    uint32_t of_user = 0;
+
+    if (s->client_count > s->settings.clients_max)
+        return "there are imt_clients_max clients already; try again";
+    for (const struct client *other = s->clients; other && !c->rights.is_trusted;
+         other = other->next)
+        of_user += other->rights.uid == c->rights.uid;
+    return of_user > rights_share(s->settings.clients_max)
+               ? "half of imt_clients_max clients are this user's already; try again"
+               : NULL;
+}
+
 static void client_new(struct server *s, int fd)
 {
     struct client *c = mem_zalloc(sizeof *c), **end = &s->clients;
+    const char *why;
 
     c->server = s;
     c->fd = fd;
+    rights_of_client(fd, s->settings.place.group, &c->rights);
     c->since_ns = clock_mono().ns;
     for (; *end; end = &(*end)->next)
         c->previous = *end;
@@ -266,10 +306,11 @@ static void client_new(struct server *s, int fd)
         set_clock(s);
     count_event(s, "clients");
     text_append(&c->out, s->greeting.data, s->greeting.len);
-    if (s->client_count > s->settings.clients_max) {
+    why = excess(s, c);
+    if (why) {
         text_reset(&c->out);
         count_event(s, "clients_refused");
-        put_error(c, "there are imt_clients_max clients already; try again");
+        put_error(c, why);
     }
     if (poller_add(s->poller, fd, POLLER_READ, client_ready, c) < 0) {
         client_free(c);

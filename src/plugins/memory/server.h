@@ -7,7 +7,8 @@
  * blocks whose copies take more than there is room for, is cut off and counted.
  *
  * Counters of the instance: clients, clients_refused (more than there may be), clients_cut_slow,
- * clients_cut_memory, clients_cut_idle, bad_requests, requests, erased_rows, reset_rows.
+ * clients_cut_memory, clients_cut_idle, clears_refused, bad_requests, requests, erased_rows,
+ * reset_rows.
  */
 #include "plugins/memory/listener.h"
 #include "plugins/memory/table.h"
@@ -18,6 +19,7 @@ struct server;
 
 struct server_settings {
     struct listener_place place;
+    bool all_may_clear;
     uint32_t clients_max;
     int64_t answer_time_ns, idle_time_ns; /* 30 s and 60 s */
     struct value_options values;
