@@ -1,15 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Sends flow exports of the generators' world (world.h) to a capture file or over UDP, the same for
- * the same options, and writes the exact truth about them:
+ * the same options, and writes the exact truth about them; `usage` below has the options.
  *
- *   flowgen --flows N [--format ipfix|v9|v5|sflow] [--keys K] [--zipf S] [--prefixes P --paths Q]
- *           [--exporters E] [--seed S] [--seconds T]
- *           [--pcap FILE | --udp ADDRESS:PORT [--rate FLOWS_PER_S]] [--truth FILE] [--views]
- *
- * `keys` is the number of distinct 5-tuples, drawn uniformly or by a Zipf law of exponent S. The
- * truth is a CSV file of sums by exporter, input interface, next hop, peer AS and destination AS.
- * Totals go to stdout as JSON, with --views also the digests of what outputs must say (truth.h).
+ * The truth is a CSV file of sums by exporter, input interface, next hop, peer AS and destination
+ * AS. Totals go to stdout as JSON, with --views also the digests of what outputs must say (truth.h).
  * IPFIX and v9 use a template of 25 fields, as core routers send; an sFlow flow is one packet.
  */
 #include "sflow_export.h"
@@ -523,14 +518,57 @@ static void write_truth(struct generator *g)
     }
 }
 
+static const char usage[] =
+    "usage: flowgen (--pcap FILE | --udp ADDRESS:PORT) [OPTION...]\n"
+    "Makes flow exports, the same for the same options, and prints their sums as JSON.\n\n"
+    "  --pcap FILE         write them to a capture file\n"
+    "  --udp ADDRESS:PORT  send them, from 127.0.2.1 and so on, an address for each exporter\n"
+    "  --rate N            with --udp: flows a second; as fast as possible if it is not given\n"
+    "  --flows N           how many (100000)\n"
+    "  --format FORMAT     ipfix, v9, v5 or sflow (ipfix)\n"
+    "  --exporters N       exporters (4)\n"
+    "  --keys N            distinct 5-tuples (10000)\n"
+    "  --zipf S            draw them by a Zipf law of exponent S, not uniformly\n"
+    "  --prefixes N        destinations lie in that many prefixes, as bgpfeed announces them\n"
+    "  --paths N           paths of a prefix (4)\n"
+    "  --seconds N         the time that the exports span (60)\n"
+    "  --seed N            another number gives other flows (1)\n"
+    "  --truth FILE        write their sums by exporter, interface, next hop and AS as CSV\n"
+    "  --views             print digests of what outputs must say, too\n"
+    "  --help              print this\n";
+
+/* Ends the program over what is wrong with its arguments. */
+static void refuse(const char *what)
+{
+    fprintf(stderr, "flowgen: %s; see flowgen --help\n", what);
+    exit(2);
+}
+
+static void check_options(const struct options *o)
+{
+    bool is_known = strcmp(o->format, "ipfix") == 0 || strcmp(o->format, "v9") == 0 ||
+                    strcmp(o->format, "v5") == 0 || strcmp(o->format, "sflow") == 0;
+
+    if (!o->pcap == !o->udp)
+        refuse("one of --pcap and --udp says where flows go");
+    if (!is_known)
+        refuse("--format: neither ipfix, v9, v5 nor sflow");
+    if (o->keys < 1 || o->flows < 1)
+        refuse("--keys and --flows: at least 1");
+    if (o->exporters < 1 || o->exporters > MAX_EXPORTERS)
+        refuse("--exporters: too few or too many");
+}
+
 static void parse_options(int argc, char **argv, struct options *o)
 {
-    static const struct option names[] = {
-        {"flows", 1, 0, 'n'},     {"format", 1, 0, 'f'},   {"keys", 1, 0, 'k'},
-        {"zipf", 1, 0, 'z'},      {"prefixes", 1, 0, 'p'}, {"paths", 1, 0, 'q'},
-        {"seed", 1, 0, 's'},      {"seconds", 1, 0, 't'},  {"pcap", 1, 0, 'w'},
-        {"udp", 1, 0, 'u'},       {"rate", 1, 0, 'r'},     {"truth", 1, 0, 'T'},
-        {"exporters", 1, 0, 'e'}, {"views", 0, 0, 'v'},    {0}};
+    static const struct option names[] = {{"flows", 1, 0, 'n'},     {"format", 1, 0, 'f'},
+                                          {"keys", 1, 0, 'k'},      {"zipf", 1, 0, 'z'},
+                                          {"prefixes", 1, 0, 'p'},  {"paths", 1, 0, 'q'},
+                                          {"seed", 1, 0, 's'},      {"seconds", 1, 0, 't'},
+                                          {"pcap", 1, 0, 'w'},      {"udp", 1, 0, 'u'},
+                                          {"rate", 1, 0, 'r'},      {"truth", 1, 0, 'T'},
+                                          {"exporters", 1, 0, 'e'}, {"views", 0, 0, 'v'},
+                                          {"help", 0, 0, 'h'},      {0}};
 
     *o = (struct options){.flows = 100000,
                           .seed = 1,
@@ -583,17 +621,16 @@ static void parse_options(int argc, char **argv, struct options *o)
         case 'v':
             o->has_views = true;
             break;
+        case 'h':
+            fputs(usage, stdout);
+            exit(0);
         default:
             exit(2);
         }
     }
-    if ((!o->pcap == !o->udp) || o->keys < 1 || o->exporters < 1 || o->exporters > MAX_EXPORTERS ||
-        o->flows < 1 ||
-        (strcmp(o->format, "ipfix") != 0 && strcmp(o->format, "v9") != 0 &&
-         strcmp(o->format, "v5") != 0 && strcmp(o->format, "sflow") != 0)) {
-        fprintf(stderr, "flowgen: see the head of flowgen.c\n");
-        exit(2);
-    }
+    if (optind < argc)
+        refuse("it has options alone");
+    check_options(o);
 }
 
 int main(int argc, char **argv)

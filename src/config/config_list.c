@@ -39,12 +39,10 @@ static const struct config_claim **sorted_claims(const struct config *config)
     return claims;
 }
 
-/* Appends a line for people: print_output[instance]  json|csv|formatted  formatted  print: form of
- * the rows */
-static void append_text(struct text *out, const struct config_claim *claim)
+/* Appends what a line for people begins with: print_output[instance]  json|csv|formatted
+ * formatted. */
+static void append_key(struct text *out, const struct config_key *key)
 {
-    const struct config_key *key = &claim->key;
-
     text_append_string(out, key->name);
     if (key->scope != SCOPE_GLOBAL)
         text_append_string(out, key->scope == SCOPE_BOUND ? "[name]" : "[name]?");
@@ -58,12 +56,40 @@ static void append_text(struct text *out, const struct config_claim *claim)
     if (key->max && key->max != INT64_MAX)
         text_append_int(out, key->max);
     text_append_printf(out, "\t%s\t", key->default_value ? key->default_value : "-");
-    if (claim->plugin)
-        text_append_printf(out, "%s: ", claim->plugin->name);
+}
+
+/* True if two keys read the same to people. */
+static bool is_same_line(const struct config_key *a, const struct config_key *b)
+{
+    struct text x = {0}, y = {0};
+
+    append_key(&x, a);
+    append_key(&y, b);
+    bool is_same = strcmp(text_cstr(&x), text_cstr(&y)) == 0 &&
+                   strcmp(a->help ? a->help : "", b->help ? b->help : "") == 0;
+    text_clear(&x);
+    text_clear(&y);
+    return is_same;
+}
+
+/* Appends one line for all plugins that have the first claim's key, as it is there: print, kafka:
+ * its meaning. Returns how many claims that were. */
+static size_t append_text(struct text *out, const struct config_claim **claims, size_t count)
+{
+    const struct config_key *key = &claims[0]->key;
+    size_t same = 1;
+
+    while (same < count && is_same_line(key, &claims[same]->key))
+        same++;
+    append_key(out, key);
+    for (size_t i = 0; i < same; i++)
+        if (claims[i]->plugin)
+            text_append_printf(out, "%s%s", claims[i]->plugin->name, i + 1 < same ? ", " : ": ");
     text_append_string(out, key->help ? key->help : "");
     if (key->aliases)
         text_append_printf(out, " (also %s)", key->aliases);
     text_append_char(out, '\n');
+    return same;
 }
 
 static void append_member(struct text *out, const char *name, const char *value)
@@ -143,11 +169,9 @@ void config_list(const struct config *config, FILE *file, enum config_list_forma
 
     if (format == CONFIG_LIST_JSON)
         text_append_string(&out, "{\"keys\": [\n");
-    for (size_t i = 0; i < config->claim_count; i++) {
-        if (format == CONFIG_LIST_TEXT) {
-            append_text(&out, claims[i]);
-            continue;
-        }
+    for (size_t i = 0; format == CONFIG_LIST_TEXT && i < config->claim_count;)
+        i += append_text(&out, &claims[i], config->claim_count - i);
+    for (size_t i = 0; format == CONFIG_LIST_JSON && i < config->claim_count; i++) {
         text_append_string(&out, i ? ",\n" : "");
         append_json(&out, claims[i]);
     }

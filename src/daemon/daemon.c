@@ -9,6 +9,8 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "daemon/daemon_private.h"
+#include "daemon/ending.h"
+#include "daemon/problem_list.h"
 #include "daemon/process.h"
 #include "daemon/user.h"
 #include "maps/agent_map.h"
@@ -41,13 +43,18 @@ static void tell_statistics(struct daemon *d, bool is_final) ON_THREAD(main_thre
     int err;
 
     statistics_log(&s);
-    if (!d->process.stats_file)
+    if (!d->process.stats_file) {
+        if (!is_final)
+            log_notice("statistics: stats_file is not set; with it the whole ledger goes there");
         return;
+    }
     err = statistics_write(&s, d->process.stats_file);
     if (err == 0)
         err = process_give_file(d->process.stats_file, d->process.files_uid, d->process.files_gid);
     if (err < 0)
         log_error("stats_file %s: %s", d->process.stats_file, strerror(-err));
+    else
+        log_notice("statistics: written to %s", d->process.stats_file);
 }
 
 static void wake_workers(struct daemon *d)
@@ -91,8 +98,15 @@ void daemon_name_peers(struct daemon *d)
 
 static void daemon_reload(struct daemon *d) ON_THREAD(main_thread)
 {
+    const struct maps_settings *maps = &d->maps_settings;
     struct text errors = {0};
 
+    if (!maps->allow_file && !maps->sampling_map && !maps->bgp_agent_map) {
+        log_notice("maps: none is configured, so none is read anew");
+        if (d->bgp)
+            bgp_reload(d->bgp);
+        return;
+    }
     if (!d->maps_settings.may_refresh) {
         log_notice("maps are not read anew: maps_refresh is false");
         return;
@@ -141,7 +155,11 @@ static void on_signal(void *arg, int number) ON_THREAD(main_thread)
     case SIGHUP:
         log_reopen();
         supervisor_reopen(d->supervisor);
-        log_notice("log opened anew");
+        if (d->process.logfile)
+            log_notice("log opened anew: %s", d->process.logfile);
+        else
+            log_notice(
+                "logfile is not set, so no log is opened anew; backends open their files anew");
         break;
     case SIGUSR1:
         tell_statistics(d, false);
@@ -212,7 +230,9 @@ static void on_second(void *arg) ON_THREAD(main_thread)
     check_rib(d);
     if (d->templates && d->seconds % TEMPLATES_TICK_S == 0)
         templates_file_tick(d->templates);
-    if (d->seconds % WATCH_S == 0)
+    if (d->is_stopping)
+        ending_tick(d);
+    else if (d->seconds % WATCH_S == 0)
         statistics_watch(&s, &d->watch);
     rcu_queue_poll(d->retired);
     poller_timer_set_in(d->poller, &d->second_timer, NS_PER_S);
@@ -382,21 +402,19 @@ static void daemon_run(struct daemon *d) ON_THREAD(main_thread)
 
 static int daemon_end(struct daemon *d) ON_THREAD(main_thread)
 {
-    struct statistics_sources s = statistics_sources_make(d, true);
     uint64_t lost;
 
-    for (uint32_t i = 0; i < d->crew.worker_count; i++) {
+    for (uint32_t i = 0; i < d->crew.worker_count; i++)
         worker_join(d->crew.workers[i]);
+    ending_tell_waiting_sets(d);
+    for (uint32_t i = 0; i < d->crew.worker_count; i++)
         worker_settle(d->crew.workers[i], true);
-    }
     if (d->templates)
         templates_file_save_now(d->templates);
     if (d->bgp)
         bgp_stop(d->bgp);
     tell_statistics(d, true);
-    lost = statistics_lost_flows(&s);
-    if (lost > 0)
-        log_error("some flows were lost: see the statistics");
+    lost = ending_tell_lost(d);
     if (d->process.pidfile)
         unlink(d->process.pidfile);
     /* Sets that they still hold back are told as lost, and nothing is told after the end. */
@@ -503,6 +521,34 @@ static int check_as_user(struct daemon *d, struct text *errors) ON_THREAD(main_t
     return err;
 }
 
+/* Ends the answer of a test that has failed, which may be longer than the screen. */
+static void print_counts(size_t errors, size_t warnings, size_t notices)
+{
+    fprintf(stderr, "%zu error%s", errors, errors == 1 ? "" : "s");
+    if (warnings > 0)
+        fprintf(stderr, ", %zu warning%s", warnings, warnings == 1 ? "" : "s");
+    if (notices > 0)
+        fprintf(stderr, ", %zu notice%s", notices, notices == 1 ? "" : "s");
+    fputc('\n', stderr);
+}
+
+static void print_problems(struct daemon *d, struct text *errors, int err)
+{
+    size_t error_count = problem_list_sort(errors), warning_count = problem_list_sort(&d->warnings),
+           notice_count = problem_list_sort(&d->notices);
+    bool has_read = !d->options.is_unusable;
+
+    if (has_read && (err < 0 || is_test(d) || d->process.daemonize)) {
+        print_lines(&d->warnings, "warning: "); /* otherwise the log tells them */
+        print_lines(&d->notices, "notice: ");
+    }
+    print_lines(errors, "");
+    if (error_count > 0 && is_test(d) && error_count + warning_count + notice_count > 1)
+        print_counts(error_count, warning_count, notice_count);
+    else if (error_count == 0 && err < 0)
+        fprintf(stderr, "%s: %s\n", d->description->name, strerror(-err));
+}
+
 static int daemon_prepare(struct daemon *d, int argc, char **argv) ON_THREAD(main_thread)
 {
     struct text errors = {0};
@@ -519,14 +565,8 @@ static int daemon_prepare(struct daemon *d, int argc, char **argv) ON_THREAD(mai
     if (d->options.action == ACTION_SETUP && (err == 0 || d->rcu) &&
         setup_try_out(d, &errors) < 0) /* only if the configuration is right */
         err = -EINVAL;
-    if (runs && (err < 0 || is_test(d) || d->process.daemonize)) {
-        print_lines(&d->warnings, "warning: "); /* otherwise the log tells them */
-        print_lines(&d->notices, "notice: ");
-    }
-    if (errors.len > 0)
-        print_lines(&errors, "");
-    else if (err < 0)
-        fprintf(stderr, "%s: %s\n", d->description->name, strerror(-err));
+    if (runs || err < 0)
+        print_problems(d, &errors, err);
     text_clear(&errors);
     return err;
 }

@@ -57,10 +57,10 @@ struct daemon {
     struct poller_timer second_timer, shutdown_timer;
     struct statistics_watch watch;
     int64_t started_ns;
-    uint64_t seconds;
-    struct text warnings; /* of the configuration; kept until the log tells them */
-    struct text notices;  /* likewise: of what is right and may not be meant */
-    bool is_stopping;     /* set by a signal, or at the end of the file */
+    uint64_t seconds, ending_s; /* since the start; since the end began */
+    struct text warnings;       /* of the configuration; kept until the log tells them */
+    struct text notices;        /* likewise: of what is right and may not be meant */
+    bool is_stopping;           /* set by a signal, or at the end of the file */
 };
 
 /*

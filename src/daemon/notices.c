@@ -130,8 +130,44 @@ static void check_bins(const struct daemon *d, size_t index, struct text *notice
                        config_instance_at(d->config, index)->name);
 }
 
+/* A table in memory is pmacct's default, and not what most who forget `plugins` want. */
+static void check_default_plugin(const struct daemon *d, struct text *notices)
+{
+    if (d->options.file && strcmp(config_instance_at(d->config, 0)->place, "default") == 0)
+        text_append_string(notices,
+                           "plugins: not set, so rows go into a table in memory, which pmacct(1) "
+                           "shows and which ends with the daemon; name plugins to keep them\n");
+}
+
+/* In the background standard output and error lead to nobody. */
+static void check_background(const struct daemon *d, struct text *notices)
+{
+    const char *place = config_place(d->config, "daemonize", CONFIG_GLOBAL);
+
+    if (!d->process.daemonize)
+        return;
+    if (!d->process.logfile && !d->process.syslog)
+        text_append_printf(notices,
+                           "%s: daemonize: nobody sees the log; set logfile or syslog, or leave "
+                           "daemonize out\n",
+                           place);
+    for (uint32_t i = 0; i < d->instance_count; i++) {
+        const struct config_instance *identity = config_instance_at(d->config, i);
+        if (strcmp(identity->type, "print") == 0 &&
+            !config_is_set(d->config, "print_output_file", i))
+            text_append_printf(
+                notices,
+                "%s: print[%s]: its rows are lost: daemonize closes standard output, "
+                "and print_output_file is not set\n",
+                identity->place, identity->name);
+    }
+}
+
 void notices_append(const struct daemon *d, struct text *notices)
 {
+    if (d->instances && d->instance_count > 0)
+        check_default_plugin(d, notices);
+    check_background(d, notices);
     for (uint32_t i = 0; d->instances && i < d->instance_count; i++) {
         if (!d->instances[i])
             continue; /* its faults were told */

@@ -352,18 +352,6 @@ void statistics_log(const struct statistics_sources *s)
     }
 }
 
-uint64_t statistics_lost_flows(const struct statistics_sources *s)
-{
-    uint64_t lost = 0;
-
-    for (uint32_t i = 0; i < s->instance_count; i++) {
-        struct ledger_sum sum = instance_ledger(s->instances[i]);
-        for (int reason = 0; reason < DROP_REASON_COUNT; reason++)
-            lost += sum.drops[reason].flows + sum.drops[reason].packets;
-    }
-    return lost;
-}
-
 /* ---- watch ---- */
 
 /* Anybody can send from many source addresses, so not all of them are named. */

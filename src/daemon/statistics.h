@@ -25,8 +25,6 @@ void statistics_log(const struct statistics_sources *sources) ON_THREAD(main_thr
 /* Writes the file aside and renames it. */
 int statistics_write(const struct statistics_sources *sources, const char *path)
     ON_THREAD(main_thread);
-/* Returns the flows that were lost for good: 0 for a clean end. */
-uint64_t statistics_lost_flows(const struct statistics_sources *sources) ON_THREAD(main_thread);
 
 /* Warns every minute of exporters without a BGP peer, and of silence. */
 struct statistics_watch {

@@ -50,6 +50,7 @@ struct hosted_instance {
     int pidfd, socket;
     uint8_t last_signal;
     bool is_finished, is_clean;
+    bool is_recovering; /* it was said to be started again, and does not work yet */
     uint32_t restarts;
     uint64_t commits_before; /* of hosts that have ended */
     int64_t restart_ns;
@@ -276,6 +277,16 @@ static void take_log_line(const struct message *m, const char *instance_name,
     mem_free(text);
 }
 
+/* A death is told as an error, so its end is told too. */
+static void tell_of_recovery(struct hosted_instance *in)
+{
+    if (!in->is_recovering || !in->state.is_open)
+        return;
+    in->is_recovering = false;
+    log_notice("plugin %s[%s]: its process works again (process id %d)", in->plugin.plugin_name,
+               in->plugin.instance_name, (int)in->pid);
+}
+
 static void take_message(struct hosted_instance *in, const struct message *m)
 {
     struct reader r = reader_make(m->body, m->body_len);
@@ -285,6 +296,7 @@ static void take_message(struct hosted_instance *in, const struct message *m)
         break;
     case MESSAGE_STATE:
         host_state_decode(m->body, m->body_len, &in->state);
+        tell_of_recovery(in);
         break;
     case MESSAGE_COUNTER: {
         char *name = decode_string(&r);
@@ -348,6 +360,7 @@ static void restart_later(struct hosted_instance *in)
     else
         in->restart_ns = in->restart_ns * 2 < RESTART_MAX_NS ? in->restart_ns * 2 : RESTART_MAX_NS;
     in->restarts++;
+    in->is_recovering = true;
     in->restart_timer.fn = restart_due;
     in->restart_timer.arg = in;
     poller_timer_set_in(in->supervisor->poller, &in->restart_timer, in->restart_ns);
@@ -669,6 +682,7 @@ void supervisor_status(const struct supervisor *s, uint32_t number,
 {
     const struct hosted_instance *in = s->instances[number];
     *ret_status = (struct supervisor_status){.pid = (int)in->pid,
+                                             .is_finished = in->is_finished,
                                              .restarts = in->restarts,
                                              .is_open = in->state.is_open,
                                              .is_failing = in->state.is_failing,

@@ -89,8 +89,9 @@ bool supervisor_all_clean(const struct supervisor *supervisor) ON_THREAD(main_th
 struct supervisor_status {
     int pid; /* 0: not running */
     uint32_t restarts;
-    bool is_open;    /* the backend has been opened */
-    bool is_failing; /* the last attempt to write failed; it is tried again */
+    bool is_finished; /* its process has done its work and will not be started again */
+    bool is_open;     /* the backend has been opened */
+    bool is_failing;  /* the last attempt to write failed; it is tried again */
     uint64_t commits;
     uint64_t spooled_count; /* hand-overs on disk now */
 };

@@ -71,6 +71,9 @@ struct decoder_ops {
     /* A capture file is read again from its start: what would count the same flows once more goes.
      * NULL: there is no such thing. */
     void (*begin_reading)(void *decoder);
+    /* Nothing more comes: what still waits for more is given up, and counted. NULL: nothing ever
+     * waits. */
+    void (*end)(void *decoder);
     /* The set of needed members grew: the decoder prepares to fill the new ones too. */
     void (*set_needs)(void *decoder, const struct flow_needs *needs);
     /* Returns templates and options as a JSON array that the caller owns, or NULL if there is

@@ -141,6 +141,14 @@ static void decoder_tick(void *self, int64_t now_ns) ON_THREAD(worker_thread)
     publish_generation(decoder);
 }
 
+static void decoder_end(void *self) ON_THREAD(worker_thread)
+{
+    struct netflow_decoder *decoder = self;
+
+    THREAD_ASSERT(worker_thread);
+    pending_sets_expire(&decoder->pending, INT64_MAX);
+}
+
 static void decoder_begin_reading(void *self) ON_THREAD(worker_thread)
 {
     struct netflow_decoder *decoder = self;
@@ -205,6 +213,7 @@ const struct decoder_ops nfacctd_decoder = {
     .tick = decoder_tick,
     .forget = decoder_forget,
     .begin_reading = decoder_begin_reading,
+    .end = decoder_end,
     .set_needs = decoder_set_needs,
     .save = decoder_save,
     .load = decoder_load,

@@ -437,6 +437,8 @@ void worker_join(struct worker *w)
 void worker_settle(struct worker *w, bool give_up)
 {
     thread_enter_role(&worker_thread);
+    if (give_up && w->crew->decoder->end)
+        w->crew->decoder->end(w->decoder);
     for (uint32_t i = 0; i < w->crew->instance_count; i++) {
         aggregate_recycle(w->aggregates[i]);
         if (give_up)

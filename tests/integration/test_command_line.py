@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 
-from harness import BUILD, NFACCTD, SOURCE, free_port, main, wait_for
+from harness import BUILD, NFACCTD, SOURCE, free_port, main, need_built, wait_for
 import exports
 
 GOOD = "plugins: print[a]\naggregate[a]: src_host, proto\n"
@@ -65,7 +65,10 @@ def test_lists(test):
     rows = [line.split("\t") for line in text.splitlines()]
     assert status == 0 and {len(row) for row in rows} == {4}, text
     keys = json.loads(run("--keys=json")[1])["keys"]
-    assert sorted(row[0].split("[")[0] for row in rows) == sorted(key["name"] for key in keys)
+    assert {row[0].split("[")[0] for row in rows} == {key["name"] for key in keys}
+    # What several plugins have is told once.
+    shared = [row[3] for row in rows if row[0] == "timestamps_utc[name]?"]
+    assert len(shared) == 1 and "memory, " in shared[0] and "print" in shared[0], shared
 
 
 def test_a_plugin_describes_itself_where_the_daemon_finds_it(test):
@@ -174,6 +177,42 @@ def test_a_plugin_complains_at_the_line_of_its_key(test):
     conf = config(test, GOOD + "files_umask: 077\nprint_output_separator[a]: ab\n")
     status, _, err = run("-f", conf, "--check")
     assert (status, err) == (1, f"{conf}:4: print[a]: print_output_separator: not one printable character, \\t or \\s\n"), err
+
+
+def test_problems_stand_in_the_order_of_lines_and_are_counted(test):
+    sampling = test.write("sampling.map", "id=1 ip=nonsense\nid=x ip=192.0.2.1\n")
+    conf = config(test, f"sampling_map: {sampling}\n{GOOD}print_output_separator[a]: ab\nno_such_key: 1\nprint_cache_entries: 5\n"
+                  "aggregate_filter: udp\nnfacctd_port: 99999\n")
+    status, _, err = run("-f", conf, "--check")
+    lines = err.splitlines()
+    errors = [line for line in lines if not line.startswith(("notice: ", "warning: "))]
+    numbers = [int(line[len(f"{conf}:"):].split(":")[0]) for line in errors if line.startswith(f"{conf}:")]
+    assert status == 1 and len(numbers) >= 4 and numbers == sorted(numbers), err
+    assert lines[-1] == f"{len(errors) - 1} errors, 1 warning", err
+    assert err.index(f"{sampling}:1:") < err.index(f"{sampling}:2:"), err
+
+
+def test_notices_of_what_nobody_would_see(test):
+    """Rows and log of a daemon in the background, and a table in memory that nobody asked for."""
+    conf = config(test, GOOD + "daemonize: true\n")
+    status, out, err = run("-f", conf, "--check")
+    assert status == 0 and out == "the configuration is right\n", err
+    assert f"notice: {conf}:3: daemonize: nobody sees the log; set logfile or syslog" in err, err
+    assert f"notice: {conf}:1: print[a]: its rows are lost: daemonize closes standard output, and print_output_file is not set" in err, err
+    assert run("-f", config(test, GOOD + f"daemonize: true\nsyslog: daemon\nprint_output_file: {test.dir}/%H\n"), "--check")[2] == ""
+    err = run("-f", config(test, "aggregate: src_host\n"), "--check")[2]
+    assert "notice: plugins: not set, so rows go into a table in memory, which pmacct(1) shows and which ends with the daemon" in err, err
+
+
+def test_the_generator_of_flows_has_a_help(test):
+    flowgen = need_built("bench/flowgen")
+    done = subprocess.run([flowgen, "--help"], capture_output=True, text=True, timeout=60)
+    source = (SOURCE / "bench/flowgen.c").read_text()
+    assert done.returncode == 0 and done.stderr == "", done
+    for name in re.findall(r'\{"(\w+)", [01], 0,', source):
+        assert f"  --{name}" in done.stdout, name
+    done = subprocess.run([flowgen, "--udp", "127.0.0.1:1", "--format", "xml"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2 and "--format: neither ipfix" in done.stderr, done
 
 
 def test_check_opens_nothing(test):

@@ -9,6 +9,7 @@
 #include "plugins/print/file_table.h"
 #include "plugins/print/print_fault.h"
 #include "plugins/print/print_settings.h"
+#include "plugins/print/print_trial.h"
 #include "plugins/print/stream_out.h"
 #include "plugins/text/file_name.h"
 #include <errno.h>
@@ -106,6 +107,7 @@ static int open_output(struct print *print)
                              "is /dev/null");
         return 0;
     }
+    print_tell_of_folder(print->host, s);
     file_table_init(&print->table, &table);
     print->has_table = true;
     return file_table_recover(&print->table);

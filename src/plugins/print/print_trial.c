@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Tries the places of an instance's output without opening one: opening a pipe would show its reader
  * an end. See print_try_out() in print.h. */
+#include "plugins/print/print_trial.h"
 #include "base/clock.h"
 #include "base/file_trial.h"
 #include "base/memory.h"
@@ -47,15 +48,28 @@ static char *common_folder(const char *glob)
     return result;
 }
 
-/* Says that rows will make a folder, as its mode may surprise who wants to read them. */
-static void tell_of_folder(const struct trial *t, const char *key, const char *folder, mode_t mask)
+static void tell_of_folder(const struct pa_host *host, const char *key, const char *folder,
+                           mode_t mask)
 {
     struct stat status;
 
     if (stat(folder, &status) < 0)
-        t->host->log(t->host, PA_LOG_NOTICE,
-                     "%s: the folder %s is not there; it will be made with mode %03o (files_umask)",
-                     key, folder, 0777u & ~(unsigned)mask);
+        host->log(host, PA_LOG_NOTICE,
+                  "%s: the folder %s is not there; it will be made with mode %03o (files_umask)",
+                  key, folder, 0777u & ~(unsigned)mask);
+}
+
+void print_tell_of_folder(const struct pa_host *host, const struct print_settings *settings)
+{
+    struct text glob = {0};
+
+    if (!settings->name)
+        return;
+    file_name_append_glob(settings->name, &glob);
+    char *folder = common_folder(text_cstr(&glob));
+    tell_of_folder(host, "print_output_file", folder, settings->owner.mask);
+    text_clear(&glob);
+    mem_free(folder);
 }
 
 static void try_name(struct trial *t, const char *key, const struct file_name *name, mode_t mask)
@@ -71,7 +85,7 @@ static void try_name(struct trial *t, const char *key, const struct file_name *n
     if (err < 0)
         refuse(t, key, is_one ? text_cstr(&path) : folder, err);
     else
-        tell_of_folder(t, key, folder, mask);
+        tell_of_folder(t->host, key, folder, mask);
     text_clear(&path);
     text_clear(&glob);
     mem_free(folder);
