@@ -99,6 +99,20 @@ void pcap_reader_free(struct pcap_reader *r)
     mem_free(r);
 }
 
+/*
+ * Returns a time within 1970 to 2106, where those of exports are too. pcapng has 64 bits of any unit
+ * and an offset (draft-ietf-opsawg-pcapng, section 4.2): a damaged file can say any year. With
+ * nanosecond precision asked for, tv_usec holds nanoseconds.
+ */
+static int64_t record_time_ns(const struct timeval *time)
+{
+    if (time->tv_sec < 0 || time->tv_usec < 0)
+        return 0;
+    if (time->tv_sec > UINT32_MAX || time->tv_usec > UINT32_MAX)
+        return UINT32_MAX * NS_PER_S;
+    return time->tv_sec * NS_PER_S + time->tv_usec;
+}
+
 /* -ENODATA: the end. Other errors are told in `error`. */
 static int next_record(struct pcap_reader *r, struct pcap_record *ret_record, struct text *error)
 {
@@ -116,8 +130,7 @@ static int next_record(struct pcap_reader *r, struct pcap_record *ret_record, st
         if (got == PCAP_ERROR_BREAK)
             return -ENODATA;
         if (got == 1) {
-            /* With nanosecond precision asked for, tv_usec holds nanoseconds. */
-            ret_record->time_ns = (int64_t)header->ts.tv_sec * NS_PER_S + header->ts.tv_usec;
+            ret_record->time_ns = record_time_ns(&header->ts);
             ret_record->len = header->caplen;
             return 0;
         }

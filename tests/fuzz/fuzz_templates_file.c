@@ -18,17 +18,20 @@ static bool owns_all(const struct ip_addr *exporter, void *arg)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    static struct decode_rig rig;
     json_t *file = json_loadb((const char *)data, size, JSON_DECODE_ANY, NULL);
-    struct decode_rig rig;
 
-    decode_rig_init(&rig);
-    rig.own.templates_max = 4;
-    rig.own.template_fields_max = 64;
-    decode_rig_start(&rig, 4);
+    if (rig.decoder) {
+        decode_rig_reset(&rig);
+    } else {
+        decode_rig_init(&rig);
+        rig.own.templates_max = 4;
+        rig.own.template_fields_max = 64;
+        decode_rig_start(&rig, 4);
+    }
     nfacctd_decoder.load(rig.decoder, file, owns_all, NULL);
     json_decref(nfacctd_decoder.save(rig.decoder));
     nfacctd_decoder.set_needs(rig.decoder, &rig.settings.needs);
     json_decref(file);
-    decode_rig_clear(&rig);
     return 0;
 }

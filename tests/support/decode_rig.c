@@ -9,8 +9,11 @@
 
 #include "base/memory.h"
 #include "base/thread.h"
+#include "nfacctd/netflow_decoder.h"
 
-#define RIG_NOW_NS INT64_C(1700000000000000000)
+#define RIG_NOW_NS  INT64_C(1700000000000000000)
+#define RIG_OLD_NS  INT64_C(4000000000000000000) /* exports have 32 bits of seconds */
+#define RIG_STEP_NS INT64_C(1000000000000)
 
 uint8_t *hex_bytes(const char *hex, size_t *ret_len)
 {
@@ -59,8 +62,11 @@ void decode_rig_init(struct decode_rig *rig)
     static const uint8_t source[4] = {192, 0, 2, 1};
     static const struct nfacctd_settings own = NFACCTD_SETTINGS_DEFAULT;
 
-    *rig = (struct decode_rig){
-        .ops = &nfacctd_decoder, .own = own, .now_ns = RIG_NOW_NS, .source_port = 2055};
+    *rig = (struct decode_rig){.ops = &nfacctd_decoder,
+                               .own = own,
+                               .now_ns = RIG_NOW_NS,
+                               .source_port = 2055,
+                               .exporters_max = 16};
     rig->source = ip_addr_v4(source);
     for (int m = 0; m < FLOW_MEMBER_COUNT; m++)
         flow_needs_add(&rig->settings.needs, m);
@@ -99,7 +105,7 @@ void decode_rig_start(struct decode_rig *rig, uint32_t batch_capacity)
     };
     /* The pattern shows which members a decoder did not set. */
     memset(rig->batch.flows, 0xa5, (size_t)batch_capacity * stride);
-    rig->exporters = exporter_table_new(16, rig_evict, rig);
+    rig->exporters = exporter_table_new(rig->exporters_max, rig_evict, rig);
     rig->decoder = rig->ops->new (&rig->settings, rig->exporters, &rig->batch);
 }
 
@@ -108,6 +114,33 @@ void decode_rig_clear(struct decode_rig *rig)
     exporter_table_free(rig->exporters);
     rig->ops->free(rig->decoder);
     mem_free(rig->batch.flows);
+}
+
+void decode_rig_reset(struct decode_rig *rig)
+{
+    rig->batch.count = 0;
+    /* Texts of flows are free to go from the first tick with an empty batch. */
+    rig->now_ns += RIG_STEP_NS;
+    rig->ops->tick(rig->decoder, rig->now_ns);
+    /* As many others, of which nothing is known, take the places of all that are there. */
+    for (uint32_t i = 0; i < rig->exporters_max; i++) {
+        const uint8_t bytes[4] = {198, 51, (uint8_t)(100 + rig->reset_count % 2), (uint8_t)i};
+        struct ip_addr other = ip_addr_v4(bytes);
+        exporter_table_get(rig->exporters, &other, rig->now_ns);
+    }
+    if (rig->ops == &nfacctd_decoder) {
+        /* The decoder keeps options of exporters that are gone until others need the place. */
+        struct netflow_decoder *decoder = rig->decoder;
+        option_store_clear(&decoder->options);
+        option_store_init(&decoder->options, rig->own.options_max, &rig->batch);
+    }
+    rig->reset_count++;
+    rig->ops->tick(rig->decoder, rig->now_ns);
+}
+
+bool decode_rig_is_old(const struct decode_rig *rig)
+{
+    return rig->now_ns > RIG_OLD_NS;
 }
 
 uint32_t decode_rig_bytes(struct decode_rig *rig, const uint8_t *data, size_t len)

@@ -17,6 +17,7 @@ struct decode_rig {
     struct nfacctd_settings own;   /* used if the decoder is that of NetFlow and IPFIX */
     struct sfacctd_settings sflow; /* used if it is that of sFlow */
     struct exporter_table *exporters;
+    uint32_t exporters_max;
     struct flow_batch batch;
     void *decoder;
     struct ip_addr source; /* of the next datagram */
@@ -24,6 +25,7 @@ struct decode_rig {
     int64_t now_ns;
     uint64_t datagram_number; /* of the last one */
     uint64_t full_count;      /* flows that left the batch through full() */
+    uint64_t reset_count;     /* how often it was reset */
     uint64_t full_bytes;      /* the sum of their bytes */
 };
 
@@ -32,6 +34,14 @@ void decode_rig_init(struct decode_rig *rig);
 void decode_rig_init_sflow(struct decode_rig *rig);
 void decode_rig_start(struct decode_rig *rig, uint32_t batch_capacity);
 void decode_rig_clear(struct decode_rig *rig);
+/*
+ * Makes a started rig as good as new, in a hundredth of the time that a new one takes: every exporter
+ * is evicted, so that all that was learnt from it goes; the batch is empty, and the clock jumps ahead
+ * so far that whatever waits for a time is due. What the exporters counted goes to the evicted.
+ */
+void decode_rig_reset(struct decode_rig *rig);
+/* True if the clock of a rig that was reset many times has run so far that a new one is due. */
+bool decode_rig_is_old(const struct decode_rig *rig);
 
 /* Decodes one datagram, which comes from 192.0.2.1 port 2055 unless the rig's `source` or
  * `source_port` was changed. Returns the number of flows in the batch now. */

@@ -310,6 +310,63 @@ static void a_port_leaves_other_datagrams_out_and_numbers_the_rest(void **state)
     pcap_reader_free(reader);
 }
 
+/* Makes a pcapng file (draft-ietf-opsawg-pcapng, section 4) of one raw frame with that time, in
+ * units of `resolution` as if_tsresol has it. */
+static struct capture pcapng_new(const struct frame *f, uint64_t time, uint8_t resolution)
+{
+    struct capture c = {"/tmp/pathacct-test-XXXXXX", NULL};
+    uint32_t padded = (uint32_t)((f->len + 3) / 4 * 4);
+    const uint32_t section[] = {0x0a0d0d0a, 28, 0x1a2b3c4d, 1, UINT32_MAX, UINT32_MAX, 28};
+    const uint32_t interface[] = {1, 32, RAW, 65535, 9 | 1 << 16, resolution, 0, 32};
+    const uint32_t packet[] = {6,
+                               32 + padded,
+                               0,
+                               (uint32_t)(time >> 32),
+                               (uint32_t)time,
+                               (uint32_t)f->len,
+                               (uint32_t)f->len};
+
+    c.file = fdopen(mkstemp(c.path), "wb");
+    assert_non_null(c.file);
+    fwrite(section, sizeof section, 1, c.file);
+    fwrite(interface, sizeof interface, 1, c.file);
+    fwrite(packet, sizeof packet, 1, c.file);
+    fwrite(f->data, f->len, 1, c.file);
+    fwrite("\0\0\0", padded - f->len, 1, c.file);
+    put_u32(c.file, 32 + padded);
+    return c;
+}
+
+static void times_of_pcapng_stay_within_1970_to_2106(void **state)
+{
+    static const struct {
+        uint64_t time;
+        uint8_t resolution;
+        int64_t expected_ns;
+    } cases[] = {
+        {INT64_C(1000250000000), 9, INT64_C(1000250000000)}, /* nanoseconds */
+        {1000250, 3, INT64_C(1000250000000)},                /* milliseconds */
+        {UINT32_MAX, 0, UINT32_MAX * INT64_C(1000000000)},   /* seconds */
+        {UINT64_C(1) << 40, 0, UINT32_MAX * INT64_C(1000000000)},
+        {INT64_MAX, 0, UINT32_MAX * INT64_C(1000000000)},
+        {UINT64_MAX, 0, 0}, /* one second before 1970 */
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct frame f = {{0}, 0};
+        struct text error = {0};
+        struct datagram d;
+        add_ipv4_udp(&f, "x", 2100);
+        struct capture c = pcapng_new(&f, cases[i].time, cases[i].resolution);
+        struct pcap_reader *reader = capture_open(&c, 0);
+        assert_int_equal(pcap_reader_next(reader, &d, &error), 0);
+        assert_int_equal(d.received_ns, cases[i].expected_ns);
+        expect_end(reader);
+        pcap_reader_free(reader);
+    }
+}
+
 static void every_truncation_of_a_frame_is_harmless(void **state)
 {
     struct capture c = capture_new(ETHERNET);
@@ -465,6 +522,7 @@ int main(void)
         cmocka_unit_test(overlapping_fragments_spoil_their_datagram),
         cmocka_unit_test(ipv6_fragments_behind_extension_headers_are_joined),
         cmocka_unit_test(a_port_leaves_other_datagrams_out_and_numbers_the_rest),
+        cmocka_unit_test(times_of_pcapng_stay_within_1970_to_2106),
         cmocka_unit_test(every_truncation_of_a_frame_is_harmless),
         cmocka_unit_test(byte_order_and_nanoseconds_of_the_file_are_heeded),
         cmocka_unit_test(a_file_that_ends_within_a_frame_is_told),
