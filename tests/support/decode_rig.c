@@ -122,7 +122,7 @@ void decode_rig_reset(struct decode_rig *rig)
     /* Texts of flows are free to go from the first tick with an empty batch. */
     rig->now_ns += RIG_STEP_NS;
     rig->ops->tick(rig->decoder, rig->now_ns);
-    /* As many others, of which nothing is known, take the places of all that are there. */
+    /* The places of all that are there are taken by others, of which nothing is known. */
     for (uint32_t i = 0; i < rig->exporters_max; i++) {
         const uint8_t bytes[4] = {198, 51, (uint8_t)(100 + rig->reset_count % 2), (uint8_t)i};
         struct ip_addr other = ip_addr_v4(bytes);
