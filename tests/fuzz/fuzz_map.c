@@ -1,55 +1,90 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Fuzz target: any bytes as each of the maps. A map that loads is asked about a few exporters. */
+/* Fuzz target: any bytes as the file of each of the maps. A map that loads is asked about a few
+ * exporters. */
 #include "base/text.h"
 #include "flow/primitive.h"
 #include "maps/agent_map.h"
 #include "maps/allow_list.h"
 #include "maps/custom_primitives.h"
 #include "maps/sampling_map.h"
+#include "support/check.h"
+#include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 static const struct ip_addr exporters[] = {
     {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 192, 0, 2, 1}, IP_V4},
     {{0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}, IP_V6},
 };
 
-static void ask(const struct sampling_map *sampling, const struct agent_map *agents,
-                const struct allow_list *allow)
+/* Asks all that a worker and the main thread ask of maps. */
+static void ask_sampling(const struct sampling_map *map, struct flow_needs *needs)
 {
+    sampling_map_add_needs(map, needs);
+    for (size_t i = 0; i < sizeof exporters / sizeof exporters[0]; i++)
+        sampling_map_rate(map, sampling_map_exporter(map, &exporters[i]), 1, UINT32_MAX);
+}
+
+static void ask_agents(const struct agent_map *map, struct flow_needs *needs)
+{
+    agent_map_add_needs(map, needs);
+    for (size_t i = 0; i < agent_map_peer_count(map); i++)
+        CHECK(agent_map_peer_at(map, i));
     for (size_t i = 0; i < sizeof exporters / sizeof exporters[0]; i++) {
         const struct agent_peer *peers[AGENT_PEERS_MAX];
+        const struct map_node *node = agent_map_exporter(map, &exporters[i]);
         struct flow flow = {.src_addr = exporters[i], .dst_addr = exporters[i], .in_iface = 1};
-        if (sampling)
-            sampling_map_rate(sampling, sampling_map_exporter(sampling, &exporters[i]), 1,
-                              UINT32_MAX);
-        if (agents)
-            agent_map_find(agents, agent_map_exporter(agents, &exporters[i]), &flow, peers);
-        if (allow)
-            allow_list_contains(allow, &exporters[i]);
+        if (node)
+            agent_map_uses(map, node);
+        agent_map_find(map, node, &flow, peers);
     }
+}
+
+/* A map that is refused says why. */
+static void check_error(int err, struct text *errors)
+{
+    CHECK(err == 0 || errors->len > 0);
+    text_reset(errors);
+}
+
+static void read_all(const char *path)
+{
+    struct text errors = {0};
+    struct flow_needs needs = {0};
+    struct sampling_map *sampling = NULL;
+    struct agent_map *agents = NULL;
+    struct allow_list *allow = NULL;
+    struct primitive_table *table = primitive_table_new();
+
+    check_error(sampling_map_read(path, &errors, &sampling), &errors);
+    if (sampling)
+        ask_sampling(sampling, &needs);
+    sampling_map_free(sampling);
+    check_error(agent_map_read(path, &errors, &agents), &errors);
+    if (agents)
+        ask_agents(agents, &needs);
+    agent_map_free(agents);
+    check_error(allow_list_read(path, &errors, &allow), &errors);
+    for (size_t i = 0; allow && i < sizeof exporters / sizeof exporters[0]; i++)
+        allow_list_contains(allow, &exporters[i]);
+    allow_list_free(allow);
+    check_error(custom_primitives_read(table, path, &errors), &errors);
+    primitive_table_free(table);
+    text_clear(&errors);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    const char *text = (const char *)data;
-    struct text errors = {0};
-    struct sampling_map *sampling = NULL;
-    struct agent_map *agents = NULL;
-    struct allow_list *allow = NULL;
-    struct primitive_table *table;
+    static int fd = -1;
+    char path[64];
 
     if (size > 2048) /* long maps only cost time */
         return 0;
-    sampling_map_parse("fuzz", text, size, &errors, &sampling);
-    agent_map_parse("fuzz", text, size, &errors, &agents);
-    allow_list_parse("fuzz", text, size, &errors, &allow);
-    ask(sampling, agents, allow);
-    table = primitive_table_new();
-    custom_primitives_parse(table, "fuzz", text, size, &errors);
-    primitive_table_free(table);
-    sampling_map_free(sampling);
-    agent_map_free(agents);
-    allow_list_free(allow);
-    text_clear(&errors);
+    if (fd < 0)
+        fd = memfd_create("map", MFD_CLOEXEC);
+    CHECK(ftruncate(fd, 0) == 0 && pwrite(fd, data, size, 0) == (ssize_t)size);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    read_all(path);
     return 0;
 }
