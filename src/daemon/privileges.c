@@ -132,6 +132,8 @@ int privileges_shed(void)
                       CAP_NET_BIND_SERVICE, -1);
         return capng_apply(CAPNG_SELECT_CAPS) < 0 ? -EPERM : 0;
     }
+    if (capng_have_permitted_capabilities() == CAPNG_NONE)
+        return 0; /* ambient ones are always permitted, too */
     capng_clear(CAPNG_SELECT_CAPS);
     capng_clear(CAPNG_SELECT_AMBIENT);
     return capng_apply(CAPNG_SELECT_CAPS) < 0 || capng_apply(CAPNG_SELECT_AMBIENT) < 0 ? -EPERM : 0;

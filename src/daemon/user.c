@@ -97,7 +97,7 @@ void user_leave(const struct daemon *d)
 
 int user_become(struct daemon *d, struct text *errors)
 {
-    const char *doing = "give up capabilities";
+    const char *doing = "become the user of the key `user`";
     int err = 0;
 
     if (process_set_priority(d->process.proc_priority) < 0)
@@ -107,12 +107,12 @@ int user_become(struct daemon *d, struct text *errors)
         text_append_printf(&d->notices,
                            "the daemon stays root, and so do plugins and triggers; with `user: "
                            "NAME` it is that user once its ports are open\n");
-    if (changes_user(d)) {
-        doing = "become the user of the key `user`";
+    if (changes_user(d))
         err = privileges_become(d->user);
-    }
-    if (err == 0)
-        err = privileges_shed();
+    if (err == 0 && privileges_shed() < 0)
+        text_append_printf(
+            &d->warnings, "capabilities are kept, as they cannot be given up; let the process call "
+                          "capset (in a unit: SystemCallFilter=capset)\n");
     if (err == 0 && (d->process.no_new_privs || (d->user && d->user->uid != 0))) {
         doing = "set no_new_privs";
         err = privileges_forbid_new();

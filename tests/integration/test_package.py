@@ -2,16 +2,20 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Proves that `cmake --install` and `cpack -G DEB` put everything into the usual places, and what they installed works from there."""
 import os
+import pathlib
+import re
+import stat
 import subprocess
 
-from harness import BUILD, Skip, main, need
+from harness import BUILD, NFACCTD, SFACCTD, SOURCE, Skip, main, need, need_root
 
 EXPECTED = ["usr/sbin/nfacctd", "usr/sbin/sfacctd", "usr/share/man/man8/sfacctd.8", "usr/lib/systemd/system/sfacctd.service",
             "etc/pathacct/sfacctd.conf", "usr/bin/pmacct", "usr/share/man/man1/pmacct.1", "usr/libexec/pathacct-host",
             "usr/include/pathacct_plugin.h", "usr/lib/pkgconfig/pathacct.pc", "usr/lib/cmake/pathacct/pathacct-config.cmake",
             "usr/lib/cmake/pathacct/pathacct-targets.cmake", "usr/share/man/man8/nfacctd.8",
             "usr/share/man/man5/nfacctd.conf.5", "usr/share/man/man7/pathacct-primitives.7", "usr/share/man/man3/pathacct_plugin.3",
-            "usr/lib/systemd/system/nfacctd.service", "etc/pathacct/nfacctd.conf"]
+            "usr/lib/systemd/system/nfacctd.service", "etc/pathacct/nfacctd.conf", "usr/lib/sysusers.d/pathacct.conf",
+            "usr/lib/tmpfiles.d/pathacct.conf", "usr/sbin/pathacct-setup-service"]
 
 
 def run(*args, **kwargs):
@@ -43,6 +47,9 @@ def test_debian_package(test):
         assert f"ExecStart=/usr/sbin/{name} -f /etc/pathacct/{name}.conf" in unit, unit
         # Both units have one folder for sockets, which systemd would take away when either stops.
         assert "RuntimeDirectory=pathacct\n" in unit and "RuntimeDirectoryPreserve=yes\n" in unit, unit
+    run("dpkg-deb", "-e", package, test.dir / "control")
+    postinst = test.dir / "control/postinst"
+    assert "/usr/sbin/pathacct-setup-service" in postinst.read_text() and os.access(postinst, os.X_OK)
     assert any(f.endswith("pathacct/print.so") for f in files), sorted(files)
 
 
@@ -54,6 +61,99 @@ def test_installed_tree_works(test):
     assert "peer_dst_ip" in run(nfacctd, "-a")
     conf = test.write("ok.conf", "plugins: print[x]\naggregate[x]: src_host\n")
     run(nfacctd, "-f", conf, "--check")
+
+
+def installed(test):
+    """The root of a system in which the package was put, with nothing but root in its lists of users."""
+    root = test.dir / "root"
+    run("cmake", "--install", BUILD, "--prefix", "/usr", env={**os.environ, "DESTDIR": str(root)})
+    (root / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/sh\n")
+    (root / "etc/group").write_text("root:x:0:\n")
+    return root
+
+
+def setup_service(root):
+    return run(root / "usr/sbin/pathacct-setup-service", "--root", root)
+
+
+def state(root):
+    """Owner, group and mode of each file, and what links lead to."""
+    found = {}
+    for folder, folders, files in os.walk(root):
+        for name in folders + files:
+            path = pathlib.Path(folder, name)
+            status = path.lstat()
+            found[str(path.relative_to(root))] = (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode),
+                                                  os.readlink(path) if path.is_symlink() else "")
+    return found
+
+
+def test_units_are_closed_in(test):
+    """`systemd-analyze security` finds less than 2.0 of 10 exposed."""
+    need("systemd-analyze")
+    root = installed(test)
+    for name in ("nfacctd", "sfacctd"):
+        unit = root / f"usr/lib/systemd/system/{name}.service"
+        told = run("systemd-analyze", "security", "--offline=true", "--no-pager", unit)
+        exposure = re.search(r"Overall exposure level for \S+: ([0-9.]+)", told)
+        assert exposure and float(exposure[1]) < 2.0, told
+        text = unit.read_text()
+        assert "User=pathacct\n" in text and "DynamicUser" not in text and "NoNewPrivileges=yes\n" in text, text
+        for commented in ("LoadCredential=", "ReadWritePaths=", "UMask=", "MemoryMax="):
+            assert f"\n#{commented}" in text, f"no commented line {commented} in\n{text}"
+
+
+def test_packaged_configurations_are_right_with_and_without_their_marks(test):
+    for program in (NFACCTD, SFACCTD):
+        text = (SOURCE / f"packaging/{program.name}.conf").read_text()
+        unmarked = re.sub(r"^!(?=\w)", "", text, flags=re.M).replace("imt_group[now]: pathacct", "imt_group[now]: root").replace(
+            "plugins: print[matrix]", "plugins: print[matrix], memory[now]", 1)
+        assert "imt_mode[now]: 660" in unmarked and "user: pathacct" in unmarked
+        for number, shown in enumerate((text, unmarked.replace("user: pathacct", "user: root"))):
+            done = subprocess.run([program, "-f", test.write(f"{number}.conf", shown), "--check"], capture_output=True, text=True, timeout=60)
+            assert done.returncode == 0 and "warning" not in done.stderr, done
+
+
+def test_setup_makes_the_user_and_its_folders_and_closes_the_configuration(test):
+    need_root()
+    need("systemd-sysusers")
+    root = installed(test)
+    setup_service(root)
+    uid, gid = map(int, re.search(r"^pathacct:x:(\d+):(\d+):", (root / "etc/passwd").read_text(), re.M).groups())
+    assert uid > 0 and f"pathacct:x:{gid}:" in (root / "etc/group").read_text()
+    first = state(root)
+    assert first["var/lib/pathacct"][:3] == (uid, gid, 0o750) and first["run/pathacct"][:3] == (uid, gid, 0o755), first
+    assert first["etc/pathacct/nfacctd.conf"][:3] == (0, gid, 0o640), first["etc/pathacct/nfacctd.conf"]
+    # again it changes nothing, not even permissions that somebody has set
+    (root / "etc/pathacct/sfacctd.conf").chmod(0o600)
+    second = state(root)
+    assert setup_service(root) == "" and state(root) == second
+
+
+def test_setup_takes_over_the_files_of_a_dynamic_user(test):
+    need_root()
+    need("systemd-sysusers")
+    root = installed(test)
+    for folder in ("var/lib", "run"):
+        old = root / folder / "private/pathacct"
+        (old / "deep").mkdir(parents=True)
+        old.parent.chmod(0o700)
+        (old / "deep/matrix.json").write_text("rows")
+        (old / "link").symlink_to("/etc/passwd")
+        (root / folder / "pathacct").symlink_to("private/pathacct")
+        for path in (old, old / "deep", old / "deep/matrix.json"):
+            os.chown(path, 61234, 61234)
+    owner = pathlib.Path("/etc/passwd").stat().st_uid
+    assert "taken over" in setup_service(root)
+    uid, gid = map(int, re.search(r"^pathacct:x:(\d+):(\d+):", (root / "etc/passwd").read_text(), re.M).groups())
+    for folder in ("var/lib", "run"):
+        new = root / folder / "pathacct"
+        assert not new.is_symlink() and (new / "deep/matrix.json").read_text() == "rows"
+        assert all((p.lstat().st_uid, p.lstat().st_gid) == (uid, gid) for p in (new, *new.rglob("*")))
+        assert not (root / folder / "private/pathacct").exists()
+    assert pathlib.Path("/etc/passwd").stat().st_uid == owner, "no link is followed"
+    after = state(root)
+    assert setup_service(root) == "" and state(root) == after
 
 
 def test_core_links_no_backend_library(test):

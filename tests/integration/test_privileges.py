@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 
-from harness import NFACCTD, SOURCE, json_lines, main, need, need_root, wait_for
+from harness import BUILD, NFACCTD, SOURCE, Skip, free_port, json_lines, main, need, need_root, wait_for
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 import exports  # noqa: E402
@@ -216,6 +216,43 @@ def test_capabilities_of_a_unit_go_once_the_sockets_are_open(test):
     for pid in (daemon.pid, wait_for(lambda: hosts(daemon.pid), "a plugin process")[0]):
         s = status(pid)
         assert {k: s[k] for k in NO_CAPABILITIES} == NO_CAPABILITIES, s
+    assert daemon.stop() == 0
+
+
+def test_everything_works_under_the_filter_of_the_packaged_unit(test):
+    """With a trigger, a live table and the group of its socket, a reload and a new plugin process."""
+    tool, unit = SOURCE / "tests/support/unit_filter.py", SOURCE / "packaging/nfacctd.service.in"
+    if subprocess.run([sys.executable, tool, unit, NFACCTD, "-V"], stdout=subprocess.DEVNULL).returncode == 77:
+        raise Skip("libseccomp, systemd-analyze or seccomp is not there")
+    if "SANITIZE:STRING=\n" not in (BUILD / "CMakeCache.txt").read_text():
+        raise Skip("a sanitizer's own calls are not in the unit's filter")
+    trigger = test.write("trigger.sh", f"#!/bin/sh\ndate > {test.dir}/told\n")
+    trigger.chmod(0o755)
+    daemon = test.nfacctd(config(test, f"""
+print_trigger_exec[out]: {trigger}
+nfacctd_templates_file: {test.dir}/templates
+plugin_spool_dir: {test.dir}
+bgp_daemon: true
+bgp_daemon_ip: 127.0.0.1
+bgp_daemon_port: {free_port(socket.SOCK_STREAM)}
+""").replace("plugins: print[out]", f"""plugins: print[out], memory[live]
+imt_path[live]: {test.dir}/live.sock
+imt_group[live]: {os.getgid()}"""), prefix=[sys.executable, tool, unit])
+    assert "capabilities are kept" not in daemon.output()
+    stream = exports.Ipfix()
+    send_flow(test, stream, 1)
+    wait_for(has_port(test, 1), "the flow")
+    wait_for((test.dir / "told").exists, "the trigger")
+    daemon.signal(signal.SIGUSR2)
+    daemon.wait_log("maps: read anew")
+    for host in hosts(daemon.pid):
+        if b"print" in pathlib.Path(f"/proc/{host}/cmdline").read_bytes():  # a table would be lost
+            os.kill(host, signal.SIGKILL)
+    send_flow(test, stream, 2)
+    wait_for(has_port(test, 2), "the flow after it")
+    shown = wait_for(lambda: subprocess.run([BUILD / "bin/pmacct", "-p", test.dir / "live.sock", "-s", "-O", "json"], capture_output=True,
+                                            text=True).stdout, "the table")
+    assert '"ip_dst"' in shown or '"src_host"' in shown or '"ip_src"' in shown, shown
     assert daemon.stop() == 0
 
 
