@@ -167,6 +167,7 @@ static void bgp_loop(struct bgp *bgp) ON_THREAD(bgp_thread)
         }
         peer_table_poll(&bgp->peers);
         attr_store_poll(bgp->attrs);
+        counter_add(&bgp->beats, 1);
     }
 }
 
@@ -445,6 +446,11 @@ void bgp_free(struct bgp *bgp)
     mem_free(bgp->named);
     mem_free(atomic_load_explicit(&bgp->named_next, memory_order_relaxed));
     mem_free(bgp);
+}
+
+uint64_t bgp_beats(const struct bgp *bgp)
+{
+    return counter_get(&bgp->beats);
 }
 
 void bgp_reload(struct bgp *bgp)

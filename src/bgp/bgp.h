@@ -53,6 +53,8 @@ void bgp_reload(struct bgp *bgp); /* allow and md5 files; any thread, done by th
 /* The addresses that maps name, besides those of files and keys: peers that are preferred to others.
  * They take the place of those of the last call. Any thread; copied. */
 void bgp_name_addresses(struct bgp *bgp, const struct ip_addr *addresses, size_t count);
+/* Returns a number that grows at least every 2 s while the BGP thread moves; any thread. */
+uint64_t bgp_beats(const struct bgp *bgp);
 const struct rib *bgp_rib(const struct bgp *bgp);
 
 enum bgp_peer_state { BGP_PEER_DOWN, BGP_PEER_ESTABLISHED };

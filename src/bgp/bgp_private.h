@@ -83,6 +83,7 @@ struct bgp {
     struct poller_timer batch_timer, pause_timer, publish_timer;
     struct log_limit log_limits[BGP_LOG_COUNT];
     struct counter counters[BGP_COUNTER_COUNT];
+    struct counter beats; /* of the thread, at each turn of its loop */
     /* Any thread: */
     struct thread thread;
     struct bgp_named *_Atomic named_next; /* to take the place of `named` */

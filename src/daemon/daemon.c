@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "daemon/daemon_private.h"
 #include "daemon/ending.h"
+#include "daemon/errands.h"
 #include "daemon/problem_list.h"
 #include "daemon/process.h"
 #include "daemon/user.h"
@@ -24,7 +25,7 @@
 
 enum { TEMPLATES_TICK_S = 5, WATCH_S = 60 };
 
-static struct statistics_sources statistics_sources_make(struct daemon *d, bool is_final)
+struct statistics_sources daemon_statistics(struct daemon *d, bool is_final)
 {
     return (struct statistics_sources){.daemon_name = d->description->name,
                                        .core_proc_name = d->process.core_proc_name,
@@ -37,26 +38,6 @@ static struct statistics_sources statistics_sources_make(struct daemon *d, bool 
                                        .is_final = is_final};
 }
 
-static void tell_statistics(struct daemon *d, bool is_final) ON_THREAD(main_thread)
-{
-    struct statistics_sources s = statistics_sources_make(d, is_final);
-    int err;
-
-    statistics_log(&s);
-    if (!d->process.stats_file) {
-        if (!is_final)
-            log_notice("statistics: stats_file is not set; with it the whole ledger goes there");
-        return;
-    }
-    err = statistics_write(&s, d->process.stats_file);
-    if (err == 0)
-        err = process_give_file(d->process.stats_file, d->process.files_uid, d->process.files_gid);
-    if (err < 0)
-        log_error("stats_file %s: %s", d->process.stats_file, strerror(-err));
-    else
-        log_notice("statistics: written to %s", d->process.stats_file);
-}
-
 static void wake_workers(struct daemon *d)
 {
     for (uint32_t i = 0; i < d->crew.worker_count; i++)
@@ -65,21 +46,13 @@ static void wake_workers(struct daemon *d)
 
 /* ---- signals ---- */
 
-static void log_lines(struct text *lines, enum log_level level)
+void log_lines(struct text *lines, enum log_level level)
 {
     char *rest = lines->len ? (char *)(uintptr_t)text_cstr(lines) : NULL;
 
     for (char *line; rest && (line = strtok_r(rest, "\n", &rest)) != NULL;)
         log_write(level, "%s", line);
     text_reset(lines);
-}
-
-static bool needs_grew(const struct flow_needs *old, const struct flow_needs *more)
-{
-    for (size_t i = 0; i < sizeof old->bits / sizeof *old->bits; i++)
-        if (more->bits[i] & ~old->bits[i])
-            return true;
-    return false;
 }
 
 void daemon_name_peers(struct daemon *d)
@@ -96,36 +69,6 @@ void daemon_name_peers(struct daemon *d)
     mem_free(addresses);
 }
 
-static void daemon_reload(struct daemon *d) ON_THREAD(main_thread)
-{
-    const struct maps_settings *maps = &d->maps_settings;
-    struct text errors = {0};
-
-    if (!maps->allow_file && !maps->sampling_map && !maps->bgp_agent_map) {
-        log_notice("maps: none is configured, so none is read anew");
-        if (d->bgp)
-            bgp_reload(d->bgp);
-        return;
-    }
-    if (!d->maps_settings.may_refresh) {
-        log_notice("maps are not read anew: maps_refresh is false");
-        return;
-    }
-    if (maps_reload(&d->maps_settings, &d->maps, d->retired, &errors) < 0) {
-        log_lines(&errors, LOG_LEVEL_ERROR);
-        log_error("maps: the old ones stay in force");
-    } else {
-        log_notice("maps: read anew");
-        if (needs_grew(&d->needs, &rcu_read(&d->maps)->needs))
-            for (uint32_t i = 0; i < d->crew.worker_count; i++)
-                worker_add_needs(d->crew.workers[i]);
-        daemon_name_peers(d);
-    }
-    text_clear(&errors);
-    if (d->bgp)
-        bgp_reload(d->bgp);
-}
-
 /*
  * Begins the end. Backends have shutdown_timeout from here. Plugin processes end when they have
  * written the last marker's rows, so they are told before workers send it.
@@ -135,6 +78,7 @@ static void daemon_stop(struct daemon *d) ON_THREAD(main_thread)
     if (d->is_stopping)
         return;
     d->is_stopping = true;
+    watchdog_stopping(&d->watchdog);
     supervisor_stop(d->supervisor);
     poller_timer_set_in(d->poller, &d->shutdown_timer, d->process.shutdown_timeout_s * NS_PER_S);
     atomic_store_explicit(&d->crew.is_stopping, true, memory_order_release);
@@ -162,10 +106,10 @@ static void on_signal(void *arg, int number) ON_THREAD(main_thread)
                 "logfile is not set, so no log is opened anew; backends open their files anew");
         break;
     case SIGUSR1:
-        tell_statistics(d, false);
+        errands_write_statistics(d, false);
         break;
     case SIGUSR2:
-        daemon_reload(d);
+        errands_reload(d);
         break;
     default:
         break;
@@ -223,10 +167,11 @@ static void check_rib(struct daemon *d) ON_THREAD(main_thread)
 static void on_second(void *arg) ON_THREAD(main_thread)
 {
     struct daemon *d = arg;
-    struct statistics_sources s = statistics_sources_make(d, false);
+    struct statistics_sources s = daemon_statistics(d, false);
 
     THREAD_ASSERT(main_thread);
     d->seconds++;
+    watchdog_tick(&d->watchdog);
     check_rib(d);
     if (d->templates && d->seconds % TEMPLATES_TICK_S == 0)
         templates_file_tick(d->templates);
@@ -330,20 +275,23 @@ static int start_plugins(struct daemon *d) ON_THREAD(main_thread)
     return 0;
 }
 
-/* Logs the address as people write it: 192.0.2.1:2100, [2001:db8::1]:2100. */
-static void say_ready(const struct daemon *d)
+/* Says what it waits for, with the address as people write it: 192.0.2.1:2100,
+ * [2001:db8::1]:2100. */
+static void say_ready(struct daemon *d) ON_THREAD(main_thread)
 {
     const char *ip = d->udp.listen_ip ? d->udp.listen_ip : "::";
     bool is_v6 = strchr(ip, ':') != NULL;
     const char *plural = d->crew.worker_count == 1 ? "" : "s";
 
     if (d->crew.replay.path)
-        log_notice("reading %s data from %s with %u worker%s", d->description->data_name,
-                   d->crew.replay.path, d->crew.worker_count, plural);
+        d->status =
+            mem_printf("reading %s data from %s with %u worker%s", d->description->data_name,
+                       d->crew.replay.path, d->crew.worker_count, plural);
     else
-        log_notice("waiting for %s data on %s%s%s:%u with %u worker%s", d->description->data_name,
-                   is_v6 ? "[" : "", ip, is_v6 ? "]" : "", d->udp.port, d->crew.worker_count,
-                   plural);
+        d->status = mem_printf("waiting for %s data on %s%s%s:%u with %u worker%s",
+                               d->description->data_name, is_v6 ? "[" : "", ip, is_v6 ? "]" : "",
+                               d->udp.port, d->crew.worker_count, plural);
+    log_notice("%s", d->status);
 }
 
 static int start_all(struct daemon *d, struct epoch_owner *owners) ON_THREAD(main_thread)
@@ -351,6 +299,10 @@ static int start_all(struct daemon *d, struct epoch_owner *owners) ON_THREAD(mai
     static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, 0};
     int err = poller_add_signals(d->poller, signals, on_signal, d);
 
+    if (err == 0)
+        err = chores_new(d->poller, &d->chores);
+    if (err == 0 && d->process.templates_file)
+        d->templates = templates_file_new(d->process.templates_file, &d->crew, d->chores);
     if (err == 0)
         err = poller_add(d->poller, d->crew.main_event, POLLER_READ, on_worker, d);
     if (err == 0)
@@ -374,6 +326,8 @@ static int start_all(struct daemon *d, struct epoch_owner *owners) ON_THREAD(mai
     say_ready(d);
     for (uint32_t i = 0; err == 0 && i < d->crew.worker_count; i++)
         err = worker_start(d->crew.workers[i]);
+    if (err == 0)
+        watchdog_ready(&d->watchdog, d->status);
     return err;
 }
 
@@ -413,7 +367,8 @@ static int daemon_end(struct daemon *d) ON_THREAD(main_thread)
         templates_file_save_now(d->templates);
     if (d->bgp)
         bgp_stop(d->bgp);
-    tell_statistics(d, true);
+    errands_write_statistics(d, true);
+    chores_finish(d->chores);
     lost = ending_tell_lost(d);
     if (d->process.pidfile)
         unlink(d->process.pidfile);
@@ -578,6 +533,7 @@ int daemon_main(int argc, char **argv, const struct daemon_description *descript
     int status = 1;
 
     thread_enter_role(&main_thread);
+    process_raise_descriptors();
     json_object_seed(0); /* must come before there are threads */
     log_hold();
     d->description = description;
@@ -591,6 +547,7 @@ int daemon_main(int argc, char **argv, const struct daemon_description *descript
     }
     if (become_daemon(d, argc, argv) < 0)
         goto out;
+    watchdog_init(&d->watchdog, &d->crew);
     owners = mem_calloc(d->instance_count + 1, sizeof *owners);
     if (start_all(d, owners) < 0)
         goto out;

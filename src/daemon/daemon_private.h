@@ -2,6 +2,8 @@
 #pragma once
 /* The daemon's state: setup.c makes it from the configuration, daemon.c runs it. All of it is the
  * main thread's. */
+#include "base/chores.h"
+#include "base/log.h"
 #include "base/poller.h"
 #include "base/text.h"
 #include "base/thread.h"
@@ -17,6 +19,7 @@
 #include "daemon/statistics.h"
 #include "daemon/supervisor.h"
 #include "daemon/templates_file.h"
+#include "daemon/watchdog.h"
 #include "maps/maps.h"
 
 enum { KEY_TABLES_MAX = 16 };
@@ -52,16 +55,24 @@ struct daemon {
     struct poller *poller;
     struct supervisor *supervisor;
     struct supervisor_settings supervisor_settings;
+    struct chores *chores;
+    struct watchdog watchdog;
+    char *status; /* a line that says what the daemon does */
     struct templates_file *templates;
     struct rib_wait *rib_wait;
     struct poller_timer second_timer, shutdown_timer;
     struct statistics_watch watch;
     int64_t started_ns;
-    uint64_t seconds, ending_s; /* since the start; since the end began */
-    struct text warnings;       /* of the configuration; kept until the log tells them */
-    struct text notices;        /* likewise: of what is right and may not be meant */
-    bool is_stopping;           /* set by a signal, or at the end of the file */
+    uint64_t seconds, ending_s;      /* since the start; since the end began */
+    struct text warnings;            /* of the configuration; kept until the log tells them */
+    struct text notices;             /* likewise: of what is right and may not be meant */
+    bool is_reloading, wants_reload; /* maps are being read; and once more after that */
+    bool is_stopping;                /* set by a signal, or at the end of the file */
 };
+
+struct statistics_sources daemon_statistics(struct daemon *daemon, bool is_final);
+/* Logs each line of a text, and empties it. */
+void log_lines(struct text *lines, enum log_level level);
 
 /*
  * Reads the configuration and checks everything that can be checked without opening anything.

@@ -16,6 +16,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* Some hard limits are of billions, and there are programs that close each possible one. */
+#define DESCRIPTORS_MAX ((rlim_t)1 << 20)
+
 static bool is_ours_alone(const char *variable)
 {
     static const char *const names[] = {"NOTIFY_SOCKET=", "WATCHDOG_", "LISTEN_",
@@ -104,6 +107,19 @@ void process_set_title(int argc, char **argv, const char *title)
 int process_set_priority(int64_t nice_value)
 {
     return nice_value != 0 && setpriority(PRIO_PROCESS, 0, (int)nice_value) < 0 ? -errno : 0;
+}
+
+void process_raise_descriptors(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return;
+    rlim_t wanted = limit.rlim_max < DESCRIPTORS_MAX ? limit.rlim_max : DESCRIPTORS_MAX;
+    if (limit.rlim_cur >= wanted)
+        return;
+    limit.rlim_cur = wanted;
+    (void)setrlimit(RLIMIT_NOFILE, &limit); /* the soft limit of before is what else there is */
 }
 
 int process_set_umask(const char *octal)

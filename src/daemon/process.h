@@ -22,6 +22,8 @@ int process_write_pidfile(const char *path);
 /* Sets the title that `ps` shows; overwrites the arguments in place. */
 void process_set_title(int argc, char **argv, const char *title);
 int process_set_priority(int64_t nice_value); /* -errno */
+/* Raises the soft limit of open descriptors to the hard one, or to a million. */
+void process_raise_descriptors(void);
 /* Sets the umask from an octal text. -EINVAL: it is none. */
 int process_set_umask(const char *octal);
 /* Finds user and group, names or numbers; NULL: -1. -ENOENT: there is no such user or group. */

@@ -427,14 +427,15 @@ int setup_open(struct daemon *d, struct text *errors)
         d->rib_wait = rib_wait_new(d->maps, d->bgp_settings.allow_file);
         atomic_init(&d->crew.is_holding, true);
     }
-    if (err == 0 && d->process.templates_file)
-        d->templates = templates_file_new(d->process.templates_file, &d->crew);
     return err;
 }
 
 void setup_close(struct daemon *d)
 {
     supervisor_free(d->supervisor);
+    chores_free(d->chores); /* before all that its work is about */
+    watchdog_clear(&d->watchdog);
+    mem_free(d->status);
     templates_file_free(d->templates);
     rib_wait_free(d->rib_wait);
     for (uint32_t i = 0; i < d->crew.worker_count; i++) {

@@ -263,11 +263,10 @@ static json_t *json_bgp(const struct statistics_sources *s)
     return object;
 }
 
-int statistics_write(const struct statistics_sources *s, const char *path)
+char *statistics_text(const struct statistics_sources *s)
 {
     json_t *root = json_object(), *instances = json_array();
-    char *text;
-    int err;
+    char *text, *result;
 
     THREAD_ASSERT(main_thread);
     json_object_set_new(root, "daemon", json_string(s->daemon_name));
@@ -284,10 +283,10 @@ int statistics_write(const struct statistics_sources *s, const char *path)
         json_object_set_new(root, "bgp", json_bgp(s));
     set_count(root, "log_lines_lost", log_lost_count());
     text = json_dumps(root, JSON_INDENT(1));
-    err = file_replace(path, text, strlen(text), FILE_SYNC_CONTENT);
+    result = mem_strdup(text);
     free(text); /* NOLINT: jansson allocated it */
     json_decref(root);
-    return err;
+    return result;
 }
 
 /* ---- log ---- */

@@ -22,9 +22,8 @@ struct statistics_sources {
 };
 
 void statistics_log(const struct statistics_sources *sources) ON_THREAD(main_thread);
-/* Writes the file aside and renames it. */
-int statistics_write(const struct statistics_sources *sources, const char *path)
-    ON_THREAD(main_thread);
+/* Returns the content of stats_file, to be freed. */
+char *statistics_text(const struct statistics_sources *sources) ON_THREAD(main_thread);
 
 /* Warns every minute of exporters without a BGP peer, and of silence. */
 struct statistics_watch {

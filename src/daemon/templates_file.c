@@ -13,17 +13,22 @@
 struct templates_file {
     const char *path;
     struct crew *crew;
+    struct chores *chores;
+    json_t *to_write;          /* while the chores write it */
+    int err;                   /* of writing it */
     uint64_t saved_generation; /* sum over the workers when they were last asked */
     bool is_asked;
     json_t *answers[WORKERS_MAX];
 };
 
-struct templates_file *templates_file_new(const char *path, struct crew *crew)
+struct templates_file *templates_file_new(const char *path, struct crew *crew,
+                                          struct chores *chores)
 {
     struct templates_file *f = mem_zalloc(sizeof *f);
 
     f->path = path;
     f->crew = crew;
+    f->chores = chores;
     return f;
 }
 
@@ -88,23 +93,34 @@ void templates_file_tick(struct templates_file *f)
         worker_ask_templates(f->crew->workers[i]);
 }
 
+static void write_file(void *arg)
+{
+    struct templates_file *f = arg;
+    char *text = json_dumps(f->to_write, JSON_INDENT(0));
+
+    f->err = text ? file_replace(f->path, text, strlen(text), FILE_SYNC_CONTENT) : 0;
+    free(text); /* NOLINT: jansson allocated it */
+}
+
+static void file_is_written(void *arg)
+{
+    struct templates_file *f = arg;
+
+    if (f->err < 0)
+        log_error("templates file %s: %s", f->path, strerror(-f->err));
+    json_decref(f->to_write);
+    f->to_write = NULL;
+    f->is_asked = false;
+}
+
 static void write_answers(struct templates_file *f)
 {
-    json_t *all = json_array();
-    char *text;
-    int err;
-
+    f->to_write = json_array();
     for (uint32_t i = 0; i < f->crew->worker_count; i++)
         if (json_is_array(f->answers[i]))
-            json_array_extend(all, f->answers[i]);
-    text = json_dumps(all, JSON_INDENT(0));
-    err = text ? file_replace(f->path, text, strlen(text), FILE_SYNC_CONTENT) : 0;
-    if (err < 0)
-        log_error("templates file %s: %s", f->path, strerror(-err));
-    free(text); /* NOLINT: jansson allocated it */
-    json_decref(all);
+            json_array_extend(f->to_write, f->answers[i]);
     forget_answers(f);
-    f->is_asked = false;
+    chores_add(f->chores, write_file, file_is_written, f);
 }
 
 void templates_file_collect(struct templates_file *f)
@@ -112,6 +128,8 @@ void templates_file_collect(struct templates_file *f)
     bool is_complete = f->is_asked;
 
     THREAD_ASSERT(main_thread);
+    if (f->to_write)
+        return;
     for (uint32_t i = 0; f->is_asked && i < f->crew->worker_count; i++) {
         if (!f->answers[i])
             f->answers[i] = worker_take_templates(f->crew->workers[i]);
@@ -125,6 +143,7 @@ void templates_file_save_now(struct templates_file *f)
 {
     uint64_t now = template_generation(f);
 
+    chores_finish(f->chores); /* what is being written may be older */
     if (!f->is_asked && now == f->saved_generation)
         return;
     f->saved_generation = now;

@@ -2,15 +2,18 @@
 #pragma once
 /*
  * One file with the templates and options of all workers, so that a restart, also with another
- * number of workers, can decode at once. Written by the main thread within ten seconds of a change,
- * aside and renamed.
+ * number of workers, can decode at once. Written within ten seconds of a change, aside and renamed,
+ * by the thread of the chores.
  */
+#include "base/chores.h"
 #include "base/thread.h"
 #include "pipeline/worker.h"
 
 struct templates_file;
 
-struct templates_file *templates_file_new(const char *path, struct crew *crew);
+/* Borrows all three; what was given to `chores` must be done before the file is freed. */
+struct templates_file *templates_file_new(const char *path, struct crew *crew,
+                                          struct chores *chores);
 void templates_file_free(struct templates_file *file) ON_THREAD(main_thread); /* NULL is fine */
 /* Must come before workers start. A missing file is no error; one that cannot be read is told in
  * the log. */
@@ -19,5 +22,5 @@ void templates_file_load(struct templates_file *file) ON_THREAD(main_thread);
 void templates_file_tick(struct templates_file *file) ON_THREAD(main_thread);
 /* Called after main_event: takes the workers' answers; writes when all have answered. */
 void templates_file_collect(struct templates_file *file) ON_THREAD(main_thread);
-/* Called after worker_join() of all workers. */
+/* Called after worker_join() of all workers; the chores must be finished after it. */
 void templates_file_save_now(struct templates_file *file) ON_THREAD(main_thread);

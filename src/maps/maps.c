@@ -98,18 +98,12 @@ void maps_free(void *object)
     mem_free(maps);
 }
 
-int maps_reload(const struct maps_settings *settings, const struct maps *_Atomic *place,
-                struct rcu_queue *queue, struct text *errors)
+void maps_publish(const struct maps *_Atomic *place, struct rcu_queue *queue, struct maps *maps)
 {
     const struct maps *old = rcu_read(place);
-    struct maps *new;
-    int err = maps_load(settings, old ? old->generation + 1 : 1, errors, &new);
 
     THREAD_ASSERT(main_thread);
-    if (err < 0)
-        return err;
-    rcu_publish(place, new);
+    rcu_publish(place, maps);
     if (old)
         rcu_retire(queue, maps_free, (void *)(uintptr_t)old);
-    return 0;
 }

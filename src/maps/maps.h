@@ -39,7 +39,7 @@ struct maps {
 /* True if the exporter may send: there is no allow-list, or the exporter is in it. */
 bool maps_exporter_is_allowed(const struct maps *maps, const struct ip_addr *exporter);
 
-/* ---- loading: main thread ---- */
+/* ---- loading: one thread at a time ---- */
 
 /* Appends a line "file:line: what is wrong; what would be right" to `errors` for each error of
  * each map; -EINVAL then. */
@@ -47,7 +47,6 @@ int maps_load(const struct maps_settings *settings, uint64_t generation, struct 
               struct maps **ret_maps);
 void maps_free(void *maps); /* NULL is fine */
 
-/* Loads anew and publishes at `place`; what was there is retired into `queue`. On error `place`
- * keeps its snapshot. */
-int maps_reload(const struct maps_settings *settings, const struct maps *_Atomic *place,
-                struct rcu_queue *queue, struct text *errors) ON_THREAD(main_thread);
+/* Publishes a snapshot at `place`; what was there is retired into `queue`. */
+void maps_publish(const struct maps *_Atomic *place, struct rcu_queue *queue, struct maps *maps)
+    ON_THREAD(main_thread);

@@ -221,6 +221,7 @@ void worker_recycle(struct worker *w)
 void worker_wait(struct worker *w, int timeout_ms)
 {
     counter_add(&w->counters.waits, 1);
+    counter_add(&w->counters.beats, 1);
     rcu_offline(w->reader);
     poller_wait(w->poller, timeout_ms);
     rcu_online(w->reader);
@@ -254,6 +255,7 @@ static void drain_input(struct worker *w) ON_THREAD(worker_thread)
     while (receive_batch(w) > 0 && clock_mono().ns < end_ns) {
         receive_inbox(w);
         rcu_quiescent(w->reader);
+        counter_add(&w->counters.beats, 1);
     }
     counter_set(&w->counters.overflow, udp_receiver_overflow(w->receiver));
     poller_remove(w->poller, udp_receiver_fd(w->receiver)); /* more would only keep it awake */
@@ -295,6 +297,7 @@ static void run_live(struct worker *w) ON_THREAD(worker_thread)
             next_tick_ns = now_ns + NS_PER_S;
         }
         rcu_quiescent(w->reader);
+        counter_add(&w->counters.beats, 1);
         if (n < UDP_BATCH_MAX && inbox_is_empty(w->inbox))
             worker_wait(w, (int)((next_tick_ns - now_ns) / NS_PER_MS) + 1);
     }

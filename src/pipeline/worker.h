@@ -29,6 +29,7 @@ struct worker_counters {
     struct counter held;                          /* waited for the RIB */
     struct counter hold_overflow; /* went on without waiting any longer: the buffer was full */
     struct counter batches, waits;
+    struct counter beats; /* goes up at least every 2 s while the thread moves, idle or not */
 };
 
 struct worker_instance {

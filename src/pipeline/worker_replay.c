@@ -128,6 +128,7 @@ static void replay_datagram(struct worker *w, const struct datagram *d) ON_THREA
         worker_flush(w);
         worker_answer(w);
         rcu_quiescent(w->reader);
+        counter_add(&w->counters.beats, 1);
     }
 }
 

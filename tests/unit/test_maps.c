@@ -137,6 +137,19 @@ static void write_to(const char *path, const char *content)
     fclose(file);
 }
 
+/* Does what a daemon does at SIGUSR2. */
+static int reload(const struct maps_settings *settings, const struct maps *_Atomic *place,
+                  struct rcu_queue *queue, struct text *errors)
+{
+    const struct maps *old = rcu_read(place);
+    struct maps *maps;
+    int err = maps_load(settings, old ? old->generation + 1 : 1, errors, &maps);
+
+    if (err == 0)
+        maps_publish(place, queue, maps);
+    return err;
+}
+
 static void a_bad_reload_keeps_the_snapshot_and_a_good_one_replaces_it(void **state)
 {
     char allow_path[] = "/tmp/test_maps.XXXXXX", sampling_path[] = "/tmp/test_maps.XXXXXX";
@@ -152,7 +165,7 @@ static void a_bad_reload_keeps_the_snapshot_and_a_good_one_replaces_it(void **st
 
     write_to(allow_path, "192.0.2.1\n");
     write_to(sampling_path, "id=10 ip=192.0.2.1\n");
-    assert_int_equal(maps_reload(&settings, &place, queue, &errors), 0);
+    assert_int_equal(reload(&settings, &place, queue, &errors), 0);
     const struct maps *before = rcu_read(&place);
     assert_int_equal(before->generation, 1);
     assert_true(maps_exporter_is_allowed(before, &first));
@@ -161,13 +174,13 @@ static void a_bad_reload_keeps_the_snapshot_and_a_good_one_replaces_it(void **st
 
     write_to(allow_path, "192.0.2.2\n");
     write_to(sampling_path, "id=10 ip=192.0.2.1 in=x\n");
-    assert_int_equal(maps_reload(&settings, &place, queue, &errors), -EINVAL);
+    assert_int_equal(reload(&settings, &place, queue, &errors), -EINVAL);
     assert_non_null(strstr(text_cstr(&errors), ":1: in=x: "));
     assert_ptr_equal(rcu_read(&place), before);
     assert_true(maps_exporter_is_allowed(rcu_read(&place), &first));
 
     write_to(sampling_path, "id=10 ip=192.0.2.1 in=4\n");
-    assert_int_equal(maps_reload(&settings, &place, queue, &errors), 0);
+    assert_int_equal(reload(&settings, &place, queue, &errors), 0);
     const struct maps *after = rcu_read(&place);
     assert_int_equal(after->generation, 2);
     assert_true(maps_exporter_is_allowed(after, &second));
@@ -175,7 +188,7 @@ static void a_bad_reload_keeps_the_snapshot_and_a_good_one_replaces_it(void **st
 
     unlink(allow_path);
     unlink(sampling_path);
-    assert_int_equal(maps_reload(&settings, &place, queue, &errors), -EINVAL);
+    assert_int_equal(reload(&settings, &place, queue, &errors), -EINVAL);
     assert_ptr_equal(rcu_read(&place), after);
     rcu_queue_free(queue);
     rcu_free(rcu);

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * Tells the service manager how the process is: the protocol of sd_notify(3), datagrams of lines
+ * NAME=value to the Unix socket that NOTIFY_SOCKET names. Without one all this does nothing. One
+ * thread; nothing blocks, and what the manager does not take is lost.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+struct service {
+    int fd; /* -1: nobody is to be told */
+    struct sockaddr_un address;
+    socklen_t address_len;
+    int64_t watchdog_ns; /* WATCHDOG_USEC: how long it waits for a sign of life; 0: it does not */
+};
+
+/* Reads the environment: NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID; no thread may change it
+ * meanwhile. After the process has gone into the background, where it has another number. */
+void service_open(struct service *service);
+void service_close(struct service *service);
+/* Sends lines, such as "READY=1\nSTATUS=...". */
+void service_tell(const struct service *service, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));

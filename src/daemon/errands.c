@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Takes what an errand needs along, has it done, and tells what came of it. See errands.h. */
+#include "daemon/errands.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "daemon/daemon_private.h"
+#include "daemon/process.h"
+#include <string.h>
+
+/* ---- maps ---- */
+
+struct map_errand {
+    struct daemon *daemon;
+    uint64_t generation;
+    struct maps *maps; /* what was read; NULL: there were errors */
+    struct text errors;
+};
+
+static void load_maps(void *arg)
+{
+    struct map_errand *e = arg;
+
+    if (maps_load(&e->daemon->maps_settings, e->generation, &e->errors, &e->maps) < 0)
+        e->maps = NULL;
+}
+
+static bool needs_grew(const struct flow_needs *old, const struct flow_needs *more)
+{
+    for (size_t i = 0; i < sizeof old->bits / sizeof *old->bits; i++)
+        if (more->bits[i] & ~old->bits[i])
+            return true;
+    return false;
+}
+
+static void publish_maps(struct daemon *d, struct maps *maps) ON_THREAD(main_thread)
+{
+    bool has_grown = needs_grew(&d->needs, &maps->needs);
+
+    maps_publish(&d->maps, d->retired, maps);
+    log_notice("maps: read anew");
+    daemon_name_peers(d);
+    if (has_grown)
+        for (uint32_t i = 0; i < d->crew.worker_count; i++)
+            worker_add_needs(d->crew.workers[i]);
+}
+
+static void read_maps(struct daemon *d) ON_THREAD(main_thread);
+
+static void maps_are_loaded(void *arg) ON_THREAD(main_thread)
+{
+    struct map_errand *e = arg;
+    struct daemon *d = e->daemon;
+
+    THREAD_ASSERT(main_thread);
+    if (e->maps) {
+        publish_maps(d, e->maps);
+    } else {
+        log_lines(&e->errors, LOG_LEVEL_ERROR);
+        log_error("maps: the old ones stay in force");
+    }
+    text_clear(&e->errors);
+    mem_free(e);
+    d->is_reloading = false;
+    if (!d->is_stopping)
+        watchdog_ready(&d->watchdog, d->status);
+    if (d->wants_reload)
+        read_maps(d); /* files may have changed while they were read */
+}
+
+static void read_maps(struct daemon *d)
+{
+    const struct maps *old = rcu_read(&d->maps);
+    struct map_errand *e;
+
+    d->wants_reload = d->is_reloading;
+    if (d->is_reloading)
+        return;
+    d->is_reloading = true;
+    watchdog_reloading(&d->watchdog);
+    e = mem_zalloc(sizeof *e);
+    e->daemon = d;
+    e->generation = old ? old->generation + 1 : 1;
+    chores_add(d->chores, load_maps, maps_are_loaded, e);
+}
+
+void errands_reload(struct daemon *d)
+{
+    const struct maps_settings *maps = &d->maps_settings;
+    bool has_maps = maps->allow_file || maps->sampling_map || maps->bgp_agent_map;
+
+    if (has_maps && !maps->may_refresh) {
+        log_notice("maps are not read anew: maps_refresh is false");
+        return;
+    }
+    if (has_maps)
+        read_maps(d);
+    else
+        log_notice("maps: none is configured, so none is read anew");
+    if (d->bgp)
+        bgp_reload(d->bgp);
+}
+
+/* ---- statistics ---- */
+
+struct statistics_errand {
+    const struct process_settings *settings;
+    char *text;
+    int err;
+};
+
+static void write_text(void *arg)
+{
+    struct statistics_errand *e = arg;
+
+    e->err = file_replace(e->settings->stats_file, e->text, strlen(e->text), FILE_SYNC_CONTENT);
+}
+
+static void text_is_written(void *arg)
+{
+    struct statistics_errand *e = arg;
+    const struct process_settings *s = e->settings;
+
+    if (e->err == 0)
+        e->err = process_give_file(s->stats_file, s->files_uid, s->files_gid);
+    if (e->err < 0)
+        log_error("stats_file %s: %s", s->stats_file, strerror(-e->err));
+    else
+        log_notice("statistics: written to %s", s->stats_file);
+    mem_free(e->text);
+    mem_free(e);
+}
+
+void errands_write_statistics(struct daemon *d, bool is_final)
+{
+    struct statistics_sources s = daemon_statistics(d, is_final);
+    struct statistics_errand *e;
+
+    statistics_log(&s);
+    if (!d->process.stats_file) {
+        if (!is_final)
+            log_notice("statistics: stats_file is not set; with it the whole ledger goes there");
+        return;
+    }
+    e = mem_zalloc(sizeof *e);
+    e->settings = &d->process;
+    e->text = statistics_text(&s);
+    chores_add(d->chores, write_text, text_is_written, e);
+}
