@@ -5,10 +5,14 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+/* The version of what follows it in the file; another one is not read. */
+#define FILE_VERSION 1
 
 struct templates_file {
     const char *path;
@@ -57,27 +61,45 @@ static uint64_t template_generation(const struct templates_file *f)
     return sum;
 }
 
+/* Returns what is saved in a file's content, borrowed; NULL: `error` says what is wrong. Before there
+ * were versions the array was all. */
+static const json_t *find_saved(const json_t *root, struct text *error)
+{
+    const json_t *version = json_object_get(root, "version"),
+                 *saved = json_is_array(root) ? root : json_object_get(root, "exporters");
+
+    if (json_is_integer(version) && json_integer_value(version) != FILE_VERSION)
+        text_append_printf(error, "it is of version %" JSON_INTEGER_FORMAT ", not %d",
+                           json_integer_value(version), FILE_VERSION);
+    else if (!json_is_array(saved) || (json_is_object(root) && !json_is_integer(version)))
+        text_append_string(error, "it holds no templates");
+    return error->len > 0 ? NULL : saved;
+}
+
 void templates_file_load(struct templates_file *f)
 {
     THREAD_ASSERT(main_thread);
-    json_error_t error;
-    json_t *saved;
+    struct text error = {0};
+    json_error_t fault;
     size_t count = 0;
 
     if (access(f->path, F_OK) < 0)
         return;
-    saved = json_load_file(f->path, 0, &error);
-    if (!json_is_array(saved)) {
-        log_warning("templates file %s: %s in line %d; it is not used, and written anew", f->path,
-                    saved ? "not an array" : error.text, saved ? 1 : error.line);
-        json_decref(saved);
-        return;
+    json_t *root = json_load_file(f->path, 0, &fault);
+    const json_t *saved = root ? find_saved(root, &error) : NULL;
+    if (!root)
+        text_append_printf(&error, "%s in line %d", fault.text, fault.line);
+    if (saved) {
+        for (uint32_t i = 0; i < f->crew->worker_count; i++)
+            count += worker_load_templates(f->crew->workers[i], saved);
+        f->saved_generation = template_generation(f);
+        log_info("templates file %s: %zu templates", f->path, count);
+    } else {
+        log_warning("templates file %s: %s; it is not used, and written anew", f->path,
+                    text_cstr(&error));
     }
-    for (uint32_t i = 0; i < f->crew->worker_count; i++)
-        count += worker_load_templates(f->crew->workers[i], saved);
-    json_decref(saved);
-    f->saved_generation = template_generation(f);
-    log_info("templates file %s: %zu templates", f->path, count);
+    json_decref(root);
+    text_clear(&error);
 }
 
 void templates_file_tick(struct templates_file *f)
@@ -96,10 +118,15 @@ void templates_file_tick(struct templates_file *f)
 static void write_file(void *arg)
 {
     struct templates_file *f = arg;
-    char *text = json_dumps(f->to_write, JSON_INDENT(0));
+    char *saved = json_dumps(f->to_write, JSON_INDENT(0));
+    struct text content = {0};
 
-    f->err = text ? file_replace(f->path, text, strlen(text), FILE_SYNC_CONTENT) : 0;
-    free(text); /* NOLINT: jansson allocated it */
+    /* The version comes first, so that a reader can tell what follows. */
+    text_append_printf(&content, "{\"version\": %d,\n\"exporters\": %s}\n", FILE_VERSION,
+                       saved ? saved : "[]");
+    f->err = file_replace(f->path, content.data, content.len, FILE_SYNC_CONTENT);
+    free(saved); /* NOLINT: jansson allocated it */
+    text_clear(&content);
 }
 
 static void file_is_written(void *arg)

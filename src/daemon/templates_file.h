@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * One file with the templates and options of all workers, so that a restart, also with another
- * number of workers, can decode at once. Written within ten seconds of a change, aside and renamed,
- * by the thread of the chores.
+ * One file, {"version": 1, "exporters": [...]}, with the templates and options of all workers, so
+ * that a restart, also with another number of workers, can decode at once. Written within ten
+ * seconds of a change, aside and renamed, by the thread of the chores.
  */
 #include "base/chores.h"
 #include "base/thread.h"
@@ -15,8 +15,8 @@ struct templates_file;
 struct templates_file *templates_file_new(const char *path, struct crew *crew,
                                           struct chores *chores);
 void templates_file_free(struct templates_file *file) ON_THREAD(main_thread); /* NULL is fine */
-/* Must come before workers start. A missing file is no error; one that cannot be read is told in
- * the log. */
+/* Must come before workers start. A missing file is no error; one that cannot be read, or
+ * is of another version, is told in the log. */
 void templates_file_load(struct templates_file *file) ON_THREAD(main_thread);
 /* Called every few seconds: asks the workers to save if something changed. */
 void templates_file_tick(struct templates_file *file) ON_THREAD(main_thread);

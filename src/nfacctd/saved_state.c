@@ -2,7 +2,7 @@
 /*
  * Saves templates and options as JSON and reads them back, so that a restart does not wait until
  * routers send them again. The file may be of another version, or not ours, so what is read is
- * checked as if it came from the wire. The file is an array of objects. Those with "version" are
+ * checked as if it came from the wire. It is an array of objects. Those with "version" are
  * observation domains; the others hold what is known of an exporter as a whole:
  *
  *   [{"exporter": "192.0.2.1", "version": 10, "domain": 1, "port": 4739, "seen_ns": 1,

@@ -104,12 +104,39 @@ def test_templates_outlive_a_restart_with_another_number_of_workers(test):
     for source, stream in streams.items():
         test.send(stream.announce(), source=source)
     assert daemon.stop() == 0
-    assert len(json.loads(saved.read_text())) > 0
+    content = saved.read_text()
+    assert content.startswith('{"version": 1,') and len(json.loads(content)["exporters"]) > 0, content
     daemon = test.nfacctd(config(test, f"nfacctd_templates_file: {saved}\nnfacctd_workers: 3"), name="again")
     for port, (source, stream) in enumerate(streams.items(), 1):
         test.send(flow(stream, port), source=source)
     wait_for(lambda: all(has_port(test, port)() for port in range(1, 9)), "flows of all exporters, without a template sent again")
     assert daemon.stop() == 0
+
+
+def test_templates_of_before_there_were_versions_are_read_and_of_unknown_ones_not(test):
+    saved = test.dir / "templates.json"
+    stream = exports.Ipfix(domain=1)
+    daemon = test.nfacctd(config(test, f"nfacctd_templates_file: {saved}"))
+    test.send(stream.announce())
+    assert daemon.stop() == 0
+    exporters = json.loads(saved.read_text())["exporters"]
+    saved.write_text(json.dumps(exporters))
+    daemon = test.nfacctd(config(test, f"nfacctd_templates_file: {saved}"), name="old")
+    test.send(flow(stream, 1))
+    wait_for(has_port(test, 1), "a flow by a template of the old file")
+    assert daemon.stop() == 0
+    for number, (content, said) in enumerate([
+            (json.dumps({"version": 99, "exporters": exporters}), "it is of version 99, not 1"), ('{"exporters": []}', "it holds no templates"),
+            ('{"version": 1, "exporters": {}}', "it holds no templates"), ("nonsense", "in line 1")]):
+        saved.write_text(content)
+        daemon = test.nfacctd(config(test, f"nfacctd_templates_file: {saved}"), name=f"unknown{number}")
+        daemon.wait_log(f"templates file {saved}: ")
+        assert f"{said}" in daemon.output() and "it is not used, and written anew" in daemon.output(), daemon.output()
+        test.send(stream.announce())
+        test.wait_now(daemon, lambda stats: stats["exporters"] and stats["exporters"][0]["templates"] == 1, "the template",
+                      name=f"unknown{number}")
+        assert daemon.stop() == 0
+        assert json.loads(saved.read_text())["exporters"], saved.read_text()
 
 
 def test_a_datagram_of_each_exporter_reaches_its_worker(test):
