@@ -75,21 +75,28 @@ static void hosted_instance_start(struct hosted_instance *in);
 
 /* ---- where locks are ---- */
 
+static char *own_lock_directory(void)
+{
+    return mem_printf("/tmp/pathacct-%u", (unsigned)geteuid());
+}
+
+static bool is_ours(const char *dir)
+{
+    struct stat status;
+
+    return lstat(dir, &status) == 0 && S_ISDIR(status.st_mode) && status.st_uid == geteuid() &&
+           (status.st_mode & 077) == 0;
+}
+
 /* Returns a directory of our own that outlives the process: what service managers make for us, or
  * one in /tmp. */
 static char *lock_directory(void)
 {
-    struct stat status;
     if ((mkdir(LOCK_DIR, 0755) == 0 || errno == EEXIST) && access(LOCK_DIR, W_OK) == 0)
         return mem_strdup(LOCK_DIR);
-    char *dir = mem_printf("/tmp/pathacct-%u", (unsigned)geteuid());
-    if (mkdir(dir, 0700) < 0 && errno != EEXIST)
-        goto none;
-    if (lstat(dir, &status) < 0 || !S_ISDIR(status.st_mode) || status.st_uid != geteuid() ||
-        (status.st_mode & 077) != 0)
-        goto none;
-    return dir;
-none:
+    char *dir = own_lock_directory();
+    if ((mkdir(dir, 0700) == 0 || errno == EEXIST) && is_ours(dir))
+        return dir;
     log_warning("no directory for lock files: neither %s nor %s is ours; a plugin process of an "
                 "earlier start "
                 "is not waited for",
@@ -120,6 +127,24 @@ static char *lock_path(const struct supervisor_settings *s, const char *instance
     char *path = lock_path_in(s, dir, instance_name);
     mem_free(dir);
     return path;
+}
+
+int supervisor_check_lock_directory(struct text *error)
+{
+    char *dir = own_lock_directory();
+    bool is_there = access(LOCK_DIR, F_OK) < 0 || access(LOCK_DIR, W_OK) == 0 ||
+                    access(dir, F_OK) < 0 || is_ours(dir);
+
+    if (!is_there)
+        text_append_printf(error, "%s and %s are both another's", LOCK_DIR, dir);
+    mem_free(dir);
+    return is_there ? 0 : -EACCES;
+}
+
+void supervisor_make_lock_directory(uid_t uid, gid_t gid)
+{
+    if (mkdir(LOCK_DIR, 0755) == 0 && chown(LOCK_DIR, uid, gid) < 0)
+        rmdir(LOCK_DIR);
 }
 
 char *supervisor_lock_path(const struct supervisor *s, const char *instance_name)

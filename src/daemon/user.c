@@ -103,12 +103,14 @@ int user_become(struct daemon *d, struct text *errors)
     if (process_set_priority(d->process.proc_priority) < 0)
         text_append_printf(&d->warnings, "proc_priority %" PRId32 ": not permitted\n",
                            d->process.proc_priority);
-    if (geteuid() == 0 && !d->user && !d->crew.replay.path)
+    if (geteuid() == 0 && !d->user && !d->crew.replay.path && d->options.action == ACTION_RUN)
         text_append_printf(&d->notices,
                            "the daemon stays root, and so do plugins and triggers; with `user: "
                            "NAME` it is that user once its ports are open\n");
-    if (changes_user(d))
+    if (changes_user(d)) {
+        supervisor_make_lock_directory(d->user->uid, d->user->gid);
         err = privileges_become(d->user);
+    }
     if (err == 0 && privileges_shed() < 0)
         text_append_printf(
             &d->warnings, "capabilities are kept, as they cannot be given up; let the process call "

@@ -340,6 +340,22 @@ static void check_lock(struct check *c, uint32_t index)
     mem_free(path);
 }
 
+static void check_lock_folder(struct check *c)
+{
+    struct text whose = {0};
+    char *remedy;
+
+    if (supervisor_check_lock_directory(&whose) == 0)
+        return;
+    c->key = "user";
+    c->place = config_place(c->daemon->config, c->key, CONFIG_GLOBAL);
+    remedy = mem_printf("%s: remove the second, or: chown %s the first", text_cstr(&whose),
+                        c->daemon->user->name);
+    refuse(c, "have", "a folder for locks", remedy);
+    mem_free(remedy);
+    text_clear(&whose);
+}
+
 int user_check_files(const struct daemon *d, struct text *errors)
 {
     struct check c = {.daemon = d, .errors = errors};
@@ -348,6 +364,7 @@ int user_check_files(const struct daemon *d, struct text *errors)
     if (!d->user || d->user->uid == 0)
         return 0;
     check_own_files(&c);
+    check_lock_folder(&c);
     if (counter_file) {
         c.key = "sfacctd_counter_file";
         c.place = config_place(d->config, c.key, CONFIG_GLOBAL);

@@ -10,6 +10,7 @@
 #include "host/describe.h"
 #include "host/host.h"
 
+#include <cap-ng.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -77,6 +78,28 @@ static void keep_descriptors(void)
     close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
 }
 
+/*
+ * Root may need these for files of others; nothing else that root has is of use to a backend.
+ * What a program that we start has as root is not less by that: see capabilities(7), "Execution by
+ * root".
+ */
+static void keep_capabilities(void)
+{
+    static const unsigned kept[] = {CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER,
+                                    CAP_FSETID};
+    bool has[sizeof kept / sizeof kept[0]];
+
+    if (capng_get_caps_process() < 0)
+        return;
+    for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++)
+        has[i] = capng_have_capability(CAPNG_EFFECTIVE, kept[i]) == 1;
+    capng_clear(CAPNG_SELECT_CAPS);
+    for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++)
+        if (has[i])
+            capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, kept[i]);
+    capng_apply(CAPNG_SELECT_CAPS); /* where a filter forbids it, we go on with what we have */
+}
+
 int main(int argc, char **argv)
 {
     if ((argc == 3 || argc == 4) && strcmp(argv[1], "--describe") == 0)
@@ -95,5 +118,6 @@ int main(int argc, char **argv)
         return 2;
     }
     keep_descriptors();
+    keep_capabilities();
     return host_run(socket);
 }

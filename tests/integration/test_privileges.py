@@ -10,14 +10,15 @@ import socket
 import subprocess
 import sys
 
-from harness import BUILD, NFACCTD, SOURCE, Skip, free_port, json_lines, main, need, need_root, wait_for
+from harness import BUILD, NFACCTD, SFACCTD, SOURCE, Skip, free_port, json_lines, main, need, need_root, wait_for
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 import exports  # noqa: E402
 
 USER = "nobody"
 NO_CAPABILITIES = {"CapInh": 0, "CapPrm": 0, "CapEff": 0, "CapAmb": 0}
-NET_BIND_SERVICE, NET_ADMIN = 1 << 10, 1 << 12
+NET_ADMIN = 1 << 12
+FILES_OF_OTHERS = 0b11111  # CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID
 
 
 def config(test, more=""):
@@ -167,6 +168,35 @@ files_gid: root
     assert not (roots / "pid").exists() and not (roots / "log").exists()
 
 
+def test_lock_that_root_left_is_refused(test):
+    """A plugin process could not take it, and would not know whether one of an earlier start still writes."""
+    need_user(test)
+    port = f"nfacctd_ip: 127.0.0.1\nnfacctd_port: {low_port(socket.SOCK_DGRAM)}\n"
+    daemon = test.nfacctd(config(test, f"user: root\n{port}"), name="lock")
+    wait_for(lambda: hosts(daemon.pid), "a plugin process")
+    daemon.wait_log("waiting for")
+    wait_for(lambda: any("lock" in os.readlink(f) for f in pathlib.Path(f"/proc/{hosts(daemon.pid)[0]}/fd").iterdir()), "its lock")
+    daemon.kill_all()
+    (test.dir / "out.json").unlink(missing_ok=True)
+    (test.dir / "lock.stats").unlink(missing_ok=True)
+    conf = test.write("lock.conf", config(test, f"user: {USER}\n{port}"))
+    done = subprocess.run([NFACCTD, "-f", conf, "--check"], capture_output=True, text=True, timeout=60)
+    lock = re.search(rf"plugins: user '{USER}' cannot take the lock (\S+); chown", done.stderr)
+    assert done.returncode == 1 and lock, done
+    pathlib.Path(lock[1]).unlink()
+    done = subprocess.run([NFACCTD, "-f", conf, "--check"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done
+
+
+def test_counter_files_of_sfacctd_are_looked_at_too(test):
+    need_user(test)
+    agent = test.dir / "agent-192.0.2.1.json"
+    agent.write_text("")
+    conf = test.write("sflow.conf", f"plugins: print[x]\naggregate[x]: dst_host\nuser: {USER}\nsfacctd_counter_file: {test.dir}/agent-$peer_src_ip.json\n")
+    done = subprocess.run([SFACCTD, "-f", conf, "--check"], capture_output=True, text=True, timeout=60)
+    assert f"sflow.conf:4: sfacctd_counter_file: user '{USER}' cannot write {agent}; chown {USER} {agent}" in done.stderr, done
+
+
 def test_existing_database_of_root_is_refused(test):
     need_user(test)
     (test.dir / "flows.db").write_text("")
@@ -189,13 +219,20 @@ def test_user_that_is_not_there_or_cannot_be_become_is_an_error(test):
 
 def test_root_without_the_key_stays_root_and_says_so_once(test):
     need_root()
-    daemon = test.nfacctd(config(test))
+    told = test.dir / "told"
+    trigger = test.write("trigger.sh", f"#!/bin/sh\ncat /proc/self/status > {told}.new\nmv {told}.new {told}\n")
+    trigger.chmod(0o755)
+    daemon = test.nfacctd(config(test, f"print_trigger_exec[out]: {trigger}"))
     daemon.wait_log("the daemon stays root")
     s = status(daemon.pid)
     assert s["uids"] == {0} and not s["CapEff"] & NET_ADMIN and not s["CapPrm"] & NET_ADMIN and s["nnp"] == 0, s
     stream = exports.Ipfix()
     send_flow(test, stream, 1)
     wait_for(has_port(test, 1), "the flow")
+    host = status(hosts(daemon.pid)[0])
+    assert host["uids"] == {0} and 0 < host["CapEff"] == host["CapPrm"] and host["CapEff"] & ~FILES_OF_OTHERS == 0, host
+    wait_for(told.exists, "the trigger")
+    assert int(re.search(r"CapEff:\s*(\w+)", told.read_text())[1], 16) & NET_ADMIN, "a trigger of root is root's"
     assert daemon.stop() == 0 and daemon.output().count("stays root") == 1
 
 
@@ -222,10 +259,10 @@ def test_capabilities_of_a_unit_go_once_the_sockets_are_open(test):
 def test_everything_works_under_the_filter_of_the_packaged_unit(test):
     """With a trigger, a live table and the group of its socket, a reload and a new plugin process."""
     tool, unit = SOURCE / "tests/support/unit_filter.py", SOURCE / "packaging/nfacctd.service.in"
-    if subprocess.run([sys.executable, tool, unit, NFACCTD, "-V"], stdout=subprocess.DEVNULL).returncode == 77:
-        raise Skip("libseccomp, systemd-analyze or seccomp is not there")
     if "SANITIZE:STRING=\n" not in (BUILD / "CMakeCache.txt").read_text():
         raise Skip("a sanitizer's own calls are not in the unit's filter")
+    if subprocess.run([sys.executable, tool, unit, NFACCTD, "-V"], stdout=subprocess.DEVNULL).returncode == 77:
+        raise Skip("libseccomp, systemd-analyze or seccomp is not there")
     trigger = test.write("trigger.sh", f"#!/bin/sh\ndate > {test.dir}/told\n")
     trigger.chmod(0o755)
     daemon = test.nfacctd(config(test, f"""
