@@ -98,7 +98,7 @@ class Soak:
         self.map = test.write("sampling.map", "id=1 ip=127.0.8.200\n")
         self.daemon = test.nfacctd(f"""
 plugins: print[file], sqlite3[table]
-aggregate: peer_src_ip, dst_host, proto, as_path, flows
+aggregate: peer_src_ip, proto, as_path, flows
 bgp_daemon: true
 bgp_daemon_ip: 127.0.0.1
 bgp_daemon_port: {self.bgp_port}
@@ -167,7 +167,7 @@ sql_refresh_time[table]: 2
         speaker = self.routers[self.random.choice(ROUTERS)]
         i = self.random.randrange(ROUTES)
         speaker.send(update(withdrawn=prefix(f"192.0.{i}.0/24", 1)),
-                     update(attributes(path=(65001, self.random.randrange(1, 65000), 100 + i)), prefix(f"192.0.{i}.0/24", 1)), message(KEEPALIVE))
+                     update(attributes(path=(65001, self.random.randrange(1, 6), 100 + i)), prefix(f"192.0.{i}.0/24", 1)), message(KEEPALIVE))
 
     def restart(self):
         self.random.choice(self.exporters).restart()
