@@ -194,6 +194,71 @@ static void a_number_that_does_not_fit_is_named_and_leaves_nothing(void **state)
     close_world(&w);
 }
 
+/* Asserts that the text of that column is `beginning` and 11 more digits. */
+static void assert_shortened(struct world *w, const char *name, const char *beginning)
+{
+    struct reader r = reader_make(w->out.data, w->out.len);
+
+    reader_u16(&r);
+    for (uint32_t i = 0; i < w->columns.count; i++) {
+        size_t len = reader_u32(&r);
+        const char *bytes = (const char *)reader_bytes(&r, len);
+        if (strcmp(w->columns.items[i].name, name) != 0)
+            continue;
+        assert_int_equal(len, strlen(beginning) + 11);
+        assert_memory_equal(bytes, beginning, strlen(beginning));
+        assert_null(memchr(bytes + strlen(beginning), '~', 11));
+    }
+    assert_int_equal(reader_left(&r), 0);
+}
+
+static void a_text_that_does_not_fit_is_shortened_and_the_row_still_whole(void **state)
+{
+    static const struct column_type types[] = {{"as_path", PG_TYPE_TEXT}};
+    static char name[] = "as_path";
+    struct pg_table_column column = {.name = name, .char_max = 21};
+    struct pg_table table = {.columns = &column, .column_count = 1};
+    struct world w;
+    uint32_t index = 99;
+
+    (void)state;
+    open_world(&w, "src_port, as_path", false, types, 1);
+    pg_encoder_fit(w.encoder, &table);
+    uint8_t *row = rows_add(&w.rows);
+    rows_set_uint(&w.rows, row, "src_port", 7);
+    rows_set_text(&w.rows, row, "as_path", "65000_65001_65002_650");
+    assert_int_equal(encode(&w, row, &index), 0);
+    assert_field(&w, "as_path", "36353030305f36353030315f36353030325f363530");
+    rows_set_text(&w.rows, row, "as_path", "65000_65001_65002_6500");
+    assert_int_equal(encode(&w, row, &index), 1);
+    assert_string_equal(w.columns.items[index].name, "as_path");
+    assert_shortened(&w, "as_path", "65000_650~");
+    close_world(&w);
+}
+
+static void a_row_that_was_refused_has_short_texts(void **state)
+{
+    static const struct column_type types[] = {{"as_path", PG_TYPE_TEXT}};
+    const struct pg_table table = {0};
+    char path[200];
+    struct world w;
+    uint32_t index;
+
+    (void)state;
+    memset(path, '1', sizeof path - 1);
+    path[sizeof path - 1] = 0;
+    open_world(&w, "as_path", false, types, 1);
+    pg_encoder_fit(w.encoder, &table);
+    uint8_t *row = rows_add(&w.rows);
+    rows_set_text(&w.rows, row, "as_path", path);
+    assert_int_equal(encode(&w, row, &index), 0);
+    size_t whole = w.out.len;
+    pg_encoder_set_tight(w.encoder, true);
+    assert_int_equal(encode(&w, row, &index), 1);
+    assert_int_equal(w.out.len, whole - strlen(path) + 60);
+    close_world(&w);
+}
+
 /* A timestamp has what a clock on the wall shows, five and a half hours ahead there; a timestamptz
  * is the instant, in any zone. */
 static void times_with_and_without_zone(void **state)
@@ -233,6 +298,8 @@ int main(void)
         cmocka_unit_test(each_type_has_its_bytes),
         cmocka_unit_test(what_is_unknown_has_pmaccts_blank_value),
         cmocka_unit_test(a_number_that_does_not_fit_is_named_and_leaves_nothing),
+        cmocka_unit_test(a_text_that_does_not_fit_is_shortened_and_the_row_still_whole),
+        cmocka_unit_test(a_row_that_was_refused_has_short_texts),
         cmocka_unit_test(times_with_and_without_zone),
     };
 
