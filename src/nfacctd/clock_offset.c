@@ -7,12 +7,8 @@
  */
 #include "nfacctd/clock_offset.h"
 
-#include "base/clock.h"
-
 #include <string.h>
 
-#define SPAN_NS    (10 * NS_PER_S)
-#define NEGLIGIBLE (2 * NS_PER_S)
 #define STEP_COUNT 3
 #define STEP_NS    (10 * NS_PER_S)
 
@@ -49,7 +45,7 @@ static void span_add(struct clock_offset *clock, int64_t span, int64_t offset)
 /* Returns whether to begin anew, as all messages of a while were too late. */
 static bool clock_was_set(struct clock_offset *clock, int64_t arrival_ns, int64_t offset)
 {
-    if (clock->newest_span == 0 || offset <= clock->smallest + NEGLIGIBLE) {
+    if (clock->newest_span == 0 || offset <= clock->smallest + CLOCK_OFFSET_NEGLIGIBLE_NS) {
         clock->late_count = 0;
         return false;
     }
@@ -62,7 +58,7 @@ static bool clock_was_set(struct clock_offset *clock, int64_t arrival_ns, int64_
 
 void clock_offset_add(struct clock_offset *clock, int64_t arrival_ns, int64_t export_ns)
 {
-    int64_t span = arrival_ns / SPAN_NS, offset = arrival_ns - export_ns;
+    int64_t span = arrival_ns / CLOCK_OFFSET_SPAN_NS, offset = arrival_ns - export_ns;
 
     if (span <= 0)
         return; /* our own clock is not set */
@@ -76,7 +72,8 @@ void clock_offset_add(struct clock_offset *clock, int64_t arrival_ns, int64_t ex
 
 int64_t clock_offset_ns(const struct clock_offset *clock)
 {
-    if (clock->newest_span == 0 || (clock->smallest > -NEGLIGIBLE && clock->smallest < NEGLIGIBLE))
+    if (clock->newest_span == 0 || (clock->smallest > -CLOCK_OFFSET_NEGLIGIBLE_NS &&
+                                    clock->smallest < CLOCK_OFFSET_NEGLIGIBLE_NS))
         return 0;
     return clock->smallest;
 }

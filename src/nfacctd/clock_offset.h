@@ -13,7 +13,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { CLOCK_OFFSET_SPANS = 30 }; /* of ten seconds each */
+#include "base/clock.h"
+
+enum { CLOCK_OFFSET_SPANS = 30 };
+#define CLOCK_OFFSET_SPAN_NS       (10 * NS_PER_S)
+#define CLOCK_OFFSET_NEGLIGIBLE_NS (2 * NS_PER_S)
 
 struct clock_offset {
     /* The smallest offset in each span, and the number of that span, from 1; 0: none yet. */
@@ -25,6 +29,17 @@ struct clock_offset {
     uint32_t late_count;
     int64_t late_since, late_smallest;
 };
+
+/* Returns whether a message would change what is known. */
+static inline bool clock_offset_is_news(const struct clock_offset *clock, int64_t arrival_ns,
+                                        int64_t export_ns)
+{
+    int64_t span = arrival_ns / CLOCK_OFFSET_SPAN_NS, offset = arrival_ns - export_ns;
+
+    return span != clock->newest_span || clock->late_count > 0 || offset < clock->smallest ||
+           offset > clock->smallest + CLOCK_OFFSET_NEGLIGIBLE_NS ||
+           offset < clock->smallest_in[span % CLOCK_OFFSET_SPANS];
+}
 
 /* Takes note of a message that arrived at `arrival_ns` and says that it was exported at
  * `export_ns`. */

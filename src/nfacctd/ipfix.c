@@ -72,6 +72,51 @@ static bool check_sets(const struct netflow_decoder *decoder, struct exporter *e
     return true;
 }
 
+static bool is_of_templates(bool is_v9, uint16_t set_id)
+{
+    return set_id == (is_v9 ? V9_TEMPLATES : IPFIX_TEMPLATES) ||
+           set_id == (is_v9 ? V9_OPTIONS_TEMPLATES : IPFIX_OPTIONS_TEMPLATES);
+}
+
+/* Returns whether a message holds something that can be read, or that a later template may explain:
+ * then its header is believed. */
+static __attribute__((noinline)) bool holds_something(struct netflow_message *msg,
+                                                      struct reader body)
+{
+    bool is_v9 = msg->context.version == 9, has_sets = false;
+
+    while (reader_left(&body) >= SET_HEADER_LEN) {
+        uint16_t set_id = reader_u16(&body);
+        uint16_t set_len = reader_u16(&body);
+        if (set_id == 0 && set_len == 0)
+            break;
+        if (set_len < SET_HEADER_LEN || !reader_bytes(&body, set_len - (size_t)SET_HEADER_LEN))
+            return false;
+        if (is_of_templates(is_v9, set_id) ||
+            template_store_find(&msg->decoder->templates, msg->domain, set_id))
+            return true;
+        has_sets = has_sets || set_id >= DATA_MIN;
+    }
+    return has_sets;
+}
+
+/* Takes the times of a header. Somebody may have sent anything under the exporter's address, so a
+ * message that holds nothing is not believed where its header tells something new. */
+static void take_times(struct netflow_message *msg, int64_t export_ns, const uint32_t *uptime,
+                       const struct reader *body)
+{
+    bool is_evidence =
+        !netflow_message_is_news(msg, export_ns, uptime) || holds_something(msg, *body);
+
+    netflow_message_set_export_time(msg, export_ns, is_evidence);
+    if (uptime) {
+        msg->context.uptime = *uptime;
+        msg->context.has_uptime = true;
+    }
+    if (uptime && is_evidence)
+        netflow_message_check_uptime(msg, *uptime);
+}
+
 void netflow9_decode(struct netflow_decoder *decoder, struct exporter *exporter,
                      const struct datagram *datagram)
 {
@@ -91,9 +136,8 @@ void netflow9_decode(struct netflow_decoder *decoder, struct exporter *exporter,
     if (!check_sets(decoder, exporter, r, DROP_bad_length))
         return;
     netflow_message_start(&msg, decoder, exporter, datagram, 9, source_id, source_id);
-    netflow_message_set_export_time(&msg, seconds * NS_PER_S);
+    take_times(&msg, seconds * NS_PER_S, &uptime, &r);
     msg.context.sequence = sequence;
-    netflow_message_check_uptime(&msg, uptime);
     decode_sets(&msg, &r);
     msg.has_unknown_records = false; /* it is messages that are numbered */
     netflow_message_check_sequence(&msg, 1);
@@ -122,7 +166,7 @@ static bool decode_another(struct netflow_decoder *decoder, struct exporter *exp
         return true;
     netflow_message_start(&msg, decoder, exporter, datagram, 10, domain_id, domain_id);
     msg.context.order = *order;
-    netflow_message_set_export_time(&msg, seconds * NS_PER_S);
+    take_times(&msg, seconds * NS_PER_S, NULL, &body);
     msg.context.sequence = sequence;
     decode_sets(&msg, &body);
     netflow_message_check_sequence(&msg, msg.record_count);
@@ -168,7 +212,7 @@ void ipfix_decode(struct netflow_decoder *decoder, struct exporter *exporter,
     if (!check_sets(decoder, exporter, body, DROP_bad_length))
         return;
     netflow_message_start(&msg, decoder, exporter, datagram, 10, domain_id, domain_id);
-    netflow_message_set_export_time(&msg, seconds * NS_PER_S);
+    take_times(&msg, seconds * NS_PER_S, NULL, &body);
     msg.context.sequence = sequence;
     decode_sets(&msg, &body);
     netflow_message_check_sequence(&msg, msg.record_count);

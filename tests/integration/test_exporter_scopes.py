@@ -219,6 +219,22 @@ pcap_savefile: {need_sample(f"{name}/exports.pcap")}
         assert not expected or {row["bytes"] for row in rows} == expected, rows
 
 
+def test_a_header_of_garbage_is_no_evidence(test):
+    """Bytes of 0xff are a NetFlow v9 header of the year 2106 with the largest uptime; their set is longer than the datagram."""
+    garbage = b"\0\x09" + b"\xff" * 98
+    good = [(n, 1000, v9(v9_template(FLOW), v9_flow(), sequence=n)) for n in range(3)]
+    waiting = (3, 1000, exports.netflow9([exports.ipfix_set(300, bytes(16))], 1, source_id=1, export_time=START + 3))
+    late = (5, 1000, exports.netflow9([exports.ipfix_set(0, exports.template(300, FLOW))], 1, source_id=1, export_time=START + 5))
+    same_id = garbage[:16] + b"\0\0\0\1" + garbage[20:]
+    for name, messages in (("alone", [(0, 1000, garbage)]), ("other", good + [(4, 1000, garbage)]),
+                           ("same", good + [waiting, (4, 1000, same_id), late])):
+        _, exporter, log = run(test, messages, name=name)
+        assert "its clock is" not in log and (exporter["clock_ahead_ms"], exporter["clock_behind_ms"]) == (0, 0), log
+        assert exporter["drops"]["exporter_restarted"] == 0 and exporter["pending_released"] == (name == "same"), exporter
+    _, exporter, log = run(test, [(0, 1000, exports.netflow9([v9_template(FLOW)], 1, export_time=START + 3600))], name="ahead")
+    assert "its clock is 3600 s ahead" in log and exporter["clock_ahead_ms"] == 3_600_000, log
+
+
 def test_sflow_is_answered_with_the_daemon_to_run(test):
     records, _ = sflow.header("10.0.0.1", "192.0.2.1")
     message = sflow.datagram([sflow.flow_sample([records])])
