@@ -26,6 +26,7 @@
 #define ROUNDS     2000
 #define BATCH      32
 #define HEADER_LEN 16
+#define EXPORT_S   INT64_C(1700000000) /* each message arrives a second later */
 
 static const uint16_t fields[][2] = {
     {8, 4},  {12, 4}, {5, 1},  {4, 1},  {7, 2},  {11, 2},  {10, 4},  {14, 4}, {9, 1},
@@ -78,7 +79,7 @@ static uint8_t *put_header(uint8_t *message, size_t len, uint32_t sequence)
 {
     uint8_t *p = put(message, 10, 2);
     p = put(p, len, 2);
-    p = put(p, 1700000000, 4);
+    p = put(p, (uint64_t)EXPORT_S, 4);
     p = put(p, sequence, 4);
     return put(p, 1, 4);
 }
@@ -173,7 +174,11 @@ static double run(const struct subject *subject, int rounds)
     struct exporter_table *exporters = exporter_table_new(4, NULL, NULL);
     struct exporter *exporter = exporter_table_get(exporters, &source, 0);
     void *decoder = subject->decoder->new (&settings, exporters, &batch);
-    struct datagram d = {.data = first, .source_port = 2055, .source = source, 1, 1};
+    struct datagram d = {.data = first,
+                         .source_port = 2055,
+                         .source = source,
+                         .received_ns = (EXPORT_S + 1) * NS_PER_S,
+                         .number = 1};
     if (subject->make_first) {
         d.len = (uint32_t)subject->make_first(first);
         subject->decoder->decode(decoder, exporter, &d);

@@ -15,39 +15,57 @@ static size_t bucket_of(const struct keyed_table *table, uint64_t key0, uint64_t
     return (size_t)(h >> 32 ^ h) & (table->bucket_count - 1);
 }
 
-static void list_push(struct keyed_table *table, struct keyed_entry *entry)
+void keyed_list_push(struct keyed_list *list, struct keyed_entry *entry)
 {
     entry->newer = NULL;
-    entry->older = table->newest;
-    if (table->newest)
-        table->newest->newer = entry;
+    entry->older = list->newest;
+    if (list->newest)
+        list->newest->newer = entry;
     else
-        table->oldest = entry;
-    table->newest = entry;
+        list->oldest = entry;
+    list->newest = entry;
 }
 
-static void list_take(struct keyed_table *table, struct keyed_entry *entry)
+void keyed_list_take(struct keyed_list *list, struct keyed_entry *entry)
 {
     if (entry->newer)
         entry->newer->older = entry->older;
     else
-        table->newest = entry->older;
+        list->newest = entry->older;
     if (entry->older)
         entry->older->newer = entry->newer;
     else
-        table->oldest = entry->newer;
+        list->oldest = entry->newer;
+}
+
+void keyed_list_renew(struct keyed_list *list, struct keyed_entry *entry)
+{
+    keyed_list_take(list, entry);
+    keyed_list_push(list, entry);
+}
+
+static void bucket_push(struct keyed_table *table, struct keyed_entry *entry)
+{
+    struct keyed_entry **bucket = &table->buckets[bucket_of(table, entry->key[0], entry->key[1])];
+
+    entry->next_in_bucket = *bucket;
+    *bucket = entry;
 }
 
 static void buckets_grow(struct keyed_table *table)
 {
-    mem_free(table->buckets);
+    struct keyed_entry **old = table->buckets;
+    size_t old_count = table->bucket_count;
+
     table->bucket_count *= 2;
     table->buckets = mem_calloc(table->bucket_count, sizeof *table->buckets);
-    for (struct keyed_entry *e = table->newest; e; e = e->older) {
-        struct keyed_entry **bucket = &table->buckets[bucket_of(table, e->key[0], e->key[1])];
-        e->next_in_bucket = *bucket;
-        *bucket = e;
+    for (size_t i = 0; i < old_count; i++) {
+        for (struct keyed_entry *e = old[i], *next; e; e = next) {
+            next = e->next_in_bucket;
+            bucket_push(table, e);
+        }
     }
+    mem_free(old);
 }
 
 void keyed_table_init(struct keyed_table *table, size_t max,
@@ -61,8 +79,8 @@ void keyed_table_init(struct keyed_table *table, size_t max,
 
 void keyed_table_empty(struct keyed_table *table)
 {
-    while (table->oldest) {
-        struct keyed_entry *entry = table->oldest;
+    while (table->used.oldest) {
+        struct keyed_entry *entry = table->used.oldest;
         keyed_table_remove(table, entry);
         table->discard(table->arg, entry);
     }
@@ -98,39 +116,61 @@ struct keyed_entry *keyed_table_next(const struct keyed_entry *entry)
     return find_from(entry->next_in_bucket, entry->key[0], entry->key[1]);
 }
 
-void keyed_table_add(struct keyed_table *table, struct keyed_entry *entry, uint64_t key0,
-                     uint64_t key1)
+struct keyed_entry *keyed_table_walk(const struct keyed_table *table,
+                                     const struct keyed_entry *entry)
 {
-    while (table->count >= table->max) {
-        struct keyed_entry *oldest = table->oldest;
-        keyed_table_remove(table, oldest);
-        table->discard(table->arg, oldest);
-    }
+    size_t bucket = 0;
+
+    if (entry && entry->next_in_bucket)
+        return entry->next_in_bucket;
+    if (entry)
+        bucket = bucket_of(table, entry->key[0], entry->key[1]) + 1;
+    while (bucket < table->bucket_count && !table->buckets[bucket])
+        bucket++;
+    return bucket < table->bucket_count ? table->buckets[bucket] : NULL;
+}
+
+void keyed_table_index(struct keyed_table *table, struct keyed_entry *entry, uint64_t key0,
+                       uint64_t key1)
+{
     if (table->count >= table->bucket_count)
         buckets_grow(table);
     entry->key[0] = key0;
     entry->key[1] = key1;
-    struct keyed_entry **bucket = &table->buckets[bucket_of(table, key0, key1)];
-    entry->next_in_bucket = *bucket;
-    *bucket = entry;
-    list_push(table, entry);
+    bucket_push(table, entry);
     table->count++;
+}
+
+void keyed_table_unindex(struct keyed_table *table, struct keyed_entry *entry)
+{
+    struct keyed_entry **place = &table->buckets[bucket_of(table, entry->key[0], entry->key[1])];
+
+    while (*place != entry)
+        place = &(*place)->next_in_bucket;
+    *place = entry->next_in_bucket;
+    table->count--;
+}
+
+void keyed_table_add(struct keyed_table *table, struct keyed_entry *entry, uint64_t key0,
+                     uint64_t key1)
+{
+    while (table->count >= table->max) {
+        struct keyed_entry *oldest = table->used.oldest;
+        keyed_table_remove(table, oldest);
+        table->discard(table->arg, oldest);
+    }
+    keyed_table_index(table, entry, key0, key1);
+    keyed_list_push(&table->used, entry);
 }
 
 void keyed_table_touch(struct keyed_table *table, struct keyed_entry *entry)
 {
-    if (table->newest == entry)
-        return;
-    list_take(table, entry);
-    list_push(table, entry);
+    if (table->used.newest != entry)
+        keyed_list_renew(&table->used, entry);
 }
 
 void keyed_table_remove(struct keyed_table *table, struct keyed_entry *entry)
 {
-    struct keyed_entry **place = &table->buckets[bucket_of(table, entry->key[0], entry->key[1])];
-    while (*place != entry)
-        place = &(*place)->next_in_bucket;
-    *place = entry->next_in_bucket;
-    list_take(table, entry);
-    table->count--;
+    keyed_table_unindex(table, entry);
+    keyed_list_take(&table->used, entry);
 }

@@ -13,11 +13,15 @@ struct keyed_entry {
     uint64_t key[2];
 };
 
+struct keyed_list {
+    struct keyed_entry *newest, *oldest;
+};
+
 struct keyed_table {
     struct keyed_entry **buckets;
     size_t bucket_count; /* a power of 2 */
     size_t count, max;
-    struct keyed_entry *newest, *oldest;
+    struct keyed_list used;
     uint64_t seed; /* differs for each table, so that nobody outside can aim at one bucket */
     /* Frees an entry that is already out of the table. */
     void (*discard)(void *arg, struct keyed_entry *entry);
@@ -41,3 +45,16 @@ void keyed_table_add(struct keyed_table *table, struct keyed_entry *entry, uint6
                      uint64_t key1);
 void keyed_table_touch(struct keyed_table *table, struct keyed_entry *entry);
 void keyed_table_remove(struct keyed_table *table, struct keyed_entry *entry); /* not discarded */
+
+/* Walks the entries in no order: NULL gives the first one, NULL comes after the last. Others than
+ * the one that was given last may be removed meanwhile. */
+struct keyed_entry *keyed_table_walk(const struct keyed_table *table,
+                                     const struct keyed_entry *entry);
+
+/* For tables that list their entries elsewhere (base/shared_table.h): these know of no maximum. */
+void keyed_table_index(struct keyed_table *table, struct keyed_entry *entry, uint64_t key0,
+                       uint64_t key1);
+void keyed_table_unindex(struct keyed_table *table, struct keyed_entry *entry);
+void keyed_list_push(struct keyed_list *list, struct keyed_entry *entry); /* as the newest */
+void keyed_list_take(struct keyed_list *list, struct keyed_entry *entry);
+void keyed_list_renew(struct keyed_list *list, struct keyed_entry *entry);

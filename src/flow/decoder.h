@@ -68,6 +68,8 @@ struct decoder_ops {
      * cleared.
      */
     void (*forget)(void *decoder, struct exporter *exporter);
+    /* exporter->is_known has changed: what is shared between exporters is shared anew. */
+    void (*know)(void *decoder, struct exporter *exporter);
     /* A capture file is read again from its start: what would count the same flows once more goes.
      * NULL: there is no such thing. */
     void (*begin_reading)(void *decoder);

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Exporters in a keyed table by address. The worker finds without a lock, as nobody else changes
+ * Exporters in a table by address. The worker finds without a lock, as nobody else changes
  * anything; it takes the lock only to insert and evict, which a walk by the main thread must not
  * meet.
  */
 #include "flow/exporter.h"
-#include "base/keyed_table.h"
 #include "base/memory.h"
+#include "base/shared_table.h"
 #include <assert.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -32,16 +33,32 @@ const struct exporter_counter_info exporter_counter_infos[] = {
 const size_t exporter_counter_info_count =
     sizeof exporter_counter_infos / sizeof exporter_counter_infos[0];
 
+static const struct {
+    enum log_level level;
+    const char *text;
+} notes[EXPORTER_NOTE_COUNT] = {
+#define EXPORTER_NOTE(name, level, text) [NOTE_##name] = {LOG_LEVEL_##level, text},
+#include "flow/exporter_notes.def"
+#undef EXPORTER_NOTE
+};
+static_assert(EXPORTER_NOTE_COUNT <= 32, "notes_said has a bit for each");
+
 struct entry {
-    struct keyed_entry keyed; /* by address */
+    struct shared_entry shared; /* by address */
     struct exporter exporter;
 };
 
 struct exporter_table {
-    struct keyed_table entries;
+    struct shared_table entries;
+    /* Exporters have no owners; these two stand for one each. */
+    struct table_share unknown, known;
+    int64_t never_used_ns;
+    uint32_t max;
     uint64_t next_generation;
     void (*evict)(void *arg, struct exporter *exporter);
     void *evict_arg;
+    void (*look)(void *arg, struct exporter *exporter, int64_t now_ns);
+    void *look_arg;
     struct counter count, evicted_count;
     struct exporter_counters evicted;
     struct log_limit log_limits[DROP_REASON_COUNT]; /* of all exporters together */
@@ -88,7 +105,10 @@ exporter_table_new(uint32_t max, void (*evict)(void *arg, struct exporter *expor
 {
     struct exporter_table *table = mem_zalloc(sizeof *table);
 
-    keyed_table_init(&table->entries, max, entry_discard, table);
+    shared_table_init(&table->entries, entry_discard, table);
+    table_share_init(&table->unknown, &table->never_used_ns, false);
+    table_share_init(&table->known, &table->never_used_ns, true);
+    table->max = max;
     table->next_generation = 1;
     table->evict = evict;
     table->evict_arg = arg;
@@ -100,7 +120,7 @@ void exporter_table_free(struct exporter_table *table)
 {
     if (!table)
         return;
-    keyed_table_clear(&table->entries);
+    shared_table_clear(&table->entries);
     pthread_mutex_destroy(&table->lock);
     mem_free(table);
 }
@@ -123,16 +143,33 @@ static struct addr_key addr_key(const struct ip_addr *addr)
     return key;
 }
 
-/* Returns the index that is free now. */
-static uint32_t evict_oldest(struct exporter_table *table)
+/* Anybody can invent source addresses, so one line stands for all that happen in a while. */
+static void say_evicted(struct exporter_table *table, const struct exporter *exporter,
+                        const struct ip_addr *newcomer)
 {
-    struct entry *entry = (struct entry *)table->entries.oldest;
+    char addr[IP_TEXT_LEN], newcomer_addr[IP_TEXT_LEN];
+    uint64_t suppressed;
+
+    if (!log_limit_allow(&table->note_limits[NOTE_evicted], &suppressed))
+        return;
+    ip_addr_format(&exporter->addr, addr);
+    ip_addr_format(newcomer, newcomer_addr);
+    log_write(notes[NOTE_evicted].level,
+              "exporter %s: it made room for %s, as %" PRIu64 " did for others before; %s", addr,
+              newcomer_addr, suppressed, notes[NOTE_evicted].text);
+}
+
+/* Returns the index that is free now. */
+static uint32_t evict_one(struct exporter_table *table, const struct ip_addr *newcomer)
+{
+    struct entry *entry = (struct entry *)shared_table_loser(&table->entries);
     uint32_t index = entry->exporter.index;
 
+    say_evicted(table, &entry->exporter, newcomer);
     if (table->evict) /* while it can be found, as what waits for it is counted as dropped */
         table->evict(table->evict_arg, &entry->exporter);
     pthread_mutex_lock(&table->lock);
-    keyed_table_remove(&table->entries, &entry->keyed);
+    shared_table_remove(&table->entries, &entry->shared);
     exporter_counters_fold(&table->evicted, &entry->exporter.counters);
     counter_add(&table->evicted_count, 1);
     pthread_mutex_unlock(&table->lock);
@@ -140,22 +177,24 @@ static uint32_t evict_oldest(struct exporter_table *table)
     return index;
 }
 
-struct exporter *exporter_table_get(struct exporter_table *table, const struct ip_addr *addr,
-                                    int64_t now_ns)
+void exporter_table_set_look(struct exporter_table *table,
+                             void (*look)(void *arg, struct exporter *exporter, int64_t now_ns),
+                             void *arg)
+{
+    table->look = look;
+    table->look_arg = arg;
+}
+
+/* Adds an exporter. New ones are rare, so this is apart from what each datagram takes. */
+static __attribute__((noinline)) struct exporter *add(struct exporter_table *table,
+                                                      const struct ip_addr *addr, int64_t now_ns)
 {
     struct addr_key key = addr_key(addr);
-    struct entry *entry =
-        (struct entry *)keyed_table_find(&table->entries, key.words[0], key.words[1]);
+    bool is_full = shared_table_count(&table->entries) == table->max;
+    uint32_t index =
+        is_full ? evict_one(table, addr) : (uint32_t)shared_table_count(&table->entries);
+    struct entry *entry = mem_zalloc(sizeof *entry);
 
-    if (entry) {
-        entry->exporter.last_seen_ns = now_ns;
-        /* A walk follows only the chains, so the order of use is the worker's alone. */
-        keyed_table_touch(&table->entries, &entry->keyed);
-        return &entry->exporter;
-    }
-    bool is_full = table->entries.count == table->entries.max;
-    uint32_t index = is_full ? evict_oldest(table) : (uint32_t)table->entries.count;
-    entry = mem_zalloc(sizeof *entry);
     entry->exporter.addr = *addr;
     entry->exporter.index = index;
     entry->exporter.generation = table->next_generation++;
@@ -165,10 +204,39 @@ struct exporter *exporter_table_get(struct exporter_table *table, const struct i
     entry->exporter.debug_rate = &table->debug_rate;
     entry->exporter.news = table->news;
     pthread_mutex_lock(&table->lock);
-    keyed_table_add(&table->entries, &entry->keyed, key.words[0], key.words[1]);
+    shared_table_add(&table->entries, &entry->shared, &table->unknown, key.words[0], key.words[1],
+                     1);
     pthread_mutex_unlock(&table->lock);
     if (!is_full)
         counter_add(&table->count, 1);
+    if (table->look)
+        table->look(table->look_arg, &entry->exporter, now_ns);
+    return &entry->exporter;
+}
+
+static __attribute__((noinline)) struct exporter *look(const struct exporter_table *table,
+                                                       struct exporter *exporter, int64_t now_ns)
+{
+    if (table->look)
+        table->look(table->look_arg, exporter, now_ns);
+    return exporter;
+}
+
+struct exporter *exporter_table_get(struct exporter_table *table, const struct ip_addr *addr,
+                                    int64_t now_ns)
+{
+    struct addr_key key = addr_key(addr);
+    struct entry *entry =
+        (struct entry *)shared_table_find(&table->entries, key.words[0], key.words[1]);
+
+    if (!entry)
+        return add(table, addr, now_ns);
+    entry->exporter.last_seen_ns = now_ns;
+    /* A walk follows only the chains, so the order of use is the worker's alone. */
+    shared_table_touch(&entry->shared);
+    /* A clock that went back makes it due, too. */
+    if ((uint64_t)(now_ns - entry->exporter.watch.looked_ns) >= (uint64_t)EXPORTER_LOOK_NS)
+        return look(table, &entry->exporter, now_ns);
     return &entry->exporter;
 }
 
@@ -176,9 +244,18 @@ struct exporter *exporter_table_find(const struct exporter_table *table, const s
 {
     struct addr_key key = addr_key(addr);
     struct entry *entry =
-        (struct entry *)keyed_table_find(&table->entries, key.words[0], key.words[1]);
+        (struct entry *)shared_table_find(&table->entries, key.words[0], key.words[1]);
 
     return entry ? &entry->exporter : NULL;
+}
+
+void exporter_table_set_known(struct exporter_table *table, struct exporter *exporter,
+                              bool is_known)
+{
+    struct entry *entry = (struct entry *)((char *)exporter - offsetof(struct entry, exporter));
+
+    exporter->is_known = is_known;
+    shared_table_give(&table->entries, &entry->shared, is_known ? &table->known : &table->unknown);
 }
 
 uint32_t exporter_table_count(const struct exporter_table *table)
@@ -190,10 +267,8 @@ void exporter_table_each(struct exporter_table *table,
                          void (*fn)(void *arg, struct exporter *exporter), void *arg)
 {
     pthread_mutex_lock(&table->lock);
-    for (size_t i = 0; i < table->entries.bucket_count; i++) {
-        for (struct keyed_entry *e = table->entries.buckets[i]; e; e = e->next_in_bucket)
-            fn(arg, &((struct entry *)e)->exporter);
-    }
+    for (struct keyed_entry *e = NULL; (e = keyed_table_walk(&table->entries.index, e));)
+        fn(arg, &((struct entry *)e)->exporter);
     pthread_mutex_unlock(&table->lock);
 }
 
@@ -247,16 +322,6 @@ void exporter_drop(struct exporter *exporter, enum drop_reason reason, const cha
     log_warning("exporter %s: %s%s%s%s", addr, text, text[0] ? ": " : "", drop_reasons[reason].help,
                 suppressed_text);
 }
-
-static const struct {
-    enum log_level level;
-    const char *text;
-} notes[EXPORTER_NOTE_COUNT] = {
-#define EXPORTER_NOTE(name, level, text) [NOTE_##name] = {LOG_LEVEL_##level, text},
-#include "flow/exporter_notes.def"
-#undef EXPORTER_NOTE
-};
-static_assert(EXPORTER_NOTE_COUNT <= 32, "notes_said has a bit for each");
 
 const char *exporter_note_text(enum exporter_note note)
 {

@@ -66,11 +66,23 @@ struct exporter_news {
     _Atomic uint64_t unsaid; /* who took it last has told of them */
 };
 
+/* The notes that a worker keeps of an exporter from one datagram to the next
+ * (pipeline/exporter_watch.h). */
+struct exporter_watch {
+    int64_t looked_ns;      /* when it was last looked at; 0: never */
+    uint64_t flow_count;    /* its flows as of then */
+    int64_t flows_since_ns; /* it delivers flows since then; 0: it does not */
+    int64_t flows_until_ns; /* and did so last */
+    int64_t rate_due_ns;    /* arrival of a datagram at exporter_rate_max exactly */
+};
+
 struct exporter {
     struct ip_addr addr;
     uint32_t index;       /* dense in its worker's table; reused after eviction */
     uint64_t generation;  /* differs for each user of an index; from 1 */
     int64_t last_seen_ns; /* the worker's alone */
+    bool is_known;        /* exporter_table_set_known() */
+    struct exporter_watch watch;
     struct exporter_counters counters;
     struct log_limit log_limits[DROP_REASON_COUNT];
     struct log_limit *common_limits;      /* of all exporters of its table, by reason; NULL: none */
@@ -85,19 +97,30 @@ struct exporter {
 struct exporter_table;
 
 /*
- * Holds `max` exporters (at least 1), then the one least recently seen goes. `evict`, which may be
+ * Holds `max` exporters (at least 1), then the one least recently seen goes, first of those that are
+ * not known. `evict`, which may be
  * NULL, is called first, also for each exporter that is left when the table is freed: it frees
  * decoder_state.
  */
 struct exporter_table *
 exporter_table_new(uint32_t max, void (*evict)(void *arg, struct exporter *exporter), void *arg);
 void exporter_table_free(struct exporter_table *table);
+/* `look`, which has `arg`, is called for an exporter that is new, or was not looked at for
+ * EXPORTER_LOOK_NS, when its next datagram comes: it notes that and judges whether it is known. */
+#define EXPORTER_LOOK_NS (INT64_C(10) * 1000000000)
+void exporter_table_set_look(struct exporter_table *table,
+                             void (*look)(void *arg, struct exporter *exporter, int64_t now_ns),
+                             void *arg);
 /* For exporters that are added from now on; borrowed. */
 void exporter_table_set_news(struct exporter_table *table, struct exporter_news *news);
 struct exporter *exporter_table_get(struct exporter_table *table, const struct ip_addr *addr,
                                     int64_t now_ns); /* made if new */
 struct exporter *exporter_table_find(const struct exporter_table *table,
                                      const struct ip_addr *addr);
+/* Says whether the exporter is one that somebody has to do with, not an invented address: it goes
+ * last, in this table and others. The decoder has to be told too. */
+void exporter_table_set_known(struct exporter_table *table, struct exporter *exporter,
+                              bool is_known);
 uint32_t exporter_table_count(const struct exporter_table *table);
 /* Walks the exporters, for statistics; any thread may call it. The walk holds the lock that
  * insertion and eviction, which are rare, wait for. */

@@ -149,6 +149,11 @@ void agent_map_free(struct agent_map *map)
     mem_free(map);
 }
 
+bool agent_map_names(const struct agent_map *map, const struct ip_addr *exporter)
+{
+    return map_index_names(map->index, exporter);
+}
+
 const struct map_node *agent_map_exporter(const struct agent_map *map,
                                           const struct ip_addr *exporter)
 {

@@ -26,6 +26,8 @@ int agent_map_parse(const char *name, const char *data, size_t len, struct text 
                     struct agent_map **ret_map);
 void agent_map_free(struct agent_map *map); /* NULL is fine */
 
+/* True if some row is for that exporter alone. */
+bool agent_map_names(const struct agent_map *map, const struct ip_addr *exporter);
 /* Finds the rows of an exporter; NULL: there are none. Lives as long as the map. */
 const struct map_node *agent_map_exporter(const struct agent_map *map,
                                           const struct ip_addr *exporter);

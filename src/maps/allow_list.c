@@ -109,7 +109,8 @@ void allow_list_free(struct allow_list *list)
     mem_free(list);
 }
 
-bool allow_list_contains(const struct allow_list *list, const struct ip_addr *addr)
+/* Returns the item that the address is in; NULL: none. */
+static const struct ip_prefix *find(const struct allow_list *list, const struct ip_addr *addr)
 {
     size_t low = 0, high = list->count;
 
@@ -120,5 +121,18 @@ bool allow_list_contains(const struct allow_list *list, const struct ip_addr *ad
         else
             high = middle;
     }
-    return low > 0 && ip_prefix_contains(&list->items[low - 1], addr);
+    return low > 0 && ip_prefix_contains(&list->items[low - 1], addr) ? &list->items[low - 1]
+                                                                      : NULL;
+}
+
+bool allow_list_contains(const struct allow_list *list, const struct ip_addr *addr)
+{
+    return find(list, addr) != NULL;
+}
+
+bool allow_list_names(const struct allow_list *list, const struct ip_addr *addr)
+{
+    const struct ip_prefix *item = find(list, addr);
+
+    return item && item->len == (addr->family == IP_V4 ? 32 : 128);
 }

@@ -15,3 +15,5 @@ int allow_list_parse(const char *name, const char *data, size_t len, struct text
                      struct allow_list **ret_list);
 void allow_list_free(struct allow_list *list); /* NULL is fine */
 bool allow_list_contains(const struct allow_list *list, const struct ip_addr *addr);
+/* True if the address stands there by itself, and in no prefix. */
+bool allow_list_names(const struct allow_list *list, const struct ip_addr *addr);

@@ -285,6 +285,19 @@ const struct map_node *map_index_exporter(const struct map_index *index,
     return child_at(exporter->family == IP_V4 ? &index->v4 : &index->v6, &p);
 }
 
+bool map_index_names(const struct map_index *index, const struct ip_addr *exporter)
+{
+    const struct map_node *node = exporter->family == IP_V4 ? &index->v4 : &index->v6;
+    struct point p = point_of_address(exporter), next = {p.high, p.low + 1};
+
+    if (!node->children)
+        return false;
+    next.high += next.low == 0;
+    uint32_t part = find_part(node, &p);
+    return node->children[part].row_count > 0 && compare_points(&node->starts[part], &p) == 0 &&
+           part + 1 < node->part_count && compare_points(&node->starts[part + 1], &next) == 0;
+}
+
 const uint32_t *map_node_rows(const struct map_node *node, uint32_t in_iface, uint32_t out_iface,
                               size_t *ret_count)
 {

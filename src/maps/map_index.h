@@ -29,6 +29,8 @@ void map_index_free(struct map_index *index); /* NULL is fine */
 /* Finds the rows of an exporter; NULL: there are none. Lives as long as the index. */
 const struct map_node *map_index_exporter(const struct map_index *index,
                                           const struct ip_addr *exporter);
+/* True if some row is for that address alone. */
+bool map_index_names(const struct map_index *index, const struct ip_addr *exporter);
 /* Returns the numbers of the rows that hold, in the order of the file. `node` may be NULL. */
 const uint32_t *map_node_rows(const struct map_node *node, uint32_t in_iface, uint32_t out_iface,
                               size_t *ret_count);

@@ -36,6 +36,13 @@ bool maps_exporter_is_allowed(const struct maps *maps, const struct ip_addr *exp
     return !maps->allow || allow_list_contains(maps->allow, exporter);
 }
 
+bool maps_names_exporter(const struct maps *maps, const struct ip_addr *exporter)
+{
+    return (maps->allow && allow_list_names(maps->allow, exporter)) ||
+           (maps->sampling && sampling_map_names(maps->sampling, exporter)) ||
+           (maps->agents && agent_map_names(maps->agents, exporter));
+}
+
 /* Loads all maps. It goes on after an error, as those of all maps are wanted at once. */
 static int load_all(const struct maps_settings *settings, struct maps *maps, struct text *errors)
 {

@@ -39,6 +39,9 @@ struct maps {
 /* True if the exporter may send: there is no allow-list, or the exporter is in it. */
 bool maps_exporter_is_allowed(const struct maps *maps, const struct ip_addr *exporter);
 
+/* True if a map names the exporter by its address; a prefix is no name. */
+bool maps_names_exporter(const struct maps *maps, const struct ip_addr *exporter);
+
 /* ---- loading: one thread at a time ---- */
 
 /* Appends a line "file:line: what is wrong; what would be right" to `errors` for each error of

@@ -81,6 +81,11 @@ void sampling_map_free(struct sampling_map *map)
     mem_free(map);
 }
 
+bool sampling_map_names(const struct sampling_map *map, const struct ip_addr *exporter)
+{
+    return map_index_names(map->index, exporter);
+}
+
 const struct map_node *sampling_map_exporter(const struct sampling_map *map,
                                              const struct ip_addr *exporter)
 {

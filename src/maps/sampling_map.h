@@ -20,6 +20,8 @@ int sampling_map_parse(const char *name, const char *data, size_t len, struct te
                        struct sampling_map **ret_map);
 void sampling_map_free(struct sampling_map *map); /* NULL is fine */
 
+/* True if some row is for that exporter alone. */
+bool sampling_map_names(const struct sampling_map *map, const struct ip_addr *exporter);
 /* Finds the rows of an exporter; NULL: there are none. Lives as long as the map. */
 const struct map_node *sampling_map_exporter(const struct sampling_map *map,
                                              const struct ip_addr *exporter);

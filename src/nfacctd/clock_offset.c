@@ -9,8 +9,9 @@
 
 #include <string.h>
 
-#define STEP_COUNT 3
-#define STEP_NS    (10 * NS_PER_S)
+#define NEGLIGIBLE_NS (2 * NS_PER_S)
+#define STEP_COUNT    3
+#define STEP_NS       (10 * NS_PER_S)
 
 static int64_t least_of_spans(const struct clock_offset *clock)
 {
@@ -45,7 +46,7 @@ static void span_add(struct clock_offset *clock, int64_t span, int64_t offset)
 /* Returns whether to begin anew, as all messages of a while were too late. */
 static bool clock_was_set(struct clock_offset *clock, int64_t arrival_ns, int64_t offset)
 {
-    if (clock->newest_span == 0 || offset <= clock->smallest + CLOCK_OFFSET_NEGLIGIBLE_NS) {
+    if (clock->newest_span == 0 || offset <= clock->smallest + NEGLIGIBLE_NS) {
         clock->late_count = 0;
         return false;
     }
@@ -68,12 +69,15 @@ void clock_offset_add(struct clock_offset *clock, int64_t arrival_ns, int64_t ex
     }
     if (span > clock->newest_span - CLOCK_OFFSET_SPANS)
         span_add(clock, span, offset);
+    clock->span_begin_ns = clock->newest_span * CLOCK_OFFSET_SPAN_NS;
+    clock->no_news_from = clock->smallest_in[clock->newest_span % CLOCK_OFFSET_SPANS];
+    clock->no_news_to = clock->late_count > 0 ? INT64_MIN : clock->smallest + NEGLIGIBLE_NS;
 }
 
 int64_t clock_offset_ns(const struct clock_offset *clock)
 {
-    if (clock->newest_span == 0 || (clock->smallest > -CLOCK_OFFSET_NEGLIGIBLE_NS &&
-                                    clock->smallest < CLOCK_OFFSET_NEGLIGIBLE_NS))
+    if (clock->newest_span == 0 ||
+        (clock->smallest > -NEGLIGIBLE_NS && clock->smallest < NEGLIGIBLE_NS))
         return 0;
     return clock->smallest;
 }

@@ -16,8 +16,7 @@
 #include "base/clock.h"
 
 enum { CLOCK_OFFSET_SPANS = 30 };
-#define CLOCK_OFFSET_SPAN_NS       (10 * NS_PER_S)
-#define CLOCK_OFFSET_NEGLIGIBLE_NS (2 * NS_PER_S)
+#define CLOCK_OFFSET_SPAN_NS (10 * NS_PER_S)
 
 struct clock_offset {
     /* The smallest offset in each span, and the number of that span, from 1; 0: none yet. */
@@ -28,17 +27,18 @@ struct clock_offset {
     /* Messages in a row that are too late for the smallest offset: the clock may have been set. */
     uint32_t late_count;
     int64_t late_since, late_smallest;
+    /* A message of the newest span, which begins then, is no news with an offset in that range. */
+    int64_t span_begin_ns, no_news_from, no_news_to;
 };
 
 /* Returns whether a message would change what is known. */
 static inline bool clock_offset_is_news(const struct clock_offset *clock, int64_t arrival_ns,
                                         int64_t export_ns)
 {
-    int64_t span = arrival_ns / CLOCK_OFFSET_SPAN_NS, offset = arrival_ns - export_ns;
+    int64_t offset = arrival_ns - export_ns;
 
-    return span != clock->newest_span || clock->late_count > 0 || offset < clock->smallest ||
-           offset > clock->smallest + CLOCK_OFFSET_NEGLIGIBLE_NS ||
-           offset < clock->smallest_in[span % CLOCK_OFFSET_SPANS];
+    return (uint64_t)(arrival_ns - clock->span_begin_ns) >= (uint64_t)CLOCK_OFFSET_SPAN_NS ||
+           offset < clock->no_news_from || offset > clock->no_news_to;
 }
 
 /* Takes note of a message that arrived at `arrival_ns` and says that it was exported at

@@ -57,9 +57,9 @@ static void port_lead(struct domain_table *domains, struct domain *first, struct
     }
     heir->is_own_port = false;
     source->own_port_count--;
-    keyed_table_remove(&domains->table, &heir->entry);
-    keyed_table_add(&domains->table, &heir->entry, source->id,
-                    domain_key(heir->version, heir->domain_id, 0));
+    shared_table_remove(&domains->table, &heir->entry);
+    shared_table_add(&domains->table, &heir->entry, &source->domain_share, source->id,
+                     domain_key(heir->version, heir->domain_id, 0), 1);
 }
 
 static void domain_discard(void *arg, struct keyed_entry *entry)
@@ -80,22 +80,40 @@ static void domain_discard(void *arg, struct keyed_entry *entry)
 void domain_table_init(struct domain_table *domains, uint32_t max,
                        void (*forget)(void *arg, struct domain *domain),
                        void (*inherit)(void *arg, struct domain *from, struct domain *to),
-                       void *arg)
+                       void (*forget_source)(void *arg, struct domain_source *source), void *arg)
 {
-    *domains =
-        (struct domain_table){.next_id = 1, .forget = forget, .inherit = inherit, .arg = arg};
-    keyed_table_init(&domains->table, max, domain_discard, domains);
+    *domains = (struct domain_table){.max = max,
+                                     .next_id = 1,
+                                     .forget = forget,
+                                     .inherit = inherit,
+                                     .forget_source = forget_source,
+                                     .arg = arg};
+    shared_table_init(&domains->table, domain_discard, domains);
 }
 
 void domain_table_clear(struct domain_table *domains)
 {
-    keyed_table_clear(&domains->table);
+    shared_table_clear(&domains->table);
     while (domains->sources) {
         struct domain_source *source = domains->sources;
         domains->sources = source->next;
+        domains->forget_source(domains->arg, source);
         flow_totals_clear(&source->totals);
         mem_free(source);
     }
+}
+
+static void shares_begin(struct domain_source *source, const struct exporter *exporter)
+{
+    const int64_t *used_ns = &exporter->last_seen_ns;
+    bool is_known = exporter->is_known;
+
+    table_share_init(&source->domain_share, used_ns, is_known);
+    table_share_init(&source->template_share, used_ns, is_known);
+    table_share_init(&source->lost_share, used_ns, is_known);
+    table_share_init(&source->option_share, used_ns, is_known);
+    table_share_init(&source->told_share, used_ns, is_known);
+    share_init(&source->pending_share.share, used_ns, is_known);
 }
 
 struct domain_source *domain_source_get(struct domain_table *domains, struct exporter *exporter)
@@ -107,6 +125,7 @@ struct domain_source *domain_source_get(struct domain_table *domains, struct exp
     source = mem_zalloc(sizeof *source);
     source->id = domains->next_id++;
     source->addr = exporter->addr;
+    shares_begin(source, exporter);
     flow_totals_init(&source->totals, domains->flow_totals_max, exporter->last_seen_ns);
     source->next = domains->sources;
     if (source->next)
@@ -122,11 +141,9 @@ void domain_source_forget(struct domain_table *domains, struct exporter *exporte
 
     if (!source)
         return;
-    while (source->domains) {
-        struct domain *domain = source->domains;
-        keyed_table_remove(&domains->table, &domain->entry);
-        domain_discard(domains, &domain->entry);
-    }
+    source->is_going = true;
+    shared_table_empty(&domains->table, &source->domain_share);
+    domains->forget_source(domains->arg, source);
     if (source->next)
         source->next->previous = source->previous;
     *(source->previous ? &source->previous->next : &domains->sources) = source->next;
@@ -139,8 +156,22 @@ static struct domain *domain_find(const struct domain_table *domains,
                                   const struct domain_source *source, uint8_t version,
                                   uint32_t domain_id, uint32_t key_port)
 {
-    return (struct domain *)keyed_table_find(&domains->table, source->id,
-                                             domain_key(version, domain_id, key_port));
+    return (struct domain *)shared_table_find(&domains->table, source->id,
+                                              domain_key(version, domain_id, key_port));
+}
+
+/* Lets a domain go if there is no room for another one. */
+static void make_room(struct domain_table *domains, struct exporter *exporter, uint32_t domain_id)
+{
+    if (shared_table_count(&domains->table) < domains->max)
+        return;
+    struct domain *loser = (struct domain *)shared_table_loser(&domains->table);
+    char addr[IP_TEXT_LEN];
+    ip_addr_format(&loser->source->addr, addr);
+    exporter_drop(exporter, DROP_too_many_domains, "domain %u in place of %u of %s", domain_id,
+                  loser->domain_id, addr);
+    shared_table_remove(&domains->table, &loser->entry);
+    domain_discard(domains, &loser->entry.keyed);
 }
 
 static struct domain *domain_new(struct domain_table *domains, struct exporter *exporter,
@@ -150,8 +181,6 @@ static struct domain *domain_new(struct domain_table *domains, struct exporter *
     struct domain_source *source = exporter->decoder_state;
     struct domain *domain = mem_zalloc(sizeof *domain);
 
-    if (domains->table.count >= domains->table.max)
-        exporter_drop(exporter, DROP_too_many_domains, "domain %u", domain_id);
     domain->id = domains->next_id++;
     domain->source = source;
     domain->domain_id = domain_id;
@@ -159,8 +188,8 @@ static struct domain *domain_new(struct domain_table *domains, struct exporter *
     domain->created_ns = now_ns;
     domain->is_own_port = key_port != 0;
     source->own_port_count += domain->is_own_port;
-    keyed_table_add(&domains->table, &domain->entry, source->id,
-                    domain_key(version, domain_id, key_port));
+    shared_table_add(&domains->table, &domain->entry, &source->domain_share, source->id,
+                     domain_key(version, domain_id, key_port), 1);
     domain->next = source->domains;
     if (domain->next)
         domain->next->previous = domain;
@@ -173,7 +202,7 @@ static bool is_in_use(const struct domain *domain, int64_t now_ns)
     return now_ns - domain->seen_ns < DOMAIN_SILENCE_NS;
 }
 
-/* Makes the domain of one more port that uses the id. */
+/* Makes the domain of one more port that uses the id of `first`. */
 static struct domain *domain_new_port(struct domain_table *domains, struct exporter *exporter,
                                       struct domain *first, uint32_t key_port, int64_t now_ns)
 {
@@ -181,12 +210,16 @@ static struct domain *domain_new_port(struct domain_table *domains, struct expor
     uint8_t version = first->version;
     uint32_t domain_id = first->domain_id;
 
-    if (domains->table.max == 1)
+    if (domains->max == 1)
         return first; /* there is no room to tell them apart */
-    /* The first one may be the oldest, and the new one must not push it out. */
-    keyed_table_touch(&domains->table, &first->entry);
+    /* The first one may be the next to go, and the new one should not push it out. */
+    shared_table_touch(&first->entry);
+    make_room(domains, exporter, domain_id);
+    first = domain_find(domains, source, version, domain_id, 0);
+    if (!first)
+        return domain_new(domains, exporter, version, domain_id, 0, now_ns);
     struct domain *own = domain_new(domains, exporter, version, domain_id, key_port, now_ns);
-    port_join(domain_find(domains, source, version, domain_id, 0), own);
+    port_join(first, own);
     return own;
 }
 
@@ -224,16 +257,18 @@ struct domain *domain_get(struct domain_table *domains, struct exporter *exporte
 
     if (domain && domain->domain_id == domain_id && domain->version == version &&
         domain->port == port) {
-        keyed_table_touch(&domains->table, &domain->entry);
+        shared_table_touch(&domain->entry);
         domain->seen_ns = now_ns;
         return domain;
     }
     domain = domain_find(domains, source, version, domain_id, 0);
-    if (!domain)
+    if (!domain) {
+        make_room(domains, exporter, domain_id);
         domain = domain_new(domains, exporter, version, domain_id, 0, now_ns);
-    else if (domain->port != port)
+    } else if (domain->port != port) {
         domain = domain_for_port(domains, exporter, domain, port, now_ns);
-    keyed_table_touch(&domains->table, &domain->entry);
+    }
+    shared_table_touch(&domain->entry);
     domain->port = port;
     domain->seen_ns = now_ns;
     source->last = domain;
@@ -301,10 +336,10 @@ static bool settle_one(struct domain_table *domains, struct domain *first, int64
             continue;
         if (heir)
             domain_give(domains, d, heir);
-        keyed_table_remove(&domains->table, &d->entry);
+        shared_table_remove(&domains->table, &d->entry);
         if (heir && d == first)
             port_lead(domains, first, heir);
-        domain_discard(domains, &d->entry);
+        domain_discard(domains, &d->entry.keyed);
         return true;
     }
     return false;

@@ -10,13 +10,20 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/keyed_table.h"
+#include "base/shared_table.h"
 #include "flow/exporter.h"
 #include "nfacctd/clock_offset.h"
 #include "nfacctd/flow_totals.h"
 #include "nfacctd/option_store.h"
 
 struct template;
+struct pending_set;
+
+/* The data of one exporter that waits for templates: its sets, in the order of their arrival. */
+struct pending_share {
+    struct share share;
+    struct pending_set *newest, *oldest;
+};
 
 /* The state that the decoder keeps at an exporter: exporter->decoder_state. */
 struct domain_source {
@@ -25,6 +32,10 @@ struct domain_source {
     struct domain *domains, *last; /* all; the one used last */
     struct domain_source *next, *previous;
     uint32_t own_port_count; /* of its domains, so many are not the first of their id */
+    bool is_going;           /* domain_source_forget() is under way */
+    /* Its shares of what all exporters fill. */
+    struct table_share domain_share, template_share, lost_share, option_share, told_share;
+    struct pending_share pending_share;
     struct flow_totals totals;
 };
 
@@ -35,7 +46,7 @@ struct domain_source {
 #define DOMAIN_SILENCE_NS (INT64_C(300) * 1000000000)
 
 struct domain {
-    struct keyed_entry entry;
+    struct shared_entry entry;
     uint64_t id; /* as source.id, from the same numbers */
     struct domain_source *source;
     struct domain *next, *previous; /* of the same source */
@@ -65,22 +76,26 @@ struct domain {
 };
 
 struct domain_table {
-    struct keyed_table table;
+    struct shared_table table;
+    uint32_t max;
     struct domain_source *sources;
     uint64_t next_id;
     uint32_t flow_totals_max; /* of each source */
     /* Called before a domain is freed: its templates and pending sets go. */
     void (*forget)(void *arg, struct domain *domain);
-    /* The templates of `from`, which goes, are given to `to`; the same domain: it has another port
-     * now. */
+    /* The templates and options of `from`, which goes, are given to `to`; the same domain: it has
+     * another port now. */
     void (*inherit)(void *arg, struct domain *from, struct domain *to);
+    /* Called before a source is freed, when its domains have gone: nothing may be left in its
+     * shares. */
+    void (*forget_source)(void *arg, struct domain_source *source);
     void *arg;
 };
 
 void domain_table_init(struct domain_table *domains, uint32_t max,
                        void (*forget)(void *arg, struct domain *domain),
                        void (*inherit)(void *arg, struct domain *from, struct domain *to),
-                       void *arg);
+                       void (*forget_source)(void *arg, struct domain_source *source), void *arg);
 void domain_table_clear(struct domain_table *domains); /* sources too */
 
 /* Returns the exporter's state, which is made if it is new. */

@@ -13,6 +13,7 @@ enum {
     IPFIX_OPTIONS_TEMPLATES = 3,
     DATA_MIN = 256,
     IPFIX_HEADER_LEN = 16,
+    UPTIME_STEP = 60000, /* a step of more from one message to the next is news */
 };
 
 static void decode_set(struct netflow_message *msg, uint16_t set_id, struct reader *set)
@@ -100,21 +101,28 @@ static __attribute__((noinline)) bool holds_something(struct netflow_message *ms
     return has_sets;
 }
 
-/* Takes the times of a header. Somebody may have sent anything under the exporter's address, so a
- * message that holds nothing is not believed where its header tells something new. */
-static void take_times(struct netflow_message *msg, int64_t export_ns, const uint32_t *uptime,
-                       const struct reader *body)
+/* Takes the export time of a header. Somebody may have sent anything under the exporter's address,
+ * so a message that holds nothing is not believed where its header tells something new. */
+static inline void take_export_time(struct netflow_message *msg, int64_t export_ns,
+                                    const struct reader *body)
 {
-    bool is_evidence =
-        !netflow_message_is_news(msg, export_ns, uptime) || holds_something(msg, *body);
+    if (clock_offset_is_news(&msg->domain->clock, msg->context.arrival_ns, export_ns) &&
+        holds_something(msg, *body))
+        netflow_message_note_clock(msg, export_ns);
+    netflow_message_set_export_time(msg, export_ns);
+}
 
-    netflow_message_set_export_time(msg, export_ns, is_evidence);
-    if (uptime) {
-        msg->context.uptime = *uptime;
-        msg->context.has_uptime = true;
-    }
-    if (uptime && is_evidence)
-        netflow_message_check_uptime(msg, *uptime);
+/* Takes the uptime of a header, likewise. */
+static inline void take_uptime(struct netflow_message *msg, uint32_t uptime,
+                               const struct reader *body)
+{
+    const struct domain *domain = msg->domain;
+
+    msg->context.uptime = uptime;
+    msg->context.has_uptime = true;
+    if ((domain->has_uptime && uptime - domain->uptime <= UPTIME_STEP) ||
+        holds_something(msg, *body))
+        netflow_message_check_uptime(msg, uptime);
 }
 
 void netflow9_decode(struct netflow_decoder *decoder, struct exporter *exporter,
@@ -136,8 +144,9 @@ void netflow9_decode(struct netflow_decoder *decoder, struct exporter *exporter,
     if (!check_sets(decoder, exporter, r, DROP_bad_length))
         return;
     netflow_message_start(&msg, decoder, exporter, datagram, 9, source_id, source_id);
-    take_times(&msg, seconds * NS_PER_S, &uptime, &r);
+    take_export_time(&msg, seconds * NS_PER_S, &r);
     msg.context.sequence = sequence;
+    take_uptime(&msg, uptime, &r);
     decode_sets(&msg, &r);
     msg.has_unknown_records = false; /* it is messages that are numbered */
     netflow_message_check_sequence(&msg, 1);
@@ -166,7 +175,7 @@ static bool decode_another(struct netflow_decoder *decoder, struct exporter *exp
         return true;
     netflow_message_start(&msg, decoder, exporter, datagram, 10, domain_id, domain_id);
     msg.context.order = *order;
-    take_times(&msg, seconds * NS_PER_S, NULL, &body);
+    take_export_time(&msg, seconds * NS_PER_S, &body);
     msg.context.sequence = sequence;
     decode_sets(&msg, &body);
     netflow_message_check_sequence(&msg, msg.record_count);
@@ -212,7 +221,7 @@ void ipfix_decode(struct netflow_decoder *decoder, struct exporter *exporter,
     if (!check_sets(decoder, exporter, body, DROP_bad_length))
         return;
     netflow_message_start(&msg, decoder, exporter, datagram, 10, domain_id, domain_id);
-    take_times(&msg, seconds * NS_PER_S, NULL, &body);
+    take_export_time(&msg, seconds * NS_PER_S, &body);
     msg.context.sequence = sequence;
     decode_sets(&msg, &body);
     netflow_message_check_sequence(&msg, msg.record_count);

@@ -84,8 +84,9 @@ void netflow5_decode(struct netflow_decoder *decoder, struct exporter *exporter,
         return;
     }
     netflow_message_start(&msg, decoder, exporter, datagram, 5, engine & 0xff, engine);
-    netflow_message_set_export_time(
-        &msg, seconds * NS_PER_S + (nanoseconds < NS_PER_S ? nanoseconds : 0), true);
+    int64_t export_ns = seconds * NS_PER_S + (nanoseconds < NS_PER_S ? nanoseconds : 0);
+    netflow_message_note_clock(&msg, export_ns);
+    netflow_message_set_export_time(&msg, export_ns);
     msg.context.sequence = sequence;
     netflow_message_check_uptime(&msg, uptime);
     msg.context.header_rate = sampling;

@@ -23,6 +23,16 @@ static void domain_forgotten(void *arg, struct domain *domain)
     decoder->options.rate_generation++; /* the exporter's options are fewer */
     template_store_forget(&decoder->templates, domain);
     pending_sets_forget(&decoder->pending, domain, DROP_no_template);
+    option_store_forget(&decoder->options, domain->id);
+}
+
+static void source_forgotten(void *arg, struct domain_source *source)
+{
+    struct netflow_decoder *decoder = arg;
+
+    lost_templates_forget(&decoder->templates.lost, source);
+    pending_sets_forget_source(&decoder->pending, source);
+    shared_table_empty(&decoder->options.table, &source->option_share);
 }
 
 static void domain_inherited(void *arg, struct domain *from, struct domain *to)
@@ -30,6 +40,7 @@ static void domain_inherited(void *arg, struct domain *from, struct domain *to)
     struct netflow_decoder *decoder = arg;
 
     template_store_inherit(&decoder->templates, from, to);
+    option_store_inherit(&decoder->options, from->id, to->id);
 }
 
 static void *decoder_new(const struct decoder_settings *settings, struct exporter_table *exporters,
@@ -52,7 +63,7 @@ static void *decoder_new(const struct decoder_settings *settings, struct exporte
     decoder->arena.data = mem_alloc(ARENA_LEN);
     decoder->arena.size = ARENA_LEN;
     domain_table_init(&decoder->domains, own->domains_max, domain_forgotten, domain_inherited,
-                      decoder);
+                      source_forgotten, decoder);
     decoder->domains.flow_totals_max = own->flow_totals_max;
     template_store_init(&decoder->templates, own->templates_max, &decoder->plan_settings);
     option_store_init(&decoder->options, own->options_max, batch);
@@ -70,8 +81,8 @@ static void decoder_free(void *self)
 
     if (!decoder)
         return;
+    domain_table_clear(&decoder->domains); /* first, as it empties its shares of the others */
     pending_sets_clear(&decoder->pending);
-    domain_table_clear(&decoder->domains);
     template_store_clear(&decoder->templates);
     option_store_clear(&decoder->options);
     plan_free(decoder->v5_plan);
@@ -169,6 +180,23 @@ static void decoder_forget(void *self, struct exporter *exporter) ON_THREAD(work
         exporter->decoder_state = NULL;
 }
 
+static void decoder_know(void *self, struct exporter *exporter) ON_THREAD(worker_thread)
+{
+    struct netflow_decoder *decoder = self;
+    struct domain_source *source = exporter->decoder_state;
+    bool is_known = exporter->is_known;
+
+    THREAD_ASSERT(worker_thread);
+    if (!source)
+        return;
+    share_set_known(&decoder->domains.table.shares, &source->domain_share.share, is_known);
+    share_set_known(&decoder->templates.table.shares, &source->template_share.share, is_known);
+    share_set_known(&decoder->templates.lost.table.shares, &source->lost_share.share, is_known);
+    share_set_known(&decoder->options.table.shares, &source->option_share.share, is_known);
+    share_set_known(&decoder->pending.told.shares, &source->told_share.share, is_known);
+    share_set_known(&decoder->pending.shares, &source->pending_share.share, is_known);
+}
+
 static void decoder_set_needs(void *self, const struct flow_needs *needs) ON_THREAD(worker_thread)
 {
     struct netflow_decoder *decoder = self;
@@ -212,6 +240,7 @@ const struct decoder_ops nfacctd_decoder = {
     .decode = decoder_decode,
     .tick = decoder_tick,
     .forget = decoder_forget,
+    .know = decoder_know,
     .begin_reading = decoder_begin_reading,
     .end = decoder_end,
     .set_needs = decoder_set_needs,

@@ -56,14 +56,14 @@ void netflow_message_start(struct netflow_message *msg, struct netflow_decoder *
                            uint8_t version, uint32_t domain_id, uint32_t domain_key);
 /* Checks the sequence number. Call it when the whole message has been read. */
 void netflow_message_check_sequence(struct netflow_message *msg, uint32_t units);
-/* The export time in the message's header, which also tells how far the exporter's clock is off,
- * if `is_evidence`: somebody may have sent anything. */
-void netflow_message_set_export_time(struct netflow_message *msg, int64_t export_ns,
-                                     bool is_evidence);
-/* Returns whether a message with these times would change what is known of its exporter. `uptime`
- * is NULL where the header has none. */
-bool netflow_message_is_news(const struct netflow_message *msg, int64_t export_ns,
-                             const uint32_t *uptime);
+/* The export time in the message's header. */
+static inline void netflow_message_set_export_time(struct netflow_message *msg, int64_t export_ns)
+{
+    msg->context.export_ns = export_ns;
+    msg->context.clock_offset_ns = clock_offset_ns(&msg->domain->clock);
+}
+/* Takes that time for evidence of how far the exporter's clock is off. Call it before it is set. */
+void netflow_message_note_clock(struct netflow_message *msg, int64_t export_ns);
 /* Notes the message's uptime. True if it went back, and not by a wrap: the exporter started anew,
  * and what was kept from before is dropped. */
 bool netflow_message_check_uptime(struct netflow_message *msg, uint32_t uptime);

@@ -12,9 +12,8 @@
 #define CLOCK_TOLERANCE_NS (5 * NS_PER_S) /* beyond it an operator is told */
 #define RESTART_LEAST_MS   10000          /* an uptime that much lower is no message out of order */
 #define WRAP_MOST_MS                                                                               \
-    3600000 /* messages of one exporter are not further apart when its uptime wraps */
-#define UPTIME_STEP_NS (60 * NS_PER_S) /* more from one message to the next is news */
-#define PADDING_MOST   7               /* RFC 7011 section 3.3.1: alignment to 4 or 8 bytes */
+    3600000            /* messages of one exporter are not further apart when its uptime wraps */
+#define PADDING_MOST 7 /* RFC 7011 section 3.3.1: alignment to 4 or 8 bytes */
 
 struct plan_ref *netflow_decoder_refs(struct netflow_decoder *decoder, const struct plan *plan)
 {
@@ -90,25 +89,12 @@ static void say_clock(struct exporter *exporter, int64_t offset_ns)
                           distance_ns / NS_PER_S, is_behind ? "behind" : "ahead");
 }
 
-bool netflow_message_is_news(const struct netflow_message *msg, int64_t export_ns,
-                             const uint32_t *uptime)
+void netflow_message_note_clock(struct netflow_message *msg, int64_t export_ns)
 {
-    const struct domain *domain = msg->domain;
-    int64_t unit_ns = msg->context.uptime_unit_ns;
+    struct clock_offset *clock = &msg->domain->clock;
 
-    return clock_offset_is_news(&domain->clock, msg->context.arrival_ns, export_ns) ||
-           (uptime && (!domain->has_uptime || *uptime - domain->uptime > UPTIME_STEP_NS / unit_ns));
-}
-
-void netflow_message_set_export_time(struct netflow_message *msg, int64_t export_ns,
-                                     bool is_evidence)
-{
-    if (is_evidence)
-        clock_offset_add(&msg->domain->clock, msg->context.arrival_ns, export_ns);
-    msg->context.export_ns = export_ns;
-    msg->context.clock_offset_ns = clock_offset_ns(&msg->domain->clock);
-    if (is_evidence)
-        say_clock(msg->exporter, msg->context.clock_offset_ns);
+    clock_offset_add(clock, msg->context.arrival_ns, export_ns);
+    say_clock(msg->exporter, clock_offset_ns(clock));
 }
 
 void netflow_message_check_sequence(struct netflow_message *msg, uint32_t units)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Keeps what options data say (RFC 7011 section 3.4.2.2), and reads their records. Entries stand in
- * the order of their last refresh; looking one up does not change that order. */
+/* Keeps what options data say (RFC 7011 section 3.4.2.2), and reads their records. Each
+ * belongs to the exporter that said it, and to the group of its scope. */
 #include "nfacctd/option_store.h"
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "base/reader.h"
 
@@ -20,166 +21,265 @@ static void option_store_flush(const struct option_store *store)
         store->batch->full(store->batch);
 }
 
-/* The options of one scope that are rates. */
-struct option_scope_rates {
+/* The options of one scope. */
+struct option_group {
     struct keyed_entry entry; /* scope */
-    struct option *first;
+    struct option *rates, *others;
+    bool has_rates; /* `said` holds */
     struct option_rates said;
 };
 
-/* Finds out anew what the options say; there may have been several rates, of which one went. */
-static void rates_look(struct option_scope_rates *rates)
+static struct option_group *group_find(const struct option_store *store, uint64_t scope)
 {
-    rates->said.rate = rates->first->number;
-    for (const struct option *o = rates->first->next_rate; o && rates->said.rate;
-         o = o->next_rate) {
-        if (o->number != rates->said.rate)
-            rates->said.rate = 0;
-    }
+    return (struct option_group *)keyed_table_find(&store->groups, scope, 0);
 }
 
-static void rates_add(struct option_store *store, struct option *option)
+static struct option_group *group_get(struct option_store *store, uint64_t scope)
 {
-    struct option_scope_rates *rates =
-        (struct option_scope_rates *)keyed_table_find(&store->rates, option->scope, 0);
+    struct option_group *group = group_find(store, scope);
 
-    store->rate_generation++;
-    if (!rates) {
-        rates = mem_zalloc(sizeof *rates);
-        rates->said = (struct option_rates){option->number, store->now_ns};
-        keyed_table_add(&store->rates, &rates->entry, option->scope, 0);
-    } else if (rates->said.rate != option->number && rates->first) {
-        rates->said.rate = 0;
-    } else {
-        rates->said.rate = option->number;
-    }
-    option->rates = rates;
-    option->next_rate = rates->first;
-    if (option->next_rate)
-        option->next_rate->previous_rate = option;
-    rates->first = option;
+    if (group)
+        return group;
+    group = mem_zalloc(sizeof *group);
+    keyed_table_add(&store->groups, &group->entry, scope, 0);
+    return group;
 }
 
-static void rates_remove(struct option_store *store, struct option *option)
-{
-    struct option_scope_rates *rates = option->rates;
-
-    store->rate_generation++;
-    if (option->next_rate)
-        option->next_rate->previous_rate = option->previous_rate;
-    *(option->previous_rate ? &option->previous_rate->next_rate : &rates->first) =
-        option->next_rate;
-    if (rates->first && rates->said.rate == 0)
-        rates_look(rates);
-}
-
-static void rates_discard(void *arg, struct keyed_entry *entry)
+static void group_discard(void *arg, struct keyed_entry *entry)
 {
     (void)arg;
     mem_free(entry);
 }
 
+static struct option **group_list(struct option_group *group, enum option_kind kind)
+{
+    return kind <= OPTION_DEFAULT_RATE ? &group->rates : &group->others;
+}
+
+/* Finds out anew what the options say; there may have been several rates, of which one went. */
+static void rates_look(struct option_group *group)
+{
+    group->said.rate = group->rates->number;
+    for (const struct option *o = group->rates->next_in_group; o && group->said.rate;
+         o = o->next_in_group) {
+        if (o->number != group->said.rate)
+            group->said.rate = 0;
+    }
+}
+
+static void rates_add(struct option_store *store, struct option_group *group, uint64_t rate)
+{
+    store->rate_generation++;
+    store->rate_count++;
+    if (!group->has_rates)
+        group->said = (struct option_rates){rate, store->now_ns};
+    else if (group->rates && group->said.rate != rate)
+        group->said.rate = 0;
+    else
+        group->said.rate = rate;
+    group->has_rates = true;
+}
+
+static void group_link(struct option_store *store, struct option *option)
+{
+    struct option_group *group = group_get(store, option->scope);
+    struct option **list = group_list(group, option->kind);
+
+    if (list == &group->rates)
+        rates_add(store, group, option->number);
+    option->group = group;
+    option->previous_in_group = NULL;
+    option->next_in_group = *list;
+    if (option->next_in_group)
+        option->next_in_group->previous_in_group = option;
+    *list = option;
+}
+
+/* Takes an option out of its group. What the rates said stays known until the caller clears the
+ * group, as another may take the option's place. */
+static void group_unlink(struct option_store *store, struct option *option)
+{
+    struct option_group *group = option->group;
+    struct option **list = group_list(group, option->kind);
+
+    if (option->next_in_group)
+        option->next_in_group->previous_in_group = option->previous_in_group;
+    *(option->previous_in_group ? &option->previous_in_group->next_in_group : list) =
+        option->next_in_group;
+    if (list != &group->rates)
+        return;
+    store->rate_generation++;
+    store->rate_count--;
+    if (group->rates && group->said.rate == 0)
+        rates_look(group);
+}
+
+/* Notes that nobody says anything in place of an option that went. */
+static void group_settle(struct option_store *store, struct option_group *group)
+{
+    group->has_rates = group->rates != NULL;
+    if (group->rates || group->others)
+        return;
+    keyed_table_remove(&store->groups, &group->entry);
+    mem_free(group);
+}
+
 bool option_store_rates(const struct option_store *store, uint64_t scope,
                         struct option_rates *ret_rates)
 {
-    const struct option_scope_rates *rates =
-        (const struct option_scope_rates *)keyed_table_find(&store->rates, scope, 0);
+    const struct option_group *group = group_find(store, scope);
 
-    if (!rates)
+    if (!group || !group->has_rates)
         return false;
-    *ret_rates = rates->said;
+    *ret_rates = group->said;
     return true;
 }
 
-static void option_free(struct option_store *store, struct option *option)
-{
-    if (option->rates)
-        rates_remove(store, option);
-    mem_free(option);
-}
-
-/* The table is full, or its end has come: nobody else says anything in this option's place. */
 static void option_discard(void *arg, struct keyed_entry *entry)
 {
     struct option_store *store = arg;
-    struct option_scope_rates *rates = ((struct option *)entry)->rates;
+    struct option *option = (struct option *)entry;
+    struct option_group *group = option->group;
 
     option_store_flush(store);
-    option_free(store, (struct option *)entry);
-    if (rates && !rates->first) {
-        keyed_table_remove(&store->rates, &rates->entry);
-        mem_free(rates);
-    }
+    group_unlink(store, option);
+    mem_free(option);
+    group_settle(store, group);
+    store->generation++;
 }
 
 void option_store_init(struct option_store *store, uint32_t max, struct flow_batch *batch)
 {
-    *store = (struct option_store){.batch = batch, .rate_generation = 1};
-    keyed_table_init(&store->table, max, option_discard, store);
-    keyed_table_init(&store->rates, SIZE_MAX, rates_discard, NULL); /* bounded by its options */
+    *store = (struct option_store){.max = max, .batch = batch, .rate_generation = 1};
+    shared_table_init(&store->table, option_discard, store);
+    keyed_table_init(&store->groups, SIZE_MAX, group_discard, NULL); /* bounded by its options */
 }
 
 void option_store_clear(struct option_store *store)
 {
     store->batch = NULL; /* nobody looks at texts any more */
-    keyed_table_clear(&store->table);
-    keyed_table_clear(&store->rates);
+    shared_table_clear(&store->table);
+    keyed_table_clear(&store->groups);
 }
 
-static void option_store_put(struct option_store *store, uint64_t scope, enum option_kind kind,
-                             uint64_t id, uint64_t number, const uint8_t *text, size_t len)
+static void option_remove(struct option_store *store, struct option *option)
+{
+    shared_table_remove(&store->table, &option->entry);
+    option_discard(store, &option->entry.keyed);
+}
+
+static void option_use(const struct option_store *store, struct option *option)
+{
+    option->used_ns = store->now_ns;
+    shared_table_touch(&option->entry);
+}
+
+static void option_store_put(struct option_store *store, struct table_share *owner, uint64_t scope,
+                             enum option_kind kind, uint64_t id, uint64_t number,
+                             const uint8_t *text, size_t len)
 {
     uint64_t key = table_key(scope, kind);
-    struct option *old = (struct option *)keyed_table_find(&store->table, key, id);
+    struct option *old = (struct option *)shared_table_find(&store->table, key, id);
 
     if (old && old->number == number && old->text_len == len && memcmp(old->text, text, len) == 0) {
-        keyed_table_touch(&store->table, &old->entry);
+        option_use(store, old);
         return;
     }
     if (old) {
-        keyed_table_remove(&store->table, &old->entry);
+        shared_table_remove(&store->table, &old->entry);
         option_store_flush(store);
-        option_free(store, old);
+        group_unlink(store, old);
+        mem_free(old);
+    }
+    while (shared_table_count(&store->table) >= store->max) {
+        store->evicted_count++;
+        option_remove(store, (struct option *)shared_table_loser(&store->table));
     }
     struct option *option = mem_zalloc(sizeof *option + len);
     option->scope = scope;
     option->kind = kind;
     option->id = id;
     option->number = number;
+    option->used_ns = store->now_ns;
     option->text_len = (uint32_t)len;
     memcpy(option->text, text, len);
-    if (kind <= OPTION_DEFAULT_RATE)
-        rates_add(store, option);
-    keyed_table_add(&store->table, &option->entry, key, id);
+    group_link(store, option);
+    shared_table_add(&store->table, &option->entry, owner, key, id, 1);
     store->generation++;
     store->has_interface_rates |= kind == OPTION_INTERFACE_RATE;
 }
 
-void option_store_put_number(struct option_store *store, uint64_t scope, enum option_kind kind,
-                             uint64_t id, uint64_t number)
+void option_store_forget(struct option_store *store, uint64_t scope)
 {
-    option_store_put(store, scope, kind, id, number, (const uint8_t *)"", 0);
+    for (const struct option_group *group; (group = group_find(store, scope));)
+        option_remove(store, group->rates ? group->rates : group->others);
 }
 
-void option_store_put_text(struct option_store *store, uint64_t scope, enum option_kind kind,
-                           uint64_t id, const uint8_t *text, size_t len)
+/* Gives an option to the scope `to`, or frees it if that one has its own. */
+static void option_give(struct option_store *store, struct option *option, uint64_t to)
 {
-    option_store_put(store, scope, kind, id, 0, text, len);
+    uint64_t key = table_key(to, option->kind);
+    struct table_share *owner = option->entry.owner;
+
+    shared_table_remove(&store->table, &option->entry);
+    group_unlink(store, option);
+    if (shared_table_find(&store->table, key, option->id)) {
+        option_store_flush(store);
+        mem_free(option);
+        return;
+    }
+    option->scope = to;
+    group_link(store, option);
+    shared_table_add(&store->table, &option->entry, owner, key, option->id, 1);
 }
 
-static const struct option *option_store_find(const struct option_store *store,
+void option_store_inherit(struct option_store *store, uint64_t from, uint64_t to)
+{
+    struct option_group *group = from != to ? group_find(store, from) : NULL;
+
+    if (!group)
+        return;
+    bool had_rates = group->has_rates;
+    int64_t since_ns = group->said.since_ns;
+    while (group->rates)
+        option_give(store, group->rates, to);
+    while (group->others)
+        option_give(store, group->others, to);
+    group_settle(store, group);
+    struct option_group *heir = group_find(store, to);
+    if (had_rates && heir && heir->has_rates && since_ns < heir->said.since_ns)
+        heir->said.since_ns = since_ns;
+    store->generation++;
+}
+
+void option_store_put_number(struct option_store *store, struct table_share *owner, uint64_t scope,
+                             enum option_kind kind, uint64_t id, uint64_t number)
+{
+    option_store_put(store, owner, scope, kind, id, number, (const uint8_t *)"", 0);
+}
+
+void option_store_put_text(struct option_store *store, struct table_share *owner, uint64_t scope,
+                           enum option_kind kind, uint64_t id, const uint8_t *text, size_t len)
+{
+    option_store_put(store, owner, scope, kind, id, 0, text, len);
+}
+
+static const struct option *option_store_find(struct option_store *store,
                                               const struct option_scope *scope,
                                               enum option_kind kind, uint64_t id)
 {
-    const struct keyed_entry *entry =
-        keyed_table_find(&store->table, table_key(scope->domain, kind), id);
+    struct option *option =
+        (struct option *)shared_table_find(&store->table, table_key(scope->domain, kind), id);
 
-    if (!entry)
-        entry = keyed_table_find(&store->table, table_key(scope->source, kind), id);
-    return (const struct option *)entry;
+    if (!option)
+        option =
+            (struct option *)shared_table_find(&store->table, table_key(scope->source, kind), id);
+    if (option && store->now_ns - option->used_ns >= NS_PER_S)
+        option_use(store, option);
+    return option;
 }
 
-bool option_store_number(const struct option_store *store, const struct option_scope *scope,
+bool option_store_number(struct option_store *store, const struct option_scope *scope,
                          enum option_kind kind, uint64_t id, uint64_t *ret_number)
 {
     const struct option *option = option_store_find(store, scope, kind, id);
@@ -189,9 +289,8 @@ bool option_store_number(const struct option_store *store, const struct option_s
     return option != NULL;
 }
 
-struct flow_bytes option_store_text(const struct option_store *store,
-                                    const struct option_scope *scope, enum option_kind kind,
-                                    uint64_t id)
+struct flow_bytes option_store_text(struct option_store *store, const struct option_scope *scope,
+                                    enum option_kind kind, uint64_t id)
 {
     const struct option *option = option_store_find(store, scope, kind, id);
 
@@ -316,11 +415,18 @@ static uint64_t record_rate(const struct value *v)
     return rate;
 }
 
-static void put_number_twice(struct option_store *store, const struct option_scope *scope,
-                             enum option_kind kind, uint64_t id, uint64_t number)
+/* The record's place: who said it, and for which scopes it holds. */
+struct teller {
+    struct option_store *store;
+    struct table_share *owner;
+    const struct option_scope *scope;
+};
+
+static void put_number_twice(const struct teller *t, enum option_kind kind, uint64_t id,
+                             uint64_t number)
 {
-    option_store_put_number(store, scope->domain, kind, id, number);
-    option_store_put_number(store, scope->source, kind, id, number);
+    option_store_put_number(t->store, t->owner, t->scope->domain, kind, id, number);
+    option_store_put_number(t->store, t->owner, t->scope->source, kind, id, number);
 }
 
 static uint64_t interface_id(const struct value *v)
@@ -333,29 +439,27 @@ static uint64_t interface_id(const struct value *v)
                : interface;
 }
 
-static bool take_rate(struct option_store *store, const struct option_scope *scope,
-                      const struct value *v)
+static bool take_rate(const struct teller *t, const struct value *v)
 {
     uint64_t rate = record_rate(v);
 
     if (rate == 0)
         return false;
     if (v[VALUE_SAMPLER].data)
-        put_number_twice(store, scope, OPTION_SAMPLER_RATE, value_uint(&v[VALUE_SAMPLER]), rate);
+        put_number_twice(t, OPTION_SAMPLER_RATE, value_uint(&v[VALUE_SAMPLER]), rate);
     else if (v[VALUE_TEMPLATE].data)
-        put_number_twice(store, scope, OPTION_TEMPLATE_RATE, value_uint(&v[VALUE_TEMPLATE]), rate);
+        put_number_twice(t, OPTION_TEMPLATE_RATE, value_uint(&v[VALUE_TEMPLATE]), rate);
     else if (v[VALUE_INTERFACE].data)
-        put_number_twice(store, scope, OPTION_INTERFACE_RATE, interface_id(v), rate);
+        put_number_twice(t, OPTION_INTERFACE_RATE, interface_id(v), rate);
     else
-        put_number_twice(store, scope, OPTION_DEFAULT_RATE, 0, rate);
+        put_number_twice(t, OPTION_DEFAULT_RATE, 0, rate);
     return true;
 }
 
 /* Takes a text with the id that it belongs to. False: the record has no such pair, or the text is
  * too long. */
-static bool take_text(struct option_store *store, const struct option_scope *scope,
-                      enum option_kind kind, const struct value *id, const struct value *text,
-                      struct option_facts *facts)
+static bool take_text(const struct teller *t, enum option_kind kind, const struct value *id,
+                      const struct value *text, struct option_facts *facts)
 {
     if (!id->data || !text->data)
         return false;
@@ -368,32 +472,32 @@ static bool take_text(struct option_store *store, const struct option_scope *sco
     }
     uint64_t key =
         kind == OPTION_APPLICATION ? element_application_key(id->data, id->len) : value_uint(id);
-    option_store_put_text(store, scope->domain, kind, key, text->data, len);
-    option_store_put_text(store, scope->source, kind, key, text->data, len);
+    option_store_put_text(t->store, t->owner, t->scope->domain, kind, key, text->data, len);
+    option_store_put_text(t->store, t->owner, t->scope->source, kind, key, text->data, len);
     return true;
 }
 
-void option_store_take_record(struct option_store *store, const struct option_scope *scope,
-                              const struct template_field *fields, uint16_t field_count,
-                              const uint8_t *const *values, const uint16_t *value_lens,
-                              struct option_facts *ret_facts)
+void option_store_take_record(struct option_store *store, struct table_share *owner,
+                              const struct option_scope *scope, const struct template_field *fields,
+                              uint16_t field_count, const uint8_t *const *values,
+                              const uint16_t *value_lens, struct option_facts *ret_facts)
 {
+    const struct teller teller = {store, owner, scope}, *t = &teller;
     struct value v[VALUE_COUNT] = {0};
     struct option_facts facts = {0};
     bool used;
 
     collect_values(fields, field_count, values, value_lens, v);
-    used = take_rate(store, scope, v);
+    used = take_rate(t, v);
     const struct value *name = &v[VALUE_INTERFACE_NAME];
     if (!name->data)
         name = &v[VALUE_INTERFACE_DESCRIPTION];
-    used |= take_text(store, scope, OPTION_INTERFACE_NAME, &v[VALUE_INTERFACE], name, &facts);
-    used |= take_text(store, scope, OPTION_VRF_NAME, &v[VALUE_VRF], &v[VALUE_VRF_NAME], &facts);
-    used |= take_text(store, scope, OPTION_APPLICATION, &v[VALUE_APPLICATION],
-                      &v[VALUE_APPLICATION_NAME], &facts);
+    used |= take_text(t, OPTION_INTERFACE_NAME, &v[VALUE_INTERFACE], name, &facts);
+    used |= take_text(t, OPTION_VRF_NAME, &v[VALUE_VRF], &v[VALUE_VRF_NAME], &facts);
+    used |=
+        take_text(t, OPTION_APPLICATION, &v[VALUE_APPLICATION], &v[VALUE_APPLICATION_NAME], &facts);
     if (v[VALUE_VRF].data && v[VALUE_RD].data) {
-        put_number_twice(store, scope, OPTION_VRF_RD, value_uint(&v[VALUE_VRF]),
-                         value_uint(&v[VALUE_RD]));
+        put_number_twice(t, OPTION_VRF_RD, value_uint(&v[VALUE_VRF]), value_uint(&v[VALUE_RD]));
         used = true;
     }
     facts.exporter_ipv4 = value_addr(&v[VALUE_EXPORTER_IPV4], ELEMENT_IPV4);

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/keyed_table.h"
+#include "base/shared_table.h"
 #include "flow/flow.h"
 #include "nfacctd/element.h"
 
@@ -29,28 +29,32 @@ enum option_kind {
  * may be many of them. */
 #define OPTION_TEXT_MAX 255
 
-struct option_scope_rates;
+struct option_group;
 
 struct option {
-    struct keyed_entry entry;         /* scope and kind, id: the table's key */
-    struct option_scope_rates *rates; /* of a rate: all of its scope, linked by next_rate */
-    struct option *next_rate, *previous_rate;
+    struct shared_entry entry;  /* scope and kind, id: the table's key */
+    struct option_group *group; /* of its scope; rates are linked there, and others */
+    struct option *next_in_group, *previous_in_group;
     uint64_t scope;
     enum option_kind kind;
     uint64_t id;
     uint64_t number; /* rate or route distinguisher */
+    int64_t used_ns; /* said again or looked up, to the second */
     uint32_t text_len;
     uint8_t text[];
 };
 
 struct option_store {
-    struct keyed_table table;
-    struct flow_batch *batch; /* emptied before a text goes that its flows may show */
-    uint64_t generation;      /* grows with each change */
-    struct keyed_table rates; /* struct option_scope_rates by scope */
-    uint64_t rate_generation; /* grows when a rate changes, comes or goes; from 1 */
-    int64_t now_ns;           /* arrival of the message that is read */
-    bool has_interface_rates; /* some exporter samples its interfaces at different rates */
+    struct shared_table table;
+    uint32_t max;
+    uint64_t evicted_count;    /* that went to make room */
+    struct flow_batch *batch;  /* emptied before a text goes that its flows may show */
+    uint64_t generation;       /* grows with each change */
+    struct keyed_table groups; /* struct option_group by scope */
+    size_t rate_count;         /* of the options, so many are rates */
+    uint64_t rate_generation;  /* grows when a rate changes, comes or goes; from 1 */
+    int64_t now_ns;            /* arrival of the message that is read */
+    bool has_interface_rates;  /* some exporter samples its interfaces at different rates */
 };
 
 /* Two numbers that name the observation domain and its exporter. */
@@ -61,18 +65,23 @@ struct option_scope {
 void option_store_init(struct option_store *store, uint32_t max, struct flow_batch *batch);
 void option_store_clear(struct option_store *store);
 
-/* An entry holds a number or a text; a text has OPTION_TEXT_MAX bytes at most. */
-void option_store_put_number(struct option_store *store, uint64_t scope, enum option_kind kind,
-                             uint64_t id, uint64_t number);
-void option_store_put_text(struct option_store *store, uint64_t scope, enum option_kind kind,
-                           uint64_t id, const uint8_t *text, size_t len);
+/* An entry holds a number or a text; a text has OPTION_TEXT_MAX bytes at most. When all `max` are in
+ * use another one goes, as base/share.h says; `owner` is the share of the exporter. */
+void option_store_put_number(struct option_store *store, struct table_share *owner, uint64_t scope,
+                             enum option_kind kind, uint64_t id, uint64_t number);
+void option_store_put_text(struct option_store *store, struct table_share *owner, uint64_t scope,
+                           enum option_kind kind, uint64_t id, const uint8_t *text, size_t len);
+/* Forgets what was said for a scope. */
+void option_store_forget(struct option_store *store, uint64_t scope);
+/* Gives all of the scope `from` to `to`, but for what that one has itself. */
+void option_store_inherit(struct option_store *store, uint64_t from, uint64_t to);
 
-bool option_store_number(const struct option_store *store, const struct option_scope *scope,
+/* Looking something up counts as its use. */
+bool option_store_number(struct option_store *store, const struct option_scope *scope,
                          enum option_kind kind, uint64_t id, uint64_t *ret_number);
 /* Borrowed until the batch is emptied; length 0 if nobody said. */
-struct flow_bytes option_store_text(const struct option_store *store,
-                                    const struct option_scope *scope, enum option_kind kind,
-                                    uint64_t id);
+struct flow_bytes option_store_text(struct option_store *store, const struct option_scope *scope,
+                                    enum option_kind kind, uint64_t id);
 
 /* Returns the id of an interface in one direction (0 ingress, 1 egress), for options that tell them
  * apart; others have the interface's number alone. */
@@ -100,10 +109,10 @@ struct option_facts {
 
 /* Takes over one options data record: `values` and `value_lens` are those of `fields`. Values that
  * do not have a possible length count as absent. */
-void option_store_take_record(struct option_store *store, const struct option_scope *scope,
-                              const struct template_field *fields, uint16_t field_count,
-                              const uint8_t *const *values, const uint16_t *value_lens,
-                              struct option_facts *ret_facts);
+void option_store_take_record(struct option_store *store, struct table_share *owner,
+                              const struct option_scope *scope, const struct template_field *fields,
+                              uint16_t field_count, const uint8_t *const *values,
+                              const uint16_t *value_lens, struct option_facts *ret_facts);
 
 /* Returns whether records of these fields tell of sampling. */
 bool option_fields_tell_rate(const struct template_field *fields, uint16_t field_count);

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * Data sets that came before their template: kept up to a number of bytes, for all exporters of a
- * worker together; the oldest go first. Every set that goes without having been decoded is counted
+ * Data sets that came before their template: kept up to a number of bytes, which the exporters of a
+ * worker share; of who has to give something up the oldest go first. Every set that goes without having been decoded is counted
  * at its exporter.
  */
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/keyed_table.h"
+#include "base/shared_table.h"
 #include "flow/exporter.h"
 #include "nfacctd/domain.h"
 
@@ -21,6 +22,7 @@ struct pending_header {
 struct pending_set {
     struct pending_set *next_of_key;   /* came later for the same template */
     struct pending_set *newer, *older; /* of all */
+    struct pending_set *newer_of_share, *older_of_share;
     struct pending_queue *queue;
     struct ip_addr exporter;
     struct pending_header header;
@@ -30,9 +32,10 @@ struct pending_set {
 
 struct pending_sets {
     struct keyed_table queues; /* by domain and template id */
-    struct keyed_table told;   /* templates that the log has told of as missing */
+    struct shared_table told;  /* templates that the log has told of as missing */
     struct pending_set *newest, *oldest;
-    uint64_t bytes, max_bytes;
+    struct shares shares; /* of bytes */
+    uint64_t max_bytes;
     struct exporter_table *exporters;
 };
 
@@ -41,9 +44,9 @@ void pending_sets_init(struct pending_sets *pending, uint64_t max_bytes,
 void pending_sets_clear(struct pending_sets *pending);
 
 /* Copies the set. A set that does not fit counts as pending_full, and so does an older one that
- * goes to make room. */
+ * goes to make room. `is_lost`: the template was here, and is no more. */
 void pending_sets_add(struct pending_sets *pending, struct exporter *exporter,
-                      struct domain *domain, uint16_t template_id,
+                      struct domain *domain, uint16_t template_id, bool is_lost,
                       const struct pending_header *header, const uint8_t *data, size_t len);
 /* Returns the sets of that template, oldest first, linked by next_of_key, or NULL. The caller frees
  * each with mem_free(). */
@@ -52,8 +55,10 @@ struct pending_set *pending_sets_take(struct pending_sets *pending, struct domai
 /* Says of each template that data has waited for so long, once for each exporter and template. */
 enum { PENDING_TELL_S = 10 };
 void pending_sets_tell(struct pending_sets *pending, int64_t now_ns);
-/* Drops all that arrived before that instant, as no_template. */
+/* Drops all that arrived before that instant, as no_template or template_gone. */
 void pending_sets_expire(struct pending_sets *pending, int64_t before_ns);
-/* Drops all of the domain, for that reason. */
+/* Drops all of the domain, for that reason (no_template: or template_gone). */
 void pending_sets_forget(struct pending_sets *pending, struct domain *domain,
                          enum drop_reason reason);
+/* Forgets what the log has told of an exporter that goes. */
+void pending_sets_forget_source(struct pending_sets *pending, struct domain_source *source);

@@ -204,7 +204,7 @@ struct plan_context {
     uint16_t template_id;
     uint8_t version;
     uint64_t order; /* of the next flow; the caller raises it */
-    const struct option_store *options;
+    struct option_store *options;
     struct option_scope scope;
     uint32_t header_rate;        /* sampling as the message's header has it; 0: it does not */
     struct domain *domain;       /* NULL: no options hold */

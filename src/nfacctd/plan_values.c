@@ -262,7 +262,7 @@ uint32_t plan_sampling_rate(const struct plan_ref *refs, struct plan_context *co
 {
     uint64_t sampler = plan_ref_uint(&refs[RATE_SAMPLER], record), rate;
     bool has_sampler = refs[RATE_SAMPLER].len > 0;
-    bool has_options = context->options->rates.count > 0;
+    bool has_options = context->options->rate_count > 0;
 
     if (has_sampler && has_options && sampling_option(context, OPTION_SAMPLER_RATE, sampler, &rate))
         return rate_clamp(rate);

@@ -88,9 +88,9 @@ static json_t *option_to_json(const struct option *option)
                      bytes_to_json(option->text, option->text_len));
 }
 
-static void group_options(const struct option_store *options, struct keyed_table *scopes)
+static void group_options(const struct domain_source *source, struct keyed_table *scopes)
 {
-    for (struct keyed_entry *e = options->table.oldest; e; e = e->newer) {
+    for (struct keyed_entry *e = source->option_share.entries.oldest; e; e = e->newer) {
         const struct option *option = (const struct option *)e;
         struct scope_entry *scope =
             (struct scope_entry *)keyed_table_find(scopes, option->scope, 0);
@@ -159,17 +159,14 @@ json_t *saved_state_make(struct netflow_decoder *decoder)
     json_t *saved = json_array();
 
     keyed_table_init(&scopes, SIZE_MAX, scope_discard, NULL);
-    group_options(&decoder->options, &scopes);
     for (const struct domain_source *s = decoder->domains.sources; s; s = s->next) {
+        group_options(s, &scopes);
         json_array_append_new(saved, source_to_json(s, &scopes));
         for (const struct domain *d = s->domains; d; d = d->next) {
             if (d->version != 5) /* has nothing to be kept */
                 json_array_append_new(saved, domain_to_json(d, &scopes));
         }
     }
-    /* Options of exporters that were forgotten belong to nobody. */
-    for (struct keyed_entry *e = scopes.oldest; e; e = e->newer)
-        json_decref(((struct scope_entry *)e)->options);
     keyed_table_clear(&scopes);
     return saved;
 }
@@ -222,7 +219,8 @@ static bool load_template(struct netflow_decoder *decoder, struct domain *domain
                                                      decoder->fields) != TEMPLATE_REFUSED;
 }
 
-static void load_option(struct netflow_decoder *decoder, uint64_t scope, const json_t *json)
+static void load_option(struct netflow_decoder *decoder, struct domain_source *source,
+                        uint64_t scope, const json_t *json)
 {
     const char *name = json_string_value(json_object_get(json, "kind"));
     const json_t *text = json_object_get(json, "text");
@@ -233,24 +231,27 @@ static void load_option(struct netflow_decoder *decoder, uint64_t scope, const j
         if (strcmp(name, kind_names[kind]) != 0)
             continue;
         if (json_string_length(text) == 0) {
-            option_store_put_number(&decoder->options, scope, kind, id, number);
+            option_store_put_number(&decoder->options, &source->option_share, scope, kind, id,
+                                    number);
             return;
         }
         uint8_t *bytes = mem_alloc(json_string_length(text));
         size_t len = bytes_from_json(text, bytes);
         if (len <= OPTION_TEXT_MAX)
-            option_store_put_text(&decoder->options, scope, kind, id, bytes, len);
+            option_store_put_text(&decoder->options, &source->option_share, scope, kind, id, bytes,
+                                  len);
         mem_free(bytes);
         return;
     }
 }
 
-static void load_options(struct netflow_decoder *decoder, uint64_t scope, const json_t *object)
+static void load_options(struct netflow_decoder *decoder, struct domain_source *source,
+                         uint64_t scope, const json_t *object)
 {
     const json_t *options = json_object_get(object, "options");
 
     for (size_t i = 0; i < json_array_size(options); i++)
-        load_option(decoder, scope, json_array_get(options, i));
+        load_option(decoder, source, scope, json_array_get(options, i));
 }
 
 static size_t load_domain(struct netflow_decoder *decoder, struct exporter *exporter,
@@ -269,7 +270,7 @@ static size_t load_domain(struct netflow_decoder *decoder, struct exporter *expo
     domain->system_init_ms = int_in(object, "system_init_ms", 0, INT64_MAX);
     if (named && ip_addr_parse(named, &domain->exporter_addr) < 0)
         domain->exporter_addr = (struct ip_addr){0};
-    load_options(decoder, domain->id, object);
+    load_options(decoder, domain->source, domain->id, object);
     for (size_t i = json_array_size(templates); i-- > 0;) /* each goes to the front of the list */
         count += load_template(decoder, domain, json_array_get(templates, i));
     return count;
@@ -292,7 +293,7 @@ size_t saved_state_load(struct netflow_decoder *decoder, const json_t *saved,
             continue;
         }
         struct domain_source *source = domain_source_get(&decoder->domains, exporter);
-        load_options(decoder, source->id, object);
+        load_options(decoder, source, source->id, object);
     }
     return count;
 }

@@ -36,12 +36,21 @@ static void take_facts(struct netflow_message *msg, const struct option_facts *f
         domain->system_init_ms = facts->system_init_ms;
 }
 
+/* Counts what had to go for the options of a record. */
+static void drop_options(struct netflow_message *msg, const struct template *tmpl, uint64_t count)
+{
+    counter_add(&msg->exporter->counters.drops[DROP_too_many_options], count - 1);
+    exporter_drop(msg->exporter, DROP_too_many_options, "domain %u: template %u",
+                  msg->domain->domain_id, tmpl->id);
+}
+
 /* Reads one options record off `r`; false if it runs over the end. */
 static bool decode_options_record(struct netflow_message *msg, const struct template *tmpl,
                                   struct reader *r)
 {
     struct netflow_decoder *decoder = msg->decoder;
     struct option_facts facts;
+    uint64_t evicted_before = decoder->options.evicted_count;
 
     for (uint16_t i = 0; i < tmpl->field_count; i++) {
         uint16_t len = tmpl->fields[i].len;
@@ -52,9 +61,12 @@ static bool decode_options_record(struct netflow_message *msg, const struct temp
     }
     if (r->failed)
         return false;
-    option_store_take_record(&decoder->options, &msg->context.scope, tmpl->fields,
-                             tmpl->field_count, decoder->values, decoder->value_lens, &facts);
+    option_store_take_record(&decoder->options, &msg->domain->source->option_share,
+                             &msg->context.scope, tmpl->fields, tmpl->field_count, decoder->values,
+                             decoder->value_lens, &facts);
     take_facts(msg, &facts);
+    if (decoder->options.evicted_count > evicted_before)
+        drop_options(msg, tmpl, decoder->options.evicted_count - evicted_before);
     if (facts.has_long_text)
         exporter_drop(msg->exporter, DROP_bad_options, "template %u: a name of more than %d bytes",
                       tmpl->id, OPTION_TEXT_MAX);
@@ -222,8 +234,9 @@ void sets_decode_data(struct netflow_message *msg, uint16_t template_id, struct 
         struct pending_header header = {msg->context.export_ns, msg->context.arrival_ns,
                                         msg->context.uptime, msg->context.sequence};
         msg->has_unknown_records = true;
-        pending_sets_add(&decoder->pending, msg->exporter, msg->domain, template_id, &header,
-                         set->pos, reader_left(set));
+        pending_sets_add(&decoder->pending, msg->exporter, msg->domain, template_id,
+                         template_store_has_lost(&decoder->templates, msg->domain, template_id),
+                         &header, set->pos, reader_left(set));
         return;
     }
     if (!tmpl->plan && tmpl->is_refused) {

@@ -29,8 +29,15 @@ static void template_discard(void *arg, struct keyed_entry *entry)
 
 static void template_remove(struct template_store *store, struct template *tmpl)
 {
-    keyed_table_remove(&store->table, &tmpl->entry);
-    template_discard(store, &tmpl->entry);
+    shared_table_remove(&store->table, &tmpl->entry);
+    template_discard(store, &tmpl->entry.keyed);
+}
+
+/* Removes a template that its exporter did not take back. */
+static void template_lose(struct template_store *store, struct template *tmpl)
+{
+    lost_templates_add(&store->lost, tmpl->domain, tmpl->id);
+    template_remove(store, tmpl);
 }
 
 void template_store_init(struct template_store *store, uint32_t max,
@@ -39,14 +46,17 @@ void template_store_init(struct template_store *store, uint32_t max,
     uint64_t fields_max = (uint64_t)max * TEMPLATE_FIELDS_MEAN;
     uint32_t largest = settings->own->template_fields_max;
 
-    *store = (struct template_store){.settings = settings,
+    *store = (struct template_store){.max = max,
+                                     .settings = settings,
                                      .fields_max = fields_max > largest ? fields_max : largest};
-    keyed_table_init(&store->table, max, template_discard, store);
+    shared_table_init(&store->table, template_discard, store);
+    lost_templates_init(&store->lost, max);
 }
 
 void template_store_clear(struct template_store *store)
 {
-    keyed_table_clear(&store->table);
+    shared_table_clear(&store->table);
+    lost_templates_clear(&store->lost);
 }
 
 static bool template_equal(const struct template *a, const struct template *b,
@@ -70,10 +80,11 @@ static uint32_t least_len(const struct template *tmpl)
 static void template_link(struct template_store *store, struct domain *domain,
                           struct template *tmpl)
 {
-    while (store->table.count >= store->table.max ||
-           (store->table.count > 0 && store->fields + tmpl->field_count > store->fields_max)) {
+    while (shared_table_count(&store->table) >= store->max ||
+           (shared_table_count(&store->table) > 0 &&
+            store->fields + tmpl->field_count > store->fields_max)) {
         store->evicted_count++;
-        template_remove(store, (struct template *)store->table.oldest);
+        template_lose(store, (struct template *)shared_table_loser(&store->table));
     }
     tmpl->domain = domain;
     tmpl->next_in_domain = domain->templates;
@@ -82,7 +93,10 @@ static void template_link(struct template_store *store, struct domain *domain,
         tmpl->next_in_domain->previous_in_domain = tmpl;
     domain->templates = tmpl;
     store->fields += tmpl->field_count;
-    keyed_table_add(&store->table, &tmpl->entry, domain->id, tmpl->id);
+    /* A small template counts as one of mean size: both maxima are shared by one number. */
+    shared_table_add(
+        &store->table, &tmpl->entry, &domain->source->template_share, domain->id, tmpl->id,
+        tmpl->field_count > TEMPLATE_FIELDS_MEAN ? tmpl->field_count : TEMPLATE_FIELDS_MEAN);
 }
 
 enum template_outcome template_store_put(struct template_store *store, struct domain *domain,
@@ -90,14 +104,15 @@ enum template_outcome template_store_put(struct template_store *store, struct do
                                          const struct template_field *fields)
 {
     struct template *old =
-        (struct template *)keyed_table_find(&store->table, domain->id, announced->id);
+        (struct template *)shared_table_find(&store->table, domain->id, announced->id);
     size_t fields_len = announced->field_count * sizeof *fields;
 
+    lost_templates_remove(&store->lost, domain, announced->id);
     domain->announces_flows |= !announced->is_options && !announced->is_inherited;
     if (old && template_equal(old, announced, fields)) {
         old->received_ns = announced->received_ns;
         old->is_inherited &= announced->is_inherited;
-        keyed_table_touch(&store->table, &old->entry);
+        shared_table_touch(&old->entry);
         return old->is_refused ? TEMPLATE_REFUSED : TEMPLATE_SAME;
     }
     struct template *tmpl = mem_zalloc(sizeof *tmpl + fields_len);
@@ -129,7 +144,7 @@ static struct template *find_of_sibling(const struct template_store *store,
 
     for (const struct domain *d = NULL; (d = domain_next_port(domain, d));) {
         struct template *tmpl =
-            d != domain ? (struct template *)keyed_table_find(&store->table, d->id, id) : NULL;
+            d != domain ? (struct template *)shared_table_find(&store->table, d->id, id) : NULL;
         if (tmpl && tmpl->received_ns > after_ns && (!found || d->id < found->domain->id))
             found = tmpl;
     }
@@ -138,37 +153,45 @@ static struct template *find_of_sibling(const struct template_store *store,
 
 /* Finds the domain's own template. Most domains have few, and looking at those takes less than
  * hashing. */
-static struct keyed_entry *find_own(const struct template_store *store, const struct domain *domain,
-                                    uint16_t id)
+static struct template *find_own(const struct template_store *store, const struct domain *domain,
+                                 uint16_t id)
 {
     struct template *tmpl = domain->templates;
 
     for (int i = 0; i < 3 && tmpl; i++, tmpl = tmpl->next_in_domain) {
         if (tmpl->id == id)
-            return &tmpl->entry;
+            return tmpl;
     }
-    return tmpl ? keyed_table_find(&store->table, domain->id, id) : NULL;
+    return tmpl ? (struct template *)shared_table_find(&store->table, domain->id, id) : NULL;
 }
 
 struct template *template_store_find(struct template_store *store, const struct domain *domain,
                                      uint16_t id)
 {
-    struct keyed_entry *entry = find_own(store, domain, id);
-    struct template *tmpl = (struct template *)entry;
+    struct template *tmpl = find_own(store, domain, id);
     struct template *newer = NULL;
 
     if (!tmpl)
-        return domain->announces_flows ? NULL : find_of_sibling(store, domain, id, INT64_MIN);
-    if (tmpl->is_inherited) /* the port that announced it may have come back */
+        newer = domain->announces_flows ? NULL : find_of_sibling(store, domain, id, INT64_MIN);
+    else if (tmpl->is_inherited) /* the port that announced it may have come back */
         newer = find_of_sibling(store, domain, id, tmpl->received_ns);
-    keyed_table_touch(&store->table, entry);
-    return newer ? newer : tmpl;
+    if (newer)
+        tmpl = newer;
+    if (tmpl)
+        shared_table_touch(&tmpl->entry);
+    return tmpl;
 }
 
 void template_store_forget(struct template_store *store, struct domain *domain)
 {
     while (domain->templates)
-        template_remove(store, domain->templates);
+        template_lose(store, domain->templates);
+}
+
+bool template_store_has_lost(const struct template_store *store, const struct domain *domain,
+                             uint16_t id)
+{
+    return lost_templates_has(&store->lost, domain, id);
 }
 
 void template_store_inherit(struct template_store *store, struct domain *from, struct domain *to)
@@ -178,9 +201,9 @@ void template_store_inherit(struct template_store *store, struct domain *from, s
     for (struct template *tmpl = from->templates; tmpl; tmpl = next) {
         next = tmpl->next_in_domain;
         tmpl->is_inherited = true;
-        if (from == to || keyed_table_find(&store->table, to->id, tmpl->id))
+        if (from == to || shared_table_find(&store->table, to->id, tmpl->id))
             continue;
-        keyed_table_remove(&store->table, &tmpl->entry);
+        shared_table_remove(&store->table, &tmpl->entry);
         template_unlink(store, tmpl);
         template_link(store, to, tmpl);
     }
@@ -189,20 +212,20 @@ void template_store_inherit(struct template_store *store, struct domain *from, s
 
 void template_store_expire(struct template_store *store, int64_t before_ns)
 {
-    struct keyed_entry *newer;
+    struct keyed_entry *next;
 
-    for (struct keyed_entry *entry = store->table.oldest; entry; entry = newer) {
-        struct template *tmpl = (struct template *)entry;
-        newer = entry->newer;
+    for (struct keyed_entry *e = keyed_table_walk(&store->table.index, NULL); e; e = next) {
+        struct template *tmpl = (struct template *)e;
+        next = keyed_table_walk(&store->table.index, e);
         if (tmpl->received_ns < before_ns)
-            template_remove(store, tmpl);
+            template_lose(store, tmpl);
     }
 }
 
 void template_store_recompile(struct template_store *store)
 {
-    for (struct keyed_entry *entry = store->table.oldest; entry; entry = entry->newer) {
-        struct template *tmpl = (struct template *)entry;
+    for (struct keyed_entry *e = NULL; (e = keyed_table_walk(&store->table.index, e));) {
+        struct template *tmpl = (struct template *)e;
         if (!tmpl->plan)
             continue;
         plan_free(tmpl->plan);

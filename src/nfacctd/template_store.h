@@ -8,14 +8,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/keyed_table.h"
+#include "base/shared_table.h"
 #include "nfacctd/domain.h"
 #include "nfacctd/element.h"
+#include "nfacctd/lost_templates.h"
 #include "nfacctd/plan.h"
 
 struct template
 {
-    struct keyed_entry entry;
+    struct shared_entry entry;
     struct domain *domain;
     struct template *next_in_domain, *previous_in_domain;
     int64_t received_ns;
@@ -33,7 +34,9 @@ struct template
 };
 
 struct template_store {
-    struct keyed_table table;
+    struct shared_table table;
+    struct lost_templates lost;
+    uint32_t max;
     const struct plan_settings *settings; /* of plans; borrowed */
     uint64_t generation;                  /* grows when a template changes, comes or goes */
     uint64_t evicted_count;               /* that went to make room */
@@ -43,7 +46,7 @@ struct template_store {
 enum template_outcome { TEMPLATE_NEW, TEMPLATE_SAME, TEMPLATE_REFUSED };
 
 /* Holds `max` templates at most, and TEMPLATE_FIELDS_MEAN times as many fields of them (but the
- * largest template that the settings allow always fits); then the least recently used go. */
+ * largest template that the settings allow always fits); then others go, as base/share.h says. */
 #define TEMPLATE_FIELDS_MEAN 32
 void template_store_init(struct template_store *store, uint32_t max,
                          const struct plan_settings *settings);
@@ -64,7 +67,11 @@ enum template_outcome template_store_put(struct template_store *store, struct do
  */
 struct template *template_store_find(struct template_store *store, const struct domain *domain,
                                      uint16_t id);
+/* Removes the templates of a domain that goes. */
 void template_store_forget(struct template_store *store, struct domain *domain);
+/* Returns whether the template came, and went again. */
+bool template_store_has_lost(const struct template_store *store, const struct domain *domain,
+                             uint16_t id);
 /* Gives `to` those templates of `from` whose ids it has not announced itself. They may be the same:
  * then its templates are another port's from now on. */
 void template_store_inherit(struct template_store *store, struct domain *from, struct domain *to);

@@ -8,7 +8,11 @@ const struct config_key crew_keys[] = {
      .help = "threads that receive and aggregate; an exporter stays with one; 0: one less than "
              "there are CPUs"},
     {"exporters_max", KEY_INT_AT(struct crew, exporters_max, 1, 1 << 20), "16384",
-     .help = "exporters that a worker knows at once; then the one least recently seen goes"},
+     .help = "exporters that a worker knows at once; then the one least recently seen goes, first "
+             "of those that nobody names and that have not delivered flows for ten minutes"},
+    {"exporter_rate_max", KEY_INT_AT(struct crew, exporter_rate_max, 0, 100000000), "0",
+     .help = "datagrams a second that one exporter may send, and one second's at once; those "
+             "beyond are refused and counted; 0: any number"},
     {"bgp_wait_buffer_size", KEY_SIZE_AT(struct crew, hold_bytes, 0, INT64_C(1) << 40), "64M",
      .help = "bytes of datagrams that bgp_wait_for_rib holds; beyond that the oldest go on without "
              "waiting"},

@@ -12,6 +12,7 @@
 #include "input/inbox.h"
 #include "input/steering.h"
 #include "maps/maps.h"
+#include "pipeline/exporter_watch.h"
 #include "pipeline/worker_private.h"
 #include <jansson.h>
 #include <stdio.h>
@@ -20,7 +21,8 @@
  * first-level cache. */
 enum { FLOW_BATCH = 128, INBOX_BYTES = 16 << 20 };
 
-#define DRAIN_MAX_NS NS_PER_S
+#define DRAIN_MAX_NS      NS_PER_S
+#define LOOK_AT_SILENT_NS (60 * NS_PER_S)
 
 /* ---- flows ---- */
 
@@ -47,6 +49,58 @@ static void batch_full(struct flow_batch *batch) ON_THREAD(worker_thread)
     worker_flush(batch->owner);
 }
 
+static void set_known(struct worker *w, struct exporter *exporter, bool is_known)
+    ON_THREAD(worker_thread)
+{
+    if (exporter->is_known == is_known)
+        return;
+    exporter_table_set_known(w->exporters, exporter, is_known);
+    w->crew->decoder->know(w->decoder, exporter);
+}
+
+static void look_at_exporter(void *arg, struct exporter *exporter, int64_t now_ns)
+    ON_THREAD(worker_thread)
+{
+    struct worker *w = arg;
+    const struct bgp_peers *peers = w->crew->bgp ? bgp_peers(w->crew->bgp) : NULL;
+
+    THREAD_ASSERT(worker_thread);
+    set_known(w, exporter, exporter_watch_look(exporter, peers, rcu_read(w->crew->maps), now_ns));
+}
+
+/* Exporters that fell silent are not looked at by any datagram of theirs. */
+static void look_at_silent(void *arg, struct exporter *exporter) ON_THREAD(worker_thread)
+{
+    struct worker *w = arg;
+    const struct bgp_peers *peers = w->crew->bgp ? bgp_peers(w->crew->bgp) : NULL;
+
+    THREAD_ASSERT(worker_thread);
+    if (exporter->is_known &&
+        !exporter_watch_still_known(exporter, peers, rcu_read(w->crew->maps), w->tick_ns))
+        set_known(w, exporter, false);
+}
+
+void worker_tick(struct worker *w, int64_t now_ns)
+{
+    THREAD_ASSERT(worker_thread);
+    w->tick_ns = now_ns;
+    w->crew->decoder->tick(w->decoder, now_ns);
+    if (now_ns - w->silent_ns < LOOK_AT_SILENT_NS && now_ns >= w->silent_ns)
+        return;
+    w->silent_ns = now_ns;
+    exporter_table_each(w->exporters, look_at_silent, w);
+}
+
+/* Counts a datagram that is refused before it is decoded. */
+static void refuse_rate(struct worker *w, struct exporter *exporter, const struct datagram *d)
+{
+    counter_add(&exporter->counters.datagrams_read, 1);
+    counter_add(&exporter->counters.bytes_read, d->len);
+    counter_set(&exporter->counters.last_datagram_ns, (uint64_t)d->received_ns);
+    exporter_drop(exporter, DROP_rate_limited, "more than %u datagrams a second",
+                  w->crew->exporter_rate_max);
+}
+
 void worker_decode(struct worker *w, const struct datagram *d)
 {
     const struct maps *maps = rcu_read(w->crew->maps);
@@ -59,6 +113,11 @@ void worker_decode(struct worker *w, const struct datagram *d)
     }
     struct exporter *exporter = exporter_table_get(w->exporters, &d->source, d->received_ns);
     exporter_debug(exporter, "datagram of %u bytes from port %u", d->len, d->source_port);
+    if (w->crew->exporter_rate_max > 0 &&
+        !exporter_watch_rate(exporter, w->crew->exporter_rate_max, d->received_ns)) {
+        refuse_rate(w, exporter, d);
+        return;
+    }
     w->crew->decoder->decode(w->decoder, exporter, d);
 }
 
@@ -174,7 +233,7 @@ static void second_tick(struct worker *w, int64_t now_ns) ON_THREAD(worker_threa
 {
     const struct crew *crew = w->crew;
 
-    w->crew->decoder->tick(w->decoder, now_ns);
+    worker_tick(w, now_ns);
     worker_flush(w);
     counter_set(&w->counters.overflow, udp_receiver_overflow(w->receiver));
     for (uint32_t i = 0; i < crew->instance_count; i++) {
@@ -388,6 +447,7 @@ int worker_new(struct crew *crew, uint32_t index, struct udp_receiver *receiver,
         w->epochs[i].number = 1;
     }
     w->exporters = exporter_table_new(crew->exporters_max, forget_exporter, w);
+    exporter_table_set_look(w->exporters, look_at_exporter, w);
     w->unlisted.debug_rate = &w->unlisted_rate;
     exporter_table_set_news(w->exporters, &crew->news);
     w->needs = crew->decoder_settings.needs;

@@ -58,6 +58,7 @@ struct crew {
     struct decoder_settings decoder_settings;
     uint32_t flow_stride;
     uint32_t exporters_max;
+    uint32_t exporter_rate_max; /* datagrams a second; 0: any number */
     struct enrich_settings enrich;
     struct correlate_settings correlate;
     struct replay_settings replay;

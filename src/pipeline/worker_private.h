@@ -32,6 +32,7 @@ struct worker {
     bool is_holding; /* crew.is_holding as of the last round: what is held goes first */
     struct rcu_reader *reader;
     struct exporter_table *exporters;
+    int64_t tick_ns, silent_ns; /* the last tick, and when silent exporters were looked at */
     struct log_rate unlisted_rate;
     struct exporter unlisted; /* stands for sources that are not allowed: they get no state */
     void *decoder;
@@ -48,6 +49,8 @@ struct worker {
 };
 
 void worker_decode(struct worker *worker, const struct datagram *datagram) ON_THREAD(worker_thread);
+/* Does what is due about once a second; `now_ns` is a datagram's received_ns, or wall clock. */
+void worker_tick(struct worker *worker, int64_t now_ns) ON_THREAD(worker_thread);
 /* The batch of flows goes through all the rest. */
 void worker_flush(struct worker *worker) ON_THREAD(worker_thread);
 void worker_recycle(struct worker *worker) ON_THREAD(worker_thread);

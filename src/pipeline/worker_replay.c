@@ -147,7 +147,7 @@ static void read_round(struct worker *w) ON_THREAD(worker_thread)
             sleep_until(w, began_ns + (d.received_ns - first_ns) / speed);
         }
         if (d.received_ns - last_tick_ns >= NS_PER_S) {
-            w->crew->decoder->tick(w->decoder, d.received_ns);
+            worker_tick(w, d.received_ns);
             last_tick_ns = d.received_ns;
         }
         replay_datagram(w, &d);

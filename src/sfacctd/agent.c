@@ -24,16 +24,74 @@ static void source_discard(void *arg, struct keyed_entry *entry)
 
 void agent_table_init(struct agent_table *table, uint32_t agents_max, uint32_t sources_max)
 {
-    keyed_table_init(&table->agents, agents_max, agent_discard, NULL);
-    keyed_table_init(&table->sources, sources_max, source_discard, table);
-    table->next_id = 1;
-    table->discards = 0;
+    *table =
+        (struct agent_table){.agents_max = agents_max, .sources_max = sources_max, .next_id = 1};
+    shared_table_init(&table->agents, agent_discard, NULL);
+    shared_table_init(&table->sources, source_discard, table);
 }
 
 void agent_table_clear(struct agent_table *table)
 {
-    keyed_table_clear(&table->agents);
-    keyed_table_clear(&table->sources);
+    shared_table_clear(&table->agents);
+    shared_table_clear(&table->sources);
+    while (table->shares) {
+        struct agent_shares *shares = table->shares;
+        table->shares = shares->next;
+        mem_free(shares);
+    }
+}
+
+static struct agent_shares *shares_get(struct agent_table *table, struct exporter *exporter)
+{
+    struct agent_shares *shares = exporter->decoder_state;
+
+    if (shares)
+        return shares;
+    shares = mem_zalloc(sizeof *shares);
+    table_share_init(&shares->agents, &exporter->last_seen_ns, exporter->is_known);
+    table_share_init(&shares->sources, &exporter->last_seen_ns, exporter->is_known);
+    shares->next = table->shares;
+    if (shares->next)
+        shares->next->previous = shares;
+    table->shares = shares;
+    exporter->decoder_state = shares;
+    return shares;
+}
+
+void agent_table_forget(struct agent_table *table, struct exporter *exporter)
+{
+    struct agent_shares *shares = exporter->decoder_state;
+
+    if (!shares)
+        return;
+    shared_table_empty(&table->agents, &shares->agents);
+    shared_table_empty(&table->sources, &shares->sources);
+    if (shares->next)
+        shares->next->previous = shares->previous;
+    *(shares->previous ? &shares->previous->next : &table->shares) = shares->next;
+    mem_free(shares);
+    exporter->decoder_state = NULL;
+}
+
+void agent_table_know(struct agent_table *table, const struct exporter *exporter)
+{
+    struct agent_shares *shares = exporter->decoder_state;
+
+    if (!shares)
+        return;
+    share_set_known(&table->agents.shares, &shares->agents.share, exporter->is_known);
+    share_set_known(&table->sources.shares, &shares->sources.share, exporter->is_known);
+}
+
+/* Lets an entry go if the table has no room for another one; true: one went. */
+static bool make_room(struct shared_table *table, uint32_t max)
+{
+    if (shared_table_count(table) < max)
+        return false;
+    struct shared_entry *loser = shared_table_loser(table);
+    shared_table_remove(table, loser);
+    table->index.discard(table->index.arg, &loser->keyed);
+    return true;
 }
 
 struct agent *agent_get(struct agent_table *table, struct exporter *exporter,
@@ -43,17 +101,19 @@ struct agent *agent_get(struct agent_table *table, struct exporter *exporter,
     uint64_t hash = ip_addr_equal(addr, &exporter->addr) ? 0 : ip_addr_hash(addr);
     uint64_t key = hash << 32 | sub_agent;
     struct agent *agent =
-        (struct agent *)keyed_table_find(&table->agents, exporter->generation, key);
+        (struct agent *)shared_table_find(&table->agents, exporter->generation, key);
 
     if (agent) {
-        keyed_table_touch(&table->agents, &agent->entry);
+        shared_table_touch(&agent->entry);
         return agent;
     }
-    if (table->agents.count >= table->agents.max)
+    if (make_room(&table->agents, table->agents_max))
         exporter_drop(exporter, DROP_too_many_domains, "sub-agent %u", sub_agent);
     agent = mem_zalloc(sizeof *agent);
     agent->id = table->next_id++;
-    keyed_table_add(&table->agents, &agent->entry, exporter->generation, key);
+    agent->shares = shares_get(table, exporter);
+    shared_table_add(&table->agents, &agent->entry, &agent->shares->agents, exporter->generation,
+                     key, 1);
     return agent;
 }
 
@@ -61,17 +121,17 @@ static struct data_source *source_make(struct agent_table *table, const struct a
                                        struct exporter *exporter, uint64_t key)
 {
     struct data_source *source =
-        (struct data_source *)keyed_table_find(&table->sources, agent->id, key);
+        (struct data_source *)shared_table_find(&table->sources, agent->id, key);
 
     if (source) {
-        keyed_table_touch(&table->sources, &source->entry);
+        shared_table_touch(&source->entry);
         return source;
     }
-    if (table->sources.count >= table->sources.max)
+    if (make_room(&table->sources, table->sources_max))
         exporter_drop(exporter, DROP_too_many_sources, "data source %u:%u",
                       (unsigned)(key >> 32 & 0xffffff), (unsigned)key);
     source = mem_zalloc(sizeof *source);
-    keyed_table_add(&table->sources, &source->entry, agent->id, key);
+    shared_table_add(&table->sources, &source->entry, &agent->shares->sources, agent->id, key, 1);
     return source;
 }
 
@@ -84,7 +144,7 @@ static struct data_source *source_get(struct agent_table *table, struct agent *a
         memset(agent->recent, 0, sizeof agent->recent);
         agent->recent_discards = table->discards;
     }
-    if (*recent && (*recent)->entry.key[1] == key)
+    if (*recent && (*recent)->entry.keyed.key[1] == key)
         return *recent;
     struct data_source *source = source_make(table, agent, exporter, key);
     if (agent->recent_discards == table->discards)

@@ -3,21 +3,29 @@
 /*
  * The memory from one datagram to the next: the sequence number of each sub-agent, and for each of
  * its data sources the sample that it sent last. This is evidence of loss only, and changes no
- * flow. One worker owns the table; entries of exporters that went are pushed out in time.
+ * flow. One worker owns the table.
  */
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/keyed_table.h"
+#include "base/shared_table.h"
 #include "flow/exporter.h"
 
 #define AGENT_RECENT     16
 #define AGENT_RESTART    1000000   /* samples missing that are more are a restart of the agent */
 #define AGENT_CLASS_MASK 0xffffffu /* of the class in the keys of sources: class, index */
 
+/* The state that the decoder keeps at an exporter, exporter->decoder_state: its shares of both
+ * tables. */
+struct agent_shares {
+    struct table_share agents, sources;
+    struct agent_shares *next, *previous;
+};
+
 struct agent {
-    struct keyed_entry entry;
-    uint64_t id; /* never used again */
+    struct shared_entry entry;
+    struct agent_shares *shares; /* of its exporter */
+    uint64_t id;                 /* never used again */
     struct sequence sequence;
     /* The sources used lately, by their index; valid while no source was discarded since. */
     struct data_source *recent[AGENT_RECENT];
@@ -25,13 +33,15 @@ struct agent {
 };
 
 struct data_source {
-    struct keyed_entry entry;
+    struct shared_entry entry;
     uint32_t sequence, pool, drops; /* of its last sample */
     bool is_started;
 };
 
 struct agent_table {
-    struct keyed_table agents, sources;
+    struct shared_table agents, sources;
+    struct agent_shares *shares; /* of all exporters */
+    uint32_t agents_max, sources_max;
     uint64_t next_id;
     uint64_t discards; /* of sources */
 };
@@ -39,10 +49,15 @@ struct agent_table {
 void agent_table_init(struct agent_table *table, uint32_t agents_max, uint32_t sources_max);
 void agent_table_clear(struct agent_table *table);
 
-/* Returns the sub-agent, which is made if it is new. At the maximum another one goes, which counts
- * as a drop at `exporter`. */
+/* Returns the sub-agent, which is made if it is new. At the maximum another one goes, as
+ * base/share.h says, which counts as a drop at `exporter`. */
 struct agent *agent_get(struct agent_table *table, struct exporter *exporter,
                         const struct ip_addr *addr, uint32_t sub_agent);
+
+/* Forgets the sub-agents and sources of an exporter that goes. */
+void agent_table_forget(struct agent_table *table, struct exporter *exporter);
+/* Takes note that exporter->is_known has changed. */
+void agent_table_know(struct agent_table *table, const struct exporter *exporter);
 
 /*
  * The numbers of a sample. agent_note_sample() counts at `exporter` what the source
@@ -79,7 +94,7 @@ static inline void agent_note_sample(struct agent_table *table, struct agent *ag
     uint64_t key = (uint64_t)(source_class & AGENT_CLASS_MASK) << 32 | index;
     struct data_source *source = agent->recent[key % AGENT_RECENT];
 
-    if (agent->recent_discards == table->discards && source && source->entry.key[1] == key &&
+    if (agent->recent_discards == table->discards && source && source->entry.keyed.key[1] == key &&
         data_source_goes_on(source, counts.sequence))
         data_source_step(source, &exporter->counters, counts);
     else

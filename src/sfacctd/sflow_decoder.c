@@ -156,16 +156,27 @@ static void decoder_tick(void *self, int64_t now_ns) ON_THREAD(worker_thread)
         counter_log_flush(decoder->counter_log);
 }
 
-/* The decoder keeps nothing at exporters, as sub-agents are found by the exporter's generation; but
- * lines that wait count their loss there, so they are written now. */
+/* Lines that wait count their loss at the exporter, so they are written now. */
 static void decoder_forget(void *self, struct exporter *exporter) ON_THREAD(worker_thread)
 {
     struct sflow_decoder *decoder = self;
 
     THREAD_ASSERT(worker_thread);
-    (void)exporter;
-    if (decoder && decoder->counter_log)
+    if (!decoder) {
+        exporter->decoder_state = NULL;
+        return;
+    }
+    if (decoder->counter_log)
         counter_log_flush(decoder->counter_log);
+    agent_table_forget(&decoder->agents, exporter);
+}
+
+static void decoder_know(void *self, struct exporter *exporter) ON_THREAD(worker_thread)
+{
+    struct sflow_decoder *decoder = self;
+
+    THREAD_ASSERT(worker_thread);
+    agent_table_know(&decoder->agents, exporter);
 }
 
 /* sFlow has no templates to be saved: each datagram tells all that is needed. */
@@ -224,6 +235,7 @@ const struct decoder_ops sfacctd_decoder = {
     .decode = decoder_decode,
     .tick = decoder_tick,
     .forget = decoder_forget,
+    .know = decoder_know,
     .set_needs = decoder_set_needs,
     .save = decoder_save,
     .load = decoder_load,

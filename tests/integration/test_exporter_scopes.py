@@ -108,6 +108,27 @@ def test_an_exporter_that_was_started_again_on_another_port(test):
     assert octets(rows) == {"10.0.0.1": 1500, "10.0.0.7": 1500} and exporter["sequence_gaps"] == 0, (rows, exporter)
 
 
+def test_a_port_that_follows_a_silent_one_has_all_that_was_known_of_it(test):
+    """A rate without a sampler (options of scope system), names, totals, and how far the clock is off: all were told the old port alone."""
+    fields = [*FLOW[:2], (95, 4), (86, 4), (85, 4), (148, 8)]  # totals of a flow by its id
+    told = b"".join(
+        exports.ipfix_set(1, struct.pack("!HHH", template_id, 4, 4 * len(options)) + b"".join(struct.pack("!HH", *f) for f in [(1, 4), *options]), 4) +
+        exports.ipfix_set(template_id, exports.record([(1, 4), *options], [0, *values]), 4)
+        for template_id, options, values in ((300, [(34, 4)], [100]), (301, [(95, 4), (96, 8)], [7, "web"])))
+
+    def flow(port, when, octets):
+        record = exports.record(fields, ["10.0.0.1", "192.0.2.1", 7, octets // 100, octets, 99])
+        return when, port, exports.netflow9([v9_template(fields), exports.ipfix_set(256, record, 4)], 2, export_time=START + when - 100)
+    first = (0, 1000, exports.netflow9([told], 4, export_time=START - 100))
+    # Two ports at once, until the old one has been silent for five minutes.
+    messages = [first, flow(1000, 1, 1000), *(flow(1001, when, 1000 + when) for when in range(10, 400, 10))]
+    rows, exporter, log = run(test, messages, RENORMALIZE, "src_host, class")
+    # The new port's 300 octets of the first 310 s are counted as they are, the 90 after that a hundred times, as all of the old port's.
+    assert {r["class"] for r in rows} == {"web"} and sum(r["bytes"] for r in rows) == 100_000 + 300 + 100 * 90, rows
+    assert exporter["clock_behind_ms"] == 100_000 and log.count("its clock is 100 s behind") == 1, log
+    assert (exporter["total_unknown"], exporter["total_late"]) == (0, 0), exporter
+
+
 RENORMALIZE = "nfacctd_renormalize: true"
 NAMED = FLOW + [(48, 1)]
 

@@ -121,12 +121,12 @@ static void an_emptied_table_takes_the_same_again(void **state)
             assert_null(keyed_table_find(&table, i, i));
             add(&table, 1, i, i);
         }
-        assert_int_equal(((struct item *)table.oldest)->entry.key[0], 0);
-        assert_int_equal(((struct item *)table.newest)->entry.key[0], 99);
+        assert_int_equal(((struct item *)table.used.oldest)->entry.key[0], 0);
+        assert_int_equal(((struct item *)table.used.newest)->entry.key[0], 99);
         keyed_table_empty(&table);
         assert_int_equal(table.count, 0);
-        assert_null(table.oldest);
-        assert_null(table.newest);
+        assert_null(table.used.oldest);
+        assert_null(table.used.newest);
     }
     assert_int_equal(sum, 200);
     keyed_table_clear(&table);

@@ -58,7 +58,7 @@ static struct out_file *find_or_add(struct file_table *table, const char *name, 
 /* first_file() and next_file() go through the files in the order in which they were added. */
 static struct out_file *first_file(const struct file_table *table)
 {
-    return (struct out_file *)table->files.oldest;
+    return (struct out_file *)table->files.used.oldest;
 }
 
 static struct out_file *next_file(const struct out_file *file)
