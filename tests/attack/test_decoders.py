@@ -125,7 +125,7 @@ NETFLOW = {
                                    {"template_withdrawal": 2}, 1),
     "a template that changes with each message": ([ipfix(exports.ipfix_set(TEMPLATES, template(FIELDS[:1 + n % 7])), raw_set(256, 100, b"\2" * 96))
                                                    for n in range(40)], {"bad_record": 10}, 395),
-    "data that waits for ever": ([exports.ipfix([raw_set(256 + n, 1000, b"\0" * 996)], domain=n) for n in range(60)], {"pending_full": 42}, 0),
+    "data that waits for ever": ([exports.ipfix([raw_set(256 + n, 1000, b"\0" * 996)], domain=n) for n in range(60)], {"pending_full": 42, "no_template": 18}, 0),
     "noise": (noise(1, ipfix(OK), v9(OK_V9), v5(1), words16(10, 200), words16(9), words16(5, 3)), None, None),  # whatever it ends in
 }
 
