@@ -278,7 +278,8 @@ struct supervisor_plugin instance_plugin(const struct instance *instance)
                                       .settings = instance->plugin_settings,
                                       .setting_count = instance->plugin_setting_count,
                                       .spool_dir = instance->settings->spool_dir,
-                                      .spool_size = instance->settings->spool_size};
+                                      .spool_size = instance->settings->spool_size,
+                                      .timeout_s = instance->settings->timeout_s};
 }
 
 struct ledger_sum instance_ledger(const struct instance *instance)

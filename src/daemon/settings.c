@@ -87,6 +87,10 @@ const struct config_key instance_keys[] = {
      .scope = SCOPE_INSTANCE,
      .help = "memory for rows that are open or on their way, over all workers; beyond it new rows "
              "are dropped and counted"},
+    {"plugin_timeout", KEY_DURATION_AT(struct instance_settings, timeout_s, 0, 86400), "120",
+     .scope = SCOPE_INSTANCE,
+     .help = "a plugin's process that gives no sign of life for so long while rows wait is killed "
+             "and started again; 0: never"},
     {"plugin_spool_dir", KEY_STRING_AT(struct instance_settings, spool_dir),
      .scope = SCOPE_INSTANCE, .help = "folder for rows that the backend cannot take now"},
     {"plugin_spool_size",

@@ -32,6 +32,7 @@ struct instance_settings {
     const char *aggregate, *filter, *spool_dir;
     bool is_unaggregated;
     uint64_t pool_size, spool_size;
+    int64_t timeout_s;
 };
 extern const struct config_key instance_keys[];
 

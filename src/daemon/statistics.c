@@ -182,6 +182,7 @@ static json_t *json_process(const struct supervisor *supervisor, uint32_t number
     supervisor_status(supervisor, number, &status);
     json_object_set_new(object, "pid", json_integer(status.pid));
     set_count(object, "restarts", status.restarts);
+    set_count(object, "hung_kills", status.hung_kills);
     json_object_set_new(object, "is_open", json_boolean(status.is_open));
     json_object_set_new(object, "is_failing", json_boolean(status.is_failing));
     set_count(object, "commits", status.commits);

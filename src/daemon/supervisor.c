@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "base/reader.h"
 #include "base/text.h"
+#include "daemon/host_watch.h"
 #include "daemon/process.h"
 #include "handover/encoding.h"
 #include "handover/message.h"
@@ -34,6 +35,7 @@
 #define CHECK_TIMEOUT_MS   30000
 #define TRIAL_TIMEOUT_MS   90000 /* a plugin has a minute */
 #define SPOOL_SIZE_DEFAULT (UINT64_C(1) << 30)
+#define WATCH_NS           NS_PER_S
 #define LOCK_DIR           "/run/pathacct"
 
 struct named_counter {
@@ -55,6 +57,9 @@ struct hosted_instance {
     uint64_t commits_before; /* of hosts that have ended */
     int64_t restart_ns;
     struct poller_timer restart_timer;
+    struct host_watch watch;
+    bool is_hung; /* it was killed for that and is not reaped yet */
+    uint32_t hung_kills;
     struct host_state state;
     struct named_counter *counters;
     size_t counter_count;
@@ -68,7 +73,8 @@ struct supervisor {
     uint32_t instance_count;
     bool is_stopping;
     struct mono_time stop_deadline;
-    struct poller_timer kill_timer;
+    struct poller_timer kill_timer, watch_timer;
+    struct mono_time watched; /* when the hosts were looked at last */
 };
 
 static void hosted_instance_start(struct hosted_instance *in);
@@ -203,8 +209,17 @@ static uint32_t seconds_left(const struct supervisor *s)
 /* Tells what a host is started for. */
 enum purpose { PURPOSE_RUN, PURPOSE_CHECK, PURPOSE_TRIAL };
 
+/* Returns for how long the next host is not to touch its backend. */
+static int64_t spool_only_s(const struct hosted_instance *in)
+{
+    return in->plugin.spool_dir != NULL && in->watch.hung_count > 1
+               ? host_watch_double(in->plugin.timeout_s, in->watch.hung_count - 1)
+               : 0;
+}
+
+/* `in` is NULL unless the host is to run. */
 static int send_setup(const struct supervisor *s, const struct supervisor_plugin *plugin,
-                      enum purpose purpose, const char *lock, uint8_t last_signal, int socket)
+                      enum purpose purpose, const struct hosted_instance *in, int socket)
 {
     bool is_check = purpose != PURPOSE_RUN;
     struct text body = {0};
@@ -214,15 +229,17 @@ static int send_setup(const struct supervisor *s, const struct supervisor_plugin
         .is_replay = s->settings.is_replay,
         .debug = s->settings.debug,
         .lane_count = is_check ? 0 : plugin->outlet->lane_count,
-        .last_signal = last_signal,
+        .last_signal = is_check ? 0 : in->last_signal,
         .daemon_name = s->settings.daemon_name,
         .instance_name = plugin->instance_name,
         .plugin_name = plugin->plugin_name,
         .plugin_dir = s->settings.plugin_dir,
-        .lock_path = lock,
+        .lock_path = is_check ? NULL : in->lock_path,
         .spool_dir = plugin->spool_dir,
         .spool_size = plugin->spool_size > 0 ? plugin->spool_size : SPOOL_SIZE_DEFAULT,
         .shutdown_timeout_s = (uint32_t)s->settings.shutdown_timeout_s,
+        .timeout_s = (uint32_t)plugin->timeout_s,
+        .spool_only_s = is_check ? 0 : (uint32_t)spool_only_s(in),
         .setting_count = plugin->setting_count,
     };
     memcpy(setup.core_id, s->settings.core_id, sizeof setup.core_id);
@@ -270,8 +287,7 @@ static int send_shutdown(const struct hosted_instance *in)
 static int send_all(const struct hosted_instance *in)
 {
     const struct outlet *outlet = in->plugin.outlet;
-    int err = send_setup(in->supervisor, &in->plugin, PURPOSE_RUN, in->lock_path, in->last_signal,
-                         in->socket);
+    int err = send_setup(in->supervisor, &in->plugin, PURPOSE_RUN, in, in->socket);
     for (uint32_t i = 0; i < outlet->lane_count && err == 0; i++)
         err = send_lane(outlet, i, in->socket);
     if (err == 0 && in->supervisor->is_stopping)
@@ -380,7 +396,7 @@ static void restart_due(void *arg) ON_THREAD(main_thread)
 static void restart_later(struct hosted_instance *in)
 {
     bool has_progress = in->state.commits > 0;
-    if (has_progress || in->restart_ns == 0)
+    if (has_progress || in->restart_ns == 0 || in->is_hung)
         in->restart_ns = RESTART_FIRST_NS;
     else
         in->restart_ns = in->restart_ns * 2 < RESTART_MAX_NS ? in->restart_ns * 2 : RESTART_MAX_NS;
@@ -428,6 +444,7 @@ static void host_ended(struct hosted_instance *in, int status)
                   in->plugin.plugin_name, in->plugin.instance_name, text_cstr(&how),
                   (long long)(in->restart_ns / NS_PER_S));
     }
+    in->is_hung = false;
     settle_counters(in);
     in->commits_before += in->state.commits;
     in->state.commits = 0;
@@ -460,6 +477,7 @@ static void hosted_instance_start(struct hosted_instance *in)
     const char *path = in->supervisor->settings.host_path;
 
     in->state = (struct host_state){.spooled_count = in->state.spooled_count};
+    host_watch_start(&in->watch);
     int err = spawn_host(path, &in->plugin, &in->pid, &in->socket);
     if (err < 0) {
         in->pid = 0;
@@ -483,6 +501,88 @@ static void hosted_instance_start(struct hosted_instance *in)
     }
 }
 
+/* ---- hosts that hang ---- */
+
+static struct host_view view_host(const struct hosted_instance *in)
+{
+    const struct outlet *outlet = in->plugin.outlet;
+    struct host_view view = {.pid = in->pid,
+                             .sign = ring_sign(outlet->lanes[0].ring),
+                             .commits = in->state.commits,
+                             .waiting_count = in->state.spooled_count,
+                             .spooled_count = in->state.spooled_count,
+                             .is_failing = in->state.is_failing};
+
+    for (uint32_t i = 0; i < outlet->lane_count; i++) {
+        view.waiting_count += ring_waiting_count(outlet->lanes[i].ring);
+        view.acked_count += ring_acked_count(outlet->lanes[i].ring);
+    }
+    return view;
+}
+
+/* With a spool the time stays: it is the spool that takes the rows of a backend that hangs. */
+static int64_t patience_s(const struct hosted_instance *in)
+{
+    return in->plugin.spool_dir != NULL
+               ? in->plugin.timeout_s
+               : host_watch_double(in->plugin.timeout_s, in->watch.hung_count);
+}
+
+static void kill_hung(struct hosted_instance *in, const struct host_view *view)
+{
+    struct text seen = {0};
+    long long waited_s = (long long)patience_s(in);
+
+    host_watch_describe(view, &seen);
+    in->is_hung = true;
+    in->hung_kills++;
+    in->watch.hung_count++;
+    log_error("plugin %s[%s]: its process gives no sign of life for %lld s while %llu hand-overs "
+              "wait, %s: it is killed; the next one %s %lld s (plugin_timeout)",
+              in->plugin.plugin_name, in->plugin.instance_name, waited_s,
+              (unsigned long long)view->waiting_count, text_cstr(&seen),
+              spool_only_s(in) > 0 ? "only spools for" : "has",
+              (long long)(spool_only_s(in) > 0 ? spool_only_s(in) : patience_s(in)));
+    text_clear(&seen);
+    kill(in->pid, SIGKILL);
+}
+
+static void watch_host(struct hosted_instance *in, int64_t elapsed_ns)
+{
+    struct host_view view = view_host(in);
+    struct text seen = {0};
+
+    switch (host_watch_turn(&in->watch, &view, elapsed_ns, patience_s(in) * NS_PER_S)) {
+    case HOST_HANGS:
+        kill_hung(in, &view);
+        break;
+    case HOST_IS_SLOW:
+        host_watch_describe(&view, &seen);
+        log_warning("plugin %s[%s]: its backend is slow: nothing was written for %lld s, %llu "
+                    "hand-overs wait, its process is %s; it is waited for",
+                    in->plugin.plugin_name, in->plugin.instance_name,
+                    (long long)(in->watch.slow_ns / NS_PER_S),
+                    (unsigned long long)view.waiting_count, text_cstr(&seen));
+        text_clear(&seen);
+        break;
+    default:
+        break;
+    }
+}
+
+static void watch_due(void *arg) ON_THREAD(main_thread)
+{
+    THREAD_ASSERT(main_thread);
+    struct supervisor *s = arg;
+    int64_t elapsed_ns = clock_mono().ns - s->watched.ns;
+
+    s->watched = clock_mono();
+    for (uint32_t i = 0; i < s->instance_count; i++)
+        if (s->instances[i]->pid > 0 && !s->instances[i]->is_hung)
+            watch_host(s->instances[i], elapsed_ns);
+    poller_timer_set_in(s->poller, &s->watch_timer, WATCH_NS);
+}
+
 /* ---- public ---- */
 
 struct supervisor *supervisor_new(struct poller *poller, const struct supervisor_settings *settings)
@@ -490,6 +590,10 @@ struct supervisor *supervisor_new(struct poller *poller, const struct supervisor
     struct supervisor *s = mem_zalloc(sizeof *s);
     s->poller = poller;
     s->settings = *settings;
+    s->watched = clock_mono();
+    s->watch_timer = (struct poller_timer){.fn = watch_due, .arg = s};
+    if (!settings->is_replay) /* there a reader of the output may take as long as he likes */
+        poller_timer_set_in(poller, &s->watch_timer, WATCH_NS);
     return s;
 }
 
@@ -518,6 +622,7 @@ void supervisor_free(struct supervisor *s)
     if (s == NULL)
         return;
     poller_timer_cancel(s->poller, &s->kill_timer);
+    poller_timer_cancel(s->poller, &s->watch_timer);
     for (uint32_t i = 0; i < s->instance_count; i++)
         hosted_instance_free(s->instances[i]);
     mem_free(s->instances);
@@ -600,7 +705,7 @@ static int ask_host(struct supervisor *s, const struct supervisor_plugin *plugin
         text_append_printf(error, "cannot run %s: %s", path, strerrordesc_np(-err));
         return err;
     }
-    err = send_setup(s, plugin, purpose, NULL, 0, socket);
+    err = send_setup(s, plugin, purpose, NULL, socket);
     if (err == 0)
         err = wait_for_answer(s, socket, is_trial ? TRIAL_TIMEOUT_MS : CHECK_TIMEOUT_MS, error,
                               &said);
@@ -709,6 +814,7 @@ void supervisor_status(const struct supervisor *s, uint32_t number,
     *ret_status = (struct supervisor_status){.pid = (int)in->pid,
                                              .is_finished = in->is_finished,
                                              .restarts = in->restarts,
+                                             .hung_kills = in->hung_kills,
                                              .is_open = in->state.is_open,
                                              .is_failing = in->state.is_failing,
                                              .commits = in->commits_before + in->state.commits,

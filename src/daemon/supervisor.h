@@ -6,6 +6,10 @@
  * then twice as long each time up to 60 s, for ever). Acknowledgements do not pass through here:
  * they stand in the rings.
  *
+ * A host that hangs (host_watch.h) is killed. The next one gets twice the time, up to an hour, until
+ * something is acknowledged. Where there is a spool, the time stays; but after the second of them in
+ * a row the next ones leave their backend alone for twice as long each time, and only spool.
+ *
  * The main thread owns the supervisor; everything happens inside its poller. SIGCHLD is not used: a
  * pidfd tells that a host has ended.
  */
@@ -28,6 +32,7 @@ struct supervisor_plugin {
     uint32_t setting_count;
     const char *spool_dir; /* plugin_spool_dir; NULL: none */
     uint64_t spool_size;   /* bytes at most; 0: the default, 1 GB */
+    int64_t timeout_s;     /* plugin_timeout; 0: a host that hangs is never killed */
 };
 
 /* Strings are borrowed for the life of the supervisor. */
@@ -94,9 +99,10 @@ bool supervisor_all_clean(const struct supervisor *supervisor) ON_THREAD(main_th
 struct supervisor_status {
     int pid; /* 0: not running */
     uint32_t restarts;
-    bool is_finished; /* its process has done its work and will not be started again */
-    bool is_open;     /* the backend has been opened */
-    bool is_failing;  /* the last attempt to write failed; it is tried again */
+    uint32_t hung_kills; /* how often the process was killed because it hung */
+    bool is_finished;    /* its process has done its work and will not be started again */
+    bool is_open;        /* the backend has been opened */
+    bool is_failing;     /* the last attempt to write failed; it is tried again */
     uint64_t commits;
     uint64_t spooled_count; /* hand-overs on disk now */
 };

@@ -21,6 +21,7 @@
 #define SLOTS_MAGIC   UINT64_C(0x70612d736c6f7431)
 #define CURSORS_MAGIC UINT64_C(0x70612d6375727331)
 #define ATTEMPT_BITS  8
+#define PLACE_BITS    3
 
 static_assert((RING_SLOTS & (RING_SLOTS - 1)) == 0, "slots are found with a mask");
 
@@ -40,6 +41,7 @@ struct ring_cursors {
     _Atomic uint64_t drained_flows, drained_packets, drained_bytes;
     _Atomic uint64_t lost_until; /* the last seq that a volatile backend lost */
     _Atomic uint64_t lost_flows, lost_packets, lost_bytes; /* of what was drained */
+    _Atomic uint64_t sign; /* count of heartbeats << PLACE_BITS | enum host_place */
     alignas(CACHE_LINE) struct handover_outcome outcomes[RING_SLOTS];
 };
 
@@ -195,6 +197,23 @@ struct handover_totals ring_lost_drained(const struct ring *ring)
                                     cursor_load(&ring->cursors->lost_bytes)};
 }
 
+struct ring_sign ring_sign(const struct ring *ring)
+{
+    uint64_t word = cursor_load(&ring->cursors->sign);
+    return (struct ring_sign){word >> PLACE_BITS, word & ((1u << PLACE_BITS) - 1)};
+}
+
+uint64_t ring_waiting_count(const struct ring *ring)
+{
+    uint64_t count = cursor_load(&ring->slots->head) - cursor_load(&ring->cursors->acked);
+    return count <= RING_SLOTS ? count : 0; /* more is nonsense of the host's */
+}
+
+uint64_t ring_acked_count(const struct ring *ring)
+{
+    return cursor_load(&ring->cursors->acked);
+}
+
 int ring_open_for_host(const struct ring *ring, int *ret_slots_fd, int *ret_cursors_fd)
 {
     int slots_fd = shared_memory_open_readonly(ring->slots_fd);
@@ -332,6 +351,12 @@ void ring_view_set_lost(struct ring_view *view)
     cursor_store(&c->lost_packets, cursor_load(&c->drained_packets));
     cursor_store(&c->lost_bytes, cursor_load(&c->drained_bytes));
     cursor_store(&c->lost_until, cursor_load(&c->acked));
+}
+
+void ring_view_beat(struct ring_view *view, enum host_place place)
+{
+    uint64_t beat = cursor_load(&view->cursors->sign) >> PLACE_BITS;
+    cursor_store(&view->cursors->sign, (beat + 1) << PLACE_BITS | (unsigned)place);
 }
 
 struct ring_attempt ring_view_attempt(const struct ring_view *view)

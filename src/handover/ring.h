@@ -4,7 +4,7 @@
  * Hand-overs from one worker to one plugin host, in order: descriptors in shared memory that the
  * host cannot write, and the host's cursors in a page of their own. Single producer (the worker),
  * single consumer (the host); the supervisor keeps the descriptors of both memories for a restarted
- * host and touches neither.
+ * host, and reads how far the host is and whether it lives.
  *
  * A hand-over is complete in itself: its rows and its dictionary. Its segments stay as they are
  * until it has been acknowledged; then the worker recycles them. Its outcome stands beside the
@@ -89,6 +89,27 @@ uint64_t ring_pending_count(const struct ring *ring);
 struct handover_totals ring_drained(const struct ring *ring);
 /* The part of ring_drained() that a volatile backend has lost. Any thread. */
 struct handover_totals ring_lost_drained(const struct ring *ring);
+
+/*
+ * Where the host's thread is, as it says with each heartbeat. The core trusts it only to tell what
+ * is waited for, and which waits have no end.
+ */
+enum host_place {
+    HOST_LOOPS,            /* in its own loop */
+    HOST_CALLS,            /* in a function of the backend */
+    HOST_WAITS_FOR_FILE,   /* there too, in calls that cannot beat; the kernel knows more */
+    HOST_WAITS_FOR_READER, /* of a stream: it may wait for ever */
+    HOST_WAITS_FOR_PROGRAM /* that the backend has started; likewise */
+};
+struct ring_sign {
+    uint64_t beat; /* another number at each heartbeat */
+    enum host_place place;
+};
+/* Returns what the host said last. Any thread. */
+struct ring_sign ring_sign(const struct ring *ring);
+/* Return how many hand-overs are not acknowledged, and how many are. Any thread. */
+uint64_t ring_waiting_count(const struct ring *ring);
+uint64_t ring_acked_count(const struct ring *ring);
 /* New descriptors for a host: the slots (which it cannot write) and the cursors; close them.
  * -errno. */
 int ring_open_for_host(const struct ring *ring, int *ret_slots_fd, int *ret_cursors_fd);
@@ -123,6 +144,8 @@ void ring_view_set_outcome(struct ring_view *view, uint64_t seq,
  * that goes further: the rest of it keeps its bounds. */
 void ring_view_ack(struct ring_view *view, uint64_t seq);
 void ring_view_add_drained(struct ring_view *view, const struct handover_totals *totals);
+/* Tells the core that the host lives, and where it is. */
+void ring_view_beat(struct ring_view *view, enum host_place place);
 /* The backend that took all that was acknowledged until now is gone. Called before the next
  * acknowledgement. */
 void ring_view_set_lost(struct ring_view *view);

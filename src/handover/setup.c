@@ -47,6 +47,8 @@ int setup_encode(const struct setup *setup, const struct schema *schema, struct 
     encode_string(out, setup->spool_dir);
     encode_u64(out, setup->spool_size);
     encode_u32(out, setup->shutdown_timeout_s);
+    encode_u32(out, setup->timeout_s);
+    encode_u32(out, setup->spool_only_s);
     encode_u32(out, setup->setting_count);
     for (uint32_t i = 0; i < setup->setting_count; i++) {
         encode_string(out, setup->settings[i].key);
@@ -79,6 +81,8 @@ int setup_decode(const void *data, size_t len, struct setup **ret_setup, struct 
     setup->spool_dir = decode_string(&r);
     setup->spool_size = reader_u64(&r);
     setup->shutdown_timeout_s = reader_u32(&r);
+    setup->timeout_s = reader_u32(&r);
+    setup->spool_only_s = reader_u32(&r);
     uint32_t count = reader_u32(&r);
     if (r.failed || count > SETTINGS_MAX)
         goto fail;

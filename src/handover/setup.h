@@ -31,6 +31,9 @@ struct setup {
     const char *spool_dir; /* NULL: none */
     uint64_t spool_size;
     uint32_t shutdown_timeout_s;
+    uint32_t timeout_s; /* plugin_timeout; 0: none */
+    /* The backend hung again after a kill: it is not touched for so long, rows go to the spool. */
+    uint32_t spool_only_s;
     struct setup_setting *settings;
     uint32_t setting_count;
 };

@@ -37,6 +37,9 @@ struct backend {
     const struct pa_schema *schema;
     struct poller *poller;
     struct link *link;
+    backend_beat_fn *beat;
+    void *beat_arg;
+    enum host_place place;
     void *state;
     bool is_open;
 
@@ -235,11 +238,33 @@ static int host_watch(const struct pa_host *host, int fd, void (*fn)(void *state
     return 0;
 }
 
+static int host_beat(const struct pa_host *host)
+{
+    const struct backend *b = host->own;
+    return b->beat(b->beat_arg, b->place);
+}
+
+static void enter_place(struct backend *b, enum host_place place)
+{
+    b->place = place;
+    b->beat(b->beat_arg, place);
+}
+
+static void host_wait(const struct pa_host *host, enum pa_wait what)
+{
+    static const enum host_place places[] = {[PA_WAIT_OVER] = HOST_CALLS,
+                                             [PA_WAIT_FILE] = HOST_WAITS_FOR_FILE,
+                                             [PA_WAIT_READER] = HOST_WAITS_FOR_READER,
+                                             [PA_WAIT_PROGRAM] = HOST_WAITS_FOR_PROGRAM};
+    enter_place(host->own,
+                (size_t)what < sizeof places / sizeof places[0] ? places[what] : HOST_CALLS);
+}
+
 /* ---- */
 
 struct backend *backend_new(const struct pa_plugin *plugin, const struct setup *setup,
                             const struct pa_schema *schema, struct poller *poller,
-                            struct link *link)
+                            struct link *link, backend_beat_fn *beat, void *beat_arg)
 {
     struct backend *b = mem_zalloc(sizeof *b);
     b->plugin = plugin;
@@ -247,6 +272,8 @@ struct backend *backend_new(const struct pa_plugin *plugin, const struct setup *
     b->schema = schema;
     b->poller = poller;
     b->link = link;
+    b->beat = beat;
+    b->beat_arg = beat_arg;
     b->flows = schema_find(schema, "flows");
     b->packets = schema_find(schema, "packets");
     b->bytes = schema_find(schema, "bytes");
@@ -260,15 +287,20 @@ struct backend *backend_new(const struct pa_plugin *plugin, const struct setup *
                                .log = host_log,
                                .count = host_count,
                                .reject_row = host_reject_row,
-                               .watch = host_watch};
+                               .watch = host_watch,
+                               .beat = host_beat,
+                               .wait = host_wait,
+                               .timeout_s = setup->timeout_s};
     return b;
 }
 
 void backend_close(struct backend *b)
 {
+    enter_place(b, HOST_CALLS);
     if (b->is_open)
         b->plugin->close(b->state);
     b->is_open = false;
+    enter_place(b, HOST_LOOPS);
 }
 
 void backend_free(struct backend *b)
@@ -290,6 +322,13 @@ int backend_check(struct backend *b, char *error, size_t error_size)
     return b->plugin->check != NULL ? b->plugin->check(&b->host, b->schema, error, error_size) : 0;
 }
 
+/* Passes a function's result on: the thread is the host's own again. */
+static int returned(struct backend *b, int result)
+{
+    enter_place(b, HOST_LOOPS);
+    return result;
+}
+
 int backend_try_out(struct backend *b, char *error, size_t error_size)
 {
     error[0] = '\0';
@@ -303,42 +342,49 @@ int backend_try_out(struct backend *b, char *error, size_t error_size)
 int backend_open(struct backend *b)
 {
     b->state = NULL;
+    enter_place(b, HOST_CALLS);
     int err = b->plugin->open(&b->host, b->schema, &b->state);
     b->is_open = err >= 0;
     if (err < 0) {
         b->plugin->close(b->state);
         b->state = NULL;
     }
-    return err;
+    return returned(b, err);
 }
 
 int backend_begin(struct backend *b, const struct pa_transaction *transaction)
 {
     b->outcome = (struct handover_outcome){.fate = HANDOVER_WRITTEN};
-    return b->plugin->begin != NULL ? b->plugin->begin(b->state, transaction) : 0;
+    enter_place(b, HOST_CALLS);
+    return returned(b, b->plugin->begin != NULL ? b->plugin->begin(b->state, transaction) : 0);
 }
 
 int backend_write(struct backend *b, const struct pa_batch *batch)
 {
-    return b->plugin->write(b->state, batch);
+    enter_place(b, HOST_CALLS);
+    return returned(b, b->plugin->write(b->state, batch));
 }
 
 int backend_commit(struct backend *b, const struct pa_transaction *transaction)
 {
-    return b->plugin->commit(b->state, transaction);
+    enter_place(b, HOST_CALLS);
+    return returned(b, b->plugin->commit(b->state, transaction));
 }
 
 void backend_abort(struct backend *b)
 {
+    enter_place(b, HOST_CALLS);
     if (b->plugin->abort != NULL)
         b->plugin->abort(b->state);
+    enter_place(b, HOST_LOOPS);
 }
 
 void backend_reopen(struct backend *b)
 {
     if (!b->is_open || b->plugin->reopen == NULL)
         return;
-    int err = b->plugin->reopen(b->state);
+    enter_place(b, HOST_CALLS);
+    int err = returned(b, b->plugin->reopen(b->state));
     if (err < 0)
         link_log(b->link, PA_LOG_ERROR, "cannot reopen: %s; the old one stays in use",
                  strerrordesc_np(-err));

@@ -23,10 +23,14 @@ int plugin_load(const char *dir, const char *name, struct text *error,
 
 struct backend;
 
+/* Called around all calls of the plugin, and whenever it beats. Returns -ECANCELED when the plugin
+ * is to give up. */
+typedef int backend_beat_fn(void *arg, enum host_place place);
+
 /* The arguments are borrowed for the backend's life. */
 struct backend *backend_new(const struct pa_plugin *plugin, const struct setup *setup,
                             const struct pa_schema *schema, struct poller *poller,
-                            struct link *link);
+                            struct link *link, backend_beat_fn *beat, void *beat_arg);
 void backend_close(struct backend *backend); /* does nothing if it is not open */
 void backend_free(struct backend *backend);  /* after closing; NULL is fine */
 

@@ -45,6 +45,9 @@ struct host {
 
     bool is_open;
     bool core_is_gone, is_stopping; /* is_stopping: it was told to end, or the core is gone */
+    int64_t stop_ns;                /* with is_stopping: when the time is over */
+    int64_t heard_ns;               /* when the core was listened to last during such a call */
+    bool wants_reopen;              /* it was told so during such a call */
     bool is_done;
     int exit_status;
     unsigned failure_count;
@@ -115,6 +118,12 @@ static int receive_setup(struct host *h)
     return err;
 }
 
+static void say_alive(struct host *h)
+{
+    if (h->setup->lane_count > 0)
+        ring_view_beat(h->lanes[0].ring, HOST_LOOPS);
+}
+
 static int lock_failed(struct host *h, const char *what)
 {
     int err = -errno;
@@ -157,6 +166,7 @@ static int take_lock(struct host *h)
                      "waiting for the process of an earlier start to finish its work (lock %s)",
                      h->setup->lock_path);
         has_waited = true;
+        say_alive(h);
         usleep(LOCK_RETRY_US);
     }
 }
@@ -326,6 +336,7 @@ static void deadline_passed(void *arg)
 static void start_stopping(struct host *h, uint32_t seconds)
 {
     h->is_stopping = true;
+    h->stop_ns = clock_mono().ns + (int64_t)seconds * NS_PER_S;
     poller_timer_set_in(h->poller, &h->deadline_timer, (int64_t)seconds * NS_PER_S);
     poller_timer_set_in(h->poller, &h->work_timer, 0);
 }
@@ -346,7 +357,7 @@ static void take_message(struct host *h, struct message *m)
     message_close_fds(m);
     switch (m->type) {
     case MESSAGE_REOPEN:
-        backend_reopen(h->backend);
+        h->wants_reopen = true; /* the backend may be in another call */
         break;
     case MESSAGE_SHUTDOWN:
         start_stopping(h, reader_u32(&r));
@@ -372,6 +383,22 @@ static void core_ready(void *arg, int fd, unsigned events)
         }
         take_message(h, &m);
     }
+}
+
+/* Beats, and listens to the core while the backend's call keeps the loop from it. */
+static int beat_in_call(void *arg, enum host_place place)
+{
+    struct host *h = arg;
+    int64_t now_ns = clock_mono().ns;
+
+    if (h->setup->lane_count > 0)
+        ring_view_beat(h->lanes[0].ring, place);
+    if (place != HOST_LOOPS && h->delivery != NULL && h->link.socket >= 0 &&
+        now_ns - h->heard_ns >= NS_PER_S) {
+        h->heard_ns = now_ns;
+        core_ready(h, h->link.socket, POLLER_READ);
+    }
+    return h->is_stopping && now_ns >= h->stop_ns ? -ECANCELED : 0;
 }
 
 static void lanes_ready(void *arg, int fd, unsigned events)
@@ -400,6 +427,34 @@ static int check_only(struct host *h)
     return 0;
 }
 
+/* After the backend has hung twice in a row. It counts as failing, so that rows are spooled. */
+static void spare_backend(struct host *h)
+{
+    h->failure_count = FAILURES_TO_SPOOL;
+    h->retry_ns = RETRY_FIRST_NS;
+    poller_timer_set_in(h->poller, &h->retry_timer, h->setup->spool_only_s * NS_PER_S);
+    link_log(&h->link, PA_LOG_WARNING,
+             "the backend hung again: rows go to plugin_spool_dir, and it is tried again in %u s",
+             h->setup->spool_only_s);
+}
+
+static int run_loop(struct host *h)
+{
+    /* Idle or not, it beats: with state_timer, or more often where plugin_timeout is short. */
+    int turn_ms = h->setup->timeout_s > 0 && h->setup->timeout_s < 10 ? 200 : -1;
+
+    while (!h->is_done) {
+        say_alive(h);
+        int err = poller_wait(h->poller, turn_ms);
+        if (err < 0 && err != -EINTR)
+            return 1;
+        if (h->wants_reopen)
+            backend_reopen(h->backend);
+        h->wants_reopen = false;
+    }
+    return h->exit_status;
+}
+
 static int host_deliver(struct host *h)
 {
     int err = take_lock(h);
@@ -424,14 +479,11 @@ static int host_deliver(struct host *h)
         err = poller_add(h->poller, h->link.socket, POLLER_READ, core_ready, h);
     if (err < 0)
         return 1;
+    if (h->setup->spool_only_s > 0 && h->spool != NULL)
+        spare_backend(h);
     poller_timer_set_in(h->poller, &h->work_timer, 0);
     state_due(h);
-    while (!h->is_done) {
-        err = poller_wait(h->poller, -1);
-        if (err < 0 && err != -EINTR)
-            return 1;
-    }
-    return h->exit_status;
+    return run_loop(h);
 }
 
 static void host_clear(struct host *h)
@@ -493,7 +545,8 @@ int host_run(int socket)
     }
     if (poller_new(&h.poller) < 0)
         goto out;
-    h.backend = backend_new(h.plugin, h.setup, schema_view(h.schema), h.poller, &h.link);
+    h.backend =
+        backend_new(h.plugin, h.setup, schema_view(h.schema), h.poller, &h.link, beat_in_call, &h);
     status = h.setup->is_check ? check_only(&h) : host_deliver(&h);
 out:
     text_clear(&error);

@@ -203,6 +203,14 @@ struct pa_key {
     const char *help;          /* one line */
 };
 
+/* A backend waits for these in calls in which it cannot beat. */
+enum pa_wait {
+    PA_WAIT_OVER,   /* for nothing any more */
+    PA_WAIT_FILE,   /* files: the call is alive while the kernel sees it move, or in the disk */
+    PA_WAIT_READER, /* somebody who reads a stream: may last for ever */
+    PA_WAIT_PROGRAM /* a program that it has started: likewise */
+};
+
 enum pa_log_level { PA_LOG_ERROR, PA_LOG_WARNING, PA_LOG_NOTICE, PA_LOG_INFO, PA_LOG_DEBUG };
 
 /* The host's side of the interface. All pointers are valid until close returns. */
@@ -230,6 +238,17 @@ struct pa_host {
     /* Calls `fn` on the instance's thread whenever `fd` is readable; NULL `fn` ends that. For
      * backends that serve clients. */
     int (*watch)(const struct pa_host *host, int fd, void (*fn)(void *state, int fd), void *state);
+    /*
+     * Says that the plugin is alive, for calls that last: at least every few seconds, as often as
+     * it likes. Between calls the host does it. A process from which nothing is heard for timeout_s
+     * while rows wait is killed. Returns 0, or -ECANCELED when the time to end is over: give up what
+     * is waited for and return -EAGAIN.
+     */
+    int (*beat)(const struct pa_host *host);
+    /* Tells what the plugin waits for from now on, until it says otherwise or its function
+     * returns. */
+    void (*wait)(const struct pa_host *host, enum pa_wait what);
+    uint32_t timeout_s; /* plugin_timeout; 0: no process is killed */
 };
 
 /* ---- the plugin ---- */

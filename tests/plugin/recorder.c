@@ -41,7 +41,8 @@ static const struct pa_key keys[] = {
     {"recorder_file", PA_KEY_STRING, 0, PA_ROLE_NONE, NULL, 0, 0, NULL, NULL, "where rows go"},
     {"recorder_trouble", PA_KEY_STRING, 0, PA_ROLE_NONE, NULL, 0, 0, NULL, NULL,
      "while this file exists: \"fail\" in it refuses, \"ask\" asks for what is no key, \"begin\" "
-     "dies at the begin, \"die\" after a commit, and removes it"},
+     "dies at the begin, \"die\" after a commit, and removes it, \"hang\" sleeps in the begin, "
+     "\"spin\" runs there, \"slow\" beats there"},
     {"recorder_refresh_time", PA_KEY_DURATION, 0, PA_ROLE_REFRESH_TIME, "60", 1, 0, NULL, NULL,
      "epoch"},
     {NULL, 0, 0, 0, NULL, 0, 0, NULL, NULL, NULL},
@@ -148,6 +149,17 @@ static int note_begin(const struct recorder *r, const struct pa_transaction *t)
     return 0;
 }
 
+/* Only with "slow" there is a sign of life meanwhile. */
+static void stand_still(const struct recorder *r)
+{
+    while (has_trouble(r, "hang"))
+        usleep(100000);
+    while (has_trouble(r, "spin"))
+        ;
+    while (has_trouble(r, "slow") && r->host->beat(r->host) == 0)
+        usleep(10000);
+}
+
 static int recorder_begin(void *state, const struct pa_transaction *t)
 {
     struct recorder *r = state;
@@ -159,6 +171,7 @@ static int recorder_begin(void *state, const struct pa_transaction *t)
     if (has_trouble(r, "fail"))
         return -EAGAIN;
     int err = note_begin(r, t);
+    stand_still(r);
     if (dies)
         abort();
     if (err < 0)

@@ -102,6 +102,21 @@ static int watch(const struct pa_host *pa, int fd, void (*fn)(void *, int), void
     return 0;
 }
 
+static int beat(const struct pa_host *pa)
+{
+    struct fake_host *host = pa->own;
+
+    host->beat_count++;
+    return 0;
+}
+
+static void note_wait(const struct pa_host *pa, enum pa_wait what)
+{
+    struct fake_host *host = pa->own;
+
+    host->last_wait = what;
+}
+
 void fake_host_init(struct fake_host *host, const struct pa_key *keys,
                     const struct pa_key *shared_keys)
 {
@@ -115,7 +130,10 @@ void fake_host_init(struct fake_host *host, const struct pa_key *keys,
                                   .log = keep_log,
                                   .count = count,
                                   .reject_row = reject_row,
-                                  .watch = watch};
+                                  .watch = watch,
+                                  .beat = beat,
+                                  .wait = note_wait,
+                                  .timeout_s = 120};
     host->core_id[0] = 1;
     fake_host_set(host, "timestamps_utc", "true");
 }

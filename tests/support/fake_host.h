@@ -18,6 +18,8 @@ struct fake_host {
     } counters[32];
     uint32_t counter_count;
     uint8_t core_id[16];
+    uint32_t beat_count;
+    enum pa_wait last_wait;
 };
 
 void fake_host_init(struct fake_host *host, const struct pa_key *keys,

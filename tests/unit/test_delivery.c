@@ -117,6 +117,12 @@ static const struct pa_key no_keys[] = {{0}};
 
 /* ---- the host ---- */
 
+static int never_give_up(void *arg, enum host_place place)
+{
+    (void)arg, (void)place;
+    return 0;
+}
+
 static void host_start(struct rig *rig, uint8_t last_signal)
 {
     const struct pa_schema *schema = schema_view(rig->core.schema);
@@ -137,7 +143,8 @@ static void host_start(struct rig *rig, uint8_t last_signal)
         assert_int_equal(spool_new(rig->setup.spool_dir, "edge", UINT64_C(1) << 20,
                                    rig->core.schema, &rig->spool),
                          0);
-    rig->backend = backend_new(&rig->plugin, &rig->setup, schema, rig->core.poller, &rig->link);
+    rig->backend = backend_new(&rig->plugin, &rig->setup, schema, rig->core.poller, &rig->link,
+                               never_give_up, NULL);
     assert_int_equal(backend_open(rig->backend), 0);
     rig->delivery = delivery_new(&(struct delivery_settings){.setup = &rig->setup,
                                                              .schema = schema,

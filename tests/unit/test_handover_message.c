@@ -111,6 +111,8 @@ static void setup_comes_out_as_it_went_in(void **state)
                           .spool_dir = "/var/spool/pathacct",
                           .spool_size = UINT64_C(1) << 40,
                           .shutdown_timeout_s = 30,
+                          .timeout_s = 120,
+                          .spool_only_s = 240,
                           .settings = settings,
                           .setting_count = 3};
     struct pa_column column = {.name = "dst_as", .kind = PA_KIND_U32};
@@ -127,6 +129,8 @@ static void setup_comes_out_as_it_went_in(void **state)
     assert_memory_equal(got->core_id, setup.core_id, 16);
     assert_int_equal(got->lane_count, 3);
     assert_int_equal(got->last_signal, 9);
+    assert_int_equal(got->timeout_s, 120);
+    assert_int_equal(got->spool_only_s, 240);
     assert_string_equal(got->plugin_name, "print");
     assert_string_equal(got->spool_dir, "/var/spool/pathacct");
     assert_null(got->lock_path);

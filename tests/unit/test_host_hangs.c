@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Proves what becomes of rows while a backend hangs: a real supervisor kills a real pathacct-host, in which
+ * tests/plugin/recorder.c stands still. */
+#include "support/fake_core.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define TIMEOUT_S 1
+
+/* A core whose log can be read. */
+struct rig {
+    struct fake_core core;
+    int own_stderr, log_fd;
+};
+
+static void make_trouble(const struct fake_core *c, const char *word)
+{
+    FILE *f = fopen(c->trouble, "w");
+    assert_non_null(f);
+    fputs(word, f);
+    fclose(f);
+}
+
+static void rig_start(struct rig *rig, const char *trouble, bool has_spool)
+{
+    struct fake_core *c = &rig->core;
+    fake_core_init(c);
+    c->plugin.timeout_s = TIMEOUT_S;
+    if (has_spool)
+        c->plugin.spool_dir = c->spool_dir;
+    make_trouble(c, trouble);
+    FILE *log = tmpfile();
+    assert_non_null(log);
+    rig->log_fd = dup(fileno(log));
+    fclose(log);
+    rig->own_stderr = dup(STDERR_FILENO);
+    assert_true(dup2(rig->log_fd, STDERR_FILENO) >= 0);
+    fake_core_start(c);
+    for (int i = 0; i < FAKE_CORE_LANES; i++)
+        fake_core_push(c, i, 7, 10, EPOCH_END);
+}
+
+#define LOG_SIZE 65536
+static void read_log(const struct rig *rig, char text[LOG_SIZE])
+{
+    ssize_t len = pread(rig->log_fd, text, LOG_SIZE - 1, 0);
+    text[len > 0 ? len : 0] = '\0';
+}
+
+static bool log_has(const struct rig *rig, const char *words)
+{
+    static char text[LOG_SIZE];
+    read_log(rig, text);
+    return strstr(text, words) != NULL;
+}
+
+/* Tells what fails where it can be read, with the log. */
+static void fail_with_log(const struct rig *rig, const char *what)
+{
+    static char text[LOG_SIZE];
+    read_log(rig, text);
+    dup2(rig->own_stderr, STDERR_FILENO);
+    print_error("the log:\n%s\n", text);
+    fail_msg("%s", what);
+}
+
+static void see(const struct rig *rig, const char *words)
+{
+    if (!log_has(rig, words))
+        fail_with_log(rig, words);
+}
+
+static void reach(struct rig *rig, bool (*is_reached)(struct fake_core *core))
+{
+    if (!fake_core_run_until(&rig->core, is_reached))
+        fail_with_log(rig, "what was waited for did not come");
+}
+
+/* Ends the trouble, and asserts that each row arrived once and nothing went another way. */
+static void rig_finish(struct rig *rig, unsigned expected_rows, uint64_t expected_sum)
+{
+    struct fake_core *c = &rig->core;
+    unsigned long long packets, sum = 0;
+    unsigned count = 0, key;
+    char line[256];
+    unlink(c->trouble);
+    fake_core_finish(c);
+    assert_true(dup2(rig->own_stderr, STDERR_FILENO) >= 0);
+    close(rig->own_stderr);
+    close(rig->log_fd);
+    FILE *f = fopen(c->file, "r");
+    while (f != NULL && fgets(line, sizeof line, f) != NULL)
+        if (sscanf(line, "R %u %*s %llu", &key, &packets) == 2) {
+            count++;
+            sum += packets;
+        }
+    if (f != NULL)
+        fclose(f);
+    assert_int_equal(count, expected_rows);
+    assert_int_equal(sum, expected_sum);
+    assert_int_equal(c->fates[HANDOVER_POISON] + c->fates[HANDOVER_DROPPED], 0);
+    fake_core_clear(c);
+}
+
+static bool has_hung_twice(struct fake_core *c)
+{
+    fake_core_pending(c);
+    return fake_core_status(c).hung_kills >= 2;
+}
+
+static bool has_hung_three_times(struct fake_core *c)
+{
+    fake_core_pending(c);
+    return fake_core_status(c).hung_kills >= 3;
+}
+
+static bool is_spooled(struct fake_core *c)
+{
+    fake_core_pending(c);
+    return c->fates[HANDOVER_SPOOLED] >= 2 * FAKE_CORE_LANES;
+}
+
+static bool nothing_is_spooled(struct fake_core *c)
+{
+    uint64_t drained = 0;
+    fake_core_pending(c);
+    for (int i = 0; i < FAKE_CORE_LANES; i++)
+        drained += ring_drained(c->outlet->lanes[i].ring).packets;
+    return c->spooled.packets == drained && drained > 0;
+}
+
+static void host_that_hangs_is_killed_and_the_next_one_has_twice_the_time(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_start(&rig, "hang", false);
+    reach(&rig, has_hung_twice);
+    see(&rig, "plugin recorder[edge]: its process gives no sign of life for 1 s "
+              "while 2 hand-overs wait, at work in its backend");
+    see(&rig, "it is killed; the next one has 2 s (plugin_timeout)");
+    see(&rig, "gives no sign of life for 2 s while 2 hand-overs wait");
+    see(&rig, "the next one has 4 s (plugin_timeout)");
+    rig_finish(&rig, 2, 20); /* after two deaths hand-overs come one by one */
+}
+
+static void host_that_runs_in_circles_is_killed_too(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_start(&rig, "spin", false);
+    reach(&rig, has_hung_twice);
+    rig_finish(&rig, 2, 20); /* after two deaths hand-overs come one by one */
+}
+
+static struct rig *slow_rig;
+static bool slowness_is_told(struct fake_core *c)
+{
+    (void)c;
+    return log_has(slow_rig, "plugin recorder[edge]: its backend is slow: nothing was written for");
+}
+
+static void backend_that_is_only_slow_is_waited_for(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_start(&rig, "slow", false);
+    slow_rig = &rig;
+    reach(&rig, slowness_is_told);
+    assert_int_equal(fake_core_status(&rig.core).hung_kills, 0);
+    rig_finish(&rig, 1, 20);
+}
+
+/* The third death comes after a time of spooling, and the next time is longer. */
+static void backend_that_hangs_again_is_left_alone_while_rows_are_spooled(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_start(&rig, "hang", true);
+    reach(&rig, has_hung_twice);
+    see(&rig, "it is killed; the next one only spools for 2 s (plugin_timeout)");
+    for (int i = 0; i < FAKE_CORE_LANES; i++)
+        fake_core_push(&rig.core, i, 8, 5, EPOCH_END);
+    reach(&rig, is_spooled);
+    see(&rig, "the backend hung again: rows go to plugin_spool_dir, and it is "
+              "tried again in 2 s");
+    for (int i = 0; i < FAKE_CORE_LANES; i++)
+        fake_core_push(&rig.core, i, 9, 1, EPOCH_END);
+    reach(&rig, has_hung_three_times);
+    see(&rig, "it is killed; the next one only spools for 4 s (plugin_timeout)");
+    unlink(rig.core.trouble);
+    reach(&rig, nothing_is_spooled);
+    rig_finish(&rig, 6, 32); /* what was spooled comes hand-over by hand-over */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(host_that_hangs_is_killed_and_the_next_one_has_twice_the_time),
+        cmocka_unit_test(host_that_runs_in_circles_is_killed_too),
+        cmocka_unit_test(backend_that_is_only_slow_is_waited_for),
+        cmocka_unit_test(backend_that_hangs_again_is_left_alone_while_rows_are_spooled),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
