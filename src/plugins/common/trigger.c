@@ -87,6 +87,7 @@ static void wait_for(pid_t pid, const struct pa_host *host, const struct trigger
 {
     int status;
 
+    host->wait(host, PA_WAIT_PROGRAM);
     while (waitpid(pid, &status, 0) < 0)
         if (errno != EINTR)
             return;
@@ -115,7 +116,7 @@ void trigger_run(struct trigger *trigger, const struct pa_host *host,
     pid_t pid;
     int err;
 
-    trigger_reap(trigger, false);
+    trigger_reap(trigger, host, false);
     if (trigger->child_count == TRIGGER_CHILDREN_MAX) {
         host->log(host, PA_LOG_WARNING, "%s %s: %d of it still run; not started", trigger->key,
                   trigger->program, TRIGGER_CHILDREN_MAX);
@@ -135,10 +136,12 @@ void trigger_run(struct trigger *trigger, const struct pa_host *host,
     mem_free(arguments[0]);
 }
 
-void trigger_reap(struct trigger *trigger, bool waits)
+void trigger_reap(struct trigger *trigger, const struct pa_host *host, bool waits)
 {
     uint32_t left = 0;
 
+    if (waits && trigger->child_count > 0)
+        host->wait(host, PA_WAIT_PROGRAM);
     for (uint32_t i = 0; i < trigger->child_count; i++) {
         pid_t pid = trigger->children[i], result;
         do {

@@ -35,4 +35,4 @@ int trigger_try_out(const struct pa_host *host, const char *key, const char *pro
 void trigger_run(struct trigger *trigger, const struct pa_host *host,
                  const struct trigger_facts *facts);
 /* Collects children that have ended; with `waits` it waits for all of them. */
-void trigger_reap(struct trigger *trigger, bool waits);
+void trigger_reap(struct trigger *trigger, const struct pa_host *host, bool waits);

@@ -135,7 +135,7 @@ void kafka_close(void *state)
 
     if (!k)
         return;
-    trigger_reap(&k->trigger, true);
+    trigger_reap(&k->trigger, k->host, true);
     producer_free(k->producer);
     packer_free(k->packer);
     encoder_free(k->encoder);
@@ -421,7 +421,7 @@ int kafka_begin(void *state, const struct pa_transaction *transaction)
     struct kafka *k = state;
     int err;
 
-    trigger_reap(&k->trigger, false);
+    trigger_reap(&k->trigger, k->host, false);
     forget_transaction(k);
     k->transaction = *transaction;
     k->transaction.sources = NULL;

@@ -281,6 +281,17 @@ static rd_kafka_resp_err_t hand_over(struct producer *p, const struct producer_m
     return err;
 }
 
+/* One turn of waiting for the cluster; librdkafka calls back in it. */
+static void wait_a_turn(struct producer *p, bool flushes)
+{
+    if (p->s.host->beat(p->s.host) < 0)
+        note_failure(p, NULL, "given up: the time to end is over");
+    else if (flushes)
+        rd_kafka_flush(p->client, POLL_MS); /* does not linger for more messages, and calls back */
+    else
+        rd_kafka_poll(p->client, POLL_MS);
+}
+
 int producer_send(struct producer *p, const struct producer_message *m)
 {
     rd_kafka_topic_t *topic = p->has_failed ? NULL : find_topic(p, m->topic);
@@ -293,7 +304,7 @@ int producer_send(struct producer *p, const struct producer_message *m)
         if (err != RD_KAFKA_RESP_ERR__QUEUE_FULL)
             break;
         /* Messages that nobody takes time out here, which is a failure. */
-        rd_kafka_poll(p->client, POLL_MS);
+        wait_a_turn(p, false);
     }
     if (!p->has_failed && err == RD_KAFKA_RESP_ERR_NO_ERROR) {
         p->outstanding++;
@@ -314,7 +325,7 @@ int producer_send(struct producer *p, const struct producer_message *m)
 int producer_wait(struct producer *p)
 {
     while (p->outstanding > 0 && !p->has_failed)
-        rd_kafka_flush(p->client, POLL_MS); /* does not linger for more messages, and calls back */
+        wait_a_turn(p, true);
     if (p->has_failed)
         return -EAGAIN;
     p->logged[0] = p->trouble[0] = 0;

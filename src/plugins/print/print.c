@@ -83,6 +83,13 @@ static bool stdout_is_null(void)
            S_ISCHR(out.st_mode) && out.st_rdev == null.st_rdev;
 }
 
+/* Tells what the calls of this function may wait for: files cannot beat, and a stream's reader may
+ * take as long as he likes. */
+static void say_what_is_waited_for(const struct print *print)
+{
+    print->host->wait(print->host, print->settings.is_stream ? PA_WAIT_READER : PA_WAIT_FILE);
+}
+
 static int open_output(struct print *print)
 {
     const struct print_settings *s = &print->settings;
@@ -126,6 +133,7 @@ int print_open(const struct pa_host *host, const struct pa_schema *schema, void 
     err = print_settings_read(host, schema, error, sizeof error, &print->settings);
     if (err == 0)
         err = format_new(print->settings.kind, schema, &print->settings.options, &print->format);
+    say_what_is_waited_for(print);
     if (err == 0)
         err = open_output(print);
     if (err < 0) {
@@ -150,7 +158,8 @@ void print_close(void *state)
 
     if (!print)
         return;
-    trigger_reap(&print->trigger, true);
+    trigger_reap(&print->trigger, print->host, true);
+    say_what_is_waited_for(print);
     /* An orderly end comes after the last commit was acknowledged; a crash does not come through
      * here. */
     if (print->has_table && print->was_last)
@@ -176,6 +185,7 @@ int print_reopen(void *state)
 {
     struct print *print = state;
 
+    say_what_is_waited_for(print);
     if (print->has_table)
         file_table_reopen(&print->table);
     return 0;
@@ -243,7 +253,8 @@ int print_begin(void *state, const struct pa_transaction *transaction)
     size_t size = transaction->source_count * sizeof *print->sources;
     int err = 0;
 
-    trigger_reap(&print->trigger, false);
+    trigger_reap(&print->trigger, print->host, false);
+    say_what_is_waited_for(print);
     mem_free(print->sources);
     print->sources = size > 0 ? mem_dup(transaction->sources, size) : NULL;
     print->transaction = *transaction;
@@ -411,6 +422,7 @@ int print_write(void *state, const struct pa_batch *batch)
     struct print *print = state;
     int err = 0;
 
+    say_what_is_waited_for(print);
     if (print->has_table)
         return report_fault(print, write_files(print, batch));
     for (uint32_t i = 0, next; i < batch->row_count && err == 0; i = next) {
@@ -505,6 +517,7 @@ int print_commit(void *state, const struct pa_transaction *transaction)
     double seconds;
     int err;
 
+    say_what_is_waited_for(print);
     /* The transaction could not tell these when it began. */
     print->transaction.time_ns = transaction->time_ns;
     print->transaction.row_count = transaction->row_count;
@@ -526,6 +539,7 @@ void print_abort(void *state)
 {
     struct print *print = state;
 
+    say_what_is_waited_for(print);
     if (print->has_table) {
         for (uint32_t i = 0; i < print->table.touched_count; i++)
             print->table.touched[i]->has_opening = false;

@@ -19,12 +19,12 @@ void sql_purge_init(struct sql_purge *purge, const struct pa_host *host,
 
 void sql_purge_clear(struct sql_purge *purge)
 {
-    trigger_reap(&purge->trigger, true);
+    trigger_reap(&purge->trigger, purge->host, true);
 }
 
 void sql_purge_begin(struct sql_purge *purge, const struct pa_transaction *transaction)
 {
-    trigger_reap(&purge->trigger, false);
+    trigger_reap(&purge->trigger, purge->host, false);
     purge->begun = clock_mono();
     purge->row_count = transaction->row_count;
     purge->left_out = (struct sql_filter_sums){0};

@@ -13,6 +13,8 @@
 #include <unistd.h>
 
 #define BUSY_TIMEOUT_MS 2000
+#define BUSY_TURN_MS    10
+#define STEPS_TO_A_BEAT 1000000 /* of SQLite's virtual machine: some tens of milliseconds */
 
 static const struct {
     const char *counter, *log;
@@ -165,6 +167,25 @@ static int make_file(struct sqlite_database *db)
     return 0;
 }
 
+/* Called while another program holds the lock; 0 gives up. */
+static int wait_for_lock(void *arg, int call_count)
+{
+    const struct sqlite_database *db = arg;
+
+    if (call_count >= BUSY_TIMEOUT_MS / BUSY_TURN_MS || db->host->beat(db->host) < 0)
+        return 0;
+    usleep(BUSY_TURN_MS * 1000);
+    return 1;
+}
+
+/* Called during long statements; anything but 0 interrupts. */
+static int beat_in_statement(void *arg)
+{
+    const struct sqlite_database *db = arg;
+
+    return db->host->beat(db->host) < 0;
+}
+
 /*
  * With WAL readers do not hold up the writer, nor the writer them; with synchronous=FULL committed
  * rows are on disk (SQLite's page on PRAGMA synchronous). WAL needs shared memory, which some file
@@ -176,7 +197,8 @@ static int set_up(struct sqlite_database *db)
     int err;
 
     sqlite3_extended_result_codes(db->handle, 1);
-    sqlite3_busy_timeout(db->handle, BUSY_TIMEOUT_MS);
+    sqlite3_busy_handler(db->handle, wait_for_lock, db);
+    sqlite3_progress_handler(db->handle, STEPS_TO_A_BEAT, beat_in_statement, db);
     err = sqlite_database_prepare(db, "PRAGMA journal_mode = WAL", &stmt);
     if (err < 0)
         return err;

@@ -137,6 +137,12 @@ static void disconnect_database(struct sqlite_plugin *p)
     sqlite_database_close(&p->db);
 }
 
+/* SQLite's calls on files cannot beat, least of all a commit. */
+static void say_what_is_waited_for(const struct sqlite_plugin *p)
+{
+    p->host->wait(p->host, PA_WAIT_FILE);
+}
+
 static int connect_database(struct sqlite_plugin *p)
 {
     bool is_new;
@@ -175,6 +181,7 @@ int sqlite_plugin_open(const struct pa_host *host, const struct pa_schema *schem
     sqlite_database_init(&p->db, host, p->settings.db, &p->owner,
                          p->settings.creates_table || p->settings.schema);
     *ret_state = p;
+    say_what_is_waited_for(p);
     /* A first look, so that faults are reported at the start; each transaction looks again. */
     connect_database(p);
     return 0;
@@ -188,6 +195,7 @@ void sqlite_plugin_close(void *state)
         return;
     sqlite_plugin_abort(p);
     sql_purge_clear(&p->purge);
+    say_what_is_waited_for(p);
     sql_tables_free(p->tables);
     p->tables = NULL;
     disconnect_database(p);
@@ -199,6 +207,7 @@ void sqlite_plugin_close(void *state)
 
 int sqlite_plugin_reopen(void *state)
 {
+    say_what_is_waited_for(state);
     disconnect_database(state);
     return 0;
 }
@@ -211,6 +220,7 @@ void sqlite_plugin_abort(void *state)
 
     if (!p->is_in_transaction)
         return;
+    say_what_is_waited_for(p);
     p->is_in_transaction = false;
     /* Tables made in this transaction are gone with it, and what failed may look different next
      * time. */
@@ -225,6 +235,7 @@ int sqlite_plugin_begin(void *state, const struct pa_transaction *transaction)
     int err;
 
     sql_purge_begin(&p->purge, transaction);
+    say_what_is_waited_for(p);
     if (transaction->row_count == 0)
         return 0;
     err = connect_database(p);
@@ -277,6 +288,7 @@ int sqlite_plugin_write(void *state, const struct pa_batch *batch)
     const char *why;
     int err = 0;
 
+    say_what_is_waited_for(p);
     for (uint32_t i = 0; i < rows.row_count && err == 0; i++) {
         const uint8_t *row = rows.rows + (size_t)i * p->schema->row_size;
         err = sql_tables_find(p->tables, &rows, row, &table);
@@ -299,6 +311,7 @@ int sqlite_plugin_commit(void *state, const struct pa_transaction *transaction)
     struct sqlite_plugin *p = state;
     int err = 0;
 
+    say_what_is_waited_for(p);
     if (p->is_in_transaction) {
         if (p->settings.is_exactly_once)
             err = sqlite_progress_move(&p->progress, transaction);
