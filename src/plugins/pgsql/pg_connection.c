@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "plugins/pathacct_plugin.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -19,10 +20,13 @@
 #define KEEPALIVE_COUNT   "3"
 #define UNACKNOWLEDGED_MS "20000"
 
+#define TURN_MS 1000 /* between two heartbeats */
+
 struct pg_connection {
     struct pg_connection_settings settings;
     PGconn *conn; /* NULL: closed */
     struct pg_fault fault;
+    bool is_probe; /* asks about another session: nobody asks about this one */
 };
 
 struct pg_connection *pg_connection_new(const struct pg_connection_settings *settings)
@@ -51,6 +55,11 @@ void pg_connection_close(struct pg_connection *c)
     if (c->conn)
         PQfinish(c->conn);
     c->conn = NULL;
+}
+
+int pg_connection_server_version(const struct pg_connection *c)
+{
+    return c->conn ? PQserverVersion(c->conn) : 0;
 }
 
 const struct pg_fault *pg_connection_fault(const struct pg_connection *c)
@@ -120,16 +129,21 @@ static int64_t deadline_in(uint32_t seconds)
     return clock_mono().ns + (int64_t)seconds * NS_PER_S;
 }
 
-/* Returns 1 if the socket is ready, 0 if the deadline has passed, or a negative errno. */
+/* Returns 1 if the socket is ready, 0 if the deadline has passed, or a negative errno; -ECANCELED:
+ * the host has no time left. */
 static int wait_until(struct pg_connection *c, short events, int64_t deadline_ns)
 {
+    const struct pa_host *host = c->settings.owner;
     struct pollfd p = {.fd = PQsocket(c->conn), .events = events};
 
     for (;;) {
+        int err = host->beat(host);
+        if (err < 0)
+            return err;
         int64_t left_ms = (deadline_ns - clock_mono().ns) / 1000000;
         if (left_ms <= 0)
             return 0;
-        int ready = poll(&p, 1, left_ms > 60000 ? 60000 : (int)left_ms + 1);
+        int ready = poll(&p, 1, left_ms > TURN_MS ? TURN_MS : (int)left_ms + 1);
         if (ready > 0)
             return 1;
         if (ready < 0 && errno != EINTR)
@@ -137,9 +151,48 @@ static int wait_until(struct pg_connection *c, short events, int64_t deadline_ns
     }
 }
 
+/* A wait within a statement. */
+struct pg_wait {
+    const char *doing;
+    int64_t begun_ns, deadline_ns;
+    char state[128]; /* what the server said last that the session does */
+};
+
+static struct pg_wait wait_start(const char *doing, uint32_t seconds)
+{
+    return (struct pg_wait){
+        .doing = doing, .begun_ns = clock_mono().ns, .deadline_ns = deadline_in(seconds)};
+}
+
+static bool asks_successfully(struct pg_connection *c, char *ret_state, size_t size);
+
+/* Returns 0 when the socket is ready, however long that takes while the server works. */
+static int wait_for_server(struct pg_connection *c, short events, struct pg_wait *w)
+{
+    const struct pa_host *host = c->settings.owner;
+    char state[sizeof w->state] = "";
+    int ready;
+
+    while ((ready = wait_until(c, events, w->deadline_ns)) == 0) {
+        if (c->is_probe || !asks_successfully(c, state, sizeof state))
+            break;
+        if (strcmp(state, w->state) != 0)
+            host->log(host, PA_LOG_WARNING,
+                      "the server at %s is slow: %s takes %lld s so far (%s); it is waited for",
+                      c->settings.host, w->doing,
+                      (long long)((clock_mono().ns - w->begun_ns) / NS_PER_S), state);
+        memcpy(w->state, state, sizeof state);
+        w->deadline_ns = deadline_in(c->settings.timeout_s);
+    }
+    if (ready > 0)
+        return 0;
+    return ready == -ECANCELED ? connection_lose(c, "given up: the time to end is over")
+                               : lose_timeout(c, w->doing);
+}
+
 /* Sends what libpq holds, and takes in what comes meanwhile: otherwise both sides could wait for
  * each other. */
-static int connection_flush(struct pg_connection *c, int64_t deadline_ns)
+static int connection_flush(struct pg_connection *c, struct pg_wait *w)
 {
     for (;;) {
         int left = PQflush(c->conn);
@@ -147,18 +200,20 @@ static int connection_flush(struct pg_connection *c, int64_t deadline_ns)
             return 0;
         if (left < 0)
             return lose_libpq(c);
-        if (wait_until(c, POLLIN | POLLOUT, deadline_ns) <= 0)
-            return lose_timeout(c, "sending");
+        int err = wait_for_server(c, POLLIN | POLLOUT, w);
+        if (err < 0)
+            return err;
         if (!PQconsumeInput(c->conn))
             return lose_libpq(c);
     }
 }
 
-static int next_result(struct pg_connection *c, int64_t deadline_ns, PGresult **ret_result)
+static int next_result(struct pg_connection *c, struct pg_wait *w, PGresult **ret_result)
 {
     while (PQisBusy(c->conn)) {
-        if (wait_until(c, POLLIN, deadline_ns) <= 0)
-            return lose_timeout(c, "waiting for a statement's end");
+        int err = wait_for_server(c, POLLIN, w);
+        if (err < 0)
+            return err;
         if (!PQconsumeInput(c->conn))
             return lose_libpq(c);
     }
@@ -167,14 +222,14 @@ static int next_result(struct pg_connection *c, int64_t deadline_ns, PGresult **
 }
 
 /* Reads all results of what was sent; gives the last one, or the first failure. */
-static int collect_results(struct pg_connection *c, int64_t deadline_ns, PGresult **ret_result)
+static int collect_results(struct pg_connection *c, struct pg_wait *w, PGresult **ret_result)
 {
     PGresult *last = NULL, *result = NULL;
-    int err = connection_flush(c, deadline_ns);
+    int err = connection_flush(c, w);
     bool has_failed = false;
 
     while (err == 0) {
-        err = next_result(c, deadline_ns, &result);
+        err = next_result(c, w, &result);
         if (err < 0 || !result)
             break;
         ExecStatusType status = PQresultStatus(result);
@@ -283,7 +338,9 @@ static int connection_start(struct pg_connection *c)
 
 int pg_connection_open(struct pg_connection *c)
 {
-    int64_t deadline_ns = deadline_in(CONNECT_TIMEOUT_S);
+    uint32_t timeout_s = c->settings.timeout_s;
+    int64_t deadline_ns =
+        deadline_in(timeout_s < CONNECT_TIMEOUT_S ? timeout_s : CONNECT_TIMEOUT_S);
     PostgresPollingStatusType status = PGRES_POLLING_WRITING;
     int err;
 
@@ -319,7 +376,8 @@ int pg_connection_run(struct pg_connection *c, const char *sql, uint32_t work_s,
         return err;
     if (!PQsendQuery(c->conn, sql))
         return lose_libpq(c);
-    return collect_results(c, deadline_in(c->settings.timeout_s + work_s), ret_result);
+    struct pg_wait w = wait_start("a statement", c->settings.timeout_s + work_s);
+    return collect_results(c, &w, ret_result);
 }
 
 int pg_connection_run_params(struct pg_connection *c, const char *sql, int param_count,
@@ -331,7 +389,37 @@ int pg_connection_run_params(struct pg_connection *c, const char *sql, int param
         return err;
     if (!PQsendQueryParams(c->conn, sql, param_count, NULL, params, NULL, NULL, 0))
         return lose_libpq(c);
-    return collect_results(c, deadline_in(c->settings.timeout_s), ret_result);
+    struct pg_wait w = wait_start("a statement", c->settings.timeout_s);
+    return collect_results(c, &w, ret_result);
+}
+
+/* Asks over a session of its own whether the server works, and what it does for `c`. An answer that
+ * refuses is one, too. */
+static bool asks_successfully(struct pg_connection *c, char *ret_state, size_t size)
+{
+    struct pg_connection probe = {.settings = c->settings, .is_probe = true};
+    char pid[16];
+    const char *const params[] = {pid};
+    PGresult *result = NULL;
+    int err = pg_connection_open(&probe);
+
+    snprintf(pid, sizeof pid, "%d", PQbackendPID(c->conn));
+    if (err == 0)
+        err = pg_connection_run_params(
+            &probe,
+            "SELECT state || coalesce(', waits for ' || wait_event_type || ' ' || wait_event, '')"
+            " FROM pg_stat_activity WHERE pid = $1",
+            1, params, &result);
+    if (err == 0)
+        snprintf(ret_state, size, "%s",
+                 PQntuples(result) > 0 && !PQgetisnull(result, 0, 0) ? PQgetvalue(result, 0, 0)
+                                                                     : "it answers others");
+    else
+        snprintf(ret_state, size, "it answers others: %s", probe.fault.sqlstate);
+    bool is_answered = err == 0 || probe.fault.sqlstate[0] != '\0';
+    PQclear(result);
+    pg_connection_close(&probe);
+    return is_answered;
 }
 
 /* ---- COPY ---- */
@@ -356,22 +444,25 @@ int pg_connection_copy_data(struct pg_connection *c, const void *data, size_t le
         return err;
     if (PQputCopyData(c->conn, data, (int)len) < 0)
         return lose_libpq(c);
-    return connection_flush(c, deadline_in(c->settings.timeout_s));
+    struct pg_wait w = wait_start("taking rows", c->settings.timeout_s);
+    return connection_flush(c, &w);
 }
 
 int pg_connection_copy_end(struct pg_connection *c, uint32_t work_s)
 {
-    int64_t deadline_ns = deadline_in(c->settings.timeout_s + work_s);
+    struct pg_wait w = wait_start("the end of a COPY", c->settings.timeout_s + work_s);
     int err = need_open(c), sent;
 
     if (err < 0)
         return err;
-    while ((sent = PQputCopyEnd(c->conn, NULL)) == 0)
-        if (wait_until(c, POLLOUT, deadline_ns) <= 0)
-            return lose_timeout(c, "ending a COPY");
+    while ((sent = PQputCopyEnd(c->conn, NULL)) == 0) {
+        err = wait_for_server(c, POLLOUT, &w);
+        if (err < 0)
+            return err;
+    }
     if (sent < 0)
         return lose_libpq(c);
-    return collect_results(c, deadline_ns, NULL);
+    return collect_results(c, &w, NULL);
 }
 
 /* ---- quoting ---- */

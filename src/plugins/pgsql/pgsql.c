@@ -30,6 +30,11 @@ static const char session_setup[] =
     " SET idle_in_transaction_session_timeout = 0; SET jit = off; SET work_mem = '64MB';"
     " SET client_min_messages = error; SET DateStyle = 'ISO'; SET bytea_output = 'hex'";
 
+/* Makes the server notice during a long statement that its client is gone: the locks of a session
+ * that was given up, or of a process that was killed, are free then. Not every server can. */
+static const char gone_client_setup[] = "SET client_connection_check_interval = '10s'";
+#define GONE_CLIENT_VERSION 140000
+
 static void forget_target(void *own)
 {
     pg_target_free(own);
@@ -66,13 +71,19 @@ int pgsql_check(const struct pa_host *host, const struct pa_schema *schema, char
 static void prepare_connection(struct pgsql *p)
 {
     const struct sql_settings *s = &p->settings;
-    struct pg_connection_settings connection = {.host = s->host,
+    uint32_t quarter_s = p->host->timeout_s / 4;
+    struct pg_connection_settings connection = {.owner = p->host,
+                                                .host = s->host,
                                                 .port = s->port,
                                                 .db = s->db,
                                                 .user = s->user,
                                                 .password = s->password,
-                                                .ca_file = s->ca_file,
-                                                .timeout_s = ANSWER_TIMEOUT_S};
+                                                .ca_file = s->ca_file};
+
+    p->answer_timeout_s = ANSWER_TIMEOUT_S;
+    if (p->host->timeout_s > 0 && quarter_s < ANSWER_TIMEOUT_S)
+        p->answer_timeout_s = quarter_s > 0 ? quarter_s : 1;
+    connection.timeout_s = p->answer_timeout_s;
 
     p->application_name = mem_printf("%s/%s", p->host->daemon_name, p->host->instance_name);
     connection.application_name = p->application_name;
@@ -193,6 +204,10 @@ int pgsql_connect(struct pgsql *p)
     sql_tables_forget(p->tables);
     if (err == 0)
         err = pg_connection_run(p->connection, session_setup, 0, NULL);
+    if (err == 0 && pg_connection_server_version(p->connection) >= GONE_CLIENT_VERSION &&
+        pg_connection_run(p->connection, gone_client_setup, 0, NULL) < 0 &&
+        !pg_connection_is_open(p->connection))
+        err = -EAGAIN;
     return err < 0 ? pgsql_failed(p, err) : 0;
 }
 
@@ -218,7 +233,7 @@ static int start_transaction(struct pgsql *p)
         err = pg_connection_run(p->connection, sql, 0, NULL);
         if (err == 0)
             return 0;
-        if (clock_mono().ns - begun_ns > ANSWER_TIMEOUT_S * NS_PER_S / 2)
+        if (clock_mono().ns - begun_ns > p->answer_timeout_s * NS_PER_S / 2)
             return pgsql_failed(p, err);
     }
     err = connect_server(p);

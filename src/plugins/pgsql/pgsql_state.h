@@ -8,8 +8,8 @@
 #include "plugins/sql/sql_settings.h"
 #include "plugins/sql/sql_tables.h"
 
-/* A server that hangs is given up in less than the default shutdown_timeout, so that waiting rows
- * can still be spooled. A statement with many rows gets more time. */
+/* After so long without an answer the server is asked whether it works, and given up if not; sooner
+ * with a plugin_timeout that is short. A statement with many rows gets more time. */
 #define ANSWER_TIMEOUT_S     20
 #define ROWS_PER_S_AT_LEAST  5000
 #define CAREFUL_TRANSACTIONS 10
@@ -23,6 +23,7 @@ struct pgsql {
     struct sql_purge purge;
     struct sql_tables *tables; /* their `own` is a struct pg_target */
     char *application_name;
+    uint32_t answer_timeout_s;
     struct pg_connection *connection;
     struct pg_progress progress;
     struct pg_target_context context;
