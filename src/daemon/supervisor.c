@@ -212,6 +212,10 @@ enum purpose { PURPOSE_RUN, PURPOSE_CHECK, PURPOSE_TRIAL };
 /* Returns for how long the next host is not to touch its backend. */
 static int64_t spool_only_s(const struct hosted_instance *in)
 {
+    const struct supervisor *s = in->supervisor;
+
+    if (in->plugin.spool_dir != NULL && s->is_stopping && in->watch.hung_count > 0)
+        return s->settings.shutdown_timeout_s; /* there will be no other chance */
     return in->plugin.spool_dir != NULL && in->watch.hung_count > 1
                ? host_watch_double(in->plugin.timeout_s, in->watch.hung_count - 1)
                : 0;
@@ -520,12 +524,16 @@ static struct host_view view_host(const struct hosted_instance *in)
     return view;
 }
 
-/* With a spool the time stays: it is the spool that takes the rows of a backend that hangs. */
+/* With a spool the time stays: it is the spool that takes the rows of a backend that hangs. At the
+ * end there must be time left for that. */
 static int64_t patience_s(const struct hosted_instance *in)
 {
-    return in->plugin.spool_dir != NULL
-               ? in->plugin.timeout_s
-               : host_watch_double(in->plugin.timeout_s, in->watch.hung_count);
+    const struct supervisor *s = in->supervisor;
+    int64_t half_s = (s->settings.shutdown_timeout_s + 1) / 2;
+
+    if (in->plugin.spool_dir == NULL)
+        return host_watch_double(in->plugin.timeout_s, in->watch.hung_count);
+    return s->is_stopping && half_s < in->plugin.timeout_s ? half_s : in->plugin.timeout_s;
 }
 
 static void kill_hung(struct hosted_instance *in, const struct host_view *view)

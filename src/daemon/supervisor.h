@@ -9,6 +9,7 @@
  * A host that hangs (host_watch.h) is killed. The next one gets twice the time, up to an hour, until
  * something is acknowledged. Where there is a spool, the time stays; but after the second of them in
  * a row the next ones leave their backend alone for twice as long each time, and only spool.
+ * At the end one that hangs is killed when half of the time is over, so that the next can spool.
  *
  * The main thread owns the supervisor; everything happens inside its poller. SIGCHLD is not used: a
  * pidfd tells that a host has ended.

@@ -24,11 +24,15 @@ static void make_trouble(const struct fake_core *c, const char *word)
     fclose(f);
 }
 
+static void rig_init(struct rig *rig)
+{
+    fake_core_init(&rig->core);
+    rig->core.plugin.timeout_s = TIMEOUT_S;
+}
+
 static void rig_start(struct rig *rig, const char *trouble, bool has_spool)
 {
     struct fake_core *c = &rig->core;
-    fake_core_init(c);
-    c->plugin.timeout_s = TIMEOUT_S;
     if (has_spool)
         c->plugin.spool_dir = c->spool_dir;
     make_trouble(c, trouble);
@@ -79,15 +83,13 @@ static void reach(struct rig *rig, bool (*is_reached)(struct fake_core *core))
         fail_with_log(rig, "what was waited for did not come");
 }
 
-/* Ends the trouble, and asserts that each row arrived once and nothing went another way. */
-static void rig_finish(struct rig *rig, unsigned expected_rows, uint64_t expected_sum)
+/* Asserts that each row arrived once and nothing went another way. */
+static void rig_end(struct rig *rig, unsigned expected_rows, uint64_t expected_sum)
 {
     struct fake_core *c = &rig->core;
     unsigned long long packets, sum = 0;
     unsigned count = 0, key;
     char line[256];
-    unlink(c->trouble);
-    fake_core_finish(c);
     assert_true(dup2(rig->own_stderr, STDERR_FILENO) >= 0);
     close(rig->own_stderr);
     close(rig->log_fd);
@@ -103,6 +105,13 @@ static void rig_finish(struct rig *rig, unsigned expected_rows, uint64_t expecte
     assert_int_equal(sum, expected_sum);
     assert_int_equal(c->fates[HANDOVER_POISON] + c->fates[HANDOVER_DROPPED], 0);
     fake_core_clear(c);
+}
+
+static void rig_finish(struct rig *rig, unsigned expected_rows, uint64_t expected_sum)
+{
+    unlink(rig->core.trouble);
+    fake_core_finish(&rig->core);
+    rig_end(rig, expected_rows, expected_sum);
 }
 
 static bool has_hung_twice(struct fake_core *c)
@@ -136,6 +145,7 @@ static void host_that_hangs_is_killed_and_the_next_one_has_twice_the_time(void *
 {
     (void)state;
     struct rig rig;
+    rig_init(&rig);
     rig_start(&rig, "hang", false);
     reach(&rig, has_hung_twice);
     see(&rig, "plugin recorder[edge]: its process gives no sign of life for 1 s "
@@ -150,6 +160,7 @@ static void host_that_runs_in_circles_is_killed_too(void **state)
 {
     (void)state;
     struct rig rig;
+    rig_init(&rig);
     rig_start(&rig, "spin", false);
     reach(&rig, has_hung_twice);
     rig_finish(&rig, 2, 20); /* after two deaths hand-overs come one by one */
@@ -166,6 +177,7 @@ static void backend_that_is_only_slow_is_waited_for(void **state)
 {
     (void)state;
     struct rig rig;
+    rig_init(&rig);
     rig_start(&rig, "slow", false);
     slow_rig = &rig;
     reach(&rig, slowness_is_told);
@@ -178,6 +190,7 @@ static void backend_that_hangs_again_is_left_alone_while_rows_are_spooled(void *
 {
     (void)state;
     struct rig rig;
+    rig_init(&rig);
     rig_start(&rig, "hang", true);
     reach(&rig, has_hung_twice);
     see(&rig, "it is killed; the next one only spools for 2 s (plugin_timeout)");
@@ -195,12 +208,39 @@ static void backend_that_hangs_again_is_left_alone_while_rows_are_spooled(void *
     rig_finish(&rig, 6, 32); /* what was spooled comes hand-over by hand-over */
 }
 
+static bool has_begun(struct fake_core *c)
+{
+    struct stat status;
+    return stat(c->file, &status) == 0 && status.st_size > 0;
+}
+
+/* Without a kill in time the end of the time would take the rows. */
+static void backend_that_hangs_at_the_end_leaves_its_rows_on_disk(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_init(&rig);
+    rig.core.plugin.timeout_s = 120;
+    rig.core.supervisor_settings.shutdown_timeout_s = 6;
+    rig_start(&rig, "hang", true);
+    reach(&rig, has_begun);
+    fake_core_push_last(&rig.core);
+    supervisor_stop(rig.core.supervisor);
+    reach(&rig, supervisor_done);
+    assert_true(supervisor_all_clean(rig.core.supervisor));
+    see(&rig, "gives no sign of life for 3 s while");
+    see(&rig, "it is killed; the next one only spools for 6 s");
+    assert_int_equal(rig.core.fates[HANDOVER_SPOOLED], FAKE_CORE_LANES);
+    rig_end(&rig, 0, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(host_that_hangs_is_killed_and_the_next_one_has_twice_the_time),
         cmocka_unit_test(host_that_runs_in_circles_is_killed_too),
         cmocka_unit_test(backend_that_is_only_slow_is_waited_for),
+        cmocka_unit_test(backend_that_hangs_at_the_end_leaves_its_rows_on_disk),
         cmocka_unit_test(backend_that_hangs_again_is_left_alone_while_rows_are_spooled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
