@@ -59,6 +59,7 @@ struct hosted_instance {
     struct poller_timer restart_timer;
     struct host_watch watch;
     bool is_hung; /* it was killed for that and is not reaped yet */
+    bool is_left; /* it does not even die, and nobody waits for it any more */
     uint32_t hung_kills;
     struct host_state state;
     struct named_counter *counters;
@@ -616,7 +617,7 @@ static void hosted_instance_free(struct hosted_instance *in)
     }
     if (in->pid > 0) {
         kill(in->pid, SIGKILL);
-        waitpid(in->pid, NULL, 0);
+        waitpid(in->pid, NULL, in->is_left ? WNOHANG : 0);
     }
     for (size_t i = 0; i < in->counter_count; i++)
         mem_free(in->counters[i].name);
@@ -765,6 +766,26 @@ void supervisor_reopen(struct supervisor *s)
             message_send(s->instances[i]->socket, MESSAGE_REOPEN, NULL, NULL, 0);
 }
 
+/* A process in the disk outlives SIGKILL until the disk answers, and must not hold up the end. */
+static void leave_due(void *arg) ON_THREAD(main_thread)
+{
+    THREAD_ASSERT(main_thread);
+    const struct supervisor *s = arg;
+    for (uint32_t i = 0; i < s->instance_count; i++) {
+        struct hosted_instance *in = s->instances[i];
+        struct text seen = {0};
+        if (in->pid == 0 || in->is_finished)
+            continue;
+        struct host_view view = view_host(in);
+        host_watch_describe(&view, &seen);
+        log_error("plugin %s[%s]: its process (process id %d) does not die, it is %s: the end does "
+                  "not wait for it",
+                  in->plugin.plugin_name, in->plugin.instance_name, (int)in->pid, text_cstr(&seen));
+        text_clear(&seen);
+        in->is_finished = in->is_left = true;
+    }
+}
+
 static void kill_due(void *arg) ON_THREAD(main_thread)
 {
     THREAD_ASSERT(main_thread);
@@ -777,6 +798,8 @@ static void kill_due(void *arg) ON_THREAD(main_thread)
             in->is_finished = true; /* the host was waiting to be started again */
         poller_timer_cancel(s->poller, &in->restart_timer);
     }
+    s->kill_timer.fn = leave_due;
+    poller_timer_set_in(s->poller, &s->kill_timer, KILL_GRACE_S * NS_PER_S);
 }
 
 void supervisor_stop(struct supervisor *s)

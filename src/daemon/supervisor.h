@@ -86,7 +86,7 @@ void supervisor_reopen(struct supervisor *supervisor) ON_THREAD(main_thread);
 /*
  * Begins the end. The workers have handed over everything with HANDOVER_IS_LAST, or will within the
  * time. Hosts end when they have written it, at the latest after shutdown_timeout_s; those that
- * still run a moment later are killed. The caller goes on with its poller until
+ * still run a moment later are killed, and those that do not die are left behind. The caller goes on with its poller until
  * supervisor_is_done().
  */
 void supervisor_stop(struct supervisor *supervisor) ON_THREAD(main_thread);

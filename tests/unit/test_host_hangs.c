@@ -3,9 +3,12 @@
  * tests/plugin/recorder.c stands still. */
 #include "support/fake_core.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ptrace.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define TIMEOUT_S 1
@@ -234,6 +237,52 @@ static void backend_that_hangs_at_the_end_leaves_its_rows_on_disk(void **state)
     rig_end(&rig, 0, 0);
 }
 
+/* Returns a process that traces the host: the dead host cannot be reaped until that ends, as if it
+ * did not die. */
+static pid_t hold_on_to(pid_t host)
+{
+    int ready[2];
+    char is_tracing = 0;
+    assert_int_equal(pipe(ready), 0);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        is_tracing = ptrace(PTRACE_SEIZE, host, NULL, NULL) == 0;
+        if (write(ready[1], &is_tracing, 1) == 1 && is_tracing)
+            pause();
+        _exit(0);
+    }
+    assert_int_equal(read(ready[0], &is_tracing, 1), 1);
+    close(ready[0]);
+    close(ready[1]);
+    if (is_tracing)
+        return pid;
+    waitpid(pid, NULL, 0);
+    return -1;
+}
+
+static void host_that_does_not_die_does_not_hold_up_the_end(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_init(&rig);
+    rig.core.plugin.timeout_s = 0;
+    rig.core.supervisor_settings.shutdown_timeout_s = 1;
+    rig_start(&rig, "hang", false);
+    reach(&rig, has_begun);
+    pid_t tracer = hold_on_to(fake_core_status(&rig.core).pid);
+    fake_core_push_last(&rig.core);
+    supervisor_stop(rig.core.supervisor);
+    reach(&rig, supervisor_done);
+    assert_false(supervisor_all_clean(rig.core.supervisor));
+    if (tracer > 0) { /* the kernel may forbid to trace */
+        see(&rig, "does not die, it is");
+        kill(tracer, SIGKILL);
+        waitpid(tracer, NULL, 0);
+    }
+    rig_end(&rig, 0, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -241,6 +290,7 @@ int main(void)
         cmocka_unit_test(host_that_runs_in_circles_is_killed_too),
         cmocka_unit_test(backend_that_is_only_slow_is_waited_for),
         cmocka_unit_test(backend_that_hangs_at_the_end_leaves_its_rows_on_disk),
+        cmocka_unit_test(host_that_does_not_die_does_not_hold_up_the_end),
         cmocka_unit_test(backend_that_hangs_again_is_left_alone_while_rows_are_spooled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
