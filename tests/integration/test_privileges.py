@@ -269,6 +269,7 @@ def test_everything_works_under_the_filter_of_the_packaged_unit(test):
 print_trigger_exec[out]: {trigger}
 nfacctd_templates_file: {test.dir}/templates
 plugin_spool_dir: {test.dir}
+nfacctd_allow_file: {test.write("allow", "127.0.0.0/8")}
 bgp_daemon: true
 bgp_daemon_ip: 127.0.0.1
 bgp_daemon_port: {free_port(socket.SOCK_STREAM)}
