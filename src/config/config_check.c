@@ -504,8 +504,11 @@ int config_check(struct config *config, struct text *errors, struct text *warnin
     text_clear(&c.foreign);
     check_places(&c);
     fill_settings(&c);
-    if (c.has_line_problem && config->is_strict)
-        text_append_string(
-            errors, "strict_config: false passes over such lines with a warning, as pmacct does\n");
+    config->has_line_problem = c.has_line_problem;
     return c.has_failed ? -EINVAL : 0;
+}
+
+bool config_is_too_strict(const struct config *config)
+{
+    return config->is_strict && config->has_line_problem;
 }

@@ -44,6 +44,7 @@ struct config {
     const struct plugin_description **plugins;
     size_t plugin_count;
     bool is_strict;
+    bool has_line_problem; /* that strict_config: false would pass over */
 };
 
 /* Sorts the names of all claims. Called again after tables were added. */

@@ -42,6 +42,7 @@ struct daemon {
     struct primitive_table *primitives;
     struct flow_needs needs; /* members of flows that instances need */
     struct instance **instances;
+    struct instance_view_settings *views; /* one per instance */
     uint32_t instance_count;
     struct crew crew;
     struct worker_instance *worker_instances;

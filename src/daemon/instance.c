@@ -175,6 +175,12 @@ static int check_unaggregated(const struct config *config, size_t index,
     return -EINVAL;
 }
 
+static struct tag_filter_settings tag_filters(const struct instance_settings *settings)
+{
+    return (struct tag_filter_settings){settings->pre_tag_filter, settings->pre_tag2_filter,
+                                        settings->pre_tag_label_filter};
+}
+
 static int plan_make(struct instance *instance, const struct config *config, size_t index,
                      const struct row_settings *rows, const struct crew *crew,
                      const struct columns *columns, const struct time_bins *bins,
@@ -186,6 +192,7 @@ static int plan_make(struct instance *instance, const struct config *config, siz
         .column_count = columns->count,
         .bins = instance->has_bins ? bins : NULL,
         .filter = instance->settings->filter,
+        .tag_filter = tag_filters(instance->settings),
         .is_unaggregated = instance->settings->is_unaggregated,
         .is_replay = crew->replay.path != NULL,
         .has_order = crew->replay.path && crew->worker_count > 1,
@@ -234,8 +241,11 @@ int instance_new(const struct config *config, size_t index,
         instance_free(instance);
         return err;
     }
+    struct tag_filter_settings tags = tag_filters(settings);
     if (settings->filter)
         flow_filter_add_needs(needs);
+    if (tag_filter_is_wanted(&tags))
+        tag_filter_add_needs(needs);
     config_each_setting(config, index, add_setting, instance);
     *ret_instance = instance;
     return 0;

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "maps/tag_filter.h"
 #include <errno.h>
 #include <string.h>
 
@@ -16,6 +17,21 @@ static int check_facility(const char *value, struct text *error)
         return 0;
     text_append_string(error, "a syslog facility such as daemon, user or local0 to local7");
     return -EINVAL;
+}
+
+/* Checks pre_tag_filter or pre_tag2_filter, whose lists are alike. */
+static int check_tag_filter(const char *value, struct text *error)
+{
+    struct tag_filter_settings settings = {.tag = value};
+    struct tag_filter *filter = NULL;
+    struct text reason = {0};
+    int err = tag_filter_new(&settings, &reason, &filter);
+
+    if (err < 0)
+        text_append_string(error, "a list of tags such as 0,10,100-199,-5");
+    tag_filter_free(filter);
+    text_clear(&reason);
+    return err;
 }
 
 const struct config_key process_keys[] = {
@@ -80,6 +96,21 @@ const struct config_key instance_keys[] = {
      .scope = SCOPE_INSTANCE, .help = "primitives that make a row's key, comma-separated; see -a"},
     {"aggregate_filter", KEY_STRING_AT(struct instance_settings, filter), .scope = SCOPE_BOUND,
      .help = "flows that the instance takes: an expression of pcap-filter(7)"},
+    {"pre_tag_map", KEY_STRING_AT(struct instance_settings, pre_tag_map), .scope = SCOPE_INSTANCE,
+     .help = "map that sets tags and labels by what flows are (see MAPS)"},
+    {"pre_tag_filter", KEY_STRING_AT(struct instance_settings, pre_tag_filter),
+     .scope = SCOPE_BOUND, .check = check_tag_filter,
+     .help = "tags that the instance takes: a list such as 0,10,100-199,-5"},
+    {"pre_tag2_filter", KEY_STRING_AT(struct instance_settings, pre_tag2_filter),
+     .scope = SCOPE_BOUND, .check = check_tag_filter, .help = "the same of tag2"},
+    {"pre_tag_label_filter", KEY_STRING_AT(struct instance_settings, pre_tag_label_filter),
+     .scope = SCOPE_BOUND,
+     .help = "labels that the instance takes: a list of words, null for none, -word to refuse"},
+    {"post_tag", KEY_INT_AT(struct instance_settings, post_tag, 0, INT64_MAX), "0",
+     .scope = SCOPE_INSTANCE,
+     .help = "tag of all flows of the instance, whatever maps set; 0: none"},
+    {"post_tag2", KEY_INT_AT(struct instance_settings, post_tag2, 0, INT64_MAX), "0",
+     .scope = SCOPE_INSTANCE, .help = "the same for tag2"},
     {"unaggregated", KEY_BOOL_AT(struct instance_settings, is_unaggregated), "false",
      .scope = SCOPE_INSTANCE, .help = "each flow is a row of its own"},
     {"plugin_pool_size",

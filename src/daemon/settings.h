@@ -30,6 +30,8 @@ extern const struct config_key row_keys[];
 /* Settings of one plugin instance. */
 struct instance_settings {
     const char *aggregate, *filter, *spool_dir;
+    const char *pre_tag_map, *pre_tag_filter, *pre_tag2_filter, *pre_tag_label_filter;
+    uint64_t post_tag, post_tag2;
     bool is_unaggregated;
     uint64_t pool_size, spool_size;
     int64_t timeout_s;

@@ -128,13 +128,53 @@ static int read_instances(struct daemon *d, struct text *errors, struct text *wa
     return err;
 }
 
+/* Finds a pre_tag_map among those that instances before this one name, or adds it. */
+static int32_t tag_map_number(struct daemon *d, const char *path)
+{
+    struct maps_settings *maps = &d->maps_settings;
+
+    for (uint32_t i = 0; i < maps->tag_map_count; i++)
+        if (strcmp(maps->tag_maps[i], path) == 0)
+            return (int32_t)i;
+    maps->tag_maps = mem_realloc_array(maps->tag_maps, maps->tag_map_count + 1, sizeof path);
+    maps->tag_maps[maps->tag_map_count] = path;
+    return (int32_t)maps->tag_map_count++;
+}
+
+/* Collects what sets tags, of all instances. */
+static void read_views(struct daemon *d)
+{
+    d->views = mem_calloc(d->instance_count + 1, sizeof *d->views);
+    for (uint32_t i = 0; i < d->instance_count; i++) {
+        const struct instance_settings *s = &d->instance_settings[i];
+        d->views[i] = (struct instance_view_settings){
+            .tag_map = s->pre_tag_map ? tag_map_number(d, s->pre_tag_map) : -1,
+            .post_tag = s->post_tag,
+            .post_tag2 = s->post_tag2};
+    }
+    d->crew.views = d->views;
+    d->crew.tag_map_count = d->maps_settings.tag_map_count;
+}
+
+/* Says whether a member is set here, by a map or a key. */
+static bool is_set_by_views(const struct daemon *d, enum flow_member member)
+{
+    bool is_tag = member == FLOW_tag || member == FLOW_tag2 || member == FLOW_label;
+
+    for (uint32_t i = 0; is_tag && i < d->instance_count; i++)
+        if (d->views[i].tag_map >= 0 || d->views[i].post_tag || d->views[i].post_tag2)
+            return true;
+    return false;
+}
+
 /* Warns of primitives that will always be empty, as the protocol does not have them. */
 static void warn_lacking(const struct daemon *d, struct text *warnings)
 {
     const struct decoder_ops *decoder = d->description->decoder;
 
     for (size_t i = 0; i < decoder->lacking_count; i++) {
-        if (!flow_needs_has(&d->needs, decoder->lacking[i]))
+        if (!flow_needs_has(&d->needs, decoder->lacking[i]) ||
+            is_set_by_views(d, decoder->lacking[i]))
             continue;
         for (size_t k = 0; k < PRIMITIVE_COUNT; k++)
             if (primitives[k].member == (int16_t)decoder->lacking[i] &&
@@ -212,6 +252,7 @@ static void fill_crew(struct daemon *d)
         crew->enrich.needs_bins = crew->enrich.needs_bins || d->instances[i]->has_bins;
     read_sampling(d);
     enrich_add_needs(&crew->enrich, &d->needs);
+    crew->correlate_asked = crew->correlate;
     correlate_settings_finish(&crew->correlate, &d->needs);
     /* Rows of flows take whole cache lines, so that the groups of flow/members.def stay within
      * theirs. */
@@ -269,6 +310,7 @@ int setup_read(struct daemon *d, int argc, char **argv, struct text *errors, str
     /* If custom primitives could not be read, they must not be called unknown as well. */
     if (has_primitives && read_instances(d, errors, warnings) < 0)
         err = -EINVAL;
+    read_views(d);
     warn_lacking(d, warnings);
     if (read_correlation(d, errors, warnings) < 0)
         err = -EINVAL;
@@ -281,6 +323,9 @@ int setup_read(struct daemon *d, int argc, char **argv, struct text *errors, str
         bgp_notices(&d->bgp_settings, &d->notices);
     if (err == 0)
         fill_crew(d);
+    else if (config_is_too_strict(d->config))
+        text_append_string(errors, "strict_config: false passes over lines that are wrong or not "
+                                   "supported, with a warning, as pmacct does\n");
     return err;
 }
 
@@ -467,5 +512,7 @@ void setup_close(struct daemon *d)
     mem_free(d->file);
     mem_free(d->instances);
     mem_free(d->instance_settings);
+    mem_free(d->views);
+    mem_free(d->maps_settings.tag_maps);
     mem_free(d->worker_instances);
 }

@@ -6,6 +6,7 @@
 #include "maps/agent_map.h"
 #include "maps/allow_list.h"
 #include "maps/sampling_map.h"
+#include "maps/tag_map.h"
 #include <errno.h>
 #include <stddef.h>
 
@@ -76,12 +77,30 @@ static int load_all(const struct maps_settings *settings, struct maps *maps, str
     return err;
 }
 
+static int load_tag_maps(const struct maps_settings *settings, struct maps *maps,
+                         struct text *errors)
+{
+    int err = 0;
+
+    maps->tags = mem_calloc(settings->tag_map_count + 1, sizeof(struct tag_map *));
+    maps->tag_map_count = settings->tag_map_count;
+    for (uint32_t i = 0; i < settings->tag_map_count; i++) {
+        if (tag_map_read(settings->tag_maps[i], errors, &maps->tags[i]) == 0)
+            tag_map_add_needs(maps->tags[i], &maps->needs);
+        else
+            err = -EINVAL;
+    }
+    return err;
+}
+
 int maps_load(const struct maps_settings *settings, uint64_t generation, struct text *errors,
               struct maps **ret_maps)
 {
     struct maps *maps = mem_zalloc(sizeof *maps);
     int err = load_all(settings, maps, errors);
 
+    if (load_tag_maps(settings, maps, errors) < 0)
+        err = -EINVAL;
     maps->generation = generation;
     if (err < 0) {
         maps_free(maps);
@@ -102,6 +121,9 @@ void maps_free(void *object)
     allow_list_free((struct allow_list *)(uintptr_t)maps->allow);
     sampling_map_free((struct sampling_map *)(uintptr_t)maps->sampling);
     agent_map_free((struct agent_map *)(uintptr_t)maps->agents);
+    for (uint32_t i = 0; maps->tags && i < maps->tag_map_count; i++)
+        tag_map_free(maps->tags[i]);
+    mem_free(maps->tags);
     mem_free(maps);
 }
 

@@ -17,6 +17,7 @@ struct text;
 struct allow_list;
 struct sampling_map;
 struct agent_map;
+struct tag_map;
 
 /* Values of maps_keys[]: paths, NULL when there is no such map. Borrowed from the configuration. */
 struct maps_settings {
@@ -25,6 +26,8 @@ struct maps_settings {
     const char *bgp_agent_map;
     const char *aggregate_primitives; /* read once, at start: maps/custom_primitives.h */
     bool may_refresh;                 /* maps_refresh: SIGUSR2 reloads */
+    const char **tag_maps;            /* the pre_tag_map of all instances, each once */
+    uint32_t tag_map_count;
 };
 extern const struct config_key maps_keys[];
 
@@ -33,6 +36,8 @@ struct maps {
     const struct allow_list *allow; /* each may be NULL */
     const struct sampling_map *sampling;
     const struct agent_map *agents;
+    struct tag_map **tags; /* by the number of maps_settings.tag_maps */
+    uint32_t tag_map_count;
     struct flow_needs needs; /* members of flows that look-ups read */
 };
 

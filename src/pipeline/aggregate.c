@@ -460,7 +460,8 @@ static void entries_choose(struct aggregate *a, const struct flow_batch *batch,
 
     for (uint32_t i = 0; i < batch->count; i++) {
         const struct flow *flow = flow_batch_at(batch, i);
-        if (plan->filter && !flow_filter_accepts(plan->filter, flow))
+        if ((plan->tag_filter && !tag_filter_accepts(plan->tag_filter, flow)) ||
+            (plan->filter && !flow_filter_accepts(plan->filter, flow)))
             totals_add_flow(filtered, flow);
         else if (plan->has_pro_rating)
             pro_rate(a, flow);
@@ -479,13 +480,13 @@ void aggregate_add(struct aggregate *a, const struct flow_batch *batch)
 
     THREAD_ASSERT(worker_thread);
     a->added = a->dropped = (struct handover_totals){0};
-    if (plan->filter || plan->has_bins)
+    if (plan->filter || plan->tag_filter || plan->has_bins)
         entries_choose(a, batch, &filtered);
     else
         entries_take(a, batch);
     entries_flush(a);
     ledger_add(&a->ledger->decoded, &decoded);
-    if (plan->filter)
+    if (plan->filter || plan->tag_filter)
         ledger_add(&a->ledger->filtered, &filtered);
     if (a->dropped.flows | a->dropped.packets | a->dropped.bytes)
         ledger_add(&a->ledger->drops[DROP_pool_full], &a->dropped);

@@ -174,6 +174,8 @@ int aggregate_plan_new(const struct aggregate_settings *s, struct text *error,
     plan->has_order = s->has_order;
     if (s->filter)
         err = flow_filter_new(s->filter, error, &plan->filter);
+    if (err == 0 && tag_filter_is_wanted(&s->tag_filter))
+        err = tag_filter_new(&s->tag_filter, error, &plan->tag_filter);
     if (err == 0)
         err = schema_make(plan, s, columns, error);
     if (err == 0) {
@@ -192,6 +194,7 @@ void aggregate_plan_free(struct aggregate_plan *plan)
         return;
     schema_free(plan->schema);
     flow_filter_free(plan->filter);
+    tag_filter_free(plan->tag_filter);
     mem_free(plan->copies);
     mem_free(plan->bytes);
     mem_free(plan->pairs);

@@ -8,6 +8,7 @@
 #include "flow/flow.h"
 #include "handover/schema.h"
 #include "maps/flow_filter.h"
+#include "maps/tag_filter.h"
 #include "pipeline/time_bins.h"
 #include "plugins/pathacct_plugin.h"
 
@@ -22,6 +23,7 @@ struct aggregate_settings {
     size_t column_count;
     const struct time_bins *bins; /* NULL: none; copied */
     const char *filter;           /* aggregate_filter, or NULL */
+    struct tag_filter_settings tag_filter;
     bool is_unaggregated, is_replay;
     /* Rows of several workers have to be put into the order of the capture; those of one worker
      * are in it, and 8 bytes less a row leave the traffic matrix in one cache line. */
@@ -52,8 +54,9 @@ struct flags_op {
 
 struct aggregate_plan {
     struct schema *schema;
-    const struct pa_schema *view; /* of it */
-    struct flow_filter *filter;   /* NULL: all flows */
+    const struct pa_schema *view;  /* of it */
+    struct flow_filter *filter;    /* NULL: all flows */
+    struct tag_filter *tag_filter; /* NULL: all tags */
     struct time_bins bins;
     bool has_bins, has_pro_rating, has_whole_seconds, is_unaggregated, is_replay, has_order;
     uint32_t copy_count, bytes_count, pair_count, sum_count, flags_count, counter_count;

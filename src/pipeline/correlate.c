@@ -37,6 +37,8 @@ struct exporter_entry {
 };
 
 struct correlator {
+    struct correlate_settings
+        own_settings; /* of correlator_add_needs(); `settings` points at it then */
     const struct correlate_settings *settings;
     const struct rib *rib;
     uint32_t capacity;
@@ -64,6 +66,15 @@ struct correlator *correlator_new(const struct correlate_settings *settings, con
     c->queries = mem_calloc(batch_capacity, sizeof *c->queries);
     c->flow_of = mem_calloc(batch_capacity, sizeof *c->flow_of);
     return c;
+}
+
+void correlator_add_needs(struct correlator *c, const struct correlate_settings *asked,
+                          struct flow_needs *needs)
+{
+    THREAD_ASSERT(worker_thread);
+    c->own_settings = *asked;
+    correlate_settings_finish(&c->own_settings, needs);
+    c->settings = &c->own_settings;
 }
 
 void correlator_free(struct correlator *c)

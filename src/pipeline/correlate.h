@@ -56,6 +56,10 @@ struct correlator;
 struct correlator *correlator_new(const struct correlate_settings *settings, const struct rib *rib,
                                   uint32_t batch_capacity);
 void correlator_free(struct correlator *correlator); /* NULL is fine */
+/* Looks up more from now on: `asked` are settings before correlate_settings_finish(), and `needs` all
+ * members that are asked for, to which it adds those that it reads. */
+void correlator_add_needs(struct correlator *correlator, const struct correlate_settings *asked,
+                          struct flow_needs *needs) ON_THREAD(worker_thread);
 /* Correlates a batch against the snapshots of this moment: `peers` (bgp_peers()) and `maps` may
  * be NULL. Texts of flows are borrowed from the RIB until the next quiescent state. */
 void correlate_batch(struct correlator *correlator, const struct bgp_peers *peers,

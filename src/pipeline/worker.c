@@ -37,8 +37,10 @@ void worker_flush(struct worker *w)
         return;
     enrich_batch(&crew->enrich, maps, &w->enrich_cache, batch);
     correlate_batch(w->correlator, crew->bgp ? bgp_peers(crew->bgp) : NULL, maps, batch);
+    if (w->views)
+        instance_views_begin(w->views, maps, batch);
     for (uint32_t i = 0; i < crew->instance_count; i++)
-        aggregate_add(w->aggregates[i], batch);
+        aggregate_add(w->aggregates[i], w->views ? instance_view(w->views, i, batch) : batch);
     counter_add(&w->counters.batches, 1);
     batch->count = 0;
 }
@@ -254,6 +256,7 @@ static void add_needs(struct worker *w) ON_THREAD(worker_thread)
     for (size_t i = 0; i < sizeof w->needs.bits / sizeof *w->needs.bits; i++)
         w->needs.bits[i] |= maps->needs.bits[i];
     worker_flush(w);
+    correlator_add_needs(w->correlator, &w->crew->correlate_asked, &w->needs);
     w->crew->decoder->set_needs(w->decoder, &w->needs);
 }
 
@@ -437,6 +440,8 @@ int worker_new(struct crew *crew, uint32_t index, struct udp_receiver *receiver,
     w->held = inbox_new(crew->hold_bytes / crew->worker_count);
     w->correlator =
         correlator_new(&crew->correlate, crew->bgp ? bgp_rib(crew->bgp) : NULL, FLOW_BATCH);
+    w->views = instance_views_new(crew->views, crew->instance_count, crew->tag_map_count,
+                                  FLOW_BATCH, crew->flow_stride);
     w->aggregates = mem_calloc(crew->instance_count, sizeof(struct aggregate *));
     w->epochs = mem_calloc(crew->instance_count, sizeof *w->epochs);
     for (uint32_t i = 0; i < crew->instance_count; i++) {
@@ -522,6 +527,7 @@ void worker_free(struct worker *w)
     for (uint32_t i = 0; i < w->crew->instance_count; i++)
         aggregate_free(w->aggregates[i]);
     correlator_free(w->correlator);
+    instance_views_free(w->views);
     json_decref(atomic_load_explicit(&w->saved_templates, memory_order_relaxed));
     inbox_free(w->inbox);
     inbox_free(w->held);

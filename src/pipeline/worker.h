@@ -13,6 +13,7 @@
 #include "pipeline/aggregate.h"
 #include "pipeline/correlate.h"
 #include "pipeline/enrich.h"
+#include "pipeline/instance_view.h"
 #include <stdatomic.h>
 
 struct bgp;
@@ -61,6 +62,7 @@ struct crew {
     uint32_t exporter_rate_max; /* datagrams a second; 0: any number */
     struct enrich_settings enrich;
     struct correlate_settings correlate;
+    struct correlate_settings correlate_asked; /* the same before correlate_settings_finish() */
     struct replay_settings replay;
     struct rcu *rcu;
     const struct bgp *bgp;            /* NULL: none */
@@ -68,6 +70,8 @@ struct crew {
     size_t hold_bytes;                /* of datagrams that wait for the RIB, in all workers */
     uint32_t instance_count;
     struct worker_instance *instances;
+    const struct instance_view_settings *views; /* one per instance */
+    uint32_t tag_map_count;                     /* maps that they name */
     uint32_t worker_count;
     struct worker *workers[WORKERS_MAX];
     int main_event;            /* eventfd: a worker has something to say */

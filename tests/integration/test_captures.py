@@ -92,7 +92,11 @@ def folder(test, name, ignore=()):
         key = line.split(":")[0].strip()
         if not key.startswith(("kafka_avro_schema_registry", "logfile", "pidfile", "nfacctd_ip", "nfacctd_port")):
             config.append(line.replace("/var/log/pmacct/", f"{test.dir}/").replace("/etc/pmacct/librdkafka.conf", f"{test.dir}/librdkafka.conf")
+                          .replace("/etc/pmacct/pretag.map", f"{test.dir}/pretag.map")
                           .replace("/etc/pmacct/custom-primitives.map", str(directory / "custom-primitives-00.map")))
+    if (directory / "pretag-00.map").exists():
+        # There the capture is played by another host, which the map names.
+        test.write("pretag.map", (directory / "pretag-00.map").read_text().replace("192.168.100.1", "138.187.0.13"))
     test.write("librdkafka.conf", f"global, bootstrap.servers, {cluster.brokers}\n")
     daemon = test.nfacctd("\n".join(config) + f"\npcap_savefile: {directory}/traffic-00.pcap\n")
     assert daemon.wait(60) == 0, daemon.output()
@@ -107,6 +111,10 @@ def test_ipfix_cisco(test):
 
 def test_netflow9_custom_primitives(test):
     folder(test, "101-netflow9-custom-primitives", ignore=("writer_id", "timestamp_arrival"))
+
+
+def test_ipfix_with_labels(test):
+    folder(test, "103-pretag-labels", ignore=("writer_id", "timestamp_arrival"))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Compares flows with what rows of pre_tag_map ask. How a key is compared stands in its row of
+ * tag_keys.def, with the member that it is compared with. */
+#include "maps/tag_condition.h"
+
+#include "base/memory.h"
+#include "base/text.h"
+#include "maps/flow_filter.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum how {
+    HOW_NUMBER,
+    HOW_ADDRESS,
+    HOW_ENGINE_TYPE,
+    HOW_ENGINE_ID,
+    HOW_AGENT_ID,
+    HOW_VLAN,
+    HOW_MAC,
+    HOW_WORDS,
+    HOW_HEX,
+    HOW_TRUTH,
+    HOW_MULTICAST,
+    HOW_SAMPLE_TYPE,
+    HOW_FILTER,
+};
+enum sample_type { SAMPLE_FLOW, SAMPLE_FLOW_IPV4, SAMPLE_FLOW_IPV6, SAMPLE_EVENT };
+enum { WORDS_MAX = 16, NETFLOW5 = 5, NETFLOW5_ENGINE_BITS = 8 };
+
+const struct map_key tag_keys[] = {
+#define TAG_SET(name_, alias_, type_, min_, max_, help_)                                           \
+    [TAG_KEY_##name_] = {.name = #name_, .type = type_, .min = min_, .max = max_, .alias = alias_},
+#define TAG_MATCH(name_, alias_, type_, min_, max_, how_, member_, help_)                          \
+    [TAG_KEY_##name_] = {.name = #name_,                                                           \
+                         .type = type_,                                                            \
+                         .is_match = true,                                                         \
+                         .min = min_,                                                              \
+                         .max = max_,                                                              \
+                         .alias = alias_},
+#include "maps/tag_keys.def"
+#undef TAG_SET
+#undef TAG_MATCH
+    {.name = NULL},
+};
+
+static const struct {
+    enum how how;
+    enum flow_member member;
+} comparisons[TAG_KEY_COUNT] = {
+#define TAG_SET(...)
+#define TAG_MATCH(name_, alias_, type_, min_, max_, how_, member_, help_)                          \
+    [TAG_KEY_##name_] = {HOW_##how_, FLOW_##member_},
+#include "maps/tag_keys.def"
+#undef TAG_SET
+#undef TAG_MATCH
+};
+
+const struct map_refusal tag_refusals[] = {
+    {"return", "pmacct gives up on it too; write a second instance with a map of its own"},
+    {"flowset_id", "the id of a template says little of its flows; ask for what they have"},
+    {"is_bi_flow", "the two directions of such a flow are two flows here"},
+    {"mpls_vpn_rd", "route distinguishers are not compared yet; use mpls_vpn_id_in"},
+    {"src_roa", "origin validation is not done yet"},
+    {"dst_roa", "origin validation is not done yet"},
+    {"post_tag", "it is a key of the configuration"},
+    {NULL, NULL},
+};
+
+/* ---- making ---- */
+
+static int take_words(struct tag_words *words, const char *text, struct text *error)
+{
+    char *rest = words->text = mem_strdup(text);
+
+    words->words = mem_calloc(WORDS_MAX, sizeof *words->words);
+    for (char *word; (word = strsep(&rest, ",")) != NULL;) {
+        if (*word == '\0' || words->count == WORDS_MAX) {
+            text_append_printf(error, "expected a list of at most %d values such as 65000:1",
+                               WORDS_MAX);
+            return -EINVAL;
+        }
+        words->words[words->count++] = word;
+    }
+    return 0;
+}
+
+static int take_hex(uint64_t *number, const char *text, struct text *error)
+{
+    char *end;
+
+    *number = strtoul(text, &end, 16);
+    if (*text && *end == '\0' && *number <= 0xff)
+        return 0;
+    text_append_string(error, "expected a byte in hexadecimal, such as 0x12");
+    return -EINVAL;
+}
+
+static int take_truth(uint64_t *number, const char *text, struct text *error)
+{
+    *number = strcasecmp(text, "true") == 0;
+    if (*number || strcasecmp(text, "false") == 0)
+        return 0;
+    text_append_string(error, "expected true or false");
+    return -EINVAL;
+}
+
+static int take_sample_type(uint64_t *number, const char *text, struct text *error)
+{
+    static const char *const types[] = {[SAMPLE_FLOW] = "flow",
+                                        [SAMPLE_FLOW_IPV4] = "flow-ipv4",
+                                        [SAMPLE_FLOW_IPV6] = "flow-ipv6",
+                                        [SAMPLE_EVENT] = "event"};
+
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        if (strcmp(text, types[i]) == 0) {
+            *number = i;
+            return 0;
+        }
+    text_append_string(error, "expected flow, flow-ipv4, flow-ipv6 or event");
+    return -EINVAL;
+}
+
+static int take_mac(struct mac_addr *mac, const char *text, struct text *error)
+{
+    if (mac_addr_parse(text, mac) == 0)
+        return 0;
+    text_append_string(error, "expected a MAC address such as 00:11:22:33:44:55");
+    return -EINVAL;
+}
+
+int tag_condition_make(struct tag_condition *c, enum tag_key key, const struct map_cell *cell,
+                       struct text *error)
+{
+    enum how how = comparisons[key].how;
+    const char *text = cell->text;
+
+    *c = (struct tag_condition){.key = key, .cell = cell};
+    if (tag_keys[key].type == MAP_TEXT && how != HOW_FILTER && *text == '-') {
+        c->is_negated = true;
+        text++;
+    }
+    switch (how) {
+    case HOW_WORDS:
+        return take_words(&c->words, text, error);
+    case HOW_HEX:
+        return take_hex(&c->number, text, error);
+    case HOW_TRUTH:
+    case HOW_MULTICAST:
+        return take_truth(&c->number, text, error);
+    case HOW_SAMPLE_TYPE:
+        return take_sample_type(&c->number, text, error);
+    case HOW_MAC:
+        return take_mac(&c->mac, text, error);
+    case HOW_FILTER:
+        return flow_filter_new(text, error, &c->filter);
+    case HOW_NUMBER:
+    case HOW_ADDRESS:
+    case HOW_ENGINE_TYPE:
+    case HOW_ENGINE_ID:
+    case HOW_AGENT_ID:
+    case HOW_VLAN:
+        break;
+    }
+    return 0;
+}
+
+void tag_condition_clear(struct tag_condition *c)
+{
+    if (comparisons[c->key].how == HOW_WORDS) {
+        mem_free(c->words.text);
+        mem_free(c->words.words);
+    } else if (comparisons[c->key].how == HOW_FILTER) {
+        flow_filter_free(c->filter);
+    }
+}
+
+void tag_condition_add_needs(const struct tag_condition *c, struct flow_needs *needs)
+{
+    flow_needs_add(needs, comparisons[c->key].member);
+    switch (comparisons[c->key].how) {
+    case HOW_ENGINE_TYPE:
+    case HOW_ENGINE_ID:
+    case HOW_AGENT_ID:
+        flow_needs_add(needs, FLOW_export_version);
+        break;
+    case HOW_VLAN:
+        flow_needs_add(needs, FLOW_vlan);
+        break;
+    case HOW_SAMPLE_TYPE:
+        flow_needs_add(needs, FLOW_ip_version);
+        break;
+    case HOW_FILTER:
+        flow_filter_add_needs(needs);
+        break;
+    default:
+        break;
+    }
+}
+
+/* ---- asking ---- */
+
+static uint64_t member_number(const struct flow *flow, enum flow_member member)
+{
+    const uint8_t *place = (const uint8_t *)flow + flow_member_places[member].offset;
+    uint16_t two;
+    uint32_t four;
+
+    switch (flow_member_places[member].size) {
+    case 1:
+        return *place;
+    case 2:
+        memcpy(&two, place, sizeof two);
+        return two;
+    default:
+        memcpy(&four, place, sizeof four);
+        return four;
+    }
+}
+
+/* Compares a word with a part of a text of the same length. */
+static bool word_equals(const char *word, const uint8_t *text, size_t len)
+{
+    if (strlen(word) != len)
+        return false;
+    for (size_t i = 0; i < len; i++)
+        if (word[i] != '.' && (uint8_t)word[i] != text[i])
+            return false;
+    return true;
+}
+
+/* Looks for one of the words among those of a text, which anything but letters, digits and colons
+ * separates. */
+static bool has_word(const struct tag_words *words, const struct flow_bytes *text)
+{
+    static const char in_word[] =
+        "0123456789:abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-";
+
+    for (uint32_t at = 0, end; at < text->len; at = end + 1) {
+        end = at;
+        while (end < text->len && text->data[end] && strchr(in_word, text->data[end]))
+            end++;
+        for (size_t i = 0; end > at && i < words->count; i++)
+            if (word_equals(words->words[i], text->data + at, end - at))
+                return true;
+    }
+    return false;
+}
+
+static bool is_multicast(const struct ip_addr *addr)
+{
+    if (addr->family == IP_V4)
+        return addr->bytes[12] >> 4 == 0xe;
+    return addr->family == IP_V6 && addr->bytes[0] == 0xff;
+}
+
+static bool is_sample_type(uint64_t type, const struct flow *flow)
+{
+    if (type == SAMPLE_EVENT)
+        return !flow->has_counters;
+    return flow->has_counters &&
+           (type == SAMPLE_FLOW || flow->ip_version == (type == SAMPLE_FLOW_IPV4 ? 4 : 6));
+}
+
+/* The header of NetFlow v5 has a type and an id of the engine, a byte each. */
+static bool has_engine(const struct tag_condition *c, const struct flow *flow, enum how how)
+{
+    uint32_t domain = flow->export_domain;
+
+    if (flow->export_version == NETFLOW5)
+        domain = how == HOW_ENGINE_TYPE ? domain >> NETFLOW5_ENGINE_BITS : domain & 0xff;
+    else if (how == HOW_ENGINE_TYPE)
+        return false;
+    return map_cell_has_number(c->cell, domain);
+}
+
+bool tag_condition_holds(const struct tag_condition *c, const struct flow *flow)
+{
+    enum flow_member member = comparisons[c->key].member;
+    const void *place = (const uint8_t *)flow + flow_member_places[member].offset;
+
+    switch (comparisons[c->key].how) {
+    case HOW_NUMBER:
+        return map_cell_has_number(c->cell, member_number(flow, member));
+    case HOW_ADDRESS:
+        return map_cell_has_address(c->cell, place);
+    case HOW_ENGINE_TYPE:
+    case HOW_ENGINE_ID:
+    case HOW_AGENT_ID:
+        return has_engine(c, flow, comparisons[c->key].how);
+    case HOW_VLAN:
+        return map_cell_has_number(c->cell, flow->in_vlan ? flow->in_vlan : flow->vlan);
+    case HOW_MAC:
+        return (memcmp(place, &c->mac, sizeof c->mac) == 0) != c->is_negated;
+    case HOW_WORDS:
+        return has_word(&c->words, place) != c->is_negated;
+    case HOW_HEX:
+        return ((flow->tcp_flags & 0xff) == c->number) != c->is_negated;
+    case HOW_TRUTH:
+        return ((member_number(flow, member) != 0) == c->number) != c->is_negated;
+    case HOW_MULTICAST:
+        return (is_multicast(place) == (c->number != 0)) != c->is_negated;
+    case HOW_SAMPLE_TYPE:
+        return is_sample_type(c->number, flow) != c->is_negated;
+    case HOW_FILTER:
+        return flow_filter_accepts(c->filter, flow);
+    }
+    return false;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * pre_tag_map: rows that ask of a flow and set its tags, its label and its TOS. The first row that
+ * holds decides; with jeq=NAME the walk goes on at the row whose label= is NAME, further down
+ * (jeq=next: at the next row). A tag that a later row sets takes the place of the one before, or is
+ * added to it (stack=sum) or or-ed (stack=or); labels are appended, separated by commas.
+ *
+ * Immutable but for rows set_tag=N++, which count with one atomic each; workers share it under RCU.
+ */
+#include "base/arena.h"
+#include "flow/flow.h"
+#include <stdbool.h>
+
+struct text;
+struct tag_map;
+
+/* A bound for the labels of one flow together. */
+#define TAG_LABEL_MAX 1024
+
+/* Holds what the rows that held have set; without any it is zeros and an empty label. */
+struct tag_result {
+    uint64_t tag, tag2;
+    struct flow_bytes label; /* borrowed from the map, or from the arena where labels were joined */
+    uint8_t tos;
+    bool has_tos;
+};
+
+/* -EINVAL: all errors are appended, a line each: "file:line: what; what would be right". */
+int tag_map_parse(const char *name, const char *data, size_t len, struct text *errors,
+                  struct tag_map **ret_map);
+int tag_map_read(const char *path, struct text *errors, struct tag_map **ret_map);
+void tag_map_free(struct tag_map *map); /* NULL is fine */
+
+/*
+ * Walks the rows for a flow whose members are final. `labels` has room for TAG_LABEL_MAX bytes for
+ * each flow of a batch.
+ */
+void tag_map_walk(const struct tag_map *map, const struct flow *flow, struct arena *labels,
+                  struct tag_result *ret_result);
+void tag_map_add_needs(const struct tag_map *map, struct flow_needs *needs); /* members it reads */

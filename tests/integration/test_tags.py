@@ -1,0 +1,202 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""pre_tag_map and its filters: what rows get as tags, for each instance apart, and that Debian's pmacct gives the same where it
+knows the keys."""
+import csv
+import signal
+
+from harness import json_lines, main, need_pmacct, wait_for
+import exports
+
+START_S = 1700000000
+EXPORTER = "198.51.100.9"
+FIELDS = [(8, 4), (12, 4), (7, 2), (11, 2), (4, 1), (5, 1), (6, 1), (10, 4), (14, 4), (15, 4), (18, 4), (16, 4), (17, 4), (58, 2), (56, 6),
+          (57, 6), (61, 1), (89, 1), (1, 4), (2, 4)]
+NAMES = ["src", "dst", "sport", "dport", "proto", "tos", "flags", "in", "out", "nexthop", "bgp_nexthop", "src_as", "dst_as", "vlan", "src_mac",
+         "dst_mac", "direction", "fwd_status", "bytes", "packets"]
+USUAL = dict(src="10.0.0.1", dst="192.0.2.7", sport=1024, dport=443, proto=6, tos=0, flags=0x18, nexthop="10.9.9.1", bgp_nexthop="10.9.9.2",
+             src_as=64500, dst_as=64501, vlan=7, src_mac=bytes(5) + b"\1", dst_mac=bytes(5) + b"\2", direction=1, fwd_status=64, bytes=100,
+             packets=1, out=2)
+USUAL["in"] = 1
+
+
+def write_pcap(test, flows, exporter=EXPORTER):
+    """A capture of flows that differ from the usual one in what is named; the source port is the flow's number."""
+    stream = exports.Ipfix(fields=FIELDS)
+    rows = [[{**USUAL, "sport": n + 1, **flow}[name] for name in NAMES] for n, flow in enumerate(flows)]
+    pcap = test.dir / "in.pcap"
+    exports.write_pcap(pcap, [(START_S, exports.udp_packet(stream.announce(export_time=START_S), exporter)),
+                              (START_S, exports.udp_packet(stream.data(rows, export_time=START_S), exporter))])
+    return pcap
+
+
+CONFIG = """
+daemonize: false
+plugins: print[out]
+aggregate[out]: tag, tag2, label, tos, src_port
+print_output[out]: json
+print_output_file[out]: {out}
+print_refresh_time[out]: 1
+print_output_file_append: true
+pre_tag_map: {map}
+pcap_savefile: {pcap}
+{more}
+"""
+
+
+def rows_of(path):
+    """{source port: (tag, tag2, label, tos)}"""
+    return {row["port_src"]: (row["tag"], row["tag2"], row["label"], row["tos"]) for row in json_lines(path)}
+
+
+def tags(test, tag_map, flows, more="", name="out"):
+    """What the one instance writes: {source port: (tag, tag2, label, tos)}."""
+    out = test.dir / f"{name}.csv"
+    daemon = test.nfacctd(CONFIG.format(out=out, map=test.write(f"{name}.map", tag_map), pcap=write_pcap(test, flows), more=more))
+    assert daemon.wait(60) == 0, daemon.output()
+    return rows_of(out)
+
+
+# Each key with a value that holds for the flow, and one that does not.
+MATCHES = {
+    "ip": (EXPORTER, "198.51.100.8", {}), "in": ("1", "2", {}), "out": ("2", "1", {}), "engine_id": ("1", "2", {}), "source_id": ("1", "0", {}),
+    "nexthop": ("10.9.9.1", "10.9.9.2", {}), "bgp_nexthop": ("10.9.9.2", "10.9.9.1", {}), "direction": ("1", "0", {}),
+    "src_as": ("64500", "64501", {}), "dst_as": ("64501", "64500", {}), "src_mac": ("00:00:00:00:00:01", "00:00:00:00:00:02", {}),
+    "dst_mac": ("00:00:00:00:00:02", "00:00:00:00:00:01", {}), "vlan": ("7", "8", {}), "src_net": ("10.0.0.0/8", "11.0.0.0/8", {}),
+    "dst_net": ("192.0.2.0/24", "192.0.3.0/24", {}), "ip_proto": ("6", "17", {}), "src_port": ("1", "2", {}), "dst_port": ("443", "80", {}),
+    "tcp_flags": ("18", "10", {}), "fwd_status": ("64", "65", {}), "is_multicast": ("true", "false", {"dst": "224.0.0.5"}),
+    "filter": ("'dst port 443'", "'dst port 80'", {}), "sample_type": ("flow-ipv4", "event", {}), "is_nsel": ("false", "true", {}),
+    "is_nel": ("false", "true", {}),
+}
+
+
+def test_each_key_holds_or_does_not_and_can_be_negated(test):
+    for key, (right, wrong, flow) in MATCHES.items():
+        got = tags(test, f"set_tag=1 {key}={wrong}\nset_tag=2 {key}={right}\n", [flow])
+        assert got[1][0] == 2, (key, got)
+        (test.dir / "out.csv").unlink()
+        if key != "filter":
+            got = tags(test, f"set_tag=3 {key}=-{right}\nset_tag=4 {key}=-{wrong}\n", [flow])
+            assert got[1][0] == 4, (key, got)
+            (test.dir / "out.csv").unlink()
+
+
+def test_jumps_stacks_labels_and_counting(test):
+    got = tags(test, """
+! the first row that holds decides
+set_tag=1 src_net=10.0.0.0/8 jeq=more
+set_tag=2
+set_tag=100 label=never
+set_tag=10 label=more stack=sum jeq=next
+set_tag2=7 set_label=a jeq=next
+set_label=b set_tag=4 stack=or set_tos=8
+""", [{}, {"src": "11.0.0.1"}])
+    assert got == {1: (15, 7, "a,b", 8), 2: (2, 0, "", 0)}, got
+    got = tags(test, "set_tag=5++ dst_port=443\nset_tag=1\n", [{}, {"dport": 80}, {}, {}], name="counting")
+    assert got == {1: (5, 0, "", 0), 2: (1, 0, "", 0), 3: (6, 0, "", 0), 4: (7, 0, "", 0)}, got
+    assert tags(test, "set_tag=5 in=9\n", [{}], name="none") == {1: (0, 0, "", 0)}
+
+
+def test_instances_see_their_own_map_and_filters(test):
+    first = test.write("first.map", "set_tag=1 dst_port=443\nset_tag=2 set_label=dns,x dst_port=53\n")
+    second = test.write("second.map", "set_tag=7\n")
+    config, names = "", ("plain", "other", "some", "label", "none", "posted")
+    for name in names:
+        config += f"print_output_file[{name}]: {test.dir}/{name}.csv\n"
+    daemon = test.nfacctd(f"""
+plugins: {', '.join(f'print[{name}]' for name in names)}
+aggregate: tag, tag2, label, tos, src_port
+print_output: json
+pre_tag_map: {first}
+pre_tag_map[other]: {second}
+pre_tag_filter[some]: 0,2-9
+pre_tag_label_filter[label]: x
+pre_tag_label_filter[none]: null
+post_tag[posted]: 99
+post_tag2[posted]: 98
+pre_tag_filter[posted]: 99
+pcap_savefile: {write_pcap(test, [{}, {"dport": 53}, {"dport": 80}])}
+{config}""")
+    assert daemon.wait(60) == 0, daemon.output()
+    got = {name: sorted((port, *row[:3]) for port, row in rows_of(test.dir / f"{name}.csv").items()) for name in names}
+    assert got["plain"] == [(1, 1, 0, ""), (2, 2, 0, "dns,x"), (3, 0, 0, "")], got
+    assert got["other"] == [(1, 7, 0, ""), (2, 7, 0, ""), (3, 7, 0, "")], got
+    assert got["some"] == [(2, 2, 0, "dns,x"), (3, 0, 0, "")], got
+    assert got["label"] == [(2, 2, 0, "dns,x")], got
+    assert got["none"] == [(1, 1, 0, ""), (3, 0, 0, "")], got
+    assert got["posted"] == [(1, 99, 98, ""), (2, 99, 98, "dns,x"), (3, 99, 98, "")], got
+    ledger = {i["name"]: i for i in test.stats()["instances"]}
+    assert ledger["some"]["filtered"]["flows"] == 1 and ledger["label"]["filtered"]["flows"] == 2, ledger
+    assert all(i["residual"]["flows"] == 0 for i in ledger.values()), ledger
+
+
+def test_all_errors_of_a_map_are_told_at_once(test):
+    bad = test.write("bad.map", "set_tag=x\nset_tag=1 in=one\nset_tag=1 jeq=nowhere\nset_tag=1 filter='no such'\nin=5\nset_tag=1 colour=red\n"
+                                "set_tag=1 tcp_flags=xyz\nset_tag=1 src_mac=1:2\nset_tag=1 sample_type=sFlow\nset_tag=1 src_roa=v\n")
+    daemon = test.nfacctd(CONFIG.format(out=test.dir / "out", map=bad, pcap=write_pcap(test, [{}]), more=""))
+    assert daemon.wait(30) == 1
+    # Rows that cannot be read at all come first, so that of these no further faults are told.
+    lines = {int(line.split(":")[1]) for line in daemon.output().splitlines() if line.startswith(str(bad))}
+    assert lines == {2, 6, 10}, daemon.output()
+    bad.write_text("".join(f"{line}\n" for n, line in enumerate(bad.read_text().splitlines(), 1) if n not in lines))
+    daemon = test.nfacctd(CONFIG.format(out=test.dir / "out", map=bad, pcap=write_pcap(test, [{}]), more=""), name="again")
+    assert daemon.wait(30) == 1
+    assert {int(line.split(":")[1]) for line in daemon.output().splitlines() if line.startswith(str(bad))} == {1, 2, 3, 4, 5, 6, 7}, daemon.output()
+
+
+def test_a_reload_takes_a_new_map_and_keeps_the_old_one_after_an_error(test):
+    tag_map, stream = test.write("live.map", "set_tag=1\n"), exports.Ipfix(fields=FIELDS)
+    daemon = test.nfacctd(f"""
+plugins: print[out]
+aggregate[out]: tag, src_port
+print_output[out]: csv
+print_output_file[out]: {test.dir}/out.csv
+print_output_file_append[out]: true
+print_refresh_time[out]: 1
+pre_tag_map: {tag_map}
+""")
+    test.send(stream.announce())
+
+    def tag_of(number):
+        test.send(stream.data([[{**USUAL, "sport": number}[name] for name in NAMES]]))
+
+        def written():
+            with open(test.dir / "out.csv", newline="") as lines:
+                return [int(row["TAG"]) for row in csv.DictReader(lines) if row["SRC_PORT"] == str(number)]
+        return wait_for(lambda: (test.dir / "out.csv").exists() and written(), "the flow's row")[0]
+    assert tag_of(1) == 1
+    tag_map.write_text("set_tag=2 vlan=7 in=1\n")  # reads what nothing read before
+    daemon.signal(signal.SIGUSR2)
+    daemon.wait_log("maps: read anew")
+    assert tag_of(2) == 2
+    tag_map.write_text("set_tag=3 nonsense=1\n")
+    daemon.signal(signal.SIGUSR2)
+    daemon.wait_log("the old ones stay in force")
+    assert tag_of(3) == 2
+
+
+def test_the_same_as_pmacct(test):
+    program = need_pmacct("sbin/nfacctd")
+    tag_map = """
+set_tag=1 ip=198.51.100.0/24 in=1 out=2 jeq=second
+set_tag=2 src_net=10.1.0.0/16
+set_tag=3 vlan=-7
+set_label=first label=second jeq=third
+set_tag=9 filter='udp' label=third stack=sum jeq=fourth
+set_label=tcp src_mac=00:00:00:00:00:01 label=fourth
+set_tag=77 nexthop=10.9.9.1
+set_tag2=5 dst_net=192.0.3.0/24
+set_tag=8 ip=0.0.0.0/0
+"""
+    flows = [{}, {"proto": 17}, {"in": 3}, {"in": 3, "src": "10.1.2.3"}, {"in": 3, "vlan": 8}, {"in": 3, "nexthop": "10.9.9.9"},
+             {"in": 3, "nexthop": "10.9.9.9", "dst": "192.0.3.1"}]
+    ours = tags(test, tag_map, flows)
+    out = test.dir / "theirs.csv"
+    theirs = test.start([program, "-f", test.write("pmacct.conf", CONFIG.format(out=out, map=test.write("theirs.map", tag_map),
+                                                                               pcap=write_pcap(test, flows), more=""))], "pmacct")
+    theirs.wait(60)
+    assert rows_of(out) == ours, (rows_of(out), ours, theirs.output())
+
+
+if __name__ == "__main__":
+    main(globals())
