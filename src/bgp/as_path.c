@@ -88,9 +88,19 @@ void as_path_clear(struct as_path *path)
     *path = (struct as_path){0};
 }
 
-static bool is_zero(const uint8_t *number, size_t size)
+/* AS 0 is nobody's (RFC 7607). */
+static bool has_as_0(const uint8_t *numbers, size_t count, size_t number_size)
 {
-    return size == 4 ? wire_u32(number) == 0 : wire_u16(number) == 0;
+    bool has_zero = false;
+
+    if (number_size == 4) {
+        for (size_t i = 0; i < count; i++)
+            has_zero |= wire_u32(numbers + 4 * i) == 0;
+    } else {
+        for (size_t i = 0; i < count; i++)
+            has_zero |= wire_u16(numbers + 2 * i) == 0;
+    }
+    return has_zero;
 }
 
 bool as_path_is_wellformed(const uint8_t *data, size_t len, size_t number_size)
@@ -101,12 +111,9 @@ bool as_path_is_wellformed(const uint8_t *data, size_t len, size_t number_size)
         uint8_t type = reader_u8(&r);
         uint8_t count = reader_u8(&r);
         const uint8_t *numbers = reader_bytes(&r, count * number_size);
-        if (r.failed || type < AS_SET || type > AS_CONFED_SET || count == 0)
+        if (r.failed || type < AS_SET || type > AS_CONFED_SET || count == 0 ||
+            has_as_0(numbers, count, number_size))
             return false;
-        for (size_t i = 0; i < count; i++) {
-            if (is_zero(numbers + i * number_size, number_size))
-                return false;
-        }
     }
     return true;
 }

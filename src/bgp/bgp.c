@@ -5,6 +5,7 @@
  * and an eventfd.
  */
 #include "base/log.h"
+#include "base/machine_memory.h"
 #include "base/memory.h"
 #include "bgp/bgp_private.h"
 #include <errno.h>
@@ -168,6 +169,7 @@ static void bgp_loop(struct bgp *bgp) ON_THREAD(bgp_thread)
         peer_table_poll(&bgp->peers);
         attr_store_poll(bgp->attrs);
         counter_add(&bgp->beats, 1);
+        bgp_memory_check(bgp);
     }
 }
 
@@ -301,15 +303,6 @@ int bgp_check(const struct bgp_settings *settings, struct text *errors)
     return errors->len > before ? -EINVAL : 0;
 }
 
-void bgp_notices(const struct bgp_settings *settings, struct text *notices)
-{
-    if (!settings->allow_file)
-        text_append_printf(notices,
-                           "bgp: whoever reaches port %u may become a peer; bgp_daemon_allow_file "
-                           "names a file of those that may\n",
-                           settings->port);
-}
-
 static void tables_make(struct bgp *bgp, struct rcu *rcu)
 {
     /* There are as many slots again for peers that are down and still have paths. */
@@ -321,12 +314,15 @@ static void tables_make(struct bgp *bgp, struct rcu *rcu)
         .history_s = bgp->settings.path_history_s,
         .history_max = bgp->settings.path_history_max,
         .peer_paths_max = bgp->settings.peer_paths_max,
+        .peer_prefixes_max = bgp->settings.max_prefixes,
         .peer_down_keep_s = bgp->settings.peer_down_keep_s,
         .attrs_pool = attr_store_pool(bgp->attrs),
         .attrs_unref = attr_store_unref,
         .attrs_arg = bgp->attrs,
     };
     bgp->rib = rib_new(rcu, &rib_settings);
+    bgp->memory_max =
+        bgp->settings.max_memory ? bgp->settings.max_memory : machine_memory() / 4 * 3;
     peer_table_init(&bgp->peers, slots, bgp->rib, rcu);
     bgp->session_max = slots + 2 * BGP_UNOPENED_MAX;
     bgp->sessions = mem_calloc(bgp->session_max, sizeof bgp->sessions[0]);
@@ -494,6 +490,8 @@ void bgp_statistics_each(const struct bgp *bgp,
     fn(arg, "rib_history_evicted", rib.history_evicted);
     fn(arg, "rib_paths_refused", rib.paths_refused);
     fn(arg, "rib_bytes", rib.bytes);
+    fn(arg, "memory_used", counter_get(&bgp->memory_used));
+    fn(arg, "memory_max", bgp->memory_max);
     fn(arg, "attribute_sets", attrs.sets);
     fn(arg, "attribute_texts", attrs.texts);
     fn(arg, "attribute_bytes", attrs.bytes);

@@ -28,7 +28,8 @@ struct bgp_settings {
     bool ipv6_only, add_path_ignore, disable_router_id_check, communities_numeric;
     int32_t pipe_size, ip_precedence;
     int64_t batch, batch_interval_s;
-    uint64_t path_history_max, peer_paths_max;
+    uint64_t path_history_max, peer_paths_max, max_prefixes;
+    uint64_t max_memory; /* 0: three quarters of what there is */
     int64_t path_history_s, peer_down_keep_s;
     const char *connect_to; /* active mode: "address" or "address@port", comma-separated */
     uint32_t aspath_radius;
@@ -40,8 +41,6 @@ extern const struct config_key bgp_keys[];
 /* Appends a line to `errors` for each fault that bgp_new() would find in files and lists; opens
  * and keeps nothing. -EINVAL: there was one. */
 int bgp_check(const struct bgp_settings *settings, struct text *errors);
-/* Appends a line for what is allowed and perhaps not meant. */
-void bgp_notices(const struct bgp_settings *settings, struct text *notices);
 /* Reads files and opens the listening socket, so that errors show before anything starts; the text
  * of an error (a file's name and line, the remedy) is appended to `error`. -errno. */
 int bgp_new(const struct bgp_settings *settings, struct rcu *rcu, struct text *error,

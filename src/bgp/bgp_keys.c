@@ -80,7 +80,16 @@ const struct config_key bgp_keys[] = {
      "1000000", .help = "withdrawn or replaced paths to keep at most; beyond, the oldest go first"},
     {"bgp_peer_paths_max", KEY_INT_AT(struct bgp_settings, peer_paths_max, 1, UINT32_MAX),
      "20000000",
-     .help = "how many paths of one peer are kept; what it announces beyond them is refused"},
+     .help =
+         "how many paths one peer may have; beyond them its session ends, and it is refused for a "
+         "minute, twice as long each time up to an hour"},
+    {"bgp_daemon_max_prefixes", KEY_INT_AT(struct bgp_settings, max_prefixes, 1, UINT32_MAX),
+     "4000000",
+     .help = "how many prefixes one peer may have; beyond them as with bgp_peer_paths_max"},
+    {"bgp_daemon_max_memory", KEY_SIZE_AT(struct bgp_settings, max_memory, 0, INT64_MAX), "0",
+     .help = "memory of all tables; beyond it stale paths go, then the session of an unknown peer "
+             "that holds most, then new paths are refused; 0: three quarters of the machine's, or "
+             "of its control group's limit"},
     {"bgp_peer_down_keep", KEY_DURATION_AT(struct bgp_settings, peer_down_keep_s, 0, 604800), "120",
      .help = "how long the paths of a lost session stay, stale, for it to come back"},
     {"bgp_disable_router_id_check", KEY_BOOL_AT(struct bgp_settings, disable_router_id_check),

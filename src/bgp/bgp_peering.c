@@ -21,6 +21,7 @@ struct apply {
     struct bgp *bgp;
     uint32_t peer;
     struct wall_time now;
+    enum rib_limit limit; /* that the peer has come to */
 };
 
 bool bgp_log_allowed(struct log_limit *limit)
@@ -189,12 +190,16 @@ static void apply_announce(void *arg, enum address_family family, const struct r
     char address[IP_TEXT_LEN];
 
     bgp_count(apply->bgp, BGP_COUNTER_refused, refused);
-    if (refused == 0 || !bgp_log_allowed(&peer->log_limits[PEER_LOG_REFUSED]))
+    if (refused == 0)
         return;
+    enum rib_limit limit = rib_limit_hit(apply->bgp->rib);
+    if (limit > apply->limit)
+        apply->limit = limit;
+    if (limit != RIB_LIMIT_PREFIX || !bgp_log_allowed(&peer->log_limits[PEER_LOG_REFUSED]))
+        return; /* the others are told where they are dealt with */
     ip_addr_format(&peer->info.address, address);
-    log_warning("bgp: peer %s: %zu paths refused: more than bgp_peer_paths_max, or than %d of one "
-                "prefix",
-                address, refused, RIB_PATHS_MAX);
+    log_warning("bgp: peer %s: %zu paths refused: more than %d of one prefix", address, refused,
+                RIB_PATHS_MAX);
 }
 
 static void apply_withdraw(void *arg, enum address_family family, const struct rib_nlri *nlri,
@@ -238,6 +243,25 @@ static void update_count(struct bgp *bgp, const struct update_result *result)
         bgp_count(bgp, BGP_COUNTER_updates_reset, 1);
 }
 
+/* Ends the session of a peer that has more than it may. */
+static int limit_enforce(struct bgp *bgp, struct session *session, enum rib_limit limit,
+                         struct notification *ret_error) ON_THREAD(bgp_thread)
+{
+    const struct ip_addr *address = &session_info(session)->address;
+    bool is_prefixes = limit == RIB_LIMIT_PEER_PREFIXES;
+    char text[IP_TEXT_LEN];
+
+    int64_t wait_s = bgp_punish(bgp, address, CEASE_MAX_PREFIXES);
+    if (bgp_log_allowed(&bgp->log_limits[BGP_LOG_DISPLACED]))
+        log_error("bgp: peer %s: session ended, its paths dropped, and refused for %" PRId64
+                  " s: it has more than %s, which is %" PRIu64,
+                  bgp_session_text(session, text), wait_s,
+                  is_prefixes ? "bgp_daemon_max_prefixes" : "bgp_peer_paths_max",
+                  is_prefixes ? bgp->settings.max_prefixes : bgp->settings.peer_paths_max);
+    *ret_error = notification_make(ERROR_CEASE, CEASE_MAX_PREFIXES);
+    return -ENOBUFS;
+}
+
 static int peer_updated(void *arg, struct session *session, struct reader body,
                         struct notification *ret_error) ON_THREAD(bgp_thread)
 {
@@ -245,7 +269,7 @@ static int peer_updated(void *arg, struct session *session, struct reader body,
                                                "session reset"};
     struct bgp *bgp = arg;
     struct peer *peer = session_peer(session);
-    struct apply apply = {bgp, peer->info.index, clock_wall()};
+    struct apply apply = {bgp, peer->info.index, clock_wall(), RIB_LIMIT_NONE};
     const struct update_sink sink = {apply_announce, apply_withdraw, apply_end_of_rib, &apply};
     struct update_result result;
     char address[IP_TEXT_LEN];
@@ -258,6 +282,8 @@ static int peer_updated(void *arg, struct session *session, struct reader body,
         log_warning("bgp: peer %s: UPDATE: %s (type %u) %s; %s", bgp_session_text(session, address),
                     attr_name(result.bad_type), result.bad_type, result.reason,
                     consequences[result.outcome]);
+    if (result.outcome != ATTR_OUTCOME_RESET && apply.limit >= RIB_LIMIT_PEER_PATHS)
+        return limit_enforce(bgp, session, apply.limit, ret_error);
     if (result.outcome != ATTR_OUTCOME_RESET)
         return 0;
     *ret_error = result.error;
@@ -326,6 +352,9 @@ static void connector_due(void *arg) ON_THREAD(bgp_thread)
 
     THREAD_ASSERT(bgp_thread);
     connector_arm(connector, CONNECT_RETRY_S);
+    uint8_t subcode;
+    if (standing_refused_s(&bgp->standing, &connector->address, clock_mono(), &subcode) > 0)
+        return;
     if (connector->session || peer_table_has_session(&bgp->peers, &connector->address) ||
         bgp->session_count == bgp->session_max)
         return;

@@ -78,6 +78,10 @@ struct bgp {
     struct address_list allow, md5;
     struct bgp_named *named; /* NULL: none */
     struct standing_table standing;
+    uint64_t memory_max;        /* of all tables, bytes */
+    struct counter memory_used; /* of them, for statistics */
+    enum rib_intake intake;
+    struct mono_time shed_until, next_memory_error;
     int64_t batch_left; /* connections that may still be accepted in this interval */
     bool is_accept_paused;
     struct poller_timer batch_timer, pause_timer, publish_timer;
@@ -108,6 +112,15 @@ void bgp_accept_stop(struct bgp *bgp) ON_THREAD(bgp_thread);
  * *ret_error says why. */
 int bgp_admit(struct bgp *bgp, struct session *session, struct peer **ret_peer,
               struct notification *ret_error) ON_THREAD(bgp_thread);
+
+/* bgp_limits.c */
+/* Looks at the memory of all tables; to be called often. */
+void bgp_memory_check(struct bgp *bgp) ON_THREAD(bgp_thread);
+uint64_t bgp_memory_used(const struct bgp *bgp) ON_THREAD(bgp_thread);
+/* The address went beyond a limit; `subcode` of Cease tells which. Returns for how many seconds it
+ * is refused. */
+int64_t bgp_punish(struct bgp *bgp, const struct ip_addr *address, uint8_t subcode)
+    ON_THREAD(bgp_thread);
 
 /* bgp_peering.c */
 /* The session is not its peer's any more; its paths become stale or go. */

@@ -226,9 +226,10 @@ void rib_peer_down(struct rib *rib, uint32_t peer, bool is_kept, struct wall_tim
     }
 }
 
-void rib_peer_forget(struct rib *rib, uint32_t peer)
+bool rib_peer_forget(struct rib *rib, uint32_t peer)
 {
     struct rib_peer *p = &rib->peers[peer];
+    bool has_some = false;
 
     THREAD_ASSERT(bgp_thread);
     assert(peer < rib->max_peers);
@@ -236,10 +237,40 @@ void rib_peer_forget(struct rib *rib, uint32_t peer)
         for (int f = 0; f < RIB_FAMILY_COUNT; f++) {
             if (!p->families[safi][f].is_stale)
                 continue;
+            has_some = true;
             family_lose(rib, p, &p->families[safi][f]);
             state_publish(rib, peer, safi, f);
         }
     }
+    return has_some;
+}
+
+bool rib_is_sweeping(const struct rib *rib)
+{
+    return rib->sweep.is_running || rib->sweep.is_wanted;
+}
+
+enum rib_limit rib_limit_hit(const struct rib *rib)
+{
+    return rib->limit_hit;
+}
+
+void rib_set_intake(struct rib *rib, enum rib_intake intake)
+{
+    THREAD_ASSERT(bgp_thread);
+    rib->intake = intake;
+}
+
+/* Without what lies in the pool. */
+static uint64_t books_bytes(const struct rib *rib)
+{
+    return rib->history.chunk_count * history_chunk_bytes() +
+           rib->max_peers * (sizeof(struct rib_peer) + sizeof(struct peer_state));
+}
+
+uint64_t rib_memory_used(const struct rib *rib)
+{
+    return block_pool_bytes(rib->pool) + books_bytes(rib);
 }
 
 void rib_sweep(struct rib *rib)
@@ -386,9 +417,7 @@ bool rib_tick(struct rib *rib, struct wall_time wall, struct mono_time mono, uin
         has_more |= rib->sweep.is_wanted;
     }
     block_pool_poll(rib->pool);
-    counter_set(&rib->bytes,
-                block_pool_reserved(rib->pool) + rib->history.chunk_count * history_chunk_bytes() +
-                    rib->max_peers * (sizeof(struct rib_peer) + sizeof(struct peer_state)));
+    counter_set(&rib->bytes, block_pool_reserved(rib->pool) + books_bytes(rib));
     *ret_changes = rib->changes;
     return has_more;
 }
@@ -407,7 +436,8 @@ struct rib_family_state rib_peer_family(const struct rib *rib, uint32_t peer, en
 struct rib_peer_counts rib_peer_counts(const struct rib *rib, uint32_t peer)
 {
     return (struct rib_peer_counts){counter_get(&rib->peers[peer].paths),
-                                    counter_get(&rib->peers[peer].history_paths)};
+                                    counter_get(&rib->peers[peer].history_paths),
+                                    counter_get(&rib->peers[peer].prefixes)};
 }
 
 void rib_statistics(const struct rib *rib, struct rib_statistics *ret_statistics)
@@ -430,6 +460,10 @@ struct rib *rib_new(struct rcu *rcu, const struct rib_settings *settings)
     static_assert(RIB_SLOTS_MAX <= RIB_PEERS_MAX, "an index of all peers is one block");
     assert(settings->max_peers <= RIB_SLOTS_MAX);
     rib->settings = *settings;
+    if (settings->peer_paths_max == 0)
+        rib->settings.peer_paths_max = UINT64_MAX;
+    if (settings->peer_prefixes_max == 0)
+        rib->settings.peer_prefixes_max = UINT64_MAX;
     rib->max_peers = settings->max_peers;
     rib->pool = block_pool_new(rcu);
     rib->attrs_pool = settings->attrs_pool;

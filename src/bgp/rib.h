@@ -113,10 +113,11 @@ enum rib_safi { RIB_UNICAST, RIB_LABELLED, RIB_VPN, RIB_SAFI_COUNT };
 
 #define RIB_SLOTS_MAX 8190 /* peers */
 struct rib_settings {
-    uint32_t max_peers;      /* at most RIB_SLOTS_MAX */
-    int64_t history_s;       /* bgp_path_history; 0: none is kept */
-    uint64_t history_max;    /* bgp_path_history_max, in paths */
-    uint64_t peer_paths_max; /* bgp_peer_paths_max; 0: no bound */
+    uint32_t max_peers;         /* at most RIB_SLOTS_MAX */
+    int64_t history_s;          /* bgp_path_history; 0: none is kept */
+    uint64_t history_max;       /* bgp_path_history_max, in paths */
+    uint64_t peer_paths_max;    /* bgp_peer_paths_max; 0: no bound */
+    uint64_t peer_prefixes_max; /* bgp_daemon_max_prefixes; 0: no bound */
     int64_t peer_down_keep_s;
     /* Every set that is announced is a block of this pool that begins a cache line, and the pool
      * outlives the RIB: paths name sets by 29 bits. */
@@ -145,10 +146,12 @@ void rib_peer_up(struct rib *rib, uint32_t peer, const struct rib_session *sessi
  * others began when this one broke; those that it does not name have been gone since then. */
 void rib_peer_down(struct rib *rib, uint32_t peer, bool is_kept, struct wall_time wall,
                    struct mono_time mono) ON_THREAD(bgp_thread);
-/* The peer is down. What its last session left is gone at once; the memory goes in slices. */
-void rib_peer_forget(struct rib *rib, uint32_t peer) ON_THREAD(bgp_thread);
+/* The peer is down. What its last session left is gone at once; the memory goes in slices.
+ * False: there was nothing. */
+bool rib_peer_forget(struct rib *rib, uint32_t peer) ON_THREAD(bgp_thread);
 /* Frees the memory of all that is gone now, which may take a second. */
 void rib_sweep(struct rib *rib) ON_THREAD(bgp_thread);
+bool rib_is_sweeping(const struct rib *rib); /* some of that memory is still to be freed */
 /* The peer, which is down, is forgotten and its slot may be given to another one. False: something
  * of it is left, stale or still to be swept; ask again later. */
 bool rib_peer_release(struct rib *rib, uint32_t peer) ON_THREAD(bgp_thread);
@@ -160,12 +163,30 @@ struct rib_nlri {
 };
 /* All NLRI of an UPDATE with its attributes, or of its withdrawals; one SAFI per call, of an
  * established peer. Announcing a path as it is already keeps its time. Returns how many were not
- * taken: a prefix holds at most RIB_PATHS_MAX paths of a peer, and a peer has peer_paths_max of all
- * prefixes (counted). */
+ * taken (counted); rib_limit_hit() tells why. */
 #define RIB_PATHS_MAX 255
 size_t rib_announce(struct rib *rib, uint32_t peer, enum rib_safi safi, const struct rib_nlri *nlri,
                     size_t count, struct path_attrs *attrs, struct wall_time now)
     ON_THREAD(bgp_thread);
+/* The limits, the more severe the greater. */
+enum rib_limit {
+    RIB_LIMIT_NONE,
+    RIB_LIMIT_PREFIX, /* RIB_PATHS_MAX paths of a peer in one prefix */
+    RIB_LIMIT_MEMORY, /* rib_set_intake(), or no handles are left (base/block_pool.h) */
+    RIB_LIMIT_PEER_PATHS,
+    RIB_LIMIT_PEER_PREFIXES,
+};
+/* Returns the most severe limit that the last rib_announce() came to. */
+enum rib_limit rib_limit_hit(const struct rib *rib);
+/* The RIB takes these announcements from now on. */
+enum rib_intake {
+    RIB_INTAKE_ALL,
+    RIB_INTAKE_SAME, /* of paths that are there: as they were, or with other attributes */
+    RIB_INTAKE_NONE, /* as they were; with other attributes they are gone, without a history */
+};
+void rib_set_intake(struct rib *rib, enum rib_intake intake) ON_THREAD(bgp_thread);
+/* Bytes in use, without the attributes. */
+uint64_t rib_memory_used(const struct rib *rib);
 /* Returns how many were not there. */
 size_t rib_withdraw(struct rib *rib, uint32_t peer, enum rib_safi safi, const struct rib_nlri *nlri,
                     size_t count, struct wall_time now) ON_THREAD(bgp_thread);
@@ -192,7 +213,7 @@ struct rib_family_state {
 struct rib_family_state rib_peer_family(const struct rib *rib, uint32_t peer, enum rib_safi safi,
                                         enum rib_family family); /* any thread */
 struct rib_peer_counts {
-    uint64_t paths, history_paths; /* what is still to be swept is counted too */
+    uint64_t paths, history_paths, prefixes; /* what is still to be swept is counted too */
 };
 struct rib_peer_counts rib_peer_counts(const struct rib *rib, uint32_t peer); /* any thread */
 
@@ -200,6 +221,6 @@ struct rib_statistics {
     uint64_t prefixes, paths, history_paths, attribute_sets;
     uint64_t bytes;           /* without the attributes */
     uint64_t history_evicted; /* paths that left the history early, for its bounds */
-    uint64_t paths_refused;   /* beyond RIB_PATHS_MAX or peer_paths_max */
+    uint64_t paths_refused;   /* beyond a limit (enum rib_limit) */
 };
 void rib_statistics(const struct rib *rib, struct rib_statistics *ret_statistics); /* any thread */

@@ -136,8 +136,11 @@ void rib_edit_finish(struct rib *rib, struct list_edit *edit, struct list_ref *r
     if (edit->is_out_of_order)
         edit_sort(rib, edit, ref->peer);
     uint32_t handle = rib_list_new(rib, edit, ref->peer, is_shared);
-    rib_count_paths(rib, ref, (int)edit->live_count - (old ? old->live_count : 0),
+    unsigned old_live = old ? old->live_count : 0;
+    rib_count_paths(rib, ref, (int)edit->live_count - (int)old_live,
                     (int)edit->gone_count - (old ? old->gone_count : 0));
+    if ((edit->live_count > 0) != (old_live > 0))
+        rib_count_prefix(rib, ref->peer, edit->live_count > 0);
     rib->shared.after = handle;
     rib_list_publish(rib, ref, handle);
     while (edit->dropped_count > 0)

@@ -52,6 +52,11 @@ const struct stored_path *rib_list_find(const struct path_list *list, uint32_t p
 void rib_attrs_hold(struct rib *rib, struct path_attrs *attrs);
 void rib_attrs_drop(struct rib *rib, const struct stored_path *path);
 void rib_count_paths(struct rib *rib, const struct list_ref *ref, int live, int gone);
+/* Takes note that a peer has one prefix more, or one less. */
+static inline void rib_count_prefix(struct rib *rib, uint32_t peer, bool has_it)
+{
+    counter_add(&rib->peers[peer].prefixes, has_it ? 1 : UINT64_MAX);
+}
 struct rib_table *rib_table_find(struct rib *rib, enum rib_safi safi, uint64_t rd);
 
 /* rib_edit.c */

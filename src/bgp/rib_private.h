@@ -221,7 +221,7 @@ struct rib_peer {
     struct mono_time keep_until;
     uint64_t broken_ms; /* when the last session ended, wall clock */
     struct rib_peer_family families[RIB_SAFI_COUNT][RIB_FAMILY_COUNT];
-    struct counter paths, history_paths;
+    struct counter paths, history_paths, prefixes; /* prefixes: those with a live path */
     struct counter family_paths[RIB_SAFI_COUNT][RIB_FAMILY_COUNT];
 };
 
@@ -272,12 +272,15 @@ struct rib {
         uint32_t *oldest; /* of each (peer, SAFI, family) when the pass began */
     } sweep;
     uint64_t changes;
+    enum rib_intake intake;
+    enum rib_limit limit_hit;
     struct mono_time next_second;
     struct list_edit *edit;
     /* The last list that got one more path within an UPDATE. Prefixes that had the list `before`
      * too, and get the same path, can share the list `after`. */
     struct {
         bool is_valid, is_refresh;
+        bool is_new_prefix; /* `before` has no live path */
         enum rib_family family;
         uint32_t path_id, before, after; /* handles; before may be 0 */
     } shared;

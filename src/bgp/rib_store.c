@@ -14,6 +14,7 @@ struct change {
     uint32_t peer;
     enum rib_safi safi;
     uint64_t now_ms;
+    bool has_room; /* for all of it, whatever it is: no limit is near */
 };
 
 /* Another prefix of the UPDATE whose list is `before` becomes `after` too. */
@@ -22,6 +23,7 @@ static void shared_remember(struct rib *rib, const struct list_ref *ref, uint32_
 {
     rib->shared.is_valid = true;
     rib->shared.is_refresh = is_refresh;
+    rib->shared.is_new_prefix = false;
     rib->shared.family = ref->family;
     rib->shared.path_id = path_id;
     rib->shared.before = before;
@@ -51,11 +53,32 @@ static void list_refresh(struct rib *rib, const struct list_ref *ref, const stru
     rib_list_release(rib, old);
 }
 
-static bool is_peer_full(const struct rib *rib, uint32_t peer)
+static bool is_memory_full(const struct rib *rib)
 {
-    uint64_t max = rib->settings.peer_paths_max;
+    return rib->intake != RIB_INTAKE_ALL || block_pool_is_full(rib->pool);
+}
 
-    return max > 0 && counter_get(&rib->peers[peer].paths) >= max;
+static bool has_room_for(const struct rib *rib, uint32_t peer, size_t count)
+{
+    const struct rib_peer *p = &rib->peers[peer];
+
+    return !is_memory_full(rib) && counter_get(&p->paths) + count <= rib->settings.peer_paths_max &&
+           counter_get(&p->prefixes) + count <= rib->settings.peer_prefixes_max;
+}
+
+/* Returns the limit that keeps one more path of a peer out, of a prefix that is new to it or not. */
+static enum rib_limit limit_of(const struct change *change, bool is_new_prefix)
+{
+    const struct rib *rib = change->rib;
+    const struct rib_peer *p = &rib->peers[change->peer];
+
+    if (is_memory_full(rib))
+        return RIB_LIMIT_MEMORY;
+    if (counter_get(&p->paths) >= rib->settings.peer_paths_max)
+        return RIB_LIMIT_PEER_PATHS;
+    if (is_new_prefix && counter_get(&p->prefixes) >= rib->settings.peer_prefixes_max)
+        return RIB_LIMIT_PEER_PREFIXES;
+    return RIB_LIMIT_NONE;
 }
 
 /* Gives a prefix that had the same list as the one before it the same new list, without the
@@ -68,6 +91,8 @@ static void list_share(struct rib *rib, struct list_ref *ref, struct path_attrs 
     if (!rib->shared.is_refresh) { /* else the path was there, and counted */
         rib_attrs_hold(rib, attrs);
         rib_count_paths(rib, ref, 1, 0);
+        if (rib->shared.is_new_prefix)
+            rib_count_prefix(rib, ref->peer, true);
     }
     rib_list_publish(rib, ref, rib->shared.after);
 }
@@ -165,9 +190,24 @@ static uint64_t edit_replace(const struct change *change, struct list_edit *edit
     return list_was_kept(change, list, family) ? peer->broken_ms : 0;
 }
 
+/* Takes a path away whose new attributes there is no memory for, as if it had never been. */
+static void path_give_up(const struct change *change, struct list_ref *ref,
+                         const struct stored_path *found)
+{
+    struct rib *rib = change->rib;
+    struct list_edit *edit = rib->edit;
+    struct stored_path path = *found;
+
+    rib_edit_begin(rib, edit, ref);
+    rib_edit_take_out(edit, rib, path.path_id, ref->peer);
+    edit->dropped[edit->dropped_count++] = path;
+    rib_edit_finish(rib, edit, ref, false);
+}
+
 /* `is_shared`: the next prefix of the UPDATE will likely have the same list. */
-static bool path_announce(const struct change *change, const struct list_ref *at,
-                          const struct rib_nlri *nlri, struct path_attrs *attrs, bool is_shared)
+static enum rib_limit path_announce(const struct change *change, const struct list_ref *at,
+                                    const struct rib_nlri *nlri, struct path_attrs *attrs,
+                                    bool is_shared)
 {
     struct rib *rib = change->rib;
     struct rib_peer_family *family = &rib->peers[change->peer].families[change->safi][at->family];
@@ -176,9 +216,9 @@ static bool path_announce(const struct change *change, const struct list_ref *at
 
     if (rib->shared.is_valid && rib->shared.before == before &&
         rib->shared.path_id == nlri->path_id && rib->shared.family == ref.family &&
-        !is_peer_full(rib, ref.peer) && !block_pool_is_full(rib->pool)) {
+        (change->has_room || limit_of(change, rib->shared.is_new_prefix) == RIB_LIMIT_NONE)) {
         list_share(rib, &ref, attrs);
-        return true;
+        return RIB_LIMIT_NONE;
     }
     const struct path_list *list = rib_list_at(rib, &ref);
     const struct stored_path *found = rib_list_find(list, nlri->path_id);
@@ -188,12 +228,21 @@ static bool path_announce(const struct change *change, const struct list_ref *at
         found = NULL;
     if (found && stored_attrs_block(found) == attrs->block) {
         list_refresh(rib, &ref, list, found, (uint8_t)family->generation, is_shared);
-        return true;
+        return RIB_LIMIT_NONE;
+    }
+    if (found && rib->intake == RIB_INTAKE_NONE) {
+        path_give_up(change, &ref, found);
+        return RIB_LIMIT_MEMORY;
     }
     rib_edit_begin(rib, edit, &ref);
-    if (!found && (edit->live_count == RIB_PATHS_MAX || is_peer_full(rib, ref.peer) ||
-                   block_pool_is_full(rib->pool)))
-        return false;
+    if (!found) {
+        enum rib_limit limit =
+            change->has_room ? RIB_LIMIT_NONE : limit_of(change, edit->live_count == 0);
+        if (limit != RIB_LIMIT_NONE)
+            return limit;
+        if (edit->live_count == RIB_PATHS_MAX)
+            return RIB_LIMIT_PREFIX;
+    }
     uint64_t announced_ms = edit_replace(change, edit, &ref, nlri->path_id, attrs, list);
     rib_attrs_hold(rib, attrs);
     struct stored_path path =
@@ -202,12 +251,14 @@ static bool path_announce(const struct change *change, const struct list_ref *at
     /* The next prefix can share the list only if nothing but this path changed in it: anything
      * else concerned this prefix alone. */
     if (is_shared && !found && edit->dropped_count == 0 &&
-        edit->gone_count == (list ? list->gone_count : 0u))
+        edit->gone_count == (list ? list->gone_count : 0u)) {
         shared_remember(rib, &ref, nlri->path_id, before, false);
-    else
+        rib->shared.is_new_prefix = !list || list->live_count == 0;
+    } else {
         is_shared = rib->shared.is_valid = false;
+    }
     rib_edit_finish(rib, edit, &ref, is_shared);
-    return true;
+    return RIB_LIMIT_NONE;
 }
 
 static bool path_withdraw(const struct change *change, const struct list_ref *at,
@@ -257,15 +308,16 @@ static bool has_common_list(const struct list_ref *ref, const struct prefix_matc
 }
 
 /* Announces a path for which there was no room: drops what broken sessions left, then tries
- * again. False: that was not enough. */
-static bool announce_with_room(const struct change *change, const struct rib_nlri *nlri,
-                               struct path_attrs *attrs)
+ * again. Returns the limit that keeps it out all the same; `limit` is the one that did. */
+static enum rib_limit announce_with_room(const struct change *change, const struct rib_nlri *nlri,
+                                         struct path_attrs *attrs, enum rib_limit limit)
 {
     struct rib *rib = change->rib;
     const struct ip_prefix *prefix = &nlri->prefix;
 
-    if (!rib_drop_kept(rib, block_pool_is_full(rib->pool) ? UINT32_MAX : change->peer))
-        return false;
+    if ((limit == RIB_LIMIT_MEMORY && rib->intake != RIB_INTAKE_ALL) ||
+        !rib_drop_kept(rib, block_pool_is_full(rib->pool) ? UINT32_MAX : change->peer))
+        return limit;
     struct rib_table *table = rib_table_find(rib, change->safi, nlri->rd);
     if (!table)
         table = rib_table_new(rib, change->safi, nlri->rd);
@@ -292,21 +344,26 @@ static size_t nlri_change(const struct change *change, const struct rib_nlri *nl
                           count - i < NLRI_TOGETHER ? count - i : NLRI_TOGETHER, matches);
         const struct ip_prefix *prefix = &nlri[i].prefix;
         enum rib_family family = prefix->addr.family == IP_V6 ? RIB_IPV6 : RIB_IPV4;
-        if (!table && attrs && !block_pool_is_full(rib->pool))
+        if (!table && attrs && !is_memory_full(rib))
             table = rib_table_new(rib, change->safi, nlri[i].rd);
         rib->peers[change->peer].families[change->safi][family].is_touched = true;
+        enum rib_limit limit = RIB_LIMIT_NONE;
         struct list_ref ref;
         if (table)
             ref = rib_list_ref(rib, table, family, prefix_key_make(&prefix->addr), prefix->len,
                                change->peer);
-        if (!table) {
-            failed++;
-        } else if (!attrs) {
-            failed += !path_withdraw(change, &ref, &nlri[i]);
-        } else if (!path_announce(change, &ref, &nlri[i], attrs,
-                                  has_common_list(&ref, matches, i, count))) {
-            failed += !announce_with_room(change, &nlri[i], attrs);
+        if (!attrs) {
+            failed += !table || !path_withdraw(change, &ref, &nlri[i]);
+            continue;
         }
+        limit = table ? path_announce(change, &ref, &nlri[i], attrs,
+                                      has_common_list(&ref, matches, i, count))
+                      : RIB_LIMIT_MEMORY;
+        if (table && limit != RIB_LIMIT_NONE)
+            limit = announce_with_room(change, &nlri[i], attrs, limit);
+        failed += limit != RIB_LIMIT_NONE;
+        if (limit > rib->limit_hit)
+            rib->limit_hit = limit;
     }
     return failed;
 }
@@ -314,10 +371,12 @@ static size_t nlri_change(const struct change *change, const struct rib_nlri *nl
 size_t rib_announce(struct rib *rib, uint32_t peer, enum rib_safi safi, const struct rib_nlri *nlri,
                     size_t count, struct path_attrs *attrs, struct wall_time now)
 {
-    struct change change = {rib, peer, safi, (uint64_t)wall_ms(now.ns)};
-    size_t refused = nlri_change(&change, nlri, count, attrs);
+    struct change change = {rib, peer, safi, (uint64_t)wall_ms(now.ns),
+                            has_room_for(rib, peer, count)};
 
     THREAD_ASSERT(bgp_thread);
+    rib->limit_hit = RIB_LIMIT_NONE;
+    size_t refused = nlri_change(&change, nlri, count, attrs);
     counter_add(&rib->paths_refused, refused);
     rib_history_bound(rib);
     return refused;
@@ -326,7 +385,7 @@ size_t rib_announce(struct rib *rib, uint32_t peer, enum rib_safi safi, const st
 size_t rib_withdraw(struct rib *rib, uint32_t peer, enum rib_safi safi, const struct rib_nlri *nlri,
                     size_t count, struct wall_time now)
 {
-    struct change change = {rib, peer, safi, (uint64_t)wall_ms(now.ns)};
+    struct change change = {rib, peer, safi, (uint64_t)wall_ms(now.ns), true};
     size_t unknown = nlri_change(&change, nlri, count, NULL);
 
     THREAD_ASSERT(bgp_thread);

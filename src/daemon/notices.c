@@ -163,11 +163,22 @@ static void check_background(const struct daemon *d, struct text *notices)
     }
 }
 
+static void check_bgp(const struct daemon *d, struct text *notices)
+{
+    if (d->bgp_settings.enabled && !d->bgp_settings.allow_file)
+        text_append_printf(notices,
+                           "%s: bgp_daemon: whoever reaches port %u may become a peer; "
+                           "bgp_daemon_allow_file names a file of those that may\n",
+                           config_place(d->config, "bgp_daemon", CONFIG_GLOBAL),
+                           d->bgp_settings.port);
+}
+
 void notices_append(const struct daemon *d, struct text *notices)
 {
     if (d->instances && d->instance_count > 0)
         check_default_plugin(d, notices);
     check_background(d, notices);
+    check_bgp(d, notices);
     for (uint32_t i = 0; d->instances && i < d->instance_count; i++) {
         if (!d->instances[i])
             continue; /* its faults were told */

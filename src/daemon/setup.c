@@ -319,8 +319,6 @@ int setup_read(struct daemon *d, int argc, char **argv, struct text *errors, str
     if (d->bgp_settings.enabled && bgp_check(&d->bgp_settings, errors) < 0)
         err = -EINVAL;
     notices_append(d, &d->notices);
-    if (d->bgp_settings.enabled)
-        bgp_notices(&d->bgp_settings, &d->notices);
     if (err == 0)
         fill_crew(d);
     else if (config_is_too_strict(d->config))

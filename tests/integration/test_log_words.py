@@ -40,11 +40,15 @@ def check(test, text, program=NFACCTD, **kwargs):
     return [line.removeprefix(f"notice: {conf}:") for line in err.splitlines()]
 
 
+def allow_file(test):
+    return f"bgp_daemon_allow_file: {test.write('routers', '127.0.0.0/8')}\n"
+
+
 # ---- what is right, and may not be meant ----
 
 
 def test_check_remarks_columns_that_bgp_does_not_fill(test):
-    ask, bgp = "plugins: print[a]\naggregate[a]: src_host, src_as, peer_dst_as\n", "bgp_daemon: true\n"
+    ask, bgp = "plugins: print[a]\naggregate[a]: src_host, src_as, peer_dst_as\n", f"bgp_daemon: true\n{allow_file(test)}"
     said = "2: aggregate[a]: src_as, peer_dst_as: these come from the exporter alone, though bgp_daemon is true; " \
            "set nfacctd_as: longest (or bgp) to have BGP fill them"
     assert check(test, ask + bgp) == [said]
@@ -62,7 +66,15 @@ def test_check_remarks_columns_that_are_empty_without_bgp(test):
     assert check(test, ask) == [f"4: aggregate[b]: as_path, lrg_comm, med, path_match: {remedy}"]
     # An sFlow agent may tell the AS path itself.
     assert check(test, ask, SFACCTD) == [f"4: aggregate[b]: lrg_comm, med, path_match: {remedy}"]
-    assert check(test, ask + "bgp_daemon: true\n") == []
+    assert check(test, ask + f"bgp_daemon: true\n{allow_file(test)}") == []
+
+
+def test_check_remarks_a_port_that_is_open_to_all(test):
+    ask = "plugins: print[a]\naggregate[a]: src_host\nbgp_daemon: true\n"
+    assert check(test, ask + "bgp_daemon_port: 17900\n") == [
+        "3: bgp_daemon: whoever reaches port 17900 may become a peer; bgp_daemon_allow_file names a file of those that may"]
+    assert check(test, ask + allow_file(test)) == []
+    assert check(test, ask.replace("true", "false")) == []
 
 
 def test_check_remarks_a_file_that_each_purge_replaces(test):

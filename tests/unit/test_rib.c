@@ -650,9 +650,112 @@ static void a_peer_beyond_its_paths_is_refused_and_the_others_are_not(void **sta
     END_FIXTURE(f);
 }
 
+static void a_peer_beyond_its_prefixes_is_told_so(void **state)
+{
+    struct rib_fixture f;
+    (void)state;
+
+    thread_enter_role(&bgp_thread);
+    rib_fixture_init(&f, &(struct rib_settings){.max_peers = 2,
+                                                .history_s = 300,
+                                                .history_max = 100,
+                                                .peer_prefixes_max = 2,
+                                                .peer_down_keep_s = 60});
+    rib_fixture_up(&f, 0, true);
+    rib_fixture_up(&f, 1, true);
+    assert_int_equal(rib_fixture_announce(&f, 0, P24, 1, &path_1, 1000), 0);
+    assert_int_equal(rib_fixture_announce(&f, 0, P24, 2, &path_2, 1000), 0); /* the same prefix */
+    assert_int_equal(rib_fixture_announce(&f, 0, P16, 1, &path_1, 1000), 0);
+    assert_int_equal(rib_limit_hit(f.rib), RIB_LIMIT_NONE);
+    assert_int_equal(rib_peer_counts(f.rib, 0).prefixes, 2);
+    assert_int_equal(rib_fixture_announce(&f, 0, "10.0.0.0/8", 1, &path_1, 1000), 1);
+    assert_int_equal(rib_limit_hit(f.rib), RIB_LIMIT_PEER_PREFIXES);
+    assert_int_equal(rib_fixture_announce(&f, 0, P16, 2, &path_2, 1000), 0);
+    assert_int_equal(rib_fixture_announce(&f, 1, "10.0.0.0/8", 1, &path_1, 1000), 0);
+    /* A prefix counts while it has a live path; one that is historic does not. */
+    assert_int_equal(rib_fixture_withdraw(&f, 0, P24, 1, 2000), 0);
+    assert_int_equal(rib_fixture_announce(&f, 0, "10.0.0.0/8", 1, &path_1, 2000), 1);
+    assert_int_equal(rib_fixture_withdraw(&f, 0, P24, 2, 2000), 0);
+    assert_int_equal(rib_peer_counts(f.rib, 0).prefixes, 1);
+    assert_int_equal(rib_fixture_announce(&f, 0, "10.0.0.0/8", 1, &path_1, 3000), 0);
+    assert_int_equal(rib_fixture_announce(&f, 0, P24, 1, &path_1, 3000), 1); /* has a history */
+    assert_int_equal(rib_peer_counts(f.rib, 0).prefixes, 2);
+    rib_fixture_down(&f, 0, 4000);
+    assert_true(rib_peer_forget(f.rib, 0));
+    assert_false(rib_peer_forget(f.rib, 0));
+    rib_sweep(f.rib);
+    assert_int_equal(rib_peer_counts(f.rib, 0).prefixes, 0);
+    assert_int_equal(rib_peer_counts(f.rib, 0).paths, 0);
+    END_FIXTURE(f);
+}
+
+static void prefixes_of_one_update_are_counted_each(void **state)
+{
+    struct rib_fixture f;
+    struct rib_nlri nlri[8];
+    (void)state;
+
+    thread_enter_role(&bgp_thread);
+    rib_fixture_init(&f, &(struct rib_settings){.max_peers = 1, .peer_prefixes_max = 5});
+    rib_fixture_up(&f, 0, true);
+    for (uint32_t i = 0; i < 8; i++)
+        nlri[i] = (struct rib_nlri){
+            .prefix = {ip_addr_v4((const uint8_t[]){10, 1, (uint8_t)i, 0}), 24}, .path_id = 1};
+    assert_int_equal(rib_announce(f.rib, 0, RIB_UNICAST, nlri, 8, rib_fixture_attrs(&f, &path_1),
+                                  (struct wall_time){NS_PER_S}),
+                     3);
+    assert_int_equal(rib_limit_hit(f.rib), RIB_LIMIT_PEER_PREFIXES);
+    assert_int_equal(rib_peer_counts(f.rib, 0).prefixes, 5);
+    for (uint32_t i = 0; i < 8; i++) /* a second path of each */
+        nlri[i].path_id = 2;
+    assert_int_equal(rib_announce(f.rib, 0, RIB_UNICAST, nlri, 5, rib_fixture_attrs(&f, &path_2),
+                                  (struct wall_time){NS_PER_S}),
+                     0);
+    assert_int_equal(rib_peer_counts(f.rib, 0).prefixes, 5);
+    assert_int_equal(rib_peer_counts(f.rib, 0).paths, 10);
+    END_FIXTURE(f);
+}
+
+static void without_memory_what_is_there_stays(void **state)
+{
+    struct rib_fixture f;
+    struct rib_statistics statistics;
+    (void)state;
+
+    thread_enter_role(&bgp_thread);
+    rib_fixture_init(&f,
+                     &(struct rib_settings){.max_peers = 1, .history_s = 300, .history_max = 100});
+    rib_fixture_up(&f, 0, true);
+    rib_fixture_announce(&f, 0, P24, 1, &path_1, 1000);
+    rib_fixture_announce(&f, 0, P16, 1, &path_1, 1000);
+    rib_fixture_loaded(&f, 0);
+    rib_set_intake(f.rib, RIB_INTAKE_SAME);
+    assert_int_equal(rib_fixture_announce(&f, 0, P24, 2, &path_2, 2000), 1); /* a new path */
+    assert_int_equal(rib_limit_hit(f.rib), RIB_LIMIT_MEMORY);
+    assert_int_equal(rib_fixture_announce(&f, 0, "10.0.0.0/8", 1, &path_1, 2000), 1);
+    assert_int_equal(rib_fixture_announce(&f, 0, P24, 1, &path_2, 2000), 0); /* other attributes */
+    assert_int_equal(rib_peer_counts(f.rib, 0).history_paths, 1);
+    rib_set_intake(f.rib, RIB_INTAKE_NONE);
+    assert_int_equal(rib_fixture_announce(&f, 0, P16, 1, &path_1, 3000), 0); /* as it was */
+    /* A path whose new attributes are not known is no path. */
+    assert_int_equal(rib_fixture_announce(&f, 0, P24, 1, &path_1, 3000), 1);
+    assert_int_equal(rib_limit_hit(f.rib), RIB_LIMIT_MEMORY);
+    assert_int_equal(rib_peer_counts(f.rib, 0).paths, 1);
+    assert_int_equal(rib_peer_counts(f.rib, 0).prefixes, 1);
+    assert_int_equal(rib_peer_counts(f.rib, 0).history_paths, 1);
+    rib_set_intake(f.rib, RIB_INTAKE_ALL);
+    assert_int_equal(rib_fixture_announce(&f, 0, P24, 1, &path_1, 4000), 0);
+    rib_statistics(f.rib, &statistics);
+    assert_int_equal(statistics.paths_refused, 3);
+    END_FIXTURE(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_peer_beyond_its_prefixes_is_told_so),
+        cmocka_unit_test(prefixes_of_one_update_are_counted_each),
+        cmocka_unit_test(without_memory_what_is_there_stays),
         cmocka_unit_test(a_peer_beyond_its_paths_is_refused_and_the_others_are_not),
         cmocka_unit_test(distinguishers_cost_the_same_however_many_there_are),
         cmocka_unit_test(each_next_hop_gives_its_path_exactly),
