@@ -49,8 +49,8 @@ int bgp_start(struct bgp *bgp); /* starts the thread */
 void bgp_stop(struct bgp *bgp); /* Cease to all peers (RFC 4486: administrative shutdown), joins */
 void bgp_free(struct bgp *bgp); /* after all readers of the RIB are gone */
 void bgp_reload(struct bgp *bgp); /* allow and md5 files; any thread, done by the BGP thread */
-/* The addresses that maps name, besides those of files and keys: peers that are preferred to others.
- * They take the place of those of the last call. Any thread; copied. */
+/* Tells which addresses maps name, besides those of files and keys: peers that are preferred to
+ * others. They take the place of those of the last call. Any thread; copied. */
 void bgp_name_addresses(struct bgp *bgp, const struct ip_addr *addresses, size_t count);
 /* Returns a number that grows at least every 2 s while the BGP thread moves; any thread. */
 uint64_t bgp_beats(const struct bgp *bgp);

@@ -106,8 +106,8 @@ static void unopened_find(const struct bgp *bgp, const struct ip_addr *address, 
 
 /*
  * Makes room for one more connection: the oldest that has said nothing goes, never the youngest, as
- * a router's OPEN comes right behind its connection. One that has bytes waiting is heard first; then
- * it may be a peer, and no victim any more. False: there is no room.
+ * a router's OPEN comes right behind its connection. One that has bytes waiting is heard first;
+ * then it may be a peer, and no victim any more. False: there is no room.
  */
 static bool connection_make_room(struct bgp *bgp, const struct ip_addr *address, bool is_known)
     ON_THREAD(bgp_thread)

@@ -21,6 +21,9 @@ static struct peer *peer_lesser(const struct bgp *bgp, uint64_t rank, bool has_s
     struct peer *least = NULL;
     uint64_t least_rank = rank;
 
+    if (rank == UINT64_MAX)
+        return NULL; /* a stranger */
+
     for (uint32_t i = 0; i < bgp->peers.capacity; i++) {
         struct peer *peer = &bgp->peers.peers[i];
         if (!peer->is_in_use || (peer->session != NULL) != has_session)

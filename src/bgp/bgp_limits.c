@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Limits bound what a peer may have, and all of them together. A peer that goes beyond one of its own
- * loses its session and is refused for a while. When all tables need more memory than bgp_daemon_max_memory,
- * first goes what lost sessions left, then sessions of addresses that nobody knows, those that hold
- * most; and when there are none, no new paths are taken.
+ * Limits bound what a peer may have, and all of them together. A peer that goes beyond one of its
+ * own loses its session and is refused for a while. When all tables need more memory than
+ * bgp_daemon_max_memory, first goes what lost sessions left, then sessions of addresses that nobody
+ * knows, those that hold most; and when there are none, no new paths are taken.
  */
 #include "bgp/bgp_private.h"
 #include <inttypes.h>

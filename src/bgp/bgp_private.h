@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* The state that bgp.c (the thread), bgp_accept.c (who connects to us) and bgp_peering.c (who may be
- * a peer, and what they say) share. */
+/* The state that the files of the BGP thread share: bgp.c (the thread), bgp_accept.c (who connects
+ * to us), bgp_admission.c (who may be a peer), bgp_peering.c (what peers say), bgp_limits.c. */
 #include "base/log.h"
 #include "base/metric.h"
 #include "base/poller.h"

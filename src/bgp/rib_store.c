@@ -66,7 +66,7 @@ static bool has_room_for(const struct rib *rib, uint32_t peer, size_t count)
            counter_get(&p->prefixes) + count <= rib->settings.peer_prefixes_max;
 }
 
-/* Returns the limit that keeps one more path of a peer out, of a prefix that is new to it or not. */
+/* Returns the limit that keeps one more path of a peer out. */
 static enum rib_limit limit_of(const struct change *change, bool is_new_prefix)
 {
     const struct rib *rib = change->rib;

@@ -236,6 +236,26 @@ def test_the_good_router_may_send_them_as_well(test):
     assert listener.stats()["sessions_lost"] == 0
 
 
+def test_messages_of_64_kilobytes(test):
+    """RFC 8654: attributes of the length that there can be, each of its own, again and again."""
+    listener = Listener(test)
+    good = GoodRouter(test, listener)
+    speaker = Speaker(test, listener.port, address="127.0.0.22",
+                      capabilities=multiprotocol(1, 1) + four_octet_as(65000) + capability(6)).establish()
+    for i in range(20):
+        hops = b"".join(b"\x02\xff" + struct.pack("!I", 65001 + i) * 255 for _ in range(60))  # 15,300 of them
+        speaker.send(update(ORIGIN + long_attribute(0x40, 2, hops) + NEXT_HOP, NET))
+        speaker.send(update(attributes(path=(i + 1,), more=long_attribute(0xc0, 8, struct.pack("!I", i) * 16000)), NET))
+        speaker.send(update(attributes(path=(i + 1,), more=long_attribute(0xc0, 32, b"".join(
+            struct.pack("!III", i, k, k) for k in range(5000)))), NET))
+    speaker.send(update(attributes(path=(77,)), NET), update())
+    peer = listener.peer("127.0.0.22")
+    wait_for(lambda: listener.lookup(peer, "10.77.0.1", "10.0.0.1").get("as_path") == "77", "the last one")
+    speaker.send(MARKER + b"\xff\xff\x04")  # a KEEPALIVE stays short
+    assert speaker.read_notification()[:2] == (1, 2)
+    good.check()
+
+
 def test_words_of_a_peer_reach_the_log_clean(test):
     listener = Listener(test)
     good = GoodRouter(test, listener)

@@ -4,15 +4,16 @@
 address, and more connections than there are descriptors."""
 import os
 import resource
+import signal
 import socket
 import struct
 import threading
 import time
 
 from attack import GoodRouter, connections_add_up
-from harness import Skip, main, wait_for
+from harness import Skip, free_port, main, wait_for
 from bgp_listener import Listener
-from bgp_speaker import KEEPALIVE, Speaker, attributes, message, prefix, update
+from bgp_speaker import KEEPALIVE, OPEN, Speaker, attributes, message, prefix, update
 
 
 class Flood:
@@ -129,6 +130,30 @@ def test_places_that_strangers_took_are_given_back_to_routers(test):
     stats = listener.stats()
     assert stats["sessions_displaced"] == 2 and stats["connections_refused_limit"] == 1, stats
     assert "session with 127.0.3.3 ended for 127.0.0.21, which is better known: bgp_daemon_max_peers is 3" in listener.log.read_text()
+
+
+def test_peers_that_a_map_names_go_first(test):
+    """The whole daemon, whose bgp_agent_map is read anew."""
+    port = free_port(socket.SOCK_STREAM)
+    agents = test.write("agents.map", "bgp_ip=127.0.0.25 ip=10.0.0.1\n")
+    daemon = test.nfacctd(f"plugins: print[a]\nprint_output_file[a]: {test.dir}/out\naggregate[a]: src_host\nbgp_agent_map: {agents}\n"
+                          f"bgp_daemon: true\nbgp_daemon_ip: 127.0.0.1\nbgp_daemon_port: {port}\nbgp_daemon_max_peers: 1\n")
+    assert "whoever reaches port" in daemon.output()
+
+    def is_admitted(address):
+        speaker = Speaker(test, port, address=address)
+        speaker.send(speaker.open_message())
+        return speaker.read()[0] == OPEN
+
+    stranger = Speaker(test, port, address="127.0.3.1").establish()
+    daemon.wait_log("peer 127.0.3.1 AS 65000 up")
+    assert not is_admitted("127.0.0.26")
+    assert is_admitted("127.0.0.25")
+    assert stranger.read_notification()[:2] == (6, 8)
+    agents.write_text("bgp_ip=127.0.0.26 ip=10.0.0.1\n")
+    daemon.signal(signal.SIGUSR2)
+    wait_for(lambda: is_admitted("127.0.0.26"), "the place of the peer that is named now")
+    assert daemon.stop() == 0, daemon.output()
 
 
 def test_tables_that_strangers_left_make_room(test):

@@ -15,6 +15,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+#define PIECES_MAX 60
+
 enum { SETUP_ACTIVE = 1, SETUP_NO_AS = 2, SETUP_NO_HOLD_TIME = 4, SETUP_REFUSES = 8 };
 
 struct run {
@@ -108,7 +110,8 @@ static void run_settle(struct run *run, int fd)
     }
 }
 
-/* `cut` 0: as few pieces as there can be. */
+/* `cut` 0: as few pieces as there can be. Else the end comes in one, so that a run takes its time
+ * for what matters. */
 static void run_stream(struct run *run, uint8_t setup, uint8_t cut, const uint8_t *data,
                        size_t size)
 {
@@ -116,6 +119,7 @@ static void run_stream(struct run *run, uint8_t setup, uint8_t cut, const uint8_
                                         run_closed, run_gone,        run};
     const struct ip_addr address = ip_addr_v4((const uint8_t[]){10, 0, 0, 1});
     uint32_t random = cut;
+    unsigned pieces = cut ? PIECES_MAX : 0;
     int fds[2];
 
     *run = (struct run){.setup = setup};
@@ -130,8 +134,9 @@ static void run_stream(struct run *run, uint8_t setup, uint8_t cut, const uint8_
     run_settle(run, fds[1]);
     while (size > 0) {
         random = random * 1103515245u + 12345u;
-        size_t piece = cut ? 1 + (random >> 16) % (cut < 128 ? cut : cut * 16u) : size;
+        size_t piece = pieces > 0 ? 1 + (random >> 16) % (cut < 128 ? cut : cut * 16u) : size;
         ssize_t sent = send(fds[1], data, piece < size ? piece : size, MSG_NOSIGNAL);
+        pieces -= pieces > 0;
         if (sent < 0)
             break; /* the session has ended */
         data += sent;

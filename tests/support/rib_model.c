@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The model: a list of all lives of all paths that is searched from one end to the other, millisecond
- * by millisecond where that is the question. See rib_model.h. */
+/* The model is a list of all lives of all paths. It is searched from one end to the other,
+ * millisecond by millisecond where that is the question. See rib_model.h. */
 #include "support/rib_model.h"
 #include "base/memory.h"
 #include "bgp/decision.h"
