@@ -30,6 +30,7 @@ class GoodRouter:
     def check(self):
         """The session is up, and each route is there as it was announced."""
         self.keep()
+        assert not harness.SANITIZER.search(self.listener.log.read_text()), self.listener.log.read_text()
         peer = self.listener.peer(self.address)
         assert peer["port"] == self.speaker.socket.getsockname()[1], "the session is another one than before"
         assert peer["paths"] == self.ROUTES or harness.wait_for(
