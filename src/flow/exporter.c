@@ -61,8 +61,9 @@ struct exporter_table {
     void *look_arg;
     struct counter count, evicted_count;
     struct exporter_counters evicted;
-    struct log_limit log_limits[DROP_REASON_COUNT]; /* of all exporters together */
-    struct log_limit note_limits[EXPORTER_NOTE_COUNT];
+    /* Lines of all exporters that are not known have a limit together, and so have those of all that
+     * are: a flood does not silence what is said of these. */
+    struct log_limit log_limits[2][DROP_REASON_COUNT], note_limits[2][EXPORTER_NOTE_COUNT];
     struct log_rate debug_rate;
     struct exporter_news *news;
     pthread_mutex_t lock; /* the chains, against exporter_table_each() */
@@ -150,7 +151,7 @@ static void say_evicted(struct exporter_table *table, const struct exporter *exp
     char addr[IP_TEXT_LEN], newcomer_addr[IP_TEXT_LEN];
     uint64_t suppressed;
 
-    if (!log_limit_allow(&table->note_limits[NOTE_evicted], &suppressed))
+    if (!log_limit_allow(&table->note_limits[exporter->is_known][NOTE_evicted], &suppressed))
         return;
     ip_addr_format(&exporter->addr, addr);
     ip_addr_format(newcomer, newcomer_addr);
@@ -199,8 +200,8 @@ static __attribute__((noinline)) struct exporter *add(struct exporter_table *tab
     entry->exporter.index = index;
     entry->exporter.generation = table->next_generation++;
     entry->exporter.last_seen_ns = now_ns;
-    entry->exporter.common_limits = table->log_limits;
-    entry->exporter.common_note_limits = table->note_limits;
+    entry->exporter.common_limits = table->log_limits[false];
+    entry->exporter.common_note_limits = table->note_limits[false];
     entry->exporter.debug_rate = &table->debug_rate;
     entry->exporter.news = table->news;
     pthread_mutex_lock(&table->lock);
@@ -255,6 +256,9 @@ void exporter_table_set_known(struct exporter_table *table, struct exporter *exp
     struct entry *entry = (struct entry *)((char *)exporter - offsetof(struct entry, exporter));
 
     exporter->is_known = is_known;
+    exporter->common_limits = table->log_limits[is_known];
+    exporter->common_note_limits = table->note_limits[is_known];
+    counter_set(&exporter->counters.known, is_known);
     shared_table_give(&table->entries, &entry->shared, is_known ? &table->known : &table->unknown);
 }
 

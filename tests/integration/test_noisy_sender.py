@@ -4,7 +4,11 @@
 waiting data, and itself.
 
 Each test sends what a router sends, then a flood from elsewhere, then flows of the router that only what was known before can read."""
-from harness import json_lines, main
+import socket
+import time
+
+from harness import free_port, json_lines, main, wait_for
+from bgp_speaker import Speaker
 import exports
 import sflow
 
@@ -134,6 +138,46 @@ def test_exporters(test):
     assert not last_flow("evicted", [], 10)
     flows = [(s, ROUTER, message(flow(), when=s)) for s in range(1, 780, 60)]
     assert last_flow("delivers", flows, 800)
+
+
+def test_a_router_with_a_bgp_session_live(test):
+    """Its templates outlive 200 invented exporters where there is room for 20; and lines of a flood do not stand for a line about it."""
+    router, bgp_port = "127.0.0.21", free_port(socket.SOCK_STREAM)
+    daemon = test.nfacctd(f"""
+bgp_daemon: true
+bgp_daemon_ip: 127.0.0.1
+bgp_daemon_port: {bgp_port}
+plugins: print[out]
+aggregate[out]: peer_src_ip
+print_output[out]: json
+print_output_file[out]: {test.dir}/out.json
+print_output_file_append[out]: true
+print_refresh_time[out]: 1
+exporters_max: 20
+nfacctd_workers: 1
+""")
+    speaker = Speaker(test, bgp_port, address=router).establish()
+    now = int(time.time()) - START
+    sent = 0
+
+    def is_known(stats):
+        """Exporters are looked at when they send, every 10 s; the session may be told to workers after the first time."""
+        nonlocal sent
+        sent += 1
+        test.send(message(template(), when=now), source=router)
+        return any(e["address"] == router and e["known"] == 1 for e in stats["exporters"])
+    test.wait_now(daemon, is_known, "the router is known")
+    invented = [f"127.0.1.{n}" for n in range(1, 201)]
+    for n, source in enumerate(invented):
+        test.send(message(template(), exports.ipfix_set(2, exports.template(300, [(1, 0)])), when=now), source=source)
+        if n % 20 == 19:
+            stats = test.wait_now(daemon, lambda stats: stats["workers"][0]["datagrams"] >= sent + n + 1, "all datagrams are read")
+    assert {e["address"]: e["known"] for e in stats["exporters"]} == {router: 1, **{source: 0 for source in invented[-19:]}}, stats["exporters"]
+    test.send(message(flow(), exports.ipfix_set(2, exports.template(301, [(1, 0)])), when=now), source=router)
+    row = wait_for(lambda: next((r for r in json_lines(test.dir / "out.json") if r["peer_ip_src"] == router), None), "the router's flow")
+    assert row["bytes"] == 100, row
+    daemon.wait_log(f"exporter {router}: domain 1: template 301 with 1 fields: its records would have no bytes")
+    assert speaker.socket, "the session lasts until here"
 
 
 def test_sflow_agents(test):
