@@ -13,6 +13,7 @@
 #include "daemon/errands.h"
 #include "daemon/problem_list.h"
 #include "daemon/process.h"
+#include "daemon/spool_use.h"
 #include "daemon/user.h"
 #include "maps/agent_map.h"
 #include <errno.h>
@@ -264,6 +265,8 @@ static int become_daemon(struct daemon *d, int argc, char **argv)
 static int start_plugins(struct daemon *d) ON_THREAD(main_thread)
 {
     for (uint32_t i = 0; i < d->instance_count; i++) {
+        if (d->instances[i]->spool_lock_fd >= 0 && d->process.daemonize)
+            spool_use_sign(d->instances[i]->spool_lock_fd, d->description->name, d->options.file);
         struct supervisor_plugin plugin = instance_plugin(d->instances[i]);
         int err = supervisor_start(d->supervisor, &plugin);
         if (err < 0) {
@@ -516,6 +519,8 @@ static int daemon_prepare(struct daemon *d, int argc, char **argv) ON_THREAD(mai
         err = setup_open(d, &errors);
         if ((err == 0 || d->options.action == ACTION_SETUP) && user_become(d, &errors) < 0)
             err = -EINVAL;
+        if (err == 0 && d->options.action == ACTION_RUN)
+            err = setup_take_spools(d, &errors);
     }
     if (d->options.action == ACTION_SETUP && (err == 0 || d->rcu) &&
         setup_try_out(d, &errors) < 0) /* only if the configuration is right */

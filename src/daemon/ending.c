@@ -64,6 +64,24 @@ void ending_tell_waiting_sets(const struct daemon *d)
                     count);
 }
 
+/* Compares what is booked as spooled with what the instance's process has on disk. */
+static uint64_t tell_missing(const struct daemon *d, uint32_t index, const struct ledger_sum *sum)
+    ON_THREAD(main_thread)
+{
+    const struct config_instance *identity = d->instances[index]->identity;
+    struct supervisor_status status;
+
+    supervisor_status(d->supervisor, index, &status);
+    if (sum->spooled.flows <= status.spooled_flows)
+        return 0;
+    log_error(
+        "some flows were lost: plugin %s[%s]: %" PRIu64
+        " flows were spooled and not written since, but only %" PRIu64
+        " wait in plugin_spool_dir: the others were put aside there, or somebody removed them",
+        identity->type, identity->name, sum->spooled.flows, status.spooled_flows);
+    return sum->spooled.flows - status.spooled_flows;
+}
+
 uint64_t ending_tell_lost(const struct daemon *d)
 {
     uint64_t lost = 0;
@@ -71,6 +89,7 @@ uint64_t ending_tell_lost(const struct daemon *d)
     for (uint32_t i = 0; i < d->instance_count; i++) {
         const struct config_instance *identity = d->instances[i]->identity;
         struct ledger_sum sum = instance_ledger(d->instances[i]);
+        lost += tell_missing(d, i, &sum);
         for (int reason = 0; reason < DROP_REASON_COUNT; reason++) {
             const struct handover_totals *drops = &sum.drops[reason];
             if (drops->flows + drops->packets == 0)

@@ -7,6 +7,7 @@
 #include "bgp/path_match.h"
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { REFRESH_DEFAULT_S = 60 };
 
@@ -223,6 +224,7 @@ int instance_new(const struct config *config, size_t index,
 
     instance->identity = config_instance_at(config, index);
     instance->settings = settings;
+    instance->spool_lock_fd = -1;
     instance->refresh_s = REFRESH_DEFAULT_S;
     if (config_role(config, index, PA_ROLE_REFRESH_TIME, &refresh) && refresh.number > 0)
         instance->refresh_s = refresh.number;
@@ -255,6 +257,8 @@ void instance_free(struct instance *instance)
 {
     if (!instance)
         return;
+    if (instance->spool_lock_fd >= 0)
+        close(instance->spool_lock_fd);
     outlet_free(instance->outlet);
     aggregate_plan_free(instance->plan);
     mem_free(instance->ledgers);
@@ -281,15 +285,16 @@ struct worker_instance instance_for_workers(struct instance *instance)
 
 struct supervisor_plugin instance_plugin(const struct instance *instance)
 {
-    return (struct supervisor_plugin){.instance_name = instance->identity->name,
-                                      .plugin_name = instance->identity->type,
-                                      .schema = instance->plan->schema,
-                                      .outlet = instance->outlet,
-                                      .settings = instance->plugin_settings,
-                                      .setting_count = instance->plugin_setting_count,
-                                      .spool_dir = instance->settings->spool_dir,
-                                      .spool_size = instance->settings->spool_size,
-                                      .timeout_s = instance->settings->timeout_s};
+    return (struct supervisor_plugin){
+        .instance_name = instance->identity->name,
+        .plugin_name = instance->identity->type,
+        .schema = instance->plan->schema,
+        .outlet = instance->outlet,
+        .settings = instance->plugin_settings,
+        .setting_count = instance->plugin_setting_count,
+        .spool_dir = instance->spool_lock_fd >= 0 ? instance->settings->spool_dir : NULL,
+        .spool_size = instance->settings->spool_size,
+        .timeout_s = instance->settings->timeout_s};
 }
 
 struct ledger_sum instance_ledger(const struct instance *instance)

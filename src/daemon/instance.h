@@ -25,6 +25,7 @@ struct instance {
     uint32_t plugin_setting_count;
     _Atomic uint64_t epoch; /* number of the epoch under way; the main thread writes it */
     struct poller_timer epoch_timer;
+    int spool_lock_fd; /* held while the daemon runs; -1: it has no spool */
 };
 
 /*

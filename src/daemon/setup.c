@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "daemon/daemon_private.h"
 #include "daemon/notices.h"
+#include "daemon/spool_use.h"
 #include "daemon/user.h"
 #include "maps/custom_primitives.h"
 #include "maps/sampling_map.h"
@@ -470,6 +471,53 @@ int setup_open(struct daemon *d, struct text *errors)
         d->rib_wait = rib_wait_new(d->maps, d->bgp_settings.allow_file);
         atomic_init(&d->crew.is_holding, true);
     }
+    return err;
+}
+
+/* Tells of folders in the same places that are of no instance, each place once. */
+static void find_other_spools(struct daemon *d)
+{
+    const char **names = mem_calloc(d->instance_count + 1, sizeof *names);
+
+    for (uint32_t i = 0; i < d->instance_count; i++) {
+        const char *dir = d->instance_settings[i].spool_dir;
+        size_t count = 0;
+        bool is_first = dir != NULL;
+        for (uint32_t k = 0; dir && k < d->instance_count; k++) {
+            const char *other = d->instance_settings[k].spool_dir;
+            if (!other || strcmp(other, dir) != 0)
+                continue;
+            is_first = is_first && k >= i;
+            names[count++] = d->instances[k]->identity->name;
+        }
+        if (is_first)
+            spool_use_find_others(dir, names, count, &d->warnings);
+    }
+    mem_free(names);
+}
+
+int setup_take_spools(struct daemon *d, struct text *errors)
+{
+    int err = 0;
+
+    for (uint32_t i = 0; i < d->instance_count; i++) {
+        const struct config_instance *identity = d->instances[i]->identity;
+        const char *dir = d->instance_settings[i].spool_dir;
+        struct text error = {0};
+        if (!dir)
+            continue;
+        int lock =
+            spool_use_begin(dir, identity->name, d->description->name, d->options.file, &error);
+        if (lock == -EWOULDBLOCK)
+            err = -EINVAL;
+        if (lock < 0)
+            text_append_printf(
+                lock == -EWOULDBLOCK ? errors : &d->warnings, "%s: plugin_spool_dir[%s]: %s\n",
+                config_place(d->config, "plugin_spool_dir", i), identity->name, text_cstr(&error));
+        d->instances[i]->spool_lock_fd = lock < 0 ? -1 : lock;
+        text_clear(&error);
+    }
+    find_other_spools(d);
     return err;
 }
 

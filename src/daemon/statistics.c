@@ -187,6 +187,7 @@ static json_t *json_process(const struct supervisor *supervisor, uint32_t number
     json_object_set_new(object, "is_failing", json_boolean(status.is_failing));
     set_count(object, "commits", status.commits);
     set_count(object, "spooled_handovers", status.spooled_count);
+    set_count(object, "kept_handovers", status.kept_count);
     supervisor_counters(supervisor, number, put_counter, counters);
     json_object_set_new(object, "counters", counters);
     return object;

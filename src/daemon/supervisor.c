@@ -481,7 +481,9 @@ static void hosted_instance_start(struct hosted_instance *in)
     struct poller *poller = in->supervisor->poller;
     const char *path = in->supervisor->settings.host_path;
 
-    in->state = (struct host_state){.spooled_count = in->state.spooled_count};
+    in->state = (struct host_state){.spooled_count = in->state.spooled_count,
+                                    .spooled_flows = in->state.spooled_flows,
+                                    .kept_count = in->state.kept_count};
     host_watch_start(&in->watch);
     int err = spawn_host(path, &in->plugin, &in->pid, &in->socket);
     if (err < 0) {
@@ -849,7 +851,9 @@ void supervisor_status(const struct supervisor *s, uint32_t number,
                                              .is_open = in->state.is_open,
                                              .is_failing = in->state.is_failing,
                                              .commits = in->commits_before + in->state.commits,
-                                             .spooled_count = in->state.spooled_count};
+                                             .spooled_count = in->state.spooled_count,
+                                             .spooled_flows = in->state.spooled_flows,
+                                             .kept_count = in->state.kept_count};
 }
 
 void supervisor_counters(const struct supervisor *s, uint32_t number, supervisor_counter_fn *fn,

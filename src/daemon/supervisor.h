@@ -106,6 +106,8 @@ struct supervisor_status {
     bool is_failing;     /* the last attempt to write failed; it is tried again */
     uint64_t commits;
     uint64_t spooled_count; /* hand-overs on disk now */
+    uint64_t spooled_flows; /* of this core in them */
+    uint64_t kept_count;    /* hand-overs on disk that are not written: damaged, poison, refused */
 };
 void supervisor_status(const struct supervisor *supervisor, uint32_t number,
                        struct supervisor_status *ret_status) ON_THREAD(main_thread);

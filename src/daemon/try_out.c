@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "daemon/daemon_private.h"
 #include "daemon/process.h"
+#include "daemon/spool_use.h"
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -50,15 +51,22 @@ static void try_files(const struct daemon *d, struct text *errors)
 static void try_spool(const struct daemon *d, uint32_t index, struct text *errors)
 {
     const char *dir = d->instance_settings[index].spool_dir;
+    const struct config_instance *identity = d->instances[index]->identity;
+    struct text error = {0};
     struct stat status;
 
     if (!dir)
         return;
-    char *own = mem_printf("%s/%s", dir, d->instances[index]->identity->name);
+    char *own = mem_printf("%s/%s", dir, identity->name);
     int err = file_trial_folder(lstat(own, &status) == 0 ? own : dir, false);
     if (err < 0)
         refuse_file(d, "plugin_spool_dir", index, dir, err, errors);
     mem_free(own);
+    if (spool_use_try(dir, identity->name, &error) < 0)
+        text_append_printf(errors, "%s: plugin_spool_dir[%s]: %s\n",
+                           config_place(d->config, "plugin_spool_dir", index), identity->name,
+                           text_cstr(&error));
+    text_clear(&error);
 }
 
 static void try_plugin(struct daemon *d, uint32_t index, struct text *errors) ON_THREAD(main_thread)

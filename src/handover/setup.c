@@ -132,6 +132,8 @@ void host_state_encode(const struct host_state *state, struct text *out)
     encode_flag(out, state->is_finished);
     encode_u64(out, state->commits);
     encode_u64(out, state->spooled_count);
+    encode_u64(out, state->spooled_flows);
+    encode_u64(out, state->kept_count);
 }
 
 int host_state_decode(const void *data, size_t len, struct host_state *ret_state)
@@ -143,6 +145,8 @@ int host_state_decode(const void *data, size_t len, struct host_state *ret_state
     state.is_finished = decode_flag(&r);
     state.commits = reader_u64(&r);
     state.spooled_count = reader_u64(&r);
+    state.spooled_flows = reader_u64(&r);
+    state.kept_count = reader_u64(&r);
     if (r.failed || reader_left(&r) > 0)
         return -EBADMSG;
     *ret_state = state;

@@ -51,6 +51,8 @@ struct host_state {
     bool is_finished; /* the host ends now, on purpose: not to be started again */
     uint64_t commits;
     uint64_t spooled_count; /* hand-overs on disk now */
+    uint64_t spooled_flows; /* of this core in them */
+    uint64_t kept_count;    /* hand-overs on disk that are not written: damaged, poison, refused */
 };
 void host_state_encode(const struct host_state *state, struct text *out);
 int host_state_decode(const void *data, size_t len, struct host_state *ret_state); /* -EBADMSG */

@@ -269,14 +269,11 @@ struct backend *backend_new(const struct pa_plugin *plugin, const struct setup *
     struct backend *b = mem_zalloc(sizeof *b);
     b->plugin = plugin;
     b->setup = setup;
-    b->schema = schema;
+    backend_set_schema(b, schema);
     b->poller = poller;
     b->link = link;
     b->beat = beat;
     b->beat_arg = beat_arg;
-    b->flows = schema_find(schema, "flows");
-    b->packets = schema_find(schema, "packets");
-    b->bytes = schema_find(schema, "bytes");
     b->host = (struct pa_host){.own = b,
                                .instance_name = setup->instance_name,
                                .plugin_name = setup->plugin_name,
@@ -292,6 +289,19 @@ struct backend *backend_new(const struct pa_plugin *plugin, const struct setup *
                                .wait = host_wait,
                                .timeout_s = setup->timeout_s};
     return b;
+}
+
+void backend_set_schema(struct backend *b, const struct pa_schema *schema)
+{
+    b->schema = schema;
+    b->flows = schema_find(schema, "flows");
+    b->packets = schema_find(schema, "packets");
+    b->bytes = schema_find(schema, "bytes");
+}
+
+const struct pa_schema *backend_schema(const struct backend *b)
+{
+    return b->schema;
 }
 
 void backend_close(struct backend *b)

@@ -31,6 +31,9 @@ typedef int backend_beat_fn(void *arg, enum host_place place);
 struct backend *backend_new(const struct pa_plugin *plugin, const struct setup *setup,
                             const struct pa_schema *schema, struct poller *poller,
                             struct link *link, backend_beat_fn *beat, void *beat_arg);
+/* Has it opened with another schema, which is borrowed until the next call. It is closed. */
+void backend_set_schema(struct backend *backend, const struct pa_schema *schema);
+const struct pa_schema *backend_schema(const struct backend *backend);
 void backend_close(struct backend *backend); /* does nothing if it is not open */
 void backend_free(struct backend *backend);  /* after closing; NULL is fine */
 

@@ -12,6 +12,7 @@
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "host/drain.h"
 #include "host/merge.h"
 
 #include <errno.h>
@@ -29,6 +30,7 @@ struct delivery {
     struct lane_rows *parts; /* the hand-overs of the transaction under way */
     size_t part_count, part_capacity;
     struct merge *merge;
+    struct drain drain;
     int error;
     uint64_t commit_count;
 };
@@ -51,6 +53,12 @@ struct delivery *delivery_new(const struct delivery_settings *settings)
 {
     struct delivery *d = mem_zalloc(sizeof *d);
     d->s = *settings;
+    d->drain = (struct drain){.spool = settings->spool,
+                              .backend = settings->backend,
+                              .link = settings->link,
+                              .setup = settings->setup,
+                              .own_schema = settings->schema,
+                              .lanes = settings->lanes};
     d->is_group_wise = !settings->schema->is_unaggregated || settings->setup->is_replay;
     d->combines = must_combine(settings);
     d->merge = merge_new(settings->schema, d->combines);
@@ -110,7 +118,7 @@ static void put_poison_aside(struct delivery *d, struct lane *lane)
     if (d->s.spool != NULL) {
         err = lane_rows_init(&rows, lane, &h, d->s.schema);
         if (err == 0) {
-            err = spool_put(d->s.spool, d->s.setup->core_id, lane_number(d, lane), &rows, true);
+            err = spool_put(d->s.spool, lane_number(d, lane), &rows, true);
             lane_rows_clear(&rows);
         }
     }
@@ -149,21 +157,14 @@ static void recover_lane(struct delivery *d, struct lane *lane)
     }
 }
 
-/* The last hand-over on disk may have been put there just before the death. It is not acknowledged
- * then, and would be written twice and booked twice. */
-static void settle_spooled(struct delivery *d)
+/* The last hand-overs on disk may have been put there just before the death. They are not
+ * acknowledged then, and would be written twice and booked twice. */
+static void settle_spooled(void *arg, uint32_t worker, uint64_t seq)
 {
-    struct spool_entry e;
+    struct delivery *d = arg;
 
-    if (d->s.spool == NULL || spool_last(d->s.spool, &e) < 0)
-        return;
-    if (memcmp(e.core_id, d->s.setup->core_id, sizeof e.core_id) == 0 &&
-        e.worker < d->s.setup->lane_count) {
-        struct lane *lane = &d->s.lanes[e.worker];
-        if (e.handover.seq == ring_view_acked(lane->ring) + 1)
-            settle_next(lane, e.handover.seq, HANDOVER_SPOOLED);
-    }
-    spool_entry_clear(&e);
+    if (worker < d->s.setup->lane_count && seq == ring_view_acked(d->s.lanes[worker].ring) + 1)
+        settle_next(&d->s.lanes[worker], seq, HANDOVER_SPOOLED);
 }
 
 void delivery_recover(struct delivery *d)
@@ -173,17 +174,14 @@ void delivery_recover(struct delivery *d)
     if ((d->s.plugin_flags & PA_PLUGIN_IS_VOLATILE) != 0)
         for (uint32_t i = 0; i < d->s.setup->lane_count; i++)
             ring_view_set_lost(d->s.lanes[i].ring);
-    settle_spooled(d);
+    if (spool != NULL)
+        spool_each_own(spool, settle_spooled, d);
     for (uint32_t i = 0; i < d->s.setup->lane_count; i++)
         recover_lane(d, &d->s.lanes[i]);
-    if (spool == NULL || spool_first_attempts(spool) < ATTEMPTS_TO_POISON)
-        return;
-    if (d->s.setup->last_signal == SIGKILL) {
-        spool_set_first_attempts(spool, ATTEMPTS_TO_ISOLATE);
-    } else if (spool_poison_first(spool) == 0) {
+    if (spool != NULL &&
+        spool_settle_attempts(spool, ATTEMPTS_TO_POISON, d->s.setup->last_signal == SIGKILL) > 0)
         link_log(d->s.link, PA_LOG_ERROR,
                  "a spooled hand-over killed the plugin three times; it is put aside");
-    }
 }
 
 /* ---- a transaction ---- */
@@ -351,6 +349,12 @@ static void acknowledge_selection(struct delivery *d)
     selection_acknowledged(&d->selection, d->s.setup->lane_count);
 }
 
+static void commit_done(struct delivery *d)
+{
+    d->commit_count++;
+    drain_note_success(&d->drain);
+}
+
 static enum delivery_result run_lanes(struct delivery *d, bool core_is_gone)
 {
     struct pa_transaction t;
@@ -380,92 +384,37 @@ static enum delivery_result run_lanes(struct delivery *d, bool core_is_gone)
         d->error = err;
     } else {
         acknowledge_selection(d);
-        d->commit_count++;
+        commit_done(d);
     }
     clear_parts(d);
     return err < 0 ? DELIVERY_FAILED : DELIVERY_DONE;
 }
 
-/* ---- the spool ---- */
-
-/* Writes one hand-over from the disk. To the backend all that waited there is one epoch, which ends
- * with the last file, because hand-overs of several workers for one epoch follow each other. */
-static int write_entry(struct delivery *d, const struct spool_entry *e)
+enum delivery_result delivery_run(struct delivery *d, bool core_is_gone)
 {
-    const struct handover *h = &e->handover;
-    struct pa_source source = {.worker = e->worker, .first_seq = h->seq, .last_seq = h->seq};
-    struct pa_transaction t = {.source_count = 1,
-                               .sources = &source,
-                               .epoch = h->epoch,
-                               .time_ns = h->time_ns,
-                               .row_count = h->row_count,
-                               .ends_epoch = spool_count(d->s.spool) == 1};
-    struct pa_batch batch = {.rows = e->rows,
-                             .row_count = (uint32_t)h->row_count,
-                             .dictionary = e->dictionary,
-                             .dictionary_count = h->dictionary_count + 1,
-                             .source = &source};
-
-    memcpy(source.core_id, e->core_id, sizeof source.core_id);
-    int err = backend_begin(d->s.backend, &t);
-    if (err == 0) {
-        err = batch.row_count > 0 ? backend_write(d->s.backend, &batch) : 0;
-        if (err >= 0)
-            err = backend_commit(d->s.backend, &t);
-    }
-    if (err < 0)
-        backend_abort(d->s.backend);
-    return err;
-}
-
-static void count_drained(struct delivery *d, const struct spool_entry *e)
-{
-    if (memcmp(e->core_id, d->s.setup->core_id, sizeof e->core_id) == 0 &&
-        e->worker < d->s.setup->lane_count)
-        ring_view_add_drained(d->s.lanes[e->worker].ring, &e->handover.totals);
-}
-
-static enum delivery_result drain_spool(struct delivery *d)
-{
-    struct spool *spool = d->s.spool;
-    struct spool_entry entry;
-    struct text name = {0};
-
-    int err = spool_first(spool, &entry, &name);
-    if (err == -EBADMSG)
-        link_log(d->s.link, PA_LOG_ERROR,
-                 "a spooled hand-over is damaged or has other columns; it stays as %s",
-                 text_cstr(&name));
-    text_clear(&name);
-    if (err < 0) {
-        d->error = err;
-        return err == -EBADMSG ? DELIVERY_DONE : DELIVERY_FAILED;
-    }
-    unsigned attempts = spool_first_attempts(spool);
-    err = spool_set_first_attempts(spool, attempts + 1);
-    if (err == 0) {
-        err = write_entry(d, &entry);
-        if (err < 0)
-            spool_set_first_attempts(spool, attempts);
-    }
-    if (err >= 0)
-        err = spool_remove_first(spool);
-    if (err >= 0) {
-        count_drained(d, &entry);
-        d->commit_count++;
-    }
-    d->error = err;
-    spool_entry_clear(&entry);
+    if (drain_schema(&d->drain) == NULL)
+        return run_lanes(d, core_is_gone);
+    int err = drain_next(&d->drain);
+    if (err == 1)
+        commit_done(d);
+    d->error = err < 0 ? err : 0;
     return err < 0 ? DELIVERY_FAILED : DELIVERY_DONE;
 }
 
-/* ---- */
-
-enum delivery_result delivery_run(struct delivery *d, bool core_is_gone)
+const struct pa_schema *delivery_schema(const struct delivery *d)
 {
-    if (d->s.spool != NULL && spool_count(d->s.spool) > 0)
-        return drain_spool(d);
-    return run_lanes(d, core_is_gone);
+    const struct pa_schema *schema = drain_schema(&d->drain);
+    return schema != NULL ? schema : d->s.schema;
+}
+
+bool delivery_passes_over(struct delivery *d, int err, const char *why)
+{
+    return drain_note_failure(&d->drain, err, why);
+}
+
+bool delivery_must_retry(struct delivery *d, int *ret_err)
+{
+    return drain_retry_held(&d->drain, ret_err);
 }
 
 int delivery_error(const struct delivery *d)
@@ -484,7 +433,7 @@ static int spool_next(struct delivery *d, struct lane *lane, const struct handov
         settle_next(lane, h->seq, HANDOVER_DROPPED);
         return 0;
     }
-    int err = spool_put(d->s.spool, d->s.setup->core_id, lane_number(d, lane), &rows, false);
+    int err = spool_put(d->s.spool, lane_number(d, lane), &rows, false);
     lane_rows_clear(&rows);
     if (err == 0)
         settle_next(lane, h->seq, HANDOVER_SPOOLED);

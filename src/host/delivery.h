@@ -40,6 +40,19 @@ enum delivery_result delivery_run(struct delivery *delivery, bool core_is_gone);
 /* The negative errno of the last failed transaction. */
 int delivery_error(const struct delivery *delivery);
 
+/* The schema that the backend has to be open with for the next transaction: the instance's, or that
+ * of hand-overs which an earlier configuration or version left on disk. */
+const struct pa_schema *delivery_schema(const struct delivery *delivery);
+/*
+ * The backend could not be opened with delivery_schema(), or a transaction failed. True: it was about
+ * hand-overs on disk that have another schema; they are passed over now, and others have their turn.
+ * False: all of the backend fails. `why`: what the backend has against that schema, or NULL.
+ */
+bool delivery_passes_over(struct delivery *delivery, int err, const char *why);
+/* To be called after DELIVERY_IDLE. True if hand-overs were passed over: they are tried again after
+ * a pause, as after the failure `ret_err`. */
+bool delivery_must_retry(struct delivery *delivery, int *ret_err);
+
 /* Copies all that is handed over to the spool and acknowledges it. -ENOENT: there is no spool;
  * other negative errnos are the spool's. */
 int delivery_spool_all(struct delivery *delivery);

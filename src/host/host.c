@@ -43,7 +43,8 @@ struct host {
     struct delivery *delivery;
     struct host_state state;
 
-    bool is_open;
+    bool is_open;                   /* with backend_schema() */
+    bool has_opened;                /* at some time */
     bool core_is_gone, is_stopping; /* is_stopping: it was told to end, or the core is gone */
     int64_t stop_ns;                /* with is_stopping: when the time is over */
     int64_t heard_ns;               /* when the core was listened to last during such a call */
@@ -171,20 +172,53 @@ static int take_lock(struct host *h)
     }
 }
 
+/* Waits for the spool, as for the lock: it may be in use by a host of another configuration. */
+static int wait_for_spool(struct host *h)
+{
+    const struct setup *setup = h->setup;
+    struct spool_settings settings = {.dir = setup->spool_dir,
+                                      .instance_name = setup->instance_name,
+                                      .max_size = setup->spool_size,
+                                      .schema = h->schema};
+    bool has_waited = false;
+    int err;
+
+    memcpy(settings.core_id, setup->core_id, sizeof settings.core_id);
+    while ((err = spool_new(&settings, &h->spool)) == -EWOULDBLOCK) {
+        if (!has_waited)
+            link_log(&h->link, PA_LOG_NOTICE,
+                     "waiting for the process of an earlier start to finish its work (spool %s/%s)",
+                     setup->spool_dir, setup->instance_name);
+        has_waited = true;
+        say_alive(h);
+        usleep(LOCK_RETRY_US);
+    }
+    return err;
+}
+
 static void open_spool(struct host *h)
 {
     const struct setup *setup = h->setup;
+    struct text kept = {0};
+
     if (setup->spool_dir == NULL)
         return;
-    int err =
-        spool_new(setup->spool_dir, setup->instance_name, setup->spool_size, h->schema, &h->spool);
-    if (err < 0)
+    int err = wait_for_spool(h);
+    if (err < 0) {
         link_log(&h->link, PA_LOG_ERROR,
                  "cannot use plugin_spool_dir %s: %s; while the backend fails rows wait in memory",
                  setup->spool_dir, strerrordesc_np(-err));
-    else if (spool_count(h->spool) > 0)
+        return;
+    }
+    if (spool_count(h->spool) > 0)
         link_log(&h->link, PA_LOG_NOTICE, "%llu spooled hand-overs of before are written first",
                  (unsigned long long)spool_count(h->spool));
+    spool_describe_kept(h->spool, &kept);
+    if (kept.len > 0)
+        link_log(&h->link, PA_LOG_WARNING,
+                 "plugin_spool_dir %s/%s keeps hand-overs that are not written: %s",
+                 setup->spool_dir, setup->instance_name, text_cstr(&kept));
+    text_clear(&kept);
 }
 
 /* ---- delivering ---- */
@@ -196,6 +230,8 @@ static void send_state(struct host *h)
     h->state.is_finished = h->is_done;
     h->state.commits = h->delivery != NULL ? delivery_commit_count(h->delivery) : 0;
     h->state.spooled_count = h->spool != NULL ? spool_count(h->spool) : 0;
+    h->state.spooled_flows = h->spool != NULL ? spool_own_flows(h->spool) : 0;
+    h->state.kept_count = h->spool != NULL ? spool_kept_count(h->spool) : 0;
     link_state(&h->link, &h->state);
     if (h->backend != NULL)
         backend_send_counters(h->backend);
@@ -251,17 +287,44 @@ static void host_finish(struct host *h, int exit_status)
     h->is_done = true;
 }
 
-static bool open_backend(struct host *h)
+/* Opens the backend with the schema of what comes next. `why` is what it has against one of
+ * before. */
+static int open_backend(struct host *h, struct text *why)
 {
-    int err = backend_open(h->backend);
-    if (err < 0) {
-        backend_failed(h, "open the backend", err);
-        return false;
+    const struct pa_schema *schema = delivery_schema(h->delivery);
+    char error[1024];
+
+    if (h->is_open && backend_schema(h->backend) == schema)
+        return 0;
+    backend_close(h->backend);
+    h->is_open = false;
+    backend_set_schema(h->backend, schema);
+    if (schema != schema_view(h->schema) && backend_check(h->backend, error, sizeof error) < 0) {
+        text_append_string(why, error);
+        return -EINVAL;
     }
+    int err = backend_open(h->backend);
+    if (err < 0)
+        return err;
     h->is_open = true;
-    backend_worked(h);
-    send_state(h);
-    return true;
+    return 0;
+}
+
+/* True if the next transaction can begin. */
+static bool prepare_backend(struct host *h)
+{
+    struct text why = {0};
+
+    int err = open_backend(h, &why);
+    if (err < 0 && !delivery_passes_over(h->delivery, err, why.len > 0 ? text_cstr(&why) : NULL))
+        backend_failed(h, "open the backend", err);
+    if (err == 0 && !h->has_opened) {
+        h->has_opened = true;
+        backend_worked(h);
+        send_state(h);
+    }
+    text_clear(&why);
+    return err == 0;
 }
 
 /* Called when nothing is complete: ends the host if nothing more can come. */
@@ -281,6 +344,7 @@ static void check_end_of_spooling(struct host *h)
 static void host_work(void *arg)
 {
     struct host *h = arg;
+    int err;
 
     if (h->is_done)
         return;
@@ -289,18 +353,25 @@ static void host_work(void *arg)
         check_end_of_spooling(h);
         return;
     }
-    if (!h->is_open && !open_backend(h)) {
-        check_end_of_spooling(h);
-        return;
-    }
     for (int i = 0; i < TRANSACTIONS_AT_ONCE; i++) {
+        if (!prepare_backend(h)) {
+            if (h->retry_timer.heap_index == 0)
+                continue; /* with others than those that were to be next */
+            check_end_of_spooling(h);
+            return;
+        }
         enum delivery_result result = delivery_run(h->delivery, h->core_is_gone);
         if (result == DELIVERY_IDLE) {
             check_end(h);
+            if (!h->is_done && delivery_must_retry(h->delivery, &err))
+                backend_failed(h, "write what an earlier configuration left", err);
             return;
         }
         if (result == DELIVERY_FAILED) {
-            backend_failed(h, "write", delivery_error(h->delivery));
+            err = delivery_error(h->delivery);
+            if (delivery_passes_over(h->delivery, err, NULL))
+                continue;
+            backend_failed(h, "write", err);
             check_end_of_spooling(h);
             return;
         }

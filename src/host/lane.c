@@ -19,7 +19,7 @@ void lane_clear(struct lane *lane)
     *lane = (struct lane){.worker_event = -1};
 }
 
-static bool ids_are_known(const struct pa_batch *batch, const struct pa_schema *schema)
+bool lane_batch_is_sound(const struct pa_batch *batch, const struct pa_schema *schema)
 {
     for (uint32_t c = 0; c < schema->column_count; c++) {
         if (schema->columns[c].kind != PA_KIND_BYTES)
@@ -37,7 +37,7 @@ static bool ids_are_known(const struct pa_batch *batch, const struct pa_schema *
 
 static int check_batch(void *arg, const struct pa_batch *batch)
 {
-    return ids_are_known(batch, arg) ? 0 : -EBADMSG;
+    return lane_batch_is_sound(batch, arg) ? 0 : -EBADMSG;
 }
 
 int lane_rows_init(struct lane_rows *rows, struct lane *lane, const struct handover *handover,

@@ -21,6 +21,9 @@ struct lane_rows {
 
 void lane_clear(struct lane *lane);
 
+/* True if each id in the rows is in the dictionary. */
+bool lane_batch_is_sound(const struct pa_batch *batch, const struct pa_schema *schema);
+
 /* -EBADMSG: descriptor, chains or ids do not fit together. */
 int lane_rows_init(struct lane_rows *rows, struct lane *lane, const struct handover *handover,
                    const struct pa_schema *schema);

@@ -9,9 +9,12 @@
  *
  * The life of an instance. All calls come from one thread.
  *
- *     open                            once; settings were checked against `keys` before
+ *     open                            settings were checked against `keys` before
  *     { begin  write...  commit }...  a transaction; its rows come from whole hand-overs
  *     close                           also after a failed open
+ *
+ * It is lived once, or several times one after the other: rows that an earlier configuration left on
+ * disk have other columns, and come after an open with their schema.
  *
  * A hand-over is a run of finished rows from one worker of the core. Its identity is (core_id,
  * worker, seq); seq counts 1, 2, 3... Once commit has returned 0 the core forgets the hand-overs

@@ -21,7 +21,8 @@ struct rig {
     struct spool *spool;
     struct delivery *delivery;
     const struct pa_host *host;
-    char log[4096]; /* what the backend was asked for, a word each */
+    const struct pa_schema *schema; /* that it is open with */
+    char log[4096];                 /* what the backend was asked for, a word each */
     int begin_result, write_result, commit_result;
     uint32_t rejected_key, killing_key; /* dst_as of a row that it refuses, or dies over; 0: none */
     bool dies_in_commit;
@@ -44,7 +45,7 @@ static void note(struct rig *rig, const char *format, ...)
 
 static int plugin_open(const struct pa_host *host, const struct pa_schema *schema, void **ret_state)
 {
-    (void)schema;
+    the_rig->schema = schema;
     the_rig->host = host;
     *ret_state = the_rig;
     return 0;
@@ -71,7 +72,7 @@ static int plugin_begin(void *state, const struct pa_transaction *t)
 static int plugin_write(void *state, const struct pa_batch *batch)
 {
     struct rig *rig = state;
-    const struct pa_schema *schema = schema_view(rig->core.schema);
+    const struct pa_schema *schema = rig->schema;
 
     for (uint32_t i = 0; i < batch->row_count; i++) {
         const uint8_t *row = batch->rows + (size_t)i * schema->row_size;
@@ -139,10 +140,14 @@ static void host_start(struct rig *rig, uint8_t last_signal)
                                        &rig->lanes[i].pool),
                          0);
     }
-    if (rig->setup.spool_dir)
-        assert_int_equal(spool_new(rig->setup.spool_dir, "edge", UINT64_C(1) << 20,
-                                   rig->core.schema, &rig->spool),
-                         0);
+    if (rig->setup.spool_dir) {
+        struct spool_settings settings = {.dir = rig->setup.spool_dir,
+                                          .instance_name = "edge",
+                                          .max_size = UINT64_C(1) << 20,
+                                          .schema = rig->core.schema};
+        memcpy(settings.core_id, rig->setup.core_id, sizeof settings.core_id);
+        assert_int_equal(spool_new(&settings, &rig->spool), 0);
+    }
     rig->backend = backend_new(&rig->plugin, &rig->setup, schema, rig->core.poller, &rig->link,
                                never_give_up, NULL);
     assert_int_equal(backend_open(rig->backend), 0);
@@ -656,7 +661,7 @@ static void a_death_between_disk_and_acknowledgement_writes_nothing_twice(void *
     /* Does what delivery_spool_all() does until the death. */
     assert_true(ring_view_peek(rig.lanes[0].ring, 0, &h));
     assert_int_equal(lane_rows_init(&rows, &rig.lanes[0], &h, schema_view(rig.core.schema)), 0);
-    assert_int_equal(spool_put(rig.spool, rig.setup.core_id, 0, &rows, false), 0);
+    assert_int_equal(spool_put(rig.spool, 0, &rows, false), 0);
     lane_rows_clear(&rows);
     host_stop(&rig);
     host_start(&rig, SIGSEGV);
@@ -692,9 +697,158 @@ static void the_spool_of_an_earlier_core_acknowledges_nothing_of_this_one(void *
     fake_core_clear(&old);
 }
 
+/* ---- hand-overs of other columns ---- */
+
+/* The host does this before each transaction. */
+static void open_for_next(struct rig *rig)
+{
+    if (backend_schema(rig->backend) == delivery_schema(rig->delivery))
+        return;
+    backend_close(rig->backend);
+    backend_set_schema(rig->backend, delivery_schema(rig->delivery));
+    assert_int_equal(backend_open(rig->backend), 0);
+}
+
+/* Spools two rows, and starts a core whose rows have one column more; `old` is the first one. */
+static void change_columns_over(struct rig *rig, struct fake_core *old)
+{
+    struct pa_column more = {.name = "flows", .kind = PA_KIND_U64, .combine = PA_COMBINE_SUM};
+    struct schema *schema = schema_new();
+
+    init_with_spool(rig);
+    fake_core_push(&rig->core, 0, 7, 1, 0);
+    fake_core_push(&rig->core, 1, 8, 1, 0);
+    assert_int_equal(delivery_spool_all(rig->delivery), 0);
+    host_stop(rig);
+    *old = rig->core;
+    fake_core_init(&rig->core);
+    rig->setup.core_id[0] = 'x';
+    rig->setup.spool_dir = old->spool_dir;
+    const struct pa_schema *view = schema_view(rig->core.schema);
+    for (uint32_t i = 0; i < view->column_count; i++)
+        assert_int_equal(schema_add(schema, &view->columns[i]), 0);
+    assert_int_equal(schema_add(schema, &more), 0);
+    assert_int_equal(schema_finish(schema), 0);
+    schema_free(rig->core.schema);
+    rig->core.schema = schema;
+    fake_core_push(&rig->core, 0, 9, 1, EPOCH_END);
+    fake_core_push(&rig->core, 1, 0, 0, EPOCH_END);
+    host_start(rig, 0);
+}
+
+static void rows_of_other_columns_are_written_first_and_as_they_were(void **state)
+{
+    (void)state;
+    struct fake_core old;
+    struct rig rig;
+
+    change_columns_over(&rig, &old);
+    assert_true(delivery_schema(rig.delivery) != schema_view(rig.core.schema));
+    open_for_next(&rig);
+    assert_int_equal(rig.schema->column_count, 3);
+    run(&rig, DELIVERY_DONE, "begin 0:1-1 rows=1; 7=1@0:1+0; commit; ");
+    run(&rig, DELIVERY_DONE, "begin 1:1-1 rows=1 ends; 8=1@1:1+0; commit; ");
+    assert_true(delivery_schema(rig.delivery) == schema_view(rig.core.schema));
+    open_for_next(&rig);
+    assert_int_equal(rig.schema->column_count, 4);
+    run(&rig, DELIVERY_DONE, "begin 0:1-1 1:1-1 rows=1 ends; 9=1@0:1+0; commit; ");
+    assert_int_equal(spool_kept_count(rig.spool), 0);
+    clear(&rig);
+    fake_core_clear(&old);
+}
+
+static void rows_that_a_working_backend_refuses_stay_and_hold_up_nothing(void **state)
+{
+    (void)state;
+    struct fake_core old;
+    struct rig rig;
+    int err;
+
+    change_columns_over(&rig, &old);
+    open_for_next(&rig);
+    rig.commit_result = -EAGAIN;
+    run(&rig, DELIVERY_FAILED, "begin 0:1-1 rows=1; 7=1@0:1+0; commit; abort; ");
+    assert_true(delivery_passes_over(rig.delivery, -EAGAIN, NULL));
+    rig.commit_result = 0;
+    open_for_next(&rig);
+    run(&rig, DELIVERY_DONE, "begin 0:1-1 1:1-1 rows=1 ends; 9=1@0:1+0; commit; ");
+    /* The backend works, so the others get one more chance. */
+    assert_int_equal(spool_kept_count(rig.spool), 0);
+    open_for_next(&rig);
+    rig.commit_result = -EAGAIN;
+    run(&rig, DELIVERY_FAILED, "begin 0:1-1 rows=1; 7=1@0:1+0; commit; abort; ");
+    assert_true(delivery_passes_over(rig.delivery, -EAGAIN, NULL));
+    assert_int_equal(spool_kept_count(rig.spool), 2);
+    assert_int_equal(spool_count(rig.spool), 2);
+    assert_true(delivery_schema(rig.delivery) == schema_view(rig.core.schema));
+    assert_false(delivery_must_retry(rig.delivery, &err));
+    rig.commit_result = 0;
+    /* The next start tries again. */
+    host_stop(&rig);
+    host_start(&rig, 0);
+    assert_int_equal(spool_kept_count(rig.spool), 0);
+    open_for_next(&rig);
+    run(&rig, DELIVERY_DONE, "begin 0:1-1 rows=1; 7=1@0:1+0; commit; ");
+    clear(&rig);
+    fake_core_clear(&old);
+}
+
+static void a_backend_that_is_away_refuses_nothing(void **state)
+{
+    (void)state;
+    struct fake_core old;
+    struct rig rig;
+    int err = 0;
+
+    change_columns_over(&rig, &old);
+    rig.commit_result = -EAGAIN;
+    for (int n = 0; n < 3; n++) {
+        open_for_next(&rig);
+        run(&rig, DELIVERY_FAILED, "begin 0:1-1 rows=1; 7=1@0:1+0; commit; abort; ");
+        assert_true(delivery_passes_over(rig.delivery, -EAGAIN, NULL));
+        open_for_next(&rig);
+        run(&rig, DELIVERY_FAILED, "begin 0:1-1 1:1-1 rows=1 ends; 9=1@0:1+0; commit; abort; ");
+        assert_false(delivery_passes_over(rig.delivery, -EAGAIN, NULL));
+    }
+    assert_int_equal(spool_kept_count(rig.spool), 0);
+    rig.commit_result = 0;
+    open_for_next(&rig);
+    run(&rig, DELIVERY_DONE, "begin 0:1-1 rows=1; 7=1@0:1+0; commit; ");
+    /* With nothing else to write, a failure is waited for. */
+    rig.commit_result = -EIO;
+    open_for_next(&rig);
+    run(&rig, DELIVERY_FAILED, "begin 1:1-1 rows=1 ends; 8=1@1:1+0; commit; abort; ");
+    assert_true(delivery_passes_over(rig.delivery, -EIO, NULL));
+    rig.commit_result = 0;
+    assert_true(delivery_must_retry(rig.delivery, &err));
+    assert_int_equal(err, -EIO);
+    open_for_next(&rig);
+    run(&rig, DELIVERY_DONE, "begin 1:1-1 rows=1 ends; 8=1@1:1+0; commit; ");
+    clear(&rig);
+    fake_core_clear(&old);
+}
+
+static void columns_that_the_check_refuses_are_not_tried(void **state)
+{
+    (void)state;
+    struct fake_core old;
+    struct rig rig;
+
+    change_columns_over(&rig, &old);
+    assert_true(delivery_passes_over(rig.delivery, -EINVAL, "there must be ports"));
+    assert_int_equal(spool_kept_count(rig.spool), 2);
+    assert_true(delivery_schema(rig.delivery) == schema_view(rig.core.schema));
+    clear(&rig);
+    fake_core_clear(&old);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(rows_of_other_columns_are_written_first_and_as_they_were),
+        cmocka_unit_test(rows_that_a_working_backend_refuses_stay_and_hold_up_nothing),
+        cmocka_unit_test(a_backend_that_is_away_refuses_nothing),
+        cmocka_unit_test(columns_that_the_check_refuses_are_not_tried),
         cmocka_unit_test(one_key_of_two_workers_is_written_as_one_row),
         cmocka_unit_test(a_backend_that_adds_up_gets_the_rows_as_they_are),
         cmocka_unit_test(a_backend_that_keeps_hand_overs_hears_which_they_are),

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Fuzz target: any packet on the socket between the core and a plugin host, received and decoded as
+ * the end would that it is for. */
+#include <stdlib.h>
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "handover/encoding.h"
+#include "handover/message.h"
+#include "handover/setup.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void decode_setup(const struct message *m)
+{
+    struct setup *setup;
+    struct schema *schema;
+
+    if (setup_decode(m->body, m->body_len, &setup, &schema) < 0)
+        return;
+    setup_free(setup);
+    schema_free(schema);
+}
+
+/* Any other body has numbers and a text. */
+static void decode_body(const struct message *m)
+{
+    struct reader r = reader_make(m->body, m->body_len);
+
+    if (m->type == MESSAGE_LOG || m->type == MESSAGE_CHECKED)
+        reader_u8(&r);
+    char *text = decode_string(&r);
+    reader_u64(&r);
+    mem_free(text);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static struct message_buffer buffer;
+    struct message m;
+    struct host_state state;
+    int pair[2];
+
+    if (size == 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+        return 0;
+    if (send(pair[0], data, size, MSG_DONTWAIT) == (ssize_t)size &&
+        message_receive(pair[1], MSG_DONTWAIT, &buffer, &m) == 0) {
+        message_close_fds(&m);
+        switch (m.type) {
+        case MESSAGE_SETUP:
+            decode_setup(&m);
+            break;
+        case MESSAGE_STATE:
+            host_state_decode(m.body, m.body_len, &state);
+            break;
+        default:
+            decode_body(&m);
+            break;
+        }
+    }
+    close(pair[0]);
+    close(pair[1]);
+    return 0;
+}
