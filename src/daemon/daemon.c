@@ -176,6 +176,7 @@ static void on_second(void *arg) ON_THREAD(main_thread)
     check_rib(d);
     if (d->templates && d->seconds % TEMPLATES_TICK_S == 0)
         templates_file_tick(d->templates);
+    statistics_watch_pools(&s);
     if (d->is_stopping)
         ending_tick(d);
     else if (d->seconds % WATCH_S == 0)

@@ -25,7 +25,10 @@ struct instance {
     uint32_t plugin_setting_count;
     _Atomic uint64_t epoch; /* number of the epoch under way; the main thread writes it */
     struct poller_timer epoch_timer;
-    int spool_lock_fd; /* held while the daemon runs; -1: it has no spool */
+    /* These drops (pool_full) were told in the log, the last of them then. */
+    struct handover_totals pool_full_told;
+    int64_t pool_full_told_ns; /* of clock_mono(); 0: never */
+    int spool_lock_fd;         /* held while the daemon runs; -1: it has no spool */
 };
 
 /*

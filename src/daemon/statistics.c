@@ -355,6 +355,43 @@ void statistics_log(const struct statistics_sources *s)
 
 /* ---- watch ---- */
 
+#define POOL_FULL_AGAIN_NS (60 * NS_PER_S)
+
+static void watch_pool(struct instance *instance)
+{
+    struct handover_totals now = {0}, more;
+    int64_t now_ns = clock_mono().ns;
+
+    for (uint32_t i = 0; i < instance->worker_count; i++) {
+        struct handover_totals t = ledger_totals(&instance->ledgers[i].drops[DROP_pool_full]);
+        now.flows += t.flows;
+        now.packets += t.packets;
+        now.bytes += t.bytes;
+    }
+    more = now;
+    ledger_totals_subtract(&more, &instance->pool_full_told);
+    if ((more.flows | more.packets | more.bytes) == 0 ||
+        (instance->pool_full_told_ns != 0 &&
+         now_ns - instance->pool_full_told_ns < POOL_FULL_AGAIN_NS))
+        return;
+    log_error(
+        "plugin %s[%s]: plugin_pool_size is used up, so new rows are dropped: %llu flows of %llu "
+        "packets and %llu bytes%s; its backend is away or too slow, or there are more keys than "
+        "memory: see the lines of the plugin, raise plugin_pool_size, or set plugin_spool_dir",
+        instance->identity->type, instance->identity->name, (unsigned long long)more.flows,
+        (unsigned long long)more.packets, (unsigned long long)more.bytes,
+        instance->pool_full_told_ns != 0 ? " since the last such line" : "");
+    instance->pool_full_told = now;
+    instance->pool_full_told_ns = now_ns;
+}
+
+void statistics_watch_pools(const struct statistics_sources *s)
+{
+    THREAD_ASSERT(main_thread);
+    for (uint32_t i = 0; i < s->instance_count; i++)
+        watch_pool(s->instances[i]);
+}
+
 /* Anybody can send from many source addresses, so not all of them are named. */
 #define NAMED_MAX 10
 

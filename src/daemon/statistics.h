@@ -25,6 +25,10 @@ void statistics_log(const struct statistics_sources *sources) ON_THREAD(main_thr
 /* Returns the content of stats_file, to be freed. */
 char *statistics_text(const struct statistics_sources *sources) ON_THREAD(main_thread);
 
+/* Says, at the first time and then once a minute, what instances dropped since their pool was full.
+ * Called once a second. */
+void statistics_watch_pools(const struct statistics_sources *sources) ON_THREAD(main_thread);
+
 /* Warns every minute of exporters without a BGP peer, and of silence. */
 struct statistics_watch {
     uint64_t last_datagrams;

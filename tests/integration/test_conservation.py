@@ -137,10 +137,13 @@ def test_live_with_a_stopped_plugin(test):
     os.kill(pid, signal.SIGSTOP)
     sent = flowgen(test, "--flows", 200000, "--keys", 200000, "--udp", f"127.0.0.1:{test.port}", "--rate", 100000)
     test.wait_now(daemon, lambda stats: stats["instances"][0]["drops"]["pool_full"]["flows"] > 0, "a full pool")
+    daemon.wait_log("plugin_pool_size is used up")
     os.kill(pid, signal.SIGCONT)
     assert daemon.stop() == 1, "rows were dropped, so the exit status says so:\n" + daemon.output()
     instance = check_ledger(test.stats())
     assert instance["drops"]["pool_full"]["flows"] > 0, instance
+    said = [line for line in daemon.output().splitlines() if "plugin_pool_size is used up, so new rows are dropped" in line]
+    assert len(said) == 1 and "ERROR" in said[0] and f"[{instance['name']}]" in said[0], said  # and again after a minute
     assert written(test) == instance["written"]
     assert test.stats()["datagrams"]["overflow"] or instance["decoded"]["flows"] == sent["flows"]
 
