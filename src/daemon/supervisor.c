@@ -53,6 +53,7 @@ struct hosted_instance {
     uint8_t last_signal;
     bool is_finished, is_clean;
     bool is_recovering; /* it was said to be started again, and does not work yet */
+    bool is_mad; /* it wrote nonsense into the rings, was killed for it, and is not reaped yet */
     uint32_t restarts;
     uint64_t commits_before; /* of hosts that have ended */
     int64_t restart_ns;
@@ -74,7 +75,7 @@ struct supervisor {
     uint32_t instance_count;
     bool is_stopping;
     struct mono_time stop_deadline;
-    struct poller_timer kill_timer, watch_timer;
+    struct poller_timer kill_timer, watch_timer, ring_timer;
     struct mono_time watched; /* when the hosts were looked at last */
 };
 
@@ -476,6 +477,44 @@ static void pidfd_ready(void *arg, int fd, unsigned events) ON_THREAD(main_threa
     host_ended(in, status);
 }
 
+/* ---- what a host writes into the rings ---- */
+
+static void look_at_rings(struct hosted_instance *in)
+{
+    for (uint32_t i = 0; i < in->plugin.outlet->lane_count && in->pid > 0 && !in->is_mad; i++) {
+        if (ring_check(in->plugin.outlet->lanes[i].ring))
+            continue;
+        in->is_mad = true;
+        log_error(
+            "plugin %s[%s]: its process (%d) has written nonsense into the memory that it "
+            "shares with the daemon (worker %u): the plugin has a fault; the process is killed, "
+            "and what it had not acknowledged is handed over again",
+            in->plugin.plugin_name, in->plugin.instance_name, (int)in->pid, i);
+        kill(in->pid, SIGKILL);
+    }
+}
+
+static void rings_due(void *arg) ON_THREAD(main_thread)
+{
+    THREAD_ASSERT(main_thread);
+    struct supervisor *s = arg;
+
+    for (uint32_t i = 0; i < s->instance_count; i++)
+        look_at_rings(s->instances[i]);
+    poller_timer_set_in(s->poller, &s->ring_timer, NS_PER_S);
+}
+
+/* A host that is dead may have left nonsense that nobody had seen. */
+static void repair_rings(struct hosted_instance *in)
+{
+    in->is_mad = false;
+    for (uint32_t i = 0; i < in->plugin.outlet->lane_count; i++) {
+        struct ring *ring = in->plugin.outlet->lanes[i].ring;
+        if (!ring_check(ring))
+            ring_repair(ring);
+    }
+}
+
 static void hosted_instance_start(struct hosted_instance *in)
 {
     struct poller *poller = in->supervisor->poller;
@@ -484,6 +523,7 @@ static void hosted_instance_start(struct hosted_instance *in)
     in->state = (struct host_state){.spooled_count = in->state.spooled_count,
                                     .spooled_flows = in->state.spooled_flows,
                                     .kept_count = in->state.kept_count};
+    repair_rings(in);
     host_watch_start(&in->watch);
     int err = spawn_host(path, &in->plugin, &in->pid, &in->socket);
     if (err < 0) {
@@ -634,6 +674,7 @@ void supervisor_free(struct supervisor *s)
         return;
     poller_timer_cancel(s->poller, &s->kill_timer);
     poller_timer_cancel(s->poller, &s->watch_timer);
+    poller_timer_cancel(s->poller, &s->ring_timer);
     for (uint32_t i = 0; i < s->instance_count; i++)
         hosted_instance_free(s->instances[i]);
     mem_free(s->instances);
@@ -758,6 +799,10 @@ int supervisor_start(struct supervisor *s, const struct supervisor_plugin *plugi
         mem_realloc_array(s->instances, s->instance_count + 1, sizeof(struct hosted_instance *));
     s->instances[s->instance_count++] = in;
     hosted_instance_start(in);
+    if (s->instance_count == 1) {
+        s->ring_timer = (struct poller_timer){.fn = rings_due, .arg = s};
+        poller_timer_set_in(s->poller, &s->ring_timer, NS_PER_S);
+    }
     return 0;
 }
 

@@ -14,6 +14,8 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -53,13 +55,26 @@ struct ring {
     struct ring_cursors *cursors; /* the worker and the supervisor only read */
     uint64_t head, recycled;
     uint64_t lost_until; /* as far as it has been told */
+    /* Held for a short time, once a hand-over or second: the main thread looks at what follows, and
+     * at `recycled`, which the worker alone changes. */
+    pthread_mutex_t mutex;
+    struct handover_totals spooled;       /* of what was recycled */
+    struct handover_totals drained, lost; /* of that, as far as the cursors could be believed */
+    bool is_broken;
+};
+
+/* The cursors as the host knows that they are. */
+struct view_cursors {
+    uint64_t taken, acked, attempt, isolate_until, lost_until;
+    struct handover_totals drained, lost;
 };
 
 struct ring_view {
     int slots_fd, cursors_fd;
     int worker_event; /* borrowed */
     const struct ring_slots *slots;
-    struct ring_cursors *cursors;
+    struct ring_cursors *cursors; /* only written, but at the start */
+    struct view_cursors own;
 };
 
 static size_t slot_of(uint64_t seq)
@@ -84,6 +99,7 @@ int ring_new(int host_event, struct ring **ret_ring)
     int err;
 
     ring->host_event = host_event;
+    pthread_mutex_init(&ring->mutex, NULL);
     ring->cursors_fd = -1;
     ring->slots_fd = err = shared_memory_new("pathacct-ring", sizeof *ring->slots);
     if (err < 0)
@@ -102,6 +118,11 @@ int ring_new(int host_event, struct ring **ret_ring)
     ring->cursors = cursors;
     ring->slots->magic = SLOTS_MAGIC;
     ring->cursors->magic = CURSORS_MAGIC;
+    err = shared_memory_seal(ring->slots_fd, SHARED_MEMORY_ONE_WRITER);
+    if (err == 0)
+        err = shared_memory_seal(ring->cursors_fd, SHARED_MEMORY_MANY_WRITERS);
+    if (err < 0)
+        goto fail;
     *ret_ring = ring;
     return 0;
 fail:
@@ -121,6 +142,7 @@ void ring_free(struct ring *ring)
         close(ring->slots_fd);
     if (ring->cursors_fd >= 0)
         close(ring->cursors_fd);
+    pthread_mutex_destroy(&ring->mutex);
     mem_free(ring);
 }
 
@@ -153,28 +175,91 @@ static void tell_loss(struct ring *ring, uint64_t lost_until, ring_recycled_fn *
         fn(arg, NULL, NULL);
 }
 
-size_t ring_recycle(struct ring *ring, struct pool *pool, ring_recycled_fn *fn, void *arg)
+static bool totals_exceed(const struct handover_totals *t, const struct handover_totals *limit)
 {
-    THREAD_ASSERT(worker_thread);
+    return t->flows > limit->flows || t->packets > limit->packets || t->bytes > limit->bytes;
+}
+
+/* Numbers of hand-overs that the worker has not sent yet are nonsense. `head` is read after them. */
+static bool cursors_are_sane(const struct ring *ring)
+{
+    const struct ring_cursors *c = ring->cursors;
+    uint64_t taken = cursor_load(&c->taken), acked = cursor_load(&c->acked);
+    uint64_t attempt = cursor_load(&c->attempt) >> ATTEMPT_BITS;
+    uint64_t isolate_until = cursor_load(&c->isolate_until);
+    uint64_t lost_until = cursor_load(&c->lost_until);
+    uint64_t head = cursor_load(&ring->slots->head);
+
+    return c->magic == CURSORS_MAGIC && acked >= ring->recycled && acked <= head && taken <= head &&
+           attempt <= head && isolate_until <= head && lost_until <= head;
+}
+
+static bool outcome_is_sane(const struct handover *handover, const struct handover_outcome *outcome)
+{
+    return outcome->fate <= HANDOVER_DROPPED && outcome->rejected_rows <= handover->row_count &&
+           !totals_exceed(&outcome->rejected, &handover->totals);
+}
+
+static void totals_add(struct handover_totals *to, const struct handover_totals *more)
+{
+    to->flows += more->flows;
+    to->packets += more->packets;
+    to->bytes += more->bytes;
+}
+
+/* Gives what one hand-over held back, and tells of it. */
+static void recycle_next(struct ring *ring, const struct handover_outcome *outcome,
+                         struct pool *pool, ring_recycled_fn *fn, void *arg)
+{
+    const struct handover *handover = &ring->slots->slots[slot_of(ring->recycled + 1)];
+
+    pool_release_chain(pool, handover->row_segment);
+    pool_release_chain(pool, handover->dictionary_segment);
+    if (outcome->fate == HANDOVER_SPOOLED)
+        totals_add(&ring->spooled, &handover->totals);
+    if (fn != NULL)
+        fn(arg, handover, outcome);
+    ring->recycled++;
+}
+
+static size_t recycle(struct ring *ring, struct pool *pool, ring_recycled_fn *fn, void *arg)
+{
     uint64_t acked = cursor_load(&ring->cursors->acked);
     /* The order matters: a loss is known by now if `acked` has anything behind it. */
     uint64_t lost_until = cursor_load(&ring->cursors->lost_until);
     size_t count = 0;
 
-    if (acked > ring->head) /* a host out of its mind must not make us release what it never had */
-        acked = ring->head;
-    while (ring->recycled < acked) {
+    /* The host may have changed them since they were looked at. */
+    if (acked < ring->recycled || acked > ring->head || lost_until > ring->head)
+        ring->is_broken = true;
+    while (!ring->is_broken && ring->recycled < acked) {
         size_t slot = slot_of(ring->recycled + 1);
-        const struct handover *handover = &ring->slots->slots[slot];
+        /* A copy, which nobody changes between the look and the use. */
+        struct handover_outcome outcome = ring->cursors->outcomes[slot];
         tell_loss(ring, lost_until, fn, arg);
-        pool_release_chain(pool, handover->row_segment);
-        pool_release_chain(pool, handover->dictionary_segment);
-        if (fn != NULL)
-            fn(arg, handover, &ring->cursors->outcomes[slot]);
-        ring->recycled++;
+        if (!outcome_is_sane(&ring->slots->slots[slot], &outcome)) {
+            ring->is_broken = true;
+            break;
+        }
+        recycle_next(ring, &outcome, pool, fn, arg);
         count++;
     }
-    tell_loss(ring, lost_until, fn, arg);
+    if (!ring->is_broken)
+        tell_loss(ring, lost_until, fn, arg);
+    return count;
+}
+
+size_t ring_recycle(struct ring *ring, struct pool *pool, ring_recycled_fn *fn, void *arg)
+{
+    size_t count = 0;
+
+    THREAD_ASSERT(worker_thread);
+    pthread_mutex_lock(&ring->mutex);
+    if (!ring->is_broken && !cursors_are_sane(ring))
+        ring->is_broken = true;
+    if (!ring->is_broken)
+        count = recycle(ring, pool, fn, arg);
+    pthread_mutex_unlock(&ring->mutex);
     return count;
 }
 
@@ -183,18 +268,100 @@ uint64_t ring_pending_count(const struct ring *ring)
     return ring->head - ring->recycled;
 }
 
-struct handover_totals ring_drained(const struct ring *ring)
+/* The host can have written no more out of the spool than this: all that was recycled as spooled, and
+ * what is acknowledged so and not recycled yet. */
+static struct handover_totals drained_limit(const struct ring *ring)
 {
-    return (struct handover_totals){cursor_load(&ring->cursors->drained_flows),
-                                    cursor_load(&ring->cursors->drained_packets),
-                                    cursor_load(&ring->cursors->drained_bytes)};
+    struct handover_totals limit = ring->spooled;
+    uint64_t acked = cursor_load(&ring->cursors->acked);
+
+    for (uint64_t seq = ring->recycled + 1; seq <= acked && seq - ring->recycled <= RING_SLOTS;
+         seq++)
+        if (ring->cursors->outcomes[slot_of(seq)].fate == HANDOVER_SPOOLED)
+            totals_add(&limit, &ring->slots->slots[slot_of(seq)].totals);
+    return limit;
 }
 
-struct handover_totals ring_lost_drained(const struct ring *ring)
+/* Looks at all that the host wrote. Both sums only grow, and the lost one is a copy of the other. */
+static void check_cursors(struct ring *ring)
 {
-    return (struct handover_totals){cursor_load(&ring->cursors->lost_flows),
-                                    cursor_load(&ring->cursors->lost_packets),
-                                    cursor_load(&ring->cursors->lost_bytes)};
+    struct ring_cursors *c = ring->cursors;
+    struct handover_totals lost = {cursor_load(&c->lost_flows), cursor_load(&c->lost_packets),
+                                   cursor_load(&c->lost_bytes)};
+    struct handover_totals drained = {cursor_load(&c->drained_flows),
+                                      cursor_load(&c->drained_packets),
+                                      cursor_load(&c->drained_bytes)};
+    struct handover_totals limit;
+
+    if (ring->is_broken)
+        return;
+    ring->is_broken = !cursors_are_sane(ring);
+    if (ring->is_broken)
+        return;
+    limit = drained_limit(ring);
+    if (totals_exceed(&drained, &limit) || totals_exceed(&lost, &drained) ||
+        totals_exceed(&ring->drained, &drained) || totals_exceed(&ring->lost, &lost)) {
+        ring->is_broken = true;
+        return;
+    }
+    ring->drained = drained;
+    ring->lost = lost;
+}
+
+static struct handover_totals totals_least(const struct handover_totals *a,
+                                           const struct handover_totals *b)
+{
+    return (struct handover_totals){a->flows < b->flows ? a->flows : b->flows,
+                                    a->packets < b->packets ? a->packets : b->packets,
+                                    a->bytes < b->bytes ? a->bytes : b->bytes};
+}
+
+struct handover_totals ring_drained(struct ring *ring)
+{
+    pthread_mutex_lock(&ring->mutex);
+    check_cursors(ring);
+    /* Until it is recycled it counts as handed over. */
+    struct handover_totals drained = totals_least(&ring->drained, &ring->spooled);
+    pthread_mutex_unlock(&ring->mutex);
+    return drained;
+}
+
+struct handover_totals ring_lost_drained(struct ring *ring)
+{
+    pthread_mutex_lock(&ring->mutex);
+    struct handover_totals lost = totals_least(&ring->lost, &ring->spooled);
+    pthread_mutex_unlock(&ring->mutex);
+    return lost;
+}
+
+bool ring_check(struct ring *ring)
+{
+    pthread_mutex_lock(&ring->mutex);
+    check_cursors(ring);
+    bool is_sane = !ring->is_broken;
+    pthread_mutex_unlock(&ring->mutex);
+    return is_sane;
+}
+
+void ring_repair(struct ring *ring)
+{
+    struct ring_cursors *c = ring->cursors;
+
+    pthread_mutex_lock(&ring->mutex);
+    c->magic = CURSORS_MAGIC;
+    cursor_store(&c->taken, ring->recycled);
+    cursor_store(&c->acked, ring->recycled);
+    cursor_store(&c->attempt, 0);
+    cursor_store(&c->isolate_until, 0);
+    cursor_store(&c->lost_until, ring->lost_until);
+    cursor_store(&c->drained_flows, ring->drained.flows);
+    cursor_store(&c->drained_packets, ring->drained.packets);
+    cursor_store(&c->drained_bytes, ring->drained.bytes);
+    cursor_store(&c->lost_flows, ring->lost.flows);
+    cursor_store(&c->lost_packets, ring->lost.packets);
+    cursor_store(&c->lost_bytes, ring->lost.bytes);
+    ring->is_broken = false;
+    pthread_mutex_unlock(&ring->mutex);
 }
 
 struct ring_sign ring_sign(const struct ring *ring)
@@ -238,6 +405,36 @@ static bool fd_has_size(int fd, size_t size)
     return fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && (uint64_t)status.st_size == size;
 }
 
+static struct view_cursors cursors_read(const struct ring_cursors *c)
+{
+    return (struct view_cursors){
+        .taken = cursor_load(&c->taken),
+        .acked = cursor_load(&c->acked),
+        .attempt = cursor_load(&c->attempt),
+        .isolate_until = cursor_load(&c->isolate_until),
+        .lost_until = cursor_load(&c->lost_until),
+        .drained = {cursor_load(&c->drained_flows), cursor_load(&c->drained_packets),
+                    cursor_load(&c->drained_bytes)},
+        .lost = {cursor_load(&c->lost_flows), cursor_load(&c->lost_packets),
+                 cursor_load(&c->lost_bytes)},
+    };
+}
+
+/* Writes a cursor and remembers it. */
+static void view_store(uint64_t *own, _Atomic uint64_t *place, uint64_t value)
+{
+    *own = value;
+    cursor_store(place, value);
+}
+
+bool ring_view_is_intact(const struct ring_view *view)
+{
+    struct view_cursors found = cursors_read(view->cursors);
+
+    static_assert(sizeof found == 11 * sizeof(uint64_t), "no padding, which memcmp() would see");
+    return memcmp(&found, &view->own, sizeof found) == 0;
+}
+
 int ring_view_new(int slots_fd, int cursors_fd, int worker_event, struct ring_view **ret_view)
 {
     struct ring_view *view = mem_zalloc(sizeof *view);
@@ -262,6 +459,7 @@ int ring_view_new(int slots_fd, int cursors_fd, int worker_event, struct ring_vi
         err = -EBADMSG;
         goto fail;
     }
+    view->own = cursors_read(view->cursors);
     ring_view_untake(view);
     *ret_view = view;
     return 0;
@@ -302,22 +500,22 @@ bool ring_view_is_ended(const struct ring_view *view)
 
 uint64_t ring_view_taken(const struct ring_view *view)
 {
-    return cursor_load(&view->cursors->taken);
+    return view->own.taken;
 }
 
 uint64_t ring_view_acked(const struct ring_view *view)
 {
-    return cursor_load(&view->cursors->acked);
+    return view->own.acked;
 }
 
 void ring_view_take(struct ring_view *view, uint64_t seq)
 {
-    cursor_store(&view->cursors->taken, seq);
+    view_store(&view->own.taken, &view->cursors->taken, seq);
 }
 
 void ring_view_untake(struct ring_view *view)
 {
-    cursor_store(&view->cursors->taken, ring_view_acked(view));
+    ring_view_take(view, ring_view_acked(view));
 }
 
 void ring_view_set_outcome(struct ring_view *view, uint64_t seq,
@@ -328,9 +526,9 @@ void ring_view_set_outcome(struct ring_view *view, uint64_t seq,
 
 void ring_view_ack(struct ring_view *view, uint64_t seq)
 {
-    cursor_store(&view->cursors->acked, seq);
+    view_store(&view->own.acked, &view->cursors->acked, seq);
     if (ring_view_attempt(view).seq <= seq)
-        cursor_store(&view->cursors->attempt, 0);
+        view_store(&view->own.attempt, &view->cursors->attempt, 0);
     if (ring_view_taken(view) < seq)
         ring_view_take(view, seq);
     poller_event_wake(view->worker_event);
@@ -338,19 +536,23 @@ void ring_view_ack(struct ring_view *view, uint64_t seq)
 
 void ring_view_add_drained(struct ring_view *view, const struct handover_totals *totals)
 {
+    struct handover_totals *own = &view->own.drained;
     struct ring_cursors *c = view->cursors;
-    cursor_store(&c->drained_flows, cursor_load(&c->drained_flows) + totals->flows);
-    cursor_store(&c->drained_packets, cursor_load(&c->drained_packets) + totals->packets);
-    cursor_store(&c->drained_bytes, cursor_load(&c->drained_bytes) + totals->bytes);
+
+    view_store(&own->flows, &c->drained_flows, own->flows + totals->flows);
+    view_store(&own->packets, &c->drained_packets, own->packets + totals->packets);
+    view_store(&own->bytes, &c->drained_bytes, own->bytes + totals->bytes);
 }
 
 void ring_view_set_lost(struct ring_view *view)
 {
+    struct view_cursors *own = &view->own;
     struct ring_cursors *c = view->cursors;
-    cursor_store(&c->lost_flows, cursor_load(&c->drained_flows));
-    cursor_store(&c->lost_packets, cursor_load(&c->drained_packets));
-    cursor_store(&c->lost_bytes, cursor_load(&c->drained_bytes));
-    cursor_store(&c->lost_until, cursor_load(&c->acked));
+
+    view_store(&own->lost.flows, &c->lost_flows, own->drained.flows);
+    view_store(&own->lost.packets, &c->lost_packets, own->drained.packets);
+    view_store(&own->lost.bytes, &c->lost_bytes, own->drained.bytes);
+    view_store(&own->lost_until, &c->lost_until, own->acked);
 }
 
 void ring_view_beat(struct ring_view *view, enum host_place place)
@@ -361,21 +563,22 @@ void ring_view_beat(struct ring_view *view, enum host_place place)
 
 struct ring_attempt ring_view_attempt(const struct ring_view *view)
 {
-    uint64_t word = cursor_load(&view->cursors->attempt);
+    uint64_t word = view->own.attempt;
     return (struct ring_attempt){word >> ATTEMPT_BITS, (uint8_t)word};
 }
 
 void ring_view_set_attempt(struct ring_view *view, struct ring_attempt attempt)
 {
-    cursor_store(&view->cursors->attempt, attempt.seq << ATTEMPT_BITS | attempt.attempts);
+    view_store(&view->own.attempt, &view->cursors->attempt,
+               attempt.seq << ATTEMPT_BITS | attempt.attempts);
 }
 
 uint64_t ring_view_isolate_until(const struct ring_view *view)
 {
-    return cursor_load(&view->cursors->isolate_until);
+    return view->own.isolate_until;
 }
 
 void ring_view_set_isolate_until(struct ring_view *view, uint64_t seq)
 {
-    cursor_store(&view->cursors->isolate_until, seq);
+    view_store(&view->own.isolate_until, &view->cursors->isolate_until, seq);
 }

@@ -6,6 +6,10 @@
  * single consumer (the host); the supervisor keeps the descriptors of both memories for a restarted
  * host, and reads how far the host is and whether it lives.
  *
+ * A plugin is foreign code in the host's process, so nothing that the host wrote is believed: it is
+ * compared with what the core knows. Where it cannot be, the ring is broken: nothing more is taken
+ * from it until the host is dead and ring_repair() has set the cursors back.
+ *
  * A hand-over is complete in itself: its rows and its dictionary. Its segments stay as they are
  * until it has been acknowledged; then the worker recycles them. Its outcome stands beside the
  * cursors.
@@ -57,8 +61,8 @@ enum handover_fate {
 };
 struct handover_outcome {
     uint32_t fate;
-    uint32_t rejected_rows; /* of its rows, or of those that were merged with them */
-    struct handover_totals rejected;
+    uint32_t rejected_rows;          /* of its rows, or of those that were merged with them */
+    struct handover_totals rejected; /* no more than its totals */
 };
 
 /* ---- the worker's side: one thread ---- */
@@ -76,7 +80,7 @@ uint64_t ring_push(struct ring *ring, const struct handover *handover) ON_THREAD
  * Releases the segments of all that has been acknowledged since the last call and tells `fn` (which
  * may be NULL) the outcome of each. Where a volatile backend ended, `fn` is called without a
  * hand-over: all that it was told as written until then is lost. Returns how many were
- * acknowledged.
+ * acknowledged; none more from a broken ring.
  */
 typedef void ring_recycled_fn(void *arg, const struct handover *handover,
                               const struct handover_outcome *outcome);
@@ -85,10 +89,16 @@ size_t ring_recycle(struct ring *ring, struct pool *pool, ring_recycled_fn *fn, 
 /* Hand-overs that are not recycled: the pool holds segments for them. */
 uint64_t ring_pending_count(const struct ring *ring);
 
-/* Spooled hand-overs of this ring that have since been written, in total. Any thread. */
-struct handover_totals ring_drained(const struct ring *ring);
-/* The part of ring_drained() that a volatile backend has lost. Any thread. */
-struct handover_totals ring_lost_drained(const struct ring *ring);
+/* Spooled hand-overs of this ring that have since been written, in total; no more than what was
+ * recycled as spooled. Any thread. */
+struct handover_totals ring_drained(struct ring *ring);
+/* The part of the last ring_drained() that a volatile backend has lost. Any thread. */
+struct handover_totals ring_lost_drained(struct ring *ring);
+/* False: the cursors hold what no host writes, and the ring is broken. Any thread. */
+bool ring_check(struct ring *ring);
+/* Sets the cursors to what the core knows: all that was not recycled is handed over again. No host
+ * has the ring open. Any thread. */
+void ring_repair(struct ring *ring);
 
 /*
  * Where the host's thread is, as it says with each heartbeat. The core trusts it only to tell what
@@ -125,6 +135,9 @@ struct ring_view;
  */
 int ring_view_new(int slots_fd, int cursors_fd, int worker_event, struct ring_view **ret_view);
 void ring_view_free(struct ring_view *view); /* NULL is fine */
+/* False: somebody else has written over the cursors, which only a plugin in this process can have
+ * done. Nothing may be acknowledged then. */
+bool ring_view_is_intact(const struct ring_view *view);
 
 /* The hand-over `ahead` places after the last one taken (0: the next); false: it is not there
  * yet. */

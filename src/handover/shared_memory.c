@@ -22,6 +22,16 @@ int shared_memory_new(const char *name, size_t size)
     return fd;
 }
 
+int shared_memory_seal(int fd, enum shared_memory_writers writers)
+{
+    int seals = F_SEAL_GROW | F_SEAL_SEAL;
+
+    if (writers == SHARED_MEMORY_ONE_WRITER && fcntl(fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE) < 0 &&
+        errno != EINVAL)
+        return -errno;
+    return fcntl(fd, F_ADD_SEALS, seals) < 0 ? -errno : 0;
+}
+
 int shared_memory_open_readonly(int fd)
 {
     char path[40];

@@ -17,6 +17,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define ATTEMPTS_TO_ISOLATE 2
@@ -334,12 +335,34 @@ static void describe_selection(struct delivery *d, struct pa_transaction *ret_tr
                                                .is_last = s->is_last};
 }
 
-/* Rejected rows may belong to several hand-overs; they are booked on the first that has rows. */
+static uint64_t take_up_to(uint64_t *from, uint64_t most)
+{
+    uint64_t taken = *from < most ? *from : most;
+    *from -= taken;
+    return taken;
+}
+
+/* Rejected rows may belong to several hand-overs. They are booked on the first ones, on each as much
+ * as it had: more would be nonsense to the core. */
+static void book_rejected(struct delivery *d)
+{
+    struct handover_outcome left = *backend_outcome(d->s.backend);
+    uint64_t rows = left.rejected_rows;
+
+    for (size_t i = 0; i < d->part_count && backend_outcome(d->s.backend)->rejected_rows > 0; i++) {
+        const struct handover *h = &d->parts[i].handover;
+        struct handover_outcome own = {.fate = HANDOVER_WRITTEN};
+        own.rejected_rows = (uint32_t)take_up_to(&rows, h->row_count);
+        own.rejected.flows = take_up_to(&left.rejected.flows, h->totals.flows);
+        own.rejected.packets = take_up_to(&left.rejected.packets, h->totals.packets);
+        own.rejected.bytes = take_up_to(&left.rejected.bytes, h->totals.bytes);
+        ring_view_set_outcome(d->parts[i].lane->ring, h->seq, &own);
+    }
+}
+
 static void acknowledge_selection(struct delivery *d)
 {
-    const struct handover_outcome *outcome = backend_outcome(d->s.backend);
-    if (outcome->rejected_rows > 0 && d->part_count > 0)
-        ring_view_set_outcome(d->parts[0].lane->ring, d->parts[0].handover.seq, outcome);
+    book_rejected(d);
     for (uint32_t i = 0; i < d->selection.range_count; i++) {
         const struct selection_range *range = &d->selection.ranges[i];
         ring_view_ack(d->s.lanes[range->lane].ring, range->last);
@@ -347,6 +370,22 @@ static void acknowledge_selection(struct delivery *d)
                  (unsigned long long)range->first, (unsigned long long)range->last, range->lane);
     }
     selection_acknowledged(&d->selection, d->s.setup->lane_count);
+}
+
+/* A plugin that writes where it must not has done who knows what else: its process does nothing more,
+ * and the daemon hands over again what was not acknowledged. */
+static void end_if_damaged(const struct delivery *d)
+{
+    for (uint32_t i = 0; i < d->s.setup->lane_count; i++) {
+        if (ring_view_is_intact(d->s.lanes[i].ring))
+            continue;
+        link_log(
+            d->s.link, PA_LOG_ERROR,
+            "the plugin has written over memory that is not its own (cursors of worker %u); this "
+            "is a fault of the plugin, and its process ends",
+            i);
+        abort();
+    }
 }
 
 static void commit_done(struct delivery *d)
@@ -378,6 +417,7 @@ static enum delivery_result run_lanes(struct delivery *d, bool core_is_gone)
         if (err >= 0)
             err = backend_commit(d->s.backend, &t);
     }
+    end_if_damaged(d);
     if (err < 0) {
         backend_abort(d->s.backend);
         take_attempt_back(d);
@@ -392,6 +432,7 @@ static enum delivery_result run_lanes(struct delivery *d, bool core_is_gone)
 
 enum delivery_result delivery_run(struct delivery *d, bool core_is_gone)
 {
+    end_if_damaged(d);
     if (drain_schema(&d->drain) == NULL)
         return run_lanes(d, core_is_gone);
     int err = drain_next(&d->drain);

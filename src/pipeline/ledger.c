@@ -28,10 +28,8 @@ void ledger_settle(struct ledger *ledger, const struct handover *handover,
     struct handover_totals rest = handover->totals;
 
     ledger_subtract(&ledger->handed_over, &handover->totals);
-    if (outcome->rejected_rows > 0) {
-        ledger_totals_subtract(&rest, &outcome->rejected);
-        ledger_add(&ledger->drops[DROP_rejected], &outcome->rejected);
-    }
+    ledger_totals_subtract(&rest, &outcome->rejected);
+    ledger_add(&ledger->drops[DROP_rejected], &outcome->rejected);
     switch ((enum handover_fate)outcome->fate) {
     case HANDOVER_WRITTEN:
         ledger_add(&ledger->written, &rest);

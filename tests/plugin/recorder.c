@@ -8,6 +8,7 @@
  *     H <worker> <seq> <first row> <rows> a batch, if this is the keeper (keeper.c)
  *     D <core_id> <worker> <last seq>   done up to here
  *     C <rows> <ends_epoch> <is_last>   the transaction is complete
+ *     W <mapping>                       memory of the daemon that it could write to (scribble.h)
  */
 #include "plugins/pathacct_plugin.h"
 
@@ -18,6 +19,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "scribble.h"
 
 #define BUFFER_SIZE (8u << 20)
 #define POISON      666
@@ -42,7 +45,8 @@ static const struct pa_key keys[] = {
     {"recorder_trouble", PA_KEY_STRING, 0, PA_ROLE_NONE, NULL, 0, 0, NULL, NULL,
      "while this file exists: \"fail\" in it refuses, \"ask\" asks for what is no key, \"begin\" "
      "dies at the begin, \"die\" after a commit, and removes it, \"hang\" sleeps in the begin, "
-     "\"spin\" runs there, \"slow\" beats there"},
+     "\"spin\" runs there, \"slow\" beats there, \"scribble\" writes over shared memory after a "
+     "commit, and removes it; \"scribblehang\" never comes back from that"},
     {"recorder_refresh_time", PA_KEY_DURATION, 0, PA_ROLE_REFRESH_TIME, "60", 1, 0, NULL, NULL,
      "epoch"},
     {NULL, 0, 0, 0, NULL, 0, 0, NULL, NULL, NULL},
@@ -236,6 +240,13 @@ static int recorder_commit(void *state, const struct pa_transaction *t)
     if (has_trouble(r, "die")) {
         unlink(r->host->setting(r->host, "recorder_trouble"));
         abort();
+    }
+    if (has_trouble(r, "scribble")) {
+        int hangs = has_trouble(r, "scribblehang");
+        unlink(r->host->setting(r->host, "recorder_trouble"));
+        scribble(r->fd);
+        while (hangs)
+            pause();
     }
     return 0;
 }

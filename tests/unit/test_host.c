@@ -174,6 +174,35 @@ static void commit_that_was_not_acknowledged_is_not_repeated(void **state)
     fake_core_clear(&c);
 }
 
+/* The plugin returns, and the host sees it; or it does not return, and the daemon sees it. */
+static void plugin_that_writes_over_shared_memory_dies_and_costs_no_row(void **state)
+{
+    (void)state;
+    for (int hangs = 0; hangs < 2; hangs++) {
+        struct fake_core c;
+        uint64_t sums[KEYS];
+        fake_core_init(&c);
+        make_trouble(&c, hangs ? "scribblehang" : "scribble");
+        fake_core_start(&c);
+        fake_core_push(&c, 0, 7, 10, EPOCH_END);
+        fake_core_push(&c, 1, 7, 20, EPOCH_END);
+        assert_true(fake_core_run_until(&c, all_acknowledged));
+        assert_int_equal(fake_core_status(&c).restarts, 1);
+        fake_core_push(&c, 0, 8, 5, EPOCH_END);
+        fake_core_push(&c, 1, 0, 0, EPOCH_END);
+        fake_core_finish(&c);
+        assert_int_equal(fake_core_status(&c).restarts, 1);
+        assert_int_equal(read_rows(&c, sums), 2);
+        assert_int_equal(sums[7], 30);
+        assert_int_equal(sums[8], 5);
+        assert_int_equal(c.fates[HANDOVER_WRITTEN], 6);
+        for (int i = 0; i < FAKE_CORE_LANES; i++)
+            assert_int_equal(ring_drained(c.outlet->lanes[i].ring).packets, 0);
+        assert_int_equal(count_lines(&c, 'W'), 0); /* it could write to its cursors alone */
+        fake_core_clear(&c);
+    }
+}
+
 /* Unaggregated rows are taken as they come, so without the bounds in the cursors the second attempt
  * would take more. */
 static void transaction_comes_again_with_the_bounds_it_had(void **state)
@@ -357,11 +386,15 @@ static void handover_that_was_spooled_but_not_acknowledged_is_booked_once(void *
     make_trouble(&c, "fail");
     pid_t pid = fork();
     assert_true(pid >= 0);
-    if (pid == 0) {
-        fake_core_push(&c, 0, 7, 10, 0);
-        fake_core_push_last(&c);
-        fake_core_start(&c);
-        fake_core_run_until(&c, all_acknowledged);
+    if (pid == 0) { /* a core with the same id, whose rings are its own */
+        struct fake_core other;
+        fake_core_init(&other);
+        other.plugin.spool_dir = c.spool_dir;
+        memcpy(other.settings, c.settings, sizeof other.settings);
+        fake_core_push(&other, 0, 7, 10, 0);
+        fake_core_push_last(&other);
+        fake_core_start(&other);
+        fake_core_run_until(&other, all_acknowledged);
         raise(SIGKILL);
     }
     assert_int_equal(waitpid(pid, NULL, 0), pid);
@@ -567,6 +600,7 @@ int main(void)
         cmocka_unit_test(epoch_waits_for_the_marker_of_each_worker),
         cmocka_unit_test(rows_are_written_once_however_often_the_host_is_killed),
         cmocka_unit_test(commit_that_was_not_acknowledged_is_not_repeated),
+        cmocka_unit_test(plugin_that_writes_over_shared_memory_dies_and_costs_no_row),
         cmocka_unit_test(transaction_comes_again_with_the_bounds_it_had),
         cmocka_unit_test(epoch_that_is_written_in_parts_ends_with_the_last),
         cmocka_unit_test(poison_is_put_aside_and_the_rest_is_written),

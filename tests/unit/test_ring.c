@@ -12,10 +12,12 @@
 #include "handover/dictionary.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -282,11 +284,33 @@ static void two_threads_and_a_dying_consumer_lose_nothing(void **state)
     fixture_clear(&f);
 }
 
+/* Pushes a hand-over of one row, which counts a flow, 2 packets and 3 bytes. */
+static void push_one(struct fixture *f)
+{
+    struct handover h = {.row_segment = SEGMENT_NONE,
+                         .dictionary_segment = SEGMENT_NONE,
+                         .row_count = 1,
+                         .totals = {1, 2, 3}};
+    ring_push(f->ring, &h);
+}
+
+/* Acknowledges up to `seq`, with this fate for the last. */
+static void ack_with(struct fixture *f, uint64_t seq, uint32_t fate)
+{
+    struct handover_outcome outcome = {.fate = fate};
+    ring_view_set_outcome(f->view, seq, &outcome);
+    ring_view_ack(f->view, seq);
+}
+
 static void attempts_outlive_the_consumer(void **state)
 {
     (void)state;
     struct fixture f;
     fixture_init(&f);
+    for (int i = 0; i < 100; i++)
+        push_one(&f);
+    ack_with(&f, 1, HANDOVER_SPOOLED);
+    ring_recycle(f.ring, f.pool, NULL, NULL);
     ring_view_set_attempt(f.view, (struct ring_attempt){77, 2});
     ring_view_set_isolate_until(f.view, 99);
     ring_view_add_drained(f.view, &(struct handover_totals){1, 2, 3});
@@ -328,21 +352,23 @@ static void what_a_volatile_backend_had_is_lost_and_nothing_after_it(void **stat
     struct loss_log log = {0};
     fixture_init(&f);
     for (uint64_t seq = 1; seq <= 6; seq++)
-        assert_true(produce(&f, seq));
+        push_one(&f);
     ring_view_set_lost(f.view); /* the first start: nothing is there to lose */
     ring_view_ack(f.view, 1);
     ring_recycle(f.ring, f.pool, log_loss, &log);
     assert_int_equal(log.written, 1);
-    ring_view_ack(f.view, 3);
+    ack_with(&f, 3, HANDOVER_SPOOLED);
     ring_view_add_drained(f.view, &(struct handover_totals){1, 2, 3});
     ring_view_set_lost(f.view);
-    ring_view_ack(f.view, 5); /* a new host goes on before the worker looks */
-    ring_view_add_drained(f.view, &(struct handover_totals){10, 20, 30});
+    ack_with(&f, 5, HANDOVER_SPOOLED); /* a new host goes on before the worker looks */
+    ring_view_add_drained(f.view, &(struct handover_totals){1, 2, 3});
+    assert_int_equal(ring_drained(f.ring).bytes, 0); /* as long as they count as handed over */
+    assert_true(ring_check(f.ring));
     ring_recycle(f.ring, f.pool, log_loss, &log);
     assert_int_equal(log.lost, 3);
     assert_int_equal(log.written, 2);
+    assert_int_equal(ring_drained(f.ring).bytes, 6);
     assert_int_equal(ring_lost_drained(f.ring).bytes, 3);
-    assert_int_equal(ring_drained(f.ring).bytes, 33);
     ring_recycle(f.ring, f.pool, log_loss, &log);
     assert_int_equal(log.lost, 3); /* told once */
     ring_view_ack(f.view, 6);
@@ -361,12 +387,120 @@ static void host_cannot_write_slots_or_segments(void **state)
     assert_int_equal(ring_open_for_host(f.ring, &slots_fd, &cursors_fd), 0);
     int pool_fd = pool_open_readonly(f.pool);
     assert_int_equal(write(slots_fd, "x", 1), -1);
+    /* Nor through /proc, whoever it is. */
+    char path[40];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", slots_fd);
+    int again = open(path, O_RDWR);
+    assert_int_equal(pwrite(again, "x", 1, 64), -1);
+    assert_ptr_equal(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, again, 0), MAP_FAILED);
+    close(again);
+    assert_int_equal(ftruncate(cursors_fd, 1 << 20), -1);
     assert_int_equal(write(pool_fd, "x", 1), -1);
     assert_int_equal(ftruncate(pool_fd, 0), -1);
     close(slots_fd);
     close(cursors_fd);
     close(pool_fd);
     fixture_clear(&f);
+}
+
+/* The cursors as they lie in memory, beside which a plugin runs. */
+struct raw_cursors {
+    uint64_t magic, gap[7];
+    uint64_t taken, acked, attempt, isolate_until, drained[3], lost_until, lost[3], gap2[5];
+    struct handover_outcome outcomes[RING_SLOTS];
+};
+
+static void nonsense_is_seen_costs_nothing_and_is_set_back(void **state)
+{
+    (void)state;
+    for (int kind = 0; kind < 15; kind++) {
+        struct fixture f;
+        struct loss_log log = {0};
+        int slots_fd, cursors_fd;
+        fixture_init(&f);
+        for (int i = 0; i < 6; i++)
+            push_one(&f);
+        ack_with(&f, 1, HANDOVER_SPOOLED);
+        ack_with(&f, 2, HANDOVER_WRITTEN);
+        ring_recycle(f.ring, f.pool, log_loss, &log);
+        ring_view_add_drained(f.view, &(struct handover_totals){1, 2, 3});
+        assert_true(ring_check(f.ring));
+        assert_int_equal(ring_open_for_host(f.ring, &slots_fd, &cursors_fd), 0);
+        struct raw_cursors *c =
+            mmap(NULL, sizeof *c, PROT_READ | PROT_WRITE, MAP_SHARED, cursors_fd, 0);
+        assert_ptr_not_equal(c, MAP_FAILED);
+        assert_int_equal(c->acked, 2); /* the places are right */
+        assert_int_equal(c->drained[2], 3);
+        ack_with(&f, 3, HANDOVER_WRITTEN);
+        switch (kind) {
+        case 0:
+            c->acked = 7;
+            break;
+        case 1:
+            c->acked = 1;
+            break;
+        case 2:
+            c->acked = UINT64_C(0xa5a5a5a5a5a5a5a5);
+            break;
+        case 3:
+            c->taken = 7;
+            break;
+        case 4:
+            c->attempt = UINT64_C(7) << 8 | 1;
+            break;
+        case 5:
+            c->isolate_until = UINT64_MAX;
+            break;
+        case 6:
+            c->lost_until = 7;
+            break;
+        case 7:
+            c->drained[0] = UINT64_C(1750000000000000000);
+            break;
+        case 8:
+            c->drained[2] = 4;
+            break;
+        case 9:
+            c->drained[1] = 1;
+            break; /* it was more before */
+        case 10:
+            c->lost[1] = 3;
+            break;
+        case 11:
+            c->outcomes[2].fate = 4;
+            break;
+        case 12:
+            c->outcomes[2].rejected_rows = 2;
+            break;
+        case 13:
+            c->outcomes[2].rejected.bytes = UINT64_MAX;
+            break;
+        default:
+            c->magic = 0;
+            break;
+        }
+        ring_recycle(f.ring, f.pool, log_loss, &log);
+        assert_false(ring_check(f.ring));
+        struct handover_totals drained = ring_drained(f.ring);
+        assert_true(drained.flows == 1 && drained.packets == 2 && drained.bytes == 3);
+        assert_int_equal(ring_lost_drained(f.ring).packets, 0);
+        assert_int_equal(ring_recycle(f.ring, f.pool, log_loss, &log), 0);
+        consumer_die(&f);
+        ring_repair(f.ring);
+        assert_true(ring_check(f.ring));
+        consumer_start(&f);
+        uint64_t acked = ring_view_acked(f.view);
+        assert_int_equal(acked, log.written);
+        for (uint64_t seq = acked + 1; seq <= 6; seq++)
+            ack_with(&f, seq, HANDOVER_WRITTEN);
+        ring_recycle(f.ring, f.pool, log_loss, &log);
+        assert_true(ring_check(f.ring));
+        assert_int_equal(log.written, 6);
+        munmap(c, sizeof *c);
+        close(slots_fd);
+        close(cursors_fd);
+        fixture_clear(&f);
+    }
 }
 
 static void something_else_is_not_taken_for_a_ring(void **state)
@@ -389,6 +523,7 @@ int main(void)
         cmocka_unit_test(attempts_outlive_the_consumer),
         cmocka_unit_test(what_a_volatile_backend_had_is_lost_and_nothing_after_it),
         cmocka_unit_test(host_cannot_write_slots_or_segments),
+        cmocka_unit_test(nonsense_is_seen_costs_nothing_and_is_set_back),
         cmocka_unit_test(something_else_is_not_taken_for_a_ring),
     };
 
