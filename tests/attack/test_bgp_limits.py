@@ -103,7 +103,6 @@ def test_memory_goes_to_those_who_are_known(test):
     assert stranger.read_notification() in (None, (6, 8, b""))  # out of resources; a reset may swallow it
     stats = listener.stats()
     assert stats["stale_shed"] == 3000 and stats["sessions_ended_limit"] == 1, stats
-    assert stats["refused"] == 0 or stats["memory_max"] < stats["memory_used"], stats
     log = listener.log.read_text()
     assert log.index("3000 stale paths dropped: bgp_daemon_max_memory (20 MB) is reached") < log.index(
         "peer 127.0.3.2: session ended, and refused for 60 s: bgp_daemon_max_memory (20 MB) is reached, and it holds most")
