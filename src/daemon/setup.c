@@ -322,9 +322,6 @@ int setup_read(struct daemon *d, int argc, char **argv, struct text *errors, str
     notices_append(d, &d->notices);
     if (err == 0)
         fill_crew(d);
-    else if (config_is_too_strict(d->config))
-        text_append_string(errors, "strict_config: false passes over lines that are wrong or not "
-                                   "supported, with a warning, as pmacct does\n");
     return err;
 }
 
