@@ -39,6 +39,10 @@ bool maps_exporter_is_allowed(const struct maps *maps, const struct ip_addr *exp
 
 bool maps_names_exporter(const struct maps *maps, const struct ip_addr *exporter)
 {
+    for (uint32_t i = 0; i < maps->tag_map_count; i++) {
+        if (maps->tags[i] && tag_map_names(maps->tags[i], exporter))
+            return true;
+    }
     return (maps->allow && allow_list_names(maps->allow, exporter)) ||
            (maps->sampling && sampling_map_names(maps->sampling, exporter)) ||
            (maps->agents && agent_map_names(maps->agents, exporter));

@@ -32,6 +32,8 @@ struct tag_map {
     struct map_file *file;
     struct tag_row *rows;
     struct flow_needs needs;
+    struct ip_addr *names; /* of exporters that rows name one by one, ascending */
+    size_t name_count;
 };
 
 /* ---- reading ---- */
@@ -161,6 +163,43 @@ static int take_jump(struct tag_map *map, size_t index, struct text *errors)
     return -EINVAL;
 }
 
+static int compare_names(const void *a, const void *b)
+{
+    return ip_addr_compare(a, b);
+}
+
+static bool is_one_address(const struct map_item *item)
+{
+    return !item->is_negated && item->prefix.len == (item->prefix.addr.family == IP_V4 ? 32 : 128);
+}
+
+static void take_names(struct tag_map *map)
+{
+    for (int pass = 0; pass < 2; pass++) { /* counts them, then keeps them */
+        size_t count = 0;
+        for (size_t i = 0; i < map->file->row_count; i++) {
+            const struct map_cell *cell = map->file->rows[i].cells[TAG_KEY_ip];
+            for (size_t k = 0; cell && k < cell->item_count; k++) {
+                if (!is_one_address(&cell->items[k]))
+                    continue;
+                if (map->names)
+                    map->names[count] = cell->items[k].prefix.addr;
+                count++;
+            }
+        }
+        map->name_count = count;
+        if (!map->names)
+            map->names = mem_calloc(count + 1, sizeof *map->names);
+    }
+    qsort(map->names, map->name_count, sizeof *map->names, compare_names);
+}
+
+bool tag_map_names(const struct tag_map *map, const struct ip_addr *exporter)
+{
+    return bsearch(exporter, map->names, map->name_count, sizeof *map->names, compare_names) !=
+           NULL;
+}
+
 int tag_map_parse(const char *name, const char *data, size_t len, struct text *errors,
                   struct tag_map **ret_map)
 {
@@ -180,6 +219,7 @@ int tag_map_parse(const char *name, const char *data, size_t len, struct text *e
         tag_map_free(map);
         return err;
     }
+    take_names(map);
     *ret_map = map;
     return 0;
 }
@@ -205,6 +245,7 @@ void tag_map_free(struct tag_map *map)
         mem_free(map->rows[i].conditions);
     }
     mem_free(map->rows);
+    mem_free(map->names);
     map_file_free(map->file);
     mem_free(map);
 }

@@ -31,6 +31,8 @@ int tag_map_parse(const char *name, const char *data, size_t len, struct text *e
                   struct tag_map **ret_map);
 int tag_map_read(const char *path, struct text *errors, struct tag_map **ret_map);
 void tag_map_free(struct tag_map *map); /* NULL is fine */
+/* True if some row has that exporter's address as its `ip`; a prefix is no name. */
+bool tag_map_names(const struct tag_map *map, const struct ip_addr *exporter);
 
 /*
  * Walks the rows for a flow whose members are final. `labels` has room for TAG_LABEL_MAX bytes for

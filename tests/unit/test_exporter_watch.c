@@ -7,6 +7,7 @@
 #include "maps/allow_list.h"
 #include "maps/maps.h"
 #include "maps/sampling_map.h"
+#include "maps/tag_map.h"
 #include "pipeline/exporter_watch.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -98,13 +99,17 @@ static void who_is_named_by_address_is_known_and_a_prefix_is_no_name(void **stat
     static const char allowed[] = "192.0.2.1\n10.0.0.0/8\n2001:db8::1\n2001:db8:1::/48\n";
     static const char rates[] = "id=10 ip=192.0.2.2\nid=20 ip=192.0.2.3/32 in=5\nid=30 "
                                 "ip=198.51.100.0/24\nid=40\n";
+    static const char tags[] = "set_tag=1 ip=203.0.113.1\nset_tag=2 ip=2001:db8::2 in=7\nset_tag=3 "
+                               "ip=203.0.113.2,-203.0.113.3\nset_tag=4 ip=203.0.113.128/25\n";
     struct allow_list *allow;
     struct sampling_map *sampling;
+    struct tag_map *tag_map;
     struct maps maps = {0};
 
     (void)state;
     assert_int_equal(allow_list_parse("allow", allowed, strlen(allowed), NULL, &allow), 0);
     assert_int_equal(sampling_map_parse("rates", rates, strlen(rates), NULL, &sampling), 0);
+    assert_int_equal(tag_map_parse("tags", tags, strlen(tags), NULL, &tag_map), 0);
     maps.allow = allow;
     assert_true(is_named(&maps, "192.0.2.1"));
     assert_true(is_named(&maps, "2001:db8::1"));
@@ -117,6 +122,14 @@ static void who_is_named_by_address_is_known_and_a_prefix_is_no_name(void **stat
     assert_false(is_named(&maps, "192.0.2.4"));
     assert_false(is_named(&maps, "198.51.100.0"));
     assert_false(is_named(&maps, "255.255.255.255"));
+    maps.tags = &tag_map;
+    maps.tag_map_count = 1;
+    assert_true(is_named(&maps, "203.0.113.1"));
+    assert_true(is_named(&maps, "203.0.113.2"));
+    assert_true(is_named(&maps, "2001:db8::2"));
+    assert_false(is_named(&maps, "203.0.113.3"));
+    assert_false(is_named(&maps, "203.0.113.128"));
+    tag_map_free(tag_map);
     sampling_map_free(sampling);
     allow_list_free(allow);
 }
