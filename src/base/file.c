@@ -2,17 +2,21 @@
 /* The loops and the order of calls that make a file whole; see rename(2) and fsync(2). */
 #include "base/file.h"
 
+#include "base/clock.h"
 #include "base/memory.h"
+#include "base/named_file.h"
 #include "base/text.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define READ_SIZE ((size_t)64 << 10) /* bytes asked for where no size is known */
+#define READ_SIZE   ((size_t)64 << 10) /* bytes asked for where no size is known */
+#define ASIDE_TRIES 16                 /* names of which somebody would have to have all */
 
 int file_write_all(int fd, const void *data, size_t len)
 {
@@ -113,15 +117,65 @@ int file_replace_at(int folder_fd, const char *aside, const char *name, int fd, 
     return sync == FILE_SYNC_FOLDER ? sync_fd(folder_fd) : 0;
 }
 
-int file_replace(const char *path, const void *data, size_t len, enum file_sync sync)
+char *file_aside_name(const char *path)
 {
-    char *aside = mem_printf("%s.new", path);
-    int fd = open(aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    uint32_t number;
+
+    /* Without a source of random bytes O_EXCL still keeps others' files and links from being used. */
+    if (getrandom(&number, sizeof number, GRND_NONBLOCK) != (ssize_t)sizeof number)
+        number = (uint32_t)clock_mono().ns;
+    return mem_printf("%s.%08x", path, number);
+}
+
+/* Makes a new file beside `path`. The caller frees its name. */
+static int open_aside(const char *path, mode_t mode, char **ret_aside)
+{
+    for (int i = 0;; i++) {
+        char *aside = file_aside_name(path);
+        int fd = open(aside, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+        if (fd >= 0 || errno != EEXIST || i == ASIDE_TRIES) {
+            *ret_aside = aside;
+            return fd < 0 ? -errno : fd;
+        }
+        mem_free(aside);
+    }
+}
+
+/* A pipe without a reader is an error, and so is one that takes no more: nobody waits for it. */
+static int put_stream(const struct named_file *stream, const void *data, size_t len)
+{
+    int fd = named_file_open(stream, O_WRONLY | O_NONBLOCK | O_NOCTTY, 0);
+
+    if (fd < 0)
+        return fd;
+    int err = file_write_all(fd, data, len);
+    close(fd);
+    return err;
+}
+
+static int replace_target(const char *path, const void *data, size_t len, mode_t mode,
+                          enum file_sync sync)
+{
+    char *aside;
+    int fd = open_aside(path, mode, &aside);
     enum file_sync own = sync == FILE_SYNC_FOLDER ? FILE_SYNC_CONTENT : sync;
-    int err = file_replace_at(AT_FDCWD, aside, path, fd < 0 ? -errno : fd, data, len, own);
+    int err = file_replace_at(AT_FDCWD, aside, path, fd, data, len, own);
 
     if (err == 0 && sync == FILE_SYNC_FOLDER)
         err = file_sync_folder(path);
     mem_free(aside);
+    return err;
+}
+
+int file_replace(const char *name, const void *data, size_t len, mode_t mode, enum file_sync sync)
+{
+    struct named_file target;
+    int err = named_file_resolve(name, &target);
+
+    if (err < 0)
+        return err;
+    err = target.is_stream ? put_stream(&target, data, len)
+                           : replace_target(target.path, data, len, mode, sync);
+    named_file_clear(&target);
     return err;
 }

@@ -24,6 +24,10 @@ int file_read_all(int fd, size_t max, struct text *content);
 /* The same from the start of a file by path. */
 int file_read(const char *path, size_t max, struct text *content);
 
+/* Modes less the umask: what anybody may read, and what tells of peers and exporters. */
+#define FILE_MODE_PUBLIC 0666
+#define FILE_MODE_SHARED 0640
+
 /* How much of a replacement is on the disk when the call returns. */
 enum file_sync {
     FILE_SYNC_NONE,    /* none: if the machine fails, the file may be empty afterwards */
@@ -32,12 +36,16 @@ enum file_sync {
 };
 
 /*
- * Makes a file of these bytes and renames it over `path`: who opens the path finds the old content or
- * the new one, never a part. The new file is PATH.new until then, and has mode 0666 less the umask
- * whatever mode the old one had. After an error the old file stands and PATH.new is gone; only if
- * syncing the folder failed, the new one is in place.
+ * Makes a file of these bytes and renames it over `name`, which an operator wrote (named_file.h): who
+ * opens it finds the old content or the new one, never a part. The new file is beside it until then,
+ * under a name that nobody can foretell, and has `mode` less the umask whatever mode the old one had.
+ * After an error the old file stands and the new one is gone; only if syncing the folder failed, the
+ * new one is in place. Where the name leads to a stream the bytes are written to it.
  */
-int file_replace(const char *path, const void *data, size_t len, enum file_sync sync);
+int file_replace(const char *name, const void *data, size_t len, mode_t mode, enum file_sync sync);
+/* Returns PATH.XXXXXXXX with digits that nobody can foretell, for a file that is to replace PATH; the
+ * caller creates it with O_EXCL and O_NOFOLLOW, and frees the name. */
+char *file_aside_name(const char *path);
 /*
  * The same with a file that the caller opened: `fd` is `aside`, empty, with mode and owner as they
  * shall be. Takes `fd`; a negative one is the error that opening it gave, and is returned. Relative

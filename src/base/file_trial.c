@@ -6,6 +6,7 @@
 #include "base/file_trial.h"
 
 #include "base/memory.h"
+#include "base/named_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -87,7 +88,7 @@ static int try_folder_of(const char *path, bool makes_folders)
     return err;
 }
 
-int file_trial_write(const char *path, bool makes_folders)
+static int try_write(const char *path, bool makes_folders)
 {
     struct stat status;
 
@@ -98,11 +99,38 @@ int file_trial_write(const char *path, bool makes_folders)
     return faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) < 0 ? -errno : 0;
 }
 
-int file_trial_replace(const char *path)
+static int try_replace(const char *path)
 {
     struct stat status;
 
     if (stat(path, &status) == 0 && S_ISDIR(status.st_mode))
         return -EISDIR;
     return try_folder_of(path, false);
+}
+
+int file_trial_write(const char *name, bool makes_folders)
+{
+    struct named_file target;
+    int err = named_file_resolve(name, &target);
+
+    if (err < 0)
+        return err;
+    err = target.fd < 0 ? try_write(target.path, makes_folders) : 0;
+    named_file_clear(&target);
+    return err;
+}
+
+int file_trial_replace(const char *name)
+{
+    struct named_file target;
+    int err = named_file_resolve(name, &target);
+
+    if (err < 0)
+        return err;
+    if (!target.is_stream)
+        err = try_replace(target.path);
+    else if (target.fd < 0)
+        err = try_write(target.path, false);
+    named_file_clear(&target);
+    return err;
 }

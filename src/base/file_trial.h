@@ -10,8 +10,8 @@
 /* Whether a file can be made in the folder. `makes_folders`: the writer would make what is missing
  * of it, so the nearest folder that is there is tried in its place. */
 int file_trial_folder(const char *folder, bool makes_folders);
-/* Whether `path` can be opened for writing, or made where it is not there. -EISDIR: it is a
+/* Whether the file that `name` leads to (named_file.h) can be opened for writing, or made where it is not there. -EISDIR: it is a
  * folder. */
-int file_trial_write(const char *path, bool makes_folders);
+int file_trial_write(const char *name, bool makes_folders);
 /* Whether file_replace() would work. */
-int file_trial_replace(const char *path);
+int file_trial_replace(const char *name);

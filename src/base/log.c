@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/named_file.h"
 #include "base/thread.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -224,8 +225,7 @@ static void buffer_write(struct log_thread *t, struct buffer *buffer, uint64_t l
 /* O_NONBLOCK: a FIFO without a reader is an error, not a wait. */
 static int file_open(const char *path)
 {
-    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0644);
-    return fd < 0 ? -errno : fd;
+    return named_file_open_name(path, O_WRONLY | O_CREAT | O_APPEND | O_NOCTTY | O_NONBLOCK, 0644);
 }
 
 static void file_reopen(struct log_thread *t)
@@ -236,7 +236,7 @@ static void file_reopen(struct log_thread *t)
     if (fd < 0) {
         line_write(t, LOG_LEVEL_ERROR,
                    "%s: cannot be opened again: %s; lines go on to the old file", t->file,
-                   strerrordesc_np(-fd));
+                   named_file_error(fd));
         return;
     }
     close(t->file_sink.fd);

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/machine_memory.h"
 #include "base/memory.h"
+#include "base/named_file.h"
 #include "bgp/bgp_private.h"
 #include <errno.h>
 #include <string.h>
@@ -34,7 +35,7 @@ void bgp_publish(struct bgp *bgp)
     uint64_t suppressed;
     if (err < 0 && log_limit_allow(&bgp->log_limits[BGP_LOG_NEIGHBORS], &suppressed))
         log_warning("bgp: %s: %s; the list of neighbours is not up to date",
-                    bgp->settings.neighbors_file, strerror(-err));
+                    bgp->settings.neighbors_file, named_file_error(err));
 }
 
 static void publish_due(void *arg) ON_THREAD(bgp_thread)

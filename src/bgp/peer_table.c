@@ -187,7 +187,7 @@ int peer_table_write(const struct peer_table *table, const char *file)
         text_append_printf(&lines, "%s\n", address);
     }
     /* Keepalives cannot wait for a disk, and the list is of no use after the machine failed. */
-    int err = file_replace(file, lines.data, lines.len, FILE_SYNC_NONE);
+    int err = file_replace(file, lines.data, lines.len, FILE_MODE_SHARED, FILE_SYNC_NONE);
     text_clear(&lines);
     return err;
 }

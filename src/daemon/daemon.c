@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/named_file.h"
 #include "daemon/daemon_private.h"
 #include "daemon/ending.h"
 #include "daemon/errands.h"
@@ -228,7 +229,7 @@ static int start_log(struct daemon *d)
 
     if (err < 0)
         fprintf(stderr, "%s: logfile %s: %s\n", d->description->name,
-                d->process.logfile ? d->process.logfile : "", strerror(-err));
+                d->process.logfile ? d->process.logfile : "", named_file_error(err));
     return err;
 }
 
@@ -256,7 +257,7 @@ static int become_daemon(struct daemon *d, int argc, char **argv)
         if (pid_err == 0)
             process_give_file(d->process.pidfile, d->process.files_uid, d->process.files_gid);
         else
-            log_error("pidfile %s: %s", d->process.pidfile, strerror(-pid_err));
+            log_error("pidfile %s: %s", d->process.pidfile, named_file_error(pid_err));
     }
     process_set_title(argc, argv, title);
     mem_free(title);
@@ -375,7 +376,7 @@ static int daemon_end(struct daemon *d) ON_THREAD(main_thread)
     chores_finish(d->chores);
     lost = ending_tell_lost(d);
     if (d->process.pidfile)
-        unlink(d->process.pidfile);
+        named_file_remove(d->process.pidfile);
     /* Sets that they still hold back are told as lost, and nothing is told after the end. */
     for (uint32_t i = 0; i < d->crew.worker_count; i++) {
         worker_free(d->crew.workers[i]);

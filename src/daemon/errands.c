@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/named_file.h"
 #include "daemon/daemon_private.h"
 #include "daemon/process.h"
 #include <string.h>
@@ -114,7 +115,8 @@ static void write_text(void *arg)
 {
     struct statistics_errand *e = arg;
 
-    e->err = file_replace(e->settings->stats_file, e->text, strlen(e->text), FILE_SYNC_CONTENT);
+    e->err = file_replace(e->settings->stats_file, e->text, strlen(e->text), FILE_MODE_SHARED,
+                          FILE_SYNC_CONTENT);
 }
 
 static void text_is_written(void *arg)
@@ -125,7 +127,7 @@ static void text_is_written(void *arg)
     if (e->err == 0)
         e->err = process_give_file(s->stats_file, s->files_uid, s->files_gid);
     if (e->err < 0)
-        log_error("stats_file %s: %s", s->stats_file, strerror(-e->err));
+        log_error("stats_file %s: %s", s->stats_file, named_file_error(e->err));
     else
         log_notice("statistics: written to %s", s->stats_file);
     mem_free(e->text);

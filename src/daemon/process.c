@@ -3,6 +3,7 @@
 #include "daemon/process.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/named_file.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -88,7 +89,7 @@ int process_write_pidfile(const char *path)
     char text[32];
     int len = snprintf(text, sizeof text, "%ld\n", (long)getpid());
 
-    return file_replace(path, text, (size_t)len, FILE_SYNC_CONTENT);
+    return file_replace(path, text, (size_t)len, FILE_MODE_PUBLIC, FILE_SYNC_CONTENT);
 }
 
 void process_set_title(int argc, char **argv, const char *title)
@@ -166,5 +167,5 @@ int process_give_file(const char *path, const char *user, const char *group)
 
     if (err < 0)
         return err;
-    return (user || group) && chown(path, uid, gid) < 0 ? -errno : 0;
+    return user || group ? named_file_chown(path, uid, gid) : 0;
 }

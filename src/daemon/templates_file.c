@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/named_file.h"
 #include "base/text.h"
 #include <jansson.h>
 #include <stdlib.h>
@@ -124,7 +125,7 @@ static void write_file(void *arg)
     /* The version comes first, so that a reader can tell what follows. */
     text_append_printf(&content, "{\"version\": %d,\n\"exporters\": %s}\n", FILE_VERSION,
                        saved ? saved : "[]");
-    f->err = file_replace(f->path, content.data, content.len, FILE_SYNC_CONTENT);
+    f->err = file_replace(f->path, content.data, content.len, FILE_MODE_SHARED, FILE_SYNC_CONTENT);
     free(saved); /* NOLINT: jansson allocated it */
     text_clear(&content);
 }
@@ -134,7 +135,7 @@ static void file_is_written(void *arg)
     struct templates_file *f = arg;
 
     if (f->err < 0)
-        log_error("templates file %s: %s", f->path, strerror(-f->err));
+        log_error("templates file %s: %s", f->path, named_file_error(f->err));
     json_decref(f->to_write);
     f->to_write = NULL;
     f->is_asked = false;

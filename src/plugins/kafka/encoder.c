@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Renders rows as JSON lines or Avro data, and counts their bytes. See encoder.h. */
 #include "plugins/kafka/encoder.h"
-#include "base/file.h"
 #include "base/memory.h"
+#include "base/named_file.h"
 #include "base/text.h"
 #include "plugins/text/output_keys.h"
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #ifdef WITH_AVRO
@@ -32,15 +31,15 @@ struct encoder {
 
 static int write_file(const struct file_owner *owner, const char *path, const char *text)
 {
-    int err = file_owner_make_directories(owner, path);
-    char *aside;
+    struct named_file target;
+    int err = named_file_resolve(path, &target);
 
     if (err < 0)
         return err;
-    aside = mem_printf("%s.new", path);
-    err = file_replace_at(AT_FDCWD, aside, path, file_owner_open(owner, aside, O_WRONLY | O_TRUNC),
-                          text, strlen(text), FILE_SYNC_CONTENT);
-    mem_free(aside);
+    err = target.is_stream ? -EEXIST : file_owner_make_directories(owner, target.path);
+    if (err == 0)
+        err = file_owner_replace(owner, target.path, text, strlen(text));
+    named_file_clear(&target);
     return err;
 }
 
@@ -55,7 +54,7 @@ static int write_schema(const struct pa_host *host, const struct encoder *e, con
     err = write_file(&owner, path, avro_rows_schema(e->avro));
     if (err < 0)
         snprintf(error, error_size, "kafka_avro_schema_file: cannot write %s: %s", path,
-                 strerrordesc_np(-err));
+                 named_file_error(err));
     return err;
 }
 

@@ -3,6 +3,7 @@
 #include "plugins/sqlite3/sqlite_database.h"
 #include "base/file_trial.h"
 #include "base/memory.h"
+#include "base/named_file.h"
 #include "base/text.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -152,19 +153,32 @@ static int file_cannot_be_made(struct sqlite_database *db, int err)
 
 /* Makes a new file with its owner and mode before SQLite writes to it; SQLite gives its log the
  * same. */
-static int make_file(struct sqlite_database *db)
+static int make_target(struct sqlite_database *db, const struct named_file *target)
 {
-    if (access(db->path, R_OK | W_OK) == 0)
+    if (access(target->path, R_OK | W_OK) == 0)
         return 0;
     if (errno != ENOENT)
         return sqlite_database_fault(db, FAULT_NOT_WRITABLE, "%s", strerror(errno));
     if (!db->may_create)
         return file_is_missing(db);
-    int fd = file_owner_open(db->owner, db->path, O_RDWR);
+    int fd = file_owner_open(db->owner, target->path, O_RDWR);
     if (fd < 0)
         return file_cannot_be_made(db, fd);
     close(fd);
     return 0;
+}
+
+/* SQLite follows a link by itself: here it is made sure that it may. */
+static int make_file(struct sqlite_database *db)
+{
+    struct named_file target;
+    int err = named_file_resolve(db->path, &target);
+
+    if (err < 0)
+        return sqlite_database_fault(db, FAULT_NOT_WRITABLE, "%s", named_file_error(err));
+    err = make_target(db, &target);
+    named_file_clear(&target);
+    return err;
 }
 
 /* Called while another program holds the lock; 0 gives up. */

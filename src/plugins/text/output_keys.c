@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The table of keys that all text outputs share, and how they are read. See output_keys.h. */
 #include "plugins/text/output_keys.h"
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "plugins/common/setting.h"
@@ -213,10 +214,11 @@ int file_owner_make_directories(const struct file_owner *owner, const char *path
 
 int file_owner_open(const struct file_owner *owner, const char *path, int flags)
 {
-    int fd = open(path, flags | O_CREAT | O_EXCL | O_CLOEXEC, mode_of(owner, 0666)), err;
+    const int always = O_CLOEXEC | O_NOFOLLOW | O_NOCTTY;
+    int fd = open(path, flags | O_CREAT | O_EXCL | always, mode_of(owner, 0666)), err;
 
-    if (fd < 0 && errno == EEXIST)
-        fd = open(path, flags | O_CLOEXEC);
+    if (fd < 0 && errno == EEXIST && (flags & O_EXCL) == 0)
+        fd = open(path, flags | always);
     else if (fd >= 0) {
         err = fchmod(fd, mode_of(owner, 0666)) < 0 ? -errno : give_file(owner, fd);
         if (err < 0) {
@@ -225,6 +227,17 @@ int file_owner_open(const struct file_owner *owner, const char *path, int flags)
         }
     }
     return fd < 0 ? -errno : fd;
+}
+
+int file_owner_replace(const struct file_owner *owner, const char *path, const void *data,
+                       size_t len)
+{
+    char *aside = file_aside_name(path);
+    int fd = file_owner_open(owner, aside, O_WRONLY | O_EXCL);
+    int err = file_replace_at(AT_FDCWD, aside, path, fd, data, len, FILE_SYNC_CONTENT);
+
+    mem_free(aside);
+    return err;
 }
 
 /* ---- writer id ---- */

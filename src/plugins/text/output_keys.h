@@ -24,9 +24,15 @@ int file_owner_read(const struct pa_host *host, char *error, size_t error_size,
                     struct file_owner *ret_owner);
 /* Makes the directories above `path`; those that are there already are left as they are. */
 int file_owner_make_directories(const struct file_owner *owner, const char *path);
-/* Calls open(2) with the owner's mode, and gives a file that it created to the owner. Returns the
- * fd or a negative errno. */
+/*
+ * Calls open(2) with the owner's mode, and gives a file that it created to the owner. With O_EXCL a
+ * file that is there already is -EEXIST. `path` never leads through a link in its last component: a
+ * name that an operator wrote goes through base/named_file.h first. Returns the fd or a negative errno.
+ */
 int file_owner_open(const struct file_owner *owner, const char *path, int flags);
+/* Puts a file of the owner with these bytes in place of `path`, in one step: file_replace_at(). */
+int file_owner_replace(const struct file_owner *owner, const char *path, const void *data,
+                       size_t len);
 
 /* Appends writer_id_string with its variables filled in: "matrix/4711". */
 void writer_id_append(const struct pa_host *host, struct text *out);
