@@ -4,6 +4,7 @@
  * reported, all at once; the others decide, in the order of the lines, what is in force.
  */
 #include "base/memory.h"
+#include "base/named_file.h"
 #include "base/nearest.h"
 #include "base/text.h"
 #include "config/config_private.h"
@@ -411,19 +412,36 @@ static void check_plugins(struct check *c)
     }
 }
 
-/* Reports instances of one plugin that would serve at one place: the second could not, or would
- * take it from the first. */
-static void check_places(struct check *c)
+/* Tells whether two names are of one place, for a file also by different links. Streams are nobody's
+ * own: several may write to one. */
+static bool is_same_place(enum pa_key_role role, const char *a, const char *b)
+{
+    struct named_file x, y;
+    bool is_same = strcmp(a, b) == 0;
+
+    if (role != PA_ROLE_OWN_OUTPUT || named_file_resolve(a, &x) < 0)
+        return is_same;
+    if (named_file_resolve(b, &y) == 0) {
+        is_same = strcmp(x.path, y.path) == 0 && !x.is_stream;
+        named_file_clear(&y);
+    }
+    named_file_clear(&x);
+    return is_same;
+}
+
+/* Reports instances of one plugin that would serve at one place, or write one file: the second could
+ * not, or would take it from the first. */
+static void check_places(struct check *c, enum pa_key_role role)
 {
     const struct config *config = c->config;
 
     for (size_t i = 1; i < config->instance_count; i++) {
         struct config_setting own, other;
-        if (!config_role(config, i, PA_ROLE_OWN_PLACE, &own) || !own.value)
+        if (!config_role(config, i, role, &own) || !own.value)
             continue;
         for (size_t k = 0; k < i; k++) {
-            if (!config_role(config, k, PA_ROLE_OWN_PLACE, &other) || other.key != own.key ||
-                !other.value || strcmp(own.value, other.value) != 0)
+            if (!config_role(config, k, role, &other) || other.key != own.key || !other.value ||
+                !is_same_place(role, own.value, other.value))
                 continue;
             const char *name = config->instances[i].name;
             bool is_default = strcmp(own.place, "default") == 0;
@@ -502,7 +520,8 @@ int config_check(struct config *config, struct text *errors, struct text *warnin
             text_cstr(&c.foreign));
     text_clear(&c.ignored);
     text_clear(&c.foreign);
-    check_places(&c);
+    check_places(&c, PA_ROLE_OWN_PLACE);
+    check_places(&c, PA_ROLE_OWN_OUTPUT);
     fill_settings(&c);
     config->has_line_problem = c.has_line_problem;
     return c.has_failed ? -EINVAL : 0;

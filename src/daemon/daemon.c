@@ -448,7 +448,8 @@ static void look_for_descriptor(void *arg, const struct config_setting *setting)
     struct output_search *search = arg;
     int fd, end = 0;
 
-    if (setting->key->role == PA_ROLE_OUTPUT && setting->value &&
+    if ((setting->key->role == PA_ROLE_OUTPUT || setting->key->role == PA_ROLE_OWN_OUTPUT) &&
+        setting->value &&
         (sscanf(setting->value, "/dev/fd/%d%n", &fd, &end) == 1 ||
          sscanf(setting->value, "/proc/self/fd/%d%n", &fd, &end) == 1))
         search->is_found = search->is_found || (fd == search->fd && setting->value[end] == 0);

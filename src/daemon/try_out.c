@@ -3,6 +3,7 @@
  * nothing is made. See daemon_private.h. */
 #include "base/file_trial.h"
 #include "base/memory.h"
+#include "base/named_file.h"
 #include "daemon/daemon_private.h"
 #include "daemon/process.h"
 #include "daemon/spool_use.h"
@@ -20,7 +21,7 @@ static void refuse_file(const struct daemon *d, const char *key, size_t instance
                                           : "";
 
     text_append_printf(errors, "%s: %s: cannot write %s: %s (user id %u)%s\n",
-                       config_place(d->config, key, instance), key, path, strerror(-err),
+                       config_place(d->config, key, instance), key, path, named_file_error(err),
                        (unsigned)geteuid(), remedy);
 }
 

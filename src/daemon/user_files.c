@@ -281,7 +281,8 @@ static void check_setting(void *arg, const struct config_setting *setting)
     struct check *c = arg;
 
     if (!setting->value ||
-        (setting->key->role != PA_ROLE_OUTPUT && setting->key->role != PA_ROLE_OWN_PLACE))
+        (setting->key->role != PA_ROLE_OUTPUT && setting->key->role != PA_ROLE_OWN_OUTPUT &&
+         setting->key->role != PA_ROLE_OWN_PLACE))
         return;
     c->key = setting->key->name;
     c->place = setting->place;

@@ -191,7 +191,8 @@ enum pa_key_role {
     PA_ROLE_OWN_PLACE,
     /* The path of a file that it writes, with strftime(3) conversions and $variables: whether the
      * daemon's user may is looked at before the start. */
-    PA_ROLE_OUTPUT
+    PA_ROLE_OUTPUT,
+    PA_ROLE_OWN_OUTPUT /* such a path; no other instance may have it, unless it is of a stream */
 };
 
 struct pa_key {

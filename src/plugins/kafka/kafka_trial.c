@@ -3,6 +3,7 @@
  * kafka_try_out() in kafka.h. */
 #include "base/clock.h"
 #include "base/file_trial.h"
+#include "base/named_file.h"
 #include "base/text.h"
 #include "plugins/common/trigger.h"
 #include "plugins/kafka/kafka.h"
@@ -95,7 +96,7 @@ static int try_schema_file(const struct pa_host *host, const char *path)
 
     if (err < 0)
         host->log(host, PA_LOG_ERROR, "kafka_avro_schema_file: cannot write %s: %s", path,
-                  strerrordesc_np(-err));
+                  named_file_error(err));
     return err;
 }
 

@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define MAGIC       "pathacct-print 1"
 #define STATE_MAX   ((size_t)1 << 20)
@@ -106,8 +107,12 @@ int file_state_load(const char *path, struct file_state *ret_state)
 {
     struct file_state state = {0};
     struct text text = {0};
-    int err = file_read(path, STATE_MAX, &text);
+    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 
+    if (fd < 0)
+        return -errno;
+    int err = file_read_all(fd, STATE_MAX, &text);
+    close(fd);
     if (err == -EFBIG)
         err = -EBADMSG;
     if (err == 0)
@@ -124,15 +129,12 @@ int file_state_load(const char *path, struct file_state *ret_state)
 int file_state_save(const struct file_state *state, const char *path,
                     const struct file_owner *owner)
 {
-    char *aside = mem_printf("%s.new", path);
     struct text text = {0};
     int err;
 
     append_state(state, &text);
-    err = file_replace_at(AT_FDCWD, aside, path, file_owner_open(owner, aside, O_WRONLY | O_TRUNC),
-                          text.data, text.len, FILE_SYNC_CONTENT);
+    err = file_owner_replace(owner, path, text.data, text.len);
     text_clear(&text);
-    mem_free(aside);
     return err;
 }
 

@@ -4,13 +4,16 @@
 #include "plugins/print/file_table.h"
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/named_file.h"
 #include "plugins/print/latest_link.h"
 #include "plugins/text/file_name.h"
 #include "plugins/text/output_keys.h"
 #include <errno.h>
 #include <glob.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #define IDLE_FILES_MAX 4096 /* in-place files remembered beyond this many are looked up again */
 
@@ -46,7 +49,7 @@ static struct out_file *find_or_add(struct file_table *table, const char *name, 
     while (entry && strcmp(((struct out_file *)entry)->name, name) != 0)
         entry = keyed_table_next(entry);
     if (!entry) {
-        entry = &out_file_new(name, time_s, table->settings.owner)->entry;
+        entry = &out_file_new(name, time_s, table->settings.owner, table->settings.who)->entry;
         keyed_table_add(&table->files, entry, hash, len);
     }
     struct out_file *file = (struct out_file *)entry;
@@ -66,14 +69,39 @@ static struct out_file *next_file(const struct out_file *file)
     return (struct out_file *)file->entry.newer;
 }
 
-/* Keeps the name of the file that an error is about, and passes the error on. */
-static int failed_at(struct file_table *table, const struct out_file *file, int err)
+/* Keeps the name that an error is about, and passes the error on. */
+static int failed_name(struct file_table *table, const char *name, int err)
 {
     if (err < 0) {
         mem_free(table->failed_name);
-        table->failed_name = mem_strdup(file->name);
+        table->failed_name = mem_strdup(name);
     }
+    if (err == -EBUSY)
+        file_lock_holder_read(name, &table->holder);
     return err;
+}
+
+static int failed_at(struct file_table *table, const struct out_file *file, int err)
+{
+    return failed_name(table, file->name, err);
+}
+
+/* Finds the file by what its name leads to, so that two names of one file are one file. -ENOTSUP:
+ * that is no file. */
+static int find_target(struct file_table *table, const char *name, int64_t time_s,
+                       struct out_file **ret_file)
+{
+    struct named_file target;
+    int err = named_file_resolve(name, &target);
+
+    if (err < 0)
+        return failed_name(table, name, err);
+    if (target.is_stream)
+        err = -ENOTSUP;
+    else
+        *ret_file = find_or_add(table, target.path, time_s);
+    named_file_clear(&target);
+    return failed_name(table, name, err);
 }
 
 /* ---- open files ---- */
@@ -112,24 +140,55 @@ static bool is_replaced(const struct file_table *table)
     return !has_time(table) && !table->settings.is_appended;
 }
 
-int file_table_use(struct file_table *table, struct out_file *file)
+static int close_oldest(struct file_table *table)
 {
-    int err;
+    struct out_file *oldest = table->oldest;
+    int err = out_file_suspend(oldest);
 
-    if (table->newest == file && file->fd >= 0)
-        return 0;
-    unlink_open(table, file);
-    while (table->open_count >= table->settings.open_max && table->oldest) {
-        struct out_file *oldest = table->oldest;
-        err = out_file_suspend(oldest);
-        if (err < 0)
-            return failed_at(table, oldest, err);
-        unlink_open(table, oldest);
-    }
-    err = out_file_open(file, is_in_place(table), is_replaced(table));
     if (err == 0)
+        unlink_open(table, oldest);
+    return failed_at(table, oldest, err);
+}
+
+/* After an error: closes a file if one more descriptor may help, and tells whether to try again. */
+static bool spares_one(struct file_table *table, int err)
+{
+    return (err == -EMFILE || err == -ENFILE) && table->oldest && close_oldest(table) == 0;
+}
+
+static int load_file(struct file_table *table, struct out_file *file)
+{
+    (void)table;
+    return out_file_load(file);
+}
+
+static int open_file(struct file_table *table, struct out_file *file)
+{
+    return out_file_open(file, is_in_place(table), is_replaced(table));
+}
+
+/* Makes room for a file among the open ones, does what opens it, and marks it as used last. */
+static int with_room(struct file_table *table, struct out_file *file,
+                     int (*fn)(struct file_table *table, struct out_file *file))
+{
+    int err = 0;
+
+    unlink_open(table, file);
+    while (table->open_count >= table->settings.open_max && table->oldest && err == 0)
+        err = close_oldest(table);
+    if (err < 0)
+        return err;
+    do
+        err = fn(table, file);
+    while (spares_one(table, err));
+    if (file->lock_fd >= 0)
         link_open(table, file);
     return failed_at(table, file, err);
+}
+
+int file_table_use(struct file_table *table, struct out_file *file)
+{
+    return table->newest == file && file->fd >= 0 ? 0 : with_room(table, file, open_file);
 }
 
 int file_table_write(struct file_table *table, struct out_file *file)
@@ -137,12 +196,6 @@ int file_table_write(struct file_table *table, struct out_file *file)
     int err = file_table_use(table, file);
 
     return err < 0 ? err : failed_at(table, file, out_file_write(file));
-}
-
-static void close_file(struct file_table *table, struct out_file *file)
-{
-    unlink_open(table, file);
-    (void)out_file_suspend(file);
 }
 
 /* ---- transactions ---- */
@@ -161,14 +214,16 @@ static void add_touched(struct file_table *table, struct out_file *file)
 int file_table_touch(struct file_table *table, const char *name, int64_t time_s,
                      const struct pa_transaction *transaction, struct out_file **ret_file)
 {
-    struct out_file *file = find_or_add(table, name, time_s);
+    struct out_file *file;
     enum file_progress progress;
-    int err = 0;
+    int err = find_target(table, name, time_s, &file);
 
+    if (err < 0)
+        return err;
     if (!file->is_touched) {
-        err = out_file_load(file);
+        err = with_room(table, file, load_file);
         if (err < 0)
-            return failed_at(table, file, err);
+            return err;
         progress = file_state_progress(&file->state, transaction);
         if (progress == FILE_PROGRESS_PARTLY)
             table->settings.host->log(
@@ -210,9 +265,15 @@ void file_table_begin(struct file_table *table, const struct pa_transaction *tra
         next = next_file(file);
         if (!is_idle(table, file, transaction))
             continue;
-        close_file(table, file);
         if (!is_in_place(table))
             out_file_forget_state(file);
+        /* Another process that replaced the file between two of our purges would have its rows
+         * replaced by ours. */
+        if (is_replaced(table) && file->lock_fd >= 0) {
+            out_file_reset(file);
+            continue;
+        }
+        unlink_open(table, file);
         keyed_table_remove(&table->files, &file->entry);
         out_file_free(file);
     }
@@ -222,10 +283,9 @@ void file_table_abort(struct file_table *table)
 {
     for (uint32_t i = 0; i < table->touched_count; i++) {
         struct out_file *file = table->touched[i];
-        unlink_open(table, file);
         out_file_abort(file);
-        if (file->fd >= 0)
-            link_open(table, file);
+        if (file->lock_fd < 0)
+            unlink_open(table, file);
     }
     table->touched_count = 0;
 }
@@ -274,17 +334,40 @@ static int32_t choose_move(const struct file_table *table, const struct out_file
     return FILE_STATE_STAYS;
 }
 
+static int do_move(struct file_table *table, struct out_file *file)
+{
+    (void)table;
+    return out_file_move(file);
+}
+
+static int do_commit(struct file_table *table, struct out_file *file)
+{
+    return out_file_commit(file, table->transaction, choose_move(table, file, table->transaction));
+}
+
+static int do_finish(struct file_table *table, struct out_file *file)
+{
+    (void)table;
+    return out_file_finish(file, FILE_STATE_FINAL);
+}
+
 static int move_file(struct file_table *table, struct out_file *file)
 {
     char *final = out_file_final_name(file, file->state.move);
-    int err;
+    int err = with_room(table, file, do_move);
 
-    unlink_open(table, file);
-    err = out_file_move(file);
     if (err == 0 && file->latest_name)
         latest_link_update(table->settings.host, table->settings.owner, file->latest_name, final);
     mem_free(final);
-    return failed_at(table, file, err);
+    return err;
+}
+
+static bool needs_move(const struct file_table *table, const struct out_file *file,
+                       const struct pa_transaction *transaction)
+{
+    return file->state.move != FILE_STATE_STAYS ||
+           (!file->state.is_in_place && is_time_over(table, file, transaction) &&
+            (!file->is_touched || file->is_done_already));
 }
 
 /* Moves files whose time is over without a row in this transaction, and files whose move failed
@@ -296,12 +379,15 @@ static int finish_others(struct file_table *table, const struct pa_transaction *
     for (struct out_file *file = first_file(table); file && err == 0; file = next_file(file)) {
         if (!file->is_loaded)
             continue;
+        /* A lock that was given back meanwhile is taken again, and what others did is read. */
+        if (needs_move(table, file, transaction) && file->lock_fd < 0)
+            err = with_room(table, file, load_file);
+        if (err < 0 || !needs_move(table, file, transaction))
+            continue;
         if (file->state.move != FILE_STATE_STAYS) {
             err = move_file(table, file);
-        } else if (!file->state.is_in_place && is_time_over(table, file, transaction) &&
-                   (!file->is_touched || file->is_done_already)) {
-            unlink_open(table, file);
-            err = failed_at(table, file, out_file_finish(file, FILE_STATE_FINAL));
+        } else {
+            err = with_room(table, file, do_finish);
             if (err == 0 && file->latest_name)
                 latest_link_update(table->settings.host, table->settings.owner, file->latest_name,
                                    file->name);
@@ -314,6 +400,7 @@ int file_table_commit(struct file_table *table, const struct pa_transaction *tra
 {
     int err = 0;
 
+    table->transaction = transaction;
     for (uint32_t i = 0; i < table->touched_count && err == 0; i++) {
         struct out_file *file = table->touched[i];
         if (file->is_done_already)
@@ -326,8 +413,7 @@ int file_table_commit(struct file_table *table, const struct pa_transaction *tra
         struct out_file *file = table->touched[i];
         if (file->is_done_already)
             continue;
-        err = failed_at(table, file,
-                        out_file_commit(file, transaction, choose_move(table, file, transaction)));
+        err = with_room(table, file, do_commit);
         if (err < 0)
             break;
         file->is_done_already = true;
@@ -350,13 +436,13 @@ int file_table_commit(struct file_table *table, const struct pa_transaction *tra
 
 /* ---- after a restart ---- */
 
-static void recover_file(struct file_table *table, const char *state_path)
+static void recover_file(struct file_table *table, const char *name)
 {
-    size_t len = strlen(state_path) - strlen(".state");
-    char *name = mem_strndup(state_path, len);
-    struct out_file *file = find_or_add(table, name, 0);
-    int err = out_file_load(file);
+    struct out_file *file;
+    int err = find_target(table, name, 0, &file);
 
+    if (err == 0)
+        err = with_room(table, file, load_file);
     /* Opening cuts off what was not committed. */
     if (err == 0 && file->has_state && out_file_exists(file) &&
         !(is_replaced(table) && file->state.is_in_place))
@@ -364,28 +450,96 @@ static void recover_file(struct file_table *table, const char *state_path)
     if (err < 0)
         table->settings.host->log(table->settings.host, PA_LOG_WARNING,
                                   "%s: cannot be brought to its committed length: %s", name,
-                                  strerror(-err));
+                                  named_file_error(err));
+}
+
+static void recover_state(struct file_table *table, const char *path)
+{
+    char *name = mem_strndup(path, strlen(path) - strlen(".state"));
+
+    recover_file(table, name);
     mem_free(name);
 }
 
-int file_table_recover(struct file_table *table)
+/* Removes a state that was on its way when its process died. Others, which have the lock of the file,
+ * may be about to put one in place. */
+static void remove_left(struct file_table *table, const char *path)
 {
-    struct text pattern = {0};
+    size_t len = strlen(path) - strlen(".state.XXXXXXXX");
+    char *name = mem_strndup(path, len);
+    struct out_file *file;
+
+    if (strspn(path + len + strlen(".state."), "0123456789abcdef") == strlen("XXXXXXXX") &&
+        find_target(table, name, 0, &file) == 0 && with_room(table, file, load_file) == 0)
+        unlink(path);
+    mem_free(name);
+}
+
+/* Takes a lock that a dead process left, so that its file goes when the lock is given back. */
+static void take_left(struct file_table *table, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    size_t folder_len = slash ? (size_t)(slash + 1 - path) : 0;
+    size_t len = strlen(path) - strlen(".lock") - folder_len - 1;
+    char *name = mem_printf("%.*s%.*s", (int)folder_len, path, (int)len, path + folder_len + 1);
+    struct out_file *file;
+
+    if (find_target(table, name, 0, &file) == 0)
+        (void)with_room(table, file, load_file);
+    mem_free(name);
+}
+
+/* The state of a file whose name is a link lies beside what the link leads to. */
+static void recover_link(struct file_table *table, const char *path)
+{
+    struct stat st;
+    struct named_file target;
+
+    if (lstat(path, &st) < 0 || !S_ISLNK(st.st_mode) || named_file_resolve(path, &target) < 0)
+        return;
+    char *state = mem_printf("%s.state", target.path);
+    if (!target.is_stream && lstat(state, &st) == 0)
+        recover_file(table, target.path);
+    mem_free(state);
+    named_file_clear(&target);
+}
+
+/* Calls `fn` for what is there of the names that an output can have, with `prefix` before their last
+ * component and `suffix` behind it. */
+static int for_each_name(struct file_table *table, const char *prefix, const char *suffix,
+                         void (*fn)(struct file_table *table, const char *path))
+{
+    struct text names = {0};
     glob_t found;
     int result;
 
-    file_name_append_glob(table->settings.name, &pattern);
-    text_append_string(&pattern, ".state");
-    result = glob(text_cstr(&pattern), 0, NULL, &found);
-    text_clear(&pattern);
+    file_name_append_glob(table->settings.name, &names);
+    const char *slash = strrchr(text_cstr(&names), '/');
+    int folder_len = slash ? (int)(slash + 1 - names.data) : 0;
+    char *pattern =
+        mem_printf("%.*s%s%s%s", folder_len, names.data, prefix, names.data + folder_len, suffix);
+    result = glob(pattern, GLOB_NOSORT, NULL, &found);
+    mem_free(pattern);
+    text_clear(&names);
     if (result == GLOB_NOMATCH)
         return 0;
     if (result != 0)
         return result == GLOB_NOSPACE ? -ENOMEM : -EIO;
     for (size_t i = 0; i < found.gl_pathc; i++)
-        recover_file(table, found.gl_pathv[i]);
+        fn(table, found.gl_pathv[i]);
     globfree(&found);
     return 0;
+}
+
+int file_table_recover(struct file_table *table)
+{
+    int err = for_each_name(table, "", ".state", recover_state);
+
+    if (err == 0)
+        err = for_each_name(table, "", ".state.????????", remove_left);
+    if (err == 0)
+        err = for_each_name(table, ".", ".lock", take_left);
+    return err < 0 ? err : for_each_name(table, "", "", recover_link);
 }
 
 void file_table_forget_finished(struct file_table *table)
@@ -399,9 +553,9 @@ void file_table_forget_finished(struct file_table *table)
 
 void file_table_reopen(struct file_table *table)
 {
-    while (table->oldest) {
-        struct out_file *file = table->oldest;
-        unlink_open(table, file);
-        (void)out_file_suspend(file);
+    for (struct out_file *file = table->newest, *older; file; file = older) {
+        older = file->older;
+        if (out_file_suspend(file) == 0)
+            unlink_open(table, file);
     }
 }

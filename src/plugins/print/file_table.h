@@ -5,6 +5,7 @@
  * final name, and that no more than `open_max` are open at a time (the least recently written is
  * closed).
  */
+#include "plugins/print/file_lock.h"
 #include "plugins/print/out_file.h"
 
 struct file_name;
@@ -15,22 +16,25 @@ struct file_table_settings {
     const struct file_name *name;   /* borrowed */
     const struct file_name *latest; /* print_latest_file; borrowed, NULL: none */
     const struct file_owner *owner; /* borrowed */
+    const char *who;                /* for locks (file_lock.h); borrowed */
     bool is_appended;     /* a name without time is written in place, not replaced at each epoch */
     bool has_bins;        /* names are made for time bins, not for the time of writing */
     uint32_t bin_seconds; /* 0: a calendar month */
     int64_t refresh_s;    /* length of an epoch */
     uint64_t rotate_size; /* bytes; 0: never */
-    uint32_t open_max;
+    uint32_t open_max;    /* files; each has two descriptors */
 };
 
 struct file_table {
     struct file_table_settings settings;
     struct keyed_table files;
-    struct out_file *newest, *oldest; /* ends of the list of open files */
+    struct out_file *newest, *oldest; /* ends of the list of open files: those that are locked */
     uint32_t open_count;
-    struct out_file **touched; /* files of the transaction under way */
+    const struct pa_transaction *transaction; /* borrowed while it is committed */
+    struct out_file **touched;                /* files of the transaction under way */
     uint32_t touched_count, touched_capacity;
-    char *failed_name; /* of the file that the last error was about; NULL: none yet */
+    char *failed_name;              /* of the file that the last error was about; NULL: none yet */
+    struct file_lock_holder holder; /* of that file, if the error was -EBUSY */
 };
 
 void file_table_init(struct file_table *table, const struct file_table_settings *settings);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Replaces the link by renaming a new one over it. See latest_link.h. */
 #include "plugins/print/latest_link.h"
+#include "base/file.h"
 #include "base/memory.h"
 #include "plugins/text/output_keys.h"
 #include <errno.h>
@@ -23,11 +24,10 @@ void latest_link_update(const struct pa_host *host, const struct file_owner *own
     } else if (errno == EINVAL) {
         err = -EEXIST; /* the operator's own file, not a link */
     }
-    aside = mem_printf("%s.new", link);
+    aside = file_aside_name(link);
     if (err == 0)
         err = file_owner_make_directories(owner, link);
     if (err == 0) {
-        (void)unlink(aside);
         /* Not file_replace(), which writes content: a link has none. */
         if (symlink(target, aside) < 0)
             err = -errno;
@@ -36,6 +36,8 @@ void latest_link_update(const struct pa_host *host, const struct file_owner *own
             err = -errno;
         if (err == 0 && rename(aside, link) < 0)
             err = -errno;
+        if (err < 0)
+            (void)unlink(aside);
     }
     if (err < 0)
         host->log(host, PA_LOG_WARNING, "print_latest_file %s: cannot point to %s: %s", link,

@@ -4,6 +4,7 @@
 #include "plugins/print/out_file.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "plugins/print/file_lock.h"
 #include "plugins/text/output_keys.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -12,25 +13,35 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-struct out_file *out_file_new(const char *name, int64_t time_s, const struct file_owner *owner)
+struct out_file *out_file_new(const char *name, int64_t time_s, const struct file_owner *owner,
+                              const char *who)
 {
     struct out_file *file = mem_zalloc(sizeof *file);
 
     file->name = mem_strdup(name);
     file->compression = compression_of(name);
     file->owner = owner;
+    file->who = who;
     file->state.time_s = time_s;
     file->state.move = FILE_STATE_STAYS;
-    file->fd = -1;
+    file->fd = file->lock_fd = -1;
     return file;
+}
+
+static void close_data(struct out_file *file)
+{
+    if (file->fd >= 0)
+        close(file->fd);
+    file->fd = -1;
 }
 
 void out_file_free(struct out_file *file)
 {
     if (!file)
         return;
-    if (file->fd >= 0)
-        close(file->fd);
+    close_data(file);
+    if (file->lock_fd >= 0)
+        file_lock_drop(file->name, file->lock_fd);
     compressor_free(file->compressor);
     text_clear(&file->buffer);
     text_clear(&file->packed);
@@ -88,6 +99,57 @@ static bool is_same_file(const struct file_state *state, const struct stat *st)
     return state->device == (uint64_t)st->st_dev && state->inode == (uint64_t)st->st_ino;
 }
 
+/* ---- the lock ---- */
+
+static void look(const struct out_file *file, struct stat *ret_status)
+{
+    char *path = data_name(file);
+
+    if (lstat(path, ret_status) < 0)
+        *ret_status = (struct stat){0};
+    mem_free(path);
+}
+
+static void unlock(struct out_file *file)
+{
+    if (file->lock_fd < 0)
+        return;
+    look(file, &file->left);
+    file_lock_drop(file->name, file->lock_fd);
+    file->lock_fd = -1;
+}
+
+/* True if nobody wrote to the file since the lock was given back: who does so without one leaves
+ * another length or time, and who commits moves or makes a file as well. */
+static bool is_as_left(const struct out_file *file)
+{
+    const struct stat *left = &file->left;
+    struct stat now;
+
+    look(file, &now);
+    return now.st_dev == left->st_dev && now.st_ino == left->st_ino &&
+           now.st_size == left->st_size && now.st_mtim.tv_sec == left->st_mtim.tv_sec &&
+           now.st_mtim.tv_nsec == left->st_mtim.tv_nsec;
+}
+
+static int lock(struct out_file *file)
+{
+    int err;
+
+    if (file->lock_fd >= 0)
+        return 0;
+    err = file_lock_take(file->name, file->owner, file->who, &file->lock_fd);
+    if (err == -ENOENT) {
+        err = file_owner_make_directories(file->owner, file->name);
+        if (err == 0)
+            err = file_lock_take(file->name, file->owner, file->who, &file->lock_fd);
+    }
+    if (err < 0 || !file->is_loaded || is_as_left(file))
+        return err;
+    out_file_reset(file);
+    return -ESTALE;
+}
+
 static int save_state(struct out_file *file)
 {
     char *path = state_name(file);
@@ -117,6 +179,17 @@ static int open_data(struct out_file *file)
     return 0;
 }
 
+static int cut(const char *path, uint64_t length)
+{
+    int fd = open(path, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+
+    if (fd < 0)
+        return -errno;
+    int err = ftruncate(fd, (off_t)length) < 0 ? -errno : 0;
+    close(fd);
+    return err;
+}
+
 /* Finishes a move after a crash between a state and the rename that it announces. */
 static int finish_announced_move(struct out_file *file)
 {
@@ -124,10 +197,9 @@ static int finish_announced_move(struct out_file *file)
     struct stat st;
     int err = 0;
 
-    if (stat(part, &st) == 0 && is_same_file(&file->state, &st)) {
-        if ((uint64_t)st.st_size > file->state.length &&
-            truncate(part, (off_t)file->state.length) < 0)
-            err = -errno;
+    if (lstat(part, &st) == 0 && is_same_file(&file->state, &st)) {
+        if ((uint64_t)st.st_size > file->state.length)
+            err = cut(part, file->state.length);
         if (err == 0)
             err = out_file_move(file);
     } else if (file->state.move == FILE_STATE_FINAL) {
@@ -146,8 +218,10 @@ int out_file_load(struct out_file *file)
     int64_t time_s = file->state.time_s;
     struct file_state state;
     char *path;
-    int err;
+    int err = lock(file);
 
+    if (err < 0 && (err != -ESTALE || file->is_touched))
+        return err;
     if (file->is_loaded)
         return 0;
     path = state_name(file);
@@ -202,10 +276,13 @@ int out_file_open(struct out_file *file, bool in_place, bool replaces)
 
     if (file->fd >= 0)
         return 0;
+    err = lock(file);
+    if (err < 0)
+        return err;
     if (replaces)
         file->state.is_in_place = false; /* each epoch begins a new NAME.part */
     else if (!file->is_placed)           /* late rows stay in NAME if that exists */
-        file->state.is_in_place = in_place || stat(file->name, &st) == 0;
+        file->state.is_in_place = in_place || lstat(file->name, &st) == 0;
     file->is_placed = true;
     err = open_data(file);
     if (err == 0)
@@ -213,10 +290,8 @@ int out_file_open(struct out_file *file, bool in_place, bool replaces)
     /* In place, the length must be on disk before anything is put behind it. */
     if (err == 0 && file->state.is_in_place && (is_new || !file->has_state))
         err = save_state(file);
-    if (err < 0 && file->fd >= 0) {
-        close(file->fd);
-        file->fd = -1;
-    }
+    if (err < 0)
+        close_data(file);
     return err;
 }
 
@@ -224,7 +299,7 @@ bool out_file_exists(const struct out_file *file)
 {
     char *path = data_name(file);
     struct stat st;
-    bool exists = stat(path, &st) == 0;
+    bool exists = lstat(path, &st) == 0;
 
     mem_free(path);
     return exists;
@@ -235,9 +310,8 @@ void out_file_check_name(struct out_file *file)
     char *path = data_name(file);
     struct stat st;
 
-    if (file->fd >= 0 && (stat(path, &st) < 0 || !is_same_file(&file->state, &st))) {
-        close(file->fd);
-        file->fd = -1;
+    if (file->fd >= 0 && (lstat(path, &st) < 0 || !is_same_file(&file->state, &st))) {
+        close_data(file);
         file->written = 0;
         file->state.length = 0;
         file->state.inode = 0;
@@ -287,8 +361,10 @@ int out_file_suspend(struct out_file *file)
 {
     int err = 0;
 
-    if (file->fd < 0)
+    if (file->fd < 0) {
+        unlock(file);
         return 0;
+    }
     if (file->compressor) { /* a member cannot be continued once the file is closed */
         if (file->is_touched && !file->is_done_already)
             err = write_buffer(file, true);
@@ -300,8 +376,8 @@ int out_file_suspend(struct out_file *file)
     /* The commit will not synchronise this descriptor any more. */
     if (file->written > file->state.length && fdatasync(file->fd) < 0)
         return -errno;
-    close(file->fd);
-    file->fd = -1;
+    close_data(file);
+    unlock(file);
     return 0;
 }
 
@@ -314,15 +390,15 @@ void out_file_abort(struct out_file *file)
     if (file->compressor)
         compressor_reset(file->compressor);
     file->written = file->state.length;
-    if (has_more) {
-        /* Opening cuts off the rest. If that fails now, the next opening does it. */
-        if (file->fd >= 0)
-            close(file->fd);
-        file->fd = -1;
-        (void)out_file_open(file, file->state.is_in_place, false);
-    }
     file->is_touched = file->is_done_already = false;
     file->row_count = 0;
+    /* The next opening cuts off the rest, if it cannot be done now. */
+    if (has_more && file->fd >= 0 && ftruncate(file->fd, (off_t)file->state.length) < 0) {
+        close_data(file);
+    } else if (has_more && file->fd < 0) {
+        (void)out_file_open(file, file->state.is_in_place, false);
+        (void)out_file_suspend(file);
+    }
 }
 
 /* ---- commit ---- */
@@ -334,9 +410,12 @@ int out_file_flush(struct out_file *file)
 
 int out_file_commit(struct out_file *file, const struct pa_transaction *transaction, int32_t move)
 {
-    struct file_state before = file->state;
-    int err;
+    struct file_state before;
+    int err = lock(file);
 
+    if (err < 0)
+        return err;
+    before = file->state;
     if (file->fd >= 0 && fdatasync(file->fd) < 0)
         return -errno;
     file->state.workers =
@@ -363,6 +442,9 @@ int out_file_move(struct out_file *file)
 
     if (file->state.move == FILE_STATE_STAYS)
         return 0;
+    err = lock(file);
+    if (err < 0)
+        return err;
     part = data_name(file);
     final = out_file_final_name(file, file->state.move);
     /* If somebody took the file away, there is nothing left to name. */
@@ -374,9 +456,7 @@ int out_file_move(struct out_file *file)
     mem_free(final);
     if (err < 0)
         return err;
-    if (file->fd >= 0)
-        close(file->fd);
-    file->fd = -1;
+    close_data(file);
     file->written = 0;
     if (file->state.move == FILE_STATE_FINAL) {
         file->state.is_in_place = true;
@@ -396,12 +476,12 @@ int out_file_move(struct out_file *file)
 int out_file_finish(struct out_file *file, int32_t move)
 {
     char *part;
-    int err;
+    int err = lock(file);
 
+    if (err < 0)
+        return err;
     if (!file->has_state) {
-        if (file->fd >= 0)
-            close(file->fd);
-        file->fd = -1;
+        close_data(file);
         part = part_name(file);
         err = unlink(part) < 0 && errno != ENOENT ? -errno : 0;
         mem_free(part);
@@ -419,9 +499,25 @@ int out_file_finish(struct out_file *file, int32_t move)
 void out_file_forget_state(struct out_file *file)
 {
     char *path = state_name(file);
+    bool is_locked = file->lock_fd >= 0;
 
-    if (file->has_state)
+    /* Without the lock it may be somebody else's by now. */
+    if (file->has_state && lock(file) == 0)
         unlink(path);
+    if (!is_locked)
+        unlock(file);
     file->has_state = false;
     mem_free(path);
+}
+
+void out_file_reset(struct out_file *file)
+{
+    int64_t time_s = file->state.time_s;
+
+    close_data(file);
+    file_state_clear(&file->state);
+    file->state.time_s = time_s;
+    file->state.move = FILE_STATE_STAYS;
+    file->has_state = file->is_loaded = file->is_placed = false;
+    file->written = 0;
 }

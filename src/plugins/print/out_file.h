@@ -8,6 +8,11 @@
  *
  * Order of a commit, per file: data, fdatasync, state (aside, fdatasync, rename), then the rename
  * that the state announced. Each step can be the last one before a crash.
+ *
+ * A file is locked against other processes (file_lock.h) from when it is loaded until it is suspended
+ * or freed. What functions need the lock for they take it; -EBUSY: another process has it. After it
+ * was given back others may have written: then the state is read again, and within a transaction,
+ * whose rows in the file may be gone, the error is -ESTALE: it must be aborted.
  */
 #include "base/keyed_table.h"
 #include "base/text.h"
@@ -16,6 +21,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
 
 #define OUT_FILE_WRITE_SIZE ((size_t)256 * 1024) /* bytes gathered for a write(2) */
 
@@ -23,7 +29,10 @@ struct out_file {
     struct keyed_entry entry; /* the file's place in the table, by name */
     char *name;
     enum compression compression;
-    const struct file_owner *owner; /* borrowed */
+    const struct file_owner *owner; /* borrowed, as is who */
+    const char *who;                /* for the lock */
+    int lock_fd;                    /* -1: not locked */
+    struct stat left;               /* the file as it was when the lock was given back */
     struct file_state state;        /* as it is on disk, or as it will be */
     bool has_state;                 /* NAME.state exists */
     int fd;                         /* -1: closed */
@@ -40,7 +49,9 @@ struct out_file {
     struct out_file *newer, *older; /* the table's list of open files */
 };
 
-struct out_file *out_file_new(const char *name, int64_t time_s, const struct file_owner *owner);
+/* `name` is no link (base/named_file.h). */
+struct out_file *out_file_new(const char *name, int64_t time_s, const struct file_owner *owner,
+                              const char *who);
 void out_file_free(struct out_file *file); /* forgets what is not committed; NULL is fine */
 
 /* Reads the state, if it was not read before, and finishes a rename that a crash cut short. */
@@ -70,11 +81,13 @@ int out_file_finish(struct out_file *file, int32_t move);
 void out_file_check_name(struct out_file *file);
 /* Takes the file back to its committed length. */
 void out_file_abort(struct out_file *file);
-/* Closes the descriptor; `buffer` keeps what is in it, and the file can be opened again at any
+/* Closes the descriptors; `buffer` keeps what is in it, and the file can be opened again at any
  * time. */
 int out_file_suspend(struct out_file *file);
 /* Removes NAME.state, once the hand-overs in the file are acknowledged. */
 void out_file_forget_state(struct out_file *file);
+/* Makes the file as one that was never loaded, but keeps the lock. */
+void out_file_reset(struct out_file *file);
 
 /* Returns the least k > 0 for which there is no NAME.k. */
 int32_t out_file_free_number(const struct out_file *file);

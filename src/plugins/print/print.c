@@ -15,12 +15,14 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 #include <xxhash.h>
 
-#define ROUTE_COUNT 1024 /* a power of two */
+#define ROUTE_COUNT      1024 /* a power of two */
+#define DESCRIPTORS_KEPT 64
 
 /* Where rows of one bin and equal values of the name's columns go, found without rendering the
  * name. */
@@ -43,7 +45,7 @@ struct print {
     struct route *last_route; /* route of the last row; NULL: none in this transaction */
     int64_t last_time_s;      /* time of the last row */
     struct text key, name;
-    char *writer_id;
+    char *writer_id, *who;
     /* Belongs to the transaction under way. */
     struct pa_transaction transaction;
     struct pa_source *sources;
@@ -90,6 +92,30 @@ static void say_what_is_waited_for(const struct print *print)
     print->host->wait(print->host, print->settings.is_stream ? PA_WAIT_READER : PA_WAIT_FILE);
 }
 
+/* Lowers print_open_files to what this process may have open: a file has two descriptors, itself and
+ * its lock, and DESCRIPTORS_KEPT are for the rest. */
+static uint32_t allowed_files(const struct pa_host *host, uint32_t wanted)
+{
+    struct rlimit limit;
+    rlim_t needed = (rlim_t)wanted * 2 + DESCRIPTORS_KEPT;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || needed <= limit.rlim_cur)
+        return wanted;
+    limit.rlim_cur = needed < limit.rlim_max ? needed : limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+    if (needed <= limit.rlim_cur)
+        return wanted;
+    uint32_t allowed = limit.rlim_cur > DESCRIPTORS_KEPT + 2
+                           ? (uint32_t)(limit.rlim_cur - DESCRIPTORS_KEPT) / 2
+                           : 1;
+    host->log(
+        host, PA_LOG_NOTICE,
+        "print_open_files: %u instead of %u, since this process may open %llu files at a time "
+        "(LimitNOFILE=, ulimit -Hn), and one that is written takes two",
+        allowed, wanted, (unsigned long long)limit.rlim_cur);
+    return allowed;
+}
+
 static int open_output(struct print *print)
 {
     const struct print_settings *s = &print->settings;
@@ -98,12 +124,13 @@ static int open_output(struct print *print)
         .name = s->name,
         .latest = s->latest,
         .owner = &s->owner,
+        .who = print->who,
         .is_appended = s->is_appended,
         .has_bins = print->schema->bin_offset >= 0,
         .bin_seconds = print->schema->bin_seconds,
         .refresh_s = s->refresh_s,
         .rotate_size = s->rotate_size,
-        .open_max = s->open_max,
+        .open_max = allowed_files(print->host, s->open_max),
     };
 
     if (s->is_stream) {
@@ -130,6 +157,8 @@ int print_open(const struct pa_host *host, const struct pa_schema *schema, void 
     print->host = host;
     print->schema = schema;
     print->stream.fd = print->stream.lock_fd = -1;
+    print->who =
+        mem_printf("%s[%s] of %s", host->plugin_name, host->instance_name, host->daemon_name);
     err = print_settings_read(host, schema, error, sizeof error, &print->settings);
     if (err == 0)
         err = format_new(print->settings.kind, schema, &print->settings.options, &print->format);
@@ -176,6 +205,7 @@ void print_close(void *state)
     print_fault_clear(&print->fault);
     print_settings_clear(&print->settings);
     mem_free(print->writer_id);
+    mem_free(print->who);
     mem_free(print->sources);
     mem_free(print->last_file);
     mem_free(print);
@@ -244,6 +274,8 @@ static int report_fault(struct print *print, int err)
         return err;
     if (print->has_table && print->table.failed_name)
         name = print->table.failed_name;
+    if (print->has_table && err == -EBUSY)
+        return print_fault_say_locked(&print->fault, print->host, name, &print->table.holder);
     return print_fault_say(&print->fault, print->host, name, err);
 }
 
@@ -358,7 +390,7 @@ static int find_file(struct print *print, const struct pa_batch *batch, const ui
  * it. */
 static bool is_hopeless(int err)
 {
-    return err == -ENAMETOOLONG || err == -EISDIR || err == -ELOOP;
+    return err == -ENAMETOOLONG || err == -EISDIR;
 }
 
 /* True if all rows of a transaction go to the same file. */

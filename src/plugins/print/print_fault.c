@@ -3,11 +3,13 @@
 #include "plugins/print/print_fault.h"
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/named_file.h"
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
-#define SAY_AGAIN_NS (600 * NS_PER_S)
+#define SAY_AGAIN_NS  (600 * NS_PER_S)
+#define SAY_LOCKED_NS (60 * NS_PER_S)
 
 static const struct {
     int error;
@@ -31,6 +33,12 @@ static const struct {
     {EMFILE, "too many files are open; lower print_open_files, or raise the limit (ulimit -n)"},
     {EIO, "its disk has a fault: see the kernel's log"},
     {ENXIO, "nobody reads that pipe; rows wait until somebody does"},
+    {ENOTSUP,
+     "it is a pipe or a device: a print_output_file that is to be written to as a stream has "
+     "no % and no $, and is there when the daemon starts"},
+    {ESTALE, "another process changed it meanwhile; its rows are written again"},
+    {EBADF, "whoever started the daemon did not give it that descriptor"},
+    {ELOOP, "rows wait until it can be written"},
     {EPIPE, "who read that pipe has gone; rows wait until it is read again"},
 };
 
@@ -42,19 +50,46 @@ const char *print_fault_remedy(int error)
     return "rows wait until it can be written";
 }
 
+/* Notes what is about to be said. False: it was said less than `again_ns` ago. */
+static bool note(struct print_fault *fault, const char *name, int err, int64_t again_ns)
+{
+    int64_t now_ns = clock_mono().ns;
+
+    if (fault->name && fault->error == err && strcmp(fault->name, name) == 0 &&
+        now_ns - fault->said_ns < again_ns)
+        return false;
+    print_fault_clear(fault);
+    *fault = (struct print_fault){mem_strdup(name), err, now_ns};
+    return true;
+}
+
 int print_fault_say(struct print_fault *fault, const struct pa_host *host, const char *name,
                     int err)
 {
-    int64_t now_ns = clock_mono().ns;
     bool waits = err == -ENOSPC || err == -EDQUOT || err == -ENXIO || err == -EPIPE;
 
-    if (fault->name && fault->error == err && strcmp(fault->name, name) == 0 &&
-        now_ns - fault->said_ns < SAY_AGAIN_NS)
+    if (!note(fault, name, err, SAY_AGAIN_NS))
         return -EAGAIN;
-    print_fault_clear(fault);
-    *fault = (struct print_fault){mem_strdup(name), err, now_ns};
     host->log(host, waits ? PA_LOG_WARNING : PA_LOG_ERROR, "cannot write %s: %s (user id %u): %s",
-              name, strerrordesc_np(-err), (unsigned)geteuid(), print_fault_remedy(-err));
+              name, named_file_error(err), (unsigned)geteuid(), print_fault_remedy(-err));
+    return -EAGAIN;
+}
+
+int print_fault_say_locked(struct print_fault *fault, const struct pa_host *host, const char *name,
+                           const struct file_lock_holder *holder)
+{
+    if (!note(fault, name, -EBUSY, holder->is_orphan ? SAY_AGAIN_NS : SAY_LOCKED_NS))
+        return -EAGAIN;
+    if (holder->is_orphan)
+        host->log(host, PA_LOG_NOTICE,
+                  "%s: %s (process %d), whose daemon has ended, still writes it; rows wait for its "
+                  "end",
+                  name, holder->who, (int)holder->pid);
+    else
+        host->log(host, PA_LOG_ERROR,
+                  "cannot write %s: %s (process %d) writes it, and two would spoil it; choose "
+                  "another name in print_output_file for one of them; rows wait",
+                  name, holder->who, (int)holder->pid);
     return -EAGAIN;
 }
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Reads the keys of print and checks them together. See print_settings.h. */
 #include "plugins/print/print_settings.h"
+#include "base/named_file.h"
 #include "plugins/common/choice.h"
 #include "plugins/common/key_rows.h"
 #include "plugins/common/setting.h"
-#include "plugins/print/stream_out.h"
 #include "plugins/text/file_name.h"
 #include <errno.h>
 #include <stdio.h>
@@ -26,7 +26,7 @@ const struct pa_key print_keys[] = {
     {.name = "print_output", .type = PA_KEY_CHOICE, .default_value = "formatted",
      .choices = CHOICE_TEXT(OUTPUTS),
      .help = "how rows are written; event_*: without packets, bytes and flows"},
-    {.name = "print_output_file", .type = PA_KEY_STRING, .role = PA_ROLE_OUTPUT,
+    {.name = "print_output_file", .type = PA_KEY_STRING, .role = PA_ROLE_OWN_OUTPUT,
      .help = "file name with strftime(3) conversions and $variables; .gz and .zst compress; unset: standard output"},
     {.name = "print_output_file_append", .type = PA_KEY_BOOL, .default_value = "false",
      .help = "a name without time is appended to, not replaced at each purge"},
@@ -45,7 +45,7 @@ const struct pa_key print_keys[] = {
     {.name = "print_rotate_size", .type = PA_KEY_SIZE, .default_value = "0", .max = INT64_MAX,
      .help = "a file that has grown to this size becomes NAME.1, NAME.2...; 0: never"},
     {.name = "print_open_files", .type = PA_KEY_INT, .default_value = "256", .min = 1, .max = 100000,
-     .help = "files open at a time; those written least recently are closed"},
+     .help = "files open at a time, each of two descriptors; those written least recently are closed"},
     KEY_ROWS_TRIGGER("print"),
     KEY_ROWS_WRITERS("print"),
     KEY_ROW_TUNING("print_startup_delay"),
@@ -120,6 +120,19 @@ static int read_name(const struct pa_host *host, const struct pa_schema *schema,
     return err;
 }
 
+/* Only a link that is not followed is an error: what is not there yet may come. */
+static int find_stream(const char *path, bool *ret_is_stream)
+{
+    struct named_file target;
+    int err = named_file_resolve(path, &target);
+
+    if (err < 0)
+        return err == -ELOOP ? err : 0;
+    *ret_is_stream = target.is_stream;
+    named_file_clear(&target);
+    return 0;
+}
+
 static int read_files(const struct pa_host *host, const struct pa_schema *schema,
                       struct print_settings *s, char *error, size_t error_size)
 {
@@ -127,8 +140,14 @@ static int read_files(const struct pa_host *host, const struct pa_schema *schema
 
     s->output_file = setting_text(host, "print_output_file");
     s->latest_file = setting_text(host, "print_latest_file");
-    s->is_stream = !s->output_file || stream_out_is_stream(s->output_file);
-    if (s->is_stream) {
+    err = s->output_file ? find_stream(s->output_file, &s->is_stream) : 0;
+    if (err < 0) {
+        snprintf(error, error_size, "print_output_file: %s: %s", s->output_file,
+                 named_file_error(err));
+        return err;
+    }
+    if (!s->output_file || s->is_stream) {
+        s->is_stream = true;
         if (s->rotate_size > 0 || s->latest_file)
             return setting_refuse(
                 error, error_size,

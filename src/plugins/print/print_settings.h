@@ -17,7 +17,7 @@ struct print_settings {
     const char *output_file, *latest_file; /* borrowed from the host; NULL: none */
     const char *lock_file, *trigger_exec;
     struct file_name *name, *latest; /* name NULL: standard output; latest NULL: none */
-    bool is_stream;                  /* standard output or a pipe */
+    bool is_stream;                  /* standard output, a pipe, a terminal or a device */
     bool is_appended, has_markers, writes_empty_file, is_trigger_async;
     uint64_t rotate_size;
     int64_t refresh_s;

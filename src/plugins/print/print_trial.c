@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/file_trial.h"
 #include "base/memory.h"
+#include "base/named_file.h"
 #include "base/text.h"
 #include "plugins/common/trigger.h"
 #include "plugins/print/print.h"
@@ -25,7 +26,7 @@ static void refuse(struct trial *t, const char *key, const char *path, int err)
 {
     t->has_failed = true;
     t->host->log(t->host, PA_LOG_ERROR, "%s: cannot write %s: %s (user id %u): %s", key, path,
-                 strerrordesc_np(-err), (unsigned)geteuid(), print_fault_remedy(-err));
+                 named_file_error(err), (unsigned)geteuid(), print_fault_remedy(-err));
 }
 
 /* Returns the folder that all names of a glob(7) pattern share: what stands before the last slash

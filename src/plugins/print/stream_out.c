@@ -4,21 +4,14 @@
 #include "plugins/print/stream_out.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/named_file.h"
 #include "plugins/print/out_file.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
-
-bool stream_out_is_stream(const char *path)
-{
-    struct stat st;
-
-    return stat(path, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode));
-}
 
 void stream_out_init(struct stream_out *stream, const char *path, const char *lock_path)
 {
@@ -43,20 +36,27 @@ void stream_out_clear(struct stream_out *stream)
 
 static int open_stream(struct stream_out *stream)
 {
-    int fd;
+    struct named_file target;
+    int fd, err;
 
     if (!stream->path) {
         stream->fd = STDOUT_FILENO;
         return 0;
     }
-    fd = open(stream->path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
-    if (fd < 0)
-        return -errno;
-    if (fcntl(fd, F_SETFL, O_WRONLY) < 0) {
-        int err = -errno;
-        close(fd);
+    err = named_file_resolve(stream->path, &target);
+    if (err < 0)
         return err;
+    /* O_APPEND: should it be a file by now, what is in it stays. */
+    fd = named_file_open(&target, O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY, 0);
+    /* Only opening must not wait. The flags of a descriptor that we were given are not ours. */
+    if (fd >= 0 && target.fd < 0 && fcntl(fd, F_SETFL, O_WRONLY | O_APPEND) < 0) {
+        err = -errno;
+        close(fd);
+        fd = err;
     }
+    named_file_clear(&target);
+    if (fd < 0)
+        return fd;
     stream->fd = fd;
     stream->has_title = false; /* a new reader needs a title */
     return 0;
@@ -70,9 +70,9 @@ int stream_out_begin(struct stream_out *stream)
     if (err < 0 || !stream->lock_path)
         return err;
     if (stream->lock_fd < 0)
-        stream->lock_fd = open(stream->lock_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        stream->lock_fd = named_file_open_name(stream->lock_path, O_RDWR | O_CREAT, 0600);
     if (stream->lock_fd < 0)
-        return -errno;
+        return stream->lock_fd;
     while (flock(stream->lock_fd, LOCK_EX) < 0)
         if (errno != EINTR)
             return -errno;

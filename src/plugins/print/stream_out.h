@@ -1,22 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * Standard output or a named pipe: what was written cannot be taken back, so rows arrive at least
+ * Standard output, a named pipe or a device: what was written cannot be taken back, so rows arrive at least
  * once. A lock file keeps several instances from writing into each other's lines.
  */
 #include "base/text.h"
 #include <stdbool.h>
 
 struct stream_out {
-    char *path;      /* NULL: standard output */
-    char *lock_path; /* NULL: none */
+    char *path;      /* as configured (base/named_file.h); NULL: standard output */
+    char *lock_path; /* the same; NULL: none */
     int fd, lock_fd; /* -1: closed */
     bool has_title;  /* the title was written once */
     struct text buffer;
 };
-
-/* True if `path` is written to but never renamed: a pipe or a device. */
-bool stream_out_is_stream(const char *path);
 
 void stream_out_init(struct stream_out *stream, const char *path, const char *lock_path);
 void stream_out_clear(struct stream_out *stream);
