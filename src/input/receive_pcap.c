@@ -11,6 +11,7 @@
 #include <pcap/pcap.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* READ_SIZE: bytes per read(2) of libpcap, as stdio's own 4 kB would be a system call every 50
  * flows. */
@@ -33,6 +34,7 @@ struct pcap_reader {
 static int file_open(struct pcap_reader *r, struct text *error)
 {
     char reason[PCAP_ERRBUF_SIZE];
+    struct stat status;
     FILE *file = fopen(r->path, "rbe");
 
     if (!file) {
@@ -42,8 +44,11 @@ static int file_open(struct pcap_reader *r, struct text *error)
     setvbuf(file, r->buffer, _IOFBF, READ_SIZE);
     r->pcap = pcap_fopen_offline_with_tstamp_precision(file, PCAP_TSTAMP_PRECISION_NANO, reason);
     if (!r->pcap) {
+        bool is_empty =
+            fstat(fileno(file), &status) == 0 && S_ISREG(status.st_mode) && status.st_size == 0;
         fclose(file);
-        text_append_printf(error, "capture file %s: %s\n", r->path, reason);
+        text_append_printf(error, "capture file %s: %s\n", r->path,
+                           is_empty ? "it is empty" : reason);
         return -EINVAL;
     }
     r->link_type = pcap_datalink(r->pcap);
