@@ -166,21 +166,67 @@ void text_append_json_string(struct text *t, const char *data, size_t len)
     text_append_char(t, '"');
 }
 
-void text_append_csv_string(struct text *t, const char *data, size_t len, char separator)
+/* Length of the character at `p` that may be shown as it is; 0: it is a control character, also one of
+ * C1, which are two bytes in UTF-8, or no UTF-8. */
+static size_t shown_len(const uint8_t *p, size_t left)
 {
-    bool needs_quotes = false;
+    if (*p < 0x80)
+        return *p >= 0x20 && *p != 0x7f;
+    return p[0] == 0xc2 && left > 1 && p[1] < 0xa0 ? 0 : text_utf8_len(p, left);
+}
 
-    for (size_t i = 0; i < len && !needs_quotes; i++)
-        needs_quotes = data[i] == separator || data[i] == '"' || data[i] == '\r' || data[i] == '\n';
-    if (!needs_quotes) {
-        text_append(t, data, len);
-        return;
+/* Appends what stands for a character that must not be shown; returns how many bytes that had. */
+static size_t append_unshown(struct text *t, const uint8_t *p, size_t left)
+{
+    bool is_c1 = p[0] == 0xc2 && text_utf8_len(p, left) == 2;
+    char escape[8];
+
+    snprintf(escape, sizeof escape, "\\u%04x", is_c1 ? p[1] : p[0] < 0x80 ? p[0] : 0xfffdu);
+    text_append_string(t, escape);
+    return is_c1 ? 2 : 1;
+}
+
+void text_append_shown(struct text *t, const char *data, size_t len)
+{
+    const uint8_t *p = (const uint8_t *)data, *end = p + len;
+
+    text_reserve(t, len);
+    while (p < end) {
+        const uint8_t *start = p;
+        for (size_t step = 1; p < end && step > 0; p += step)
+            step = *p >= 0x20 && *p < 0x7f ? 1 : shown_len(p, (size_t)(end - p));
+        text_append(t, start, (size_t)(p - start));
+        if (p < end)
+            p += append_unshown(t, p, (size_t)(end - p));
     }
+}
+
+/* Puts the text from `start` on between quotes, and doubles those in it. */
+static void quote_from(struct text *t, size_t start)
+{
+    size_t len = t->len - start;
+    char *inner = len > 0 ? mem_dup(t->data + start, len) : NULL;
+
+    t->len = start;
     text_append_char(t, '"');
     for (size_t i = 0; i < len; i++) {
-        if (data[i] == '"')
+        if (inner[i] == '"')
             text_append_char(t, '"');
-        text_append_char(t, data[i]);
+        text_append_char(t, inner[i]);
     }
     text_append_char(t, '"');
+    mem_free(inner);
+}
+
+void text_append_csv_string(struct text *t, const char *data, size_t len, char separator)
+{
+    size_t start = t->len;
+
+    text_append_shown(t, data, len);
+    for (size_t i = start; i < t->len; i++) {
+        if (t->data[i] == separator || t->data[i] == '"') {
+            quote_from(t, start);
+            return;
+        }
+    }
 }

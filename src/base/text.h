@@ -45,5 +45,8 @@ size_t text_utf8_len(const uint8_t *p, size_t left);
 /* "..." with RFC 8259 escapes; bytes that are not valid UTF-8 become U+FFFD, so the line always
  * parses. */
 void text_append_json_string(struct text *t, const char *data, size_t len);
-/* RFC 4180: quoted only if it holds `separator`, a quote, CR or LF. */
+/* The same bytes, but for what could steer a terminal or break a line: control characters (C0, DEL, C1)
+ * become \u00XX, and bytes that are not valid UTF-8 \ufffd. */
+void text_append_shown(struct text *t, const char *data, size_t len);
+/* The same, and in quotes as in RFC 4180 if it holds `separator` or a quote. */
 void text_append_csv_string(struct text *t, const char *data, size_t len, char separator);

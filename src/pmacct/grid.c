@@ -51,33 +51,12 @@ static size_t shown_len(const char *data, size_t len)
     return shown;
 }
 
-/* True for the control characters C0 and C1. U+0080 to U+009F, which are two bytes in UTF-8, steer
- * terminals like ESC does. */
-static bool is_control(const uint8_t *p, size_t len)
-{
-    return len == 1 ? *p < 0x20 || *p == 0x7f : p[0] == 0xc2 && p[1] < 0xa0;
-}
-
-static void append_safe(struct text *out, const char *data, size_t data_len)
-{
-    const uint8_t *p = (const uint8_t *)data, *end = p + data_len;
-
-    while (p < end) {
-        size_t len = *p < 0x80 ? 1 : text_utf8_len(p, (size_t)(end - p));
-        if (len == 0 || is_control(p, len))
-            text_append_char(out, '?');
-        else
-            text_append(out, p, len);
-        p += len > 0 ? len : 1;
-    }
-}
-
 void grid_set_column(struct grid *g, size_t column, const char *title, bool is_number)
 {
     struct text safe = {0};
     size_t width;
 
-    append_safe(&safe, title, strlen(title));
+    text_append_shown(&safe, title, strlen(title));
     mem_free(g->titles[column]);
     g->titles[column] = mem_strdup(text_cstr(&safe));
     text_clear(&safe);
@@ -95,7 +74,7 @@ void grid_add(struct grid *g, const char *data, size_t len)
         g->cell_capacity = g->cell_capacity ? g->cell_capacity * 2 : 256;
         g->ends = mem_realloc_array(g->ends, g->cell_capacity, sizeof *g->ends);
     }
-    append_safe(&g->cells, data, len);
+    text_append_shown(&g->cells, data, len);
     g->ends[g->cell_count++] = g->cells.len;
     width = shown_len(text_cstr(&g->cells) + start, g->cells.len - start);
     if (width > g->widths[column])

@@ -12,8 +12,7 @@ struct grid *grid_new(size_t column_count);
 void grid_free(struct grid *grid); /* NULL is fine */
 
 void grid_set_column(struct grid *grid, size_t column, const char *title, bool is_number);
-/* Adds the next cell, row by row. Control characters, and bytes that are no UTF-8, become '?', so
- * that a value cannot move the cursor. */
+/* Adds the next cell, row by row. A value cannot move the cursor: text_append_shown(). */
 void grid_add(struct grid *grid, const char *data, size_t len);
 void grid_add_number(struct grid *grid, uint64_t number, bool has_units);
 size_t grid_row_count(const struct grid *grid);

@@ -73,12 +73,15 @@ def test_names_that_try_to_steer_the_terminal(test):
         test.send(stream.data([exports.common_flow("10.0.0.1", "192.0.2.1", "10.0.0.1", octets=octets) + [name]]))
     path = test.dir / "live.sock"
     wait_for(lambda: total(path)["packets"] == len(names), "all flows")
-    shown = ["zero?byte", "?[2J", "a?b", "c1?m", "µ-ring", "half?"]
+    shown = [r"zero\u0000byte", r"\u001b[2J", r"a\ufffdb", r"c1\u009bm", "µ-ring", r"half\ufffd"]
     for args in (["--by", "in_iface_name", "-O", "aligned"], ["--matrix", "in_iface_name", "src_host"]):
         lines = client(path, *args).splitlines()
         assert {line.split()[0]: int(line.split()[-1]) for line in lines[1:] if line[:3] != "SUM"} == {
             name: octets for octets, name in enumerate(shown, 1)}, lines
         assert len({len(line) for line in lines}) == 1, lines
+    lines = client(path, "-s", "-O", "csv").splitlines()
+    title = lines[0].split(",")
+    assert {line.split(",")[title.index("IN_IFACE_NAME")] for line in lines[1:]} == set(shown), lines
     final(test, daemon)
 
 

@@ -114,8 +114,36 @@ static void csv_quotes_only_what_must_be(void **state)
     assert_csv("a,b", ';', "a,b");
     assert_csv("a;b", ';', "\"a;b\"");
     assert_csv("say \"x\"", ',', "\"say \"\"x\"\"\"");
-    assert_csv("a\nb", ',', "\"a\nb\"");
-    assert_csv("a\rb", ',', "\"a\rb\"");
+    assert_csv("a\nb", ',', "a\\u000ab");
+    assert_csv("a\rb,", ',', "\"a\\u000db,\"");
+    assert_csv("a\tb", '\t', "a\\u0009b");
+}
+
+static void assert_shown(const char *data, size_t len, const char *expected)
+{
+    struct text t = {0};
+
+    text_append_shown(&t, data, len);
+    assert_string_equal(text_cstr(&t), expected);
+    text_clear(&t);
+}
+
+/* U+0080 to U+009F steer terminals as ESC does; what is no UTF-8 goes byte by byte (RFC 3629). */
+static void what_could_steer_a_terminal_is_escaped_and_nothing_else(void **state)
+{
+    (void)state;
+    assert_shown("", 0, "");
+    assert_shown("Gi0/1 \"\\\" ~", 11, "Gi0/1 \"\\\" ~");
+    assert_shown("\x1b[2Jx\x7f", 6, "\\u001b[2Jx\\u007f");
+    assert_shown("a\0b", 3, "a\\u0000b");
+    assert_shown("\xc2\x9b"
+                 "1m",
+                 4, "\\u009b1m");
+    assert_shown("\xc2\xa0\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", 11,
+                 "\xc2\xa0\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80");
+    assert_shown("\xff\xc3", 2, "\\ufffd\\ufffd");
+    assert_shown("\xc2", 1, "\\ufffd");
+    assert_shown("\xc0\x80\xed\xa0\x80", 5, "\\ufffd\\ufffd\\ufffd\\ufffd\\ufffd");
 }
 
 static void assert_uint(uint64_t value)
@@ -182,6 +210,7 @@ int main(void)
         cmocka_unit_test(random_bytes_always_make_json_that_parses),
         cmocka_unit_test(valid_utf8_comes_back_from_a_json_parser_unchanged),
         cmocka_unit_test(csv_quotes_only_what_must_be),
+        cmocka_unit_test(what_could_steer_a_terminal_is_escaped_and_nothing_else),
         cmocka_unit_test(numbers_format_as_printf_does),
         cmocka_unit_test(text_grows_and_keeps_what_it_had),
     };

@@ -109,7 +109,7 @@ void query_output_row(struct query_output *output, const struct pa_batch *batch,
                       struct text *out); /* with a line end */
 
 /* These give single cells, for tables that a caller lays out: the same columns in the same
- * order. */
+ * order. They hold no control characters, so a zero byte may end one. */
 size_t query_cell_count(const struct query_output *output);
 const struct pa_column *query_cell_column(const struct query_output *output, size_t cell);
 void query_cell_append(struct query_output *output, size_t cell, const struct pa_batch *batch,

@@ -332,7 +332,7 @@ void query_cell_append(struct query_output *o, size_t cell, const struct pa_batc
     if (o->blanks[cell])
         text_append_string(out, o->blanks[cell]);
     else
-        value_append(&o->cells[cell], batch, row, &o->scratch, out);
+        value_append_shown(&o->cells[cell], batch, row, &o->scratch, out);
 }
 
 uint64_t query_number(const struct pa_column *c, const uint8_t *row)

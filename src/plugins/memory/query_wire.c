@@ -52,7 +52,13 @@ char *query_read_string(struct reader *r)
     uint16_t len = reader_u16(r);
     const uint8_t *bytes = reader_bytes(r, len);
 
-    return bytes ? mem_strndup((const char *)bytes, len) : NULL;
+    if (!bytes)
+        return NULL;
+    struct text shown = {0};
+    text_append_shown(&shown, (const char *)bytes, len);
+    char *string = mem_strdup(text_cstr(&shown));
+    text_clear(&shown);
+    return string;
 }
 
 /* ---- messages ---- */

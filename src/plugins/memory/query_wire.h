@@ -41,7 +41,8 @@ int query_header_decode(const uint8_t bytes[QUERY_HEADER_LEN], uint32_t max_len,
 /* ---- bodies ---- */
 
 void query_append_string(struct text *out, const char *string); /* NULL is empty */
-char *query_read_string(struct reader *r);                      /* NULL if it is not there */
+/* NULL if it is not there. Whoever sent it cannot steer a terminal by it: text_append_shown(). */
+char *query_read_string(struct reader *r);
 
 /* The first message, which tells a client about the table. */
 struct query_table {

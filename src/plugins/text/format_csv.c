@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Writes CSV in pmacct's column order, with a title line. Fields are quoted as in RFC 4180 where
- * they hold the separator, a quote or a line break (pmacct never quotes: an AS_SET breaks its
- * rows); a key turns that off.
+ * they hold the separator or a quote (pmacct never quotes: an AS_SET breaks its rows); a key turns
+ * that off. Line breaks and other control characters are written as escapes.
  */
 #include "base/memory.h"
 #include "base/text.h"
@@ -50,7 +50,7 @@ static void append_field(const struct format *format, struct text *out, struct p
     if (format->options.has_quotes)
         text_append_csv_string(out, (const char *)bytes.data, bytes.len, format->options.separator);
     else
-        text_append(out, bytes.data, bytes.len);
+        text_append_shown(out, (const char *)bytes.data, bytes.len);
 }
 
 /* Puts a value that may need quotes, behind what stands in `out` up to `at`; returns the new end.

@@ -104,7 +104,7 @@ static void append_row(struct format *format, const struct pa_batch *batch, cons
     for (uint32_t i = 0; i < format->column_count; i++) {
         const struct format_column *column = &format->columns[i];
         size_t start = out->len, len;
-        value_append(&column->value, batch, row, &format->scratch, out);
+        value_append_shown(&column->value, batch, row, &format->scratch, out);
         len = out->len - start;
         if (i + 1 < format->column_count)
             append_spaces(out, len < column->width ? column->width + 2 - len : 2);

@@ -408,3 +408,16 @@ void value_append(const struct value *value, const struct pa_batch *batch, const
     bytes = value_text(value, batch, row, scratch);
     text_append(out, bytes.data, bytes.len);
 }
+
+void value_append_shown(const struct value *value, const struct pa_batch *batch, const uint8_t *row,
+                        struct text *scratch, struct text *out)
+{
+    struct pa_bytes bytes;
+
+    if (value->shape != VALUE_OTHER) {
+        value_append(value, batch, row, scratch, out);
+        return;
+    }
+    bytes = value_text(value, batch, row, scratch);
+    text_append_shown(out, (const char *)bytes.data, bytes.len);
+}

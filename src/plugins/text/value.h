@@ -78,6 +78,9 @@ struct pa_bytes value_text(const struct value *value, const struct pa_batch *bat
 /* Returns the bytes of a PA_KIND_BYTES or PA_KIND_FIXED value, as stored. */
 struct pa_bytes value_bytes(const struct value *value, const struct pa_batch *batch,
                             const uint8_t *row);
-/* Appends a value, plain or not, as it would stand in a file name or a CSV field, unquoted. */
+/* Appends a value, plain or not, with the bytes that the exporter or peer sent. */
 void value_append(const struct value *value, const struct pa_batch *batch, const uint8_t *row,
                   struct text *scratch, struct text *out);
+/* The same, for people to read: text_append_shown(). */
+void value_append_shown(const struct value *value, const struct pa_batch *batch, const uint8_t *row,
+                        struct text *scratch, struct text *out);
