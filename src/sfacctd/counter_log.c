@@ -4,16 +4,21 @@
 #include "sfacctd/counter_log.h"
 
 #include "base/clock.h"
+#include "base/keyed_table.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/named_file.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #define FLUSH_LEN (64u << 10)
+#define FILES_MAX 4096 /* new files; an agent's address is what a datagram says it is */
+#define OTHERS    "=other"
 #define VARIABLE  "$peer_src_ip"
 
 struct counter_log {
@@ -22,11 +27,23 @@ struct counter_log {
     struct text lines, path;
     uint64_t line_count, sequence;
     struct ip_addr agent;      /* whose lines they are, if the path names it */
+    bool is_beyond;            /* the agent has no file of its own */
+    struct keyed_table agents; /* those that have one */
     struct exporter *exporter; /* who sent the last of them: losses are counted there */
     int64_t second;            /* the last time put as text */
     char second_text[32];
-    struct log_limit log_limit;
+    struct log_limit log_limit, beyond_limit;
 };
+
+struct agent {
+    struct keyed_entry entry;
+};
+
+static void discard_agent(void *arg, struct keyed_entry *entry)
+{
+    (void)arg;
+    mem_free(entry);
+}
 
 struct counter_log *counter_log_new(const char *path, bool is_utc)
 {
@@ -36,6 +53,7 @@ struct counter_log *counter_log_new(const char *path, bool is_utc)
     log->has_variable = strstr(path, VARIABLE) != NULL;
     log->is_utc = is_utc;
     log->second = -1;
+    keyed_table_init(&log->agents, SIZE_MAX, discard_agent, NULL);
     return log;
 }
 
@@ -44,6 +62,7 @@ void counter_log_free(struct counter_log *log)
     if (!log)
         return;
     counter_log_flush(log);
+    keyed_table_clear(&log->agents);
     text_clear(&log->lines);
     text_clear(&log->path);
     mem_free(log);
@@ -58,7 +77,10 @@ static const char *path_of(struct counter_log *log)
 
     if (!variable)
         return log->pattern;
-    ip_addr_format(&log->agent, agent);
+    if (log->is_beyond)
+        snprintf(agent, sizeof agent, OTHERS);
+    else
+        ip_addr_format(&log->agent, agent);
     for (char *c = agent; *c; c++)
         if (*c == '.' || *c == ':')
             *c = '_';
@@ -69,13 +91,37 @@ static const char *path_of(struct counter_log *log)
     return text_cstr(&log->path);
 }
 
+/* Sets whose lines come now, and whether they have a file of their own. */
+static void set_agent(struct counter_log *log, const struct ip_addr *agent)
+{
+    uint64_t key[2];
+    uint64_t suppressed;
+
+    log->agent = *agent;
+    log->is_beyond = false;
+    memcpy(key, agent->bytes, sizeof key);
+    if (keyed_table_find(&log->agents, key[0], key[1]))
+        return;
+    if (log->agents.count < FILES_MAX) {
+        struct agent *entry = mem_zalloc(sizeof *entry);
+        keyed_table_add(&log->agents, &entry->entry, key[0], key[1]);
+        return;
+    }
+    /* A file that is there already costs nothing more. */
+    log->is_beyond = access(path_of(log), F_OK) < 0;
+    if (log->is_beyond && log_limit_allow(&log->beyond_limit, &suppressed))
+        log_warning("sfacctd_counter_file: %d agents have files; lines of others go to %s",
+                    FILES_MAX, path_of(log));
+}
+
 static int append_to_file(const char *path, const struct text *lines)
 {
-    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_CLOEXEC, 0666);
+    int fd =
+        named_file_open_name(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY, 0666);
     int err = 0;
 
     if (fd < 0)
-        return -errno;
+        return fd;
     /* Writes in one call: lines of several workers must not mix, and a pipe may be full. */
     ssize_t written = write(fd, lines->data, lines->len);
     if (written < 0)
@@ -100,8 +146,8 @@ void counter_log_flush(struct counter_log *log)
     if (err < 0) {
         counter_add(&log->exporter->counters.counter_lines_lost, log->line_count);
         if (log_limit_allow(&log->log_limit, &suppressed))
-            log_warning("sfacctd_counter_file %s: %s; %llu lines are lost", path, strerror(-err),
-                        (unsigned long long)log->line_count);
+            log_warning("sfacctd_counter_file %s: %s; %llu lines are lost", path,
+                        named_file_error(err), (unsigned long long)log->line_count);
     }
     text_reset(&log->lines);
     log->line_count = 0;
@@ -109,9 +155,10 @@ void counter_log_flush(struct counter_log *log)
 
 struct text *counter_log_begin(struct counter_log *log, const struct ip_addr *agent)
 {
-    if (log->has_variable && !ip_addr_equal(agent, &log->agent))
+    if (log->has_variable && !ip_addr_equal(agent, &log->agent)) {
         counter_log_flush(log);
-    log->agent = *agent;
+        set_agent(log, agent);
+    }
     return &log->lines;
 }
 

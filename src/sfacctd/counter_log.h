@@ -12,7 +12,8 @@
 
 struct counter_log;
 
-/* `path` is borrowed; "$peer_src_ip" in it stands for the agent's address. */
+/* `path` is borrowed; "$peer_src_ip" in it stands for the agent's address, or for
+ * "=other" where the worker made files for too many agents. */
 struct counter_log *counter_log_new(const char *path, bool is_utc);
 void counter_log_free(struct counter_log *log); /* writes what is left; NULL is fine */
 

@@ -160,6 +160,44 @@ def test_a_strangers_link_is_refused(test):
     assert victim.read_text() == "precious\n"
 
 
+def named(stream, names):
+    return [stream.data([exports.common_flow("10.0.0.1", "192.168.1.1", "10.0.0.2", dport=port) + [name]])
+            for port, name in enumerate(names, 1)]
+
+
+def test_names_from_exporters_stay_apart_and_in_their_folder(test):
+    """Interface names that differ have a file each; what could steer a terminal or break a line of CSV is escaped."""
+    out = test.dir / "out"
+    daemon = test.nfacctd(config(out / "$in_iface_name.csv", "print_output[out]: csv", "in_iface_name, dst_port").replace("print_output[out]: json", ""))
+    stream = exports.Ipfix(exports.COMMON_FIELDS + [(82, exports.VARIABLE)])
+    names = {b"Gi0/1": "Gi0_1", b"Gi0_1": "Gi0=5F1", b"eth0.100": "eth0.100", b"../up": "=2E._up", b"a\x1b[2J\n": "a=1B=5B2J=0A",
+             b"x" * 100: None, b"x" * 99 + b"y": None}
+    test.send(stream.announce(), *named(stream, names))
+    wait_for(lambda: out.exists() and len(list(out.glob("*.csv"))) == len(names), "a file for each name")
+    assert daemon.stop() == 0
+    files = {path.stem for path in out.glob("*.csv")}
+    assert {name for name in names.values() if name} <= files, files
+    assert all(len(name) <= 64 for name in files), files
+    assert (out / "a=1B=5B2J=0A.csv").read_text().splitlines()[1].startswith(r"a\u001b[2J\u000a,"), files
+
+
+def test_names_beyond_the_bound_share_a_file(test):
+    daemon = test.nfacctd(config(test.dir / "out-$in_iface_name.json", "print_files_max[out]: 5", "in_iface_name, dst_port"))
+    stream = exports.Ipfix(exports.COMMON_FIELDS + [(82, exports.VARIABLE)])
+    test.send(stream.announce(), *named(stream, [b"if%d" % i for i in range(20)]))
+
+    def rows():
+        return sum(len(json_lines(path)) for path in test.dir.glob("out-*.json"))
+    wait_for(lambda: rows() == 20, "all rows")
+    test.send(*named(stream, [b"if0", b"if19"]))
+    wait_for(lambda: rows() == 22, "two more rows")
+    assert daemon.stop() == 0
+    assert len(list(test.dir.glob("out-*.json"))) == 6
+    assert len(json_lines(test.dir / "out-=other.json")) in (15, 16, 17)
+    assert "print_files_max: 5 files are not finished" in daemon.output(), daemon.output()
+    assert test.stats()["instances"][0]["written"]["flows"] == 22, test.stats()
+
+
 def test_more_files_than_descriptors(test):
     """50 files of one purge, by a process that may have 90 descriptors."""
     daemon = test.nfacctd(config(test.dir / "out-$dst_port.json"), prefix=["prlimit", "--nofile=90:90"])

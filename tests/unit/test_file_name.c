@@ -124,6 +124,89 @@ static void values_cannot_leave_their_directory(void **state)
     rows_clear(&rows);
 }
 
+static void expect_text(const char *pattern, enum file_name_purpose purpose, const char *value,
+                        const char *expected)
+{
+    struct rows rows;
+    struct text out = {0};
+    struct file_name *name = NULL;
+    char error[256];
+
+    rows_init(&rows, "vrf_name, as_path", 0);
+    uint8_t *row = rows_add(&rows);
+    rows_set_text(&rows, row, "vrf_name", value);
+    rows_set_text(&rows, row, "as_path", value);
+    struct pa_batch batch = rows_batch(&rows);
+    const struct file_name_context context = {.purpose = purpose, .schema = &rows.schema};
+    assert_int_equal(file_name_new(pattern, &context, error, sizeof error, &name), 0);
+    file_name_append(name, &batch, batch.rows, TIME_S, &out);
+    assert_string_equal(text_cstr(&out), expected);
+    text_clear(&out);
+    file_name_free(name);
+    rows_clear(&rows);
+}
+
+static void different_texts_have_different_names(void **state)
+{
+    static const struct {
+        const char *value, *file, *at_end, *topic;
+    } cases[] = {
+        {"eth0-1+a,b@c", "eth0-1+a,b@c.x", "eth0-1+a,b@c", "eth0-1+a,b@c.x"},
+        {"Gi0/1", "Gi0_1.x", "Gi0_1", "Gi0_1.x"},
+        {"Gi0_1", "Gi0=5F1.x", "Gi0=5F1", "Gi0_1.x"},
+        {"Gi0=1", "Gi0=3D1.x", "Gi0=3D1", "Gi0=1.x"},
+        {"eth0.100", "eth0.100.x", "eth0=2E100", "eth0_100.x"},
+        {"..", "=2E..x", "=2E=2E", "__.x"},
+        {"a b\n", "a=20b=0A.x", "a=20b=0A", "a_b_.x"},
+        {"\xc3\xa9", "=C3=A9.x", "=C3=A9", "__.x"},
+        {"/", "=2F.x", "=2F", "_.x"},
+        {"", "_.x", "_", "_.x"},
+        {"red.state", "red.state.x", "red=2Estate", "red_state.x"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        expect_text("$vrf_name.x", FILE_NAME_FILE, cases[i].value, cases[i].file);
+        expect_text("$vrf_name", FILE_NAME_FILE, cases[i].value, cases[i].at_end);
+        expect_text("$vrf_name", FILE_NAME_TABLE, cases[i].value, cases[i].at_end);
+        expect_text("$vrf_name.x", FILE_NAME_TOPIC, cases[i].value, cases[i].topic);
+    }
+    /* A value with a form of its own keeps the name that it had. */
+    expect_text("$as_path", FILE_NAME_FILE, "65000_65001", "65000_65001");
+}
+
+static void what_is_cut_stays_different(void **state)
+{
+    char a[201], b[201], *names[2];
+    struct rows rows;
+
+    (void)state;
+    memset(a, 'x', 200);
+    a[200] = 0;
+    memcpy(b, a, sizeof b);
+    b[199] = 'y';
+    rows_init(&rows, "vrf_name", 0);
+    for (int i = 0; i < 2; i++) {
+        struct text out = {0};
+        rows_reset(&rows);
+        rows_set_text(&rows, rows_add(&rows), "vrf_name", i ? b : a);
+        struct pa_batch batch = rows_batch(&rows);
+        struct file_name *name = make("$vrf_name", &rows);
+        file_name_append(name, &batch, batch.rows, TIME_S, &out);
+        assert_int_equal(out.len, FILE_NAME_VALUE_MAX);
+        assert_non_null(strstr(text_cstr(&out), "xx=="));
+        names[i] = strdup(text_cstr(&out));
+        text_clear(&out);
+        file_name_free(name);
+    }
+    assert_string_not_equal(names[0], names[1]);
+    free(names[0]);
+    free(names[1]);
+    a[FILE_NAME_VALUE_MAX] = 0; /* just as long as may be */
+    expect_text("$vrf_name", FILE_NAME_FILE, a, a);
+    rows_clear(&rows);
+}
+
 static void instants_of_one_name_are_told_from_others(void **state)
 {
     struct file_name *name;
@@ -178,6 +261,8 @@ int main(void)
         cmocka_unit_test(names_have_times_and_values),
         cmocka_unit_test(impossible_patterns_are_refused),
         cmocka_unit_test(values_cannot_leave_their_directory),
+        cmocka_unit_test(different_texts_have_different_names),
+        cmocka_unit_test(what_is_cut_stays_different),
         cmocka_unit_test(instants_of_one_name_are_told_from_others),
         cmocka_unit_test(equal_keys_mean_equal_values),
     };

@@ -69,7 +69,8 @@ static int read_name(const struct pa_host *host, const struct pa_schema *schema,
                      const struct kafka_settings *s, char *error, size_t error_size,
                      struct file_name **ret_name)
 {
-    const struct file_name_context context = {.schema = schema,
+    const struct file_name_context context = {.purpose = FILE_NAME_TOPIC,
+                                              .schema = schema,
                                               .is_utc = s->options.is_utc,
                                               .refresh = setting_text(host, "kafka_refresh_time"),
                                               .history = setting_text(host, "kafka_history")};

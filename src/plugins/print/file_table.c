@@ -15,8 +15,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define IDLE_FILES_MAX 4096 /* in-place files remembered beyond this many are looked up again */
-
 static void discard_file(void *arg, struct keyed_entry *entry)
 {
     (void)arg;
@@ -40,14 +38,22 @@ void file_table_clear(struct file_table *table)
 
 /* ---- names ---- */
 
-static struct out_file *find_or_add(struct file_table *table, const char *name, int64_t time_s)
+static struct keyed_entry *find_file(struct file_table *table, const char *name, uint64_t hash,
+                                     size_t len)
 {
-    size_t len = strlen(name);
-    uint64_t hash = keyed_table_hash(&table->files, name, len);
     struct keyed_entry *entry = keyed_table_find(&table->files, hash, len);
 
     while (entry && strcmp(((struct out_file *)entry)->name, name) != 0)
         entry = keyed_table_next(entry);
+    return entry;
+}
+
+static struct out_file *find_or_add(struct file_table *table, const char *name, int64_t time_s)
+{
+    size_t len = strlen(name);
+    uint64_t hash = keyed_table_hash(&table->files, name, len);
+    struct keyed_entry *entry = find_file(table, name, hash, len);
+
     if (!entry) {
         entry = &out_file_new(name, time_s, table->settings.owner, table->settings.who)->entry;
         keyed_table_add(&table->files, entry, hash, len);
@@ -211,6 +217,20 @@ static void add_touched(struct file_table *table, struct out_file *file)
     file->is_touched = true;
 }
 
+bool file_table_has_room(struct file_table *table, const char *name)
+{
+    struct named_file target;
+    size_t len;
+
+    if (table->files.count < table->settings.files_max || named_file_resolve(name, &target) < 0)
+        return true;
+    len = strlen(target.path);
+    bool is_known =
+        find_file(table, target.path, keyed_table_hash(&table->files, target.path, len), len);
+    named_file_clear(&target);
+    return is_known;
+}
+
 int file_table_touch(struct file_table *table, const char *name, int64_t time_s,
                      const struct pa_transaction *transaction, struct out_file **ret_file)
 {
@@ -252,7 +272,7 @@ static bool is_idle(const struct file_table *table, const struct out_file *file,
     if (!file->is_loaded || file->state.move != FILE_STATE_STAYS || !file->state.is_in_place)
         return false; /* the file waits for its final name */
     if (is_in_place(table))
-        return table->files.count > IDLE_FILES_MAX && file->fd < 0;
+        return table->files.count > table->settings.files_max && file->fd < 0;
     return file_state_is_over(&file->state, transaction);
 }
 

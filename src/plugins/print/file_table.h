@@ -22,6 +22,7 @@ struct file_table_settings {
     uint32_t bin_seconds; /* 0: a calendar month */
     int64_t refresh_s;    /* length of an epoch */
     uint64_t rotate_size; /* bytes; 0: never */
+    uint32_t files_max;   /* print_files_max */
     uint32_t open_max;    /* files; each has two descriptors */
 };
 
@@ -51,6 +52,12 @@ void file_table_begin(struct file_table *table, const struct pa_transaction *tra
  * file holds the transaction's rows already. */
 int file_table_touch(struct file_table *table, const char *name, int64_t time_s,
                      const struct pa_transaction *transaction, struct out_file **ret_file);
+/*
+ * True if the name may be touched: there are fewer unfinished files than files_max, or it is one of
+ * them. Files are counted by what is committed and by the order of rows, so a transaction that comes
+ * again after a crash finds the same answers.
+ */
+bool file_table_has_room(struct file_table *table, const char *name);
 /* Opens a file that was closed to make room for others, and marks it as written last. */
 int file_table_use(struct file_table *table, struct out_file *file);
 /* Does that, and writes what its buffer holds if it is full (out_file_write()). */

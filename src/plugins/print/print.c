@@ -21,8 +21,9 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-#define ROUTE_COUNT      1024 /* a power of two */
-#define DESCRIPTORS_KEPT 64
+#define ROUTE_COUNT       1024 /* a power of two */
+#define DESCRIPTORS_KEPT  64
+#define SAY_FULL_AGAIN_NS (600 * NS_PER_S)
 
 /* Where rows of one bin and equal values of the name's columns go, found without rendering the
  * name. */
@@ -53,7 +54,8 @@ struct print {
     uint64_t written;
     char *last_file;
     struct print_fault fault;
-    bool was_last; /* the last committed transaction was the core's last */
+    int64_t said_full_ns; /* 0: not yet */
+    bool was_last;        /* the last committed transaction was the core's last */
 };
 
 /* ---- open and close ---- */
@@ -130,6 +132,7 @@ static int open_output(struct print *print)
         .bin_seconds = print->schema->bin_seconds,
         .refresh_s = s->refresh_s,
         .rotate_size = s->rotate_size,
+        .files_max = s->files_max,
         .open_max = allowed_files(print->host, s->open_max),
     };
 
@@ -320,6 +323,26 @@ static int64_t row_time_s(const struct print *print, const uint8_t *row)
     return time_s;
 }
 
+/* Nothing is lost by it, but what outsiders put into names cannot fill the disk with files. */
+static void choose_other_name(struct print *print, int64_t time_s)
+{
+    int64_t now_ns = clock_mono().ns;
+    char *own = mem_strdup(text_cstr(&print->name));
+
+    text_reset(&print->name);
+    file_name_append_other(print->settings.name, time_s, &print->name);
+    print->host->count(print->host, "print_names_beyond_max", 1);
+    if (print->said_full_ns == 0 || now_ns - print->said_full_ns > SAY_FULL_AGAIN_NS) {
+        print->said_full_ns = now_ns;
+        print->host->log(
+            print->host, PA_LOG_WARNING,
+            "print_files_max: %u files are not finished; rows for further ones, such as "
+            "%s, go to %s; raise it if so many are meant",
+            print->settings.files_max, own, text_cstr(&print->name));
+    }
+    mem_free(own);
+}
+
 static int touch_file(struct print *print, const struct pa_batch *batch, const uint8_t *row,
                       int64_t time_s, struct out_file **ret_file)
 {
@@ -328,6 +351,9 @@ static int touch_file(struct print *print, const struct pa_batch *batch, const u
 
     text_reset(&print->name);
     file_name_append(print->settings.name, batch, row, time_s, &print->name);
+    if (file_name_has_columns(print->settings.name) &&
+        !file_table_has_room(&print->table, text_cstr(&print->name)))
+        choose_other_name(print, time_s);
     err = file_table_touch(&print->table, text_cstr(&print->name), time_s, &print->transaction,
                            &file);
     if (err < 0)

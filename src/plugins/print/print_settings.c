@@ -46,6 +46,8 @@ const struct pa_key print_keys[] = {
      .help = "a file that has grown to this size becomes NAME.1, NAME.2...; 0: never"},
     {.name = "print_open_files", .type = PA_KEY_INT, .default_value = "256", .min = 1, .max = 100000,
      .help = "files open at a time, each of two descriptors; those written least recently are closed"},
+    {.name = "print_files_max", .type = PA_KEY_INT, .default_value = "50000", .min = 1, .max = 1000000,
+     .help = "unfinished files; rows of further values of a $variable go to one with =other in its place"},
     KEY_ROWS_TRIGGER("print"),
     KEY_ROWS_WRITERS("print"),
     KEY_ROW_TUNING("print_startup_delay"),
@@ -187,6 +189,7 @@ int print_settings_read(const struct pa_host *host, const struct pa_schema *sche
     s.lock_file = setting_text(host, "print_output_lock_file");
     s.rotate_size = (uint64_t)host->setting_number(host, "print_rotate_size");
     s.refresh_s = host->setting_number(host, "print_refresh_time");
+    s.files_max = (uint32_t)host->setting_number(host, "print_files_max");
     s.open_max = (uint32_t)host->setting_number(host, "print_open_files");
     /* Pieces of a file make no sense if it is replaced at the next purge, so rotation means
      * appending. */

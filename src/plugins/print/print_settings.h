@@ -21,7 +21,7 @@ struct print_settings {
     bool is_appended, has_markers, writes_empty_file, is_trigger_async;
     uint64_t rotate_size;
     int64_t refresh_s;
-    uint32_t open_max;
+    uint32_t open_max, files_max;
 };
 
 /* -EINVAL: what is wrong and what would be right stands in `error`. Opens nothing. */

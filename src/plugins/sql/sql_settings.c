@@ -105,7 +105,8 @@ static int read_name(const struct pa_host *host, const struct pa_schema *schema,
                      struct sql_settings *s, bool is_text, const char *pattern, const char *key,
                      char *error, size_t error_size, struct file_name **ret_name)
 {
-    const struct file_name_context context = {.schema = schema,
+    const struct file_name_context context = {.purpose = FILE_NAME_TABLE,
+                                              .schema = schema,
                                               .is_utc = s->is_utc,
                                               .is_text = is_text,
                                               .refresh = setting_text(host, "sql_refresh_time"),

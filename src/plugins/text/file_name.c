@@ -6,10 +6,12 @@
 #include "plugins/text/value.h"
 #include <ctype.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <xxhash.h>
 
 enum part_kind { PART_LITERAL, PART_TIME, PART_ZONE, PART_COLUMN };
 
@@ -17,10 +19,13 @@ struct part {
     enum part_kind kind;
     char *text;         /* PART_LITERAL; PART_TIME: the conversion, "%Y" */
     struct value value; /* PART_COLUMN */
+    bool is_text;       /* it may hold any bytes, and names must tell all texts apart */
 };
 
 struct file_name {
     bool is_utc, has_time, has_columns;
+    bool keeps_dots; /* in texts */
+    enum file_name_purpose purpose;
     struct part *parts;
     uint32_t part_count, capacity;
     struct text *scratch, *value_text; /* buffers that are reused from row to row */
@@ -88,6 +93,12 @@ static const struct pa_column *find_column(const struct pa_schema *schema, const
     return NULL;
 }
 
+static bool is_text_format(uint8_t format)
+{
+    return format == PA_FORMAT_TEXT || format == PA_FORMAT_LABEL || format == PA_FORMAT_CLASS ||
+           format == PA_FORMAT_CUSTOM_TEXT;
+}
+
 static int parse_variable(struct file_name *name, const struct file_name_context *context,
                           const char **at, char *error, size_t error_size)
 {
@@ -110,6 +121,7 @@ static int parse_variable(struct file_name *name, const struct file_name_context
                          column->name);
                 return -EINVAL;
             }
+            part->is_text = is_text_format(column->format) && name->purpose != FILE_NAME_TOPIC;
             name->has_columns = true;
             return 0;
         }
@@ -164,6 +176,7 @@ int file_name_new(const char *pattern, const struct file_name_context *context, 
     int err;
 
     name->is_utc = context->is_utc;
+    name->purpose = context->purpose;
     name->scratch = mem_zalloc(sizeof *name->scratch);
     name->value_text = mem_zalloc(sizeof *name->value_text);
     err = pattern_parse(name, pattern, context, error, error_size);
@@ -171,6 +184,8 @@ int file_name_new(const char *pattern, const struct file_name_context *context, 
         file_name_free(name);
         return err;
     }
+    name->keeps_dots = name->purpose == FILE_NAME_FILE && name->part_count > 0 &&
+                       name->parts[name->part_count - 1].kind == PART_LITERAL;
     *ret_name = name;
     return 0;
 }
@@ -234,19 +249,64 @@ static void append_zone(const struct tm *tm, struct text *out)
     text_append(out, text + 3, len - 3);
 }
 
+static bool is_plain(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           (c && strchr("-+,@", c));
+}
+
+/* Appends a value whose form keeps different ones apart, whatever stands for its separators. */
+static void append_formed(const char *data, size_t len, struct text *out)
+{
+    for (size_t i = 0; i < len; i++)
+        text_append_char(out, is_plain(data[i]) || data[i] == '=' ? data[i] : '_');
+}
+
+static void append_text(const char *data, size_t len, bool keeps_dots, struct text *out)
+{
+    bool is_slash = len == 1 && *data == '/'; /* no text at all is '_' */
+
+    for (size_t i = 0; i < len; i++) {
+        char c = data[i];
+        if (is_plain(c) || (c == '.' && i > 0 && keeps_dots))
+            text_append_char(out, c);
+        else if (c == '/' && !is_slash)
+            text_append_char(out, '_');
+        else
+            text_append_printf(out, "=%02X", (unsigned char)c);
+    }
+}
+
+/* Cuts a value that begins at `start`, so that values of one beginning stay different. */
+static void cut_value(const struct text *value, size_t start, struct text *out)
+{
+    char end[20];
+    int len = snprintf(end, sizeof end, "==%016" PRIx64, XXH3_64bits(value->data, value->len));
+
+    out->len = start + FILE_NAME_VALUE_MAX - (size_t)len;
+    text_append(out, end, (size_t)len);
+}
+
 static void append_value(const struct file_name *name, const struct part *part,
                          const struct pa_batch *batch, const uint8_t *row, struct text *out)
 {
-    text_reset(name->value_text);
-    value_append(&part->value, batch, row, name->scratch, name->value_text);
-    for (size_t i = 0; i < name->value_text->len && i < FILE_NAME_VALUE_MAX; i++) {
-        char c = name->value_text->data[i];
-        bool stays = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                     (c && strchr("-+=,@", c));
-        text_append_char(out, stays ? c : '_');
-    }
-    if (name->value_text->len == 0)
+    struct text *value = name->value_text;
+    size_t start = out->len;
+
+    text_reset(value);
+    value_append(&part->value, batch, row, name->scratch, value);
+    if (value->len == 0)
         text_append_char(out, '_');
+    else if (part->is_text)
+        append_text(value->data, value->len, name->keeps_dots, out);
+    else
+        append_formed(value->data, value->len, out);
+    if (out->len - start <= FILE_NAME_VALUE_MAX)
+        return;
+    if (name->purpose == FILE_NAME_TOPIC)
+        out->len = start + FILE_NAME_VALUE_MAX;
+    else
+        cut_value(value, start, out);
 }
 
 static void split_time(const struct file_name *name, int64_t time_s, struct tm *ret_tm)
@@ -259,8 +319,9 @@ static void split_time(const struct file_name *name, int64_t time_s, struct tm *
         localtime_r(&t, ret_tm);
 }
 
-void file_name_append(const struct file_name *name, const struct pa_batch *batch,
-                      const uint8_t *row, int64_t time_s, struct text *out)
+/* `row` NULL: FILE_NAME_OTHER stands in place of its values. */
+static void append_name(const struct file_name *name, const struct pa_batch *batch,
+                        const uint8_t *row, int64_t time_s, struct text *out)
 {
     struct tm tm;
 
@@ -278,9 +339,23 @@ void file_name_append(const struct file_name *name, const struct pa_batch *batch
             append_zone(&tm, out);
             break;
         case PART_COLUMN:
-            append_value(name, part, batch, row, out);
+            if (row)
+                append_value(name, part, batch, row, out);
+            else
+                text_append_string(out, FILE_NAME_OTHER);
         }
     }
+}
+
+void file_name_append(const struct file_name *name, const struct pa_batch *batch,
+                      const uint8_t *row, int64_t time_s, struct text *out)
+{
+    append_name(name, batch, row, time_s, out);
+}
+
+void file_name_append_other(const struct file_name *name, int64_t time_s, struct text *out)
+{
+    append_name(name, NULL, NULL, time_s, out);
 }
 
 void file_name_append_key(const struct file_name *name, const struct pa_batch *batch,
