@@ -101,11 +101,23 @@ static int parse_state(const char *text, struct file_state *state)
 }
 /* NOLINTEND(cert-err34-c) */
 
+int file_state_parse(const char *text, struct file_state *ret_state)
+{
+    struct file_state state = {0};
+    int err = parse_state(text, &state);
+
+    if (err < 0) {
+        file_state_clear(&state);
+        return err;
+    }
+    *ret_state = state;
+    return 0;
+}
+
 /* ---- files ---- */
 
 int file_state_load(const char *path, struct file_state *ret_state)
 {
-    struct file_state state = {0};
     struct text text = {0};
     int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 
@@ -116,14 +128,9 @@ int file_state_load(const char *path, struct file_state *ret_state)
     if (err == -EFBIG)
         err = -EBADMSG;
     if (err == 0)
-        err = parse_state(text_cstr(&text), &state);
+        err = file_state_parse(text_cstr(&text), ret_state);
     text_clear(&text);
-    if (err < 0) {
-        file_state_clear(&state);
-        return err;
-    }
-    *ret_state = state;
-    return 0;
+    return err;
 }
 
 int file_state_save(const struct file_state *state, const char *path,
