@@ -218,10 +218,27 @@ static void quote_from(struct text *t, size_t start)
     mem_free(inner);
 }
 
+/* True for what nearly all values are: printable ASCII that needs no quotes. */
+static bool csv_is_plain(const char *data, size_t len, char separator)
+{
+    unsigned others = 0;
+
+    for (size_t i = 0; i < len; i++) {
+        uint8_t c = (uint8_t)data[i];
+        others |= (unsigned)((uint8_t)(c - 0x20) > 0x7e - 0x20) |
+                  (unsigned)(c == (uint8_t)separator) | (unsigned)(c == '"');
+    }
+    return others == 0;
+}
+
 void text_append_csv_string(struct text *t, const char *data, size_t len, char separator)
 {
     size_t start = t->len;
 
+    if (csv_is_plain(data, len, separator)) {
+        text_append(t, data, len);
+        return;
+    }
     text_append_shown(t, data, len);
     for (size_t i = start; i < t->len; i++) {
         if (t->data[i] == separator || t->data[i] == '"') {

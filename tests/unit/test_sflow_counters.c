@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Proves that counter samples of sFlow become lines of JSON with the names of their fields. Records
  * are written by hand from sFlow.org's structures; jansson reads the lines back. */
+#include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,7 +14,9 @@
 #include <cmocka.h>
 #include <jansson.h>
 
+#include "base/file.h"
 #include "base/text.h"
+#include "sfacctd/counter_log.h"
 #include "support/decode_rig.h"
 
 static struct decode_rig rig;
@@ -229,6 +232,40 @@ static void the_agent_may_name_the_file(void **state)
     decode_rig_clear(&rig);
 }
 
+/* An agent's address is what the datagram says: beyond the bound it makes no file. */
+static void agents_beyond_the_bound_share_a_file(void **state)
+{
+    static struct exporter exporter;
+    char folder[] = "/dev/shm/sflow-counters-XXXXXX", pattern[300]; /* in memory: there are many */
+
+    (void)state;
+    if (access("/dev/shm", W_OK) < 0 || !mkdtemp(folder))
+        skip();
+    snprintf(pattern, sizeof pattern, "%s/c-$peer_src_ip", folder);
+    struct counter_log *log = counter_log_new(pattern, true);
+    for (unsigned i = 0; i < 4096 + 20; i++) {
+        const struct ip_addr agent =
+            ip_addr_v4((const uint8_t[]){10, 0, (uint8_t)(i >> 8), (uint8_t)i});
+        text_append_string(counter_log_begin(log, &agent), "line\n");
+        counter_log_end(log, &exporter);
+    }
+    counter_log_free(log);
+    struct text content = {0};
+    snprintf(pattern, sizeof pattern, "%s/c-=other", folder);
+    assert_int_equal(file_read(pattern, 10000, &content), 0);
+    DIR *files = opendir(folder);
+    int count = 0;
+    for (struct dirent *entry; (entry = readdir(files));) {
+        count += entry->d_name[0] == 'c';
+        unlinkat(dirfd(files), entry->d_name, 0);
+    }
+    closedir(files);
+    rmdir(folder);
+    assert_int_equal(count, 4097);
+    assert_int_equal(content.len, 20 * strlen("line\n"));
+    text_clear(&content);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -239,6 +276,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(every_structure_gives_a_sound_line, setup, teardown),
         cmocka_unit_test_setup_teardown(what_cannot_be_written_is_counted, setup, teardown),
         cmocka_unit_test_setup_teardown(the_agent_may_name_the_file, setup, teardown),
+        cmocka_unit_test(agents_beyond_the_bound_share_a_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
