@@ -210,6 +210,7 @@ static void totals_add(struct handover_totals *to, const struct handover_totals 
 /* Gives what one hand-over held back, and tells of it. */
 static void recycle_next(struct ring *ring, const struct handover_outcome *outcome,
                          struct pool *pool, ring_recycled_fn *fn, void *arg)
+    ON_THREAD(worker_thread)
 {
     const struct handover *handover = &ring->slots->slots[slot_of(ring->recycled + 1)];
 
@@ -223,6 +224,7 @@ static void recycle_next(struct ring *ring, const struct handover_outcome *outco
 }
 
 static size_t recycle(struct ring *ring, struct pool *pool, ring_recycled_fn *fn, void *arg)
+    ON_THREAD(worker_thread)
 {
     uint64_t acked = cursor_load(&ring->cursors->acked);
     /* The order matters: a loss is known by now if `acked` has anything behind it. */
