@@ -7,6 +7,8 @@
 #include "maps/allow_list.h"
 #include "maps/custom_primitives.h"
 #include "maps/sampling_map.h"
+#include "maps/tag_filter.h"
+#include "maps/tag_map.h"
 #include "support/check.h"
 #include <stdio.h>
 #include <sys/mman.h>
@@ -40,6 +42,46 @@ static void ask_agents(const struct agent_map *map, struct flow_needs *needs)
     }
 }
 
+static void ask_tags(const struct tag_map *map, struct flow_needs *needs)
+{
+    static uint8_t memory[4 * TAG_LABEL_MAX];
+
+    tag_map_add_needs(map, needs);
+    for (size_t i = 0; i < sizeof exporters / sizeof exporters[0]; i++) {
+        static const uint8_t comms[] = "65000:1 65000:20";
+        struct arena labels = {.data = memory, .size = sizeof memory};
+        struct tag_result result;
+        struct flow flow = {.exporter_addr = exporters[i],
+                            .dst_addr = exporters[i],
+                            .in_iface = 1,
+                            .std_comms = {.data = comms, .len = sizeof comms - 1}};
+        tag_map_walk(map, &flow, &labels, &result);
+        CHECK(result.label.len <= TAG_LABEL_MAX);
+    }
+}
+
+/* The first line of a file may as well be the value of a key. */
+static void ask_filter(const char *path)
+{
+    char value[256] = "";
+    FILE *file = fopen(path, "r");
+    struct text error = {0};
+    struct tag_filter *filter = NULL;
+
+    if (file && fgets(value, sizeof value, file)) {
+        struct tag_filter_settings settings = {.tag = value, .label = value};
+        struct flow flow = {.tag = 5, .label = {.data = (const uint8_t *)"a,b", .len = 3}};
+        if (tag_filter_new(&settings, &error, &filter) == 0)
+            tag_filter_accepts(filter, &flow);
+        else
+            CHECK(error.len > 0);
+    }
+    if (file)
+        fclose(file);
+    tag_filter_free(filter);
+    text_clear(&error);
+}
+
 /* A map that is refused says why. */
 static void check_error(int err, struct text *errors)
 {
@@ -54,6 +96,7 @@ static void read_all(const char *path)
     struct sampling_map *sampling = NULL;
     struct agent_map *agents = NULL;
     struct allow_list *allow = NULL;
+    struct tag_map *tags = NULL;
     struct primitive_table *table = primitive_table_new();
 
     check_error(sampling_map_read(path, &errors, &sampling), &errors);
@@ -64,6 +107,11 @@ static void read_all(const char *path)
     if (agents)
         ask_agents(agents, &needs);
     agent_map_free(agents);
+    check_error(tag_map_read(path, &errors, &tags), &errors);
+    if (tags)
+        ask_tags(tags, &needs);
+    tag_map_free(tags);
+    ask_filter(path);
     check_error(allow_list_read(path, &errors, &allow), &errors);
     for (size_t i = 0; allow && i < sizeof exporters / sizeof exporters[0]; i++)
         allow_list_contains(allow, &exporters[i]);
