@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "handover/message.h"
 #include "host/delivery.h"
+#include "host/orphan.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -28,6 +29,8 @@
 /* After so many, messages and the backend's own descriptors get their turn. */
 #define TRANSACTIONS_AT_ONCE 16
 #define LANES_MAX            4096
+/* After the core's end and shutdown_timeout a host has as long again to spool, and this. */
+#define ORPHAN_GRACE_S 5
 
 struct host {
     struct poller *poller;
@@ -528,6 +531,7 @@ static int run_loop(struct host *h)
 
 static int host_deliver(struct host *h)
 {
+    orphan_ends_after(2 * h->setup->shutdown_timeout_s + ORPHAN_GRACE_S);
     int err = take_lock(h);
     if (err < 0)
         return 1;

@@ -283,6 +283,31 @@ static void host_that_does_not_die_does_not_hold_up_the_end(void **state)
     rig_end(&rig, 0, 0);
 }
 
+/* The second core's host waits for the lock of the first one's, which hangs and hears nothing. */
+static void host_that_hangs_after_its_core_has_ended_ends_too(void **state)
+{
+    (void)state;
+    struct rig first, rig;
+    rig_init(&first);
+    rig_init(&rig);
+    first.core.supervisor_settings.identity = rig.core.dir;
+    first.core.supervisor_settings.core_id[0] = 'x';
+    first.core.supervisor_settings.shutdown_timeout_s = 1;
+    first.core.plugin.timeout_s = 0;
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        rig_start(&first, "hang", false);
+        fake_core_run_until(&first.core, has_begun);
+        raise(SIGKILL);
+    }
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    rig_start(&rig, "", false);
+    reach(&rig, all_acknowledged);
+    rig_finish(&rig, 1, 20);
+    fake_core_clear(&first.core);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -291,6 +316,7 @@ int main(void)
         cmocka_unit_test(backend_that_is_only_slow_is_waited_for),
         cmocka_unit_test(backend_that_hangs_at_the_end_leaves_its_rows_on_disk),
         cmocka_unit_test(host_that_does_not_die_does_not_hold_up_the_end),
+        cmocka_unit_test(host_that_hangs_after_its_core_has_ended_ends_too),
         cmocka_unit_test(backend_that_hangs_again_is_left_alone_while_rows_are_spooled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
