@@ -72,12 +72,6 @@ static int take_socket(void)
     return socket;
 }
 
-/* Programs that we start do not get what the daemon was given, such as an output's descriptor. */
-static void keep_descriptors(void)
-{
-    close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
-}
-
 /*
  * Root may need these for files of others; nothing else that root has is of use to a backend.
  * What a program that we start has as root is not less by that: see capabilities(7), "Execution by
@@ -117,7 +111,6 @@ int main(int argc, char **argv)
               stderr);
         return 2;
     }
-    keep_descriptors();
     keep_capabilities();
     return host_run(socket);
 }

@@ -5,6 +5,7 @@ import os
 import pathlib
 import pwd
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -321,6 +322,7 @@ def test_output_to_a_descriptor_that_was_handed_to_the_daemon(test):
     stream = exports.Ipfix()
     send_flow(test, stream, 1)
     with os.fdopen(reader) as lines:
+        assert select.select([reader], [], [], 30)[0], daemon.output()
         assert '"port_dst": 1' in lines.readline()
     assert daemon.stop() == 0
 

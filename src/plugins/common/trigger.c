@@ -60,10 +60,11 @@ static char **make_environment(const struct trigger_facts *facts)
 }
 
 /* Starts the program with default signal handling: the plugin host ignores signals, and the program
- * must not inherit that. */
+ * must not inherit that; nor descriptors that the daemon was given, such as an output's. */
 static int program_spawn(pid_t *ret_pid, const char *program, char *const arguments[],
                          char **environment)
 {
+    posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     sigset_t defaults, none;
     int err;
@@ -74,11 +75,14 @@ static int program_spawn(pid_t *ret_pid, const char *program, char *const argume
     sigaddset(&defaults, SIGTERM);
     sigaddset(&defaults, SIGHUP);
     sigaddset(&defaults, SIGPIPE);
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
     posix_spawnattr_init(&attributes);
     posix_spawnattr_setsigdefault(&attributes, &defaults);
     posix_spawnattr_setsigmask(&attributes, &none);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
-    err = posix_spawn(ret_pid, program, NULL, &attributes, arguments, environment);
+    err = posix_spawn(ret_pid, program, &actions, &attributes, arguments, environment);
+    posix_spawn_file_actions_destroy(&actions);
     posix_spawnattr_destroy(&attributes);
     return err;
 }
