@@ -94,7 +94,8 @@ def test_a_wrong_command_line_is_all_that_is_reported(test):
         ([], "nothing is configured: -f names a file, -P plugins; see --help"),
         (["--check"], "nothing is configured: -f names a file, -P plugins; see --help"),
     ]:
-        assert run(*args) == (1, "", said + "\n"), (args, run(*args))
+        answer = run(*args)
+        assert answer == (1, "", said + "\n"), (args, answer)
 
 
 def test_options_stand_above_the_file(test):
