@@ -176,7 +176,8 @@ def test_lock_that_root_left_is_refused(test):
     daemon = test.nfacctd(config(test, f"user: root\n{port}"), name="lock")
     wait_for(lambda: hosts(daemon.pid), "a plugin process")
     daemon.wait_log("waiting for")
-    wait_for(lambda: any("lock" in os.readlink(f) for f in pathlib.Path(f"/proc/{hosts(daemon.pid)[0]}/fd").iterdir()), "its lock")
+    wait_for(lambda: any(re.search(r"/nfacctd-[^/]*\.lock$", os.readlink(f)) for f in pathlib.Path(f"/proc/{hosts(daemon.pid)[0]}/fd").iterdir()),
+             "its lock")
     daemon.kill_all()
     (test.dir / "out.json").unlink(missing_ok=True)
     (test.dir / "lock.stats").unlink(missing_ok=True)
