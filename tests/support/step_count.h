@@ -8,5 +8,5 @@
 #include <stdint.h>
 
 /* Runs `work` twice: in a child that is stepped through, and here, so that its effects stay. -1:
- * this system does not let a process trace its child. */
+ * this system does not let a process trace its child, or a sanitizer is built in. */
 int64_t step_count(void (*work)(void *arg), void *arg);

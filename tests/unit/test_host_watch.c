@@ -6,11 +6,14 @@
 #include "base/clock.h"
 #include "base/text.h"
 
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,15 +29,14 @@ static void sleep_on(void)
         pause();
 }
 
-/* Sleeps as a thread in the disk does: a parent in vfork(2) is in state D until its child ends. */
+/* Sleeps as a thread in the disk does: the parent of vfork(2) is in state D until its child ends. A
+ * sanitizer makes a fork of vfork(), so this is the system call. */
 static void sleep_in_the_kernel(void)
 {
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
-    if (vfork() == 0) /* NOLINT: the state that it leads to is what is asked for */
-        for (;;)
-            pause();
-#pragma GCC diagnostic pop
+    if (syscall(SYS_clone, CLONE_VFORK | SIGCHLD, 0, 0, 0, 0) == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        sleep_on();
+    }
     _exit(1);
 }
 
@@ -61,6 +63,7 @@ static pid_t start(void (*fn)(void), char state)
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves nothing behind */
         setpgid(0, 0);
         fn();
     }
