@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -26,4 +27,22 @@ static inline void test_folder_remove(struct test_folder *folder)
 
     snprintf(command, sizeof command, "rm -rf %s", folder->path);
     assert_int_equal(system(command), 0);
+}
+
+/* These two are a test's setup and teardown: it runs in a folder of its own. */
+static inline int test_folder_enter(void **state)
+{
+    static struct test_folder folder;
+
+    *state = &folder;
+    test_folder_make(&folder);
+    return chdir(folder.path);
+}
+
+static inline int test_folder_leave(void **state)
+{
+    int err = chdir("/");
+
+    test_folder_remove(*state);
+    return err;
 }

@@ -27,23 +27,6 @@
 
 static volatile sig_atomic_t signals_seen;
 
-static int enter_folder(void **state)
-{
-    static struct test_folder folder;
-
-    *state = &folder;
-    test_folder_make(&folder);
-    return chdir(folder.path);
-}
-
-static int leave_folder(void **state)
-{
-    int err = chdir("/");
-
-    test_folder_remove(*state);
-    return err;
-}
-
 static void assert_content(const char *path, const char *expected)
 {
     struct text content = {0};
@@ -352,5 +335,5 @@ int main(void)
         cmocka_unit_test(a_disk_that_is_full_leaves_the_old_file),
         cmocka_unit_test(a_file_of_the_caller_is_put_in_place),
     };
-    return cmocka_run_group_tests(tests, enter_folder, leave_folder);
+    return cmocka_run_group_tests(tests, test_folder_enter, test_folder_leave);
 }

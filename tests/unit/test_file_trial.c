@@ -17,23 +17,6 @@
 
 #define NOBODY 65534
 
-static int enter_folder(void **state)
-{
-    static struct test_folder folder;
-
-    *state = &folder;
-    test_folder_make(&folder);
-    return chdir(folder.path);
-}
-
-static int leave_folder(void **state)
-{
-    int err = chdir("/");
-
-    test_folder_remove(*state);
-    return err;
-}
-
 static int entry_count(const char *folder)
 {
     DIR *dir = opendir(folder);
@@ -122,7 +105,8 @@ static void permissions_are_those_of_the_effective_user(void **state)
     assert_int_equal(folder, -EACCES);
 }
 
-#define IN_A_FOLDER(test) cmocka_unit_test_setup_teardown(test, enter_folder, leave_folder)
+#define IN_A_FOLDER(test)                                                                          \
+    cmocka_unit_test_setup_teardown(test, test_folder_enter, test_folder_leave)
 
 int main(void)
 {

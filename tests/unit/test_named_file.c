@@ -21,23 +21,6 @@
 
 #define STRANGER 4321 /* a user who is neither root nor we */
 
-static int enter_folder(void **state)
-{
-    static struct test_folder folder;
-
-    *state = &folder;
-    test_folder_make(&folder);
-    return chdir(folder.path);
-}
-
-static int leave_folder(void **state)
-{
-    int err = chdir("/");
-
-    test_folder_remove(*state);
-    return err;
-}
-
 static void touch(const char *path)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
@@ -244,7 +227,7 @@ static void names_of_temporary_files_differ(void **state)
     mem_free(b);
 }
 
-#define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, enter_folder, leave_folder)
+#define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, test_folder_enter, test_folder_leave)
 
 int main(void)
 {
