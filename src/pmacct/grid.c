@@ -97,7 +97,7 @@ void grid_add_number(struct grid *g, uint64_t number, bool has_units)
 
 size_t grid_row_count(const struct grid *g)
 {
-    return g->cell_count / g->column_count;
+    return g->column_count ? g->cell_count / g->column_count : 0;
 }
 
 static void append_spaces(struct text *out, size_t count)

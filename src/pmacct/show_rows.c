@@ -53,7 +53,7 @@ static void sort_lines(struct rows *r)
     for (size_t i = 0; i < r->line_count; i++) {
         struct line *l = &r->lines[i];
         size_t start = kept.len;
-        text_append(&kept, r->out.data + l->start, l->len);
+        text_append(&kept, text_cstr(&r->out) + l->start, l->len);
         l->start = start;
     }
     text_clear(&r->out);
@@ -136,6 +136,8 @@ static void add_cells(const struct rows *r, const struct line *line, struct grid
 
 static void print_aligned(struct rows *r)
 {
+    if (query_cell_count(r->output) == 0)
+        return; /* a server that has no columns has nothing to show */
     struct grid *grid = grid_new(query_cell_count(r->output));
     struct text out = {0};
 
@@ -157,7 +159,7 @@ static void print_lines(struct rows *r)
 
     query_output_title(r->output, &out);
     for (size_t i = 0; i < r->line_count; i++) {
-        text_append(&out, r->out.data + r->lines[i].start, r->lines[i].len);
+        text_append(&out, text_cstr(&r->out) + r->lines[i].start, r->lines[i].len);
         if (out.len >= OUT_BYTES && !print_text(&out))
             break;
     }

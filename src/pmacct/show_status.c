@@ -62,7 +62,8 @@ int show_erased(struct query *query, struct text *error)
     if (s.erased_ns == 0)
         text_append_string(&out, "never");
     else
-        text_append_int(&out, (s.now_ns - s.erased_ns) / NS_PER_S);
+        text_append_int(&out, s.now_ns / NS_PER_S -
+                                  s.erased_ns / NS_PER_S); /* any instants of a server */
     text_append_char(&out, '\n');
     print_text(&out);
     text_clear(&out);

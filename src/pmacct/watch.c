@@ -154,7 +154,9 @@ static uint64_t growth_rate(uint64_t now, uint64_t before, int64_t ns)
     /* If a row was reset or the table cleared, counting began at 0 again. */
     uint64_t grown = now >= before ? now - before : now;
 
-    return ns > 0 ? (uint64_t)((double)grown * (double)NS_PER_S / (double)ns) : 0;
+    double rate = ns > 0 ? (double)grown * (double)NS_PER_S / (double)ns : 0;
+
+    return rate < (double)UINT64_MAX ? (uint64_t)rate : UINT64_MAX;
 }
 
 static uint64_t entry_weight(const struct watch *w, const struct watch_entry *e)
@@ -176,8 +178,10 @@ static int compare_entries(const void *a, const void *b, void *arg)
 static struct watch_entry *make_entries(struct watch *w, size_t count)
 {
     struct watch_entry *entries = mem_calloc(count + 1, sizeof *entries);
-    int64_t ns = w->now.time_ns - w->before.time_ns;
+    int64_t ns;
 
+    if (__builtin_sub_overflow(w->now.time_ns, w->before.time_ns, &ns))
+        ns = 0; /* a server may send any instants */
     for (size_t i = 0; i < count; i++) {
         const struct group *g = groups_at(w->now.groups, i), *old = NULL;
         if (w->before.groups)

@@ -77,20 +77,21 @@ __attribute__((noinline)) static char *put_other(struct format *format, const st
 static inline void append_row(struct format *format, const struct pa_batch *batch,
                               const uint8_t *row, struct text *out)
 {
-    const struct format_column *column = format->columns, *end = column + format->column_count;
+    const uint32_t column_count = format->column_count;
     const char separator = format->options.separator;
     char *at;
 
     text_reserve(out, format->plain_max);
     at = out->data + out->len;
-    for (; column < end; column++) {
+    for (uint32_t i = 0; i < column_count; i++) {
+        const struct format_column *column = &format->columns[i];
         if (column->is_in_line)
             at = value_put(&column->value, at, row);
         else
             at = put_other(format, &column->value, batch, row, out, at);
         *at++ = separator;
     }
-    if (format->column_count > 0)
+    if (column_count > 0)
         at--;
     *at++ = '\n';
     out->len = (size_t)(at - out->data);
