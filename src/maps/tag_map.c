@@ -273,19 +273,25 @@ static uint64_t stacked(enum tag_stack stack, uint64_t before, uint64_t tag)
     return stack == STACK_OR ? before | tag : tag;
 }
 
-/* Appends a label. What would go beyond the bound, or finds no room, is left out. */
+/* Appends a label. What would go beyond the bound is left out. A label that was joined before is the
+ * last text of the arena and grows in its place, so that a flow takes no more than the bound. */
 static void label_append(struct flow_bytes *label, const struct tag_row *row, struct arena *labels)
 {
     size_t len = (size_t)label->len + 1 + row->label_len;
+    size_t last = arena_rounded(label->len);
 
     if (label->len == 0) {
         *label = (struct flow_bytes){.data = (const uint8_t *)row->label, .len = row->label_len};
         return;
     }
-    uint8_t *joined = len <= TAG_LABEL_MAX ? arena_take(labels, len) : NULL;
+    if (len > TAG_LABEL_MAX)
+        return;
+    if (labels->used >= last && label->data == labels->data + labels->used - last)
+        labels->used -= last;
+    uint8_t *joined = arena_take(labels, len);
     if (!joined)
         return;
-    memcpy(joined, label->data, label->len);
+    memmove(joined, label->data, label->len);
     joined[label->len] = ',';
     memcpy(joined + label->len + 1, row->label, row->label_len);
     *label = (struct flow_bytes){.data = joined, .len = (uint32_t)len};

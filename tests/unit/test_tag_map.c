@@ -73,6 +73,31 @@ static void labels_are_appended_up_to_a_bound(void **state)
     assert_int_equal(r.label.data[r.label.len - 1], 'z');
 }
 
+/* Each flow of a batch has room for a whole label, however many rows it was joined from. */
+static void many_labels_take_no_more_room_than_one(void **state)
+{
+    char rows[TAG_LABEL_MAX * 2];
+    struct arena labels = {.data = memory, .size = 2 * TAG_LABEL_MAX};
+    struct text errors = {0};
+    struct flow flow = {0};
+    struct tag_map *map;
+    int used = 0;
+    (void)state;
+    for (int i = 0; i < 60; i++)
+        used +=
+            snprintf(rows + used, sizeof rows - (size_t)used, "set_label=label%02d jeq=next\n", i);
+    assert_int_equal(tag_map_parse("t", rows, strlen(rows), &errors, &map), 0);
+    for (int i = 0; i < 2; i++) {
+        struct tag_result result;
+        tag_map_walk(map, &flow, &labels, &result);
+        assert_int_equal(result.label.len, 60 * sizeof "label00" + 60 - 1 - 60);
+        assert_memory_equal(result.label.data, "label00,label01,label02", 23);
+        assert_memory_equal(result.label.data + result.label.len - 15, "label58,label59", 15);
+    }
+    tag_map_free(map);
+    text_clear(&errors);
+}
+
 static void a_jump_that_leads_nowhere_is_an_error(void **state)
 {
     const char rows[] = "set_tag=1 label=up\nset_tag=2 jeq=up\n";
@@ -145,6 +170,7 @@ int main(void)
         cmocka_unit_test(the_first_row_that_holds_decides),
         cmocka_unit_test(jumps_go_on_further_down),
         cmocka_unit_test(labels_are_appended_up_to_a_bound),
+        cmocka_unit_test(many_labels_take_no_more_room_than_one),
         cmocka_unit_test(a_jump_that_leads_nowhere_is_an_error),
         cmocka_unit_test(filters_take_what_their_first_deciding_item_says),
         cmocka_unit_test(a_bad_list_is_an_error),
