@@ -52,8 +52,20 @@ static int read_tables(struct daemon *d, struct text *errors, struct text *warni
     return err;
 }
 
-/* Reports a file that a key names and that is not there, once, at the place of the key; afterwards
- * the key counts as unset. */
+/* Reports a file that a key names and that is not there, at the place of the key; afterwards the key
+ * counts as unset. */
+static bool can_read(const struct daemon *d, const char *key, size_t instance, const char **path,
+                     struct text *errors)
+{
+    if (!*path || access(*path, R_OK) == 0)
+        return true;
+    text_append_printf(errors, "%s: %s: cannot read %s: %s\n",
+                       config_place(d->config, key, instance), key, *path, strerror(errno));
+    *path = NULL;
+    return false;
+}
+
+/* Looks at all files that are read at start, so that each is told of once. */
 static int check_files(struct daemon *d, struct text *errors)
 {
     bool has_bgp = d->bgp_settings.enabled;
@@ -69,18 +81,21 @@ static int check_files(struct daemon *d, struct text *errors)
         {"bgp_daemon_allow_file", has_bgp ? &d->bgp_settings.allow_file : NULL},
         {"bgp_daemon_md5_file", has_bgp ? &d->bgp_settings.md5_file : NULL},
     };
+    const char *missing = NULL;
     int err = 0;
 
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        const char *path = files[i].path ? *files[i].path : NULL;
-        if (!path || access(path, R_OK) == 0)
-            continue;
-        text_append_printf(errors, "%s: %s: cannot read %s: %s\n",
-                           config_place(d->config, files[i].key, CONFIG_GLOBAL), files[i].key, path,
-                           strerror(errno));
-        *files[i].path = NULL;
-        err = -EINVAL;
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        if (files[i].path && !can_read(d, files[i].key, CONFIG_GLOBAL, files[i].path, errors))
+            err = -EINVAL;
+    for (uint32_t i = 0; i < d->instance_count; i++) {
+        const char **path = &d->instance_settings[i].pre_tag_map, *name = *path;
+        if (name && name == missing)
+            *path = NULL; /* the same line is for several instances */
+        else if (!can_read(d, "pre_tag_map", i, path, errors))
+            missing = name;
     }
+    if (missing)
+        err = -EINVAL;
     mem_free(allow_key);
     return err;
 }

@@ -141,7 +141,9 @@ static void check_appended(struct check *c, const char *path)
 
 enum use { USE_READ, USE_REPLACE, USE_APPEND, USE_KEEP };
 
-static void check_file(struct check *c, const char *key, const char *name, enum use use)
+/* `instance` is CONFIG_GLOBAL for a key that is one for the process. */
+static void check_file(struct check *c, const char *key, size_t instance, const char *name,
+                       enum use use)
 {
     char *target;
 
@@ -149,7 +151,7 @@ static void check_file(struct check *c, const char *key, const char *name, enum 
         return;
     target = target_of(name);
     c->key = key;
-    c->place = config_place(c->daemon->config, key, CONFIG_GLOBAL);
+    c->place = config_place(c->daemon->config, key, instance);
     if (!can_reach(c, target)) {
         mem_free(target);
         return;
@@ -161,6 +163,15 @@ static void check_file(struct check *c, const char *key, const char *name, enum 
     if (use == USE_APPEND)
         check_appended(c, target);
     mem_free(target);
+}
+
+/* True if an instance before this one names the same pre_tag_map. */
+static bool is_tag_map_of_earlier(const struct daemon *d, uint32_t instance)
+{
+    for (uint32_t i = 0; i < instance; i++)
+        if (d->views[i].tag_map == d->views[instance].tag_map)
+            return true;
+    return false;
 }
 
 static void check_own_files(struct check *c)
@@ -188,7 +199,10 @@ static void check_own_files(struct check *c)
     };
 
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
-        check_file(c, files[i].key, files[i].path, files[i].use);
+        check_file(c, files[i].key, CONFIG_GLOBAL, files[i].path, files[i].use);
+    for (uint32_t i = 0; i < d->instance_count; i++)
+        if (!is_tag_map_of_earlier(d, i))
+            check_file(c, "pre_tag_map", i, d->instance_settings[i].pre_tag_map, USE_READ);
     mem_free(allow_key);
 }
 

@@ -4,8 +4,9 @@
 knows the keys."""
 import csv
 import signal
+import subprocess
 
-from harness import json_lines, main, need_pmacct, wait_for
+from harness import NFACCTD, json_lines, main, need_pmacct, wait_for
 import exports
 
 START_S = 1700000000
@@ -128,6 +129,13 @@ pcap_savefile: {write_pcap(test, [{}, {"dport": 53}, {"dport": 80}])}
     ledger = {i["name"]: i for i in test.stats()["instances"]}
     assert ledger["some"]["filtered"]["flows"] == 1 and ledger["label"]["filtered"]["flows"] == 2, ledger
     assert all(i["residual"]["flows"] == 0 for i in ledger.values()), ledger
+
+
+def test_a_map_that_cannot_be_read_is_told_once_at_its_line(test):
+    conf = test.write("t.conf", f"plugins: print[a], print[b]\naggregate: tag\nprint_output_file: /dev/null\npre_tag_map: {test.dir}/none\n")
+    done = subprocess.run([NFACCTD, "-f", conf, "--check"], capture_output=True, text=True, timeout=60, check=False)
+    told = [line for line in done.stderr.splitlines() if "cannot read" in line]
+    assert done.returncode == 1 and told == [f"{conf}:4: pre_tag_map: cannot read {test.dir}/none: No such file or directory"], done
 
 
 def test_all_errors_of_a_map_are_told_at_once(test):
