@@ -11,6 +11,7 @@
 #include "base/reader.h"
 #include "base/text.h"
 #include "daemon/host_watch.h"
+#include "daemon/lock_folder.h"
 #include "daemon/process.h"
 #include "handover/encoding.h"
 #include "handover/message.h"
@@ -24,10 +25,8 @@
 #include <stdlib.h>
 #include <sys/pidfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include <xxhash.h>
 
 #define RESTART_FIRST_NS   NS_PER_S
 #define RESTART_MAX_NS     (60 * NS_PER_S)
@@ -36,7 +35,6 @@
 #define TRIAL_TIMEOUT_MS   90000 /* a plugin has a minute */
 #define SPOOL_SIZE_DEFAULT (UINT64_C(1) << 30)
 #define WATCH_NS           NS_PER_S
-#define LOCK_DIR           "/run/pathacct"
 
 struct named_counter {
     char *name;
@@ -80,86 +78,6 @@ struct supervisor {
 };
 
 static void hosted_instance_start(struct hosted_instance *in);
-
-/* ---- where locks are ---- */
-
-static char *own_lock_directory(void)
-{
-    return mem_printf("/tmp/pathacct-%u", (unsigned)geteuid());
-}
-
-static bool is_ours(const char *dir)
-{
-    struct stat status;
-
-    return lstat(dir, &status) == 0 && S_ISDIR(status.st_mode) && status.st_uid == geteuid() &&
-           (status.st_mode & 077) == 0;
-}
-
-/* Returns a directory of our own that outlives the process: what service managers make for us, or
- * one in /tmp. */
-static char *lock_directory(void)
-{
-    if ((mkdir(LOCK_DIR, 0755) == 0 || errno == EEXIST) && access(LOCK_DIR, W_OK) == 0)
-        return mem_strdup(LOCK_DIR);
-    char *dir = own_lock_directory();
-    if ((mkdir(dir, 0700) == 0 || errno == EEXIST) && is_ours(dir))
-        return dir;
-    log_warning("no directory for lock files: neither %s nor %s is ours; a plugin process of an "
-                "earlier start "
-                "is not waited for",
-                LOCK_DIR, dir);
-    mem_free(dir);
-    return NULL;
-}
-
-static char *lock_path_in(const struct supervisor_settings *s, const char *dir,
-                          const char *instance_name)
-{
-    char *path = mem_printf("%s/%s-%016llx-%s.lock", dir, s->daemon_name,
-                            (unsigned long long)XXH3_64bits(s->identity, strlen(s->identity)),
-                            instance_name);
-    for (char *c = path + strlen(dir) + 1; *c != '\0'; c++)
-        if (*c == '/')
-            *c = '_';
-    return path;
-}
-
-static char *lock_path(const struct supervisor_settings *s, const char *instance_name)
-{
-    if (s->identity == NULL)
-        return NULL;
-    char *dir = lock_directory();
-    if (dir == NULL)
-        return NULL;
-    char *path = lock_path_in(s, dir, instance_name);
-    mem_free(dir);
-    return path;
-}
-
-int supervisor_check_lock_directory(struct text *error)
-{
-    char *dir = own_lock_directory();
-    bool is_there = access(LOCK_DIR, F_OK) < 0 || access(LOCK_DIR, W_OK) == 0 ||
-                    access(dir, F_OK) < 0 || is_ours(dir);
-
-    if (!is_there)
-        text_append_printf(error, "%s and %s are both another's", LOCK_DIR, dir);
-    mem_free(dir);
-    return is_there ? 0 : -EACCES;
-}
-
-void supervisor_make_lock_directory(uid_t uid, gid_t gid)
-{
-    if (mkdir(LOCK_DIR, 0755) == 0 && chown(LOCK_DIR, uid, gid) < 0)
-        rmdir(LOCK_DIR);
-}
-
-char *supervisor_lock_path(const struct supervisor *s, const char *instance_name)
-{
-    return s->settings.identity == NULL ? NULL
-                                        : lock_path_in(&s->settings, LOCK_DIR, instance_name);
-}
 
 /* ---- starting a process ---- */
 
@@ -794,7 +712,8 @@ int supervisor_start(struct supervisor *s, const struct supervisor_plugin *plugi
     in->supervisor = s;
     in->plugin = *plugin;
     in->pidfd = in->socket = -1;
-    in->lock_path = lock_path(&s->settings, plugin->instance_name);
+    in->lock_path =
+        lock_folder_path(s->settings.daemon_name, s->settings.identity, plugin->instance_name);
     s->instances =
         mem_realloc_array(s->instances, s->instance_count + 1, sizeof(struct hosted_instance *));
     s->instances[s->instance_count++] = in;

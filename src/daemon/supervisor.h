@@ -72,14 +72,6 @@ int supervisor_try_out(struct supervisor *supervisor, const struct supervisor_pl
 int supervisor_start(struct supervisor *supervisor, const struct supervisor_plugin *plugin)
     ON_THREAD(main_thread);
 
-/* Root makes the folder of locks, if it is not there, for the user whom it becomes. */
-void supervisor_make_lock_directory(uid_t uid, gid_t gid);
-/* -EACCES: we have no folder for locks; whose it is is appended to `error`. */
-int supervisor_check_lock_directory(struct text *error);
-/* Where the lock of an instance is if LOCK_DIR, /run/pathacct, is ours to write; NULL: it has none.
- * The caller frees it. */
-char *supervisor_lock_path(const struct supervisor *supervisor, const char *instance_name);
-
 /* Called on SIGHUP: backends reopen what they log to. */
 void supervisor_reopen(struct supervisor *supervisor) ON_THREAD(main_thread);
 

@@ -2,6 +2,7 @@
 /* Reads the key `user` and does what it says. See user.h; user_files.c has the checks. */
 #include "daemon/user.h"
 #include "base/memory.h"
+#include "daemon/lock_folder.h"
 #include "daemon/process.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -108,7 +109,7 @@ int user_become(struct daemon *d, struct text *errors)
                            "the daemon stays root, and so do plugins and triggers; with `user: "
                            "NAME` it is that user once its ports are open\n");
     if (changes_user(d)) {
-        supervisor_make_lock_directory(d->user->uid, d->user->gid);
+        lock_folder_make(d->user->uid, d->user->gid);
         err = privileges_become(d->user);
     }
     if (err == 0 && privileges_shed() < 0)

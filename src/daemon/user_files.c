@@ -5,6 +5,7 @@
  * when it is used. See user.h.
  */
 #include "base/memory.h"
+#include "daemon/lock_folder.h"
 #include "daemon/user.h"
 #include <ctype.h>
 #include <dirent.h>
@@ -346,7 +347,8 @@ static void check_spool(struct check *c, uint32_t index)
 static void check_lock(struct check *c, uint32_t index)
 {
     const struct config_instance *instance = config_instance_at(c->daemon->config, index);
-    char *path = supervisor_lock_path(c->daemon->supervisor, instance->name);
+    const struct supervisor_settings *s = &c->daemon->supervisor_settings;
+    char *path = lock_folder_run_path(s->daemon_name, s->identity, instance->name);
 
     c->key = "plugins";
     c->place = instance->place;
@@ -360,7 +362,7 @@ static void check_lock_folder(struct check *c)
     struct text whose = {0};
     char *remedy;
 
-    if (supervisor_check_lock_directory(&whose) == 0)
+    if (lock_folder_check(&whose) == 0)
         return;
     c->key = "user";
     c->place = config_place(c->daemon->config, c->key, CONFIG_GLOBAL);
