@@ -390,15 +390,16 @@ static void names_set(const struct log_settings *settings)
     mem_free(old_type);
 }
 
-/* The lines that were held are said now, to whatever log there is. */
-static void held_release(void)
+/* The lines that were held are said now, to whatever log there is, but for those beyond a level. */
+static void held_release(enum log_level level)
 {
     pthread_mutex_lock(&the_log.lock);
     struct held *held = the_log.held;
     the_log.held = NULL;
     pthread_mutex_unlock(&the_log.lock);
     for (size_t pos = 0; held && pos < held->len; pos += 2 + strlen(held->data + pos + 1))
-        log_write((enum log_level)held->data[pos], "%s", held->data + pos + 1);
+        if ((enum log_level)held->data[pos] <= level)
+            log_write((enum log_level)held->data[pos], "%s", held->data + pos + 1);
     mem_free(held);
 }
 
@@ -496,7 +497,7 @@ int log_start(const struct log_settings *settings)
     the_log.thread = t;
     the_log.lacks_stamp = !settings->stderr_timestamp;
     pthread_mutex_unlock(&the_log.lock);
-    held_release();
+    held_release(LOG_LEVEL_DEBUG);
     return 0;
 fail:
     log_thread_free(t);
@@ -515,7 +516,7 @@ void log_reopen(void)
 
 void log_stop(void)
 {
-    held_release();
+    held_release(LOG_LEVEL_NOTICE);
     log_stop_thread();
 }
 

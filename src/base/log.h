@@ -32,7 +32,8 @@ struct log_settings {
 };
 
 /* From now on lines that no log takes yet are held until log_start() or log_stop(), but for errors.
- * For what is said of a start before its log is known. */
+ * For what is said of a start before its log is known. If there was no start, log_stop() leaves out
+ * those that only inform. */
 void log_hold(void);
 /* Copies the settings. -errno: the file cannot be opened, and nothing has changed. */
 int log_start(const struct log_settings *settings);

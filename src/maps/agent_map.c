@@ -134,6 +134,8 @@ int agent_map_read(const char *path, struct text *errors, struct agent_map **ret
 
     if (err == 0)
         err = agent_map_parse(path, text_cstr(&content), content.len, errors, ret_map);
+    if (err == 0)
+        map_file_loaded(path, (*ret_map)->row_count);
     text_clear(&content);
     return err;
 }

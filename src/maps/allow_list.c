@@ -97,6 +97,8 @@ int allow_list_read(const char *path, struct text *errors, struct allow_list **r
 
     if (err == 0)
         err = allow_list_parse(path, text_cstr(&content), content.len, errors, ret_list);
+    if (err == 0)
+        map_file_loaded(path, (*ret_list)->count);
     text_clear(&content);
     return err;
 }

@@ -110,8 +110,8 @@ static int take_row(struct primitive_table *table, const struct map_file *file,
     return err;
 }
 
-int custom_primitives_parse(struct primitive_table *table, const char *name, const char *data,
-                            size_t len, struct text *errors)
+static int parse(struct primitive_table *table, const char *name, const char *data, size_t len,
+                 struct text *errors, size_t *ret_count)
 {
     struct map_file *file;
     int err = map_file_parse(name, data, len, keys, refusals, errors, &file);
@@ -121,17 +121,29 @@ int custom_primitives_parse(struct primitive_table *table, const char *name, con
     for (size_t i = 0; i < file->row_count; i++)
         if (take_row(table, file, &file->rows[i], errors) < 0)
             err = -EINVAL;
+    *ret_count = file->row_count;
     map_file_free(file);
     return err;
+}
+
+int custom_primitives_parse(struct primitive_table *table, const char *name, const char *data,
+                            size_t len, struct text *errors)
+{
+    size_t count;
+
+    return parse(table, name, data, len, errors, &count);
 }
 
 int custom_primitives_read(struct primitive_table *table, const char *path, struct text *errors)
 {
     struct text content = {0};
+    size_t count;
     int err = map_file_content(path, &content, errors);
 
     if (err == 0)
-        err = custom_primitives_parse(table, path, text_cstr(&content), content.len, errors);
+        err = parse(table, path, text_cstr(&content), content.len, errors, &count);
+    if (err == 0)
+        map_file_loaded(path, count);
     text_clear(&content);
     return err;
 }

@@ -4,6 +4,7 @@
 #include "maps/map_file.h"
 
 #include "base/file.h"
+#include "base/log.h"
 #include "base/memory.h"
 #include "base/nearest.h"
 #include "base/text.h"
@@ -341,11 +342,18 @@ int map_file_parse(const char *name, const char *data, size_t len, const struct 
 
 int map_file_content(const char *path, struct text *content, struct text *errors)
 {
-    int err = file_read(path, FILE_MAX_BYTES, content);
+    int err;
 
+    log_info("[%s] (re)loading map.", path);
+    err = file_read(path, FILE_MAX_BYTES, content);
     if (err < 0)
         text_append_printf(errors, "%s: cannot read it: %s\n", path, strerror(-err));
     return err;
+}
+
+void map_file_loaded(const char *path, size_t entry_count)
+{
+    log_info("[%s] map successfully (re)loaded with %zu entries.", path, entry_count);
 }
 
 void map_file_free(struct map_file *file)

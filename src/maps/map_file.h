@@ -76,9 +76,14 @@ int map_file_parse(const char *name, const char *data, size_t len, const struct 
                    struct map_file **ret_file);
 void map_file_free(struct map_file *file); /* NULL is fine */
 
-/* Reads a whole file, for lists that are no maps too. It is appended to `content`; -EFBIG beyond
- * 64 MB; the reason goes to `errors`. */
+/*
+ * Reads a whole file, for lists that are no maps too. It is appended to `content`; -EFBIG beyond
+ * 64 MB; the reason goes to `errors`. Logs "[path] (re)loading map.". Who has made a map or a list of
+ * it calls map_file_loaded(), which logs "[path] map successfully (re)loaded with N entries.":
+ * pmacct's words, which scripts wait for.
+ */
 int map_file_content(const char *path, struct text *content, struct text *errors);
+void map_file_loaded(const char *path, size_t entry_count);
 
 /* NULL cells hold for everything. */
 bool map_cell_has_number(const struct map_cell *cell, uint64_t number);

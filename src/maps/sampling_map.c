@@ -21,6 +21,7 @@ static const struct map_key keys[] = {
 struct sampling_map {
     struct map_index *index;
     uint32_t *rates; /* by row */
+    size_t row_count;
     bool uses_in, uses_out;
 };
 
@@ -38,6 +39,7 @@ static int sampling_map_from_file(const struct map_file *file, struct text *erro
         sampling_map_free(map);
         return err;
     }
+    map->row_count = file->row_count;
     map->rates = mem_calloc(file->row_count + 1, sizeof *map->rates);
     for (size_t i = 0; i < file->row_count; i++) {
         map->rates[i] = (uint32_t)file->rows[i].cells[KEY_ID]->items[0].low;
@@ -68,6 +70,8 @@ int sampling_map_read(const char *path, struct text *errors, struct sampling_map
 
     if (err == 0)
         err = sampling_map_parse(path, text_cstr(&content), content.len, errors, ret_map);
+    if (err == 0)
+        map_file_loaded(path, (*ret_map)->row_count);
     text_clear(&content);
     return err;
 }

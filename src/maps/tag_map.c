@@ -224,6 +224,16 @@ int tag_map_parse(const char *name, const char *data, size_t len, struct text *e
     return 0;
 }
 
+/* Counts as pmacct does: a row that names no exporter is there for IPv4 and for IPv6. */
+static size_t entry_count(const struct tag_map *map)
+{
+    size_t count = map->file->row_count;
+
+    for (size_t i = 0; i < map->file->row_count; i++)
+        count += map->file->rows[i].cells[TAG_KEY_ip] == NULL;
+    return count;
+}
+
 int tag_map_read(const char *path, struct text *errors, struct tag_map **ret_map)
 {
     struct text content = {0};
@@ -231,6 +241,8 @@ int tag_map_read(const char *path, struct text *errors, struct tag_map **ret_map
 
     if (err == 0)
         err = tag_map_parse(path, text_cstr(&content), content.len, errors, ret_map);
+    if (err == 0)
+        map_file_loaded(path, entry_count(*ret_map));
     text_clear(&content);
     return err;
 }

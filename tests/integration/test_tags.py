@@ -163,6 +163,8 @@ print_output_file_append[out]: true
 print_refresh_time[out]: 1
 pre_tag_map: {tag_map}
 """)
+    daemon.wait_log(f"[{tag_map}] (re)loading map.")
+    daemon.wait_log(f"[{tag_map}] map successfully (re)loaded with 2 entries.")
     test.send(stream.announce())
 
     def tag_of(number):
@@ -173,8 +175,9 @@ pre_tag_map: {tag_map}
                 return [int(row["TAG"]) for row in csv.DictReader(lines) if row["SRC_PORT"] == str(number)]
         return wait_for(lambda: (test.dir / "out.csv").exists() and written(), "the flow's row")[0]
     assert tag_of(1) == 1
-    tag_map.write_text("set_tag=2 vlan=7 in=1\n")  # reads what nothing read before
+    tag_map.write_text("set_tag=2 vlan=7 in=1\nset_tag=3 ip=192.0.2.1\n")  # reads what nothing read before
     daemon.signal(signal.SIGUSR2)
+    daemon.wait_log(f"[{tag_map}] map successfully (re)loaded with 3 entries.")
     daemon.wait_log("maps: read anew")
     assert tag_of(2) == 2
     tag_map.write_text("set_tag=3 nonsense=1\n")
