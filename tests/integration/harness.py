@@ -7,6 +7,7 @@ A test is a script whose functions named test_* run in order, each with a folder
 import json
 import os
 import pathlib
+import random
 import re
 import shutil
 import signal
@@ -97,10 +98,26 @@ def need_pmacct(place):
     return path.resolve()
 
 
+chosen_ports = []  # what keeps other tests from choosing them, until this one ends
+
+
 def free_port(kind=socket.SOCK_DGRAM, address="127.0.0.1"):
-    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, kind) as s:
-        s.bind((address, 0))
-        return s.getsockname()[1]
+    """A port that neither the system nor a test beside this one gives to anybody until this test ends: it lies below those
+    that the system chooses, and an abstract socket is named after it."""
+    above = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    for _ in range(1000):
+        port = random.SystemRandom().randrange(min(10240, above // 2), above)
+        claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        try:
+            claim.bind(f"\0pathacct-test-port-{port}")
+            with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, kind) as s:
+                s.bind((address, port))
+        except OSError:
+            claim.close()
+            continue
+        chosen_ports.append(claim)
+        return port
+    raise AssertionError(f"no port below {above} is free")
 
 
 def wait_for(condition, what, seconds=30):
