@@ -88,8 +88,8 @@ static void read_maps(struct daemon *d)
 void errands_reload(struct daemon *d)
 {
     const struct maps_settings *maps = &d->maps_settings;
-    bool has_maps =
-        maps->allow_file || maps->sampling_map || maps->bgp_agent_map || maps->tag_map_count > 0;
+    bool has_maps = maps->allow_file || maps->sampling_map || maps->flow_to_rd_map ||
+                    maps->bgp_agent_map || maps->tag_map_count > 0;
 
     if (has_maps && !maps->may_refresh) {
         log_notice("maps are not read anew: maps_refresh is false");

@@ -76,6 +76,7 @@ static int check_files(struct daemon *d, struct text *errors)
         {"aggregate_primitives", &d->maps_settings.aggregate_primitives},
         {allow_key, &d->maps_settings.allow_file},
         {"sampling_map", &d->maps_settings.sampling_map},
+        {"flow_to_rd_map", &d->maps_settings.flow_to_rd_map},
         {"bgp_agent_map", &d->maps_settings.bgp_agent_map},
         {"pcap_savefile", &d->crew.replay.path},
         {"bgp_daemon_allow_file", has_bgp ? &d->bgp_settings.allow_file : NULL},
@@ -173,10 +174,12 @@ static void read_views(struct daemon *d)
 }
 
 /* Says whether a member is set here, by a map or a key. */
-static bool is_set_by_views(const struct daemon *d, enum flow_member member)
+static bool is_set_here(const struct daemon *d, enum flow_member member)
 {
     bool is_tag = member == FLOW_tag || member == FLOW_tag2 || member == FLOW_label;
 
+    if (member == FLOW_vpn_rd && d->maps_settings.flow_to_rd_map)
+        return true;
     for (uint32_t i = 0; is_tag && i < d->instance_count; i++)
         if (d->views[i].tag_map >= 0 || d->views[i].post_tag || d->views[i].post_tag2)
             return true;
@@ -189,8 +192,7 @@ static void warn_lacking(const struct daemon *d, struct text *warnings)
     const struct decoder_ops *decoder = d->description->decoder;
 
     for (size_t i = 0; i < decoder->lacking_count; i++) {
-        if (!flow_needs_has(&d->needs, decoder->lacking[i]) ||
-            is_set_by_views(d, decoder->lacking[i]))
+        if (!flow_needs_has(&d->needs, decoder->lacking[i]) || is_set_here(d, decoder->lacking[i]))
             continue;
         for (size_t k = 0; k < PRIMITIVE_COUNT; k++)
             if (primitives[k].member == (int16_t)decoder->lacking[i] &&

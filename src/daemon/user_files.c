@@ -196,6 +196,7 @@ static void check_own_files(struct check *c)
         {"bgp_daemon_md5_file", bgp->enabled ? bgp->md5_file : NULL, USE_READ},
         {allow_key, maps->allow_file, USE_READ},
         {"sampling_map", maps->sampling_map, USE_READ},
+        {"flow_to_rd_map", maps->flow_to_rd_map, USE_READ},
         {"bgp_agent_map", maps->bgp_agent_map, USE_READ},
     };
 

@@ -13,7 +13,7 @@
 
 enum { KEY_BGP_IP, KEY_BGP_PORT, KEY_IP, KEY_IN, KEY_OUT, KEY_FILTER };
 static const struct map_key keys[] = {
-    [KEY_BGP_IP] = {.name = "bgp_ip", .type = MAP_ADDRESS, .is_required = true},
+    [KEY_BGP_IP] = {.name = "bgp_ip", .type = MAP_ADDRESS, .is_required = true, .alias = "id"},
     [KEY_BGP_PORT] = {.name = "bgp_port", .type = MAP_NUMBER, .min = 1, .max = UINT16_MAX},
     [KEY_IP] = {.name = "ip", .type = MAP_PREFIX, .is_match = true},
     [KEY_IN] = {.name = "in", .type = MAP_NUMBER, .is_match = true, .max = UINT32_MAX},

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * bgp_agent_map: which BGP peer's table answers for an exporter. SET bgp_ip, bgp_port; MATCH ip,
+ * bgp_agent_map: which BGP peer's table answers for an exporter. SET bgp_ip (or id), bgp_port; MATCH ip,
  * in, out, filter. Rows that match are peers in order of preference: the next one serves while the
  * one before it is down. Immutable.
  */

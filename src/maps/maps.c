@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "maps/agent_map.h"
 #include "maps/allow_list.h"
+#include "maps/rd_map.h"
 #include "maps/sampling_map.h"
 #include "maps/tag_map.h"
 #include <errno.h>
@@ -18,6 +19,9 @@ const struct config_key maps_keys[] = {
     {.name = "sampling_map",
      KEY_STRING_AT(struct maps_settings, sampling_map),
      .help = "map of sampling rates by exporter and interface (see MAPS)"},
+    {.name = "flow_to_rd_map",
+     KEY_STRING_AT(struct maps_settings, flow_to_rd_map),
+     .help = "map of route distinguishers: which VPN a flow is of (see MAPS)"},
     {.name = "bgp_agent_map",
      KEY_STRING_AT(struct maps_settings, bgp_agent_map),
      .help = "map from exporters to the BGP peers whose tables hold for them (see MAPS)"},
@@ -45,6 +49,7 @@ bool maps_names_exporter(const struct maps *maps, const struct ip_addr *exporter
     }
     return (maps->allow && allow_list_names(maps->allow, exporter)) ||
            (maps->sampling && sampling_map_names(maps->sampling, exporter)) ||
+           (maps->rd && rd_map_names(maps->rd, exporter)) ||
            (maps->agents && agent_map_names(maps->agents, exporter));
 }
 
@@ -53,6 +58,7 @@ static int load_all(const struct maps_settings *settings, struct maps *maps, str
 {
     struct allow_list *allow;
     struct sampling_map *sampling;
+    struct rd_map *rd;
     struct agent_map *agents;
     int err = 0;
 
@@ -66,6 +72,14 @@ static int load_all(const struct maps_settings *settings, struct maps *maps, str
         if (sampling_map_read(settings->sampling_map, errors, &sampling) == 0) {
             maps->sampling = sampling;
             sampling_map_add_needs(sampling, &maps->needs);
+        } else {
+            err = -EINVAL;
+        }
+    }
+    if (settings->flow_to_rd_map) {
+        if (rd_map_read(settings->flow_to_rd_map, errors, &rd) == 0) {
+            maps->rd = rd;
+            rd_map_add_needs(rd, &maps->needs);
         } else {
             err = -EINVAL;
         }
@@ -124,6 +138,7 @@ void maps_free(void *object)
         return;
     allow_list_free((struct allow_list *)(uintptr_t)maps->allow);
     sampling_map_free((struct sampling_map *)(uintptr_t)maps->sampling);
+    rd_map_free((struct rd_map *)(uintptr_t)maps->rd);
     agent_map_free((struct agent_map *)(uintptr_t)maps->agents);
     for (uint32_t i = 0; maps->tags && i < maps->tag_map_count; i++)
         tag_map_free(maps->tags[i]);

@@ -17,12 +17,14 @@ struct text;
 struct allow_list;
 struct sampling_map;
 struct agent_map;
+struct rd_map;
 struct tag_map;
 
 /* Values of maps_keys[]: paths, NULL when there is no such map. Borrowed from the configuration. */
 struct maps_settings {
     const char *allow_file;
     const char *sampling_map;
+    const char *flow_to_rd_map;
     const char *bgp_agent_map;
     const char *aggregate_primitives; /* read once, at start: maps/custom_primitives.h */
     bool may_refresh;                 /* maps_refresh: SIGUSR2 reloads */
@@ -35,6 +37,7 @@ struct maps {
     uint64_t generation;            /* 1, 2, 3... with each snapshot */
     const struct allow_list *allow; /* each may be NULL */
     const struct sampling_map *sampling;
+    const struct rd_map *rd;
     const struct agent_map *agents;
     struct tag_map **tags; /* by the number of maps_settings.tag_maps */
     uint32_t tag_map_count;

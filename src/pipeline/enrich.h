@@ -2,8 +2,8 @@
 #pragma once
 /*
  * Gives a flow what it needs before it is correlated: its sampling rate from maps and settings,
- * counters multiplied by it once, the instant that its time bin goes by, and source and destination
- * networks out of exported masks.
+ * counters multiplied by it once, the instant that its time bin goes by, the VPN that flow_to_rd_map
+ * gives it, and source and destination networks out of exported masks.
  */
 #include "base/thread.h"
 #include "config/config_key.h"
@@ -35,7 +35,7 @@ extern const struct config_key enrich_keys[]; /* those that are not needs */
 struct enrich_cache {
     uint64_t exporter_generation, maps_generation;
     uint32_t exporter_index;
-    const struct map_node *sampling;
+    const struct map_node *sampling, *rd;
 };
 
 /* `maps` may be NULL. Counts rate_unknown and bad_time at the flows' exporters. */

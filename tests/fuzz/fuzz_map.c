@@ -6,6 +6,7 @@
 #include "maps/agent_map.h"
 #include "maps/allow_list.h"
 #include "maps/custom_primitives.h"
+#include "maps/rd_map.h"
 #include "maps/sampling_map.h"
 #include "maps/tag_filter.h"
 #include "maps/tag_map.h"
@@ -39,6 +40,18 @@ static void ask_agents(const struct agent_map *map, struct flow_needs *needs)
         if (node)
             agent_map_uses(map, node);
         agent_map_find(map, node, &flow, peers);
+    }
+}
+
+static void ask_rd(const struct rd_map *map, struct flow_needs *needs)
+{
+    rd_map_add_needs(map, needs);
+    for (size_t i = 0; i < sizeof exporters / sizeof exporters[0]; i++) {
+        struct flow flow = {.bgp_next_hop = exporters[i], .in_iface = 1, .egress_vrf = 30};
+        uint64_t rd = 0;
+        rd_map_names(map, &exporters[i]);
+        if (!rd_map_find(map, rd_map_exporter(map, &exporters[i]), &flow, &rd))
+            CHECK(rd == 0);
     }
 }
 
@@ -94,6 +107,7 @@ static void read_all(const char *path)
     struct text errors = {0};
     struct flow_needs needs = {0};
     struct sampling_map *sampling = NULL;
+    struct rd_map *rd = NULL;
     struct agent_map *agents = NULL;
     struct allow_list *allow = NULL;
     struct tag_map *tags = NULL;
@@ -103,6 +117,10 @@ static void read_all(const char *path)
     if (sampling)
         ask_sampling(sampling, &needs);
     sampling_map_free(sampling);
+    check_error(rd_map_read(path, &errors, &rd), &errors);
+    if (rd)
+        ask_rd(rd, &needs);
+    rd_map_free(rd);
     check_error(agent_map_read(path, &errors, &agents), &errors);
     if (agents)
         ask_agents(agents, &needs);

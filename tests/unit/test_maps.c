@@ -77,7 +77,7 @@ static void all_matching_rows_name_peers_in_order_of_preference(void **state)
     static const char text[] =
         "bgp_ip=10.0.0.1 ip=192.0.2.1 filter='ip'\n"
         "bgp_ip=2001:db8::1 bgp_port=1179 ip=192.0.2.1 filter='ip6'\n"
-        "bgp_ip=10.0.0.2 ip=192.0.2.0/24\n"
+        "id=10.0.0.2 ip=192.0.2.0/24\n" /* as pmacct calls it too */
         "bgp_ip=10.0.0.3 ip=198.51.100.1 in=4\n"
         "bgp_ip=10.0.0.4 ip=198.51.100.2 filter='dst net 203.0.113.0/24 and tcp'\n";
     struct agent_map *map;
@@ -110,6 +110,25 @@ static void all_matching_rows_name_peers_in_order_of_preference(void **state)
     assert_int_equal(agent_map_peer_count(map), 5);
     agent_map_free(map);
     text_clear(&errors);
+}
+
+static void an_agent_map_tells_tagged_flows_apart(void **state)
+{
+    static const char text[] = "id=10.0.0.1 ip=192.0.2.1 filter='vlan and ip'\n"
+                               "id=10.0.0.2 ip=192.0.2.1 filter='vlan and ip6'\n"
+                               "id=10.0.0.3 ip=192.0.2.1 filter='ip6'\n";
+    struct agent_map *map;
+    struct text errors = {0};
+    struct flow v4 = {.src_addr = address("203.0.113.9"), .dst_addr = address("203.0.113.1")};
+    struct flow v6 = {.src_addr = address("2001:db8::9"), .dst_addr = address("2001:db8::a")};
+    (void)state;
+    assert_int_equal(agent_map_parse("a", text, strlen(text), &errors, &map), 0);
+    assert_peers(map, "192.0.2.1", &v4, "");
+    assert_peers(map, "192.0.2.1", &v6, "10.0.0.3:0");
+    v4.vlan = v6.vlan = 7;
+    assert_peers(map, "192.0.2.1", &v4, "10.0.0.1:0");
+    assert_peers(map, "192.0.2.1", &v6, "10.0.0.2:0 10.0.0.3:0");
+    agent_map_free(map);
 }
 
 static void an_agent_map_reports_bad_filters_and_bmp(void **state)
@@ -214,6 +233,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_first_row_that_matches_gives_the_sampling_rate),
         cmocka_unit_test(all_matching_rows_name_peers_in_order_of_preference),
+        cmocka_unit_test(an_agent_map_tells_tagged_flows_apart),
         cmocka_unit_test(an_agent_map_reports_bad_filters_and_bmp),
         cmocka_unit_test(a_bad_reload_keeps_the_snapshot_and_a_good_one_replaces_it),
         cmocka_unit_test(without_an_allow_list_everybody_may_send),

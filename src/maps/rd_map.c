@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* flow_to_rd_map: an index finds the rows of an exporter and its interfaces (map_index.h); what else
+ * they ask is compared row by row. */
+#include "maps/rd_map.h"
+
+#include "base/memory.h"
+#include "base/route_distinguisher.h"
+#include "base/text.h"
+#include "maps/map_file.h"
+#include "maps/map_index.h"
+#include <errno.h>
+
+enum { KEY_ID, KEY_IP, KEY_IN, KEY_OUT, KEY_NEXT_HOP, KEY_LABEL, KEY_VPN };
+static const struct map_key keys[] = {
+    [KEY_ID] = {.name = "id", .type = MAP_TEXT, .is_required = true},
+    [KEY_IP] = {.name = "ip", .type = MAP_PREFIX, .is_match = true, .is_required = true},
+    [KEY_IN] = {.name = "in", .type = MAP_NUMBER, .is_match = true, .max = UINT32_MAX},
+    [KEY_OUT] = {.name = "out", .type = MAP_NUMBER, .is_match = true, .max = UINT32_MAX},
+    [KEY_NEXT_HOP] = {.name = "bgp_nexthop", .type = MAP_PREFIX, .is_match = true},
+    [KEY_LABEL] = {.name = "mpls_label_bottom",
+                   .type = MAP_NUMBER,
+                   .is_match = true,
+                   .max = (1U << 20) - 1},
+    [KEY_VPN] =
+        {.name = "mpls_vpn_id", .type = MAP_NUMBER, .is_match = true, .min = 1, .max = UINT32_MAX},
+    {.name = NULL},
+};
+
+struct rd_map {
+    struct map_file *file;
+    struct map_index *index;
+    uint64_t *rds; /* by row */
+    struct flow_needs needs;
+};
+
+static int take_rows(struct rd_map *map, struct text *errors)
+{
+    int result = 0;
+
+    map->rds = mem_calloc(map->file->row_count + 1, sizeof *map->rds);
+    for (size_t i = 0; i < map->file->row_count; i++) {
+        const struct map_row *row = &map->file->rows[i];
+        const char *text = row->cells[KEY_ID]->text;
+        if (route_distinguisher_parse(text, &map->rds[i]) == 0)
+            continue;
+        text_append_printf(errors,
+                           "%s:%u: id=%s: expected a route distinguisher such as 0:65000:1, "
+                           "1:192.0.2.1:1 or 2:4200000000:1, or 0:0:0 for the global table\n",
+                           map->file->name, row->line, text);
+        result = -EINVAL;
+    }
+    return result;
+}
+
+static void take_needs(struct rd_map *map)
+{
+    static const enum flow_member members[] = {[KEY_IN] = FLOW_in_iface,
+                                               [KEY_OUT] = FLOW_out_iface,
+                                               [KEY_NEXT_HOP] = FLOW_bgp_next_hop,
+                                               [KEY_LABEL] = FLOW_mpls_label_bottom,
+                                               [KEY_VPN] = FLOW_ingress_vrf};
+
+    flow_needs_add(&map->needs, FLOW_vpn_rd);
+    flow_needs_add(&map->needs, FLOW_vpn_rd_origin);
+    for (size_t i = 0; i < map->file->row_count; i++)
+        for (size_t key = KEY_IN; key <= KEY_VPN; key++)
+            if (map->file->rows[i].cells[key])
+                flow_needs_add(&map->needs, members[key]);
+    if (flow_needs_has(&map->needs, FLOW_ingress_vrf))
+        flow_needs_add(&map->needs, FLOW_egress_vrf);
+}
+
+int rd_map_parse(const char *name, const char *data, size_t len, struct text *errors,
+                 struct rd_map **ret_map)
+{
+    static const struct map_index_keys index_keys = {KEY_IP, KEY_IN, KEY_OUT};
+    struct rd_map *map = mem_zalloc(sizeof *map);
+    int err = map_file_parse(name, data, len, keys, NULL, errors, &map->file);
+
+    if (err == 0)
+        err = take_rows(map, errors);
+    if (err == 0) {
+        err = map_index_new(map->file, &index_keys, &map->index);
+        if (err < 0)
+            text_append_printf(
+                errors, "%s: too many rows overlap; split ranges and lists so that they do not\n",
+                name);
+    }
+    if (err < 0) {
+        rd_map_free(map);
+        return err;
+    }
+    take_needs(map);
+    *ret_map = map;
+    return 0;
+}
+
+int rd_map_read(const char *path, struct text *errors, struct rd_map **ret_map)
+{
+    struct text content = {0};
+    int err = map_file_content(path, &content, errors);
+
+    if (err == 0)
+        err = rd_map_parse(path, text_cstr(&content), content.len, errors, ret_map);
+    text_clear(&content);
+    return err;
+}
+
+void rd_map_free(struct rd_map *map)
+{
+    if (!map)
+        return;
+    map_index_free(map->index);
+    map_file_free(map->file);
+    mem_free(map->rds);
+    mem_free(map);
+}
+
+bool rd_map_names(const struct rd_map *map, const struct ip_addr *exporter)
+{
+    return map_index_names(map->index, exporter);
+}
+
+const struct map_node *rd_map_exporter(const struct rd_map *map, const struct ip_addr *exporter)
+{
+    return map_index_exporter(map->index, exporter);
+}
+
+/* A plain number asks for a VRF at either side, a negated one for none that has it. */
+static bool has_vpn(const struct map_cell *cell, const struct flow *flow)
+{
+    if (!cell)
+        return true;
+    if (!cell->has_plain)
+        return map_cell_has_number(cell, flow->ingress_vrf) &&
+               map_cell_has_number(cell, flow->egress_vrf);
+    return map_cell_has_number(cell, flow->ingress_vrf) ||
+           map_cell_has_number(cell, flow->egress_vrf);
+}
+
+static bool row_holds(const struct map_row *row, const struct flow *flow)
+{
+    return map_cell_has_address(row->cells[KEY_NEXT_HOP], &flow->bgp_next_hop) &&
+           map_cell_has_number(row->cells[KEY_LABEL], flow->mpls_label_bottom) &&
+           has_vpn(row->cells[KEY_VPN], flow);
+}
+
+bool rd_map_find(const struct rd_map *map, const struct map_node *node, const struct flow *flow,
+                 uint64_t *ret_rd)
+{
+    size_t count;
+    const uint32_t *rows = map_node_rows(node, flow->in_iface, flow->out_iface, &count);
+
+    for (size_t i = 0; i < count; i++) {
+        if (!row_holds(&map->file->rows[rows[i]], flow))
+            continue;
+        *ret_rd = map->rds[rows[i]];
+        return true;
+    }
+    return false;
+}
+
+void rd_map_add_needs(const struct rd_map *map, struct flow_needs *needs)
+{
+    for (size_t i = 0; i < sizeof needs->bits / sizeof *needs->bits; i++)
+        needs->bits[i] |= map->needs.bits[i];
+}
