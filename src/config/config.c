@@ -19,8 +19,8 @@ static const struct config_key own_keys[] = {
     {.name = "strict_config",
      .type = KEY_BOOL,
      .default_value = "true",
-     .help = "false: lines with an error are left out with a warning, as pmacct does, instead of "
-             "refusing to start"},
+     .help = "false: lines and rows of maps with an error are left out with a warning, as pmacct "
+             "does, instead of refusing to start"},
     {0},
 };
 

@@ -69,6 +69,8 @@ bool config_has_plugin(const struct config *config, const char *type);
  * lines are left out.
  */
 int config_check(struct config *config, struct text *errors, struct text *warnings);
+/* True unless strict_config is false. */
+bool config_is_strict(const struct config *config);
 /* Afterwards: true if some error is one that strict_config: false would make a warning. */
 bool config_is_too_strict(const struct config *config);
 

@@ -281,6 +281,7 @@ static void check_bound(struct check *c, const struct config_line *line,
     }
     struct text *text = config->is_strict ? c->errors : c->warnings;
     c->has_failed = c->has_failed || config->is_strict;
+    c->has_line_problem = true;
     problem_start(text, line);
     text_append_printf(text, "has one value for all instances; write %s: %s\n", line->key,
                        line->value);
@@ -525,6 +526,11 @@ int config_check(struct config *config, struct text *errors, struct text *warnin
     fill_settings(&c);
     config->has_line_problem = c.has_line_problem;
     return c.has_failed ? -EINVAL : 0;
+}
+
+bool config_is_strict(const struct config *config)
+{
+    return config->is_strict;
 }
 
 bool config_is_too_strict(const struct config *config)

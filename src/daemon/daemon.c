@@ -508,7 +508,7 @@ static void print_problems(struct daemon *d, struct text *errors, int err)
         print_counts(error_count, warning_count, notice_count);
     else if (error_count == 0 && err < 0)
         fprintf(stderr, "%s: %s\n", d->description->name, strerror(-err));
-    if (error_count > 0 && has_read && config_is_too_strict(d->config))
+    if (error_count > 0 && has_read && (d->has_row_error || config_is_too_strict(d->config)))
         fputs("strict_config: false passes over lines that are wrong or not supported, with a "
               "warning, as pmacct does\n",
               stderr);

@@ -36,6 +36,7 @@ struct daemon {
     struct udp_settings udp;
     struct bgp_settings bgp_settings;
     struct maps_settings maps_settings;
+    bool has_row_error; /* a row of a map that strict_config: false would leave out */
     struct instance_settings *instance_settings;
     struct places places;
     struct plugin_list plugins;

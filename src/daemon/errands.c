@@ -7,6 +7,7 @@
 #include "base/named_file.h"
 #include "daemon/daemon_private.h"
 #include "daemon/process.h"
+#include "maps/map_source.h"
 #include <string.h>
 
 /* ---- maps ---- */
@@ -15,15 +16,21 @@ struct map_errand {
     struct daemon *daemon;
     uint64_t generation;
     struct maps *maps; /* what was read; NULL: there were errors */
-    struct text errors;
+    bool has_row_error;
+    struct text errors, warnings;
 };
 
 static void load_maps(void *arg)
 {
     struct map_errand *e = arg;
 
-    if (maps_load(&e->daemon->maps_settings, e->generation, &e->errors, &e->maps) < 0)
+    struct map_report report = {.is_tolerant = !config_is_strict(e->daemon->config),
+                                .errors = &e->errors,
+                                .warnings = &e->warnings};
+
+    if (maps_load(&e->daemon->maps_settings, e->generation, &report, &e->maps) < 0)
         e->maps = NULL;
+    e->has_row_error = report.has_row_error;
 }
 
 static bool needs_grew(const struct flow_needs *old, const struct flow_needs *more)
@@ -54,13 +61,16 @@ static void maps_are_loaded(void *arg) ON_THREAD(main_thread)
     struct daemon *d = e->daemon;
 
     THREAD_ASSERT(main_thread);
+    log_lines(&e->warnings, LOG_LEVEL_WARNING);
     if (e->maps) {
         publish_maps(d, e->maps);
     } else {
         log_lines(&e->errors, LOG_LEVEL_ERROR);
-        log_error("maps: the old ones stay in force");
+        log_error("maps: the old ones stay in force%s",
+                  e->has_row_error ? "; strict_config: false leaves out rows that are wrong" : "");
     }
     text_clear(&e->errors);
+    text_clear(&e->warnings);
     mem_free(e);
     d->is_reloading = false;
     if (!d->is_stopping)

@@ -8,6 +8,7 @@
 #include "daemon/spool_use.h"
 #include "daemon/user.h"
 #include "maps/custom_primitives.h"
+#include "maps/map_source.h"
 #include "maps/sampling_map.h"
 #include <assert.h>
 #include <errno.h>
@@ -101,8 +102,18 @@ static int check_files(struct daemon *d, struct text *errors)
     return err;
 }
 
-static int read_primitives(struct daemon *d, struct text *errors)
+static struct map_report map_report(const struct daemon *d, struct text *errors,
+                                    struct text *warnings)
 {
+    return (struct map_report){
+        .is_tolerant = !config_is_strict(d->config), .errors = errors, .warnings = warnings};
+}
+
+static int read_primitives(struct daemon *d, struct text *errors, struct text *warnings)
+{
+    struct map_report report = map_report(d, errors, warnings);
+    int err;
+
     d->primitives = primitive_table_new();
     if (!d->maps_settings.aggregate_primitives)
         return 0;
@@ -113,7 +124,9 @@ static int read_primitives(struct daemon *d, struct text *errors)
             d->description->data_name);
         return -EINVAL;
     }
-    return custom_primitives_read(d->primitives, d->maps_settings.aggregate_primitives, errors);
+    err = custom_primitives_read(d->maps_settings.aggregate_primitives, &report, &d->primitives);
+    d->has_row_error = d->has_row_error || report.has_row_error;
+    return err;
 }
 
 static void udp_settings_finish(struct daemon *d)
@@ -230,11 +243,13 @@ static int read_correlation(struct daemon *d, struct text *errors, struct text *
     return -EINVAL;
 }
 
-static int read_maps(struct daemon *d, struct text *errors)
+static int read_maps(struct daemon *d, struct text *errors, struct text *warnings)
 {
     struct maps *maps;
-    int err = maps_load(&d->maps_settings, 1, errors, &maps);
+    struct map_report report = map_report(d, errors, warnings);
+    int err = maps_load(&d->maps_settings, 1, &report, &maps);
 
+    d->has_row_error = d->has_row_error || report.has_row_error;
     if (err < 0)
         return err;
     atomic_init(&d->maps, maps);
@@ -302,7 +317,7 @@ int setup_read(struct daemon *d, int argc, char **argv, struct text *errors, str
     if (d->options.action == ACTION_HELP || d->options.action == ACTION_VERSION)
         return 0;
     if (d->options.action == ACTION_PRIMITIVES && !d->file)
-        return read_primitives(d, errors); /* the built-in ones need no configuration */
+        return read_primitives(d, errors, warnings); /* the built-in ones need no configuration */
     if (read_tables(d, errors, warnings) < 0)
         err = -EINVAL;
     if (d->options.action == ACTION_KEYS)
@@ -318,7 +333,7 @@ int setup_read(struct daemon *d, int argc, char **argv, struct text *errors, str
     wants_primitives = d->maps_settings.aggregate_primitives != NULL;
     if (check_files(d, errors) < 0)
         err = -EINVAL;
-    has_primitives = read_primitives(d, errors) == 0;
+    has_primitives = read_primitives(d, errors, warnings) == 0;
     if (!has_primitives)
         err = -EINVAL;
     has_primitives =
@@ -332,7 +347,7 @@ int setup_read(struct daemon *d, int argc, char **argv, struct text *errors, str
     warn_lacking(d, warnings);
     if (read_correlation(d, errors, warnings) < 0)
         err = -EINVAL;
-    if (read_maps(d, errors) < 0)
+    if (read_maps(d, errors, warnings) < 0)
         err = -EINVAL;
     if (d->bgp_settings.enabled && bgp_check(&d->bgp_settings, errors) < 0)
         err = -EINVAL;

@@ -8,6 +8,7 @@
 #include "maps/flow_filter.h"
 #include "maps/map_file.h"
 #include "maps/map_index.h"
+#include "maps/map_source.h"
 #include <errno.h>
 #include <string.h>
 
@@ -127,16 +128,17 @@ int agent_map_parse(const char *name, const char *data, size_t len, struct text 
     return err;
 }
 
-int agent_map_read(const char *path, struct text *errors, struct agent_map **ret_map)
+int agent_map_read(const char *path, struct map_report *report, struct agent_map **ret_map)
 {
-    struct text content = {0};
-    int err = map_file_content(path, &content, errors);
+    struct map_source source;
+    int err = map_source_open(&source, path, report);
 
     if (err == 0)
-        err = agent_map_parse(path, text_cstr(&content), content.len, errors, ret_map);
-    if (err == 0)
-        map_file_loaded(path, (*ret_map)->row_count);
-    text_clear(&content);
+        do
+            err = agent_map_parse(path, source.content.data, source.content.len, &source.errors,
+                                  ret_map);
+        while (err < 0 && map_source_forgives(&source));
+    map_source_close(&source, err, err < 0 ? 0 : (*ret_map)->row_count);
     return err;
 }
 

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 struct text;
+struct map_report;
 struct agent_map;
 struct map_node; /* the rows that are left to ask for one exporter */
 
@@ -21,7 +22,7 @@ struct agent_peer {
 };
 #define AGENT_PEERS_MAX 16 /* that one flow can have */
 
-int agent_map_read(const char *path, struct text *errors, struct agent_map **ret_map);
+int agent_map_read(const char *path, struct map_report *report, struct agent_map **ret_map);
 int agent_map_parse(const char *name, const char *data, size_t len, struct text *errors,
                     struct agent_map **ret_map);
 void agent_map_free(struct agent_map *map); /* NULL is fine */

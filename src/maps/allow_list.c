@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "maps/map_file.h"
+#include "maps/map_source.h"
 #include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -90,16 +91,17 @@ int allow_list_parse(const char *name, const char *data, size_t len, struct text
     return 0;
 }
 
-int allow_list_read(const char *path, struct text *errors, struct allow_list **ret_list)
+int allow_list_read(const char *path, struct map_report *report, struct allow_list **ret_list)
 {
-    struct text content = {0};
-    int err = map_file_content(path, &content, errors);
+    struct map_source source;
+    int err = map_source_open(&source, path, report);
 
     if (err == 0)
-        err = allow_list_parse(path, text_cstr(&content), content.len, errors, ret_list);
-    if (err == 0)
-        map_file_loaded(path, (*ret_list)->count);
-    text_clear(&content);
+        do
+            err = allow_list_parse(path, source.content.data, source.content.len, &source.errors,
+                                   ret_list);
+        while (err < 0 && map_source_forgives(&source));
+    map_source_close(&source, err, err < 0 ? 0 : (*ret_list)->count);
     return err;
 }
 

@@ -7,10 +7,11 @@
 #include <stddef.h>
 
 struct text;
+struct map_report;
 struct allow_list;
 
 /* -EINVAL or -errno; what is wrong is appended to `errors`, line by line. */
-int allow_list_read(const char *path, struct text *errors, struct allow_list **ret_list);
+int allow_list_read(const char *path, struct map_report *report, struct allow_list **ret_list);
 int allow_list_parse(const char *name, const char *data, size_t len, struct text *errors,
                      struct allow_list **ret_list);
 void allow_list_free(struct allow_list *list); /* NULL is fine */

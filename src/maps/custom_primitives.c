@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "flow/primitive.h"
 #include "maps/map_file.h"
+#include "maps/map_source.h"
 #include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -134,16 +135,20 @@ int custom_primitives_parse(struct primitive_table *table, const char *name, con
     return parse(table, name, data, len, errors, &count);
 }
 
-int custom_primitives_read(struct primitive_table *table, const char *path, struct text *errors)
+int custom_primitives_read(const char *path, struct map_report *report,
+                           struct primitive_table **table)
 {
-    struct text content = {0};
-    size_t count;
-    int err = map_file_content(path, &content, errors);
+    struct map_source source;
+    size_t count = 0;
+    int err = map_source_open(&source, path, report);
 
     if (err == 0)
-        err = parse(table, path, text_cstr(&content), content.len, errors, &count);
-    if (err == 0)
-        map_file_loaded(path, count);
-    text_clear(&content);
+        do {
+            primitive_table_free(*table); /* of a try that failed */
+            *table = primitive_table_new();
+            err = parse(*table, path, source.content.data, source.content.len, &source.errors,
+                        &count);
+        } while (err < 0 && map_source_forgives(&source));
+    map_source_close(&source, err, count);
     return err;
 }

@@ -8,10 +8,13 @@
 #include <stddef.h>
 
 struct text;
+struct map_report;
 struct primitive_table;
 
-/* Adds the file's primitives to the table. -EINVAL or -errno; all that is wrong is appended to
- * `errors`. */
-int custom_primitives_read(struct primitive_table *table, const char *path, struct text *errors);
+/* Makes a table of the built-in primitives and the file's take the place of one that has none of
+ * its own yet. -EINVAL or -errno: what is wrong is in the report. */
+int custom_primitives_read(const char *path, struct map_report *report,
+                           struct primitive_table **table);
+/* Adds those of a text to the table; all that is wrong is appended to `errors`. */
 int custom_primitives_parse(struct primitive_table *table, const char *name, const char *data,
                             size_t len, struct text *errors);

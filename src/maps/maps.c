@@ -54,7 +54,8 @@ bool maps_names_exporter(const struct maps *maps, const struct ip_addr *exporter
 }
 
 /* Loads all maps. It goes on after an error, as those of all maps are wanted at once. */
-static int load_all(const struct maps_settings *settings, struct maps *maps, struct text *errors)
+static int load_all(const struct maps_settings *settings, struct maps *maps,
+                    struct map_report *report)
 {
     struct allow_list *allow;
     struct sampling_map *sampling;
@@ -63,13 +64,13 @@ static int load_all(const struct maps_settings *settings, struct maps *maps, str
     int err = 0;
 
     if (settings->allow_file) {
-        if (allow_list_read(settings->allow_file, errors, &allow) == 0)
+        if (allow_list_read(settings->allow_file, report, &allow) == 0)
             maps->allow = allow;
         else
             err = -EINVAL;
     }
     if (settings->sampling_map) {
-        if (sampling_map_read(settings->sampling_map, errors, &sampling) == 0) {
+        if (sampling_map_read(settings->sampling_map, report, &sampling) == 0) {
             maps->sampling = sampling;
             sampling_map_add_needs(sampling, &maps->needs);
         } else {
@@ -77,7 +78,7 @@ static int load_all(const struct maps_settings *settings, struct maps *maps, str
         }
     }
     if (settings->flow_to_rd_map) {
-        if (rd_map_read(settings->flow_to_rd_map, errors, &rd) == 0) {
+        if (rd_map_read(settings->flow_to_rd_map, report, &rd) == 0) {
             maps->rd = rd;
             rd_map_add_needs(rd, &maps->needs);
         } else {
@@ -85,7 +86,7 @@ static int load_all(const struct maps_settings *settings, struct maps *maps, str
         }
     }
     if (settings->bgp_agent_map) {
-        if (agent_map_read(settings->bgp_agent_map, errors, &agents) == 0) {
+        if (agent_map_read(settings->bgp_agent_map, report, &agents) == 0) {
             maps->agents = agents;
             agent_map_add_needs(agents, &maps->needs);
         } else {
@@ -96,14 +97,14 @@ static int load_all(const struct maps_settings *settings, struct maps *maps, str
 }
 
 static int load_tag_maps(const struct maps_settings *settings, struct maps *maps,
-                         struct text *errors)
+                         struct map_report *report)
 {
     int err = 0;
 
     maps->tags = mem_calloc(settings->tag_map_count + 1, sizeof(struct tag_map *));
     maps->tag_map_count = settings->tag_map_count;
     for (uint32_t i = 0; i < settings->tag_map_count; i++) {
-        if (tag_map_read(settings->tag_maps[i], errors, &maps->tags[i]) == 0)
+        if (tag_map_read(settings->tag_maps[i], report, &maps->tags[i]) == 0)
             tag_map_add_needs(maps->tags[i], &maps->needs);
         else
             err = -EINVAL;
@@ -111,13 +112,13 @@ static int load_tag_maps(const struct maps_settings *settings, struct maps *maps
     return err;
 }
 
-int maps_load(const struct maps_settings *settings, uint64_t generation, struct text *errors,
+int maps_load(const struct maps_settings *settings, uint64_t generation, struct map_report *report,
               struct maps **ret_maps)
 {
     struct maps *maps = mem_zalloc(sizeof *maps);
-    int err = load_all(settings, maps, errors);
+    int err = load_all(settings, maps, report);
 
-    if (load_tag_maps(settings, maps, errors) < 0)
+    if (load_tag_maps(settings, maps, report) < 0)
         err = -EINVAL;
     maps->generation = generation;
     if (err < 0) {

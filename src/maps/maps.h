@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct text;
+struct map_report;
 struct allow_list;
 struct sampling_map;
 struct agent_map;
@@ -52,9 +52,8 @@ bool maps_names_exporter(const struct maps *maps, const struct ip_addr *exporter
 
 /* ---- loading: one thread at a time ---- */
 
-/* Appends a line "file:line: what is wrong; what would be right" to `errors` for each error of
- * each map; -EINVAL then. */
-int maps_load(const struct maps_settings *settings, uint64_t generation, struct text *errors,
+/* -EINVAL: the report has a line for each error of each map (maps/map_source.h). */
+int maps_load(const struct maps_settings *settings, uint64_t generation, struct map_report *report,
               struct maps **ret_maps);
 void maps_free(void *maps); /* NULL is fine */
 

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "maps/map_file.h"
 #include "maps/map_index.h"
+#include "maps/map_source.h"
 #include <errno.h>
 
 enum { KEY_ID, KEY_IP, KEY_IN, KEY_OUT, KEY_NEXT_HOP, KEY_LABEL, KEY_VPN };
@@ -95,14 +96,17 @@ int rd_map_parse(const char *name, const char *data, size_t len, struct text *er
     return 0;
 }
 
-int rd_map_read(const char *path, struct text *errors, struct rd_map **ret_map)
+int rd_map_read(const char *path, struct map_report *report, struct rd_map **ret_map)
 {
-    struct text content = {0};
-    int err = map_file_content(path, &content, errors);
+    struct map_source source;
+    int err = map_source_open(&source, path, report);
 
     if (err == 0)
-        err = rd_map_parse(path, text_cstr(&content), content.len, errors, ret_map);
-    text_clear(&content);
+        do
+            err = rd_map_parse(path, source.content.data, source.content.len, &source.errors,
+                               ret_map);
+        while (err < 0 && map_source_forgives(&source));
+    map_source_close(&source, err, err < 0 ? 0 : (*ret_map)->file->row_count);
     return err;
 }
 

@@ -13,10 +13,11 @@
 #include <stdint.h>
 
 struct text;
+struct map_report;
 struct rd_map;
 struct map_node; /* the rows that are left to ask for one exporter */
 
-int rd_map_read(const char *path, struct text *errors, struct rd_map **ret_map);
+int rd_map_read(const char *path, struct map_report *report, struct rd_map **ret_map);
 int rd_map_parse(const char *name, const char *data, size_t len, struct text *errors,
                  struct rd_map **ret_map);
 void rd_map_free(struct rd_map *map); /* NULL is fine */

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "maps/map_file.h"
 #include "maps/map_index.h"
+#include "maps/map_source.h"
 #include <errno.h>
 
 enum { KEY_ID, KEY_IP, KEY_IN, KEY_OUT };
@@ -63,16 +64,17 @@ int sampling_map_parse(const char *name, const char *data, size_t len, struct te
     return err;
 }
 
-int sampling_map_read(const char *path, struct text *errors, struct sampling_map **ret_map)
+int sampling_map_read(const char *path, struct map_report *report, struct sampling_map **ret_map)
 {
-    struct text content = {0};
-    int err = map_file_content(path, &content, errors);
+    struct map_source source;
+    int err = map_source_open(&source, path, report);
 
     if (err == 0)
-        err = sampling_map_parse(path, text_cstr(&content), content.len, errors, ret_map);
-    if (err == 0)
-        map_file_loaded(path, (*ret_map)->row_count);
-    text_clear(&content);
+        do
+            err = sampling_map_parse(path, source.content.data, source.content.len, &source.errors,
+                                     ret_map);
+        while (err < 0 && map_source_forgives(&source));
+    map_source_close(&source, err, err < 0 ? 0 : (*ret_map)->row_count);
     return err;
 }
 

@@ -12,10 +12,11 @@
 #include <stdint.h>
 
 struct text;
+struct map_report;
 struct sampling_map;
 struct map_node; /* the rows that are left to ask for one exporter */
 
-int sampling_map_read(const char *path, struct text *errors, struct sampling_map **ret_map);
+int sampling_map_read(const char *path, struct map_report *report, struct sampling_map **ret_map);
 int sampling_map_parse(const char *name, const char *data, size_t len, struct text *errors,
                        struct sampling_map **ret_map);
 void sampling_map_free(struct sampling_map *map); /* NULL is fine */

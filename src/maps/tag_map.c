@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "maps/map_file.h"
+#include "maps/map_source.h"
 #include "maps/tag_condition.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -234,16 +235,17 @@ static size_t entry_count(const struct tag_map *map)
     return count;
 }
 
-int tag_map_read(const char *path, struct text *errors, struct tag_map **ret_map)
+int tag_map_read(const char *path, struct map_report *report, struct tag_map **ret_map)
 {
-    struct text content = {0};
-    int err = map_file_content(path, &content, errors);
+    struct map_source source;
+    int err = map_source_open(&source, path, report);
 
     if (err == 0)
-        err = tag_map_parse(path, text_cstr(&content), content.len, errors, ret_map);
-    if (err == 0)
-        map_file_loaded(path, entry_count(*ret_map));
-    text_clear(&content);
+        do
+            err = tag_map_parse(path, source.content.data, source.content.len, &source.errors,
+                                ret_map);
+        while (err < 0 && map_source_forgives(&source));
+    map_source_close(&source, err, err < 0 ? 0 : entry_count(*ret_map));
     return err;
 }
 

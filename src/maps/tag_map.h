@@ -13,6 +13,7 @@
 #include <stdbool.h>
 
 struct text;
+struct map_report;
 struct tag_map;
 
 /* A bound for the labels of one flow together. */
@@ -29,7 +30,7 @@ struct tag_result {
 /* -EINVAL: all errors are appended, a line each: "file:line: what; what would be right". */
 int tag_map_parse(const char *name, const char *data, size_t len, struct text *errors,
                   struct tag_map **ret_map);
-int tag_map_read(const char *path, struct text *errors, struct tag_map **ret_map);
+int tag_map_read(const char *path, struct map_report *report, struct tag_map **ret_map);
 void tag_map_free(struct tag_map *map); /* NULL is fine */
 /* True if some row has that exporter's address as its `ip`; a prefix is no name. */
 bool tag_map_names(const struct tag_map *map, const struct ip_addr *exporter);

@@ -6,6 +6,7 @@
 #include "maps/agent_map.h"
 #include "maps/allow_list.h"
 #include "maps/custom_primitives.h"
+#include "maps/map_source.h"
 #include "maps/rd_map.h"
 #include "maps/sampling_map.h"
 #include "maps/tag_filter.h"
@@ -102,9 +103,11 @@ static void check_error(int err, struct text *errors)
     text_reset(errors);
 }
 
-static void read_all(const char *path)
+static void read_all(const char *path, bool is_tolerant)
 {
-    struct text errors = {0};
+    struct text errors = {0}, warnings = {0};
+    struct map_report report = {
+        .is_tolerant = is_tolerant, .errors = &errors, .warnings = &warnings};
     struct flow_needs needs = {0};
     struct sampling_map *sampling = NULL;
     struct rd_map *rd = NULL;
@@ -113,30 +116,31 @@ static void read_all(const char *path)
     struct tag_map *tags = NULL;
     struct primitive_table *table = primitive_table_new();
 
-    check_error(sampling_map_read(path, &errors, &sampling), &errors);
+    check_error(sampling_map_read(path, &report, &sampling), &errors);
     if (sampling)
         ask_sampling(sampling, &needs);
     sampling_map_free(sampling);
-    check_error(rd_map_read(path, &errors, &rd), &errors);
+    check_error(rd_map_read(path, &report, &rd), &errors);
     if (rd)
         ask_rd(rd, &needs);
     rd_map_free(rd);
-    check_error(agent_map_read(path, &errors, &agents), &errors);
+    check_error(agent_map_read(path, &report, &agents), &errors);
     if (agents)
         ask_agents(agents, &needs);
     agent_map_free(agents);
-    check_error(tag_map_read(path, &errors, &tags), &errors);
+    check_error(tag_map_read(path, &report, &tags), &errors);
     if (tags)
         ask_tags(tags, &needs);
     tag_map_free(tags);
     ask_filter(path);
-    check_error(allow_list_read(path, &errors, &allow), &errors);
+    check_error(allow_list_read(path, &report, &allow), &errors);
     for (size_t i = 0; allow && i < sizeof exporters / sizeof exporters[0]; i++)
         allow_list_contains(allow, &exporters[i]);
     allow_list_free(allow);
-    check_error(custom_primitives_read(table, path, &errors), &errors);
+    check_error(custom_primitives_read(path, &report, &table), &errors);
     primitive_table_free(table);
     text_clear(&errors);
+    text_clear(&warnings);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -151,6 +155,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         fd = memfd_create("map", MFD_CLOEXEC);
     CHECK(ftruncate(fd, 0) == 0 && pwrite(fd, data, size, 0) == (ssize_t)size);
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    read_all(path);
+    read_all(path, false);
+    read_all(path, true);
     return 0;
 }

@@ -152,6 +152,54 @@ def test_all_errors_of_a_map_are_told_at_once(test):
     assert {int(line.split(":")[1]) for line in daemon.output().splitlines() if line.startswith(str(bad))} == {1, 2, 3, 4, 5, 6, 7}, daemon.output()
 
 
+LENIENT = """
+strict_config: false
+sampling_map: {dir}/rates.map
+aggregate_primitives: {dir}/own.lst
+nfacctd_allow_file: {dir}/allow.lst
+"""
+
+
+def test_strict_config_false_leaves_out_rows_that_are_wrong(test):
+    bad = test.write("bad.map", "set_tag=x\nset_tag=1 in=one\nset_tag=1 jeq=nowhere\nset_tag=1 colour=red\nset_tag=7 in=1\n")
+    test.write("rates.map", "id=none ip=198.51.100.9\nid=10 ip=198.51.100.9\n")
+    test.write("own.lst", "name=good field_type=7 len=2 semantics=u_int\nname=good2 field_type=0 len=2 semantics=u_int\n")
+    test.write("allow.lst", "198.51.100.9\n300.0.0.1\n")
+    more = LENIENT.format(dir=test.dir)
+    conf = CONFIG.format(out=test.dir / "out", map=bad, pcap=write_pcap(test, [{}]), more=more)
+    strict = test.nfacctd(conf.replace("strict_config: false", ""), name="strict")
+    assert strict.wait(30) == 1
+    assert strict.output().splitlines()[-1].startswith("strict_config: false "), strict.output()
+    wrong = [f"{bad}:{n}: " for n in (1, 2, 3, 4)] + [f"{test.dir}/{f}: " for f in ("rates.map:1", "own.lst:2", "allow.lst:2")]
+    done = subprocess.run([NFACCTD, "-f", test.write("t.conf", conf), "--check"], capture_output=True, text=True, timeout=60, check=False)
+    told = [line for line in done.stderr.splitlines() if line.startswith("warning: ")]
+    assert done.returncode == 0 and "(re)load" not in done.stderr, done
+    for start in wrong:
+        assert any(w.startswith(f"warning: {start}") and w.endswith("; the row is left out") for w in told), (start, done.stderr)
+    daemon = test.nfacctd(conf)
+    assert daemon.wait(60) == 0, daemon.output()
+    assert rows_of(test.dir / "out") == {1: (7, 0, "", 0)}
+    for file, count in ((bad, 1), (test.dir / "rates.map", 1), (test.dir / "own.lst", 1), (test.dir / "allow.lst", 1)):
+        count += file == bad  # a row without ip is one for each family
+        assert f"[{file}] map successfully (re)loaded with {count} entries." in daemon.output(), (file, daemon.output())
+
+
+def test_a_reload_leaves_out_rows_that_are_wrong_too(test):
+    tag_map = test.write("live.map", "set_tag=1\n")
+    daemon = test.nfacctd(f"""
+strict_config: false
+plugins: print[out]
+aggregate[out]: tag
+print_output_file[out]: {test.dir}/out
+pre_tag_map: {tag_map}
+""")
+    daemon.wait_log("map successfully (re)loaded with 2 entries.")
+    tag_map.write_text("set_tag=3 nonsense=1\nset_tag=2 ip=192.0.2.1\n")
+    daemon.signal(signal.SIGUSR2)
+    daemon.wait_log(f"[{tag_map}] map successfully (re)loaded with 1 entries.")
+    daemon.wait_log(f"{tag_map}:1: unknown key 'nonsense'")
+
+
 def test_a_reload_takes_a_new_map_and_keeps_the_old_one_after_an_error(test):
     tag_map, stream = test.write("live.map", "set_tag=1\n"), exports.Ipfix(fields=FIELDS)
     daemon = test.nfacctd(f"""
@@ -182,7 +230,7 @@ pre_tag_map: {tag_map}
     assert tag_of(2) == 2
     tag_map.write_text("set_tag=3 nonsense=1\n")
     daemon.signal(signal.SIGUSR2)
-    daemon.wait_log("the old ones stay in force")
+    daemon.wait_log("the old ones stay in force; strict_config: false leaves out rows that are wrong")
     assert tag_of(3) == 2
 
 

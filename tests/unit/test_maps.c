@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "base/thread.h"
 #include "maps/agent_map.h"
+#include "maps/map_source.h"
 #include "maps/maps.h"
 #include "maps/sampling_map.h"
 #include <errno.h>
@@ -162,7 +163,9 @@ static int reload(const struct maps_settings *settings, const struct maps *_Atom
 {
     const struct maps *old = rcu_read(place);
     struct maps *maps;
-    int err = maps_load(settings, old ? old->generation + 1 : 1, errors, &maps);
+    struct text warnings = {0};
+    struct map_report report = {.errors = errors, .warnings = &warnings};
+    int err = maps_load(settings, old ? old->generation + 1 : 1, &report, &maps);
 
     if (err == 0)
         maps_publish(place, queue, maps);
@@ -219,10 +222,11 @@ static void without_an_allow_list_everybody_may_send(void **state)
 {
     struct maps_settings settings = {0};
     struct maps *maps;
-    struct text errors = {0};
+    struct text errors = {0}, warnings = {0};
+    struct map_report report = {.errors = &errors, .warnings = &warnings};
     struct ip_addr anyone = address("192.0.2.1");
     (void)state;
-    assert_int_equal(maps_load(&settings, 1, &errors, &maps), 0);
+    assert_int_equal(maps_load(&settings, 1, &report, &maps), 0);
     assert_true(maps_exporter_is_allowed(maps, &anyone));
     assert_null(maps->sampling);
     maps_free(maps);
