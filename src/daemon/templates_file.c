@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Asks workers for their templates, gathers the answers and writes the file. See
- * templates_file.h. */
+/* Asks workers for what changed of their templates, and writes the file from all that they have said.
+ * See templates_file.h. */
 #include "daemon/templates_file.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/named_file.h"
 #include "base/text.h"
+#include "flow/saved_pieces.h"
 #include <jansson.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -19,11 +19,12 @@ struct templates_file {
     const char *path;
     struct crew *crew;
     struct chores *chores;
-    json_t *to_write;          /* while the chores write it */
+    bool is_writing;           /* answers and stores are the chores' */
     int err;                   /* of writing it */
     uint64_t saved_generation; /* sum over the workers when they were last asked */
     bool is_asked;
-    json_t *answers[WORKERS_MAX];
+    struct saved_pieces *answers[WORKERS_MAX];
+    struct saved_store *stores[WORKERS_MAX]; /* what each worker has said up to now */
 };
 
 struct templates_file *templates_file_new(const char *path, struct crew *crew,
@@ -34,22 +35,19 @@ struct templates_file *templates_file_new(const char *path, struct crew *crew,
     f->path = path;
     f->crew = crew;
     f->chores = chores;
+    for (uint32_t i = 0; i < WORKERS_MAX; i++)
+        f->stores[i] = saved_store_new();
     return f;
-}
-
-static void forget_answers(struct templates_file *f)
-{
-    for (uint32_t i = 0; i < WORKERS_MAX; i++) {
-        json_decref(f->answers[i]);
-        f->answers[i] = NULL;
-    }
 }
 
 void templates_file_free(struct templates_file *f)
 {
     if (!f)
         return;
-    forget_answers(f);
+    for (uint32_t i = 0; i < WORKERS_MAX; i++) {
+        saved_pieces_free(f->answers[i]);
+        saved_store_free(f->stores[i]);
+    }
     mem_free(f);
 }
 
@@ -116,17 +114,28 @@ void templates_file_tick(struct templates_file *f)
         worker_ask_templates(f->crew->workers[i]);
 }
 
+/* Gives the worker's store what it has not taken yet. */
+static void take_answer(struct templates_file *f, uint32_t i)
+{
+    if (f->answers[i])
+        saved_store_take(f->stores[i], f->answers[i]);
+    f->answers[i] = NULL;
+}
+
 static void write_file(void *arg)
 {
     struct templates_file *f = arg;
-    char *saved = json_dumps(f->to_write, JSON_INDENT(0));
     struct text content = {0};
+    size_t count = 0;
 
     /* The version comes first, so that a reader can tell what follows. */
-    text_append_printf(&content, "{\"version\": %d,\n\"exporters\": %s}\n", FILE_VERSION,
-                       saved ? saved : "[]");
+    text_append_printf(&content, "{\"version\": %d,\n\"exporters\": [", FILE_VERSION);
+    for (uint32_t i = 0; i < f->crew->worker_count; i++) {
+        take_answer(f, i);
+        count += saved_store_write(f->stores[i], count > 0, &content);
+    }
+    text_append_string(&content, "]}\n");
     f->err = file_replace(f->path, content.data, content.len, FILE_MODE_SHARED, FILE_SYNC_CONTENT);
-    free(saved); /* NOLINT: jansson allocated it */
     text_clear(&content);
 }
 
@@ -136,18 +145,12 @@ static void file_is_written(void *arg)
 
     if (f->err < 0)
         log_error("templates file %s: %s", f->path, named_file_error(f->err));
-    json_decref(f->to_write);
-    f->to_write = NULL;
-    f->is_asked = false;
+    f->is_writing = f->is_asked = false;
 }
 
 static void write_answers(struct templates_file *f)
 {
-    f->to_write = json_array();
-    for (uint32_t i = 0; i < f->crew->worker_count; i++)
-        if (json_is_array(f->answers[i]))
-            json_array_extend(f->to_write, f->answers[i]);
-    forget_answers(f);
+    f->is_writing = true;
     chores_add(f->chores, write_file, file_is_written, f);
 }
 
@@ -156,7 +159,7 @@ void templates_file_collect(struct templates_file *f)
     bool is_complete = f->is_asked;
 
     THREAD_ASSERT(main_thread);
-    if (f->to_write)
+    if (f->is_writing)
         return;
     for (uint32_t i = 0; f->is_asked && i < f->crew->worker_count; i++) {
         if (!f->answers[i])
@@ -175,8 +178,11 @@ void templates_file_save_now(struct templates_file *f)
     if (!f->is_asked && now == f->saved_generation)
         return;
     f->saved_generation = now;
-    forget_answers(f);
-    for (uint32_t i = 0; i < f->crew->worker_count; i++)
+    for (uint32_t i = 0; i < f->crew->worker_count; i++) {
+        take_answer(f, i);
+        f->answers[i] = worker_take_templates(f->crew->workers[i]);
+        take_answer(f, i);
         f->answers[i] = worker_save_templates(f->crew->workers[i]);
+    }
     write_answers(f);
 }

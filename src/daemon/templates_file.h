@@ -3,7 +3,8 @@
 /*
  * One file, {"version": 1, "exporters": [...]}, with the templates and options of all workers, so
  * that a restart, also with another number of workers, can decode at once. Written within ten
- * seconds of a change, aside and renamed, by the thread of the chores.
+ * seconds of a change, aside and renamed, by the thread of the chores. A worker tells only what
+ * changed since it was last asked; the rest is kept here as text.
  */
 #include "base/chores.h"
 #include "base/thread.h"

@@ -6,6 +6,7 @@
 #include "flow/exporter.h"
 #include "flow/flow.h"
 #include "flow/packet_tunnel.h"
+#include "flow/saved_pieces.h"
 #include <stddef.h>
 #include <stdint.h>
 
@@ -78,14 +79,14 @@ struct decoder_ops {
     void (*end)(void *decoder);
     /* The set of needed members grew: the decoder prepares to fill the new ones too. */
     void (*set_needs)(void *decoder, const struct flow_needs *needs);
-    /* Returns templates and options as a JSON array that the caller owns, or NULL if there is
-     * nothing to save. */
-    struct json_t *(*save)(void *decoder);
+    /* Returns what changed of templates and options since the call before, the first time all of
+     * them. The caller owns it. NULL: there is never anything to save. */
+    struct saved_pieces *(*save)(void *decoder);
     /* Takes over what `saved`, which is borrowed, has of the exporters that `owns` accepts. Returns
      * the number of templates. */
     size_t (*load)(void *decoder, const struct json_t *saved,
                    bool (*owns)(const struct ip_addr *exporter, void *arg), void *arg);
-    /* Returns a number that grows with each change of what save() would return, so that the caller
-     * saves only after it has moved. Any thread may call it. */
+    /* Returns a number that grows with each change worth saving, so that the caller saves only after
+     * it has moved. Any thread may call it. */
     uint64_t (*save_generation)(const void *decoder);
 };

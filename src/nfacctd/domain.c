@@ -68,6 +68,7 @@ static void domain_discard(void *arg, struct keyed_entry *entry)
     struct domain *domain = (struct domain *)entry;
 
     domains->forget(domains->arg, domain);
+    saved_marks_note_scope(domains->marks, domain->id, NULL, NULL);
     domain_unlink(domain);
     if (domain->ports)
         port_lead(domains, domain, domain->ports);
@@ -132,6 +133,7 @@ struct domain_source *domain_source_get(struct domain_table *domains, struct exp
         source->next->previous = source;
     domains->sources = source;
     exporter->decoder_state = source;
+    saved_marks_note_scope(domains->marks, source->id, NULL, source);
     return source;
 }
 
@@ -144,6 +146,7 @@ void domain_source_forget(struct domain_table *domains, struct exporter *exporte
     source->is_going = true;
     shared_table_empty(&domains->table, &source->domain_share);
     domains->forget_source(domains->arg, source);
+    saved_marks_note_scope(domains->marks, source->id, NULL, NULL);
     if (source->next)
         source->next->previous = source->previous;
     *(source->previous ? &source->previous->next : &domains->sources) = source->next;
@@ -194,6 +197,8 @@ static struct domain *domain_new(struct domain_table *domains, struct exporter *
     if (domain->next)
         domain->next->previous = domain;
     source->domains = domain;
+    domain->marked_ns = now_ns;
+    saved_marks_note_scope(domains->marks, domain->id, domain, NULL);
     return domain;
 }
 
@@ -249,6 +254,16 @@ static struct domain *domain_for_port(struct domain_table *domains, struct expor
     return own ? own : domain_new_port(domains, exporter, first, key_port, now_ns);
 }
 
+/* Notes when a message came from the domain. */
+static inline void domain_see(struct domain_table *domains, struct domain *domain, int64_t now_ns)
+{
+    domain->seen_ns = now_ns;
+    if (now_ns - domain->marked_ns < SAVED_SEEN_NS)
+        return;
+    domain->marked_ns = now_ns;
+    saved_marks_note_scope(domains->marks, domain->id, domain, NULL);
+}
+
 struct domain *domain_get(struct domain_table *domains, struct exporter *exporter, uint8_t version,
                           uint32_t domain_id, uint16_t port, int64_t now_ns)
 {
@@ -258,7 +273,7 @@ struct domain *domain_get(struct domain_table *domains, struct exporter *exporte
     if (domain && domain->domain_id == domain_id && domain->version == version &&
         domain->port == port) {
         shared_table_touch(&domain->entry);
-        domain->seen_ns = now_ns;
+        domain_see(domains, domain, now_ns);
         return domain;
     }
     domain = domain_find(domains, source, version, domain_id, 0);
@@ -269,8 +284,11 @@ struct domain *domain_get(struct domain_table *domains, struct exporter *exporte
         domain = domain_for_port(domains, exporter, domain, port, now_ns);
     }
     shared_table_touch(&domain->entry);
-    domain->port = port;
-    domain->seen_ns = now_ns;
+    if (domain->port != port) {
+        domain->port = port;
+        saved_marks_note_scope(domains->marks, domain->id, domain, NULL);
+    }
+    domain_see(domains, domain, now_ns);
     source->last = domain;
     return domain;
 }
@@ -323,6 +341,7 @@ static void domain_give(struct domain_table *domains, struct domain *from, struc
         to->exporter_addr = from->exporter_addr;
     if (to->system_init_ms == 0)
         to->system_init_ms = from->system_init_ms;
+    saved_marks_note_scope(domains->marks, to->id, to, NULL);
 }
 
 /* Lets one silent port of an id go; false: none can. */

@@ -15,6 +15,7 @@
 #include "nfacctd/clock_offset.h"
 #include "nfacctd/flow_totals.h"
 #include "nfacctd/option_store.h"
+#include "nfacctd/saved_marks.h"
 
 struct template;
 struct pending_set;
@@ -56,6 +57,7 @@ struct domain {
     bool is_own_port;            /* not the first port that used the id */
     bool announces_flows;        /* a template of flows came from this port */
     int64_t created_ns, seen_ns; /* arrival of the port's first message and of the last */
+    int64_t marked_ns;           /* seen_ns when it was noted to be saved */
     struct domain *shared;       /* of an own port's domain: that of the first port */
     struct domain *ports;        /* of that one: at most DOMAIN_PORTS_MAX, linked by next_port */
     struct domain *next_port;
@@ -80,7 +82,8 @@ struct domain_table {
     uint32_t max;
     struct domain_source *sources;
     uint64_t next_id;
-    uint32_t flow_totals_max; /* of each source */
+    uint32_t flow_totals_max;  /* of each source */
+    struct saved_marks *marks; /* borrowed; NULL: nothing is saved */
     /* Called before a domain is freed: its templates and pending sets go. */
     void (*forget)(void *arg, struct domain *domain);
     /* The templates and options of `from`, which goes, are given to `to`; the same domain: it has

@@ -67,6 +67,8 @@ static void *decoder_new(const struct decoder_settings *settings, struct exporte
     decoder->domains.flow_totals_max = own->flow_totals_max;
     template_store_init(&decoder->templates, own->templates_max, &decoder->plan_settings);
     option_store_init(&decoder->options, own->options_max, batch);
+    saved_marks_init(&decoder->marks);
+    decoder->domains.marks = decoder->templates.marks = decoder->options.marks = &decoder->marks;
     pending_sets_init(&decoder->pending, own->pending_sets_size, exporters);
     decoder->fields = mem_calloc(own->template_fields_max + 1u, sizeof *decoder->fields);
     decoder->values = mem_calloc(own->template_fields_max + 1u, sizeof *decoder->values);
@@ -85,6 +87,7 @@ static void decoder_free(void *self)
     pending_sets_clear(&decoder->pending);
     template_store_clear(&decoder->templates);
     option_store_clear(&decoder->options);
+    saved_marks_clear(&decoder->marks);
     plan_free(decoder->v5_plan);
     mem_free(decoder->refs);
     mem_free(decoder->value_lens);
@@ -208,7 +211,7 @@ static void decoder_set_needs(void *self, const struct flow_needs *needs) ON_THR
     template_store_recompile(&decoder->templates);
 }
 
-static struct json_t *decoder_save(void *self) ON_THREAD(worker_thread)
+static struct saved_pieces *decoder_save(void *self) ON_THREAD(worker_thread)
 {
     THREAD_ASSERT(worker_thread);
     return saved_state_make(self);

@@ -25,6 +25,7 @@ struct netflow_decoder {
     struct template_store templates;
     struct option_store options;
     struct pending_sets pending;
+    struct saved_marks marks;
     int64_t expired_ns;               /* when templates were last looked through */
     _Atomic uint64_t save_generation; /* what other threads see of the two generations */
     struct template_field *fields;    /* a template while it is read */
@@ -90,6 +91,6 @@ void sets_decode_data(struct netflow_message *msg, uint16_t template_id, struct 
 void large_numbers_note(struct netflow_message *msg, struct template *tmpl, struct reader set);
 
 /* Implement decoder_ops.save and load. */
-struct json_t *saved_state_make(struct netflow_decoder *decoder);
+struct saved_pieces *saved_state_make(struct netflow_decoder *decoder);
 size_t saved_state_load(struct netflow_decoder *decoder, const struct json_t *saved,
                         bool (*owns)(const struct ip_addr *exporter, void *arg), void *arg);

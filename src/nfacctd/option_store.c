@@ -135,6 +135,13 @@ bool option_store_rates(const struct option_store *store, uint64_t scope,
     return true;
 }
 
+/* The option came, changed, or is about to go. */
+static void option_note(struct option_store *store, const struct option *option)
+{
+    saved_marks_note(store->marks, option->scope, (uint8_t)(SAVED_OPTION + option->kind),
+                     option->id);
+}
+
 static void option_discard(void *arg, struct keyed_entry *entry)
 {
     struct option_store *store = arg;
@@ -142,6 +149,7 @@ static void option_discard(void *arg, struct keyed_entry *entry)
     struct option_group *group = option->group;
 
     option_store_flush(store);
+    option_note(store, option);
     group_unlink(store, option);
     mem_free(option);
     group_settle(store, group);
@@ -205,6 +213,7 @@ static void option_store_put(struct option_store *store, struct table_share *own
     memcpy(option->text, text, len);
     group_link(store, option);
     shared_table_add(&store->table, &option->entry, owner, key, id, 1);
+    option_note(store, option);
     store->generation++;
     store->has_interface_rates |= kind == OPTION_INTERFACE_RATE;
 }
@@ -222,6 +231,7 @@ static void option_give(struct option_store *store, struct option *option, uint6
     struct table_share *owner = option->entry.owner;
 
     shared_table_remove(&store->table, &option->entry);
+    option_note(store, option);
     group_unlink(store, option);
     if (shared_table_find(&store->table, key, option->id)) {
         option_store_flush(store);
@@ -229,6 +239,7 @@ static void option_give(struct option_store *store, struct option *option, uint6
         return;
     }
     option->scope = to;
+    option_note(store, option);
     group_link(store, option);
     shared_table_add(&store->table, &option->entry, owner, key, option->id, 1);
 }
@@ -262,6 +273,12 @@ void option_store_put_text(struct option_store *store, struct table_share *owner
                            enum option_kind kind, uint64_t id, const uint8_t *text, size_t len)
 {
     option_store_put(store, owner, scope, kind, id, 0, text, len);
+}
+
+const struct option *option_store_peek(const struct option_store *store, uint64_t scope,
+                                       enum option_kind kind, uint64_t id)
+{
+    return (const struct option *)shared_table_find(&store->table, table_key(scope, kind), id);
 }
 
 static const struct option *option_store_find(struct option_store *store,

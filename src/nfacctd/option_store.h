@@ -12,6 +12,7 @@
 #include "base/shared_table.h"
 #include "flow/flow.h"
 #include "nfacctd/element.h"
+#include "nfacctd/saved_marks.h"
 
 enum option_kind {
     OPTION_SAMPLER_RATE,   /* by samplerId or selectorId */
@@ -50,6 +51,7 @@ struct option_store {
     uint64_t evicted_count;    /* that went to make room */
     struct flow_batch *batch;  /* emptied before a text goes that its flows may show */
     uint64_t generation;       /* grows with each change */
+    struct saved_marks *marks; /* borrowed; NULL: nothing is saved */
     struct keyed_table groups; /* struct option_group by scope */
     size_t rate_count;         /* of the options, so many are rates */
     uint64_t rate_generation;  /* grows when a rate changes, comes or goes; from 1 */
@@ -89,6 +91,10 @@ static inline uint64_t option_interface_id(uint64_t interface, uint32_t directio
 {
     return interface | (uint64_t)(direction + 1) << 40;
 }
+
+/* Finds what is held for that scope, without using it; borrowed until the next change. */
+const struct option *option_store_peek(const struct option_store *store, uint64_t scope,
+                                       enum option_kind kind, uint64_t id);
 
 /* The rates of a scope, whoever they are for. */
 struct option_rates {

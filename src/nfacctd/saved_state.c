@@ -2,14 +2,15 @@
 /*
  * Saves templates and options as JSON and reads them back, so that a restart does not wait until
  * routers send them again. The file may be of another version, or not ours, so what is read is
- * checked as if it came from the wire. It is an array of objects. Those with "version" are
- * observation domains; the others hold what is known of an exporter as a whole:
+ * checked as if it came from the wire. What is saved goes in pieces (flow/saved_pieces.h), which
+ * together are an array of objects. Those with "version" are observation domains; the others hold
+ * what is known of an exporter as a whole:
  *
  *   [{"exporter": "192.0.2.1", "version": 10, "domain": 1, "port": 4739, "seen_ns": 1,
  *     "system_init_ms": 0, "exporter_address": "",
  *     "templates": [{"id": 256, "received_ns": 1, "inherited": false, "scope_count": 0,
  *                    "is_options": false, "fields": [[0, 8, 4], ...]}], "options": [...]},
- *    {"exporter": "192.0.2.1",
+ *    {"exporter": "192.0.2.1", "templates": [],
  *     "options": [{"kind": "sampler_rate", "id": 1, "number": 1000, "text": ""}]}]
  */
 #include <jansson.h>
@@ -69,49 +70,11 @@ static size_t bytes_from_json(const json_t *json, uint8_t *out)
     return used;
 }
 
-/* The array of options of one scope, while it is made. */
-struct scope_entry {
-    struct keyed_entry entry;
-    json_t *options;
-};
-
-static void scope_discard(void *arg, struct keyed_entry *entry)
-{
-    (void)arg;
-    mem_free(entry);
-}
-
 static json_t *option_to_json(const struct option *option)
 {
     return json_pack("{s:s, s:I, s:I, s:o}", "kind", kind_names[option->kind], "id",
                      (json_int_t)option->id, "number", (json_int_t)option->number, "text",
                      bytes_to_json(option->text, option->text_len));
-}
-
-static void group_options(const struct domain_source *source, struct keyed_table *scopes)
-{
-    for (struct keyed_entry *e = source->option_share.entries.oldest; e; e = e->newer) {
-        const struct option *option = (const struct option *)e;
-        struct scope_entry *scope =
-            (struct scope_entry *)keyed_table_find(scopes, option->scope, 0);
-        if (!scope) {
-            scope = mem_zalloc(sizeof *scope);
-            scope->options = json_array();
-            keyed_table_add(scopes, &scope->entry, option->scope, 0);
-        }
-        json_array_append_new(scope->options, option_to_json(option));
-    }
-}
-
-/* Returns the scope's array, which the caller then owns. */
-static json_t *take_group(struct keyed_table *scopes, uint64_t id)
-{
-    struct scope_entry *scope = (struct scope_entry *)keyed_table_find(scopes, id, 0);
-    json_t *options = scope ? scope->options : NULL;
-
-    if (scope)
-        scope->options = NULL;
-    return options ? options : json_array();
 }
 
 static json_t *template_to_json(const struct template *tmpl)
@@ -128,47 +91,101 @@ static json_t *template_to_json(const struct template *tmpl)
                      tmpl->scope_count, "is_options", tmpl->is_options, "fields", fields);
 }
 
-static json_t *domain_to_json(const struct domain *domain, struct keyed_table *scopes)
+static json_t *domain_to_json(const struct domain *domain)
 {
     char exporter[IP_TEXT_LEN], named[IP_TEXT_LEN];
-    json_t *templates = json_array();
 
     ip_addr_format(&domain->source->addr, exporter);
     ip_addr_format(&domain->exporter_addr, named);
-    for (const struct template *tmpl = domain->templates; tmpl; tmpl = tmpl->next_in_domain)
-        if (!tmpl->is_refused)
-            json_array_append_new(templates, template_to_json(tmpl));
-    return json_pack("{s:s, s:i, s:I, s:i, s:I, s:I, s:s, s:o, s:o}", "exporter", exporter,
-                     "version", domain->version, "domain", (json_int_t)domain->domain_id, "port",
-                     domain->port, "seen_ns", (json_int_t)domain->seen_ns, "system_init_ms",
-                     (json_int_t)domain->system_init_ms, "exporter_address", named, "templates",
-                     templates, "options", take_group(scopes, domain->id));
+    return json_pack("{s:s, s:i, s:I, s:i, s:I, s:I, s:s}", "exporter", exporter, "version",
+                     domain->version, "domain", (json_int_t)domain->domain_id, "port", domain->port,
+                     "seen_ns", (json_int_t)domain->seen_ns, "system_init_ms",
+                     (json_int_t)domain->system_init_ms, "exporter_address", named);
 }
 
-static json_t *source_to_json(const struct domain_source *source, struct keyed_table *scopes)
+static json_t *source_to_json(const struct domain_source *source)
 {
     char exporter[IP_TEXT_LEN];
 
     ip_addr_format(&source->addr, exporter);
-    return json_pack("{s:s, s:o}", "exporter", exporter, "options", take_group(scopes, source->id));
+    return json_pack("{s:s}", "exporter", exporter);
 }
 
-json_t *saved_state_make(struct netflow_decoder *decoder)
+static bool is_saved(const struct domain *domain)
 {
-    struct keyed_table scopes;
-    json_t *saved = json_array();
+    return domain->version != 5; /* that has nothing to be kept */
+}
 
-    keyed_table_init(&scopes, SIZE_MAX, scope_discard, NULL);
-    for (const struct domain_source *s = decoder->domains.sources; s; s = s->next) {
-        group_options(s, &scopes);
-        json_array_append_new(saved, source_to_json(s, &scopes));
-        for (const struct domain *d = s->domains; d; d = d->next) {
-            if (d->version != 5) /* has nothing to be kept */
-                json_array_append_new(saved, domain_to_json(d, &scopes));
-        }
+static void add_domain(struct saved_pieces *pieces, const struct domain *domain)
+{
+    const struct template *tmpl = domain->templates;
+
+    saved_pieces_add(pieces, domain->id, SAVED_SCOPE, 0, domain_to_json(domain));
+    while (tmpl && tmpl->next_in_domain)
+        tmpl = tmpl->next_in_domain;
+    for (; tmpl; tmpl = tmpl->previous_in_domain)
+        if (!tmpl->is_refused)
+            saved_pieces_add(pieces, domain->id, SAVED_TEMPLATE, tmpl->id, template_to_json(tmpl));
+}
+
+static void add_source(struct saved_pieces *pieces, const struct domain_source *source)
+{
+    const struct domain *domain = source->domains;
+
+    saved_pieces_add(pieces, source->id, SAVED_SCOPE, 0, source_to_json(source));
+    while (domain && domain->next)
+        domain = domain->next;
+    for (; domain; domain = domain->previous)
+        if (is_saved(domain))
+            add_domain(pieces, domain);
+    for (const struct keyed_entry *e = source->option_share.entries.oldest; e; e = e->newer) {
+        const struct option *option = (const struct option *)e;
+        saved_pieces_add(pieces, option->scope, (uint8_t)(SAVED_OPTION + option->kind), option->id,
+                         option_to_json(option));
     }
-    keyed_table_clear(&scopes);
-    return saved;
+}
+
+static void add_all(struct saved_pieces *pieces, const struct netflow_decoder *decoder)
+{
+    const struct domain_source *source = decoder->domains.sources;
+
+    pieces->is_all = true;
+    while (source && source->next)
+        source = source->next;
+    for (; source; source = source->previous)
+        add_source(pieces, source);
+}
+
+/* Returns what stands there now; NULL: it went. */
+static json_t *marked_to_json(const struct netflow_decoder *decoder, const struct saved_mark *mark)
+{
+    if (mark->kind == SAVED_SCOPE) {
+        if (mark->source)
+            return source_to_json(mark->source);
+        return mark->domain && is_saved(mark->domain) ? domain_to_json(mark->domain) : NULL;
+    }
+    if (mark->kind == SAVED_TEMPLATE) {
+        const struct template *tmpl = (const struct template *)shared_table_find(
+            &decoder->templates.table, mark->scope, mark->id);
+        return tmpl && !tmpl->is_refused ? template_to_json(tmpl) : NULL;
+    }
+    const struct option *option = option_store_peek(
+        &decoder->options, mark->scope, (enum option_kind)(mark->kind - SAVED_OPTION), mark->id);
+    return option ? option_to_json(option) : NULL;
+}
+
+struct saved_pieces *saved_state_make(struct netflow_decoder *decoder)
+{
+    struct saved_pieces *pieces = saved_pieces_new();
+
+    if (decoder->marks.is_all)
+        add_all(pieces, decoder);
+    for (const struct keyed_entry *e = decoder->marks.table.used.oldest; e; e = e->newer) {
+        const struct saved_mark *mark = (const struct saved_mark *)e;
+        saved_pieces_add(pieces, mark->scope, mark->kind, mark->id, marked_to_json(decoder, mark));
+    }
+    saved_marks_empty(&decoder->marks);
+    return pieces;
 }
 
 static json_int_t int_in(const json_t *object, const char *key, json_int_t min, json_int_t max)

@@ -24,6 +24,8 @@ enum {
 static void take_facts(struct netflow_message *msg, const struct option_facts *facts)
 {
     struct domain *domain = msg->domain;
+    struct ip_addr addr_before = domain->exporter_addr;
+    int64_t init_before_ms = domain->system_init_ms;
 
     if (facts->exporter_ipv4.family != IP_NONE)
         domain->exporter_addr = facts->exporter_ipv4;
@@ -34,6 +36,9 @@ static void take_facts(struct netflow_message *msg, const struct option_facts *f
         domain->exporter_addr = (struct ip_addr){0};
     if (facts->system_init_ms > 0)
         domain->system_init_ms = facts->system_init_ms;
+    if (domain->system_init_ms != init_before_ms ||
+        !ip_addr_equal(&domain->exporter_addr, &addr_before))
+        saved_marks_note_scope(&msg->decoder->marks, domain->id, domain, NULL);
 }
 
 /* Counts what had to go for the options of a record. */

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/memory.h"
 
 static void template_unlink(struct template_store *store, struct template *tmpl)
@@ -16,11 +17,27 @@ static void template_unlink(struct template_store *store, struct template *tmpl)
     store->fields -= tmpl->field_count;
 }
 
+/* The template came, changed, or is about to go. */
+static void template_note(struct template_store *store, struct template *tmpl)
+{
+    tmpl->marked_ns = tmpl->received_ns;
+    saved_marks_note(store->marks, tmpl->domain->id, SAVED_TEMPLATE, tmpl->id);
+}
+
+/* How old the time of a template's last arrival may be in what is saved. */
+static int64_t received_max_age(const struct template_store *store)
+{
+    int64_t age = store->settings->own->template_lifetime_s * NS_PER_S / 4;
+
+    return age > 0 && age < SAVED_RECEIVED_NS ? age : SAVED_RECEIVED_NS;
+}
+
 static void template_discard(void *arg, struct keyed_entry *entry)
 {
     struct template_store *store = arg;
     struct template *tmpl = (struct template *)entry;
 
+    template_note(store, tmpl);
     template_unlink(store, tmpl);
     plan_free(tmpl->plan);
     mem_free(tmpl);
@@ -112,6 +129,8 @@ enum template_outcome template_store_put(struct template_store *store, struct do
     if (old && template_equal(old, announced, fields)) {
         old->received_ns = announced->received_ns;
         old->is_inherited &= announced->is_inherited;
+        if (old->received_ns - old->marked_ns >= received_max_age(store))
+            template_note(store, old);
         shared_table_touch(&old->entry);
         return old->is_refused ? TEMPLATE_REFUSED : TEMPLATE_SAME;
     }
@@ -131,6 +150,7 @@ enum template_outcome template_store_put(struct template_store *store, struct do
     if (old)
         template_remove(store, old);
     template_link(store, domain, tmpl);
+    template_note(store, tmpl);
     store->generation += !tmpl->is_refused;
     return tmpl->is_refused ? TEMPLATE_REFUSED : TEMPLATE_NEW;
 }
@@ -201,11 +221,13 @@ void template_store_inherit(struct template_store *store, struct domain *from, s
     for (struct template *tmpl = from->templates; tmpl; tmpl = next) {
         next = tmpl->next_in_domain;
         tmpl->is_inherited = true;
+        template_note(store, tmpl);
         if (from == to || shared_table_find(&store->table, to->id, tmpl->id))
             continue;
         shared_table_remove(&store->table, &tmpl->entry);
         template_unlink(store, tmpl);
         template_link(store, to, tmpl);
+        template_note(store, tmpl);
     }
     store->generation++;
 }

@@ -20,6 +20,7 @@ struct template
     struct domain *domain;
     struct template *next_in_domain, *previous_in_domain;
     int64_t received_ns;
+    int64_t marked_ns; /* received_ns when it was noted to be saved */
     struct plan *plan; /* of records that are flows; NULL: options */
     uint32_t min_len;  /* of a record */
     uint16_t id;
@@ -39,6 +40,7 @@ struct template_store {
     uint32_t max;
     const struct plan_settings *settings; /* of plans; borrowed */
     uint64_t generation;                  /* grows when a template changes, comes or goes */
+    struct saved_marks *marks;            /* borrowed; NULL: nothing is saved */
     uint64_t evicted_count;               /* that went to make room */
     uint64_t fields, fields_max;          /* of all templates together */
 };

@@ -266,10 +266,10 @@ void worker_answer(struct worker *w)
     if (atomic_exchange_explicit(&w->is_asked_needs, false, memory_order_acquire))
         add_needs(w);
     if (atomic_exchange_explicit(&w->is_asked_templates, false, memory_order_acquire)) {
-        json_t *saved = w->crew->decoder->save(w->decoder);
+        struct saved_pieces *saved = w->crew->decoder->save(w->decoder);
         if (!saved)
-            saved = json_array(); /* nothing, but an answer */
-        json_decref(atomic_exchange_explicit(&w->saved_templates, saved, memory_order_acq_rel));
+            saved = saved_pieces_new(); /* nothing, but an answer */
+        atomic_store_explicit(&w->saved_templates, saved, memory_order_release);
         poller_event_wake(w->crew->main_event);
     }
 }
@@ -528,7 +528,7 @@ void worker_free(struct worker *w)
         aggregate_free(w->aggregates[i]);
     correlator_free(w->correlator);
     instance_views_free(w->views);
-    json_decref(atomic_load_explicit(&w->saved_templates, memory_order_relaxed));
+    saved_pieces_free(atomic_load_explicit(&w->saved_templates, memory_order_relaxed));
     inbox_free(w->inbox);
     inbox_free(w->held);
     poller_free(w->poller);
@@ -576,15 +576,15 @@ void worker_ask_templates(struct worker *w)
     worker_wake(w);
 }
 
-struct json_t *worker_take_templates(struct worker *w)
+struct saved_pieces *worker_take_templates(struct worker *w)
 {
     return atomic_exchange_explicit(&w->saved_templates, NULL, memory_order_acq_rel);
 }
 
-struct json_t *worker_save_templates(struct worker *w)
+struct saved_pieces *worker_save_templates(struct worker *w)
 {
     thread_enter_role(&worker_thread);
-    json_t *saved = w->crew->decoder->save(w->decoder);
+    struct saved_pieces *saved = w->crew->decoder->save(w->decoder);
     thread_leave_role(&worker_thread);
     return saved;
 }

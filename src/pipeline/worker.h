@@ -116,13 +116,14 @@ void worker_add_needs(struct worker *worker) ON_THREAD(main_thread);
 size_t worker_load_templates(struct worker *worker, const struct json_t *saved)
     ON_THREAD(main_thread);
 uint64_t worker_templates_generation(const struct worker *worker); /* any thread */
-/* Asks the worker to save; the answer comes later, with main_event. */
+/* Asks the worker for what changed since the last time; the answer, which must be taken, comes later,
+ * with main_event. */
 void worker_ask_templates(struct worker *worker) ON_THREAD(main_thread);
 /* The answer is the caller's; NULL: not yet. */
-struct json_t *worker_take_templates(struct worker *worker) ON_THREAD(main_thread);
+struct saved_pieces *worker_take_templates(struct worker *worker) ON_THREAD(main_thread);
 
-/* After worker_join(). */
-struct json_t *worker_save_templates(struct worker *worker) ON_THREAD(main_thread);
+/* The same after worker_join(), at once; NULL: there is never anything. */
+struct saved_pieces *worker_save_templates(struct worker *worker) ON_THREAD(main_thread);
 
 /* The counters of a worker, for statistics; from the main thread while it runs. */
 struct worker_counters *worker_counters(struct worker *worker) ON_THREAD(main_thread);

@@ -46,7 +46,7 @@ struct worker {
     int64_t replay_clock_ns; /* the capture's: only upwards */
     atomic_bool is_at_end, is_finished, is_asked_templates, is_asked_needs;
     struct flow_needs needs; /* what the decoder was last told */
-    struct json_t *_Atomic saved_templates;
+    struct saved_pieces *_Atomic saved_templates;
 };
 
 void worker_decode(struct worker *worker, const struct datagram *datagram) ON_THREAD(worker_thread);

@@ -180,7 +180,7 @@ static void decoder_know(void *self, struct exporter *exporter) ON_THREAD(worker
 }
 
 /* sFlow has no templates to be saved: each datagram tells all that is needed. */
-static struct json_t *decoder_save(void *self)
+static struct saved_pieces *decoder_save(void *self)
 {
     (void)self;
     return NULL;

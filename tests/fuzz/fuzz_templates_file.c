@@ -30,7 +30,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         decode_rig_start(&rig, 4);
     }
     nfacctd_decoder.load(rig.decoder, file, owns_all, NULL);
-    json_decref(nfacctd_decoder.save(rig.decoder));
+    json_decref(decode_rig_save(&rig));
     nfacctd_decoder.set_needs(rig.decoder, &rig.settings.needs);
     json_decref(file);
     return 0;

@@ -113,6 +113,19 @@ def test_templates_outlive_a_restart_with_another_number_of_workers(test):
     assert daemon.stop() == 0
 
 
+def test_what_changed_since_the_last_save_is_added_to_the_templates_file(test):
+    saved = test.dir / "templates.json"
+    daemon = test.nfacctd(config(test, f"nfacctd_templates_file: {saved}"))
+    for domain in (1, 2):
+        test.send(exports.Ipfix(domain=domain).announce())
+    wait_for(saved.exists, "the first save")
+    test.send(exports.Ipfix(domain=3).announce())
+    assert daemon.stop() == 0
+    scopes = json.loads(saved.read_text())["exporters"]
+    assert sorted(s["domain"] for s in scopes if "version" in s) == [1, 2, 3], scopes
+    assert all(len(s["templates"]) == 1 for s in scopes if "version" in s), scopes
+
+
 def test_templates_of_before_there_were_versions_are_read_and_of_unknown_ones_not(test):
     saved = test.dir / "templates.json"
     stream = exports.Ipfix(domain=1)

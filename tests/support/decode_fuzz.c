@@ -68,14 +68,14 @@ static void check_ledger(struct decode_rig *rig)
 static void reload(struct decode_rig *rig)
 {
     static struct decode_rig other;
-    json_t *saved = nfacctd_decoder.save(rig->decoder);
+    json_t *saved = decode_rig_save(rig);
 
     if (!other.decoder) {
         decode_rig_init(&other);
         decode_rig_start(&other, 4);
     }
     nfacctd_decoder.load(other.decoder, saved, owns_all, NULL);
-    json_decref(nfacctd_decoder.save(other.decoder));
+    json_decref(decode_rig_save(&other));
     json_decref(saved);
     decode_rig_reset(&other);
 }
@@ -133,10 +133,8 @@ static struct decode_rig *fresh_rig(size_t choice)
         return rig;
     }
     decode_rig_reset(rig);
-    json_t *left = nfacctd_decoder.save(rig->decoder);
-    if (json_array_size(left) > 0)
+    if (decode_rig_save_count(rig) > 0)
         abort();
-    json_decref(left);
     return rig;
 }
 

@@ -7,9 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <jansson.h>
+
 #include "base/memory.h"
+#include "base/text.h"
 #include "base/thread.h"
-#include "nfacctd/netflow_decoder.h"
 
 #define RIG_NOW_NS  INT64_C(1700000000000000000)
 #define RIG_OLD_NS  INT64_C(4000000000000000000) /* exports have 32 bits of seconds */
@@ -114,6 +116,40 @@ void decode_rig_clear(struct decode_rig *rig)
     exporter_table_free(rig->exporters);
     rig->ops->free(rig->decoder);
     mem_free(rig->batch.flows);
+    saved_store_free(rig->saved);
+    rig->saved = NULL;
+}
+
+static size_t save(struct decode_rig *rig, struct text *out)
+{
+    struct saved_pieces *pieces = rig->ops->save(rig->decoder);
+
+    if (!rig->saved)
+        rig->saved = saved_store_new();
+    rig->saved_count = pieces->count;
+    saved_store_take(rig->saved, pieces);
+    return saved_store_write(rig->saved, false, out);
+}
+
+size_t decode_rig_save_count(struct decode_rig *rig)
+{
+    struct text text = {0};
+    size_t count = save(rig, &text);
+
+    text_clear(&text);
+    return count;
+}
+
+json_t *decode_rig_save(struct decode_rig *rig)
+{
+    struct text text = {0};
+
+    text_append_char(&text, '[');
+    save(rig, &text);
+    text_append_char(&text, ']');
+    json_t *saved = json_loads(text_cstr(&text), 0, NULL);
+    text_clear(&text);
+    return saved;
 }
 
 void decode_rig_reset(struct decode_rig *rig)
@@ -127,12 +163,6 @@ void decode_rig_reset(struct decode_rig *rig)
         const uint8_t bytes[4] = {198, 51, (uint8_t)(100 + rig->reset_count % 2), (uint8_t)i};
         struct ip_addr other = ip_addr_v4(bytes);
         exporter_table_get(rig->exporters, &other, rig->now_ns);
-    }
-    if (rig->ops == &nfacctd_decoder) {
-        /* The decoder keeps options of exporters that are gone until others need the place. */
-        struct netflow_decoder *decoder = rig->decoder;
-        option_store_clear(&decoder->options);
-        option_store_init(&decoder->options, rig->own.options_max, &rig->batch);
     }
     rig->reset_count++;
     rig->ops->tick(rig->decoder, rig->now_ns);

@@ -23,10 +23,12 @@ struct decode_rig {
     struct ip_addr source; /* of the next datagram */
     uint16_t source_port;
     int64_t now_ns;
-    uint64_t datagram_number; /* of the last one */
-    uint64_t full_count;      /* flows that left the batch through full() */
-    uint64_t reset_count;     /* how often it was reset */
-    uint64_t full_bytes;      /* the sum of their bytes */
+    uint64_t datagram_number;  /* of the last one */
+    uint64_t full_count;       /* flows that left the batch through full() */
+    uint64_t reset_count;      /* how often it was reset */
+    uint64_t full_bytes;       /* the sum of their bytes */
+    struct saved_store *saved; /* what decode_rig_save() has got so far */
+    size_t saved_count;        /* pieces that the last call got */
 };
 
 /* Sets up a rig that needs all members and has defaults for the rest. Change settings, then start. */
@@ -54,6 +56,11 @@ struct flow *decode_rig_flow(struct decode_rig *rig, uint32_t index);
 struct exporter *decode_rig_exporter(struct decode_rig *rig);
 uint64_t decode_rig_drops(struct decode_rig *rig, enum drop_reason reason);
 uint64_t decode_rig_all_drops(struct decode_rig *rig);
+
+/* Has the decoder save, and returns all that is saved then as JSON, which the caller owns. */
+struct json_t *decode_rig_save(struct decode_rig *rig);
+/* The same without JSON: returns how many scopes are saved. */
+size_t decode_rig_save_count(struct decode_rig *rig);
 
 /* Returns the bytes of hex as above in an allocation of exactly their length (free with mem_free). */
 uint8_t *hex_bytes(const char *hex, size_t *ret_len);

@@ -262,7 +262,7 @@ static void no_name_spoils_the_templates_file(void **state)
     (void)state;
     decode_rig_start(&rig, 8);
     feed_name("a\0b", 3);
-    json_t *saved = nfacctd_decoder.save(rig.decoder);
+    json_t *saved = decode_rig_save(&rig);
     char *text = json_dumps(saved, 0);
     json_t *again = json_loads(text, 0, NULL);
     assert_non_null(again);
