@@ -7,7 +7,6 @@
 #include "base/log.h"
 #include "base/machine_memory.h"
 #include "base/memory.h"
-#include "base/named_file.h"
 #include "bgp/bgp_private.h"
 #include <errno.h>
 #include <string.h>
@@ -29,13 +28,29 @@ void bgp_publish(struct bgp *bgp)
 {
     peer_table_publish(&bgp->peers, true);
     poller_timer_set_in(bgp->poller, &bgp->publish_timer, PUBLISH_INTERVAL_S * NS_PER_S);
-    if (!bgp->settings.neighbors_file)
+    if (!bgp->neighbors)
         return;
-    int err = peer_table_write(&bgp->peers, bgp->settings.neighbors_file);
-    uint64_t suppressed;
-    if (err < 0 && log_limit_allow(&bgp->log_limits[BGP_LOG_NEIGHBORS], &suppressed))
-        log_warning("bgp: %s: %s; the list of neighbours is not up to date",
-                    bgp->settings.neighbors_file, named_file_error(err));
+    struct text list = {0};
+    peer_table_list(&bgp->peers, &list);
+    neighbors_file_put(bgp->neighbors, &list);
+    text_clear(&list);
+}
+
+/* Makes what writes the list of neighbours, in the thread that uses it. */
+static void neighbors_begin(struct bgp *bgp) ON_THREAD(bgp_thread)
+{
+    const char *path = bgp->settings.neighbors_file;
+    int err = path ? neighbors_file_new(path, bgp->poller, &bgp->neighbors) : 0;
+
+    if (err < 0)
+        log_error("bgp: %s: %s; no list of neighbours is written", path, strerror(-err));
+}
+
+/* The list stays as it is: the sessions that end now end because we stop. */
+static void neighbors_end(struct bgp *bgp) ON_THREAD(bgp_thread)
+{
+    neighbors_file_free(bgp->neighbors);
+    bgp->neighbors = NULL;
 }
 
 static void publish_due(void *arg) ON_THREAD(bgp_thread)
@@ -179,8 +194,10 @@ static void bgp_main(void *arg)
     struct bgp *bgp = arg;
 
     thread_enter_role(&bgp_thread);
+    neighbors_begin(bgp);
     bgp_peering_start(bgp);
     bgp_loop(bgp);
+    neighbors_end(bgp);
     bgp_shut(bgp);
     thread_leave_role(&bgp_thread);
 }
@@ -401,6 +418,8 @@ static void listeners_say(const struct bgp *bgp)
 int bgp_start(struct bgp *bgp)
 {
     listeners_say(bgp);
+    if (bgp->settings.neighbors_file)
+        neighbors_file_load(bgp->settings.neighbors_file, &bgp->standing, clock_mono());
     return thread_start(&bgp->thread, "bgp", bgp_main, bgp);
 }
 

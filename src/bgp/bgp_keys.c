@@ -59,7 +59,9 @@ const struct config_key bgp_keys[] = {
          "take packets only from peers at most so many hops away, 1 for direct neighbours, which "
          "send with a TTL of 255 too (RFC 5082); 0: from any"},
     {"bgp_neighbors_file", KEY_STRING_AT(struct bgp_settings, neighbors_file),
-     .help = "file that the addresses of established peers are written to, one per line"},
+     .help = "file that the addresses of established peers are written to, one per line, below a "
+             "comment "
+             "with the version; at the next start these are known addresses"},
     {"bgp_daemon_pipe_size", KEY_SIZE_AT(struct bgp_settings, pipe_size, 0, INT32_MAX), "0",
      .help = "receive buffer of each session; 0: the system's default"},
     {"bgp_daemon_ipprec", KEY_INT_AT(struct bgp_settings, ip_precedence, 0, 7), "0",

@@ -10,6 +10,7 @@
 #include "bgp/attr_store.h"
 #include "bgp/bgp.h"
 #include "bgp/bgp_socket.h"
+#include "bgp/neighbors_file.h"
 #include "bgp/peer_table.h"
 #include "bgp/session.h"
 #include "bgp/standing.h"
@@ -27,7 +28,6 @@ enum bgp_counter {
 enum {
     BGP_LOG_REFUSED,
     BGP_LOG_ENDED,
-    BGP_LOG_NEIGHBORS,
     BGP_LOG_CONNECT,
     BGP_LOG_ACCEPT,
     BGP_LOG_DISPLACED,
@@ -69,7 +69,8 @@ struct bgp {
     struct rib *rib;
     struct attr_store *attrs;
     struct peer_table peers;
-    struct session **sessions; /* all of them, closing ones too */
+    struct neighbors_file *neighbors; /* NULL: there is none, or the thread ends */
+    struct session **sessions;        /* all of them, closing ones too */
     size_t session_count, session_max;
     struct bgp_listener listeners[BGP_LISTENERS_MAX];
     struct bgp_connector *connectors;

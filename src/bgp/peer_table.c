@@ -2,7 +2,6 @@
 /* The table of BGP peers: it deals out slots, and builds a snapshot anew for each change, as
  * peers are few. */
 #include "bgp/peer_table.h"
-#include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
 
@@ -175,19 +174,13 @@ void peer_table_poll(struct peer_table *table)
     rcu_queue_poll(table->retired);
 }
 
-int peer_table_write(const struct peer_table *table, const char *file)
+void peer_table_list(const struct peer_table *table, struct text *out)
 {
-    struct text lines = {0};
-
     for (uint32_t i = 0; i < table->capacity; i++) {
         char address[IP_TEXT_LEN];
         if (table->peers[i].info.state != BGP_PEER_ESTABLISHED)
             continue;
         ip_addr_format(&table->peers[i].info.address, address);
-        text_append_printf(&lines, "%s\n", address);
+        text_append_printf(out, "%s\n", address);
     }
-    /* Keepalives cannot wait for a disk, and the list is of no use after the machine failed. */
-    int err = file_replace(file, lines.data, lines.len, FILE_MODE_SHARED, FILE_SYNC_NONE);
-    text_clear(&lines);
-    return err;
 }

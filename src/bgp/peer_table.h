@@ -51,6 +51,5 @@ void peer_table_expect(struct peer_table *table, const struct ip_addr *address);
  * counts. */
 void peer_table_publish(struct peer_table *table, bool is_change) ON_THREAD(bgp_thread);
 void peer_table_poll(struct peer_table *table); /* frees old snapshots */
-/* Writes bgp_neighbors_file: the addresses of established peers, one per line; the file is
- * replaced by rename. -errno. */
-int peer_table_write(const struct peer_table *table, const char *file);
+/* Appends the addresses of established peers, each with a line feed. */
+void peer_table_list(const struct peer_table *table, struct text *out);

@@ -267,14 +267,46 @@ def test_lost_peer_keeps_stale_paths_for_its_time(test):
     wait_for(lambda: listener.lookup(peer, "192.168.1.1")["match"] == "no_rib", "the end of the stale time", 8)
 
 
+NEIGHBOURS_HEAD = "# version 1\n"
+
+
+def has_neighbours(path, *addresses):
+    return lambda: path.exists() and path.read_text() == NEIGHBOURS_HEAD + "".join(f"{a}\n" for a in addresses)
+
+
 def test_neighbours_are_written_to_their_file(test):
-    listener = Listener(test, bgp_neighbors_file=test.dir / "neighbours")
+    written = test.dir / "neighbours"
+    listener = Listener(test, bgp_neighbors_file=written)
     first = Speaker(test, listener.port, address="127.0.0.21").establish()
     Speaker(test, listener.port, address="127.0.0.22").establish()
     listener.wait_stat("sessions_established", 2)
-    wait_for(lambda: (test.dir / "neighbours").read_text() == "127.0.0.21\n127.0.0.22\n", "both neighbours")
+    wait_for(has_neighbours(written, "127.0.0.21", "127.0.0.22"), "both neighbours")
     first.socket.close()
-    wait_for(lambda: (test.dir / "neighbours").read_text() == "127.0.0.22\n", "one neighbour")
+    wait_for(has_neighbours(written, "127.0.0.22"), "one neighbour")
+
+
+def test_neighbours_of_the_run_before_go_before_strangers(test):
+    """There is room for one peer. Who stands in the file takes it from a stranger; who does not is refused."""
+    written = test.dir / "neighbours"
+    written.write_text("127.0.0.21\n")  # as pmacct writes it, and as it was before there were versions
+    listener = Listener(test, bgp_neighbors_file=written, bgp_daemon_max_peers=1)
+    Speaker(test, listener.port, address="127.0.0.30", router_id="10.0.0.30").establish()
+    listener.wait_stat("sessions_established", 1)
+    known = Speaker(test, listener.port, address="127.0.0.21", router_id="10.0.0.21").establish()
+    listener.wait_stat("sessions_established", 2)
+    wait_for(has_neighbours(written, "127.0.0.21"), "the known one alone")
+    known.socket.close()
+
+
+def test_a_neighbours_file_of_another_version_is_told_and_not_used(test):
+    for number, (content, said) in enumerate([("# version 2\n127.0.0.21\n", "it is not of version 1; it is not used, and written anew"),
+                                              (NEIGHBOURS_HEAD + "127.0.0.2\n\x1b[2J\n", ":3: not an address")]):
+        written = test.dir / f"neighbours{number}"
+        written.write_text(content)
+        listener = Listener(test, bgp_neighbors_file=written)
+        wait_for(lambda: said in listener.log.read_text(), said)
+        Speaker(test, listener.port, address="127.0.0.31").establish()
+        wait_for(has_neighbours(written, "127.0.0.31"), "the file of this version")
 
 
 def test_connections_come_in_batches(test):
