@@ -119,6 +119,17 @@ static void walk_exporter(void *arg, struct exporter *exporter)
     sums_add(walk->sums, &exporter->counters);
 }
 
+/* Walks the exporters of a worker, as a reader of what workers free. */
+static void each_exporter(const struct statistics_sources *s, uint32_t worker,
+                          void (*fn)(void *arg, struct exporter *exporter), void *arg)
+{
+    if (s->reader)
+        rcu_online(s->reader);
+    exporter_table_each(worker_exporters(s->crew->workers[worker]), fn, arg);
+    if (s->reader)
+        rcu_offline(s->reader);
+}
+
 static void put_input(const struct statistics_sources *s, json_t *root) ON_THREAD(main_thread)
 {
     json_t *workers = json_array(), *exporters = json_array(), *evicted = json_array(),
@@ -146,7 +157,7 @@ static void put_input(const struct statistics_sources *s, json_t *root) ON_THREA
         not_allowed += counter_get(&c->not_allowed);
         lost += counter_get(&c->passing_lost);
         waiting += worker_waiting(worker);
-        exporter_table_each(worker_exporters(worker), walk_exporter, &walk);
+        each_exporter(s, i, walk_exporter, &walk);
         object = json_counters(exporter_table_evicted(worker_exporters(worker)));
         set_count(object, "exporters", exporter_table_evicted_count(worker_exporters(worker)));
         sums_add(&sums, exporter_table_evicted(worker_exporters(worker)));
@@ -331,7 +342,7 @@ void statistics_log(const struct statistics_sources *s)
     THREAD_ASSERT(main_thread);
     for (uint32_t i = 0; i < s->crew->worker_count; i++) {
         const struct worker_counters *c = worker_counters(s->crew->workers[i]);
-        exporter_table_each(worker_exporters(s->crew->workers[i]), log_exporter, NULL);
+        each_exporter(s, i, log_exporter, NULL);
         if (counter_get(&c->overflow) + counter_get(&c->not_allowed) > 0)
             log_notice("worker %u: %llu datagrams, %llu lost for want of socket buffer, %llu from "
                        "sources not allowed",
@@ -422,8 +433,7 @@ void statistics_watch(const struct statistics_sources *s, struct statistics_watc
     for (uint32_t i = 0; i < s->crew->worker_count; i++) {
         datagrams += counter_get(&worker_counters(s->crew->workers[i])->datagrams);
         if (s->crew->correlate.is_enabled && s->crew->correlate.needs_destination)
-            exporter_table_each(worker_exporters(s->crew->workers[i]), watch_exporter,
-                                &without_peer);
+            each_exporter(s, i, watch_exporter, &without_peer);
     }
     if (without_peer > NAMED_MAX)
         log_warning("%llu more exporters have no BGP peer; SIGUSR1 lists all",

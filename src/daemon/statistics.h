@@ -17,7 +17,7 @@ struct statistics_sources {
     struct instance **instances;
     uint32_t instance_count;
     const struct supervisor *supervisor; /* may be NULL */
-    struct rcu_reader *reader;           /* the main thread's, for the peers */
+    struct rcu_reader *reader;           /* the main thread's; NULL: no other runs */
     bool is_final;
 };
 

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Exporters in a table by address. The worker finds without a lock, as nobody else changes
- * anything; it takes the lock only to insert and evict, which a walk by the main thread must not
- * meet.
+ * Exporters in a table by address, which is the worker's alone. Other threads walk a roll beside it:
+ * an array with a place for each index. An exporter that goes leaves its place first, and is freed
+ * when no walk can hold it any more; a roll that became too small is replaced by a copy likewise.
  */
 #include "flow/exporter.h"
 #include "base/memory.h"
 #include "base/shared_table.h"
 #include <assert.h>
 #include <inttypes.h>
-#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,6 +16,8 @@
 #define SEQUENCE_RESTART 1000000 /* a jump beyond it is a restart */
 #define DEBUG_PER_SECOND 50      /* lines of all exporters of a table */
 #define COMMON_LOG_BURST 100     /* lines for one reason, whoever causes them */
+#define ROLL_FIRST       64      /* places to begin with */
+#define RETIRED_MAX      64      /* then those are freed that can be */
 
 const struct drop_reason_info drop_reasons[DROP_REASON_COUNT] = {
 #define DROP_REASON(name, level, key, help) [DROP_##name] = {key, help, DROP_LEVEL_##level},
@@ -48,6 +49,11 @@ struct entry {
     struct exporter exporter;
 };
 
+struct roll {
+    uint32_t capacity;
+    struct exporter *_Atomic exporters[]; /* by index; NULL: nobody has it now */
+};
+
 struct exporter_table {
     struct shared_table entries;
     /* Exporters have no owners; these two stand for one each. */
@@ -66,7 +72,8 @@ struct exporter_table {
     struct log_limit log_limits[2][DROP_REASON_COUNT], note_limits[2][EXPORTER_NOTE_COUNT];
     struct log_rate debug_rate;
     struct exporter_news *news;
-    pthread_mutex_t lock; /* the chains, against exporter_table_each() */
+    struct roll *_Atomic roll;
+    struct rcu_queue *retired; /* NULL: nobody walks but the owner */
 };
 
 static void array_fold(struct counter *to, const struct counter *from, size_t count)
@@ -91,6 +98,43 @@ void exporter_counters_fold(struct exporter_counters *to, const struct exporter_
     array_fold(to->drops, from->drops, DROP_REASON_COUNT);
 }
 
+static struct roll *roll_new(uint32_t capacity)
+{
+    struct roll *roll = mem_zalloc(sizeof *roll + capacity * sizeof roll->exporters[0]);
+
+    roll->capacity = capacity;
+    return roll;
+}
+
+static void retire(struct exporter_table *table, void *object)
+{
+    if (!table->retired) {
+        mem_free(object);
+        return;
+    }
+    rcu_retire(table->retired, mem_free, object);
+    if (rcu_queue_len(table->retired) >= RETIRED_MAX)
+        rcu_queue_poll(table->retired);
+}
+
+/* Enters the exporter at its index. */
+static void enrol(struct exporter_table *table, struct exporter *exporter)
+{
+    struct roll *roll = atomic_load_explicit(&table->roll, memory_order_relaxed);
+
+    if (exporter->index >= roll->capacity) {
+        struct roll *larger =
+            roll_new(table->max / 2 < roll->capacity ? table->max : 2 * roll->capacity);
+        for (uint32_t i = 0; i < roll->capacity; i++)
+            atomic_init(&larger->exporters[i],
+                        atomic_load_explicit(&roll->exporters[i], memory_order_relaxed));
+        rcu_publish(&table->roll, larger);
+        retire(table, roll);
+        roll = larger;
+    }
+    rcu_publish(&roll->exporters[exporter->index], exporter);
+}
+
 static void entry_discard(void *arg, struct keyed_entry *keyed)
 {
     struct exporter_table *table = arg;
@@ -113,8 +157,13 @@ exporter_table_new(uint32_t max, void (*evict)(void *arg, struct exporter *expor
     table->next_generation = 1;
     table->evict = evict;
     table->evict_arg = arg;
-    pthread_mutex_init(&table->lock, NULL);
+    atomic_init(&table->roll, roll_new(max < ROLL_FIRST ? max : ROLL_FIRST));
     return table;
+}
+
+void exporter_table_set_rcu(struct exporter_table *table, struct rcu *rcu)
+{
+    table->retired = rcu_queue_new(rcu);
 }
 
 void exporter_table_free(struct exporter_table *table)
@@ -122,7 +171,9 @@ void exporter_table_free(struct exporter_table *table)
     if (!table)
         return;
     shared_table_clear(&table->entries);
-    pthread_mutex_destroy(&table->lock);
+    if (table->retired)
+        rcu_queue_free(table->retired);
+    mem_free(atomic_load_explicit(&table->roll, memory_order_relaxed));
     mem_free(table);
 }
 
@@ -169,12 +220,12 @@ static uint32_t evict_one(struct exporter_table *table, const struct ip_addr *ne
     say_evicted(table, &entry->exporter, newcomer);
     if (table->evict) /* while it can be found, as what waits for it is counted as dropped */
         table->evict(table->evict_arg, &entry->exporter);
-    pthread_mutex_lock(&table->lock);
+    struct roll *roll = atomic_load_explicit(&table->roll, memory_order_relaxed);
+    rcu_publish(&roll->exporters[index], NULL);
     shared_table_remove(&table->entries, &entry->shared);
     exporter_counters_fold(&table->evicted, &entry->exporter.counters);
     counter_add(&table->evicted_count, 1);
-    pthread_mutex_unlock(&table->lock);
-    mem_free(entry);
+    retire(table, entry);
     return index;
 }
 
@@ -204,10 +255,9 @@ static __attribute__((noinline)) struct exporter *add(struct exporter_table *tab
     entry->exporter.common_note_limits = table->note_limits[false];
     entry->exporter.debug_rate = &table->debug_rate;
     entry->exporter.news = table->news;
-    pthread_mutex_lock(&table->lock);
     shared_table_add(&table->entries, &entry->shared, &table->unknown, key.words[0], key.words[1],
                      1);
-    pthread_mutex_unlock(&table->lock);
+    enrol(table, &entry->exporter);
     if (!is_full)
         counter_add(&table->count, 1);
     if (table->look)
@@ -233,7 +283,6 @@ struct exporter *exporter_table_get(struct exporter_table *table, const struct i
     if (!entry)
         return add(table, addr, now_ns);
     entry->exporter.last_seen_ns = now_ns;
-    /* A walk follows only the chains, so the order of use is the worker's alone. */
     shared_table_touch(&entry->shared);
     /* A clock that went back makes it due, too. */
     if ((uint64_t)(now_ns - entry->exporter.watch.looked_ns) >= (uint64_t)EXPORTER_LOOK_NS)
@@ -267,13 +316,25 @@ uint32_t exporter_table_count(const struct exporter_table *table)
     return (uint32_t)counter_get(&table->count);
 }
 
-void exporter_table_each(struct exporter_table *table,
+bool exporter_table_some(const struct exporter_table *table, uint32_t *index, uint32_t count,
                          void (*fn)(void *arg, struct exporter *exporter), void *arg)
 {
-    pthread_mutex_lock(&table->lock);
-    for (struct keyed_entry *e = NULL; (e = keyed_table_walk(&table->entries.index, e));)
-        fn(arg, &((struct entry *)e)->exporter);
-    pthread_mutex_unlock(&table->lock);
+    const struct roll *roll = rcu_read(&table->roll);
+    uint32_t end = count < roll->capacity - *index ? *index + count : roll->capacity;
+
+    for (; *index < end; ++*index) {
+        struct exporter *exporter = rcu_read(&roll->exporters[*index]);
+        if (exporter)
+            fn(arg, exporter);
+    }
+    return *index < roll->capacity;
+}
+
+void exporter_table_each(const struct exporter_table *table,
+                         void (*fn)(void *arg, struct exporter *exporter), void *arg)
+{
+    for (uint32_t index = 0; exporter_table_some(table, &index, UINT32_MAX, fn, arg);)
+        ;
 }
 
 const struct exporter_counters *exporter_table_evicted(const struct exporter_table *table)

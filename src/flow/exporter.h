@@ -8,6 +8,7 @@
 #include "base/address.h"
 #include "base/log.h"
 #include "base/metric.h"
+#include "base/rcu.h"
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -105,6 +106,8 @@ struct exporter_table;
 struct exporter_table *
 exporter_table_new(uint32_t max, void (*evict)(void *arg, struct exporter *exporter), void *arg);
 void exporter_table_free(struct exporter_table *table);
+/* Lets other threads walk the table, which is empty yet; without it only the owner may. */
+void exporter_table_set_rcu(struct exporter_table *table, struct rcu *rcu);
 /* `look`, which has `arg`, is called for an exporter that is new, or was not looked at for
  * EXPORTER_LOOK_NS, when its next datagram comes: it notes that and judges whether it is known. */
 #define EXPORTER_LOOK_NS (INT64_C(10) * 1000000000)
@@ -122,9 +125,15 @@ struct exporter *exporter_table_find(const struct exporter_table *table,
 void exporter_table_set_known(struct exporter_table *table, struct exporter *exporter,
                               bool is_known);
 uint32_t exporter_table_count(const struct exporter_table *table);
-/* Walks the exporters, for statistics; any thread may call it. The walk holds the lock that
- * insertion and eviction, which are rare, wait for. */
-void exporter_table_each(struct exporter_table *table,
+/*
+ * Walks the exporters, for statistics; nothing waits for it. Another thread than the owner has to be
+ * online as a reader of the table's RCU domain. What comes or goes meanwhile may be met or not.
+ */
+void exporter_table_each(const struct exporter_table *table,
+                         void (*fn)(void *arg, struct exporter *exporter), void *arg);
+/* Walks a part: at most `count` places from *index on, which it moves. False after the last. The
+ * caller may be quiescent between two parts. */
+bool exporter_table_some(const struct exporter_table *table, uint32_t *index, uint32_t count,
                          void (*fn)(void *arg, struct exporter *exporter), void *arg);
 /* The sum of what evicted exporters had counted, so that totals stay true, and how many they were.
  * Any thread may call these. */

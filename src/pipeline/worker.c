@@ -452,6 +452,7 @@ int worker_new(struct crew *crew, uint32_t index, struct udp_receiver *receiver,
         w->epochs[i].number = 1;
     }
     w->exporters = exporter_table_new(crew->exporters_max, forget_exporter, w);
+    exporter_table_set_rcu(w->exporters, crew->rcu);
     exporter_table_set_look(w->exporters, look_at_exporter, w);
     w->unlisted.debug_rate = &w->unlisted_rate;
     exporter_table_set_news(w->exporters, &crew->news);

@@ -160,6 +160,7 @@ static void drops_are_counted_under_their_reason_even_when_not_logged(void **sta
 
 struct walk {
     struct exporter_table *table;
+    struct rcu *rcu;
     _Atomic int is_over;
     uint64_t bad_count, seen_count;
 };
@@ -256,24 +257,37 @@ static void check_one(void *arg, struct exporter *exporter)
 static void walk_main(void *arg)
 {
     struct walk *walk = arg;
+    struct rcu_reader *reader;
+
+    assert_int_equal(rcu_reader_register(walk->rcu, &reader), 0);
+    rcu_online(reader);
     while (!atomic_load_explicit(&walk->is_over, memory_order_relaxed))
-        exporter_table_each(walk->table, check_one, walk);
+        for (uint32_t index = 0; exporter_table_some(walk->table, &index, 7, check_one, walk);)
+            rcu_quiescent(reader);
+    rcu_offline(reader);
+    rcu_reader_unregister(reader);
 }
 
 static void statistics_walk_while_the_worker_inserts_and_evicts(void **state)
 {
-    struct walk walk = {.table = exporter_table_new(50, NULL, NULL)};
+    struct walk walk = {.table = exporter_table_new(500, NULL, NULL), .rcu = rcu_new(1)};
     struct thread thread = {0};
     (void)state;
+
+    exporter_table_set_rcu(walk.table, walk.rcu);
     assert_int_equal(thread_start(&thread, "walk", walk_main, &walk), 0);
     for (uint32_t i = 0; i < 50000; i++) {
-        struct ip_addr addr = addr_of(i * 7 % 60);
+        struct ip_addr addr = addr_of(i * 7 % 600);
         counter_add(&exporter_table_get(walk.table, &addr, i)->counters.flows, 1);
     }
     atomic_store_explicit(&walk.is_over, 1, memory_order_relaxed);
     thread_join(&thread);
     assert_int_equal(walk.bad_count, 0);
+    walk.seen_count = 0;
+    exporter_table_each(walk.table, check_one, &walk);
+    assert_int_equal(walk.seen_count, 500);
     exporter_table_free(walk.table);
+    rcu_free(walk.rcu);
 }
 
 struct message {
