@@ -116,7 +116,7 @@ int pgsql_open(const struct pa_host *host, const struct pa_schema *schema, void 
         return err;
     }
     prepare_connection(p);
-    p->tables = sql_tables_new(&p->settings, schema, forget_target);
+    p->tables = sql_tables_new(p->host, &p->settings, schema, forget_target);
     sql_purge_init(&p->purge, host, &p->settings, schema);
     *ret_state = p;
     return 0;

@@ -27,6 +27,8 @@ const struct pa_key sql_keys[] = {
      .help = "certificate authority; with it the server must show a certificate of that authority"},
     {.name = "sql_table", .type = PA_KEY_STRING, .default_value = "acct",
      .help = "table, with strftime(3) conversions and $variables: acct_%Y%m%d, acct_$peer_src_ip"},
+    {.name = "sql_tables_max", .type = PA_KEY_INT, .default_value = "10000", .min = 1, .max = 1000000,
+     .help = "tables with values of $variables in their names, but for their time, that are written to within a day; rows of further values go to one with =other in their place"},
     {.name = "sql_table_version", .type = PA_KEY_INT, .min = 1, .max = 9,
      .help = "which of pmacct's tables it is, by default 1, with sql_table_create 9: decides the names of columns"},
     {.name = "sql_table_type", .type = PA_KEY_CHOICE, .choices = CHOICE_TEXT(SQL_TABLE_TYPES),
@@ -148,6 +150,7 @@ static int read_names(const struct pa_host *host, const struct pa_schema *schema
     const char *path = setting_text(host, "sql_table_schema");
     int err;
 
+    s->tables_max = (uint32_t)host->setting_number(host, "sql_tables_max");
     s->table = setting_text(host, "sql_table");
     if (!s->table)
         s->table = "acct";

@@ -33,6 +33,7 @@ struct sql_settings {
     const char *db, *host, *port, *user, *password, *ca_file;
     const char *table;            /* as configured */
     struct file_name *table_name; /* the same as a pattern */
+    uint32_t tables_max;          /* sql_tables_max */
     char *schema_text;            /* the content of the file sql_table_schema */
     struct file_name *schema;     /* the same as a pattern; NULL: not set */
     uint32_t table_version;       /* 1 to 9 */

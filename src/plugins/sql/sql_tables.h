@@ -3,6 +3,10 @@
 /*
  * Finds the table of each row: names made out of sql_table, not rendered anew for each row. With
  * each table the plugin keeps data of its own: statements, what the database said of it.
+ *
+ * Values of $variables may be made up by exporters, so the number of those that have tables is
+ * bounded. Rows of further ones go to a table for all of them. A value that had no rows for
+ * SQL_VALUE_IDLE_S makes room for another one.
  */
 #include "plugins/pathacct_plugin.h"
 #include <stdbool.h>
@@ -13,18 +17,20 @@ struct sql_settings;
 struct sql_tables;
 struct text;
 
-#define SQL_TABLES_MAX 1024 /* kept from one transaction to the next */
+#define SQL_TABLES_MAX   1024           /* kept from one transaction to the next */
+#define SQL_VALUE_IDLE_S (24 * 60 * 60) /* by the times of transactions */
 
 struct sql_table {
     char *name;         /* as rendered, not quoted */
     void *own;          /* belongs to the plugin; NULL at first */
+    bool is_for_others; /* for rows of values beyond sql_tables_max */
     bool is_used;       /* used in the transaction under way; the plugin may set it too */
     uint64_t row_count; /* rows written to it in this transaction; the plugin counts */
     int64_t time_s;     /* the time that its name was made for */
 };
 
-/* `forget` releases a table's `own`, which is not NULL. Settings and schema are borrowed. */
-struct sql_tables *sql_tables_new(const struct sql_settings *settings,
+/* `forget` releases a table's `own`, which is not NULL. The others are borrowed. */
+struct sql_tables *sql_tables_new(const struct pa_host *host, const struct sql_settings *settings,
                                   const struct pa_schema *schema, void (*forget)(void *own));
 void sql_tables_free(struct sql_tables *tables); /* NULL is fine */
 

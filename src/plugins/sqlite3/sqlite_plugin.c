@@ -176,7 +176,7 @@ int sqlite_plugin_open(const struct pa_host *host, const struct pa_schema *schem
         mem_free(p);
         return err;
     }
-    p->tables = sql_tables_new(&p->settings, schema, sqlite_table_free);
+    p->tables = sql_tables_new(p->host, &p->settings, schema, sqlite_table_free);
     sql_purge_init(&p->purge, host, &p->settings, schema);
     sqlite_database_init(&p->db, host, p->settings.db, &p->owner,
                          p->settings.creates_table || p->settings.schema);
