@@ -101,6 +101,9 @@ void errands_reload(struct daemon *d)
     bool has_maps = maps->allow_file || maps->sampling_map || maps->flow_to_rd_map ||
                     maps->bgp_agent_map || maps->tag_map_count > 0;
 
+    for (int i = 0; i < INGRESS_MAP_COUNT; i++)
+        has_maps = has_maps || maps->ingress_maps[i];
+
     if (has_maps && !maps->may_refresh) {
         log_notice("maps are not read anew: maps_refresh is false");
         return;

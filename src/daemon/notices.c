@@ -29,13 +29,20 @@ static bool has_bgp_method(const struct correlate_settings *c)
     return c->as_method != ROUTE_NETFLOW || c->net_method != ROUTE_NETFLOW;
 }
 
+static bool is_by_map(const struct correlate_settings *c, enum primitive_index primitive)
+{
+    return (primitive == PRIMITIVE_peer_src_as && c->peer_src_as == SOURCE_BY_MAP) ||
+           (primitive == PRIMITIVE_src_local_pref && c->src_local_pref == SOURCE_BY_MAP) ||
+           (primitive == PRIMITIVE_src_med && c->src_med == SOURCE_BY_MAP);
+}
+
 /* True if BGP is there and may not fill the primitive. */
 static bool is_kept_from_bgp(const struct daemon *d, size_t row)
 {
     const struct correlate_settings *c = &d->crew.correlate;
 
     if (!d->bgp_settings.enabled || bgp_primitives[row].teller != TELLER_EXPORTER ||
-        has_bgp_method(c))
+        has_bgp_method(c) || is_by_map(c, bgp_primitives[row].primitive))
         return false;
     return bgp_primitives[row].primitive != PRIMITIVE_peer_src_as || c->peer_src_as != SOURCE_BGP;
 }
@@ -45,7 +52,8 @@ static bool lacks_bgp(const struct daemon *d, size_t row)
 {
     bool is_sflow = strcmp(d->description->name, "sfacctd") == 0;
 
-    if (d->bgp_settings.enabled || bgp_primitives[row].teller == TELLER_EXPORTER)
+    if (d->bgp_settings.enabled || bgp_primitives[row].teller == TELLER_EXPORTER ||
+        is_by_map(&d->crew.correlate, bgp_primitives[row].primitive))
         return false;
     return bgp_primitives[row].teller == TELLER_NONE || !is_sflow;
 }

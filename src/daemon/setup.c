@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "daemon/daemon_private.h"
+#include "daemon/ingress_keys.h"
 #include "daemon/notices.h"
 #include "daemon/spool_use.h"
 #include "daemon/user.h"
@@ -79,6 +80,9 @@ static int check_files(struct daemon *d, struct text *errors)
         {"sampling_map", &d->maps_settings.sampling_map},
         {"flow_to_rd_map", &d->maps_settings.flow_to_rd_map},
         {"bgp_agent_map", &d->maps_settings.bgp_agent_map},
+        {"bgp_peer_src_as_map", &d->maps_settings.ingress_maps[INGRESS_MAP_PEER_AS]},
+        {"bgp_src_local_pref_map", &d->maps_settings.ingress_maps[INGRESS_MAP_LOCAL_PREF]},
+        {"bgp_src_med_map", &d->maps_settings.ingress_maps[INGRESS_MAP_MED]},
         {"pcap_savefile", &d->crew.replay.path},
         {"bgp_daemon_allow_file", has_bgp ? &d->bgp_settings.allow_file : NULL},
         {"bgp_daemon_md5_file", has_bgp ? &d->bgp_settings.md5_file : NULL},
@@ -346,6 +350,8 @@ int setup_read(struct daemon *d, int argc, char **argv, struct text *errors, str
     read_views(d);
     warn_lacking(d, warnings);
     if (read_correlation(d, errors, warnings) < 0)
+        err = -EINVAL;
+    if (ingress_keys_check(d, errors, warnings) < 0)
         err = -EINVAL;
     if (read_maps(d, errors, warnings) < 0)
         err = -EINVAL;

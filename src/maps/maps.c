@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "maps/agent_map.h"
 #include "maps/allow_list.h"
+#include "maps/ingress_map.h"
 #include "maps/rd_map.h"
 #include "maps/sampling_map.h"
 #include "maps/tag_map.h"
@@ -25,6 +26,15 @@ const struct config_key maps_keys[] = {
     {.name = "bgp_agent_map",
      KEY_STRING_AT(struct maps_settings, bgp_agent_map),
      .help = "map from exporters to the BGP peers whose tables hold for them (see MAPS)"},
+    {.name = "bgp_peer_src_as_map",
+     KEY_STRING_AT(struct maps_settings, ingress_maps[INGRESS_MAP_PEER_AS]),
+     .help = "map of peer_src_as, for bgp_peer_src_as_type: map (see MAPS)"},
+    {.name = "bgp_src_local_pref_map",
+     KEY_STRING_AT(struct maps_settings, ingress_maps[INGRESS_MAP_LOCAL_PREF]),
+     .help = "map of src_local_pref, for bgp_src_local_pref_type: map"},
+    {.name = "bgp_src_med_map",
+     KEY_STRING_AT(struct maps_settings, ingress_maps[INGRESS_MAP_MED]),
+     .help = "map of src_med, for bgp_src_med_type: map"},
     {.name = "aggregate_primitives",
      KEY_STRING_AT(struct maps_settings, aggregate_primitives),
      .help = "file of custom primitives made from information elements (see MAPS)"},
@@ -45,6 +55,10 @@ bool maps_names_exporter(const struct maps *maps, const struct ip_addr *exporter
 {
     for (uint32_t i = 0; i < maps->tag_map_count; i++) {
         if (maps->tags[i] && tag_map_names(maps->tags[i], exporter))
+            return true;
+    }
+    for (int i = 0; i < INGRESS_MAP_COUNT; i++) {
+        if (maps->ingress[i] && ingress_map_names(maps->ingress[i], exporter))
             return true;
     }
     return (maps->allow && allow_list_names(maps->allow, exporter)) ||
@@ -112,12 +126,33 @@ static int load_tag_maps(const struct maps_settings *settings, struct maps *maps
     return err;
 }
 
+static int load_ingress_maps(const struct maps_settings *settings, struct maps *maps,
+                             struct map_report *report)
+{
+    struct ingress_map *map;
+    int err = 0;
+
+    for (int i = 0; i < INGRESS_MAP_COUNT; i++) {
+        if (!settings->ingress_maps[i])
+            continue;
+        if (ingress_map_read(settings->ingress_maps[i], report, &map) == 0) {
+            maps->ingress[i] = map;
+            ingress_map_add_needs(map, &maps->needs);
+        } else {
+            err = -EINVAL;
+        }
+    }
+    return err;
+}
+
 int maps_load(const struct maps_settings *settings, uint64_t generation, struct map_report *report,
               struct maps **ret_maps)
 {
     struct maps *maps = mem_zalloc(sizeof *maps);
     int err = load_all(settings, maps, report);
 
+    if (load_ingress_maps(settings, maps, report) < 0)
+        err = -EINVAL;
     if (load_tag_maps(settings, maps, report) < 0)
         err = -EINVAL;
     maps->generation = generation;
@@ -141,6 +176,8 @@ void maps_free(void *object)
     sampling_map_free((struct sampling_map *)(uintptr_t)maps->sampling);
     rd_map_free((struct rd_map *)(uintptr_t)maps->rd);
     agent_map_free((struct agent_map *)(uintptr_t)maps->agents);
+    for (int i = 0; i < INGRESS_MAP_COUNT; i++)
+        ingress_map_free((struct ingress_map *)(uintptr_t)maps->ingress[i]);
     for (uint32_t i = 0; maps->tags && i < maps->tag_map_count; i++)
         tag_map_free(maps->tags[i]);
     mem_free(maps->tags);

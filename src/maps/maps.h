@@ -18,7 +18,16 @@ struct allow_list;
 struct sampling_map;
 struct agent_map;
 struct rd_map;
+struct ingress_map;
 struct tag_map;
+
+/* The maps of the source side (ingress_map.h), by the member that they fill. */
+enum ingress_map_kind {
+    INGRESS_MAP_PEER_AS,
+    INGRESS_MAP_LOCAL_PREF,
+    INGRESS_MAP_MED,
+    INGRESS_MAP_COUNT
+};
 
 /* Values of maps_keys[]: paths, NULL when there is no such map. Borrowed from the configuration. */
 struct maps_settings {
@@ -26,6 +35,7 @@ struct maps_settings {
     const char *sampling_map;
     const char *flow_to_rd_map;
     const char *bgp_agent_map;
+    const char *ingress_maps[INGRESS_MAP_COUNT];
     const char *aggregate_primitives; /* read once, at start: maps/custom_primitives.h */
     bool may_refresh;                 /* maps_refresh: SIGUSR2 reloads */
     const char **tag_maps;            /* the pre_tag_map of all instances, each once */
@@ -39,6 +49,7 @@ struct maps {
     const struct sampling_map *sampling;
     const struct rd_map *rd;
     const struct agent_map *agents;
+    const struct ingress_map *ingress[INGRESS_MAP_COUNT];
     struct tag_map **tags; /* by the number of maps_settings.tag_maps */
     uint32_t tag_map_count;
     struct flow_needs needs; /* members of flows that look-ups read */

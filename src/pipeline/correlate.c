@@ -11,6 +11,7 @@
 #include "maps/maps.h"
 #include "pipeline/enrich.h"
 #include "pipeline/exporter_evidence.h"
+#include "pipeline/ingress_maps.h"
 #include "pipeline/path_fill.h"
 #include "pipeline/peer_choice.h"
 #include <assert.h>
@@ -46,6 +47,9 @@ struct correlator {
     uint32_t *flow_of;         /* which flow of the batch a query is for */
     struct exporter_entry *exporters;
     uint32_t exporter_count;
+    struct source_facts *facts; /* capacity of them: the paths to the sources of this batch */
+    bool has_facts;
+    struct ingress_maps_cache ingress_maps;
 };
 
 /* The snapshots under RCU that one batch is correlated against. */
@@ -65,6 +69,7 @@ struct correlator *correlator_new(const struct correlate_settings *settings, con
     c->capacity = batch_capacity;
     c->queries = mem_calloc(batch_capacity, sizeof *c->queries);
     c->flow_of = mem_calloc(batch_capacity, sizeof *c->flow_of);
+    c->facts = mem_calloc(batch_capacity, sizeof *c->facts);
     return c;
 }
 
@@ -86,6 +91,7 @@ void correlator_free(struct correlator *c)
     mem_free(c->exporters);
     mem_free(c->queries);
     mem_free(c->flow_of);
+    mem_free(c->facts);
     mem_free(c);
 }
 
@@ -306,12 +312,10 @@ static struct ip_addr follow_next_hop(const struct correlator *c, const struct v
 
 /* Asks the global table where a route distinguisher has no route: the flow may well have been
  * switched by it. */
-static void ask_global(const struct correlator *c, struct rib_query *q,
-                       struct exporter_counters *counters)
+static void ask_global(const struct correlator *c, struct rib_query *q)
 {
     q->rd = 0;
     rib_lookup_batch(c->rib, c->settings->policy, q, 1);
-    counter_add(&counters->rd_fallback, 1);
 }
 
 /* ---- destination ---- */
@@ -379,8 +383,10 @@ static void answer_destination(struct correlator *c, const struct view *view,
     struct exporter_counters *counters = &flow->exporter->counters;
     struct rib_path path;
 
-    if (q->rd != 0 && !q->path.attrs)
-        ask_global(c, q, counters);
+    if (q->rd != 0 && !q->path.attrs) {
+        ask_global(c, q);
+        counter_add(&counters->rd_fallback, 1);
+    }
     set_verdict(flow, q->match);
     if (q->match == PATH_MATCH_DIFFERS)
         say_no_add_path(view, flow, q);
@@ -437,11 +443,11 @@ prefetch_texts(const struct correlate_settings *s, const struct rib_query *queri
 
 /* Sets each member that a query is asked with, by itself. Results are written by the lookup, and
  * clearing all of a query first would cost more than it does. */
-static inline void query_ask(struct rib_query *q, uint32_t peer, const struct ip_addr *address,
-                             bool any_path)
+static inline void query_ask(struct rib_query *q, uint32_t peer, const struct flow *flow,
+                             const struct ip_addr *address, bool any_path)
 {
     q->peer = peer;
-    q->rd = 0;
+    q->rd = flow->vpn_rd >> 48 == 0xffff ? 0 : flow->vpn_rd; /* or no more than a VRF id */
     q->address = *address;
     q->next_hop = (struct ip_addr){0};
     q->any_path = any_path;
@@ -464,9 +470,7 @@ static void correlate_destinations(struct correlator *c, const struct view *view
             path_fill_destination(c->settings, flow, NULL);
             continue;
         }
-        query_ask(q, peer, &flow->dst_addr, false);
-        if (flow->vpn_rd >> 48 != 0xffff) /* else only a VRF id, no distinguisher */
-            q->rd = flow->vpn_rd;
+        query_ask(q, peer, flow, &flow->dst_addr, false);
         if (!ip_addr_is_zero(&flow->bgp_next_hop))
             q->next_hop = flow->bgp_next_hop;
         life_of(c->settings, flow, q);
@@ -482,6 +486,14 @@ static void correlate_destinations(struct correlator *c, const struct view *view
 
 /* ---- source ---- */
 
+static void fill_source(struct correlator *c, uint32_t index, struct flow *flow,
+                        const struct rib_path *path)
+{
+    path_fill_source(c->settings, flow, path);
+    if (c->has_facts)
+        path_source_facts(c->settings, path, &c->facts[index]);
+}
+
 static void correlate_sources(struct correlator *c, const struct view *view,
                               struct flow_batch *batch)
 {
@@ -494,10 +506,10 @@ static void correlate_sources(struct correlator *c, const struct view *view,
         struct exporter_entry *e = entry_of_flow(c, view, flow, &current);
         uint32_t peer = peer_of(c, view, e, flow, family_of(&flow->src_addr));
         if (peer == PEER_NONE) {
-            path_fill_source(c->settings, flow, NULL);
+            fill_source(c, i, flow, NULL);
             continue;
         }
-        query_ask(q, peer, &flow->src_addr, true);
+        query_ask(q, peer, flow, &flow->src_addr, true);
         life_of(c->settings, flow, q);
         c->flow_of[count++] = i;
     }
@@ -505,10 +517,12 @@ static void correlate_sources(struct correlator *c, const struct view *view,
     for (uint32_t i = 0; i < count; i++) {
         struct rib_query *q = &c->queries[i];
         struct flow *flow = flow_batch_at(batch, c->flow_of[i]);
+        if (q->rd != 0 && !q->path.attrs)
+            ask_global(c, q);
         struct rib_path path = q->path;
         if (path.attrs && c->settings->follow_default > 0)
             follow_default(c, view, q, &path);
-        path_fill_source(c->settings, flow, path.attrs ? &path : NULL);
+        fill_source(c, c->flow_of[i], flow, path.attrs ? &path : NULL);
     }
 }
 
@@ -518,14 +532,24 @@ void correlate_batch(struct correlator *c, const struct bgp_peers *peers, const 
     struct view view;
 
     THREAD_ASSERT(worker_thread);
+    c->has_facts = false;
     if (!c->settings->is_enabled)
         return;
     assert(batch->count <= c->capacity);
     view = (struct view){peers, maps};
     if (c->settings->needs_destination)
         correlate_destinations(c, &view, batch);
-    if (c->settings->needs_source)
+    c->has_facts = ingress_maps_ask_path(c->settings, maps);
+    if (c->settings->needs_source || c->has_facts)
         correlate_sources(c, &view, batch);
+}
+
+void correlate_ingress_maps(struct correlator *c, const struct maps *maps, struct flow_batch *batch)
+{
+    THREAD_ASSERT(worker_thread);
+    if (maps && c->settings->has_ingress_maps)
+        ingress_maps_apply(c->settings, maps, &c->ingress_maps, c->has_facts ? c->facts : NULL,
+                           batch);
 }
 
 /* ---- settings ---- */
@@ -555,6 +579,13 @@ void correlate_settings_finish(struct correlate_settings *s, struct flow_needs *
     s->src_ext_comms &= flow_needs_has(needs, FLOW_src_ext_comms);
     s->src_lrg_comms &= flow_needs_has(needs, FLOW_src_lrg_comms);
     s->needs_networks = flow_needs_has(needs, FLOW_dst_net) || flow_needs_has(needs, FLOW_src_net);
+    s->by_map[INGRESS_MAP_PEER_AS] =
+        s->peer_src_as == SOURCE_BY_MAP && flow_needs_has(needs, FLOW_peer_src_as);
+    s->by_map[INGRESS_MAP_LOCAL_PREF] =
+        s->src_local_pref == SOURCE_BY_MAP && flow_needs_has(needs, FLOW_src_local_pref);
+    s->by_map[INGRESS_MAP_MED] = s->src_med == SOURCE_BY_MAP && flow_needs_has(needs, FLOW_src_med);
+    for (int i = 0; i < INGRESS_MAP_COUNT; i++)
+        s->has_ingress_maps = s->has_ingress_maps || s->by_map[i];
     if (!s->is_enabled)
         return;
     s->needs_destination =
@@ -563,17 +594,18 @@ void correlate_settings_finish(struct correlate_settings *s, struct flow_needs *
          (flow_needs_has(needs, FLOW_dst_as) || flow_needs_has(needs, FLOW_peer_dst_as))) ||
         (is_net_bgp &&
          (flow_needs_has(needs, FLOW_dst_mask) || flow_needs_has(needs, FLOW_dst_net)));
-    s->needs_source = (s->src_as_path && flow_needs_has(needs, FLOW_src_as_path)) ||
-                      (s->src_std_comms && flow_needs_has(needs, FLOW_src_std_comms)) ||
-                      (s->src_ext_comms && flow_needs_has(needs, FLOW_src_ext_comms)) ||
-                      (s->src_lrg_comms && flow_needs_has(needs, FLOW_src_lrg_comms)) ||
-                      (s->src_local_pref && flow_needs_has(needs, FLOW_src_local_pref)) ||
-                      (s->src_med && flow_needs_has(needs, FLOW_src_med)) ||
-                      (s->peer_src_as == SOURCE_BGP && flow_needs_has(needs, FLOW_peer_src_as)) ||
-                      (is_as_bgp && flow_needs_has(needs, FLOW_src_as)) ||
-                      (is_net_bgp && (flow_needs_has(needs, FLOW_src_mask) ||
-                                      flow_needs_has(needs, FLOW_src_net)));
-    s->is_enabled = s->needs_destination || s->needs_source;
+    s->needs_source =
+        (s->src_as_path && flow_needs_has(needs, FLOW_src_as_path)) ||
+        (s->src_std_comms && flow_needs_has(needs, FLOW_src_std_comms)) ||
+        (s->src_ext_comms && flow_needs_has(needs, FLOW_src_ext_comms)) ||
+        (s->src_lrg_comms && flow_needs_has(needs, FLOW_src_lrg_comms)) ||
+        (s->src_local_pref == SOURCE_BGP && flow_needs_has(needs, FLOW_src_local_pref)) ||
+        (s->src_med == SOURCE_BGP && flow_needs_has(needs, FLOW_src_med)) ||
+        (s->peer_src_as == SOURCE_BGP && flow_needs_has(needs, FLOW_peer_src_as)) ||
+        (is_as_bgp && flow_needs_has(needs, FLOW_src_as)) ||
+        (is_net_bgp &&
+         (flow_needs_has(needs, FLOW_src_mask) || flow_needs_has(needs, FLOW_src_net)));
+    s->is_enabled = s->needs_destination || s->needs_source || s->has_ingress_maps;
     if (!s->is_enabled)
         return;
     flow_needs_add(needs, FLOW_dst_addr);

@@ -13,13 +13,12 @@
 #include "bgp/path_match.h"
 #include "config/config_key.h"
 #include "flow/flow.h"
+#include "maps/maps.h"
 #include <stdbool.h>
 #include <stdint.h>
 
-struct maps;
-
 enum route_method { ROUTE_NETFLOW, ROUTE_BGP, ROUTE_LONGEST };
-enum source_method { SOURCE_NONE, SOURCE_EXPORT, SOURCE_BGP };
+enum source_method { SOURCE_NONE, SOURCE_EXPORT, SOURCE_BGP, SOURCE_BY_MAP };
 enum { FOLLOW_PREFIXES_MAX = 32, FOLLOW_HOPS_MAX = 20 };
 
 struct correlate_settings {
@@ -31,10 +30,11 @@ struct correlate_settings {
     enum rib_policy policy;
     int64_t path_lag_s; /* bgp_path_lag; 0: off */
     bool disable_router_id_check;
-    bool skip_confederation;        /* bgp_peer_as_skip_subas */
-    enum source_method peer_src_as; /* bgp_peer_src_as_type */
+    bool skip_confederation; /* bgp_peer_as_skip_subas */
+    /* bgp_peer_src_as_type, bgp_src_local_pref_type, bgp_src_med_type */
+    enum source_method peer_src_as, src_local_pref, src_med;
     /* primitives of the source side come from BGP: bgp_src_*_type */
-    bool src_as_path, src_std_comms, src_ext_comms, src_lrg_comms, src_local_pref, src_med;
+    bool src_as_path, src_std_comms, src_ext_comms, src_lrg_comms;
     const char *std_comm_to_asn, *lrg_comm_to_asn; /* patterns, comma-separated; NULL: none */
     int64_t follow_default;                        /* how many default routes to follow */
     uint32_t follow_count;                         /* bgp_follow_nexthop */
@@ -43,6 +43,7 @@ struct correlate_settings {
     /* what somebody asks for; texts of the destination's path one by one, as each may be a cache
      * miss of its own */
     bool needs_destination, needs_source, needs_networks;
+    bool has_ingress_maps, by_map[INGRESS_MAP_COUNT]; /* maps of the source side that are asked */
     bool needs_as_path, needs_std_comms, needs_ext_comms, needs_lrg_comms;
 };
 
@@ -64,6 +65,9 @@ void correlator_add_needs(struct correlator *correlator, const struct correlate_
  * be NULL. Texts of flows are borrowed from the RIB until the next quiescent state. */
 void correlate_batch(struct correlator *correlator, const struct bgp_peers *peers,
                      const struct maps *maps, struct flow_batch *batch) ON_THREAD(worker_thread);
+/* Fills peer_src_as and its kin by their maps, after all else that fills them. */
+void correlate_ingress_maps(struct correlator *correlator, const struct maps *maps,
+                            struct flow_batch *batch) ON_THREAD(worker_thread);
 
 /* Sets needs_destination and needs_source from the members that instances ask for, and adds those
  * that correlation itself reads. */

@@ -89,8 +89,13 @@ static const struct config_choice methods[] = {
     {"sflow", ROUTE_NETFLOW},
     {0},
 };
-static const struct config_choice source_methods[] = {
-    {"netflow", SOURCE_EXPORT}, {"sflow", SOURCE_EXPORT}, {"bgp", SOURCE_BGP}, {0}};
+static const struct config_choice source_methods[] = {{"netflow", SOURCE_EXPORT},
+                                                      {"sflow", SOURCE_EXPORT},
+                                                      {"bgp", SOURCE_BGP},
+                                                      {"map", SOURCE_BY_MAP},
+                                                      {0}};
+static const struct config_choice path_or_map[] = {
+    {"bgp", SOURCE_BGP}, {"map", SOURCE_BY_MAP}, {0}};
 static const struct config_choice bgp_alone[] = {{"bgp", true}, {0}};
 
 const struct config_key correlate_keys[] = {
@@ -125,8 +130,8 @@ const struct config_key correlate_keys[] = {
     {"bgp_src_lrg_comm_type", KEY_CHOICE_AT(struct correlate_settings, src_lrg_comms),
      .choices = bgp_alone, .help = "where src_lrg_comm comes from"},
     {"bgp_src_local_pref_type", KEY_CHOICE_AT(struct correlate_settings, src_local_pref),
-     .choices = bgp_alone, .help = "where src_local_pref comes from"},
-    {"bgp_src_med_type", KEY_CHOICE_AT(struct correlate_settings, src_med), .choices = bgp_alone,
+     .choices = path_or_map, .help = "where src_local_pref comes from"},
+    {"bgp_src_med_type", KEY_CHOICE_AT(struct correlate_settings, src_med), .choices = path_or_map,
      .help = "where src_med comes from"},
     {"bgp_stdcomm_pattern_to_asn", KEY_STRING_AT(struct correlate_settings, std_comm_to_asn),
      .help = "of a path without AS path, the first community PEER:ORIGIN that matches gives both "

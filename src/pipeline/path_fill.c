@@ -134,6 +134,20 @@ void path_fill_destination(const struct correlate_settings *s, struct flow *flow
         flow->dst_net = ip_addr_mask(&flow->dst_addr, flow->dst_mask);
 }
 
+void path_source_facts(const struct correlate_settings *s, const struct rib_path *path,
+                       struct source_facts *ret_facts)
+{
+    const struct path_attrs *attrs = path ? path->attrs : NULL;
+
+    *ret_facts = (struct source_facts){0};
+    if (!attrs)
+        return;
+    ret_facts->next_hop = attrs->next_hop;
+    ret_facts->neighbour_as = path_as(s, attrs).neighbour;
+    ret_facts->local_pref = attrs->local_pref;
+    ret_facts->med = attrs->med;
+}
+
 void path_fill_source(const struct correlate_settings *s, struct flow *flow,
                       const struct rib_path *path)
 {
@@ -148,8 +162,8 @@ void path_fill_source(const struct correlate_settings *s, struct flow *flow,
         attrs && s->src_ext_comms ? bytes_of(attrs->ext_comms) : (struct flow_bytes){0};
     flow->src_lrg_comms =
         attrs && s->src_lrg_comms ? bytes_of(attrs->lrg_comms) : (struct flow_bytes){0};
-    flow->src_local_pref = attrs && s->src_local_pref ? attrs->local_pref : 0;
-    flow->src_med = attrs && s->src_med ? attrs->med : 0;
+    flow->src_local_pref = attrs && s->src_local_pref == SOURCE_BGP ? attrs->local_pref : 0;
+    flow->src_med = attrs && s->src_med == SOURCE_BGP ? attrs->med : 0;
     if (bgp_wins(s->as_method, path, exported_len))
         flow->src_as = as.origin;
     if (s->peer_src_as == SOURCE_BGP)

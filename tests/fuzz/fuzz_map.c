@@ -6,6 +6,7 @@
 #include "maps/agent_map.h"
 #include "maps/allow_list.h"
 #include "maps/custom_primitives.h"
+#include "maps/ingress_map.h"
 #include "maps/map_source.h"
 #include "maps/rd_map.h"
 #include "maps/sampling_map.h"
@@ -54,6 +55,18 @@ static void ask_rd(const struct rd_map *map, struct flow_needs *needs)
         if (!rd_map_find(map, rd_map_exporter(map, &exporters[i]), &flow, &rd))
             CHECK(rd == 0);
     }
+}
+
+static void ask_source(const struct ingress_map *map, struct flow_needs *needs)
+{
+    ingress_map_add_needs(map, needs);
+    for (size_t i = 0; i < sizeof exporters / sizeof exporters[0]; i++) {
+        const struct source_facts facts = {.next_hop = exporters[i], .neighbour_as = 65000};
+        struct flow flow = {.src_addr = exporters[i], .dst_addr = exporters[i], .in_iface = 1};
+        ingress_map_names(map, &exporters[i]);
+        ingress_map_find(map, ingress_map_exporter(map, &exporters[i]), &flow, &facts, 1);
+    }
+    ingress_map_asks_path(map);
 }
 
 static void ask_tags(const struct tag_map *map, struct flow_needs *needs)
@@ -111,6 +124,7 @@ static void read_all(const char *path, bool is_tolerant)
     struct flow_needs needs = {0};
     struct sampling_map *sampling = NULL;
     struct rd_map *rd = NULL;
+    struct ingress_map *source = NULL;
     struct agent_map *agents = NULL;
     struct allow_list *allow = NULL;
     struct tag_map *tags = NULL;
@@ -124,6 +138,10 @@ static void read_all(const char *path, bool is_tolerant)
     if (rd)
         ask_rd(rd, &needs);
     rd_map_free(rd);
+    check_error(ingress_map_read(path, &report, &source), &errors);
+    if (source)
+        ask_source(source, &needs);
+    ingress_map_free(source);
     check_error(agent_map_read(path, &report, &agents), &errors);
     if (agents)
         ask_agents(agents, &needs);

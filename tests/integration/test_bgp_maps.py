@@ -18,7 +18,7 @@ NAMES = ["src", "dst", "sport", "dport", "proto", "in", "out", "bgp_nexthop", "v
 USUAL = {"src": "10.1.0.1", "dst": "192.168.1.7", "dport": 443, "proto": 6, "in": 1, "out": 2, "bgp_nexthop": "10.0.0.1", "vlan": 7,
          "src_mac": bytes(5) + b"\1", "vrf_in": 0, "vrf_out": 0, "label": 1000 << 4 | 1, "bytes": 100, "packets": 1}
 # pmacct 1.7.7 has no mpls_vpn_rd_origin.
-SHOWN = ("mpls_vpn_rd", "as_path", "as_dst", "peer_as_dst", "peer_as_src", "src_local_pref", "src_med", "peer_ip_dst")
+SHOWN = ("mpls_vpn_rd", "as_path", "as_dst", "peer_as_dst", "peer_as_src", "local_pref_src", "med_src", "peer_ip_dst")
 CONFIG = """
 daemonize: false
 plugins: print[out]
@@ -60,6 +60,7 @@ ROUTES = (update(attributes(path=(64501, 64502), more=local_pref(100)), prefix("
           update(attributes(path=(64601, 64602), next_hop="10.0.0.8", more=med(31) + local_pref(131)), prefix("10.1.0.0/16")),
           update(attributes(path=(64611, 64612), next_hop="10.0.0.9", more=med(32) + local_pref(132)), prefix("10.2.0.0/16")),
           vpn(bytes.fromhex("0000fde800000005"), "192.168.1.0/24", (64701, 64702)),
+          vpn(bytes.fromhex("0000fde800000005"), "10.1.0.0/16", (64801, 64802)),
           update(attribute(0x80, 15, b"\0\1\x80")), update())  # End-of-RIB of both
 
 
@@ -138,6 +139,86 @@ def test_flows_go_to_the_vpn_that_flow_to_rd_map_names(test):
                    ("1:192.0.2.1:7", "map", table), ("0:0:0", "map", table), ("vrfid:4", "flow", table)], got
 
 
+PEER_MAP = f"""
+id=1001 ip={ROUTER} src_mac=00:00:00:00:00:02
+id=1002 ip={ROUTER} vlan=8
+id=1003 ip={ROUTER} src_net=10.2.9.0/24
+id=1004 ip={ROUTER} in=5 out=2
+id=bgp ip={ROUTER} bgp_nexthop=10.0.0.9
+id=1006 ip={ROUTER} peer_dst_as=64601 dst_net=192.168.1.7/32
+id=1007 ip=127.0.0.9
+id=1008 ip={ROUTER} peer_dst_as=64801
+"""
+PREF_MAP = f"id=77 ip={ROUTER} src_net=10.2.9.0/24\nid=bgp ip={ROUTER} in=1\n"
+MED_MAP = f"id=bgp ip={ROUTER} vlan=7\nid=55 ip={ROUTER}\n"
+SOURCE_FLOWS = [{"src_mac": bytes(5) + b"\2"}, {"vlan": 8}, {"src": "10.2.9.1"}, {"in": 5}, {"in": 5, "out": 3}, {"src": "10.2.0.1"},
+                {}, {"dst": "192.168.1.8"}, {"src": "172.16.0.1"}]
+BY_SOURCE = [(1001, 131, 31), (1002, 131, 55), (1003, 77, 32), (1004, 0, 31), (1006, 0, 31), (64611, 132, 32), (1006, 131, 31), (0, 131, 31),
+             (0, 0, 0)]
+
+
+def source_maps(test, types=("map", "map", "map")):
+    """The configuration of the three maps."""
+    names = ("bgp_peer_src_as", "bgp_src_local_pref", "bgp_src_med")
+    maps = zip(names, types, (PEER_MAP, PREF_MAP, MED_MAP))
+    return "".join(f"{name}_type: {how}\n{name}_map: {test.write(name, text)}\n" for name, how, text in maps)
+
+
+def test_maps_of_the_source_side(test):
+    rig = Rig(test, more=source_maps(test))
+    got = shown(rig.rows(SOURCE_FLOWS), "peer_as_src", "local_pref_src", "med_src")
+    assert got == BY_SOURCE, got
+    (test.dir / "bgp_peer_src_as").write_text(f"id=9 ip={ROUTER}\nid=8 ip={ROUTER} src_mac=1:2\nid=x ip={ROUTER}\n")
+    rig.reload(good=False)
+    for wrong in ("bgp_peer_src_as:2: src_mac=1:2: expected a MAC address", "bgp_peer_src_as:3: id=x: expected a number, or bgp"):
+        assert wrong in rig.daemon.output(), rig.daemon.output()
+    assert shown(rig.rows([{"vlan": 8}]), "peer_as_src") == [(1002,)]
+    (test.dir / "bgp_peer_src_as").write_text(f"id=9 ip={ROUTER} filter='dst net 192.168.1.0/24 and udp'\nid=8 ip={ROUTER} out=-2\n")
+    rig.reload()
+    assert shown(rig.rows([{"proto": 17}, {}, {"out": 3}]), "peer_as_src") == [(9,), (0,), (8,)]
+
+
+def test_a_reload_makes_correlation_look_for_the_source(test):
+    """The first maps need no path to the source."""
+    text = source_maps(test)
+    (test.dir / "bgp_peer_src_as").write_text(f"id=5 ip={ROUTER}\n")
+    (test.dir / "bgp_src_local_pref").write_text(f"id=6 ip={ROUTER}\n")
+    (test.dir / "bgp_src_med").write_text(f"id=7 ip={ROUTER}\n")
+    rig, names = Rig(test, more=text), ("peer_as_src", "local_pref_src", "med_src")
+    assert shown(rig.rows([{}]), *names) == [(5, 6, 7)]
+    source_maps(test)
+    rig.reload()
+    assert shown(rig.rows([{}]), *names) == [(1006, 131, 31)]
+
+
+def test_maps_of_the_source_side_need_no_bgp(test):
+    peer, out = test.write("peer.map", f"id=5 ip={ROUTER} in=1\nid=bgp ip={ROUTER}\n"), test.dir / "out.json"
+    daemon = test.nfacctd(f"plugins: print[out]\naggregate[out]: peer_src_as, in_iface\nprint_output[out]: json\nprint_output_file[out]: {out}\n"
+                          f"print_refresh_time: 1\nprint_output_file_append: true\nbgp_peer_src_as_type: map\nbgp_peer_src_as_map: {peer}\n")
+    stream = exports.Ipfix()
+    test.send(stream.announce(), stream.data([exports.common_flow("10.0.0.1", "10.0.0.2", "10.0.0.3", in_iface=n) for n in (1, 2)]), source=ROUTER)
+    wait_for(lambda: out.exists() and len(json_lines(out)) == 2, daemon.output)
+    assert {(row["iface_in"], row["peer_as_src"]) for row in json_lines(out)} == {(1, 5), (2, 0)}
+
+
+def check(test, text):
+    """What --check says of a configuration."""
+    conf = test.write("t.conf", f"plugins: print[out]\naggregate: peer_src_as\nprint_output_file: {test.dir}/out\n{text}")
+    done = subprocess.run([NFACCTD, "-f", conf, "--check"], capture_output=True, text=True, timeout=60, check=False)
+    return done.returncode, done.stderr
+
+
+def test_a_type_needs_its_map_and_a_map_its_type(test):
+    good = test.write("good.map", "id=1 ip=10.0.0.1\n")
+    for name in ("bgp_peer_src_as", "bgp_src_local_pref", "bgp_src_med"):
+        status, said = check(test, f"{name}_type: map\n")
+        assert status == 1 and f":4: {name}_type: map needs {name}_map: FILE" in said, said
+        status, said = check(test, f"{name}_map: {good}\n")
+        assert status == 0 and f":4: {name}_map: it has no effect without {name}_type: map" in said, said
+        status, said = check(test, f"{name}_type: map\n{name}_map: {good}\n")
+        assert status == 0 and name not in said, said
+
+
 def test_a_reload_takes_new_rows_and_keeps_the_old_ones_after_an_error(test):
     rd_map = test.write("rd.map", f"id=0:65000:5 ip={ROUTER} in=2\n")
     rig = Rig(test, more=f"flow_to_rd_map: {rd_map}")
@@ -152,9 +233,11 @@ def test_a_reload_takes_new_rows_and_keeps_the_old_ones_after_an_error(test):
 
 
 def test_the_same_as_pmacct(test):
-    more = f"flow_to_rd_map: {test.write('rd.map', RD_MAP)}"
-    ours, theirs = (Rig(test, name, more).rows(RD_FLOWS) for name in ("ours", "theirs"))
-    assert shown(ours, *SHOWN) == shown(theirs, *SHOWN), (shown(ours, *SHOWN), shown(theirs, *SHOWN))
+    more = f"flow_to_rd_map: {test.write('rd.map', RD_MAP)}\n" + source_maps(test)
+    for name in ("bgp_src_local_pref", "bgp_src_med"):  # for id=bgp 1.7.7 gives the AS number here too
+        (test.dir / name).write_text((test.dir / name).read_text().replace("id=bgp", "id=66"))
+    ours, theirs = (shown(Rig(test, name, more).rows(RD_FLOWS + SOURCE_FLOWS), *SHOWN) for name in ("ours", "theirs"))
+    assert ours == theirs, "\n".join(f"{flow}\n    {a}\n    {b}" for flow, a, b in zip(RD_FLOWS + SOURCE_FLOWS, ours, theirs))
 
 
 if __name__ == "__main__":

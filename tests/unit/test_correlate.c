@@ -608,7 +608,7 @@ static void the_source_side_comes_from_the_route_back(void **state)
     rig_init(&rig);
     rig.settings.needs_source = true;
     rig.settings.peer_src_as = SOURCE_BGP;
-    rig.settings.src_local_pref = true;
+    rig.settings.src_local_pref = SOURCE_BGP;
     announce(&rig, ADD_PATH_PEER, "198.51.100.0/24", 1, &path_321, T0);
     four_paths(&rig);
     flow = correlate(&rig, "192.168.1.1", "10.0.0.1", T0 + 5000);
@@ -626,6 +626,9 @@ static void a_vpn_without_a_route_falls_back_to_the_global_table(void **state)
 
     (void)state;
     rig_init(&rig);
+    rig.settings.needs_source = true;
+    rig.settings.peer_src_as = SOURCE_BGP;
+    announce(&rig, ADD_PATH_PEER, "198.51.100.0/24", 1, &path_321, T0);
     four_paths(&rig);
     flow = correlate(&rig, "192.168.1.1", "10.0.0.1", T0 + 5000);
     flow->vpn_rd = UINT64_C(0x0000fde900000001);
@@ -634,6 +637,7 @@ static void a_vpn_without_a_route_falls_back_to_the_global_table(void **state)
     correlate_batch(rig.correlator, rig.peers, NULL, &rig.batch);
     rcu_offline(rig.reader);
     assert_int_equal(flow->path_match, PATH_MATCH_EXACT);
+    assert_int_equal(flow->peer_src_as, 321);
     assert_int_equal(counter_get(&rig.exporter.counters.rd_fallback), 1);
     rig_clear(&rig);
 }

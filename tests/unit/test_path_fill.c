@@ -52,8 +52,8 @@ static void init(struct rig *rig)
                      .src_std_comms = true,
                      .src_ext_comms = true,
                      .src_lrg_comms = true,
-                     .src_local_pref = true,
-                     .src_med = true,
+                     .src_local_pref = SOURCE_BGP,
+                     .src_med = SOURCE_BGP,
                      .peer_src_as = SOURCE_BGP},
         .flow = {.src_addr = addr("198.51.100.77"),
                  .dst_addr = addr("203.0.113.77"),
@@ -348,7 +348,8 @@ static void the_source_side_has_only_what_is_asked_for(void **state)
 
     init(&rig);
     rig.settings.src_as_path = rig.settings.src_std_comms = rig.settings.src_ext_comms = false;
-    rig.settings.src_lrg_comms = rig.settings.src_local_pref = rig.settings.src_med = false;
+    rig.settings.src_lrg_comms = false;
+    rig.settings.src_local_pref = rig.settings.src_med = SOURCE_NONE;
     rig.flow.src_local_pref = rig.flow.src_med = 1; /* left over from an earlier flow */
     rig.flow.src_as_path = rig.flow.src_std_comms = exported;
     path_fill_source(&rig.settings, &rig.flow, &rig.path);
