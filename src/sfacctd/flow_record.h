@@ -46,13 +46,16 @@ HOT_INLINE void flow_record_switch(struct flow_sample *sample, struct reader *r)
 
     if (!p)
         return;
-    uint32_t in_vlan = wire_u32(p), in_priority = wire_u32(p + 4), out_vlan = wire_u32(p + 8);
+    uint32_t in_vlan = wire_u32(p), out_vlan = wire_u32(p + 8);
+    uint32_t in_priority = wire_u32(p + 4), out_priority = wire_u32(p + 12);
     /* The numbers from 4095 on mean that no VLAN is known. */
     sample->switch_in_vlan = in_vlan < 4095 ? (uint16_t)in_vlan : 0;
     sample->switch_out_vlan = out_vlan < 4095 ? (uint16_t)out_vlan : 0;
     sample->has_switch = true;
-    if (WANTS(sample, cos) && sample->flow->cos == 0 && in_priority < 8)
-        sample->flow->cos = (uint8_t)in_priority;
+    if (in_priority > 0 && in_priority < 8)
+        sample->switch_cos = (uint8_t)in_priority;
+    else
+        sample->switch_cos = out_priority < 8 ? (uint8_t)out_priority : 0;
 }
 
 HOT_INLINE void flow_record_router(struct flow_sample *sample, struct reader *r)

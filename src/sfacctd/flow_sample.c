@@ -69,6 +69,9 @@ void flow_sample_combine(struct flow_sample *sample)
 {
     if (sample->decoder->needs_vlans)
         set_vlans(sample);
+    /* The switch's priority goes with its VLAN. */
+    if (sample->switch_cos != 0)
+        SET(sample, cos, sample->switch_cos);
     if (sample->outer)
         set_outer(sample);
     if (sample->vni != 0 && WANTS(sample, vxlan) && sample->flow->vxlan == 0)

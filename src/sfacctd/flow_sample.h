@@ -88,7 +88,8 @@ HOT_INLINE void flow_sample_finish(struct flow_sample *sample)
         counter_add(&msg->exporter->counters.samples_without_packet, 1);
         return;
     }
-    if (sample->decoder->needs_vlans || sample->outer || sample->vni != 0)
+    if (sample->decoder->needs_vlans || sample->outer || sample->vni != 0 ||
+        sample->switch_cos != 0)
         flow_sample_combine(sample);
     flow_batch_push(sample->decoder->batch);
     msg->order++;

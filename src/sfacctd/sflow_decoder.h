@@ -102,6 +102,7 @@ struct flow_sample {
     bool has_next_hop; /* of a router or gateway */
     bool has_switch;
     bool has_labels;
+    uint8_t switch_cos; /* of the ingress VLAN, else of the egress VLAN; 0 is the same as none */
     uint16_t switch_in_vlan, switch_out_vlan;
     uint16_t header_vlan;   /* outermost that the header still has */
     uint16_t stripped_vlan; /* outermost of those that it lost */
