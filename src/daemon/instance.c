@@ -199,6 +199,7 @@ static int plan_make(struct instance *instance, const struct config *config, siz
         .has_order = crew->replay.path && crew->worker_count > 1,
         .has_pro_rating = rows->has_pro_rating,
         .has_whole_seconds = config_number(config, "timestamps_secs", index) != 0,
+        .has_dscp = config_number(config, "tos_encode_as_dscp", index) != 0,
     };
     int err = aggregate_plan_new(&plan, &error, &instance->plan);
 

@@ -54,6 +54,13 @@ static inline int flow_needs_has(const struct flow_needs *n, enum flow_member m)
     return (int)(n->bits[m / 64] >> (m % 64) & 1);
 }
 
+/* A flow's `order` is its datagram's number above, and below, in so many bits, its record's in it. */
+#define FLOW_ORDER_RECORD_BITS 20
+static inline uint32_t flow_record_index(const struct flow *flow)
+{
+    return (uint32_t)flow->order & ((UINT32_C(1) << FLOW_ORDER_RECORD_BITS) - 1);
+}
+
 enum flow_direction { DIRECTION_INGRESS = 0, DIRECTION_EGRESS = 1, DIRECTION_UNKNOWN = 255 };
 enum rd_origin {
     RD_ORIGIN_UNKNOWN,

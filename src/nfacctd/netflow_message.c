@@ -8,7 +8,6 @@
 
 #include <inttypes.h>
 
-#define ORDER_RECORD_BITS  20             /* flow/members.def */
 #define CLOCK_TOLERANCE_NS (5 * NS_PER_S) /* beyond it an operator is told */
 #define RESTART_LEAST_MS   10000          /* an uptime that much lower is no message out of order */
 #define WRAP_MOST_MS                                                                               \
@@ -53,7 +52,7 @@ void netflow_message_start(struct netflow_message *msg, struct netflow_decoder *
                 .domain_id = domain_id,
                 .template_id = 0,
                 .version = version,
-                .order = datagram->number << ORDER_RECORD_BITS,
+                .order = datagram->number << FLOW_ORDER_RECORD_BITS,
                 .options = &decoder->options,
                 .scope = {domain->id, domain->source->id},
                 .header_rate = 0,

@@ -137,6 +137,8 @@ static void operations_make(struct aggregate_plan *plan, const struct aggregate_
     plan->flags = mem_calloc(s->column_count + 1, sizeof *plan->flags);
     plan->counters = mem_calloc(s->column_count + 1, sizeof *plan->counters);
     plan->seconds = mem_calloc(s->column_count + 1, sizeof *plan->seconds);
+    plan->arrivals = mem_calloc(s->column_count + 1, sizeof *plan->arrivals);
+    plan->tos = mem_calloc(s->column_count + 1, sizeof *plan->tos);
     for (size_t i = 0; i < s->column_count; i++) {
         const struct pa_column *c = schema_find(plan->view, columns[i]->column.name);
         uint32_t from = columns[i]->flow_offset;
@@ -149,6 +151,10 @@ static void operations_make(struct aggregate_plan *plan, const struct aggregate_
             counter_op_add(plan, c);
         if (c->kind == PA_KIND_TIME && c->combine == PA_COMBINE_KEY && s->has_whole_seconds)
             plan->seconds[plan->second_count++] = c->offset;
+        else if (from == offsetof(struct flow, arrival_ns))
+            plan->arrivals[plan->arrival_count++] = c->offset;
+        if (c->format == PA_FORMAT_TOS && s->has_dscp)
+            plan->tos[plan->tos_count++] = c->offset;
     }
     if (plan->has_order)
         copy_add(plan, sizeof(uint64_t), offsetof(struct flow, order),
@@ -202,5 +208,7 @@ void aggregate_plan_free(struct aggregate_plan *plan)
     mem_free(plan->flags);
     mem_free(plan->counters);
     mem_free(plan->seconds);
+    mem_free(plan->arrivals);
+    mem_free(plan->tos);
     mem_free(plan);
 }

@@ -30,6 +30,7 @@ struct aggregate_settings {
     bool has_order;
     bool has_pro_rating;    /* needs bins */
     bool has_whole_seconds; /* times in keys lose their fraction */
+    bool has_dscp;          /* flows that differ in the two bits of ECN alone are one row */
 };
 
 /* Copies `len` bytes of a flow into the row: keys, first values of counters, replay's order. */
@@ -60,7 +61,7 @@ struct aggregate_plan {
     struct time_bins bins;
     bool has_bins, has_pro_rating, has_whole_seconds, is_unaggregated, is_replay, has_order;
     uint32_t copy_count, bytes_count, pair_count, sum_count, flags_count, counter_count;
-    uint32_t second_count;
+    uint32_t second_count, arrival_count, tos_count;
     struct copy_op *copies;
     struct bytes_op *bytes;
     uint32_t *pairs; /* where two 64-bit sums stand in a row: packets and bytes */
@@ -68,6 +69,8 @@ struct aggregate_plan {
     struct flags_op *flags;
     struct counter_op *counters; /* the others */
     uint32_t *seconds;           /* where times stand in a row that are cut to seconds */
+    uint32_t *arrivals; /* where arrivals stand that tell the records of a datagram apart */
+    uint32_t *tos;      /* where TOS bytes stand that lose the two bits of ECN */
     bool has_pad;
     uint32_t pad_offset; /* of the word in a row that ends in padding */
 };

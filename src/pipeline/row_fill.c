@@ -73,6 +73,26 @@ static void cut_to_seconds(uint32_t count, uint8_t *to, uint32_t row_size)
     }
 }
 
+/* Makes the arrival of each record a microsecond later than that of the one before it in its
+ * datagram: as if the clock had been read for each, and the same in every replay. */
+static void tell_records_apart(const struct flow *const *flows, uint32_t count, uint8_t *to,
+                               uint32_t row_size)
+{
+    EACH_ROW
+    {
+        int64_t ns;
+        memcpy(&ns, to, sizeof ns);
+        ns += (int64_t)flow_record_index(flows[i]) * NS_PER_US;
+        memcpy(to, &ns, sizeof ns);
+    }
+}
+
+/* Clears the two bits of ECN (RFC 3168 section 5). */
+static void cut_to_dscp(uint32_t count, uint8_t *to, uint32_t row_size)
+{
+    EACH_ROW *to &= 0xfc;
+}
+
 void row_fill(const struct aggregate_plan *plan, const struct flow *const *flows,
               const int64_t *bins, uint32_t count, uint8_t *rows)
 {
@@ -86,6 +106,10 @@ void row_fill(const struct aggregate_plan *plan, const struct flow *const *flows
         fill_column(&plan->copies[i], flows, count, rows, row_size);
     for (uint32_t i = 0; i < plan->second_count; i++)
         cut_to_seconds(count, rows + plan->seconds[i], row_size);
+    for (uint32_t i = 0; i < plan->arrival_count; i++)
+        tell_records_apart(flows, count, rows + plan->arrivals[i], row_size);
+    for (uint32_t i = 0; i < plan->tos_count; i++)
+        cut_to_dscp(count, rows + plan->tos[i], row_size);
 }
 
 void row_combine_counter(const struct counter_op *op, uint8_t *row, const uint8_t *more)

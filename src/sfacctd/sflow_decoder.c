@@ -6,9 +6,8 @@
 
 #include "base/memory.h"
 
-#define ARENA_LEN         (256u << 10)
-#define ORDER_RECORD_BITS 20 /* flow/members.def */
-#define CLEAR_GAP         24 /* unneeded bytes that are cheaper zeroed than stepped over */
+#define ARENA_LEN (256u << 10)
+#define CLEAR_GAP 24 /* unneeded bytes that are cheaper zeroed than stepped over */
 
 static void decoder_set_needs(void *self, const struct flow_needs *needs)
 {
@@ -128,7 +127,7 @@ static void decoder_decode(void *self, struct exporter *exporter, const struct d
         .exporter = exporter,
         .datagram = datagram,
         .version = (uint8_t)version,
-        .order = datagram->number << ORDER_RECORD_BITS,
+        .order = datagram->number << FLOW_ORDER_RECORD_BITS,
     };
 
     if (decoder->batch->count == 0)

@@ -118,5 +118,29 @@ nfacctd_as: bgp
         assert row["path_match"] == "exact" and row["as_path"] == paths[row["peer_ip_dst"]], row
 
 
+def test_the_records_of_a_datagram_arrive_a_microsecond_apart(test):
+    stream = exports.Ipfix(domain=1)
+    row = exports.common_flow("10.1.0.1", "10.1.0.2", "10.0.0.1", octets=100, packets=1, start_ms=START * 1000, end_ms=START * 1000)
+    packets = [(START, stream.announce(export_time=START))]
+    packets += [(START + 1, stream.data([row] * 3, export_time=START)), (START + 2, stream.data([row] * 2, export_time=START))]
+    exports.write_pcap(test.dir / "in.pcap", [(when, exports.udp_packet(data, EXPORTERS[0])) for when, data in packets])
+    daemon = test.nfacctd(f"""
+plugins: print[us], print[s]
+aggregate: src_host, timestamp_arrival, flows
+print_output: csv
+print_output_file[us]: {test.dir}/us
+print_output_file[s]: {test.dir}/s
+timestamps_utc: true
+timestamps_since_epoch: true
+timestamps_secs[s]: true
+pcap_savefile: {test.dir}/in.pcap
+""")
+    assert daemon.wait(60) == 0, daemon.output()
+    arrivals = [line.split(",")[1:3] for line in (test.dir / "us").read_text().splitlines()[1:]]
+    assert [a[0] for a in arrivals] == [f"{START + 1}.00000{n}" for n in range(3)] + [f"{START + 2}.00000{n}" for n in range(2)], arrivals
+    seconds = [line.split(",")[1:] for line in (test.dir / "s").read_text().splitlines()[1:]]
+    assert [(s[0], s[2]) for s in seconds] == [(f"{START + 1}.000000", "3"), (f"{START + 2}.000000", "2")], seconds
+
+
 if __name__ == "__main__":
     main(globals())

@@ -46,7 +46,8 @@ struct rig_settings {
     int64_t bin_s;
     const char *filter;
     uint64_t pool_bytes;
-    bool is_unaggregated, is_replay, has_pro_rating, has_path, has_whole_seconds;
+    bool is_unaggregated, is_replay, has_pro_rating, has_path, has_whole_seconds, has_arrival,
+        has_tos, has_dscp;
 };
 
 static void add_column(struct aggregate_settings *settings, struct aggregate_column *columns,
@@ -65,7 +66,8 @@ static void rig_init(struct rig *rig, const struct rig_settings *s)
                                           .is_replay = s->is_replay,
                                           .has_order = s->is_replay,
                                           .has_pro_rating = s->has_pro_rating,
-                                          .has_whole_seconds = s->has_whole_seconds};
+                                          .has_whole_seconds = s->has_whole_seconds,
+                                          .has_dscp = s->has_dscp};
     struct time_bins_settings bin_settings = {.length_s = s->bin_s, .is_utc = true};
     struct time_bins bins;
     struct text error = {0};
@@ -78,6 +80,10 @@ static void rig_init(struct rig *rig, const struct rig_settings *s)
         add_column(&settings, columns, PRIMITIVE_as_path);
     if (s->has_whole_seconds)
         add_column(&settings, columns, PRIMITIVE_timestamp_start);
+    if (s->has_arrival)
+        add_column(&settings, columns, PRIMITIVE_timestamp_arrival);
+    if (s->has_tos)
+        add_column(&settings, columns, PRIMITIVE_tos);
     add_column(&settings, columns, PRIMITIVE_tcpflags);
     add_column(&settings, columns, PRIMITIVE_timestamp_min);
     add_column(&settings, columns, PRIMITIVE_timestamp_max);
@@ -560,10 +566,73 @@ static void flows_of_one_second_are_one_row_when_seconds_are_whole(void **state)
     rig_clear(&rig);
 }
 
+/* Adds five equal flows: three of one datagram and two of another, which came in together. */
+static uint64_t rows_of_two_datagrams(const struct rig_settings *settings)
+{
+    static const uint64_t orders[] = {7 << 20, (7 << 20) + 1, (7 << 20) + 2, 8 << 20,
+                                      (8 << 20) + 1};
+    struct rig rig;
+
+    rig_init(&rig, settings);
+    for (size_t i = 0; i < 5; i++) {
+        struct flow *flow = add_flow(&rig);
+        flow->order = orders[i];
+        flow->arrival_ns = 20 * NS_PER_S;
+        flow->packets = flow->bytes = 1;
+    }
+    flush(&rig);
+    end_epoch(&rig, 1);
+    host_take(&rig);
+    uint64_t rows = rig.rows;
+    rig_clear(&rig);
+    return rows;
+}
+
+/* The records of a datagram have arrivals of their own; the first, second and third of each are
+ * alike. */
+static void arrivals_tell_the_records_of_a_datagram_apart(void **state)
+{
+    (void)state;
+    assert_int_equal(rows_of_two_datagrams(&(struct rig_settings){.has_arrival = true}), 3);
+    assert_int_equal(rows_of_two_datagrams(
+                         &(struct rig_settings){.has_arrival = true, .has_whole_seconds = true}),
+                     1);
+    assert_int_equal(rows_of_two_datagrams(&(struct rig_settings){0}), 1);
+}
+
+/* RFC 3168: the two lowest bits are ECN, which routers change along the way. */
+static uint64_t rows_of_tos(bool has_dscp)
+{
+    static const uint8_t bytes[] = {0xb8, 0xb9, 0xbb, 0xbc};
+    struct rig rig;
+
+    rig_init(&rig, &(struct rig_settings){.has_tos = true, .has_dscp = has_dscp});
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        struct flow *flow = add_flow(&rig);
+        flow->tos = bytes[i];
+        flow->packets = flow->bytes = 1;
+    }
+    flush(&rig);
+    end_epoch(&rig, 1);
+    host_take(&rig);
+    uint64_t rows = rig.rows;
+    rig_clear(&rig);
+    return rows;
+}
+
+static void flows_of_one_dscp_are_one_row(void **state)
+{
+    (void)state;
+    assert_int_equal(rows_of_tos(false), 4);
+    assert_int_equal(rows_of_tos(true), 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(flows_of_one_second_are_one_row_when_seconds_are_whole),
+        cmocka_unit_test(arrivals_tell_the_records_of_a_datagram_apart),
+        cmocka_unit_test(flows_of_one_dscp_are_one_row),
         cmocka_unit_test(rows_are_the_sums_of_their_flows),
         cmocka_unit_test(a_table_grows_over_many_segments),
         cmocka_unit_test(an_unaggregated_instance_keeps_every_flow_in_order),

@@ -64,7 +64,8 @@ const struct pa_key output_keys[] = {
     {.name = "tos_encode_as_dscp",
      .type = PA_KEY_BOOL,
      .default_value = "false",
-     .help = "the six bits of DSCP instead of the whole TOS byte"},
+     .help = "the six bits of DSCP instead of the whole TOS byte; flows that differ in the other "
+             "two are one row"},
     {.name = "log_purges",
      .type = PA_KEY_BOOL,
      .default_value = "false",
