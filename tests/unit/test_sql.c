@@ -97,7 +97,7 @@ static void columns_are_those_of_the_tables_version(void **state)
                    "agent_id vlan tos");
     expect_columns("peer_dst_as", "1", false,
                    "peer_as_dst packets bytes agent_id as_src as_dst peer_as_src peer_ip_src "
-                   "peer_ip_dst comms as_path local_pref med flows");
+                   "peer_ip_dst comms as_path local_pref med");
     /* A primitive of BGP makes it a table for paths, where AS numbers have columns of their own. */
     expect_columns("src_as, as_path", "1", true, "as_src as_path packets bytes");
 }
@@ -197,6 +197,7 @@ static void each_word_of_a_choice_means_what_it_says(void **state)
         assert_int_equal(open_world(&w, "src_host", 0, settings), 0);
         assert_int_equal(w.settings.locking, cases[i].locking);
         assert_int_equal(w.settings.is_bgp_table, cases[i].is_bgp_table);
+        assert_string_equal(w.settings.table, "acct");
         close_world(&w);
     }
 }

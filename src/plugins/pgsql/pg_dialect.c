@@ -3,6 +3,8 @@
  * it words. See pg_dialect.h. */
 #include "plugins/pgsql/pg_dialect.h"
 
+#include <stddef.h>
+
 #define TEXT_TYPE "text COLLATE \"C\""
 
 /*
@@ -20,7 +22,7 @@ const char pg_text_key_as_shown[] =
     " THEN encode(sha256(decode(replace(%1$I, E'\\\\'::text, E'\\\\\\\\'::text), 'escape'::text)),"
     " 'hex'::text) ELSE %1$I END";
 
-#define DIALECT(address, mac, time, is_numeric, instants)                                          \
+#define DIALECT(address, mac, time, table, as_table, instants)                                     \
     {                                                                                              \
         .name = "pgsql", .default_db = "pmacct",                                                   \
         .type_names = {[SQL_TYPE_U16] = "integer",  [SQL_TYPE_U32] = "bigint",                     \
@@ -28,17 +30,18 @@ const char pg_text_key_as_shown[] =
                        [SQL_TYPE_TEXT] = TEXT_TYPE, [SQL_TYPE_ADDRESS] = (address),                \
                        [SQL_TYPE_MAC] = (mac),      [SQL_TYPE_TIME] = (time)},                     \
         .least = "least", .greatest = "greatest", .name_max = 63, .folds_case = true,              \
-        .has_old_port_names = true, .has_numeric_protos = (is_numeric),                            \
+        .old_table = (table), .old_as_table = (as_table), .has_numeric_protos = true,              \
         .has_instants = (instants), .text_key = TEXT_KEY                                           \
     }
+#define TYPED(time, instants) DIALECT("inet", "macaddr", time, NULL, "acct_as", instants)
+#define UNIFIED(time, instants)                                                                    \
+    DIALECT(TEXT_TYPE, TEXT_TYPE, time, "acct_uni", "acct_uni", instants)
 
 const struct sql_dialect *pg_dialect_choose(bool is_unified, bool has_instants)
 {
     static const struct sql_dialect dialects[2][2] = {
-        {DIALECT("inet", "macaddr", "timestamp", true, false),
-         DIALECT("inet", "macaddr", "timestamptz", true, true)},
-        {DIALECT(TEXT_TYPE, TEXT_TYPE, "timestamp", false, false),
-         DIALECT(TEXT_TYPE, TEXT_TYPE, "timestamptz", false, true)},
+        {TYPED("timestamp", false), TYPED("timestamptz", true)},
+        {UNIFIED("timestamp", false), UNIFIED("timestamptz", true)},
     };
 
     return &dialects[is_unified][has_instants];

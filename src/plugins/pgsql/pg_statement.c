@@ -83,10 +83,9 @@ char *pg_statement_copy(const struct pg_statement *st, const char *into)
     return take_string(&sql);
 }
 
-/* Appends SELECT s."a", s."b"::numeric AS "b" FROM rows s. */
-static void append_rows(const struct pg_statement *st, struct text *out)
+/* Appends s."a", s."b"::numeric AS "b" FROM rows s. */
+static void append_row_columns(const struct pg_statement *st, struct text *out)
 {
-    text_append_string(out, "SELECT ");
     for (uint32_t i = 0; i < st->columns->count; i++) {
         text_append_string(out, i ? ", s." : "s.");
         sql_append_name(out, st->columns->items[i].name);
@@ -96,6 +95,12 @@ static void append_rows(const struct pg_statement *st, struct text *out)
         sql_append_name(out, st->columns->items[i].name);
     }
     text_append_printf(out, " FROM %s s", st->temporary);
+}
+
+static void append_rows(const struct pg_statement *st, struct text *out)
+{
+    text_append_string(out, "SELECT ");
+    append_row_columns(st, out);
 }
 
 static void append_call(const struct pg_statement *st, uint32_t index, const char *function,
@@ -267,20 +272,51 @@ char *pg_statement_update_unique(const struct pg_statement *st)
     return take_string(&sql);
 }
 
-/* Inserts in the order of the key, which is the order of the index. */
+static void append_not_there(const struct pg_statement *st, struct text *out)
+{
+    text_append_printf(out, ") s WHERE NOT EXISTS (SELECT FROM %s x WHERE ", st->name);
+    append_match(st, "x.", "s.", out);
+    text_append_string(out, ")");
+}
+
+/* Appends an INSERT in the order of the key, which is the order of the index. */
+static void append_insert_new(const struct pg_statement *st, bool is_grouped, struct text *out)
+{
+    append_insert(st, out);
+    text_append_string(out, "SELECT s.* FROM (");
+    if (is_grouped)
+        append_groups(st, out);
+    else
+        append_rows(st, out);
+    append_not_there(st, out);
+    append_order(st, out);
+}
+
 char *pg_statement_insert(const struct pg_statement *st, bool is_grouped)
 {
     struct text sql = {0};
 
-    append_insert(st, &sql);
-    text_append_string(&sql, "SELECT s.* FROM (");
-    if (is_grouped)
-        append_groups(st, &sql);
-    else
-        append_rows(st, &sql);
-    text_append_printf(&sql, ") s WHERE NOT EXISTS (SELECT FROM %s x WHERE ", st->name);
-    append_match(st, "x.", "s.", &sql);
-    text_append_string(&sql, ")");
-    append_order(st, &sql);
+    append_insert_new(st, is_grouped, &sql);
+    return take_string(&sql);
+}
+
+char *pg_statement_insert_rest(const struct pg_statement *st)
+{
+    struct text sql = {0};
+
+    append_insert_new(st, true, &sql);
+    text_append_string(&sql, " ON CONFLICT DO NOTHING");
+    return take_string(&sql);
+}
+
+/* ctid is the place of a row, and COPY puts rows into an empty table one behind the other. */
+char *pg_statement_left_out(const struct pg_statement *st)
+{
+    struct text sql = {0};
+
+    text_append_string(&sql,
+                       "SELECT s.row_number FROM (SELECT row_number() OVER (ORDER BY s.ctid), ");
+    append_row_columns(st, &sql);
+    append_not_there(st, &sql);
     return take_string(&sql);
 }

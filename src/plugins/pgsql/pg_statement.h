@@ -33,3 +33,7 @@ char *pg_statement_update_unique(const struct pg_statement *statement);
 /* Inserts rows that had none to add to. With `is_grouped` rows of equal key are put together
  * before. */
 char *pg_statement_insert(const struct pg_statement *statement, bool is_grouped);
+/* The same with `is_grouped`, but rows that a unique index refuses are left out... */
+char *pg_statement_insert_rest(const struct pg_statement *statement);
+/* ...and this selects their numbers: 1 is the row that came first. */
+char *pg_statement_left_out(const struct pg_statement *statement);

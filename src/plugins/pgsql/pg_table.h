@@ -50,7 +50,7 @@ struct pg_table {
      * there is no such index. */
     char *conflict_columns;
     bool has_exact_key; /* the index has only columns of the key */
-    /* A unique index over less than the key: it would refuse rows; NULL: none. */
+    /* A unique index over less than the key: it refuses some rows; NULL: none. */
     char *narrow_index;
 };
 

@@ -30,7 +30,10 @@ void pg_target_free(void *arg)
     mem_free(t->grouped_sql);
     mem_free(t->update_sql);
     mem_free(t->insert_sql);
+    mem_free(t->insert_rest_sql);
+    mem_free(t->left_out_sql);
     mem_free(t->empty_sql);
+    mem_free(t->unmerged);
     text_clear(&t->waiting);
     mem_free(t);
 }
@@ -199,18 +202,27 @@ static int judge_table(const struct making *m, const struct pg_table *table)
                            c->name, m->quoted);
         err = -EINVAL;
     }
-    if (err == 0 && table->narrow_index && !table->conflict_columns) {
-        text_append_printf(&what,
-                           "the unique index %s of table %s covers less than the key of "
-                           "`aggregate`: rows that differ in the rest would be refused; drop it, "
-                           "or make `aggregate` smaller",
-                           table->narrow_index, m->quoted);
-        err = -EINVAL;
-    }
     if (err < 0)
         refuse_table(m, PG_FAULT_TABLE_UNFIT, text_cstr(&what));
     text_clear(&what);
     return err;
+}
+
+/* Warns of a table whose unique index takes some of our rows for the same, once for each table. */
+static void tell_narrow(const struct making *m, const struct pg_table *table)
+{
+    struct pg_narrow_told *told = m->context->told;
+
+    if (!table->narrow_index || (told->table && strcmp(told->table, m->quoted) == 0))
+        return;
+    mem_free(told->table);
+    told->table = mem_strdup(m->quoted);
+    m->context->host->log(m->context->host, PA_LOG_WARNING,
+                          "the unique index %s of table %s covers less than the key of "
+                          "`aggregate`: of rows that differ in the rest alone the first is "
+                          "written, the others are refused and counted; drop it, or make "
+                          "`aggregate` smaller",
+                          table->narrow_index, m->quoted);
 }
 
 static int look_up(const struct making *m, const char *schema_text, struct pg_table *ret_table)
@@ -233,7 +245,11 @@ static int look_up(const struct making *m, const char *schema_text, struct pg_ta
             pg_table_clear(ret_table);
             err = pg_table_look_up(c, m->quoted, m->context->columns, ret_table);
         }
-        return err == 0 ? judge_table(m, ret_table) : err;
+        if (err == 0)
+            err = judge_table(m, ret_table);
+        if (err == 0)
+            tell_narrow(m, ret_table);
+        return err;
     }
     *m->fault = *pg_connection_fault(c);
     return err;
@@ -303,6 +319,10 @@ static void make_statements(struct pg_target *t, const struct pg_statement *stat
     if (t->way == PG_WAY_MATCH) {
         t->update_sql = pg_statement_update(statement);
         t->insert_sql = pg_statement_insert(statement, true);
+    }
+    if (t->way == PG_WAY_MATCH && t->table.narrow_index) {
+        t->insert_rest_sql = pg_statement_insert_rest(statement);
+        t->left_out_sql = pg_statement_left_out(statement);
     }
 }
 
@@ -396,6 +416,8 @@ static int look_at_table(const struct making *m)
     err = settings->creates_table ? 0 : add_columns(m, &found);
     if (err == 0)
         err = judge_table(m, &found);
+    if (err == 0)
+        tell_narrow(m, &found);
     if (err == 0)
         err = look_at_rights(m);
     pg_table_clear(&found);

@@ -18,11 +18,17 @@ enum pg_way {
     PG_WAY_MATCH /* through a temporary table; rows are looked for under a lock */
 };
 
+/* The table whose narrow index was told last: tables are looked at again after each failure. */
+struct pg_narrow_told {
+    char *table; /* quoted; NULL: none yet */
+};
+
 struct pg_target_context { /* all borrowed */
     const struct pa_host *host;
     const struct sql_settings *settings;
     struct sql_columns *columns;
     struct pg_connection *connection;
+    struct pg_narrow_told *told;
     bool is_unaggregated;
     /* Rows of equal key were in the table already: adds up, whatever is configured. */
     bool avoids_copy;
@@ -39,6 +45,8 @@ struct pg_target {
     char *grouped_sql; /* PG_WAY_UPSERT: equal keys are put together first */
     /* PG_WAY_MATCH, and PG_WAY_UPSERT if not NULL, for keys that came once. */
     char *update_sql, *insert_sql;
+    /* PG_WAY_MATCH with a unique index over less than the key; NULL: there is none. */
+    char *insert_rest_sql, *left_out_sql;
     char *empty_sql;     /* empties the temporary table; NULL: there is none */
     struct text waiting; /* encoded rows */
     /* Rows of the transaction under way lie in the temporary table. */
@@ -47,6 +55,8 @@ struct pg_target {
     bool is_locked;     /* the transaction under way has locked the table */
     uint64_t row_count; /* rows of the transaction under way */
     uint64_t unmerged_count;
+    const uint8_t **unmerged; /* these rows, where they are needed: borrowed from the batch */
+    uint64_t unmerged_capacity;
 };
 
 /*

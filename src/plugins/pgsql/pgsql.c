@@ -94,6 +94,7 @@ static void prepare_connection(struct pgsql *p)
                                             .settings = s,
                                             .columns = &p->columns,
                                             .connection = p->connection,
+                                            .told = &p->narrow_told,
                                             .is_unaggregated = p->schema->is_unaggregated};
 }
 
@@ -134,6 +135,8 @@ void pgsql_close(void *state)
     sql_columns_clear(&p->columns);
     sql_settings_clear(&p->settings);
     mem_free(p->application_name);
+    mem_free(p->narrow_told.table);
+    mem_free(p->left_out);
     mem_free(p);
 }
 

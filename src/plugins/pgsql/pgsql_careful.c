@@ -62,16 +62,28 @@ static int drop_waiting(void *arg, struct sql_table *table)
     return 0;
 }
 
+/* Counts the rows of a piece that a unique index over less than the key refused. */
+static void reject_left_out(struct pgsql *p)
+{
+    p->rejected_count += p->left_out_count;
+    for (uint64_t i = 0; i < p->left_out_count; i++)
+        p->host->reject_row(p->host, p->left_out[i],
+                            "the table has another row that its unique index takes for the same");
+}
+
 static int write_piece(struct pgsql *p, const struct pa_batch *piece, bool counts)
 {
     int err = run_sql(p, "SAVEPOINT pathacct_piece");
 
+    p->left_out_count = 0;
     if (err == 0)
         err = pgsql_write_rows(p, piece, counts);
     if (err == 0)
         err = sql_tables_each_used(p->tables, merge_table, p);
-    if (err == 0)
+    if (err == 0) {
+        reject_left_out(p);
         return run_sql(p, "RELEASE SAVEPOINT pathacct_piece");
+    }
     if (err != -EILSEQ)
         return err;
     struct pg_fault why = p->fault;
@@ -158,6 +170,7 @@ int pgsql_write_carefully(struct pgsql *p, const struct pa_batch *batch)
     /* Tables are made before any savepoint: those made behind one vanish with it. */
     int err = pgsql_touch_tables(p, batch);
 
+    p->is_careful = true;
     if (err == 0)
         err = sql_tables_each_used(p->tables, lock_table, p);
     for (uint32_t i = 0; i < batch->row_count && err == 0; i += PIECE_ROWS) {
@@ -165,5 +178,6 @@ int pgsql_write_carefully(struct pgsql *p, const struct pa_batch *batch)
         struct pa_batch piece = batch_part(p, batch, i, left < PIECE_ROWS ? left : PIECE_ROWS);
         err = write_or_cut(p, &piece, true);
     }
+    p->is_careful = false;
     return err;
 }

@@ -173,6 +173,16 @@ static void tell_shortened(struct pgsql *p, struct pg_target *t, uint32_t index)
                      t->name, name);
 }
 
+/* Adds a row to a list. */
+static void add_row(const uint8_t ***rows, uint64_t count, uint64_t *capacity, const uint8_t *row)
+{
+    if (count == *capacity) {
+        *capacity = *capacity ? *capacity * 2 : 1024;
+        *rows = mem_realloc_array(*rows, *capacity, sizeof **rows);
+    }
+    (*rows)[count] = row;
+}
+
 int pgsql_write_rows(struct pgsql *p, const struct pa_batch *batch, bool counts)
 {
     for (uint32_t i = 0; i < batch->row_count; i++) {
@@ -197,6 +207,8 @@ int pgsql_write_rows(struct pgsql *p, const struct pa_batch *batch, bool counts)
             tell_shortened(p, t, index);
         }
         err = 0;
+        if (p->is_careful && t->left_out_sql)
+            add_row(&t->unmerged, t->unmerged_count, &t->unmerged_capacity, row);
         t->unmerged_count++;
         p->waiting_len += t->waiting.len - before;
         if (t->waiting.len >= PIECE_LEN)
@@ -297,9 +309,29 @@ static int upsert_rows(struct pgsql *p, const struct pg_target *t, uint64_t coun
     return err;
 }
 
-/* Without a unique index only a lock keeps two writers from inserting the same key. */
-static int match_rows(struct pgsql *p, struct pg_target *t)
+/* Notes which rows are not in the table: those that its unique index took for others. */
+static int find_left_out(struct pgsql *p, const struct pg_target *t, uint64_t count)
 {
+    PGresult *result;
+    int err = pg_connection_run(p->connection, t->left_out_sql, transaction_work_s(t->row_count),
+                                &result);
+
+    if (err < 0)
+        return pgsql_failed(p, err);
+    for (int i = 0; i < PQntuples(result); i++) {
+        uint64_t number = strtoull(PQgetvalue(result, i, 0), NULL, 10);
+        if (number >= 1 && number <= count)
+            add_row(&p->left_out, p->left_out_count++, &p->left_out_capacity,
+                    t->unmerged[number - 1]);
+    }
+    PQclear(result);
+    return 0;
+}
+
+/* Without a unique index only a lock keeps two writers from inserting the same key. */
+static int match_rows(struct pgsql *p, struct pg_target *t, uint64_t count)
+{
+    bool leaves_out = p->is_careful && t->left_out_sql;
     int err = 0;
 
     if (!t->is_locked && p->settings.locking == SQL_LOCK_TABLE)
@@ -308,7 +340,10 @@ static int match_rows(struct pgsql *p, struct pg_target *t)
         return err;
     t->is_locked = true;
     err = run_counted(p, t, t->update_sql, &p->purge.updated);
-    return err == 0 ? run_counted(p, t, t->insert_sql, &p->purge.inserted) : err;
+    if (err == 0)
+        err =
+            run_counted(p, t, leaves_out ? t->insert_rest_sql : t->insert_sql, &p->purge.inserted);
+    return err == 0 && leaves_out ? find_left_out(p, t, count) : err;
 }
 
 int pgsql_merge(struct pgsql *p, struct pg_target *t)
@@ -331,6 +366,6 @@ int pgsql_merge(struct pgsql *p, struct pg_target *t)
     case PG_WAY_UPSERT:
         return upsert_rows(p, t, count);
     default:
-        return match_rows(p, t);
+        return match_rows(p, t, count);
     }
 }

@@ -27,6 +27,7 @@ struct pgsql {
     struct pg_connection *connection;
     struct pg_progress progress;
     struct pg_target_context context;
+    struct pg_narrow_told narrow_told;
     uint32_t target_number;
     bool has_repeated_keys; /* seen once: from then on rows are grouped before they are merged */
     /* Transactions left in which rows are locked in the order of their keys. */
@@ -40,6 +41,9 @@ struct pgsql {
     uint64_t rejected_count;
     uint64_t shortened_count; /* rows with texts that were shortened */
 
+    bool is_careful;          /* each piece is merged while its batch is there */
+    const uint8_t **left_out; /* rows that unique indexes refused in the piece under way */
+    uint64_t left_out_count, left_out_capacity;
     bool is_tight;          /* the row at hand was refused: its texts are made short */
     unsigned careful_count; /* transactions left that are written in pieces */
     bool has_late_rows;     /* sql_use_copy met rows of equal key: from then on rows are added up */

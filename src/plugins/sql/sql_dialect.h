@@ -29,6 +29,8 @@ struct sql_dialect {
     uint32_t name_max;            /* most bytes of a table's name; 0: no bound */
     /* The database makes names lower case that are not quoted, so ours are made so. */
     bool folds_case;
+    /* Default tables below version 6, and those of them that have AS numbers; NULL: acct. */
+    const char *old_table, *old_as_table;
     bool has_old_port_names; /* tables below version 8 have src_port, not port_src */
     bool has_numeric_protos; /* default tables hold protocols by number */
     bool has_instants; /* SQL_TYPE_TIME has a fraction and a time zone: no _residual columns */

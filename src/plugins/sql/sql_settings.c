@@ -7,6 +7,7 @@
 #include "plugins/common/key_rows.h"
 #include "plugins/common/setting.h"
 #include "plugins/sql/sql_filter.h"
+#include "plugins/sql/sql_versions.h"
 #include "plugins/text/file_name.h"
 #include <errno.h>
 #include <stdio.h>
@@ -25,8 +26,8 @@ const struct pa_key sql_keys[] = {
     {.name = "sql_passwd", .type = PA_KEY_STRING, .default_value = "arealsmartpwd", .help = "with which password"},
     {.name = "sql_conn_ca_file", .type = PA_KEY_STRING,
      .help = "certificate authority; with it the server must show a certificate of that authority"},
-    {.name = "sql_table", .type = PA_KEY_STRING, .default_value = "acct",
-     .help = "table, with strftime(3) conversions and $variables: acct_%Y%m%d, acct_$peer_src_ip"},
+    {.name = "sql_table", .type = PA_KEY_STRING,
+     .help = "table, by default acct or the one that pmacct has for sql_table_version (acct_v7, acct_bgp), with strftime(3) conversions and $variables: acct_%Y%m%d, acct_$peer_src_ip"},
     {.name = "sql_tables_max", .type = PA_KEY_INT, .default_value = "10000", .min = 1, .max = 1000000,
      .help = "tables with values of $variables in their names, but for their time, that are written to within a day; rows of further values go to one with =other in their place"},
     {.name = "sql_table_version", .type = PA_KEY_INT, .min = 1, .max = 9,
@@ -153,7 +154,7 @@ static int read_names(const struct pa_host *host, const struct pa_schema *schema
     s->tables_max = (uint32_t)host->setting_number(host, "sql_tables_max");
     s->table = setting_text(host, "sql_table");
     if (!s->table)
-        s->table = "acct";
+        s->table = s->default_table = sql_version_table(s, schema);
     err =
         read_name(host, schema, s, false, s->table, "sql_table", error, error_size, &s->table_name);
     if (err < 0 || !path)
@@ -243,8 +244,9 @@ void sql_settings_clear(struct sql_settings *settings)
     file_name_free(settings->table_name);
     file_name_free(settings->schema);
     mem_free(settings->schema_text);
+    mem_free(settings->default_table);
     sql_filter_free(settings->filter);
     settings->table_name = settings->schema = NULL;
-    settings->schema_text = NULL;
+    settings->schema_text = settings->default_table = NULL;
     settings->filter = NULL;
 }

@@ -31,7 +31,8 @@ enum sql_preprocess_type { SQL_PREPROCESS_TYPES(CHOICE_ENUMERATOR) }; /* sql_pre
 struct sql_settings {
     const struct sql_dialect *dialect;
     const char *db, *host, *port, *user, *password, *ca_file;
-    const char *table;            /* as configured */
+    const char *table;            /* as configured, or the one of the version */
+    char *default_table;          /* that one; NULL: it is configured */
     struct file_name *table_name; /* the same as a pattern */
     uint32_t tables_max;          /* sql_tables_max */
     char *schema_text;            /* the content of the file sql_table_schema */

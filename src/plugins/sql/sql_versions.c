@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The tables of versions and columns, as pmacct 1.7.7 writes them and its sql/README.* say. */
 #include "plugins/sql/sql_versions.h"
+#include "base/memory.h"
 #include "plugins/sql/sql_settings.h"
 #include <string.h>
 
@@ -72,7 +73,6 @@ bool sql_version_blank(const struct sql_settings *settings, uint32_t index,
         {"as_path", NULL, 1, 9, BGP, SQL_TYPE_TEXT, SQL_ROLE_KEY, ""},
         {"local_pref", NULL, 1, 9, BGP, SQL_TYPE_U32, SQL_ROLE_KEY, "0"},
         {"med", NULL, 1, 9, BGP, SQL_TYPE_U32, SQL_ROLE_KEY, "0"},
-        {"flows", NULL, 1, 9, BGP, SQL_TYPE_U64, SQL_ROLE_SUM, "0"},
     };
 
     for (size_t i = 0; i < sizeof blanks / sizeof blanks[0]; i++) {
@@ -90,4 +90,30 @@ bool sql_version_blank(const struct sql_settings *settings, uint32_t index,
         return true;
     }
     return false;
+}
+
+static bool has_as(const struct pa_schema *schema)
+{
+    for (uint32_t i = 0; i < schema->column_count; i++)
+        if (strcmp(schema->columns[i].name, "src_as") == 0 ||
+            strcmp(schema->columns[i].name, "dst_as") == 0)
+            return true;
+    return false;
+}
+
+/* pmacct has no name for version 9, nor for those of a table for paths. */
+char *sql_version_table(const struct sql_settings *settings, const struct pa_schema *schema)
+{
+    const struct sql_dialect *dialect = settings->dialect;
+    uint32_t version = settings->table_version;
+    const char *name = NULL;
+
+    if (settings->creates_table || version == 9)
+        return mem_strdup("acct");
+    if (settings->is_bgp_table)
+        return mem_strdup(version == 1 ? "acct_bgp" : "acct");
+    if (version < 6)
+        name = has_as(schema) ? dialect->old_as_table : dialect->old_table;
+    name = name ? name : "acct";
+    return version == 1 ? mem_strdup(name) : mem_printf("%s_v%u", name, version);
 }

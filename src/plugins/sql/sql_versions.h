@@ -2,7 +2,7 @@
 #pragma once
 /*
  * pmacct's default tables: where their columns depart from the names in the table of primitives,
- * and which columns each has. The rest of the SQL layer knows nothing of versions.
+ * which columns each has, and its name. The rest of the SQL layer knows nothing of versions.
  */
 #include "plugins/sql/sql_columns.h"
 
@@ -24,3 +24,7 @@ struct sql_blank {
 /* Gives the columns of the settings' table, one after the other; false: there are no more. */
 bool sql_version_blank(const struct sql_settings *settings, uint32_t index,
                        struct sql_blank *ret_blank);
+
+/* Returns the name of the settings' table where sql_table does not say it; the caller frees it with
+ * mem_free. */
+char *sql_version_table(const struct sql_settings *settings, const struct pa_schema *schema);
