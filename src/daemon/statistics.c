@@ -95,10 +95,14 @@ struct exporter_walk {
     struct datagram_sums *sums;
 };
 
-/* True if the exporter only carried the datagrams of sFlow agents, which are the exporters then. */
+/* True if the exporter only carried the datagrams of sFlow agents, which are the exporters then. One
+ * that named too many of them is shown. */
 static bool is_carrier(const struct exporter *exporter)
 {
-    return counter_get(&exporter->counters.datagrams_read) == 0;
+    const struct exporter_counters *c = &exporter->counters;
+
+    return counter_get(&c->datagrams_read) == 0 &&
+           counter_get(&c->drops[DROP_too_many_agents]) == 0;
 }
 
 static void walk_exporter(void *arg, struct exporter *exporter)

@@ -47,6 +47,8 @@ static_assert(EXPORTER_NOTE_COUNT <= 32, "notes_said has a bit for each");
 struct entry {
     struct shared_entry shared; /* by address */
     struct exporter exporter;
+    /* The exporter itself, and those that only its datagrams named, unless they are known. */
+    struct table_share brought;
 };
 
 struct roll {
@@ -56,8 +58,7 @@ struct roll {
 
 struct exporter_table {
     struct shared_table entries;
-    /* Exporters have no owners; these two stand for one each. */
-    struct table_share unknown, known;
+    struct table_share known; /* all that are */
     int64_t never_used_ns;
     uint32_t max;
     uint64_t next_generation;
@@ -135,6 +136,13 @@ static void enrol(struct exporter_table *table, struct exporter *exporter)
     rcu_publish(&roll->exporters[exporter->index], exporter);
 }
 
+/* An entry is out of the table: those that it brought stand for themselves from now on. */
+static void release_brought(struct exporter_table *table, struct entry *entry)
+{
+    for (struct entry *other; (other = (struct entry *)entry->brought.entries.oldest);)
+        shared_table_give(&table->entries, &other->shared, &other->brought);
+}
+
 static void entry_discard(void *arg, struct keyed_entry *keyed)
 {
     struct exporter_table *table = arg;
@@ -142,6 +150,7 @@ static void entry_discard(void *arg, struct keyed_entry *keyed)
 
     if (table->evict)
         table->evict(table->evict_arg, &entry->exporter);
+    release_brought(table, entry);
     mem_free(entry);
 }
 
@@ -151,7 +160,6 @@ exporter_table_new(uint32_t max, void (*evict)(void *arg, struct exporter *expor
     struct exporter_table *table = mem_zalloc(sizeof *table);
 
     shared_table_init(&table->entries, entry_discard, table);
-    table_share_init(&table->unknown, &table->never_used_ns, false);
     table_share_init(&table->known, &table->never_used_ns, true);
     table->max = max;
     table->next_generation = 1;
@@ -211,12 +219,29 @@ static void say_evicted(struct exporter_table *table, const struct exporter *exp
               newcomer_addr, suppressed, notes[NOTE_evicted].text);
 }
 
-/* Returns the index that is free now. */
-static uint32_t evict_one(struct exporter_table *table, const struct ip_addr *newcomer)
+/* Counts at the source that one of its agents takes the place of another exporter. */
+static void drop_for_agent(struct entry *source, const struct ip_addr *newcomer,
+                           const struct exporter *loser)
+{
+    char agent[IP_TEXT_LEN], addr[IP_TEXT_LEN];
+
+    ip_addr_format(newcomer, agent);
+    ip_addr_format(&loser->addr, addr);
+    exporter_drop(&source->exporter, DROP_too_many_agents, "agent %s in place of %s", agent, addr);
+}
+
+/* Returns the index that is free now. `source` brings the newcomer; it becomes NULL if it has to go
+ * itself. */
+static uint32_t evict_one(struct exporter_table *table, const struct ip_addr *newcomer,
+                          struct entry **source)
 {
     struct entry *entry = (struct entry *)shared_table_loser(&table->entries);
     uint32_t index = entry->exporter.index;
 
+    if (*source == entry)
+        *source = NULL;
+    if (*source)
+        drop_for_agent(*source, newcomer, &entry->exporter);
     say_evicted(table, &entry->exporter, newcomer);
     if (table->evict) /* while it can be found, as what waits for it is counted as dropped */
         table->evict(table->evict_arg, &entry->exporter);
@@ -225,6 +250,7 @@ static uint32_t evict_one(struct exporter_table *table, const struct ip_addr *ne
     shared_table_remove(&table->entries, &entry->shared);
     exporter_counters_fold(&table->evicted, &entry->exporter.counters);
     counter_add(&table->evicted_count, 1);
+    release_brought(table, entry);
     retire(table, entry);
     return index;
 }
@@ -237,15 +263,17 @@ void exporter_table_set_look(struct exporter_table *table,
     table->look_arg = arg;
 }
 
-/* Adds an exporter. New ones are rare, so this is apart from what each datagram takes. */
-static __attribute__((noinline)) struct exporter *add(struct exporter_table *table,
-                                                      const struct ip_addr *addr, int64_t now_ns)
+/* Adds an exporter. New ones are rare, so this is apart from what each datagram takes. `source` is
+ * who names it; NULL: it sends itself. */
+static __attribute__((noinline)) struct exporter *
+add(struct exporter_table *table, const struct ip_addr *addr, int64_t now_ns, struct entry *source)
 {
     struct addr_key key = addr_key(addr);
     bool is_full = shared_table_count(&table->entries) == table->max;
     uint32_t index =
-        is_full ? evict_one(table, addr) : (uint32_t)shared_table_count(&table->entries);
+        is_full ? evict_one(table, addr, &source) : (uint32_t)shared_table_count(&table->entries);
     struct entry *entry = mem_zalloc(sizeof *entry);
+    bool is_own = !source || source->exporter.is_known;
 
     entry->exporter.addr = *addr;
     entry->exporter.index = index;
@@ -255,8 +283,9 @@ static __attribute__((noinline)) struct exporter *add(struct exporter_table *tab
     entry->exporter.common_note_limits = table->note_limits[false];
     entry->exporter.debug_rate = &table->debug_rate;
     entry->exporter.news = table->news;
-    shared_table_add(&table->entries, &entry->shared, &table->unknown, key.words[0], key.words[1],
-                     1);
+    table_share_init(&entry->brought, &entry->exporter.last_seen_ns, false);
+    shared_table_add(&table->entries, &entry->shared, is_own ? &entry->brought : &source->brought,
+                     key.words[0], key.words[1], 1);
     enrol(table, &entry->exporter);
     if (!is_full)
         counter_add(&table->count, 1);
@@ -273,21 +302,38 @@ static __attribute__((noinline)) struct exporter *look(const struct exporter_tab
     return exporter;
 }
 
-struct exporter *exporter_table_get(struct exporter_table *table, const struct ip_addr *addr,
-                                    int64_t now_ns)
+static struct entry *entry_of(struct exporter *exporter)
+{
+    return (struct entry *)((char *)exporter - offsetof(struct entry, exporter));
+}
+
+static inline struct exporter *get(struct exporter_table *table, const struct ip_addr *addr,
+                                   int64_t now_ns, struct exporter *source)
 {
     struct addr_key key = addr_key(addr);
     struct entry *entry =
         (struct entry *)shared_table_find(&table->entries, key.words[0], key.words[1]);
 
     if (!entry)
-        return add(table, addr, now_ns);
+        return add(table, addr, now_ns, source ? entry_of(source) : NULL);
     entry->exporter.last_seen_ns = now_ns;
     shared_table_touch(&entry->shared);
     /* A clock that went back makes it due, too. */
     if ((uint64_t)(now_ns - entry->exporter.watch.looked_ns) >= (uint64_t)EXPORTER_LOOK_NS)
         return look(table, &entry->exporter, now_ns);
     return &entry->exporter;
+}
+
+struct exporter *exporter_table_get(struct exporter_table *table, const struct ip_addr *addr,
+                                    int64_t now_ns)
+{
+    return get(table, addr, now_ns, NULL);
+}
+
+struct exporter *exporter_table_get_agent(struct exporter_table *table, struct exporter *source,
+                                          const struct ip_addr *addr, int64_t now_ns)
+{
+    return get(table, addr, now_ns, source);
 }
 
 struct exporter *exporter_table_find(const struct exporter_table *table, const struct ip_addr *addr)
@@ -302,13 +348,13 @@ struct exporter *exporter_table_find(const struct exporter_table *table, const s
 void exporter_table_set_known(struct exporter_table *table, struct exporter *exporter,
                               bool is_known)
 {
-    struct entry *entry = (struct entry *)((char *)exporter - offsetof(struct entry, exporter));
+    struct entry *entry = entry_of(exporter);
 
     exporter->is_known = is_known;
     exporter->common_limits = table->log_limits[is_known];
     exporter->common_note_limits = table->note_limits[is_known];
     counter_set(&exporter->counters.known, is_known);
-    shared_table_give(&table->entries, &entry->shared, is_known ? &table->known : &table->unknown);
+    shared_table_give(&table->entries, &entry->shared, is_known ? &table->known : &entry->brought);
 }
 
 uint32_t exporter_table_count(const struct exporter_table *table)

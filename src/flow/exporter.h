@@ -98,8 +98,9 @@ struct exporter {
 struct exporter_table;
 
 /*
- * Holds `max` exporters (at least 1), then the one least recently seen goes, first of those that are
- * not known. `evict`, which may be
+ * Holds `max` exporters (at least 1), then one goes, as base/share.h says: of those that are not known
+ * the one least recently seen, but before it those of an address that names many
+ * (exporter_table_get_agent()). `evict`, which may be
  * NULL, is called first, also for each exporter that is left when the table is freed: it frees
  * decoder_state.
  */
@@ -118,6 +119,11 @@ void exporter_table_set_look(struct exporter_table *table,
 void exporter_table_set_news(struct exporter_table *table, struct exporter_news *news);
 struct exporter *exporter_table_get(struct exporter_table *table, const struct ip_addr *addr,
                                     int64_t now_ns); /* made if new */
+/* The same for an address that a datagram of `source` names, and may have made up: while neither of
+ * the two is known it takes of what `source` may hold. Where there is room for one only, `source` goes
+ * for it. */
+struct exporter *exporter_table_get_agent(struct exporter_table *table, struct exporter *source,
+                                          const struct ip_addr *addr, int64_t now_ns);
 struct exporter *exporter_table_find(const struct exporter_table *table,
                                      const struct ip_addr *addr);
 /* Says whether the exporter is one that somebody has to do with, not an invented address: it goes

@@ -82,8 +82,8 @@ void sflow_message_start(struct sflow_message *msg, const struct ip_addr *agent_
     if (decoder->settings->ignore_exporter_address || ip_addr_is_zero(agent_addr))
         msg->agent_addr = msg->exporter->addr;
     else if (!ip_addr_equal(agent_addr, &msg->exporter->addr))
-        msg->exporter =
-            exporter_table_get(decoder->exporters, agent_addr, msg->datagram->received_ns);
+        msg->exporter = exporter_table_get_agent(decoder->exporters, msg->exporter, agent_addr,
+                                                 msg->datagram->received_ns);
     exporter_greet_once(msg->exporter, msg->version, sub_agent, msg->datagram->source_port);
     msg->agent = agent_get(&decoder->agents, msg->exporter, agent_addr, sub_agent);
     if (!decoder->settings->skip_sequence_check)

@@ -195,6 +195,23 @@ def test_sflow_agents(test):
     assert of(stats, SPOOFED)["drops"]["too_many_domains"] == 951 and of(stats, SPOOFED)["drops"]["too_many_sources"] > 2900, stats
 
 
+def test_invented_sflow_agents_push_out_each_other(test):
+    """One address names 1000 agents. Those of others stay, though they were heard before, and the sender's counter says why."""
+    records, _ = sflow.header("10.0.0.1", "192.0.2.1")
+
+    def datagram(agent):
+        return sflow.datagram([sflow.flow_sample([records])], agent=agent)
+    quiet = [f"198.51.100.{n}" for n in range(1, 31)]
+    flood = [(1, SPOOFED, datagram(f"10.9.{n // 250}.{n % 250}")) for n in range(1000)]
+    rows, stats, log = run(test, [*((0, source, datagram(source)) for source in quiet), *flood], "exporters_max: 40\n", program="sfacctd",
+                           aggregate="src_host")
+    addresses = {e["address"] for e in stats["exporters"]}
+    assert addresses >= {*quiet, SPOOFED} and len(addresses) == 40, addresses
+    assert of(stats, SPOOFED)["drops"]["too_many_agents"] == 1000 - 9, of(stats, SPOOFED)["drops"]
+    assert rows[0]["packets"] == 1030 and "agent 10.9.3.249 in place of" not in log, rows
+    assert "an sFlow agent that it names pushed out another exporter: more than exporters_max" in log, log
+
+
 def test_a_template_that_went_is_said_to_have_gone(test):
     """Pushed out (templates_max), with its domain (domains_max), or expired (template_lifetime): never that it did not come."""
     cases = {"templates": ("templates_max: 2", [(1, ROUTER, message(template(257), template(258)))]),

@@ -122,6 +122,56 @@ static void table_agrees_with_a_brute_force_lru(void **state)
     exporter_table_free(table);
 }
 
+/* One sender names agents by the thousand; those of others stay, whoever was seen last. */
+static void a_sender_that_names_many_agents_pushes_out_its_own(void **state)
+{
+    enum { MAX = 100, HONEST = 20, NAMED = 5000 };
+    (void)state;
+    struct exporter_table *table = exporter_table_new(MAX, NULL, NULL);
+    struct ip_addr sender = addr_of(1), relay = addr_of(2), relayed = addr_of(3);
+    int64_t now = 1;
+    for (uint32_t i = 0; i < HONEST; i++, now++) {
+        struct ip_addr addr = addr_of(10 + i);
+        exporter_table_get(table, &addr, now);
+    }
+    exporter_table_get_agent(table, exporter_table_get(table, &relay, now), &relayed, now);
+    for (uint32_t i = 0; i < NAMED; i++, now++) {
+        struct ip_addr agent = addr_of(1000 + i);
+        struct exporter *source = exporter_table_get(table, &sender, now);
+        exporter_table_get_agent(table, source, &agent, now);
+        assert_non_null(exporter_table_find(table, &agent));
+    }
+    for (uint32_t i = 0; i < HONEST; i++) {
+        struct ip_addr addr = addr_of(10 + i);
+        assert_non_null(exporter_table_find(table, &addr));
+    }
+    assert_non_null(exporter_table_find(table, &relayed));
+    struct exporter *source = exporter_table_find(table, &sender);
+    assert_int_equal(value(&source->counters.drops[DROP_too_many_agents]),
+                     NAMED - (MAX - HONEST - 3));
+    assert_int_equal(exporter_table_count(table), MAX);
+    /* Exporters that send themselves go after them, and who stays for the last is no matter: all is
+     * freed once. */
+    for (uint32_t i = 0; i < 3 * MAX; i++, now++) {
+        struct ip_addr addr = addr_of(7000 + i);
+        exporter_table_get(table, &addr, now);
+    }
+    assert_null(exporter_table_find(table, &sender));
+    exporter_table_free(table);
+}
+
+static void where_there_is_room_for_one_the_agent_takes_the_senders_place(void **state)
+{
+    (void)state;
+    struct exporter_table *table = exporter_table_new(1, NULL, NULL);
+    struct ip_addr sender = addr_of(1), agent = addr_of(2);
+    struct exporter *source = exporter_table_get(table, &sender, 1);
+    exporter_table_get_agent(table, source, &agent, 1);
+    assert_null(exporter_table_find(table, &sender));
+    assert_non_null(exporter_table_find(table, &agent));
+    exporter_table_free(table);
+}
+
 static void every_counter_of_an_evicted_exporter_is_kept(void **state)
 {
     struct exporter_counters from = {0}, to = {0};
@@ -353,6 +403,8 @@ int main(void)
         cmocka_unit_test(least_recently_seen_exporter_is_evicted),
         cmocka_unit_test(same_address_gets_the_same_exporter),
         cmocka_unit_test(table_agrees_with_a_brute_force_lru),
+        cmocka_unit_test(a_sender_that_names_many_agents_pushes_out_its_own),
+        cmocka_unit_test(where_there_is_room_for_one_the_agent_takes_the_senders_place),
         cmocka_unit_test(every_counter_of_an_evicted_exporter_is_kept),
         cmocka_unit_test(drops_are_counted_under_their_reason_even_when_not_logged),
         cmocka_unit_test(many_exporters_do_not_flood_the_log),
