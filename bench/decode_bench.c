@@ -170,7 +170,10 @@ static double run(const struct subject *subject, int rounds)
         flow_needs_add(&settings.needs, subject->members[i]);
     thread_enter_role(&worker_thread); /* decoders run there */
     uint32_t stride = (sizeof(struct flow) + 7) / 8 * 8;
-    struct flow_batch batch = {mem_zalloc((size_t)BATCH * stride), stride, 0, BATCH, drain, NULL};
+    struct flow_batch batch = {.flows = mem_zalloc((size_t)BATCH * stride),
+                               .stride = stride,
+                               .capacity = BATCH,
+                               .full = drain};
     struct exporter_table *exporters = exporter_table_new(4, NULL, NULL);
     struct exporter *exporter = exporter_table_get(exporters, &source, 0);
     void *decoder = subject->decoder->new (&settings, exporters, &batch);

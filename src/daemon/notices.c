@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "daemon/daemon_private.h"
+#include "maps/tag_map.h"
 #include <string.h>
 #include <time.h>
 
@@ -181,6 +182,26 @@ static void check_bgp(const struct daemon *d, struct text *notices)
                            d->bgp_settings.port);
 }
 
+/* Rows of options data look like others unless a map tells them apart. */
+static void check_options(const struct daemon *d, uint32_t index, struct text *notices)
+{
+    const struct maps *maps = atomic_load_explicit(&d->maps, memory_order_relaxed);
+    struct flow_needs needs = {0};
+    int32_t map = d->views ? d->views[index].tag_map : -1;
+
+    if (config_number(d->config, "nfacctd_account_options", CONFIG_GLOBAL) == 0 || map < 0 ||
+        !maps || !maps->tags[map])
+        return;
+    tag_map_add_needs(maps->tags[map], &needs);
+    if (!flow_needs_has(&needs, FLOW_has_counters))
+        text_append_printf(notices,
+                           "%s: pre_tag_map[%s]: nfacctd_account_options: no row has sample_type, "
+                           "so rows of options data look like those of events; let a row ask for "
+                           "sample_type=option\n",
+                           config_place(d->config, "pre_tag_map", index),
+                           config_instance_at(d->config, index)->name);
+}
+
 void notices_append(const struct daemon *d, struct text *notices)
 {
     if (d->instances && d->instance_count > 0)
@@ -192,5 +213,6 @@ void notices_append(const struct daemon *d, struct text *notices)
             continue; /* its faults were told */
         check_columns(d, i, notices);
         check_bins(d, i, notices);
+        check_options(d, i, notices);
     }
 }

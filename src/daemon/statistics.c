@@ -5,7 +5,8 @@
  * n}, "path_match": {verdict: n}}], "evicted": the same of exporters that went, "datagrams":
  * {"arrived", "overflow", "read", "decoded", "refused", "waiting", "residual"}, "instances":
  * [{"name", "plugin", "decoded": {"flows", "packets", "bytes"}, "filtered", "written", "open",
- * "handed_over", "spooled", "drops": {reason: {...}}, "residual": {...}, "plugin_process": {...}}],
+ * "handed_over", "spooled", "drops": {reason: {...}}, "residual": {...}, "option_records": {...}, "plugin_process":
+ * {...}}],
  * "bgp": {"peers": [...], counters}}
  */
 #include "daemon/statistics.h"
@@ -208,6 +209,16 @@ static json_t *json_process(const struct supervisor *supervisor, uint32_t number
     return object;
 }
 
+static json_t *json_options(const struct ledger_sum *sum)
+{
+    json_t *object = json_object();
+
+    set_count(object, "decoded", sum->option_records);
+    set_count(object, "filtered", sum->options_filtered);
+    set_count(object, "dropped", sum->options_dropped);
+    return object;
+}
+
 static json_t *json_instance(const struct statistics_sources *s, uint32_t number)
     ON_THREAD(main_thread)
 {
@@ -231,6 +242,7 @@ static json_t *json_instance(const struct statistics_sources *s, uint32_t number
     json_object_set_new(object, "residual", json_totals(&residual));
     set_count(object, "rows", sum.rows);
     set_count(object, "handovers", sum.handovers);
+    json_object_set_new(object, "option_records", json_options(&sum));
     if (s->supervisor)
         json_object_set_new(object, "process", json_process(s->supervisor, number));
     return object;
@@ -365,6 +377,11 @@ void statistics_log(const struct statistics_sources *s)
             (unsigned long long)sum.filtered.flows, (unsigned long long)sum.written.flows,
             (unsigned long long)dropped,
             (unsigned long long)(sum.open.flows + sum.handed_over.flows + sum.spooled.flows));
+        if (sum.option_records > 0)
+            log_notice("instance %s: %llu records of options data, %llu filtered, %llu dropped",
+                       s->instances[i]->identity->name, (unsigned long long)sum.option_records,
+                       (unsigned long long)sum.options_filtered,
+                       (unsigned long long)sum.options_dropped);
     }
 }
 

@@ -9,3 +9,13 @@ const struct flow_member_place flow_member_places[FLOW_MEMBER_COUNT] = {
 #include "flow/members.def"
 #undef MEMBER
 };
+
+void flow_batch_change(struct flow_batch *batch, bool is_options)
+{
+    if (batch->count > 0)
+        batch->full(batch);
+    batch->is_options = is_options;
+    /* Flows are written over options data without a look at what they do not need. */
+    for (uint32_t i = 0; !is_options && i < batch->capacity; i++)
+        flow_batch_at(batch, i)->is_option = 0;
+}

@@ -6,6 +6,7 @@
  * stride and never as an array.
  */
 #include "base/address.h"
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -75,6 +76,7 @@ struct flow_batch {
     uint8_t *flows;  /* capacity * stride bytes, zeroed once when made */
     uint32_t stride; /* sizeof(struct flow) plus the custom tail, a multiple of 8 */
     uint32_t count, capacity;
+    bool is_options; /* all its records are options data, not flows: flow_batch_turn() */
     void (*full)(struct flow_batch *batch); /* empties it: afterwards count is 0 */
     void *owner;                            /* the worker's */
 };
@@ -89,6 +91,14 @@ static inline struct flow *flow_batch_next(struct flow_batch *b)
     if (b->count == b->capacity)
         b->full(b);
     return flow_batch_at(b, b->count);
+}
+/* Empties the batch and makes it one of the other kind; for flow_batch_turn(). */
+void flow_batch_change(struct flow_batch *batch, bool is_options);
+/* Makes the batch one of options data, or of flows again: none ever holds both. */
+static inline void flow_batch_turn(struct flow_batch *b, bool is_options)
+{
+    if (b->is_options != is_options)
+        flow_batch_change(b, is_options);
 }
 static inline void flow_batch_push(struct flow_batch *b)
 {

@@ -26,7 +26,7 @@ enum how {
     HOW_SAMPLE_TYPE,
     HOW_FILTER,
 };
-enum sample_type { SAMPLE_FLOW, SAMPLE_FLOW_IPV4, SAMPLE_FLOW_IPV6, SAMPLE_EVENT };
+enum sample_type { SAMPLE_FLOW, SAMPLE_FLOW_IPV4, SAMPLE_FLOW_IPV6, SAMPLE_EVENT, SAMPLE_OPTION };
 enum { WORDS_MAX = 16, NETFLOW5 = 5, NETFLOW5_ENGINE_BITS = 8 };
 
 const struct map_key tag_keys[] = {
@@ -111,14 +111,15 @@ static int take_sample_type(uint64_t *number, const char *text, struct text *err
     static const char *const types[] = {[SAMPLE_FLOW] = "flow",
                                         [SAMPLE_FLOW_IPV4] = "flow-ipv4",
                                         [SAMPLE_FLOW_IPV6] = "flow-ipv6",
-                                        [SAMPLE_EVENT] = "event"};
+                                        [SAMPLE_EVENT] = "event",
+                                        [SAMPLE_OPTION] = "option"};
 
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
         if (strcmp(text, types[i]) == 0) {
             *number = i;
             return 0;
         }
-    text_append_string(error, "expected flow, flow-ipv4, flow-ipv6 or event");
+    text_append_string(error, "expected flow, flow-ipv4, flow-ipv6, event or option");
     return -EINVAL;
 }
 
@@ -257,8 +258,10 @@ static bool is_multicast(const struct ip_addr *addr)
 
 static bool is_sample_type(uint64_t type, const struct flow *flow)
 {
+    if (type == SAMPLE_OPTION)
+        return flow->is_option;
     if (type == SAMPLE_EVENT)
-        return !flow->has_counters;
+        return !flow->has_counters && !flow->is_option;
     return flow->has_counters &&
            (type == SAMPLE_FLOW || flow->ip_version == (type == SAMPLE_FLOW_IPV4 ? 4 : 6));
 }

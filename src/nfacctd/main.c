@@ -24,6 +24,8 @@ static const struct config_key keys[] = {
      KEY_BOOL_AT(struct nfacctd_settings, ignore_exporter_address), "false",
      .aliases = "sfacctd_ignore_exporter_address",
      .help = "peer_src_ip is who sent the datagram, whatever elements 130 and 131 say"},
+    {"nfacctd_account_options", KEY_BOOL_AT(struct nfacctd_settings, account_options), "false",
+     .help = "records of options data become rows without counters"},
     {"templates_max", KEY_INT_AT(struct nfacctd_settings, templates_max, 1, 1 << 24), "65536",
      .help = "templates that a worker keeps, and 32 times as many fields of them"},
     {"template_fields_max", KEY_INT_AT(struct nfacctd_settings, template_fields_max, 1, 16384),

@@ -71,6 +71,9 @@ bool netflow_message_check_uptime(struct netflow_message *msg, uint32_t uptime);
 /* Decodes a run of data records by `plan` into the batch. False if one ran over the end. */
 bool netflow_message_decode_flows(struct netflow_message *msg, const struct plan *plan,
                                   const uint8_t *data, size_t len);
+/* Adds one record of options data to the batch, as a row without counters. */
+void netflow_message_add_option(struct netflow_message *msg, const struct plan *plan,
+                                const uint8_t *data, size_t len);
 
 /* Decode one datagram, whose version was seen to be theirs; count it as decoded or refused. */
 void netflow5_decode(struct netflow_decoder *decoder, struct exporter *exporter,

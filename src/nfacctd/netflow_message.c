@@ -7,6 +7,7 @@
 #include "base/memory.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #define CLOCK_TOLERANCE_NS (5 * NS_PER_S) /* beyond it an operator is told */
 #define RESTART_LEAST_MS   10000          /* an uptime that much lower is no message out of order */
@@ -248,9 +249,33 @@ static bool decode_variable(struct netflow_message *msg, const struct plan *plan
     return len <= PADDING_MOST;
 }
 
+void netflow_message_add_option(struct netflow_message *msg, const struct plan *plan,
+                                const uint8_t *data, size_t len)
+{
+    struct netflow_decoder *decoder = msg->decoder;
+    struct flow_batch *batch = decoder->batch;
+    struct plan_ref *refs = plan->record_len == 0 ? netflow_decoder_refs(decoder, plan) : NULL;
+
+    if (refs && plan_measure(plan, data, len, refs) == 0)
+        return; /* it was measured before: this cannot be */
+    flow_batch_turn(batch, true);
+    make_room(decoder, 1, plan_arena_need(plan, len));
+    struct flow *flow = flow_batch_at(batch, batch->count);
+    memset(flow, 0, batch->stride);
+    if (refs)
+        plan_run_refs(plan, refs, &msg->context, data, (uint8_t *)flow);
+    else
+        plan_run(plan, &msg->context, data, 1, (uint8_t *)flow, batch->stride);
+    flow->flows = flow->packets = flow->bytes = 0;
+    flow->has_counters = 0;
+    flow->is_option = 1;
+    flow_batch_push(batch);
+}
+
 bool netflow_message_decode_flows(struct netflow_message *msg, const struct plan *plan,
                                   const uint8_t *data, size_t len)
 {
+    flow_batch_turn(msg->decoder->batch, false);
     if (plan->record_len == 0)
         return decode_variable(msg, plan, data, len);
     size_t count = len / plan->record_len;

@@ -175,6 +175,7 @@ struct plan_settings {
     uint32_t custom_field_count;
     enum tunnel_view tunnel_view;
     const struct nfacctd_settings *own;
+    bool is_options; /* the records are options data: no counters, and scopes for custom fields */
 };
 
 /*
@@ -183,6 +184,9 @@ struct plan_settings {
  */
 struct plan *plan_compile(const struct template_field *fields, uint16_t field_count,
                           const struct plan_settings *settings);
+/* The same for records of options data, whose plan has no counters and no way back. */
+struct plan *plan_compile_options(const struct template_field *fields, uint16_t field_count,
+                                  const struct plan_settings *settings);
 void plan_free(struct plan *plan);
 
 /* Returns the most that one record of `record_len` bytes takes of the arena. */

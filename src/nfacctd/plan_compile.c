@@ -531,9 +531,10 @@ static void compile_latest(struct plan_builder *c)
 static void compile_members(struct plan_builder *c)
 {
     struct flow_needs needs = needs_with_sources(&c->settings->needs);
-    bool has_more_counters = builder_counters(c);
+    bool is_options = c->settings->is_options;
+    bool has_more_counters = !is_options && builder_counters(c);
 
-    if (builder_has_totals(c))
+    if (!is_options && builder_has_totals(c))
         add_members_of_key(&needs);
 
     /* The section comes first, as other operations read members that it writes. */
@@ -585,6 +586,8 @@ static void compile_custom(struct plan_builder *c)
          * ways. */
         bool is_here = !custom->is_reverse || c->is_reverse || !c->plan->reverse;
         int field = is_here ? builder_raw_field(c, enterprise, custom->element) : NO_FIELD;
+        if (field == NO_FIELD && c->settings->is_options && enterprise == 0)
+            field = builder_raw_field(c, ENTERPRISE_V9_SCOPE, custom->element);
         struct plan_op *op = builder_op(c, custom->len > 0 ? PLAN_CUSTOM : PLAN_CUSTOM_BYTES, 0);
         op->dst = custom->flow_offset;
         op->arg = custom->len;
@@ -653,7 +656,7 @@ static struct plan *compile_way(const struct template_field *fields, uint16_t fi
     plan->field_count = field_count;
     builder_init(&c);
     c.frame_field = find_frame(&c);
-    if (!is_reverse && is_biflow(&c))
+    if (!is_reverse && !settings->is_options && is_biflow(&c))
         plan->reverse = compile_way(fields, field_count, offsets, settings, true);
     plan->has_counters = has_counters(&c);
     compile_members(&c);
@@ -686,6 +689,15 @@ struct plan *plan_compile(const struct template_field *fields, uint16_t field_co
     }
     mem_free(offsets);
     return plan;
+}
+
+struct plan *plan_compile_options(const struct template_field *fields, uint16_t field_count,
+                                  const struct plan_settings *settings)
+{
+    struct plan_settings of_options = *settings;
+
+    of_options.is_options = true;
+    return plan_compile(fields, field_count, &of_options);
 }
 
 void plan_free(struct plan *plan)

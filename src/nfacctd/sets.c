@@ -56,6 +56,7 @@ static bool decode_options_record(struct netflow_message *msg, const struct temp
     struct netflow_decoder *decoder = msg->decoder;
     struct option_facts facts;
     uint64_t evicted_before = decoder->options.evicted_count;
+    const uint8_t *start = r->pos;
 
     for (uint16_t i = 0; i < tmpl->field_count; i++) {
         uint16_t len = tmpl->fields[i].len;
@@ -80,6 +81,10 @@ static bool decode_options_record(struct netflow_message *msg, const struct temp
     exporter_debug(msg->exporter, "domain %u: a record of options template %u",
                    msg->domain->domain_id, tmpl->id);
     counter_add(&msg->exporter->counters.options_records, 1);
+    if (tmpl->option_plan) {
+        msg->context.template_id = tmpl->id;
+        netflow_message_add_option(msg, tmpl->option_plan, start, (size_t)(r->pos - start));
+    }
     msg->record_count++;
     return true;
 }

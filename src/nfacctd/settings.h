@@ -25,6 +25,7 @@ struct nfacctd_settings {
     bool ignore_exporter_address; /* elements 130 and 131 do not name the exporter */
     bool use_ip_next_hop;         /* elements 15 and 62 and v5's may stand for the BGP next hop */
     bool skip_sequence_check;     /* nfacctd_disable_checks */
+    bool account_options;         /* options data become rows, too */
     bool refuse_bad_sets; /* nfacctd_pre_processing_checks: one impossible set length refuses all */
     enum next_hop_policy next_hop_policy;
 };

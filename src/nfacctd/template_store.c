@@ -40,6 +40,7 @@ static void template_discard(void *arg, struct keyed_entry *entry)
     template_note(store, tmpl);
     template_unlink(store, tmpl);
     plan_free(tmpl->plan);
+    plan_free(tmpl->option_plan);
     mem_free(tmpl);
     store->generation++;
 }
@@ -116,6 +117,14 @@ static void template_link(struct template_store *store, struct domain *domain,
         tmpl->field_count > TEMPLATE_FIELDS_MEAN ? tmpl->field_count : TEMPLATE_FIELDS_MEAN);
 }
 
+static void template_compile(const struct template_store *store, struct template *tmpl)
+{
+    if (!tmpl->is_options)
+        tmpl->plan = plan_compile(tmpl->fields, tmpl->field_count, store->settings);
+    else if (store->settings->own->account_options)
+        tmpl->option_plan = plan_compile_options(tmpl->fields, tmpl->field_count, store->settings);
+}
+
 enum template_outcome template_store_put(struct template_store *store, struct domain *domain,
                                          const struct template *announced,
                                          const struct template_field *fields)
@@ -145,8 +154,8 @@ enum template_outcome template_store_put(struct template_store *store, struct do
     }
     for (uint16_t i = 0; i < tmpl->field_count; i++)
         tmpl->has_large_numbers |= template_field_is_large(&tmpl->fields[i]);
-    if (!tmpl->is_options && !tmpl->is_refused)
-        tmpl->plan = plan_compile(tmpl->fields, tmpl->field_count, store->settings);
+    if (!tmpl->is_refused)
+        template_compile(store, tmpl);
     if (old)
         template_remove(store, old);
     template_link(store, domain, tmpl);
@@ -248,9 +257,10 @@ void template_store_recompile(struct template_store *store)
 {
     for (struct keyed_entry *e = NULL; (e = keyed_table_walk(&store->table.index, e));) {
         struct template *tmpl = (struct template *)e;
-        if (!tmpl->plan)
+        if (!tmpl->plan && !tmpl->option_plan)
             continue;
         plan_free(tmpl->plan);
-        tmpl->plan = plan_compile(tmpl->fields, tmpl->field_count, store->settings);
+        plan_free(tmpl->option_plan);
+        template_compile(store, tmpl);
     }
 }

@@ -20,9 +20,10 @@ struct template
     struct domain *domain;
     struct template *next_in_domain, *previous_in_domain;
     int64_t received_ns;
-    int64_t marked_ns; /* received_ns when it was noted to be saved */
-    struct plan *plan; /* of records that are flows; NULL: options */
-    uint32_t min_len;  /* of a record */
+    int64_t marked_ns;        /* received_ns when it was noted to be saved */
+    struct plan *plan;        /* of records that are flows; NULL: options */
+    struct plan *option_plan; /* of options data that become rows; NULL: they do not */
+    uint32_t min_len;         /* of a record */
     uint16_t id;
     bool is_inherited; /* another port, which is silent, announced it */
     uint16_t scope_count;

@@ -52,6 +52,7 @@ struct aggregate {
     uint32_t flow_stride;
     struct time_bin_cache bin_cache;
     struct handover_totals added, dropped; /* in the batch */
+    uint64_t options_filtered, options_dropped;
     struct aggregate_end last_end;
 };
 
@@ -60,6 +61,13 @@ static void totals_add_flow(struct handover_totals *totals, const struct flow *f
     totals->flows += flow->flows;
     totals->packets += flow->packets;
     totals->bytes += flow->bytes;
+}
+
+/* Counts a flow that there is no room for. */
+static void drop_flow(struct aggregate *a, const struct flow *flow)
+{
+    totals_add_flow(&a->dropped, flow);
+    a->options_dropped += flow->is_option;
 }
 
 /* Enters into the ledger what was added to the table since the last time. */
@@ -215,7 +223,7 @@ static uint32_t rows_make(struct aggregate *a, uint32_t from, uint32_t count, ui
         const struct flow *flow = a->flows[from + i];
         uint8_t *row = rows + (size_t)i * a->row_size;
         if (!row_set_ids(a, row, flow)) {
-            totals_add_flow(&a->dropped, flow);
+            drop_flow(a, flow);
             continue;
         }
         if (kept != i)
@@ -305,7 +313,7 @@ static void entries_add(struct aggregate *a, uint32_t first, uint32_t end) ON_TH
         if (row && row_key_equals(row, more, key_size))
             row_combine(plan, row, more);
         else if (!entry_add(a, a->hashes[i], more))
-            totals_add_flow(&a->dropped, a->flows[i]);
+            drop_flow(a, a->flows[i]);
     }
 }
 
@@ -356,7 +364,7 @@ static void entries_append(struct aggregate *a) ON_THREAD(worker_thread)
         count = a->entry_count - first;
         if (!row_reserve(a)) {
             for (uint32_t i = first; i < a->entry_count; i++)
-                totals_add_flow(&a->dropped, a->flows[i]);
+                drop_flow(a, a->flows[i]);
             return;
         }
         if (count > a->rows_per_segment - a->rows_in_last)
@@ -461,16 +469,27 @@ static void entries_choose(struct aggregate *a, const struct flow_batch *batch,
     for (uint32_t i = 0; i < batch->count; i++) {
         const struct flow *flow = flow_batch_at(batch, i);
         if ((plan->tag_filter && !tag_filter_accepts(plan->tag_filter, flow)) ||
-            (plan->filter && !flow_filter_accepts(plan->filter, flow)))
+            (plan->filter && !flow_filter_accepts(plan->filter, flow))) {
             totals_add_flow(filtered, flow);
-        else if (plan->has_pro_rating)
+            a->options_filtered += batch->is_options;
+        } else if (plan->has_pro_rating) {
             pro_rate(a, flow);
-        else
+        } else {
             entry_new(a, flow,
                       plan->has_bins
                           ? time_bin_cache_start(&a->bin_cache, &plan->bins, flow->bin_ns)
                           : 0);
+        }
     }
+}
+
+/* Records of options data have nothing that the other sums could count. */
+static void count_options(struct aggregate *a, const struct flow_batch *batch)
+{
+    counter_add(&a->ledger->option_records, batch->count);
+    counter_add(&a->ledger->options_filtered, a->options_filtered);
+    counter_add(&a->ledger->options_dropped, a->options_dropped);
+    a->options_filtered = a->options_dropped = 0;
 }
 
 void aggregate_add(struct aggregate *a, const struct flow_batch *batch)
@@ -485,6 +504,8 @@ void aggregate_add(struct aggregate *a, const struct flow_batch *batch)
     else
         entries_take(a, batch);
     entries_flush(a);
+    if (batch->is_options)
+        count_options(a, batch);
     ledger_add(&a->ledger->decoded, &decoded);
     if (plan->filter || plan->tag_filter)
         ledger_add(&a->ledger->filtered, &filtered);

@@ -165,6 +165,15 @@ void enrich_batch(const struct enrich_settings *s, const struct maps *maps,
     }
 }
 
+void enrich_options(struct flow_batch *batch)
+{
+    THREAD_ASSERT(worker_thread);
+    for (uint32_t i = 0; i < batch->count; i++) {
+        struct flow *record = flow_batch_at(batch, i);
+        record->bin_ns = record->arrival_ns;
+    }
+}
+
 void enrich_add_needs(const struct enrich_settings *s, struct flow_needs *needs)
 {
     flow_needs_add(needs, FLOW_bytes);

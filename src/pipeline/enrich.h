@@ -41,5 +41,7 @@ struct enrich_cache {
 /* `maps` may be NULL. Counts rate_unknown and bad_time at the flows' exporters. */
 void enrich_batch(const struct enrich_settings *settings, const struct maps *maps,
                   struct enrich_cache *cache, struct flow_batch *batch) ON_THREAD(worker_thread);
+/* The same for a batch of options data: its records have arrivals, and nothing that maps know. */
+void enrich_options(struct flow_batch *batch) ON_THREAD(worker_thread);
 /* Adds the members that enrich_batch() reads, given what the settings ask of it. */
 void enrich_add_needs(const struct enrich_settings *settings, struct flow_needs *needs);

@@ -117,6 +117,7 @@ const struct flow_batch *instance_view(struct instance_views *views, uint32_t in
         return batch;
     memcpy(views->copy.flows, batch->flows, (size_t)batch->count * batch->stride);
     views->copy.count = batch->count;
+    views->copy.is_options = batch->is_options;
     set_tags(s, s->tag_map >= 0 ? results_of(views, (uint32_t)s->tag_map) : NULL, &views->copy);
     return &views->copy;
 }

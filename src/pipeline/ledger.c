@@ -77,6 +77,9 @@ void ledger_sum_add(struct ledger_sum *sum, const struct ledger *ledger,
     }
     sum->rows += counter_get(&ledger->rows);
     sum->handovers += counter_get(&ledger->handovers);
+    sum->option_records += counter_get(&ledger->option_records);
+    sum->options_filtered += counter_get(&ledger->options_filtered);
+    sum->options_dropped += counter_get(&ledger->options_dropped);
 }
 
 struct handover_totals ledger_sum_residual(const struct ledger_sum *sum)

@@ -25,6 +25,9 @@ struct ledger {
     struct ledger_entry filtered, open, handed_over, spooled, written;
     struct ledger_entry drops[DROP_REASON_COUNT];
     struct counter rows, handovers; /* made, in all */
+    /* Records of options data (nfacctd_account_options), which have no flows, packets and bytes:
+     * all, those that filters left out, and those that there was no room for. */
+    struct counter option_records, options_filtered, options_dropped;
 };
 
 static inline void ledger_add(struct ledger_entry *entry, const struct handover_totals *totals)
@@ -55,6 +58,7 @@ struct ledger_sum {
     struct handover_totals decoded, filtered, open, handed_over, spooled, written;
     struct handover_totals drops[DROP_REASON_COUNT];
     uint64_t rows, handovers;
+    uint64_t option_records, options_filtered, options_dropped;
 };
 /* Adds a ledger to the sum. `drained` is ring_drained() of its ring: spooled before, written
  * since; `lost` is ring_lost_drained(): of that, what a volatile backend lost. */

@@ -35,9 +35,13 @@ void worker_flush(struct worker *w)
     THREAD_ASSERT(worker_thread);
     if (batch->count == 0)
         return;
-    enrich_batch(&crew->enrich, maps, &w->enrich_cache, batch);
-    correlate_batch(w->correlator, crew->bgp ? bgp_peers(crew->bgp) : NULL, maps, batch);
-    correlate_ingress_maps(w->correlator, maps, batch);
+    if (batch->is_options) {
+        enrich_options(batch);
+    } else {
+        enrich_batch(&crew->enrich, maps, &w->enrich_cache, batch);
+        correlate_batch(w->correlator, crew->bgp ? bgp_peers(crew->bgp) : NULL, maps, batch);
+        correlate_ingress_maps(w->correlator, maps, batch);
+    }
     if (w->views)
         instance_views_begin(w->views, maps, batch);
     for (uint32_t i = 0; i < crew->instance_count; i++)

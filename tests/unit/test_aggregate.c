@@ -600,6 +600,33 @@ static void arrivals_tell_the_records_of_a_datagram_apart(void **state)
     assert_int_equal(rows_of_two_datagrams(&(struct rig_settings){0}), 1);
 }
 
+/* Records of options data have counters of their own in the ledger, as they are no flows. */
+static void options_data_is_counted_apart(void **state)
+{
+    struct rig rig;
+
+    (void)state;
+    rig_init(&rig, &(struct rig_settings){.filter = "src net 10.0.0.0/8"});
+    rig.batch.is_options = true;
+    for (size_t i = 0; i < 3; i++) {
+        struct flow *record = add_flow(&rig);
+        record->is_option = 1;
+        record->flows = record->packets = record->bytes = 0;
+        if (i > 0)
+            record->src_addr = ip_addr_v4((const uint8_t[4]){10, 0, 0, (uint8_t)i});
+        record->ip_version = i > 0 ? 4 : 0;
+    }
+    flush(&rig);
+    assert_int_equal(counter_get(&rig.ledger->option_records), 3);
+    assert_int_equal(counter_get(&rig.ledger->options_filtered), 1);
+    assert_int_equal(counter_get(&rig.ledger->options_dropped), 0);
+    assert_int_equal(counter_get(&rig.ledger->decoded.flows), 0);
+    end_epoch(&rig, 1);
+    host_take(&rig);
+    assert_int_equal(rig.rows, 1); /* both have the same key */
+    rig_clear(&rig);
+}
+
 /* RFC 3168: the two lowest bits are ECN, which routers change along the way. */
 static uint64_t rows_of_tos(bool has_dscp)
 {
@@ -633,6 +660,7 @@ int main(void)
         cmocka_unit_test(flows_of_one_second_are_one_row_when_seconds_are_whole),
         cmocka_unit_test(arrivals_tell_the_records_of_a_datagram_apart),
         cmocka_unit_test(flows_of_one_dscp_are_one_row),
+        cmocka_unit_test(options_data_is_counted_apart),
         cmocka_unit_test(rows_are_the_sums_of_their_flows),
         cmocka_unit_test(a_table_grows_over_many_segments),
         cmocka_unit_test(an_unaggregated_instance_keeps_every_flow_in_order),
