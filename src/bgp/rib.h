@@ -71,6 +71,13 @@ struct rib_path {
 
 enum rib_policy { RIB_POLICY_NORMAL, RIB_POLICY_PMACCT }; /* bgp_path_accept: pmacct */
 
+/* Says whether a router exports flows along paths of one next hop with another one. */
+struct rib_equality {
+    bool (*is_same)(const void *arg, const struct ip_addr *router,
+                    const struct ip_addr *path_next_hop, const struct ip_addr *exported);
+    const void *arg;
+};
+
 struct rib_query {
     uint32_t peer; /* index in the peer snapshot (bgp.h) */
     uint64_t rd;   /* 0: the unicast table */
@@ -80,6 +87,9 @@ struct rib_query {
     /* Paths announced up to so long after the flow's end answer where nothing else does; 0:
      * none. In replay it has no effect. */
     int64_t late_ns;
+    /* NULL: a path has the next hop if the two are equal. */
+    const struct rib_equality *equality;
+    const struct ip_addr *router; /* for it */
     bool any_path; /* source side: the best path of the longest prefix, next hop ignored */
     /* results */
     enum path_match match;

@@ -71,8 +71,14 @@ static const struct path_list *list_of(const struct rib *rib, uint32_t value, ui
 static bool has_next_hop(const struct rib *rib, const struct lookup *lookup,
                          const struct stored_path *path)
 {
-    return path_tag(path) == lookup->tag &&
-           ip_addr_equal(&stored_attrs(rib, path)->next_hop, &lookup->query->next_hop);
+    const struct rib_query *query = lookup->query;
+
+    if (path_tag(path) == lookup->tag &&
+        ip_addr_equal(&stored_attrs(rib, path)->next_hop, &query->next_hop))
+        return true;
+    return query->equality &&
+           query->equality->is_same(query->equality->arg, query->router,
+                                    &stored_attrs(rib, path)->next_hop, &query->next_hop);
 }
 
 static int64_t break_ms(const struct rib *rib, const struct lookup *lookup)
@@ -578,7 +584,7 @@ static inline const struct stored_path *find_path(const struct lookup *lookup,
     uint64_t latest = 0;
     unsigned hit_count = 0;
 
-    if (list->gone_count > 0 || until_ms < 0 || found == end)
+    if (list->gone_count > 0 || until_ms < 0 || found == end || lookup->query->equality)
         return NULL;
     /* The loop has no branches: one on which path it is would be mispredicted. A path of another
      * generation comes out later than any time. */

@@ -80,6 +80,7 @@ static int check_files(struct daemon *d, struct text *errors)
         {"sampling_map", &d->maps_settings.sampling_map},
         {"flow_to_rd_map", &d->maps_settings.flow_to_rd_map},
         {"bgp_agent_map", &d->maps_settings.bgp_agent_map},
+        {"bgp_peer_dst_ip_map", &d->maps_settings.bgp_peer_dst_ip_map},
         {"bgp_peer_src_as_map", &d->maps_settings.ingress_maps[INGRESS_MAP_PEER_AS]},
         {"bgp_src_local_pref_map", &d->maps_settings.ingress_maps[INGRESS_MAP_LOCAL_PREF]},
         {"bgp_src_med_map", &d->maps_settings.ingress_maps[INGRESS_MAP_MED]},

@@ -198,6 +198,7 @@ static void check_own_files(struct check *c)
         {"sampling_map", maps->sampling_map, USE_READ},
         {"flow_to_rd_map", maps->flow_to_rd_map, USE_READ},
         {"bgp_agent_map", maps->bgp_agent_map, USE_READ},
+        {"bgp_peer_dst_ip_map", maps->bgp_peer_dst_ip_map, USE_READ},
         {"bgp_peer_src_as_map", maps->ingress_maps[INGRESS_MAP_PEER_AS], USE_READ},
         {"bgp_src_local_pref_map", maps->ingress_maps[INGRESS_MAP_LOCAL_PREF], USE_READ},
         {"bgp_src_med_map", maps->ingress_maps[INGRESS_MAP_MED], USE_READ},

@@ -6,6 +6,7 @@
 #include "maps/agent_map.h"
 #include "maps/allow_list.h"
 #include "maps/ingress_map.h"
+#include "maps/next_hop_map.h"
 #include "maps/rd_map.h"
 #include "maps/sampling_map.h"
 #include "maps/tag_map.h"
@@ -26,6 +27,9 @@ const struct config_key maps_keys[] = {
     {.name = "bgp_agent_map",
      KEY_STRING_AT(struct maps_settings, bgp_agent_map),
      .help = "map from exporters to the BGP peers whose tables hold for them (see MAPS)"},
+    {.name = "bgp_peer_dst_ip_map",
+     KEY_STRING_AT(struct maps_settings, bgp_peer_dst_ip_map),
+     .help = "map of next hops that exporters report instead of those in their paths (see MAPS)"},
     {.name = "bgp_peer_src_as_map",
      KEY_STRING_AT(struct maps_settings, ingress_maps[INGRESS_MAP_PEER_AS]),
      .help = "map of peer_src_as, for bgp_peer_src_as_type: map (see MAPS)"},
@@ -64,7 +68,8 @@ bool maps_names_exporter(const struct maps *maps, const struct ip_addr *exporter
     return (maps->allow && allow_list_names(maps->allow, exporter)) ||
            (maps->sampling && sampling_map_names(maps->sampling, exporter)) ||
            (maps->rd && rd_map_names(maps->rd, exporter)) ||
-           (maps->agents && agent_map_names(maps->agents, exporter));
+           (maps->agents && agent_map_names(maps->agents, exporter)) ||
+           (maps->next_hops && next_hop_map_names(maps->next_hops, exporter));
 }
 
 /* Loads all maps. It goes on after an error, as those of all maps are wanted at once. */
@@ -75,6 +80,7 @@ static int load_all(const struct maps_settings *settings, struct maps *maps,
     struct sampling_map *sampling;
     struct rd_map *rd;
     struct agent_map *agents;
+    struct next_hop_map *next_hops;
     int err = 0;
 
     if (settings->allow_file) {
@@ -106,6 +112,12 @@ static int load_all(const struct maps_settings *settings, struct maps *maps,
         } else {
             err = -EINVAL;
         }
+    }
+    if (settings->bgp_peer_dst_ip_map) {
+        if (next_hop_map_read(settings->bgp_peer_dst_ip_map, report, &next_hops) == 0)
+            maps->next_hops = next_hops;
+        else
+            err = -EINVAL;
     }
     return err;
 }
@@ -176,6 +188,7 @@ void maps_free(void *object)
     sampling_map_free((struct sampling_map *)(uintptr_t)maps->sampling);
     rd_map_free((struct rd_map *)(uintptr_t)maps->rd);
     agent_map_free((struct agent_map *)(uintptr_t)maps->agents);
+    next_hop_map_free((struct next_hop_map *)(uintptr_t)maps->next_hops);
     for (int i = 0; i < INGRESS_MAP_COUNT; i++)
         ingress_map_free((struct ingress_map *)(uintptr_t)maps->ingress[i]);
     for (uint32_t i = 0; maps->tags && i < maps->tag_map_count; i++)

@@ -19,6 +19,7 @@ struct sampling_map;
 struct agent_map;
 struct rd_map;
 struct ingress_map;
+struct next_hop_map;
 struct tag_map;
 
 /* The maps of the source side (ingress_map.h), by the member that they fill. */
@@ -35,6 +36,7 @@ struct maps_settings {
     const char *sampling_map;
     const char *flow_to_rd_map;
     const char *bgp_agent_map;
+    const char *bgp_peer_dst_ip_map;
     const char *ingress_maps[INGRESS_MAP_COUNT];
     const char *aggregate_primitives; /* read once, at start: maps/custom_primitives.h */
     bool may_refresh;                 /* maps_refresh: SIGUSR2 reloads */
@@ -49,6 +51,7 @@ struct maps {
     const struct sampling_map *sampling;
     const struct rd_map *rd;
     const struct agent_map *agents;
+    const struct next_hop_map *next_hops;
     const struct ingress_map *ingress[INGRESS_MAP_COUNT];
     struct tag_map **tags; /* by the number of maps_settings.tag_maps */
     uint32_t tag_map_count;

@@ -9,6 +9,7 @@
 #include "flow/exporter.h"
 #include "maps/agent_map.h"
 #include "maps/maps.h"
+#include "maps/next_hop_map.h"
 #include "pipeline/enrich.h"
 #include "pipeline/exporter_evidence.h"
 #include "pipeline/ingress_maps.h"
@@ -56,6 +57,7 @@ struct correlator {
 struct view {
     const struct bgp_peers *peers;
     const struct maps *maps;
+    struct rib_equality equality; /* bgp_peer_dst_ip_map; is_same NULL: there is none */
 };
 
 struct correlator *correlator_new(const struct correlate_settings *settings, const struct rib *rib,
@@ -376,6 +378,15 @@ static void watch_next_hops(struct exporter_entry *e, const struct flow *flow,
     e->next_hop_count = e->foreign_count = 0;
 }
 
+/* Counts verdicts that came about by bgp_peer_dst_ip_map. */
+static void count_mapped(struct exporter_counters *counters, const struct rib_query *q)
+{
+    if (q->match == PATH_MATCH_UNMATCHED || q->match == PATH_MATCH_DIFFERS)
+        return;
+    if (!ip_addr_equal(&q->path.attrs->next_hop, &q->next_hop))
+        counter_add(&counters->next_hop_mapped, 1);
+}
+
 static void answer_destination(struct correlator *c, const struct view *view,
                                struct exporter_entry *e, struct flow *flow, struct rib_query *q)
 {
@@ -398,6 +409,8 @@ static void answer_destination(struct correlator *c, const struct view *view,
         counter_add(&counters->loading, 1);
     if (q->is_late)
         counter_add(&counters->late, 1);
+    if (q->equality && q->path.attrs)
+        count_mapped(counters, q);
     if (q->candidate_paths > 1 && q->path.attrs) {
         if (!e->evidence)
             e->evidence = mem_zalloc(sizeof *e->evidence);
@@ -450,6 +463,7 @@ static inline void query_ask(struct rib_query *q, uint32_t peer, const struct fl
     q->rd = flow->vpn_rd >> 48 == 0xffff ? 0 : flow->vpn_rd; /* or no more than a VRF id */
     q->address = *address;
     q->next_hop = (struct ip_addr){0};
+    q->equality = NULL;
     q->any_path = any_path;
 }
 
@@ -473,6 +487,10 @@ static void correlate_destinations(struct correlator *c, const struct view *view
         query_ask(q, peer, flow, &flow->dst_addr, false);
         if (!ip_addr_is_zero(&flow->bgp_next_hop))
             q->next_hop = flow->bgp_next_hop;
+        if (view->equality.is_same && next_hop_map_has(view->maps->next_hops, &q->next_hop)) {
+            q->equality = &view->equality;
+            q->router = &flow->exporter->addr;
+        }
         life_of(c->settings, flow, q);
         c->flow_of[count++] = i;
     }
@@ -526,6 +544,12 @@ static void correlate_sources(struct correlator *c, const struct view *view,
     }
 }
 
+static bool next_hop_is_same(const void *map, const struct ip_addr *exporter,
+                             const struct ip_addr *path_next_hop, const struct ip_addr *exported)
+{
+    return next_hop_map_is_same(map, exporter, path_next_hop, exported);
+}
+
 void correlate_batch(struct correlator *c, const struct bgp_peers *peers, const struct maps *maps,
                      struct flow_batch *batch)
 {
@@ -536,7 +560,9 @@ void correlate_batch(struct correlator *c, const struct bgp_peers *peers, const 
     if (!c->settings->is_enabled)
         return;
     assert(batch->count <= c->capacity);
-    view = (struct view){peers, maps};
+    view = (struct view){.peers = peers, .maps = maps};
+    if (maps && maps->next_hops)
+        view.equality = (struct rib_equality){next_hop_is_same, maps->next_hops};
     if (c->settings->needs_destination)
         correlate_destinations(c, &view, batch);
     c->has_facts = ingress_maps_ask_path(c->settings, maps);

@@ -8,6 +8,7 @@
 #include "maps/custom_primitives.h"
 #include "maps/ingress_map.h"
 #include "maps/map_source.h"
+#include "maps/next_hop_map.h"
 #include "maps/rd_map.h"
 #include "maps/sampling_map.h"
 #include "maps/tag_filter.h"
@@ -54,6 +55,16 @@ static void ask_rd(const struct rd_map *map, struct flow_needs *needs)
         rd_map_names(map, &exporters[i]);
         if (!rd_map_find(map, rd_map_exporter(map, &exporters[i]), &flow, &rd))
             CHECK(rd == 0);
+    }
+}
+
+static void ask_next_hops(const struct next_hop_map *map)
+{
+    for (size_t i = 0; i < sizeof exporters / sizeof exporters[0]; i++) {
+        const struct ip_addr *addr = &exporters[i];
+        next_hop_map_names(map, addr);
+        if (next_hop_map_is_same(map, addr, addr, addr))
+            CHECK(next_hop_map_has(map, addr));
     }
 }
 
@@ -125,6 +136,7 @@ static void read_all(const char *path, bool is_tolerant)
     struct sampling_map *sampling = NULL;
     struct rd_map *rd = NULL;
     struct ingress_map *source = NULL;
+    struct next_hop_map *next_hops = NULL;
     struct agent_map *agents = NULL;
     struct allow_list *allow = NULL;
     struct tag_map *tags = NULL;
@@ -142,6 +154,10 @@ static void read_all(const char *path, bool is_tolerant)
     if (source)
         ask_source(source, &needs);
     ingress_map_free(source);
+    check_error(next_hop_map_read(path, &report, &next_hops), &errors);
+    if (next_hops)
+        ask_next_hops(next_hops);
+    next_hop_map_free(next_hops);
     check_error(agent_map_read(path, &report, &agents), &errors);
     if (agents)
         ask_agents(agents, &needs);

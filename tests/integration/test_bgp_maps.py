@@ -201,6 +201,28 @@ def test_maps_of_the_source_side_need_no_bgp(test):
     assert {(row["iface_in"], row["peer_as_src"]) for row in json_lines(out)} == {(1, 5), (2, 0)}
 
 
+def test_next_hops_that_are_exported_otherwise_than_announced(test):
+    routes = (update(attributes(path=(64501,), more=local_pref(100)), prefix("192.168.1.0/24", 1)),
+              update(attributes(path=(64511,), next_hop="10.0.0.2", more=local_pref(200)), prefix("192.168.1.0/24", 2)), update())
+    next_hops = test.write("next_hops.map", f"id=172.16.0.1 bgp_nexthop=10.0.0.1 ip={ROUTER}\nid=172.16.0.2 bgp_nexthop=10.0.0.2\n")
+    rig = Rig(test, more=f"bgp_peer_dst_ip_map: {next_hops}", routes=routes, add_path=True)
+    names = ("as_path", "peer_ip_dst", "path_match")
+    flows = [{"bgp_nexthop": f"172.16.0.{n}"} for n in (1, 2, 3)] + [{}]
+    got = shown(rig.rows(flows), *names)
+    first, second, nothing = ("64501", "10.0.0.1", "exact"), ("64511", "10.0.0.2", "exact"), ("", "172.16.0.3", "unmatched")
+    assert got == [first, second, nothing, first], got
+    next_hops.write_text("id=172.16.0.3 bgp_nexthop=10.0.0.2\n")
+    rig.reload()
+    got = shown(rig.rows(flows), *names)
+    assert got == [("", "172.16.0.1", "unmatched"), ("", "172.16.0.2", "unmatched"), second, first], got
+    next_hops.write_text("id=172.16.0.3\nid=172.16 bgp_nexthop=10.0.0.2\n")
+    rig.reload(good=False)
+    assert f"{next_hops}:1: the row does not say bgp_nexthop=" in rig.daemon.output(), rig.daemon.output()
+    assert shown(rig.rows([{"bgp_nexthop": "172.16.0.3"}]), *names) == [second]
+    stats = test.wait_now(rig.daemon, lambda stats: stats["exporters"], "exporters", name="ours")
+    assert stats["exporters"][0]["next_hop_mapped"] == 4, stats["exporters"]
+
+
 def check(test, text):
     """What --check says of a configuration."""
     conf = test.write("t.conf", f"plugins: print[out]\naggregate: peer_src_as\nprint_output_file: {test.dir}/out\n{text}")

@@ -229,6 +229,7 @@ struct question {
     unsigned peer, rd;
     struct ip_addr address;
     const char *next_hop;
+    bool is_mapped;   /* paths of the next hop before it in next_hops[] are exported with it too */
     int64_t from, to; /* both 0: replay */
     int64_t late;
 };
@@ -248,9 +249,31 @@ static bool life_is_alive_at_end(const struct question *q, const struct life *l)
 {
     return q->to == 0 ? l->withdrawn == STILL : l->announced <= q->to && q->to < l->withdrawn;
 }
+/* Returns the one after a next hop, NULL after the last. */
+static const char *next_hop_after(const char *next_hop)
+{
+    for (size_t i = 0; next_hops[i]; i++)
+        if (strcmp(next_hops[i], next_hop) == 0)
+            return next_hops[i + 1];
+    return NULL;
+}
+/* The same question, as the RIB asks it. */
+static bool is_exported_as_the_next(const void *arg, const struct ip_addr *router,
+                                    const struct ip_addr *path_next_hop,
+                                    const struct ip_addr *exported)
+{
+    char text[IP_TEXT_LEN];
+    struct ip_addr addr;
+
+    CHECK(arg == next_hops && router->family == IP_V6);
+    ip_addr_format(path_next_hop, text);
+    const char *after = next_hop_after(text);
+    return after && ip_addr_parse(after, &addr) == 0 && ip_addr_equal(&addr, exported);
+}
 static bool life_is_hit(const struct question *q, const struct life *l)
 {
-    return q->next_hop && l->facts.next_hop == q->next_hop;
+    return q->next_hop && (l->facts.next_hop == q->next_hop ||
+                           (q->is_mapped && next_hop_after(l->facts.next_hop) == q->next_hop));
 }
 
 /* Finds the candidates of the peer and prefix; returns how many there are. */
@@ -488,6 +511,8 @@ void rib_model_ask(struct rib_model *m, struct rib_choices *from)
     enum { QUESTIONS = 40 };
     struct question questions[QUESTIONS];
     struct rib_query queries[QUESTIONS] = {0};
+    static const struct rib_equality equality = {is_exported_as_the_next, next_hops};
+    static const struct ip_addr router = {.family = IP_V6};
 
     for (unsigned i = 0; i < QUESTIONS; i++) {
         struct question *q = &questions[i];
@@ -506,6 +531,11 @@ void rib_model_ask(struct rib_model *m, struct rib_choices *from)
                                         .late_ns = q->late * NS_PER_MS};
         if (q->next_hop)
             CHECK(ip_addr_parse(q->next_hop, &queries[i].next_hop) == 0);
+        q->is_mapped = q->next_hop && i % 4 == 3;
+        if (q->is_mapped) {
+            queries[i].equality = &equality;
+            queries[i].router = &router;
+        }
     }
     rib_lookup_batch(f->rib, RIB_POLICY_NORMAL, queries, QUESTIONS);
     for (unsigned i = 0; i < QUESTIONS; i++) {

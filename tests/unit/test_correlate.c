@@ -8,6 +8,7 @@
 #include "flow/exporter.h"
 #include "maps/agent_map.h"
 #include "maps/maps.h"
+#include "maps/next_hop_map.h"
 #include "pipeline/correlate.h"
 #include "pipeline/enrich.h"
 #include "support/rib_fixture.h"
@@ -642,6 +643,53 @@ static void a_vpn_without_a_route_falls_back_to_the_global_table(void **state)
     rig_clear(&rig);
 }
 
+static void a_map_says_which_next_hop_a_path_is_exported_with(void **state)
+{
+    static const char text[] = "id=172.16.0.2 bgp_nexthop=10.0.0.2\n"
+                               "id=172.16.0.3 bgp_nexthop=10.0.0.3\n"
+                               "id=172.16.0.3 bgp_nexthop=10.0.0.1\n"
+                               "id=172.16.0.4 bgp_nexthop=10.0.0.1\n";
+    struct text errors = {0};
+    struct next_hop_map *map;
+    struct rig rig;
+    struct flow *flow;
+
+    (void)state;
+    assert_int_equal(next_hop_map_parse("m", text, strlen(text), &errors, &map), 0);
+    rig_init(&rig);
+    rig.maps.generation = 1;
+    rig.maps.next_hops = map;
+    announce(&rig, ADD_PATH_PEER, "192.168.1.0/24", 1, &path_789, T0);
+    announce(&rig, ADD_PATH_PEER, "192.168.1.0/24", 2, &path_123, T0);
+    announce(&rig, PLAIN_PEER, "192.168.1.0/24", 0, &path_123, T0);
+    loaded(&rig);
+    flow = correlate(&rig, "192.168.1.1", "172.16.0.2", T0 + 5000);
+    assert_int_equal(flow->path_match, PATH_MATCH_EXACT);
+    assert_int_equal(flow->peer_dst_as, 123);
+    check_next_hop(flow, "10.0.0.2"); /* the path's */
+    assert_int_equal(counter_get(&rig.exporter.counters.next_hop_mapped), 1);
+    /* Two next hops are exported alike; this prefix has a path of one. */
+    flow = correlate(&rig, "192.168.1.1", "172.16.0.3", T0 + 5000);
+    assert_int_equal(flow->path_match, PATH_MATCH_EXACT);
+    assert_int_equal(flow->peer_dst_as, 789);
+    announce(&rig, ADD_PATH_PEER, "192.168.1.0/24", 3, &path_321, T0);
+    flow = correlate(&rig, "192.168.1.1", "172.16.0.3", T0 + 5000);
+    assert_int_equal(flow->path_match, PATH_MATCH_AMBIGUOUS);
+    /* The row before says that 10.0.0.1 is exported otherwise. */
+    flow = correlate(&rig, "192.168.1.1", "172.16.0.4", T0 + 5000);
+    assert_int_equal(flow->path_match, PATH_MATCH_UNMATCHED);
+    assert_int_equal(counter_get(&rig.exporter.counters.next_hop_mapped), 3);
+    flow = correlate(&rig, "192.168.1.1", "10.0.0.2", T0 + 5000);
+    assert_int_equal(flow->path_match, PATH_MATCH_EXACT);
+    assert_int_equal(counter_get(&rig.exporter.counters.next_hop_mapped), 3);
+    rig.exporter.addr = address("192.0.2.2"); /* no ADD-PATH: not even `differs` */
+    rig.exporter.generation++;
+    flow = correlate(&rig, "192.168.1.1", "172.16.0.2", T0 + 5000);
+    assert_int_equal(flow->path_match, PATH_MATCH_EXACT);
+    next_hop_map_free(map);
+    rig_clear(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -669,6 +717,7 @@ int main(void)
         cmocka_unit_test(a_default_route_is_followed_to_the_peer_behind_it),
         cmocka_unit_test(the_source_side_comes_from_the_route_back),
         cmocka_unit_test(a_vpn_without_a_route_falls_back_to_the_global_table),
+        cmocka_unit_test(a_map_says_which_next_hop_a_path_is_exported_with),
     };
 
     thread_enter_role(&worker_thread); /* the tests play both */
