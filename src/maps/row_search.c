@@ -196,7 +196,7 @@ static const struct shape *find_shape(struct row_search *s, const struct shape *
 }
 
 /* Adds a row with one term of each choice. */
-static void add_entry(struct row_search *s, uint32_t row, const struct row_choice *choices,
+static void add_entry(struct row_search *s, uint32_t row, const struct row_choice *const *choices,
                       const uint8_t *at, size_t choice_count)
 {
     struct row_value values[ROW_FIELDS_MAX];
@@ -204,9 +204,9 @@ static void add_entry(struct row_search *s, uint32_t row, const struct row_choic
     uint64_t hash = 0;
 
     for (size_t i = 0; i < choice_count; i++) {
-        const struct row_term *term = &choices[i].terms[at[i]];
-        wanted.terms[i] = shape_term_of(choices[i].field, term);
-        values[choices[i].field] = term->value;
+        const struct row_term *term = &choices[i]->terms[at[i]];
+        wanted.terms[i] = shape_term_of(choices[i]->field, term);
+        values[choices[i]->field] = term->value;
     }
     hash_shape(find_shape(s, &wanted), values, &hash);
     if (s->entry_count == s->entry_capacity) {
@@ -219,20 +219,20 @@ static void add_entry(struct row_search *s, uint32_t row, const struct row_choic
 void row_search_add(struct row_search *s, uint32_t row, const struct row_choice *choices,
                     size_t choice_count)
 {
-    struct row_choice taken[ROW_CHOICES_MAX];
+    const struct row_choice *taken[ROW_CHOICES_MAX] = {NULL};
     uint8_t at[ROW_CHOICES_MAX] = {0};
     size_t count = 0, spread = 1, i;
 
     for (i = 0; i < choice_count && count < ROW_CHOICES_MAX; i++)
         if (choices[i].count > 0 && spread * choices[i].count <= SPREAD_MAX) {
             assert(choices[i].field < ROW_FIELDS_MAX);
-            taken[count++] = choices[i];
+            taken[count++] = &choices[i];
             spread *= choices[i].count;
         }
     s->unkeyed_count += count == 0;
     do { /* counts through the terms of all choices */
         add_entry(s, row, taken, at, count);
-        for (i = 0; i < count && ++at[i] == taken[i].count; i++)
+        for (i = 0; i < count && ++at[i] == taken[i]->count; i++)
             at[i] = 0;
     } while (i < count);
 }
@@ -314,7 +314,6 @@ void row_search_start(const struct row_search *s, const struct row_value *values
     uint32_t count = 0;
     uint64_t hash;
 
-    cursor->values = values;
     cursor->is_wide = false;
     for (uint32_t i = 0; i < s->shape_count; i++) {
         if (!hash_shape(&s->shapes[i], values, &hash))
@@ -403,12 +402,13 @@ static uint32_t next_of_all_shapes(const struct row_search *s, const struct row_
     return best;
 }
 
-uint32_t row_search_next(const struct row_search *s, struct row_cursor *cursor, uint32_t from)
+uint32_t row_search_next(const struct row_search *s, const struct row_value *values,
+                         struct row_cursor *cursor, uint32_t from)
 {
     uint32_t best = ROW_NONE;
 
     if (cursor->is_wide)
-        return next_of_all_shapes(s, cursor->values, from);
+        return next_of_all_shapes(s, values, from);
     for (uint32_t i = 0; i < cursor->count;) {
         union row_hit *hit = &cursor->hits[i];
         if (!skip_rows(s, hit, from)) {

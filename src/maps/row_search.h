@@ -75,7 +75,6 @@ size_t row_search_unkeyed(const struct row_search *search);
 uint64_t row_search_fields(const struct row_search *search);
 
 struct row_cursor {
-    const struct row_value *values; /* borrowed, by field; those that the search reads */
     uint32_t count;
     bool is_wide; /* more hits than there is room for: shapes are tried anew each time */
     union row_hit {
@@ -86,11 +85,14 @@ struct row_cursor {
     } hits[ROW_HITS_MAX];
 };
 
+/* `values` are by field, those that the search reads. */
 void row_search_start(const struct row_search *search, const struct row_value *values,
                       struct row_cursor *cursor);
 void row_search_settle(const struct row_search *search, struct row_cursor *cursor);
-/* Returns the next candidate from row `from` on, or ROW_NONE. `from` never goes down. */
-uint32_t row_search_next(const struct row_search *search, struct row_cursor *cursor, uint32_t from);
+/* Returns the next candidate from row `from` on, or ROW_NONE. `from` never goes down. `values`, as at
+ * the start, are read only if the cursor is wide. */
+uint32_t row_search_next(const struct row_search *search, const struct row_value *values,
+                         struct row_cursor *cursor, uint32_t from);
 
 /* Starts and settles: for look-ups that come one by one. */
 static inline void row_search_begin(const struct row_search *search, const struct row_value *values,

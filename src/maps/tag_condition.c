@@ -45,7 +45,7 @@ const struct map_key tag_keys[] = {
     {.name = NULL},
 };
 
-static const struct {
+static const struct tag_comparison {
     enum how how;
     enum flow_member member;
 } comparisons[TAG_KEY_COUNT] = {
@@ -123,12 +123,46 @@ static int take_sample_type(uint64_t *number, const char *text, struct text *err
     return -EINVAL;
 }
 
-static int take_mac(struct mac_addr *mac, const char *text, struct text *error)
+static uint64_t mac_number(const struct mac_addr *mac)
 {
-    if (mac_addr_parse(text, mac) == 0)
+    uint64_t number = 0;
+
+    for (size_t i = 0; i < sizeof mac->bytes; i++)
+        number = number << 8 | mac->bytes[i];
+    return number;
+}
+
+static int take_mac(uint64_t *number, const char *text, struct text *error)
+{
+    struct mac_addr mac;
+
+    if (mac_addr_parse(text, &mac) == 0) {
+        *number = mac_number(&mac);
         return 0;
+    }
     text_append_string(error, "expected a MAC address such as 00:11:22:33:44:55");
     return -EINVAL;
+}
+
+/* Takes numbers or prefixes. Nearly all cells have one. */
+static void take_items(struct tag_condition *c, enum map_type type, const struct map_cell *cell)
+{
+    const struct map_item *item = &cell->items[0];
+
+    c->is_single = cell->item_count == 1 && !item->is_negated;
+    if (!c->is_single) {
+        size_t size = cell->item_count * sizeof *cell->items;
+        c->cell = mem_alloc(sizeof *c->cell + size);
+        *c->cell = *cell;
+        c->cell->text = NULL;
+        c->cell->items = memcpy(c->cell + 1, cell->items, size);
+    } else if (type == MAP_PREFIX) {
+        c->network = row_value_address(&item->prefix.addr);
+        c->prefix_len = item->prefix.len;
+    } else {
+        c->low = item->low;
+        c->high = item->high;
+    }
 }
 
 int tag_condition_make(struct tag_condition *c, enum tag_key key, const struct map_cell *cell,
@@ -137,7 +171,7 @@ int tag_condition_make(struct tag_condition *c, enum tag_key key, const struct m
     enum how how = comparisons[key].how;
     const char *text = cell->text;
 
-    *c = (struct tag_condition){.key = key, .cell = cell};
+    *c = (struct tag_condition){.key = (uint8_t)key};
     if (tag_keys[key].type == MAP_TEXT && how != HOW_FILTER && *text == '-') {
         c->is_negated = true;
         text++;
@@ -153,7 +187,7 @@ int tag_condition_make(struct tag_condition *c, enum tag_key key, const struct m
     case HOW_SAMPLE_TYPE:
         return take_sample_type(&c->number, text, error);
     case HOW_MAC:
-        return take_mac(&c->mac, text, error);
+        return take_mac(&c->number, text, error);
     case HOW_FILTER:
         return flow_filter_new(text, error, &c->filter);
     case HOW_NUMBER:
@@ -162,9 +196,15 @@ int tag_condition_make(struct tag_condition *c, enum tag_key key, const struct m
     case HOW_ENGINE_ID:
     case HOW_AGENT_ID:
     case HOW_VLAN:
+        take_items(c, tag_keys[key].type, cell);
         break;
     }
     return 0;
+}
+
+static bool has_items(const struct tag_condition *c)
+{
+    return tag_keys[c->key].type == MAP_NUMBER || tag_keys[c->key].type == MAP_PREFIX;
 }
 
 void tag_condition_clear(struct tag_condition *c)
@@ -174,6 +214,8 @@ void tag_condition_clear(struct tag_condition *c)
         mem_free(c->words.words);
     } else if (comparisons[c->key].how == HOW_FILTER) {
         flow_filter_free(c->filter);
+    } else if (has_items(c) && !c->is_single) {
+        mem_free(c->cell);
     }
 }
 
@@ -267,47 +309,124 @@ static bool is_sample_type(uint64_t type, const struct flow *flow)
 }
 
 /* The header of NetFlow v5 has a type and an id of the engine, a byte each. */
-static bool has_engine(const struct tag_condition *c, const struct flow *flow, enum how how)
+static uint64_t engine_number(const struct flow *flow, enum how how)
 {
-    uint32_t domain = flow->export_domain;
+    if (flow->export_version != NETFLOW5)
+        return flow->export_domain;
+    return how == HOW_ENGINE_TYPE ? flow->export_domain >> NETFLOW5_ENGINE_BITS
+                                  : flow->export_domain & 0xff;
+}
 
-    if (flow->export_version == NETFLOW5)
-        domain = how == HOW_ENGINE_TYPE ? domain >> NETFLOW5_ENGINE_BITS : domain & 0xff;
-    else if (how == HOW_ENGINE_TYPE)
+/* Fetches what conditions by numbers, and those that come down to one, are compared with. */
+static inline uint64_t number_of(enum tag_key key, const struct flow *flow)
+{
+    enum flow_member member = comparisons[key].member;
+    const void *place = (const uint8_t *)flow + flow_member_places[member].offset;
+
+    switch (comparisons[key].how) {
+    case HOW_ENGINE_TYPE:
+    case HOW_ENGINE_ID:
+    case HOW_AGENT_ID:
+        return engine_number(flow, comparisons[key].how);
+    case HOW_VLAN:
+        return flow->in_vlan ? flow->in_vlan : flow->vlan;
+    case HOW_MAC:
+        return mac_number(place);
+    case HOW_HEX:
+        return flow->tcp_flags & 0xff;
+    case HOW_TRUTH:
+        return member_number(flow, member) != 0;
+    case HOW_MULTICAST:
+        return is_multicast(place);
+    default:
+        return member_number(flow, member);
+    }
+}
+
+static bool has_number(const struct tag_condition *c, uint64_t number)
+{
+    return c->is_single ? number >= c->low && number <= c->high
+                        : map_cell_has_number(c->cell, number);
+}
+
+/* Says whether the first bits of two addresses are the same. */
+static bool has_network(const struct tag_condition *c, const struct ip_addr *addr)
+{
+    struct row_value value = row_value_address(addr);
+    unsigned len = c->prefix_len + (c->network.family == IP_V4 ? 96U : 0);
+    uint64_t high = value.high ^ c->network.high, low = value.low ^ c->network.low;
+
+    if (value.family != c->network.family)
         return false;
-    return map_cell_has_number(c->cell, domain);
+    if (len <= 64)
+        return len == 0 || high >> (64 - len) == 0;
+    return high == 0 && low >> (128 - len) == 0;
 }
 
 bool tag_condition_holds(const struct tag_condition *c, const struct flow *flow)
 {
-    enum flow_member member = comparisons[c->key].member;
-    const void *place = (const uint8_t *)flow + flow_member_places[member].offset;
+    const struct tag_comparison *comparison = &comparisons[c->key];
+    const void *place = (const uint8_t *)flow + flow_member_places[comparison->member].offset;
 
-    switch (comparisons[c->key].how) {
-    case HOW_NUMBER:
-        return map_cell_has_number(c->cell, member_number(flow, member));
-    case HOW_ADDRESS:
-        return map_cell_has_address(c->cell, place);
+    switch (comparison->how) {
     case HOW_ENGINE_TYPE:
+        if (flow->export_version != NETFLOW5)
+            return false;
+        return has_number(c, number_of(c->key, flow));
+    case HOW_NUMBER:
     case HOW_ENGINE_ID:
     case HOW_AGENT_ID:
-        return has_engine(c, flow, comparisons[c->key].how);
     case HOW_VLAN:
-        return map_cell_has_number(c->cell, flow->in_vlan ? flow->in_vlan : flow->vlan);
+        return has_number(c, number_of(c->key, flow));
+    case HOW_ADDRESS:
+        return c->is_single ? has_network(c, place) : map_cell_has_address(c->cell, place);
     case HOW_MAC:
-        return (memcmp(place, &c->mac, sizeof c->mac) == 0) != c->is_negated;
+    case HOW_HEX:
+    case HOW_TRUTH:
+    case HOW_MULTICAST:
+        return (number_of(c->key, flow) == c->number) != c->is_negated;
     case HOW_WORDS:
         return has_word(&c->words, place) != c->is_negated;
-    case HOW_HEX:
-        return ((flow->tcp_flags & 0xff) == c->number) != c->is_negated;
-    case HOW_TRUTH:
-        return ((member_number(flow, member) != 0) == c->number) != c->is_negated;
-    case HOW_MULTICAST:
-        return (is_multicast(place) == (c->number != 0)) != c->is_negated;
     case HOW_SAMPLE_TYPE:
         return is_sample_type(c->number, flow) != c->is_negated;
     case HOW_FILTER:
         return flow_filter_accepts(c->filter, flow);
     }
     return false;
+}
+
+/* ---- the index ---- */
+
+bool tag_condition_choice(const struct tag_condition *c, const struct map_cell *cell,
+                          struct row_choice *choice)
+{
+    switch (comparisons[c->key].how) {
+    case HOW_NUMBER:
+    case HOW_ADDRESS:
+    case HOW_ENGINE_ID:
+    case HOW_AGENT_ID:
+    case HOW_VLAN:
+        return row_choice_of_cell(choice, c->key, tag_keys[c->key].type, cell);
+    case HOW_MAC:
+    case HOW_HEX:
+    case HOW_TRUTH:
+    case HOW_MULTICAST:
+        if (c->is_negated)
+            return false;
+        choice->field = c->key;
+        choice->count = 1;
+        choice->terms[0] = (struct row_term){.value = row_value_number(c->number)};
+        return true;
+    default:
+        return false;
+    }
+}
+
+struct row_value tag_condition_value(enum tag_key key, const struct flow *flow)
+{
+    if (comparisons[key].how == HOW_ADDRESS)
+        return row_value_address(
+            (const struct ip_addr *)((const uint8_t *)flow +
+                                     flow_member_places[comparisons[key].member].offset));
+    return row_value_number(number_of(key, flow));
 }

@@ -3,6 +3,7 @@
 /* Compares a flow with what rows of pre_tag_map ask of it. Each key has a row in tag_keys.def. */
 #include "flow/flow.h"
 #include "maps/map_file.h"
+#include "maps/row_search.h"
 #include <stdbool.h>
 
 enum tag_key {
@@ -23,22 +24,34 @@ struct tag_words {
     size_t count;
 };
 
-/* A condition. The cell is the map's; the rest is made from its text. */
+/* A condition. It is small, as a map may have a million of them; it borrows nothing. */
 struct tag_condition {
-    enum tag_key key;
-    const struct map_cell *cell;
+    uint8_t key;     /* enum tag_key */
     bool is_negated; /* of texts; numbers and addresses are negated item by item */
+    bool is_single;  /* numbers and addresses: one range or prefix, not negated */
+    uint8_t prefix_len;
     union {
+        struct {
+            uint64_t low, high; /* a range */
+        };
+        struct row_value network; /* a prefix */
+        struct map_cell *cell;    /* several items */
         uint64_t number;
-        struct mac_addr mac;
         struct tag_words words;
         struct flow_filter *filter;
     };
 };
 
-/* -EINVAL: appends what would be right. */
+/* Makes a condition of a cell, which is the map's and not needed afterwards. -EINVAL: appends what
+ * would be right. */
 int tag_condition_make(struct tag_condition *condition, enum tag_key key,
                        const struct map_cell *cell, struct text *error);
 void tag_condition_clear(struct tag_condition *condition);
 bool tag_condition_holds(const struct tag_condition *condition, const struct flow *flow);
+/* Makes what the index of a map finds the row by (maps/row_search.h): the field is the key. False if
+ * the index cannot. The cell is that of tag_condition_make(). */
+bool tag_condition_choice(const struct tag_condition *condition, const struct map_cell *cell,
+                          struct row_choice *choice);
+/* Tells what the flow has in the field of a key that tag_condition_choice() took. */
+struct row_value tag_condition_value(enum tag_key key, const struct flow *flow);
 void tag_condition_add_needs(const struct tag_condition *condition, struct flow_needs *needs);

@@ -1,47 +1,38 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Reads and walks pre_tag_map. The keys of a row are conditions, in the order of the table; what a
- * condition asks is in tag_condition.c. */
+/* Reads pre_tag_map. The keys of a row are conditions, in the order of the table; what a condition
+ * asks is in tag_condition.c. */
 #include "maps/tag_map.h"
 
 #include "base/memory.h"
 #include "base/text.h"
 #include "maps/map_file.h"
 #include "maps/map_source.h"
-#include "maps/tag_condition.h"
+#include "maps/tag_map_private.h"
+#include <assert.h>
 #include <errno.h>
-#include <inttypes.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum tag_stack { STACK_REPLACE, STACK_SUM, STACK_OR };
+enum { UNKEYED_MAX = 1000 }; /* rows that are tried one by one without a warning */
 
-struct tag_row {
-    struct tag_condition *conditions;
-    uint32_t condition_count;
-    uint32_t jump; /* row to go on at; 0: the walk ends here */
-    bool has_tag, has_tag2, has_tos, counts;
-    uint8_t tos;
-    enum tag_stack stack;
-    uint64_t tag, tag2;
-    const char *label; /* in the file's cells, or NULL */
-    uint32_t label_len;
-    _Atomic uint64_t counted; /* times that a row set_tag=N++ held */
+/* A row's name, for jumps. */
+struct tag_label {
+    const char *name; /* in the file's cells */
+    uint32_t row;
 };
 
-struct tag_map {
-    struct map_file *file;
-    struct tag_row *rows;
-    struct flow_needs needs;
-    struct ip_addr *names; /* of exporters that rows name one by one, ascending */
-    size_t name_count;
+/* A map while it is read. */
+struct tag_reader {
+    struct tag_map *map;
+    const struct map_file *file;
+    struct text *errors, texts;
+    struct tag_label *labels; /* by name, then by row */
+    size_t label_count, condition_capacity;
 };
 
-/* ---- reading ---- */
-
-static void row_error(struct text *errors, const struct map_file *file, size_t row)
+static void row_error(struct tag_reader *r, size_t row)
 {
-    text_append_printf(errors, "%s:%u: ", file->name, file->rows[row].line);
+    text_append_printf(r->errors, "%s:%u: ", r->file->name, r->file->rows[row].line);
 }
 
 static const char *cell_text(const struct map_row *row, enum tag_key key)
@@ -74,23 +65,40 @@ static int take_stack(struct tag_row *tag_row, const char *text)
     return 0;
 }
 
-/* Reads what a row sets. */
-static int take_settings(struct tag_map *map, size_t index, struct text *errors)
+/* Takes a label into the map's texts, where it stays. Until all are there it is known by its place. */
+static int take_label(struct tag_reader *r, size_t index, const char *label)
 {
-    const struct map_row *row = &map->file->rows[index];
-    struct tag_row *tag_row = &map->rows[index];
+    struct tag_row *row = &r->map->rows[index];
+    size_t len = strlen(label);
+
+    if (len > TAG_LABEL_MAX) {
+        row_error(r, index);
+        text_append_printf(r->errors, "set_label: more than %d bytes\n", TAG_LABEL_MAX);
+        return -EINVAL;
+    }
+    row->label_len = (uint32_t)len;
+    text_append(&r->texts, label, len);
+    return 0;
+}
+
+/* Reads what a row sets. */
+static int take_settings(struct tag_reader *r, size_t index)
+{
+    const struct map_row *row = &r->file->rows[index];
+    struct tag_row *tag_row = &r->map->rows[index];
     const char *tag = cell_text(row, TAG_KEY_set_tag), *stack = cell_text(row, TAG_KEY_stack);
+    const char *label = cell_text(row, TAG_KEY_set_label);
     int err = 0;
 
     if (tag && take_tag(tag_row, tag) < 0) {
-        row_error(errors, map->file, index);
-        text_append_printf(errors, "set_tag=%s: expected a number, or N++ to count up from N\n",
+        row_error(r, index);
+        text_append_printf(r->errors, "set_tag=%s: expected a number, or N++ to count up from N\n",
                            tag);
         err = -EINVAL;
     }
     if (stack && take_stack(tag_row, stack) < 0) {
-        row_error(errors, map->file, index);
-        text_append_printf(errors, "stack=%s: expected sum or or\n", stack);
+        row_error(r, index);
+        text_append_printf(r->errors, "stack=%s: expected sum or or\n", stack);
         err = -EINVAL;
     }
     if (row->cells[TAG_KEY_set_tag2]) {
@@ -101,66 +109,106 @@ static int take_settings(struct tag_map *map, size_t index, struct text *errors)
         tag_row->has_tos = true;
         tag_row->tos = (uint8_t)row->cells[TAG_KEY_set_tos]->items[0].low;
     }
-    tag_row->label = cell_text(row, TAG_KEY_set_label);
-    tag_row->label_len = tag_row->label ? (uint32_t)strlen(tag_row->label) : 0;
-    if (tag_row->label_len > TAG_LABEL_MAX) {
-        row_error(errors, map->file, index);
-        text_append_printf(errors, "set_label: more than %d bytes\n", TAG_LABEL_MAX);
+    if (label && take_label(r, index, label) < 0)
         err = -EINVAL;
-    }
-    if (!tag && !tag_row->has_tag2 && !tag_row->has_tos && !tag_row->label &&
-        !row->cells[TAG_KEY_jeq]) {
-        row_error(errors, map->file, index);
-        text_append_string(errors, "the row sets nothing; write set_tag=, set_tag2=, set_label= or "
-                                   "set_tos=\n");
+    if (!tag && !tag_row->has_tag2 && !tag_row->has_tos && !label && !row->cells[TAG_KEY_jeq]) {
+        row_error(r, index);
+        text_append_string(r->errors, "the row sets nothing; write set_tag=, set_tag2=, set_label= "
+                                      "or set_tos=\n");
         err = -EINVAL;
     }
     return err;
 }
 
-static int take_conditions(struct tag_map *map, size_t index, struct text *errors)
+static struct tag_condition *condition_add(struct tag_reader *r)
 {
-    const struct map_row *row = &map->file->rows[index];
-    struct tag_row *tag_row = &map->rows[index];
+    struct tag_map *map = r->map;
+
+    if (map->condition_count == r->condition_capacity) {
+        r->condition_capacity = r->condition_capacity ? 2 * r->condition_capacity : 64;
+        map->conditions =
+            mem_realloc_array(map->conditions, r->condition_capacity, sizeof *map->conditions);
+    }
+    return &map->conditions[map->condition_count++];
+}
+
+/* Takes what a row asks, and enters it into the index. */
+static int take_conditions(struct tag_reader *r, size_t index)
+{
+    const struct map_row *row = &r->file->rows[index];
+    struct tag_row *tag_row = &r->map->rows[index];
+    struct row_choice choices[ROW_CHOICES_MAX];
+    size_t choice_count = 0;
     int err = 0;
 
-    tag_row->conditions = mem_calloc(TAG_KEY_COUNT, sizeof *tag_row->conditions);
+    tag_row->first_condition = r->map->condition_count;
     for (size_t key = 0; key < TAG_KEY_COUNT; key++) {
         struct text error = {0};
         if (!row->cells[key] || !tag_keys[key].is_match)
             continue;
-        struct tag_condition *condition = &tag_row->conditions[tag_row->condition_count++];
+        struct tag_condition *condition = condition_add(r);
+        tag_row->condition_count++;
         if (tag_condition_make(condition, (enum tag_key)key, row->cells[key], &error) < 0) {
-            row_error(errors, map->file, index);
-            text_append_printf(errors, "%s=%s: %s\n", tag_keys[key].name, row->cells[key]->text,
+            row_error(r, index);
+            text_append_printf(r->errors, "%s=%s: %s\n", tag_keys[key].name, row->cells[key]->text,
                                text_cstr(&error));
             err = -EINVAL;
+        } else if (choice_count < ROW_CHOICES_MAX) {
+            choice_count +=
+                tag_condition_choice(condition, row->cells[key], &choices[choice_count]);
         }
         text_clear(&error);
-        tag_condition_add_needs(condition, &map->needs);
+        tag_condition_add_needs(condition, &r->map->needs);
     }
+    row_search_add(r->map->search, (uint32_t)index, choices, choice_count);
     return err;
 }
 
-/* Finds the row that jeq= leads to: the next one further down with that label=. */
-static int take_jump(struct tag_map *map, size_t index, struct text *errors)
+static int compare_labels(const void *a, const void *b)
 {
-    const struct map_file *file = map->file;
-    const char *name = cell_text(&file->rows[index], TAG_KEY_jeq);
+    const struct tag_label *x = a, *y = b;
+    int order = strcmp(x->name, y->name);
+
+    return order ? order : x->row < y->row ? -1 : x->row > y->row;
+}
+
+static void find_labels(struct tag_reader *r)
+{
+    r->labels = mem_calloc(r->file->row_count + 1, sizeof *r->labels);
+    for (size_t i = 0; i < r->file->row_count; i++) {
+        const char *name = cell_text(&r->file->rows[i], TAG_KEY_label);
+        if (name)
+            r->labels[r->label_count++] = (struct tag_label){name, (uint32_t)i};
+    }
+    qsort(r->labels, r->label_count, sizeof *r->labels, compare_labels);
+}
+
+/* Finds the row that jeq= leads to: the next one further down with that label=. */
+static int take_jump(struct tag_reader *r, size_t index)
+{
+    const char *name = cell_text(&r->file->rows[index], TAG_KEY_jeq);
+    struct tag_label wanted = {name, (uint32_t)index + 1};
+    size_t low = 0, high = r->label_count;
 
     if (!name)
         return 0;
-    for (size_t i = index + 1; i < file->row_count; i++) {
-        const char *label = cell_text(&file->rows[i], TAG_KEY_label);
-        if (strcmp(name, "next") == 0 || (label && strcmp(label, name) == 0)) {
-            map->rows[index].jump = (uint32_t)i;
-            return 0;
-        }
+    if (strcmp(name, "next") == 0) { /* of the last row: the end */
+        r->map->rows[index].jump = index + 1 < r->file->row_count ? wanted.row : 0;
+        return 0;
     }
-    if (strcmp(name, "next") == 0)
-        return 0; /* of the last row: the end */
-    row_error(errors, file, index);
-    text_append_printf(errors, "jeq=%s: no row further down has label=%s\n", name, name);
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (compare_labels(&r->labels[middle], &wanted) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low < r->label_count && strcmp(r->labels[low].name, name) == 0) {
+        r->map->rows[index].jump = r->labels[low].row;
+        return 0;
+    }
+    row_error(r, index);
+    text_append_printf(r->errors, "jeq=%s: no row further down has label=%s\n", name, name);
     return -EINVAL;
 }
 
@@ -174,12 +222,12 @@ static bool is_one_address(const struct map_item *item)
     return !item->is_negated && item->prefix.len == (item->prefix.addr.family == IP_V4 ? 32 : 128);
 }
 
-static void take_names(struct tag_map *map)
+static void take_names(struct tag_map *map, const struct map_file *file)
 {
     for (int pass = 0; pass < 2; pass++) { /* counts them, then keeps them */
         size_t count = 0;
-        for (size_t i = 0; i < map->file->row_count; i++) {
-            const struct map_cell *cell = map->file->rows[i].cells[TAG_KEY_ip];
+        for (size_t i = 0; i < file->row_count; i++) {
+            const struct map_cell *cell = file->rows[i].cells[TAG_KEY_ip];
             for (size_t k = 0; cell && k < cell->item_count; k++) {
                 if (!is_one_address(&cell->items[k]))
                     continue;
@@ -201,38 +249,92 @@ bool tag_map_names(const struct tag_map *map, const struct ip_addr *exporter)
            NULL;
 }
 
+/* Points rows at their labels, now that all texts are there. */
+static void place_labels(struct tag_reader *r)
+{
+    const char *place = r->map->texts = mem_strndup(text_cstr(&r->texts), r->texts.len);
+
+    for (uint32_t i = 0; i < r->map->row_count; i++) {
+        r->map->rows[i].label = place;
+        place += r->map->rows[i].label_len;
+    }
+}
+
+/* Counts as pmacct does: a row that names no exporter is there for IPv4 and for IPv6. */
+static size_t entry_count(const struct map_file *file)
+{
+    size_t count = file->row_count;
+
+    for (size_t i = 0; i < file->row_count; i++)
+        count += file->rows[i].cells[TAG_KEY_ip] == NULL;
+    return count;
+}
+
+static void finish(struct tag_reader *r)
+{
+    struct tag_map *map = r->map;
+    uint64_t fields;
+
+    place_labels(r);
+    take_names(map, r->file);
+    map->entry_count = entry_count(r->file);
+    row_search_finish(map->search);
+    fields = row_search_fields(map->search);
+    static_assert((int)TAG_KEY_COUNT <= ROW_FIELDS_MAX, "the fields of the index are the keys");
+    for (uint8_t key = 0; key < TAG_KEY_COUNT; key++)
+        if (fields >> key & 1)
+            map->fields[map->field_count++] = key;
+}
+
+static int take_rows(struct tag_reader *r)
+{
+    struct tag_map *map = r->map;
+    int err = 0;
+
+    map->row_count = (uint32_t)r->file->row_count;
+    map->rows = mem_calloc(r->file->row_count + 1, sizeof *map->rows);
+    map->search = row_search_new();
+    find_labels(r);
+    for (size_t i = 0; i < r->file->row_count; i++) {
+        int settings = take_settings(r, i), jump = take_jump(r, i);
+        if (take_conditions(r, i) < 0 || settings < 0 || jump < 0)
+            err = -EINVAL;
+    }
+    if (err == 0)
+        finish(r);
+    mem_free(r->labels);
+    text_clear(&r->texts);
+    return err;
+}
+
 int tag_map_parse(const char *name, const char *data, size_t len, struct text *errors,
                   struct tag_map **ret_map)
 {
     struct tag_map *map = mem_zalloc(sizeof *map);
-    int err = map_file_parse(name, data, len, tag_keys, tag_refusals, errors, &map->file);
+    struct map_file *file = NULL;
+    int err = map_file_parse(name, data, len, tag_keys, tag_refusals, errors, &file);
 
-    if (err == 0) {
-        map->rows = mem_calloc(map->file->row_count + 1, sizeof *map->rows);
-        for (size_t i = 0; i < map->file->row_count; i++) {
-            int settings = take_settings(map, i, errors), jump = take_jump(map, i, errors);
-            int conditions = take_conditions(map, i, errors);
-            if (settings < 0 || jump < 0 || conditions < 0)
-                err = -EINVAL;
-        }
-    }
+    if (err == 0)
+        err = take_rows(&(struct tag_reader){.map = map, .file = file, .errors = errors});
+    map_file_free(file);
     if (err < 0) {
         tag_map_free(map);
         return err;
     }
-    take_names(map);
     *ret_map = map;
     return 0;
 }
 
-/* Counts as pmacct does: a row that names no exporter is there for IPv4 and for IPv6. */
-static size_t entry_count(const struct tag_map *map)
+/* Warns of rows that the index cannot find, if there are many. */
+static void warn_of_scan(const char *path, const struct tag_map *map, struct text *warnings)
 {
-    size_t count = map->file->row_count;
+    size_t count = row_search_unkeyed(map->search);
 
-    for (size_t i = 0; i < map->file->row_count; i++)
-        count += map->file->rows[i].cells[TAG_KEY_ip] == NULL;
-    return count;
+    if (count > UNKEYED_MAX)
+        text_append_printf(warnings,
+                           "%s: %zu rows ask for nothing but filters, negations and wide ranges: "
+                           "each is tried for each flow; add keys such as ip= or in= to them\n",
+                           path, count);
 }
 
 int tag_map_read(const char *path, struct map_report *report, struct tag_map **ret_map)
@@ -245,7 +347,9 @@ int tag_map_read(const char *path, struct map_report *report, struct tag_map **r
             err = tag_map_parse(path, source.content.data, source.content.len, &source.errors,
                                 ret_map);
         while (err < 0 && map_source_forgives(&source));
-    map_source_close(&source, err, err < 0 ? 0 : entry_count(*ret_map));
+    if (err == 0)
+        warn_of_scan(path, *ret_map, report->warnings);
+    map_source_close(&source, err, err < 0 ? 0 : (*ret_map)->entry_count);
     return err;
 }
 
@@ -253,14 +357,13 @@ void tag_map_free(struct tag_map *map)
 {
     if (!map)
         return;
-    for (size_t i = 0; map->rows && i < map->file->row_count; i++) {
-        for (uint32_t k = 0; k < map->rows[i].condition_count; k++)
-            tag_condition_clear(&map->rows[i].conditions[k]);
-        mem_free(map->rows[i].conditions);
-    }
+    for (uint32_t i = 0; i < map->condition_count; i++)
+        tag_condition_clear(&map->conditions[i]);
+    mem_free(map->conditions);
     mem_free(map->rows);
+    mem_free(map->texts);
+    row_search_free(map->search);
     mem_free(map->names);
-    map_file_free(map->file);
     mem_free(map);
 }
 
@@ -268,78 +371,4 @@ void tag_map_add_needs(const struct tag_map *map, struct flow_needs *needs)
 {
     for (size_t i = 0; i < sizeof needs->bits / sizeof *needs->bits; i++)
         needs->bits[i] |= map->needs.bits[i];
-}
-
-/* ---- walking ---- */
-
-static bool row_holds(const struct tag_row *row, const struct flow *flow)
-{
-    for (uint32_t i = 0; i < row->condition_count; i++)
-        if (!tag_condition_holds(&row->conditions[i], flow))
-            return false;
-    return true;
-}
-
-static uint64_t stacked(enum tag_stack stack, uint64_t before, uint64_t tag)
-{
-    if (stack == STACK_SUM)
-        return before + tag;
-    return stack == STACK_OR ? before | tag : tag;
-}
-
-/* Appends a label. What would go beyond the bound is left out. A label that was joined before is the
- * last text of the arena and grows in its place, so that a flow takes no more than the bound. */
-static void label_append(struct flow_bytes *label, const struct tag_row *row, struct arena *labels)
-{
-    size_t len = (size_t)label->len + 1 + row->label_len;
-    size_t last = arena_rounded(label->len);
-
-    if (label->len == 0) {
-        *label = (struct flow_bytes){.data = (const uint8_t *)row->label, .len = row->label_len};
-        return;
-    }
-    if (len > TAG_LABEL_MAX)
-        return;
-    if (labels->used >= last && label->data == labels->data + labels->used - last)
-        labels->used -= last;
-    uint8_t *joined = arena_take(labels, len);
-    if (!joined)
-        return;
-    memmove(joined, label->data, label->len);
-    joined[label->len] = ',';
-    memcpy(joined + label->len + 1, row->label, row->label_len);
-    *label = (struct flow_bytes){.data = joined, .len = (uint32_t)len};
-}
-
-static void row_apply(struct tag_row *row, struct tag_result *result, struct arena *labels)
-{
-    if (row->has_tag) {
-        uint64_t tag = row->tag;
-        if (row->counts)
-            tag += atomic_fetch_add_explicit(&row->counted, 1, memory_order_relaxed);
-        result->tag = stacked(row->stack, result->tag, tag);
-    }
-    if (row->has_tag2)
-        result->tag2 = stacked(row->stack, result->tag2, row->tag2);
-    if (row->has_tos) {
-        result->tos = row->tos;
-        result->has_tos = true;
-    }
-    if (row->label_len > 0)
-        label_append(&result->label, row, labels);
-}
-
-void tag_map_walk(const struct tag_map *map, const struct flow *flow, struct arena *labels,
-                  struct tag_result *ret_result)
-{
-    *ret_result = (struct tag_result){0};
-    for (size_t i = 0; i < map->file->row_count; i++) {
-        struct tag_row *row = &map->rows[i];
-        if (!row_holds(row, flow))
-            continue;
-        row_apply(row, ret_result, labels);
-        if (row->jump == 0)
-            return;
-        i = row->jump - 1; /* the loop goes on at the row */
-    }
 }

@@ -25,6 +25,7 @@ struct tag_result {
     struct flow_bytes label; /* borrowed from the map, or from the arena where labels were joined */
     uint8_t tos;
     bool has_tos;
+    bool is_label_cut; /* a text did not fit into the label, and was left out */
 };
 
 /* -EINVAL: all errors are appended, a line each: "file:line: what; what would be right". */
@@ -36,9 +37,12 @@ void tag_map_free(struct tag_map *map); /* NULL is fine */
 bool tag_map_names(const struct tag_map *map, const struct ip_addr *exporter);
 
 /*
- * Walks the rows for a flow whose members are final. `labels` has room for TAG_LABEL_MAX bytes for
- * each flow of a batch.
+ * Walks the rows for the flows of a batch, whose members are final. `labels` has room for TAG_LABEL_MAX
+ * bytes for each; `results` for a result each.
  */
-void tag_map_walk(const struct tag_map *map, const struct flow *flow, struct arena *labels,
+void tag_map_walk(const struct tag_map *map, const struct flow_batch *batch, struct arena *labels,
+                  struct tag_result *results);
+/* Does the same for one flow, row by row and without the index: what tests compare with. */
+void tag_map_scan(const struct tag_map *map, const struct flow *flow, struct arena *labels,
                   struct tag_result *ret_result);
 void tag_map_add_needs(const struct tag_map *map, struct flow_needs *needs); /* members it reads */

@@ -97,8 +97,7 @@ void instance_views_begin(struct instance_views *views, const struct maps *maps,
     views->labels.used = 0;
     for (uint32_t map = 0; map < views->map_count; map++) {
         struct tag_result *results = results_of(views, map);
-        for (uint32_t i = 0; i < batch->count; i++)
-            tag_map_walk(maps->tags[map], flow_batch_at(batch, i), &views->labels, &results[i]);
+        tag_map_walk(maps->tags[map], batch, &views->labels, results);
     }
     if (views->is_shared)
         set_tags(&views->settings[0],

@@ -93,7 +93,8 @@ static void ask_tags(const struct tag_map *map, struct flow_needs *needs)
                             .dst_addr = exporters[i],
                             .in_iface = 1,
                             .std_comms = {.data = comms, .len = sizeof comms - 1}};
-        tag_map_walk(map, &flow, &labels, &result);
+        struct flow_batch batch = {.flows = (uint8_t *)&flow, .stride = sizeof flow, .count = 1};
+        tag_map_walk(map, &batch, &labels, &result);
         CHECK(result.label.len <= TAG_LABEL_MAX);
     }
 }

@@ -136,8 +136,8 @@ static void look_up_once(const struct map_file *file, const struct row_search *s
             from = i + random_below(3);
         if (from > i)
             continue;
-        uint32_t row = row_search_next(search, &cursor, from);
-        for (; row < i; row = row_search_next(search, &cursor, row + 1))
+        uint32_t row = row_search_next(search, values, &cursor, from);
+        for (; row < i; row = row_search_next(search, values, &cursor, row + 1))
             assert_false(row_holds(&file->rows[row], &ip, in, &net));
         assert_int_equal(row, i);
         from = i + 1;
@@ -175,17 +175,18 @@ static void more_hits_than_a_cursor_holds_are_found(void **state)
     assert_int_equal(row_search_fields(search), (1U << EXTRA_FIELDS) - 1);
     row_search_begin(search, values, &cursor);
     for (uint32_t i = 0; i < 2 * EXTRA_FIELDS; i++) {
-        row = row_search_next(search, &cursor, row);
+        row = row_search_next(search, values, &cursor, row);
         assert_int_equal(row, i);
         row++;
     }
-    assert_int_equal(row_search_next(search, &cursor, row), ROW_NONE);
+    assert_int_equal(row_search_next(search, values, &cursor, row), ROW_NONE);
     row_search_free(search);
 }
 
 static void a_row_that_asks_for_nothing_is_a_candidate_for_all(void **state)
 {
     struct row_search *search = row_search_new();
+    const struct row_value *values = NULL;
     struct row_cursor cursor;
     (void)state;
     row_search_add(search, 0, NULL, 0);
@@ -193,14 +194,14 @@ static void a_row_that_asks_for_nothing_is_a_candidate_for_all(void **state)
     row_search_finish(search);
     assert_int_equal(row_search_unkeyed(search), 2);
     row_search_begin(search, NULL, &cursor);
-    assert_int_equal(row_search_next(search, &cursor, 0), 0);
-    assert_int_equal(row_search_next(search, &cursor, 1), 1);
-    assert_int_equal(row_search_next(search, &cursor, 2), ROW_NONE);
+    assert_int_equal(row_search_next(search, values, &cursor, 0), 0);
+    assert_int_equal(row_search_next(search, values, &cursor, 1), 1);
+    assert_int_equal(row_search_next(search, values, &cursor, 2), ROW_NONE);
     row_search_free(search);
     search = row_search_new();
     row_search_finish(search);
     row_search_begin(search, NULL, &cursor);
-    assert_int_equal(row_search_next(search, &cursor, 0), ROW_NONE);
+    assert_int_equal(row_search_next(search, values, &cursor, 0), ROW_NONE);
     row_search_free(search);
 }
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,7 +25,10 @@ static struct tag_result walk(const char *rows, const struct flow *flow)
     struct tag_map *map;
 
     assert_int_equal(tag_map_parse("t", rows, strlen(rows), &errors, &map), 0);
-    tag_map_walk(map, flow, &labels, &result);
+    tag_map_walk(map,
+                 &(struct flow_batch){
+                     .flows = (uint8_t *)(uintptr_t)flow, .stride = sizeof *flow, .count = 1},
+                 &labels, &result);
     static char label[TAG_LABEL_MAX];
     if (result.label.len > 0)
         memcpy(label, result.label.data, result.label.len);
@@ -89,13 +93,167 @@ static void many_labels_take_no_more_room_than_one(void **state)
     assert_int_equal(tag_map_parse("t", rows, strlen(rows), &errors, &map), 0);
     for (int i = 0; i < 2; i++) {
         struct tag_result result;
-        tag_map_walk(map, &flow, &labels, &result);
+        tag_map_walk(
+            map, &(struct flow_batch){.flows = (uint8_t *)&flow, .stride = sizeof flow, .count = 1},
+            &labels, &result);
         assert_int_equal(result.label.len, 60 * sizeof "label00" + 60 - 1 - 60);
         assert_memory_equal(result.label.data, "label00,label01,label02", 23);
         assert_memory_equal(result.label.data + result.label.len - 15, "label58,label59", 15);
     }
     tag_map_free(map);
     text_clear(&errors);
+}
+
+/* xorshift; the seed is fixed so that a failure comes again. */
+static uint64_t random_state = 0x9e3779b97f4a7c15;
+static uint32_t random_below(uint32_t bound)
+{
+    random_state ^= random_state << 13;
+    random_state ^= random_state >> 7;
+    random_state ^= random_state << 17;
+    return (uint32_t)((random_state >> 32) % bound);
+}
+
+/* Keys of every kind, each with values of which flows have some. */
+static const char *const random_cells[] = {
+    "ip=192.0.2.1",
+    "ip=192.0.2.0/24",
+    "ip=2001:db8::/32",
+    "ip=2001:db8::1",
+    "ip=0.0.0.0/0",
+    "ip=-192.0.2.1",
+    "ip=::/0,192.0.2.1",
+    "in=1",
+    "in=2",
+    "in=1,2",
+    "in=1-3",
+    "in=0-1000",
+    "in=-1",
+    "in=1,-2",
+    "out=0",
+    "out=2",
+    "src_net=10.0.0.0/8",
+    "src_net=10.64.0.0/10",
+    "src_net=::/1",
+    "dst_net=10.0.0.0/9",
+    "dst_net=-10.0.0.0/10",
+    "vlan=7",
+    "engine_id=5",
+    "engine_type=1",
+    "tcp_flags=0x12",
+    "tcp_flags=-0x12",
+    "is_multicast=false",
+    "is_nsel=true",
+    "comms=65000:1",
+    "comms=-65000:.",
+    "filter='src net 10'",
+    "filter='ip6'",
+    "sample_type=event",
+    "src_mac=0:0:0:0:0:1",
+    "src_mac=-0:0:0:0:0:1",
+    "direction=1",
+};
+
+static void append_random_row(struct text *t, uint32_t index, uint32_t count)
+{
+    size_t taken[4];
+    uint32_t taken_count = 0;
+    text_append_printf(t, "set_tag=%u", 1 + random_below(100));
+    if (random_below(3) == 0)
+        text_append_printf(t, " set_label=l%u", index);
+    if (random_below(4) == 0)
+        text_append_string(t, random_below(2) ? " stack=sum" : " stack=or");
+    text_append_printf(t, " label=x%u", index);
+    if (random_below(3) == 0 && index + 1 < count)
+        text_append_printf(t, " jeq=x%u", index + 1 + random_below(count - index - 1));
+    else if (random_below(4) == 0)
+        text_append_string(t, " jeq=next");
+    for (uint32_t left = random_below(4); left > 0; left--) {
+        size_t at = random_below(sizeof random_cells / sizeof *random_cells);
+        size_t len = strcspn(random_cells[at], "=") + 1;
+        bool stands = false; /* a key stands once in a row */
+        for (uint32_t i = 0; i < taken_count; i++)
+            stands = stands || strncmp(random_cells[taken[i]], random_cells[at], len) == 0;
+        if (stands)
+            continue;
+        text_append_printf(t, " %s", random_cells[at]);
+        taken[taken_count++] = at;
+    }
+    text_append_char(t, '\n');
+}
+
+static struct ip_addr random_address(void)
+{
+    static const char *const texts[] = {"192.0.2.1",   "192.0.2.9",   "10.1.1.1",  "10.65.0.1",
+                                        "2001:db8::1", "2001:db8::2", "224.0.0.1", "10.200.0.1"};
+    struct ip_addr addr = {.family = IP_NONE};
+    if (random_below(20))
+        assert_int_equal(ip_addr_parse(texts[random_below(8)], &addr), 0);
+    return addr;
+}
+
+static struct flow random_flow(void)
+{
+    static const uint8_t comms[] = "65000:1 65000:20";
+    struct flow flow = {.exporter_addr = random_address(),
+                        .src_addr = random_address(),
+                        .dst_addr = random_address(),
+                        .in_iface = random_below(4),
+                        .out_iface = random_below(3),
+                        .in_vlan = (uint16_t)(random_below(2) * 7),
+                        .export_version = random_below(2) ? 5 : 10,
+                        .export_domain = random_below(2) ? 5 : 256 + 5,
+                        .tcp_flags = random_below(2) ? 0x12 : 0,
+                        .fw_event = (uint8_t)random_below(2),
+                        .direction = (uint8_t)random_below(2),
+                        .has_counters = (uint8_t)random_below(2),
+                        .src_mac.bytes[5] = (uint8_t)random_below(2)};
+    flow.ip_version = flow.src_addr.family;
+    flow.std_comms = (struct flow_bytes){.data = comms, .len = random_below(2) ? 0 : 16};
+    return flow;
+}
+
+static void assert_same_result(const struct tag_result *a, const struct tag_result *b,
+                               const char *rows)
+{
+    if (a->tag == b->tag && a->label.len == b->label.len &&
+        (a->label.len == 0 || memcmp(a->label.data, b->label.data, a->label.len) == 0))
+        return;
+    fail_msg("tag %lu or %lu, label %.*s or %.*s:\n%s", (unsigned long)a->tag,
+             (unsigned long)b->tag, (int)a->label.len, (const char *)a->label.data,
+             (int)b->label.len, (const char *)b->label.data, rows);
+}
+
+static void the_index_finds_what_a_scan_finds(void **state)
+{
+    enum { FLOWS = 70 };
+    static struct flow flows[FLOWS];
+    static uint8_t room[2][FLOWS * TAG_LABEL_MAX];
+    (void)state;
+    for (int round = 0; round < 400; round++) {
+        struct arena labels = {.data = room[0], .size = sizeof room[0]};
+        struct arena scanned_labels = {.data = room[1], .size = sizeof room[1]};
+        struct flow_batch batch = {
+            .flows = (uint8_t *)flows, .stride = sizeof *flows, .count = FLOWS};
+        struct tag_result results[FLOWS], scanned;
+        struct text rows = {0}, errors = {0};
+        uint32_t row_count = random_below(40);
+        struct tag_map *map;
+        for (uint32_t i = 0; i < row_count; i++)
+            append_random_row(&rows, i, row_count);
+        if (tag_map_parse("t", text_cstr(&rows), rows.len, &errors, &map) < 0)
+            fail_msg("%s", text_cstr(&errors));
+        for (int i = 0; i < FLOWS; i++)
+            flows[i] = random_flow();
+        tag_map_walk(map, &batch, &labels, results);
+        for (int i = 0; i < FLOWS; i++) {
+            tag_map_scan(map, &flows[i], &scanned_labels, &scanned);
+            assert_same_result(&results[i], &scanned, text_cstr(&rows));
+        }
+        tag_map_free(map);
+        text_clear(&rows);
+        text_clear(&errors);
+    }
 }
 
 static void a_jump_that_leads_nowhere_is_an_error(void **state)
@@ -171,6 +329,7 @@ int main(void)
         cmocka_unit_test(jumps_go_on_further_down),
         cmocka_unit_test(labels_are_appended_up_to_a_bound),
         cmocka_unit_test(many_labels_take_no_more_room_than_one),
+        cmocka_unit_test(the_index_finds_what_a_scan_finds),
         cmocka_unit_test(a_jump_that_leads_nowhere_is_an_error),
         cmocka_unit_test(filters_take_what_their_first_deciding_item_says),
         cmocka_unit_test(a_bad_list_is_an_error),

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Walks the rows of pre_tag_map for the flows of a batch. The index names candidates; each is asked
+ * whether it holds. A few flows are looked up side by side, so that they wait for memory together. */
+#include "maps/tag_map_private.h"
+
+#include <string.h>
+
+enum { SIDE_BY_SIDE = 32 };
+
+static bool row_holds(const struct tag_map *map, const struct tag_row *row, const struct flow *flow)
+{
+    const struct tag_condition *condition = &map->conditions[row->first_condition];
+
+    for (uint32_t i = 0; i < row->condition_count; i++)
+        if (!tag_condition_holds(&condition[i], flow))
+            return false;
+    return true;
+}
+
+static uint64_t stacked(enum tag_stack stack, uint64_t before, uint64_t tag)
+{
+    if (stack == STACK_SUM)
+        return before + tag;
+    return stack == STACK_OR ? before | tag : tag;
+}
+
+/* Appends a label. What would go beyond the bound is left out. A label that was joined before is the
+ * last text of the arena and grows in its place, so that a flow takes no more than the bound. */
+static void label_append(struct tag_result *result, const struct tag_row *row, struct arena *labels)
+{
+    struct flow_bytes *label = &result->label;
+    size_t len = (size_t)label->len + 1 + row->label_len;
+    size_t last = arena_rounded(label->len);
+
+    if (label->len == 0) {
+        *label = (struct flow_bytes){.data = (const uint8_t *)row->label, .len = row->label_len};
+        return;
+    }
+    if (len > TAG_LABEL_MAX) {
+        result->is_label_cut = true;
+        return;
+    }
+    if (labels->used >= last && label->data == labels->data + labels->used - last)
+        labels->used -= last;
+    uint8_t *joined = arena_take(labels, len);
+    if (!joined) {
+        result->is_label_cut = true;
+        return;
+    }
+    memmove(joined, label->data, label->len);
+    joined[label->len] = ',';
+    memcpy(joined + label->len + 1, row->label, row->label_len);
+    *label = (struct flow_bytes){.data = joined, .len = (uint32_t)len};
+}
+
+static void row_apply(struct tag_row *row, struct tag_result *result, struct arena *labels)
+{
+    if (row->has_tag) {
+        uint64_t tag = row->tag;
+        if (row->counts)
+            tag += atomic_fetch_add_explicit(&row->counted, 1, memory_order_relaxed);
+        result->tag = stacked((enum tag_stack)row->stack, result->tag, tag);
+    }
+    if (row->has_tag2)
+        result->tag2 = stacked((enum tag_stack)row->stack, result->tag2, row->tag2);
+    if (row->has_tos) {
+        result->tos = row->tos;
+        result->has_tos = true;
+    }
+    if (row->label_len > 0)
+        label_append(result, row, labels);
+}
+
+void tag_map_scan(const struct tag_map *map, const struct flow *flow, struct arena *labels,
+                  struct tag_result *ret_result)
+{
+    *ret_result = (struct tag_result){0};
+    for (uint32_t i = 0; i < map->row_count; i++) {
+        struct tag_row *row = &map->rows[i];
+        if (!row_holds(map, row, flow))
+            continue;
+        row_apply(row, ret_result, labels);
+        if (row->jump == 0)
+            return;
+        i = row->jump - 1; /* the loop goes on at the row */
+    }
+}
+
+/* Fetches what the index looks at. */
+static void take_values(const struct tag_map *map, const struct flow *flow,
+                        struct row_value *values)
+{
+    for (uint32_t i = 0; i < map->field_count; i++)
+        values[map->fields[i]] = tag_condition_value((enum tag_key)map->fields[i], flow);
+}
+
+static uint32_t next_row(const struct tag_map *map, const struct flow *flow,
+                         struct row_cursor *cursor, uint32_t from)
+{
+    struct row_value values[ROW_FIELDS_MAX];
+
+    if (cursor->is_wide)
+        take_values(map, flow, values);
+    return row_search_next(map->search, values, cursor, from);
+}
+
+/* Goes through the candidates of a flow, of which the first is known. */
+static void walk_one(const struct tag_map *map, const struct flow *flow, struct row_cursor *cursor,
+                     uint32_t first, struct arena *labels, struct tag_result *ret_result)
+{
+    *ret_result = (struct tag_result){0};
+    for (uint32_t at = first; at != ROW_NONE;) {
+        struct tag_row *row = &map->rows[at];
+        uint32_t next = at + 1;
+        if (row_holds(map, row, flow)) {
+            row_apply(row, ret_result, labels);
+            next = row->jump;
+            if (next == 0)
+                return;
+        }
+        at = next_row(map, flow, cursor, next);
+    }
+}
+
+static void walk_side_by_side(const struct tag_map *map, const struct flow_batch *batch,
+                              uint32_t start, uint32_t count, struct arena *labels,
+                              struct tag_result *results)
+{
+    struct row_cursor cursors[SIDE_BY_SIDE];
+    struct row_value values[ROW_FIELDS_MAX];
+    uint32_t first[SIDE_BY_SIDE];
+
+    for (uint32_t i = 0; i < count; i++) {
+        take_values(map, flow_batch_at(batch, start + i), values);
+        row_search_start(map->search, values, &cursors[i]);
+    }
+    for (uint32_t i = 0; i < count; i++)
+        row_search_settle(map->search, &cursors[i]);
+    for (uint32_t i = 0; i < count; i++) {
+        first[i] = next_row(map, flow_batch_at(batch, start + i), &cursors[i], 0);
+        if (first[i] != ROW_NONE)
+            __builtin_prefetch(&map->rows[first[i]]);
+    }
+    for (uint32_t i = 0; i < count; i++)
+        if (first[i] != ROW_NONE)
+            __builtin_prefetch(&map->conditions[map->rows[first[i]].first_condition]);
+    for (uint32_t i = 0; i < count; i++)
+        walk_one(map, flow_batch_at(batch, start + i), &cursors[i], first[i], labels,
+                 &results[start + i]);
+}
+
+void tag_map_walk(const struct tag_map *map, const struct flow_batch *batch, struct arena *labels,
+                  struct tag_result *results)
+{
+    for (uint32_t start = 0; start < batch->count; start += SIDE_BY_SIDE) {
+        uint32_t left = batch->count - start;
+        walk_side_by_side(map, batch, start, left < SIDE_BY_SIDE ? left : SIDE_BY_SIDE, labels,
+                          results);
+    }
+}
