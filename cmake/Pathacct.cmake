@@ -42,7 +42,7 @@ endfunction()
 # pathacct_plugin(print SOURCES ... USES ...): a backend as a shared object that the plugin host loads.
 function(pathacct_plugin name)
     cmake_parse_arguments(ARG "" "" "SOURCES;USES" ${ARGN})
-    add_library(plugin_${name} MODULE ${ARG_SOURCES})
+    add_library(plugin_${name} MODULE ${ARG_SOURCES} ${PROJECT_SOURCE_DIR}/src/plugins/common/own_plugin.c)
     set_target_properties(plugin_${name} PROPERTIES PREFIX "" OUTPUT_NAME ${name}
         LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/${CMAKE_INSTALL_LIBDIR}/pathacct OPTIMISED_AS_A_WHOLE ON)
     target_link_libraries(plugin_${name} PRIVATE pathacct_options ${ARG_USES})

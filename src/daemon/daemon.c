@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/named_file.h"
+#include "base/process_title.h"
 #include "daemon/daemon_private.h"
 #include "daemon/ending.h"
 #include "daemon/errands.h"
@@ -36,6 +37,7 @@ struct statistics_sources daemon_statistics(struct daemon *d, bool is_final)
                                        .instances = d->instances,
                                        .instance_count = d->instance_count,
                                        .supervisor = d->supervisor,
+                                       .confinement = &d->confinement,
                                        .reader = d->reader,
                                        .is_final = is_final};
 }
@@ -247,6 +249,8 @@ static int become_daemon(struct daemon *d, int argc, char **argv)
     if (err == 0 && d->process.daemonize)
         err = process_daemonize();
     if (err == 0)
+        confinement_start(d, argc, argv);
+    if (err == 0)
         err = start_log(d);
     if (err == 0)
         log_lines(&d->warnings, LOG_LEVEL_WARNING);
@@ -259,7 +263,7 @@ static int become_daemon(struct daemon *d, int argc, char **argv)
         else
             log_error("pidfile %s: %s", d->process.pidfile, named_file_error(pid_err));
     }
-    process_set_title(argc, argv, title);
+    process_title_set(argc, argv, title);
     mem_free(title);
     return err;
 }
@@ -310,6 +314,8 @@ static int start_all(struct daemon *d, struct epoch_owner *owners) ON_THREAD(mai
         d->templates = templates_file_new(d->process.templates_file, &d->crew, d->chores);
     if (err == 0)
         err = poller_add(d->poller, d->crew.main_event, POLLER_READ, on_worker, d);
+    if (err == 0)
+        confinement_enter(d);
     if (err == 0)
         err = start_plugins(d);
     if (err == 0 && d->bgp)

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "base/thread.h"
 #include "bgp/bgp.h"
+#include "daemon/confinement.h"
 #include "daemon/daemon.h"
 #include "daemon/instance.h"
 #include "daemon/options.h"
@@ -56,6 +57,7 @@ struct daemon {
     struct bgp *bgp;
     struct poller *poller;
     struct supervisor *supervisor;
+    struct confinement confinement;
     struct supervisor_settings supervisor_settings;
     struct chores *chores;
     struct watchdog watchdog;

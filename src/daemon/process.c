@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -90,19 +89,6 @@ int process_write_pidfile(const char *path)
     int len = snprintf(text, sizeof text, "%ld\n", (long)getpid());
 
     return file_replace(path, text, (size_t)len, FILE_MODE_PUBLIC, FILE_SYNC_CONTENT);
-}
-
-void process_set_title(int argc, char **argv, const char *title)
-{
-    char *end = argv[0] + strlen(argv[0]);
-    size_t room, len = strlen(title);
-
-    prctl(PR_SET_NAME, title);
-    for (int i = 1; i < argc && argv[i] == end + 1; i++) /* the arguments lie one after the other */
-        end = argv[i] + strlen(argv[i]);
-    room = (size_t)(end - argv[0]);
-    memset(argv[0], 0, room);
-    memcpy(argv[0], title, len < room ? len : room);
 }
 
 int process_set_priority(int64_t nice_value)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* Changes that a daemon makes to its own process: background, pid file, title, priority. Main
+/* Changes that a daemon makes to its own process: background, pid file, priority. Main
  * thread, before others start. */
 #include <stdbool.h>
 #include <stdint.h>
@@ -19,8 +19,6 @@ void process_keep_descriptors(bool (*keeps)(void *arg, int fd), void *arg);
 int process_daemonize(void);
 /* Writes our process id into a file. */
 int process_write_pidfile(const char *path);
-/* Sets the title that `ps` shows; overwrites the arguments in place. */
-void process_set_title(int argc, char **argv, const char *title);
 int process_set_priority(int64_t nice_value); /* -errno */
 /* Raises the soft limit of open descriptors to the hard one, or to a million. */
 void process_raise_descriptors(void);

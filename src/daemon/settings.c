@@ -59,6 +59,11 @@ const struct config_key process_keys[] = {
              "open, with all that it starts; unset: it stays root"},
     {"no_new_privs", KEY_BOOL_AT(struct process_settings, no_new_privs), "false",
      .help = "nothing that the daemon starts can gain rights, as by sudo; always so with user"},
+    {"seccomp", KEY_CHOICE_AT(struct process_settings, syscall_mode), "refuse",
+     .choices =
+         KEY_CHOICES({"refuse", SYSCALLS_REFUSED}, {"kill", SYSCALLS_KILL}, {"off", SYSCALLS_FREE}),
+     .help = "what a system call meets that the core and plugin processes should not need: an "
+             "error, told once and counted, or the end of the process; off: no calls are filtered"},
     {"files_umask", KEY_STRING_AT(struct process_settings, files_umask),
      .help = "umask of files that are written, octal, such as 077"},
     {"files_uid", KEY_STRING_AT(struct process_settings, files_uid),
@@ -122,6 +127,10 @@ const struct config_key instance_keys[] = {
      .scope = SCOPE_INSTANCE,
      .help = "a plugin's process that gives no sign of life for so long while rows wait is killed "
              "and started again; 0: never"},
+    {"plugin_seccomp", KEY_CHOICE_AT(struct instance_settings, seccomp), .scope = SCOPE_INSTANCE,
+     .choices = KEY_CHOICES({"refuse", SYSCALLS_REFUSED + 1}, {"kill", SYSCALLS_KILL + 1},
+                            {"off", SYSCALLS_FREE + 1}),
+     .help = "the same as seccomp, for a plugin's process; unset: as seccomp"},
     {"plugin_spool_dir", KEY_STRING_AT(struct instance_settings, spool_dir),
      .scope = SCOPE_INSTANCE, .help = "folder for rows that the backend cannot take now"},
     {"plugin_spool_size",

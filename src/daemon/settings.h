@@ -2,6 +2,7 @@
 #pragma once
 /* The keys of the daemon itself and their values; other modules have tables of their own. */
 #include "config/config_key.h"
+#include "sandbox/syscall_filter.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -13,6 +14,7 @@ struct process_settings {
     const char *pidfile, *core_proc_name, *logfile, *syslog, *syslog_ident;
     const char *user;
     bool no_new_privs;
+    enum syscall_mode syscall_mode;
     const char *files_umask, *files_uid, *files_gid;
     const char *stats_file, *templates_file;
     int64_t shutdown_timeout_s, wait_for_rib_s;
@@ -35,6 +37,7 @@ struct instance_settings {
     bool is_unaggregated;
     uint64_t pool_size, spool_size;
     int64_t timeout_s;
+    unsigned seccomp; /* 0: as the core, else enum syscall_mode and 1 */
 };
 extern const struct config_key instance_keys[];
 

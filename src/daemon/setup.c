@@ -358,6 +358,7 @@ int setup_read(struct daemon *d, int argc, char **argv, struct text *errors, str
         err = -EINVAL;
     if (d->bgp_settings.enabled && bgp_check(&d->bgp_settings, errors) < 0)
         err = -EINVAL;
+    confinement_check(d, warnings);
     notices_append(d, &d->notices);
     if (err == 0)
         fill_crew(d);
@@ -445,6 +446,9 @@ static int open_events(struct daemon *d)
 
 static int open_instances(struct daemon *d)
 {
+    for (uint32_t i = 0; i < d->instance_count; i++)
+        d->instances[i]->syscall_mode =
+            confinement_plugin_mode(d->process.syscall_mode, d->instance_settings[i].seccomp);
     d->worker_instances = mem_calloc(d->instance_count + 1, sizeof *d->worker_instances);
     d->crew.instances = d->worker_instances;
     for (uint32_t i = 0; i < d->instance_count; i++) {
@@ -560,6 +564,7 @@ int setup_take_spools(struct daemon *d, struct text *errors)
 void setup_close(struct daemon *d)
 {
     supervisor_free(d->supervisor);
+    confinement_clear(&d->confinement);
     chores_free(d->chores); /* before all that its work is about */
     watchdog_clear(&d->watchdog);
     mem_free(d->status);

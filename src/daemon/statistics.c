@@ -292,6 +292,28 @@ static json_t *json_bgp(const struct statistics_sources *s)
     return object;
 }
 
+/* ---- system calls ---- */
+
+/* Counts what was refused, by process and call; an empty object if nothing was. */
+static json_t *json_refusals(const struct confinement *confinement)
+{
+    json_t *root = json_object();
+
+    for (size_t i = 0; confinement && i < confinement->refusal_count; i++) {
+        const struct refusal *r = &confinement->refusals[i];
+        json_t *process = json_object_get(root, r->who);
+        char name[SYSCALL_NAME_LEN] = "others";
+        if (r->number >= 0)
+            syscall_name(r->number, name);
+        if (!process) {
+            process = json_object();
+            json_object_set_new(root, r->who, process);
+        }
+        set_count(process, name, r->count);
+    }
+    return root;
+}
+
 char *statistics_text(const struct statistics_sources *s)
 {
     json_t *root = json_object(), *instances = json_array();
@@ -310,6 +332,7 @@ char *statistics_text(const struct statistics_sources *s)
     json_object_set_new(root, "instances", instances);
     if (s->crew->bgp)
         json_object_set_new(root, "bgp", json_bgp(s));
+    json_object_set_new(root, "refused_calls", json_refusals(s->confinement));
     set_count(root, "log_lines_lost", log_lost_count());
     text = json_dumps(root, JSON_INDENT(1));
     result = mem_strdup(text);

@@ -6,6 +6,7 @@
  * they were joined.
  */
 #include "base/thread.h"
+#include "daemon/confinement.h"
 #include "daemon/instance.h"
 #include "daemon/supervisor.h"
 #include "pipeline/worker.h"
@@ -16,8 +17,9 @@ struct statistics_sources {
     struct crew *crew;
     struct instance **instances;
     uint32_t instance_count;
-    const struct supervisor *supervisor; /* may be NULL */
-    struct rcu_reader *reader;           /* the main thread's; NULL: no other runs */
+    const struct supervisor *supervisor;   /* may be NULL */
+    const struct confinement *confinement; /* likewise */
+    struct rcu_reader *reader;             /* the main thread's; NULL: no other runs */
     bool is_final;
 };
 

@@ -15,12 +15,13 @@
 #include "daemon/process.h"
 #include "handover/encoding.h"
 #include "handover/message.h"
+#include "sandbox/launcher.h"
+#include "sandbox/program_start.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/pidfd.h>
@@ -45,6 +46,7 @@ struct named_counter {
 struct hosted_instance {
     struct supervisor *supervisor;
     struct supervisor_plugin plugin;
+    uint32_t number; /* in the order of supervisor_start() */
     char *lock_path;
     pid_t pid; /* 0: not running */
     int pidfd, socket;
@@ -67,6 +69,7 @@ struct hosted_instance {
 
 struct supervisor {
     struct poller *poller;
+    struct launcher *launcher; /* NULL: hosts are started without one */
     struct supervisor_settings settings;
     struct message_buffer buffer;
     struct hosted_instance **instances;
@@ -81,37 +84,39 @@ static void hosted_instance_start(struct hosted_instance *in);
 
 /* ---- starting a process ---- */
 
+char *supervisor_host_name(const struct supervisor_plugin *plugin)
+{
+    return mem_printf("%s[%s]", plugin->plugin_name, plugin->instance_name);
+}
+
+void supervisor_use_launcher(struct supervisor *s, struct launcher *launcher)
+{
+    s->launcher = launcher;
+}
+
 /* Starts a host. `ret_socket` is ours, its other end the child's standard input. The name of the
  * instance is an argument only for lists of processes. Signals stay blocked until the host ignores
  * them. */
-static int spawn_host(const char *path, const struct supervisor_plugin *plugin, pid_t *ret_pid,
-                      int *ret_socket)
+static int spawn_host(const struct supervisor *s, const struct supervisor_plugin *plugin,
+                      uint32_t number, pid_t *ret_pid, int *ret_socket)
 {
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    sigset_t all, defaults;
     int pair[2], err;
-    char *argv[] = {(char[]){"pathacct-host"}, NULL, NULL}, **environment;
 
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
         return -errno;
-    argv[1] = mem_printf("%s[%s]", plugin->plugin_name, plugin->instance_name);
-    sigfillset(&all);
-    sigemptyset(&defaults);
-    sigaddset(&defaults, SIGPIPE);
-    sigaddset(&defaults, SIGCHLD);
-    posix_spawn_file_actions_init(&actions);
-    posix_spawnattr_init(&attributes);
-    posix_spawn_file_actions_adddup2(&actions, pair[1], STDIN_FILENO);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-    posix_spawnattr_setsigmask(&attributes, &all);
-    posix_spawnattr_setsigdefault(&attributes, &defaults);
-    environment = process_child_environment();
-    err = -posix_spawn(ret_pid, path, &actions, &attributes, argv, environment);
-    mem_free(environment);
-    mem_free(argv[1]);
-    posix_spawnattr_destroy(&attributes);
-    posix_spawn_file_actions_destroy(&actions);
+    if (s->launcher) {
+        err = launcher_run(s->launcher, number, NULL, pair[1], ret_pid);
+    } else {
+        char *title = supervisor_host_name(plugin), **environment = process_child_environment();
+        struct program program = {.path = s->settings.host_path,
+                                  .arguments = (char *[]){(char[]){"pathacct-host"}, title, NULL},
+                                  .environment = environment,
+                                  .stdin_fd = pair[1],
+                                  .blocks_signals = true};
+        err = program_start(&program, ret_pid);
+        mem_free(environment);
+        mem_free(title);
+    }
     close(pair[1]);
     if (err < 0)
         close(pair[0]);
@@ -152,6 +157,7 @@ static int send_setup(const struct supervisor *s, const struct supervisor_plugin
         .is_trial = purpose == PURPOSE_TRIAL,
         .is_replay = s->settings.is_replay,
         .debug = s->settings.debug,
+        .syscall_mode = (uint8_t)(s->launcher ? plugin->syscall_mode : SYSCALLS_FREE),
         .lane_count = is_check ? 0 : plugin->outlet->lane_count,
         .last_signal = is_check ? 0 : in->last_signal,
         .daemon_name = s->settings.daemon_name,
@@ -252,7 +258,20 @@ static void tell_of_recovery(struct hosted_instance *in)
                in->plugin.instance_name, (int)in->pid);
 }
 
-static void take_message(struct hosted_instance *in, const struct message *m)
+/* The host waits in each call that its filter refuses until the launcher answers. */
+static void listen_to(struct hosted_instance *in, struct message *m)
+{
+    struct launcher *launcher = in->supervisor->launcher;
+
+    if (!launcher || m->fd_count != 1)
+        return;
+    char *who = supervisor_host_name(&in->plugin);
+    launcher_listen(launcher, who, m->fds[0]);
+    m->fds[0] = -1;
+    mem_free(who);
+}
+
+static void take_message(struct hosted_instance *in, struct message *m)
 {
     struct reader r = reader_make(m->body, m->body_len);
     switch (m->type) {
@@ -262,6 +281,9 @@ static void take_message(struct hosted_instance *in, const struct message *m)
     case MESSAGE_STATE:
         host_state_decode(m->body, m->body_len, &in->state);
         tell_of_recovery(in);
+        break;
+    case MESSAGE_LISTENER:
+        listen_to(in, m);
         break;
     case MESSAGE_COUNTER: {
         char *name = decode_string(&r);
@@ -284,8 +306,8 @@ static int take_messages(struct hosted_instance *in)
         int err = message_receive(in->socket, MSG_DONTWAIT, &in->supervisor->buffer, &m);
         if (err < 0)
             return err == -EAGAIN ? 0 : err;
-        message_close_fds(&m);
         take_message(in, &m);
+        message_close_fds(&m);
     }
 }
 
@@ -443,13 +465,15 @@ static void hosted_instance_start(struct hosted_instance *in)
                                     .kept_count = in->state.kept_count};
     repair_rings(in);
     host_watch_start(&in->watch);
-    int err = spawn_host(path, &in->plugin, &in->pid, &in->socket);
+    int err = spawn_host(in->supervisor, &in->plugin, in->number, &in->pid, &in->socket);
     if (err < 0) {
         in->pid = 0;
         in->socket = -1;
         restart_later(in);
         log_error("plugin %s[%s]: cannot start %s: %s; trying again in %lld s",
-                  in->plugin.plugin_name, in->plugin.instance_name, path, strerrordesc_np(-err),
+                  in->plugin.plugin_name, in->plugin.instance_name, path,
+                  err == -EPIPE ? "the daemon's launcher was killed, start the daemon anew"
+                                : strerrordesc_np(-err),
                   (long long)(in->restart_ns / NS_PER_S));
         return;
     }
@@ -669,7 +693,7 @@ static int ask_host(struct supervisor *s, const struct supervisor_plugin *plugin
     const char *path = s->settings.host_path;
     struct said said = {0};
     pid_t pid = 0;
-    int socket = -1, err = spawn_host(path, plugin, &pid, &socket);
+    int socket = -1, err = spawn_host(s, plugin, 0, &pid, &socket);
 
     if (err < 0) {
         text_append_printf(error, "cannot run %s: %s", path, strerrordesc_np(-err));
@@ -711,6 +735,7 @@ int supervisor_start(struct supervisor *s, const struct supervisor_plugin *plugi
     struct hosted_instance *in = mem_zalloc(sizeof *in);
     in->supervisor = s;
     in->plugin = *plugin;
+    in->number = s->instance_count;
     in->pidfd = in->socket = -1;
     in->lock_path =
         lock_folder_path(s->settings.daemon_name, s->settings.identity, plugin->instance_name);

@@ -19,8 +19,10 @@
 #include "handover/outlet.h"
 #include "handover/schema.h"
 #include "handover/setup.h"
+#include "sandbox/syscall_filter.h"
 #include <sys/types.h>
 
+struct launcher;
 struct supervisor;
 struct text;
 
@@ -34,6 +36,7 @@ struct supervisor_plugin {
     const char *spool_dir; /* plugin_spool_dir; NULL: none */
     uint64_t spool_size;   /* bytes at most; 0: the default, 1 GB */
     int64_t timeout_s;     /* plugin_timeout; 0: a host that hangs is never killed */
+    enum syscall_mode syscall_mode;
 };
 
 /* Strings are borrowed for the life of the supervisor. */
@@ -51,6 +54,11 @@ struct supervisor_settings {
 
 struct supervisor *supervisor_new(struct poller *poller,
                                   const struct supervisor_settings *settings);
+/* From now on hosts are started by the launcher, whose programs are theirs in the order of
+ * supervisor_start(), and filter their system calls. Borrowed; NULL: as before. */
+void supervisor_use_launcher(struct supervisor *supervisor, struct launcher *launcher);
+/* Returns how its host is named: "print[out]". The caller frees it. */
+char *supervisor_host_name(const struct supervisor_plugin *plugin);
 /* Kills the hosts that still run. NULL is fine. */
 void supervisor_free(struct supervisor *supervisor) ON_THREAD(main_thread);
 

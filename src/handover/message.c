@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #define MESSAGE_MAGIC   0x7061u
-#define MESSAGE_VERSION 1
+#define MESSAGE_VERSION 2
 #define HEADER_LEN      8
 
 int message_send(int socket, uint8_t type, const struct text *body, const int *fds, size_t fd_count)

@@ -24,6 +24,7 @@ enum message_type {
     MESSAGE_STATE,    /* struct host_state */
     MESSAGE_COUNTER,  /* string name, u64 value since this host started */
     MESSAGE_CHECKED,  /* u8 is_bad, string what is wrong */
+    MESSAGE_LISTENER, /* empty; fds: where the system calls are that its filter refused */
 };
 
 struct message {

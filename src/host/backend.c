@@ -7,6 +7,7 @@
 #include "base/row_number.h"
 #include "base/text.h"
 #include "handover/schema.h"
+#include "host/programs.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -39,6 +40,7 @@ struct backend {
     struct link *link;
     backend_beat_fn *beat;
     void *beat_arg;
+    struct programs *programs;
     enum host_place place;
     void *state;
     bool is_open;
@@ -260,6 +262,13 @@ static void host_wait(const struct pa_host *host, enum pa_wait what)
                 (size_t)what < sizeof places / sizeof places[0] ? places[what] : HOST_CALLS);
 }
 
+static int host_start_program(const struct pa_host *host, const char *key, char *const *variables,
+                              int *ret_pid)
+{
+    const struct backend *b = host->own;
+    return b->programs != NULL ? programs_start(b->programs, key, variables, ret_pid) : -ENOENT;
+}
+
 /* ---- */
 
 struct backend *backend_new(const struct pa_plugin *plugin, const struct setup *setup,
@@ -287,8 +296,30 @@ struct backend *backend_new(const struct pa_plugin *plugin, const struct setup *
                                .watch = host_watch,
                                .beat = host_beat,
                                .wait = host_wait,
-                               .timeout_s = setup->timeout_s};
+                               .timeout_s = setup->timeout_s,
+                               .start_program = host_start_program};
     return b;
+}
+
+bool backend_is_ours(const struct backend *b, const char **ret_why_free)
+{
+    const char *(*const *why_free)(const struct pa_host *) = NULL;
+    Dl_info place;
+    void *handle = NULL;
+
+    if (dladdr(b->plugin, &place) != 0)
+        handle = dlopen(place.dli_fname, RTLD_NOW | RTLD_NOLOAD);
+    if (handle != NULL) {
+        why_free = dlsym(handle, "pathacct_own_plugin"); /* it stays loaded */
+        dlclose(handle);
+    }
+    *ret_why_free = why_free != NULL ? (*why_free)(&b->host) : NULL;
+    return why_free != NULL;
+}
+
+void backend_set_programs(struct backend *b, struct programs *programs)
+{
+    b->programs = programs;
 }
 
 void backend_set_schema(struct backend *b, const struct pa_schema *schema)

@@ -22,6 +22,7 @@ int plugin_load(const char *dir, const char *name, struct text *error,
                 const struct pa_plugin **ret_plugin);
 
 struct backend;
+struct programs;
 
 /* Called around all calls of the plugin, and whenever it beats. Returns -ECANCELED when the plugin
  * is to give up. */
@@ -31,6 +32,11 @@ typedef int backend_beat_fn(void *arg, enum host_place place);
 struct backend *backend_new(const struct pa_plugin *plugin, const struct setup *setup,
                             const struct pa_schema *schema, struct poller *poller,
                             struct link *link, backend_beat_fn *beat, void *beat_arg);
+/* Whether its plugin was built as part of the project; if so, why its process can have no filter of
+ * system calls, or NULL. */
+bool backend_is_ours(const struct backend *backend, const char **ret_why_free);
+/* Gives it programs to start, which are borrowed; without them it can start none. */
+void backend_set_programs(struct backend *backend, struct programs *programs);
 /* Has it opened with another schema, which is borrowed until the next call. It is closed. */
 void backend_set_schema(struct backend *backend, const struct pa_schema *schema);
 const struct pa_schema *backend_schema(const struct backend *backend);

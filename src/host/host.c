@@ -9,6 +9,8 @@
 #include "handover/message.h"
 #include "host/delivery.h"
 #include "host/orphan.h"
+#include "host/programs.h"
+#include "sandbox/syscall_filter.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -41,6 +43,7 @@ struct host {
     struct lane *lanes;
     int host_event, lock_fd;
     const struct pa_plugin *plugin;
+    struct programs *programs;
     struct backend *backend;
     struct spool *spool;
     struct delivery *delivery;
@@ -529,6 +532,37 @@ static int run_loop(struct host *h)
     return h->exit_status;
 }
 
+/* From here on it makes the system calls of its table alone, if the plugin is one of ours. What starts
+ * programs for it must be there before. */
+static void confine(struct host *h, int argc, char **argv)
+{
+    enum syscall_mode mode = (enum syscall_mode)h->setup->syscall_mode;
+    enum syscall_user user;
+    const char *why_free;
+    int listener = -1;
+
+    if (mode == SYSCALLS_FREE || !syscall_filter_is_built() ||
+        !backend_is_ours(h->backend, &why_free) || syscall_user_find(h->plugin->name, &user) < 0)
+        return;
+    if (why_free != NULL) {
+        link_log(&h->link, PA_LOG_NOTICE, "the system calls of its process are not filtered: %s",
+                 why_free);
+        return;
+    }
+    int err = programs_fork_launcher(h->programs, argc, argv);
+    if (err == 0)
+        err = syscall_filter_install(user, mode, &listener);
+    if (err < 0)
+        link_log(&h->link, PA_LOG_WARNING,
+                 "the system calls of its process cannot be filtered: %s; it goes on without",
+                 strerrordesc_np(-err));
+    if (listener < 0)
+        return;
+    /* With nobody who listens what is refused fails all the same. */
+    (void)message_send(h->link.socket, MESSAGE_LISTENER, NULL, &listener, 1);
+    close(listener);
+}
+
 static int host_deliver(struct host *h)
 {
     orphan_ends_after(2 * h->setup->shutdown_timeout_s + ORPHAN_GRACE_S);
@@ -570,6 +604,7 @@ static void host_clear(struct host *h)
     backend_free(h->backend);
     delivery_free(h->delivery);
     spool_free(h->spool);
+    programs_free(h->programs);
     poller_free(h->poller);
     for (uint32_t i = 0; h->lanes != NULL && i < h->setup->lane_count; i++)
         lane_clear(&h->lanes[i]);
@@ -588,7 +623,7 @@ static void host_clear(struct host *h)
     mem_free(h->buffer);
 }
 
-int host_run(int socket)
+int host_run(int socket, int argc, char **argv)
 {
     static const int ignored[] = {SIGTERM, SIGINT, SIGHUP, SIGPIPE, SIGUSR1, SIGUSR2};
     struct host h = {.link = {.socket = socket, .instance_name = "?", .plugin_name = "host"},
@@ -622,6 +657,10 @@ int host_run(int socket)
         goto out;
     h.backend =
         backend_new(h.plugin, h.setup, schema_view(h.schema), h.poller, &h.link, beat_in_call, &h);
+    h.programs = programs_new(h.plugin, h.setup);
+    backend_set_programs(h.backend, h.programs);
+    if (!h.setup->is_check)
+        confine(&h, argc, argv);
     status = h.setup->is_check ? check_only(&h) : host_deliver(&h);
 out:
     text_clear(&error);

@@ -6,6 +6,6 @@
  * away or the time for shutting down is over.
  */
 
-/* `socket` leads to the supervisor and is taken. Returns the exit status: 0 when nothing was
- * lost. */
-int host_run(int socket);
+/* `socket` leads to the supervisor and is taken; `argc` and `argv` are those of the program. Returns the
+ * exit status: 0 when nothing was lost. */
+int host_run(int socket, int argc, char **argv);

@@ -112,5 +112,5 @@ int main(int argc, char **argv)
         return 2;
     }
     keep_capabilities();
-    return host_run(socket);
+    return host_run(socket, argc, argv);
 }

@@ -192,7 +192,8 @@ enum pa_key_role {
     /* The path of a file that it writes, with strftime(3) conversions and $variables: whether the
      * daemon's user may is looked at before the start. */
     PA_ROLE_OUTPUT,
-    PA_ROLE_OWN_OUTPUT /* such a path; no other instance may have it, unless it is of a stream */
+    PA_ROLE_OWN_OUTPUT, /* such a path; no other instance may have it, unless it is of a stream */
+    PA_ROLE_PROGRAM     /* a program that the plugin starts (start_program) */
 };
 
 struct pa_key {
@@ -253,6 +254,14 @@ struct pa_host {
      * returns. */
     void (*wait)(const struct pa_host *host, enum pa_wait what);
     uint32_t timeout_s; /* plugin_timeout; 0: no process is killed */
+    /*
+     * Starts the program that a key with PA_ROLE_PROGRAM names, as a child of this process, which
+     * waits for it. It has the standard descriptors alone, no signal blocked, and none of the limits
+     * that the process itself may have. `variables` is added to the environment: NAME=value, NULL
+     * at the end. Negative errno: it was not started.
+     */
+    int (*start_program)(const struct pa_host *host, const char *key, char *const *variables,
+                         int *ret_pid);
 };
 
 /* ---- the plugin ---- */

@@ -26,6 +26,7 @@ SFACCTD = BUILD / "sbin/sfacctd"
 sys.path.insert(0, str(SOURCE / "tests/support"))
 
 SANITIZER = re.compile(r"(ERROR|WARNING): (Address|Thread|Leak)Sanitizer|runtime error: ")
+REFUSED_CALL = re.compile(r".*(the system call .* is refused to its thread|Bad system call).*")
 
 
 class Skip(Exception):
@@ -198,6 +199,7 @@ class Test:
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix=f"pathacct-{name}-"))
         self.dir.chmod(0o755)
         self.processes, self.cleanups = [], []
+        self.may_be_refused = False  # system calls of the daemon and its plugins
 
     def start(self, args, name=None, **kwargs):
         process = Process(args, self.dir / f"{name or pathlib.Path(str(args[0])).name}.log", **kwargs)
@@ -362,6 +364,8 @@ def main(namespace):
             fn(test)
             for process in test.processes:
                 assert not SANITIZER.search(process.output()), f"a sanitizer speaks in the log of {process.args[0]}"
+                refused = REFUSED_CALL.search(process.output())
+                assert test.may_be_refused or not refused, f"a row is missing in sandbox/syscalls.def: {refused[0]}"
             print(f"ok      {name} ({time.monotonic() - started:.1f} s)", flush=True)
         except Skip as reason:
             skipped += 1

@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The functions of a pa_host as a backend calls them, over the lists of struct fake_host. */
 #include "support/fake_host.h"
+#include "base/memory.h"
+#include "sandbox/program_start.h"
+#include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* A backend that asks for a key that it did not declare ends here, as it would in the real host. */
 static const struct pa_key *find_key(const struct fake_host *host, const char *name)
@@ -117,6 +122,27 @@ static void note_wait(const struct pa_host *pa, enum pa_wait what)
     host->last_wait = what;
 }
 
+/* Starts what the test set for the key, as a host without a filter does. */
+static int start_program(const struct pa_host *pa, const char *key, char *const *variables,
+                         int *ret_pid)
+{
+    char path[PATH_MAX];
+    const char *value = get(pa, key);
+
+    if (!value)
+        return -ENOENT;
+    snprintf(path, sizeof path, "%s", value);
+    char **environment = program_environment(variables, environ);
+    struct program program = {.path = path,
+                              .arguments = (char *[]){path, NULL},
+                              .environment = environment,
+                              .stdin_fd = -1,
+                              .has_standard_fds_only = true};
+    int err = program_start(&program, ret_pid);
+    mem_free(environment);
+    return err;
+}
+
 void fake_host_init(struct fake_host *host, const struct pa_key *keys,
                     const struct pa_key *shared_keys)
 {
@@ -133,7 +159,8 @@ void fake_host_init(struct fake_host *host, const struct pa_key *keys,
                                   .watch = watch,
                                   .beat = beat,
                                   .wait = note_wait,
-                                  .timeout_s = 120};
+                                  .timeout_s = 120,
+                                  .start_program = start_program};
     host->core_id[0] = 1;
     fake_host_set(host, "timestamps_utc", "true");
 }

@@ -78,10 +78,10 @@ static void packet_that_is_no_message_is_refused(void **state)
     (void)state;
     static const char *const packets[] = {
         "pa",                           /* shorter than a header */
-        "pa\x02\x03\x00\x00\x00\x00",   /* another version */
-        "xy\x01\x03\x00\x00\x00\x00",   /* another magic */
-        "pa\x01\x03\x00\x00\x00\x02x",  /* shorter than it says */
-        "pa\x01\x03\x00\x00\x00\x01xy", /* longer */
+        "pa\x09\x03\x00\x00\x00\x00",   /* another version */
+        "xy\x02\x03\x00\x00\x00\x00",   /* another magic */
+        "pa\x02\x03\x00\x00\x00\x02x",  /* shorter than it says */
+        "pa\x02\x03\x00\x00\x00\x01xy", /* longer */
     };
     static const size_t lens[] = {2, 8, 8, 9, 10};
     struct message m;

@@ -24,6 +24,7 @@ static const struct pa_key keys[] = {
 };
 static const struct pa_key shared_keys[] = {
     {"s_choice", PA_KEY_CHOICE, 0, PA_ROLE_OWN_PLACE, "b", 0, 0, "a|b", NULL, "which"},
+    {"s_program", PA_KEY_STRING, 0, PA_ROLE_PROGRAM, NULL, 0, 0, NULL, NULL, "runs"},
     {"s_ignored", PA_KEY_IGNORED, 0, PA_ROLE_NONE, NULL, 0, 0, NULL, NULL, "no effect"},
     {NULL, 0, 0, 0, NULL, 0, 0, NULL, NULL, NULL},
 };
@@ -66,10 +67,10 @@ static void what_the_host_describes_is_what_the_daemon_reads(void **state)
     assert_string_equal(d->name, "p");
     assert_string_equal(d->help, "all kinds of keys");
     assert_int_equal(d->flags, plugin.flags);
-    assert_int_equal(d->key_count, 7);
+    assert_int_equal(d->key_count, 8);
     for (size_t i = 0; i < 5; i++)
         assert_same_key(&keys[i], &d->keys[i]);
-    for (size_t i = 0; i < 2; i++)
+    for (size_t i = 0; i < 3; i++)
         assert_same_key(&shared_keys[i], &d->keys[5 + i]);
     plugin_description_free(d);
     text_clear(&line);
@@ -96,12 +97,12 @@ static void each_word_stands_for_one_value(void **state)
     (void)state;
     for (int type = PA_KEY_BOOL; type <= PA_KEY_IGNORED; type++)
         assert_int_equal(plugin_key_type_find(plugin_key_type_word((enum pa_key_type)type)), type);
-    for (int role = PA_ROLE_NONE; role <= PA_ROLE_OWN_OUTPUT; role++)
+    for (int role = PA_ROLE_NONE; role <= PA_ROLE_PROGRAM; role++)
         assert_int_equal(plugin_key_role_find(plugin_key_role_word((enum pa_key_role)role)), role);
     assert_int_equal(plugin_key_type_find("none"), -ENOENT);
     assert_int_equal(plugin_key_role_find("bool"), -ENOENT);
     assert_null(plugin_key_type_word((enum pa_key_type)(PA_KEY_IGNORED + 1)));
-    assert_null(plugin_key_role_word((enum pa_key_role)(PA_ROLE_OWN_OUTPUT + 1)));
+    assert_null(plugin_key_role_word((enum pa_key_role)(PA_ROLE_PROGRAM + 1)));
 }
 
 int main(void)

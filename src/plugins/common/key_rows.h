@@ -27,7 +27,7 @@
 
 /* For a plugin that runs a program of the operator's (trigger.h). */
 #define KEY_ROWS_TRIGGER(prefix)                                                                   \
-    {.name = prefix "_trigger_exec", .type = PA_KEY_STRING,                                        \
+    {.name = prefix "_trigger_exec", .type = PA_KEY_STRING, .role = PA_ROLE_PROGRAM,               \
      .help = "program to run after each purge"},                                                   \
     {.name = prefix "_trigger_exec_async", .type = PA_KEY_BOOL, .default_value = "false",          \
      .help = "do not wait for that program"}

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Starts the operator's program with facts in its environment, and collects its children. See
+/* Has the host start the operator's program with facts in its environment, and collects it. See
  * trigger.h. */
 #include "plugins/common/trigger.h"
 #include "base/memory.h"
 #include "plugins/pathacct_plugin.h"
 #include <errno.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -30,61 +28,6 @@ void trigger_facts_clear(struct trigger_facts *facts)
     for (uint32_t i = 0; i < facts->count; i++)
         mem_free(facts->variables[i]);
     facts->count = 0;
-}
-
-static bool is_replaced(const struct trigger_facts *facts, const char *variable)
-{
-    size_t len = strcspn(variable, "=") + 1;
-
-    for (uint32_t i = 0; i < facts->count; i++)
-        if (strncmp(facts->variables[i], variable, len) == 0)
-            return true;
-    return false;
-}
-
-/* Returns the facts and our own environment. The caller frees the array with mem_free; its strings
- * stay where they are. */
-static char **make_environment(const struct trigger_facts *facts)
-{
-    uint32_t count = 0, at = facts->count;
-    char **environment;
-
-    while (environ[count])
-        count++;
-    environment = mem_calloc(count + facts->count + 1, sizeof *environment);
-    memcpy(environment, facts->variables, facts->count * sizeof *environment);
-    for (uint32_t i = 0; i < count; i++)
-        if (!is_replaced(facts, environ[i]))
-            environment[at++] = environ[i];
-    return environment;
-}
-
-/* Starts the program with default signal handling: the plugin host ignores signals, and the program
- * must not inherit that; nor descriptors that the daemon was given, such as an output's. */
-static int program_spawn(pid_t *ret_pid, const char *program, char *const arguments[],
-                         char **environment)
-{
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    sigset_t defaults, none;
-    int err;
-
-    sigemptyset(&none);
-    sigemptyset(&defaults);
-    sigaddset(&defaults, SIGINT);
-    sigaddset(&defaults, SIGTERM);
-    sigaddset(&defaults, SIGHUP);
-    sigaddset(&defaults, SIGPIPE);
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
-    posix_spawnattr_init(&attributes);
-    posix_spawnattr_setsigdefault(&attributes, &defaults);
-    posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
-    err = posix_spawn(ret_pid, program, &actions, &attributes, arguments, environment);
-    posix_spawn_file_actions_destroy(&actions);
-    posix_spawnattr_destroy(&attributes);
-    return err;
 }
 
 static void wait_for(pid_t pid, const struct pa_host *host, const struct trigger *trigger)
@@ -115,29 +58,24 @@ int trigger_try_out(const struct pa_host *host, const char *key, const char *pro
 void trigger_run(struct trigger *trigger, const struct pa_host *host,
                  const struct trigger_facts *facts)
 {
-    char *const arguments[] = {mem_strdup(trigger->program), NULL};
-    char **environment;
-    pid_t pid;
-    int err;
+    char *variables[TRIGGER_VARIABLES_MAX + 1] = {NULL};
+    int err, pid;
 
     trigger_reap(trigger, host, false);
     if (trigger->child_count == TRIGGER_CHILDREN_MAX) {
         host->log(host, PA_LOG_WARNING, "%s %s: %d of it still run; not started", trigger->key,
                   trigger->program, TRIGGER_CHILDREN_MAX);
-        mem_free(arguments[0]);
         return;
     }
-    environment = make_environment(facts);
-    err = program_spawn(&pid, trigger->program, arguments, environment);
-    if (err != 0)
+    memcpy(variables, facts->variables, facts->count * sizeof variables[0]);
+    err = host->start_program(host, trigger->key, variables, &pid);
+    if (err < 0)
         host->log(host, PA_LOG_ERROR, "%s %s: cannot be started: %s", trigger->key,
-                  trigger->program, strerror(err));
+                  trigger->program, strerror(-err));
     else if (trigger->is_async)
         trigger->children[trigger->child_count++] = pid;
     else
         wait_for(pid, host, trigger);
-    mem_free(environment);
-    mem_free(arguments[0]);
 }
 
 void trigger_reap(struct trigger *trigger, const struct pa_host *host, bool waits)

@@ -115,3 +115,33 @@ int config_file_apply(const char *path, rd_kafka_conf_t *conf, char *error, size
     fclose(file);
     return err;
 }
+
+static bool property_is(const rd_kafka_conf_t *conf, const char *name, const char *part)
+{
+    char value[4096];
+    size_t size = sizeof value;
+
+    return rd_kafka_conf_get(conf, name, value, &size) == RD_KAFKA_CONF_OK &&
+           strcasestr(value, part) != NULL;
+}
+
+const char *config_file_starts_programs(const char *path)
+{
+    rd_kafka_conf_t *conf;
+    const char *what = NULL;
+    char error[256];
+
+    if (!path)
+        return NULL;
+    conf = rd_kafka_conf_new();
+    /* An error is told when the backend is opened; what was read until then counts. */
+    (void)config_file_apply(path, conf, error, sizeof error);
+    if (property_is(conf, "security.protocol", "sasl") &&
+        property_is(conf, "sasl.mechanisms", "GSSAPI"))
+        what = "librdkafka starts kinit for sasl.mechanisms GSSAPI";
+    else if (property_is(conf, "plugin.library.paths", "/") ||
+             property_is(conf, "plugin.library.paths", "."))
+        what = "librdkafka loads code of others by plugin.library.paths";
+    rd_kafka_conf_destroy(conf);
+    return what;
+}

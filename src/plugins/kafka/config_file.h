@@ -16,3 +16,7 @@
  * wrong"; -errno: the file cannot be read, and `error` says so.
  */
 int config_file_apply(const char *path, rd_kafka_conf_t *conf, char *error, size_t error_size);
+
+/* Returns what makes librdkafka start programs, or run code of others, by this file (NULL: none); NULL
+ * if nothing does. */
+const char *config_file_starts_programs(const char *path);

@@ -1,8 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The table of the plugin's functions, which the shared object kafka.so exports. */
+#include "plugins/common/own_plugin.h"
+#include "plugins/kafka/config_file.h"
 #include "plugins/kafka/kafka.h"
 #include "plugins/kafka/kafka_settings.h"
 #include "plugins/text/output_keys.h"
+
+const char *own_plugin_why_free(const struct pa_host *host)
+{
+    return config_file_starts_programs(host->setting(host, "kafka_config_file"));
+}
 
 PA_PLUGIN_EXPORT = {
     .abi = PA_PLUGIN_ABI,
