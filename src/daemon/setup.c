@@ -290,6 +290,7 @@ static void fill_crew(struct daemon *d)
         crew->enrich.needs_bins = crew->enrich.needs_bins || d->instances[i]->has_bins;
     read_sampling(d);
     enrich_add_needs(&crew->enrich, &d->needs);
+    crew->correlate.start_is_export = crew->enrich.bins_by_arrival;
     crew->correlate_asked = crew->correlate;
     correlate_settings_finish(&crew->correlate, &d->needs);
     /* Rows of flows take whole cache lines, so that the groups of flow/members.def stay within
@@ -300,6 +301,7 @@ static void fill_crew(struct daemon *d)
     crew->decoder_settings.own = d->description->decoder_settings;
     crew->decoder_settings.is_replay = crew->replay.path != NULL;
     crew->decoder_settings.has_whole_seconds = d->instance_count > 0;
+    crew->decoder_settings.has_arrival_bins = crew->enrich.bins_by_arrival;
     crew->decoder_settings.is_utc = d->instance_count > 0;
     for (uint32_t i = 0; i < d->instance_count; i++) {
         crew->decoder_settings.has_whole_seconds &= d->instances[i]->plan->has_whole_seconds;

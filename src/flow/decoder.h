@@ -40,6 +40,7 @@ struct decoder_settings {
     bool is_replay;
     enum tunnel_view tunnel_view;
     bool is_utc;            /* times in files that a decoder writes itself are UTC, else local */
+    bool has_arrival_bins;  /* nobody bins by the exporters' times */
     bool has_whole_seconds; /* nobody looks at fractions of seconds */
 };
 

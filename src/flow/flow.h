@@ -67,8 +67,7 @@ enum rd_origin {
     RD_ORIGIN_UNKNOWN,
     RD_ORIGIN_MAP,
     RD_ORIGIN_BGP,
-    RD_ORIGIN_FLOW,
-    RD_ORIGIN_OPTION
+    RD_ORIGIN_FLOW /* the record, or what options say of its VRF */
 };
 
 /* A batch that a decoder fills and the worker empties. One worker owns it. */

@@ -13,7 +13,9 @@
 /* Stands for NetFlow v9's scope field types, which have numbers of their own (RFC 3954 section
  * 6.1). It never appears on the wire. */
 #define ENTERPRISE_V9_SCOPE UINT32_C(0xffffffff)
-#define FIELD_LEN_VARIABLE  65535 /* RFC 7011 section 7 */
+/* Stands for the first of two elements that describe a packet in a packet; see plan_builder.c. */
+#define ENTERPRISE_OUTER   UINT32_C(0xfffffffe)
+#define FIELD_LEN_VARIABLE 65535 /* RFC 7011 section 7 */
 
 enum element_type {
     ELEMENT_UINT,           /* 1 to 8 bytes (RFC 7011 section 6.2), more if the surplus is 0; the

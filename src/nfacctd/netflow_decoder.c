@@ -50,6 +50,7 @@ static void *decoder_new(const struct decoder_settings *settings, struct exporte
     struct netflow_decoder *decoder = mem_zalloc(sizeof *decoder);
 
     decoder->settings = own;
+    decoder->has_arrival_bins = settings->has_arrival_bins;
     decoder->has_whole_seconds = settings->has_whole_seconds;
     decoder->exporters = exporters;
     decoder->batch = batch;

@@ -16,6 +16,7 @@
 
 struct netflow_decoder {
     const struct nfacctd_settings *settings;
+    bool has_arrival_bins;  /* of struct decoder_settings */
     bool has_whole_seconds; /* of struct decoder_settings */
     struct plan_settings plan_settings;
     struct exporter_table *exporters;

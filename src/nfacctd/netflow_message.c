@@ -47,6 +47,7 @@ void netflow_message_start(struct netflow_message *msg, struct netflow_decoder *
                 .arrival_ns = datagram->received_ns,
                 .uptime = 0,
                 .has_uptime = false,
+                .start_is_export = false,
                 .has_whole_seconds = decoder->has_whole_seconds,
                 .uptime_unit_ns = decoder->settings->uptime_in_seconds ? NS_PER_S : NS_PER_MS,
                 .sequence = 0,

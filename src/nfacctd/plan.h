@@ -202,6 +202,7 @@ struct plan_context {
     int64_t export_ns, arrival_ns, clock_offset_ns;
     uint32_t uptime; /* at export_ns, in uptime units, modulo 2^32 */
     bool has_uptime;
+    bool start_is_export;   /* what the exporter says of starts by uptime is left out */
     bool has_whole_seconds; /* times by uptime are whole seconds before export_ns */
     int64_t uptime_unit_ns;
     uint32_t sequence, domain_id;

@@ -72,22 +72,63 @@ int builder_field(const struct plan_builder *c, uint32_t enterprise, uint16_t id
     return field != NO_FIELD && template_field_is_misfit(&c->fields[field]) ? NO_FIELD : field;
 }
 
+/* Returns what an element says of a packet, as the lowest element that says it; 0: something else. */
+static uint16_t kind_of(const struct template_field *field)
+{
+    if (field->enterprise != 0 || field->len == 0)
+        return 0;
+    switch (field->id) {
+    case 8:
+    case 27:
+        return 8; /* source address */
+    case 12:
+    case 28:
+        return 12; /* destination address */
+    case 4:
+    case 5:
+    case 6:
+    case 7:
+    case 11:
+    case 31:
+        return field->id;
+    default:
+        return 0;
+    }
+}
+
+static bool stands_again(const struct plan_builder *c, int field)
+{
+    uint16_t kind = kind_of(&c->fields[field]);
+
+    for (int i = field + 1; kind != 0 && i < c->field_count; i++) {
+        if (kind_of(&c->fields[i]) == kind)
+            return true;
+    }
+    return false;
+}
+
 /*
  * Notes the field at the rows of its element. An element that stands twice (RFC 7011 section 8)
  * describes a packet inside a packet, the outer one first. The last one counts, as in pmacct, so
- * that protocol and ports belong to the same packet.
+ * that protocol and ports belong to the same packet; where the protocol stands twice, the first one
+ * is the tunnel's. Addresses of both families alone say nothing of a tunnel.
  */
-static void take_field(struct plan_builder *c, int field)
+static void take_field(struct plan_builder *c, int field, bool has_tunnel)
 {
     const struct template_field *f = &c->fields[field];
+    bool is_outer = has_tunnel && stands_again(c, field);
+    uint32_t enterprise = is_outer ? ENTERPRISE_OUTER : f->enterprise;
+
+    if (is_outer && kind_of(f) == 8)
+        c->outer_version = f->id == 8 ? 4 : 6;
 
     for (int row = 0; row < ELEMENT_ROW_COUNT; row++) {
         const struct element *e = &elements[row];
         if (e->id != f->id)
             continue;
-        bool is_reverse = f->enterprise == ENTERPRISE_REVERSE && e->enterprise == 0;
+        bool is_reverse = enterprise == ENTERPRISE_REVERSE && e->enterprise == 0;
         int *place = is_reverse ? &c->row_reverse_field[row] : &c->row_field[row];
-        if (is_reverse || e->enterprise == f->enterprise)
+        if (is_reverse || e->enterprise == enterprise)
             *place = field;
     }
 }
@@ -101,9 +142,12 @@ void builder_init(struct plan_builder *c)
         c->first_row[elements[row].member] = (uint16_t)row;
         c->row_field[row] = c->row_reverse_field[row] = NO_FIELD;
     }
+    int protocol = builder_field(c, 0, 4);
+    bool has_tunnel = protocol != NO_FIELD && stands_again(c, protocol);
+    c->outer_version = 0;
     for (uint16_t i = 0; i < c->field_count; i++) {
         if (c->fields[i].len > 0 && !template_field_is_misfit(&c->fields[i]))
-            take_field(c, i);
+            take_field(c, i, has_tunnel);
     }
     for (int row = 0; row < ELEMENT_ROW_COUNT; row++) {
         if (elements[row].type != ELEMENT_UINT_RESPONDER)

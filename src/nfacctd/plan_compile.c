@@ -292,8 +292,8 @@ static bool compile_rd(struct plan_builder *c, enum flow_member member)
     return true;
 }
 
-/* Takes the name that the record holds, else the one that options gave to its id. arg: enum
- * option_kind. */
+/* Takes the name that the record holds, else the one that options gave to its id, or, for a VRF, to
+ * the other id if the first is 0 or the global table's. arg: enum option_kind. */
 static bool compile_name(struct plan_builder *c, enum flow_member member, uint16_t text_id,
                          uint16_t other_text_id, uint16_t id, uint16_t other_id,
                          enum option_kind kind)
@@ -303,13 +303,16 @@ static bool compile_name(struct plan_builder *c, enum flow_member member, uint16
 
     if (text == NO_FIELD && other_text_id)
         text = builder_field(c, 0, other_text_id);
-    if (key == NO_FIELD && other_id)
-        key = builder_field(c, 0, other_id);
+    int other_key = other_id ? builder_field(c, 0, other_id) : NO_FIELD;
+    if (key == NO_FIELD)
+        key = other_key;
     if (text == NO_FIELD && key == NO_FIELD)
         return false;
     struct plan_op *op = builder_op(c, PLAN_NAME, member);
     builder_ref(c, op, text, ELEMENT_TEXT);
     builder_ref(c, op, key, kind == OPTION_APPLICATION ? ELEMENT_APPLICATION : ELEMENT_UINT);
+    if (kind == OPTION_VRF_NAME && other_key != NO_FIELD && other_key != key)
+        builder_ref(c, op, other_key, ELEMENT_UINT);
     op->arg = kind;
     if (text != NO_FIELD)
         builder_copy(c, text);
@@ -331,7 +334,10 @@ static bool compile_vrf_name(struct plan_builder *c, enum flow_member member)
     bool is_ingress = (member != FLOW_out_vrf_name) != c->is_reverse;
 
     return compile_name(c, member, is_ingress ? 236 : 0, 0, is_ingress ? 234 : 235,
-                        member == FLOW_vrf_name ? 235 : 0, OPTION_VRF_NAME);
+                        member != FLOW_vrf_name ? 0
+                        : c->is_reverse         ? 234
+                                                : 235,
+                        OPTION_VRF_NAME);
 }
 
 static bool compile_segment_id(struct plan_builder *c, enum flow_member member)
@@ -559,7 +565,7 @@ static void compile_members(struct plan_builder *c)
             if (told->is_copied)
                 builder_copy(c, c->frame_field);
         } else if (m == FLOW_etype) {
-            builder_op(c, PLAN_ETYPE, m);
+            builder_op(c, PLAN_ETYPE, m)->arg = c->outer_version;
         }
     }
     c->plan->tunnel_view = c->settings->tunnel_view;

@@ -225,7 +225,8 @@ static bool run_simple_time(const struct plan_op *op, const struct plan_ref *ref
         }
         return true;
     }
-    if (ref->type == ELEMENT_TIME_UPTIME && ref->len == 4 && context->has_uptime) {
+    if (ref->type == ELEMENT_TIME_UPTIME && ref->len == 4 && context->has_uptime &&
+        !context->start_is_export) {
         const struct plan_context local = *context;
         EACH(b)
         {

@@ -140,9 +140,16 @@ static int64_t value_time(const struct plan_op *op, const struct plan_ref *refs,
     uint64_t init_ms = last->type == ELEMENT_SYSTEM_INIT ? plan_ref_uint(last, record) : 0;
     int64_t ns = 0;
 
+    if (context->start_is_export && op->arg && refs->type == ELEMENT_TIME_UPTIME && init_ms == 0)
+        return context->export_ns;
     for (uint16_t i = 0; i < op->ref_count && ns == 0; i++)
         ns = time_of(context, &refs[i], record, init_ms);
     return ns == 0 && op->arg ? context->export_ns : ns;
+}
+
+static uint16_t value_etype(uint32_t ip_version)
+{
+    return ip_version == 4 ? 0x0800 : ip_version == 6 ? 0x86dd : 0;
 }
 
 static struct ip_addr value_nonzero(const struct plan_op *op, const struct plan_ref *refs,
@@ -336,22 +343,27 @@ static void set_rd(enum flow_member member, struct flow *flow, uint64_t rd, enum
 }
 
 /* Takes the record's own route distinguisher, else what options say of its VRF. The refs are
- * element 90, the VRF on this side, and the VRF on the other. */
+ * element 90, the VRF on this side, and the VRF on the other, which counts where this one is none,
+ * or the global table: what leaves into a VPN came in without one. */
 static void value_rd(const struct plan_op *op, const struct plan_ref *refs,
                      const struct plan_context *context, const uint8_t *record, struct flow *flow)
 {
     uint64_t rd = plan_ref_uint(&refs[0], record);
-    uint64_t vrf = plan_ref_uint(&refs[1], record);
+    uint64_t vrf = plan_ref_uint(&refs[1], record), other = plan_ref_uint(&refs[2], record);
 
     if (vrf == 0)
-        vrf = plan_ref_uint(&refs[2], record);
+        vrf = other;
     if (rd != 0)
         set_rd(op->arg, flow, rd, RD_ORIGIN_FLOW);
     else if (vrf == 0)
         set_rd(op->arg, flow, 0, RD_ORIGIN_UNKNOWN);
-    else if (option_store_number(context->options, &context->scope, OPTION_VRF_RD, vrf, &rd))
-        set_rd(op->arg, flow, rd, RD_ORIGIN_OPTION);
-    else
+    else if (option_store_number(context->options, &context->scope, OPTION_VRF_RD, vrf, &rd)) {
+        uint64_t other_rd = 0;
+        if (rd == 0 && other != 0 && other != vrf &&
+            option_store_number(context->options, &context->scope, OPTION_VRF_RD, other, &other_rd))
+            rd = other_rd;
+        set_rd(op->arg, flow, rd, RD_ORIGIN_FLOW);
+    } else
         set_rd(op->arg, flow, RD_TYPE_VRF << 48 | (vrf & UINT32_MAX), RD_ORIGIN_FLOW);
 }
 
@@ -366,6 +378,12 @@ static struct flow_bytes value_text(const struct plan_ref *ref, struct plan_cont
     return copy_bytes(context, record + ref->offset, len);
 }
 
+/* Routers call the table that belongs to no VPN so. */
+static bool is_global_vrf(const struct flow_bytes *name)
+{
+    return name->len == 7 && memcmp(name->data, "default", 7) == 0;
+}
+
 static struct flow_bytes value_name(const struct plan_op *op, const struct plan_ref *refs,
                                     struct plan_context *context, const uint8_t *record)
 {
@@ -376,7 +394,16 @@ static struct flow_bytes value_name(const struct plan_op *op, const struct plan_
     uint64_t key = refs[1].type == ELEMENT_APPLICATION
                        ? element_application_key(record + refs[1].offset, refs[1].len)
                        : plan_ref_uint(&refs[1], record);
-    return option_store_text(context->options, &context->scope, op->arg, key);
+    name = option_store_text(context->options, &context->scope, op->arg, key);
+    if (op->ref_count > 2 && (key == 0 || is_global_vrf(&name))) {
+        uint64_t other = plan_ref_uint(&refs[2], record);
+        struct flow_bytes other_name = {NULL, 0, 0};
+        if (other != 0)
+            other_name = option_store_text(context->options, &context->scope, op->arg, other);
+        if (other_name.len > 0)
+            name = other_name;
+    }
+    return name;
 }
 
 /* Writes in place, as the processor would wait for an address that is put together elsewhere and
@@ -555,7 +582,8 @@ void plan_value(const struct plan *plan, const struct plan_op *op, const struct 
         break;
     }
     case PLAN_ETYPE:
-        flow->etype = flow->ip_version == 4 ? 0x0800 : flow->ip_version == 6 ? 0x86dd : 0;
+        /* The frame's is that of the outer packet. */
+        flow->etype = value_etype(op->arg ? op->arg : flow->ip_version);
         break;
     case PLAN_NETWORK:
         value_network(op, flow);

@@ -163,6 +163,9 @@ find_uptime(struct netflow_message *msg, const struct template *tmpl, const stru
             (uint32_t)((msg->context.export_ns - init_ns) / msg->context.uptime_unit_ns);
     else if (tmpl->plan->has_latest)
         use_latest(msg, tmpl, set);
+    /* With nfacctd_time_new flows begin, as in pmacct, at their export, unless their record tells
+     * the time. Their end stays: it says which routes they took. */
+    msg->context.start_is_export = msg->decoder->has_arrival_bins;
 }
 
 static inline __attribute__((always_inline)) bool

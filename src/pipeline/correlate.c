@@ -225,7 +225,7 @@ static void life_of(const struct correlate_settings *s, const struct flow *flow,
         return;
     if (to == 0) /* it goes on: until its export, by the exporter's clock */
         to = from ? now - flow->clock_offset_ns : 0;
-    if (from == 0)
+    if (from == 0 || (s->start_is_export && from > to))
         from = to;
     if (flow->clock_offset_ns != 0 && from != 0 && to >= from)
         life_correct(flow, &from, &to);

@@ -28,7 +28,8 @@ struct correlate_settings {
     uint32_t accepted; /* bit per enum path_match: its path is filled in */
     bool adds_differs; /* a list from before `differs` was told from `single`: both are accepted */
     enum rib_policy policy;
-    int64_t path_lag_s; /* bgp_path_lag; 0: off */
+    int64_t path_lag_s;   /* bgp_path_lag; 0: off */
+    bool start_is_export; /* flows may begin at their export, behind their end */
     bool disable_router_id_check;
     bool skip_confederation; /* bgp_peer_as_skip_subas */
     /* bgp_peer_src_as_type, bgp_src_local_pref_type, bgp_src_med_type */

@@ -15,7 +15,9 @@ const struct config_key enrich_keys[] = {
      "0", .aliases = "pmacctd_ext_sampling_rate|uacctd_ext_sampling_rate",
      .help = "sampling rate of exporters that do not tell theirs"},
     {"NAME_time_new", KEY_BOOL_AT(struct enrich_settings, bins_by_arrival), "false",
-     .aliases = "pmacctd_time_new", .help = "time bins go by arrival, not by flow start"},
+     .aliases = "pmacctd_time_new",
+     .help = "time bins go by arrival, not by flow start; IPFIX flows whose start is an uptime "
+             "begin at their export then, as in pmacct"},
     {"NETFLOW_time_correct", KEY_BOOL_AT(struct enrich_settings, corrects_time), "false",
      .help = "stamps and time bins go by our clock where the exporter's is off"},
     {"NAME_peer_as", KEY_BOOL_AT(struct enrich_settings, as_is_peer_as), "false",

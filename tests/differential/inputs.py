@@ -3,7 +3,6 @@
 127.0.0.0/8, so that one run reads many and each row tells which it is of."""
 import ipaddress
 import os
-import pathlib
 import random
 import struct
 
@@ -31,41 +30,6 @@ class Input:
         return [(when, exports.udp_packet(payload, self.exporter, dport=dport)) for when, payload in self.datagrams]
 
 
-def read_pcap(path):
-    """(seconds, UDP payload) of a capture file with Ethernet, raw or cooked frames."""
-    data = pathlib.Path(path).read_bytes()
-    order = "<" if data[:4] in (b"\xd4\xc3\xb2\xa1", b"\x4d\x3c\xb2\xa1") else ">"
-    link = struct.unpack(order + "I", data[20:24])[0]
-    place = 24
-    while place + 16 <= len(data):
-        seconds, fraction, length, _ = struct.unpack(order + "IIII", data[place:place + 16])
-        frame = data[place + 16:place + 16 + length]
-        place += 16 + length
-        payload = udp_of(frame, link)
-        if payload:
-            yield seconds + fraction / 1e6, payload
-
-
-def udp_of(frame, link):
-    """The (destination port, payload) is not looked at: what is no UDP over IP gives None."""
-    if link == 1:
-        kind, packet = struct.unpack("!H", frame[12:14])[0], frame[14:]
-        if kind == 0x8100:
-            packet = packet[4:]
-    else:
-        packet = {113: frame[16:], 276: frame[20:], 0: frame[4:]}.get(link, frame)
-    if not packet:
-        return None
-    if packet[0] >> 4 == 4 and packet[9] == 17:
-        packet = packet[(packet[0] & 15) * 4:]
-    elif packet[0] >> 4 == 6 and packet[6] == 17:
-        packet = packet[40:]
-    else:
-        return None
-    length = struct.unpack("!H", packet[4:6])[0]
-    return packet[8:length]
-
-
 def is_of(payload, daemon):
     version = struct.unpack("!H", payload[:2])[0] if len(payload) > 8 else 0
     return version in (5, 9, 10) if daemon == "nfacctd" else payload[:4] == b"\0\0\0\5"
@@ -80,7 +44,7 @@ def captures(daemon):
         if place.stem.startswith("nfprobe-netflow9"):
             continue  # 1.7.7 does not read which exporter its records name, so no row would have its counterpart
         name = place.parent.name if place.stem == "traffic-00" else place.stem
-        payloads = [(when, payload) for when, payload in read_pcap(place) if is_of(payload, daemon)]
+        payloads = [(when, payload) for when, payload in exports.read_pcap(place) if is_of(payload, daemon)]
         if payloads:
             yield name, payloads
 

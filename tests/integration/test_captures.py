@@ -4,12 +4,15 @@
 They stand outside the project; without them these tests are skipped."""
 import collections
 import json
+import socket
 
-from harness import SHARED, Skip, json_lines, main, need_option
+from harness import SHARED, Skip, free_port, json_lines, main, need_option, wait_for
 from avro_reader import AvroReader
 from kafka_cluster import Mock, consume_raw
+import exports
 
 CAPTURES = SHARED / "captures"
+EXPORTER = "127.21.1.101"  # of the references
 WIDE = ("src_host, dst_host, src_port, dst_port, proto, tos, tcpflags, in_iface, out_iface, src_as, dst_as, src_mask, dst_mask, "
         "src_mac, dst_mac, vlan, etype")
 
@@ -79,42 +82,77 @@ def test_invalid_netflow5_beside_a_good_exporter(test):
     pair(test, "logstash-netflow-5-invalid-01")
 
 
-def folder(test, name, ignore=()):
+def config_of(test, directory, cluster, without=()):
+    """The configuration as it stands there, its Avro into a topic of ours, but for the schema registry, places of files, addresses."""
+    out = []
+    for line in (directory / "nfacctd-00.conf").read_text().splitlines():
+        key = line.split(":")[0].strip()
+        if not key.startswith(("kafka_avro_schema_registry", "logfile", "pidfile", "nfacctd_ip", "nfacctd_port", *without)):
+            out.append(line.replace("/var/log/pmacct/", f"{test.dir}/").replace("/etc/pmacct/librdkafka.conf", f"{test.dir}/librdkafka.conf")
+                       .replace("/etc/pmacct/pretag.map", f"{test.dir}/pretag.map")
+                       .replace("/etc/pmacct/custom-primitives.map", str(directory / "custom-primitives-00.map")))
+    if (directory / "pretag-00.map").exists():
+        # There the capture is played by another host, which the map names.
+        test.write("pretag.map", (directory / "pretag-00.map").read_text().replace("192.168.100.1", EXPORTER))
+    test.write("librdkafka.conf", f"global, bootstrap.servers, {cluster.brokers}\n")
+    return "\n".join(out) + "\n"
+
+
+def compare_topic(test, directory, cluster):
+    schema = json.loads((test.dir / "avsc/nfacctd.avsc").read_text())
+    got = [record for message in consume_raw(cluster.brokers, "daisy.flow") for record in AvroReader(schema, message).records()]
+    compare(got, json_lines(directory / "reference-flow-00.json"))
+
+
+def need_folder(test, name):
+    """The folder, and a cluster for what its configuration writes."""
     directory = CAPTURES / name
     if not directory.exists():
         raise Skip(f"there is no {directory}")
     need_option("WITH_AVRO", "kafka_output: avro")
     cluster = Mock(test)
     cluster.topic("daisy.flow")
-    # The configuration as it stands there, its Avro into its topic, but for the schema registry and places of files.
-    config = []
-    for line in (directory / "nfacctd-00.conf").read_text().splitlines():
-        key = line.split(":")[0].strip()
-        if not key.startswith(("kafka_avro_schema_registry", "logfile", "pidfile", "nfacctd_ip", "nfacctd_port")):
-            config.append(line.replace("/var/log/pmacct/", f"{test.dir}/").replace("/etc/pmacct/librdkafka.conf", f"{test.dir}/librdkafka.conf")
-                          .replace("/etc/pmacct/pretag.map", f"{test.dir}/pretag.map")
-                          .replace("/etc/pmacct/custom-primitives.map", str(directory / "custom-primitives-00.map")))
-    if (directory / "pretag-00.map").exists():
-        # There the capture is played by another host, which the map names.
-        test.write("pretag.map", (directory / "pretag-00.map").read_text().replace("192.168.100.1", "138.187.0.13"))
-    test.write("librdkafka.conf", f"global, bootstrap.servers, {cluster.brokers}\n")
-    daemon = test.nfacctd("\n".join(config) + f"\npcap_savefile: {directory}/traffic-00.pcap\n")
+    return directory, cluster
+
+
+def folder(test, name):
+    """Its exports as those of the exporter that the reference names."""
+    directory, cluster = need_folder(test, name)
+    exports.write_pcap(test.dir / "in.pcap", [(when, exports.udp_packet(data, EXPORTER)) for when, data in exports.read_pcap(directory / "traffic-00.pcap")])
+    daemon = test.nfacctd(config_of(test, directory, cluster) + f"pcap_savefile: {test.dir}/in.pcap\n")
     assert daemon.wait(60) == 0, daemon.output()
-    schema = json.loads((test.dir / "avsc/nfacctd.avsc").read_text())
-    got = [record for message in consume_raw(cluster.brokers, "daisy.flow") for record in AvroReader(schema, message).records()]
-    compare(got, json_lines(directory / "reference-flow-00.json"), ignore=("peer_ip_src", *ignore))
+    compare_topic(test, directory, cluster)
 
 
 def test_ipfix_cisco(test):
-    folder(test, "100-ipfix-cisco", ignore=("writer_id",))
+    folder(test, "100-ipfix-cisco")
 
 
 def test_netflow9_custom_primitives(test):
-    folder(test, "101-netflow9-custom-primitives", ignore=("writer_id", "timestamp_arrival"))
+    folder(test, "101-netflow9-custom-primitives")
 
 
 def test_ipfix_with_labels(test):
-    folder(test, "103-pretag-labels", ignore=("writer_id", "timestamp_arrival"))
+    folder(test, "103-pretag-labels")
+
+
+def test_ipfix_with_bgp(test):
+    """Flows of VRFs in SRv6 and the router's session: first what the router says, then its exports. What is written of BGP's messages is
+    no part of it."""
+    directory, cluster = need_folder(test, "500-ipfix-with-bgp")
+    config = config_of(test, directory, cluster, ("bgp_daemon_msglog_", "bgp_daemon_tag_map", "bgp_daemon_ip", "bgp_daemon_port"))
+    bgp_port = free_port(socket.SOCK_STREAM)
+    daemon = test.nfacctd(config + f"bgp_daemon_ip: 127.0.0.1\nbgp_daemon_port: {bgp_port}\n")
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as router:
+        router.bind((EXPORTER, 0))
+        router.connect(("127.0.0.1", bgp_port))
+        sent = b"".join(data for _, data in exports.read_pcap(directory / "traffic-00.pcap", protocol=6))
+        router.sendall(sent)
+        daemon.wait_log("End-of-RIB of ipv4-unicast")
+        test.send(*(data for _, data in exports.read_pcap(directory / "traffic-00.pcap")), source=EXPORTER)
+        wait_for(lambda: test.now(daemon)["instances"][0]["decoded"]["flows"] == 43, "43 flows")
+        assert daemon.stop() == 0, daemon.output()
+    compare_topic(test, directory, cluster)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ Layouts: NetFlow v5 as Cisco documents it, v9 RFC 3954, IPFIX RFC 7011. A field 
 (element, length, enterprise); length 65535 is variable. Values are ints, addresses as text, or bytes.
 """
 import ipaddress
+import pathlib
 import struct
 import time
 
@@ -118,3 +119,32 @@ def write_pcap(path, datagrams, link_type=101):
         out.write(struct.pack("<IHHiIII", 0xa1b2c3d4, 2, 4, 0, 0, 262144, link_type))
         for when, packet in datagrams:
             out.write(struct.pack("<IIII", int(when), int(when % 1 * 1e6), len(packet), len(packet)) + packet)
+
+
+def read_pcap(path, protocol=17):
+    """(seconds, what UDP or TCP carries) of each packet of that protocol in a capture file of Ethernet, raw or cooked frames."""
+    data = pathlib.Path(path).read_bytes()
+    order = "<" if data[:4] in (b"\xd4\xc3\xb2\xa1", b"\x4d\x3c\xb2\xa1") else ">"
+    link = struct.unpack(order + "I", data[20:24])[0]
+    place = 24
+    while place + 16 <= len(data):
+        seconds, fraction, length, _ = struct.unpack(order + "IIII", data[place:place + 16])
+        payload = transported(data[place + 16:place + 16 + length], link, protocol)
+        place += 16 + length
+        if payload:
+            yield seconds + fraction / 1e6, payload
+
+
+def transported(frame, link, protocol):
+    """What a frame's UDP or TCP carries; None if there is none of that protocol."""
+    if link == 1:
+        packet = frame[18:] if frame[12:14] == b"\x81\0" else frame[14:]
+    else:
+        packet = frame[{113: 16, 276: 20, 0: 4}.get(link, 0):]
+    if packet[:1] and packet[0] >> 4 == 4 and packet[9] == protocol:
+        packet = packet[(packet[0] & 15) * 4:struct.unpack("!H", packet[2:4])[0]]
+    elif packet[:1] and packet[0] >> 4 == 6 and packet[6] == protocol:
+        packet = packet[40:]
+    else:
+        return None
+    return packet[8:] if protocol == 17 else packet[(packet[12] >> 4) * 4:]

@@ -288,6 +288,7 @@ static bool check_vector(const char *name, bool needs_all)
     rig.own.use_ip_next_hop = strcmp(config, "use_ip_next_hop: true") == 0;
     if (strcmp(config, "tunnel_headers: inner") == 0)
         rig.settings.tunnel_view = TUNNEL_VIEW_INNER;
+    rig.settings.has_arrival_bins = strcmp(config, "nfacctd_time_new: true") == 0;
     rig.sflow.use_ip_next_hop = rig.own.use_ip_next_hop;
     rig.sflow.account_discards = strcmp(config, "sfacctd_discards: true") == 0;
     decode_rig_start(&rig, 16);

@@ -74,7 +74,7 @@ static void numbers_and_names(void **state)
     expect_number(PA_KIND_U8, PA_FORMAT_PATH_MATCH, 0, "");
     expect_number(PA_KIND_U8, PA_FORMAT_PATH_MATCH, 2, "exact");
     expect_number(PA_KIND_U8, PA_FORMAT_PATH_MATCH, 3, "3");
-    expect_number(PA_KIND_U8, PA_FORMAT_RD_ORIGIN, 2, "BGP");
+    expect_number(PA_KIND_U8, PA_FORMAT_RD_ORIGIN, 2, "bgp");
     expect_number(PA_KIND_U8, PA_FORMAT_RD_ORIGIN, 99, "unknown");
 }
 

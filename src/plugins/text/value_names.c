@@ -66,7 +66,7 @@ const char tcp_flag_names[TCP_FLAG_NAMES_COUNT][4] = {"URG", "ACK", "PSH", "RST"
 
 const char *rd_origin_name(uint8_t origin)
 {
-    static const char *const names[] = {"unknown", "map", "BGP", "flow", "option"};
+    static const char *const names[] = {"unknown", "map", "bgp", "flow"};
 
     return origin < sizeof names / sizeof names[0] ? names[origin] : names[0];
 }

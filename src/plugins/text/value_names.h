@@ -17,5 +17,5 @@ const char *forwarding_status_name(uint8_t status);
 #define TCP_FLAG_NAMES_COUNT 6
 extern const char tcp_flag_names[TCP_FLAG_NAMES_COUNT][4];
 
-/* Returns who told the route distinguisher, by enum rd_origin: unknown, map, BGP, flow, option. */
+/* Returns who told the route distinguisher, by enum rd_origin: unknown, map, bgp, flow. */
 const char *rd_origin_name(uint8_t origin);
