@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Proves which rows share a Kafka message, and that the same rows share the same messages each time
  * they are sent. */
+#include "plugins/common/row_filter.h"
 #include "plugins/kafka/packer.h"
 #include "plugins/kafka/producer.h"
 #include "plugins/kafka/row_hash.h"
@@ -125,6 +126,35 @@ static void pack(struct world *w, uint32_t batch_rows)
 }
 
 static const char *const packed[][2] = {{"kafka_multi_values", "5000"}, {NULL, NULL}};
+
+static bool keeps_large(void *arg, const uint8_t *row)
+{
+    struct world *w = arg;
+    struct row_filter_sums left_out = {0};
+
+    return row_filter_passes(w->settings.filter, row, &left_out);
+}
+
+/* kafka_preprocess: rows keep their places in the hand-over, so that those which are left out are
+ * no hole to a reader. The row of place i has i * 1000003 bytes. */
+static void rows_that_are_left_out_move_no_others(void **state)
+{
+    static const char *const settings[][2] = {
+        {"kafka_preprocess", "minb=1500000000"}, {"kafka_multi_values", "5000"}, {NULL, NULL}};
+    struct world w;
+
+    (void)state;
+    begin(&w, "out", settings);
+    packer_free(w.packer);
+    w.packer = packer_new(
+        &w.settings, &w.rows.schema, w.encoder,
+        &(struct packer_sink){.send = note, .refuse = refuse, .keeps = keeps_large, .arg = &w});
+    add_rows(&w, ROWS);
+    pack(&w, 1000);
+    for (unsigned i = 0; i < ROWS; i++)
+        assert_int_equal(w.seen[i], i >= 1500);
+    end(&w);
+}
 
 static void a_message_holds_what_fits_and_every_row_is_in_one(void **state)
 {
@@ -259,6 +289,7 @@ static void hash_of_a_key_depends_on_its_values_alone(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(rows_that_are_left_out_move_no_others),
         cmocka_unit_test(a_message_holds_what_fits_and_every_row_is_in_one),
         cmocka_unit_test(rows_fall_into_the_same_messages_when_another_process_sends_them),
         cmocka_unit_test(more_routes_than_are_kept_open_lose_nothing),

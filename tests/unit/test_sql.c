@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Proves what SQL backends share: columns by table version, quoted names, which rows sql_preprocess
  * lets pass, and the environment of a trigger. Expected columns and rules are pmacct's. */
+#include "plugins/common/row_filter.h"
 #include "plugins/sql/sql_columns.h"
-#include "plugins/sql/sql_filter.h"
 #include "plugins/sql/sql_purge.h"
 #include "plugins/sql/sql_settings.h"
 #include "plugins/sql/sql_statement.h"
@@ -212,7 +212,7 @@ static void expect_passing(const char *preprocess, const char *type, const char 
     static const struct sample samples[] = {{1, 1, 40}, {10, 2, 15000}, {100, 1, 4000}};
     const char *const settings[] = {"sql_preprocess", preprocess, "sql_preprocess_type", type,
                                     NULL};
-    struct sql_filter_sums left_out = {0};
+    struct row_filter_sums left_out = {0};
     struct text found = {0};
     struct pa_batch batch;
     struct world w;
@@ -226,8 +226,8 @@ static void expect_passing(const char *preprocess, const char *type, const char 
         rows_set_uint(&w.rows, row, "bytes", samples[i].bytes);
     }
     batch = rows_batch(&w.rows);
-    sql_filter_begin(w.settings.filter, batch.row_count);
-    batch = sql_filter_apply(w.settings.filter, &batch, &left_out);
+    row_filter_begin(w.settings.filter, batch.row_count);
+    batch = row_filter_apply(w.settings.filter, &batch, &left_out);
     for (uint32_t i = 0; i < batch.row_count; i++) {
         const uint8_t *row = batch.rows + (size_t)i * w.rows.schema.row_size;
         uint16_t port = 0;

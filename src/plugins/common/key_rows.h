@@ -4,6 +4,7 @@
  * Rows of key tables that several plugins have, each under its own prefix: they mean the same
  * everywhere, so they read the same.
  */
+#include "plugins/common/row_filter.h"
 #include "plugins/pathacct_plugin.h"
 
 /* clang-format off */
@@ -35,6 +36,14 @@
 #define KEY_ROW_NUM_PROTOS(prefix)                                                                 \
     {.name = prefix "_num_protos", .type = PA_KEY_BOOL, .default_value = "false",                  \
      .help = "IP protocols as numbers"}
+
+/* For a plugin that leaves out rows by their counters (row_filter.h). */
+#define KEY_ROWS_PREPROCESS(prefix, directives)                                                    \
+    {.name = prefix "_preprocess", .type = PA_KEY_STRING,                                          \
+     .help = "which rows to write: " directives ", each with =N"},                                 \
+    {.name = prefix "_preprocess_type", .type = PA_KEY_CHOICE, .default_value = "any",             \
+     .choices = CHOICE_TEXT(ROW_FILTER_TYPES),                                                     \
+     .help = "a row is written if any of the checks of " prefix "_preprocess holds, or if all do"}
 
 /* A key that is accepted because pmacct has it. */
 #define KEY_ROW_IGNORED(key, why) {.name = key, .type = PA_KEY_IGNORED, .help = why}

@@ -13,6 +13,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "plugins/common/purge_log.h"
+#include "plugins/common/row_filter.h"
 #include "plugins/common/trigger.h"
 #include "plugins/kafka/encoder.h"
 #include "plugins/kafka/kafka_settings.h"
@@ -48,7 +49,8 @@ struct kafka {
     struct pa_transaction transaction;
     struct mono_time begun;
     uint64_t written;
-    struct pa_source *handovers; /* the hand-overs that have had rows */
+    struct row_filter_sums left_out; /* by kafka_preprocess */
+    struct pa_source *handovers;     /* the hand-overs that have had rows */
     uint32_t handover_count, handover_capacity;
     rd_kafka_headers_t *headers; /* of the hand-over under way, without the places of rows */
     struct kept_batch *batches;
@@ -81,6 +83,7 @@ int kafka_check(const struct pa_host *host, const struct pa_schema *schema, char
 static void message_answered(void *arg, void *message, const char *refusal);
 static int send_packet(void *arg, const struct packet *packet);
 static void refuse_row(void *arg, const uint8_t *row);
+static bool keeps_row(void *arg, const uint8_t *row);
 
 int kafka_open(const struct pa_host *host, const struct pa_schema *schema, void **ret_state)
 {
@@ -105,9 +108,11 @@ int kafka_open(const struct pa_host *host, const struct pa_schema *schema, void 
     }
     k->trigger.program = k->settings.trigger_exec;
     k->trigger.is_async = k->settings.is_trigger_async;
-    k->packer =
-        packer_new(&k->settings, schema, k->encoder,
-                   &(struct packer_sink){.send = send_packet, .refuse = refuse_row, .arg = k});
+    k->packer = packer_new(&k->settings, schema, k->encoder,
+                           &(struct packer_sink){.send = send_packet,
+                                                 .refuse = refuse_row,
+                                                 .keeps = k->settings.filter ? keeps_row : NULL,
+                                                 .arg = k});
     k->producer =
         producer_new(&(struct producer_settings){.host = host,
                                                  .conf = conf,
@@ -255,6 +260,16 @@ static void refuse_row(void *arg, const uint8_t *row)
     k->written--;
 }
 
+static bool keeps_row(void *arg, const uint8_t *row)
+{
+    struct kafka *k = arg;
+
+    if (row_filter_passes(k->settings.filter, row, &k->left_out))
+        return true;
+    k->written--;
+    return false;
+}
+
 /* ---- messages that the cluster refuses ---- */
 
 /* A row of a refused message, to be sent again. */
@@ -319,7 +334,9 @@ static int send_in_halves(struct kafka *k, const struct kafka_message *m,
 static struct refused_row *find_rows(struct kafka *k, const struct kafka_message *m,
                                      uint32_t *ret_count)
 {
+    const struct row_filter *filter = k->settings.filter;
     struct refused_row *rows = NULL;
+    struct row_filter_sums left_out = {0}; /* counted before */
     uint32_t count = 0, capacity = 0;
 
     for (uint32_t i = 0; i < k->batch_count; i++) {
@@ -330,6 +347,7 @@ static struct refused_row *find_rows(struct kafka *k, const struct kafka_message
             uint64_t place = batch->first_row + r;
             const uint8_t *row = batch->rows + (size_t)r * k->schema->row_size;
             if (place < m->first_row || place > m->last_row ||
+                (filter && !row_filter_passes(filter, row, &left_out)) ||
                 packer_route(k->packer, batch, row) != m->route)
                 continue;
             rows = array_grow(rows, count, &capacity, sizeof *rows);
@@ -427,6 +445,7 @@ int kafka_begin(void *state, const struct pa_transaction *transaction)
     k->transaction.sources = NULL;
     k->begun = clock_mono();
     k->written = 0;
+    k->left_out = (struct row_filter_sums){0};
     encoder_set_written(k->encoder, transaction->time_ns);
     packer_set_time(k->packer, transaction->time_ns);
     packer_begin(k->packer, 0);
@@ -505,6 +524,8 @@ int kafka_commit(void *state, const struct pa_transaction *transaction)
         err = send_closing(k);
     if (err < 0)
         return err;
+    if (k->settings.filter)
+        row_filter_count(k->host, &k->left_out);
     purge_log_end(k->host, &k->transaction, k->written, k->transaction.row_count,
                   seconds_since(k->begun));
     run_trigger(k);

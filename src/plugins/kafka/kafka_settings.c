@@ -55,6 +55,7 @@ const struct pa_key kafka_keys[] = {
      .help = "Avro: file to write the schema to, at start"},
     {.name = "kafka_markers", .type = PA_KEY_BOOL, .default_value = "false",
      .help = "messages before and after each purge that say so"},
+    KEY_ROWS_PREPROCESS("kafka", "minp, minf, minb, minbpp, minppf"),
     KEY_ROWS_TRIGGER("kafka"),
     KEY_ROW_NUM_PROTOS("kafka"),
     KEY_ROWS_WRITERS("kafka"),
@@ -279,6 +280,8 @@ int kafka_settings_read(const struct pa_host *host, const struct pa_schema *sche
         err = make_conf(host, error, error_size, &conf);
     if (err == 0)
         err = read_size(host, &s, conf, error, error_size);
+    if (err == 0)
+        err = row_filter_read(host, "kafka", false, schema, error, error_size, &s.filter);
     if (err < 0) {
         kafka_settings_clear(&s);
         if (conf)
@@ -294,5 +297,7 @@ void kafka_settings_clear(struct kafka_settings *settings)
 {
     file_name_free(settings->topic);
     file_name_free(settings->partition_key);
+    row_filter_free(settings->filter);
     settings->topic = settings->partition_key = NULL;
+    settings->filter = NULL;
 }

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 struct file_name;
+struct row_filter;
 
 extern const struct pa_key kafka_keys[];
 
@@ -28,6 +29,7 @@ struct kafka_settings {
     const char *trigger_exec;     /* borrowed from the host, as is the next; NULL: none */
     const char *avro_schema_file; /* NULL: none */
     bool is_trigger_async;
+    struct row_filter *filter; /* kafka_preprocess; NULL: all rows pass */
 };
 
 /*

@@ -300,9 +300,11 @@ int packer_add(struct packer *p, const struct pa_batch *batch)
 {
     int err = 0;
 
-    for (uint32_t i = 0; i < batch->row_count && err == 0; i++)
-        err =
-            add_row(p, batch, batch->rows + (size_t)i * p->schema->row_size, batch->first_row + i);
+    for (uint32_t i = 0; i < batch->row_count && err == 0; i++) {
+        const uint8_t *row = batch->rows + (size_t)i * p->schema->row_size;
+        if (!p->sink.keeps || p->sink.keeps(p->sink.arg, row))
+            err = add_row(p, batch, row, batch->first_row + i);
+    }
     return err;
 }
 

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "plugins/common/purge_log.h"
+#include "plugins/common/row_filter.h"
 #include "plugins/common/trigger.h"
 #include "plugins/print/file_table.h"
 #include "plugins/print/print_fault.h"
@@ -52,6 +53,7 @@ struct print {
     struct pa_source *sources;
     struct mono_time begun;
     uint64_t written;
+    struct row_filter_sums left_out; /* by print_preprocess */
     char *last_file;
     struct print_fault fault;
     int64_t said_full_ns; /* 0: not yet */
@@ -296,6 +298,7 @@ int print_begin(void *state, const struct pa_transaction *transaction)
     print->transaction.sources = print->sources;
     print->begun = clock_mono();
     print->written = 0;
+    print->left_out = (struct row_filter_sums){0};
     print->was_last = false;
     mem_free(print->last_file);
     print->last_file = NULL;
@@ -478,14 +481,17 @@ static int write_files(struct print *print, const struct pa_batch *batch)
 int print_write(void *state, const struct pa_batch *batch)
 {
     struct print *print = state;
+    struct pa_batch rows = *batch;
     int err = 0;
 
     say_what_is_waited_for(print);
+    if (print->settings.filter)
+        rows = row_filter_apply(print->settings.filter, batch, &print->left_out);
     if (print->has_table)
-        return report_fault(print, write_files(print, batch));
-    for (uint32_t i = 0, next; i < batch->row_count && err == 0; i = next) {
+        return report_fault(print, write_files(print, &rows));
+    for (uint32_t i = 0, next; i < rows.row_count && err == 0; i = next) {
         next =
-            format_append_rows(print->format, batch, i, OUT_FILE_WRITE_SIZE, &print->stream.buffer);
+            format_append_rows(print->format, &rows, i, OUT_FILE_WRITE_SIZE, &print->stream.buffer);
         print->written += next - i;
         err = stream_out_write(&print->stream, false);
     }
@@ -585,6 +591,8 @@ int print_commit(void *state, const struct pa_transaction *transaction)
     if (err < 0)
         return err;
     print_fault_clear(&print->fault);
+    if (print->settings.filter)
+        row_filter_count(print->host, &print->left_out);
     print->was_last = print->transaction.is_last;
     seconds = seconds_since(print->begun);
     purge_log_end(print->host, &print->transaction, print->written, print->transaction.row_count,

@@ -48,6 +48,7 @@ const struct pa_key print_keys[] = {
      .help = "files open at a time, each of two descriptors; those written least recently are closed"},
     {.name = "print_files_max", .type = PA_KEY_INT, .default_value = "50000", .min = 1, .max = 1000000,
      .help = "unfinished files; rows of further values of a $variable go to one with =other in its place"},
+    KEY_ROWS_PREPROCESS("print", "minp, minf, minb, minbpp, minppf"),
     KEY_ROWS_TRIGGER("print"),
     KEY_ROWS_WRITERS("print"),
     KEY_ROW_TUNING("print_startup_delay"),
@@ -203,6 +204,8 @@ int print_settings_read(const struct pa_host *host, const struct pa_schema *sche
         err = file_owner_read(host, error, error_size, &s.owner);
     if (err == 0)
         err = read_files(host, schema, &s, error, error_size);
+    if (err == 0)
+        err = row_filter_read(host, "print", false, schema, error, error_size, &s.filter);
     if (err < 0) {
         print_settings_clear(&s);
         return err;
@@ -215,5 +218,7 @@ void print_settings_clear(struct print_settings *settings)
 {
     file_name_free(settings->name);
     file_name_free(settings->latest);
+    row_filter_free(settings->filter);
     settings->name = settings->latest = NULL;
+    settings->filter = NULL;
 }

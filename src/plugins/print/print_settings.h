@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 struct file_name;
+struct row_filter;
 
 extern const struct pa_key print_keys[];
 
@@ -22,6 +23,7 @@ struct print_settings {
     uint64_t rotate_size;
     int64_t refresh_s;
     uint32_t open_max, files_max;
+    struct row_filter *filter; /* print_preprocess; NULL: all rows pass */
 };
 
 /* -EINVAL: what is wrong and what would be right stands in `error`. Opens nothing. */

@@ -27,10 +27,10 @@ void sql_purge_begin(struct sql_purge *purge, const struct pa_transaction *trans
     trigger_reap(&purge->trigger, purge->host, false);
     purge->begun = clock_mono();
     purge->row_count = transaction->row_count;
-    purge->left_out = (struct sql_filter_sums){0};
+    purge->left_out = (struct row_filter_sums){0};
     purge->inserted = purge->updated = 0;
     if (purge->settings->filter)
-        sql_filter_begin(purge->settings->filter, transaction->row_count);
+        row_filter_begin(purge->settings->filter, transaction->row_count);
     purge_log_start(purge->host, transaction);
 }
 
@@ -38,28 +38,12 @@ struct pa_batch sql_purge_filter(struct sql_purge *purge, const struct pa_batch 
 {
     if (!purge->settings->filter)
         return *batch;
-    return sql_filter_apply(purge->settings->filter, batch, &purge->left_out);
+    return row_filter_apply(purge->settings->filter, batch, &purge->left_out);
 }
 
 static double seconds_since(struct mono_time begun)
 {
     return (double)(clock_mono().ns - begun.ns) / (double)NS_PER_S;
-}
-
-/* Counts rows that were meant to be left out; the ledger has them as written. */
-static void count_left_out(const struct sql_purge *purge)
-{
-    const struct sql_filter_sums *sums = &purge->left_out;
-    const struct {
-        const char *name;
-        uint64_t value;
-    } counters[] = {{"preprocess_left_out_rows", sums->rows},
-                    {"preprocess_left_out_flows", sums->flows},
-                    {"preprocess_left_out_packets", sums->packets},
-                    {"preprocess_left_out_bytes", sums->bytes}};
-
-    for (size_t i = 0; purge->settings->filter && i < sizeof counters / sizeof counters[0]; i++)
-        purge->host->count(purge->host, counters[i].name, counters[i].value);
 }
 
 /* Sets the variables of pmacct's docs/TRIGGER_VARS. Those about one purge are set only if each
@@ -112,7 +96,8 @@ void sql_purge_end(struct sql_purge *purge, const struct pa_transaction *transac
     double seconds = seconds_since(purge->begun);
     struct trigger_facts facts = {0};
 
-    count_left_out(purge);
+    if (purge->settings->filter)
+        row_filter_count(purge->host, &purge->left_out);
     purge_log_end(purge->host, transaction, purge->inserted + purge->updated,
                   transaction->row_count, seconds);
     if (!is_due(purge, transaction))

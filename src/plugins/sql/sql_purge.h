@@ -3,8 +3,8 @@
 /* All SQL plugins do this around the rows of a transaction: the filter, the log lines that people
  * look for, counters, the trigger. One thread. */
 #include "base/clock.h"
+#include "plugins/common/row_filter.h"
 #include "plugins/common/trigger.h"
-#include "plugins/sql/sql_filter.h"
 
 struct sql_settings;
 
@@ -17,7 +17,7 @@ struct sql_purge {
     /* Belongs to the transaction under way. */
     struct mono_time begun;
     uint64_t row_count;
-    struct sql_filter_sums left_out;
+    struct row_filter_sums left_out;
     uint64_t inserted, updated; /* rows; the plugin counts them */
 };
 

@@ -5,8 +5,8 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "plugins/common/key_rows.h"
+#include "plugins/common/row_filter.h"
 #include "plugins/common/setting.h"
-#include "plugins/sql/sql_filter.h"
 #include "plugins/sql/sql_versions.h"
 #include "plugins/text/file_name.h"
 #include <errno.h>
@@ -58,11 +58,7 @@ const struct pa_key sql_keys[] = {
     {.name = "sql_num_hosts", .type = PA_KEY_BOOL, .default_value = "false",
      .help = "sqlite3: IPv4 addresses as numbers, IPv6 addresses as 16 bytes"},
     KEY_ROWS_TIME("sql", "; its start is stamp_inserted"),
-    {.name = "sql_preprocess", .type = PA_KEY_STRING,
-     .help = "which rows to write: qnum, minp, minf, minb, minbpp, minppf, maxp, maxf, maxb, maxbpp, maxppf, usrf, adjb, each with =N"},
-    {.name = "sql_preprocess_type", .type = PA_KEY_CHOICE, .default_value = "any",
-     .choices = CHOICE_TEXT(SQL_PREPROCESS_TYPES),
-     .help = "a row is written if any of the checks of sql_preprocess holds, or if all do"},
+    KEY_ROWS_PREPROCESS("sql", "qnum, minp, minf, minb, minbpp, minppf, maxp, maxf, maxb, maxbpp, maxppf, usrf, adjb"),
     KEY_ROWS_TRIGGER("sql"),
     {.name = "sql_trigger_time", .type = PA_KEY_DURATION,
      .help = "run it after the first purge of each such interval instead"},
@@ -191,7 +187,6 @@ int sql_settings_read(const struct pa_host *host, const struct pa_schema *schema
                       const struct sql_dialect *dialect, char *error, size_t error_size,
                       struct sql_settings *ret_settings)
 {
-    const char *preprocess = setting_text(host, "sql_preprocess");
     const char *delimiter = setting_text(host, "sql_delimiter");
     struct format_options options;
     struct sql_settings s = {.dialect = dialect};
@@ -226,11 +221,8 @@ int sql_settings_read(const struct pa_host *host, const struct pa_schema *schema
     err = check_combinations(&s, error, error_size);
     if (err == 0)
         err = read_names(host, schema, &s, error, error_size);
-    if (err == 0 && preprocess)
-        err = sql_filter_new(preprocess,
-                             setting_choice(host, "sql_preprocess_type", SQL_PREPROCESS_ANY) ==
-                                 SQL_PREPROCESS_ALL,
-                             schema, error, error_size, &s.filter);
+    if (err == 0)
+        err = row_filter_read(host, "sql", true, schema, error, error_size, &s.filter);
     if (err < 0) {
         sql_settings_clear(&s);
         return err;
@@ -245,7 +237,7 @@ void sql_settings_clear(struct sql_settings *settings)
     file_name_free(settings->schema);
     mem_free(settings->schema_text);
     mem_free(settings->default_table);
-    sql_filter_free(settings->filter);
+    row_filter_free(settings->filter);
     settings->table_name = settings->schema = NULL;
     settings->schema_text = settings->default_table = NULL;
     settings->filter = NULL;

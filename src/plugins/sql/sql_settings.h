@@ -12,20 +12,18 @@
 #include <stdint.h>
 
 struct file_name;
-struct sql_filter;
+struct row_filter;
 
 extern const struct pa_key sql_keys[];
 
 #define SQL_LOCKINGS(EACH)                                                                         \
     EACH(SQL_LOCK_TABLE, "table") EACH(SQL_LOCK_ROW, "row") EACH(SQL_LOCK_NONE, "none")
-#define SQL_TABLE_TYPES(EACH)      EACH(SQL_TABLE_ORIGINAL, "original") EACH(SQL_TABLE_BGP, "bgp")
-#define SQL_DATA_TYPES(EACH)       EACH(SQL_DATA_TYPED, "typed") EACH(SQL_DATA_UNIFIED, "unified")
-#define SQL_PREPROCESS_TYPES(EACH) EACH(SQL_PREPROCESS_ANY, "any") EACH(SQL_PREPROCESS_ALL, "all")
+#define SQL_TABLE_TYPES(EACH) EACH(SQL_TABLE_ORIGINAL, "original") EACH(SQL_TABLE_BGP, "bgp")
+#define SQL_DATA_TYPES(EACH)  EACH(SQL_DATA_TYPED, "typed") EACH(SQL_DATA_UNIFIED, "unified")
 
-enum sql_locking { SQL_LOCKINGS(CHOICE_ENUMERATOR) };                 /* sql_locking_style */
-enum sql_table_type { SQL_TABLE_TYPES(CHOICE_ENUMERATOR) };           /* sql_table_type */
-enum sql_data { SQL_DATA_TYPES(CHOICE_ENUMERATOR) };                  /* sql_data */
-enum sql_preprocess_type { SQL_PREPROCESS_TYPES(CHOICE_ENUMERATOR) }; /* sql_preprocess_type */
+enum sql_locking { SQL_LOCKINGS(CHOICE_ENUMERATOR) };       /* sql_locking_style */
+enum sql_table_type { SQL_TABLE_TYPES(CHOICE_ENUMERATOR) }; /* sql_table_type */
+enum sql_data { SQL_DATA_TYPES(CHOICE_ENUMERATOR) };        /* sql_data */
 
 /* Strings are borrowed from the host; NULL: not set. */
 struct sql_settings {
@@ -54,7 +52,7 @@ struct sql_settings {
     const char *trigger_exec;
     bool is_trigger_async;
     int64_t trigger_s;         /* 0: at each purge */
-    struct sql_filter *filter; /* sql_preprocess; NULL: all rows pass */
+    struct row_filter *filter; /* sql_preprocess; NULL: all rows pass */
 };
 
 /*
