@@ -107,8 +107,7 @@ void primitive_table_free(struct primitive_table *table)
     if (!table)
         return;
     for (size_t i = PRIMITIVE_COUNT; i < table->count; i++) {
-        mem_free((void *)(uintptr_t)table->items[i].name); /* also JSON and SQL name */
-        mem_free((void *)(uintptr_t)table->items[i].csv_title);
+        mem_free((void *)(uintptr_t)table->items[i].name); /* also that of all outputs */
         mem_free((void *)(uintptr_t)table->items[i].help);
     }
     mem_free(table->items);
@@ -143,13 +142,42 @@ static bool is_name(const char *name)
     return true;
 }
 
+/* Primitives that pmacct does not have: there a custom one may have the name, and so it may here. */
+static bool is_ours_alone(const struct primitive *p)
+{
+    static const enum primitive_index ours[] = {
+        PRIMITIVE_path_match,     PRIMITIVE_path_id,
+        PRIMITIVE_encap_src_host, PRIMITIVE_encap_dst_host,
+        PRIMITIVE_acl_number,     PRIMITIVE_acl_name,
+        PRIMITIVE_discard_reason, PRIMITIVE_src_user,
+        PRIMITIVE_dst_user,       PRIMITIVE_url,
+        PRIMITIVE_url_host,
+    };
+
+    for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++)
+        if (strcmp(p->name, primitives[ours[i]].name) == 0)
+            return true;
+    return false;
+}
+
+static bool is_built_in(const struct primitive_table *table, const char *name)
+{
+    for (size_t i = 0; i < PRIMITIVE_COUNT; i++)
+        if (strcasecmp(table->items[i].name, name) == 0)
+            return !is_ours_alone(&table->items[i]);
+    return false;
+}
+
 static bool is_output_name_taken(const struct primitive_table *table, const char *name)
 {
-    for (size_t i = 0; i < table->count; i++)
-        if (strcasecmp(table->items[i].name, name) == 0 ||
-            strcasecmp(table->items[i].json_name, name) == 0 ||
-            strcasecmp(table->items[i].sql_name, name) == 0)
+    for (size_t i = 0; i < table->count; i++) {
+        const struct primitive *p = &table->items[i];
+        if (i < PRIMITIVE_COUNT && is_ours_alone(p) && strcasecmp(p->name, name) == 0)
+            continue; /* the custom one takes its place */
+        if (strcasecmp(p->name, name) == 0 || strcasecmp(p->json_name, name) == 0 ||
+            strcasecmp(p->sql_name, name) == 0)
             return true;
+    }
     return strncasecmp(name, "stamp_", 6) == 0; /* columns of time bins */
 }
 
@@ -169,7 +197,7 @@ static int check_custom(const struct primitive_table *table, const struct custom
                            custom->name);
         return -EINVAL;
     }
-    if (is_output_name_taken(table, custom->name)) {
+    if (!is_built_in(table, custom->name) && is_output_name_taken(table, custom->name)) {
         text_append_printf(error, "name=%s: there is a primitive or output of that name",
                            custom->name);
         return -EEXIST;
@@ -184,7 +212,13 @@ static int check_custom(const struct primitive_table *table, const struct custom
                            PRIMITIVE_CUSTOM_MAX);
         return -ENOSPC;
     }
-    return 0;
+    if (!is_built_in(table, custom->name))
+        return 0;
+    text_append_printf(error,
+                       "name=%s: `aggregate` means the built-in primitive of that name, as in "
+                       "pmacct; give the custom one another name to have it",
+                       custom->name);
+    return 1;
 }
 
 int primitive_table_add(struct primitive_table *table, const struct custom_primitive *custom,
@@ -193,17 +227,15 @@ int primitive_table_add(struct primitive_table *table, const struct custom_primi
     int err = check_custom(table, custom, error);
     uint32_t index = table->field_count;
 
-    if (err < 0)
+    if (err != 0)
         return err;
-    char *name = mem_strdup(custom->name), *title = mem_strdup(custom->name);
+    char *name = mem_strdup(custom->name);
     for (char *c = name; *c; c++)
         *c = (char)tolower((unsigned char)*c);
-    for (char *c = title; *c; c++)
-        *c = (char)toupper((unsigned char)*c);
     table->items[table->count++] = (struct primitive){
         .name = name,
         .json_name = name,
-        .csv_title = title,
+        .csv_title = name,
         .sql_name = name,
         .help = mem_printf("information element %u:%u", custom->enterprise, custom->element),
         .kind = custom->len ? PA_KIND_FIXED : PA_KIND_BYTES,
@@ -239,7 +271,7 @@ const struct primitive *primitive_table_at(const struct primitive_table *table, 
 
 const struct primitive *primitive_table_find(const struct primitive_table *table, const char *name)
 {
-    for (size_t i = 0; i < table->count; i++)
+    for (size_t i = table->count; i-- > 0;) /* custom ones go before built-in ones */
         if (strcasecmp(table->items[i].name, name) == 0)
             return &table->items[i];
     return NULL;

@@ -63,8 +63,9 @@ struct custom_primitive {
     enum custom_semantics semantics;
 };
 /*
- * Adds a custom primitive and lays out its place in the tail of a flow. -EEXIST: the name is taken;
- * -EINVAL: no name for output and columns, or a length that these semantics cannot have; -ENOSPC:
+ * Adds a custom primitive and lays out its place in the tail of a flow. It takes the place of a
+ * built-in one that pmacct does not have. 1: it was not added, since one that pmacct has keeps its
+ * name, which `error` says. -EEXIST: the name is an output's; -EINVAL: no name for output and columns, or a length that these semantics cannot have; -ENOSPC:
  * too many. `error` then gets what was expected instead.
  */
 int primitive_table_add(struct primitive_table *table, const struct custom_primitive *custom,

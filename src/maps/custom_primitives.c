@@ -88,7 +88,7 @@ static bool parse_semantics(const char *text, struct custom_primitive *custom)
 }
 
 static int take_row(struct primitive_table *table, const struct map_file *file,
-                    const struct map_row *row, struct text *errors)
+                    const struct map_row *row, struct text *errors, struct text *warnings)
 {
     struct custom_primitive custom = {.name = row->cells[KEY_NAME]->text};
     struct text error = {0};
@@ -105,14 +105,15 @@ static int take_row(struct primitive_table *table, const struct map_file *file,
                            row->cells[KEY_SEMANTICS]->text);
     else
         err = primitive_table_add(table, &custom, &error);
-    if (err < 0)
-        text_append_printf(errors, "%s:%u: %s\n", file->name, row->line, text_cstr(&error));
+    if (err != 0)
+        text_append_printf(err < 0 ? errors : warnings, "%s:%u: %s\n", file->name, row->line,
+                           text_cstr(&error));
     text_clear(&error);
     return err;
 }
 
 static int parse(struct primitive_table *table, const char *name, const char *data, size_t len,
-                 struct text *errors, size_t *ret_count)
+                 struct text *errors, struct text *warnings, size_t *ret_count)
 {
     struct map_file *file;
     int err = map_file_parse(name, data, len, keys, refusals, errors, &file);
@@ -120,7 +121,7 @@ static int parse(struct primitive_table *table, const char *name, const char *da
     if (err < 0)
         return err;
     for (size_t i = 0; i < file->row_count; i++)
-        if (take_row(table, file, &file->rows[i], errors) < 0)
+        if (take_row(table, file, &file->rows[i], errors, warnings) < 0)
             err = -EINVAL;
     *ret_count = file->row_count;
     map_file_free(file);
@@ -130,15 +131,19 @@ static int parse(struct primitive_table *table, const char *name, const char *da
 int custom_primitives_parse(struct primitive_table *table, const char *name, const char *data,
                             size_t len, struct text *errors)
 {
+    struct text warnings = {0};
     size_t count;
+    int err = parse(table, name, data, len, errors, &warnings, &count);
 
-    return parse(table, name, data, len, errors, &count);
+    text_clear(&warnings);
+    return err;
 }
 
 int custom_primitives_read(const char *path, struct map_report *report,
                            struct primitive_table **table)
 {
     struct map_source source;
+    struct text warnings = {0};
     size_t count = 0;
     int err = map_source_open(&source, path, report);
 
@@ -146,9 +151,12 @@ int custom_primitives_read(const char *path, struct map_report *report,
         do {
             primitive_table_free(*table); /* of a try that failed */
             *table = primitive_table_new();
+            text_reset(&warnings);
             err = parse(*table, path, source.content.data, source.content.len, &source.errors,
-                        &count);
+                        &warnings, &count);
         } while (err < 0 && map_source_forgives(&source));
+    text_append(report->warnings, warnings.data, warnings.len);
+    text_clear(&warnings);
     map_source_close(&source, err, count);
     return err;
 }

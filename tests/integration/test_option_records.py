@@ -111,6 +111,18 @@ print_output_file[silent]: {test.dir}/silent
     assert len(notices) == 1 and "pre_tag_map[silent]" in notices[0], daemon.output()
 
 
+def test_a_custom_primitive_with_the_name_of_a_built_in_one(test):
+    """pmacct takes the built-in one; `url` is none of pmacct's, so the custom one has it."""
+    ipfix_capture(test)
+    primitives = test.write("primitives", "name=tos field_type=4 len=1 semantics=u_int\nname=url field_type=10 len=4 semantics=u_int\n")
+    daemon, _ = run(test, f"plugins: print[a], print[b]\naggregate: tos, url\naggregate_primitives: {primitives}\nprint_output[a]: json\n"
+                    f"print_output[b]: csv\nprint_output_file[a]: {test.dir}/a\nprint_output_file[b]: {test.dir}/b\n")
+    rows = [without(r, "event_type") for r in json_lines(test.dir / "a")]
+    assert rows == [{"tos": 0, "url": "1", "packets": 20, "bytes": 1000}], rows
+    assert (test.dir / "b").read_text().splitlines()[0] == "TOS,url,PACKETS,BYTES"
+    assert daemon.output().count("primitives:1: name=tos: `aggregate` means the built-in primitive of that name") == 1, daemon.output()
+
+
 def test_nothing_changes_without_the_key(test):
     ipfix_capture(test)
     daemon, instances = run(test, f"plugins: print[a]\naggregate[a]: peer_src_ip, flows\nprint_output: json\nprint_output_file[a]: {test.dir}/a\n")

@@ -171,7 +171,7 @@ static void custom_primitives_become_fields_of_the_decoder(void **state)
 static void wrong_custom_primitives_are_reported_all_at_once(void **state)
 {
     static const char *const expected[] = {"p:1: field_type=x47", "p:2: len=many",
-                                           "p:3: semantics=int", "p:4: name=src_host",
+                                           "p:3: semantics=int", "p:4: name=ip_src",
                                            "p:5: field_type=637:40000"};
     struct primitive_table *table = primitive_table_new();
     struct text errors = {0};
@@ -180,7 +180,7 @@ static void wrong_custom_primitives_are_reported_all_at_once(void **state)
                                       "name=a field_type=x47 len=4 semantics=ip\n"
                                       "name=a field_type=47 len=many semantics=ip\n"
                                       "name=a field_type=47 len=4 semantics=int\n"
-                                      "name=src_host field_type=47 len=4 semantics=ip\n"
+                                      "name=ip_src field_type=47 len=4 semantics=ip\n"
                                       "name=a field_type=637:40000 len=4 semantics=ip\n",
                                       &errors),
                      -EINVAL);

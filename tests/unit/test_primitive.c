@@ -176,7 +176,7 @@ static void custom_primitives_get_places_behind_the_flow(void **state)
     const struct primitive *p = primitive_table_find(table, "mycount");
     assert_non_null(p);
     assert_string_equal(p->json_name, "mycount"); /* lower-cased, as pmacct does */
-    assert_string_equal(p->csv_title, "MYCOUNT");
+    assert_string_equal(p->csv_title, "mycount"); /* there too */
     assert_int_equal(p->width, 5);
     assert_int_equal(p->member, PRIMITIVE_CUSTOM);
     assert_true(p->json_place > primitives[PRIMITIVE_timestamp_export].json_place);
@@ -188,13 +188,30 @@ static void custom_primitives_get_places_behind_the_flow(void **state)
     text_clear(&error);
 }
 
+/* pmacct has no primitive `url`, so that its users may have made one. */
+static void a_custom_primitive_takes_the_name_of_one_that_pmacct_lacks(void **state)
+{
+    struct primitive_table *table = primitive_table_new();
+    const struct custom_primitive url = {"url", 0, 461, false, 0, CUSTOM_TEXT};
+    struct text error = {0};
+
+    (void)state;
+    assert_int_equal(primitive_table_find(table, "url")->member, FLOW_url);
+    assert_int_equal(primitive_table_add(table, &url, &error), 0);
+    assert_int_equal(primitive_table_find(table, "url")->member, PRIMITIVE_CUSTOM);
+    assert_int_equal(primitive_table_find(table, "url_host")->member, FLOW_url_host);
+    text_clear(&error);
+    primitive_table_free(table);
+}
+
 static void custom_primitives_that_cannot_be_are_refused(void **state)
 {
     static const struct {
         struct custom_primitive custom;
         int err;
     } cases[] = {
-        {{"src_host", 0, 1, false, 4, CUSTOM_UINT}, -EEXIST},
+        {{"src_host", 0, 1, false, 4, CUSTOM_UINT}, 1},
+        {{"VRF_name", 0, 1, false, 4, CUSTOM_UINT}, 1},
         {{"ip_src", 0, 1, false, 4, CUSTOM_UINT}, -EEXIST},
         {{"stamp_inserted", 0, 1, false, 4, CUSTOM_UINT}, -EEXIST},
         {{"9lives", 0, 1, false, 4, CUSTOM_UINT}, -EINVAL},
@@ -237,6 +254,7 @@ int main(void)
         cmocka_unit_test(names_of_outputs_are_answered_with_the_primitive),
         cmocka_unit_test(refused_primitives_are_none_that_a_list_can_hold),
         cmocka_unit_test(custom_primitives_get_places_behind_the_flow),
+        cmocka_unit_test(a_custom_primitive_takes_the_name_of_one_that_pmacct_lacks),
         cmocka_unit_test(custom_primitives_that_cannot_be_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
