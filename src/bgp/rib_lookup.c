@@ -8,8 +8,10 @@
 #include "base/reader.h"
 #include "bgp/decision.h"
 #include "bgp/rib_private.h"
+#include <limits.h>
 
 #define QUERIES_TOGETHER 64u
+#define TAG_ANY          UINT_MAX /* no path has that */
 
 /* A peer's table as a group of queries sees it; most queries of a group ask the same one. */
 struct table_view {
@@ -29,7 +31,7 @@ struct lookup {
     struct family_state state;
     int64_t to_ms;   /* replay: the end of time, as only gone paths are left out */
     int64_t late_ms; /* paths announced after to_ms, until then, are late news */
-    unsigned tag;    /* of the next hop */
+    unsigned tag;    /* of the next hop; TAG_ANY: the query has an equality */
     bool is_replay, has_next_hop;
     enum rib_safi safi;
 };
@@ -68,17 +70,23 @@ static const struct path_list *list_of(const struct rib *rib, uint32_t value, ui
     return place ? list_at(rib, rcu_read(&place->list)) : NULL;
 }
 
-static bool has_next_hop(const struct rib *rib, const struct lookup *lookup,
-                         const struct stored_path *path)
+/* Stays out of line, as few queries have an equality and all searches ask for next hops. */
+static __attribute__((noinline)) bool
+is_exported_so(const struct rib *rib, const struct rib_query *query, const struct stored_path *path)
 {
-    const struct rib_query *query = lookup->query;
+    const struct ip_addr *next_hop = &stored_attrs(rib, path)->next_hop;
 
-    if (path_tag(path) == lookup->tag &&
-        ip_addr_equal(&stored_attrs(rib, path)->next_hop, &query->next_hop))
-        return true;
-    return query->equality &&
-           query->equality->is_same(query->equality->arg, query->router,
-                                    &stored_attrs(rib, path)->next_hop, &query->next_hop);
+    return ip_addr_equal(next_hop, &query->next_hop) ||
+           query->equality->is_same(query->equality->arg, query->router, next_hop,
+                                    &query->next_hop);
+}
+
+static inline bool has_next_hop(const struct rib *rib, const struct lookup *lookup,
+                                const struct stored_path *path)
+{
+    if (path_tag(path) != lookup->tag)
+        return lookup->tag == TAG_ANY && is_exported_so(rib, lookup->query, path);
+    return ip_addr_equal(&stored_attrs(rib, path)->next_hop, &lookup->query->next_hop);
 }
 
 static int64_t break_ms(const struct rib *rib, const struct lookup *lookup)
@@ -532,7 +540,7 @@ static inline struct lookup lookup_make(struct rib_query *query, const struct ta
         .to_ms = is_replay ? INT64_MAX : wall_ms(query->to_ns),
         .late_ms = is_replay ? INT64_MAX : wall_ms(query->to_ns + query->late_ns),
         .has_next_hop = !query->any_path && !addr_is_zero(&query->next_hop),
-        .tag = next_hop_tag(&query->next_hop),
+        .tag = query->equality ? TAG_ANY : next_hop_tag(&query->next_hop),
     };
 }
 
@@ -584,7 +592,7 @@ static inline const struct stored_path *find_path(const struct lookup *lookup,
     uint64_t latest = 0;
     unsigned hit_count = 0;
 
-    if (list->gone_count > 0 || until_ms < 0 || found == end || lookup->query->equality)
+    if (list->gone_count > 0 || until_ms < 0 || found == end)
         return NULL;
     /* The loop has no branches: one on which path it is would be mispredicted. A path of another
      * generation comes out later than any time. */

@@ -288,6 +288,7 @@ static bool compile_rd(struct plan_builder *c, enum flow_member member)
     builder_ref(c, op, builder_field(c, 0, 90), ELEMENT_RD);
     add_slot(c, op, c->is_reverse ? 235 : 234);
     add_slot(c, op, c->is_reverse ? 234 : 235);
+    add_slot(c, op, 61);
     op->arg = member;
     return true;
 }

@@ -343,23 +343,27 @@ static void set_rd(enum flow_member member, struct flow *flow, uint64_t rd, enum
 }
 
 /* Takes the record's own route distinguisher, else what options say of its VRF. The refs are
- * element 90, the VRF on this side, and the VRF on the other, which counts where this one is none,
- * or the global table: what leaves into a VPN came in without one. */
+ * element 90, the VRF on this side, the VRF on the other, and element 61. The other one counts where
+ * this one is none, or the global table (what leaves into a VPN came in without one), or where the
+ * record says that it is of the way out. */
 static void value_rd(const struct plan_op *op, const struct plan_ref *refs,
                      const struct plan_context *context, const uint8_t *record, struct flow *flow)
 {
     uint64_t rd = plan_ref_uint(&refs[0], record);
     uint64_t vrf = plan_ref_uint(&refs[1], record), other = plan_ref_uint(&refs[2], record);
 
-    if (vrf == 0)
+    if (other != 0 && (vrf == 0 || plan_ref_uint(&refs[3], record) == (uint64_t)DIRECTION_EGRESS)) {
+        uint64_t this_side = vrf;
         vrf = other;
+        other = this_side;
+    }
     if (rd != 0)
         set_rd(op->arg, flow, rd, RD_ORIGIN_FLOW);
     else if (vrf == 0)
         set_rd(op->arg, flow, 0, RD_ORIGIN_UNKNOWN);
     else if (option_store_number(context->options, &context->scope, OPTION_VRF_RD, vrf, &rd)) {
         uint64_t other_rd = 0;
-        if (rd == 0 && other != 0 && other != vrf &&
+        if (rd == 0 && other != 0 &&
             option_store_number(context->options, &context->scope, OPTION_VRF_RD, other, &other_rd))
             rd = other_rd;
         set_rd(op->arg, flow, rd, RD_ORIGIN_FLOW);

@@ -55,6 +55,17 @@ class PmacctKeys(unittest.TestCase):
         for line in foreign:
             self.assertIn(line.split(":")[0] + " (", notices[0])
 
+    def test_black_holes_are_a_notice_until_they_are_to_be_written(self):
+        lines = ("plugins: print[a]", "aggregate: src_host", "nfacctd_port: 2100", "print_output_file: /dev/null", "bgp_daemon: true",
+                 "bgp_blackhole_stdcomm_list: 65535:666", "bgp_daemon_rp_ebpf_prog: /x")
+        result = self.check(*lines)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn("bgp_blackhole_stdcomm_list (", result.stderr)
+        for key in ("msglog_file", "msglog_kafka_topic", "msglog_amqp_routing_key", "dump_file", "dump_kafka_topic"):
+            result = self.check(*lines, f"bgp_blackhole_{key}: x")
+            self.assertEqual(result.returncode, 1)
+            self.assertIn("the log and the table of black-holed routes are not written out yet", result.stderr)
+
     def test_a_missing_plugin_is_one_error_whatever_keys_it_has(self):
         for plugin, keys in (("tee", ("tee_receivers", "tee_transparent", "pre_tag_map")), ("mysql", ("sql_host", "sql_table", "sql_refresh_time")),
                              ("amqp", ("amqp_host", "amqp_refresh_time")), ("mongodb", ("mongo_host", "mongo_table")),
