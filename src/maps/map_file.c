@@ -17,6 +17,14 @@
 
 #define FILE_MAX_BYTES ((size_t)64 << 20)
 #define ROW_MAX_ITEMS  4096
+#define PIECE_BYTES    ((size_t)256 << 10)
+
+/* Rows lie in pieces of memory that go all at once: a large map has a million cells. */
+struct map_piece {
+    struct map_piece *next;
+    size_t used, size;
+    max_align_t data[];
+};
 
 struct map_parser {
     struct map_file *file;
@@ -35,6 +43,31 @@ static const struct map_refusal flow_control[] = {
     {"stack", "the results of rows of this map are not added up"},
     {NULL, NULL},
 };
+
+/* Zeroed. */
+static void *piece_take(struct map_file *file, size_t size)
+{
+    struct map_piece *piece = file->pieces;
+
+    size = (size + sizeof(void *) - 1) / sizeof(void *) * sizeof(void *);
+    if (!piece || piece->size - piece->used < size) {
+        size_t room = size > PIECE_BYTES ? size : PIECE_BYTES;
+        piece = mem_zalloc(sizeof *piece + room);
+        piece->size = room;
+        piece->next = file->pieces;
+        file->pieces = piece;
+    }
+    void *place = (char *)piece->data + piece->used;
+    piece->used += size;
+    return place;
+}
+
+static const char *piece_text(struct map_file *file, const char *text)
+{
+    size_t size = strlen(text) + 1;
+
+    return memcpy(piece_take(file, size), text, size);
+}
 
 static void error_start(struct map_parser *p)
 {
@@ -134,7 +167,6 @@ static void report_value(struct map_parser *p, const struct map_key *key, const 
 
 static void add_item(struct map_cell *cell, const struct map_item *item)
 {
-    cell->items = mem_realloc_array(cell->items, cell->item_count + 1, sizeof *cell->items);
     cell->items[cell->item_count++] = *item;
     cell->has_plain = cell->has_plain || !item->is_negated;
 }
@@ -157,20 +189,30 @@ static void parse_list(struct map_parser *p, const struct map_key *key, struct m
     }
 }
 
-static struct map_cell *cell_new(struct map_parser *p, const struct map_key *key, const char *value)
+static size_t count_items(const char *value)
 {
-    struct map_cell *cell = mem_zalloc(sizeof *cell);
-    char *copy = mem_strdup(value);
+    size_t count = 1;
+
+    for (; *value; value++)
+        count += *value == ',';
+    return count < ROW_MAX_ITEMS ? count : ROW_MAX_ITEMS;
+}
+
+/* The value is taken to pieces. */
+static struct map_cell *cell_new(struct map_parser *p, const struct map_key *key, char *value)
+{
+    struct map_cell *cell = piece_take(p->file, sizeof *cell);
+    bool is_list = key->is_match && key->type != MAP_TEXT;
     struct map_item item = {0};
 
-    cell->text = mem_strdup(value);
-    if (key->is_match && key->type != MAP_TEXT)
-        parse_list(p, key, cell, copy);
-    else if (parse_item(key, copy, &item))
+    cell->text = piece_text(p->file, value);
+    cell->items = piece_take(p->file, (is_list ? count_items(value) : 1) * sizeof *cell->items);
+    if (is_list)
+        parse_list(p, key, cell, value);
+    else if (parse_item(key, value, &item))
         add_item(cell, &item);
     else
         report_value(p, key, value);
-    mem_free(copy);
     return cell;
 }
 
@@ -209,7 +251,7 @@ static void report_key(struct map_parser *p, const char *name)
     text_append_char(p->errors, '\n');
 }
 
-static void add_cell(struct map_parser *p, struct map_row *row, const char *name, const char *value)
+static void add_cell(struct map_parser *p, struct map_row *row, const char *name, char *value)
 {
     size_t index = 0;
 
@@ -268,17 +310,6 @@ static char *parse_pair(struct map_parser *p, struct map_row *row, char *pos)
     return next;
 }
 
-static void row_clear(const struct map_file *file, struct map_row *row)
-{
-    for (size_t i = 0; i < file->key_count; i++)
-        if (row->cells[i]) {
-            mem_free((void *)(uintptr_t)row->cells[i]->text);
-            mem_free(row->cells[i]->items);
-            mem_free(row->cells[i]);
-        }
-    mem_free(row->cells);
-}
-
 static void check_required(struct map_parser *p, const struct map_row *row)
 {
     for (size_t i = 0; i < p->file->key_count; i++)
@@ -301,7 +332,7 @@ static void parse_row(struct map_parser *p, char *line)
     }
     struct map_row *row = &file->rows[file->row_count++];
     row->line = p->line;
-    row->cells = mem_calloc(file->key_count, sizeof *row->cells);
+    row->cells = piece_take(file, file->key_count * sizeof *row->cells);
     bool had_failed = p->has_failed;
     p->has_failed = false;
     while (start)
@@ -360,8 +391,11 @@ void map_file_free(struct map_file *file)
 {
     if (!file)
         return;
-    for (size_t i = 0; i < file->row_count; i++)
-        row_clear(file, &file->rows[i]);
+    while (file->pieces) {
+        struct map_piece *piece = file->pieces;
+        file->pieces = piece->next;
+        mem_free(piece);
+    }
     mem_free(file->rows);
     mem_free(file->name);
     mem_free(file);

@@ -64,6 +64,7 @@ struct map_file {
     char *name;
     size_t key_count, row_count;
     struct map_row *rows;
+    struct map_piece *pieces; /* in which rows lie */
 };
 
 /*

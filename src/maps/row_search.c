@@ -13,6 +13,9 @@
 
 enum { RANGE_MAX = 16, SPREAD_MAX = 64, FILTER_BITS_PER_HASH = 8, WORD_BITS = 64 };
 
+/* With fewer shapes the filter costs more than it spares. */
+enum { FILTER_SHAPES_MIN = 3 };
+
 /* A part of a shape: which bits of which field. */
 struct shape_term {
     uint8_t field, family;
@@ -308,24 +311,73 @@ uint64_t row_search_fields(const struct row_search *s)
 
 /* ---- asking ---- */
 
+static bool passes_filter(const struct row_search *s, uint64_t hash)
+{
+    uint64_t bits = filter_bits(hash);
+
+    return (*filter_word(s, hash) & bits) == bits;
+}
+
+static void prefetch_slot(const struct row_search *s, uint64_t hash)
+{
+    __builtin_prefetch(&s->slots[hash & s->slot_mask]);
+}
+
+/* Starts where there are more shapes than a cursor has room for: they pass the filter at once. */
+static void start_many(const struct row_search *s, const struct row_value *values,
+                       struct row_cursor *cursor)
+{
+    uint64_t hash;
+
+    cursor->is_sifted = true;
+    for (uint32_t i = 0; i < s->shape_count; i++) {
+        if (!hash_shape(&s->shapes[i], values, &hash) || !passes_filter(s, hash))
+            continue;
+        if (cursor->count == ROW_HITS_MAX) {
+            cursor->is_wide = true;
+            return;
+        }
+        prefetch_slot(s, hash);
+        cursor->hits[cursor->count++].hash = hash;
+    }
+}
+
 void row_search_start(const struct row_search *s, const struct row_value *values,
                       struct row_cursor *cursor)
 {
     uint32_t count = 0;
-    uint64_t hash;
 
+    cursor->count = 0;
     cursor->is_wide = false;
+    if (s->shape_count > ROW_HITS_MAX) {
+        start_many(s, values, cursor);
+        return;
+    }
+    cursor->is_sifted = s->shape_count < FILTER_SHAPES_MIN;
     for (uint32_t i = 0; i < s->shape_count; i++) {
-        if (!hash_shape(&s->shapes[i], values, &hash))
+        uint64_t *hash = &cursor->hits[count].hash;
+        if (!hash_shape(&s->shapes[i], values, hash))
             continue;
-        uint64_t bits = filter_bits(hash);
-        if ((*filter_word(s, hash) & bits) != bits)
+        if (cursor->is_sifted)
+            prefetch_slot(s, *hash);
+        else
+            __builtin_prefetch(filter_word(s, *hash));
+        count++;
+    }
+    cursor->count = count;
+}
+
+void row_search_sift(const struct row_search *s, struct row_cursor *cursor)
+{
+    uint32_t count = 0;
+
+    if (cursor->is_sifted)
+        return;
+    for (uint32_t i = 0; i < cursor->count; i++) {
+        uint64_t hash = cursor->hits[i].hash;
+        if (!passes_filter(s, hash))
             continue;
-        if (count == ROW_HITS_MAX) {
-            cursor->is_wide = true;
-            break;
-        }
-        __builtin_prefetch(&s->slots[hash & s->slot_mask]);
+        prefetch_slot(s, hash);
         cursor->hits[count++].hash = hash;
     }
     cursor->count = count;
@@ -380,6 +432,11 @@ static bool skip_rows(const struct row_search *s, union row_hit *hit, uint32_t f
 static uint32_t first_row(const struct row_search *s, const union row_hit *hit)
 {
     return hit->count == 1 ? hit->first : s->rows[hit->first];
+}
+
+uint32_t row_search_hit(const struct row_search *s, const struct row_cursor *cursor, uint32_t index)
+{
+    return first_row(s, &cursor->hits[index]);
 }
 
 static uint32_t next_of_all_shapes(const struct row_search *s, const struct row_value *values,

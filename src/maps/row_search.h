@@ -13,7 +13,7 @@
  * is a candidate for every flow.
  *
  * Made by one thread, then immutable. A cursor is its caller's. Look-ups for a batch are faster when
- * all are started, then all settled, then all asked: memory is fetched meanwhile.
+ * all are started, then all sifted, all settled, and all asked: memory is fetched meanwhile.
  */
 #include "base/address.h"
 #include "maps/map_file.h"
@@ -76,7 +76,8 @@ uint64_t row_search_fields(const struct row_search *search);
 
 struct row_cursor {
     uint32_t count;
-    bool is_wide; /* more hits than there is room for: shapes are tried anew each time */
+    bool is_wide;   /* more hits than there is room for: shapes are tried anew each time */
+    bool is_sifted; /* what is left has passed the filter, or needs none */
     union row_hit {
         uint64_t hash; /* until it is settled */
         struct {
@@ -88,16 +89,21 @@ struct row_cursor {
 /* `values` are by field, those that the search reads. */
 void row_search_start(const struct row_search *search, const struct row_value *values,
                       struct row_cursor *cursor);
+void row_search_sift(const struct row_search *search, struct row_cursor *cursor);
 void row_search_settle(const struct row_search *search, struct row_cursor *cursor);
+/* Returns the first candidate of one of the `count` hits, for those who fetch what they know of rows. */
+uint32_t row_search_hit(const struct row_search *search, const struct row_cursor *cursor,
+                        uint32_t index);
 /* Returns the next candidate from row `from` on, or ROW_NONE. `from` never goes down. `values`, as at
  * the start, are read only if the cursor is wide. */
 uint32_t row_search_next(const struct row_search *search, const struct row_value *values,
                          struct row_cursor *cursor, uint32_t from);
 
-/* Starts and settles: for look-ups that come one by one. */
+/* Does all three: for look-ups that come one by one. */
 static inline void row_search_begin(const struct row_search *search, const struct row_value *values,
                                     struct row_cursor *cursor)
 {
     row_search_start(search, values, cursor);
+    row_search_sift(search, cursor);
     row_search_settle(search, cursor);
 }

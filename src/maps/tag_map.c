@@ -13,7 +13,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { UNKEYED_MAX = 1000 }; /* rows that are tried one by one without a warning */
+enum {
+    UNKEYED_MAX = 1000,    /* rows that are tried one by one without a warning */
+    LABEL_LEN_MASK = 0x7ff /* of struct tag_row */
+};
 
 /* A row's name, for jumps. */
 struct tag_label {
@@ -48,7 +51,7 @@ static int take_tag(struct tag_row *tag_row, const char *text)
     if (text[0] < '0' || text[0] > '9')
         return -EINVAL;
     errno = 0;
-    tag_row->tag = strtoull(text, &end, 10);
+    atomic_init(&tag_row->tag, strtoull(text, &end, 10));
     tag_row->counts = strcmp(end, "++") == 0;
     tag_row->has_tag = true;
     return errno == 0 && (*end == '\0' || tag_row->counts) ? 0 : -EINVAL;
@@ -65,7 +68,7 @@ static int take_stack(struct tag_row *tag_row, const char *text)
     return 0;
 }
 
-/* Takes a label into the map's texts, where it stays. Until all are there it is known by its place. */
+/* Takes a label into the map's texts. */
 static int take_label(struct tag_reader *r, size_t index, const char *label)
 {
     struct tag_row *row = &r->map->rows[index];
@@ -76,7 +79,10 @@ static int take_label(struct tag_reader *r, size_t index, const char *label)
         text_append_printf(r->errors, "set_label: more than %d bytes\n", TAG_LABEL_MAX);
         return -EINVAL;
     }
-    row->label_len = (uint32_t)len;
+    if (r->texts.len > UINT32_MAX - len) /* files are smaller */
+        abort();
+    row->label_place = (uint32_t)r->texts.len;
+    row->label_len = (uint32_t)len & LABEL_LEN_MASK;
     text_append(&r->texts, label, len);
     return 0;
 }
@@ -126,7 +132,7 @@ static struct tag_condition *condition_add(struct tag_reader *r)
 
     if (map->condition_count == r->condition_capacity) {
         r->condition_capacity = r->condition_capacity ? 2 * r->condition_capacity : 64;
-        map->conditions =
+        map->conditions = map->condition_memory =
             mem_realloc_array(map->conditions, r->condition_capacity, sizeof *map->conditions);
     }
     return &map->conditions[map->condition_count++];
@@ -249,15 +255,27 @@ bool tag_map_names(const struct tag_map *map, const struct ip_addr *exporter)
            NULL;
 }
 
-/* Points rows at their labels, now that all texts are there. */
-static void place_labels(struct tag_reader *r)
+/* Returns a copy of a table in which no element of the size of half a cache line lies in two. */
+static void *table_aligned(const void *table, size_t count, size_t size, void **ret_memory)
 {
-    const char *place = r->map->texts = mem_strndup(text_cstr(&r->texts), r->texts.len);
+    *ret_memory = mem_table_calloc(count + CACHE_LINE / size + 1, size);
+    uintptr_t first = ((uintptr_t)*ret_memory + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
+    void *aligned = (uint8_t *)*ret_memory + (first - (uintptr_t)*ret_memory);
 
-    for (uint32_t i = 0; i < r->map->row_count; i++) {
-        r->map->rows[i].label = place;
-        place += r->map->rows[i].label_len;
-    }
+    if (count > 0)
+        memcpy(aligned, table, count * size);
+    return aligned;
+}
+
+static void place_tables(struct tag_map *map)
+{
+    void *rows = map->row_memory, *conditions = map->condition_memory;
+
+    map->rows = table_aligned(rows, map->row_count, sizeof *map->rows, &map->row_memory);
+    map->conditions = table_aligned(conditions, map->condition_count, sizeof *map->conditions,
+                                    &map->condition_memory);
+    mem_free(rows);
+    mem_free(conditions);
 }
 
 /* Counts as pmacct does: a row that names no exporter is there for IPv4 and for IPv6. */
@@ -275,7 +293,8 @@ static void finish(struct tag_reader *r)
     struct tag_map *map = r->map;
     uint64_t fields;
 
-    place_labels(r);
+    map->texts = mem_strndup(text_cstr(&r->texts), r->texts.len);
+    place_tables(map);
     take_names(map, r->file);
     map->entry_count = entry_count(r->file);
     row_search_finish(map->search);
@@ -292,7 +311,7 @@ static int take_rows(struct tag_reader *r)
     int err = 0;
 
     map->row_count = (uint32_t)r->file->row_count;
-    map->rows = mem_calloc(r->file->row_count + 1, sizeof *map->rows);
+    map->rows = map->row_memory = mem_calloc(r->file->row_count + 1, sizeof *map->rows);
     map->search = row_search_new();
     find_labels(r);
     for (size_t i = 0; i < r->file->row_count; i++) {
@@ -359,8 +378,8 @@ void tag_map_free(struct tag_map *map)
         return;
     for (uint32_t i = 0; i < map->condition_count; i++)
         tag_condition_clear(&map->conditions[i]);
-    mem_free(map->conditions);
-    mem_free(map->rows);
+    mem_free(map->condition_memory);
+    mem_free(map->row_memory);
     mem_free(map->texts);
     row_search_free(map->search);
     mem_free(map->names);

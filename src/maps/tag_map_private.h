@@ -9,23 +9,25 @@
 
 enum tag_stack { STACK_REPLACE, STACK_SUM, STACK_OR };
 
+/* Two of them fit into a cache line. */
 struct tag_row {
-    uint32_t first_condition; /* in the map's conditions; the next row's follow */
-    uint8_t condition_count;
-    uint8_t stack; /* enum tag_stack */
-    uint8_t tos;
-    bool has_tag : 1, has_tag2 : 1, has_tos : 1, counts : 1;
-    uint32_t jump; /* row to go on at; 0: the walk ends here */
-    uint32_t label_len;
-    uint64_t tag, tag2;
-    const char *label;        /* in the map's texts */
-    _Atomic uint64_t counted; /* times that a row set_tag=N++ held */
+    _Atomic uint64_t tag; /* of a row set_tag=N++ the next one */
+    uint64_t tag2;
+    uint32_t first_condition; /* in the map's conditions; the row's others follow */
+    uint32_t jump;            /* row to go on at; 0: the walk ends here */
+    uint32_t label_place;     /* in the map's texts */
+    uint32_t label_len : 11;
+    uint32_t condition_count : 6;
+    uint32_t tos : 8;
+    uint32_t stack : 2; /* enum tag_stack */
+    uint32_t has_tag : 1, has_tag2 : 1, has_tos : 1, counts : 1;
 };
 
 struct tag_map {
     uint32_t row_count;
-    struct tag_row *rows;
-    struct tag_condition *conditions;
+    struct tag_row *rows;             /* within row_memory */
+    struct tag_condition *conditions; /* within condition_memory */
+    void *row_memory, *condition_memory;
     uint32_t condition_count;
     char *texts; /* labels, one behind the other */
     struct row_search *search;

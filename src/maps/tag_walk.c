@@ -26,14 +26,16 @@ static uint64_t stacked(enum tag_stack stack, uint64_t before, uint64_t tag)
 
 /* Appends a label. What would go beyond the bound is left out. A label that was joined before is the
  * last text of the arena and grows in its place, so that a flow takes no more than the bound. */
-static void label_append(struct tag_result *result, const struct tag_row *row, struct arena *labels)
+static void label_append(const struct tag_map *map, const struct tag_row *row,
+                         struct tag_result *result, struct arena *labels)
 {
+    const char *text = map->texts + row->label_place;
     struct flow_bytes *label = &result->label;
     size_t len = (size_t)label->len + 1 + row->label_len;
     size_t last = arena_rounded(label->len);
 
     if (label->len == 0) {
-        *label = (struct flow_bytes){.data = (const uint8_t *)row->label, .len = row->label_len};
+        *label = (struct flow_bytes){.data = (const uint8_t *)text, .len = row->label_len};
         return;
     }
     if (len > TAG_LABEL_MAX) {
@@ -49,16 +51,16 @@ static void label_append(struct tag_result *result, const struct tag_row *row, s
     }
     memmove(joined, label->data, label->len);
     joined[label->len] = ',';
-    memcpy(joined + label->len + 1, row->label, row->label_len);
+    memcpy(joined + label->len + 1, text, row->label_len);
     *label = (struct flow_bytes){.data = joined, .len = (uint32_t)len};
 }
 
-static void row_apply(struct tag_row *row, struct tag_result *result, struct arena *labels)
+static void row_apply(const struct tag_map *map, struct tag_row *row, struct tag_result *result,
+                      struct arena *labels)
 {
     if (row->has_tag) {
-        uint64_t tag = row->tag;
-        if (row->counts)
-            tag += atomic_fetch_add_explicit(&row->counted, 1, memory_order_relaxed);
+        uint64_t tag = row->counts ? atomic_fetch_add_explicit(&row->tag, 1, memory_order_relaxed)
+                                   : atomic_load_explicit(&row->tag, memory_order_relaxed);
         result->tag = stacked((enum tag_stack)row->stack, result->tag, tag);
     }
     if (row->has_tag2)
@@ -68,7 +70,7 @@ static void row_apply(struct tag_row *row, struct tag_result *result, struct are
         result->has_tos = true;
     }
     if (row->label_len > 0)
-        label_append(result, row, labels);
+        label_append(map, row, result, labels);
 }
 
 void tag_map_scan(const struct tag_map *map, const struct flow *flow, struct arena *labels,
@@ -79,7 +81,7 @@ void tag_map_scan(const struct tag_map *map, const struct flow *flow, struct are
         struct tag_row *row = &map->rows[i];
         if (!row_holds(map, row, flow))
             continue;
-        row_apply(row, ret_result, labels);
+        row_apply(map, row, ret_result, labels);
         if (row->jump == 0)
             return;
         i = row->jump - 1; /* the loop goes on at the row */
@@ -104,22 +106,38 @@ static uint32_t next_row(const struct tag_map *map, const struct flow *flow,
     return row_search_next(map->search, values, cursor, from);
 }
 
-/* Goes through the candidates of a flow, of which the first is known. */
+/* Goes through the candidates of a flow. */
 static void walk_one(const struct tag_map *map, const struct flow *flow, struct row_cursor *cursor,
-                     uint32_t first, struct arena *labels, struct tag_result *ret_result)
+                     struct arena *labels, struct tag_result *ret_result)
 {
+    uint32_t from = 0, at;
+
     *ret_result = (struct tag_result){0};
-    for (uint32_t at = first; at != ROW_NONE;) {
+    while ((at = next_row(map, flow, cursor, from)) != ROW_NONE) {
         struct tag_row *row = &map->rows[at];
-        uint32_t next = at + 1;
-        if (row_holds(map, row, flow)) {
-            row_apply(row, ret_result, labels);
-            next = row->jump;
-            if (next == 0)
-                return;
-        }
-        at = next_row(map, flow, cursor, next);
+        from = at + 1;
+        if (!row_holds(map, row, flow))
+            continue;
+        row_apply(map, row, ret_result, labels);
+        from = row->jump;
+        if (from == 0)
+            return;
     }
+}
+
+/* Fetches what is known of the first candidates of each shape: first the rows of all flows, then
+ * their conditions. */
+static void prefetch_rows(const struct tag_map *map, const struct row_cursor *cursors,
+                          uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        for (uint32_t k = 0; k < cursors[i].count; k++)
+            __builtin_prefetch(&map->rows[row_search_hit(map->search, &cursors[i], k)], 1);
+    for (uint32_t i = 0; i < count; i++)
+        for (uint32_t k = 0; k < cursors[i].count; k++) {
+            uint32_t row = row_search_hit(map->search, &cursors[i], k);
+            __builtin_prefetch(&map->conditions[map->rows[row].first_condition]);
+        }
 }
 
 static void walk_side_by_side(const struct tag_map *map, const struct flow_batch *batch,
@@ -128,25 +146,18 @@ static void walk_side_by_side(const struct tag_map *map, const struct flow_batch
 {
     struct row_cursor cursors[SIDE_BY_SIDE];
     struct row_value values[ROW_FIELDS_MAX];
-    uint32_t first[SIDE_BY_SIDE];
 
     for (uint32_t i = 0; i < count; i++) {
         take_values(map, flow_batch_at(batch, start + i), values);
         row_search_start(map->search, values, &cursors[i]);
     }
     for (uint32_t i = 0; i < count; i++)
+        row_search_sift(map->search, &cursors[i]);
+    for (uint32_t i = 0; i < count; i++)
         row_search_settle(map->search, &cursors[i]);
-    for (uint32_t i = 0; i < count; i++) {
-        first[i] = next_row(map, flow_batch_at(batch, start + i), &cursors[i], 0);
-        if (first[i] != ROW_NONE)
-            __builtin_prefetch(&map->rows[first[i]]);
-    }
+    prefetch_rows(map, cursors, count);
     for (uint32_t i = 0; i < count; i++)
-        if (first[i] != ROW_NONE)
-            __builtin_prefetch(&map->conditions[map->rows[first[i]].first_condition]);
-    for (uint32_t i = 0; i < count; i++)
-        walk_one(map, flow_batch_at(batch, start + i), &cursors[i], first[i], labels,
-                 &results[start + i]);
+        walk_one(map, flow_batch_at(batch, start + i), &cursors[i], labels, &results[start + i]);
 }
 
 void tag_map_walk(const struct tag_map *map, const struct flow_batch *batch, struct arena *labels,

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Measures the maps that say something of each flow:
+ *
+ *   map_bench NAME ROWS ROUNDS
+ *
+ * NAME is a map of one kind (see `kinds`); the map has so many rows, and each round looks up a batch
+ * of random flows of which most hit one. It prints lines of name, value and unit: how long the map took
+ * to load, nanoseconds of CPU a flow, and how many answers were wrong. bench/instructions counts what the function measured_round() does.
+ */
+#include "base/clock.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "base/thread.h"
+#include "maps/tag_map.h"
+#include "world.h"
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { BATCH = 256, NUMBERS = 1 << 16, SHAPES = 16 };
+
+struct bench {
+    const struct kind *kind;
+    struct tag_map *map;
+    uint32_t numbers[NUMBERS]; /* rows that flows hit, one after the other */
+    struct flow_batch batch;   /* which is in the cache, as after decoding */
+    struct arena labels;
+    struct tag_result results[BATCH];
+    uint64_t sum; /* of tags, so that nothing is left out */
+};
+
+/* ---- rows of each kind; `n` is their number ---- */
+
+static void v4(char *out, size_t size, uint32_t n)
+{
+    snprintf(out, size, "10.%u.%u.%u", n >> 16 & 255, n >> 8 & 255, n & 255);
+}
+
+/* Two keys: 100 exporters with their interfaces. */
+static void two_keys_row(struct text *t, uint32_t n)
+{
+    text_append_printf(t, "set_tag=%u ip=192.0.2.%u in=%u\n", n + 1, n % 100, n / 100);
+}
+
+static void two_keys_flow(struct flow *flow, uint32_t n)
+{
+    flow->exporter_addr = ip_addr_v4((uint8_t[]){192, 0, 2, (uint8_t)(n % 100)});
+    flow->in_iface = n / 100;
+}
+
+/* Customers by prefix: 16 shapes, the lengths /17 to /32. */
+static unsigned shape_len(uint32_t n)
+{
+    return 32 - n % SHAPES;
+}
+
+static struct ip_addr shape_address(uint32_t n)
+{
+    uint32_t place = n / SHAPES, len = shape_len(n);
+    uint32_t bits = (place * 2654435761u) >> (32 - len) << (32 - len); /* spread over all space */
+    uint8_t bytes[4] = {(uint8_t)(bits >> 24), (uint8_t)(bits >> 16), (uint8_t)(bits >> 8),
+                        (uint8_t)bits};
+
+    return ip_addr_v4(bytes);
+}
+
+static void shapes_row(struct text *t, uint32_t n)
+{
+    struct ip_addr addr = shape_address(n);
+    char out[IP_TEXT_LEN];
+
+    ip_addr_format(&addr, out);
+    text_append_printf(t, "set_tag=%u src_net=%s/%u\n", n + 1, out, shape_len(n));
+}
+
+static void shapes_flow(struct flow *flow, uint32_t n)
+{
+    flow->src_addr = shape_address(n);
+}
+
+/* Each customer has a filter, which is reached by its address. */
+static void filters_row(struct text *t, uint32_t n)
+{
+    char addr[IP_TEXT_LEN];
+
+    v4(addr, sizeof addr, n);
+    text_append_printf(t, "set_tag=%u src_net=%s filter='tcp'\n", n + 1, addr);
+}
+
+static void filters_flow(struct flow *flow, uint32_t n)
+{
+    flow->src_addr = ip_addr_v4((uint8_t[]){10, (uint8_t)(n >> 16), (uint8_t)(n >> 8), (uint8_t)n});
+}
+
+/* Two walks: the exporter's tag, then a customer's. */
+static void jumps_row(struct text *t, uint32_t n)
+{
+    if (n == 0)
+        text_append_string(t, "set_tag=1 ip=192.0.2.0/24 jeq=next\n");
+    else
+        text_append_printf(t, "set_tag2=%u in=%u\n", n + 1, n);
+}
+
+static void jumps_flow(struct flow *flow, uint32_t n)
+{
+    two_keys_flow(flow, n);
+    flow->in_iface = n;
+}
+
+static const struct kind {
+    const char *name;
+    void (*row)(struct text *t, uint32_t n);
+    void (*flow)(struct flow *flow, uint32_t n);
+} kinds[] = {
+    {"two_keys", two_keys_row, two_keys_flow},
+    {"shapes", shapes_row, shapes_flow},
+    {"filters", filters_row, filters_flow},
+    {"jumps", jumps_row, jumps_flow},
+};
+
+/* ---- measuring ---- */
+
+static double cpu_seconds(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static double load(struct bench *b, const struct kind *kind, uint32_t row_count)
+{
+    struct text rows = {0}, errors = {0};
+    double start;
+
+    for (uint32_t i = 0; i < row_count; i++)
+        kind->row(&rows, i);
+    start = cpu_seconds();
+    if (tag_map_parse("map", text_cstr(&rows), rows.len, &errors, &b->map) < 0) {
+        fputs(text_cstr(&errors), stderr);
+        exit(1);
+    }
+    start = cpu_seconds() - start;
+    text_clear(&rows);
+    text_clear(&errors);
+    return start;
+}
+
+static void make_flows(struct bench *b, uint32_t row_count)
+{
+    uint32_t stride = (sizeof(struct flow) + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
+    uint64_t seed = 7;
+
+    for (int i = 0; i < NUMBERS; i++)
+        b->numbers[i] = (uint32_t)(world_random(&seed) % row_count);
+    b->batch = (struct flow_batch){.flows = mem_aligned_zalloc(CACHE_LINE, (size_t)BATCH * stride),
+                                   .stride = stride,
+                                   .count = BATCH,
+                                   .capacity = BATCH};
+    for (uint32_t i = 0; i < BATCH; i++) {
+        struct flow *flow = flow_batch_at(&b->batch, i);
+        flow->exporter_addr = ip_addr_v4((uint8_t[]){192, 0, 2, 1});
+        flow->proto = 6;
+        flow->ip_version = 4;
+        flow->has_counters = 1;
+        flow->dst_addr = ip_addr_v4((uint8_t[]){198, 51, 100, 1});
+    }
+    b->labels.size = (size_t)BATCH * TAG_LABEL_MAX;
+    b->labels.data = mem_alloc(b->labels.size);
+}
+
+/* Gives the flows of the batch what the rows ask for; its own cost is taken off. */
+static void set_flows(struct bench *b, int round)
+{
+    const uint32_t *numbers = &b->numbers[(size_t)round * BATCH % NUMBERS];
+
+    for (uint32_t i = 0; i < BATCH; i++)
+        b->kind->flow(flow_batch_at(&b->batch, i), numbers[i]);
+}
+
+void measured_round(struct bench *b);
+void measured_round(struct bench *b)
+{
+    b->labels.used = 0;
+    tag_map_walk(b->map, &b->batch, &b->labels, b->results);
+    for (int i = 0; i < BATCH; i++)
+        b->sum += b->results[i].tag + b->results[i].tag2;
+}
+
+static double run(struct bench *b, int rounds, bool walks)
+{
+    double start = cpu_seconds();
+
+    for (int i = 0; i < rounds; i++) {
+        set_flows(b, i);
+        if (walks)
+            measured_round(b);
+    }
+    return cpu_seconds() - start;
+}
+
+int main(int argc, char **argv)
+{
+    struct bench *b = mem_zalloc(sizeof *b);
+    const struct kind *kind = NULL;
+
+    for (size_t i = 0; argc == 4 && i < sizeof kinds / sizeof *kinds; i++)
+        if (strcmp(kinds[i].name, argv[1]) == 0)
+            kind = &kinds[i];
+    uint32_t row_count = argc == 4 ? (uint32_t)strtoul(argv[2], NULL, 10) : 0;
+    int rounds = argc == 4 ? atoi(argv[3]) : 0;
+    if (!kind || row_count == 0 || rounds <= 0) {
+        fputs("map_bench two_keys|shapes|filters|jumps ROWS ROUNDS\n", stderr);
+        return 2;
+    }
+    b->kind = kind;
+    double seconds = load(b, kind, row_count);
+    make_flows(b, row_count);
+    run(b, NUMBERS / BATCH, true);
+    double ns = (run(b, rounds, true) - run(b, rounds, false)) * 1e9 / ((double)rounds * BATCH);
+    printf("%s: %u rows loaded in %.3f s; %.1f ns a flow (sum %" PRIu64 ")\n", kind->name,
+           row_count, seconds, ns, b->sum);
+    tag_map_free(b->map);
+    mem_free(b->batch.flows);
+    mem_free(b->labels.data);
+    mem_free(b);
+    return 0;
+}
