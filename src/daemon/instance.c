@@ -306,7 +306,8 @@ struct ledger_sum instance_ledger(const struct instance *instance)
     for (uint32_t i = 0; i < instance->worker_count; i++) {
         struct handover_totals drained = ring_drained(instance->outlet->lanes[i].ring);
         struct handover_totals lost = ring_lost_drained(instance->outlet->lanes[i].ring);
-        ledger_sum_add(&sum, &instance->ledgers[i], &drained, &lost);
+        struct handover_totals rejected = ring_rejected_drained(instance->outlet->lanes[i].ring);
+        ledger_sum_add(&sum, &instance->ledgers[i], &drained, &lost, &rejected);
     }
     return sum;
 }

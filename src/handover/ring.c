@@ -43,6 +43,8 @@ struct ring_cursors {
     _Atomic uint64_t drained_flows, drained_packets, drained_bytes;
     _Atomic uint64_t lost_until; /* the last seq that a volatile backend lost */
     _Atomic uint64_t lost_flows, lost_packets, lost_bytes; /* of what was drained */
+    /* Of that, what the backend refused. */
+    _Atomic uint64_t rejected_flows, rejected_packets, rejected_bytes;
     _Atomic uint64_t sign; /* count of heartbeats << PLACE_BITS | enum host_place */
     alignas(CACHE_LINE) struct handover_outcome outcomes[RING_SLOTS];
 };
@@ -58,15 +60,16 @@ struct ring {
     /* Held for a short time, once a hand-over or second: the main thread looks at what follows, and
      * at `recycled`, which the worker alone changes. */
     pthread_mutex_t mutex;
-    struct handover_totals spooled;       /* of what was recycled */
-    struct handover_totals drained, lost; /* of that, as far as the cursors could be believed */
+    struct handover_totals spooled; /* of what was recycled */
+    /* Of that, as far as the cursors could be believed. */
+    struct handover_totals drained, lost, rejected;
     bool is_broken;
 };
 
 /* The cursors as the host knows that they are. */
 struct view_cursors {
     uint64_t taken, acked, attempt, isolate_until, lost_until;
-    struct handover_totals drained, lost;
+    struct handover_totals drained, lost, rejected;
 };
 
 struct ring_view {
@@ -284,12 +287,16 @@ static struct handover_totals drained_limit(const struct ring *ring)
     return limit;
 }
 
-/* Looks at all that the host wrote. Both sums only grow, and the lost one is a copy of the other. */
+/* Looks at all that the host wrote. The sums only grow, and the lost and the rejected one are parts of
+ * the other, which the host writes before and which is read after them. */
 static void check_cursors(struct ring *ring)
 {
     struct ring_cursors *c = ring->cursors;
     struct handover_totals lost = {cursor_load(&c->lost_flows), cursor_load(&c->lost_packets),
                                    cursor_load(&c->lost_bytes)};
+    struct handover_totals rejected = {cursor_load(&c->rejected_flows),
+                                       cursor_load(&c->rejected_packets),
+                                       cursor_load(&c->rejected_bytes)};
     struct handover_totals drained = {cursor_load(&c->drained_flows),
                                       cursor_load(&c->drained_packets),
                                       cursor_load(&c->drained_bytes)};
@@ -302,12 +309,14 @@ static void check_cursors(struct ring *ring)
         return;
     limit = drained_limit(ring);
     if (totals_exceed(&drained, &limit) || totals_exceed(&lost, &drained) ||
-        totals_exceed(&ring->drained, &drained) || totals_exceed(&ring->lost, &lost)) {
+        totals_exceed(&rejected, &drained) || totals_exceed(&ring->drained, &drained) ||
+        totals_exceed(&ring->lost, &lost) || totals_exceed(&ring->rejected, &rejected)) {
         ring->is_broken = true;
         return;
     }
     ring->drained = drained;
     ring->lost = lost;
+    ring->rejected = rejected;
 }
 
 static struct handover_totals totals_least(const struct handover_totals *a,
@@ -336,6 +345,14 @@ struct handover_totals ring_lost_drained(struct ring *ring)
     return lost;
 }
 
+struct handover_totals ring_rejected_drained(struct ring *ring)
+{
+    pthread_mutex_lock(&ring->mutex);
+    struct handover_totals rejected = totals_least(&ring->rejected, &ring->spooled);
+    pthread_mutex_unlock(&ring->mutex);
+    return rejected;
+}
+
 bool ring_check(struct ring *ring)
 {
     pthread_mutex_lock(&ring->mutex);
@@ -362,6 +379,9 @@ void ring_repair(struct ring *ring)
     cursor_store(&c->lost_flows, ring->lost.flows);
     cursor_store(&c->lost_packets, ring->lost.packets);
     cursor_store(&c->lost_bytes, ring->lost.bytes);
+    cursor_store(&c->rejected_flows, ring->rejected.flows);
+    cursor_store(&c->rejected_packets, ring->rejected.packets);
+    cursor_store(&c->rejected_bytes, ring->rejected.bytes);
     ring->is_broken = false;
     pthread_mutex_unlock(&ring->mutex);
 }
@@ -419,6 +439,8 @@ static struct view_cursors cursors_read(const struct ring_cursors *c)
                     cursor_load(&c->drained_bytes)},
         .lost = {cursor_load(&c->lost_flows), cursor_load(&c->lost_packets),
                  cursor_load(&c->lost_bytes)},
+        .rejected = {cursor_load(&c->rejected_flows), cursor_load(&c->rejected_packets),
+                     cursor_load(&c->rejected_bytes)},
     };
 }
 
@@ -433,7 +455,7 @@ bool ring_view_is_intact(const struct ring_view *view)
 {
     struct view_cursors found = cursors_read(view->cursors);
 
-    static_assert(sizeof found == 11 * sizeof(uint64_t), "no padding, which memcmp() would see");
+    static_assert(sizeof found == 14 * sizeof(uint64_t), "no padding, which memcmp() would see");
     return memcmp(&found, &view->own, sizeof found) == 0;
 }
 
@@ -536,14 +558,19 @@ void ring_view_ack(struct ring_view *view, uint64_t seq)
     poller_event_wake(view->worker_event);
 }
 
-void ring_view_add_drained(struct ring_view *view, const struct handover_totals *totals)
+void ring_view_add_drained(struct ring_view *view, const struct handover_totals *totals,
+                           const struct handover_totals *rejected)
 {
-    struct handover_totals *own = &view->own.drained;
+    struct handover_totals *own = &view->own.drained, *own_rejected = &view->own.rejected;
     struct ring_cursors *c = view->cursors;
 
     view_store(&own->flows, &c->drained_flows, own->flows + totals->flows);
     view_store(&own->packets, &c->drained_packets, own->packets + totals->packets);
     view_store(&own->bytes, &c->drained_bytes, own->bytes + totals->bytes);
+    view_store(&own_rejected->flows, &c->rejected_flows, own_rejected->flows + rejected->flows);
+    view_store(&own_rejected->packets, &c->rejected_packets,
+               own_rejected->packets + rejected->packets);
+    view_store(&own_rejected->bytes, &c->rejected_bytes, own_rejected->bytes + rejected->bytes);
 }
 
 void ring_view_set_lost(struct ring_view *view)
@@ -551,9 +578,9 @@ void ring_view_set_lost(struct ring_view *view)
     struct view_cursors *own = &view->own;
     struct ring_cursors *c = view->cursors;
 
-    view_store(&own->lost.flows, &c->lost_flows, own->drained.flows);
-    view_store(&own->lost.packets, &c->lost_packets, own->drained.packets);
-    view_store(&own->lost.bytes, &c->lost_bytes, own->drained.bytes);
+    view_store(&own->lost.flows, &c->lost_flows, own->drained.flows - own->rejected.flows);
+    view_store(&own->lost.packets, &c->lost_packets, own->drained.packets - own->rejected.packets);
+    view_store(&own->lost.bytes, &c->lost_bytes, own->drained.bytes - own->rejected.bytes);
     view_store(&own->lost_until, &c->lost_until, own->acked);
 }
 

@@ -94,6 +94,8 @@ uint64_t ring_pending_count(const struct ring *ring);
 struct handover_totals ring_drained(struct ring *ring);
 /* The part of the last ring_drained() that a volatile backend has lost. Any thread. */
 struct handover_totals ring_lost_drained(struct ring *ring);
+/* The part of it that the backend has refused. Any thread. */
+struct handover_totals ring_rejected_drained(struct ring *ring);
 /* False: the cursors hold what no host writes, and the ring is broken. Any thread. */
 bool ring_check(struct ring *ring);
 /* Sets the cursors to what the core knows: all that was not recycled is handed over again. No host
@@ -156,7 +158,9 @@ void ring_view_set_outcome(struct ring_view *view, uint64_t seq,
 /* Everything up to `seq` is done: wakes the worker, and clears the transaction under way unless
  * that goes further: the rest of it keeps its bounds. */
 void ring_view_ack(struct ring_view *view, uint64_t seq);
-void ring_view_add_drained(struct ring_view *view, const struct handover_totals *totals);
+/* A spooled hand-over of these totals is written, but for what the backend refused of it. */
+void ring_view_add_drained(struct ring_view *view, const struct handover_totals *totals,
+                           const struct handover_totals *rejected);
 /* Tells the core that the host lives, and where it is. */
 void ring_view_beat(struct ring_view *view, enum host_place place);
 /* The backend that took all that was acknowledged until now is gone. Called before the next

@@ -42,11 +42,22 @@ static int write_entry(struct drain *d, const struct spool_entry *e)
     return err;
 }
 
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
 static void count_drained(const struct drain *d, const struct spool_entry *e)
 {
+    const struct handover_totals *all = &e->handover.totals,
+                                 *refused = &backend_outcome(d->backend)->rejected;
+    const struct handover_totals rejected = {least(refused->flows, all->flows),
+                                             least(refused->packets, all->packets),
+                                             least(refused->bytes, all->bytes)};
+
     if (memcmp(e->core_id, d->setup->core_id, sizeof e->core_id) == 0 &&
         e->worker < d->setup->lane_count)
-        ring_view_add_drained(d->lanes[e->worker].ring, &e->handover.totals);
+        ring_view_add_drained(d->lanes[e->worker].ring, all, &rejected);
 }
 
 static int read_next(struct drain *d, struct spool_entry *ret_entry)

@@ -55,7 +55,8 @@ void ledger_lose(struct ledger *ledger)
 }
 
 void ledger_sum_add(struct ledger_sum *sum, const struct ledger *ledger,
-                    const struct handover_totals *drained, const struct handover_totals *lost)
+                    const struct handover_totals *drained, const struct handover_totals *lost,
+                    const struct handover_totals *rejected)
 {
     const struct ledger_entry *const from[] = {&ledger->decoded, &ledger->filtered,
                                                &ledger->open,    &ledger->handed_over,
@@ -71,6 +72,8 @@ void ledger_sum_add(struct ledger_sum *sum, const struct ledger *ledger,
     totals_add(&sum->written, drained);
     ledger_totals_subtract(&sum->written, lost);
     totals_add(&sum->drops[DROP_table_lost], lost);
+    ledger_totals_subtract(&sum->written, rejected);
+    totals_add(&sum->drops[DROP_rejected], rejected);
     for (int reason = 0; reason < DROP_REASON_COUNT; reason++) {
         struct handover_totals totals = ledger_totals(&ledger->drops[reason]);
         totals_add(&sum->drops[reason], &totals);

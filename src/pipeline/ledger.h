@@ -61,8 +61,10 @@ struct ledger_sum {
     uint64_t option_records, options_filtered, options_dropped;
 };
 /* Adds a ledger to the sum. `drained` is ring_drained() of its ring: spooled before, written
- * since; `lost` is ring_lost_drained(): of that, what a volatile backend lost. */
+ * since; `lost` is ring_lost_drained(): of that, what a volatile backend lost; `rejected` is
+ * ring_rejected_drained(): what it refused. */
 void ledger_sum_add(struct ledger_sum *sum, const struct ledger *ledger,
-                    const struct handover_totals *drained, const struct handover_totals *lost);
+                    const struct handover_totals *drained, const struct handover_totals *lost,
+                    const struct handover_totals *rejected);
 /* Returns decoded - everything else: 0 at rest. */
 struct handover_totals ledger_sum_residual(const struct ledger_sum *sum);

@@ -294,7 +294,7 @@ static void check_ledger(const struct rig *rig, bool is_all_written)
     struct ledger_sum sum = {0};
     struct handover_totals residual, none = {0};
 
-    ledger_sum_add(&sum, rig->ledger, &none, &none);
+    ledger_sum_add(&sum, rig->ledger, &none, &none, &none);
     residual = ledger_sum_residual(&sum);
     assert_memory_equal(&residual, &none, sizeof none);
     if (is_all_written) {

@@ -609,6 +609,31 @@ static void what_is_spooled_is_written_before_what_came_later(void **state)
     clear(&rig);
 }
 
+static void rows_that_the_backend_refuses_out_of_the_spool_are_told(void **state)
+{
+    (void)state;
+    struct rig rig;
+
+    init_with_spool(&rig);
+    push_three(&rig);
+    assert_int_equal(delivery_spool_all(rig.delivery), 0);
+    fake_core_pending(&rig.core); /* as a worker does, it takes what is spooled off its list */
+    rig.rejected_key = 8;
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(delivery_run(rig.delivery, false), DELIVERY_DONE);
+    assert_int_equal(spool_count(rig.spool), 0);
+    struct ring *ring = rig.core.outlet->lanes[0].ring;
+    assert_int_equal(ring_drained(ring).flows, 2);
+    assert_int_equal(ring_rejected_drained(ring).flows, 1);
+    assert_int_equal(ring_rejected_drained(ring).packets, 1);
+    assert_int_equal(ring_rejected_drained(rig.core.outlet->lanes[1].ring).flows, 0);
+    host_stop(&rig);
+    host_start(&rig, SIGSEGV); /* what was told is known to the next host */
+    assert_int_equal(ring_drained(ring).flows, 2);
+    assert_int_equal(ring_rejected_drained(ring).flows, 1);
+    clear(&rig);
+}
+
 static void a_failure_leaves_the_spool_as_it_is(void **state)
 {
     (void)state;
@@ -866,6 +891,7 @@ int main(void)
         cmocka_unit_test(failures_between_deaths_do_not_count_as_deaths),
         cmocka_unit_test(a_volatile_backend_has_lost_what_it_held),
         cmocka_unit_test(what_is_spooled_is_written_before_what_came_later),
+        cmocka_unit_test(rows_that_the_backend_refuses_out_of_the_spool_are_told),
         cmocka_unit_test(a_failure_leaves_the_spool_as_it_is),
         cmocka_unit_test(a_spooled_hand_over_that_kills_three_times_is_put_aside),
         cmocka_unit_test(a_death_between_disk_and_acknowledgement_writes_nothing_twice),

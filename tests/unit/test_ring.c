@@ -302,6 +302,8 @@ static void ack_with(struct fixture *f, uint64_t seq, uint32_t fate)
     ring_view_ack(f->view, seq);
 }
 
+static const struct handover_totals none;
+
 static void attempts_outlive_the_consumer(void **state)
 {
     (void)state;
@@ -313,7 +315,8 @@ static void attempts_outlive_the_consumer(void **state)
     ring_recycle(f.ring, f.pool, NULL, NULL);
     ring_view_set_attempt(f.view, (struct ring_attempt){77, 2});
     ring_view_set_isolate_until(f.view, 99);
-    ring_view_add_drained(f.view, &(struct handover_totals){1, 2, 3});
+    ring_view_add_drained(f.view, &(struct handover_totals){1, 2, 3},
+                          &(struct handover_totals){0, 1, 2});
     consumer_die(&f);
     consumer_start(&f);
     assert_int_equal(ring_view_attempt(f.view).seq, 77);
@@ -324,6 +327,7 @@ static void attempts_outlive_the_consumer(void **state)
     assert_int_equal(ring_view_attempt(f.view).seq, 0);
     assert_int_equal(ring_view_isolate_until(f.view), 99);
     assert_int_equal(ring_drained(f.ring).bytes, 3);
+    assert_int_equal(ring_rejected_drained(f.ring).bytes, 2);
     fixture_clear(&f);
 }
 
@@ -358,10 +362,10 @@ static void what_a_volatile_backend_had_is_lost_and_nothing_after_it(void **stat
     ring_recycle(f.ring, f.pool, log_loss, &log);
     assert_int_equal(log.written, 1);
     ack_with(&f, 3, HANDOVER_SPOOLED);
-    ring_view_add_drained(f.view, &(struct handover_totals){1, 2, 3});
+    ring_view_add_drained(f.view, &(struct handover_totals){1, 2, 3}, &none);
     ring_view_set_lost(f.view);
     ack_with(&f, 5, HANDOVER_SPOOLED); /* a new host goes on before the worker looks */
-    ring_view_add_drained(f.view, &(struct handover_totals){1, 2, 3});
+    ring_view_add_drained(f.view, &(struct handover_totals){1, 2, 3}, &none);
     assert_int_equal(ring_drained(f.ring).bytes, 0); /* as long as they count as handed over */
     assert_true(ring_check(f.ring));
     ring_recycle(f.ring, f.pool, log_loss, &log);
@@ -406,14 +410,15 @@ static void host_cannot_write_slots_or_segments(void **state)
 /* The cursors as they lie in memory, beside which a plugin runs. */
 struct raw_cursors {
     uint64_t magic, gap[7];
-    uint64_t taken, acked, attempt, isolate_until, drained[3], lost_until, lost[3], gap2[5];
+    uint64_t taken, acked, attempt, isolate_until, drained[3], lost_until, lost[3], rejected[3],
+        gap2[2];
     struct handover_outcome outcomes[RING_SLOTS];
 };
 
 static void nonsense_is_seen_costs_nothing_and_is_set_back(void **state)
 {
     (void)state;
-    for (int kind = 0; kind < 15; kind++) {
+    for (int kind = 0; kind < 16; kind++) {
         struct fixture f;
         struct loss_log log = {0};
         int slots_fd, cursors_fd;
@@ -423,7 +428,7 @@ static void nonsense_is_seen_costs_nothing_and_is_set_back(void **state)
         ack_with(&f, 1, HANDOVER_SPOOLED);
         ack_with(&f, 2, HANDOVER_WRITTEN);
         ring_recycle(f.ring, f.pool, log_loss, &log);
-        ring_view_add_drained(f.view, &(struct handover_totals){1, 2, 3});
+        ring_view_add_drained(f.view, &(struct handover_totals){1, 2, 3}, &none);
         assert_true(ring_check(f.ring));
         assert_int_equal(ring_open_for_host(f.ring, &slots_fd, &cursors_fd), 0);
         struct raw_cursors *c =
@@ -471,6 +476,9 @@ static void nonsense_is_seen_costs_nothing_and_is_set_back(void **state)
             break;
         case 12:
             c->outcomes[2].rejected_rows = 2;
+            break;
+        case 14:
+            c->rejected[0] = 2; /* more than was drained */
             break;
         case 13:
             c->outcomes[2].rejected.bytes = UINT64_MAX;
