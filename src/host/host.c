@@ -563,10 +563,35 @@ static void confine(struct host *h, int argc, char **argv)
     close(listener);
 }
 
+/* The core has ended, and the main thread hangs in the backend. What the backend may have committed
+ * after all is known to it by its numbers, as after any death. */
+static void put_away(void *arg)
+{
+    struct host *h = arg;
+
+    h->link.socket = -1; /* nobody listens, and who waits here must not notice it first */
+    if (h->delivery != NULL && delivery_spool_all(h->delivery) == 0) {
+        link_log(&h->link, PA_LOG_WARNING,
+                 "the core has ended, and the backend hangs: this process ends, and what it had "
+                 "not written is spooled");
+        return;
+    }
+    uint64_t flows = h->delivery != NULL ? delivery_drop_all(h->delivery) : 0;
+    link_log(&h->link, PA_LOG_ERROR,
+             "the core has ended, and the backend hangs: this process ends, and %llu flows are "
+             "lost; with plugin_spool_dir they are kept",
+             (unsigned long long)flows);
+}
+
 static int host_deliver(struct host *h)
 {
-    orphan_ends_after(2 * h->setup->shutdown_timeout_s + ORPHAN_GRACE_S);
-    int err = take_lock(h);
+    int err = orphan_ends_after(2 * h->setup->shutdown_timeout_s + ORPHAN_GRACE_S, put_away, h);
+
+    if (err < 0)
+        link_log(&h->link, PA_LOG_WARNING,
+                 "no thread (%s): should the core be killed while the backend hangs, rows are lost",
+                 strerrordesc_np(-err));
+    err = take_lock(h);
     if (err < 0)
         return 1;
     open_spool(h);

@@ -31,6 +31,10 @@ static void rig_init(struct rig *rig)
 {
     fake_core_init(&rig->core);
     rig->core.plugin.timeout_s = TIMEOUT_S;
+    FILE *log = tmpfile();
+    assert_non_null(log);
+    rig->log_fd = dup(fileno(log));
+    fclose(log);
 }
 
 static void rig_start(struct rig *rig, const char *trouble, bool has_spool)
@@ -39,10 +43,6 @@ static void rig_start(struct rig *rig, const char *trouble, bool has_spool)
     if (has_spool)
         c->plugin.spool_dir = c->spool_dir;
     make_trouble(c, trouble);
-    FILE *log = tmpfile();
-    assert_non_null(log);
-    rig->log_fd = dup(fileno(log));
-    fclose(log);
     rig->own_stderr = dup(STDERR_FILENO);
     assert_true(dup2(rig->log_fd, STDERR_FILENO) >= 0);
     fake_core_start(c);
@@ -283,28 +283,48 @@ static void host_that_does_not_die_does_not_hold_up_the_end(void **state)
     rig_end(&rig, 0, 0);
 }
 
-/* The second core's host waits for the lock of the first one's, which hangs and hears nothing. */
+/* Kills a core whose host hangs in its first transaction. The host of `rig`, which has started then,
+ * waits for the lock of that one. */
+static void begin_after_a_killed_core(struct rig *first, struct rig *rig, bool has_spool)
+{
+    rig_init(first);
+    rig_init(rig);
+    first->core.supervisor_settings.identity = rig->core.dir;
+    first->core.supervisor_settings.core_id[0] = 'x';
+    first->core.supervisor_settings.shutdown_timeout_s = 1;
+    first->core.plugin.timeout_s = 0;
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        rig_start(first, "hang", has_spool);
+        fake_core_run_until(&first->core, has_begun);
+        raise(SIGKILL);
+    }
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    if (has_spool)
+        memcpy(rig->core.spool_dir, first->core.spool_dir, sizeof rig->core.spool_dir);
+    rig_start(rig, "", has_spool);
+    reach(rig, all_acknowledged);
+}
+
 static void host_that_hangs_after_its_core_has_ended_ends_too(void **state)
 {
     (void)state;
     struct rig first, rig;
-    rig_init(&first);
-    rig_init(&rig);
-    first.core.supervisor_settings.identity = rig.core.dir;
-    first.core.supervisor_settings.core_id[0] = 'x';
-    first.core.supervisor_settings.shutdown_timeout_s = 1;
-    first.core.plugin.timeout_s = 0;
-    pid_t pid = fork();
-    assert_true(pid >= 0);
-    if (pid == 0) {
-        rig_start(&first, "hang", false);
-        fake_core_run_until(&first.core, has_begun);
-        raise(SIGKILL);
-    }
-    assert_int_equal(waitpid(pid, NULL, 0), pid);
-    rig_start(&rig, "", false);
-    reach(&rig, all_acknowledged);
+    begin_after_a_killed_core(&first, &rig, false);
+    see(&first, "the core has ended, and the backend hangs: this process ends, and 2 flows are "
+                "lost; with plugin_spool_dir they are kept");
     rig_finish(&rig, 1, 20);
+    fake_core_clear(&first.core);
+}
+
+static void what_such_a_host_holds_is_spooled_and_written_by_the_next(void **state)
+{
+    (void)state;
+    struct rig first, rig;
+    begin_after_a_killed_core(&first, &rig, true);
+    see(&first, "this process ends, and what it had not written is spooled");
+    rig_finish(&rig, 3, 40); /* two hand-overs out of the spool, and one row of two of its own */
     fake_core_clear(&first.core);
 }
 
@@ -317,6 +337,7 @@ int main(void)
         cmocka_unit_test(backend_that_hangs_at_the_end_leaves_its_rows_on_disk),
         cmocka_unit_test(host_that_does_not_die_does_not_hold_up_the_end),
         cmocka_unit_test(host_that_hangs_after_its_core_has_ended_ends_too),
+        cmocka_unit_test(what_such_a_host_holds_is_spooled_and_written_by_the_next),
         cmocka_unit_test(backend_that_hangs_again_is_left_alone_while_rows_are_spooled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
