@@ -43,7 +43,7 @@ struct ring_cursors {
     _Atomic uint64_t drained_flows, drained_packets, drained_bytes;
     _Atomic uint64_t lost_until; /* the last seq that a volatile backend lost */
     _Atomic uint64_t lost_flows, lost_packets, lost_bytes; /* of what was drained */
-    /* These are of what was drained, and the backend refused them. */
+    /* The backend has refused these of what was drained. */
     _Atomic uint64_t rejected_flows, rejected_packets, rejected_bytes;
     _Atomic uint64_t sign; /* count of heartbeats << PLACE_BITS | enum host_place */
     alignas(CACHE_LINE) struct handover_outcome outcomes[RING_SLOTS];
@@ -61,7 +61,7 @@ struct ring {
      * at `recycled`, which the worker alone changes. */
     pthread_mutex_t mutex;
     struct handover_totals spooled; /* of what was recycled */
-    /* These are of that, as far as the cursors could be believed. */
+    /* The cursors have said these of it, as far as they can be believed. */
     struct handover_totals drained, lost, rejected;
     bool is_broken;
 };
