@@ -233,7 +233,7 @@ static int decode_column(struct reader *r, struct schema *schema)
     c.width = reader_u16(r);
     c.json_place = reader_u16(r);
     c.csv_place = reader_u16(r);
-    if (!r->failed && c.format <= PA_FORMAT_CUSTOM_RAW && schema_add(schema, &c) == 0)
+    if (!r->failed && c.format <= PA_FORMAT_REAL && schema_add(schema, &c) == 0)
         err = 0;
     column_clear(&c);
     return err;

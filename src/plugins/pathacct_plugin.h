@@ -63,7 +63,7 @@ enum pa_format {
     PA_FORMAT_IP,
     PA_FORMAT_MAC,
     PA_FORMAT_TIME,
-    PA_FORMAT_TEXT,
+    PA_FORMAT_TEXT,        /* PA_KIND_BYTES, or PA_KIND_FIXED padded with zeros */
     PA_FORMAT_LABEL,       /* text; may be a map "k%v,k%v" */
     PA_FORMAT_CLASS,       /* text; "unknown" when empty */
     PA_FORMAT_COMMUNITIES, /* text, joined by '_' */
@@ -85,7 +85,8 @@ enum pa_format {
     PA_FORMAT_CUSTOM_IP,
     PA_FORMAT_CUSTOM_MAC,
     PA_FORMAT_CUSTOM_TEXT,
-    PA_FORMAT_CUSTOM_RAW
+    PA_FORMAT_CUSTOM_RAW,
+    PA_FORMAT_REAL /* PA_KIND_U64 whose bytes are a finite double; a number in JSON */
 };
 
 /* How the values of a column are put together when rows of equal key become one. */

@@ -5,6 +5,7 @@
 #include "plugins/text/value.h"
 #include "plugins/text/value_time.h"
 #include <errno.h>
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -53,6 +54,45 @@ static void expect_bytes(uint8_t format, const void *data, uint16_t len, const c
     static const struct value_options none;
 
     expect_with(PA_KIND_BYTES, format, &none, data, len, expected);
+}
+
+static void expect_real(double real, const char *expected, const char *expected_json)
+{
+    struct pa_column column = {.name = "x", .kind = PA_KIND_U64, .format = PA_FORMAT_REAL};
+    static const struct value_options none;
+    char out[VALUE_PLAIN_MAX];
+    struct value value;
+
+    expect_with(PA_KIND_U64, PA_FORMAT_REAL, &none, &real, sizeof real, expected);
+    assert_int_equal(value_init(&value, &column, &none, NULL), 0);
+    assert_true(value.is_number);
+    *value_put_exact_real(out, &value, (const uint8_t *)&real) = '\0';
+    assert_string_equal(out, expected_json);
+}
+
+static void real_numbers(void **state)
+{
+    (void)state;
+    expect_real(0, "0.000000", "0.0");
+    expect_real(52.5167, "52.516700", "52.5167");
+    expect_real(37.386, "37.386000", "37.386");
+    expect_real(-122.0838, "-122.083800", "-122.0838");
+    expect_real(180, "180.000000", "180.0");
+    expect_real(0.1 + 0.2, "0.300000", "0.30000000000000004");
+    /* Nothing is so long that it would not fit, and JSON has no word for what is no number. */
+    expect_real(-1.7976931348623157e308, "-1.7976931348623157e+308", "-1.7976931348623157e+308");
+    expect_real(5e-324, "0.000000", "4.94065645841247e-324");
+    expect_real((double)INFINITY, "0.000000", "0.0");
+    expect_real((double)NAN, "0.000000", "0.0");
+}
+
+static void texts_that_are_padded(void **state)
+{
+    static const struct value_options none;
+    (void)state;
+    expect_with(PA_KIND_FIXED, PA_FORMAT_TEXT, &none, "DE", 3, "DE");
+    expect_with(PA_KIND_FIXED, PA_FORMAT_TEXT, &none, "CHE", 3, "CHE");
+    expect_with(PA_KIND_FIXED, PA_FORMAT_TEXT, &none, "\0\0", 3, "");
 }
 
 static void numbers_and_names(void **state)
@@ -238,6 +278,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers_and_names),
+        cmocka_unit_test(real_numbers),
+        cmocka_unit_test(texts_that_are_padded),
         cmocka_unit_test(route_distinguishers),
         cmocka_unit_test(lists_and_custom_primitives),
         cmocka_unit_test(options_change_the_form),

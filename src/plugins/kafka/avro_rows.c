@@ -30,6 +30,8 @@ static const char *type_of(const json_t *value, bool is_optional)
 {
     if (json_is_integer(value))
         return is_optional ? "[\"null\", \"long\"]" : "\"long\"";
+    if (json_is_real(value))
+        return "\"double\"";
     if (json_is_array(value))
         return "{\"type\": \"array\", \"items\": \"string\"}";
     return json_is_object(value) ? "{\"type\": \"map\", \"values\": \"string\"}" : "\"string\"";
@@ -159,6 +161,9 @@ static int set_field(avro_value_t *field, json_t *value)
         return set_string(field, value);
     case AVRO_INT64:
         return json_is_number(value) ? set_number(field, value) : EINVAL;
+    case AVRO_DOUBLE:
+        return json_is_number(value) ? avro_value_set_double(field, json_number_value(value))
+                                     : EINVAL;
     case AVRO_ARRAY:
         return json_is_array(value) ? set_array(field, value) : EINVAL;
     case AVRO_MAP:

@@ -169,6 +169,19 @@ static bool is_text(const struct pa_column *c)
            c->format != PA_FORMAT_IPV6_LIST;
 }
 
+/* A text that is padded with zeros. */
+static int parse_padded(const struct pa_column *c, const char *text, struct text *out)
+{
+    size_t len = strlen(text);
+
+    if (len > c->width)
+        return -ERANGE;
+    text_append(out, text, len);
+    while (len++ < c->width)
+        text_append_char(out, '\0');
+    return 0;
+}
+
 static int parse_value(const struct query *q, const struct pa_column *c, const char *text,
                        struct text *out)
 {
@@ -196,9 +209,12 @@ static int parse_value(const struct query *q, const struct pa_column *c, const c
     case PA_KIND_U64:
         if (c->format == PA_FORMAT_HEX)
             return parse_number(c, text, 16, out);
-        return c->format == PA_FORMAT_RD ? -ENOTSUP : parse_number(c, text, 10, out);
-    case PA_KIND_BYTES:
+        return c->format == PA_FORMAT_RD || c->format == PA_FORMAT_REAL
+                   ? -ENOTSUP
+                   : parse_number(c, text, 10, out);
     case PA_KIND_FIXED:
+        return c->format == PA_FORMAT_TEXT ? parse_padded(c, text, out) : -ENOTSUP;
+    case PA_KIND_BYTES:
         break;
     }
     return -ENOTSUP;

@@ -25,10 +25,15 @@ const char pg_text_key_as_shown[] =
 #define DIALECT(address, mac, time, table, as_table, instants)                                     \
     {                                                                                              \
         .name = "pgsql", .default_db = "pmacct",                                                   \
-        .type_names = {[SQL_TYPE_U16] = "integer",  [SQL_TYPE_U32] = "bigint",                     \
-                       [SQL_TYPE_U64] = "bigint",   [SQL_TYPE_PROTO] = "smallint",                 \
-                       [SQL_TYPE_TEXT] = TEXT_TYPE, [SQL_TYPE_ADDRESS] = (address),                \
-                       [SQL_TYPE_MAC] = (mac),      [SQL_TYPE_TIME] = (time)},                     \
+        .type_names = {[SQL_TYPE_U16] = "integer",                                                 \
+                       [SQL_TYPE_U32] = "bigint",                                                  \
+                       [SQL_TYPE_U64] = "bigint",                                                  \
+                       [SQL_TYPE_PROTO] = "smallint",                                              \
+                       [SQL_TYPE_TEXT] = TEXT_TYPE,                                                \
+                       [SQL_TYPE_ADDRESS] = (address),                                             \
+                       [SQL_TYPE_MAC] = (mac),                                                     \
+                       [SQL_TYPE_TIME] = (time),                                                   \
+                       [SQL_TYPE_REAL] = "double precision"},                                      \
         .least = "least", .greatest = "greatest", .name_max = 63, .folds_case = true,              \
         .old_table = (table), .old_as_table = (as_table), .has_numeric_protos = true,              \
         .has_instants = (instants), .text_key = TEXT_KEY                                           \

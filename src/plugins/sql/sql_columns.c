@@ -83,6 +83,8 @@ static enum sql_type type_of(const struct sql_settings *settings, const struct p
         return SQL_TYPE_MAC;
     case PA_FORMAT_TIME:
         return SQL_TYPE_TIME;
+    case PA_FORMAT_REAL:
+        return SQL_TYPE_REAL;
     default:
         return SQL_TYPE_TEXT;
     }

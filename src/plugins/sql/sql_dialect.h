@@ -18,6 +18,7 @@ enum sql_type {
     SQL_TYPE_NUMERIC_ADDRESS, /* sql_num_hosts: IPv4 as a number, IPv6 as 16 bytes */
     SQL_TYPE_MAC,
     SQL_TYPE_TIME,
+    SQL_TYPE_REAL, /* handed over as text: 52.516700 */
     SQL_TYPE_COUNT
 };
 

@@ -84,6 +84,8 @@ static int add_column(struct compiler *c, const struct pa_column *source)
         return -EINVAL;
     if (is_written_as_array(c->format, source))
         column->value.shape = VALUE_OTHER;
+    if (source->format == PA_FORMAT_REAL)
+        column->value.put = value_put_exact_real;
     column->is_event_counter = !c->is_first && format_is_counter(source);
     begin_key(c, source->json_name, column->value.shape != VALUE_OTHER && !column->value.is_number);
     take_before(c, column);

@@ -34,10 +34,28 @@ static uint32_t column_width(const struct pa_column *column)
         const char *name;
         uint8_t width;
     } widths[] = {
-        {"tag", 10},     {"tag2", 10},    {"vlan", 5},       {"in_vlan", 7},  {"out_vlan", 8},
-        {"cos", 3},      {"etype", 5},    {"local_pref", 7}, {"med", 6},      {"src_local_pref", 8},
-        {"src_med", 7},  {"src_mask", 8}, {"dst_mask", 8},   {"src_port", 8}, {"dst_port", 8},
-        {"tcpflags", 9}, {"tos", 5},      {"packets", 20},   {"flows", 20},   {"bytes", 20},
+        {"tag", 10},
+        {"tag2", 10},
+        {"vlan", 5},
+        {"in_vlan", 7},
+        {"out_vlan", 8},
+        {"cos", 3},
+        {"etype", 5},
+        {"local_pref", 7},
+        {"med", 6},
+        {"src_local_pref", 8},
+        {"src_med", 7},
+        {"src_mask", 8},
+        {"dst_mask", 8},
+        {"src_port", 8},
+        {"dst_port", 8},
+        {"tcpflags", 9},
+        {"tos", 5},
+        {"packets", 20},
+        {"flows", 20},
+        {"bytes", 20},
+        {"src_host_pocode", 12},
+        {"dst_host_pocode", 12},
     };
     uint32_t title = (uint32_t)strlen(column->csv_title), width;
 
@@ -56,6 +74,9 @@ static uint32_t column_width(const struct pa_column *column)
         break;
     case PA_FORMAT_CLASS:
         width = 16;
+        break;
+    case PA_FORMAT_REAL:
+        width = 12;
         break;
     case PA_FORMAT_RD:
         width = 18;

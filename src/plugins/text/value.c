@@ -5,6 +5,9 @@
 #include "base/text.h"
 #include "plugins/text/value_put.h"
 #include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- numbers ---- */
@@ -144,6 +147,41 @@ static char *put_rd(char *out, const struct value *value, const uint8_t *field)
     }
 }
 
+/* ---- real numbers ---- */
+
+static double load_real(const uint8_t *field)
+{
+    double real;
+
+    memcpy(&real, field, sizeof real);
+    return isfinite(real) ? real : 0;
+}
+
+/* Writes a real number with six digits behind the point, as pmacct does but in JSON. */
+static char *put_real(char *out, const struct value *value, const uint8_t *field)
+{
+    double real = load_real(field);
+    int len = snprintf(out, VALUE_PLAIN_MAX, fabs(real) < 1e15 ? "%.6f" : "%.17g", real);
+
+    (void)value;
+    return out + len;
+}
+
+char *value_put_exact_real(char *out, const struct value *value, const uint8_t *field)
+{
+    double real = load_real(field);
+    int len = 0;
+
+    (void)value;
+    for (int digits = 15; digits <= 17; digits++) { /* of a double 17 are always enough */
+        len = snprintf(out, VALUE_PLAIN_MAX, "%.*g", digits, real);
+        if (strtod(out, NULL) == real)
+            break;
+    }
+    /* Without a point it would read as an integer. */
+    return strpbrk(out, ".e") ? out + len : put_string(out + len, ".0");
+}
+
 /* ---- set-up ---- */
 
 static int init_names(struct value *value, const char *names)
@@ -212,6 +250,7 @@ static int init_plain(struct value *value, const struct value_options *options)
         {PA_FORMAT_RD_ORIGIN, PA_KIND_U8, false, VALUE_BY_CALL, put_rd_origin},
         {PA_FORMAT_FWD_STATUS, PA_KIND_U8, false, VALUE_U8, NULL}, /* pmacct's JSON has "64" */
         {PA_FORMAT_DIRECTION, PA_KIND_U8, false, VALUE_BY_CALL, put_direction},
+        {PA_FORMAT_REAL, PA_KIND_U64, true, VALUE_BY_CALL, put_real},
     };
 
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
@@ -245,6 +284,8 @@ int value_init(struct value *value, const struct pa_column *column,
                             .format = column->format,
                             .time = time};
     switch (column->format) {
+    case PA_FORMAT_TEXT:
+        return column->kind == PA_KIND_BYTES || column->kind == PA_KIND_FIXED ? 0 : -EINVAL;
     case PA_FORMAT_UINT:
     case PA_FORMAT_TCP_FLAGS:
         value->shape = uint_shape(column->kind);
@@ -257,7 +298,6 @@ int value_init(struct value *value, const struct pa_column *column,
         set_put(value, put_named);
         return uint_shape(column->kind) != VALUE_OTHER ? init_names(value, column->value_names)
                                                        : -EINVAL;
-    case PA_FORMAT_TEXT:
     case PA_FORMAT_LABEL:
     case PA_FORMAT_CLASS:
     case PA_FORMAT_COMMUNITIES:
@@ -362,26 +402,33 @@ static void append_custom(struct text *out, uint8_t format, struct pa_bytes byte
     text_append(out, plain, (size_t)(end - plain));
 }
 
+/* Returns a text that may be padded with zeros up to the first of them. */
+static struct pa_bytes without_padding(struct pa_bytes bytes)
+{
+    const uint8_t *zero = bytes.len > 0 ? memchr(bytes.data, 0, bytes.len) : NULL;
+
+    if (zero)
+        bytes.len = (uint32_t)(zero - bytes.data);
+    return bytes;
+}
+
 struct pa_bytes value_text(const struct value *value, const struct pa_batch *batch,
                            const uint8_t *row, struct text *scratch)
 {
     struct pa_bytes bytes = value_bytes(value, batch, row);
-    const uint8_t *zero;
 
     text_reset(scratch);
     switch (value->format) {
     case PA_FORMAT_CLASS:
         return bytes.len > 0 ? bytes : (struct pa_bytes){(const uint8_t *)"unknown", 7};
-    case PA_FORMAT_TEXT:
     case PA_FORMAT_LABEL:
     case PA_FORMAT_COMMUNITIES:
     case PA_FORMAT_AS_PATH:
         return bytes;
-    case PA_FORMAT_CUSTOM_TEXT: /* the text is padded with zeros */
-        zero = bytes.len > 0 ? memchr(bytes.data, 0, bytes.len) : NULL;
-        if (zero)
-            bytes.len = (uint32_t)(zero - bytes.data);
-        return bytes;
+    case PA_FORMAT_TEXT:
+        return value->kind == PA_KIND_FIXED ? without_padding(bytes) : bytes;
+    case PA_FORMAT_CUSTOM_TEXT:
+        return without_padding(bytes);
     case PA_FORMAT_LABEL_STACK:
         append_label_stack(scratch, bytes);
         break;
