@@ -69,6 +69,19 @@ static void append_names(const struct daemon *d, const struct primitive_list *li
                 text_append_printf(out, "%s%s", out->len ? ", " : "", list->items[k]->name);
 }
 
+/* Appends the names of the list's primitives that the database of places fills. */
+static void append_places(const struct primitive_list *list, struct text *out)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        struct flow_needs needs = {0};
+        if (list->items[i]->member >= 0)
+            flow_needs_add(&needs, (enum flow_member)list->items[i]->member);
+        struct geo_settings geo = geo_settings_make(&needs);
+        if (geo.source || geo.destination)
+            text_append_printf(out, "%s%s", out->len ? ", " : "", list->items[i]->name);
+    }
+}
+
 static void append_aggregate(const struct daemon *d, size_t index, struct text *names,
                              const char *seen, const char *remedy, struct text *notices)
 {
@@ -81,7 +94,7 @@ static void append_aggregate(const struct daemon *d, size_t index, struct text *
 static void check_columns(const struct daemon *d, size_t index, struct text *notices)
 {
     struct primitive_list list = {0};
-    struct text error = {0}, kept = {0}, lacking = {0};
+    struct text error = {0}, kept = {0}, lacking = {0}, places = {0};
     char *remedy =
         mem_printf("set %s_as: longest (or bgp) to have BGP fill them", d->description->name);
 
@@ -89,6 +102,8 @@ static void check_columns(const struct daemon *d, size_t index, struct text *not
         0) {
         append_names(d, &list, is_kept_from_bgp, &kept);
         append_names(d, &list, lacks_bgp, &lacking);
+        if (!d->maps_settings.geoip_file)
+            append_places(&list, &places);
     }
     append_aggregate(d, index, &kept,
                      "these come from the exporter alone, though bgp_daemon is true", remedy,
@@ -96,7 +111,10 @@ static void check_columns(const struct daemon *d, size_t index, struct text *not
     append_aggregate(d, index, &lacking, "empty without BGP",
                      "set bgp_daemon: true and give the routers a session, or leave them out",
                      notices);
+    append_aggregate(d, index, &places, "empty without a database",
+                     "name one by geoipv2_file, or leave them out", notices);
     mem_free(remedy);
+    text_clear(&places);
     text_clear(&error);
     text_clear(&kept);
     text_clear(&lacking);

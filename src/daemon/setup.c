@@ -71,6 +71,7 @@ static bool can_read(const struct daemon *d, const char *key, size_t instance, c
 static int check_files(struct daemon *d, struct text *errors)
 {
     bool has_bgp = d->bgp_settings.enabled;
+    bool must_have_places = config_is_strict(d->config);
     char *allow_key = mem_printf("%s_allow_file", d->description->name);
     struct {
         const char *key, **path;
@@ -84,6 +85,7 @@ static int check_files(struct daemon *d, struct text *errors)
         {"bgp_peer_src_as_map", &d->maps_settings.ingress_maps[INGRESS_MAP_PEER_AS]},
         {"bgp_src_local_pref_map", &d->maps_settings.ingress_maps[INGRESS_MAP_LOCAL_PREF]},
         {"bgp_src_med_map", &d->maps_settings.ingress_maps[INGRESS_MAP_MED]},
+        {"geoipv2_file", must_have_places ? &d->maps_settings.geoip_file : NULL},
         {"pcap_savefile", &d->crew.replay.path},
         {"bgp_daemon_allow_file", has_bgp ? &d->bgp_settings.allow_file : NULL},
         {"bgp_daemon_md5_file", has_bgp ? &d->bgp_settings.md5_file : NULL},
@@ -284,6 +286,7 @@ static void fill_crew(struct daemon *d)
     crew->decoder = d->description->decoder;
     crew->instance_count = d->instance_count;
     crew->maps = &d->maps;
+    crew->geo = geo_settings_make(&d->needs);
     crew->enrich.needs_networks =
         flow_needs_has(&d->needs, FLOW_src_net) || flow_needs_has(&d->needs, FLOW_dst_net);
     for (uint32_t i = 0; i < d->instance_count; i++)

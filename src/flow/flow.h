@@ -22,6 +22,14 @@ struct flow_bytes {
     uint64_t handle;
 };
 
+/* Texts of bounded length, padded with zeros: ISO 3166-1 code of a country, and a postal code. */
+struct country_code {
+    char text[3];
+};
+struct postal_code {
+    char text[11];
+};
+
 struct flow {
 #define MEMBER(type, name, ...) type name;
 #include "flow/members.def"

@@ -21,6 +21,10 @@ _Static_assert((PRIMITIVE_COUNT + 1) * PLACE_STEP <= UINT16_MAX, "JSON places fi
  * primitives.def. */
 #define CUSTOM_CSV_PLACE 1000
 
+/* Gives the width of the kinds that do not say it themselves. */
+#define WIDTH(kind, member)                                                                        \
+    (PA_KIND_##kind == PA_KIND_FIXED ? (uint16_t)sizeof(((struct flow *)0)->member) : 0)
+
 const struct primitive primitives[PRIMITIVE_COUNT] = {
 #define PRIMITIVE(name_, json_, csv_, sql_, kind_, format_, member_, place_, help_)                \
     [PRIMITIVE_##name_] = {#name_,                                                                 \
@@ -33,7 +37,7 @@ const struct primitive primitives[PRIMITIVE_COUNT] = {
                            PA_COMBINE_KEY,                                                         \
                            JSON_PLACE(PRIMITIVE_##name_),                                          \
                            place_,                                                                 \
-                           0,                                                                      \
+                           WIDTH(kind_, member_),                                                  \
                            FLOW_##member_,                                                         \
                            offsetof(struct flow, member_)},
 #define COUNTER(name_, json_, csv_, sql_, kind_, format_, member_, place_, combine_, help_)        \
@@ -47,7 +51,7 @@ const struct primitive primitives[PRIMITIVE_COUNT] = {
                            PA_COMBINE_##combine_,                                                  \
                            JSON_PLACE(PRIMITIVE_##name_),                                          \
                            place_,                                                                 \
-                           0,                                                                      \
+                           WIDTH(kind_, member_),                                                  \
                            FLOW_##member_,                                                         \
                            offsetof(struct flow, member_)},
 #include "flow/primitives.def"
@@ -357,6 +361,15 @@ static void append_unknown(const struct primitive_table *table, const char *name
         text_append_string(error, ", `nfacctd -a` lists them");
 }
 
+/* Lists what comes with a primitive, as a column of its own. */
+static const struct {
+    enum primitive_index of, companion;
+} companions[] = {
+    {PRIMITIVE_mpls_vpn_rd, PRIMITIVE_mpls_vpn_rd_origin},
+    {PRIMITIVE_src_host_coords, PRIMITIVE_src_host_lon},
+    {PRIMITIVE_dst_host_coords, PRIMITIVE_dst_host_lon},
+};
+
 /* Adds the primitive of that name to the list; false: there is none, and `error` says why. */
 static bool list_take(const struct primitive_table *table, const char *name,
                       struct primitive_list *list, struct text *error)
@@ -373,8 +386,9 @@ static bool list_take(const struct primitive_table *table, const char *name,
         return false;
     }
     list_add(list, primitive);
-    if (primitive == &table->items[PRIMITIVE_mpls_vpn_rd])
-        list_add(list, &table->items[PRIMITIVE_mpls_vpn_rd_origin]);
+    for (size_t i = 0; i < sizeof companions / sizeof companions[0]; i++)
+        if (primitive == &table->items[companions[i].of])
+            list_add(list, &table->items[companions[i].companion]);
     return true;
 }
 

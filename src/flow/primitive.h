@@ -91,7 +91,8 @@ struct primitive_list {
 };
 void primitive_list_clear(struct primitive_list *list);
 /*
- * Parses names separated by commas; "none" is none. mpls_vpn_rd_origin follows mpls_vpn_rd.
+ * Parses names separated by commas; "none" is none. mpls_vpn_rd_origin follows mpls_vpn_rd, and the
+ * longitude the latitude.
  * Counters that are always there (packets, bytes) are only in the list if they are named. -EINVAL:
  * `error` gets every wrong name, with the nearest right one or why it is refused.
  */

@@ -21,7 +21,7 @@
 /* Collects what is said of maps. All texts are lines "file:line: what is wrong; what would be right". */
 struct map_report {
     bool is_tolerant;      /* strict_config: false */
-    bool has_row_error;    /* a tolerant reader would have passed over */
+    bool has_row_error;    /* a tolerant reader would have passed over something */
     struct text *errors;   /* borrowed */
     struct text *warnings; /* borrowed: of rows that were left out */
 };

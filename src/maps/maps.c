@@ -3,9 +3,12 @@
 #include "maps/maps.h"
 
 #include "base/memory.h"
+#include "base/text.h"
 #include "maps/agent_map.h"
 #include "maps/allow_list.h"
+#include "maps/geoip.h"
 #include "maps/ingress_map.h"
+#include "maps/map_source.h"
 #include "maps/next_hop_map.h"
 #include "maps/rd_map.h"
 #include "maps/sampling_map.h"
@@ -39,6 +42,10 @@ const struct config_key maps_keys[] = {
     {.name = "bgp_src_med_map",
      KEY_STRING_AT(struct maps_settings, ingress_maps[INGRESS_MAP_MED]),
      .help = "map of src_med, for bgp_src_med_type: map"},
+    {.name = "geoipv2_file",
+     KEY_STRING_AT(struct maps_settings, geoip_file),
+     .help = "database of places in MaxMind's format, for src_host_country and the like (see "
+             "MAPS)"},
     {.name = "aggregate_primitives",
      KEY_STRING_AT(struct maps_settings, aggregate_primitives),
      .help = "file of custom primitives made from information elements (see MAPS)"},
@@ -122,6 +129,30 @@ static int load_all(const struct maps_settings *settings, struct maps *maps,
     return err;
 }
 
+/* Loads the database of places. Without it places are empty, which pmacct goes on with. */
+static int load_geoip(const struct maps_settings *settings, struct maps *maps,
+                      struct map_report *report)
+{
+    struct text error = {0};
+    struct geoip *geoip;
+    int err = 0;
+
+    if (!settings->geoip_file)
+        return 0;
+    if (geoip_read(settings->geoip_file, &error, &geoip) == 0) {
+        maps->geoip = geoip;
+    } else if (report->is_tolerant) {
+        text_append_printf(report->warnings, "%.*s; places are left empty\n", (int)error.len - 1,
+                           text_cstr(&error));
+    } else {
+        report->has_row_error = true;
+        text_append(report->errors, error.data, error.len);
+        err = -EINVAL;
+    }
+    text_clear(&error);
+    return err;
+}
+
 static int load_tag_maps(const struct maps_settings *settings, struct maps *maps,
                          struct map_report *report)
 {
@@ -167,6 +198,8 @@ int maps_load(const struct maps_settings *settings, uint64_t generation, struct 
         err = -EINVAL;
     if (load_tag_maps(settings, maps, report) < 0)
         err = -EINVAL;
+    if (load_geoip(settings, maps, report) < 0)
+        err = -EINVAL;
     maps->generation = generation;
     if (err < 0) {
         maps_free(maps);
@@ -191,6 +224,7 @@ void maps_free(void *object)
     next_hop_map_free((struct next_hop_map *)(uintptr_t)maps->next_hops);
     for (int i = 0; i < INGRESS_MAP_COUNT; i++)
         ingress_map_free((struct ingress_map *)(uintptr_t)maps->ingress[i]);
+    geoip_free((struct geoip *)(uintptr_t)maps->geoip);
     for (uint32_t i = 0; maps->tags && i < maps->tag_map_count; i++)
         tag_map_free(maps->tags[i]);
     mem_free(maps->tags);

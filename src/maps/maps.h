@@ -21,6 +21,7 @@ struct rd_map;
 struct ingress_map;
 struct next_hop_map;
 struct tag_map;
+struct geoip;
 
 /* The maps of the source side (ingress_map.h), by the member that they fill. */
 enum ingress_map_kind {
@@ -38,6 +39,7 @@ struct maps_settings {
     const char *bgp_agent_map;
     const char *bgp_peer_dst_ip_map;
     const char *ingress_maps[INGRESS_MAP_COUNT];
+    const char *geoip_file;           /* geoipv2_file */
     const char *aggregate_primitives; /* read once, at start: maps/custom_primitives.h */
     bool may_refresh;                 /* maps_refresh: SIGUSR2 reloads */
     const char **tag_maps;            /* the pre_tag_map of all instances, each once */
@@ -53,6 +55,7 @@ struct maps {
     const struct agent_map *agents;
     const struct next_hop_map *next_hops;
     const struct ingress_map *ingress[INGRESS_MAP_COUNT];
+    const struct geoip *geoip;
     struct tag_map **tags; /* by the number of maps_settings.tag_maps */
     uint32_t tag_map_count;
     struct flow_needs needs; /* members of flows that look-ups read */

@@ -42,6 +42,8 @@ void worker_flush(struct worker *w)
         correlate_batch(w->correlator, crew->bgp ? bgp_peers(crew->bgp) : NULL, maps, batch);
         correlate_ingress_maps(w->correlator, maps, batch);
     }
+    if (w->geo)
+        geo_batch(w->geo, maps, batch);
     if (w->views)
         instance_views_begin(w->views, maps, batch);
     for (uint32_t i = 0; i < crew->instance_count; i++)
@@ -445,6 +447,7 @@ int worker_new(struct crew *crew, uint32_t index, struct udp_receiver *receiver,
     w->held = inbox_new(crew->hold_bytes / crew->worker_count);
     w->correlator =
         correlator_new(&crew->correlate, crew->bgp ? bgp_rib(crew->bgp) : NULL, FLOW_BATCH);
+    w->geo = geo_new(crew->geo);
     w->views = instance_views_new(crew->views, crew->instance_count, crew->tag_map_count,
                                   FLOW_BATCH, crew->flow_stride);
     w->aggregates = mem_calloc(crew->instance_count, sizeof(struct aggregate *));
@@ -533,6 +536,7 @@ void worker_free(struct worker *w)
     for (uint32_t i = 0; i < w->crew->instance_count; i++)
         aggregate_free(w->aggregates[i]);
     correlator_free(w->correlator);
+    geo_free(w->geo);
     instance_views_free(w->views);
     saved_pieces_free(atomic_load_explicit(&w->saved_templates, memory_order_relaxed));
     inbox_free(w->inbox);

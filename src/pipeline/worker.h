@@ -13,6 +13,7 @@
 #include "pipeline/aggregate.h"
 #include "pipeline/correlate.h"
 #include "pipeline/enrich.h"
+#include "pipeline/geo.h"
 #include "pipeline/instance_view.h"
 #include <stdatomic.h>
 
@@ -61,6 +62,7 @@ struct crew {
     uint32_t exporters_max;
     uint32_t exporter_rate_max; /* datagrams a second; 0: any number */
     struct enrich_settings enrich;
+    struct geo_settings geo;
     struct correlate_settings correlate;
     struct correlate_settings correlate_asked; /* the same before correlate_settings_finish() */
     struct replay_settings replay;

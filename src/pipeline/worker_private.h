@@ -39,6 +39,7 @@ struct worker {
     struct flow_batch batch;
     struct enrich_cache enrich_cache;
     struct correlator *correlator;
+    struct geo *geo;              /* NULL: nobody asks where hosts are */
     struct instance_views *views; /* NULL: all instances see the flows as they are */
     struct aggregate **aggregates;
     struct worker_epoch *epochs;

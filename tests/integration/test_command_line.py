@@ -57,6 +57,7 @@ def test_lists(test):
     assert status == 0 and {"src_host", "as_path", "path_match", "tcpflags"} <= set(names), out
     # Each name in the list may stand in `aggregate`.
     conf = config(test, "plugins: print[a]\nprint_output: json\n" + f"aggregate: {', '.join(names)}\nbgp_daemon: true\nnfacctd_as: longest\n"
+                  f"geoipv2_file: {SOURCE}/tests/fuzz/corpus/geoip/good\n"
                   f"bgp_daemon_allow_file: {test.write('allow', '192.0.2.1')}\n")
     assert run("-f", conf, "--check") == (0, "the configuration is right\n", ""), run("-f", conf, "--check")
     primitives = test.write("own.lst", "name=delay field_type=43874:99 len=4 semantics=u_int\n")

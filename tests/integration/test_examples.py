@@ -18,6 +18,7 @@ from harness import NFACCTD, SOURCE, Bird, four_paths, free_port, json_lines, ma
 from kafka_cluster import Mock, consume
 from postgres import Postgres
 import exports
+import mmdb
 
 EXAMPLES = SOURCE / "examples"
 NEXT_HOPS = {"10.0.0.1": 789, "10.0.0.2": 123, "10.0.0.3": 321, "10.0.0.4": 213}
@@ -53,7 +54,7 @@ def away_from_the_hour(seconds=10):
 def test_every_example_is_run_here(test):
     """The examples that are configurations have a test of their name."""
     names = {path.parent.name for path in EXAMPLES.glob("*/nfacctd.conf")}
-    assert names == {"distributed", "multipath", "capacity", "security", "sql", "postgresql", "oncall", "tags"}, names
+    assert names == {"distributed", "multipath", "capacity", "security", "sql", "postgresql", "oncall", "tags", "places"}, names
     for name in names:
         assert any(test_name.startswith(f"test_{name}") for test_name in globals()), name
 
@@ -74,6 +75,23 @@ def test_tags(test):
             return {row[column]: int(row["BYTES"]) for row in csv.DictReader(lines)}
     assert table("classes", "TAG") == {"1": 100, "2": 100, "3": 300}
     assert table("customers", "LABEL") == {"red": 100, "blue": 100, "other": 100}
+
+
+def test_places(test):
+    """Bytes by the countries of both ends, and where those are who ask our name servers; the database is made here."""
+    text = (EXAMPLES / "places/nfacctd.conf").read_text().replace("/var/lib/GeoIP/GeoLite2-City.mmdb", f"{test.dir}/places.mmdb")
+    text = text.replace("/var/lib/pathacct", str(test.dir)).replace("-%Y%m%d-%H%M", "").replace("nfacctd_port: 2100\n", "")
+    (test.dir / "places.mmdb").write_bytes(mmdb.database({"10.0.0.0/8": mmdb.place("DE", "10115", 52.5167, 13.4),
+                                                          "192.0.2.0/24": mmdb.place("US", "94043", 37.386, -122.0838)}))
+    stream = exports.Ipfix(fields=[(8, 4), (12, 4), (4, 1), (11, 2), (1, 4), (2, 4)])
+    rows = [["10.0.0.1", "192.0.2.1", 17, 53, 100, 1], ["10.0.0.2", "192.0.2.2", 6, 443, 1000, 1], ["198.51.100.1", "192.0.2.1", 17, 53, 10, 1]]
+    exports.write_pcap(test.dir / "in.pcap", [(time.time(), exports.udp_packet(data, "192.0.2.1")) for data in (stream.announce(), stream.data(rows))])
+    daemon = test.nfacctd(text + f"pcap_savefile: {test.dir}/in.pcap\n")
+    assert daemon.wait(60) == 0, daemon.output()
+    countries = {(row["SH_COUNTRY"], row["DH_COUNTRY"]): int(row["BYTES"]) for row in table((test.dir / "countries.csv").read_text())}
+    assert countries == {("DE", "US"): 1100, ("", "US"): 10}, countries
+    towns = {(row["country_ip_src"], row["pocode_ip_src"], row["lat_ip_src"], row["lon_ip_src"]): row["bytes"] for row in json_lines(test.dir / "towns.json")}
+    assert towns == {("DE", "10115", 52.5167, 13.4): 100, ("", "", 0.0, 0.0): 10}, towns
 
 
 def test_multipath(test):

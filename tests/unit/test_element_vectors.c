@@ -32,14 +32,18 @@ static bool primitive_is_covered[PRIMITIVE_COUNT];
 static bool element_is_covered[ELEMENT_ROW_COUNT];
 
 /*
- * No field feeds these primitives: BGP gives them, or, for the origin, mpls_vpn_rd comes with it.
+ * No field feeds these primitives: BGP gives them, or the database of places, or, for the origin,
+ * mpls_vpn_rd comes with it.
  */
 static const enum primitive_index not_exported[] = {
-    PRIMITIVE_std_comm,     PRIMITIVE_ext_comm,       PRIMITIVE_lrg_comm,
-    PRIMITIVE_as_path,      PRIMITIVE_local_pref,     PRIMITIVE_med,
-    PRIMITIVE_src_std_comm, PRIMITIVE_src_ext_comm,   PRIMITIVE_src_lrg_comm,
-    PRIMITIVE_src_as_path,  PRIMITIVE_src_local_pref, PRIMITIVE_src_med,
-    PRIMITIVE_path_match,   PRIMITIVE_path_id,        PRIMITIVE_mpls_vpn_rd_origin,
+    PRIMITIVE_std_comm,         PRIMITIVE_ext_comm,         PRIMITIVE_lrg_comm,
+    PRIMITIVE_as_path,          PRIMITIVE_local_pref,       PRIMITIVE_med,
+    PRIMITIVE_src_std_comm,     PRIMITIVE_src_ext_comm,     PRIMITIVE_src_lrg_comm,
+    PRIMITIVE_src_as_path,      PRIMITIVE_src_local_pref,   PRIMITIVE_src_med,
+    PRIMITIVE_path_match,       PRIMITIVE_path_id,          PRIMITIVE_mpls_vpn_rd_origin,
+    PRIMITIVE_src_host_country, PRIMITIVE_dst_host_country, PRIMITIVE_src_host_pocode,
+    PRIMITIVE_dst_host_pocode,  PRIMITIVE_src_host_coords,  PRIMITIVE_src_host_lon,
+    PRIMITIVE_dst_host_coords,  PRIMITIVE_dst_host_lon,
 };
 
 static uint64_t read_uint(const uint8_t *value, size_t size)

@@ -29,7 +29,8 @@ static void every_row_fits_its_member_and_has_names_and_places_of_its_own(void *
     (void)state;
     for (size_t i = 0; i < PRIMITIVE_COUNT; i++) {
         const struct primitive *p = &primitives[i];
-        assert_int_equal(flow_size_of_kind(p->kind), flow_member_places[p->member].size);
+        assert_int_equal(p->kind == PA_KIND_FIXED ? p->width : flow_size_of_kind(p->kind),
+                         flow_member_places[p->member].size);
         assert_int_equal(p->flow_offset, flow_member_places[p->member].offset);
         assert_true(*p->help && *p->json_name && *p->sql_name);
         for (size_t k = i + 1; k < PRIMITIVE_COUNT; k++) {
@@ -78,6 +79,8 @@ static void a_list_names_each_primitive_once_in_its_order(void **state)
     assert_list(table, "none", "");
     assert_list(table, "none, flows", "flows");
     assert_list(table, "mpls_vpn_rd", "mpls_vpn_rd mpls_vpn_rd_origin");
+    assert_list(table, "src_host_coords,dst_host_coords",
+                "src_host_coords src_host_lon dst_host_coords dst_host_lon");
     primitive_table_free(table);
 }
 
@@ -141,7 +144,8 @@ static void names_of_outputs_are_answered_with_the_primitive(void **state)
 static void refused_primitives_are_none_that_a_list_can_hold(void **state)
 {
     static const enum primitive_index never_named[] = {
-        PRIMITIVE_timestamp_min, PRIMITIVE_timestamp_max, PRIMITIVE_mpls_vpn_rd_origin};
+        PRIMITIVE_timestamp_min, PRIMITIVE_timestamp_max, PRIMITIVE_mpls_vpn_rd_origin,
+        PRIMITIVE_src_host_lon, PRIMITIVE_dst_host_lon};
     (void)state;
     size_t refused = 0;
     for (size_t i = 0; i < PRIMITIVE_COUNT; i++)
