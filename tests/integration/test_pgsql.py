@@ -279,6 +279,17 @@ sql_refresh_time[a]: 30
     assert daemon.output().count("the backend refuses a row") == 1
 
 
+def test_keys_without_effect_are_told(test):
+    """What pmacct starts with: sql_num_hosts, and sql_use_copy without sql_dont_try_update."""
+    pg = Postgres(test)
+    sent = flowgen(test, "--flows", 500, "--keys", 50, "--seconds", 20)
+    daemon = replay(test, "plugins: pgsql[a]\naggregate[a]: src_host, flows\nsql_table_create[a]: true\nsql_refresh_time[a]: 5\n"
+                    f"sql_use_copy[a]: true\nsql_num_hosts[a]: true\n{pg.keys('a')}")
+    assert sums(pg, "acct") == {unit: sent[unit] for unit in UNITS} and repeated_keys(pg, "acct", "ip_src") == 0
+    for notice in ("sql_use_copy: no effect without sql_dont_try_update: true", "sql_num_hosts: no effect in pgsql"):
+        assert daemon.output().count(notice) == 1, daemon.output()
+
+
 def certificate(test, pg, name):
     """A certificate of its own authority, for localhost, with its key."""
     files = pg.dir / f"{name}.crt", pg.dir / f"{name}.key"

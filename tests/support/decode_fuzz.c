@@ -100,6 +100,7 @@ static void start(struct decode_rig *rig, bool use_ip_next_hop, bool by_template
     rig->own.template_lifetime_s = 100;
     rig->own.pending_sets_size = 2048;
     rig->own.use_ip_next_hop = use_ip_next_hop;
+    rig->own.account_options = by_template;
     rig->own.next_hop_policy = by_template ? NEXT_HOP_BY_TEMPLATE : NEXT_HOP_BY_VALUE;
     decode_rig_start(rig, 5);
     rig->batch.full = fuzz_full;

@@ -116,8 +116,6 @@ static void two_primitives_in_one_column_are_refused(void **state)
 static void combinations_that_make_no_sense_are_refused(void **state)
 {
     static const char *const wrong[][6] = {
-        {"sql_use_copy", "true", NULL, NULL, NULL, "needs sql_dont_try_update"},
-        {"sql_num_hosts", "true", NULL, NULL, NULL, "not for test"},
         {"sql_table", "acct_$dst_port", NULL, NULL, NULL, "$dst_port is neither"},
         {"sql_table", "acct_%q", NULL, NULL, NULL, "sql_table: '%q'"},
         {"sql_table_schema", "/nowhere/schema", NULL, NULL, NULL, "cannot read /nowhere/schema"},

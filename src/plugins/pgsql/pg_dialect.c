@@ -36,7 +36,7 @@ const char pg_text_key_as_shown[] =
                        [SQL_TYPE_REAL] = "double precision"},                                      \
         .least = "least", .greatest = "greatest", .name_max = 63, .folds_case = true,              \
         .old_table = (table), .old_as_table = (as_table), .has_numeric_protos = true,              \
-        .has_instants = (instants), .text_key = TEXT_KEY                                           \
+        .has_copy = true, .has_instants = (instants), .text_key = TEXT_KEY                         \
     }
 #define TYPED(time, instants) DIALECT("inet", "macaddr", time, NULL, "acct_as", instants)
 #define UNIFIED(time, instants)                                                                    \

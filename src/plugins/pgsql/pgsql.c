@@ -61,6 +61,7 @@ int pgsql_check(const struct pa_host *host, const struct pa_schema *schema, char
 
     if (err < 0)
         return err;
+    sql_settings_tell(host, settings.dialect);
     err = sql_columns_init(&columns, &settings, schema, error, error_size);
     if (err == 0)
         sql_columns_clear(&columns);

@@ -37,6 +37,7 @@ struct sql_dialect {
     bool has_instants; /* SQL_TYPE_TIME has a fraction and a time zone: no _residual columns */
     bool has_schema_on_index; /* CREATE INDEX schema.name ON table, not name ON schema.table */
     bool has_numeric_hosts;   /* sql_num_hosts means something */
+    bool has_copy;            /* so does sql_use_copy */
     /* In the key of a table that we make this expression stands for a text, where the database
      * bounds the length of a key; $ is the column. NULL: the column itself does. */
     const char *text_key;

@@ -168,19 +168,20 @@ static int read_names(const struct pa_host *host, const struct pa_schema *schema
                      &s->schema);
 }
 
-static int check_combinations(const struct sql_settings *s, char *error, size_t error_size)
+void sql_settings_tell(const struct pa_host *host, const struct sql_dialect *dialect)
 {
-    if (s->uses_copy && !s->dont_try_update)
-        snprintf(error, error_size,
-                 "sql_use_copy copies rows straight into the table and needs sql_dont_try_update: "
-                 "true; without both, rows are added up by way of a temporary table, by COPY too");
-    else if (s->has_numeric_hosts && !s->dialect->has_numeric_hosts)
-        snprintf(error, error_size,
-                 "sql_num_hosts: not for %s; leave it out, and use a column of an address type",
-                 s->dialect->name);
-    else
-        return 0;
-    return -EINVAL;
+    if (setting_is_on(host, "sql_num_hosts") && !dialect->has_numeric_hosts)
+        host->log(host, PA_LOG_NOTICE,
+                  "sql_num_hosts: no effect in %s, as in pmacct: its addresses have a type of "
+                  "their own",
+                  dialect->name);
+    if (setting_is_on(host, "sql_use_copy") &&
+        (!dialect->has_copy || !setting_is_on(host, "sql_dont_try_update")))
+        host->log(host, PA_LOG_NOTICE, "sql_use_copy: no effect %s",
+                  dialect->has_copy
+                      ? "without sql_dont_try_update: true: rows are copied into a temporary "
+                        "table, and from there added up"
+                      : "here: this database has no COPY");
 }
 
 int sql_settings_read(const struct pa_host *host, const struct pa_schema *schema,
@@ -209,8 +210,8 @@ int sql_settings_read(const struct pa_host *host, const struct pa_schema *schema
     s.ca_file = setting_text(host, "sql_conn_ca_file");
     s.is_exactly_once = setting_is_on(host, "sql_exactly_once");
     s.dont_try_update = setting_is_on(host, "sql_dont_try_update") || schema->is_unaggregated;
-    s.uses_copy = setting_is_on(host, "sql_use_copy");
-    s.has_numeric_hosts = setting_is_on(host, "sql_num_hosts");
+    s.uses_copy = setting_is_on(host, "sql_use_copy") && dialect->has_copy && s.dont_try_update;
+    s.has_numeric_hosts = setting_is_on(host, "sql_num_hosts") && dialect->has_numeric_hosts;
     s.delimiter = delimiter ? *delimiter : ',';
     s.locking = (enum sql_locking)setting_choice(host, "sql_locking_style", SQL_LOCK_TABLE);
     s.refresh_s = host->setting_number(host, "sql_refresh_time");
@@ -218,9 +219,7 @@ int sql_settings_read(const struct pa_host *host, const struct pa_schema *schema
     s.is_trigger_async = setting_is_on(host, "sql_trigger_exec_async");
     s.trigger_s = host->setting_number(host, "sql_trigger_time");
     read_table_kind(host, schema, &s);
-    err = check_combinations(&s, error, error_size);
-    if (err == 0)
-        err = read_names(host, schema, &s, error, error_size);
+    err = read_names(host, schema, &s, error, error_size);
     if (err == 0)
         err = row_filter_read(host, "sql", true, schema, error, error_size, &s.filter);
     if (err < 0) {

@@ -62,4 +62,6 @@ struct sql_settings {
 int sql_settings_read(const struct pa_host *host, const struct pa_schema *schema,
                       const struct sql_dialect *dialect, char *error, size_t error_size,
                       struct sql_settings *ret_settings);
+/* Logs which keys have no effect in this database; for a plugin's check. */
+void sql_settings_tell(const struct pa_host *host, const struct sql_dialect *dialect);
 void sql_settings_clear(struct sql_settings *settings);

@@ -61,10 +61,6 @@ static int read_settings(const struct pa_host *host, const struct pa_schema *sch
     if (err < 0)
         return err;
     err = file_owner_read(host, error, error_size, ret_owner);
-    if (err == 0 && ret_settings->uses_copy) {
-        snprintf(error, error_size, "sql_use_copy: SQLite has no COPY; leave it out");
-        err = -EINVAL;
-    }
     if (err == 0 && strcmp(ret_settings->db, ":memory:") == 0) {
         snprintf(error, error_size,
                  "sql_db: a database in memory would be gone with the plugin; name a file, or use "
@@ -86,6 +82,7 @@ int sqlite_plugin_check(const struct pa_host *host, const struct pa_schema *sche
 
     if (err < 0)
         return err;
+    sql_settings_tell(host, &dialect);
     err = sql_columns_init(&columns, &settings, schema, error, error_size);
     if (err == 0)
         sql_columns_clear(&columns);
