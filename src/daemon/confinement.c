@@ -5,11 +5,21 @@
 #include "base/memory.h"
 #include "daemon/daemon_private.h"
 #include "daemon/process.h"
+#include "sandbox/host_bounds.h"
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
-enum syscall_mode confinement_plugin_mode(enum syscall_mode core_mode, unsigned plugin_seccomp)
+#define CANNOT_FILTER                                                                              \
+    "system calls cannot be filtered: %s; the daemon and its plugins go on without; let the "      \
+    "process call seccomp (in a unit: SystemCallFilter=seccomp), or set seccomp: off"
+#define CANNOT_LISTEN                                                                              \
+    "system calls that are refused cannot be told here, as this kernel or container lets nobody "  \
+    "listen; they fail all the same"
+
+static enum syscall_mode plugin_mode(enum syscall_mode core_mode, unsigned plugin_seccomp)
 {
     return plugin_seccomp == PLUGIN_SYSCALLS_AS_CORE ? core_mode
                                                      : (enum syscall_mode)(plugin_seccomp - 1);
@@ -41,8 +51,8 @@ static bool filters_anybody(const struct daemon *d)
     bool does = d->process.syscall_mode != SYSCALLS_FREE;
 
     for (uint32_t i = 0; i < d->instance_count; i++)
-        does = does || confinement_plugin_mode(d->process.syscall_mode,
-                                               d->instance_settings[i].seccomp) != SYSCALLS_FREE;
+        does = does || plugin_mode(d->process.syscall_mode, d->instance_settings[i].seccomp) !=
+                           SYSCALLS_FREE;
     return does && syscall_filter_is_built();
 }
 
@@ -50,29 +60,59 @@ static bool filters_anybody(const struct daemon *d)
 struct hosts {
     struct launcher_program *programs;
     char *(*arguments)[3];
+    char *(*variables)[2];
 };
+
+static void add_program(void *arg, const struct config_setting *setting)
+{
+    if (setting->key->role == PA_ROLE_PROGRAM && setting->value)
+        text_append_printf(arg, "%s\n", setting->value);
+}
+
+static char *bounds_of(const struct daemon *d, uint32_t index)
+{
+    struct text programs = {0}, variable = {0};
+
+    config_each_setting(d->config, index, add_program, &programs);
+    struct host_bounds bounds = {
+        .mode = plugin_mode(d->process.syscall_mode, d->instance_settings[index].seccomp),
+        .plugin_dir = d->places.plugin_dir,
+        .programs = text_cstr(&programs)};
+    host_bounds_format(&bounds, &variable);
+    char *result = mem_strdup(text_cstr(&variable));
+    text_clear(&programs);
+    text_clear(&variable);
+    return result;
+}
 
 static struct hosts hosts_make(const struct daemon *d)
 {
     static char name[] = "pathacct-host";
     struct hosts hosts = {mem_calloc(d->instance_count + 1, sizeof *hosts.programs),
-                          mem_calloc(d->instance_count + 1, sizeof *hosts.arguments)};
+                          mem_calloc(d->instance_count + 1, sizeof *hosts.arguments),
+                          mem_calloc(d->instance_count + 1, sizeof *hosts.variables)};
 
     for (uint32_t i = 0; i < d->instance_count; i++) {
         struct supervisor_plugin plugin = instance_plugin(d->instances[i]);
         hosts.arguments[i][0] = name;
         hosts.arguments[i][1] = supervisor_host_name(&plugin);
-        hosts.programs[i] = (struct launcher_program){
-            .path = d->places.host, .arguments = hosts.arguments[i], .blocks_signals = true};
+        hosts.variables[i][0] = bounds_of(d, i);
+        hosts.programs[i] = (struct launcher_program){.path = d->places.host,
+                                                      .arguments = hosts.arguments[i],
+                                                      .variables = hosts.variables[i],
+                                                      .blocks_signals = true};
     }
     return hosts;
 }
 
 static void hosts_clear(struct hosts *hosts, uint32_t count)
 {
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count; i++) {
         mem_free(hosts->arguments[i][1]);
+        mem_free(hosts->variables[i][0]);
+    }
     mem_free(hosts->arguments);
+    mem_free(hosts->variables);
     mem_free(hosts->programs);
 }
 
@@ -102,6 +142,37 @@ void confinement_start(struct daemon *d, int argc, char **argv)
     mem_free(title);
     mem_free(environment);
     hosts_clear(&hosts, d->instance_count);
+}
+
+/* ---- a trial ---- */
+
+/* Puts the filter on a process that is thrown away. Its exit status is an errno, or NOBODY_LISTENS. */
+enum { NOBODY_LISTENS = 255 };
+static int try_filter(enum syscall_mode mode)
+{
+    int status = 0;
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        int listener = -1, err = syscall_filter_install(SYSCALLS_OF_CORE, mode, &listener);
+        _exit(err < 0 ? -err : mode == SYSCALLS_REFUSED && listener < 0 ? NOBODY_LISTENS : 0);
+    }
+    if (pid < 0)
+        return errno;
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : EINTR;
+}
+
+void confinement_try_out(const struct daemon *d, struct text *warnings, struct text *notices)
+{
+    enum syscall_mode mode = d->process.syscall_mode;
+    int result = filters_anybody(d) && mode != SYSCALLS_FREE ? try_filter(mode) : 0;
+
+    if (result == NOBODY_LISTENS)
+        text_append_printf(notices, CANNOT_LISTEN "\n");
+    else if (result != 0)
+        text_append_printf(warnings, CANNOT_FILTER "\n", strerror(result));
 }
 
 /* ---- what is refused ---- */
@@ -173,19 +244,14 @@ void confinement_enter(struct daemon *d)
     if (c->core_mode != SYSCALLS_FREE)
         err = syscall_filter_install(SYSCALLS_OF_CORE, c->core_mode, &listener);
     if (err < 0) { /* nor could plugin processes */
-        log_warning(
-            "system calls cannot be filtered: %s; the daemon and its plugins go on without; "
-            "let the process call seccomp (in a unit: SystemCallFilter=seccomp), or set "
-            "seccomp: off",
-            strerror(-err));
+        log_warning(CANNOT_FILTER, strerror(-err));
         supervisor_use_launcher(d->supervisor, NULL);
         launcher_free(c->launcher);
         c->launcher = NULL;
         return;
     }
     if (c->core_mode == SYSCALLS_REFUSED && listener < 0)
-        log_notice("system calls that are refused cannot be told here, as this kernel or container "
-                   "lets nobody listen; they fail all the same");
+        log_notice(CANNOT_LISTEN);
     launcher_listen(c->launcher, "core", listener);
     if (poller_add(d->poller, launcher_report_fd(c->launcher), POLLER_READ, on_report, c) == 0)
         c->poller = d->poller;

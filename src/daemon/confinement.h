@@ -32,10 +32,10 @@ struct confinement {
     size_t refusal_count;
 };
 
-/* Returns how the system calls of an instance's process are filtered. */
-enum syscall_mode confinement_plugin_mode(enum syscall_mode core_mode, unsigned plugin_seccomp);
 /* Says of keys that ask for a filter which this build has not. */
 void confinement_check(const struct daemon *daemon, struct text *warnings);
+/* Tells whether a start could filter here. Before there are threads. */
+void confinement_try_out(const struct daemon *daemon, struct text *warnings, struct text *notices);
 /* Forks the launcher, if anything is to be filtered. Before there are threads, as the user that the
  * daemon stays. */
 void confinement_start(struct daemon *daemon, int argc, char **argv);

@@ -295,8 +295,7 @@ struct supervisor_plugin instance_plugin(const struct instance *instance)
         .setting_count = instance->plugin_setting_count,
         .spool_dir = instance->spool_lock_fd >= 0 ? instance->settings->spool_dir : NULL,
         .spool_size = instance->settings->spool_size,
-        .timeout_s = instance->settings->timeout_s,
-        .syscall_mode = instance->syscall_mode};
+        .timeout_s = instance->settings->timeout_s};
 }
 
 struct ledger_sum instance_ledger(const struct instance *instance)

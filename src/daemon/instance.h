@@ -27,9 +27,8 @@ struct instance {
     struct poller_timer epoch_timer;
     /* These drops (pool_full) were told in the log, the last of them then. */
     struct handover_totals pool_full_told;
-    int64_t pool_full_told_ns;      /* of clock_mono(); 0: never */
-    enum syscall_mode syscall_mode; /* of its process */
-    int spool_lock_fd;              /* held while the daemon runs; -1: it has no spool */
+    int64_t pool_full_told_ns; /* of clock_mono(); 0: never */
+    int spool_lock_fd;         /* held while the daemon runs; -1: it has no spool */
 };
 
 /*

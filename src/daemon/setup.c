@@ -451,9 +451,6 @@ static int open_events(struct daemon *d)
 
 static int open_instances(struct daemon *d)
 {
-    for (uint32_t i = 0; i < d->instance_count; i++)
-        d->instances[i]->syscall_mode =
-            confinement_plugin_mode(d->process.syscall_mode, d->instance_settings[i].seccomp);
     d->worker_instances = mem_calloc(d->instance_count + 1, sizeof *d->worker_instances);
     d->crew.instances = d->worker_instances;
     for (uint32_t i = 0; i < d->instance_count; i++) {

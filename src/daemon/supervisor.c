@@ -157,7 +157,6 @@ static int send_setup(const struct supervisor *s, const struct supervisor_plugin
         .is_trial = purpose == PURPOSE_TRIAL,
         .is_replay = s->settings.is_replay,
         .debug = s->settings.debug,
-        .syscall_mode = (uint8_t)(s->launcher ? plugin->syscall_mode : SYSCALLS_FREE),
         .lane_count = is_check ? 0 : plugin->outlet->lane_count,
         .last_signal = is_check ? 0 : in->last_signal,
         .daemon_name = s->settings.daemon_name,

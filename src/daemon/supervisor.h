@@ -19,7 +19,6 @@
 #include "handover/outlet.h"
 #include "handover/schema.h"
 #include "handover/setup.h"
-#include "sandbox/syscall_filter.h"
 #include <sys/types.h>
 
 struct launcher;
@@ -36,7 +35,6 @@ struct supervisor_plugin {
     const char *spool_dir; /* plugin_spool_dir; NULL: none */
     uint64_t spool_size;   /* bytes at most; 0: the default, 1 GB */
     int64_t timeout_s;     /* plugin_timeout; 0: a host that hangs is never killed */
-    enum syscall_mode syscall_mode;
 };
 
 /* Strings are borrowed for the life of the supervisor. */

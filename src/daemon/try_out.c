@@ -91,6 +91,7 @@ int setup_try_out(struct daemon *d, struct text *errors)
         text_append_printf(errors, "%s: files_umask: '%s' is not an octal number up to 777\n",
                            config_place(d->config, "files_umask", CONFIG_GLOBAL), mask);
     try_files(d, errors);
+    confinement_try_out(d, &d->warnings, &d->notices);
     for (uint32_t i = 0; i < d->instance_count; i++) {
         try_spool(d, i, errors);
         try_plugin(d, i, errors);

@@ -36,7 +36,6 @@ int setup_encode(const struct setup *setup, const struct schema *schema, struct 
     encode_flag(out, setup->is_trial);
     encode_flag(out, setup->is_replay);
     encode_flag(out, setup->debug);
-    encode_u8(out, setup->syscall_mode);
     text_append(out, setup->core_id, sizeof setup->core_id);
     encode_u32(out, setup->lane_count);
     encode_u8(out, setup->last_signal);
@@ -69,7 +68,6 @@ int setup_decode(const void *data, size_t len, struct setup **ret_setup, struct 
     setup->is_trial = decode_flag(&r);
     setup->is_replay = decode_flag(&r);
     setup->debug = decode_flag(&r);
-    setup->syscall_mode = reader_u8(&r);
     const uint8_t *core_id = reader_bytes(&r, sizeof setup->core_id);
     if (core_id != NULL)
         memcpy(setup->core_id, core_id, sizeof setup->core_id);

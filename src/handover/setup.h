@@ -20,7 +20,6 @@ struct setup {
     bool is_trial; /* in place of that try what open would need; is_check is set too */
     bool is_replay;
     bool debug;
-    uint8_t syscall_mode; /* how its system calls are filtered: enum syscall_mode of sandbox/ */
     uint8_t core_id[16];
     uint32_t lane_count;
     /* The signal by which the host before this one ended; 9: killed. 0: it left by itself, or this

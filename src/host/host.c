@@ -10,6 +10,7 @@
 #include "host/delivery.h"
 #include "host/orphan.h"
 #include "host/programs.h"
+#include "sandbox/host_bounds.h"
 #include "sandbox/syscall_filter.h"
 
 #include <errno.h>
@@ -44,6 +45,8 @@ struct host {
     int host_event, lock_fd;
     const struct pa_plugin *plugin;
     struct programs *programs;
+    bool is_bound; /* by a launcher */
+    struct host_bounds bounds;
     struct backend *backend;
     struct spool *spool;
     struct delivery *delivery;
@@ -123,6 +126,18 @@ static int receive_setup(struct host *h)
             err = receive_lane(h, &m, i);
     }
     return err;
+}
+
+/* False: the core asks for what its configuration did not have at the start. */
+static bool is_within_bounds(const struct host *h, const char *name)
+{
+    const struct setup *setup = h->setup;
+    char *expected = mem_printf("%s[%s]", setup->plugin_name, setup->instance_name);
+    bool is_right = !h->is_bound || (name && strcmp(expected, name) == 0 &&
+                                     strcmp(setup->plugin_dir, h->bounds.plugin_dir) == 0);
+
+    mem_free(expected);
+    return is_right;
 }
 
 static void say_alive(struct host *h)
@@ -536,7 +551,7 @@ static int run_loop(struct host *h)
  * programs for it must be there before. */
 static void confine(struct host *h, int argc, char **argv)
 {
-    enum syscall_mode mode = (enum syscall_mode)h->setup->syscall_mode;
+    enum syscall_mode mode = h->is_bound ? h->bounds.mode : SYSCALLS_FREE;
     enum syscall_user user;
     const char *why_free;
     int listener = -1;
@@ -645,6 +660,7 @@ static void host_clear(struct host *h)
     }
     schema_free(h->schema);
     setup_free(h->setup);
+    host_bounds_clear(&h->bounds);
     mem_free(h->buffer);
 }
 
@@ -664,10 +680,15 @@ int host_run(int socket, int argc, char **argv)
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL); /* the signals were blocked until now */
+    h.is_bound = host_bounds_take(&h.bounds);
     h.buffer = mem_alloc(sizeof *h.buffer);
     int err = receive_setup(&h);
     if (err < 0) {
         link_log(&h.link, PA_LOG_ERROR, "no setup from the core: %s", strerrordesc_np(-err));
+        goto out;
+    }
+    if (!is_within_bounds(&h, argc > 1 ? argv[1] : NULL)) {
+        link_log(&h.link, PA_LOG_ERROR, "the core asks for another plugin than was configured");
         goto out;
     }
     err = plugin_load(h.setup->plugin_dir, h.setup->plugin_name, &error, &h.plugin);
@@ -682,7 +703,7 @@ int host_run(int socket, int argc, char **argv)
         goto out;
     h.backend =
         backend_new(h.plugin, h.setup, schema_view(h.schema), h.poller, &h.link, beat_in_call, &h);
-    h.programs = programs_new(h.plugin, h.setup);
+    h.programs = programs_new(h.plugin, h.setup, h.is_bound ? &h.bounds : NULL);
     backend_set_programs(h.backend, h.programs);
     if (!h.setup->is_check)
         confine(&h, argc, argv);

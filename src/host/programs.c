@@ -2,6 +2,7 @@
 /* Looks for the keys in the plugin's tables. See programs.h. */
 #include "host/programs.h"
 #include "base/memory.h"
+#include "sandbox/host_bounds.h"
 #include "sandbox/launcher.h"
 #include "sandbox/program_start.h"
 #include <errno.h>
@@ -51,11 +52,12 @@ static const char *value_of(const struct setup *setup, const char *key)
     return NULL;
 }
 
-static void add_table(struct programs *p, const struct pa_key *keys, const struct setup *setup)
+static void add_table(struct programs *p, const struct pa_key *keys, const struct setup *setup,
+                      const struct host_bounds *bounds)
 {
     for (; keys && keys->name; keys++) {
         const char *path = keys->role == PA_ROLE_PROGRAM ? value_of(setup, keys->name) : NULL;
-        if (!path)
+        if (!path || (bounds && !host_bounds_allow(bounds, path)))
             continue;
         p->items = mem_realloc_array(p->items, p->count + 1, sizeof *p->items);
         p->items[p->count++] =
@@ -63,12 +65,13 @@ static void add_table(struct programs *p, const struct pa_key *keys, const struc
     }
 }
 
-struct programs *programs_new(const struct pa_plugin *plugin, const struct setup *setup)
+struct programs *programs_new(const struct pa_plugin *plugin, const struct setup *setup,
+                              const struct host_bounds *bounds)
 {
     struct programs *p = mem_zalloc(sizeof *p);
 
-    add_table(p, plugin->keys, setup);
-    add_table(p, plugin->shared_keys, setup);
+    add_table(p, plugin->keys, setup, bounds);
+    add_table(p, plugin->shared_keys, setup, bounds);
     p->known = mem_calloc(p->count + 1, sizeof *p->known);
     for (size_t i = 0; i < p->count; i++)
         p->known[i] = (struct launcher_program){.path = p->items[i].arguments[0],

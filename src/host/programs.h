@@ -8,10 +8,13 @@
 #include "handover/setup.h"
 #include "plugins/pathacct_plugin.h"
 
+struct host_bounds;
 struct programs;
 
-/* The arguments are borrowed for its life. */
-struct programs *programs_new(const struct pa_plugin *plugin, const struct setup *setup);
+/* The arguments are borrowed for its life. `bounds` NULL: any program may be started; else others are left
+ * out. */
+struct programs *programs_new(const struct pa_plugin *plugin, const struct setup *setup,
+                              const struct host_bounds *bounds);
 void programs_free(struct programs *programs); /* NULL is fine */
 /* Forks the launcher if there is anything to start. `argc` and `argv` are where the title of a process
  * stands. Negative errno. */

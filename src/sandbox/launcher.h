@@ -19,6 +19,7 @@ struct launcher;
 struct launcher_program {
     const char *path;
     char *const *arguments;
+    char *const *variables; /* of its environment, beside all others; NULL: none */
     bool blocks_signals, has_standard_fds_only; /* see program_start.h */
 };
 

@@ -95,7 +95,8 @@ static void run(struct launcher_state *s, size_t text_len, int stdin_fd)
         answer.error = take_variables(settings, s->request.text, text_len, variables);
     if (answer.error == 0) {
         const struct launcher_program *known = &settings->programs[s->request.program];
-        char **environment = program_environment(variables, settings->environment);
+        char **own = program_environment(known->variables, settings->environment);
+        char **environment = program_environment(variables, own);
         struct program program = {.path = known->path,
                                   .arguments = known->arguments,
                                   .environment = environment,
@@ -104,6 +105,7 @@ static void run(struct launcher_state *s, size_t text_len, int stdin_fd)
                                   .has_standard_fds_only = known->has_standard_fds_only};
         answer.error = program_start_beside(&program, &answer.pid);
         mem_free(environment);
+        mem_free(own);
     }
     if (stdin_fd >= 0)
         close(stdin_fd);

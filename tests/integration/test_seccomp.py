@@ -7,10 +7,11 @@ import pwd
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 
-from harness import BUILD, NFACCTD, SOURCE, Skip, json_lines, main, need, need_built, wait_for
+from harness import BUILD, NFACCTD, SOURCE, Skip, free_port, json_lines, main, need, need_built, wait_for
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 import exports  # noqa: E402
@@ -194,6 +195,29 @@ def test_plugin_of_others_has_no_filter(test):
     assert daemon.stop() == 0
 
 
+def test_kafka_has_none_where_librdkafka_starts_programs(test):
+    """kinit, for SASL with GSSAPI, which is librdkafka's default."""
+    need_filters()
+    need_built("kafka")
+    for name, properties, filtered in (("plain", "global, client.id, pathacct", True), ("kerberos", "global, security.protocol, sasl_plaintext\nglobal, sasl.kerberos.keytab, /none", False)):
+        daemon = test.nfacctd(f"""
+plugins: kafka[out]
+aggregate: src_host
+kafka_topic: flows
+kafka_broker_host: 127.0.0.1
+kafka_broker_port: {free_port(socket.SOCK_STREAM)}
+kafka_config_file: {test.write(f"{name}.properties", properties)}
+shutdown_timeout: 1
+""", name=name)
+        plugin = host(daemon, "kafka[out]")
+        if filtered:
+            wait_for(lambda: is_filtered(plugin), "a filter")
+        else:
+            daemon.wait_log("the system calls of its process are not filtered: librdkafka starts kinit for sasl.mechanisms GSSAPI")
+            assert not is_filtered(plugin)
+        daemon.stop()
+
+
 def test_launcher_that_was_killed_is_told_and_collection_goes_on(test):
     need_filters()
     daemon = test.nfacctd(config(test, "shutdown_timeout: 1"))
@@ -220,6 +244,10 @@ def test_where_no_filter_can_be_put_on_it_is_told_once(test):
     assert daemon.output().count("system calls cannot be filtered") == 1, daemon.output()
     assert "SystemCallFilter=seccomp" in daemon.output()
     assert daemon.stop() == 0
+    tried = test.write("tried.conf", config(test, f"nfacctd_ip: 127.0.0.1\nnfacctd_port: {free_port()}"))
+    for prefix, times in ([sys.executable, tool, unit], 1), ([], 0):
+        done = subprocess.run([*prefix, NFACCTD, "-f", tried, "-T", "setup"], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0 and done.stderr.count("warning: system calls cannot be filtered") == times, done
 
 
 if __name__ == "__main__":

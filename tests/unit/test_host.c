@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -542,6 +543,29 @@ static void trial_tells_all_that_the_plugin_complains_of(void **state)
 #define UNDECLARED                                                                                 \
     "the plugin recorder asks for the setting recorder_undeclared, which it does not declare"
 
+static void host_goes_by_what_its_launcher_says(void **state)
+{
+    (void)state;
+    struct fake_core c;
+    fake_core_init(&c);
+    c.supervisor = supervisor_new(c.poller, &c.supervisor_settings);
+    for (int i = 0; i < 2; i++) {
+        struct text error = {0}, notices = {0};
+        char bounds[4096];
+        snprintf(bounds, sizeof bounds, "2\n%s\n",
+                 i == 0 ? "/elsewhere" : c.supervisor_settings.plugin_dir);
+        setenv("PATHACCT_HOST_BOUNDS", bounds, 1);
+        int err = supervisor_check(c.supervisor, &c.plugin, &error, &notices);
+        unsetenv("PATHACCT_HOST_BOUNDS");
+        bool is_refused = strstr(text_cstr(&notices), "asks for another plugin") != NULL;
+        assert_int_equal(err == 0, i == 1);
+        assert_int_equal(is_refused, i == 0);
+        text_clear(&error);
+        text_clear(&notices);
+    }
+    fake_core_clear(&c);
+}
+
 static void check_refuses_a_plugin_that_asks_for_what_is_not_its_key(void **state)
 {
     (void)state;
@@ -614,6 +638,7 @@ int main(void)
         cmocka_unit_test(next_core_waits_until_the_old_host_is_through),
         cmocka_unit_test(check_tells_what_the_plugin_does_not_like),
         cmocka_unit_test(trial_tells_all_that_the_plugin_complains_of),
+        cmocka_unit_test(host_goes_by_what_its_launcher_says),
         cmocka_unit_test(check_refuses_a_plugin_that_asks_for_what_is_not_its_key),
         cmocka_unit_test(plugin_that_asks_for_what_is_not_its_key_ends_and_says_which),
     };

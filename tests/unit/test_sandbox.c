@@ -4,6 +4,8 @@
  * answered and told, and that its launcher starts what it was told of, unfiltered, and nothing else.
  * Whatever has a filter is a child that is thrown away.
  */
+#include "base/text.h"
+#include "sandbox/host_bounds.h"
 #include "sandbox/launcher.h"
 #include "sandbox/syscall_filter.h"
 #include <errno.h>
@@ -87,12 +89,13 @@ static char *const shell[] = {(char[]){"sh"}, (char[]){"-c"},
                               (char[]){"grep -q 'Seccomp:.*0' /proc/self/status && "
                                        "[ \"$TOLD\" = \"a b\" ] && [ \"$OTHER\" = yes ] && exit 7"},
                               NULL};
+static char *const own[] = {(char[]){"OTHER=yes"}, NULL};
 static const struct launcher_program programs[] = {
-    {.path = "/bin/sh", .arguments = shell, .has_standard_fds_only = true},
+    {.path = "/bin/sh", .arguments = shell, .variables = own, .has_standard_fds_only = true},
     {.path = "/no/such/program", .arguments = shell},
 };
 static const char *const variables[] = {"TOLD", NULL};
-static char *const environment[] = {(char[]){"PATH=/usr/bin:/bin"}, (char[]){"OTHER=yes"},
+static char *const environment[] = {(char[]){"PATH=/usr/bin:/bin"}, (char[]){"OTHER=no"},
                                     (char[]){"TOLD=before"}, NULL};
 
 static struct launcher *make_launcher(void)
@@ -307,6 +310,34 @@ static void test_nobody_hangs_when_the_launcher_is_gone(void **state)
     assert_int_equal(status_of(lose_the_launcher), 0);
 }
 
+static void test_bounds_come_out_as_they_went_in(void **state)
+{
+    struct host_bounds bounds = {
+        .mode = SYSCALLS_KILL, .plugin_dir = "/usr/lib/pathacct", .programs = "/bin/a\n/opt/b c\n"};
+    struct host_bounds out;
+    struct text variable = {0};
+
+    (void)state;
+    host_bounds_format(&bounds, &variable);
+    assert_int_equal(putenv((char *)(uintptr_t)text_cstr(&variable)), 0);
+    assert_true(host_bounds_take(&out));
+    assert_false(host_bounds_take(&out)); /* programs that are started do not see it */
+    text_clear(&variable);
+    assert_int_equal(out.mode, SYSCALLS_KILL);
+    assert_string_equal(out.plugin_dir, "/usr/lib/pathacct");
+    assert_true(host_bounds_allow(&out, "/bin/a"));
+    assert_true(host_bounds_allow(&out, "/opt/b c"));
+    assert_false(host_bounds_allow(&out, "/opt/b"));
+    assert_false(host_bounds_allow(&out, "/bin/a\n/opt/b c"));
+    assert_false(host_bounds_allow(&out, ""));
+    host_bounds_clear(&out);
+    static const char *const wrong[] = {"", "0", "3\n/x\n", "00\n/x\n", "0\n/x", "\n/x\n"};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        setenv("PATHACCT_HOST_BOUNDS", wrong[i], 1);
+        assert_false(host_bounds_take(&out));
+    }
+}
+
 static void test_only_our_plugins_have_a_filter(void **state)
 {
     enum syscall_user user;
@@ -358,6 +389,7 @@ int main(void)
         cmocka_unit_test(test_kill_ends_the_process),
         cmocka_unit_test(test_without_a_listener_calls_fail_all_the_same),
         cmocka_unit_test(test_nobody_hangs_when_the_launcher_is_gone),
+        cmocka_unit_test(test_bounds_come_out_as_they_went_in),
         cmocka_unit_test(test_only_our_plugins_have_a_filter),
         cmocka_unit_test(test_names_of_the_table_are_right),
     };
