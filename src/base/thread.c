@@ -9,6 +9,7 @@
 const struct thread_role main_thread = {"main", 1 << 0};
 const struct thread_role worker_thread = {"worker", 1 << 1};
 const struct thread_role bgp_thread = {"bgp", 1 << 2};
+const struct thread_role control_thread = {"control", 1 << 3};
 
 #ifdef THREAD_CHECKS
 /* A thread's roles are the one mutable variable outside of a struct, as only the thread itself can

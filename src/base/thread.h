@@ -25,7 +25,7 @@ struct THREAD_ANNOTATION(capability("role")) thread_role {
     const char *name;
     unsigned bit; /* among the roles that a thread holds */
 };
-extern const struct thread_role main_thread, worker_thread, bgp_thread;
+extern const struct thread_role main_thread, worker_thread, bgp_thread, control_thread;
 
 #ifdef THREAD_CHECKS
 void thread_role_take(const struct thread_role *role);

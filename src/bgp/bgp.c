@@ -18,10 +18,27 @@
 
 enum { REQUEST_STOP = 1, REQUEST_RELOAD = 2, REQUEST_NAMED = 4 };
 
-static const char *const counter_names[BGP_COUNTER_COUNT] = {
-#define BGP_COUNTER(NAME, HELP) #NAME,
+/* Numbers what does not stand in bgp->counters. */
+enum other_statistic {
+#define BGP_COUNTER(NAME, HELP)
+#define BGP_TOTAL(NAME, HELP) OTHER_##NAME,
+#define BGP_GAUGE(NAME, HELP) OTHER_##NAME,
 #include "bgp/bgp_counters.def"
 #undef BGP_COUNTER
+#undef BGP_TOTAL
+#undef BGP_GAUGE
+    OTHER_COUNT
+};
+
+/* The counters come first, in the order of their numbers; then the others in theirs. */
+static const struct bgp_statistic statistics[BGP_COUNTER_COUNT + OTHER_COUNT] = {
+#define BGP_COUNTER(NAME, HELP) {#NAME, HELP, false},
+#define BGP_TOTAL(NAME, HELP)   {#NAME, HELP, false},
+#define BGP_GAUGE(NAME, HELP)   {#NAME, HELP, true},
+#include "bgp/bgp_counters.def"
+#undef BGP_COUNTER
+#undef BGP_TOTAL
+#undef BGP_GAUGE
 };
 
 void bgp_publish(struct bgp *bgp)
@@ -495,24 +512,27 @@ const struct bgp_peers *bgp_peers(const struct bgp *bgp)
     return rcu_read(&bgp->peers.snapshot);
 }
 
-void bgp_statistics_each(const struct bgp *bgp,
-                         void (*fn)(void *arg, const char *name, uint64_t value), void *arg)
+void bgp_statistics_each(const struct bgp *bgp, bgp_statistic_fn *fn, void *arg)
 {
     struct attr_store_statistics attrs = attr_store_statistics(bgp->attrs);
     struct rib_statistics rib;
 
-    for (int i = 0; i < BGP_COUNTER_COUNT; i++)
-        fn(arg, counter_names[i], counter_get(&bgp->counters[i]));
     rib_statistics(bgp->rib, &rib);
-    fn(arg, "rib_prefixes", rib.prefixes);
-    fn(arg, "rib_paths", rib.paths);
-    fn(arg, "rib_history_paths", rib.history_paths);
-    fn(arg, "rib_history_evicted", rib.history_evicted);
-    fn(arg, "rib_paths_refused", rib.paths_refused);
-    fn(arg, "rib_bytes", rib.bytes);
-    fn(arg, "memory_used", counter_get(&bgp->memory_used));
-    fn(arg, "memory_max", bgp->memory_max);
-    fn(arg, "attribute_sets", attrs.sets);
-    fn(arg, "attribute_texts", attrs.texts);
-    fn(arg, "attribute_bytes", attrs.bytes);
+    const uint64_t others[OTHER_COUNT] = {
+        [OTHER_rib_history_evicted] = rib.history_evicted,
+        [OTHER_rib_paths_refused] = rib.paths_refused,
+        [OTHER_rib_prefixes] = rib.prefixes,
+        [OTHER_rib_paths] = rib.paths,
+        [OTHER_rib_history_paths] = rib.history_paths,
+        [OTHER_rib_bytes] = rib.bytes,
+        [OTHER_memory_used] = counter_get(&bgp->memory_used),
+        [OTHER_memory_max] = bgp->memory_max,
+        [OTHER_attribute_sets] = attrs.sets,
+        [OTHER_attribute_texts] = attrs.texts,
+        [OTHER_attribute_bytes] = attrs.bytes,
+    };
+    for (int i = 0; i < BGP_COUNTER_COUNT; i++)
+        fn(arg, &statistics[i], counter_get(&bgp->counters[i]));
+    for (int i = 0; i < OTHER_COUNT; i++)
+        fn(arg, &statistics[BGP_COUNTER_COUNT + i], others[i]);
 }

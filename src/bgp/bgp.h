@@ -90,6 +90,11 @@ struct bgp_peers {
 /* RCU: the result is borrowed until the next quiescent state. */
 const struct bgp_peers *bgp_peers(const struct bgp *bgp);
 
-/* Tells `fn` the name and value of each counter; from any thread. */
-void bgp_statistics_each(const struct bgp *bgp,
-                         void (*fn)(void *arg, const char *name, uint64_t value), void *arg);
+/* A number that statistics tell: rows of bgp_counters.def. */
+struct bgp_statistic {
+    const char *name, *help;
+    bool is_gauge; /* it stands now; others only grow */
+};
+typedef void bgp_statistic_fn(void *arg, const struct bgp_statistic *statistic, uint64_t value);
+/* Tells `fn` all of them, always in one order; from any thread. */
+void bgp_statistics_each(const struct bgp *bgp, bgp_statistic_fn *fn, void *arg);

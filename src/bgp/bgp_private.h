@@ -18,8 +18,12 @@
 
 enum bgp_counter {
 #define BGP_COUNTER(NAME, HELP) BGP_COUNTER_##NAME,
+#define BGP_TOTAL(NAME, HELP)
+#define BGP_GAUGE(NAME, HELP)
 #include "bgp/bgp_counters.def"
 #undef BGP_COUNTER
+#undef BGP_TOTAL
+#undef BGP_GAUGE
     BGP_COUNTER_COUNT
 };
 

@@ -176,6 +176,7 @@ static void on_second(void *arg) ON_THREAD(main_thread)
     THREAD_ASSERT(main_thread);
     d->seconds++;
     watchdog_tick(&d->watchdog);
+    control_use_tick(d->control);
     check_rib(d);
     if (d->templates && d->seconds % TEMPLATES_TICK_S == 0)
         templates_file_tick(d->templates);
@@ -197,6 +198,7 @@ static void on_worker(void *arg, int fd, unsigned events) ON_THREAD(main_thread)
     poller_event_drain(fd);
     if (d->templates)
         templates_file_collect(d->templates);
+    control_use_publish(d->control);
 }
 
 static void on_shutdown_timeout(void *arg) ON_THREAD(main_thread)
@@ -303,6 +305,30 @@ static void say_ready(struct daemon *d) ON_THREAD(main_thread)
     log_notice("%s", d->status);
 }
 
+/* Opens the control interface. Only one that was asked for has to open. */
+static int start_control(struct daemon *d) ON_THREAD(main_thread)
+{
+    const struct control_use_settings settings = {.control = &d->control_settings,
+                                                  .sources = daemon_statistics(d, false),
+                                                  .daemon_name = d->description->name,
+                                                  .identity = d->supervisor_settings.identity,
+                                                  .rcu = d->rcu,
+                                                  .main_event = d->crew.main_event,
+                                                  .metrics_exporters_max =
+                                                      d->control_settings.metrics_exporters_max};
+    bool is_asked_for = d->control_settings.socket || d->control_settings.http_listen;
+    struct text error = {0};
+    int err = control_use_start(&settings, &error, &d->control);
+
+    if (err < 0 && is_asked_for)
+        log_error("%s", text_cstr(&error));
+    else if (err < 0)
+        log_notice("nobody can ask this daemon how it is: %s; control_socket names another place",
+                   text_cstr(&error));
+    text_clear(&error);
+    return is_asked_for ? err : 0;
+}
+
 static int start_all(struct daemon *d, struct epoch_owner *owners) ON_THREAD(main_thread)
 {
     static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, 0};
@@ -314,6 +340,8 @@ static int start_all(struct daemon *d, struct epoch_owner *owners) ON_THREAD(mai
         d->templates = templates_file_new(d->process.templates_file, &d->crew, d->chores);
     if (err == 0)
         err = poller_add(d->poller, d->crew.main_event, POLLER_READ, on_worker, d);
+    if (err == 0)
+        err = start_control(d);
     if (err == 0)
         confinement_enter(d);
     if (err == 0)
@@ -369,6 +397,8 @@ static int daemon_end(struct daemon *d) ON_THREAD(main_thread)
 {
     uint64_t lost;
 
+    control_use_end(d->control);
+    d->control = NULL;
     for (uint32_t i = 0; i < d->crew.worker_count; i++)
         worker_join(d->crew.workers[i]);
     ending_tell_waiting_sets(d);

@@ -9,6 +9,7 @@
 #include "base/thread.h"
 #include "bgp/bgp.h"
 #include "daemon/confinement.h"
+#include "daemon/control_use.h"
 #include "daemon/daemon.h"
 #include "daemon/instance.h"
 #include "daemon/options.h"
@@ -37,6 +38,7 @@ struct daemon {
     struct udp_settings udp;
     struct bgp_settings bgp_settings;
     struct maps_settings maps_settings;
+    struct control_settings control_settings;
     bool has_row_error; /* a row of a map that strict_config: false would leave out */
     struct instance_settings *instance_settings;
     struct places places;
@@ -61,7 +63,8 @@ struct daemon {
     struct supervisor_settings supervisor_settings;
     struct chores *chores;
     struct watchdog watchdog;
-    char *status; /* a line that says what the daemon does */
+    struct control_use *control; /* NULL: nobody can ask */
+    char *status;                /* a line that says what the daemon does */
     struct templates_file *templates;
     struct rib_wait *rib_wait;
     struct poller_timer second_timer, shutdown_timer;

@@ -44,33 +44,49 @@ static char *lock_directory(void)
     return NULL;
 }
 
+/* Returns DIR/DAEMON-HASH and `rest`. */
 static char *path_in(const char *dir, const char *daemon_name, const char *identity,
-                     const char *instance_name)
+                     const char *rest)
 {
-    char *path =
-        mem_printf("%s/%s-%016llx-%s.lock", dir, daemon_name,
-                   (unsigned long long)XXH3_64bits(identity, strlen(identity)), instance_name);
+    char *path = mem_printf("%s/%s-%016llx%s", dir, daemon_name,
+                            (unsigned long long)XXH3_64bits(identity, strlen(identity)), rest);
     for (char *c = path + strlen(dir) + 1; *c != '\0'; c++)
         if (*c == '/')
             *c = '_';
     return path;
 }
 
+static char *lock_in(const char *dir, const char *daemon_name, const char *identity,
+                     const char *instance_name)
+{
+    char *rest = mem_printf("-%s.lock", instance_name);
+    char *path = path_in(dir, daemon_name, identity, rest);
+
+    mem_free(rest);
+    return path;
+}
+
 char *lock_folder_path(const char *daemon_name, const char *identity, const char *instance_name)
 {
-    if (identity == NULL)
-        return NULL;
-    char *dir = lock_directory();
-    if (dir == NULL)
-        return NULL;
-    char *path = path_in(dir, daemon_name, identity, instance_name);
+    char *dir = identity == NULL ? NULL : lock_directory();
+    char *path = dir == NULL ? NULL : lock_in(dir, daemon_name, identity, instance_name);
+
     mem_free(dir);
     return path;
 }
 
 char *lock_folder_run_path(const char *daemon_name, const char *identity, const char *instance_name)
 {
-    return identity == NULL ? NULL : path_in(LOCK_DIR, daemon_name, identity, instance_name);
+    return identity == NULL ? NULL : lock_in(LOCK_DIR, daemon_name, identity, instance_name);
+}
+
+char *lock_folder_control_path(const char *daemon_name, const char *identity)
+{
+    char *dir = identity == NULL ? NULL : lock_directory();
+    char *path = dir == NULL ? NULL : path_in(dir, daemon_name, identity, ".control");
+
+    mem_free(dir);
+    return path;
 }
 
 int lock_folder_check(struct text *error)

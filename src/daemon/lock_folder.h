@@ -16,6 +16,9 @@ char *lock_folder_path(const char *daemon_name, const char *identity, const char
  * has none. */
 char *lock_folder_run_path(const char *daemon_name, const char *identity,
                            const char *instance_name);
+/* Returns the path of the control socket that a daemon has unless its configuration says otherwise,
+ * in the same folder; the caller frees it. NULL: as above. */
+char *lock_folder_control_path(const char *daemon_name, const char *identity);
 /* -EACCES: we have no folder for locks; whose it is is appended to `error`. */
 int lock_folder_check(struct text *error);
 /* Root makes the folder, if it is not there, for the user whom it becomes. */

@@ -32,6 +32,7 @@ static int read_tables(struct daemon *d, struct text *errors, struct text *warni
         {correlate_keys, &d->crew.correlate},
         {bgp_keys, &d->bgp_settings},
         {maps_keys, &d->maps_settings},
+        {control_keys, &d->control_settings},
         {d->description->keys, d->description->decoder_settings},
     };
     static_assert(sizeof tables / sizeof *tables <= KEY_TABLES_MAX, "each has a copy");
@@ -492,7 +493,7 @@ int setup_open(struct daemon *d, struct text *errors)
 {
     int err = d->crew.replay.path ? 0 : udp_receivers_open(&d->udp, errors, d->receivers);
 
-    d->rcu = rcu_new(WORKERS_MAX + 2);
+    d->rcu = rcu_new(WORKERS_MAX + 3);
     d->crew.rcu = d->rcu;
     d->retired = rcu_queue_new(d->rcu);
     if (rcu_reader_register(d->rcu, &d->reader) < 0)
@@ -565,6 +566,7 @@ int setup_take_spools(struct daemon *d, struct text *errors)
 
 void setup_close(struct daemon *d)
 {
+    control_use_end(d->control);
     supervisor_free(d->supervisor);
     confinement_clear(&d->confinement);
     chores_free(d->chores); /* before all that its work is about */

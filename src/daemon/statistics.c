@@ -277,6 +277,11 @@ static json_t *json_peer(const struct bgp_peer_info *peer)
     return object;
 }
 
+static void put_bgp(void *arg, const struct bgp_statistic *statistic, uint64_t value)
+{
+    set_count(arg, statistic->name, value);
+}
+
 static json_t *json_bgp(const struct statistics_sources *s)
 {
     json_t *object = json_object(), *list = json_array();
@@ -288,7 +293,7 @@ static json_t *json_bgp(const struct statistics_sources *s)
         json_array_append_new(list, json_peer(&peers->peers[i]));
     rcu_offline(s->reader);
     json_object_set_new(object, "peers", list);
-    bgp_statistics_each(s->crew->bgp, put_counter, object);
+    bgp_statistics_each(s->crew->bgp, put_bgp, object);
     return object;
 }
 

@@ -32,6 +32,7 @@ static void try_files(const struct daemon *d, struct text *errors)
     } files[] = {
         {"pidfile", d->process.pidfile},
         {"stats_file", d->process.stats_file},
+        {"control_socket", control_socket_of(&d->control_settings)},
         {"nfacctd_templates_file", d->process.templates_file},
         {"bgp_neighbors_file", d->bgp_settings.enabled ? d->bgp_settings.neighbors_file : NULL},
     };

@@ -189,6 +189,7 @@ static void check_own_files(struct check *c)
         {"pidfile", p->pidfile, USE_REPLACE},
         {"logfile", p->logfile, USE_APPEND},
         {"stats_file", p->stats_file, USE_REPLACE},
+        {"control_socket", control_socket_of(&d->control_settings), USE_REPLACE},
         {"nfacctd_templates_file", p->templates_file, USE_KEEP},
         {"bgp_neighbors_file", bgp->enabled ? bgp->neighbors_file : NULL, USE_REPLACE},
         /* A reload reads these again. */

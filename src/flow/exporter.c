@@ -26,10 +26,14 @@ const struct drop_reason_info drop_reasons[DROP_REASON_COUNT] = {
 };
 
 const struct exporter_counter_info exporter_counter_infos[] = {
-#define EXPORTER_COUNTER(name, combine, help)                                                      \
-    {#name, help, offsetof(struct exporter_counters, name), COUNTER_COMBINE_##combine},
+#define ROW(name, combine, is_gauge, help)                                                         \
+    {#name, help, offsetof(struct exporter_counters, name), COUNTER_COMBINE_##combine, is_gauge},
+#define EXPORTER_COUNTER(name, combine, help) ROW(name, combine, false, help)
+#define EXPORTER_GAUGE(name, combine, help)   ROW(name, combine, true, help)
 #include "flow/exporter_counters.def"
 #undef EXPORTER_COUNTER
+#undef EXPORTER_GAUGE
+#undef ROW
 };
 const size_t exporter_counter_info_count =
     sizeof exporter_counter_infos / sizeof exporter_counter_infos[0];
@@ -88,8 +92,7 @@ void exporter_counters_fold(struct exporter_counters *to, const struct exporter_
     for (size_t i = 0; i < exporter_counter_info_count; i++) {
         const struct exporter_counter_info *info = &exporter_counter_infos[i];
         struct counter *sum = (struct counter *)(void *)((char *)to + info->offset);
-        uint64_t value =
-            counter_get((const struct counter *)(const void *)((const char *)from + info->offset));
+        uint64_t value = exporter_counter_get(from, info);
         if (info->combine == COUNTER_COMBINE_SUM)
             counter_add(sum, value);
         else if (value > counter_get(sum))

@@ -41,8 +41,10 @@ enum exporter_note {
  */
 struct exporter_counters {
 #define EXPORTER_COUNTER(name, ...) struct counter name;
+#define EXPORTER_GAUGE(name, ...)   struct counter name;
 #include "flow/exporter_counters.def"
 #undef EXPORTER_COUNTER
+#undef EXPORTER_GAUGE
     struct counter path_match[16]; /* flows by enum path_match */
     struct counter drops[DROP_REASON_COUNT];
 };
@@ -53,9 +55,16 @@ struct exporter_counter_info {
     const char *name, *help;
     size_t offset; /* of the struct counter in struct exporter_counters */
     enum counter_combine combine;
+    bool is_gauge; /* it stands now; others only grow */
 };
 extern const struct exporter_counter_info exporter_counter_infos[];
 extern const size_t exporter_counter_info_count;
+static inline uint64_t exporter_counter_get(const struct exporter_counters *counters,
+                                            const struct exporter_counter_info *info)
+{
+    return counter_get(
+        (const struct counter *)(const void *)((const uint8_t *)counters + info->offset));
+}
 
 /* Adds all of `from` to `to`, each as its row says; the caller owns `to`. */
 void exporter_counters_fold(struct exporter_counters *to, const struct exporter_counters *from);

@@ -2,9 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Proves what a service manager is told: that the daemon is ready, reloads and stops, and that it is alive only while each of its
 threads moves - but not while it merely waits for a disk."""
-import ctypes
 import os
-import pathlib
 import resource
 import signal
 import socket
@@ -12,12 +10,12 @@ import sys
 import threading
 import time
 
-from harness import Skip, free_port, main, wait_for
+from harness import free_port, main, wait_for
+from frozen import Frozen
 import exports
 
 PRINT = "plugins: print[a]\naggregate: src_host\nprint_output: json\nprint_refresh_time: 1\n"
 WATCHED = {"WATCHDOG_USEC": "60000000"}
-PTRACE_DETACH, PTRACE_SEIZE, PTRACE_INTERRUPT, WALL = 17, 0x4206, 0x4207, 0x40000000
 
 
 class Manager:
@@ -63,26 +61,6 @@ class Manager:
             if "WATCHDOG=1" in self.unread:
                 return False
         return True
-
-
-class Frozen:
-    """One thread of a process, stopped as a debugger stops it."""
-
-    def __init__(self, pid, name):
-        self.libc = ctypes.CDLL(None, use_errno=True)
-        self.libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
-        self.tid = next(int(task.name) for task in pathlib.Path(f"/proc/{pid}/task").iterdir()
-                        if (task / "comm").read_text().startswith(name))
-
-    def __enter__(self):
-        for request in PTRACE_SEIZE, PTRACE_INTERRUPT:
-            if self.libc.ptrace(request, self.tid, None, None) < 0:
-                raise Skip(f"a thread cannot be stopped here: {os.strerror(ctypes.get_errno())}")
-        os.waitpid(self.tid, WALL)
-        return self
-
-    def __exit__(self, *_):
-        self.libc.ptrace(PTRACE_DETACH, self.tid, None, None)
 
 
 def test_the_manager_is_told_of_start_reload_and_end(test):

@@ -124,10 +124,10 @@ static void lookup_answer(const struct bgp *bgp, char *arguments, struct text *o
     text_append_string(out, "}");
 }
 
-static void counter_append(void *arg, const char *name, uint64_t value)
+static void counter_append(void *arg, const struct bgp_statistic *statistic, uint64_t value)
 {
     struct text *out = arg;
-    text_append_printf(out, "%s\"%s\": %" PRIu64, out->len > 1 ? ", " : "", name, value);
+    text_append_printf(out, "%s\"%s\": %" PRIu64, out->len > 1 ? ", " : "", statistic->name, value);
 }
 
 static bool line_answer(struct bgp *bgp, char *line, struct text *out)

@@ -29,7 +29,7 @@ int memory_try_out(const struct pa_host *host, const struct pa_schema *schema, c
     struct memory_settings settings;
     int err = memory_settings_read(host, schema, error, error_size, &settings);
 
-    return err < 0 ? err : listener_try_out(&settings.server.place, error, error_size);
+    return err < 0 ? err : local_listener_try_out(&settings.server.place, error, error_size);
 }
 
 int memory_open(const struct pa_host *host, const struct pa_schema *schema, void **ret_state)

@@ -98,14 +98,14 @@ static uint64_t read_bound(const struct pa_host *host, const struct pa_schema *s
 int memory_settings_read(const struct pa_host *host, const struct pa_schema *schema, char *error,
                          size_t error_size, struct memory_settings *ret_settings)
 {
-    struct memory_settings s = {.server.place.group = (gid_t)-1};
+    struct memory_settings s = {.server.place = {.key = "imt_path", .group = (gid_t)-1}};
     const char *path = setting_text(host, "imt_path"), *mode = setting_text(host, "imt_mode"),
                *group = setting_text(host, "imt_group"), *wrong;
     struct format_options options;
     int err;
 
     s.server.place.path = path ? path : QUERY_PATH_DEFAULT;
-    wrong = listener_path_error(s.server.place.path);
+    wrong = local_listener_path_error(s.server.place.path);
     if (wrong) {
         snprintf(error, error_size, "imt_path: '%s' %s", s.server.place.path, wrong);
         return -EINVAL;

@@ -395,7 +395,7 @@ int server_new(const struct pa_host *host, const struct pa_schema *schema, struc
                          .status = {.started_ns = clock_wall().ns}};
     query_table_encode(host->instance_name, schema, &settings->values, &s->greeting);
     error[0] = '\0';
-    err = listener_open(&settings->place, error, error_size, &s->fd);
+    err = local_listener_open(&settings->place, error, error_size, &s->fd);
     if (err == 0)
         err = poller_new(&s->poller);
     if (err == 0)
@@ -430,7 +430,7 @@ void server_free(struct server *s)
     if (s->timer_fd >= 0)
         close(s->timer_fd);
     if (s->fd >= 0)
-        listener_close(s->fd, s->settings.place.path);
+        local_listener_close(s->fd, s->settings.place.path);
     text_clear(&s->greeting);
     mem_free(s);
 }

@@ -10,7 +10,7 @@
  * clients_cut_memory, clients_cut_idle, clears_refused, bad_requests, requests, erased_rows,
  * reset_rows.
  */
-#include "plugins/memory/listener.h"
+#include "base/local_listener.h"
 #include "plugins/memory/table.h"
 #include "plugins/pathacct_plugin.h"
 #include "plugins/text/format.h"
@@ -18,7 +18,7 @@
 struct server;
 
 struct server_settings {
-    struct listener_place place;
+    struct local_listener_place place;
     bool all_may_clear;
     uint32_t clients_max;
     int64_t answer_time_ns, idle_time_ns; /* 30 s and 60 s */

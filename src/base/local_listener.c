@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Opens the table's socket without taking it from another process. See listener.h. */
-#include "plugins/memory/listener.h"
+/* Opens a socket without taking it from another process. See local_listener.h. */
+#include "base/local_listener.h"
 #include "base/file_trial.h"
 #include <errno.h>
 #include <stdbool.h>
@@ -13,7 +13,7 @@
 
 #define BACKLOG 128
 
-const char *listener_path_error(const char *path)
+const char *local_listener_path_error(const char *path)
 {
     static const struct sockaddr_un address;
 
@@ -49,7 +49,8 @@ static int is_served(const struct sockaddr_un *address, bool *ret_is_served)
 
 /* Looks whether the place can be taken: only nothing, or a socket that nobody serves, may stand
  * there. */
-static int check_place(const struct sockaddr_un *address, char *error, size_t error_size)
+static int check_place(const struct local_listener_place *place, const struct sockaddr_un *address,
+                       char *error, size_t error_size)
 {
     const char *path = address->sun_path;
     struct stat status;
@@ -60,31 +61,31 @@ static int check_place(const struct sockaddr_un *address, char *error, size_t er
         return errno == ENOENT ? 0 : -errno;
     if (!S_ISSOCK(status.st_mode)) {
         snprintf(error, error_size,
-                 "imt_path %s exists and is no socket; remove it or choose another path", path);
+                 "%s %s exists and is no socket; remove it or choose another path", place->key,
+                 path);
         return -EEXIST;
     }
     err = is_served(address, &served);
     if (err < 0)
         return err;
     if (served) {
-        snprintf(error, error_size,
-                 "imt_path %s is served by another process; give each instance a path of its own",
-                 path);
+        snprintf(error, error_size, "%s %s is served by another process; give each its own path",
+                 place->key, path);
         return -EADDRINUSE;
     }
     return 0;
 }
 
-static int explain_failure(int err, const char *path, const char *what, char *error,
-                           size_t error_size)
+static int explain_failure(int err, const struct local_listener_place *place, const char *what,
+                           char *error, size_t error_size)
 {
-    const char *remedy = err == -ENOENT   ? "; make the directory first"
-                         : err == -EACCES ? "; the daemon's user must be allowed to write there"
-                         : err == -EPERM  ? "; the daemon's user must be a member of imt_group"
+    const char *remedy = err == -ENOENT   ? "make the directory first"
+                         : err == -EACCES ? "the daemon's user must be allowed to write there"
+                         : err == -EPERM  ? "the daemon's user must be a member of the group"
                                           : "";
 
-    snprintf(error, error_size, "cannot %s imt_path %s: %s%s", what, path, strerrordesc_np(-err),
-             remedy);
+    snprintf(error, error_size, "cannot %s %s %s: %s%s%s", what, place->key, place->path,
+             strerrordesc_np(-err), *remedy ? "; " : "", remedy);
     return err;
 }
 
@@ -98,50 +99,50 @@ static int bind_closed(int fd, const struct sockaddr_un *address)
     return err;
 }
 
-int listener_try_out(const struct listener_place *place, char *error, size_t error_size)
+int local_listener_try_out(const struct local_listener_place *place, char *error, size_t error_size)
 {
     struct sockaddr_un address = make_address(place->path);
 
     error[0] = '\0';
-    int err = check_place(&address, error, error_size);
+    int err = check_place(place, &address, error, error_size);
     if (err == 0)
         err = file_trial_replace(place->path);
-    return err < 0 && !error[0] ? explain_failure(err, place->path, "make", error, error_size)
-                                : err;
+    return err < 0 && !error[0] ? explain_failure(err, place, "make", error, error_size) : err;
 }
 
-int listener_open(const struct listener_place *place, char *error, size_t error_size, int *ret_fd)
+int local_listener_open(const struct local_listener_place *place, char *error, size_t error_size,
+                        int *ret_fd)
 {
     struct sockaddr_un address = make_address(place->path);
     const char *what = "make";
     int fd, err;
 
     error[0] = '\0';
-    err = check_place(&address, error, error_size);
+    err = check_place(place, &address, error, error_size);
     if (err == 0 && unlink(place->path) < 0 && errno != ENOENT)
         err = -errno;
     if (err < 0)
-        return error[0] ? err : explain_failure(err, place->path, "use", error, error_size);
+        return error[0] ? err : explain_failure(err, place, "use", error, error_size);
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
-        return explain_failure(-errno, place->path, what, error, error_size);
+        return explain_failure(-errno, place, what, error, error_size);
     err = bind_closed(fd, &address);
     if (err < 0) {
         close(fd);
-        return explain_failure(err, place->path, what, error, error_size);
+        return explain_failure(err, place, what, error, error_size);
     }
     what = "set group and mode of";
     if ((place->group != (gid_t)-1 && lchown(place->path, (uid_t)-1, place->group) < 0) ||
         chmod(place->path, place->mode) < 0 || (what = "listen on", listen(fd, BACKLOG) < 0)) {
         err = -errno;
-        listener_close(fd, place->path);
-        return explain_failure(err, place->path, what, error, error_size);
+        local_listener_close(fd, place->path);
+        return explain_failure(err, place, what, error, error_size);
     }
     *ret_fd = fd;
     return 0;
 }
 
-void listener_close(int fd, const char *path)
+void local_listener_close(int fd, const char *path)
 {
     struct sockaddr_un address = make_address(path);
     bool served = true;

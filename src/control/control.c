@@ -1,0 +1,462 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The server's thread. It accepts connections itself, so that it knows whose they are, and gives them
+ * to libmicrohttpd, whose epoll descriptor stands in the thread's poller.
+ */
+#include "control/control.h"
+#include "base/clock.h"
+#include "base/local_listener.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/poller.h"
+#include "control/listen_address.h"
+#include <errno.h>
+#include <microhttpd.h>
+#include <netinet/in.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum {
+    CONNECTIONS_MAX = 64,
+    CONNECTIONS_OF_ONE = 16, /* of one user or address, but root */
+    REQUEST_BYTES_MAX = 16 << 10,
+    IDLE_S = 10,
+    LIFE_S = 60, /* of a connection in all, so that nobody holds one for ever */
+    BACKLOG = 64,
+};
+#define FACTS_AGE_NS  NS_PER_S       /* how old facts may be */
+#define FACTS_WAIT_NS (2 * NS_PER_S) /* how long a request waits for new ones */
+
+struct connection {
+    int fd; /* -1: free */
+    uint64_t owner;
+    int64_t since_ns;
+    bool is_shut;
+};
+
+struct control {
+    struct control_host host;
+    struct poller *poller;
+    struct poller_timer tick;
+    struct thread thread;
+    int event; /* wakes the thread */
+    int local_fd, tcp_fd;
+    struct local_listener_place place;
+    struct MHD_Daemon *http;
+    struct connection connections[CONNECTIONS_MAX];
+    struct control_counters counters;
+    _Atomic bool is_ending;
+    _Atomic int64_t facts_ns;                        /* when facts came last */
+    int64_t asked_ns;                                /* 0: nobody waits for facts */
+    struct MHD_Connection *waiting[CONNECTIONS_MAX]; /* suspended until facts come */
+    unsigned waiting_count;
+};
+
+/* ---- answers ---- */
+
+static enum MHD_Result answer_text(struct MHD_Connection *connection, unsigned status,
+                                   const char *type, const void *data, size_t len)
+{
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(len, (void *)(uintptr_t)data, MHD_RESPMEM_MUST_COPY);
+    enum MHD_Result result = MHD_NO;
+
+    if (response) {
+        MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
+        MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+        if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
+            MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
+        result = MHD_queue_response(connection, status, response);
+        MHD_destroy_response(response);
+    }
+    return result;
+}
+
+static enum MHD_Result answer_plain(struct MHD_Connection *connection, unsigned status,
+                                    const char *text)
+{
+    return answer_text(connection, status, "text/plain; charset=utf-8", text, strlen(text));
+}
+
+/* Lists what there is, for who asked for something else. */
+static enum MHD_Result answer_unknown(struct control *c, struct MHD_Connection *connection)
+{
+    struct text list = {0};
+    enum MHD_Result result;
+
+    text_append_string(&list, "there is no such page; there are:\n");
+    for (const struct control_resource *r = c->host.resources; r->path; r++)
+        text_append_printf(&list, "%-24s %s\n", r->path, r->help);
+    result = answer_text(connection, MHD_HTTP_NOT_FOUND, "text/plain; charset=utf-8", list.data,
+                         list.len);
+    text_clear(&list);
+    return result;
+}
+
+static const struct control_resource *resource_find(const struct control *c, const char *path)
+{
+    for (const struct control_resource *r = c->host.resources; r->path; r++)
+        if (strcmp(r->path, path) == 0)
+            return r;
+    return NULL;
+}
+
+static bool facts_are_new(const struct control *c, int64_t now_ns)
+{
+    int64_t facts_ns = atomic_load_explicit(&c->facts_ns, memory_order_acquire);
+
+    return facts_ns != 0 && now_ns - facts_ns < FACTS_AGE_NS;
+}
+
+/* True: the connection waits for facts, and the request comes again. */
+static bool wait_for_facts(struct control *c, struct MHD_Connection *connection, void **ret_request)
+{
+    int64_t now_ns = clock_mono().ns;
+
+    if (*ret_request == &c->waiting_count || facts_are_new(c, now_ns) ||
+        c->waiting_count == CONNECTIONS_MAX)
+        return false;
+    if (c->asked_ns == 0) {
+        c->asked_ns = now_ns;
+        c->host.ask(c->host.arg);
+    }
+    *ret_request = &c->waiting_count; /* it has waited, and does not do so again */
+    c->waiting[c->waiting_count++] = connection;
+    MHD_suspend_connection(connection);
+    return true;
+}
+
+static void resume_waiting(struct control *c)
+{
+    for (unsigned i = 0; i < c->waiting_count; i++)
+        MHD_resume_connection(c->waiting[i]);
+    c->waiting_count = 0;
+    c->asked_ns = 0;
+}
+
+static enum MHD_Result answer_resource(struct control *c, const struct control_resource *resource,
+                                       struct MHD_Connection *connection)
+{
+    struct control_answer answer = {.status = MHD_HTTP_OK, .type = "text/plain; charset=utf-8"};
+    const char *accept =
+        MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT);
+    struct control_request request = {.accept = accept ? accept : ""};
+    enum MHD_Result result;
+
+    resource->fn(c->host.arg, &request, &answer);
+    result = answer_text(connection, answer.status, answer.type, answer.body.data, answer.body.len);
+    text_clear(&answer.body);
+    return result;
+}
+
+/* MHD calls this with the headers, and once more when the request has ended. */
+static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, const char *url,
+                                  const char *method, const char *version, const char *data,
+                                  size_t *data_len, void **request)
+{
+    struct control *c = arg;
+
+    (void)version;
+    (void)data;
+    if (!*request) { /* only headers yet; what follows is the end, or a body */
+        *request = c;
+        return MHD_YES;
+    }
+    if (*data_len > 0) {
+        *data_len = 0; /* nobody reads it */
+        return MHD_YES;
+    }
+    if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
+        return answer_plain(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD\n");
+    const struct control_resource *resource = resource_find(c, url);
+    if (!resource)
+        return answer_unknown(c, connection);
+    if (resource->needs_facts && wait_for_facts(c, connection, request))
+        return MHD_YES;
+    c->counters.requests++;
+    return answer_resource(c, resource, connection);
+}
+
+/* ---- connections ---- */
+
+/* MHD has closed a connection, whose descriptor may be another's now. */
+static void on_connection(void *arg, struct MHD_Connection *connection, void **socket_context,
+                          enum MHD_ConnectionNotificationCode code)
+{
+    struct control *c = arg;
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+
+    (void)socket_context;
+    if (code != MHD_CONNECTION_NOTIFY_CLOSED || !info)
+        return;
+    for (int i = 0; i < CONNECTIONS_MAX; i++)
+        if (c->connections[i].fd == info->connect_fd) {
+            c->connections[i].fd = -1;
+            c->counters.connections--;
+        }
+}
+
+/* Returns a place for one more connection of that owner; NULL: it has its share, or all are taken. */
+static struct connection *place_for(struct control *c, uint64_t owner, bool has_share)
+{
+    struct connection *place = NULL;
+    int of_owner = 0;
+
+    for (int i = 0; i < CONNECTIONS_MAX; i++) {
+        if (c->connections[i].fd < 0)
+            place = &c->connections[i];
+        else
+            of_owner += c->connections[i].owner == owner;
+    }
+    return has_share && of_owner >= CONNECTIONS_OF_ONE ? NULL : place;
+}
+
+static void take_connection(struct control *c, int fd, const struct sockaddr *address,
+                            socklen_t address_len, uint64_t owner, bool has_share)
+{
+    struct connection *place = place_for(c, owner, has_share);
+
+    if (!place) {
+        c->counters.refused_connections++;
+        close(fd);
+        return;
+    }
+    *place = (struct connection){.fd = fd, .owner = owner, .since_ns = clock_mono().ns};
+    c->counters.connections++;
+    /* On failure MHD closes it. */
+    if (MHD_add_connection(c->http, fd, address, address_len) != MHD_YES && place->fd == fd) {
+        place->fd = -1;
+        c->counters.connections--;
+    }
+}
+
+static void on_local(void *arg, int listen_fd, unsigned events)
+{
+    struct control *c = arg;
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct ucred credentials;
+    socklen_t len = sizeof credentials;
+    int fd = accept4(listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+    (void)events;
+    if (fd < 0)
+        return;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &len) < 0) {
+        close(fd);
+        return;
+    }
+    take_connection(c, fd, (const struct sockaddr *)&address, sizeof address.sun_family,
+                    credentials.uid, credentials.uid != 0);
+}
+
+static void on_tcp(void *arg, int listen_fd, unsigned events)
+{
+    struct control *c = arg;
+    struct sockaddr_storage address;
+    socklen_t len = sizeof address;
+    int fd = accept4(listen_fd, (struct sockaddr *)&address, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+    (void)events;
+    if (fd >= 0) /* all of them are of this machine; they share what one user may have */
+        take_connection(c, fd, (const struct sockaddr *)&address, len, UINT64_MAX, true);
+}
+
+/* ---- the thread ---- */
+
+static void on_event(void *arg, int fd, unsigned events)
+{
+    (void)arg;
+    (void)events;
+    poller_event_drain(fd);
+}
+
+static void on_http(void *arg, int fd, unsigned events)
+{
+    (void)arg; /* MHD_run() follows each wait */
+    (void)fd;
+    (void)events;
+}
+
+static void on_tick(void *arg)
+{
+    struct control *c = arg;
+    int64_t now_ns = clock_mono().ns;
+
+    for (int i = 0; i < CONNECTIONS_MAX; i++) {
+        struct connection *connection = &c->connections[i];
+        if (connection->fd >= 0 && !connection->is_shut &&
+            now_ns - connection->since_ns > LIFE_S * NS_PER_S) {
+            connection->is_shut = true;
+            shutdown(connection->fd, SHUT_RDWR);
+        }
+    }
+    c->host.tick(c->host.arg);
+    poller_timer_set_in(c->poller, &c->tick, NS_PER_S);
+}
+
+static void serve(struct control *c)
+{
+    int64_t now_ns = clock_mono().ns;
+    MHD_UNSIGNED_LONG_LONG timeout_ms = 1000;
+
+    if (c->asked_ns != 0 && (facts_are_new(c, now_ns) || now_ns - c->asked_ns > FACTS_WAIT_NS))
+        resume_waiting(c);
+    MHD_run(c->http);
+    if (MHD_get_timeout(c->http, &timeout_ms) != MHD_YES || timeout_ms > 1000)
+        timeout_ms = 1000;
+    c->host.rest(c->host.arg, true);
+    poller_wait(c->poller, (int)timeout_ms);
+    c->host.rest(c->host.arg, false);
+}
+
+static void control_main(void *arg)
+{
+    struct control *c = arg;
+
+    thread_enter_role(&control_thread);
+    c->host.enter(c->host.arg);
+    poller_timer_set_in(c->poller, &c->tick, NS_PER_S);
+    while (!atomic_load_explicit(&c->is_ending, memory_order_acquire))
+        serve(c);
+    resume_waiting(c);
+    MHD_stop_daemon(c->http);
+    c->http = NULL;
+    c->host.leave(c->host.arg);
+    thread_leave_role(&control_thread);
+}
+
+/* ---- life ---- */
+
+static int open_tcp(struct control *c, const char *listen_text, struct text *error)
+{
+    struct listen_address address;
+    struct sockaddr_storage sockaddr;
+    socklen_t len;
+    int on = 1;
+
+    if (listen_address_parse(listen_text, &address, error) < 0)
+        return -EINVAL;
+    len = ip_addr_to_sockaddr(&address.ip, address.port, &sockaddr);
+    c->tcp_fd = socket(sockaddr.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (c->tcp_fd < 0 || setsockopt(c->tcp_fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0 ||
+        bind(c->tcp_fd, (const struct sockaddr *)&sockaddr, len) < 0 ||
+        listen(c->tcp_fd, BACKLOG) < 0) {
+        int err = -errno;
+        text_append_printf(error, "http_listen %s: %s; `ss -tlpn 'sport = :%u'` shows who has it",
+                           listen_text, strerrordesc_np(-err), address.port);
+        return err;
+    }
+    return 0;
+}
+
+static int open_local(struct control *c, const char *path, struct text *error)
+{
+    char reason[512];
+
+    c->place = (struct local_listener_place){
+        .key = "control_socket", .path = mem_strdup(path), .mode = 0660, .group = (gid_t)-1};
+    int err = local_listener_open(&c->place, reason, sizeof reason, &c->local_fd);
+    if (err < 0) {
+        c->local_fd = -1;
+        text_append_string(error, reason);
+    }
+    return err;
+}
+
+static int start_http(struct control *c)
+{
+    c->http =
+        MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME, 0,
+                         NULL, NULL, on_request, c, MHD_OPTION_CONNECTION_LIMIT,
+                         (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+                         (size_t)REQUEST_BYTES_MAX, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S,
+                         MHD_OPTION_NOTIFY_CONNECTION, on_connection, c, MHD_OPTION_END);
+    if (!c->http)
+        return -ENOMEM;
+    const union MHD_DaemonInfo *info = MHD_get_daemon_info(c->http, MHD_DAEMON_INFO_EPOLL_FD);
+    return info ? poller_add(c->poller, info->epoll_fd, POLLER_READ, on_http, c) : -ENOTSUP;
+}
+
+static int open_poller(struct control *c)
+{
+    int err = poller_new(&c->poller);
+
+    if (err == 0)
+        err = c->event = poller_event_new();
+    if (err >= 0)
+        err = poller_add(c->poller, c->event, POLLER_READ, on_event, c);
+    if (err == 0 && c->local_fd >= 0)
+        err = poller_add(c->poller, c->local_fd, POLLER_READ, on_local, c);
+    if (err == 0 && c->tcp_fd >= 0)
+        err = poller_add(c->poller, c->tcp_fd, POLLER_READ, on_tcp, c);
+    return err;
+}
+
+int control_new(const struct control_settings *settings, const char *socket,
+                const struct control_host *host, struct text *error, struct control **ret_control)
+{
+    struct control *c = mem_zalloc(sizeof *c);
+    int err = 0;
+
+    c->host = *host;
+    c->event = c->local_fd = c->tcp_fd = -1;
+    c->tick = (struct poller_timer){.fn = on_tick, .arg = c};
+    for (int i = 0; i < CONNECTIONS_MAX; i++)
+        c->connections[i].fd = -1;
+    if (socket)
+        err = open_local(c, socket, error);
+    if (err == 0 && settings->http_listen)
+        err = open_tcp(c, settings->http_listen, error);
+    if (err == 0 && (err = open_poller(c)) < 0)
+        text_append_string(error, strerrordesc_np(-err));
+    if (err == 0 && (err = start_http(c)) < 0)
+        text_append_string(error, "the HTTP server does not start");
+    if (err < 0) {
+        control_free(c);
+        return err;
+    }
+    *ret_control = c;
+    return 0;
+}
+
+int control_start(struct control *c)
+{
+    return thread_start(&c->thread, "control", control_main, c);
+}
+
+void control_has_facts(struct control *c)
+{
+    atomic_store_explicit(&c->facts_ns, clock_mono().ns, memory_order_release);
+    poller_event_wake(c->event);
+}
+
+void control_free(struct control *c)
+{
+    if (!c)
+        return;
+    atomic_store_explicit(&c->is_ending, true, memory_order_release);
+    if (c->event >= 0)
+        poller_event_wake(c->event);
+    thread_join(&c->thread);
+    if (c->http)
+        MHD_stop_daemon(c->http);
+    poller_free(c->poller);
+    if (c->local_fd >= 0)
+        local_listener_close(c->local_fd, c->place.path);
+    if (c->tcp_fd >= 0)
+        close(c->tcp_fd);
+    if (c->event >= 0)
+        close(c->event);
+    mem_free((void *)(uintptr_t)c->place.path);
+    mem_free(c);
+}
+
+struct control_counters control_counters(const struct control *c)
+{
+    return c->counters;
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * An HTTP/1.1 server (RFC 9112) that only tells: GET and HEAD. It runs in a thread of its own, on a
+ * Unix socket and, if asked, on a TCP address of this machine. It is bounded in connections, also of
+ * one user or address, in the size of a request and in the time of a connection.
+ *
+ * What is told comes from resources, which run on the control thread. What belongs to the main
+ * thread alone it publishes when it is asked to, at most once a second: facts. A request that needs
+ * them waits for facts of this second, or goes on without if the main thread does not come to it.
+ */
+#include "base/text.h"
+#include "base/thread.h"
+#include "config/config_key.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+struct control;
+
+/* Values of control_keys[]; borrowed. */
+struct control_settings {
+    const char *socket;      /* path; NULL: the default of the caller; "none": none */
+    const char *http_listen; /* "127.0.0.1:9100", "[::1]:9100"; NULL: none */
+    uint32_t metrics_exporters_max;
+};
+extern const struct config_key control_keys[];
+
+/* An answer under way: 200, and a body that is text, unless the resource says otherwise. */
+struct control_answer {
+    unsigned status;
+    const char *type; /* MIME; constant text */
+    struct text body;
+};
+
+struct control_request {
+    const char *accept; /* header Accept; "" if there is none */
+};
+
+/* Fills in the answer, on the control thread. */
+typedef void control_fn(void *arg, const struct control_request *request,
+                        struct control_answer *answer);
+struct control_resource {
+    const char *path, *help; /* path NULL ends a table */
+    control_fn *fn;
+    bool needs_facts;
+};
+
+/* The caller does this for the server. */
+struct control_host {
+    const struct control_resource *resources;
+    void *arg;                /* of resources and of what follows */
+    void (*ask)(void *arg);   /* wakes the main thread to publish facts; any thread */
+    void (*tick)(void *arg);  /* once a second, on the control thread */
+    void (*enter)(void *arg); /* at the begin of the thread */
+    void (*rest)(void *arg, bool is_at_rest); /* the thread waits; it has gone on */
+    void (*leave)(void *arg);                 /* at its end */
+};
+
+/* Returns the path that the configuration gives the Unix socket; NULL: it names none. */
+const char *control_socket_of(const struct control_settings *settings);
+/* Opens the sockets; those in use or not allowed are told in `error` (-errno). `socket` is the path
+ * of the Unix socket, NULL: none. */
+int control_new(const struct control_settings *settings, const char *socket,
+                const struct control_host *host, struct text *error, struct control **ret_control);
+int control_start(struct control *control);
+/* Facts were published: requests that wait for them go on. Any thread. */
+void control_has_facts(struct control *control);
+/* Ends the thread and closes what is open; removes the socket. NULL is fine. */
+void control_free(struct control *control);
+
+/* Counters, for the answers themselves; control thread. */
+struct control_counters {
+    uint64_t requests, refused_connections, connections;
+};
+struct control_counters control_counters(const struct control *control);

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * Writes metrics as Prometheus reads them: its text format 0.0.4, or OpenMetrics 1.0 where the
+ * reader asks for it. A family is a name, a type and a help; its samples follow it at once.
+ */
+#include "base/text.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+enum exposition_type { EXPOSITION_COUNTER, EXPOSITION_GAUGE };
+
+struct exposition {
+    struct text *out; /* borrowed */
+    bool is_openmetrics;
+    const char *family; /* under way */
+    enum exposition_type type;
+};
+
+/* A label of a sample; name NULL ends a list of them. Values are any text. */
+struct exposition_label {
+    const char *name, *value;
+};
+
+/* True if the header Accept prefers OpenMetrics (its quality is the highest that stands there). */
+bool exposition_wants_openmetrics(const char *accept);
+const char *exposition_mime(bool is_openmetrics);
+
+/* Begins a family. `name` is without _total, which counters get: both are the caller's and stay
+ * until the next one. */
+void exposition_family(struct exposition *e, enum exposition_type type, const char *name,
+                       const char *help);
+void exposition_uint(struct exposition *e, const struct exposition_label *labels, uint64_t value);
+void exposition_int(struct exposition *e, const struct exposition_label *labels, int64_t value);
+/* Nanoseconds, as seconds with as many digits as are not 0. */
+void exposition_seconds(struct exposition *e, const struct exposition_label *labels, int64_t ns);
+void exposition_end(struct exposition *e);

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Answers on the control thread; only what stands in struct control_use crosses to it. */
+#include "daemon/control_use.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/rcu.h"
+#include "control/exposition.h"
+#include "daemon/facts.h"
+#include "daemon/health.h"
+#include "daemon/lock_folder.h"
+#include "daemon/metrics.h"
+#include <errno.h>
+#include <stdatomic.h>
+#include <string.h>
+
+struct control_use {
+    struct control *control;
+    struct control_use_settings settings;
+    struct rcu_queue *retired; /* the main thread's: facts */
+    struct facts *_Atomic facts;
+    struct counter main_beats;
+    _Atomic bool is_asked;
+    /* The control thread's: */
+    struct statistics_sources sources;
+    struct rcu_reader *reader;
+    struct health health;
+    struct metrics *metrics;
+};
+
+/* ---- pages ---- */
+
+/* Returns a copy, as pages rest while they walk; NULL: none came yet. */
+static struct facts *facts_take(const struct control_use *use)
+{
+    const struct facts *facts = rcu_read(&use->facts);
+    struct facts *copy = NULL;
+
+    if (facts) {
+        size_t size = sizeof *facts + facts->plugin_count * sizeof facts->plugins[0];
+        copy = mem_alloc(size);
+        memcpy(copy, facts, size);
+    }
+    return copy;
+}
+
+/* 200 and `good`, or 503 and the reasons. */
+static void answer_state(struct control_answer *answer, bool is_so, const char *good)
+{
+    if (is_so)
+        text_append_string(&answer->body, good);
+    else
+        answer->status = 503;
+}
+
+static void page_healthz(void *arg, const struct control_request *request,
+                         struct control_answer *answer) ON_THREAD(control_thread)
+{
+    struct control_use *use = arg;
+
+    THREAD_ASSERT(control_thread);
+    (void)request;
+    answer_state(answer, health_is_well(&use->health, &use->sources, &answer->body), "well\n");
+}
+
+static void page_readyz(void *arg, const struct control_request *request,
+                        struct control_answer *answer) ON_THREAD(control_thread)
+{
+    struct control_use *use = arg;
+    struct facts *facts = facts_take(use);
+
+    THREAD_ASSERT(control_thread);
+    (void)request;
+    answer_state(answer, health_is_ready(&use->sources, facts, &answer->body), "ready\n");
+    mem_free(facts);
+}
+
+static void page_metrics(void *arg, const struct control_request *request,
+                         struct control_answer *answer) ON_THREAD(control_thread)
+{
+    struct control_use *use = arg;
+    bool is_openmetrics = exposition_wants_openmetrics(request->accept);
+    struct facts *facts = facts_take(use);
+
+    THREAD_ASSERT(control_thread);
+    answer->type = exposition_mime(is_openmetrics);
+    metrics_write(use->metrics, &use->sources, facts, is_openmetrics, &answer->body);
+    mem_free(facts);
+}
+
+static const struct control_resource pages[] = {
+    {"/healthz", "200 while every thread moves, else 503 and which does not", page_healthz, false},
+    {"/readyz", "200 while flows can go all the way, else 503 and what is missing", page_readyz,
+     true},
+    {"/metrics", "everything that is counted, for Prometheus", page_metrics, true},
+    {0},
+};
+
+/* ---- the control thread ---- */
+
+static void on_ask(void *arg)
+{
+    struct control_use *use = arg;
+
+    atomic_store_explicit(&use->is_asked, true, memory_order_release);
+    poller_event_wake(use->settings.main_event);
+}
+
+static void on_tick(void *arg) ON_THREAD(control_thread)
+{
+    struct control_use *use = arg;
+
+    THREAD_ASSERT(control_thread);
+    health_look(&use->health, &use->sources, counter_get(&use->main_beats));
+}
+
+static void on_enter(void *arg)
+{
+    struct control_use *use = arg;
+
+    rcu_online(use->reader);
+}
+
+static void on_rest(void *arg, bool is_at_rest)
+{
+    struct control_use *use = arg;
+
+    if (is_at_rest)
+        rcu_offline(use->reader);
+    else
+        rcu_online(use->reader);
+}
+
+static void on_leave(void *arg)
+{
+    struct control_use *use = arg;
+
+    rcu_offline(use->reader);
+}
+
+/* ---- the main thread ---- */
+
+/* Returns the path of the socket, to be freed; NULL: none is to be. */
+static char *socket_path(const struct control_use_settings *s)
+{
+    const char *path = s->control->socket;
+
+    if (!path)
+        return lock_folder_control_path(s->daemon_name, s->identity);
+    path = control_socket_of(s->control);
+    return path ? mem_strdup(path) : NULL;
+}
+
+int control_use_start(const struct control_use_settings *settings, struct text *error,
+                      struct control_use **ret_use)
+{
+    struct control_use *use = mem_zalloc(sizeof *use);
+    const struct control_host host = {.resources = pages,
+                                      .arg = use,
+                                      .ask = on_ask,
+                                      .tick = on_tick,
+                                      .enter = on_enter,
+                                      .rest = on_rest,
+                                      .leave = on_leave};
+    char *path = socket_path(settings);
+    int err;
+
+    THREAD_ASSERT(main_thread);
+    use->settings = *settings;
+    use->sources = settings->sources;
+    use->sources.supervisor = NULL;
+    use->metrics = metrics_new(settings->metrics_exporters_max);
+    use->retired = rcu_queue_new(settings->rcu);
+    err = rcu_reader_register(settings->rcu, &use->reader);
+    use->sources.reader = use->reader;
+    if (err == 0 && (path || settings->control->http_listen))
+        err = control_new(settings->control, path, &host, error, &use->control);
+    if (err == 0 && use->control)
+        err = control_start(use->control);
+    mem_free(path);
+    if (err < 0) {
+        control_use_end(use);
+        return err;
+    }
+    *ret_use = use;
+    return 0;
+}
+
+void control_use_publish(struct control_use *use)
+{
+    THREAD_ASSERT(main_thread);
+    if (!use || !use->control ||
+        !atomic_exchange_explicit(&use->is_asked, false, memory_order_acquire))
+        return;
+    struct facts *old = atomic_load_explicit(&use->facts, memory_order_relaxed);
+    rcu_publish(&use->facts, facts_collect(use->settings.sources.supervisor,
+                                           use->settings.sources.instance_count));
+    if (old)
+        rcu_retire(use->retired, mem_free, old);
+    control_has_facts(use->control);
+}
+
+void control_use_tick(struct control_use *use)
+{
+    THREAD_ASSERT(main_thread);
+    if (!use)
+        return;
+    counter_add(&use->main_beats, 1);
+    rcu_queue_poll(use->retired);
+}
+
+void control_use_end(struct control_use *use)
+{
+    if (!use)
+        return;
+    control_free(use->control);
+    if (use->reader)
+        rcu_reader_unregister(use->reader);
+    rcu_queue_free(use->retired);
+    mem_free(atomic_load_explicit(&use->facts, memory_order_relaxed));
+    metrics_free(use->metrics);
+    mem_free(use);
+}

@@ -1,0 +1,208 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a daemon tells over HTTP: health, readiness, metrics; on a Unix socket and on a TCP port, to whoever asks too much too."""
+import http.client
+import os
+import re
+import shutil
+import socket
+import stat
+import subprocess
+import sys
+import time
+
+from harness import NFACCTD, Skip, free_port, main, wait_for
+from bgp_speaker import Speaker
+from frozen import Frozen
+import exports
+
+PRINT = "plugins: print[a]\naggregate[a]: src_host,dst_host\nprint_output[a]: json\nprint_refresh_time[a]: 1\n"
+
+
+class LocalConnection(http.client.HTTPConnection):
+    def __init__(self, path):
+        super().__init__("localhost", timeout=30)
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(30)
+        self.sock.connect(str(self.path))
+
+
+def ask(where, page, method="GET", **headers):
+    """Status, headers and text of a page; `where` is a port or the path of a socket."""
+    connection = http.client.HTTPConnection("127.0.0.1", where, timeout=30) if isinstance(where, int) else LocalConnection(where)
+    connection.request(method, page, headers=headers)
+    answer = connection.getresponse()
+    text = answer.read().decode()
+    connection.close()
+    return answer.status, answer.headers, text
+
+
+def samples(where):
+    """The metrics: {name{labels}: value}."""
+    status, _, text = ask(where, "/metrics")
+    assert status == 200
+    found = [line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#")]
+    assert len({name for name, _ in found}) == len(found), "a series stands there twice"
+    return {name: float(value) for name, value in found}
+
+
+def start(test, more="", text=None, **kwargs):
+    test.http = free_port(socket.SOCK_STREAM)
+    test.socket = test.dir / "control.sock"
+    return test.nfacctd((text or PRINT + f"print_output_file[a]: {test.dir}/out-%s.json\n") +
+                        f"control_socket: {test.socket}\nhttp_listen: 127.0.0.1:{test.http}\n{more}", **kwargs)
+
+
+def test_pages(test):
+    """Both doors lead to the same; what is not there is told with what is."""
+    start(test)
+    mode = os.stat(test.socket).st_mode
+    assert stat.S_ISSOCK(mode) and stat.S_IMODE(mode) == 0o660
+    for where in (test.http, test.socket):
+        assert ask(where, "/healthz")[::2] == (200, "well\n")
+        wait_for(lambda: ask(where, "/readyz")[::2] == (200, "ready\n"), "ready")
+        status, headers, text = ask(where, "/metrics")
+        assert (status, headers["Content-Type"]) == (200, "text/plain; version=0.0.4; charset=utf-8") and "pathacct_build_info{" in text
+        status, _, text = ask(where, "/metric")
+        assert status == 404 and "/metrics" in text
+        assert ask(where, "/metrics", "HEAD")[2] == ""
+        status, headers, _ = ask(where, "/metrics", "POST")
+        assert (status, headers["Allow"]) == (405, "GET, HEAD")
+    status, headers, text = ask(test.socket, "/metrics", Accept="application/openmetrics-text; version=1.0.0")
+    assert headers["Content-Type"].startswith("application/openmetrics-text; version=1.0.0") and text.endswith("# EOF\n")
+
+
+def test_metrics_agree_with_the_statistics(test):
+    daemon = start(test, f"bgp_daemon: true\nbgp_daemon_ip: 127.0.0.1\nbgp_daemon_port: {(bgp := free_port(socket.SOCK_STREAM))}\n")
+    Speaker(test, bgp).establish()
+    stream = exports.Ipfix()
+    flows = [exports.common_flow("10.0.0.1", f"192.168.1.{n}", "10.0.0.9", octets=700) for n in range(10)]
+    for source in ("127.0.0.5", "127.0.0.6"):
+        test.send(stream.announce(), stream.data(flows), b"nonsense", source=source)
+    stats = test.wait_now(daemon, lambda s: sum(e["flows"] for e in s["exporters"]) == 20 and s["instances"][0]["written"]["flows"] == 20 and
+                          s["bgp"]["peers"] and sum(e["datagrams_read"] for e in s["exporters"]) == 6, "all")
+    told = samples(test.http)
+    assert len(stats["exporters"]) == 2
+    for exporter in stats["exporters"]:
+        mark = f'{{exporter="{exporter["address"]}"}}'
+        for name in ("flows", "datagrams_read", "datagrams_decoded", "bytes_read", "templates", "rate_unknown"):
+            assert told[f"pathacct_exporter_{name}_total{mark}"] == exporter[name], name
+        assert abs(told[f"pathacct_exporter_last_datagram_timestamp_seconds{mark}"] - time.time()) < 60
+        assert told[f'pathacct_exporter_drops_total{{exporter="{exporter["address"]}",reason="bad_version"}}'] == 1
+    assert told['pathacct_exporter_flows_total{exporter="other"}'] == 0
+    mark = '{instance="a",plugin="print"}'
+    for name in ("decoded", "written"):
+        for part in ("flows", "packets", "bytes"):
+            assert told[f"pathacct_instance_{name}_{part}_total{mark}"] == stats["instances"][0][name][part], (name, part)
+    assert told[f"pathacct_instance_residual_flows{mark}"] == 0 and told[f"pathacct_plugin_open{mark}"] == 1
+    assert told["pathacct_bgp_sessions_established_total"] == 1
+    assert [value for name, value in told.items() if name.startswith("pathacct_bgp_peer_up{peer=")] == [1]
+
+
+def test_promtool_has_nothing_to_say(test):
+    if not shutil.which("promtool"):
+        raise Skip("promtool is not installed")
+    start(test, f"bgp_daemon: true\nbgp_daemon_ip: 127.0.0.1\nbgp_daemon_port: {free_port(socket.SOCK_STREAM)}\n")
+    text = ask(test.http, "/metrics")[2]
+    done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and done.stderr + done.stdout == "", done
+
+
+def test_no_series_ever_falls(test):
+    """Exporters that make room for others, and come back: what has a series keeps it; the rest adds up in `other`."""
+    daemon = start(test, "exporters_max: 3\nmetrics_exporters_max: 2\n")
+    stream = exports.Ipfix()
+    sent, before = 0, {}
+    for turn in range(4):
+        for n in range(8):
+            test.send(stream.announce(), stream.data([exports.common_flow("10.0.0.1", "192.168.1.1", "10.0.0.9", octets=700)]), source=f"127.0.1.{n + 1}")
+            sent += 1
+        test.wait_now(daemon, lambda s: sum(e["flows"] for e in s["exporters"] + s["evicted"]) == sent, "the flows")
+        now = samples(test.socket)
+        assert {name: value for name, value in before.items() if name.split("{")[0].endswith("_total") and now.get(name, -1) < value} == {}
+        flows = {name: value for name, value in now.items() if name.startswith("pathacct_exporter_flows_total{")}
+        assert len(flows) == 3 and sum(flows.values()) == sent, flows
+        before = now
+
+
+def test_what_is_not_ready_is_told(test):
+    """A backend that does not open is named; the daemon is well all the same."""
+    file = test.dir / "file"
+    file.write_text("no folder")
+    start(test, text="plugins: sqlite3[b]\naggregate[b]: src_host\n" f"sql_db[b]: {file}/x.db\nsql_refresh_time[b]: 1\n")
+    stream = exports.Ipfix()
+    test.send(stream.announce(), stream.data([exports.common_flow("10.0.0.1", "192.168.1.1", "10.0.0.9", octets=700)]))
+    wait_for(lambda: ask(test.http, "/readyz")[0] == 503, "not ready")
+    assert "plugin sqlite3[b]: " in ask(test.http, "/readyz")[2]
+    assert ask(test.http, "/healthz")[0] == 200
+
+
+def test_a_thread_that_stands_still_is_told(test):
+    daemon = start(test)
+    assert ask(test.http, "/healthz")[0] == 200
+    with Frozen(daemon.pid, "worker 0"):
+        wait_for(lambda: ask(test.http, "/healthz")[0] == 503, "not well", 40)
+        status, _, text = ask(test.socket, "/healthz")
+        assert status == 503 and re.fullmatch(r"worker 0 has not moved for \d+ s\n", text), text
+    wait_for(lambda: ask(test.http, "/healthz")[0] == 200, "well again")
+
+
+def test_who_asks_too_much_is_bounded(test):
+    """Connections that say nothing take no place from others for long, and never more than their share."""
+    start(test)
+    idle = []
+    for _ in range(30):
+        s = socket.create_connection(("127.0.0.1", test.http))
+        s.settimeout(30)
+        idle.append(s)
+
+    def closed(s):
+        s.setblocking(False)
+        try:
+            return s.recv(1) == b""
+        except BlockingIOError:
+            return False
+        except ConnectionResetError:
+            return True
+    wait_for(lambda: sum(map(closed, idle)) >= 14, "beyond the share of 16 they are closed")
+    assert ask(test.socket, "/healthz")[0] == 200  # another door, another share
+    for s in idle:
+        s.close()
+    wait_for(lambda: answers(test.http), "answers again")
+    s = socket.create_connection(("127.0.0.1", test.http), timeout=30)
+    s.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\nX: " + b"y" * 100000 + b"\r\n\r\n")
+    try:
+        assert b" 200 " not in s.recv(100)
+    except ConnectionResetError:
+        pass
+    assert ask(test.http, "/healthz")[0] == 200
+
+
+def answers(where):
+    try:
+        return ask(where, "/healthz")[0] == 200
+    except (ConnectionResetError, http.client.RemoteDisconnected, BrokenPipeError):
+        return False
+
+
+def test_addresses_of_others_are_refused(test):
+    conf = test.write("t.conf", PRINT + "http_listen: 0.0.0.0:9570\n")
+    done = subprocess.run([NFACCTD, "-f", conf, "--check"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1 and "http_listen" in done.stderr and "loopback" in done.stderr, done
+
+
+def test_a_place_that_is_taken_is_told(test):
+    daemon = start(test)
+    conf = test.write("t.conf", PRINT + f"control_socket: {test.socket}\nnfacctd_ip: 127.0.0.1\nnfacctd_port: {free_port()}\n")
+    done = subprocess.run([NFACCTD, "-f", conf], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1 and re.search(r"ERROR .*control_socket .* is served by another process", done.stderr), done
+    daemon.signal(15)
+    daemon.wait(30)
+    assert not test.socket.exists()
+
+
+if __name__ == "__main__":
+    sys.exit(main(globals()))

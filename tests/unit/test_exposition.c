@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The two forms of metrics, which of them a reader asks for, and the address of http_listen. */
+#include "control/exposition.h"
+#include "control/listen_address.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+static void the_header_chooses_the_form(void **state)
+{
+    (void)state;
+    assert_false(exposition_wants_openmetrics(""));
+    assert_false(exposition_wants_openmetrics("*/*"));
+    assert_false(exposition_wants_openmetrics("text/plain"));
+    assert_true(exposition_wants_openmetrics("application/openmetrics-text"));
+    /* Prometheus 2.42 sends this. */
+    assert_true(exposition_wants_openmetrics(
+        "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;"
+        "q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"));
+    assert_false(
+        exposition_wants_openmetrics("text/plain;q=0.9, application/openmetrics-text ; q=0.2"));
+    assert_false(exposition_wants_openmetrics("application/openmetrics-text;q=0"));
+    assert_false(exposition_wants_openmetrics("application/openmetrics-texts"));
+    assert_false(exposition_wants_openmetrics(";,;;q=,"));
+}
+
+static const char *write_all(bool is_openmetrics, struct text *out)
+{
+    struct exposition e = {.out = out, .is_openmetrics = is_openmetrics};
+    const struct exposition_label labels[] = {
+        {"exporter", "a\"b\\c\nd\xff\xc3\xa9"}, {"verdict", "exact"}, {0}};
+
+    exposition_family(&e, EXPOSITION_COUNTER, "x_flows", "flows \"so far\"\nand \\");
+    exposition_uint(&e, labels, UINT64_MAX);
+    exposition_family(&e, EXPOSITION_GAUGE, "x_age_seconds", "age");
+    exposition_seconds(&e, NULL, 1500000000);
+    exposition_seconds(&e, NULL, -3);
+    exposition_seconds(&e, NULL, 7000000000);
+    exposition_int(&e, NULL, -5);
+    exposition_end(&e);
+    return text_cstr(out);
+}
+
+static void prometheus_text_is_as_its_format_says(void **state)
+{
+    struct text out = {0};
+    (void)state;
+
+    assert_string_equal(write_all(false, &out),
+                        "# HELP x_flows_total flows \"so far\"\\nand \\\\\n"
+                        "# TYPE x_flows_total counter\n"
+                        "x_flows_total{exporter=\"a\\\"b\\\\c\\nd\xef\xbf\xbd\xc3\xa9\","
+                        "verdict=\"exact\"} 18446744073709551615\n"
+                        "# HELP x_age_seconds age\n# TYPE x_age_seconds gauge\n"
+                        "x_age_seconds 1.5\nx_age_seconds -0.000000003\nx_age_seconds 7\n"
+                        "x_age_seconds -5\n");
+    text_clear(&out);
+}
+
+static void openmetrics_names_families_without_total(void **state)
+{
+    struct text out = {0};
+    (void)state;
+
+    assert_string_equal(write_all(true, &out),
+                        "# HELP x_flows flows \\\"so far\\\"\\nand \\\\\n"
+                        "# TYPE x_flows counter\n"
+                        "x_flows_total{exporter=\"a\\\"b\\\\c\\nd\xef\xbf\xbd\xc3\xa9\","
+                        "verdict=\"exact\"} 18446744073709551615\n"
+                        "# HELP x_age_seconds age\n# TYPE x_age_seconds gauge\n"
+                        "x_age_seconds 1.5\nx_age_seconds -0.000000003\nx_age_seconds 7\n"
+                        "x_age_seconds -5\n# EOF\n");
+    text_clear(&out);
+}
+
+static void only_loopback_may_be_listened_on(void **state)
+{
+    static const char *const good[] = {"127.0.0.1:9570", "127.9.9.9:1", "[::1]:65535"};
+    static const char *const bad[] = {"",
+                                      ":",
+                                      "127.0.0.1",
+                                      "127.0.0.1:",
+                                      "::1:80",
+                                      "[::1]",
+                                      "[::1]80",
+                                      "[::1:80",
+                                      "1.2.3.4:80",
+                                      "[::]:80",
+                                      "127.0.0.1:0",
+                                      "127.0.0.1:65536",
+                                      "127.0.0.1:8x",
+                                      "x:80",
+                                      "[:80",
+                                      "[]:80"};
+    struct listen_address address;
+    struct text error = {0};
+    (void)state;
+
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
+        assert_int_equal(listen_address_parse(good[i], &address, &error), 0);
+    assert_int_equal(address.port, 65535);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        assert_int_not_equal(listen_address_parse(bad[i], &address, &error), 0);
+    text_clear(&error);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_header_chooses_the_form),
+        cmocka_unit_test(prometheus_text_is_as_its_format_says),
+        cmocka_unit_test(openmetrics_names_families_without_total),
+        cmocka_unit_test(only_loopback_may_be_listened_on),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
