@@ -207,7 +207,7 @@ def postgresql(world, daemon):
     server = getattr(world, "server", None) or Postgres(world.test)
     world.server = server
     instances = []
-    for name in ("matrix", "networks", "as", "layer2"):
+    for name in ("security", "networks", "as", "layer2"):
         instance = Pgsql(name, world.has(daemon, SETS[name]), server)
         instances.append(instance)
     yield from world.compare(f"{daemon} postgresql", world.replay(daemon, instances))
