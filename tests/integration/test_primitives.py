@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Every row of src/flow/primitives.def, through the real daemons to JSON and CSV: exports from tests/data/primitives as a
 capture, and what BGP gives from a scripted router. A primitive without a vector fails."""
+import contextlib
 import csv
 import io
 import json
 import re
 import socket
+import sqlite3
 import struct
 import subprocess
 
@@ -200,6 +202,28 @@ def test_encode_keys_change_the_form(test):
         (got,) = json_lines(test.dir / "out.json")
         assert {k: sorted(v) if k == "tcp_flags" and isinstance(v, list) else v for k, v in got.items() if k in expected} == \
             {k: sorted(v) if k == "tcp_flags" and isinstance(v, list) else v for k, v in expected.items()}, (key, got)
+
+
+def test_flows_of_one_dscp_are_one_row(test):
+    """tos_encode_as_dscp: 0xb8 and 0xb9 are both EF (46), in every output."""
+    stream = exports.Ipfix()
+    rows = [exports.common_flow("10.0.0.1", "10.0.0.2", "10.0.0.3", tos=tos, octets=100, start_ms=ARRIVAL_S * 1000, end_ms=ARRIVAL_S * 1000) for tos in (0xb8, 0xb9, 0)]
+    exports.write_pcap(test.dir / "in.pcap", [(ARRIVAL_S, exports.udp_packet(stream.announce(export_time=ARRIVAL_S))),
+                                              (ARRIVAL_S, exports.udp_packet(stream.data(rows, export_time=ARRIVAL_S)))])
+    daemon = test.nfacctd(CONFIG.format(dir=test.dir).replace("plugins: ", "plugins: sqlite3[db], ") + f"""
+pcap_savefile: {test.dir}/in.pcap
+aggregate: tos, flows
+tos_encode_as_dscp: true
+sql_db[db]: {test.dir}/a.db
+sql_table_create[db]: true
+""")
+    assert daemon.wait(60) == 0, daemon.output()
+    expected = [(0, 1, 100), (46, 2, 200)]
+    assert sorted((r["tos"], r["flows"], r["bytes"]) for r in json_lines(test.dir / "out.json")) == expected
+    lines = [line.split(",") for line in (test.dir / "out.csv").read_text().splitlines()[1:]]
+    assert sorted((int(tos), int(flows), int(octets)) for tos, _, flows, octets in lines) == expected, lines
+    with contextlib.closing(sqlite3.connect(test.dir / "a.db")) as db:
+        assert sorted(db.execute("SELECT tos, flows, bytes FROM acct")) == expected
 
 
 if __name__ == "__main__":
