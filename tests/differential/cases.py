@@ -175,9 +175,9 @@ def distinguishers(world, daemon):
 
 
 def thresholds(world, daemon):
-    """print_preprocess, any and all of its conditions."""
+    """print_preprocess, any and all of its checks (maxbpp and others are those of SQL plugins)."""
     keys = ["peer_src_ip", "src_host", "dst_host", "flows"]
-    limits = f"minb={world.rng.randrange(500, 2000)}, minp={world.rng.randrange(2, 6)}, maxbpp={world.rng.randrange(100, 900)}"
+    limits = f"minb={world.rng.randrange(500, 2000)}, minp={world.rng.randrange(2, 6)}, minbpp={world.rng.randrange(100, 900)}"
     instances = [Instance(kind, keys, print_preprocess=limits, print_preprocess_type=kind) for kind in ("any", "all")]
     yield from world.compare(f"{daemon} thresholds", world.replay(daemon, instances, of_inputs=maps.all_traffic(world.rng)))
 
