@@ -302,6 +302,17 @@ static void refuse_template(struct netflow_message *msg, uint16_t id, uint16_t f
                   msg->domain->domain_id, id, field_count, why);
 }
 
+/* RFC 7011 section 3.4.2.2: at least one field is a scope, and a scope is one of the fields. As its
+ * records can be read all the same, such a template is used. NetFlow v9 has no such rule. */
+static void say_odd_scopes(struct netflow_message *msg, const struct template *tmpl)
+{
+    if (!tmpl->has_odd_scopes)
+        return;
+    counter_add(&msg->exporter->counters.odd_scopes, 1);
+    exporter_say(msg->exporter, NOTE_odd_scopes, "domain %u: options template %u",
+                 msg->domain->domain_id, tmpl->id);
+}
+
 /* Returns what is wrong with a template that was refused for its fields. */
 static const char *why_refused(const struct netflow_message *msg, const struct template *announced,
                                uint16_t field_count)
@@ -330,6 +341,7 @@ static void take_template(struct netflow_message *msg, const struct template *an
         return;
     case TEMPLATE_NEW:
         say_misfits(msg, announced);
+        say_odd_scopes(msg, announced);
         if (!announced->is_options)
             count_unknown_elements(msg, announced);
         if (store->evicted_count > evicted_before)
@@ -403,6 +415,7 @@ static bool read_template_header(struct netflow_message *msg, struct reader *r, 
     t->field_count = reader_u16(r);
     if (is_options && t->field_count > 0)
         t->scope_count = reader_u16(r);
+    t->has_odd_scopes = is_options && (t->scope_count == 0 || t->scope_count > t->field_count);
     if (t->scope_count > t->field_count)
         t->scope_count = t->field_count;
     return !r->failed;

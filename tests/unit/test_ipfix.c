@@ -217,6 +217,12 @@ static void odd_counts_of_scopes_cost_no_options_template(void **state)
                                                    "0101 0007 04 0064");
     assert_int_equal(decode_rig_all_drops(&rig), 0);
     assert_int_equal(counter_get(&decode_rig_exporter(&rig)->counters.options_records), 4);
+    assert_int_equal(counter_get(&decode_rig_exporter(&rig)->counters.odd_scopes), 2);
+    /* options template 258, of one scope field; 256 once more, which is no news */
+    decode_rig_hex(&rig, IPFIX("0022", "00000000") "0003 0012 0102 0002 0001 012e 0001 0022 0002");
+    decode_rig_hex(&rig, IPFIX("0022", "00000000") "0003 0012 0100 0002 0000 012e 0001 0022 0002");
+    assert_int_equal(counter_get(&decode_rig_exporter(&rig)->counters.odd_scopes), 2);
+    assert_int_equal(decode_rig_all_drops(&rig), 0);
 }
 
 static void long_fields_that_nobody_knows_are_passed_over(void **state)
