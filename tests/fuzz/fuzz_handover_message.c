@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Fuzz target: any packet on the socket between the core and a plugin host, received and decoded as
- * the end would that it is for. */
+/*
+ * Fuzz target: any packet on the socket between the core and a plugin host, received and decoded as
+ * the end would that it is for. An input that begins with the header's magic is sent as it is; else its
+ * first byte says how many descriptors go with it, the second is the type and the rest the body.
+ */
 #include <stdlib.h>
 
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "handover/encoding.h"
 #include "handover/message.h"
 #include "handover/setup.h"
@@ -35,6 +39,19 @@ static void decode_body(const struct message *m)
     mem_free(text);
 }
 
+static bool send_input(int socket, const uint8_t *data, size_t size)
+{
+    const int fds[MESSAGE_FDS_MAX] = {socket, socket, socket, socket};
+    struct text body = {0};
+
+    if (size < 2 || (data[0] == 'p' && data[1] == 'a'))
+        return send(socket, data, size, MSG_DONTWAIT) == (ssize_t)size;
+    text_append(&body, data + 2, size - 2);
+    int err = message_send(socket, data[1], &body, fds, data[0] % (MESSAGE_FDS_MAX + 2));
+    text_clear(&body);
+    return err == 0;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct message_buffer buffer;
@@ -44,7 +61,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (size == 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
         return 0;
-    if (send(pair[0], data, size, MSG_DONTWAIT) == (ssize_t)size &&
+    if (send_input(pair[0], data, size) &&
         message_receive(pair[1], MSG_DONTWAIT, &buffer, &m) == 0) {
         message_close_fds(&m);
         switch (m.type) {

@@ -81,7 +81,7 @@ static void reload(struct decode_rig *rig)
 }
 
 /* Limits are low, so that inputs reach them. */
-static void start(struct decode_rig *rig, bool use_ip_next_hop, bool by_template)
+static void start(struct decode_rig *rig, bool use_ip_next_hop, bool by_template, bool is_strict)
 {
     static const struct custom_field custom[] = {
         {0, 47, 4, sizeof(struct flow) / 8 * 8 + 8, false, false},
@@ -99,6 +99,7 @@ static void start(struct decode_rig *rig, bool use_ip_next_hop, bool by_template
     rig->own.template_fields_max = 64;
     rig->own.template_lifetime_s = 100;
     rig->own.pending_sets_size = 2048;
+    rig->own.refuse_bad_sets = rig->own.account_options = is_strict;
     rig->own.use_ip_next_hop = use_ip_next_hop;
     rig->own.account_options = by_template;
     rig->own.next_hop_policy = by_template ? NEXT_HOP_BY_TEMPLATE : NEXT_HOP_BY_VALUE;
@@ -106,7 +107,7 @@ static void start(struct decode_rig *rig, bool use_ip_next_hop, bool by_template
     rig->batch.full = fuzz_full;
 }
 
-static struct decode_rig rigs[4];
+static struct decode_rig rigs[5];
 
 /* LeakSanitizer looks when all is freed: what a decoder lost is still there then. */
 static void clear_rigs(void)
@@ -120,7 +121,8 @@ static void clear_rigs(void)
 static struct decode_rig *fresh_rig(size_t choice)
 {
     static bool has_begun;
-    struct decode_rig *rig = &rigs[choice & 3];
+    bool is_strict = choice % 16 == 5;
+    struct decode_rig *rig = &rigs[is_strict ? 4 : choice & 3];
 
     if (!has_begun)
         atexit(clear_rigs);
@@ -130,7 +132,7 @@ static struct decode_rig *fresh_rig(size_t choice)
         rig->decoder = NULL;
     }
     if (!rig->decoder) {
-        start(rig, choice & 1, choice & 2);
+        start(rig, choice & 1, choice & 2, is_strict);
         return rig;
     }
     decode_rig_reset(rig);
