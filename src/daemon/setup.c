@@ -192,6 +192,7 @@ static void read_views(struct daemon *d)
     }
     d->crew.views = d->views;
     d->crew.tag_map_count = d->maps_settings.tag_map_count;
+    d->maps_settings.has_agents = d->description->decoder->lacks_elements;
 }
 
 /* Says whether a member is set here, by a map or a key. */

@@ -161,7 +161,7 @@ static int load_tag_maps(const struct maps_settings *settings, struct maps *maps
     maps->tags = mem_calloc(settings->tag_map_count + 1, sizeof(struct tag_map *));
     maps->tag_map_count = settings->tag_map_count;
     for (uint32_t i = 0; i < settings->tag_map_count; i++) {
-        if (tag_map_read(settings->tag_maps[i], report, &maps->tags[i]) == 0)
+        if (tag_map_read(settings->tag_maps[i], settings->has_agents, report, &maps->tags[i]) == 0)
             tag_map_add_needs(maps->tags[i], &maps->needs);
         else
             err = -EINVAL;

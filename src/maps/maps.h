@@ -44,6 +44,7 @@ struct maps_settings {
     bool may_refresh;                 /* maps_refresh: SIGUSR2 reloads */
     const char **tag_maps;            /* the pre_tag_map of all instances, each once */
     uint32_t tag_map_count;
+    bool has_agents; /* exporters are agents of sFlow */
 };
 extern const struct config_key maps_keys[];
 

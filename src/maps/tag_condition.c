@@ -4,9 +4,11 @@
 #include "maps/tag_condition.h"
 
 #include "base/memory.h"
+#include "base/route_distinguisher.h"
 #include "base/text.h"
 #include "maps/flow_filter.h"
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -23,10 +25,23 @@ enum how {
     HOW_HEX,
     HOW_TRUTH,
     HOW_MULTICAST,
+    HOW_RD,
     HOW_SAMPLE_TYPE,
     HOW_FILTER,
 };
-enum sample_type { SAMPLE_FLOW, SAMPLE_FLOW_IPV4, SAMPLE_FLOW_IPV6, SAMPLE_EVENT, SAMPLE_OPTION };
+enum sample_type {
+    SAMPLE_FLOW,
+    SAMPLE_FLOW_IPV4,
+    SAMPLE_FLOW_IPV6,
+    SAMPLE_FLOW_MPLS_IPV4,
+    SAMPLE_FLOW_MPLS_IPV6,
+    SAMPLE_EVENT,
+    SAMPLE_OPTION
+};
+#define SAMPLE_SFLOW (UINT64_C(1) << 32) /* with the format of a sample of sFlow */
+#define FORMAT_BITS  12
+#define RD_TYPE_VRF  UINT64_C(65535) /* flow/members.def */
+#define RD_TYPE_BITS 48
 enum { WORDS_MAX = 16, NETFLOW5 = 5, NETFLOW5_ENGINE_BITS = 8 };
 
 const struct map_key tag_keys[] = {
@@ -59,11 +74,8 @@ static const struct tag_comparison {
 
 const struct map_refusal tag_refusals[] = {
     {"return", "pmacct gives up on it too; write a second instance with a map of its own"},
-    {"flowset_id", "the id of a template says little of its flows; ask for what they have"},
-    {"is_bi_flow", "the two directions of such a flow are two flows here"},
-    {"mpls_vpn_rd", "route distinguishers are not compared yet; use mpls_vpn_id_in"},
-    {"src_roa", "origin validation is not done yet"},
-    {"dst_roa", "origin validation is not done yet"},
+    {"src_roa", "routes are not validated (RPKI) yet: this key comes with that; leave the row out"},
+    {"dst_roa", "routes are not validated (RPKI) yet: this key comes with that; leave the row out"},
     {"post_tag", "it is a key of the configuration"},
     {NULL, NULL},
 };
@@ -106,11 +118,46 @@ static int take_truth(uint64_t *number, const char *text, struct text *error)
     return -EINVAL;
 }
 
+static int take_rd(uint64_t *number, const char *text, struct text *error)
+{
+    static const char vrf[] = "vrfid:";
+    char *end;
+
+    if (strncmp(text, vrf, strlen(vrf)) == 0 && text[strlen(vrf)] >= '0' &&
+        text[strlen(vrf)] <= '9') {
+        *number = strtoull(text + strlen(vrf), &end, 10);
+        if (*end == '\0' && *number <= UINT32_MAX) {
+            *number |= RD_TYPE_VRF << RD_TYPE_BITS;
+            return 0;
+        }
+    } else if (route_distinguisher_parse(text, number) == 0) {
+        return 0;
+    }
+    text_append_string(error, "expected a route distinguisher such as 0:65000:1, 1:192.0.2.1:1 or "
+                              "2:4200000000:1, or vrfid:7");
+    return -EINVAL;
+}
+
+/* Reads ENTERPRISE:FORMAT, which sFlow joins in one number. */
+static bool take_sflow_format(uint64_t *number, const char *text)
+{
+    unsigned enterprise, format;
+    int end = -1;
+
+    if (*text < '0' || *text > '9' || sscanf(text, "%8u:%4u%n", &enterprise, &format, &end) < 2)
+        return false;
+    *number = SAMPLE_SFLOW | (uint64_t)enterprise << FORMAT_BITS | format;
+    return end > 0 && text[end] == '\0' && enterprise < 1U << (32 - FORMAT_BITS) &&
+           format < 1U << FORMAT_BITS;
+}
+
 static int take_sample_type(uint64_t *number, const char *text, struct text *error)
 {
     static const char *const types[] = {[SAMPLE_FLOW] = "flow",
                                         [SAMPLE_FLOW_IPV4] = "flow-ipv4",
                                         [SAMPLE_FLOW_IPV6] = "flow-ipv6",
+                                        [SAMPLE_FLOW_MPLS_IPV4] = "flow-mpls-ipv4",
+                                        [SAMPLE_FLOW_MPLS_IPV6] = "flow-mpls-ipv6",
                                         [SAMPLE_EVENT] = "event",
                                         [SAMPLE_OPTION] = "option"};
 
@@ -119,7 +166,11 @@ static int take_sample_type(uint64_t *number, const char *text, struct text *err
             *number = i;
             return 0;
         }
-    text_append_string(error, "expected flow, flow-ipv4, flow-ipv6, event or option");
+    if (take_sflow_format(number, text))
+        return 0;
+    text_append_string(error, "expected flow, flow-ipv4, flow-ipv6, flow-mpls-ipv4, "
+                              "flow-mpls-ipv6, event or option, or of sFlow ENTERPRISE:FORMAT "
+                              "such as 0:1");
     return -EINVAL;
 }
 
@@ -184,6 +235,8 @@ int tag_condition_make(struct tag_condition *c, enum tag_key key, const struct m
     case HOW_TRUTH:
     case HOW_MULTICAST:
         return take_truth(&c->number, text, error);
+    case HOW_RD:
+        return take_rd(&c->number, text, error);
     case HOW_SAMPLE_TYPE:
         return take_sample_type(&c->number, text, error);
     case HOW_MAC:
@@ -223,9 +276,11 @@ void tag_condition_add_needs(const struct tag_condition *c, struct flow_needs *n
 {
     flow_needs_add(needs, comparisons[c->key].member);
     switch (comparisons[c->key].how) {
+    case HOW_AGENT_ID:
+        flow_needs_add(needs, FLOW_sample_format);
+        break;
     case HOW_ENGINE_TYPE:
     case HOW_ENGINE_ID:
-    case HOW_AGENT_ID:
         flow_needs_add(needs, FLOW_export_version);
         break;
     case HOW_VLAN:
@@ -233,6 +288,10 @@ void tag_condition_add_needs(const struct tag_condition *c, struct flow_needs *n
         break;
     case HOW_SAMPLE_TYPE:
         flow_needs_add(needs, FLOW_ip_version);
+        if (c->number == SAMPLE_FLOW_MPLS_IPV4 || c->number == SAMPLE_FLOW_MPLS_IPV6)
+            flow_needs_add(needs, FLOW_mpls_label_top);
+        if (c->number & SAMPLE_SFLOW)
+            flow_needs_add(needs, FLOW_sample_format);
         break;
     case HOW_FILTER:
         flow_filter_add_needs(needs);
@@ -249,6 +308,7 @@ static uint64_t member_number(const struct flow *flow, enum flow_member member)
     const uint8_t *place = (const uint8_t *)flow + flow_member_places[member].offset;
     uint16_t two;
     uint32_t four;
+    uint64_t eight;
 
     switch (flow_member_places[member].size) {
     case 1:
@@ -256,9 +316,12 @@ static uint64_t member_number(const struct flow *flow, enum flow_member member)
     case 2:
         memcpy(&two, place, sizeof two);
         return two;
-    default:
+    case 4:
         memcpy(&four, place, sizeof four);
         return four;
+    default:
+        memcpy(&eight, place, sizeof eight);
+        return eight;
     }
 }
 
@@ -300,12 +363,18 @@ static bool is_multicast(const struct ip_addr *addr)
 
 static bool is_sample_type(uint64_t type, const struct flow *flow)
 {
-    if (type == SAMPLE_OPTION)
-        return flow->is_option;
-    if (type == SAMPLE_EVENT)
-        return !flow->has_counters && !flow->is_option;
-    return flow->has_counters &&
-           (type == SAMPLE_FLOW || flow->ip_version == (type == SAMPLE_FLOW_IPV4 ? 4 : 6));
+    bool has_labels = type == SAMPLE_FLOW_MPLS_IPV4 || type == SAMPLE_FLOW_MPLS_IPV6;
+
+    if (type & SAMPLE_SFLOW)
+        return flow->sample_format == (uint32_t)type;
+    if (type == SAMPLE_OPTION || flow->is_option)
+        return type == SAMPLE_OPTION && flow->is_option;
+    if (type == SAMPLE_EVENT || !flow->has_counters)
+        return type == SAMPLE_EVENT && !flow->has_counters;
+    if (has_labels && flow->mpls_label_top == 0)
+        return false;
+    return type == SAMPLE_FLOW ||
+           flow->ip_version == (type == SAMPLE_FLOW_IPV4 || type == SAMPLE_FLOW_MPLS_IPV4 ? 4 : 6);
 }
 
 /* The header of NetFlow v5 has a type and an id of the engine, a byte each. */
@@ -326,7 +395,6 @@ static inline uint64_t number_of(enum tag_key key, const struct flow *flow)
     switch (comparisons[key].how) {
     case HOW_ENGINE_TYPE:
     case HOW_ENGINE_ID:
-    case HOW_AGENT_ID:
         return engine_number(flow, comparisons[key].how);
     case HOW_VLAN:
         return flow->in_vlan ? flow->in_vlan : flow->vlan;
@@ -373,9 +441,10 @@ bool tag_condition_holds(const struct tag_condition *c, const struct flow *flow)
         if (flow->export_version != NETFLOW5)
             return false;
         return has_number(c, number_of(c->key, flow));
+    case HOW_AGENT_ID: /* agents are sFlow's */
+        return flow->sample_format != 0 && has_number(c, number_of(c->key, flow));
     case HOW_NUMBER:
     case HOW_ENGINE_ID:
-    case HOW_AGENT_ID:
     case HOW_VLAN:
         return has_number(c, number_of(c->key, flow));
     case HOW_ADDRESS:
@@ -384,6 +453,7 @@ bool tag_condition_holds(const struct tag_condition *c, const struct flow *flow)
     case HOW_HEX:
     case HOW_TRUTH:
     case HOW_MULTICAST:
+    case HOW_RD:
         return (number_of(c->key, flow) == c->number) != c->is_negated;
     case HOW_WORDS:
         return has_word(&c->words, place) != c->is_negated;
@@ -411,6 +481,7 @@ bool tag_condition_choice(const struct tag_condition *c, const struct map_cell *
     case HOW_HEX:
     case HOW_TRUTH:
     case HOW_MULTICAST:
+    case HOW_RD:
         if (c->is_negated)
             return false;
         choice->field = c->key;

@@ -166,6 +166,8 @@ static int take_conditions(struct tag_reader *r, size_t index)
         text_clear(&error);
         tag_condition_add_needs(condition, &r->map->needs);
     }
+    if (row->cells[TAG_KEY_agent_id] && r->map->agent_line == 0)
+        r->map->agent_line = row->line;
     row_search_add(r->map->search, (uint32_t)index, choices, choice_count);
     return err;
 }
@@ -344,10 +346,17 @@ int tag_map_parse(const char *name, const char *data, size_t len, struct text *e
     return 0;
 }
 
-/* Warns of rows that the index cannot find, if there are many. */
-static void warn_of_scan(const char *path, const struct tag_map *map, struct text *warnings)
+/* Warns of rows that the index cannot find, if there are many, and of those that hold for no flow. */
+static void warn_of_rows(const char *path, const struct tag_map *map, bool has_agents,
+                         struct text *warnings)
 {
     size_t count = row_search_unkeyed(map->search);
+
+    if (map->agent_line && !has_agents)
+        text_append_printf(warnings,
+                           "%s:%u: agent_id: sub-agents are sFlow's: here such rows hold for no "
+                           "flow; ask for engine_id\n",
+                           path, map->agent_line);
 
     if (count > UNKEYED_MAX)
         text_append_printf(warnings,
@@ -356,7 +365,8 @@ static void warn_of_scan(const char *path, const struct tag_map *map, struct tex
                            path, count);
 }
 
-int tag_map_read(const char *path, struct map_report *report, struct tag_map **ret_map)
+int tag_map_read(const char *path, bool has_agents, struct map_report *report,
+                 struct tag_map **ret_map)
 {
     struct map_source source;
     int err = map_source_open(&source, path, report);
@@ -367,7 +377,7 @@ int tag_map_read(const char *path, struct map_report *report, struct tag_map **r
                                 ret_map);
         while (err < 0 && map_source_forgives(&source));
     if (err == 0)
-        warn_of_scan(path, *ret_map, report->warnings);
+        warn_of_rows(path, *ret_map, has_agents, report->warnings);
     map_source_close(&source, err, err < 0 ? 0 : (*ret_map)->entry_count);
     return err;
 }

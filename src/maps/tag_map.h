@@ -31,16 +31,18 @@ struct tag_result {
 /* -EINVAL: all errors are appended, a line each: "file:line: what; what would be right". */
 int tag_map_parse(const char *name, const char *data, size_t len, struct text *errors,
                   struct tag_map **ret_map);
-int tag_map_read(const char *path, struct map_report *report, struct tag_map **ret_map);
+/* `has_agents`: flows are sFlow's. */
+int tag_map_read(const char *path, bool has_agents, struct map_report *report,
+                 struct tag_map **ret_map);
 void tag_map_free(struct tag_map *map); /* NULL is fine */
 /* True if some row has that exporter's address as its `ip`; a prefix is no name. */
 bool tag_map_names(const struct tag_map *map, const struct ip_addr *exporter);
 
 /*
  * Walks the rows for the flows of a batch, whose members are final. `labels` has room for TAG_LABEL_MAX
- * bytes for each; `results` for a result each.
+ * bytes for each; `results` for a result each. Returns true if some label was cut.
  */
-void tag_map_walk(const struct tag_map *map, const struct flow_batch *batch, struct arena *labels,
+bool tag_map_walk(const struct tag_map *map, const struct flow_batch *batch, struct arena *labels,
                   struct tag_result *results);
 /* Does the same for one flow, row by row and without the index: what tests compare with. */
 void tag_map_scan(const struct tag_map *map, const struct flow *flow, struct arena *labels,

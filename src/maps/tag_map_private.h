@@ -36,5 +36,6 @@ struct tag_map {
     struct flow_needs needs;
     struct ip_addr *names; /* of exporters that rows name one by one, ascending */
     size_t name_count;
-    size_t entry_count; /* as pmacct counts */
+    size_t entry_count;  /* as pmacct counts */
+    unsigned agent_line; /* of the first row with agent_id; 0: none */
 };

@@ -140,12 +140,13 @@ static void prefetch_rows(const struct tag_map *map, const struct row_cursor *cu
         }
 }
 
-static void walk_side_by_side(const struct tag_map *map, const struct flow_batch *batch,
+static bool walk_side_by_side(const struct tag_map *map, const struct flow_batch *batch,
                               uint32_t start, uint32_t count, struct arena *labels,
                               struct tag_result *results)
 {
     struct row_cursor cursors[SIDE_BY_SIDE];
     struct row_value values[ROW_FIELDS_MAX];
+    bool is_cut = false;
 
     for (uint32_t i = 0; i < count; i++) {
         take_values(map, flow_batch_at(batch, start + i), values);
@@ -156,16 +157,23 @@ static void walk_side_by_side(const struct tag_map *map, const struct flow_batch
     for (uint32_t i = 0; i < count; i++)
         row_search_settle(map->search, &cursors[i]);
     prefetch_rows(map, cursors, count);
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count; i++) {
         walk_one(map, flow_batch_at(batch, start + i), &cursors[i], labels, &results[start + i]);
+        is_cut = is_cut || results[start + i].is_label_cut;
+    }
+    return is_cut;
 }
 
-void tag_map_walk(const struct tag_map *map, const struct flow_batch *batch, struct arena *labels,
+bool tag_map_walk(const struct tag_map *map, const struct flow_batch *batch, struct arena *labels,
                   struct tag_result *results)
 {
+    bool is_cut = false;
+
     for (uint32_t start = 0; start < batch->count; start += SIDE_BY_SIDE) {
         uint32_t left = batch->count - start;
-        walk_side_by_side(map, batch, start, left < SIDE_BY_SIDE ? left : SIDE_BY_SIDE, labels,
-                          results);
+        uint32_t count = left < SIDE_BY_SIDE ? left : SIDE_BY_SIDE;
+        if (walk_side_by_side(map, batch, start, count, labels, results))
+            is_cut = true;
     }
+    return is_cut;
 }

@@ -392,6 +392,25 @@ static bool compile_with(struct plan_builder *c, enum plan_op_code code, enum fl
     return true;
 }
 
+/* The template counts octets of both ways in one record. */
+enum { INITIATOR_OCTETS = 231, RESPONDER_OCTETS = 232 };
+
+static bool compile_is_biflow(struct plan_builder *c)
+{
+    unsigned found = 0;
+
+    for (uint16_t i = 0; i < c->field_count; i++) {
+        if (c->fields[i].enterprise != 0)
+            continue;
+        found |= c->fields[i].id == INITIATOR_OCTETS ? 1U : 0;
+        found |= c->fields[i].id == RESPONDER_OCTETS ? 2U : 0;
+    }
+    if (found != 3)
+        return false;
+    builder_op(c, PLAN_SET_U8, FLOW_is_biflow)->arg = 1;
+    return true;
+}
+
 /* Adds the operation that fills the member from fields and message; false if nothing does. */
 static bool compile_member(struct plan_builder *c, enum flow_member member)
 {
@@ -426,6 +445,10 @@ static bool compile_member(struct plan_builder *c, enum flow_member member)
         return compile_with(c, PLAN_EXPORT_DOMAIN, member);
     case FLOW_export_version:
         return compile_with(c, PLAN_EXPORT_VERSION, member);
+    case FLOW_set_id:
+        return compile_with(c, PLAN_SET_ID, member);
+    case FLOW_is_biflow:
+        return compile_is_biflow(c);
     case FLOW_direction:
         if (!compile_first(c, member))
             builder_op(c, PLAN_SET_U8, member)->arg = DIRECTION_UNKNOWN;

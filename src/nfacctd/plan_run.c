@@ -334,6 +334,9 @@ static bool run_over_block(const struct plan *plan, const struct plan_op *op,
     case PLAN_EXPORT_VERSION:
         run_bytes(op, b, &context->version, sizeof context->version);
         return true;
+    case PLAN_SET_ID:
+        run_bytes(op, b, &context->template_id, sizeof context->template_id);
+        return true;
     default:
         return false;
     }

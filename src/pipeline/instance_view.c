@@ -2,6 +2,7 @@
 /* Sets tags for each instance apart. */
 #include "pipeline/instance_view.h"
 #include "base/memory.h"
+#include "flow/exporter.h"
 #include "maps/maps.h"
 #include "maps/tag_map.h"
 #include <string.h>
@@ -90,6 +91,19 @@ static void set_tags(const struct instance_view_settings *s, const struct tag_re
     }
 }
 
+static void note_cut_labels(const struct tag_result *results, const struct flow_batch *batch)
+{
+    for (uint32_t i = 0; i < batch->count; i++) {
+        struct exporter *exporter = flow_batch_at(batch, i)->exporter;
+        if (!results[i].is_label_cut)
+            continue;
+        counter_add(&exporter->counters.labels_cut, 1);
+        exporter_say_once(exporter, NOTE_labels_cut,
+                          "a label of its flows would have more than "
+                          "1024 bytes");
+    }
+}
+
 void instance_views_begin(struct instance_views *views, const struct maps *maps,
                           struct flow_batch *batch)
 {
@@ -97,7 +111,8 @@ void instance_views_begin(struct instance_views *views, const struct maps *maps,
     views->labels.used = 0;
     for (uint32_t map = 0; map < views->map_count; map++) {
         struct tag_result *results = results_of(views, map);
-        tag_map_walk(maps->tags[map], batch, &views->labels, results);
+        if (tag_map_walk(maps->tags[map], batch, &views->labels, results))
+            note_cut_labels(results, batch);
     }
     if (views->is_shared)
         set_tags(&views->settings[0],

@@ -66,6 +66,8 @@ HOT_INLINE void flow_sample_start(struct flow_sample *sample, struct sflow_messa
         flow->export_domain = msg->sub_agent;
     if (WANTS(sample, export_version))
         flow->export_version = msg->version;
+    if (WANTS(sample, sample_format))
+        flow->sample_format = h->format;
 }
 
 /* Counts the sample and, by its numbers, what was lost before it. */

@@ -43,6 +43,7 @@ static void decode_flow_sample(struct sflow_message *msg, struct reader *r)
     h.in_iface = interface_number(INTERFACE_SINGLE, reader_u32(r));
     uint32_t output = reader_u32(r); /* the upper bit: so many interfaces */
     h.out_iface = interface_number(output >> 31 ? INTERFACE_MULTIPLE : INTERFACE_SINGLE, output);
+    h.format = SAMPLE_FORMAT_FLOW;
     h.is_discarded = false;
     uint32_t type = reader_u32(r);
     if (type < 1 || type >= sizeof packet_records / sizeof packet_records[0])

@@ -9,7 +9,7 @@
 #include "sfacctd/gateway.h"
 
 enum sample_format {
-    SAMPLE_FLOW = 1,
+    SAMPLE_FLOW = SAMPLE_FORMAT_FLOW,
     SAMPLE_COUNTERS = 2,
     SAMPLE_FLOW_EXPANDED = 3,
     SAMPLE_COUNTERS_EXPANDED = 4,
@@ -129,6 +129,7 @@ HOT_INLINE void decode_flow_sample(struct sflow_message *msg, struct reader r, b
         exporter_drop(msg->exporter, DROP_bad_sample, "flow sample of %zu bytes", len);
         return;
     }
+    header.format = is_expanded ? SAMPLE_FLOW_EXPANDED : SAMPLE_FLOW;
     flow_sample_note(msg, &header);
     flow_sample_start(&sample, msg, &header, len);
     decode_records(&sample, r, header.record_count);
@@ -163,7 +164,7 @@ APART void decode_counter_sample(struct sflow_message *msg, struct reader *r, bo
 APART void decode_discarded_packet(struct sflow_message *msg, struct reader *r)
 {
     size_t len = reader_left(r);
-    struct sample_header header = {.sampling_rate = 1};
+    struct sample_header header = {.sampling_rate = 1, .format = SAMPLE_DISCARDED_PACKET};
     struct flow_sample sample;
 
     header.counts.sequence = reader_u32(r);

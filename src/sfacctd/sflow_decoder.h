@@ -60,11 +60,14 @@ struct sflow_message {
 };
 
 /* The head of a flow sample, whichever way it is encoded. */
+enum { SAMPLE_FORMAT_FLOW = 1 };
+
 struct sample_header {
     struct sample_counts counts;
     uint32_t source_class, source_index;
     uint32_t sampling_rate;
     uint32_t in_iface, out_iface; /* 0: unknown, none, or several */
+    uint32_t format;              /* enterprise << 12 | format; before version 5 a flow sample's */
     bool is_discarded;
     uint32_t discard_reason;
     uint32_t record_count; /* of version 5 */

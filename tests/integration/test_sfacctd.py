@@ -395,6 +395,17 @@ pcap_savefile: {test.dir}/in.pcap
         daemon.stop()
 
 
+def test_maps_ask_for_the_kind_of_sample_and_the_sub_agent(test):
+    records, _ = sflow.header("10.0.0.1", "192.0.2.1")
+    samples = (sflow.flow_sample([records], in_iface=1), expanded_sample([records], 2, 9), sflow.discarded_packet([records], 258, in_iface=3))
+    for key, right in (("sample_type=0:1", {1}), ("sample_type=0:3", {2}), ("sample_type=0:5", {3}), ("sample_type=-0:1", {2, 3}),
+                       ("sample_type=8800:1", set()), ("sample_type=flow", {1, 2, 3}), ("sample_type=option", set()),
+                       ("agent_id=0", {1, 2, 3}), ("agent_id=1", set()), ("flowset_id=300", set())):
+        tag_map = test.write("t.map", f"set_tag=7 {key}\n")
+        rows = one(test, *samples, config=f"aggregate[out]: tag, in_iface\nsfacctd_discards: true\npre_tag_map: {tag_map}\n")
+        assert {r["iface_in"] for r in rows if r["tag"] == 7} == right, (key, rows)
+
+
 def test_samples_of_agents_without_interfaces(test):
     """A sample kept by hand beside the project."""
     capture_file = need_sample("sflow-internal-port/exports.pcap")

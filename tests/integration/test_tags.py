@@ -3,6 +3,7 @@
 """pre_tag_map and its filters: what rows get as tags, for each instance apart, and that Debian's pmacct gives the same where it
 knows the keys."""
 import csv
+import json
 import signal
 import subprocess
 
@@ -80,6 +81,46 @@ def test_each_key_holds_or_does_not_and_can_be_negated(test):
             got = tags(test, f"set_tag=3 {key}=-{right}\nset_tag=4 {key}=-{wrong}\n", [flow])
             assert got[1][0] == 4, (key, got)
             (test.dir / "out.csv").unlink()
+
+
+TEMPLATE_FIELDS = [(8, 4), (12, 4), (7, 2), (90, 8), (70, 3), (1, 4), (2, 4)]
+
+
+def test_keys_of_templates_labels_and_options(test):
+    """What the template is, the VPN and the labels of a flow: source port 1 is of a usual template, 2 counts both ways, 3 has labels."""
+    plain = exports.Ipfix(fields=[(8, 4), (12, 4), (7, 2), (1, 4), (2, 4)], template_id=300)
+    both = exports.Ipfix(fields=[(8, 4), (12, 4), (7, 2), (231, 4), (232, 4)], template_id=301)
+    vpn = exports.Ipfix(fields=TEMPLATE_FIELDS, template_id=302)
+    rd = bytes.fromhex("0000fde800000007")
+    messages = [plain.announce(export_time=START_S), plain.data([["10.0.0.1", "10.0.0.2", 1, 100, 1]], export_time=START_S)]
+    both.sequence = plain.sequence
+    messages += [both.announce(export_time=START_S), both.data([["10.0.0.1", "10.0.0.2", 2, 100, 50]], export_time=START_S)]
+    vpn.sequence = both.sequence
+    messages += [vpn.announce(export_time=START_S), vpn.data([["10.0.0.1", "10.0.0.2", 3, rd, b"\0\x01\x01", 100, 1]], export_time=START_S)]
+    pcap = test.dir / "in.pcap"
+    exports.write_pcap(pcap, [(START_S, exports.udp_packet(message, EXPORTER)) for message in messages])
+    for rows, right in (("flowset_id=301", {2}), ("flowset_id=-301", {1, 3}), ("is_bi_flow=true", {2}), ("is_bi_flow=false", {1, 3}),
+                        ("is_bi_flow=-true", {1, 3}), ("mpls_vpn_rd=0:65000:7", {3}), ("mpls_vpn_rd=-0:65000:7", {1, 2}),
+                        ("mpls_vpn_rd=vrfid:7", set()), ("sample_type=flow-mpls-ipv4", {3}), ("sample_type=-flow-mpls-ipv4", {1, 2}),
+                        ("sample_type=flow-mpls-ipv6", set()), ("sample_type=flow", {1, 2, 3}), ("sample_type=0:1", set()),
+                        ("sample_type=option", set()), ("agent_id=1", set()), ("agent_id=-7", set())):
+        out = test.dir / "out.csv"
+        daemon = test.nfacctd(CONFIG.format(out=out, map=test.write("out.map", f"set_tag=1 {rows}\n"), pcap=pcap, more=""))
+        assert daemon.wait(60) == 0, daemon.output()
+        got = {row["port_src"] for row in json_lines(out) if row["tag"] == 1 and row["port_src"]}
+        assert got == right, (rows, got)
+        assert ("agent_id: sub-agents are sFlow's" in daemon.output()) == ("agent_id" in rows), daemon.output()
+        out.unlink()
+
+
+def test_a_label_that_is_cut_is_counted_and_told(test):
+    rows = "".join(f"set_label={chr(97 + n) * 600} jeq=next\n" for n in range(2)) + "set_label=end\n"
+    got = tags(test, rows, [{}, {}], more=f"stats_file: {test.dir}/stats.json")
+    assert got[1][2] == "a" * 600 + ",end", got
+    log = (test.dir / "nfacctd.log").read_text() if (test.dir / "nfacctd.log").exists() else ""
+    assert "a label of its flows would have more than 1024 bytes; texts of later rows are left out" in log, log
+    exporter = json.loads((test.dir / "stats.json").read_text())["exporters"][0]
+    assert exporter["labels_cut"] == 2, exporter
 
 
 def test_jumps_stacks_labels_and_counting(test):
