@@ -406,6 +406,32 @@ static void write_ledger_drops(const struct statistics_sources *s, const struct 
     }
 }
 
+/* Writes the sums that are no flows, packets or bytes. */
+static void write_ledger_rows(const struct statistics_sources *s, const struct ledger_sum *sums,
+                              struct exposition *e)
+{
+    static const struct {
+        const char *name, *help;
+        size_t offset;
+    } rows[] = {
+        {"pathacct_instance_rows", "rows handed over", offsetof(struct ledger_sum, rows)},
+        {"pathacct_instance_option_records", "records of options data that came in",
+         offsetof(struct ledger_sum, option_records)},
+        {"pathacct_instance_option_records_filtered", "of these, left out by filters",
+         offsetof(struct ledger_sum, options_filtered)},
+        {"pathacct_instance_option_records_dropped", "of these, that there was no room for",
+         offsetof(struct ledger_sum, options_dropped)},
+    };
+
+    for (size_t row = 0; row < sizeof rows / sizeof rows[0]; row++) {
+        exposition_family(e, EXPOSITION_COUNTER, rows[row].name, rows[row].help);
+        for (uint32_t i = 0; i < s->instance_count; i++)
+            exposition_uint(
+                e, labels_of(s->instances[i], NULL).labels,
+                *(const uint64_t *)(const void *)((const uint8_t *)&sums[i] + rows[row].offset));
+    }
+}
+
 static void write_instances(const struct statistics_sources *s, struct exposition *e)
 {
     struct ledger_sum *sums = mem_calloc(s->instance_count + 1, sizeof *sums);
@@ -414,9 +440,7 @@ static void write_instances(const struct statistics_sources *s, struct expositio
         sums[i] = instance_ledger(s->instances[i]);
     write_ledger(s, sums, e);
     write_ledger_drops(s, sums, e);
-    exposition_family(e, EXPOSITION_COUNTER, "pathacct_instance_rows", "rows handed over");
-    for (uint32_t i = 0; i < s->instance_count; i++)
-        exposition_uint(e, labels_of(s->instances[i], NULL).labels, sums[i].rows);
+    write_ledger_rows(s, sums, e);
     mem_free(sums);
 }
 

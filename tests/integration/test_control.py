@@ -76,14 +76,19 @@ def test_pages(test):
 
 
 def test_metrics_agree_with_the_statistics(test):
-    daemon = start(test, f"bgp_daemon: true\nbgp_daemon_ip: 127.0.0.1\nbgp_daemon_port: {(bgp := free_port(socket.SOCK_STREAM))}\n")
+    daemon = start(test, f"bgp_daemon: true\nbgp_daemon_ip: 127.0.0.1\nbgp_daemon_port: {(bgp := free_port(socket.SOCK_STREAM))}\n"
+                   "nfacctd_account_options: true\n")
     Speaker(test, bgp).establish()
     stream = exports.Ipfix()
     flows = [exports.common_flow("10.0.0.1", f"192.168.1.{n}", "10.0.0.9", octets=700) for n in range(10)]
     for source in ("127.0.0.5", "127.0.0.6"):
-        test.send(stream.announce(), stream.data(flows), b"nonsense", source=source)
+        sampler = [(302, 4), (34, 4)]
+        options = exports.ipfix([exports.ipfix_set(3, exports.template(300, sampler, 1)), exports.ipfix_set(300, exports.record(sampler, [1, 100]))],
+                                stream.sequence)
+        stream.sequence += 1
+        test.send(options, stream.announce(), stream.data(flows), b"nonsense", source=source)
     stats = test.wait_now(daemon, lambda s: sum(e["flows"] for e in s["exporters"]) == 20 and s["instances"][0]["written"]["flows"] == 20 and
-                          s["bgp"]["peers"] and sum(e["datagrams_read"] for e in s["exporters"]) == 6, "all")
+                          s["bgp"]["peers"] and sum(e["datagrams_read"] for e in s["exporters"]) == 8, "all")
     told = samples(test.http)
     assert len(stats["exporters"]) == 2
     for exporter in stats["exporters"]:
@@ -97,6 +102,7 @@ def test_metrics_agree_with_the_statistics(test):
     for name in ("decoded", "written"):
         for part in ("flows", "packets", "bytes"):
             assert told[f"pathacct_instance_{name}_{part}_total{mark}"] == stats["instances"][0][name][part], (name, part)
+    assert told[f"pathacct_instance_option_records_total{mark}"] == stats["instances"][0]["option_records"]["decoded"] == 2
     assert told[f"pathacct_instance_residual_flows{mark}"] == 0 and told[f"pathacct_plugin_open{mark}"] == 1
     assert told["pathacct_bgp_sessions_established_total"] == 1
     assert [value for name, value in told.items() if name.startswith("pathacct_bgp_peer_up{peer=")] == [1]
