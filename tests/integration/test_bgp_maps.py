@@ -241,6 +241,13 @@ def test_a_type_needs_its_map_and_a_map_its_type(test):
         assert status == 0 and name not in said, said
 
 
+def test_next_hops_to_follow_may_have_bits_beyond_their_length(test):
+    status, said = check(test, "bgp_daemon: true\nbgp_follow_nexthop: 10.0.0.1/8, 2001:db8::1/32, 192.0.2.1\n")
+    assert status == 0 and "bgp_follow_nexthop" not in said, said
+    status, said = check(test, "bgp_daemon: true\nbgp_follow_nexthop: 10.0.0/8, 10.0.0.1/33\n")
+    assert status == 1 and "'10.0.0/8' is not a prefix" in said and "'10.0.0.1/33' is not a prefix" in said, said
+
+
 def test_a_reload_takes_new_rows_and_keeps_the_old_ones_after_an_error(test):
     rd_map = test.write("rd.map", f"id=0:65000:5 ip={ROUTER} in=2\n")
     rig = Rig(test, more=f"flow_to_rd_map: {rd_map}")
