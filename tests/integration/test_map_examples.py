@@ -6,10 +6,11 @@ import re
 import socket
 
 from harness import SOURCE, free_port, json_lines, main
-from bgp_speaker import Speaker, add_path_send, attributes, four_octet_as, multiprotocol, prefix, update
+from bgp_speaker import Speaker, add_path_send, attribute, attributes, four_octet_as, multiprotocol, prefix, update
 import exports
 
 MAPS = SOURCE / "examples/maps"
+LOCAL_PREF_150 = attribute(0x40, 5, bytes((0, 0, 0, 150)))
 FIELDS = [*exports.COMMON_FIELDS, (56, 6)]
 
 
@@ -22,8 +23,8 @@ def config(test, name):
     return re.sub(r"^nfacctd_port: .*\n", "", text, flags=re.M)
 
 
-def flow(in_iface=1, mac=1, next_hop="0.0.0.0", octets=100):
-    return exports.common_flow("10.0.0.1", "203.0.113.9", next_hop, in_iface=in_iface, octets=octets) + [bytes((0, 0, 0x5e, 0, 0x53, mac))]
+def flow(in_iface=1, mac=1, next_hop="0.0.0.0", octets=100, src="10.0.0.1"):
+    return exports.common_flow(src, "203.0.113.9", next_hop, in_iface=in_iface, octets=octets) + [bytes((0, 0, 0x5e, 0, 0x53, mac))]
 
 
 def replayed(test, name, output, *flows, exporter="127.0.2.1"):
@@ -60,19 +61,25 @@ def test_vpns(test):
     assert {(row["MPLS_VPN_RD"], row["BYTES"]) for row in rows} == {("0:65000:1", "100"), ("0:65000:2", "11")}, rows
 
 
-def correlated(test, name, exporter, *flows):
+def test_costs(test):
+    flows = (flow(in_iface=20), flow(in_iface=20, src="198.51.100.9"), flow(in_iface=10))
+    assert {row["SRC_MED"] for row in replayed(test, "costs", "costs", *flows)} == {"30", "10", "0"}
+    assert [row["SRC_MED"] for row in replayed(test, "costs", "costs", flow(in_iface=20), exporter="127.0.2.2")] == ["45"]
+
+
+def correlated(test, name, exporter, *flows, output="paths"):
     """The rows of a JSON file of the exporter's flows, with a router at 127.0.2.1 that has a path behind each of two next hops."""
     bgp_port = free_port(socket.SOCK_STREAM)
     daemon = test.nfacctd(config(test, name) + f"bgp_daemon_ip: 127.0.0.1\nbgp_daemon_port: {bgp_port}\n")
     router = Speaker(test, bgp_port, "127.0.2.1", capabilities=multiprotocol(1, 1) + four_octet_as(65000) + add_path_send((1, 1))).establish()
-    router.send(update(attributes((64500,), "10.0.0.1"), prefix("203.0.113.0/24", 1)),
+    router.send(update(attributes((64500,), "10.0.0.1", LOCAL_PREF_150), prefix("203.0.113.0/24", 1)),
                 update(attributes((64501, 64502), "10.0.0.2"), prefix("203.0.113.0/24", 2)), update())
     daemon.wait_log("End-of-RIB")
     stream = exports.Ipfix(FIELDS)
     test.send(stream.announce(), stream.data(flows), source=exporter)
     test.wait_now(daemon, lambda stats: stats["instances"][0]["decoded"]["flows"] == len(flows), "the flows")
     assert daemon.stop() == 0, daemon.output()
-    return json_lines(test.dir / "paths.json")
+    return json_lines(test.dir / f"{output}.json")
 
 
 def test_agents(test):
@@ -83,6 +90,12 @@ def test_agents(test):
 def test_next_hops(test):
     rows = correlated(test, "next-hops", "127.0.2.1", flow(next_hop="198.51.100.1"), flow(next_hop="198.51.100.2"))
     assert {(row["as_path"], row["path_match"]) for row in rows} == {("64500", "exact"), ("64501_64502", "exact")}, rows
+
+
+def test_preferences(test):
+    rows = correlated(test, "preferences", "127.0.2.1", flow(in_iface=20), flow(in_iface=10), flow(in_iface=30, src="203.0.113.1"),
+                      output="preferences")
+    assert {row["local_pref_src"] for row in rows} == {50, 200, 150}, rows
 
 
 if __name__ == "__main__":
