@@ -70,8 +70,9 @@ static struct aggregate_plan *plan_make(const enum primitive_index *primitive)
     struct text error = {0};
 
     for (size_t i = 0; i < COLUMN_COUNT; i++)
-        columns[i] = (struct aggregate_column){primitive_column(&primitives[primitive[i]]),
-                                               primitives[primitive[i]].flow_offset};
+        columns[i] =
+            (struct aggregate_column){.column = primitive_column(&primitives[primitive[i]]),
+                                      .flow_offset = primitives[primitive[i]].flow_offset};
     if (aggregate_plan_new(&settings, &error, &plan) < 0) {
         fprintf(stderr, "upsert_bench: %s\n", text_cstr(&error));
         exit(1);

@@ -21,7 +21,7 @@ static const struct pa_column primitives[] = {
 
 static uint16_t kind_width(uint8_t kind)
 {
-    static const uint8_t widths[] = {1, 2, 4, 8, 17, 6, 8, 4};
+    static const uint8_t widths[] = {1, 2, 4, 8, 17, 6, 8, 4, 11};
     return widths[kind];
 }
 

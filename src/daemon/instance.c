@@ -52,6 +52,10 @@ static bool column_add(struct columns *columns, const struct primitive *primitiv
     if (c->column.format == PA_FORMAT_PATH_MATCH)
         c->column.value_names = columns->verdicts;
     c->flow_offset = primitive->flow_offset;
+    int other_end = primitive_other_end(primitive);
+    c->other_offset = other_end < 0 ? 0 : flow_member_places[other_end].offset;
+    if (other_end >= 0)
+        flow_needs_add(needs, (enum flow_member)other_end);
     if (primitive->member >= 0)
         flow_needs_add(needs, (enum flow_member)primitive->member);
     columns->count++;
@@ -75,10 +79,31 @@ static bool has_counters_add(struct columns *columns, struct flow_needs *needs)
     return column_add(columns, &has_counters, needs);
 }
 
+/* A sum stands alone, but for what is the same from either end. */
+static int check_sum(const struct config *config, size_t index, struct primitive_list *list,
+                     struct text *errors, struct text *warnings)
+{
+    struct text left_out = {0};
+    const struct primitive *sum = primitive_list_sum(list, &left_out);
+    bool is_strict = config_is_strict(config);
+    struct text *said = is_strict ? errors : warnings;
+    bool has_more = sum && left_out.len > 0;
+
+    if (has_more) {
+        add_error(config, index, "aggregate", said);
+        text_append_printf(
+            said, "%s counts each flow at both ends, and %s would be of one of them; %s\n",
+            sum->name, text_cstr(&left_out),
+            is_strict ? "leave it out, or give it an instance of its own" : "it is left out");
+    }
+    text_clear(&left_out);
+    return has_more && is_strict ? -EINVAL : 0;
+}
+
 static int columns_make(const struct config *config, size_t index,
                         const struct instance_settings *settings, const struct row_settings *rows,
                         const struct primitive_table *table, struct flow_needs *needs,
-                        struct text *errors, struct columns *columns)
+                        struct text *errors, struct text *warnings, struct columns *columns)
 {
     static const enum primitive_index always[] = {PRIMITIVE_packets, PRIMITIVE_bytes};
     static const enum primitive_index stitched[] = {PRIMITIVE_timestamp_min,
@@ -94,6 +119,10 @@ static int columns_make(const struct config *config, size_t index,
         text_append_printf(errors, "%s\n", text_cstr(&error));
         text_clear(&error);
         return err;
+    }
+    if (check_sum(config, index, &list, errors, warnings) < 0) {
+        primitive_list_clear(&list);
+        return -EINVAL;
     }
     for (size_t i = 0; i < list.count; i++)
         has_room = column_add(columns, list.items[i], needs) && has_room;
@@ -215,7 +244,8 @@ static int plan_make(struct instance *instance, const struct config *config, siz
 int instance_new(const struct config *config, size_t index,
                  const struct instance_settings *settings, const struct row_settings *rows,
                  const struct crew *crew, const struct primitive_table *table,
-                 struct flow_needs *needs, struct text *errors, struct instance **ret_instance)
+                 struct flow_needs *needs, struct text *errors, struct text *warnings,
+                 struct instance **ret_instance)
 {
     struct instance *instance = mem_zalloc(sizeof *instance);
     struct columns *columns = mem_zalloc(sizeof *columns);
@@ -231,7 +261,7 @@ int instance_new(const struct config *config, size_t index,
         instance->refresh_s = refresh.number;
     atomic_init(&instance->epoch, 1);
     columns->verdicts = verdict_names();
-    err = columns_make(config, index, settings, rows, table, needs, errors, columns);
+    err = columns_make(config, index, settings, rows, table, needs, errors, warnings, columns);
     if (bins_make(config, index, rows, &bins, &instance->has_bins, errors) < 0)
         err = -EINVAL;
     if (check_unaggregated(config, index, settings, rows, errors) < 0)

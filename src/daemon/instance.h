@@ -38,7 +38,8 @@ struct instance {
 int instance_new(const struct config *config, size_t index,
                  const struct instance_settings *settings, const struct row_settings *rows,
                  const struct crew *crew, const struct primitive_table *primitives,
-                 struct flow_needs *needs, struct text *errors, struct instance **ret_instance);
+                 struct flow_needs *needs, struct text *errors, struct text *warnings,
+                 struct instance **ret_instance);
 void instance_free(struct instance *instance); /* NULL is fine */
 
 /* Makes its rings, pools and ledgers. `worker_events` are borrowed. Negative errno: memory could

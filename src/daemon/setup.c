@@ -153,7 +153,7 @@ static int read_instances(struct daemon *d, struct text *errors, struct text *wa
     for (uint32_t i = 0; i < d->instance_count; i++) {
         const struct config_instance *instance = config_instance_at(d->config, i);
         if (instance_new(d->config, i, &d->instance_settings[i], &d->rows, &d->crew, d->primitives,
-                         &d->needs, errors, &d->instances[i]) < 0)
+                         &d->needs, errors, warnings, &d->instances[i]) < 0)
             err = -EINVAL;
         /* If not even a plugin is named, the error says it all. */
         if ((errors->len == 0 || config_is_set(d->config, "plugins", i)) &&

@@ -293,6 +293,54 @@ uint32_t primitive_table_flow_stride(const struct primitive_table *table)
     return table->stride;
 }
 
+/* ---- sums over both ends ---- */
+
+/* Lists the sums, with what the other end of a flow has. */
+static const struct {
+    enum primitive_index sum;
+    enum flow_member other_end;
+} sums[] = {
+    {PRIMITIVE_sum_host, FLOW_dst_addr}, {PRIMITIVE_sum_net, FLOW_dst_net},
+    {PRIMITIVE_sum_as, FLOW_dst_as},     {PRIMITIVE_sum_port, FLOW_dst_port},
+    {PRIMITIVE_sum_mac, FLOW_dst_mac},
+};
+
+int primitive_other_end(const struct primitive *primitive)
+{
+    for (size_t i = 0; i < sizeof sums / sizeof sums[0]; i++)
+        if (primitive->name == primitives[sums[i].sum].name)
+            return sums[i].other_end;
+    return -1;
+}
+
+/* True if a primitive says the same of a flow whichever end it is seen from. pmacct leaves out all
+ * others beside a sum. */
+static bool goes_with_sums(const struct primitive *primitive)
+{
+    static const enum primitive_index neutral[] = {
+        PRIMITIVE_tag,
+        PRIMITIVE_tag2,
+        PRIMITIVE_label,
+        PRIMITIVE_class,
+        PRIMITIVE_flows,
+        PRIMITIVE_packets,
+        PRIMITIVE_bytes,
+        PRIMITIVE_sampling_rate,
+        PRIMITIVE_timestamp_start,
+        PRIMITIVE_timestamp_end,
+        PRIMITIVE_timestamp_arrival,
+        PRIMITIVE_timestamp_export,
+        PRIMITIVE_export_proto_seqno,
+        PRIMITIVE_export_proto_version,
+        PRIMITIVE_export_proto_sysid,
+    };
+
+    for (size_t i = 0; i < sizeof neutral / sizeof neutral[0]; i++)
+        if (primitive->name == primitives[neutral[i]].name)
+            return true;
+    return primitive->member == PRIMITIVE_CUSTOM;
+}
+
 /* ---- lists ---- */
 
 static const struct {
@@ -412,4 +460,24 @@ int primitive_list_parse(const struct primitive_table *table, const char *text, 
     }
     *ret_list = list;
     return 0;
+}
+
+const struct primitive *primitive_list_sum(struct primitive_list *list, struct text *left_out)
+{
+    const struct primitive *sum = NULL;
+    size_t kept = 0;
+
+    for (size_t i = 0; i < list->count && !sum; i++)
+        if (primitive_other_end(list->items[i]) >= 0)
+            sum = list->items[i];
+    for (size_t i = 0; sum && i < list->count; i++) {
+        const struct primitive *p = list->items[i];
+        if (p == sum || goes_with_sums(p))
+            list->items[kept++] = p;
+        else
+            text_append_printf(left_out, "%s%s", left_out->len ? ", " : "", p->name);
+    }
+    if (sum)
+        list->count = kept;
+    return sum;
 }

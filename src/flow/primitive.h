@@ -99,5 +99,16 @@ void primitive_list_clear(struct primitive_list *list);
 int primitive_list_parse(const struct primitive_table *table, const char *text, struct text *error,
                          struct primitive_list *ret_list);
 
+/*
+ * A sum over both ends of flows (sum_host and the like) makes two entries of a flow: one by the
+ * primitive's own member, one by what the other end has. Returns that member; -1: it is no sum.
+ */
+int primitive_other_end(const struct primitive *primitive);
+/*
+ * Returns the first sum of a list, NULL if there is none. Beside it the list keeps only what is the
+ * same from either end; the names of all others are appended to `left_out`.
+ */
+const struct primitive *primitive_list_sum(struct primitive_list *list, struct text *left_out);
+
 /* Returns why a primitive that pmacct has is refused here; NULL if it is not such a one. */
 const char *primitive_refusal(const char *name);

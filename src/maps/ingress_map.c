@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The maps of the source side: an index finds the rows of an exporter and its interfaces
- * (map_index.h); what else they ask is compared row by row, as in pre_tag_map. */
+/* The maps of the source side: an index finds rows that may hold (row_search.h), and each is asked
+ * whether it does, as in pre_tag_map. The fields of the index are the keys. */
 #include "maps/ingress_map.h"
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "maps/exporter_names.h"
 #include "maps/map_file.h"
-#include "maps/map_index.h"
 #include "maps/map_source.h"
+#include "maps/row_search.h"
 #include "maps/tag_condition.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -48,26 +49,36 @@ static const struct map_key keys[] = {
 
 /* The keys that are asked of the flow itself. */
 static const struct {
-    size_t key;
+    uint8_t key;
     enum tag_key tag_key;
 } flow_keys[] = {
-    {KEY_SRC_MAC, TAG_KEY_src_mac}, {KEY_VLAN, TAG_KEY_vlan},     {KEY_SRC_NET, TAG_KEY_src_net},
-    {KEY_DST_NET, TAG_KEY_dst_net}, {KEY_FILTER, TAG_KEY_filter},
+    {KEY_IN, TAG_KEY_in},         {KEY_OUT, TAG_KEY_out},         {KEY_SRC_MAC, TAG_KEY_src_mac},
+    {KEY_VLAN, TAG_KEY_vlan},     {KEY_SRC_NET, TAG_KEY_src_net}, {KEY_DST_NET, TAG_KEY_dst_net},
+    {KEY_FILTER, TAG_KEY_filter},
 };
 enum { FLOW_KEY_COUNT = sizeof flow_keys / sizeof *flow_keys };
 
+/* A look-up in a large map waits for memory, so that what it reads of a row lies together. */
 struct ingress_row {
-    bool is_of_path; /* id=bgp */
     uint32_t value;
+    uint32_t first_condition; /* in the map's conditions */
+    uint8_t condition_count;
+    bool is_of_path; /* id=bgp */
+    bool asks_path;
+    struct ip_prefix exporter;        /* where the row names one; else len is EXPORTERS */
+    const struct map_cell *exporters; /* where it names several, or others than some */
     const struct map_cell *next_hop, *peer_as;
-    struct tag_condition *conditions;
-    uint32_t condition_count;
 };
+enum { EXPORTERS = UINT8_MAX };
 
 struct ingress_map {
     struct map_file *file;
-    struct map_index *index;
+    struct row_search *search;
+    struct exporter_names names;
     struct ingress_row *rows;
+    struct tag_condition *conditions;
+    uint32_t condition_count;
+    uint64_t fields; /* that the index looks at */
     bool asks_path;
     struct flow_needs needs;
 };
@@ -87,24 +98,52 @@ static int take_value(struct ingress_row *row, const char *text)
     return errno == 0 && *end == '\0' && number <= UINT32_MAX ? 0 : -EINVAL;
 }
 
-static int take_conditions(struct ingress_map *map, size_t index, struct text *errors)
+/* A row's choices for the index, as many as it takes. */
+struct choices {
+    struct row_choice items[ROW_CHOICES_MAX];
+    size_t count;
+};
+
+static void choose_cell(struct choices *choices, uint8_t key, const struct map_cell *cell)
+{
+    if (cell && choices->count < ROW_CHOICES_MAX)
+        choices->count +=
+            row_choice_of_cell(&choices->items[choices->count], key, keys[key].type, cell);
+}
+
+static void choose_condition(struct choices *choices, uint8_t key,
+                             const struct tag_condition *condition, const struct map_cell *cell)
+{
+    struct row_choice *choice = &choices->items[choices->count];
+
+    if (choices->count == ROW_CHOICES_MAX || !tag_condition_choice(condition, cell, choice))
+        return;
+    choice->field = key;
+    choices->count++;
+}
+
+static int take_conditions(struct ingress_map *map, size_t index, struct choices *choices,
+                           struct text *errors)
 {
     struct map_cell *const *cells = map->file->rows[index].cells;
     struct ingress_row *row = &map->rows[index];
     int err = 0;
 
-    row->conditions = mem_calloc(FLOW_KEY_COUNT, sizeof *row->conditions);
+    row->first_condition = map->condition_count;
     for (size_t i = 0; i < FLOW_KEY_COUNT; i++) {
         const struct map_cell *cell = cells[flow_keys[i].key];
         struct text error = {0};
         if (!cell)
             continue;
-        struct tag_condition *condition = &row->conditions[row->condition_count++];
+        struct tag_condition *condition = &map->conditions[map->condition_count++];
+        row->condition_count++;
         if (tag_condition_make(condition, flow_keys[i].tag_key, cell, &error) < 0) {
             text_append_printf(errors, "%s:%u: %s=%s: %s\n", map->file->name,
                                map->file->rows[index].line, keys[flow_keys[i].key].name, cell->text,
                                text_cstr(&error));
             err = -EINVAL;
+        } else {
+            choose_condition(choices, flow_keys[i].key, condition, cell);
         }
         text_clear(&error);
         tag_condition_add_needs(condition, &map->needs);
@@ -112,55 +151,75 @@ static int take_conditions(struct ingress_map *map, size_t index, struct text *e
     return err;
 }
 
+static int take_row(struct ingress_map *map, size_t index, struct text *errors)
+{
+    const struct map_row *row = &map->file->rows[index];
+    struct ingress_row *ingress = &map->rows[index];
+    struct choices choices = {.count = 0};
+    int err = 0;
+
+    if (take_value(ingress, row->cells[KEY_ID]->text) < 0) {
+        text_append_printf(errors,
+                           "%s:%u: id=%s: expected a number, or bgp for what the path to the "
+                           "source says\n",
+                           map->file->name, row->line, row->cells[KEY_ID]->text);
+        err = -EINVAL;
+    }
+    ingress->exporters = row->cells[KEY_IP];
+    ingress->exporter.len = EXPORTERS;
+    if (ingress->exporters->item_count == 1 && ingress->exporters->has_plain)
+        ingress->exporter = ingress->exporters->items[0].prefix;
+    ingress->next_hop = row->cells[KEY_NEXT_HOP];
+    ingress->peer_as = row->cells[KEY_PEER_AS];
+    choose_cell(&choices, KEY_IP, ingress->exporters);
+    if (take_conditions(map, index, &choices, errors) < 0)
+        err = -EINVAL;
+    choose_cell(&choices, KEY_NEXT_HOP, ingress->next_hop);
+    choose_cell(&choices, KEY_PEER_AS, ingress->peer_as);
+    ingress->asks_path = ingress->next_hop || ingress->peer_as;
+    map->asks_path = map->asks_path || ingress->is_of_path || ingress->asks_path;
+    row_search_add(map->search, (uint32_t)index, choices.items, choices.count);
+    return err;
+}
+
+static size_t count_conditions(const struct map_file *file)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < file->row_count; i++)
+        for (size_t k = 0; k < FLOW_KEY_COUNT; k++)
+            count += file->rows[i].cells[flow_keys[k].key] != NULL;
+    return count;
+}
+
 static int take_rows(struct ingress_map *map, struct text *errors)
 {
-    int result = 0;
+    int err = 0;
 
     map->rows = mem_calloc(map->file->row_count + 1, sizeof *map->rows);
-    for (size_t i = 0; i < map->file->row_count; i++) {
-        const struct map_row *row = &map->file->rows[i];
-        struct ingress_row *source = &map->rows[i];
-        if (take_value(source, row->cells[KEY_ID]->text) < 0) {
-            text_append_printf(errors,
-                               "%s:%u: id=%s: expected a number, or bgp for what the path to the "
-                               "source says\n",
-                               map->file->name, row->line, row->cells[KEY_ID]->text);
-            result = -EINVAL;
-        }
-        if (take_conditions(map, i, errors) < 0)
-            result = -EINVAL;
-        source->next_hop = row->cells[KEY_NEXT_HOP];
-        source->peer_as = row->cells[KEY_PEER_AS];
-        map->asks_path =
-            map->asks_path || source->is_of_path || source->next_hop || source->peer_as;
-        if (row->cells[KEY_IN])
-            flow_needs_add(&map->needs, FLOW_in_iface);
-        if (row->cells[KEY_OUT])
-            flow_needs_add(&map->needs, FLOW_out_iface);
-    }
-    return result;
+    map->conditions = mem_calloc(count_conditions(map->file) + 1, sizeof *map->conditions);
+    map->search = row_search_new();
+    for (size_t i = 0; i < map->file->row_count; i++)
+        if (take_row(map, i, errors) < 0)
+            err = -EINVAL;
+    return err;
 }
 
 int ingress_map_parse(const char *name, const char *data, size_t len, struct text *errors,
                       struct ingress_map **ret_map)
 {
-    static const struct map_index_keys index_keys = {KEY_IP, KEY_IN, KEY_OUT};
     struct ingress_map *map = mem_zalloc(sizeof *map);
     int err = map_file_parse(name, data, len, keys, NULL, errors, &map->file);
 
     if (err == 0)
         err = take_rows(map, errors);
-    if (err == 0) {
-        err = map_index_new(map->file, &index_keys, &map->index);
-        if (err < 0)
-            text_append_printf(
-                errors, "%s: too many rows overlap; split ranges and lists so that they do not\n",
-                name);
-    }
     if (err < 0) {
         ingress_map_free(map);
         return err;
     }
+    row_search_finish(map->search);
+    map->fields = row_search_fields(map->search);
+    exporter_names_init(&map->names, map->file, KEY_IP);
     *ret_map = map;
     return 0;
 }
@@ -183,26 +242,19 @@ void ingress_map_free(struct ingress_map *map)
 {
     if (!map)
         return;
-    for (size_t i = 0; map->rows && i < map->file->row_count; i++) {
-        for (uint32_t k = 0; k < map->rows[i].condition_count; k++)
-            tag_condition_clear(&map->rows[i].conditions[k]);
-        mem_free(map->rows[i].conditions);
-    }
+    for (uint32_t i = 0; i < map->condition_count; i++)
+        tag_condition_clear(&map->conditions[i]);
+    mem_free(map->conditions);
     mem_free(map->rows);
-    map_index_free(map->index);
+    row_search_free(map->search);
+    exporter_names_clear(&map->names);
     map_file_free(map->file);
     mem_free(map);
 }
 
 bool ingress_map_names(const struct ingress_map *map, const struct ip_addr *exporter)
 {
-    return map_index_names(map->index, exporter);
-}
-
-const struct map_node *ingress_map_exporter(const struct ingress_map *map,
-                                            const struct ip_addr *exporter)
-{
-    return map_index_exporter(map->index, exporter);
+    return exporter_names_has(&map->names, exporter);
 }
 
 bool ingress_map_asks_path(const struct ingress_map *map)
@@ -210,28 +262,55 @@ bool ingress_map_asks_path(const struct ingress_map *map)
     return map->asks_path;
 }
 
-static bool row_holds(const struct ingress_row *row, const struct flow *flow,
+static bool is_exporter(const struct ingress_row *row, const struct ip_addr *exporter)
+{
+    return row->exporter.len == EXPORTERS ? map_cell_has_address(row->exporters, exporter)
+                                          : ip_prefix_contains(&row->exporter, exporter);
+}
+
+static bool row_holds(const struct ingress_map *map, const struct ingress_row *row,
+                      const struct ip_addr *exporter, const struct flow *flow,
                       const struct source_facts *facts)
 {
-    if (!map_cell_has_address(row->next_hop, &facts->next_hop) ||
-        !map_cell_has_number(row->peer_as, facts->neighbour_as))
+    const struct tag_condition *conditions = &map->conditions[row->first_condition];
+
+    if (!is_exporter(row, exporter))
+        return false;
+    if (row->asks_path && (!map_cell_has_address(row->next_hop, &facts->next_hop) ||
+                           !map_cell_has_number(row->peer_as, facts->neighbour_as)))
         return false;
     for (uint32_t i = 0; i < row->condition_count; i++)
-        if (!tag_condition_holds(&row->conditions[i], flow))
+        if (!tag_condition_holds(&conditions[i], flow))
             return false;
     return true;
 }
 
-uint32_t ingress_map_find(const struct ingress_map *map, const struct map_node *node,
+/* Fetches what the index looks at. */
+static void take_values(const struct ingress_map *map, const struct ip_addr *exporter,
+                        const struct flow *flow, const struct source_facts *facts,
+                        struct row_value *values)
+{
+    values[KEY_IP] = row_value_address(exporter);
+    values[KEY_NEXT_HOP] = row_value_address(&facts->next_hop);
+    values[KEY_PEER_AS] = row_value_number(facts->neighbour_as);
+    for (size_t i = 0; i < FLOW_KEY_COUNT; i++)
+        if (map->fields >> flow_keys[i].key & 1)
+            values[flow_keys[i].key] = tag_condition_value(flow_keys[i].tag_key, flow);
+}
+
+uint32_t ingress_map_find(const struct ingress_map *map, const struct ip_addr *exporter,
                           const struct flow *flow, const struct source_facts *facts,
                           uint32_t of_path)
 {
-    size_t count;
-    const uint32_t *rows = map_node_rows(node, flow->in_iface, flow->out_iface, &count);
+    struct row_value values[KEY_COUNT];
+    struct row_cursor cursor;
 
-    for (size_t i = 0; i < count; i++) {
-        const struct ingress_row *row = &map->rows[rows[i]];
-        if (row_holds(row, flow, facts))
+    take_values(map, exporter, flow, facts, values);
+    row_search_begin(map->search, values, &cursor);
+    for (uint32_t at = row_search_next(map->search, values, &cursor, 0); at != ROW_NONE;
+         at = row_search_next(map->search, values, &cursor, at + 1)) {
+        const struct ingress_row *row = &map->rows[at];
+        if (row_holds(map, row, exporter, flow, facts))
             return row->is_of_path ? of_path : row->value;
     }
     return 0;

@@ -15,7 +15,6 @@
 struct text;
 struct map_report;
 struct ingress_map;
-struct map_node; /* the rows that are left to ask for one exporter */
 
 /* The facts of the path to a flow's source; all zero: there is none. */
 struct source_facts {
@@ -31,14 +30,11 @@ void ingress_map_free(struct ingress_map *map); /* NULL is fine */
 
 /* True if some row is for that exporter alone. */
 bool ingress_map_names(const struct ingress_map *map, const struct ip_addr *exporter);
-/* Finds the rows of an exporter; NULL: there are none. Lives as long as the map. */
-const struct map_node *ingress_map_exporter(const struct ingress_map *map,
-                                            const struct ip_addr *exporter);
 /* True if some row asks of the path to the source, or takes its value from there. */
 bool ingress_map_asks_path(const struct ingress_map *map);
 /* Returns the number of the first row that matches, `of_path` where that row says `bgp`; 0: none
- * does. `node` may be NULL. */
-uint32_t ingress_map_find(const struct ingress_map *map, const struct map_node *node,
+ * does. */
+uint32_t ingress_map_find(const struct ingress_map *map, const struct ip_addr *exporter,
                           const struct flow *flow, const struct source_facts *facts,
                           uint32_t of_path);
 void ingress_map_add_needs(const struct ingress_map *map, struct flow_needs *needs);

@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "maps/exporter_names.h"
 #include "maps/map_file.h"
 #include "maps/map_source.h"
 #include <stdlib.h>
@@ -28,6 +29,7 @@ struct next_hop_map {
     struct next_hop_row *rows; /* ascending by next_hop, then number */
     struct ip_addr *exported;  /* ascending */
     size_t row_count;
+    struct exporter_names names;
 };
 
 /* Orders addresses by their bytes alone, as those that are equal may differ in family. */
@@ -73,6 +75,7 @@ int next_hop_map_parse(const char *name, const char *data, size_t len, struct te
         return err;
     }
     take_rows(map);
+    exporter_names_init(&map->names, map->file, KEY_IP);
     *ret_map = map;
     return 0;
 }
@@ -98,21 +101,13 @@ void next_hop_map_free(struct next_hop_map *map)
     map_file_free(map->file);
     mem_free(map->rows);
     mem_free(map->exported);
+    exporter_names_clear(&map->names);
     mem_free(map);
 }
 
 bool next_hop_map_names(const struct next_hop_map *map, const struct ip_addr *exporter)
 {
-    for (size_t i = 0; i < map->row_count; i++) {
-        const struct map_cell *cell = map->rows[i].exporters;
-        for (size_t k = 0; cell && k < cell->item_count; k++) {
-            const struct map_item *item = &cell->items[k];
-            if (!item->is_negated && ip_addr_equal(&item->prefix.addr, exporter) &&
-                item->prefix.len == (exporter->family == IP_V4 ? 32 : 128))
-                return true;
-        }
-    }
-    return false;
+    return exporter_names_has(&map->names, exporter);
 }
 
 bool next_hop_map_has(const struct next_hop_map *map, const struct ip_addr *exported)

@@ -1,17 +1,28 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* flow_to_rd_map: an index finds the rows of an exporter and its interfaces (map_index.h); what else
- * they ask is compared row by row. */
+/* flow_to_rd_map: an index finds rows that may hold (row_search.h), and each is asked whether it
+ * does. The fields of the index are the keys, and one for the VRF on the other side. */
 #include "maps/rd_map.h"
 
 #include "base/memory.h"
 #include "base/route_distinguisher.h"
 #include "base/text.h"
+#include "maps/exporter_names.h"
 #include "maps/map_file.h"
-#include "maps/map_index.h"
 #include "maps/map_source.h"
+#include "maps/row_search.h"
 #include <errno.h>
 
-enum { KEY_ID, KEY_IP, KEY_IN, KEY_OUT, KEY_NEXT_HOP, KEY_LABEL, KEY_VPN };
+enum {
+    KEY_ID,
+    KEY_IP,
+    KEY_IN,
+    KEY_OUT,
+    KEY_NEXT_HOP,
+    KEY_LABEL,
+    KEY_VPN,
+    FIELD_EGRESS_VPN,
+    FIELD_COUNT
+};
 static const struct map_key keys[] = {
     [KEY_ID] = {.name = "id", .type = MAP_TEXT, .is_required = true},
     [KEY_IP] = {.name = "ip", .type = MAP_PREFIX, .is_match = true, .is_required = true},
@@ -29,19 +40,41 @@ static const struct map_key keys[] = {
 
 struct rd_map {
     struct map_file *file;
-    struct map_index *index;
+    struct row_search *search;
+    struct exporter_names names;
     uint64_t *rds; /* by row */
     struct flow_needs needs;
 };
+
+/* Lets the index find a row: by its VRF at ingress, and, as another entry, at egress. */
+static void index_row(struct rd_map *map, size_t index)
+{
+    struct map_cell *const *cells = map->file->rows[index].cells;
+    struct row_choice choices[FIELD_COUNT];
+    size_t count = 0;
+    bool has_vpn = false;
+
+    for (uint8_t key = KEY_IP; key <= KEY_VPN; key++) {
+        has_vpn = row_choice_of_cell(&choices[count], key, keys[key].type, cells[key]);
+        count += has_vpn;
+    }
+    row_search_add(map->search, (uint32_t)index, choices, count);
+    if (!has_vpn)
+        return;
+    choices[count - 1].field = FIELD_EGRESS_VPN;
+    row_search_add(map->search, (uint32_t)index, choices, count);
+}
 
 static int take_rows(struct rd_map *map, struct text *errors)
 {
     int result = 0;
 
     map->rds = mem_calloc(map->file->row_count + 1, sizeof *map->rds);
+    map->search = row_search_new();
     for (size_t i = 0; i < map->file->row_count; i++) {
         const struct map_row *row = &map->file->rows[i];
         const char *text = row->cells[KEY_ID]->text;
+        index_row(map, i);
         if (route_distinguisher_parse(text, &map->rds[i]) == 0)
             continue;
         text_append_printf(errors,
@@ -74,23 +107,17 @@ static void take_needs(struct rd_map *map)
 int rd_map_parse(const char *name, const char *data, size_t len, struct text *errors,
                  struct rd_map **ret_map)
 {
-    static const struct map_index_keys index_keys = {KEY_IP, KEY_IN, KEY_OUT};
     struct rd_map *map = mem_zalloc(sizeof *map);
     int err = map_file_parse(name, data, len, keys, NULL, errors, &map->file);
 
     if (err == 0)
         err = take_rows(map, errors);
-    if (err == 0) {
-        err = map_index_new(map->file, &index_keys, &map->index);
-        if (err < 0)
-            text_append_printf(
-                errors, "%s: too many rows overlap; split ranges and lists so that they do not\n",
-                name);
-    }
     if (err < 0) {
         rd_map_free(map);
         return err;
     }
+    row_search_finish(map->search);
+    exporter_names_init(&map->names, map->file, KEY_IP);
     take_needs(map);
     *ret_map = map;
     return 0;
@@ -114,7 +141,8 @@ void rd_map_free(struct rd_map *map)
 {
     if (!map)
         return;
-    map_index_free(map->index);
+    row_search_free(map->search);
+    exporter_names_clear(&map->names);
     map_file_free(map->file);
     mem_free(map->rds);
     mem_free(map);
@@ -122,12 +150,7 @@ void rd_map_free(struct rd_map *map)
 
 bool rd_map_names(const struct rd_map *map, const struct ip_addr *exporter)
 {
-    return map_index_names(map->index, exporter);
-}
-
-const struct map_node *rd_map_exporter(const struct rd_map *map, const struct ip_addr *exporter)
-{
-    return map_index_exporter(map->index, exporter);
+    return exporter_names_has(&map->names, exporter);
 }
 
 /* A plain number asks for a VRF at either side, a negated one for none that has it. */
@@ -142,23 +165,37 @@ static bool has_vpn(const struct map_cell *cell, const struct flow *flow)
            map_cell_has_number(cell, flow->egress_vrf);
 }
 
-static bool row_holds(const struct map_row *row, const struct flow *flow)
+static bool row_holds(const struct map_row *row, const struct ip_addr *exporter,
+                      const struct flow *flow)
 {
-    return map_cell_has_address(row->cells[KEY_NEXT_HOP], &flow->bgp_next_hop) &&
+    return map_cell_has_address(row->cells[KEY_IP], exporter) &&
+           map_cell_has_number(row->cells[KEY_IN], flow->in_iface) &&
+           map_cell_has_number(row->cells[KEY_OUT], flow->out_iface) &&
+           map_cell_has_address(row->cells[KEY_NEXT_HOP], &flow->bgp_next_hop) &&
            map_cell_has_number(row->cells[KEY_LABEL], flow->mpls_label_bottom) &&
            has_vpn(row->cells[KEY_VPN], flow);
 }
 
-bool rd_map_find(const struct rd_map *map, const struct map_node *node, const struct flow *flow,
+bool rd_map_find(const struct rd_map *map, const struct ip_addr *exporter, const struct flow *flow,
                  uint64_t *ret_rd)
 {
-    size_t count;
-    const uint32_t *rows = map_node_rows(node, flow->in_iface, flow->out_iface, &count);
+    const struct row_value values[FIELD_COUNT] = {
+        [KEY_IP] = row_value_address(exporter),
+        [KEY_IN] = row_value_number(flow->in_iface),
+        [KEY_OUT] = row_value_number(flow->out_iface),
+        [KEY_NEXT_HOP] = row_value_address(&flow->bgp_next_hop),
+        [KEY_LABEL] = row_value_number(flow->mpls_label_bottom),
+        [KEY_VPN] = row_value_number(flow->ingress_vrf),
+        [FIELD_EGRESS_VPN] = row_value_number(flow->egress_vrf),
+    };
+    struct row_cursor cursor;
 
-    for (size_t i = 0; i < count; i++) {
-        if (!row_holds(&map->file->rows[rows[i]], flow))
+    row_search_begin(map->search, values, &cursor);
+    for (uint32_t at = row_search_next(map->search, values, &cursor, 0); at != ROW_NONE;
+         at = row_search_next(map->search, values, &cursor, at + 1)) {
+        if (!row_holds(&map->file->rows[at], exporter, flow))
             continue;
-        *ret_rd = map->rds[rows[i]];
+        *ret_rd = map->rds[at];
         return true;
     }
     return false;

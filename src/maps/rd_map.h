@@ -15,7 +15,6 @@
 struct text;
 struct map_report;
 struct rd_map;
-struct map_node; /* the rows that are left to ask for one exporter */
 
 int rd_map_read(const char *path, struct map_report *report, struct rd_map **ret_map);
 int rd_map_parse(const char *name, const char *data, size_t len, struct text *errors,
@@ -24,11 +23,8 @@ void rd_map_free(struct rd_map *map); /* NULL is fine */
 
 /* True if some row is for that exporter alone. */
 bool rd_map_names(const struct rd_map *map, const struct ip_addr *exporter);
-/* Finds the rows of an exporter; NULL: there are none. Lives as long as the map. */
-const struct map_node *rd_map_exporter(const struct rd_map *map, const struct ip_addr *exporter);
-/* Finds the route distinguisher of a flow (host order); false: no row matches. `node` may be
- * NULL. */
-bool rd_map_find(const struct rd_map *map, const struct map_node *node, const struct flow *flow,
+/* Finds the route distinguisher of a flow (host order); false: no row matches. */
+bool rd_map_find(const struct rd_map *map, const struct ip_addr *exporter, const struct flow *flow,
                  uint64_t *ret_rd);
 /* Adds the members that the rows ask for, and those that they set. */
 void rd_map_add_needs(const struct rd_map *map, struct flow_needs *needs);

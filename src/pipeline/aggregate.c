@@ -70,6 +70,13 @@ static void drop_flow(struct aggregate *a, const struct flow *flow)
     a->options_dropped += flow->is_option;
 }
 
+static void totals_double(struct handover_totals *totals)
+{
+    totals->flows *= 2;
+    totals->packets *= 2;
+    totals->bytes *= 2;
+}
+
 /* Enters into the ledger what was added to the table since the last time. */
 static void settle_added(struct aggregate *a)
 {
@@ -217,6 +224,8 @@ static uint32_t rows_make(struct aggregate *a, uint32_t from, uint32_t count, ui
     uint32_t kept = 0;
 
     row_fill(a->plan, &a->flows[from], &a->bins[from], count, rows);
+    if (a->plan->has_sum)
+        row_fill_other_ends(a->plan, &a->flows[from], from, count, rows);
     if (a->plan->bytes_count == 0)
         return count; /* none was dropped, ever: `from` is `to` */
     for (uint32_t i = 0; i < count; i++) {
@@ -396,6 +405,16 @@ static uint32_t entry_new(struct aggregate *a, const struct flow *flow, int64_t 
     return a->entry_count++;
 }
 
+/* Enters a flow, or a part of one: for a sum twice, once for each end. The two of a pair are never
+ * parted, as there is room for an even number. */
+static void entries_enter(struct aggregate *a, const struct flow *flow, int64_t bin_s)
+    ON_THREAD(worker_thread)
+{
+    entry_new(a, flow, bin_s);
+    if (a->plan->has_sum)
+        entry_new(a, flow, bin_s);
+}
+
 /* Computes value * part / whole without overflow. */
 static uint64_t share_of(uint64_t value, uint64_t part, uint64_t whole)
 {
@@ -416,7 +435,7 @@ static void pro_rate(struct aggregate *a, const struct flow *flow) ON_THREAD(wor
 
     if (flow->bin_ns != flow->start_ns || end_s < bin.end_s ||
         (end_s - start_s) / (bin.end_s - bin.start_s) >= PARTS_MAX) {
-        entry_new(a, flow, bin.start_s);
+        entries_enter(a, flow, bin.start_s);
         return;
     }
     last = time_bins_find(&a->plan->bins, end_s);
@@ -434,6 +453,8 @@ static void pro_rate(struct aggregate *a, const struct flow *flow) ON_THREAD(wor
         packets -= part->packets;
         bytes -= part->bytes;
         a->flows[entry] = part;
+        if (a->plan->has_sum)
+            entry_new(a, part, bin.start_s);
         bin = time_bins_find(&a->plan->bins, bin.end_s);
     }
 }
@@ -475,10 +496,10 @@ static void entries_choose(struct aggregate *a, const struct flow_batch *batch,
         } else if (plan->has_pro_rating) {
             pro_rate(a, flow);
         } else {
-            entry_new(a, flow,
-                      plan->has_bins
-                          ? time_bin_cache_start(&a->bin_cache, &plan->bins, flow->bin_ns)
-                          : 0);
+            entries_enter(a, flow,
+                          plan->has_bins
+                              ? time_bin_cache_start(&a->bin_cache, &plan->bins, flow->bin_ns)
+                              : 0);
         }
     }
 }
@@ -499,11 +520,15 @@ void aggregate_add(struct aggregate *a, const struct flow_batch *batch)
 
     THREAD_ASSERT(worker_thread);
     a->added = a->dropped = (struct handover_totals){0};
-    if (plan->filter || plan->tag_filter || plan->has_bins)
+    if (plan->filter || plan->tag_filter || plan->has_bins || plan->has_sum)
         entries_choose(a, batch, &filtered);
     else
         entries_take(a, batch);
     entries_flush(a);
+    if (plan->has_sum) { /* what is counted is entries */
+        totals_double(&decoded);
+        totals_double(&filtered);
+    }
     if (batch->is_options)
         count_options(a, batch);
     ledger_add(&a->ledger->decoded, &decoded);

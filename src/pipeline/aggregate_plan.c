@@ -147,6 +147,10 @@ static void operations_make(struct aggregate_plan *plan, const struct aggregate_
             plan->bytes[plan->bytes_count++] = (struct bytes_op){handle_kind(c), from, c->offset};
         else
             copy_add(plan, c->width, from, c->offset);
+        if (columns[i]->other_offset != 0) {
+            plan->has_sum = true;
+            plan->other_end = (struct copy_op){c->width, columns[i]->other_offset, c->offset};
+        }
         if (c->combine != PA_COMBINE_KEY)
             counter_op_add(plan, c);
         if (c->kind == PA_KIND_TIME && c->combine == PA_COMBINE_KEY && s->has_whole_seconds)

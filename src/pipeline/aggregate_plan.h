@@ -16,6 +16,7 @@
 struct aggregate_column {
     struct pa_column column; /* as for schema_add() */
     uint32_t flow_offset;
+    uint32_t other_offset; /* of a sum: where the other end's value stands; 0: it is no sum */
 };
 
 struct aggregate_settings {
@@ -71,6 +72,9 @@ struct aggregate_plan {
     uint32_t *seconds;           /* where times stand in a row that are cut to seconds */
     uint32_t *arrivals; /* where arrivals stand that tell the records of a datagram apart */
     uint32_t *tos;      /* where TOS bytes stand that lose the two bits of ECN */
+    /* A flow makes two entries: in the second this copy follows the others. */
+    bool has_sum;
+    struct copy_op other_end;
     bool has_pad;
     uint32_t pad_offset; /* of the word in a row that ends in padding */
 };

@@ -50,7 +50,6 @@ struct correlator {
     uint32_t exporter_count;
     struct source_facts *facts; /* capacity of them: the paths to the sources of this batch */
     bool has_facts;
-    struct ingress_maps_cache ingress_maps;
 };
 
 /* The snapshots under RCU that one batch is correlated against. */
@@ -574,8 +573,7 @@ void correlate_ingress_maps(struct correlator *c, const struct maps *maps, struc
 {
     THREAD_ASSERT(worker_thread);
     if (maps && c->settings->has_ingress_maps)
-        ingress_maps_apply(c->settings, maps, &c->ingress_maps, c->has_facts ? c->facts : NULL,
-                           batch);
+        ingress_maps_apply(c->settings, maps, c->has_facts ? c->facts : NULL, batch);
 }
 
 /* ---- settings ---- */

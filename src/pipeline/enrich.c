@@ -27,38 +27,27 @@ const struct config_key enrich_keys[] = {
     {0},
 };
 
-/* Finds the rows of maps for the exporter of a flow, unless the flow before was of the same one. */
-static inline void cache_turn_to(struct enrich_cache *cache, const struct maps *maps,
-                                 const struct exporter *exporter)
-{
-    if (cache->maps_generation == maps->generation && cache->exporter_index == exporter->index &&
-        cache->exporter_generation == exporter->generation)
-        return;
-    *cache = (struct enrich_cache){
-        .exporter_generation = exporter->generation,
-        .maps_generation = maps->generation,
-        .exporter_index = exporter->index,
-        .sampling = maps->sampling ? sampling_map_exporter(maps->sampling, &exporter->addr) : NULL,
-        .rd = maps->rd ? rd_map_exporter(maps->rd, &exporter->addr) : NULL};
-}
-
 /* Returns the rate of sampling_map, which goes before the exporter's own; 0: it has none. */
 static uint32_t mapped_rate(const struct maps *maps, struct enrich_cache *cache,
                             const struct flow *flow)
 {
+    const struct exporter *exporter = flow->exporter;
+
     if (!maps || !maps->sampling)
         return 0;
-    cache_turn_to(cache, maps, flow->exporter);
+    if (cache->maps_generation != maps->generation || cache->exporter_index != exporter->index ||
+        cache->exporter_generation != exporter->generation)
+        *cache = (struct enrich_cache){exporter->generation, maps->generation, exporter->index,
+                                       sampling_map_exporter(maps->sampling, &exporter->addr)};
     return sampling_map_rate(maps->sampling, cache->sampling, flow->in_iface, flow->out_iface);
 }
 
 /* flow_to_rd_map goes before what the exporter says of the VPN. */
-static void apply_rd_map(const struct maps *maps, struct enrich_cache *cache, struct flow *flow)
+static void apply_rd_map(const struct maps *maps, struct flow *flow)
 {
     uint64_t rd;
 
-    cache_turn_to(cache, maps, flow->exporter);
-    if (!rd_map_find(maps->rd, cache->rd, flow, &rd))
+    if (!rd_map_find(maps->rd, &flow->exporter->addr, flow, &rd))
         return;
     flow->vpn_rd = rd;
     flow->vpn_rd_origin = RD_ORIGIN_MAP;
@@ -150,7 +139,7 @@ void enrich_batch(const struct enrich_settings *s, const struct maps *maps,
         struct flow *flow = flow_batch_at(batch, i);
         apply_sampling_rate(s, mapped_rate(maps, cache, flow), flow);
         if (maps && maps->rd)
-            apply_rd_map(maps, cache, flow);
+            apply_rd_map(maps, flow);
         if (s->corrects_time && flow->clock_offset_ns != 0)
             correct_time(flow);
         if (s->needs_bins)

@@ -35,7 +35,7 @@ extern const struct config_key enrich_keys[]; /* those that are not needs */
 struct enrich_cache {
     uint64_t exporter_generation, maps_generation;
     uint32_t exporter_index;
-    const struct map_node *sampling, *rd;
+    const struct map_node *sampling;
 };
 
 /* `maps` may be NULL. Counts rate_unknown and bad_time at the flows' exporters. */

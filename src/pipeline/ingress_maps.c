@@ -17,24 +17,8 @@ bool ingress_maps_ask_path(const struct correlate_settings *s, const struct maps
     return false;
 }
 
-/* Finds the rows for the exporter of a flow, unless the flow before was of the same one. */
-static inline void cache_turn_to(struct ingress_maps_cache *cache, const struct maps *maps,
-                                 const struct exporter *exporter)
-{
-    if (cache->maps_generation == maps->generation && cache->exporter_index == exporter->index &&
-        cache->exporter_generation == exporter->generation)
-        return;
-    cache->exporter_generation = exporter->generation;
-    cache->maps_generation = maps->generation;
-    cache->exporter_index = exporter->index;
-    for (int kind = 0; kind < INGRESS_MAP_COUNT; kind++)
-        cache->nodes[kind] =
-            maps->ingress[kind] ? ingress_map_exporter(maps->ingress[kind], &exporter->addr) : NULL;
-}
-
 static void apply(const struct correlate_settings *s, const struct maps *maps,
-                  const struct ingress_maps_cache *cache, const struct source_facts *facts,
-                  struct flow *flow)
+                  const struct source_facts *facts, struct flow *flow)
 {
     uint32_t *members[INGRESS_MAP_COUNT] = {[INGRESS_MAP_PEER_AS] = &flow->peer_src_as,
                                             [INGRESS_MAP_LOCAL_PREF] = &flow->src_local_pref,
@@ -45,20 +29,16 @@ static void apply(const struct correlate_settings *s, const struct maps *maps,
 
     for (int kind = 0; kind < INGRESS_MAP_COUNT; kind++)
         if (is_used(s, maps, kind))
-            *members[kind] = ingress_map_find(maps->ingress[kind], cache->nodes[kind], flow, facts,
-                                              of_path[kind]);
+            *members[kind] = ingress_map_find(maps->ingress[kind], &flow->exporter->addr, flow,
+                                              facts, of_path[kind]);
 }
 
 void ingress_maps_apply(const struct correlate_settings *s, const struct maps *maps,
-                        struct ingress_maps_cache *cache, const struct source_facts *facts,
-                        struct flow_batch *batch)
+                        const struct source_facts *facts, struct flow_batch *batch)
 {
     static const struct source_facts nothing;
 
     THREAD_ASSERT(worker_thread);
-    for (uint32_t i = 0; i < batch->count; i++) {
-        struct flow *flow = flow_batch_at(batch, i);
-        cache_turn_to(cache, maps, flow->exporter);
-        apply(s, maps, cache, facts ? &facts[i] : &nothing, flow);
-    }
+    for (uint32_t i = 0; i < batch->count; i++)
+        apply(s, maps, facts ? &facts[i] : &nothing, flow_batch_at(batch, i));
 }

@@ -10,17 +10,9 @@
 
 struct source_facts;
 
-/* The rows of the maps for the exporter of the last flow. A worker owns one; all zero is an empty
- * one. */
-struct ingress_maps_cache {
-    uint64_t exporter_generation, maps_generation;
-    uint32_t exporter_index;
-    const struct map_node *nodes[INGRESS_MAP_COUNT];
-};
-
 /* True if some map that is used asks of the path to the source. `maps` may be NULL. */
 bool ingress_maps_ask_path(const struct correlate_settings *settings, const struct maps *maps);
 /* `facts`, by flow of the batch; NULL: no path is known. */
 void ingress_maps_apply(const struct correlate_settings *settings, const struct maps *maps,
-                        struct ingress_maps_cache *cache, const struct source_facts *facts,
-                        struct flow_batch *batch) ON_THREAD(worker_thread);
+                        const struct source_facts *facts, struct flow_batch *batch)
+    ON_THREAD(worker_thread);

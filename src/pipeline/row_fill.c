@@ -112,6 +112,24 @@ void row_fill(const struct aggregate_plan *plan, const struct flow *const *flows
         cut_to_dscp(count, rows + plan->tos[i], row_size);
 }
 
+void row_fill_other_ends(const struct aggregate_plan *plan, const struct flow *const *flows,
+                         uint32_t first, uint32_t count, uint8_t *rows)
+{
+    const struct pa_schema *view = plan->view;
+
+    for (uint32_t i = 0; i < count; i++) {
+        uint8_t *row = rows + (size_t)i * view->row_size;
+        bool is_other = (first + i) % 2 != 0;
+        if (is_other)
+            memcpy(row + plan->other_end.row_offset,
+                   (const uint8_t *)flows[i] + plan->other_end.flow_offset, plan->other_end.len);
+        if (view->order_offset >= 0) {
+            uint64_t order = 2 * word_load(row + view->order_offset) + is_other;
+            memcpy(row + view->order_offset, &order, sizeof order);
+        }
+    }
+}
+
 void row_combine_counter(const struct counter_op *op, uint8_t *row, const uint8_t *more)
 {
     row_number_add(row + op->row_offset, op->width, op->combine, more + op->row_offset);

@@ -15,6 +15,14 @@
 void row_fill(const struct aggregate_plan *plan, const struct flow *const *flows,
               const int64_t *bins, uint32_t count, uint8_t *rows);
 
+/*
+ * With a sum entries are pairs, the first of which has an even number: gives the second of each pair
+ * the value of the flow's other end, and each a place of its own in the order of replay. `first` is
+ * the number of the first row's entry.
+ */
+void row_fill_other_ends(const struct aggregate_plan *plan, const struct flow *const *flows,
+                         uint32_t first, uint32_t count, uint8_t *rows);
+
 /* Adds a counter that is neither a 64-bit sum nor flags. */
 void row_combine_counter(const struct counter_op *op, uint8_t *row, const uint8_t *more);
 

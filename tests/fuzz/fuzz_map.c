@@ -53,7 +53,7 @@ static void ask_rd(const struct rd_map *map, struct flow_needs *needs)
         struct flow flow = {.bgp_next_hop = exporters[i], .in_iface = 1, .egress_vrf = 30};
         uint64_t rd = 0;
         rd_map_names(map, &exporters[i]);
-        if (!rd_map_find(map, rd_map_exporter(map, &exporters[i]), &flow, &rd))
+        if (!rd_map_find(map, &exporters[i], &flow, &rd))
             CHECK(rd == 0);
     }
 }
@@ -75,7 +75,7 @@ static void ask_source(const struct ingress_map *map, struct flow_needs *needs)
         const struct source_facts facts = {.next_hop = exporters[i], .neighbour_as = 65000};
         struct flow flow = {.src_addr = exporters[i], .dst_addr = exporters[i], .in_iface = 1};
         ingress_map_names(map, &exporters[i]);
-        ingress_map_find(map, ingress_map_exporter(map, &exporters[i]), &flow, &facts, 1);
+        ingress_map_find(map, &exporters[i], &flow, &facts, 1);
     }
     ingress_map_asks_path(map);
 }

@@ -53,8 +53,8 @@ struct rig_settings {
 static void add_column(struct aggregate_settings *settings, struct aggregate_column *columns,
                        enum primitive_index i)
 {
-    columns[settings->column_count++] =
-        (struct aggregate_column){primitive_column(&primitives[i]), primitives[i].flow_offset};
+    columns[settings->column_count++] = (struct aggregate_column){
+        .column = primitive_column(&primitives[i]), .flow_offset = primitives[i].flow_offset};
 }
 
 static void rig_init(struct rig *rig, const struct rig_settings *s)

@@ -32,7 +32,7 @@ static bool primitive_is_covered[PRIMITIVE_COUNT];
 static bool element_is_covered[ELEMENT_ROW_COUNT];
 
 /*
- * No field feeds these primitives: BGP gives them, or the database of places, or, for the origin,
+ * No field alone feeds these primitives: sums are of two, BGP gives them, or the database of places, or, for the origin,
  * mpls_vpn_rd comes with it.
  */
 static const enum primitive_index not_exported[] = {
@@ -43,7 +43,9 @@ static const enum primitive_index not_exported[] = {
     PRIMITIVE_path_match,       PRIMITIVE_path_id,          PRIMITIVE_mpls_vpn_rd_origin,
     PRIMITIVE_src_host_country, PRIMITIVE_dst_host_country, PRIMITIVE_src_host_pocode,
     PRIMITIVE_dst_host_pocode,  PRIMITIVE_src_host_coords,  PRIMITIVE_src_host_lon,
-    PRIMITIVE_dst_host_coords,  PRIMITIVE_dst_host_lon,
+    PRIMITIVE_sum_host,         PRIMITIVE_sum_net,          PRIMITIVE_sum_as,
+    PRIMITIVE_sum_port,         PRIMITIVE_sum_mac,          PRIMITIVE_dst_host_coords,
+    PRIMITIVE_dst_host_lon,
 };
 
 static uint64_t read_uint(const uint8_t *value, size_t size)

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -33,8 +34,7 @@ static uint32_t find(const struct ingress_map *map, const char *exporter, const 
 {
     static const struct source_facts nothing;
     struct ip_addr addr = address(exporter);
-    return ingress_map_find(map, ingress_map_exporter(map, &addr), flow, facts ? facts : &nothing,
-                            OF_PATH);
+    return ingress_map_find(map, &addr, flow, facts ? facts : &nothing, OF_PATH);
 }
 
 static void the_first_row_that_matches_gives_the_number(void **state)
@@ -139,12 +139,89 @@ static void all_that_is_wrong_is_told_with_its_line(void **state)
     text_clear(&errors);
 }
 
+/* A row of a random map; values are few, so that rows overlap. */
+static void append_row(struct text *text, unsigned number)
+{
+    static const char *const addresses[] = {"192.0.2.1", "192.0.2.0/24", "-192.0.2.1", "0.0.0.0/0",
+                                            "2001:db8::/32"};
+    static const char *const keys[] = {"bgp_nexthop=192.0.2.1",
+                                       "peer_dst_as=1,2",
+                                       "peer_dst_as=-1",
+                                       "src_mac=00:00:00:00:00:01",
+                                       "vlan=1-3",
+                                       "src_net=192.0.2.0/25",
+                                       "dst_net=192.0.2.1",
+                                       "filter='udp'",
+                                       "src_mac=-0:0:0:0:0:1",
+                                       "vlan=0"};
+
+    text_append_printf(text, "id=%u ip=%s", number, addresses[rand() % 5]);
+    if (rand() % 2)
+        text_append_printf(text, " in=%d", rand() % 3);
+    if (rand() % 3 == 0)
+        text_append_printf(text, " out=1-%d", 1 + rand() % 2000);
+    if (rand() % 2)
+        text_append_printf(text, " %s", keys[rand() % 10]);
+    text_append_char(text, '\n');
+}
+
+static struct flow random_flow(struct source_facts *facts)
+{
+    struct ip_addr near = address("192.0.2.1"), far = address("192.0.2.200");
+    struct flow flow = {.in_iface = (uint32_t)rand() % 3,
+                        .out_iface = (uint32_t)rand() % 1500,
+                        .vlan = (uint16_t)(rand() % 4),
+                        .src_mac = {{0, 0, 0, 0, 0, (uint8_t)(rand() % 2)}},
+                        .src_addr = rand() % 2 ? near : far,
+                        .dst_addr = rand() % 2 ? near : far,
+                        .proto = rand() % 2 ? 17 : 6};
+
+    *facts = (struct source_facts){.next_hop = rand() % 2 ? near : far,
+                                   .neighbour_as = (uint32_t)rand() % 3};
+    return flow;
+}
+
+enum { ROWS = 40 };
+
+/* The same rows as maps of one row each, asked in order, are the model. */
+static void the_index_finds_what_asking_row_by_row_finds(void **state)
+{
+    (void)state;
+    srand(12);
+    for (int round = 0; round < 30; round++) {
+        struct text all = {0}, lines[ROWS] = {{0}};
+        struct ingress_map *single[ROWS];
+        for (unsigned i = 0; i < ROWS; i++) {
+            append_row(&lines[i], i + 1);
+            text_append_string(&all, text_cstr(&lines[i]));
+            single[i] = parse(text_cstr(&lines[i]));
+        }
+        struct ingress_map *map = parse(text_cstr(&all));
+        for (int i = 0; i < 200; i++) {
+            struct source_facts facts;
+            struct flow flow = random_flow(&facts);
+            const char *exporter = i % 5 ? "192.0.2.1" : i % 2 ? "192.0.2.9" : "2001:db8::1";
+            uint32_t expected = 0;
+            for (unsigned k = 0; k < ROWS && expected == 0; k++)
+                expected = find(single[k], exporter, &flow, &facts);
+            assert_int_equal(find(map, exporter, &flow, &facts), expected);
+        }
+        ingress_map_free(map);
+        for (unsigned i = 0; i < ROWS; i++) {
+            ingress_map_free(single[i]);
+            text_clear(&lines[i]);
+        }
+        text_clear(&all);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_first_row_that_matches_gives_the_number),
         cmocka_unit_test(rows_ask_of_the_path_to_the_source),
         cmocka_unit_test(a_map_asks_the_decoder_for_what_its_rows_look_at),
+        cmocka_unit_test(the_index_finds_what_asking_row_by_row_finds),
         cmocka_unit_test(all_that_is_wrong_is_told_with_its_line),
     };
 

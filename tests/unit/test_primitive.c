@@ -24,6 +24,11 @@ static size_t flow_size_of_kind(uint8_t kind)
     return sizes[kind];
 }
 
+static bool is_sum(size_t index)
+{
+    return primitive_other_end(&primitives[index]) >= 0;
+}
+
 static void every_row_fits_its_member_and_has_names_and_places_of_its_own(void **state)
 {
     (void)state;
@@ -35,6 +40,8 @@ static void every_row_fits_its_member_and_has_names_and_places_of_its_own(void *
         assert_true(*p->help && *p->json_name && *p->sql_name);
         for (size_t k = i + 1; k < PRIMITIVE_COUNT; k++) {
             assert_string_not_equal(p->name, primitives[k].name);
+            if (is_sum(i) || is_sum(k)) /* it has the names of the source's primitive */
+                continue;
             assert_string_not_equal(p->json_name, primitives[k].json_name);
             assert_string_not_equal(p->csv_title, primitives[k].csv_title);
             assert_string_not_equal(p->sql_name, primitives[k].sql_name);
@@ -90,13 +97,35 @@ static void every_wrong_name_of_a_list_is_reported(void **state)
     struct primitive_list list;
     struct text error = {0};
     (void)state;
-    assert_int_equal(
-        primitive_list_parse(table, "src_hots, dst_as, sum_host, xyzzy", &error, &list), -EINVAL);
+    assert_int_equal(primitive_list_parse(table, "src_hots, dst_as, cvlan, xyzzy", &error, &list),
+                     -EINVAL);
     assert_non_null(strstr(text_cstr(&error), "'src_hots', did you mean src_host?"));
-    assert_non_null(strstr(text_cstr(&error), "'sum_host': sums over both directions"));
+    assert_non_null(strstr(text_cstr(&error), "'cvlan': use in_cvlan or out_cvlan"));
     assert_non_null(strstr(text_cstr(&error), "'xyzzy', `nfacctd -a` lists them"));
     assert_null(strstr(text_cstr(&error), "dst_as'"));
     text_clear(&error);
+    primitive_table_free(table);
+}
+
+static void beside_a_sum_stands_only_what_is_the_same_from_either_end(void **state)
+{
+    struct primitive_table *table = primitive_table_new();
+    struct primitive_list list;
+    struct text left_out = {0};
+    (void)state;
+    assert_int_equal(primitive_list_parse(table, "src_host, proto", &left_out, &list), 0);
+    assert_null(primitive_list_sum(&list, &left_out));
+    assert_int_equal(list.count, 2);
+    primitive_list_clear(&list);
+    assert_int_equal(
+        primitive_list_parse(table, "tag, proto, sum_port, flows, sum_host", &left_out, &list), 0);
+    assert_string_equal(primitive_list_sum(&list, &left_out)->name, "sum_port");
+    assert_string_equal(text_cstr(&left_out), "proto, sum_host");
+    assert_int_equal(list.count, 3);
+    assert_string_equal(list.items[2]->name, "flows");
+    assert_int_equal(primitive_other_end(list.items[1]), FLOW_dst_port);
+    primitive_list_clear(&list);
+    text_clear(&left_out);
     primitive_table_free(table);
 }
 
@@ -130,7 +159,7 @@ static void names_of_outputs_are_answered_with_the_primitive(void **state)
     for (size_t i = 0; i < PRIMITIVE_COUNT; i++) {
         const struct primitive *p = &primitives[i];
         const char *names[] = {p->json_name, p->csv_title, p->sql_name};
-        for (size_t k = 0; k < 3 && !primitive_refusal(p->name); k++) {
+        for (size_t k = 0; k < 3 && !primitive_refusal(p->name) && !is_sum(i); k++) {
             if (primitive_table_find(table, names[k]) || !*names[k])
                 continue;
             assert_true(is_answered(table, names[k], p->name));
@@ -255,6 +284,7 @@ int main(void)
         cmocka_unit_test(json_order_is_that_of_the_table),
         cmocka_unit_test(a_list_names_each_primitive_once_in_its_order),
         cmocka_unit_test(every_wrong_name_of_a_list_is_reported),
+        cmocka_unit_test(beside_a_sum_stands_only_what_is_the_same_from_either_end),
         cmocka_unit_test(names_of_outputs_are_answered_with_the_primitive),
         cmocka_unit_test(refused_primitives_are_none_that_a_list_can_hold),
         cmocka_unit_test(custom_primitives_get_places_behind_the_flow),

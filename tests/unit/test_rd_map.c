@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -56,7 +57,7 @@ static uint64_t rd_of(const struct rd_map *map, const char *exporter, const stru
     struct ip_addr addr = address(exporter);
     uint64_t rd;
 
-    return rd_map_find(map, rd_map_exporter(map, &addr), flow, &rd) ? rd : NONE;
+    return rd_map_find(map, &addr, flow, &rd) ? rd : NONE;
 }
 
 static void the_first_row_that_matches_gives_the_distinguisher(void **state)
@@ -144,6 +145,58 @@ static void all_that_is_wrong_is_told_with_its_line(void **state)
     text_clear(&errors);
 }
 
+static void append_row(struct text *text, unsigned number)
+{
+    static const char *const addresses[] = {"192.0.2.1", "192.0.2.0/24", "-192.0.2.1"};
+
+    text_append_printf(text, "id=0:0:%u ip=%s", number, addresses[rand() % 3]);
+    if (rand() % 2)
+        text_append_printf(text, " mpls_vpn_id=%s%d", rand() % 4 ? "" : "-", 1 + rand() % 3);
+    if (rand() % 3 == 0)
+        text_append_printf(text, " in=%d", rand() % 3);
+    if (rand() % 4 == 0)
+        text_append_printf(text, " bgp_nexthop=10.0.0.%d mpls_label_bottom=1,2", rand() % 3);
+    text_append_char(text, '\n');
+}
+
+enum { ROWS = 30 };
+
+/* The same rows as maps of one row each, asked in order, are the model. */
+static void the_index_finds_what_asking_row_by_row_finds(void **state)
+{
+    struct text errors = {0};
+    (void)state;
+    srand(12);
+    for (int round = 0; round < 30; round++) {
+        struct text all = {0}, lines[ROWS] = {{0}};
+        struct rd_map *single[ROWS], *map;
+        for (unsigned i = 0; i < ROWS; i++) {
+            append_row(&lines[i], 1000 + i);
+            text_append_string(&all, text_cstr(&lines[i]));
+            assert_int_equal(
+                rd_map_parse("m", text_cstr(&lines[i]), lines[i].len, &errors, &single[i]), 0);
+        }
+        assert_int_equal(rd_map_parse("m", text_cstr(&all), all.len, &errors, &map), 0);
+        for (int i = 0; i < 200; i++) {
+            struct flow flow = {.in_iface = (uint32_t)rand() % 3,
+                                .ingress_vrf = (uint32_t)rand() % 4,
+                                .egress_vrf = (uint32_t)rand() % 4,
+                                .mpls_label_bottom = (uint32_t)rand() % 3,
+                                .bgp_next_hop = address(rand() % 2 ? "10.0.0.1" : "10.0.0.2")};
+            uint64_t expected = NONE;
+            for (unsigned k = 0; k < ROWS && expected == NONE; k++)
+                expected = rd_of(single[k], i % 4 ? "192.0.2.1" : "192.0.2.9", &flow);
+            assert_int_equal(rd_of(map, i % 4 ? "192.0.2.1" : "192.0.2.9", &flow), expected);
+        }
+        rd_map_free(map);
+        for (unsigned i = 0; i < ROWS; i++) {
+            rd_map_free(single[i]);
+            text_clear(&lines[i]);
+        }
+        text_clear(&all);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -151,6 +204,7 @@ int main(void)
         cmocka_unit_test(the_first_row_that_matches_gives_the_distinguisher),
         cmocka_unit_test(a_negated_vrf_holds_where_neither_side_has_it),
         cmocka_unit_test(a_map_asks_the_decoder_for_what_its_rows_look_at),
+        cmocka_unit_test(the_index_finds_what_asking_row_by_row_finds),
         cmocka_unit_test(all_that_is_wrong_is_told_with_its_line),
     };
 

@@ -24,7 +24,8 @@ const char *sql_version_name(const struct sql_settings *settings, const char *pr
     } names[] = {
         {"tag", "agent_id", 8, ANY, false},       {"src_as", "ip_src", 5, ORIGINAL, false},
         {"dst_as", "ip_dst", 5, ORIGINAL, false}, {"src_port", "src_port", 7, ANY, true},
-        {"dst_port", "dst_port", 7, ANY, true},
+        {"dst_port", "dst_port", 7, ANY, true},   {"sum_port", "src_port", 7, ANY, true},
+        {"sum_as", "ip_src", 5, ORIGINAL, false},
     };
 
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)

@@ -48,6 +48,7 @@ static uint32_t column_width(const struct pa_column *column)
         {"src_mask", 8},
         {"dst_mask", 8},
         {"src_port", 8},
+        {"sum_port", 8},
         {"dst_port", 8},
         {"tcpflags", 9},
         {"tos", 5},
