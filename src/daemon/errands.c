@@ -41,10 +41,25 @@ static bool needs_grew(const struct flow_needs *old, const struct flow_needs *mo
     return false;
 }
 
+/* Tells statistics whether paths are looked up, now that other maps ask. Workers do the same for
+ * themselves: worker_add_needs(). */
+static void note_lookups(struct daemon *d, const struct flow_needs *of_maps)
+{
+    struct correlate_settings settings = d->crew.correlate_asked;
+    struct flow_needs needs = d->needs;
+
+    for (size_t i = 0; i < sizeof needs.bits / sizeof *needs.bits; i++)
+        needs.bits[i] |= of_maps->bits[i];
+    correlate_settings_finish(&settings, &needs);
+    atomic_store_explicit(&d->crew.asks_destination, settings.needs_destination,
+                          memory_order_relaxed);
+}
+
 static void publish_maps(struct daemon *d, struct maps *maps) ON_THREAD(main_thread)
 {
     bool has_grown = needs_grew(&d->needs, &maps->needs);
 
+    note_lookups(d, &maps->needs);
     maps_publish(&d->maps, d->retired, maps);
     log_notice("maps: read anew");
     daemon_name_peers(d);

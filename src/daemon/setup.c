@@ -298,6 +298,7 @@ static void fill_crew(struct daemon *d)
     crew->correlate.start_is_export = crew->enrich.bins_by_arrival;
     crew->correlate_asked = crew->correlate;
     correlate_settings_finish(&crew->correlate, &d->needs);
+    atomic_init(&crew->asks_destination, crew->correlate.needs_destination);
     /* Rows of flows take whole cache lines, so that the groups of flow/members.def stay within
      * theirs. */
     crew->flow_stride =

@@ -481,7 +481,8 @@ void statistics_watch(const struct statistics_sources *s, struct statistics_watc
     THREAD_ASSERT(main_thread);
     for (uint32_t i = 0; i < s->crew->worker_count; i++) {
         datagrams += counter_get(&worker_counters(s->crew->workers[i])->datagrams);
-        if (s->crew->correlate.is_enabled && s->crew->correlate.needs_destination)
+        if (s->crew->correlate.is_enabled &&
+            atomic_load_explicit(&s->crew->asks_destination, memory_order_relaxed))
             each_exporter(s, i, watch_exporter, &without_peer);
     }
     if (without_peer > NAMED_MAX)

@@ -65,6 +65,7 @@ struct crew {
     struct geo_settings geo;
     struct correlate_settings correlate;
     struct correlate_settings correlate_asked; /* the same before correlate_settings_finish() */
+    _Atomic bool asks_destination; /* paths are looked up, by what instances and maps ask for now */
     struct replay_settings replay;
     struct rcu *rcu;
     const struct bgp *bgp;            /* NULL: none */

@@ -49,7 +49,9 @@ static void exporters_without_a_peer_are_told_once(void **state)
     struct statistics_watch watch = {0};
     (void)state;
 
-    crew.correlate.is_enabled = crew.correlate.needs_destination = true;
+    crew.correlate.is_enabled = true;
+    assert_int_equal(lines_of_watch(&sources, &watch, 1, "no BGP peer has its address"), 0);
+    atomic_store(&crew.asks_destination, true);
     for (uint8_t i = 1; i <= 12; i++)
         exporter_add(worker.exporters, i, PATH_MATCH_NO_RIB);
     exporter_add(worker.exporters, 100, PATH_MATCH_EXACT);
