@@ -10,6 +10,7 @@ import time
 from harness import NFACCTD, free_port, json_lines, main, need_pmacct, wait_for
 from bgp_speaker import Speaker, add_path_send, attribute, attributes, four_octet_as, multiprotocol, prefix, update
 import exports
+import sflow
 
 ROUTER = "127.0.0.21"  # its flows and its BGP session come from there
 FIELDS = [(8, 4), (12, 4), (7, 2), (11, 2), (4, 1), (10, 4), (14, 4), (18, 4), (58, 2), (56, 6), (234, 4), (235, 4), (70, 3), (1, 4), (2, 4)]
@@ -162,6 +163,38 @@ def source_maps(test, types=("map", "map", "map")):
     names = ("bgp_peer_src_as", "bgp_src_local_pref", "bgp_src_med")
     maps = zip(names, types, (PEER_MAP, PREF_MAP, MED_MAP))
     return "".join(f"{name}_type: {how}\n{name}_map: {test.write(name, text)}\n" for name, how, text in maps)
+
+
+def ipfix_of(ifaces):
+    stream = exports.Ipfix()
+    rows = [exports.common_flow("10.0.0.1", "10.0.0.2", "10.0.0.3", in_iface=iface) for iface in ifaces]
+    return [stream.announce(), *(stream.data(rows[at:at + 15]) for at in range(0, len(rows), 15))]
+
+
+def netflow5_of(ifaces):
+    flows = [{"src": "10.0.0.1", "dst": "10.0.0.2", "in": iface} for iface in ifaces]
+    return [exports.netflow5(flows[at:at + 30], sequence=at) for at in range(0, len(flows), 30)]
+
+
+def sflow_of(ifaces):
+    records, _ = sflow.header("10.0.0.1", "10.0.0.2")
+    samples = [sflow.flow_sample([records], sequence=n + 1, in_iface=iface) for n, iface in enumerate(ifaces)]
+    return [sflow.datagram(samples[at:at + 8], agent=ROUTER, sequence=at // 8 + 1) for at in range(0, len(samples), 8)]
+
+
+def test_a_flow_has_nothing_of_the_one_before(test):
+    """Whatever the export does not tell of VPNs is not left over from a flow that a row gave one."""
+    count, rd_map = 3000, test.write("rd.map", f"id=0:65000:5 ip={ROUTER} in=1\n")
+    peer_map = test.write("peer.map", f"id=7 ip={ROUTER} in=1\n")
+    for name, start, messages in (("ipfix", test.nfacctd, ipfix_of), ("netflow5", test.nfacctd, netflow5_of), ("sflow", test.sfacctd, sflow_of)):
+        pcap, out = test.dir / f"{name}.pcap", test.dir / f"{name}.json"
+        exports.write_pcap(pcap, [(1700000000, exports.udp_packet(data, ROUTER)) for data in messages([1] * count + [2] * count)])
+        daemon = start(f"plugins: print[out]\naggregate[out]: in_iface, mpls_vpn_rd, peer_src_as\nprint_output[out]: json\n"
+                       f"print_output_file[out]: {out}\nflow_to_rd_map: {rd_map}\nbgp_peer_src_as_type: map\nbgp_peer_src_as_map: {peer_map}\n"
+                       f"pcap_savefile: {pcap}\n", name=name)
+        assert daemon.wait(60) == 0, daemon.output()
+        got = {(row["iface_in"], row["mpls_vpn_rd"], row["mpls_vpn_rd_origin"], row["peer_as_src"]) for row in json_lines(out)}
+        assert got == {(1, "0:65000:5", "map", 7), (2, "0:0:0", "unknown", 0)}, (name, got)
 
 
 def test_maps_of_the_source_side(test):
