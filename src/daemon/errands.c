@@ -119,6 +119,7 @@ void errands_reload(struct daemon *d)
 
     for (int i = 0; i < INGRESS_MAP_COUNT; i++)
         has_maps = has_maps || maps->ingress_maps[i];
+    has_maps = has_maps || maps->list_count > 0;
 
     if (has_maps && !maps->may_refresh) {
         log_notice("maps are not read anew: maps_refresh is false");

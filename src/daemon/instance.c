@@ -228,6 +228,9 @@ static int plan_make(struct instance *instance, const struct config *config, siz
         .has_order = crew->replay.path && crew->worker_count > 1,
         .has_pro_rating = rows->has_pro_rating,
         .has_whole_seconds = config_number(config, "timestamps_secs", index) != 0,
+        .has_list = {instance->settings->lists[VALUE_LIST_PORTS] != NULL,
+                     instance->settings->lists[VALUE_LIST_PROTOS] != NULL,
+                     instance->settings->lists[VALUE_LIST_TOS] != NULL},
         .has_dscp = config_number(config, "tos_encode_as_dscp", index) != 0,
     };
     int err = aggregate_plan_new(&plan, &error, &instance->plan);
@@ -307,11 +310,14 @@ int instance_open(struct instance *instance, uint32_t worker_count, const int *w
 
 struct worker_instance instance_for_workers(struct instance *instance)
 {
-    return (struct worker_instance){.plan = instance->plan,
-                                    .outlet = instance->outlet,
-                                    .refresh_s = instance->refresh_s,
-                                    .epoch = &instance->epoch,
-                                    .ledgers = instance->ledgers};
+    return (struct worker_instance){
+        .plan = instance->plan,
+        .outlet = instance->outlet,
+        .refresh_s = instance->refresh_s,
+        .epoch = &instance->epoch,
+        .ledgers = instance->ledgers,
+        .lists = {instance->lists[0], instance->lists[1], instance->lists[2]},
+        .has_lists = instance->plan->squeeze_count > 0};
 }
 
 struct supervisor_plugin instance_plugin(const struct instance *instance)

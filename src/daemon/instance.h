@@ -13,6 +13,7 @@
 #include "pipeline/worker.h"
 
 struct instance {
+    int32_t lists[VALUE_LIST_COUNT]; /* numbers of its lists of values; -1: none */
     const struct config_instance *identity;
     const struct instance_settings *settings;
     struct aggregate_plan *plan;

@@ -2,6 +2,7 @@
 #pragma once
 /* The keys of the daemon itself and their values; other modules have tables of their own. */
 #include "config/config_key.h"
+#include "maps/value_list.h"
 #include "sandbox/syscall_filter.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -34,6 +35,7 @@ struct instance_settings {
     const char *aggregate, *filter, *spool_dir;
     const char *pre_tag_map, *pre_tag_filter, *pre_tag2_filter, *pre_tag_label_filter;
     uint64_t post_tag, post_tag2;
+    const char *lists[VALUE_LIST_COUNT]; /* ports_file, protos_file, tos_file */
     bool is_unaggregated;
     uint64_t pool_size, spool_size;
     int64_t timeout_s;

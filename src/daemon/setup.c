@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "daemon/daemon_private.h"
 #include "daemon/ingress_keys.h"
+#include "daemon/lists.h"
 #include "daemon/notices.h"
 #include "daemon/spool_use.h"
 #include "daemon/user.h"
@@ -362,6 +363,8 @@ int setup_read(struct daemon *d, int argc, char **argv, struct text *errors, str
         err = -EINVAL;
     if (ingress_keys_check(d, errors, warnings) < 0)
         err = -EINVAL;
+    if (lists_find(d, errors) < 0)
+        err = -EINVAL;
     if (read_maps(d, errors, warnings) < 0)
         err = -EINVAL;
     if (d->bgp_settings.enabled && bgp_check(&d->bgp_settings, errors) < 0)
@@ -607,5 +610,6 @@ void setup_close(struct daemon *d)
     mem_free(d->instance_settings);
     mem_free(d->views);
     mem_free(d->maps_settings.tag_maps);
+    mem_free(d->maps_settings.lists);
     mem_free(d->worker_instances);
 }

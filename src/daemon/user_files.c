@@ -211,6 +211,9 @@ static void check_own_files(struct check *c)
     for (uint32_t i = 0; i < d->instance_count; i++)
         if (!is_tag_map_of_earlier(d, i))
             check_file(c, "pre_tag_map", i, d->instance_settings[i].pre_tag_map, USE_READ);
+    for (uint32_t i = 0; i < maps->list_count; i++)
+        check_file(c, value_list_keys[maps->lists[i].kind], maps->lists[i].instance,
+                   maps->lists[i].path, USE_READ);
     mem_free(allow_key);
 }
 

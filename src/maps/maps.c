@@ -129,6 +129,20 @@ static int load_all(const struct maps_settings *settings, struct maps *maps,
     return err;
 }
 
+static int load_lists(const struct maps_settings *settings, struct maps *maps,
+                      struct map_report *report)
+{
+    int err = 0;
+
+    maps->lists = mem_calloc(settings->list_count + 1, sizeof(struct value_list *));
+    maps->list_count = settings->list_count;
+    for (uint32_t i = 0; i < settings->list_count; i++)
+        if (value_list_read(settings->lists[i].kind, settings->lists[i].path, report,
+                            &maps->lists[i]) < 0)
+            err = -EINVAL;
+    return err;
+}
+
 /* Loads the database of places. Without it places are empty, which pmacct goes on with. */
 static int load_geoip(const struct maps_settings *settings, struct maps *maps,
                       struct map_report *report)
@@ -198,6 +212,8 @@ int maps_load(const struct maps_settings *settings, uint64_t generation, struct 
         err = -EINVAL;
     if (load_tag_maps(settings, maps, report) < 0)
         err = -EINVAL;
+    if (load_lists(settings, maps, report) < 0)
+        err = -EINVAL;
     if (load_geoip(settings, maps, report) < 0)
         err = -EINVAL;
     maps->generation = generation;
@@ -228,6 +244,9 @@ void maps_free(void *object)
     for (uint32_t i = 0; maps->tags && i < maps->tag_map_count; i++)
         tag_map_free(maps->tags[i]);
     mem_free(maps->tags);
+    for (uint32_t i = 0; maps->lists && i < maps->list_count; i++)
+        value_list_free(maps->lists[i]);
+    mem_free(maps->lists);
     mem_free(maps);
 }
 

@@ -10,6 +10,7 @@
 #include "base/thread.h"
 #include "config/config_key.h"
 #include "flow/flow.h"
+#include "maps/value_list.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -31,6 +32,13 @@ enum ingress_map_kind {
     INGRESS_MAP_COUNT
 };
 
+/* Says where a list of values is. */
+struct maps_list {
+    const char *path;
+    enum value_list_kind kind;
+    uint32_t instance; /* the first that names it */
+};
+
 /* Values of maps_keys[]: paths, NULL when there is no such map. Borrowed from the configuration. */
 struct maps_settings {
     const char *allow_file;
@@ -44,7 +52,9 @@ struct maps_settings {
     bool may_refresh;                 /* maps_refresh: SIGUSR2 reloads */
     const char **tag_maps;            /* the pre_tag_map of all instances, each once */
     uint32_t tag_map_count;
-    bool has_agents; /* exporters are agents of sFlow */
+    bool has_agents;         /* exporters are agents of sFlow */
+    struct maps_list *lists; /* the lists of values of all instances, each once */
+    uint32_t list_count;
 };
 extern const struct config_key maps_keys[];
 
@@ -59,6 +69,8 @@ struct maps {
     const struct geoip *geoip;
     struct tag_map **tags; /* by the number of maps_settings.tag_maps */
     uint32_t tag_map_count;
+    struct value_list **lists; /* by the number of maps_settings.lists */
+    uint32_t list_count;
     struct flow_needs needs; /* members of flows that look-ups read */
 };
 

@@ -54,6 +54,7 @@ struct aggregate {
     struct handover_totals added, dropped; /* in the batch */
     uint64_t options_filtered, options_dropped;
     struct aggregate_end last_end;
+    const struct value_list *lists[VALUE_LIST_COUNT]; /* for the batch under way */
 };
 
 static void totals_add_flow(struct handover_totals *totals, const struct flow *flow)
@@ -226,6 +227,8 @@ static uint32_t rows_make(struct aggregate *a, uint32_t from, uint32_t count, ui
     row_fill(a->plan, &a->flows[from], &a->bins[from], count, rows);
     if (a->plan->has_sum)
         row_fill_other_ends(a->plan, &a->flows[from], from, count, rows);
+    if (a->plan->squeeze_count > 0)
+        row_squeeze(a->plan, a->lists, count, rows);
     if (a->plan->bytes_count == 0)
         return count; /* none was dropped, ever: `from` is `to` */
     for (uint32_t i = 0; i < count; i++) {
@@ -511,6 +514,13 @@ static void count_options(struct aggregate *a, const struct flow_batch *batch)
     counter_add(&a->ledger->options_filtered, a->options_filtered);
     counter_add(&a->ledger->options_dropped, a->options_dropped);
     a->options_filtered = a->options_dropped = 0;
+}
+
+void aggregate_set_list(struct aggregate *a, enum value_list_kind kind,
+                        const struct value_list *list)
+{
+    THREAD_ASSERT(worker_thread);
+    a->lists[kind] = list;
 }
 
 void aggregate_add(struct aggregate *a, const struct flow_batch *batch)

@@ -20,6 +20,10 @@ struct aggregate *aggregate_new(const struct aggregate_plan *plan, struct outlet
                                 struct ledger *ledger);
 void aggregate_free(struct aggregate *aggregate) ON_THREAD(worker_thread); /* NULL is fine */
 
+/* Says which values of a kind rows keep, until it is said anew; NULL: all. Borrowed. */
+void aggregate_set_list(struct aggregate *aggregate, enum value_list_kind kind,
+                        const struct value_list *list) ON_THREAD(worker_thread);
+
 /*
  * Filters the batch and adds what is left; counts it in the ledger. Live, an unaggregated instance
  * hands full segments over at once, for the group and epoch that aggregate_end() was told last.

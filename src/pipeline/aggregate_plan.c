@@ -127,6 +127,29 @@ static void pad_find(struct aggregate_plan *plan)
     plan->pad_offset = end / 8 * 8;
 }
 
+/* Adds what the instance's lists do to a column. */
+static void squeeze_add(struct aggregate_plan *plan, const struct aggregate_settings *s,
+                        uint32_t from, const struct pa_column *c)
+{
+    static const struct {
+        uint32_t flow_offset;
+        enum value_list_kind kind;
+    } members[] = {
+        {offsetof(struct flow, src_port), VALUE_LIST_PORTS},
+        {offsetof(struct flow, dst_port), VALUE_LIST_PORTS},
+        {offsetof(struct flow, proto), VALUE_LIST_PROTOS},
+        {offsetof(struct flow, tos), VALUE_LIST_TOS},
+    };
+
+    for (size_t i = 0; i < sizeof members / sizeof members[0]; i++)
+        if (members[i].flow_offset == from && s->has_list[members[i].kind])
+            plan->squeezes[plan->squeeze_count++] = (struct squeeze_op){
+                (uint8_t)members[i].kind,
+                c->format == PA_FORMAT_TOS && s->has_dscp ? 2 : 0,
+                c->offset,
+            };
+}
+
 static void operations_make(struct aggregate_plan *plan, const struct aggregate_settings *s,
                             const struct aggregate_column *const *columns)
 {
@@ -147,6 +170,7 @@ static void operations_make(struct aggregate_plan *plan, const struct aggregate_
             plan->bytes[plan->bytes_count++] = (struct bytes_op){handle_kind(c), from, c->offset};
         else
             copy_add(plan, c->width, from, c->offset);
+        squeeze_add(plan, s, from, c);
         if (columns[i]->other_offset != 0) {
             plan->has_sum = true;
             plan->other_end = (struct copy_op){c->width, columns[i]->other_offset, c->offset};

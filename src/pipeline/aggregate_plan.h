@@ -9,6 +9,7 @@
 #include "handover/schema.h"
 #include "maps/flow_filter.h"
 #include "maps/tag_filter.h"
+#include "maps/value_list.h"
 #include "pipeline/time_bins.h"
 #include "plugins/pathacct_plugin.h"
 
@@ -29,9 +30,10 @@ struct aggregate_settings {
     /* Rows of several workers have to be put into the order of the capture; those of one worker
      * are in it, and 8 bytes less a row leave the traffic matrix in one cache line. */
     bool has_order;
-    bool has_pro_rating;    /* needs bins */
-    bool has_whole_seconds; /* times in keys lose their fraction */
-    bool has_dscp;          /* flows that differ in the two bits of ECN alone are one row */
+    bool has_pro_rating;             /* needs bins */
+    bool has_whole_seconds;          /* times in keys lose their fraction */
+    bool has_list[VALUE_LIST_COUNT]; /* ports_file and its kin: other values become one */
+    bool has_dscp; /* flows that differ in the two bits of ECN alone are one row */
 };
 
 /* Copies `len` bytes of a flow into the row: keys, first values of counters, replay's order. */
@@ -54,6 +56,13 @@ struct flags_op {
     uint32_t row_offset;
 };
 
+/* A value that a list may keep. */
+struct squeeze_op {
+    uint8_t kind;  /* enum value_list_kind */
+    uint8_t shift; /* bits that the list does not look at: those of ECN */
+    uint32_t row_offset;
+};
+
 struct aggregate_plan {
     struct schema *schema;
     const struct pa_schema *view;  /* of it */
@@ -72,6 +81,8 @@ struct aggregate_plan {
     uint32_t *seconds;           /* where times stand in a row that are cut to seconds */
     uint32_t *arrivals; /* where arrivals stand that tell the records of a datagram apart */
     uint32_t *tos;      /* where TOS bytes stand that lose the two bits of ECN */
+    struct squeeze_op squeezes[4]; /* two ports, protocol, TOS */
+    uint32_t squeeze_count;
     /* A flow makes two entries: in the second this copy follows the others. */
     bool has_sum;
     struct copy_op other_end;

@@ -130,6 +130,37 @@ void row_fill_other_ends(const struct aggregate_plan *plan, const struct flow *c
     }
 }
 
+static void squeeze_ports(const struct value_list *list, uint32_t count, uint8_t *to,
+                          uint32_t row_size)
+{
+    EACH_ROW
+    {
+        uint16_t port;
+        memcpy(&port, to, sizeof port);
+        port = value_list_has(list, port) ? port : 0;
+        memcpy(to, &port, sizeof port);
+    }
+}
+
+static void squeeze_octets(const struct value_list *list, unsigned shift, uint32_t count,
+                           uint8_t *to, uint32_t row_size)
+{
+    EACH_ROW *to = value_list_has(list, *to >> shift) ? *to : UINT8_MAX;
+}
+
+void row_squeeze(const struct aggregate_plan *plan, const struct value_list *const *lists,
+                 uint32_t count, uint8_t *rows)
+{
+    for (uint32_t i = 0; i < plan->squeeze_count; i++) {
+        const struct squeeze_op *op = &plan->squeezes[i];
+        const struct value_list *list = lists[op->kind];
+        if (list && op->kind == VALUE_LIST_PORTS)
+            squeeze_ports(list, count, rows + op->row_offset, plan->view->row_size);
+        else if (list)
+            squeeze_octets(list, op->shift, count, rows + op->row_offset, plan->view->row_size);
+    }
+}
+
 void row_combine_counter(const struct counter_op *op, uint8_t *row, const uint8_t *more)
 {
     row_number_add(row + op->row_offset, op->width, op->combine, more + op->row_offset);

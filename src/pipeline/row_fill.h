@@ -23,6 +23,10 @@ void row_fill(const struct aggregate_plan *plan, const struct flow *const *flows
 void row_fill_other_ends(const struct aggregate_plan *plan, const struct flow *const *flows,
                          uint32_t first, uint32_t count, uint8_t *rows);
 
+/* Makes one of all values that lists do not keep. `lists` is by kind; NULL: all are kept. */
+void row_squeeze(const struct aggregate_plan *plan, const struct value_list *const *lists,
+                 uint32_t count, uint8_t *rows);
+
 /* Adds a counter that is neither a 64-bit sum nor flags. */
 void row_combine_counter(const struct counter_op *op, uint8_t *row, const uint8_t *more);
 

@@ -26,6 +26,18 @@ enum { FLOW_BATCH = 128, INBOX_BYTES = 16 << 20 };
 
 /* ---- flows ---- */
 
+/* Gives an instance the lists of values of the maps in force. */
+static void set_lists(struct worker *w, uint32_t index, const struct maps *maps)
+    ON_THREAD(worker_thread)
+{
+    const struct worker_instance *instance = &w->crew->instances[index];
+
+    for (int kind = 0; kind < VALUE_LIST_COUNT; kind++)
+        if (instance->lists[kind] >= 0)
+            aggregate_set_list(w->aggregates[index], (enum value_list_kind)kind,
+                               maps->lists[instance->lists[kind]]);
+}
+
 void worker_flush(struct worker *w)
 {
     const struct crew *crew = w->crew;
@@ -46,8 +58,11 @@ void worker_flush(struct worker *w)
         geo_batch(w->geo, maps, batch);
     if (w->views)
         instance_views_begin(w->views, maps, batch);
-    for (uint32_t i = 0; i < crew->instance_count; i++)
+    for (uint32_t i = 0; i < crew->instance_count; i++) {
+        if (crew->instances[i].has_lists)
+            set_lists(w, i, maps);
         aggregate_add(w->aggregates[i], w->views ? instance_view(w->views, i, batch) : batch);
+    }
     counter_add(&w->counters.batches, 1);
     batch->count = 0;
 }

@@ -40,6 +40,8 @@ struct worker_instance {
     int64_t refresh_s;       /* length of an epoch */
     _Atomic uint64_t *epoch; /* number of the epoch under way, from 1: the main thread writes it */
     struct ledger *ledgers;  /* one per worker */
+    int32_t lists[VALUE_LIST_COUNT]; /* numbers of its lists of values in the maps; -1: none */
+    bool has_lists;
 };
 
 /* A capture file to read; path NULL: live. */

@@ -13,6 +13,7 @@
 #include "maps/sampling_map.h"
 #include "maps/tag_filter.h"
 #include "maps/tag_map.h"
+#include "maps/value_list.h"
 #include "support/check.h"
 #include <stdio.h>
 #include <sys/mman.h>
@@ -132,6 +133,24 @@ static void ask_filter(const char *path)
     text_clear(&error);
 }
 
+static void ask_lists(const char *path, struct map_report *report)
+{
+    for (int kind = 0; kind < VALUE_LIST_COUNT; kind++) {
+        struct value_list *list = NULL;
+        size_t count = 0;
+        if (value_list_read((enum value_list_kind)kind, path, report, &list) == 0) {
+            for (uint32_t value = 0; value <= UINT16_MAX; value++)
+                count += value_list_has(list, (uint16_t)value);
+            CHECK(count == list->count);
+            CHECK(kind == VALUE_LIST_PORTS || !value_list_has(list, UINT8_MAX));
+        } else {
+            CHECK(report->errors->len > 0);
+        }
+        text_reset(report->errors);
+        value_list_free(list);
+    }
+}
+
 /* A map that is refused says why. */
 static void check_error(int err, struct text *errors)
 {
@@ -179,6 +198,7 @@ static void read_all(const char *path, bool is_tolerant)
         ask_tags(tags, &needs);
     tag_map_free(tags);
     ask_filter(path);
+    ask_lists(path, &report);
     check_error(allow_list_read(path, &report, &allow), &errors);
     for (size_t i = 0; allow && i < sizeof exporters / sizeof exporters[0]; i++)
         CHECK(allow_list_contains(allow, &exporters[i]) || !allow_list_names(allow, &exporters[i]));

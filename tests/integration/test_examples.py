@@ -54,7 +54,7 @@ def away_from_the_hour(seconds=10):
 def test_every_example_is_run_here(test):
     """The examples that are configurations have a test of their name."""
     names = {path.parent.name for path in EXAMPLES.glob("*/nfacctd.conf")}
-    assert names == {"distributed", "multipath", "capacity", "security", "sql", "postgresql", "oncall", "tags", "places"}, names
+    assert names == {"distributed", "multipath", "capacity", "security", "sql", "postgresql", "oncall", "tags", "places", "services"}, names
     for name in names:
         assert any(test_name.startswith(f"test_{name}") for test_name in globals()), name
 
@@ -92,6 +92,22 @@ def test_places(test):
     assert countries == {("DE", "US"): 1100, ("", "US"): 10}, countries
     towns = {(row["country_ip_src"], row["pocode_ip_src"], row["lat_ip_src"], row["lon_ip_src"]): row["bytes"] for row in json_lines(test.dir / "towns.json")}
     assert towns == {("DE", "10115", 52.5167, 13.4): 100, ("", "", 0.0, 0.0): 10}, towns
+
+
+def test_services(test):
+    """Bytes of the services that are listed, and of hosts whichever end they are."""
+    example, stream = EXAMPLES / "services", exports.Ipfix(fields=[(8, 4), (12, 4), (4, 1), (7, 2), (11, 2), (1, 4), (2, 4)])
+    text = (example / "nfacctd.conf").read_text().replace("/etc/pathacct/services.ports", str(example / "services.ports"))
+    text = text.replace("/var/lib/pathacct", str(test.dir)).replace("-%Y%m%d-%H%M", "").replace("nfacctd_port: 2100\n", "")
+    rows = [["10.0.0.1", "192.0.2.1", 6, 50001, 443, 100, 1], ["192.0.2.1", "10.0.0.1", 6, 443, 50001, 1000, 1],
+            ["10.0.0.2", "192.0.2.1", 6, 50002, 443, 10, 1], ["10.0.0.2", "192.0.2.2", 17, 6881, 51413, 1, 1]]
+    exports.write_pcap(test.dir / "in.pcap", [(time.time(), exports.udp_packet(data, "192.0.2.1")) for data in (stream.announce(), stream.data(rows))])
+    daemon = test.nfacctd(text + f"pcap_savefile: {test.dir}/in.pcap\n")
+    assert daemon.wait(60) == 0, daemon.output()
+    services = {(row["PROTOCOL"], row["SRC_PORT"], row["DST_PORT"]): int(row["BYTES"]) for row in table((test.dir / "services.csv").read_text())}
+    assert services == {("tcp", "0", "443"): 110, ("tcp", "443", "0"): 1000, ("udp", "0", "0"): 1}, services
+    hosts = {row["SRC_IP"]: (int(row["FLOWS"]), int(row["BYTES"])) for row in table((test.dir / "busiest.csv").read_text())}
+    assert hosts == {"10.0.0.1": (2, 1100), "192.0.2.1": (3, 1110), "10.0.0.2": (2, 11), "192.0.2.2": (1, 1)}, hosts
 
 
 def test_multipath(test):

@@ -1,14 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /* Names of numbers, in const tables. */
+#include "base/protocol_name.h"
 #include <stdint.h>
-
-/* A name that pmacct gives to an IP protocol; len is 0 for a protocol that goes by its number. */
-struct protocol_name {
-    char text[15]; /* not terminated; of a fixed size, to be copied whole */
-    uint8_t len;
-};
-extern const struct protocol_name protocol_names[256];
 
 /* Returns a forwarding status in words (RFC 7270 section 4.12): "FORWARDED Unknown". Never NULL. */
 const char *forwarding_status_name(uint8_t status);
