@@ -303,7 +303,7 @@ void tag_condition_add_needs(const struct tag_condition *c, struct flow_needs *n
 
 /* ---- asking ---- */
 
-static uint64_t member_number(const struct flow *flow, enum flow_member member)
+static inline uint64_t member_number(const struct flow *flow, enum flow_member member)
 {
     const uint8_t *place = (const uint8_t *)flow + flow_member_places[member].offset;
     uint16_t two;
@@ -444,6 +444,7 @@ bool tag_condition_holds(const struct tag_condition *c, const struct flow *flow)
     case HOW_AGENT_ID: /* agents are sFlow's */
         return flow->sample_format != 0 && has_number(c, number_of(c->key, flow));
     case HOW_NUMBER:
+        return has_number(c, member_number(flow, comparison->member));
     case HOW_ENGINE_ID:
     case HOW_VLAN:
         return has_number(c, number_of(c->key, flow));
@@ -495,9 +496,13 @@ bool tag_condition_choice(const struct tag_condition *c, const struct map_cell *
 
 struct row_value tag_condition_value(enum tag_key key, const struct flow *flow)
 {
-    if (comparisons[key].how == HOW_ADDRESS)
+    const struct tag_comparison *comparison = &comparisons[key];
+
+    if (comparison->how == HOW_ADDRESS)
         return row_value_address(
             (const struct ip_addr *)((const uint8_t *)flow +
-                                     flow_member_places[comparisons[key].member].offset));
+                                     flow_member_places[comparison->member].offset));
+    if (comparison->how == HOW_NUMBER)
+        return row_value_number(member_number(flow, comparison->member));
     return row_value_number(number_of(key, flow));
 }

@@ -99,6 +99,10 @@ static void ask_tags(const struct tag_map *map, struct flow_needs *needs)
                             .std_comms = {.data = comms, .len = sizeof comms - 1}};
         struct flow_batch batch = {.flows = (uint8_t *)&flow, .stride = sizeof flow, .count = 1};
         tag_map_walk(map, &batch, &labels, &result);
+        struct tag_result scanned; /* tags may count up */
+        tag_map_scan(map, &flow, &labels, &scanned);
+        CHECK(scanned.tag2 == result.tag2 && scanned.tos == result.tos &&
+              scanned.label.len == result.label.len);
         CHECK(result.label.len <= TAG_LABEL_MAX);
         (void)tag_map_names(map, &exporters[i]);
     }
