@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "flow/exporter.h"
 #include "maps/exporter_names.h"
 #include "maps/map_file.h"
 #include "maps/map_source.h"
@@ -298,22 +299,60 @@ static void take_values(const struct ingress_map *map, const struct ip_addr *exp
             values[flow_keys[i].key] = tag_condition_value(flow_keys[i].tag_key, flow);
 }
 
-uint32_t ingress_map_find(const struct ingress_map *map, const struct ip_addr *exporter,
-                          const struct flow *flow, const struct source_facts *facts,
-                          uint32_t of_path)
+/* A flow that is looked up beside others. */
+struct lookup {
+    const struct flow *flow;
+    const struct source_facts *facts;
+    struct row_cursor cursor;
+    uint32_t at; /* the candidate; ROW_NONE: there is none */
+};
+
+static void next_candidate(const struct ingress_map *map, struct lookup *l, uint32_t from)
 {
     struct row_value values[KEY_COUNT];
-    struct row_cursor cursor;
 
-    take_values(map, exporter, flow, facts, values);
-    row_search_begin(map->search, values, &cursor);
-    for (uint32_t at = row_search_next(map->search, values, &cursor, 0); at != ROW_NONE;
-         at = row_search_next(map->search, values, &cursor, at + 1)) {
-        const struct ingress_row *row = &map->rows[at];
-        if (row_holds(map, row, exporter, flow, facts))
-            return row->is_of_path ? of_path : row->value;
+    if (l->cursor.is_wide)
+        take_values(map, &l->flow->exporter->addr, l->flow, l->facts, values);
+    l->at = row_search_next(map->search, values, &l->cursor, from);
+}
+
+static struct ingress_answer answer(const struct ingress_map *map, struct lookup *l)
+{
+    for (; l->at != ROW_NONE; next_candidate(map, l, l->at + 1)) {
+        const struct ingress_row *row = &map->rows[l->at];
+        if (row_holds(map, row, &l->flow->exporter->addr, l->flow, l->facts))
+            return (struct ingress_answer){row->value, row->is_of_path};
     }
-    return 0;
+    return (struct ingress_answer){0, false};
+}
+
+void ingress_map_find(const struct ingress_map *map, const struct flow_batch *batch, uint32_t start,
+                      uint32_t count, const struct source_facts *facts,
+                      struct ingress_answer *ret_answers)
+{
+    static const struct source_facts nothing;
+    struct lookup lookups[INGRESS_MAP_TOGETHER];
+
+    for (uint32_t i = 0; i < count; i++) {
+        struct row_value values[KEY_COUNT];
+        struct lookup *l = &lookups[i];
+        l->flow = flow_batch_at(batch, start + i);
+        l->facts = facts ? &facts[i] : &nothing;
+        take_values(map, &l->flow->exporter->addr, l->flow, l->facts, values);
+        row_search_start(map->search, values, &l->cursor);
+    }
+    for (uint32_t i = 0; i < count; i++)
+        row_search_settle(map->search, &lookups[i].cursor);
+    for (uint32_t i = 0; i < count; i++) {
+        next_candidate(map, &lookups[i], 0);
+        if (lookups[i].at != ROW_NONE)
+            __builtin_prefetch(&map->rows[lookups[i].at]);
+    }
+    for (uint32_t i = 0; i < count; i++)
+        if (lookups[i].at != ROW_NONE)
+            __builtin_prefetch(&map->conditions[map->rows[lookups[i].at].first_condition]);
+    for (uint32_t i = 0; i < count; i++)
+        ret_answers[i] = answer(map, &lookups[i]);
 }
 
 void ingress_map_add_needs(const struct ingress_map *map, struct flow_needs *needs)

@@ -32,9 +32,17 @@ void ingress_map_free(struct ingress_map *map); /* NULL is fine */
 bool ingress_map_names(const struct ingress_map *map, const struct ip_addr *exporter);
 /* True if some row asks of the path to the source, or takes its value from there. */
 bool ingress_map_asks_path(const struct ingress_map *map);
-/* Returns the number of the first row that matches, `of_path` where that row says `bgp`; 0: none
- * does. */
-uint32_t ingress_map_find(const struct ingress_map *map, const struct ip_addr *exporter,
-                          const struct flow *flow, const struct source_facts *facts,
-                          uint32_t of_path);
+/* Holds what the first row that matches says. */
+struct ingress_answer {
+    uint32_t value; /* 0: no row matches */
+    bool is_of_path;
+};
+/*
+ * Answers for `count` flows of a batch from `start` on, at most INGRESS_MAP_TOGETHER: they wait for
+ * memory together. `facts` are those of these flows; NULL: no path is known.
+ */
+enum { INGRESS_MAP_TOGETHER = 32 };
+void ingress_map_find(const struct ingress_map *map, const struct flow_batch *batch, uint32_t start,
+                      uint32_t count, const struct source_facts *facts,
+                      struct ingress_answer *ret_answers);
 void ingress_map_add_needs(const struct ingress_map *map, struct flow_needs *needs);

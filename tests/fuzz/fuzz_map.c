@@ -2,6 +2,7 @@
 /* Fuzz target: any bytes as the file of each of the maps. A map that loads is asked about a few
  * exporters. */
 #include "base/text.h"
+#include "flow/exporter.h"
 #include "flow/primitive.h"
 #include "maps/agent_map.h"
 #include "maps/allow_list.h"
@@ -76,7 +77,11 @@ static void ask_source(const struct ingress_map *map, struct flow_needs *needs)
         const struct source_facts facts = {.next_hop = exporters[i], .neighbour_as = 65000};
         struct flow flow = {.src_addr = exporters[i], .dst_addr = exporters[i], .in_iface = 1};
         ingress_map_names(map, &exporters[i]);
-        ingress_map_find(map, &exporters[i], &flow, &facts, 1);
+        struct exporter exporter = {.addr = exporters[i]};
+        struct flow_batch batch = {.flows = (uint8_t *)&flow, .stride = sizeof flow, .count = 1};
+        struct ingress_answer answer;
+        flow.exporter = &exporter;
+        ingress_map_find(map, &batch, 0, 1, &facts, &answer);
     }
     ingress_map_asks_path(map);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Proves which number the maps of the source side give a flow, and what they say of bad rows. */
 #include "base/text.h"
+#include "flow/exporter.h"
 #include "maps/ingress_map.h"
 #include <errno.h>
 #include <setjmp.h>
@@ -32,9 +33,15 @@ enum { OF_PATH = 4242 };
 static uint32_t find(const struct ingress_map *map, const char *exporter, const struct flow *flow,
                      const struct source_facts *facts)
 {
-    static const struct source_facts nothing;
-    struct ip_addr addr = address(exporter);
-    return ingress_map_find(map, &addr, flow, facts ? facts : &nothing, OF_PATH);
+    struct exporter from = {.addr = address(exporter)};
+    struct flow copy = *flow;
+    struct flow_batch batch = {
+        .flows = (uint8_t *)&copy, .stride = sizeof copy, .count = 1, .capacity = 1};
+    struct ingress_answer answer;
+
+    copy.exporter = &from;
+    ingress_map_find(map, &batch, 0, 1, facts, &answer);
+    return answer.is_of_path ? OF_PATH : answer.value;
 }
 
 static void the_first_row_that_matches_gives_the_number(void **state)
