@@ -25,9 +25,10 @@ static uint32_t read_pointer(struct reader *r, uint8_t control)
 {
     /* Section "pointer": where values of each length begin to count. */
     static const uint32_t bases[] = {0, 2048, 526336, 0};
-    uint32_t length = control >> 3 & 3, high = length < 3 ? control & 7 : 0;
+    uint32_t length = control >> 3 & 3;
+    uint32_t high = length < 3 ? (uint32_t)(control & 7) << 8 * (length + 1) : 0;
 
-    return bases[length] + (high << 8 * (length + 1) | (uint32_t)reader_uint(r, length + 1));
+    return bases[length] + (high | (uint32_t)reader_uint(r, length + 1));
 }
 
 static struct head read_head(struct walk *walk, struct reader *r)

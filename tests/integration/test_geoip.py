@@ -13,6 +13,7 @@ import subprocess
 from harness import NFACCTD, Skip, json_lines, main, need_pmacct, wait_for
 import exports
 import mmdb
+from postgres import Postgres
 
 START_S = 1700000000
 FIELDS = [(8, 4), (12, 4), (27, 16), (28, 16), (1, 4), (2, 4)]
@@ -90,6 +91,24 @@ def test_other_outputs_have_the_same(test):
         assert {row[0]: row[1:] for row in rows} == EXPECTED, rows
         assert {row[0] for row in db.execute("SELECT typeof(lat_ip_dst) FROM acct")} == {"real"}
     db.close()
+
+
+def test_postgresql_has_the_same_and_rows_add_up(test):
+    """In tables that we make, and in one of the user's with FLOAT columns and no key, as pmacct's documentation has them."""
+    pg = Postgres(test)
+    pg.sql("CREATE TABLE theirs (ip_src inet, country_ip_src CHAR(2), pocode_ip_src CHAR(12), lat_ip_src REAL, lon_ip_src REAL, "
+           "packets INT NOT NULL, bytes BIGINT NOT NULL); GRANT ALL ON theirs TO pmacct")
+    hosts = [host for host in HOSTS if host != "192.0.2.8"]  # its country has three letters
+    for table, more in ("ours", "sql_table_create: true\n"), ("theirs", ""):
+        text = (f"plugins: pgsql[out]\naggregate: src_host, src_host_country, src_host_pocode, src_host_coords\nsql_table: {table}\n{pg.keys()}{more}"
+                f"sql_optimize_clauses: true\naggregate_filter[out]: not src host 192.0.2.8\n"
+                f"geoipv2_file: {write_database(test)}\npcap_savefile: {write_pcap(test)}\n")
+        for run in (1, 2):
+            daemon = test.nfacctd(text, name=f"{table}-{run}")
+            assert daemon.wait(60) == 0, daemon.output()
+        rows = pg.sql(f"SELECT host(ip_src), trim(country_ip_src), trim(pocode_ip_src), lat_ip_src, lon_ip_src, packets FROM {table}")
+        got = {row[0]: (row[1], row[2], float(row[3]), float(row[4])) for row in rows}
+        assert got == {host: known(host) for host in hosts} and [int(row[5]) for row in rows] == [2] * len(hosts), (table, rows)
 
 
 def test_the_library_tells_the_same(test):

@@ -5,7 +5,7 @@ import collections
 import json
 import subprocess
 
-from harness import BUILD, NFACCTD, json_lines, main, need_option, need_pmacct
+from harness import BUILD, NFACCTD, SOURCE, json_lines, main, need_option, need_pmacct
 from avro_reader import AvroReader
 from kafka_cluster import Mock, consume, consume_raw, identity, rows, sums
 import exports
@@ -208,7 +208,7 @@ def test_avro_says_what_json_says(test):
     packets = [common.announce(), events.announce(), *(common.data(flows[n:n + 10]) for n in range(0, 100, 10)), common.data([huge]),
                events.data([["10.0.0.1", "192.0.2.1", 1, 2, 6, 1, 1700000000000]])]
     exports.write_pcap(test.dir / "in.pcap", [(1700000000, exports.udp_packet(p)) for p in packets])
-    keys = "src_host, dst_host, tcpflags, proto, mpls_label_stack, in_iface, tos, timestamp_start, nat_event, peer_src_ip"
+    keys = "src_host, dst_host, tcpflags, proto, mpls_label_stack, in_iface, tos, timestamp_start, nat_event, peer_src_ip, src_host_country, src_host_coords"
     for output in ("json", "avro"):
         replay(test, cluster, f"""
 kafka_topic[out]: {output}
@@ -219,6 +219,7 @@ tcpflags_encode_as_array: true
 mpls_label_stack_encode_as_array: true
 timestamps_utc: true
 kafka_history[out]: 5m
+geoipv2_file: {SOURCE}/tests/fuzz/corpus/geoip/good
 """, aggregate=keys)
     schema = json.loads((test.dir / "flow.avsc").read_text())
     expected = rows(consume(cluster.brokers, "json"))
@@ -232,6 +233,7 @@ kafka_history[out]: 5m
         if r["bytes"] is None:
             del r["bytes"]
     assert canonical(got, "stamp_updated") == canonical(expected, "stamp_updated")
+    assert {(r["country_ip_src"], r["lat_ip_src"], r["lon_ip_src"]) for r in got} == {("DE", 52.5167, 13.4)}
     assert any(r["tcp_flags"] for r in got) and any(r["mpls_label_stack"] for r in got)
 
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Reads Avro data by the specification alone, so that no library of ours or of Avro has a part in it."""
+import struct
 
 
 class AvroReader:
@@ -23,6 +24,10 @@ class AvroReader:
         self.at += length
         return self.data[self.at - length:self.at].decode()
 
+    def double(self):
+        self.at += 8
+        return struct.unpack("<d", self.data[self.at - 8:self.at])[0]
+
     def blocks(self):
         while count := self.long():
             assert count > 0, "a block with its size, which is not read here"
@@ -35,7 +40,7 @@ class AvroReader:
             return [self.value(kind["items"]) for _ in self.blocks()]
         if isinstance(kind, dict) and kind["type"] == "map":
             return {self.string(): self.value(kind["values"]) for _ in self.blocks()}
-        return {"long": self.long, "string": self.string, "null": lambda: None}[kind]()
+        return {"long": self.long, "double": self.double, "string": self.string, "null": lambda: None}[kind]()
 
     def records(self):
         while self.at < len(self.data):
