@@ -4,7 +4,7 @@
 #include "base/memory.h"
 #include "base/reader.h"
 #include "support/check.h"
-#include "support/decode_rig.h"
+#include "support/rig_pool.h"
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -53,33 +53,8 @@ static void check_ledger(const struct decode_rig *rig)
     CHECK(counter_get(&sum.datagrams_read) == counter_get(&sum.datagrams_decoded) + refused);
 }
 
-static struct decode_rig rigs[32];
-
-/* LeakSanitizer looks when all is freed: what a decoder lost is still there then. */
-static void clear_rigs(void)
+static void start(struct decode_rig *rig, size_t choice)
 {
-    for (size_t i = 0; i < sizeof rigs / sizeof rigs[0]; i++)
-        if (rigs[i].decoder)
-            decode_rig_clear(&rigs[i]);
-}
-
-/* Returns a rig with these settings that knows nothing of the inputs before. */
-static struct decode_rig *fresh_rig(uint8_t choice)
-{
-    static bool has_begun;
-    struct decode_rig *rig = &rigs[choice & 31];
-
-    if (!has_begun)
-        atexit(clear_rigs);
-    has_begun = true;
-    if (rig->decoder && decode_rig_is_old(rig)) {
-        decode_rig_clear(rig);
-        rig->decoder = NULL;
-    }
-    if (rig->decoder) {
-        decode_rig_reset(rig);
-        return rig;
-    }
     decode_rig_init_sflow(rig);
     rig->exporters_max = 4;
     rig->sflow = (struct sfacctd_settings){.agents_max = 3,
@@ -91,13 +66,13 @@ static struct decode_rig *fresh_rig(uint8_t choice)
     rig->settings.tunnel_view = choice & 16 ? TUNNEL_VIEW_INNER : TUNNEL_VIEW_OUTER;
     decode_rig_start(rig, 5);
     rig->batch.full = full;
-    return rig;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct reader r = reader_make(data, size);
-    struct decode_rig *rig = fresh_rig(reader_u8(&r));
+    uint8_t choice = reader_u8(&r) & 31;
+    struct decode_rig *rig = rig_pool_fresh(choice, start, choice);
 
     while (reader_left(&r) > 2) {
         size_t len = reader_u16(&r);

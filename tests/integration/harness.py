@@ -137,6 +137,19 @@ def wait_for(condition, what, seconds=30):
         pause = min(2 * pause, 0.05)
 
 
+def print_config(test, more=""):
+    """One instance of print, which writes rows of port and destination as JSON to out.json of the test's folder each second."""
+    return f"""
+plugins: print[out]
+aggregate[out]: peer_src_ip, dst_host, dst_port
+print_output[out]: json
+print_output_file[out]: {test.dir}/out.json
+print_output_file_append[out]: true
+print_refresh_time[out]: 1
+{more}
+"""
+
+
 def json_lines(path):
     """Records of a file that may still grow."""
     try:

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 
-from harness import BUILD, NFACCTD, SFACCTD, SOURCE, Skip, free_port, json_lines, main, need, need_root, wait_for
+from harness import BUILD, NFACCTD, SFACCTD, SOURCE, Skip, free_port, json_lines, main, need, need_root, print_config, wait_for
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 import exports  # noqa: E402
@@ -20,18 +20,6 @@ USER = "nobody"
 NO_CAPABILITIES = {"CapInh": 0, "CapPrm": 0, "CapEff": 0, "CapAmb": 0}
 NET_ADMIN = 1 << 12
 FILES_OF_OTHERS = 0b11111  # CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID
-
-
-def config(test, more=""):
-    return f"""
-plugins: print[out]
-aggregate[out]: peer_src_ip, dst_host, dst_port
-print_output[out]: json
-print_output_file[out]: {test.dir}/out.json
-print_output_file_append[out]: true
-print_refresh_time[out]: 1
-{more}
-"""
 
 
 def need_user(test):
@@ -80,7 +68,7 @@ def test_root_opens_the_ports_and_becomes_the_user(test):
     entry = pwd.getpwnam(USER)
     udp, tcp, log = low_port(socket.SOCK_DGRAM), low_port(socket.SOCK_STREAM), test.dir / "own.log"
     maps = test.write("allow", "127.0.0.0/8\n")
-    daemon = test.nfacctd(config(test, f"""
+    daemon = test.nfacctd(print_config(test, f"""
 user: {USER}
 nfacctd_ip: 127.0.0.1
 nfacctd_port: {udp}
@@ -175,7 +163,7 @@ def test_lock_that_root_left_is_refused(test):
     """A plugin process could not take it, and would not know whether one of an earlier start still writes."""
     need_user(test)
     port = f"nfacctd_ip: 127.0.0.1\nnfacctd_port: {low_port(socket.SOCK_DGRAM)}\n"
-    daemon = test.nfacctd(config(test, f"user: root\n{port}"), name="lock")
+    daemon = test.nfacctd(print_config(test, f"user: root\n{port}"), name="lock")
     wait_for(lambda: hosts(daemon.pid), "a plugin process")
     daemon.wait_log("waiting for")
     wait_for(lambda: any(re.search(r"/nfacctd-[^/]*\.lock$", os.readlink(f)) for f in pathlib.Path(f"/proc/{hosts(daemon.pid)[0]}/fd").iterdir()),
@@ -183,7 +171,7 @@ def test_lock_that_root_left_is_refused(test):
     daemon.kill_all()
     (test.dir / "out.json").unlink(missing_ok=True)
     (test.dir / "lock.stats").unlink(missing_ok=True)
-    conf = test.write("lock.conf", config(test, f"user: {USER}\n{port}"))
+    conf = test.write("lock.conf", print_config(test, f"user: {USER}\n{port}"))
     done = subprocess.run([NFACCTD, "-f", conf, "--check"], capture_output=True, text=True, timeout=60)
     lock = re.search(rf"plugins: user '{USER}' cannot take the lock (\S+); chown", done.stderr)
     assert done.returncode == 1 and lock, done
@@ -211,11 +199,11 @@ def test_existing_database_of_root_is_refused(test):
 
 
 def test_user_that_is_not_there_or_cannot_be_become_is_an_error(test):
-    conf = test.write("who.conf", config(test, "user: no-such-user"))
+    conf = test.write("who.conf", print_config(test, "user: no-such-user"))
     done = subprocess.run([NFACCTD, "-f", conf, "--check"], capture_output=True, text=True, timeout=60)
     assert done.returncode == 1 and "user: there is no user 'no-such-user' here" in done.stderr, done
     need_user(test)
-    conf = test.write("root.conf", config(test, "user: daemon"))
+    conf = test.write("root.conf", print_config(test, "user: daemon"))
     done = subprocess.run(["setpriv", "--reuid", USER, "--clear-groups", "--regid", "nogroup", NFACCTD, "-f", conf, "--check"],
                           capture_output=True, text=True, timeout=60)
     assert done.returncode == 1 and "user: only root can become 'daemon'" in done.stderr, done
@@ -226,7 +214,7 @@ def test_root_without_the_key_stays_root_and_says_so_once(test):
     told = test.dir / "told"
     trigger = test.write("trigger.sh", f"#!/bin/sh\ncat /proc/self/status > {told}.new\nmv {told}.new {told}\n")
     trigger.chmod(0o755)
-    daemon = test.nfacctd(config(test, f"print_trigger_exec[out]: {trigger}"))
+    daemon = test.nfacctd(print_config(test, f"print_trigger_exec[out]: {trigger}"))
     daemon.wait_log("the daemon stays root")
     s = status(daemon.pid)
     assert s["uids"] == {0} and not s["CapEff"] & NET_ADMIN and not s["CapPrm"] & NET_ADMIN and s["nnp"] == 0, s
@@ -242,7 +230,7 @@ def test_root_without_the_key_stays_root_and_says_so_once(test):
 
 def test_user_root_is_asked_for_and_not_told(test):
     need_root()
-    daemon = test.nfacctd(config(test, "user: root\nno_new_privs: true"))
+    daemon = test.nfacctd(print_config(test, "user: root\nno_new_privs: true"))
     assert status(daemon.pid)["nnp"] == 1 and status(daemon.pid)["uids"] == {0}
     assert daemon.stop() == 0 and "stays root" not in daemon.output()
 
@@ -250,7 +238,7 @@ def test_user_root_is_asked_for_and_not_told(test):
 def test_capabilities_of_a_unit_go_once_the_sockets_are_open(test):
     need_user(test)
     udp, tcp = low_port(socket.SOCK_DGRAM), low_port(socket.SOCK_STREAM)
-    conf = config(test, f"nfacctd_ip: 127.0.0.1\nnfacctd_port: {udp}\nbgp_daemon: true\nbgp_daemon_ip: 127.0.0.1\nbgp_daemon_port: {tcp}\n")
+    conf = print_config(test, f"nfacctd_ip: 127.0.0.1\nnfacctd_port: {udp}\nbgp_daemon: true\nbgp_daemon_ip: 127.0.0.1\nbgp_daemon_port: {tcp}\n")
     prefix = [need("setpriv"), "--reuid", USER, "--regid", "nogroup", "--clear-groups", "--inh-caps", "-all,+net_bind_service,+net_admin",
               "--ambient-caps", "-all,+net_bind_service,+net_admin"]
     daemon = test.nfacctd(conf, prefix=prefix)
@@ -269,7 +257,7 @@ def test_everything_works_under_the_filter_of_the_packaged_unit(test):
         raise Skip("libseccomp, systemd-analyze or seccomp is not there")
     trigger = test.write("trigger.sh", f"#!/bin/sh\ndate > {test.dir}/told\n")
     trigger.chmod(0o755)
-    daemon = test.nfacctd(config(test, f"""
+    daemon = test.nfacctd(print_config(test, f"""
 print_trigger_exec[out]: {trigger}
 nfacctd_templates_file: {test.dir}/templates
 plugin_spool_dir: {test.dir}
@@ -305,7 +293,7 @@ def test_triggers_get_no_descriptor_and_no_socket_of_the_service_manager(test):
     leaked = os.open(test.dir, os.O_RDONLY)
     environment = {**os.environ, "NOTIFY_SOCKET": "/nowhere", "WATCHDOG_USEC": "1", "WATCHDOG_PID": "1", "LISTEN_FDS": "1",
                    "KEPT_FOR_TRIGGERS": "yes"}
-    daemon = test.nfacctd(config(test, f"print_trigger_exec[out]: {trigger}"), env=environment, pass_fds=[leaked])
+    daemon = test.nfacctd(print_config(test, f"print_trigger_exec[out]: {trigger}"), env=environment, pass_fds=[leaked])
     os.close(leaked)
     stream = exports.Ipfix()
     send_flow(test, stream, 1)
@@ -320,7 +308,7 @@ def test_triggers_get_no_descriptor_and_no_socket_of_the_service_manager(test):
 
 def test_output_to_a_descriptor_that_was_handed_to_the_daemon(test):
     reader, writer = os.pipe()
-    daemon = test.nfacctd(config(test).replace(f"{test.dir}/out.json", f"/dev/fd/{writer}"), pass_fds=[writer])
+    daemon = test.nfacctd(print_config(test).replace(f"{test.dir}/out.json", f"/dev/fd/{writer}"), pass_fds=[writer])
     os.close(writer)
     stream = exports.Ipfix()
     send_flow(test, stream, 1)

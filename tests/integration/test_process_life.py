@@ -7,22 +7,10 @@ import signal
 import subprocess
 import sys
 
-from harness import NFACCTD, free_port, json_lines, main, wait_for
+from harness import NFACCTD, free_port, json_lines, main, print_config, wait_for
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 import exports  # noqa: E402
-
-
-def config(test, more=""):
-    return f"""
-plugins: print[out]
-aggregate[out]: peer_src_ip, dst_host, dst_port
-print_output[out]: json
-print_output_file[out]: {test.dir}/out.json
-print_output_file_append[out]: true
-print_refresh_time[out]: 1
-{more}
-"""
 
 
 def flow(stream, port):
@@ -51,7 +39,7 @@ nfacctd_as: bgp
 
 
 def test_sigusr1_writes_the_ledger_and_goes_on(test):
-    daemon = test.nfacctd(config(test))
+    daemon = test.nfacctd(print_config(test))
     stream = exports.Ipfix()
     test.send(stream.announce(), flow(stream, 1))
     wait_for(has_port(test, 1), "the first flow")
@@ -67,7 +55,7 @@ def test_sigusr1_writes_the_ledger_and_goes_on(test):
 
 def test_sighup_opens_the_log_anew(test):
     log = test.dir / "nfacctd.own.log"
-    daemon = test.nfacctd(config(test, f"logfile: {log}"))
+    daemon = test.nfacctd(print_config(test, f"logfile: {log}"))
     wait_for(log.exists, "the log")
     log.rename(test.dir / "old.log")
     daemon.signal(signal.SIGHUP)
@@ -77,7 +65,7 @@ def test_sighup_opens_the_log_anew(test):
 
 def test_sigusr2_reads_the_allow_file_anew(test):
     allow = test.write("allow", "127.0.5.0/24\n")
-    daemon = test.nfacctd(config(test, f"nfacctd_allow_file: {allow}"))
+    daemon = test.nfacctd(print_config(test, f"nfacctd_allow_file: {allow}"))
     stream = exports.Ipfix()
     test.send(stream.announce(), flow(stream, 1), source="127.0.6.1")
     test.send(stream.announce(), flow(stream, 2), source="127.0.5.1")
@@ -100,13 +88,13 @@ def test_sigusr2_reads_the_allow_file_anew(test):
 def test_templates_outlive_a_restart_with_another_number_of_workers(test):
     saved = test.dir / "templates.json"
     streams = {f"127.0.7.{n}": exports.Ipfix(domain=n) for n in range(1, 9)}
-    daemon = test.nfacctd(config(test, f"nfacctd_templates_file: {saved}\nnfacctd_workers: 1"))
+    daemon = test.nfacctd(print_config(test, f"nfacctd_templates_file: {saved}\nnfacctd_workers: 1"))
     for source, stream in streams.items():
         test.send(stream.announce(), source=source)
     assert daemon.stop() == 0
     content = saved.read_text()
     assert content.startswith('{"version": 1,') and len(json.loads(content)["exporters"]) > 0, content
-    daemon = test.nfacctd(config(test, f"nfacctd_templates_file: {saved}\nnfacctd_workers: 3"), name="again")
+    daemon = test.nfacctd(print_config(test, f"nfacctd_templates_file: {saved}\nnfacctd_workers: 3"), name="again")
     for port, (source, stream) in enumerate(streams.items(), 1):
         test.send(flow(stream, port), source=source)
     wait_for(lambda: all(has_port(test, port)() for port in range(1, 9)), "flows of all exporters, without a template sent again")
@@ -115,7 +103,7 @@ def test_templates_outlive_a_restart_with_another_number_of_workers(test):
 
 def test_what_changed_since_the_last_save_is_added_to_the_templates_file(test):
     saved = test.dir / "templates.json"
-    daemon = test.nfacctd(config(test, f"nfacctd_templates_file: {saved}"))
+    daemon = test.nfacctd(print_config(test, f"nfacctd_templates_file: {saved}"))
     for domain in (1, 2):
         test.send(exports.Ipfix(domain=domain).announce())
     wait_for(saved.exists, "the first save")
@@ -129,12 +117,12 @@ def test_what_changed_since_the_last_save_is_added_to_the_templates_file(test):
 def test_templates_of_before_there_were_versions_are_read_and_of_unknown_ones_not(test):
     saved = test.dir / "templates.json"
     stream = exports.Ipfix(domain=1)
-    daemon = test.nfacctd(config(test, f"nfacctd_templates_file: {saved}"))
+    daemon = test.nfacctd(print_config(test, f"nfacctd_templates_file: {saved}"))
     test.send(stream.announce())
     assert daemon.stop() == 0
     exporters = json.loads(saved.read_text())["exporters"]
     saved.write_text(json.dumps(exporters))
-    daemon = test.nfacctd(config(test, f"nfacctd_templates_file: {saved}"), name="old")
+    daemon = test.nfacctd(print_config(test, f"nfacctd_templates_file: {saved}"), name="old")
     test.send(flow(stream, 1))
     wait_for(has_port(test, 1), "a flow by a template of the old file")
     assert daemon.stop() == 0
@@ -142,7 +130,7 @@ def test_templates_of_before_there_were_versions_are_read_and_of_unknown_ones_no
             (json.dumps({"version": 99, "exporters": exporters}), "it is of version 99, not 1"), ('{"exporters": []}', "it holds no templates"),
             ('{"version": 1, "exporters": {}}', "it holds no templates"), ("nonsense", "in line 1")]):
         saved.write_text(content)
-        daemon = test.nfacctd(config(test, f"nfacctd_templates_file: {saved}"), name=f"unknown{number}")
+        daemon = test.nfacctd(print_config(test, f"nfacctd_templates_file: {saved}"), name=f"unknown{number}")
         daemon.wait_log(f"templates file {saved}: ")
         assert f"{said}" in daemon.output() and "it is not used, and written anew" in daemon.output(), daemon.output()
         test.send(stream.announce())
@@ -153,7 +141,7 @@ def test_templates_of_before_there_were_versions_are_read_and_of_unknown_ones_no
 
 
 def test_a_datagram_of_each_exporter_reaches_its_worker(test):
-    daemon = test.nfacctd(config(test, "nfacctd_workers: 3"))
+    daemon = test.nfacctd(print_config(test, "nfacctd_workers: 3"))
     for n in range(1, 41):
         stream = exports.Ipfix(domain=n)
         test.send(stream.announce(), flow(stream, n), source=f"127.0.8.{n}")
@@ -167,7 +155,7 @@ def test_a_datagram_of_each_exporter_reaches_its_worker(test):
 def test_daemonize_and_pidfile(test):
     pidfile = test.dir / "pid"
     log = test.dir / "d.log"
-    conf = test.write("d.conf", config(test, f"""
+    conf = test.write("d.conf", print_config(test, f"""
 daemonize: true
 pidfile: {pidfile}
 logfile: {log}

@@ -13,7 +13,7 @@
 #include "base/memory.h"
 #include "base/reader.h"
 #include "base/writer.h"
-#include "support/decode_rig.h"
+#include "support/rig_pool.h"
 
 static bool owns_all(const struct ip_addr *exporter, void *arg)
 {
@@ -80,8 +80,13 @@ static void reload(struct decode_rig *rig)
     decode_rig_reset(&other);
 }
 
+static bool is_strict(size_t choice)
+{
+    return choice % 16 == 5;
+}
+
 /* Limits are low, so that inputs reach them. */
-static void start(struct decode_rig *rig, bool use_ip_next_hop, bool by_template, bool is_strict)
+static void start(struct decode_rig *rig, size_t choice)
 {
     static const struct custom_field custom[] = {
         {0, 47, 4, sizeof(struct flow) / 8 * 8 + 8, false, false},
@@ -99,43 +104,19 @@ static void start(struct decode_rig *rig, bool use_ip_next_hop, bool by_template
     rig->own.template_fields_max = 64;
     rig->own.template_lifetime_s = 100;
     rig->own.pending_sets_size = 2048;
-    rig->own.refuse_bad_sets = rig->own.account_options = is_strict;
-    rig->own.use_ip_next_hop = use_ip_next_hop;
-    rig->own.account_options = by_template;
-    rig->own.next_hop_policy = by_template ? NEXT_HOP_BY_TEMPLATE : NEXT_HOP_BY_VALUE;
+    rig->own.refuse_bad_sets = is_strict(choice);
+    rig->own.use_ip_next_hop = choice & 1;
+    rig->own.account_options = choice & 2;
+    rig->own.next_hop_policy = choice & 2 ? NEXT_HOP_BY_TEMPLATE : NEXT_HOP_BY_VALUE;
     decode_rig_start(rig, 5);
     rig->batch.full = fuzz_full;
-}
-
-static struct decode_rig rigs[5];
-
-/* LeakSanitizer looks when all is freed: what a decoder lost is still there then. */
-static void clear_rigs(void)
-{
-    for (size_t i = 0; i < sizeof rigs / sizeof rigs[0]; i++)
-        if (rigs[i].decoder)
-            decode_rig_clear(&rigs[i]);
 }
 
 /* Returns a rig with these settings that knows nothing of the inputs before. */
 static struct decode_rig *fresh_rig(size_t choice)
 {
-    static bool has_begun;
-    bool is_strict = choice % 16 == 5;
-    struct decode_rig *rig = &rigs[is_strict ? 4 : choice & 3];
+    struct decode_rig *rig = rig_pool_fresh(is_strict(choice) ? 4 : choice & 3, start, choice);
 
-    if (!has_begun)
-        atexit(clear_rigs);
-    has_begun = true;
-    if (rig->decoder && decode_rig_is_old(rig)) {
-        decode_rig_clear(rig);
-        rig->decoder = NULL;
-    }
-    if (!rig->decoder) {
-        start(rig, choice & 1, choice & 2, is_strict);
-        return rig;
-    }
-    decode_rig_reset(rig);
     if (decode_rig_save_count(rig) > 0)
         abort();
     return rig;
