@@ -165,13 +165,19 @@ class Side:
     def wait(self, seconds=60):
         """Until the daemon and all that it started have ended: pmacct's writers outlive its core."""
         status = self.process.wait(seconds)
-        wait_for(self.is_alone, f"the end of the processes of {self.run}", seconds)
+        if status < 0:  # a core that dies leaves its plugins behind
+            self.process.kill_all()
+        wait_for(self.is_alone, lambda: f"the end of the processes of {self.dir.name}: {self.left()}", seconds)
         refusals = re.findall(r"^.*(?:: not supported: |: primitive '\w+': ).*$", self.process.output(), re.M)
         if status and self.is_ours and refusals:
             raise Refused(refusals[0])
         if status != 0:
             errors = [line for line in self.process.output().splitlines() if "ERROR" in line or line.startswith(f"{self.dir}/conf:")]
             raise AssertionError(f"{self.process.args[0]} ended with {status}: " + "; ".join(errors[:5]))
+
+    def left(self):
+        done = subprocess.run(["ps", "-o", "pid,stat,etimes,args", "-g", str(self.process.pid)], capture_output=True, text=True, check=False)
+        return done.stdout + self.process.output()[-2000:]
 
     def is_alone(self):
         try:
