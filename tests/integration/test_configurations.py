@@ -92,8 +92,8 @@ case("networks", OUT + "aggregate[a]: src_net, dst_net, src_as, dst_as, src_mask
 case("networks_longest", OUT + "aggregate[a]: src_net, dst_net, src_mask, dst_mask\nnetworks_file[a]: {dir}/networks.lst\nnfacctd_net: longest\nnfacctd_as: longest\n"
      "networks_no_mask_if_zero: true", *["networks are not read"] * 2)
 case("lists", OUT + "aggregate[a]: src_port, dst_port, proto, tos\nports_file[a]: {dir}/ports.lst\nprotos_file: {dir}/protos.lst\ntos_file: {dir}/tos.lst\n"
-     "tos_encode_as_dscp: true", *["not reduced by a list"] * 3)
-case("sums", "plugins: print[h], print[a]\naggregate[h]: sum_host\naggregate[a]: sum_as\nprint_output_file[h]: {dir}/h\nprint_output_file[a]: {dir}/a\n", "sum_host", "sum_as")
+     "tos_encode_as_dscp: true")
+case("sums", "plugins: print[h], print[a]\naggregate[h]: sum_host\naggregate[a]: sum_as\nprint_output_file[h]: {dir}/h\nprint_output_file[a]: {dir}/a\n")
 case("custom", OUT + "aggregate[a]: src_host, dscp_in, next_as\naggregate_primitives: {dir}/primitives.lst\nnfacctd_account_options: true")
 case("thresholds", OUT + "aggregate[a]: src_host\nprint_preprocess[a]: minb=1000, minp=2\nprint_preprocess_type[a]: all")
 case("encodings", OUT + "aggregate[a]: tcpflags, fwd_status, mpls_label_stack, as_path, std_comm, tos\ntcpflags_encode_as_array: true\n"
