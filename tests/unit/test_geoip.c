@@ -24,8 +24,9 @@
 #define CORPUS TEST_DATA "/../fuzz/corpus/geoip/"
 
 /* libmaxminddb 1.7 forgets what it had read of metadata that it refuses: LeakSanitizer asks here. */
-const char *__lsan_default_suppressions(void); /* NOLINT(bugprone-reserved-identifier) */
-const char *__lsan_default_suppressions(void)  /* NOLINT(bugprone-reserved-identifier) */
+__attribute__((visibility("default"))) const char *
+__lsan_default_suppressions(void);            /* NOLINT(bugprone-reserved-identifier) */
+const char *__lsan_default_suppressions(void) /* NOLINT(bugprone-reserved-identifier) */
 {
     return "leak:libmaxminddb\n";
 }
