@@ -60,7 +60,7 @@ def place(country=None, postal=None, latitude=None, longitude=None):
 
 def database(networks, ip_version=6, record_size=24, kind="Test-City"):
     """The bytes of a database of {prefix: value}; longer prefixes inside shorter ones are allowed. IPv4 stands at ::/96."""
-    nodes, values, data = [[None, None]], {}, b""
+    nodes, values, data = [[None, None]], {}, bytearray()
     for prefix in sorted(map(ipaddress.ip_network, networks), key=lambda p: p.prefixlen):
         encoded = encode(networks[str(prefix)])
         if encoded not in values:
@@ -83,7 +83,7 @@ def database(networks, ip_version=6, record_size=24, kind="Test-City"):
             return len(nodes)
         return below if isinstance(below, int) else len(nodes) + 16 + below[0]
 
-    tree = b""
+    tree = bytearray()
     for left, right in ((record(a), record(b)) for a, b in nodes):
         if record_size == 28:
             tree += (left & 0xffffff).to_bytes(3, "big") + bytes([left >> 24 << 4 | right >> 24]) + (right & 0xffffff).to_bytes(3, "big")
@@ -92,4 +92,4 @@ def database(networks, ip_version=6, record_size=24, kind="Test-City"):
     metadata = {"node_count": Uint32(len(nodes)), "record_size": Uint16(record_size), "ip_version": Uint16(ip_version),
                 "database_type": kind, "languages": ["en"], "binary_format_major_version": Uint16(2),
                 "binary_format_minor_version": Uint16(0), "build_epoch": Uint64(1700000000), "description": {"en": "for tests"}}
-    return tree + bytes(16) + data + b"\xab\xcd\xefMaxMind.com" + encode(metadata)
+    return bytes(tree) + bytes(16) + data + b"\xab\xcd\xefMaxMind.com" + encode(metadata)
