@@ -7,8 +7,8 @@
 #include "base/route_distinguisher.h"
 #include "base/text.h"
 #include "maps/flow_filter.h"
+#include <ctype.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -46,14 +46,15 @@ enum { WORDS_MAX = 16, NETFLOW5 = 5, NETFLOW5_ENGINE_BITS = 8 };
 
 const struct map_key tag_keys[] = {
 #define TAG_SET(name_, alias_, type_, min_, max_, help_)                                           \
-    [TAG_KEY_##name_] = {.name = #name_, .type = type_, .min = min_, .max = max_, .alias = alias_},
+    [TAG_KEY_##name_] = {                                                                          \
+        .name = #name_, .type = (type_), .min = (min_), .max = (max_), .alias = (alias_)},
 #define TAG_MATCH(name_, alias_, type_, min_, max_, how_, member_, help_)                          \
     [TAG_KEY_##name_] = {.name = #name_,                                                           \
-                         .type = type_,                                                            \
+                         .type = (type_),                                                          \
                          .is_match = true,                                                         \
-                         .min = min_,                                                              \
-                         .max = max_,                                                              \
-                         .alias = alias_},
+                         .min = (min_),                                                            \
+                         .max = (max_),                                                            \
+                         .alias = (alias_)},
 #include "maps/tag_keys.def"
 #undef TAG_SET
 #undef TAG_MATCH
@@ -141,14 +142,17 @@ static int take_rd(uint64_t *number, const char *text, struct text *error)
 /* Reads ENTERPRISE:FORMAT, which sFlow joins in one number. */
 static bool take_sflow_format(uint64_t *number, const char *text)
 {
-    unsigned enterprise, format;
-    int end = -1;
+    char *colon, *end;
+    unsigned long enterprise, format;
 
-    if (*text < '0' || *text > '9' || sscanf(text, "%8u:%4u%n", &enterprise, &format, &end) < 2)
+    if (!isdigit((unsigned char)*text))
         return false;
+    enterprise = strtoul(text, &colon, 10);
+    if (*colon != ':' || !isdigit((unsigned char)colon[1]))
+        return false;
+    format = strtoul(colon + 1, &end, 10);
     *number = SAMPLE_SFLOW | (uint64_t)enterprise << FORMAT_BITS | format;
-    return end > 0 && text[end] == '\0' && enterprise < 1U << (32 - FORMAT_BITS) &&
-           format < 1U << FORMAT_BITS;
+    return *end == '\0' && enterprise < 1UL << (32 - FORMAT_BITS) && format < 1UL << FORMAT_BITS;
 }
 
 static int take_sample_type(uint64_t *number, const char *text, struct text *error)

@@ -302,9 +302,9 @@ static void finish(struct tag_reader *r)
     row_search_finish(map->search);
     fields = row_search_fields(map->search);
     static_assert((int)TAG_KEY_COUNT <= ROW_FIELDS_MAX, "the fields of the index are the keys");
-    for (uint8_t key = 0; key < TAG_KEY_COUNT; key++)
+    for (size_t key = 0; key < TAG_KEY_COUNT; key++)
         if (fields >> key & 1)
-            map->fields[map->field_count++] = key;
+            map->fields[map->field_count++] = (uint8_t)key;
 }
 
 static int take_rows(struct tag_reader *r)

@@ -165,11 +165,12 @@ static void more_hits_than_a_cursor_holds_are_found(void **state)
     struct row_cursor cursor;
     uint32_t row = 0;
     (void)state;
-    for (uint8_t i = 0; i < EXTRA_FIELDS; i++) {
-        struct row_choice choice = {.field = i, .count = 1, .terms = {{row_value_number(i), 0}}};
+    for (uint32_t i = 0; i < EXTRA_FIELDS; i++) {
+        struct row_choice choice = {
+            .field = (uint8_t)i, .count = 1, .terms = {{row_value_number(i), 0}}};
         values[i] = row_value_number(i);
-        row_search_add(search, 2U * i, &choice, 1);
-        row_search_add(search, 2U * i + 1, &choice, 1);
+        row_search_add(search, 2 * i, &choice, 1);
+        row_search_add(search, 2 * i + 1, &choice, 1);
     }
     row_search_finish(search);
     assert_int_equal(row_search_fields(search), (1U << EXTRA_FIELDS) - 1);
