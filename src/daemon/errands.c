@@ -115,7 +115,7 @@ void errands_reload(struct daemon *d)
     const struct maps_settings *maps = &d->maps_settings;
     bool has_maps = maps->allow_file || maps->sampling_map || maps->flow_to_rd_map ||
                     maps->bgp_agent_map || maps->bgp_peer_dst_ip_map || maps->geoip_file ||
-                    maps->tag_map_count > 0;
+                    maps->tag_map_count > 0 || maps->networks_file_count > 0;
 
     for (int i = 0; i < INGRESS_MAP_COUNT; i++)
         has_maps = has_maps || maps->ingress_maps[i];

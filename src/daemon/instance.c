@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "bgp/path_match.h"
+#include "flow/path_source.h"
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -23,7 +24,7 @@ static void add_error(const struct config *config, size_t index, const char *key
 struct columns {
     struct aggregate_column items[SCHEMA_COLUMNS_MAX];
     size_t count;
-    char *verdicts; /* value names of path_match */
+    char *verdicts, *sources; /* value names of path_match and path_source */
 };
 
 static char *verdict_names(void)
@@ -38,6 +39,16 @@ static char *verdict_names(void)
     return names;
 }
 
+static char *source_names(void)
+{
+    static const char names[] =
+#define PATH_SOURCE(NAME, text, help) "|" text
+#include "flow/path_source.def"
+#undef PATH_SOURCE
+        ;
+    return mem_strdup(names + 1);
+}
+
 static bool column_add(struct columns *columns, const struct primitive *primitive,
                        struct flow_needs *needs)
 {
@@ -49,8 +60,10 @@ static bool column_add(struct columns *columns, const struct primitive *primitiv
     if (columns->count == SCHEMA_COLUMNS_MAX)
         return false;
     c->column = primitive_column(primitive);
-    if (c->column.format == PA_FORMAT_PATH_MATCH)
+    if (primitive->member == FLOW_path_match)
         c->column.value_names = columns->verdicts;
+    if (primitive->member == FLOW_path_source)
+        c->column.value_names = columns->sources;
     c->flow_offset = primitive->flow_offset;
     int other_end = primitive_other_end(primitive);
     c->other_offset = other_end < 0 ? 0 : flow_member_places[other_end].offset;
@@ -60,6 +73,23 @@ static bool column_add(struct columns *columns, const struct primitive *primitiv
         flow_needs_add(needs, (enum flow_member)primitive->member);
     columns->count++;
     return true;
+}
+
+static uint32_t shown_offset(uint32_t offset)
+{
+    return offset == offsetof(struct flow, src_addr)   ? offsetof(struct flow, src_shown)
+           : offset == offsetof(struct flow, dst_addr) ? offsetof(struct flow, dst_shown)
+                                                       : offset;
+}
+
+/* By networks_file_filter addresses are shown as far as a row has them. Filters of flows see them
+ * all. */
+static void show_filtered(struct columns *columns)
+{
+    for (size_t i = 0; i < columns->count; i++) {
+        columns->items[i].flow_offset = shown_offset(columns->items[i].flow_offset);
+        columns->items[i].other_offset = shown_offset(columns->items[i].other_offset);
+    }
 }
 
 /* Adds the column has_counters, which is 0 in rows of events alone. No output shows it, but JSON
@@ -132,6 +162,8 @@ static int columns_make(const struct config *config, size_t index,
         has_room = column_add(columns, primitive_table_at(table, stitched[i]), needs) && has_room;
     has_room = has_counters_add(columns, needs) && has_room;
     primitive_list_clear(&list);
+    if (settings->networks_file && settings->networks_file_filter)
+        show_filtered(columns);
     if (!has_room) {
         add_error(config, index, "aggregate", errors);
         text_append_printf(errors, "more than %d columns; ask for fewer\n", SCHEMA_COLUMNS_MAX);
@@ -264,6 +296,7 @@ int instance_new(const struct config *config, size_t index,
         instance->refresh_s = refresh.number;
     atomic_init(&instance->epoch, 1);
     columns->verdicts = verdict_names();
+    columns->sources = source_names();
     err = columns_make(config, index, settings, rows, table, needs, errors, warnings, columns);
     if (bins_make(config, index, rows, &bins, &instance->has_bins, errors) < 0)
         err = -EINVAL;
@@ -272,6 +305,7 @@ int instance_new(const struct config *config, size_t index,
     if (err == 0)
         err = plan_make(instance, config, index, rows, crew, columns, &bins, errors);
     mem_free(columns->verdicts);
+    mem_free(columns->sources);
     mem_free(columns);
     if (err < 0) {
         instance_free(instance);

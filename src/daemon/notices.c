@@ -220,6 +220,22 @@ static void check_options(const struct daemon *d, uint32_t index, struct text *n
                            config_instance_at(d->config, index)->name);
 }
 
+/* A networks_file that no method asks is not read; pmacct's operators expect it to do something. */
+static void check_networks_file(const struct daemon *d, size_t index, struct text *notices)
+{
+    const char *file = d->instance_settings[index].networks_file;
+
+    if (!file || d->views[index].networks.file >= 0 ||
+        (index > 0 && d->instance_settings[index - 1].networks_file == file))
+        return; /* one line may be for several instances */
+    text_append_printf(notices,
+                       "%s: networks_file[%s]: nothing is read from it; set %s_as or %s_net to "
+                       "file or longest\n",
+                       config_place(d->config, "networks_file", index),
+                       config_instance_at(d->config, index)->name, d->description->name,
+                       d->description->name);
+}
+
 void notices_append(const struct daemon *d, struct text *notices)
 {
     if (d->instances && d->instance_count > 0)
@@ -232,5 +248,6 @@ void notices_append(const struct daemon *d, struct text *notices)
         check_columns(d, i, notices);
         check_bins(d, i, notices);
         check_options(d, i, notices);
+        check_networks_file(d, i, notices);
     }
 }

@@ -101,6 +101,24 @@ const struct config_key instance_keys[] = {
      .scope = SCOPE_INSTANCE, .help = "primitives that make a row's key, comma-separated; see -a"},
     {"aggregate_filter", KEY_STRING_AT(struct instance_settings, filter), .scope = SCOPE_BOUND,
      .help = "flows that the instance takes: an expression of pcap-filter(7)"},
+    {"networks_file", KEY_STRING_AT(struct instance_settings, networks_file),
+     .scope = SCOPE_INSTANCE,
+     .help =
+         "file that says whose networks are whose, for nfacctd_as and nfacctd_net: file or longest "
+         "(see MAPS)"},
+    {"networks_file_filter", KEY_BOOL_AT(struct instance_settings, networks_file_filter), "false",
+     .scope = SCOPE_INSTANCE,
+     .help = "addresses that no row of networks_file has are shown as 0.0.0.0 or ::"},
+    {"networks_file_no_lpm", KEY_BOOL_AT(struct instance_settings, networks_file_no_lpm), "false",
+     .scope = SCOPE_INSTANCE,
+     .help =
+         "with nfacctd_as or nfacctd_net: longest a row of networks_file goes before all others, "
+         "however long"},
+    {"networks_mask", KEY_INT_AT(struct instance_settings, networks_mask, 0, 128), "0",
+     .scope = SCOPE_INSTANCE, .help = "length of all networks, for nfacctd_net: mask"},
+    {"networks_no_mask_if_zero", KEY_BOOL_AT(struct instance_settings, networks_no_mask_if_zero),
+     "false", .scope = SCOPE_INSTANCE,
+     .help = "the network of an address whose mask is 0 is the address itself"},
     {"pre_tag_map", KEY_STRING_AT(struct instance_settings, pre_tag_map), .scope = SCOPE_INSTANCE,
      .help = "map that sets tags and labels by what flows are (see MAPS)"},
     {"pre_tag_filter", KEY_STRING_AT(struct instance_settings, pre_tag_filter),

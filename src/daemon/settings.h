@@ -33,6 +33,9 @@ extern const struct config_key row_keys[];
 /* Settings of one plugin instance. */
 struct instance_settings {
     const char *aggregate, *filter, *spool_dir;
+    const char *networks_file;
+    bool networks_file_filter, networks_file_no_lpm, networks_no_mask_if_zero;
+    uint16_t networks_mask;
     const char *pre_tag_map, *pre_tag_filter, *pre_tag2_filter, *pre_tag_label_filter;
     uint64_t post_tag, post_tag2;
     const char *lists[VALUE_LIST_COUNT]; /* ports_file, protos_file, tos_file */

@@ -9,11 +9,13 @@
 #include "daemon/notices.h"
 #include "daemon/spool_use.h"
 #include "daemon/user.h"
+#include "daemon/views.h"
 #include "maps/custom_primitives.h"
 #include "maps/map_source.h"
 #include "maps/sampling_map.h"
 #include <assert.h>
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
@@ -69,6 +71,22 @@ static bool can_read(const struct daemon *d, const char *key, size_t instance, c
     return false;
 }
 
+/* Does so for a key of instances, whose path is at that place of their settings. */
+static bool can_read_each(struct daemon *d, const char *key, size_t place, struct text *errors)
+{
+    const char *missing = NULL;
+
+    for (uint32_t i = 0; i < d->instance_count; i++) {
+        const char **path = (const char **)(void *)((char *)&d->instance_settings[i] + place);
+        const char *name = *path;
+        if (name && name == missing)
+            *path = NULL; /* the same line is for several instances */
+        else if (!can_read(d, key, i, path, errors))
+            missing = name;
+    }
+    return !missing;
+}
+
 /* Looks at all files that are read at start, so that each is told of once. */
 static int check_files(struct daemon *d, struct text *errors)
 {
@@ -92,20 +110,14 @@ static int check_files(struct daemon *d, struct text *errors)
         {"bgp_daemon_allow_file", has_bgp ? &d->bgp_settings.allow_file : NULL},
         {"bgp_daemon_md5_file", has_bgp ? &d->bgp_settings.md5_file : NULL},
     };
-    const char *missing = NULL;
     int err = 0;
 
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
         if (files[i].path && !can_read(d, files[i].key, CONFIG_GLOBAL, files[i].path, errors))
             err = -EINVAL;
-    for (uint32_t i = 0; i < d->instance_count; i++) {
-        const char **path = &d->instance_settings[i].pre_tag_map, *name = *path;
-        if (name && name == missing)
-            *path = NULL; /* the same line is for several instances */
-        else if (!can_read(d, "pre_tag_map", i, path, errors))
-            missing = name;
-    }
-    if (missing)
+    if (!can_read_each(d, "pre_tag_map", offsetof(struct instance_settings, pre_tag_map), errors) ||
+        !can_read_each(d, "networks_file", offsetof(struct instance_settings, networks_file),
+                       errors))
         err = -EINVAL;
     mem_free(allow_key);
     return err;
@@ -165,35 +177,6 @@ static int read_instances(struct daemon *d, struct text *errors, struct text *wa
                                instance->place, instance->type, instance->name);
     }
     return err;
-}
-
-/* Finds a pre_tag_map among those that instances before this one name, or adds it. */
-static int32_t tag_map_number(struct daemon *d, const char *path)
-{
-    struct maps_settings *maps = &d->maps_settings;
-
-    for (uint32_t i = 0; i < maps->tag_map_count; i++)
-        if (strcmp(maps->tag_maps[i], path) == 0)
-            return (int32_t)i;
-    maps->tag_maps = mem_realloc_array(maps->tag_maps, maps->tag_map_count + 1, sizeof path);
-    maps->tag_maps[maps->tag_map_count] = path;
-    return (int32_t)maps->tag_map_count++;
-}
-
-/* Collects what sets tags, of all instances. */
-static void read_views(struct daemon *d)
-{
-    d->views = mem_calloc(d->instance_count + 1, sizeof *d->views);
-    for (uint32_t i = 0; i < d->instance_count; i++) {
-        const struct instance_settings *s = &d->instance_settings[i];
-        d->views[i] = (struct instance_view_settings){
-            .tag_map = s->pre_tag_map ? tag_map_number(d, s->pre_tag_map) : -1,
-            .post_tag = s->post_tag,
-            .post_tag2 = s->post_tag2};
-    }
-    d->crew.views = d->views;
-    d->crew.tag_map_count = d->maps_settings.tag_map_count;
-    d->maps_settings.has_agents = d->description->decoder->lacks_elements;
 }
 
 /* Says whether a member is set here, by a map or a key. */
@@ -296,6 +279,7 @@ static void fill_crew(struct daemon *d)
         crew->enrich.needs_bins = crew->enrich.needs_bins || d->instances[i]->has_bins;
     read_sampling(d);
     enrich_add_needs(&crew->enrich, &d->needs);
+    instance_views_add_needs(d->views, d->instance_count, &d->needs);
     crew->correlate.start_is_export = crew->enrich.bins_by_arrival;
     crew->correlate_asked = crew->correlate;
     correlate_settings_finish(&crew->correlate, &d->needs);
@@ -357,7 +341,8 @@ int setup_read(struct daemon *d, int argc, char **argv, struct text *errors, str
     /* If custom primitives could not be read, they must not be called unknown as well. */
     if (has_primitives && read_instances(d, errors, warnings) < 0)
         err = -EINVAL;
-    read_views(d);
+    if (views_read(d, errors) < 0)
+        err = -EINVAL;
     warn_lacking(d, warnings);
     if (read_correlation(d, errors, warnings) < 0)
         err = -EINVAL;
@@ -611,5 +596,6 @@ void setup_close(struct daemon *d)
     mem_free(d->views);
     mem_free(d->maps_settings.tag_maps);
     mem_free(d->maps_settings.lists);
+    mem_free(d->maps_settings.networks_files);
     mem_free(d->worker_instances);
 }

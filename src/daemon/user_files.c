@@ -175,6 +175,15 @@ static bool is_tag_map_of_earlier(const struct daemon *d, uint32_t instance)
     return false;
 }
 
+/* True if an instance before this one names the same networks_file. */
+static bool is_networks_file_of_earlier(const struct daemon *d, uint32_t instance)
+{
+    for (uint32_t i = 0; i < instance; i++)
+        if (d->views[i].networks.file == d->views[instance].networks.file)
+            return true;
+    return d->views[instance].networks.file < 0;
+}
+
 static void check_own_files(struct check *c)
 {
     const struct daemon *d = c->daemon;
@@ -208,9 +217,12 @@ static void check_own_files(struct check *c)
 
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
         check_file(c, files[i].key, CONFIG_GLOBAL, files[i].path, files[i].use);
-    for (uint32_t i = 0; i < d->instance_count; i++)
+    for (uint32_t i = 0; i < d->instance_count; i++) {
         if (!is_tag_map_of_earlier(d, i))
             check_file(c, "pre_tag_map", i, d->instance_settings[i].pre_tag_map, USE_READ);
+        if (!is_networks_file_of_earlier(d, i))
+            check_file(c, "networks_file", i, d->instance_settings[i].networks_file, USE_READ);
+    }
     for (uint32_t i = 0; i < maps->list_count; i++)
         check_file(c, value_list_keys[maps->lists[i].kind], maps->lists[i].instance,
                    maps->lists[i].path, USE_READ);

@@ -9,6 +9,7 @@
 #include "maps/geoip.h"
 #include "maps/ingress_map.h"
 #include "maps/map_source.h"
+#include "maps/networks.h"
 #include "maps/next_hop_map.h"
 #include "maps/rd_map.h"
 #include "maps/sampling_map.h"
@@ -202,6 +203,19 @@ static int load_ingress_maps(const struct maps_settings *settings, struct maps *
     return err;
 }
 
+static int load_networks(const struct maps_settings *settings, struct maps *maps,
+                         struct map_report *report)
+{
+    int err = 0;
+
+    maps->networks = mem_calloc(settings->networks_file_count + 1, sizeof(struct networks *));
+    maps->networks_count = settings->networks_file_count;
+    for (uint32_t i = 0; i < settings->networks_file_count; i++)
+        if (networks_read(settings->networks_files[i], report, &maps->networks[i]) < 0)
+            err = -EINVAL;
+    return err;
+}
+
 int maps_load(const struct maps_settings *settings, uint64_t generation, struct map_report *report,
               struct maps **ret_maps)
 {
@@ -215,6 +229,8 @@ int maps_load(const struct maps_settings *settings, uint64_t generation, struct 
     if (load_lists(settings, maps, report) < 0)
         err = -EINVAL;
     if (load_geoip(settings, maps, report) < 0)
+        err = -EINVAL;
+    if (load_networks(settings, maps, report) < 0)
         err = -EINVAL;
     maps->generation = generation;
     if (err < 0) {
@@ -247,6 +263,9 @@ void maps_free(void *object)
     for (uint32_t i = 0; maps->lists && i < maps->list_count; i++)
         value_list_free(maps->lists[i]);
     mem_free(maps->lists);
+    for (uint32_t i = 0; maps->networks && i < maps->networks_count; i++)
+        networks_free(maps->networks[i]);
+    mem_free(maps->networks);
     mem_free(maps);
 }
 

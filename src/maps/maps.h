@@ -23,6 +23,7 @@ struct ingress_map;
 struct next_hop_map;
 struct tag_map;
 struct geoip;
+struct networks;
 
 /* The maps of the source side (ingress_map.h), by the member that they fill. */
 enum ingress_map_kind {
@@ -52,6 +53,8 @@ struct maps_settings {
     bool may_refresh;                 /* maps_refresh: SIGUSR2 reloads */
     const char **tag_maps;            /* the pre_tag_map of all instances, each once */
     uint32_t tag_map_count;
+    const char **networks_files; /* the networks_file of all instances, each once */
+    uint32_t networks_file_count;
     bool has_agents;         /* exporters are agents of sFlow */
     struct maps_list *lists; /* the lists of values of all instances, each once */
     uint32_t list_count;
@@ -69,6 +72,8 @@ struct maps {
     const struct geoip *geoip;
     struct tag_map **tags; /* by the number of maps_settings.tag_maps */
     uint32_t tag_map_count;
+    struct networks **networks; /* by the number of maps_settings.networks_files */
+    uint32_t networks_count;
     struct value_list **lists; /* by the number of maps_settings.lists */
     uint32_t list_count;
     struct flow_needs needs; /* members of flows that look-ups read */

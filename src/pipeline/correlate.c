@@ -590,9 +590,10 @@ void correlate_settings_finish(struct correlate_settings *s, struct flow_needs *
 {
     static const enum flow_member destination[] = {
         FLOW_as_path, FLOW_std_comms, FLOW_ext_comms,  FLOW_lrg_comms,    FLOW_local_pref,
-        FLOW_med,     FLOW_path_id,   FLOW_path_match, FLOW_bgp_next_hop,
+        FLOW_med,     FLOW_path_id,   FLOW_path_match, FLOW_bgp_next_hop, FLOW_path_source,
     };
-    bool is_as_bgp = s->as_method != ROUTE_NETFLOW, is_net_bgp = s->net_method != ROUTE_NETFLOW;
+    bool is_as_bgp = s->as_method == ROUTE_BGP || s->as_method == ROUTE_LONGEST;
+    bool is_net_bgp = s->net_method == ROUTE_BGP || s->net_method == ROUTE_LONGEST;
 
     s->needs_as_path = flow_needs_has(needs, FLOW_as_path);
     s->needs_std_comms = flow_needs_has(needs, FLOW_std_comms);
@@ -602,6 +603,7 @@ void correlate_settings_finish(struct correlate_settings *s, struct flow_needs *
     s->src_std_comms &= flow_needs_has(needs, FLOW_src_std_comms);
     s->src_ext_comms &= flow_needs_has(needs, FLOW_src_ext_comms);
     s->src_lrg_comms &= flow_needs_has(needs, FLOW_src_lrg_comms);
+    s->needs_path_source = flow_needs_has(needs, FLOW_path_source);
     s->needs_networks = flow_needs_has(needs, FLOW_dst_net) || flow_needs_has(needs, FLOW_src_net);
     s->by_map[INGRESS_MAP_PEER_AS] =
         s->peer_src_as == SOURCE_BY_MAP && flow_needs_has(needs, FLOW_peer_src_as);

@@ -17,7 +17,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum route_method { ROUTE_NETFLOW, ROUTE_BGP, ROUTE_LONGEST };
+/* ROUTE_FILE and ROUTE_MASK are for networks (pipeline/network_fill.h); here they leave flows as
+ * exported. */
+enum route_method { ROUTE_NETFLOW, ROUTE_BGP, ROUTE_LONGEST, ROUTE_FILE, ROUTE_MASK };
 enum source_method { SOURCE_NONE, SOURCE_EXPORT, SOURCE_BGP, SOURCE_BY_MAP };
 enum { FOLLOW_PREFIXES_MAX = 32, FOLLOW_HOPS_MAX = 20 };
 
@@ -43,7 +45,7 @@ struct correlate_settings {
     bool follow_external;
     /* what somebody asks for; texts of the destination's path one by one, as each may be a cache
      * miss of its own */
-    bool needs_destination, needs_source, needs_networks;
+    bool needs_destination, needs_source, needs_networks, needs_path_source;
     bool has_ingress_maps, by_map[INGRESS_MAP_COUNT]; /* maps of the source side that are asked */
     bool needs_as_path, needs_std_comms, needs_ext_comms, needs_lrg_comms;
 };

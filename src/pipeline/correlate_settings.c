@@ -98,13 +98,17 @@ static int parse_follow_nexthop(const char *value, void *settings, struct text *
 }
 
 /* The choices of methods. The exporter's own word is `netflow` or `sflow`: pmacct takes either
- * in both daemons. */
-static const struct config_choice methods[] = {
-    {"netflow", ROUTE_NETFLOW},
-    {"bgp", ROUTE_BGP},
-    {"longest", ROUTE_LONGEST},
-    {"sflow", ROUTE_NETFLOW},
-    {0},
+ * in both daemons. The last ones are its older names. */
+static const struct config_choice as_methods[] = {
+    {"netflow", ROUTE_NETFLOW}, {"file", ROUTE_FILE},     {"bgp", ROUTE_BGP},
+    {"longest", ROUTE_LONGEST}, {"sflow", ROUTE_NETFLOW}, {"fallback", ROUTE_LONGEST},
+    {"true", ROUTE_FILE},       {"false", ROUTE_NETFLOW}, {0},
+};
+static const struct config_choice net_methods[] = {
+    {"netflow", ROUTE_NETFLOW},  {"file", ROUTE_FILE},
+    {"mask", ROUTE_MASK},        {"bgp", ROUTE_BGP},
+    {"longest", ROUTE_LONGEST},  {"sflow", ROUTE_NETFLOW},
+    {"fallback", ROUTE_LONGEST}, {0},
 };
 static const struct config_choice source_methods[] = {{"netflow", SOURCE_EXPORT},
                                                       {"sflow", SOURCE_EXPORT},
@@ -117,11 +121,13 @@ static const struct config_choice bgp_alone[] = {{"bgp", true}, {0}};
 
 const struct config_key correlate_keys[] = {
     {"NAME_as", KEY_CHOICE_AT(struct correlate_settings, as_method), KEY_OWN_EXPORT,
-     .choices = methods, .aliases = "NAME_as_new|pmacctd_as|uacctd_as",
-     .help = "where AS numbers come from; longest: whoever has the longer prefix"},
+     .choices = as_methods, .aliases = "NAME_as_new|pmacctd_as|uacctd_as",
+     .help = "where AS numbers come from: the exporter, networks_file, BGP; longest: whoever has "
+             "the longest prefix"},
     {"NAME_net", KEY_CHOICE_AT(struct correlate_settings, net_method), KEY_OWN_EXPORT,
-     .choices = methods, .aliases = "pmacctd_net|uacctd_net",
-     .help = "where networks and masks come from; longest: whoever has the longer prefix"},
+     .choices = net_methods, .aliases = "pmacctd_net|uacctd_net",
+     .help = "where networks and masks come from: the exporter, networks_file, networks_mask, BGP; "
+             "longest: whoever has the longest prefix"},
     {"bgp_path_accept", KEY_STRING, .parse = parse_path_accept,
      .help = "verdicts (path_match) whose path is filled in, comma-separated; all; or pmacct: "
              "choose as pmacct does"},

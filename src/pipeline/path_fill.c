@@ -2,6 +2,7 @@
 /* Fills flows from paths. Each member has a method that says whether BGP or the exporter is
  * believed; communities can stand in for an AS path (bgp_stdcomm_pattern_to_asn). */
 #include "pipeline/path_fill.h"
+#include "flow/path_source.h"
 #include <string.h>
 
 static struct flow_bytes bytes_of(const struct rib_text *text)
@@ -87,6 +88,27 @@ static bool bgp_wins(enum route_method method, const struct rib_path *path, uint
            (method == ROUTE_LONGEST && path && path->prefix_len >= exported_len);
 }
 
+/* The source of the path's fields goes by the method of AS numbers, or by that of networks where the
+ * first leaves all to the exporter. */
+static enum path_source source_of(const struct correlate_settings *s, const struct flow *flow,
+                                  const struct rib_path *path, uint8_t exported_len)
+{
+    enum route_method method = s->as_method != ROUTE_NETFLOW ? s->as_method : s->net_method;
+
+    switch (method) {
+    case ROUTE_BGP:
+        return path ? PATH_SOURCE_BGP : PATH_SOURCE_NONE;
+    case ROUTE_LONGEST:
+        return path && bgp_wins(method, path, exported_len) ? PATH_SOURCE_BGP : PATH_SOURCE_EXPORT;
+    case ROUTE_FILE:
+        return PATH_SOURCE_NONE; /* until a row is found */
+    case ROUTE_NETFLOW:
+    case ROUTE_MASK:
+        break;
+    }
+    return path && !flow->has_exported_path ? PATH_SOURCE_BGP : PATH_SOURCE_EXPORT;
+}
+
 static void fill_path(const struct correlate_settings *s, struct flow *flow,
                       const struct rib_path *path)
 {
@@ -128,6 +150,12 @@ void path_fill_destination(const struct correlate_settings *s, struct flow *flow
         flow->dst_as = as.origin;
         flow->peer_dst_as = as.neighbour;
     }
+    if (s->needs_path_source)
+        flow->path_source = source_of(s, flow, path, exported_len);
+    if (s->as_method == ROUTE_LONGEST)
+        flow->dst_as_mask = is_bgp ? path->prefix_len : exported_len;
+    if (!path && s->net_method == ROUTE_BGP && s->policy == RIB_POLICY_PMACCT)
+        flow->bgp_next_hop = (struct ip_addr){0}; /* pmacct gives up the exported one too */
     if (bgp_wins(s->net_method, path, exported_len))
         flow->dst_mask = path ? path->prefix_len : 0;
     if (s->needs_networks)
@@ -166,6 +194,9 @@ void path_fill_source(const struct correlate_settings *s, struct flow *flow,
     flow->src_med = attrs && s->src_med == SOURCE_BGP ? attrs->med : 0;
     if (bgp_wins(s->as_method, path, exported_len))
         flow->src_as = as.origin;
+    if (s->as_method == ROUTE_LONGEST)
+        flow->src_as_mask =
+            path && path->prefix_len >= exported_len ? path->prefix_len : exported_len;
     if (s->peer_src_as == SOURCE_BGP)
         flow->peer_src_as = as.neighbour;
     else if (s->peer_src_as == SOURCE_NONE)

@@ -278,6 +278,9 @@ static void add_needs(struct worker *w) ON_THREAD(worker_thread)
     for (size_t i = 0; i < sizeof w->needs.bits / sizeof *w->needs.bits; i++)
         w->needs.bits[i] |= maps->needs.bits[i];
     worker_flush(w);
+    instance_views_add_needs(w->crew->views, w->crew->instance_count, &w->needs);
+    if (w->views)
+        instance_views_set_needs(w->views, &w->needs);
     correlator_add_needs(w->correlator, &w->crew->correlate_asked, &w->needs);
     w->crew->decoder->set_needs(w->decoder, &w->needs);
 }
@@ -463,7 +466,7 @@ int worker_new(struct crew *crew, uint32_t index, struct udp_receiver *receiver,
     w->correlator =
         correlator_new(&crew->correlate, crew->bgp ? bgp_rib(crew->bgp) : NULL, FLOW_BATCH);
     w->geo = geo_new(crew->geo);
-    w->views = instance_views_new(crew->views, crew->instance_count, crew->tag_map_count,
+    w->views = instance_views_new(crew->views, crew->instance_count, &crew->decoder_settings.needs,
                                   FLOW_BATCH, crew->flow_stride);
     w->aggregates = mem_calloc(crew->instance_count, sizeof(struct aggregate *));
     w->epochs = mem_calloc(crew->instance_count, sizeof *w->epochs);

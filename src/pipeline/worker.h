@@ -76,7 +76,6 @@ struct crew {
     uint32_t instance_count;
     struct worker_instance *instances;
     const struct instance_view_settings *views; /* one per instance */
-    uint32_t tag_map_count;                     /* maps that they name */
     uint32_t worker_count;
     struct worker *workers[WORKERS_MAX];
     int main_event;            /* eventfd: a worker has something to say */

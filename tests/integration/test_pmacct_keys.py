@@ -101,9 +101,9 @@ class PmacctKeys(unittest.TestCase):
         self.assertEqual(result.stderr.count("the line is left out"), 3, result.stderr)
 
     def test_no_suggestion_leads_to_a_refused_key(self):
-        for key in ("networks_fil", "bmp_demon", "geoip_ipv4_fil"):
+        for key in ("bmp_demon", "geoip_ipv4_fil"):
             result = self.check("plugins: print[a]", "aggregate: src_host", f"{key}: 1")
-            self.assertNotRegex(result.stderr, "did you mean (networks_file|bmp_daemon|geoip_ipv4_file)[?]")
+            self.assertNotRegex(result.stderr, "did you mean (bmp_daemon|geoip_ipv4_file)[?]")
 
 
 if __name__ == "__main__":
