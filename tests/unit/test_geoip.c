@@ -88,8 +88,9 @@ static void a_database_of_ipv4_has_no_ipv6(void **state)
 
 static void values_that_are_broken_are_not_known(void **state)
 {
-    static const char *const files[] = {"deep-value", "pointer-to-itself", "pointer-beyond",
-                                        "huge-map",   "key-no-text",       "not-a-number"};
+    static const char *const files[] = {
+        "deep-value",  "pointer-to-itself", "pointer-beyond",           "huge-map",
+        "key-no-text", "not-a-number",      "latitude-of-another-type", "text-beyond-the-end"};
     (void)state;
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         char *path = mem_printf(CORPUS "%s", files[i]);
@@ -98,6 +99,14 @@ static void values_that_are_broken_are_not_known(void **state)
         geoip_free(geoip);
         mem_free(path);
     }
+}
+
+static void coordinates_may_be_single_precision(void **state)
+{
+    struct geoip *geoip = load(CORPUS "singles");
+    (void)state;
+    assert_string_equal(place_text(geoip, "10.0.0.1"), "  1.5000 -2.2500");
+    geoip_free(geoip);
 }
 
 static void assert_refused(const char *path, int expected, const char *why)
@@ -235,6 +244,7 @@ int main(void)
         cmocka_unit_test(addresses_have_their_places),
         cmocka_unit_test(a_database_of_ipv4_has_no_ipv6),
         cmocka_unit_test(values_that_are_broken_are_not_known),
+        cmocka_unit_test(coordinates_may_be_single_precision),
         cmocka_unit_test(what_is_no_database_is_refused),
         cmocka_unit_test(no_cut_and_no_changed_byte_does_harm),
         cmocka_unit_test(a_file_that_is_cut_later_changes_nothing),
