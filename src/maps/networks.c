@@ -16,11 +16,17 @@
 
 enum { FIELDS_MAX = 3, FAMILY_COUNT = 2 };
 
+/* Holds what a row says. Two of them share a cache line. */
+struct item {
+    struct network network;
+    uint32_t padding;
+};
+
 struct networks {
     struct rcu *rcu; /* of the pool; it has no readers, as nothing changes once it is built */
     struct block_pool *pool;
     struct prefix_tree trees[FAMILY_COUNT]; /* IPv4, IPv6: values are places in `items`, plus 1 */
-    struct network *items;
+    struct item *items;
     uint32_t item_count, item_capacity;
 };
 
@@ -120,13 +126,13 @@ static uint32_t intern(struct networks_parser *p, const struct network *network)
     uint32_t at = hash & p->index.mask;
 
     while (row_index_next(&p->index, hash, &at, &item))
-        if (memcmp(&n->items[item], network, sizeof *network) == 0)
+        if (memcmp(&n->items[item].network, network, sizeof *network) == 0)
             return item + 1;
     if (n->item_count == n->item_capacity) {
         n->item_capacity = n->item_capacity ? 2 * n->item_capacity : 64;
         n->items = mem_realloc_array(n->items, n->item_capacity, sizeof *n->items);
     }
-    n->items[n->item_count] = *network;
+    n->items[n->item_count] = (struct item){.network = *network};
     row_index_put(&p->index, hash, at, n->item_count);
     row_index_reserve(&p->index, 1);
     return ++n->item_count;
@@ -214,6 +220,18 @@ static void parse_rows(struct networks_parser *p, const char *data, size_t len)
     text_clear(&row);
 }
 
+/* Lays the items out anew, so that none lies across two cache lines. */
+static void align_items(struct networks *n)
+{
+    size_t size = n->item_count * sizeof *n->items;
+    struct item *items = mem_aligned_zalloc(CACHE_LINE, size + CACHE_LINE);
+
+    if (size > 0)
+        memcpy(items, n->items, size);
+    mem_free(n->items);
+    n->items = items;
+}
+
 int networks_parse(const char *name, const char *data, size_t len, struct text *errors,
                    struct networks **ret_networks)
 {
@@ -231,6 +249,7 @@ int networks_parse(const char *name, const char *data, size_t len, struct text *
         networks_free(p.networks);
         return -EINVAL;
     }
+    align_items(p.networks);
     block_pool_poll(p.networks->pool);
     *ret_networks = p.networks;
     return 0;
@@ -255,14 +274,23 @@ size_t networks_count(const struct networks *n)
     return (size_t)n->trees[0].prefix_count + n->trees[1].prefix_count;
 }
 
-struct prefix_match networks_ask(const struct networks *n, const struct ip_addr *addr)
+void networks_ask(const struct networks *n, const struct ip_addr *addr,
+                  struct prefix_match *ret_match)
 {
-    return (struct prefix_match){.tree = addr->family == IP_NONE ? NULL
-                                                                 : &n->trees[addr->family == IP_V6],
-                                 .key = prefix_key_make(addr)};
+    /* Member by member, as a copy of what was just put together waits for its own stores. */
+    ret_match->tree = addr->family == IP_NONE ? NULL : &n->trees[addr->family == IP_V6];
+    ret_match->key = prefix_key_make(addr);
+}
+
+void networks_find(const struct networks *n, struct prefix_match *matches, size_t count)
+{
+    prefix_match_batch(matches, count);
+    for (size_t i = 0; i < count; i++)
+        if (matches[i].value)
+            __builtin_prefetch(&n->items[matches[i].value - 1]);
 }
 
 const struct network *networks_answer(const struct networks *n, const struct prefix_match *match)
 {
-    return match->value ? &n->items[match->value - 1] : NULL;
+    return match->value ? &n->items[match->value - 1].network : NULL;
 }

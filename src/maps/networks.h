@@ -29,8 +29,11 @@ int networks_read(const char *path, struct map_report *report, struct networks *
 void networks_free(struct networks *networks);          /* NULL is fine */
 size_t networks_count(const struct networks *networks); /* prefixes */
 
-/* Makes the question about an address, for prefix_match_batch(). */
-struct prefix_match networks_ask(const struct networks *networks, const struct ip_addr *addr);
+/* Makes the question about an address, for networks_find(). */
+void networks_ask(const struct networks *networks, const struct ip_addr *addr,
+                  struct prefix_match *ret_match);
+/* Looks for the rows of many addresses, with their misses overlapped. */
+void networks_find(const struct networks *networks, struct prefix_match *matches, size_t count);
 /* Returns what the row that was found says, NULL if there is none. Its length is match->len. */
 const struct network *networks_answer(const struct networks *networks,
                                       const struct prefix_match *match);

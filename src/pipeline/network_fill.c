@@ -67,6 +67,8 @@ void network_fill_init(struct network_fill *f, const struct network_fill_setting
         .fills_src_net = has_net && needs_one(needs, FLOW_src_mask, FLOW_src_net),
         .fills_dst_net = has_net && (needs_one(needs, FLOW_dst_mask, FLOW_dst_net) ||
                                      flow_needs_has(needs, FLOW_bgp_next_hop) || has_source),
+        .shows_src_net = has_net && flow_needs_has(needs, FLOW_src_net),
+        .shows_dst_net = has_net && flow_needs_has(needs, FLOW_dst_net),
         .fills_source = has_source,
     };
     bool finds_as = uses_file(s, s->as_method), finds_net = uses_file(s, s->net_method);
@@ -138,7 +140,9 @@ static void fill_source(const struct network_fill *f, struct flow *flow, const s
         flow->src_mask = row->len;
     else if (s->net_method == ROUTE_MASK)
         flow->src_mask = static_mask(s, &flow->src_addr);
-    flow->src_net = network_of(s, s->filters ? &flow->src_shown : &flow->src_addr, flow->src_mask);
+    if (f->shows_src_net)
+        flow->src_net =
+            network_of(s, s->filters ? &flow->src_shown : &flow->src_addr, flow->src_mask);
 }
 
 static void fill_destination(const struct network_fill *f, struct flow *flow,
@@ -170,7 +174,9 @@ static void fill_destination(const struct network_fill *f, struct flow *flow,
     } else if (is_outside(s, row)) {
         flow->dst_mask = 0;
     }
-    flow->dst_net = network_of(s, s->filters ? &flow->dst_shown : &flow->dst_addr, flow->dst_mask);
+    if (f->shows_dst_net)
+        flow->dst_net =
+            network_of(s, s->filters ? &flow->dst_shown : &flow->dst_addr, flow->dst_mask);
 }
 
 static struct answer answer_of(const struct networks *networks, const struct prefix_match *match)
@@ -193,11 +199,12 @@ void network_fill_batch(const struct network_fill *f, const struct networks *net
     for (uint32_t i = 0; i < batch->count; i++) {
         const struct flow *flow = flow_batch_at(batch, i);
         if (finds_src)
-            *next++ = networks_ask(networks, &flow->src_addr);
+            networks_ask(networks, &flow->src_addr, next++);
         if (finds_dst)
-            *next++ = networks_ask(networks, &flow->dst_addr);
+            networks_ask(networks, &flow->dst_addr, next++);
     }
-    prefix_match_batch(matches, (size_t)(next - matches));
+    if (networks)
+        networks_find(networks, matches, (size_t)(next - matches));
     next = matches;
     for (uint32_t i = 0; i < batch->count; i++) {
         struct flow *flow = flow_batch_at(batch, i);

@@ -34,7 +34,8 @@ struct network_fill {
     bool finds_src, finds_dst; /* a row is looked for */
     bool fills_src_as, fills_dst_as;
     bool fills_src_net, fills_dst_net;
-    bool fills_source; /* path_source */
+    bool shows_src_net, shows_dst_net; /* the networks themselves, not only masks or next hops */
+    bool fills_source;                 /* path_source */
 };
 
 /* Says whether an instance with such keys sees flows in another way. */

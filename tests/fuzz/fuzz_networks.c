@@ -7,9 +7,10 @@
 
 static void ask(const struct networks *networks, const struct ip_addr *addr)
 {
-    struct prefix_match match = networks_ask(networks, addr);
+    struct prefix_match match;
 
-    prefix_match_batch(&match, 1);
+    networks_ask(networks, addr, &match);
+    networks_find(networks, &match, 1);
     const struct network *network = networks_answer(networks, &match);
     if (!network)
         return;

@@ -40,7 +40,7 @@ def replayed(test, name, output, *flows, exporter="127.0.2.1"):
 def test_each_configuration_has_a_test(_):
     names = {path.stem for path in MAPS.glob("*.conf")}
     assert len(names) >= 5 and all(f"test_{name.replace('-', '_')}" in globals() for name in names), names
-    listed = set(re.findall(r"\[(\S+\.(?:conf|map))\]", (MAPS / "README.md").read_text()))
+    listed = set(re.findall(r"\[(\S+\.(?:conf|map|networks))\]", (MAPS / "README.md").read_text()))
     assert {path.name for path in MAPS.glob("*.*") if path.suffix != ".md"} <= listed, listed
 
 
@@ -59,6 +59,12 @@ def test_ingress(test):
 def test_vpns(test):
     rows = replayed(test, "vpns", "vpns", flow(in_iface=100), flow(in_iface=200, octets=5), flow(in_iface=200, octets=6))
     assert {(row["MPLS_VPN_RD"], row["BYTES"]) for row in rows} == {("0:65000:1", "100"), ("0:65000:2", "11")}, rows
+
+
+def test_networks(test):
+    rows = replayed(test, "networks", "customers", flow(src="198.51.100.1"), flow(src="198.51.100.200", octets=5), flow(octets=7), flow(octets=8, src="10.9.9.9"))
+    assert {(row["SRC_AS"], row["DST_AS"], row["SRC_NET"], row["BYTES"]) for row in rows} == {
+        ("64601", "64600", "198.51.100.0", "100"), ("64602", "64600", "198.51.100.128", "5"), ("0", "64600", "0.0.0.0", "15")}, rows
 
 
 def test_costs(test):

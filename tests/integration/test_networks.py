@@ -316,6 +316,14 @@ def test_what_pmacct_refuses_at_the_start_is_refused(test):
     assert check(test, [*base, "networks_cache_entries: 99991"])[0] == 0
 
 
+def test_rows_that_are_wrong_are_left_out_where_that_is_asked_for(test):
+    file = test.write("networks", "64501,10.0.0.0/8\nAS64502,192.0.2.0/24\n64503,198.51.100.0/24\n")
+    got = ours(test, {"a": {}}, f"strict_config: false\nnetworks_file: {file}\nnfacctd_as: file\n", [("10.0.0.1", "192.0.2.1", 0, 0)])["a"][1]
+    assert (got["as_src"], got["as_dst"]) == (64501, 0), got
+    told = test.processes[-1].output()
+    assert f"{file}:2: AS64502,192.0.2.0/24: the field before the prefix is no AS" in told and "2 entries" in told, told
+
+
 def test_a_file_that_nobody_asks_is_told(test):
     file = test.write("networks", "nonsense\n")  # which is not read
     lines = ["plugins: print[a]", "print_output_file[a]: /dev/null", "aggregate: src_as"]

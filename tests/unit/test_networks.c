@@ -31,8 +31,9 @@ static void assert_says(const struct networks *networks, const char *address, co
     struct text found = {0};
 
     assert_int_equal(ip_addr_parse(address, &addr), 0);
-    struct prefix_match match = networks_ask(networks, &addr);
-    prefix_match_batch(&match, 1);
+    struct prefix_match match;
+    networks_ask(networks, &addr, &match);
+    networks_find(networks, &match, 1);
     const struct network *network = networks_answer(networks, &match);
     if (network) {
         char next_hop[IP_TEXT_LEN];
@@ -244,10 +245,11 @@ static void random_tables_answer_as_a_list_does(void **state)
         struct networks *n = parse(text_cstr(&rows));
         for (int i = 0; i < ASKED; i++) {
             struct ip_addr addr = random_address(&seed, random_next(&seed) & 1);
-            struct prefix_match match = networks_ask(n, &addr);
+            struct prefix_match match;
             uint8_t len = 0;
             uint32_t row = reference_find(&reference, &addr, &len);
-            prefix_match_batch(&match, 1);
+            networks_ask(n, &addr, &match);
+            networks_find(n, &match, 1);
             const struct network *network = networks_answer(n, &match);
             assert_int_equal(network ? network->as : 0, row);
             if (row)
