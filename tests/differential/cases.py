@@ -72,9 +72,13 @@ class World:
             theirs.wait()
         return {i.name: (i.read(theirs), i.read(ours)) for i in instances}
 
-    def compare(self, where, found, of=None):
+    def compare(self, where, found, of=None, of_file=None):
+        """`of` has the one column that an instance is about, of_file the file that made its rows what they are."""
         for name, (theirs, ours) in found.items():
-            yield from differences(f"{where} {name}", theirs, ours, self.names, (of or {}).get(name))
+            for difference in differences(f"{where} {name}", theirs, ours, self.names, (of or {}).get(name)):
+                if of_file:
+                    difference.hint = of_file[name].read_text()
+                yield difference
 
 
 def alone(world, daemon):
@@ -123,11 +127,7 @@ def tags(world, daemon):
             instance.keys["post_tag"] = world.rng.randrange(1, 99)
         instances.append(instance)
     found = world.replay(daemon, instances, of_inputs=maps.all_traffic(world.rng))
-    for name, rows in found.items():
-        path = world.test.dir / f"tags-{name[3:]}"
-        for difference in differences(f"{daemon} tags {name}", *rows, world.names):
-            difference.hint = path.read_text()
-            yield difference
+    yield from world.compare(f"{daemon} tags", found, of_file={i.name: i.keys["pre_tag_map"] for i in instances})
 
 
 def rates(world, daemon):
@@ -151,11 +151,7 @@ def networks(world, daemon):
             path.write_text(maps.networks(world.rng))
             instances.append(Instance(f"{method}{n}", nets, networks_file=path, **more))
         found = world.replay(daemon, instances, [f"nfacctd_net: {method}", f"nfacctd_as: {method}"], maps.all_traffic(world.rng))
-        for name, rows in found.items():
-            path = world.test.dir / f"networks-{method}-{name[-1]}"
-            for difference in differences(f"{daemon} networks {name}", *rows, world.names):
-                difference.hint = path.read_text()
-                yield difference
+        yield from world.compare(f"{daemon} networks", found, of_file={i.name: i.keys["networks_file"] for i in instances})
 
 
 def lists(world, daemon):
