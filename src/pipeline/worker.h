@@ -129,9 +129,10 @@ struct saved_pieces *worker_take_templates(struct worker *worker) ON_THREAD(main
 /* The same after worker_join(), at once; NULL: there is never anything. */
 struct saved_pieces *worker_save_templates(struct worker *worker) ON_THREAD(main_thread);
 
-/* The counters of a worker, for statistics; from the main thread while it runs. */
-struct worker_counters *worker_counters(struct worker *worker) ON_THREAD(main_thread);
-struct exporter_table *worker_exporters(struct worker *worker) ON_THREAD(main_thread);
+/* The counters and exporters of a worker, for statistics. Any thread may read them; others than the
+ * worker walk its exporters under RCU. */
+struct worker_counters *worker_counters(struct worker *worker);
+struct exporter_table *worker_exporters(struct worker *worker);
 /* Returns how many datagrams it has, but has not looked at: they wait for the RIB, or came from
  * another worker. */
 uint64_t worker_waiting(const struct worker *worker) ON_THREAD(main_thread);
