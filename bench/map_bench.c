@@ -27,6 +27,7 @@ struct bench {
     uint32_t numbers[NUMBERS]; /* rows that flows hit, one after the other */
     struct flow_batch batch;   /* which is in the cache, as after decoding */
     struct arena labels;
+    struct tag_returns returns;
     struct tag_result results[BATCH];
     uint64_t sum; /* of tags, so that nothing is left out */
 };
@@ -184,7 +185,7 @@ static void set_flows(struct bench *b, int round)
 __attribute__((noinline)) static void measured_round(struct bench *b)
 {
     b->labels.used = 0;
-    tag_map_walk(b->map, &b->batch, &b->labels, b->results);
+    tag_map_walk(b->map, &b->batch, &b->labels, b->results, &b->returns);
     for (int i = 0; i < BATCH; i++)
         b->sum += b->results[i].tag + b->results[i].tag2;
 }
@@ -198,7 +199,7 @@ static unsigned count_wrong(struct bench *b)
     measured_round(b);
     for (uint32_t i = 0; i < CHECKED; i++) {
         struct tag_result scanned;
-        tag_map_scan(b->map, flow_batch_at(&b->batch, i), &b->labels, &scanned);
+        tag_map_scan(b->map, flow_batch_at(&b->batch, i), &b->labels, &scanned, &b->returns);
         wrong += scanned.tag != b->results[i].tag || scanned.tag2 != b->results[i].tag2;
     }
     return wrong;
@@ -239,6 +240,7 @@ int main(int argc, char **argv)
     tag_map_free(b->map);
     mem_free(b->batch.flows);
     mem_free(b->labels.data);
+    mem_free(b->returns.items);
     mem_free(b);
     return 0;
 }

@@ -74,7 +74,6 @@ static const struct tag_comparison {
 };
 
 const struct map_refusal tag_refusals[] = {
-    {"return", "pmacct gives up on it too; write a second instance with a map of its own"},
     {"src_roa", "routes are not validated (RPKI) yet: this key comes with that; leave the row out"},
     {"dst_roa", "routes are not validated (RPKI) yet: this key comes with that; leave the row out"},
     {"post_tag", "it is a key of the configuration"},

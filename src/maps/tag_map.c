@@ -92,7 +92,8 @@ static int take_settings(struct tag_reader *r, size_t index)
 {
     const struct map_row *row = &r->file->rows[index];
     struct tag_row *tag_row = &r->map->rows[index];
-    const char *tag = cell_text(row, TAG_KEY_set_tag), *stack = cell_text(row, TAG_KEY_stack);
+    const char *tag = cell_text(row, TAG_KEY_set_tag), *stack = cell_text(row, TAG_KEY_stack),
+               *returns = cell_text(row, TAG_KEY_return);
     const char *label = cell_text(row, TAG_KEY_set_label);
     int err = 0;
 
@@ -117,6 +118,15 @@ static int take_settings(struct tag_reader *r, size_t index)
     }
     if (label && take_label(r, index, label) < 0)
         err = -EINVAL;
+    if (returns && strcmp(returns, "true") == 0 && row->cells[TAG_KEY_jeq]) {
+        tag_row->returns = true;
+        if (r->map->return_line == 0)
+            r->map->return_line = row->line;
+    } else if (returns && strcmp(returns, "false") != 0) {
+        row_error(r, index);
+        text_append_printf(r->errors, "return=%s: expected true, beside jeq=, or false\n", returns);
+        err = -EINVAL;
+    }
     if (!tag && !tag_row->has_tag2 && !tag_row->has_tos && !label && !row->cells[TAG_KEY_jeq]) {
         row_error(r, index);
         text_append_string(r->errors, "the row sets nothing; write set_tag=, set_tag2=, set_label= "
@@ -357,6 +367,11 @@ static void warn_of_rows(const char *path, const struct tag_map *map, bool has_a
                            "%s:%u: agent_id: sub-agents are sFlow's: here such rows hold for no "
                            "flow; ask for engine_id\n",
                            path, map->agent_line);
+    if (map->return_line)
+        text_append_printf(warnings,
+                           "%s:%u: return: flows that it gives away count twice; pmacct means to "
+                           "drop it; a second instance with a map of its own does the same\n",
+                           path, map->return_line);
 
     if (count > UNKEYED_MAX)
         text_append_printf(warnings,

@@ -3,7 +3,8 @@
 /*
  * pre_tag_map: rows that ask of a flow and set its tags, its label and its TOS. The first row that
  * holds decides; with jeq=NAME the walk goes on at the row whose label= is NAME, further down
- * (jeq=next: at the next row). A tag that a later row sets takes the place of the one before, or is
+ * (jeq=next: at the next row). A row with return=true gives the flow away with what it has, and the
+ * walk goes on with nothing set: such a flow counts twice. A tag that a later row sets takes the place of the one before, or is
  * added to it (stack=sum) or or-ed (stack=or); labels are appended, separated by commas.
  *
  * Immutable but for rows set_tag=N++, which count with one atomic each; workers share it under RCU.
@@ -28,6 +29,17 @@ struct tag_result {
     bool is_label_cut; /* a text did not fit into the label, and was left out */
 };
 
+/* Flows that rows with return=true gave away before the end of their walk, with what was set by
+ * then. Grows as it must; the caller frees `items`. */
+struct tag_returned {
+    uint32_t flow; /* index in its batch */
+    struct tag_result result;
+};
+struct tag_returns {
+    struct tag_returned *items;
+    uint32_t count, capacity;
+};
+
 /* -EINVAL: all errors are appended, a line each: "file:line: what; what would be right". */
 int tag_map_parse(const char *name, const char *data, size_t len, struct text *errors,
                   struct tag_map **ret_map);
@@ -40,11 +52,12 @@ bool tag_map_names(const struct tag_map *map, const struct ip_addr *exporter);
 
 /*
  * Walks the rows for the flows of a batch, whose members are final. `labels` has room for TAG_LABEL_MAX
- * bytes for each; `results` for a result each. Returns true if some label was cut.
+ * bytes for each; `results` for a result each. `returns`, emptied first, gets what was given away. Returns
+ * true if some label was cut.
  */
 bool tag_map_walk(const struct tag_map *map, const struct flow_batch *batch, struct arena *labels,
-                  struct tag_result *results);
+                  struct tag_result *results, struct tag_returns *returns);
 /* Does the same for one flow, row by row and without the index: what tests compare with. */
 void tag_map_scan(const struct tag_map *map, const struct flow *flow, struct arena *labels,
-                  struct tag_result *ret_result);
+                  struct tag_result *ret_result, struct tag_returns *returns);
 void tag_map_add_needs(const struct tag_map *map, struct flow_needs *needs); /* members it reads */

@@ -20,7 +20,7 @@ struct tag_row {
     uint32_t condition_count : 6;
     uint32_t tos : 8;
     uint32_t stack : 2; /* enum tag_stack */
-    uint32_t has_tag : 1, has_tag2 : 1, has_tos : 1, counts : 1;
+    uint32_t has_tag : 1, has_tag2 : 1, has_tos : 1, counts : 1, returns : 1;
 };
 
 struct tag_map {
@@ -36,6 +36,7 @@ struct tag_map {
     struct flow_needs needs;
     struct ip_addr *names; /* of exporters that rows name one by one, ascending */
     size_t name_count;
-    size_t entry_count;  /* as pmacct counts */
-    unsigned agent_line; /* of the first row with agent_id; 0: none */
+    size_t entry_count;   /* as pmacct counts */
+    unsigned agent_line;  /* of the first row with agent_id; 0: none */
+    unsigned return_line; /* of the first row with return=true; 0: none */
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Walks the rows of pre_tag_map for the flows of a batch. The index names candidates; each is asked
  * whether it holds. A few flows are looked up side by side, so that they wait for memory together. */
+#include "base/memory.h"
 #include "maps/tag_map_private.h"
 
 #include <string.h>
@@ -73,8 +74,19 @@ static void row_apply(const struct tag_map *map, struct tag_row *row, struct tag
         label_append(map, row, result, labels);
 }
 
+/* Gives a flow away before its walk ends. */
+static void give(struct tag_returns *returns, uint32_t flow, struct tag_result *result)
+{
+    if (returns->count == returns->capacity) {
+        returns->capacity = returns->capacity ? 2 * returns->capacity : SIDE_BY_SIDE;
+        returns->items = mem_realloc(returns->items, returns->capacity * sizeof returns->items[0]);
+    }
+    returns->items[returns->count++] = (struct tag_returned){flow, *result};
+    *result = (struct tag_result){0};
+}
+
 void tag_map_scan(const struct tag_map *map, const struct flow *flow, struct arena *labels,
-                  struct tag_result *ret_result)
+                  struct tag_result *ret_result, struct tag_returns *returns)
 {
     *ret_result = (struct tag_result){0};
     for (uint32_t i = 0; i < map->row_count; i++) {
@@ -84,6 +96,8 @@ void tag_map_scan(const struct tag_map *map, const struct flow *flow, struct are
         row_apply(map, row, ret_result, labels);
         if (row->jump == 0)
             return;
+        if (row->returns)
+            give(returns, 0, ret_result);
         i = row->jump - 1; /* the loop goes on at the row */
     }
 }
@@ -106,10 +120,13 @@ static uint32_t next_row(const struct tag_map *map, const struct flow *flow,
     return row_search_next(map->search, values, cursor, from);
 }
 
-/* Goes through the candidates of a flow. */
-static void walk_one(const struct tag_map *map, const struct flow *flow, struct row_cursor *cursor,
-                     struct arena *labels, struct tag_result *ret_result)
+/* Goes through the candidates of a flow. True: a label was cut. */
+static bool walk_one(const struct tag_map *map, const struct flow_batch *batch, uint32_t index,
+                     struct row_cursor *cursor, struct arena *labels, struct tag_result *ret_result,
+                     struct tag_returns *returns)
 {
+    const struct flow *flow = flow_batch_at(batch, index);
+    bool is_cut = false;
     uint32_t from = 0, at;
 
     *ret_result = (struct tag_result){0};
@@ -121,8 +138,13 @@ static void walk_one(const struct tag_map *map, const struct flow *flow, struct 
         row_apply(map, row, ret_result, labels);
         from = row->jump;
         if (from == 0)
-            return;
+            break;
+        if (row->returns) {
+            is_cut = is_cut || ret_result->is_label_cut;
+            give(returns, index, ret_result);
+        }
     }
+    return is_cut || ret_result->is_label_cut;
 }
 
 /* Fetches what is known of the first candidates of each shape: first the rows of all flows, then
@@ -142,7 +164,7 @@ static void prefetch_rows(const struct tag_map *map, const struct row_cursor *cu
 
 static bool walk_side_by_side(const struct tag_map *map, const struct flow_batch *batch,
                               uint32_t start, uint32_t count, struct arena *labels,
-                              struct tag_result *results)
+                              struct tag_result *results, struct tag_returns *returns)
 {
     struct row_cursor cursors[SIDE_BY_SIDE];
     struct row_value values[ROW_FIELDS_MAX];
@@ -157,22 +179,22 @@ static bool walk_side_by_side(const struct tag_map *map, const struct flow_batch
     for (uint32_t i = 0; i < count; i++)
         row_search_settle(map->search, &cursors[i]);
     prefetch_rows(map, cursors, count);
-    for (uint32_t i = 0; i < count; i++) {
-        walk_one(map, flow_batch_at(batch, start + i), &cursors[i], labels, &results[start + i]);
-        is_cut = is_cut || results[start + i].is_label_cut;
-    }
+    for (uint32_t i = 0; i < count; i++)
+        if (walk_one(map, batch, start + i, &cursors[i], labels, &results[start + i], returns))
+            is_cut = true;
     return is_cut;
 }
 
 bool tag_map_walk(const struct tag_map *map, const struct flow_batch *batch, struct arena *labels,
-                  struct tag_result *results)
+                  struct tag_result *results, struct tag_returns *returns)
 {
     bool is_cut = false;
 
+    returns->count = 0;
     for (uint32_t start = 0; start < batch->count; start += SIDE_BY_SIDE) {
         uint32_t left = batch->count - start;
         uint32_t count = left < SIDE_BY_SIDE ? left : SIDE_BY_SIDE;
-        if (walk_side_by_side(map, batch, start, count, labels, results))
+        if (walk_side_by_side(map, batch, start, count, labels, results, returns))
             is_cut = true;
     }
     return is_cut;

@@ -23,6 +23,7 @@ struct layer {
 struct walk {
     int32_t map, layer;         /* NONE: the batch as it is */
     struct tag_result *results; /* one for each flow of the batch */
+    struct tag_returns returns; /* flows that were given away before */
 };
 
 /* Names what an instance has of all that. */
@@ -33,7 +34,8 @@ struct view {
 struct instance_views {
     const struct instance_view_settings *settings;
     uint32_t instance_count, layer_count, walk_count;
-    bool has_shared_tags; /* all instances see the same: tags are set in their place */
+    bool has_shared_tags; /* all instances see the same: tags may be set in their place */
+    bool is_in_place;     /* and were, for this batch */
     struct layer *layers;
     struct walk *walks;
     struct view *views; /* by instance */
@@ -143,10 +145,10 @@ struct instance_views *instance_views_new(const struct instance_view_settings *s
     for (uint32_t i = 0; i < v->walk_count; i++)
         v->walks[i].results = mem_calloc(batch_capacity, sizeof *v->walks[i].results);
     v->matches = mem_calloc((size_t)batch_capacity * 2, sizeof *v->matches);
-    v->labels.size = (size_t)batch_capacity * v->walk_count * TAG_LABEL_MAX;
+    v->labels.size = (size_t)2 * batch_capacity * v->walk_count * TAG_LABEL_MAX;
     v->labels.data = mem_calloc(v->labels.size + 1, 1);
     v->has_shared_tags = has_shared_tags(v);
-    if (!v->has_shared_tags)
+    if (!v->has_shared_tags || v->walk_count > 0)
         v->copy = batch_new(batch_capacity, flow_stride);
     set_needs(v, needs);
     return v;
@@ -158,8 +160,10 @@ void instance_views_free(struct instance_views *v)
         return;
     for (uint32_t i = 0; i < v->layer_count; i++)
         mem_free(v->layers[i].copy.flows);
-    for (uint32_t i = 0; i < v->walk_count; i++)
+    for (uint32_t i = 0; i < v->walk_count; i++) {
         mem_free(v->walks[i].results);
+        mem_free(v->walks[i].returns.items);
+    }
     mem_free(v->layers);
     mem_free(v->walks);
     mem_free(v->views);
@@ -199,37 +203,46 @@ static struct flow_batch *flows_of(const struct instance_views *v, int32_t layer
     return layer != NONE && v->layers[layer].copy.flows ? &v->layers[layer].copy : batch;
 }
 
-/* Sets what a map and the keys of an instance say. */
+/* Sets what a map, which may be NULL, and the keys of an instance say. */
+static void set_flow(const struct instance_view_settings *s, const struct tag_result *result,
+                     struct flow *flow)
+{
+    if (result) {
+        flow->tag = result->tag;
+        flow->tag2 = result->tag2;
+        flow->label = result->label;
+        if (result->has_tos)
+            flow->tos = result->tos;
+    }
+    if (s->post_tag)
+        flow->tag = s->post_tag;
+    if (s->post_tag2)
+        flow->tag2 = s->post_tag2;
+}
+
 static void set_tags(const struct instance_view_settings *s, const struct tag_result *results,
                      const struct flow_batch *batch)
 {
-    for (uint32_t i = 0; i < batch->count; i++) {
-        struct flow *flow = flow_batch_at(batch, i);
-        if (results) {
-            flow->tag = results[i].tag;
-            flow->tag2 = results[i].tag2;
-            flow->label = results[i].label;
-            if (results[i].has_tos)
-                flow->tos = results[i].tos;
-        }
-        if (s->post_tag)
-            flow->tag = s->post_tag;
-        if (s->post_tag2)
-            flow->tag2 = s->post_tag2;
-    }
+    for (uint32_t i = 0; i < batch->count; i++)
+        set_flow(s, results ? &results[i] : NULL, flow_batch_at(batch, i));
 }
 
-static void note_cut_labels(const struct tag_result *results, const struct flow_batch *batch)
+static void note_cut_label(struct exporter *exporter, const struct tag_result *result)
 {
-    for (uint32_t i = 0; i < batch->count; i++) {
-        struct exporter *exporter = flow_batch_at(batch, i)->exporter;
-        if (!results[i].is_label_cut)
-            continue;
-        counter_add(&exporter->counters.labels_cut, 1);
-        exporter_say_once(exporter, NOTE_labels_cut,
-                          "a label of its flows would have more than "
-                          "1024 bytes");
-    }
+    if (!result->is_label_cut)
+        return;
+    counter_add(&exporter->counters.labels_cut, 1);
+    exporter_say_once(exporter, NOTE_labels_cut,
+                      "a label of its flows would have more than 1024 bytes");
+}
+
+static void note_cut_labels(const struct walk *walk, const struct flow_batch *batch)
+{
+    for (uint32_t i = 0; i < batch->count; i++)
+        note_cut_label(flow_batch_at(batch, i)->exporter, &walk->results[i]);
+    for (uint32_t i = 0; i < walk->returns.count; i++)
+        note_cut_label(flow_batch_at(batch, walk->returns.items[i].flow)->exporter,
+                       &walk->returns.items[i].result);
 }
 
 static const struct tag_result *results_of(const struct instance_views *v, uint32_t instance)
@@ -251,13 +264,16 @@ void instance_views_begin(struct instance_views *v, const struct maps *maps,
                            v->matches, flows);
     }
     v->labels.used = 0;
+    v->is_in_place = v->has_shared_tags;
     for (uint32_t w = 0; w < v->walk_count; w++) {
-        const struct walk *walk = &v->walks[w];
+        struct walk *walk = &v->walks[w];
         const struct flow_batch *flows = flows_of(v, walk->layer, batch);
-        if (tag_map_walk(maps->tags[walk->map], flows, &v->labels, walk->results))
-            note_cut_labels(walk->results, flows);
+        if (tag_map_walk(maps->tags[walk->map], flows, &v->labels, walk->results, &walk->returns))
+            note_cut_labels(walk, flows);
+        if (walk->returns.count > 0) /* they still need the flows as they were */
+            v->is_in_place = false;
     }
-    if (v->has_shared_tags && sets_tags(&v->settings[0]))
+    if (v->is_in_place && sets_tags(&v->settings[0]))
         set_tags(&v->settings[0], results_of(v, 0), batch);
 }
 
@@ -267,9 +283,28 @@ const struct flow_batch *instance_view(struct instance_views *v, uint32_t instan
     const struct instance_view_settings *s = &v->settings[instance];
     const struct flow_batch *flows = flows_of(v, v->views[instance].layer, batch);
 
-    if (v->has_shared_tags || !sets_tags(s))
+    if (v->is_in_place || !sets_tags(s))
         return flows;
     batch_copy(&v->copy, flows);
     set_tags(s, results_of(v, instance), &v->copy);
+    return &v->copy;
+}
+
+const struct flow_batch *instance_view_returned(struct instance_views *v, uint32_t instance,
+                                                struct flow_batch *batch, uint32_t *position)
+{
+    const struct view *view = &v->views[instance];
+    const struct tag_returns *returns = view->walk == NONE ? NULL : &v->walks[view->walk].returns;
+
+    if (!returns || *position >= returns->count)
+        return NULL;
+    const struct flow_batch *flows = flows_of(v, view->layer, batch);
+    v->copy.is_options = flows->is_options;
+    for (v->copy.count = 0; v->copy.count < v->copy.capacity && *position < returns->count;) {
+        const struct tag_returned *returned = &returns->items[(*position)++];
+        struct flow *flow = flow_batch_at(&v->copy, v->copy.count++);
+        memcpy(flow, flow_batch_at(flows, returned->flow), flows->stride);
+        set_flow(&v->settings[instance], &returned->result, flow);
+    }
     return &v->copy;
 }

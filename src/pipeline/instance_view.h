@@ -44,3 +44,10 @@ void instance_views_begin(struct instance_views *views, const struct maps *maps,
 /* Returns what the instance sees; until the next call. */
 const struct flow_batch *instance_view(struct instance_views *views, uint32_t instance,
                                        struct flow_batch *batch) ON_THREAD(worker_thread);
+/*
+ * Returns a batch of flows that the instance gets once more, as a row of its map gave them away before
+ * the end of their walk (return=true); NULL after the last. *position begins at 0. Until the next call.
+ */
+const struct flow_batch *instance_view_returned(struct instance_views *views, uint32_t instance,
+                                                struct flow_batch *batch, uint32_t *position)
+    ON_THREAD(worker_thread);

@@ -38,6 +38,23 @@ static void set_lists(struct worker *w, uint32_t index, const struct maps *maps)
                                maps->lists[instance->lists[kind]]);
 }
 
+/* Gives an instance the flows of a batch, as it sees them. */
+static void add_to_instance(struct worker *w, uint32_t instance, struct flow_batch *batch)
+    ON_THREAD(worker_thread)
+{
+    struct aggregate *aggregate = w->aggregates[instance];
+    const struct flow_batch *returned;
+    uint32_t position = 0;
+
+    if (!w->views) {
+        aggregate_add(aggregate, batch);
+        return;
+    }
+    while ((returned = instance_view_returned(w->views, instance, batch, &position)))
+        aggregate_add(aggregate, returned);
+    aggregate_add(aggregate, instance_view(w->views, instance, batch));
+}
+
 void worker_flush(struct worker *w)
 {
     const struct crew *crew = w->crew;
@@ -61,7 +78,7 @@ void worker_flush(struct worker *w)
     for (uint32_t i = 0; i < crew->instance_count; i++) {
         if (crew->instances[i].has_lists)
             set_lists(w, i, maps);
-        aggregate_add(w->aggregates[i], w->views ? instance_view(w->views, i, batch) : batch);
+        add_to_instance(w, i, batch);
     }
     counter_add(&w->counters.batches, 1);
     batch->count = 0;

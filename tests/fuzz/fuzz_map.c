@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Fuzz target: any bytes as the file of each of the maps. A map that loads is asked about a few
  * exporters. */
+#include "base/memory.h"
 #include "base/text.h"
 #include "flow/exporter.h"
 #include "flow/primitive.h"
@@ -103,9 +104,13 @@ static void ask_tags(const struct tag_map *map, struct flow_needs *needs)
                             .export_version = i % 2 ? 5 : 10,
                             .std_comms = {.data = comms, .len = sizeof comms - 1}};
         struct flow_batch batch = {.flows = (uint8_t *)&flow, .stride = sizeof flow, .count = 1};
-        tag_map_walk(map, &batch, &labels, &result);
+        struct tag_returns returns = {0}, scanned_returns = {0};
+        tag_map_walk(map, &batch, &labels, &result, &returns);
         struct tag_result scanned; /* tags may count up */
-        tag_map_scan(map, &flow, &labels, &scanned);
+        tag_map_scan(map, &flow, &labels, &scanned, &scanned_returns);
+        CHECK(returns.count == scanned_returns.count);
+        mem_free(returns.items);
+        mem_free(scanned_returns.items);
         CHECK(scanned.tag2 == result.tag2 && scanned.tos == result.tos &&
               scanned.label.len == result.label.len);
         CHECK(result.label.len <= TAG_LABEL_MAX);

@@ -139,6 +139,29 @@ set_label=b set_tag=4 stack=or set_tos=8
     assert tags(test, "set_tag=5 in=9\n", [{}], name="none") == {1: (0, 0, "", 0)}
 
 
+RETURNING = "set_tag=1 set_label=a dst_port=443 jeq=next return=true\nset_tag2=2 jeq=next\nset_label=b set_tos=8 src_net=10.0.0.0/8\n"
+
+
+def given(path):
+    return sorted((row["port_src"], row["tag"], row["tag2"], row["label"], row["tos"]) for row in json_lines(path))
+
+
+def test_a_row_gives_a_flow_away_and_the_walk_goes_on(test):
+    """Such a flow counts twice, once with what it had, in the ledger too; instances that share the map and those that do not agree."""
+    flows = [{}, {"dport": 80}, {"src": "11.0.0.1"}]
+    expected = [(1, 0, 2, "b", 8), (1, 1, 0, "a", 0), (2, 0, 2, "b", 8), (3, 0, 2, "", 0), (3, 1, 0, "a", 0)]
+    tags(test, RETURNING, flows)
+    assert given(test.dir / "out.csv") == expected, given(test.dir / "out.csv")
+    assert "out.map:1: return: flows that it gives away count twice" in test.processes[-1].output()
+    instance = test.stats()["instances"][0]
+    assert instance["decoded"]["flows"] == instance["written"]["flows"] == 5 and instance["residual"]["flows"] == 0
+    more = f"plugins: print[out], print[other]\naggregate[other]: tag, tag2, label, tos, src_port\nprint_output[other]: json\n" \
+           f"print_output_file[other]: {test.dir}/other.json\nprint_refresh_time[other]: 1\npost_tag2[other]: 9\n"
+    tags(test, RETURNING, flows, more=more, name="two")
+    assert given(test.dir / "two.csv") == expected
+    assert given(test.dir / "other.json") == sorted((*row[:2], 9, *row[3:]) for row in expected)
+
+
 def test_instances_see_their_own_map_and_filters(test):
     first = test.write("first.map", "set_tag=1 dst_port=443\nset_tag=2 set_label=dns,x dst_port=53\n")
     second = test.write("second.map", "set_tag=7\n")

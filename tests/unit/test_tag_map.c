@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "base/memory.h"
 #include "base/text.h"
 #include "maps/tag_filter.h"
 #include "maps/tag_map.h"
@@ -21,6 +22,7 @@ static struct tag_result walk(const char *rows, const struct flow *flow)
 {
     struct arena labels = {.data = memory, .size = sizeof memory};
     struct text errors = {0};
+    struct tag_returns returns = {0};
     struct tag_result result;
     struct tag_map *map;
 
@@ -28,7 +30,8 @@ static struct tag_result walk(const char *rows, const struct flow *flow)
     tag_map_walk(map,
                  &(struct flow_batch){
                      .flows = (uint8_t *)(uintptr_t)flow, .stride = sizeof *flow, .count = 1},
-                 &labels, &result);
+                 &labels, &result, &returns);
+    mem_free(returns.items);
     static char label[TAG_LABEL_MAX];
     if (result.label.len > 0)
         memcpy(label, result.label.data, result.label.len);
@@ -92,10 +95,12 @@ static void many_labels_take_no_more_room_than_one(void **state)
             snprintf(rows + used, sizeof rows - (size_t)used, "set_label=label%02d jeq=next\n", i);
     assert_int_equal(tag_map_parse("t", rows, strlen(rows), &errors, &map), 0);
     for (int i = 0; i < 2; i++) {
+        struct tag_returns returns = {0};
         struct tag_result result;
         tag_map_walk(
             map, &(struct flow_batch){.flows = (uint8_t *)&flow, .stride = sizeof flow, .count = 1},
-            &labels, &result);
+            &labels, &result, &returns);
+        assert_int_equal(returns.count, 0);
         assert_int_equal(result.label.len, 60 * sizeof "label00" + 60 - 1 - 60);
         assert_memory_equal(result.label.data, "label00,label01,label02", 23);
         assert_memory_equal(result.label.data + result.label.len - 15, "label58,label59", 15);
@@ -167,7 +172,7 @@ static void append_random_row(struct text *t, uint32_t index, uint32_t count)
     if (random_below(3) == 0 && index + 1 < count)
         text_append_printf(t, " jeq=x%u", index + 1 + random_below(count - index - 1));
     else if (random_below(4) == 0)
-        text_append_string(t, " jeq=next");
+        text_append_printf(t, " jeq=next%s", random_below(3) == 0 ? " return=true" : "");
     for (uint32_t left = random_below(4); left > 0; left--) {
         size_t at = random_below(sizeof random_cells / sizeof *random_cells);
         size_t len = strcspn(random_cells[at], "=") + 1;
@@ -228,7 +233,8 @@ static void the_index_finds_what_a_scan_finds(void **state)
 {
     enum { FLOWS = 70 };
     static struct flow flows[FLOWS];
-    static uint8_t room[2][FLOWS * TAG_LABEL_MAX];
+    static uint8_t room[2][2 * FLOWS * TAG_LABEL_MAX];
+    struct tag_returns returns = {0}, scanned_returns = {0};
     (void)state;
     for (int round = 0; round < 400; round++) {
         struct arena labels = {.data = room[0], .size = sizeof room[0]};
@@ -245,15 +251,60 @@ static void the_index_finds_what_a_scan_finds(void **state)
             fail_msg("%s", text_cstr(&errors));
         for (int i = 0; i < FLOWS; i++)
             flows[i] = random_flow();
-        tag_map_walk(map, &batch, &labels, results);
-        for (int i = 0; i < FLOWS; i++) {
-            tag_map_scan(map, &flows[i], &scanned_labels, &scanned);
+        tag_map_walk(map, &batch, &labels, results, &returns);
+        for (uint32_t i = 0, at = 0; i < FLOWS; i++) {
+            scanned_returns.count = 0;
+            tag_map_scan(map, &flows[i], &scanned_labels, &scanned, &scanned_returns);
             assert_same_result(&results[i], &scanned, text_cstr(&rows));
+            for (uint32_t k = 0; k < scanned_returns.count; k++, at++) {
+                assert_true(at < returns.count && returns.items[at].flow == i);
+                assert_same_result(&returns.items[at].result, &scanned_returns.items[k].result,
+                                   text_cstr(&rows));
+            }
+            assert_true(at == returns.count || returns.items[at].flow > i);
         }
         tag_map_free(map);
         text_clear(&rows);
         text_clear(&errors);
     }
+    mem_free(returns.items);
+    mem_free(scanned_returns.items);
+}
+
+static void a_row_gives_a_flow_away_before_the_end(void **state)
+{
+    static const char *const wrong[] = {"set_tag=1 return=true\n", "set_tag=1 jeq=next return=x\n"};
+    static const char rows[] = "set_tag=1 set_label=a jeq=next return=true\n"
+                               "set_tag2=2 jeq=next return=true\n"
+                               "set_label=b\n";
+    struct arena labels = {.data = memory, .size = sizeof memory};
+    struct tag_returns returns = {0};
+    struct text errors = {0};
+    struct tag_result result;
+    struct tag_map *map;
+    struct flow flow = {0};
+    (void)state;
+
+    assert_int_equal(tag_map_parse("t", rows, strlen(rows), &errors, &map), 0);
+    tag_map_walk(map,
+                 &(struct flow_batch){.flows = (uint8_t *)&flow, .stride = sizeof flow, .count = 1},
+                 &labels, &result, &returns);
+    assert_int_equal(returns.count, 2);
+    assert_int_equal(returns.items[0].result.tag, 1);
+    assert_int_equal(returns.items[0].result.label.len, 1);
+    assert_int_equal(returns.items[1].result.tag, 0);
+    assert_int_equal(returns.items[1].result.tag2, 2);
+    assert_int_equal(returns.items[1].result.label.len, 0);
+    assert_int_equal(result.tag + result.tag2, 0);
+    assert_memory_equal(result.label.data, "b", 1);
+    tag_map_free(map);
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        assert_int_equal(tag_map_parse("t", wrong[i], strlen(wrong[i]), &errors, &map), -EINVAL);
+        assert_non_null(strstr(text_cstr(&errors), "expected true, beside jeq="));
+        text_reset(&errors);
+    }
+    mem_free(returns.items);
+    text_clear(&errors);
 }
 
 static void a_jump_that_leads_nowhere_is_an_error(void **state)
@@ -330,6 +381,7 @@ int main(void)
         cmocka_unit_test(labels_are_appended_up_to_a_bound),
         cmocka_unit_test(many_labels_take_no_more_room_than_one),
         cmocka_unit_test(the_index_finds_what_a_scan_finds),
+        cmocka_unit_test(a_row_gives_a_flow_away_before_the_end),
         cmocka_unit_test(a_jump_that_leads_nowhere_is_an_error),
         cmocka_unit_test(filters_take_what_their_first_deciding_item_says),
         cmocka_unit_test(a_bad_list_is_an_error),
