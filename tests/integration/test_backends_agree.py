@@ -22,6 +22,9 @@ COUNTERS = {"packets": int.__add__, "bytes": int.__add__, "flows": int.__add__, 
 FIELDS = [(82, exports.VARIABLE), (56, 6), (58, 2), (256, 2), (89, 1), (61, 1), (70, 3)]  # beyond the common ones
 
 
+PROTOCOLS = {1: "icmp", 6: "tcp", 17: "udp", 47: "gre", 132: "sctp"}  # PostgreSQL's tables have numbers
+
+
 class Backends:
     """A daemon with one instance of each backend, and what each then holds."""
 
@@ -72,7 +75,8 @@ kafka_refresh_time[kafka]: 1
     def pgsql(self):
         if self.pg.value("SELECT to_regclass('acct') IS NULL") == "t":
             return []
-        return [json.loads(row[0]) for row in self.pg.sql("SELECT row_to_json(acct) FROM acct")]
+        rows = [json.loads(row[0]) for row in self.pg.sql("SELECT row_to_json(acct) FROM acct")]
+        return [{**row, "ip_proto": PROTOCOLS.get(row["ip_proto"], row["ip_proto"])} for row in rows]
 
     def kafka(self):
         return kafka_rows(distinct(consume(self.cluster.brokers, "acct")))
