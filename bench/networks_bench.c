@@ -99,6 +99,7 @@ static void make_batch(struct bench *b)
 }
 
 __attribute__((noinline)) static void measured_fill(struct bench *b, enum kind kind)
+    ON_THREAD(worker_thread)
 {
     network_fill_batch(&b->fills[kind], b->networks, b->matches, &b->batch);
 }
@@ -142,7 +143,7 @@ static void fill_init(struct bench *b)
 }
 
 /* Fills flows batch by batch. Returns how many are wrong. */
-static uint64_t measure(struct bench *b, enum kind kind, long flows)
+static uint64_t measure(struct bench *b, enum kind kind, long flows) ON_THREAD(worker_thread)
 {
     uint64_t wrong = 0;
 
