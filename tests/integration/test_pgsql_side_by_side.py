@@ -58,7 +58,7 @@ def rows_of(pg, db, table):
 def start(test, pg, who, name, cases, more):
     """cases: name -> (keys, aggregate). All are instances of one daemon."""
     lines = ["daemonize: false", "plugins: " + ", ".join(f"pgsql[{case}]" for case in cases), f"pcap_savefile: {test.dir}/in.pcap",
-             "sql_refresh_time: 60", *more, *pg.keys(by_password=True).replace("sql_db: pmacct", f"sql_db: {who}").splitlines()]
+             "sql_refresh_time: 3600", *more, *pg.keys(by_password=True).replace("sql_db: pmacct", f"sql_db: {who}").splitlines()]
     for case, (keys, aggregate) in cases.items():
         lines += [line.replace(":", f"[{case}]:", 1) for line in [f"aggregate: {aggregate}", *keys.splitlines()]]
     config = "\n".join(lines) + "\n"
