@@ -95,7 +95,8 @@ static int64_t break_ms(const struct rib *rib, const struct lookup *lookup)
 }
 
 /* Tells when a path on the list of live ones went. One that the last session left, and that the
- * table after it did not name again, went when that session broke. */
+ * table after it did not name again, went when that session broke; if it came in that millisecond it
+ * never stood. */
 static inline bool live_lived(const struct rib *rib, const struct lookup *lookup,
                               const struct stored_path *path, struct lived *ret_lived)
 {
@@ -106,7 +107,7 @@ static inline bool live_lived(const struct rib *rib, const struct lookup *lookup
     if (!path_was_left(path, lookup->state))
         return false;
     ret_lived->withdrawn_ms = break_ms(rib, lookup);
-    return true;
+    return path_announced_ms(path) < ret_lived->withdrawn_ms;
 }
 
 /* Finds the path at `index` of a list: first come those that stand, then the gone ones. False:
