@@ -310,7 +310,7 @@ def test_oncall(test):
     (test.dir / "run").mkdir()
     port, bgp_port = free_port(), free_port(socket.SOCK_STREAM)
     text = example(test, "oncall", port, bgp_port).replace("/run/pathacct", f"{test.dir}/run").replace("imt_group: adm\n", "")
-    test.nfacctd(text)
+    daemon = test.nfacctd(text)
     stream = exports.Ipfix()
     test.send(stream.announce(), stream.data([exports.common_flow("192.0.2.7", f"198.51.100.{n}", "10.0.0.1", octets=1000 * n) for n in range(1, 6)]))
     commands = re.findall(r"`pmacct (.*?)`", (EXAMPLES / "oncall/README.md").read_text())
@@ -322,6 +322,7 @@ def test_oncall(test):
         done = subprocess.run([client, *words], capture_output=True, text=True, timeout=20)
         assert done.returncode == 0 or "--watch" in words and "needs a terminal" in done.stderr, (command, done)
         return done.stdout
+    wait_for(lambda: daemon.output().count("waiting for data on: ") == 2, "both tables")
     wait_for(lambda: "15.0k" in ask("-p /run/pathacct/peers.sock -s --by peer_dst_ip --units"), "the flows")
     answers = {command: ask(command) for command in commands}
     assert len(answers[commands[1]].splitlines()) == 1 + 5 + 2, answers
