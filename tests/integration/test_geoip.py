@@ -50,7 +50,7 @@ def write_pcap(test):
 
 def config(test, database, output, more=""):
     return (f"plugins: print[out]\naggregate: src_host, dst_host, {', '.join(PRIMITIVES)}\nprint_output: {output}\n"
-            f"print_output_file: {test.dir}/out.{output}\nprint_output_file_append: true\nprint_refresh_time: 1\n"
+            f"print_output_file: {test.dir}/out.{output}\nprint_output_file_append: true\nprint_refresh_time: 3600\n"
             f"geoipv2_file: {database}\npcap_savefile: {write_pcap(test)}\n{more}")
 
 

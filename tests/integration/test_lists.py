@@ -24,7 +24,7 @@ def write_pcap(test, flows=None):
 
 
 def config(test, more, instances=("out",)):
-    lines = [f"plugins: {', '.join(f'print[{name}]' for name in instances)}", "print_output: json", "print_refresh_time: 1",
+    lines = [f"plugins: {', '.join(f'print[{name}]' for name in instances)}", "print_output: json", "print_refresh_time: 3600",
              "print_output_file_append: true", "aggregate: src_host, src_port, dst_port, proto, tos", f"pcap_savefile: {write_pcap(test)}"]
     lines += [f"print_output_file[{name}]: {test.dir}/{name}.json" for name in instances]
     return "\n".join(lines) + "\n" + more

@@ -31,7 +31,7 @@ print_output_file[csv]: {dir}/csv
 print_output[formatted]: formatted
 print_output_file[formatted]: {dir}/formatted
 print_output_file_append: true
-print_refresh_time: 1
+print_refresh_time: 3600
 timestamps_utc: true
 timestamps_secs: true
 tcpflags_encode_as_string: true

@@ -20,7 +20,7 @@ def write_pcap(test):
 
 
 def config(test, who):
-    lines = ["daemonize: false", "plugins: " + ", ".join(f"print[{name}]" for name in CHECKS), f"pcap_savefile: {test.dir}/in.pcap",
+    lines = ["daemonize: false", "plugins: " + ", ".join(f"print[{name}]" for name in CHECKS), f"pcap_savefile: {test.dir}/in.pcap", "print_refresh_time: 3600",
              "aggregate: src_host, flows", "print_output: json"]
     for name, (checks, kind) in CHECKS.items():
         lines += [f"print_output_file[{name}]: {test.dir}/{who}-{name}", f"print_preprocess[{name}]: {checks}", f"print_preprocess_type[{name}]: {kind}"]

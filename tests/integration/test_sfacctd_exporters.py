@@ -240,7 +240,7 @@ plugins: print[out]
 aggregate[out]: {KEYS}
 print_output[out]: json
 print_output_file[out]: {test.dir}/{pcap.stem}.theirs
-print_refresh_time[out]: 1
+print_refresh_time[out]: 3600
 tcpflags_encode_as_string: true
 sfacctd_counter_file: {test.dir}/{pcap.stem}.theirs.counters
 pcap_savefile: {pcap}

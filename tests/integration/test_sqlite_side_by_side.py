@@ -73,7 +73,7 @@ def compare(test, cases):
             path = test.dir / f"{who}-{name}.db"
             with contextlib.closing(sqlite3.connect(path)) as db:
                 db.executescript(ddl)
-            own = [f"aggregate: {aggregate}", f"sql_db: {path}", f"sql_table: {table}", "sql_refresh_time: 60", *keys.splitlines()]
+            own = [f"aggregate: {aggregate}", f"sql_db: {path}", f"sql_table: {table}", "sql_refresh_time: 3600", *keys.splitlines()]
             lines += [line.replace(":", f"[{name}]:", 1) for line in own]
         config = "\n".join(lines) + "\n"
         if who == "ours":

@@ -127,7 +127,7 @@ def test_pmacct_writes_the_same(test):
     names = ("sum_host", "sum_as", "sum_port", "sum_mac")
 
     def many(name):
-        lines = [f"plugins: {', '.join(f'print[{p}]' for p in names)}\nprint_output: json\nprint_refresh_time: 1\npcap_savefile: {pcap}\ndaemonize: false\n"]
+        lines = [f"plugins: {', '.join(f'print[{p}]' for p in names)}\nprint_output: json\nprint_refresh_time: 3600\npcap_savefile: {pcap}\ndaemonize: false\n"]
         lines += [f"aggregate[{p}]: {p}, flows, tag\nprint_output_file[{p}]: {test.dir}/{name}-{p}.json\n" for p in names]
         return test.write(f"{name}.conf", "".join(lines))
     test.start([NFACCTD, "-f", many("ours")], "ours").wait(60)
