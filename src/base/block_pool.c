@@ -35,7 +35,7 @@ struct page {
 };
 
 /* Blocks that were retired together become free together. */
-struct retired {
+struct retired_blocks {
     struct block_pool *pool;
     uint32_t count;
     uint32_t handles[RETIRED_COUNT];
@@ -45,10 +45,10 @@ struct block_pool_pages {
     struct rcu_queue *queue;
     struct page *pages;
     uint32_t page_count, page_capacity;
-    uint32_t free_pages;           /* head of a list through `next` */
-    uint32_t free_chunks;          /* likewise: first pages of blocks that were whole chunks */
-    uint32_t partial[CLASS_COUNT]; /* pages with room */
-    struct retired *retired;       /* being filled */
+    uint32_t free_pages;            /* head of a list through `next` */
+    uint32_t free_chunks;           /* likewise: first pages of blocks that were whole chunks */
+    uint32_t partial[CLASS_COUNT];  /* pages with room */
+    struct retired_blocks *retired; /* being filled */
     size_t used_bytes;
 };
 
@@ -230,7 +230,7 @@ void block_discard(struct block_pool *pool, uint32_t handle)
 
 static void retired_free(void *object)
 {
-    struct retired *retired = object;
+    struct retired_blocks *retired = object;
 
     for (uint32_t i = 0; i < retired->count; i++)
         block_discard(retired->pool, retired->handles[i]);

@@ -53,7 +53,7 @@ static bool is_trusted(const char *folder, const struct stat *link)
 }
 
 /* A walk along a path: links are followed up to the end of `done`, `rest` is still to be looked at. */
-struct walk {
+struct path_walk {
     struct text done;
     char *rest;
     unsigned link_count;
@@ -61,7 +61,7 @@ struct walk {
 };
 
 /* Puts what a link says in place of the component behind `folder_len` bytes of `done`. */
-static int follow(struct walk *w, size_t folder_len, const char *rest)
+static int follow(struct path_walk *w, size_t folder_len, const char *rest)
 {
     char target[PATH_MAX];
 
@@ -80,7 +80,7 @@ static int follow(struct walk *w, size_t folder_len, const char *rest)
 }
 
 /* Takes the next component of `rest`. Returns 1 at the end of the path, and where nothing is. */
-static int step(struct walk *w)
+static int step(struct path_walk *w)
 {
     const char *at = w->rest;
     struct stat status;
@@ -118,7 +118,7 @@ static void set_descriptor(struct named_file *file, const char *path, int fd)
     file->fd = fd;
 }
 
-static int finish(struct named_file *file, struct walk *w, const char *name)
+static int finish(struct named_file *file, struct path_walk *w, const char *name)
 {
     struct stat status;
 
@@ -133,7 +133,7 @@ static int finish(struct named_file *file, struct walk *w, const char *name)
 int named_file_resolve(const char *name, struct named_file *ret_file)
 {
     struct named_file file = {.fd = -1};
-    struct walk w = {.rest = mem_strdup(name)};
+    struct path_walk w = {.rest = mem_strdup(name)};
     int result = 0, fd = -1;
 
     while (result == 0) {

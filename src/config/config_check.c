@@ -14,7 +14,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-struct check {
+struct config_check {
     struct config *config;
     struct text *errors, *warnings;
     struct text ignored; /* places of keys that tune pmacct's internals, for a single notice */
@@ -38,7 +38,7 @@ static void problem_start(struct text *text, const struct config_line *line)
  * and the line is left out. The caller goes on writing to the result and ends the line with
  * problem_end().
  */
-static struct text *line_problem(struct check *c, const struct config_line *line)
+static struct text *line_problem(struct config_check *c, const struct config_line *line)
 {
     struct text *text = c->config->is_strict ? c->errors : c->warnings;
 
@@ -48,7 +48,7 @@ static struct text *line_problem(struct check *c, const struct config_line *line
     return text;
 }
 
-static void problem_end(struct check *c, struct text *text)
+static void problem_end(struct config_check *c, struct text *text)
 {
     text_append_string(text, c->config->is_strict ? "\n" : "; the line is left out\n");
 }
@@ -56,7 +56,7 @@ static void problem_end(struct check *c, struct text *text)
 /* ---- lines that no table claims ---- */
 
 /* Suggests keys that are ours: another refused key would help nobody. */
-static void report_unknown(struct check *c, const struct config_line *line)
+static void report_unknown(struct config_check *c, const struct config_line *line)
 {
     struct nearest nearest = nearest_start(line->key);
     struct text *text = line_problem(c, line);
@@ -107,7 +107,8 @@ static bool is_switched_on(const struct config *config, const char *key)
 }
 
 /* Finds a key that only a plugin which is not installed could know. */
-static bool find_absent_plugin(const struct check *c, const char *key, struct unsupported_key *ret)
+static bool find_absent_plugin(const struct config_check *c, const char *key,
+                               struct unsupported_key *ret)
 {
     return unsupported_find_plugin_of(key, ret) && !config_has_plugin(c->config, ret->name);
 }
@@ -121,7 +122,7 @@ static bool is_of_absent_plugin(const struct config *config, const struct config
     return false;
 }
 
-static void check_unclaimed(struct check *c, const struct config_line *line)
+static void check_unclaimed(struct config_check *c, const struct config_line *line)
 {
     struct unsupported_key row, plugin;
 
@@ -151,7 +152,7 @@ static void check_unclaimed(struct check *c, const struct config_line *line)
 /* ---- lines that take effect ---- */
 
 /* Warns if a line undoes another in a way that its writer may not have meant. */
-static void warn_of_override(struct check *c, const struct config_line *now,
+static void warn_of_override(struct config_check *c, const struct config_line *now,
                              const struct config_line *before, size_t instance)
 {
     bool was_bound = before->instance, is_bound = now->instance;
@@ -182,7 +183,7 @@ static int parse_value(const struct config_claim *claim, const char *value, stru
     return err;
 }
 
-static void take_into_slot(struct check *c, const struct config_line *line,
+static void take_into_slot(struct config_check *c, const struct config_line *line,
                            const struct config_claim *claim, size_t instance, int64_t number,
                            bool *has_warned)
 {
@@ -206,7 +207,7 @@ static void spell_choice(const struct config_key *key, char *value)
 }
 
 /* Parses the value as this claim reads it. A problem is reported once per line. */
-static void apply_line(struct check *c, const struct config_line *line,
+static void apply_line(struct config_check *c, const struct config_line *line,
                        const struct config_claim *claim, size_t first, size_t last,
                        bool *has_reported)
 {
@@ -249,7 +250,7 @@ static void append_instance_names(const struct config *config, struct text *text
 }
 
 /* Checks a line `key[name]` against the claim that is this instance's. */
-static void check_bound(struct check *c, const struct config_line *line,
+static void check_bound(struct config_check *c, const struct config_line *line,
                         const struct config_name *names)
 {
     const struct config *config = c->config;
@@ -298,7 +299,7 @@ static bool is_used(const struct config *config, const struct config_claim *clai
 }
 
 /* Checks a line `key` against all claims, each with its instances. */
-static void check_unbound(struct check *c, const struct config_line *line,
+static void check_unbound(struct config_check *c, const struct config_line *line,
                           const struct config_name *names, size_t count)
 {
     const struct config *config = c->config;
@@ -324,7 +325,7 @@ static void check_unbound(struct check *c, const struct config_line *line,
         note_line(&c->foreign, line);
 }
 
-static void check_line(struct check *c, const struct config_line *line)
+static void check_line(struct config_check *c, const struct config_line *line)
 {
     struct unsupported_key row;
     size_t count;
@@ -346,7 +347,7 @@ static void check_line(struct check *c, const struct config_line *line)
 
 /* ---- before and after the lines ---- */
 
-static void find_strictness(struct check *c)
+static void find_strictness(struct config_check *c)
 {
     const struct config_lines *lines = &c->config->lines;
 
@@ -378,7 +379,7 @@ static void set_defaults(struct config *config)
 }
 
 /* Reports instances whose plugin is not there, whatever strict_config says. */
-static void check_plugins(struct check *c)
+static void check_plugins(struct config_check *c)
 {
     for (size_t i = 0; i < c->config->instance_count; i++) {
         const struct config_instance *instance = &c->config->instances[i];
@@ -432,7 +433,7 @@ static bool is_same_place(enum pa_key_role role, const char *a, const char *b)
 
 /* Reports instances of one plugin that would serve at one place, or write one file: the second could
  * not, or would take it from the first. */
-static void check_places(struct check *c, enum pa_key_role role)
+static void check_places(struct config_check *c, enum pa_key_role role)
 {
     const struct config *config = c->config;
 
@@ -458,7 +459,7 @@ static void check_places(struct check *c, enum pa_key_role role)
 }
 
 /* Calls a key's `parse`. Each line that it finds wrong gets the place and the key. */
-static void parse_whole(struct check *c, const struct config_key *key,
+static void parse_whole(struct config_check *c, const struct config_key *key,
                         const struct config_slot *slot, void *settings)
 {
     struct text lines = {0};
@@ -474,7 +475,8 @@ static void parse_whole(struct check *c, const struct config_key *key,
     text_clear(&lines);
 }
 
-static void fill_key(struct check *c, const struct config_claim *claim, size_t index, bool is_whole)
+static void fill_key(struct config_check *c, const struct config_claim *claim, size_t index,
+                     bool is_whole)
 {
     const struct config_slot *slot = &claim->slots[index];
     void *settings = (char *)claim->settings + index * claim->settings_size;
@@ -486,7 +488,7 @@ static void fill_key(struct check *c, const struct config_claim *claim, size_t i
 }
 
 /* Fills single values first: a key's `parse` may depend on them. */
-static void fill_settings(struct check *c)
+static void fill_settings(struct config_check *c)
 {
     const struct config *config = c->config;
 
@@ -501,7 +503,7 @@ static void fill_settings(struct check *c)
 
 int config_check(struct config *config, struct text *errors, struct text *warnings)
 {
-    struct check c = {.config = config, .errors = errors, .warnings = warnings};
+    struct config_check c = {.config = config, .errors = errors, .warnings = warnings};
 
     find_strictness(&c);
     config_index_names(config);

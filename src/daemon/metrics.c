@@ -55,7 +55,7 @@ void metrics_free(struct metrics *m)
 
 /* ---- exporters ---- */
 
-struct walk {
+struct series_walk {
     struct metrics *metrics;
     uint32_t worker;
     bool
@@ -72,7 +72,7 @@ static struct series *series_of(struct metrics *m, const struct ip_addr *address
 
 static void give_series(void *arg, struct exporter *exporter)
 {
-    struct walk *walk = arg;
+    struct series_walk *walk = arg;
     struct metrics *m = walk->metrics;
     uint64_t key[2];
 
@@ -89,7 +89,7 @@ static void give_series(void *arg, struct exporter *exporter)
 
 static void look(void *arg, struct exporter *exporter)
 {
-    struct walk *walk = arg;
+    struct series_walk *walk = arg;
     struct metrics *m = walk->metrics;
     struct series *s = series_of(m, &exporter->addr);
 
@@ -110,7 +110,7 @@ static void look(void *arg, struct exporter *exporter)
 static void walk_exporters(struct metrics *m, const struct statistics_sources *sources,
                            void (*fn)(void *arg, struct exporter *exporter), bool takes_all)
 {
-    struct walk walk = {.metrics = m, .takes_all = takes_all};
+    struct series_walk walk = {.metrics = m, .takes_all = takes_all};
 
     for (; walk.worker < sources->crew->worker_count; walk.worker++) {
         const struct exporter_table *table = worker_exporters(sources->crew->workers[walk.worker]);

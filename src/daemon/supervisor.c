@@ -14,7 +14,7 @@
 #include "daemon/lock_folder.h"
 #include "daemon/process.h"
 #include "handover/encoding.h"
-#include "handover/message.h"
+#include "handover/host_message.h"
 #include "sandbox/launcher.h"
 #include "sandbox/program_start.h"
 
@@ -71,7 +71,7 @@ struct supervisor {
     struct poller *poller;
     struct launcher *launcher; /* NULL: hosts are started without one */
     struct supervisor_settings settings;
-    struct message_buffer buffer;
+    struct host_message_buffer buffer;
     struct hosted_instance **instances;
     uint32_t instance_count;
     bool is_stopping;
@@ -175,8 +175,8 @@ static int send_setup(const struct supervisor *s, const struct supervisor_plugin
     setup.settings = mem_dup(plugin->settings, plugin->setting_count * sizeof *plugin->settings);
     int err = setup_encode(&setup, plugin->schema, &body);
     if (err == 0)
-        err = message_send(socket, MESSAGE_SETUP, &body,
-                           is_check ? NULL : &plugin->outlet->host_event, is_check ? 0 : 1);
+        err = host_message_send(socket, HOST_MESSAGE_SETUP, &body,
+                                is_check ? NULL : &plugin->outlet->host_event, is_check ? 0 : 1);
     mem_free(setup.settings);
     text_clear(&body);
     return err;
@@ -196,7 +196,7 @@ static int send_lane(const struct outlet *outlet, uint32_t number, int socket)
     encode_u32(&body, number);
     encode_u32(&body, pool_max_count(lane->pool));
     if (err >= 0)
-        err = message_send(socket, MESSAGE_LANE, &body, fds, 4);
+        err = host_message_send(socket, HOST_MESSAGE_LANE, &body, fds, 4);
     text_clear(&body);
     for (int i = 0; i < 3; i++)
         if (fds[i] >= 0)
@@ -208,7 +208,7 @@ static int send_shutdown(const struct hosted_instance *in)
 {
     struct text body = {0};
     encode_u32(&body, seconds_left(in->supervisor));
-    int err = message_send(in->socket, MESSAGE_SHUTDOWN, &body, NULL, 0);
+    int err = host_message_send(in->socket, HOST_MESSAGE_SHUTDOWN, &body, NULL, 0);
     text_clear(&body);
     return err;
 }
@@ -236,7 +236,7 @@ static struct named_counter *find_counter(struct hosted_instance *in, const char
     return &in->counters[in->counter_count++];
 }
 
-static void take_log_line(const struct message *m, const char *instance_name,
+static void take_log_line(const struct host_message *m, const char *instance_name,
                           const char *plugin_name)
 {
     struct reader r = reader_make(m->body, m->body_len);
@@ -258,7 +258,7 @@ static void tell_of_recovery(struct hosted_instance *in)
 }
 
 /* The host waits in each call that its filter refuses until the launcher answers. */
-static void listen_to(struct hosted_instance *in, struct message *m)
+static void listen_to(struct hosted_instance *in, struct host_message *m)
 {
     struct launcher *launcher = in->supervisor->launcher;
 
@@ -270,21 +270,21 @@ static void listen_to(struct hosted_instance *in, struct message *m)
     mem_free(who);
 }
 
-static void take_message(struct hosted_instance *in, struct message *m)
+static void take_message(struct hosted_instance *in, struct host_message *m)
 {
     struct reader r = reader_make(m->body, m->body_len);
     switch (m->type) {
-    case MESSAGE_LOG:
+    case HOST_MESSAGE_LOG:
         take_log_line(m, in->plugin.instance_name, in->plugin.plugin_name);
         break;
-    case MESSAGE_STATE:
+    case HOST_MESSAGE_STATE:
         host_state_decode(m->body, m->body_len, &in->state);
         tell_of_recovery(in);
         break;
-    case MESSAGE_LISTENER:
+    case HOST_MESSAGE_LISTENER:
         listen_to(in, m);
         break;
-    case MESSAGE_COUNTER: {
+    case HOST_MESSAGE_COUNTER: {
         char *name = decode_string(&r);
         uint64_t value = reader_u64(&r);
         if (name != NULL && !r.failed)
@@ -300,13 +300,13 @@ static void take_message(struct hosted_instance *in, struct message *m)
 /* Takes all messages that are there. -ENOTCONN and the like: nothing more will come. */
 static int take_messages(struct hosted_instance *in)
 {
-    struct message m;
+    struct host_message m;
     for (;;) {
-        int err = message_receive(in->socket, MSG_DONTWAIT, &in->supervisor->buffer, &m);
+        int err = host_message_receive(in->socket, MSG_DONTWAIT, &in->supervisor->buffer, &m);
         if (err < 0)
             return err == -EAGAIN ? 0 : err;
         take_message(in, &m);
-        message_close_fds(&m);
+        host_message_close_fds(&m);
     }
 }
 
@@ -627,7 +627,7 @@ struct said {
     struct text notices, troubles;
 };
 
-static void keep_log_line(const struct message *m, struct said *said)
+static void keep_log_line(const struct host_message *m, struct said *said)
 {
     struct reader r = reader_make(m->body, m->body_len);
     uint8_t level = reader_u8(&r);
@@ -644,7 +644,7 @@ static int wait_for_answer(struct supervisor *s, int socket, int timeout_ms, str
                            struct said *said)
 {
     struct pollfd p = {.fd = socket, .events = POLLIN};
-    struct message m;
+    struct host_message m;
 
     for (;;) {
         int ready = poll(&p, 1, timeout_ms);
@@ -652,13 +652,13 @@ static int wait_for_answer(struct supervisor *s, int socket, int timeout_ms, str
             continue;
         if (ready <= 0)
             return ready == 0 ? -ETIMEDOUT : -errno;
-        int err = message_receive(socket, MSG_DONTWAIT, &s->buffer, &m);
+        int err = host_message_receive(socket, MSG_DONTWAIT, &s->buffer, &m);
         if (err < 0)
             return err;
-        message_close_fds(&m);
-        if (m.type == MESSAGE_LOG)
+        host_message_close_fds(&m);
+        if (m.type == HOST_MESSAGE_LOG)
             keep_log_line(&m, said);
-        if (m.type != MESSAGE_CHECKED)
+        if (m.type != HOST_MESSAGE_CHECKED)
             continue;
         struct reader r = reader_make(m.body, m.body_len);
         bool is_bad = reader_u8(&r) != 0;
@@ -753,7 +753,7 @@ void supervisor_reopen(struct supervisor *s)
 {
     for (uint32_t i = 0; i < s->instance_count; i++)
         if (s->instances[i]->socket >= 0)
-            message_send(s->instances[i]->socket, MESSAGE_REOPEN, NULL, NULL, 0);
+            host_message_send(s->instances[i]->socket, HOST_MESSAGE_REOPEN, NULL, NULL, 0);
 }
 
 /* A process in the disk outlives SIGKILL until the disk answers, and must not hold up the end. */

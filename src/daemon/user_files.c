@@ -17,23 +17,23 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-struct check {
+struct file_check {
     const struct daemon *daemon;
     struct text *errors;
     const char *place, *key; /* of the file that is looked at */
     bool has_failed;
 };
 
-static void refuse(struct check *c, const char *verb, const char *path, const char *remedy)
+static void refuse(struct file_check *c, const char *verb, const char *path, const char *remedy)
     __attribute__((nonnull));
-static void refuse(struct check *c, const char *verb, const char *path, const char *remedy)
+static void refuse(struct file_check *c, const char *verb, const char *path, const char *remedy)
 {
     c->has_failed = true;
     text_append_printf(c->errors, "%s: %s: user '%s' cannot %s %s; %s\n", c->place, c->key,
                        c->daemon->user->name, verb, path, remedy);
 }
 
-static void refuse_file(struct check *c, const char *verb, const char *path)
+static void refuse_file(struct file_check *c, const char *verb, const char *path)
 {
     char *remedy = mem_printf("chown %s %s", c->daemon->user->name, path);
 
@@ -41,7 +41,7 @@ static void refuse_file(struct check *c, const char *verb, const char *path)
     mem_free(remedy);
 }
 
-static void refuse_folder(struct check *c, const char *folder)
+static void refuse_folder(struct file_check *c, const char *folder)
 {
     char *remedy = mem_printf("name another folder, or give it to that user: chown %s %s",
                               c->daemon->user->name, folder);
@@ -51,7 +51,7 @@ static void refuse_folder(struct check *c, const char *folder)
 }
 
 /* Refuses the first folder on the way that cannot be entered. */
-static bool can_reach(struct check *c, const char *path)
+static bool can_reach(struct file_check *c, const char *path)
 {
     for (const char *slash = strchr(path, '/'); slash; slash = strchr(slash + 1, '/')) {
         char *folder = slash == path ? mem_strdup("/") : mem_strndup(path, (size_t)(slash - path));
@@ -90,7 +90,7 @@ static char *target_of(const char *name)
 
 /* Looks at the folder in which a file will be made. Folders that are not there are made, if
  * `makes_folders`. */
-static void check_folder(struct check *c, const char *path, bool makes_folders)
+static void check_folder(struct file_check *c, const char *path, bool makes_folders)
 {
     char *folder = folder_of(path);
 
@@ -105,7 +105,7 @@ static void check_folder(struct check *c, const char *path, bool makes_folders)
 }
 
 /* In a folder such as /tmp nobody but their owner can replace files. */
-static bool is_kept_by_sticky_folder(const struct check *c, const char *path)
+static bool is_kept_by_sticky_folder(const struct file_check *c, const char *path)
 {
     char *folder = folder_of(path);
     struct stat file, above;
@@ -116,21 +116,21 @@ static bool is_kept_by_sticky_folder(const struct check *c, const char *path)
     return is_sticky && lstat(path, &file) == 0 && file.st_uid != c->daemon->user->uid;
 }
 
-static void check_read(struct check *c, const char *path)
+static void check_read(struct file_check *c, const char *path)
 {
     if (is_forbidden(path, R_OK))
         refuse_file(c, "read", path);
 }
 
 /* A file that a new one is renamed over. */
-static void check_replaced(struct check *c, const char *path)
+static void check_replaced(struct file_check *c, const char *path)
 {
     check_folder(c, path, false);
     if (is_kept_by_sticky_folder(c, path))
         refuse_file(c, "replace", path);
 }
 
-static void check_appended(struct check *c, const char *path)
+static void check_appended(struct file_check *c, const char *path)
 {
     if (is_forbidden(path, W_OK))
         refuse_file(c, "write", path);
@@ -143,7 +143,7 @@ static void check_appended(struct check *c, const char *path)
 enum use { USE_READ, USE_REPLACE, USE_APPEND, USE_KEEP };
 
 /* `instance` is CONFIG_GLOBAL for a key that is one for the process. */
-static void check_file(struct check *c, const char *key, size_t instance, const char *name,
+static void check_file(struct file_check *c, const char *key, size_t instance, const char *name,
                        enum use use)
 {
     char *target;
@@ -184,7 +184,7 @@ static bool is_networks_file_of_earlier(const struct daemon *d, uint32_t instanc
     return d->views[instance].networks.file < 0;
 }
 
-static void check_own_files(struct check *c)
+static void check_own_files(struct file_check *c)
 {
     const struct daemon *d = c->daemon;
     const struct process_settings *p = &d->process;
@@ -251,7 +251,7 @@ static void append_glob(const char *name, struct text *out)
 }
 
 /* Refuses files that are there already and are another user's: the first stands for all. */
-static void check_existing(struct check *c, const char *name, const char *suffix)
+static void check_existing(struct file_check *c, const char *name, const char *suffix)
 {
     struct text pattern = {0};
     glob_t found = {0};
@@ -292,7 +292,7 @@ static bool is_stream(const char *path)
 }
 
 /* A name without a slash may be something else than a file, such as a database of a server. */
-static void check_output(struct check *c, const char *name)
+static void check_output(struct file_check *c, const char *name)
 {
     static const char *const beside[] = {"", ".state", "-wal", "-shm", "-journal"};
     char *target = target_of(name), *fixed = mem_strndup(target, strcspn(target, "%$"));
@@ -315,7 +315,7 @@ static void check_output(struct check *c, const char *name)
 
 static void check_setting(void *arg, const struct config_setting *setting)
 {
-    struct check *c = arg;
+    struct file_check *c = arg;
 
     if (!setting->value ||
         (setting->key->role != PA_ROLE_OUTPUT && setting->key->role != PA_ROLE_OWN_OUTPUT &&
@@ -328,7 +328,7 @@ static void check_setting(void *arg, const struct config_setting *setting)
 
 /* ---- the spool, locks ---- */
 
-static void check_spool(struct check *c, uint32_t index)
+static void check_spool(struct file_check *c, uint32_t index)
 {
     const char *dir = c->daemon->instance_settings[index].spool_dir;
     char *own;
@@ -366,7 +366,7 @@ static void check_spool(struct check *c, uint32_t index)
 }
 
 /* A lock that another user left keeps the instance's process from starting. */
-static void check_lock(struct check *c, uint32_t index)
+static void check_lock(struct file_check *c, uint32_t index)
 {
     const struct config_instance *instance = config_instance_at(c->daemon->config, index);
     const struct supervisor_settings *s = &c->daemon->supervisor_settings;
@@ -379,7 +379,7 @@ static void check_lock(struct check *c, uint32_t index)
     mem_free(path);
 }
 
-static void check_lock_folder(struct check *c)
+static void check_lock_folder(struct file_check *c)
 {
     struct text whose = {0};
     char *remedy;
@@ -397,7 +397,7 @@ static void check_lock_folder(struct check *c)
 
 int user_check_files(const struct daemon *d, struct text *errors)
 {
-    struct check c = {.daemon = d, .errors = errors};
+    struct file_check c = {.daemon = d, .errors = errors};
     const char *counter_file = config_value(d->config, "sfacctd_counter_file", CONFIG_GLOBAL);
 
     if (!d->user || d->user->uid == 0)

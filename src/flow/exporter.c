@@ -48,7 +48,7 @@ static const struct {
 };
 static_assert(EXPORTER_NOTE_COUNT <= 32, "notes_said has a bit for each");
 
-struct entry {
+struct enrolled_exporter {
     struct shared_entry shared; /* by address */
     struct exporter exporter;
     /* The exporter itself, and those that only its datagrams named, unless they are known. */
@@ -140,16 +140,17 @@ static void enrol(struct exporter_table *table, struct exporter *exporter)
 }
 
 /* An entry is out of the table: those that it brought stand for themselves from now on. */
-static void release_brought(struct exporter_table *table, struct entry *entry)
+static void release_brought(struct exporter_table *table, struct enrolled_exporter *entry)
 {
-    for (struct entry *other; (other = (struct entry *)entry->brought.entries.oldest);)
+    for (struct enrolled_exporter *other;
+         (other = (struct enrolled_exporter *)entry->brought.entries.oldest);)
         shared_table_give(&table->entries, &other->shared, &other->brought);
 }
 
 static void entry_discard(void *arg, struct keyed_entry *keyed)
 {
     struct exporter_table *table = arg;
-    struct entry *entry = (struct entry *)keyed;
+    struct enrolled_exporter *entry = (struct enrolled_exporter *)keyed;
 
     if (table->evict)
         table->evict(table->evict_arg, &entry->exporter);
@@ -223,7 +224,7 @@ static void say_evicted(struct exporter_table *table, const struct exporter *exp
 }
 
 /* Counts at the source that one of its agents takes the place of another exporter. */
-static void drop_for_agent(struct entry *source, const struct ip_addr *newcomer,
+static void drop_for_agent(struct enrolled_exporter *source, const struct ip_addr *newcomer,
                            const struct exporter *loser)
 {
     char agent[IP_TEXT_LEN], addr[IP_TEXT_LEN];
@@ -236,9 +237,10 @@ static void drop_for_agent(struct entry *source, const struct ip_addr *newcomer,
 /* Returns the index that is free now. `source` brings the newcomer; it becomes NULL if it has to go
  * itself. */
 static uint32_t evict_one(struct exporter_table *table, const struct ip_addr *newcomer,
-                          struct entry **source)
+                          struct enrolled_exporter **source)
 {
-    struct entry *entry = (struct entry *)shared_table_loser(&table->entries);
+    struct enrolled_exporter *entry =
+        (struct enrolled_exporter *)shared_table_loser(&table->entries);
     uint32_t index = entry->exporter.index;
 
     if (*source == entry)
@@ -268,14 +270,15 @@ void exporter_table_set_look(struct exporter_table *table,
 
 /* Adds an exporter. New ones are rare, so this is apart from what each datagram takes. `source` is
  * who names it; NULL: it sends itself. */
-static __attribute__((noinline)) struct exporter *
-add(struct exporter_table *table, const struct ip_addr *addr, int64_t now_ns, struct entry *source)
+static __attribute__((noinline)) struct exporter *add(struct exporter_table *table,
+                                                      const struct ip_addr *addr, int64_t now_ns,
+                                                      struct enrolled_exporter *source)
 {
     struct addr_key key = addr_key(addr);
     bool is_full = shared_table_count(&table->entries) == table->max;
     uint32_t index =
         is_full ? evict_one(table, addr, &source) : (uint32_t)shared_table_count(&table->entries);
-    struct entry *entry = mem_zalloc(sizeof *entry);
+    struct enrolled_exporter *entry = mem_zalloc(sizeof *entry);
     bool is_own = !source || source->exporter.is_known;
 
     entry->exporter.addr = *addr;
@@ -305,17 +308,18 @@ static __attribute__((noinline)) struct exporter *look(const struct exporter_tab
     return exporter;
 }
 
-static struct entry *entry_of(struct exporter *exporter)
+static struct enrolled_exporter *entry_of(struct exporter *exporter)
 {
-    return (struct entry *)((char *)exporter - offsetof(struct entry, exporter));
+    return (struct enrolled_exporter *)((char *)exporter -
+                                        offsetof(struct enrolled_exporter, exporter));
 }
 
 static inline struct exporter *get(struct exporter_table *table, const struct ip_addr *addr,
                                    int64_t now_ns, struct exporter *source)
 {
     struct addr_key key = addr_key(addr);
-    struct entry *entry =
-        (struct entry *)shared_table_find(&table->entries, key.words[0], key.words[1]);
+    struct enrolled_exporter *entry =
+        (struct enrolled_exporter *)shared_table_find(&table->entries, key.words[0], key.words[1]);
 
     if (!entry)
         return add(table, addr, now_ns, source ? entry_of(source) : NULL);
@@ -342,8 +346,8 @@ struct exporter *exporter_table_get_agent(struct exporter_table *table, struct e
 struct exporter *exporter_table_find(const struct exporter_table *table, const struct ip_addr *addr)
 {
     struct addr_key key = addr_key(addr);
-    struct entry *entry =
-        (struct entry *)shared_table_find(&table->entries, key.words[0], key.words[1]);
+    struct enrolled_exporter *entry =
+        (struct enrolled_exporter *)shared_table_find(&table->entries, key.words[0], key.words[1]);
 
     return entry ? &entry->exporter : NULL;
 }
@@ -351,7 +355,7 @@ struct exporter *exporter_table_find(const struct exporter_table *table, const s
 void exporter_table_set_known(struct exporter_table *table, struct exporter *exporter,
                               bool is_known)
 {
-    struct entry *entry = entry_of(exporter);
+    struct enrolled_exporter *entry = entry_of(exporter);
 
     exporter->is_known = is_known;
     exporter->common_limits = table->log_limits[is_known];

@@ -3,7 +3,7 @@
 #include "handover/setup.h"
 
 #include "handover/encoding.h"
-#include "handover/message.h"
+#include "handover/host_message.h"
 
 #include <errno.h>
 
@@ -56,7 +56,7 @@ int setup_encode(const struct setup *setup, const struct schema *schema, struct 
         encode_u64(out, (uint64_t)setup->settings[i].number);
     }
     schema_encode(schema, out);
-    return out->len <= MESSAGE_BODY_MAX ? 0 : -EMSGSIZE;
+    return out->len <= HOST_MESSAGE_BODY_MAX ? 0 : -EMSGSIZE;
 }
 
 int setup_decode(const void *data, size_t len, struct setup **ret_setup, struct schema **ret_schema)

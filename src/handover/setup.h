@@ -16,7 +16,7 @@ struct setup_setting {
 };
 
 struct setup {
-    bool is_check; /* only look at settings and schema, answer MESSAGE_CHECKED, end */
+    bool is_check; /* only look at settings and schema, answer HOST_MESSAGE_CHECKED, end */
     bool is_trial; /* in place of that try what open would need; is_check is set too */
     bool is_replay;
     bool debug;

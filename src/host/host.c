@@ -6,7 +6,7 @@
 #include "base/memory.h"
 #include "base/reader.h"
 #include "base/text.h"
-#include "handover/message.h"
+#include "handover/host_message.h"
 #include "host/delivery.h"
 #include "host/orphan.h"
 #include "host/programs.h"
@@ -38,7 +38,7 @@
 struct host {
     struct poller *poller;
     struct link link;
-    struct message_buffer *buffer;
+    struct host_message_buffer *buffer;
     struct setup *setup;
     struct schema *schema;
     struct lane *lanes;
@@ -69,7 +69,7 @@ struct host {
 
 /* ---- setup ---- */
 
-static int next_message(struct host *h, struct message *ret_message)
+static int next_message(struct host *h, struct host_message *ret_message)
 {
     struct pollfd p = {.fd = h->link.socket, .events = POLLIN};
     int ready;
@@ -78,10 +78,10 @@ static int next_message(struct host *h, struct message *ret_message)
     while (ready < 0 && errno == EINTR);
     if (ready <= 0)
         return ready == 0 ? -ETIMEDOUT : -errno;
-    return message_receive(h->link.socket, MSG_DONTWAIT, h->buffer, ret_message);
+    return host_message_receive(h->link.socket, MSG_DONTWAIT, h->buffer, ret_message);
 }
 
-static int receive_lane(struct host *h, struct message *m, uint32_t number)
+static int receive_lane(struct host *h, struct host_message *m, uint32_t number)
 {
     struct reader r = reader_make(m->body, m->body_len);
     struct lane *lane = &h->lanes[number];
@@ -89,8 +89,8 @@ static int receive_lane(struct host *h, struct message *m, uint32_t number)
 
     uint32_t got_number = reader_u32(&r);
     uint32_t max_count = reader_u32(&r);
-    if (m->type != MESSAGE_LANE || r.failed || got_number != number || m->fd_count != 4) {
-        message_close_fds(m);
+    if (m->type != HOST_MESSAGE_LANE || r.failed || got_number != number || m->fd_count != 4) {
+        host_message_close_fds(m);
         return -EBADMSG;
     }
     lane->worker_event = m->fds[3];
@@ -104,13 +104,14 @@ static int receive_lane(struct host *h, struct message *m, uint32_t number)
 
 static int receive_setup(struct host *h)
 {
-    struct message m = {0};
+    struct host_message m = {0};
     int err = next_message(h, &m);
     if (err < 0)
         return err;
-    if (m.type != MESSAGE_SETUP || setup_decode(m.body, m.body_len, &h->setup, &h->schema) < 0 ||
+    if (m.type != HOST_MESSAGE_SETUP ||
+        setup_decode(m.body, m.body_len, &h->setup, &h->schema) < 0 ||
         h->setup->lane_count > LANES_MAX) {
-        message_close_fds(&m);
+        host_message_close_fds(&m);
         return -EBADMSG;
     }
     h->host_event = m.fds[0];
@@ -443,15 +444,15 @@ static void core_went(struct host *h)
     start_stopping(h, h->setup->shutdown_timeout_s);
 }
 
-static void take_message(struct host *h, struct message *m)
+static void take_message(struct host *h, struct host_message *m)
 {
     struct reader r = reader_make(m->body, m->body_len);
-    message_close_fds(m);
+    host_message_close_fds(m);
     switch (m->type) {
-    case MESSAGE_REOPEN:
+    case HOST_MESSAGE_REOPEN:
         h->wants_reopen = true; /* the backend may be in another call */
         break;
-    case MESSAGE_SHUTDOWN:
+    case HOST_MESSAGE_SHUTDOWN:
         start_stopping(h, reader_u32(&r));
         break;
     default:
@@ -462,11 +463,11 @@ static void take_message(struct host *h, struct message *m)
 static void core_ready(void *arg, int fd, unsigned events)
 {
     struct host *h = arg;
-    struct message m;
+    struct host_message m;
     (void)events;
 
     for (;;) {
-        int err = message_receive(fd, MSG_DONTWAIT, h->buffer, &m);
+        int err = host_message_receive(fd, MSG_DONTWAIT, h->buffer, &m);
         if (err == -EAGAIN)
             return;
         if (err < 0) {
@@ -574,7 +575,7 @@ static void confine(struct host *h, int argc, char **argv)
     if (listener < 0)
         return;
     /* With nobody who listens what is refused fails all the same. */
-    (void)message_send(h->link.socket, MESSAGE_LISTENER, NULL, &listener, 1);
+    (void)host_message_send(h->link.socket, HOST_MESSAGE_LISTENER, NULL, &listener, 1);
     close(listener);
 }
 

@@ -4,7 +4,7 @@
 
 #include "base/log.h"
 #include "handover/encoding.h"
-#include "handover/message.h"
+#include "handover/host_message.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -13,7 +13,7 @@
 
 static bool send_body(struct link *link, uint8_t type, struct text *body)
 {
-    int err = link->socket >= 0 ? message_send(link->socket, type, body, NULL, 0) : -EPIPE;
+    int err = link->socket >= 0 ? host_message_send(link->socket, type, body, NULL, 0) : -EPIPE;
     text_clear(body);
     return err == 0;
 }
@@ -23,7 +23,7 @@ static bool send_line(struct link *link, int level, const char *line)
     struct text body = {0};
     encode_u8(&body, (uint8_t)level);
     encode_string(&body, line);
-    return send_body(link, MESSAGE_LOG, &body);
+    return send_body(link, HOST_MESSAGE_LOG, &body);
 }
 
 void link_vlog(struct link *link, int level, const char *format, va_list args)
@@ -60,7 +60,7 @@ void link_state(struct link *link, const struct host_state *state)
 {
     struct text body = {0};
     host_state_encode(state, &body);
-    send_body(link, MESSAGE_STATE, &body);
+    send_body(link, HOST_MESSAGE_STATE, &body);
 }
 
 void link_counter(struct link *link, const char *name, uint64_t value)
@@ -68,7 +68,7 @@ void link_counter(struct link *link, const char *name, uint64_t value)
     struct text body = {0};
     encode_string(&body, name);
     encode_u64(&body, value);
-    send_body(link, MESSAGE_COUNTER, &body);
+    send_body(link, HOST_MESSAGE_COUNTER, &body);
 }
 
 void link_checked(struct link *link, const char *error)
@@ -76,5 +76,5 @@ void link_checked(struct link *link, const char *error)
     struct text body = {0};
     encode_u8(&body, error != NULL);
     encode_string(&body, error);
-    send_body(link, MESSAGE_CHECKED, &body);
+    send_body(link, HOST_MESSAGE_CHECKED, &body);
 }

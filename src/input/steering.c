@@ -39,25 +39,25 @@ uint32_t steering_worker(const struct ip_addr *exporter, uint32_t worker_count)
     return address_mix(x) % worker_count;
 }
 
-struct program {
+struct steering_program {
     struct sock_filter *code;
     uint16_t len;
 };
 
-static void program_add(struct program *p, uint16_t code, uint8_t jump_true, uint8_t jump_false,
-                        uint32_t k)
+static void program_add(struct steering_program *p, uint16_t code, uint8_t jump_true,
+                        uint8_t jump_false, uint32_t k)
 {
     assert(p->len < STEERING_PROGRAM_MAX);
     p->code[p->len++] = (struct sock_filter){code, jump_true, jump_false, k};
 }
 
-static void program_add_load(struct program *p, uint32_t network_offset)
+static void program_add_load(struct steering_program *p, uint32_t network_offset)
 {
     program_add(p, BPF_LD | BPF_W | BPF_ABS, 0, 0, (uint32_t)SKF_NET_OFF + network_offset);
 }
 
 /* A = A ^ A >> shift; X is lost. */
-static void program_add_xor_shift(struct program *p, uint32_t shift)
+static void program_add_xor_shift(struct steering_program *p, uint32_t shift)
 {
     program_add(p, BPF_MISC | BPF_TAX, 0, 0, 0);
     program_add(p, BPF_ALU | BPF_RSH | BPF_K, 0, 0, shift);
@@ -66,7 +66,7 @@ static void program_add_xor_shift(struct program *p, uint32_t shift)
 
 uint16_t steering_program(uint32_t worker_count, struct sock_filter out[STEERING_PROGRAM_MAX])
 {
-    struct program p = {out, 0};
+    struct steering_program p = {out, 0};
     uint16_t to_ipv4, to_mix;
 
     program_add(&p, BPF_LD | BPF_B | BPF_ABS, 0, 0, (uint32_t)SKF_NET_OFF);

@@ -300,14 +300,14 @@ static void take_values(const struct ingress_map *map, const struct ip_addr *exp
 }
 
 /* A flow that is looked up beside others. */
-struct lookup {
+struct flow_lookup {
     const struct flow *flow;
     const struct source_facts *facts;
     struct row_cursor cursor;
     uint32_t at; /* the candidate; ROW_NONE: there is none */
 };
 
-static void next_candidate(const struct ingress_map *map, struct lookup *l, uint32_t from)
+static void next_candidate(const struct ingress_map *map, struct flow_lookup *l, uint32_t from)
 {
     struct row_value values[KEY_COUNT];
 
@@ -316,7 +316,7 @@ static void next_candidate(const struct ingress_map *map, struct lookup *l, uint
     l->at = row_search_next(map->search, values, &l->cursor, from);
 }
 
-static struct ingress_answer answer(const struct ingress_map *map, struct lookup *l)
+static struct ingress_answer answer(const struct ingress_map *map, struct flow_lookup *l)
 {
     for (; l->at != ROW_NONE; next_candidate(map, l, l->at + 1)) {
         const struct ingress_row *row = &map->rows[l->at];
@@ -331,11 +331,11 @@ void ingress_map_find(const struct ingress_map *map, const struct flow_batch *ba
                       struct ingress_answer *ret_answers)
 {
     static const struct source_facts nothing;
-    struct lookup lookups[INGRESS_MAP_TOGETHER];
+    struct flow_lookup lookups[INGRESS_MAP_TOGETHER];
 
     for (uint32_t i = 0; i < count; i++) {
         struct row_value values[KEY_COUNT];
-        struct lookup *l = &lookups[i];
+        struct flow_lookup *l = &lookups[i];
         l->flow = flow_batch_at(batch, start + i);
         l->facts = facts ? &facts[i] : &nothing;
         take_values(map, &l->flow->exporter->addr, l->flow, l->facts, values);

@@ -10,7 +10,7 @@ enum { DEPTH_MAX = 16, VALUES_MAX = 4096 };
 /* Types as they are encoded. */
 enum { POINTER = 1, STRING = 2, DOUBLE = 3, MAP = 7, ARRAY = 11, BOOLEAN = 14, FLOAT = 15 };
 
-struct walk {
+struct value_walk {
     const struct mmdb_section *section;
     uint32_t values_left; /* that it may still look at */
 };
@@ -31,7 +31,7 @@ static uint32_t read_pointer(struct reader *r, uint8_t control)
     return bases[length] + (high | (uint32_t)reader_uint(r, length + 1));
 }
 
-static struct head read_head(struct walk *walk, struct reader *r)
+static struct head read_head(struct value_walk *walk, struct reader *r)
 {
     /* A size above 28 is so many more than what stands in one, two or three further bytes. */
     static const uint32_t bases[] = {29, 285, 65821};
@@ -56,7 +56,8 @@ static struct head read_head(struct walk *walk, struct reader *r)
 
 /* Reads a head, and where it is a pointer the one that it leads to. `ret_target` then stands behind
  * that one, and `r` behind the pointer; else both are the same. */
-static struct head read_resolved(struct walk *walk, struct reader *r, struct reader *ret_target)
+static struct head read_resolved(struct value_walk *walk, struct reader *r,
+                                 struct reader *ret_target)
 {
     struct head head = read_head(walk, r);
 
@@ -72,7 +73,7 @@ static struct head read_resolved(struct walk *walk, struct reader *r, struct rea
 }
 
 /* NOLINTNEXTLINE(misc-no-recursion): DEPTH_MAX bounds it */
-static void skip_body(struct walk *walk, struct reader *r, struct head head, int depth)
+static void skip_body(struct value_walk *walk, struct reader *r, struct head head, int depth)
 {
     uint64_t inner = head.type == MAP ? 2 * (uint64_t)head.size : head.size;
 
@@ -93,7 +94,7 @@ static void skip_body(struct walk *walk, struct reader *r, struct head head, int
 }
 
 /* Steps to the value under a key of the map whose head was read. */
-static bool find_key(struct walk *walk, struct reader *r, struct head map, const char *key)
+static bool find_key(struct value_walk *walk, struct reader *r, struct head map, const char *key)
 {
     size_t len = strlen(key);
 
@@ -143,7 +144,7 @@ static bool take_value(struct reader *r, struct head head, struct mmdb_value *re
 bool mmdb_value_find(const struct mmdb_section *section, size_t offset, const char *const *path,
                      struct mmdb_value *ret_value)
 {
-    struct walk walk = {.section = section, .values_left = VALUES_MAX};
+    struct value_walk walk = {.section = section, .values_left = VALUES_MAX};
     struct reader r = reader_make(section->data, section->len), target;
     struct head head;
 
@@ -160,7 +161,7 @@ bool mmdb_value_find(const struct mmdb_section *section, size_t offset, const ch
 
 bool mmdb_value_is_sound(const struct mmdb_section *section)
 {
-    struct walk walk = {.section = section, .values_left = VALUES_MAX};
+    struct value_walk walk = {.section = section, .values_left = VALUES_MAX};
     struct reader r = reader_make(section->data, section->len);
     struct head head = read_head(&walk, &r);
 

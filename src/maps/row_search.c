@@ -29,7 +29,7 @@ struct shape {
     struct shape_term terms[ROW_CHOICES_MAX];
 };
 
-struct entry {
+struct hashed_row {
     uint64_t hash;
     uint32_t row;
 };
@@ -42,8 +42,8 @@ struct slot {
 struct row_search {
     struct shape *shapes;
     uint32_t shape_count, shape_capacity;
-    uint32_t last_shape;   /* of the row before */
-    struct entry *entries; /* until it is finished */
+    uint32_t last_shape;        /* of the row before */
+    struct hashed_row *entries; /* until it is finished */
     size_t entry_count, entry_capacity;
     size_t unkeyed_count;
     uint64_t fields;
@@ -216,7 +216,7 @@ static void add_entry(struct row_search *s, uint32_t row, const struct row_choic
         s->entry_capacity = s->entry_capacity ? 2 * s->entry_capacity : 64;
         s->entries = mem_realloc_array(s->entries, s->entry_capacity, sizeof *s->entries);
     }
-    s->entries[s->entry_count++] = (struct entry){hash, row};
+    s->entries[s->entry_count++] = (struct hashed_row){hash, row};
 }
 
 void row_search_add(struct row_search *s, uint32_t row, const struct row_choice *choices,
@@ -242,7 +242,7 @@ void row_search_add(struct row_search *s, uint32_t row, const struct row_choice 
 
 static int compare_entries(const void *a, const void *b)
 {
-    const struct entry *x = a, *y = b;
+    const struct hashed_row *x = a, *y = b;
 
     if (x->hash != y->hash)
         return x->hash < y->hash ? -1 : 1;

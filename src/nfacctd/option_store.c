@@ -319,7 +319,7 @@ struct value {
     const uint8_t *data;
     uint16_t len;
 };
-enum value_slot {
+enum option_slot {
     VALUE_SAMPLER,
     VALUE_RANDOM_INTERVAL,
     VALUE_INTERVAL,
@@ -348,7 +348,7 @@ enum value_slot {
 static const struct {
     uint32_t enterprise;
     uint16_t id;
-    enum value_slot slot;
+    enum option_slot slot;
     enum element_type type;
 } known_elements[] = {
     {0, 48, VALUE_SAMPLER, ELEMENT_UINT},
@@ -433,13 +433,13 @@ static uint64_t record_rate(const struct value *v)
 }
 
 /* The record's place: who said it, and for which scopes it holds. */
-struct teller {
+struct option_origin {
     struct option_store *store;
     struct table_share *owner;
     const struct option_scope *scope;
 };
 
-static void put_number_twice(const struct teller *t, enum option_kind kind, uint64_t id,
+static void put_number_twice(const struct option_origin *t, enum option_kind kind, uint64_t id,
                              uint64_t number)
 {
     option_store_put_number(t->store, t->owner, t->scope->domain, kind, id, number);
@@ -456,7 +456,7 @@ static uint64_t interface_id(const struct value *v)
                : interface;
 }
 
-static bool take_rate(const struct teller *t, const struct value *v)
+static bool take_rate(const struct option_origin *t, const struct value *v)
 {
     uint64_t rate = record_rate(v);
 
@@ -475,7 +475,7 @@ static bool take_rate(const struct teller *t, const struct value *v)
 
 /* Takes a text with the id that it belongs to. False: the record has no such pair, or the text is
  * too long. */
-static bool take_text(const struct teller *t, enum option_kind kind, const struct value *id,
+static bool take_text(const struct option_origin *t, enum option_kind kind, const struct value *id,
                       const struct value *text, struct option_facts *facts)
 {
     if (!id->data || !text->data)
@@ -499,7 +499,7 @@ void option_store_take_record(struct option_store *store, struct table_share *ow
                               uint16_t field_count, const uint8_t *const *values,
                               const uint16_t *value_lens, struct option_facts *ret_facts)
 {
-    const struct teller teller = {store, owner, scope}, *t = &teller;
+    const struct option_origin teller = {store, owner, scope}, *t = &teller;
     struct value v[VALUE_COUNT] = {0};
     struct option_facts facts = {0};
     bool used;

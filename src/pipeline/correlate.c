@@ -53,7 +53,7 @@ struct correlator {
 };
 
 /* The snapshots under RCU that one batch is correlated against. */
-struct view {
+struct snapshot_view {
     const struct bgp_peers *peers;
     const struct maps *maps;
     struct rib_equality equality; /* bgp_peer_dst_ip_map; is_same NULL: there is none */
@@ -101,7 +101,7 @@ static enum rib_family family_of(const struct ip_addr *address)
     return address->family == IP_V6 ? RIB_IPV6 : RIB_IPV4;
 }
 
-static struct exporter_entry *entry_of(struct correlator *c, const struct view *view,
+static struct exporter_entry *entry_of(struct correlator *c, const struct snapshot_view *view,
                                        const struct exporter *exporter)
 {
     uint64_t peers_generation = view->peers ? view->peers->generation : 0;
@@ -143,7 +143,8 @@ struct current_exporter {
     struct exporter_entry *entry;
 };
 
-static inline struct exporter_entry *entry_of_flow(struct correlator *c, const struct view *view,
+static inline struct exporter_entry *entry_of_flow(struct correlator *c,
+                                                   const struct snapshot_view *view,
                                                    const struct flow *flow,
                                                    struct current_exporter *current)
 {
@@ -155,7 +156,7 @@ static inline struct exporter_entry *entry_of_flow(struct correlator *c, const s
 }
 
 /* Finds the peer where it is not known yet, or depends on the flow. */
-static uint32_t peer_find(const struct correlator *c, const struct view *view,
+static uint32_t peer_find(const struct correlator *c, const struct snapshot_view *view,
                           struct exporter_entry *e, const struct flow *flow, enum rib_family family)
 {
     uint32_t peer = PEER_UNKNOWN;
@@ -174,7 +175,7 @@ static uint32_t peer_find(const struct correlator *c, const struct view *view,
 }
 
 /* Returns the peer whose table answers for this flow, or PEER_NONE. */
-static inline uint32_t peer_of(const struct correlator *c, const struct view *view,
+static inline uint32_t peer_of(const struct correlator *c, const struct snapshot_view *view,
                                struct exporter_entry *e, const struct flow *flow,
                                enum rib_family family)
 {
@@ -248,7 +249,7 @@ static bool is_followed(const struct correlate_settings *s, const struct ip_addr
 
 /* Finds the peer behind a next hop. bgp_agent_map holds for next hops too, but for their
  * addresses alone: there is no flow from them. */
-static uint32_t peer_of_next_hop(const struct correlator *c, const struct view *view,
+static uint32_t peer_of_next_hop(const struct correlator *c, const struct snapshot_view *view,
                                  const struct ip_addr *next_hop, enum rib_family family)
 {
     const struct agent_map *map = view->maps ? view->maps->agents : NULL;
@@ -263,7 +264,7 @@ static uint32_t peer_of_next_hop(const struct correlator *c, const struct view *
 }
 
 /* Finds the best path to the query's address in the table of the peer behind `next_hop`. */
-static bool ask_next_hop(const struct correlator *c, const struct view *view,
+static bool ask_next_hop(const struct correlator *c, const struct snapshot_view *view,
                          const struct ip_addr *next_hop, const struct rib_query *about,
                          struct rib_path *ret_path)
 {
@@ -283,7 +284,7 @@ static bool ask_next_hop(const struct correlator *c, const struct view *view,
 }
 
 /* bgp_follow_default: the router knows a default route only; ask the one it points to. */
-static void follow_default(const struct correlator *c, const struct view *view,
+static void follow_default(const struct correlator *c, const struct snapshot_view *view,
                            const struct rib_query *q, struct rib_path *path)
 {
     for (int64_t hop = 0; hop < c->settings->follow_default && path->prefix_len == 0; hop++)
@@ -293,7 +294,7 @@ static void follow_default(const struct correlator *c, const struct view *view,
 
 /* bgp_follow_nexthop: returns the last next hop inside the prefixes, or, external, the one that
  * the last node itself uses. */
-static struct ip_addr follow_next_hop(const struct correlator *c, const struct view *view,
+static struct ip_addr follow_next_hop(const struct correlator *c, const struct snapshot_view *view,
                                       const struct rib_query *q, struct ip_addr next_hop)
 {
     for (int hop = 0; hop < FOLLOW_HOPS_MAX && is_followed(c->settings, &next_hop); hop++) {
@@ -332,7 +333,7 @@ static const char *family_name(const struct rib_query *q)
     return q->address.family == IP_V6 ? "ipv6-unicast" : "ipv4-unicast";
 }
 
-static void say_no_add_path(const struct view *view, const struct flow *flow,
+static void say_no_add_path(const struct snapshot_view *view, const struct flow *flow,
                             const struct rib_query *q)
 {
     char address[IP_TEXT_LEN] = "?", exported[IP_TEXT_LEN], path[IP_TEXT_LEN];
@@ -386,7 +387,7 @@ static void count_mapped(struct exporter_counters *counters, const struct rib_qu
         counter_add(&counters->next_hop_mapped, 1);
 }
 
-static void answer_destination(struct correlator *c, const struct view *view,
+static void answer_destination(struct correlator *c, const struct snapshot_view *view,
                                struct exporter_entry *e, struct flow *flow, struct rib_query *q)
 {
     const struct correlate_settings *s = c->settings;
@@ -466,7 +467,7 @@ static inline void query_ask(struct rib_query *q, uint32_t peer, const struct fl
     q->any_path = any_path;
 }
 
-static void correlate_destinations(struct correlator *c, const struct view *view,
+static void correlate_destinations(struct correlator *c, const struct snapshot_view *view,
                                    struct flow_batch *batch)
 {
     struct current_exporter current = {0};
@@ -511,7 +512,7 @@ static void fill_source(struct correlator *c, uint32_t index, struct flow *flow,
         path_source_facts(c->settings, path, &c->facts[index]);
 }
 
-static void correlate_sources(struct correlator *c, const struct view *view,
+static void correlate_sources(struct correlator *c, const struct snapshot_view *view,
                               struct flow_batch *batch)
 {
     struct current_exporter current = {0};
@@ -552,14 +553,14 @@ static bool next_hop_is_same(const void *map, const struct ip_addr *exporter,
 void correlate_batch(struct correlator *c, const struct bgp_peers *peers, const struct maps *maps,
                      struct flow_batch *batch)
 {
-    struct view view;
+    struct snapshot_view view;
 
     THREAD_ASSERT(worker_thread);
     c->has_facts = false;
     if (!c->settings->is_enabled)
         return;
     assert(batch->count <= c->capacity);
-    view = (struct view){.peers = peers, .maps = maps};
+    view = (struct snapshot_view){.peers = peers, .maps = maps};
     if (maps && maps->next_hops)
         view.equality = (struct rib_equality){next_hop_is_same, maps->next_hops};
     if (c->settings->needs_destination)

@@ -20,14 +20,14 @@ struct layer {
         copy; /* no flows: all instances have this layer, and it is the batch itself */
 };
 
-struct walk {
+struct map_walk {
     int32_t map, layer;         /* NONE: the batch as it is */
     struct tag_result *results; /* one for each flow of the batch */
     struct tag_returns returns; /* flows that were given away before */
 };
 
 /* Names what an instance has of all that. */
-struct view {
+struct instance_view {
     int32_t layer, walk; /* NONE: it has none */
 };
 
@@ -37,8 +37,8 @@ struct instance_views {
     bool has_shared_tags; /* all instances see the same: tags may be set in their place */
     bool is_in_place;     /* and were, for this batch */
     struct layer *layers;
-    struct walk *walks;
-    struct view *views; /* by instance */
+    struct map_walk *walks;
+    struct instance_view *views; /* by instance */
     struct prefix_match *matches;
     struct flow_batch copy; /* with the tags of the instance under way */
     struct arena labels;    /* texts that were joined from several rows */
@@ -78,7 +78,7 @@ static int32_t walk_of(struct instance_views *v, int32_t map, int32_t layer)
     for (uint32_t i = 0; i < v->walk_count; i++)
         if (v->walks[i].map == map && v->walks[i].layer == layer)
             return (int32_t)i;
-    v->walks[v->walk_count] = (struct walk){.map = map, .layer = layer};
+    v->walks[v->walk_count] = (struct map_walk){.map = map, .layer = layer};
     return (int32_t)v->walk_count++;
 }
 
@@ -236,7 +236,7 @@ static void note_cut_label(struct exporter *exporter, const struct tag_result *r
                       "a label of its flows would have more than 1024 bytes");
 }
 
-static void note_cut_labels(const struct walk *walk, const struct flow_batch *batch)
+static void note_cut_labels(const struct map_walk *walk, const struct flow_batch *batch)
 {
     for (uint32_t i = 0; i < batch->count; i++)
         note_cut_label(flow_batch_at(batch, i)->exporter, &walk->results[i]);
@@ -266,7 +266,7 @@ void instance_views_begin(struct instance_views *v, const struct maps *maps,
     v->labels.used = 0;
     v->is_in_place = v->has_shared_tags;
     for (uint32_t w = 0; w < v->walk_count; w++) {
-        struct walk *walk = &v->walks[w];
+        struct map_walk *walk = &v->walks[w];
         const struct flow_batch *flows = flows_of(v, walk->layer, batch);
         if (tag_map_walk(maps->tags[walk->map], flows, &v->labels, walk->results, &walk->returns))
             note_cut_labels(walk, flows);
@@ -293,7 +293,7 @@ const struct flow_batch *instance_view(struct instance_views *v, uint32_t instan
 const struct flow_batch *instance_view_returned(struct instance_views *v, uint32_t instance,
                                                 struct flow_batch *batch, uint32_t *position)
 {
-    const struct view *view = &v->views[instance];
+    const struct instance_view *view = &v->views[instance];
     const struct tag_returns *returns = view->walk == NONE ? NULL : &v->walks[view->walk].returns;
 
     if (!returns || *position >= returns->count)

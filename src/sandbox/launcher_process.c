@@ -85,7 +85,7 @@ static int take_variables(const struct launcher_settings *settings, char *text, 
     return 0;
 }
 
-static void run(struct launcher_state *s, size_t text_len, int stdin_fd)
+static void start_program(struct launcher_state *s, size_t text_len, int stdin_fd)
 {
     const struct launcher_settings *settings = s->settings;
     char *variables[VARIABLES_MAX + 1];
@@ -169,7 +169,7 @@ static struct launcher_report *find_report(struct listener *l, const struct refu
     return report;
 }
 
-static void hear(struct launcher_state *s, struct listener *l)
+static void take_call(struct launcher_state *s, struct listener *l)
 {
     struct refused_call call;
 
@@ -228,13 +228,13 @@ static bool take_request(struct launcher_state *s)
         return false;
     s->request.text[(size_t)len - head_len] = '\0';
     if (s->request.kind == LAUNCHER_RUN)
-        run(s, (size_t)len - head_len, fd);
+        start_program(s, (size_t)len - head_len, fd);
     else if (s->request.kind == LAUNCHER_LISTEN && fd >= 0)
         listen_to(s, s->request.text, fd);
     return true;
 }
 
-static void loop(struct launcher_state *s)
+static void serve_owner(struct launcher_state *s)
 {
     struct pollfd *fds = NULL;
 
@@ -251,7 +251,7 @@ static void loop(struct launcher_state *s)
             continue;
         for (size_t i = count; i-- > 0;) {
             if (fds[i + 1].revents & POLLIN)
-                hear(s, s->listeners[i]);
+                take_call(s, s->listeners[i]);
             else if (fds[i + 1].revents)
                 drop_listener(s, i);
         }
@@ -274,7 +274,7 @@ void launcher_process(const struct launcher_settings *settings, int requests, in
     s->settings = settings;
     s->requests = requests;
     s->reports = reports;
-    loop(s);
+    serve_owner(s);
     send_reports(s);
     _exit(0);
 }

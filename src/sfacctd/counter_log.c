@@ -35,7 +35,7 @@ struct counter_log {
     struct log_limit log_limit, beyond_limit;
 };
 
-struct agent {
+struct logged_agent {
     struct keyed_entry entry;
 };
 
@@ -103,7 +103,7 @@ static void set_agent(struct counter_log *log, const struct ip_addr *agent)
     if (keyed_table_find(&log->agents, key[0], key[1]))
         return;
     if (log->agents.count < FILES_MAX) {
-        struct agent *entry = mem_zalloc(sizeof *entry);
+        struct logged_agent *entry = mem_zalloc(sizeof *entry);
         keyed_table_add(&log->agents, &entry->entry, key[0], key[1]);
         return;
     }

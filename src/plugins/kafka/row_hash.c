@@ -10,14 +10,14 @@
 #include <string.h>
 #include <xxhash.h>
 
-struct part {
+struct hash_part {
     uint8_t kind;
     uint16_t width;
     uint32_t offset;
 };
 
 struct row_hash {
-    struct part *parts;
+    struct hash_part *parts;
     uint32_t part_count;
     struct text bytes; /* the bytes of the row at hand */
 };
@@ -41,7 +41,8 @@ struct row_hash *row_hash_new(const struct pa_schema *schema)
     qsort(columns, count, sizeof *columns, compare_names);
     hash->parts = mem_calloc(count + 1, sizeof *hash->parts);
     for (uint32_t i = 0; i < count; i++)
-        hash->parts[i] = (struct part){columns[i]->kind, columns[i]->width, columns[i]->offset};
+        hash->parts[i] =
+            (struct hash_part){columns[i]->kind, columns[i]->width, columns[i]->offset};
     hash->part_count = count;
     mem_free(columns);
     return hash;
@@ -57,15 +58,15 @@ void row_hash_free(struct row_hash *hash)
 }
 
 /* Appends a number as 8 bytes, little-endian: machines of either order agree. */
-static void append_number(struct text *out, const struct part *part, const uint8_t *field)
+static void append_number(struct text *out, const struct hash_part *part, const uint8_t *field)
 {
     uint64_t number = htole64(row_number_load(field, part->width));
 
     text_append(out, &number, sizeof number);
 }
 
-static void append_part(struct text *out, const struct part *part, const struct pa_batch *batch,
-                        const uint8_t *row)
+static void append_part(struct text *out, const struct hash_part *part,
+                        const struct pa_batch *batch, const uint8_t *row)
 {
     const uint8_t *field = row + part->offset;
     uint32_t id, len;

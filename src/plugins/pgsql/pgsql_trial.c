@@ -9,7 +9,7 @@
 
 #include <errno.h>
 
-static int run(struct pgsql *p, const char *sql)
+static int run_statement(struct pgsql *p, const char *sql)
 {
     int err = pg_connection_run(p->connection, sql, 0, NULL);
 
@@ -18,11 +18,11 @@ static int run(struct pgsql *p, const char *sql)
 
 static int try_progress(struct pgsql *p)
 {
-    int err = run(p, "BEGIN");
+    int err = run_statement(p, "BEGIN");
 
     if (err == 0)
         err = pg_progress_prepare(&p->progress, &p->fault);
-    return err < 0 ? err : run(p, "ROLLBACK");
+    return err < 0 ? err : run_statement(p, "ROLLBACK");
 }
 
 static int try_table(struct pgsql *p)
@@ -31,11 +31,11 @@ static int try_table(struct pgsql *p)
     int err = 0;
 
     if (sql_tables_name_now(&p->settings, &name)) {
-        err = run(p, "BEGIN");
+        err = run_statement(p, "BEGIN");
         if (err == 0)
             err = pg_target_look(&p->context, text_cstr(&name), &p->fault);
         if (err == 0)
-            err = run(p, "ROLLBACK");
+            err = run_statement(p, "ROLLBACK");
     }
     text_clear(&name);
     return err;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A packet is a header {magic, version, type, length of the body} and the body. The kernel keeps
  * packets apart and carries the descriptors. */
-#include "handover/message.h"
+#include "handover/host_message.h"
 
 #include "base/text.h"
 #include "handover/encoding.h"
@@ -12,24 +12,25 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define MESSAGE_MAGIC   0x7061u
-#define MESSAGE_VERSION 2
-#define HEADER_LEN      8
+#define HOST_MESSAGE_MAGIC   0x7061u
+#define HOST_MESSAGE_VERSION 2
+#define HEADER_LEN           8
 
-int message_send(int socket, uint8_t type, const struct text *body, const int *fds, size_t fd_count)
+int host_message_send(int socket, uint8_t type, const struct text *body, const int *fds,
+                      size_t fd_count)
 {
     struct text header = {0};
     size_t body_len = body != NULL ? body->len : 0;
     union {
         struct cmsghdr align;
-        char bytes[CMSG_SPACE(MESSAGE_FDS_MAX * sizeof(int))];
+        char bytes[CMSG_SPACE(HOST_MESSAGE_FDS_MAX * sizeof(int))];
     } control = {0};
     int err = 0;
 
-    if (body_len > MESSAGE_BODY_MAX || fd_count > MESSAGE_FDS_MAX)
+    if (body_len > HOST_MESSAGE_BODY_MAX || fd_count > HOST_MESSAGE_FDS_MAX)
         return -EMSGSIZE;
-    encode_u16(&header, MESSAGE_MAGIC);
-    encode_u8(&header, MESSAGE_VERSION);
+    encode_u16(&header, HOST_MESSAGE_MAGIC);
+    encode_u8(&header, HOST_MESSAGE_VERSION);
     encode_u8(&header, type);
     encode_u32(&header, (uint32_t)body_len);
     struct iovec iov[2] = {{header.data, header.len}, {body != NULL ? body->data : NULL, body_len}};
@@ -54,7 +55,7 @@ int message_send(int socket, uint8_t type, const struct text *body, const int *f
 }
 
 /* Takes the descriptors out of a control message; more than expected are closed. */
-static void collect_fds(struct msghdr *msg, struct message *message)
+static void collect_fds(struct msghdr *msg, struct host_message *message)
 {
     for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c != NULL; c = CMSG_NXTHDR(msg, c)) {
         if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
@@ -63,7 +64,7 @@ static void collect_fds(struct msghdr *msg, struct message *message)
         for (size_t i = 0; i < count; i++) {
             int fd;
             memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
-            if (message->fd_count < MESSAGE_FDS_MAX)
+            if (message->fd_count < HOST_MESSAGE_FDS_MAX)
                 message->fds[message->fd_count++] = fd;
             else
                 close(fd);
@@ -71,13 +72,13 @@ static void collect_fds(struct msghdr *msg, struct message *message)
     }
 }
 
-int message_receive(int socket, int flags, struct message_buffer *buffer,
-                    struct message *ret_message)
+int host_message_receive(int socket, int flags, struct host_message_buffer *buffer,
+                         struct host_message *ret_message)
 {
-    struct message message = {.fds = {-1, -1, -1, -1}};
+    struct host_message message = {.fds = {-1, -1, -1, -1}};
     union {
         struct cmsghdr align;
-        char bytes[CMSG_SPACE(MESSAGE_FDS_MAX * sizeof(int))];
+        char bytes[CMSG_SPACE(HOST_MESSAGE_FDS_MAX * sizeof(int))];
     } control;
     struct iovec iov = {buffer->bytes, sizeof buffer->bytes};
     struct msghdr msg = {.msg_iov = &iov,
@@ -101,18 +102,18 @@ int message_receive(int socket, int flags, struct message_buffer *buffer,
     message.type = reader_u8(&r);
     message.body_len = reader_u32(&r);
     message.body = r.pos;
-    if (r.failed || magic != MESSAGE_MAGIC || version != MESSAGE_VERSION ||
+    if (r.failed || magic != HOST_MESSAGE_MAGIC || version != HOST_MESSAGE_VERSION ||
         message.body_len != reader_left(&r) || (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) {
-        message_close_fds(&message);
+        host_message_close_fds(&message);
         return -EBADMSG;
     }
     *ret_message = message;
     return 0;
 }
 
-void message_close_fds(struct message *message)
+void host_message_close_fds(struct host_message *message)
 {
-    for (size_t i = 0; i < MESSAGE_FDS_MAX; i++) {
+    for (size_t i = 0; i < HOST_MESSAGE_FDS_MAX; i++) {
         if (message->fds[i] >= 0)
             close(message->fds[i]);
         message->fds[i] = -1;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Proves that messages cross the socketpair between the core and a plugin host whole, with their
  * descriptors, and that bytes which are no message are refused. */
-#include "handover/message.h"
+#include "handover/host_message.h"
 
 #include "base/text.h"
 #include "handover/encoding.h"
@@ -17,7 +17,7 @@
 
 #include <cmocka.h>
 
-static struct message_buffer buffer;
+static struct host_message_buffer buffer;
 
 static void make_pair(int pair[2])
 {
@@ -29,30 +29,30 @@ static void message_carries_its_body_and_descriptors(void **state)
 {
     (void)state;
     struct text body = {0};
-    struct message m;
+    struct host_message m;
     int pair[2], pipe_fds[2];
     char c = 0;
     make_pair(pair);
     assert_int_equal(pipe(pipe_fds), 0);
     text_append_string(&body, "hello");
-    assert_int_equal(message_send(pair[0], MESSAGE_LANE, &body, &pipe_fds[1], 1), 0);
-    assert_int_equal(message_send(pair[0], MESSAGE_REOPEN, NULL, NULL, 0), 0);
-    assert_int_equal(message_receive(pair[1], 0, &buffer, &m), 0);
-    assert_int_equal(m.type, MESSAGE_LANE);
+    assert_int_equal(host_message_send(pair[0], HOST_MESSAGE_LANE, &body, &pipe_fds[1], 1), 0);
+    assert_int_equal(host_message_send(pair[0], HOST_MESSAGE_REOPEN, NULL, NULL, 0), 0);
+    assert_int_equal(host_message_receive(pair[1], 0, &buffer, &m), 0);
+    assert_int_equal(m.type, HOST_MESSAGE_LANE);
     assert_int_equal(m.body_len, 5);
     assert_memory_equal(m.body, "hello", 5);
     assert_int_equal(m.fd_count, 1);
     assert_int_equal(write(m.fds[0], "x", 1), 1);
     assert_int_equal(read(pipe_fds[0], &c, 1), 1);
-    message_close_fds(&m);
-    assert_int_equal(message_receive(pair[1], 0, &buffer, &m), 0);
-    assert_int_equal(m.type, MESSAGE_REOPEN);
+    host_message_close_fds(&m);
+    assert_int_equal(host_message_receive(pair[1], 0, &buffer, &m), 0);
+    assert_int_equal(m.type, HOST_MESSAGE_REOPEN);
     assert_int_equal(m.body_len, 0);
-    assert_int_equal(message_receive(pair[1], 0, &buffer, &m), -EAGAIN);
+    assert_int_equal(host_message_receive(pair[1], 0, &buffer, &m), -EAGAIN);
     text_clear(&body);
     close(pair[0]);
-    assert_int_equal(message_receive(pair[1], 0, &buffer, &m), -ENOTCONN);
-    assert_int_equal(message_send(pair[1], MESSAGE_REOPEN, NULL, NULL, 0), -EPIPE);
+    assert_int_equal(host_message_receive(pair[1], 0, &buffer, &m), -ENOTCONN);
+    assert_int_equal(host_message_send(pair[1], HOST_MESSAGE_REOPEN, NULL, NULL, 0), -EPIPE);
     close(pair[1]);
     close(pipe_fds[0]);
     close(pipe_fds[1]);
@@ -61,15 +61,15 @@ static void message_carries_its_body_and_descriptors(void **state)
 static void last_words_arrive_from_an_end_that_had_not_read_all(void **state)
 {
     (void)state;
-    struct message m;
+    struct host_message m;
     int pair[2];
     make_pair(pair);
-    assert_int_equal(message_send(pair[0], MESSAGE_SHUTDOWN, NULL, NULL, 0), 0);
-    assert_int_equal(message_send(pair[1], MESSAGE_STATE, NULL, NULL, 0), 0);
+    assert_int_equal(host_message_send(pair[0], HOST_MESSAGE_SHUTDOWN, NULL, NULL, 0), 0);
+    assert_int_equal(host_message_send(pair[1], HOST_MESSAGE_STATE, NULL, NULL, 0), 0);
     close(pair[1]);
-    assert_int_equal(message_receive(pair[0], 0, &buffer, &m), 0);
-    assert_int_equal(m.type, MESSAGE_STATE);
-    assert_int_equal(message_receive(pair[0], 0, &buffer, &m), -ENOTCONN);
+    assert_int_equal(host_message_receive(pair[0], 0, &buffer, &m), 0);
+    assert_int_equal(m.type, HOST_MESSAGE_STATE);
+    assert_int_equal(host_message_receive(pair[0], 0, &buffer, &m), -ENOTCONN);
     close(pair[0]);
 }
 
@@ -84,12 +84,12 @@ static void packet_that_is_no_message_is_refused(void **state)
         "pa\x02\x03\x00\x00\x00\x01xy", /* longer */
     };
     static const size_t lens[] = {2, 8, 8, 9, 10};
-    struct message m;
+    struct host_message m;
     int pair[2];
     make_pair(pair);
     for (size_t i = 0; i < sizeof lens / sizeof lens[0]; i++) {
         assert_int_equal(send(pair[0], packets[i], lens[i], 0), lens[i]);
-        assert_int_equal(message_receive(pair[1], 0, &buffer, &m), -EBADMSG);
+        assert_int_equal(host_message_receive(pair[1], 0, &buffer, &m), -EBADMSG);
     }
     close(pair[0]);
     close(pair[1]);

@@ -11,12 +11,12 @@
 
 #include "base/text.h"
 #include "handover/encoding.h"
-#include "handover/message.h"
+#include "handover/host_message.h"
 #include "handover/setup.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void decode_setup(const struct message *m)
+static void decode_setup(const struct host_message *m)
 {
     struct setup *setup;
     struct schema *schema;
@@ -28,11 +28,11 @@ static void decode_setup(const struct message *m)
 }
 
 /* Any other body has numbers and a text. */
-static void decode_body(const struct message *m)
+static void decode_body(const struct host_message *m)
 {
     struct reader r = reader_make(m->body, m->body_len);
 
-    if (m->type == MESSAGE_LOG || m->type == MESSAGE_CHECKED)
+    if (m->type == HOST_MESSAGE_LOG || m->type == HOST_MESSAGE_CHECKED)
         reader_u8(&r);
     char *text = decode_string(&r);
     reader_u64(&r);
@@ -41,34 +41,34 @@ static void decode_body(const struct message *m)
 
 static bool send_input(int socket, const uint8_t *data, size_t size)
 {
-    const int fds[MESSAGE_FDS_MAX] = {socket, socket, socket, socket};
+    const int fds[HOST_MESSAGE_FDS_MAX] = {socket, socket, socket, socket};
     struct text body = {0};
 
     if (size < 2 || (data[0] == 'p' && data[1] == 'a'))
         return send(socket, data, size, MSG_DONTWAIT) == (ssize_t)size;
     text_append(&body, data + 2, size - 2);
-    int err = message_send(socket, data[1], &body, fds, data[0] % (MESSAGE_FDS_MAX + 2));
+    int err = host_message_send(socket, data[1], &body, fds, data[0] % (HOST_MESSAGE_FDS_MAX + 2));
     text_clear(&body);
     return err == 0;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static struct message_buffer buffer;
-    struct message m;
+    static struct host_message_buffer buffer;
+    struct host_message m;
     struct host_state state;
     int pair[2];
 
     if (size == 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
         return 0;
     if (send_input(pair[0], data, size) &&
-        message_receive(pair[1], MSG_DONTWAIT, &buffer, &m) == 0) {
-        message_close_fds(&m);
+        host_message_receive(pair[1], MSG_DONTWAIT, &buffer, &m) == 0) {
+        host_message_close_fds(&m);
         switch (m.type) {
-        case MESSAGE_SETUP:
+        case HOST_MESSAGE_SETUP:
             decode_setup(&m);
             break;
-        case MESSAGE_STATE:
+        case HOST_MESSAGE_STATE:
             host_state_decode(m.body, m.body_len, &state);
             break;
         default:
