@@ -14,7 +14,7 @@ struct table_share {
     struct keyed_list entries;
 };
 
-/* Is embedded as the first member. */
+/* Entries embed it as their first member. */
 struct shared_entry {
     struct keyed_entry keyed;
     struct table_share *owner;

@@ -121,7 +121,7 @@ int config_check_address(const char *value, struct text *error);
             int32_t: INT32_MAX, uint32_t: UINT32_MAX, int64_t: INT64_MAX, uint64_t: INT64_MAX)), \
      KEY_MEMBER(settings, member, int16_t: PLACE_I16, uint16_t: PLACE_U16, \
         int32_t: PLACE_I32, uint32_t: PLACE_U32, int64_t: PLACE_I64, uint64_t: PLACE_U64)}
-/* Is 0, if it compiles. */
+/* Gives 0, if it compiles. */
 #define KEY_RANGE_FITS(fits) \
     (0 * sizeof(struct { _Static_assert(fits, "the range does not fit the member"); int unused; }))
 /* clang-format on */

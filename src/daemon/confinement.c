@@ -56,7 +56,7 @@ static bool filters_anybody(const struct daemon *d)
     return does && syscall_filter_is_built();
 }
 
-/* Is what the supervisor would start by itself: one program an instance, in their order. */
+/* The programs that the supervisor would start by itself: one an instance, in their order. */
 struct hosts {
     struct launcher_program *programs;
     char *(*arguments)[3];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* Is shared by the files that make a pre_tag_map: tag_map.c reads it, tag_walk.c walks it. Rows are numbered in
- * the order of the file. */
+/* The files that make a pre_tag_map share this: tag_map.c reads the map, tag_walk.c walks it. Rows are
+ * numbered in the order of the file. */
 #include "maps/row_search.h"
 #include "maps/tag_condition.h"
 #include "maps/tag_map.h"

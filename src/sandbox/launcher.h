@@ -56,8 +56,8 @@ struct launcher_report {
     int thread_id, number, answer;    /* number -1: of more numbers than are told apart */
     uint64_t count;
 };
-/* Is readable when there is one, or the launcher is gone. The first of a number comes at once,
- * others once a second. */
+/* Returns a descriptor that is readable when there is a report, or the launcher is gone. The first
+ * report of a number comes at once, others once a second. */
 int launcher_report_fd(const struct launcher *launcher);
 /* -EAGAIN: there is none; -EPIPE: the launcher is gone. */
 int launcher_take_report(struct launcher *launcher, struct launcher_report *ret_report);

@@ -27,6 +27,6 @@ union launcher_control {
     char bytes[CMSG_SPACE(sizeof(int))];
 };
 
-/* Is the new process, from its fork to its end. */
+/* Runs the new process, from its fork to its end. */
 _Noreturn void launcher_process(const struct launcher_settings *settings, int requests,
                                 int reports);

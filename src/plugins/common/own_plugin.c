@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Is linked into each plugin of the project. See own_plugin.h. */
+/* Each plugin of the project links this. See own_plugin.h. */
 #include "plugins/common/own_plugin.h"
 #include <stddef.h>
 
