@@ -79,6 +79,27 @@ int file_read(const char *path, size_t max, struct text *content)
     return err;
 }
 
+int file_read_start(const char *path, char *content, size_t size)
+{
+    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    size_t len = 0;
+    ssize_t n = fd < 0 ? -1 : 0;
+
+    while (fd >= 0 && len < size - 1) {
+        n = read(fd, content + len, size - 1 - len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            break;
+        len += (size_t)n;
+    }
+    int err = n < 0 ? -errno : (int)len;
+    content[err < 0 ? 0 : len] = '\0';
+    if (fd >= 0)
+        close(fd);
+    return err;
+}
+
 /* EINVAL: a file system that syncs in some way of its own. */
 static int sync_fd(int fd)
 {

@@ -24,6 +24,13 @@ int file_read_all(int fd, size_t max, struct text *content);
 /* The same from the start of a file by path. */
 int file_read(const char *path, size_t max, struct text *content);
 
+/*
+ * Fills `content`, which has room for `size` bytes, with the start of a small file, such as one of
+ * proc(5), and ends it as a string. Never waits, and follows no link at the end of the path. Returns
+ * the length; after an error `content` is "".
+ */
+int file_read_start(const char *path, char *content, size_t size);
+
 /* Modes less the umask: what anybody may read, and what tells of peers and exporters. */
 #define FILE_MODE_PUBLIC 0666
 #define FILE_MODE_SHARED 0640

@@ -19,16 +19,26 @@
     "system calls that are refused cannot be told here, as this kernel or container lets nobody "  \
     "listen; they fail all the same"
 
-static enum syscall_mode plugin_mode(enum syscall_mode core_mode, unsigned plugin_seccomp)
+static enum syscall_mode plugin_mode(enum syscall_mode core_mode, enum plugin_seccomp choice)
 {
-    return plugin_seccomp == PLUGIN_SYSCALLS_AS_CORE ? core_mode
-                                                     : (enum syscall_mode)(plugin_seccomp - 1);
+    switch (choice) {
+    case PLUGIN_SECCOMP_REFUSE:
+        return SYSCALLS_REFUSED;
+    case PLUGIN_SECCOMP_KILL:
+        return SYSCALLS_KILL;
+    case PLUGIN_SECCOMP_OFF:
+        return SYSCALLS_FREE;
+    case PLUGIN_SECCOMP_AS_CORE:
+        break;
+    }
+    return core_mode;
 }
 
-static void lack(const struct daemon *d, const char *key, size_t instance, struct text *warnings)
+/* Warns where a key asks for what this build lacks; its default asks for nothing. */
+static void warn_of_lack(const struct daemon *d, const char *key, size_t instance, bool is_off,
+                         struct text *warnings)
 {
-    if (config_is_set(d->config, key, instance) &&
-        strcmp(config_value(d->config, key, instance), "off") != 0)
+    if (config_is_set(d->config, key, instance) && !is_off)
         text_append_printf(warnings,
                            "%s: %s: this build has no filter of system calls (libseccomp); it "
                            "goes on without\n",
@@ -39,9 +49,10 @@ void confinement_check(const struct daemon *d, struct text *warnings)
 {
     if (syscall_filter_is_built())
         return;
-    lack(d, "seccomp", CONFIG_GLOBAL, warnings);
+    warn_of_lack(d, "seccomp", CONFIG_GLOBAL, d->process.syscall_mode == SYSCALLS_FREE, warnings);
     for (uint32_t i = 0; d->instance_settings && i < d->instance_count; i++)
-        lack(d, "plugin_seccomp", i, warnings);
+        warn_of_lack(d, "plugin_seccomp", i, d->instance_settings[i].seccomp == PLUGIN_SECCOMP_OFF,
+                     warnings);
 }
 
 /* ---- the launcher ---- */

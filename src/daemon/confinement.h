@@ -13,9 +13,6 @@
 struct daemon;
 struct text;
 
-/* The values of plugin_seccomp: unset, or a mode and one. */
-enum { PLUGIN_SYSCALLS_AS_CORE = 0 };
-
 /* How often a process was refused a call. */
 struct refusal {
     char who[LAUNCHER_WHO_LEN]; /* "core", "print[out]" */

@@ -3,9 +3,9 @@
 #include "daemon/host_watch.h"
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/text.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,14 +29,8 @@ static void read_proc(pid_t pid, const char *name, char *content, size_t size)
 {
     char path[64];
 
-    content[0] = '\0';
     snprintf(path, sizeof path, "/proc/%d/task/%d/%s", (int)pid, (int)pid, name);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return;
-    ssize_t len = read(fd, content, size - 1);
-    content[len > 0 ? len : 0] = '\0';
-    close(fd);
+    (void)file_read_start(path, content, size);
 }
 
 static struct thread_state thread_state_read(pid_t pid)

@@ -3,9 +3,9 @@
 #include "daemon/rib_wait.h"
 #include "base/memory.h"
 #include "base/reader.h"
+#include "base/text.h"
+#include "bgp/address_list.h"
 #include "maps/agent_map.h"
-#include <stdio.h>
-#include <string.h>
 
 struct rib_wait {
     struct ip_addr *expected;
@@ -21,24 +21,21 @@ static void expect_address(struct rib_wait *wait, const struct ip_addr *address)
     wait->expected[wait->count++] = *address;
 }
 
-/* Expects each line that is an address, not a network. Other modules have reported what else may be
- * wrong with the file. */
+/* Expects each entry that is an address, not a network. BGP has reported what may be wrong with the
+ * file. */
 static void expect_file(struct rib_wait *wait, const char *path)
 {
-    FILE *file = fopen(path, "re");
-    char line[256];
+    struct address_list list = {0};
+    struct text error = {0};
 
-    if (!file)
-        return;
-    while (fgets(line, sizeof line, file)) {
-        struct ip_prefix prefix;
-        char *start = line + strspn(line, " \t");
-        start[strcspn(start, " \t\r\n")] = 0;
-        if (ip_prefix_parse(start, &prefix) == 0 &&
-            prefix.len == 8 * ip_addr_wire_len(&prefix.addr))
-            expect_address(wait, &prefix.addr);
-    }
-    fclose(file);
+    if (address_list_load(path, false, &error, &list) == 0)
+        for (size_t i = 0; i < list.count; i++) {
+            const struct ip_prefix *prefix = &list.entries[i].prefix;
+            if (prefix->len == 8 * ip_addr_wire_len(&prefix->addr))
+                expect_address(wait, &prefix->addr);
+        }
+    address_list_clear(&list);
+    text_clear(&error);
 }
 
 struct rib_wait *rib_wait_new(const struct maps *maps, const char *allow_file)

@@ -155,8 +155,8 @@ const struct config_key instance_keys[] = {
      .help = "a plugin's process that gives no sign of life for so long while rows wait is killed "
              "and started again; 0: never"},
     {"plugin_seccomp", KEY_CHOICE_AT(struct instance_settings, seccomp), .scope = SCOPE_INSTANCE,
-     .choices = KEY_CHOICES({"refuse", SYSCALLS_REFUSED + 1}, {"kill", SYSCALLS_KILL + 1},
-                            {"off", SYSCALLS_FREE + 1}),
+     .choices = KEY_CHOICES({"refuse", PLUGIN_SECCOMP_REFUSE}, {"kill", PLUGIN_SECCOMP_KILL},
+                            {"off", PLUGIN_SECCOMP_OFF}),
      .help = "the same as seccomp, for a plugin's process; unset: as seccomp"},
     {"plugin_spool_dir", KEY_STRING_AT(struct instance_settings, spool_dir),
      .scope = SCOPE_INSTANCE, .help = "folder for rows that the backend cannot take now"},

@@ -10,6 +10,14 @@
 /* The values of dry_run: how much of a start is tried before the process ends. */
 enum trial { TRIAL_NONE, TRIAL_CHECK, TRIAL_SETUP };
 
+/* The values of plugin_seccomp, with one for a plugin that has none. */
+enum plugin_seccomp {
+    PLUGIN_SECCOMP_AS_CORE,
+    PLUGIN_SECCOMP_REFUSE,
+    PLUGIN_SECCOMP_KILL,
+    PLUGIN_SECCOMP_OFF,
+};
+
 struct process_settings {
     bool daemonize, debug, log_stderr_tstamp;
     const char *pidfile, *core_proc_name, *logfile, *syslog, *syslog_ident;
@@ -42,7 +50,7 @@ struct instance_settings {
     bool is_unaggregated;
     uint64_t pool_size, spool_size;
     int64_t timeout_s;
-    unsigned seccomp; /* 0: as the core, else enum syscall_mode and 1 */
+    enum plugin_seccomp seccomp;
 };
 extern const struct config_key instance_keys[];
 

@@ -4,6 +4,7 @@
  * library has for them goes as deep as the file says.
  */
 #include "maps/geoip.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -47,12 +48,9 @@ static int copy_bytes(int from, int to)
         size += got;
         if (size > FILE_MAX)
             return -EFBIG;
-        for (ssize_t done = 0; done < got;) {
-            ssize_t put = write(to, buffer + done, (size_t)(got - done));
-            if (put < 0)
-                return -errno;
-            done += put;
-        }
+        int err = file_write_all(to, buffer, (size_t)got);
+        if (err < 0)
+            return err;
     }
 }
 

@@ -4,6 +4,7 @@
  * from a stranger, for the owner is the one who reads datagrams. See launcher.h.
  */
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/process_title.h"
 #include "sandbox/launcher_private.h"
@@ -143,12 +144,8 @@ static void name_thread(int thread_id, char name[LAUNCHER_THREAD_LEN])
     char path[64];
 
     snprintf(path, sizeof path, "/proc/%d/comm", thread_id);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t len = fd >= 0 ? read(fd, name, LAUNCHER_THREAD_LEN - 1) : 0;
-    name[len > 0 ? len : 0] = '\0';
+    (void)file_read_start(path, name, LAUNCHER_THREAD_LEN);
     name[strcspn(name, "\n")] = '\0';
-    if (fd >= 0)
-        close(fd);
 }
 
 /* Finds the report of a call, or makes it while there is room. */

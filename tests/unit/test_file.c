@@ -2,6 +2,7 @@
 /* Proves that files are read and written whole or not at all: with disks that are full, pipes that
  * take little, signals, and an old file that somebody reads. */
 #include "base/file.h"
+#include "base/memory.h"
 #include "base/text.h"
 #include "support/folder.h"
 #include <dirent.h>
@@ -232,6 +233,33 @@ static void a_file_that_grows_is_read_to_its_end(void **state)
     text_clear(&content);
 }
 
+static void the_start_of_a_file_is_a_string(void **state)
+{
+    char content[6];
+
+    (void)state;
+    put("file", "12345678");
+    assert_int_equal(file_read_start("file", content, sizeof content), 5);
+    assert_string_equal(content, "12345");
+    put("file", "123");
+    assert_int_equal(file_read_start("file", content, sizeof content), 3);
+    assert_string_equal(content, "123");
+    assert_int_equal(file_read_start("nowhere", content, sizeof content), -ENOENT);
+    assert_string_equal(content, "");
+    assert_int_equal(file_read_start(".", content, sizeof content), -EISDIR);
+    assert_string_equal(content, "");
+    assert_int_equal(symlink("file", "link"), 0);
+    assert_int_equal(file_read_start("link", content, sizeof content), -ELOOP);
+    assert_int_equal(mkfifo("pipe", 0600), 0); /* nobody writes */
+    assert_int_equal(file_read_start("pipe", content, sizeof content), 0);
+    char *name = mem_printf("/proc/%d/comm", (int)getpid());
+    assert_true(file_read_start(name, content, sizeof content) > 0);
+    assert_memory_equal(content, "test_", 5);
+    mem_free(name);
+    unlink("link");
+    unlink("pipe");
+}
+
 static void a_replaced_file_has_the_mode_of_a_new_one(void **state)
 {
     mode_t mask = umask(027);
@@ -330,6 +358,7 @@ int main(void)
         cmocka_unit_test(an_empty_file_is_read_and_written),
         cmocka_unit_test(what_is_no_file_gives_its_error),
         cmocka_unit_test(a_file_that_grows_is_read_to_its_end),
+        cmocka_unit_test(the_start_of_a_file_is_a_string),
         cmocka_unit_test(a_replaced_file_has_the_mode_of_a_new_one),
         cmocka_unit_test(a_reader_never_sees_a_part),
         cmocka_unit_test(a_disk_that_is_full_leaves_the_old_file),

@@ -81,25 +81,13 @@ void file_lock_drop(const char *name, int fd)
 
 /* ---- the holder ---- */
 
-static int read_small(const char *path, char content[CONTENT_MAX])
-{
-    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-
-    if (fd < 0)
-        return -errno;
-    ssize_t len = read(fd, content, CONTENT_MAX - 1);
-    close(fd);
-    content[len > 0 ? len : 0] = '\0';
-    return 0;
-}
-
 /* Returns the parent of a process; 0: not known. The name before it may hold anything (proc(5)). */
 static long parent_of(long pid)
 {
     char path[64], content[CONTENT_MAX];
 
     snprintf(path, sizeof path, "/proc/%ld/stat", pid);
-    if (read_small(path, content) < 0)
+    if (file_read_start(path, content, sizeof content) < 0)
         return 0;
     const char *end = strrchr(content, ')');
     return end && strlen(end) > 4 ? strtol(end + 4, NULL, 10) : 0;
@@ -110,7 +98,7 @@ void file_lock_holder_read(const char *name, struct file_lock_holder *ret_holder
     struct file_lock_holder holder = {.who = "another process"};
     char *path = lock_path(name), content[CONTENT_MAX], *at;
 
-    if (read_small(path, content) == 0) {
+    if (file_read_start(path, content, sizeof content) > 0) {
         long pid = strtol(content, &at, 10), core = strtol(at, &at, 10), parent = parent_of(pid);
         if (pid > 0 && core > 0 && *at == ' ') {
             at[strcspn(at, "\n")] = '\0';
