@@ -10,6 +10,8 @@
 #define OPENMETRICS "application/openmetrics-text"
 #define NS_PER_S    INT64_C(1000000000)
 
+enum { SECONDS_LEN = 40 };
+
 /* The quality of one range of Accept (RFC 9110 section 12.4.2), which ends at `end`. */
 static double quality_of(const char *range, const char *end)
 {
@@ -87,18 +89,18 @@ static void append_value(struct text *out, const char *value)
 static void append_name(struct exposition *e)
 {
     text_append_string(e->out, e->family);
-    if (e->type == EXPOSITION_COUNTER)
-        text_append_string(e->out, "_total");
+    text_append_string(e->out, e->type == EXPOSITION_COUNTER ? "_total" : e->suffix);
 }
 
 void exposition_family(struct exposition *e, enum exposition_type type, const char *name,
                        const char *help)
 {
-    static const char *const types[] = {"counter", "gauge"};
+    static const char *const types[] = {"counter", "gauge", "histogram"};
     const char *suffix = type == EXPOSITION_COUNTER && !e->is_openmetrics ? "_total" : "";
 
     e->family = name;
     e->type = type;
+    e->suffix = "";
     text_append_printf(e->out, "# HELP %s%s ", name, suffix);
     append_escaped(e->out, help, e->is_openmetrics);
     text_append_printf(e->out, "\n# TYPE %s%s %s\n", name, suffix, types[type]);
@@ -131,19 +133,57 @@ void exposition_int(struct exposition *e, const struct exposition_label *labels,
     text_append_char(e->out, '\n');
 }
 
+/* At least `digits` of the fraction are written. */
+static void format_seconds(int64_t ns, size_t digits, char out[SECONDS_LEN])
+{
+    uint64_t size = ns < 0 ? -(uint64_t)ns : (uint64_t)ns;
+    size_t len = (size_t)snprintf(out, SECONDS_LEN, "%s%" PRIu64 ".%09" PRIu64, ns < 0 ? "-" : "",
+                                  size / NS_PER_S, size % NS_PER_S);
+    size_t least = len - 9 + digits;
+
+    while (len > least && out[len - 1] == '0')
+        len--;
+    if (out[len - 1] == '.')
+        len--;
+    out[len] = '\0';
+}
+
 void exposition_seconds(struct exposition *e, const struct exposition_label *labels, int64_t ns)
 {
-    char fraction[16];
-    uint64_t size = ns < 0 ? -(uint64_t)ns : (uint64_t)ns;
-    size_t len;
+    char seconds[SECONDS_LEN];
 
     append_labels(e, labels);
-    len = (size_t)snprintf(fraction, sizeof fraction, ".%09" PRIu64, size % NS_PER_S);
-    while (len > 1 && fraction[len - 1] == '0')
-        len--;
-    text_append_printf(e->out, "%s%" PRIu64, ns < 0 ? "-" : "", size / NS_PER_S);
-    text_append(e->out, fraction, len > 1 ? len : 0);
-    text_append_char(e->out, '\n');
+    format_seconds(ns, 0, seconds);
+    text_append_printf(e->out, "%s\n", seconds);
+}
+
+void exposition_histogram(struct exposition *e, const struct exposition_label *labels,
+                          const struct histogram_sum *h)
+{
+    struct exposition_label all[EXPOSITION_LABELS_MAX + 2] = {{0}};
+    char bound[SECONDS_LEN] = "+Inf";
+    uint64_t count = 0;
+    int i = 0;
+
+    while (labels && labels[i].name && i < EXPOSITION_LABELS_MAX) {
+        all[i] = labels[i];
+        i++;
+    }
+    all[i] = (struct exposition_label){"le", bound};
+    e->suffix = "_bucket";
+    for (int bucket = 0; bucket < HISTOGRAM_BUCKETS; bucket++) {
+        count += h->buckets[bucket];
+        if (bucket < HISTOGRAM_BUCKETS - 1)
+            format_seconds(histogram_bounds_ns[bucket], 1, bound);
+        else
+            memcpy(bound, "+Inf", sizeof "+Inf");
+        exposition_uint(e, all, count);
+    }
+    e->suffix = "_count";
+    exposition_uint(e, labels, count);
+    e->suffix = "_sum";
+    exposition_seconds(e, labels, (int64_t)h->sum_ns);
+    e->suffix = "";
 }
 
 void exposition_end(struct exposition *e)

@@ -263,7 +263,7 @@ static void write_exporters(struct metrics *m, const struct statistics_sources *
                                          offsetof(struct exporter_counters, path_match)};
     static const struct part drops = {"reason", input_drop_name, DROP_REASON_COUNT,
                                       offsetof(struct exporter_counters, drops)};
-    uint64_t here = 0;
+    uint64_t here = 0, evicted = 0;
 
     collect_exporters(m, sources);
     write_counters(m, e);
@@ -275,8 +275,13 @@ static void write_exporters(struct metrics *m, const struct statistics_sources *
     write_part(m, e, &drops);
     for (uint32_t i = 0; i < sources->crew->worker_count; i++)
         here += exporter_table_count(worker_exporters(sources->crew->workers[i]));
+    for (uint32_t i = 0; i < sources->crew->worker_count; i++)
+        evicted += exporter_table_evicted_count(worker_exporters(sources->crew->workers[i]));
     exposition_family(e, EXPOSITION_GAUGE, "pathacct_exporters", "exporters that are in memory");
     exposition_uint(e, NULL, here);
+    exposition_family(e, EXPOSITION_COUNTER, "pathacct_exporters_evicted",
+                      "exporters that made room for others (exporters_max)");
+    exposition_uint(e, NULL, evicted);
 }
 
 /* ---- workers ---- */
@@ -297,6 +302,7 @@ static void write_workers(const struct statistics_sources *sources, struct expos
         ROW(held, "datagrams that waited for the RIB"),
         ROW(hold_overflow, "datagrams that went on without the RIB: no room to wait"),
         ROW(batches, "batches of flows"),
+        ROW(waits, "times that the worker had nothing to do"),
 #undef ROW
     };
     char number[16];
@@ -312,6 +318,15 @@ static void write_workers(const struct statistics_sources *sources, struct expos
                 counter_get((const struct counter *)(const void *)((const uint8_t *)counters +
                                                                    rows[i].offset)));
         }
+    }
+    exposition_family(e, EXPOSITION_HISTOGRAM, "pathacct_worker_batch_seconds",
+                      "time for a batch of flows, from the decoder to the tables of all instances");
+    for (uint32_t w = 0; w < sources->crew->worker_count; w++) {
+        const struct exposition_label labels[] = {{"worker", number}, {0}};
+        struct histogram_sum sum = {0};
+        snprintf(number, sizeof number, "%u", w);
+        histogram_sum_read(&sum, &worker_counters(sources->crew->workers[w])->batch_time);
+        exposition_histogram(e, labels, &sum);
     }
 }
 
@@ -415,6 +430,8 @@ static void write_ledger_rows(const struct statistics_sources *s, const struct l
         size_t offset;
     } rows[] = {
         {"pathacct_instance_rows", "rows handed over", offsetof(struct ledger_sum, rows)},
+        {"pathacct_instance_handovers", "hand-overs made, with rows or without",
+         offsetof(struct ledger_sum, handovers)},
         {"pathacct_instance_option_records", "records of options data that came in",
          offsetof(struct ledger_sum, option_records)},
         {"pathacct_instance_option_records_filtered", "of these, left out by filters",
@@ -474,9 +491,17 @@ static uint64_t spooled(const struct supervisor_status *p)
 {
     return p->spooled_count;
 }
+static uint64_t spooled_bytes(const struct supervisor_status *p)
+{
+    return p->spooled_bytes;
+}
 static uint64_t kept(const struct supervisor_status *p)
 {
     return p->kept_count;
+}
+static uint64_t failures(const struct supervisor_status *p)
+{
+    return p->failures;
 }
 
 static void write_plugins(const struct statistics_sources *s, const struct facts *facts,
@@ -497,6 +522,12 @@ static void write_plugins(const struct statistics_sources *s, const struct facts
          EXPOSITION_COUNTER},
         {"pathacct_plugin_commits", "times that its backend has taken rows for good", commits,
          EXPOSITION_COUNTER},
+        {"pathacct_plugin_failures",
+         "times that its backend did not open or take rows; each is "
+         "tried again",
+         failures, EXPOSITION_COUNTER},
+        {"pathacct_plugin_spooled_bytes", "bytes in plugin_spool_dir", spooled_bytes,
+         EXPOSITION_GAUGE},
         {"pathacct_plugin_spooled_handovers", "hand-overs in plugin_spool_dir", spooled,
          EXPOSITION_GAUGE},
         {"pathacct_plugin_kept_handovers", "hand-overs there that the backend does not take", kept,
@@ -509,6 +540,79 @@ static void write_plugins(const struct statistics_sources *s, const struct facts
             exposition_uint(e, labels_of(s->instances[i], NULL).labels,
                             rows[row].value(&facts->plugins[i]));
     }
+    exposition_family(e, EXPOSITION_HISTOGRAM, "pathacct_plugin_commit_seconds",
+                      "time that the backend took for rows, from the begin to the commit");
+    for (uint32_t i = 0; facts && i < facts->plugin_count; i++)
+        exposition_histogram(e, labels_of(s->instances[i], NULL).labels,
+                             &facts->plugins[i].commit_time);
+}
+
+/* ---- what waits for plugins ---- */
+
+/* Returns for how long the oldest rows of the instance have been waiting for its backend. */
+static int64_t lag_ns(const struct instance *instance, const struct supervisor_status *plugin)
+{
+    int64_t mono_ns = clock_mono().ns, lag = 0;
+
+    for (uint32_t i = 0; i < instance->outlet->lane_count; i++) {
+        int64_t oldest_ns = ring_oldest_ns(instance->outlet->lanes[i].ring);
+        if (oldest_ns != 0 && mono_ns - oldest_ns > lag)
+            lag = mono_ns - oldest_ns;
+    }
+    if (plugin && plugin->spooled_since_ns != 0) {
+        int64_t spooled_ns = clock_wall().ns - plugin->spooled_since_ns;
+        lag = spooled_ns > lag ? spooled_ns : lag;
+    }
+    return lag;
+}
+
+static uint64_t queue_handovers(const struct instance *instance)
+{
+    uint64_t count = 0;
+
+    for (uint32_t i = 0; i < instance->outlet->lane_count; i++)
+        count += ring_waiting_count(instance->outlet->lanes[i].ring);
+    return count;
+}
+
+static uint64_t queue_bytes(const struct instance *instance)
+{
+    return (uint64_t)atomic_load_explicit(&instance->outlet->budget.used_count,
+                                          memory_order_relaxed) *
+           SEGMENT_SIZE;
+}
+
+static uint64_t queue_limit(const struct instance *instance)
+{
+    return (uint64_t)instance->outlet->budget.max_count * SEGMENT_SIZE;
+}
+
+static void write_queues(const struct statistics_sources *s, const struct facts *facts,
+                         struct exposition *e)
+{
+    static const struct {
+        const char *name, *help;
+        uint64_t (*value)(const struct instance *instance);
+    } rows[] = {
+        {"pathacct_plugin_queue_handovers", "hand-overs that wait for the plugin process",
+         queue_handovers},
+        {"pathacct_plugin_queue_bytes", "memory of rows that are open or wait for the process",
+         queue_bytes},
+        {"pathacct_plugin_queue_limit_bytes", "what of it there may be (plugin_pool_size)",
+         queue_limit},
+    };
+
+    for (size_t row = 0; row < sizeof rows / sizeof rows[0]; row++) {
+        exposition_family(e, EXPOSITION_GAUGE, rows[row].name, rows[row].help);
+        for (uint32_t i = 0; i < s->instance_count; i++)
+            exposition_uint(e, labels_of(s->instances[i], NULL).labels,
+                            rows[row].value(s->instances[i]));
+    }
+    exposition_family(e, EXPOSITION_GAUGE, "pathacct_plugin_lag_seconds",
+                      "how long the oldest rows have waited for the backend, in memory or spooled");
+    for (uint32_t i = 0; i < s->instance_count; i++)
+        exposition_seconds(e, labels_of(s->instances[i], NULL).labels,
+                           lag_ns(s->instances[i], facts ? &facts->plugins[i] : NULL));
 }
 
 /* ---- BGP ---- */
@@ -594,6 +698,7 @@ void metrics_write(struct metrics *m, const struct statistics_sources *s, const 
     write_exporters(m, s, &e);
     write_instances(s, &e);
     write_plugins(s, facts, &e);
+    write_queues(s, facts, &e);
     if (s->crew->bgp)
         write_bgp(s, &e);
     exposition_family(&e, EXPOSITION_COUNTER, "pathacct_log_lines_lost",

@@ -55,7 +55,8 @@ struct hosted_instance {
     bool is_recovering; /* it was said to be started again, and does not work yet */
     bool is_mad; /* it wrote nonsense into the rings, was killed for it, and is not reaped yet */
     uint32_t restarts;
-    uint64_t commits_before; /* of hosts that have ended */
+    uint64_t commits_before, failures_before; /* of hosts that have ended */
+    struct histogram_sum commit_time_before;
     int64_t restart_ns;
     struct poller_timer restart_timer;
     struct host_watch watch;
@@ -393,6 +394,10 @@ static void host_ended(struct hosted_instance *in, int status)
     settle_counters(in);
     in->commits_before += in->state.commits;
     in->state.commits = 0;
+    in->failures_before += in->state.failures;
+    in->state.failures = 0;
+    histogram_sum_fold(&in->commit_time_before, &in->state.commit_time);
+    in->state.commit_time = (struct histogram_sum){0};
     in->state.is_open = false;
     text_clear(&how);
 }
@@ -461,7 +466,9 @@ static void hosted_instance_start(struct hosted_instance *in)
 
     in->state = (struct host_state){.spooled_count = in->state.spooled_count,
                                     .spooled_flows = in->state.spooled_flows,
-                                    .kept_count = in->state.kept_count};
+                                    .kept_count = in->state.kept_count,
+                                    .spooled_bytes = in->state.spooled_bytes,
+                                    .spooled_since_ns = in->state.spooled_since_ns};
     repair_rings(in);
     host_watch_start(&in->watch);
     int err = spawn_host(in->supervisor, &in->plugin, in->number, &in->pid, &in->socket);
@@ -841,7 +848,12 @@ void supervisor_status(const struct supervisor *s, uint32_t number,
                                              .commits = in->commits_before + in->state.commits,
                                              .spooled_count = in->state.spooled_count,
                                              .spooled_flows = in->state.spooled_flows,
-                                             .kept_count = in->state.kept_count};
+                                             .kept_count = in->state.kept_count,
+                                             .spooled_bytes = in->state.spooled_bytes,
+                                             .spooled_since_ns = in->state.spooled_since_ns,
+                                             .failures = in->failures_before + in->state.failures,
+                                             .commit_time = in->state.commit_time};
+    histogram_sum_fold(&ret_status->commit_time, &in->commit_time_before);
 }
 
 void supervisor_counters(const struct supervisor *s, uint32_t number, supervisor_counter_fn *fn,

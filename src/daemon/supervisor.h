@@ -106,6 +106,10 @@ struct supervisor_status {
     uint64_t spooled_count; /* hand-overs on disk now */
     uint64_t spooled_flows; /* of this core in them */
     uint64_t kept_count;    /* hand-overs on disk that are not written: damaged, poison, refused */
+    uint64_t spooled_bytes; /* of those that are to be written */
+    int64_t spooled_since_ns; /* when the oldest of them came there, by the wall clock; 0: none */
+    uint64_t failures;        /* of the backend: each is tried again */
+    struct histogram_sum commit_time; /* over restarts */
 };
 void supervisor_status(const struct supervisor *supervisor, uint32_t number,
                        struct supervisor_status *ret_status) ON_THREAD(main_thread);

@@ -8,6 +8,7 @@
  */
 #include "handover/ring.h"
 
+#include "base/clock.h"
 #include "base/poller.h"
 #include "handover/shared_memory.h"
 
@@ -64,6 +65,7 @@ struct ring {
     /* The cursors have said these of it, as far as they can be believed. */
     struct handover_totals drained, lost, rejected;
     bool is_broken;
+    _Atomic int64_t pushed_ns[RING_SLOTS]; /* of clock_mono(); the worker writes it */
 };
 
 /* The cursors as the host knows that they are. */
@@ -163,6 +165,7 @@ uint64_t ring_push(struct ring *ring, const struct handover *handover)
     *slot = *handover;
     slot->seq = seq;
     ring->head = seq;
+    atomic_store_explicit(&ring->pushed_ns[slot_of(seq)], clock_mono().ns, memory_order_relaxed);
     cursor_store(&ring->slots->head, seq);
     poller_event_wake(ring->host_event);
     return seq;
@@ -401,6 +404,17 @@ uint64_t ring_waiting_count(const struct ring *ring)
 uint64_t ring_acked_count(const struct ring *ring)
 {
     return cursor_load(&ring->cursors->acked);
+}
+
+int64_t ring_oldest_ns(const struct ring *ring)
+{
+    uint64_t acked = cursor_load(&ring->cursors->acked);
+    uint64_t head = cursor_load(&ring->slots->head);
+
+    if (acked >= head || head - acked > RING_SLOTS) /* more is nonsense of the host's */
+        return 0;
+    /* Should the slot be in use again by now, the time is that of a later one: the lag is gone. */
+    return atomic_load_explicit(&ring->pushed_ns[slot_of(acked + 1)], memory_order_relaxed);
 }
 
 int ring_open_for_host(const struct ring *ring, int *ret_slots_fd, int *ret_cursors_fd)

@@ -122,6 +122,9 @@ struct ring_sign ring_sign(const struct ring *ring);
 /* Return how many hand-overs are not acknowledged, and how many are. Any thread. */
 uint64_t ring_waiting_count(const struct ring *ring);
 uint64_t ring_acked_count(const struct ring *ring);
+/* Returns when the oldest hand-over that is not acknowledged was pushed, by clock_mono(); 0: there is
+ * none. Any thread. */
+int64_t ring_oldest_ns(const struct ring *ring);
 /* New descriptors for a host: the slots (which it cannot write) and the cursors; close them.
  * -errno. */
 int ring_open_for_host(const struct ring *ring, int *ret_slots_fd, int *ret_cursors_fd);

@@ -134,6 +134,12 @@ void host_state_encode(const struct host_state *state, struct text *out)
     encode_u64(out, state->spooled_count);
     encode_u64(out, state->spooled_flows);
     encode_u64(out, state->kept_count);
+    encode_u64(out, state->spooled_bytes);
+    encode_u64(out, (uint64_t)state->spooled_since_ns);
+    encode_u64(out, state->failures);
+    for (int i = 0; i < HISTOGRAM_BUCKETS; i++)
+        encode_u64(out, state->commit_time.buckets[i]);
+    encode_u64(out, state->commit_time.sum_ns);
 }
 
 int host_state_decode(const void *data, size_t len, struct host_state *ret_state)
@@ -147,6 +153,12 @@ int host_state_decode(const void *data, size_t len, struct host_state *ret_state
     state.spooled_count = reader_u64(&r);
     state.spooled_flows = reader_u64(&r);
     state.kept_count = reader_u64(&r);
+    state.spooled_bytes = reader_u64(&r);
+    state.spooled_since_ns = (int64_t)reader_u64(&r);
+    state.failures = reader_u64(&r);
+    for (int i = 0; i < HISTOGRAM_BUCKETS; i++)
+        state.commit_time.buckets[i] = reader_u64(&r);
+    state.commit_time.sum_ns = reader_u64(&r);
     if (r.failed || reader_left(&r) > 0)
         return -EBADMSG;
     *ret_state = state;

@@ -2,6 +2,7 @@
 #pragma once
 /* All that a plugin host is told when it starts, and what it says of itself; both as bodies of
  * messages. */
+#include "base/histogram.h"
 #include "handover/schema.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -53,6 +54,10 @@ struct host_state {
     uint64_t spooled_count; /* hand-overs on disk now */
     uint64_t spooled_flows; /* of this core in them */
     uint64_t kept_count;    /* hand-overs on disk that are not written: damaged, poison, refused */
+    uint64_t spooled_bytes; /* of those that are to be written */
+    int64_t spooled_since_ns; /* when the oldest of them came there, by the wall clock; 0: none */
+    uint64_t failures;        /* of the backend: each is tried again */
+    struct histogram_sum commit_time; /* from the begin of a transaction to its commit */
 };
 void host_state_encode(const struct host_state *state, struct text *out);
 int host_state_decode(const void *data, size_t len, struct host_state *ret_state); /* -EBADMSG */

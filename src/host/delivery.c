@@ -10,6 +10,7 @@
  */
 #include "host/delivery.h"
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "host/drain.h"
@@ -34,6 +35,7 @@ struct delivery {
     struct drain drain;
     int error;
     uint64_t commit_count;
+    struct histogram_sum commit_time;
 };
 
 /*
@@ -388,9 +390,10 @@ static void end_if_damaged(const struct delivery *d)
     }
 }
 
-static void commit_done(struct delivery *d)
+static void commit_done(struct delivery *d, int64_t begin_ns)
 {
     d->commit_count++;
+    histogram_sum_add(&d->commit_time, clock_mono().ns - begin_ns);
     drain_note_success(&d->drain);
 }
 
@@ -411,6 +414,7 @@ static enum delivery_result run_lanes(struct delivery *d, bool core_is_gone)
         t.row_count += d->parts[i].handover.row_count;
 
     begin_attempt(d);
+    int64_t begin_ns = clock_mono().ns;
     int err = backend_begin(d->s.backend, &t);
     if (err == 0) {
         err = write_parts(d, is_merged);
@@ -424,7 +428,7 @@ static enum delivery_result run_lanes(struct delivery *d, bool core_is_gone)
         d->error = err;
     } else {
         acknowledge_selection(d);
-        commit_done(d);
+        commit_done(d, begin_ns);
     }
     clear_parts(d);
     return err < 0 ? DELIVERY_FAILED : DELIVERY_DONE;
@@ -435,9 +439,10 @@ enum delivery_result delivery_run(struct delivery *d, bool core_is_gone)
     end_if_damaged(d);
     if (drain_schema(&d->drain) == NULL)
         return run_lanes(d, core_is_gone);
+    int64_t begin_ns = clock_mono().ns;
     int err = drain_next(&d->drain);
     if (err == 1)
-        commit_done(d);
+        commit_done(d, begin_ns);
     d->error = err < 0 ? err : 0;
     return err < 0 ? DELIVERY_FAILED : DELIVERY_DONE;
 }
@@ -524,4 +529,9 @@ bool delivery_is_ended(const struct delivery *d)
 uint64_t delivery_commit_count(const struct delivery *d)
 {
     return d->commit_count;
+}
+
+struct histogram_sum delivery_commit_time(const struct delivery *d)
+{
+    return d->commit_time;
 }

@@ -62,3 +62,5 @@ uint64_t delivery_drop_all(struct delivery *delivery);
 /* True if all lanes have ended and all that they brought is acknowledged. */
 bool delivery_is_ended(const struct delivery *delivery);
 uint64_t delivery_commit_count(const struct delivery *delivery);
+/* Returns how long the backend took for them, from begin to commit. */
+struct histogram_sum delivery_commit_time(const struct delivery *delivery);

@@ -254,6 +254,10 @@ static void send_state(struct host *h)
     h->state.spooled_count = h->spool != NULL ? spool_count(h->spool) : 0;
     h->state.spooled_flows = h->spool != NULL ? spool_own_flows(h->spool) : 0;
     h->state.kept_count = h->spool != NULL ? spool_kept_count(h->spool) : 0;
+    h->state.spooled_bytes = h->spool != NULL ? spool_bytes(h->spool) : 0;
+    h->state.spooled_since_ns = h->spool != NULL ? spool_since_ns(h->spool) : 0;
+    if (h->delivery != NULL)
+        h->state.commit_time = delivery_commit_time(h->delivery);
     link_state(&h->link, &h->state);
     if (h->backend != NULL)
         backend_send_counters(h->backend);
@@ -276,6 +280,7 @@ static void backend_failed(struct host *h, const char *doing, int err)
                   : h->retry_ns * 2 > RETRY_MAX_NS ? RETRY_MAX_NS
                                                    : h->retry_ns * 2;
     h->failure_count++;
+    h->state.failures++;
     /* -EAGAIN: the plugin has said what the matter is. */
     if (err != h->last_error)
         link_log(&h->link, err == -EAGAIN ? PA_LOG_WARNING : PA_LOG_ERROR,

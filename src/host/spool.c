@@ -2,6 +2,7 @@
 /* The list of a spool's files, and what is done to them. See spool.h. */
 #include "host/spool.h"
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -12,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define HEAD_FIRST_LEN 8192u /* enough for most heads */
@@ -23,7 +25,8 @@ struct spool_file {
     uint32_t schema; /* index in `schemas` */
     uint32_t worker;
     uint64_t seq, flows;
-    bool is_own; /* of this core */
+    int64_t since_ns; /* by the wall clock */
+    bool is_own;      /* of this core */
 };
 
 enum schema_state { SCHEMA_OPEN, SCHEMA_HELD, SCHEMA_ON_TRIAL, SCHEMA_REFUSED };
@@ -190,6 +193,7 @@ static int examine(struct spool *spool, const char *name, bool is_whole, struct 
 {
     struct spool_head head;
     struct text bytes = {0};
+    struct stat status;
     int fd = open_file(spool, name);
 
     if (fd < 0)
@@ -205,6 +209,8 @@ static int examine(struct spool *spool, const char *name, bool is_whole, struct 
         file->seq = head.handover.seq;
         file->flows = head.handover.totals.flows;
     }
+    if (fstat(fd, &status) == 0)
+        file->since_ns = status.st_mtim.tv_sec * NS_PER_S + status.st_mtim.tv_nsec;
     text_clear(&bytes);
     close(fd);
     return err;
@@ -354,6 +360,11 @@ uint64_t spool_bytes(const struct spool *spool)
     return spool->bytes;
 }
 
+int64_t spool_since_ns(const struct spool *spool)
+{
+    return spool->first < spool->count ? spool->files[spool->first].since_ns : 0;
+}
+
 uint64_t spool_own_flows(const struct spool *spool)
 {
     uint64_t flows = 0;
@@ -425,6 +436,7 @@ int spool_put(struct spool *spool, uint32_t worker, const struct lane_rows *rows
                                   .worker = worker,
                                   .seq = rows->handover.seq,
                                   .flows = rows->handover.totals.flows,
+                                  .since_ns = clock_wall().ns,
                                   .is_own = true};
         spool->next_number++;
         spool_file_name_format(&name, text);

@@ -33,6 +33,8 @@ void spool_free(struct spool *spool); /* NULL is fine */
 
 uint64_t spool_count(const struct spool *spool); /* files that wait, held back or not */
 uint64_t spool_bytes(const struct spool *spool);
+/* When the oldest of them came, by the wall clock; 0: there is none. */
+int64_t spool_since_ns(const struct spool *spool);
 /* Flows of this core in the files that wait. */
 uint64_t spool_own_flows(const struct spool *spool);
 /* Files that are not written now: unreadable ones, poison, and those of refused schemas. */

@@ -64,6 +64,7 @@ void worker_flush(struct worker *w)
     THREAD_ASSERT(worker_thread);
     if (batch->count == 0)
         return;
+    int64_t begin_ns = clock_mono().ns;
     if (batch->is_options) {
         enrich_options(batch);
     } else {
@@ -81,6 +82,7 @@ void worker_flush(struct worker *w)
         add_to_instance(w, i, batch);
     }
     counter_add(&w->counters.batches, 1);
+    histogram_add(&w->counters.batch_time, clock_mono().ns - begin_ns);
     batch->count = 0;
 }
 

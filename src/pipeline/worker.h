@@ -6,6 +6,7 @@
  * (replay). All mutable state is its own, but for counters, which any thread may read, and what
  * struct crew holds.
  */
+#include "base/histogram.h"
 #include "base/rcu.h"
 #include "base/thread.h"
 #include "flow/decoder.h"
@@ -32,6 +33,7 @@ struct worker_counters {
     struct counter hold_overflow; /* went on without waiting any longer: the buffer was full */
     struct counter batches, waits;
     struct counter beats; /* goes up at least every 2 s while the thread moves, idle or not */
+    struct histogram batch_time; /* enrichment, correlation and aggregation of one batch */
 };
 
 struct worker_instance {

@@ -104,6 +104,10 @@ def test_metrics_agree_with_the_statistics(test):
             assert told[f"pathacct_instance_{name}_{part}_total{mark}"] == stats["instances"][0][name][part], (name, part)
     assert told[f"pathacct_instance_option_records_total{mark}"] == stats["instances"][0]["option_records"]["decoded"] == 2
     assert told[f"pathacct_instance_residual_flows{mark}"] == 0 and told[f"pathacct_plugin_open{mark}"] == 1
+    assert told[f"pathacct_instance_handovers_total{mark}"] > 0 and told[f"pathacct_plugin_queue_limit_bytes{mark}"] > 0
+    worker = stats["workers"][0]
+    assert told['pathacct_worker_batch_seconds_count{worker="0"}'] >= worker["batches"] > 0 and told['pathacct_worker_batch_seconds_sum{worker="0"}'] > 0
+    assert told['pathacct_worker_batch_seconds_bucket{worker="0",le="+Inf"}'] == told['pathacct_worker_batch_seconds_count{worker="0"}']
     assert told["pathacct_bgp_sessions_established_total"] == 1
     assert [value for name, value in told.items() if name.startswith("pathacct_bgp_peer_up{peer=")] == [1]
 
@@ -144,6 +148,27 @@ def test_what_is_not_ready_is_told(test):
     wait_for(lambda: ask(test.http, "/readyz")[0] == 503, "not ready")
     assert "plugin sqlite3[b]: " in ask(test.http, "/readyz")[2]
     assert ask(test.http, "/healthz")[0] == 200
+
+
+def test_a_plugin_that_is_behind_is_told(test):
+    """Lag, queue, failures; then the spool; and the time of commits when the backend is back."""
+    folder, spool = test.dir / "later", test.dir / "spool"
+    spool.mkdir()
+    start(test, text="plugins: sqlite3[b]\naggregate[b]: src_host\n" f"sql_db[b]: {folder}/x.db\nsql_refresh_time[b]: 1\nplugin_spool_dir: {spool}\n"
+          "sql_table[b]: t\nsql_table_create[b]: true\n")
+    stream = exports.Ipfix()
+    test.send(stream.announce(), stream.data([exports.common_flow("10.0.0.1", "192.168.1.1", "10.0.0.9", octets=700)]))
+    mark = '{instance="b",plugin="sqlite3"}'
+    behind = wait_for(lambda: (now := samples(test.http))[f"pathacct_plugin_lag_seconds{mark}"] > 1 and now, "a lag")
+    assert behind[f"pathacct_plugin_failures_total{mark}"] > 0 and behind[f"pathacct_plugin_commit_seconds_count{mark}"] == 0
+    assert behind[f"pathacct_plugin_queue_handovers{mark}"] + behind[f"pathacct_plugin_spooled_handovers{mark}"] > 0
+    spooled = wait_for(lambda: (now := samples(test.http))[f"pathacct_plugin_spooled_handovers{mark}"] > 0 and now, "the spool")
+    assert spooled[f"pathacct_plugin_spooled_bytes{mark}"] > 100 and spooled[f"pathacct_plugin_lag_seconds{mark}"] > 0
+    folder.mkdir()
+    well = wait_for(lambda: (now := samples(test.http))[f"pathacct_instance_written_flows_total{mark}"] == 1 and
+                    now[f"pathacct_plugin_spooled_handovers{mark}"] == 0 and now[f"pathacct_plugin_commit_seconds_count{mark}"] > 0 and now, "written", 60)
+    assert well[f"pathacct_plugin_lag_seconds{mark}"] < behind[f"pathacct_plugin_lag_seconds{mark}"] + 60
+    assert well[f"pathacct_plugin_commit_seconds_sum{mark}"] > 0 and well[f"pathacct_plugin_spooled_bytes{mark}"] == 0
 
 
 def test_a_thread_that_stands_still_is_told(test):

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -76,6 +77,36 @@ static void openmetrics_names_families_without_total(void **state)
     text_clear(&out);
 }
 
+/* Counts of buckets include those before; bounds and sum are in seconds. */
+static void histograms_add_up_to_the_last_bucket(void **state)
+{
+    struct text out = {0};
+    struct exposition e = {.out = &out};
+    const struct exposition_label labels[] = {{"worker", "0"}, {0}};
+    struct histogram counted = {0};
+    struct histogram_sum sum = {0};
+    (void)state;
+
+    histogram_add(&counted, 10000);       /* 10 us, the bound of the first bucket */
+    histogram_add(&counted, 10001);       /* beyond it */
+    histogram_add(&counted, 61000000000); /* 61 s, beyond all */
+    histogram_sum_read(&sum, &counted);
+    histogram_sum_add(&sum, 700000000); /* 0.7 s */
+    exposition_family(&e, EXPOSITION_HISTOGRAM, "x_seconds", "how long");
+    exposition_histogram(&e, labels, &sum);
+    const char *text = text_cstr(&out);
+    assert_non_null(strstr(text, "# TYPE x_seconds histogram\n"
+                                 "x_seconds_bucket{worker=\"0\",le=\"0.00001\"} 1\n"
+                                 "x_seconds_bucket{worker=\"0\",le=\"0.00005\"} 2\n"));
+    assert_non_null(strstr(text, "x_seconds_bucket{worker=\"0\",le=\"0.5\"} 2\n"
+                                 "x_seconds_bucket{worker=\"0\",le=\"1.0\"} 3\n"));
+    assert_non_null(strstr(text, "x_seconds_bucket{worker=\"0\",le=\"60.0\"} 3\n"
+                                 "x_seconds_bucket{worker=\"0\",le=\"+Inf\"} 4\n"
+                                 "x_seconds_count{worker=\"0\"} 4\n"
+                                 "x_seconds_sum{worker=\"0\"} 61.700020001\n"));
+    text_clear(&out);
+}
+
 static void only_loopback_may_be_listened_on(void **state)
 {
     static const char *const good[] = {"127.0.0.1:9570", "127.9.9.9:1", "[::1]:65535"};
@@ -113,6 +144,7 @@ int main(void)
         cmocka_unit_test(the_header_chooses_the_form),
         cmocka_unit_test(prometheus_text_is_as_its_format_says),
         cmocka_unit_test(openmetrics_names_families_without_total),
+        cmocka_unit_test(histograms_add_up_to_the_last_bucket),
         cmocka_unit_test(only_loopback_may_be_listened_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
