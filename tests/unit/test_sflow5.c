@@ -285,9 +285,30 @@ static void batches_smaller_than_a_datagram_lose_nothing(void **state)
     assert_int_equal(decode_rig_flow(&rig, 0)->order, (1 << 20) + 4);
 }
 
+static void a_switch_of_priority_0_leaves_that_of_the_frame(void **state)
+{
+#define SWITCH(src, dst) " 000003e9 00000010 00000064 " src " 000000c8 " dst " "
+    (void)state;
+    decode_rig_start(&rig, 8);
+    decode_rig_hex(&rig, DATAGRAM("00000010", "00000001") SAMPLE("00000090", "00000002")
+                             ETHERNET_HEADER SWITCH("00000000", "00000000"));
+    decode_rig_hex(&rig, DATAGRAM("00000011", "00000001") SAMPLE("00000090", "00000002")
+                             SWITCH("00000000", "00000000") ETHERNET_HEADER);
+    decode_rig_hex(&rig, DATAGRAM("00000012", "00000001") SAMPLE("00000090", "00000002")
+                             SWITCH("00000003", "00000004") ETHERNET_HEADER);
+    decode_rig_hex(&rig, DATAGRAM("00000013", "00000001") SAMPLE("00000090", "00000002")
+                             ETHERNET_HEADER SWITCH("00000000", "00000004"));
+    assert_int_equal(decode_rig_flow(&rig, 0)->cos, 5);
+    assert_int_equal(decode_rig_flow(&rig, 1)->cos, 5);
+    assert_int_equal(decode_rig_flow(&rig, 2)->cos, 3);
+    assert_int_equal(decode_rig_flow(&rig, 3)->cos, 4);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_switch_of_priority_0_leaves_that_of_the_frame,
+                                        rig_setup_sflow, rig_teardown),
         cmocka_unit_test_setup_teardown(every_field_of_a_sampled_frame_arrives, rig_setup_sflow,
                                         rig_teardown),
         cmocka_unit_test_setup_teardown(expanded_samples_hold_wide_indices, rig_setup_sflow,
