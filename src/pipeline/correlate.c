@@ -184,25 +184,15 @@ static inline uint32_t peer_of(const struct correlator *c, const struct snapshot
     return e->is_by_flow || peer == PEER_UNKNOWN ? peer_find(c, view, e, flow, family) : peer;
 }
 
-#define CLOCK_SLACK_NS (2 * NS_PER_S)    /* headers count whole seconds */
-#define EXPORT_MOST_NS (3600 * NS_PER_S) /* flows are not exported later than that */
-
-/*
- * Puts the exporter's instants on our clock. Absolute times of a flow that suit its arrival, but not
- * the time in the message's header, come from another clock that is right, and stay.
- */
+/* Puts the exporter's instants on our clock. */
 static void life_correct(const struct flow *flow, int64_t *from, int64_t *to)
 {
-    int64_t header_ns = flow->arrival_ns - flow->clock_offset_ns;
-    int64_t before_arrival_ns = flow->arrival_ns - *to, before_header_ns = header_ns - *to;
-    bool suits_arrival =
-        before_arrival_ns >= -CLOCK_SLACK_NS && before_arrival_ns <= EXPORT_MOST_NS;
-    bool suits_header = before_header_ns >= -CLOCK_SLACK_NS && before_header_ns <= EXPORT_MOST_NS;
+    int64_t before_header_ns = flow->arrival_ns - flow->clock_offset_ns - *to;
 
-    /* Absurd times stay too, and are told by what they are. */
+    /* Absurd times stay, and are told by what they are. */
     if (before_header_ns < -ENRICH_FUTURE_NS || before_header_ns > ENRICH_PAST_NS)
         return;
-    if (!suits_arrival || suits_header) {
+    if (!enrich_is_of_right_clock(flow, *to)) {
         *from += flow->clock_offset_ns;
         *to += flow->clock_offset_ns;
     }

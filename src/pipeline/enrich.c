@@ -2,6 +2,7 @@
 /* Prepares flows for correlation. A flow is multiplied by its sampling rate here and nowhere
  * else; afterwards its rate is 1. */
 #include "pipeline/enrich.h"
+#include "base/clock.h"
 #include "flow/exporter.h"
 #include "maps/maps.h"
 #include "maps/rd_map.h"
@@ -83,6 +84,20 @@ static void apply_sampling_rate(const struct enrich_settings *s, uint32_t rate_o
     flow->sampling_rate = 1;
 }
 
+#define CLOCK_SLACK_NS (2 * NS_PER_S)    /* headers count whole seconds */
+#define EXPORT_MOST_NS (3600 * NS_PER_S) /* flows are not exported later than that */
+
+static bool is_just_before(int64_t instant_ns, int64_t other_ns)
+{
+    return instant_ns <= other_ns + CLOCK_SLACK_NS && instant_ns >= other_ns - EXPORT_MOST_NS;
+}
+
+bool enrich_is_of_right_clock(const struct flow *flow, int64_t end_ns)
+{
+    return is_just_before(end_ns, flow->arrival_ns) &&
+           !is_just_before(end_ns, flow->arrival_ns - flow->clock_offset_ns);
+}
+
 /* Adds the offset to an instant that is known; one that would be out of all range stays. */
 static void correct_instant(int64_t *instant_ns, int64_t offset_ns)
 {
@@ -97,8 +112,10 @@ static void correct_time(struct flow *flow)
 {
     int64_t offset_ns = flow->clock_offset_ns;
 
-    correct_instant(&flow->start_ns, offset_ns);
-    correct_instant(&flow->end_ns, offset_ns);
+    if (flow->end_ns == 0 || !enrich_is_of_right_clock(flow, flow->end_ns)) {
+        correct_instant(&flow->start_ns, offset_ns);
+        correct_instant(&flow->end_ns, offset_ns);
+    }
     correct_instant(&flow->export_ns, offset_ns);
     flow->clock_offset_ns = 0;
 }

@@ -43,5 +43,8 @@ void enrich_batch(const struct enrich_settings *settings, const struct maps *map
                   struct enrich_cache *cache, struct flow_batch *batch) ON_THREAD(worker_thread);
 /* The same for a batch of options data: its records have arrivals, and nothing that maps know. */
 void enrich_options(struct flow_batch *batch) ON_THREAD(worker_thread);
+/* Returns whether the end of a flow suits its arrival, but not the time in the header of its message:
+ * then its absolute times come from another clock than the header's, which is right. */
+bool enrich_is_of_right_clock(const struct flow *flow, int64_t end_ns);
 /* Adds the members that enrich_batch() reads, given what the settings ask of it. */
 void enrich_add_needs(const struct enrich_settings *settings, struct flow_needs *needs);

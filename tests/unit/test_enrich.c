@@ -69,6 +69,23 @@ static void stamps_and_bins_go_by_our_clock_if_asked_to(void **state)
     assert_int_equal(rig.flow.bin_ns, NOW - SECOND);
 }
 
+static void times_of_another_clock_that_is_right_stay(void **state)
+{
+    struct rig rig;
+
+    (void)state;
+    rig_init(&rig);
+    rig.settings.corrects_time = true;
+    rig.flow.start_ns = NOW - 3 * SECOND;
+    rig.flow.end_ns = NOW - SECOND;
+    rig.flow.export_ns = 5 * SECOND; /* a header that counts from the exporter's start */
+    rig.flow.clock_offset_ns = NOW - 5 * SECOND;
+    run(&rig);
+    assert_int_equal(rig.flow.start_ns, NOW - 3 * SECOND);
+    assert_int_equal(rig.flow.end_ns, NOW - SECOND);
+    assert_int_equal(rig.flow.export_ns, NOW);
+}
+
 static void counters_are_multiplied_once_and_the_rate_is_one_afterwards(void **state)
 {
     struct rig rig;
@@ -237,6 +254,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(stamps_and_bins_go_by_our_clock_if_asked_to),
+        cmocka_unit_test(times_of_another_clock_that_is_right_stay),
         cmocka_unit_test(counters_are_multiplied_once_and_the_rate_is_one_afterwards),
         cmocka_unit_test(a_rate_that_nothing_multiplies_by_is_said),
         cmocka_unit_test(without_renormalize_the_rate_is_only_shown),
