@@ -370,7 +370,7 @@ struct instance_labels {
 
 static struct instance_labels labels_of(const struct instance *instance, const char *reason)
 {
-    return (struct instance_labels){{{"instance", instance->identity->name},
+    return (struct instance_labels){{{"plugin_instance", instance->identity->name},
                                      {"plugin", instance->identity->type},
                                      {reason ? "reason" : NULL, reason},
                                      {0}}};

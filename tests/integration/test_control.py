@@ -98,7 +98,7 @@ def test_metrics_agree_with_the_statistics(test):
         assert abs(told[f"pathacct_exporter_last_datagram_timestamp_seconds{mark}"] - time.time()) < 60
         assert told[f'pathacct_exporter_drops_total{{exporter="{exporter["address"]}",reason="bad_version"}}'] == 1
     assert told['pathacct_exporter_flows_total{exporter="other"}'] == 0
-    mark = '{instance="a",plugin="print"}'
+    mark = '{plugin_instance="a",plugin="print"}'
     for name in ("decoded", "written"):
         for part in ("flows", "packets", "bytes"):
             assert told[f"pathacct_instance_{name}_{part}_total{mark}"] == stats["instances"][0][name][part], (name, part)
@@ -158,7 +158,7 @@ def test_a_plugin_that_is_behind_is_told(test):
           "sql_table[b]: t\nsql_table_create[b]: true\n")
     stream = exports.Ipfix()
     test.send(stream.announce(), stream.data([exports.common_flow("10.0.0.1", "192.168.1.1", "10.0.0.9", octets=700)]))
-    mark = '{instance="b",plugin="sqlite3"}'
+    mark = '{plugin_instance="b",plugin="sqlite3"}'
     behind = wait_for(lambda: (now := samples(test.http))[f"pathacct_plugin_lag_seconds{mark}"] > 1 and now, "a lag")
     assert behind[f"pathacct_plugin_failures_total{mark}"] > 0 and behind[f"pathacct_plugin_commit_seconds_count{mark}"] == 0
     assert behind[f"pathacct_plugin_queue_handovers{mark}"] + behind[f"pathacct_plugin_spooled_handovers{mark}"] > 0
