@@ -125,6 +125,6 @@ int views_read(struct daemon *d, struct text *errors)
             err = -EINVAL;
     }
     d->crew.views = d->views;
-    maps->has_agents = d->description->decoder->lacks_elements;
+    maps->of_tag_maps.has_agents = d->description->decoder->lacks_elements;
     return err;
 }

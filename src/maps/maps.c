@@ -50,6 +50,11 @@ const struct config_key maps_keys[] = {
     {.name = "aggregate_primitives",
      KEY_STRING_AT(struct maps_settings, aggregate_primitives),
      .help = "file of custom primitives made from information elements (see MAPS)"},
+    {.name = "pre_tag_map_dont_recirculate",
+     KEY_BOOL_AT(struct maps_settings, of_tag_maps.counts_rows_once),
+     .help =
+         "the log counts each row of a pre_tag_map once, also those without ip, which count for "
+         "IPv4 and for IPv6 otherwise; what rows hold for stays the same"},
     {.name = "maps_refresh",
      KEY_BOOL_AT(struct maps_settings, may_refresh),
      .default_value = "true",
@@ -176,7 +181,8 @@ static int load_tag_maps(const struct maps_settings *settings, struct maps *maps
     maps->tags = mem_calloc(settings->tag_map_count + 1, sizeof(struct tag_map *));
     maps->tag_map_count = settings->tag_map_count;
     for (uint32_t i = 0; i < settings->tag_map_count; i++) {
-        if (tag_map_read(settings->tag_maps[i], settings->has_agents, report, &maps->tags[i]) == 0)
+        if (tag_map_read(settings->tag_maps[i], &settings->of_tag_maps, report, &maps->tags[i]) ==
+            0)
             tag_map_add_needs(maps->tags[i], &maps->needs);
         else
             err = -EINVAL;

@@ -10,6 +10,7 @@
 #include "base/thread.h"
 #include "config/config_key.h"
 #include "flow/flow.h"
+#include "maps/tag_map.h"
 #include "maps/value_list.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -21,7 +22,6 @@ struct agent_map;
 struct rd_map;
 struct ingress_map;
 struct next_hop_map;
-struct tag_map;
 struct geoip;
 struct networks;
 
@@ -55,7 +55,7 @@ struct maps_settings {
     uint32_t tag_map_count;
     const char **networks_files; /* the networks_file of all instances, each once */
     uint32_t networks_file_count;
-    bool has_agents;         /* exporters are agents of sFlow */
+    struct tag_map_reading of_tag_maps;
     struct maps_list *lists; /* the lists of values of all instances, each once */
     uint32_t list_count;
 };

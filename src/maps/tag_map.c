@@ -380,9 +380,10 @@ static void warn_of_rows(const char *path, const struct tag_map *map, bool has_a
                            path, count);
 }
 
-int tag_map_read(const char *path, bool has_agents, struct map_report *report,
+int tag_map_read(const char *path, const struct tag_map_reading *how, struct map_report *report,
                  struct tag_map **ret_map)
 {
+    size_t count = 0;
     struct map_source source;
     int err = map_source_open(&source, path, report);
 
@@ -391,9 +392,11 @@ int tag_map_read(const char *path, bool has_agents, struct map_report *report,
             err = tag_map_parse(path, source.content.data, source.content.len, &source.errors,
                                 ret_map);
         while (err < 0 && map_source_forgives(&source));
-    if (err == 0)
-        warn_of_rows(path, *ret_map, has_agents, report->warnings);
-    map_source_close(&source, err, err < 0 ? 0 : (*ret_map)->entry_count);
+    if (err == 0) {
+        warn_of_rows(path, *ret_map, how->has_agents, report->warnings);
+        count = how->counts_rows_once ? (*ret_map)->row_count : (*ret_map)->entry_count;
+    }
+    map_source_close(&source, err, count);
     return err;
 }
 

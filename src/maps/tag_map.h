@@ -43,8 +43,12 @@ struct tag_returns {
 /* -EINVAL: all errors are appended, a line each: "file:line: what; what would be right". */
 int tag_map_parse(const char *name, const char *data, size_t len, struct text *errors,
                   struct tag_map **ret_map);
-/* `has_agents`: flows are sFlow's. */
-int tag_map_read(const char *path, bool has_agents, struct map_report *report,
+/* Says how a file is to be read. */
+struct tag_map_reading {
+    bool has_agents;       /* flows are sFlow's */
+    bool counts_rows_once; /* in the log's line; else as pmacct counts: a row without ip is two */
+};
+int tag_map_read(const char *path, const struct tag_map_reading *how, struct map_report *report,
                  struct tag_map **ret_map);
 void tag_map_free(struct tag_map *map); /* NULL is fine */
 /* True if some row has that exporter's address as its `ip`; a prefix is no name. */

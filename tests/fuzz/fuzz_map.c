@@ -207,7 +207,8 @@ static void read_all(const char *path, bool is_tolerant)
     if (agents)
         ask_agents(agents, &needs);
     agent_map_free(agents);
-    check_error(tag_map_read(path, true, &report, &tags), &errors);
+    check_error(tag_map_read(path, &(struct tag_map_reading){.has_agents = true}, &report, &tags),
+                &errors);
     if (tags)
         ask_tags(tags, &needs);
     tag_map_free(tags);

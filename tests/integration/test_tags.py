@@ -248,6 +248,16 @@ def test_strict_config_false_leaves_out_rows_that_are_wrong(test):
         assert f"[{file}] map successfully (re)loaded with {count} entries." in daemon.output(), (file, daemon.output())
 
 
+def test_rows_are_counted_as_pmacct_counts_them(test):
+    """Those without an exporter count for each family, unless told otherwise; they hold for the same flows."""
+    tag_map = test.write("rows.map", "set_tag=1 ip=192.0.2.1\nset_tag=2 in=1\nset_tag=3\n")
+    for line, count in (("", 5), ("pre_tag_map_dont_recirculate: false", 5), ("pre_tag_map_dont_recirculate: true", 3)):
+        out = test.dir / f"out-{count}"
+        daemon = test.nfacctd(CONFIG.format(out=out, map=tag_map, pcap=write_pcap(test, [{"in": 1}, {"in": 2}]), more=line))
+        assert daemon.wait(60) == 0 and f"[{tag_map}] map successfully (re)loaded with {count} entries." in daemon.output(), daemon.output()
+        assert [row[0] for row in rows_of(out).values()] == [2, 3], rows_of(out)
+
+
 def test_a_reload_leaves_out_rows_that_are_wrong_too(test):
     tag_map = test.write("live.map", "set_tag=1\n")
     daemon = test.nfacctd(f"""
