@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Keeps a heap for each of the two kinds of owners, with the next loser on top. A place is by the
- * time of use that the share had when it was placed. Times only grow, which makes a share a later
- * loser, so it is enough to look at the time again when a share is on top.
+ * last use that the share had when it was placed. Uses only grow, which makes a share a later loser, so
+ * it is enough to look at the use again when a share is on top.
  */
 #include "base/share.h"
 
@@ -24,7 +24,7 @@ void shares_clear(struct shares *shares)
 
 static bool loses_before(const struct share *a, const struct share *b)
 {
-    return a->held != b->held ? a->held > b->held : a->ranked_ns < b->ranked_ns;
+    return a->held != b->held ? a->held > b->held : a->ranked_use < b->ranked_use;
 }
 
 static void put(struct share_ranking *ranking, struct share *share, size_t place)
@@ -68,7 +68,7 @@ static void enter(struct shares *shares, struct share *share)
         ranking->shares =
             mem_realloc_array(ranking->shares, ranking->capacity, sizeof *ranking->shares);
     }
-    share->ranked_ns = *share->used_ns;
+    share->ranked_use = *share->last_use;
     put(ranking, share, ++ranking->count);
     rise(ranking, share);
 }
@@ -123,9 +123,9 @@ struct share *shares_loser(struct shares *shares)
 
     if (ranking->count == 0)
         return NULL;
-    for (struct share *first = ranking->shares[0]; first->ranked_ns != *first->used_ns;
+    for (struct share *first = ranking->shares[0]; first->ranked_use != *first->last_use;
          first = ranking->shares[0]) {
-        first->ranked_ns = *first->used_ns;
+        first->ranked_use = *first->last_use;
         sink(ranking, first);
     }
     return ranking->shares[0];

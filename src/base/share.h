@@ -13,10 +13,12 @@
 
 /* The part that one owner holds. */
 struct share {
-    const int64_t *used_ns; /* when the owner was last used, which nobody has to tell; borrowed */
-    int64_t ranked_ns;      /* that, as of its place */
-    size_t held;            /* in units of the caller's */
-    size_t place;           /* from 1; 0: it holds nothing */
+    /* Grows with each use of the owner and orders all owners; nobody has to tell that it grew.
+     * Borrowed. */
+    const uint64_t *last_use;
+    uint64_t ranked_use; /* that, as of its place */
+    size_t held;         /* in units of the caller's */
+    size_t place;        /* from 1; 0: it holds nothing */
     bool is_known;
 };
 
@@ -34,9 +36,9 @@ void shares_init(struct shares *shares);
 void shares_clear(struct shares *shares);
 
 /* Begins a share that holds nothing. */
-static inline void share_init(struct share *share, const int64_t *used_ns, bool is_known)
+static inline void share_init(struct share *share, const uint64_t *last_use, bool is_known)
 {
-    *share = (struct share){.used_ns = used_ns, .is_known = is_known};
+    *share = (struct share){.last_use = last_use, .is_known = is_known};
 }
 void share_grow(struct shares *shares, struct share *share, size_t amount);
 /* A share that holds nothing may go. */

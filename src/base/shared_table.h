@@ -31,11 +31,11 @@ void shared_table_init(struct shared_table *table,
                        void (*discard)(void *arg, struct keyed_entry *entry), void *arg);
 void shared_table_clear(struct shared_table *table); /* discards all */
 
-static inline void table_share_init(struct table_share *share, const int64_t *used_ns,
+static inline void table_share_init(struct table_share *share, const uint64_t *last_use,
                                     bool is_known)
 {
     *share = (struct table_share){0};
-    share_init(&share->share, used_ns, is_known);
+    share_init(&share->share, last_use, is_known);
 }
 
 static inline size_t shared_table_count(const struct shared_table *table)

@@ -63,7 +63,7 @@ struct roll {
 struct exporter_table {
     struct shared_table entries;
     struct table_share known; /* all that are */
-    int64_t never_used_ns;
+    uint64_t use_count, never_used;
     uint32_t max;
     uint64_t next_generation;
     void (*evict)(void *arg, struct exporter *exporter);
@@ -164,7 +164,7 @@ exporter_table_new(uint32_t max, void (*evict)(void *arg, struct exporter *expor
     struct exporter_table *table = mem_zalloc(sizeof *table);
 
     shared_table_init(&table->entries, entry_discard, table);
-    table_share_init(&table->known, &table->never_used_ns, true);
+    table_share_init(&table->known, &table->never_used, true);
     table->max = max;
     table->next_generation = 1;
     table->evict = evict;
@@ -285,11 +285,12 @@ static __attribute__((noinline)) struct exporter *add(struct exporter_table *tab
     entry->exporter.index = index;
     entry->exporter.generation = table->next_generation++;
     entry->exporter.last_seen_ns = now_ns;
+    entry->exporter.last_use = ++table->use_count;
     entry->exporter.common_limits = table->log_limits[false];
     entry->exporter.common_note_limits = table->note_limits[false];
     entry->exporter.debug_rate = &table->debug_rate;
     entry->exporter.news = table->news;
-    table_share_init(&entry->brought, &entry->exporter.last_seen_ns, false);
+    table_share_init(&entry->brought, &entry->exporter.last_use, false);
     shared_table_add(&table->entries, &entry->shared, is_own ? &entry->brought : &source->brought,
                      key.words[0], key.words[1], 1);
     enrol(table, &entry->exporter);
@@ -324,6 +325,7 @@ static inline struct exporter *get(struct exporter_table *table, const struct ip
     if (!entry)
         return add(table, addr, now_ns, source ? entry_of(source) : NULL);
     entry->exporter.last_seen_ns = now_ns;
+    entry->exporter.last_use = ++table->use_count;
     shared_table_touch(&entry->shared);
     /* A clock that went back makes it due, too. */
     if ((uint64_t)(now_ns - entry->exporter.watch.looked_ns) >= (uint64_t)EXPORTER_LOOK_NS)

@@ -91,6 +91,7 @@ struct exporter {
     uint32_t index;       /* dense in its worker's table; reused after eviction */
     uint64_t generation;  /* differs for each user of an index; from 1 */
     int64_t last_seen_ns; /* the worker's alone */
+    uint64_t last_use;    /* counts in its table, as datagrams of one batch have one time */
     bool is_known;        /* exporter_table_set_known() */
     struct exporter_watch watch;
     struct exporter_counters counters;

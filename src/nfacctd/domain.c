@@ -106,15 +106,15 @@ void domain_table_clear(struct domain_table *domains)
 
 static void shares_begin(struct domain_source *source, const struct exporter *exporter)
 {
-    const int64_t *used_ns = &exporter->last_seen_ns;
+    const uint64_t *last_use = &exporter->last_use;
     bool is_known = exporter->is_known;
 
-    table_share_init(&source->domain_share, used_ns, is_known);
-    table_share_init(&source->template_share, used_ns, is_known);
-    table_share_init(&source->lost_share, used_ns, is_known);
-    table_share_init(&source->option_share, used_ns, is_known);
-    table_share_init(&source->told_share, used_ns, is_known);
-    share_init(&source->pending_share.share, used_ns, is_known);
+    table_share_init(&source->domain_share, last_use, is_known);
+    table_share_init(&source->template_share, last_use, is_known);
+    table_share_init(&source->lost_share, last_use, is_known);
+    table_share_init(&source->option_share, last_use, is_known);
+    table_share_init(&source->told_share, last_use, is_known);
+    share_init(&source->pending_share.share, last_use, is_known);
 }
 
 struct domain_source *domain_source_get(struct domain_table *domains, struct exporter *exporter)

@@ -48,8 +48,8 @@ static struct agent_shares *shares_get(struct agent_table *table, struct exporte
     if (shares)
         return shares;
     shares = mem_zalloc(sizeof *shares);
-    table_share_init(&shares->agents, &exporter->last_seen_ns, exporter->is_known);
-    table_share_init(&shares->sources, &exporter->last_seen_ns, exporter->is_known);
+    table_share_init(&shares->agents, &exporter->last_use, exporter->is_known);
+    table_share_init(&shares->sources, &exporter->last_use, exporter->is_known);
     shares->next = table->shares;
     if (shares->next)
         shares->next->previous = shares;

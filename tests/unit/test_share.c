@@ -13,7 +13,7 @@ enum { OWNERS = 40 };
 
 struct owner {
     struct table_share share;
-    int64_t used_ns;
+    uint64_t last_use;
 };
 
 struct rig {
@@ -33,8 +33,8 @@ static void rig_start(struct rig *rig)
     shared_table_init(&rig->table, discard, NULL);
     rig->next_key = 0;
     for (int i = 0; i < OWNERS; i++) {
-        rig->owners[i].used_ns = 0;
-        table_share_init(&rig->owners[i].share, &rig->owners[i].used_ns, false);
+        rig->owners[i].last_use = 0;
+        table_share_init(&rig->owners[i].share, &rig->owners[i].last_use, false);
     }
 }
 
@@ -71,10 +71,10 @@ static void who_holds_most_loses_and_of_equals_the_one_unused_longest(void **sta
     give(&rig, 1, 2, 1);
     give(&rig, 2, 3, 1);
     give(&rig, 3, 3, 1);
-    rig.owners[2].used_ns = 7;
-    rig.owners[3].used_ns = 5;
+    rig.owners[2].last_use = 7;
+    rig.owners[3].last_use = 5;
     assert_int_equal(loser(&rig), 3);
-    rig.owners[3].used_ns = 8;
+    rig.owners[3].last_use = 8;
     assert_int_equal(loser(&rig), 2);
     give(&rig, 1, 1, 2);
     assert_int_equal(loser(&rig), 1);
@@ -126,20 +126,20 @@ static bool goes_before(const struct owner *a, const struct owner *b)
 
     if (x->is_known != y->is_known)
         return !x->is_known;
-    return x->held != y->held ? x->held > y->held : a->used_ns < b->used_ns;
+    return x->held != y->held ? x->held > y->held : a->last_use < b->last_use;
 }
 
 static void random_use_agrees_with_a_search(void **state)
 {
     struct rig rig;
-    int64_t now_ns = 0;
+    uint64_t use_count = 0;
 
     (void)state;
     rig_start(&rig);
     srand(1);
     for (int round = 0; round < 20000; round++) {
         int owner = rand() % OWNERS, best = -1;
-        rig.owners[owner].used_ns = ++now_ns;
+        rig.owners[owner].last_use = ++use_count;
         if (rand() % 3 > 0)
             give(&rig, owner, 1, 1 + (uint32_t)rand() % 3);
         if (rand() % 50 == 0)
