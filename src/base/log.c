@@ -26,7 +26,7 @@
 #include <unistd.h>
 
 #define BUFFER_LEN      (512u << 10) /* two of them: 1 MiB */
-#define TEXT_MAX        4000         /* with time and level a line stays within PIPE_BUF */
+#define TEXT_MAX        LOG_LINE_MAX /* with time and level a line stays within PIPE_BUF */
 #define LINE_MAX_LEN    (TEXT_MAX + 40)
 #define STOP_TIMEOUT_NS (2 * NS_PER_S)
 #define SINK_WAIT_MS    100
@@ -98,8 +98,17 @@ struct held {
     char data[16u << 10];
 };
 
+/* The last lines as records, in a ring of bytes; all under the lock. Places count bytes since the
+ * start and are taken modulo the size. */
+struct line_ring {
+    uint64_t begin, end;
+    uint64_t first_number, next_number; /* of the lines at `begin` and at `end` */
+    char data[LOG_KEPT_BYTES];
+};
+
 static struct {
     pthread_mutex_t lock;
+    struct line_ring *kept;    /* NULL: lines are not kept */
     struct held *held;         /* from log_hold() to the start; NULL: none are held */
     bool lacks_stamp;          /* lines on stderr have no time */
     pthread_cond_t wake;       /* the log thread: there is something to do */
@@ -323,6 +332,87 @@ static void queue_append(struct log_thread *t, enum log_level level, const char 
         pthread_cond_signal(&the_log.wake);
 }
 
+static void ring_copy(struct line_ring *kept, uint64_t place, void *data, size_t len, bool is_read)
+{
+    size_t at = place % sizeof kept->data;
+    size_t first = len < sizeof kept->data - at ? len : sizeof kept->data - at;
+
+    if (is_read) {
+        memcpy(data, kept->data + at, first);
+        memcpy((char *)data + first, kept->data, len - first);
+    } else {
+        memcpy(kept->data + at, data, first);
+        memcpy(kept->data, (char *)data + first, len - first);
+    }
+}
+
+static void ring_keep(struct line_ring *kept, enum log_level level, char *text, size_t len)
+{
+    struct record record = {clock_wall().ns, (uint32_t)len, level}, oldest;
+
+    while (kept->end - kept->begin + sizeof record + len > sizeof kept->data) {
+        ring_copy(kept, kept->begin, &oldest, sizeof oldest, true);
+        kept->begin += sizeof oldest + oldest.len;
+        kept->first_number++;
+    }
+    ring_copy(kept, kept->end, &record, sizeof record, false);
+    ring_copy(kept, kept->end + sizeof record, text, len, false);
+    kept->end += sizeof record + len;
+    kept->next_number++;
+}
+
+void log_keep(void)
+{
+    struct line_ring *kept = mem_zalloc(sizeof *kept);
+
+    kept->first_number = kept->next_number = 1;
+    pthread_mutex_lock(&the_log.lock);
+    if (!the_log.kept) {
+        the_log.kept = kept;
+        kept = NULL;
+    }
+    pthread_mutex_unlock(&the_log.lock);
+    mem_free(kept);
+}
+
+bool log_kept(uint64_t number, struct log_line *ret_line)
+{
+    struct record record;
+
+    pthread_mutex_lock(&the_log.lock);
+    struct line_ring *kept = the_log.kept;
+    bool is_there = kept && number < kept->next_number && kept->first_number < kept->next_number;
+    if (is_there) {
+        uint64_t place = kept->begin, at = kept->first_number;
+        for (;; at++) {
+            ring_copy(kept, place, &record, sizeof record, true);
+            if (at >= number)
+                break;
+            place += sizeof record + record.len;
+        }
+        ret_line->number = at;
+        ret_line->at_ns = record.at_ns;
+        ret_line->level = record.level;
+        ret_line->len = record.len;
+        ring_copy(kept, place + sizeof record, ret_line->text, record.len, true);
+    }
+    pthread_mutex_unlock(&the_log.lock);
+    return is_there;
+}
+
+uint64_t log_kept_next(void)
+{
+    pthread_mutex_lock(&the_log.lock);
+    uint64_t number = the_log.kept ? the_log.kept->next_number : 0;
+    pthread_mutex_unlock(&the_log.lock);
+    return number;
+}
+
+const char *log_level_name(enum log_level level)
+{
+    return levels[level].name;
+}
+
 /* NULL for name and type: the process's own. */
 static void line_put(enum log_level level, const char *name, const char *type, const char *message)
 {
@@ -341,6 +431,8 @@ static void line_put(enum log_level level, const char *name, const char *type, c
     if ((size_t)len >= sizeof text)
         len = sizeof text - 1;
     controls_replace(text, (size_t)len);
+    if (the_log.kept)
+        ring_keep(the_log.kept, level, text, (size_t)len);
     bool is_queued = the_log.thread != NULL;
     if (is_queued)
         queue_append(the_log.thread, level, text, (size_t)len);
@@ -518,6 +610,11 @@ void log_stop(void)
 {
     held_release(LOG_LEVEL_NOTICE);
     log_stop_thread();
+    pthread_mutex_lock(&the_log.lock);
+    struct line_ring *kept = the_log.kept;
+    the_log.kept = NULL;
+    pthread_mutex_unlock(&the_log.lock);
+    mem_free(kept);
 }
 
 uint64_t log_lost_count(void)

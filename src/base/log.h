@@ -10,6 +10,7 @@
  * line, lower case, no full stop.
  */
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum log_level {
@@ -42,6 +43,22 @@ bool log_facility_is_known(const char *name);
 void log_reopen(void); /* the file, after rotation (SIGHUP) */
 void log_stop(void);   /* writes what is queued, at most 2 s long */
 uint64_t log_lost_count(void);
+
+/* The last lines, for who asks what was said: LOG_KEPT_BYTES of them at most, from log_keep() on. */
+enum { LOG_LINE_MAX = 4000, LOG_KEPT_BYTES = 256 << 10 };
+struct log_line {
+    uint64_t number; /* from 1 */
+    int64_t at_ns;   /* wall clock */
+    enum log_level level;
+    size_t len;
+    char text[LOG_LINE_MAX]; /* "( name/type ): text", not terminated */
+};
+void log_keep(void);
+/* Copies the first line whose number is `number` or more; any thread, which may log meanwhile. False:
+ * there is none. */
+bool log_kept(uint64_t number, struct log_line *ret_line);
+uint64_t log_kept_next(void); /* the number of the next line; 0: none are kept */
+const char *log_level_name(enum log_level level); /* as lines have it: WARN */
 bool log_level_is_on(enum log_level level);
 void log_write(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Logs a line as it is, which another process has formatted. */

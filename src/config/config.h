@@ -104,6 +104,18 @@ void config_each_setting(const struct config *config, size_t instance,
 bool config_role(const struct config *config, size_t instance, int role,
                  struct config_setting *ret_setting);
 
+/* A value in force, as people may see it. */
+struct config_shown {
+    const char *key;
+    size_t instance;   /* or CONFIG_GLOBAL */
+    const char *value; /* NULL: unset; what is secret in it is *** */
+    const char *place; /* "file:line", "-l" or "default" */
+};
+/* Calls `fn` for all keys that are in force after config_check, sorted by name; those without effect
+ * are left out. What it gets is borrowed for the call. */
+void config_show(const struct config *config,
+                 void (*fn)(void *arg, const struct config_shown *shown), void *arg);
+
 enum config_list_format { CONFIG_LIST_TEXT, CONFIG_LIST_JSON };
 /* Writes all keys of all tables, for --keys and the manual, sorted by name; JSON also holds refused
  * keys. */

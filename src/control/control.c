@@ -27,6 +27,7 @@ enum {
     IDLE_S = 10,
     LIFE_S = 60, /* of a connection in all, so that nobody holds one for ever */
     BACKLOG = 64,
+    ANSWER_BYTES_MAX = 128 << 20, /* of answers that nobody has taken yet: then no more are made */
 };
 #define FACTS_AGE_NS  NS_PER_S       /* how old facts may be */
 #define FACTS_WAIT_NS (2 * NS_PER_S) /* how long a request waits for new ones */
@@ -138,19 +139,64 @@ static void resume_waiting(struct control *c)
     c->asked_ns = 0;
 }
 
+const char *control_parameter(const struct control_request *request, const char *name)
+{
+    return MHD_lookup_connection_value(request->connection, MHD_GET_ARGUMENT_KIND, name);
+}
+
+/* A body that its reader has not taken yet. */
+struct sent_body {
+    struct control *control;
+    struct text text;
+};
+
+static void sent_body_free(void *arg)
+{
+    struct sent_body *body = arg;
+
+    body->control->counters.answer_bytes -= body->text.len;
+    text_clear(&body->text);
+    mem_free(body);
+}
+
+/* Gives the body to the connection, without a copy. */
+static enum MHD_Result answer_body(struct control *c, struct control_answer *answer,
+                                   struct MHD_Connection *connection)
+{
+    struct sent_body *body = mem_alloc(sizeof *body);
+    enum MHD_Result result;
+
+    *body = (struct sent_body){c, answer->body};
+    answer->body = (struct text){0};
+    c->counters.answer_bytes += body->text.len;
+    struct MHD_Response *response = MHD_create_response_from_buffer_with_free_callback_cls(
+        body->text.len, body->text.data, sent_body_free, body);
+    if (!response) {
+        sent_body_free(body);
+        return MHD_NO;
+    }
+    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer->type);
+    MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+    result = MHD_queue_response(connection, answer->status, response);
+    MHD_destroy_response(response);
+    return result;
+}
+
 static enum MHD_Result answer_resource(struct control *c, const struct control_resource *resource,
                                        struct MHD_Connection *connection)
 {
     struct control_answer answer = {.status = MHD_HTTP_OK, .type = "text/plain; charset=utf-8"};
     const char *accept =
         MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT);
-    struct control_request request = {.accept = accept ? accept : ""};
-    enum MHD_Result result;
+    struct control_request request = {
+        .accept = accept ? accept : "", .path = resource->path, .connection = connection};
 
+    if (c->counters.answer_bytes > ANSWER_BYTES_MAX)
+        return answer_plain(connection, MHD_HTTP_SERVICE_UNAVAILABLE,
+                            "others have not read their answers yet; ask again later\n");
+    text_reserve(&answer.body, 1); /* a body may be empty, but is there */
     resource->fn(c->host.arg, &request, &answer);
-    result = answer_text(connection, answer.status, answer.type, answer.body.data, answer.body.len);
-    text_clear(&answer.body);
-    return result;
+    return answer_body(c, &answer, connection);
 }
 
 /* MHD calls this with the headers, and once more when the request has ended. */

@@ -34,7 +34,11 @@ struct control_answer {
 
 struct control_request {
     const char *accept; /* header Accept; "" if there is none */
+    const char *path;
+    void *connection; /* the server's */
 };
+/* Returns the value of ?name=value, decoded; NULL: there is none. Borrowed for the request. */
+const char *control_parameter(const struct control_request *request, const char *name);
 
 /* Fills in the answer, on the control thread. */
 typedef void control_fn(void *arg, const struct control_request *request,
@@ -71,5 +75,6 @@ void control_free(struct control *control);
 /* Counters, for the answers themselves; control thread. */
 struct control_counters {
     uint64_t requests, refused_connections, connections;
+    uint64_t answer_bytes; /* of answers that their readers have not taken yet */
 };
 struct control_counters control_counters(const struct control *control);

@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "base/rcu.h"
 #include "control/exposition.h"
+#include "daemon/api.h"
 #include "daemon/facts.h"
 #include "daemon/health.h"
 #include "daemon/lock_folder.h"
@@ -25,6 +26,8 @@ struct control_use {
     struct rcu_reader *reader;
     struct health health;
     struct metrics *metrics;
+    struct api api;
+    char *configuration;
 };
 
 /* ---- pages ---- */
@@ -87,11 +90,41 @@ static void page_metrics(void *arg, const struct control_request *request,
     mem_free(facts);
 }
 
+static void answer_api(struct control_use *use, enum api_page page,
+                       const struct control_request *request, struct control_answer *answer)
+    ON_THREAD(control_thread)
+{
+    struct facts *facts = facts_take(use);
+
+    api_answer(&use->api, page, facts, request, answer);
+    mem_free(facts);
+}
+
+#define API_ROUTE(name, needs_facts, help)                                                         \
+    static void page_api_##name(void *arg, const struct control_request *request,                  \
+                                struct control_answer *answer) ON_THREAD(control_thread)           \
+    {                                                                                              \
+        THREAD_ASSERT(control_thread);                                                             \
+        answer_api(arg, API_##name, request, answer);                                              \
+    }
+#include "daemon/api_routes.def"
+
+static void page_openapi(void *arg, const struct control_request *request,
+                         struct control_answer *answer)
+{
+    (void)arg;
+    (void)request;
+    api_answer_openapi(answer);
+}
+
 static const struct control_resource pages[] = {
     {"/healthz", "200 while every thread moves, else 503 and which does not", page_healthz, false},
     {"/readyz", "200 while flows can go all the way, else 503 and what is missing", page_readyz,
      true},
     {"/metrics", "everything that is counted, for Prometheus", page_metrics, true},
+    {"/api/v1/openapi.json", "what the pages of the API answer, as OpenAPI", page_openapi, false},
+#define API_ROUTE(name, needs_facts, help) {"/api/v1/" #name, help, page_api_##name, needs_facts},
+#include "daemon/api_routes.def"
     {0},
 };
 
@@ -111,6 +144,7 @@ static void on_tick(void *arg) ON_THREAD(control_thread)
 
     THREAD_ASSERT(control_thread);
     health_look(&use->health, &use->sources, counter_get(&use->main_beats));
+    api_tick(&use->api);
 }
 
 static void on_enter(void *arg)
@@ -169,6 +203,10 @@ int control_use_start(const struct control_use_settings *settings, struct text *
     use->sources = settings->sources;
     use->sources.supervisor = NULL;
     use->metrics = metrics_new(settings->metrics_exporters_max);
+    use->configuration = api_configuration_text(settings->config);
+    use->api.sources = &use->sources;
+    use->api.health = &use->health;
+    use->api.configuration = use->configuration;
     use->retired = rcu_queue_new(settings->rcu);
     err = rcu_reader_register(settings->rcu, &use->reader);
     use->sources.reader = use->reader;
@@ -218,5 +256,7 @@ void control_use_end(struct control_use *use)
     rcu_queue_free(use->retired);
     mem_free(atomic_load_explicit(&use->facts, memory_order_relaxed));
     metrics_free(use->metrics);
+    api_clear(&use->api);
+    mem_free(use->configuration);
     mem_free(use);
 }

@@ -9,11 +9,13 @@
 #include "control/control.h"
 #include "daemon/statistics.h"
 
+struct config;
 struct control_use;
 
 /* All of it is borrowed. `sources.reader` is not used: the control thread has its own. */
 struct control_use_settings {
     const struct control_settings *control;
+    const struct config *config;
     struct statistics_sources sources;
     const char *daemon_name, *identity; /* identity: the path of the configuration; NULL: none */
     struct rcu *rcu;

@@ -309,6 +309,7 @@ static void say_ready(struct daemon *d) ON_THREAD(main_thread)
 static int start_control(struct daemon *d) ON_THREAD(main_thread)
 {
     const struct control_use_settings settings = {.control = &d->control_settings,
+                                                  .config = d->config,
                                                   .sources = daemon_statistics(d, false),
                                                   .daemon_name = d->description->name,
                                                   .identity = d->supervisor_settings.identity,
@@ -584,6 +585,7 @@ int daemon_main(int argc, char **argv, const struct daemon_description *descript
     process_raise_descriptors();
     json_object_seed(0); /* must come before there are threads */
     log_hold();
+    log_keep();
     d->description = description;
     d->started_ns = clock_wall().ns;
     d->config = config_new();

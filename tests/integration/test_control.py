@@ -13,31 +13,11 @@ import time
 
 from harness import NFACCTD, Skip, free_port, main, wait_for
 from bgp_speaker import Speaker
+from control_client import ask
 from frozen import Frozen
 import exports
 
 PRINT = "plugins: print[a]\naggregate[a]: src_host,dst_host\nprint_output[a]: json\nprint_refresh_time[a]: 1\n"
-
-
-class LocalConnection(http.client.HTTPConnection):
-    def __init__(self, path):
-        super().__init__("localhost", timeout=30)
-        self.path = path
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(30)
-        self.sock.connect(str(self.path))
-
-
-def ask(where, page, method="GET", **headers):
-    """Status, headers and text of a page; `where` is a port or the path of a socket."""
-    connection = http.client.HTTPConnection("127.0.0.1", where, timeout=30) if isinstance(where, int) else LocalConnection(where)
-    connection.request(method, page, headers=headers)
-    answer = connection.getresponse()
-    text = answer.read().decode()
-    connection.close()
-    return answer.status, answer.headers, text
 
 
 def samples(where):

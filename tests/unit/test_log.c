@@ -310,6 +310,38 @@ static void lines_of_threads_stay_whole_and_in_order(void **state)
     free(text);
 }
 
+static void last_lines_are_kept_and_found_by_number(void **state)
+{
+    struct fixture *f = *state;
+    struct log_settings settings = {.name = "core", .type = "t", .file = f->file};
+    struct log_line *line = malloc(sizeof *line);
+    int number = 0;
+
+    assert_int_equal(log_kept_next(), 0);
+    assert_false(log_kept(0, line));
+    log_keep();
+    assert_int_equal(log_start(&settings), 0);
+    assert_false(log_kept(0, line));
+    for (int i = 1; i <= 20000; i++) /* far more than there is room for, of all lengths */
+        log_warning("line %d %.*s", i, i % 90,
+                    "----------------------------------------------------"
+                    "--------------------------------------");
+    assert_int_equal(log_kept_next(), 20001);
+    assert_true(log_kept(0, line));
+    uint64_t first = line->number;
+    assert_in_range(first, 15000, 19000);
+    for (uint64_t n = first; n <= 20000; n++) {
+        assert_true(log_kept(n, line));
+        assert_int_equal(line->number, n);
+        assert_int_equal(line->level, LOG_LEVEL_WARNING);
+        line->text[line->len] = 0;
+        assert_int_equal(sscanf(line->text, "( core/t ): line %d ", &number), 1);
+        assert_int_equal(number, n);
+    }
+    assert_false(log_kept(20001, line));
+    free(line);
+}
+
 static void limit_allows_five_then_one_in_thirty_seconds(void **state)
 {
     struct log_limit limit = {0};
@@ -349,6 +381,7 @@ int main(void)
         TEST(stop_gives_up_on_a_full_pipe),
         TEST(full_pipe_on_stderr_does_not_hold_up_the_file),
         TEST(lines_of_threads_stay_whole_and_in_order),
+        TEST(last_lines_are_kept_and_found_by_number),
         cmocka_unit_test(limit_allows_five_then_one_in_thirty_seconds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Walks the lists of one prefix. See rib_show.h. */
+#include "bgp/rib_show.h"
+#include "bgp/rib_private.h"
+
+/* A path with this time came before anybody looked at the clock (path_mark_kept()). */
+#define ALWAYS_MS 1
+
+static const struct prefix_tree *tree_of(const struct rib *rib, enum rib_safi safi, uint64_t rd,
+                                         uint8_t family)
+{
+    const struct rib_table *table = safi == RIB_UNICAST ? rib->unicast : rib->labelled;
+
+    if (safi == RIB_VPN) {
+        struct prefix_match match = {.tree = &rib->rds, .key = {rd, 0}};
+        prefix_match_batch(&match, 1);
+        table = match.value ? block_at(rib->pool, match.value) : NULL;
+    }
+    return table ? &table->trees[family == IP_V6 ? RIB_IPV6 : RIB_IPV4] : NULL;
+}
+
+size_t rib_show_covering(const struct rib *rib, enum rib_safi safi, uint64_t rd,
+                         const struct ip_addr *address, uint8_t lens[RIB_SHOW_LENS])
+{
+    struct prefix_walk walk = {.tree = tree_of(rib, safi, rd, address->family),
+                               .key = prefix_key_make(address)};
+    size_t count = 0;
+
+    for (prefix_walk_batch(&walk, 1); walk.value && count < RIB_SHOW_LENS; prefix_walk_next(&walk))
+        lens[count++] = walk.len;
+    return count;
+}
+
+static void tell(const struct rib *rib, const struct stored_path *path, struct rib_shown *shown,
+                 rib_show_fn *fn, void *arg)
+{
+    int64_t announced_ms = path_announced_ms(path);
+
+    shown->attrs = stored_attrs(rib, path);
+    shown->path_id = path->path_id;
+    shown->announced_ms = announced_ms > ALWAYS_MS ? announced_ms : 0;
+    fn(arg, shown);
+}
+
+/* Tells one peer's paths; returns how many. */
+static unsigned tell_list(const struct rib_show *show, const struct path_list *list,
+                          rib_show_fn *fn, void *arg)
+{
+    const struct rib *rib = show->rib;
+    enum rib_family family = show->prefix.addr.family == IP_V6 ? RIB_IPV6 : RIB_IPV4;
+    const struct peer_state *peer = &rib->states[list->peer];
+    struct family_state state = family_state_from(rcu_read(&peer->families[show->safi][family]));
+    struct rib_shown shown = {
+        .peer = list->peer,
+        .router_id = atomic_load_explicit(&peer->router_id, memory_order_relaxed),
+        .is_stale = state.is_stale,
+        .has_add_path = state.has_add_path,
+    };
+    unsigned told = 0, rank = 0;
+
+    if (!state.is_negotiated && !state.is_stale)
+        return 0;
+    for (unsigned i = 0; i < list->live_count; i++) {
+        const struct stored_path *path = &list->live[i];
+        bool is_left = !path_is_valid(path, state);
+        if (is_left && !path_was_left(path, state))
+            continue;
+        shown.rank = is_left ? UINT32_MAX : rank++;
+        shown.withdrawn_ms =
+            is_left ? atomic_load_explicit(&peer->broken_ms, memory_order_relaxed) : 0;
+        tell(rib, path, &shown, fn, arg);
+        told++;
+    }
+    for (unsigned i = 0; i < list->gone_count; i++) {
+        const struct gone_path *gone = &list_gone(list)[i];
+        if (!gone_is_valid(gone, state))
+            continue;
+        shown.rank = UINT32_MAX;
+        shown.withdrawn_ms = gone_withdrawn_ms(gone);
+        tell(rib, &gone->path, &shown, fn, arg);
+        told++;
+    }
+    return told;
+}
+
+/* Returns what stands under the prefix; NULL: it is not there. */
+static const struct path_list *list_of(const struct rib_show *show)
+{
+    struct prefix_walk walk = {
+        .tree = tree_of(show->rib, show->safi, show->rd, show->prefix.addr.family),
+        .key = prefix_key_make(&show->prefix.addr)};
+
+    prefix_walk_batch(&walk, 1);
+    while (walk.value && walk.len > show->prefix.len)
+        prefix_walk_next(&walk);
+    return walk.value && walk.len == show->prefix.len ? list_at(show->rib, walk.value) : NULL;
+}
+
+bool rib_show_some(struct rib_show *show, unsigned count, rib_show_fn *fn, void *arg)
+{
+    const struct path_list *list = show->is_over ? NULL : list_of(show);
+    unsigned told = 0;
+
+    show->is_over = true;
+    if (!list)
+        return false;
+    if (list->kind != BLOCK_INDEX) {
+        if (list->peer >= show->next_peer)
+            tell_list(show, list, fn, arg);
+        return false;
+    }
+    const struct peer_index *index = (const void *)list;
+    for (unsigned i = 0; i < index->count; i++) {
+        const struct peer_place *peer = &index->places[i];
+        uint32_t handle = rcu_read(&peer->list);
+        if (peer->peer < show->next_peer)
+            continue;
+        if (told >= count) {
+            show->next_peer = peer->peer;
+            show->is_over = false;
+            return true;
+        }
+        if (handle)
+            told += tell_list(show, list_at(show->rib, handle), fn, arg);
+    }
+    return false;
+}
