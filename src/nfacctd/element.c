@@ -62,6 +62,14 @@ bool template_field_is_misfit(const struct template_field *field)
            !element_type_fits(element->type, field->len);
 }
 
+bool template_field_may_misfit(const struct template_field *field)
+{
+    const struct element *element =
+        field->len == FIELD_LEN_VARIABLE ? element_find(field->enterprise, field->id) : NULL;
+
+    return element && !element_type_fits(element->type, 1);
+}
+
 static bool is_number(enum element_type type)
 {
     switch (type) {

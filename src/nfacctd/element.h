@@ -85,6 +85,8 @@ static inline bool element_type_is_frame(enum element_type type)
 bool element_type_fits(enum element_type type, size_t len);
 /* Returns whether the field has a length from which its element cannot be read. */
 bool template_field_is_misfit(const struct template_field *field);
+/* Returns whether the field has a variable length, and its element cannot be read from each. */
+bool template_field_may_misfit(const struct template_field *field);
 /* Returns whether the field is a number that may have more than 64 bits. */
 bool template_field_is_large(const struct template_field *field);
 /* Returns the type by which a field is read whose element is of `type`. */

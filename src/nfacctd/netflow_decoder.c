@@ -31,7 +31,7 @@ static void source_forgotten(void *arg, struct domain_source *source)
     struct netflow_decoder *decoder = arg;
 
     lost_templates_forget(&decoder->templates.lost, source);
-    pending_sets_forget_source(&decoder->pending, source);
+    told_templates_forget(&decoder->told, source);
     shared_table_empty(&decoder->options.table, &source->option_share);
 }
 
@@ -70,7 +70,8 @@ static void *decoder_new(const struct decoder_settings *settings, struct exporte
     option_store_init(&decoder->options, own->options_max, batch);
     saved_marks_init(&decoder->marks);
     decoder->domains.marks = decoder->templates.marks = decoder->options.marks = &decoder->marks;
-    pending_sets_init(&decoder->pending, own->pending_sets_size, exporters);
+    told_templates_init(&decoder->told);
+    pending_sets_init(&decoder->pending, own->pending_sets_size, exporters, &decoder->told);
     decoder->fields = mem_calloc(own->template_fields_max + 1u, sizeof *decoder->fields);
     decoder->values = mem_calloc(own->template_fields_max + 1u, sizeof *decoder->values);
     decoder->value_lens = mem_calloc(own->template_fields_max + 1u, sizeof *decoder->value_lens);
@@ -86,6 +87,7 @@ static void decoder_free(void *self)
         return;
     domain_table_clear(&decoder->domains); /* first, as it empties its shares of the others */
     pending_sets_clear(&decoder->pending);
+    told_templates_clear(&decoder->told);
     template_store_clear(&decoder->templates);
     option_store_clear(&decoder->options);
     saved_marks_clear(&decoder->marks);
@@ -197,7 +199,7 @@ static void decoder_know(void *self, struct exporter *exporter) ON_THREAD(worker
     share_set_known(&decoder->templates.table.shares, &source->template_share.share, is_known);
     share_set_known(&decoder->templates.lost.table.shares, &source->lost_share.share, is_known);
     share_set_known(&decoder->options.table.shares, &source->option_share.share, is_known);
-    share_set_known(&decoder->pending.told.shares, &source->told_share.share, is_known);
+    share_set_known(&decoder->told.table.shares, &source->told_share.share, is_known);
     share_set_known(&decoder->pending.shares, &source->pending_share.share, is_known);
 }
 

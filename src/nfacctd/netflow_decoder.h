@@ -13,6 +13,7 @@
 #include "nfacctd/pending_sets.h"
 #include "nfacctd/plan.h"
 #include "nfacctd/template_store.h"
+#include "nfacctd/told_templates.h"
 
 struct netflow_decoder {
     const struct nfacctd_settings *settings;
@@ -26,6 +27,7 @@ struct netflow_decoder {
     struct template_store templates;
     struct option_store options;
     struct pending_sets pending;
+    struct told_templates told;
     struct saved_marks marks;
     int64_t expired_ns;               /* when templates were last looked through */
     _Atomic uint64_t save_generation; /* what other threads see of the two generations */
@@ -90,9 +92,9 @@ struct plan *netflow5_plan(const struct plan_settings *settings);
 void sets_decode_templates(struct netflow_message *msg, struct reader *set, bool is_options);
 void sets_decode_data(struct netflow_message *msg, uint16_t template_id, struct reader *set);
 
-/* Counts numbers beyond 64 bits in a data set of a template that has_large_numbers, and names their
+/* Counts values that cannot be read in a data set of a template that has_odd_values, and names their
  * fields once. */
-void large_numbers_note(struct netflow_message *msg, struct template *tmpl, struct reader set);
+void odd_values_note(struct netflow_message *msg, const struct template *tmpl, struct reader set);
 
 /* Implement decoder_ops.save and load. */
 struct saved_pieces *saved_state_make(struct netflow_decoder *decoder);

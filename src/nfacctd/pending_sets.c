@@ -9,9 +9,6 @@
 #include "base/clock.h"
 #include "base/memory.h"
 
-/* The number of templates that are remembered as told; of older ones the log may tell again. */
-#define TOLD_MAX 4096
-
 struct pending_queue {
     struct keyed_entry entry; /* domain, template id */
     struct domain *domain;
@@ -22,11 +19,6 @@ struct pending_queue {
     bool is_told;     /* the log has it, now or for an earlier queue */
 };
 
-/* A template that the log has said to be waited for. */
-struct told {
-    struct shared_entry entry; /* source; domain's number on the wire, template id, whether lost */
-};
-
 static void entry_discard(void *arg, struct keyed_entry *entry)
 {
     (void)arg;
@@ -34,11 +26,10 @@ static void entry_discard(void *arg, struct keyed_entry *entry)
 }
 
 void pending_sets_init(struct pending_sets *pending, uint64_t max_bytes,
-                       struct exporter_table *exporters)
+                       struct exporter_table *exporters, struct told_templates *told)
 {
-    *pending = (struct pending_sets){.max_bytes = max_bytes, .exporters = exporters};
+    *pending = (struct pending_sets){.max_bytes = max_bytes, .exporters = exporters, .told = told};
     keyed_table_init(&pending->queues, SIZE_MAX, entry_discard, NULL); /* bounded by its sets */
-    shared_table_init(&pending->told, entry_discard, NULL);
     shares_init(&pending->shares);
 }
 
@@ -82,7 +73,6 @@ void pending_sets_clear(struct pending_sets *pending)
         mem_free(set);
     }
     keyed_table_clear(&pending->queues);
-    shared_table_clear(&pending->told);
     shares_clear(&pending->shares);
 }
 
@@ -206,23 +196,11 @@ struct pending_set *pending_sets_take(struct pending_sets *pending, struct domai
 }
 
 /* True the first time for a template of an exporter. */
-static bool is_news(struct pending_sets *pending, const struct pending_queue *queue)
+static bool is_news(const struct pending_sets *pending, const struct pending_queue *queue)
 {
-    struct domain_source *source = queue->domain->source;
-    uint64_t template_key = (uint64_t)queue->is_lost << 48 |
-                            (uint64_t)queue->domain->domain_id << 16 | queue->entry.key[1];
-
-    if (shared_table_find(&pending->told, source->id, template_key))
-        return false;
-    if (shared_table_count(&pending->told) >= TOLD_MAX) {
-        struct shared_entry *loser = shared_table_loser(&pending->told);
-        shared_table_remove(&pending->told, loser);
-        mem_free(loser);
-    }
-    struct told *told = mem_zalloc(sizeof *told);
-    shared_table_add(&pending->told, &told->entry, &source->told_share, source->id, template_key,
-                     1);
-    return true;
+    return told_templates_add(pending->told, queue->domain->source,
+                              queue->is_lost ? TOLD_WAITS_FOR_LOST : TOLD_WAITS,
+                              queue->domain->domain_id, (uint16_t)queue->entry.key[1]);
 }
 
 void pending_sets_tell(struct pending_sets *pending, int64_t now_ns)
@@ -265,9 +243,4 @@ void pending_sets_forget(struct pending_sets *pending, struct domain *domain,
         }
         queue_remove(pending, queue);
     }
-}
-
-void pending_sets_forget_source(struct pending_sets *pending, struct domain_source *source)
-{
-    shared_table_empty(&pending->told, &source->told_share);
 }

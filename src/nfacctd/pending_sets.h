@@ -12,6 +12,7 @@
 #include "base/shared_table.h"
 #include "flow/exporter.h"
 #include "nfacctd/domain.h"
+#include "nfacctd/told_templates.h"
 
 /* The part of the message header that the set's records need. */
 struct pending_header {
@@ -32,15 +33,16 @@ struct pending_set {
 
 struct pending_sets {
     struct keyed_table queues; /* by domain and template id */
-    struct shared_table told;  /* templates that the log has told of as missing */
     struct pending_set *newest, *oldest;
     struct shares shares; /* of bytes */
     uint64_t max_bytes;
     struct exporter_table *exporters;
+    struct told_templates *told;
 };
 
+/* Borrows `exporters` and `told`. */
 void pending_sets_init(struct pending_sets *pending, uint64_t max_bytes,
-                       struct exporter_table *exporters);
+                       struct exporter_table *exporters, struct told_templates *told);
 void pending_sets_clear(struct pending_sets *pending);
 
 /* Copies the set. A set that does not fit counts as pending_full, and so does an older one that
@@ -60,5 +62,3 @@ void pending_sets_expire(struct pending_sets *pending, int64_t before_ns);
 /* Drops all of the domain, for that reason (no_template: or template_gone). */
 void pending_sets_forget(struct pending_sets *pending, struct domain *domain,
                          enum drop_reason reason);
-/* Forgets what the log has told of an exporter that goes. */
-void pending_sets_forget_source(struct pending_sets *pending, struct domain_source *source);

@@ -39,6 +39,11 @@ static int side_of(const struct plan_ref *refs, int pair, int side)
     return -1;
 }
 
+static bool is_whole(const struct plan_ref *refs, int pair)
+{
+    return refs[2 * pair].len > 0 && refs[2 * pair + 1].len > 0;
+}
+
 static struct counts choose_pair(const struct plan_ref *refs, const uint8_t *record)
 {
     struct counts counts = {0};
@@ -47,7 +52,10 @@ static struct counts choose_pair(const struct plan_ref *refs, const uint8_t *rec
     for (int i = 0; i < PAIR_COUNT; i++) {
         uint64_t octets = slot_value(refs, 2 * i, record);
         counts.has_octets = counts.has_octets || octets > 0;
-        if (chosen < 0 && (octets > 0 || slot_value(refs, 2 * i + 1, record) > 0))
+        if (octets == 0 && slot_value(refs, 2 * i + 1, record) == 0)
+            continue;
+        /* Half a pair of deltas gives way to a whole one, with which it would be mixed. */
+        if (chosen < 0 || (i < FIRST_TOTAL_PAIR && !is_whole(refs, chosen) && is_whole(refs, i)))
             chosen = i;
     }
     counts.is_by_pair_of_totals = chosen >= FIRST_TOTAL_PAIR;

@@ -171,8 +171,8 @@ find_uptime(struct netflow_message *msg, const struct template *tmpl, const stru
 static inline __attribute__((always_inline)) bool
 decode_records(struct netflow_message *msg, struct template *tmpl, struct reader *set)
 {
-    if (tmpl->has_large_numbers)
-        large_numbers_note(msg, tmpl, *set);
+    if (tmpl->has_odd_values)
+        odd_values_note(msg, tmpl, *set);
     if (!tmpl->plan)
         return decode_options(msg, tmpl, set);
     msg->context.template_id = tmpl->id;
@@ -212,8 +212,10 @@ static void release_pending(struct netflow_message *msg, struct domain *domain,
                             struct template *tmpl)
 {
     struct pending_set *set = pending_sets_take(&msg->decoder->pending, domain, tmpl->id);
-    struct netflow_message old = *msg;
 
+    if (!set)
+        return;
+    struct netflow_message old = *msg;
     old.domain = domain;
     old.context.scope.domain = domain->id;
     old.context.domain = domain;
@@ -257,10 +259,20 @@ void sets_decode_data(struct netflow_message *msg, uint16_t template_id, struct 
         drop_refused(msg, template_id);
         return;
     }
+    /* The template may have come by another way than from this port: lent, or left by a silent one. */
+    if (msg->domain->pending)
+        release_pending(msg, msg->domain, tmpl);
     size_t len = reader_left(set);
     if (!decode_records(msg, tmpl, set))
         exporter_drop(msg->exporter, DROP_bad_record, "domain %u: template %u: %zu bytes of data",
                       msg->domain->domain_id, template_id, len);
+}
+
+/* True once for each template of the exporter, as it may be announced anew again and again. */
+static bool is_first_line(struct netflow_message *msg, enum told_kind kind, uint16_t template_id)
+{
+    return told_templates_add(&msg->decoder->told, msg->domain->source, kind,
+                              msg->domain->domain_id, template_id);
 }
 
 /* Counts the fields that are misfits, and names them in one line. */
@@ -281,8 +293,9 @@ static void say_misfits(struct netflow_message *msg, const struct template *tmpl
     if (count == 0)
         return;
     counter_add(&msg->exporter->counters.misfit_fields, count);
-    exporter_say(msg->exporter, NOTE_misfit_fields, "domain %u: template %u: %s",
-                 msg->domain->domain_id, tmpl->id, names);
+    if (is_first_line(msg, TOLD_MISFITS, tmpl->id))
+        exporter_say(msg->exporter, NOTE_misfit_fields, "domain %u: template %u: %s",
+                     msg->domain->domain_id, tmpl->id, names);
 }
 
 static void count_unknown_elements(struct netflow_message *msg, const struct template *tmpl)
@@ -309,8 +322,9 @@ static void say_odd_scopes(struct netflow_message *msg, const struct template *t
     if (!tmpl->has_odd_scopes)
         return;
     counter_add(&msg->exporter->counters.odd_scopes, 1);
-    exporter_say(msg->exporter, NOTE_odd_scopes, "domain %u: options template %u",
-                 msg->domain->domain_id, tmpl->id);
+    if (is_first_line(msg, TOLD_ODD_SCOPES, tmpl->id))
+        exporter_say(msg->exporter, NOTE_odd_scopes, "domain %u: options template %u",
+                     msg->domain->domain_id, tmpl->id);
 }
 
 /* Returns what is wrong with a template that was refused for its fields. */

@@ -153,7 +153,8 @@ enum template_outcome template_store_put(struct template_store *store, struct do
         return TEMPLATE_REFUSED;
     }
     for (uint16_t i = 0; i < tmpl->field_count; i++)
-        tmpl->has_large_numbers |= template_field_is_large(&tmpl->fields[i]);
+        tmpl->has_odd_values |= template_field_is_large(&tmpl->fields[i]) ||
+                                template_field_may_misfit(&tmpl->fields[i]);
     if (!tmpl->is_refused)
         template_compile(store, tmpl);
     if (old)

@@ -28,10 +28,9 @@ struct template
     bool is_inherited; /* another port, which is silent, announced it */
     uint16_t scope_count;
     bool is_options;
-    bool has_large_numbers; /* some of its numbers may be beyond 64 bits */
-    bool large_is_told;     /* the log has said that one was */
-    bool has_odd_scopes;    /* as it was announced: none, or more than there are fields */
-    bool is_refused;        /* its records cannot be delimited; kept so that data for it is known */
+    bool has_odd_values; /* some numbers may be beyond 64 bits, or values of impossible lengths */
+    bool has_odd_scopes; /* as it was announced: none, or more than there are fields */
+    bool is_refused;     /* its records cannot be delimited; kept so that data for it is known */
     uint16_t field_count;
     struct template_field fields[];
 };

@@ -108,6 +108,15 @@ def test_an_exporter_that_was_started_again_on_another_port(test):
     assert octets(rows) == {"10.0.0.1": 1500, "10.0.0.7": 1500} and exporter["sequence_gaps"] == 0, (rows, exporter)
 
 
+def test_data_that_waits_is_decoded_with_the_template_that_a_silent_port_leaves(test):
+    """The new port announces another template only, so that none is lent to it while the old port may be in use."""
+    messages = [(0, 1000, v9(v9_template(FLOW), v9_template(FLOW, 257))), (50, 1001, v9(v9_template(FLOW), v9_flow("10.0.0.7", template_id=257)))]
+    messages += [(s, 1001, v9(v9_template(FLOW), sequence=s)) for s in range(100, 320, 20)]
+    rows, exporter, log = run(test, messages + [(320, 1001, v9(v9_flow("10.0.0.8", template_id=257)))])
+    assert octets(rows) == {"10.0.0.7": 1500, "10.0.0.8": 1500}, rows
+    assert exporter["pending_released"] == 1 and sum(exporter["drops"].values()) == 0 and "did not come in time" not in log, log
+
+
 def test_a_port_that_follows_a_silent_one_has_all_that_was_known_of_it(test):
     """A rate without a sampler (options of scope system), names, totals, and how far the clock is off: all were told the old port alone."""
     fields = [*FLOW[:2], (95, 4), (86, 4), (85, 4), (148, 8)]  # totals of a flow by its id

@@ -4,7 +4,7 @@
 import ipaddress
 import struct
 
-from harness import SHARED, Skip, json_lines, main
+from harness import json_lines, main, need_sample
 import exports  # harness knows where it is
 
 START = 1_700_000_000  # 2023-11-14 22:13:20 UTC
@@ -12,12 +12,12 @@ V9_OPTIONS, V9_TEMPLATES = 1, 0
 
 
 def account(test, datagrams, aggregate, more="", name="in"):
-    """Rows for messages, or (seconds after START, message); and the daemon's log and ledger."""
+    """Rows for messages, or (seconds after START, message), or with a source port behind; and the daemon's log and ledger."""
     path = datagrams
     if isinstance(datagrams, list):
         path = test.dir / f"{name}.pcap"
         timed = [d if isinstance(d, tuple) else (0, d) for d in datagrams]
-        exports.write_pcap(path, [(START + when, exports.udp_packet(message, "192.0.2.1")) for when, message in timed])
+        exports.write_pcap(path, [(START + when, exports.udp_packet(message, "192.0.2.1", sport=(*port, 50000)[0])) for when, message, *port in timed])
     daemon = test.nfacctd(f"""
 plugins: print[out]
 aggregate[out]: {aggregate}
@@ -28,13 +28,6 @@ print_output_file_append[out]: true
 """, "-I", path, name=name)
     assert daemon.wait(60) == 0, daemon.output()
     return json_lines(test.dir / f"{name}.json"), daemon.output(), test.stats(name)["exporters"][0]
-
-
-def shared(name):
-    path = SHARED / "field" / name / "exports.pcap"
-    if not path.exists():
-        raise Skip(f"{path} is not there")
-    return path
 
 
 def v9(*sets, uptime_ms=1_000_000, export_time=START, sequence=0):
@@ -65,7 +58,7 @@ def data(fields, *rows, template_id=256):
 # ---- templates ----
 
 def test_a_fortigates_template_is_read(test):
-    rows, _, _ = account(test, shared("fortigate-app-id"), "src_host, dst_host, src_port, dst_port, proto, in_iface")
+    rows, _, _ = account(test, need_sample("fortigate-app-id/exports.pcap"), "src_host, dst_host, src_port, dst_port, proto, in_iface")
     assert sorted((r["ip_src"], r["bytes"]) for r in rows) == [("198.51.100.1", 1500), ("198.51.100.2", 2500)], rows
 
 
@@ -92,6 +85,30 @@ def test_a_field_of_impossible_length_costs_nothing_else(test):
     lines = [line for line in log.splitlines() if " has " in line]
     assert len(lines) == 2 and "template 256: sourceMacAddress has 5 bytes;" in lines[0], log
     assert "mplsVpnRouteDistinguisher has 7 bytes, postDestinationMacAddress has 5 bytes;" in lines[1], log
+
+
+def test_a_template_of_odd_fields_has_one_line_however_often_it_changes(test):
+    """It comes in two forms in turn, from ports of its own; another domain has a line of its own."""
+    forms = [[(8, 4), (56, length), (1, 4), (2, 4)] for length in (5, 7)] * 4
+    messages = [(n, ipfix(ipfix_template(fields), data(fields, ["10.0.0.1", 5, 100, 1])), 50000 + n // 2) for n, fields in enumerate(forms)]
+    rows, log, exporter = account(test, messages + [(9, ipfix(ipfix_template(forms[0]), domain=2))], "src_host")
+    assert [r["bytes"] for r in rows] == [800] and exporter["misfit_fields"] == 9, (rows, exporter)
+    assert log.count("template 256: sourceMacAddress has ") == 2 and log.count("domain 2: template 256") == 1, log
+
+
+def test_a_value_of_impossible_length_costs_nothing_else(test):
+    """Fields of variable length (RFC 7011 section 7) tell the length in each record; a value of no bytes is none."""
+    fields = [(8, exports.VARIABLE), (56, exports.VARIABLE), (154, exports.VARIABLE), (10, 4), (1, 4), (2, 4)]
+    four, sixteen = bytes([10, 0, 0, 1]), bytes(10) + b"\xff\xff" + bytes([10, 0, 0, 2])
+    message = ipfix(ipfix_template(fields), data(
+        fields, [four, b"\2\0\0\0\0\1", b"", 1, 100, 1], [four + b"\1", b"\2\0\0\0\0\1", bytes(5), 2, 200, 2],
+        [sixteen, b"\2\0\0\0\0", b"", 3, 300, 3], [b"", b"", b"", 4, 400, 4]))
+    rows, log, exporter = account(test, [message, message], "in_iface, src_host, src_mac")
+    assert [(r["iface_in"], r["ip_src"], r["mac_src"][-1:], r["bytes"]) for r in rows] == [
+        (1, "10.0.0.1", "1", 200), (2, "", "1", 400), (3, "10.0.0.2", "0", 600), (4, "", "0", 800)], rows
+    assert (exporter["misfit_values"], exporter["misfit_fields"]) == (6, 0), exporter
+    (line,) = [line for line in log.splitlines() if "such lengths cannot be read" in line]
+    assert "template 256: sourceIPv4Address has 5 bytes, flowStartMicroseconds has 5 bytes, sourceMacAddress has 5 bytes;" in line, line
 
 
 def test_lengths_with_a_reading_are_read(test):
@@ -170,7 +187,7 @@ def counted(test, fields, rows, aggregate="src_host", name="in", more=""):
 
 
 def test_the_first_pair_of_counters_that_has_something_counts(test):
-    rows, _, _ = account(test, shared("in-out-counters"), "src_host, sampling_direction")
+    rows, _, _ = account(test, need_sample("in-out-counters/exports.pcap"), "src_host, sampling_direction")
     assert sorted((r["ip_src"], r["bytes"], r["packets"]) for r in rows) == [(f"198.51.100.{n}", 500, 5) for n in (1, 2, 3, 4)], rows
 
 
@@ -179,6 +196,14 @@ def test_pairs_of_counters_are_not_mixed(test):
     assert counted(test, fields, [["10.0.0.1", 0, 0, 500, 5, 700, 7], ["10.0.0.2", 500, 0, 600, 6, 700, 7], ["10.0.0.3", 0, 5, 600, 6, 700, 7],
                                   ["10.0.0.4", 0, 0, 0, 0, 700, 7], ["10.0.0.5", 0, 0, 0, 0, 0, 0]]) == [
         ("10.0.0.1", 500, 5), ("10.0.0.2", 500, 0), ("10.0.0.3", 0, 5), ("10.0.0.4", 700, 7), ("10.0.0.5", 0, 0)]
+
+
+def test_half_a_pair_gives_way_to_a_whole_one(test):
+    """Packets before a middlebox without their bytes, and both behind it: what is behind it belongs together."""
+    fields = [(8, 4), (2, 4), (23, 4), (24, 4)]
+    assert counted(test, fields, [["10.0.0.1", 5, 500, 4], ["10.0.0.2", 5, 0, 0]]) == [("10.0.0.1", 500, 4), ("10.0.0.2", 0, 5)]
+    fields = [(8, 4), (152, 8), (1, 4), (85, 8), (86, 8)]  # bytes have a delta, packets a total alone
+    assert counted(test, fields, [["10.0.0.1", START * 1000, 500, 900, 9]], name="total") == [("10.0.0.1", 500, 9)]
 
 
 def test_counters_of_directions_stand_for_no_others(test):
