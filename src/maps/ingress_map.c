@@ -66,6 +66,7 @@ struct ingress_row {
     uint8_t condition_count;
     bool is_of_path; /* id=bgp */
     bool asks_path;
+    bool is_known;                    /* the index leaves nothing of it open */
     struct ip_prefix exporter;        /* where the row names one; else len is EXPORTERS */
     const struct map_cell *exporters; /* where it names several, or others than some */
     const struct map_cell *next_hop, *peer_as;
@@ -81,6 +82,7 @@ struct ingress_map {
     uint32_t condition_count;
     uint64_t fields; /* that the index looks at */
     bool asks_path;
+    bool has_open; /* the index leaves something of some row open */
     struct flow_needs needs;
 };
 
@@ -103,24 +105,34 @@ static int take_value(struct ingress_row *row, const char *text)
 struct choices {
     struct row_choice items[ROW_CHOICES_MAX];
     size_t count;
+    bool is_open; /* they do not ask all that the row does */
 };
 
 static void choose_cell(struct choices *choices, uint8_t key, const struct map_cell *cell)
 {
-    if (cell && choices->count < ROW_CHOICES_MAX)
-        choices->count +=
-            row_choice_of_cell(&choices->items[choices->count], key, keys[key].type, cell);
+    if (!cell)
+        return;
+    if (choices->count < ROW_CHOICES_MAX &&
+        row_choice_of_cell(&choices->items[choices->count], key, keys[key].type, cell))
+        choices->count++;
+    else
+        choices->is_open = true;
 }
 
 static void choose_condition(struct choices *choices, uint8_t key,
                              const struct tag_condition *condition, const struct map_cell *cell)
 {
     struct row_choice *choice = &choices->items[choices->count];
+    bool is_all = false;
 
-    if (choices->count == ROW_CHOICES_MAX || !tag_condition_choice(condition, cell, choice))
+    if (choices->count == ROW_CHOICES_MAX ||
+        !tag_condition_choice(condition, cell, choice, &is_all)) {
+        choices->is_open = true;
         return;
+    }
     choice->field = key;
     choices->count++;
+    choices->is_open = choices->is_open || !is_all;
 }
 
 static int take_conditions(struct ingress_map *map, size_t index, struct choices *choices,
@@ -156,7 +168,7 @@ static int take_row(struct ingress_map *map, size_t index, struct text *errors)
 {
     const struct map_row *row = &map->file->rows[index];
     struct ingress_row *ingress = &map->rows[index];
-    struct choices choices = {.count = 0};
+    struct choices choices = {.count = 0, .is_open = false};
     int err = 0;
 
     if (take_value(ingress, row->cells[KEY_ID]->text) < 0) {
@@ -179,7 +191,10 @@ static int take_row(struct ingress_map *map, size_t index, struct text *errors)
     choose_cell(&choices, KEY_PEER_AS, ingress->peer_as);
     ingress->asks_path = ingress->next_hop || ingress->peer_as;
     map->asks_path = map->asks_path || ingress->is_of_path || ingress->asks_path;
-    row_search_add(map->search, (uint32_t)index, choices.items, choices.count);
+    ingress->is_known =
+        row_search_add(map->search, (uint32_t)index, choices.items, choices.count) &&
+        !choices.is_open;
+    map->has_open = map->has_open || !ingress->is_known;
     return err;
 }
 
@@ -269,13 +284,20 @@ static bool is_exporter(const struct ingress_row *row, const struct ip_addr *exp
                                           : ip_prefix_contains(&row->exporter, exporter);
 }
 
+/* Returns the facts of one flow of those that are looked up together. */
+static const struct source_facts *facts_at(const struct source_facts *facts, uint32_t index)
+{
+    static const struct source_facts nothing;
+
+    return facts ? &facts[index] : &nothing;
+}
+
 static bool row_holds(const struct ingress_map *map, const struct ingress_row *row,
-                      const struct ip_addr *exporter, const struct flow *flow,
-                      const struct source_facts *facts)
+                      const struct flow *flow, const struct source_facts *facts)
 {
     const struct tag_condition *conditions = &map->conditions[row->first_condition];
 
-    if (!is_exporter(row, exporter))
+    if (!is_exporter(row, &flow->exporter->addr))
         return false;
     if (row->asks_path && (!map_cell_has_address(row->next_hop, &facts->next_hop) ||
                            !map_cell_has_number(row->peer_as, facts->neighbour_as)))
@@ -287,72 +309,53 @@ static bool row_holds(const struct ingress_map *map, const struct ingress_row *r
 }
 
 /* Fetches what the index looks at. */
-static void take_values(const struct ingress_map *map, const struct ip_addr *exporter,
-                        const struct flow *flow, const struct source_facts *facts,
-                        struct row_value *values)
+static void take_columns(const struct ingress_map *map, const struct flow_batch *batch,
+                         uint32_t start, uint32_t count, const struct source_facts *facts,
+                         struct row_column *columns)
 {
-    values[KEY_IP] = row_value_address(exporter);
-    values[KEY_NEXT_HOP] = row_value_address(&facts->next_hop);
-    values[KEY_PEER_AS] = row_value_number(facts->neighbour_as);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct flow *flow = flow_batch_at(batch, start + i);
+        row_column_put(&columns[KEY_IP], i, row_value_address(&flow->exporter->addr));
+        if (!map->asks_path)
+            continue;
+        row_column_put(&columns[KEY_NEXT_HOP], i, row_value_address(&facts_at(facts, i)->next_hop));
+        columns[KEY_PEER_AS].low[i] = facts_at(facts, i)->neighbour_as;
+    }
     for (size_t i = 0; i < FLOW_KEY_COUNT; i++)
         if (map->fields >> flow_keys[i].key & 1)
-            values[flow_keys[i].key] = tag_condition_value(flow_keys[i].tag_key, flow);
-}
-
-/* A flow that is looked up beside others. */
-struct flow_lookup {
-    const struct flow *flow;
-    const struct source_facts *facts;
-    struct row_cursor cursor;
-    uint32_t at; /* the candidate; ROW_NONE: there is none */
-};
-
-static void next_candidate(const struct ingress_map *map, struct flow_lookup *l, uint32_t from)
-{
-    struct row_value values[KEY_COUNT];
-
-    if (l->cursor.is_wide)
-        take_values(map, &l->flow->exporter->addr, l->flow, l->facts, values);
-    l->at = row_search_next(map->search, values, &l->cursor, from);
-}
-
-static struct ingress_answer answer(const struct ingress_map *map, struct flow_lookup *l)
-{
-    for (; l->at != ROW_NONE; next_candidate(map, l, l->at + 1)) {
-        const struct ingress_row *row = &map->rows[l->at];
-        if (row_holds(map, row, &l->flow->exporter->addr, l->flow, l->facts))
-            return (struct ingress_answer){row->value, row->is_of_path};
-    }
-    return (struct ingress_answer){0, false};
+            tag_condition_column(flow_keys[i].tag_key, batch, start, count,
+                                 &columns[flow_keys[i].key]);
 }
 
 void ingress_map_find(const struct ingress_map *map, const struct flow_batch *batch, uint32_t start,
                       uint32_t count, const struct source_facts *facts,
                       struct ingress_answer *ret_answers)
 {
-    static const struct source_facts nothing;
-    struct flow_lookup lookups[INGRESS_MAP_TOGETHER];
+    struct row_column columns[KEY_COUNT];
+    struct row_lookup lookup;
+    const uint32_t *first = lookup.first;
 
+    take_columns(map, batch, start, count, facts, columns);
+    row_search_start(map->search, columns, count, &lookup);
+    row_search_settle(map->search, columns, count, &lookup);
+    for (uint32_t i = 0; i < count; i++)
+        if (first[i] != ROW_NONE)
+            __builtin_prefetch(&map->rows[first[i]]);
+    for (uint32_t i = 0; map->has_open && i < count; i++)
+        if (first[i] != ROW_NONE)
+            __builtin_prefetch(&map->conditions[map->rows[first[i]].first_condition]);
     for (uint32_t i = 0; i < count; i++) {
-        struct row_value values[KEY_COUNT];
-        struct flow_lookup *l = &lookups[i];
-        l->flow = flow_batch_at(batch, start + i);
-        l->facts = facts ? &facts[i] : &nothing;
-        take_values(map, &l->flow->exporter->addr, l->flow, l->facts, values);
-        row_search_start(map->search, values, &l->cursor);
+        const struct flow *flow = flow_batch_at(batch, start + i);
+        ret_answers[i] = (struct ingress_answer){0, false};
+        for (uint32_t at = first[i]; at != ROW_NONE;
+             at = row_search_next(map->search, columns, &lookup, i, at + 1)) {
+            const struct ingress_row *row = &map->rows[at];
+            if (!row->is_known && !row_holds(map, row, flow, facts_at(facts, i)))
+                continue;
+            ret_answers[i] = (struct ingress_answer){row->value, row->is_of_path};
+            break;
+        }
     }
-    for (uint32_t i = 0; i < count; i++)
-        row_search_settle(map->search, &lookups[i].cursor);
-    for (uint32_t i = 0; i < count; i++) {
-        next_candidate(map, &lookups[i], 0);
-        if (lookups[i].at != ROW_NONE)
-            __builtin_prefetch(&map->rows[lookups[i].at]);
-    }
-    for (uint32_t i = 0; i < count; i++)
-        if (lookups[i].at != ROW_NONE)
-            __builtin_prefetch(&map->conditions[map->rows[lookups[i].at].first_condition]);
-    for (uint32_t i = 0; i < count; i++)
-        ret_answers[i] = answer(map, &lookups[i]);
 }
 
 void ingress_map_add_needs(const struct ingress_map *map, struct flow_needs *needs)

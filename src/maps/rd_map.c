@@ -188,11 +188,15 @@ bool rd_map_find(const struct rd_map *map, const struct ip_addr *exporter, const
         [KEY_VPN] = row_value_number(flow->ingress_vrf),
         [FIELD_EGRESS_VPN] = row_value_number(flow->egress_vrf),
     };
-    struct row_cursor cursor;
+    struct row_column columns[FIELD_COUNT];
+    struct row_lookup lookup;
 
-    row_search_begin(map->search, values, &cursor);
-    for (uint32_t at = row_search_next(map->search, values, &cursor, 0); at != ROW_NONE;
-         at = row_search_next(map->search, values, &cursor, at + 1)) {
+    for (size_t i = KEY_IP; i < FIELD_COUNT; i++)
+        row_column_put(&columns[i], 0, values[i]);
+    row_search_start(map->search, columns, 1, &lookup);
+    row_search_settle(map->search, columns, 1, &lookup);
+    for (uint32_t at = row_search_next(map->search, columns, &lookup, 0, 0); at != ROW_NONE;
+         at = row_search_next(map->search, columns, &lookup, 0, at + 1)) {
         if (!row_holds(&map->file->rows[at], exporter, flow))
             continue;
         *ret_rd = map->rds[at];

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The index of maps. The hash of a shape and the values that its fields have is what a row is found
- * by; the values themselves are not kept, as callers ask the rows anyway. A filter of some bits for
- * each hash lies before the table: it fits into the cache, and nearly all shapes fail there.
+ * The index of maps. A shape's fields are cut into pieces of 32 or 64 bits, and the pieces put
+ * together into the words of a key, whose hash is what a row is found by. No two keys of one word have
+ * the same hash, so that there nothing more need be compared; the words of longer keys are not kept,
+ * as callers ask their rows anyway. Before each table lies a filter of some bits for each hash: the
+ * filters fit into a cache, and nearly all shapes fail there.
  */
 #include "maps/row_search.h"
 
@@ -11,89 +13,128 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RANGE_MAX = 16, SPREAD_MAX = 64, FILTER_BITS_PER_HASH = 8, WORD_BITS = 64 };
+enum { RANGE_MAX = 16, SPREAD_MAX = 64, WORD_BITS = 64, HALF_BITS = 32 };
+enum { FILTER_BITS_PER_HASH = 8, FILTER_SHAPES_MIN = 3 };
+#define HALF_MASK UINT64_C(0xffffffff)
 
-/* With fewer shapes the filter costs more than it spares. */
-enum { FILTER_SHAPES_MIN = 3 };
+/* At most so many of so many slots are taken. */
+enum { SLOTS_OF = 5, SLOTS_TAKEN = 3 };
 
-/* A part of a shape: which bits of which field. */
-struct shape_term {
+/* An address of IPv6 has two. */
+enum { PIECES_MAX = 2 * ROW_CHOICES_MAX };
+enum { FAMILY_MASK = 7 }; /* has room for enum ip_family */
+
+/* A part of a key: bits of one field, which go into one of its words. */
+struct piece {
+    uint64_t mask;
+    uint64_t excess; /* bits that no row of the shape has: narrow numbers */
     uint8_t field, family;
-    uint8_t prefix_len;
-    uint64_t high_mask, low_mask;
+    uint8_t word, rotation;
+    bool is_high; /* of the halves of an address */
 };
 
 struct shape {
-    uint64_t seed;
-    uint32_t term_count;
-    struct shape_term terms[ROW_CHOICES_MAX];
+    uint32_t piece_count, word_count;
+    struct piece pieces[PIECES_MAX];
+    uint32_t number;      /* in the order in which shapes came, while it is made */
+    uint32_t entry_count; /* while it is made */
+    uint32_t filter_mask; /* words of its filter, less one */
+    size_t filter, slots; /* where they begin */
+    uint64_t slot_count;
+    bool has_excess;  /* of some piece */
+    uint64_t covered; /* bits: shapes of whose rows its slots know the first */
 };
 
 struct hashed_row {
     uint64_t hash;
-    uint32_t row;
+    uint32_t shape, row;
 };
 
+/* The rows of a key: one, or, with SLOT_LIST, the place of their count, which they follow. `best` is the
+ * first one of these and of those that covered shapes have for any flow with that key; 0: the slot is
+ * empty. Rows count from 1 here. */
 struct slot {
     uint64_t hash;
-    uint32_t first, count; /* as in union row_hit; count 0: empty */
+    uint32_t rows, best;
 };
+#define SLOT_LIST (UINT32_C(1) << 31)
 
 struct row_search {
     struct shape *shapes;
     uint32_t shape_count, shape_capacity;
+    uint32_t kept_count;        /* of the first shapes a look-up keeps the hashes */
     uint32_t last_shape;        /* of the row before */
     struct hashed_row *entries; /* until it is finished */
     size_t entry_count, entry_capacity;
     size_t unkeyed_count;
-    uint64_t fields;
-    uint64_t *filter, filter_mask;
+    uint64_t fields, address_fields;
+    uint64_t allowed[ROW_FIELDS_MAX][FAMILY_MASK + 1]; /* bits: shapes, by field and family */
+    bool has_filters; /* with few shapes they cost more than they spare */
+    uint64_t *filters;
     struct slot *slots;
-    uint64_t slot_mask;
     uint32_t *rows; /* of slots that have several */
 };
 
 /* ---- hashes ---- */
 
-static inline uint64_t mix(uint64_t hash, uint64_t value)
+/* Each step can be taken back, so that different values have different hashes. */
+static inline uint64_t mix(uint64_t value)
 {
-    hash = (hash ^ value) * UINT64_C(0x9e3779b97f4a7c15);
-    return hash ^ hash >> 32;
+    value *= UINT64_C(0x9e3779b97f4a7c15);
+    value ^= value >> 32;
+    value *= UINT64_C(0xd6e8feb86659fd93);
+    return value ^ value >> 32;
 }
 
-static inline uint64_t hash_term(uint64_t hash, const struct shape_term *term,
-                                 const struct row_value *value)
+/* Takes mix() back: multiplies with the inverse numbers. */
+static inline uint64_t unmix(uint64_t hash)
 {
-    if (term->family == IP_V6)
-        hash = mix(hash, value->high & term->high_mask);
-    return mix(hash, value->low & term->low_mask);
+    hash ^= hash >> 32;
+    hash *= UINT64_C(0xcfee444d8b59a89b);
+    hash ^= hash >> 32;
+    return hash * UINT64_C(0xf1de83e19937733d);
 }
 
-/* False if a value is of another family. */
-static inline bool hash_shape(const struct shape *shape, const struct row_value *values,
-                              uint64_t *ret_hash)
+static inline uint64_t rotated(uint64_t value, unsigned bits)
 {
-    uint64_t hash = shape->seed;
-
-    for (uint32_t i = 0; i < shape->term_count; i++) {
-        const struct shape_term *term = &shape->terms[i];
-        const struct row_value *value = &values[term->field];
-        if (value->family != term->family)
-            return false;
-        hash = hash_term(hash, term, value);
-    }
-    *ret_hash = mix(hash, hash >> 17);
-    return true;
+    return value << bits | value >> (-bits & (WORD_BITS - 1));
 }
 
-static inline uint64_t filter_bits(uint64_t hash)
+static inline uint64_t piece_value(const struct piece *piece, uint64_t high, uint64_t low)
 {
-    return UINT64_C(1) << (hash >> 58) | UINT64_C(1) << (hash >> 52 & (WORD_BITS - 1));
+    return rotated((piece->is_high ? high : low) & piece->mask, piece->rotation);
 }
 
-static inline uint64_t *filter_word(const struct row_search *s, uint64_t hash)
+/* Hashes a key, whose words come one after the other with `stride` between. */
+static inline uint64_t hash_words(const uint64_t *words, uint32_t count, size_t stride)
 {
-    return &s->filter[hash >> 20 & s->filter_mask];
+    uint64_t hash = 0;
+
+    for (uint32_t i = 0; i < count; i++)
+        hash = mix(hash ^ words[i * stride]);
+    return hash;
+}
+
+static inline uint64_t *filter_word(const struct row_search *s, const struct shape *shape,
+                                    uint64_t hash)
+{
+    return &s->filters[shape->filter + (hash >> 12 & shape->filter_mask)];
+}
+
+/* Two bits of the word must be set. In the result only the lowest bit counts. */
+static inline uint64_t passes_word(uint64_t word, uint64_t hash)
+{
+    return word >> (hash & (WORD_BITS - 1)) & word >> (hash >> 6 & (WORD_BITS - 1));
+}
+
+static inline uint64_t bits_of(uint64_t hash)
+{
+    return UINT64_C(1) << (hash & (WORD_BITS - 1)) | UINT64_C(1) << (hash >> 6 & (WORD_BITS - 1));
+}
+
+static inline uint64_t slot_place(const struct shape *shape, uint64_t hash)
+{
+    return (hash >> HALF_BITS) * shape->slot_count >> HALF_BITS;
 }
 
 /* ---- making ---- */
@@ -141,7 +182,7 @@ void row_search_free(struct row_search *s)
         return;
     mem_free(s->shapes);
     mem_free(s->entries);
-    mem_free(s->filter);
+    mem_free(s->filters);
     mem_free(s->slots);
     mem_free(s->rows);
     mem_free(s);
@@ -152,79 +193,120 @@ static uint64_t mask_of(unsigned prefix_len)
     return prefix_len == 0 ? 0 : prefix_len >= WORD_BITS ? UINT64_MAX : ~(UINT64_MAX >> prefix_len);
 }
 
-static struct shape_term shape_term_of(uint8_t field, const struct row_term *term)
-{
-    struct shape_term t = {.field = field,
-                           .family = term->value.family,
-                           .prefix_len = term->prefix_len,
-                           .high_mask = UINT64_MAX,
-                           .low_mask = UINT64_MAX};
+/* The key of a row, and its shape, while they are put together. */
+struct key_maker {
+    struct shape shape;
+    uint64_t words[PIECES_MAX];
+    bool has_half; /* the word before has room for another half */
+    uint32_t half_word;
+};
 
-    if (t.family == IP_V4) { /* in the last 32 of 128 bits */
-        t.low_mask = mask_of(32U + t.prefix_len);
-    } else if (t.family == IP_V6) {
-        t.high_mask = mask_of(t.prefix_len);
-        t.low_mask = mask_of(t.prefix_len > WORD_BITS ? t.prefix_len - WORD_BITS : 0);
+/* Appends a piece; a half, of which `mask` tells where it stands, fills a word with another one. */
+static void add_piece(struct key_maker *k, struct piece piece, const struct row_value *value)
+{
+    bool is_upper_half = piece.mask > HALF_MASK, is_half = !is_upper_half || piece.mask << 32 == 0;
+    bool to_upper = false;
+
+    if (!is_half) {
+        piece.word = (uint8_t)k->shape.word_count++;
+    } else if (k->has_half) {
+        piece.word = (uint8_t)k->half_word;
+        k->has_half = false;
+        to_upper = true;
+    } else {
+        k->has_half = true;
+        k->half_word = k->shape.word_count++;
+        piece.word = (uint8_t)k->half_word;
     }
-    return t;
+    if (is_half && is_upper_half != to_upper)
+        piece.rotation = HALF_BITS;
+    k->words[piece.word] |= piece_value(&piece, value->high, value->low);
+    k->shape.pieces[k->shape.piece_count++] = piece;
+    k->shape.has_excess = k->shape.has_excess || piece.excess != 0;
+}
+
+static void add_term(struct key_maker *k, uint8_t field, const struct row_term *term)
+{
+    struct piece piece = {.field = field, .family = term->value.family};
+    const struct row_value *value = &term->value;
+    unsigned len = term->prefix_len;
+
+    if (value->family == IP_V6) {
+        piece.is_high = true;
+        piece.mask = mask_of(len);
+        add_piece(k, piece, value);
+        if (len <= WORD_BITS)
+            return;
+        piece.is_high = false;
+        piece.mask = mask_of(len - WORD_BITS);
+    } else if (value->family == IP_V4) { /* in the last 32 of 128 bits */
+        piece.mask = mask_of(HALF_BITS + len) & HALF_MASK;
+    } else {
+        piece.mask = value->low > HALF_MASK ? UINT64_MAX : HALF_MASK;
+        piece.excess = ~piece.mask;
+    }
+    add_piece(k, piece, value);
 }
 
 static bool are_equal(const struct shape *a, const struct shape *b)
 {
-    if (a->term_count != b->term_count)
+    if (a->piece_count != b->piece_count)
         return false;
-    for (uint32_t i = 0; i < a->term_count; i++)
-        if (a->terms[i].field != b->terms[i].field || a->terms[i].family != b->terms[i].family ||
-            a->terms[i].prefix_len != b->terms[i].prefix_len)
+    for (uint32_t i = 0; i < a->piece_count; i++) {
+        const struct piece *x = &a->pieces[i], *y = &b->pieces[i];
+        if (x->mask != y->mask || x->field != y->field || x->family != y->family ||
+            x->is_high != y->is_high)
             return false;
+    }
     return true;
 }
 
-static const struct shape *find_shape(struct row_search *s, const struct shape *wanted)
+/* Returns the number of a shape. */
+static uint32_t find_shape(struct row_search *s, const struct shape *wanted)
 {
     if (s->last_shape < s->shape_count && are_equal(&s->shapes[s->last_shape], wanted))
-        return &s->shapes[s->last_shape];
+        return s->last_shape;
     for (s->last_shape = 0; s->last_shape < s->shape_count; s->last_shape++)
         if (are_equal(&s->shapes[s->last_shape], wanted))
-            return &s->shapes[s->last_shape];
+            return s->last_shape;
     if (s->shape_count == s->shape_capacity) {
         s->shape_capacity = s->shape_capacity ? 2 * s->shape_capacity : 16;
         s->shapes = mem_realloc_array(s->shapes, s->shape_capacity, sizeof *s->shapes);
     }
     s->shapes[s->shape_count] = *wanted;
-    s->shapes[s->shape_count].seed = mix(s->shape_count + 1, 0);
-    for (uint32_t i = 0; i < wanted->term_count; i++)
-        s->fields |= UINT64_C(1) << wanted->terms[i].field;
-    return &s->shapes[s->shape_count++];
+    s->shapes[s->shape_count].number = s->shape_count;
+    for (uint32_t i = 0; i < wanted->piece_count; i++)
+        s->fields |= UINT64_C(1) << wanted->pieces[i].field;
+    return s->shape_count++;
 }
 
-/* Adds a row with one term of each choice. */
-static void add_entry(struct row_search *s, uint32_t row, const struct row_choice *const *choices,
+/* Adds a row with one term of each choice. True: its hash is the hash of no other key. */
+static bool add_entry(struct row_search *s, uint32_t row, const struct row_choice *const *choices,
                       const uint8_t *at, size_t choice_count)
 {
-    struct row_value values[ROW_FIELDS_MAX];
-    struct shape wanted = {.term_count = (uint32_t)choice_count};
-    uint64_t hash = 0;
+    struct key_maker k = {.has_half = false};
+    uint32_t shape;
 
-    for (size_t i = 0; i < choice_count; i++) {
-        const struct row_term *term = &choices[i]->terms[at[i]];
-        wanted.terms[i] = shape_term_of(choices[i]->field, term);
-        values[choices[i]->field] = term->value;
-    }
-    hash_shape(find_shape(s, &wanted), values, &hash);
+    for (size_t i = 0; i < choice_count; i++)
+        add_term(&k, choices[i]->field, &choices[i]->terms[at[i]]);
+    shape = find_shape(s, &k.shape);
+    s->shapes[shape].entry_count++;
     if (s->entry_count == s->entry_capacity) {
         s->entry_capacity = s->entry_capacity ? 2 * s->entry_capacity : 64;
         s->entries = mem_realloc_array(s->entries, s->entry_capacity, sizeof *s->entries);
     }
-    s->entries[s->entry_count++] = (struct hashed_row){hash, row};
+    s->entries[s->entry_count++] = (struct hashed_row){
+        .hash = hash_words(k.words, k.shape.word_count, 1), .shape = shape, .row = row};
+    return k.shape.word_count <= 1;
 }
 
-void row_search_add(struct row_search *s, uint32_t row, const struct row_choice *choices,
+bool row_search_add(struct row_search *s, uint32_t row, const struct row_choice *choices,
                     size_t choice_count)
 {
     const struct row_choice *taken[ROW_CHOICES_MAX] = {NULL};
     uint8_t at[ROW_CHOICES_MAX] = {0};
     size_t count = 0, spread = 1, i;
+    bool is_exact;
 
     for (i = 0; i < choice_count && count < ROW_CHOICES_MAX; i++)
         if (choices[i].count > 0 && spread * choices[i].count <= SPREAD_MAX) {
@@ -233,17 +315,22 @@ void row_search_add(struct row_search *s, uint32_t row, const struct row_choice 
             spread *= choices[i].count;
         }
     s->unkeyed_count += count == 0;
+    is_exact = count == choice_count;
     do { /* counts through the terms of all choices */
-        add_entry(s, row, taken, at, count);
+        if (!add_entry(s, row, taken, at, count))
+            is_exact = false;
         for (i = 0; i < count && ++at[i] == taken[i]->count; i++)
             at[i] = 0;
     } while (i < count);
+    return is_exact;
 }
 
 static int compare_entries(const void *a, const void *b)
 {
     const struct hashed_row *x = a, *y = b;
 
+    if (x->shape != y->shape)
+        return x->shape < y->shape ? -1 : 1;
     if (x->hash != y->hash)
         return x->hash < y->hash ? -1 : 1;
     return x->row < y->row ? -1 : x->row > y->row;
@@ -258,45 +345,191 @@ static size_t power_of_two(size_t at_least)
     return size;
 }
 
-static void put_slot(struct row_search *s, const struct slot *slot)
+static void put_slot(struct row_search *s, const struct shape *shape, const struct slot *slot)
 {
-    uint64_t at = slot->hash & s->slot_mask;
+    struct slot *slots = s->slots + shape->slots;
+    uint64_t at = slot_place(shape, slot->hash);
 
-    while (s->slots[at].count > 0)
-        at = (at + 1) & s->slot_mask;
-    s->slots[at] = *slot;
-    *filter_word(s, slot->hash) |= filter_bits(slot->hash);
+    while (slots[at].best > 0)
+        at = at + 1 < shape->slot_count ? at + 1 : 0;
+    slots[at] = *slot;
+    *filter_word(s, shape, slot->hash) |= bits_of(slot->hash);
+}
+
+static const struct slot *find_slot(const struct row_search *s, const struct shape *shape,
+                                    uint64_t hash)
+{
+    const struct slot *slots = s->slots + shape->slots;
+
+    for (uint64_t at = slot_place(shape, hash); slots[at].best > 0;
+         at = at + 1 < shape->slot_count ? at + 1 : 0)
+        if (slots[at].hash == hash)
+            return &slots[at];
+    return NULL;
+}
+
+/* Gives each shape its part of the filters and of the slots. */
+static void place_tables(struct row_search *s)
+{
+    size_t word_count = 0, slot_count = 0;
+
+    for (uint32_t i = 0; i < s->shape_count; i++) {
+        struct shape *shape = &s->shapes[i];
+        size_t words =
+            power_of_two((size_t)shape->entry_count * FILTER_BITS_PER_HASH / WORD_BITS + 1);
+        shape->filter = word_count;
+        shape->filter_mask = (uint32_t)(words - 1);
+        shape->slots = slot_count;
+        shape->slot_count = (uint64_t)shape->entry_count * SLOTS_OF / SLOTS_TAKEN + 1;
+        word_count += words;
+        slot_count += shape->slot_count;
+    }
+    s->filters = mem_table_calloc(word_count + 1, sizeof *s->filters);
+    s->slots = mem_table_calloc(slot_count + 1, sizeof *s->slots);
+}
+
+static unsigned bit_count(const struct shape *shape)
+{
+    unsigned count = 0;
+
+    for (uint32_t i = 0; i < shape->piece_count; i++)
+        count += (unsigned)__builtin_popcountll(shape->pieces[i].mask);
+    return count;
+}
+
+static int compare_shapes(const void *a, const void *b)
+{
+    const struct shape *x = a, *y = b;
+    unsigned x_bits = bit_count(x), y_bits = bit_count(y);
+
+    if (x_bits != y_bits)
+        return x_bits > y_bits ? -1 : 1;
+    return x->number < y->number ? -1 : 1;
+}
+
+/* Puts shapes that ask for more bits before the others. */
+static void sort_shapes(struct row_search *s)
+{
+    uint32_t *places = mem_calloc((size_t)s->shape_count + 1, sizeof *places);
+
+    if (s->shape_count > 0)
+        qsort(s->shapes, s->shape_count, sizeof *s->shapes, compare_shapes);
+    for (uint32_t i = 0; i < s->shape_count; i++)
+        places[s->shapes[i].number] = i;
+    for (size_t i = 0; i < s->entry_count; i++)
+        s->entries[i].shape = places[s->entries[i].shape];
+    mem_free(places);
+}
+
+/* True if a key of shape `a` tells which key of shape `b` its flows have. */
+static bool covers(const struct shape *a, const struct shape *b)
+{
+    for (uint32_t i = 0; i < b->piece_count; i++) {
+        const struct piece *part = &b->pieces[i];
+        bool is_found = false;
+        for (uint32_t k = 0; k < a->piece_count && !is_found; k++) {
+            const struct piece *whole = &a->pieces[k];
+            is_found = whole->field == part->field && whole->family == part->family &&
+                       whole->is_high == part->is_high && whole->excess == part->excess &&
+                       (part->mask & ~whole->mask) == 0;
+        }
+        if (!is_found)
+            return false;
+    }
+    return true;
+}
+
+/* Returns the hash of the key of shape `b` that flows have whose key of shape `a` has that hash. */
+static uint64_t hash_of_covered(const struct shape *a, uint64_t hash, const struct shape *b)
+{
+    uint64_t word = a->word_count ? unmix(hash) : 0, covered_words[PIECES_MAX] = {0};
+
+    for (uint32_t i = 0; i < b->piece_count; i++) {
+        const struct piece *part = &b->pieces[i];
+        for (uint32_t k = 0; k < a->piece_count; k++) {
+            const struct piece *whole = &a->pieces[k];
+            if (whole->field != part->field || whole->is_high != part->is_high)
+                continue;
+            uint64_t value = rotated(word, whole->rotation) & whole->mask;
+            covered_words[part->word] |= piece_value(part, value, value);
+        }
+    }
+    return hash_words(covered_words, b->word_count, 1);
+}
+
+/* Lets the slots of shape `a` know the first rows of shapes that it covers, which know theirs. */
+static void cover(struct row_search *s, struct shape *a, uint32_t number)
+{
+    for (uint32_t i = number + 1; i < s->kept_count; i++)
+        if (a->word_count <= 1 && covers(a, &s->shapes[i]))
+            a->covered |= UINT64_C(1) << i;
+    for (uint64_t at = 0; a->covered && at < a->slot_count; at++) {
+        struct slot *slot = &s->slots[a->slots + at];
+        uint64_t left = slot->best > 0 ? a->covered : 0;
+        while (left) {
+            const struct shape *b = &s->shapes[__builtin_ctzll(left)];
+            uint64_t hash = hash_of_covered(a, slot->hash, b);
+            const struct slot *found = NULL;
+            left &= left - 1;
+            if (passes_word(*filter_word(s, b, hash), hash) & 1)
+                found = find_slot(s, b, hash);
+            if (!found)
+                continue;
+            slot->best = found->best < slot->best ? found->best : slot->best;
+            left &= ~b->covered;
+        }
+    }
+}
+
+/* Notes which shapes a flow can have rows of, by the families of its addresses. */
+static void note_families(struct row_search *s)
+{
+    memset(s->allowed, 0xff, sizeof s->allowed);
+    for (uint32_t i = 0; i < s->kept_count; i++)
+        for (uint32_t k = 0; k < s->shapes[i].piece_count; k++) {
+            const struct piece *piece = &s->shapes[i].pieces[k];
+            if (piece->family == IP_NONE)
+                continue;
+            s->address_fields |= UINT64_C(1) << piece->field;
+            for (unsigned family = 0; family <= FAMILY_MASK; family++)
+                if (family != piece->family)
+                    s->allowed[piece->field][family] &= ~(UINT64_C(1) << i);
+        }
 }
 
 void row_search_finish(struct row_search *s)
 {
-    size_t row_count = 0;
-    size_t words = power_of_two(s->entry_count * FILTER_BITS_PER_HASH / WORD_BITS + 1);
-    size_t slots = power_of_two(2 * s->entry_count + 1);
+    uint32_t row_count = 0;
 
-    s->filter = mem_table_calloc(words, sizeof *s->filter);
-    s->filter_mask = words - 1;
-    s->slots = mem_table_calloc(slots, sizeof *s->slots);
-    s->slot_mask = slots - 1;
-    s->rows = mem_calloc(s->entry_count + 1, sizeof *s->rows);
+    sort_shapes(s);
+    s->kept_count = s->shape_count < ROW_SHAPES_KEPT ? s->shape_count : ROW_SHAPES_KEPT;
+    s->has_filters = s->shape_count >= FILTER_SHAPES_MIN;
+    note_families(s);
+    place_tables(s);
+    s->rows = mem_calloc(2 * s->entry_count + 1, sizeof *s->rows);
     if (s->entry_count > 0)
         qsort(s->entries, s->entry_count, sizeof *s->entries, compare_entries);
     for (size_t i = 0, end; i < s->entry_count; i = end) {
-        struct slot slot = {.hash = s->entries[i].hash, .first = (uint32_t)row_count};
-        for (end = i; end < s->entry_count && s->entries[end].hash == slot.hash; end++)
-            if (end == i || s->entries[end].row != s->entries[end - 1].row) {
-                s->rows[row_count + slot.count] = s->entries[end].row;
-                slot.count++;
-            }
-        if (slot.count == 1)
-            slot.first = s->entries[i].row;
-        else
-            row_count += slot.count;
-        put_slot(s, &slot);
+        const struct hashed_row *first = &s->entries[i];
+        uint32_t *rows = s->rows + row_count, count = 0;
+        struct slot slot = {.hash = first->hash, .rows = first->row + 1, .best = first->row + 1};
+        for (end = i; end < s->entry_count && s->entries[end].hash == first->hash &&
+                      s->entries[end].shape == first->shape;
+             end++)
+            if (end == i || s->entries[end].row != s->entries[end - 1].row)
+                rows[++count] = s->entries[end].row + 1;
+        if (count > 1) {
+            rows[0] = count;
+            slot.rows = row_count | SLOT_LIST;
+            row_count += count + 1;
+        }
+        put_slot(s, &s->shapes[first->shape], &slot);
     }
+    for (uint32_t i = s->shape_count; i-- > 0;)
+        cover(s, &s->shapes[i], i);
     mem_free(s->entries);
     s->entries = NULL;
-    s->rows = mem_realloc_array(s->rows, row_count + 1, sizeof *s->rows);
+    s->rows = mem_realloc_array(s->rows, (size_t)row_count + 1, sizeof *s->rows);
 }
 
 size_t row_search_unkeyed(const struct row_search *s)
@@ -311,170 +544,212 @@ uint64_t row_search_fields(const struct row_search *s)
 
 /* ---- asking ---- */
 
-static bool passes_filter(const struct row_search *s, uint64_t hash)
-{
-    uint64_t bits = filter_bits(hash);
+/* Compiled in line, as code is better where the number of flows is known. */
+#define HOT_INLINE static inline __attribute__((always_inline))
 
-    return (*filter_word(s, hash) & bits) == bits;
+/* The keys of one shape, of all flows that are looked up together. */
+struct keys {
+    uint64_t words[PIECES_MAX][ROW_TOGETHER];
+};
+
+HOT_INLINE void take_keys(const struct shape *shape, const struct row_column *columns,
+                          uint32_t count, struct keys *keys)
+{
+    uint32_t word_count = 0; /* that have been begun */
+
+    for (uint32_t k = 0; k < shape->piece_count; k++) {
+        const struct piece *piece = &shape->pieces[k];
+        const struct row_column *column = &columns[piece->field];
+        const uint64_t *values = piece->is_high ? column->high : column->low;
+        uint64_t *words = keys->words[piece->word], mask = piece->mask;
+        unsigned rotation = piece->rotation;
+        if (piece->word == word_count)
+            for (uint32_t i = 0; i < count; i++)
+                words[i] = rotated(values[i] & mask, rotation);
+        else
+            for (uint32_t i = 0; i < count; i++)
+                words[i] |= rotated(values[i] & mask, rotation);
+        word_count += piece->word == word_count;
+    }
 }
 
-static void prefetch_slot(const struct row_search *s, uint64_t hash)
+/* Hashes the keys of a shape, and makes the lowest bit of each flow's hits say whether it may have rows
+ * of it. */
+HOT_INLINE void note_hits(const struct row_search *s, const struct shape *shape,
+                          const struct keys *keys, uint32_t count, uint64_t *hashes, uint64_t *hits)
 {
-    __builtin_prefetch(&s->slots[hash & s->slot_mask]);
-}
+    const uint64_t *filter = s->filters + shape->filter, mask = shape->filter_mask;
 
-/* Starts where there are more shapes than a cursor has room for: they pass the filter at once. */
-static void start_many(const struct row_search *s, const struct row_value *values,
-                       struct row_cursor *cursor)
-{
-    uint64_t hash;
-
-    cursor->is_sifted = true;
-    for (uint32_t i = 0; i < s->shape_count; i++) {
-        if (!hash_shape(&s->shapes[i], values, &hash) || !passes_filter(s, hash))
-            continue;
-        if (cursor->count == ROW_HITS_MAX) {
-            cursor->is_wide = true;
-            return;
+    if (shape->word_count == 1)
+        for (uint32_t i = 0; i < count; i++)
+            hashes[i] = mix(keys->words[0][i]);
+    else
+        for (uint32_t i = 0; i < count; i++)
+            hashes[i] = hash_words(&keys->words[0][i], shape->word_count, ROW_TOGETHER);
+    if (s->has_filters)
+        for (uint32_t i = 0; i < count; i++) {
+            uint64_t word = filter[hashes[i] >> 12 & mask];
+            hits[i] = hits[i] << 1 | (passes_word(word, hashes[i]) & 1);
         }
-        prefetch_slot(s, hash);
-        cursor->hits[cursor->count++].hash = hash;
+    else
+        for (uint32_t i = 0; i < count; i++)
+            hits[i] = hits[i] << 1 | 1;
+}
+
+/* Takes back hits of flows with numbers that no row of the shape has. */
+static void drop_excess(const struct shape *shape, const struct row_column *columns, uint32_t count,
+                        uint64_t *hits)
+{
+    for (uint32_t k = 0; k < shape->piece_count; k++) {
+        const struct piece *piece = &shape->pieces[k];
+        const uint64_t *values = columns[piece->field].low;
+        uint64_t any = 0;
+        for (uint32_t i = 0; piece->excess && i < count; i++)
+            any |= values[i];
+        for (uint32_t i = 0; (any & piece->excess) && i < count; i++)
+            hits[i] &= ~(uint64_t)(values[i] & piece->excess ? 1 : 0);
     }
 }
 
-void row_search_start(const struct row_search *s, const struct row_value *values,
-                      struct row_cursor *cursor)
+/* Takes back hits of shapes that ask for addresses of another family. */
+static void drop_families(const struct row_search *s, const struct row_column *columns,
+                          uint32_t count, uint64_t *hits)
 {
-    uint32_t count = 0;
-
-    cursor->count = 0;
-    cursor->is_wide = false;
-    if (s->shape_count > ROW_HITS_MAX) {
-        start_many(s, values, cursor);
-        return;
+    for (uint64_t left = s->address_fields; left; left &= left - 1) {
+        unsigned field = (unsigned)__builtin_ctzll(left);
+        const uint64_t *allowed = s->allowed[field];
+        for (uint32_t i = 0; i < count; i++)
+            hits[i] &= allowed[columns[field].family[i] & FAMILY_MASK];
     }
-    cursor->is_sifted = s->shape_count < FILTER_SHAPES_MIN;
-    for (uint32_t i = 0; i < s->shape_count; i++) {
-        uint64_t *hash = &cursor->hits[count].hash;
-        if (!hash_shape(&s->shapes[i], values, hash))
-            continue;
-        if (cursor->is_sifted)
-            prefetch_slot(s, *hash);
+}
+
+HOT_INLINE void start_shapes(const struct row_search *s, const struct row_column *columns,
+                             uint32_t count, struct row_lookup *lookup)
+{
+    struct keys keys;
+
+    for (uint32_t i = s->kept_count; i-- > 0;) {
+        take_keys(&s->shapes[i], columns, count, &keys);
+        note_hits(s, &s->shapes[i], &keys, count, lookup->hashes[i], lookup->hits);
+        if (s->shapes[i].has_excess)
+            drop_excess(&s->shapes[i], columns, count, lookup->hits);
+    }
+    drop_families(s, columns, count, lookup->hits);
+}
+
+/* Fetches the slots that row_search_settle() looks at. */
+static void prefetch_slots(const struct row_search *s, uint32_t count,
+                           const struct row_lookup *lookup)
+{
+    for (uint32_t i = 0; i < count; i++)
+        for (uint64_t left = lookup->hits[i]; left;) {
+            unsigned number = (unsigned)__builtin_ctzll(left);
+            const struct shape *shape = &s->shapes[number];
+            __builtin_prefetch(
+                &s->slots[shape->slots + slot_place(shape, lookup->hashes[number][i])]);
+            left &= left - 1;
+            left &= ~shape->covered;
+        }
+}
+
+void row_search_start(const struct row_search *s, const struct row_column *columns, uint32_t count,
+                      struct row_lookup *lookup)
+{
+    memset(lookup->hits, 0, sizeof lookup->hits);
+    if (count == ROW_TOGETHER)
+        start_shapes(s, columns, ROW_TOGETHER, lookup);
+    else
+        start_shapes(s, columns, count, lookup);
+    prefetch_slots(s, count, lookup);
+}
+
+/* Looks one flow up in the table of one shape. */
+static const struct slot *slot_of_flow(const struct row_search *s, const struct shape *shape,
+                                       const struct row_column *columns, uint32_t index)
+{
+    uint64_t words[PIECES_MAX] = {0}, misses = 0, hash;
+
+    for (uint32_t i = 0; i < shape->piece_count; i++) {
+        const struct piece *piece = &shape->pieces[i];
+        const struct row_column *column = &columns[piece->field];
+        words[piece->word] |=
+            piece_value(piece, piece->is_high ? column->high[index] : 0, column->low[index]);
+        if (piece->family != IP_NONE)
+            misses |= (uint64_t)(column->family[index] ^ piece->family);
         else
-            __builtin_prefetch(filter_word(s, *hash));
-        count++;
+            misses |= column->low[index] & piece->excess;
     }
-    cursor->count = count;
+    hash = hash_words(words, shape->word_count, 1);
+    if (misses || !(passes_word(*filter_word(s, shape, hash), hash) & 1))
+        return NULL;
+    return find_slot(s, shape, hash);
 }
 
-void row_search_sift(const struct row_search *s, struct row_cursor *cursor)
+/* Finds the first candidate in the shapes whose hashes are not kept. */
+static uint32_t first_of_others(const struct row_search *s, const struct row_column *columns,
+                                uint32_t index, uint32_t best)
 {
-    uint32_t count = 0;
-
-    if (cursor->is_sifted)
-        return;
-    for (uint32_t i = 0; i < cursor->count; i++) {
-        uint64_t hash = cursor->hits[i].hash;
-        if (!passes_filter(s, hash))
-            continue;
-        prefetch_slot(s, hash);
-        cursor->hits[count++].hash = hash;
-    }
-    cursor->count = count;
-}
-
-static const struct slot *find_slot(const struct row_search *s, uint64_t hash)
-{
-    for (uint64_t at = hash & s->slot_mask; s->slots[at].count > 0; at = (at + 1) & s->slot_mask)
-        if (s->slots[at].hash == hash)
-            return &s->slots[at];
-    return NULL;
-}
-
-void row_search_settle(const struct row_search *s, struct row_cursor *cursor)
-{
-    uint32_t count = 0;
-
-    for (uint32_t i = 0; i < cursor->count; i++) {
-        const struct slot *slot = find_slot(s, cursor->hits[i].hash);
-        if (!slot)
-            continue;
-        if (slot->count > 1)
-            __builtin_prefetch(&s->rows[slot->first]);
-        cursor->hits[count].first = slot->first;
-        cursor->hits[count++].count = slot->count;
-    }
-    cursor->count = count;
-}
-
-/* Skips the rows of a hit before `from`. False if none is left. */
-static bool skip_rows(const struct row_search *s, union row_hit *hit, uint32_t from)
-{
-    const uint32_t *rows = s->rows + hit->first;
-    uint32_t low = 0, high = hit->count;
-
-    if (hit->count == 1)
-        return hit->first >= from;
-    if (rows[0] >= from)
-        return true;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (rows[middle] < from)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    hit->count -= low;
-    hit->first = hit->count == 1 ? rows[low] : hit->first + low;
-    return hit->count > 0;
-}
-
-static uint32_t first_row(const struct row_search *s, const union row_hit *hit)
-{
-    return hit->count == 1 ? hit->first : s->rows[hit->first];
-}
-
-uint32_t row_search_hit(const struct row_search *s, const struct row_cursor *cursor, uint32_t index)
-{
-    return first_row(s, &cursor->hits[index]);
-}
-
-static uint32_t next_of_all_shapes(const struct row_search *s, const struct row_value *values,
-                                   uint32_t from)
-{
-    uint32_t best = ROW_NONE;
-    uint64_t hash;
-
-    for (uint32_t i = 0; i < s->shape_count; i++) {
-        const struct slot *slot =
-            hash_shape(&s->shapes[i], values, &hash) ? find_slot(s, hash) : NULL;
-        union row_hit hit;
-        if (!slot)
-            continue;
-        hit.first = slot->first;
-        hit.count = slot->count;
-        if (skip_rows(s, &hit, from) && first_row(s, &hit) < best)
-            best = first_row(s, &hit);
+    for (uint32_t i = s->kept_count; i < s->shape_count; i++) {
+        const struct slot *slot = slot_of_flow(s, &s->shapes[i], columns, index);
+        if (slot && slot->best - 1 < best)
+            best = slot->best - 1;
     }
     return best;
 }
 
-uint32_t row_search_next(const struct row_search *s, const struct row_value *values,
-                         struct row_cursor *cursor, uint32_t from)
+void row_search_settle(const struct row_search *s, const struct row_column *columns, uint32_t count,
+                       struct row_lookup *lookup)
+{
+    bool has_others = s->shape_count > s->kept_count;
+
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t best = ROW_NONE;
+        for (uint64_t left = lookup->hits[i]; left;) {
+            unsigned number = (unsigned)__builtin_ctzll(left);
+            const struct shape *shape = &s->shapes[number];
+            const struct slot *slot = find_slot(s, shape, lookup->hashes[number][i]);
+            left &= left - 1;
+            if (!slot)
+                continue;
+            best = slot->best - 1 < best ? slot->best - 1 : best;
+            left &= ~shape->covered;
+        }
+        lookup->first[i] = has_others ? first_of_others(s, columns, i, best) : best;
+    }
+}
+
+/* Returns the first row of a slot from `from` on, or ROW_NONE. */
+static uint32_t row_from(const struct row_search *s, const struct slot *slot, uint32_t from)
+{
+    if (!(slot->rows & SLOT_LIST))
+        return slot->rows - 1 >= from ? slot->rows - 1 : ROW_NONE;
+    const uint32_t *rows = s->rows + (slot->rows & ~SLOT_LIST) + 1;
+    uint32_t low = 0, high = rows[-1];
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (rows[middle] - 1 < from)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < rows[-1] ? rows[low] - 1 : ROW_NONE;
+}
+
+uint32_t row_search_more(const struct row_search *s, const struct row_column *columns,
+                         const struct row_lookup *lookup, uint32_t index, uint32_t from)
 {
     uint32_t best = ROW_NONE;
 
-    if (cursor->is_wide)
-        return next_of_all_shapes(s, values, from);
-    for (uint32_t i = 0; i < cursor->count;) {
-        union row_hit *hit = &cursor->hits[i];
-        if (!skip_rows(s, hit, from)) {
-            *hit = cursor->hits[--cursor->count];
-            continue;
-        }
-        uint32_t row = first_row(s, hit);
+    for (uint64_t left = lookup->hits[index]; left; left &= left - 1) {
+        unsigned number = (unsigned)__builtin_ctzll(left);
+        const struct slot *slot = find_slot(s, &s->shapes[number], lookup->hashes[number][index]);
+        uint32_t row = slot ? row_from(s, slot, from) : ROW_NONE;
         best = row < best ? row : best;
-        i++;
+    }
+    for (uint32_t i = s->kept_count; i < s->shape_count; i++) {
+        const struct slot *slot = slot_of_flow(s, &s->shapes[i], columns, index);
+        uint32_t row = slot ? row_from(s, slot, from) : ROW_NONE;
+        best = row < best ? row : best;
     }
     return best;
 }

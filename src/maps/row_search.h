@@ -5,15 +5,15 @@
  * maps.
  *
  * A field is a number or an address of a flow that rows ask for; a map numbers its own fields. Rows
- * that ask for the same fields, with prefixes of the same lengths, have one shape, and all shapes lie
- * in one hash table. So a look-up costs as many hashes as there are shapes, however many rows there
+ * that ask for the same fields, with prefixes of the same lengths, have one shape, and each shape has
+ * a hash table. So a look-up costs as many hashes as there are shapes, however many rows there
  * are. What it gives are candidates, in the order of the file: all rows that hold, and perhaps some
  * that do not. The caller asks each whether it does, so a condition that no field can express
  * (a negation, a filter, a text, a wide range) is simply left out here. A row of which nothing is left
  * is a candidate for every flow.
  *
- * Made by one thread, then immutable. A cursor is its caller's. Look-ups for a batch are faster when
- * all are started, then all sifted, all settled, and all asked: memory is fetched meanwhile.
+ * Made by one thread, then immutable. A look-up is its caller's. Flows are looked up some at a time, so
+ * that they wait for memory together: started, then settled, then walked one by one.
  */
 #include "base/address.h"
 #include "maps/map_file.h"
@@ -23,7 +23,13 @@
 
 struct row_search;
 
-enum { ROW_FIELDS_MAX = 64, ROW_CHOICE_MAX = 16, ROW_CHOICES_MAX = 8, ROW_HITS_MAX = 16 };
+enum {
+    ROW_FIELDS_MAX = 64,
+    ROW_CHOICE_MAX = 16,
+    ROW_CHOICES_MAX = 8,
+    ROW_TOGETHER = 32,   /* flows that are looked up together, at most */
+    ROW_SHAPES_KEPT = 64 /* whose hashes a look-up keeps; with more it goes on, but slower */
+};
 #define ROW_NONE UINT32_MAX
 
 /* A number (in `low`), or an address of a family as a number of 128 bits. */
@@ -47,6 +53,19 @@ static inline struct row_value row_value_address(const struct ip_addr *addr)
     return value;
 }
 
+/* Holds what the flows that are looked up together have in one field. Of a number only `low` is read. */
+struct row_column {
+    uint64_t high[ROW_TOGETHER], low[ROW_TOGETHER];
+    uint8_t family[ROW_TOGETHER];
+};
+
+static inline void row_column_put(struct row_column *column, uint32_t index, struct row_value value)
+{
+    column->high[index] = value.high;
+    column->low[index] = value.low;
+    column->family[index] = value.family;
+}
+
 /* Holds what a row asks of one field: one of these values. */
 struct row_choice {
     uint8_t field;
@@ -65,8 +84,9 @@ bool row_choice_of_cell(struct row_choice *choice, uint8_t field, enum map_type 
 struct row_search *row_search_new(void);
 void row_search_free(struct row_search *search); /* NULL is fine */
 /* Adds a row, which holds only if each of the choices does. Rows come in the order of the file. Of
- * more than ROW_CHOICES_MAX choices the first count. */
-void row_search_add(struct row_search *search, uint32_t row, const struct row_choice *choices,
+ * more than ROW_CHOICES_MAX choices the first count. True: the row will be a candidate for those flows
+ * alone for which each choice holds, so that nobody need ask that again. */
+bool row_search_add(struct row_search *search, uint32_t row, const struct row_choice *choices,
                     size_t choice_count);
 void row_search_finish(struct row_search *search); /* after the last row */
 /* Returns how many rows are candidates for every flow. */
@@ -74,36 +94,28 @@ size_t row_search_unkeyed(const struct row_search *search);
 /* Says which fields the look-ups read: bit n is field n. */
 uint64_t row_search_fields(const struct row_search *search);
 
-struct row_cursor {
-    uint32_t count;
-    bool is_wide;   /* more hits than there is room for: shapes are tried anew each time */
-    bool is_sifted; /* what is left has passed the filter, or needs none */
-    union row_hit {
-        uint64_t hash; /* until it is settled */
-        struct {
-            uint32_t first, count; /* one row: its number; several: where they stand */
-        };
-    } hits[ROW_HITS_MAX];
+/* A look-up of some flows together. `first` is its result; all else is the search's own. */
+struct row_lookup {
+    uint32_t first[ROW_TOGETHER]; /* candidates with the lowest numbers; ROW_NONE: there is none */
+    uint64_t hits[ROW_TOGETHER]; /* bits: shapes that may have rows, of the first ROW_SHAPES_KEPT */
+    uint64_t hashes[ROW_SHAPES_KEPT][ROW_TOGETHER]; /* of keys, by shape */
 };
 
-/* `values` are by field, those that the search reads. */
-void row_search_start(const struct row_search *search, const struct row_value *values,
-                      struct row_cursor *cursor);
-void row_search_sift(const struct row_search *search, struct row_cursor *cursor);
-void row_search_settle(const struct row_search *search, struct row_cursor *cursor);
-/* Returns the first candidate of one of the `count` hits, for those who fetch what they know of rows. */
-uint32_t row_search_hit(const struct row_search *search, const struct row_cursor *cursor,
-                        uint32_t index);
-/* Returns the next candidate from row `from` on, or ROW_NONE. `from` never goes down. `values`, as at
- * the start, are read only if the cursor is wide. */
-uint32_t row_search_next(const struct row_search *search, const struct row_value *values,
-                         struct row_cursor *cursor, uint32_t from);
+/* `columns` are by field, those that the search reads; `count` at most ROW_TOGETHER. */
+void row_search_start(const struct row_search *search, const struct row_column *columns,
+                      uint32_t count, struct row_lookup *lookup);
+/* Finds the first candidate of each flow, with the columns of the start. */
+void row_search_settle(const struct row_search *search, const struct row_column *columns,
+                       uint32_t count, struct row_lookup *lookup);
 
-/* Does all three: for look-ups that come one by one. */
-static inline void row_search_begin(const struct row_search *search, const struct row_value *values,
-                                    struct row_cursor *cursor)
+uint32_t row_search_more(const struct row_search *search, const struct row_column *columns,
+                         const struct row_lookup *lookup, uint32_t index, uint32_t from);
+/* Returns the next candidate of the flow at `index` from row `from` on, or ROW_NONE. */
+static inline uint32_t row_search_next(const struct row_search *search,
+                                       const struct row_column *columns,
+                                       const struct row_lookup *lookup, uint32_t index,
+                                       uint32_t from)
 {
-    row_search_start(search, values, cursor);
-    row_search_sift(search, cursor);
-    row_search_settle(search, cursor);
+    return from <= lookup->first[index] ? lookup->first[index]
+                                        : row_search_more(search, columns, lookup, index, from);
 }

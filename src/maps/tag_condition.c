@@ -306,14 +306,13 @@ void tag_condition_add_needs(const struct tag_condition *c, struct flow_needs *n
 
 /* ---- asking ---- */
 
-static inline uint64_t member_number(const struct flow *flow, enum flow_member member)
+static inline uint64_t number_at(const uint8_t *place, size_t size)
 {
-    const uint8_t *place = (const uint8_t *)flow + flow_member_places[member].offset;
     uint16_t two;
     uint32_t four;
     uint64_t eight;
 
-    switch (flow_member_places[member].size) {
+    switch (size) {
     case 1:
         return *place;
     case 2:
@@ -326,6 +325,13 @@ static inline uint64_t member_number(const struct flow *flow, enum flow_member m
         memcpy(&eight, place, sizeof eight);
         return eight;
     }
+}
+
+static inline uint64_t member_number(const struct flow *flow, enum flow_member member)
+{
+    const struct flow_member_place *place = &flow_member_places[member];
+
+    return number_at((const uint8_t *)flow + place->offset, place->size);
 }
 
 /* Compares a word with a part of a text of the same length. */
@@ -472,8 +478,9 @@ bool tag_condition_holds(const struct tag_condition *c, const struct flow *flow)
 /* ---- the index ---- */
 
 bool tag_condition_choice(const struct tag_condition *c, const struct map_cell *cell,
-                          struct row_choice *choice)
+                          struct row_choice *choice, bool *ret_is_all)
 {
+    *ret_is_all = comparisons[c->key].how != HOW_AGENT_ID; /* which asks for sFlow too */
     switch (comparisons[c->key].how) {
     case HOW_NUMBER:
     case HOW_ADDRESS:
@@ -497,15 +504,35 @@ bool tag_condition_choice(const struct tag_condition *c, const struct map_cell *
     }
 }
 
-struct row_value tag_condition_value(enum tag_key key, const struct flow *flow)
+/* Copies a member of `count` flows; in line, with a size that the compiler knows. */
+static inline void take_member(const uint8_t *place, size_t stride, size_t size, uint32_t count,
+                               uint64_t *numbers)
+{
+    for (uint32_t i = 0; i < count; i++)
+        numbers[i] = number_at(place + i * stride, size);
+}
+
+static void take_addresses(const uint8_t *place, size_t stride, uint32_t count,
+                           struct row_column *column)
+{
+    for (uint32_t i = 0; i < count; i++)
+        row_column_put(column, i, row_value_address((const void *)(place + i * stride)));
+}
+
+void tag_condition_column(enum tag_key key, const struct flow_batch *batch, uint32_t start,
+                          uint32_t count, struct row_column *column)
 {
     const struct tag_comparison *comparison = &comparisons[key];
+    const struct flow_member_place *member = &flow_member_places[comparison->member];
+    const uint8_t *place = (const uint8_t *)flow_batch_at(batch, start) + member->offset;
 
     if (comparison->how == HOW_ADDRESS)
-        return row_value_address(
-            (const struct ip_addr *)((const uint8_t *)flow +
-                                     flow_member_places[comparison->member].offset));
-    if (comparison->how == HOW_NUMBER)
-        return row_value_number(member_number(flow, comparison->member));
-    return row_value_number(number_of(key, flow));
+        take_addresses(place, batch->stride, count, column);
+    else if (comparison->how != HOW_NUMBER)
+        for (uint32_t i = 0; i < count; i++)
+            column->low[i] = number_of(key, flow_batch_at(batch, start + i));
+    else if (member->size == sizeof(uint32_t))
+        take_member(place, batch->stride, sizeof(uint32_t), count, column->low);
+    else
+        take_member(place, batch->stride, member->size, count, column->low);
 }

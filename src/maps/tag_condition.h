@@ -49,9 +49,12 @@ int tag_condition_make(struct tag_condition *condition, enum tag_key key,
 void tag_condition_clear(struct tag_condition *condition);
 bool tag_condition_holds(const struct tag_condition *condition, const struct flow *flow);
 /* Makes what the index of a map finds the row by (maps/row_search.h): the field is the key. False if
- * the index cannot. The cell is that of tag_condition_make(). */
+ * the index cannot. The cell is that of tag_condition_make(). `ret_is_all`, written where
+ * it can: the choice asks all that the condition does. */
 bool tag_condition_choice(const struct tag_condition *condition, const struct map_cell *cell,
-                          struct row_choice *choice);
-/* Tells what the flow has in the field of a key that tag_condition_choice() took. */
-struct row_value tag_condition_value(enum tag_key key, const struct flow *flow);
+                          struct row_choice *choice, bool *ret_is_all);
+/* Tells what `count` flows of a batch, from `start` on, have in the field of a key that
+ * tag_condition_choice() took. */
+void tag_condition_column(enum tag_key key, const struct flow_batch *batch, uint32_t start,
+                          uint32_t count, struct row_column *column);
 void tag_condition_add_needs(const struct tag_condition *condition, struct flow_needs *needs);

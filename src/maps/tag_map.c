@@ -14,8 +14,9 @@
 #include <string.h>
 
 enum {
-    UNKEYED_MAX = 1000,    /* rows that are tried one by one without a warning */
-    LABEL_LEN_MASK = 0x7ff /* of struct tag_row */
+    UNKEYED_MAX = 1000,     /* rows that are tried one by one without a warning */
+    LABEL_LEN_MASK = 0x7ff, /* of struct tag_row */
+    OPEN_COUNT_MASK = 0x3f
 };
 
 /* A row's name, for jumps. */
@@ -148,37 +149,85 @@ static struct tag_condition *condition_add(struct tag_reader *r)
     return &map->conditions[map->condition_count++];
 }
 
+/* Holds what a row asks while it is read. */
+struct row_keys {
+    uint8_t known[TAG_KEY_COUNT]; /* keys of conditions that its choices ask all of */
+    size_t known_count;
+    struct row_choice choices[ROW_CHOICES_MAX];
+    size_t choice_count;
+};
+
+static int take_condition(struct tag_reader *r, size_t index, enum tag_key key,
+                          struct row_keys *keys)
+{
+    const struct map_row *row = &r->file->rows[index];
+    struct tag_condition *condition = condition_add(r);
+    struct text error = {0};
+    bool is_known = false;
+    int err = 0;
+
+    if (tag_condition_make(condition, key, row->cells[key], &error) < 0) {
+        row_error(r, index);
+        text_append_printf(r->errors, "%s=%s: %s\n", tag_keys[key].name, row->cells[key]->text,
+                           text_cstr(&error));
+        err = -EINVAL;
+    } else if (keys->choice_count < ROW_CHOICES_MAX &&
+               tag_condition_choice(condition, row->cells[key], &keys->choices[keys->choice_count],
+                                    &is_known)) {
+        keys->choice_count++;
+        if (is_known)
+            keys->known[keys->known_count++] = (uint8_t)key;
+    }
+    text_clear(&error);
+    tag_condition_add_needs(condition, &r->map->needs);
+    return err;
+}
+
+static bool is_known(const struct row_keys *keys, uint8_t key)
+{
+    return memchr(keys->known, key, keys->known_count) != NULL;
+}
+
+/* Puts the conditions that the index leaves open before the others. Returns how many they are. */
+static uint32_t sort_conditions(struct tag_condition *conditions, uint32_t count,
+                                const struct row_keys *keys)
+{
+    uint32_t open_count = 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        struct tag_condition condition = conditions[i];
+        if (is_known(keys, condition.key))
+            continue;
+        memmove(&conditions[open_count + 1], &conditions[open_count],
+                (i - open_count) * sizeof condition);
+        conditions[open_count++] = condition;
+    }
+    return open_count;
+}
+
 /* Takes what a row asks, and enters it into the index. */
 static int take_conditions(struct tag_reader *r, size_t index)
 {
     const struct map_row *row = &r->file->rows[index];
-    struct tag_row *tag_row = &r->map->rows[index];
-    struct row_choice choices[ROW_CHOICES_MAX];
-    size_t choice_count = 0;
+    struct tag_map *map = r->map;
+    struct tag_row *tag_row = &map->rows[index];
+    struct row_keys keys = {.known_count = 0, .choice_count = 0};
+    uint32_t count;
     int err = 0;
 
-    tag_row->first_condition = r->map->condition_count;
-    for (size_t key = 0; key < TAG_KEY_COUNT; key++) {
-        struct text error = {0};
-        if (!row->cells[key] || !tag_keys[key].is_match)
-            continue;
-        struct tag_condition *condition = condition_add(r);
-        tag_row->condition_count++;
-        if (tag_condition_make(condition, (enum tag_key)key, row->cells[key], &error) < 0) {
-            row_error(r, index);
-            text_append_printf(r->errors, "%s=%s: %s\n", tag_keys[key].name, row->cells[key]->text,
-                               text_cstr(&error));
+    tag_row->first_condition = map->condition_count;
+    for (size_t key = 0; key < TAG_KEY_COUNT; key++)
+        if (row->cells[key] && tag_keys[key].is_match &&
+            take_condition(r, index, (enum tag_key)key, &keys) < 0)
             err = -EINVAL;
-        } else if (choice_count < ROW_CHOICES_MAX) {
-            choice_count +=
-                tag_condition_choice(condition, row->cells[key], &choices[choice_count]);
-        }
-        text_clear(&error);
-        tag_condition_add_needs(condition, &r->map->needs);
-    }
-    if (row->cells[TAG_KEY_agent_id] && r->map->agent_line == 0)
-        r->map->agent_line = row->line;
-    row_search_add(r->map->search, (uint32_t)index, choices, choice_count);
+    if (row->cells[TAG_KEY_agent_id] && map->agent_line == 0)
+        map->agent_line = row->line;
+    if (!row_search_add(map->search, (uint32_t)index, keys.choices, keys.choice_count))
+        keys.known_count = 0;
+    count = map->condition_count - tag_row->first_condition;
+    tag_row->open_count =
+        sort_conditions(&map->conditions[tag_row->first_condition], count, &keys) & OPEN_COUNT_MASK;
+    map->has_open = map->has_open || tag_row->open_count > 0;
     return err;
 }
 
@@ -283,7 +332,8 @@ static void place_tables(struct tag_map *map)
 {
     void *rows = map->row_memory, *conditions = map->condition_memory;
 
-    map->rows = table_aligned(rows, map->row_count, sizeof *map->rows, &map->row_memory);
+    map->rows[map->row_count].first_condition = map->condition_count;
+    map->rows = table_aligned(rows, map->row_count + 1, sizeof *map->rows, &map->row_memory);
     map->conditions = table_aligned(conditions, map->condition_count, sizeof *map->conditions,
                                     &map->condition_memory);
     mem_free(rows);

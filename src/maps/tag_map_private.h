@@ -13,11 +13,12 @@ enum tag_stack { STACK_REPLACE, STACK_SUM, STACK_OR };
 struct tag_row {
     _Atomic uint64_t tag; /* of a row set_tag=N++ the next one */
     uint64_t tag2;
-    uint32_t first_condition; /* in the map's conditions; the row's others follow */
+    uint32_t first_condition; /* in the map's conditions; its others follow, up to the next row's */
     uint32_t jump;            /* row to go on at; 0: the walk ends here */
     uint32_t label_place;     /* in the map's texts */
     uint32_t label_len : 11;
-    uint32_t condition_count : 6;
+    uint32_t
+        open_count : 6; /* of its conditions, the first ones: those that the index leaves open */
     uint32_t tos : 8;
     uint32_t stack : 2; /* enum tag_stack */
     uint32_t has_tag : 1, has_tag2 : 1, has_tos : 1, counts : 1, returns : 1;
@@ -25,11 +26,12 @@ struct tag_row {
 
 struct tag_map {
     uint32_t row_count;
-    struct tag_row *rows;             /* within row_memory */
+    struct tag_row *rows;             /* within row_memory; one more than there are */
     struct tag_condition *conditions; /* within condition_memory */
     void *row_memory, *condition_memory;
     uint32_t condition_count;
-    char *texts; /* labels, one behind the other */
+    bool has_open; /* some row has conditions that the index leaves open */
+    char *texts;   /* labels, one behind the other */
     struct row_search *search;
     uint8_t fields[TAG_KEY_COUNT]; /* keys that the index looks at */
     uint32_t field_count;

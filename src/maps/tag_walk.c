@@ -1,21 +1,37 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Walks the rows of pre_tag_map for the flows of a batch. The index names candidates; each is asked
- * whether it holds. A few flows are looked up side by side, so that they wait for memory together. */
+ * for what the index has left open. Some flows are looked up together, so that they wait for memory together. */
 #include "base/memory.h"
 #include "maps/tag_map_private.h"
 
 #include <string.h>
 
-enum { SIDE_BY_SIDE = 32 };
+enum { RETURNS_MIN = 32 };
 
-static bool row_holds(const struct tag_map *map, const struct tag_row *row, const struct flow *flow)
+static bool conditions_hold(const struct tag_map *map, uint32_t first, uint32_t count,
+                            const struct flow *flow)
 {
-    const struct tag_condition *condition = &map->conditions[row->first_condition];
+    const struct tag_condition *condition = &map->conditions[first];
 
-    for (uint32_t i = 0; i < row->condition_count; i++)
+    for (uint32_t i = 0; i < count; i++)
         if (!tag_condition_holds(&condition[i], flow))
             return false;
     return true;
+}
+
+/* Asks all conditions of a row. */
+static bool row_holds(const struct tag_map *map, const struct tag_row *row, const struct flow *flow)
+{
+    return conditions_hold(map, row->first_condition, row[1].first_condition - row->first_condition,
+                           flow);
+}
+
+/* Asks what the index has left open of a row that it gave. */
+static bool candidate_holds(const struct tag_map *map, const struct tag_row *row,
+                            const struct flow *flow)
+{
+    return row->open_count == 0 ||
+           conditions_hold(map, row->first_condition, row->open_count, flow);
 }
 
 static uint64_t stacked(enum tag_stack stack, uint64_t before, uint64_t tag)
@@ -78,7 +94,7 @@ static void row_apply(const struct tag_map *map, struct tag_row *row, struct tag
 static void give(struct tag_returns *returns, uint32_t flow, struct tag_result *result)
 {
     if (returns->count == returns->capacity) {
-        returns->capacity = returns->capacity ? 2 * returns->capacity : SIDE_BY_SIDE;
+        returns->capacity = returns->capacity ? 2 * returns->capacity : RETURNS_MIN;
         returns->items = mem_realloc(returns->items, returns->capacity * sizeof returns->items[0]);
     }
     returns->items[returns->count++] = (struct tag_returned){flow, *result};
@@ -102,38 +118,29 @@ void tag_map_scan(const struct tag_map *map, const struct flow *flow, struct are
     }
 }
 
-/* Fetches what the index looks at. */
-static void take_values(const struct tag_map *map, const struct flow *flow,
-                        struct row_value *values)
-{
-    for (uint32_t i = 0; i < map->field_count; i++)
-        values[map->fields[i]] = tag_condition_value((enum tag_key)map->fields[i], flow);
-}
-
-static uint32_t next_row(const struct tag_map *map, const struct flow *flow,
-                         struct row_cursor *cursor, uint32_t from)
-{
-    struct row_value values[ROW_FIELDS_MAX];
-
-    if (cursor->is_wide)
-        take_values(map, flow, values);
-    return row_search_next(map->search, values, cursor, from);
-}
+/* Some flows that are looked up together. */
+struct tag_walk {
+    const struct flow_batch *batch;
+    uint32_t start, count; /* which of the batch */
+    struct row_lookup lookup;
+    struct row_column columns[TAG_KEY_COUNT];
+};
 
 /* Goes through the candidates of a flow. True: a label was cut. */
-static bool walk_one(const struct tag_map *map, const struct flow_batch *batch, uint32_t index,
-                     struct row_cursor *cursor, struct arena *labels, struct tag_result *ret_result,
-                     struct tag_returns *returns)
+static inline bool walk_one(const struct tag_map *map, const struct tag_walk *walk, uint32_t index,
+                            struct arena *labels, struct tag_result *ret_result,
+                            struct tag_returns *returns)
 {
-    const struct flow *flow = flow_batch_at(batch, index);
+    const struct flow *flow = flow_batch_at(walk->batch, walk->start + index);
     bool is_cut = false;
     uint32_t from = 0, at;
 
     *ret_result = (struct tag_result){0};
-    while ((at = next_row(map, flow, cursor, from)) != ROW_NONE) {
+    while ((at = row_search_next(map->search, walk->columns, &walk->lookup, index, from)) !=
+           ROW_NONE) {
         struct tag_row *row = &map->rows[at];
         from = at + 1;
-        if (!row_holds(map, row, flow))
+        if (!candidate_holds(map, row, flow))
             continue;
         row_apply(map, row, ret_result, labels);
         from = row->jump;
@@ -141,46 +148,39 @@ static bool walk_one(const struct tag_map *map, const struct flow_batch *batch, 
             break;
         if (row->returns) {
             is_cut = is_cut || ret_result->is_label_cut;
-            give(returns, index, ret_result);
+            give(returns, walk->start + index, ret_result);
         }
     }
     return is_cut || ret_result->is_label_cut;
 }
 
-/* Fetches what is known of the first candidates of each shape: first the rows of all flows, then
- * their conditions. */
-static void prefetch_rows(const struct tag_map *map, const struct row_cursor *cursors,
-                          uint32_t count)
+/* Fetches what is known of the first candidates: first the rows of all flows, then their
+ * conditions. */
+static void prefetch_rows(const struct tag_map *map, const struct tag_walk *walk)
 {
-    for (uint32_t i = 0; i < count; i++)
-        for (uint32_t k = 0; k < cursors[i].count; k++)
-            __builtin_prefetch(&map->rows[row_search_hit(map->search, &cursors[i], k)], 1);
-    for (uint32_t i = 0; i < count; i++)
-        for (uint32_t k = 0; k < cursors[i].count; k++) {
-            uint32_t row = row_search_hit(map->search, &cursors[i], k);
-            __builtin_prefetch(&map->conditions[map->rows[row].first_condition]);
-        }
+    const uint32_t *first = walk->lookup.first;
+
+    for (uint32_t i = 0; i < walk->count; i++)
+        if (first[i] != ROW_NONE)
+            __builtin_prefetch(&map->rows[first[i]], 1);
+    for (uint32_t i = 0; map->has_open && i < walk->count; i++)
+        if (first[i] != ROW_NONE && map->rows[first[i]].open_count > 0)
+            __builtin_prefetch(&map->conditions[map->rows[first[i]].first_condition]);
 }
 
-static bool walk_side_by_side(const struct tag_map *map, const struct flow_batch *batch,
-                              uint32_t start, uint32_t count, struct arena *labels,
-                              struct tag_result *results, struct tag_returns *returns)
+static bool walk_together(const struct tag_map *map, struct tag_walk *walk, struct arena *labels,
+                          struct tag_result *results, struct tag_returns *returns)
 {
-    struct row_cursor cursors[SIDE_BY_SIDE];
-    struct row_value values[ROW_FIELDS_MAX];
     bool is_cut = false;
 
-    for (uint32_t i = 0; i < count; i++) {
-        take_values(map, flow_batch_at(batch, start + i), values);
-        row_search_start(map->search, values, &cursors[i]);
-    }
-    for (uint32_t i = 0; i < count; i++)
-        row_search_sift(map->search, &cursors[i]);
-    for (uint32_t i = 0; i < count; i++)
-        row_search_settle(map->search, &cursors[i]);
-    prefetch_rows(map, cursors, count);
-    for (uint32_t i = 0; i < count; i++)
-        if (walk_one(map, batch, start + i, &cursors[i], labels, &results[start + i], returns))
+    for (uint32_t i = 0; i < map->field_count; i++)
+        tag_condition_column((enum tag_key)map->fields[i], walk->batch, walk->start, walk->count,
+                             &walk->columns[map->fields[i]]);
+    row_search_start(map->search, walk->columns, walk->count, &walk->lookup);
+    row_search_settle(map->search, walk->columns, walk->count, &walk->lookup);
+    prefetch_rows(map, walk);
+    for (uint32_t i = 0; i < walk->count; i++)
+        if (walk_one(map, walk, i, labels, &results[walk->start + i], returns))
             is_cut = true;
     return is_cut;
 }
@@ -188,13 +188,16 @@ static bool walk_side_by_side(const struct tag_map *map, const struct flow_batch
 bool tag_map_walk(const struct tag_map *map, const struct flow_batch *batch, struct arena *labels,
                   struct tag_result *results, struct tag_returns *returns)
 {
+    struct tag_walk walk;
     bool is_cut = false;
 
+    walk.batch = batch;
     returns->count = 0;
-    for (uint32_t start = 0; start < batch->count; start += SIDE_BY_SIDE) {
+    for (uint32_t start = 0; start < batch->count; start += ROW_TOGETHER) {
         uint32_t left = batch->count - start;
-        uint32_t count = left < SIDE_BY_SIDE ? left : SIDE_BY_SIDE;
-        if (walk_side_by_side(map, batch, start, count, labels, results, returns))
+        walk.start = start;
+        walk.count = left < ROW_TOGETHER ? left : ROW_TOGETHER;
+        if (walk_together(map, &walk, labels, results, returns))
             is_cut = true;
     }
     return is_cut;

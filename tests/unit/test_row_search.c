@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "maps/map_file.h"
 #include "maps/row_search.h"
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,10 +13,10 @@
 
 #include <cmocka.h>
 
-enum { KEY_IP, KEY_IN, KEY_NET, KEY_COUNT, EXTRA_FIELDS = 20 };
+enum { KEY_IP, KEY_IN, KEY_NET, KEY_COUNT, PAIR_FIELDS = 14 };
 static const struct map_key keys[] = {
     {.name = "ip", .type = MAP_PREFIX, .is_match = true},
-    {.name = "in", .type = MAP_NUMBER, .is_match = true, .max = UINT32_MAX},
+    {.name = "in", .type = MAP_NUMBER, .is_match = true, .max = UINT64_MAX},
     {.name = "net", .type = MAP_PREFIX, .is_match = true},
     {.name = NULL},
 };
@@ -57,10 +58,12 @@ static void append_prefix(struct text *t)
 
 static void append_number(struct text *t)
 {
-    uint32_t low = random_below(9);
-    text_append_printf(t, "%u", low);
+    uint64_t low = random_below(9);
+    if (random_below(10) == 0)
+        low |= (uint64_t)random_below(3) << 32;
+    text_append_printf(t, "%" PRIu64, low);
     if (random_below(4) == 0)
-        text_append_printf(t, "-%u", low + random_below(random_below(4) ? 5 : 100));
+        text_append_printf(t, "-%" PRIu64, low + random_below(random_below(4) ? 5 : 100));
 }
 
 static void append_cell(struct text *t, size_t key)
@@ -97,120 +100,198 @@ static struct map_file *random_map(uint32_t row_count)
     return file;
 }
 
-static struct row_search *search_of(const struct map_file *file)
+/* An index, and of which rows it says that it leaves nothing open. */
+struct indexed {
+    const struct map_file *file;
+    struct row_search *search;
+    bool *is_exact;
+};
+
+static struct indexed index_of(const struct map_file *file)
 {
-    struct row_search *search = row_search_new();
+    struct indexed x = {file, row_search_new(), test_calloc(file->row_count + 1, sizeof(bool))};
     for (size_t i = 0; i < file->row_count; i++) {
         struct row_choice choices[KEY_COUNT];
         size_t count = 0;
-        for (size_t key = 0; key < KEY_COUNT; key++)
-            count += row_choice_of_cell(&choices[count], (uint8_t)key, keys[key].type,
-                                        file->rows[i].cells[key]);
-        row_search_add(search, (uint32_t)i, choices, count);
+        bool is_whole = true; /* each cell is a choice */
+        for (size_t key = 0; key < KEY_COUNT; key++) {
+            const struct map_cell *cell = file->rows[i].cells[key];
+            bool is_choice =
+                row_choice_of_cell(&choices[count], (uint8_t)key, keys[key].type, cell);
+            is_whole = is_whole && (is_choice || !cell);
+            count += is_choice;
+        }
+        bool is_exact = row_search_add(x.search, (uint32_t)i, choices, count);
+        x.is_exact[i] = is_whole && is_exact;
     }
-    row_search_finish(search);
-    return search;
+    row_search_finish(x.search);
+    return x;
 }
 
-static bool row_holds(const struct map_row *row, const struct ip_addr *ip, uint32_t in,
-                      const struct ip_addr *net)
+static void index_clear(struct indexed *x)
 {
-    return map_cell_has_address(row->cells[KEY_IP], ip) &&
-           map_cell_has_number(row->cells[KEY_IN], in) &&
-           map_cell_has_address(row->cells[KEY_NET], net);
+    row_search_free(x->search);
+    test_free(x->is_exact);
 }
 
-static void look_up_once(const struct map_file *file, const struct row_search *search)
+struct looked_up {
+    struct ip_addr ip, net;
+    uint64_t in;
+};
+
+static bool row_holds(const struct map_row *row, const struct looked_up *flow)
 {
-    struct ip_addr ip = random_address(), net = random_address();
-    uint32_t in = random_below(12);
-    struct row_value values[KEY_COUNT] = {row_value_address(&ip), row_value_number(in),
-                                          row_value_address(&net)};
-    struct row_cursor cursor;
-    uint32_t from = 0;
-    row_search_begin(search, values, &cursor);
-    for (uint32_t i = 0; i < file->row_count; i++) {
-        if (!row_holds(&file->rows[i], &ip, in, &net))
+    return map_cell_has_address(row->cells[KEY_IP], &flow->ip) &&
+           map_cell_has_number(row->cells[KEY_IN], flow->in) &&
+           map_cell_has_address(row->cells[KEY_NET], &flow->net);
+}
+
+/* Walks all candidates of a flow, and compares with a plain scan. */
+static void check_walk(const struct indexed *x, const struct row_column *columns, uint32_t index,
+                       const struct row_lookup *lookup, const struct looked_up *flow)
+{
+    uint32_t from = 0, row = 0;
+    for (uint32_t i = 0; i <= x->file->row_count; i++) {
+        bool is_end = i == x->file->row_count;
+        if (!is_end && !row_holds(&x->file->rows[i], flow))
             continue;
-        if (random_below(8) == 0) /* as after a jump: from a row further down */
+        if (!is_end && random_below(8) == 0) /* as after a jump: from a row further down */
             from = i + random_below(3);
         if (from > i)
             continue;
-        uint32_t row = row_search_next(search, values, &cursor, from);
-        for (; row < i; row = row_search_next(search, values, &cursor, row + 1))
-            assert_false(row_holds(&file->rows[row], &ip, in, &net));
-        assert_int_equal(row, i);
+        row = row_search_next(x->search, columns, lookup, index, from);
+        for (; row != ROW_NONE && row < i;
+             row = row_search_next(x->search, columns, lookup, index, row + 1)) {
+            assert_false(row_holds(&x->file->rows[row], flow));
+            assert_false(x->is_exact[row]);
+        }
+        assert_true(is_end ? row == ROW_NONE : row == i);
         from = i + 1;
     }
 }
 
+static void look_up_together(const struct indexed *x)
+{
+    uint32_t count = 1 + random_below(ROW_TOGETHER);
+    struct looked_up flows[ROW_TOGETHER];
+    struct row_column columns[KEY_COUNT];
+    struct row_lookup lookup;
+    for (uint32_t i = 0; i < count; i++) {
+        flows[i] = (struct looked_up){random_address(), random_address(), random_below(12)};
+        if (random_below(10) == 0)
+            flows[i].in |= (uint64_t)random_below(3) << 32;
+        row_column_put(&columns[KEY_IP], i, row_value_address(&flows[i].ip));
+        row_column_put(&columns[KEY_IN], i, row_value_number(flows[i].in));
+        row_column_put(&columns[KEY_NET], i, row_value_address(&flows[i].net));
+    }
+    row_search_start(x->search, columns, count, &lookup);
+    row_search_settle(x->search, columns, count, &lookup);
+    for (uint32_t i = 0; i < count; i++)
+        check_walk(x, columns, i, &lookup, &flows[i]);
+}
+
 static void candidates_are_all_rows_that_hold_in_order(void **state)
 {
+    size_t exact_count = 0;
     (void)state;
     for (uint32_t round = 0; round < 300; round++) {
         struct map_file *file = random_map(round % 60);
-        struct row_search *search = search_of(file);
-        for (int i = 0; i < 200; i++)
-            look_up_once(file, search);
-        row_search_free(search);
+        struct indexed x = index_of(file);
+        for (int i = 0; i < 20; i++)
+            look_up_together(&x);
+        for (size_t i = 0; i < file->row_count; i++)
+            exact_count += x.is_exact[i];
+        index_clear(&x);
         map_file_free(file);
     }
+    assert_true(exact_count > 1000);
 }
 
-/* A flow that rows of more shapes hold for than a cursor has room for. */
-static void more_hits_than_a_cursor_holds_are_found(void **state)
+/* A flow that rows of more shapes hold for than a look-up keeps hashes of. */
+static void more_shapes_than_a_lookup_keeps_are_found(void **state)
 {
     struct row_search *search = row_search_new();
-    struct row_value values[EXTRA_FIELDS];
-    struct row_cursor cursor;
+    struct row_column columns[PAIR_FIELDS];
+    struct row_lookup lookup;
     uint32_t row = 0;
     (void)state;
-    for (uint32_t i = 0; i < EXTRA_FIELDS; i++) {
-        struct row_choice choice = {
-            .field = (uint8_t)i, .count = 1, .terms = {{row_value_number(i), 0}}};
-        values[i] = row_value_number(i);
-        row_search_add(search, 2 * i, &choice, 1);
-        row_search_add(search, 2 * i + 1, &choice, 1);
+    for (uint8_t i = 0; i < PAIR_FIELDS; i++) {
+        row_column_put(&columns[i], 0, row_value_number(99));
+        row_column_put(&columns[i], 1, row_value_number(i));
+        for (uint8_t k = 0; k < i; k++) {
+            struct row_choice choices[] = {
+                {.field = i, .count = 1, .terms = {{row_value_number(i), 0}}},
+                {.field = k, .count = 1, .terms = {{row_value_number(k), 0}}}};
+            for (int twice = 0; twice < 2; twice++)
+                assert_true(row_search_add(search, row++, choices, 2));
+        }
     }
+    assert_true(row / 2 > ROW_SHAPES_KEPT);
     row_search_finish(search);
-    assert_int_equal(row_search_fields(search), (1U << EXTRA_FIELDS) - 1);
-    row_search_begin(search, values, &cursor);
-    for (uint32_t i = 0; i < 2 * EXTRA_FIELDS; i++) {
-        row = row_search_next(search, values, &cursor, row);
-        assert_int_equal(row, i);
-        row++;
+    assert_int_equal(row_search_fields(search), (1U << PAIR_FIELDS) - 1);
+    row_search_start(search, columns, 2, &lookup);
+    row_search_settle(search, columns, 2, &lookup);
+    assert_int_equal(row_search_next(search, columns, &lookup, 0, 0), ROW_NONE);
+    for (uint32_t i = 0; i <= row; i++)
+        assert_int_equal(row_search_next(search, columns, &lookup, 1, i), i < row ? i : ROW_NONE);
+    row_search_free(search);
+}
+
+/* Numbers of more than 32 bits, as route distinguishers are, are other ones than their lower halves. */
+static void wide_numbers_are_not_their_halves(void **state)
+{
+    static const uint64_t numbers[] = {7, UINT64_C(7) | UINT64_C(1) << 32, UINT64_C(7) << 32};
+    enum { COUNT = sizeof numbers / sizeof *numbers };
+    struct row_search *search = row_search_new();
+    struct row_column column;
+    struct row_lookup lookup;
+    (void)state;
+    for (uint32_t i = 0; i < COUNT; i++) {
+        struct row_choice choice = {.count = 1, .terms = {{row_value_number(numbers[i]), 0}}};
+        assert_true(row_search_add(search, i, &choice, 1));
+        column.low[i] = numbers[i];
     }
-    assert_int_equal(row_search_next(search, values, &cursor, row), ROW_NONE);
+    column.low[COUNT] = UINT64_C(7) | UINT64_C(2) << 32;
+    row_search_finish(search);
+    row_search_start(search, &column, COUNT + 1, &lookup);
+    row_search_settle(search, &column, COUNT + 1, &lookup);
+    for (uint32_t i = 0; i < COUNT; i++) {
+        assert_int_equal(row_search_next(search, &column, &lookup, i, 0), i);
+        assert_int_equal(row_search_next(search, &column, &lookup, i, i + 1), ROW_NONE);
+    }
+    assert_int_equal(row_search_next(search, &column, &lookup, COUNT, 0), ROW_NONE);
+    row_search_free(search);
+}
+
+static void check_unkeyed(uint32_t row_count)
+{
+    struct row_search *search = row_search_new();
+    struct row_lookup lookup;
+    for (uint32_t i = 0; i < row_count; i++)
+        assert_true(row_search_add(search, i, NULL, 0));
+    row_search_finish(search);
+    assert_int_equal(row_search_unkeyed(search), row_count);
+    row_search_start(search, NULL, 1, &lookup);
+    row_search_settle(search, NULL, 1, &lookup);
+    for (uint32_t i = 0; i <= row_count; i++)
+        assert_int_equal(row_search_next(search, NULL, &lookup, 0, i),
+                         i < row_count ? i : ROW_NONE);
     row_search_free(search);
 }
 
 static void a_row_that_asks_for_nothing_is_a_candidate_for_all(void **state)
 {
-    struct row_search *search = row_search_new();
-    const struct row_value *values = NULL;
-    struct row_cursor cursor;
     (void)state;
-    row_search_add(search, 0, NULL, 0);
-    row_search_add(search, 1, NULL, 0);
-    row_search_finish(search);
-    assert_int_equal(row_search_unkeyed(search), 2);
-    row_search_begin(search, NULL, &cursor);
-    assert_int_equal(row_search_next(search, values, &cursor, 0), 0);
-    assert_int_equal(row_search_next(search, values, &cursor, 1), 1);
-    assert_int_equal(row_search_next(search, values, &cursor, 2), ROW_NONE);
-    row_search_free(search);
-    search = row_search_new();
-    row_search_finish(search);
-    row_search_begin(search, NULL, &cursor);
-    assert_int_equal(row_search_next(search, values, &cursor, 0), ROW_NONE);
-    row_search_free(search);
+    check_unkeyed(2);
+    check_unkeyed(0);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(candidates_are_all_rows_that_hold_in_order),
-        cmocka_unit_test(more_hits_than_a_cursor_holds_are_found),
+        cmocka_unit_test(more_shapes_than_a_lookup_keeps_are_found),
+        cmocka_unit_test(wide_numbers_are_not_their_halves),
         cmocka_unit_test(a_row_that_asks_for_nothing_is_a_candidate_for_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
