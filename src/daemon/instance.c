@@ -162,7 +162,7 @@ static int columns_make(const struct config *config, size_t index,
         has_room = column_add(columns, primitive_table_at(table, stitched[i]), needs) && has_room;
     has_room = has_counters_add(columns, needs) && has_room;
     primitive_list_clear(&list);
-    if (settings->networks_file && settings->networks_file_filter)
+    if (settings->networks.file && settings->networks.filters)
         show_filtered(columns);
     if (!has_room) {
         add_error(config, index, "aggregate", errors);
@@ -237,12 +237,6 @@ static int check_unaggregated(const struct config *config, size_t index,
     return -EINVAL;
 }
 
-static struct tag_filter_settings tag_filters(const struct instance_settings *settings)
-{
-    return (struct tag_filter_settings){settings->pre_tag_filter, settings->pre_tag2_filter,
-                                        settings->pre_tag_label_filter};
-}
-
 static int plan_make(struct instance *instance, const struct config *config, size_t index,
                      const struct row_settings *rows, const struct crew *crew,
                      const struct columns *columns, const struct time_bins *bins,
@@ -254,15 +248,15 @@ static int plan_make(struct instance *instance, const struct config *config, siz
         .column_count = columns->count,
         .bins = instance->has_bins ? bins : NULL,
         .filter = instance->settings->filter,
-        .tag_filter = tag_filters(instance->settings),
+        .tag_filter = instance->settings->tag_filter,
         .is_unaggregated = instance->settings->is_unaggregated,
         .is_replay = crew->replay.path != NULL,
         .has_order = crew->replay.path && crew->worker_count > 1,
         .has_pro_rating = rows->has_pro_rating,
         .has_whole_seconds = config_number(config, "timestamps_secs", index) != 0,
-        .has_list = {instance->settings->lists[VALUE_LIST_PORTS] != NULL,
-                     instance->settings->lists[VALUE_LIST_PROTOS] != NULL,
-                     instance->settings->lists[VALUE_LIST_TOS] != NULL},
+        .has_list = {instance->settings->lists.paths[VALUE_LIST_PORTS] != NULL,
+                     instance->settings->lists.paths[VALUE_LIST_PROTOS] != NULL,
+                     instance->settings->lists.paths[VALUE_LIST_TOS] != NULL},
         .has_dscp = config_number(config, "tos_encode_as_dscp", index) != 0,
     };
     int err = aggregate_plan_new(&plan, &error, &instance->plan);
@@ -311,10 +305,9 @@ int instance_new(const struct config *config, size_t index,
         instance_free(instance);
         return err;
     }
-    struct tag_filter_settings tags = tag_filters(settings);
     if (settings->filter)
         flow_filter_add_needs(needs);
-    if (tag_filter_is_wanted(&tags))
+    if (tag_filter_is_wanted(&settings->tag_filter))
         tag_filter_add_needs(needs);
     config_each_setting(config, index, add_setting, instance);
     *ret_instance = instance;

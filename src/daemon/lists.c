@@ -24,14 +24,14 @@ int lists_find(struct daemon *d, struct text *errors)
 
     for (uint32_t i = 0; i < d->instance_count; i++)
         for (int kind = 0; kind < VALUE_LIST_COUNT; kind++) {
-            struct maps_list list = {d->instance_settings[i].lists[kind],
+            struct maps_list list = {d->instance_settings[i].lists.paths[kind],
                                      (enum value_list_kind)kind, i};
             int32_t number = -1;
             if (list.path && access(list.path, R_OK) < 0) {
                 if (list.path != missing) /* the same line may be for several instances */
                     text_append_printf(errors, "%s: %s: cannot read %s: %s\n",
-                                       config_place(d->config, value_list_keys[kind], i),
-                                       value_list_keys[kind], list.path, strerror(errno));
+                                       config_place(d->config, value_list_keys[kind].name, i),
+                                       value_list_keys[kind].name, list.path, strerror(errno));
                 missing = list.path;
             } else if (list.path) {
                 number = list_number(&d->maps_settings, &list);

@@ -223,10 +223,10 @@ static void check_options(const struct daemon *d, uint32_t index, struct text *n
 /* A networks_file that no method asks is not read; pmacct's operators expect it to do something. */
 static void check_networks_file(const struct daemon *d, size_t index, struct text *notices)
 {
-    const char *file = d->instance_settings[index].networks_file;
+    const char *file = d->instance_settings[index].networks.file;
 
     if (!file || d->views[index].networks.file >= 0 ||
-        (index > 0 && d->instance_settings[index - 1].networks_file == file))
+        (index > 0 && d->instance_settings[index - 1].networks.file == file))
         return; /* one line may be for several instances */
     text_append_printf(notices,
                        "%s: networks_file[%s]: nothing is read from it; set %s_as or %s_net to "

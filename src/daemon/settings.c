@@ -4,7 +4,6 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "maps/tag_filter.h"
 #include <errno.h>
 #include <string.h>
 
@@ -17,21 +16,6 @@ static int check_facility(const char *value, struct text *error)
         return 0;
     text_append_string(error, "a syslog facility such as daemon, user or local0 to local7");
     return -EINVAL;
-}
-
-/* Checks pre_tag_filter or pre_tag2_filter, whose lists are alike. */
-static int check_tag_filter(const char *value, struct text *error)
-{
-    struct tag_filter_settings settings = {.tag = value};
-    struct tag_filter *filter = NULL;
-    struct text reason = {0};
-    int err = tag_filter_new(&settings, &reason, &filter);
-
-    if (err < 0)
-        text_append_string(error, "a list of tags such as 0,10,100-199,-5");
-    tag_filter_free(filter);
-    text_clear(&reason);
-    return err;
 }
 
 const struct config_key process_keys[] = {
@@ -101,48 +85,6 @@ const struct config_key instance_keys[] = {
      .scope = SCOPE_INSTANCE, .help = "primitives that make a row's key, comma-separated; see -a"},
     {"aggregate_filter", KEY_STRING_AT(struct instance_settings, filter), .scope = SCOPE_BOUND,
      .help = "flows that the instance takes: an expression of pcap-filter(7)"},
-    {"networks_file", KEY_STRING_AT(struct instance_settings, networks_file),
-     .scope = SCOPE_INSTANCE,
-     .help =
-         "file that says whose networks are whose, for nfacctd_as and nfacctd_net: file or longest "
-         "(see MAPS)"},
-    {"networks_file_filter", KEY_BOOL_AT(struct instance_settings, networks_file_filter), "false",
-     .scope = SCOPE_INSTANCE,
-     .help = "addresses that no row of networks_file has are shown as 0.0.0.0 or ::"},
-    {"networks_file_no_lpm", KEY_BOOL_AT(struct instance_settings, networks_file_no_lpm), "false",
-     .scope = SCOPE_INSTANCE,
-     .help =
-         "with nfacctd_as or nfacctd_net: longest a row of networks_file goes before all others, "
-         "however long"},
-    {"networks_mask", KEY_INT_AT(struct instance_settings, networks_mask, 0, 128), "0",
-     .scope = SCOPE_INSTANCE, .help = "length of all networks, for nfacctd_net: mask"},
-    {"networks_no_mask_if_zero", KEY_BOOL_AT(struct instance_settings, networks_no_mask_if_zero),
-     "false", .scope = SCOPE_INSTANCE,
-     .help = "the network of an address whose mask is 0 is the address itself"},
-    {"pre_tag_map", KEY_STRING_AT(struct instance_settings, pre_tag_map), .scope = SCOPE_INSTANCE,
-     .help = "map that sets tags and labels by what flows are (see MAPS)"},
-    {"pre_tag_filter", KEY_STRING_AT(struct instance_settings, pre_tag_filter),
-     .scope = SCOPE_BOUND, .check = check_tag_filter,
-     .help = "tags that the instance takes: a list such as 0,10,100-199,-5"},
-    {"pre_tag2_filter", KEY_STRING_AT(struct instance_settings, pre_tag2_filter),
-     .scope = SCOPE_BOUND, .check = check_tag_filter, .help = "the same of tag2"},
-    {"pre_tag_label_filter", KEY_STRING_AT(struct instance_settings, pre_tag_label_filter),
-     .scope = SCOPE_BOUND,
-     .help = "labels that the instance takes: a list of words, null for none, -word to refuse"},
-    {"post_tag", KEY_INT_AT(struct instance_settings, post_tag, 0, INT64_MAX), "0",
-     .scope = SCOPE_INSTANCE,
-     .help = "tag of all flows of the instance, whatever maps set; 0: none"},
-    {"post_tag2", KEY_INT_AT(struct instance_settings, post_tag2, 0, INT64_MAX), "0",
-     .scope = SCOPE_INSTANCE, .help = "the same for tag2"},
-    {"ports_file", KEY_STRING_AT(struct instance_settings, lists[VALUE_LIST_PORTS]),
-     .scope = SCOPE_INSTANCE, .help = "list of the ports that rows keep; all others become 0"},
-    {"protos_file", KEY_STRING_AT(struct instance_settings, lists[VALUE_LIST_PROTOS]),
-     .scope = SCOPE_INSTANCE,
-     .help = "list of the protocols that rows keep, by name or number; all others become 255"},
-    {"tos_file", KEY_STRING_AT(struct instance_settings, lists[VALUE_LIST_TOS]),
-     .scope = SCOPE_INSTANCE,
-     .help = "list of the TOS values that rows keep, of DSCPs with tos_encode_as_dscp; all others "
-             "become 255"},
     {"unaggregated", KEY_BOOL_AT(struct instance_settings, is_unaggregated), "false",
      .scope = SCOPE_INSTANCE, .help = "each flow is a row of its own"},
     {"plugin_pool_size",

@@ -2,7 +2,9 @@
 #pragma once
 /* The keys of the daemon itself and their values; other modules have tables of their own. */
 #include "config/config_key.h"
+#include "maps/tag_filter.h"
 #include "maps/value_list.h"
+#include "pipeline/instance_view.h"
 #include "sandbox/syscall_filter.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -41,16 +43,15 @@ extern const struct config_key row_keys[];
 /* Settings of one plugin instance. */
 struct instance_settings {
     const char *aggregate, *filter, *spool_dir;
-    const char *networks_file;
-    bool networks_file_filter, networks_file_no_lpm, networks_no_mask_if_zero;
-    uint16_t networks_mask;
-    const char *pre_tag_map, *pre_tag_filter, *pre_tag2_filter, *pre_tag_label_filter;
-    uint64_t post_tag, post_tag2;
-    const char *lists[VALUE_LIST_COUNT]; /* ports_file, protos_file, tos_file */
     bool is_unaggregated;
     uint64_t pool_size, spool_size;
     int64_t timeout_s;
     enum plugin_seccomp seccomp;
+    /* These have tables of their own, where they are used. */
+    struct network_settings networks;
+    struct tag_settings tags;
+    struct tag_filter_settings tag_filter;
+    struct value_list_settings lists;
 };
 extern const struct config_key instance_keys[];
 

@@ -51,8 +51,19 @@ static int read_tables(struct daemon *d, struct text *errors, struct text *warni
         d->keys[i] = settings_keys_new(tables[i].keys, d->description->name);
         config_add_table(d->config, d->keys[i], tables[i].settings);
     }
-    config_add_instance_table(d->config, instance_keys, d->instance_settings,
-                              sizeof *d->instance_settings);
+    const struct {
+        const struct config_key *keys;
+        void *settings;
+    } instance_tables[] = {
+        {instance_keys, d->instance_settings},
+        {network_keys, &d->instance_settings->networks},
+        {instance_tag_keys, &d->instance_settings->tags},
+        {tag_filter_keys, &d->instance_settings->tag_filter},
+        {value_list_keys, &d->instance_settings->lists},
+    };
+    for (size_t i = 0; i < sizeof instance_tables / sizeof *instance_tables; i++)
+        config_add_instance_table(d->config, instance_tables[i].keys, instance_tables[i].settings,
+                                  sizeof *d->instance_settings);
     for (size_t i = 0; i < d->plugins.count; i++)
         config_add_plugin(d->config, d->plugins.items[i]);
     return err;
@@ -115,8 +126,8 @@ static int check_files(struct daemon *d, struct text *errors)
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
         if (files[i].path && !can_read(d, files[i].key, CONFIG_GLOBAL, files[i].path, errors))
             err = -EINVAL;
-    if (!can_read_each(d, "pre_tag_map", offsetof(struct instance_settings, pre_tag_map), errors) ||
-        !can_read_each(d, "networks_file", offsetof(struct instance_settings, networks_file),
+    if (!can_read_each(d, "pre_tag_map", offsetof(struct instance_settings, tags.map), errors) ||
+        !can_read_each(d, "networks_file", offsetof(struct instance_settings, networks.file),
                        errors))
         err = -EINVAL;
     mem_free(allow_key);

@@ -219,12 +219,12 @@ static void check_own_files(struct file_check *c)
         check_file(c, files[i].key, CONFIG_GLOBAL, files[i].path, files[i].use);
     for (uint32_t i = 0; i < d->instance_count; i++) {
         if (!is_tag_map_of_earlier(d, i))
-            check_file(c, "pre_tag_map", i, d->instance_settings[i].pre_tag_map, USE_READ);
+            check_file(c, "pre_tag_map", i, d->instance_settings[i].tags.map, USE_READ);
         if (!is_networks_file_of_earlier(d, i))
-            check_file(c, "networks_file", i, d->instance_settings[i].networks_file, USE_READ);
+            check_file(c, "networks_file", i, d->instance_settings[i].networks.file, USE_READ);
     }
     for (uint32_t i = 0; i < maps->list_count; i++)
-        check_file(c, value_list_keys[maps->lists[i].kind], maps->lists[i].instance,
+        check_file(c, value_list_keys[maps->lists[i].kind].name, maps->lists[i].instance,
                    maps->lists[i].path, USE_READ);
     mem_free(allow_key);
 }

@@ -28,7 +28,7 @@ static bool is_file_used(const struct correlate_settings *c, const struct instan
     for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++)
         if (methods[i] == ROUTE_FILE || methods[i] == ROUTE_LONGEST)
             return true;
-    return s->networks_file_filter;
+    return s->networks.filters;
 }
 
 static struct network_fill_settings networks_of(struct daemon *d, const struct instance_settings *s)
@@ -37,16 +37,16 @@ static struct network_fill_settings networks_of(struct daemon *d, const struct i
     struct maps_settings *maps = &d->maps_settings;
     struct network_fill_settings networks = {
         .file = path_number(&maps->networks_files, &maps->networks_file_count,
-                            is_file_used(c, s) ? s->networks_file : NULL),
+                            is_file_used(c, s) ? s->networks.file : NULL),
         .as_method = c->as_method,
         .net_method = c->net_method,
-        .keeps_host = s->networks_no_mask_if_zero,
-        .mask = c->net_method == ROUTE_MASK ? s->networks_mask : 0,
+        .keeps_host = s->networks.keeps_host,
+        .mask = c->net_method == ROUTE_MASK ? s->networks.mask : 0,
         .has_rib = d->bgp_settings.enabled && c->as_method == ROUTE_LONGEST,
     };
 
-    networks.filters = networks.file >= 0 && s->networks_file_filter;
-    networks.file_wins = networks.file >= 0 && s->networks_file_no_lpm;
+    networks.filters = networks.file >= 0 && s->networks.filters;
+    networks.file_wins = networks.file >= 0 && s->networks.file_wins;
     return networks;
 }
 
@@ -92,16 +92,16 @@ static int check_methods(const struct daemon *d, uint32_t instance, struct text 
     bool shows_networks = asks_for(d, instance, networks, sizeof networks / sizeof networks[0]);
     int err = 0;
 
-    if (c->as_method == ROUTE_FILE && !s->networks_file &&
+    if (c->as_method == ROUTE_FILE && !s->networks.file &&
         asks_for(d, instance, as_numbers, sizeof as_numbers / sizeof as_numbers[0])) {
         append_lack(d, instance, "as", "file", "networks_file", errors);
         err = -EINVAL;
     }
-    if (c->net_method == ROUTE_FILE && !s->networks_file && shows_networks) {
+    if (c->net_method == ROUTE_FILE && !s->networks.file && shows_networks) {
         append_lack(d, instance, "net", "file", "networks_file", errors);
         err = -EINVAL;
     }
-    if (c->net_method == ROUTE_MASK && s->networks_mask == 0 && shows_networks) {
+    if (c->net_method == ROUTE_MASK && s->networks.mask == 0 && shows_networks) {
         append_lack(d, instance, "net", "mask", "networks_mask", errors);
         err = -EINVAL;
     }
@@ -118,9 +118,9 @@ int views_read(struct daemon *d, struct text *errors)
         const struct instance_settings *s = &d->instance_settings[i];
         d->views[i] = (struct instance_view_settings){
             .networks = networks_of(d, s),
-            .tag_map = path_number(&maps->tag_maps, &maps->tag_map_count, s->pre_tag_map),
-            .post_tag = s->post_tag,
-            .post_tag2 = s->post_tag2};
+            .tag_map = path_number(&maps->tag_maps, &maps->tag_map_count, s->tags.map),
+            .post_tag = s->tags.post_tag,
+            .post_tag2 = s->tags.post_tag2};
         if (check_methods(d, i, errors) < 0)
             err = -EINVAL;
     }

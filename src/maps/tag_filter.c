@@ -179,3 +179,31 @@ bool tag_filter_accepts(const struct tag_filter *f, const struct flow *flow)
     return accepts_tag(f->tags, f->tag_count, flow->tag) &&
            accepts_tag(f->tags2, f->tag2_count, flow->tag2) && accepts_label(f, &flow->label);
 }
+
+/* ---- keys ---- */
+
+/* Checks pre_tag_filter or pre_tag2_filter, whose lists are alike. */
+static int check_tag_filter(const char *value, struct text *error)
+{
+    struct tag_filter_settings settings = {.tag = value};
+    struct tag_filter *filter = NULL;
+    struct text reason = {0};
+    int err = tag_filter_new(&settings, &reason, &filter);
+
+    if (err < 0)
+        text_append_string(error, "a list of tags such as 0,10,100-199,-5");
+    tag_filter_free(filter);
+    text_clear(&reason);
+    return err;
+}
+
+const struct config_key tag_filter_keys[] = {
+    {"pre_tag_filter", KEY_STRING_AT(struct tag_filter_settings, tag), .scope = SCOPE_BOUND,
+     .check = check_tag_filter,
+     .help = "tags that the instance takes: a list such as 0,10,100-199,-5"},
+    {"pre_tag2_filter", KEY_STRING_AT(struct tag_filter_settings, tag2), .scope = SCOPE_BOUND,
+     .check = check_tag_filter, .help = "the same of tag2"},
+    {"pre_tag_label_filter", KEY_STRING_AT(struct tag_filter_settings, label), .scope = SCOPE_BOUND,
+     .help = "labels that the instance takes: a list of words, null for none, -word to refuse"},
+    {0},
+};

@@ -6,6 +6,7 @@
  * negated one (-5) that is the tag refuses, and a negated one that is not accepts; so nothing counts
  * behind the first negated item, as in pmacct. Immutable; all workers share it.
  */
+#include "config/config_key.h"
 #include "flow/flow.h"
 #include <stdbool.h>
 
@@ -16,6 +17,7 @@ struct tag_filter;
 struct tag_filter_settings {
     const char *tag, *tag2, *label;
 };
+extern const struct config_key tag_filter_keys[];
 
 /* True if there is something to filter by. */
 static inline bool tag_filter_is_wanted(const struct tag_filter_settings *settings)

@@ -10,7 +10,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const value_list_keys[VALUE_LIST_COUNT] = {"ports_file", "protos_file", "tos_file"};
+const struct config_key value_list_keys[VALUE_LIST_COUNT + 1] = {
+    [VALUE_LIST_PORTS] = {"ports_file",
+                          KEY_STRING_AT(struct value_list_settings, paths[VALUE_LIST_PORTS]),
+                          .scope = SCOPE_INSTANCE,
+                          .help = "list of the ports that rows keep; all others become 0"},
+    [VALUE_LIST_PROTOS] =
+        {"protos_file", KEY_STRING_AT(struct value_list_settings, paths[VALUE_LIST_PROTOS]),
+         .scope = SCOPE_INSTANCE,
+         .help = "list of the protocols that rows keep, by name or number; all others become 255"},
+    [VALUE_LIST_TOS] =
+        {"tos_file", KEY_STRING_AT(struct value_list_settings, paths[VALUE_LIST_TOS]),
+         .scope = SCOPE_INSTANCE,
+         .help =
+             "list of the TOS values that rows keep, of DSCPs with tos_encode_as_dscp; all others "
+             "become 255"},
+};
 
 static const struct {
     unsigned min, max;

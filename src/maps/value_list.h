@@ -4,6 +4,7 @@
  * ports_file, protos_file and tos_file: the values that rows keep; all others become one. A value
  * stands on each line, and `!` and `#` begin comments. Immutable; workers share it under RCU.
  */
+#include "config/config_key.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -17,7 +18,11 @@ enum value_list_kind {
     VALUE_LIST_TOS,    /* 0 to 254; others become 255 */
     VALUE_LIST_COUNT
 };
-extern const char *const value_list_keys[VALUE_LIST_COUNT];
+/* Values of an instance's keys; NULL: all values are kept. */
+struct value_list_settings {
+    const char *paths[VALUE_LIST_COUNT];
+};
+extern const struct config_key value_list_keys[VALUE_LIST_COUNT + 1]; /* by kind */
 
 struct value_list {
     uint64_t bits[(UINT16_MAX + 1) / 64]; /* a bit for each value that is kept */

@@ -11,6 +11,17 @@
 #include "maps/tag_map.h"
 #include <string.h>
 
+const struct config_key instance_tag_keys[] = {
+    {"pre_tag_map", KEY_STRING_AT(struct tag_settings, map), .scope = SCOPE_INSTANCE,
+     .help = "map that sets tags and labels by what flows are (see MAPS)"},
+    {"post_tag", KEY_INT_AT(struct tag_settings, post_tag, 0, INT64_MAX), "0",
+     .scope = SCOPE_INSTANCE,
+     .help = "tag of all flows of the instance, whatever maps set; 0: none"},
+    {"post_tag2", KEY_INT_AT(struct tag_settings, post_tag2, 0, INT64_MAX), "0",
+     .scope = SCOPE_INSTANCE, .help = "the same for tag2"},
+    {0},
+};
+
 enum { NONE = -1 };
 
 /* Flows with the networks of some instances. */

@@ -9,6 +9,7 @@
  * A worker owns its views.
  */
 #include "base/thread.h"
+#include "config/config_key.h"
 #include "flow/flow.h"
 #include "pipeline/network_fill.h"
 #include <stdbool.h>
@@ -16,6 +17,13 @@
 
 struct maps;
 struct instance_views;
+
+/* Values of an instance's keys. */
+struct tag_settings {
+    const char *map;              /* pre_tag_map; NULL: none */
+    uint64_t post_tag, post_tag2; /* 0: none */
+};
+extern const struct config_key instance_tag_keys[];
 
 /* Says what an instance sees in another way than others; all workers share it. */
 struct instance_view_settings {

@@ -5,6 +5,27 @@
 #include "maps/networks.h"
 #include <string.h>
 
+const struct config_key network_keys[] = {
+    {"networks_file", KEY_STRING_AT(struct network_settings, file), .scope = SCOPE_INSTANCE,
+     .help =
+         "file that says whose networks are whose, for nfacctd_as and nfacctd_net: file or longest "
+         "(see MAPS)"},
+    {"networks_file_filter", KEY_BOOL_AT(struct network_settings, filters), "false",
+     .scope = SCOPE_INSTANCE,
+     .help = "addresses that no row of networks_file has are shown as 0.0.0.0 or ::"},
+    {"networks_file_no_lpm", KEY_BOOL_AT(struct network_settings, file_wins), "false",
+     .scope = SCOPE_INSTANCE,
+     .help =
+         "with nfacctd_as or nfacctd_net: longest a row of networks_file goes before all others, "
+         "however long"},
+    {"networks_mask", KEY_INT_AT(struct network_settings, mask, 0, 128), "0",
+     .scope = SCOPE_INSTANCE, .help = "length of all networks, for nfacctd_net: mask"},
+    {"networks_no_mask_if_zero", KEY_BOOL_AT(struct network_settings, keeps_host), "false",
+     .scope = SCOPE_INSTANCE,
+     .help = "the network of an address whose mask is 0 is the address itself"},
+    {0},
+};
+
 /* Holds what is known of one address of a flow. */
 struct answer {
     const struct network *network; /* NULL: no row */

@@ -9,6 +9,7 @@
  * goes before whoever has a shorter prefix, or one as long. A mask of 0 bits is no network.
  */
 #include "base/thread.h"
+#include "config/config_key.h"
 #include "flow/flow.h"
 #include "pipeline/correlate.h"
 #include <stdbool.h>
@@ -17,7 +18,15 @@
 struct networks;
 struct prefix_match;
 
-/* Holds what an instance's keys say, with the methods. */
+/* Values of an instance's keys. */
+struct network_settings {
+    const char *file;                    /* networks_file; NULL: none */
+    bool filters, file_wins, keeps_host; /* as in the next */
+    uint16_t mask;
+};
+extern const struct config_key network_keys[];
+
+/* Holds what comes of these keys and of the methods. */
 struct network_fill_settings {
     int32_t file; /* number of its networks_file in the snapshot; -1: none */
     enum route_method as_method, net_method;
