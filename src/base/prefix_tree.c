@@ -15,6 +15,7 @@
  * published with one store into its parent. Replacing a value or a child is a store in place.
  */
 #include "base/prefix_tree_private.h"
+#include "base/rcu.h"
 #include <assert.h>
 #include <string.h>
 
@@ -362,10 +363,16 @@ static struct prefix_key key_with_chunk(struct prefix_key key, unsigned level, u
 }
 
 /* In a node the prefixes come first (positions 0 to 63), then the children (64 to 127). */
+/* The same as slot_get(), for readers too. */
+static uint32_t slot_read(const struct prefix_node *node, unsigned index)
+{
+    return rcu_read(&node->slots[index]);
+}
+
 bool prefix_tree_next(const struct prefix_tree *tree, struct prefix_cursor *cursor)
 {
     const struct prefix_node *nodes[PREFIX_LEVELS];
-    uint32_t handle = place_get(&tree->root);
+    uint32_t handle = rcu_read(&tree->root);
     unsigned level = 0;
 
     if (!handle)
@@ -376,7 +383,7 @@ bool prefix_tree_next(const struct prefix_tree *tree, struct prefix_cursor *curs
         if (!(nodes[level]->children >> chunk & 1))
             break;
         nodes[level + 1] =
-            node_at(tree, slot_get(nodes[level], rank_of(nodes[level]->children, chunk)));
+            node_at(tree, slot_read(nodes[level], rank_of(nodes[level]->children, chunk)));
     }
     unsigned position =
         level == cursor->level ? cursor->position : 64 + chunk_at(cursor->key, level) + 1;
@@ -391,7 +398,7 @@ bool prefix_tree_next(const struct prefix_tree *tree, struct prefix_cursor *curs
             unsigned chunk = (bit + 1 - (1u << more)) << (STRIDE - more);
             cursor->key = key_with_chunk(cursor->key, level, chunk);
             cursor->len = len_of(level, bit);
-            cursor->value = slot_get(node, child_count(node) + rank_of(node->prefixes, bit));
+            cursor->value = slot_read(node, child_count(node) + rank_of(node->prefixes, bit));
             cursor->level = (uint8_t)level;
             cursor->position = (uint8_t)(bit + 1);
             return true;
@@ -399,7 +406,7 @@ bool prefix_tree_next(const struct prefix_tree *tree, struct prefix_cursor *curs
         if (children) {
             unsigned chunk = (unsigned)__builtin_ctzll(children);
             cursor->key = key_with_chunk(cursor->key, level, chunk);
-            nodes[level + 1] = node_at(tree, slot_get(node, rank_of(node->children, chunk)));
+            nodes[level + 1] = node_at(tree, slot_read(node, rank_of(node->children, chunk)));
             level++;
             position = 0;
             continue;

@@ -50,7 +50,8 @@ bool prefix_tree_remove(struct prefix_tree *tree, struct prefix_key key, unsigne
 
 /*
  * Prefixes one by one, each after all that contain it, while the tree changes between the steps:
- * what is there all the time comes exactly once. All zero is the start; by the writer.
+ * what is there all the time comes exactly once. All zero is the start; by the writer or, under RCU,
+ * by a reader, which may be quiescent between the steps.
  */
 struct prefix_cursor {
     struct prefix_key key; /* results: the prefix that the last step gave */

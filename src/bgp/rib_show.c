@@ -2,6 +2,7 @@
 /* Walks the lists of one prefix. See rib_show.h. */
 #include "bgp/rib_show.h"
 #include "bgp/rib_private.h"
+#include <endian.h>
 
 /* A path with this time came before anybody looked at the clock (path_mark_kept()). */
 #define ALWAYS_MS 1
@@ -43,13 +44,11 @@ static void tell(const struct rib *rib, const struct stored_path *path, struct r
 }
 
 /* Tells one peer's paths; returns how many. */
-static unsigned tell_list(const struct rib_show *show, const struct path_list *list,
-                          rib_show_fn *fn, void *arg)
+static unsigned tell_list(const struct rib *rib, enum rib_safi safi, enum rib_family family,
+                          const struct path_list *list, rib_show_fn *fn, void *arg)
 {
-    const struct rib *rib = show->rib;
-    enum rib_family family = show->prefix.addr.family == IP_V6 ? RIB_IPV6 : RIB_IPV4;
     const struct peer_state *peer = &rib->states[list->peer];
-    struct family_state state = family_state_from(rcu_read(&peer->families[show->safi][family]));
+    struct family_state state = family_state_from(rcu_read(&peer->families[safi][family]));
     struct rib_shown shown = {
         .peer = list->peer,
         .router_id = atomic_load_explicit(&peer->router_id, memory_order_relaxed),
@@ -99,6 +98,7 @@ static const struct path_list *list_of(const struct rib_show *show)
 bool rib_show_some(struct rib_show *show, unsigned count, rib_show_fn *fn, void *arg)
 {
     const struct path_list *list = show->is_over ? NULL : list_of(show);
+    enum rib_family family = show->prefix.addr.family == IP_V6 ? RIB_IPV6 : RIB_IPV4;
     unsigned told = 0;
 
     show->is_over = true;
@@ -106,7 +106,7 @@ bool rib_show_some(struct rib_show *show, unsigned count, rib_show_fn *fn, void 
         return false;
     if (list->kind != BLOCK_INDEX) {
         if (list->peer >= show->next_peer)
-            tell_list(show, list, fn, arg);
+            tell_list(show->rib, show->safi, family, list, fn, arg);
         return false;
     }
     const struct peer_index *index = (const void *)list;
@@ -121,7 +121,74 @@ bool rib_show_some(struct rib_show *show, unsigned count, rib_show_fn *fn, void 
             return true;
         }
         if (handle)
-            told += tell_list(show, list_at(show->rib, handle), fn, arg);
+            told += tell_list(show->rib, show->safi, family, list_at(show->rib, handle), fn, arg);
     }
     return false;
+}
+
+/* ---- a whole table ---- */
+
+struct scan_step {
+    struct ip_prefix prefix;
+    rib_scan_fn *fn;
+    void *arg;
+};
+
+static void tell_standing(void *arg, const struct rib_shown *path)
+{
+    struct scan_step *step = arg;
+
+    if (path->rank != UINT32_MAX)
+        step->fn(step->arg, &step->prefix, path);
+}
+
+static void scan_prefix(const struct rib_scan *scan, struct scan_step *step)
+{
+    const struct path_list *list = list_at(scan->rib, scan->cursor.value);
+
+    if (list->kind != BLOCK_INDEX) {
+        if (scan->peer == RIB_SCAN_ALL || scan->peer == list->peer)
+            tell_list(scan->rib, scan->safi, scan->family, list, tell_standing, step);
+        return;
+    }
+    const struct peer_index *index = (const void *)list;
+    const struct peer_place *one =
+        scan->peer == RIB_SCAN_ALL ? NULL : index_find(index, scan->peer);
+    for (unsigned i = 0; i < index->count; i++) {
+        const struct peer_place *place = one ? one : &index->places[i];
+        uint32_t handle = rcu_read(&place->list);
+        if (scan->peer != RIB_SCAN_ALL && !one)
+            return;
+        if (handle)
+            tell_list(scan->rib, scan->safi, scan->family, list_at(scan->rib, handle),
+                      tell_standing, step);
+        if (one)
+            return;
+    }
+}
+
+static struct ip_prefix prefix_of(const struct rib_scan *scan)
+{
+    const struct prefix_key *key = &scan->cursor.key;
+    uint64_t words[] = {htobe64(key->high), htobe64(key->low)};
+    uint8_t bytes[sizeof words];
+
+    memcpy(bytes, words, sizeof bytes);
+    return (struct ip_prefix){scan->family == RIB_IPV4 ? ip_addr_v4(bytes) : ip_addr_v6(bytes),
+                              (uint8_t)scan->cursor.len};
+}
+
+bool rib_scan_some(struct rib_scan *scan, unsigned prefix_count, rib_scan_fn *fn, void *arg)
+{
+    const struct prefix_tree *tree =
+        tree_of(scan->rib, scan->safi, scan->rd, scan->family == RIB_IPV6 ? IP_V6 : IP_V4);
+    struct scan_step step = {.fn = fn, .arg = arg};
+
+    for (unsigned i = 0; i < prefix_count; i++) {
+        if (!tree || !prefix_tree_next(tree, &scan->cursor))
+            return false;
+        step.prefix = prefix_of(scan);
+        scan_prefix(scan, &step);
+    }
+    return true;
 }

@@ -6,6 +6,7 @@
  * meanwhile is told as it is when its peer's turn comes.
  */
 #include "base/address.h"
+#include "base/prefix_tree.h"
 #include "bgp/rib.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -43,3 +44,20 @@ bool rib_show_some(struct rib_show *show, unsigned count, rib_show_fn *fn, void 
 enum { RIB_SHOW_LENS = 129 };
 size_t rib_show_covering(const struct rib *rib, enum rib_safi safi, uint64_t rd,
                          const struct ip_addr *address, uint8_t lens[RIB_SHOW_LENS]);
+
+/*
+ * Tells a whole table, prefix by prefix: the paths that stand. In slices too; a prefix that is there
+ * all the time comes exactly once. The caller sets what comes first; the rest is 0 at first.
+ */
+struct rib_scan {
+    const struct rib *rib;
+    enum rib_safi safi;
+    uint64_t rd; /* RIB_VPN alone */
+    enum rib_family family;
+    uint32_t peer; /* RIB_SCAN_ALL: all peers */
+    struct prefix_cursor cursor;
+};
+#define RIB_SCAN_ALL UINT32_MAX
+typedef void rib_scan_fn(void *arg, const struct ip_prefix *prefix, const struct rib_shown *path);
+/* Goes on for so many prefixes. False: that was all. */
+bool rib_scan_some(struct rib_scan *scan, unsigned prefix_count, rib_scan_fn *fn, void *arg);

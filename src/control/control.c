@@ -25,7 +25,9 @@ enum {
     CONNECTIONS_OF_ONE = 16, /* of one user or address, but root */
     REQUEST_BYTES_MAX = 16 << 10,
     IDLE_S = 10,
-    LIFE_S = 60, /* of a connection in all, so that nobody holds one for ever */
+    LIFE_S = 60,        /* of a connection in all, so that nobody holds one for ever */
+    PARTS_LIFE_S = 600, /* of one that takes a long answer part by part */
+    PART_BYTES = 16 << 10,
     BACKLOG = 64,
     ANSWER_BYTES_MAX = 128 << 20, /* of answers that nobody has taken yet: then no more are made */
 };
@@ -35,7 +37,7 @@ enum {
 struct connection {
     int fd; /* -1: free */
     uint64_t owner;
-    int64_t since_ns;
+    int64_t since_ns, life_ns;
     bool is_shut;
 };
 
@@ -100,9 +102,12 @@ static enum MHD_Result answer_unknown(struct control *c, struct MHD_Connection *
 
 static const struct control_resource *resource_find(const struct control *c, const char *path)
 {
-    for (const struct control_resource *r = c->host.resources; r->path; r++)
-        if (strcmp(r->path, path) == 0)
+    for (const struct control_resource *r = c->host.resources; r->path; r++) {
+        size_t len = strlen(r->path);
+        if (strcmp(r->path, path) == 0 ||
+            (r->path[len - 1] == '*' && strncmp(r->path, path, len - 1) == 0))
             return r;
+    }
     return NULL;
 }
 
@@ -182,21 +187,87 @@ static enum MHD_Result answer_body(struct control *c, struct control_answer *ans
     return result;
 }
 
+/* An answer that is made while it is read. */
+struct sent_parts {
+    struct control_answer answer; /* body: the part under way */
+    size_t sent;                  /* of it */
+    bool is_over;
+};
+
+static void sent_parts_free(void *arg)
+{
+    struct sent_parts *parts = arg;
+
+    parts->answer.more_end(parts->answer.more_arg);
+    text_clear(&parts->answer.body);
+    mem_free(parts);
+}
+
+static ssize_t sent_parts_read(void *arg, uint64_t position, char *out, size_t size)
+{
+    struct sent_parts *parts = arg;
+    struct text *body = &parts->answer.body;
+
+    (void)position;
+    while (parts->sent == body->len && !parts->is_over) {
+        text_reset(body);
+        parts->sent = 0;
+        parts->is_over = !parts->answer.more(parts->answer.more_arg, body);
+    }
+    size_t len = body->len - parts->sent < size ? body->len - parts->sent : size;
+    if (len == 0)
+        return MHD_CONTENT_READER_END_OF_STREAM;
+    memcpy(out, body->data + parts->sent, len);
+    parts->sent += len;
+    return (ssize_t)len;
+}
+
+static void give_time(struct control *c, struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+
+    for (int i = 0; info && i < CONNECTIONS_MAX; i++)
+        if (c->connections[i].fd == info->connect_fd)
+            c->connections[i].life_ns = PARTS_LIFE_S * NS_PER_S;
+}
+
+static enum MHD_Result answer_parts(struct control *c, struct control_answer *answer,
+                                    struct MHD_Connection *connection)
+{
+    struct sent_parts *parts = mem_alloc(sizeof *parts);
+    enum MHD_Result result;
+
+    *parts = (struct sent_parts){.answer = *answer};
+    struct MHD_Response *response = MHD_create_response_from_callback(
+        MHD_SIZE_UNKNOWN, PART_BYTES, sent_parts_read, parts, sent_parts_free);
+    if (!response) {
+        sent_parts_free(parts);
+        return MHD_NO;
+    }
+    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer->type);
+    MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+    give_time(c, connection);
+    result = MHD_queue_response(connection, answer->status, response);
+    MHD_destroy_response(response);
+    return result;
+}
+
 static enum MHD_Result answer_resource(struct control *c, const struct control_resource *resource,
-                                       struct MHD_Connection *connection)
+                                       struct MHD_Connection *connection, const char *url)
 {
     struct control_answer answer = {.status = MHD_HTTP_OK, .type = "text/plain; charset=utf-8"};
     const char *accept =
         MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT);
     struct control_request request = {
-        .accept = accept ? accept : "", .path = resource->path, .connection = connection};
+        .accept = accept ? accept : "", .path = url, .connection = connection};
 
     if (c->counters.answer_bytes > ANSWER_BYTES_MAX)
         return answer_plain(connection, MHD_HTTP_SERVICE_UNAVAILABLE,
                             "others have not read their answers yet; ask again later\n");
     text_reserve(&answer.body, 1); /* a body may be empty, but is there */
     resource->fn(c->host.arg, &request, &answer);
-    return answer_body(c, &answer, connection);
+    return answer.more ? answer_parts(c, &answer, connection) : answer_body(c, &answer, connection);
 }
 
 /* MHD calls this with the headers, and once more when the request has ended. */
@@ -224,7 +295,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
     if (resource->needs_facts && wait_for_facts(c, connection, request))
         return MHD_YES;
     c->counters.requests++;
-    return answer_resource(c, resource, connection);
+    return answer_resource(c, resource, connection, url);
 }
 
 /* ---- connections ---- */
@@ -272,7 +343,8 @@ static void take_connection(struct control *c, int fd, const struct sockaddr *ad
         close(fd);
         return;
     }
-    *place = (struct connection){.fd = fd, .owner = owner, .since_ns = clock_mono().ns};
+    *place = (struct connection){
+        .fd = fd, .owner = owner, .since_ns = clock_mono().ns, .life_ns = LIFE_S * NS_PER_S};
     c->counters.connections++;
     /* On failure MHD closes it. */
     if (MHD_add_connection(c->http, fd, address, address_len) != MHD_YES && place->fd == fd) {
@@ -336,7 +408,7 @@ static void on_tick(void *arg)
     for (int i = 0; i < CONNECTIONS_MAX; i++) {
         struct connection *connection = &c->connections[i];
         if (connection->fd >= 0 && !connection->is_shut &&
-            now_ns - connection->since_ns > LIFE_S * NS_PER_S) {
+            now_ns - connection->since_ns > connection->life_ns) {
             connection->is_shut = true;
             shutdown(connection->fd, SHUT_RDWR);
         }

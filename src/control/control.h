@@ -30,12 +30,19 @@ struct control_answer {
     unsigned status;
     const char *type; /* MIME; constant text */
     struct text body;
+    /* `more` makes what follows the body, part by part, as fast as its reader takes it; NULL: nothing
+     * does. Each call appends something, or false: that was the last. Nothing may be held under RCU
+     * between calls.
+     * `more_end` frees `more_arg`. */
+    bool (*more)(void *more_arg, struct text *out);
+    void (*more_end)(void *more_arg);
+    void *more_arg;
 };
 
 struct control_request {
     const char *accept; /* header Accept; "" if there is none */
-    const char *path;
-    void *connection; /* the server's */
+    const char *path;   /* as it was asked for, without what follows ? */
+    void *connection;   /* the server's */
 };
 /* Returns the value of ?name=value, decoded; NULL: there is none. Borrowed for the request. */
 const char *control_parameter(const struct control_request *request, const char *name);
@@ -44,7 +51,7 @@ const char *control_parameter(const struct control_request *request, const char 
 typedef void control_fn(void *arg, const struct control_request *request,
                         struct control_answer *answer);
 struct control_resource {
-    const char *path, *help; /* path NULL ends a table */
+    const char *path, *help; /* with a star at its end: all that begins so; NULL ends a table */
     control_fn *fn;
     bool needs_facts;
 };

@@ -6,6 +6,7 @@
 #include "base/rcu.h"
 #include "control/exposition.h"
 #include "daemon/api.h"
+#include "daemon/birdwatcher.h"
 #include "daemon/facts.h"
 #include "daemon/health.h"
 #include "daemon/lock_folder.h"
@@ -28,6 +29,7 @@ struct control_use {
     struct metrics *metrics;
     struct api api;
     char *configuration;
+    struct birdwatcher *birdwatcher;
 };
 
 /* ---- pages ---- */
@@ -117,6 +119,15 @@ static void page_openapi(void *arg, const struct control_request *request,
     api_answer_openapi(answer);
 }
 
+static void page_birdwatcher(void *arg, const struct control_request *request,
+                             struct control_answer *answer) ON_THREAD(control_thread)
+{
+    struct control_use *use = arg;
+
+    THREAD_ASSERT(control_thread);
+    birdwatcher_answer(use->birdwatcher, request, answer);
+}
+
 static const struct control_resource pages[] = {
     {"/healthz", "200 while every thread moves, else 503 and which does not", page_healthz, false},
     {"/readyz", "200 while flows can go all the way, else 503 and what is missing", page_readyz,
@@ -125,6 +136,12 @@ static const struct control_resource pages[] = {
     {"/api/v1/openapi.json", "what the pages of the API answer, as OpenAPI", page_openapi, false},
 #define API_ROUTE(name, needs_facts, help) {"/api/v1/" #name, help, page_api_##name, needs_facts},
 #include "daemon/api_routes.def"
+    {"/status", "the daemon as birdwatcher tells it, for Alice-LG", page_birdwatcher, false},
+    {"/protocols", "the same: BGP sessions, by rank of path", page_birdwatcher, false},
+    {"/protocols/bgp", "the same", page_birdwatcher, false},
+    {"/protocols/short", "the same, without counts", page_birdwatcher, false},
+    {"/routes/*", "the same: protocol/ID, filtered/ID, noexport/ID, table/master, prefix?prefix=",
+     page_birdwatcher, false},
     {0},
 };
 
@@ -207,6 +224,7 @@ int control_use_start(const struct control_use_settings *settings, struct text *
     use->api.sources = &use->sources;
     use->api.health = &use->health;
     use->api.configuration = use->configuration;
+    use->birdwatcher = birdwatcher_new(&use->sources);
     use->retired = rcu_queue_new(settings->rcu);
     err = rcu_reader_register(settings->rcu, &use->reader);
     use->sources.reader = use->reader;
@@ -257,6 +275,7 @@ void control_use_end(struct control_use *use)
     mem_free(atomic_load_explicit(&use->facts, memory_order_relaxed));
     metrics_free(use->metrics);
     api_clear(&use->api);
+    birdwatcher_free(use->birdwatcher);
     mem_free(use->configuration);
     mem_free(use);
 }
