@@ -59,6 +59,15 @@ def test_every_example_is_run_here(test):
         assert any(test_name.startswith(f"test_{name}") for test_name in globals()), name
 
 
+def test_every_configuration_that_is_shown_says_what_becomes_of_sampling(_test):
+    """Without the key, counters of routers that sample would be too small."""
+    shown = [path for folder in (EXAMPLES, SOURCE / "packaging") for path in folder.rglob("*.conf")] + [SOURCE / "README.md"]
+    shown = [path for path in shown if re.search(r"^plugins: ", path.read_text(), re.M)]
+    assert len(shown) > 15, shown
+    for path in shown:
+        assert re.search(r"^[ns]facctd_renormalize: (true|false)$", path.read_text(), re.M), path
+
+
 def test_tags(test):
     """Transit, peers and customers by the interface, and customers by their networks."""
     example, stream = EXAMPLES / "tags", exports.Ipfix()
