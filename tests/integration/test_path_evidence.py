@@ -6,62 +6,10 @@ import json
 import socket
 import time
 
-from harness import free_port, json_lines, main, wait_for
+from harness import json_lines, main, wait_for
 import exports  # harness knows where it is
-from bgp_speaker import NOTIFICATION, Speaker, add_path_send, attribute, attributes, four_octet_as, message, multiprotocol, prefix, update
-
-PEER = "127.0.0.21"
-PREFIX = "203.0.113.0/24"
-ADD_PATH = multiprotocol(1, 1) + add_path_send((1, 1)) + four_octet_as(65000)
-END_OF_RIB = update()
-
-
-class Collector:
-    def __init__(self, test, more="", capabilities=ADD_PATH):
-        self.test, self.capabilities, self.streams = test, capabilities, {}
-        self.bgp_port = free_port(socket.SOCK_STREAM)
-        self.daemon = test.nfacctd(f"""
-bgp_daemon: true
-bgp_daemon_ip: 127.0.0.1
-bgp_daemon_port: {self.bgp_port}
-nfacctd_as: bgp
-nfacctd_net: bgp
-plugins: print[p]
-aggregate[p]: peer_src_ip, dst_host, dst_port, peer_dst_ip, as_path, path_match, timestamp_start
-print_output[p]: json
-print_output_file[p]: {test.dir}/out.json
-print_output_file_append[p]: true
-print_refresh_time[p]: 1
-{more}
-""")
-        self.speaker = self.connect()
-
-    def connect(self):
-        return Speaker(self.test, self.bgp_port, address=PEER, capabilities=self.capabilities).establish()
-
-    def announce(self, *paths, speaker=None):
-        """Paths are (path id, next hop, AS path); then End-of-RIB."""
-        for path_id, next_hop, as_path in paths:
-            (speaker or self.speaker).send(update(attributes(as_path, next_hop), prefix(PREFIX, path_id)))
-        (speaker or self.speaker).send(END_OF_RIB)
-
-    def wait_paths(self, count):
-        self.test.wait_now(self.daemon, lambda stats: stats["bgp"]["rib_paths"] == count, f"{count} paths")
-
-    def flow(self, port, next_hop, ago_s, clock_s=0, source=PEER, lasted_s=1):
-        """The record of a flow that ended so long ago; the exporter's clock is `clock_s` behind."""
-        now = time.time() - clock_s
-        stream = self.streams.setdefault((source, clock_s), exports.Ipfix())
-        flow = exports.common_flow("172.16.0.1", "203.0.113.9", next_hop, dport=port, start_ms=int((now - ago_s - lasted_s) * 1000),
-                                   end_ms=int((now - ago_s) * 1000))
-        self.test.send(stream.announce(export_time=now), source=source)
-        self.test.send(stream.data([flow], export_time=now), source=source)
-        return wait_for(lambda: next((r for r in json_lines(self.test.dir / "out.json") if r.get("port_dst") == port), None),
-                        f"a record of the flow to port {port}")
-
-    def path(self, *args, **kwargs):
-        got = self.flow(*args, **kwargs)
-        return got["path_match"], got["as_path"]
+from bgp_speaker import NOTIFICATION, Speaker, attribute, attributes, four_octet_as, message, multiprotocol, update
+from path_collector import END_OF_RIB, PEER, Collector
 
 
 def check_clock(test, clock_s, more=""):
@@ -93,7 +41,7 @@ def test_two_minutes_ahead(test):
 
 def test_stamps_go_by_our_clock_if_asked_to(test):
     collector = check_clock(test, 7200, "nfacctd_time_correct: true\ntimestamps_utc: true\n")
-    stamp = next(r for r in json_lines(test.dir / "out.json") if r["port_dst"] == 1)["timestamp_start"]
+    stamp = next(r for r in json_lines(collector.out) if r["port_dst"] == 1)["timestamp_start"]
     assert stamp[:16] in {time.strftime("%Y-%m-%d %H:%M", time.gmtime(time.time() - s)) for s in range(0, 120, 30)}, stamp
     assert "its clock is" in collector.daemon.output()
 
@@ -159,7 +107,7 @@ def test_each_family_comes_from_the_session_that_has_its_paths(test):
     flow = exports.common_flow("2001:db8:ffff::1", "2001:db8:1::9", "2001:db8::1", dport=2, start_ms=now - 1000, end_ms=now)
     test.send(stream.announce(), source=PEER)
     test.send(stream.data([flow]), source=PEER)
-    got = wait_for(lambda: next((r for r in json_lines(test.dir / "out.json") if r.get("port_dst") == 2), None), "the IPv6 flow")
+    got = wait_for(lambda: next((r for r in json_lines(collector.out) if r.get("port_dst") == 2), None), "the IPv6 flow")
     assert (got["path_match"], got["as_path"]) == ("exact", "65006"), got
 
 
