@@ -188,8 +188,8 @@ void confinement_try_out(const struct daemon *d, struct text *warnings, struct t
 
 /* ---- what is refused ---- */
 
-static struct refusal *find(struct confinement *c, const struct launcher_report *report,
-                            bool *ret_is_new)
+static struct refusal *find_refusal(struct confinement *c, const struct launcher_report *report,
+                                    bool *ret_is_new)
 {
     size_t i = 0;
 
@@ -206,7 +206,7 @@ static struct refusal *find(struct confinement *c, const struct launcher_report 
     return &c->refusals[i];
 }
 
-static void tell(const struct launcher_report *report)
+static void tell_of_refusal(const struct launcher_report *report)
 {
     bool is_core = strcmp(report->who, "core") == 0;
     const char *instance = strchr(report->who, '[');
@@ -232,9 +232,9 @@ static void on_report(void *arg, int fd, unsigned events) ON_THREAD(main_thread)
     THREAD_ASSERT(main_thread);
     while ((err = launcher_take_report(c->launcher, &report)) == 0) {
         bool is_new;
-        find(c, &report, &is_new)->count += report.count;
+        find_refusal(c, &report, &is_new)->count += report.count;
         if (is_new)
-            tell(&report);
+            tell_of_refusal(&report);
     }
     if (err == -EAGAIN)
         return;

@@ -6,7 +6,7 @@
 #include "pipeline/worker.h"
 #include <inttypes.h>
 
-static void look(struct pulse *pulse, uint64_t beats, int64_t now_ns)
+static void note_beats(struct pulse *pulse, uint64_t beats, int64_t now_ns)
 {
     if (beats != pulse->beats || pulse->since_ns == 0)
         *pulse = (struct pulse){.beats = beats, .since_ns = now_ns};
@@ -17,12 +17,12 @@ void health_look(struct health *health, const struct statistics_sources *s, uint
     int64_t now_ns = clock_mono().ns;
 
     THREAD_ASSERT(control_thread);
-    look(&health->main, main_beats, now_ns);
+    note_beats(&health->main, main_beats, now_ns);
     if (s->crew->bgp)
-        look(&health->bgp, bgp_beats(s->crew->bgp), now_ns);
+        note_beats(&health->bgp, bgp_beats(s->crew->bgp), now_ns);
     for (uint32_t i = 0; i < s->crew->worker_count; i++)
-        look(&health->workers[i], counter_get(&worker_counters(s->crew->workers[i])->beats),
-             now_ns);
+        note_beats(&health->workers[i], counter_get(&worker_counters(s->crew->workers[i])->beats),
+                   now_ns);
 }
 
 static bool moves(const struct pulse *pulse, const char *name, struct text *reasons)

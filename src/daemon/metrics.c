@@ -87,7 +87,7 @@ static void give_series(void *arg, struct exporter *exporter)
     keyed_table_add(&m->exporters, &s->keyed, key[0], key[1]);
 }
 
-static void look(void *arg, struct exporter *exporter)
+static void fold_exporter(void *arg, struct exporter *exporter)
 {
     struct series_walk *walk = arg;
     struct metrics *m = walk->metrics;
@@ -139,7 +139,7 @@ static void collect_exporters(struct metrics *m, const struct statistics_sources
         ((struct series *)e)->is_here = false;
     walk_exporters(m, sources, give_series, false);
     walk_exporters(m, sources, give_series, true);
-    walk_exporters(m, sources, look, false);
+    walk_exporters(m, sources, fold_exporter, false);
     for (uint32_t i = 0; i < sources->crew->worker_count; i++)
         exporter_counters_fold(&m->all,
                                exporter_table_evicted(worker_exporters(sources->crew->workers[i])));

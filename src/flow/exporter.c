@@ -270,9 +270,10 @@ void exporter_table_set_look(struct exporter_table *table,
 
 /* Adds an exporter. New ones are rare, so this is apart from what each datagram takes. `source` is
  * who names it; NULL: it sends itself. */
-static __attribute__((noinline)) struct exporter *add(struct exporter_table *table,
-                                                      const struct ip_addr *addr, int64_t now_ns,
-                                                      struct enrolled_exporter *source)
+static __attribute__((noinline)) struct exporter *add_exporter(struct exporter_table *table,
+                                                               const struct ip_addr *addr,
+                                                               int64_t now_ns,
+                                                               struct enrolled_exporter *source)
 {
     struct addr_key key = addr_key(addr);
     bool is_full = shared_table_count(&table->entries) == table->max;
@@ -301,8 +302,8 @@ static __attribute__((noinline)) struct exporter *add(struct exporter_table *tab
     return &entry->exporter;
 }
 
-static __attribute__((noinline)) struct exporter *look(const struct exporter_table *table,
-                                                       struct exporter *exporter, int64_t now_ns)
+static __attribute__((noinline)) struct exporter *
+call_look(const struct exporter_table *table, struct exporter *exporter, int64_t now_ns)
 {
     if (table->look)
         table->look(table->look_arg, exporter, now_ns);
@@ -315,34 +316,35 @@ static struct enrolled_exporter *entry_of(struct exporter *exporter)
                                         offsetof(struct enrolled_exporter, exporter));
 }
 
-static inline struct exporter *get(struct exporter_table *table, const struct ip_addr *addr,
-                                   int64_t now_ns, struct exporter *source)
+static inline struct exporter *get_exporter(struct exporter_table *table,
+                                            const struct ip_addr *addr, int64_t now_ns,
+                                            struct exporter *source)
 {
     struct addr_key key = addr_key(addr);
     struct enrolled_exporter *entry =
         (struct enrolled_exporter *)shared_table_find(&table->entries, key.words[0], key.words[1]);
 
     if (!entry)
-        return add(table, addr, now_ns, source ? entry_of(source) : NULL);
+        return add_exporter(table, addr, now_ns, source ? entry_of(source) : NULL);
     entry->exporter.last_seen_ns = now_ns;
     entry->exporter.last_use = ++table->use_count;
     shared_table_touch(&entry->shared);
     /* A clock that went back makes it due, too. */
     if ((uint64_t)(now_ns - entry->exporter.watch.looked_ns) >= (uint64_t)EXPORTER_LOOK_NS)
-        return look(table, &entry->exporter, now_ns);
+        return call_look(table, &entry->exporter, now_ns);
     return &entry->exporter;
 }
 
 struct exporter *exporter_table_get(struct exporter_table *table, const struct ip_addr *addr,
                                     int64_t now_ns)
 {
-    return get(table, addr, now_ns, NULL);
+    return get_exporter(table, addr, now_ns, NULL);
 }
 
 struct exporter *exporter_table_get_agent(struct exporter_table *table, struct exporter *source,
                                           const struct ip_addr *addr, int64_t now_ns)
 {
-    return get(table, addr, now_ns, source);
+    return get_exporter(table, addr, now_ns, source);
 }
 
 struct exporter *exporter_table_find(const struct exporter_table *table, const struct ip_addr *addr)

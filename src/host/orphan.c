@@ -39,7 +39,7 @@ static void time_is_over(int number)
     _exit(1);
 }
 
-static void handle(int number, void (*fn)(int))
+static void handle_signal(int number, void (*fn)(int))
 {
     struct sigaction action = {.sa_handler = fn, .sa_flags = SA_RESTART};
 
@@ -55,7 +55,7 @@ static void *wait_for_end(void *arg)
     while (sem_wait(&is_over) < 0)
         continue;
     /* Should the main thread hold a lock that is needed, the alarm ends all. */
-    handle(SIGALRM, SIG_DFL);
+    handle_signal(SIGALRM, SIG_DFL);
     sigemptyset(&alarm_alone);
     sigaddset(&alarm_alone, SIGALRM);
     pthread_sigmask(SIG_UNBLOCK, &alarm_alone, NULL);
@@ -89,8 +89,8 @@ int orphan_ends_after(uint32_t seconds, void (*fn)(void *arg), void *arg)
     put_away_arg = arg;
     int err = start_thread();
     has_thread = err == 0;
-    handle(SIGRTMIN, parent_ended);
-    handle(SIGALRM, time_is_over);
+    handle_signal(SIGRTMIN, parent_ended);
+    handle_signal(SIGALRM, time_is_over);
     prctl(PR_SET_PDEATHSIG, SIGRTMIN);
     return err;
 }

@@ -114,7 +114,7 @@ void allow_list_free(struct allow_list *list)
 }
 
 /* Returns the item that the address is in; NULL: none. */
-static const struct ip_prefix *find(const struct allow_list *list, const struct ip_addr *addr)
+static const struct ip_prefix *find_item(const struct allow_list *list, const struct ip_addr *addr)
 {
     size_t low = 0, high = list->count;
 
@@ -131,12 +131,12 @@ static const struct ip_prefix *find(const struct allow_list *list, const struct 
 
 bool allow_list_contains(const struct allow_list *list, const struct ip_addr *addr)
 {
-    return find(list, addr) != NULL;
+    return find_item(list, addr) != NULL;
 }
 
 bool allow_list_names(const struct allow_list *list, const struct ip_addr *addr)
 {
-    const struct ip_prefix *item = find(list, addr);
+    const struct ip_prefix *item = find_item(list, addr);
 
     return item && item->len == (addr->family == IP_V4 ? 32 : 128);
 }

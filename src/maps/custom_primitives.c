@@ -112,8 +112,9 @@ static int take_row(struct primitive_table *table, const struct map_file *file,
     return err;
 }
 
-static int parse(struct primitive_table *table, const char *name, const char *data, size_t len,
-                 struct text *errors, struct text *warnings, size_t *ret_count)
+static int parse_definitions(struct primitive_table *table, const char *name, const char *data,
+                             size_t len, struct text *errors, struct text *warnings,
+                             size_t *ret_count)
 {
     struct map_file *file;
     int err = map_file_parse(name, data, len, keys, refusals, errors, &file);
@@ -133,7 +134,7 @@ int custom_primitives_parse(struct primitive_table *table, const char *name, con
 {
     struct text warnings = {0};
     size_t count;
-    int err = parse(table, name, data, len, errors, &warnings, &count);
+    int err = parse_definitions(table, name, data, len, errors, &warnings, &count);
 
     text_clear(&warnings);
     return err;
@@ -152,8 +153,8 @@ int custom_primitives_read(const char *path, struct map_report *report,
             primitive_table_free(*table); /* of a try that failed */
             *table = primitive_table_new();
             text_reset(&warnings);
-            err = parse(*table, path, source.content.data, source.content.len, &source.errors,
-                        &warnings, &count);
+            err = parse_definitions(*table, path, source.content.data, source.content.len,
+                                    &source.errors, &warnings, &count);
         } while (err < 0 && map_source_forgives(&source));
     text_append(report->warnings, warnings.data, warnings.len);
     text_clear(&warnings);

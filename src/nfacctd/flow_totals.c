@@ -67,8 +67,9 @@ static void remember(struct last_total *last, const struct flow_total *total)
     last->end_is_uptime = total->end_is_uptime;
 }
 
-static enum flow_total_outcome compare(struct last_total *last, const struct flow_total *total,
-                                       uint64_t *ret_bytes, uint64_t *ret_packets)
+static enum flow_total_outcome subtract_last(struct last_total *last,
+                                             const struct flow_total *total, uint64_t *ret_bytes,
+                                             uint64_t *ret_packets)
 {
     if (total->bytes >= last->bytes && total->packets >= last->packets) {
         *ret_bytes = total->bytes - last->bytes;
@@ -101,7 +102,7 @@ enum flow_total_outcome flow_totals_take(struct flow_totals *totals, const struc
 
     if (last) {
         keyed_table_touch(&totals->table, &last->entry);
-        return compare(last, total, ret_bytes, ret_packets);
+        return subtract_last(last, total, ret_bytes, ret_packets);
     }
     bool is_unknown = has_past(totals, total->start_ns);
     last = mem_zalloc(sizeof *last);

@@ -27,14 +27,14 @@ void lost_templates_clear(struct lost_templates *lost)
     shared_table_clear(&lost->table);
 }
 
-static struct shared_entry *find(const struct lost_templates *lost, const struct domain *domain,
-                                 uint16_t id)
+static struct shared_entry *find_lost(const struct lost_templates *lost,
+                                      const struct domain *domain, uint16_t id)
 {
     return (struct shared_entry *)shared_table_find(&lost->table, domain->source->id,
                                                     key_of(domain, id));
 }
 
-static void drop(struct lost_templates *lost, struct shared_entry *entry)
+static void drop_lost(struct lost_templates *lost, struct shared_entry *entry)
 {
     shared_table_remove(&lost->table, entry);
     mem_free(entry);
@@ -42,7 +42,7 @@ static void drop(struct lost_templates *lost, struct shared_entry *entry)
 
 void lost_templates_add(struct lost_templates *lost, const struct domain *domain, uint16_t id)
 {
-    struct shared_entry *entry = find(lost, domain, id);
+    struct shared_entry *entry = find_lost(lost, domain, id);
 
     if (domain->source->is_going)
         return;
@@ -51,7 +51,7 @@ void lost_templates_add(struct lost_templates *lost, const struct domain *domain
         return;
     }
     while (shared_table_count(&lost->table) >= lost->max)
-        drop(lost, shared_table_loser(&lost->table));
+        drop_lost(lost, shared_table_loser(&lost->table));
     entry = mem_zalloc(sizeof *entry);
     shared_table_add(&lost->table, entry, &domain->source->lost_share, domain->source->id,
                      key_of(domain, id), 1);
@@ -60,15 +60,15 @@ void lost_templates_add(struct lost_templates *lost, const struct domain *domain
 void lost_templates_remove(struct lost_templates *lost, const struct domain *domain, uint16_t id)
 {
     struct shared_entry *entry =
-        domain->source->lost_share.share.held > 0 ? find(lost, domain, id) : NULL;
+        domain->source->lost_share.share.held > 0 ? find_lost(lost, domain, id) : NULL;
 
     if (entry)
-        drop(lost, entry);
+        drop_lost(lost, entry);
 }
 
 bool lost_templates_has(const struct lost_templates *lost, const struct domain *domain, uint16_t id)
 {
-    return domain->source->lost_share.share.held > 0 && find(lost, domain, id);
+    return domain->source->lost_share.share.held > 0 && find_lost(lost, domain, id);
 }
 
 void lost_templates_forget(struct lost_templates *lost, struct domain_source *source)

@@ -101,7 +101,7 @@ static bool is_same_file(const struct file_state *state, const struct stat *st)
 
 /* ---- the lock ---- */
 
-static void look(const struct out_file *file, struct stat *ret_status)
+static void stat_data(const struct out_file *file, struct stat *ret_status)
 {
     char *path = data_name(file);
 
@@ -114,7 +114,7 @@ static void unlock(struct out_file *file)
 {
     if (file->lock_fd < 0)
         return;
-    look(file, &file->left);
+    stat_data(file, &file->left);
     file_lock_drop(file->name, file->lock_fd);
     file->lock_fd = -1;
 }
@@ -126,7 +126,7 @@ static bool is_as_left(const struct out_file *file)
     const struct stat *left = &file->left;
     struct stat now;
 
-    look(file, &now);
+    stat_data(file, &now);
     return now.st_dev == left->st_dev && now.st_ino == left->st_ino &&
            now.st_size == left->st_size && now.st_mtim.tv_sec == left->st_mtim.tv_sec &&
            now.st_mtim.tv_nsec == left->st_mtim.tv_nsec;
