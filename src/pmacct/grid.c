@@ -6,10 +6,12 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { TEXT_WIDTH = 12, TEXT_WIDTH_MIN = 3 };
+
 struct grid {
     size_t column_count, cell_count, cell_capacity;
     char **titles;
-    bool *is_number;
+    bool *is_number, *is_left_out;
     size_t *widths;
     size_t *ends; /* where each cell ends in `cells` */
     struct text cells;
@@ -22,6 +24,7 @@ struct grid *grid_new(size_t column_count)
     g->column_count = column_count;
     g->titles = mem_calloc(column_count + 1, sizeof *g->titles);
     g->is_number = mem_calloc(column_count + 1, sizeof *g->is_number);
+    g->is_left_out = mem_calloc(column_count + 1, sizeof *g->is_left_out);
     g->widths = mem_calloc(column_count + 1, sizeof *g->widths);
     return g;
 }
@@ -34,6 +37,7 @@ void grid_free(struct grid *g)
         mem_free(g->titles[i]);
     mem_free(g->titles);
     mem_free(g->is_number);
+    mem_free(g->is_left_out);
     mem_free(g->widths);
     mem_free(g->ends);
     text_clear(&g->cells);
@@ -106,16 +110,38 @@ static void append_spaces(struct text *out, size_t count)
         text_append_char(out, ' ');
 }
 
+/* Returns how many bytes the first `shown` characters take. */
+static size_t bytes_of(const char *data, size_t len, size_t shown)
+{
+    size_t at = 0;
+
+    for (size_t count = 0; at < len; at++) {
+        count += ((unsigned char)data[at] & 0xc0) != 0x80;
+        if (count > shown)
+            break;
+    }
+    return at;
+}
+
 static void append_cell(const struct grid *g, size_t column, const char *data, size_t len,
                         struct text *out)
 {
-    size_t padding = g->widths[column] - shown_len(data, len);
+    size_t width = g->widths[column], shown = shown_len(data, len), padding;
 
+    if (g->is_left_out[column])
+        return;
     if (column > 0)
         append_spaces(out, 2);
+    if (shown > width) { /* the mark takes one place */
+        len = bytes_of(data, len, width - 1);
+        shown = width;
+    }
+    padding = width - shown;
     if (g->is_number[column])
         append_spaces(out, padding);
     text_append(out, data, len);
+    if (shown_len(data, len) < shown)
+        text_append_char(out, '~');
     if (!g->is_number[column] && column + 1 < g->column_count)
         append_spaces(out, padding);
 }
@@ -133,6 +159,40 @@ static void end_line(struct text *out, size_t start, size_t width)
             at++;
     }
     text_append_char(out, '\n');
+}
+
+static size_t total_width(const struct grid *g)
+{
+    size_t width = 0;
+
+    for (size_t i = 0; i < g->column_count; i++)
+        if (!g->is_left_out[i])
+            width += g->widths[i] + (i > 0 ? 2 : 0);
+    return width;
+}
+
+/* Cuts texts down to `least` characters, the widest first, until all columns fit. */
+static void cut_texts(struct grid *g, size_t width, size_t least)
+{
+    while (total_width(g) > width) {
+        size_t widest = g->column_count;
+        for (size_t i = 0; i < g->column_count; i++)
+            if (!g->is_number[i] && g->widths[i] > least &&
+                (widest == g->column_count || g->widths[i] > g->widths[widest]))
+                widest = i;
+        if (widest == g->column_count)
+            return;
+        g->widths[widest]--;
+    }
+}
+
+void grid_fit(struct grid *g, size_t width, size_t keep)
+{
+    cut_texts(g, width, TEXT_WIDTH);
+    for (size_t i = g->column_count; i-- > 0 && total_width(g) > width;)
+        if (g->is_number[i] && i != keep)
+            g->is_left_out[i] = true;
+    cut_texts(g, width, TEXT_WIDTH_MIN);
 }
 
 void grid_append(const struct grid *g, size_t first, size_t count, size_t width, struct text *out)

@@ -17,6 +17,10 @@ void grid_add(struct grid *grid, const char *data, size_t len);
 void grid_add_number(struct grid *grid, uint64_t number, bool has_units);
 size_t grid_row_count(const struct grid *grid);
 
+/* Makes the columns fit `width`: texts are cut, the widest first, then numbers are left out, but for
+ * the column `keep`. Once all cells are there. */
+void grid_fit(struct grid *grid, size_t width, size_t keep);
+
 /* Appends at most `count` rows from `first` on, after a line of titles; lines are cut at `width`
  * (0: never). */
 void grid_append(const struct grid *grid, size_t first, size_t count, size_t width,

@@ -178,13 +178,14 @@ static int take_matrix(const char *row, int argc, char **argv, struct options *o
     struct text both = {0};
 
     text_append_string(&both, row);
-    if (!strchr(row, ',') && optind < argc && argv[optind][0] != '-')
+    if (optind < argc && argv[optind][0] != '-')
         text_append_printf(&both, ",%s", argv[optind++]);
     take_list(text_cstr(&both), &o->by, &o->by_count);
     text_clear(&both);
-    if (o->by_count == 2)
+    if (o->by_count >= 2)
         return 0;
-    text_append_string(error, "--matrix takes two primitives: --matrix peer_src_ip peer_dst_as");
+    text_append_string(error, "--matrix takes two primitives or more, the last for the columns: "
+                              "--matrix peer_src_ip peer_dst_as");
     return -EINVAL;
 }
 
@@ -302,8 +303,8 @@ static int options_check(const struct options *o, struct text *error)
         what = "-r resets what -N or -M selects; -e clears the whole table";
     else if ((o->view != ACTION_NONE || o->by_count > 0) && !is_rows)
         what = "--watch, --matrix and --by go with -s or -M";
-    else if ((o->view != ACTION_NONE || o->by_count > 0) && o->look == LOOK_JSON)
-        what = "--watch, --matrix and --by are shown in columns or, but for --watch, as csv";
+    else if (o->view != ACTION_NONE && o->look == LOOK_JSON)
+        what = "--watch and --matrix are shown in columns or, but for --watch, as csv";
     else if (o->view != ACTION_NONE && o->resets)
         what = "--watch and --matrix only look; -r goes with -N or -M alone";
     if (!what)
@@ -367,10 +368,11 @@ void options_append_usage(const char *program, struct text *out)
         "  -M LIST       rows that match (with -c)\n"
         "  -N LIST       a number for each query: what its rows add up to (with -c)\n"
         "                LIST: values,of,one,query;values,of,the,next or file:NAME with a query a\n"
-        "                line; * is any value\n"
+        "                line; * is any value, 192.0.2.0/24 any address in it\n"
         "  -c P,P...     the primitives that these values are of\n"
         "  --watch[=S]   live view, every S seconds (2); q quits\n"
-        "  --matrix R C  cross table of two primitives, with sums\n"
+        "  --matrix R,R... C\n"
+        "                cross table: rows by one or more primitives, columns by one, with sums\n"
         "  --by P,P...   rows added up by these primitives (of -s, -M, --watch)\n"
         "  -t            status of the table; -i seconds since it was last cleared (or never)\n"
         "  -e            clear the table\n"

@@ -26,6 +26,7 @@ struct rows {
     struct line *lines;
     size_t line_count, line_capacity;
     uint64_t row_count;
+    uint64_t *sums; /* of all rows, by cell; counters alone have one */
     bool is_closed; /* nobody reads any more */
 };
 
@@ -91,6 +92,9 @@ static void put_row(void *arg, size_t number)
     (void)number;
     if (r->is_aligned) { /* cells, each ended by a zero byte */
         for (size_t i = 0; i < query_cell_count(r->output); i++) {
+            const struct pa_column *c = query_cell_column(r->output, i);
+            if (c->combine == PA_COMBINE_SUM)
+                r->sums[i] += query_number(c, place->row);
             query_cell_append(r->output, i, place->batch, place->row, &r->out);
             text_append_char(&r->out, '\0');
         }
@@ -134,6 +138,19 @@ static void add_cells(const struct rows *r, const struct line *line, struct grid
     }
 }
 
+/* The sums stand below the rows, unless the first column is a counter itself. */
+static void add_sums(const struct rows *r, struct grid *grid)
+{
+    if (query_cell_column(r->output, 0)->combine == PA_COMBINE_SUM || r->options->output.is_event)
+        return;
+    grid_add(grid, "SUM", 3);
+    for (size_t i = 1; i < query_cell_count(r->output); i++)
+        if (query_cell_column(r->output, i)->combine == PA_COMBINE_SUM)
+            grid_add_number(grid, r->sums[i], r->options->has_units);
+        else
+            grid_add(grid, "", 0);
+}
+
 static void print_aligned(struct rows *r)
 {
     if (query_cell_count(r->output) == 0)
@@ -147,6 +164,7 @@ static void print_aligned(struct rows *r)
     }
     for (size_t i = 0; i < r->line_count; i++)
         add_cells(r, &r->lines[i], grid);
+    add_sums(r, grid);
     grid_append(grid, 0, grid_row_count(grid), 0, &out);
     print_text(&out);
     text_clear(&out);
@@ -182,11 +200,13 @@ int show_rows(struct query *query, const struct query_match *match, const struct
         text_append_string(error, "the table's columns make no sense to this program");
         return err;
     }
+    r.sums = mem_calloc(query_cell_count(r.output) + 1, sizeof *r.sums);
     if (options->is_sorted)
         r.sort_column = query_column(query, metric_names[options->sort_metric]);
     if (!r.waits)
         query_output_title(r.output, &r.out);
     err = query_rows(query, match, options->resets, take_batch, &r, &status, error);
+    uint64_t all = r.row_count;
     if (err == 0 && r.waits) {
         sort_lines(&r);
         r.row_count = r.line_count;
@@ -196,7 +216,10 @@ int show_rows(struct query *query, const struct query_match *match, const struct
             print_lines(&r);
         text_reset(&r.out);
     }
-    if (err == 0 && (options->look == LOOK_FORMATTED || options->look == LOOK_ALIGNED))
+    if (err == 0 && options->look == LOOK_ALIGNED)
+        text_append_printf(&r.out, "\n%llu of %llu rows\n", (unsigned long long)r.row_count,
+                           (unsigned long long)all);
+    if (err == 0 && options->look == LOOK_FORMATTED)
         text_append_printf(&r.out, "\nFor a total of: %llu entries\n",
                            (unsigned long long)r.row_count);
     if (err == 0)
@@ -204,5 +227,6 @@ int show_rows(struct query *query, const struct query_match *match, const struct
     query_output_free(r.output);
     text_clear(&r.out);
     mem_free(r.lines);
+    mem_free(r.sums);
     return err;
 }

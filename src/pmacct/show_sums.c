@@ -180,9 +180,36 @@ static void writer_finish(struct table_writer *w)
 static const enum metric shown_metrics[] = {METRIC_PACKETS, METRIC_FLOWS, METRIC_BYTES};
 static const char *const metric_titles[METRIC_COUNT] = {"PACKETS", "BYTES", "FLOWS"};
 
+static bool is_shown(const struct groups *groups, enum metric metric)
+{
+    return metric != METRIC_FLOWS || groups_has(groups, METRIC_FLOWS);
+}
+
+static void put_metrics(struct table_writer *w, const struct groups *groups,
+                        const uint64_t sums[METRIC_COUNT])
+{
+    for (size_t m = 0; m < METRIC_COUNT; m++)
+        if (is_shown(groups, shown_metrics[m]))
+            put_number(w, sums[shown_metrics[m]]);
+}
+
+/* Adds the sum of all groups, of which `count` were shown, and says how many there are. */
+static void put_sum(struct table_writer *w, const struct groups *groups)
+{
+    uint64_t sums[METRIC_COUNT] = {0};
+
+    for (size_t n = 0; n < groups_count(groups); n++)
+        for (int m = 0; m < METRIC_COUNT; m++)
+            sums[m] += groups_at(groups, n)->sums[m];
+    for (size_t i = 0; i < groups_column_count(groups); i++)
+        put_cell(w, "SUM", i == 0 ? 3 : 0);
+    put_metrics(w, groups, sums);
+}
+
 static void print_groups(const struct groups *groups, size_t count, const struct options *options)
 {
     size_t keys = groups_column_count(groups), column = keys;
+    struct text tail = {0};
     struct table_writer w;
 
     writer_init(&w, options, keys + 2 + groups_has(groups, METRIC_FLOWS));
@@ -190,18 +217,59 @@ static void print_groups(const struct groups *groups, size_t count, const struct
         put_title(&w, i, groups_column(groups, i)->csv_title,
                   groups_column(groups, i)->format == PA_FORMAT_UINT);
     for (size_t m = 0; m < METRIC_COUNT; m++)
-        if (shown_metrics[m] != METRIC_FLOWS || groups_has(groups, METRIC_FLOWS))
+        if (is_shown(groups, shown_metrics[m]))
             put_title(&w, column++, metric_titles[shown_metrics[m]], true);
     for (size_t n = 0; n < count; n++) {
         const struct group *g = groups_at(groups, n);
         const char *at = g->key;
         for (size_t i = 0; i < keys; i++, at += strlen(at) + 1)
             put_cell(&w, at, strlen(at));
-        for (size_t m = 0; m < METRIC_COUNT; m++)
-            if (shown_metrics[m] != METRIC_FLOWS || groups_has(groups, METRIC_FLOWS))
-                put_number(&w, g->sums[shown_metrics[m]]);
+        put_metrics(&w, groups, g->sums);
+    }
+    if (options->look == LOOK_ALIGNED) {
+        put_sum(&w, groups);
+        text_append_printf(&tail, "\n%zu of %zu rows\n", count, groups_count(groups));
     }
     writer_finish(&w);
+    print_text(&tail);
+    text_clear(&tail);
+}
+
+/* Appends a value as JSON: numbers as numbers, as JSON of whole rows has them. */
+static void append_json_value(const struct pa_column *column, const char *value, struct text *out)
+{
+    size_t len = strlen(value);
+
+    if (column->format == PA_FORMAT_UINT && len > 0 && strspn(value, "0123456789") == len)
+        text_append(out, value, len);
+    else
+        text_append_json_string(out, value, len);
+}
+
+/* Prints an object a line, under the names that JSON of whole rows has. */
+static void print_json(const struct groups *groups, size_t count)
+{
+    struct text out = {0};
+
+    for (size_t n = 0; n < count; n++) {
+        const struct group *g = groups_at(groups, n);
+        const char *at = g->key;
+        for (size_t i = 0; i < groups_column_count(groups); i++, at += strlen(at) + 1) {
+            const struct pa_column *column = groups_column(groups, i);
+            const char *name = column->json_name[0] ? column->json_name : column->name;
+            text_append_string(&out, i == 0 ? "{" : ", ");
+            text_append_json_string(&out, name, strlen(name));
+            text_append_string(&out, ": ");
+            append_json_value(column, at, &out);
+        }
+        for (size_t m = 0; m < METRIC_COUNT; m++)
+            if (is_shown(groups, shown_metrics[m]))
+                text_append_printf(&out, ", \"%s\": %llu", metric_names[shown_metrics[m]],
+                                   (unsigned long long)g->sums[shown_metrics[m]]);
+        text_append_string(&out, "}\n");
+    }
+    print_text(&out);
+    text_clear(&out);
 }
 
 int show_groups(struct query *query, const struct query_match *match, const struct options *options,
@@ -217,7 +285,10 @@ int show_groups(struct query *query, const struct query_match *match, const stru
     count = groups_count(groups);
     if (options->top_count > 0 && options->top_count < count)
         count = options->top_count;
-    print_groups(groups, count, options);
+    if (options->look == LOOK_JSON)
+        print_json(groups, count);
+    else
+        print_groups(groups, count, options);
     groups_free(groups);
     return 0;
 }
@@ -225,8 +296,10 @@ int show_groups(struct query *query, const struct query_match *match, const stru
 /* ---- --matrix ---- */
 
 /* One side of the matrix: its values with their sums, the largest first; values beyond `-T` are
- * one. */
+ * one. Rows may be of several primitives: their text has PART_END between the values. */
+#define PART_END '\x1f' /* a control character, which no value holds */
 struct side {
+    size_t first, primitive_count; /* which texts of a group it has */
     struct label {
         const char *text;
         uint64_t sum;
@@ -251,32 +324,61 @@ static int compare_texts(const void *a, const void *b)
     return strcmp(x->text, y->text);
 }
 
-static const char *side_text(const struct group *g, int side)
+/* Returns the text of a group on a side, to be freed. */
+static char *side_text(const struct group *g, const struct side *side)
 {
-    return side == 0 ? g->key : g->key + strlen(g->key) + 1;
+    const char *at = g->key;
+    struct text text = {0};
+
+    for (size_t i = 0; i < side->first; i++)
+        at += strlen(at) + 1;
+    for (size_t i = 0; i < side->primitive_count; i++, at += strlen(at) + 1) {
+        if (i > 0)
+            text_append_char(&text, PART_END);
+        text_append_string(&text, at);
+    }
+    char *copy = mem_strdup(text_cstr(&text));
+    text_clear(&text);
+    return copy;
 }
 
-static void side_init(struct side *side, const struct groups *groups, int which,
-                      const struct options *options)
+static void label_free(struct label *label)
+{
+    mem_free((void *)(uintptr_t)label->text);
+}
+
+static void side_clear(struct side *side)
+{
+    for (size_t i = 0; i < side->count; i++)
+        label_free(&side->labels[i]);
+    mem_free(side->labels);
+}
+
+/* `first` and `primitive_count` are set. */
+static void side_init(struct side *side, const struct groups *groups, const struct options *options)
 {
     size_t count = groups_count(groups), kept = 0;
     struct label *labels = mem_calloc(count + 1, sizeof *labels);
 
     for (size_t i = 0; i < count; i++) {
         const struct group *g = groups_at(groups, i);
-        labels[i] = (struct label){side_text(g, which), g->sums[options->metric]};
+        labels[i] = (struct label){side_text(g, side), g->sums[options->metric]};
     }
     if (count > 1)
         qsort(labels, count, sizeof *labels, compare_texts);
     for (size_t i = 0; i < count; i++) {
-        if (kept > 0 && !strcmp(labels[kept - 1].text, labels[i].text))
+        if (kept > 0 && !strcmp(labels[kept - 1].text, labels[i].text)) {
             labels[kept - 1].sum += labels[i].sum;
-        else
+            label_free(&labels[i]);
+        } else {
             labels[kept++] = labels[i];
+        }
     }
     if (kept > 1)
         qsort(labels, kept, sizeof *labels, compare_labels);
-    *side = (struct side){.labels = labels, .count = kept, .shown = kept};
+    side->labels = labels;
+    side->count = side->shown = kept;
+    side->has_others = false;
     if (options->top_count > 0 && options->top_count < kept) {
         side->shown = options->top_count;
         side->has_others = true;
@@ -289,12 +391,13 @@ static void side_init(struct side *side, const struct groups *groups, int which,
         qsort(labels, kept, sizeof *labels, compare_texts);
 }
 
-/* Returns the place of a text on its side; the place behind the last is that of the others. */
-static size_t side_find(const struct side *side, const char *text)
+/* Returns the place of a group on a side; the place behind the last is that of the others. */
+static size_t side_find(const struct side *side, const struct group *group)
 {
-    struct label wanted = {text, 0}, *found;
+    struct label wanted = {side_text(group, side), 0}, *found;
 
     found = bsearch(&wanted, side->labels, side->count, sizeof wanted, compare_texts);
+    label_free(&wanted);
     return found->sum < side->shown ? (size_t)found->sum : side->shown;
 }
 
@@ -306,22 +409,42 @@ static const char *side_label(const struct side *side, size_t place)
     return "others";
 }
 
+/* Puts a row's label: a cell for each primitive. */
+static void put_label(struct table_writer *w, const struct side *side, const char *label)
+{
+    for (size_t i = 0; i < side->primitive_count; i++) {
+        size_t len = strcspn(label, (const char[]){PART_END, '\0'});
+        if (len == 0 && i == 0)
+            put_cell(w, "-", 1);
+        else
+            put_cell(w, label, len);
+        label += len + (label[len] == PART_END);
+    }
+}
+
 static void print_matrix(const struct side *rows, const struct side *columns, const uint64_t *cells,
-                         const char *corner, const struct options *options)
+                         const struct groups *groups, const struct options *options)
 {
     size_t width = columns->shown + columns->has_others, height = rows->shown + rows->has_others;
+    size_t keys = rows->primitive_count;
     uint64_t *column_sums = mem_calloc(width + 1, sizeof *column_sums), all = 0;
+    struct text corner = {0};
     struct table_writer w;
 
-    writer_init(&w, options, width + 2);
-    put_title(&w, 0, corner, false);
+    writer_init(&w, options, keys + width + 1);
+    for (size_t i = 0; i + 1 < keys; i++)
+        put_title(&w, i, groups_column(groups, i)->csv_title, false);
+    text_append_printf(&corner, "%s \\ %s", groups_column(groups, keys - 1)->csv_title,
+                       groups_column(groups, keys)->csv_title);
+    put_title(&w, keys - 1, text_cstr(&corner), false);
+    text_clear(&corner);
     for (size_t c = 0; c < width; c++)
-        put_title(&w, c + 1, side_label(columns, c), true);
-    put_title(&w, width + 1, "SUM", true);
+        put_title(&w, keys + c, side_label(columns, c), true);
+    put_title(&w, keys + width, "SUM", true);
     for (size_t r = 0; r < height; r++) {
         const char *label = side_label(rows, r);
         uint64_t sum = 0;
-        put_cell(&w, label, strlen(label));
+        put_label(&w, rows, label);
         for (size_t c = 0; c < width; c++) {
             uint64_t cell = cells[r * width + c];
             put_number(&w, cell);
@@ -331,7 +454,7 @@ static void print_matrix(const struct side *rows, const struct side *columns, co
         put_number(&w, sum);
         all += sum;
     }
-    put_cell(&w, "SUM", 3);
+    put_label(&w, rows, "SUM");
     for (size_t c = 0; c < width; c++)
         put_number(&w, column_sums[c]);
     put_number(&w, all);
@@ -343,30 +466,26 @@ int show_matrix(struct query *query, const struct query_match *match, const stru
                 struct text *error)
 {
     struct groups *groups = NULL;
-    struct side rows, columns;
-    struct text corner = {0};
+    struct side rows = {.primitive_count = options->by_count - 1},
+                columns = {.first = options->by_count - 1, .primitive_count = 1};
     uint64_t *cells;
     size_t width;
     int err = collect_groups(query, match, options, error, &groups);
 
     if (err < 0)
         return err;
-    side_init(&rows, groups, 0, options);
-    side_init(&columns, groups, 1, options);
+    side_init(&rows, groups, options);
+    side_init(&columns, groups, options);
     width = columns.shown + columns.has_others;
     cells = mem_calloc((rows.shown + rows.has_others) * width + 1, sizeof *cells);
     for (size_t i = 0; i < groups_count(groups); i++) {
         const struct group *g = groups_at(groups, i);
-        cells[side_find(&rows, side_text(g, 0)) * width + side_find(&columns, side_text(g, 1))] +=
-            g->sums[options->metric];
+        cells[side_find(&rows, g) * width + side_find(&columns, g)] += g->sums[options->metric];
     }
-    text_append_printf(&corner, "%s \\ %s", groups_column(groups, 0)->csv_title,
-                       groups_column(groups, 1)->csv_title);
-    print_matrix(&rows, &columns, cells, text_cstr(&corner), options);
-    text_clear(&corner);
+    print_matrix(&rows, &columns, cells, groups, options);
     mem_free(cells);
-    mem_free(rows.labels);
-    mem_free(columns.labels);
+    side_clear(&rows);
+    side_clear(&columns);
     groups_free(groups);
     return 0;
 }

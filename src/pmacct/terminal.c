@@ -22,6 +22,8 @@
 #define CLEAR_LINE  "\033[K"
 #define CLEAR_BELOW "\033[J"
 
+enum { SEQUENCE_WAIT_MS = 50 }; /* bytes of one key come together */
+
 struct terminal {
     struct termios before;
     sigset_t mask_before;
@@ -108,6 +110,22 @@ void terminal_draw(const struct terminal *t, const struct text *screen)
     text_clear(&out);
 }
 
+/* Reads what follows ESC, if a key sent it: a sequence of ECMA-48 (CSI) or of a function key (SS3). */
+static void skip_sequence(void)
+{
+    struct pollfd fd = {.fd = STDIN_FILENO, .events = POLLIN};
+    char kind = 0, c = 0;
+
+    if (poll(&fd, 1, SEQUENCE_WAIT_MS) <= 0 || read(STDIN_FILENO, &kind, 1) != 1)
+        return; /* the key Escape */
+    if (kind != '[' && kind != 'O')
+        return; /* Alt and a key */
+    do
+        if (poll(&fd, 1, SEQUENCE_WAIT_MS) <= 0 || read(STDIN_FILENO, &c, 1) != 1)
+            return;
+    while (c < '@' || (kind == '[' && c == '[')); /* the Linux console has ESC [ [ A */
+}
+
 enum terminal_event terminal_wait(struct terminal *t, int timeout_ms, char *ret_key)
 {
     struct pollfd fds[] = {{.fd = STDIN_FILENO, .events = POLLIN},
@@ -122,5 +140,9 @@ enum terminal_event terminal_wait(struct terminal *t, int timeout_ms, char *ret_
         return ready == 0 ? TERMINAL_TIMEOUT : TERMINAL_GONE;
     if (fds[1].revents && read(t->signal_fd, &info, sizeof info) == (ssize_t)sizeof info)
         return info.ssi_signo == SIGWINCH ? TERMINAL_RESIZED : TERMINAL_GONE;
-    return read(STDIN_FILENO, ret_key, 1) == 1 ? TERMINAL_KEY : TERMINAL_GONE;
+    if (read(STDIN_FILENO, ret_key, 1) != 1)
+        return TERMINAL_GONE;
+    if (*ret_key == '\033')
+        skip_sequence();
+    return TERMINAL_KEY;
 }

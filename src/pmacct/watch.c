@@ -195,7 +195,8 @@ static struct watch_entry *make_entries(struct watch *w, size_t count)
     return entries;
 }
 
-static void append_head(const struct watch *w, size_t width, struct text *screen)
+static void append_head(const struct watch *w, size_t width, size_t shown, size_t count,
+                        struct text *screen)
 {
     const struct query_status *s = &w->now.status;
     int64_t since_ns = s->erased_ns > s->started_ns ? s->erased_ns : s->started_ns;
@@ -217,63 +218,121 @@ static void append_head(const struct watch *w, size_t width, struct text *screen
     text_append(screen, line.data, line.len < width ? line.len : width);
     text_clear(&line);
     text_append_printf(&line,
-                       "by %s%s every %u s - q quit, b bytes, p packets, f flows, t totals/rates, "
-                       "u units",
-                       metric_names[w->metric], w->by_total ? "" : " a second",
-                       w->options->watch_s);
+                       "by %s%s every %u s, %zu of %zu rows - q quit, b bytes, p packets, f flows, "
+                       "t totals/rates, u units",
+                       metric_names[w->metric], w->by_total ? "" : " a second", w->options->watch_s,
+                       shown, count);
     text_append_char(screen, '\n');
     text_append(screen, line.data, line.len < width ? line.len : width);
     text_append_string(screen, "\n\n");
     text_clear(&line);
 }
 
-static struct grid *make_grid(const struct watch *w, const struct watch_entry *entries,
-                              size_t count)
-{
-    static const char *const titles[] = {"PACKETS/S", "BYTES/S", "PACKETS", "BYTES"};
-    static const enum metric metrics[] = {METRIC_PACKETS, METRIC_BYTES};
-    bool has_flows = groups_has(w->now.groups, METRIC_FLOWS);
-    size_t columns = w->column_count, at = columns;
-    struct grid *grid = grid_new(columns + (has_flows ? 6 : 4));
+/* The counters of a row as they are shown: rates, then totals. */
+struct numbers {
+    uint64_t rates[METRIC_COUNT], totals[METRIC_COUNT];
+};
 
-    for (size_t i = 0; i < columns; i++)
-        grid_set_column(grid, i, w->titles[i], w->is_number[i]);
-    if (has_flows)
-        grid_set_column(grid, at++, "FLOWS/S", true);
-    for (size_t i = 0; i < 4; i++)
-        grid_set_column(grid, at++, titles[i], true);
-    if (has_flows)
-        grid_set_column(grid, at, "FLOWS", true);
-    for (size_t n = 0; n < count; n++) {
-        const struct watch_entry *e = &entries[n];
-        const char *text = e->group->key;
-        for (size_t i = 0; i < columns; i++, text += strlen(text) + 1)
-            grid_add(grid, text, strlen(text));
-        if (has_flows)
-            grid_add_number(grid, e->rates[METRIC_FLOWS], w->has_units);
-        for (size_t i = 0; i < 2; i++)
-            grid_add_number(grid, e->rates[metrics[i]], w->has_units);
-        for (size_t i = 0; i < 2; i++)
-            grid_add_number(grid, e->group->sums[metrics[i]], w->has_units);
-        if (has_flows)
-            grid_add_number(grid, e->group->sums[METRIC_FLOWS], w->has_units);
+static uint64_t add_up(uint64_t a, uint64_t b)
+{
+    return a <= UINT64_MAX - b ? a + b : UINT64_MAX;
+}
+
+static uint64_t in_bits(uint64_t bytes)
+{
+    return bytes <= UINT64_MAX / 8 ? bytes * 8 : UINT64_MAX;
+}
+
+static const enum metric shown_metrics[] = {METRIC_FLOWS, METRIC_PACKETS, METRIC_BYTES};
+static const char *const rate_titles[METRIC_COUNT] = {"PACKETS/S", "BITS/S", "FLOWS/S"};
+static const char *const total_titles[METRIC_COUNT] = {"PACKETS", "BYTES", "FLOWS"};
+
+static void add_numbers(const struct watch *w, struct grid *grid, const struct numbers *n)
+{
+    for (int i = 0; i < METRIC_COUNT; i++) {
+        enum metric m = shown_metrics[i];
+        if (groups_has(w->now.groups, m))
+            grid_add_number(grid, m == METRIC_BYTES ? in_bits(n->rates[m]) : n->rates[m],
+                            w->has_units);
     }
+    for (int i = 0; i < METRIC_COUNT; i++)
+        if (groups_has(w->now.groups, shown_metrics[i]))
+            grid_add_number(grid, n->totals[shown_metrics[i]], w->has_units);
+}
+
+static struct numbers numbers_of(const struct watch_entry *e)
+{
+    struct numbers n;
+
+    memcpy(n.rates, e->rates, sizeof n.rates);
+    memcpy(n.totals, e->group->sums, sizeof n.totals);
+    return n;
+}
+
+/* Sets the titles; returns the column by which rows are sorted. */
+static size_t set_titles(const struct watch *w, struct grid *grid)
+{
+    bool by_rate = !w->by_total && w->before.groups;
+    size_t at = w->column_count, sorted = at;
+
+    for (size_t i = 0; i < w->column_count; i++)
+        grid_set_column(grid, i, w->titles[i], w->is_number[i]);
+    for (int kind = 0; kind < 2; kind++)
+        for (int i = 0; i < METRIC_COUNT; i++) {
+            enum metric m = shown_metrics[i];
+            if (!groups_has(w->now.groups, m))
+                continue;
+            if (m == w->metric && (kind == 0) == by_rate)
+                sorted = at;
+            grid_set_column(grid, at++, kind == 0 ? rate_titles[m] : total_titles[m], true);
+        }
+    return sorted;
+}
+
+/* Shows so many of the rows, and the sum of all. */
+static struct grid *make_grid(const struct watch *w, const struct watch_entry *entries,
+                              size_t count, size_t shown, size_t width)
+{
+    size_t columns = w->column_count, metrics = 0;
+    struct numbers all = {{0}, {0}};
+    struct grid *grid;
+
+    for (int m = 0; m < METRIC_COUNT; m++)
+        metrics += groups_has(w->now.groups, m);
+    grid = grid_new(columns + 2 * metrics);
+    size_t sorted = set_titles(w, grid);
+    for (size_t n = 0; n < count; n++) {
+        const struct numbers numbers = numbers_of(&entries[n]);
+        const char *text = entries[n].group->key;
+        for (int m = 0; m < METRIC_COUNT; m++) {
+            all.rates[m] = add_up(all.rates[m], numbers.rates[m]);
+            all.totals[m] = add_up(all.totals[m], numbers.totals[m]);
+        }
+        for (size_t i = 0; i < columns && n < shown; i++, text += strlen(text) + 1)
+            grid_add(grid, text, strlen(text));
+        if (n < shown)
+            add_numbers(w, grid, &numbers);
+    }
+    for (size_t i = 0; i < columns; i++)
+        grid_add(grid, "SUM", i == 0 ? 3 : 0);
+    add_numbers(w, grid, &all);
+    grid_fit(grid, width, sorted);
     return grid;
 }
 
 static void watch_draw(struct watch *w)
 {
-    size_t height, width, count = w->now.groups ? groups_count(w->now.groups) : 0, room;
+    size_t height, width, count = w->now.groups ? groups_count(w->now.groups) : 0, room, shown;
     struct text screen = {0};
 
     terminal_size(w->terminal, &height, &width);
     room = height > HEAD_LINES ? height - HEAD_LINES : 0;
-    append_head(w, width, &screen);
+    shown = room == 0 ? 0 : count < room - 1 ? count : room - 1; /* the sum takes a line */
+    append_head(w, width, shown, count, &screen);
     if (w->now.groups && room > 0) {
         struct watch_entry *entries = make_entries(w, count);
-        size_t shown = count < room ? count : room;
-        struct grid *grid = make_grid(w, entries, shown);
-        grid_append(grid, 0, shown, width, &screen);
+        struct grid *grid = make_grid(w, entries, count, shown, width);
+        grid_append(grid, 0, shown + 1, width, &screen);
         grid_free(grid);
         mem_free(entries);
     }

@@ -334,7 +334,7 @@ def test_oncall(test):
     wait_for(lambda: daemon.output().count("waiting for data on: ") == 2, "both tables")
     wait_for(lambda: "15.0k" in ask("-p /run/pathacct/peers.sock -s --by peer_dst_ip --units"), "the flows")
     answers = {command: ask(command) for command in commands}
-    assert len(answers[commands[1]].splitlines()) == 1 + 5 + 2, answers
+    assert len(answers[commands[1]].splitlines()) == 1 + 5 + 1 + 2, answers
     assert "198.51.100.5" in answers[commands[2]] and answers[commands[3]].splitlines()[-1].startswith("SUM "), answers
     assert answers[commands[5]] == "0\n0\n", answers
 

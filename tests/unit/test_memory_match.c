@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Proves which rows match a request. The reference compares every value of every alternative. */
+#include "base/address.h"
 #include "plugins/memory/match.h"
 #include "support/rows.h"
 #include "support/step_count.h"
@@ -91,6 +92,61 @@ static void alternatives_match_as_comparing_them_one_by_one(void **state)
             any = any || expected;
         }
         assert_int_equal(match_row(match, row, bytes_of, &batch), any);
+    }
+    match_free(match);
+    rows_clear(&rows);
+}
+
+/* The length of a prefix is one byte more than an address; bits beyond it do not count. */
+static void prefixes_match_what_lies_in_them(void **state)
+{
+    static const struct {
+        const char *prefix;
+        uint8_t len;
+        const char *addresses[3]; /* that lie in it; NULL: no more */
+    } cases[] = {{"192.0.2.0", 24, {"192.0.2.1", "192.0.2.255"}},
+                 {"192.0.2.7", 30, {"192.0.2.5"}}, /* a client may send any bits */
+                 {"0.0.0.0", 0, {"192.0.2.1", "10.0.0.1"}},
+                 {"2001:db8::", 32, {"2001:db8::1"}},
+                 {"::", 0, {"2001:db8::1", "2001:db9::1"}},
+                 {"10.0.0.1", 32, {"10.0.0.1"}}};
+    static const char *const all[] = {"192.0.2.1",   "192.0.2.255", "192.0.2.5", "10.0.0.1",
+                                      "2001:db8::1", "2001:db9::1", "::"};
+    struct rows rows;
+    struct match *match;
+    struct pa_batch batch;
+    uint16_t column_number;
+
+    (void)state;
+    rows_init(&rows, "src_host", 0);
+    column_number = column(&rows, "src_host");
+    assert_int_equal(match_new(&rows.schema, &column_number, 1, &match), 0);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        uint8_t bytes[sizeof(struct ip_addr) + 1];
+        struct ip_addr addr;
+        assert_int_equal(ip_addr_parse(cases[i].prefix, &addr), 0);
+        memcpy(bytes, &addr, sizeof addr);
+        bytes[sizeof addr] = cases[i].len;
+        assert_int_equal(match_add(match, &(struct pa_bytes){bytes, sizeof bytes}), 0);
+        bytes[sizeof addr] = addr.family == IP_V4 ? 33 : 129;
+        assert_int_equal(match_add(match, &(struct pa_bytes){bytes, sizeof bytes}), -EINVAL);
+    }
+    for (size_t n = 0; n < sizeof all / sizeof all[0]; n++) {
+        struct ip_addr addr;
+        assert_int_equal(ip_addr_parse(all[n], &addr), 0);
+        memcpy(rows_add(&rows) + rows.schema.columns[column_number].offset, &addr, sizeof addr);
+    }
+    batch = rows_batch(&rows);
+    for (size_t n = 0; n < sizeof all / sizeof all[0]; n++) {
+        struct found found = {{false}};
+        match_each(match, batch.rows + n * rows.schema.row_size, bytes_of, &batch, note, &found);
+        for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+            bool is_in = strcmp(cases[i].prefix, "::") == 0 && strcmp(all[n], "::") == 0;
+            for (size_t a = 0; a < 3 && cases[i].addresses[a]; a++)
+                is_in |= strcmp(cases[i].addresses[a], all[n]) == 0;
+            is_in |= cases[i].len == 0 && strchr(cases[i].prefix, '.') && strchr(all[n], '.');
+            assert_int_equal(found.is_in[i], is_in || (i == 0 && n == 2));
+        }
     }
     match_free(match);
     rows_clear(&rows);
@@ -191,6 +247,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(alternatives_match_as_comparing_them_one_by_one),
+        cmocka_unit_test(prefixes_match_what_lies_in_them),
         cmocka_unit_test(what_makes_no_sense_is_refused),
         cmocka_unit_test(equal_alternatives_all_match),
         cmocka_unit_test(one_more_equal_alternative_costs_the_same),

@@ -7,13 +7,16 @@
  */
 #define XXH_INLINE_ALL
 #include "plugins/memory/match.h"
+#include "base/address.h"
 #include "base/hash.h"
 #include "base/memory.h"
 #include "base/row_index.h"
 #include <errno.h>
 
 struct shape {
-    uint64_t fixed; /* a bit for each column that has a value */
+    uint64_t fixed;    /* a bit for each column that has a value */
+    uint64_t prefixes; /* and for each whose value is a prefix, of these lengths: */
+    uint8_t lens[MATCH_COLUMNS_MAX];
     struct row_index index;
 };
 
@@ -82,14 +85,45 @@ static uint64_t hash_more(uint64_t hash, struct pa_bytes value)
     return hash_bytes(value.data, value.len, hash);
 }
 
-static struct shape *shape_for(struct match *m, uint64_t fixed)
+/* A prefix: an address without the bits beyond its length, then that length. */
+enum { ADDRESS_SIZE = sizeof(struct ip_addr), PREFIX_SIZE = ADDRESS_SIZE + 1 };
+struct prefix_value {
+    uint8_t bytes[PREFIX_SIZE];
+};
+
+static bool is_prefix(const struct pa_column *column, struct pa_bytes value)
+{
+    return column->kind == PA_KIND_ADDR && value.len == PREFIX_SIZE;
+}
+
+/* Makes of an address the prefix of that length that it lies in. */
+static void prefix_make(const uint8_t *address, uint8_t len, struct prefix_value *ret_prefix)
+{
+    struct ip_addr addr;
+
+    memcpy(&addr, address, sizeof addr);
+    if (addr.family == IP_V4 || addr.family == IP_V6)
+        addr = ip_addr_mask(&addr, len > 32 && addr.family == IP_V4 ? 32 : len);
+    memcpy(ret_prefix->bytes, &addr, sizeof addr);
+    ret_prefix->bytes[ADDRESS_SIZE] = len;
+}
+
+static bool prefix_makes_sense(const uint8_t *bytes)
+{
+    uint8_t family = bytes[ADDRESS_SIZE - 1], len = bytes[ADDRESS_SIZE];
+
+    return (family == IP_V4 && len <= 32) || (family == IP_V6 && len <= 128);
+}
+
+static struct shape *shape_for(struct match *m, const struct shape *wanted)
 {
     for (size_t i = 0; i < m->shape_count; i++)
-        if (m->shapes[i].fixed == fixed)
+        if (m->shapes[i].fixed == wanted->fixed && m->shapes[i].prefixes == wanted->prefixes &&
+            memcmp(m->shapes[i].lens, wanted->lens, sizeof wanted->lens) == 0)
             return &m->shapes[i];
     if (m->shape_count == MATCH_SHAPES_MAX)
         return NULL;
-    m->shapes[m->shape_count].fixed = fixed;
+    m->shapes[m->shape_count] = *wanted;
     row_index_init(&m->shapes[m->shape_count].index);
     return &m->shapes[m->shape_count++];
 }
@@ -136,21 +170,32 @@ static struct pa_bytes copy_of(struct pa_bytes value)
     return (struct pa_bytes){copy, value.len};
 }
 
-int match_add(struct match *m, const struct pa_bytes *values)
+int match_add(struct match *m, const struct pa_bytes *given)
 {
-    uint64_t fixed = 0, hash = m->seed;
-    struct shape *shape;
+    struct shape wanted = {0}, *shape;
+    struct pa_bytes values[MATCH_COLUMNS_MAX];
+    struct prefix_value prefixes[MATCH_COLUMNS_MAX];
+    uint64_t hash = m->seed;
 
     for (size_t i = 0; i < m->column_count; i++) {
         const struct pa_column *c = column_of(m, i);
+        values[i] = given[i];
         if (!values[i].data)
             continue;
-        if (c->kind != PA_KIND_BYTES && values[i].len != c->width)
+        if (is_prefix(c, values[i])) {
+            if (!prefix_makes_sense(values[i].data))
+                return -EINVAL;
+            wanted.prefixes |= UINT64_C(1) << i;
+            wanted.lens[i] = values[i].data[ADDRESS_SIZE];
+            prefix_make(values[i].data, wanted.lens[i], &prefixes[i]);
+            values[i].data = prefixes[i].bytes;
+        } else if (c->kind != PA_KIND_BYTES && values[i].len != c->width) {
             return -EINVAL;
-        fixed |= UINT64_C(1) << i;
+        }
+        wanted.fixed |= UINT64_C(1) << i;
         hash = hash_more(hash, values[i]);
     }
-    if (m->count == MATCH_ALTERNATIVES_MAX || !(shape = shape_for(m, fixed)))
+    if (m->count == MATCH_ALTERNATIVES_MAX || !(shape = shape_for(m, &wanted)))
         return -ENOSPC;
     if (m->count == m->capacity) {
         m->capacity = m->capacity ? m->capacity * 2 : 16;
@@ -200,18 +245,25 @@ static struct pa_bytes row_value(const struct match *m, size_t i, const uint8_t 
 static bool match_walk(const struct match *m, const uint8_t *row, match_bytes_fn *bytes,
                        const void *bytes_arg, match_each_fn *fn, void *arg)
 {
-    struct pa_bytes values[MATCH_COLUMNS_MAX];
+    struct pa_bytes exact[MATCH_COLUMNS_MAX], values[MATCH_COLUMNS_MAX];
+    struct prefix_value prefixes[MATCH_COLUMNS_MAX];
     bool has_any = false;
 
     for (size_t i = 0; i < m->column_count; i++)
-        values[i] = row_value(m, i, row, bytes, bytes_arg);
+        exact[i] = row_value(m, i, row, bytes, bytes_arg);
     for (size_t s = 0; s < m->shape_count; s++) {
         const struct shape *shape = &m->shapes[s];
         uint64_t hash = m->seed;
         uint32_t at, alternative;
-        for (size_t i = 0; i < m->column_count; i++)
+        for (size_t i = 0; i < m->column_count; i++) {
+            values[i] = exact[i];
+            if (shape->prefixes >> i & 1) {
+                prefix_make(exact[i].data, shape->lens[i], &prefixes[i]);
+                values[i] = (struct pa_bytes){prefixes[i].bytes, PREFIX_SIZE};
+            }
             if (shape->fixed >> i & 1)
                 hash = hash_more(hash, values[i]);
+        }
         at = (uint32_t)hash & shape->index.mask;
         while (row_index_next(&shape->index, (uint32_t)hash, &at, &alternative)) {
             if (!values_equal(m, match_values(m, alternative), values))

@@ -2,9 +2,11 @@
 #pragma once
 /*
  * The rows that a client asks for: a list of columns, and alternatives that give each of them a
- * value or leave it open. A row matches an alternative if all its values are equal.
+ * value or leave it open. A row matches an alternative if all its values are equal; where the value of
+ * an address is a prefix, if the address lies within it.
  *
- * Alternatives that leave the same columns open are found by a hash, so many of them cost a row
+ * Alternatives that leave the same columns open, and have prefixes of the same lengths, are found by a
+ * hash, so many of them cost a row
  * hardly more than one. One thread.
  */
 #include "plugins/pathacct_plugin.h"
@@ -16,7 +18,8 @@ struct match;
 
 #define MATCH_COLUMNS_MAX      64
 #define MATCH_ALTERNATIVES_MAX 16384
-#define MATCH_SHAPES_MAX       64 /* sets of columns that alternatives leave open */
+/* Sets of columns that alternatives leave open, with the lengths of their prefixes. */
+#define MATCH_SHAPES_MAX 128
 
 /* `schema` is borrowed. `columns` are indices into it. -EINVAL: one is not there or stands twice,
  * or there are too many. */
@@ -26,7 +29,8 @@ void match_free(struct match *match); /* NULL is fine */
 
 /*
  * Copies `values`: one for each column, as it is stored in a row, or the bytes behind the id for a
- * PA_KIND_BYTES column; NULL data: any value. -EINVAL: a length is wrong; -ENOSPC: too many.
+ * PA_KIND_BYTES column; NULL data: any value. An address with one more byte, the length in bits, is a
+ * prefix. -EINVAL: a length is wrong; -ENOSPC: too many.
  */
 int match_add(struct match *match, const struct pa_bytes *values);
 

@@ -78,7 +78,16 @@ static int parse_name(const struct query *q, const struct pa_column *c, const ch
 static int parse_address(const char *text, struct text *out)
 {
     struct ip_addr addr = {{0}, IP_NONE};
+    struct ip_prefix prefix;
 
+    if (strchr(text, '/')) {
+        int err = ip_prefix_parse(text, &prefix);
+        if (err == 0) {
+            text_append(out, &prefix.addr, sizeof prefix.addr);
+            text_append(out, &prefix.len, sizeof prefix.len);
+        }
+        return err;
+    }
     if (*text && strcmp(text, "0") != 0 && ip_addr_parse(text, &addr) < 0)
         return -EINVAL;
     text_append(out, &addr, sizeof addr);
@@ -235,7 +244,7 @@ int query_value_parse(const struct query *q, const struct pa_column *c, const ch
     if (err == -ENOTSUP)
         what = "values of this primitive cannot be matched yet, only shown; leave it out of -c";
     else if (err == -ERANGE)
-        what = "out of range";
+        what = c->kind == PA_KIND_ADDR ? "bits are set beyond the prefix's length" : "out of range";
     else if (c->format == PA_FORMAT_PROTO)
         what = "invalid protocol";
     else if (c->kind < sizeof expected / sizeof expected[0] && expected[c->kind])
