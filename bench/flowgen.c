@@ -27,7 +27,8 @@
 
 #define EPOCH_S       1700000000u
 #define MAX_DATAGRAM  1400
-#define MAX_EXPORTERS 64
+#define MAX_EXPORTERS 65536
+#define MAX_SENDERS   64 /* exporters with a socket each */
 #define IFACES        8
 #define TCP_FLAGS     0x18 /* PSH, ACK */
 
@@ -61,7 +62,7 @@ struct generator {
     struct truth *views;
     uint64_t total_flows, total_packets, total_bytes, datagrams;
     FILE *pcap;
-    int fds[MAX_EXPORTERS];
+    int fds[MAX_SENDERS];
     uint32_t sequence[MAX_EXPORTERS];
     uint32_t samples[MAX_EXPORTERS]; /* numbers of sFlow samples */
 };
@@ -275,7 +276,7 @@ static void send_pcap(struct generator *g, uint32_t exporter, const struct buffe
     put(&ip, 0x45000000 | len, 4);
     put(&ip, 0, 4);
     put(&ip, 0x40110000, 4);
-    put(&ip, 0x7f000201 + exporter, 4); /* 127.0.2.N */
+    put(&ip, 0x7f000201 + exporter, 4); /* 127.0.2.1 and so on */
     put(&ip, 0x7f000001, 4);
     put(&ip, 50000, 2);
     put(&ip, 2100, 2);
@@ -508,9 +509,11 @@ static void write_truth(struct generator *g)
     fputs("PEER_SRC_IP,IN_IFACE,PEER_DST_IP,PEER_DST_AS,DST_AS,FLOWS,PACKETS,BYTES\n", out);
     for (size_t i = 0; i < count; i++) {
         const struct sum *s = &g->sums[i];
-        fprintf(out, "127.0.2.%u,%u,%u.%u.%u.%u,%u,%u,%lu,%lu,%lu\n", s->exporter + 1, s->iface,
-                s->next_hop >> 24, s->next_hop >> 16 & 255, s->next_hop >> 8 & 255,
-                s->next_hop & 255, s->peer_as, s->origin_as, s->flows, s->packets, s->bytes);
+        uint32_t address = 0x7f000201 + s->exporter;
+        fprintf(out, "127.%u.%u.%u,%u,%u.%u.%u.%u,%u,%u,%lu,%lu,%lu\n", address >> 16 & 255,
+                address >> 8 & 255, address & 255, s->iface, s->next_hop >> 24,
+                s->next_hop >> 16 & 255, s->next_hop >> 8 & 255, s->next_hop & 255, s->peer_as,
+                s->origin_as, s->flows, s->packets, s->bytes);
     }
     if (fclose(out) != 0) {
         perror(g->options.truth);
@@ -526,7 +529,7 @@ static const char usage[] =
     "  --rate N            with --udp: flows a second; as fast as possible if it is not given\n"
     "  --flows N           how many (100000)\n"
     "  --format FORMAT     ipfix, v9, v5 or sflow (ipfix)\n"
-    "  --exporters N       exporters (4)\n"
+    "  --exporters N       exporters (4); at most 65536, with --udp 64\n"
     "  --keys N            distinct 5-tuples (10000)\n"
     "  --zipf S            draw them by a Zipf law of exponent S, not uniformly\n"
     "  --prefixes N        destinations lie in that many prefixes, as bgpfeed announces them\n"
@@ -555,7 +558,7 @@ static void check_options(const struct options *o)
         refuse("--format: neither ipfix, v9, v5 nor sflow");
     if (o->keys < 1 || o->flows < 1)
         refuse("--keys and --flows: at least 1");
-    if (o->exporters < 1 || o->exporters > MAX_EXPORTERS)
+    if (o->exporters < 1 || o->exporters > (o->udp ? MAX_SENDERS : MAX_EXPORTERS))
         refuse("--exporters: too few or too many");
 }
 
