@@ -9,7 +9,7 @@
 #include "pipeline/worker.h"
 #include <string.h>
 
-enum { WALK_PART = 256, EXPORTERS_DEFAULT = 1000, EXPORTERS_MAX = 10000 };
+enum { WALK_PART = 256, EXPORTERS_DEFAULT = 1000, EXPORTERS_MAX = 10000, EXPECTED_MAX = 256 };
 
 /* Walks all exporters in parts, between which those that went may be freed. */
 static void walk(const struct statistics_sources *s,
@@ -95,6 +95,25 @@ static void fold_exporter(void *arg, struct exporter *exporter)
     exporter_counters_fold(arg, &exporter->counters);
 }
 
+static bool has_session(const struct bgp_peers *peers, const struct ip_addr *address)
+{
+    for (uint32_t i = 0; i < peers->count; i++)
+        if (peers->peers[i].state == BGP_PEER_ESTABLISHED &&
+            ip_addr_equal(&peers->peers[i].address, address))
+            return true;
+    return false;
+}
+
+static json_t *json_expected_down(const struct bgp_peers *peers)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; peers && i < peers->expected_count && i < EXPECTED_MAX; i++)
+        if (!has_session(peers, &peers->expected[i]))
+            json_array_append_new(list, api_address(&peers->expected[i]));
+    return list;
+}
+
 static json_t *json_bgp(const struct statistics_sources *s)
 {
     const struct bgp_peers *peers = bgp_peers(s->crew->bgp);
@@ -104,9 +123,10 @@ static json_t *json_bgp(const struct statistics_sources *s)
     for (uint32_t i = 0; i < count; i++)
         up += peers->peers[i].state == BGP_PEER_ESTABLISHED;
     rib_statistics(bgp_rib(s->crew->bgp), &rib);
-    return json_pack("{s:i,s:i,s:I,s:I,s:I}", "peers", (int)count, "established", (int)up,
-                     "prefixes", (json_int_t)rib.prefixes, "paths", (json_int_t)rib.paths,
-                     "history_paths", (json_int_t)rib.history_paths);
+    return json_pack("{s:i,s:i,s:o,s:I,s:I,s:I}", "peers", (int)count, "established", (int)up,
+                     "expected_down", json_expected_down(peers), "prefixes",
+                     (json_int_t)rib.prefixes, "paths", (json_int_t)rib.paths, "history_paths",
+                     (json_int_t)rib.history_paths);
 }
 
 static uint64_t dropped_flows(const struct ledger_sum *sum)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The actions -s and -M: show rows as lines, or in columns as wide as what they hold. */
+#include "base/grid.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "pmacct/grid.h"
 #include "pmacct/show.h"
 #include <stdlib.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The actions -N, --by and --matrix: show what rows add up to. */
+#include "base/grid.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "pmacct/grid.h"
 #include "pmacct/groups.h"
 #include "pmacct/show.h"
 #include <stdlib.h>

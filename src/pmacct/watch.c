@@ -4,9 +4,9 @@
  * connection of its own, so that a restart of the plugin does not end the view.
  */
 #include "base/clock.h"
+#include "base/grid.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "pmacct/grid.h"
 #include "pmacct/groups.h"
 #include "pmacct/show.h"
 #include "pmacct/terminal.h"

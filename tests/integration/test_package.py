@@ -10,7 +10,8 @@ import subprocess
 from harness import BUILD, NFACCTD, SFACCTD, SOURCE, Skip, main, need, need_root
 
 EXPECTED = ["usr/sbin/nfacctd", "usr/sbin/sfacctd", "usr/share/man/man8/sfacctd.8", "usr/lib/systemd/system/sfacctd.service",
-            "etc/pathacct/sfacctd.conf", "usr/bin/pmacct", "usr/share/man/man1/pmacct.1", "usr/libexec/pathacct-host",
+            "etc/pathacct/sfacctd.conf", "usr/bin/pmacct", "usr/share/man/man1/pmacct.1", "usr/bin/pathacct", "usr/share/man/man1/pathacct.1",
+            "usr/share/bash-completion/completions/pathacct", "usr/libexec/pathacct-host",
             "usr/include/pathacct_plugin.h", "usr/lib/pkgconfig/pathacct.pc", "usr/lib/cmake/pathacct/pathacct-config.cmake",
             "usr/lib/cmake/pathacct/pathacct-targets.cmake", "usr/share/man/man8/nfacctd.8",
             "usr/share/man/man5/nfacctd.conf.5", "usr/share/man/man7/pathacct-primitives.7", "usr/share/man/man3/pathacct_plugin.3",

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Lays out cells in columns and shortens large numbers. See grid.h. */
-#include "pmacct/grid.h"
+#include "base/grid.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include <stdio.h>
