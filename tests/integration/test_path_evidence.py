@@ -39,6 +39,26 @@ def test_two_minutes_ahead(test):
     check_clock(test, -120)
 
 
+def test_whatever_the_clock_says_paths_are_those_of_now(test):
+    """Clocks of five domains. One prefix went to another upstream, one is new, one is as it was; flows ended just now."""
+    collector = Collector(test)
+    collector.announce((1, "192.0.2.1", (65001,)), (1, "192.0.2.1", (65001,), "198.51.100.0/24"))
+    collector.wait_paths(2)
+    time.sleep(4)
+    collector.announce((1, "192.0.2.2", (65002,)), (1, "192.0.2.3", (65003,), "192.0.2.128/25"))
+    collector.wait_paths(3)
+    time.sleep(5)
+    flows = {"203.0.113.9": ("192.0.2.2", "65002"), "198.51.100.9": ("192.0.2.1", "65001"), "192.0.2.129": ("192.0.2.3", "65003")}
+    clocks = (0, 10, 7200, -200, -7200)
+    for domain, clock_s in enumerate(clocks):
+        for number, (destination, (next_hop, _)) in enumerate(flows.items()):
+            collector.send(1 + 10 * domain + number, next_hop, 1, clock_s, lasted_s=2, destination=destination, domain=domain)
+    for domain, clock_s in enumerate(clocks):
+        for number, (_, as_path) in enumerate(flows.values()):
+            assert collector.path_of(1 + 10 * domain + number) == ("exact", as_path), (clock_s, as_path)
+    assert collector.daemon.output().count("its clock is") == 1, collector.daemon.output()
+
+
 def test_stamps_go_by_our_clock_if_asked_to(test):
     collector = check_clock(test, 7200, "nfacctd_time_correct: true\ntimestamps_utc: true\n")
     stamp = next(r for r in json_lines(collector.out) if r["port_dst"] == 1)["timestamp_start"]

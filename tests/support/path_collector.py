@@ -52,15 +52,22 @@ print_refresh_time[p]: 1
     def wait_paths(self, count):
         self.test.wait_now(self.daemon, lambda stats: stats["bgp"]["rib_paths"] == count, f"{count} paths", self.name)
 
-    def flow(self, port, next_hop, ago_s, clock_s=0, source=PEER, lasted_s=1, destination="203.0.113.9"):
-        """The record of a flow that ended so long ago; the exporter's clock is `clock_s` behind. A next hop of NONE is none."""
+    def send(self, port, next_hop, ago_s, clock_s=0, source=PEER, lasted_s=1, destination="203.0.113.9", domain=1):
+        """A flow that ended so long ago; the exporter's clock is `clock_s` behind. A next hop of NONE is none."""
         now = time.time() - clock_s
-        stream = self.streams.setdefault((source, clock_s), exports.Ipfix())
+        stream = self.streams.setdefault((source, clock_s, domain), exports.Ipfix(domain=domain))
         flow = exports.common_flow("172.16.0.1", destination, next_hop, dport=port, start_ms=int((now - ago_s - lasted_s) * 1000),
                                    end_ms=int((now - ago_s) * 1000))
         self.test.send(stream.announce(export_time=now), source=source)
         self.test.send(stream.data([flow], export_time=now), source=source)
+
+    def wait_row(self, port):
         return wait_for(lambda: self.row(port), f"a record of the flow to port {port}")
+
+    def flow(self, port, *args, **kwargs):
+        """The record of a flow that is sent so."""
+        self.send(port, *args, **kwargs)
+        return self.wait_row(port)
 
     def row(self, port):
         """What was written of the flow to that port; None: nothing yet."""
@@ -68,4 +75,9 @@ print_refresh_time[p]: 1
 
     def path(self, *args, **kwargs):
         got = self.flow(*args, **kwargs)
+        return got["path_match"], got["as_path"]
+
+    def path_of(self, port):
+        """The same of a flow that was sent before."""
+        got = self.wait_row(port)
         return got["path_match"], got["as_path"]
