@@ -80,16 +80,21 @@ void *mem_aligned_zalloc(size_t alignment, size_t size)
     return memset(ptr, 0, size);
 }
 
+/* The system makes huge pages only of what nothing has touched yet. So pages of memory that was used
+ * before are given back; what comes in their place is zero. */
 void *mem_table_calloc(size_t count, size_t size)
 {
-    void *table = mem_calloc(count, size);
-    uintptr_t first = ((uintptr_t)table + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1);
-    uintptr_t end = ((uintptr_t)table + count * size) & ~(HUGE_PAGE - 1);
+    size_t bytes = product(count, size), huge_bytes = bytes & ~(HUGE_PAGE - 1);
+    uint8_t *table;
 
-    /* Huge pages are a wish. So large a block is a mapping of its own, and nothing has touched it
-     * yet. */
-    if (first < end)
-        madvise((uint8_t *)table + (first - (uintptr_t)table), end - first, MADV_HUGEPAGE);
+    if (huge_bytes == 0)
+        return mem_aligned_zalloc(CACHE_LINE, bytes);
+    if (posix_memalign((void **)&table, HUGE_PAGE, bytes) != 0)
+        out_of_memory(bytes);
+    if (madvise(table, huge_bytes, MADV_DONTNEED) < 0) /* as where memory is locked */
+        memset(table, 0, huge_bytes);
+    madvise(table, huge_bytes, MADV_HUGEPAGE); /* is a wish */
+    memset(table + huge_bytes, 0, bytes - huge_bytes);
     return table;
 }
 

@@ -13,8 +13,8 @@ void *mem_calloc(size_t count, size_t size); /* checks the product */
 void *mem_realloc(void *ptr, size_t size);
 void *mem_realloc_array(void *ptr, size_t count, size_t size); /* checks the product */
 void *mem_aligned_zalloc(size_t alignment, size_t size);       /* free with mem_free */
-/* Does the same as mem_calloc(), but a large table that is read here and there gets huge pages
- * where the system has them, which spares TLB misses. */
+/* Does the same as mem_calloc(), for tables that are read here and there: they begin with a cache line,
+ * and large ones get huge pages where the system has them, which spares TLB misses. */
 void *mem_table_calloc(size_t count, size_t size);
 void *mem_dup(const void *data, size_t len);
 char *mem_strdup(const char *text);

@@ -223,11 +223,10 @@ static void parse_rows(struct networks_parser *p, const char *data, size_t len)
 /* Lays the items out anew, so that none lies across two cache lines. */
 static void align_items(struct networks *n)
 {
-    size_t size = n->item_count * sizeof *n->items;
-    struct item *items = mem_aligned_zalloc(CACHE_LINE, size + CACHE_LINE);
+    struct item *items = mem_table_calloc((size_t)n->item_count + 1, sizeof *n->items);
 
-    if (size > 0)
-        memcpy(items, n->items, size);
+    if (n->item_count > 0)
+        memcpy(items, n->items, n->item_count * sizeof *items);
     mem_free(n->items);
     n->items = items;
 }

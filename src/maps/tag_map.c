@@ -143,7 +143,7 @@ static struct tag_condition *condition_add(struct tag_reader *r)
 
     if (map->condition_count == r->condition_capacity) {
         r->condition_capacity = r->condition_capacity ? 2 * r->condition_capacity : 64;
-        map->conditions = map->condition_memory =
+        map->conditions =
             mem_realloc_array(map->conditions, r->condition_capacity, sizeof *map->conditions);
     }
     return &map->conditions[map->condition_count++];
@@ -316,27 +316,15 @@ bool tag_map_names(const struct tag_map *map, const struct ip_addr *exporter)
            NULL;
 }
 
-/* Returns a copy of a table in which no element of the size of half a cache line lies in two. */
-static void *table_aligned(const void *table, size_t count, size_t size, void **ret_memory)
+/* Lays the conditions out anew, so that none lies across two cache lines. */
+static void place_conditions(struct tag_map *map)
 {
-    *ret_memory = mem_table_calloc(count + CACHE_LINE / size + 1, size);
-    uintptr_t first = ((uintptr_t)*ret_memory + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
-    void *aligned = (uint8_t *)*ret_memory + (first - (uintptr_t)*ret_memory);
+    struct tag_condition *conditions = map->conditions;
 
-    if (count > 0)
-        memcpy(aligned, table, count * size);
-    return aligned;
-}
-
-static void place_tables(struct tag_map *map)
-{
-    void *rows = map->row_memory, *conditions = map->condition_memory;
-
-    map->rows[map->row_count].first_condition = map->condition_count;
-    map->rows = table_aligned(rows, map->row_count + 1, sizeof *map->rows, &map->row_memory);
-    map->conditions = table_aligned(conditions, map->condition_count, sizeof *map->conditions,
-                                    &map->condition_memory);
-    mem_free(rows);
+    static_assert(CACHE_LINE % sizeof *conditions == 0, "none lies across two lines");
+    map->conditions = mem_table_calloc((size_t)map->condition_count + 1, sizeof *map->conditions);
+    if (map->condition_count > 0)
+        memcpy(map->conditions, conditions, map->condition_count * sizeof *conditions);
     mem_free(conditions);
 }
 
@@ -356,7 +344,8 @@ static void finish(struct tag_reader *r)
     uint64_t fields;
 
     map->texts = mem_strndup(text_cstr(&r->texts), r->texts.len);
-    place_tables(map);
+    map->rows[map->row_count].first_condition = map->condition_count;
+    place_conditions(map);
     take_names(map, r->file);
     map->entry_count = entry_count(r->file);
     row_search_finish(map->search);
@@ -373,7 +362,8 @@ static int take_rows(struct tag_reader *r)
     int err = 0;
 
     map->row_count = (uint32_t)r->file->row_count;
-    map->rows = map->row_memory = mem_calloc(r->file->row_count + 1, sizeof *map->rows);
+    static_assert(CACHE_LINE % sizeof *map->rows == 0, "none lies across two lines");
+    map->rows = mem_table_calloc(r->file->row_count + 1, sizeof *map->rows);
     map->search = row_search_new();
     find_labels(r);
     for (size_t i = 0; i < r->file->row_count; i++) {
@@ -456,8 +446,8 @@ void tag_map_free(struct tag_map *map)
         return;
     for (uint32_t i = 0; i < map->condition_count; i++)
         tag_condition_clear(&map->conditions[i]);
-    mem_free(map->condition_memory);
-    mem_free(map->row_memory);
+    mem_free(map->conditions);
+    mem_free(map->rows);
     mem_free(map->texts);
     row_search_free(map->search);
     mem_free(map->names);

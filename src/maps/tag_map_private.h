@@ -26,9 +26,8 @@ struct tag_row {
 
 struct tag_map {
     uint32_t row_count;
-    struct tag_row *rows;             /* within row_memory; one more than there are */
-    struct tag_condition *conditions; /* within condition_memory */
-    void *row_memory, *condition_memory;
+    struct tag_row *rows; /* one more than there are */
+    struct tag_condition *conditions;
     uint32_t condition_count;
     bool has_open; /* some row has conditions that the index leaves open */
     char *texts;   /* labels, one behind the other */

@@ -38,6 +38,22 @@ static void copies_are_copies(void **state)
     mem_free(zeros);
 }
 
+/* Also where the memory was used before, which the allocator then gives again. */
+static void tables_are_zero_and_begin_with_a_cache_line(void **state)
+{
+    static const size_t sizes[] = {1, 1000, (2 << 20) - 1, 2 << 20, (5 << 20) + 77};
+    (void)state;
+    for (int round = 0; round < 3; round++)
+        for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+            uint8_t *table = mem_table_calloc(sizes[i], 1);
+            assert_int_equal((uintptr_t)table % CACHE_LINE, 0);
+            assert_int_equal(table[0], 0);
+            assert_memory_equal(table, table + 1, sizes[i] - 1);
+            memset(table, 0xa5, sizes[i]);
+            mem_free(table);
+        }
+}
+
 static void product_beyond_size_max_ends_the_process(void **state)
 {
     int status;
@@ -59,6 +75,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(copies_are_copies),
+        cmocka_unit_test(tables_are_zero_and_begin_with_a_cache_line),
         cmocka_unit_test(product_beyond_size_max_ends_the_process),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
