@@ -17,8 +17,9 @@ enum { RANGE_MAX = 16, SPREAD_MAX = 64, WORD_BITS = 64, HALF_BITS = 32 };
 enum { FILTER_BITS_PER_HASH = 8, FILTER_SHAPES_MIN = 3 };
 #define HALF_MASK UINT64_C(0xffffffff)
 
-/* At most so many of so many slots are taken. */
-enum { SLOTS_OF = 5, SLOTS_TAKEN = 3 };
+/* A bucket is a cache line. Of its slots so many are taken at the mean, so that few keys stand in the
+ * next one. */
+enum { BUCKET_SLOTS = 4, BUCKET_TAKEN = 2 };
 
 /* An address of IPv6 has two. */
 enum { PIECES_MAX = 2 * ROW_CHOICES_MAX };
@@ -36,11 +37,11 @@ struct piece {
 struct shape {
     uint32_t piece_count, word_count;
     struct piece pieces[PIECES_MAX];
-    uint32_t number;      /* in the order in which shapes came, while it is made */
-    uint32_t entry_count; /* while it is made */
-    uint32_t filter_mask; /* words of its filter, less one */
-    size_t filter, slots; /* where they begin */
-    uint64_t slot_count;
+    uint32_t number;        /* in the order in which shapes came, while it is made */
+    uint32_t entry_count;   /* while it is made */
+    uint32_t filter_mask;   /* words of its filter, less one */
+    size_t filter, buckets; /* where they begin */
+    uint64_t bucket_count;
     bool has_excess;  /* of some piece */
     uint64_t covered; /* bits: shapes of whose rows its slots know the first */
 };
@@ -59,6 +60,11 @@ struct slot {
 };
 #define SLOT_LIST (UINT32_C(1) << 31)
 
+/* Slots that are taken come first. A key is in the first bucket from its own on that had room. */
+struct bucket {
+    struct slot slots[BUCKET_SLOTS];
+};
+
 struct row_search {
     struct shape *shapes;
     uint32_t shape_count, shape_capacity;
@@ -71,7 +77,7 @@ struct row_search {
     uint64_t allowed[ROW_FIELDS_MAX][FAMILY_MASK + 1]; /* bits: shapes, by field and family */
     bool has_filters; /* with few shapes they cost more than they spare */
     uint64_t *filters;
-    struct slot *slots;
+    struct bucket *buckets;
     uint32_t *rows; /* of slots that have several */
 };
 
@@ -132,9 +138,10 @@ static inline uint64_t bits_of(uint64_t hash)
     return UINT64_C(1) << (hash & (WORD_BITS - 1)) | UINT64_C(1) << (hash >> 6 & (WORD_BITS - 1));
 }
 
-static inline uint64_t slot_place(const struct shape *shape, uint64_t hash)
+static inline const struct bucket *bucket_of(const struct row_search *s, const struct shape *shape,
+                                             uint64_t hash)
 {
-    return (hash >> HALF_BITS) * shape->slot_count >> HALF_BITS;
+    return &s->buckets[shape->buckets + ((hash >> HALF_BITS) * shape->bucket_count >> HALF_BITS)];
 }
 
 /* ---- making ---- */
@@ -183,7 +190,7 @@ void row_search_free(struct row_search *s)
     mem_free(s->shapes);
     mem_free(s->entries);
     mem_free(s->filters);
-    mem_free(s->slots);
+    mem_free(s->buckets);
     mem_free(s->rows);
     mem_free(s);
 }
@@ -345,33 +352,61 @@ static size_t power_of_two(size_t at_least)
     return size;
 }
 
+/* Returns the bucket behind another one, of the same shape. */
+static const struct bucket *next_bucket(const struct row_search *s, const struct shape *shape,
+                                        const struct bucket *bucket)
+{
+    const struct bucket *first = &s->buckets[shape->buckets];
+
+    return bucket + 1 < first + shape->bucket_count ? bucket + 1 : first;
+}
+
 static void put_slot(struct row_search *s, const struct shape *shape, const struct slot *slot)
 {
-    struct slot *slots = s->slots + shape->slots;
-    uint64_t at = slot_place(shape, slot->hash);
+    const struct bucket *bucket = bucket_of(s, shape, slot->hash);
+    struct slot *free_slot;
 
-    while (slots[at].best > 0)
-        at = at + 1 < shape->slot_count ? at + 1 : 0;
-    slots[at] = *slot;
+    while (bucket->slots[BUCKET_SLOTS - 1].best > 0)
+        bucket = next_bucket(s, shape, bucket);
+    free_slot = s->buckets[bucket - s->buckets].slots;
+    while (free_slot->best > 0)
+        free_slot++;
+    *free_slot = *slot;
     *filter_word(s, shape, slot->hash) |= bits_of(slot->hash);
 }
 
-static const struct slot *find_slot(const struct row_search *s, const struct shape *shape,
-                                    uint64_t hash)
+/* Looks in the buckets behind the one where a key should be, which is full. */
+static const struct slot *find_far_slot(const struct row_search *s, const struct shape *shape,
+                                        const struct bucket *bucket, uint64_t hash)
 {
-    const struct slot *slots = s->slots + shape->slots;
-
-    for (uint64_t at = slot_place(shape, hash); slots[at].best > 0;
-         at = at + 1 < shape->slot_count ? at + 1 : 0)
-        if (slots[at].hash == hash)
-            return &slots[at];
+    while (bucket->slots[BUCKET_SLOTS - 1].best > 0) {
+        bucket = next_bucket(s, shape, bucket);
+        for (size_t i = 0; i < BUCKET_SLOTS && bucket->slots[i].best > 0; i++)
+            if (bucket->slots[i].hash == hash)
+                return &bucket->slots[i];
+    }
     return NULL;
+}
+
+/* All slots of the bucket are compared, as a processor cannot foretell which one it will be. */
+static inline const struct slot *find_slot(const struct row_search *s, const struct shape *shape,
+                                           uint64_t hash)
+{
+    const struct bucket *bucket = bucket_of(s, shape, hash);
+    unsigned same = 0;
+
+    for (unsigned i = 0; i < BUCKET_SLOTS; i++)
+        same |= (unsigned)(bucket->slots[i].hash == hash) << i;
+    if (same == 0)
+        return find_far_slot(s, shape, bucket, hash);
+    const struct slot *slot = &bucket->slots[__builtin_ctz(same)];
+    return slot->best > 0 ? slot : NULL; /* an empty one has hash 0 */
 }
 
 /* Gives each shape its part of the filters and of the slots. */
 static void place_tables(struct row_search *s)
 {
-    size_t word_count = 0, slot_count = 0;
+    size_t word_count = 0, bucket_count = 0;
 
     for (uint32_t i = 0; i < s->shape_count; i++) {
         struct shape *shape = &s->shapes[i];
@@ -379,13 +414,14 @@ static void place_tables(struct row_search *s)
             power_of_two((size_t)shape->entry_count * FILTER_BITS_PER_HASH / WORD_BITS + 1);
         shape->filter = word_count;
         shape->filter_mask = (uint32_t)(words - 1);
-        shape->slots = slot_count;
-        shape->slot_count = (uint64_t)shape->entry_count * SLOTS_OF / SLOTS_TAKEN + 1;
+        shape->buckets = bucket_count;
+        shape->bucket_count = shape->entry_count / BUCKET_TAKEN + 1;
         word_count += words;
-        slot_count += shape->slot_count;
+        bucket_count += shape->bucket_count;
     }
     s->filters = mem_table_calloc(word_count + 1, sizeof *s->filters);
-    s->slots = mem_table_calloc(slot_count + 1, sizeof *s->slots);
+    static_assert(sizeof *s->buckets == CACHE_LINE, "mem_table_calloc() puts each into a line");
+    s->buckets = mem_table_calloc(bucket_count + 1, sizeof *s->buckets);
 }
 
 static unsigned bit_count(const struct shape *shape)
@@ -463,8 +499,8 @@ static void cover(struct row_search *s, struct shape *a, uint32_t number)
     for (uint32_t i = number + 1; i < s->kept_count; i++)
         if (a->word_count <= 1 && covers(a, &s->shapes[i]))
             a->covered |= UINT64_C(1) << i;
-    for (uint64_t at = 0; a->covered && at < a->slot_count; at++) {
-        struct slot *slot = &s->slots[a->slots + at];
+    for (uint64_t at = 0; a->covered && at < a->bucket_count * BUCKET_SLOTS; at++) {
+        struct slot *slot = &s->buckets[a->buckets + at / BUCKET_SLOTS].slots[at % BUCKET_SLOTS];
         uint64_t left = slot->best > 0 ? a->covered : 0;
         while (left) {
             const struct shape *b = &s->shapes[__builtin_ctzll(left)];
@@ -637,16 +673,15 @@ HOT_INLINE void start_shapes(const struct row_search *s, const struct row_column
     drop_families(s, columns, count, lookup->hits);
 }
 
-/* Fetches the slots that row_search_settle() looks at. */
-static void prefetch_slots(const struct row_search *s, uint32_t count,
-                           const struct row_lookup *lookup)
+/* Fetches the buckets that row_search_settle() looks at. */
+static void prefetch_buckets(const struct row_search *s, uint32_t count,
+                             const struct row_lookup *lookup)
 {
     for (uint32_t i = 0; i < count; i++)
         for (uint64_t left = lookup->hits[i]; left;) {
             unsigned number = (unsigned)__builtin_ctzll(left);
             const struct shape *shape = &s->shapes[number];
-            __builtin_prefetch(
-                &s->slots[shape->slots + slot_place(shape, lookup->hashes[number][i])]);
+            __builtin_prefetch(bucket_of(s, shape, lookup->hashes[number][i]));
             left &= left - 1;
             left &= ~shape->covered;
         }
@@ -660,7 +695,7 @@ void row_search_start(const struct row_search *s, const struct row_column *colum
         start_shapes(s, columns, ROW_TOGETHER, lookup);
     else
         start_shapes(s, columns, count, lookup);
-    prefetch_slots(s, count, lookup);
+    prefetch_buckets(s, count, lookup);
 }
 
 /* Looks one flow up in the table of one shape. */

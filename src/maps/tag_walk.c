@@ -162,42 +162,56 @@ static void prefetch_rows(const struct tag_map *map, const struct tag_walk *walk
 
     for (uint32_t i = 0; i < walk->count; i++)
         if (first[i] != ROW_NONE)
-            __builtin_prefetch(&map->rows[first[i]], 1);
+            __builtin_prefetch(&map->rows[first[i]]);
     for (uint32_t i = 0; map->has_open && i < walk->count; i++)
         if (first[i] != ROW_NONE && map->rows[first[i]].open_count > 0)
             __builtin_prefetch(&map->conditions[map->rows[first[i]].first_condition]);
 }
 
-static bool walk_together(const struct tag_map *map, struct tag_walk *walk, struct arena *labels,
-                          struct tag_result *results, struct tag_returns *returns)
+static void walk_start(const struct tag_map *map, const struct flow_batch *batch, uint32_t start,
+                       struct tag_walk *walk)
+{
+    uint32_t left = batch->count - start;
+
+    walk->batch = batch;
+    walk->start = start;
+    walk->count = left < ROW_TOGETHER ? left : ROW_TOGETHER;
+    for (uint32_t i = 0; i < map->field_count; i++)
+        tag_condition_column((enum tag_key)map->fields[i], batch, start, walk->count,
+                             &walk->columns[map->fields[i]]);
+    row_search_start(map->search, walk->columns, walk->count, &walk->lookup);
+}
+
+static bool walk_rows(const struct tag_map *map, const struct tag_walk *walk, struct arena *labels,
+                      struct tag_result *results, struct tag_returns *returns)
 {
     bool is_cut = false;
 
-    for (uint32_t i = 0; i < map->field_count; i++)
-        tag_condition_column((enum tag_key)map->fields[i], walk->batch, walk->start, walk->count,
-                             &walk->columns[map->fields[i]]);
-    row_search_start(map->search, walk->columns, walk->count, &walk->lookup);
-    row_search_settle(map->search, walk->columns, walk->count, &walk->lookup);
-    prefetch_rows(map, walk);
     for (uint32_t i = 0; i < walk->count; i++)
         if (walk_one(map, walk, i, labels, &results[walk->start + i], returns))
             is_cut = true;
     return is_cut;
 }
 
+/* While the flows of one walk wait for memory, those before and after them are worked on. */
 bool tag_map_walk(const struct tag_map *map, const struct flow_batch *batch, struct arena *labels,
                   struct tag_result *results, struct tag_returns *returns)
 {
-    struct tag_walk walk;
+    enum { STAGES = 3 };
+    struct tag_walk walks[STAGES];
+    uint32_t walk_count = (batch->count + ROW_TOGETHER - 1) / ROW_TOGETHER;
     bool is_cut = false;
 
-    walk.batch = batch;
     returns->count = 0;
-    for (uint32_t start = 0; start < batch->count; start += ROW_TOGETHER) {
-        uint32_t left = batch->count - start;
-        walk.start = start;
-        walk.count = left < ROW_TOGETHER ? left : ROW_TOGETHER;
-        if (walk_together(map, &walk, labels, results, returns))
+    for (uint32_t i = 0; i < walk_count + STAGES - 1; i++) {
+        struct tag_walk *second = &walks[(i + 2) % STAGES], *third = &walks[(i + 1) % STAGES];
+        if (i < walk_count)
+            walk_start(map, batch, i * ROW_TOGETHER, &walks[i % STAGES]);
+        if (i >= 1 && i - 1 < walk_count) {
+            row_search_settle(map->search, second->columns, second->count, &second->lookup);
+            prefetch_rows(map, second);
+        }
+        if (i >= 2 && walk_rows(map, third, labels, results, returns))
             is_cut = true;
     }
     return is_cut;

@@ -263,6 +263,34 @@ static void wide_numbers_are_not_their_halves(void **state)
     row_search_free(search);
 }
 
+/* Some of so many stand in the bucket behind their own. */
+static void each_of_many_rows_is_found_and_nothing_else(void **state)
+{
+    enum { ROWS = 20000 };
+    struct row_search *search = row_search_new();
+    struct row_column column;
+    struct row_lookup lookup;
+    (void)state;
+    for (uint32_t i = 0; i < ROWS; i++) {
+        struct row_choice choice = {.count = 1, .terms = {{row_value_number(3 * i), 0}}};
+        assert_true(row_search_add(search, i, &choice, 1));
+    }
+    row_search_finish(search);
+    for (uint32_t start = 0; start < 3 * ROWS + ROW_TOGETHER; start += ROW_TOGETHER) {
+        for (uint32_t i = 0; i < ROW_TOGETHER; i++)
+            column.low[i] = start + i;
+        row_search_start(search, &column, ROW_TOGETHER, &lookup);
+        row_search_settle(search, &column, ROW_TOGETHER, &lookup);
+        for (uint32_t i = 0; i < ROW_TOGETHER; i++) {
+            uint32_t row = (start + i) / 3;
+            bool is_there = row < ROWS && (start + i) % 3 == 0;
+            assert_int_equal(row_search_next(search, &column, &lookup, i, 0),
+                             is_there ? row : ROW_NONE);
+        }
+    }
+    row_search_free(search);
+}
+
 static void check_unkeyed(uint32_t row_count)
 {
     struct row_search *search = row_search_new();
@@ -291,6 +319,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(candidates_are_all_rows_that_hold_in_order),
         cmocka_unit_test(more_shapes_than_a_lookup_keeps_are_found),
+        cmocka_unit_test(each_of_many_rows_is_found_and_nothing_else),
         cmocka_unit_test(wide_numbers_are_not_their_halves),
         cmocka_unit_test(a_row_that_asks_for_nothing_is_a_candidate_for_all),
     };
