@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""pre_tag_map: what a flow costs, by the number of rows and of their shapes, and how long a large map takes to load."""
+"""pre_tag_map and the maps of BGP's source side: what a flow costs, by the number of rows and of their shapes, and how long a large map takes to load."""
 import subprocess
 
 from lib import truth
@@ -37,5 +37,8 @@ ROWS = [
     walk_row("maps-shapes-400k", "the same of 400,000 rows", "shapes", 400000),
     walk_row("maps-filters", "pre_tag_map of 10,000 rows by src_net, each with a filter", "filters", 10000),
     walk_row("maps-jumps", "pre_tag_map of 10,000 rows by interface, reached by a jump", "jumps", 10000),
+    walk_row("maps-peer-as", "bgp_peer_src_as_map (and its kin) of 10,000 rows by ip and in", "ingress", 10000),
+    walk_row("maps-peer-as-path", "the same by bgp_nexthop and peer_dst_as", "ingress_path", 10000),
+    walk_row("maps-peer-as-400k", "the same of 400,000 rows by ip and in", "ingress", 400000),
     load_row("maps-load", "pre_tag_map of 400,000 rows by ip and in: time to load", "two_keys", 400000, must=1),
 ]
