@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The rows of elements.def (RFC 7012) as an array. It is searched only while templates are
- * compiled. */
+/* The rows of elements.def (RFC 7012) as an array, and lists of those that belong together. They are
+ * searched only while templates are compiled. */
 #include "nfacctd/element.h"
+
+#include <pthread.h>
 
 #include "base/hash.h"
 #include "base/reader.h"
@@ -15,13 +17,48 @@ const struct element elements[ELEMENT_ROW_COUNT] = {
 #undef ELEMENT
 };
 
+static struct element_lists lists;
+
+static void put_first(uint16_t *first, uint16_t *next, uint16_t row)
+{
+    next[row] = *first;
+    *first = row;
+}
+
+static void lists_make(void)
+{
+    for (size_t m = 0; m < FLOW_MEMBER_COUNT; m++)
+        lists.first_of_member[m] = ELEMENT_ROW_COUNT;
+    for (size_t i = 0; i < ELEMENT_ID_LISTS; i++)
+        lists.first_of_id[i] = ELEMENT_ROW_COUNT;
+    lists.first_frame = ELEMENT_ROW_COUNT;
+    for (uint16_t row = ELEMENT_ROW_COUNT; row-- > 0;) {
+        const struct element *e = &elements[row];
+        put_first(&lists.first_of_member[e->member], lists.next_of_member, row);
+        put_first(&lists.first_of_id[e->id % ELEMENT_ID_LISTS], lists.next_of_id, row);
+        if (element_type_is_frame(e->type))
+            put_first(&lists.first_frame, lists.next_frame, row);
+    }
+}
+
+const struct element_lists *element_lists(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    pthread_once(&once, lists_make);
+    return &lists;
+}
+
 const struct element *element_find(uint32_t enterprise, uint16_t id)
 {
+    const struct element_lists *l = element_lists();
+
     if (enterprise == ENTERPRISE_REVERSE)
         enterprise = 0;
-    for (size_t i = 0; i < ELEMENT_ROW_COUNT; i++) {
-        if (elements[i].id == id && elements[i].enterprise == enterprise)
-            return &elements[i];
+    for (uint16_t row = l->first_of_id[id % ELEMENT_ID_LISTS]; row < ELEMENT_ROW_COUNT;
+         row = l->next_of_id[row]) {
+        if (elements[row].id == id && elements[row].enterprise == enterprise)
+            return &elements[row];
     }
     return NULL;
 }

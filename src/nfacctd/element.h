@@ -69,6 +69,16 @@ enum element_row {
 };
 extern const struct element elements[ELEMENT_ROW_COUNT];
 
+/* Lists of rows, each in their order; ELEMENT_ROW_COUNT ends one. */
+#define ELEMENT_ID_LISTS 256u
+struct element_lists {
+    uint16_t first_of_member[FLOW_MEMBER_COUNT], next_of_member[ELEMENT_ROW_COUNT];
+    uint16_t first_of_id[ELEMENT_ID_LISTS], next_of_id[ELEMENT_ROW_COUNT]; /* by its low bits */
+    uint16_t first_frame, next_frame[ELEMENT_ROW_COUNT]; /* that hold the first bytes of a packet */
+};
+/* Returns the lists, which are made once. Any thread. */
+const struct element_lists *element_lists(void);
+
 struct template_field {
     uint32_t enterprise;
     uint16_t id, len;

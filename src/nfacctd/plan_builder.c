@@ -3,6 +3,8 @@
  * (RFC 5103), and appends operations to a plan. */
 #include "nfacctd/plan_builder.h"
 
+#include <string.h>
+
 #include "base/memory.h"
 
 #define GROW_BY 32u /* operations and refs are allocated so many at a time */
@@ -122,38 +124,29 @@ static void take_field(struct plan_builder *c, int field, bool has_tunnel)
     if (is_outer && kind_of(f) == 8)
         c->outer_version = f->id == 8 ? 4 : 6;
 
-    for (int row = 0; row < ELEMENT_ROW_COUNT; row++) {
+    for (uint16_t row = c->lists->first_of_id[f->id % ELEMENT_ID_LISTS]; row < ELEMENT_ROW_COUNT;
+         row = c->lists->next_of_id[row]) {
         const struct element *e = &elements[row];
-        if (e->id != f->id)
+        bool is_responder = e->type == ELEMENT_UINT_RESPONDER; /* has no other reverse element */
+        bool is_reverse = enterprise == ENTERPRISE_REVERSE && e->enterprise == 0 && !is_responder;
+        if (e->id != f->id || (!is_reverse && e->enterprise != enterprise))
             continue;
-        bool is_reverse = enterprise == ENTERPRISE_REVERSE && e->enterprise == 0;
-        int *place = is_reverse ? &c->row_reverse_field[row] : &c->row_field[row];
-        if (is_reverse || e->enterprise == enterprise)
-            *place = field;
+        *(is_reverse || is_responder ? &c->row_reverse_field[row] : &c->row_field[row]) = field;
     }
 }
 
 void builder_init(struct plan_builder *c)
 {
-    for (int m = 0; m < FLOW_MEMBER_COUNT; m++)
-        c->first_row[m] = ELEMENT_ROW_COUNT;
-    for (int row = ELEMENT_ROW_COUNT; row-- > 0;) {
-        c->next_row[row] = c->first_row[elements[row].member];
-        c->first_row[elements[row].member] = (uint16_t)row;
-        c->row_field[row] = c->row_reverse_field[row] = NO_FIELD;
-    }
+    _Static_assert(NO_FIELD == -1, "all bits of its bytes are set");
+    memset(c->row_field, 0xff, sizeof c->row_field);
+    memset(c->row_reverse_field, 0xff, sizeof c->row_reverse_field);
+    c->lists = element_lists();
     int protocol = builder_field(c, 0, 4);
     bool has_tunnel = protocol != NO_FIELD && stands_again(c, protocol);
     c->outer_version = 0;
     for (uint16_t i = 0; i < c->field_count; i++) {
         if (c->fields[i].len > 0 && !template_field_is_misfit(&c->fields[i]))
             take_field(c, i, has_tunnel);
-    }
-    for (int row = 0; row < ELEMENT_ROW_COUNT; row++) {
-        if (elements[row].type != ELEMENT_UINT_RESPONDER)
-            continue;
-        c->row_reverse_field[row] = c->row_field[row];
-        c->row_field[row] = NO_FIELD;
     }
 }
 
@@ -168,9 +161,9 @@ static bool feeds_directly(enum element_type type)
 int builder_next(const struct plan_builder *c, const struct element_selection *sel, size_t *row,
                  enum element_type *ret_type)
 {
-    unsigned r = sel->is_none ? ELEMENT_ROW_COUNT : c->first_row[sel->member];
+    unsigned r = sel->is_none ? ELEMENT_ROW_COUNT : c->lists->first_of_member[sel->member];
 
-    for (; r < ELEMENT_ROW_COUNT; r = c->next_row[r]) {
+    for (; r < ELEMENT_ROW_COUNT; r = c->lists->next_of_member[r]) {
         int field = sel->is_reverse ? c->row_reverse_field[r] : c->row_field[r];
         if (r < *row || field == NO_FIELD || !feeds_directly(elements[r].type))
             continue;

@@ -22,11 +22,10 @@ struct plan_builder {
     bool is_reverse; /* compiling the way back */
     struct flow_needs zeros;
     int frame_field; /* section of a packet */
-    /* The rows of each member in their order, and the fields that the template has for them, also
-     * as reverse elements. */
-    uint16_t first_row[FLOW_MEMBER_COUNT], next_row[ELEMENT_ROW_COUNT];
     uint8_t
         outer_version; /* IP of the outer packet where there is one in another: 4 or 6; else 0 */
+    const struct element_lists *lists;
+    /* The fields that the template has for each row, also as reverse elements. */
     int row_field[ELEMENT_ROW_COUNT], row_reverse_field[ELEMENT_ROW_COUNT];
 };
 

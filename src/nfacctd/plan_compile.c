@@ -512,10 +512,9 @@ static struct flow_needs needs_with_sources(const struct flow_needs *needs)
  * elements.def decides. */
 static int find_frame(const struct plan_builder *c)
 {
-    for (size_t row = 0; row < ELEMENT_ROW_COUNT && !c->is_reverse; row++) {
-        const struct element *e = &elements[row];
-        int field =
-            element_type_is_frame(e->type) ? builder_field(c, e->enterprise, e->id) : NO_FIELD;
+    for (uint16_t row = c->lists->first_frame; row < ELEMENT_ROW_COUNT && !c->is_reverse;
+         row = c->lists->next_frame[row]) {
+        int field = builder_field(c, elements[row].enterprise, elements[row].id);
         if (field != NO_FIELD)
             return field;
     }

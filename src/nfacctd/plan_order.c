@@ -58,7 +58,7 @@ static bool are_twins(const struct plan *plan, const struct plan_op *a, const st
 static void pair_twins(struct plan *plan)
 {
     for (uint32_t i = 0; i < plan->op_count; i++) {
-        uint32_t twin = i + 1;
+        uint32_t twin = may_be_twin(&plan->ops[i]) ? i + 1 : plan->op_count;
         while (twin < plan->op_count && !are_twins(plan, &plan->ops[i], &plan->ops[twin]))
             twin++;
         if (twin >= plan->op_count)
