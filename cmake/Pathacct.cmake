@@ -24,8 +24,9 @@ if(LTO)
     target_compile_options(pathacct_options INTERFACE -flto=auto -ffat-lto-objects)
     target_link_options(pathacct_options INTERFACE $<IF:$<BOOL:$<TARGET_PROPERTY:OPTIMISED_AS_A_WHOLE>>,-flto=auto,-fno-lto>)
 endif()
+# Rigs of tests would only cost libFuzzer time.
 if(FUZZ)
-    target_compile_options(pathacct_options INTERFACE -fsanitize=fuzzer-no-link)
+    target_compile_options(pathacct_options INTERFACE $<$<NOT:$<BOOL:$<TARGET_PROPERTY:NO_NEWS_TO_FUZZER>>>:-fsanitize=fuzzer-no-link>)
 endif()
 
 # pathacct_library(base SOURCES a.c b.c USES other folders, imported targets): one static library per folder under src/, which

@@ -30,8 +30,10 @@ static const struct ip_addr exporters[] = {
 static void ask_sampling(const struct sampling_map *map, struct flow_needs *needs)
 {
     sampling_map_add_needs(map, needs);
-    for (size_t i = 0; i < sizeof exporters / sizeof exporters[0]; i++)
+    for (size_t i = 0; i < sizeof exporters / sizeof exporters[0]; i++) {
+        sampling_map_names(map, &exporters[i]);
         sampling_map_rate(map, sampling_map_exporter(map, &exporters[i]), 1, UINT32_MAX);
+    }
 }
 
 static void ask_agents(const struct agent_map *map, struct flow_needs *needs)
@@ -43,6 +45,7 @@ static void ask_agents(const struct agent_map *map, struct flow_needs *needs)
         const struct agent_peer *peers[AGENT_PEERS_MAX];
         const struct map_node *node = agent_map_exporter(map, &exporters[i]);
         struct flow flow = {.src_addr = exporters[i], .dst_addr = exporters[i], .in_iface = 1};
+        agent_map_names(map, &exporters[i]);
         if (node)
             agent_map_uses(map, node);
         agent_map_find(map, node, &flow, peers);
@@ -153,8 +156,8 @@ static void ask_lists(const char *path, struct map_report *report)
         struct value_list *list = NULL;
         size_t count = 0;
         if (value_list_read((enum value_list_kind)kind, path, report, &list) == 0) {
-            for (uint32_t value = 0; value <= UINT16_MAX; value++)
-                count += value_list_has(list, (uint16_t)value);
+            for (size_t word = 0; word < sizeof list->bits / sizeof list->bits[0]; word++)
+                count += (size_t)__builtin_popcountll(list->bits[word]);
             CHECK(count == list->count);
             CHECK(kind == VALUE_LIST_PORTS || !value_list_has(list, UINT8_MAX));
         } else {
@@ -207,8 +210,9 @@ static void read_all(const char *path, bool is_tolerant)
     if (agents)
         ask_agents(agents, &needs);
     agent_map_free(agents);
-    check_error(tag_map_read(path, &(struct tag_map_reading){.has_agents = true}, &report, &tags),
-                &errors);
+    check_error(
+        tag_map_read(path, &(struct tag_map_reading){.has_agents = is_tolerant}, &report, &tags),
+        &errors);
     if (tags)
         ask_tags(tags, &needs);
     tag_map_free(tags);

@@ -158,13 +158,15 @@ void decode_rig_reset(struct decode_rig *rig)
     /* Texts of flows are free to go from the first tick with an empty batch. */
     rig->now_ns += RIG_STEP_NS;
     rig->ops->tick(rig->decoder, rig->now_ns);
-    /* The places of all that are there are taken by others, of which nothing is known. */
-    for (uint32_t i = 0; i < rig->exporters_max; i++) {
+    /* The places of all that are there are taken by others, of which nothing is known. The first of
+     * them sends from now on: where there is but one place, it is taken once. */
+    rig->reset_count++;
+    rig->source.bytes[15] = (uint8_t)(1 + rig->reset_count % 2);
+    for (uint32_t i = rig->exporters_max; i-- > 0;) {
         const uint8_t bytes[4] = {198, 51, (uint8_t)(100 + rig->reset_count % 2), (uint8_t)i};
-        struct ip_addr other = ip_addr_v4(bytes);
+        struct ip_addr other = i > 0 ? ip_addr_v4(bytes) : rig->source;
         exporter_table_get(rig->exporters, &other, rig->now_ns);
     }
-    rig->reset_count++;
     rig->ops->tick(rig->decoder, rig->now_ns);
 }
 
