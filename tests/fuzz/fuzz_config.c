@@ -7,6 +7,8 @@
 struct settings {
     bool flag;
     int64_t number, size, time;
+    int16_t small;
+    uint16_t port;
     const char *string;
     int choice;
 };
@@ -15,6 +17,8 @@ static const struct config_key keys[] = {
     {.name = "i", KEY_INT_AT(struct settings, number, -5, 100)},
     {.name = "z", KEY_SIZE_AT(struct settings, size, 0, INT64_MAX)},
     {.name = "d", KEY_DURATION_AT(struct settings, time, 0, INT64_MAX), .default_value = "1m"},
+    {.name = "n", KEY_INT_AT(struct settings, small, -1, 9)},
+    {.name = "p", KEY_INT_AT(struct settings, port, 1, UINT16_MAX)},
     {.name = "s", KEY_STRING_AT(struct settings, string), .aliases = "string|text"},
     {.name = "c",
      KEY_CHOICE_AT(struct settings, choice),

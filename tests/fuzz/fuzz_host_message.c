@@ -16,6 +16,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+bool fuzz_read_one; /* see replay.c */
+
 static void decode_setup(const struct host_message *m)
 {
     struct setup *setup;
@@ -23,6 +25,7 @@ static void decode_setup(const struct host_message *m)
 
     if (setup_decode(m->body, m->body_len, &setup, &schema) < 0)
         return;
+    fuzz_read_one = true;
     setup_free(setup);
     schema_free(schema);
 }

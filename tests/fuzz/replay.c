@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Runs a fuzz target over the files of its kept corpus, for compilers without libFuzzer. */
 #include <dirent.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+/* A target whose inputs have a version, or fields that changes of the project move, has it, and sets it
+ * when an input was read to its end. If none is, the kept corpus is of an earlier format. */
+extern bool fuzz_read_one __attribute__((weak));
 
 static int replay_file(const char *path)
 {
@@ -53,5 +57,9 @@ int main(int argc, char **argv)
         closedir(dir);
     }
     printf("%zu inputs replayed\n", count);
+    if (&fuzz_read_one && !fuzz_read_one) {
+        fprintf(stderr, "none of them can be read: make them anew, as the format has changed\n");
+        return 1;
+    }
     return count > 0 ? 0 : 1;
 }
