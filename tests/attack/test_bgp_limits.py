@@ -60,6 +60,14 @@ def test_within_the_limits_nothing_happens(test):
     assert listener.stats()["refused"] == 0
 
 
+def test_memory_has_a_bound_without_the_key(test):
+    """Three quarters of the machine's memory, or of what the cgroup leaves."""
+    memory = int(open("/proc/meminfo", encoding="ascii").readline().split()[1]) << 10
+    bound = Listener(test).stats()["memory_max"]
+    assert 0 < bound <= memory * 3 // 4, (bound, memory)
+    assert Listener(test, name="keyed", bgp_daemon_max_memory="20M").stats()["memory_max"] == 20 << 20
+
+
 def big_updates(first, count, network=10):
     """Each a prefix with attributes of its own."""
     for i in range(first, first + count):

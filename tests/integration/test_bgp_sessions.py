@@ -281,6 +281,7 @@ def test_neighbours_are_written_to_their_file(test):
     Speaker(test, listener.port, address="127.0.0.22").establish()
     listener.wait_stat("sessions_established", 2)
     wait_for(has_neighbours(written, "127.0.0.21", "127.0.0.22"), "both neighbours")
+    assert written.stat().st_mode & 0o777 == 0o640
     first.socket.close()
     wait_for(has_neighbours(written, "127.0.0.22"), "one neighbour")
 

@@ -259,6 +259,7 @@ def test_place_of_the_socket(test):
     assert total(path)["flows"] == 0 and "waiting for data on" not in second.output()
     assert daemon.stop() == 0
     wait_for(lambda: "waiting for data on" in second.output() and path.exists(), "the second to take over", 20)
+    wait_for(lambda: stat.S_IMODE(path.stat().st_mode) == 0o777, "the mode that pmacct's has, as none is configured")
     # a socket that nobody serves is replaced
     os.kill(wait_for(lambda: host_pid(second), "a plugin process"), signal.SIGKILL)
     wait_for(lambda: second.output().count("waiting for data on: '") == 2, "the next process to serve", 20)
