@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What libFuzzer is told of comparisons of 64 bits: nothing. No wire format has numbers of that size
- * which must be guessed. Nearly all of them are checks of the sanitizers' own, of alignment and
- * bounds, and to note each took a fifth of the time. Smaller ones go on to guide it.
+ * libFuzzer hears nothing of comparisons of 64 bits. No wire format has numbers of that size which it
+ * would have to guess. Nearly all of them are the sanitizers' own checks, of alignment and bounds, and
+ * to note each took a fifth of the time. It hears of the smaller ones.
  */
 #include <stdint.h>
 
