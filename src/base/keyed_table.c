@@ -4,8 +4,12 @@
 
 #include "base/hash.h"
 #include "base/memory.h"
+#include <stdbool.h>
+
+#include <errno.h>
 
 #define FIRST_BUCKET_COUNT 64
+#define STEP_BUCKETS       256 /* that a step looks at */
 
 static size_t bucket_of(const struct keyed_table *table, uint64_t key0, uint64_t key1)
 {
@@ -128,6 +132,22 @@ struct keyed_entry *keyed_table_walk(const struct keyed_table *table,
     while (bucket < table->bucket_count && !table->buckets[bucket])
         bucket++;
     return bucket < table->bucket_count ? table->buckets[bucket] : NULL;
+}
+
+int keyed_table_step(const struct keyed_table *table, struct keyed_cursor *cursor,
+                     struct keyed_entry **ret_entry)
+{
+    bool has_grown = cursor->bucket_count != 0 && cursor->bucket_count != table->bucket_count;
+
+    *ret_entry = NULL;
+    cursor->bucket_count = table->bucket_count;
+    if (has_grown) {
+        cursor->bucket = 0;
+        return -EAGAIN;
+    }
+    for (int i = 0; i < STEP_BUCKETS && cursor->bucket < table->bucket_count && !*ret_entry; i++)
+        *ret_entry = table->buckets[cursor->bucket++];
+    return *ret_entry || cursor->bucket < table->bucket_count;
 }
 
 void keyed_table_index(struct keyed_table *table, struct keyed_entry *entry, uint64_t key0,

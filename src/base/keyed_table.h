@@ -51,6 +51,16 @@ void keyed_table_remove(struct keyed_table *table, struct keyed_entry *entry); /
 struct keyed_entry *keyed_table_walk(const struct keyed_table *table,
                                      const struct keyed_entry *entry);
 
+/* A walk in steps, between which anything may change. All zero is the start. */
+struct keyed_cursor {
+    size_t bucket, bucket_count;
+};
+/* Looks at some buckets and gives the first entry of one of them, which next_in_bucket links with the
+ * others of it; NULL: there was none yet. -EAGAIN: the table has grown since the last step, and the
+ * walk begins anew; 0: it has come to the end; else 1. */
+int keyed_table_step(const struct keyed_table *table, struct keyed_cursor *cursor,
+                     struct keyed_entry **ret_entry);
+
 /* For tables that list their entries elsewhere (base/shared_table.h): these know of no maximum. */
 void keyed_table_index(struct keyed_table *table, struct keyed_entry *entry, uint64_t key0,
                        uint64_t key1);

@@ -31,8 +31,10 @@ enum {
     BACKLOG = 64,
     ANSWER_BYTES_MAX = 128 << 20, /* of answers that nobody has taken yet: then no more are made */
 };
-#define FACTS_AGE_NS  NS_PER_S       /* how old facts may be */
-#define FACTS_WAIT_NS (2 * NS_PER_S) /* how long a request waits for new ones */
+#define AGE_NS NS_PER_S /* how old may be what others publish */
+/* How long a request waits for it. */
+static const int64_t wait_ns[CONTROL_NEED_COUNT] = {
+    [CONTROL_FACTS] = 2 * NS_PER_S, [CONTROL_TABLES] = 5 * NS_PER_S};
 
 struct connection {
     int fd; /* -1: free */
@@ -53,9 +55,12 @@ struct control {
     struct connection connections[CONNECTIONS_MAX];
     struct control_counters counters;
     _Atomic bool is_ending;
-    _Atomic int64_t facts_ns;                        /* when facts came last */
-    int64_t asked_ns;                                /* 0: nobody waits for facts */
-    struct MHD_Connection *waiting[CONNECTIONS_MAX]; /* suspended until facts come */
+    _Atomic int64_t came_ns[CONTROL_NEED_COUNT]; /* when each was published last */
+    int64_t asked_ns[CONTROL_NEED_COUNT];        /* 0: nobody waits for it */
+    struct {
+        struct MHD_Connection *connection; /* suspended until it comes */
+        enum control_need need;
+    } waiting[CONNECTIONS_MAX];
     unsigned waiting_count;
 };
 
@@ -111,37 +116,44 @@ static const struct control_resource *resource_find(const struct control *c, con
     return NULL;
 }
 
-static bool facts_are_new(const struct control *c, int64_t now_ns)
+static bool has_come(const struct control *c, enum control_need need, int64_t now_ns)
 {
-    int64_t facts_ns = atomic_load_explicit(&c->facts_ns, memory_order_acquire);
+    int64_t came_ns = atomic_load_explicit(&c->came_ns[need], memory_order_acquire);
 
-    return facts_ns != 0 && now_ns - facts_ns < FACTS_AGE_NS;
+    return came_ns != 0 && now_ns - came_ns < AGE_NS;
 }
 
-/* True: the connection waits for facts, and the request comes again. */
-static bool wait_for_facts(struct control *c, struct MHD_Connection *connection, void **ret_request)
+/* True: the connection waits for what it needs, and the request comes again. */
+static bool wait_for(struct control *c, enum control_need need, struct MHD_Connection *connection,
+                     void **ret_request)
 {
     int64_t now_ns = clock_mono().ns;
 
-    if (*ret_request == &c->waiting_count || facts_are_new(c, now_ns) ||
+    if (need == CONTROL_NOTHING || *ret_request == &c->waiting_count || has_come(c, need, now_ns) ||
         c->waiting_count == CONNECTIONS_MAX)
         return false;
-    if (c->asked_ns == 0) {
-        c->asked_ns = now_ns;
-        c->host.ask(c->host.arg);
+    if (c->asked_ns[need] == 0) {
+        c->asked_ns[need] = now_ns;
+        c->host.ask(c->host.arg, need);
     }
     *ret_request = &c->waiting_count; /* it has waited, and does not do so again */
-    c->waiting[c->waiting_count++] = connection;
+    c->waiting[c->waiting_count].connection = connection;
+    c->waiting[c->waiting_count++].need = need;
     MHD_suspend_connection(connection);
     return true;
 }
 
-static void resume_waiting(struct control *c)
+static void resume_waiting(struct control *c, enum control_need need)
 {
+    unsigned left = 0;
+
     for (unsigned i = 0; i < c->waiting_count; i++)
-        MHD_resume_connection(c->waiting[i]);
-    c->waiting_count = 0;
-    c->asked_ns = 0;
+        if (c->waiting[i].need == need)
+            MHD_resume_connection(c->waiting[i].connection);
+        else
+            c->waiting[left++] = c->waiting[i];
+    c->waiting_count = left;
+    c->asked_ns[need] = 0;
 }
 
 const char *control_parameter(const struct control_request *request, const char *name)
@@ -292,7 +304,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
     const struct control_resource *resource = resource_find(c, url);
     if (!resource)
         return answer_unknown(c, connection);
-    if (resource->needs_facts && wait_for_facts(c, connection, request))
+    if (wait_for(c, resource->need, connection, request))
         return MHD_YES;
     c->counters.requests++;
     return answer_resource(c, resource, connection, url);
@@ -422,8 +434,10 @@ static void serve(struct control *c)
     int64_t now_ns = clock_mono().ns;
     MHD_UNSIGNED_LONG_LONG timeout_ms = 1000;
 
-    if (c->asked_ns != 0 && (facts_are_new(c, now_ns) || now_ns - c->asked_ns > FACTS_WAIT_NS))
-        resume_waiting(c);
+    for (enum control_need need = CONTROL_FACTS; need < CONTROL_NEED_COUNT; need++)
+        if (c->asked_ns[need] != 0 &&
+            (has_come(c, need, now_ns) || now_ns - c->asked_ns[need] > wait_ns[need]))
+            resume_waiting(c, need);
     MHD_run(c->http);
     if (MHD_get_timeout(c->http, &timeout_ms) != MHD_YES || timeout_ms > 1000)
         timeout_ms = 1000;
@@ -441,7 +455,8 @@ static void control_main(void *arg)
     poller_timer_set_in(c->poller, &c->tick, NS_PER_S);
     while (!atomic_load_explicit(&c->is_ending, memory_order_acquire))
         serve(c);
-    resume_waiting(c);
+    for (enum control_need need = CONTROL_FACTS; need < CONTROL_NEED_COUNT; need++)
+        resume_waiting(c, need);
     MHD_stop_daemon(c->http);
     c->http = NULL;
     c->host.leave(c->host.arg);
@@ -547,9 +562,9 @@ int control_start(struct control *c)
     return thread_start(&c->thread, "control", control_main, c);
 }
 
-void control_has_facts(struct control *c)
+void control_has(struct control *c, enum control_need need)
 {
-    atomic_store_explicit(&c->facts_ns, clock_mono().ns, memory_order_release);
+    atomic_store_explicit(&c->came_ns[need], clock_mono().ns, memory_order_release);
     poller_event_wake(c->event);
 }
 

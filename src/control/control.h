@@ -47,22 +47,27 @@ struct control_request {
 /* Returns the value of ?name=value, decoded; NULL: there is none. Borrowed for the request. */
 const char *control_parameter(const struct control_request *request, const char *name);
 
+/* A page needs this of other threads before it is made: facts of the main thread, or tables of the
+ * workers. */
+enum control_need { CONTROL_NOTHING, CONTROL_FACTS, CONTROL_TABLES, CONTROL_NEED_COUNT };
+
 /* Fills in the answer, on the control thread. */
 typedef void control_fn(void *arg, const struct control_request *request,
                         struct control_answer *answer);
 struct control_resource {
     const char *path, *help; /* with a star at its end: all that begins so; NULL ends a table */
     control_fn *fn;
-    bool needs_facts;
+    enum control_need need;
 };
 
 /* The caller does this for the server. */
 struct control_host {
     const struct control_resource *resources;
-    void *arg;                /* of resources and of what follows */
-    void (*ask)(void *arg);   /* wakes the main thread to publish facts; any thread */
-    void (*tick)(void *arg);  /* once a second, on the control thread */
-    void (*enter)(void *arg); /* at the begin of the thread */
+    void *arg; /* of resources and of what follows */
+    /* Wakes the main thread to publish what is needed; any thread. */
+    void (*ask)(void *arg, enum control_need need);
+    void (*tick)(void *arg);                  /* once a second, on the control thread */
+    void (*enter)(void *arg);                 /* at the begin of the thread */
     void (*rest)(void *arg, bool is_at_rest); /* the thread waits; it has gone on */
     void (*leave)(void *arg);                 /* at its end */
 };
@@ -74,8 +79,8 @@ const char *control_socket_of(const struct control_settings *settings);
 int control_new(const struct control_settings *settings, const char *socket,
                 const struct control_host *host, struct text *error, struct control **ret_control);
 int control_start(struct control *control);
-/* Facts were published: requests that wait for them go on. Any thread. */
-void control_has_facts(struct control *control);
+/* Says that it was published: requests that wait for it go on. Any thread. */
+void control_has(struct control *control, enum control_need need);
 /* Ends the thread and closes what is open; removes the socket. NULL is fine. */
 void control_free(struct control *control);
 

@@ -189,7 +189,7 @@ void api_answer(struct api *api, enum api_page page, const struct facts *facts,
 
     THREAD_ASSERT(control_thread);
     switch (page) {
-#define API_ROUTE(name, needs_facts, help)                                                         \
+#define API_ROUTE(name, need, help)                                                                \
     case API_##name:                                                                               \
         root = api_page_##name(&call);                                                             \
         break;
@@ -271,7 +271,7 @@ void api_answer_openapi(struct control_answer *answer)
 {
     json_t *paths = json_object(), *schemas = json_object(), *parameters = NULL;
 
-#define API_ROUTE(name, needs_facts, help) parameters = route(paths, #name, help);
+#define API_ROUTE(name, need, help) parameters = route(paths, #name, help);
 #define API_PARAMETER(route, name, type, help)                                                     \
     json_array_append_new(parameters, json_pack("{s:s,s:s,s:s,s:o}", "name", #name, "in", "query", \
                                                 "description", help, "schema",                     \

@@ -13,9 +13,10 @@
 #include "daemon/statistics.h"
 
 struct config;
+struct description;
 
 enum api_page {
-#define API_ROUTE(name, needs_facts, help) API_##name,
+#define API_ROUTE(name, need, help) API_##name,
 #include "daemon/api_routes.def"
     API_PAGE_COUNT
 };
@@ -36,6 +37,8 @@ struct api {
     const struct statistics_sources *sources; /* `reader` is the control thread's, online */
     const struct health *health;
     const char *configuration; /* api_configuration_text() */
+    /* Published for it, by worker; each may hold NULL. */
+    const struct description *const _Atomic *descriptions;
     struct api_pace pace;
 };
 

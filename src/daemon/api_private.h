@@ -15,7 +15,7 @@ struct api_call {
 };
 
 /* Each page returns its answer; NULL: `status` and `error` say what is wrong. */
-#define API_ROUTE(name, needs_facts, help)                                                         \
+#define API_ROUTE(name, need, help)                                                                \
     json_t *api_page_##name(struct api_call *call) ON_THREAD(control_thread);
 #include "daemon/api_routes.def"
 

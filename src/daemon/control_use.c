@@ -11,9 +11,13 @@
 #include "daemon/health.h"
 #include "daemon/lock_folder.h"
 #include "daemon/metrics.h"
+#include "flow/description.h"
+#include "pipeline/worker.h"
 #include <errno.h>
 #include <stdatomic.h>
 #include <string.h>
+
+enum { TABLES_KEPT_S = 10 };
 
 struct control_use {
     struct control *control;
@@ -21,7 +25,10 @@ struct control_use {
     struct rcu_queue *retired; /* the main thread's: facts */
     struct facts *_Atomic facts;
     struct counter main_beats;
-    _Atomic bool is_asked;
+    _Atomic bool is_asked[CONTROL_NEED_COUNT];
+    const struct description *_Atomic descriptions[WORKERS_MAX]; /* the main thread publishes */
+    bool awaits[WORKERS_MAX]; /* the main thread's: it has asked, and no answer came yet */
+    unsigned awaited, idle_s; /* how many; seconds since somebody asked */
     /* The control thread's: */
     struct statistics_sources sources;
     struct rcu_reader *reader;
@@ -102,7 +109,7 @@ static void answer_api(struct control_use *use, enum api_page page,
     mem_free(facts);
 }
 
-#define API_ROUTE(name, needs_facts, help)                                                         \
+#define API_ROUTE(name, need, help)                                                                \
     static void page_api_##name(void *arg, const struct control_request *request,                  \
                                 struct control_answer *answer) ON_THREAD(control_thread)           \
     {                                                                                              \
@@ -129,29 +136,32 @@ static void page_birdwatcher(void *arg, const struct control_request *request,
 }
 
 static const struct control_resource pages[] = {
-    {"/healthz", "200 while every thread moves, else 503 and which does not", page_healthz, false},
+    {"/healthz", "200 while every thread moves, else 503 and which does not", page_healthz,
+     CONTROL_NOTHING},
     {"/readyz", "200 while flows can go all the way, else 503 and what is missing", page_readyz,
-     true},
-    {"/metrics", "everything that is counted, for Prometheus", page_metrics, true},
-    {"/api/v1/openapi.json", "what the pages of the API answer, as OpenAPI", page_openapi, false},
-#define API_ROUTE(name, needs_facts, help) {"/api/v1/" #name, help, page_api_##name, needs_facts},
+     CONTROL_FACTS},
+    {"/metrics", "everything that is counted, for Prometheus", page_metrics, CONTROL_FACTS},
+    {"/api/v1/openapi.json", "what the pages of the API answer, as OpenAPI", page_openapi,
+     CONTROL_NOTHING},
+#define API_ROUTE(name, need, help) {"/api/v1/" #name, help, page_api_##name, CONTROL_##need},
 #include "daemon/api_routes.def"
-    {"/status", "the daemon as birdwatcher tells it, for Alice-LG", page_birdwatcher, false},
-    {"/protocols", "the same: BGP sessions, by rank of path", page_birdwatcher, false},
-    {"/protocols/bgp", "the same", page_birdwatcher, false},
-    {"/protocols/short", "the same, without counts", page_birdwatcher, false},
+    {"/status", "the daemon as birdwatcher tells it, for Alice-LG", page_birdwatcher,
+     CONTROL_NOTHING},
+    {"/protocols", "the same: BGP sessions, by rank of path", page_birdwatcher, CONTROL_NOTHING},
+    {"/protocols/bgp", "the same", page_birdwatcher, CONTROL_NOTHING},
+    {"/protocols/short", "the same, without counts", page_birdwatcher, CONTROL_NOTHING},
     {"/routes/*", "the same: protocol/ID, filtered/ID, noexport/ID, table/master, prefix?prefix=",
-     page_birdwatcher, false},
+     page_birdwatcher, CONTROL_NOTHING},
     {0},
 };
 
 /* ---- the control thread ---- */
 
-static void on_ask(void *arg)
+static void on_ask(void *arg, enum control_need need)
 {
     struct control_use *use = arg;
 
-    atomic_store_explicit(&use->is_asked, true, memory_order_release);
+    atomic_store_explicit(&use->is_asked[need], true, memory_order_release);
     poller_event_wake(use->settings.main_event);
 }
 
@@ -224,6 +234,7 @@ int control_use_start(const struct control_use_settings *settings, struct text *
     use->api.sources = &use->sources;
     use->api.health = &use->health;
     use->api.configuration = use->configuration;
+    use->api.descriptions = use->descriptions;
     use->birdwatcher = birdwatcher_new(&use->sources);
     use->retired = rcu_queue_new(settings->rcu);
     err = rcu_reader_register(settings->rcu, &use->reader);
@@ -241,18 +252,72 @@ int control_use_start(const struct control_use_settings *settings, struct text *
     return 0;
 }
 
-void control_use_publish(struct control_use *use)
+static bool take_question(struct control_use *use, enum control_need need)
 {
-    THREAD_ASSERT(main_thread);
-    if (!use || !use->control ||
-        !atomic_exchange_explicit(&use->is_asked, false, memory_order_acquire))
-        return;
+    return atomic_exchange_explicit(&use->is_asked[need], false, memory_order_acquire);
+}
+
+static void publish_facts(struct control_use *use) ON_THREAD(main_thread)
+{
     struct facts *old = atomic_load_explicit(&use->facts, memory_order_relaxed);
+
     rcu_publish(&use->facts, facts_collect(use->settings.sources.supervisor,
                                            use->settings.sources.instance_count));
     if (old)
         rcu_retire(use->retired, mem_free, old);
-    control_has_facts(use->control);
+    control_has(use->control, CONTROL_FACTS);
+}
+
+static void description_retired(void *description)
+{
+    description_free(description);
+}
+
+static void publish_description(struct control_use *use, uint32_t worker,
+                                const struct description *description)
+{
+    const struct description *old =
+        atomic_load_explicit(&use->descriptions[worker], memory_order_relaxed);
+
+    rcu_publish(&use->descriptions[worker], description);
+    if (old)
+        rcu_retire(use->retired, description_retired, (void *)(uintptr_t)old);
+}
+
+/* Asks the workers for their tables if somebody wants them, and publishes those that have come. */
+static void pass_tables(struct control_use *use) ON_THREAD(main_thread)
+{
+    const struct crew *crew = use->settings.sources.crew;
+
+    if (take_question(use, CONTROL_TABLES) && use->awaited == 0) {
+        use->idle_s = 0;
+        for (uint32_t i = 0; i < crew->worker_count; i++) {
+            use->awaits[i] = worker_ask_description(crew->workers[i]);
+            use->awaited += use->awaits[i];
+        }
+        if (use->awaited == 0) /* the decoder has none */
+            control_has(use->control, CONTROL_TABLES);
+    }
+    for (uint32_t i = 0; use->awaited > 0 && i < crew->worker_count; i++) {
+        struct description *description =
+            use->awaits[i] ? worker_take_description(crew->workers[i]) : NULL;
+        if (!description)
+            continue;
+        publish_description(use, i, description);
+        use->awaits[i] = false;
+        if (--use->awaited == 0)
+            control_has(use->control, CONTROL_TABLES);
+    }
+}
+
+void control_use_publish(struct control_use *use)
+{
+    THREAD_ASSERT(main_thread);
+    if (!use || !use->control)
+        return;
+    if (take_question(use, CONTROL_FACTS))
+        publish_facts(use);
+    pass_tables(use);
 }
 
 void control_use_tick(struct control_use *use)
@@ -261,6 +326,9 @@ void control_use_tick(struct control_use *use)
     if (!use)
         return;
     counter_add(&use->main_beats, 1);
+    if (++use->idle_s == TABLES_KEPT_S) /* nobody asks any more */
+        for (uint32_t i = 0; i < use->settings.sources.crew->worker_count; i++)
+            publish_description(use, i, NULL);
     rcu_queue_poll(use->retired);
 }
 
@@ -273,6 +341,9 @@ void control_use_end(struct control_use *use)
         rcu_reader_unregister(use->reader);
     rcu_queue_free(use->retired);
     mem_free(atomic_load_explicit(&use->facts, memory_order_relaxed));
+    for (uint32_t i = 0; i < WORKERS_MAX; i++)
+        description_retired(
+            (void *)(uintptr_t)atomic_load_explicit(&use->descriptions[i], memory_order_relaxed));
     metrics_free(use->metrics);
     api_clear(&use->api);
     birdwatcher_free(use->birdwatcher);

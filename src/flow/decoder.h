@@ -3,6 +3,7 @@
 /* The interface between a worker and its daemon's decoder. Each worker has one decoder object, and
  * all calls come from that worker. A decoder never hears of BGP, configuration files or plugins. */
 #include "base/address.h"
+#include "flow/description.h"
 #include "flow/exporter.h"
 #include "flow/flow.h"
 #include "flow/packet_tunnel.h"
@@ -90,4 +91,7 @@ struct decoder_ops {
     /* Returns a number that grows with each change worth saving, so that the caller saves only after
      * it has moved. Any thread may call it. */
     uint64_t (*save_generation)(const void *decoder);
+    /* Describes templates and options, from where `description`, which is new at first, stands on; it
+     * returns soon after `until_ns` of clock_mono(). True: that was all. NULL: there are none. */
+    bool (*describe)(void *decoder, struct description *description, int64_t until_ns);
 };

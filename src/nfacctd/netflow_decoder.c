@@ -2,6 +2,7 @@
 /* Implements struct decoder_ops for NetFlow and IPFIX: tells versions apart, lets old state expire,
  * makes and frees the parts. */
 #include "nfacctd/netflow_decoder.h"
+#include "nfacctd/describe.h"
 
 #include "base/clock.h"
 #include "base/memory.h"
@@ -232,6 +233,13 @@ static size_t decoder_load(void *self, const struct json_t *saved,
     return count;
 }
 
+static bool decoder_describe(void *self, struct description *description, int64_t until_ns)
+    ON_THREAD(worker_thread)
+{
+    THREAD_ASSERT(worker_thread);
+    return netflow_describe(self, description, until_ns);
+}
+
 static uint64_t decoder_save_generation(const void *self)
 {
     const struct netflow_decoder *decoder = self;
@@ -253,4 +261,5 @@ const struct decoder_ops nfacctd_decoder = {
     .save = decoder_save,
     .load = decoder_load,
     .save_generation = decoder_save_generation,
+    .describe = decoder_describe,
 };

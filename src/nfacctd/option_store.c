@@ -156,6 +156,22 @@ static void option_discard(void *arg, struct keyed_entry *entry)
     store->generation++;
 }
 
+const char *option_kind_name(enum option_kind kind)
+{
+    static const char *const names[OPTION_KIND_COUNT] = {
+        [OPTION_SAMPLER_RATE] = "sampler_rate",
+        [OPTION_TEMPLATE_RATE] = "template_rate",
+        [OPTION_INTERFACE_RATE] = "interface_rate",
+        [OPTION_DEFAULT_RATE] = "default_rate",
+        [OPTION_INTERFACE_NAME] = "interface_name",
+        [OPTION_VRF_NAME] = "vrf_name",
+        [OPTION_VRF_RD] = "vrf_rd",
+        [OPTION_APPLICATION] = "application",
+    };
+
+    return names[kind];
+}
+
 void option_store_init(struct option_store *store, uint32_t max, struct flow_batch *batch)
 {
     *store = (struct option_store){.max = max, .batch = batch, .rate_generation = 1};

@@ -25,6 +25,8 @@ enum option_kind {
     OPTION_APPLICATION,    /* by application id */
     OPTION_KIND_COUNT,
 };
+/* Returns the word of a kind, as it is saved and shown: sampler_rate. */
+const char *option_kind_name(enum option_kind kind);
 
 /* The longest name that is kept. Names of interfaces, VRFs and applications are shorter, and there
  * may be many of them. */

@@ -19,17 +19,6 @@
 #include "base/memory.h"
 #include "nfacctd/netflow_decoder.h"
 
-static const char *const kind_names[OPTION_KIND_COUNT] = {
-    [OPTION_SAMPLER_RATE] = "sampler_rate",
-    [OPTION_TEMPLATE_RATE] = "template_rate",
-    [OPTION_INTERFACE_RATE] = "interface_rate",
-    [OPTION_DEFAULT_RATE] = "default_rate",
-    [OPTION_INTERFACE_NAME] = "interface_name",
-    [OPTION_VRF_NAME] = "vrf_name",
-    [OPTION_VRF_RD] = "vrf_rd",
-    [OPTION_APPLICATION] = "application",
-};
-
 /* Makes a JSON text of bytes. JSON has no bytes, so each becomes the character of that number
  * (Latin 1). */
 static json_t *bytes_to_json(const uint8_t *bytes, size_t len)
@@ -72,7 +61,7 @@ static size_t bytes_from_json(const json_t *json, uint8_t *out)
 
 static json_t *option_to_json(const struct option *option)
 {
-    return json_pack("{s:s, s:I, s:I, s:o}", "kind", kind_names[option->kind], "id",
+    return json_pack("{s:s, s:I, s:I, s:o}", "kind", option_kind_name(option->kind), "id",
                      (json_int_t)option->id, "number", (json_int_t)option->number, "text",
                      bytes_to_json(option->text, option->text_len));
 }
@@ -245,7 +234,7 @@ static void load_option(struct netflow_decoder *decoder, struct domain_source *s
     uint64_t number = (uint64_t)int_in(json, "number", INT64_MIN, INT64_MAX);
 
     for (int kind = 0; name && kind < OPTION_KIND_COUNT; kind++) {
-        if (strcmp(name, kind_names[kind]) != 0)
+        if (strcmp(name, option_kind_name(kind)) != 0)
             continue;
         if (json_string_length(text) == 0) {
             option_store_put_number(&decoder->options, &source->option_share, scope, kind, id,

@@ -33,6 +33,9 @@ static const struct command commands[] = {
     {"exporters", "[ADDRESS]", "who sends flows", "exporters", view_exporters},
     {"peers", NULL, "BGP sessions", "peers", view_peers},
     {"routes", "ADDRESS|PREFIX", "every path there, and which is best", "routes", view_routes},
+    {"templates", "[EXPORTER]", "what exporters announce, and what is read of it", "templates",
+     view_templates},
+    {"options", "[EXPORTER]", "rates and names that exporters have told", "options", view_options},
     {"plugins", NULL, "plugin processes and their backends", "plugins", view_plugins},
     {"ledger", NULL, "what became of the flows of each instance", "ledger", view_ledger},
     {"log", NULL, "the last lines of the log; --watch follows it", "log", view_log},
@@ -62,7 +65,7 @@ static void print_help(void)
            "  -w, --watch[=SECONDS]  again and again, every 2 s unless said\n"
            "      --peer ADDRESS     routes: only of this peer\n"
            "      --rd RD            routes: of the VPN of this route distinguisher\n"
-           "      --limit NUMBER     exporters, routes, log: so many at most\n"
+           "      --limit NUMBER     lists: so many at most\n"
            "  -h, --help, -V, --version\n\n"
            "exit status: 0 all is well; 1 something is not, or nothing was found; 2 a wrong\n"
            "question; 3 no daemon runs or answers; 4 an answer that makes no sense. See "
@@ -88,9 +91,11 @@ static void append_option(struct text *page, const char *name, const char *value
 static bool make_page(const struct command *command, const struct options *o, const char *argument,
                       struct text *page)
 {
-    bool is_routes = command->view == view_routes, is_exporters = command->view == view_exporters;
+    bool is_routes = command->view == view_routes, has_exporter = command->view == view_exporters ||
+                                                                  command->view == view_templates ||
+                                                                  command->view == view_options;
 
-    if (is_routes ? !argument : argument && !is_exporters)
+    if (is_routes ? !argument : argument && !has_exporter)
         return false;
     text_append_printf(page, "/api/v1/%s", command->page);
     if (is_routes) {
@@ -98,9 +103,9 @@ static bool make_page(const struct command *command, const struct options *o, co
         append_option(page, "peer", o->peer);
         append_option(page, "rd", o->rd);
     }
-    if (is_exporters)
+    if (has_exporter)
         append_option(page, "exporter", argument);
-    if (is_routes || is_exporters || command->view == view_log)
+    if (is_routes || has_exporter || command->view == view_log)
         append_option(page, "limit", o->limit);
     return true;
 }

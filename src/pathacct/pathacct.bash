@@ -1,7 +1,7 @@
 # bash completion of pathacct(1)
 _pathacct()
 {
-    local commands="status exporters peers routes plugins ledger log configuration"
+    local commands="status exporters peers routes templates options plugins ledger log configuration"
     local options="--socket --url --token-file --json --watch --peer --rd --limit --help --version"
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
 

@@ -309,6 +309,13 @@ enum outcome view_status(const json_t *status, const struct look *look, struct t
 
 /* ---- lists ---- */
 
+static void append_shown_of(const json_t *answer, size_t shown, const char *what, struct text *out)
+{
+    if (number_of(answer, "count") > (json_int_t)shown)
+        text_append_printf(out, "%zu of %lld %s; --limit shows more\n", shown,
+                           (long long)number_of(answer, "count"), what);
+}
+
 enum outcome view_exporters(const json_t *answer, const struct look *look, struct text *out)
 {
     const json_t *list = json_object_get(answer, "exporters");
@@ -339,9 +346,7 @@ enum outcome view_exporters(const json_t *answer, const struct look *look, struc
         add_text(grid, age_text(last_ns > 0 ? (clock_wall().ns - last_ns) / NS_PER_S : -1, text));
     }
     append_table(grid, look, out);
-    if (number_of(answer, "count") > (json_int_t)count)
-        text_append_printf(out, "%zu of %lld exporters; --limit shows more\n", count,
-                           (long long)number_of(answer, "count"));
+    append_shown_of(answer, count, "exporters", out);
     return count > 0 ? OUTCOME_FINE : OUTCOME_FAULT;
 }
 
@@ -475,6 +480,79 @@ enum outcome view_routes(const json_t *answer, const struct look *look, struct t
     else if (!is_so(answer, "is_whole"))
         text_append_printf(out, "%lld paths in all; --limit shows more\n",
                            (long long)number_of(answer, "paths"));
+    return json_array_size(list) > 0 ? OUTCOME_FINE : OUTCOME_FAULT;
+}
+
+/* Appends the names of the fields; those that nothing is read of stand in parentheses. */
+static void add_fields(struct grid *grid, const json_t *fields)
+{
+    struct text all = {0};
+
+    for (size_t i = 0; i < json_array_size(fields); i++) {
+        const json_t *field = json_array_get(fields, i);
+        bool is_used = is_so(field, "is_used");
+        text_append_string(&all, i ? is_used ? " " : " (" : is_used ? "" : "(");
+        if (*string_of(field, "name"))
+            text_append_string(&all, string_of(field, "name"));
+        else if (number_of(field, "enterprise"))
+            text_append_printf(&all, "%lld/%lld", (long long)number_of(field, "enterprise"),
+                               (long long)number_of(field, "element"));
+        else
+            text_append_printf(&all, "%lld", (long long)number_of(field, "element"));
+        if (!is_used)
+            text_append_char(&all, ')');
+    }
+    grid_add(grid, all.len ? all.data : "", all.len);
+    text_clear(&all);
+}
+
+enum outcome view_templates(const json_t *answer, const struct look *look, struct text *out)
+{
+    const json_t *list = json_object_get(answer, "templates");
+    const struct look exact = {look->width, false};
+    struct grid *grid =
+        TABLE({"EXPORTER", false}, {"DOMAIN", true}, {"VERSION", true}, {"TEMPLATE", true},
+              {"OF", false}, {"AGE", true}, {"BYTES", true}, {"FIELDS (NOT READ)", false});
+
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *template = json_array_get(list, i), *age = json_object_get(template, "age_s");
+        char text[24];
+        add_text(grid, string_of(template, "exporter"));
+        add_member(grid, &exact, template, "domain");
+        add_member(grid, &exact, template, "version");
+        add_member(grid, &exact, template, "template");
+        add_text(grid, is_so(template, "is_refused")   ? "nothing: refused"
+                       : is_so(template, "is_options") ? "options"
+                                                       : "flows");
+        add_text(grid, age_text(json_is_integer(age) ? json_integer_value(age) : -1, text));
+        add_member(grid, &exact, template, "record_len");
+        add_fields(grid, json_object_get(template, "fields"));
+    }
+    append_table(grid, look, out);
+    append_shown_of(answer, json_array_size(list), "templates", out);
+    return json_array_size(list) > 0 ? OUTCOME_FINE : OUTCOME_FAULT;
+}
+
+enum outcome view_options(const json_t *answer, const struct look *look, struct text *out)
+{
+    const json_t *list = json_object_get(answer, "options");
+    const struct look exact = {look->width, false};
+    struct grid *grid = TABLE({"EXPORTER", false}, {"DOMAIN", true}, {"WHAT", false}, {"ID", true},
+                              {"VALUE", false});
+
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *option = json_array_get(list, i);
+        char number[24];
+        snprintf(number, sizeof number, "%lld", (long long)number_of(option, "number"));
+        add_text(grid, string_of(option, "exporter"));
+        add_member(grid, &exact, option, "domain");
+        add_text(grid, string_of(option, "kind"));
+        add_member(grid, &exact, option, "id");
+        add_text(grid, json_is_string(json_object_get(option, "text")) ? string_of(option, "text")
+                                                                       : number);
+    }
+    append_table(grid, look, out);
+    append_shown_of(answer, json_array_size(list), "options", out);
     return json_array_size(list) > 0 ? OUTCOME_FINE : OUTCOME_FAULT;
 }
 

@@ -16,5 +16,5 @@ struct look {
 
 /* Appends what there is to see. OUTCOME_FAULT: the daemon is not well, or nothing was found. */
 typedef enum outcome view_fn(const json_t *answer, const struct look *look, struct text *out);
-view_fn view_status, view_exporters, view_peers, view_routes, view_plugins, view_ledger, view_log,
-    view_configuration;
+view_fn view_status, view_exporters, view_peers, view_routes, view_templates, view_options,
+    view_plugins, view_ledger, view_log, view_configuration;

@@ -22,6 +22,7 @@
 enum { FLOW_BATCH = 128, INBOX_BYTES = 16 << 20 };
 
 #define DRAIN_MAX_NS      NS_PER_S
+#define DESCRIBE_SLICE_NS (NS_PER_MS / 2)
 #define LOOK_AT_SILENT_NS (60 * NS_PER_S)
 
 /* ---- flows ---- */
@@ -304,6 +305,20 @@ static void add_needs(struct worker *w) ON_THREAD(worker_thread)
     w->crew->decoder->set_needs(w->decoder, &w->needs);
 }
 
+/* Makes a slice of a description; the worker goes on between two. */
+static void describe(struct worker *w) ON_THREAD(worker_thread)
+{
+    if (!w->crew->decoder->describe(w->decoder, w->description,
+                                    clock_mono().ns + DESCRIBE_SLICE_NS)) {
+        worker_wake(w);
+        return;
+    }
+    w->description->taken_ns = clock_wall().ns;
+    description_free(atomic_exchange_explicit(&w->described, w->description, memory_order_acq_rel));
+    w->description = NULL;
+    poller_event_wake(w->crew->main_event);
+}
+
 void worker_answer(struct worker *w)
 {
     THREAD_ASSERT(worker_thread);
@@ -316,6 +331,11 @@ void worker_answer(struct worker *w)
         atomic_store_explicit(&w->saved_templates, saved, memory_order_release);
         poller_event_wake(w->crew->main_event);
     }
+    if (atomic_exchange_explicit(&w->is_asked_description, false, memory_order_acquire) &&
+        !w->description)
+        w->description = description_new();
+    if (w->description)
+        describe(w);
 }
 
 void worker_recycle(struct worker *w)
@@ -576,6 +596,8 @@ void worker_free(struct worker *w)
     geo_free(w->geo);
     instance_views_free(w->views);
     saved_pieces_free(atomic_load_explicit(&w->saved_templates, memory_order_relaxed));
+    description_free(w->description);
+    description_free(atomic_load_explicit(&w->described, memory_order_relaxed));
     inbox_free(w->inbox);
     inbox_free(w->held);
     poller_free(w->poller);
@@ -626,6 +648,20 @@ void worker_ask_templates(struct worker *w)
 struct saved_pieces *worker_take_templates(struct worker *w)
 {
     return atomic_exchange_explicit(&w->saved_templates, NULL, memory_order_acq_rel);
+}
+
+bool worker_ask_description(struct worker *w)
+{
+    if (!w->crew->decoder->describe)
+        return false;
+    atomic_store_explicit(&w->is_asked_description, true, memory_order_release);
+    worker_wake(w);
+    return true;
+}
+
+struct description *worker_take_description(struct worker *w)
+{
+    return atomic_exchange_explicit(&w->described, NULL, memory_order_acq_rel);
 }
 
 struct saved_pieces *worker_save_templates(struct worker *w)

@@ -128,6 +128,12 @@ void worker_ask_templates(struct worker *worker) ON_THREAD(main_thread);
 /* The answer is the caller's; NULL: not yet. */
 struct saved_pieces *worker_take_templates(struct worker *worker) ON_THREAD(main_thread);
 
+/* Asks the worker to describe what exporters have told its decoder; it does so in slices, and the answer
+ * comes with main_event. False: this decoder has nothing to tell. */
+bool worker_ask_description(struct worker *worker) ON_THREAD(main_thread);
+/* The answer is the caller's; NULL: not yet. */
+struct description *worker_take_description(struct worker *worker) ON_THREAD(main_thread);
+
 /* The same after worker_join(), at once; NULL: there is never anything. */
 struct saved_pieces *worker_save_templates(struct worker *worker) ON_THREAD(main_thread);
 

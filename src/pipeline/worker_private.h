@@ -45,9 +45,11 @@ struct worker {
     struct worker_epoch *epochs;
     struct pcap_reader *capture;
     int64_t replay_clock_ns; /* the capture's: only upwards */
-    atomic_bool is_at_end, is_finished, is_asked_templates, is_asked_needs;
+    atomic_bool is_at_end, is_finished, is_asked_templates, is_asked_needs, is_asked_description;
     struct flow_needs needs; /* what the decoder was last told */
     struct saved_pieces *_Atomic saved_templates;
+    struct description *description; /* under way; NULL: nobody asked */
+    struct description *_Atomic described;
 };
 
 void worker_decode(struct worker *worker, const struct datagram *datagram) ON_THREAD(worker_thread);

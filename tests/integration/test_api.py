@@ -37,6 +37,14 @@ def send_flows(test, count, source="127.0.0.5"):
               source=source)
 
 
+def sampler_options(rate=100, domain=1, more=()):
+    """Options data of a sampler, and more of (fields, values)."""
+    sets = []
+    for number, (fields, values) in enumerate([([(302, 4), (34, 4)], [1, rate]), *more]):
+        sets += [exports.ipfix_set(3, exports.template(300 + number, fields, 1)), exports.ipfix_set(300 + number, exports.record(fields, values))]
+    return exports.ipfix(sets, 0, domain)
+
+
 def paths_of(answer):
     return [path for entry in answer["prefixes"] for path in entry["paths"]]
 
@@ -48,13 +56,15 @@ def test_every_page_is_as_the_document_says(test):
     send_flows(test, 10)
     wait_for(lambda: test.api.get("status")["flows"] == 10 and test.api.get("status")["bgp"]["paths"] == 1, "flows and a path")
     asked = {"routes": {"address": "192.168.1.1"}, "exporters": {"limit": 5}, "log": {"limit": 5}}
+    test.send(sampler_options(), source="127.0.0.5")
+    wait_for(lambda: test.api.get("options")["count"] == 1, "an option")
     pages = [path.removeprefix("/api/v1/") for path in test.api.document["paths"]]
     assert {"status", "exporters", "peers", "routes", "plugins", "ledger", "configuration", "log"} <= set(pages)
     for page in pages:
         answer = test.api.get(page, **asked.get(page, {}))
         assert any(answer.values()), page
     status = test.api.get("status")
-    assert status["is_well"] and status["daemon"] == "nfacctd" and status["exporters"] == 1 and status["datagrams"]["arrived"] == 2
+    assert status["is_well"] and status["daemon"] == "nfacctd" and status["exporters"] == 1 and status["datagrams"]["arrived"] == 3
     wait_for(lambda: test.api.get("status")["is_ready"] and test.api.get("status")["reasons"] == [], "ready")
     wait_for(lambda: test.api.get("status")["datagrams"]["per_second"] is not None, "a pace")
     wait_for(lambda: test.api.get("ledger")["instances"][0]["written"]["flows"] == 10, "written")
@@ -118,6 +128,52 @@ def test_many_peers_are_read_in_slices(test):
         router.socket.close()
         paths = paths_of(test.api.get("routes", prefix="192.0.2.0/24"))
         assert len({(p["peer"], p["path_id"]) for p in paths if p["rank"]}) == sum(1 for p in paths if p["rank"])
+
+
+def test_templates_and_options(test):
+    """Of four workers: what each exporter announced, what is read of it, and what it told in options."""
+    start(test, "nfacctd_workers: 4\n")
+    for n in range(6):
+        send_flows(test, 2, source=f"127.0.5.{n + 1}")
+        test.send(sampler_options(100 + n, more=[([(234, 4), (90, 8)], [7, 65000 << 32 | n])]), source=f"127.0.5.{n + 1}")
+    wait_for(lambda: test.api.get("options")["count"] == 12, "options")
+    answer = test.api.get("templates")
+    assert answer["count"] == 18 == len(answer["templates"]) and answer["taken"]
+    flows = [t for t in answer["templates"] if not t["is_options"]]
+    assert sorted(t["exporter"] for t in flows) == [f"127.0.5.{n + 1}" for n in range(6)]
+    fields = {f["name"]: f for f in flows[0]["fields"]}
+    assert fields["sourceIPv4Address"]["is_used"] and fields["sourceIPv4Address"]["len"] == 4 and not fields["destinationTransportPort"]["is_used"]
+    assert flows[0]["steps"] > 0 and flows[0]["version"] == 10 and 0 <= flows[0]["age_s"] < 300
+    rates = {o["exporter"]: o["number"] for o in test.api.get("options")["options"] if o["kind"] == "sampler_rate"}
+    assert rates == {f"127.0.5.{n + 1}": 100 + n for n in range(6)}
+    only = test.api.get("options", exporter="127.0.5.3")["options"]
+    assert sorted((o["kind"], o["id"], o["number"], o["text"]) for o in only if o["kind"] == "sampler_rate") == [("sampler_rate", 1, 102, None)]
+    assert [(o["id"], o["text"]) for o in only if o["kind"] == "vrf_rd"] == [(7, "0:65000:2")]
+    assert len(test.api.get("templates", limit=3)["templates"]) == 3
+    assert "exporter:" in test.api.get("templates", status=400, exporter="x")["error"]
+
+
+def test_many_templates_are_described_in_slices(test):
+    """More than a slice and a first table hold, while more of them come: each is there once, and flows go on."""
+    daemon = start(test, "nfacctd_workers: 2\n")
+    fields = [(8, 4), (12, 4), (1, 8), (2, 8), (7, 2), (11, 2)]
+    for turn in range(4):
+        for n in range(20):
+            stream = exports.ipfix([exports.ipfix_set(2, b"".join(exports.template(256 + turn * 400 + n * 20 + k, fields) for k in range(20)))], 0, 1)
+            test.send(stream, source="127.0.6.1")
+        test.api.get("templates", limit=10)
+    wait_for(lambda: test.api.get("templates")["count"] == 1600, lambda: f"all templates: {test.api.get('templates', limit=0)['count']}")
+    told = test.api.get("templates", limit=10000)["templates"]
+    assert len({t["template"] for t in told}) == len(told) == 1600
+    send_flows(test, 20)
+    test.wait_now(daemon, lambda s: sum(e["flows"] for e in s["exporters"]) == 20, "flows")
+
+
+def test_sflow_has_no_templates(test):
+    test.socket = test.dir / "control.sock"
+    test.sfacctd(f"plugins: print[a]\naggregate[a]: src_host\nprint_output_file[a]: {test.dir}/out\ncontrol_socket: {test.socket}\n")
+    test.api = Api(test.socket)
+    assert "sFlow" in test.api.get("templates", status=409)["error"] and test.api.get("status")["daemon"] == "sfacctd"
 
 
 def test_what_is_wrong_is_told(test):

@@ -82,9 +82,12 @@ def test_tables(test):
     assert out.splitlines()[1].split()[0] == "127.0.0.5"
     assert ask("exporters", "127.0.0.77")[0] == 1
     wait_for(lambda: [line.split() for line in ask("ledger")[1].splitlines() if " written " in line][0][2] == "10", "written flows")
+    status, out, _ = ask("templates")
+    assert status == 0 and "127.0.0.5" in out and " sourceIPv4Address " in out and "(destinationTransportPort)" in out, out
+    assert ask("templates", "127.0.0.77")[0] == 1 and ask("options")[0] == 1
     assert "print" in ask("plugins")[1] and "waiting for NetFlow/IPFIX data" in ask("log")[1]
     assert f"print_refresh_time[a]: 1    ! {test.dir}/nfacctd.conf:4" in ask("configuration")[1]
-    for command in ("status", "exporters", "peers", "plugins", "ledger", "log", "configuration"):
+    for command in ("status", "exporters", "peers", "templates", "options", "plugins", "ledger", "log", "configuration"):
         assert isinstance(json.loads(ask("--json", command)[1]), dict)
 
 

@@ -3,6 +3,7 @@
  * of equal hash and length are all found, as the caller has to compare the keys. */
 #include "base/keyed_table.h"
 #include "base/memory.h"
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -132,6 +133,53 @@ static void an_emptied_table_takes_the_same_again(void **state)
     keyed_table_clear(&table);
 }
 
+/* Walks in steps until the end, and adds `more` entries after the second step. */
+static unsigned walk_in_steps(struct keyed_table *table, unsigned more, unsigned *seen,
+                              unsigned *restarts)
+{
+    struct keyed_cursor cursor = {0};
+    struct keyed_entry *entry;
+    unsigned steps = 0;
+    int left;
+
+    while ((left = keyed_table_step(table, &cursor, &entry)) != 0) {
+        if (left == -EAGAIN) {
+            memset(seen, 0, 4000 * sizeof *seen);
+            (*restarts)++;
+        }
+        for (; entry; entry = entry->next_in_bucket)
+            seen[((struct item *)entry)->number]++;
+        if (++steps == 2)
+            for (unsigned i = 0; i < more; i++)
+                add(table, 1000 + i, 1000 + i, 1000 + i);
+    }
+    for (; entry; entry = entry->next_in_bucket)
+        seen[((struct item *)entry)->number]++;
+    return steps;
+}
+
+static void a_walk_in_steps_meets_each_once_though_the_table_grows(void **state)
+{
+    struct keyed_table table;
+    unsigned sum = 0, seen[4000] = {0}, restarts = 0;
+
+    (void)state;
+    keyed_table_init(&table, SIZE_MAX, note_discard, &sum);
+    walk_in_steps(&table, 0, seen, &restarts);
+    for (unsigned i = 0; i < 1000; i++)
+        add(&table, i, i, i);
+    assert_in_range(walk_in_steps(&table, 0, seen, &restarts), 100, 1100);
+    for (unsigned i = 0; i < 1000; i++)
+        assert_int_equal(seen[i], 1);
+    assert_int_equal(restarts, 0);
+    memset(seen, 0, sizeof seen);
+    walk_in_steps(&table, 3000, seen, &restarts);
+    for (unsigned i = 0; i < 4000; i++)
+        assert_int_equal(seen[i], 1);
+    assert_int_equal(restarts, 1);
+    keyed_table_clear(&table);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -139,6 +187,7 @@ int main(void)
         cmocka_unit_test(the_least_recently_touched_goes_at_the_maximum),
         cmocka_unit_test(entries_of_equal_numbers_follow_each_other),
         cmocka_unit_test(an_emptied_table_takes_the_same_again),
+        cmocka_unit_test(a_walk_in_steps_meets_each_once_though_the_table_grows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
