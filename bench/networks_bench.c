@@ -98,8 +98,8 @@ static void make_batch(struct bench *b)
     b->next_question = (b->next_question + 2 * BATCH) % QUESTIONS;
     for (uint32_t i = 0; i < BATCH; i++) {
         struct flow *flow = flow_batch_at(&b->batch, i);
-        flow->src_addr = address(b->asked[2 * i].address);
-        flow->dst_addr = address(b->asked[2 * i + 1].address);
+        flow->src_addr = address(b->asked[(size_t)2 * i].address);
+        flow->dst_addr = address(b->asked[(size_t)2 * i + 1].address);
         flow->src_mask = flow->dst_mask = 0;
     }
     b->batch.count = BATCH;
@@ -118,7 +118,7 @@ static uint64_t check_batch(const struct bench *b, enum kind kind)
 
     for (uint32_t i = 0; i < BATCH; i++) {
         const struct flow *flow = flow_batch_at(&b->batch, i);
-        uint32_t src = b->asked[2 * i].row, dst = b->asked[2 * i + 1].row;
+        uint32_t src = b->asked[(size_t)2 * i].row, dst = b->asked[(size_t)2 * i + 1].row;
         struct ip_addr next_hop = address(world_next_hop(dst, 0));
         wrong += flow->dst_as != world_origin_as(dst) ||
                  flow->peer_dst_as != world_peer_as(dst, 0) ||

@@ -6,8 +6,10 @@
 #include "flow/decoder.h"
 
 struct daemon_description {
-    const char *name;      /* "nfacctd" */
-    const char *data_name; /* "NetFlow/IPFIX" */
+    const char *name;        /* "nfacctd" */
+    const char *data_name;   /* "NetFlow/IPFIX" */
+    const char *export_word; /* what nfacctd_as and its kin call that: "netflow" */
+    bool has_netflow_keys;   /* keys of NetFlow mean something; else they are ignored */
     uint16_t port;
     const struct decoder_ops *decoder;
     const struct config_key *keys; /* the decoders' own keys */

@@ -9,15 +9,15 @@
 #include <time.h>
 
 /* Who can tell, beside BGP, what a primitive that BGP fills is. */
-enum teller { TELLER_EXPORTER, TELLER_SFLOW, TELLER_NONE };
+enum teller { TELLER_EXPORTER, TELLER_OF_PATHS, TELLER_NONE };
 static const struct {
     enum primitive_index primitive;
     enum teller teller;
 } bgp_primitives[] = {
     {PRIMITIVE_src_as, TELLER_EXPORTER},      {PRIMITIVE_dst_as, TELLER_EXPORTER},
     {PRIMITIVE_peer_src_as, TELLER_EXPORTER}, {PRIMITIVE_peer_dst_as, TELLER_EXPORTER},
-    {PRIMITIVE_as_path, TELLER_SFLOW},        {PRIMITIVE_std_comm, TELLER_SFLOW},
-    {PRIMITIVE_local_pref, TELLER_SFLOW},     {PRIMITIVE_ext_comm, TELLER_NONE},
+    {PRIMITIVE_as_path, TELLER_OF_PATHS},     {PRIMITIVE_std_comm, TELLER_OF_PATHS},
+    {PRIMITIVE_local_pref, TELLER_OF_PATHS},  {PRIMITIVE_ext_comm, TELLER_NONE},
     {PRIMITIVE_lrg_comm, TELLER_NONE},        {PRIMITIVE_med, TELLER_NONE},
     {PRIMITIVE_src_as_path, TELLER_NONE},     {PRIMITIVE_src_std_comm, TELLER_NONE},
     {PRIMITIVE_src_ext_comm, TELLER_NONE},    {PRIMITIVE_src_lrg_comm, TELLER_NONE},
@@ -51,12 +51,10 @@ static bool is_kept_from_bgp(const struct daemon *d, size_t row)
 /* True if only BGP could fill it, and there is none. */
 static bool lacks_bgp(const struct daemon *d, size_t row)
 {
-    bool is_sflow = strcmp(d->description->name, "sfacctd") == 0;
-
     if (d->bgp_settings.enabled || bgp_primitives[row].teller == TELLER_EXPORTER ||
         is_by_map(&d->crew.correlate, bgp_primitives[row].primitive))
         return false;
-    return bgp_primitives[row].teller == TELLER_NONE || !is_sflow;
+    return bgp_primitives[row].teller == TELLER_NONE || !d->description->decoder->tells_paths;
 }
 
 /* Appends the names of the list's primitives of which `is_so` is true, comma-separated. */

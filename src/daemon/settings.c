@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "daemon/daemon.h"
 #include <errno.h>
 #include <string.h>
 
@@ -151,27 +152,27 @@ static const char *aliases_of(const struct config_key *key, const char *daemon_n
 
 /* Makes a key of the shared table this daemon's. Keys of NetFlow are accepted by all, as one
  * configuration may serve both daemons. */
-static void key_for_daemon(struct config_key *key, const char *daemon_name)
+static void key_for_daemon(struct config_key *key, const struct daemon_description *description)
 {
-    bool is_netflow = strcmp(daemon_name, "nfacctd") == 0;
     const char *name = key->name;
 
-    key->aliases = aliases_of(key, daemon_name);
+    key->aliases = aliases_of(key, description->name);
     if (key->default_value && strcmp(key->default_value, KEY_OWN_EXPORT) == 0)
-        key->default_value = is_netflow ? "netflow" : "sflow";
+        key->default_value = description->export_word;
     if (strncmp(name, NETFLOW, strlen(NETFLOW)) == 0) {
         key->name = mem_printf("nfacctd_%s", name + strlen(NETFLOW));
-        if (!is_netflow)
+        if (!description->has_netflow_keys)
             *key = (struct config_key){
                 .name = key->name, .type = KEY_IGNORED, .help = "belongs to NetFlow and IPFIX"};
     } else if (strncmp(name, PREFIX, strlen(PREFIX)) == 0) {
-        key->name = mem_printf("%s_%s", daemon_name, name + strlen(PREFIX));
+        key->name = mem_printf("%s_%s", description->name, name + strlen(PREFIX));
     } else {
         key->name = mem_strdup(name);
     }
 }
 
-struct config_key *settings_keys_new(const struct config_key *table, const char *daemon_name)
+struct config_key *settings_keys_new(const struct config_key *table,
+                                     const struct daemon_description *description)
 {
     size_t count = 0;
     struct config_key *keys;
@@ -181,7 +182,7 @@ struct config_key *settings_keys_new(const struct config_key *table, const char 
     keys = mem_calloc(count + 1, sizeof *keys);
     for (size_t i = 0; i < count; i++) {
         keys[i] = table[i];
-        key_for_daemon(&keys[i], daemon_name);
+        key_for_daemon(&keys[i], description);
     }
     return keys;
 }

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct daemon_description;
+
 /* The values of dry_run: how much of a start is tried before the process ends. */
 enum trial { TRIAL_NONE, TRIAL_CHECK, TRIAL_SETUP };
 
@@ -55,7 +57,8 @@ struct instance_settings {
 };
 extern const struct config_key instance_keys[];
 
-/* Makes of a shared table (config_key.h) the one of the daemon of this name. The caller frees it
- * with settings_keys_free(). */
-struct config_key *settings_keys_new(const struct config_key *table, const char *daemon_name);
+/* Makes of a shared table (config_key.h) the one of this daemon. The caller frees it with
+ * settings_keys_free(). */
+struct config_key *settings_keys_new(const struct config_key *table,
+                                     const struct daemon_description *description);
 void settings_keys_free(struct config_key *keys);

@@ -48,7 +48,7 @@ static int read_tables(struct daemon *d, struct text *errors, struct text *warni
     d->instance_count = (uint32_t)config_instance_count(d->config);
     d->instance_settings = mem_calloc(d->instance_count + 1, sizeof *d->instance_settings);
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
-        d->keys[i] = settings_keys_new(tables[i].keys, d->description->name);
+        d->keys[i] = settings_keys_new(tables[i].keys, d->description);
         config_add_table(d->config, d->keys[i], tables[i].settings);
     }
     const struct {

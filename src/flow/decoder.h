@@ -53,6 +53,7 @@ struct decoder_ops {
     const enum flow_member *lacking;
     size_t lacking_count;
     bool lacks_elements; /* there are no information elements for custom primitives */
+    bool tells_paths;    /* exports can tell AS path, communities and local preference */
     /* `settings` is borrowed for the decoder's life; `exporters` and `batch` are the worker's. */
     void *(*new)(const struct decoder_settings *settings, struct exporter_table *exporters,
                  struct flow_batch *batch);

@@ -52,6 +52,8 @@ int main(int argc, char **argv)
     const struct daemon_description description = {
         .name = "nfacctd",
         .data_name = "NetFlow/IPFIX",
+        .export_word = "netflow",
+        .has_netflow_keys = true,
         .port = 2100,
         .decoder = &nfacctd_decoder,
         .keys = keys,

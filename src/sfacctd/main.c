@@ -40,6 +40,7 @@ int main(int argc, char **argv)
     const struct daemon_description description = {
         .name = "sfacctd",
         .data_name = "sFlow",
+        .export_word = "sflow",
         .port = 6343,
         .decoder = &sfacctd_decoder,
         .keys = keys,

@@ -229,6 +229,7 @@ const struct decoder_ops sfacctd_decoder = {
     .lacking = lacking,
     .lacking_count = sizeof lacking / sizeof lacking[0],
     .lacks_elements = true,
+    .tells_paths = true,
     .new = decoder_new,
     .free = decoder_free,
     .decode = decoder_decode,
