@@ -2,24 +2,24 @@
 /* The memory of the machine and of its control groups (cgroups(7)): /proc/self/cgroup has a line
  * `id:controllers:path` for each hierarchy, and a group is bound by those above it, too. */
 #include "base/machine_memory.h"
-#include <inttypes.h>
+#include "base/file.h"
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 /* Lowers *bytes to the number in a file. One without a number ("max") sets no limit. */
 static void limit_read(const char *path, uint64_t *bytes)
 {
-    FILE *file = fopen(path, "re");
-    uint64_t limit;
+    char content[32];
 
-    if (!file)
+    if (file_read_start(path, content, sizeof content) <= 0)
         return;
-    if (fscanf(file, "%" SCNu64, &limit) == 1 && limit > 0 && limit < *bytes)
+    uint64_t limit = strtoull(content, NULL, 10);
+    if (limit > 0 && limit < *bytes)
         *bytes = limit;
-    fclose(file);
 }
 
 /* Asks a group and all above it. `group` is its path, which is taken apart. */

@@ -29,7 +29,7 @@ static uint32_t load_word(const uint8_t *p)
 static void expand_block(uint32_t w[ROUNDS], const uint8_t *block)
 {
     for (int i = 0; i < 16; i++)
-        w[i] = load_word(block + 4 * i);
+        w[i] = load_word(block + (size_t)4 * i);
     for (int i = 16; i < ROUNDS; i++) {
         uint32_t a = w[i - 15], b = w[i - 2];
         w[i] = w[i - 16] + (rotate(a, 7) ^ rotate(a, 18) ^ a >> 3) + w[i - 7] +

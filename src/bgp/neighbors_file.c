@@ -97,10 +97,10 @@ void neighbors_file_put(struct neighbors_file *file, const struct text *addresse
  * pmacct's files, addresses are all. */
 static bool version_is_known(const char *content)
 {
-    int version = NEIGHBORS_FILE_VERSION;
+    long version = NEIGHBORS_FILE_VERSION;
 
     if (strncmp(content, version_text, sizeof version_text - 1) == 0)
-        version = atoi(content + sizeof version_text - 1);
+        version = strtol(content + sizeof version_text - 1, NULL, 10);
     return version == NEIGHBORS_FILE_VERSION;
 }
 
