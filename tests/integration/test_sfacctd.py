@@ -374,25 +374,52 @@ def test_of_a_header_and_an_ip_record_the_last_one_counts(test):
             assert (row["ip_src"], row["bytes"]) == (src, counted), (counted, row)
 
 
-def test_the_last_length_counts_in_pmacct_too(test):
-    program = need_pmacct("sbin/sfacctd")
-    packet, length = sflow.header("10.0.0.1", "192.0.2.1", payload_len=500)
-    record = ip_record("10.0.0.1", "192.0.2.1", 777)
-    for name, records, counted in (("a", [packet, record], 777), ("b", [record, packet], length)):
-        exports.write_pcap(test.dir / "in.pcap", [(START, exports.udp_packet(sflow.datagram([sample(records)]), "127.0.0.1", dport=PORT))])
-        conf = test.write("pmacct.conf", f"""
+def rows_of_pmacct(test, samples, aggregate, name):
+    """What Debian's sfacctd writes first, of samples in datagrams of their own."""
+    messages = [sflow.datagram([sample], sequence=number) for number, sample in enumerate(samples, 1)]
+    exports.write_pcap(test.dir / "in.pcap", [(START, exports.udp_packet(message, "127.0.0.1", dport=PORT)) for message in messages])
+    conf = test.write("pmacct.conf", f"""
 daemonize: false
 plugins: print[out]
-aggregate[out]: in_iface
+aggregate[out]: {aggregate}
 print_output[out]: json
 print_output_file[out]: {test.dir}/{name}.json
 print_refresh_time[out]: 1
 pcap_savefile: {test.dir}/in.pcap
 """)
-        daemon = test.start([program, "-f", conf], "pmacct")
-        rows = wait_for(lambda: (test.dir / f"{name}.json").exists() and json_lines(test.dir / f"{name}.json"), "pmacct's row")
+    daemon = test.start([need_pmacct("sbin/sfacctd"), "-f", conf], "pmacct")
+    rows = wait_for(lambda: (test.dir / f"{name}.json").exists() and json_lines(test.dir / f"{name}.json"), "pmacct's rows")
+    daemon.stop()
+    return rows
+
+
+def test_the_last_length_counts_in_pmacct_too(test):
+    packet, length = sflow.header("10.0.0.1", "192.0.2.1", payload_len=500)
+    record = ip_record("10.0.0.1", "192.0.2.1", 777)
+    for name, records, counted in (("a", [packet, record], 777), ("b", [record, packet], length)):
+        rows = rows_of_pmacct(test, [sample(records)], "in_iface", name)
         assert [r["bytes"] for r in rows] == [counted], rows
-        daemon.stop()
+
+
+def labelled_frames():
+    """Frames by number: of IPv4 or IPv6 below labels, with a VLAN before them, of ARP, and a pseudowire's."""
+    macs, tag = bytes.fromhex("020000000002020000000001"), bytes.fromhex("81000007")
+    four, six = (sflow.ethernet(src, dst, proto=17, payload_len=20)[0][14:] for src, dst in (("10.0.0.1", "192.0.2.1"), ("2001:db8::1", "2001:db8::2")))
+    top, bottom = sflow.words(1000 << 12 | 64), sflow.words(1001 << 12 | 1 << 8 | 64)
+    return [macs + after for after in (b"\x88\x47" + bottom + four, b"\x88\x47" + top + bottom + four, tag + b"\x88\x47" + bottom + four,
+                                       b"\x88\x47" + bottom + six, b"\x08\x06" + bytes(46),
+                                       b"\x88\x47" + bottom + bytes(4) + macs + b"\x08\0" + four)]
+
+
+def test_the_etype_is_that_of_the_packet_below_the_labels(test):
+    samples = [sflow.flow_sample([sflow.raw_header(frame)], in_iface=number) for number, frame in enumerate(labelled_frames(), 1)]
+    rows = one(test, *samples, config="aggregate[out]: in_iface, etype, src_host, vlan, mpls_label_top\n")
+    got = {r["iface_in"]: (r["etype"], r["ip_src"], r["vlan"], r["mpls_label_top"], r["bytes"]) for r in rows}
+    lengths = [len(frame) + 4 for frame in labelled_frames()]  # and the checksum
+    assert got == {1: ("800", "10.0.0.1", 0, 1001, lengths[0]), 2: ("800", "10.0.0.1", 0, 1000, lengths[1]), 3: ("800", "10.0.0.1", 7, 1001, lengths[2]),
+                   4: ("86dd", "2001:db8::1", 0, 1001, lengths[3]), 5: ("806", "", 0, 0, lengths[4]), 6: ("8847", "", 0, 1001, lengths[5])}, got
+    theirs = {r["iface_in"]: r["etype"] for r in rows_of_pmacct(test, samples, "in_iface, etype", "pmacct")}
+    assert theirs == {number: got[number][0] for number in (1, 2, 3, 4)}, "it leaves out what has no IP packet"
 
 
 def test_maps_ask_for_the_kind_of_sample_and_the_sub_agent(test):
