@@ -567,7 +567,7 @@ static int daemon_prepare(struct daemon *d, int argc, char **argv) ON_THREAD(mai
             err = setup_take_spools(d, &errors);
     }
     if (d->options.action == ACTION_SETUP && (err == 0 || d->rcu) &&
-        setup_try_out(d, &errors) < 0) /* only if the configuration is right */
+        setup_try_out(d, &errors) < 0) /* only if the configuration, maps apart, is right */
         err = -EINVAL;
     if (runs || err < 0)
         print_problems(d, &errors, err);

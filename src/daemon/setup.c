@@ -262,6 +262,21 @@ static int read_maps(struct daemon *d, struct text *errors, struct text *warning
     return 0;
 }
 
+/* A trial goes on without the files that cannot be read, so that all else is told as well. */
+static int do_without_maps(struct daemon *d)
+{
+    const struct maps_settings none = {0};
+    struct text ignored = {0};
+    struct map_report report = map_report(d, &ignored, &ignored);
+    struct maps *maps;
+    int err = maps_load(&none, 1, &report, &maps);
+
+    text_clear(&ignored);
+    if (err == 0)
+        atomic_init(&d->maps, maps);
+    return err;
+}
+
 /* Finds out whether exporters that sample are to be warned of: nothing in the configuration shows
  * that somebody has thought of it. */
 static void read_sampling(struct daemon *d)
@@ -316,7 +331,7 @@ static void fill_crew(struct daemon *d)
 int setup_read(struct daemon *d, int argc, char **argv, struct text *errors, struct text *warnings)
 {
     int err = options_read(argc, argv, d->description->name, d->config, errors, &d->options);
-    bool has_primitives, wants_primitives;
+    bool has_primitives, wants_primitives, wants_replay, is_trial;
 
     /* A copy, since the title of the process will overwrite the arguments. */
     if (d->options.file)
@@ -339,14 +354,15 @@ int setup_read(struct daemon *d, int argc, char **argv, struct text *errors, str
         err = -EINVAL;
     crew_settings_finish(&d->crew);
     udp_settings_finish(d);
+    is_trial = d->options.action == ACTION_SETUP;
     wants_primitives = d->maps_settings.aggregate_primitives != NULL;
-    if (check_files(d, errors) < 0)
+    wants_replay = d->crew.replay.path != NULL;
+    if (check_files(d, errors) < 0 && (!is_trial || wants_replay != (d->crew.replay.path != NULL)))
         err = -EINVAL;
-    has_primitives = read_primitives(d, errors, warnings) == 0;
+    has_primitives = read_primitives(d, errors, warnings) == 0 &&
+                     wants_primitives == (d->maps_settings.aggregate_primitives != NULL);
     if (!has_primitives)
         err = -EINVAL;
-    has_primitives =
-        has_primitives && wants_primitives == (d->maps_settings.aggregate_primitives != NULL);
     if (d->options.action == ACTION_PRIMITIVES)
         return err;
     /* If custom primitives could not be read, they must not be called unknown as well. */
@@ -361,7 +377,7 @@ int setup_read(struct daemon *d, int argc, char **argv, struct text *errors, str
         err = -EINVAL;
     if (lists_find(d, errors) < 0)
         err = -EINVAL;
-    if (read_maps(d, errors, warnings) < 0)
+    if (read_maps(d, errors, warnings) < 0 && (!is_trial || do_without_maps(d) < 0))
         err = -EINVAL;
     if (d->bgp_settings.enabled && bgp_check(&d->bgp_settings, errors) < 0)
         err = -EINVAL;
@@ -414,6 +430,7 @@ static void check_plugin(struct daemon *d, uint32_t index, struct text *errors)
 int setup_check_plugins(struct daemon *d, struct text *errors)
 {
     int err = poller_new(&d->poller);
+    size_t errors_before = errors->len;
 
     if (err < 0)
         return err;
@@ -433,7 +450,7 @@ int setup_check_plugins(struct daemon *d, struct text *errors)
         if (d->instances[i] && config_has_plugin(d->config, d->instances[i]->identity->type))
             check_plugin(d, i, errors); /* otherwise its fault was told before */
     }
-    return errors->len > 0 ? -EINVAL : 0;
+    return errors->len > errors_before ? -EINVAL : 0;
 }
 
 /* ---- opening ---- */

@@ -93,6 +93,31 @@ imt_path[e]: {test.dir}/file
     assert f"print_output_file: the folder {test.dir}/new is not there; it will be made with mode 700 (files_umask)" in err, err
 
 
+def test_maps_are_told_together_with_outputs(test):
+    """Rows that are wrong, and a file that is not there; beside a folder that cannot be made and a database that is not there."""
+    (test.dir / "file").write_text("no folder\n")
+    test.write("tags.map", "set_tag=1 ip=bogus\nset_tag=2 ip=192.0.2.1\n")
+    status, err = trial(test, f"""
+plugins: print[a], memory[b]
+aggregate: src_host
+pre_tag_map: {test.dir}/tags.map
+sampling_map: {test.dir}/none.map
+print_output_file[a]: {test.dir}/file/out.json
+imt_path[b]: {test.dir}/none/sock
+stats_file: {test.dir}/file/stats
+""" + OUTPUT)
+    assert status == 1, err
+    for words in (("tags.map:1: ip=bogus: expected an address",), ("sampling_map: cannot read", "none.map"), ("print[a]: print_output_file: cannot write",),
+                  ("memory[b]: cannot make imt_path",), ("stats_file: cannot write",)):
+        assert refused(err, *words), (words, err)
+    assert "5 errors" in err, err
+    status, err = trial(test, f"plugins: print[a]\naggregate: src_host\naggregate_primitives: {test.dir}/none.lst\n"
+                        f"print_output_file: {test.dir}/file/out.json\n" + OUTPUT)
+    assert status == 1 and refused(err, "aggregate_primitives: cannot read"), err
+    status, err = trial(test, f"plugins: print[a]\naggregate: src_host\npcap_savefile: {test.dir}/none.pcap\n" + OUTPUT)
+    assert status == 1 and refused(err, "pcap_savefile: cannot read"), err
+
+
 def test_what_is_right_is_left_alone(test):
     """Outputs of before are neither cut nor replaced; a configuration that is wrong is told as by --check."""
     test.write("out.json", '{"from": "an earlier run"}\n')
