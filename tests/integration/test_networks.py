@@ -170,6 +170,17 @@ def test_an_instance_sees_its_own_file_and_its_maps_see_it_too(test):
     assert all(i["residual"]["flows"] == 0 for i in test.stats()["instances"])
 
 
+def test_the_peer_as_of_a_row_goes_before_bgp_peer_src_as_map(test):
+    """Where the row's AS counts, as in pmacct, whose plugins look up networks_file last."""
+    file, peers = test.write("networks", "64600_64601,10.0.0.0/8\n64502,192.0.2.0/24\n"), test.write("peers", f"id=1001 ip={EXPORTER}\n")
+    flows = [("10.0.0.1", "192.0.2.1", 0, 0), ("192.0.2.1", "10.0.0.1", 0, 0), ("172.16.0.1", "10.0.0.1", 12, 12)]
+    for method, expected in (("netflow", [1001] * 3), ("longest", [64600, 0, 1001]), ("file", [64600, 0, 0])):
+        got = ours(test, {"all": {}, "own": {"networks_file": file}}, f"nfacctd_as: {method}\nnetworks_file: {file}\nbgp_peer_src_as_type: map\n"
+                   f"bgp_peer_src_as_map: {peers}\n", flows, "src_port, peer_src_as")
+        for name, rows in got.items():
+            assert [row["peer_as_src"] for row in rows.values()] == expected, (method, name, rows)
+
+
 def test_path_source_without_bgp(test):
     file = test.write("networks", FILE)
     for number, (more, expected) in enumerate((("", ["export"] * 3), ("nfacctd_as: file", ["file", "none", "file"]),

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Each line that the log may say of an exporter is explained in docs/troubleshooting.md.
+"""Each line that the log may say of an exporter is explained in docs/troubleshooting.md, and so are those of maps, lists and what goes with
+them, in the words that the program has.
 
 usage: troubleshooting.py SOURCE_FOLDER
 """
@@ -10,6 +11,34 @@ import sys
 
 # What nobody has to mend: an operator asked for it.
 MEANT = {"filtered"}
+
+
+# Lines of maps, lists, places, options data and checks of rows: a source, and words that it says.
+SAID = {
+    "src/maps/networks.c": ("its last field is no prefix; write one with its length, such as 192.0.2.0/24 or 2001:db8::/32",
+                            "the field before the prefix is no AS; write AS or PEERAS_AS in decimal, such as 64500 or 64501_64500 (a next hop "
+                            "stands before it: 192.0.2.1,64500,PREFIX)", "its first field is no address; write a next hop such as 192.0.2.1"),
+    "src/maps/tag_map.c": ("rows ask for nothing but filters, negations and wide ranges: each is tried for each flow; add keys such as ip= or in= "
+                           "to them", "agent_id: sub-agents are sFlow's: here such rows hold for no flow; ask for engine_id",
+                           "return: flows that it gives away count twice; pmacct means to drop it; a second instance with a map of its own does "
+                           "the same"),
+    "src/maps/map_source.c": ("the row is left out",),
+    "src/maps/map_file.c": ("(re)loading map.", "map successfully (re)loaded with ", "unknown key '", "the row does not say "),
+    "src/maps/value_list.c": ("a port from 1 to 65535; all others become 0",),
+    "src/maps/maps.c": ("places are left empty",),
+    "src/maps/geoip.c": ("no database of places", "it does not say what it is, as a MaxMind DB does at its end"),
+    "src/daemon/errands.c": ("maps: read anew", "maps: the old ones stay in force", "; strict_config: false leaves out rows that are wrong"),
+    "src/daemon/notices.c": ("nothing is read from it; set ", "no row has sample_type, so rows of options data look like those of events; let a row "
+                             "ask for sample_type=option"),
+    "src/daemon/views.c": (", which [", "lacks; set it, or use another "),
+    "src/daemon/ingress_keys.c": ("it has no effect without ",),
+    "src/plugins/common/row_filter.c": ("is not offered; there are ", "a check of flows needs the primitive flows in `aggregate`"),
+}
+
+
+def said_by(path):
+    """The texts of a C file, those that stand beside each other as one."""
+    return re.sub(r'"\s*"', "", path.read_text())
 
 
 def one_line(text):
@@ -33,6 +62,11 @@ def main(top):
               if name not in MEANT and text not in page]
     anchors = {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-")
                for title in re.findall(r"^#+ (.*)$", (top / "docs/troubleshooting.md").read_text(), re.M)}
+    for path, texts in SAID.items():
+        assert all(text in said_by(top / path) for text in texts), f"{path} no longer says one of {texts}"
+        wrong += [f"no section has what {path} says: {text}" for text in texts if text.strip() not in page]
+    reports = set(re.findall(r'report\(p, "([^"]*)"', said_by(top / "src/maps/networks.c")))
+    wrong += [f"no section has what networks.c says: {text}" for text in reports if text not in page]
     wrong += [f"a link to #{anchor}, which is no section" for anchor in re.findall(r"\]\(#([^)]*)\)", page) if anchor not in anchors]
     for line in wrong:
         print(f"docs/troubleshooting.md: {line}")
