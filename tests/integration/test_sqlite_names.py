@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Tables are named by what exporters say: their number is bounded, and no row is lost."""
+"""Tables are named by what exporters say: their number is bounded, and no row is lost. What a table does not have is refused."""
 import contextlib
 import pathlib
 import sqlite3
+import subprocess
 import sys
 
-from harness import main, wait_for
+from harness import NFACCTD, main, wait_for
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 import exports  # noqa: E402
@@ -62,6 +63,25 @@ def test_the_shared_table_is_made_by_its_schema(test):
     schema = test.dir / "schema.sql"
     schema.write_text('CREATE TABLE "acct_$in_iface_name" (iface_name_in TEXT, dst_port INT, packets INT, bytes INT)')
     run(test, f"sql_table_schema[out]: {schema}\nsql_tables_max[out]: 5\nsql_optimize_clauses[out]: true")
+
+
+def test_what_a_version_does_not_have_is_refused_as_in_pmacct(test):
+    """As measured with 1.7.7: the first version that takes each primitive (10: none), of the original table and of that for BGP."""
+    def is_right(primitives, version, more=""):
+        conf = test.write("v.conf", f"plugins: sqlite3[a]\naggregate[a]: {primitives}\nsql_db[a]: {test.dir}/v.db\nsql_table_version: {version}\n{more}")
+        done = subprocess.run([NFACCTD, "-f", conf, "--check"], capture_output=True, text=True, timeout=30, check=False)
+        assert (done.returncode == 0) != (f"{conf}:2: sqlite3[a]: aggregate: pmacct's " in done.stderr), done
+        assert done.returncode == 0 or "sql_optimize_clauses: true" in done.stderr, done
+        return done.returncode == 0
+    first = {"vlan": (2, 10), "tag": (2, 1), "tos": (3, 10), "flows": (4, 10), "class": (5, 10), "tcpflags": (7, 10), "src_host": (1, 10),
+             "dst_port": (1, 10), "proto": (1, 10), "src_mac": (1, 10), "in_iface": (1, 1), "label": (1, 1), "src_net": (1, 1), "as_path": (1, 1)}
+    for primitive, versions in first.items():
+        for kind, since in zip(("", "sql_table_type: bgp\n"), versions):
+            for version in {1, max(since - 1, 1), min(since, 9)}:
+                assert is_right(primitive, version, kind) == (version >= since), (primitive, kind, version)
+    assert not is_right("src_host, peer_src_ip", 9)  # which makes it a table for BGP
+    for more in ("sql_optimize_clauses: true\n", "sql_table_create: true\n"):
+        assert is_right("src_host, peer_src_ip, vlan, flows", 1, more)
 
 
 if __name__ == "__main__":

@@ -208,8 +208,9 @@ struct sample {
 static void expect_passing(const char *preprocess, const char *type, const char *expected)
 {
     static const struct sample samples[] = {{1, 1, 40}, {10, 2, 15000}, {100, 1, 4000}};
-    const char *const settings[] = {"sql_preprocess", preprocess, "sql_preprocess_type", type,
-                                    NULL};
+    const char *const settings[] = {
+        "sql_preprocess", preprocess, "sql_preprocess_type", type, "sql_optimize_clauses",
+        "true",           NULL};
     struct row_filter_sums left_out = {0};
     struct text found = {0};
     struct pa_batch batch;

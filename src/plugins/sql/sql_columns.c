@@ -237,6 +237,8 @@ int sql_columns_init(struct sql_columns *columns, const struct sql_settings *set
     mem_free(sorted);
     if (err == 0)
         err = check_names(columns, error, error_size);
+    if (err == 0)
+        err = sql_version_check(settings, schema, error, error_size);
     if (err == 0 && !settings->is_optimized)
         add_blanks(columns);
     if (err < 0)

@@ -3,6 +3,8 @@
 #include "plugins/sql/sql_versions.h"
 #include "base/memory.h"
 #include "plugins/sql/sql_settings.h"
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 enum kind { ANY, ORIGINAL, BGP };
@@ -93,13 +95,76 @@ bool sql_version_blank(const struct sql_settings *settings, uint32_t index,
     return false;
 }
 
-static bool has_as(const struct pa_schema *schema)
+static bool has(const struct pa_schema *schema, const char *primitive)
 {
     for (uint32_t i = 0; i < schema->column_count; i++)
-        if (strcmp(schema->columns[i].name, "src_as") == 0 ||
-            strcmp(schema->columns[i].name, "dst_as") == 0)
+        if (strcmp(schema->columns[i].name, primitive) == 0)
             return true;
     return false;
+}
+
+static bool has_as(const struct pa_schema *schema)
+{
+    return has(schema, "src_as") || has(schema, "dst_as");
+}
+
+/* Returns the first version whose table of that kind takes the primitive, 10 if none does; measured with
+ * 1.7.7.
+ * Columns that no table has but that pmacct writes all the same are not its matter. */
+static uint32_t first_version(const char *primitive, bool is_bgp)
+{
+    enum { NEVER = 10 };
+    static const struct {
+        const char *primitive;
+        uint32_t original, bgp;
+    } versions[] = {
+        {"vlan", 2, NEVER},     {"tag", 2, 1},          {"tos", 3, NEVER},
+        {"flows", 4, NEVER},    {"class", 5, NEVER},    {"tcpflags", 7, NEVER},
+        {"src_mac", 1, NEVER},  {"dst_mac", 1, NEVER},  {"sum_mac", 1, NEVER},
+        {"src_host", 1, NEVER}, {"dst_host", 1, NEVER}, {"sum_host", 1, NEVER},
+        {"src_port", 1, NEVER}, {"dst_port", 1, NEVER}, {"sum_port", 1, NEVER},
+        {"proto", 1, NEVER},    {"std_comm", NEVER, 1}, {"ext_comm", NEVER, 1},
+        {"as_path", NEVER, 1},
+    };
+
+    for (size_t i = 0; i < sizeof versions / sizeof versions[0]; i++)
+        if (strcmp(primitive, versions[i].primitive) == 0)
+            return is_bgp ? versions[i].bgp : versions[i].original;
+    return 1;
+}
+
+int sql_version_check(const struct sql_settings *settings, const struct pa_schema *schema,
+                      char *error, size_t error_size)
+{
+    uint32_t version = settings->table_version, first;
+
+    /* A table of our own has what is asked for, and so has one whose columns are not the version's. */
+    if (settings->creates_table || settings->is_optimized)
+        return 0;
+    for (uint32_t i = 0; i < schema->column_count; i++) {
+        const char *name = schema->columns[i].name;
+        first = first_version(name, settings->is_bgp_table);
+        if (first <= version)
+            continue;
+        if (first <= 9)
+            snprintf(
+                error, error_size,
+                "aggregate: pmacct's tables have a column for %s from version %u on; say which "
+                "the table is with sql_table_version (%u now), or set sql_optimize_clauses: "
+                "true, by which only what aggregate names is written",
+                name, first, version);
+        else
+            snprintf(error, error_size,
+                     "aggregate: pmacct's %s table does not take %s; set "
+                     "sql_optimize_clauses: true, by which only what aggregate names is written%s",
+                     settings->is_bgp_table ? "BGP" : "original", name,
+                     settings->is_bgp_table
+                         ? " (sql_table_type is bgp where primitives of paths or "
+                           "peers are in aggregate)"
+                         : ", or sql_table_type: bgp");
+        return -EINVAL;
+    }
+    return 0;
 }
 
 /* pmacct has no name for version 9, nor for those of a table for paths. */

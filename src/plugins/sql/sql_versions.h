@@ -25,6 +25,11 @@ struct sql_blank {
 bool sql_version_blank(const struct sql_settings *settings, uint32_t index,
                        struct sql_blank *ret_blank);
 
+/* -EINVAL: the settings' table is one of pmacct's that cannot have all of the schema; `error` says
+ * what to do. pmacct does not start then. */
+int sql_version_check(const struct sql_settings *settings, const struct pa_schema *schema,
+                      char *error, size_t error_size);
+
 /* Returns the name of the settings' table where sql_table does not say it; the caller frees it with
  * mem_free. */
 char *sql_version_table(const struct sql_settings *settings, const struct pa_schema *schema);
