@@ -53,6 +53,12 @@ void service_open(struct service *s)
     }
 }
 
+bool service_is_managed(void)
+{
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): nobody changes the environment */
+    return getenv("NOTIFY_SOCKET") != NULL;
+}
+
 void service_close(struct service *s)
 {
     if (s->fd >= 0)

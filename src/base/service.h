@@ -21,6 +21,9 @@ struct service {
  * meanwhile. After the process has gone into the background, where it has another number. */
 void service_open(struct service *service);
 void service_close(struct service *service);
+/* True if a manager waits for what the process tells, so that it must stay the manager's child: in
+ * the foreground. */
+bool service_is_managed(void);
 /* Sends lines, such as "READY=1\nSTATUS=...". */
 void service_tell(const struct service *service, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

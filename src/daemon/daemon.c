@@ -17,6 +17,7 @@
 #include "daemon/process.h"
 #include "daemon/spool_use.h"
 #include "daemon/user.h"
+#include "daemon/written_places.h"
 #include "maps/agent_map.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -569,6 +570,8 @@ static int daemon_prepare(struct daemon *d, int argc, char **argv) ON_THREAD(mai
     if (d->options.action == ACTION_SETUP && (err == 0 || d->rcu) &&
         setup_try_out(d, &errors) < 0) /* only if the configuration, maps apart, is right */
         err = -EINVAL;
+    if (d->options.action == ACTION_SETUP)
+        written_places_print(d);
     if (runs || err < 0)
         print_problems(d, &errors, err);
     text_clear(&errors);

@@ -3,6 +3,7 @@
  * at once. */
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/service.h"
 #include "daemon/daemon_private.h"
 #include "daemon/ingress_keys.h"
 #include "daemon/lists.h"
@@ -328,6 +329,18 @@ static void fill_crew(struct daemon *d)
         primitive_table_custom_fields(d->primitives, &crew->decoder_settings.custom_field_count);
 }
 
+/* Many configurations of pmacct have daemonize, and a unit of Type=notify waits for its own child. */
+static void stay_if_managed(struct daemon *d)
+{
+    if (!d->process.daemonize || !service_is_managed())
+        return;
+    d->process.daemonize = false;
+    text_append_printf(&d->notices,
+                       "%s: daemonize: has no effect under systemd, which waits for the daemon in "
+                       "the foreground\n",
+                       config_place(d->config, "daemonize", CONFIG_GLOBAL));
+}
+
 int setup_read(struct daemon *d, int argc, char **argv, struct text *errors, struct text *warnings)
 {
     int err = options_read(argc, argv, d->description->name, d->config, errors, &d->options);
@@ -382,6 +395,7 @@ int setup_read(struct daemon *d, int argc, char **argv, struct text *errors, str
     if (d->bgp_settings.enabled && bgp_check(&d->bgp_settings, errors) < 0)
         err = -EINVAL;
     confinement_check(d, warnings);
+    stay_if_managed(d);
     notices_append(d, &d->notices);
     if (err == 0)
         fill_crew(d);

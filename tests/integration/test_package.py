@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Proves that `cmake --install` and `cpack -G DEB` put everything into the usual places, and what they installed works from there."""
+"""Proves that `cmake --install` puts everything into the usual places, and what it installed works from there."""
 import os
 import pathlib
 import re
@@ -11,7 +11,8 @@ from harness import BUILD, NFACCTD, SFACCTD, SOURCE, Skip, main, need, need_root
 
 EXPECTED = ["usr/sbin/nfacctd", "usr/sbin/sfacctd", "usr/share/man/man8/sfacctd.8", "usr/lib/systemd/system/sfacctd.service",
             "etc/pathacct/sfacctd.conf", "usr/bin/pmacct", "usr/share/man/man1/pmacct.1", "usr/bin/pathacct", "usr/share/man/man1/pathacct.1",
-            "usr/share/bash-completion/completions/pathacct", "usr/libexec/pathacct-host",
+            "usr/share/bash-completion/completions/pathacct", "usr/libexec/pathacct-host", "usr/share/man/man8/pathacct-host.8",
+            "usr/share/man/man8/pathacct-setup-service.8",
             "usr/include/pathacct_plugin.h", "usr/lib/pkgconfig/pathacct.pc", "usr/lib/cmake/pathacct/pathacct-config.cmake",
             "usr/lib/cmake/pathacct/pathacct-targets.cmake", "usr/share/man/man8/nfacctd.8",
             "usr/share/man/man5/nfacctd.conf.5", "usr/share/man/man7/pathacct-primitives.7", "usr/share/man/man3/pathacct_plugin.3",
@@ -31,26 +32,18 @@ def release_only():
         raise Skip("built with a sanitizer; packages are made of the release build")
 
 
-def test_debian_package(test):
+def test_installation_is_whole(test):
     release_only()
-    need("dpkg-deb")
-    run("cpack", "-G", "DEB", "-B", test.dir, cwd=BUILD)
-    package = next(test.dir.glob("*.deb"))
-    root = test.dir / "root"
-    run("dpkg-deb", "-x", package, root)
-    fields = run("dpkg-deb", "-f", package)
-    assert "Conflicts: pmacct" in fields and "Replaces: pmacct" in fields and "Depends: " in fields, fields
+    root = installed(test)
     files = {os.path.relpath(os.path.join(d, f), root) for d, _, names in os.walk(root) for f in names}
-    missing = [f for f in EXPECTED if f not in files and f + ".gz" not in files]
-    assert not missing, f"not in the package: {missing}\n" + "\n".join(sorted(files))
+    missing = [f for f in EXPECTED if f not in files]
+    assert not missing, f"not installed: {missing}\n" + "\n".join(sorted(files))
     for name in ("nfacctd", "sfacctd"):
         unit = (root / f"usr/lib/systemd/system/{name}.service").read_text()
-        assert f"ExecStart=/usr/sbin/{name} -f /etc/pathacct/{name}.conf" in unit, unit
+        variable = f"{name.upper()}_CONF"
+        assert f"ExecStart=/usr/sbin/{name} -f ${{{variable}}} $DAEMON_OPTS\n" in unit and f"Environment={variable}=/etc/pathacct/{name}.conf\n" in unit, unit
         # Both units have one folder for sockets, which systemd would take away when either stops.
         assert "RuntimeDirectory=pathacct\n" in unit and "RuntimeDirectoryPreserve=yes\n" in unit, unit
-    run("dpkg-deb", "-e", package, test.dir / "control")
-    postinst = test.dir / "control/postinst"
-    assert "/usr/sbin/pathacct-setup-service" in postinst.read_text() and os.access(postinst, os.X_OK)
     assert any(f.endswith("pathacct/print.so") for f in files), sorted(files)
 
 

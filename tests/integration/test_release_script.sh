@@ -10,7 +10,8 @@ export GIT_COMMITTER_NAME=test GIT_COMMITTER_EMAIL=test@example.com
 mkdir "$work/tree"
 cd "$work/tree"
 git init -q .
-mkdir scripts src
+mkdir scripts src debian
+printf 'pathacct (7.8.9) unstable; urgency=medium\n' >debian/changelog
 cp "$SOURCE_DIR/scripts/release" scripts/
 cp "$SOURCE_DIR/.gitignore" .
 sed 's/^\(project(pathacct VERSION \)[0-9.]*/\17.8.9/' "$SOURCE_DIR/CMakeLists.txt" >CMakeLists.txt
@@ -43,6 +44,9 @@ refused 'no headline "## 7.8.9"' --skip-tests
 back
 sed -i 's/^## 7/## Unreleased\n\n&/' NEWS.md && git commit -qam unreleased
 refused '"## Unreleased"' --skip-tests
+back
+sed -i 's/7\.8\.9/7.8.8/' debian/changelog && git commit -qam changelog
+refused "debian/changelog does not begin with version 7.8.9" --skip-tests
 back
 echo '"7.8.9"' >>src/a.c && git commit -qam twice
 refused "more places than CMakeLists.txt: src/a.c" --skip-tests
