@@ -25,6 +25,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 enum { TEMPLATES_TICK_S = 5, WATCH_S = 60 };
@@ -560,6 +561,7 @@ static int daemon_prepare(struct daemon *d, int argc, char **argv) ON_THREAD(mai
 
     if (runs && !d->options.is_unusable && check_as_user(d, &errors) < 0)
         err = -EINVAL;
+    d->is_misconfigured = err < 0;
     if (err == 0 && d->options.action != ACTION_CHECK && runs) {
         err = setup_open(d, &errors);
         if ((err == 0 || d->options.action == ACTION_SETUP) && user_become(d, &errors) < 0)
@@ -592,8 +594,12 @@ int daemon_main(int argc, char **argv, const struct daemon_description *descript
     d->description = description;
     d->started_ns = clock_wall().ns;
     d->config = config_new();
-    if (daemon_prepare(d, argc, argv) < 0)
+    if (daemon_prepare(d, argc, argv) < 0) {
+        /* The units have this status in RestartPreventExitStatus=. */
+        if (d->is_misconfigured && service_is_managed())
+            status = EX_CONFIG;
         goto out;
+    }
     if (other_action(d)) {
         status = 0;
         goto out;

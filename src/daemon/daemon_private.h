@@ -39,6 +39,7 @@ struct daemon {
     struct bgp_settings bgp_settings;
     struct maps_settings maps_settings;
     struct control_settings control_settings;
+    bool is_misconfigured; /* a start again, with the same configuration, fails the same way */
     bool has_row_error; /* a row of a map that strict_config: false would leave out */
     struct instance_settings *instance_settings;
     struct places places;

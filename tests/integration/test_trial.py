@@ -7,7 +7,7 @@ import sqlite3
 import subprocess
 import sys
 
-from harness import BUILD, NFACCTD, free_port, main, need_built
+from harness import BUILD, NFACCTD, SOURCE, free_port, main, need_built
 from kafka_cluster import Mock
 from postgres import Postgres
 
@@ -67,6 +67,16 @@ def test_a_service_manager_keeps_it_in_the_foreground(test):
     for manager, told in (({}, False), ({"NOTIFY_SOCKET": "/nowhere"}, True)):
         done = subprocess.run([NFACCTD, "-f", conf, "--check"], capture_output=True, text=True, timeout=60, check=False, env={**os.environ, **manager})
         assert done.returncode == 0 and ("trial.conf:1: daemonize: has no effect under systemd" in done.stderr) == told, done
+
+
+def test_a_service_manager_is_told_not_to_try_a_wrong_configuration_again(test):
+    for config, status in (("plugins: print\nnfacctd_prot: 2100\n", 78), (f"plugins: print\npidfile: {test.dir}/pid\nnfacctd_port: 1\nnfacctd_ip: 192.0.2.7\n", 1)):
+        conf = test.write("trial.conf", config)
+        for manager in ({}, {"NOTIFY_SOCKET": "/nowhere"}):
+            done = subprocess.run([NFACCTD, "-f", conf], capture_output=True, text=True, timeout=60, check=False, env={**os.environ, **manager})
+            assert done.returncode == (status if manager else 1), done
+    for unit in ("nfacctd", "sfacctd"):
+        assert "\nRestartPreventExitStatus=78\n" in (SOURCE / f"packaging/{unit}.service.in").read_text()
 
 
 def refused(err, *words):
