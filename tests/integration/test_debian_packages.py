@@ -17,7 +17,7 @@ from harness import SOURCE, Skip, free_port, json_lines, main, need, need_root, 
 import exports
 
 PACKAGES = {
-    "pathacct": ["usr/sbin/nfacctd", "usr/sbin/sfacctd", "usr/bin/pmacct", "usr/libexec/pathacct-host", "lib/systemd/system/nfacctd.service",
+    "pathacct": ["usr/sbin/nfacctd", "usr/sbin/sfacctd", "usr/bin/pmacct", "usr/bin/pathacct", "usr/libexec/pathacct-host", "lib/systemd/system/nfacctd.service",
                  "lib/systemd/system/sfacctd.service", "usr/lib/sysusers.d/pathacct.conf", "usr/lib/tmpfiles.d/pathacct.conf",
                  "usr/share/pathacct/nfacctd.conf", "usr/share/man/man5/nfacctd.conf.5.gz", "usr/share/man/man8/sfacctd.8.gz"],
     "pathacct-sqlite3": ["usr/share/man/man7/pathacct-sql.7.gz"],
