@@ -40,7 +40,7 @@ struct daemon {
     struct maps_settings maps_settings;
     struct control_settings control_settings;
     bool is_misconfigured; /* a start again, with the same configuration, fails the same way */
-    bool has_row_error; /* a row of a map that strict_config: false would leave out */
+    bool has_row_error;    /* a row of a map that strict_config: false would leave out */
     struct instance_settings *instance_settings;
     struct places places;
     struct plugin_list plugins;
