@@ -30,7 +30,7 @@ static void add_folder(struct place_list *list, char *folder)
     list->folders[list->count++] = folder;
 }
 
-/* What is no regular file, such as /dev/stdout, is not made anew, so its folder is not written to. */
+/* A stream, such as /dev/stdout, is not made anew, so its folder is not written to. */
 static bool is_stream(const char *path)
 {
     struct stat status;
