@@ -163,19 +163,6 @@ socklen_t ip_addr_to_sockaddr(const struct ip_addr *a, uint16_t port,
     return sizeof in6;
 }
 
-struct ip_addr ip_addr_mask(const struct ip_addr *a, unsigned len)
-{
-    struct ip_addr masked = *a;
-    size_t wire_len = ip_addr_wire_len(a);
-    uint8_t *wire = masked.bytes + sizeof masked.bytes - wire_len;
-
-    if (len >= wire_len * 8)
-        return masked;
-    wire[len / 8] &= (uint8_t)(0xff00 >> len % 8);
-    memset(wire + len / 8 + 1, 0, wire_len - len / 8 - 1);
-    return masked;
-}
-
 bool ip_prefix_contains(const struct ip_prefix *p, const struct ip_addr *a)
 {
     if (p->addr.family != a->family || a->family == IP_NONE)

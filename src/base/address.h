@@ -7,6 +7,7 @@
  * bytes compare alike whichever family carried them (a 6PE next hop is mapped too); `family` says
  * how to print it. sizeof is 17 and the alignment 1, so that keys can be packed.
  */
+#include <endian.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -97,8 +98,36 @@ int ip_addr_from_sockaddr(const struct sockaddr_storage *sa, struct ip_addr *ret
 socklen_t ip_addr_to_sockaddr(const struct ip_addr *a, uint16_t port,
                               struct sockaddr_storage *ret_sa);
 
-/* The network of `a` under a mask of `len` bits of its family. */
-struct ip_addr ip_addr_mask(const struct ip_addr *a, unsigned len);
+/* The first `bits` of 64, as they stand in memory. */
+static inline uint64_t ip_mask_word(unsigned bits)
+{
+    uint64_t mask = bits == 0 ? 0 : bits >= 64 ? UINT64_MAX : ~(UINT64_MAX >> bits);
+
+    return htobe64(mask);
+}
+
+/* The network of `a` under a mask of `len` bits of its family. It is composed where it is to be, as
+ * by ip_addr_put(). */
+static inline void ip_addr_put_masked(struct ip_addr *to, const struct ip_addr *a, unsigned len)
+{
+    unsigned bits = a->family == IP_V4 ? len + 96 : len;
+    uint64_t high, low;
+
+    memcpy(&high, a->bytes, sizeof high);
+    memcpy(&low, a->bytes + sizeof high, sizeof low);
+    high &= ip_mask_word(bits);
+    low &= ip_mask_word(bits < 64 ? 0 : bits - 64);
+    memcpy(to->bytes, &high, sizeof high);
+    memcpy(to->bytes + sizeof high, &low, sizeof low);
+    to->family = a->family;
+}
+static inline struct ip_addr ip_addr_mask(const struct ip_addr *a, unsigned len)
+{
+    struct ip_addr masked;
+
+    ip_addr_put_masked(&masked, a, len);
+    return masked;
+}
 /* Addresses of the other family are never contained. */
 bool ip_prefix_contains(const struct ip_prefix *p, const struct ip_addr *a);
 bool ip_prefix_equal(const struct ip_prefix *a, const struct ip_prefix *b);

@@ -132,16 +132,17 @@ static bool is_outside(const struct network_fill_settings *s, const struct answe
     return s->filters && s->net_method == ROUTE_LONGEST && !row->network;
 }
 
-static struct ip_addr network_of(const struct network_fill_settings *s, const struct ip_addr *addr,
-                                 uint8_t mask)
+static void put_network(const struct network_fill_settings *s, const struct ip_addr *addr,
+                        uint8_t mask, struct ip_addr *ret_network)
 {
-    return mask == 0 && s->keeps_host ? *addr : ip_addr_mask(addr, mask);
+    ip_addr_put_masked(ret_network, addr, mask == 0 && s->keeps_host ? 128 : mask);
 }
 
-/* Returns the address if there is a row that has it, else the zero address of its family. */
-static struct ip_addr shown(const struct ip_addr *addr, const struct answer *row)
+/* Puts the address if there is a row that has it, else the zero address of its family. */
+static void put_shown(const struct ip_addr *addr, const struct answer *row,
+                      struct ip_addr *ret_shown)
 {
-    return row->network ? *addr : ip_addr_mask(addr, 0);
+    ip_addr_put_masked(ret_shown, addr, row->network ? 128 : 0);
 }
 
 static void fill_source(const struct network_fill *f, struct flow *flow, const struct answer *row)
@@ -154,7 +155,7 @@ static void fill_source(const struct network_fill *f, struct flow *flow, const s
         flow->peer_src_as = row->network ? row->network->peer_as : 0;
     }
     if (s->filters)
-        flow->src_shown = shown(&flow->src_addr, row);
+        put_shown(&flow->src_addr, row, &flow->src_shown);
     if (!f->fills_src_net)
         return;
     if (is_outside(s, row) || row_wins(s, s->net_method, row, mask))
@@ -162,8 +163,8 @@ static void fill_source(const struct network_fill *f, struct flow *flow, const s
     else if (s->net_method == ROUTE_MASK)
         flow->src_mask = static_mask(s, &flow->src_addr);
     if (f->shows_src_net)
-        flow->src_net =
-            network_of(s, s->filters ? &flow->src_shown : &flow->src_addr, flow->src_mask);
+        put_network(s, s->filters ? &flow->src_shown : &flow->src_addr, flow->src_mask,
+                    &flow->src_net);
 }
 
 static void fill_destination(const struct network_fill *f, struct flow *flow,
@@ -183,7 +184,7 @@ static void fill_destination(const struct network_fill *f, struct flow *flow,
         flow->peer_dst_as = row->network ? row->network->peer_as : 0;
     }
     if (s->filters)
-        flow->dst_shown = shown(&flow->dst_addr, row);
+        put_shown(&flow->dst_addr, row, &flow->dst_shown);
     if (!f->fills_dst_net)
         return;
     if (has_net) {
@@ -196,8 +197,8 @@ static void fill_destination(const struct network_fill *f, struct flow *flow,
         flow->dst_mask = 0;
     }
     if (f->shows_dst_net)
-        flow->dst_net =
-            network_of(s, s->filters ? &flow->dst_shown : &flow->dst_addr, flow->dst_mask);
+        put_network(s, s->filters ? &flow->dst_shown : &flow->dst_addr, flow->dst_mask,
+                    &flow->dst_net);
 }
 
 static struct answer answer_of(const struct networks *networks, const struct prefix_match *match)
