@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Fuzz target: any bytes as the file of each of the maps. A map that loads is asked about a few
- * exporters. */
+/* Fuzz target: any bytes as the file of each of the maps, and of BGP's lists of peers. A map that
+ * loads is asked about a few exporters. */
 #include "base/memory.h"
 #include "base/text.h"
+#include "bgp/address_list.h"
+#include "bgp/neighbors_file.h"
 #include "flow/exporter.h"
 #include "flow/primitive.h"
 #include "maps/agent_map.h"
@@ -168,6 +170,32 @@ static void ask_lists(const char *path, struct map_report *report)
     }
 }
 
+/* bgp_daemon_allow_file, bgp_daemon_md5_file and bgp_neighbors_file. */
+static void ask_peers(const char *path, struct text *errors)
+{
+    struct standing_table standing = {0};
+
+    for (int has_passwords = 0; has_passwords < 2; has_passwords++) {
+        struct address_list list = {0};
+        if (address_list_load(path, has_passwords, errors, &list) == 0) {
+            for (size_t i = 0; i < list.count; i++) {
+                const struct address_entry *entry = &list.entries[i];
+                CHECK(address_list_contains(&list, &entry->prefix.addr));
+                address_list_contains(&list, &exporters[i % 2]);
+                CHECK((entry->password[0] != '\0') == (has_passwords == 1));
+            }
+        } else {
+            CHECK(errors->len > 0);
+        }
+        text_reset(errors);
+        address_list_clear(&list);
+    }
+    neighbors_file_load(path, &standing, (struct mono_time){1});
+    for (size_t i = 0; i < standing.count; i++)
+        CHECK(standing_since(&standing, &standing.entries[i].address) != STANDING_NEVER);
+    standing_clear(&standing);
+}
+
 /* A map that is refused says why. */
 static void check_error(int err, struct text *errors)
 {
@@ -224,6 +252,8 @@ static void read_all(const char *path, bool is_tolerant)
     allow_list_free(allow);
     check_error(custom_primitives_read(path, &report, &table), &errors);
     primitive_table_free(table);
+    if (!is_tolerant)
+        ask_peers(path, &errors);
     text_clear(&errors);
     text_clear(&warnings);
 }
