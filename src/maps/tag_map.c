@@ -225,8 +225,10 @@ static int take_conditions(struct tag_reader *r, size_t index)
     if (!row_search_add(map->search, (uint32_t)index, keys.choices, keys.choice_count))
         keys.known_count = 0;
     count = map->condition_count - tag_row->first_condition;
-    tag_row->open_count =
-        sort_conditions(&map->conditions[tag_row->first_condition], count, &keys) & OPEN_COUNT_MASK;
+    if (count > 0) /* there may be no array */
+        tag_row->open_count =
+            sort_conditions(&map->conditions[tag_row->first_condition], count, &keys) &
+            OPEN_COUNT_MASK;
     map->has_open = map->has_open || tag_row->open_count > 0;
     return err;
 }
