@@ -128,7 +128,10 @@ def test_a_large_table_comes_part_by_part(test):
     router = speaker(test, "127.0.0.21", add_path=False)
     for block in range(60):
         router.send(update(attributes(path=(65001,), more=more(100)), b"".join(prefix(f"10.{block}.{n}.0/24") for n in range(256))))
-    wait_for(lambda: get(test, "/protocols/bgp")["protocols"].get("R127_0_0_21", {}).get("routes", {}).get("imported") == 60 * 256, "the table", 90)
+    wait_for(lambda: f"\npathacct_bgp_rib_prefixes {60 * 256}\n" in ask(test.socket, "/metrics")[2], "the table", 90)
+    counted = get(test, "/protocols/bgp")
+    assert counted["protocols"]["R127_0_0_21"]["routes"]["imported"] == 60 * 256 and not counted["api"]["result_from_cache"]
+    assert get(test, "/protocols/bgp")["api"]["result_from_cache"]  # counts are kept for a minute
     slow = LocalConnection(test.socket)
     slow.connect()
     slow.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)

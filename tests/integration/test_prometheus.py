@@ -77,8 +77,8 @@ def test_the_dashboard_and_the_rules(test):
                 del left[query]
         return not left
     wait_for(answered, lambda: f"series for {list(left)}", 60)
-    flows = ask(port, "query", query="sum(pathacct_exporter_flows_total)")["result"]
-    assert flows[0]["value"][1] == "5", flows
+    wait_for(lambda: [series["value"][1] for series in ask(port, "query", query="sum(pathacct_exporter_flows_total)")["result"]] == ["5"],
+             "a reading of all flows")
 
     def rules():
         return [rule for group in ask(port, "rules")["groups"] for rule in group["rules"]]
