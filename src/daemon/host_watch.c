@@ -3,50 +3,24 @@
 #include "daemon/host_watch.h"
 
 #include "base/clock.h"
-#include "base/file.h"
 #include "base/text.h"
+#include "base/thread_state.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
+#define TURN_MAX_NS   (2 * NS_PER_S) /* more at once means that we were stopped ourselves */
+#define LINE_NS       (60 * NS_PER_S)
+#define DOUBLED_MAX_S 3600
 
-#define TURN_MAX_NS     (2 * NS_PER_S) /* more at once means that we were stopped ourselves */
-#define LINE_NS         (60 * NS_PER_S)
-#define DOUBLED_MAX_S   3600
-#define NS_PER_TICK     (NS_PER_S / 100)
-#define IN_THE_DISK     'D'
-#define RUN_TIME_FIELDS " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu"
-
-/* The kernel says this of a thread; see proc(5). */
-struct thread_state {
-    char state;      /* R, S, D...; 0: it cannot be read */
-    uint64_t run_ns; /* on a CPU so far */
-};
-
-/* Reads a file of the process's main thread; "" if it cannot be read. */
-static void read_proc(pid_t pid, const char *name, char *content, size_t size)
+/* The thread that makes the calls of the backend. */
+static pid_t calling_thread(const struct host_view *view)
 {
-    char path[64];
-
-    snprintf(path, sizeof path, "/proc/%d/task/%d/%s", (int)pid, (int)pid, name);
-    (void)file_read_start(path, content, size);
+    return view->thread > 0 ? view->thread : view->pid;
 }
 
-static struct thread_state thread_state_read(pid_t pid)
+/* A backend that has a thread of its own must give signs itself: what its process does meanwhile, as
+ * to spool, says nothing of it. */
+static bool stands_for_itself(const struct host_view *view)
 {
-    struct thread_state t = {0};
-    unsigned long long user = 0, system = 0;
-    char content[1024];
-
-    read_proc(pid, "stat", content, sizeof content);
-    const char *behind_name = strrchr(content, ')'); /* the name may hold anything */
-    if (behind_name != NULL)
-        sscanf(behind_name + 1, RUN_TIME_FIELDS, &t.state, &user, &system);
-    read_proc(pid, "schedstat", content, sizeof content);
-    /* Not every kernel counts nanoseconds. */
-    t.run_ns = content[0] != '\0' ? strtoull(content, NULL, 10) : (user + system) * NS_PER_TICK;
-    return t;
+    return view->thread > 0 && view->sign.place != HOST_LOOPS;
 }
 
 void host_watch_start(struct host_watch *w)
@@ -68,10 +42,11 @@ static bool is_alive(struct host_watch *w, const struct host_view *view)
     }
     if (has_beaten)
         return true;
-    struct thread_state t = thread_state_read(view->pid);
+    struct thread_state t = thread_state_read(view->pid, calling_thread(view));
     bool has_moved = t.run_ns != w->run_ns && view->sign.place == HOST_WAITS_FOR_FILE;
     w->run_ns = t.run_ns;
-    return has_moved || t.state == IN_THE_DISK;
+    return has_moved || t.state == THREAD_IN_DISK ||
+           (view->thread > 0 && thread_state_read(view->pid, view->pid).state == THREAD_IN_DISK);
 }
 
 static bool has_done_something(struct host_watch *w, const struct host_view *view)
@@ -110,7 +85,7 @@ enum host_verdict host_watch_turn(struct host_watch *w, const struct host_view *
 
     if (elapsed_ns > TURN_MAX_NS)
         elapsed_ns = TURN_MAX_NS;
-    w->silent_ns = alive || done ? 0 : w->silent_ns + elapsed_ns;
+    w->silent_ns = alive || (done && !stands_for_itself(view)) ? 0 : w->silent_ns + elapsed_ns;
     if (patience_ns > 0 && w->silent_ns >= patience_ns)
         return HOST_HANGS;
     if (done || view->is_failing || view->waiting_count == 0)
@@ -129,16 +104,10 @@ void host_watch_describe(const struct host_view *view, struct text *out)
         [HOST_WAITS_FOR_READER] = "waiting for the reader of a stream",
         [HOST_WAITS_FOR_PROGRAM] = "waiting for the program that it has started",
     };
-    struct thread_state t = thread_state_read(view->pid);
     size_t place = (size_t)view->sign.place;
-    char where[128];
 
     text_append_string(out, place < sizeof places / sizeof places[0] ? places[place] : "nowhere");
-    read_proc(view->pid, "wchan", where, sizeof where);
-    if (t.state != '\0')
-        text_append_printf(out, " (the kernel: state %c%s%s)", t.state,
-                           where[0] != '\0' && strcmp(where, "0") != 0 ? " in " : "",
-                           strcmp(where, "0") != 0 ? where : "");
+    thread_state_describe(view->pid, calling_thread(view), out);
 }
 
 int64_t host_watch_double(int64_t timeout_s, unsigned times)

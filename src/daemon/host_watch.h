@@ -2,8 +2,9 @@
 #pragma once
 /*
  * Tells a plugin process that hangs from one whose backend is only slow. It hangs if work waits and
- * neither a heartbeat came, nor does the kernel say that its thread is in the disk, for the time of
- * plugin_timeout. In calls on files, which cannot beat, any move that the kernel sees counts too.
+ * neither a heartbeat came, nor does the kernel say that the thread of its backend is in the disk, for
+ * the time of plugin_timeout. In calls on files, which cannot beat, any move that the kernel sees counts
+ * too.
  *
  * Time is counted in turns of the caller's clock, so that a core which was stopped itself does not
  * take that time for the host's silence. The main thread owns it.
@@ -17,6 +18,7 @@ struct text;
 /* The core sees this of a process now. */
 struct host_view {
     pid_t pid;
+    pid_t thread; /* it makes the calls of the backend; 0: the main thread does */
     struct ring_sign sign;
     uint64_t waiting_count; /* hand-overs that are not written: in the rings and in the spool */
     uint64_t acked_count;

@@ -51,6 +51,7 @@ struct host_view hosted_instance_view(const struct hosted_instance *in)
 {
     const struct outlet *outlet = in->plugin.outlet;
     struct host_view view = {.pid = in->pid,
+                             .thread = (pid_t)in->state.thread,
                              .sign = ring_sign(outlet->lanes[0].ring),
                              .commits = in->state.commits,
                              .waiting_count = in->state.spooled_count,

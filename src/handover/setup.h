@@ -50,6 +50,8 @@ struct host_state {
     bool is_open;     /* the backend has been opened */
     bool is_failing;  /* its last attempt to write failed */
     bool is_finished; /* the host ends now, on purpose: not to be started again */
+    /* The kernel's number of the thread that makes the backend's calls; 0: the main thread does. */
+    uint32_t thread;
     uint64_t commits;
     uint64_t spooled_count; /* hand-overs on disk now */
     uint64_t spooled_flows; /* of this core in them */

@@ -7,10 +7,13 @@
 #include "base/row_number.h"
 #include "base/text.h"
 #include "handover/schema.h"
+#include "host/call_thread.h"
 #include "host/programs.h"
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +21,7 @@
 
 #define WATCHES_MAX  1024
 #define COUNTERS_MAX 256
+#define TURN_MS      200 /* while a call lasts that another thread makes */
 
 struct watched_fd {
     struct backend *backend;
@@ -41,12 +45,20 @@ struct backend {
     backend_beat_fn *beat;
     void *beat_arg;
     struct programs *programs;
-    enum host_place place;
+    /* With `thread` the plugin tells where it is by these, which the main thread passes on. */
+    struct call_thread *thread; /* NULL: the main thread makes the calls */
+    backend_turn_fn *turn;
+    void *turn_arg;
+    _Atomic enum host_place place;
+    _Atomic uint64_t beat_count;
+    uint64_t told_count; /* of them */
+    atomic_bool must_end;
     void *state;
     bool is_open;
 
     struct watched_fd *watches[WATCHES_MAX];
     size_t watch_count;
+    pthread_mutex_t counter_lock;
     struct named_counter counters[COUNTERS_MAX];
     size_t counter_count;
 
@@ -170,15 +182,16 @@ static void host_count(const struct pa_host *host, const char *name, uint64_t n)
 {
     struct backend *b = host->own;
     size_t i = 0;
+    pthread_mutex_lock(&b->counter_lock);
     while (i < b->counter_count && strcmp(b->counters[i].name, name) != 0)
         i++;
-    if (i == COUNTERS_MAX)
-        return;
-    if (i == b->counter_count) {
+    if (i == b->counter_count && i < COUNTERS_MAX) {
         b->counters[i].name = mem_strdup(name);
         b->counter_count++;
     }
-    b->counters[i].value += n;
+    if (i < COUNTERS_MAX)
+        b->counters[i].value += n;
+    pthread_mutex_unlock(&b->counter_lock);
 }
 
 /* Returns 0 if the schema has no such column. */
@@ -215,6 +228,8 @@ static int host_watch(const struct pa_host *host, int fd, void (*fn)(void *state
 {
     struct backend *b = host->own;
     size_t i = 0;
+    if (b->thread != NULL)
+        return -EOPNOTSUPP;
     while (i < b->watch_count && b->watches[i]->fd != fd)
         i++;
     if (fn == NULL) {
@@ -240,16 +255,26 @@ static int host_watch(const struct pa_host *host, int fd, void (*fn)(void *state
     return 0;
 }
 
+/* The beat of a thread reaches the core with the next turn. */
+static int tell(struct backend *b)
+{
+    enum host_place place = atomic_load_explicit(&b->place, memory_order_relaxed);
+
+    if (b->thread == NULL)
+        return b->beat(b->beat_arg, place);
+    atomic_fetch_add_explicit(&b->beat_count, 1, memory_order_relaxed);
+    return atomic_load_explicit(&b->must_end, memory_order_relaxed) ? -ECANCELED : 0;
+}
+
 static int host_beat(const struct pa_host *host)
 {
-    const struct backend *b = host->own;
-    return b->beat(b->beat_arg, b->place);
+    return tell(host->own);
 }
 
 static void enter_place(struct backend *b, enum host_place place)
 {
-    b->place = place;
-    b->beat(b->beat_arg, place);
+    atomic_store_explicit(&b->place, place, memory_order_relaxed);
+    tell(b);
 }
 
 static void host_wait(const struct pa_host *host, enum pa_wait what)
@@ -283,6 +308,7 @@ struct backend *backend_new(const struct pa_plugin *plugin, const struct setup *
     b->link = link;
     b->beat = beat;
     b->beat_arg = beat_arg;
+    pthread_mutex_init(&b->counter_lock, NULL);
     b->host = (struct pa_host){.own = b,
                                .instance_name = setup->instance_name,
                                .plugin_name = setup->plugin_name,
@@ -335,13 +361,67 @@ const struct pa_schema *backend_schema(const struct backend *b)
     return b->schema;
 }
 
+void backend_use_thread(struct backend *b, struct call_thread *thread, backend_turn_fn *turn,
+                        void *turn_arg)
+{
+    b->thread = thread;
+    b->turn = turn;
+    b->turn_arg = turn_arg;
+}
+
+bool backend_has_thread(const struct backend *b)
+{
+    return b->thread != NULL;
+}
+
+/* Passes on what the plugin's thread has told. True: there was something. */
+static bool pass_on(struct backend *b)
+{
+    uint64_t count = atomic_load_explicit(&b->beat_count, memory_order_relaxed);
+    enum host_place place = atomic_load_explicit(&b->place, memory_order_relaxed);
+
+    if (count == b->told_count)
+        return false;
+    b->told_count = count;
+    if (b->beat(b->beat_arg, place) == -ECANCELED)
+        atomic_store_explicit(&b->must_end, true, memory_order_relaxed);
+    return true;
+}
+
+int backend_run(struct backend *b, int (*fn)(void *arg), void *arg)
+{
+    bool has_lasted = false;
+    int result;
+
+    if (b->thread == NULL || call_thread_is_own(b->thread))
+        return fn(arg);
+    call_thread_begin(b->thread, fn, arg);
+    while (!call_thread_await(b->thread, TURN_MS, &result)) {
+        bool has_beaten = pass_on(b);
+        b->turn(b->turn_arg, atomic_load_explicit(&b->place, memory_order_relaxed), has_beaten);
+        has_lasted = true;
+    }
+    pass_on(b);
+    if (has_lasted)
+        b->turn(b->turn_arg, HOST_LOOPS, true);
+    return result;
+}
+
+static int close_now(void *arg)
+{
+    struct backend *b = arg;
+
+    enter_place(b, HOST_CALLS);
+    b->plugin->close(b->state);
+    enter_place(b, HOST_LOOPS);
+    return 0;
+}
+
 void backend_close(struct backend *b)
 {
-    enter_place(b, HOST_CALLS);
     if (b->is_open)
-        b->plugin->close(b->state);
+        backend_run(b, close_now, b);
     b->is_open = false;
-    enter_place(b, HOST_LOOPS);
 }
 
 void backend_free(struct backend *b)
@@ -354,6 +434,7 @@ void backend_free(struct backend *b)
     }
     for (size_t i = 0; i < b->counter_count; i++)
         mem_free(b->counters[i].name);
+    pthread_mutex_destroy(&b->counter_lock);
     mem_free(b);
 }
 
@@ -380,17 +461,25 @@ int backend_try_out(struct backend *b, char *error, size_t error_size)
     return 0;
 }
 
-int backend_open(struct backend *b)
+static int open_now(void *arg)
 {
-    b->state = NULL;
+    struct backend *b = arg;
+
     enter_place(b, HOST_CALLS);
     int err = b->plugin->open(&b->host, b->schema, &b->state);
-    b->is_open = err >= 0;
     if (err < 0) {
         b->plugin->close(b->state);
         b->state = NULL;
     }
     return returned(b, err);
+}
+
+int backend_open(struct backend *b)
+{
+    b->state = NULL;
+    int err = backend_run(b, open_now, b);
+    b->is_open = err >= 0;
+    return err;
 }
 
 int backend_begin(struct backend *b, const struct pa_transaction *transaction)
@@ -420,12 +509,19 @@ void backend_abort(struct backend *b)
     enter_place(b, HOST_LOOPS);
 }
 
+static int reopen_now(void *arg)
+{
+    struct backend *b = arg;
+
+    enter_place(b, HOST_CALLS);
+    return returned(b, b->plugin->reopen(b->state));
+}
+
 void backend_reopen(struct backend *b)
 {
     if (!b->is_open || b->plugin->reopen == NULL)
         return;
-    enter_place(b, HOST_CALLS);
-    int err = returned(b, b->plugin->reopen(b->state));
+    int err = backend_run(b, reopen_now, b);
     if (err < 0)
         link_log(b->link, PA_LOG_ERROR, "cannot reopen: %s; the old one stays in use",
                  strerrordesc_np(-err));
@@ -438,10 +534,12 @@ const struct handover_outcome *backend_outcome(const struct backend *b)
 
 void backend_send_counters(struct backend *b)
 {
+    pthread_mutex_lock(&b->counter_lock);
     for (size_t i = 0; i < b->counter_count; i++) {
         struct named_counter *c = &b->counters[i];
         if (c->value != c->sent)
             link_counter(b->link, c->name, c->value);
         c->sent = c->value;
     }
+    pthread_mutex_unlock(&b->counter_lock);
 }

@@ -3,7 +3,8 @@
 /*
  * The loaded plugin and what it may ask of its host (struct pa_host): settings, log lines,
  * counters, rejected rows, descriptors to watch. A plugin that asks for a setting which it did not
- * declare ends the process. One thread.
+ * declare ends the process. One thread, and for a plugin that blocks (PA_PLUGIN_BLOCKS) another one
+ * that makes its calls.
  */
 #include "base/poller.h"
 #include "handover/ring.h"
@@ -22,6 +23,7 @@ int plugin_load(const char *dir, const char *name, struct text *error,
                 const struct pa_plugin **ret_plugin);
 
 struct backend;
+struct call_thread;
 struct programs;
 
 /* Called around all calls of the plugin, and whenever it beats. Returns -ECANCELED when the plugin
@@ -37,6 +39,16 @@ struct backend *backend_new(const struct pa_plugin *plugin, const struct setup *
 bool backend_is_ours(const struct backend *backend, const char **ret_why_free);
 /* Gives it programs to start, which are borrowed; without them it can start none. */
 void backend_set_programs(struct backend *backend, struct programs *programs);
+/* Has the plugin's calls made on `thread`, which is borrowed. Meanwhile `turn` is called every now and
+ * then on the caller's, and once more at the end of a call that lasted; it tells where the plugin is,
+ * and whether it has beaten since the turn before. */
+typedef void backend_turn_fn(void *arg, enum host_place place, bool has_beaten);
+void backend_use_thread(struct backend *backend, struct call_thread *thread, backend_turn_fn *turn,
+                        void *turn_arg);
+bool backend_has_thread(const struct backend *backend);
+/* Returns what `fn` does, which makes several calls of the plugin and has nothing to wait for between
+ * them: where the plugin has a thread, `fn` runs there. */
+int backend_run(struct backend *backend, int (*fn)(void *arg), void *arg);
 /* Has it opened with another schema, which is borrowed until the next call. It is closed. */
 void backend_set_schema(struct backend *backend, const struct pa_schema *schema);
 const struct pa_schema *backend_schema(const struct backend *backend);
@@ -50,8 +62,8 @@ int backend_check(struct backend *backend, char *error, size_t error_size);
 int backend_try_out(struct backend *backend, char *error, size_t error_size);
 int backend_open(struct backend *backend);
 /*
- * The calls of a transaction, in the order of the header. backend_begin() gives 1 when the backend
- * holds all of the transaction already.
+ * The calls of a transaction, in the order of the header, for a function that backend_run() runs.
+ * backend_begin() gives 1 when the backend holds all of the transaction already.
  */
 int backend_begin(struct backend *backend, const struct pa_transaction *transaction);
 int backend_write(struct backend *backend, const struct pa_batch *batch);

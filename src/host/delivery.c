@@ -7,6 +7,11 @@
  * number of the attempt; an ordinary failure takes the attempt back, since nobody died; the
  * acknowledgement clears both. A host that finds 2 attempts writes one hand-over at a time, each as
  * attempt 3, so that a host which finds a 3 knows which hand-over kills.
+ *
+ * A transaction may be put away while the thread of a backend that stands still has it: its hand-overs
+ * go to the spool and are acknowledged. What the thread still needs of them it has of its own, or else
+ * it gives up. If it commits after all, they are taken out of the spool again; after a death the
+ * backend knows them by their numbers.
  */
 #include "host/delivery.h"
 
@@ -17,6 +22,7 @@
 #include "host/merge.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +38,11 @@ struct delivery {
     struct lane_rows *parts; /* the hand-overs of the transaction under way */
     size_t part_count, part_capacity;
     struct merge *merge;
+    bool copies; /* what the backend gets, as its thread may stand still over it */
+    uint8_t *copied_rows;
+    size_t copied_size;
+    pthread_mutex_t put_away_lock;
+    bool is_put_away; /* with the lock: rows in shared memory are there no more */
     struct drain drain;
     int error;
     uint64_t commit_count;
@@ -65,6 +76,8 @@ struct delivery *delivery_new(const struct delivery_settings *settings)
     d->is_group_wise = !settings->schema->is_unaggregated || settings->setup->is_replay;
     d->combines = must_combine(settings);
     d->merge = merge_new(settings->schema, d->combines);
+    d->copies = settings->spool != NULL && backend_has_thread(settings->backend);
+    pthread_mutex_init(&d->put_away_lock, NULL);
     d->sources = mem_calloc(settings->setup->lane_count, sizeof *d->sources);
     selection_init(&d->selection, settings->setup->lane_count);
     return d;
@@ -83,9 +96,11 @@ void delivery_free(struct delivery *d)
         return;
     clear_parts(d);
     mem_free(d->parts);
+    mem_free(d->copied_rows);
     mem_free(d->sources);
     selection_clear(&d->selection);
     merge_free(d->merge);
+    pthread_mutex_destroy(&d->put_away_lock);
     mem_free(d);
 }
 
@@ -214,8 +229,10 @@ static void take_attempt_back(struct delivery *d)
     for (uint32_t i = 0; i < d->selection.range_count; i++) {
         struct ring_view *ring = d->s.lanes[d->selection.ranges[i].lane].ring;
         struct ring_attempt attempt = ring_view_attempt(ring);
-        attempt.attempts--;
-        ring_view_set_attempt(ring, attempt);
+        if (attempt.attempts > 0) { /* it is not put away */
+            attempt.attempts--;
+            ring_view_set_attempt(ring, attempt);
+        }
         ring_view_untake(ring);
     }
 }
@@ -242,6 +259,8 @@ static void load_parts(struct delivery *d)
             if (!ring_view_peek(lane->ring, seq - range->first, &h) || h.row_count == 0)
                 continue;
             if (lane_rows_init(next_part(d), lane, &h, d->s.schema) == 0) {
+                if (d->copies)
+                    lane_rows_copy_values(&d->parts[d->part_count]);
                 d->part_count++;
                 continue;
             }
@@ -265,16 +284,40 @@ static int write_batch(void *arg, const struct pa_batch *batch)
 
 /* The rows of one hand-over on their way to the backend. */
 struct part_writer {
+    struct delivery *delivery;
     struct backend *backend;
     struct pa_source source;
     uint64_t next_row;
 };
 
+/* Copies the rows, unless they may be others by now. */
+static int copy_rows(struct delivery *d, struct pa_batch *batch)
+{
+    size_t size = (size_t)batch->row_count * d->s.schema->row_size;
+    int err = 0;
+
+    if (size > d->copied_size) {
+        d->copied_rows = mem_realloc_array(d->copied_rows, size, 1);
+        d->copied_size = size;
+    }
+    pthread_mutex_lock(&d->put_away_lock);
+    if (d->is_put_away)
+        err = -ECANCELED;
+    else
+        memcpy(d->copied_rows, batch->rows, size);
+    pthread_mutex_unlock(&d->put_away_lock);
+    batch->rows = d->copied_rows;
+    return err;
+}
+
 static int write_part_batch(void *arg, const struct pa_batch *batch)
 {
     struct part_writer *w = arg;
     struct pa_batch named = *batch;
+    int err = w->delivery->copies ? copy_rows(w->delivery, &named) : 0;
 
+    if (err < 0)
+        return err;
     named.source = &w->source;
     named.first_row = w->next_row;
     w->next_row += batch->row_count;
@@ -311,6 +354,7 @@ static int write_parts(struct delivery *d, bool is_merged)
         const struct lane_rows *part = &d->parts[i];
         uint64_t seq = part->handover.seq;
         struct part_writer writer = {
+            .delivery = d,
             .backend = d->s.backend,
             .source = {.worker = lane_number(d, part->lane), .first_seq = seq, .last_seq = seq}};
         memcpy(writer.source.core_id, d->s.setup->core_id, sizeof writer.source.core_id);
@@ -344,30 +388,45 @@ static uint64_t take_up_to(uint64_t *from, uint64_t most)
     return taken;
 }
 
+/* The hand-over was put away and is written now. If it cannot be taken back it comes again, and the
+ * backend says that it has it. */
+static void take_back(struct delivery *d, const struct lane_rows *part,
+                      const struct handover_outcome *outcome)
+{
+    if (spool_take_back(d->s.spool, lane_number(d, part->lane), part->handover.seq) == 0)
+        ring_view_add_drained(part->lane->ring, &part->handover.totals, &outcome->rejected);
+}
+
 /* Rejected rows may belong to several hand-overs. They are booked on the first ones, on each as much
  * as it had: more would be nonsense to the core. */
-static void book_rejected(struct delivery *d)
+static void book_outcomes(struct delivery *d)
 {
     struct handover_outcome left = *backend_outcome(d->s.backend);
     uint64_t rows = left.rejected_rows;
 
-    for (size_t i = 0; i < d->part_count && backend_outcome(d->s.backend)->rejected_rows > 0; i++) {
-        const struct handover *h = &d->parts[i].handover;
+    for (size_t i = 0; i < d->part_count; i++) {
+        const struct lane_rows *part = &d->parts[i];
+        const struct handover *h = &part->handover;
         struct handover_outcome own = {.fate = HANDOVER_WRITTEN};
         own.rejected_rows = (uint32_t)take_up_to(&rows, h->row_count);
         own.rejected.flows = take_up_to(&left.rejected.flows, h->totals.flows);
         own.rejected.packets = take_up_to(&left.rejected.packets, h->totals.packets);
         own.rejected.bytes = take_up_to(&left.rejected.bytes, h->totals.bytes);
-        ring_view_set_outcome(d->parts[i].lane->ring, h->seq, &own);
+        if (h->seq <= ring_view_acked(part->lane->ring))
+            take_back(d, part, &own);
+        else
+            ring_view_set_outcome(part->lane->ring, h->seq, &own);
     }
 }
 
 static void acknowledge_selection(struct delivery *d)
 {
-    book_rejected(d);
+    book_outcomes(d);
     for (uint32_t i = 0; i < d->selection.range_count; i++) {
         const struct selection_range *range = &d->selection.ranges[i];
-        ring_view_ack(d->s.lanes[range->lane].ring, range->last);
+        struct ring_view *ring = d->s.lanes[range->lane].ring;
+        if (range->last > ring_view_acked(ring))
+            ring_view_ack(ring, range->last);
         link_log(d->s.link, PA_LOG_DEBUG, "hand-overs %llu to %llu of worker %u are written",
                  (unsigned long long)range->first, (unsigned long long)range->last, range->lane);
     }
@@ -397,6 +456,29 @@ static void commit_done(struct delivery *d, int64_t begin_ns)
     drain_note_success(&d->drain);
 }
 
+/* The backend's part of a transaction. */
+struct attempt {
+    struct delivery *delivery;
+    const struct pa_transaction *transaction;
+    bool is_merged;
+};
+
+static int make_attempt(void *arg)
+{
+    const struct attempt *a = arg;
+    struct backend *backend = a->delivery->s.backend;
+
+    int err = backend_begin(backend, a->transaction);
+    if (err == 0) {
+        err = write_parts(a->delivery, a->is_merged);
+        if (err >= 0)
+            err = backend_commit(backend, a->transaction);
+    }
+    if (err < 0)
+        backend_abort(backend);
+    return err;
+}
+
 static enum delivery_result run_lanes(struct delivery *d, bool core_is_gone)
 {
     struct pa_transaction t;
@@ -407,25 +489,20 @@ static enum delivery_result run_lanes(struct delivery *d, bool core_is_gone)
         return DELIVERY_IDLE;
     load_parts(d);
     describe_selection(d, &t);
-    bool is_merged = needs_merge(d);
-    if (is_merged)
+    struct attempt attempt = {.delivery = d, .transaction = &t, .is_merged = needs_merge(d)};
+    if (attempt.is_merged)
         t.row_count = merge_parts(d);
-    for (size_t i = 0; i < d->part_count && !is_merged; i++)
+    for (size_t i = 0; i < d->part_count && !attempt.is_merged; i++)
         t.row_count += d->parts[i].handover.row_count;
 
     begin_attempt(d);
+    d->is_put_away = false;
     int64_t begin_ns = clock_mono().ns;
-    int err = backend_begin(d->s.backend, &t);
-    if (err == 0) {
-        err = write_parts(d, is_merged);
-        if (err >= 0)
-            err = backend_commit(d->s.backend, &t);
-    }
+    int err = backend_run(d->s.backend, make_attempt, &attempt);
     end_if_damaged(d);
     if (err < 0) {
-        backend_abort(d->s.backend);
         take_attempt_back(d);
-        d->error = err;
+        d->error = err == -ECANCELED && d->is_put_away ? -EAGAIN : err;
     } else {
         acknowledge_selection(d);
         commit_done(d, begin_ns);
@@ -493,6 +570,9 @@ int delivery_spool_all(struct delivery *d)
 
     if (d->s.spool == NULL)
         return -ENOENT;
+    pthread_mutex_lock(&d->put_away_lock);
+    d->is_put_away = true;
+    pthread_mutex_unlock(&d->put_away_lock);
     for (uint32_t i = 0; i < d->s.setup->lane_count && err == 0; i++) {
         struct lane *lane = &d->s.lanes[i];
         ring_view_untake(lane->ring);
@@ -500,6 +580,11 @@ int delivery_spool_all(struct delivery *d)
             err = spool_next(d, lane, &h);
     }
     return err;
+}
+
+void delivery_give_up(struct delivery *d)
+{
+    drain_give_up(&d->drain);
 }
 
 uint64_t delivery_drop_all(struct delivery *d)

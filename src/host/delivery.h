@@ -4,7 +4,7 @@
  * Makes transactions: takes what belongs together out of the lanes (or the spool, which comes
  * first), merges it where the backend needs that, writes, commits, acknowledges. The number of
  * attempts stands in the cursors, so that after a death the next host knows what was under way. One
- * thread.
+ * thread, but for what the backend's does (backend_run()).
  */
 #include "host/backend.h"
 #include "host/selection.h"
@@ -53,9 +53,12 @@ bool delivery_passes_over(struct delivery *delivery, int err, const char *why);
  * a pause, as after the failure `ret_err`. */
 bool delivery_must_retry(struct delivery *delivery, int *ret_err);
 
-/* Copies all that is handed over to the spool and acknowledges it. -ENOENT: there is no spool;
+/* Copies all that is handed over to the spool and acknowledges it; may be called while the thread of
+ * the backend is in a transaction. -ENOENT: there is no spool;
  * other negative errnos are the spool's. */
 int delivery_spool_all(struct delivery *delivery);
+/* The process ends while the thread of the backend is in a transaction, for which nobody is to blame. */
+void delivery_give_up(struct delivery *delivery);
 /* Acknowledges all that is handed over as dropped; returns how many flows. */
 uint64_t delivery_drop_all(struct delivery *delivery);
 

@@ -14,8 +14,10 @@ const struct pa_schema *drain_schema(const struct drain *d)
 
 /* Writes one hand-over from the disk. To the backend all that waited there is one epoch, which ends
  * with the last file, because hand-overs of several workers for one epoch follow each other. */
-static int write_entry(struct drain *d, const struct spool_entry *e)
+static int write_entry(void *arg)
 {
+    const struct drain *d = arg;
+    const struct spool_entry *e = &d->entry;
     const struct handover *h = &e->handover;
     struct pa_source source = {.worker = e->worker, .first_seq = h->seq, .last_seq = h->seq};
     struct pa_transaction t = {.source_count = 1,
@@ -47,8 +49,9 @@ static uint64_t least(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-static void count_drained(const struct drain *d, const struct spool_entry *e)
+static void count_drained(const struct drain *d)
 {
+    const struct spool_entry *e = &d->entry;
     const struct handover_totals *all = &e->handover.totals,
                                  *refused = &backend_outcome(d->backend)->rejected;
     const struct handover_totals rejected = {least(refused->flows, all->flows),
@@ -60,10 +63,10 @@ static void count_drained(const struct drain *d, const struct spool_entry *e)
         ring_view_add_drained(d->lanes[e->worker].ring, all, &rejected);
 }
 
-static int read_next(struct drain *d, struct spool_entry *ret_entry)
+static int read_next(struct drain *d)
 {
     struct text name = {0};
-    int err = spool_first(d->spool, ret_entry, &name);
+    int err = spool_first(d->spool, &d->entry, &name);
 
     if (err == -EBADMSG)
         link_log(d->link, PA_LOG_ERROR,
@@ -81,24 +84,31 @@ static int read_next(struct drain *d, struct spool_entry *ret_entry)
 int drain_next(struct drain *d)
 {
     struct spool *spool = d->spool;
-    struct spool_entry entry;
 
-    int err = read_next(d, &entry);
+    int err = read_next(d);
     if (err < 0)
         return err == -EBADMSG || err == -ESTALE ? 0 : err;
-    unsigned attempts = spool_first_attempts(spool);
-    err = spool_set_first_attempts(spool, attempts + 1);
+    d->attempts = spool_first_attempts(spool);
+    err = spool_set_first_attempts(spool, d->attempts + 1);
     if (err == 0) {
-        err = write_entry(d, &entry);
+        d->is_writing = true;
+        err = backend_run(d->backend, write_entry, d);
         if (err < 0)
-            spool_set_first_attempts(spool, attempts);
+            drain_give_up(d);
+        d->is_writing = false;
     }
     if (err >= 0)
         err = spool_remove_first(spool);
     if (err >= 0)
-        count_drained(d, &entry);
-    spool_entry_clear(&entry);
+        count_drained(d);
+    spool_entry_clear(&d->entry);
     return err < 0 ? err : 1;
+}
+
+void drain_give_up(struct drain *d)
+{
+    if (d->is_writing)
+        spool_set_first_attempts(d->spool, d->attempts);
 }
 
 /* ---- what the backend does not take ---- */

@@ -20,7 +20,10 @@ struct drain {
     const struct setup *setup;
     const struct pa_schema *own_schema;
     struct lane *lanes;
-    int held_error; /* why the latest was held back */
+    struct spool_entry entry; /* is being written */
+    bool is_writing;
+    unsigned attempts; /* before that */
+    int held_error;    /* why the latest was held back */
 };
 
 /* The schema that the backend must be open with for the next file; NULL: none is to be written
@@ -29,6 +32,8 @@ const struct pa_schema *drain_schema(const struct drain *drain);
 /* Writes the next file. 1: it is written; 0: it cannot be used, which is logged, and another may
  * follow; negative errno: the backend does not take it, or the disk fails. */
 int drain_next(struct drain *drain);
+/* The process ends while a file is being written: that is no attempt which killed it. */
+void drain_give_up(struct drain *drain);
 /* Must be told what became of rows, whether they came from the spool or not. */
 void drain_note_success(struct drain *drain);
 /*

@@ -6,7 +6,9 @@
 #include "base/memory.h"
 #include "base/reader.h"
 #include "base/text.h"
+#include "base/thread_state.h"
 #include "handover/host_message.h"
+#include "host/call_thread.h"
 #include "host/delivery.h"
 #include "host/orphan.h"
 #include "host/programs.h"
@@ -34,6 +36,11 @@
 #define LANES_MAX            4096
 /* After the core's end and shutdown_timeout a host has as long again to spool, and this. */
 #define ORPHAN_GRACE_S 5
+/* A backend that has not moved for so long stands still; half of plugin_timeout if that is less. */
+#define STILL_NS       (5 * NS_PER_S)
+#define STILL_AGAIN_NS (60 * NS_PER_S)
+/* After the time to stop a plugin that beats gives up by itself within this. */
+#define GIVE_UP_NS (2 * NS_PER_S)
 
 struct host {
     struct poller *poller;
@@ -48,6 +55,11 @@ struct host {
     bool is_bound; /* by a launcher */
     struct host_bounds bounds;
     struct backend *backend;
+    struct call_thread *thread; /* NULL: the backend is called on this one */
+    uint64_t run_ns;            /* of that thread, as seen last */
+    int64_t moved_ns;           /* when it was seen to move last */
+    int64_t beside_ns;          /* when the spool was last looked at meanwhile */
+    int64_t told_still_ns;      /* when it was last told that it does not; 0: it does */
     struct spool *spool;
     struct delivery *delivery;
     struct host_state state;
@@ -263,15 +275,21 @@ static void send_state(struct host *h)
         backend_send_counters(h->backend);
 }
 
-static void spool_if_it_lasts(struct host *h)
+/* False: rows wait in memory, which is logged. */
+static bool spool_now(struct host *h)
 {
-    if (h->spool == NULL || (h->failure_count < FAILURES_TO_SPOOL && !h->is_stopping))
-        return;
     int err = delivery_spool_all(h->delivery);
     if (err < 0 && !h->has_spool_trouble)
         link_log(&h->link, PA_LOG_ERROR, "cannot spool: %s; rows wait in memory",
                  strerrordesc_np(-err));
     h->has_spool_trouble = err < 0;
+    return err == 0;
+}
+
+static void spool_if_it_lasts(struct host *h)
+{
+    if (h->spool != NULL && (h->failure_count >= FAILURES_TO_SPOOL || h->is_stopping))
+        spool_now(h);
 }
 
 static void backend_failed(struct host *h, const char *doing, int err)
@@ -442,8 +460,7 @@ static void start_stopping(struct host *h, uint32_t seconds)
 static void core_went(struct host *h)
 {
     poller_remove(h->poller, h->link.socket);
-    close(h->link.socket);
-    h->link.socket = -1;
+    link_lose_core(&h->link);
     h->core_is_gone = true;
     link_log(&h->link, PA_LOG_WARNING, "the core has ended; writing what it had handed over");
     start_stopping(h, h->setup->shutdown_timeout_s);
@@ -483,20 +500,122 @@ static void core_ready(void *arg, int fd, unsigned events)
     }
 }
 
-/* Beats, and listens to the core while the backend's call keeps the loop from it. */
+/* Listens to the core while the backend's call keeps the loop from it. */
+static void listen_in_call(struct host *h)
+{
+    int64_t now_ns = clock_mono().ns;
+
+    if (h->delivery == NULL || h->link.socket < 0 || now_ns - h->heard_ns < NS_PER_S)
+        return;
+    h->heard_ns = now_ns;
+    core_ready(h, h->link.socket, POLLER_READ);
+}
+
 static int beat_in_call(void *arg, enum host_place place)
 {
     struct host *h = arg;
-    int64_t now_ns = clock_mono().ns;
 
     if (h->setup->lane_count > 0)
         ring_view_beat(h->lanes[0].ring, place);
-    if (place != HOST_LOOPS && h->delivery != NULL && h->link.socket >= 0 &&
-        now_ns - h->heard_ns >= NS_PER_S) {
-        h->heard_ns = now_ns;
-        core_ready(h, h->link.socket, POLLER_READ);
+    if (place != HOST_LOOPS)
+        listen_in_call(h);
+    return h->is_stopping && clock_mono().ns >= h->stop_ns ? -ECANCELED : 0;
+}
+
+/* ---- while the backend's thread is in a call ---- */
+
+static void note_move(struct host *h, int64_t now_ns)
+{
+    if (h->told_still_ns > 0)
+        link_log(&h->link, PA_LOG_NOTICE, "the backend moves again, after %lld s",
+                 (long long)((now_ns - h->moved_ns) / NS_PER_S));
+    h->told_still_ns = 0;
+    h->moved_ns = now_ns;
+}
+
+/* Rows that nobody else takes meanwhile go to the spool, those of the transaction under way too. */
+static void spool_beside(struct host *h, int64_t now_ns)
+{
+    uint64_t spooled_before = spool_count(h->spool);
+    struct text seen = {0};
+
+    if (now_ns - h->beside_ns < NS_PER_S)
+        return;
+    h->beside_ns = now_ns;
+    spool_now(h);
+    if (spool_count(h->spool) != spooled_before)
+        send_state(h);
+    if (spool_count(h->spool) == 0 ||
+        (h->told_still_ns > 0 && now_ns - h->told_still_ns < STILL_AGAIN_NS))
+        return;
+    h->told_still_ns = now_ns;
+    thread_state_describe(getpid(), call_thread_id(h->thread), &seen);
+    link_log(&h->link, PA_LOG_WARNING,
+             "the backend has stood still for %lld s%s: rows go to plugin_spool_dir until it "
+             "moves; %llu "
+             "hand-overs wait there",
+             (long long)((now_ns - h->moved_ns) / NS_PER_S), text_cstr(&seen),
+             (unsigned long long)spool_count(h->spool));
+    text_clear(&seen);
+}
+
+/* Ends the process, whose thread does not come back, when the time to stop is over. */
+static void leave(struct host *h)
+{
+    if (!spool_now(h))
+        return; /* the core kills it */
+    delivery_give_up(h->delivery);
+    link_log(&h->link, PA_LOG_WARNING,
+             "the backend did not take everything in time; the rest is spooled");
+    host_finish(h, 0);
+    send_state(h);
+    if (h->lock_fd >= 0)
+        unlink(h->setup->lock_path);
+    _exit(h->exit_status);
+}
+
+static int64_t still_ns(const struct host *h)
+{
+    int64_t half_ns = h->setup->timeout_s * NS_PER_S / 2;
+
+    return half_ns > 0 && half_ns < STILL_NS ? half_ns : STILL_NS;
+}
+
+static void call_turn(void *arg, enum host_place place, bool has_beaten)
+{
+    struct host *h = arg;
+    struct thread_state t = thread_state_read(getpid(), call_thread_id(h->thread));
+    int64_t now_ns = clock_mono().ns;
+    bool is_on_files = place == HOST_CALLS || place == HOST_WAITS_FOR_FILE;
+
+    listen_in_call(h);
+    if (has_beaten || t.run_ns != h->run_ns || !is_on_files)
+        note_move(h, now_ns);
+    h->run_ns = t.run_ns;
+    if (h->spool == NULL || !is_on_files)
+        return;
+    if (now_ns - h->moved_ns >= still_ns(h))
+        spool_beside(h, now_ns);
+    if (h->is_stopping && now_ns >= h->stop_ns + GIVE_UP_NS)
+        leave(h);
+}
+
+/* Without the thread the backend is called here, and rows wait in memory while it stands still. */
+static void start_thread(struct host *h)
+{
+    unsigned flags = h->plugin->flags;
+
+    if ((flags & PA_PLUGIN_BLOCKS) == 0 || (flags & PA_PLUGIN_KEEPS_HANDOVERS) != 0)
+        return;
+    int err = call_thread_new(&h->thread);
+    if (err < 0) {
+        link_log(&h->link, PA_LOG_WARNING,
+                 "no thread for the backend (%s): while it stands still rows wait in memory",
+                 strerrordesc_np(-err));
+        return;
     }
-    return h->is_stopping && now_ns >= h->stop_ns ? -ECANCELED : 0;
+    h->state.thread = (uint32_t)call_thread_id(h->thread);
+    backend_use_thread(h->backend, h->thread, call_turn, h);
 }
 
 static void lanes_ready(void *arg, int fd, unsigned events)
@@ -616,6 +735,7 @@ static int host_deliver(struct host *h)
     if (err < 0)
         return 1;
     open_spool(h);
+    start_thread(h);
     struct delivery_settings settings = {.setup = h->setup,
                                          .schema = schema_view(h->schema),
                                          .plugin_flags = h->plugin->flags,
@@ -647,6 +767,7 @@ static void host_clear(struct host *h)
         backend_close(h->backend); /* closing may still log and count */
     if (h->delivery != NULL)
         send_state(h);
+    call_thread_free(h->thread);
     backend_free(h->backend);
     delivery_free(h->delivery);
     spool_free(h->spool);
@@ -673,7 +794,10 @@ static void host_clear(struct host *h)
 int host_run(int socket, int argc, char **argv)
 {
     static const int ignored[] = {SIGTERM, SIGINT, SIGHUP, SIGPIPE, SIGUSR1, SIGUSR2};
-    struct host h = {.link = {.socket = socket, .instance_name = "?", .plugin_name = "host"},
+    struct host h = {.link = {.socket = socket,
+                              .instance_name = "?",
+                              .plugin_name = "host",
+                              .lock = PTHREAD_MUTEX_INITIALIZER},
                      .host_event = -1,
                      .lock_fd = -1};
     struct text error = {0};

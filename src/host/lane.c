@@ -60,7 +60,25 @@ int lane_rows_init(struct lane_rows *rows, struct lane *lane, const struct hando
 void lane_rows_clear(struct lane_rows *rows)
 {
     mem_free(rows->dictionary);
+    mem_free(rows->values);
     rows->dictionary = NULL;
+    rows->values = NULL;
+}
+
+void lane_rows_copy_values(struct lane_rows *rows)
+{
+    size_t size = 0;
+
+    for (uint32_t i = 0; i <= rows->handover.dictionary_count; i++)
+        size += rows->dictionary[i].len;
+    uint8_t *at = rows->values = mem_alloc(size + 1);
+    for (uint32_t i = 0; i <= rows->handover.dictionary_count; i++) {
+        struct pa_bytes *value = &rows->dictionary[i];
+        if (value->len > 0)
+            memcpy(at, value->data, value->len);
+        value->data = at;
+        at += value->len;
+    }
 }
 
 int lane_rows_each(const struct lane_rows *rows, const struct pa_schema *schema, lane_batch_fn *fn,

@@ -17,6 +17,7 @@ struct lane_rows {
     struct lane *lane;
     struct handover handover;
     struct pa_bytes *dictionary; /* handover.dictionary_count + 1 entries */
+    uint8_t *values;             /* NULL: they lie in shared memory */
 };
 
 void lane_clear(struct lane *lane);
@@ -28,6 +29,8 @@ bool lane_batch_is_sound(const struct pa_batch *batch, const struct pa_schema *s
 int lane_rows_init(struct lane_rows *rows, struct lane *lane, const struct handover *handover,
                    const struct pa_schema *schema);
 void lane_rows_clear(struct lane_rows *rows);
+/* Copies the values of the dictionary: they stay when the hand-over is acknowledged. */
+void lane_rows_copy_values(struct lane_rows *rows);
 
 /* Gives the rows to `fn`, a batch for each segment; stops at its first failure and returns that. */
 typedef int lane_batch_fn(void *arg, const struct pa_batch *batch);

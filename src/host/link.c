@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #define LINE_MAX_LEN 4096
 
@@ -26,17 +27,8 @@ static bool send_line(struct link *link, int level, const char *line)
     return send_body(link, HOST_MESSAGE_LOG, &body);
 }
 
-void link_vlog(struct link *link, int level, const char *format, va_list args)
+static void send_or_count(struct link *link, int level, const char *line)
 {
-    char line[LINE_MAX_LEN];
-
-    if (level == PA_LOG_DEBUG && !link->debug)
-        return;
-    vsnprintf(line, sizeof line, format, args);
-    if (link->socket < 0) {
-        log_forward((enum log_level)level, link->instance_name, link->plugin_name, line);
-        return;
-    }
     if (link->lost_lines > 0) {
         char notice[64];
         snprintf(notice, sizeof notice, "%llu log lines were lost",
@@ -48,12 +40,35 @@ void link_vlog(struct link *link, int level, const char *format, va_list args)
         link->lost_lines++;
 }
 
+void link_vlog(struct link *link, int level, const char *format, va_list args)
+{
+    char line[LINE_MAX_LEN];
+
+    if (level == PA_LOG_DEBUG && !link->debug)
+        return;
+    vsnprintf(line, sizeof line, format, args);
+    pthread_mutex_lock(&link->lock);
+    if (link->socket < 0)
+        log_forward((enum log_level)level, link->instance_name, link->plugin_name, line);
+    else
+        send_or_count(link, level, line);
+    pthread_mutex_unlock(&link->lock);
+}
+
 void link_log(struct link *link, int level, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
     link_vlog(link, level, format, args);
     va_end(args);
+}
+
+void link_lose_core(struct link *link)
+{
+    pthread_mutex_lock(&link->lock);
+    close(link->socket);
+    link->socket = -1;
+    pthread_mutex_unlock(&link->lock);
 }
 
 void link_state(struct link *link, const struct host_state *state)

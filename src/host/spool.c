@@ -451,6 +451,27 @@ int spool_put(struct spool *spool, uint32_t worker, const struct lane_rows *rows
 
 /* ---- taking out ---- */
 
+static int remove_file(struct spool *spool, size_t index)
+{
+    char name[SPOOL_NAME_SIZE];
+
+    file_name(&spool->files[index], name);
+    if (unlinkat(spool->dir_fd, name, 0) < 0 && errno != ENOENT)
+        return -errno;
+    forget_file(spool, index);
+    return 0;
+}
+
+int spool_take_back(struct spool *spool, uint32_t worker, uint64_t seq)
+{
+    for (size_t i = spool->first; i < spool->count; i++) {
+        const struct spool_file *file = &spool->files[i];
+        if (file->is_own && file->worker == worker && file->seq == seq)
+            return remove_file(spool, i);
+    }
+    return -ENOENT;
+}
+
 /* Returns `count` if there is none. */
 static size_t first_after(const struct spool *spool, size_t index)
 {
@@ -543,14 +564,7 @@ int spool_set_first_attempts(struct spool *spool, unsigned attempts)
 
 int spool_remove_first(struct spool *spool)
 {
-    size_t index = first_index(spool);
-    char name[SPOOL_NAME_SIZE];
-
-    file_name(&spool->files[index], name);
-    if (unlinkat(spool->dir_fd, name, 0) < 0 && errno != ENOENT)
-        return -errno;
-    forget_file(spool, index);
-    return 0;
+    return remove_file(spool, first_index(spool));
 }
 
 /* ---- after a death ---- */

@@ -46,6 +46,10 @@ void spool_describe_kept(const struct spool *spool, struct text *out);
  * is full; other negative errnos are of writing. */
 int spool_put(struct spool *spool, uint32_t worker, const struct lane_rows *rows, bool is_poison);
 
+/* Takes a hand-over of this core out again, which the backend has written after all. -ENOENT: it is
+ * not here. Other negative errnos: it stays, and comes again. */
+int spool_take_back(struct spool *spool, uint32_t worker, uint64_t seq);
+
 /* ---- the first file that waits and is not held back ---- */
 
 /* Its schema, borrowed for the spool's life; NULL: there is none. */

@@ -281,7 +281,14 @@ enum {
      * `table_lost`. */
     PA_PLUGIN_IS_VOLATILE = 4,
     /* The plugin was built with the member try_out, which is not NULL. */
-    PA_PLUGIN_TRIES_OUT = 8
+    PA_PLUGIN_TRIES_OUT = 8,
+    /*
+     * Calls of the system in which the plugin cannot beat may stand still, as those on files do. Its
+     * functions but check and try_out run on a thread for them alone, always the same; the host sees
+     * by it whether the backend stands still, and spools meanwhile. `watch` cannot be used then. Has
+     * no effect with PA_PLUGIN_KEEPS_HANDOVERS.
+     */
+    PA_PLUGIN_BLOCKS = 16
 };
 
 struct pa_plugin {

@@ -3,6 +3,7 @@
 """A backend that stands still costs no row and writes none twice: one that is only slow is waited for, one that hangs is left alone
 while rows are spooled. `plugin_timeout` is small in all of these."""
 import contextlib
+import fcntl
 import glob
 import os
 import signal
@@ -10,7 +11,7 @@ import sqlite3
 import threading
 import time
 
-from harness import json_lines, main, wait_for
+from harness import json_lines, main, need_built, wait_for
 from postgres import Postgres
 import exports
 
@@ -212,6 +213,114 @@ def drain(reader, count):
         return text.count(b"\n") >= count
     wait_for(is_there, lambda: f"{count} rows in the pipe, not {text.count(10)}")
     return text.count(b"\n")
+
+
+# ---- files that stand still ----
+
+FILES = ("print", "sqlite3")
+STILL = "the backend has stood still for"
+
+
+class StillDisk:
+    """A file system for outputs that stands still while it is told to, by tests/plugin/still_disk.c."""
+
+    def __init__(self, test):
+        self.lock = test.write("disk.lock", "")
+        self.fd = os.open(self.lock, os.O_RDWR)
+        (test.dir / "slow-disk").mkdir()
+        (test.dir / "spool").mkdir()
+        self.env = {**os.environ, "LD_PRELOAD": str(need_built("tests/still_disk.so")), "STILL_DISK_NAME": "/slow-disk/",
+                    "STILL_DISK_LOCK": str(self.lock)}
+        self.env["ASAN_OPTIONS"] = f"{os.environ.get('ASAN_OPTIONS', '')}:verify_asan_link_order=0"
+        self.config = (f"plugins: print[print], sqlite3[sqlite3]\naggregate: src_host, src_port, flows\nprint_refresh_time: 1\n"
+                       f"sql_refresh_time: 1\nprint_output: json\nprint_output_file: {test.dir}/slow-disk/out.json\n"
+                       f"print_output_file_append: true\nsql_optimize_clauses: true\nsql_table_create: true\nsql_table: acct\n"
+                       f"sql_db: {test.dir}/slow-disk/flows.db\nnfacctd_workers: 2\n")
+        self.dir = test.dir
+
+    def stand_still(self):
+        fcntl.flock(self.fd, fcntl.LOCK_EX)
+
+    def move(self):
+        fcntl.flock(self.fd, fcntl.LOCK_UN)
+
+    def assert_each_once(self, count):
+        ports = sorted(row["port_src"] for row in json_lines(self.dir / "slow-disk/out.json"))
+        assert ports == list(range(1000, 1000 + count)), ports
+        with contextlib.closing(sqlite3.connect(self.dir / "slow-disk/flows.db")) as database:
+            found = database.execute("SELECT count(*), count(DISTINCT port_src), sum(flows) FROM acct").fetchone()
+        assert found == (count, count, count), found
+
+
+def need_moved(daemon):
+    for name in FILES:
+        daemon.wait_log(f"( {name}/{name} ): {STILL}")
+
+
+def spools(count):
+    return lambda stats: all(i["spooled"]["flows"] == count for i in stats["instances"])
+
+
+def test_files_that_stand_still_have_rows_spooled_beside(test):
+    """The commit under way, and what comes meanwhile. It ends after all: then its rows are not written again."""
+    disk = StillDisk(test)
+    daemon = test.nfacctd(disk.config + f"plugin_spool_dir: {test.dir}/spool\n", env=disk.env)
+    send(test)
+    test.wait_now(daemon, is_written(FLOWS), "the first flows")
+    disk.stand_still()
+    send(test, first=FLOWS)
+    test.wait_now(daemon, spools(FLOWS), "the rows under way on disk")
+    send(test, first=2 * FLOWS)
+    stats = test.wait_now(daemon, spools(2 * FLOWS), "the rows of later on disk, too")
+    assert all(i["handed_over"]["flows"] == 0 for i in stats["instances"]), stats["instances"]
+    need_moved(daemon)
+    assert len(list((test.dir / "spool").glob("*/*"))) > 2
+    disk.move()
+    stats = test.wait_now(daemon, is_written(3 * FLOWS), "all flows")
+    assert all(i["spooled"]["flows"] == 0 and i["process"]["restarts"] == 0 for i in stats["instances"]), stats["instances"]
+    assert daemon.stop() == 0
+    assert "the backend moves again" in daemon.output() and KILLED not in daemon.output(), daemon.output()
+    assert not any(any(i["residual"].values()) for i in test.stats()["instances"]), test.stats()["instances"]
+    disk.assert_each_once(3 * FLOWS)
+
+
+def test_files_that_hang_have_their_process_killed_and_nothing_lost(test):
+    """The kernel says that the thread waits for a lock and not for a disk: that is a call which hangs."""
+    disk = StillDisk(test)
+    daemon = test.nfacctd(disk.config + f"plugin_spool_dir: {test.dir}/spool\nplugin_timeout: 4\n", env=disk.env)
+    send(test)
+    test.wait_now(daemon, is_written(FLOWS), "the first flows")
+    disk.stand_still()
+    send(test, first=FLOWS)
+    for name in FILES:
+        daemon.wait_log(f"plugin {name}[{name}]: its process {KILLED} for 4 s while")
+    assert "waiting for a file" in daemon.output(), daemon.output()
+    send(test, first=2 * FLOWS)
+    disk.move()
+    test.wait_now(daemon, is_written(3 * FLOWS), "all flows", seconds=90)
+    assert daemon.stop() == 0
+    disk.assert_each_once(3 * FLOWS)
+
+
+def test_files_that_stand_still_do_not_stop_the_end(test):
+    """What was handed over is on disk then, and the next start writes it."""
+    disk = StillDisk(test)
+    config = disk.config + f"plugin_spool_dir: {test.dir}/spool\nshutdown_timeout: 3\nplugin_timeout: 0\n"
+    daemon = test.nfacctd(config, env=disk.env)
+    send(test)
+    test.wait_now(daemon, is_written(FLOWS), "the first flows")
+    disk.stand_still()
+    send(test, first=FLOWS)
+    test.wait_now(daemon, lambda s: all(i["handed_over"]["flows"] + i["spooled"]["flows"] == FLOWS for i in s["instances"]), "rows under way")
+    send(test, first=2 * FLOWS)
+    assert daemon.stop() == 0
+    assert daemon.output().count("the rest is spooled") == 2, daemon.output()
+    disk.move()
+    again = test.nfacctd(config, name="again", env=disk.env)
+    test.wait_now(again, lambda s: all(i["process"]["commits"] > 0 and i["process"]["spooled_handovers"] == 0 for i in s["instances"]), "the rows of before",
+                  name="again")
+    assert again.stop() == 0
+    disk.assert_each_once(3 * FLOWS)
 
 
 main(globals())

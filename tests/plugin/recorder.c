@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "scribble.h"
@@ -29,7 +30,7 @@
 #define RECORDER_NAME  "recorder"
 #define RECORDER_FLAGS 0
 #endif
-static const bool is_keeper = RECORDER_FLAGS != 0;
+static const bool is_keeper = (RECORDER_FLAGS & PA_PLUGIN_KEEPS_HANDOVERS) != 0;
 
 struct recorder {
     const struct pa_host *host;
@@ -46,7 +47,8 @@ static const struct pa_key keys[] = {
      "while this file exists: \"fail\" in it refuses, \"ask\" asks for what is no key, \"begin\" "
      "dies at the begin, \"die\" after a commit, and removes it, \"hang\" sleeps in the begin, "
      "\"spin\" runs there, \"slow\" beats there, \"scribble\" writes over shared memory after a "
-     "commit, and removes it; \"scribblehang\" never comes back from that"},
+     "commit, and removes it; \"scribblehang\" never comes back from that; with \"write\" and "
+     "\"commit\" these stand still while somebody else has the file locked"},
     {"recorder_refresh_time", PA_KEY_DURATION, 0, PA_ROLE_REFRESH_TIME, "60", 1, 0, NULL, NULL,
      "epoch"},
     {NULL, 0, 0, 0, NULL, 0, 0, NULL, NULL, NULL},
@@ -164,6 +166,17 @@ static void stand_still(const struct recorder *r)
         usleep(10000);
 }
 
+static void stand_in(const struct recorder *r, const char *function)
+{
+    int fd = has_trouble(r, function)
+                 ? open(r->host->setting(r->host, "recorder_trouble"), O_RDONLY | O_CLOEXEC)
+                 : -1;
+    if (fd < 0)
+        return;
+    flock(fd, LOCK_SH);
+    close(fd);
+}
+
 static int recorder_begin(void *state, const struct pa_transaction *t)
 {
     struct recorder *r = state;
@@ -194,6 +207,7 @@ static int recorder_begin(void *state, const struct pa_transaction *t)
 static int recorder_write(void *state, const struct pa_batch *batch)
 {
     struct recorder *r = state;
+    stand_in(r, "write");
     if (is_keeper && batch->source != NULL)
         r->len +=
             (size_t)snprintf(r->buffer + r->len, BUFFER_SIZE - r->len, "H %u %llu %llu %u\n",
@@ -223,6 +237,7 @@ static int recorder_write(void *state, const struct pa_batch *batch)
 static int recorder_commit(void *state, const struct pa_transaction *t)
 {
     struct recorder *r = state;
+    stand_in(r, "commit");
     for (uint32_t i = 0; i < t->source_count; i++) {
         char *at = r->buffer + r->len;
         at += sprintf(at, "D ");

@@ -179,7 +179,10 @@ static inline void init(struct rig *rig)
     memset(rig, 0, sizeof *rig);
     the_rig = rig;
     fake_core_init(&rig->core);
-    rig->link = (struct link){.socket = -1, .instance_name = "edge", .plugin_name = "test"};
+    rig->link = (struct link){.socket = -1,
+                              .instance_name = "edge",
+                              .plugin_name = "test",
+                              .lock = PTHREAD_MUTEX_INITIALIZER};
     rig->setup = (struct setup){.core_id = "0123456789abcde",
                                 .lane_count = FAKE_CORE_LANES,
                                 .daemon_name = "nfacctd",

@@ -3,9 +3,11 @@
  * tests/plugin/recorder.c stands still. */
 #include "support/fake_core.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/ptrace.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -133,6 +135,12 @@ static bool is_spooled(struct fake_core *c)
 {
     fake_core_pending(c);
     return c->fates[HANDOVER_SPOOLED] >= 2 * FAKE_CORE_LANES;
+}
+
+static bool both_are_spooled(struct fake_core *c)
+{
+    fake_core_pending(c);
+    return c->fates[HANDOVER_SPOOLED] >= FAKE_CORE_LANES;
 }
 
 static bool nothing_is_spooled(struct fake_core *c)
@@ -328,6 +336,77 @@ static void what_such_a_host_holds_is_spooled_and_written_by_the_next(void **sta
     fake_core_clear(&first.core);
 }
 
+/* ---- a backend with a thread of its own ---- */
+
+/* Starts a backend that stands still in `function` until the returned file is closed. */
+static int start_still(struct rig *rig, const char *function)
+{
+    struct fake_core *c = &rig->core;
+    make_trouble(c, function);
+    int fd = open(c->trouble, O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(flock(fd, LOCK_EX), 0);
+    c->plugin.plugin_name = "blocker";
+    c->plugin.timeout_s = 0;
+    c->plugin.spool_dir = c->spool_dir;
+    return fd;
+}
+
+static void move_on(const struct rig *rig, int fd)
+{
+    unlink(rig->core.trouble);
+    close(fd);
+}
+
+static uint64_t rejected_of_drained(const struct fake_core *c)
+{
+    uint64_t packets = 0;
+    for (int i = 0; i < FAKE_CORE_LANES; i++)
+        packets += ring_rejected_drained(c->outlet->lanes[i].ring).packets;
+    return packets;
+}
+
+/* The row that the backend refuses is counted as that, once the commit ends. */
+static void rows_are_spooled_while_a_commit_stands_still(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_init(&rig);
+    int fd = start_still(&rig, "commit");
+    fake_core_push(&rig.core, 0, 4, 667, 0); /* the recorder refuses it */
+    rig_start(&rig, "commit", true);
+    reach(&rig, both_are_spooled);
+    for (int i = 0; i < FAKE_CORE_LANES; i++)
+        fake_core_push(&rig.core, i, 5, 3, EPOCH_END);
+    reach(&rig, is_spooled);
+    see(&rig, "the backend has stood still for 5 s");
+    assert_int_equal(fake_core_status(&rig.core).hung_kills, 0);
+    move_on(&rig, fd);
+    reach(&rig, nothing_is_spooled);
+    see(&rig, "the backend moves again");
+    assert_int_equal(rejected_of_drained(&rig.core), 667);
+    rig_finish(&rig, 3, 26); /* a row of the commit, and two hand-overs that came one by one */
+}
+
+/* Its rows lie in memory that others use by then, so it must not go on with them. */
+static void write_that_stands_still_is_given_up_and_its_rows_come_again(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_init(&rig);
+    schema_set_unaggregated(rig.core.schema);
+    int fd = start_still(&rig, "write");
+    rig_start(&rig, "write", true);
+    reach(&rig, both_are_spooled);
+    for (int round = 0; round < 20; round++)
+        for (int i = 0; i < FAKE_CORE_LANES; i++)
+            fake_core_push(&rig.core, i, 100, 1, EPOCH_END);
+    reach(&rig, all_acknowledged);
+    move_on(&rig, fd);
+    reach(&rig, nothing_is_spooled);
+    rig_finish(&rig, 2 + 20 * FAKE_CORE_LANES, 20 + 20 * FAKE_CORE_LANES);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -338,6 +417,8 @@ int main(void)
         cmocka_unit_test(host_that_does_not_die_does_not_hold_up_the_end),
         cmocka_unit_test(host_that_hangs_after_its_core_has_ended_ends_too),
         cmocka_unit_test(what_such_a_host_holds_is_spooled_and_written_by_the_next),
+        cmocka_unit_test(rows_are_spooled_while_a_commit_stands_still),
+        cmocka_unit_test(write_that_stands_still_is_given_up_and_its_rows_come_again),
         cmocka_unit_test(backend_that_hangs_again_is_left_alone_while_rows_are_spooled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

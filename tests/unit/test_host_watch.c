@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 
+#include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -106,6 +107,52 @@ static enum host_verdict turns(struct host_watch *w, const struct host_view *vie
     for (int i = 0; i < count; i++)
         verdict = host_watch_turn(w, view, NS_PER_S, PATIENCE);
     return verdict;
+}
+
+static int told_thread[2]; /* a pipe */
+
+static void *tell_and_sleep(void *arg)
+{
+    pid_t thread = gettid();
+    (void)arg;
+    assert_int_equal(write(told_thread[1], &thread, sizeof thread), sizeof thread);
+    sleep_on();
+    return NULL;
+}
+
+static void run_beside_a_thread_that_sleeps(void)
+{
+    pthread_t thread;
+    pthread_create(&thread, NULL, tell_and_sleep, NULL);
+    run_on();
+}
+
+static void process_whose_backend_has_a_thread_is_judged_by_that(void **state)
+{
+    (void)state;
+    struct host_watch w = {0};
+    struct host_view view = {.sign = {5, HOST_WAITS_FOR_FILE}, .waiting_count = 3};
+    assert_int_equal(pipe(told_thread), 0);
+    view.pid = start(run_beside_a_thread_that_sleeps, 'R');
+    assert_int_equal(read(told_thread[0], &view.thread, sizeof view.thread), sizeof view.thread);
+    wait_until_it_runs(view.pid);
+    turns(&w, &view, 2); /* the first one saw a beat, the second one that it ran once */
+    for (int i = 1; i < PATIENCE_S; i++) {
+        view.acked_count++; /* what the process spools meanwhile */
+        assert_int_not_equal(turns(&w, &view, 1), HOST_HANGS);
+        wait_until_it_runs(view.pid);
+    }
+    view.acked_count++;
+    assert_int_equal(turns(&w, &view, 1), HOST_HANGS);
+    view.thread = 0;
+    host_watch_start(&w);
+    for (int i = 0; i < 2 * PATIENCE_S; i++) {
+        assert_int_not_equal(turns(&w, &view, 1), HOST_HANGS);
+        wait_until_it_runs(view.pid);
+    }
+    end(view.pid);
+    close(told_thread[0]);
+    close(told_thread[1]);
 }
 
 static void process_without_a_sign_of_life_hangs(void **state)
@@ -276,6 +323,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(process_without_a_sign_of_life_hangs),
+        cmocka_unit_test(process_whose_backend_has_a_thread_is_judged_by_that),
         cmocka_unit_test(process_hangs_in_its_own_loop_and_when_it_runs_in_circles),
         cmocka_unit_test(process_without_work_or_patience_never_hangs),
         cmocka_unit_test(process_in_the_disk_is_only_slow),

@@ -5,7 +5,7 @@
 
 PA_PLUGIN_EXPORT = {
     .abi = PA_PLUGIN_ABI,
-    .flags = PA_PLUGIN_TRIES_OUT,
+    .flags = PA_PLUGIN_TRIES_OUT | PA_PLUGIN_BLOCKS,
     .name = "print",
     .help = "rows as JSON, CSV or columns, into files, a pipe or standard output",
     .keys = print_keys,

@@ -6,7 +6,7 @@
 
 PA_PLUGIN_EXPORT = {
     .abi = PA_PLUGIN_ABI,
-    .flags = PA_PLUGIN_TRIES_OUT,
+    .flags = PA_PLUGIN_TRIES_OUT | PA_PLUGIN_BLOCKS,
     .name = "sqlite3",
     .help = "rows into tables of an SQLite database",
     .keys = sql_keys,
