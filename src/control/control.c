@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/poller.h"
+#include "control/guard.h"
 #include "control/listen_address.h"
 #include <errno.h>
 #include <microhttpd.h>
@@ -23,12 +24,14 @@
 enum {
     CONNECTIONS_MAX = 64,
     CONNECTIONS_OF_ONE = 16, /* of one user or address, but root */
+    CONNECTIONS_OF_TCP = 40, /* so that who is on this machine always finds a place */
     REQUEST_BYTES_MAX = 16 << 10,
     IDLE_S = 10,
     LIFE_S = 60,        /* of a connection in all, so that nobody holds one for ever */
     PARTS_LIFE_S = 600, /* of one that takes a long answer part by part */
     PART_BYTES = 16 << 10,
-    BACKLOG = 64,
+    BACKLOG = 1024,
+    ACCEPTS_TOGETHER = 32,
     ANSWER_BYTES_MAX = 128 << 20, /* of answers that nobody has taken yet: then no more are made */
 };
 #define AGE_NS NS_PER_S /* how old may be what others publish */
@@ -40,7 +43,7 @@ struct connection {
     int fd; /* -1: free */
     uint64_t owner;
     int64_t since_ns, life_ns;
-    bool is_shut;
+    bool is_shut, is_tcp;
 };
 
 struct control {
@@ -51,7 +54,8 @@ struct control {
     int event; /* wakes the thread */
     int local_fd, tcp_fd;
     struct local_listener_place place;
-    struct MHD_Daemon *http;
+    struct MHD_Daemon *http, *https; /* https NULL: TCP is not encrypted */
+    struct guard *guard;
     struct connection connections[CONNECTIONS_MAX];
     struct control_counters counters;
     _Atomic bool is_ending;
@@ -76,6 +80,8 @@ static enum MHD_Result answer_text(struct MHD_Connection *connection, unsigned s
     if (response) {
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
         MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+        if (status == MHD_HTTP_UNAUTHORIZED)
+            MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
         if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
             MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
         result = MHD_queue_response(connection, status, response);
@@ -282,6 +288,17 @@ static enum MHD_Result answer_resource(struct control *c, const struct control_r
     return answer.more ? answer_parts(c, &answer, connection) : answer_body(c, &answer, connection);
 }
 
+/* The Unix socket has its mode; requests on TCP bring the token. */
+static bool is_admitted(const struct control *c, struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+
+    return (info && info->client_addr->sa_family == AF_UNIX) ||
+           guard_admits(c->guard, MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
+                                                              MHD_HTTP_HEADER_AUTHORIZATION));
+}
+
 /* MHD calls this with the headers, and once more when the request has ended. */
 static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, const char *url,
                                   const char *method, const char *version, const char *data,
@@ -299,6 +316,9 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
         *data_len = 0; /* nobody reads it */
         return MHD_YES;
     }
+    if (!is_admitted(c, connection))
+        return answer_plain(connection, MHD_HTTP_UNAUTHORIZED,
+                            "this daemon wants a token: Authorization: Bearer TOKEN\n");
     if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
         return answer_plain(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD\n");
     const struct control_resource *resource = resource_find(c, url);
@@ -331,69 +351,95 @@ static void on_connection(void *arg, struct MHD_Connection *connection, void **s
 }
 
 /* Returns a place for one more connection of that owner; NULL: it has its share, or all are taken. */
-static struct connection *place_for(struct control *c, uint64_t owner, bool has_share)
+static struct connection *place_for(struct control *c, const struct connection *wanted,
+                                    bool has_share)
 {
     struct connection *place = NULL;
-    int of_owner = 0;
+    int of_owner = 0, of_tcp = 0;
 
     for (int i = 0; i < CONNECTIONS_MAX; i++) {
-        if (c->connections[i].fd < 0)
+        const struct connection *connection = &c->connections[i];
+        if (connection->fd < 0) {
             place = &c->connections[i];
-        else
-            of_owner += c->connections[i].owner == owner;
+            continue;
+        }
+        of_owner += connection->is_tcp == wanted->is_tcp && connection->owner == wanted->owner;
+        of_tcp += connection->is_tcp;
     }
-    return has_share && of_owner >= CONNECTIONS_OF_ONE ? NULL : place;
+    if ((has_share && of_owner >= CONNECTIONS_OF_ONE) ||
+        (wanted->is_tcp && of_tcp >= CONNECTIONS_OF_TCP))
+        return NULL;
+    return place;
 }
 
 static void take_connection(struct control *c, int fd, const struct sockaddr *address,
                             socklen_t address_len, uint64_t owner, bool has_share)
 {
-    struct connection *place = place_for(c, owner, has_share);
+    const struct connection wanted = {.fd = fd,
+                                      .owner = owner,
+                                      .since_ns = clock_mono().ns,
+                                      .life_ns = LIFE_S * NS_PER_S,
+                                      .is_tcp = address->sa_family != AF_UNIX};
+    struct connection *place = place_for(c, &wanted, has_share);
+    struct MHD_Daemon *http = wanted.is_tcp && c->https ? c->https : c->http;
 
     if (!place) {
         c->counters.refused_connections++;
         close(fd);
         return;
     }
-    *place = (struct connection){
-        .fd = fd, .owner = owner, .since_ns = clock_mono().ns, .life_ns = LIFE_S * NS_PER_S};
+    *place = wanted;
     c->counters.connections++;
     /* On failure MHD closes it. */
-    if (MHD_add_connection(c->http, fd, address, address_len) != MHD_YES && place->fd == fd) {
+    if (MHD_add_connection(http, fd, address, address_len) != MHD_YES && place->fd == fd) {
         place->fd = -1;
         c->counters.connections--;
     }
 }
 
-static void on_local(void *arg, int listen_fd, unsigned events)
+static void accept_local(struct control *c, int fd)
 {
-    struct control *c = arg;
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     struct ucred credentials;
     socklen_t len = sizeof credentials;
-    int fd = accept4(listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
-    (void)events;
-    if (fd < 0)
-        return;
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &len) < 0) {
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &len) < 0)
         close(fd);
-        return;
-    }
-    take_connection(c, fd, (const struct sockaddr *)&address, sizeof address.sun_family,
-                    credentials.uid, credentials.uid != 0);
+    else
+        take_connection(c, fd, (const struct sockaddr *)&address, sizeof address.sun_family,
+                        credentials.uid, credentials.uid != 0);
 }
 
-static void on_tcp(void *arg, int listen_fd, unsigned events)
+static void accept_tcp(struct control *c, int fd, const struct sockaddr_storage *address,
+                       socklen_t len)
+{
+    struct ip_addr ip;
+    uint16_t port;
+
+    if (ip_addr_from_sockaddr(address, &ip, &port) < 0)
+        close(fd);
+    else
+        take_connection(c, fd, (const struct sockaddr *)address, len, ip_addr_hash(&ip), true);
+}
+
+/* Takes some of those that wait: a flood must not keep the thread here. */
+static void on_listener(void *arg, int listen_fd, unsigned events)
 {
     struct control *c = arg;
-    struct sockaddr_storage address;
-    socklen_t len = sizeof address;
-    int fd = accept4(listen_fd, (struct sockaddr *)&address, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
     (void)events;
-    if (fd >= 0) /* all of them are of this machine; they share what one user may have */
-        take_connection(c, fd, (const struct sockaddr *)&address, len, UINT64_MAX, true);
+    for (int i = 0; i < ACCEPTS_TOGETHER; i++) {
+        struct sockaddr_storage address;
+        socklen_t len = sizeof address;
+        int fd =
+            accept4(listen_fd, (struct sockaddr *)&address, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd < 0)
+            break;
+        if (listen_fd == c->local_fd)
+            accept_local(c, fd);
+        else
+            accept_tcp(c, fd, &address, len);
+    }
 }
 
 /* ---- the thread ---- */
@@ -429,6 +475,24 @@ static void on_tick(void *arg)
     poller_timer_set_in(c->poller, &c->tick, NS_PER_S);
 }
 
+static MHD_UNSIGNED_LONG_LONG next_timeout_ms(struct MHD_Daemon *http,
+                                              MHD_UNSIGNED_LONG_LONG at_most_ms)
+{
+    MHD_UNSIGNED_LONG_LONG timeout_ms;
+
+    return MHD_get_timeout(http, &timeout_ms) == MHD_YES && timeout_ms < at_most_ms ? timeout_ms
+                                                                                    : at_most_ms;
+}
+
+static void stop_http(struct control *c)
+{
+    if (c->http)
+        MHD_stop_daemon(c->http);
+    if (c->https)
+        MHD_stop_daemon(c->https);
+    c->http = c->https = NULL;
+}
+
 static void serve(struct control *c)
 {
     int64_t now_ns = clock_mono().ns;
@@ -439,8 +503,11 @@ static void serve(struct control *c)
             (has_come(c, need, now_ns) || now_ns - c->asked_ns[need] > wait_ns[need]))
             resume_waiting(c, need);
     MHD_run(c->http);
-    if (MHD_get_timeout(c->http, &timeout_ms) != MHD_YES || timeout_ms > 1000)
-        timeout_ms = 1000;
+    timeout_ms = next_timeout_ms(c->http, timeout_ms);
+    if (c->https) {
+        MHD_run(c->https);
+        timeout_ms = next_timeout_ms(c->https, timeout_ms);
+    }
     c->host.rest(c->host.arg, true);
     poller_wait(c->poller, (int)timeout_ms);
     c->host.rest(c->host.arg, false);
@@ -457,8 +524,7 @@ static void control_main(void *arg)
         serve(c);
     for (enum control_need need = CONTROL_FACTS; need < CONTROL_NEED_COUNT; need++)
         resume_waiting(c, need);
-    MHD_stop_daemon(c->http);
-    c->http = NULL;
+    stop_http(c);
     c->host.leave(c->host.arg);
     thread_leave_role(&control_thread);
 }
@@ -501,18 +567,47 @@ static int open_local(struct control *c, const char *path, struct text *error)
     return err;
 }
 
-static int start_http(struct control *c)
+/* Starts a server of the library; its connections are encrypted if there is a certificate. */
+static int start_http(struct control *c, const char *certificate, const char *key,
+                      struct MHD_Daemon **ret_http)
 {
-    c->http =
-        MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME, 0,
-                         NULL, NULL, on_request, c, MHD_OPTION_CONNECTION_LIMIT,
-                         (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-                         (size_t)REQUEST_BYTES_MAX, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S,
-                         MHD_OPTION_NOTIFY_CONNECTION, on_connection, c, MHD_OPTION_END);
-    if (!c->http)
+    const unsigned flags = MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME;
+    const struct MHD_OptionItem tls[] = {
+        {MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(uintptr_t)certificate},
+        {MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)key},
+        {MHD_OPTION_END, 0, NULL},
+    };
+
+    *ret_http = MHD_start_daemon(certificate ? flags | MHD_USE_TLS : flags, 0, NULL, NULL,
+                                 on_request, c, MHD_OPTION_CONNECTION_LIMIT,
+                                 (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+                                 (size_t)REQUEST_BYTES_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
+                                 (unsigned)IDLE_S, MHD_OPTION_NOTIFY_CONNECTION, on_connection, c,
+                                 MHD_OPTION_ARRAY, certificate ? tls : &tls[2], MHD_OPTION_END);
+    if (!*ret_http)
         return -ENOMEM;
-    const union MHD_DaemonInfo *info = MHD_get_daemon_info(c->http, MHD_DAEMON_INFO_EPOLL_FD);
+    const union MHD_DaemonInfo *info = MHD_get_daemon_info(*ret_http, MHD_DAEMON_INFO_EPOLL_FD);
     return info ? poller_add(c->poller, info->epoll_fd, POLLER_READ, on_http, c) : -ENOTSUP;
+}
+
+static int start_servers(struct control *c, const struct control_settings *settings,
+                         struct text *error)
+{
+    int err = start_http(c, NULL, NULL, &c->http);
+
+    if (err < 0) {
+        text_append_string(error, "the HTTP server does not start");
+        return err;
+    }
+    if (!settings->http_listen || !guard_certificate(c->guard))
+        return 0;
+    err = start_http(c, guard_certificate(c->guard), guard_key(c->guard), &c->https);
+    if (err < 0)
+        text_append_printf(error,
+                           "http_tls_cert %s, http_tls_key %s: GnuTLS does not take them: they "
+                           "are to be a certificate and its key, in PEM",
+                           settings->tls_cert, settings->tls_key);
+    return err;
 }
 
 static int open_poller(struct control *c)
@@ -524,9 +619,9 @@ static int open_poller(struct control *c)
     if (err >= 0)
         err = poller_add(c->poller, c->event, POLLER_READ, on_event, c);
     if (err == 0 && c->local_fd >= 0)
-        err = poller_add(c->poller, c->local_fd, POLLER_READ, on_local, c);
+        err = poller_add(c->poller, c->local_fd, POLLER_READ, on_listener, c);
     if (err == 0 && c->tcp_fd >= 0)
-        err = poller_add(c->poller, c->tcp_fd, POLLER_READ, on_tcp, c);
+        err = poller_add(c->poller, c->tcp_fd, POLLER_READ, on_listener, c);
     return err;
 }
 
@@ -541,14 +636,15 @@ int control_new(const struct control_settings *settings, const char *socket,
     c->tick = (struct poller_timer){.fn = on_tick, .arg = c};
     for (int i = 0; i < CONNECTIONS_MAX; i++)
         c->connections[i].fd = -1;
-    if (socket)
+    err = guard_new(settings, error, &c->guard);
+    if (err == 0 && socket)
         err = open_local(c, socket, error);
     if (err == 0 && settings->http_listen)
         err = open_tcp(c, settings->http_listen, error);
     if (err == 0 && (err = open_poller(c)) < 0)
         text_append_string(error, strerrordesc_np(-err));
-    if (err == 0 && (err = start_http(c)) < 0)
-        text_append_string(error, "the HTTP server does not start");
+    if (err == 0)
+        err = start_servers(c, settings, error);
     if (err < 0) {
         control_free(c);
         return err;
@@ -576,8 +672,7 @@ void control_free(struct control *c)
     if (c->event >= 0)
         poller_event_wake(c->event);
     thread_join(&c->thread);
-    if (c->http)
-        MHD_stop_daemon(c->http);
+    stop_http(c);
     poller_free(c->poller);
     if (c->local_fd >= 0)
         local_listener_close(c->local_fd, c->place.path);
@@ -585,6 +680,7 @@ void control_free(struct control *c)
         close(c->tcp_fd);
     if (c->event >= 0)
         close(c->event);
+    guard_free(c->guard);
     mem_free((void *)(uintptr_t)c->place.path);
     mem_free(c);
 }

@@ -2,7 +2,8 @@
 #pragma once
 /*
  * An HTTP/1.1 server (RFC 9112) that only tells: GET and HEAD. It runs in a thread of its own, on a
- * Unix socket and, if asked, on a TCP address of this machine. It is bounded in connections, also of
+ * Unix socket and, if asked, on a TCP address: there with a token and encrypted, if so configured. It is
+ * bounded in connections, also of
  * one user or address, in the size of a request and in the time of a connection.
  *
  * What is told comes from resources, which run on the control thread. What belongs to the main
@@ -21,6 +22,7 @@ struct control;
 struct control_settings {
     const char *socket;      /* path; NULL: the default of the caller; "none": none */
     const char *http_listen; /* "127.0.0.1:9100", "[::1]:9100"; NULL: none */
+    const char *token_file, *tls_cert, *tls_key; /* paths; NULL: none */
     uint32_t metrics_exporters_max;
 };
 extern const struct config_key control_keys[];
@@ -72,6 +74,10 @@ struct control_host {
     void (*leave)(void *arg);                 /* at its end */
 };
 
+/* -EINVAL: settings that do not go together are told in `error`; no file is read. */
+int control_settings_check(const struct control_settings *settings, struct text *error);
+/* Returns what is right but may not be meant; NULL: nothing is. */
+const char *control_settings_remark(const struct control_settings *settings);
 /* Returns the path that the configuration gives the Unix socket; NULL: it names none. */
 const char *control_socket_of(const struct control_settings *settings);
 /* Opens the sockets; those in use or not allowed are told in `error` (-errno). `socket` is the path

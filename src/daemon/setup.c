@@ -99,6 +99,27 @@ static bool can_read_each(struct daemon *d, const char *key, size_t place, struc
     return !missing;
 }
 
+static int check_control(struct daemon *d, struct text *errors)
+{
+    struct text error = {0};
+    const char *remark = control_settings_remark(&d->control_settings);
+    int err = control_settings_check(&d->control_settings, &error);
+
+    if (err < 0)
+        text_append_printf(errors, "%s: %s\n",
+                           config_place(d->config,
+                                        d->control_settings.http_listen ? "http_listen"
+                                        : d->control_settings.tls_cert  ? "http_tls_cert"
+                                                                        : "http_tls_key",
+                                        CONFIG_GLOBAL),
+                           text_cstr(&error));
+    else if (remark)
+        text_append_printf(&d->notices, "%s: %s\n",
+                           config_place(d->config, "http_listen", CONFIG_GLOBAL), remark);
+    text_clear(&error);
+    return err;
+}
+
 /* Looks at all files that are read at start, so that each is told of once. */
 static int check_files(struct daemon *d, struct text *errors)
 {
@@ -121,6 +142,9 @@ static int check_files(struct daemon *d, struct text *errors)
         {"pcap_savefile", &d->crew.replay.path},
         {"bgp_daemon_allow_file", has_bgp ? &d->bgp_settings.allow_file : NULL},
         {"bgp_daemon_md5_file", has_bgp ? &d->bgp_settings.md5_file : NULL},
+        {"http_token_file", &d->control_settings.token_file},
+        {"http_tls_cert", &d->control_settings.tls_cert},
+        {"http_tls_key", &d->control_settings.tls_key},
     };
     int err = 0;
 
@@ -369,6 +393,8 @@ int setup_read(struct daemon *d, int argc, char **argv, struct text *errors, str
     udp_settings_finish(d);
     is_trial = d->options.action == ACTION_SETUP;
     wants_primitives = d->maps_settings.aggregate_primitives != NULL;
+    if (check_control(d, errors) < 0)
+        err = -EINVAL;
     wants_replay = d->crew.replay.path != NULL;
     if (check_files(d, errors) < 0 && (!is_trial || wants_replay != (d->crew.replay.path != NULL)))
         err = -EINVAL;

@@ -6,12 +6,13 @@ import os
 import re
 import shutil
 import socket
+import ssl
 import stat
 import subprocess
 import sys
 import time
 
-from harness import NFACCTD, Skip, free_port, main, wait_for
+from harness import NFACCTD, Skip, free_port, main, need, wait_for
 from bgp_speaker import Speaker
 from control_client import ask
 from frozen import Frozen
@@ -199,10 +200,111 @@ def answers(where):
         return False
 
 
-def test_addresses_of_others_are_refused(test):
-    conf = test.write("t.conf", PRINT + "http_listen: 0.0.0.0:9570\n")
+def check(test, more):
+    conf = test.write("t.conf", PRINT + more)
     done = subprocess.run([NFACCTD, "-f", conf, "--check"], capture_output=True, text=True, timeout=60)
-    assert done.returncode == 1 and "http_listen" in done.stderr and "loopback" in done.stderr, done
+    return done.returncode, done.stderr
+
+
+TOKEN = "0123456789abcdef-of-the-test"
+
+
+def certificate(test):
+    """Files of a certificate for 127.0.0.1 and of its key."""
+    cert, key = test.dir / "cert.pem", test.dir / "key.pem"
+    subprocess.run([need("openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=test",
+                    "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", cert], check=True, capture_output=True, timeout=60)
+    return cert, key
+
+
+def test_addresses_of_others_need_a_token_or_tls(test):
+    status, err = check(test, "http_listen: 0.0.0.0:9570\n")
+    assert status == 1 and "t.conf:5: http_listen: " in err and "http_token_file" in err and "http_tls_cert" in err, err
+    token = test.write("token", TOKEN + "\nmore\n")
+    status, err = check(test, f"http_listen: 0.0.0.0:9570\nhttp_token_file: {token}\n")
+    assert status == 0 and "in clear" in err, err
+    status, err = check(test, f"http_tls_cert: {token}\n")
+    assert status == 1 and "go together" in err, err
+    status, err = check(test, f"http_listen: [::1]:9570\nhttp_token_file: {test.dir}/none\n")
+    assert status == 1 and "http_token_file" in err and "none" in err, err
+    status, err = check(test, "http_listen: nowhere:9570\n")
+    assert status == 1 and "127.0.0.1:9570" in err, err
+
+
+def test_a_token_is_asked_for_on_tcp(test):
+    """All pages of the TCP port want it; the Unix socket does not."""
+    start(test, f"http_token_file: {test.write('token', TOKEN)}\n")
+    for page in ("/metrics", "/healthz", "/api/v1/status", "/nothing"):
+        for wrong in ({}, {"Authorization": f"Bearer {TOKEN}x"}, {"Authorization": f"Bearer {TOKEN[:-1]}"}, {"Authorization": f"Basic {TOKEN}"}, {"Authorization": "Bearer "}):
+            status, headers, text = ask(test.http, page, **wrong)
+            assert (status, headers["WWW-Authenticate"]) == (401, "Bearer") and TOKEN not in text
+    assert ask(test.http, "/healthz", Authorization=f"Bearer {TOKEN}")[0] == 200 == ask(test.socket, "/healthz")[0]
+    program = NFACCTD.parents[1] / "bin/pathacct"
+    url = f"http://127.0.0.1:{test.http}"
+    done = subprocess.run([program, "-u", url, "ledger"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 4 and "--token-file" in done.stderr
+    assert subprocess.run([program, "-u", url, "--token-file", test.dir / "token", "ledger"], capture_output=True, timeout=60).returncode == 0
+
+
+def test_bad_tokens_and_certificates_are_refused_at_start(test):
+    for more, words in ((f"http_token_file: {test.write('short', 'abc')}\n", "openssl rand"), (f"http_token_file: {test.write('odd', 'a b' * 20)}\n", "openssl rand"),
+                        (f"http_tls_cert: {test.write('c', 'x')}\nhttp_tls_key: {test.write('k', 'y')}\n", "GnuTLS")):
+        conf = test.write("t.conf", PRINT + f"control_socket: none\nhttp_listen: 127.0.0.1:{free_port(socket.SOCK_STREAM)}\nnfacctd_ip: 127.0.0.1\nnfacctd_port: {free_port()}\n{more}")
+        done = subprocess.run([NFACCTD, "-f", conf], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 1 and words in done.stderr, done
+
+
+def test_https(test):
+    """With a certificate TCP speaks TLS alone; who speaks something else, or nothing, holds up nobody."""
+    cert, key = certificate(test)
+    daemon = start(test, f"http_tls_cert: {cert}\nhttp_tls_key: {key}\nhttp_token_file: {test.write('token', TOKEN)}\n")
+    context = ssl.create_default_context(cafile=cert)
+
+    def ask_https(page, **headers):
+        connection = http.client.HTTPSConnection("127.0.0.1", test.http, timeout=30, context=context)
+        connection.request("GET", page, headers=headers)
+        answer = connection.getresponse()
+        text = answer.read().decode()
+        connection.close()
+        return answer.status, text
+    assert ask_https("/healthz")[0] == 401
+    status, text = ask_https("/metrics", Authorization=f"Bearer {TOKEN}")
+    assert status == 200 and "pathacct_build_info{" in text
+    strangers = []
+    for greeting in (b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\xff\xff" + b"x" * 3000, b"", b"\0" * 100):
+        s = socket.create_connection(("127.0.0.1", test.http), timeout=30)
+        s.sendall(greeting)
+        strangers.append(s)
+    for _ in range(5):
+        wait_for(lambda: ask_https("/readyz", Authorization=f"Bearer {TOKEN}") == (200, "ready\n"), "ready")  # waits for facts meanwhile
+        assert ask(test.socket, "/healthz")[0] == 200
+    for s in strangers:
+        s.close()
+    daemon.signal(15)
+    assert daemon.wait(30) == 0
+
+
+def test_a_thousand_connections(test):
+    """Those beyond the bound are closed; the Unix socket always has a place left, and workers do not notice."""
+    daemon = start(test)
+    sockets = []
+    for n in range(1000):
+        s = socket.socket()
+        s.bind((f"127.0.{1 + n // 250}.{1 + n % 250}", 0))
+        s.settimeout(30)
+        try:
+            s.connect(("127.0.0.1", test.http))
+            s.sendall(b"GET /api/v1/ex")  # half a request
+        except OSError:
+            pass
+        sockets.append(s)
+    assert ask(test.socket, "/healthz")[0] == 200
+    stream = exports.Ipfix()
+    test.send(stream.announce(), stream.data([exports.common_flow("10.0.0.1", "192.168.1.1", "10.0.0.9", octets=700)]))
+    test.wait_now(daemon, lambda s: sum(e["flows"] for e in s["exporters"]) == 1, "the flow")
+    for s in sockets:
+        s.close()
+    wait_for(lambda: answers(test.http), "answers again")
 
 
 def test_a_place_that_is_taken_is_told(test):

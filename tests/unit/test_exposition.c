@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The two forms of metrics, which of them a reader asks for, and the address of http_listen. */
+#include "control/control.h"
 #include "control/exposition.h"
 #include "control/listen_address.h"
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -107,34 +109,60 @@ static void histograms_add_up_to_the_last_bucket(void **state)
     text_clear(&out);
 }
 
-static void only_loopback_may_be_listened_on(void **state)
+static void an_address_to_listen_on_is_read_and_loopback_is_told(void **state)
 {
-    static const char *const good[] = {"127.0.0.1:9570", "127.9.9.9:1", "[::1]:65535"};
-    static const char *const bad[] = {"",
-                                      ":",
-                                      "127.0.0.1",
-                                      "127.0.0.1:",
-                                      "::1:80",
-                                      "[::1]",
-                                      "[::1]80",
-                                      "[::1:80",
-                                      "1.2.3.4:80",
-                                      "[::]:80",
-                                      "127.0.0.1:0",
-                                      "127.0.0.1:65536",
-                                      "127.0.0.1:8x",
-                                      "x:80",
-                                      "[:80",
-                                      "[]:80"};
+    static const char *const near[] = {"127.0.0.1:9570", "127.9.9.9:1", "[::1]:65535"};
+    static const char *const far[] = {"1.2.3.4:80", "[::]:80"};
+    static const char *const bad[] = {
+        "",        ":",           "127.0.0.1",       "127.0.0.1:",   "::1:80", "[::1]", "[::1]80",
+        "[::1:80", "127.0.0.1:0", "127.0.0.1:65536", "127.0.0.1:8x", "x:80",   "[:80",  "[]:80"};
     struct listen_address address;
     struct text error = {0};
     (void)state;
 
-    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
-        assert_int_equal(listen_address_parse(good[i], &address, &error), 0);
+    for (size_t i = 0; i < sizeof near / sizeof near[0]; i++) {
+        assert_int_equal(listen_address_parse(near[i], &address, &error), 0);
+        assert_true(listen_address_is_loopback(&address));
+    }
     assert_int_equal(address.port, 65535);
+    for (size_t i = 0; i < sizeof far / sizeof far[0]; i++) {
+        assert_int_equal(listen_address_parse(far[i], &address, &error), 0);
+        assert_false(listen_address_is_loopback(&address));
+    }
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         assert_int_not_equal(listen_address_parse(bad[i], &address, &error), 0);
+    text_clear(&error);
+}
+
+static void keys_that_do_not_go_together_are_told(void **state)
+{
+    static const struct control_settings good[] = {
+        {0},
+        {.http_listen = "127.0.0.1:80"},
+        {.http_listen = "0.0.0.0:80", .token_file = "t"},
+        {.http_listen = "[::]:80", .tls_cert = "c", .tls_key = "k"},
+    };
+    static const struct control_settings bad[] = {
+        {.http_listen = "0.0.0.0:80"},
+        {.http_listen = "[2001:db8::1]:80"},
+        {.http_listen = "127.0.0.1:80", .tls_cert = "c"},
+        {.tls_key = "k"},
+    };
+    struct text error = {0};
+    (void)state;
+
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
+        assert_int_equal(control_settings_check(&good[i], &error), 0);
+    assert_int_equal(error.len, 0);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        assert_int_equal(control_settings_check(&bad[i], &error), -EINVAL);
+        assert_true(error.len > 0);
+        text_reset(&error);
+    }
+    assert_null(control_settings_remark(&good[0]));
+    assert_null(control_settings_remark(&good[1]));
+    assert_non_null(control_settings_remark(&good[2]));
+    assert_non_null(control_settings_remark(&good[3]));
     text_clear(&error);
 }
 
@@ -145,7 +173,8 @@ int main(void)
         cmocka_unit_test(prometheus_text_is_as_its_format_says),
         cmocka_unit_test(openmetrics_names_families_without_total),
         cmocka_unit_test(histograms_add_up_to_the_last_bucket),
-        cmocka_unit_test(only_loopback_may_be_listened_on),
+        cmocka_unit_test(an_address_to_listen_on_is_read_and_loopback_is_told),
+        cmocka_unit_test(keys_that_do_not_go_together_are_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
