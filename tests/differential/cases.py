@@ -119,14 +119,14 @@ def tags(world, daemon):
     instances = []
     for n in range(12):
         path = world.test.dir / f"tags-{n}"
-        path.write_text(maps.tag_map(world.rng))
+        path.write_text(maps.tag_map(world.rng, daemon))
         instance = Instance(f"map{n}", keys, pre_tag_map=path)
         if n % 3 == 1:
             instance.keys["pre_tag_filter"] = maps.tag_filter(world.rng)
         elif n % 3 == 2:
             instance.keys["post_tag"] = world.rng.randrange(1, 99)
         instances.append(instance)
-    found = world.replay(daemon, instances, of_inputs=maps.all_traffic(world.rng))
+    found = world.replay(daemon, instances, of_inputs=maps.all_traffic(world.rng, daemon))
     yield from world.compare(f"{daemon} tags", found, of_file={i.name: i.keys["pre_tag_map"] for i in instances})
 
 
@@ -136,7 +136,7 @@ def rates(world, daemon):
     path.write_text(maps.sampling_map(world.rng))
     keys = ["peer_src_ip", "src_port", "sampling_rate"]
     for more in ([], ["nfacctd_renormalize: true"]):
-        found = world.replay(daemon, [Instance("out", keys)], [f"sampling_map: {path}", *more], maps.all_traffic(world.rng))
+        found = world.replay(daemon, [Instance("out", keys)], [f"sampling_map: {path}", *more], maps.all_traffic(world.rng, daemon))
         yield from world.compare(f"{daemon} rates", found)
 
 
@@ -150,7 +150,7 @@ def networks(world, daemon):
             path = world.test.dir / f"networks-{method}-{n}"
             path.write_text(maps.networks(world.rng))
             instances.append(Instance(f"{method}{n}", nets, networks_file=path, **more))
-        found = world.replay(daemon, instances, [f"nfacctd_net: {method}", f"nfacctd_as: {method}"], maps.all_traffic(world.rng))
+        found = world.replay(daemon, instances, [f"nfacctd_net: {method}", f"nfacctd_as: {method}"], maps.all_traffic(world.rng, daemon))
         yield from world.compare(f"{daemon} networks", found, of_file={i.name: i.keys["networks_file"] for i in instances})
 
 
@@ -158,19 +158,19 @@ def lists(world, daemon):
     """ports_file; 1.7.7 does not have the other two."""
     path = world.test.write("list-ports", maps.number_list(world.rng, [53, 80, 443, 1, 2, 3, 4]))
     instances = [Instance("ports", ["peer_src_ip", "src_host", "dst_host", "src_port", "dst_port"], ports_file=path)]
-    yield from world.compare(f"{daemon} lists", world.replay(daemon, instances, of_inputs=maps.all_traffic(world.rng)))
+    yield from world.compare(f"{daemon} lists", world.replay(daemon, instances, of_inputs=maps.all_traffic(world.rng, daemon)))
 
 
 def sums(world, daemon):
     """Two entries of each flow."""
     instances = [Instance(name, [name]) for name in ("sum_host", "sum_net", "sum_as", "sum_port", "sum_mac")]
-    yield from world.compare(f"{daemon} sums", world.replay(daemon, instances, of_inputs=maps.all_traffic(world.rng)))
+    yield from world.compare(f"{daemon} sums", world.replay(daemon, instances, of_inputs=maps.all_traffic(world.rng, daemon)))
 
 
 def distinguishers(world, daemon):
     """flow_to_rd_map."""
     path = world.test.write("rds", maps.rd_map(world.rng))
-    found = world.replay(daemon, [Instance("rd", ["peer_src_ip", "src_port", "mpls_vpn_rd"])], [f"flow_to_rd_map: {path}"], maps.all_traffic(world.rng))
+    found = world.replay(daemon, [Instance("rd", ["peer_src_ip", "src_port", "mpls_vpn_rd"])], [f"flow_to_rd_map: {path}"], maps.all_traffic(world.rng, daemon))
     yield from world.compare(f"{daemon} distinguishers", found)
 
 
@@ -180,7 +180,7 @@ def places(world, daemon):
     path.write_bytes(mmdb.database({"10.0.0.0/15": mmdb.place("DE", "10115", 52.5167, 13.4), "192.0.3.0/24": mmdb.place("US", "94043", 37.386, -122.0838)}))
     instances = [Instance(what, ["peer_src_ip", f"src_host_{what}", f"dst_host_{what}"], output) for what, output in
                  (("country", "json"), ("pocode", "json"), ("coords", "json"))] + [Instance("csv", ["peer_src_ip", "src_host_country", "dst_host_pocode"], "csv")]
-    yield from world.compare(f"{daemon} places", world.replay(daemon, instances, [f"geoipv2_file: {path}"], maps.all_traffic(world.rng)))
+    yield from world.compare(f"{daemon} places", world.replay(daemon, instances, [f"geoipv2_file: {path}"], maps.all_traffic(world.rng, daemon)))
 
 
 def thresholds(world, daemon):
@@ -188,7 +188,7 @@ def thresholds(world, daemon):
     keys = ["peer_src_ip", "src_host", "dst_host", "flows"]
     limits = f"minb={world.rng.randrange(500, 2000)}, minp={world.rng.randrange(2, 6)}, minbpp={world.rng.randrange(100, 900)}"
     instances = [Instance(kind, keys, print_preprocess=limits, print_preprocess_type=kind) for kind in ("any", "all")]
-    yield from world.compare(f"{daemon} thresholds", world.replay(daemon, instances, of_inputs=maps.all_traffic(world.rng)))
+    yield from world.compare(f"{daemon} thresholds", world.replay(daemon, instances, of_inputs=maps.all_traffic(world.rng, daemon)))
 
 
 def forms(world, daemon):
@@ -211,6 +211,14 @@ def live(world, daemon):
         yield from differences(f"{daemon} live {name}", *rows, world.names)
 
 
+def bgp_maps(world, daemon):
+    """The same by maps: bgp_peer_src_as_map and its kin, flow_to_rd_map, bgp_agent_map."""
+    rows, hint = routers.by_maps(world)
+    for difference in differences(f"{daemon} live by maps", *rows, world.names):
+        difference.hint = hint
+        yield difference
+
+
 def postgresql(world, daemon):
     """The same tables of a server of our own."""
     server = getattr(world, "server", None) or Postgres(world.test)
@@ -226,11 +234,11 @@ def kafka(world, daemon):
     """Messages of a mock cluster, whole and packed."""
     cluster = Mock(world.test)
     instances = [Kafka(name, world.has(daemon, SETS[name]), cluster, **more)
-                 for name, more in (("security", {}), ("matrix", {"kafka_multi_values": 4000}), ("layer2", {}))]
+                 for name, more in (("security", {}), ("matrix", {"kafka_multi_values": 4000}), ("layer2", {}), ("ports", {"kafka_num_protos": "true"}))]
     yield from world.compare(f"{daemon} kafka", world.replay(daemon, instances))
 
 
 BOTH, FLOWS = ("nfacctd", "sfacctd"), ("nfacctd",)
 CASES = {"wide": (wide, BOTH), "alone": (alone, BOTH), "sets": (sets, BOTH), "forms": (forms, BOTH), "postgresql": (postgresql, BOTH), "kafka": (kafka, BOTH),
-         "times": (times, FLOWS), "live": (live, FLOWS), "tags": (tags, FLOWS), "rates": (rates, FLOWS), "networks": (networks, FLOWS), "lists": (lists, FLOWS),
+         "times": (times, FLOWS), "live": (live, FLOWS), "bgp maps": (bgp_maps, FLOWS), "tags": (tags, BOTH), "rates": (rates, FLOWS), "networks": (networks, BOTH), "lists": (lists, BOTH),
          "sums": (sums, FLOWS), "distinguishers": (distinguishers, FLOWS), "thresholds": (thresholds, FLOWS), "places": (places, FLOWS)}

@@ -2,6 +2,7 @@
 """Files with random rows that both read, and flows whose values are few enough that rows meet them."""
 import inputs as feeds
 import exports
+import sflow
 
 FIELDS = [(8, 4), (12, 4), (7, 2), (11, 2), (4, 1), (10, 4), (14, 4), (15, 4), (18, 4), (16, 4), (17, 4), (9, 1), (13, 1), (58, 2), (56, 6), (57, 6),
           (61, 1), (234, 4), (1, 4), (2, 4)]
@@ -23,11 +24,29 @@ def traffic(rng, exporter, rows=120):
     return feeds.Input("generated-maps", exporter, out)
 
 
-def all_traffic(rng):
-    return [traffic(rng, exporter) for exporter in EXPORTERS]
+def sampled(rng, agent, rows=120):
+    """The same of sFlow: packets of a VLAN that the switch tells, most of them with what a router and BGP say of them. 1.7.7 finds them by
+    filters that say vlan alone."""
+    samples = []
+    for n in range(rows):
+        frame, length = sflow.ethernet(f"10.{rng.randrange(3)}.{rng.randrange(2)}.{rng.randrange(4)}", f"192.0.{rng.randrange(2, 5)}.{rng.randrange(4)}",
+                                       sport=n + 1, dport=rng.choice(PORTS), proto=rng.choice((6, 17)), payload_len=rng.randrange(20, 90))
+        macs = bytes([2, 0, 0, 0, 1, rng.randrange(3)]) + bytes([2, 0, 0, 0, 0, rng.randrange(3)])
+        vlan = rng.randrange(1, 4)
+        records = [sflow.raw_header(macs + frame[12:], length), sflow.record(1001, sflow.words(vlan, 0, vlan, 0))]
+        if rng.random() < 0.8:
+            records.append(sflow.router(rng.choice(HOPS), rng.choice((0, 16, 24)), rng.choice((0, 16, 24))))
+            records.append(sflow.gateway(rng.choice(HOPS), [64510, rng.choice(ASES[1:])], rng.choice(ASES), rng.choice(ASES)))
+        samples.append(sflow.flow_sample(records, n + 1, in_iface=rng.randrange(1, 4), out_iface=rng.randrange(1, 4)))
+    datagrams = [(feeds.START_S + n, sflow.datagram(samples[n:n + 5], agent, sub_agent=3, sequence=n // 5 + 1)) for n in range(0, rows, 5)]
+    return feeds.Input("generated-maps", agent, datagrams)
 
 
-def match(rng, how_many):
+def all_traffic(rng, daemon="nfacctd"):
+    return [(traffic if daemon == "nfacctd" else sampled)(rng, exporter) for exporter in EXPORTERS]
+
+
+def match(rng, how_many, daemon):
     """Some conditions of a row of pre_tag_map, in the keys of 1.7.7."""
     keys = {
         "ip": lambda: rng.choice((*EXPORTERS, "127.1.0.0/16", "0.0.0.0/0", "127.1.200.0/23")), "in": lambda: number(rng, 1, 4),
@@ -37,6 +56,10 @@ def match(rng, how_many):
         "src_mac": lambda: maybe_not(rng, f"02:00:00:00:00:0{rng.randrange(3)}"), "direction": lambda: number(rng, 0, 2),
         "filter": lambda: rng.choice(("'udp'", "'tcp and dst port 443'", "'src net 10.1.0.0/16'", "'dst port 53 or dst port 80'")),
     }
+    if daemon == "sfacctd":
+        del keys["direction"]
+        words = ("udp", "tcp and dst port 443", "src net 10.1.0.0/16", "(dst port 53 or dst port 80)")
+        keys |= {"filter": lambda: f"'vlan and {rng.choice(words)}'", "agent_id": lambda: number(rng, 2, 5), "sample_type": lambda: rng.choice(("0:1", "0:3"))}
     chosen = rng.sample(sorted(keys), how_many)
     return [f"{key}={keys[key]()}" for key in chosen]
 
@@ -49,12 +72,12 @@ def number(rng, low, high):
     return maybe_not(rng, rng.randrange(low, high))
 
 
-def tag_map(rng, rows=14):
+def tag_map(rng, daemon, rows=14):
     """Rows that set one thing each (1.7.7 loses one of two), some of them with a jump to a row below."""
     out = []
     for n in range(rows):
         row = [rng.choice((f"set_tag={n + 1}", f"set_tag={n + 1}", f"set_tag2={100 + n}", f"set_label=row{n}"))]
-        row += match(rng, rng.randrange(1, 4))
+        row += match(rng, rng.randrange(1, 4), daemon)
         row.append(f"label=at{n}")
         if n + 1 < rows and rng.random() < 0.4:
             row.append(f"jeq=at{rng.randrange(n + 1, rows)}")
@@ -81,13 +104,6 @@ def networks(rng):
         asn = rng.randrange(1, 70000)
         lines.append(rng.choice((prefix, f"{asn},{prefix}", f"{rng.randrange(1, 70000)}_{asn},{prefix}", f"192.0.2.9,{asn},{prefix}")))
     return "\n".join(lines) + "\n"
-
-
-def number_map(rng, value):
-    """A map of BGP's kind: id, ip and one condition more."""
-    rows = [f"id={value()} ip={rng.choice(EXPORTERS)} {rng.choice(('in', 'vlan'))}={rng.randrange(1, 4)}" for _ in range(3)]
-    rows += [f"id={value()} ip={rng.choice(EXPORTERS)} src_mac=02:00:00:00:00:0{rng.randrange(3)}", f"id={value()} ip=0.0.0.0/0"]
-    return "\n".join(rows) + "\n"
 
 
 def rd_map(rng):

@@ -23,17 +23,20 @@ nfacctd_ip: 127.0.0.1
 nfacctd_port: {port}
 nfacctd_as: bgp
 nfacctd_net: bgp
-bgp_peer_src_as_type: bgp
 bgp_src_as_path_type: bgp
 bgp_src_std_comm_type: bgp
-bgp_src_local_pref_type: bgp
-bgp_src_med_type: bgp
 bgp_daemon_max_peers: 10
-bgp_agent_map: {map}
 bgp_path_accept: pmacct
 print_refresh_time: 600
 timestamps_utc: true
 """
+
+
+PLAIN_TYPES = "bgp_peer_src_as_type: bgp\nbgp_src_local_pref_type: bgp\nbgp_src_med_type: bgp\n"
+# What maps ask for, beside addresses and next hop.
+ASKED = [(8, 4), (12, 4), (7, 2), (11, 2), (4, 1), (10, 4), (14, 4), (18, 4), (58, 2), (56, 6), (234, 4), (70, 3), (1, 4), (2, 4)]
+SOURCES, TARGETS = ("198.51.100.{}", "198.51.7.{}"), ("203.0.113.{}", "203.0.114.{}")
+VPN = bytes.fromhex("0000fde800000005")  # 0:65000:5
 
 
 def path(rng, next_hop, asn):
@@ -76,6 +79,48 @@ def flows(rng, exporter):
     return exporter, stream.announce(), [stream.data(rows[n:n + 20]) for n in range(0, 60, 20)]
 
 
+def vpn_route(rng, text, asn):
+    """An UPDATE of a route in the VPN (RFC 4364), with label 16."""
+    address, length = text.split("/")
+    nlri = bytes([88 + int(length)]) + b"\x00\x01\x01" + VPN + socket.inet_aton(address)[:(int(length) + 7) // 8]
+    reach = struct.pack("!HBB", 1, 128, 12) + bytes(8) + socket.inet_aton("10.0.0.1") + b"\0" + nlri
+    more = attribute(0x80, 4, struct.pack("!I", rng.randrange(1000))) + attribute(0x40, 5, struct.pack("!I", rng.randrange(1000)))
+    return update(attributes(path=(asn, rng.randrange(1, 70000)), more=more + attribute(0x80, 14, reach)))
+
+
+def asking_flows(rng, exporter):
+    """Flows whose values are few enough that rows of maps meet them."""
+    stream, rows = exports.Ipfix(fields=ASKED, domain=4), []
+    for n in range(60):
+        target = rng.choice(TARGETS).format(rng.randrange(1, 255))
+        hop = f"10.{longest(target)}.0.{rng.randrange(1, 4)}"
+        rows.append([rng.choice(SOURCES).format(rng.randrange(1, 255)), target, n + 1, 443, 6, rng.randrange(1, 4), rng.randrange(1, 4), hop,
+                     rng.randrange(1, 4), bytes([2, 0, 0, 0, 0, rng.randrange(3)]), rng.choice((0, 0, 30)), rng.randrange(1, 4) << 4 | 1, 1000 + n, 1 + n % 7])
+    return exporter, stream.announce(), [stream.data(rows[n:n + 20]) for n in range(0, 60, 20)]
+
+
+def source_map(rng):
+    """One of bgp_peer_src_as_map and its kin. 1.7.7 takes id=bgp for an AS number in all of them, and finds nothing by filters."""
+    conditions = {"in": lambda: rng.randrange(1, 4), "out": lambda: rng.randrange(1, 4), "vlan": lambda: rng.randrange(1, 4),
+                  "src_mac": lambda: f"02:00:00:00:00:0{rng.randrange(3)}", "src_net": lambda: rng.choice(("198.51.100.0/25", "198.51.0.0/16")),
+                  "dst_net": lambda: rng.choice(("203.0.113.0/25", "203.0.112.0/20")), "bgp_nexthop": lambda: f"10.{rng.randrange(3, 6)}.0.1"}
+    rows = []
+    for n in range(8):
+        keys = rng.sample(sorted(conditions), rng.randrange(1, 3))
+        rows.append(f"id={1000 + n} ip={rng.choice((PLAIN, BORROWER, ADD_PATH, '127.1.0.0/16'))} " + " ".join(f"{key}={conditions[key]()}" for key in keys))
+    return "\n".join(rows) + "\n"
+
+
+def other_maps(rng):
+    """{key: rows}: VPNs, peers of exporters. 1.7.7 finds nothing by bgp_peer_dst_ip_map, however its rows are written."""
+    # The VPN has routes to all, as the table is looked in too where it has none; only in this project.
+    rds = [f"id=0:65000:5 ip={PLAIN} {key}" for key in rng.sample(["in=1", "in=2", "out=3", "mpls_label_bottom=2", "mpls_vpn_id=30", "in=3 out=1"], 3)]
+    # One table for all of its flows: 1.7.7 finds nothing for the first flow after another table was asked.
+    agents = rng.sample([f"bgp_ip={ADD_PATH} ip={BORROWER} filter='ip6'", f"bgp_ip={ADD_PATH} ip=127.1.214.0/24", f"bgp_ip={ADD_PATH} ip={BORROWER} in=9"],
+                        2) + [f"bgp_ip={PLAIN} ip={rng.choice((BORROWER, '127.1.213.0/24', '127.1.212.0/23'))}"]
+    return {"flow_to_rd_map": rds, "bgp_agent_map": agents}
+
+
 class Memory(Instance):
     """A table in memory, asked by the client of its own side."""
 
@@ -90,21 +135,38 @@ class Memory(Instance):
 
 def both(world):
     """{instance: (their rows, our rows)}"""
+    agents = world.test.write("agents", f"bgp_ip={PLAIN} ip={BORROWER}\n")
+    return compared(world, KEYS, f"{LINES}{PLAIN_TYPES}bgp_agent_map: {agents}\n", [flows(world.rng, exporter) for exporter in (ADD_PATH, PLAIN, BORROWER)])
+
+
+def by_maps(world):
+    """The same with a random map of each kind; and the maps, which are the hint of what differs."""
+    rng, test, lines, hint = world.rng, world.test, LINES, ""
+    maps = {f"{name}_map": source_map(rng).splitlines() for name in ("bgp_peer_src_as", "bgp_src_local_pref", "bgp_src_med")} | other_maps(rng)
+    for key, rows in maps.items():
+        text = "\n".join(rows) + "\n"
+        lines += f"{key}: {test.write(key, text)}\n" + (f"{key.removesuffix('_map')}_type: map\n" if "_src_" in key else "")
+        hint += f"{key}:\n{text}"
+    sent = [asking_flows(rng, exporter) for exporter in (ADD_PATH, PLAIN, BORROWER)]
+    return compared(world, [*KEYS, "mpls_vpn_rd"], lines, sent)["print"], hint
+
+
+def compared(world, keys, lines, sent):
+    """Both daemons with `lines`, the same routers, and what they export: {instance: (their rows, our rows)}"""
     rng, test = world.rng, world.test
     world.names |= {ADD_PATH: "router-add-path", PLAIN: "router-plain", BORROWER: "router-of-map"}
-    agent_map = test.write("agents", f"bgp_ip={PLAIN} ip={BORROWER}\n")
     tables = {ADD_PATH: routes(rng, True), PLAIN: routes(rng, False)}
-    sent = [flows(rng, exporter) for exporter in (ADD_PATH, PLAIN, BORROWER)]
-    instances = [Instance("print", KEYS), Memory("memory", KEYS)]
+    tables[PLAIN] += [vpn_route(rng, text, 64700 + n) for n, text in enumerate(("203.0.112.0/20", "203.0.113.0/25", "198.51.0.0/16"))]
+    instances = [Instance("print", keys), Memory("memory", keys)]
     world.runs += 1
     sides = [Side(test, name, f"live-{world.runs}") for name in ("theirs", "ours")]
     for side in sides:
         side.port, side.bgp_port = free_port(), free_port(socket.SOCK_STREAM)
-        side.start("nfacctd", instances, LINES.format(port=side.port, bgp_port=side.bgp_port, map=agent_map).splitlines())
+        side.start("nfacctd", instances, lines.format(port=side.port, bgp_port=side.bgp_port).splitlines())
     for side in sides:
         side.process.wait_log("waiting for NetFlow/IPFIX data on")
         for address, updates in tables.items():
-            capabilities = multiprotocol(1, 1) + four_octet_as(65000) + (add_path_send((1, 1)) if address == ADD_PATH else b"")
+            capabilities = multiprotocol(1, 1) + multiprotocol(1, 128) + four_octet_as(65000) + (add_path_send((1, 1)) if address == ADD_PATH else b"")
             speaker = Speaker(test, side.bgp_port, address, capabilities=capabilities).establish()
             speaker.send(*updates, update())
     time.sleep(1)  # pmacct says nothing when it has read an UPDATE

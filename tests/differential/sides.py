@@ -173,7 +173,7 @@ class Side:
             raise Refused(refusals[0])
         if status != 0:
             errors = [line for line in self.process.output().splitlines() if "ERROR" in line or line.startswith(f"{self.dir}/conf:")]
-            raise AssertionError(f"{self.process.args[0]} ended with {status}: " + "; ".join(errors[:5]))
+            raise AssertionError(f"{self.process.args[0]} ended with {status}: " + "; ".join(errors[:5] or self.process.output().splitlines()[-3:]))
 
     def left(self):
         done = subprocess.run(["ps", "-o", "pid,stat,etimes,args", "-g", str(self.process.pid)], capture_output=True, text=True, check=False)
