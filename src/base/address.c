@@ -203,11 +203,15 @@ int ip_prefix_parse(const char *text, struct ip_prefix *ret_prefix)
             return -EINVAL;
         len = value;
     }
-    struct ip_addr network = ip_addr_mask(&addr, len);
-    if (memcmp(network.bytes, addr.bytes, sizeof addr.bytes) != 0)
-        return -ERANGE;
-    *ret_prefix = (struct ip_prefix){addr, (uint8_t)len};
-    return 0;
+    *ret_prefix = (struct ip_prefix){ip_addr_mask(&addr, len), (uint8_t)len};
+    return memcmp(ret_prefix->addr.bytes, addr.bytes, sizeof addr.bytes) == 0 ? 0 : -ERANGE;
+}
+
+int ip_network_parse(const char *text, struct ip_prefix *ret_prefix)
+{
+    int err = ip_prefix_parse(text, ret_prefix);
+
+    return err == -ERANGE ? 0 : err;
 }
 
 size_t ip_prefix_format(const struct ip_prefix *p, char out[IP_PREFIX_TEXT_LEN])

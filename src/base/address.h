@@ -133,6 +133,9 @@ bool ip_prefix_contains(const struct ip_prefix *p, const struct ip_addr *a);
 bool ip_prefix_equal(const struct ip_prefix *a, const struct ip_prefix *b);
 /* "a.b.c.d/len" or a bare address (its full length). -EINVAL malformed, -ERANGE host bits set. */
 int ip_prefix_parse(const char *text, struct ip_prefix *ret_prefix);
+/* The same for files that people write, as pmacct reads them: host bits do not count, "10.0.0.1/8" is
+ * 10.0.0.0/8. */
+int ip_network_parse(const char *text, struct ip_prefix *ret_prefix);
 size_t ip_prefix_format(const struct ip_prefix *p, char out[IP_PREFIX_TEXT_LEN]);
 
 int mac_addr_parse(const char *text, struct mac_addr *ret_mac);

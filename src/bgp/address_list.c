@@ -33,10 +33,8 @@ static const char *entry_parse(char *line, bool has_passwords, struct address_en
             return "the password must have 1 to 80 characters";
         memcpy(entry->password, password, len + 1);
     }
-    int err = ip_prefix_parse(line_trim(line), &entry->prefix);
-    if (err == -ERANGE)
-        return "the prefix has bits beyond its length";
-    return err < 0 ? "not an IP address or prefix" : NULL;
+    return ip_network_parse(line_trim(line), &entry->prefix) < 0 ? "not an IP address or prefix"
+                                                                 : NULL;
 }
 
 int address_list_load(const char *file, bool has_passwords, struct text *error,

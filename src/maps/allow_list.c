@@ -48,12 +48,11 @@ static bool take_line(struct allow_list *list, size_t *capacity, char *line, con
         *--end = '\0';
     if (*line == '\0' || *line == '!' || *line == '#')
         return true;
-    int err = ip_prefix_parse(line, &prefix);
-    if (err < 0) {
-        text_append_printf(
-            errors, "%s:%u: %.60s: %s\n", name, number, line,
-            err == -ERANGE ? "host bits are set; write the network, or the address alone"
-                           : "expected one address or prefix, such as 192.0.2.1 or 2001:db8::/32");
+    if (ip_network_parse(line, &prefix) < 0) {
+        text_append_printf(errors,
+                           "%s:%u: %.60s: expected one address or prefix, such as 192.0.2.1 or "
+                           "2001:db8::/32\n",
+                           name, number, line);
         return false;
     }
     if (list->count == *capacity) {

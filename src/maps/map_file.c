@@ -112,33 +112,11 @@ static bool parse_item(const struct map_key *key, char *text, struct map_item *i
         item->prefix.len = 0;
         return ip_addr_parse(text, &item->prefix.addr) == 0;
     case MAP_PREFIX:
-        return ip_prefix_parse(text, &item->prefix) == 0;
+        return ip_network_parse(text, &item->prefix) == 0;
     case MAP_TEXT:
         return *text != '\0';
     }
     return false;
-}
-
-/* Appends the network that a prefix with host bits lies in, as a hint; false if that is not what
- * is wrong. */
-static bool append_network(struct text *errors, const char *text)
-{
-    const char *slash = strchr(text, '/');
-    struct ip_prefix prefix;
-    char out[IP_PREFIX_TEXT_LEN];
-
-    if (!slash || ip_prefix_parse(text, &prefix) != -ERANGE)
-        return false;
-    char *addr = mem_strndup(text, (size_t)(slash - text));
-    int err = ip_addr_parse(addr, &prefix.addr);
-    mem_free(addr);
-    if (err < 0)
-        return false;
-    prefix.len = (uint8_t)strtoul(slash + 1, NULL, 10);
-    prefix.addr = ip_addr_mask(&prefix.addr, prefix.len);
-    ip_prefix_format(&prefix, out);
-    text_append_printf(errors, "host bits are set; the network is %s\n", out);
-    return true;
 }
 
 static void report_value(struct map_parser *p, const struct map_key *key, const char *text)
@@ -155,9 +133,8 @@ static void report_value(struct map_parser *p, const struct map_key *key, const 
         text_append_string(p->errors, "expected an IPv4 or IPv6 address\n");
         break;
     case MAP_PREFIX:
-        if (!append_network(p->errors, text))
-            text_append_string(p->errors,
-                               "expected an address or prefix such as 192.0.2.0/24, or a list\n");
+        text_append_string(p->errors,
+                           "expected an address or prefix such as 192.0.2.0/24, or a list\n");
         break;
     case MAP_TEXT:
         text_append_string(p->errors, "expected a value\n");

@@ -55,22 +55,6 @@ static int parse_path_accept(const char *value, void *settings, struct text *err
     return err;
 }
 
-/* Parses a prefix; bits beyond its length do not count. */
-static int parse_network(const char *word, struct ip_prefix *ret_prefix)
-{
-    int err = ip_prefix_parse(word, ret_prefix);
-
-    if (err != -ERANGE)
-        return err;
-    const char *slash = strchr(word, '/');
-    char *text = mem_strndup(word, (size_t)(slash - word));
-    err = ip_addr_parse(text, &ret_prefix->addr);
-    mem_free(text);
-    ret_prefix->len = (uint8_t)strtoul(slash + 1, NULL, 10);
-    ret_prefix->addr = ip_addr_mask(&ret_prefix->addr, ret_prefix->len);
-    return err;
-}
-
 static int parse_follow_nexthop(const char *value, void *settings, struct text *errors)
 {
     struct correlate_settings *c = settings;
@@ -86,7 +70,7 @@ static int parse_follow_nexthop(const char *value, void *settings, struct text *
             err = -EINVAL;
             break;
         }
-        if (parse_network(word, &c->follow[c->follow_count]) == 0) {
+        if (ip_network_parse(word, &c->follow[c->follow_count]) == 0) {
             c->follow_count++;
             continue;
         }

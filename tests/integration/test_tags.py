@@ -248,6 +248,15 @@ def test_strict_config_false_leaves_out_rows_that_are_wrong(test):
         assert f"[{file}] map successfully (re)loaded with {count} entries." in daemon.output(), (file, daemon.output())
 
 
+def test_bits_beyond_the_length_of_a_prefix_do_not_count(test):
+    """As in pmacct: people write a router's address with the length of its network."""
+    flows = [{"src": "10.1.0.1"}, {"src": "10.2.0.1"}]
+    assert tags(test, "set_tag=5 ip=198.51.100.77/24 src_net=10.1.200.9/16\nset_tag=6 ip=198.51.100.9\n", flows) == {1: (5, 0, "", 0), 2: (6, 0, "", 0)}
+    rates, allowed = test.write("rates.map", "id=7 ip=198.51.100.77/24\n"), test.write("allowed", "198.51.100.77/24\n")
+    got = tags(test, "set_tag=1\n", flows, f"sampling_map: {rates}\nnfacctd_allow_file: {allowed}\n", "lists")
+    assert len(got) == 2, got
+
+
 def test_rows_are_counted_as_pmacct_counts_them(test):
     """Those without an exporter count for each family, unless told otherwise; they hold for the same flows."""
     tag_map = test.write("rows.map", "set_tag=1 ip=192.0.2.1\nset_tag=2 in=1\nset_tag=3\n")

@@ -172,7 +172,7 @@ static void prefixes_parse_and_format(void **state)
 static void malformed_prefixes_and_host_bits_are_told_apart(void **state)
 {
     (void)state;
-    struct ip_prefix p;
+    struct ip_prefix p, expected;
     static const char *const wrong[] = {"192.0.2.0/33", "192.0.2.0/",     "192.0.2.0/+8",
                                         "192.0.2.0/8 ", "192.0.2/24",     "2001:db8::/129",
                                         "/8",           "192.0.2.0/0024", "192.0.2.0/8/8"};
@@ -180,6 +180,10 @@ static void malformed_prefixes_and_host_bits_are_told_apart(void **state)
         assert_int_equal(ip_prefix_parse(wrong[i], &p), -EINVAL);
     assert_int_equal(ip_prefix_parse("192.0.2.1/24", &p), -ERANGE);
     assert_int_equal(ip_prefix_parse("2001:db8::1/64", &p), -ERANGE);
+    assert_int_equal(ip_network_parse("2001:db8::1/64", &p), 0);
+    assert_int_equal(ip_prefix_parse("2001:db8::/64", &expected), 0);
+    assert_true(ip_prefix_equal(&p, &expected));
+    assert_int_equal(ip_network_parse("192.0.2.1/33", &p), -EINVAL);
 }
 
 static void prefix_contains_its_addresses_of_its_family(void **state)

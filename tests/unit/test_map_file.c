@@ -90,26 +90,26 @@ static void lists_ranges_and_negation_hold_as_the_header_says(void **state)
 static void all_errors_of_a_map_are_reported_with_their_lines(void **state)
 {
     static const char map[] = "id=1 ip=10.0.0.0/8\n"
-                              "ip=10.0.0.0/8\n"      /* 2: no id */
-                              "id=1 iq=10.0.0.0/8\n" /* 3: unknown */
-                              "id=0\n"               /* 4: out of range */
-                              "id=1 ip=10.0.0.1/8\n" /* 5: host bits */
-                              "id=1 ip=10.0.0\n"     /* 6 */
-                              "id=1 in=20-10\n"      /* 7: upside down */
-                              "id=1 in=1 in=2\n"     /* 8: twice */
-                              "id = 1\n"             /* 9: blanks */
-                              "id=1 filter='ip\n"    /* 10: no closing quote */
-                              "id=1 jeq=x\n"         /* 11: flow control */
-                              "id=1 engine_id=4\n"   /* 12: refused */
-                              "id=1,2\n"             /* 13: a set key takes one value */
-                              "id=1 in=-\n"          /* 14 */
-                              "id=1 zzzzzzzz=1\n"    /* 15: nothing is near */
-                              "id=1 filter=''\n";    /* 16: empty */
+                              "ip=10.0.0.0/8\n"       /* 2: no id */
+                              "id=1 iq=10.0.0.0/8\n"  /* 3: unknown */
+                              "id=0\n"                /* 4: out of range */
+                              "id=1 ip=10.0.0.1/33\n" /* 5: too long */
+                              "id=1 ip=10.0.0\n"      /* 6 */
+                              "id=1 in=20-10\n"       /* 7: upside down */
+                              "id=1 in=1 in=2\n"      /* 8: twice */
+                              "id = 1\n"              /* 9: blanks */
+                              "id=1 filter='ip\n"     /* 10: no closing quote */
+                              "id=1 jeq=x\n"          /* 11: flow control */
+                              "id=1 engine_id=4\n"    /* 12: refused */
+                              "id=1,2\n"              /* 13: a set key takes one value */
+                              "id=1 in=-\n"           /* 14 */
+                              "id=1 zzzzzzzz=1\n"     /* 15: nothing is near */
+                              "id=1 filter=''\n";     /* 16: empty */
     static const char *const expected[] = {
         "m:2: the row does not say id=",
         "m:3: unknown key 'iq'; did you mean i",
         "m:4: id=0: expected a number from 1 to 1000",
-        "m:5: ip=10.0.0.1/8: host bits are set; the network is 10.0.0.0/8",
+        "m:5: ip=10.0.0.1/33: expected an address or prefix",
         "m:6: ip=10.0.0: expected an address or prefix",
         "m:7: in=20-10: ",
         "m:8: in stands twice",
