@@ -77,6 +77,11 @@ bool element_type_fits(enum element_type type, size_t len)
         return len == 3 || len == 4;
     case ELEMENT_RD:
         return len == 8;
+    case ELEMENT_TIME_S: /* as many bytes as an instant of today takes */
+        return len >= 4;
+    case ELEMENT_TIME_MS:
+    case ELEMENT_SYSTEM_INIT:
+        return len >= 6;
     case ELEMENT_TIME_NTP_US:
     case ELEMENT_TIME_NTP_NS:
         return len == 8 || len == 16;

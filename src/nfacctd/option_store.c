@@ -394,7 +394,7 @@ static const struct {
     {0, 96, VALUE_APPLICATION_NAME, ELEMENT_TEXT},
     {0, 130, VALUE_EXPORTER_IPV4, ELEMENT_IPV4},
     {0, 131, VALUE_EXPORTER_IPV6, ELEMENT_IPV6},
-    {0, 160, VALUE_SYSTEM_INIT, ELEMENT_UINT},
+    {0, 160, VALUE_SYSTEM_INIT, ELEMENT_SYSTEM_INIT},
 };
 #define KNOWN_COUNT (sizeof known_elements / sizeof known_elements[0])
 

@@ -87,6 +87,24 @@ def test_a_field_of_impossible_length_costs_nothing_else(test):
     assert "mplsVpnRouteDistinguisher has 7 bytes, postDestinationMacAddress has 5 bytes;" in lines[1], log
 
 
+def test_times_that_are_too_short_are_none(test):
+    """RFC 7011 section 6.1: milliseconds since 1970 have 8 bytes; 4 hold no instant of today, and 6 do. Without a start, flows begin
+    at their export."""
+    fields, longer = [(8, 4), (152, 4), (153, 4), (1, 4), (2, 4)], [(8, 4), (152, 6), (153, 7), (150, 3), (1, 4), (2, 4)]
+    uptimes = [(8, 4), (22, 4), (21, 4), (160, 4), (1, 4), (2, 4)]
+    variable = [(8, 4), (152, exports.VARIABLE), (1, 4), (2, 4)]
+    start, end = (START - 10) * 1000, (START - 5) * 1000
+    rows, log, exporter = account(test, [ipfix(
+        ipfix_template(fields), ipfix_template(longer, 257), ipfix_template(uptimes, 258), ipfix_template(variable, 259),
+        data(fields, ["10.0.0.1", start & 0xffffffff, end & 0xffffffff, 100, 1]), data(longer, ["10.0.0.2", start, end, 7, 100, 1], template_id=257),
+        data(uptimes, ["10.0.0.3", 5000, 9000, START - 100, 100, 1], template_id=258), data(variable, ["10.0.0.4", b"\1\2", 100, 1], template_id=259))],
+        "src_host, timestamp_start, timestamp_end", "timestamps_since_epoch: true")
+    got = {r["ip_src"]: (float(r["timestamp_start"]) - START, max(float(r["timestamp_end"]) - START, -START)) for r in rows}
+    assert got == {"10.0.0.1": (0, -START), "10.0.0.2": (-10, -5), "10.0.0.3": (-4, 0), "10.0.0.4": (0, -START)}, got
+    assert (exporter["misfit_fields"], exporter["misfit_values"]) == (4, 1), exporter
+    assert "template 256: flowStartMilliseconds has 4 bytes, flowEndMilliseconds has 4 bytes;" in log, log
+
+
 def test_a_template_of_odd_fields_has_one_line_however_often_it_changes(test):
     """It comes in two forms in turn, from ports of its own; another domain has a line of its own."""
     forms = [[(8, 4), (56, length), (1, 4), (2, 4)] for length in (5, 7)] * 4
