@@ -4,6 +4,7 @@
 import os
 import pathlib
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -77,6 +78,28 @@ def test_a_file_of_a_daemon_that_was_killed_is_free(test):
     assert second.stop() == 0
 
 
+def test_a_process_whose_daemon_was_killed_ends_its_work_first(test):
+    """It stands still with the file open. That is no error, and what the second daemon has waits for it."""
+    out = test.dir / "out.json"
+    first = test.nfacctd(config(out), name="first")
+    stream = exports.Ipfix()
+    test.send(stream.announce(), flows(stream, [1]))
+    wait_for(lambda: ports_of(out) == [1], "rows of the first")
+    host = test.now(first, "first")["instances"][0]["process"]["pid"]
+    os.kill(host, signal.SIGSTOP)
+    test.send(flows(stream, [2]))
+    test.wait_now(first, lambda s: s["instances"][0]["handed_over"]["flows"] == 1, "rows that were handed over", "first")
+    first.signal(signal.SIGKILL)
+    first.wait()
+    second = test.nfacctd(config(out), name="second")
+    test.send(stream.announce(), flows(stream, [3]))
+    second.wait_log(f"{out}: print[out] of nfacctd (process {host}), whose daemon has ended, still writes it; rows wait for its end")
+    assert "ERROR" not in second.output() and ports_of(out) == [1], second.output()
+    os.kill(host, signal.SIGCONT)
+    wait_for(lambda: ports_of(out) == [1, 2, 3], lambda: ports_of(out))
+    assert second.stop() == 0
+
+
 def test_check_refuses_one_file_for_two_instances(test):
     def two(a, b):
         return (f"nfacctd_port: 2100\nplugins: print[a], print[b]\naggregate: dst_port\nprint_output_file_append: true\n"
@@ -120,7 +143,7 @@ stats_file: {test.dir}/stats
 def test_links_stay_and_their_targets_are_written(test):
     disk = test.dir / "disk"
     disk.mkdir()
-    names = {"out": "out.json", "stats": "stats", "pid": "pid", "log": "log", "templates": "templates"}
+    names = {"out": "out.json", "stats": "stats", "pid": "pid", "log": "log", "templates": "templates", "neighbors": "neighbors"}
     for link, target in names.items():
         (test.dir / link).symlink_to(f"disk/{target}")
     daemon = test.nfacctd(config(test.dir / "out", f"""
@@ -128,6 +151,10 @@ stats_file: {test.dir}/stats
 pidfile: {test.dir}/pid
 logfile: {test.dir}/log
 nfacctd_templates_file: {test.dir}/templates
+bgp_daemon: true
+bgp_daemon_ip: 127.0.0.1
+bgp_daemon_port: {free_port(socket.SOCK_STREAM)}
+bgp_neighbors_file: {test.dir}/neighbors
 """))
     stream = exports.Ipfix()
     test.send(stream.announce(), flows(stream, [1]))
@@ -136,8 +163,8 @@ nfacctd_templates_file: {test.dir}/templates
     assert (disk / "out.json.state").exists()
     assert daemon.stop() == 0
     assert all((test.dir / link).is_symlink() for link in names)
-    assert sorted(p.name for p in disk.iterdir()) == ["log", "out.json", "out.json.state", "stats", "templates"]
-    for name in "stats", "templates":
+    assert sorted(p.name for p in disk.iterdir()) == ["log", "neighbors", "out.json", "out.json.state", "stats", "templates"]
+    for name in "stats", "templates", "neighbors":
         mode = stat.S_IMODE((disk / name).stat().st_mode)
         assert mode & ~0o640 == 0, (name, oct(mode))
     assert sorted(p.name for p in test.dir.iterdir() if not p.is_symlink()) == ["disk", "nfacctd.conf", "nfacctd.log"]
