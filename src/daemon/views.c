@@ -114,6 +114,7 @@ int views_read(struct daemon *d, struct text *errors)
     int err = 0;
 
     d->views = mem_calloc(d->instance_count + 1, sizeof *d->views);
+    maps->tag_map_pairs = mem_calloc(d->instance_count + 1, sizeof *maps->tag_map_pairs);
     for (uint32_t i = 0; i < d->instance_count; i++) {
         const struct instance_settings *s = &d->instance_settings[i];
         d->views[i] = (struct instance_view_settings){
@@ -121,6 +122,9 @@ int views_read(struct daemon *d, struct text *errors)
             .tag_map = path_number(&maps->tag_maps, &maps->tag_map_count, s->tags.map),
             .post_tag = s->tags.post_tag,
             .post_tag2 = s->tags.post_tag2};
+        if (d->views[i].tag_map >= 0 &&
+            config_number(d->config, "pre_tag_label_encode_as_map", i) != 0)
+            maps->tag_map_pairs[d->views[i].tag_map] = true;
         if (check_methods(d, i, errors) < 0)
             err = -EINVAL;
     }

@@ -181,8 +181,9 @@ static int load_tag_maps(const struct maps_settings *settings, struct maps *maps
     maps->tags = mem_calloc(settings->tag_map_count + 1, sizeof(struct tag_map *));
     maps->tag_map_count = settings->tag_map_count;
     for (uint32_t i = 0; i < settings->tag_map_count; i++) {
-        if (tag_map_read(settings->tag_maps[i], &settings->of_tag_maps, report, &maps->tags[i]) ==
-            0)
+        struct tag_map_reading how = settings->of_tag_maps;
+        how.has_pairs = settings->tag_map_pairs && settings->tag_map_pairs[i];
+        if (tag_map_read(settings->tag_maps[i], &how, report, &maps->tags[i]) == 0)
             tag_map_add_needs(maps->tags[i], &maps->needs);
         else
             err = -EINVAL;

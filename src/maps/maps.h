@@ -55,6 +55,7 @@ struct maps_settings {
     uint32_t tag_map_count;
     const char **networks_files; /* the networks_file of all instances, each once */
     uint32_t networks_file_count;
+    bool *tag_map_pairs; /* of each: its labels have to be pairs */
     struct tag_map_reading of_tag_maps;
     struct maps_list *lists; /* the lists of values of all instances, each once */
     uint32_t list_count;

@@ -32,6 +32,7 @@ struct tag_reader {
     struct text *errors, texts;
     struct tag_label *labels; /* by name, then by row */
     size_t label_count, condition_capacity;
+    bool has_pairs;
 };
 
 static void row_error(struct tag_reader *r, size_t row)
@@ -69,6 +70,23 @@ static int take_stack(struct tag_row *tag_row, const char *text)
     return 0;
 }
 
+/* True if a label is KEY%VALUE, or some of them with commas between. */
+static bool is_pairs(const char *label)
+{
+    for (;;) {
+        size_t key = strcspn(label, "%,"), value;
+        if (key == 0 || label[key] != '%')
+            return false;
+        label += key + 1;
+        value = strcspn(label, "%,");
+        if (value == 0 || label[value] == '%')
+            return false;
+        if (label[value] == '\0')
+            return true;
+        label += value + 1;
+    }
+}
+
 /* Takes a label into the map's texts. */
 static int take_label(struct tag_reader *r, size_t index, const char *label)
 {
@@ -78,6 +96,14 @@ static int take_label(struct tag_reader *r, size_t index, const char *label)
     if (len > TAG_LABEL_MAX) {
         row_error(r, index);
         text_append_printf(r->errors, "set_label: more than %d bytes\n", TAG_LABEL_MAX);
+        return -EINVAL;
+    }
+    if (r->has_pairs && !is_pairs(label)) {
+        row_error(r, index);
+        text_append_printf(r->errors,
+                           "set_label=%.60s: expected KEY%%VALUE, or some with commas between, as "
+                           "pre_tag_label_encode_as_map is set\n",
+                           label);
         return -EINVAL;
     }
     if (r->texts.len > UINT32_MAX - len) /* files are smaller */
@@ -380,15 +406,16 @@ static int take_rows(struct tag_reader *r)
     return err;
 }
 
-int tag_map_parse(const char *name, const char *data, size_t len, struct text *errors,
-                  struct tag_map **ret_map)
+static int parse_tag_map(const char *name, const char *data, size_t len, bool has_pairs,
+                         struct text *errors, struct tag_map **ret_map)
 {
     struct tag_map *map = mem_zalloc(sizeof *map);
     struct map_file *file = NULL;
     int err = map_file_parse(name, data, len, tag_keys, tag_refusals, errors, &file);
 
     if (err == 0)
-        err = take_rows(&(struct tag_reader){.map = map, .file = file, .errors = errors});
+        err = take_rows(&(struct tag_reader){
+            .map = map, .file = file, .errors = errors, .has_pairs = has_pairs});
     map_file_free(file);
     if (err < 0) {
         tag_map_free(map);
@@ -396,6 +423,12 @@ int tag_map_parse(const char *name, const char *data, size_t len, struct text *e
     }
     *ret_map = map;
     return 0;
+}
+
+int tag_map_parse(const char *name, const char *data, size_t len, struct text *errors,
+                  struct tag_map **ret_map)
+{
+    return parse_tag_map(name, data, len, false, errors, ret_map);
 }
 
 /* Warns of rows that the index cannot find, if there are many, and of those that hold for no flow. */
@@ -431,8 +464,8 @@ int tag_map_read(const char *path, const struct tag_map_reading *how, struct map
 
     if (err == 0)
         do
-            err = tag_map_parse(path, source.content.data, source.content.len, &source.errors,
-                                ret_map);
+            err = parse_tag_map(path, source.content.data, source.content.len, how->has_pairs,
+                                &source.errors, ret_map);
         while (err < 0 && map_source_forgives(&source));
     if (err == 0) {
         warn_of_rows(path, *ret_map, how->has_agents, report->warnings);

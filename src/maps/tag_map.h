@@ -46,6 +46,7 @@ int tag_map_parse(const char *name, const char *data, size_t len, struct text *e
 /* Says how a file is to be read. */
 struct tag_map_reading {
     bool has_agents;       /* flows are sFlow's */
+    bool has_pairs;        /* pre_tag_label_encode_as_map: each label is KEY%VALUE,KEY%VALUE... */
     bool counts_rows_once; /* in the log's line; else as pmacct counts: a row without ip is two */
 };
 int tag_map_read(const char *path, const struct tag_map_reading *how, struct map_report *report,

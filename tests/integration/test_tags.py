@@ -4,6 +4,7 @@
 knows the keys."""
 import csv
 import json
+import re
 import signal
 import subprocess
 
@@ -255,6 +256,17 @@ def test_bits_beyond_the_length_of_a_prefix_do_not_count(test):
     rates, allowed = test.write("rates.map", "id=7 ip=198.51.100.77/24\n"), test.write("allowed", "198.51.100.77/24\n")
     got = tags(test, "set_tag=1\n", flows, f"sampling_map: {rates}\nnfacctd_allow_file: {allowed}\n", "lists")
     assert len(got) == 2, got
+
+
+def test_labels_that_are_shown_as_pairs_have_to_be_pairs(test):
+    """By the instance that has the map: pmacct leaves such rows out."""
+    tag_map = "set_label=a%b,c%d in=1\nset_label=a%b,c in=2\nset_label=%b\nset_label=a%\nset_label=a%b%c\nset_label=a%b,\n"
+    path, conf = test.write("pairs.map", tag_map), "plugins: print[a], print[b]\naggregate: label\nprint_output: json\npre_tag_map[{}]: {}\n"
+    for name, more, status in (("a", "", 1), ("b", "", 0), ("a", "strict_config: false\n", 0)):
+        text = conf.format(name, path) + f"print_output_file[a]: {test.dir}/a\nprint_output_file[b]: {test.dir}/b\npre_tag_label_encode_as_map[a]: true\n{more}"
+        done = subprocess.run([NFACCTD, "-f", test.write("pairs.conf", text), "--check"], capture_output=True, text=True, timeout=60, check=False)
+        wrong = [int(line) for line in re.findall(r"pairs\.map:(\d+): set_label=.*: expected KEY%VALUE", done.stderr)]
+        assert (done.returncode, wrong) == (status, [] if name == "b" else [2, 3, 4, 5, 6]), done
 
 
 def test_rows_are_counted_as_pmacct_counts_them(test):
