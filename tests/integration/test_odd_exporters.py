@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Exporters that do what standards do not foresee, or leave open: small captures written by hand go in, JSON comes out."""
 import ipaddress
+import re
 import struct
 
-from harness import json_lines, main, need_sample
+from harness import SOURCE, json_lines, main, need_sample
 import exports  # harness knows where it is
 
 START = 1_700_000_000  # 2023-11-14 22:13:20 UTC
@@ -85,6 +86,26 @@ def test_a_field_of_impossible_length_costs_nothing_else(test):
     lines = [line for line in log.splitlines() if " has " in line]
     assert len(lines) == 2 and "template 256: sourceMacAddress has 5 bytes;" in lines[0], log
     assert "mplsVpnRouteDistinguisher has 7 bytes, postDestinationMacAddress has 5 bytes;" in lines[1], log
+
+
+def test_no_length_of_any_element_costs_a_flow(test):
+    """Each element that is known, in lengths that it should not have, beside an address and counters that are right."""
+    text = (SOURCE / "src/nfacctd/elements.def").read_text()
+    known = {(int(enterprise), int(element)) for enterprise, element in re.findall(r"^ELEMENT\((\d+), (\d+), ", text, re.M)}
+    counters = {1, 2, 23, 24, 85, 86, 171, 172, 231, 232, 298, 299, 312, 352, 353, 417, 418}
+    odd = [(element, length, enterprise) for enterprise, element in sorted(known) for length in (1, 3, 7, 9, 17, 300)
+           if element not in {*counters, 8} and element < 32768]
+    messages = []
+    for number, field in enumerate(odd):
+        fields = [(8, 4), field, (1, 4), (2, 4)]
+        row = ["10.0.0.1", (bytes(range(1, 256)) * 2)[:field[1]], 100, 1]
+        messages.append(ipfix(ipfix_template(fields), data(fields, row), domain=number))
+    everything = "src_host, dst_host, src_port, dst_port, proto, tos, src_mac, dst_mac, vlan, in_iface, out_iface, src_as, dst_as, src_mask, dst_mask, " \
+        "tcpflags, mpls_label_top, timestamp_start, timestamp_end, sampling_rate, sampling_direction, mpls_vpn_rd, vxlan, class, nat_event, fwd_status, " \
+        "post_nat_src_host, peer_dst_ip, etype, cos"
+    rows, _, exporter = account(test, messages, everything, "domains_max: 10000\n")
+    assert exporter["flows"] == len(odd) > 500 and sum(exporter["drops"].values()) == 0, exporter
+    assert {r["ip_src"] for r in rows} == {"10.0.0.1"} and sum(r["bytes"] for r in rows) == 100 * len(odd), rows[:5]
 
 
 def test_times_that_are_too_short_are_none(test):
