@@ -40,7 +40,9 @@ static void append_fields(struct text *out, const struct template *tmpl)
         else
             text_append_string(out, ",\"name\":null");
         append_bool(out, "is_scope", i < tmpl->scope_count);
-        append_bool(out, "is_used", is_read(plan, i));
+        /* Options data is read element by element, without a plan. */
+        append_bool(out, "is_used",
+                    is_read(plan, i) || (tmpl->is_options && !tmpl->is_refused && element));
         text_append_char(out, '}');
     }
     text_append_char(out, ']');

@@ -3,6 +3,7 @@
 #include "pathacct/views.h"
 #include "base/clock.h"
 #include "base/grid.h"
+#include "base/memory.h"
 #include "base/text.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -426,13 +427,13 @@ static void add_marks(struct grid *grid, const json_t *path)
     grid_add(grid, marks, len);
 }
 
-static void append_prefix(const json_t *prefix, const struct look *look, struct text *out)
+static void append_prefix(const json_t *prefix, struct text *out)
 {
     const json_t *list = json_object_get(prefix, "paths");
     struct grid *grid =
         TABLE({"", false}, {"PEER", false}, {"ID", true}, {"NEXT HOP", false}, {"LOCPRF", true},
               {"MED", true}, {"AS PATH", false}, {"AGE", true}, {"COMMUNITIES", false});
-    const struct look exact = {look->width, false};
+    const struct look exact = {0}; /* and no line is cut: paths and communities are long */
 
     append_shown(out, string_of(prefix, "prefix"));
     if (strcmp(string_of(prefix, "table"), "unicast") != 0) {
@@ -463,17 +464,18 @@ static void append_prefix(const json_t *prefix, const struct look *look, struct 
         add_communities(grid, path);
         text_clear(&as_path);
     }
-    append_table(grid, look, out);
+    append_table(grid, &exact, out);
 }
 
 enum outcome view_routes(const json_t *answer, const struct look *look, struct text *out)
 {
     const json_t *list = json_object_get(answer, "prefixes");
 
+    (void)look;
     for (size_t i = 0; i < json_array_size(list); i++) {
         if (i > 0)
             text_append_char(out, '\n');
-        append_prefix(json_array_get(list, i), look, out);
+        append_prefix(json_array_get(list, i), out);
     }
     if (json_array_size(list) == 0)
         text_append_string(out, "no path\n");
@@ -506,16 +508,41 @@ static void add_fields(struct grid *grid, const json_t *fields)
     text_clear(&all);
 }
 
+static int compare_templates(const void *a, const void *b)
+{
+    static const char *const numbers[] = {"domain", "template"};
+    const json_t *x = *(const json_t *const *)a, *y = *(const json_t *const *)b;
+    int order = strcmp(string_of(x, "exporter"), string_of(y, "exporter"));
+
+    for (int i = 0; i < 2 && order == 0; i++)
+        order = (number_of(x, numbers[i]) > number_of(y, numbers[i])) -
+                (number_of(x, numbers[i]) < number_of(y, numbers[i]));
+    return order;
+}
+
+/* Returns the items of a list in order, to be freed. */
+static const json_t **sorted_items(const json_t *list, int (*compare)(const void *, const void *))
+{
+    size_t count = json_array_size(list);
+    const json_t **items = mem_calloc(count + 1, sizeof *items);
+
+    for (size_t i = 0; i < count; i++)
+        items[i] = json_array_get(list, i);
+    qsort(items, count, sizeof *items, compare);
+    return items;
+}
+
 enum outcome view_templates(const json_t *answer, const struct look *look, struct text *out)
 {
     const json_t *list = json_object_get(answer, "templates");
-    const struct look exact = {look->width, false};
+    const json_t **items = sorted_items(list, compare_templates);
+    const struct look exact = {0}; /* lists of fields are longer than any line */
     struct grid *grid =
         TABLE({"EXPORTER", false}, {"DOMAIN", true}, {"VERSION", true}, {"TEMPLATE", true},
               {"OF", false}, {"AGE", true}, {"BYTES", true}, {"FIELDS (NOT READ)", false});
 
     for (size_t i = 0; i < json_array_size(list); i++) {
-        const json_t *template = json_array_get(list, i), *age = json_object_get(template, "age_s");
+        const json_t *template = items[i], *age = json_object_get(template, "age_s");
         char text[24];
         add_text(grid, string_of(template, "exporter"));
         add_member(grid, &exact, template, "domain");
@@ -528,7 +555,9 @@ enum outcome view_templates(const json_t *answer, const struct look *look, struc
         add_member(grid, &exact, template, "record_len");
         add_fields(grid, json_object_get(template, "fields"));
     }
-    append_table(grid, look, out);
+    append_table(grid, &exact, out);
+    mem_free(items);
+    (void)look;
     append_shown_of(answer, json_array_size(list), "templates", out);
     return json_array_size(list) > 0 ? OUTCOME_FINE : OUTCOME_FAULT;
 }

