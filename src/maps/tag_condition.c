@@ -17,7 +17,6 @@ enum how {
     HOW_NUMBER,
     HOW_ADDRESS,
     HOW_ENGINE_TYPE,
-    HOW_ENGINE_ID,
     HOW_AGENT_ID,
     HOW_VLAN,
     HOW_MAC,
@@ -42,7 +41,7 @@ enum sample_type {
 #define FORMAT_BITS  12
 #define RD_TYPE_VRF  UINT64_C(65535) /* flow/members.def */
 #define RD_TYPE_BITS 48
-enum { WORDS_MAX = 16, NETFLOW5 = 5, NETFLOW5_ENGINE_BITS = 8 };
+enum { WORDS_MAX = 16, NETFLOW5 = 5 };
 
 const struct map_key tag_keys[] = {
 #define TAG_SET(name_, alias_, type_, min_, max_, help_)                                           \
@@ -249,7 +248,6 @@ int tag_condition_make(struct tag_condition *c, enum tag_key key, const struct m
     case HOW_NUMBER:
     case HOW_ADDRESS:
     case HOW_ENGINE_TYPE:
-    case HOW_ENGINE_ID:
     case HOW_AGENT_ID:
     case HOW_VLAN:
         take_items(c, tag_keys[key].type, cell);
@@ -283,7 +281,6 @@ void tag_condition_add_needs(const struct tag_condition *c, struct flow_needs *n
         flow_needs_add(needs, FLOW_sample_format);
         break;
     case HOW_ENGINE_TYPE:
-    case HOW_ENGINE_ID:
         flow_needs_add(needs, FLOW_export_version);
         break;
     case HOW_VLAN:
@@ -386,15 +383,6 @@ static bool is_sample_type(uint64_t type, const struct flow *flow)
            flow->ip_version == (type == SAMPLE_FLOW_IPV4 || type == SAMPLE_FLOW_MPLS_IPV4 ? 4 : 6);
 }
 
-/* The header of NetFlow v5 has a type and an id of the engine, a byte each. */
-static uint64_t engine_number(const struct flow *flow, enum how how)
-{
-    if (flow->export_version != NETFLOW5)
-        return flow->export_domain;
-    return how == HOW_ENGINE_TYPE ? flow->export_domain >> NETFLOW5_ENGINE_BITS
-                                  : flow->export_domain & 0xff;
-}
-
 /* Fetches what conditions by numbers, and those that come down to one, are compared with. */
 static inline uint64_t number_of(enum tag_key key, const struct flow *flow)
 {
@@ -402,9 +390,6 @@ static inline uint64_t number_of(enum tag_key key, const struct flow *flow)
     const void *place = (const uint8_t *)flow + flow_member_places[member].offset;
 
     switch (comparisons[key].how) {
-    case HOW_ENGINE_TYPE:
-    case HOW_ENGINE_ID:
-        return engine_number(flow, comparisons[key].how);
     case HOW_VLAN:
         return flow->in_vlan ? flow->in_vlan : flow->vlan;
     case HOW_MAC:
@@ -454,7 +439,6 @@ bool tag_condition_holds(const struct tag_condition *c, const struct flow *flow)
         return flow->sample_format != 0 && has_number(c, number_of(c->key, flow));
     case HOW_NUMBER:
         return has_number(c, member_number(flow, comparison->member));
-    case HOW_ENGINE_ID:
     case HOW_VLAN:
         return has_number(c, number_of(c->key, flow));
     case HOW_ADDRESS:
@@ -484,7 +468,6 @@ bool tag_condition_choice(const struct tag_condition *c, const struct map_cell *
     switch (comparisons[c->key].how) {
     case HOW_NUMBER:
     case HOW_ADDRESS:
-    case HOW_ENGINE_ID:
     case HOW_AGENT_ID:
     case HOW_VLAN:
         return row_choice_of_cell(choice, c->key, tag_keys[c->key].type, cell);

@@ -93,8 +93,9 @@ void netflow5_decode(struct netflow_decoder *decoder, struct exporter *exporter,
     for (uint16_t i = 0; i < count; i++) {
         const uint8_t *record = reader_bytes(&r, RECORD_LEN);
         netflow_message_decode_flows(&msg, decoder->v5_plan, record, RECORD_LEN);
-        clear_meaningless(flow_batch_at(decoder->batch, decoder->batch->count - 1),
-                          record[RECORD_PROTO]);
+        struct flow *flow = flow_batch_at(decoder->batch, decoder->batch->count - 1);
+        flow->engine_type = (uint8_t)(engine >> 8);
+        clear_meaningless(flow, record[RECORD_PROTO]);
     }
     netflow_message_check_sequence(&msg, count);
     counter_add(&exporter->counters.datagrams_decoded, 1);

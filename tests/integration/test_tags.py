@@ -6,10 +6,13 @@ import csv
 import json
 import re
 import signal
+import socket
+import struct
 import subprocess
 
-from harness import NFACCTD, json_lines, main, need_pmacct, wait_for
+from harness import NFACCTD, free_port, json_lines, main, need_pmacct, wait_for
 import exports
+from bgp_speaker import Speaker, attribute, attributes, four_octet_as, multiprotocol, prefix, update
 
 START_S = 1700000000
 EXPORTER = "198.51.100.9"
@@ -112,6 +115,73 @@ def test_keys_of_templates_labels_and_options(test):
         assert got == right, (rows, got)
         assert ("agent_id: sub-agents are sFlow's" in daemon.output()) == ("agent_id" in rows), daemon.output()
         out.unlink()
+
+
+def bits(*conditions):
+    """A map whose row n sets bit n of the tag where its condition holds: what holds can be seen of one flow."""
+    rows = [f"set_tag={1 << n} {condition} stack=or jeq=next\n" for n, condition in enumerate(conditions)]
+    return "".join(rows).removesuffix(" jeq=next\n") + "\n"
+
+
+def that_hold(tag, conditions):
+    return [condition for n, condition in enumerate(conditions) if tag >> n & 1]
+
+
+def test_keys_of_virtual_networks_and_of_netflow_5(test):
+    fields = [(8, 4), (12, 4), (7, 2), (234, 4), (235, 4), (245, 2), (249, 4), (1, 4), (2, 4)]
+    stream = exports.Ipfix(fields=fields, template_id=310)
+    row = ["10.0.0.1", "192.0.2.7", 1, 5, 6, 77, 9, 100, 1]
+    flow5 = {"src": "10.0.0.1", "dst": "192.0.2.7", "sport": 2}
+    pcap = test.dir / "in.pcap"
+    exports.write_pcap(pcap, [(START_S, exports.udp_packet(message, EXPORTER)) for message in (
+        stream.announce(export_time=START_S), stream.data([row], export_time=START_S),
+        exports.netflow5([flow5], engine=3 << 8 | 4, export_time=START_S))])
+    conditions = ("mpls_vpn_id_in=5", "mpls_vpn_id_in=6", "mpls_vpn_id_in=-6", "mpls_vpn_id_out=6", "mpls_vpn_id_out=5", "cvlan=77", "cvlan=78",
+                  "cvlan=-78", "mpls_pw_id=9", "mpls_pw_id=8", "engine_type=3", "engine_type=4", "engine_type=-4", "engine_id=4")
+    out = test.dir / "out.json"
+    daemon = test.nfacctd(CONFIG.format(out=out, map=test.write("t.map", bits(*conditions)), pcap=pcap, more=""))
+    assert daemon.wait(60) == 0, daemon.output()
+    got = {port: that_hold(tag, conditions) for port, (tag, *_) in rows_of(out).items()}
+    assert got[1] == ["mpls_vpn_id_in=5", "mpls_vpn_id_in=-6", "mpls_vpn_id_out=6", "cvlan=77", "cvlan=-78", "mpls_pw_id=9"], got
+    assert [c for c in got[2] if c.startswith("engine")] == ["engine_type=3", "engine_type=-4", "engine_id=4"], got
+
+
+def test_keys_of_both_ends_paths(test):
+    """The path to the source and the one to the destination have their own communities, preferences and neighbours."""
+    conditions = ("comms=65000:22", "comms=65000:11", "comms=65000:2.", "comms=1:1,65000:22", "src_comms=65000:11", "src_comms=65000:22",
+                  "local_pref=250", "local_pref=150", "src_local_pref=150", "src_local_pref=250", "src_local_pref=-250", "peer_src_as=65010",
+                  "peer_src_as=65020", "peer_dst_as=65020", "peer_dst_as=65021", "peer_dst_as=-65021", "src_as=65010", "dst_as=65021")
+    bgp_port = free_port(socket.SOCK_STREAM)
+    out = test.dir / "out.json"
+    daemon = test.nfacctd(f"""
+bgp_daemon: true
+bgp_daemon_ip: 127.0.0.1
+bgp_daemon_port: {bgp_port}
+nfacctd_as: bgp
+nfacctd_net: bgp
+bgp_peer_src_as_type: bgp
+bgp_src_std_comm_type: bgp
+bgp_src_local_pref_type: bgp
+plugins: print[out]
+aggregate[out]: tag, src_port
+print_output[out]: json
+print_output_file[out]: {out}
+print_refresh_time[out]: 1
+print_output_file_append: true
+pre_tag_map: {test.write("t.map", bits(*conditions))}
+""")
+
+    def route(path, value, community, network):
+        more = attribute(0x40, 5, struct.pack("!I", value)) + attribute(0xc0, 8, struct.pack("!HH", 65000, community))
+        return update(attributes(path, "203.0.113.50", more), prefix(network))
+    speaker = Speaker(test, bgp_port, capabilities=multiprotocol(1, 1) + four_octet_as(65000)).establish()
+    speaker.send(route((65010,), 150, 11, "10.0.0.0/8"), route((65020, 65021), 250, 22, "192.0.2.0/24"), update())
+    test.wait_now(daemon, lambda stats: stats["bgp"]["rib_paths"] == 2, "two paths")
+    stream = exports.Ipfix(fields=[(8, 4), (12, 4), (7, 2), (18, 4), (1, 4), (2, 4)])
+    test.send(stream.announce(), stream.data([["10.0.0.1", "192.0.2.7", 1, "203.0.113.50", 100, 1]]), source="127.0.0.21")
+    (row,) = wait_for(lambda: out.exists() and json_lines(out), "the row")
+    wrong = {"comms=65000:11", "src_comms=65000:22", "local_pref=150", "src_local_pref=250", "peer_src_as=65020", "peer_dst_as=65021"}
+    assert that_hold(row["tag"], conditions) == [c for c in conditions if c not in wrong], that_hold(row["tag"], conditions)
 
 
 def test_a_label_that_is_cut_is_counted_and_told(test):

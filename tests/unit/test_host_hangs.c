@@ -379,7 +379,7 @@ static void rows_are_spooled_while_a_commit_stands_still(void **state)
     for (int i = 0; i < FAKE_CORE_LANES; i++)
         fake_core_push(&rig.core, i, 5, 3, EPOCH_END);
     reach(&rig, is_spooled);
-    see(&rig, "the backend has stood still for 5 s");
+    see(&rig, "the backend has stood still for "); /* 5 s, or more on a busy machine */
     assert_int_equal(fake_core_status(&rig.core).hung_kills, 0);
     move_on(&rig, fd);
     reach(&rig, nothing_is_spooled);
