@@ -119,7 +119,7 @@ shutdown_timeout: 60
         self.lives += 1
         env = dict(os.environ)
         if self.fault.clock:
-            env.update(LD_PRELOAD=FAKETIME, FAKETIME_TIMESTAMP_FILE=str(self.test.dir / "clock"), FAKETIME_NO_CACHE="1",
+            env.update(LD_PRELOAD=f"{harness.need_built('tests/stepped_waits.so')}:{FAKETIME}", FAKETIME_TIMESTAMP_FILE=str(self.test.dir / "clock"), FAKETIME_NO_CACHE="1",
                        FAKETIME_DONT_FAKE_MONOTONIC="1")
         self.daemon = self.test.nfacctd(self.config, name=f"nfacctd{self.lives}", env=env)
 
