@@ -8,13 +8,9 @@
 #include <pthread.h>
 #include <threads.h>
 
-__attribute__((visibility("default"))) int cnd_timedwait(cnd_t *restrict condition,
-                                                         mtx_t *restrict mutex,
-                                                         const struct timespec *restrict end);
-
 /* The C library has one condition and one mutex behind both names. */
-int cnd_timedwait(cnd_t *restrict condition, mtx_t *restrict mutex,
-                  const struct timespec *restrict end)
+__attribute__((visibility("default"))) int
+cnd_timedwait(cnd_t *restrict condition, mtx_t *restrict mutex, const struct timespec *restrict end)
 {
     switch (pthread_cond_timedwait((pthread_cond_t *)condition, (pthread_mutex_t *)mutex, end)) {
     case 0:

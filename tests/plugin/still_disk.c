@@ -12,9 +12,6 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-__attribute__((visibility("default"))) int fsync(int fd);
-__attribute__((visibility("default"))) int fdatasync(int fd);
-
 static int is_on_it(int fd)
 {
     const char *name = getenv("STILL_DISK_NAME");
@@ -48,12 +45,12 @@ static int call(const char *name, int fd)
     return next(fd);
 }
 
-int fsync(int fd)
+__attribute__((visibility("default"))) int fsync(int fd)
 {
     return call("fsync", fd);
 }
 
-int fdatasync(int fd)
+__attribute__((visibility("default"))) int fdatasync(int fd)
 {
     return call("fdatasync", fd);
 }
