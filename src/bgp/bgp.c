@@ -512,6 +512,21 @@ const struct bgp_peers *bgp_peers(const struct bgp *bgp)
     return rcu_read(&bgp->peers.snapshot);
 }
 
+const struct bgp_peer_info *bgp_peers_find(const struct bgp_peers *peers, uint32_t index)
+{
+    uint32_t low = 0, high = peers ? peers->count : 0;
+
+    while (low < high) {
+        uint32_t middle = (low + high) / 2;
+        if (peers->peers[middle].index < index)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return peers && low < peers->count && peers->peers[low].index == index ? &peers->peers[low]
+                                                                           : NULL;
+}
+
 void bgp_statistics_each(const struct bgp *bgp, bgp_statistic_fn *fn, void *arg)
 {
     struct attr_store_statistics attrs = attr_store_statistics(bgp->attrs);

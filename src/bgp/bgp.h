@@ -89,6 +89,9 @@ struct bgp_peers {
 };
 /* RCU: the result is borrowed until the next quiescent state. */
 const struct bgp_peers *bgp_peers(const struct bgp *bgp);
+/* Finds a peer by its index in a snapshot, which may be NULL. NULL: it is not among them, as it came
+ * or went since. */
+const struct bgp_peer_info *bgp_peers_find(const struct bgp_peers *peers, uint32_t index);
 
 /* A number that statistics tell: rows of bgp_counters.def. */
 struct bgp_statistic {

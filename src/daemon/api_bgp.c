@@ -41,21 +41,6 @@ static struct bgp_peers *peers_copy(const struct bgp *bgp)
     return copy;
 }
 
-static const struct bgp_peer_info *peer_at(const struct bgp_peers *peers, uint32_t index)
-{
-    uint32_t low = 0, high = peers ? peers->count : 0;
-
-    while (low < high) {
-        uint32_t middle = (low + high) / 2;
-        if (peers->peers[middle].index < index)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return peers && low < peers->count && peers->peers[low].index == index ? &peers->peers[low]
-                                                                           : NULL;
-}
-
 static json_t *json_family(const struct bgp_peer_family *f)
 {
     return json_pack("{s:b,s:b,s:b,s:b}", "is_negotiated", f->is_negotiated, "has_add_path",
@@ -147,7 +132,7 @@ static json_t *uint_or_null(bool is_there, uint64_t value)
 static json_t *json_path(const struct routes_walk *w, const struct rib_shown *path)
 {
     const struct path_attrs *a = path->attrs;
-    const struct bgp_peer_info *peer = peer_at(w->peers, path->peer);
+    const struct bgp_peer_info *peer = bgp_peers_find(w->peers, path->peer);
     int64_t since_ns = path->announced_ms * NS_PER_MS;
     json_t *object = json_pack(
         "{s:o,s:o,s:o,s:o,s:o,s:b,s:b,s:o,s:o,s:o}", "peer",
@@ -193,7 +178,7 @@ static void look_for_best(struct routes_walk *w, const struct rib_shown *path, j
 static void take_path(void *arg, const struct rib_shown *path)
 {
     struct routes_walk *w = arg;
-    const struct bgp_peer_info *peer = w->has_peer ? peer_at(w->peers, path->peer) : NULL;
+    const struct bgp_peer_info *peer = w->has_peer ? bgp_peers_find(w->peers, path->peer) : NULL;
     json_t *json = NULL;
     bool is_wanted =
         !w->has_peer ||

@@ -182,21 +182,6 @@ static bool neighbour_find(const struct bgp_peers *peers, const char *id, struct
     return is_found;
 }
 
-/* Finds a session by its number in the RIB; peers->count: it is not among them. */
-static uint32_t place_of(const struct bgp_peers *peers, uint32_t index)
-{
-    uint32_t low = 0, high = peers->count;
-
-    while (low < high) {
-        uint32_t middle = (low + high) / 2;
-        if (peers->peers[middle].index < index)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < peers->count && peers->peers[low].index == index ? low : peers->count;
-}
-
 /* ---- all tables ---- */
 
 /* The four tables without a route distinguisher, one after the other. */
@@ -228,12 +213,12 @@ static bool tables_some(struct tables_walk *walk, unsigned prefix_count, rib_sca
 static void count_path(void *arg, const struct ip_prefix *prefix, const struct rib_shown *path)
 {
     struct birdwatcher *b = arg;
-    uint32_t place = place_of(b->peers, path->peer);
+    const struct bgp_peer_info *peer = bgp_peers_find(b->peers, path->peer);
 
     (void)prefix;
-    if (place == b->peers->count || path->rank >= RIB_PATHS_MAX)
+    if (!peer || path->rank >= RIB_PATHS_MAX)
         return;
-    struct rank_counts *counts = &b->counts[place];
+    struct rank_counts *counts = &b->counts[peer - b->peers->peers];
     counts->counts[path->rank]++;
     if (path->rank >= counts->rank_count)
         counts->rank_count = path->rank + 1;
@@ -381,13 +366,12 @@ static void routes_answer_free(void *arg)
 static void append_route(struct routes_answer *r, const struct ip_prefix *prefix,
                          const struct rib_shown *path)
 {
-    uint32_t place = place_of(r->peers, path->peer);
+    const struct bgp_peer_info *peer = bgp_peers_find(r->peers, path->peer);
 
     /* A session that is newer than the snapshot shows in the next answer. */
-    if (place == r->peers->count || path->rank == UINT32_MAX ||
-        (r->has_rank && path->rank != r->rank))
+    if (!peer || path->rank == UINT32_MAX || (r->has_rank && path->rank != r->rank))
         return;
-    const struct bgp_peer_info *peer = &r->peers->peers[place];
+    uint32_t place = (uint32_t)(peer - r->peers->peers);
     char text[IP_PREFIX_TEXT_LEN];
 
     ip_prefix_format(prefix, text);

@@ -118,15 +118,29 @@ static size_t split(char *row, char *fields[FIELDS_MAX])
     return count;
 }
 
+static uint32_t network_hash(const struct network *network)
+{
+    uint64_t numbers = (uint64_t)network->as << 32 | network->peer_as;
+    uint64_t hash = hash_bytes(&numbers, sizeof numbers, 0);
+
+    return (uint32_t)hash_bytes(&network->next_hop, sizeof network->next_hop, hash);
+}
+
+static bool network_equals(const struct network *a, const struct network *b)
+{
+    return a->as == b->as && a->peer_as == b->peer_as &&
+           memcmp(&a->next_hop, &b->next_hop, sizeof a->next_hop) == 0;
+}
+
 /* Returns the number of what a row says, plus 1. */
 static uint32_t intern(struct networks_parser *p, const struct network *network)
 {
     struct networks *n = p->networks;
-    uint32_t hash = (uint32_t)hash_bytes(network, sizeof *network, 0), item;
+    uint32_t hash = network_hash(network), item;
     uint32_t at = hash & p->index.mask;
 
     while (row_index_next(&p->index, hash, &at, &item))
-        if (memcmp(&n->items[item].network, network, sizeof *network) == 0)
+        if (network_equals(&n->items[item].network, network))
             return item + 1;
     if (n->item_count == n->item_capacity) {
         n->item_capacity = n->item_capacity ? 2 * n->item_capacity : 64;
