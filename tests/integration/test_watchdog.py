@@ -63,6 +63,14 @@ class Manager:
         return True
 
 
+def test_daemonize_does_not_take_the_daemon_away_from_its_manager(test):
+    manager = Manager(test)
+    daemon = test.nfacctd(PRINT + f"daemonize: true\nlogfile: {test.dir}/log\npidfile: {test.dir}/pid\n", ready=False, env=manager.environment())
+    manager.wait("READY=1")
+    assert daemon.popen.poll() is None and int((test.dir / "pid").read_text()) == daemon.popen.pid, daemon.output()
+    assert daemon.stop() == 0, daemon.output()
+
+
 def test_the_manager_is_told_of_start_reload_and_end(test):
     manager = Manager(test)
     daemon = test.nfacctd(PRINT + f"nfacctd_allow_file: {test.write('allow', '127.0.0.0/8')}\n", env=manager.environment(**WATCHED))
