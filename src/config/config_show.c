@@ -14,14 +14,40 @@ static bool is_secret(const char *key)
     return strstr(key, "passw") || (strstr(key, "token") && !strstr(key, "_file"));
 }
 
-/* Appends a value, but for the user and password of a URL, and what follows "password=" in a list of
- * settings. */
+/* Finds what "password = " introduces, spaces or none beside the sign, as libpq takes it; NULL: there
+ * is none. */
+static const char *find_password(const char *value)
+{
+    static const char word[] = "password";
+
+    while ((value = strcasestr(value, word)) != NULL) {
+        value += strlen(word);
+        const char *sign = value + strspn(value, " ");
+        if (*sign == '=')
+            return sign + 1 + strspn(sign + 1, " ");
+    }
+    return NULL;
+}
+
+/* Returns where a password ends: with its quotes, in which a backslash takes the next character's
+ * meaning, else before what parts it from the next setting. */
+static const char *password_end(const char *value)
+{
+    char quote = *value;
+
+    if (quote != '\'' && quote != '"')
+        return value + strcspn(value, " &;,");
+    for (value++; *value && *value != quote; value++)
+        if (*value == '\\' && value[1])
+            value++;
+    return *value ? value + 1 : value;
+}
+
+/* Appends a value, but for the user and password of a URL, and the passwords in a list of settings. */
 static void append_masked(struct text *out, const char *value)
 {
-    static const char word[] = "password=";
-
     while (*value) {
-        const char *url = strstr(value, "://"), *password = strcasestr(value, word);
+        const char *url = strstr(value, "://"), *password = find_password(value);
         if (url && (!password || url < password)) {
             size_t host = strcspn(url + 3, "/ ,");
             const char *at = memrchr(url + 3, '@', host);
@@ -32,10 +58,9 @@ static void append_masked(struct text *out, const char *value)
                 value = at;
             }
         } else if (password) {
-            text_append(out, value, (size_t)(password - value) + strlen(word));
+            text_append(out, value, (size_t)(password - value));
             text_append_string(out, MASK);
-            value = password + strlen(word);
-            value += strcspn(value, " &;,");
+            value = password_end(password);
         } else {
             text_append_string(out, value);
             return;

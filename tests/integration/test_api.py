@@ -210,8 +210,20 @@ def test_secrets_are_masked(test):
     settings = test.api.get("configuration")["settings"]
     told = {(s["key"], s["instance"]): s for s in settings}
     assert told["sql_passwd", "b"]["value"] == "***"
+    assert told["sql_host", "b"]["value"] == "password=***", told["sql_host", "b"]
     assert told["aggregate", "a"]["value"] == "src_host,dst_host" and told["aggregate", "a"]["place"].endswith("nfacctd.conf:2")
     assert told["http_listen", None]["value"] == f"127.0.0.1:{test.http}" and told["bgp_daemon_max_peers", None]["place"] == "default"
+
+
+def test_passwords_are_masked_as_libpq_reads_them(test):
+    need_option("WITH_SQLITE3", "sqlite3")
+    forms = {"user=me password = 'ge heim' port=5432": "user=me password = *** port=5432", r"password='ge\' heim' port=1": "password=*** port=1",
+             "password='geheim": "password=***", "PASSWORD=geheim&x=1": "PASSWORD=***&x=1", "passwords are none": "passwords are none",
+             "postgresql://me:geheim@host/db?password=geheim": "postgresql://***@host/db?password=***"}
+    lines = "".join(f"sql_host[b{n}]: {form}\nsql_db[b{n}]: {test.dir}/{n}.db\naggregate[b{n}]: dst_host\n" for n, form in enumerate(forms))
+    start(test, "plugins: print[a], " + ", ".join(f"sqlite3[b{n}]" for n in range(len(forms))) + "\n" + lines)
+    told = {s["instance"]: s["value"] for s in test.api.get("configuration")["settings"] if s["key"] == "sql_host"}
+    assert [told[f"b{n}"] for n in range(len(forms))] == list(forms.values()), told
 
 
 def test_the_log_can_be_read(test):
