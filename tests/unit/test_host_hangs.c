@@ -13,7 +13,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define TIMEOUT_S 1
+#define TIMEOUT_S  1
+#define LINE_MAX_S 30
 
 /* A core whose log can be read. */
 struct rig {
@@ -76,8 +77,13 @@ static void fail_with_log(const struct rig *rig, const char *what)
     fail_msg("%s", what);
 }
 
+/* A line of the host comes to the core by its own way: often later than what became of the rows, which is
+ * told in memory. */
 static void see(const struct rig *rig, const char *words)
 {
+    int64_t end = clock_mono().ns + LINE_MAX_S * NS_PER_S;
+    while (!log_has(rig, words) && clock_mono().ns < end)
+        poller_wait(rig->core.poller, 20);
     if (!log_has(rig, words))
         fail_with_log(rig, words);
 }
