@@ -252,6 +252,7 @@ int schema_decode(const void *data, size_t len, struct schema **ret_schema)
     uint32_t row_size = reader_u32(&r);
     uint32_t key_size = reader_u32(&r);
     uint16_t column_count = reader_u16(&r);
+    int err = r.failed || version == SCHEMA_VERSION ? -EBADMSG : -EPROTONOSUPPORT;
     if (r.failed || version != SCHEMA_VERSION || has_bin > 1 || has_order > 1 ||
         is_unaggregated > 1)
         goto fail;
@@ -271,7 +272,7 @@ int schema_decode(const void *data, size_t len, struct schema **ret_schema)
     return 0;
 fail:
     schema_free(schema);
-    return -EBADMSG;
+    return err;
 }
 
 void schema_combine(const struct pa_schema *schema, uint8_t *into, const uint8_t *row)

@@ -44,7 +44,7 @@ size_t schema_kind_width(uint8_t kind);
 
 /* A finished schema as bytes, for the socketpair: appended to `out`. */
 void schema_encode(const struct schema *schema, struct text *out);
-/* Checks everything. -EBADMSG: not a schema of this version. */
+/* Checks everything. -EBADMSG: not a schema. -EPROTONOSUPPORT: one of another version. */
 int schema_decode(const void *data, size_t len, struct schema **ret_schema);
 
 /* Adds the counters of `row` to those of `into` by each column's combine rule; the order becomes

@@ -249,9 +249,11 @@ static void open_spool(struct host *h)
                  (unsigned long long)spool_count(h->spool));
     spool_describe_kept(h->spool, &kept);
     if (kept.len > 0)
-        link_log(&h->link, PA_LOG_WARNING,
-                 "plugin_spool_dir %s/%s keeps hand-overs that are not written: %s",
-                 setup->spool_dir, setup->instance_name, text_cstr(&kept));
+        link_log(
+            &h->link, PA_LOG_WARNING,
+            "plugin_spool_dir %s/%s keeps hand-overs that are not written: %s; those of another "
+            "version wait for that one, others can be removed",
+            setup->spool_dir, setup->instance_name, text_cstr(&kept));
     text_clear(&kept);
 }
 

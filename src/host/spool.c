@@ -52,7 +52,7 @@ struct spool {
     size_t first, count, capacity;
     struct spool_schema *schemas; /* the instance's own comes first */
     uint32_t schema_count;
-    struct kept_files unreadable, poison;
+    struct kept_files damaged, foreign, poison; /* foreign: of another version */
 };
 
 static struct spool_file_name name_of(const struct spool_file *f)
@@ -135,9 +135,15 @@ static void forget_file(struct spool *spool, size_t index)
         spool->first = spool->count = 0;
 }
 
-/* Takes a waiting file out of the way; its new name is counted, and appended to `ret_name`. */
+/* Where files are noted that cannot be used for this error. */
+static struct kept_files *unreadable(struct spool *spool, int err)
+{
+    return err == -EPROTONOSUPPORT ? &spool->foreign : &spool->damaged;
+}
+
+/* Takes a waiting file out of the way; its new name is noted, and appended to `ret_name`. */
 static int put_aside(struct spool *spool, const struct spool_file *file, enum spool_file_kind kind,
-                     struct text *ret_name)
+                     struct kept_files *noted, struct text *ret_name)
 {
     struct spool_file_name from = name_of(file), to = {kind, file->number, 0};
     char text[SPOOL_NAME_SIZE];
@@ -150,7 +156,7 @@ static int put_aside(struct spool *spool, const struct spool_file *file, enum sp
     if (err < 0)
         return err;
     spool_file_name_format(&to, text);
-    keep(kind == SPOOL_FILE_POISON ? &spool->poison : &spool->unreadable, text);
+    keep(noted, text);
     if (ret_name != NULL)
         text_append_string(ret_name, text);
     return 0;
@@ -187,8 +193,8 @@ static int read_head(int fd, struct text *bytes, struct spool_head *ret_head)
     return err;
 }
 
-/* Fills in what the head says of a file. -EBADMSG: it is none of this version, or, where `is_whole`
- * must be certain, it is damaged. */
+/* Fills in what the head says of a file. -EBADMSG: it is none, or, where `is_whole` must be certain,
+ * it is damaged. -EPROTONOSUPPORT: it is of another version. */
 static int examine(struct spool *spool, const char *name, bool is_whole, struct spool_file *file)
 {
     struct spool_head head;
@@ -225,8 +231,9 @@ static void list_waiting(struct spool *spool, const struct spool_file_name *name
 
     spool_file_name_format(name, text);
     /* Where not even the head can be read now, reading the file will tell. */
-    if (examine(spool, text, false, &file) == -EBADMSG &&
-        put_aside(spool, &file, SPOOL_FILE_UNREADABLE, NULL) == 0)
+    int err = examine(spool, text, false, &file);
+    if ((err == -EBADMSG || err == -EPROTONOSUPPORT) &&
+        put_aside(spool, &file, SPOOL_FILE_UNREADABLE, unreadable(spool, err), NULL) == 0)
         return;
     add_file(spool, &file);
 }
@@ -240,11 +247,11 @@ static void list_unreadable(struct spool *spool, const struct spool_file_name *n
     char text[SPOOL_NAME_SIZE];
 
     spool_file_name_format(name, text);
-    if (examine(spool, text, true, &file) == 0 &&
-        spool_folder_rename(spool->dir_fd, name, &to) == 0)
+    int err = examine(spool, text, true, &file);
+    if (err == 0 && spool_folder_rename(spool->dir_fd, name, &to) == 0)
         add_file(spool, &file);
     else
-        keep(&spool->unreadable, text);
+        keep(unreadable(spool, err), text);
 }
 
 static void list_file(void *arg, const struct spool_file_name *name, uint64_t size)
@@ -339,7 +346,8 @@ void spool_free(struct spool *spool)
     }
     mem_free(spool->schemas);
     mem_free(spool->files);
-    text_clear(&spool->unreadable.names);
+    text_clear(&spool->damaged.names);
+    text_clear(&spool->foreign.names);
     text_clear(&spool->poison.names);
     if (spool->dir_fd >= 0)
         close(spool->dir_fd);
@@ -381,7 +389,7 @@ static enum schema_state state_of(const struct spool *spool, size_t index)
 
 uint64_t spool_kept_count(const struct spool *spool)
 {
-    uint64_t count = spool->unreadable.count + spool->poison.count;
+    uint64_t count = spool->damaged.count + spool->foreign.count + spool->poison.count;
 
     for (size_t i = spool->first; i < spool->count; i++)
         count += state_of(spool, i) == SCHEMA_REFUSED;
@@ -399,7 +407,8 @@ static void describe_files(const struct kept_files *files, const char *what, str
 
 void spool_describe_kept(const struct spool *spool, struct text *out)
 {
-    describe_files(&spool->unreadable, "damaged or of another version", out);
+    describe_files(&spool->damaged, "damaged", out);
+    describe_files(&spool->foreign, "of another version", out);
     describe_files(&spool->poison, "that killed the plugin", out);
 }
 
@@ -531,7 +540,7 @@ int spool_first(struct spool *spool, struct spool_entry *ret_entry, struct text 
         text_append_string(ret_name, name);
         forget_file(spool, index);
     } else if (err == -EBADMSG) {
-        int aside = put_aside(spool, file, SPOOL_FILE_UNREADABLE, ret_name);
+        int aside = put_aside(spool, file, SPOOL_FILE_UNREADABLE, &spool->damaged, ret_name);
         if (aside < 0)
             return aside;
         forget_file(spool, index);
@@ -578,7 +587,8 @@ unsigned spool_settle_attempts(struct spool *spool, unsigned limit, bool was_kil
             continue;
         if (was_killed) {
             set_attempts(spool, i, limit - 1);
-        } else if (put_aside(spool, &spool->files[i], SPOOL_FILE_POISON, NULL) == 0) {
+        } else if (put_aside(spool, &spool->files[i], SPOOL_FILE_POISON, &spool->poison, NULL) ==
+                   0) {
             forget_file(spool, i);
             count++;
         }

@@ -14,8 +14,10 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-#define SPOOL_MAGIC  UINT64_C(0x70612d73706f6f31)
-#define VERIFY_PIECE 65536u
+/* "pa-spoo" and the version as a digit. */
+#define SPOOL_MAGIC   UINT64_C(0x70612d73706f6f00)
+#define SPOOL_VERSION 0x31u
+#define VERIFY_PIECE  65536u
 
 static int append_rows(void *arg, const struct pa_batch *batch)
 {
@@ -34,7 +36,7 @@ void spool_file_encode(const struct schema *schema, const uint8_t core_id[16], u
     size_t start = out->len;
 
     schema_encode(schema, &encoded);
-    encode_u64(out, SPOOL_MAGIC);
+    encode_u64(out, SPOOL_MAGIC | SPOOL_VERSION);
     encode_u32(out, (uint32_t)encoded.len);
     text_append(out, encoded.data, encoded.len);
     text_append(out, core_id, 16);
@@ -65,6 +67,8 @@ static int head_decode(struct reader *r, struct spool_head *ret_head)
     struct handover *h = &head.handover;
 
     uint64_t magic = reader_u64(r);
+    if (!r->failed && (magic & ~UINT64_C(0xff)) == SPOOL_MAGIC && (magic & 0xff) != SPOOL_VERSION)
+        return -EPROTONOSUPPORT;
     head.schema_len = reader_u32(r);
     head.schema = reader_bytes(r, head.schema_len);
     const uint8_t *core_id = reader_bytes(r, sizeof head.core_id);
@@ -80,8 +84,8 @@ static int head_decode(struct reader *r, struct spool_head *ret_head)
     h->row_count = reader_u64(r);
     h->dictionary_count = reader_u32(r);
     h->row_segment = h->dictionary_segment = SEGMENT_NONE;
-    if (r->failed || magic != SPOOL_MAGIC || core_id == NULL || h->row_count > UINT32_MAX ||
-        h->dictionary_count == UINT32_MAX)
+    if (r->failed || magic != (SPOOL_MAGIC | SPOOL_VERSION) || core_id == NULL ||
+        h->row_count > UINT32_MAX || h->dictionary_count == UINT32_MAX)
         return -EBADMSG;
     memcpy(head.core_id, core_id, sizeof head.core_id);
     *ret_head = head;

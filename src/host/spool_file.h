@@ -25,7 +25,7 @@ struct spool_head {
 };
 
 /* `len` bytes from the beginning of a file: all of it, or at least SPOOL_HEAD_MAX. -EBADMSG: not a
- * head of this version. */
+ * head. -EPROTONOSUPPORT: one of another version. */
 int spool_head_decode(const void *data, size_t len, struct spool_head *ret_head);
 
 /* A file's content. */

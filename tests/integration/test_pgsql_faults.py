@@ -50,6 +50,12 @@ FAULTS = {
                            "GRANT ALL ON right_missing TO pmacct"),
     "PROGRESS_MISSING": Fault("no right to keep pathacct_progress.*or set sql_exactly_once: false", table("progress_missing"),
                               lambda line: re.search(r"run (CREATE TABLE .*); or set", line)[1], "sql_db[progress_missing]: closed\n", db="closed"),
+    "PROGRESS_LATER": Fault("pathacct_progress is of version 2, and this program knows version 1: start the later version again",
+                            table("progress_later") + "GRANT ALL ON progress_later TO pmacct; CREATE TABLE pathacct_progress (core_id CHAR(32) NOT NULL, "
+                            "instance VARCHAR(255) NOT NULL, worker INTEGER NOT NULL, seq BIGINT NOT NULL, updated BIGINT NOT NULL, "
+                            "PRIMARY KEY (core_id, instance, worker)); INSERT INTO pathacct_progress VALUES ('version', '', 0, 2, 9223372036854775807); "
+                            "ALTER TABLE pathacct_progress OWNER TO pmacct;",
+                            "UPDATE pathacct_progress SET seq = 1 WHERE core_id = 'version'", "sql_db[progress_later]: later\n", db="later"),
     "PARTITION_MISSING": Fault("no partition of relation \"partition_missing\" found for row.*create the partition",
                                table("partition_missing", STAMPS + COLUMNS, "PARTITION BY RANGE (stamp_inserted)", key="stamp_inserted, ip_src, port_src"),
                                "CREATE TABLE later PARTITION OF partition_missing DEFAULT; GRANT ALL ON later TO pmacct",
@@ -57,7 +63,7 @@ FAULTS = {
     "LOCKED": Fault("lock timeout .*another session holds a lock", table("locked")),
     "DISK_FULL": Fault("No space left on device .*make room on the server's disk"),
     "STANDBY": Fault("read-only transaction .*set sql_host to the primary",
-                     "CREATE ROLE reader LOGIN; ALTER ROLE reader SET default_transaction_read_only = on;" + table("standby") +
+                     "CREATE ROLE reader LOGIN IN ROLE pmacct; ALTER ROLE reader SET default_transaction_read_only = on;" + table("standby") +
                      "GRANT ALL ON standby TO reader;",
                      "ALTER ROLE reader RESET ALL; GRANT ALL ON pathacct_progress TO reader", "sql_user[standby]: reader\n"),
     "BUSY": Fault("too many connections for role \"crowd\"", "CREATE ROLE crowd LOGIN CONNECTION LIMIT 0;" + table("busy") + "GRANT ALL ON busy TO crowd;",
@@ -82,6 +88,7 @@ class World:
         self.away.stop()
         (self.test.dir / "spool").mkdir()
         self.pg.sql("CREATE DATABASE closed OWNER postgres", db="postgres")
+        self.pg.sql("CREATE DATABASE later OWNER postgres", db="postgres")
         self.faults = dict(FAULTS)
         self.full = self.make_full_disk()
         for name, fault in self.faults.items():
@@ -100,7 +107,7 @@ class World:
         self.repair()
         for name, fault in self.faults.items():
             want = FLOWS - (name == "ROW_REFUSED")
-            db = {"DATABASE_MISSING": "nowhere", "PROGRESS_MISSING": "closed"}.get(name, "pmacct")
+            db = {"DATABASE_MISSING": "nowhere", "PROGRESS_MISSING": "closed", "PROGRESS_LATER": "later"}.get(name, "pmacct")
             wait_for(lambda: self.flows(name.lower(), db) == want, f"{want} flows in the table of {name}:\n" +
                      "\n".join(self.lines_of(name)), 40)
         wait_for(lambda: self.flows("acct", server=self.away) == FLOWS, "all rows in the server that was away", 40)
@@ -244,6 +251,10 @@ def test_fault_right_missing(_test):
 
 def test_fault_progress_missing(_test):
     check("PROGRESS_MISSING")
+
+
+def test_fault_progress_later(test):
+    check("PROGRESS_LATER")
 
 
 def test_fault_partition_missing(_test):

@@ -100,6 +100,18 @@ class LOCKED(Case):
         self.other.close()
 
 
+class PROGRESS_LATER(Case):
+    """A later version of the program was here."""
+
+    def break_it(self):
+        self.run(TABLE, "CREATE TABLE pathacct_progress (core_id CHAR(32) NOT NULL, instance VARCHAR(255) NOT NULL, worker INTEGER NOT NULL, "
+                 "seq BIGINT NOT NULL, updated BIGINT NOT NULL, PRIMARY KEY (core_id, instance, worker))",
+                 "INSERT INTO pathacct_progress VALUES ('version', '', 0, 2, 9223372036854775807)")
+
+    def cure(self):
+        self.run("UPDATE pathacct_progress SET seq = 1 WHERE core_id = 'version'")
+
+
 class TABLE_GONE(Case):
     def break_it(self):
         self.run("CREATE TABLE other (x)")

@@ -250,6 +250,50 @@ static void what_was_not_committed_is_cut_off(void **state)
     world_free(w);
 }
 
+/* Gives out.csv's state another version. */
+static void set_state_version(struct world *w, int version)
+{
+    char *command =
+        mem_printf("sed -i '1s/.*/pathacct-print %d/' %s/out.csv.state", version, w->folder.path);
+
+    free(read_command(command));
+    mem_free(command);
+}
+
+static void a_state_of_a_later_version_stops_the_file_and_stays(void **state)
+{
+    struct world *w = world_new("src_port", 0);
+
+    (void)state;
+    set(w, "print_output_file", at(w, "out.csv"));
+    set(w, "print_output_file_append", "true");
+    start(w);
+    add(w, 0, 100);
+    assert_int_equal(try_purge(w, 0), 0);
+    stop(w);
+    char *show = mem_printf("cat %s/out.csv.state", w->folder.path);
+    char *version_1 = read_command(show);
+    assert_int_equal(strncmp(version_1, "pathacct-print 1\n", 17), 0);
+    set_state_version(w, 2);
+    char *version_2 = read_command(show);
+    start(w);
+    add(w, 0, 100);
+    assert_int_equal(try_purge(w, 0), -EAGAIN);
+    assert_non_null(
+        strstr(w->host.log, "out.csv: its .state is of a later version of this program"));
+    assert_non_null(strstr(w->host.log, "start that version again, or move the file"));
+    char *after = read_command(show);
+    assert_string_equal(after, version_2);
+    set_state_version(w, 1);
+    add(w, 0, 100);
+    assert_int_equal(try_purge(w, 0), 0);
+    mem_free(show);
+    free(version_1);
+    free(version_2);
+    free(after);
+    world_free(w);
+}
+
 static void a_file_that_is_not_ours_is_never_cut(void **state)
 {
     struct world *w = world_new("src_port", 60);
@@ -531,6 +575,7 @@ int main(void)
         cmocka_unit_test(values_make_a_file_each_and_few_are_open),
         cmocka_unit_test(a_transaction_that_comes_again_is_left_out),
         cmocka_unit_test(what_was_not_committed_is_cut_off),
+        cmocka_unit_test(a_state_of_a_later_version_stops_the_file_and_stays),
         cmocka_unit_test(a_file_that_is_not_ours_is_never_cut),
         cmocka_unit_test(compressed_files_are_whole_after_each_commit),
         cmocka_unit_test(markers_and_titles_stand_as_in_pmacct),

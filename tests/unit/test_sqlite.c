@@ -288,10 +288,39 @@ static void what_the_database_holds_is_not_written_again(void **state)
     assert_int_equal(transact(w, 5, 5), 0);
     assert_string_equal(query(w, "SELECT packets FROM acct"), "3");
     assert_string_equal(query(w, "SELECT instance, worker, seq FROM pathacct_progress"),
-                        "test|0|5");
+                        "|0|1\ntest|0|5");
     w->host.core_id[0] = 2; /* another start of the core counts from 1 */
     assert_int_equal(transact(w, 1, 1), 0);
     assert_string_equal(query(w, "SELECT packets FROM acct"), "4");
+    world_free(w);
+}
+
+static void the_progress_table_has_a_version_and_a_later_one_is_left_alone(void **state)
+{
+    struct world *w = world_new("src_host", 0);
+
+    (void)state;
+    set(w, "sql_table_create", "true");
+    start(w);
+    add(w, "10.0.0.1", 1, 100);
+    assert_int_equal(transact(w, 1, 3), 0);
+    run(w, "DELETE FROM pathacct_progress WHERE core_id = 'version'"); /* as before there was one */
+    restart_with(w, "src_host", 0);
+    add(w, "10.0.0.1", 1, 100);
+    assert_int_equal(transact(w, 1, 3), PA_DONE_ALREADY);
+    assert_int_equal(transact(w, 4, 4), 0);
+    assert_string_equal(query(w, "SELECT core_id, seq FROM pathacct_progress WHERE seq = 1"),
+                        "version|1");
+    run(w, "UPDATE pathacct_progress SET seq = 2 WHERE core_id = 'version'");
+    restart_with(w, "src_host", 0);
+    add(w, "10.0.0.1", 1, 100);
+    assert_int_equal(transact(w, 5, 5), -EAGAIN);
+    assert_non_null(strstr(w->host.log, "is of version 2, and this program knows version 1: start "
+                                        "the later version again"));
+    assert_string_equal(query(w, "SELECT packets FROM acct"), "2");
+    run(w, "UPDATE pathacct_progress SET seq = 1 WHERE core_id = 'version'");
+    assert_int_equal(transact(w, 5, 5), 0);
+    assert_string_equal(query(w, "SELECT packets FROM acct"), "3");
     world_free(w);
 }
 
@@ -538,6 +567,7 @@ int main(void)
         cmocka_unit_test(flags_times_and_unknown_times_combine_by_their_rules),
         cmocka_unit_test(a_table_grows_with_aggregate_and_its_key_too),
         cmocka_unit_test(what_the_database_holds_is_not_written_again),
+        cmocka_unit_test(the_progress_table_has_a_version_and_a_later_one_is_left_alone),
         cmocka_unit_test(several_writers_into_one_table_add_up),
         cmocka_unit_test(a_row_that_the_table_refuses_is_left_out_and_counted),
         cmocka_unit_test(a_narrower_key_is_named_before_it_refuses_rows),

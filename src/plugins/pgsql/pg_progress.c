@@ -44,6 +44,26 @@ static int64_t now_s(void)
     return clock_wall().ns / NS_PER_S;
 }
 
+static int check_version(const struct pg_progress *p, struct pg_fault *fault)
+{
+    char words[sizeof fault->text];
+    PGresult *result;
+    int err = pg_connection_run(p->connection, sql_progress_ask_version, 0, &result);
+
+    if (err < 0)
+        return progress_failed(p, err, fault);
+    bool has_version = PQntuples(result) > 0;
+    long long version = has_version ? strtoll(PQgetvalue(result, 0, 0), NULL, 10) : 0;
+    PQclear(result);
+    if (version > SQL_PROGRESS_VERSION) {
+        snprintf(words, sizeof words, SQL_PROGRESS_LATER, version, SQL_PROGRESS_VERSION);
+        pg_fault_set_own(fault, PG_FAULT_PROGRESS_LATER, words);
+        return -EINVAL;
+    }
+    err = has_version ? 0 : pg_connection_run(p->connection, sql_progress_note_version, 0, NULL);
+    return err < 0 ? progress_failed(p, err, fault) : 0;
+}
+
 int pg_progress_prepare(const struct pg_progress *p, struct pg_fault *fault)
 {
     struct text sql = {0};
@@ -58,8 +78,13 @@ int pg_progress_prepare(const struct pg_progress *p, struct pg_fault *fault)
     if (is_missing) {
         err = pg_connection_run(p->connection, sql_progress_create, 0, NULL);
         /* If two make the table at once, one finds the name taken, and then the table is there. */
-        return err < 0 && err != -EILSEQ ? progress_failed(p, err, fault) : 0;
+        if (err == -EILSEQ)
+            return 0;
+        return err < 0 ? progress_failed(p, err, fault) : check_version(p, fault);
     }
+    err = check_version(p, fault);
+    if (err < 0)
+        return err;
     text_append_printf(&sql, "DELETE FROM " SQL_PROGRESS_TABLE " WHERE updated < %" PRId64,
                        now_s() - SQL_PROGRESS_KEEP_S);
     err = pg_connection_run(p->connection, text_cstr(&sql), 0, NULL);

@@ -14,8 +14,8 @@ struct pg_progress { /* all borrowed */
     const char *instance, *user;
 };
 
-/* Called once for each connection: makes the table if it is not there, and forgets what is long
- * over. */
+/* Called once for each connection: makes the table if it is not there, checks its version, and
+ * forgets what is long over. */
 int pg_progress_prepare(const struct pg_progress *progress, struct pg_fault *fault);
 /*
  * Called in a transaction, before any row: makes and locks its rows, which also waits for the end

@@ -12,7 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define MAGIC       "pathacct-print 1"
+#define MAGIC       "pathacct-print "
+#define VERSION     1
 #define STATE_MAX   ((size_t)1 << 20)
 #define WORKERS_MAX 4096
 #define CORE_ID_LEN 16
@@ -29,8 +30,8 @@ void file_state_clear(struct file_state *state)
 
 static void append_state(const struct file_state *state, struct text *out)
 {
-    text_append_printf(out, MAGIC "\n" LINE_FORMAT, state->is_in_place, state->move, state->length,
-                       state->device, state->inode, state->time_s);
+    text_append_printf(out, MAGIC "%d\n" LINE_FORMAT, VERSION, state->is_in_place, state->move,
+                       state->length, state->device, state->inode, state->time_s);
     if (state->has_core) {
         text_append_string(out, "core ");
         for (int i = 0; i < CORE_ID_LEN; i++)
@@ -71,13 +72,18 @@ static int parse_core(const char *line, struct file_state *state)
 
 static int parse_state(const char *text, struct file_state *state)
 {
-    unsigned in_place, worker;
+    unsigned version, in_place, worker;
     uint64_t seq;
     int used = 0;
 
-    if (strncmp(text, MAGIC "\n", strlen(MAGIC "\n")) != 0)
+    if (sscanf(text, MAGIC "%9u%n", &version, &used) != 1)
         return -EBADMSG;
-    text += strlen(MAGIC "\n");
+    if (version > VERSION)
+        return -EPROTONOSUPPORT;
+    if (version < VERSION || text[used] != '\n')
+        return -EBADMSG;
+    text += used + 1;
+    used = 0;
     if (sscanf(text,
                "in_place %u\nmove %" SCNd32 "\nlength %" SCNu64 "\nfile %" SCNu64 " %" SCNu64
                "\ntime %" SCNd64 "\n%n",

@@ -37,9 +37,10 @@ struct file_state {
 
 void file_state_clear(struct file_state *state); /* frees; afterwards it is all zero */
 
-/* Reads the content of NAME.state. -EBADMSG: it is not a state of this version. */
+/* Reads the content of NAME.state. -EBADMSG: it is no state. -EPROTONOSUPPORT: it is one of a later
+ * version, whose length and hand-overs nobody here may guess. */
 int file_state_parse(const char *text, struct file_state *ret_state);
-/* -ENOENT: there is none. -EBADMSG: it is not a state of this version. */
+/* The same; -ENOENT: there is none. */
 int file_state_load(const char *path, struct file_state *ret_state);
 /* Saves the state, which is durable once the directory is synchronised. `path` is NAME.state. */
 int file_state_save(const struct file_state *state, const char *path,

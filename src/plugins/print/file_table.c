@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "base/named_file.h"
 #include "plugins/print/latest_link.h"
+#include "plugins/print/print_fault.h"
 #include "plugins/text/file_name.h"
 #include "plugins/text/output_keys.h"
 #include <errno.h>
@@ -470,7 +471,7 @@ static void recover_file(struct file_table *table, const char *name)
     if (err < 0)
         table->settings.host->log(table->settings.host, PA_LOG_WARNING,
                                   "%s: cannot be brought to its committed length: %s", name,
-                                  named_file_error(err));
+                                  print_fault_words(err));
 }
 
 static void recover_state(struct file_table *table, const char *path)

@@ -39,6 +39,8 @@ static const struct {
     {ESTALE, "another process changed it meanwhile; its rows are written again"},
     {EBADF, "whoever started the daemon did not give it that descriptor"},
     {ELOOP, "rows wait until it can be written"},
+    {EPROTONOSUPPORT, "start that version again, or move the file and its .state elsewhere; rows "
+                      "wait"},
     {EPIPE, "who read that pipe has gone; rows wait until it is read again"},
 };
 
@@ -48,6 +50,12 @@ const char *print_fault_remedy(int error)
         if (remedies[i].error == error)
             return remedies[i].remedy;
     return "rows wait until it can be written";
+}
+
+const char *print_fault_words(int err)
+{
+    return err == -EPROTONOSUPPORT ? "its .state is of a later version of this program"
+                                   : named_file_error(err);
 }
 
 /* Notes what is about to be said. False: it was said less than `again_ns` ago. */
@@ -71,7 +79,7 @@ int print_fault_say(struct print_fault *fault, const struct pa_host *host, const
     if (!note(fault, name, err, SAY_AGAIN_NS))
         return -EAGAIN;
     host->log(host, waits ? PA_LOG_WARNING : PA_LOG_ERROR, "cannot write %s: %s (user id %u): %s",
-              name, named_file_error(err), (unsigned)geteuid(), print_fault_remedy(-err));
+              name, print_fault_words(err), (unsigned)geteuid(), print_fault_remedy(-err));
     return -EAGAIN;
 }
 

@@ -12,6 +12,8 @@ struct print_fault {
     int64_t said_ns;
 };
 
+/* Returns what an error of a file means; `err` is a negative errno. */
+const char *print_fault_words(int err);
 /* Returns what a person can do about an error, a positive errno. */
 const char *print_fault_remedy(int error);
 /*

@@ -10,6 +10,18 @@ const char sql_progress_create[] =
     " instance VARCHAR(255) NOT NULL, worker INTEGER NOT NULL, seq BIGINT NOT NULL,"
     " updated BIGINT NOT NULL, PRIMARY KEY (core_id, instance, worker))";
 
+/* No start of the core has that name, so versions that know nothing of the row pass over it; its time
+ * never comes, so that they keep it. */
+#define VERSION_ROW "version"
+#define STRING(x)   #x
+#define VALUE(x)    STRING(x)
+const char sql_progress_ask_version[] =
+    "SELECT seq FROM " SQL_PROGRESS_TABLE " WHERE core_id = '" VERSION_ROW "'";
+const char sql_progress_note_version[] =
+    "INSERT INTO " SQL_PROGRESS_TABLE " (core_id, instance, worker, seq, updated)"
+    " VALUES ('" VERSION_ROW "', '', 0, " VALUE(SQL_PROGRESS_VERSION) ", 9223372036854775807)"
+                                                                      " ON CONFLICT DO NOTHING";
+
 void sql_core_id_format(char out[SQL_CORE_ID_LEN + 1], const uint8_t core_id[16])
 {
     for (int i = 0; i < 16; i++) {

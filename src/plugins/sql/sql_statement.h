@@ -50,4 +50,16 @@ void sql_append_key_name(struct text *out, const struct sql_dialect *dialect, co
 #define SQL_PROGRESS_KEEP_S (INT64_C(90) * 86400)
 #define SQL_CORE_ID_LEN     32 /* characters */
 extern const char sql_progress_create[];
+/*
+ * The table says its version in a row of its own. One without that row is of before there were
+ * versions, which is as version 1, and gets the row. A later one is neither read nor written:
+ * SQL_PROGRESS_LATER, with the version found and SQL_PROGRESS_VERSION, says so.
+ */
+#define SQL_PROGRESS_VERSION 1
+#define SQL_PROGRESS_LATER                                                                         \
+    "the table " SQL_PROGRESS_TABLE                                                                \
+    " is of version %lld, and this program knows version %d: start the later version again, or "   \
+    "let sql_db name another database; rows wait"
+extern const char sql_progress_ask_version[];  /* a row with the version, or none */
+extern const char sql_progress_note_version[]; /* keeps one that is there */
 void sql_core_id_format(char out[SQL_CORE_ID_LEN + 1], const uint8_t core_id[16]);

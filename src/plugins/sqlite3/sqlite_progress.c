@@ -6,6 +6,26 @@
 #include <inttypes.h>
 #include <string.h>
 
+static int check_version(struct sqlite_database *db)
+{
+    sqlite3_stmt *ask = NULL;
+    int err = sqlite_database_prepare(db, sql_progress_ask_version, &ask);
+
+    if (err < 0)
+        return err;
+    int code = sqlite3_step(ask);
+    sqlite3_int64 version = code == SQLITE_ROW ? sqlite3_column_int64(ask, 0) : 0;
+    if (code != SQLITE_ROW && code != SQLITE_DONE)
+        err = sqlite_database_failed(db, code);
+    sqlite3_finalize(ask);
+    if (version > SQL_PROGRESS_VERSION)
+        return sqlite_database_fault(db, FAULT_PROGRESS_LATER, SQL_PROGRESS_LATER,
+                                     (long long)version, SQL_PROGRESS_VERSION);
+    if (err < 0 || code == SQLITE_ROW)
+        return err;
+    return sqlite_database_run(db, sql_progress_note_version);
+}
+
 int sqlite_progress_init(struct sqlite_progress *progress, struct sqlite_database *db,
                          const char *instance)
 {
@@ -14,6 +34,8 @@ int sqlite_progress_init(struct sqlite_progress *progress, struct sqlite_databas
 
     *progress = (struct sqlite_progress){.db = db, .instance = instance};
     err = sqlite_database_run(db, sql_progress_create);
+    if (err == 0)
+        err = check_version(db);
     if (err == 0)
         err = sqlite_database_prepare(
             db, "DELETE FROM " SQL_PROGRESS_TABLE " WHERE instance = ?1 AND updated < ?2", &forget);

@@ -11,7 +11,7 @@ struct sqlite_progress {
     sqlite3_stmt *find, *move;  /* NULL: the database was not open yet */
 };
 
-/* Called on a new connection: makes the table if need be, forgets old rows. */
+/* Called on a new connection: makes the table if need be, checks its version, forgets old rows. */
 int sqlite_progress_init(struct sqlite_progress *progress, struct sqlite_database *db,
                          const char *instance);
 /* Must come before the connection is closed. */
