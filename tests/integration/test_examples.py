@@ -304,7 +304,7 @@ def check(test, text):
 
 
 def test_configurations_in_texts_are_right(test):
-    readme = re.findall(r"^```\n(.*?)^```$", (SOURCE / "README.md").read_text(), flags=re.S | re.M)
+    readme = re.findall(r"^```nfacctd[^\n]*\n(.*?)^```$", (SOURCE / "README.md").read_text(), flags=re.S | re.M)
     manual = re.findall(r"^\.Bd -literal.*?\n(.*?)^\.Ed$", (SOURCE / "man/nfacctd.8").read_text(), flags=re.S | re.M)
     shown = [text for text in readme + manual if re.search(r"^plugins: ", text, flags=re.M)]
     assert len(shown) >= 2, shown

@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# sandbox.sh BUILD FOLDER WORK: runs FOLDER/run.sh in the folder WORK of a machine of its own: this one's files, but what is changed is gone at
+# the end; nothing but a loopback network; no process of others. The build is installed there. Wants namespaces of unshare(1).
+set -euo pipefail
+build=$1 folder=$2 work=$3
+mount -t tmpfs none /mnt
+mkdir /mnt/changed /mnt/work /mnt/root
+mount -t overlay overlay -o lowerdir=/,upperdir=/mnt/changed,workdir=/mnt/work /mnt/root
+mount --rbind /proc /mnt/root/proc
+mount --rbind /dev /mnt/root/dev
+mount -t tmpfs none /mnt/root/dev/shm
+mount -t tmpfs none /mnt/root/run
+mount --bind "$folder" /mnt/root/mnt
+ip link set lo up
+rm -rf /mnt/root/tmp/pathacct-[0-9]* /mnt/root/var/lib/pathacct /mnt/root/etc/pathacct # of daemons outside
+exec chroot /mnt/root bash -c '
+set -e
+cmake --install "$0" --prefix /usr/local >/dev/null
+install -d /etc/pathacct # packages make it
+/usr/local/sbin/pathacct-setup-service >/dev/null 2>&1
+cd "$1"
+exec bash /mnt/run.sh' "$build" "$work"
