@@ -10,7 +10,7 @@ export GIT_COMMITTER_NAME=test GIT_COMMITTER_EMAIL=test@example.com
 mkdir "$work/tree"
 cd "$work/tree"
 git init -q .
-mkdir scripts src debian
+mkdir -p scripts src debian tests/support tests/data/upgrade/7.8.9
 printf 'pathacct (7.8.9) unstable; urgency=medium\n' >debian/changelog
 cp "$SOURCE_DIR/scripts/release" scripts/
 cp "$SOURCE_DIR/.gitignore" .
@@ -19,6 +19,9 @@ printf '#!/bin/sh\ntest ! -e fail\n' >scripts/test
 chmod +x scripts/test
 printf '# News\n\n## 7.8.9\n\nFixes\n- one\n' >NEWS.md
 echo 'const char *version;' >src/a.c
+echo '{}' >tests/data/upgrade/7.8.9/sent.json
+printf '#!/bin/sh\necho "recorded $*"\n' >tests/support/upgrade.py
+chmod +x tests/support/upgrade.py
 git add -A
 git commit -qm start
 
@@ -50,6 +53,10 @@ refused "debian/changelog does not begin with version 7.8.9" --skip-tests
 back
 echo '"7.8.9"' >>src/a.c && git commit -qam twice
 refused "more places than CMakeLists.txt: src/a.c" --skip-tests
+back
+git rm -q tests/data/upgrade/7.8.9/sent.json && git commit -qm unrecorded
+refused "tests/data/upgrade/7.8.9 is missing: scripts/release --record" --skip-tests
+test "$(scripts/release --record)" = "recorded 7.8.9"
 back
 touch fail && git add fail && git commit -qm failing
 refused "scripts/test failed"
