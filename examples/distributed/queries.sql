@@ -9,8 +9,47 @@ GROUP BY peer_ip_src, iface_in, peer_ip_dst, peer_as_dst
 ORDER BY bytes DESC;
 
 -- name: growth
--- How did each peer grow, hour by hour?
-SELECT hour, peer_as_dst, sum(bytes) AS bytes FROM flows.peers_1h GROUP BY hour, peer_as_dst ORDER BY hour, bytes DESC;
+-- How did each peer grow, hour by hour? Of the running hour that part counts of which rows are there.
+SELECT hour, peer_as_dst, sum(p.bytes) AS bytes,
+    intDiv(sum(p.bytes) * 8, least(3600, greatest(60, dateDiff('second', hour, (SELECT max(stamp_updated) FROM flows.raw))))) AS bits_per_second
+FROM flows.peers_1h AS p GROUP BY hour, peer_as_dst ORDER BY hour, bytes DESC;
+
+-- name: percentiles
+-- How full is each link, each way: the 95th percentile of the last 30 days, or since there are rows? An interval without rows is one
+-- of 0 bits, the running one is left out. For a bill write its own times into `period`: toDateTime('2026-11-01 00:00:00', 'UTC').
+WITH
+    period AS
+    (
+        SELECT greatest(toDateTime(intDiv(toUnixTimestamp(now()), 300) * 300 - 30 * 86400, 'UTC'), min(stamp_inserted)) AS since,
+            toDateTime(intDiv(toUnixTimestamp(now()), 300) * 300, 'UTC') AS until
+        FROM flows.matrix_5m
+    ),
+    sides AS
+    (
+        SELECT stamp_inserted, peer_ip_src AS router, iface_in AS link, 'in' AS direction, bytes FROM flows.matrix_5m
+        UNION ALL
+        SELECT stamp_inserted, peer_ip_src AS router, iface_out AS link, 'out' AS direction, bytes FROM flows.matrix_5m
+    ),
+    intervals AS
+    (
+        SELECT router, link, direction, stamp_inserted, intDiv(sum(bytes) * 8, 300) AS bits_per_second
+        FROM sides
+        WHERE stamp_inserted >= (SELECT since FROM period) AND stamp_inserted < (SELECT until FROM period) AND link != 0
+        GROUP BY router, link, direction, stamp_inserted
+    ),
+    ranks AS
+    (
+        SELECT router, link, direction, bits_per_second,
+            row_number() OVER (PARTITION BY router, link, direction ORDER BY bits_per_second DESC) AS place,
+            (SELECT intDiv(toUnixTimestamp(until) - toUnixTimestamp(since), 300) FROM period) AS number
+        FROM intervals
+    )
+-- The highest twentieth of all intervals is free: the one after it counts.
+SELECT router, link, direction, max(CASE WHEN place = intDiv(number, 20) + 1 THEN bits_per_second ELSE 0 END) AS percentile_95,
+    max(bits_per_second) AS highest
+FROM ranks
+GROUP BY router, link, direction
+ORDER BY router, link, direction;
 
 -- name: collectors
 -- Who has sent how much, and how far is each behind?

@@ -10,15 +10,58 @@ CREATE TABLE hourly (
     stamp_updated  timestamptz NOT NULL,
     peer_ip_src    inet        NOT NULL,            -- the router that exported: where the traffic came in
     iface_in       bigint      NOT NULL,
-    peer_ip_dst    inet        NOT NULL,            -- BGP next hop: where it went out
+    iface_out      bigint      NOT NULL,            -- of the same router: the link that it left by
+    peer_ip_dst    inet        NOT NULL,            -- BGP next hop: where it went out of the network
     peer_as_dst    bigint      NOT NULL,            -- the neighbour AS behind it
     as_dst         bigint      NOT NULL,
     path_match     text COLLATE "C" NOT NULL,       -- how sure the path is
     flows          bigint      NOT NULL,
     packets        bigint      NOT NULL,
     bytes          bigint      NOT NULL,
-    UNIQUE (stamp_inserted, peer_ip_src, iface_in, peer_ip_dst, peer_as_dst, as_dst, path_match)
+    UNIQUE (stamp_inserted, peer_ip_src, iface_in, iface_out, peer_ip_dst, peer_as_dst, as_dst, path_match)
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02);
+
+-- Bits per second. An hour that runs, or whose last rows may be under way, is divided by that part of which rows are there.
+CREATE VIEW hourly_rates AS
+SELECT *, bytes * 8 / CASE WHEN stamp_inserted <= now() - interval '65 minutes' THEN 3600 ELSE least(3600, greatest(60, extract(epoch FROM
+           (SELECT max(stamp_updated) FROM hourly WHERE stamp_inserted > now() - interval '65 minutes') - stamp_inserted))) END AS bits_per_second
+FROM hourly;
+
+-- Five minutes of each way through a router: it adds to the link that traffic came in by, and to the one it left by.
+CREATE TABLE links (
+    stamp_inserted timestamptz NOT NULL,
+    stamp_updated  timestamptz NOT NULL,
+    peer_ip_src    inet        NOT NULL,
+    iface_in       bigint      NOT NULL,
+    iface_out      bigint      NOT NULL,
+    packets        bigint      NOT NULL,
+    bytes          bigint      NOT NULL,
+    UNIQUE (stamp_inserted, peer_ip_src, iface_in, iface_out)
+) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02);
+
+-- Each link and direction, in bits per second. Interface 0 is none: what a router dropped, or sent or got itself.
+CREATE VIEW link_rates AS
+SELECT stamp_inserted, router, link, direction, sum(bytes) * 8 /
+       CASE WHEN stamp_inserted <= now() - interval '7 minutes' THEN 300 ELSE least(300, greatest(60, extract(epoch FROM
+           (SELECT max(stamp_updated) FROM links WHERE stamp_inserted > now() - interval '7 minutes') - stamp_inserted))) END AS bits_per_second
+FROM (SELECT stamp_inserted, peer_ip_src AS router, iface_in AS link, 'in' AS direction, bytes FROM links
+      UNION ALL SELECT stamp_inserted, peer_ip_src, iface_out, 'out', bytes FROM links) sides
+WHERE link <> 0 GROUP BY 1, 2, 3, 4;
+
+-- The 95th percentile of each between two times, of what is in the table and over. An interval without rows is one of 0 bits, the
+-- running one is left out, the highest twentieth of all is free: the one after it counts.
+CREATE FUNCTION link_percentiles(since timestamptz, until timestamptz)
+RETURNS TABLE (router inet, link bigint, direction text, percentile_95 numeric, highest numeric) LANGUAGE sql STABLE AS $$
+    WITH period AS (
+        SELECT greatest(date_bin('5 minutes', since, 'epoch'), (SELECT min(stamp_inserted) FROM links)) AS first,
+               least(date_bin('5 minutes', until, 'epoch'), date_bin('5 minutes', now(), 'epoch')) AS last),
+    intervals AS (
+        SELECT r.router, r.link, r.direction, r.bits_per_second, floor(extract(epoch FROM last - first) / 300) AS number,
+               row_number() OVER (PARTITION BY r.router, r.link, r.direction ORDER BY r.bits_per_second DESC) AS place
+        FROM link_rates r, period WHERE r.stamp_inserted >= first AND r.stamp_inserted < last)
+    SELECT i.router, i.link, i.direction, coalesce(max(i.bits_per_second) FILTER (WHERE i.place = floor(i.number / 20) + 1), 0), max(i.bits_per_second)
+    FROM intervals i GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+$$;
 
 CREATE TABLE flows (
     stamp_inserted timestamptz NOT NULL,
@@ -66,6 +109,6 @@ SELECT flows_partitions('30 days');
 CREATE TABLE pathacct_progress (core_id CHAR(32) NOT NULL, instance VARCHAR(255) NOT NULL, worker INTEGER NOT NULL,
     seq BIGINT NOT NULL, updated BIGINT NOT NULL, PRIMARY KEY (core_id, instance, worker));
 
-GRANT SELECT, INSERT, UPDATE ON hourly, flows TO collector;
+GRANT SELECT, INSERT, UPDATE ON hourly, links, flows TO collector;
 GRANT SELECT, INSERT, UPDATE, DELETE ON pathacct_progress TO collector;
-GRANT SELECT ON hourly, flows TO grafana;
+GRANT SELECT ON hourly, hourly_rates, links, link_rates, flows TO grafana;

@@ -3,45 +3,16 @@
 """examples/distributed: two collectors into one topic, ClickHouse's own engine reads it by its Kafka table, and what it has added
 up is the truth to the byte. Needs CHDB_PYTHON: a Python with the package chdb (0.5 GB and more, so not by itself)."""
 import collections
+import datetime
 import json
-import os
 import re
 import subprocess
 
 from harness import BUILD, SOURCE, Skip, json_lines, main, need, wait_for
+from clickhouse import EXAMPLE, ClickHouse, named_queries
 from kafka_cluster import Mock, consume
 
-EXAMPLE = SOURCE / "examples/distributed"
 UNITS = ("flows", "packets", "bytes")
-
-
-class ClickHouse:
-    def __init__(self, test):
-        python = os.environ.get("CHDB_PYTHON")
-        if not python:
-            raise Skip("CHDB_PYTHON is not set: python3 -m venv V && V/bin/pip install 'chdb==3.6.0', then CHDB_PYTHON=V/bin/python "
-                       "(chdb 4 has no Kafka tables)")
-        log = open(test.dir / "clickhouse.log", "wb")
-        self.process = subprocess.Popen([python, SOURCE / "tests/support/clickhouse_shell.py", test.dir / "clickhouse"],
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True)
-        test.cleanups.append(self.process.kill)
-
-    def query(self, sql):
-        self.process.stdin.write(json.dumps(sql) + "\n")
-        self.process.stdin.flush()
-        answer = json.loads(self.process.stdout.readline())
-        assert isinstance(answer, list), (sql, answer)
-        return answer
-
-    def run(self, text):
-        for statement in re.sub(r"^--.*\n", "", text, flags=re.M).split(";\n"):
-            if statement.strip():
-                self.query(statement)
-
-
-def named_queries():
-    parts = re.split(r"^-- name: (\w+)\n", (EXAMPLE / "queries.sql").read_text(), flags=re.M)
-    return {name: re.sub(r"^--.*\n", "", text, flags=re.M).strip().rstrip(";") for name, text in zip(parts[1::2], parts[2::2])}
 
 
 def collector(test, cluster, name, seed):
@@ -68,7 +39,7 @@ print_history_roundoff[truth]: m
 
 
 def key_of(row):
-    return tuple(row[k] for k in ("stamp_inserted", "peer_ip_src", "iface_in", "peer_ip_dst", "peer_as_dst"))
+    return tuple(row[k] for k in ("stamp_inserted", "peer_ip_src", "iface_in", "iface_out", "peer_ip_dst", "peer_as_dst"))
 
 
 def added_up(rows):
@@ -110,6 +81,10 @@ def test_two_collectors_one_sum(test):
     assert added_up(matrix) == truth
     queries = named_queries()
     answer = {name: clickhouse.query(queries[name]) for name in queries}
+    latest = datetime.datetime.fromisoformat(max(row["stamp_updated"] for row in truth_rows))
+    for row in answer["growth"]:
+        passed = min(3600, int((latest - datetime.datetime.fromisoformat(row["hour"])).total_seconds()))
+        assert int(row["bits_per_second"]) == int(row["bytes"]) * 8 // passed, (row, latest)
     for name in ("matrix", "growth"):
         assert sum(int(row["bytes"]) for row in answer[name]) == sent["bytes"], name
     assert {row["writer_id"]: int(row["bytes"]) for row in answer["collectors"]} == {
@@ -117,7 +92,7 @@ def test_two_collectors_one_sum(test):
     assert answer["gaps"] == answer["duplicates"] == answer["excess"] == [], answer
     # The keys of both collectors meet: one partition for each.
     homes = clickhouse.query("SELECT uniqExact(topic_partition) AS homes, uniqExact(core_id) AS cores FROM flows.raw "
-                             "GROUP BY peer_ip_src, iface_in, peer_ip_dst, peer_as_dst, as_dst, path_match ORDER BY homes DESC")
+                             "GROUP BY peer_ip_src, iface_in, iface_out, peer_ip_dst, peer_as_dst, as_dst, path_match ORDER BY homes DESC")
     assert int(homes[0]["homes"]) == 1 and max(int(h["cores"]) for h in homes) == 2, homes[:3]
 
     # Messages that come again, as after a kill: seen, measured, and put right.

@@ -200,16 +200,22 @@ def test_sql(test):
     text = text.replace("/var/lib/pathacct", str(test.dir)).replace("flows_TODAY", hour.strftime("flows_%Y%m%d"))
     with contextlib.closing(sqlite3.connect(test.dir / "traffic.db")) as db:
         answers = []
-        for statement in text.split(";\n")[:4]:
+        for statement in text.split(";\n")[:5]:
             answers.append(db.execute(statement).fetchall())
-        _, peering, growth, talkers = answers
+        _, peering, growth, links, talkers = answers
+        written = datetime.datetime.fromisoformat(db.execute("SELECT max(stamp_updated) FROM pairs").fetchone()[0] + "+00:00")
         days = [name for (name,) in db.execute("SELECT name FROM flows.sqlite_master WHERE name LIKE 'flows%'")]
         flows = sum(db.execute(f"SELECT count(*) FROM flows.{name}").fetchone()[0] for name in days)
     assert peering == [("127.0.0.11", 7, asn, hop, 2 * n * 1350000, round(10.0 * n, 1))
                        for n, (hop, asn) in sorted(enumerate(NEXT_HOPS.items(), 1), reverse=True)], peering
     hours = [(hour - datetime.timedelta(hours=back)).strftime("%Y-%m-%d %H:00:00") for back in (1, 0)]
-    assert growth == [(hours[back], "127.0.0.11 if 7", f"{hop} if {n}", 2 * n * (450000 << back) * 8 // 3600, (None, 100.0)[back])
-                      for n, hop in enumerate(NEXT_HOPS, 1) for back in (0, 1)], growth
+    passed = (3600, max(60, int((written - hour).total_seconds())))  # of the running hour, what there are rows of
+    assert [row[:4] for row in growth] == [(hours[back], "127.0.0.11 if 7", f"{hop} if {n}", 2 * n * (450000 << back) * 8 // passed[back])
+                                           for n, hop in enumerate(NEXT_HOPS, 1) for back in (0, 1)], growth
+    assert all(before[4] is None and abs(after[4] - (100 * after[3] / before[3] - 100)) < 0.06 for before, after in zip(growth[::2], growth[1::2])), growth
+    bits = 2 * 450000 * 8  # an hour ago; the running interval is left out
+    assert links == [("127.0.0.11", n, "out", n * bits // 300, n * bits // 300) for n in (1, 2, 3, 4)] + [
+        ("127.0.0.11", 7, "in", 10 * bits // 300, 10 * bits // 300)], links
     assert flows == 16, days  # equal flows are two rows
     assert {row[3] for row in talkers} == {5001, 5002, 5003, 5004} and all(row[4] == "192.168.1.1" for row in talkers), talkers
 
@@ -232,6 +238,8 @@ def test_postgresql(test):
     assert daemon.stop() == 0, daemon.output()
     assert pg.sql("SELECT host(peer_ip_dst), peer_as_dst, path_match, bytes FROM hourly ORDER BY 1", db="traffic", user="grafana") == [
         [hop, str(asn), "exact", "1000"] for hop, asn in NEXT_HOPS.items()]
+    assert pg.sql("SELECT host(peer_ip_src), iface_in, iface_out, bytes FROM links", db="traffic", user="grafana") == [["127.0.0.11", "1", "2", "4000"]]
+    pg.sql("UPDATE links SET stamp_inserted = stamp_inserted - interval '1 hour'", db="traffic")  # the running interval is in no percentile
     assert pg.sql("SELECT sum(flows), min(tcp_flags) FROM flows", db="traffic") == [["4", "2"]]
     assert pg.value("SELECT count(*) FROM flows_other", db="traffic") == "0"
     # The daily job has not run for a while: rows of a day that has no partition yet, and of one whose time is over.
@@ -245,10 +253,11 @@ def test_postgresql(test):
     assert pg.value("SELECT sum(flows) FROM flows", db="traffic") == "8"
     pg.sql("DELETE FROM flows WHERE stamp_inserted > now() + interval '1 day'", db="traffic")
     shown = pg.psql("-f", folder / "queries.sql", db="traffic", user="grafana")
-    assert shown.count("\n(") == 4 and shown.count("(0 rows)") == 0, shown
+    assert shown.count("\n(") == 5 and shown.count("(0 rows)") == 0, shown
     for panel in json.loads((folder / "grafana.json").read_text())["panels"]:
         text = panel["targets"][0]["rawSql"].replace("$router", "'127.0.0.11'")
         text = re.sub(r"\$__timeFilter\((\w+)\)", r"\1 BETWEEN now() - interval '1 day' AND now()", text)
+        text = text.replace("$__timeFrom()", "now() - interval '1 day'").replace("$__timeTo()", "now()")
         assert pg.sql(text, db="traffic", user="grafana"), panel["title"]
 
 
