@@ -1,150 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * The index of maps. A shape's fields are cut into pieces of 32 or 64 bits, and the pieces put
- * together into the words of a key, whose hash is what a row is found by. No two keys of one word have
- * the same hash, so that there nothing more need be compared; the words of longer keys are not kept,
- * as callers ask their rows anyway. Before each table lies a filter of some bits for each hash: the
- * filters fit into a cache, and nearly all shapes fail there.
- */
+/* Makes the index of maps: puts rows into shapes, shapes into groups, and lays out their tables. */
 #include "maps/row_search.h"
 
 #include "base/memory.h"
+#include "maps/row_search_private.h"
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { RANGE_MAX = 16, SPREAD_MAX = 64, WORD_BITS = 64, HALF_BITS = 32 };
-enum { FILTER_BITS_PER_HASH = 8, FILTER_SHAPES_MIN = 3 };
-#define HALF_MASK UINT64_C(0xffffffff)
-
-/* A bucket is a cache line. Of its slots so many are taken at the mean, so that few keys stand in the
- * next one. */
-enum { BUCKET_SLOTS = 4, BUCKET_TAKEN = 2 };
-
-/* An address of IPv6 has two. */
-enum { PIECES_MAX = 2 * ROW_CHOICES_MAX };
-enum { FAMILY_MASK = 7 }; /* has room for enum ip_family */
-
-/* A part of a key: bits of one field, which go into one of its words. */
-struct piece {
-    uint64_t mask;
-    uint64_t excess; /* bits that no row of the shape has: narrow numbers */
-    uint8_t field, family;
-    uint8_t word, rotation;
-    bool is_high; /* of the halves of an address */
-};
-
-struct shape {
-    uint32_t piece_count, word_count;
-    struct piece pieces[PIECES_MAX];
-    uint32_t number;        /* in the order in which shapes came, while it is made */
-    uint32_t entry_count;   /* while it is made */
-    uint32_t filter_mask;   /* words of its filter, less one */
-    size_t filter, buckets; /* where they begin */
-    uint64_t bucket_count;
-    bool has_excess;  /* of some piece */
-    uint64_t covered; /* bits: shapes of whose rows its slots know the first */
-};
-
-struct hashed_row {
-    uint64_t hash;
-    uint32_t shape, row;
-};
-
-/* The rows of a key: one, or, with SLOT_LIST, the place of their count, which they follow. `best` is the
- * first one of these and of those that covered shapes have for any flow with that key; 0: the slot is
- * empty. Rows count from 1 here. */
-struct slot {
-    uint64_t hash;
-    uint32_t rows, best;
-};
-#define SLOT_LIST (UINT32_C(1) << 31)
-
-/* Slots that are taken come first. A key is in the first bucket from its own on that had room. */
-struct bucket {
-    struct slot slots[BUCKET_SLOTS];
-};
-
-struct row_search {
-    struct shape *shapes;
-    uint32_t shape_count, shape_capacity;
-    uint32_t kept_count;        /* of the first shapes a look-up keeps the hashes */
-    uint32_t last_shape;        /* of the row before */
-    struct hashed_row *entries; /* until it is finished */
-    size_t entry_count, entry_capacity;
-    size_t unkeyed_count;
-    uint64_t fields, address_fields;
-    uint64_t allowed[ROW_FIELDS_MAX][FAMILY_MASK + 1]; /* bits: shapes, by field and family */
-    bool has_filters; /* with few shapes they cost more than they spare */
-    uint64_t *filters;
-    struct bucket *buckets;
-    uint32_t *rows; /* of slots that have several */
-};
-
-/* ---- hashes ---- */
-
-/* Each step can be taken back, so that different values have different hashes. */
-static inline uint64_t mix(uint64_t value)
-{
-    value *= UINT64_C(0x9e3779b97f4a7c15);
-    value ^= value >> 32;
-    value *= UINT64_C(0xd6e8feb86659fd93);
-    return value ^ value >> 32;
-}
-
-/* Takes mix() back: multiplies with the inverse numbers. */
-static inline uint64_t unmix(uint64_t hash)
-{
-    hash ^= hash >> 32;
-    hash *= UINT64_C(0xcfee444d8b59a89b);
-    hash ^= hash >> 32;
-    return hash * UINT64_C(0xf1de83e19937733d);
-}
-
-static inline uint64_t rotated(uint64_t value, unsigned bits)
-{
-    return value << bits | value >> (-bits & (WORD_BITS - 1));
-}
-
-static inline uint64_t piece_value(const struct piece *piece, uint64_t high, uint64_t low)
-{
-    return rotated((piece->is_high ? high : low) & piece->mask, piece->rotation);
-}
-
-/* Hashes a key, whose words come one after the other with `stride` between. */
-static inline uint64_t hash_words(const uint64_t *words, uint32_t count, size_t stride)
-{
-    uint64_t hash = 0;
-
-    for (uint32_t i = 0; i < count; i++)
-        hash = mix(hash ^ words[i * stride]);
-    return hash;
-}
-
-static inline uint64_t *filter_word(const struct row_search *s, const struct shape *shape,
-                                    uint64_t hash)
-{
-    return &s->filters[shape->filter + (hash >> 12 & shape->filter_mask)];
-}
-
-/* Two bits of the word must be set. In the result only the lowest bit counts. */
-static inline uint64_t passes_word(uint64_t word, uint64_t hash)
-{
-    return word >> (hash & (WORD_BITS - 1)) & word >> (hash >> 6 & (WORD_BITS - 1));
-}
-
-static inline uint64_t bits_of(uint64_t hash)
-{
-    return UINT64_C(1) << (hash & (WORD_BITS - 1)) | UINT64_C(1) << (hash >> 6 & (WORD_BITS - 1));
-}
-
-static inline const struct bucket *bucket_of(const struct row_search *s, const struct shape *shape,
-                                             uint64_t hash)
-{
-    return &s->buckets[shape->buckets + ((hash >> HALF_BITS) * shape->bucket_count >> HALF_BITS)];
-}
-
-/* ---- making ---- */
+enum { RANGE_MAX = 16, SPREAD_MAX = 64 };
 
 static bool choose_numbers(struct row_choice *choice, const struct map_item *item)
 {
@@ -189,7 +53,7 @@ void row_search_free(struct row_search *s)
         return;
     mem_free(s->shapes);
     mem_free(s->entries);
-    mem_free(s->filters);
+    mem_free(s->groups);
     mem_free(s->buckets);
     mem_free(s->rows);
     mem_free(s);
@@ -343,22 +207,13 @@ static int compare_entries(const void *a, const void *b)
     return x->row < y->row ? -1 : x->row > y->row;
 }
 
-static size_t power_of_two(size_t at_least)
+/* Lets the filter know a key. */
+static void note_key(struct row_search *s, const struct shape *shape, uint64_t hash)
 {
-    size_t size = 1;
+    unsigned bit;
+    uint64_t common = group_hash(s, shape, hash, &bit);
 
-    while (size < at_least)
-        size *= 2;
-    return size;
-}
-
-/* Returns the bucket behind another one, of the same shape. */
-static const struct bucket *next_bucket(const struct row_search *s, const struct shape *shape,
-                                        const struct bucket *bucket)
-{
-    const struct bucket *first = &s->buckets[shape->buckets];
-
-    return bucket + 1 < first + shape->bucket_count ? bucket + 1 : first;
+    set_line_bit(line_of(s, &s->groups[shape->group], common), common, bit);
 }
 
 static void put_slot(struct row_search *s, const struct shape *shape, const struct slot *slot)
@@ -372,56 +227,34 @@ static void put_slot(struct row_search *s, const struct shape *shape, const stru
     while (free_slot->best > 0)
         free_slot++;
     *free_slot = *slot;
-    *filter_word(s, shape, slot->hash) |= bits_of(slot->hash);
+    note_key(s, shape, slot->hash);
 }
 
-/* Looks in the buckets behind the one where a key should be, which is full. */
-static const struct slot *find_far_slot(const struct row_search *s, const struct shape *shape,
-                                        const struct bucket *bucket, uint64_t hash)
-{
-    while (bucket->slots[BUCKET_SLOTS - 1].best > 0) {
-        bucket = next_bucket(s, shape, bucket);
-        for (size_t i = 0; i < BUCKET_SLOTS && bucket->slots[i].best > 0; i++)
-            if (bucket->slots[i].hash == hash)
-                return &bucket->slots[i];
-    }
-    return NULL;
-}
-
-/* All slots of the bucket are compared, as a processor cannot foretell which one it will be. */
-static inline const struct slot *find_slot(const struct row_search *s, const struct shape *shape,
-                                           uint64_t hash)
-{
-    const struct bucket *bucket = bucket_of(s, shape, hash);
-    unsigned same = 0;
-
-    for (unsigned i = 0; i < BUCKET_SLOTS; i++)
-        same |= (unsigned)(bucket->slots[i].hash == hash) << i;
-    if (same == 0)
-        return find_far_slot(s, shape, bucket, hash);
-    const struct slot *slot = &bucket->slots[__builtin_ctz(same)];
-    return slot->best > 0 ? slot : NULL; /* an empty one has hash 0 */
-}
-
-/* Gives each shape its part of the filters and of the slots. */
+/* Gives each shape its buckets, and behind these each group its filter. */
 static void place_tables(struct row_search *s)
 {
-    size_t word_count = 0, bucket_count = 0;
+    size_t line_count = 0, bucket_count = 0;
 
     for (uint32_t i = 0; i < s->shape_count; i++) {
         struct shape *shape = &s->shapes[i];
-        size_t words =
-            power_of_two((size_t)shape->entry_count * FILTER_BITS_PER_HASH / WORD_BITS + 1);
-        shape->filter = word_count;
-        shape->filter_mask = (uint32_t)(words - 1);
         shape->buckets = bucket_count;
         shape->bucket_count = shape->entry_count / BUCKET_TAKEN + 1;
-        word_count += words;
         bucket_count += shape->bucket_count;
     }
-    s->filters = mem_table_calloc(word_count + 1, sizeof *s->filters);
-    static_assert(sizeof *s->buckets == CACHE_LINE, "mem_table_calloc() puts each into a line");
-    s->buckets = mem_table_calloc(bucket_count + 1, sizeof *s->buckets);
+    for (uint32_t i = 0; i < s->group_count; i++) {
+        struct shape_group *group = &s->groups[i];
+        size_t bits = 0;
+        for (uint32_t k = 0; k < GROUP_LENGTHS; k++)
+            if (group->members[k] != GROUP_NONE)
+                bits += (size_t)s->shapes[group->members[k]].entry_count * FILTER_BITS_PER_ROW;
+        group->lines = line_count;
+        group->line_count = (uint32_t)(bits / LINE_BITS + 1);
+        line_count += group->line_count;
+    }
+    static_assert(sizeof *s->buckets == CACHE_LINE && sizeof *s->lines == CACHE_LINE,
+                  "mem_table_calloc() puts each into a line");
+    s->buckets = mem_table_calloc(bucket_count + line_count + 1, sizeof *s->buckets);
+    s->lines = (uint64_t(*)[LINE_WORDS])(s->buckets + bucket_count);
 }
 
 static unsigned bit_count(const struct shape *shape)
@@ -455,6 +288,78 @@ static void sort_shapes(struct row_search *s)
     for (size_t i = 0; i < s->entry_count; i++)
         s->entries[i].shape = places[s->entries[i].shape];
     mem_free(places);
+}
+
+/* True if shape `b` differs from `a` in one piece alone, in which it has a shorter prefix; says which. */
+static bool is_shortened(const struct shape *a, const struct shape *b, uint8_t *ret_piece)
+{
+    uint32_t differ_count = 0;
+
+    if (a->word_count != 1 || b->word_count != 1 || a->piece_count != b->piece_count)
+        return false;
+    for (uint32_t i = 0; i < a->piece_count; i++) {
+        const struct piece *x = &a->pieces[i], *y = &b->pieces[i];
+        if (x->field != y->field || x->family != y->family || x->is_high != y->is_high ||
+            x->rotation != y->rotation || x->excess != y->excess)
+            return false;
+        if (x->mask == y->mask)
+            continue;
+        if (x->family == IP_NONE ||
+            __builtin_popcountll(x->mask) - __builtin_popcountll(y->mask) >= GROUP_LENGTHS)
+            return false;
+        *ret_piece = (uint8_t)i;
+        differ_count++;
+    }
+    return differ_count == 1;
+}
+
+/* Makes a group of a shape and of those behind it that fit, which have fewer bits. */
+static void gather_group(struct row_search *s, uint32_t first)
+{
+    struct shape_group *group = &s->groups[s->group_count];
+    uint32_t fits[GROUP_LENGTHS] = {first}, count = 1;
+    uint8_t long_piece = 0, piece;
+
+    for (uint32_t i = first + 1; s->has_filters && i < s->kept_count; i++) {
+        if (s->shapes[i].group != GROUP_NONE ||
+            !is_shortened(&s->shapes[first], &s->shapes[i], &piece) ||
+            (count > 1 && piece != long_piece))
+            continue;
+        long_piece = piece;
+        fits[count++] = i;
+    }
+    const struct shape *shortest = &s->shapes[fits[count - 1]];
+    *group = (struct shape_group){.longest = first};
+    memset(group->members, 0xff, sizeof group->members);
+    for (uint32_t i = 0; i < count; i++) {
+        struct shape *shape = &s->shapes[fits[i]];
+        uint64_t mask = count > 1 ? shape->pieces[long_piece].mask : 0;
+        uint64_t more = count > 1 ? mask & ~shortest->pieces[long_piece].mask : 0;
+        unsigned more_count = (unsigned)__builtin_popcountll(more);
+        shape->group = s->group_count;
+        shape->long_piece = long_piece;
+        shape->long_shift = (uint8_t)(mask ? __builtin_ctzll(mask) : 0);
+        shape->long_mask = (uint8_t)((1u << more_count) - 1);
+        group->members[more_count] = fits[i];
+        group->places |= ((UINT64_C(1) << (1u << more_count)) - 1) << shape->long_mask;
+    }
+    s->group_count++;
+}
+
+static void group_shapes(struct row_search *s)
+{
+    s->groups = mem_calloc((size_t)s->shape_count + 1, sizeof *s->groups);
+    for (uint32_t i = 0; i < s->shape_count; i++)
+        s->shapes[i].group = GROUP_NONE;
+    for (uint32_t i = 0; i < s->shape_count; i++) {
+        if (s->shapes[i].group == GROUP_NONE)
+            gather_group(s, i);
+        if (i < s->kept_count)
+            s->kept_group_count = s->group_count;
+    }
+    s->ways[0] = 1;
+    for (unsigned bit = 1; bit < GROUP_BITS; bit++)
+        s->ways[bit] = s->ways[(bit - 1) / 2] | UINT64_C(1) << bit;
 }
 
 /* True if a key of shape `a` tells which key of shape `b` its flows have. */
@@ -499,6 +404,13 @@ static void cover(struct row_search *s, struct shape *a, uint32_t number)
     for (uint32_t i = number + 1; i < s->kept_count; i++)
         if (a->word_count <= 1 && covers(a, &s->shapes[i]))
             a->covered |= UINT64_C(1) << i;
+    for (uint32_t i = 0; i < s->kept_group_count; i++) {
+        bool is_covered = true;
+        for (uint32_t k = 0; k < GROUP_LENGTHS; k++)
+            if (s->groups[i].members[k] != GROUP_NONE)
+                is_covered = is_covered && (a->covered >> s->groups[i].members[k] & 1);
+        a->covered_groups |= (uint64_t)is_covered << i;
+    }
     for (uint64_t at = 0; a->covered && at < a->bucket_count * BUCKET_SLOTS; at++) {
         struct slot *slot = &s->buckets[a->buckets + at / BUCKET_SLOTS].slots[at % BUCKET_SLOTS];
         uint64_t left = slot->best > 0 ? a->covered : 0;
@@ -507,7 +419,7 @@ static void cover(struct row_search *s, struct shape *a, uint32_t number)
             uint64_t hash = hash_of_covered(a, slot->hash, b);
             const struct slot *found = NULL;
             left &= left - 1;
-            if (passes_word(*filter_word(s, b, hash), hash) & 1)
+            if (may_have(s, b, hash))
                 found = find_slot(s, b, hash);
             if (!found)
                 continue;
@@ -517,13 +429,14 @@ static void cover(struct row_search *s, struct shape *a, uint32_t number)
     }
 }
 
-/* Notes which shapes a flow can have rows of, by the families of its addresses. */
+/* Notes which groups a flow can have rows of, by the families of its addresses. */
 static void note_families(struct row_search *s)
 {
     memset(s->allowed, 0xff, sizeof s->allowed);
-    for (uint32_t i = 0; i < s->kept_count; i++)
-        for (uint32_t k = 0; k < s->shapes[i].piece_count; k++) {
-            const struct piece *piece = &s->shapes[i].pieces[k];
+    for (uint32_t i = 0; i < s->kept_group_count; i++) {
+        const struct shape *shape = &s->shapes[s->groups[i].longest];
+        for (uint32_t k = 0; k < shape->piece_count; k++) {
+            const struct piece *piece = &shape->pieces[k];
             if (piece->family == IP_NONE)
                 continue;
             s->address_fields |= UINT64_C(1) << piece->field;
@@ -531,6 +444,7 @@ static void note_families(struct row_search *s)
                 if (family != piece->family)
                     s->allowed[piece->field][family] &= ~(UINT64_C(1) << i);
         }
+    }
 }
 
 void row_search_finish(struct row_search *s)
@@ -540,6 +454,7 @@ void row_search_finish(struct row_search *s)
     sort_shapes(s);
     s->kept_count = s->shape_count < ROW_SHAPES_KEPT ? s->shape_count : ROW_SHAPES_KEPT;
     s->has_filters = s->shape_count >= FILTER_SHAPES_MIN;
+    group_shapes(s);
     note_families(s);
     place_tables(s);
     s->rows = mem_calloc(2 * s->entry_count + 1, sizeof *s->rows);
@@ -576,215 +491,4 @@ size_t row_search_unkeyed(const struct row_search *s)
 uint64_t row_search_fields(const struct row_search *s)
 {
     return s->fields;
-}
-
-/* ---- asking ---- */
-
-/* Compiled in line, as code is better where the number of flows is known. */
-#define HOT_INLINE static inline __attribute__((always_inline))
-
-/* The keys of one shape, of all flows that are looked up together. */
-struct keys {
-    uint64_t words[PIECES_MAX][ROW_TOGETHER];
-};
-
-HOT_INLINE void take_keys(const struct shape *shape, const struct row_column *columns,
-                          uint32_t count, struct keys *keys)
-{
-    uint32_t word_count = 0; /* that have been begun */
-
-    for (uint32_t k = 0; k < shape->piece_count; k++) {
-        const struct piece *piece = &shape->pieces[k];
-        const struct row_column *column = &columns[piece->field];
-        const uint64_t *values = piece->is_high ? column->high : column->low;
-        uint64_t *words = keys->words[piece->word], mask = piece->mask;
-        unsigned rotation = piece->rotation;
-        if (piece->word == word_count)
-            for (uint32_t i = 0; i < count; i++)
-                words[i] = rotated(values[i] & mask, rotation);
-        else
-            for (uint32_t i = 0; i < count; i++)
-                words[i] |= rotated(values[i] & mask, rotation);
-        word_count += piece->word == word_count;
-    }
-}
-
-/* Hashes the keys of a shape, and makes the lowest bit of each flow's hits say whether it may have rows
- * of it. */
-HOT_INLINE void note_hits(const struct row_search *s, const struct shape *shape,
-                          const struct keys *keys, uint32_t count, uint64_t *hashes, uint64_t *hits)
-{
-    const uint64_t *filter = s->filters + shape->filter, mask = shape->filter_mask;
-
-    if (shape->word_count == 1)
-        for (uint32_t i = 0; i < count; i++)
-            hashes[i] = mix(keys->words[0][i]);
-    else
-        for (uint32_t i = 0; i < count; i++)
-            hashes[i] = hash_words(&keys->words[0][i], shape->word_count, ROW_TOGETHER);
-    if (s->has_filters)
-        for (uint32_t i = 0; i < count; i++) {
-            uint64_t word = filter[hashes[i] >> 12 & mask];
-            hits[i] = hits[i] << 1 | (passes_word(word, hashes[i]) & 1);
-        }
-    else
-        for (uint32_t i = 0; i < count; i++)
-            hits[i] = hits[i] << 1 | 1;
-}
-
-/* Takes back hits of flows with numbers that no row of the shape has. */
-static void drop_excess(const struct shape *shape, const struct row_column *columns, uint32_t count,
-                        uint64_t *hits)
-{
-    for (uint32_t k = 0; k < shape->piece_count; k++) {
-        const struct piece *piece = &shape->pieces[k];
-        const uint64_t *values = columns[piece->field].low;
-        uint64_t any = 0;
-        for (uint32_t i = 0; piece->excess && i < count; i++)
-            any |= values[i];
-        for (uint32_t i = 0; (any & piece->excess) && i < count; i++)
-            hits[i] &= ~(uint64_t)(values[i] & piece->excess ? 1 : 0);
-    }
-}
-
-/* Takes back hits of shapes that ask for addresses of another family. */
-static void drop_families(const struct row_search *s, const struct row_column *columns,
-                          uint32_t count, uint64_t *hits)
-{
-    for (uint64_t left = s->address_fields; left; left &= left - 1) {
-        unsigned field = (unsigned)__builtin_ctzll(left);
-        const uint64_t *allowed = s->allowed[field];
-        for (uint32_t i = 0; i < count; i++)
-            hits[i] &= allowed[columns[field].family[i] & FAMILY_MASK];
-    }
-}
-
-HOT_INLINE void start_shapes(const struct row_search *s, const struct row_column *columns,
-                             uint32_t count, struct row_lookup *lookup)
-{
-    struct keys keys;
-
-    for (uint32_t i = s->kept_count; i-- > 0;) {
-        take_keys(&s->shapes[i], columns, count, &keys);
-        note_hits(s, &s->shapes[i], &keys, count, lookup->hashes[i], lookup->hits);
-        if (s->shapes[i].has_excess)
-            drop_excess(&s->shapes[i], columns, count, lookup->hits);
-    }
-    drop_families(s, columns, count, lookup->hits);
-}
-
-/* Fetches the buckets that row_search_settle() looks at. */
-static void prefetch_buckets(const struct row_search *s, uint32_t count,
-                             const struct row_lookup *lookup)
-{
-    for (uint32_t i = 0; i < count; i++)
-        for (uint64_t left = lookup->hits[i]; left;) {
-            unsigned number = (unsigned)__builtin_ctzll(left);
-            const struct shape *shape = &s->shapes[number];
-            __builtin_prefetch(bucket_of(s, shape, lookup->hashes[number][i]));
-            left &= left - 1;
-            left &= ~shape->covered;
-        }
-}
-
-void row_search_start(const struct row_search *s, const struct row_column *columns, uint32_t count,
-                      struct row_lookup *lookup)
-{
-    memset(lookup->hits, 0, sizeof lookup->hits);
-    if (count == ROW_TOGETHER)
-        start_shapes(s, columns, ROW_TOGETHER, lookup);
-    else
-        start_shapes(s, columns, count, lookup);
-    prefetch_buckets(s, count, lookup);
-}
-
-/* Looks one flow up in the table of one shape. */
-static const struct slot *slot_of_flow(const struct row_search *s, const struct shape *shape,
-                                       const struct row_column *columns, uint32_t index)
-{
-    uint64_t words[PIECES_MAX] = {0}, misses = 0, hash;
-
-    for (uint32_t i = 0; i < shape->piece_count; i++) {
-        const struct piece *piece = &shape->pieces[i];
-        const struct row_column *column = &columns[piece->field];
-        words[piece->word] |=
-            piece_value(piece, piece->is_high ? column->high[index] : 0, column->low[index]);
-        if (piece->family != IP_NONE)
-            misses |= (uint64_t)(column->family[index] ^ piece->family);
-        else
-            misses |= column->low[index] & piece->excess;
-    }
-    hash = hash_words(words, shape->word_count, 1);
-    if (misses || !(passes_word(*filter_word(s, shape, hash), hash) & 1))
-        return NULL;
-    return find_slot(s, shape, hash);
-}
-
-/* Finds the first candidate in the shapes whose hashes are not kept. */
-static uint32_t first_of_others(const struct row_search *s, const struct row_column *columns,
-                                uint32_t index, uint32_t best)
-{
-    for (uint32_t i = s->kept_count; i < s->shape_count; i++) {
-        const struct slot *slot = slot_of_flow(s, &s->shapes[i], columns, index);
-        if (slot && slot->best - 1 < best)
-            best = slot->best - 1;
-    }
-    return best;
-}
-
-void row_search_settle(const struct row_search *s, const struct row_column *columns, uint32_t count,
-                       struct row_lookup *lookup)
-{
-    bool has_others = s->shape_count > s->kept_count;
-
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t best = ROW_NONE;
-        for (uint64_t left = lookup->hits[i]; left;) {
-            unsigned number = (unsigned)__builtin_ctzll(left);
-            const struct shape *shape = &s->shapes[number];
-            const struct slot *slot = find_slot(s, shape, lookup->hashes[number][i]);
-            left &= left - 1;
-            if (!slot)
-                continue;
-            best = slot->best - 1 < best ? slot->best - 1 : best;
-            left &= ~shape->covered;
-        }
-        lookup->first[i] = has_others ? first_of_others(s, columns, i, best) : best;
-    }
-}
-
-/* Returns the first row of a slot from `from` on, or ROW_NONE. */
-static uint32_t row_from(const struct row_search *s, const struct slot *slot, uint32_t from)
-{
-    if (!(slot->rows & SLOT_LIST))
-        return slot->rows - 1 >= from ? slot->rows - 1 : ROW_NONE;
-    const uint32_t *rows = s->rows + (slot->rows & ~SLOT_LIST) + 1;
-    uint32_t low = 0, high = rows[-1];
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (rows[middle] - 1 < from)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < rows[-1] ? rows[low] - 1 : ROW_NONE;
-}
-
-uint32_t row_search_more(const struct row_search *s, const struct row_column *columns,
-                         const struct row_lookup *lookup, uint32_t index, uint32_t from)
-{
-    uint32_t best = ROW_NONE;
-
-    for (uint64_t left = lookup->hits[index]; left; left &= left - 1) {
-        unsigned number = (unsigned)__builtin_ctzll(left);
-        const struct slot *slot = find_slot(s, &s->shapes[number], lookup->hashes[number][index]);
-        uint32_t row = slot ? row_from(s, slot, from) : ROW_NONE;
-        best = row < best ? row : best;
-    }
-    for (uint32_t i = s->kept_count; i < s->shape_count; i++) {
-        const struct slot *slot = slot_of_flow(s, &s->shapes[i], columns, index);
-        uint32_t row = slot ? row_from(s, slot, from) : ROW_NONE;
-        best = row < best ? row : best;
-    }
-    return best;
 }

@@ -97,8 +97,9 @@ uint64_t row_search_fields(const struct row_search *search);
 /* A look-up of some flows together. `first` is its result; all else is the search's own. */
 struct row_lookup {
     uint32_t first[ROW_TOGETHER]; /* candidates with the lowest numbers; ROW_NONE: there is none */
-    uint64_t hits[ROW_TOGETHER]; /* bits: shapes that may have rows, of the first ROW_SHAPES_KEPT */
-    uint64_t hashes[ROW_SHAPES_KEPT][ROW_TOGETHER]; /* of keys, by shape */
+    uint64_t hits[ROW_TOGETHER];  /* bits: groups of shapes that may have rows */
+    uint64_t bits[ROW_SHAPES_KEPT][ROW_TOGETHER];   /* by group: shapes that may have rows */
+    uint64_t hashes[ROW_SHAPES_KEPT][ROW_TOGETHER]; /* by group: of keys of the shortest shape */
 };
 
 /* `columns` are by field, those that the search reads; `count` at most ROW_TOGETHER. */

@@ -207,6 +207,90 @@ static void candidates_are_all_rows_that_hold_in_order(void **state)
     assert_true(exact_count > 1000);
 }
 
+/* Rows of prefixes of all lengths, of which many contain each other, alone and beside another field. */
+struct prefix_row {
+    struct ip_prefix prefixes[2];
+    size_t count;
+    bool is_exact;
+};
+
+/* Returns an address with few bits that differ from one to the next, all over its length. */
+static struct ip_addr spread_address(void)
+{
+    static const uint8_t bits[] = {0, 3, 7, 9, 15, 18, 21, 22, 24, 27, 29, 30, 31, 33, 40, 62, 63};
+    uint8_t bytes[16] = {0};
+    bool is_v4 = random_below(3) > 0;
+    for (uint32_t left = random_below(4); left > 0; left--) {
+        uint8_t bit = bits[random_below(is_v4 ? 13 : 17)];
+        bytes[bit / 8] |= (uint8_t)(0x80 >> bit % 8);
+    }
+    return is_v4 ? ip_addr_v4(bytes) : ip_addr_v6(bytes);
+}
+
+static void add_prefix_row(struct row_search *search, uint32_t number, struct prefix_row *row)
+{
+    struct row_choice choices[2];
+    row->count = 1 + (random_below(4) == 0);
+    for (size_t i = 0; i < row->count; i++) {
+        struct ip_addr addr = spread_address();
+        uint8_t len = (uint8_t)random_below(addr.family == IP_V4 ? 33 : 129);
+        row->prefixes[i] = (struct ip_prefix){ip_addr_mask(&addr, len), len};
+        choices[i] = (struct row_choice){
+            .field = (uint8_t)i,
+            .count = 1,
+            .terms = {{row_value_address(&row->prefixes[i].addr), len}},
+        };
+    }
+    row->is_exact = row_search_add(search, number, choices, row->count);
+}
+
+static bool prefix_row_holds(const struct prefix_row *row, const struct ip_addr addrs[2])
+{
+    return ip_prefix_contains(&row->prefixes[0], &addrs[0]) &&
+           (row->count == 1 || ip_prefix_contains(&row->prefixes[1], &addrs[1]));
+}
+
+static void check_prefix_rows(const struct row_search *search, const struct prefix_row *rows,
+                              uint32_t row_count)
+{
+    struct ip_addr addrs[ROW_TOGETHER][2];
+    struct row_column columns[2];
+    struct row_lookup lookup;
+    for (uint32_t i = 0; i < ROW_TOGETHER; i++)
+        for (uint32_t k = 0; k < 2; k++) {
+            addrs[i][k] = spread_address();
+            row_column_put(&columns[k], i, row_value_address(&addrs[i][k]));
+        }
+    row_search_start(search, columns, ROW_TOGETHER, &lookup);
+    row_search_settle(search, columns, ROW_TOGETHER, &lookup);
+    for (uint32_t i = 0; i < ROW_TOGETHER; i++) {
+        uint32_t at = row_search_next(search, columns, &lookup, i, 0);
+        for (uint32_t row = 0; row < row_count; row++) {
+            bool holds = prefix_row_holds(&rows[row], addrs[i]);
+            assert_true(at == row ? holds || !rows[row].is_exact : !holds);
+            if (at == row)
+                at = row_search_next(search, columns, &lookup, i, row + 1);
+        }
+        assert_int_equal(at, ROW_NONE);
+    }
+}
+
+static void prefixes_of_all_lengths_are_found(void **state)
+{
+    enum { ROWS = 1500 };
+    static struct prefix_row rows[ROWS];
+    (void)state;
+    for (uint32_t count = 1; count <= ROWS; count = 3 * count / 2 + 1) {
+        struct row_search *search = row_search_new();
+        for (uint32_t i = 0; i < count; i++)
+            add_prefix_row(search, i, &rows[i]);
+        row_search_finish(search);
+        for (int i = 0; i < 10; i++)
+            check_prefix_rows(search, rows, count);
+        row_search_free(search);
+    }
+}
+
 /* A flow that rows of more shapes hold for than a look-up keeps hashes of. */
 static void more_shapes_than_a_lookup_keeps_are_found(void **state)
 {
@@ -318,6 +402,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(candidates_are_all_rows_that_hold_in_order),
+        cmocka_unit_test(prefixes_of_all_lengths_are_found),
         cmocka_unit_test(more_shapes_than_a_lookup_keeps_are_found),
         cmocka_unit_test(each_of_many_rows_is_found_and_nothing_else),
         cmocka_unit_test(wide_numbers_are_not_their_halves),
