@@ -3,12 +3,16 @@
  * service.h, and sd_notify(3) and sd_watchdog_enabled(3) of systemd. */
 #include "base/service.h"
 #include <errno.h>
+#include <poll.h>
+#include <stdalign.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+enum { STORE_WAIT_MS = 1000 };
 
 #define NS_PER_US INT64_C(1000)
 
@@ -79,4 +83,54 @@ void service_tell(const struct service *s, const char *format, ...)
     if (len > 0 && (size_t)len < sizeof text)
         (void)sendto(s->fd, text, (size_t)len, MSG_NOSIGNAL, (const struct sockaddr *)&s->address,
                      s->address_len);
+}
+
+/* Sends a text, with a descriptor unless that is -1; waits while the manager's queue is full. */
+static int send_patiently(const struct service *s, const char *text, int fd)
+{
+    alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof fd)] = {0};
+    struct iovec part = {(void *)(uintptr_t)text, strlen(text)};
+    struct msghdr message = {.msg_name = (void *)(uintptr_t)&s->address,
+                             .msg_namelen = s->address_len,
+                             .msg_iov = &part,
+                             .msg_iovlen = 1};
+
+    if (s->fd < 0)
+        return -ENOTCONN;
+    if (fd >= 0) {
+        message.msg_control = control;
+        message.msg_controllen = sizeof control;
+        struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+        c->cmsg_level = SOL_SOCKET;
+        c->cmsg_type = SCM_RIGHTS;
+        c->cmsg_len = CMSG_LEN(sizeof fd);
+        memcpy(CMSG_DATA(c), &fd, sizeof fd);
+    }
+    if (sendmsg(s->fd, &message, MSG_NOSIGNAL) >= 0)
+        return 0;
+    if (errno != EAGAIN)
+        return -errno;
+    /* A socket that is not connected is writable at any time, so time is all that can be waited for. */
+    for (int waited_ms = 0; waited_ms < STORE_WAIT_MS; waited_ms += 10) {
+        (void)poll(NULL, 0, 10);
+        if (sendmsg(s->fd, &message, MSG_NOSIGNAL) >= 0)
+            return 0;
+    }
+    return -errno;
+}
+
+int service_store(const struct service *s, int fd, const char *name)
+{
+    char text[SERVICE_NAME_LEN + 64];
+
+    snprintf(text, sizeof text, "FDSTORE=1\nFDNAME=%s\nFDPOLL=0", name);
+    return send_patiently(s, text, fd);
+}
+
+void service_unstore(const struct service *s, const char *name)
+{
+    char text[SERVICE_NAME_LEN + 64];
+
+    snprintf(text, sizeof text, "FDSTOREREMOVE=1\nFDNAME=%s", name);
+    (void)send_patiently(s, text, -1);
 }

@@ -180,7 +180,7 @@ static void on_second(void *arg) ON_THREAD(main_thread)
     watchdog_tick(&d->watchdog);
     control_use_tick(d->control);
     check_rib(d);
-    if (d->templates && d->seconds % TEMPLATES_TICK_S == 0)
+    if (d->templates && d->seconds % TEMPLATES_TICK_S == 1)
         templates_file_tick(d->templates);
     statistics_watch_pools(&s);
     if (d->is_stopping)
@@ -354,7 +354,9 @@ static int start_all(struct daemon *d, struct epoch_owner *owners) ON_THREAD(mai
     if (err < 0)
         return err;
     if (d->templates)
-        templates_file_load(d->templates);
+        templates_file_load(d->templates, d->flow_sockets.kept_count > 0);
+    flow_sockets_count_lost(d);
+    flow_sockets_store(d);
     for (uint32_t i = 0; i < d->instance_count; i++) {
         owners[i] = (struct epoch_owner){d, d->instances[i]};
         d->instances[i]->epoch_timer.fn = on_epoch;

@@ -11,6 +11,7 @@
 #include "daemon/confinement.h"
 #include "daemon/control_use.h"
 #include "daemon/daemon.h"
+#include "daemon/flow_sockets.h"
 #include "daemon/instance.h"
 #include "daemon/options.h"
 #include "daemon/places.h"
@@ -52,6 +53,8 @@ struct daemon {
     struct crew crew;
     struct worker_instance *worker_instances;
     struct udp_receiver *receivers[WORKERS_MAX]; /* until workers take them */
+    struct flow_sockets flow_sockets;
+    char *state_file; /* process.templates_file, if no key names it */
     int worker_events[WORKERS_MAX];
     alignas(CACHE_LINE) const struct maps *_Atomic maps; /* workers look at it for each datagram */
     alignas(CACHE_LINE) struct rcu *rcu;

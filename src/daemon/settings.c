@@ -60,7 +60,8 @@ const struct config_key process_keys[] = {
     {"shutdown_timeout", KEY_DURATION_AT(struct process_settings, shutdown_timeout_s, 1, 3600),
      "30", .help = "how long backends may take to write what is left at the end"},
     {"NETFLOW_templates_file", KEY_STRING_AT(struct process_settings, templates_file),
-     .help = "keeps templates and options over a restart"},
+     .help = "keeps templates, options and clocks of exporters over a restart; default: "
+             "nfacctd.state in STATE_DIRECTORY, which a unit sets"},
     {"bgp_wait_for_rib", KEY_DURATION_AT(struct process_settings, wait_for_rib_s, 0, 86400), "0",
      .help = "hold flows until the expected peers have sent their tables, at most so long"},
     {"dry_run", KEY_CHOICE_AT(struct process_settings, dry_run),

@@ -17,6 +17,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
@@ -365,6 +366,20 @@ static void stay_if_managed(struct daemon *d)
                        config_place(d->config, "daemonize", CONFIG_GLOBAL));
 }
 
+/* Where a unit gives a folder for it, what is known of exporters and sockets is kept without a key. */
+static void use_state_folder(struct daemon *d)
+{
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): nobody changes the environment */
+    const char *folders = getenv("STATE_DIRECTORY"), *name = d->process.core_proc_name;
+    bool has_name = strcmp(name, "default") != 0 && !strchr(name, '/');
+
+    if (d->process.templates_file || d->crew.replay.path || !folders || *folders != '/')
+        return;
+    d->state_file = mem_printf("%.*s/%s%s%s.state", (int)strcspn(folders, ":"), folders,
+                               d->description->name, has_name ? "-" : "", has_name ? name : "");
+    d->process.templates_file = d->state_file;
+}
+
 int setup_read(struct daemon *d, int argc, char **argv, struct text *errors, struct text *warnings)
 {
     int err = options_read(argc, argv, d->description->name, d->config, errors, &d->options);
@@ -422,6 +437,7 @@ int setup_read(struct daemon *d, int argc, char **argv, struct text *errors, str
         err = -EINVAL;
     confinement_check(d, warnings);
     stay_if_managed(d);
+    use_state_folder(d);
     notices_append(d, &d->notices);
     if (err == 0)
         fill_crew(d);
@@ -549,7 +565,7 @@ static int open_bgp(struct daemon *d, struct text *errors)
 
 int setup_open(struct daemon *d, struct text *errors)
 {
-    int err = d->crew.replay.path ? 0 : udp_receivers_open(&d->udp, errors, d->receivers);
+    int err = flow_sockets_open(d, errors);
 
     d->rcu = rcu_new(WORKERS_MAX + 3);
     d->crew.rcu = d->rcu;
@@ -566,6 +582,8 @@ int setup_open(struct daemon *d, struct text *errors)
         err = open_instances(d);
     if (err == 0)
         err = open_workers(d, errors);
+    if (err == 0)
+        flow_sockets_move(d);
     if (err < 0 && errors->len == 0)
         text_append_printf(errors, "%s\n", strerror(-err));
     if (err == 0 && d->bgp && d->process.wait_for_rib_s > 0) {
@@ -658,6 +676,8 @@ void setup_close(struct daemon *d)
     config_free(d->config);
     for (size_t i = 0; i < KEY_TABLES_MAX; i++)
         settings_keys_free(d->keys[i]);
+    flow_sockets_clear(&d->flow_sockets);
+    mem_free(d->state_file);
     mem_free(d->file);
     mem_free(d->instances);
     mem_free(d->instance_settings);

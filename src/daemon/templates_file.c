@@ -2,18 +2,22 @@
 /* Asks workers for what changed of their templates, and writes the file from all that they have said.
  * See templates_file.h. */
 #include "daemon/templates_file.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/named_file.h"
 #include "base/text.h"
 #include "flow/saved_pieces.h"
+#include <inttypes.h>
 #include <jansson.h>
 #include <string.h>
 #include <unistd.h>
 
 /* The version of what follows it in the file; another one is not read. */
 #define FILE_VERSION 1
+/* Clocks and times change with each message, and are worth a file only now and then: 5 minutes. */
+enum { IDLE_TICKS = 60 };
 
 struct templates_file {
     const char *path;
@@ -23,6 +27,13 @@ struct templates_file {
     int err;                   /* of writing it */
     uint64_t saved_generation; /* sum over the workers when they were last asked */
     bool is_asked;
+    bool is_end;                         /* what is written is the last */
+    bool is_written;                     /* since the start, so that it does not tell of an end */
+    uint32_t idle_ticks;                 /* without a change */
+    struct udp_drops drops[WORKERS_MAX]; /* what is being written */
+    uint64_t saved_drops;                /* sum over the workers when it was written */
+    struct udp_drops *loaded_drops;
+    size_t loaded_drops_count;
     struct saved_pieces *answers[WORKERS_MAX];
     struct saved_store *stores[WORKERS_MAX]; /* what each worker has said up to now */
 };
@@ -48,6 +59,7 @@ void templates_file_free(struct templates_file *f)
         saved_pieces_free(f->answers[i]);
         saved_store_free(f->stores[i]);
     }
+    mem_free(f->loaded_drops);
     mem_free(f);
 }
 
@@ -75,7 +87,49 @@ static const json_t *find_saved(const json_t *root, struct text *error)
     return error->len > 0 ? NULL : saved;
 }
 
-void templates_file_load(struct templates_file *f)
+/* Reads the counts of sockets; what is none is left out. */
+static void load_drops(struct templates_file *f, const json_t *sockets)
+{
+    f->loaded_drops = mem_calloc(json_array_size(sockets) + 1, sizeof *f->loaded_drops);
+    for (size_t i = 0; i < json_array_size(sockets); i++) {
+        const json_t *socket = json_array_get(sockets, i);
+        json_int_t cookie = json_integer_value(json_object_get(socket, "cookie")),
+                   drops = json_integer_value(json_object_get(socket, "drops"));
+        if (cookie > 0 && drops >= 0 && drops <= UINT32_MAX)
+            f->loaded_drops[f->loaded_drops_count++] =
+                (struct udp_drops){(uint64_t)cookie, (uint32_t)drops};
+    }
+}
+
+bool templates_file_find_drops(const struct templates_file *f, uint64_t cookie, uint32_t *ret_drops)
+{
+    for (size_t i = 0; i < f->loaded_drops_count; i++)
+        if (f->loaded_drops[i].cookie == cookie) {
+            *ret_drops = f->loaded_drops[i].drops;
+            return true;
+        }
+    return false;
+}
+
+/* Says how long nobody read, as far as the file knows: one that was killed may have gone on. */
+static void say_loaded(const struct templates_file *f, const json_t *root, size_t count,
+                       bool has_waited)
+{
+    int64_t saved_ns = json_integer_value(json_object_get(root, "saved_ns")),
+            now_ns = clock_wall().ns;
+    bool is_end = json_is_true(json_object_get(root, "is_end"));
+
+    if (f->crew->replay.path || saved_ns <= 0 || saved_ns > now_ns)
+        log_notice("templates file %s: %zu templates", f->path, count);
+    else
+        log_notice("templates file %s: %zu templates; the daemon was away for %s%" PRId64
+                   " s%s; what was sent meanwhile %s",
+                   f->path, count, is_end ? "" : "at most ", (now_ns - saved_ns) / NS_PER_S,
+                   is_end ? "" : ", as it did not end by itself",
+                   has_waited ? "has waited in the flow sockets" : "is lost");
+}
+
+void templates_file_load(struct templates_file *f, bool has_waited)
 {
     THREAD_ASSERT(main_thread);
     struct text error = {0};
@@ -92,7 +146,8 @@ void templates_file_load(struct templates_file *f)
         for (uint32_t i = 0; i < f->crew->worker_count; i++)
             count += worker_load_templates(f->crew->workers[i], saved);
         f->saved_generation = template_generation(f);
-        log_info("templates file %s: %zu templates", f->path, count);
+        load_drops(f, json_object_get(root, "sockets"));
+        say_loaded(f, root, count, has_waited);
     } else {
         log_warning("templates file %s: %s; it is not used, and written anew", f->path,
                     text_cstr(&error));
@@ -101,14 +156,27 @@ void templates_file_load(struct templates_file *f)
     text_clear(&error);
 }
 
+static uint64_t drops_sum(const struct templates_file *f)
+{
+    uint64_t sum = 0;
+
+    for (uint32_t i = 0; i < f->crew->worker_count; i++)
+        sum += counter_get(&worker_counters(f->crew->workers[i])->overflow);
+    return sum;
+}
+
 void templates_file_tick(struct templates_file *f)
 {
     uint64_t now = template_generation(f);
 
     THREAD_ASSERT(main_thread);
-    if (f->is_asked || now == f->saved_generation)
+    if (f->is_asked)
         return;
-    f->is_asked = true;
+    if (f->is_written && now == f->saved_generation && drops_sum(f) == f->saved_drops &&
+        ++f->idle_ticks < IDLE_TICKS)
+        return;
+    f->idle_ticks = 0;
+    f->is_asked = f->is_written = true;
     f->saved_generation = now;
     for (uint32_t i = 0; i < f->crew->worker_count; i++)
         worker_ask_templates(f->crew->workers[i]);
@@ -122,6 +190,21 @@ static void take_answer(struct templates_file *f, uint32_t i)
     f->answers[i] = NULL;
 }
 
+static void append_drops(const struct templates_file *f, struct text *out)
+{
+    const char *separator = "";
+
+    text_append_string(out, "\"sockets\": [");
+    for (uint32_t i = 0; i < f->crew->worker_count; i++) {
+        if (f->drops[i].cookie == 0)
+            continue;
+        text_append_printf(out, "%s{\"cookie\": %" PRIu64 ", \"drops\": %u}", separator,
+                           f->drops[i].cookie, f->drops[i].drops);
+        separator = ", ";
+    }
+    text_append_string(out, "],\n");
+}
+
 static void write_file(void *arg)
 {
     struct templates_file *f = arg;
@@ -129,7 +212,10 @@ static void write_file(void *arg)
     size_t count = 0;
 
     /* The version comes first, so that a reader can tell what follows. */
-    text_append_printf(&content, "{\"version\": %d,\n\"exporters\": [", FILE_VERSION);
+    text_append_printf(&content, "{\"version\": %d, \"saved_ns\": %" PRId64 ", \"is_end\": %s,\n",
+                       FILE_VERSION, clock_wall().ns, f->is_end ? "true" : "false");
+    append_drops(f, &content);
+    text_append_string(&content, "\"exporters\": [");
     for (uint32_t i = 0; i < f->crew->worker_count; i++) {
         take_answer(f, i);
         count += saved_store_write(f->stores[i], count > 0, &content);
@@ -151,6 +237,9 @@ static void file_is_written(void *arg)
 static void write_answers(struct templates_file *f)
 {
     f->is_writing = true;
+    f->saved_drops = drops_sum(f);
+    for (uint32_t i = 0; i < f->crew->worker_count; i++)
+        f->drops[i] = worker_drops(f->crew->workers[i]);
     chores_add(f->chores, write_file, file_is_written, f);
 }
 
@@ -175,8 +264,7 @@ void templates_file_save_now(struct templates_file *f)
     uint64_t now = template_generation(f);
 
     chores_finish(f->chores); /* what is being written may be older */
-    if (!f->is_asked && now == f->saved_generation)
-        return;
+    f->is_end = true;         /* written in any case: the next daemon is to know when this was */
     f->saved_generation = now;
     for (uint32_t i = 0; i < f->crew->worker_count; i++) {
         take_answer(f, i);

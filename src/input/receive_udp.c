@@ -8,8 +8,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "input/kept_sockets.h"
 #include "input/steering.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <linux/sock_diag.h>
 #include <net/if.h>
@@ -53,6 +55,7 @@ const struct config_key udp_keys[] = {
 struct udp_receiver {
     int fd;
     uint16_t port;
+    struct udp_drops first_drops;
     uint32_t last_drops;
     uint64_t drops;
     uint8_t *buffers; /* UDP_BATCH_MAX of BUFFER_STRIDE bytes */
@@ -128,57 +131,96 @@ static int multicast_join(int fd, const struct udp_settings *settings, struct te
         request.gr_interface = settings->interface ? if_nametoindex(settings->interface) : 0;
         ip_addr_to_sockaddr(&group, 0, &request.gr_group);
         int level = group.family == IP_V4 ? IPPROTO_IP : IPPROTO_IPV6;
-        if (setsockopt(fd, level, MCAST_JOIN_GROUP, &request, sizeof request) < 0)
+        if (setsockopt(fd, level, MCAST_JOIN_GROUP, &request, sizeof request) < 0 &&
+            errno != EADDRINUSE) /* it has joined it before */
             err = socket_failed(error, settings, word, errno);
     }
     mem_free(list);
     return err;
 }
 
-static int address_of(const struct udp_settings *settings, uint16_t port, struct text *error,
-                      struct sockaddr_storage *ret_sa, socklen_t *ret_len)
+/* False: a kernel without it. */
+static bool has_ipv6(void)
+{
+    int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0 || errno != EAFNOSUPPORT;
+}
+
+int udp_settings_address(const struct udp_settings *settings, struct sockaddr_storage *ret_sa,
+                         socklen_t *ret_len)
 {
     struct ip_addr addr;
 
-    if (!settings->listen_ip) {
-        addr = ip_addr_v6(in6addr_any.s6_addr);
-    } else if (ip_addr_parse(settings->listen_ip, &addr) < 0) {
-        text_append_printf(error, "%s_ip: %s is not an address\n", settings->daemon_name,
-                           settings->listen_ip);
+    if (!settings->listen_ip)
+        addr = has_ipv6() ? ip_addr_v6(in6addr_any.s6_addr) : ip_addr_v4((const uint8_t[4]){0});
+    else if (ip_addr_parse(settings->listen_ip, &addr) < 0)
         return -EINVAL;
-    }
-    *ret_len = ip_addr_to_sockaddr(&addr, port, ret_sa);
+    *ret_len = ip_addr_to_sockaddr(&addr, settings->port, ret_sa);
     return 0;
 }
 
-static int attach_steering(int fd, uint32_t worker_count)
+static void attach_steering(int fd, uint32_t worker_count)
 {
     struct sock_filter code[STEERING_PROGRAM_MAX];
     struct sock_fprog program = {.filter = code};
 
     program.len = steering_program(worker_count, code);
-    return setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof program) < 0
-               ? -errno
-               : 0;
+    if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof program) < 0)
+        log_notice(
+            "flow socket: the kernel takes no steering program (%s); workers pass datagrams on",
+            strerror(errno));
+}
+
+static int64_t buffer_of_each(const struct udp_settings *settings)
+{
+    int64_t all = settings->receive_buffer > 0 ? settings->receive_buffer : BUFFER_DEFAULT;
+
+    return all / settings->worker_count;
+}
+
+static bool read_drops(int fd, uint32_t *ret_drops)
+{
+    uint32_t info[SK_MEMINFO_VARS] = {0};
+    socklen_t len = sizeof info;
+
+    if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, info, &len) < 0)
+        return false;
+    *ret_drops = info[SK_MEMINFO_DROPS];
+    return true;
+}
+
+/* Asks the kernel what the receiver's socket is. */
+static void receiver_look(struct udp_receiver *r)
+{
+    struct sockaddr_storage sa;
+    socklen_t len = sizeof sa, cookie_len = sizeof r->first_drops.cookie;
+    struct ip_addr bound;
+
+    if (getsockname(r->fd, (struct sockaddr *)&sa, &len) == 0)
+        ip_addr_from_sockaddr(&sa, &bound, &r->port);
+    getsockopt(r->fd, SOL_SOCKET, SO_COOKIE, &r->first_drops.cookie, &cookie_len);
+    read_drops(r->fd, &r->first_drops.drops);
+    r->last_drops = r->first_drops.drops;
 }
 
 /* `index` 0 is the first socket of the group: it brings the program and the multicast groups. */
 static int receiver_open(struct udp_receiver *r, const struct udp_settings *settings,
-                         uint32_t index, uint16_t port, bool is_shared, struct text *error)
+                         uint32_t index, bool is_shared, struct text *error)
 {
     struct sockaddr_storage sa;
     socklen_t sa_len;
     int on = 1, off = 0, err;
 
-    err = address_of(settings, port, error, &sa, &sa_len);
-    if (err < 0)
+    err = udp_settings_address(settings, &sa, &sa_len);
+    if (err < 0) {
+        text_append_printf(error, "%s_ip: %s is not an address\n", settings->daemon_name,
+                           settings->listen_ip);
         return err;
-    r->fd = socket(sa.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (r->fd < 0 && errno == EAFNOSUPPORT && !settings->listen_ip) { /* a kernel without IPv6 */
-        struct ip_addr any = ip_addr_v4((const uint8_t[4]){0});
-        sa_len = ip_addr_to_sockaddr(&any, port, &sa);
-        r->fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     }
+    r->fd = socket(sa.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (r->fd < 0)
         return socket_failed(error, settings, "socket", errno);
     if (sa.ss_family == AF_INET6)
@@ -188,25 +230,16 @@ static int receiver_open(struct udp_receiver *r, const struct udp_settings *sett
     if (settings->interface && setsockopt(r->fd, SOL_SOCKET, SO_BINDTODEVICE, settings->interface,
                                           (socklen_t)strlen(settings->interface)) < 0)
         return socket_failed(error, settings, settings->interface, errno);
-    int64_t buffer = settings->receive_buffer > 0 ? settings->receive_buffer : BUFFER_DEFAULT;
-    receive_buffer_set(r->fd, buffer / settings->worker_count,
-                       settings->receive_buffer > 0 && index == 0);
+    receive_buffer_set(r->fd, buffer_of_each(settings), settings->receive_buffer > 0 && index == 0);
     /* This comes before bind(2), so that not one datagram is spread by the kernel's own hash. */
-    if (index == 0 && settings->worker_count > 1 &&
-        (err = attach_steering(r->fd, settings->worker_count)) < 0)
-        log_notice(
-            "flow socket: the kernel takes no steering program (%s); workers pass datagrams on",
-            strerror(-err));
+    if (index == 0 && settings->worker_count > 1)
+        attach_steering(r->fd, settings->worker_count);
     if (bind(r->fd, (struct sockaddr *)&sa, sa_len) < 0)
         return socket_failed(error, settings, "bind", errno);
     if (settings->multicast_groups && index == 0 &&
         (err = multicast_join(r->fd, settings, error)) < 0)
         return err;
-    sa_len = sizeof sa;
-    if (getsockname(r->fd, (struct sockaddr *)&sa, &sa_len) == 0) {
-        struct ip_addr bound;
-        ip_addr_from_sockaddr(&sa, &bound, &r->port);
-    }
+    receiver_look(r);
     return 0;
 }
 
@@ -224,33 +257,142 @@ static int port_probe(const struct udp_settings *settings, struct text *error)
     alone.multicast_groups = NULL;
     alone.receive_buffer = 0;
     r = receiver_new();
-    err = r ? receiver_open(r, &alone, 0, settings->port, false, error) : -ENOMEM;
+    err = r ? receiver_open(r, &alone, 0, false, error) : -ENOMEM;
     udp_receiver_free(r);
     return err;
 }
 
-int udp_receivers_open(const struct udp_settings *settings, struct text *error,
-                       struct udp_receiver **ret_receivers)
+struct udp_receiver *udp_receiver_adopt(int fd)
 {
-    uint16_t port = settings->port;
-    int err = port_probe(settings, error);
+    struct udp_receiver *r = receiver_new();
 
-    if (err < 0)
-        return err;
-
-    for (uint32_t i = 0; i < settings->worker_count; i++) {
-        struct udp_receiver *r = receiver_new();
-        err = r ? receiver_open(r, settings, i, port, true, error) : -ENOMEM;
-        if (err < 0) {
-            udp_receiver_free(r);
-            while (i > 0)
-                udp_receiver_free(ret_receivers[--i]);
-            return err;
-        }
-        port = r->port;
-        ret_receivers[i] = r;
+    if (!r) {
+        close(fd);
+        return NULL;
     }
-    return 0;
+    fcntl(fd, F_SETFL, O_NONBLOCK);
+    r->fd = fd;
+    receiver_look(r);
+    return r;
+}
+
+/* The groups that were joined and are not asked for any more are left; `joined` is as in the name. */
+static void multicast_leave(int fd, char *joined, const struct udp_settings *settings)
+{
+    for (char *word; (word = strtok_r(joined, ",", &joined)) != NULL;) {
+        struct group_req request = {0};
+        struct ip_addr group;
+        for (char *c = word; *c; c++)
+            if (*c == '-')
+                *c = ':';
+        if (ip_addr_parse(word, &group) < 0)
+            continue;
+        request.gr_interface = settings->interface ? if_nametoindex(settings->interface) : 0;
+        ip_addr_to_sockaddr(&group, 0, &request.gr_group);
+        setsockopt(fd, group.family == IP_V4 ? IPPROTO_IP : IPPROTO_IPV6, MCAST_LEAVE_GROUP,
+                   &request, sizeof request);
+    }
+}
+
+/* Lets buffers grow; smaller ones have to wait until what lies in them was read. */
+static void keep_buffers(const struct udp_settings *settings, struct kept_sockets *kept,
+                         struct udp_receiver *const *receivers)
+{
+    for (uint32_t i = 0; i < settings->worker_count; i++) {
+        int got = 0;
+        socklen_t len = sizeof got;
+        if (getsockopt(receivers[i]->fd, SOL_SOCKET, SO_RCVBUF, &got, &len) == 0 &&
+            got / 2 > buffer_of_each(settings))
+            kept->is_same_group = false;
+        else
+            receive_buffer_set(receivers[i]->fd, buffer_of_each(settings), false);
+    }
+}
+
+/* Makes receivers of the sockets that were kept, the first of the group. */
+static int adopt_kept(const struct udp_settings *settings, struct kept_sockets *kept,
+                      struct text *error, struct udp_receiver **ret_receivers)
+{
+    uint32_t count = kept->count < settings->worker_count ? kept->count : settings->worker_count;
+    int err = 0;
+
+    for (uint32_t i = 0; i < count; i++)
+        if (!(ret_receivers[i] = udp_receiver_adopt(kept->fds[i])))
+            err = -ENOMEM;
+    memmove(kept->fds, kept->fds + count, (kept->count - count) * sizeof *kept->fds);
+    kept->count -= count;
+    if (err < 0 || count == 0)
+        return err;
+    if (kept->is_same_group)
+        keep_buffers(settings, kept, ret_receivers);
+    int first = ret_receivers[0]->fd;
+    if (kept->groups && !kept->is_same_group)
+        multicast_leave(first, kept->groups, settings);
+    if (settings->multicast_groups && !kept->is_same_group)
+        err = multicast_join(first, settings, error);
+    /* One alone may have no program, and would share with those that come now. */
+    if (count < settings->worker_count)
+        attach_steering(first, count);
+    return err;
+}
+
+int udp_receivers_open(const struct udp_settings *settings, struct kept_sockets *kept,
+                       struct text *error, struct udp_receiver **ret_receivers)
+{
+    struct udp_settings each = *settings;
+    uint32_t kept_count = kept ? kept->count : 0;
+    int err;
+
+    memset(ret_receivers, 0, settings->worker_count * sizeof *ret_receivers);
+    err = kept_count > 0 ? adopt_kept(settings, kept, error, ret_receivers)
+                         : port_probe(settings, error);
+    if (err == 0 && kept_count > 0)
+        each.port = ret_receivers[0]->port;
+    for (uint32_t i = kept_count; err == 0 && i < settings->worker_count; i++) {
+        struct udp_receiver *r = ret_receivers[i] = receiver_new();
+        err = r ? receiver_open(r, &each, i, true, error) : -ENOMEM;
+        if (err == 0)
+            each.port = r->port;
+    }
+    if (err == 0)
+        return 0;
+    for (uint32_t i = 0; i < settings->worker_count; i++) {
+        udp_receiver_free(ret_receivers[i]);
+        ret_receivers[i] = NULL;
+    }
+    for (uint32_t i = 0; kept && i < kept->count; i++)
+        close(kept->fds[i]);
+    return err;
+}
+
+struct udp_receiver *udp_funnel_open(const struct udp_settings *settings,
+                                     const struct udp_receiver *first, uint32_t group_count)
+{
+    struct sock_filter code = BPF_STMT(BPF_RET | BPF_K, group_count);
+    struct sock_fprog program = {.len = 1, .filter = &code};
+    struct udp_settings one = *settings;
+    struct udp_receiver *r = receiver_new();
+    struct text ignored = {0};
+
+    one.worker_count = 1; /* it has room for all that the others have */
+    one.port = first->port;
+    one.multicast_groups = NULL;
+    if (r && (receiver_open(r, &one, group_count, true, &ignored) < 0 ||
+              setsockopt(first->fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program,
+                         sizeof program) < 0)) {
+        udp_receiver_free(r);
+        r = NULL;
+    }
+    text_clear(&ignored);
+    return r;
+}
+
+void udp_receivers_steer(const struct udp_settings *settings, struct udp_receiver *const *receivers)
+{
+    for (uint32_t i = 0; i < settings->worker_count; i++)
+        receive_buffer_set(receivers[i]->fd, buffer_of_each(settings),
+                           settings->receive_buffer > 0 && i == 0);
+    attach_steering(receivers[0]->fd, settings->worker_count);
 }
 
 void udp_receiver_free(struct udp_receiver *r)
@@ -303,12 +445,16 @@ uint32_t udp_receiver_read(struct udp_receiver *r, struct datagram *datagrams, u
 
 uint64_t udp_receiver_overflow(struct udp_receiver *r)
 {
-    uint32_t info[SK_MEMINFO_VARS] = {0};
-    socklen_t len = sizeof info;
+    uint32_t drops;
 
-    if (getsockopt(r->fd, SOL_SOCKET, SO_MEMINFO, info, &len) == 0) {
-        r->drops += (uint32_t)(info[SK_MEMINFO_DROPS] - r->last_drops);
-        r->last_drops = info[SK_MEMINFO_DROPS];
+    if (read_drops(r->fd, &drops)) {
+        r->drops += (uint32_t)(drops - r->last_drops);
+        r->last_drops = drops;
     }
     return r->drops;
+}
+
+struct udp_drops udp_receiver_first_drops(const struct udp_receiver *r)
+{
+    return r->first_drops;
 }

@@ -12,6 +12,7 @@
 #include "flow/decoder.h"
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 struct udp_settings {
     const char *daemon_name; /* its keys begin with it */
@@ -26,10 +27,33 @@ struct udp_settings {
 extern const struct config_key udp_keys[]; /* all but daemon_name and worker_count */
 
 struct udp_receiver;
+struct kept_sockets;
 
-/* Appends the reason to `error` when a socket cannot be opened. Writes `worker_count` receivers. */
-int udp_receivers_open(const struct udp_settings *settings, struct text *error,
-                       struct udp_receiver **ret_receivers);
+/* Gives the address to bind to. -EINVAL: listen_ip is none. */
+int udp_settings_address(const struct udp_settings *settings, struct sockaddr_storage *ret_sa,
+                         socklen_t *ret_len);
+
+/*
+ * Appends the reason to `error` when a socket cannot be opened. Writes `worker_count` receivers.
+ * Sockets of `kept` (input/kept_sockets.h; NULL: none) become the first of them. Unless they are the
+ * same group, the kernel goes on as it did, and others get nothing, until udp_receivers_steer(); those
+ * that are too many stay in `kept`. On errors kept ones are closed too.
+ */
+int udp_receivers_open(const struct udp_settings *settings, struct kept_sockets *kept,
+                       struct text *error, struct udp_receiver **ret_receivers);
+/* A receiver of a socket that was opened before; it is taken. */
+struct udp_receiver *udp_receiver_adopt(int fd);
+/*
+ * Opens one more socket of the group of `first`, which has `group_count` sockets, and has the kernel give it
+ * all that comes until udp_receivers_steer(): then what waits in the others is older than what waits in
+ * it, and that is older than what comes later. NULL: it cannot be opened, and they go on as they were.
+ */
+struct udp_receiver *udp_funnel_open(const struct udp_settings *settings,
+                                     const struct udp_receiver *first, uint32_t group_count);
+/* From now on each of the group's sockets gets what is its worker's, and they have the buffers that the
+ * settings ask for. Called when what they had was read, as a smaller buffer has no room for it. */
+void udp_receivers_steer(const struct udp_settings *settings,
+                         struct udp_receiver *const *receivers);
 void udp_receiver_free(struct udp_receiver *receiver);
 
 int udp_receiver_fd(const struct udp_receiver *receiver); /* for epoll: readable */
@@ -46,7 +70,16 @@ uint32_t udp_receiver_read(struct udp_receiver *receiver, struct datagram *datag
 enum { UDP_BATCH_MAX = 64 };
 
 /*
- * Datagrams that the socket's queue had no room for, since it was opened (SO_MEMINFO, widened from
- * 32 bits: ask at least once in 2^32 drops). One thread at a time asks.
+ * Datagrams that the socket's queue had no room for, since the receiver was made (SO_MEMINFO, widened
+ * from 32 bits: ask at least once in 2^32 drops). One thread at a time asks.
  */
 uint64_t udp_receiver_overflow(struct udp_receiver *receiver);
+
+/* The kernel's count for a socket, whose cookie nothing else has until the machine starts again: a
+ * socket may outlive its receivers. */
+struct udp_drops {
+    uint64_t cookie; /* SO_COOKIE; 0: there is no socket */
+    uint32_t drops;  /* since the socket was opened, modulo 2^32 */
+};
+/* Returns the count as it was when the receiver was made. */
+struct udp_drops udp_receiver_first_drops(const struct udp_receiver *receiver);

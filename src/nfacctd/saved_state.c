@@ -7,7 +7,7 @@
  * what is known of an exporter as a whole:
  *
  *   [{"exporter": "192.0.2.1", "version": 10, "domain": 1, "port": 4739, "seen_ns": 1,
- *     "system_init_ms": 0, "exporter_address": "",
+ *     "system_init_ms": 0, "exporter_address": "", "clock_offset_ns": 0,
  *     "templates": [{"id": 256, "received_ns": 1, "inherited": false, "scope_count": 0,
  *                    "is_options": false, "fields": [[0, 8, 4], ...]}], "options": [...]},
  *    {"exporter": "192.0.2.1", "templates": [],
@@ -16,8 +16,14 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "nfacctd/netflow_decoder.h"
+
+/* Offsets and instants beyond these are no clock's: 100 years, and a minute that ours may have been
+ * set back. */
+#define CLOCK_OFFSET_MAX_NS (INT64_C(100) * 366 * 86400 * NS_PER_S)
+#define SEEN_AHEAD_NS       (60 * NS_PER_S)
 
 /* Makes a JSON text of bytes. JSON has no bytes, so each becomes the character of that number
  * (Latin 1). */
@@ -86,10 +92,13 @@ static json_t *domain_to_json(const struct domain *domain)
 
     ip_addr_format(&domain->source->addr, exporter);
     ip_addr_format(&domain->exporter_addr, named);
-    return json_pack("{s:s, s:i, s:I, s:i, s:I, s:I, s:s}", "exporter", exporter, "version",
-                     domain->version, "domain", (json_int_t)domain->domain_id, "port", domain->port,
-                     "seen_ns", (json_int_t)domain->seen_ns, "system_init_ms",
-                     (json_int_t)domain->system_init_ms, "exporter_address", named);
+    json_t *json = json_pack("{s:s, s:i, s:I, s:i, s:I, s:I, s:s}", "exporter", exporter, "version",
+                             domain->version, "domain", (json_int_t)domain->domain_id, "port",
+                             domain->port, "seen_ns", (json_int_t)domain->seen_ns, "system_init_ms",
+                             (json_int_t)domain->system_init_ms, "exporter_address", named);
+    if (domain->clock.newest_span != 0)
+        json_object_set_new(json, "clock_offset_ns", json_integer(domain->clock.smallest));
+    return json;
 }
 
 static json_t *source_to_json(const struct domain_source *source)
@@ -98,11 +107,6 @@ static json_t *source_to_json(const struct domain_source *source)
 
     ip_addr_format(&source->addr, exporter);
     return json_pack("{s:s}", "exporter", exporter);
-}
-
-static bool is_saved(const struct domain *domain)
-{
-    return domain->version != 5; /* that has nothing to be kept */
 }
 
 static void add_domain(struct saved_pieces *pieces, const struct domain *domain)
@@ -125,8 +129,7 @@ static void add_source(struct saved_pieces *pieces, const struct domain_source *
     while (domain && domain->next)
         domain = domain->next;
     for (; domain; domain = domain->previous)
-        if (is_saved(domain))
-            add_domain(pieces, domain);
+        add_domain(pieces, domain);
     for (const struct keyed_entry *e = source->option_share.entries.oldest; e; e = e->newer) {
         const struct option *option = (const struct option *)e;
         saved_pieces_add(pieces, option->scope, (uint8_t)(SAVED_OPTION + option->kind), option->id,
@@ -151,7 +154,7 @@ static json_t *marked_to_json(const struct netflow_decoder *decoder, const struc
     if (mark->kind == SAVED_SCOPE) {
         if (mark->source)
             return source_to_json(mark->source);
-        return mark->domain && is_saved(mark->domain) ? domain_to_json(mark->domain) : NULL;
+        return mark->domain ? domain_to_json(mark->domain) : NULL;
     }
     if (mark->kind == SAVED_TEMPLATE) {
         const struct template *tmpl = (const struct template *)shared_table_find(
@@ -260,6 +263,19 @@ static void load_options(struct netflow_decoder *decoder, struct domain_source *
         load_option(decoder, source, scope, json_array_get(options, i));
 }
 
+/* Messages that have waited are late, and would make the clock look slower than it is. So what was
+ * known is taken as one message more, at the instant of the last one. */
+static void load_clock(struct domain *domain, const json_t *object)
+{
+    const json_t *offset = json_object_get(object, "clock_offset_ns");
+    int64_t value = json_is_integer(offset) ? json_integer_value(offset) : 0;
+
+    if (!json_is_integer(offset) || value < -CLOCK_OFFSET_MAX_NS || value > CLOCK_OFFSET_MAX_NS ||
+        domain->seen_ns <= 0 || domain->seen_ns > clock_wall().ns + SEEN_AHEAD_NS)
+        return;
+    clock_offset_add(&domain->clock, domain->seen_ns, domain->seen_ns - value);
+}
+
 static size_t load_domain(struct netflow_decoder *decoder, struct exporter *exporter,
                           const json_t *object)
 {
@@ -268,7 +284,7 @@ static size_t load_domain(struct netflow_decoder *decoder, struct exporter *expo
     uint8_t version = (uint8_t)int_in(object, "version", 0, UINT8_MAX);
     size_t count = 0;
 
-    if (version != 9 && version != 10)
+    if (version != 5 && version != 9 && version != 10)
         return 0;
     struct domain *domain = domain_get(
         &decoder->domains, exporter, version, (uint32_t)int_in(object, "domain", 0, UINT32_MAX),
@@ -276,6 +292,9 @@ static size_t load_domain(struct netflow_decoder *decoder, struct exporter *expo
     domain->system_init_ms = int_in(object, "system_init_ms", 0, INT64_MAX);
     if (named && ip_addr_parse(named, &domain->exporter_addr) < 0)
         domain->exporter_addr = (struct ip_addr){0};
+    load_clock(domain, object);
+    if (version == 5) /* that has no templates */
+        return 0;
     load_options(decoder, domain->source, domain->id, object);
     for (size_t i = json_array_size(templates); i-- > 0;) /* each goes to the front of the list */
         count += load_template(decoder, domain, json_array_get(templates, i));

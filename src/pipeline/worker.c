@@ -213,6 +213,24 @@ static void own_datagram(struct worker *w, const struct datagram *d) ON_THREAD(w
         worker_decode(w, d);
 }
 
+/* Decodes what waited in sockets before this daemon began, in its order. */
+static void release_moved(struct worker *w) ON_THREAD(worker_thread)
+{
+    struct datagram d;
+
+    for (uint32_t count = 1; inbox_take(w->moved, &d); count++) {
+        own_datagram(w, &d);
+        mem_free((void *)(uintptr_t)d.data);
+        if (count % UDP_BATCH_MAX != 0)
+            continue;
+        worker_flush(w);
+        worker_recycle(w);
+        rcu_quiescent(w->reader);
+        counter_add(&w->counters.beats, 1);
+    }
+    worker_flush(w);
+}
+
 static void any_datagram(struct worker *w, const struct datagram *d) ON_THREAD(worker_thread)
 {
     struct crew *crew = w->crew;
@@ -273,13 +291,18 @@ static void check_epochs(struct worker *w, int64_t now_ns) ON_THREAD(worker_thre
     }
 }
 
+static void note_overflow(struct worker *w) ON_THREAD(worker_thread)
+{
+    counter_set(&w->counters.overflow, w->lost_before + udp_receiver_overflow(w->receiver));
+}
+
 static void second_tick(struct worker *w, int64_t now_ns) ON_THREAD(worker_thread)
 {
     const struct crew *crew = w->crew;
 
     worker_tick(w, now_ns);
     worker_flush(w);
-    counter_set(&w->counters.overflow, udp_receiver_overflow(w->receiver));
+    note_overflow(w);
     for (uint32_t i = 0; i < crew->instance_count; i++) {
         if (crew->instances[i].plan->is_unaggregated) {
             struct aggregate_end end = {
@@ -383,7 +406,7 @@ static void drain_input(struct worker *w) ON_THREAD(worker_thread)
         rcu_quiescent(w->reader);
         counter_add(&w->counters.beats, 1);
     }
-    counter_set(&w->counters.overflow, udp_receiver_overflow(w->receiver));
+    note_overflow(w);
     poller_remove(w->poller, udp_receiver_fd(w->receiver)); /* more would only keep it awake */
     if (atomic_fetch_sub_explicit(&crew->reading_count, 1, memory_order_acq_rel) == 1)
         for (uint32_t i = 0; i < crew->worker_count; i++)
@@ -403,6 +426,7 @@ static void run_live(struct worker *w) ON_THREAD(worker_thread)
     int64_t next_tick_ns = clock_mono().ns + NS_PER_S;
 
     w->is_holding = atomic_load_explicit(&crew->is_holding, memory_order_acquire);
+    release_moved(w);
     while (!atomic_load_explicit(&crew->is_stopping, memory_order_acquire)) {
         if (w->is_holding && !atomic_load_explicit(&crew->is_holding, memory_order_acquire)) {
             w->is_holding = false;
@@ -502,6 +526,7 @@ int worker_new(struct crew *crew, uint32_t index, struct udp_receiver *receiver,
         .owner = w};
     w->inbox = inbox_new(INBOX_BYTES);
     w->held = inbox_new(crew->hold_bytes / crew->worker_count);
+    w->moved = inbox_new(SIZE_MAX); /* the sockets' buffers were its bound */
     w->correlator =
         correlator_new(&crew->correlate, crew->bgp ? bgp_rib(crew->bgp) : NULL, FLOW_BATCH);
     w->geo = geo_new(crew->geo);
@@ -544,6 +569,48 @@ int worker_start(struct worker *w)
 
     snprintf(name, sizeof name, "worker %u", w->index);
     return thread_start(&w->thread, name, worker_main, w);
+}
+
+struct udp_receiver *worker_receiver(const struct worker *w)
+{
+    return w->receiver;
+}
+
+uint32_t worker_move_queued(struct worker *w, struct udp_receiver *receiver, int64_t until_ns)
+{
+    struct crew *crew = w->crew;
+    struct datagram datagrams[UDP_BATCH_MAX];
+    uint32_t n, count = 0;
+
+    thread_enter_role(&worker_thread);
+    while (clock_mono().ns < until_ns &&
+           (n = udp_receiver_read(receiver, datagrams, UDP_BATCH_MAX)) > 0) {
+        counter_add(&w->counters.datagrams, n);
+        count += n;
+        for (uint32_t i = 0; i < n; i++)
+            inbox_put(
+                crew->workers[steering_worker(&datagrams[i].source, crew->worker_count)]->moved,
+                &datagrams[i]);
+    }
+    thread_leave_role(&worker_thread);
+    return count;
+}
+
+void worker_add_lost(struct worker *w, uint64_t count)
+{
+    w->lost_before += count;
+    counter_add(&w->counters.overflow, count);
+}
+
+struct udp_drops worker_drops(const struct worker *w)
+{
+    struct udp_drops drops = {0};
+
+    if (!w->receiver)
+        return drops;
+    drops = udp_receiver_first_drops(w->receiver);
+    drops.drops += (uint32_t)(counter_get(&w->counters.overflow) - w->lost_before);
+    return drops;
 }
 
 void worker_wake(struct worker *w)
@@ -600,6 +667,7 @@ void worker_free(struct worker *w)
     description_free(atomic_load_explicit(&w->described, memory_order_relaxed));
     inbox_free(w->inbox);
     inbox_free(w->held);
+    inbox_free(w->moved);
     poller_free(w->poller);
     udp_receiver_free(w->receiver);
     if (w->reader)
@@ -684,5 +752,5 @@ struct exporter_table *worker_exporters(struct worker *w)
 
 uint64_t worker_waiting(const struct worker *w)
 {
-    return inbox_count(w->inbox) + inbox_count(w->held);
+    return inbox_count(w->inbox) + inbox_count(w->held) + inbox_count(w->moved);
 }

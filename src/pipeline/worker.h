@@ -101,6 +101,20 @@ void crew_settings_finish(struct crew *crew);
 int worker_new(struct crew *crew, uint32_t index, struct udp_receiver *receiver, int event,
                struct text *error, struct worker **ret_worker) ON_THREAD(main_thread);
 int worker_start(struct worker *worker) ON_THREAD(main_thread);
+
+/* The worker's socket, NULL in replay. Before worker_start() the main thread may use it. */
+struct udp_receiver *worker_receiver(const struct worker *worker);
+/*
+ * Reads what waits at a socket, before worker_start(), and gives each datagram to the worker that owns
+ * its exporter, which decodes it before all else: sockets of another number of workers had them.
+ * Returns how many they were; `until_ns` of clock_mono() ends it where more comes than can be read.
+ */
+uint32_t worker_move_queued(struct worker *worker, struct udp_receiver *receiver, int64_t until_ns)
+    ON_THREAD(main_thread);
+/* Counts datagrams that its socket had no room for while no daemon read. Before worker_start(). */
+void worker_add_lost(struct worker *worker, uint64_t count) ON_THREAD(main_thread);
+/* The kernel's count of lost datagrams, as far as it is in the worker's counters. Any thread. */
+struct udp_drops worker_drops(const struct worker *worker);
 /* Asks for attention: after is_stopping, is_holding or an epoch changed. Any thread. */
 void worker_wake(struct worker *worker);
 bool worker_is_at_end(const struct worker *worker);   /* of the capture file; any thread */

@@ -29,7 +29,9 @@ struct worker {
     struct udp_receiver *receiver;
     struct inbox *inbox; /* other workers fill it */
     struct inbox *held;
-    bool is_holding; /* crew.is_holding as of the last round: what is held goes first */
+    struct inbox *moved;  /* what waited in sockets of an earlier group; goes before all else */
+    uint64_t lost_before; /* datagrams, while no daemon read */
+    bool is_holding;      /* crew.is_holding as of the last round: what is held goes first */
     struct rcu_reader *reader;
     struct exporter_table *exporters;
     int64_t tick_ns, silent_ns; /* the last tick, and when silent exporters were looked at */

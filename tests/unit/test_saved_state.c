@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Proves that a decoder, asked to save, gives only what changed since the last time, and that this is
  * always enough to know all of it. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -144,6 +145,7 @@ static json_t *saved_in_order(void)
     for (size_t i = 0; i < json_array_size(saved); i++) {
         json_t *scope = json_array_get(saved, i), *templates = json_object_get(scope, "templates");
         json_object_del(scope, "seen_ns");
+        json_object_del(scope, "clock_offset_ns");
         for (size_t k = 0; k < json_array_size(templates); k++)
             json_object_del(json_array_get(templates, k), "received_ns");
         json_object_set_new(scope, "templates", sorted(json_incref(templates)));
@@ -207,6 +209,69 @@ static void the_changes_together_are_all(void **state)
     }
 }
 
+/* ---- clocks ---- */
+
+/* 103 s after what messages say of their export. */
+#define ARRIVAL_NS (INT64_C(1700000103) * NS_PER_S)
+
+static bool owns_all(const struct ip_addr *exporter, void *arg)
+{
+    (void)exporter;
+    (void)arg;
+    return true;
+}
+
+/* Loads a domain that was saved, and has it send a message that waited for three seconds, from a clock
+ * that is 100 s behind. Returns the offset that is known then. */
+static int64_t offset_after(const char *members, uint16_t version)
+{
+    struct netflow_decoder *decoder;
+    char text[512];
+
+    rig_teardown(NULL);
+    rig_setup(NULL);
+    decode_rig_start(&rig, 8);
+    decoder = rig.decoder;
+    rig.now_ns = ARRIVAL_NS;
+    snprintf(text, sizeof text,
+             "[{\"exporter\": \"192.0.2.1\", \"version\": %u, \"domain\": 1, \"port\": %u, %s}]",
+             version, rig.source_port, members);
+    rig.source = ip_addr_v4((const uint8_t[4]){192, 0, 2, 1});
+    json_t *saved = json_loads(text, 0, NULL);
+    assert_non_null(saved);
+    nfacctd_decoder.load(decoder, saved, owns_all, NULL);
+    json_decref(saved);
+    export_start(&m, 10, 1, 1, 0);
+    export_template(&m, 256, narrow, COUNT(narrow));
+    export_feed(&m, &rig);
+    struct domain_source *source = exporter_table_find(rig.exporters, &rig.source)->decoder_state;
+    struct domain *domain = source->domains;
+    while (domain->version != 10)
+        domain = domain->next;
+    return clock_offset_ns(&domain->clock) / NS_PER_S;
+}
+
+/* A message that waited says too much; what is no clock's is left out. */
+static void the_clock_of_before_holds_for_messages_that_waited(void **state)
+{
+    char members[128];
+    long long seen = ARRIVAL_NS - NS_PER_S;
+
+    (void)state;
+    assert_int_equal(offset_after("\"seen_ns\": 1", 10), 103);
+    snprintf(members, sizeof members, "\"seen_ns\": %lld, \"clock_offset_ns\": 100000000000", seen);
+    assert_int_equal(offset_after(members, 10), 100);
+    assert_int_equal(offset_after(members, 5), 103); /* another domain's */
+    assert_int_equal(
+        offset_after("\"seen_ns\": 9223372036854775807, \"clock_offset_ns\": 100000000000", 10),
+        103);
+    snprintf(members, sizeof members,
+             "\"seen_ns\": %lld, \"clock_offset_ns\": -9223372036854775808", seen);
+    assert_int_equal(offset_after(members, 10), 103);
+    snprintf(members, sizeof members, "\"seen_ns\": %lld, \"clock_offset_ns\": \"100\"", seen);
+    assert_int_equal(offset_after(members, 10), 103);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
@@ -215,6 +280,7 @@ int main(void)
         TEST(times_are_saved_now_and_then),
         TEST(more_changes_than_are_remembered_save_all),
         TEST(the_changes_together_are_all),
+        TEST(the_clock_of_before_holds_for_messages_that_waited),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

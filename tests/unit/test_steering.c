@@ -40,7 +40,7 @@ static void open_receivers(const char *ip, struct udp_receiver **receivers)
     struct udp_settings settings = {.listen_ip = ip, .worker_count = WORKERS};
     struct text error = {0};
 
-    if (udp_receivers_open(&settings, &error, receivers) < 0)
+    if (udp_receivers_open(&settings, NULL, &error, receivers) < 0)
         fail_msg("%s", text_cstr(&error));
 }
 
@@ -110,7 +110,7 @@ static void drops_of_a_full_socket_are_counted(void **state)
     uint32_t n;
 
     (void)state;
-    assert_int_equal(udp_receivers_open(&settings, &error, &r), 0);
+    assert_int_equal(udp_receivers_open(&settings, NULL, &error, &r), 0);
     for (int i = 0; i < 100; i++)
         send_from("127.0.0.9", "127.0.0.1", udp_receiver_port(r));
     while ((n = udp_receiver_read(r, datagrams, UDP_BATCH_MAX)) > 0)
@@ -127,7 +127,7 @@ static void a_taken_port_is_told_with_its_address(void **state)
     struct text error = {0};
 
     (void)state;
-    assert_true(udp_receivers_open(&settings, &error, &r) < 0);
+    assert_true(udp_receivers_open(&settings, NULL, &error, &r) < 0);
     assert_non_null(strstr(text_cstr(&error), "192.0.2.1 port 2100: bind"));
     text_clear(&error);
 }
