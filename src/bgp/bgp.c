@@ -79,15 +79,16 @@ static void publish_due(void *arg) ON_THREAD(bgp_thread)
     poller_timer_set_in(bgp->poller, &bgp->publish_timer, PUBLISH_INTERVAL_S * NS_PER_S);
 }
 
-/* Reads a list again; one that cannot be read leaves the old one in force. */
-static void list_reload(const char *file, bool has_passwords, struct address_list *list)
+/* Reads a list again; one that cannot be read leaves the old one in force. False: it does. */
+static bool list_reload(const char *file, bool has_passwords, struct address_list *list)
 {
     struct address_list loaded;
     struct text error = {0};
 
     if (!file)
-        return;
-    if (address_list_load(file, has_passwords, &error, &loaded) < 0) {
+        return true;
+    bool is_read = address_list_load(file, has_passwords, &error, &loaded) == 0;
+    if (!is_read) {
         log_error("bgp: %s; the old list stays in force", text_cstr(&error));
     } else {
         address_list_clear(list);
@@ -95,6 +96,7 @@ static void list_reload(const char *file, bool has_passwords, struct address_lis
         log_notice("bgp: %s read again, %zu entries", file, list->count);
     }
     text_clear(&error);
+    return is_read;
 }
 
 static void list_expect(struct bgp *bgp, const struct address_list *list)
@@ -116,17 +118,18 @@ static void peers_expect(struct bgp *bgp)
         peer_table_expect(&bgp->peers, &bgp->connectors[i].address);
 }
 
-static void md5_reload(struct bgp *bgp)
+static bool md5_reload(struct bgp *bgp)
 {
     struct address_list old = {0};
+    bool is_read;
 
     if (!bgp->settings.md5_file)
-        return;
+        return true;
     /* The new list takes the place of the old one, so a copy of that tells which keys the kernel
      * still has. */
     old.count = bgp->md5.count;
     old.entries = mem_dup(bgp->md5.entries, old.count * sizeof old.entries[0]);
-    list_reload(bgp->settings.md5_file, true, &bgp->md5);
+    is_read = list_reload(bgp->settings.md5_file, true, &bgp->md5);
     for (size_t i = 0; i < BGP_LISTENERS_MAX; i++) {
         struct bgp_listener *listener = &bgp->listeners[i];
         int err = listener->fd < 0
@@ -136,12 +139,16 @@ static void md5_reload(struct bgp *bgp)
             log_error("bgp: TCP-MD5 keys: %s", strerror(-err));
     }
     address_list_clear(&old);
+    return is_read;
 }
 
 static void lists_reload(struct bgp *bgp) ON_THREAD(bgp_thread)
 {
-    list_reload(bgp->settings.allow_file, false, &bgp->allow);
-    md5_reload(bgp);
+    bool is_allow_read = list_reload(bgp->settings.allow_file, false, &bgp->allow);
+    bool is_md5_read = md5_reload(bgp);
+
+    atomic_store_explicit(&bgp->keeps_old_lists, !is_allow_read || !is_md5_read,
+                          memory_order_relaxed);
     peers_expect(bgp);
     bgp_publish(bgp);
 }
@@ -484,6 +491,11 @@ void bgp_free(struct bgp *bgp)
 uint64_t bgp_beats(const struct bgp *bgp)
 {
     return counter_get(&bgp->beats);
+}
+
+bool bgp_keeps_old_lists(const struct bgp *bgp)
+{
+    return atomic_load_explicit(&bgp->keeps_old_lists, memory_order_relaxed);
 }
 
 void bgp_reload(struct bgp *bgp)

@@ -52,6 +52,8 @@ void bgp_reload(struct bgp *bgp); /* allow and md5 files; any thread, done by th
 /* Tells which addresses maps name, besides those of files and keys: peers that are preferred to
  * others. They take the place of those of the last call. Any thread; copied. */
 void bgp_name_addresses(struct bgp *bgp, const struct ip_addr *addresses, size_t count);
+/* True if a list was wrong at the last reload, so that the one before is in force. Any thread. */
+bool bgp_keeps_old_lists(const struct bgp *bgp);
 /* Returns a number that grows at least every 2 s while the BGP thread moves; any thread. */
 uint64_t bgp_beats(const struct bgp *bgp);
 const struct rib *bgp_rib(const struct bgp *bgp);

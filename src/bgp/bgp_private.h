@@ -97,6 +97,7 @@ struct bgp {
     struct thread thread;
     struct bgp_named *_Atomic named_next; /* to take the place of `named` */
     _Atomic unsigned requests;
+    atomic_bool keeps_old_lists;
     int wake_fd;
 };
 

@@ -9,6 +9,7 @@
 #include "base/thread.h"
 #include "control/control.h"
 #include "daemon/facts.h"
+#include "daemon/faults.h"
 #include "daemon/health.h"
 #include "daemon/statistics.h"
 
@@ -36,6 +37,7 @@ struct api_pace {
 struct api {
     const struct statistics_sources *sources; /* `reader` is the control thread's, online */
     const struct health *health;
+    const struct faults *faults;
     const char *configuration; /* api_configuration_text() */
     /* Published for it, by worker; each may hold NULL. */
     const struct description *const _Atomic *descriptions;

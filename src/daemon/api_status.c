@@ -90,11 +90,6 @@ json_t *api_page_exporters(struct api_call *call)
 
 /* ---- status ---- */
 
-static void fold_exporter(void *arg, struct exporter *exporter)
-{
-    exporter_counters_fold(arg, &exporter->counters);
-}
-
 static bool has_session(const struct bgp_peers *peers, const struct ip_addr *address)
 {
     for (uint32_t i = 0; i < peers->count; i++)
@@ -191,29 +186,28 @@ static json_t *json_datagrams(struct api_call *call, int64_t last_ns)
 json_t *api_page_status(struct api_call *call)
 {
     const struct statistics_sources *s = call->api->sources;
-    struct exporter_counters *sum = mem_zalloc(sizeof *sum);
-    struct text reasons = {0};
-    uint32_t worker;
-    uint64_t exporters = 0;
+    struct fault_exporters *exporters = mem_alloc(sizeof *exporters);
+    const struct exporter_counters *sum = &exporters->sum;
+    struct text reasons = {0}, faults = {0};
     bool is_well = health_is_well(call->api->health, s, &reasons);
     bool is_ready = health_is_ready(s, call->facts, &reasons);
 
-    walk(s, fold_exporter, sum, &worker);
-    for (uint32_t i = 0; i < s->crew->worker_count; i++)
-        exporters += exporter_table_count(worker_exporters(s->crew->workers[i]));
+    faults_look(call->api->faults, exporters);
+    faults_append(call->api->faults, call->api->health, call->facts, exporters, &faults);
     json_t *root = json_pack(
-        "{s:s,s:s,s:s,s:o,s:I,s:b,s:b,s:o,s:o,s:I,s:I,s:I,s:o,s:o,s:o,s:I}", "daemon",
+        "{s:s,s:s,s:s,s:o,s:I,s:b,s:b,s:o,s:o,s:o,s:I,s:I,s:I,s:o,s:o,s:o,s:I}", "daemon",
         s->daemon_name, "name", s->core_proc_name, "version", PATHACCT_VERSION, "started",
         api_time(s->started_ns), "uptime_s",
         (json_int_t)((clock_wall().ns - s->started_ns) / NS_PER_S), "is_well", is_well, "is_ready",
-        is_ready, "reasons", json_lines(&reasons), "datagrams",
+        is_ready, "reasons", json_lines(&reasons), "faults", json_lines(&faults), "datagrams",
         json_datagrams(call, (int64_t)counter_get(&sum->last_datagram_ns)), "exporters",
-        (json_int_t)exporters, "flows", (json_int_t)counter_get(&sum->flows), "templates_missing",
-        (json_int_t)counter_get(&sum->pending_sets), "path_match", json_verdicts(sum, true), "bgp",
-        s->crew->bgp ? json_bgp(s) : json_null(), "instances", json_instances(call),
-        "log_lines_lost", (json_int_t)log_lost_count());
+        (json_int_t)exporters->count, "flows", (json_int_t)counter_get(&sum->flows),
+        "templates_missing", (json_int_t)counter_get(&sum->pending_sets), "path_match",
+        json_verdicts(sum, true), "bgp", s->crew->bgp ? json_bgp(s) : json_null(), "instances",
+        json_instances(call), "log_lines_lost", (json_int_t)log_lost_count());
     text_clear(&reasons);
-    mem_free(sum);
+    text_clear(&faults);
+    mem_free(exporters);
     return root;
 }
 

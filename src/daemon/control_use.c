@@ -8,6 +8,7 @@
 #include "daemon/api.h"
 #include "daemon/birdwatcher.h"
 #include "daemon/facts.h"
+#include "daemon/faults.h"
 #include "daemon/health.h"
 #include "daemon/lock_folder.h"
 #include "daemon/metrics.h"
@@ -33,6 +34,7 @@ struct control_use {
     struct statistics_sources sources;
     struct rcu_reader *reader;
     struct health health;
+    struct faults faults;
     struct metrics *metrics;
     struct api api;
     char *configuration;
@@ -172,6 +174,7 @@ static void on_tick(void *arg) ON_THREAD(control_thread)
     THREAD_ASSERT(control_thread);
     health_look(&use->health, &use->sources, counter_get(&use->main_beats));
     api_tick(&use->api);
+    faults_tick(&use->faults);
 }
 
 static void on_enter(void *arg)
@@ -232,7 +235,9 @@ int control_use_start(const struct control_use_settings *settings, struct text *
     use->metrics = metrics_new(settings->metrics_exporters_max);
     use->configuration = api_configuration_text(settings->config);
     use->api.sources = &use->sources;
+    faults_init(&use->faults, &use->sources);
     use->api.health = &use->health;
+    use->api.faults = &use->faults;
     use->api.configuration = use->configuration;
     use->api.descriptions = use->descriptions;
     use->birdwatcher = birdwatcher_new(&use->sources);
@@ -261,8 +266,9 @@ static void publish_facts(struct control_use *use) ON_THREAD(main_thread)
 {
     struct facts *old = atomic_load_explicit(&use->facts, memory_order_relaxed);
 
-    rcu_publish(&use->facts, facts_collect(use->settings.sources.supervisor,
-                                           use->settings.sources.instance_count));
+    rcu_publish(&use->facts,
+                facts_collect(use->settings.sources.supervisor,
+                              use->settings.sources.instance_count, use->settings.troubles));
     if (old)
         rcu_retire(use->retired, mem_free, old);
     control_has(use->control, CONTROL_FACTS);
@@ -346,6 +352,7 @@ void control_use_end(struct control_use *use)
             (void *)(uintptr_t)atomic_load_explicit(&use->descriptions[i], memory_order_relaxed));
     metrics_free(use->metrics);
     api_clear(&use->api);
+    faults_clear(&use->faults);
     birdwatcher_free(use->birdwatcher);
     mem_free(use->configuration);
     mem_free(use);

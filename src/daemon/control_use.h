@@ -11,6 +11,7 @@
 
 struct config;
 struct control_use;
+struct troubles;
 
 /* All of it is borrowed. `sources.reader` is not used: the control thread has its own. */
 struct control_use_settings {
@@ -18,6 +19,7 @@ struct control_use_settings {
     const struct config *config;
     struct statistics_sources sources;
     const char *daemon_name, *identity; /* identity: the path of the configuration; NULL: none */
+    const struct troubles *troubles;    /* the main thread's */
     struct rcu *rcu;
     int main_event; /* wakes the main thread, which calls control_use_publish() then */
     uint32_t metrics_exporters_max;

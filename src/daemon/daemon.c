@@ -315,6 +315,7 @@ static int start_control(struct daemon *d) ON_THREAD(main_thread)
                                                   .sources = daemon_statistics(d, false),
                                                   .daemon_name = d->description->name,
                                                   .identity = d->supervisor_settings.identity,
+                                                  .troubles = &d->troubles,
                                                   .rcu = d->rcu,
                                                   .main_event = d->crew.main_event,
                                                   .metrics_exporters_max =
@@ -340,7 +341,8 @@ static int start_all(struct daemon *d, struct epoch_owner *owners) ON_THREAD(mai
     if (err == 0)
         err = chores_new(d->poller, &d->chores);
     if (err == 0 && d->process.templates_file)
-        d->templates = templates_file_new(d->process.templates_file, &d->crew, d->chores);
+        d->templates =
+            templates_file_new(d->process.templates_file, &d->crew, d->chores, &d->troubles);
     if (err == 0)
         err = poller_add(d->poller, d->crew.main_event, POLLER_READ, on_worker, d);
     if (err == 0)

@@ -22,6 +22,7 @@
 #include "daemon/statistics.h"
 #include "daemon/supervisor.h"
 #include "daemon/templates_file.h"
+#include "daemon/trouble.h"
 #include "daemon/watchdog.h"
 #include "maps/maps.h"
 
@@ -69,6 +70,7 @@ struct daemon {
     struct watchdog watchdog;
     struct control_use *control; /* NULL: nobody can ask */
     char *status;                /* a line that says what the daemon does */
+    struct troubles troubles;    /* what failed and has not worked since */
     struct templates_file *templates;
     struct rib_wait *rib_wait;
     struct poller_timer second_timer, shutdown_timer;

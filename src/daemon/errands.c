@@ -79,7 +79,13 @@ static void maps_are_loaded(void *arg) ON_THREAD(main_thread)
     log_lines(&e->warnings, LOG_LEVEL_WARNING);
     if (e->maps) {
         publish_maps(d, e->maps);
+        trouble_end(&d->troubles, TROUBLE_MAPS);
     } else {
+        size_t len = e->errors.len ? strcspn(text_cstr(&e->errors), "\n") : 0;
+        trouble_say(&d->troubles, TROUBLE_MAPS,
+                    "maps: the old ones stay in force since the last reload; mend this and send "
+                    "SIGUSR2: %.*s",
+                    (int)len, text_cstr(&e->errors));
         log_lines(&e->errors, LOG_LEVEL_ERROR);
         log_error("maps: the old ones stay in force%s",
                   e->has_row_error ? "; strict_config: false leaves out rows that are wrong" : "");
@@ -138,6 +144,7 @@ void errands_reload(struct daemon *d)
 struct statistics_errand {
     const struct process_settings *settings;
     char *text;
+    struct troubles *troubles;
     int err;
 };
 
@@ -156,10 +163,15 @@ static void text_is_written(void *arg)
 
     if (e->err == 0)
         e->err = process_give_file(s->stats_file, s->files_uid, s->files_gid);
-    if (e->err < 0)
+    if (e->err < 0) {
         log_error("stats_file %s: %s", s->stats_file, named_file_error(e->err));
-    else
+        trouble_say(e->troubles, TROUBLE_STATS_FILE,
+                    "stats_file %s could not be written: %s; mend that and send SIGUSR1",
+                    s->stats_file, named_file_error(e->err));
+    } else {
         log_notice("statistics: written to %s", s->stats_file);
+        trouble_end(e->troubles, TROUBLE_STATS_FILE);
+    }
     mem_free(e->text);
     mem_free(e);
 }
@@ -177,6 +189,7 @@ void errands_write_statistics(struct daemon *d, bool is_final)
     }
     e = mem_zalloc(sizeof *e);
     e->settings = &d->process;
+    e->troubles = &d->troubles;
     e->text = statistics_text(&s);
     chores_add(d->chores, write_text, text_is_written, e);
 }

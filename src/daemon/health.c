@@ -52,14 +52,25 @@ bool health_is_well(const struct health *health, const struct statistics_sources
     return is_well;
 }
 
+void health_append_waits(const struct statistics_sources *s, const struct facts *facts,
+                         struct text *reasons)
+{
+    THREAD_ASSERT(control_thread);
+    if (!facts)
+        text_append_string(reasons, "the main thread has not said yet how the plugins are\n");
+    if (atomic_load_explicit(&s->crew->is_holding, memory_order_relaxed))
+        text_append_string(reasons, "the tables of the expected BGP peers have not come yet "
+                                    "(bgp_wait_for_rib)\n");
+    if (atomic_load_explicit(&s->crew->is_stopping, memory_order_relaxed))
+        text_append_string(reasons, "the daemon ends\n");
+}
+
 bool health_is_ready(const struct statistics_sources *s, const struct facts *facts,
                      struct text *reasons)
 {
     size_t len = reasons->len;
 
     THREAD_ASSERT(control_thread);
-    if (!facts)
-        text_append_string(reasons, "the main thread has not said yet how the plugins are\n");
     for (uint32_t i = 0; facts && i < facts->plugin_count; i++) {
         const struct supervisor_status *plugin = &facts->plugins[i];
         const struct config_instance *identity = s->instances[i]->identity;
@@ -70,10 +81,6 @@ bool health_is_ready(const struct statistics_sources *s, const struct facts *fac
                            : !plugin->is_open ? "its backend is not open"
                                               : "its backend does not take rows");
     }
-    if (atomic_load_explicit(&s->crew->is_holding, memory_order_relaxed))
-        text_append_string(reasons, "the tables of the expected BGP peers have not come yet "
-                                    "(bgp_wait_for_rib)\n");
-    if (atomic_load_explicit(&s->crew->is_stopping, memory_order_relaxed))
-        text_append_string(reasons, "the daemon ends\n");
+    health_append_waits(s, facts, reasons);
     return reasons->len == len;
 }

@@ -25,6 +25,9 @@ void health_look(struct health *health, const struct statistics_sources *sources
 /* Appends a line for each thread that has not moved for HEALTH_STILL_S; false: there is one. */
 bool health_is_well(const struct health *health, const struct statistics_sources *sources,
                     struct text *reasons) ON_THREAD(control_thread);
+/* Appends a line for each thing but plugins that flows wait for. `facts` may be NULL. */
+void health_append_waits(const struct statistics_sources *sources, const struct facts *facts,
+                         struct text *reasons) ON_THREAD(control_thread);
 /* Appends a line for each thing that flows cannot pass yet; false: there is one. `facts` may be NULL. */
 bool health_is_ready(const struct statistics_sources *sources, const struct facts *facts,
                      struct text *reasons) ON_THREAD(control_thread);

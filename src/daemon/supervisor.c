@@ -16,6 +16,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/socket.h>
@@ -50,14 +51,17 @@ static struct named_counter *find_counter(struct hosted_instance *in, const char
     return &in->counters[in->counter_count++];
 }
 
-static void take_log_line(const struct host_message *m, const char *instance_name,
-                          const char *plugin_name)
+static void take_log_line(struct hosted_instance *in, const struct host_message *m)
 {
     struct reader r = reader_make(m->body, m->body_len);
-    uint8_t level = reader_u8(&r);
+    uint8_t flags = reader_u8(&r), level = (uint8_t)(flags & ~HOST_LOG_ASIDE);
     char *text = decode_string(&r);
     if (text != NULL && level <= LOG_LEVEL_DEBUG && log_level_is_on((enum log_level)level))
-        log_forward((enum log_level)level, instance_name, plugin_name, text);
+        log_forward((enum log_level)level, in->plugin.instance_name, in->plugin.plugin_name, text);
+    /* One that waits, for a lock, tells it as a notice. */
+    if (text != NULL && !((flags & HOST_LOG_ASIDE) && in->said[0]) &&
+        level <= (in->state.is_open ? LOG_LEVEL_WARNING : LOG_LEVEL_NOTICE))
+        snprintf(in->said, sizeof in->said, "%s", text);
     mem_free(text);
 }
 
@@ -69,6 +73,17 @@ static void tell_of_recovery(struct hosted_instance *in)
     in->is_recovering = false;
     log_notice("plugin %s[%s]: its process works again (process id %d)", in->plugin.plugin_name,
                in->plugin.instance_name, (int)in->pid);
+}
+
+static void take_state(struct hosted_instance *in, const struct host_message *m)
+{
+    bool was_failing = in->state.is_failing;
+    uint64_t commits = in->state.commits;
+
+    host_state_decode(m->body, m->body_len, &in->state);
+    if (in->state.is_open && !in->state.is_failing && (was_failing || in->state.commits > commits))
+        in->said[0] = '\0';
+    tell_of_recovery(in);
 }
 
 /* The host waits in each call that its filter refuses until the launcher answers. */
@@ -89,11 +104,10 @@ static void take_message(struct hosted_instance *in, struct host_message *m)
     struct reader r = reader_make(m->body, m->body_len);
     switch (m->type) {
     case HOST_MESSAGE_LOG:
-        take_log_line(m, in->plugin.instance_name, in->plugin.plugin_name);
+        take_log_line(in, m);
         break;
     case HOST_MESSAGE_STATE:
-        host_state_decode(m->body, m->body_len, &in->state);
-        tell_of_recovery(in);
+        take_state(in, m);
         break;
     case HOST_MESSAGE_LISTENER:
         listen_to(in, m);
@@ -183,6 +197,13 @@ static void settle_counters(struct hosted_instance *in)
     }
 }
 
+static void note_end(struct hosted_instance *in, const char *how)
+{
+    memmove(&in->ends_ns[1], in->ends_ns, sizeof in->ends_ns - sizeof in->ends_ns[0]);
+    in->ends_ns[0] = clock_mono().ns;
+    snprintf(in->ended, sizeof in->ended, "%s", how);
+}
+
 static void host_ended(struct hosted_instance *in, int status)
 {
     struct text how = {0};
@@ -199,6 +220,7 @@ static void host_ended(struct hosted_instance *in, int status)
                   in->plugin.plugin_name, in->plugin.instance_name, text_cstr(&how));
     } else {
         restart_later(in);
+        note_end(in, text_cstr(&how));
         log_error("plugin %s[%s]: its process %s; starting it again in %lld s",
                   in->plugin.plugin_name, in->plugin.instance_name, text_cstr(&how),
                   (long long)(in->restart_ns / NS_PER_S));
@@ -251,6 +273,7 @@ static void hosted_instance_start(struct hosted_instance *in)
         in->pid = 0;
         in->socket = -1;
         restart_later(in);
+        snprintf(in->ended, sizeof in->ended, "cannot be started");
         log_error("plugin %s[%s]: cannot start %s: %s; trying again in %lld s",
                   in->plugin.plugin_name, in->plugin.instance_name, path,
                   err == -EPIPE ? "the daemon's launcher was killed, start the daemon anew"
@@ -425,20 +448,28 @@ void supervisor_status(const struct supervisor *s, uint32_t number,
                        struct supervisor_status *ret_status)
 {
     const struct hosted_instance *in = s->instances[number];
-    *ret_status = (struct supervisor_status){.pid = (int)in->pid,
-                                             .is_finished = in->is_finished,
-                                             .restarts = in->restarts,
-                                             .hung_kills = in->hung_kills,
-                                             .is_open = in->state.is_open,
-                                             .is_failing = in->state.is_failing,
-                                             .commits = in->commits_before + in->state.commits,
-                                             .spooled_count = in->state.spooled_count,
-                                             .spooled_flows = in->state.spooled_flows,
-                                             .kept_count = in->state.kept_count,
-                                             .spooled_bytes = in->state.spooled_bytes,
-                                             .spooled_since_ns = in->state.spooled_since_ns,
-                                             .failures = in->failures_before + in->state.failures,
-                                             .commit_time = in->state.commit_time};
+    *ret_status =
+        (struct supervisor_status){.pid = (int)in->pid,
+                                   .is_finished = in->is_finished,
+                                   .restarts = in->restarts,
+                                   .hung_kills = in->hung_kills,
+                                   .is_open = in->state.is_open,
+                                   .is_failing = in->state.is_failing,
+                                   .is_spool_full = in->state.is_spool_full,
+                                   .hung_count = in->watch.hung_count,
+                                   .silent_s = in->watch.silent_ns / NS_PER_S,
+                                   .slow_s = in->watch.told_ns ? in->watch.slow_ns / NS_PER_S : 0,
+                                   .third_last_end_ns = in->ends_ns[2],
+                                   .commits = in->commits_before + in->state.commits,
+                                   .spooled_count = in->state.spooled_count,
+                                   .spooled_flows = in->state.spooled_flows,
+                                   .kept_count = in->state.kept_count,
+                                   .spooled_bytes = in->state.spooled_bytes,
+                                   .spooled_since_ns = in->state.spooled_since_ns,
+                                   .failures = in->failures_before + in->state.failures,
+                                   .commit_time = in->state.commit_time};
+    memcpy(ret_status->said, in->said, sizeof in->said);
+    memcpy(ret_status->ended, in->ended, sizeof in->ended);
     histogram_sum_fold(&ret_status->commit_time, &in->commit_time_before);
 }
 

@@ -95,6 +95,7 @@ bool supervisor_all_clean(const struct supervisor *supervisor) ON_THREAD(main_th
 
 /* ---- statistics ---- */
 
+enum { SUPERVISOR_SAID_LEN = 320 };
 struct supervisor_status {
     int pid; /* 0: not running */
     uint32_t restarts;
@@ -102,6 +103,15 @@ struct supervisor_status {
     bool is_finished;    /* its process has done its work and will not be started again */
     bool is_open;        /* the backend has been opened */
     bool is_failing;     /* the last attempt to write failed; it is tried again */
+    bool is_spool_full;  /* the spool took no more when rows were to go there last */
+    /* The last warning or error of a process that has not worked since; empty: there is none. */
+    char said[SUPERVISOR_SAID_LEN];
+    char ended[64];      /* how the last process ended that was not to; empty: none did */
+    unsigned hung_count; /* processes in a row that were killed as they hung */
+    int64_t silent_s;    /* without a sign of life while rows wait */
+    int64_t slow_s; /* without anything done by a backend that was said to be slow; 0: none was */
+    int64_t
+        third_last_end_ns; /* of clock_mono(): of its processes, without one that was meant; 0: none */
     uint64_t commits;
     uint64_t spooled_count; /* hand-overs on disk now */
     uint64_t spooled_flows; /* of this core in them */

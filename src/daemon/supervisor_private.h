@@ -34,7 +34,9 @@ struct hosted_instance {
     int64_t restart_ns;
     struct poller_timer restart_timer;
     struct host_watch watch;
-    bool is_hung; /* it was killed for that and is not reaped yet */
+    char said[SUPERVISOR_SAID_LEN], ended[64]; /* struct supervisor_status */
+    int64_t ends_ns[3];                        /* of clock_mono(), the last one first; 0: none */
+    bool is_hung;                              /* it was killed for that and is not reaped yet */
     bool is_left; /* it does not even die, and nobody waits for it any more */
     uint32_t hung_kills;
     struct host_state state;

@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "base/named_file.h"
 #include "base/text.h"
+#include "daemon/trouble.h"
 #include "flow/saved_pieces.h"
 #include <inttypes.h>
 #include <jansson.h>
@@ -23,6 +24,7 @@ struct templates_file {
     const char *path;
     struct crew *crew;
     struct chores *chores;
+    struct troubles *troubles;
     bool is_writing;           /* answers and stores are the chores' */
     int err;                   /* of writing it */
     uint64_t saved_generation; /* sum over the workers when they were last asked */
@@ -39,13 +41,14 @@ struct templates_file {
 };
 
 struct templates_file *templates_file_new(const char *path, struct crew *crew,
-                                          struct chores *chores)
+                                          struct chores *chores, struct troubles *troubles)
 {
     struct templates_file *f = mem_zalloc(sizeof *f);
 
     f->path = path;
     f->crew = crew;
     f->chores = chores;
+    f->troubles = troubles;
     for (uint32_t i = 0; i < WORKERS_MAX; i++)
         f->stores[i] = saved_store_new();
     return f;
@@ -229,8 +232,15 @@ static void file_is_written(void *arg)
 {
     struct templates_file *f = arg;
 
-    if (f->err < 0)
+    if (f->err < 0) {
         log_error("templates file %s: %s", f->path, named_file_error(f->err));
+        trouble_say(f->troubles, TROUBLE_TEMPLATES_FILE,
+                    "nfacctd_templates_file %s could not be written: %s; templates are lost with "
+                    "the process, it is tried again when one changes",
+                    f->path, named_file_error(f->err));
+    } else {
+        trouble_end(f->troubles, TROUBLE_TEMPLATES_FILE);
+    }
     f->is_writing = f->is_asked = false;
 }
 

@@ -17,10 +17,11 @@
 #include "pipeline/worker.h"
 
 struct templates_file;
+struct troubles;
 
-/* Borrows all three; what was given to `chores` must be done before the file is freed. */
+/* Borrows all four; a failure to write stands in `troubles` until it works again. What was given to `chores` must be done before the file is freed. */
 struct templates_file *templates_file_new(const char *path, struct crew *crew,
-                                          struct chores *chores);
+                                          struct chores *chores, struct troubles *troubles);
 void templates_file_free(struct templates_file *file) ON_THREAD(main_thread); /* NULL is fine */
 /* Must come before workers start. A missing file is no error; one that cannot be read, or
  * is of another version, is told in the log, and else how long the daemon was away. `has_waited`: what

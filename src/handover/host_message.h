@@ -20,12 +20,15 @@ enum host_message_type {
     HOST_MESSAGE_REOPEN,
     HOST_MESSAGE_SHUTDOWN, /* u32 seconds that are left */
     /* host to core */
-    HOST_MESSAGE_LOG = 64, /* u8 level, string text */
+    HOST_MESSAGE_LOG = 64, /* u8 level, perhaps with HOST_LOG_ASIDE; string text */
     HOST_MESSAGE_STATE,    /* struct host_state */
     HOST_MESSAGE_COUNTER,  /* string name, u64 value since this host started */
     HOST_MESSAGE_CHECKED,  /* u8 is_bad, string what is wrong */
     HOST_MESSAGE_LISTENER, /* empty; fds: where the system calls are that its filter refused */
 };
+
+/* The line says less of what is wrong than the one before it. */
+#define HOST_LOG_ASIDE 0x40
 
 struct host_message {
     uint8_t type;

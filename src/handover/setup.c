@@ -129,6 +129,7 @@ void host_state_encode(const struct host_state *state, struct text *out)
 {
     encode_flag(out, state->is_open);
     encode_flag(out, state->is_failing);
+    encode_flag(out, state->is_spool_full);
     encode_flag(out, state->is_finished);
     encode_u32(out, state->thread);
     encode_u64(out, state->commits);
@@ -149,6 +150,7 @@ int host_state_decode(const void *data, size_t len, struct host_state *ret_state
     struct host_state state = {0};
     state.is_open = decode_flag(&r);
     state.is_failing = decode_flag(&r);
+    state.is_spool_full = decode_flag(&r);
     state.is_finished = decode_flag(&r);
     state.thread = reader_u32(&r);
     state.commits = reader_u64(&r);

@@ -47,9 +47,10 @@ int setup_decode(const void *data, size_t len, struct setup **ret_setup,
 void setup_free(struct setup *setup); /* one that was decoded; NULL is fine */
 
 struct host_state {
-    bool is_open;     /* the backend has been opened */
-    bool is_failing;  /* its last attempt to write failed */
-    bool is_finished; /* the host ends now, on purpose: not to be started again */
+    bool is_open;       /* the backend has been opened */
+    bool is_failing;    /* its last attempt to write failed */
+    bool is_spool_full; /* it took no more when rows were to go there last */
+    bool is_finished;   /* the host ends now, on purpose: not to be started again */
     /* The kernel's number of the thread that makes the backend's calls; 0: the main thread does. */
     uint32_t thread;
     uint64_t commits;

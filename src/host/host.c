@@ -263,6 +263,7 @@ static void send_state(struct host *h)
 {
     h->state.is_open = h->is_open;
     h->state.is_failing = h->failure_count > 0;
+    h->state.is_spool_full = h->has_spool_trouble;
     h->state.is_finished = h->is_done;
     h->state.commits = h->delivery != NULL ? delivery_commit_count(h->delivery) : 0;
     h->state.spooled_count = h->spool != NULL ? spool_count(h->spool) : 0;
@@ -282,9 +283,12 @@ static bool spool_now(struct host *h)
 {
     int err = delivery_spool_all(h->delivery);
     if (err < 0 && !h->has_spool_trouble)
-        link_log(&h->link, PA_LOG_ERROR, "cannot spool: %s; rows wait in memory",
+        link_log(&h->link, PA_LOG_ERROR | HOST_LOG_ASIDE, "cannot spool: %s; rows wait in memory",
                  strerrordesc_np(-err));
+    bool has_changed = h->has_spool_trouble != (err < 0);
     h->has_spool_trouble = err < 0;
+    if (has_changed)
+        send_state(h);
     return err == 0;
 }
 
@@ -303,7 +307,7 @@ static void backend_failed(struct host *h, const char *doing, int err)
     h->state.failures++;
     /* -EAGAIN: the plugin has said what the matter is. */
     if (err != h->last_error)
-        link_log(&h->link, err == -EAGAIN ? PA_LOG_WARNING : PA_LOG_ERROR,
+        link_log(&h->link, err == -EAGAIN ? PA_LOG_WARNING | HOST_LOG_ASIDE : PA_LOG_ERROR,
                  "cannot %s%s%s; trying again in %lld s and so on, nothing is lost while there is "
                  "room",
                  doing, err == -EAGAIN ? " now" : ": ", err == -EAGAIN ? "" : strerrordesc_np(-err),
@@ -319,13 +323,13 @@ static void backend_worked(struct host *h)
 {
     unsigned failure_count = h->failure_count;
     h->failure_count = 0;
+    h->has_spool_trouble = false;
     if (failure_count > 0) {
         link_log(&h->link, PA_LOG_NOTICE, "the backend works again, after %u failures",
                  failure_count);
         send_state(h);
     }
     h->last_error = 0;
-    h->has_spool_trouble = false;
 }
 
 static void host_finish(struct host *h, int exit_status)

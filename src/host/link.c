@@ -49,7 +49,8 @@ void link_vlog(struct link *link, int level, const char *format, va_list args)
     vsnprintf(line, sizeof line, format, args);
     pthread_mutex_lock(&link->lock);
     if (link->socket < 0)
-        log_forward((enum log_level)level, link->instance_name, link->plugin_name, line);
+        log_forward((enum log_level)(level & ~HOST_LOG_ASIDE), link->instance_name,
+                    link->plugin_name, line);
     else
         send_or_count(link, level, line);
     pthread_mutex_unlock(&link->lock);

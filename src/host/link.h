@@ -19,7 +19,7 @@ struct link {
     pthread_mutex_t lock; /* of lines, and of the end of `socket` */
 };
 
-/* `level` is enum pa_log_level. */
+/* `level` is enum pa_log_level, perhaps with HOST_LOG_ASIDE. */
 void link_log(struct link *link, int level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void link_vlog(struct link *link, int level, const char *format, va_list args)

@@ -10,7 +10,6 @@
 #include <string.h>
 #include <time.h>
 
-enum { NOTHING_ARRIVES_S = 60 };
 #define LARGEST 1e18 /* number that is shown */
 
 /* ---- members ---- */
@@ -145,41 +144,20 @@ static void append_number(struct text *out, const struct look *look, double numb
         text_append_uint(out, whole);
 }
 
-/* Appends the lines of what is wrong now; returns how many. */
+/* Appends the lines of what is wrong now; returns how many. A daemon of an older version tells less. */
 static unsigned append_faults(const json_t *status, struct text *out)
 {
-    const json_t *datagrams = json_object_get(status, "datagrams"),
-                 *bgp = json_object_get(status, "bgp"),
-                 *reasons = json_object_get(status, "reasons"),
-                 *expected = json_object_get(bgp, "expected_down");
-    int64_t silent_s = age_of(datagrams, "last"), up_s = number_of(status, "uptime_s");
-    unsigned count = (unsigned)json_array_size(reasons);
+    const json_t *faults = json_object_get(status, "faults"),
+                 *list = json_is_array(faults) ? faults : json_object_get(status, "reasons");
+    unsigned count = (unsigned)json_array_size(list);
 
-    for (size_t i = 0; i < json_array_size(reasons); i++) {
+    for (size_t i = 0; i < json_array_size(list); i++) {
         text_append_string(out, "FAULT  ");
-        append_shown(out, item_of(reasons, i));
+        append_shown(out, item_of(list, i));
         text_append_char(out, '\n');
     }
     if (count == 0 && !(is_so(status, "is_well") && is_so(status, "is_ready"))) {
         text_append_string(out, "FAULT  the daemon is not well, and does not say why\n");
-        count++;
-    }
-    for (size_t i = 0; i < json_array_size(expected); i++, count++) {
-        text_append_string(out, "FAULT  BGP: no session with ");
-        append_shown(out, item_of(expected, i));
-        text_append_string(out, ", which the configuration names\n");
-    }
-    if (silent_s < 0 ? up_s >= NOTHING_ARRIVES_S : silent_s >= NOTHING_ARRIVES_S) {
-        text_append_printf(out,
-                           "FAULT  nothing arrives, for %lld s; do the exporters send here, and "
-                           "does a firewall let them?\n",
-                           (long long)(silent_s < 0 ? up_s : silent_s));
-        count++;
-    }
-    if (number_of(bgp, "established") < number_of(bgp, "peers")) {
-        text_append_printf(out, "FAULT  %lld of %lld BGP sessions down: see `pathacct peers`\n",
-                           (long long)(number_of(bgp, "peers") - number_of(bgp, "established")),
-                           (long long)number_of(bgp, "peers"));
         count++;
     }
     return count;
@@ -191,12 +169,10 @@ static void append_losses(const json_t *status, struct text *out)
     static const struct {
         const char *object, *name, *text;
     } rows[] = {
-        {"datagrams", "overflow",
-         "datagrams found the socket's buffer full: raise pipe_size, workers (nfacctd.conf(5))"},
-        {"datagrams", "not_allowed", "datagrams from sources that the allow file does not name"},
-        {NULL, "templates_missing",
-         "data sets wait for their template: see `pathacct exporters`, column WAITING"},
-        {NULL, "log_lines_lost", "lines that the log could not take"},
+        {"datagrams", "overflow", "datagrams found the socket's buffer full since the start"},
+        {"datagrams", "not_allowed",
+         "datagrams came from sources that the allow file does not name"},
+        {NULL, "log_lines_lost", "lines did not get into the log"},
     };
     const json_t *instances = json_object_get(status, "instances");
 
