@@ -14,8 +14,8 @@ behind the fence says what it is:
 `<!-- run: COMMAND -->`, in a manual page `.\\" run: COMMAND`, is run as well, and no reader sees it: what is in place of his router, or waits.
 """
 import collections
-import pathlib
 import re
+import shlex
 
 Block = collections.namedtuple("Block", "line words text")
 Exception_ = collections.namedtuple("Exception_", "line document what reason")
@@ -118,11 +118,31 @@ def without_exceptions(blocks, rows):
     return kept, [row for row in rows if row not in used], unknown
 
 
+def anchors(text):
+    """The names by which a page's headlines are linked to."""
+    titles = re.findall(r"^#+ (.*)$", text, re.M)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def dead_links(source, document):
+    """Links to files or headlines that are not there."""
+    path, dead = source / document, []
+    for target, anchor in re.findall(r"\]\((?!\w+:)([^)#\s]*)(?:#([^)\s]*))?\)", path.read_text()):
+        there = path.parent / target if target else path
+        if not there.exists() or anchor and anchor not in anchors(there.read_text()):
+            dead.append(f"{document}: a link to nothing: {target}{'#' + anchor if anchor else ''}")
+    return dead
+
+
 def commands(text):
-    """Lines of a shell, with those that go on in the next."""
+    """Lines of a shell, with those that go on in the next: by a backslash, or between quotes."""
     found, open_ = [], ""
     for line in text.splitlines(keepends=True):
         open_ += line
+        try:
+            shlex.split(open_, comments=True)
+        except ValueError:
+            continue
         if not line.endswith("\\\n"):
             found.append(open_)
             open_ = ""
@@ -130,8 +150,10 @@ def commands(text):
 
 
 def shape(line):
-    """A line without what differs from run to run: numbers (an address keeps its dots), the width of columns."""
-    return re.sub(r"[-=]{3,}", "---", re.sub(r"\s+", " ", re.sub(r"\d[\d,]*", "9", line))).strip()
+    """A line without what differs from run to run: numbers (an address keeps its dots; a rate that is not known yet is
+    none), the width of columns."""
+    line = re.sub(r"\d[\d,]*", "9", re.sub(r"(?<=\s)-(?=\s|$)", "9", line))
+    return re.sub(r"[-=]{3,}", "---", re.sub(r"\s+", " ", line)).strip()
 
 
 def said(expected, printed):

@@ -2,7 +2,7 @@
 # What stands before a document's commands: programs that a reader runs in a terminal of their own go to the background here.
 set -eo pipefail
 for folder in /usr/lib/postgresql/*/bin; do PATH=$PATH:$folder; done
-export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 PAGER=cat
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:$PATH LC_ALL=C.UTF-8 PAGER=cat
 unset http_proxy https_proxy HTTP_PROXY HTTPS_PROXY all_proxy no_proxy NO_PROXY
 
 sudo() { "$@"; }
@@ -21,12 +21,13 @@ wait_until() {
     return 1
 }
 
-terminals=0
+terminals=0 terminal_pids=()
 # terminal TEXT COMMAND...: runs a program until the document ends, and waits until it says TEXT.
 terminal() {
     local text=$1 log=/mnt/terminal-$((++terminals)).log
     shift
     command "$@" >"$log" 2>&1 </dev/null &
+    terminal_pids+=($!)
     wait_until "$text" cat "$log"
 }
 
@@ -84,3 +85,24 @@ imt_path[hosts]: /run/pathacct/hosts.sock
 END
     nfacctd -f /mnt/tables.conf
 }
+
+# end_terminals: as Ctrl-C in each terminal that a document has opened so far.
+end_terminals() {
+    local pid
+    for pid in "${terminal_pids[@]}"; do
+        kill "$pid" 2>/dev/null || true
+        wait "$pid" || true
+    done
+    terminal_pids=()
+}
+
+# past_exports: what went over the links of that router in the last three hours has arrived.
+past_exports() {
+    "$SOURCE_DIR/tests/documents/past_exports.py" 2100
+    wait_until " 144 flows" pathacct status
+}
+
+# A ClickHouse that a Python has: chdb.
+if [ -n "${CHDB_PYTHON:-}" ]; then
+    clickhouse() { "$CHDB_PYTHON" -c 'import sys, chdb; print(chdb.query(sys.argv[1], "TSV"), end="")' "$3"; }
+fi
