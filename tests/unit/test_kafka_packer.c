@@ -2,9 +2,9 @@
 /* Proves which rows share a Kafka message, and that the same rows share the same messages each time
  * they are sent. */
 #include "plugins/common/row_filter.h"
-#include "plugins/kafka/packer.h"
-#include "plugins/kafka/producer.h"
-#include "plugins/kafka/row_hash.h"
+#include "plugins/kafka/kafka_settings.h"
+#include "plugins/message/packer.h"
+#include "plugins/message/row_hash.h"
 #include "plugins/text/output_keys.h"
 #include "support/fake_host.h"
 #include "support/rows.h"
@@ -41,7 +41,7 @@ static int note(void *arg, const struct packet *p)
     for (size_t i = 0; i < p->payload->len; i++)
         lines += p->payload->data[i] == '\n';
     assert_int_equal(lines, p->row_count == 1 ? 0 : p->row_count);
-    text_append_printf(&w->ranges, "%s %.*s %llu-%llu;", p->topic, (int)p->key_len,
+    text_append_printf(&w->ranges, "%s %.*s %llu-%llu;", p->destination, (int)p->key_len,
                        p->key ? p->key : "", (unsigned long long)p->first_row,
                        (unsigned long long)p->last_row);
     w->messages++;
@@ -74,10 +74,10 @@ static void begin(struct world *w, const char *instance_name, const char *const 
     if (kafka_settings_read(&w->host.host, &w->rows.schema, error, sizeof error, &w->settings,
                             &w->conf) < 0)
         fail_msg("%s", error);
-    assert_int_equal(
-        encoder_new(&w->host.host, &w->rows.schema, &w->settings, error, sizeof error, &w->encoder),
-        0);
-    w->packer = packer_new(&w->settings, &w->rows.schema, w->encoder,
+    assert_int_equal(encoder_new(&w->host.host, &w->rows.schema, &w->settings.messages, error,
+                                 sizeof error, &w->encoder),
+                     0);
+    w->packer = packer_new(&w->settings.messages, &w->rows.schema, w->encoder,
                            &(struct packer_sink){.send = note, .refuse = refuse, .arg = w});
 }
 
@@ -132,7 +132,7 @@ static bool keeps_large(void *arg, const uint8_t *row)
     struct world *w = arg;
     struct row_filter_sums left_out = {0};
 
-    return row_filter_passes(w->settings.filter, row, &left_out);
+    return row_filter_passes(w->settings.messages.filter, row, &left_out);
 }
 
 /* kafka_preprocess: rows keep their places in the hand-over, so that those which are left out are
@@ -147,7 +147,7 @@ static void rows_that_are_left_out_move_no_others(void **state)
     begin(&w, "out", settings);
     packer_free(w.packer);
     w.packer = packer_new(
-        &w.settings, &w.rows.schema, w.encoder,
+        &w.settings.messages, &w.rows.schema, w.encoder,
         &(struct packer_sink){.send = note, .refuse = refuse, .keeps = keeps_large, .arg = &w});
     add_rows(&w, ROWS);
     pack(&w, 1000);

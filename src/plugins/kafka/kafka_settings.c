@@ -20,12 +20,6 @@
 /* Bytes of message.max.bytes that are not for rows: headers, key, the batch around the message. */
 #define MESSAGE_OVERHEAD 1024
 
-#ifdef WITH_AVRO
-#define KAFKA_OUTPUTS_OFFERED KAFKA_OUTPUTS
-#else
-#define KAFKA_OUTPUTS_OFFERED KAFKA_OUTPUTS_ALWAYS
-#endif
-
 /* clang-format off */
 const struct pa_key kafka_keys[] = {
     KEY_ROWS_TIME("kafka", ""),
@@ -49,7 +43,7 @@ const struct pa_key kafka_keys[] = {
      .help = "partition by all that is in `aggregate`: the same for equal keys, from whatever collector"},
     {.name = "kafka_multi_values", .type = PA_KEY_SIZE, .default_value = "0", .max = 1000000000,
      .help = "JSON: rows are packed into messages of so many bytes, a line each; Avro: of so many rows; 0: a message for each row"},
-    {.name = "kafka_output", .type = PA_KEY_CHOICE, .default_value = "json", .choices = CHOICE_TEXT(KAFKA_OUTPUTS_OFFERED),
+    {.name = "kafka_output", .type = PA_KEY_CHOICE, .default_value = "json", .choices = CHOICE_TEXT(MESSAGE_OUTPUTS_OFFERED),
      .help = "how rows are written"},
     {.name = "kafka_avro_schema_file", .type = PA_KEY_STRING, .aliases = "avro_schema_file|avro_schema_output_file",
      .help = "Avro: file to write the schema to, at start"},
@@ -72,7 +66,7 @@ static int read_name(const struct pa_host *host, const struct pa_schema *schema,
 {
     const struct file_name_context context = {.purpose = FILE_NAME_TOPIC,
                                               .schema = schema,
-                                              .is_utc = s->options.is_utc,
+                                              .is_utc = s->messages.options.is_utc,
                                               .refresh = setting_text(host, "kafka_refresh_time"),
                                               .history = setting_text(host, "kafka_history")};
     char why[256] = "";
@@ -110,10 +104,10 @@ static int read_routes(const struct pa_host *host, const struct pa_schema *schem
     bool is_dynamic = setting_is_on(host, "kafka_partition_dynamic");
     int err;
 
-    s->topic_count = (uint32_t)host->setting_number(host, "kafka_topic_rr");
+    s->messages.destination_count = (uint32_t)host->setting_number(host, "kafka_topic_rr");
     s->partition = (int32_t)host->setting_number(host, "kafka_partition");
-    s->is_partitioned_by_key = setting_is_on(host, "kafka_partition_by_key");
-    if (s->partition >= 0 && (is_dynamic || s->is_partitioned_by_key))
+    s->messages.is_sliced = setting_is_on(host, "kafka_partition_by_key");
+    if (s->partition >= 0 && (is_dynamic || s->messages.is_sliced))
         return setting_refuse(
             error, error_size,
             "kafka_partition: one partition, or many by kafka_partition_dynamic or "
@@ -122,8 +116,8 @@ static int read_routes(const struct pa_host *host, const struct pa_schema *schem
         return setting_refuse(
             error, error_size,
             "kafka_partition_dynamic: needs kafka_partition_key: a text with $variables");
-    if (s->is_partitioned_by_key &&
-        (setting_text(host, "kafka_partition_key") || s->topic_count > 0))
+    if (s->messages.is_sliced &&
+        (setting_text(host, "kafka_partition_key") || s->messages.destination_count > 0))
         return setting_refuse(
             error, error_size,
             "kafka_partition_by_key: makes the messages' keys itself, and equal rows "
@@ -131,11 +125,12 @@ static int read_routes(const struct pa_host *host, const struct pa_schema *schem
             "with neither kafka_partition_key nor kafka_topic_rr");
     err = check_topic(setting_text(host, "kafka_topic"), error, error_size);
     if (err == 0)
-        err = read_name(host, schema, "kafka_topic", s, error, error_size, &s->topic);
+        err =
+            read_name(host, schema, "kafka_topic", s, error, error_size, &s->messages.destination);
     if (err == 0 && setting_text(host, "kafka_partition_key"))
         err =
-            read_name(host, schema, "kafka_partition_key", s, error, error_size, &s->partition_key);
-    if (err == 0 && s->has_markers && file_name_has_columns(s->topic))
+            read_name(host, schema, "kafka_partition_key", s, error, error_size, &s->messages.key);
+    if (err == 0 && s->has_markers && file_name_has_columns(s->messages.destination))
         err = setting_refuse(
             error, error_size,
             "kafka_markers: belong to a purge, not to a row, and a topic with $variables "
@@ -239,12 +234,12 @@ static int read_size(const struct pa_host *host, struct kafka_settings *s,
     rd_kafka_conf_get(conf, "message.max.bytes", text, &size);
     limit = strtoull(text, NULL, 10);
     limit = limit > UINT64_C(2) * MESSAGE_OVERHEAD ? limit - MESSAGE_OVERHEAD : MESSAGE_OVERHEAD;
-    s->rows_max = UINT32_MAX;
-    s->bytes_max = limit;
+    s->messages.rows_max = UINT32_MAX;
+    s->messages.bytes_max = limit;
     if (wanted == 0) {
-        s->rows_max = 1;
-    } else if (s->output == KAFKA_OUTPUT_AVRO) {
-        s->rows_max = wanted;
+        s->messages.rows_max = 1;
+    } else if (s->messages.output == MESSAGE_OUTPUT_AVRO) {
+        s->messages.rows_max = wanted;
     } else if (wanted > limit) {
         snprintf(error, error_size,
                  "kafka_multi_values: %llu bytes are more than a message may have; at most %llu, "
@@ -253,7 +248,7 @@ static int read_size(const struct pa_host *host, struct kafka_settings *s,
                  (unsigned long long)wanted, (unsigned long long)limit);
         return -EINVAL;
     } else {
-        s->bytes_max = wanted;
+        s->messages.bytes_max = wanted;
     }
     return 0;
 }
@@ -266,14 +261,18 @@ int kafka_settings_read(const struct pa_host *host, const struct pa_schema *sche
     rd_kafka_conf_t *conf = NULL;
     int err;
 
-    output_options_read(host, &s.options);
-    s.options.values.has_numeric_protos = setting_is_on(host, "kafka_num_protos");
+    output_options_read(host, &s.messages.options);
+    s.messages.options.values.has_numeric_protos = setting_is_on(host, "kafka_num_protos");
     s.has_markers = setting_is_on(host, "kafka_markers");
     s.trigger_exec = setting_text(host, "kafka_trigger_exec");
     s.is_trigger_async = setting_is_on(host, "kafka_trigger_exec_async");
-    s.avro_schema_file = setting_text(host, "kafka_avro_schema_file");
-    s.output = (enum kafka_output)setting_choice(host, "kafka_output", KAFKA_OUTPUT_JSON);
-    if (s.output == KAFKA_OUTPUT_AVRO && s.has_markers)
+    s.messages.avro_schema_file = setting_text(host, "kafka_avro_schema_file");
+    s.messages.destination_max = TOPIC_NAME_MAX;
+    s.messages.destination_replaces = "+=,@:";
+    s.messages.avro_schema_file_key = "kafka_avro_schema_file";
+    s.messages.output =
+        (enum message_output)setting_choice(host, "kafka_output", MESSAGE_OUTPUT_JSON);
+    if (s.messages.output == MESSAGE_OUTPUT_AVRO && s.has_markers)
         return setting_refuse(error, error_size, "kafka_markers: are JSON; use kafka_output: json");
     err = read_routes(host, schema, &s, error, error_size);
     if (err == 0)
@@ -281,7 +280,7 @@ int kafka_settings_read(const struct pa_host *host, const struct pa_schema *sche
     if (err == 0)
         err = read_size(host, &s, conf, error, error_size);
     if (err == 0)
-        err = row_filter_read(host, "kafka", false, schema, error, error_size, &s.filter);
+        err = row_filter_read(host, "kafka", false, schema, error, error_size, &s.messages.filter);
     if (err < 0) {
         kafka_settings_clear(&s);
         if (conf)
@@ -295,9 +294,5 @@ int kafka_settings_read(const struct pa_host *host, const struct pa_schema *sche
 
 void kafka_settings_clear(struct kafka_settings *settings)
 {
-    file_name_free(settings->topic);
-    file_name_free(settings->partition_key);
-    row_filter_free(settings->filter);
-    settings->topic = settings->partition_key = NULL;
-    settings->filter = NULL;
+    message_settings_clear(&settings->messages);
 }

@@ -1,35 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /* The keys of kafka, and the settings that they make together. */
-#include "plugins/common/choice.h"
-#include "plugins/text/format.h"
+#include "plugins/message/message_settings.h"
 #include <librdkafka/rdkafka.h>
-#include <stdbool.h>
-#include <stdint.h>
-
-struct file_name;
-struct row_filter;
 
 extern const struct pa_key kafka_keys[];
 
-/* The outputs; without libavro only the first list is offered. */
-#define KAFKA_OUTPUTS_ALWAYS(EACH) EACH(KAFKA_OUTPUT_JSON, "json")
-#define KAFKA_OUTPUTS(EACH)        KAFKA_OUTPUTS_ALWAYS(EACH) EACH(KAFKA_OUTPUT_AVRO, "avro")
-
-enum kafka_output { KAFKA_OUTPUTS(CHOICE_ENUMERATOR) };
-
 struct kafka_settings {
-    enum kafka_output output;
-    struct format_options options;
-    struct file_name *topic, *partition_key; /* partition_key NULL: messages have no key */
-    uint32_t topic_count;                    /* kafka_topic_rr; 0: one topic of that name */
-    int32_t partition;                       /* RD_KAFKA_PARTITION_UA: the library chooses */
-    bool is_partitioned_by_key, has_markers;
-    uint64_t bytes_max, rows_max; /* of a message; a row that is larger goes alone */
-    const char *trigger_exec;     /* borrowed from the host, as is the next; NULL: none */
-    const char *avro_schema_file; /* NULL: none */
-    bool is_trigger_async;
-    struct row_filter *filter; /* kafka_preprocess; NULL: all rows pass */
+    struct message_settings messages;
+    int32_t partition; /* RD_KAFKA_PARTITION_UA: the library chooses */
+    bool has_markers, is_trigger_async;
+    const char *trigger_exec; /* borrowed from the host; NULL: none */
 };
 
 /*

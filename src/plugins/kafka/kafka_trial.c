@@ -48,9 +48,10 @@ static void look_for_topic(const struct trial *t, const struct kafka_settings *s
 {
     struct text name = {0};
 
-    if (settings->topic_count > 0 || file_name_has_columns(settings->topic))
+    if (settings->messages.destination_count > 0 ||
+        file_name_has_columns(settings->messages.destination))
         return; /* there are many */
-    file_name_append(settings->topic, NULL, NULL, clock_wall().ns / NS_PER_S, &name);
+    file_name_append(settings->messages.destination, NULL, NULL, clock_wall().ns / NS_PER_S, &name);
     if (!has_topic(cluster, text_cstr(&name)))
         t->host->log(
             t->host, PA_LOG_NOTICE,
@@ -112,7 +113,7 @@ int kafka_try_out(const struct pa_host *host, const struct pa_schema *schema, ch
         return err;
     error[0] = '\0'; /* reading has left what does not matter */
     err = try_cluster(&t, &settings, conf);
-    if (try_schema_file(host, settings.avro_schema_file) < 0)
+    if (try_schema_file(host, settings.messages.avro_schema_file) < 0)
         err = -EINVAL;
     if (trigger_try_out(host, "kafka_trigger_exec", settings.trigger_exec) < 0)
         err = -EINVAL;

@@ -17,15 +17,11 @@
 struct pa_host;
 struct producer;
 
-/* Bound of sliced keys: those are numbers below it, and the partition is the number modulo the
- * count of partitions. */
-#define PRODUCER_SLICES 256
-
 struct producer_settings {
     const struct pa_host *host; /* borrowed */
     rd_kafka_conf_t *conf;      /* taken */
     int32_t partition;          /* RD_KAFKA_PARTITION_UA: by key, or any */
-    bool is_sliced;             /* by keys below PRODUCER_SLICES */
+    bool is_sliced; /* by keys that are numbers (PACKER_SLICES), modulo the partitions */
     /* Called when the cluster has answered for a message: it has it (`refusal` is NULL), or will
      * never take it, and why. */
     void (*answered)(void *arg, void *message, const char *refusal);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Makes Avro data of JSON lines (Avro 1.11, https://avro.apache.org/docs/1.11.1/specification);
  * schema and binary encoding are libavro's. See avro_rows.h. */
-#include "plugins/kafka/avro_rows.h"
+#include "plugins/message/avro_rows.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include <avro.h>

@@ -1,21 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * Packs the rows of one hand-over into messages: by topic, message key and slice, as many rows as
- * kafka_multi_values lets into one.
+ * Packs the rows of one hand-over into messages: by destination, message key and slice, as many rows as
+ * the settings let into one.
  *
  * Which rows share a message follows from the rows and the settings alone, so that a hand-over that
  * is sent again gives the same messages: readers who look for repetitions by (hand-over, first row,
  * last row) rely on it. One thread.
  */
 #include "base/text.h"
-#include "plugins/kafka/encoder.h"
+#include "plugins/message/encoder.h"
 
 struct packer;
 
+/* Bound of sliced keys. */
+#define PACKER_SLICES 256
+
 /* A message that is ready to be sent. */
 struct packet {
-    const char *topic;
+    const char *destination;
     const char *key; /* NULL: none */
     size_t key_len;
     const struct text *payload;
@@ -24,7 +27,7 @@ struct packet {
     uint32_t row_count;
     /* Equal for the rows of this message, and for no others between first_row and last_row. */
     uint64_t route;
-    uint32_t topic_turn; /* the number of the topic under kafka_topic_rr */
+    uint32_t turn; /* the number of the destination where they take turns */
 };
 /* The receiver of what comes out. All is borrowed for the calls. */
 struct packer_sink {
@@ -36,7 +39,7 @@ struct packer_sink {
 };
 
 /* Settings, schema and encoder are borrowed for the packer's life. */
-struct packer *packer_new(const struct kafka_settings *settings, const struct pa_schema *schema,
+struct packer *packer_new(const struct message_settings *settings, const struct pa_schema *schema,
                           struct encoder *encoder, const struct packer_sink *sink);
 void packer_free(struct packer *packer); /* NULL is fine */
 
@@ -46,13 +49,13 @@ void packer_set_time(struct packer *packer, int64_t time_ns);
 int packer_add(struct packer *packer, const struct pa_batch *batch);
 /* Ends a hand-over: messages that are not full go out too. */
 int packer_flush(struct packer *packer);
-/* Begins the next hand-over; topics in turn begin by its `seq`. Forgets rows that were not
+/* Begins the next hand-over; destinations in turn begin by its `seq`. Forgets rows that were not
  * flushed. */
 void packer_begin(struct packer *packer, uint64_t seq);
 
-/* Appends the topic of a message that belongs to no row. */
-void packer_append_topic(struct packer *packer, uint32_t turn, struct text *out);
-/* Return the route of a row, and the topic and key that its messages have. */
+/* Appends the destination of a message that belongs to no row. */
+void packer_append_destination(struct packer *packer, uint32_t turn, struct text *out);
+/* Return the route of a row, and the destination and key that its messages have. */
 uint64_t packer_route(struct packer *packer, const struct pa_batch *batch, const uint8_t *row);
 void packer_append_names(struct packer *packer, const struct pa_batch *batch, const uint8_t *row,
-                         uint32_t topic_turn, struct text *topic, struct text *key);
+                         uint32_t turn, struct text *destination, struct text *key);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Renders rows as JSON lines or Avro data, and counts their bytes. See encoder.h. */
-#include "plugins/kafka/encoder.h"
+#include "plugins/message/encoder.h"
 #include "base/memory.h"
 #include "base/named_file.h"
 #include "base/text.h"
@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #ifdef WITH_AVRO
-#include "plugins/kafka/avro_rows.h"
+#include "plugins/message/avro_rows.h"
 #endif
 
 /* Room that the variables of writer_id may take: it counts for its length as configured and this
@@ -43,8 +43,8 @@ static int write_file(const struct file_owner *owner, const char *path, const ch
     return err;
 }
 
-static int write_schema(const struct pa_host *host, const struct encoder *e, const char *path,
-                        char *error, size_t error_size)
+static int write_schema(const struct pa_host *host, const struct encoder *e, const char *key,
+                        const char *path, char *error, size_t error_size)
 {
     struct file_owner owner;
     int err = file_owner_read(host, error, error_size, &owner);
@@ -53,8 +53,7 @@ static int write_schema(const struct pa_host *host, const struct encoder *e, con
         return err;
     err = write_file(&owner, path, avro_rows_schema(e->avro));
     if (err < 0)
-        snprintf(error, error_size, "kafka_avro_schema_file: cannot write %s: %s", path,
-                 named_file_error(err));
+        snprintf(error, error_size, "%s: cannot write %s: %s", key, path, named_file_error(err));
     return err;
 }
 
@@ -69,7 +68,7 @@ static const struct pa_column *find_column(const struct pa_schema *schema, const
 /* Makes the Avro schema from a row of zeros and empty texts, which must not be an event's: it shows
  * all columns. */
 static int begin_avro(const struct pa_host *host, const struct pa_schema *schema,
-                      const struct kafka_settings *settings, struct encoder *e, char *error,
+                      const struct message_settings *settings, struct encoder *e, char *error,
                       size_t error_size)
 {
     const struct pa_column *has_counters = find_column(schema, "has_counters");
@@ -89,7 +88,8 @@ static int begin_avro(const struct pa_host *host, const struct pa_schema *schema
     if (err < 0)
         snprintf(error, error_size, "the columns have no form in Avro");
     else if (settings->avro_schema_file)
-        err = write_schema(host, e, settings->avro_schema_file, error, error_size);
+        err = write_schema(host, e, settings->avro_schema_file_key, settings->avro_schema_file,
+                           error, error_size);
     /* The length takes a varint of 1 or 2 bytes. */
     e->avro_writer_id_len = id_len + (id_len < 64 ? 1 : 2);
     return err;
@@ -107,7 +107,7 @@ static size_t append_avro(struct encoder *e, struct text *out)
 #else
 
 static int begin_avro(const struct pa_host *host, const struct pa_schema *schema,
-                      const struct kafka_settings *settings, struct encoder *e, char *error,
+                      const struct message_settings *settings, struct encoder *e, char *error,
                       size_t error_size)
 {
     (void)host, (void)schema, (void)settings, (void)e, (void)error, (void)error_size;
@@ -130,7 +130,7 @@ static void avro_rows_free(struct avro_rows *rows)
 /* ---- JSON, and both ---- */
 
 int encoder_new(const struct pa_host *host, const struct pa_schema *schema,
-                const struct kafka_settings *settings, char *error, size_t error_size,
+                const struct message_settings *settings, char *error, size_t error_size,
                 struct encoder **ret_encoder)
 {
     const char *pattern = host->setting(host, "writer_id_string");
@@ -150,7 +150,7 @@ int encoder_new(const struct pa_host *host, const struct pa_schema *schema,
     text_append_json_string(&e->ending, e->writer_id, strlen(e->writer_id));
     text_append_string(&e->ending, "}\n");
     e->ending_counts = (pattern ? strlen(pattern) : 0) + WRITER_ID_ROOM;
-    if (settings->output == KAFKA_OUTPUT_AVRO)
+    if (settings->output == MESSAGE_OUTPUT_AVRO)
         err = begin_avro(host, schema, settings, e, error, error_size);
     if (err < 0) {
         encoder_free(e);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Hashes the values of a row's key. Columns are taken by name, since nobody promises their places
  * in the row. See row_hash.h. */
-#include "plugins/kafka/row_hash.h"
+#include "plugins/message/row_hash.h"
 #include "base/memory.h"
 #include "base/row_number.h"
 #include "base/text.h"

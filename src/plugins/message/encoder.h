@@ -7,7 +7,7 @@
  * A row counts for the same number of bytes each time it is sent, whatever the number of the
  * process in writer_id: a hand-over that is sent again must fall into the same messages.
  */
-#include "plugins/kafka/kafka_settings.h"
+#include "plugins/message/message_settings.h"
 
 struct text;
 struct encoder;
@@ -15,7 +15,7 @@ struct encoder;
 /* -EINVAL: the reason stands in `error`; other negative errnos: the Avro schema cannot be written,
  * and `error` says so. */
 int encoder_new(const struct pa_host *host, const struct pa_schema *schema,
-                const struct kafka_settings *settings, char *error, size_t error_size,
+                const struct message_settings *settings, char *error, size_t error_size,
                 struct encoder **ret_encoder);
 void encoder_free(struct encoder *encoder); /* NULL is fine */
 

@@ -1,38 +1,36 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Gathers rows in bundles, one for each route, and sends a bundle when it is full. See packer.h. */
-#include "plugins/kafka/packer.h"
+#include "plugins/message/packer.h"
 #include "base/clock.h"
 #include "base/keyed_table.h"
 #include "base/memory.h"
-#include "plugins/kafka/producer.h"
-#include "plugins/kafka/row_hash.h"
+#include "plugins/message/row_hash.h"
 #include "plugins/text/file_name.h"
 #include <errno.h>
 #include <string.h>
 
-#define BUNDLES_MAX    2048       /* open at a time; beyond that all are sent */
-#define BYTES_MAX      (64 << 20) /* bytes in open bundles; beyond that all are sent */
-#define TOPIC_NAME_MAX 249
+#define BUNDLES_MAX 2048       /* open at a time; beyond that all are sent */
+#define BYTES_MAX   (64 << 20) /* bytes in open bundles; beyond that all are sent */
 
 /* A message in the making. */
 struct bundle {
     struct keyed_entry entry; /* by route */
-    struct text route;        /* the topic, key and slice that its rows have in common */
-    struct text topic, key, payload;
+    struct text route;        /* the destination, key and slice that its rows have in common */
+    struct text destination, key, payload;
     uint64_t counted; /* bytes as encoder_append() counts them */
     uint64_t first_row, last_row;
     uint32_t row_count;
 };
 
 struct packer {
-    const struct kafka_settings *settings;
+    const struct message_settings *settings;
     const struct pa_schema *schema;
     struct encoder *encoder;
     struct packer_sink sink;
     struct row_hash *row_hash;  /* NULL: no slices */
     bool has_time, has_columns; /* names have them, so the route depends on them */
     int64_t time_s;
-    uint64_t turn;          /* counts through the topics */
+    uint64_t turn;          /* counts through the destinations */
     struct bundle *bundles; /* the open ones first */
     uint32_t bundle_count;
     struct keyed_table routes; /* finds open bundles; not used if there are no routes */
@@ -46,17 +44,17 @@ static void keep_bundle(void *arg, struct keyed_entry *entry)
     (void)arg, (void)entry;
 }
 
-struct packer *packer_new(const struct kafka_settings *settings, const struct pa_schema *schema,
+struct packer *packer_new(const struct message_settings *settings, const struct pa_schema *schema,
                           struct encoder *encoder, const struct packer_sink *sink)
 {
     struct packer *p = mem_zalloc(sizeof *p);
-    const struct file_name *names[] = {settings->topic, settings->partition_key};
+    const struct file_name *names[] = {settings->destination, settings->key};
 
     p->settings = settings;
     p->schema = schema;
     p->encoder = encoder;
     p->sink = *sink;
-    if (settings->is_partitioned_by_key)
+    if (settings->is_sliced)
         p->row_hash = row_hash_new(schema);
     for (size_t i = 0; i < 2 && names[i]; i++) {
         p->has_time = p->has_time || file_name_has_time(names[i]);
@@ -73,7 +71,7 @@ void packer_free(struct packer *p)
         return;
     for (uint32_t i = 0; i < BUNDLES_MAX; i++) {
         text_clear(&p->bundles[i].route);
-        text_clear(&p->bundles[i].topic);
+        text_clear(&p->bundles[i].destination);
         text_clear(&p->bundles[i].key);
         text_clear(&p->bundles[i].payload);
     }
@@ -92,31 +90,31 @@ void packer_set_time(struct packer *p, int64_t time_ns)
 
 /* ---- names ---- */
 
-/* Replaces characters that values may hold but topics may not. */
-static void append_topic(const struct packer *p, const struct pa_batch *batch, const uint8_t *row,
-                         int64_t time_s, struct text *out)
+/* Replaces characters that values may hold but destinations may not. */
+static void append_destination(const struct packer *p, const struct pa_batch *batch,
+                               const uint8_t *row, int64_t time_s, struct text *out)
 {
     size_t start = out->len;
 
-    file_name_append(p->settings->topic, batch, row, time_s, out);
+    file_name_append(p->settings->destination, batch, row, time_s, out);
     for (size_t i = start; i < out->len; i++)
-        if (strchr("+=,@:", out->data[i]))
+        if (strchr(p->settings->destination_replaces, out->data[i]))
             out->data[i] = '_';
-    if (out->len - start > TOPIC_NAME_MAX)
-        out->len = start + TOPIC_NAME_MAX;
+    if (out->len - start > p->settings->destination_max)
+        out->len = start + p->settings->destination_max;
 }
 
 static void append_turn(const struct packer *p, uint32_t turn, struct text *out)
 {
-    if (p->settings->topic_count == 0)
+    if (p->settings->destination_count == 0)
         return;
     text_append_char(out, '_');
     text_append_uint(out, turn);
 }
 
-void packer_append_topic(struct packer *p, uint32_t turn, struct text *out)
+void packer_append_destination(struct packer *p, uint32_t turn, struct text *out)
 {
-    append_topic(p, NULL, NULL, p->time_s, out);
+    append_destination(p, NULL, NULL, p->time_s, out);
     append_turn(p, turn, out);
 }
 
@@ -124,9 +122,9 @@ static void append_key(const struct packer *p, const struct pa_batch *batch, con
                        int64_t time_s, struct text *out)
 {
     if (p->row_hash)
-        text_append_uint(out, row_hash_of(p->row_hash, batch, row) % PRODUCER_SLICES);
-    else if (p->settings->partition_key)
-        file_name_append(p->settings->partition_key, batch, row, time_s, out);
+        text_append_uint(out, row_hash_of(p->row_hash, batch, row) % PACKER_SLICES);
+    else if (p->settings->key)
+        file_name_append(p->settings->key, batch, row, time_s, out);
 }
 
 static int64_t row_time_s(const struct packer *p, const uint8_t *row)
@@ -145,7 +143,7 @@ static bool has_routes(const struct packer *p)
     return p->has_time || p->has_columns || p->row_hash;
 }
 
-/* Makes the route of a row. Equal routes are equal topics and keys, and cheaper to make than
+/* Makes the route of a row. Equal routes are equal destinations and keys, and cheaper to make than
  * those. */
 static uint64_t make_route(struct packer *p, const struct pa_batch *batch, const uint8_t *row,
                            int64_t time_s)
@@ -154,12 +152,12 @@ static uint64_t make_route(struct packer *p, const struct pa_batch *batch, const
     if (p->has_time)
         text_append(&p->route, &time_s, sizeof time_s);
     if (p->has_columns) {
-        file_name_append_key(p->settings->topic, batch, row, &p->route);
-        if (p->settings->partition_key)
-            file_name_append_key(p->settings->partition_key, batch, row, &p->route);
+        file_name_append_key(p->settings->destination, batch, row, &p->route);
+        if (p->settings->key)
+            file_name_append_key(p->settings->key, batch, row, &p->route);
     }
     if (p->row_hash) {
-        uint64_t slice = row_hash_of(p->row_hash, batch, row) % PRODUCER_SLICES;
+        uint64_t slice = row_hash_of(p->row_hash, batch, row) % PACKER_SLICES;
         text_append(&p->route, &slice, sizeof slice);
     }
     return keyed_table_hash(&p->routes, p->route.data, p->route.len);
@@ -172,8 +170,8 @@ static struct bundle *open_bundle(struct packer *p, const struct pa_batch *batch
 
     text_reset(&b->route);
     text_append(&b->route, p->route.data, p->route.len);
-    text_reset(&b->topic);
-    append_topic(p, batch, row, time_s, &b->topic);
+    text_reset(&b->destination);
+    append_destination(p, batch, row, time_s, &b->destination);
     text_reset(&b->key);
     append_key(p, batch, row, time_s, &b->key);
     text_reset(&b->payload);
@@ -211,7 +209,7 @@ static struct bundle *find_bundle(struct packer *p, const struct pa_batch *batch
 
 static int send_bundle(struct packer *p, struct bundle *b)
 {
-    size_t topic_len = b->topic.len;
+    size_t destination_len = b->destination.len;
     struct packet packet = {.key = b->key.len > 0 ? b->key.data : NULL,
                             .key_len = b->key.len,
                             .payload = &b->payload,
@@ -223,16 +221,16 @@ static int send_bundle(struct packer *p, struct bundle *b)
 
     if (b->row_count == 0)
         return 0;
-    if (p->settings->topic_count > 0)
-        packet.topic_turn = (uint32_t)(p->turn++ % p->settings->topic_count);
-    append_turn(p, packet.topic_turn, &b->topic);
-    packet.topic = text_cstr(&b->topic);
+    if (p->settings->destination_count > 0)
+        packet.turn = (uint32_t)(p->turn++ % p->settings->destination_count);
+    append_turn(p, packet.turn, &b->destination);
+    packet.destination = text_cstr(&b->destination);
     /* A single line is sent as the object and nothing else. */
     if (b->row_count == 1 && b->payload.data[b->payload.len - 1] == '\n' &&
-        p->settings->output == KAFKA_OUTPUT_JSON)
+        p->settings->output == MESSAGE_OUTPUT_JSON)
         b->payload.len--;
     err = p->sink.send(p->sink.arg, &packet);
-    b->topic.len = topic_len;
+    b->destination.len = destination_len;
     text_reset(&b->payload);
     p->counted -= b->counted;
     b->counted = 0;
@@ -266,7 +264,7 @@ void packer_begin(struct packer *p, uint64_t seq)
 static int add_row(struct packer *p, const struct pa_batch *batch, const uint8_t *row,
                    uint64_t place)
 {
-    const struct kafka_settings *s = p->settings;
+    const struct message_settings *s = p->settings;
     struct bundle *b;
     size_t counts;
     int err = 0;
@@ -314,11 +312,11 @@ uint64_t packer_route(struct packer *p, const struct pa_batch *batch, const uint
 }
 
 void packer_append_names(struct packer *p, const struct pa_batch *batch, const uint8_t *row,
-                         uint32_t topic_turn, struct text *topic, struct text *key)
+                         uint32_t turn, struct text *destination, struct text *key)
 {
     int64_t time_s = row_time_s(p, row);
 
-    append_topic(p, batch, row, time_s, topic);
-    append_turn(p, topic_turn, topic);
+    append_destination(p, batch, row, time_s, destination);
+    append_turn(p, turn, destination);
     append_key(p, batch, row, time_s, key);
 }
