@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* bgp_agent_map: an index finds the rows of an exporter and its interfaces (map_index.h); each
- * row has a peer, and some have a filter too. */
+/* bgp_agent_map: rows of exporters and their interfaces, each with a peer, and some with a filter. */
 #include "maps/agent_map.h"
 
 #include "base/memory.h"
 #include "base/text.h"
 #include "maps/flow_filter.h"
+#include "maps/iface_rows.h"
 #include "maps/map_file.h"
-#include "maps/map_index.h"
 #include "maps/map_source.h"
 #include <errno.h>
 #include <string.h>
@@ -34,12 +33,15 @@ struct agent_row {
     struct agent_peer peer;
     enum filter_kind filter_kind;
     struct flow_filter *filter; /* FILTER_EXPRESSION */
+    unsigned uses;              /* enum agent_map_use */
 };
 
 struct agent_map {
-    struct map_index *index;
+    struct map_file *file;
+    struct iface_rows index;
+    struct row_search *exporters; /* rows by exporter alone */
     struct agent_row *rows;
-    size_t row_count;
+    unsigned uses; /* of all rows */
     struct flow_needs needs;
 };
 
@@ -70,12 +72,25 @@ static void take_needs(struct agent_map *map, const struct map_row *row,
         flow_filter_add_needs(&map->needs);
 }
 
+/* Tells what the peers of an exporter depend on, by a row that it has. */
+static unsigned uses_of(struct map_cell *const *cells, enum filter_kind kind)
+{
+    unsigned uses = AGENT_HAS_ROWS;
+
+    if (cells[KEY_IN] || cells[KEY_OUT])
+        uses |= AGENT_BY_IFACE;
+    if (kind == FILTER_IPV4 || kind == FILTER_IPV6)
+        uses |= AGENT_BY_FAMILY;
+    if (kind == FILTER_EXPRESSION)
+        uses |= AGENT_BY_FILTER;
+    return uses;
+}
+
 static int take_rows(struct agent_map *map, const struct map_file *file, struct text *errors)
 {
     int result = 0;
 
     map->rows = mem_calloc(file->row_count + 1, sizeof *map->rows);
-    map->row_count = file->row_count;
     for (size_t i = 0; i < file->row_count; i++) {
         struct map_cell *const *cells = file->rows[i].cells;
         struct agent_row *row = &map->rows[i];
@@ -88,44 +103,43 @@ static int take_rows(struct agent_map *map, const struct map_file *file, struct 
             result = -EINVAL;
         }
         take_needs(map, &file->rows[i], row);
+        row->uses = uses_of(cells, row->filter_kind);
+        map->uses |= row->uses;
         text_clear(&error);
     }
     return result;
 }
 
-static int agent_map_from_file(const struct map_file *file, struct text *errors,
-                               struct agent_map **ret_map)
+/* Makes the index that tells which rows an exporter has, whatever its flows. */
+static void index_exporters(struct agent_map *map)
 {
-    static const struct map_index_keys index_keys = {KEY_IP, KEY_IN, KEY_OUT};
-    struct agent_map *map = mem_zalloc(sizeof *map);
-    int err = take_rows(map, file, errors);
-
-    if (err == 0) {
-        err = map_index_new(file, &index_keys, &map->index);
-        if (err < 0)
-            text_append_printf(
-                errors, "%s: too many rows overlap; split ranges and lists so that they do not\n",
-                file->name);
+    map->exporters = row_search_new();
+    for (size_t i = 0; i < map->file->row_count; i++) {
+        struct row_choice choice;
+        bool is_choice =
+            row_choice_of_cell(&choice, IFACE_IP, MAP_PREFIX, map->file->rows[i].cells[KEY_IP]);
+        row_search_add(map->exporters, (uint32_t)i, &choice, is_choice);
     }
-    if (err < 0) {
-        agent_map_free(map);
-        return err;
-    }
-    *ret_map = map;
-    return 0;
+    row_search_finish(map->exporters);
 }
 
 int agent_map_parse(const char *name, const char *data, size_t len, struct text *errors,
                     struct agent_map **ret_map)
 {
-    struct map_file *file;
-    int err = map_file_parse(name, data, len, keys, refusals, errors, &file);
+    static const struct iface_keys row_keys = {KEY_IP, KEY_IN, KEY_OUT};
+    struct agent_map *map = mem_zalloc(sizeof *map);
+    int err = map_file_parse(name, data, len, keys, refusals, errors, &map->file);
 
-    if (err < 0)
+    if (err == 0)
+        err = take_rows(map, map->file, errors);
+    if (err < 0) {
+        agent_map_free(map);
         return err;
-    err = agent_map_from_file(file, errors, ret_map);
-    map_file_free(file);
-    return err;
+    }
+    iface_rows_init(&map->index, map->file, &row_keys);
+    index_exporters(map);
+    *ret_map = map;
+    return 0;
 }
 
 int agent_map_read(const char *path, struct map_report *report, struct agent_map **ret_map)
@@ -138,7 +152,7 @@ int agent_map_read(const char *path, struct map_report *report, struct agent_map
             err = agent_map_parse(path, source.content.data, source.content.len, &source.errors,
                                   ret_map);
         while (err < 0 && map_source_forgives(&source));
-    map_source_close(&source, err, err < 0 ? 0 : (*ret_map)->row_count);
+    map_source_close(&source, err, err < 0 ? 0 : (*ret_map)->file->row_count);
     return err;
 }
 
@@ -146,37 +160,35 @@ void agent_map_free(struct agent_map *map)
 {
     if (!map)
         return;
-    for (size_t i = 0; i < map->row_count; i++)
+    for (size_t i = 0; map->rows && i < map->file->row_count; i++)
         flow_filter_free(map->rows[i].filter);
     mem_free(map->rows);
-    map_index_free(map->index);
+    iface_rows_clear(&map->index);
+    row_search_free(map->exporters);
+    map_file_free(map->file);
     mem_free(map);
 }
 
 bool agent_map_names(const struct agent_map *map, const struct ip_addr *exporter)
 {
-    return map_index_names(map->index, exporter);
+    return iface_rows_names(&map->index, exporter);
 }
 
-const struct map_node *agent_map_exporter(const struct agent_map *map,
-                                          const struct ip_addr *exporter)
+/* The walk stops where other rows can add nothing. */
+unsigned agent_map_uses(const struct agent_map *map, const struct ip_addr *exporter)
 {
-    return map_index_exporter(map->index, exporter);
-}
+    struct row_column column;
+    struct row_lookup lookup;
+    unsigned uses = 0;
 
-unsigned agent_map_uses(const struct agent_map *map, const struct map_node *node)
-{
-    size_t count;
-    const uint32_t *rows = map_node_all_rows(node, &count);
-    unsigned uses = map_node_uses_iface(node) ? AGENT_BY_IFACE : 0;
-
-    for (size_t i = 0; i < count; i++) {
-        enum filter_kind kind = map->rows[rows[i]].filter_kind;
-        if (kind == FILTER_IPV4 || kind == FILTER_IPV6)
-            uses |= AGENT_BY_FAMILY;
-        if (kind == FILTER_EXPRESSION)
-            uses |= AGENT_BY_FILTER;
-    }
+    row_column_put(&column, 0, row_value_address(exporter));
+    row_search_start(map->exporters, &column, 1, &lookup);
+    row_search_settle(map->exporters, &column, 1, &lookup);
+    for (uint32_t at = row_search_next(map->exporters, &column, &lookup, 0, 0);
+         at != ROW_NONE && uses != map->uses;
+         at = row_search_next(map->exporters, &column, &lookup, 0, at + 1))
+        if (map_cell_has_address(map->file->rows[at].cells[KEY_IP], exporter))
+            uses |= map->rows[at].uses;
     return uses;
 }
 
@@ -195,21 +207,25 @@ static bool filter_accepts(const struct agent_row *row, const struct flow *flow)
     return false;
 }
 
-size_t agent_map_find(const struct agent_map *map, const struct map_node *node,
+size_t agent_map_find(const struct agent_map *map, const struct ip_addr *exporter,
                       const struct flow *flow, const struct agent_peer **peers)
 {
-    size_t row_count, count = 0;
-    const uint32_t *rows = map_node_rows(node, flow->in_iface, flow->out_iface, &row_count);
+    struct iface_lookup lookup;
+    size_t count = 0;
 
-    for (size_t i = 0; i < row_count && count < AGENT_PEERS_MAX; i++)
-        if (filter_accepts(&map->rows[rows[i]], flow))
-            peers[count++] = &map->rows[rows[i]].peer;
+    iface_lookup_put(&lookup, 0, exporter, flow->in_iface, flow->out_iface);
+    iface_rows_find(&map->index, &lookup, 1);
+    for (uint32_t at = iface_rows_next(&map->index, &lookup, 0, 0);
+         at != ROW_NONE && count < AGENT_PEERS_MAX;
+         at = iface_rows_next(&map->index, &lookup, 0, at + 1))
+        if (filter_accepts(&map->rows[at], flow))
+            peers[count++] = &map->rows[at].peer;
     return count;
 }
 
 size_t agent_map_peer_count(const struct agent_map *map)
 {
-    return map->row_count;
+    return map->file->row_count;
 }
 
 const struct agent_peer *agent_map_peer_at(const struct agent_map *map, size_t index)

@@ -14,7 +14,6 @@
 struct text;
 struct map_report;
 struct agent_map;
-struct map_node; /* the rows that are left to ask for one exporter */
 
 struct agent_peer {
     struct ip_addr address; /* of the session, or the router id */
@@ -29,17 +28,18 @@ void agent_map_free(struct agent_map *map); /* NULL is fine */
 
 /* True if some row is for that exporter alone. */
 bool agent_map_names(const struct agent_map *map, const struct ip_addr *exporter);
-/* Finds the rows of an exporter; NULL: there are none. Lives as long as the map. */
-const struct map_node *agent_map_exporter(const struct agent_map *map,
-                                          const struct ip_addr *exporter);
-
-/* Tells on what else of a flow the peers of this exporter depend, which decides what a cache is
- * keyed by. */
-enum agent_map_use { AGENT_BY_IFACE = 1, AGENT_BY_FAMILY = 2, AGENT_BY_FILTER = 4 };
-unsigned agent_map_uses(const struct agent_map *map, const struct map_node *node);
-/* Writes the peers for this flow, best first, into `peers` (room for AGENT_PEERS_MAX). Returns
- * how many; 0: no row matches. */
-size_t agent_map_find(const struct agent_map *map, const struct map_node *node,
+/* Tells whether an exporter has rows, and on what else of a flow its peers depend, which decides what a
+ * cache is keyed by. It goes through the exporter's rows: keep the result. 0: it has none. */
+enum agent_map_use {
+    AGENT_HAS_ROWS = 1,
+    AGENT_BY_IFACE = 2,
+    AGENT_BY_FAMILY = 4,
+    AGENT_BY_FILTER = 8
+};
+unsigned agent_map_uses(const struct agent_map *map, const struct ip_addr *exporter);
+/* Writes the peers for this flow of an exporter, best first, into `peers` (room for AGENT_PEERS_MAX).
+ * Returns how many; 0: no row matches. */
+size_t agent_map_find(const struct agent_map *map, const struct ip_addr *exporter,
                       const struct flow *flow, const struct agent_peer **peers);
 
 /* The peer of every row, for those who wait for them. */

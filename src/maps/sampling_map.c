@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* sampling_map: an index finds the rows of an exporter and its interfaces (map_index.h); each
- * row has a rate. */
+/* sampling_map: rows of exporters and their interfaces, each with a rate. */
 #include "maps/sampling_map.h"
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "flow/exporter.h"
+#include "maps/iface_rows.h"
 #include "maps/map_file.h"
-#include "maps/map_index.h"
 #include "maps/map_source.h"
-#include <errno.h>
+#include <assert.h>
 
 enum { KEY_ID, KEY_IP, KEY_IN, KEY_OUT };
 static const struct map_key keys[] = {
@@ -20,27 +20,25 @@ static const struct map_key keys[] = {
 };
 
 struct sampling_map {
-    struct map_index *index;
+    struct map_file *file;
+    struct iface_rows rows;
     uint32_t *rates; /* by row */
-    size_t row_count;
     bool uses_in, uses_out;
 };
 
-static int sampling_map_from_file(const struct map_file *file, struct text *errors,
-                                  struct sampling_map **ret_map)
+int sampling_map_parse(const char *name, const char *data, size_t len, struct text *errors,
+                       struct sampling_map **ret_map)
 {
-    static const struct map_index_keys index_keys = {KEY_IP, KEY_IN, KEY_OUT};
-    struct sampling_map *map = mem_zalloc(sizeof *map);
-    int err = map_index_new(file, &index_keys, &map->index);
+    static const struct iface_keys row_keys = {KEY_IP, KEY_IN, KEY_OUT};
+    struct map_file *file;
+    struct sampling_map *map;
+    int err = map_file_parse(name, data, len, keys, NULL, errors, &file);
 
-    if (err < 0) {
-        text_append_printf(
-            errors, "%s: too many rows overlap; split ranges and lists so that they do not\n",
-            file->name);
-        sampling_map_free(map);
+    if (err < 0)
         return err;
-    }
-    map->row_count = file->row_count;
+    map = mem_zalloc(sizeof *map);
+    map->file = file;
+    iface_rows_init(&map->rows, file, &row_keys);
     map->rates = mem_calloc(file->row_count + 1, sizeof *map->rates);
     for (size_t i = 0; i < file->row_count; i++) {
         map->rates[i] = (uint32_t)file->rows[i].cells[KEY_ID]->items[0].low;
@@ -49,19 +47,6 @@ static int sampling_map_from_file(const struct map_file *file, struct text *erro
     }
     *ret_map = map;
     return 0;
-}
-
-int sampling_map_parse(const char *name, const char *data, size_t len, struct text *errors,
-                       struct sampling_map **ret_map)
-{
-    struct map_file *file;
-    int err = map_file_parse(name, data, len, keys, NULL, errors, &file);
-
-    if (err < 0)
-        return err;
-    err = sampling_map_from_file(file, errors, ret_map);
-    map_file_free(file);
-    return err;
 }
 
 int sampling_map_read(const char *path, struct map_report *report, struct sampling_map **ret_map)
@@ -74,7 +59,7 @@ int sampling_map_read(const char *path, struct map_report *report, struct sampli
             err = sampling_map_parse(path, source.content.data, source.content.len, &source.errors,
                                      ret_map);
         while (err < 0 && map_source_forgives(&source));
-    map_source_close(&source, err, err < 0 ? 0 : (*ret_map)->row_count);
+    map_source_close(&source, err, err < 0 ? 0 : (*ret_map)->file->row_count);
     return err;
 }
 
@@ -82,29 +67,33 @@ void sampling_map_free(struct sampling_map *map)
 {
     if (!map)
         return;
-    map_index_free(map->index);
+    iface_rows_clear(&map->rows);
+    map_file_free(map->file);
     mem_free(map->rates);
     mem_free(map);
 }
 
 bool sampling_map_names(const struct sampling_map *map, const struct ip_addr *exporter)
 {
-    return map_index_names(map->index, exporter);
+    return iface_rows_names(&map->rows, exporter);
 }
 
-const struct map_node *sampling_map_exporter(const struct sampling_map *map,
-                                             const struct ip_addr *exporter)
-{
-    return map_index_exporter(map->index, exporter);
-}
+static_assert((int)SAMPLING_MAP_TOGETHER == (int)ROW_TOGETHER, "as many as the index takes");
 
-uint32_t sampling_map_rate(const struct sampling_map *map, const struct map_node *node,
-                           uint32_t in_iface, uint32_t out_iface)
+void sampling_map_find(const struct sampling_map *map, const struct flow_batch *batch,
+                       uint32_t start, uint32_t count, uint32_t *ret_rates)
 {
-    size_t count;
-    const uint32_t *rows = map_node_rows(node, in_iface, out_iface, &count);
+    struct iface_lookup lookup;
 
-    return count ? map->rates[rows[0]] : 0;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct flow *flow = flow_batch_at(batch, start + i);
+        iface_lookup_put(&lookup, i, &flow->exporter->addr, flow->in_iface, flow->out_iface);
+    }
+    iface_rows_find(&map->rows, &lookup, count);
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t row = iface_rows_next(&map->rows, &lookup, i, 0);
+        ret_rates[i] = row != ROW_NONE ? map->rates[row] : 0;
+    }
 }
 
 void sampling_map_add_needs(const struct sampling_map *map, struct flow_needs *needs)

@@ -30,7 +30,7 @@ enum { PEER_UNKNOWN = PEER_NONE - 1 };
 struct exporter_entry {
     uint64_t exporter_generation, peers_generation, maps_generation;
     uint32_t peers[RIB_FAMILY_COUNT];   /* PEER_UNKNOWN: not looked for yet */
-    const struct map_node *agents;      /* rows of bgp_agent_map; NULL: none */
+    bool has_agents;                    /* rows of bgp_agent_map */
     bool is_by_flow;                    /* those rows want to see each flow */
     struct exporter_evidence *evidence; /* made with the first multipath prefix */
     /* Flows with a next hop since then, and those of them whose next hop no path had. */
@@ -108,6 +108,7 @@ static struct exporter_entry *entry_of(struct correlator *c, const struct snapsh
     uint64_t maps_generation = view->maps ? view->maps->generation : 0;
     const struct agent_map *agents = view->maps ? view->maps->agents : NULL;
     struct exporter_entry *e;
+    unsigned uses;
 
     if (exporter->index >= c->exporter_count) {
         uint32_t count = (exporter->index + 1) * 2;
@@ -129,9 +130,9 @@ static struct exporter_entry *entry_of(struct correlator *c, const struct snapsh
     e->exporter_generation = exporter->generation;
     e->peers_generation = peers_generation;
     e->maps_generation = maps_generation;
-    e->agents = agents ? agent_map_exporter(agents, &exporter->addr) : NULL;
-    e->is_by_flow =
-        e->agents && (agent_map_uses(agents, e->agents) & (AGENT_BY_IFACE | AGENT_BY_FILTER));
+    uses = agents ? agent_map_uses(agents, &exporter->addr) : 0;
+    e->has_agents = uses != 0;
+    e->is_by_flow = (uses & (AGENT_BY_IFACE | AGENT_BY_FILTER)) != 0;
     for (int family = 0; family < RIB_FAMILY_COUNT; family++)
         e->peers[family] = PEER_UNKNOWN;
     return e;
@@ -162,9 +163,9 @@ static uint32_t peer_find(const struct correlator *c, const struct snapshot_view
     uint32_t peer = PEER_UNKNOWN;
     size_t agent_count = 0;
 
-    if (e->agents) {
+    if (e->has_agents) {
         const struct agent_peer *agents[AGENT_PEERS_MAX];
-        agent_count = agent_map_find(view->maps->agents, e->agents, flow, agents);
+        agent_count = agent_map_find(view->maps->agents, &flow->exporter->addr, flow, agents);
         peer = peer_choice_of_agents(view->peers, agents, agent_count, family);
     }
     if (agent_count == 0)
@@ -243,13 +244,12 @@ static uint32_t peer_of_next_hop(const struct correlator *c, const struct snapsh
                                  const struct ip_addr *next_hop, enum rib_family family)
 {
     const struct agent_map *map = view->maps ? view->maps->agents : NULL;
-    const struct map_node *node = map ? agent_map_exporter(map, next_hop) : NULL;
     const struct agent_peer *agents[AGENT_PEERS_MAX];
     const struct flow nothing = {0};
 
-    if (node && agent_map_uses(map, node) == 0)
+    if (map && agent_map_uses(map, next_hop) == AGENT_HAS_ROWS)
         return peer_choice_of_agents(view->peers, agents,
-                                     agent_map_find(map, node, &nothing, agents), family);
+                                     agent_map_find(map, next_hop, &nothing, agents), family);
     return peer_choice(view->peers, next_hop, 0, family, !c->settings->disable_router_id_check);
 }
 

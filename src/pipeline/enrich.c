@@ -28,21 +28,6 @@ const struct config_key enrich_keys[] = {
     {0},
 };
 
-/* Returns the rate of sampling_map, which goes before the exporter's own; 0: it has none. */
-static uint32_t mapped_rate(const struct maps *maps, struct enrich_cache *cache,
-                            const struct flow *flow)
-{
-    const struct exporter *exporter = flow->exporter;
-
-    if (!maps || !maps->sampling)
-        return 0;
-    if (cache->maps_generation != maps->generation || cache->exporter_index != exporter->index ||
-        cache->exporter_generation != exporter->generation)
-        *cache = (struct enrich_cache){exporter->generation, maps->generation, exporter->index,
-                                       sampling_map_exporter(maps->sampling, &exporter->addr)};
-    return sampling_map_rate(maps->sampling, cache->sampling, flow->in_iface, flow->out_iface);
-}
-
 /* flow_to_rd_map goes before what the exporter says of the VPN. */
 static void apply_rd_map(const struct maps *maps, struct flow *flow)
 {
@@ -147,14 +132,20 @@ static bool is_needed(const struct enrich_settings *s, const struct maps *maps)
 }
 
 void enrich_batch(const struct enrich_settings *s, const struct maps *maps,
-                  struct enrich_cache *cache, struct flow_batch *batch)
+                  struct flow_batch *batch)
 {
+    enum { TOGETHER = SAMPLING_MAP_TOGETHER };
+    uint32_t rates[TOGETHER] = {0}; /* of sampling_map, which goes before the exporter's own */
+
     THREAD_ASSERT(worker_thread);
     if (!is_needed(s, maps))
         return;
     for (uint32_t i = 0; i < batch->count; i++) {
         struct flow *flow = flow_batch_at(batch, i);
-        apply_sampling_rate(s, mapped_rate(maps, cache, flow), flow);
+        if (maps && maps->sampling && i % TOGETHER == 0)
+            sampling_map_find(maps->sampling, batch, i,
+                              batch->count - i < TOGETHER ? batch->count - i : TOGETHER, rates);
+        apply_sampling_rate(s, rates[i % TOGETHER], flow);
         if (maps && maps->rd)
             apply_rd_map(maps, flow);
         if (s->corrects_time && flow->clock_offset_ns != 0)

@@ -11,7 +11,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct map_node;
 struct maps;
 
 struct enrich_settings {
@@ -30,17 +29,9 @@ extern const struct config_key enrich_keys[]; /* those that are not needs */
 #define ENRICH_PAST_NS   (INT64_C(86400) * 1000000000)
 #define ENRICH_FUTURE_NS (INT64_C(300) * 1000000000)
 
-/* The rows of maps for the exporter of the last flow. A worker owns one; all zero is an empty
- * one. */
-struct enrich_cache {
-    uint64_t exporter_generation, maps_generation;
-    uint32_t exporter_index;
-    const struct map_node *sampling;
-};
-
 /* `maps` may be NULL. Counts rate_unknown and bad_time at the flows' exporters. */
 void enrich_batch(const struct enrich_settings *settings, const struct maps *maps,
-                  struct enrich_cache *cache, struct flow_batch *batch) ON_THREAD(worker_thread);
+                  struct flow_batch *batch) ON_THREAD(worker_thread);
 /* The same for a batch of options data: its records have arrivals, and nothing that maps know. */
 void enrich_options(struct flow_batch *batch) ON_THREAD(worker_thread);
 /* Returns whether the end of a flow suits its arrival, but not the time in the header of its message:

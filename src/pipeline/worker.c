@@ -69,7 +69,7 @@ void worker_flush(struct worker *w)
     if (batch->is_options) {
         enrich_options(batch);
     } else {
-        enrich_batch(&crew->enrich, maps, &w->enrich_cache, batch);
+        enrich_batch(&crew->enrich, maps, batch);
         correlate_batch(w->correlator, crew->bgp ? bgp_peers(crew->bgp) : NULL, maps, batch);
         correlate_ingress_maps(w->correlator, maps, batch);
     }

@@ -39,7 +39,6 @@ struct worker {
     struct exporter unlisted; /* stands for sources that are not allowed: they get no state */
     void *decoder;
     struct flow_batch batch;
-    struct enrich_cache enrich_cache;
     struct correlator *correlator;
     struct geo *geo;              /* NULL: nobody asks where hosts are */
     struct instance_views *views; /* NULL: all instances see the flows as they are */

@@ -34,7 +34,12 @@ static void ask_sampling(const struct sampling_map *map, struct flow_needs *need
     sampling_map_add_needs(map, needs);
     for (size_t i = 0; i < sizeof exporters / sizeof exporters[0]; i++) {
         sampling_map_names(map, &exporters[i]);
-        sampling_map_rate(map, sampling_map_exporter(map, &exporters[i]), 1, UINT32_MAX);
+        struct exporter from = {.addr = exporters[i]};
+        struct flow flow = {.exporter = &from, .in_iface = 1, .out_iface = UINT32_MAX};
+        struct flow_batch batch = {
+            .flows = (uint8_t *)&flow, .stride = sizeof flow, .count = 1, .capacity = 1};
+        uint32_t rate;
+        sampling_map_find(map, &batch, 0, 1, &rate);
     }
 }
 
@@ -45,12 +50,10 @@ static void ask_agents(const struct agent_map *map, struct flow_needs *needs)
         CHECK(agent_map_peer_at(map, i));
     for (size_t i = 0; i < sizeof exporters / sizeof exporters[0]; i++) {
         const struct agent_peer *peers[AGENT_PEERS_MAX];
-        const struct map_node *node = agent_map_exporter(map, &exporters[i]);
         struct flow flow = {.src_addr = exporters[i], .dst_addr = exporters[i], .in_iface = 1};
         agent_map_names(map, &exporters[i]);
-        if (node)
-            agent_map_uses(map, node);
-        agent_map_find(map, node, &flow, peers);
+        agent_map_uses(map, &exporters[i]);
+        agent_map_find(map, &exporters[i], &flow, peers);
     }
 }
 

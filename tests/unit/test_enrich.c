@@ -20,7 +20,6 @@
 
 struct rig {
     struct enrich_settings settings;
-    struct enrich_cache cache;
     struct maps maps;
     struct exporter exporter;
     struct flow flow;
@@ -43,8 +42,7 @@ static void rig_init(struct rig *rig)
 
 static void run(struct rig *rig)
 {
-    enrich_batch(&rig->settings, rig->maps.generation ? &rig->maps : NULL, &rig->cache,
-                 &rig->batch);
+    enrich_batch(&rig->settings, rig->maps.generation ? &rig->maps : NULL, &rig->batch);
 }
 
 static void stamps_and_bins_go_by_our_clock_if_asked_to(void **state)

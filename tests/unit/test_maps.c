@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "base/thread.h"
+#include "flow/exporter.h"
 #include "maps/agent_map.h"
 #include "maps/map_source.h"
 #include "maps/maps.h"
@@ -27,8 +28,13 @@ static struct ip_addr address(const char *text)
 static uint32_t rate(const struct sampling_map *map, const char *exporter, uint32_t in,
                      uint32_t out)
 {
-    struct ip_addr addr = address(exporter);
-    return sampling_map_rate(map, sampling_map_exporter(map, &addr), in, out);
+    struct exporter from = {.addr = address(exporter)};
+    struct flow flow = {.exporter = &from, .in_iface = in, .out_iface = out};
+    struct flow_batch batch = {
+        .flows = (uint8_t *)&flow, .stride = sizeof flow, .count = 1, .capacity = 1};
+    uint32_t rate;
+    sampling_map_find(map, &batch, 0, 1, &rate);
+    return rate;
 }
 
 static void the_first_row_that_matches_gives_the_sampling_rate(void **state)
@@ -63,7 +69,7 @@ static void assert_peers(const struct agent_map *map, const char *exporter, cons
     const struct agent_peer *peers[AGENT_PEERS_MAX];
     struct ip_addr addr = address(exporter);
     struct text found = {0};
-    size_t count = agent_map_find(map, agent_map_exporter(map, &addr), flow, peers);
+    size_t count = agent_map_find(map, &addr, flow, peers);
     for (size_t i = 0; i < count; i++) {
         char out[IP_TEXT_LEN];
         ip_addr_format(&peers[i]->address, out);
@@ -103,11 +109,11 @@ static void all_matching_rows_name_peers_in_order_of_preference(void **state)
     struct ip_addr first = address("192.0.2.1"), second = address("192.0.2.2"),
                    iface = address("198.51.100.1"), filter = address("198.51.100.2"),
                    none = address("10.1.1.1");
-    assert_int_equal(agent_map_uses(map, agent_map_exporter(map, &first)), AGENT_BY_FAMILY);
-    assert_int_equal(agent_map_uses(map, agent_map_exporter(map, &second)), 0);
-    assert_int_equal(agent_map_uses(map, agent_map_exporter(map, &iface)), AGENT_BY_IFACE);
-    assert_int_equal(agent_map_uses(map, agent_map_exporter(map, &filter)), AGENT_BY_FILTER);
-    assert_null(agent_map_exporter(map, &none));
+    assert_int_equal(agent_map_uses(map, &first), AGENT_HAS_ROWS | AGENT_BY_FAMILY);
+    assert_int_equal(agent_map_uses(map, &second), AGENT_HAS_ROWS);
+    assert_int_equal(agent_map_uses(map, &iface), AGENT_HAS_ROWS | AGENT_BY_IFACE);
+    assert_int_equal(agent_map_uses(map, &filter), AGENT_HAS_ROWS | AGENT_BY_FILTER);
+    assert_int_equal(agent_map_uses(map, &none), 0);
     assert_int_equal(agent_map_peer_count(map), 5);
     agent_map_free(map);
     text_clear(&errors);

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Proves that the index of a map finds the rows that hold. The reference asks every row of random
- * maps one by one; the list of exporters that may send is tested likewise. */
+/* Proves that rows by exporter and interfaces are found, and what bgp_agent_map tells of an exporter. The
+ * reference asks every row of random maps one by one. */
 #include "base/text.h"
-#include "maps/allow_list.h"
+#include "maps/agent_map.h"
+#include "maps/iface_rows.h"
 #include "maps/map_file.h"
-#include "maps/map_index.h"
-#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -20,7 +19,7 @@ static const struct map_key keys[] = {
     {.name = "out", .type = MAP_NUMBER, .is_match = true, .max = UINT32_MAX},
     {.name = NULL},
 };
-static const struct map_index_keys index_keys = {0, 1, 2};
+static const struct iface_keys row_keys = {0, 1, 2};
 
 /* xorshift; the seed is fixed so that a failure comes again. */
 static uint64_t random_state = 0x9e3779b97f4a7c15;
@@ -101,111 +100,118 @@ static uint32_t random_iface(void)
     return random_below(10) ? random_below(15) : UINT32_MAX - random_below(3);
 }
 
-static void look_up_once(const struct map_file *file, const struct map_index *index)
+static void look_up_together(const struct map_file *file, const struct iface_rows *rows)
 {
-    struct ip_addr addr = random_address();
-    uint32_t in = random_iface(), out = random_iface();
-    size_t count, all_count, expected = 0, expected_all = 0;
-    const struct map_node *node = map_index_exporter(index, &addr);
-    const uint32_t *rows = map_node_rows(node, in, out, &count);
-    const uint32_t *all = map_node_all_rows(node, &all_count);
-    for (size_t i = 0; i < file->row_count; i++) {
-        struct map_cell *const *cells = file->rows[i].cells;
-        if (!map_cell_has_address(cells[0], &addr))
-            continue;
-        assert_true(expected_all < all_count && all[expected_all] == i);
-        expected_all++;
-        if (!map_cell_has_number(cells[1], in) || !map_cell_has_number(cells[2], out))
-            continue;
-        assert_true(expected < count && rows[expected] == i);
-        expected++;
+    uint32_t flow_count = 1 + random_below(ROW_TOGETHER);
+    struct ip_addr exporters[ROW_TOGETHER];
+    uint32_t in[ROW_TOGETHER], out[ROW_TOGETHER];
+    struct iface_lookup lookup;
+    for (uint32_t i = 0; i < flow_count; i++) {
+        exporters[i] = random_address();
+        in[i] = random_iface();
+        out[i] = random_iface();
+        iface_lookup_put(&lookup, i, &exporters[i], in[i], out[i]);
     }
-    assert_int_equal(count, expected);
-    assert_int_equal(all_count, expected_all);
-    if (!map_node_uses_iface(node))
-        assert_int_equal(count, all_count);
+    iface_rows_find(rows, &lookup, flow_count);
+    for (uint32_t i = 0; i < flow_count; i++) {
+        uint32_t at = iface_rows_next(rows, &lookup, i, 0);
+        for (size_t row = 0; row < file->row_count; row++) {
+            struct map_cell *const *cells = file->rows[row].cells;
+            if (!map_cell_has_address(cells[0], &exporters[i]) ||
+                !map_cell_has_number(cells[1], in[i]) || !map_cell_has_number(cells[2], out[i]))
+                continue;
+            assert_int_equal(at, row);
+            at = iface_rows_next(rows, &lookup, i, at + 1);
+        }
+        assert_int_equal(at, ROW_NONE);
+    }
 }
 
-static void the_index_finds_the_rows_that_hold_in_order(void **state)
+static void the_rows_that_hold_are_found_in_order(void **state)
 {
     (void)state;
-    for (uint32_t round = 0; round < 200; round++) {
-        struct map_file *file = random_map(round % 20);
-        struct map_index *index;
-        assert_int_equal(map_index_new(file, &index_keys, &index), 0);
-        for (int i = 0; i < 200; i++)
-            look_up_once(file, index);
-        map_index_free(index);
+    for (uint32_t round = 0; round < 300; round++) {
+        struct map_file *file = random_map(round % 40);
+        struct iface_rows rows;
+        iface_rows_init(&rows, file, &row_keys);
+        for (int i = 0; i < 20; i++)
+            look_up_together(file, &rows);
+        iface_rows_clear(&rows);
         map_file_free(file);
     }
 }
 
-static void rows_that_overlap_without_end_are_refused_not_stored(void **state)
+/* An index that cuts each key where rows begin and end has a billion parts for these. */
+static void rows_that_overlap_without_end_are_found(void **state)
 {
     struct text t = {0}, errors = {0};
     struct map_file *file;
-    struct map_index *index;
+    struct iface_rows rows;
+    struct iface_lookup lookup;
+    struct ip_addr exporter = ip_addr_v4((uint8_t[]){10, 0, 0, 0});
     (void)state;
-    for (int i = 0; i < 1000; i++) /* each row holds for all but one: a billion parts */
+    for (int i = 0; i < 1000; i++)
         text_append_printf(&t, "ip=-10.0.%d.%d in=-%d out=-%d\n", i / 256, i % 256, i, i);
     assert_int_equal(map_file_parse("m", text_cstr(&t), t.len, keys, NULL, &errors, &file), 0);
-    assert_int_equal(map_index_new(file, &index_keys, &index), -E2BIG);
+    iface_rows_init(&rows, file, &row_keys);
+    iface_lookup_put(&lookup, 0, &exporter, 1, 2);
+    iface_rows_find(&rows, &lookup, 1);
+    assert_int_equal(iface_rows_next(&rows, &lookup, 0, 0), 3);
+    assert_int_equal(iface_rows_next(&rows, &lookup, 0, 4), 4);
+    iface_rows_clear(&rows);
     map_file_free(file);
     text_clear(&t);
     text_clear(&errors);
 }
 
-static void an_allow_list_holds_what_one_of_its_prefixes_holds(void **state)
+/* Compares what a map tells of an exporter with what its rows say one by one. */
+static void what_peers_depend_on_is_what_an_exporters_rows_ask_for(void **state)
 {
     (void)state;
     for (uint32_t round = 0; round < 200; round++) {
         struct text t = {0}, errors = {0};
-        struct allow_list *list;
+        struct agent_map *map;
         struct ip_prefix prefixes[20];
+        unsigned uses[20];
         uint32_t count = round % 20;
-        text_append_string(&t, "! who may send\n");
         for (uint32_t i = 0; i < count; i++) {
-            size_t start = t.len;
+            static const char *const rests[] = {
+                "", " in=1", " out=-2", " filter='ip'", " filter='tcp'", " filter='ip6' in=2"};
+            static const unsigned rest_uses[] = {0,
+                                                 AGENT_BY_IFACE,
+                                                 AGENT_BY_IFACE,
+                                                 AGENT_BY_FAMILY,
+                                                 AGENT_BY_FILTER,
+                                                 AGENT_BY_FAMILY | AGENT_BY_IFACE};
+            uint32_t rest = random_below(6);
+            size_t start;
+            text_append_printf(&t, "bgp_ip=192.0.2.%u%s ip=", i + 1, rests[rest]);
+            start = t.len;
             append_random_prefix(&t);
             assert_int_equal(ip_prefix_parse(text_cstr(&t) + start, &prefixes[i]), 0);
-            text_append_string(&t, " \r\n");
+            uses[i] = AGENT_HAS_ROWS | rest_uses[rest];
+            text_append_char(&t, '\n');
         }
-        assert_int_equal(allow_list_parse("a", text_cstr(&t), t.len, &errors, &list), 0);
-        for (int k = 0; k < 100; k++) {
+        assert_int_equal(agent_map_parse("m", text_cstr(&t), t.len, &errors, &map), 0);
+        for (int k = 0; k < 50; k++) {
             struct ip_addr addr = random_address();
-            bool expected = false;
+            unsigned expected = 0;
             for (uint32_t i = 0; i < count; i++)
-                expected = expected || ip_prefix_contains(&prefixes[i], &addr);
-            assert_int_equal(allow_list_contains(list, &addr), expected);
+                expected |= ip_prefix_contains(&prefixes[i], &addr) ? uses[i] : 0;
+            assert_int_equal(agent_map_uses(map, &addr), expected);
         }
-        allow_list_free(list);
+        agent_map_free(map);
         text_clear(&t);
         text_clear(&errors);
     }
 }
 
-static void an_allow_list_with_errors_names_all_lines(void **state)
-{
-    static const char text[] = "192.0.2.1\n192.0.2.1/33\n\n10.0.0.0/8 192.0.2.2\nrouter.example\n";
-    struct allow_list *list;
-    struct text errors = {0};
-    (void)state;
-    assert_int_equal(allow_list_parse("a", text, strlen(text), &errors, &list), -EINVAL);
-    assert_null(strstr(text_cstr(&errors), "a:1:"));
-    assert_non_null(strstr(text_cstr(&errors), "a:2: 192.0.2.1/33: expected one"));
-    assert_non_null(strstr(text_cstr(&errors), "a:4: "));
-    assert_non_null(
-        strstr(text_cstr(&errors), "a:5: router.example: expected one address or prefix"));
-    text_clear(&errors);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_index_finds_the_rows_that_hold_in_order),
-        cmocka_unit_test(rows_that_overlap_without_end_are_refused_not_stored),
-        cmocka_unit_test(an_allow_list_holds_what_one_of_its_prefixes_holds),
-        cmocka_unit_test(an_allow_list_with_errors_names_all_lines),
+        cmocka_unit_test(the_rows_that_hold_are_found_in_order),
+        cmocka_unit_test(rows_that_overlap_without_end_are_found),
+        cmocka_unit_test(what_peers_depend_on_is_what_an_exporters_rows_ask_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
