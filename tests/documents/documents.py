@@ -43,7 +43,7 @@ def markdown_blocks(text):
             body = [l.removeprefix(fence[1]) for l in lines[at:end]]
             blocks.append(Block(first + 1, fence[2].split(), "\n".join(body) + "\n"))
             at = end + 1
-        elif line.startswith("    ") and (first == 0 or not lines[first - 1].strip()) and not in_list(lines, first):
+        elif line.startswith("    ") and (first == 0 or not lines[first - 1].strip() or lines[first - 1].startswith("<!-- run: ")) and not in_list(lines, first):
             while at < len(lines) and (lines[at].startswith("    ") or not lines[at].strip()):
                 at += 1
             body = [l[4:] for l in lines[first:at]]

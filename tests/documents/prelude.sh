@@ -70,6 +70,13 @@ exports() {
     wait_until 127.0.0.11 pathacct exporters
 }
 
+# flows FROM FLOW...: a router of that address exports these; a flow is `in=1,out=2,src=...`, see flows.py.
+flows() {
+    ip address add "$1/32" dev lo 2>/dev/null || true
+    "$SOURCE_DIR/tests/documents/flows.py" "$@"
+    wait_until "$1" pathacct exporters
+}
+
 collector() { nfacctd -f "$SOURCE_DIR/examples/oncall/nfacctd.conf"; }
 
 # tables: a collector with the memory tables that pmacct(1) asks.

@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # sandbox.sh BUILD FOLDER WORK: runs FOLDER/run.sh in the folder WORK of a machine of its own: this one's files, but what is changed is gone at
-# the end; nothing but a loopback network; no process of others. The build is installed there. Wants namespaces of unshare(1).
+# the end; nothing but a loopback network; no process of others. The build is installed there, or
+# the packages of the folder that PACKAGES names. Wants namespaces of unshare(1).
 set -euo pipefail
+export PACKAGES=${PACKAGES-}
 build=$1 folder=$2 work=$3
 mount -t tmpfs none /mnt
 mkdir /mnt/changed /mnt/work /mnt/root
@@ -16,8 +18,13 @@ ip link set lo up
 rm -rf /mnt/root/tmp/pathacct-[0-9]* /mnt/root/var/lib/pathacct /mnt/root/etc/pathacct # of daemons outside
 exec chroot /mnt/root bash -c '
 set -e
-cmake --install "$0" --prefix /usr/local >/dev/null
 install -d /etc/pathacct # packages make it
-/usr/local/sbin/pathacct-setup-service >/dev/null 2>&1
+if [ -n "$PACKAGES" ]; then
+    for package in "$PACKAGES"/*.deb; do dpkg -x "$package" /; done
+    pathacct-setup-service >/dev/null 2>&1
+else
+    cmake --install "$0" --prefix /usr/local >/dev/null
+    /usr/local/sbin/pathacct-setup-service >/dev/null 2>&1
+fi
 cd "$1"
 exec bash /mnt/run.sh' "$build" "$work"

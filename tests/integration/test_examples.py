@@ -59,6 +59,21 @@ def test_every_example_is_run_here(test):
         assert any(test_name.startswith(f"test_{name}") for test_name in globals()), name
 
 
+def test_every_example_has_a_page(_test):
+    """It says what to change, how to run it and what comes out. tests/documents runs what stands there, where it is installed."""
+    folders = [path for path in EXAMPLES.iterdir() if path.is_dir() and path.name != "__pycache__"]
+    assert len(folders) >= 16, folders
+    for folder in folders:
+        text = (folder / "README.md").read_text()
+        assert all(f"\n## {part}\n" in text for part in ("What to change", "Run it", "What comes out")), folder
+        assert not re.search(r"\btests/|\bscripts/(?!quickstart)", re.sub(r"<!-- run: .*-->|`tests/.*`|^    CHDB_PYTHON=.*", "", text, flags=re.M)), folder
+        for link in re.findall(r"\]\((?!https?:)([^)#]+)\)", text):
+            assert (folder / link).exists(), (folder, link)
+        for file in folder.iterdir():
+            if file.suffix not in (".md", ".json"):
+                assert "tests/" not in file.read_text(), f"{file}: it depends on the source"
+
+
 def test_every_configuration_that_is_shown_says_what_becomes_of_sampling(_test):
     """Without the key, counters of routers that sample would be too small."""
     shown = [path for folder in (EXAMPLES, SOURCE / "packaging") for path in folder.rglob("*.conf")] + [SOURCE / "README.md"]

@@ -1,0 +1,13 @@
+# Runs at installation: the examples' configurations name files of other examples where these now are.
+set(examples ${CMAKE_INSTALL_DOCDIR}/examples)
+if(NOT IS_ABSOLUTE ${examples})
+    set(examples ${CMAKE_INSTALL_PREFIX}/${examples})
+endif()
+file(GLOB configurations $ENV{DESTDIR}${examples}/*/*.conf)
+foreach(configuration ${configurations})
+    file(READ ${configuration} text)
+    string(REPLACE /usr/share/doc/pathacct/examples ${examples} here "${text}")
+    if(NOT here STREQUAL text)
+        file(WRITE ${configuration} "${here}")
+    endif()
+endforeach()
