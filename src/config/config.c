@@ -159,12 +159,24 @@ void config_add_plugin(struct config *config, const struct plugin_description *p
     }
 }
 
-bool config_has_plugin(const struct config *config, const char *type)
+static const struct plugin_description *find_plugin(const struct config *config, const char *type)
 {
     for (size_t i = 0; i < config->plugin_count; i++)
         if (strcmp(config->plugins[i]->name, type) == 0)
-            return true;
-    return false;
+            return config->plugins[i];
+    return NULL;
+}
+
+bool config_has_plugin(const struct config *config, const char *type)
+{
+    return find_plugin(config, type) != NULL;
+}
+
+uint32_t config_plugin_flags(const struct config *config, const char *type)
+{
+    const struct plugin_description *plugin = find_plugin(config, type);
+
+    return plugin ? plugin->flags : 0;
 }
 
 static int compare_spelling(const char *a, size_t a_len, const char *b, size_t b_len)

@@ -62,6 +62,8 @@ void config_add_instance_table(struct config *config, const struct config_key *k
  * that their keys are known. Borrowed. */
 void config_add_plugin(struct config *config, const struct plugin_description *plugin);
 bool config_has_plugin(const struct config *config, const char *type);
+/* Returns the flags of that plugin (enum PA_PLUGIN_...); 0 if there is no such plugin. */
+uint32_t config_plugin_flags(const struct config *config, const char *type);
 
 /*
  * Checks every line against all tables and fills all settings. -EINVAL: errors were appended. With

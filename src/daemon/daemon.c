@@ -598,6 +598,7 @@ int daemon_main(int argc, char **argv, const struct daemon_description *descript
     d->description = description;
     d->started_ns = clock_wall().ns;
     d->config = config_new();
+    d->raw_sockets = (struct raw_sockets){-1, -1};
     if (daemon_prepare(d, argc, argv) < 0) {
         /* The units have this status in RestartPreventExitStatus=. */
         if (d->is_misconfigured && service_is_managed())

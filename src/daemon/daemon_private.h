@@ -55,7 +55,8 @@ struct daemon {
     struct worker_instance *worker_instances;
     struct udp_receiver *receivers[WORKERS_MAX]; /* until workers take them */
     struct flow_sockets flow_sockets;
-    char *state_file; /* process.templates_file, if no key names it */
+    char *state_file;               /* process.templates_file, if no key names it */
+    struct raw_sockets raw_sockets; /* open if an instance asks for them */
     int worker_events[WORKERS_MAX];
     alignas(CACHE_LINE) const struct maps *_Atomic maps; /* workers look at it for each datagram */
     alignas(CACHE_LINE) struct rcu *rcu;

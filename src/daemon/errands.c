@@ -119,6 +119,7 @@ static void read_maps(struct daemon *d)
 void errands_reload(struct daemon *d)
 {
     const struct maps_settings *maps = &d->maps_settings;
+    bool takes_datagrams = false; /* the plugin has a map of its own */
     bool has_maps = maps->allow_file || maps->sampling_map || maps->flow_to_rd_map ||
                     maps->bgp_agent_map || maps->bgp_peer_dst_ip_map || maps->geoip_file ||
                     maps->tag_map_count > 0 || maps->networks_file_count > 0;
@@ -126,14 +127,17 @@ void errands_reload(struct daemon *d)
     for (int i = 0; i < INGRESS_MAP_COUNT; i++)
         has_maps = has_maps || maps->ingress_maps[i];
     has_maps = has_maps || maps->list_count > 0;
+    for (uint32_t i = 0; i < d->instance_count; i++)
+        takes_datagrams = takes_datagrams || d->instances[i]->takes_datagrams;
 
-    if (has_maps && !maps->may_refresh) {
+    if ((has_maps || takes_datagrams) && !maps->may_refresh) {
         log_notice("maps are not read anew: maps_refresh is false");
         return;
     }
+    supervisor_reload(d->supervisor);
     if (has_maps)
         read_maps(d);
-    else
+    else if (!takes_datagrams)
         log_notice("maps: none is configured, so none is read anew");
     if (d->bgp)
         bgp_reload(d->bgp);

@@ -270,25 +270,17 @@ static int plan_make(struct instance *instance, const struct config *config, siz
     return err;
 }
 
-int instance_new(const struct config *config, size_t index,
-                 const struct instance_settings *settings, const struct row_settings *rows,
-                 const struct crew *crew, const struct primitive_table *table,
-                 struct flow_needs *needs, struct text *errors, struct text *warnings,
-                 struct instance **ret_instance)
+/* Makes the plan of an instance that gets rows of flows. */
+static int row_plan_make(struct instance *instance, const struct config *config, size_t index,
+                         const struct row_settings *rows, const struct crew *crew,
+                         const struct primitive_table *table, struct flow_needs *needs,
+                         struct text *errors, struct text *warnings)
 {
-    struct instance *instance = mem_zalloc(sizeof *instance);
+    const struct instance_settings *settings = instance->settings;
     struct columns *columns = mem_zalloc(sizeof *columns);
-    struct config_setting refresh;
     struct time_bins bins;
     int err;
 
-    instance->identity = config_instance_at(config, index);
-    instance->settings = settings;
-    instance->spool_lock_fd = -1;
-    instance->refresh_s = REFRESH_DEFAULT_S;
-    if (config_role(config, index, PA_ROLE_REFRESH_TIME, &refresh) && refresh.number > 0)
-        instance->refresh_s = refresh.number;
-    atomic_init(&instance->epoch, 1);
     columns->verdicts = verdict_names();
     columns->sources = source_names();
     err = columns_make(config, index, settings, rows, table, needs, errors, warnings, columns);
@@ -301,14 +293,72 @@ int instance_new(const struct config *config, size_t index,
     mem_free(columns->verdicts);
     mem_free(columns->sources);
     mem_free(columns);
-    if (err < 0) {
-        instance_free(instance);
+    if (err < 0)
         return err;
-    }
     if (settings->filter)
         flow_filter_add_needs(needs);
     if (tag_filter_is_wanted(&settings->tag_filter))
         tag_filter_add_needs(needs);
+    return 0;
+}
+
+/* Makes the plan of an instance that takes datagrams: it has no columns to choose, no filter of flows
+ * and no bins. */
+static int datagram_plan_make(struct instance *instance, const struct config *config, size_t index,
+                              const struct crew *crew, struct text *errors)
+{
+    struct text error = {0};
+    struct aggregate_settings plan = {
+        .tag_filter = instance->settings->tag_filter,
+        .is_replay = crew->replay.path != NULL,
+        .has_order = crew->replay.path && crew->worker_count > 1,
+    };
+    int err = aggregate_plan_new_datagrams(&plan, &error, &instance->plan);
+
+    if (err < 0) {
+        add_error(config, index, "plugins", errors);
+        text_append_printf(errors, "%s\n", text_cstr(&error));
+    }
+    text_clear(&error);
+    if (instance->settings->filter) {
+        add_error(config, index, "aggregate_filter", errors);
+        text_append_string(errors,
+                           "datagrams are passed on whole, before there are flows to be filtered; "
+                           "leave it out, and choose by tags (pre_tag_map)\n");
+        err = -EINVAL;
+    }
+    return err;
+}
+
+int instance_new(const struct config *config, size_t index,
+                 const struct instance_settings *settings, const struct row_settings *rows,
+                 const struct crew *crew, const struct primitive_table *table,
+                 struct flow_needs *needs, struct text *errors, struct text *warnings,
+                 struct instance **ret_instance)
+{
+    struct instance *instance = mem_zalloc(sizeof *instance);
+    struct config_setting refresh, raw;
+    int err;
+
+    instance->identity = config_instance_at(config, index);
+    instance->settings = settings;
+    instance->spool_lock_fd = -1;
+    instance->tag_map = -1;
+    instance->refresh_s = REFRESH_DEFAULT_S;
+    if (config_role(config, index, PA_ROLE_REFRESH_TIME, &refresh) && refresh.number > 0)
+        instance->refresh_s = refresh.number;
+    atomic_init(&instance->epoch, 1);
+    instance->takes_datagrams =
+        (config_plugin_flags(config, instance->identity->type) & PA_PLUGIN_TAKES_DATAGRAMS) != 0;
+    instance->wants_raw_sockets =
+        config_role(config, index, PA_ROLE_RAW_SOCKETS, &raw) && raw.number != 0;
+    err = instance->takes_datagrams
+              ? datagram_plan_make(instance, config, index, crew, errors)
+              : row_plan_make(instance, config, index, rows, crew, table, needs, errors, warnings);
+    if (err < 0) {
+        instance_free(instance);
+        return err;
+    }
     config_each_setting(config, index, add_setting, instance);
     *ret_instance = instance;
     return 0;
@@ -344,7 +394,10 @@ struct worker_instance instance_for_workers(struct instance *instance)
         .epoch = &instance->epoch,
         .ledgers = instance->ledgers,
         .lists = {instance->lists[0], instance->lists[1], instance->lists[2]},
-        .has_lists = instance->plan->squeeze_count > 0};
+        .has_lists = instance->plan->squeeze_count > 0,
+        .tag_map = instance->tag_map,
+        .post_tag = instance->settings->tags.post_tag,
+        .post_tag2 = instance->settings->tags.post_tag2};
 }
 
 struct supervisor_plugin instance_plugin(const struct instance *instance)
@@ -358,7 +411,8 @@ struct supervisor_plugin instance_plugin(const struct instance *instance)
         .setting_count = instance->plugin_setting_count,
         .spool_dir = instance->spool_lock_fd >= 0 ? instance->settings->spool_dir : NULL,
         .spool_size = instance->settings->spool_size,
-        .timeout_s = instance->settings->timeout_s};
+        .timeout_s = instance->settings->timeout_s,
+        .raw_sockets = instance->raw_sockets};
 }
 
 struct ledger_sum instance_ledger(const struct instance *instance)

@@ -6,6 +6,7 @@
  * main thread makes it at start.
  */
 #include "config/config.h"
+#include "daemon/raw_sockets.h"
 #include "daemon/settings.h"
 #include "daemon/supervisor.h"
 #include "flow/primitive.h"
@@ -22,6 +23,10 @@ struct instance {
     uint32_t worker_count;
     int64_t refresh_s;
     bool has_bins;
+    bool takes_datagrams; /* instead of flows (PA_PLUGIN_TAKES_DATAGRAMS) */
+    bool wants_raw_sockets;
+    const struct raw_sockets *raw_sockets; /* with wants_raw_sockets, once they are open */
+    int32_t tag_map;                       /* with takes_datagrams: its pre_tag_map; -1: none */
     struct setup_setting *plugin_settings;
     uint32_t plugin_setting_count;
     _Atomic uint64_t epoch; /* number of the epoch under way; the main thread writes it */

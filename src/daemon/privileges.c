@@ -129,7 +129,7 @@ int privileges_shed(void)
         return -EIO;
     if (geteuid() == 0) {
         capng_updatev(CAPNG_DROP, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_NET_ADMIN,
-                      CAP_NET_BIND_SERVICE, -1);
+                      CAP_NET_BIND_SERVICE, CAP_NET_RAW, -1);
         return capng_apply(CAPNG_SELECT_CAPS) < 0 ? -EPERM : 0;
     }
     if (capng_have_permitted_capabilities() == CAPNG_NONE)

@@ -195,6 +195,13 @@ static void udp_settings_finish(struct daemon *d)
         d->udp.port = d->description->port;
 }
 
+static bool takes_datagrams(const struct daemon *d, uint32_t index)
+{
+    const struct config_instance *instance = config_instance_at(d->config, index);
+
+    return (config_plugin_flags(d->config, instance->type) & PA_PLUGIN_TAKES_DATAGRAMS) != 0;
+}
+
 static int read_instances(struct daemon *d, struct text *errors, struct text *warnings)
 {
     int err = 0;
@@ -205,9 +212,11 @@ static int read_instances(struct daemon *d, struct text *errors, struct text *wa
         if (instance_new(d->config, i, &d->instance_settings[i], &d->rows, &d->crew, d->primitives,
                          &d->needs, errors, warnings, &d->instances[i]) < 0)
             err = -EINVAL;
+        if (takes_datagrams(d, i)) /* what waits is sent soon or never */
+            d->instance_settings[i].spool_dir = NULL;
         /* If not even a plugin is named, the error says it all. */
         if ((errors->len == 0 || config_is_set(d->config, "plugins", i)) &&
-            !config_is_set(d->config, "aggregate", i) &&
+            !takes_datagrams(d, i) && !config_is_set(d->config, "aggregate", i) &&
             config_has_plugin(d->config, instance->type))
             text_append_printf(warnings,
                                "%s: %s[%s]: aggregate is not set; its rows are by src_host\n",
@@ -563,9 +572,36 @@ static int open_bgp(struct daemon *d, struct text *errors)
     return err;
 }
 
+/* Opens raw sockets if some instance asks for them. */
+static int open_raw_sockets(struct daemon *d, struct text *errors)
+{
+    struct config_setting setting;
+    struct text error = {0};
+    bool is_tried = false;
+    int err = 0;
+
+    for (uint32_t i = 0; i < d->instance_count; i++) {
+        struct instance *instance = d->instances[i];
+        if (!instance || !instance->wants_raw_sockets)
+            continue;
+        if (!is_tried)
+            err = raw_sockets_open(&d->raw_sockets, &error);
+        is_tried = true;
+        instance->raw_sockets = &d->raw_sockets;
+        if (err < 0 && config_role(d->config, i, PA_ROLE_RAW_SOCKETS, &setting))
+            text_append_printf(errors, "%s: %s[%s]: %s\n", setting.place, setting.key->name,
+                               instance->identity->name, text_cstr(&error));
+    }
+    text_clear(&error);
+    return err;
+}
+
 int setup_open(struct daemon *d, struct text *errors)
 {
     int err = flow_sockets_open(d, errors);
+
+    if (open_raw_sockets(d, errors) < 0)
+        err = -EINVAL;
 
     d->rcu = rcu_new(WORKERS_MAX + 3);
     d->crew.rcu = d->rcu;
@@ -650,6 +686,7 @@ void setup_close(struct daemon *d)
     mem_free(d->status);
     templates_file_free(d->templates);
     rib_wait_free(d->rib_wait);
+    raw_sockets_close(&d->raw_sockets);
     for (uint32_t i = 0; i < d->crew.worker_count; i++) {
         worker_free(d->crew.workers[i]);
         udp_receiver_free(d->receivers[i]);
@@ -684,6 +721,7 @@ void setup_close(struct daemon *d)
     mem_free(d->views);
     mem_free(d->maps_settings.tag_maps);
     mem_free(d->maps_settings.tag_map_pairs);
+    mem_free(d->maps_settings.tag_map_headers);
     mem_free(d->maps_settings.lists);
     mem_free(d->maps_settings.networks_files);
     mem_free(d->worker_instances);

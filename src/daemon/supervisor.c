@@ -365,11 +365,21 @@ int supervisor_start(struct supervisor *s, const struct supervisor_plugin *plugi
     return 0;
 }
 
-void supervisor_reopen(struct supervisor *s)
+static void tell_all(const struct supervisor *s, uint8_t message)
 {
     for (uint32_t i = 0; i < s->instance_count; i++)
         if (s->instances[i]->socket >= 0)
-            host_message_send(s->instances[i]->socket, HOST_MESSAGE_REOPEN, NULL, NULL, 0);
+            host_message_send(s->instances[i]->socket, message, NULL, NULL, 0);
+}
+
+void supervisor_reopen(struct supervisor *s)
+{
+    tell_all(s, HOST_MESSAGE_REOPEN);
+}
+
+void supervisor_reload(struct supervisor *s)
+{
+    tell_all(s, HOST_MESSAGE_RELOAD);
 }
 
 /* A process in the disk outlives SIGKILL until the disk answers, and must not hold up the end. */

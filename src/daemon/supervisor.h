@@ -22,6 +22,7 @@
 #include <sys/types.h>
 
 struct launcher;
+struct raw_sockets;
 struct supervisor;
 struct text;
 
@@ -35,6 +36,7 @@ struct supervisor_plugin {
     const char *spool_dir; /* plugin_spool_dir; NULL: none */
     uint64_t spool_size;   /* bytes at most; 0: the default, 1 GB */
     int64_t timeout_s;     /* plugin_timeout; 0: a host that hangs is never killed */
+    const struct raw_sockets *raw_sockets; /* NULL: it gets none */
 };
 
 /* Strings are borrowed for the life of the supervisor. */
@@ -80,6 +82,8 @@ int supervisor_start(struct supervisor *supervisor, const struct supervisor_plug
 
 /* Called on SIGHUP: backends reopen what they log to. */
 void supervisor_reopen(struct supervisor *supervisor) ON_THREAD(main_thread);
+/* Called on SIGUSR2: backends read their maps anew. */
+void supervisor_reload(struct supervisor *supervisor) ON_THREAD(main_thread);
 
 /*
  * Begins the end. The workers have handed over everything with HANDOVER_IS_LAST, or will within the

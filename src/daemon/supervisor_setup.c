@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "daemon/process.h"
+#include "daemon/raw_sockets.h"
 #include "handover/encoding.h"
 #include "sandbox/launcher.h"
 #include "sandbox/program_start.h"
@@ -65,6 +66,9 @@ int supervisor_send_setup(const struct supervisor *s, const struct supervisor_pl
                           enum purpose purpose, const struct hosted_instance *in, int socket)
 {
     bool is_check = purpose != PURPOSE_RUN;
+    const struct raw_sockets *raw = is_check ? NULL : plugin->raw_sockets;
+    int fds[3];
+    size_t fd_count = 0;
     struct text body = {0};
     struct setup setup = {
         .is_check = is_check,
@@ -83,14 +87,21 @@ int supervisor_send_setup(const struct supervisor *s, const struct supervisor_pl
         .shutdown_timeout_s = (uint32_t)s->settings.shutdown_timeout_s,
         .timeout_s = (uint32_t)plugin->timeout_s,
         .spool_only_s = is_check ? 0 : (uint32_t)hosted_instance_spool_only_s(in),
+        .has_raw_v4 = raw && raw->v4 >= 0,
+        .has_raw_v6 = raw && raw->v6 >= 0,
         .setting_count = plugin->setting_count,
     };
+    if (!is_check)
+        fds[fd_count++] = plugin->outlet->host_event;
+    if (setup.has_raw_v4)
+        fds[fd_count++] = raw->v4;
+    if (setup.has_raw_v6)
+        fds[fd_count++] = raw->v6;
     memcpy(setup.core_id, s->settings.core_id, sizeof setup.core_id);
     setup.settings = mem_dup(plugin->settings, plugin->setting_count * sizeof *plugin->settings);
     int err = setup_encode(&setup, plugin->schema, &body);
     if (err == 0)
-        err = host_message_send(socket, HOST_MESSAGE_SETUP, &body,
-                                is_check ? NULL : &plugin->outlet->host_event, is_check ? 0 : 1);
+        err = host_message_send(socket, HOST_MESSAGE_SETUP, &body, fds, fd_count);
     mem_free(setup.settings);
     text_clear(&body);
     return err;

@@ -108,6 +108,32 @@ static int check_methods(const struct daemon *d, uint32_t instance, struct text 
     return err;
 }
 
+/* The map of an instance that takes datagrams may ask for what headers tell, and no more. */
+static void take_tag_map(struct daemon *d, uint32_t index)
+{
+    struct maps_settings *maps = &d->maps_settings;
+    int32_t map = d->views[index].tag_map;
+
+    d->instances[index]->tag_map = map;
+    if (map >= 0)
+        maps->tag_map_headers[map] = d->instances[index]->identity->name;
+}
+
+/* An instance that takes datagrams sees no flows. It is given the view of one that does, so that views
+ * which all share stay shared. */
+static void pass_over_datagrams(struct daemon *d)
+{
+    const struct instance_view_settings *view = NULL;
+    const struct instance_view_settings none = {.networks = {.file = -1}, .tag_map = -1};
+
+    for (uint32_t i = 0; i < d->instance_count; i++)
+        if (!view && d->instances[i] && !d->instances[i]->takes_datagrams)
+            view = &d->views[i];
+    for (uint32_t i = 0; i < d->instance_count; i++)
+        if (d->instances[i] && d->instances[i]->takes_datagrams)
+            d->views[i] = view ? *view : none;
+}
+
 int views_read(struct daemon *d, struct text *errors)
 {
     struct maps_settings *maps = &d->maps_settings;
@@ -115,6 +141,7 @@ int views_read(struct daemon *d, struct text *errors)
 
     d->views = mem_calloc(d->instance_count + 1, sizeof *d->views);
     maps->tag_map_pairs = mem_calloc(d->instance_count + 1, sizeof *maps->tag_map_pairs);
+    maps->tag_map_headers = mem_calloc(d->instance_count + 1, sizeof(const char *));
     for (uint32_t i = 0; i < d->instance_count; i++) {
         const struct instance_settings *s = &d->instance_settings[i];
         d->views[i] = (struct instance_view_settings){
@@ -125,9 +152,13 @@ int views_read(struct daemon *d, struct text *errors)
         if (d->views[i].tag_map >= 0 &&
             config_number(d->config, "pre_tag_label_encode_as_map", i) != 0)
             maps->tag_map_pairs[d->views[i].tag_map] = true;
-        if (check_methods(d, i, errors) < 0)
+        if (d->instances && d->instances[i] && d->instances[i]->takes_datagrams)
+            take_tag_map(d, i);
+        else if (check_methods(d, i, errors) < 0)
             err = -EINVAL;
     }
+    if (d->instances)
+        pass_over_datagrams(d);
     d->crew.views = d->views;
     maps->of_tag_maps.has_agents = d->description->decoder->lacks_elements;
     return err;

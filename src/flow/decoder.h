@@ -64,6 +64,11 @@ struct decoder_ops {
      * calls before it changes those, or until the first decode() or tick() with an empty batch.
      */
     void (*decode)(void *decoder, struct exporter *exporter, const struct datagram *datagram);
+    /*
+     * Fills what the header alone tells: export_version, export_domain, engine_type, sample_format, and
+     * of sFlow exporter_addr. All that it cannot read is 0 or stays. The datagram may be anything.
+     */
+    void (*read_header)(const void *decoder, const struct datagram *datagram, struct flow *flow);
     /* Called about once a second, to let old state expire. `now_ns` is a datagram's received_ns. */
     void (*tick)(void *decoder, int64_t now_ns);
     /*

@@ -129,6 +129,41 @@ static int reserve_entry(struct dictionary *dict, uint32_t size, bool past_budge
     return 0;
 }
 
+/* Writes an entry, whose id is the new count, at the end of the chain. */
+static int append_entry(struct dictionary *dict, const void *data, uint32_t len, bool past_budget,
+                        uint32_t *ret_offset) ON_THREAD(worker_thread)
+{
+    uint32_t size = entry_size(len);
+    int err = reserve_entry(dict, size, past_budget);
+    if (err < 0)
+        return err;
+    struct segment *segment = pool_segment(dict->pool, dict->last_segment);
+    uint8_t *at = segment->data + segment->used;
+    memset(at + size - sizeof len, 0, sizeof len); /* the padding */
+    memcpy(at, &len, sizeof len);
+    memcpy(at + sizeof len, data, len);
+    *ret_offset = segment->used;
+    segment->used += size;
+    dict->count++;
+    return 0;
+}
+
+int dictionary_add(struct dictionary *dict, const void *data, size_t len, bool past_budget,
+                   uint32_t *ret_id)
+{
+    uint32_t offset;
+
+    *ret_id = 0;
+    if (len == 0)
+        return 0;
+    if (len > DICTIONARY_VALUE_MAX)
+        return -EMSGSIZE;
+    int err = append_entry(dict, data, (uint32_t)len, past_budget, &offset);
+    if (err == 0)
+        *ret_id = dict->count;
+    return err;
+}
+
 int dictionary_put(struct dictionary *dict, const void *data, size_t len, bool past_budget,
                    uint32_t *ret_id)
 {
@@ -144,22 +179,15 @@ int dictionary_put(struct dictionary *dict, const void *data, size_t len, bool p
         *ret_id = slot->id;
         return 0;
     }
-    uint32_t size = entry_size((uint32_t)len);
-    int err = reserve_entry(dict, size, past_budget);
+    uint32_t offset = 0;
+    int err = append_entry(dict, data, (uint32_t)len, past_budget, &offset);
     if (err < 0)
         return err;
-    struct segment *segment = pool_segment(dict->pool, dict->last_segment);
-    uint8_t *at = segment->data + segment->used;
-    uint32_t stored_len = (uint32_t)len;
-    memset(at + size - sizeof stored_len, 0, sizeof stored_len); /* the padding */
-    memcpy(at, &stored_len, sizeof stored_len);
-    memcpy(at + sizeof stored_len, data, len);
     *slot = (struct value_slot){.generation = dict->generation,
                                 .tag = (uint32_t)(hash >> 32),
                                 .segment = dict->last_segment,
-                                .offset = segment->used,
-                                .id = ++dict->count};
-    segment->used += size;
+                                .offset = offset,
+                                .id = dict->count};
     *ret_id = dict->count;
     if (dict->count > dict->value_mask / 2)
         grow_values(dict);

@@ -28,6 +28,11 @@ void dictionary_free(struct dictionary *dict) ON_THREAD(worker_thread);
 int dictionary_put(struct dictionary *dict, const void *data, size_t len, bool past_budget,
                    uint32_t *ret_id) ON_THREAD(worker_thread);
 
+/* The same for a value that is not looked for: it gets an id of its own though another may have its
+ * bytes. */
+int dictionary_add(struct dictionary *dict, const void *data, size_t len, bool past_budget,
+                   uint32_t *ret_id) ON_THREAD(worker_thread);
+
 /*
  * The id that dictionary_remember() stored for a handle in this hand-over; 0: none. Handles are
  * never 0 and never reused (RIB attributes); a kind of value that has its own handles mixes the

@@ -15,10 +15,11 @@ struct text;
 
 enum host_message_type {
     /* core to host; a host gets SETUP, then LANE for each lane, then works */
-    HOST_MESSAGE_SETUP = 1, /* struct setup; fds: host event */
+    HOST_MESSAGE_SETUP = 1, /* struct setup; fds: host event, raw sockets as setup says */
     HOST_MESSAGE_LANE, /* u32 lane, u32 pool_max_count(); fds: slots, cursors, pool, worker event */
     HOST_MESSAGE_REOPEN,
     HOST_MESSAGE_SHUTDOWN, /* u32 seconds that are left */
+    HOST_MESSAGE_RELOAD,   /* empty: maps are read anew */
     /* host to core */
     HOST_MESSAGE_LOG = 64, /* u8 level, perhaps with HOST_LOG_ASIDE; string text */
     HOST_MESSAGE_STATE,    /* struct host_state */

@@ -202,7 +202,7 @@ static bool cursors_are_sane(const struct ring *ring)
 
 static bool outcome_is_sane(const struct handover *handover, const struct handover_outcome *outcome)
 {
-    return outcome->fate <= HANDOVER_DROPPED && outcome->rejected_rows <= handover->row_count &&
+    return outcome->fate <= HANDOVER_LOST && outcome->rejected_rows <= handover->row_count &&
            !totals_exceed(&outcome->rejected, &handover->totals);
 }
 

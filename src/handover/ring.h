@@ -58,6 +58,7 @@ enum handover_fate {
     HANDOVER_SPOOLED, /* on disk in plugin_spool_dir, to be written later */
     HANDOVER_POISON,  /* killed the plugin, moved aside */
     HANDOVER_DROPPED, /* not written when the host had to end */
+    HANDOVER_LOST,    /* datagrams that a host had taken when it died */
 };
 struct handover_outcome {
     uint32_t fate;

@@ -49,6 +49,8 @@ int setup_encode(const struct setup *setup, const struct schema *schema, struct 
     encode_u32(out, setup->shutdown_timeout_s);
     encode_u32(out, setup->timeout_s);
     encode_u32(out, setup->spool_only_s);
+    encode_flag(out, setup->has_raw_v4);
+    encode_flag(out, setup->has_raw_v6);
     encode_u32(out, setup->setting_count);
     for (uint32_t i = 0; i < setup->setting_count; i++) {
         encode_string(out, setup->settings[i].key);
@@ -83,6 +85,8 @@ int setup_decode(const void *data, size_t len, struct setup **ret_setup, struct 
     setup->shutdown_timeout_s = reader_u32(&r);
     setup->timeout_s = reader_u32(&r);
     setup->spool_only_s = reader_u32(&r);
+    setup->has_raw_v4 = decode_flag(&r);
+    setup->has_raw_v6 = decode_flag(&r);
     uint32_t count = reader_u32(&r);
     if (r.failed || count > SETTINGS_MAX)
         goto fail;

@@ -35,6 +35,7 @@ struct setup {
     uint32_t timeout_s; /* plugin_timeout; 0: none */
     /* The backend hung again after a kill: it is not touched for so long, rows go to the spool. */
     uint32_t spool_only_s;
+    bool has_raw_v4, has_raw_v6; /* raw sockets come with it, in this order */
     struct setup_setting *settings;
     uint32_t setting_count;
 };

@@ -17,10 +17,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define WATCHES_MAX  1024
-#define COUNTERS_MAX 256
+#define COUNTERS_MAX 4096
 #define TURN_MS      200 /* while a call lasts that another thread makes */
 
 struct watched_fd {
@@ -45,6 +46,7 @@ struct backend {
     backend_beat_fn *beat;
     void *beat_arg;
     struct programs *programs;
+    int raw_v4, raw_v6; /* -1: none */
     /* With `thread` the plugin tells where it is by these, which the main thread passes on. */
     struct call_thread *thread; /* NULL: the main thread makes the calls */
     backend_turn_fn *turn;
@@ -294,6 +296,13 @@ static int host_start_program(const struct pa_host *host, const char *key, char 
     return b->programs != NULL ? programs_start(b->programs, key, variables, ret_pid) : -ENOENT;
 }
 
+static int host_raw_socket(const struct pa_host *host, int family)
+{
+    const struct backend *b = host->own;
+    int fd = family == AF_INET ? b->raw_v4 : family == AF_INET6 ? b->raw_v6 : -1;
+    return fd >= 0 ? fd : -ENOENT;
+}
+
 /* ---- */
 
 struct backend *backend_new(const struct pa_plugin *plugin, const struct setup *setup,
@@ -323,7 +332,9 @@ struct backend *backend_new(const struct pa_plugin *plugin, const struct setup *
                                .beat = host_beat,
                                .wait = host_wait,
                                .timeout_s = setup->timeout_s,
-                               .start_program = host_start_program};
+                               .start_program = host_start_program,
+                               .raw_socket = host_raw_socket};
+    b->raw_v4 = b->raw_v6 = -1;
     return b;
 }
 
@@ -346,6 +357,12 @@ bool backend_is_ours(const struct backend *b, const char **ret_why_free)
 void backend_set_programs(struct backend *b, struct programs *programs)
 {
     b->programs = programs;
+}
+
+void backend_set_raw_sockets(struct backend *b, int v4, int v6)
+{
+    b->raw_v4 = v4;
+    b->raw_v6 = v6;
 }
 
 void backend_set_schema(struct backend *b, const struct pa_schema *schema)

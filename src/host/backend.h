@@ -39,6 +39,8 @@ struct backend *backend_new(const struct pa_plugin *plugin, const struct setup *
 bool backend_is_ours(const struct backend *backend, const char **ret_why_free);
 /* Gives it programs to start, which are borrowed; without them it can start none. */
 void backend_set_programs(struct backend *backend, struct programs *programs);
+/* Gives it raw sockets (-1: none), which are borrowed. */
+void backend_set_raw_sockets(struct backend *backend, int v4, int v6);
 /* Has the plugin's calls made on `thread`, which is borrowed. Meanwhile `turn` is called every now and
  * then on the caller's, and once more at the end of a call that lasted; it tells where the plugin is,
  * and whether it has beaten since the turn before. */

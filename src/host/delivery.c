@@ -27,8 +27,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ATTEMPTS_TO_ISOLATE 2
-#define ATTEMPTS_TO_POISON  3
+#define PLUGIN_KEEPS_HANDOVERS (PA_PLUGIN_KEEPS_HANDOVERS | PA_PLUGIN_TAKES_DATAGRAMS)
+#define ATTEMPTS_TO_ISOLATE    2
+#define ATTEMPTS_TO_POISON     3
 
 struct delivery {
     struct delivery_settings s;
@@ -58,7 +59,7 @@ static bool must_combine(const struct delivery_settings *s)
 {
     const struct pa_column *exporter = schema_find(s->schema, "peer_src_ip");
     if (s->schema->is_unaggregated ||
-        (s->plugin_flags & (PA_PLUGIN_ADDS_UP | PA_PLUGIN_KEEPS_HANDOVERS)) != 0)
+        (s->plugin_flags & (PA_PLUGIN_ADDS_UP | PLUGIN_KEEPS_HANDOVERS)) != 0)
         return false;
     return s->setup->is_replay || exporter == NULL;
 }
@@ -175,6 +176,24 @@ static void recover_lane(struct delivery *d, struct lane *lane)
     }
 }
 
+/* Datagrams go out at most once: those that the last host had begun with may have been sent. */
+static void give_up_taken(struct delivery *d, struct lane *lane)
+{
+    uint64_t until = ring_view_attempt(lane->ring).seq, lost = 0;
+    struct handover h;
+
+    ring_view_untake(lane->ring);
+    while (ring_view_acked(lane->ring) < until && ring_view_peek(lane->ring, 0, &h)) {
+        lost += h.row_count;
+        settle_next(lane, h.seq, HANDOVER_LOST);
+    }
+    if (lost > 0)
+        link_log(d->s.link, PA_LOG_WARNING,
+                 "%llu datagrams of worker %u that the process before this one had taken are lost: "
+                 "they are not sent twice",
+                 (unsigned long long)lost, lane_number(d, lane));
+}
+
 /* The last hand-overs on disk may have been put there just before the death. They are not
  * acknowledged then, and would be written twice and booked twice. */
 static void settle_spooled(void *arg, uint32_t worker, uint64_t seq)
@@ -195,7 +214,10 @@ void delivery_recover(struct delivery *d)
     if (spool != NULL)
         spool_each_own(spool, settle_spooled, d);
     for (uint32_t i = 0; i < d->s.setup->lane_count; i++)
-        recover_lane(d, &d->s.lanes[i]);
+        if ((d->s.plugin_flags & PA_PLUGIN_TAKES_DATAGRAMS) != 0)
+            give_up_taken(d, &d->s.lanes[i]);
+        else
+            recover_lane(d, &d->s.lanes[i]);
     if (spool != NULL &&
         spool_settle_attempts(spool, ATTEMPTS_TO_POISON, d->s.setup->last_signal == SIGKILL) > 0)
         link_log(d->s.link, PA_LOG_ERROR,
@@ -329,7 +351,7 @@ static int write_part_batch(void *arg, const struct pa_batch *batch)
 static bool needs_merge(const struct delivery *d)
 {
     return d->part_count > 1 && d->selection.kind != SELECTION_ISOLATED &&
-           (d->s.plugin_flags & PA_PLUGIN_KEEPS_HANDOVERS) == 0 &&
+           (d->s.plugin_flags & PLUGIN_KEEPS_HANDOVERS) == 0 &&
            (d->combines || d->s.schema->order_offset >= 0);
 }
 

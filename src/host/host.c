@@ -50,6 +50,7 @@ struct host {
     struct schema *schema;
     struct lane *lanes;
     int host_event, lock_fd;
+    int raw_v4, raw_v6; /* -1: none */
     const struct pa_plugin *plugin;
     struct programs *programs;
     bool is_bound; /* by a launcher */
@@ -127,6 +128,11 @@ static int receive_setup(struct host *h)
         return -EBADMSG;
     }
     h->host_event = m.fds[0];
+    size_t fd_index = 1;
+    if (h->setup->has_raw_v4 && fd_index < m.fd_count)
+        h->raw_v4 = m.fds[fd_index++];
+    if (h->setup->has_raw_v6 && fd_index < m.fd_count)
+        h->raw_v6 = m.fds[fd_index];
     h->link.debug = h->setup->debug;
     h->link.instance_name = h->setup->instance_name;
     h->link.plugin_name = h->setup->plugin_name;
@@ -480,6 +486,10 @@ static void take_message(struct host *h, struct host_message *m)
     case HOST_MESSAGE_REOPEN:
         h->wants_reopen = true; /* the backend may be in another call */
         break;
+    case HOST_MESSAGE_RELOAD:
+        if ((h->plugin->flags & PA_PLUGIN_TAKES_DATAGRAMS) != 0)
+            h->wants_reopen = true;
+        break;
     case HOST_MESSAGE_SHUTDOWN:
         start_stopping(h, reader_u32(&r));
         break;
@@ -784,6 +794,10 @@ static void host_clear(struct host *h)
     mem_free(h->lanes);
     if (h->host_event >= 0)
         close(h->host_event);
+    if (h->raw_v4 >= 0)
+        close(h->raw_v4);
+    if (h->raw_v6 >= 0)
+        close(h->raw_v6);
     if (h->link.socket >= 0)
         close(h->link.socket);
     if (h->lock_fd >= 0) { /* comes last: a process that waits for the lock may start now */
@@ -805,6 +819,8 @@ int host_run(int socket, int argc, char **argv)
                               .plugin_name = "host",
                               .lock = PTHREAD_MUTEX_INITIALIZER},
                      .host_event = -1,
+                     .raw_v4 = -1,
+                     .raw_v6 = -1,
                      .lock_fd = -1};
     struct text error = {0};
     int status = 1;
@@ -841,6 +857,7 @@ int host_run(int socket, int argc, char **argv)
         backend_new(h.plugin, h.setup, schema_view(h.schema), h.poller, &h.link, beat_in_call, &h);
     h.programs = programs_new(h.plugin, h.setup, h.is_bound ? &h.bounds : NULL);
     backend_set_programs(h.backend, h.programs);
+    backend_set_raw_sockets(h.backend, h.raw_v4, h.raw_v6);
     if (!h.setup->is_check)
         confine(&h, argc, argv);
     status = h.setup->is_check ? check_only(&h) : host_deliver(&h);

@@ -183,10 +183,22 @@ static int load_tag_maps(const struct maps_settings *settings, struct maps *maps
     for (uint32_t i = 0; i < settings->tag_map_count; i++) {
         struct tag_map_reading how = settings->of_tag_maps;
         how.has_pairs = settings->tag_map_pairs && settings->tag_map_pairs[i];
-        if (tag_map_read(settings->tag_maps[i], &how, report, &maps->tags[i]) == 0)
-            tag_map_add_needs(maps->tags[i], &maps->needs);
-        else
+        if (tag_map_read(settings->tag_maps[i], &how, report, &maps->tags[i]) < 0) {
             err = -EINVAL;
+            continue;
+        }
+        tag_map_add_needs(maps->tags[i], &maps->needs);
+        if (settings->tag_map_headers && settings->tag_map_headers[i] &&
+            !tag_map_asks_headers_only(maps->tags[i])) {
+            text_append_printf(
+                report->errors,
+                "%s: pre_tag_map of [%s]: datagrams are passed on whole, so rows can ask for ip, "
+                "engine_type, engine_id, source_id and agent_id alone; leave other keys out, or "
+                "give "
+                "[%s] a map of its own\n",
+                settings->tag_maps[i], settings->tag_map_headers[i], settings->tag_map_headers[i]);
+            err = -EINVAL;
+        }
     }
     return err;
 }

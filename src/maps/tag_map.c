@@ -489,6 +489,21 @@ void tag_map_free(struct tag_map *map)
     mem_free(map);
 }
 
+bool tag_map_asks_headers_only(const struct tag_map *map)
+{
+    static const enum flow_member told[] = {FLOW_exporter_addr, FLOW_export_domain,
+                                            FLOW_export_version, FLOW_engine_type,
+                                            FLOW_sample_format};
+    struct flow_needs others = map->needs, headers = {0};
+
+    for (size_t i = 0; i < sizeof told / sizeof told[0]; i++)
+        flow_needs_add(&headers, told[i]);
+    for (size_t i = 0; i < sizeof others.bits / sizeof *others.bits; i++)
+        if (others.bits[i] & ~headers.bits[i])
+            return false;
+    return true;
+}
+
 void tag_map_add_needs(const struct tag_map *map, struct flow_needs *needs)
 {
     for (size_t i = 0; i < sizeof needs->bits / sizeof *needs->bits; i++)

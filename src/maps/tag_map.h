@@ -65,4 +65,7 @@ bool tag_map_walk(const struct tag_map *map, const struct flow_batch *batch, str
 /* Does the same for one flow, row by row and without the index: what tests compare with. */
 void tag_map_scan(const struct tag_map *map, const struct flow *flow, struct arena *labels,
                   struct tag_result *ret_result, struct tag_returns *returns);
+/* True if the rows ask for nothing but what the header of a datagram tells: ip, engine_type, engine_id
+ * (source_id) and agent_id. */
+bool tag_map_asks_headers_only(const struct tag_map *map);
 void tag_map_add_needs(const struct tag_map *map, struct flow_needs *needs); /* members it reads */

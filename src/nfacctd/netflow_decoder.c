@@ -3,6 +3,7 @@
  * makes and frees the parts. */
 #include "nfacctd/netflow_decoder.h"
 #include "nfacctd/describe.h"
+#include "nfacctd/header.h"
 
 #include "base/clock.h"
 #include "base/memory.h"
@@ -247,11 +248,19 @@ static uint64_t decoder_save_generation(const void *self)
     return atomic_load_explicit(&decoder->save_generation, memory_order_relaxed);
 }
 
+static void decoder_read_header(const void *self, const struct datagram *datagram,
+                                struct flow *flow)
+{
+    (void)self;
+    netflow_read_header(datagram, flow);
+}
+
 const struct decoder_ops nfacctd_decoder = {
     .name = "nfacctd",
     .new = decoder_new,
     .free = decoder_free,
     .decode = decoder_decode,
+    .read_header = decoder_read_header,
     .tick = decoder_tick,
     .forget = decoder_forget,
     .know = decoder_know,

@@ -12,6 +12,7 @@
 #include "base/hash.h"
 #include "base/memory.h"
 #include "base/row_index.h"
+#include "flow/decoder.h"
 #include "handover/dictionary.h"
 #include "pipeline/row_fill.h"
 #include <string.h>
@@ -553,6 +554,70 @@ void aggregate_add(struct aggregate *a, const struct flow_batch *batch)
         a->added = decoded;
     }
     settle_added(a);
+}
+
+/* ---- datagrams ---- */
+
+/* Makes the row of a datagram. False: there is no room. */
+static bool datagram_row(struct aggregate *a, const struct datagram *d, uint64_t tag)
+    ON_THREAD(worker_thread)
+{
+    const struct aggregate_plan *plan = a->plan;
+    uint32_t id;
+
+    hand_over_full(a, d->received_ns);
+    if (!row_reserve(a) || dictionary_add(a->dictionary, d->data, d->len, plan->is_replay, &id) < 0)
+        return false;
+    uint8_t *row = row_next(a);
+    memset(row, 0, a->row_size);
+    memcpy(row + plan->exporter_offset, &d->source, sizeof d->source);
+    memcpy(row + plan->port_offset, &d->source_port, sizeof d->source_port);
+    memcpy(row + plan->tag_offset, &tag, sizeof tag);
+    memcpy(row + plan->datagram_offset, &id, sizeof id);
+    if (plan->has_order)
+        memcpy(row + plan->view->order_offset, &d->number, sizeof d->number);
+    rows_push(a, 1);
+    return true;
+}
+
+void aggregate_add_datagram(struct aggregate *a, const struct datagram *d, uint64_t tag)
+{
+    struct handover_totals one = {.flows = 1, .packets = 1, .bytes = d->len};
+
+    THREAD_ASSERT(worker_thread);
+    ledger_add(&a->ledger->decoded, &one);
+    if (!datagram_row(a, d, tag)) {
+        ledger_add(&a->ledger->drops[DROP_pool_full], &one);
+        return;
+    }
+    a->added = one;
+    settle_added(a);
+}
+
+void aggregate_filter_datagram(struct aggregate *a, const struct datagram *d)
+{
+    struct handover_totals one = {.flows = 1, .packets = 1, .bytes = d->len};
+
+    THREAD_ASSERT(worker_thread);
+    ledger_add(&a->ledger->decoded, &one);
+    ledger_add(&a->ledger->filtered, &one);
+}
+
+bool aggregate_has_rows(const struct aggregate *a)
+{
+    return a->row_count > 0;
+}
+
+void aggregate_hand_over_early(struct aggregate *a, int64_t time_ns)
+{
+    struct aggregate_end end = a->last_end;
+
+    THREAD_ASSERT(worker_thread);
+    if (ring_is_full(a->lane->ring))
+        return;
+    end.flags = 0;
+    end.time_ns = time_ns;
+    hand_over(a, &end);
 }
 
 /* ---- hand-over ---- */

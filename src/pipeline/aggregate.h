@@ -31,6 +31,22 @@ void aggregate_set_list(struct aggregate *aggregate, enum value_list_kind kind,
 void aggregate_add(struct aggregate *aggregate, const struct flow_batch *batch)
     ON_THREAD(worker_thread);
 
+struct datagram;
+/*
+ * Adds a datagram with its tag to an instance that takes datagrams, and counts it in the ledger as one
+ * flow and one packet. There is no room for it: it is dropped, and counted.
+ */
+void aggregate_add_datagram(struct aggregate *aggregate, const struct datagram *datagram,
+                            uint64_t tag) ON_THREAD(worker_thread);
+/* Counts a datagram that a filter of tags leaves out. */
+void aggregate_filter_datagram(struct aggregate *aggregate, const struct datagram *datagram)
+    ON_THREAD(worker_thread);
+/* True if rows wait to be handed over. */
+bool aggregate_has_rows(const struct aggregate *aggregate);
+/* Hands them over before the epoch ends, if the ring has a slot. */
+void aggregate_hand_over_early(struct aggregate *aggregate, int64_t time_ns)
+    ON_THREAD(worker_thread);
+
 struct aggregate_end {
     uint64_t group, epoch; /* as in struct handover */
     int64_t time_ns;

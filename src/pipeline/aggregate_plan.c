@@ -222,6 +222,45 @@ int aggregate_plan_new(const struct aggregate_settings *s, struct text *error,
     return err;
 }
 
+int aggregate_plan_new_datagrams(const struct aggregate_settings *s, struct text *error,
+                                 struct aggregate_plan **ret_plan)
+{
+    static const struct pa_column columns[] = {
+        {.name = "exporter", .kind = PA_KIND_ADDR, .format = PA_FORMAT_IP},
+        {.name = "port", .kind = PA_KIND_U16, .format = PA_FORMAT_UINT},
+        {.name = "tag", .kind = PA_KIND_U64, .format = PA_FORMAT_UINT},
+        {.name = "datagram", .kind = PA_KIND_BYTES, .format = PA_FORMAT_TEXT},
+    };
+    struct aggregate_plan *plan = mem_zalloc(sizeof *plan);
+    int err = 0;
+
+    plan->takes_datagrams = plan->is_unaggregated = true;
+    plan->has_whole_seconds = true; /* it asks for no times at all */
+    plan->is_replay = s->is_replay;
+    plan->has_order = s->has_order;
+    if (tag_filter_is_wanted(&s->tag_filter))
+        err = tag_filter_new(&s->tag_filter, error, &plan->tag_filter);
+    plan->schema = schema_new();
+    for (size_t i = 0; i < sizeof columns / sizeof columns[0] && err == 0; i++)
+        err = schema_add(plan->schema, &columns[i]);
+    if (plan->has_order)
+        schema_set_order(plan->schema);
+    schema_set_unaggregated(plan->schema);
+    if (err == 0)
+        err = schema_finish(plan->schema);
+    if (err < 0) {
+        aggregate_plan_free(plan);
+        return err;
+    }
+    plan->view = schema_view(plan->schema);
+    plan->exporter_offset = schema_find(plan->view, "exporter")->offset;
+    plan->port_offset = schema_find(plan->view, "port")->offset;
+    plan->tag_offset = schema_find(plan->view, "tag")->offset;
+    plan->datagram_offset = schema_find(plan->view, "datagram")->offset;
+    *ret_plan = plan;
+    return 0;
+}
+
 void aggregate_plan_free(struct aggregate_plan *plan)
 {
     if (!plan)

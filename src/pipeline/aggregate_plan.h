@@ -88,9 +88,16 @@ struct aggregate_plan {
     struct copy_op other_end;
     bool has_pad;
     uint32_t pad_offset; /* of the word in a row that ends in padding */
+    /* Rows are datagrams (PA_PLUGIN_TAKES_DATAGRAMS); this is where their values stand. */
+    bool takes_datagrams;
+    uint32_t exporter_offset, port_offset, tag_offset, datagram_offset;
 };
 
 /* Appends to `error`: the filter, too long a row. */
 int aggregate_plan_new(const struct aggregate_settings *settings, struct text *error,
                        struct aggregate_plan **ret_plan);
+/* Makes the plan of an instance that takes datagrams; of the settings it needs tag_filter, is_replay
+ * and has_order. */
+int aggregate_plan_new_datagrams(const struct aggregate_settings *settings, struct text *error,
+                                 struct aggregate_plan **ret_plan);
 void aggregate_plan_free(struct aggregate_plan *plan); /* NULL is fine */

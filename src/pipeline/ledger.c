@@ -43,6 +43,9 @@ void ledger_settle(struct ledger *ledger, const struct handover *handover,
     case HANDOVER_DROPPED:
         ledger_add(&ledger->drops[DROP_shutdown], &rest);
         break;
+    case HANDOVER_LOST:
+        ledger_add(&ledger->drops[DROP_process_lost], &rest);
+        break;
     }
 }
 

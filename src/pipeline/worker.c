@@ -12,6 +12,7 @@
 #include "input/inbox.h"
 #include "input/steering.h"
 #include "maps/maps.h"
+#include "pipeline/datagram_feed.h"
 #include "pipeline/exporter_watch.h"
 #include "pipeline/worker_private.h"
 #include <jansson.h>
@@ -80,7 +81,8 @@ void worker_flush(struct worker *w)
     for (uint32_t i = 0; i < crew->instance_count; i++) {
         if (crew->instances[i].has_lists)
             set_lists(w, i, maps);
-        add_to_instance(w, i, batch);
+        if (!crew->instances[i].plan->takes_datagrams)
+            add_to_instance(w, i, batch);
     }
     counter_add(&w->counters.batches, 1);
     histogram_add(&w->counters.batch_time, clock_mono().ns - begin_ns);
@@ -165,6 +167,14 @@ void worker_decode(struct worker *w, const struct datagram *d)
     w->crew->decoder->decode(w->decoder, exporter, d);
 }
 
+void worker_feed(struct worker *w, const struct datagram *d)
+{
+    const struct maps *maps = rcu_read(w->crew->maps);
+
+    if (!maps || maps_exporter_is_allowed(maps, &d->source))
+        datagram_feed_add(w->feed, maps, d);
+}
+
 static void forget_exporter(void *arg, struct exporter *exporter) ON_THREAD(worker_thread)
 {
     struct worker *w = arg;
@@ -205,10 +215,20 @@ static void release_held(struct worker *w) ON_THREAD(worker_thread)
     }
 }
 
-static void own_datagram(struct worker *w, const struct datagram *d) ON_THREAD(worker_thread)
+static void take_detour(struct worker *w, const struct datagram *d) ON_THREAD(worker_thread)
 {
+    if (w->feed)
+        worker_feed(w, d);
     if (w->is_holding)
         hold_datagram(w, d);
+    else
+        worker_decode(w, d);
+}
+
+static void own_datagram(struct worker *w, const struct datagram *d) ON_THREAD(worker_thread)
+{
+    if (w->has_detour)
+        take_detour(w, d);
     else
         worker_decode(w, d);
 }
@@ -392,6 +412,12 @@ static void on_datagram(void *arg, int fd, unsigned events) ON_THREAD(worker_thr
     (void)events;
 }
 
+static void set_holding(struct worker *w, bool is_holding)
+{
+    w->is_holding = is_holding;
+    w->has_detour = is_holding || w->feed;
+}
+
 /*
  * Reads what had arrived when the end was asked for: until the socket is empty, or for a second
  * where it never is. The inbox is complete when all have stopped reading.
@@ -414,10 +440,20 @@ static void drain_input(struct worker *w) ON_THREAD(worker_thread)
     while (atomic_load_explicit(&crew->reading_count, memory_order_acquire) > 0)
         worker_wait(w, 1000);
     release_held(w);
-    w->is_holding = false;
+    set_holding(w, false);
     while (!inbox_is_empty(w->inbox))
         receive_inbox(w);
     worker_flush(w);
+}
+
+/* Returns how long the worker may sleep. */
+static int sleep_time(struct worker *w, int64_t now_ns, int64_t next_tick_ns)
+    ON_THREAD(worker_thread)
+{
+    int tick_ms = (int)((next_tick_ns - now_ns) / NS_PER_MS) + 1;
+    int feed_ms = w->feed ? datagram_feed_turn(w->feed, clock_mono().ns, clock_wall().ns) : -1;
+
+    return feed_ms >= 0 && feed_ms < tick_ms ? feed_ms : tick_ms;
 }
 
 static void run_live(struct worker *w) ON_THREAD(worker_thread)
@@ -425,11 +461,11 @@ static void run_live(struct worker *w) ON_THREAD(worker_thread)
     struct crew *crew = w->crew;
     int64_t next_tick_ns = clock_mono().ns + NS_PER_S;
 
-    w->is_holding = atomic_load_explicit(&crew->is_holding, memory_order_acquire);
+    set_holding(w, atomic_load_explicit(&crew->is_holding, memory_order_acquire));
     release_moved(w);
     while (!atomic_load_explicit(&crew->is_stopping, memory_order_acquire)) {
         if (w->is_holding && !atomic_load_explicit(&crew->is_holding, memory_order_acquire)) {
-            w->is_holding = false;
+            set_holding(w, false);
             release_held(w);
         }
         uint32_t n = receive_batch(w);
@@ -448,8 +484,9 @@ static void run_live(struct worker *w) ON_THREAD(worker_thread)
         }
         rcu_quiescent(w->reader);
         counter_add(&w->counters.beats, 1);
+        int sleep_ms = sleep_time(w, now_ns, next_tick_ns);
         if (n < UDP_BATCH_MAX && inbox_is_empty(w->inbox))
-            worker_wait(w, (int)((next_tick_ns - now_ns) / NS_PER_MS) + 1);
+            worker_wait(w, sleep_ms);
     }
     drain_input(w);
 }
@@ -548,6 +585,7 @@ int worker_new(struct crew *crew, uint32_t index, struct udp_receiver *receiver,
     exporter_table_set_news(w->exporters, &crew->news);
     w->needs = crew->decoder_settings.needs;
     w->decoder = crew->decoder->new (&crew->decoder_settings, w->exporters, &w->batch);
+    w->feed = datagram_feed_new(crew, w->decoder, w->aggregates);
     err = start_input(w, event);
     if (err == 0)
         err = rcu_reader_register(crew->rcu, &w->reader);
@@ -660,6 +698,7 @@ void worker_free(struct worker *w)
     for (uint32_t i = 0; i < w->crew->instance_count; i++)
         aggregate_free(w->aggregates[i]);
     correlator_free(w->correlator);
+    datagram_feed_free(w->feed);
     geo_free(w->geo);
     instance_views_free(w->views);
     saved_pieces_free(atomic_load_explicit(&w->saved_templates, memory_order_relaxed));

@@ -2,7 +2,7 @@
 /*
  * Replay of a capture file. All workers read all of it and end hand-overs at the same places: where
  * the capture's clock ends an epoch of an instance and, for unaggregated instances, every 4096
- * datagrams. Nothing depends on how fast anybody is.
+ * datagrams; every 64 where datagrams themselves are handed over. Nothing depends on how fast anybody is.
  */
 #include "base/clock.h"
 #include "base/log.h"
@@ -13,7 +13,8 @@
 #include <errno.h>
 #include <limits.h>
 
-enum { QUIESCENT_DATAGRAMS = 64 };
+/* Datagrams that are passed on go out in small bursts, as a receiver's buffer holds no capture. */
+enum { QUIESCENT_DATAGRAMS = 64, FEED_POSITION_DATAGRAMS = 64 };
 
 const struct config_key replay_keys[] = {
     {"pcap_savefile", KEY_STRING_AT(struct replay_settings, path),
@@ -114,6 +115,8 @@ static void replay_datagram(struct worker *w, const struct datagram *d) ON_THREA
         advance_clock(w, d->received_ns);
     if (steering_worker(&d->source, crew->worker_count) == w->index) {
         counter_add(&w->counters.datagrams, 1);
+        if (w->feed)
+            worker_feed(w, d);
         worker_decode(w, d);
     }
     if (d->number % REPLAY_POSITION_DATAGRAMS == 0) {
@@ -121,9 +124,14 @@ static void replay_datagram(struct worker *w, const struct datagram *d) ON_THREA
         /* Rows that add up stay until the epoch's end: handed over here, each key would be a row as
          * often as there are such places. */
         for (uint32_t i = 0; i < crew->instance_count; i++)
-            if (crew->instances[i].plan->is_unaggregated)
+            if (crew->instances[i].plan->is_unaggregated &&
+                !crew->instances[i].plan->takes_datagrams)
                 end_instance(w, i, 0);
     }
+    if (w->feed && d->number % FEED_POSITION_DATAGRAMS == 0)
+        for (uint32_t i = 0; i < crew->instance_count; i++)
+            if (crew->instances[i].plan->takes_datagrams)
+                end_instance(w, i, 0);
     if (d->number % QUIESCENT_DATAGRAMS == 0) {
         worker_flush(w);
         worker_answer(w);

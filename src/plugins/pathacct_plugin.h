@@ -194,7 +194,9 @@ enum pa_key_role {
      * daemon's user may is looked at before the start. */
     PA_ROLE_OUTPUT,
     PA_ROLE_OWN_OUTPUT, /* such a path; no other instance may have it, unless it is of a stream */
-    PA_ROLE_PROGRAM     /* a program that the plugin starts (start_program) */
+    PA_ROLE_PROGRAM,    /* a program that the plugin starts (start_program) */
+    /* A boolean; with true the core opens raw sockets for the instance (raw_socket). */
+    PA_ROLE_RAW_SOCKETS
 };
 
 struct pa_key {
@@ -263,6 +265,12 @@ struct pa_host {
      */
     int (*start_program)(const struct pa_host *host, const char *key, char *const *variables,
                          int *ret_pid);
+    /*
+     * Returns the raw socket of a family, AF_INET or AF_INET6, which takes whole packets from their IP
+     * header on. It was opened by the core at its start, as the process itself may not, and stays the
+     * host's. -ENOENT: no key with PA_ROLE_RAW_SOCKETS is true, or the system lacks that family.
+     */
+    int (*raw_socket)(const struct pa_host *host, int family);
 };
 
 /* ---- the plugin ---- */
@@ -288,7 +296,14 @@ enum {
      * by it whether the backend stands still, and spools meanwhile. `watch` cannot be used then. Has
      * no effect with PA_PLUGIN_KEEPS_HANDOVERS.
      */
-    PA_PLUGIN_BLOCKS = 16
+    PA_PLUGIN_BLOCKS = 16,
+    /*
+     * The rows are not flows but the datagrams that exporters sent, a row each: the columns exporter
+     * (PA_KIND_ADDR) and port (U16) tell who, tag (U64) what pre_tag_map set, datagram (BYTES) is the
+     * payload. They come within 20 ms, at most once: what a process had taken when it died is lost,
+     * and there is no spool. Hand-overs are kept as with PA_PLUGIN_KEEPS_HANDOVERS.
+     */
+    PA_PLUGIN_TAKES_DATAGRAMS = 32
 };
 
 struct pa_plugin {
@@ -311,7 +326,9 @@ struct pa_plugin {
     int (*write)(void *state, const struct pa_batch *batch);
     int (*commit)(void *state, const struct pa_transaction *transaction);
     void (*abort)(void *state); /* forgets what was written since begin; may be NULL */
-    int (*reopen)(void *state); /* called on SIGHUP; may be NULL */
+    /* Called on SIGHUP, and with PA_PLUGIN_TAKES_DATAGRAMS on SIGUSR2 too: maps are read anew. May be
+     * NULL. */
+    int (*reopen)(void *state);
     void (*close)(void *state); /* `state` is NULL after a failed open that set none */
     /*
      * Tries what open and the first transaction will need: folders, servers, tables. It is called

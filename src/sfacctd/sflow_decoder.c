@@ -201,6 +201,28 @@ static uint64_t decoder_save_generation(const void *self)
     return 0;
 }
 
+/* Version, address of the agent (its kind, then 4 or 16 bytes) and, in version 5, the sub-agent. */
+static void decoder_read_header(const void *self, const struct datagram *datagram,
+                                struct flow *flow)
+{
+    const struct sflow_decoder *decoder = self;
+    struct reader r = reader_make(datagram->data, datagram->len);
+    uint32_t version = reader_u32(&r), kind = reader_u32(&r);
+    const uint8_t *bytes = kind == 1 || kind == 2 ? reader_bytes(&r, kind == 1 ? 4 : 16) : NULL;
+    struct ip_addr agent = {0};
+
+    flow->export_version = (uint8_t)(version <= 5 ? version : 0);
+    flow->export_domain = 0;
+    flow->sample_format = 1; /* it is sFlow's */
+    if (!bytes)
+        return;
+    agent = kind == 1 ? ip_addr_v4(bytes) : ip_addr_v6(bytes);
+    if (!decoder->settings->ignore_exporter_address && !ip_addr_is_zero(&agent))
+        flow->exporter_addr = agent;
+    if (version == 5)
+        flow->export_domain = reader_u32(&r);
+}
+
 /* Members that only options, templates or flows over time could tell. BGP may fill others. */
 static const enum flow_member lacking[] = {
     FLOW_start_ns,
@@ -233,6 +255,7 @@ const struct decoder_ops sfacctd_decoder = {
     .new = decoder_new,
     .free = decoder_free,
     .decode = decoder_decode,
+    .read_header = decoder_read_header,
     .tick = decoder_tick,
     .forget = decoder_forget,
     .know = decoder_know,

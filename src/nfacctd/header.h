@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* What the header of a NetFlow or IPFIX datagram tells, without a decoder. No state; any thread. */
+#include "flow/decoder.h"
+
+/* Sets export_version, engine_type and export_domain, as struct decoder_ops has it. */
+void netflow_read_header(const struct datagram *datagram, struct flow *flow);
