@@ -9,11 +9,9 @@
 static const struct {
     const char *plugin_name;
     enum syscall_user user;
-} plugins[] = {{"print", SYSCALLS_OF_PRINT},
-               {"memory", SYSCALLS_OF_MEMORY},
-               {"sqlite3", SYSCALLS_OF_SQLITE3},
-               {"pgsql", SYSCALLS_OF_PGSQL},
-               {"kafka", SYSCALLS_OF_KAFKA}};
+} plugins[] = {{"print", SYSCALLS_OF_PRINT},     {"memory", SYSCALLS_OF_MEMORY},
+               {"sqlite3", SYSCALLS_OF_SQLITE3}, {"pgsql", SYSCALLS_OF_PGSQL},
+               {"kafka", SYSCALLS_OF_KAFKA},     {"tee", SYSCALLS_OF_TEE}};
 
 int syscall_user_find(const char *plugin_name, enum syscall_user *ret_user)
 {
@@ -41,8 +39,9 @@ int syscall_user_find(const char *plugin_name, enum syscall_user *ret_user)
 #define SQLITE3 (1u << SYSCALLS_OF_SQLITE3)
 #define PGSQL   (1u << SYSCALLS_OF_PGSQL)
 #define KAFKA   (1u << SYSCALLS_OF_KAFKA)
+#define TEE     (1u << SYSCALLS_OF_TEE)
 #define SERVED  (PGSQL + KAFKA)
-#define HOSTS   (PRINT + MEMORY + SQLITE3 + SERVED)
+#define HOSTS   (PRINT + MEMORY + SQLITE3 + TEE + SERVED)
 #define ALL     (CORE + HOSTS)
 
 #if defined(__s390__) || defined(__s390x__)

@@ -28,6 +28,7 @@ enum syscall_user {
     SYSCALLS_OF_SQLITE3,
     SYSCALLS_OF_PGSQL,
     SYSCALLS_OF_KAFKA,
+    SYSCALLS_OF_TEE,
 };
 
 /* False in builds without libseccomp and in those with a sanitizer, whose own calls are others. */

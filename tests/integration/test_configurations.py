@@ -106,7 +106,7 @@ case("table_dump", OUT + "aggregate[a]: src_host\nbgp_daemon: true\nbgp_table_du
 case("table_dump_off", OUT + "aggregate[a]: src_host\nbgp_table_dump_file: {dir}/x\nbgp_table_dump_refresh_time: 600\nbmp_daemon: false\nbmp_daemon_max_peers: 5")
 case("bmp", OUT + "aggregate[a]: src_host\nbmp_daemon: true\nbmp_daemon_port: 1790\nbmp_daemon_max_peers: 20", *["BMP is not spoken"] * 3)
 case("rpki", OUT + "aggregate[a]: dst_as\nbgp_daemon: true\nnfacctd_as: bgp\nrpki_roas_file: {dir}/roas.json", "origin validation")
-case("tee", "plugins: tee[a]\ntee_receivers[a]: {dir}/receivers.lst\ntee_transparent: true\nnfacctd_port: 2100", "not replicated")
+case("tee", "plugins: tee[a]\ntee_receivers[a]: {dir}/receivers.lst\ntee_transparent: true\nnfacctd_port: 2100")
 case("looking_glass", OUT + "aggregate[a]: src_host\nbgp_daemon: true\nbgp_daemon_lg: true", "no looking glass")
 case("telemetry", OUT + "aggregate[a]: src_host\ntelemetry_daemon: true\ntelemetry_daemon_port_tcp: 1620", *["telemetry"] * 2)
 case("mistyped", OUT + "aggregate[a]: src_host\nnfacctd_prot: 2100\nprint_refrsh_time[a]: 60\nprint_output_file[b]: x",
@@ -126,7 +126,7 @@ case("sflow_tags", S + OUT + "aggregate[a]: tag, src_host\npre_tag_map: {dir}/pr
 case("sflow_timestamps", S + OUT + "aggregate[a]: src_host, timestamp_arrival, tunnel_src_host, tunnel_proto\ntimestamps_since_epoch: true", daemon="sfacctd")
 case("sflow_networks", S + OUT + "aggregate[a]: src_net, dst_net, src_as\nnetworks_file: {dir}/networks.lst\nsfacctd_net: file\nsfacctd_as: file", daemon="sfacctd")
 case("sflow_kafka", S + "plugins: kafka\naggregate: src_host, dst_host, tcpflags\n" + KAFKA + "sfacctd_ext_sampling_rate: 100", daemon="sfacctd")
-case("sflow_tee", S + "plugins: tee[a]\ntee_receivers[a]: {dir}/receivers.lst", "not replicated", daemon="sfacctd")
+case("sflow_tee", S + "plugins: tee[a]\ntee_receivers[a]: {dir}/receivers.lst", daemon="sfacctd")
 
 
 def check(test, it):

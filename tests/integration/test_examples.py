@@ -17,6 +17,7 @@ import time
 from harness import NFACCTD, SOURCE, Bird, four_paths, free_port, json_lines, main, need, wait_for
 from kafka_cluster import Mock, consume
 from postgres import Postgres
+from test_tee import Receiver, netflow5
 import exports
 import mmdb
 
@@ -51,10 +52,31 @@ def away_from_the_hour(seconds=10):
         time.sleep(left)
 
 
+def test_tee(test):
+    """All goes to the first collector, firewalls' exports also to one of the others; it is accounted as well."""
+    first, others = Receiver(), [Receiver(), Receiver()]
+    port = free_port()
+    text = example(test, "tee", port, free_port(socket.SOCK_STREAM))
+    rows = (EXAMPLES / "tee/receivers").read_text().replace("192.0.2.10:2100", first.name)
+    for address, receiver in zip(("192.0.2.21:2055", "192.0.2.22:2055"), others):
+        rows = rows.replace(address, receiver.name)
+    text = text.replace(str(EXAMPLES / "tee/receivers"), str(test.write("receivers", rows)))
+    tags = (EXAMPLES / "tee/tags.map").read_text().replace("198.51.100.0/24", "127.0.0.3")
+    text = text.replace(str(EXAMPLES / "tee/tags.map"), str(test.write("tags.map", tags)))
+    daemon = test.nfacctd(text)
+    sent = [netflow5(n) for n in range(20)]
+    test.send(*sent[:10])
+    first.wait(10)
+    test.send(*sent[10:], source="127.0.0.3")
+    assert first.wait(20) == sent
+    assert others[1].wait(10) == sent[10:] and not others[0].take()  # 127.0.0.3 is odd
+    assert daemon.stop() == 0, daemon.output()
+
+
 def test_every_example_is_run_here(test):
     """The examples that are configurations have a test of their name."""
     names = {path.parent.name for path in EXAMPLES.glob("*/nfacctd.conf")}
-    assert names == {"distributed", "multipath", "capacity", "security", "sql", "postgresql", "oncall", "tags", "places", "services"}, names
+    assert names == {"distributed", "multipath", "capacity", "security", "sql", "postgresql", "oncall", "tags", "places", "services", "tee"}, names
     for name in names:
         assert any(test_name.startswith(f"test_{name}") for test_name in globals()), name
 

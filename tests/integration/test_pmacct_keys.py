@@ -67,7 +67,7 @@ class PmacctKeys(unittest.TestCase):
             self.assertIn("the log and the table of black-holed routes are not written out yet", result.stderr)
 
     def test_a_missing_plugin_is_one_error_whatever_keys_it_has(self):
-        for plugin, keys in (("tee", ("tee_receivers", "tee_transparent", "pre_tag_map")), ("mysql", ("sql_host", "sql_table", "sql_refresh_time")),
+        for plugin, keys in (("sfprobe", ("sfprobe_receiver", "sfprobe_agentip", "pre_tag_map")), ("mysql", ("sql_host", "sql_table", "sql_refresh_time")),
                              ("amqp", ("amqp_host", "amqp_refresh_time")), ("mongodb", ("mongo_host", "mongo_table")),
                              ("nfprobe", ("nfprobe_receiver", "nfprobe_version"))):
             result = self.check(f"plugins: {plugin}[a], print[b]", "aggregate: src_host", "nfacctd_port: 2100", "print_output_file[b]: /dev/null",

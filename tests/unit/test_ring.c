@@ -472,7 +472,7 @@ static void nonsense_is_seen_costs_nothing_and_is_set_back(void **state)
             c->lost[1] = 3;
             break;
         case 11:
-            c->outcomes[2].fate = 4;
+            c->outcomes[2].fate = HANDOVER_LOST + 1;
             break;
         case 12:
             c->outcomes[2].rejected_rows = 2;
