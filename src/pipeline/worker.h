@@ -44,7 +44,7 @@ struct worker_instance {
     struct ledger *ledgers;  /* one per worker */
     int32_t lists[VALUE_LIST_COUNT]; /* numbers of its lists of values in the maps; -1: none */
     bool has_lists;
-    /* These are set for one that takes datagrams, which has no view: pre_tag_map (-1: none), post_tag. */
+    /* An instance that takes datagrams has no view; its pre_tag_map (-1: none) and post_tag stand here. */
     int32_t tag_map;
     uint64_t post_tag, post_tag2;
 };

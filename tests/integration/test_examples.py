@@ -60,9 +60,9 @@ def test_tee(test):
     rows = (EXAMPLES / "tee/receivers").read_text().replace("192.0.2.10:2100", first.name)
     for address, receiver in zip(("192.0.2.21:2055", "192.0.2.22:2055"), others):
         rows = rows.replace(address, receiver.name)
-    text = text.replace(str(EXAMPLES / "tee/receivers"), str(test.write("receivers", rows)))
+    text = text.replace("/etc/pathacct/receivers", str(test.write("receivers", rows)))
     tags = (EXAMPLES / "tee/tags.map").read_text().replace("198.51.100.0/24", "127.0.0.3")
-    text = text.replace(str(EXAMPLES / "tee/tags.map"), str(test.write("tags.map", tags)))
+    text = text.replace("/etc/pathacct/tags.map", str(test.write("tags.map", tags)))
     daemon = test.nfacctd(text)
     sent = [netflow5(n) for n in range(20)]
     test.send(*sent[:10])
