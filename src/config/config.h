@@ -106,6 +106,14 @@ void config_each_setting(const struct config *config, size_t instance,
 bool config_role(const struct config *config, size_t instance, int role,
                  struct config_setting *ret_setting);
 
+/*
+ * Reads the file of today, and appends the keys whose values differ from those that this configuration was
+ * read with, as "nfacctd_port, aggregate[matrix]"; options of the command line do not count. Negative
+ * errno: the file is wrong, as appended to `errors`. Any one thread, as nothing is changed.
+ */
+int config_compare_file(const struct config *config, const char *path, struct text *changed,
+                        struct text *errors);
+
 /* A value in force, as people may see it. */
 struct config_shown {
     const char *key;

@@ -103,6 +103,8 @@ static void on_signal(void *arg, int number) ON_THREAD(main_thread)
         daemon_stop(d);
         break;
     case SIGHUP:
+        if (!d->is_reloading) /* a unit of Type=notify-reload waits for it */
+            watchdog_reloading(&d->watchdog);
         log_reopen();
         supervisor_reopen(d->supervisor);
         if (d->process.logfile)
@@ -110,6 +112,8 @@ static void on_signal(void *arg, int number) ON_THREAD(main_thread)
         else
             log_notice(
                 "logfile is not set, so no log is opened anew; backends open their files anew");
+        if (!d->is_reloading && !d->is_stopping)
+            status_line_ready(d);
         break;
     case SIGUSR1:
         errands_write_statistics(d, false);
@@ -177,7 +181,7 @@ static void on_second(void *arg) ON_THREAD(main_thread)
 
     THREAD_ASSERT(main_thread);
     d->seconds++;
-    watchdog_tick(&d->watchdog);
+    status_line_tick(d, watchdog_tick(&d->watchdog));
     control_use_tick(d->control);
     check_rib(d);
     if (d->templates && d->seconds % TEMPLATES_TICK_S == 1)
@@ -373,7 +377,7 @@ static int start_all(struct daemon *d, struct epoch_owner *owners) ON_THREAD(mai
     for (uint32_t i = 0; err == 0 && i < d->crew.worker_count; i++)
         err = worker_start(d->crew.workers[i]);
     if (err == 0)
-        watchdog_ready(&d->watchdog, d->status);
+        status_line_ready(d);
     return err;
 }
 

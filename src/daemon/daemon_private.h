@@ -20,10 +20,12 @@
 #include "daemon/rib_wait.h"
 #include "daemon/settings.h"
 #include "daemon/statistics.h"
+#include "daemon/status_line.h"
 #include "daemon/supervisor.h"
 #include "daemon/templates_file.h"
 #include "daemon/trouble.h"
 #include "daemon/watchdog.h"
+#include "maps/map_census.h"
 #include "maps/maps.h"
 
 enum { KEY_TABLES_MAX = 16 };
@@ -81,7 +83,9 @@ struct daemon {
     struct text warnings;            /* of the configuration; kept until the log tells them */
     struct text notices;             /* likewise: of what is right and may not be meant */
     bool is_reloading, wants_reload; /* maps are being read; and once more after that */
-    bool is_stopping;                /* set by a signal, or at the end of the file */
+    struct map_census map_census;    /* of those in force */
+    struct status_line status_line;
+    bool is_stopping; /* set by a signal, or at the end of the file */
 };
 
 struct statistics_sources daemon_statistics(struct daemon *daemon, bool is_final);

@@ -7,30 +7,49 @@
 #include "base/named_file.h"
 #include "daemon/daemon_private.h"
 #include "daemon/process.h"
+#include "daemon/status_line.h"
 #include "maps/map_source.h"
 #include <string.h>
 
-/* ---- maps ---- */
+/* ---- a reload ---- */
 
-struct map_errand {
+static bool maps_are_configured(const struct maps_settings *maps)
+{
+    bool has_maps = maps->allow_file || maps->sampling_map || maps->flow_to_rd_map ||
+                    maps->bgp_agent_map || maps->bgp_peer_dst_ip_map || maps->geoip_file ||
+                    maps->tag_map_count > 0 || maps->networks_file_count > 0 ||
+                    maps->list_count > 0;
+
+    for (int i = 0; i < INGRESS_MAP_COUNT; i++)
+        has_maps = has_maps || maps->ingress_maps[i];
+    return has_maps;
+}
+
+struct reload_errand {
     struct daemon *daemon;
+    bool has_maps; /* and they may be read anew */
     uint64_t generation;
     struct maps *maps; /* what was read; NULL: there were errors */
     bool has_row_error;
-    struct text errors, warnings;
+    struct map_census census;
+    struct text changed_keys; /* of the configuration, which a restart would see */
+    struct text errors, warnings, config_errors;
 };
 
-static void load_maps(void *arg)
+static void read_files(void *arg)
 {
-    struct map_errand *e = arg;
-
+    struct reload_errand *e = arg;
+    const char *file = e->daemon->options.file;
     struct map_report report = {.is_tolerant = !config_is_strict(e->daemon->config),
                                 .errors = &e->errors,
-                                .warnings = &e->warnings};
+                                .warnings = &e->warnings,
+                                .census = &e->census};
 
-    if (maps_load(&e->daemon->maps_settings, e->generation, &report, &e->maps) < 0)
+    if (e->has_maps && maps_load(&e->daemon->maps_settings, e->generation, &report, &e->maps) < 0)
         e->maps = NULL;
     e->has_row_error = report.has_row_error;
+    if (file)
+        (void)config_compare_file(e->daemon->config, file, &e->changed_keys, &e->config_errors);
 }
 
 static bool needs_grew(const struct flow_needs *old, const struct flow_needs *more)
@@ -55,55 +74,112 @@ static void note_lookups(struct daemon *d, const struct flow_needs *of_maps)
                           memory_order_relaxed);
 }
 
-static void publish_maps(struct daemon *d, struct maps *maps) ON_THREAD(main_thread)
+static void publish_maps(struct daemon *d, struct reload_errand *e) ON_THREAD(main_thread)
 {
-    bool has_grown = needs_grew(&d->needs, &maps->needs);
+    bool has_grown = needs_grew(&d->needs, &e->maps->needs);
 
-    note_lookups(d, &maps->needs);
-    maps_publish(&d->maps, d->retired, maps);
-    log_notice("maps: read anew");
+    note_lookups(d, &e->maps->needs);
+    maps_publish(&d->maps, d->retired, e->maps);
     daemon_name_peers(d);
     if (has_grown)
         for (uint32_t i = 0; i < d->crew.worker_count; i++)
             worker_add_needs(d->crew.workers[i]);
+    map_census_clear(&d->map_census);
+    d->map_census = e->census;
+    e->census = (struct map_census){0};
 }
 
-static void read_maps(struct daemon *d) ON_THREAD(main_thread);
-
-static void maps_are_loaded(void *arg) ON_THREAD(main_thread)
+/* Plugins that take datagrams have maps of their own, which they read themselves. */
+static bool has_any_maps(const struct daemon *d)
 {
-    struct map_errand *e = arg;
+    bool has = maps_are_configured(&d->maps_settings);
+
+    for (uint32_t i = 0; i < d->instance_count; i++)
+        has = has || d->instances[i]->takes_datagrams;
+    return has;
+}
+
+/* Says in one line what became of the maps; the caller frees it. */
+static char *maps_summary(const struct daemon *d, const struct reload_errand *e)
+{
+    struct text files = {0};
+    char *summary;
+
+    if (!e->has_maps)
+        return mem_strdup(!has_any_maps(d) ? "maps: none is configured, so none is read anew"
+                          : d->maps_settings.may_refresh
+                              ? "maps: plugins read theirs anew"
+                              : "maps are not read anew: maps_refresh is false");
+    map_census_compare(&d->map_census, &e->census, &files);
+    if (e->maps)
+        summary = mem_printf("maps: read anew: %s", text_cstr(&files));
+    else
+        summary = mem_printf(
+            "maps: the old ones stay in force%s: %s",
+            e->has_row_error ? "; strict_config: false leaves out rows that are wrong" : "",
+            text_cstr(&files));
+    text_clear(&files);
+    return summary;
+}
+
+/* Tells what a restart would change, as a reload reads the configuration for this alone. */
+static void append_config(struct reload_errand *e, struct text *out)
+{
+    if (e->config_errors.len > 0)
+        text_append_printf(out, "; the configuration is wrong now: %.*s",
+                           (int)strcspn(text_cstr(&e->config_errors), "\n"),
+                           text_cstr(&e->config_errors));
+    else if (e->changed_keys.len > 0)
+        text_append_printf(out, "; changed in the configuration, which needs a restart: %s",
+                           text_cstr(&e->changed_keys));
+}
+
+static void reload(struct daemon *d) ON_THREAD(main_thread);
+
+static void files_are_read(void *arg) ON_THREAD(main_thread)
+{
+    struct reload_errand *e = arg;
     struct daemon *d = e->daemon;
+    struct text line = {0};
+    char *summary = maps_summary(d, e);
+    bool is_wrong = e->has_maps && !e->maps;
 
     THREAD_ASSERT(main_thread);
     log_lines(&e->warnings, LOG_LEVEL_WARNING);
-    if (e->maps) {
-        publish_maps(d, e->maps);
-        trouble_end(&d->troubles, TROUBLE_MAPS);
-    } else {
+    text_append_string(&line, summary);
+    append_config(e, &line);
+    if (is_wrong) {
         size_t len = e->errors.len ? strcspn(text_cstr(&e->errors), "\n") : 0;
         trouble_say(&d->troubles, TROUBLE_MAPS,
                     "maps: the old ones stay in force since the last reload; mend this and send "
                     "SIGUSR2: %.*s",
                     (int)len, text_cstr(&e->errors));
-        log_lines(&e->errors, LOG_LEVEL_ERROR);
-        log_error("maps: the old ones stay in force%s",
-                  e->has_row_error ? "; strict_config: false leaves out rows that are wrong" : "");
     }
-    text_clear(&e->errors);
-    text_clear(&e->warnings);
-    mem_free(e);
+    log_lines(&e->errors, LOG_LEVEL_ERROR);
+    if (e->maps) {
+        publish_maps(d, e);
+        trouble_end(&d->troubles, TROUBLE_MAPS);
+    }
+    log_write(is_wrong ? LOG_LEVEL_ERROR : LOG_LEVEL_NOTICE, "%s", text_cstr(&line));
     d->is_reloading = false;
     if (!d->is_stopping)
-        watchdog_ready(&d->watchdog, d->status);
+        status_line_reloaded(d, text_cstr(&line));
+    mem_free(summary);
+    text_clear(&line);
+    text_clear(&e->errors);
+    text_clear(&e->warnings);
+    text_clear(&e->changed_keys);
+    text_clear(&e->config_errors);
+    map_census_clear(&e->census);
+    mem_free(e);
     if (d->wants_reload)
-        read_maps(d); /* files may have changed while they were read */
+        reload(d); /* files may have changed while they were read */
 }
 
-static void read_maps(struct daemon *d)
+static void reload(struct daemon *d)
 {
     const struct maps *old = rcu_read(&d->maps);
-    struct map_errand *e;
+    struct reload_errand *e;
 
     d->wants_reload = d->is_reloading;
     if (d->is_reloading)
@@ -112,34 +188,19 @@ static void read_maps(struct daemon *d)
     watchdog_reloading(&d->watchdog);
     e = mem_zalloc(sizeof *e);
     e->daemon = d;
+    e->has_maps = maps_are_configured(&d->maps_settings) && d->maps_settings.may_refresh;
     e->generation = old ? old->generation + 1 : 1;
-    chores_add(d->chores, load_maps, maps_are_loaded, e);
+    chores_add(d->chores, read_files, files_are_read, e);
 }
 
 void errands_reload(struct daemon *d)
 {
-    const struct maps_settings *maps = &d->maps_settings;
-    bool takes_datagrams = false; /* the plugin has a map of its own */
-    bool has_maps = maps->allow_file || maps->sampling_map || maps->flow_to_rd_map ||
-                    maps->bgp_agent_map || maps->bgp_peer_dst_ip_map || maps->geoip_file ||
-                    maps->tag_map_count > 0 || maps->networks_file_count > 0;
+    bool is_barred = has_any_maps(d) && !d->maps_settings.may_refresh;
 
-    for (int i = 0; i < INGRESS_MAP_COUNT; i++)
-        has_maps = has_maps || maps->ingress_maps[i];
-    has_maps = has_maps || maps->list_count > 0;
-    for (uint32_t i = 0; i < d->instance_count; i++)
-        takes_datagrams = takes_datagrams || d->instances[i]->takes_datagrams;
-
-    if ((has_maps || takes_datagrams) && !maps->may_refresh) {
-        log_notice("maps are not read anew: maps_refresh is false");
-        return;
-    }
-    supervisor_reload(d->supervisor);
-    if (has_maps)
-        read_maps(d);
-    else if (!takes_datagrams)
-        log_notice("maps: none is configured, so none is read anew");
-    if (d->bgp)
+    if (!is_barred)
+        supervisor_reload(d->supervisor);
+    reload(d);
+    if (d->bgp && !is_barred)
         bgp_reload(d->bgp);
 }
 

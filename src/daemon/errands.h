@@ -7,7 +7,8 @@
 
 struct daemon;
 
-/* Reads maps and lists anew, and publishes them when all of them are right. */
+/* Reads maps and lists anew, and publishes them when all of them are right; says what changed, also which
+ * keys of the configuration need a restart. */
 void errands_reload(struct daemon *daemon) ON_THREAD(main_thread);
 /* Writes the ledger of this moment into stats_file. */
 void errands_write_statistics(struct daemon *daemon, bool is_final) ON_THREAD(main_thread);

@@ -65,6 +65,15 @@ void health_append_waits(const struct statistics_sources *s, const struct facts 
         text_append_string(reasons, "the daemon ends\n");
 }
 
+const char *health_plugin_fault(const struct supervisor_status *plugin)
+{
+    if (plugin->is_finished || (plugin->is_open && !plugin->is_failing))
+        return NULL;
+    return plugin->pid == 0   ? "its process does not run"
+           : !plugin->is_open ? "its backend is not open"
+                              : "its backend does not take rows";
+}
+
 bool health_is_ready(const struct statistics_sources *s, const struct facts *facts,
                      struct text *reasons)
 {
@@ -72,14 +81,11 @@ bool health_is_ready(const struct statistics_sources *s, const struct facts *fac
 
     THREAD_ASSERT(control_thread);
     for (uint32_t i = 0; facts && i < facts->plugin_count; i++) {
-        const struct supervisor_status *plugin = &facts->plugins[i];
         const struct config_instance *identity = s->instances[i]->identity;
-        if (plugin->is_finished || (plugin->is_open && !plugin->is_failing))
-            continue;
-        text_append_printf(reasons, "plugin %s[%s]: %s\n", identity->type, identity->name,
-                           plugin->pid == 0   ? "its process does not run"
-                           : !plugin->is_open ? "its backend is not open"
-                                              : "its backend does not take rows");
+        const char *fault = health_plugin_fault(&facts->plugins[i]);
+        if (fault)
+            text_append_printf(reasons, "plugin %s[%s]: %s\n", identity->type, identity->name,
+                               fault);
     }
     health_append_waits(s, facts, reasons);
     return reasons->len == len;

@@ -28,6 +28,8 @@ bool health_is_well(const struct health *health, const struct statistics_sources
 /* Appends a line for each thing but plugins that flows wait for. `facts` may be NULL. */
 void health_append_waits(const struct statistics_sources *sources, const struct facts *facts,
                          struct text *reasons) ON_THREAD(control_thread);
+/* Returns what keeps rows from a plugin's backend; NULL: nothing. */
+const char *health_plugin_fault(const struct supervisor_status *plugin);
 /* Appends a line for each thing that flows cannot pass yet; false: there is one. `facts` may be NULL. */
 bool health_is_ready(const struct statistics_sources *sources, const struct facts *facts,
                      struct text *reasons) ON_THREAD(control_thread);

@@ -286,6 +286,7 @@ static int read_maps(struct daemon *d, struct text *errors, struct text *warning
 {
     struct maps *maps;
     struct map_report report = map_report(d, errors, warnings);
+    report.census = &d->map_census;
     int err = maps_load(&d->maps_settings, 1, &report, &maps);
 
     d->has_row_error = d->has_row_error || report.has_row_error;
@@ -714,6 +715,8 @@ void setup_close(struct daemon *d)
     for (size_t i = 0; i < KEY_TABLES_MAX; i++)
         settings_keys_free(d->keys[i]);
     flow_sockets_clear(&d->flow_sockets);
+    map_census_clear(&d->map_census);
+    status_line_clear(&d->status_line);
     mem_free(d->state_file);
     mem_free(d->file);
     mem_free(d->instances);

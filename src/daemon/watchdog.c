@@ -18,11 +18,6 @@ void watchdog_clear(struct watchdog *w)
     service_close(&w->service);
 }
 
-void watchdog_ready(struct watchdog *w, const char *status)
-{
-    service_tell(&w->service, "READY=1\nSTATUS=%s", status);
-}
-
 void watchdog_reloading(struct watchdog *w)
 {
     service_tell(&w->service, "RELOADING=1\nMONOTONIC_USEC=%" PRId64 "\nSTATUS=reading maps anew",
@@ -79,9 +74,12 @@ static bool all_move(struct watchdog *w) ON_THREAD(main_thread)
     return do_move;
 }
 
-void watchdog_tick(struct watchdog *w)
+bool watchdog_tick(struct watchdog *w)
 {
+    bool do_move = all_move(w);
+
     THREAD_ASSERT(main_thread);
-    if (all_move(w) && w->service.watchdog_ns > 0)
+    if (do_move && w->service.watchdog_ns > 0)
         service_tell(&w->service, "WATCHDOG=1");
+    return do_move;
 }

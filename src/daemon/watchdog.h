@@ -2,7 +2,7 @@
 #pragma once
 /*
  * Watches whether the daemon's threads move, and tells the service manager (base/service.h): when
- * the daemon is ready, reloads and stops, and each second that all threads are alive. Workers and
+ * the daemon reloads and stops, and each second that all threads are alive. Workers and
  * the BGP thread beat at least every 2 s, idle or not. One that has not for WATCHDOG_STILL_S
  * silences the sign of life, and after WATCHDOG_SAY_S the log says so. The main thread is watched by
  * being the one that speaks. All this is the main thread's.
@@ -28,13 +28,11 @@ struct watchdog {
 
 void watchdog_init(struct watchdog *watchdog, const struct crew *crew) ON_THREAD(main_thread);
 void watchdog_clear(struct watchdog *watchdog);
-/* The daemon works; `status` is a line for people. */
-void watchdog_ready(struct watchdog *watchdog, const char *status) ON_THREAD(main_thread);
-/* The daemon begins to read its maps anew; watchdog_ready() ends that. */
+/* The daemon begins to read its maps anew, until it is ready again (daemon/status_line.h). */
 void watchdog_reloading(struct watchdog *watchdog) ON_THREAD(main_thread);
 void watchdog_stopping(struct watchdog *watchdog) ON_THREAD(main_thread);
-/* Called once a second. */
-void watchdog_tick(struct watchdog *watchdog) ON_THREAD(main_thread);
+/* Called once a second. True: all threads move. */
+bool watchdog_tick(struct watchdog *watchdog) ON_THREAD(main_thread);
 
 /* Notes how far the thread of that name has come at that instant. True: it moves. */
 bool pulse_moves(struct pulse *pulse, uint64_t beats, int64_t now_ns, const char *name);

@@ -2,6 +2,7 @@
 /* Blanks the rows that errors name. A parser knows nothing of it, so all of them are alike. */
 #include "maps/map_source.h"
 
+#include "base/hash.h"
 #include "base/memory.h"
 #include "maps/map_file.h"
 #include <stdint.h>
@@ -13,6 +14,8 @@ int map_source_open(struct map_source *s, const char *path, struct map_report *r
     *s = (struct map_source){.path = path, .report = report};
     int err = map_file_content(path, &s->content, &s->errors);
 
+    if (err == 0)
+        s->digest = hash_bytes(s->content.data, s->content.len, 0) | 1;
     text_cstr(&s->content);
     return err;
 }
@@ -94,6 +97,7 @@ void map_source_close(struct map_source *s, int err, size_t entry_count)
     text_append(s->report->errors, s->errors.data, s->errors.len);
     text_clear(&s->content);
     text_clear(&s->errors);
+    map_census_add(s->report->census, s->path, s->digest, entry_count, err < 0);
     if (err == 0)
         map_file_loaded(s->path, entry_count);
 }

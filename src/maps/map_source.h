@@ -15,21 +15,25 @@
  * One thread at a time.
  */
 #include "base/text.h"
+#include "maps/map_census.h"
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Collects what is said of maps. All texts are lines "file:line: what is wrong; what would be right". */
 struct map_report {
-    bool is_tolerant;      /* strict_config: false */
-    bool has_row_error;    /* a tolerant reader would have passed over something */
-    struct text *errors;   /* borrowed */
-    struct text *warnings; /* borrowed: of rows that were left out */
+    bool is_tolerant;          /* strict_config: false */
+    bool has_row_error;        /* a tolerant reader would have passed over something */
+    struct text *errors;       /* borrowed */
+    struct text *warnings;     /* borrowed: of rows that were left out */
+    struct map_census *census; /* borrowed: of all files that were read; NULL: nobody asks */
 };
 
 struct map_source {
     const char *path; /* borrowed */
     struct map_report *report;
     struct text content; /* terminated */
+    uint64_t digest;     /* of the file as it is; 0: it cannot be read */
     struct text errors;  /* what the parser found */
 };
 

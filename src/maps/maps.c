@@ -2,6 +2,7 @@
 /* Loads all maps together, so that workers never see one half of a change. */
 #include "maps/maps.h"
 
+#include "base/hash.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "maps/agent_map.h"
@@ -16,6 +17,7 @@
 #include "maps/tag_map.h"
 #include <errno.h>
 #include <stddef.h>
+#include <sys/stat.h>
 
 const struct config_key maps_keys[] = {
     {.name = "NAME_allow_file",
@@ -149,6 +151,20 @@ static int load_lists(const struct maps_settings *settings, struct maps *maps,
     return err;
 }
 
+/* Notes the database of places, which is too large to be looked at byte for byte once more. */
+static void note_geoip(const char *path, bool is_wrong, struct map_census *census)
+{
+    struct stat status;
+    uint64_t digest = 0;
+
+    if (stat(path, &status) == 0) {
+        const int64_t facts[] = {(int64_t)status.st_ino, status.st_size, status.st_mtim.tv_sec,
+                                 status.st_mtim.tv_nsec};
+        digest = hash_bytes(facts, sizeof facts, 0) | 1;
+    }
+    map_census_add(census, path, digest, 0, is_wrong);
+}
+
 /* Loads the database of places. Without it places are empty, which pmacct goes on with. */
 static int load_geoip(const struct maps_settings *settings, struct maps *maps,
                       struct map_report *report)
@@ -169,6 +185,7 @@ static int load_geoip(const struct maps_settings *settings, struct maps *maps,
         text_append(report->errors, error.data, error.len);
         err = -EINVAL;
     }
+    note_geoip(settings->geoip_file, err < 0, report->census);
     text_clear(&error);
     return err;
 }
