@@ -59,11 +59,34 @@ class Manual(unittest.TestCase):
         for key in json.loads(run(NFACCTD, "--keys=json"))["keys"]:
             self.assertTrue(key["help"] or key["type"] == "ignored", key["name"])
 
+    def pages(self):
+        return [*(BUILD / "man").glob("*.[1-8]"), *(SOURCE / "man").glob("*.[1-8]")]
+
+    def test_nobody_misses_a_page(self):
+        """nfacctd(8) names each of the others, and what pages of this project are named exist."""
+        ours = {tuple(page.name.rsplit(".", 1)) for page in self.pages()}
+        self.assertGreater(len(ours), 11)
+        for page in self.pages():
+            text = page.read_text()
+            self.assertIn(".Sh SEE ALSO", text, page)
+            named = set(re.findall(r"^\.Xr (\S+) (\d)", text, re.M))
+            own = {name for name in named if name[0].startswith(("pathacct", "nfacctd", "sfacctd")) or name == ("pmacct", "1")}
+            self.assertEqual(own - ours, set(), page)
+            if page.name == "nfacctd.8":
+                self.assertEqual(ours - set(re.findall(r"^\.Xr (\S+) (\d)", text.split(".Sh SEE ALSO")[1], re.M)), {("nfacctd", "8")})
+
+    def test_groff_reads_the_pages(self):
+        if not shutil.which("groff"):
+            self.skipTest("groff is not installed")
+        for page in self.pages():
+            found = subprocess.run(["groff", "-mandoc", "-ww", "-z", "-T", "utf8", page], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            self.assertEqual(found.stdout, "", page)
+
     def test_the_pages_are_sound(self):
         if not shutil.which("mandoc"):
             print("SKIP    test_the_pages_are_sound: mandoc is not installed", flush=True)
             self.skipTest("mandoc is not installed")
-        for page in [*(BUILD / "man").glob("*.[1-8]"), *(SOURCE / "man").glob("*.[1-8]")]:
+        for page in self.pages():
             found = subprocess.run(["mandoc", "-T", "lint", "-W", "warning", page], stdout=subprocess.PIPE, text=True)
             self.assertEqual(found.stdout, "", page)
 
