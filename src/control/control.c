@@ -36,8 +36,9 @@ enum {
 };
 #define AGE_NS NS_PER_S /* how old may be what others publish */
 /* How long a request waits for it. */
-static const int64_t wait_ns[CONTROL_NEED_COUNT] = {
-    [CONTROL_FACTS] = 2 * NS_PER_S, [CONTROL_TABLES] = 5 * NS_PER_S};
+static const int64_t wait_ns[CONTROL_NEED_COUNT] = {[CONTROL_FACTS] = 2 * NS_PER_S,
+                                                    [CONTROL_TABLES] = 5 * NS_PER_S,
+                                                    [CONTROL_TRAFFIC] = 3 * NS_PER_S};
 
 struct connection {
     int fd; /* -1: free */

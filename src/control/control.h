@@ -23,6 +23,7 @@ struct control_settings {
     const char *socket;      /* path; NULL: the default of the caller; "none": none */
     const char *http_listen; /* "127.0.0.1:9100", "[::1]:9100"; NULL: none */
     const char *token_file, *tls_cert, *tls_key; /* paths; NULL: none */
+    const char *traffic;                         /* name of an instance; NULL: none */
     uint32_t metrics_exporters_max;
 };
 extern const struct config_key control_keys[];
@@ -50,8 +51,14 @@ struct control_request {
 const char *control_parameter(const struct control_request *request, const char *name);
 
 /* A page needs this of other threads before it is made: facts of the main thread, or tables of the
- * workers. */
-enum control_need { CONTROL_NOTHING, CONTROL_FACTS, CONTROL_TABLES, CONTROL_NEED_COUNT };
+ * workers, or bytes per path of a thread that asks a plugin. */
+enum control_need {
+    CONTROL_NOTHING,
+    CONTROL_FACTS,
+    CONTROL_TABLES,
+    CONTROL_TRAFFIC,
+    CONTROL_NEED_COUNT
+};
 
 /* Fills in the answer, on the control thread. */
 typedef void control_fn(void *arg, const struct control_request *request,

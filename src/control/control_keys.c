@@ -73,5 +73,8 @@ const struct config_key control_keys[] = {
     {"metrics_exporters_max",
      KEY_INT_AT(struct control_settings, metrics_exporters_max, 0, 1000000), "2000",
      .help = "exporters with metrics of their own; those of later ones add up in `other`"},
+    {"control_traffic", KEY_STRING_AT(struct control_settings, traffic),
+     .help = "name of a memory plugin's instance with peer_src_ip, dst_net, dst_mask and "
+             "peer_dst_ip in its aggregate: answers about routes tell the bytes of each path then"},
     {0},
 };

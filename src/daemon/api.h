@@ -12,6 +12,7 @@
 #include "daemon/faults.h"
 #include "daemon/health.h"
 #include "daemon/statistics.h"
+#include "daemon/traffic.h"
 
 struct config;
 struct description;
@@ -41,6 +42,8 @@ struct api {
     const char *configuration; /* api_configuration_text() */
     /* Published for it, by worker; each may hold NULL. */
     const struct description *const _Atomic *descriptions;
+    const struct traffic *traffic; /* NULL: control_traffic is unset */
+    const char *traffic_instance;
     struct api_pace pace;
 };
 

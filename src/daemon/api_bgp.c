@@ -80,6 +80,7 @@ json_t *api_page_peers(struct api_call *call)
 /* ---- paths ---- */
 
 struct routes_walk {
+    const struct traffic *traffic_source; /* NULL: none */
     const struct statistics_sources *sources;
     const struct rib *rib;
     struct bgp_peers *peers;
@@ -88,7 +89,9 @@ struct routes_walk {
     int64_t now_ns;
     uint64_t left; /* to be shown */
     uint64_t found, shown;
-    json_t *prefixes, *paths; /* all; of the prefix under way */
+    json_t *prefixes, *paths;    /* all; of the prefix under way */
+    struct traffic_row *traffic; /* of the prefix under way, a copy */
+    size_t traffic_count;
     /* The best path of the prefix under way, as far as it is known: a copy of its set, whose
      * texts are not looked at. */
     struct path_attrs best;
@@ -129,13 +132,32 @@ static json_t *uint_or_null(bool is_there, uint64_t value)
     return is_there ? api_uint(value) : json_null();
 }
 
+/* Takes the bytes of a path out of those of its prefix, so that no second path has them too. */
+static uint64_t take_bytes(const struct routes_walk *w, const struct rib_shown *path,
+                           const struct bgp_peer_info *peer)
+{
+    uint64_t bytes = 0;
+
+    for (size_t i = 0; i < w->traffic_count; i++) {
+        struct traffic_row *row = &w->traffic[i];
+        bool is_of_peer = (peer && ip_addr_equal(&row->exporter, &peer->address)) ||
+                          (row->exporter.family == IP_V4 &&
+                           wire_u32(row->exporter.bytes + 12) == path->router_id);
+        if (!is_of_peer || !ip_addr_equal(&row->next_hop, &path->attrs->next_hop))
+            continue;
+        bytes += row->bytes;
+        row->bytes = 0;
+    }
+    return bytes;
+}
+
 static json_t *json_path(const struct routes_walk *w, const struct rib_shown *path)
 {
     const struct path_attrs *a = path->attrs;
     const struct bgp_peer_info *peer = bgp_peers_find(w->peers, path->peer);
     int64_t since_ns = path->announced_ms * NS_PER_MS;
     json_t *object = json_pack(
-        "{s:o,s:o,s:o,s:o,s:o,s:b,s:b,s:o,s:o,s:o}", "peer",
+        "{s:o,s:o,s:o,s:o,s:o,s:b,s:b,s:o,s:o,s:o,s:o}", "peer",
         peer ? api_address(&peer->address) : json_null(), "peer_as",
         uint_or_null(peer, peer ? peer->as : 0), "router_id", api_router_id(path->router_id),
         "path_id", uint_or_null(path->has_add_path, path->path_id), "rank",
@@ -143,7 +165,9 @@ static json_t *json_path(const struct routes_walk *w, const struct rib_shown *pa
         path->is_stale, "since", api_time(since_ns), "age_s",
         uint_or_null(since_ns != 0 && w->now_ns >= since_ns,
                      (uint64_t)(w->now_ns - since_ns) / NS_PER_S),
-        "withdrawn", api_time(path->withdrawn_ms * NS_PER_MS));
+        "withdrawn", api_time(path->withdrawn_ms * NS_PER_MS), "bytes",
+        uint_or_null(w->traffic && path->rank != UINT32_MAX,
+                     path->rank != UINT32_MAX ? take_bytes(w, path, peer) : 0));
     json_t *attrs = json_pack(
         "{s:o,s:s,s:o,s:o,s:o,s:o,s:i,s:o,s:o,s:o}", "next_hop", api_address(&a->next_hop),
         "origin", origins[a->origin], "as_path", json_as_path(a->as_path), "local_pref",
@@ -197,6 +221,31 @@ static void take_path(void *arg, const struct rib_shown *path)
     look_for_best(w, path, json);
 }
 
+/* Copies what was counted under a prefix, as the walk rests. */
+static void copy_traffic(struct routes_walk *w, const struct ip_prefix *prefix)
+{
+    const struct traffic_table *table = traffic_table(w->traffic_source);
+    const struct traffic_row *rows;
+
+    w->traffic = NULL;
+    w->traffic_count = 0;
+    if (!table || table->until_ns == 0)
+        return;
+    rows = traffic_rows(table, prefix, &w->traffic_count);
+    w->traffic = mem_calloc(w->traffic_count + 1, sizeof *rows);
+    if (w->traffic_count > 0)
+        memcpy(w->traffic, rows, w->traffic_count * sizeof *rows);
+}
+
+static json_t *json_other_bytes(const struct routes_walk *w)
+{
+    uint64_t bytes = 0;
+
+    for (size_t i = 0; i < w->traffic_count; i++)
+        bytes += w->traffic[i].bytes;
+    return uint_or_null(w->traffic, bytes);
+}
+
 /* Appends what stands under one prefix, in slices. */
 static void put_prefix(struct routes_walk *w, enum rib_safi safi, uint64_t rd,
                        const struct ip_prefix *prefix)
@@ -205,6 +254,7 @@ static void put_prefix(struct routes_walk *w, enum rib_safi safi, uint64_t rd,
     char text[IP_PREFIX_TEXT_LEN];
 
     w->paths = json_array();
+    copy_traffic(w, prefix);
     w->best_json = NULL;
     w->has_best = false;
     w->best_path = (struct decision_path){.attrs = &w->best};
@@ -215,11 +265,14 @@ static void put_prefix(struct routes_walk *w, enum rib_safi safi, uint64_t rd,
         json_object_set_new(w->best_json, "is_best", json_true());
     if (json_array_size(w->paths) == 0) {
         json_decref(w->paths);
+        mem_free(w->traffic);
         return;
     }
     ip_prefix_format(prefix, text);
-    json_array_append_new(w->prefixes, json_pack("{s:s,s:s,s:o}", "prefix", text, "table",
-                                                 table_names[safi], "paths", w->paths));
+    json_array_append_new(w->prefixes,
+                          json_pack("{s:s,s:s,s:o,s:o}", "prefix", text, "table", table_names[safi],
+                                    "other_bytes", json_other_bytes(w), "paths", w->paths));
+    mem_free(w->traffic);
 }
 
 /* Appends the prefix itself, or all that contain the address. */
@@ -275,11 +328,38 @@ static bool read_question(struct api_call *call, struct routes_walk *w, struct i
     return api_number(call, "limit", PATHS_MAX, &w->left);
 }
 
+/* Says where bytes come from, and what keeps them away. */
+static void put_traffic(const struct api *api, json_t **ret_traffic, json_t **ret_missing)
+{
+    const struct traffic_table *table = traffic_table(api->traffic);
+
+    *ret_traffic = *ret_missing = NULL;
+    if (!api->traffic)
+        *ret_missing = json_string(
+            "control_traffic is not set: let it name a memory plugin's instance whose aggregate "
+            "has peer_src_ip, dst_net, dst_mask and peer_dst_ip");
+    else if (!table)
+        *ret_missing = json_string("the table in memory has not answered yet; ask again");
+    else if (table->error[0])
+        *ret_missing = api_string(table->error, strlen(table->error));
+    if (table && table->until_ns != 0)
+        *ret_traffic = json_pack("{s:s,s:o,s:o,s:f,s:b}", "instance", api->traffic_instance, "from",
+                                 api_time(table->from_ns), "until", api_time(table->until_ns),
+                                 "seconds", (double)(table->until_ns - table->from_ns) / NS_PER_S,
+                                 "is_whole", table->is_whole);
+    if (!*ret_traffic)
+        *ret_traffic = json_null();
+    if (!*ret_missing)
+        *ret_missing = json_null();
+}
+
 json_t *api_page_routes(struct api_call *call)
 {
     const struct bgp *bgp = call->api->sources->crew->bgp;
-    struct routes_walk w = {
-        .sources = call->api->sources, .left = PATHS_DEFAULT, .now_ns = clock_wall().ns};
+    struct routes_walk w = {.traffic_source = call->api->traffic,
+                            .sources = call->api->sources,
+                            .left = PATHS_DEFAULT,
+                            .now_ns = clock_wall().ns};
     struct ip_prefix asked;
     uint64_t rd = 0;
 
@@ -298,6 +378,9 @@ json_t *api_page_routes(struct api_call *call)
         put_table(&w, RIB_LABELLED, 0, &asked, is_address);
     }
     mem_free(w.peers);
-    return json_pack("{s:o,s:I,s:b}", "prefixes", w.prefixes, "paths", (json_int_t)w.found,
-                     "is_whole", w.found == w.shown);
+    json_t *traffic, *missing;
+    put_traffic(call->api, &traffic, &missing);
+    return json_pack("{s:o,s:I,s:b,s:o,s:o}", "prefixes", w.prefixes, "paths", (json_int_t)w.found,
+                     "is_whole", w.found == w.shown, "traffic", traffic, "traffic_missing",
+                     missing);
 }

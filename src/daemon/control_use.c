@@ -12,6 +12,7 @@
 #include "daemon/health.h"
 #include "daemon/lock_folder.h"
 #include "daemon/metrics.h"
+#include "daemon/traffic.h"
 #include "flow/description.h"
 #include "pipeline/worker.h"
 #include <errno.h>
@@ -39,6 +40,8 @@ struct control_use {
     struct api api;
     char *configuration;
     struct birdwatcher *birdwatcher;
+    struct traffic *traffic; /* NULL: control_traffic is unset */
+    struct control_resource *pages;
 };
 
 /* ---- pages ---- */
@@ -157,12 +160,27 @@ static const struct control_resource pages[] = {
     {0},
 };
 
+/* Returns a copy, in which no page waits for traffic of which there is none. */
+static struct control_resource *pages_new(bool has_traffic)
+{
+    struct control_resource *copy = mem_dup(pages, sizeof pages);
+
+    for (size_t i = 0; copy[i].path; i++)
+        if (copy[i].need == CONTROL_TRAFFIC && !has_traffic)
+            copy[i].need = CONTROL_NOTHING;
+    return copy;
+}
+
 /* ---- the control thread ---- */
 
 static void on_ask(void *arg, enum control_need need)
 {
     struct control_use *use = arg;
 
+    if (need == CONTROL_TRAFFIC) {
+        traffic_ask(use->traffic);
+        return;
+    }
     atomic_store_explicit(&use->is_asked[need], true, memory_order_release);
     poller_event_wake(use->settings.main_event);
 }
@@ -201,6 +219,14 @@ static void on_leave(void *arg)
     rcu_offline(use->reader);
 }
 
+/* Comes from the thread of traffic. */
+static void on_traffic(void *arg)
+{
+    struct control_use *use = arg;
+
+    control_has(use->control, CONTROL_TRAFFIC);
+}
+
 /* ---- the main thread ---- */
 
 /* Returns the path of the socket, to be freed; NULL: none is to be. */
@@ -218,7 +244,8 @@ int control_use_start(const struct control_use_settings *settings, struct text *
                       struct control_use **ret_use)
 {
     struct control_use *use = mem_zalloc(sizeof *use);
-    const struct control_host host = {.resources = pages,
+    use->pages = pages_new(settings->traffic_path != NULL);
+    const struct control_host host = {.resources = use->pages,
                                       .arg = use,
                                       .ask = on_ask,
                                       .tick = on_tick,
@@ -246,6 +273,12 @@ int control_use_start(const struct control_use_settings *settings, struct text *
     use->sources.reader = use->reader;
     if (err == 0 && (path || settings->control->http_listen))
         err = control_new(settings->control, path, &host, error, &use->control);
+    if (err == 0 && use->control && settings->traffic_path) {
+        use->traffic = traffic_new(settings->traffic_path, settings->rcu, on_traffic, use);
+        use->api.traffic = use->traffic;
+        use->api.traffic_instance = settings->control->traffic;
+        err = traffic_start(use->traffic);
+    }
     if (err == 0 && use->control)
         err = control_start(use->control);
     mem_free(path);
@@ -342,9 +375,12 @@ void control_use_end(struct control_use *use)
 {
     if (!use)
         return;
+    traffic_stop(use->traffic);
     control_free(use->control);
     if (use->reader)
         rcu_reader_unregister(use->reader);
+    traffic_free(use->traffic);
+    mem_free(use->pages);
     rcu_queue_free(use->retired);
     mem_free(atomic_load_explicit(&use->facts, memory_order_relaxed));
     for (uint32_t i = 0; i < WORKERS_MAX; i++)

@@ -20,6 +20,7 @@ struct control_use_settings {
     struct statistics_sources sources;
     const char *daemon_name, *identity; /* identity: the path of the configuration; NULL: none */
     const struct troubles *troubles;    /* the main thread's */
+    const char *traffic_path;           /* of the table of control_traffic; NULL: none */
     struct rcu *rcu;
     int main_event; /* wakes the main thread, which calls control_use_publish() then */
     uint32_t metrics_exporters_max;

@@ -320,6 +320,7 @@ static int start_control(struct daemon *d) ON_THREAD(main_thread)
                                                   .daemon_name = d->description->name,
                                                   .identity = d->supervisor_settings.identity,
                                                   .troubles = &d->troubles,
+                                                  .traffic_path = d->traffic_path,
                                                   .rcu = d->rcu,
                                                   .main_event = d->crew.main_event,
                                                   .metrics_exporters_max =

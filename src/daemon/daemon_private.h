@@ -71,6 +71,7 @@ struct daemon {
     struct supervisor_settings supervisor_settings;
     struct chores *chores;
     struct watchdog watchdog;
+    char *traffic_path;          /* of the table of control_traffic; NULL: none */
     struct control_use *control; /* NULL: nobody can ask */
     char *status;                /* a line that says what the daemon does */
     struct troubles troubles;    /* what failed and has not worked since */

@@ -9,6 +9,7 @@
 #include "daemon/lists.h"
 #include "daemon/notices.h"
 #include "daemon/spool_use.h"
+#include "daemon/traffic_place.h"
 #include "daemon/user.h"
 #include "daemon/views.h"
 #include "maps/custom_primitives.h"
@@ -441,6 +442,8 @@ int setup_read(struct daemon *d, int argc, char **argv, struct text *errors, str
         err = -EINVAL;
     if (lists_find(d, errors) < 0)
         err = -EINVAL;
+    if (traffic_place_find(d, errors, &d->traffic_path) < 0)
+        err = -EINVAL;
     if (read_maps(d, errors, warnings) < 0 && (!is_trial || do_without_maps(d) < 0))
         err = -EINVAL;
     if (d->bgp_settings.enabled && bgp_check(&d->bgp_settings, errors) < 0)
@@ -717,6 +720,7 @@ void setup_close(struct daemon *d)
     flow_sockets_clear(&d->flow_sockets);
     map_census_clear(&d->map_census);
     status_line_clear(&d->status_line);
+    mem_free(d->traffic_path);
     mem_free(d->state_file);
     mem_free(d->file);
     mem_free(d->instances);

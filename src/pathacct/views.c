@@ -403,12 +403,25 @@ static void add_marks(struct grid *grid, const json_t *path)
     grid_add(grid, marks, len);
 }
 
-static void append_prefix(const json_t *prefix, struct text *out)
+/* Adds the rate of a path, as 1.23M; nothing is known of one that has gone. */
+static void add_rate(struct grid *grid, const json_t *path, double seconds)
+{
+    const json_t *bytes = json_object_get(path, "bytes");
+    char text[24] = "-";
+
+    if (json_is_integer(bytes) && seconds > 0)
+        units_format((uint64_t)((double)json_integer_value(bytes) * 8 / seconds), text,
+                     sizeof text);
+    add_text(grid, text);
+}
+
+/* `seconds` of traffic; 0: there is none. */
+static void append_prefix(const json_t *prefix, double seconds, struct text *out)
 {
     const json_t *list = json_object_get(prefix, "paths");
-    struct grid *grid =
-        TABLE({"", false}, {"PEER", false}, {"ID", true}, {"NEXT HOP", false}, {"LOCPRF", true},
-              {"MED", true}, {"AS PATH", false}, {"AGE", true}, {"COMMUNITIES", false});
+    struct grid *grid = TABLE({"", false}, {"PEER", false}, {"ID", true}, {"NEXT HOP", false},
+                              {"LOCPRF", true}, {"MED", true}, {"AS PATH", false}, {"AGE", true},
+                              {seconds > 0 ? "BIT/S" : "", true}, {"COMMUNITIES", false});
     const struct look exact = {0}; /* and no line is cut: paths and communities are long */
 
     append_shown(out, string_of(prefix, "prefix"));
@@ -437,22 +450,47 @@ static void append_prefix(const json_t *prefix, struct text *out)
             as_path.data[as_path.len - 1] = '?';
         grid_add(grid, as_path.data, as_path.len);
         add_text(grid, age_text(json_is_integer(age) ? json_integer_value(age) : -1, text));
+        if (seconds > 0)
+            add_rate(grid, path, seconds);
+        else
+            add_text(grid, "");
         add_communities(grid, path);
         text_clear(&as_path);
     }
     append_table(grid, &exact, out);
 }
 
+/* Says what the rates are of, and why there are none although they are asked for. */
+static void append_traffic(const json_t *answer, double seconds, struct text *out)
+{
+    const char *missing = string_of(answer, "traffic_missing");
+
+    if (seconds > 0) {
+        text_append_printf(out, "BIT/S: of the last %.0f s, by table ", seconds);
+        append_shown(out, string_of(json_object_get(answer, "traffic"), "instance"));
+        text_append_char(out, '\n');
+    }
+    if (*missing && (seconds > 0 || !strstr(missing, "control_traffic is not set"))) {
+        text_append_string(out, "no newer rates: ");
+        append_shown(out, missing);
+        text_append_char(out, '\n');
+    }
+}
+
 enum outcome view_routes(const json_t *answer, const struct look *look, struct text *out)
 {
-    const json_t *list = json_object_get(answer, "prefixes");
+    const json_t *list = json_object_get(answer, "prefixes"),
+                 *traffic = json_object_get(answer, "traffic");
+    double seconds = json_number_value(json_object_get(traffic, "seconds"));
 
     (void)look;
     for (size_t i = 0; i < json_array_size(list); i++) {
         if (i > 0)
             text_append_char(out, '\n');
-        append_prefix(json_array_get(list, i), out);
+        append_prefix(json_array_get(list, i), seconds, out);
     }
+    if (json_array_size(list) > 0)
+        append_traffic(answer, seconds, out);
     if (json_array_size(list) == 0)
         text_append_string(out, "no path\n");
     else if (!is_so(answer, "is_whole"))

@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -14,25 +15,25 @@
 
 /* ---- messages ---- */
 
-static int wait_ready(int fd, short events)
+static int wait_ready(const struct query *q, short events)
 {
-    struct pollfd p = {.fd = fd, .events = events};
+    struct pollfd p = {.fd = q->fd, .events = events};
     int ready;
 
     do
-        ready = poll(&p, 1, SILENCE_MAX_MS);
+        ready = poll(&p, 1, q->silence_ms);
     while (ready < 0 && errno == EINTR);
     return ready > 0 ? 0 : ready == 0 ? -ETIMEDOUT : -errno;
 }
 
-static int send_all(int fd, const struct text *message)
+static int send_all(const struct query *q, const struct text *message)
 {
     for (size_t done = 0; done < message->len;) {
         ssize_t sent;
-        int err = wait_ready(fd, POLLOUT);
+        int err = wait_ready(q, POLLOUT);
         if (err < 0)
             return err;
-        sent = send(fd, message->data + done, message->len - done, MSG_NOSIGNAL | MSG_DONTWAIT);
+        sent = send(q->fd, message->data + done, message->len - done, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (sent >= 0)
             done += (size_t)sent;
         else if (errno != EINTR && errno != EAGAIN)
@@ -41,14 +42,14 @@ static int send_all(int fd, const struct text *message)
     return 0;
 }
 
-static int receive_bytes(int fd, void *to, size_t len)
+static int receive_bytes(const struct query *q, void *to, size_t len)
 {
     for (size_t done = 0; done < len;) {
         ssize_t got;
-        int err = wait_ready(fd, POLLIN);
+        int err = wait_ready(q, POLLIN);
         if (err < 0)
             return err;
-        got = recv(fd, (char *)to + done, len - done, MSG_DONTWAIT);
+        got = recv(q->fd, (char *)to + done, len - done, MSG_DONTWAIT);
         if (got == 0)
             return -ECONNRESET;
         if (got > 0)
@@ -63,14 +64,14 @@ static int receive_bytes(int fd, void *to, size_t len)
 static int receive_message(struct query *q, struct query_header *header, struct text *error)
 {
     uint8_t bytes[QUERY_HEADER_LEN];
-    int err = receive_bytes(q->fd, bytes, sizeof bytes);
+    int err = receive_bytes(q, bytes, sizeof bytes);
 
     if (err == 0)
         err = query_header_decode(bytes, QUERY_BODY_MAX, header);
     if (err == 0) {
         text_reset(&q->body);
         text_reserve(&q->body, (size_t)header->body_len + 1);
-        err = receive_bytes(q->fd, q->body.data, header->body_len);
+        err = receive_bytes(q, q->body.data, header->body_len);
         q->body.len = header->body_len;
     }
     if (err == 0 && header->type == QUERY_ERROR) {
@@ -105,7 +106,7 @@ static void explain_failure(const struct query *q, int err, struct text *error)
         return;
     case -ETIMEDOUT:
         text_append_printf(error, "%s: no answer for %d s; the plugin is stopped or overloaded",
-                           q->path, SILENCE_MAX_MS / 1000);
+                           q->path, q->silence_ms / 1000);
         return;
     default:
         text_append_printf(error, "%s: %s", q->path, strerrordesc_np(-err));
@@ -114,8 +115,10 @@ static void explain_failure(const struct query *q, int err, struct text *error)
 
 /* ---- connection ---- */
 
-static int connect_to(const char *path, int *ret_fd)
+/* A plugin that does not take connections would hold up connect() for ever. */
+static int connect_to(const char *path, int silence_ms, int *ret_fd)
 {
+    const struct timeval patience = {silence_ms / 1000, silence_ms % 1000 * 1000};
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     size_t len = strlen(path);
     int fd, err;
@@ -126,6 +129,7 @@ static int connect_to(const char *path, int *ret_fd)
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -errno;
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
     if (connect(fd, (const struct sockaddr *)&address, sizeof address) < 0) {
         err = -errno;
         close(fd);
@@ -135,15 +139,17 @@ static int connect_to(const char *path, int *ret_fd)
     return 0;
 }
 
-int query_open(const char *path, struct text *error, struct query **ret_query)
+int query_open_within(const char *path, int silence_ms, struct text *error,
+                      struct query **ret_query)
 {
     struct query *q = mem_zalloc(sizeof *q);
     struct query_header header;
     int err;
 
     q->fd = -1;
+    q->silence_ms = silence_ms;
     q->path = mem_strdup(path);
-    err = connect_to(path, &q->fd);
+    err = connect_to(path, silence_ms, &q->fd);
     if (err < 0) {
         text_append_printf(error, "Unable to connect to '%s': %s%s", path, strerrordesc_np(-err),
                            err == -ENOENT || err == -ECONNREFUSED
@@ -165,6 +171,11 @@ int query_open(const char *path, struct text *error, struct query **ret_query)
     }
     *ret_query = q;
     return 0;
+}
+
+int query_open(const char *path, struct text *error, struct query **ret_query)
+{
+    return query_open_within(path, SILENCE_MAX_MS, error, ret_query);
 }
 
 void query_close(struct query *q)
@@ -328,7 +339,7 @@ static int ask_plugin(struct query *q, const struct text *request, query_batch_f
                            QUERY_REQUEST_MAX);
         return -EMSGSIZE;
     }
-    err = send_all(q->fd, request);
+    err = send_all(q, request);
     while (err == 0) {
         struct reader r;
         err = receive_message(q, &header, error);

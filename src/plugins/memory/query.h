@@ -50,6 +50,9 @@ struct query;
 
 /* Negative errno: what is wrong and what helps is appended to `error`. */
 int query_open(const char *path, struct text *error, struct query **ret_query);
+/* The same, where the plugin may say nothing for so long, and not for 30 s, in each call. */
+int query_open_within(const char *path, int silence_ms, struct text *error,
+                      struct query **ret_query);
 void query_close(struct query *query); /* NULL is fine */
 
 const char *query_instance_name(const struct query *query);

@@ -6,6 +6,7 @@
 
 struct query {
     int fd;
+    int silence_ms; /* so long the plugin may say nothing */
     char *path;
     struct query_table table;
     struct text body; /* of the last message received */
