@@ -68,6 +68,12 @@ struct prefix_match {
     uint32_t value; /* 0: there is none */
     uint8_t len;
 };
+/* Sets tree and key, and fetches what the first step of the look-up reads, for those who have something
+ * else to do meanwhile. */
+void prefix_match_ask(struct prefix_match *match, const struct prefix_tree *tree,
+                      struct prefix_key key);
+/* Fetches what the second step reads, once the first one's is there. */
+void prefix_match_approach(struct prefix_match *matches, size_t count);
 /* Prefetches across the matches; any number of them, best 32 or more. */
 void prefix_match_batch(struct prefix_match *matches, size_t count);
 

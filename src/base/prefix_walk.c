@@ -260,6 +260,37 @@ __attribute__((target("popcnt"))) static void match_group_popcnt(struct prefix_m
 }
 #endif
 
+static inline const _Atomic uint32_t *first_entry(const struct prefix_tree *tree,
+                                                  struct prefix_key key)
+{
+    uint32_t table = rcu_read(&tree->tables[0]);
+
+    return table ? (const _Atomic uint32_t *)block_at(tree->pool, table) +
+                       (key.high >> (64 - table_kinds[0].bits))
+                 : NULL;
+}
+
+/* This and the next one set the match too, as a call that only fetches is thought to do nothing. */
+void prefix_match_ask(struct prefix_match *match, const struct prefix_tree *tree,
+                      struct prefix_key key)
+{
+    match->tree = tree;
+    match->key = key;
+    if (tree)
+        __builtin_prefetch(first_entry(tree, key));
+}
+
+void prefix_match_approach(struct prefix_match *matches, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct prefix_tree *tree = matches[i].tree;
+        const _Atomic uint32_t *entry = tree ? first_entry(tree, matches[i].key) : NULL;
+        matches[i].value = 0;
+        if (entry)
+            __builtin_prefetch(node_at(tree, rcu_read(entry)));
+    }
+}
+
 void prefix_match_batch(struct prefix_match *matches, size_t count)
 {
     void (*group)(struct prefix_match *, size_t) = match_group_any;

@@ -290,9 +290,16 @@ size_t networks_count(const struct networks *n)
 void networks_ask(const struct networks *n, const struct ip_addr *addr,
                   struct prefix_match *ret_match)
 {
-    /* Member by member, as a copy of what was just put together waits for its own stores. */
-    ret_match->tree = addr->family == IP_NONE ? NULL : &n->trees[addr->family == IP_V6];
-    ret_match->key = prefix_key_make(addr);
+    const struct prefix_tree *tree =
+        addr->family == IP_NONE ? NULL : &n->trees[addr->family == IP_V6];
+
+    prefix_match_ask(ret_match, tree, prefix_key_make(addr));
+}
+
+void networks_approach(const struct networks *n, struct prefix_match *matches, size_t count)
+{
+    (void)n;
+    prefix_match_approach(matches, count);
 }
 
 void networks_find(const struct networks *n, struct prefix_match *matches, size_t count)

@@ -32,6 +32,8 @@ size_t networks_count(const struct networks *networks); /* prefixes */
 /* Makes the question about an address, for networks_find(). */
 void networks_ask(const struct networks *networks, const struct ip_addr *addr,
                   struct prefix_match *ret_match);
+/* Fetches what networks_find() reads; best some time before it. */
+void networks_approach(const struct networks *networks, struct prefix_match *matches, size_t count);
 /* Looks for the rows of many addresses, with their misses overlapped. */
 void networks_find(const struct networks *networks, struct prefix_match *matches, size_t count);
 /* Returns what the row that was found says, NULL if there is none. Its length is match->len. */

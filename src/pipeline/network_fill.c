@@ -26,6 +26,8 @@ const struct config_key network_keys[] = {
     {0},
 };
 
+enum { TOGETHER = 32 }; /* flows, of which most have one match */
+
 /* Holds what is known of one address of a flow. */
 struct answer {
     const struct network *network; /* NULL: no row */
@@ -210,29 +212,70 @@ static struct answer answer_of(const struct networks *networks, const struct pre
     return answer;
 }
 
+/* Some flows of a batch that are worked on together. */
+struct fill_part {
+    uint32_t start, end;
+    struct prefix_match
+        *matches; /* of the source, where one is looked for, then of the destination */
+    size_t match_count;
+};
+
+static void part_ask(const struct network_fill *f, const struct networks *networks,
+                     const struct flow_batch *batch, struct fill_part *part)
+{
+    struct prefix_match *next = part->matches;
+
+    for (uint32_t i = part->start; i < part->end; i++) {
+        const struct flow *flow = flow_batch_at(batch, i);
+        if (f->finds_src)
+            networks_ask(networks, &flow->src_addr, next++);
+        if (f->finds_dst)
+            networks_ask(networks, &flow->dst_addr, next++);
+    }
+    part->match_count = (size_t)(next - part->matches);
+}
+
+static void part_fill(const struct network_fill *f, const struct networks *networks,
+                      const struct flow_batch *batch, const struct fill_part *part)
+{
+    const struct prefix_match *next = part->matches;
+    const struct answer nothing = {0};
+
+    for (uint32_t i = part->start; i < part->end; i++) {
+        struct flow *flow = flow_batch_at(batch, i);
+        struct answer src = networks && f->finds_src ? answer_of(networks, next++) : nothing;
+        struct answer dst = networks && f->finds_dst ? answer_of(networks, next++) : nothing;
+        fill_source(f, flow, &src);
+        fill_destination(f, flow, &dst);
+    }
+}
+
+/* While the flows of one part wait for memory, those before and after them are worked on. */
 void network_fill_batch(const struct network_fill *f, const struct networks *networks,
                         struct prefix_match *matches, struct flow_batch *batch)
 {
-    bool finds_src = networks && f->finds_src, finds_dst = networks && f->finds_dst;
-    const struct answer nothing = {0};
-    struct prefix_match *next = matches;
+    enum { STAGES = 4 };
+    struct fill_part parts[STAGES] = {{0}};
+    uint32_t part_count = (batch->count + TOGETHER - 1) / TOGETHER;
+    size_t each = (size_t)f->finds_src + f->finds_dst;
 
     THREAD_ASSERT(worker_thread);
-    for (uint32_t i = 0; i < batch->count; i++) {
-        const struct flow *flow = flow_batch_at(batch, i);
-        if (finds_src)
-            networks_ask(networks, &flow->src_addr, next++);
-        if (finds_dst)
-            networks_ask(networks, &flow->dst_addr, next++);
-    }
-    if (networks)
-        networks_find(networks, matches, (size_t)(next - matches));
-    next = matches;
-    for (uint32_t i = 0; i < batch->count; i++) {
-        struct flow *flow = flow_batch_at(batch, i);
-        struct answer src = finds_src ? answer_of(networks, next++) : nothing;
-        struct answer dst = finds_dst ? answer_of(networks, next++) : nothing;
-        fill_source(f, flow, &src);
-        fill_destination(f, flow, &dst);
+    for (uint32_t i = 0; i < part_count + STAGES - 1; i++) {
+        struct fill_part *first = &parts[i % STAGES], *second = &parts[(i + 3) % STAGES];
+        struct fill_part *third = &parts[(i + 2) % STAGES];
+        *first = (struct fill_part){0};
+        if (i < part_count) {
+            uint32_t start = i * TOGETHER, left = batch->count - start;
+            *first = (struct fill_part){.start = start,
+                                        .end = start + (left < TOGETHER ? left : TOGETHER),
+                                        .matches = matches + start * each};
+        }
+        if (networks) { /* parts before the first one and behind the last one are empty */
+            part_ask(f, networks, batch, first);
+            networks_approach(networks, second->matches, second->match_count);
+            networks_find(networks, third->matches, third->match_count);
+        }
+        if (i >= STAGES - 1)
+            part_fill(f, networks, batch, &parts[(i + 1) % STAGES]);
     }
 }
