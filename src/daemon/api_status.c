@@ -213,6 +213,17 @@ json_t *api_page_status(struct api_call *call)
 
 /* ---- instances ---- */
 
+static json_t *json_own_counters(const struct facts *facts, uint32_t plugin)
+{
+    json_t *counters = json_object();
+
+    for (size_t i = 0; facts && i < facts->counter_count; i++)
+        if (facts->counters[i].plugin == plugin)
+            json_object_set_new(counters, facts->counters[i].name,
+                                json_integer((json_int_t)facts->counters[i].value));
+    return counters;
+}
+
 json_t *api_page_plugins(struct api_call *call)
 {
     const struct statistics_sources *s = call->api->sources;
@@ -228,14 +239,15 @@ json_t *api_page_plugins(struct api_call *call)
                                          sum.handed_over.bytes + sum.spooled.bytes};
         json_array_append_new(
             list,
-            json_pack("{s:s,s:s,s:s,s:o,s:I,s:I,s:b,s:b,s:I,s:I,s:I,s:o}", "name",
+            json_pack("{s:s,s:s,s:s,s:o,s:I,s:I,s:b,s:b,s:I,s:I,s:I,s:o,s:o}", "name",
                       s->instances[i]->identity->name, "plugin", s->instances[i]->identity->type,
                       "state", api_plugin_state(call->facts, i), "pid",
                       p->pid ? json_integer(p->pid) : json_null(), "restarts",
                       (json_int_t)p->restarts, "hung_kills", (json_int_t)p->hung_kills, "is_open",
                       p->is_open, "is_failing", p->is_failing, "commits", (json_int_t)p->commits,
                       "spooled_handovers", (json_int_t)p->spooled_count, "kept_handovers",
-                      (json_int_t)p->kept_count, "behind", api_totals(&behind)));
+                      (json_int_t)p->kept_count, "behind", api_totals(&behind), "counters",
+                      json_own_counters(call->facts, i)));
     }
     return json_pack("{s:o}", "plugins", list);
 }

@@ -8,8 +8,17 @@
 #include "daemon/supervisor.h"
 #include "daemon/trouble.h"
 
+/* A counter of a plugin's own, over all its processes. */
+struct plugin_counter {
+    uint32_t plugin; /* number of the instance */
+    const char *name;
+    uint64_t value;
+};
+
 struct facts {
     struct troubles troubles;
+    const struct plugin_counter *counters; /* one plugin's after the other's */
+    size_t counter_count;
     uint32_t plugin_count;
     struct supervisor_status plugins[]; /* by the number of the instance */
 };

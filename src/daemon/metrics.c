@@ -547,6 +547,38 @@ static void write_plugins(const struct statistics_sources *s, const struct facts
                              &facts->plugins[i].commit_time);
 }
 
+static bool has_tee(const struct statistics_sources *s)
+{
+    for (uint32_t i = 0; i < s->instance_count; i++)
+        if (s->instances[i]->takes_datagrams)
+            return true;
+    return false;
+}
+
+/* Writes what a tee did with datagrams. Its counters are named POOL RECEIVER OUTCOME, or by one word where
+ * there was no pool. */
+static void write_receivers(const struct statistics_sources *s, const struct facts *facts,
+                            struct exposition *e)
+{
+    exposition_family(e, EXPOSITION_COUNTER, "pathacct_tee_datagrams",
+                      "datagrams that a tee passed on, by receiver and outcome; refused ones were "
+                      "sent");
+    for (size_t i = 0; facts && i < facts->counter_count; i++) {
+        const struct plugin_counter *c = &facts->counters[i];
+        const struct instance *instance = s->instances[c->plugin];
+        char *name = mem_strdup(c->name), *rest = name, *pool = strsep(&rest, " "),
+             *receiver = rest ? strsep(&rest, " ") : NULL;
+        const struct exposition_label labels[] = {{"plugin_instance", instance->identity->name},
+                                                  {"outcome", rest ? rest : c->name},
+                                                  {rest ? "pool" : NULL, pool},
+                                                  {"receiver", receiver},
+                                                  {0}};
+        if (instance->takes_datagrams)
+            exposition_uint(e, labels, c->value);
+        mem_free(name);
+    }
+}
+
 /* ---- what waits for plugins ---- */
 
 /* Returns for how long the oldest rows of the instance have been waiting for its backend. */
@@ -698,6 +730,8 @@ void metrics_write(struct metrics *m, const struct statistics_sources *s, const 
     write_exporters(m, s, &e);
     write_instances(s, &e);
     write_plugins(s, facts, &e);
+    if (has_tee(s))
+        write_receivers(s, facts, &e);
     write_queues(s, facts, &e);
     if (s->crew->bgp)
         write_bgp(s, &e);

@@ -599,6 +599,60 @@ enum outcome view_options(const json_t *answer, const struct look *look, struct 
     return json_array_size(list) > 0 ? OUTCOME_FINE : OUTCOME_FAULT;
 }
 
+/* Sums of one receiver. Counters of a tee are named POOL RECEIVER OUTCOME. */
+static void sum_receiver(json_t *receivers, const char *name, json_int_t value)
+{
+    const char *outcome = strrchr(name, ' ');
+    char *receiver = outcome ? mem_strndup(name, (size_t)(outcome - name)) : NULL;
+    const char *sum = !outcome                               ? NULL
+                      : strcmp(outcome, " sent") == 0        ? "sent"
+                      : strcmp(outcome, " refused") == 0     ? "refused"
+                      : strncmp(outcome, " dropped", 8) == 0 ? "dropped"
+                                                             : NULL;
+    json_t *sums = sum ? json_object_get(receivers, receiver) : NULL;
+
+    if (sum && !sums) {
+        sums = json_pack("{s:i,s:i,s:i}", "sent", 0, "refused", 0, "dropped", 0);
+        json_object_set_new(receivers, receiver, sums);
+    }
+    if (sums)
+        json_object_set_new(sums, sum, json_integer(number_of(sums, sum) + value));
+    mem_free(receiver);
+}
+
+/* Appends a table of the receivers of all tees. */
+static void append_receivers(const json_t *plugins, const struct look *look, struct text *out)
+{
+    struct grid *grid = TABLE({"INSTANCE", false}, {"POOL", true}, {"RECEIVER", false},
+                              {"SENT", true}, {"REFUSED", true}, {"DROPPED", true});
+
+    for (size_t i = 0; i < json_array_size(plugins); i++) {
+        const json_t *plugin = json_array_get(plugins, i);
+        json_t *counters = json_object_get(plugin, "counters"), *receivers = json_object(), *value;
+        const char *name;
+        if (strcmp(string_of(plugin, "plugin"), "tee") == 0)
+            json_object_foreach(counters, name, value)
+                sum_receiver(receivers, name, json_integer_value(value));
+        json_object_foreach(receivers, name, value)
+        {
+            const char *receiver = strchr(name, ' ');
+            add_text(grid, string_of(plugin, "name"));
+            grid_add(grid, name, receiver ? (size_t)(receiver - name) : strlen(name));
+            add_text(grid, receiver ? receiver + 1 : "");
+            add_member(grid, look, value, "sent");
+            add_member(grid, look, value, "refused");
+            add_member(grid, look, value, "dropped");
+        }
+        json_decref(receivers);
+    }
+    if (grid_row_count(grid) == 0) {
+        grid_free(grid);
+        return;
+    }
+    text_append_char(out, '\n');
+    append_table(grid, look, out);
+}
+
 enum outcome view_plugins(const json_t *answer, const struct look *look, struct text *out)
 {
     const json_t *list = json_object_get(answer, "plugins");
@@ -623,6 +677,7 @@ enum outcome view_plugins(const json_t *answer, const struct look *look, struct 
         bad += strcmp(state, "ok") != 0 && strcmp(state, "finished") != 0;
     }
     append_table(grid, look, out);
+    append_receivers(list, look, out);
     return bad == 0 ? OUTCOME_FINE : OUTCOME_FAULT;
 }
 

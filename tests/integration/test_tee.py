@@ -1,14 +1,17 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """tee passes datagrams on: to receivers of pools, by tags, by turns and hashes; counted, at most once."""
+import json
 import os
 import select
 import signal
 import socket
 import struct
+import subprocess
 import time
+import urllib.request
 
-from harness import free_port, main, wait_for
+from harness import BUILD, free_port, main, wait_for
 
 
 def netflow5(number, engine=0, engine_type=0):
@@ -262,6 +265,33 @@ def test_nobody_listens(test):
     test.send(netflow5(99))
     daemon.wait_log(f"pool 1, receiver {closed}: ")
     daemon.wait_log("nobody listens at its port (ICMP); start the collector there")
+
+
+def test_shown_everywhere(test):
+    """What each receiver was sent stands in /metrics, in the API and on the screen of pathacct plugins."""
+    a, closed, port = Receiver(), f"127.0.0.1:{free_port()}", free_port(socket.SOCK_STREAM)
+    test.nfacctd(config(test, f"id=1 ip={a.name}\nid=7 tag=9 ip={closed}", f"""http_listen: 127.0.0.1:{port}
+control_socket: {test.dir}/control
+plugins: tee[out], tee[seven]
+tee_receivers[seven]: {test.write("seven", "id=7 ip=" + closed)}
+""").replace("plugins: tee[out]\n", "", 1))
+    for n in range(5):
+        test.send(netflow5(n))
+        a.wait(n + 1)
+
+    def page(path):
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=30) as answer:
+            return answer.read().decode()
+    line = f'pathacct_tee_datagrams_total{{plugin_instance="out",outcome="sent",pool="1",receiver="{a.name}"}} 5\n'
+    wait_for(lambda: line in page("/metrics"), lambda: page("/metrics"))
+    assert 'plugin_instance="seven",outcome="refused",pool="7"' in page("/metrics")
+    plugins = json.loads(page("/api/v1/plugins"))["plugins"]
+    assert plugins[0]["counters"] == {f"1 {a.name} sent": 5}, plugins
+    assert plugins[1]["counters"][f"7 {closed} sent"] == 5, plugins
+    shown = subprocess.run([BUILD / "bin/pathacct", "-s", f"{test.dir}/control", "plugins"], capture_output=True, text=True, timeout=30, check=False).stdout
+    rows = [line.split() for line in shown.splitlines()]
+    assert ["INSTANCE", "POOL", "RECEIVER", "SENT", "REFUSED", "DROPPED"] in rows, shown
+    assert ["out", "1", a.name, "5", "0", "0"] in rows, shown
 
 
 def refused(test, text, *expected):
