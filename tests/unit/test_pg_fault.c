@@ -15,31 +15,31 @@ static void what_the_server_says_decides_who_waits_for_what(void **state)
     static const struct {
         const char *sqlstate;
         enum pg_fault_id id;
-        enum pg_fault_kind kind;
+        enum sql_fault_kind kind;
     } cases[] = {
-        {NULL, PG_FAULT_SERVER_AWAY, PG_FAULT_RETRY},
-        {"57P01", PG_FAULT_SERVER_AWAY, PG_FAULT_RETRY}, /* admin_shutdown */
-        {"57P03", PG_FAULT_SERVER_AWAY, PG_FAULT_RETRY}, /* cannot_connect_now */
-        {"57014", PG_FAULT_BUSY, PG_FAULT_RETRY},        /* query_canceled */
-        {"40P01", PG_FAULT_BUSY, PG_FAULT_RETRY},        /* deadlock_detected */
-        {"53300", PG_FAULT_BUSY, PG_FAULT_RETRY},        /* too_many_connections */
-        {"53100", PG_FAULT_DISK_FULL, PG_FAULT_RETRY},
-        {"55P03", PG_FAULT_LOCKED, PG_FAULT_RETRY},
-        {"XX000", PG_FAULT_BUSY, PG_FAULT_RETRY}, /* internal_error */
-        {"28P01", PG_FAULT_LOGIN_REFUSED, PG_FAULT_SETUP},
-        {"28000", PG_FAULT_LOGIN_REFUSED, PG_FAULT_SETUP},
-        {"3D000", PG_FAULT_DATABASE_MISSING, PG_FAULT_SETUP},
-        {"42P01", PG_FAULT_TABLE_MISSING, PG_FAULT_SETUP},
-        {"42703", PG_FAULT_COLUMN_MISSING, PG_FAULT_SETUP},
-        {"42501", PG_FAULT_RIGHT_MISSING, PG_FAULT_SETUP},
-        {"42601", PG_FAULT_MISUSED, PG_FAULT_SETUP},   /* syntax_error */
-        {"25006", PG_FAULT_STANDBY, PG_FAULT_SETUP},   /* read_only_sql_transaction */
-        {"22003", PG_FAULT_ROW_REFUSED, PG_FAULT_ROW}, /* numeric_value_out_of_range */
-        {"23505", PG_FAULT_ROW_REFUSED, PG_FAULT_ROW}, /* unique_violation */
-        {"54000", PG_FAULT_ROW_REFUSED, PG_FAULT_ROW}, /* program_limit_exceeded */
-        {"54011", PG_FAULT_BUSY, PG_FAULT_RETRY},      /* too_many_columns */
+        {NULL, PG_FAULT_SERVER_AWAY, SQL_FAULT_RETRY},
+        {"57P01", PG_FAULT_SERVER_AWAY, SQL_FAULT_RETRY}, /* admin_shutdown */
+        {"57P03", PG_FAULT_SERVER_AWAY, SQL_FAULT_RETRY}, /* cannot_connect_now */
+        {"57014", PG_FAULT_BUSY, SQL_FAULT_RETRY},        /* query_canceled */
+        {"40P01", PG_FAULT_BUSY, SQL_FAULT_RETRY},        /* deadlock_detected */
+        {"53300", PG_FAULT_BUSY, SQL_FAULT_RETRY},        /* too_many_connections */
+        {"53100", PG_FAULT_DISK_FULL, SQL_FAULT_RETRY},
+        {"55P03", PG_FAULT_LOCKED, SQL_FAULT_RETRY},
+        {"XX000", PG_FAULT_BUSY, SQL_FAULT_RETRY}, /* internal_error */
+        {"28P01", PG_FAULT_LOGIN_REFUSED, SQL_FAULT_SETUP},
+        {"28000", PG_FAULT_LOGIN_REFUSED, SQL_FAULT_SETUP},
+        {"3D000", PG_FAULT_DATABASE_MISSING, SQL_FAULT_SETUP},
+        {"42P01", PG_FAULT_TABLE_MISSING, SQL_FAULT_SETUP},
+        {"42703", PG_FAULT_COLUMN_MISSING, SQL_FAULT_SETUP},
+        {"42501", PG_FAULT_RIGHT_MISSING, SQL_FAULT_SETUP},
+        {"42601", PG_FAULT_MISUSED, SQL_FAULT_SETUP},   /* syntax_error */
+        {"25006", PG_FAULT_STANDBY, SQL_FAULT_SETUP},   /* read_only_sql_transaction */
+        {"22003", PG_FAULT_ROW_REFUSED, SQL_FAULT_ROW}, /* numeric_value_out_of_range */
+        {"23505", PG_FAULT_ROW_REFUSED, SQL_FAULT_ROW}, /* unique_violation */
+        {"54000", PG_FAULT_ROW_REFUSED, SQL_FAULT_ROW}, /* program_limit_exceeded */
+        {"54011", PG_FAULT_BUSY, SQL_FAULT_RETRY},      /* too_many_columns */
     };
-    struct pg_fault fault;
+    struct sql_fault fault;
 
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -51,7 +51,7 @@ static void what_the_server_says_decides_who_waits_for_what(void **state)
 
 static void row_without_partition_differs_from_broken_check(void **state)
 {
-    struct pg_fault fault;
+    struct sql_fault fault;
 
     (void)state;
     pg_fault_set(&fault, "23514", "no partition of relation", NULL, NULL);
@@ -62,7 +62,7 @@ static void row_without_partition_differs_from_broken_check(void **state)
 
 static void text_is_one_line_with_state_and_remedy(void **state)
 {
-    struct pg_fault fault;
+    struct sql_fault fault;
     char words[4000];
 
     (void)state;

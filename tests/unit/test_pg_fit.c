@@ -5,6 +5,7 @@
  */
 #include "plugins/pgsql/pg_fit.h"
 #include "plugins/sql/sql_columns.h"
+#include "plugins/sql/sql_fit.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -15,7 +16,7 @@
 static void assert_shortened(const char *text, size_t max, const char *expected)
 {
     char out[256];
-    size_t len = pg_fit_shorten(out, max, text, strlen(text));
+    size_t len = sql_fit_shorten(out, max, text, strlen(text));
 
     assert_int_equal(len, strlen(expected));
     assert_memory_equal(out, expected, len);

@@ -25,7 +25,7 @@
 struct pg_connection {
     struct pg_connection_settings settings;
     PGconn *conn; /* NULL: closed */
-    struct pg_fault fault;
+    struct sql_fault fault;
     bool is_probe; /* asks about another session: nobody asks about this one */
 };
 
@@ -62,26 +62,19 @@ int pg_connection_server_version(const struct pg_connection *c)
     return c->conn ? PQserverVersion(c->conn) : 0;
 }
 
-const struct pg_fault *pg_connection_fault(const struct pg_connection *c)
+const struct sql_fault *pg_connection_fault(const struct pg_connection *c)
 {
     return &c->fault;
 }
 
 /* ---- failures ---- */
 
-static int fault_errno(const struct pg_fault *fault)
+static int fault_errno(const struct sql_fault *fault)
 {
     /* The caller decides whether to wait for the partition: only the row tells. */
     if (fault->id == PG_FAULT_PARTITION_MISSING)
         return -EILSEQ;
-    switch (fault->kind) {
-    case PG_FAULT_ROW:
-        return -EILSEQ;
-    case PG_FAULT_SETUP:
-        return -EINVAL;
-    default:
-        return -EAGAIN;
-    }
+    return sql_fault_errno(fault);
 }
 
 /* Closes a session that cannot be trusted any more: nobody knows what the server still does in
@@ -260,15 +253,15 @@ static int collect_results(struct pg_connection *c, struct pg_wait *w, PGresult 
  * verbose message holds it: "FATAL:  28P01: password authentication failed", in the server's
  * language. Further lines name places in the server's code and are cut off.
  */
-static void find_state(char *message, char ret_state[PG_SQLSTATE_LEN + 1])
+static void find_state(char *message, char ret_state[SQL_STATE_LEN + 1])
 {
     for (char *at = strstr(message, ":  "); at; at = strstr(at + 1, ":  ")) {
         size_t len = strspn(at + 3, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ");
         char *end = at + 3 + len;
-        if (len != PG_SQLSTATE_LEN || strncmp(end, ": ", 2) != 0)
+        if (len != SQL_STATE_LEN || strncmp(end, ": ", 2) != 0)
             continue;
-        memcpy(ret_state, at + 3, PG_SQLSTATE_LEN);
-        ret_state[PG_SQLSTATE_LEN] = 0;
+        memcpy(ret_state, at + 3, SQL_STATE_LEN);
+        ret_state[SQL_STATE_LEN] = 0;
         memmove(at + 2, end + 1, strlen(end + 1) + 1);
         end = strchr(at, '\n');
         if (end)
@@ -279,7 +272,7 @@ static void find_state(char *message, char ret_state[PG_SQLSTATE_LEN + 1])
 
 static int connection_refused(struct pg_connection *c)
 {
-    char text[1024], state[PG_SQLSTATE_LEN + 1] = "";
+    char text[1024], state[SQL_STATE_LEN + 1] = "";
 
     snprintf(text, sizeof text, "%s", PQerrorMessage(c->conn));
     find_state(text, state);

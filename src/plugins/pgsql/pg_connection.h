@@ -39,7 +39,7 @@ void pg_connection_close(struct pg_connection *connection);
 int pg_connection_server_version(const struct pg_connection *connection);
 
 /* Returns why the last call failed. */
-const struct pg_fault *pg_connection_fault(const struct pg_connection *connection);
+const struct sql_fault *pg_connection_fault(const struct pg_connection *connection);
 
 /*
  * Runs statements. Parameters are text. `ret_result` (may be NULL) belongs to the caller, for

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "plugins/pgsql/pg_fit.h"
+#include "plugins/sql/sql_fit.h"
 #include "plugins/sql/sql_settings.h"
 
 #include <errno.h>
@@ -279,7 +280,7 @@ static size_t append_text(struct pg_encoder *e, const struct pa_batch *batch, co
     char *place = out->data + out->len + sizeof(int32_t);
     size_t len = v.len;
     if (len > max)
-        len = pg_fit_shorten(place, max, v.text, v.len);
+        len = sql_fit_shorten(place, max, v.text, v.len);
     else
         memcpy(place, v.text, len);
     put_be((uint8_t *)place - sizeof(int32_t), len, sizeof(int32_t));

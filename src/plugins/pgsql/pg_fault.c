@@ -6,12 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct {
-    const char *counter;
-    enum pg_fault_kind kind;
-    const char *remedy;
-} faults[] = {
-#define FAULT(id, counter, kind, remedy, ...) {counter, PG_FAULT_##kind, remedy},
+static const struct sql_fault_row faults[] = {
+#define FAULT(id, counter, kind, remedy, ...) {counter, SQL_FAULT_##kind, remedy},
 #include "plugins/pgsql/faults.def"
 #undef FAULT
 };
@@ -58,62 +54,31 @@ static enum pg_fault_id find_state(const char *sqlstate)
     return best;
 }
 
-/* Puts the text into one line: libpq's own messages have several. */
-static void put_line(char *out, size_t size, const char *text)
+void pg_fault_change(struct sql_fault *fault, enum pg_fault_id id)
 {
-    size_t len = 0;
-
-    for (; *text && len + 1 < size; text++) {
-        bool is_space = *text == '\n' || *text == '\t' || *text == '\r' || *text == ' ';
-        if (!is_space)
-            out[len++] = *text;
-        else if (len > 0 && out[len - 1] != ' ')
-            out[len++] = ' ';
-    }
-    while (len > 0 && out[len - 1] == ' ')
-        len--;
-    out[len] = 0;
+    sql_fault_change(fault, &faults[id], (int)id);
 }
 
-static void set_words(struct pg_fault *fault, const char *words)
+void pg_fault_set_own(struct sql_fault *fault, enum pg_fault_id id, const char *text)
 {
-    const char *remedy = faults[fault->id].remedy;
-    char all[2 * sizeof fault->text];
-
-    snprintf(all, sizeof all, "%s%s%s", words, remedy ? "; " : "", remedy ? remedy : "");
-    put_line(fault->text, sizeof fault->text, all);
+    sql_fault_set(fault, &faults[id], (int)id, text);
 }
 
-void pg_fault_change(struct pg_fault *fault, enum pg_fault_id id)
-{
-    fault->id = id;
-    fault->kind = faults[id].kind;
-    fault->counter = faults[id].counter;
-}
-
-void pg_fault_set_own(struct pg_fault *fault, enum pg_fault_id id, const char *text)
-{
-    *fault = (struct pg_fault){0};
-    pg_fault_change(fault, id);
-    set_words(fault, text);
-}
-
-void pg_fault_set(struct pg_fault *fault, const char *sqlstate, const char *message,
+void pg_fault_set(struct sql_fault *fault, const char *sqlstate, const char *message,
                   const char *detail, const char *constraint)
 {
     char words[sizeof fault->text];
     bool has_detail = detail && *detail;
+    enum pg_fault_id id = sqlstate ? find_state(sqlstate) : PG_FAULT_SERVER_AWAY;
 
-    *fault = (struct pg_fault){0};
-    pg_fault_change(fault, sqlstate ? find_state(sqlstate) : PG_FAULT_SERVER_AWAY);
     /* A broken CHECK names its constraint. A row that no partition takes has the same state without
      * a name. */
     if (sqlstate && !strcmp(sqlstate, "23514") && !constraint)
-        pg_fault_change(fault, PG_FAULT_PARTITION_MISSING);
-    if (sqlstate)
-        snprintf(fault->sqlstate, sizeof fault->sqlstate, "%s", sqlstate);
+        id = PG_FAULT_PARTITION_MISSING;
     snprintf(words, sizeof words, "%.500s%s%.200s%s%s%s%s", message ? message : "no reason given",
              has_detail ? " (" : "", has_detail ? detail : "", has_detail ? ")" : "",
              sqlstate ? " [" : "", sqlstate ? sqlstate : "", sqlstate ? "]" : "");
-    set_words(fault, words);
+    sql_fault_set(fault, &faults[id], (int)id, words);
+    if (sqlstate)
+        snprintf(fault->sqlstate, sizeof fault->sqlstate, "%s", sqlstate);
 }

@@ -2,9 +2,9 @@
 #pragma once
 /*
  * Texts that are too long for a table: for a column of type varchar(n), or for an index, whose
- * entries have 2,700 bytes. Anybody on the Internet can announce such an AS path. They get in as
- * their beginning, a tilde and a hash of the whole, so that different ones stay different. What a
- * text becomes depends on the row's texts and the table alone: the same key is always the same row.
+ * entries have 2,700 bytes. Anybody on the Internet can announce such an AS path. They are shortened
+ * (sql_fit.h). What a text becomes depends on the row's texts and the table alone: the same key is
+ * always the same row.
  */
 #include "plugins/pgsql/pg_table.h"
 #include <stddef.h>
@@ -21,7 +21,3 @@ struct sql_columns;
  */
 void pg_fit_maxes(const struct pg_table *table, const struct sql_columns *columns,
                   const size_t *lens, const size_t *char_counts, size_t *ret_maxes);
-
-/* Writes the text in at most `max` bytes, of which there must be as many in `out`; returns its
- * length. `max` is 1 or more, and less than `len`. */
-size_t pg_fit_shorten(char *out, size_t max, const char *text, size_t len);

@@ -16,7 +16,7 @@
 #define NO_RIGHT "42501"
 
 /* Says which statements a person with the rights has to run. */
-static void explain_rights(const struct pg_progress *p, struct pg_fault *fault)
+static void explain_rights(const struct pg_progress *p, struct sql_fault *fault)
 {
     char words[sizeof fault->text];
 
@@ -28,7 +28,7 @@ static void explain_rights(const struct pg_progress *p, struct pg_fault *fault)
     pg_fault_set_own(fault, PG_FAULT_PROGRESS_MISSING, words);
 }
 
-static int progress_failed(const struct pg_progress *p, int err, struct pg_fault *fault)
+static int progress_failed(const struct pg_progress *p, int err, struct sql_fault *fault)
 {
     *fault = *pg_connection_fault(p->connection);
     if (!strcmp(fault->sqlstate, NO_RIGHT))
@@ -44,7 +44,7 @@ static int64_t now_s(void)
     return clock_wall().ns / NS_PER_S;
 }
 
-static int check_version(const struct pg_progress *p, struct pg_fault *fault)
+static int check_version(const struct pg_progress *p, struct sql_fault *fault)
 {
     char words[sizeof fault->text];
     PGresult *result;
@@ -64,7 +64,7 @@ static int check_version(const struct pg_progress *p, struct pg_fault *fault)
     return err < 0 ? progress_failed(p, err, fault) : 0;
 }
 
-int pg_progress_prepare(const struct pg_progress *p, struct pg_fault *fault)
+int pg_progress_prepare(const struct pg_progress *p, struct sql_fault *fault)
 {
     struct text sql = {0};
     PGresult *result;
@@ -119,40 +119,18 @@ static void append_lock(const struct pg_progress *p, const struct pa_transaction
                             " RETURNING worker, seq");
 }
 
-static uint64_t find_seq(const PGresult *result, uint32_t worker)
+static uint64_t find_seq(const void *arg, uint32_t worker)
 {
+    const PGresult *result = arg;
+
     for (int i = 0; i < PQntuples(result); i++)
         if (strtoul(PQgetvalue(result, i, 0), NULL, 10) == worker)
             return strtoull(PQgetvalue(result, i, 1), NULL, 10);
     return 0;
 }
 
-static int judge_progress(const PGresult *result, const struct pa_transaction *transaction,
-                          struct pg_fault *fault)
-{
-    uint32_t done = 0;
-
-    for (uint32_t i = 0; i < transaction->source_count; i++) {
-        const struct pa_source *source = &transaction->sources[i];
-        uint64_t seq = find_seq(result, source->worker);
-        if (seq < source->first_seq)
-            continue;
-        done++;
-        if (seq < source->last_seq)
-            done = transaction->source_count + 1;
-    }
-    if (done == 0)
-        return 0;
-    if (done == transaction->source_count)
-        return 1;
-    pg_fault_set_own(fault, PG_FAULT_MISUSED,
-                     "a part of these hand-overs is in the database and a part is not; "
-                     "was " SQL_PROGRESS_TABLE " changed by hand?");
-    return -EINVAL;
-}
-
 int pg_progress_lock(const struct pg_progress *p, const struct pa_transaction *transaction,
-                     struct pg_fault *fault)
+                     struct sql_fault *fault)
 {
     struct text sql = {0};
     PGresult *result;
@@ -163,8 +141,10 @@ int pg_progress_lock(const struct pg_progress *p, const struct pa_transaction *t
     text_clear(&sql);
     if (err < 0)
         return progress_failed(p, err, fault);
-    err = judge_progress(result, transaction, fault);
+    err = sql_progress_judge(transaction, find_seq, result);
     PQclear(result);
+    if (err < 0)
+        pg_fault_set_own(fault, PG_FAULT_MISUSED, sql_progress_parted);
     return err;
 }
 

@@ -16,14 +16,14 @@ struct pg_progress { /* all borrowed */
 
 /* Called once for each connection: makes the table if it is not there, checks its version, and
  * forgets what is long over. */
-int pg_progress_prepare(const struct pg_progress *progress, struct pg_fault *fault);
+int pg_progress_prepare(const struct pg_progress *progress, struct sql_fault *fault);
 /*
  * Called in a transaction, before any row: makes and locks its rows, which also waits for the end
  * of a session that the server still works for although its client is dead. 1: all of the
  * transaction is in the database. -EINVAL: only a part of it is, which cannot be.
  */
 int pg_progress_lock(const struct pg_progress *progress, const struct pa_transaction *transaction,
-                     struct pg_fault *fault);
+                     struct sql_fault *fault);
 /* Appends the statement that says that the transaction is in the database. */
 void pg_progress_append_update(const struct pg_progress *progress,
                                const struct pa_transaction *transaction, struct text *out);

@@ -44,7 +44,7 @@ struct making {
     const struct pg_target_context *context;
     const char *table; /* as configured */
     const char *quoted;
-    struct pg_fault *fault;
+    struct sql_fault *fault;
 };
 
 static int refuse_table(const struct making *m, enum pg_fault_id id, const char *what)
@@ -327,7 +327,7 @@ static void make_statements(struct pg_target *t, const struct pg_statement *stat
 }
 
 int pg_target_new(const struct pg_target_context *context, const char *table,
-                  const char *schema_text, uint32_t number, struct pg_fault *fault,
+                  const char *schema_text, uint32_t number, struct sql_fault *fault,
                   struct pg_target **ret_target)
 {
     struct pg_target *t = mem_zalloc(sizeof *t);
@@ -425,7 +425,7 @@ static int look_at_table(const struct making *m)
 }
 
 int pg_target_look(const struct pg_target_context *context, const char *table,
-                   struct pg_fault *fault)
+                   struct sql_fault *fault)
 {
     struct text quoted = {0};
 

@@ -65,11 +65,11 @@ struct pg_target {
  * person must change stands in `fault`, which otherwise is the connection's.
  */
 int pg_target_new(const struct pg_target_context *context, const char *table,
-                  const char *schema_text, uint32_t number, struct pg_fault *fault,
+                  const char *schema_text, uint32_t number, struct sql_fault *fault,
                   struct pg_target **ret_target);
 /* Tells within a transaction, which the caller rolls back, whether pg_target_new() and writing would
  * work. A missing table is made if the configuration makes it by itself; sql_table_schema is not
  * run, and tables that are there are left alone. Errors as above. */
 int pg_target_look(const struct pg_target_context *context, const char *table,
-                   struct pg_fault *fault);
+                   struct sql_fault *fault);
 void pg_target_free(void *target); /* takes a struct pg_target; NULL is fine */

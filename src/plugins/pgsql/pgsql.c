@@ -21,8 +21,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define LOG_AGAIN_NS (600 * NS_PER_S)
-
 /* Timeouts are the client's, except for locks. Settings of the user's usual sessions must not
  * change what is written. */
 static const char session_setup[] =
@@ -72,7 +70,6 @@ int pgsql_check(const struct pa_host *host, const struct pa_schema *schema, char
 static void prepare_connection(struct pgsql *p)
 {
     const struct sql_settings *s = &p->settings;
-    uint32_t quarter_s = p->host->timeout_s / 4;
     struct pg_connection_settings connection = {.owner = p->host,
                                                 .host = s->host,
                                                 .port = s->port,
@@ -81,9 +78,7 @@ static void prepare_connection(struct pgsql *p)
                                                 .password = s->password,
                                                 .ca_file = s->ca_file};
 
-    p->answer_timeout_s = ANSWER_TIMEOUT_S;
-    if (p->host->timeout_s > 0 && quarter_s < ANSWER_TIMEOUT_S)
-        p->answer_timeout_s = quarter_s > 0 ? quarter_s : 1;
+    p->answer_timeout_s = sql_answer_timeout_s(p->host);
     connection.timeout_s = p->answer_timeout_s;
 
     p->application_name = mem_printf("%s/%s", p->host->daemon_name, p->host->instance_name);
@@ -143,19 +138,6 @@ void pgsql_close(void *state)
 
 /* ---- failures ---- */
 
-/* Logs one line for each kind of trouble, and another when it changes or lasts. */
-static void log_fault(struct pgsql *p, const char *doing)
-{
-    int level = p->fault.kind == PG_FAULT_RETRY ? PA_LOG_WARNING : PA_LOG_ERROR;
-    int64_t now_ns = clock_mono().ns;
-
-    if (!strcmp(p->logged, p->fault.text) && now_ns - p->logged_ns < LOG_AGAIN_NS)
-        return;
-    memcpy(p->logged, p->fault.text, sizeof p->logged);
-    p->logged_ns = now_ns;
-    p->host->log(p->host, level, "cannot %s: %s", doing, p->fault.text);
-}
-
 /* True if rows of equal key lie in the table already, where they can be added up. */
 static bool is_late_row(const struct pgsql *p)
 {
@@ -186,7 +168,7 @@ static int transaction_failed(struct pgsql *p, int err, const char *doing)
     if (!strcmp(p->fault.sqlstate, "40P01"))
         p->rival_count = RIVAL_TRANSACTIONS;
     if (err != -EILSEQ)
-        log_fault(p, doing);
+        sql_fault_tell(&p->logged, p->host, &p->fault, doing);
     else
         prepare_for_bad_row(p);
     p->host->count(p->host, p->fault.counter, 1);
@@ -307,8 +289,8 @@ static int end_transaction(struct pgsql *p, const struct pa_transaction *transac
     if (p->settings.is_exactly_once)
         pg_progress_append_update(&p->progress, transaction, &sql);
     text_append_string(&sql, "COMMIT");
-    err = pg_connection_run(p->connection, text_cstr(&sql),
-                            transaction_work_s(transaction->row_count), &result);
+    err = pg_connection_run(p->connection, text_cstr(&sql), sql_work_s(transaction->row_count),
+                            &result);
     text_clear(&sql);
     if (err < 0) {
         pgsql_failed(p, err);
@@ -354,7 +336,7 @@ int pgsql_commit(void *state, const struct pa_transaction *transaction)
         if (p->shortened_count > 0)
             p->host->count(p->host, "pgsql_rows_shortened", p->shortened_count);
         p->rival_count -= p->rival_count > 0;
-        p->logged[0] = 0;
+        p->logged.text[0] = 0;
     }
     p->has_begun = false;
     sql_purge_end(&p->purge, transaction, sql_tables_last_name(p->tables));

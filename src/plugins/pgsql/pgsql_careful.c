@@ -6,13 +6,10 @@
  */
 #include "plugins/pgsql/pgsql_state.h"
 
-#include "base/clock.h"
+#include "plugins/sql/sql_pieces.h"
 
 #include <errno.h>
 #include <string.h>
-
-#define PIECE_ROWS 1024
-#define DAY_S      86400
 
 #define TEXT_TOO_LONG "22001" /* string_data_right_truncation */
 #define TOO_COMPLEX   "54000" /* program_limit_exceeded: an index's entry is too long */
@@ -71,8 +68,9 @@ static void reject_left_out(struct pgsql *p)
                             "the table has another row that its unique index takes for the same");
 }
 
-static int write_piece(struct pgsql *p, const struct pa_batch *piece, bool counts)
+static int write_piece(void *arg, const struct pa_batch *piece, bool counts)
 {
+    struct pgsql *p = arg;
     int err = run_sql(p, "SAVEPOINT pathacct_piece");
 
     p->left_out_count = 0;
@@ -86,7 +84,7 @@ static int write_piece(struct pgsql *p, const struct pa_batch *piece, bool count
     }
     if (err != -EILSEQ)
         return err;
-    struct pg_fault why = p->fault;
+    struct sql_fault why = p->fault;
     p->active = NULL;
     p->waiting_len = 0;
     sql_tables_each_used(p->tables, drop_waiting, p);
@@ -97,22 +95,10 @@ static int write_piece(struct pgsql *p, const struct pa_batch *piece, bool count
     return -EILSEQ;
 }
 
-static bool is_recent(const struct pgsql *p, const uint8_t *row)
-{
-    int64_t bin_s;
-
-    if (p->schema->bin_offset < 0)
-        return true;
-    memcpy(&bin_s, row + p->schema->bin_offset, sizeof bin_s);
-    return bin_s > p->time_ns / NS_PER_S - DAY_S;
-}
-
-/* Rejects a row, or lets it wait. A partition that somebody forgot to make would cost all rows from
- * then on, so they wait for it. A partition that somebody has dropped must not stop everything for
- * a flow that comes late. */
+/* Rejects a row, or lets it wait for a partition that is missing. */
 static int reject_or_wait(struct pgsql *p, const uint8_t *row)
 {
-    if (p->fault.id == PG_FAULT_PARTITION_MISSING && is_recent(p, row))
+    if (p->fault.id == PG_FAULT_PARTITION_MISSING && sql_row_is_recent(p->schema, p->time_ns, row))
         return -EINVAL;
     p->rejected_count++;
     p->host->reject_row(p->host, row, p->fault.text);
@@ -121,9 +107,10 @@ static int reject_or_wait(struct pgsql *p, const uint8_t *row)
 
 /* Writes a row once more with short texts if one of them may be why it was refused: an index of
  * another kind than B-tree, a domain or a trigger has bounds that the catalogues do not tell. */
-static int write_tightly(struct pgsql *p, const struct pa_batch *row)
+static int write_tightly(void *arg, const struct pa_batch *row)
 {
-    struct pg_fault why = p->fault;
+    struct pgsql *p = arg;
+    struct sql_fault why = p->fault;
     uint64_t shortened = p->shortened_count;
     int err;
 
@@ -139,45 +126,18 @@ static int write_tightly(struct pgsql *p, const struct pa_batch *row)
     return reject_or_wait(p, row->rows);
 }
 
-static struct pa_batch batch_part(const struct pgsql *p, const struct pa_batch *batch,
-                                  uint32_t first, uint32_t count)
-{
-    struct pa_batch piece = *batch;
-
-    piece.rows += (size_t)first * p->schema->row_size;
-    piece.row_count = count;
-    return piece;
-}
-
-/* The recursion is as deep as the logarithm of PIECE_ROWS. */
-static int write_or_cut(struct pgsql *p, const struct pa_batch *batch, bool counts)
-{
-    uint32_t half = batch->row_count / 2;
-    int err = write_piece(p, batch, counts);
-
-    if (err != -EILSEQ)
-        return err;
-    if (batch->row_count == 1)
-        return write_tightly(p, batch);
-    struct pa_batch first = batch_part(p, batch, 0, half);
-    struct pa_batch second = batch_part(p, batch, half, batch->row_count - half);
-    err = write_or_cut(p, &first, false);
-    return err < 0 ? err : write_or_cut(p, &second, false);
-}
-
 int pgsql_write_carefully(struct pgsql *p, const struct pa_batch *batch)
 {
+    const struct sql_pieces pieces = {
+        .arg = p, .schema = p->schema, .write = write_piece, .refuse = write_tightly};
     /* Tables are made before any savepoint: those made behind one vanish with it. */
     int err = pgsql_touch_tables(p, batch);
 
     p->is_careful = true;
     if (err == 0)
         err = sql_tables_each_used(p->tables, lock_table, p);
-    for (uint32_t i = 0; i < batch->row_count && err == 0; i += PIECE_ROWS) {
-        uint32_t left = batch->row_count - i;
-        struct pa_batch piece = batch_part(p, batch, i, left < PIECE_ROWS ? left : PIECE_ROWS);
-        err = write_or_cut(p, &piece, true);
-    }
+    if (err == 0)
+        err = sql_pieces_write(&pieces, batch);
     p->is_careful = false;
     return err;
 }

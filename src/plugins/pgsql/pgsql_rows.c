@@ -34,7 +34,7 @@ static int end_copy(struct pgsql *p)
     err = pg_connection_copy_data(p->connection, end.data, end.len);
     text_clear(&end);
     if (err == 0)
-        err = pg_connection_copy_end(p->connection, transaction_work_s(t->row_count));
+        err = pg_connection_copy_end(p->connection, sql_work_s(t->row_count));
     if (err < 0) {
         p->failed_copy = t->way == PG_WAY_COPY && t->table.conflict_columns;
         return pgsql_failed(p, err);
@@ -231,7 +231,7 @@ static uint64_t affected_rows(const PGresult *result)
 static int run_counted(struct pgsql *p, const struct pg_target *t, const char *sql, uint64_t *count)
 {
     PGresult *result;
-    int err = pg_connection_run(p->connection, sql, transaction_work_s(t->row_count), &result);
+    int err = pg_connection_run(p->connection, sql, sql_work_s(t->row_count), &result);
 
     if (err < 0)
         return pgsql_failed(p, err);
@@ -313,8 +313,7 @@ static int upsert_rows(struct pgsql *p, const struct pg_target *t, uint64_t coun
 static int find_left_out(struct pgsql *p, const struct pg_target *t, uint64_t count)
 {
     PGresult *result;
-    int err = pg_connection_run(p->connection, t->left_out_sql, transaction_work_s(t->row_count),
-                                &result);
+    int err = pg_connection_run(p->connection, t->left_out_sql, sql_work_s(t->row_count), &result);
 
     if (err < 0)
         return pgsql_failed(p, err);

@@ -8,10 +8,6 @@
 #include "plugins/sql/sql_settings.h"
 #include "plugins/sql/sql_tables.h"
 
-/* After so long without an answer the server is asked whether it works, and given up if not; sooner
- * with a plugin_timeout that is short. A statement with many rows gets more time. */
-#define ANSWER_TIMEOUT_S     20
-#define ROWS_PER_S_AT_LEAST  5000
 #define CAREFUL_TRANSACTIONS 10
 #define RIVAL_TRANSACTIONS   100
 
@@ -49,15 +45,9 @@ struct pgsql {
     bool has_late_rows;     /* sql_use_copy met rows of equal key: from then on rows are added up */
     bool is_way_open;       /* tables must be looked at anew */
     bool failed_copy;       /* a COPY straight into a table with a unique index was refused */
-    struct pg_fault fault;
-    char logged[sizeof((struct pg_fault *)NULL)->text];
-    int64_t logged_ns;
+    struct sql_fault fault;
+    struct sql_fault_log logged;
 };
-
-static inline uint32_t transaction_work_s(uint64_t row_count)
-{
-    return (uint32_t)(row_count / ROWS_PER_S_AT_LEAST);
-}
 
 /* Takes over the connection's fault; returns `err`. */
 int pgsql_failed(struct pgsql *p, int err);

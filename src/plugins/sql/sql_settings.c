@@ -13,7 +13,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SCHEMA_FILE_MAX ((size_t)1024 * 1024)
+#define SCHEMA_FILE_MAX     ((size_t)1024 * 1024)
+#define ANSWER_TIMEOUT_S    20
+#define ROWS_PER_S_AT_LEAST 5000
 
 /* clang-format off */
 const struct pa_key sql_keys[] = {
@@ -166,6 +168,20 @@ static int read_names(const struct pa_host *host, const struct pa_schema *schema
         return err;
     return read_name(host, schema, s, true, s->schema_text, "sql_table_schema", error, error_size,
                      &s->schema);
+}
+
+uint32_t sql_answer_timeout_s(const struct pa_host *host)
+{
+    uint32_t quarter_s = host->timeout_s / 4;
+
+    if (host->timeout_s == 0 || quarter_s >= ANSWER_TIMEOUT_S)
+        return ANSWER_TIMEOUT_S;
+    return quarter_s > 0 ? quarter_s : 1;
+}
+
+uint32_t sql_work_s(uint64_t row_count)
+{
+    return (uint32_t)(row_count / ROWS_PER_S_AT_LEAST);
 }
 
 void sql_settings_tell(const struct pa_host *host, const struct sql_dialect *dialect)

@@ -62,6 +62,11 @@ struct sql_settings {
 int sql_settings_read(const struct pa_host *host, const struct pa_schema *schema,
                       const struct sql_dialect *dialect, char *error, size_t error_size,
                       struct sql_settings *ret_settings);
+/* Returns the seconds after which a server that does not answer is asked whether it works, and given
+ * up if not: fewer where plugin_timeout is short. */
+uint32_t sql_answer_timeout_s(const struct pa_host *host);
+/* Returns how many seconds more a statement with so many rows gets. */
+uint32_t sql_work_s(uint64_t row_count);
 /* Logs which keys have no effect in this database; for a plugin's check. */
 void sql_settings_tell(const struct pa_host *host, const struct sql_dialect *dialect);
 void sql_settings_clear(struct sql_settings *settings);

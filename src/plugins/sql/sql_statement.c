@@ -3,6 +3,8 @@
  * sql_statement.h. */
 #include "plugins/sql/sql_statement.h"
 #include "base/text.h"
+#include "plugins/pathacct_plugin.h"
+#include <errno.h>
 #include <string.h>
 
 const char sql_progress_create[] =
@@ -21,6 +23,29 @@ const char sql_progress_note_version[] =
     "INSERT INTO " SQL_PROGRESS_TABLE " (core_id, instance, worker, seq, updated)"
     " VALUES ('" VERSION_ROW "', '', 0, " VALUE(SQL_PROGRESS_VERSION) ", 9223372036854775807)"
                                                                       " ON CONFLICT DO NOTHING";
+
+const char sql_progress_parted[] =
+    "a part of these hand-overs is in the database and a part is not; "
+    "was " SQL_PROGRESS_TABLE " changed by hand?";
+
+int sql_progress_judge(const struct pa_transaction *transaction,
+                       uint64_t (*find_seq)(const void *arg, uint32_t worker), const void *arg)
+{
+    uint32_t done = 0;
+
+    for (uint32_t i = 0; i < transaction->source_count; i++) {
+        const struct pa_source *source = &transaction->sources[i];
+        uint64_t seq = find_seq(arg, source->worker);
+        if (seq < source->first_seq)
+            continue;
+        done++;
+        if (seq < source->last_seq)
+            return -EINVAL;
+    }
+    if (done == 0)
+        return 0;
+    return done == transaction->source_count ? 1 : -EINVAL;
+}
 
 void sql_core_id_format(char out[SQL_CORE_ID_LEN + 1], const uint8_t core_id[16])
 {

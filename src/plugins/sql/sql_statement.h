@@ -62,4 +62,13 @@ extern const char sql_progress_create[];
     "let sql_db name another database; rows wait"
 extern const char sql_progress_ask_version[];  /* a row with the version, or none */
 extern const char sql_progress_note_version[]; /* keeps one that is there */
+/*
+ * Tells by what the table has whether the database holds a transaction: 1 if it does, 0 if not,
+ * -EINVAL if it holds a part of it, which cannot be; sql_progress_parted are the words for that.
+ * `find_seq` returns the seq of a worker, 0 if there is none.
+ */
+struct pa_transaction;
+int sql_progress_judge(const struct pa_transaction *transaction,
+                       uint64_t (*find_seq)(const void *arg, uint32_t worker), const void *arg);
+extern const char sql_progress_parted[];
 void sql_core_id_format(char out[SQL_CORE_ID_LEN + 1], const uint8_t core_id[16]);
