@@ -11,7 +11,8 @@ static const struct {
     enum syscall_user user;
 } plugins[] = {{"print", SYSCALLS_OF_PRINT},     {"memory", SYSCALLS_OF_MEMORY},
                {"sqlite3", SYSCALLS_OF_SQLITE3}, {"pgsql", SYSCALLS_OF_PGSQL},
-               {"kafka", SYSCALLS_OF_KAFKA},     {"tee", SYSCALLS_OF_TEE}};
+               {"mysql", SYSCALLS_OF_MYSQL},     {"kafka", SYSCALLS_OF_KAFKA},
+               {"tee", SYSCALLS_OF_TEE}};
 
 int syscall_user_find(const char *plugin_name, enum syscall_user *ret_user)
 {
@@ -38,9 +39,10 @@ int syscall_user_find(const char *plugin_name, enum syscall_user *ret_user)
 #define MEMORY  (1u << SYSCALLS_OF_MEMORY)
 #define SQLITE3 (1u << SYSCALLS_OF_SQLITE3)
 #define PGSQL   (1u << SYSCALLS_OF_PGSQL)
+#define MYSQL   (1u << SYSCALLS_OF_MYSQL)
 #define KAFKA   (1u << SYSCALLS_OF_KAFKA)
 #define TEE     (1u << SYSCALLS_OF_TEE)
-#define SERVED  (PGSQL + KAFKA)
+#define SERVED  (PGSQL + MYSQL + KAFKA)
 #define HOSTS   (PRINT + MEMORY + SQLITE3 + TEE + SERVED)
 #define ALL     (CORE + HOSTS)
 

@@ -59,8 +59,8 @@ case("sqlite", "daemonize: true\nplugins: sqlite3[simple]\nsql_db[simple]: {dir}
      "sql_history_roundoff[simple]: h\nsql_table[simple]: acct\nsql_table_version[simple]: 9\naggregate: dst_net, dst_mask, dst_as\nbgp_daemon: true\n"
      "bgp_daemon_ip: 192.0.2.1\nbgp_daemon_max_peers: 2\nnfacctd_as_new: bgp\nnfacctd_net: bgp\nnfacctd_port: 9999\nsql_trigger_exec: {dir}/run")
 case("mysql", "daemonize: false\nnfacctd_port: 9995\nnfacctd_time_new: true\nplugins: mysql\naggregate: src_host, dst_host, src_port, dst_port, tcpflags, proto\n"
-     "sql_optimize_clauses: true\nsql_table_version: 9\nsql_port: 3306\n" + SQL, "no mysql plugin yet")
-case("mysql_beside", "plugins: mysql[a], print[b]\naggregate: src_host\nsql_table[a]: x\nsql_startup_delay[a]: 5\nprint_output_file[b]: {dir}/o", "no mysql plugin yet")
+     "sql_optimize_clauses: true\nsql_table_version: 9\nsql_port: 3306\nsql_multi_values: 1000000\n" + SQL)
+case("mysql_beside", "plugins: mysql[a], print[b]\naggregate: src_host\nsql_table[a]: x\nsql_startup_delay[a]: 5\nprint_output_file[b]: {dir}/o")
 # ---- Kafka, AMQP
 KAFKA = "kafka_broker_host: 127.0.0.1\nkafka_broker_port: 9092\nkafka_topic: pmacct.acct\nkafka_refresh_time: 60\nkafka_history: 5m\nkafka_history_roundoff: m\n"
 case("kafka", "plugins: kafka\naggregate: src_host, dst_host, in_iface, out_iface, timestamp_start, timestamp_end, src_port, dst_port, proto, tos, tcpflags, tag, "

@@ -22,11 +22,12 @@ PACKAGES = {
                  "usr/share/pathacct/nfacctd.conf", "usr/share/man/man5/nfacctd.conf.5.gz", "usr/share/man/man8/sfacctd.8.gz"],
     "pathacct-sqlite3": ["usr/share/man/man7/pathacct-sql.7.gz"],
     "pathacct-pgsql": ["usr/share/man/man7/pathacct-pgsql.7.gz"],
+    "pathacct-mysql": ["usr/share/man/man7/pathacct-mysql.7.gz"],
     "pathacct-kafka": ["usr/share/man/man7/pathacct-kafka.7.gz"],
     "pathacct-dev": ["usr/include/pathacct_plugin.h", "usr/share/man/man3/pathacct_plugin.3.gz"],
     "pathacct-doc": ["usr/share/doc/pathacct/switching.md", "usr/share/doc/pathacct/examples/multipath/nfacctd.conf"],
 }
-LIBRARIES = {"pathacct-sqlite3": "libsqlite3-0", "pathacct-pgsql": "libpq5", "pathacct-kafka": "librdkafka1"}
+LIBRARIES = {"pathacct-sqlite3": "libsqlite3-0", "pathacct-pgsql": "libpq5", "pathacct-mysql": "libmariadb3", "pathacct-kafka": "librdkafka1"}
 made = {}  # what more than one test needs: made by the first
 
 

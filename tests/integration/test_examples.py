@@ -16,6 +16,7 @@ import time
 
 from harness import NFACCTD, SOURCE, Bird, four_paths, free_port, json_lines, main, need, wait_for
 from kafka_cluster import Mock, consume
+from mariadb import MariaDB
 from postgres import Postgres
 from test_tee import Receiver, netflow5
 import exports
@@ -76,7 +77,7 @@ def test_tee(test):
 def test_every_example_is_run_here(test):
     """The examples that are configurations have a test of their name."""
     names = {path.parent.name for path in EXAMPLES.glob("*/nfacctd.conf")}
-    assert names == {"distributed", "multipath", "capacity", "security", "sql", "postgresql", "oncall", "tags", "places", "services", "tee"}, names
+    assert names == {"distributed", "multipath", "capacity", "security", "sql", "postgresql", "mysql", "oncall", "tags", "places", "services", "tee"}, names
     for name in names:
         assert any(test_name.startswith(f"test_{name}") for test_name in globals()), name
 
@@ -296,6 +297,29 @@ def test_postgresql(test):
         text = re.sub(r"\$__timeFilter\((\w+)\)", r"\1 BETWEEN now() - interval '1 day' AND now()", text)
         text = text.replace("$__timeFrom()", "now() - interval '1 day'").replace("$__timeTo()", "now()")
         assert pg.sql(text, db="traffic", user="grafana"), panel["title"]
+
+
+def test_mysql(test):
+    """Schema, configuration and queries, on a real server."""
+    db, folder = MariaDB(test), EXAMPLES / "mysql"
+    db.sql((folder / "schema.sql").read_text(), db="")
+    (test.dir / "spool").mkdir()
+    port, bgp_port = free_port(), free_port(socket.SOCK_STREAM)
+    config = re.sub(r"^sql_(host|refresh_time.*): .*\n", "", example(test, "mysql", port, bgp_port), flags=re.M)
+    daemon = test.nfacctd(config + f"sql_host: unix:{db.socket}\nsql_refresh_time: 1\n")
+    away_from_the_hour()
+    Bird(test, bgp_port, four_paths(), address="127.0.0.11")
+    daemon.wait_log("End-of-RIB", 30)
+    stream = exports.Ipfix()
+    test.send(stream.announce(), source="127.0.0.11")
+    test.send(stream.data([exports.common_flow("10.1.1.1", "192.0.2.1" if hop == next(iter(NEXT_HOPS)) else "192.168.1.1", hop, flags=2)
+                           for hop in NEXT_HOPS]), source="127.0.0.11")
+    assert daemon.stop() == 0, daemon.output()
+    assert db.value("SELECT COUNT(*) FROM hourly WHERE path_match = 'exact'", db="traffic") == str(len(NEXT_HOPS) - 1), daemon.output()
+    assert db.sql("SELECT SUM(flows), MIN(tcp_flags), MIN(ip_proto) FROM flows", db="traffic") == [["4", "2", "tcp"]]
+    text = (folder / "queries.sql").read_text()
+    for query in filter(str.strip, re.sub("--.*", "", text).split(";")):
+        assert db.sql(query, db="traffic"), query
 
 
 def test_security(test):

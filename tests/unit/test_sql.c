@@ -160,11 +160,15 @@ static void rows_are_added_by_the_rule_of_each_column(void **state)
     assert_int_equal(open_world(&w, "src_host, tcpflags, flows", 60, settings), 0);
     sql_append_update(&out, &w.columns, &dialect, "t.", "s.");
     assert_string_equal(text_cstr(&out),
-                        "\"stamp_updated\" = s.\"stamp_updated\", "
-                        "\"tcp_flags\" = COALESCE(t.\"tcp_flags\", 0) | s.\"tcp_flags\", "
-                        "\"flows\" = COALESCE(t.\"flows\", 0) + s.\"flows\", "
+                        "\"bytes\" = COALESCE(t.\"bytes\", 0) + s.\"bytes\", "
                         "\"packets\" = COALESCE(t.\"packets\", 0) + s.\"packets\", "
-                        "\"bytes\" = COALESCE(t.\"bytes\", 0) + s.\"bytes\"");
+                        "\"flows\" = COALESCE(t.\"flows\", 0) + s.\"flows\", "
+                        "\"tcp_flags\" = COALESCE(t.\"tcp_flags\", 0) | s.\"tcp_flags\", "
+                        "\"stamp_updated\" = s.\"stamp_updated\"");
+    text_reset(&out);
+    sql_append_update(&out, &w.columns, &dialect, "", "VALUES(");
+    assert_non_null(
+        strstr(text_cstr(&out), "\"flows\" = COALESCE(\"flows\", 0) + VALUES(\"flows\"),"));
     text_reset(&out);
     sql_append_key_match(&out, &w.columns, "t.", "s.");
     assert_string_equal(text_cstr(&out), "t.\"stamp_inserted\" = s.\"stamp_inserted\" AND "

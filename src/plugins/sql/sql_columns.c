@@ -289,13 +289,18 @@ static uint64_t load_number(const struct value *value, const uint8_t *row)
 }
 
 /* An unknown instant is the beginning of 1970, as in pmacct's tables: databases have no year 0. */
-static struct sql_value time_value(struct value_time *times, struct sql_column *c, int64_t ns,
-                                   bool with_fraction)
+static struct sql_value time_value(const struct sql_columns *columns, struct value_time *times,
+                                   struct sql_column *c, int64_t ns)
 {
+    const struct sql_dialect *dialect = columns->settings->dialect;
+    bool with_fraction = dialect->has_instants && c->source == SQL_SOURCE_COLUMN;
+    bool has_unix_times = dialect->has_unix_times;
     char *end;
 
     if (c->is_number)
         return number_value(ns > 0 ? (uint64_t)(ns / NS_PER_S) : 0);
+    if (has_unix_times && ns > 0)
+        return (struct sql_value){.kind = SQL_VALUE_INSTANT, .number = (uint64_t)(ns / NS_PER_S)};
     end = value_time_put(times, c->plain, ns > 0 ? ns : 1, with_fraction);
     return text_value(c->plain, (size_t)(end - c->plain));
 }
@@ -358,8 +363,7 @@ static struct sql_value primitive_value(const struct sql_columns *columns, struc
     const struct value *value = &c->value;
 
     if (value->format == PA_FORMAT_TIME)
-        return time_value(value->time, c, (int64_t)load_number(value, row),
-                          columns->settings->dialect->has_instants);
+        return time_value(columns, value->time, c, (int64_t)load_number(value, row));
     if (value->format == PA_FORMAT_TOS && columns->settings->values.has_dscp)
         return number_value(load_number(value, row) >> 2);
     if (c->is_number)
@@ -385,9 +389,9 @@ struct sql_value sql_columns_value(struct sql_columns *columns, uint32_t index,
         return number_value(v > 0 ? (uint64_t)(v % NS_PER_S / NS_PER_US) : 0);
     case SQL_SOURCE_STAMP_INSERTED:
         memcpy(&v, row + columns->bin_offset, sizeof v);
-        return time_value(&columns->stamps, c, v * NS_PER_S, false);
+        return time_value(columns, &columns->stamps, c, v * NS_PER_S);
     case SQL_SOURCE_STAMP_UPDATED:
-        return time_value(&columns->stamps, c, columns->updated_ns, false);
+        return time_value(columns, &columns->stamps, c, columns->updated_ns);
     default:
         return c->is_number ? number_value(0) : text_value(c->clean.data, c->clean.len);
     }

@@ -16,7 +16,12 @@
 
 struct sql_settings;
 
-enum sql_value_kind { SQL_VALUE_NUMBER, SQL_VALUE_TEXT, SQL_VALUE_BLOB };
+enum sql_value_kind {
+    SQL_VALUE_NUMBER,
+    SQL_VALUE_TEXT,
+    SQL_VALUE_BLOB,
+    SQL_VALUE_INSTANT, /* number is seconds since 1970, where the dialect has_unix_times */
+};
 
 /* A value for the database. Text is valid UTF-8 without NUL, whatever the network sent. */
 struct sql_value {

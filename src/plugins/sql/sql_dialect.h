@@ -38,6 +38,9 @@ struct sql_dialect {
     bool has_schema_on_index; /* CREATE INDEX schema.name ON table, not name ON schema.table */
     bool has_numeric_hosts;   /* sql_num_hosts means something */
     bool has_copy;            /* so does sql_use_copy */
+    bool has_multi_values;    /* and sql_multi_values */
+    bool
+        has_unix_times; /* the database makes a SQL_TYPE_TIME of seconds since 1970: those are given */
     /* In the key of a table that we make this expression stands for a text, where the database
      * bounds the length of a key; $ is the column. NULL: the column itself does. */
     const char *text_key;

@@ -22,7 +22,7 @@ const struct pa_key sql_keys[] = {
     {.name = "sql_db", .type = PA_KEY_STRING, .role = PA_ROLE_OUTPUT,
      .help = "name of the database, by default pmacct; sqlite3: its file, by default /tmp/pmacct.db"},
     {.name = "sql_host", .type = PA_KEY_STRING, .default_value = "localhost",
-     .help = "the server; a path is the folder of its Unix socket"},
+     .help = "the server; pgsql: a path is the folder of its Unix socket; mysql: unix:/path is its socket"},
     {.name = "sql_port", .type = PA_KEY_INT, .min = 1, .max = 65535, .help = "the server's port"},
     {.name = "sql_user", .type = PA_KEY_STRING, .default_value = "pmacct", .help = "who connects"},
     {.name = "sql_passwd", .type = PA_KEY_STRING, .default_value = "arealsmartpwd", .help = "with which password"},
@@ -55,16 +55,17 @@ const struct pa_key sql_keys[] = {
     {.name = "sql_timestamptz", .type = PA_KEY_BOOL, .default_value = "false",
      .help = "pgsql: times as timestamptz with microseconds, without _residual columns"},
     {.name = "sql_locking_style", .type = PA_KEY_CHOICE, .default_value = "table", .choices = CHOICE_TEXT(SQL_LOCKINGS),
-     .help = "pgsql, where no unique key can settle who writes first: lock the table, or leave others in"},
+     .help = "pgsql, where no unique key can settle who writes first, and mysql: one writer at a time to a table, or all"},
     KEY_ROW_NUM_PROTOS("sql"),
     {.name = "sql_num_hosts", .type = PA_KEY_BOOL, .default_value = "false",
-     .help = "sqlite3: IPv4 addresses as numbers, IPv6 addresses as 16 bytes"},
+     .help = "sqlite3: IPv4 addresses as numbers, IPv6 addresses as 16 bytes; mysql: as 4 and 16 bytes"},
     KEY_ROWS_TIME("sql", "; its start is stamp_inserted"),
     KEY_ROWS_PREPROCESS("sql", "qnum, minp, minf, minb, minbpp, minppf, maxp, maxf, maxb, maxbpp, maxppf, usrf, adjb"),
     KEY_ROWS_TRIGGER("sql"),
     {.name = "sql_trigger_time", .type = PA_KEY_DURATION,
      .help = "run it after the first purge of each such interval instead"},
-    KEY_ROW_IGNORED("sql_multi_values", "rows go through one prepared statement: no effect here"),
+    {.name = "sql_multi_values", .type = PA_KEY_SIZE, .min = 1024, .max = 1073741824,
+     .help = "mysql: bytes of an INSERT of many rows, by default 1M, and never more than the server's max_allowed_packet"},
     KEY_ROW_IGNORED("sql_startup_delay", "late rows are added to their bin whenever they come: no effect here"),
     KEY_ROWS_WRITERS("sql"),
     {.name = NULL},
@@ -186,6 +187,10 @@ uint32_t sql_work_s(uint64_t row_count)
 
 void sql_settings_tell(const struct pa_host *host, const struct sql_dialect *dialect)
 {
+    if (host->setting_number(host, "sql_multi_values") > 0 && !dialect->has_multi_values)
+        host->log(host, PA_LOG_NOTICE,
+                  "sql_multi_values: no effect in %s, where all rows go through one statement",
+                  dialect->name);
     if (setting_is_on(host, "sql_num_hosts") && !dialect->has_numeric_hosts)
         host->log(host, PA_LOG_NOTICE,
                   "sql_num_hosts: no effect in %s, as in pmacct: its addresses have a type of "
@@ -230,6 +235,7 @@ int sql_settings_read(const struct pa_host *host, const struct pa_schema *schema
     s.has_numeric_hosts = setting_is_on(host, "sql_num_hosts") && dialect->has_numeric_hosts;
     s.delimiter = delimiter ? *delimiter : ',';
     s.locking = (enum sql_locking)setting_choice(host, "sql_locking_style", SQL_LOCK_TABLE);
+    s.statement_max = (uint64_t)host->setting_number(host, "sql_multi_values");
     s.refresh_s = host->setting_number(host, "sql_refresh_time");
     s.trigger_exec = setting_text(host, "sql_trigger_exec");
     s.is_trigger_async = setting_is_on(host, "sql_trigger_exec_async");

@@ -48,6 +48,7 @@ struct sql_settings {
     struct value_options values;
     enum value_time_style time_style; /* VALUE_TIME_EPOCH: times are whole numbers */
     bool is_utc, has_whole_seconds;
+    uint64_t statement_max; /* sql_multi_values, bytes; 0: not set */
     int64_t refresh_s;
     const char *trigger_exec;
     bool is_trigger_async;

@@ -14,7 +14,7 @@ const char sql_progress_create[] =
 
 /* No start of the core has that name, so versions that know nothing of the row pass over it; its time
  * never comes, so that they keep it. */
-#define VERSION_ROW "version"
+#define VERSION_ROW SQL_PROGRESS_VERSION_ROW
 #define STRING(x)   #x
 #define VALUE(x)    STRING(x)
 const char sql_progress_ask_version[] =
@@ -123,8 +123,12 @@ void sql_append_key_name(struct text *out, const struct sql_dialect *dialect, co
 
 static void append_prefixed(struct text *out, const char *prefix, const char *name)
 {
+    size_t len = strlen(prefix);
+
     text_append_string(out, prefix);
     sql_append_name(out, name);
+    if (len > 0 && prefix[len - 1] == '(')
+        text_append_char(out, ')');
 }
 
 void sql_append_columns(struct text *out, const struct sql_columns *columns, const char *prefix)
@@ -275,7 +279,7 @@ void sql_append_update(struct text *out, const struct sql_columns *columns,
 {
     const char *comma = "";
 
-    for (uint32_t i = 0; i < columns->count; i++) {
+    for (uint32_t i = columns->count; i-- > 0;) {
         if (columns->items[i].role == SQL_ROLE_KEY)
             continue;
         text_append_string(out, comma);

@@ -16,7 +16,9 @@ void sql_append_table(struct text *out, const struct sql_dialect *dialect, const
 void sql_append_columns(struct text *out, const struct sql_columns *columns, const char *prefix);
 void sql_append_keys(struct text *out, const struct sql_columns *columns, const char *prefix);
 /* Appends "name" = source."name" and so on: how a row is added to one of equal key. A stored NULL
- * counts as nothing. `target` and `source` are prefixes with their dot: "t.", "excluded.". */
+ * counts as nothing. `target` and `source` are prefixes with their dot ("t.", "excluded.") or with
+ * their parenthesis ("VALUES("). The last column is first: some databases assign one after the other,
+ * and a _residual needs the time before it as it was. */
 void sql_append_update(struct text *out, const struct sql_columns *columns,
                        const struct sql_dialect *dialect, const char *target, const char *source);
 /* Appends what stands for a text column in the key: the dialect's expression, or the column. */
@@ -55,13 +57,15 @@ extern const char sql_progress_create[];
  * versions, which is as version 1, and gets the row. A later one is neither read nor written:
  * SQL_PROGRESS_LATER, with the version found and SQL_PROGRESS_VERSION, says so.
  */
-#define SQL_PROGRESS_VERSION 1
+#define SQL_PROGRESS_VERSION     1
+#define SQL_PROGRESS_VERSION_ROW "version" /* its core_id */
 #define SQL_PROGRESS_LATER                                                                         \
     "the table " SQL_PROGRESS_TABLE                                                                \
     " is of version %lld, and this program knows version %d: start the later version again, or "   \
     "let sql_db name another database; rows wait"
-extern const char sql_progress_ask_version[];  /* a row with the version, or none */
-extern const char sql_progress_note_version[]; /* keeps one that is there */
+extern const char sql_progress_ask_version[]; /* a row with the version, or none */
+/* Keeps one that is there; for databases that know ON CONFLICT. */
+extern const char sql_progress_note_version[];
 /*
  * Tells by what the table has whether the database holds a transaction: 1 if it does, 0 if not,
  * -EINVAL if it holds a part of it, which cannot be; sql_progress_parted are the words for that.
