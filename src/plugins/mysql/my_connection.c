@@ -289,17 +289,18 @@ static int run_all(struct my_connection *c, const char *sql, size_t len, struct 
 
     while (status)
         status = mysql_real_query_cont(&failed, c->conn, wait_for_server(c, status, w));
+    /* Any other value than 0 is a failure; of the next answer -1 is that there is none. */
+    if (failed != 0 || c->given_up[0])
+        return connection_failed(c);
     while (err == 0) {
-        if (failed > 0 || c->given_up[0])
-            return connection_failed(c);
-        if (failed < 0)
-            return 0; /* there are no more answers */
         err = collect_answer(c, w, answer);
         if (err < 0 || !mysql_more_results(c->conn))
-            return err;
+            break;
         status = mysql_next_result_start(&failed, c->conn);
         while (status)
             status = mysql_next_result_cont(&failed, c->conn, wait_for_server(c, status, w));
+        if (failed != 0 || c->given_up[0])
+            return connection_failed(c);
     }
     return err;
 }
@@ -331,6 +332,11 @@ int my_connection_ask(struct my_connection *c, const char *sql, MYSQL_RES **ret_
     struct my_answer answer = {0};
     int err = my_connection_run(c, sql, strlen(sql), 0, &answer);
 
+    if (err == 0 && ret_rows && !answer.rows) {
+        my_fault_set_own(&c->fault, MY_FAULT_MISUSED, "the server gives no rows where it should");
+        my_connection_close(c);
+        return -EINVAL;
+    }
     if (err == 0 && ret_rows)
         *ret_rows = answer.rows;
     else
