@@ -49,8 +49,8 @@ class MariaDB:
         self.dir = test.dir / name
         self.dir.mkdir()
         self.data, self.socket, self.port = self.dir / "data", self.dir / "s", free_port(socket.SOCK_STREAM)
-        # The server's language of old: what a table does not say is latin1.
-        self.settings = {"innodb-flush-log-at-trx-commit": 0, "innodb-buffer-pool-size": "32M", "innodb-log-file-size": "32M",
+        # A server that is killed must have what it acknowledged, which the kernel keeps without fsync.
+        self.settings = {"innodb-flush-log-at-trx-commit": 2, "innodb-buffer-pool-size": "32M", "innodb-log-file-size": "32M",
                          "max-connections": 200, "sync-binlog": 0, "tmpdir": self.dir, **(settings or {})}
         self.give(self.dir)
         with TEMPLATE_LOCK:

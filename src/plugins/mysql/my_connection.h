@@ -41,7 +41,7 @@ void my_connection_close(struct my_connection *connection);
 /* Returns why the last call failed. */
 const struct sql_fault *my_connection_fault(const struct my_connection *connection);
 
-/* What the server answered to statements that were sent together. */
+/* Holds what the server answered to statements that were sent together. */
 struct my_answer {
     /* For each statement the rows that it changed, up to affected_capacity of them; a row that was
      * found counts, if only 1, even where it stays as it was. NULL: nobody asks. */

@@ -157,7 +157,7 @@ static int read_engine(struct my_connection *connection, const char *table,
 
 /* ---- unique keys ---- */
 
-/* What is known of a unique key while its columns are read. */
+/* Holds what is known of a unique key while its columns are read. */
 struct unique_key {
     const struct my_table *table;
     const struct sql_columns *columns;

@@ -98,7 +98,7 @@ static int run_definition(const struct making *m, const char *sql)
     return err < 0 ? side_failed(m, err) : 0;
 }
 
-/* What sql_table_schema says was written for the server's own settings. */
+/* Runs sql_table_schema, which was written for the server's own settings. */
 static int run_schema(const struct making *m, const char *schema_text)
 {
     int err = run_definition(m, "SET SESSION sql_mode = @@GLOBAL.sql_mode");
@@ -224,6 +224,16 @@ static int judge_engine(const struct making *m, const struct my_table *table)
     return refuse_table(m, MY_FAULT_ENGINE_UNFIT, &what);
 }
 
+/* True if the column's texts can differ in case alone. */
+static bool has_words(const struct sql_column *c)
+{
+    uint8_t format = c->value.format;
+
+    return c->source == SQL_SOURCE_COLUMN && c->type == SQL_TYPE_TEXT &&
+           (format == PA_FORMAT_TEXT || format == PA_FORMAT_LABEL || format == PA_FORMAT_CLASS ||
+            format == PA_FORMAT_CUSTOM_TEXT);
+}
+
 /* Warns, once for each table, of rows that are the same to it though they are not to us. */
 static void tell_doubts(const struct making *m, const struct my_table *table)
 {
@@ -240,7 +250,7 @@ static void tell_doubts(const struct making *m, const struct my_table *table)
     for (uint32_t i = 0; i < x->columns->count; i++) {
         const struct sql_column *c = &x->columns->items[i];
         const struct my_column *theirs = my_table_find(table, c->name);
-        if (c->role != SQL_ROLE_KEY || c->type != SQL_TYPE_TEXT || !theirs || !theirs->is_blind)
+        if (c->role != SQL_ROLE_KEY || !has_words(c) || !theirs || !theirs->is_blind)
             continue;
         if (is_news(m, c->name))
             x->host->log(
@@ -322,7 +332,7 @@ static void make_update(struct my_target *t, const struct my_target_context *x)
     sql_append_update(&sql, x->columns, x->settings->dialect, "", VALUE_MARK);
     text_append_string(&sql, " WHERE ");
     sql_append_key_match(&sql, x->columns, "", VALUE_MARK);
-    /* Of several rows of equal key, which only others can have written, one grows. */
+    /* One row grows of several of equal key, which only others can have written. */
     text_append_string(&sql, " LIMIT 1");
     split_update(t, x->columns, text_cstr(&sql));
     text_clear(&sql);

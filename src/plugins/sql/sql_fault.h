@@ -18,7 +18,7 @@ enum sql_fault_kind {
     SQL_FAULT_ROW /* the row is at fault: the others can be written */
 };
 
-/* What a row of faults.def says of a fault. */
+/* Holds what a row of faults.def says of a fault. */
 struct sql_fault_row {
     const char *counter;
     enum sql_fault_kind kind;
