@@ -8,7 +8,7 @@ export PACKAGES=${PACKAGES-}
 build=$1 folder=$2 work=$3
 mount -t tmpfs none /mnt
 mkdir /mnt/changed /mnt/work /mnt/root
-mount -t overlay overlay -o lowerdir=/,upperdir=/mnt/changed,workdir=/mnt/work /mnt/root
+mount -t overlay overlay -o lowerdir=/,upperdir=/mnt/changed,workdir=/mnt/work /mnt/root || exit 77
 mount --rbind /proc /mnt/root/proc
 mount --rbind /dev /mnt/root/dev
 mount -t tmpfs none /mnt/root/dev/shm
