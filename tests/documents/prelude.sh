@@ -51,6 +51,15 @@ start_postgresql() {
     createuser -U postgres -s "$(id -un)"
 }
 
+# A MariaDB server, likewise; root comes in by the socket.
+start_mariadb() {
+    local data=/var/lib/mysql/document
+    install -d -o mysql -g mysql /var/lib/mysql /var/run/mysqld
+    mariadb-install-db --no-defaults --user=mysql --datadir=$data --skip-test-db --auth-root-authentication-method=socket >/dev/null
+    (cd / && terminal "ready for connections" mariadbd --no-defaults --user=mysql --datadir=$data --socket=/var/run/mysqld/mysqld.sock \
+        --innodb-flush-log-at-trx-commit=2)
+}
+
 # What follows is in place of a reader's router, its exports and its collector.
 
 # capture FILE: exports, NetFlow's or, where the name says so, sFlow's.
