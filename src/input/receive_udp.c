@@ -16,6 +16,7 @@
 #include <linux/sock_diag.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <stdalign.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -58,10 +59,15 @@ struct udp_receiver {
     struct udp_drops first_drops;
     uint32_t last_drops;
     uint64_t drops;
-    uint8_t *buffers; /* UDP_BATCH_MAX of BUFFER_STRIDE bytes */
+    bool has_stamps;   /* what waits has been given the time of its arrival */
+    bool keeps_stamps; /* what comes from now on is given it */
+    uint8_t *buffers;  /* UDP_BATCH_MAX of BUFFER_STRIDE bytes */
     struct mmsghdr messages[UDP_BATCH_MAX];
     struct iovec parts[UDP_BATCH_MAX];
     struct sockaddr_storage sources[UDP_BATCH_MAX];
+    struct {
+        alignas(struct cmsghdr) uint8_t bytes[CMSG_SPACE(sizeof(struct timespec))];
+    } stamps[UDP_BATCH_MAX]; /* used while has_stamps */
 };
 
 static struct udp_receiver *receiver_new(void)
@@ -272,6 +278,7 @@ struct udp_receiver *udp_receiver_adopt(int fd)
     }
     fcntl(fd, F_SETFL, O_NONBLOCK);
     r->fd = fd;
+    r->has_stamps = true; /* if it was closed in order, and otherwise until it is empty */
     receiver_look(r);
     return r;
 }
@@ -415,6 +422,52 @@ uint16_t udp_receiver_port(const struct udp_receiver *r)
     return r->port;
 }
 
+void udp_receiver_stamp(struct udp_receiver *r)
+{
+    int on = 1;
+
+    r->keeps_stamps = true;
+    setsockopt(r->fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on);
+}
+
+static void prepare_stamps(struct udp_receiver *r)
+{
+    for (uint32_t i = 0; i < UDP_BATCH_MAX; i++) {
+        r->messages[i].msg_hdr.msg_control = r->stamps[i].bytes;
+        r->messages[i].msg_hdr.msg_controllen = sizeof r->stamps[i].bytes;
+    }
+}
+
+/* Once the queue was empty all comes at the time when it is read. */
+static void end_stamps(struct udp_receiver *r)
+{
+    int off = 0;
+
+    if (!r->keeps_stamps)
+        setsockopt(r->fd, SOL_SOCKET, SO_TIMESTAMPNS, &off, sizeof off);
+    r->has_stamps = false;
+    for (uint32_t i = 0; i < UDP_BATCH_MAX; i++) {
+        r->messages[i].msg_hdr.msg_control = NULL;
+        r->messages[i].msg_hdr.msg_controllen = 0;
+    }
+}
+
+/* Returns when the datagram arrived; `now_ns` if the kernel did not say so, or our clock went back. */
+static int64_t stamp_of(struct msghdr *message, int64_t now_ns)
+{
+    struct timespec time;
+
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_TIMESTAMPNS ||
+            c->cmsg_len < CMSG_LEN(sizeof time))
+            continue;
+        memcpy(&time, CMSG_DATA(c), sizeof time);
+        int64_t stamp_ns = time.tv_sec * NS_PER_S + time.tv_nsec;
+        return stamp_ns < now_ns ? stamp_ns : now_ns;
+    }
+    return now_ns;
+}
+
 uint32_t udp_receiver_read(struct udp_receiver *r, struct datagram *datagrams, uint32_t max)
 {
     uint32_t count = 0;
@@ -426,7 +479,11 @@ uint32_t udp_receiver_read(struct udp_receiver *r, struct datagram *datagrams, u
         max = UDP_BATCH_MAX;
     for (uint32_t i = 0; i < max; i++)
         r->messages[i].msg_hdr.msg_namelen = sizeof r->sources[i];
+    if (r->has_stamps)
+        prepare_stamps(r);
     n = recvmmsg(r->fd, r->messages, max, MSG_DONTWAIT, NULL);
+    if (n <= 0 && r->has_stamps)
+        end_stamps(r);
     if (n <= 0)
         return 0;
     now_ns = clock_wall().ns;
@@ -436,7 +493,7 @@ uint32_t udp_receiver_read(struct udp_receiver *r, struct datagram *datagrams, u
             continue;
         d->data = r->parts[i].iov_base;
         d->len = r->messages[i].msg_len;
-        d->received_ns = now_ns;
+        d->received_ns = r->has_stamps ? stamp_of(&r->messages[i].msg_hdr, now_ns) : now_ns;
         d->number = 0;
         count++;
     }

@@ -68,6 +68,9 @@ uint16_t udp_receiver_port(const struct udp_receiver *receiver);
 uint32_t udp_receiver_read(struct udp_receiver *receiver, struct datagram *datagrams, uint32_t max)
     ON_THREAD(worker_thread);
 enum { UDP_BATCH_MAX = 64 };
+/* From now on what arrives keeps the time of that: whoever adopts the socket later has it as received_ns, until
+ * the queue is empty. */
+void udp_receiver_stamp(struct udp_receiver *receiver) ON_THREAD(worker_thread);
 
 /*
  * Datagrams that the socket's queue had no room for, since the receiver was made (SO_MEMINFO, widened

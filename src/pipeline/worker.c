@@ -427,6 +427,7 @@ static void drain_input(struct worker *w) ON_THREAD(worker_thread)
     struct crew *crew = w->crew;
     int64_t end_ns = clock_mono().ns + DRAIN_MAX_NS;
 
+    udp_receiver_stamp(w->receiver); /* what is not read any more may wait for another daemon */
     while (receive_batch(w) > 0 && clock_mono().ns < end_ns) {
         receive_inbox(w);
         rcu_quiescent(w->reader);

@@ -6,7 +6,7 @@ import re
 import signal
 import sys
 
-from harness import main
+from harness import main, wait_for
 from small_service_manager import SmallServiceManager
 import exports
 
@@ -35,7 +35,7 @@ def reload(test, manager, daemon, expected):
     told = manager.wait_line("READY=1")
     (status,) = [line[len("STATUS="):] for line in told if line.startswith("STATUS=")]
     assert status == expected, (status, expected)
-    assert f": {expected}\n" in daemon.output(), daemon.output()
+    wait_for(lambda: f": {expected}\n" in daemon.output(), daemon.output)
 
 
 def test_a_reload_says_what_it_changed(test):
@@ -75,7 +75,7 @@ def test_a_reload_without_maps_and_a_log_that_is_opened_anew_end_too(test):
         daemon.signal(number)
         manager.wait_line("RELOADING=1")
         manager.wait_line("READY=1")
-    assert "maps: none is configured, so none is read anew" in daemon.output(), daemon.output()
+    daemon.wait_log("maps: none is configured, so none is read anew")
     assert daemon.stop() == 0, daemon.output()
 
 

@@ -74,6 +74,11 @@ class Load:
             s.close()
 
 
+def said(daemon, pattern):
+    """What the log says in these words, which may come after the manager was told."""
+    return wait_for(lambda: re.search(pattern, daemon.output(), re.M), lambda: f"{pattern} in\n{daemon.output()}")
+
+
 def ledgers(test, daemons):
     return [test.stats(daemon.name) for daemon in daemons]
 
@@ -155,24 +160,19 @@ nfprobe_timeouts[out]: tcp=1:tcp.rst=1:tcp.fin=1:udp=1:icmp=1:general=1:maxlife=
 aggregate[out]: src_host, dst_host, src_port, dst_port, proto, tos, tcpflags
 """)
 
-    def send_all():
-        test.start([softflowd, "-r", pcap, "-n", f"127.0.0.1:{port}", "-v", 9, "-c", "none", "-p", test.dir / "pid", "-d"], "softflowd").wait(30)
-        test.start([pmacctd, "-f", conf], "pmacctd").wait(30)
-
     manager = SmallServiceManager(test)
     first = manager.start(text)
     manager.wait_line("READY=1")
     assert first.stop() == 0, first.output()
-    send_all()
+    test.start([softflowd, "-r", pcap, "-n", f"127.0.0.1:{port}", "-v", 9, "-c", "none", "-p", test.dir / "pid", "-d"], "softflowd").wait(30)
     second = manager.start(text)
-    seen = {key: [2 * n for n in counts] for key, counts in truth.items()}
-    wait_for(lambda: totals(test) == seen, lambda: f"the totals of the capture, twice: {totals(test)}\n{second.output()}", 60)
+    wait_for(lambda: totals(test) == truth, lambda: f"the totals of the capture: {totals(test)}\n{second.output()}", 60)
     second.popen.kill()
     second.wait()
-    send_all()
+    test.start([pmacctd, "-f", conf], "pmacctd").wait(30)
     third = manager.start(text)
-    seen = {key: [4 * n for n in counts] for key, counts in truth.items()}
-    wait_for(lambda: totals(test) == seen, lambda: f"four times the totals of the capture: {totals(test)}\n{third.output()}", 60)
+    twice = {key: [2 * n for n in counts] for key, counts in truth.items()}
+    wait_for(lambda: totals(test) == twice, lambda: f"twice the totals of the capture: {totals(test)}\n{third.output()}", 60)
     rows = json_lines(test.dir / "out.json")
     assert {r["export_proto_version"] for r in rows} == {9, 10}, rows[:3]
     assert {(r["as_path"], r["path_match"]) for r in rows} == {("789", "sole")}, {(r["as_path"], r["path_match"]) for r in rows}
@@ -225,7 +225,7 @@ def test_what_the_kernel_lost_while_no_daemon_read_is_counted(test):
         daemon = manager.start(config(test, f"{where}nfacctd_workers: {workers}\nnfacctd_pipe_size: 20000\n"))
         manager.wait_line("READY=1")
         if number > 0:
-            assert "datagrams were lost while no daemon read them" in daemon.output(), daemon.output()
+            said(daemon, "datagrams were lost while no daemon read them")
         assert daemon.stop() == 0, daemon.output()
         stats.append(test.stats(daemon.name))
         if workers != 1:
@@ -235,6 +235,27 @@ def test_what_the_kernel_lost_while_no_daemon_read_is_counted(test):
     daemon = manager.start(config(test, f"{where}nfacctd_workers: 1\n"))
     manager.wait_line("READY=1")
     assert daemon.stop() == 0 and test.stats(daemon.name)["datagrams"]["arrived"] == 0, daemon.output()
+
+
+def test_what_waits_keeps_the_time_of_its_arrival(test):
+    """A second's worth of datagrams in each second is no burst, though they are read at once."""
+    port, where = at_port(test)
+    manager, stream = SmallServiceManager(test), exports.Ipfix()
+    text = config(test, f"{where}exporter_rate_max: 100\n")
+    first = manager.start(text)
+    manager.wait_line("READY=1")
+    test.send(stream.announce(), port=port)
+    assert first.stop() == 0, first.output()
+    for workers in 1, 2:  # the first one's are of the same group, the second one's are moved
+        begin = time.monotonic()
+        for n in range(160):
+            test.send(stream.data([exports.common_flow("10.0.0.1", "192.168.1.1", "10.0.0.9")]), port=port)
+            time.sleep(max(0, begin + n / 70 - time.monotonic()))
+        daemon = manager.start(text + f"nfacctd_workers: {workers}\n")
+        manager.wait_line("READY=1")
+        assert daemon.stop() == 0, daemon.output()
+        stats = test.stats(daemon.name)
+        assert stats["datagrams"]["decoded"] == stats["datagrams"]["arrived"] == 160, stats["datagrams"]
 
 
 def test_sockets_that_do_not_fit_are_closed(test):
@@ -249,9 +270,8 @@ def test_sockets_that_do_not_fit_are_closed(test):
     second = manager.start(config(test, other_where + "nfacctd_workers: 1\n"))
     manager.wait_line("READY=1")
     manager.wait_names(["nfacctd.0"])
-    log = second.output()
-    said = re.findall(rf"kept as nfacctd.[01] is closed: it is bound to 127.0.0.1 port {port}, not to 127.0.0.1 port {other_port}; (\d) datagrams", log)
-    assert sorted(said) == ["0", "1"], log
+    closed = rf"kept as nfacctd.[01] is closed: it is bound to 127.0.0.1 port {port}, not to 127.0.0.1 port {other_port}; (\d) datagrams"
+    wait_for(lambda: sorted(re.findall(closed, second.output())) == ["0", "1"], second.output)
     stream = exports.Ipfix()
     test.send(stream.announce(), stream.data([exports.common_flow("10.0.0.1", "192.168.1.1", "10.0.0.9", dport=5)]), port=other_port)
     wait_for(has_row(test, port_dst=5), "a flow at the other port")
@@ -278,14 +298,13 @@ def test_a_manager_that_keeps_nothing_does_no_harm(test):
     test.send(b"lost", port=port)
     second = manager.start(config(test, where))
     manager.wait_line("READY=1")
-    assert re.search(r"nfacctd\.state: 1 templates; the daemon was away for \d+ s; what was sent meanwhile is lost", second.output()), second.output()
+    said(second, r"nfacctd\.state: 1 templates; the daemon was away for \d+ s; what was sent meanwhile is lost")
     wait_for(lambda: not json.loads((test.dir / "state/nfacctd.state").read_text())["is_end"], "the second daemon has saved that it runs")
     second.popen.kill()
     second.wait()
     third = manager.start(config(test, where))
     manager.wait_line("READY=1")
-    assert re.search(r"nfacctd\.state: 1 templates; the daemon was away for at most \d+ s, as it did not end by itself; what was sent meanwhile is lost",
-                     third.output()), third.output()
+    said(third, r"nfacctd\.state: 1 templates; the daemon was away for at most \d+ s, as it did not end by itself; what was sent meanwhile is lost")
     assert third.stop() == 0
     saved = json.loads((test.dir / "state/nfacctd.state").read_text())
     assert saved["version"] == 1 and saved["is_end"] is True, saved
@@ -294,13 +313,13 @@ def test_a_manager_that_keeps_nothing_does_no_harm(test):
     (test.dir / "state/nfacctd.state").write_text(json.dumps(saved))
     odd = manager.start(config(test, where))
     manager.wait_line("READY=1")
-    assert re.search(r"nfacctd\.state: 1 templates$", odd.output(), re.M), odd.output()
+    said(odd, r"nfacctd\.state: 1 templates$")
     assert odd.stop() == 0
     saved["version"] = 2
     (test.dir / "state/nfacctd.state").write_text(json.dumps(saved))
     fourth = manager.start(config(test, where))
     manager.wait_line("READY=1")
-    assert "nfacctd.state: it is of version 2, not 1; it is not used, and written anew" in fourth.output(), fourth.output()
+    said(fourth, r"nfacctd\.state: it is of version 2, not 1; it is not used, and written anew")
     assert fourth.stop() == 0
 
 

@@ -68,7 +68,7 @@ static void only_ten_are_named(void **state)
 
     (void)state;
     for (int i = 0; i < 12; i++) {
-        char name[8];
+        char name[16];
         snprintf(name, sizeof name, "%d", i);
         map_census_add(&now, name, 0, 0, true);
     }
