@@ -283,6 +283,44 @@ static void table_has_the_widths_of_pmacct(void **state)
     rows_clear(&rows);
 }
 
+/* Columns are as wide as the widest value so far and their title: a later row may widen them, and none makes
+ * them narrow again. Splitting by white space gives what fixed widths give. */
+static void table_fits_its_values(void **state)
+{
+    struct format_options options = plain_options();
+    struct format *format;
+    struct text out = {0};
+    struct pa_batch batch;
+    struct rows rows;
+    uint8_t *row;
+
+    (void)state;
+    options.fits_values = true;
+    rows_init(&rows, "src_as, dst_as", 0);
+    row = rows_add(&rows);
+    rows_set_uint(&rows, row, "src_as", 4200000000);
+    rows_set_uint(&rows, row, "bytes", 12);
+    row = rows_add(&rows);
+    rows_set_uint(&rows, row, "dst_as", 7);
+    batch = rows_batch(&rows);
+    assert_int_equal(format_new(&format_table, &rows.schema, &options, &format), 0);
+    format_fit(format, &batch);
+    format_append_title(format, &out);
+    format_append_rows(format, &batch, 0, SIZE_MAX, &out);
+    assert_string_equal(text_cstr(&out), "SRC_AS      DST_AS  PACKETS  BYTES\n"
+                                         "4200000000  0       0        12\n"
+                                         "0           7       0        0\n");
+    text_reset(&out);
+    batch.rows += rows.schema.row_size;
+    batch.row_count = 1;
+    format_fit(format, &batch);
+    format_append_row(format, &batch, batch.rows, &out);
+    assert_string_equal(text_cstr(&out), "0           7       0        0\n");
+    text_clear(&out);
+    format_free(format);
+    rows_clear(&rows);
+}
+
 static void table_shows_unknown_addresses_and_refuses_variable_lengths(void **state)
 {
     struct format_options options = plain_options();
@@ -467,6 +505,7 @@ int main(void)
         cmocka_unit_test(csv_quotes_only_where_needed),
         cmocka_unit_test(csv_quotes_times_when_the_separator_is_a_space),
         cmocka_unit_test(table_has_the_widths_of_pmacct),
+        cmocka_unit_test(table_fits_its_values),
         cmocka_unit_test(table_shows_unknown_addresses_and_refuses_variable_lengths),
         cmocka_unit_test(events_have_no_counters),
         cmocka_unit_test(json_can_have_arrays_and_objects),

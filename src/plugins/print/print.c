@@ -57,6 +57,7 @@ struct print {
     char *last_file;
     struct print_fault fault;
     int64_t said_full_ns; /* 0: not yet */
+    bool is_opening_due;  /* of the stream, at the first rows */
     bool was_last;        /* the last committed transaction was the core's last */
 };
 
@@ -310,10 +311,7 @@ int print_begin(void *state, const struct pa_transaction *transaction)
         return 0;
     }
     err = stream_out_begin(&print->stream);
-    if (err == 0 && (transaction->row_count > 0 || print->settings.has_markers)) {
-        append_opening(print, &print->stream.buffer, !print->stream.has_title);
-        print->stream.has_title = true;
-    }
+    print->is_opening_due = err == 0 && (transaction->row_count > 0 || print->settings.has_markers);
     return report_fault(print, err);
 }
 
@@ -478,6 +476,16 @@ static int write_files(struct print *print, const struct pa_batch *batch)
     return 0;
 }
 
+/* The title waits for the first rows, as its columns are as wide as theirs. */
+static void open_stream(struct print *print)
+{
+    if (!print->is_opening_due)
+        return;
+    print->is_opening_due = false;
+    append_opening(print, &print->stream.buffer, !print->stream.has_title);
+    print->stream.has_title = true;
+}
+
 int print_write(void *state, const struct pa_batch *batch)
 {
     struct print *print = state;
@@ -487,8 +495,10 @@ int print_write(void *state, const struct pa_batch *batch)
     say_what_is_waited_for(print);
     if (print->settings.filter)
         rows = row_filter_apply(print->settings.filter, batch, &print->left_out);
+    format_fit(print->format, &rows);
     if (print->has_table)
         return report_fault(print, write_files(print, &rows));
+    open_stream(print);
     for (uint32_t i = 0, next; i < rows.row_count && err == 0; i = next) {
         next =
             format_append_rows(print->format, &rows, i, OUT_FILE_WRITE_SIZE, &print->stream.buffer);
@@ -547,6 +557,7 @@ static int commit_stream(struct print *print)
 {
     int err;
 
+    open_stream(print);
     if (print->transaction.row_count > 0 || print->settings.has_markers)
         append_closing(print, &print->stream.buffer, print->written);
     err = stream_out_write(&print->stream, true);

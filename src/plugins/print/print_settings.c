@@ -79,6 +79,7 @@ static int read_output(const struct pa_host *host, struct print_settings *s, cha
     }
     s->kind = outputs[output].kind;
     s->options.is_event = outputs[output].is_event;
+    s->options.fits_values = true;
     return 0;
 }
 

@@ -122,6 +122,12 @@ void format_set_written(struct format *format, int64_t time_ns)
     format->written_len = (size_t)(end - format->written);
 }
 
+void format_fit(struct format *format, const struct pa_batch *batch)
+{
+    if (format->kind->fit && format->options.fits_values)
+        format->kind->fit(format, batch);
+}
+
 void format_append_title(const struct format *format, struct text *out)
 {
     text_append(out, format->title.data, format->title.len);

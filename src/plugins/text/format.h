@@ -22,6 +22,8 @@ struct format_options {
     bool has_event_type; /* JSON begins with "event_type": "purge" */
     char separator;      /* CSV */
     bool has_quotes;     /* CSV: RFC 4180 where needed */
+    /* Table: columns are as wide as what they have held so far (format_fit()), not as pmacct's. */
+    bool fits_values;
 };
 
 /* A kind of output: format_json, format_csv or format_table. */
@@ -35,6 +37,8 @@ struct format_kind {
     /* -EINVAL: check refuses the schema, or a column's kind and format do not go together. */
     int (*compile)(struct format *format, const struct pa_schema *schema,
                    const struct format_options *options);
+    /* Makes columns wide enough for these rows. NULL: there is nothing to do. */
+    void (*fit)(struct format *format, const struct pa_batch *batch);
     /* Appends rows from `row` on until `out` has `enough` bytes, one at the least, none from `end`
      * on. Returns the row behind the last one. */
     const uint8_t *(*rows)(struct format *format, const struct pa_batch *batch, const uint8_t *row,
@@ -49,6 +53,9 @@ void format_free(struct format *format); /* NULL is fine */
 
 /* Sets the time that stamp_updated shows until the next call. */
 void format_set_written(struct format *format, int64_t time_ns);
+/* Makes columns that fit their values wide enough for these rows; to be called before they and their
+ * title are appended. A column that is wide stays so. */
+void format_fit(struct format *format, const struct pa_batch *batch);
 /* Appends a title line with its newline, if the kind has one. */
 void format_append_title(const struct format *format, struct text *out);
 /* Appends one row with its newline. */
@@ -63,7 +70,7 @@ uint32_t format_append_rows(struct format *format, const struct pa_batch *batch,
 
 struct format_column {
     struct value value;
-    char *before; /* JSON: the text between the last value and this one; table: unused */
+    char *before; /* JSON: the text between the last value and this one; table: the title */
     uint32_t before_len;
     uint32_t width;        /* table only */
     bool is_event_counter; /* JSON leaves it out of rows that are events */

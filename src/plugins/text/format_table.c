@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Writes pmacct's `formatted`: left-aligned columns of fixed width, two spaces between them, under
- * a title line. */
+/* Writes pmacct's `formatted`: left-aligned columns, of fixed width or as wide as what they hold, two
+ * spaces between them, under a title line. */
 #include "base/memory.h"
 #include "base/text.h"
 #include "plugins/text/format.h"
@@ -95,6 +95,18 @@ static void append_spaces(struct text *out, size_t count)
     out->len += count;
 }
 
+static void make_title(struct format *format)
+{
+    text_reset(&format->title);
+    for (uint32_t i = 0; i < format->column_count; i++) {
+        const struct format_column *column = &format->columns[i];
+        text_append_string(&format->title, column->before);
+        if (i + 1 < format->column_count)
+            append_spaces(&format->title, column->width + 2 - strlen(column->before));
+    }
+    text_append_char(&format->title, '\n');
+}
+
 static int table_compile(struct format *format, const struct pa_schema *schema,
                          const struct format_options *options)
 {
@@ -110,12 +122,12 @@ static int table_compile(struct format *format, const struct pa_schema *schema,
             err = -EINVAL;
             break;
         }
-        column->width = column_width(columns[i]);
-        text_append_string(&format->title, columns[i]->csv_title);
-        if (i + 1 < count)
-            append_spaces(&format->title, column->width + 2 - strlen(columns[i]->csv_title));
+        column->width = options->fits_values ? (uint32_t)strlen(columns[i]->csv_title)
+                                             : column_width(columns[i]);
+        column->before = mem_strdup(columns[i]->csv_title);
     }
-    text_append_char(&format->title, '\n');
+    if (err == 0)
+        make_title(format);
     mem_free(columns);
     return err;
 }
@@ -134,6 +146,28 @@ static void append_row(struct format *format, const struct pa_batch *batch, cons
     text_append_char(out, '\n');
 }
 
+static void fit_row(struct format *format, const struct pa_batch *batch, const uint8_t *row,
+                    struct text *value)
+{
+    for (uint32_t i = 0; i < format->column_count; i++) {
+        struct format_column *column = &format->columns[i];
+        text_reset(value);
+        value_append_shown(&column->value, batch, row, &format->scratch, value);
+        if (value->len > column->width)
+            column->width = (uint32_t)value->len;
+    }
+}
+
+static void table_fit(struct format *format, const struct pa_batch *batch)
+{
+    struct text value = {0};
+
+    for (uint32_t i = 0; i < batch->row_count; i++)
+        fit_row(format, batch, batch->rows + (size_t)i * format->row_size, &value);
+    text_clear(&value);
+    make_title(format);
+}
+
 static const uint8_t *table_rows(struct format *format, const struct pa_batch *batch,
                                  const uint8_t *row, const uint8_t *end, size_t enough,
                                  struct text *out)
@@ -145,5 +179,6 @@ const struct format_kind format_table = {
     .name = "formatted",
     .check = table_check,
     .compile = table_compile,
+    .fit = table_fit,
     .rows = table_rows,
 };
