@@ -4,12 +4,14 @@
 add up, and that rows which the server refuses do not cost the others. One server for all tests."""
 import atexit
 import json
+import os
 import re
+import signal
 import subprocess
 import threading
 import time
 
-from harness import BUILD, Test, main, need_built
+from harness import BUILD, NFACCTD, Test, free_port, main, need, need_built, wait_for
 from mariadb import MariaDB
 import exports
 
@@ -291,6 +293,126 @@ def test_engines_without_transactions(test):
     daemon = replay(test, f"plugins: mysql[a]\nsql_table[a]: isam\nsql_exactly_once[a]: false\n{config}")
     assert sums(db, "isam") == sums(db, "isam_once") == {unit: sent[unit] for unit in UNITS}
     assert "written at least once" in daemon.output(), daemon.output()
+
+
+def certificate(test, db, name, names):
+    """A certificate of its own authority, with its key."""
+    files = db.dir / f"{name}.crt", db.dir / f"{name}.key"
+    subprocess.run([need("openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=mariadb", "-addext",
+                    f"subjectAltName={names}", "-out", files[0], "-keyout", files[1]], check=True, capture_output=True)
+    for file in files:
+        file.chmod(0o600)
+        db.give(file)
+    return files
+
+
+def test_sql_conn_ca_file(test):
+    """Rows get in by TLS with the server's authority; with another one, for another name and without TLS none does, and the log says why."""
+    need_built("mysql")
+    db = MariaDB(test)
+    right, key = certificate(test, db, "right", "IP:127.0.0.1")
+    wrong, _ = certificate(test, db, "wrong", "IP:127.0.0.1")
+    elsewhere, elsewhere_key = certificate(test, db, "elsewhere", "DNS:db.example.net")
+    sent = flowgen(test, "--flows", 100, "--keys", 10, "--seconds", 5)
+    config = f"aggregate: {TUPLE}\nsql_table_create: true\nsql_table: acct\n{db.keys(by_tcp=True)}plugins: mysql[a]\nsql_conn_ca_file: "
+    db.stop()
+    for certificate_file, key_file, ca_file, words in ((None, None, right, "SSL"), (right, key, wrong, "certificate"), (elsewhere, elsewhere_key, elsewhere, ""),
+                                                       (right, key, right, None)):
+        db.settings.update({"ssl-cert": certificate_file, "ssl-key": key_file} if certificate_file else {"skip-ssl": 1})
+        db.settings.pop("skip-ssl" if certificate_file else "", None)
+        db.start()
+        daemon = test.nfacctd(f"pcap_savefile: {test.dir}/in.pcap\nshutdown_timeout: {2 if words is not None else 60}\n{config}{ca_file}\n", name=f"tls-{words}")
+        status = daemon.wait(60)
+        if words is None:
+            assert status == 0 and sums(db, "acct") == {unit: sent[unit] for unit in UNITS}, daemon.output()
+            assert int(db.value("SELECT variable_value FROM information_schema.global_status WHERE variable_name = 'Ssl_finished_accepts'")) > 0
+        else:
+            line = next((line for line in daemon.output().splitlines() if "check sql_user, sql_passwd, sql_conn_ca_file" in line), "")
+            assert status == 1 and words in line and "[2026]" in line and not db.has_table("acct"), daemon.output()
+        db.stop()
+
+
+def test_a_server_that_is_slow_or_hangs(test):
+    """A lock that somebody holds is waited for, and said; a server that does not answer loses its session, not its process."""
+    need_built("mysql")
+    db = MariaDB(test)
+    daemon = test.nfacctd(f"plugins: mysql[a]\naggregate: src_host, flows\nsql_table_create: true\nsql_refresh_time: 1\nplugin_timeout: 8\n{db.keys()}")
+    stream = exports.Ipfix()
+    test.send(stream.announce())
+
+    def send(want):
+        test.send(stream.data([exports.common_flow("10.0.0.1", "192.0.2.1", "10.0.0.1") for _ in range(10)]))
+        return lambda: db.has_table("acct") and db.value("SELECT SUM(flows) FROM acct") == str(want)
+    wait_for(send(10), "rows", 30)
+    args = [db.client, "--no-defaults", "-S", db.socket, "-u", "root", "pmacct", "-e", "LOCK TABLE acct WRITE; SELECT SLEEP(6)"]
+    locker = test.start(args, "locker")
+    wait_for(lambda: db.sql("SELECT 1 FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP%'"), "the lock")
+    are_there = send(20)
+    daemon.wait_log("is slow: a statement takes", 30)
+    locker.wait(30)
+    wait_for(are_there, "rows after the lock", 30)
+    os.kill(db.process.pid, signal.SIGSTOP)
+    are_there = send(30)
+    daemon.wait_log("does not answer", 60)
+    os.kill(db.process.pid, signal.SIGCONT)
+    wait_for(are_there, "rows after the server woke up", 60)
+    process = test.now(daemon)["instances"][0]["process"]
+    assert process["restarts"] == 0 and process["counters"]["fault_server_away"] >= 1, process
+    assert "Waiting for table metadata lock" in daemon.output(), daemon.output()
+    assert daemon.stop() == 0, daemon.output()
+
+
+def trial(test, config):
+    conf = test.write("trial.conf", f"{config}\nnfacctd_port: {free_port()}\n")
+    done = subprocess.run([NFACCTD, "-f", conf, "-T", "setup"], capture_output=True, text=True, check=False, timeout=60)
+    return done.returncode, done.stderr + done.stdout
+
+
+def test_T_setup(test):
+    """Server, table, rights and pathacct_progress are looked at, and nothing is made."""
+    db = server()
+    db.sql("CREATE DATABASE trial; CREATE USER modest@localhost IDENTIFIED BY 'arealsmartpwd'; GRANT SELECT ON trial.* TO modest@localhost", db="")
+    config = f"plugins: mysql[a]\naggregate: src_host\nsql_optimize_clauses: true\n{db.keys().replace('sql_db: pmacct', 'sql_db: trial')}" \
+        .replace("sql_user: pmacct", "sql_user: modest")
+    status, out = trial(test, config)
+    assert status == 1 and "no right to keep pathacct_progress" in out, out
+    db.sql("GRANT CREATE, INSERT, UPDATE, DELETE ON trial.pathacct_progress TO modest@localhost", db="")
+    status, out = trial(test, config)
+    assert status == 1 and "there is no table `acct` in database trial" in out, out
+    status, out = trial(test, config + "sql_table_create: true\n")
+    assert status == 1 and "CREATE command denied" in out, out
+    db.sql("CREATE TABLE acct (packets BIGINT, bytes BIGINT)", db="trial")
+    status, out = trial(test, config)
+    assert status == 1 and "lacks columns of `aggregate`" in out and "`ip_src`" in out, out
+    db.sql("ALTER TABLE acct ADD ip_src varchar(45)", db="trial")
+    status, out = trial(test, config)
+    assert status == 1 and "command denied" in out and "GRANT what is missing" in out, out
+    db.sql("GRANT INSERT, UPDATE ON trial.acct TO modest@localhost", db="")
+    status, out = trial(test, config)
+    assert status == 0, out
+    status, out = trial(test, config.replace("sql_db: trial", "sql_db: nosuch"))
+    assert status == 1 and ("sql_db" in out or "GRANT" in out), out
+    status, out = trial(test, config.replace("unix:", "unix:/nowhere"))
+    assert status == 1 and "Can't connect" in out, out
+    assert db.sql("SHOW TABLES", db="trial") == [["acct"]]
+
+
+def test_a_packet_bounds_a_statement(test):
+    """max_allowed_packet of the server: statements are shorter, and of rows the one that alone is longer is rejected."""
+    need_built("mysql")
+    db = MariaDB(test, settings={"max-allowed-packet": 16384})
+    names = [b"short", b"x" * 17000, b"y" * 9000]
+    rows = [exports.common_flow("10.0.0.1", "192.0.2.1", "10.0.0.1", sport=n, start_ms=1795000000000, end_ms=1795000000000) + [names[n % 3 if n < 3 else 0]]
+            for n in range(1000)]
+    stream = exports.Ipfix(exports.COMMON_FIELDS + [(82, exports.VARIABLE)])
+    datagrams = [(1795000000, exports.udp_packet(stream.announce(export_time=1795000000)))]
+    datagrams += [(1795000001, exports.udp_packet(stream.data([row], export_time=1795000001))) for row in rows]
+    exports.write_pcap(test.dir / "in.pcap", datagrams)
+    daemon = test.nfacctd(f"pcap_savefile: {test.dir}/in.pcap\nplugins: mysql[a]\naggregate: src_port, in_iface_name, flows\nsql_table_create: true\n{db.keys()}")
+    assert daemon.wait(60) == 1, daemon.output()
+    instance = test.stats()["instances"][0]
+    assert instance["drops"]["rejected"]["flows"] == 1 and sums(db, "acct")["flows"] == 999, daemon.output()
+    assert "longer than the server's max_allowed_packet" in daemon.output() and instance["process"]["restarts"] == 0
 
 
 if __name__ == "__main__":

@@ -44,12 +44,16 @@ static void append_column(struct text *out, const struct sql_column *c)
 }
 
 /* Appends what stands for a column in the text that MY_KEY_NAME is a hash of: digits of base 16,
- * whatever the session's character set, time zone and language. */
+ * whatever the session's character set, time zone and language. A text stands there by a hash, as
+ * the server bounds the results of its functions by max_allowed_packet. */
 static void append_key_term(struct text *out, const struct sql_column *c)
 {
     const char *before = "HEX(", *behind = ")";
 
-    if (c->type == SQL_TYPE_TIME) {
+    if (c->type == SQL_TYPE_TEXT) {
+        before = "SHA2(";
+        behind = ", 256)";
+    } else if (c->type == SQL_TYPE_TIME) {
         before = "HEX(TO_SECONDS(";
         behind = "))";
     } else if (c->type == SQL_TYPE_REAL) {
