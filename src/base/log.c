@@ -21,6 +21,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <syslog.h>
 #include <time.h>
 #include <unistd.h>
@@ -30,6 +31,7 @@
 #define LINE_MAX_LEN    (TEXT_MAX + 40)
 #define STOP_TIMEOUT_NS (2 * NS_PER_S)
 #define SINK_WAIT_MS    100
+#define SHOWN_MAX       256 /* of the line below all others */
 #define LIMIT_BURST     5
 #define LIMIT_PERIOD_NS (30 * NS_PER_S)
 
@@ -85,11 +87,15 @@ struct log_thread {
     struct buffer buffers[2];
     uint64_t lost_count;                       /* not yet reported; under the lock */
     bool wants_reopen, is_stopping, has_ended; /* under the lock */
+    char shown[SHOWN_MAX];                     /* what log_show() asks for; under the lock */
+    bool has_shown_changed;                    /* likewise */
     _Atomic int64_t stop_deadline_ns;
     /* These belong to the log thread: */
     char *file, *syslog_ident;
     int syslog_facility; /* -1: none */
     struct sink file_sink, stderr_sink;
+    bool has_terminal;   /* stderr_sink writes to one */
+    char bar[SHOWN_MAX]; /* that stands on it now; "" */
 };
 
 /* Lines of before the start, each a level and a text that a zero ends. */
@@ -214,8 +220,51 @@ static void line_write(struct log_thread *t, enum log_level level, const char *f
     record_write(t, &record, text);
 }
 
+/* ---- the line below all others ---- */
+
+static void bar_put(struct log_thread *t, const char *text, size_t len)
+{
+    struct sink *sink = &t->stderr_sink;
+
+    if (sink->len + len > sizeof sink->data)
+        sink_flush(t, sink);
+    memcpy(sink->data + sink->len, text, len);
+    sink->len += len;
+}
+
+/* Takes it away, so that lines can be written where it stood. */
+static void bar_erase(struct log_thread *t)
+{
+    static const char erase[] = "\r\033[K";
+
+    if (t->bar[0])
+        bar_put(t, erase, sizeof erase - 1);
+}
+
+static void bar_draw(struct log_thread *t)
+{
+    struct winsize size = {0};
+    size_t len = strlen(t->bar);
+
+    if (len == 0)
+        return;
+    /* In the last column some terminals begin another line. */
+    if (ioctl(t->stderr_sink.fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 && len >= size.ws_col)
+        len = size.ws_col - 1u;
+    bar_put(t, t->bar, len);
+}
+
+static void bar_change(struct log_thread *t, const char *text)
+{
+    bar_erase(t);
+    memcpy(t->bar, text, sizeof t->bar);
+    bar_draw(t);
+    sink_flush(t, &t->stderr_sink);
+}
+
 static void buffer_write(struct log_thread *t, struct buffer *buffer, uint64_t lost_count)
 {
+    bar_erase(t);
     for (size_t pos = 0; pos < buffer->len;) {
         struct record record;
         memcpy(&record, buffer->data + pos, sizeof record);
@@ -227,6 +276,7 @@ static void buffer_write(struct log_thread *t, struct buffer *buffer, uint64_t l
         line_write(t, LOG_LEVEL_WARNING,
                    "%llu lines lost: the log could not be written fast enough",
                    (unsigned long long)lost_count);
+    bar_draw(t);
     sink_flush(t, &t->file_sink);
     sink_flush(t, &t->stderr_sink);
 }
@@ -255,24 +305,29 @@ static void file_reopen(struct log_thread *t)
 static void log_thread_main(void *arg)
 {
     struct log_thread *t = arg;
+    char shown[SHOWN_MAX];
 
     pthread_mutex_lock(&the_log.lock);
     for (;;) {
-        while (t->front->len == 0 && !t->wants_reopen && !t->is_stopping)
+        while (t->front->len == 0 && !t->wants_reopen && !t->has_shown_changed && !t->is_stopping)
             pthread_cond_wait(&the_log.wake, &the_log.lock);
-        if (t->front->len == 0 && !t->wants_reopen)
+        if (t->front->len == 0 && !t->wants_reopen && !t->has_shown_changed)
             break;
         struct buffer *full = t->front;
         t->front = t->back;
         t->back = full;
         uint64_t lost_count = t->lost_count;
-        bool wants_reopen = t->wants_reopen;
+        bool wants_reopen = t->wants_reopen, has_shown_changed = t->has_shown_changed;
         t->lost_count = 0;
-        t->wants_reopen = false;
+        t->wants_reopen = t->has_shown_changed = false;
+        memcpy(shown, t->shown, sizeof shown);
         pthread_mutex_unlock(&the_log.lock);
         if (wants_reopen)
             file_reopen(t);
-        buffer_write(t, full, lost_count);
+        if (full->len > 0 || lost_count > 0)
+            buffer_write(t, full, lost_count);
+        if (has_shown_changed)
+            bar_change(t, shown);
         pthread_mutex_lock(&the_log.lock);
     }
     t->has_ended = true;
@@ -516,6 +571,8 @@ static void log_stop_thread(void)
     struct log_thread *t = the_log.thread;
     the_log.thread = NULL;
     if (t) {
+        t->has_shown_changed = t->has_shown_changed || t->shown[0] != 0;
+        t->shown[0] = 0;
         t->is_stopping = true;
         atomic_store_explicit(&t->stop_deadline_ns, clock_mono().ns + STOP_TIMEOUT_NS,
                               memory_order_relaxed);
@@ -557,6 +614,7 @@ int log_start(const struct log_settings *settings)
     t->stderr_sink = (struct sink){.fd = settings->stderr_too || !has_other ? STDERR_FILENO : -1,
                                    .has_timestamp = settings->stderr_timestamp,
                                    .may_skip = has_other};
+    t->has_terminal = t->stderr_sink.fd >= 0 && isatty(t->stderr_sink.fd);
     if (settings->file) {
         err = file_open(settings->file);
         if (err < 0)
@@ -594,6 +652,19 @@ int log_start(const struct log_settings *settings)
 fail:
     log_thread_free(t);
     return err;
+}
+
+void log_show(const char *line)
+{
+    pthread_mutex_lock(&the_log.lock);
+    struct log_thread *t = the_log.thread;
+    if (t && t->has_terminal) {
+        snprintf(t->shown, sizeof t->shown, "%s", line);
+        controls_replace(t->shown, strlen(t->shown));
+        t->has_shown_changed = true;
+        pthread_cond_signal(&the_log.wake);
+    }
+    pthread_mutex_unlock(&the_log.lock);
 }
 
 void log_reopen(void)

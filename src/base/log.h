@@ -40,6 +40,9 @@ void log_hold(void);
 int log_start(const struct log_settings *settings);
 /* Whether syslog_facility may be this; in any case. */
 bool log_facility_is_known(const char *name);
+/* A line below all others on standard error, if that is a terminal that the log writes to, until the
+ * next one takes its place; "" for none. It is no line of the log. Cut to the terminal's width. */
+void log_show(const char *line);
 void log_reopen(void); /* the file, after rotation (SIGHUP) */
 void log_stop(void);   /* writes what is queued, at most 2 s long */
 uint64_t log_lost_count(void);

@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "bgp/bgp.h"
 #include "daemon/api_private.h"
+#include "daemon/progress.h"
 #include "pipeline/exporter_evidence.h"
 #include "pipeline/worker.h"
 #include <string.h>
@@ -183,6 +184,30 @@ static json_t *json_datagrams(struct api_call *call, int64_t last_ns)
                      api_per_second(call->api, UINT32_MAX), "last", api_time(last_ns));
 }
 
+static json_t *json_progress(const struct progress *progress)
+{
+    json_t *list = json_array();
+
+    for (uint32_t i = 0; progress && i < progress_count(progress); i++) {
+        struct progress_view view = progress_at(progress, i);
+        const struct progress_description *d = &progress_descriptions[view.id];
+        struct text words = {0};
+        if (!view.is_active)
+            continue;
+        progress_append(&view, &words);
+        json_array_append_new(
+            list,
+            json_pack("{s:s,s:s?,s:o,s:s,s:I,s:o,s:I,s:o}", "what", d->what, "instance",
+                      view.instance, "text", api_string(words.data, words.len), "unit", d->unit,
+                      "done", (json_int_t)view.done, "total",
+                      view.total > 0 ? api_uint(view.total) : json_null(), "per_second",
+                      (json_int_t)view.per_second, "seconds_left",
+                      view.seconds_left >= 0 ? json_integer(view.seconds_left) : json_null()));
+        text_clear(&words);
+    }
+    return list;
+}
+
 json_t *api_page_status(struct api_call *call)
 {
     const struct statistics_sources *s = call->api->sources;
@@ -195,7 +220,7 @@ json_t *api_page_status(struct api_call *call)
     faults_look(call->api->faults, exporters);
     faults_append(call->api->faults, call->api->health, call->facts, exporters, &faults);
     json_t *root = json_pack(
-        "{s:s,s:s,s:s,s:o,s:I,s:b,s:b,s:o,s:o,s:o,s:I,s:I,s:I,s:o,s:o,s:o,s:I}", "daemon",
+        "{s:s,s:s,s:s,s:o,s:I,s:b,s:b,s:o,s:o,s:o,s:I,s:I,s:I,s:o,s:o,s:o,s:o,s:I}", "daemon",
         s->daemon_name, "name", s->core_proc_name, "version", PATHACCT_VERSION, "started",
         api_time(s->started_ns), "uptime_s",
         (json_int_t)((clock_wall().ns - s->started_ns) / NS_PER_S), "is_well", is_well, "is_ready",
@@ -204,7 +229,8 @@ json_t *api_page_status(struct api_call *call)
         (json_int_t)exporters->count, "flows", (json_int_t)counter_get(&sum->flows),
         "templates_missing", (json_int_t)counter_get(&sum->pending_sets), "path_match",
         json_verdicts(sum, true), "bgp", s->crew->bgp ? json_bgp(s) : json_null(), "instances",
-        json_instances(call), "log_lines_lost", (json_int_t)log_lost_count());
+        json_instances(call), "progress", json_progress(s->progress), "log_lines_lost",
+        (json_int_t)log_lost_count());
     text_clear(&reasons);
     text_clear(&faults);
     mem_free(exporters);

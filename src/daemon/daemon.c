@@ -40,6 +40,7 @@ struct statistics_sources daemon_statistics(struct daemon *d, bool is_final)
                                        .instance_count = d->instance_count,
                                        .supervisor = d->supervisor,
                                        .confinement = &d->confinement,
+                                       .progress = d->progress,
                                        .reader = d->reader,
                                        .is_final = is_final};
 }
@@ -84,6 +85,7 @@ static void daemon_stop(struct daemon *d) ON_THREAD(main_thread)
     if (d->is_stopping)
         return;
     d->is_stopping = true;
+    progress_end(d->progress);
     watchdog_stopping(&d->watchdog);
     supervisor_stop(d->supervisor);
     poller_timer_set_in(d->poller, &d->shutdown_timer, d->process.shutdown_timeout_s * NS_PER_S);
@@ -178,10 +180,14 @@ static void on_second(void *arg) ON_THREAD(main_thread)
 {
     struct daemon *d = arg;
     struct statistics_sources s = daemon_statistics(d, false);
+    struct text progress = {0};
 
     THREAD_ASSERT(main_thread);
     d->seconds++;
-    status_line_tick(d, watchdog_tick(&d->watchdog));
+    if (!d->is_stopping)
+        progress_tick(d->progress, &progress);
+    status_line_tick(d, watchdog_tick(&d->watchdog), text_cstr(&progress));
+    text_clear(&progress);
     control_use_tick(d->control);
     check_rib(d);
     if (d->templates && d->seconds % TEMPLATES_TICK_S == 1)
@@ -338,9 +344,34 @@ static int start_control(struct daemon *d) ON_THREAD(main_thread)
     return is_asked_for ? err : 0;
 }
 
+/* True if a line may stand on standard error: it would get between rows that go to the same terminal. */
+static bool may_show_bar(const struct daemon *d)
+{
+    if (d->process.daemonize)
+        return false;
+    for (uint32_t i = 0; i < d->instance_count; i++)
+        if (strcmp(config_instance_at(d->config, i)->type, "print") == 0 &&
+            !config_is_set(d->config, "print_output_file", i) && isatty(STDOUT_FILENO))
+            return false;
+    return true;
+}
+
+static void load_templates(struct daemon *d) ON_THREAD(main_thread)
+{
+    if (!d->templates)
+        return;
+    progress_templates(d->progress, d->process.templates_file, false);
+    service_tell(&d->watchdog.service, "STATUS=reading the templates file");
+    templates_file_load(d->templates, d->flow_sockets.kept_count > 0);
+    progress_templates(d->progress, d->process.templates_file, true);
+}
+
 static int start_all(struct daemon *d, struct epoch_owner *owners) ON_THREAD(main_thread)
 {
     static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, 0};
+    struct statistics_sources sources = daemon_statistics(d, false);
+
+    d->progress = progress_new(&sources, may_show_bar(d));
     int err = poller_add_signals(d->poller, signals, on_signal, d);
 
     if (err == 0)
@@ -360,8 +391,7 @@ static int start_all(struct daemon *d, struct epoch_owner *owners) ON_THREAD(mai
         err = bgp_start(d->bgp);
     if (err < 0)
         return err;
-    if (d->templates)
-        templates_file_load(d->templates, d->flow_sockets.kept_count > 0);
+    load_templates(d);
     flow_sockets_count_lost(d);
     flow_sockets_store(d);
     for (uint32_t i = 0; i < d->instance_count; i++) {
@@ -625,6 +655,7 @@ int daemon_main(int argc, char **argv, const struct daemon_description *descript
 out:
     log_stop();
     setup_close(d);
+    progress_free(d->progress);
     mem_free(owners);
     mem_free(d);
     thread_leave_role(&main_thread);

@@ -17,6 +17,7 @@
 #include "daemon/places.h"
 #include "daemon/plugin_list.h"
 #include "daemon/privileges.h"
+#include "daemon/progress.h"
 #include "daemon/rib_wait.h"
 #include "daemon/settings.h"
 #include "daemon/statistics.h"
@@ -75,6 +76,7 @@ struct daemon {
     struct control_use *control; /* NULL: nobody can ask */
     char *status;                /* a line that says what the daemon does */
     struct troubles troubles;    /* what failed and has not worked since */
+    struct progress *progress;
     struct templates_file *templates;
     struct rib_wait *rib_wait;
     struct poller_timer second_timer, shutdown_timer;

@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "bgp/bgp.h"
 #include "control/exposition.h"
+#include "daemon/progress.h"
 #include "pipeline/worker.h"
 #include <assert.h>
 #include <stdio.h>
@@ -647,6 +648,21 @@ static void write_queues(const struct statistics_sources *s, const struct facts 
                            lag_ns(s->instances[i], facts ? &facts->plugins[i] : NULL));
 }
 
+static void write_progress(const struct statistics_sources *s, struct exposition *e)
+{
+    exposition_family(e, EXPOSITION_GAUGE, "pathacct_progress_ratio",
+                      "how far it is, from 0 to 1, which is also what is not under way");
+    for (uint32_t i = 0; s->progress && i < progress_count(s->progress); i++) {
+        struct progress_view view = progress_at(s->progress, i);
+        const struct exposition_label labels[] = {
+            {"what", progress_descriptions[view.id].what},
+            {view.instance ? "plugin_instance" : NULL, view.instance},
+            {0}};
+        /* A decimal number, as seconds are: 1 is a second. */
+        exposition_seconds(e, labels, (int64_t)(progress_ratio(&view) * NS_PER_S));
+    }
+}
+
 /* ---- BGP ---- */
 
 static void write_bgp_statistic(void *arg, const struct bgp_statistic *statistic, uint64_t value)
@@ -733,6 +749,7 @@ void metrics_write(struct metrics *m, const struct statistics_sources *s, const 
     if (has_tee(s))
         write_receivers(s, facts, &e);
     write_queues(s, facts, &e);
+    write_progress(s, &e);
     if (s->crew->bgp)
         write_bgp(s, &e);
     exposition_family(&e, EXPOSITION_COUNTER, "pathacct_log_lines_lost",

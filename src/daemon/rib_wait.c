@@ -57,7 +57,7 @@ void rib_wait_free(struct rib_wait *wait)
     mem_free(wait);
 }
 
-static bool is_loaded(const struct bgp_peer_info *peer)
+bool rib_wait_is_loaded(const struct bgp_peer_info *peer)
 {
     if (peer->state != BGP_PEER_ESTABLISHED)
         return false;
@@ -78,7 +78,7 @@ bool rib_wait_is_over(const struct rib_wait *wait, const struct bgp_peers *peers
     if (!peers || peers->count == 0)
         return false;
     for (uint32_t i = 0; i < peers->count; i++)
-        if (!is_loaded(&peers->peers[i]))
+        if (!rib_wait_is_loaded(&peers->peers[i]))
             return false;
     for (size_t e = 0; e < wait->count; e++) {
         bool is_there = false;

@@ -13,5 +13,7 @@ struct rib_wait;
 
 struct rib_wait *rib_wait_new(const struct maps *maps, const char *allow_file);
 void rib_wait_free(struct rib_wait *wait); /* NULL is fine */
+/* True if all tables of a peer have come that were agreed on. */
+bool rib_wait_is_loaded(const struct bgp_peer_info *peer);
 bool rib_wait_is_over(const struct rib_wait *wait, const struct bgp_peers *peers)
     ON_THREAD(main_thread);

@@ -11,6 +11,8 @@
 #include "daemon/supervisor.h"
 #include "pipeline/worker.h"
 
+struct progress;
+
 struct statistics_sources {
     const char *daemon_name, *core_proc_name;
     int64_t started_ns;
@@ -19,6 +21,7 @@ struct statistics_sources {
     uint32_t instance_count;
     const struct supervisor *supervisor;   /* may be NULL */
     const struct confinement *confinement; /* likewise */
+    const struct progress *progress;       /* likewise */
     struct rcu_reader *reader;             /* the main thread's; NULL: no other runs */
     bool is_final;
 };

@@ -64,7 +64,7 @@ void status_line_reloaded(struct daemon *d, const char *what)
     d->status_line.next_s = d->seconds + RELOAD_S;
 }
 
-void status_line_tick(struct daemon *d, bool is_moving)
+void status_line_tick(struct daemon *d, bool is_moving, const char *progress)
 {
     struct status_line *line = &d->status_line;
     struct text faults = {0}, text = {0};
@@ -77,16 +77,18 @@ void status_line_tick(struct daemon *d, bool is_moving)
     if (faults.len > 0) {
         text_append_printf(&text, "not well: %s", text_cstr(&faults));
         tell(d, "", text_cstr(&text));
-    } else if (d->seconds >= line->next_s || !was_well) {
+    } else if (d->seconds >= line->next_s || !was_well || *progress || line->has_progress) {
         uint64_t now = count_datagrams(d), passed_s = d->seconds - line->rate_since_s;
         bool is_holding = atomic_load_explicit(&d->crew.is_holding, memory_order_relaxed);
-        text_append_printf(&text, "%s: %" PRIu64 " datagrams a second; %s",
+        text_append_printf(&text, "%s: %" PRIu64 " datagrams a second; %s%s%s",
                            is_holding ? "waits for the tables of BGP peers" : "well",
-                           passed_s > 0 ? (now - line->datagrams) / passed_s : 0, d->status);
+                           passed_s > 0 ? (now - line->datagrams) / passed_s : 0, d->status,
+                           *progress ? "; " : "", progress);
         tell(d, "", text_cstr(&text));
         line->datagrams = now;
         line->rate_since_s = d->seconds;
         line->next_s = d->seconds + AGAIN_S;
+        line->has_progress = *progress != 0;
     }
     text_clear(&faults);
     text_clear(&text);

@@ -15,12 +15,14 @@ struct status_line {
     uint64_t datagrams;    /* read as of the last line */
     uint64_t next_s;       /* when the line is to be looked at again, in seconds since the start */
     uint64_t rate_since_s; /* when `datagrams` were counted */
+    bool has_progress;     /* the line says what is under way */
 };
 
 /* The daemon works: it is ready. */
 void status_line_ready(struct daemon *daemon) ON_THREAD(main_thread);
 /* A reload has ended, of which `what` says in one line what it changed. */
 void status_line_reloaded(struct daemon *daemon, const char *what) ON_THREAD(main_thread);
-/* Called once a second; `is_moving`: all threads move. */
-void status_line_tick(struct daemon *daemon, bool is_moving) ON_THREAD(main_thread);
+/* Called once a second. `is_moving`: all threads move. `progress`: what is under way, or "". */
+void status_line_tick(struct daemon *daemon, bool is_moving, const char *progress)
+    ON_THREAD(main_thread);
 void status_line_clear(struct status_line *line);

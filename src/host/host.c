@@ -64,6 +64,7 @@ struct host {
     struct spool *spool;
     struct delivery *delivery;
     struct host_state state;
+    int64_t said_ns; /* when it was sent last */
 
     bool is_open;                   /* with backend_schema() */
     bool has_opened;                /* at some time */
@@ -267,6 +268,7 @@ static void open_spool(struct host *h)
 
 static void send_state(struct host *h)
 {
+    h->said_ns = clock_mono().ns;
     h->state.is_open = h->is_open;
     h->state.is_failing = h->failure_count > 0;
     h->state.is_spool_full = h->has_spool_trouble;
@@ -433,8 +435,9 @@ static void host_work(void *arg)
             return;
         }
         backend_worked(h);
-        if (delivery_commit_count(h->delivery) == 1)
-            send_state(h); /* a sign of progress, should it die soon */
+        /* A sign of progress, should it die soon; and while much is written. */
+        if (delivery_commit_count(h->delivery) == 1 || clock_mono().ns - h->said_ns >= NS_PER_S)
+            send_state(h);
     }
     poller_timer_set_in(h->poller, &h->work_timer, 0);
 }

@@ -187,6 +187,14 @@ int pcap_reader_rewind(struct pcap_reader *r, struct text *error)
     return file_open(r, error);
 }
 
+uint64_t pcap_reader_position(const struct pcap_reader *r)
+{
+    off_t place = r->has_records ? r->records.offset - (off_t)(r->records.end - r->records.pos)
+                                 : ftello(pcap_file(r->pcap));
+
+    return place > 0 ? (uint64_t)place : 0;
+}
+
 struct pcap_reader_counts pcap_reader_counts(const struct pcap_reader *r)
 {
     struct pcap_reader_counts counts = r->counts;

@@ -31,6 +31,9 @@ int pcap_reader_next(struct pcap_reader *reader, struct datagram *ret_datagram, 
  * */
 int pcap_reader_rewind(struct pcap_reader *reader, struct text *error) ON_THREAD(worker_thread);
 
+/* Bytes of the file that have been read, but for what a buffer holds; 0: nobody can tell. */
+uint64_t pcap_reader_position(const struct pcap_reader *reader);
+
 struct pcap_reader_counts {
     uint64_t frames, datagrams;
     uint64_t other;          /* frames without UDP */

@@ -243,6 +243,15 @@ static void append_arrivals(const json_t *status, const struct look *look, struc
     append_paths(json_object_get(status, "path_match"), out);
 }
 
+static void append_progress(const json_t *progress, struct text *out)
+{
+    for (size_t i = 0; i < json_array_size(progress); i++) {
+        text_append_string(out, i == 0 ? "\nunder way  " : "           ");
+        append_shown(out, string_of(json_array_get(progress, i), "text"));
+        text_append_char(out, '\n');
+    }
+}
+
 enum outcome view_status(const json_t *status, const struct look *look, struct text *out)
 {
     const json_t *instances = json_object_get(status, "instances");
@@ -280,6 +289,7 @@ enum outcome view_status(const json_t *status, const struct look *look, struct t
         add_text(grid, string_of(instance, "state"));
     }
     append_table(grid, look, out);
+    append_progress(json_object_get(status, "progress"), out);
     text_clear(&faults);
     return count == 0 ? OUTCOME_FINE : OUTCOME_FAULT;
 }

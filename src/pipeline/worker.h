@@ -31,6 +31,7 @@ struct worker_counters {
     struct counter passing_lost;                  /* its inbox was full */
     struct counter held;                          /* waited for the RIB */
     struct counter hold_overflow; /* went on without waiting any longer: the buffer was full */
+    struct counter replayed;      /* bytes of the capture file, over all rounds */
     struct counter batches, waits;
     struct counter beats; /* goes up at least every 2 s while the thread moves, idle or not */
     struct histogram batch_time; /* enrichment, correlation and aggregation of one batch */

@@ -48,7 +48,8 @@ struct worker {
     struct aggregate **aggregates;
     struct worker_epoch *epochs;
     struct pcap_reader *capture;
-    int64_t replay_clock_ns; /* the capture's: only upwards */
+    int64_t replay_clock_ns;  /* the capture's: only upwards */
+    uint64_t replayed_before; /* bytes of the rounds that are over */
     atomic_bool is_at_end, is_finished, is_asked_templates, is_asked_needs, is_asked_description;
     struct flow_needs needs; /* what the decoder was last told */
     struct saved_pieces *_Atomic saved_templates;

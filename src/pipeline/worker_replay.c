@@ -107,6 +107,11 @@ static void advance_clock(struct worker *w, int64_t now_ns) ON_THREAD(worker_thr
         w->replay_clock_ns = now_ns;
 }
 
+static void note_position(struct worker *w) ON_THREAD(worker_thread)
+{
+    counter_set(&w->counters.replayed, w->replayed_before + pcap_reader_position(w->capture));
+}
+
 static void replay_datagram(struct worker *w, const struct datagram *d) ON_THREAD(worker_thread)
 {
     const struct crew *crew = w->crew;
@@ -137,6 +142,7 @@ static void replay_datagram(struct worker *w, const struct datagram *d) ON_THREA
         worker_answer(w);
         rcu_quiescent(w->reader);
         counter_add(&w->counters.beats, 1);
+        note_position(w);
     }
 }
 
@@ -156,11 +162,14 @@ static void read_round(struct worker *w) ON_THREAD(worker_thread)
         }
         if (d.received_ns - last_tick_ns >= NS_PER_S) {
             worker_tick(w, d.received_ns);
+            note_position(w);
             last_tick_ns = d.received_ns;
         }
         replay_datagram(w, &d);
     }
     worker_flush(w);
+    note_position(w);
+    w->replayed_before = counter_get(&w->counters.replayed);
     if (error.len > 0 && w->index == 0)
         log_error("%s", text_cstr(&error));
     text_clear(&error);
