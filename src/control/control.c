@@ -585,8 +585,8 @@ static int start_http(struct control *c, const char *certificate, const char *ke
                                  (size_t)REQUEST_BYTES_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
                                  (unsigned)IDLE_S, MHD_OPTION_NOTIFY_CONNECTION, on_connection, c,
                                  MHD_OPTION_ARRAY, certificate ? tls : &tls[2], MHD_OPTION_END);
-    if (!*ret_http)
-        return -ENOMEM;
+    if (!*ret_http) /* the one that does not encrypt has started before */
+        return certificate ? -EINVAL : -ENOMEM;
     const union MHD_DaemonInfo *info = MHD_get_daemon_info(*ret_http, MHD_DAEMON_INFO_EPOLL_FD);
     return info ? poller_add(c->poller, info->epoll_fd, POLLER_READ, on_http, c) : -ENOTSUP;
 }

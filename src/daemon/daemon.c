@@ -592,6 +592,18 @@ static void print_problems(struct daemon *d, struct text *errors, int err)
               stderr);
 }
 
+/* Notes whether a start again would fail the same way: what is missing, forbidden or wrong stays so,
+ * where a port that is taken or memory that is short may be there in a while. */
+static void note_failure(struct daemon *d, int err)
+{
+    static const int lasting[] = {EACCES, EPERM, EINVAL,  ENOENT,       ENOTDIR,        EISDIR,
+                                  ELOOP,  EROFS, EBADMSG, ENAMETOOLONG, EPROTONOSUPPORT};
+
+    for (size_t i = 0; i < sizeof lasting / sizeof lasting[0]; i++)
+        if (err == -lasting[i])
+            d->is_misconfigured = true;
+}
+
 static int daemon_prepare(struct daemon *d, int argc, char **argv) ON_THREAD(main_thread)
 {
     struct text errors = {0};
@@ -607,6 +619,7 @@ static int daemon_prepare(struct daemon *d, int argc, char **argv) ON_THREAD(mai
             err = -EINVAL;
         if (err == 0 && d->options.action == ACTION_RUN)
             err = setup_take_spools(d, &errors);
+        note_failure(d, err);
     }
     if (d->options.action == ACTION_SETUP && (err == 0 || d->rcu) &&
         setup_try_out(d, &errors) < 0) /* only if the configuration, maps apart, is right */
@@ -623,7 +636,7 @@ int daemon_main(int argc, char **argv, const struct daemon_description *descript
 {
     struct daemon *d = mem_aligned_zalloc(CACHE_LINE, sizeof *d);
     struct epoch_owner *owners = NULL;
-    int status = 1;
+    int status = 1, err;
 
     thread_enter_role(&main_thread);
     process_raise_descriptors();
@@ -634,24 +647,29 @@ int daemon_main(int argc, char **argv, const struct daemon_description *descript
     d->started_ns = clock_wall().ns;
     d->config = config_new();
     d->raw_sockets = (struct raw_sockets){-1, -1};
-    if (daemon_prepare(d, argc, argv) < 0) {
-        /* The units have this status in RestartPreventExitStatus=. */
-        if (d->is_misconfigured && service_is_managed())
-            status = EX_CONFIG;
-        goto out;
-    }
+    if (daemon_prepare(d, argc, argv) < 0)
+        goto failed;
     if (other_action(d)) {
         status = 0;
         goto out;
     }
-    if (become_daemon(d, argc, argv) < 0)
-        goto out;
+    err = become_daemon(d, argc, argv);
+    note_failure(d, err);
+    if (err < 0)
+        goto failed;
     watchdog_init(&d->watchdog, &d->crew);
     owners = mem_calloc(d->instance_count + 1, sizeof *owners);
-    if (start_all(d, owners) < 0)
-        goto out;
+    err = start_all(d, owners);
+    note_failure(d, err);
+    if (err < 0)
+        goto failed;
     daemon_run(d);
     status = daemon_end(d);
+    goto out;
+failed:
+    /* The units have this status in RestartPreventExitStatus=. */
+    if (d->is_misconfigured && service_is_managed())
+        status = EX_CONFIG;
 out:
     log_stop();
     setup_close(d);

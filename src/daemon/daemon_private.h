@@ -109,7 +109,7 @@ int setup_check_plugins(struct daemon *daemon, struct text *errors) ON_THREAD(ma
 /* Opens sockets, makes workers and rings; starts nothing. */
 int setup_open(struct daemon *daemon, struct text *errors) ON_THREAD(main_thread);
 /* Takes the folders of its spools into use, as the user whom the daemon is now, and looks for others
- * beside them. Called after setup_open(). */
+ * beside them. Called after setup_open(). -EWOULDBLOCK: another daemon uses one. */
 int setup_take_spools(struct daemon *daemon, struct text *errors) ON_THREAD(main_thread);
 /* Tries what a start opens beside sockets: files, folders, backends; makes none of it. Called after
  * setup_open(), whose errors do not keep it from finding more. */

@@ -602,7 +602,7 @@ static int open_raw_sockets(struct daemon *d, struct text *errors)
 
 int setup_open(struct daemon *d, struct text *errors)
 {
-    int err = flow_sockets_open(d, errors);
+    int err = flow_sockets_open(d, errors), bgp_err;
 
     if (open_raw_sockets(d, errors) < 0)
         err = -EINVAL;
@@ -612,8 +612,9 @@ int setup_open(struct daemon *d, struct text *errors)
     d->retired = rcu_queue_new(d->rcu);
     if (rcu_reader_register(d->rcu, &d->reader) < 0)
         err = -ENOMEM;
-    if (d->reader && d->bgp_settings.enabled && open_bgp(d, errors) < 0)
-        err = -EINVAL;
+    bgp_err = d->reader && d->bgp_settings.enabled ? open_bgp(d, errors) : 0;
+    if (bgp_err < 0)
+        err = bgp_err;
     d->crew.bgp = d->bgp;
     daemon_name_peers(d);
     if (err == 0)
@@ -668,7 +669,7 @@ int setup_take_spools(struct daemon *d, struct text *errors)
         int lock =
             spool_use_begin(dir, identity->name, d->description->name, d->options.file, &error);
         if (lock == -EWOULDBLOCK)
-            err = -EINVAL;
+            err = lock;
         if (lock < 0)
             text_append_printf(
                 lock == -EWOULDBLOCK ? errors : &d->warnings, "%s: plugin_spool_dir[%s]: %s\n",

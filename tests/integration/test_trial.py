@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Proves that a trial start (-T setup) tells all that a start would be refused at once, and leaves everything as it was."""
 import os
+import pathlib
 import socket
 import sqlite3
 import subprocess
 import sys
 
-from harness import BUILD, NFACCTD, SOURCE, free_port, main, need_built
+from harness import BUILD, NFACCTD, SOURCE, free_port, main, need, need_built
 from kafka_cluster import Mock
 from postgres import Postgres
 
@@ -70,11 +71,33 @@ def test_a_service_manager_keeps_it_in_the_foreground(test):
 
 
 def test_a_service_manager_is_told_not_to_try_a_wrong_configuration_again(test):
-    for config, status in (("plugins: print\nnfacctd_prot: 2100\n", 78), (f"plugins: print\npidfile: {test.dir}/pid\nnfacctd_port: 1\nnfacctd_ip: 192.0.2.7\n", 1)):
-        conf = test.write("trial.conf", config)
+    """What is wrong, missing or forbidden stays so, where a port may be free again in a while."""
+    test.dir.chmod(0o755)
+    flows, bgp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM), socket.socket()
+    for taken in (flows, bgp):
+        taken.bind(("127.0.0.1", 0))
+        test.cleanups.append(taken.close)
+    bgp.listen()
+    empty, nonsense = test.write("empty", ""), test.write("nonsense", "neither a capture nor a key\n" * 9)
+    base = f"plugins: print\naggregate: src_host\nprint_output_file: /dev/null\nnfacctd_ip: 127.0.0.1\nnfacctd_port: {free_port()}\n"
+    taken_tcp, public = bgp.getsockname()[1], f"http_listen: 0.0.0.0:{free_port(socket.SOCK_STREAM)}\n"
+    cases = {
+        "nfacctd_prot: 2100": 78, "logfile: /nowhere/log": 78, f"logfile: {test.dir}": 78, f"pcap_savefile: {empty}": 78,
+        f"pcap_savefile: {nonsense}": 78, "control_socket: /nowhere/socket": 78, f"{public}http_token_file: {empty}": 78,
+        f"{public}http_tls_cert: {nonsense}\nhttp_tls_key: {nonsense}": 78, "user: nosuchuser": 78, "pre_tag_map: /nowhere/map": 78,
+        "nfacctd_ip: 192.0.2.7": 1, f"nfacctd_port: {flows.getsockname()[1]}": 1, f"http_listen: 127.0.0.1:{taken_tcp}": 1,
+        f"bgp_daemon: true\nbgp_daemon_ip: 127.0.0.1\nbgp_daemon_port: {taken_tcp}": 1, "nfacctd_interface: nosuch0": 1,
+    }
+    ends = [(line, status, ()) for line, status in cases.items()]
+    if os.geteuid() == 0 and int(pathlib.Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text()) > 179:
+        weak = (need("setpriv"), "--reuid=65534", "--regid=65534", "--clear-groups")
+        ends += [("nfacctd_port: 80", 78, weak), ("bgp_daemon: true\nbgp_daemon_port: 179", 78, weak), (f"logfile: {test.dir}/log", 78, weak)]
+    for more, status, prefix in ends:
+        names = [line.split(":")[0] for line in more.splitlines()]
+        conf = test.write("trial.conf", "".join(line + "\n" for line in base.splitlines() if line.split(":")[0] not in names) + more + "\n")
         for manager in ({}, {"NOTIFY_SOCKET": "/nowhere"}):
-            done = subprocess.run([NFACCTD, "-f", conf], capture_output=True, text=True, timeout=60, check=False, env={**os.environ, **manager})
-            assert done.returncode == (status if manager else 1), done
+            done = subprocess.run([*prefix, NFACCTD, "-f", conf], capture_output=True, text=True, timeout=60, check=False, env={**os.environ, **manager})
+            assert done.returncode == (status if manager else 1), (more, done)
     for unit in ("nfacctd", "sfacctd"):
         assert "\nRestartPreventExitStatus=78\n" in (SOURCE / f"packaging/{unit}.service.in").read_text()
 
