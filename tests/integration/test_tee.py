@@ -12,6 +12,7 @@ import time
 import urllib.request
 
 from harness import BUILD, free_port, main, wait_for
+import exports  # harness knows where it is
 
 
 def netflow5(number, engine=0, engine_type=0):
@@ -292,6 +293,46 @@ tee_receivers[seven]: {test.write("seven", "id=7 ip=" + closed)}
     rows = [line.split() for line in shown.splitlines()]
     assert ["INSTANCE", "POOL", "RECEIVER", "SENT", "REFUSED", "DROPPED"] in rows, shown
     assert ["out", "1", a.name, "5", "0", "0"] in rows, shown
+
+
+def sflow5(agent, sub_agent, number):
+    """A datagram of sFlow without samples."""
+    packed = socket.inet_pton(socket.AF_INET6 if ":" in agent else socket.AF_INET, agent)
+    return struct.pack(">II", 5, 1 if len(packed) == 4 else 2) + packed + struct.pack(">IIII", sub_agent, number, 1000, 0)
+
+
+def test_sflow_agents(test):
+    """sfacctd passes on as well; tags go by the agent and the sub-agent that the datagram names, however short it is."""
+    one, two, rest = Receiver(), Receiver(), Receiver()
+    tags = test.write("tags", "id=1 ip=192.0.2.1\nid=1 ip=2001:db8::/32\nid=2 agent_id=77\n")
+    text = config(test, f"id=1 tag=1 ip={one.name}\nid=2 tag=2 ip={two.name}\nid=3 tag=0 ip={rest.name}", f"pre_tag_map: {tags}")
+    daemon = test.sfacctd(text)
+    sent = [sflow5("192.0.2.1", 5, 1), sflow5("2001:db8::5", 6, 2), sflow5("192.0.2.2", 77, 3), sflow5("192.0.2.2", 78, 4)]
+    cut = [sflow5("2001:db8::5", 6, 5)[:n] for n in range(0, 40, 3)]
+    test.send(*sent)
+    assert one.wait(2) == sent[:2] and two.wait(1) == sent[2:3] and rest.wait(1) == sent[3:]
+    test.send(*cut)
+    rest.wait(1 + len([c for c in cut if len(c) < 24]))
+    one.wait(2 + len([c for c in cut if len(c) >= 24]))
+    assert daemon.stop() == 0, daemon.output()
+
+
+def test_a_capture_is_passed_on(test):
+    """In order, whole, and with the addresses that are in it for tags; all of it, however long the plugin takes."""
+    odd, even = Receiver(), Receiver()
+    payloads = [netflow5(n) + bytes(n % 1400) for n in range(5000)]
+    exports.write_pcap(test.dir / "in.pcap", [(1700000000 + n / 1000, exports.udp_packet(p, f"192.0.2.{1 + n % 2}")) for n, p in enumerate(payloads)])
+    tags = test.write("tags", "id=1 ip=192.0.2.1\nid=2 ip=192.0.2.2\n")
+    got = {odd: [], even: []}
+    daemon = test.nfacctd(config(test, f"id=1 tag=1 ip={odd.name}\nid=2 tag=2 ip={even.name}",
+                                 f"pcap_savefile: {test.dir}/in.pcap\npre_tag_map: {tags}\nnfacctd_workers: 2\npcap_savefile_speed: 5"))
+    while daemon.popen.poll() is None:
+        for receiver in got:
+            receiver.take()
+        time.sleep(0.001)
+    assert daemon.wait() == 0, daemon.output()
+    assert odd.take() == payloads[0::2] and even.take() == payloads[1::2], (len(odd.got), len(even.got))
+    assert instance(test.stats())["written"]["flows"] == 5000
 
 
 def refused(test, text, *expected):
