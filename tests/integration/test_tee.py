@@ -210,6 +210,23 @@ def test_kills(test):
     assert daemon.wait() == (1 if own["drops"]["process_lost"]["flows"] else 0)
 
 
+def test_the_end_under_load(test):
+    """What was read when SIGTERM came is sent before the end."""
+    a = Receiver()
+    daemon = test.nfacctd(config(test, f"id=1 ip={a.name}"))
+    test.wait_now(daemon, lambda s: instance(s)["process"]["is_open"], "a process")
+    for n in range(40):
+        test.send(*(netflow5(n * 50 + k) for k in range(50)))
+        a.take()
+    daemon.signal(signal.SIGTERM)
+    while daemon.popen.poll() is None:
+        a.take()
+        time.sleep(0.001)
+    assert daemon.wait() == 0, daemon.output()
+    stats = test.stats()
+    assert stats["datagrams"]["read"] == instance(stats)["written"]["flows"] == len(a.take()), (stats["datagrams"], len(a.got))
+
+
 def test_hangs_and_full_pool(test):
     """A process that does not take anything holds nobody up: what its pool has no room for is dropped and counted."""
     a, b = Receiver(), Receiver()

@@ -29,7 +29,7 @@ struct fake_core {
     struct supervisor_plugin plugin;
     uint64_t group[FAKE_CORE_LANES];
     uint64_t recycled[FAKE_CORE_LANES];
-    uint64_t fates[4]; /* of recycled hand-overs, by enum handover_fate */
+    uint64_t fates[HANDOVER_LOST + 1]; /* of recycled hand-overs, by enum handover_fate */
     uint64_t rejected_rows;
     struct handover_totals poison, spooled;
 };

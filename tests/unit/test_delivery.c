@@ -335,12 +335,39 @@ static void a_volatile_backend_has_lost_what_it_held(void **state)
     }
 }
 
+static void datagrams_that_a_dead_host_had_taken_come_no_more(void **state)
+{
+    (void)state;
+    struct rig rig;
+
+    init(&rig);
+    rig.plugin.flags = PA_PLUGIN_TAKES_DATAGRAMS;
+    host_start(&rig, 0);
+    for (int in_commit = 0; in_commit < 2; in_commit++) {
+        push_three(&rig);
+        rig.killing_key = in_commit ? 0 : 8;
+        rig.dies_in_commit = in_commit;
+        die_and_restart(&rig, SIGKILL);
+        rig.dies_in_commit = false;
+        rig.killing_key = 0;
+        run(&rig, DELIVERY_IDLE, "");
+        assert_fates(&rig, 0, 0, 0, 0, 0);
+        assert_int_equal(rig.core.fates[HANDOVER_LOST], 3);
+    }
+    fake_core_push(&rig.core, 0, 7, 1, EPOCH_END); /* the others have their turn */
+    fake_core_push(&rig.core, 1, 9, 1, EPOCH_END);
+    run(&rig, DELIVERY_DONE, "begin 0:5-5 1:3-3 rows=2 ends; 7=1@0:5+0; 9=1@1:3+0; commit; ");
+    assert_fates(&rig, 2, 0, 0, 0, 0);
+    clear(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_key_of_two_workers_is_written_as_one_row),
         cmocka_unit_test(a_backend_that_adds_up_gets_the_rows_as_they_are),
         cmocka_unit_test(a_backend_that_keeps_hand_overs_hears_which_they_are),
+        cmocka_unit_test(datagrams_that_a_dead_host_had_taken_come_no_more),
         cmocka_unit_test(a_group_without_rows_is_a_transaction_too),
         cmocka_unit_test(what_a_core_that_is_gone_has_left_is_not_waited_for),
         cmocka_unit_test(a_failure_keeps_everything_and_the_same_comes_again),
