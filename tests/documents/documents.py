@@ -95,12 +95,16 @@ def exceptions(path, document=None):
 
 
 def without_exceptions(blocks, rows):
-    """What is left to be run, rows that nothing needs, and blocks of which nobody knows what they are."""
-    used, kept, unknown = set(), [], []
+    """What is left to be run, rows that nothing needs, and blocks of which nobody knows what they are. What a block shows that is not run is
+    not compared."""
+    used, kept, unknown, is_run = set(), [], [], True
     for block in blocks:
+        if block.words[:1] == ["output"] and not is_run:
+            continue
         whole = [row for row in rows if row.what == f"fence {' '.join(block.words)}".strip()
                  or row.what.startswith("block ") and row.what[6:] in block.text]
         used.update(whole)
+        is_run = not whole
         if whole:
             continue
         if not block.words or block.words[0] not in RUN:
@@ -114,6 +118,7 @@ def without_exceptions(blocks, rows):
                 used.update(skipped)
                 left += [] if skipped else [command]
             text = "".join(left)
+            is_run = bool(text)
         kept.append(block._replace(text=text))
     return kept, [row for row in rows if row not in used], unknown
 

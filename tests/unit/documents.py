@@ -55,6 +55,8 @@ class Documents(unittest.TestCase):
         blocks = markdown_blocks(PAGE)
         kept, stale, unknown = without_exceptions(blocks, [exception("line two"), exception("fence"), exception("block plugins")])
         self.assertEqual(([block.text for block in kept], stale, unknown), (["three\n", "hidden\n", "four\n"], [], []))
+        shown = markdown_blocks("    one\n\n```output\n1\n```\n\n    two\n\n```output\n2\n```\n")
+        self.assertEqual([block.text for block in without_exceptions(shown, [exception("line one")])[0]], ["", "two\n", "2\n"])
         _, stale, unknown = without_exceptions(blocks, [exception("line nobody")])
         self.assertEqual(([row.what for row in stale], [block.text for block in unknown]), (["line nobody"], ["a drawing\n"]))
 
