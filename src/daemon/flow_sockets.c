@@ -68,7 +68,7 @@ static uint32_t move_in_order(struct daemon *d, struct udp_receiver **surplus,
                               uint32_t surplus_count) ON_THREAD(main_thread)
 {
     struct flow_sockets *s = &d->flow_sockets;
-    struct udp_receiver *receivers[WORKERS_MAX], *funnel;
+    struct udp_receiver *receivers[WORKERS_MAX] = {0}, *funnel;
     uint32_t before = s->kept_count + surplus_count, count;
 
     for (uint32_t i = 0; i < d->crew.worker_count; i++)

@@ -193,7 +193,7 @@ void kept_sockets_take(const struct udp_settings *settings, struct passed_socket
     *ret_kept = (struct kept_sockets){
         .fds = mem_calloc(count + 1, sizeof *ret_kept->fds),
         .is_same_group = settings && count == settings->worker_count && count == passed->count};
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; settings && i < count; i++) {
         struct passed_socket *p = found[i].passed;
         if (i > 0 && found[i].index == found[i - 1].index) {
             drop(p, "there is another one of that name");
