@@ -76,7 +76,7 @@ router() {
 # exports: 1,001 flows by these paths, as in examples/multipath, have arrived.
 exports() {
     "$SOURCE_DIR/examples/multipath/send-exports" 2100
-    wait_until 127.0.0.11 pathacct exporters
+    wait_until '127.0.0.11 .* 1001 ' pathacct exporters
 }
 
 # flows FROM FLOW...: a router of that address exports these; a flow is `in=1,out=2,src=...`, see flows.py.
