@@ -302,6 +302,13 @@ const char *config_place(const struct config *config, const char *key, size_t in
     return config_slot_place(find_slot(config, key, instance));
 }
 
+const char *config_spelling(const struct config *config, const char *key, size_t instance)
+{
+    const struct config_slot *slot = find_slot(config, key, instance);
+
+    return slot && slot->line ? slot->line->key : key;
+}
+
 bool config_is_set(const struct config *config, const char *key, size_t instance)
 {
     const struct config_slot *slot = find_slot(config, key, instance);

@@ -87,6 +87,9 @@ const char *config_value(const struct config *config, const char *key, size_t in
 int64_t config_number(const struct config *config, const char *key, size_t instance);
 /* Returns "file:line", "-l", or "default", for errors of modules that check further. */
 const char *config_place(const struct config *config, const char *key, size_t instance);
+/* Returns the key as the line that sets it spells it, which may be an alias, for the same errors; `key` if
+ * none does. */
+const char *config_spelling(const struct config *config, const char *key, size_t instance);
 /* True if a line sets the key, not only its default. */
 bool config_is_set(const struct config *config, const char *key, size_t instance);
 

@@ -80,7 +80,8 @@ static bool can_read(const struct daemon *d, const char *key, size_t instance, c
     if (!*path || access(*path, R_OK) == 0)
         return true;
     text_append_printf(errors, "%s: %s: cannot read %s: %s\n",
-                       config_place(d->config, key, instance), key, *path, strerror(errno));
+                       config_place(d->config, key, instance),
+                       config_spelling(d->config, key, instance), *path, strerror(errno));
     *path = NULL;
     return false;
 }

@@ -151,7 +151,7 @@ static void check_file(struct file_check *c, const char *key, size_t instance, c
     if (!name)
         return;
     target = target_of(name);
-    c->key = key;
+    c->key = config_spelling(c->daemon->config, key, instance);
     c->place = config_place(c->daemon->config, key, instance);
     if (!can_reach(c, target)) {
         mem_free(target);

@@ -18,8 +18,9 @@ const struct config_key crew_keys[] = {
              "waiting"},
     {"tunnel_headers", KEY_CHOICE_AT(struct crew, decoder_settings.tunnel_view), "outer",
      .choices = KEY_CHOICES({"outer", TUNNEL_VIEW_OUTER}, {"inner", TUNNEL_VIEW_INNER}),
-     .help = "which headers of a packet in a tunnel src_host, proto and the like mean; the "
-             "tunnel_* primitives mean the other ones"},
+     .help = "of a packet in a tunnel src_host, proto and the like tell the outer headers, and "
+             "tunnel_src_host and its kin the inner ones; inner: the other way round; a packet "
+             "without a tunnel is the same with both"},
     {0},
 };
 
