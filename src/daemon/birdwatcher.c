@@ -18,7 +18,8 @@ enum {
     SLICE_PREFIXES = 16,   /* between two looks at how much there is */
     SLICE_MAX = 2048,      /* prefixes in one part of an answer */
     PART_BYTES = 16 << 10, /* of an answer: then its reader has its turn */
-    COUNT_SLICE = 256,     /* prefixes between two rests of the count */
+    COUNT_SLICE = 1024,    /* prefixes between two rests of the count */
+    PROTOCOLS_SLICE = 64,  /* sessions in one part of an answer */
 };
 #define COUNTS_AGE_NS (60 * NS_PER_S) /* how old counts of routes may be */
 
@@ -28,13 +29,36 @@ struct rank_counts {
     uint64_t counts[RIB_PATHS_MAX];
 };
 
+/* The four tables without a route distinguisher, one after the other. */
+struct tables_walk {
+    unsigned table;
+    struct rib_scan scan;
+};
+enum { TABLES = 4 };
+
+/* A count of all paths, under way or over. */
+struct route_count {
+    unsigned users;             /* the birdwatcher, and answers that show it */
+    struct bgp_peers *peers;    /* as of its begin */
+    struct rank_counts *counts; /* by place in `peers` */
+    struct tables_walk walk;
+    int64_t begun_ns, over_ns; /* of clock_mono() */
+    int64_t over_wall_ns;
+};
+
 struct birdwatcher {
     const struct statistics_sources *sources;
-    struct bgp_peers *peers;    /* of the counts; NULL: nothing was counted yet */
-    struct rank_counts *counts; /* by place in `peers` */
-    int64_t counted_ns;         /* of clock_mono() */
-    int64_t counted_wall_ns;
+    struct route_count *last, *running; /* NULL: none */
 };
+
+static void route_count_release(struct route_count *c)
+{
+    if (!c || --c->users > 0)
+        return;
+    mem_free(c->peers);
+    mem_free(c->counts);
+    mem_free(c);
+}
 
 struct birdwatcher *birdwatcher_new(const struct statistics_sources *sources)
 {
@@ -48,8 +72,8 @@ void birdwatcher_free(struct birdwatcher *b)
 {
     if (!b)
         return;
-    mem_free(b->peers);
-    mem_free(b->counts);
+    route_count_release(b->last);
+    route_count_release(b->running);
     mem_free(b);
 }
 
@@ -184,13 +208,6 @@ static bool neighbour_find(const struct bgp_peers *peers, const char *id, struct
 
 /* ---- all tables ---- */
 
-/* The four tables without a route distinguisher, one after the other. */
-struct tables_walk {
-    unsigned table;
-    struct rib_scan scan;
-};
-enum { TABLES = 4 };
-
 static void tables_begin(struct tables_walk *walk, unsigned table)
 {
     walk->table = table;
@@ -212,41 +229,65 @@ static bool tables_some(struct tables_walk *walk, unsigned prefix_count, rib_sca
 
 static void count_path(void *arg, const struct ip_prefix *prefix, const struct rib_shown *path)
 {
-    struct birdwatcher *b = arg;
-    const struct bgp_peer_info *peer = bgp_peers_find(b->peers, path->peer);
+    struct route_count *c = arg;
+    const struct bgp_peer_info *peer = bgp_peers_find(c->peers, path->peer);
 
     (void)prefix;
     if (!peer || path->rank >= RIB_PATHS_MAX)
         return;
-    struct rank_counts *counts = &b->counts[peer - b->peers->peers];
+    struct rank_counts *counts = &c->counts[peer - c->peers->peers];
     counts->counts[path->rank]++;
     if (path->rank >= counts->rank_count)
         counts->rank_count = path->rank + 1;
 }
 
-/* Counts all paths, unless that was done a short time ago. True: it was. */
-static bool count_paths(struct birdwatcher *b)
+static struct route_count *route_count_new(const struct bgp *bgp)
+{
+    struct route_count *c = mem_zalloc(sizeof *c);
+
+    c->users = 1;
+    c->peers = peers_copy(bgp);
+    c->counts = mem_calloc((size_t)c->peers->count + 1, sizeof *c->counts);
+    c->begun_ns = clock_mono().ns;
+    c->walk.scan.peer = RIB_SCAN_ALL;
+    if (bgp) {
+        c->walk.scan.rib = bgp_rib(bgp);
+        tables_begin(&c->walk, 0);
+    }
+    return c;
+}
+
+/* Goes on with a count, for some prefixes: a full table takes a fifth of a second and more, and others have their turn in
+ * between. One that nobody has waited for is begun anew. */
+static void count_some(struct birdwatcher *b)
 {
     const struct bgp *bgp = b->sources->crew->bgp;
-    struct tables_walk walk = {.scan = {.peer = RIB_SCAN_ALL}};
-    uint64_t generation = bgp && bgp_peers(bgp) ? bgp_peers(bgp)->generation : 0;
 
-    if (b->peers && b->peers->generation == generation &&
-        clock_mono().ns - b->counted_ns < COUNTS_AGE_NS)
-        return true;
-    mem_free(b->peers);
-    mem_free(b->counts);
-    b->peers = peers_copy(bgp);
-    b->counts = mem_calloc((size_t)b->peers->count + 1, sizeof *b->counts);
-    if (bgp) {
-        walk.scan.rib = bgp_rib(bgp);
-        tables_begin(&walk, 0);
-        while (tables_some(&walk, COUNT_SLICE, count_path, b))
-            rcu_quiescent(b->sources->reader);
+    if (b->running && clock_mono().ns - b->running->begun_ns >= COUNTS_AGE_NS) {
+        route_count_release(b->running);
+        b->running = NULL;
     }
-    b->counted_ns = clock_mono().ns;
-    b->counted_wall_ns = clock_wall().ns;
-    return false;
+    if (!b->running)
+        b->running = route_count_new(bgp);
+    if (bgp && tables_some(&b->running->walk, COUNT_SLICE, count_path, b->running)) {
+        rcu_quiescent(b->sources->reader);
+        return;
+    }
+    rcu_quiescent(b->sources->reader);
+    b->running->over_ns = clock_mono().ns;
+    b->running->over_wall_ns = clock_wall().ns;
+    route_count_release(b->last);
+    b->last = b->running;
+    b->running = NULL;
+}
+
+static bool is_fresh(const struct birdwatcher *b)
+{
+    const struct bgp *bgp = b->sources->crew->bgp;
+    const struct bgp_peers *peers = bgp ? bgp_peers(bgp) : NULL;
+
+    return b->last && b->last->peers->generation == (peers ? peers->generation : 0) &&
+           clock_mono().ns - b->last->over_ns < COUNTS_AGE_NS;
 }
 
 /* ---- status and protocols ---- */
@@ -276,7 +317,7 @@ static void append_error(struct text *out, const struct bgp_peer_info *peer)
                             strnlen(peer->last_error, sizeof peer->last_error));
 }
 
-static void append_protocol(struct text *out, const struct birdwatcher *b, uint32_t place,
+static void append_protocol(struct text *out, const struct route_count *b, uint32_t place,
                             uint32_t rank)
 {
     const struct bgp_peer_info *peer = &b->peers->peers[place];
@@ -308,7 +349,7 @@ static void append_protocol(struct text *out, const struct birdwatcher *b, uint3
     text_append_char(out, '}');
 }
 
-static void append_short_protocol(struct text *out, const struct birdwatcher *b, uint32_t place)
+static void append_short_protocol(struct text *out, const struct route_count *b, uint32_t place)
 {
     const struct bgp_peer_info *peer = &b->peers->peers[place];
     bool is_up = peer->state == BGP_PEER_ESTABLISHED;
@@ -319,27 +360,87 @@ static void append_short_protocol(struct text *out, const struct birdwatcher *b,
     text_append_printf(out, ",\"info\":\"%s\"}", is_up ? "Established" : "Idle");
 }
 
+/* An answer under way. */
+struct protocols_answer {
+    struct birdwatcher *birdwatcher;
+    struct route_count *counted; /* NULL: it waits for the count */
+    int64_t asked_ns;            /* of clock_mono() */
+    bool is_short, is_from_cache, is_first;
+    uint32_t place; /* of the next session */
+};
+
+static void protocols_answer_free(void *arg)
+{
+    struct protocols_answer *p = arg;
+
+    route_count_release(p->counted);
+    mem_free(p);
+}
+
+/* Appends a session: as many neighbours as it has ranks, and one if it has no path. */
+static void append_session_protocols(struct protocols_answer *p, struct text *out)
+{
+    const struct route_count *c = p->counted;
+
+    for (uint32_t rank = 0; rank == 0 || rank < c->counts[p->place].rank_count; rank++) {
+        text_append_string(out, p->is_first ? "\"" : ",\"");
+        append_session(out, c->peers, p->place);
+        append_rank(out, "_path_", rank);
+        text_append_string(out, "\":");
+        if (p->is_short)
+            append_short_protocol(out, c, p->place);
+        else
+            append_protocol(out, c, p->place, rank);
+        p->is_first = false;
+    }
+    p->place++;
+}
+
+/* True: the answer has a count, and its beginning is there. */
+static bool begin_protocols(struct protocols_answer *p, struct text *out)
+{
+    struct birdwatcher *b = p->birdwatcher;
+
+    if (!p->is_from_cache && (!b->last || b->last->over_ns < p->asked_ns))
+        count_some(b);
+    if (!b->last || (!p->is_from_cache && b->last->over_ns < p->asked_ns))
+        return false;
+    p->counted = b->last;
+    p->counted->users++;
+    append_envelope(out, p->is_from_cache, p->counted->over_wall_ns, COUNTS_AGE_NS);
+    text_append_string(out, "\"protocols\":{");
+    return true;
+}
+
+/* Makes the next part: white space while the count goes on, then some sessions. */
+static bool more_protocols(void *arg, struct text *out)
+{
+    struct protocols_answer *p = arg;
+
+    if (!p->counted && !begin_protocols(p, out)) {
+        text_append_char(out, '\n');
+        return true;
+    }
+    for (unsigned i = 0; i < PROTOCOLS_SLICE && p->place < p->counted->peers->count; i++)
+        append_session_protocols(p, out);
+    if (p->place < p->counted->peers->count)
+        return true;
+    text_append_string(out, "}}\n");
+    return false;
+}
+
 static void answer_protocols(struct birdwatcher *b, struct control_answer *answer, bool is_short)
 {
-    struct text *out = &answer->body;
-    bool is_from_cache = count_paths(b), is_first = true;
+    struct protocols_answer *p = mem_zalloc(sizeof *p);
 
-    append_envelope(out, is_from_cache, b->counted_wall_ns, COUNTS_AGE_NS);
-    text_append_string(out, "\"protocols\":{");
-    for (uint32_t i = 0; i < b->peers->count; i++)
-        /* A session without a path is one neighbour all the same. */
-        for (uint32_t rank = 0; rank == 0 || rank < b->counts[i].rank_count; rank++) {
-            text_append_string(out, is_first ? "\"" : ",\"");
-            append_session(out, b->peers, i);
-            append_rank(out, "_path_", rank);
-            text_append_string(out, "\":");
-            if (is_short)
-                append_short_protocol(out, b, i);
-            else
-                append_protocol(out, b, i, rank);
-            is_first = false;
-        }
-    text_append_string(out, "}}\n");
+    p->birdwatcher = b;
+    p->asked_ns = clock_mono().ns;
+    p->is_short = is_short;
+    p->is_from_cache = is_fresh(b);
+    p->is_first = true;
+    answer->more = more_protocols;
+    answer->more_end = protocols_answer_free;
+    answer->more_arg = p;
 }
 
 /* ---- routes ---- */
