@@ -111,7 +111,8 @@ static void grow_values(struct dictionary *dict)
 }
 
 /* Room for an entry at the end of the chain. -ENOSPC. */
-static int reserve_entry(struct dictionary *dict, uint32_t size, bool past_budget)
+static inline __attribute__((always_inline)) int reserve_entry(struct dictionary *dict,
+                                                               uint32_t size, bool past_budget)
     ON_THREAD(worker_thread)
 {
     if (dict->last_segment != SEGMENT_NONE &&
@@ -129,9 +130,11 @@ static int reserve_entry(struct dictionary *dict, uint32_t size, bool past_budge
     return 0;
 }
 
-/* Writes an entry, whose id is the new count, at the end of the chain. */
-static int append_entry(struct dictionary *dict, const void *data, uint32_t len, bool past_budget,
-                        uint32_t *ret_offset) ON_THREAD(worker_thread)
+/* Writes an entry, whose id is the new count, at the end of the chain. A call would cost what rows pay
+ * for each new value. */
+static inline __attribute__((always_inline)) int
+append_entry(struct dictionary *dict, const void *data, uint32_t len, bool past_budget,
+             uint32_t *ret_offset) ON_THREAD(worker_thread)
 {
     uint32_t size = entry_size(len);
     int err = reserve_entry(dict, size, past_budget);

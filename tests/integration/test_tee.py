@@ -270,6 +270,26 @@ def test_reload(test):
     assert len(a.take()) == 2
 
 
+def test_reload_of_tags(test):
+    """A map that asks for what only flows tell is refused at a reload too, and the old one stays."""
+    one, two = Receiver(), Receiver()
+    tags = test.write("tags", "id=1 ip=127.0.0.1\n")
+    daemon = test.nfacctd(config(test, f"id=1 tag=1 ip={one.name}\nid=2 tag=2 ip={two.name}", f"pre_tag_map: {tags}"))
+    test.send(netflow5(1))
+    one.wait(1)
+    tags.write_text("id=2 ip=127.0.0.1 in=5\n")
+    daemon.signal(signal.SIGUSR2)
+    daemon.wait_log(f"{tags}: pre_tag_map of [out]: datagrams are passed on whole")
+    daemon.wait_log("maps: the old ones stay in force")
+    test.send(netflow5(2))
+    one.wait(2)
+    tags.write_text("id=2 ip=127.0.0.1\n")
+    daemon.signal(signal.SIGUSR2)
+    daemon.wait_log("maps: read anew")
+    test.send(netflow5(3))
+    two.wait(1)
+
+
 def test_nobody_listens(test):
     """A port that is closed is told, with place and remedy, and counted; others get all."""
     a = Receiver()
