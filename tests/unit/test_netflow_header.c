@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What headers alone tell of NetFlow v5 (Cisco), v9 (RFC 3954 section 5.1) and IPFIX (RFC 7011 section
+/* Reads what headers alone tell: NetFlow v5 (Cisco), v9 (RFC 3954 section 5.1) and IPFIX (RFC 7011 section
  * 3.1), cut anywhere. */
 #include "nfacctd/header.h"
 #include <setjmp.h>
@@ -15,7 +15,7 @@ struct told {
 
 static struct told read_part(const uint8_t *data, size_t len)
 {
-    /* What was there before must not stay. */
+    /* The flow has other values before, which must not stay. */
     struct flow flow = {.export_version = 77, .engine_type = 77, .export_domain = 77};
     struct datagram datagram = {.data = data, .len = (uint32_t)len};
 
