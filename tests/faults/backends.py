@@ -16,6 +16,7 @@ import time
 import harness
 from harness import Skip, need_root
 import kafka_cluster
+from mariadb import MariaDB
 from postgres import Postgres
 
 
@@ -189,6 +190,41 @@ sql_refresh_time[out]: 1
                 os.kill(pid, number)
 
 
+class Mysql(Backend):
+    name = "mysql"
+
+    def __init__(self, test, on_small_disk=False):
+        if on_small_disk:
+            raise Skip("its server's disk: test_mysql_faults")
+        super().__init__(test)
+        self.server = MariaDB(test)
+
+    def config(self):
+        return f"""plugins: mysql[out]
+{self.server.keys("out")}
+sql_table[out]: acct
+sql_table_create[out]: true
+sql_refresh_time[out]: 1
+"""
+
+    def counts(self):
+        if not self.server.has_table("acct"):
+            return collections.Counter()
+        return collections.Counter({address: int(flows) for address, flows in self.server.sql("SELECT ip_src, SUM(flows) FROM acct GROUP BY 1")})
+
+    def server_dies(self, rng):
+        self.server.stop(rng.choice((signal.SIGTERM, signal.SIGKILL)))
+        time.sleep(rng.uniform(0, 1))
+        self.server.start()
+
+    def server_hangs(self):
+        os.kill(self.server.process.pid, signal.SIGSTOP)
+
+    def server_goes_on(self):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.server.process.pid, signal.SIGCONT)
+
+
 class PgsqlWithSpool(Pgsql):
     name, spools = "pgsql, spool", True
 
@@ -286,4 +322,4 @@ class Memory(Backend):
         return counts
 
 
-BACKENDS = {backend.name: backend for backend in (Print, Sqlite, Pgsql, PgsqlWithSpool, KafkaMock, KafkaBroker, Memory)}
+BACKENDS = {backend.name: backend for backend in (Print, Sqlite, Pgsql, Mysql, PgsqlWithSpool, KafkaMock, KafkaBroker, Memory)}

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""print, memory, sqlite3, pgsql and kafka, fed by one daemon: the same records under the same names, and after kill -9 of the core
+"""print, memory, sqlite3, pgsql, mysql and kafka, fed by one daemon: the same records under the same names, and after kill -9 of the core
 all that was handed over, once."""
 import contextlib
 import json
@@ -13,6 +13,7 @@ import time
 
 from harness import BUILD, main, need_built, wait_for
 from kafka_cluster import Mock, consume, distinct, rows as kafka_rows
+from mariadb import MariaDB
 from postgres import Postgres
 import exports
 
@@ -29,11 +30,12 @@ class Backends:
     """A daemon with one instance of each backend, and what each then holds."""
 
     def __init__(self, test, aggregate, more=""):
-        need_built("memory", "sqlite3", "pgsql", "kafka")
+        need_built("memory", "sqlite3", "pgsql", "mysql", "kafka")
         self.test, self.cluster, self.pg = test, Mock(test), Postgres(test)
+        self.maria = MariaDB(test)
         self.cluster.topic("acct")
         self.daemon = test.nfacctd(f"""
-plugins: print[print], memory[memory], sqlite3[sqlite3], pgsql[pgsql], kafka[kafka]
+plugins: print[print], memory[memory], sqlite3[sqlite3], pgsql[pgsql], mysql[mysql], kafka[kafka]
 aggregate: {aggregate}
 timestamps_utc: true
 nfacctd_pipe_size: 50000000
@@ -51,6 +53,10 @@ sql_table[pgsql]: acct
 sql_table_create[pgsql]: true
 sql_data[pgsql]: unified
 sql_refresh_time[pgsql]: 1
+{self.maria.keys("mysql")}
+sql_table[mysql]: acct
+sql_table_create[mysql]: true
+sql_refresh_time[mysql]: 1
 kafka_broker_host[kafka]: {self.cluster.brokers}
 kafka_topic[kafka]: acct
 kafka_refresh_time[kafka]: 1
@@ -78,11 +84,18 @@ kafka_refresh_time[kafka]: 1
         rows = [json.loads(row[0]) for row in self.pg.sql("SELECT row_to_json(acct) FROM acct")]
         return [{**row, "ip_proto": PROTOCOLS.get(row["ip_proto"], row["ip_proto"])} for row in rows]
 
+    def mysql(self):
+        if not self.maria.has_table("acct"):
+            return []
+        names = [row[0] for row in self.maria.sql("SELECT column_name FROM information_schema.columns WHERE table_name = 'acct' AND column_name <> 'pathacct_key'")]
+        rows = self.maria.sql(f"SELECT {', '.join(f'HEX(CAST({name} AS CHAR))' for name in names)} FROM acct")
+        return [dict(zip(names, (bytes.fromhex(value).decode() for value in row))) for row in rows]
+
     def kafka(self):
         return kafka_rows(distinct(consume(self.cluster.brokers, "acct")))
 
     def all(self):
-        return {name: getattr(self, name)() for name in ("print", "memory", "sqlite3", "pgsql", "kafka")}
+        return {name: getattr(self, name)() for name in ("print", "memory", "sqlite3", "pgsql", "mysql", "kafka")}
 
 
 def normal(record):
@@ -91,7 +104,7 @@ def normal(record):
     record = {name: value for name, value in record.items() if name not in ("event_type", "writer_id")}
     for name in [name for name in record if name.endswith("_residual")]:
         time_name = name.removesuffix("_residual")
-        record[time_name] += f".{record.pop(name):06d}"
+        record[time_name] += f".{int(record.pop(name)):06d}"
     for name in [name for name in record if name.startswith("timestamp_")]:
         record[name] = record[name].replace("T", " ").removesuffix("Z")  # so writes memory's client
     return {name: str(value) if name not in COUNTERS else int(value) for name, value in record.items()}
@@ -135,7 +148,7 @@ def test_the_same_records_everywhere(test):
     found = backends.all()
     merged = {name: by_key(records) for name, records in found.items()}
     assert backends.daemon.stop() == 0, backends.daemon.output()
-    for name in ("memory", "sqlite3", "pgsql"):
+    for name in ("memory", "sqlite3", "pgsql", "mysql"):
         assert len(found[name]) == len(merged[name]), f"{name} has rows of equal key"
     assert len(merged["print"]) == 80
     for name, records in merged.items():
@@ -167,7 +180,7 @@ def flowgen(*args):
 def test_kill_9_of_the_core(test):
     """Two epochs lie handed over, unwritten, when the core dies: each backend that keeps things has them once."""
     backends = Backends(test, "src_host, dst_host, src_port, dst_port, proto, flows", "nfacctd_workers: 1\n")
-    kept = ("print", "sqlite3", "pgsql", "kafka")
+    kept = ("print", "sqlite3", "pgsql", "mysql", "kafka")
     first = flowgen("--flows", 5000, "--keys", 3000, "--udp", f"127.0.0.1:{test.port}", "--rate", 50000)
     wait_for(lambda: all(flows_of(getattr(backends, name)()) == first for name in kept), "the first flows", 30)
     pids = host_pids(backends.daemon)
