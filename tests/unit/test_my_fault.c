@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What becomes of each kind of failure of a MariaDB server: whether rows wait, are tried again, or one is left out. */
+/* Proves what becomes of each kind of failure of a MariaDB server: whether rows wait, are tried again, or one is left out. */
 #include "plugins/mysql/my_fault.h"
 #include <errno.h>
 #include <setjmp.h>
