@@ -55,8 +55,7 @@ static uint32_t move_all(struct daemon *d, struct udp_receiver **surplus, uint32
         count += worker_move_queued(crew->workers[i], worker_receiver(crew->workers[i]), until_ns);
     for (uint32_t i = 0; i < surplus_count; i++)
         if (surplus[i])
-            count +=
-                worker_move_queued(crew->workers[i % crew->worker_count], surplus[i], until_ns);
+            count += worker_move_queued(crew->workers[0], surplus[i], until_ns);
     return count;
 }
 
