@@ -6,6 +6,7 @@
  */
 #include "daemon/daemon.h"
 #include "base/clock.h"
+#include "base/file_trial.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/named_file.h"
@@ -544,6 +545,21 @@ static bool is_output(void *arg, int fd)
     return search.is_found;
 }
 
+/* Nobody has asked for this file, so that it cannot be written is no error. */
+static void try_state_file(struct daemon *d)
+{
+    int err = d->state_file ? file_trial_replace(d->state_file) : 0;
+
+    if (err == 0)
+        return;
+    text_append_printf(
+        &d->notices,
+        "STATE_DIRECTORY: %s cannot be written (%s), so templates, options and clocks "
+        "are not kept; name another place with nfacctd_templates_file\n",
+        d->state_file, strerror(-err));
+    d->process.templates_file = NULL;
+}
+
 /* Looks at what only the user whom the daemon will be can tell. */
 static int check_as_user(struct daemon *d, struct text *errors) ON_THREAD(main_thread)
 {
@@ -552,6 +568,7 @@ static int check_as_user(struct daemon *d, struct text *errors) ON_THREAD(main_t
     process_keep_descriptors(is_output, d);
     if (err < 0)
         return err;
+    try_state_file(d);
     if (setup_check_plugins(d, errors) < 0)
         err = -EINVAL;
     if (user_check_files(d, errors) < 0)

@@ -323,6 +323,15 @@ def test_a_manager_that_keeps_nothing_does_no_harm(test):
     assert fourth.stop() == 0
 
 
+def test_a_folder_for_the_state_that_cannot_be_written_is_no_error(test):
+    port, where = at_port(test)
+    manager = SmallServiceManager(test)
+    daemon = manager.start(config(test, where), state=False, env={"STATE_DIRECTORY": "/proc/1:/tmp"})
+    manager.wait_line("READY=1")
+    said(daemon, r"STATE_DIRECTORY: /proc/1/nfacctd.state cannot be written \(.*\), so templates, options and clocks are not kept")
+    assert daemon.stop() == 0 and "ERROR" not in daemon.output(), daemon.output()
+
+
 def test_sfacctd_too(test):
     port = free_port()
     text = f"""
