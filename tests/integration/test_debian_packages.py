@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Proves that the Debian packages are built without a word of lintian, hold what belongs into each, and take the place of a running pmacct:
 in a Debian system of its own, with the configuration that pmacct had, rows go on."""
+import concurrent.futures
 import os
 import pathlib
 import re
@@ -10,10 +11,10 @@ import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 import time
 
-from harness import SOURCE, Skip, free_port, json_lines, main, need, need_root, wait_for
+from harness import SOURCE, free_port, json_lines, main, need, wait_for
+from debian import Root, package, packages, run
 import exports
 
 PACKAGES = {
@@ -28,37 +29,6 @@ PACKAGES = {
     "pathacct-doc": ["usr/share/doc/pathacct/switching.md", "usr/share/doc/pathacct/examples/multipath/nfacctd.conf"],
 }
 LIBRARIES = {"pathacct-sqlite3": "libsqlite3-0", "pathacct-pgsql": "libpq5", "pathacct-mysql": "libmariadb3", "pathacct-kafka": "librdkafka1"}
-made = {}  # what more than one test needs: made by the first
-
-
-def run(*args, **kwargs):
-    done = subprocess.run([str(a) for a in args], capture_output=True, text=True, check=False, **kwargs)
-    assert done.returncode == 0, f"{args}: {done.returncode}\n{(done.stdout + done.stderr)[-4000:]}"
-    return done.stdout
-
-
-def packages():
-    """The folder with all packages, built from the files that git knows."""
-    if "packages" not in made:
-        need("dpkg-buildpackage", "dh")
-        if subprocess.run(["git", "-C", SOURCE, "rev-parse"], capture_output=True, check=False).returncode != 0:
-            raise Skip("this is no git checkout, so what belongs to the source is not known")
-        folder = pathlib.Path(tempfile.mkdtemp(prefix="pathacct-packages-"))
-        made["packages"] = folder
-        source = folder / "pathacct"
-        source.mkdir()
-        files = [f for f in run("git", "-C", SOURCE, "ls-files").splitlines() if (SOURCE / f).exists()]
-        subprocess.run(f"tar -C {shlex.quote(str(SOURCE))} -cf - -T - | tar -C {source} -xf -", shell=True, input="\n".join(files), text=True, check=True)
-        env = {**os.environ, "PATH": "/usr/lib/ccache:" + os.environ["PATH"], "DEB_BUILD_OPTIONS": f"parallel={os.cpu_count()} noautodbgsym"}
-        run("dpkg-buildpackage", "-us", "-uc", "-b", cwd=source, env=env)
-    if not list(made["packages"].glob("*.deb")):
-        raise Skip("the packages could not be built; the first test says why")
-    return made["packages"]
-
-
-def package(name):
-    (path,) = packages().glob(f"{name}_*.deb")
-    return path
 
 
 def test_each_package_holds_its_part(_):
@@ -84,34 +54,8 @@ def test_lintian_has_nothing_to_say(_):
     assert told.returncode == 0 and not re.findall(r"^[EW]: .*", told.stdout, re.M), told.stdout
 
 
-class System:
-    """A Debian system in a folder, which shares this one's network. Nothing in it starts by itself."""
-
-    def __init__(self, test):
-        need_root()
-        program = need("mmdebstrap")
-        self.root = test.dir / "root"
-        sources = [p for p in [*pathlib.Path("/etc/apt/sources.list.d").glob("debian.sources"), pathlib.Path("/etc/apt/sources.list")] if p.exists()]
-        release = re.search(r"VERSION_CODENAME=(\w+)", pathlib.Path("/etc/os-release").read_text())[1]
-        done = subprocess.run([program, "--variant=apt", "--include=pmacct", release, self.root, sources[0]], capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise Skip(f"no Debian system can be made: {done.stderr.strip().splitlines()[-1]}")
-        test.cleanups.append(lambda: shutil.rmtree(self.root, ignore_errors=True))
-        (self.root / "usr/sbin/policy-rc.d").write_text("#!/bin/sh\nexit 101\n")
-        (self.root / "usr/sbin/policy-rc.d").chmod(0o755)
-
-    def inside(self, *words):
-        """The command that runs another in the system, with /proc, which is gone with it."""
-        return ["unshare", "--mount", "sh", "-c", 'mount -t proc proc "$0/proc" && exec chroot "$0" "$@"', self.root, *words]
-
-    def run(self, *words):
-        return run(*self.inside(*words), env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"})
-
-    def install(self, *names):
-        for name in names:
-            shutil.copy(package(name), self.root / "tmp")
-        self.run("apt-get", "update", "-qq")
-        return self.run("apt-get", "install", "-y", "-qq", "--no-install-recommends", *(f"/tmp/{package(name).name}" for name in names))
+class System(Root):
+    """A Debian system whose units are read as systemd does."""
 
     def unit(self, name):
         """(environment, settings) of a unit with its drop-ins, as systemd reads them."""
@@ -170,6 +114,7 @@ def rows(system):
 def test_it_takes_the_place_of_a_running_pmacct(test):
     packages()
     system, port = System(test), free_port()
+    system.get("pmacct")
     (system.root / "srv/flows").mkdir()
     (system.root / "etc/pmacct/nfacctd.conf").write_text(f"""! what pmacct had
 daemonize: true
@@ -236,8 +181,19 @@ print_refresh_time[out]: 1
         assert (system.root / f"etc/systemd/system/multi-user.target.wants/{link}.service").is_symlink(), link
 
 
-def test_clean_up(_):
-    shutil.rmtree(made.get("packages", "/nonexistent"), ignore_errors=True)
+def test_examples_do_what_their_pages_say_as_packaged(_):
+    """What stands in the pages of examples is run where the packages put them."""
+    folder = packages()
+
+    def run_page(page):
+        return subprocess.run([SOURCE / "tests/documents/run_document", page], env={**os.environ, "PACKAGES": str(folder)}, capture_output=True, text=True, check=False)
+    pages = sorted(str(path.relative_to(SOURCE)) for path in (SOURCE / "examples").glob("*/README.md"))
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+        for page, done in zip(pages, pool.map(run_page, pages)):
+            if done.returncode == 77:
+                print(done.stdout.strip())
+            assert done.returncode in (0, 77), done.stdout + done.stderr
+    assert len(pages) >= 16, pages
 
 
 if __name__ == "__main__":
