@@ -1,7 +1,8 @@
 -- Times are UTC (timestamps_utc).
 
--- Traffic by neighbour AS, in Mbit/s of each hour of the last day.
-SELECT stamp_inserted, peer_as_dst, ROUND(SUM(bytes) * 8 / 3600 / 1e6, 1) AS mbit_s
+-- Traffic by neighbour AS, in Mbit/s of each hour of the last day. Of the running hour that part counts of which rows are there.
+SELECT stamp_inserted, peer_as_dst, ROUND(SUM(bytes) * 8 / 1e6 / LEAST(3600, GREATEST(60, TIMESTAMPDIFF(SECOND, stamp_inserted,
+           (SELECT MAX(stamp_updated) FROM hourly WHERE stamp_inserted >= UTC_TIMESTAMP() - INTERVAL 1 DAY)))), 1) AS mbit_s
 FROM hourly
 WHERE stamp_inserted >= UTC_TIMESTAMP() - INTERVAL 1 DAY
 GROUP BY stamp_inserted, peer_as_dst

@@ -52,13 +52,16 @@ class Image:
         self.config = json.loads(self.buildah("inspect", "--type", "image", "localhost/pathacct"))["Docker"]["config"]
         self.container = self.buildah("from", "--pull-never", "localhost/pathacct").strip()
         self.root = pathlib.Path(self.buildah("mount", self.container).strip())
+        self.data = test.dir / "data"
+        self.data.mkdir()
+        os.chown(self.data, 2100, 2100)  # as its README says of a folder of the host
 
     def buildah(self, *words):
         return run(self.program, *self.options, *words)
 
     def command(self, *words):
         """As `docker run` would: its user, its environment, its volume; in the network of who calls."""
-        return [self.program, *self.options, "run", "--isolation", "chroot", self.container, "--", *words]
+        return [self.program, *self.options, "run", "--isolation", "chroot", "--volume", f"{self.data}:/var/lib/pathacct", self.container, "--", *words]
 
 
 class Chroot:
@@ -87,6 +90,7 @@ class Chroot:
             elif word == "HEALTHCHECK":
                 self.config["Healthcheck"] = {"Test": ["CMD-SHELL", rest.split("CMD ", 1)[1]]}
         self.root, self.system = system.root, system
+        self.data = self.root / "var/lib/pathacct"
 
     def command(self, *words):
         return self.system.inside("setpriv", "--reuid", self.config["User"], "--regid", self.config["User"], "--init-groups", "--no-new-privs",
@@ -128,14 +132,14 @@ class Network:
 
 
 def below(pid, name):
-    """The first process of that name that came of `pid`."""
-    parents = {int(child): (int(parent), comm) for child, parent, comm in (line.split(None, 2) for line in run("ps", "-eo", "pid=,ppid=,comm=").splitlines())}
+    """The first process that calls itself so and came of `pid`."""
+    parents = {int(child): (int(parent), title) for child, parent, title in (line.split(None, 2) for line in run("ps", "-eo", "pid=,ppid=,args=").splitlines())}
 
     def came_of(child):
         while child in parents and child != pid:
             child = parents[child][0]
         return child == pid
-    return min(child for child, (_, comm) in parents.items() if comm == name and came_of(child))
+    return min(child for child, (_, title) in parents.items() if title.startswith(name) and came_of(child))
 
 
 def test_the_container(test):
@@ -170,7 +174,7 @@ def test_the_container(test):
             prometheus_reads_it(test, network)
         os.kill(pid, 15)
         daemon.wait(60)
-        rows = [json.loads(line) for path in (made.root / "var/lib/pathacct").glob("matrix-*.json") for line in path.read_text().splitlines()]
+        rows = [json.loads(line) for path in made.data.glob("matrix-*.json") for line in path.read_text().splitlines()]
         assert sum(row["bytes"] for row in rows) == 50500000 * (2 if mounted else 1), (rows, daemon.output())
         assert not is_healthy(), "it has ended"
 

@@ -77,7 +77,7 @@ def test_tee(test):
 def test_every_example_is_run_here(test):
     """The examples that are configurations have a test of their name."""
     names = {path.parent.name for path in EXAMPLES.glob("*/nfacctd.conf")}
-    assert names == {"distributed", "multipath", "capacity", "security", "sql", "postgresql", "mysql", "oncall", "tags", "places", "services", "tee"}, names
+    assert names == {"compose", "distributed", "multipath", "capacity", "security", "sql", "postgresql", "mysql", "oncall", "tags", "places", "services", "tee"}, names
     for name in names:
         assert any(test_name.startswith(f"test_{name}") for test_name in globals()), name
 
@@ -93,7 +93,7 @@ def test_every_example_has_a_page(_test):
         for link in re.findall(r"\]\((?!https?:)([^)#]+)\)", text):
             assert (folder / link).exists(), (folder, link)
         for file in folder.iterdir():
-            if file.suffix not in (".md", ".json"):
+            if file.is_file() and file.suffix not in (".md", ".json"):
                 assert "tests/" not in file.read_text(), f"{file}: it depends on the source"
 
 
@@ -104,6 +104,16 @@ def test_every_configuration_that_is_shown_says_what_becomes_of_sampling(_test):
     assert len(shown) > 15, shown
     for path in shown:
         assert re.search(r"^[ns]facctd_renormalize: (true|false)$", path.read_text(), re.M), path
+
+
+def test_compose(test):
+    """The collector's configuration, outside of its container, which test_container.py makes."""
+    port, http = free_port(), free_port(socket.SOCK_STREAM)
+    daemon = test.nfacctd(example(test, "compose", port, free_port(socket.SOCK_STREAM)).replace("127.0.0.1:9570", f"127.0.0.1:{http}"))
+    stream = exports.Ipfix()
+    test.send(stream.announce(), stream.data([exports.common_flow("10.0.0.1", "192.0.2.1", "10.0.0.9", octets=700)]))
+    assert daemon.stop() == 0, daemon.output()
+    assert [(row["iface_in"], row["iface_out"], row["bytes"]) for path in test.dir.glob("matrix-*.json") for row in json_lines(path)] == [(1, 2, 700)]
 
 
 def test_tags(test):
