@@ -20,8 +20,9 @@ exec chroot /mnt/root bash -c '
 set -e
 install -d /etc/pathacct # packages make it
 if [ -n "$PACKAGES" ]; then
-    for package in "$PACKAGES"/*.deb; do dpkg -x "$package" /; done
-    pathacct-setup-service >/dev/null 2>&1
+    # dpkg -x would put a folder in the place of the link /lib.
+    for package in "$PACKAGES"/*.deb; do dpkg-deb --fsys-tarfile "$package" | tar -x --keep-directory-symlink -C /; done
+    /usr/sbin/pathacct-setup-service >/dev/null 2>&1
 else
     cmake --install "$0" --prefix /usr/local >/dev/null
     /usr/local/sbin/pathacct-setup-service >/dev/null 2>&1
