@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "pathacct/tls.h"
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -40,15 +41,31 @@ static int connect_local(const char *path)
     return fd < 0 ? -errno : fd;
 }
 
+/* A connection to a daemon. */
+struct line {
+    int fd;
+    struct tls *tls; /* NULL: it is not encrypted */
+};
+
+struct url {
+    char host[256], port[8];
+    bool is_encrypted;
+};
+
 /* Takes a URL apart; false: it is none of ours. */
-static bool url_split(const char *url, char *host, size_t host_size, char *port, size_t port_size)
+static bool url_split(const char *url, struct url *ret_url)
 {
-    static const char scheme[] = "http://";
+    static const char plain[] = "http://", encrypted[] = "https://";
+    char *host = ret_url->host, *port = ret_url->port;
+    const size_t host_size = sizeof ret_url->host, port_size = sizeof ret_url->port;
     const char *at = url, *end;
     size_t len;
 
-    if (strncmp(at, scheme, strlen(scheme)) == 0)
-        at += strlen(scheme);
+    ret_url->is_encrypted = strncmp(at, encrypted, strlen(encrypted)) == 0;
+    if (ret_url->is_encrypted)
+        at += strlen(encrypted);
+    else if (strncmp(at, plain, strlen(plain)) == 0)
+        at += strlen(plain);
     else if (strstr(at, "://"))
         return false;
     if (*at == '[') {
@@ -72,20 +89,19 @@ static bool url_split(const char *url, char *host, size_t host_size, char *port,
     return strspn(port, "0123456789") == len;
 }
 
-static int connect_url(const char *url, struct text *error)
+static int connect_url(const char *url, struct text *error, struct url *ret_url)
 {
-    char host[256], port[8];
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list, *a;
     int fd = -1, err = EADDRNOTAVAIL;
 
-    if (!url_split(url, host, sizeof host, port, sizeof port)) {
-        text_append_printf(
-            error, "%s: not a URL of a daemon: http://HOST:PORT (for https ask with curl)", url);
+    if (!url_split(url, ret_url)) {
+        text_append_printf(error, "%s: not a URL of a daemon: http://HOST:PORT, https://HOST:PORT",
+                           url);
         return -EINVAL;
     }
-    int failure = getaddrinfo(host, port, &hints, &list);
+    int failure = getaddrinfo(ret_url->host, ret_url->port, &hints, &list);
     if (failure) {
-        text_append_printf(error, "%s: %s", host, gai_strerror(failure));
+        text_append_printf(error, "%s: %s", ret_url->host, gai_strerror(failure));
         return -ENOENT;
     }
     for (a = list; a && fd < 0; a = a->ai_next) {
@@ -118,11 +134,13 @@ static bool append_first_line(const char *path, struct text *out)
     return is_read;
 }
 
-static bool send_all(int fd, const struct text *text)
+static bool send_all(const struct line *line, const struct text *text)
 {
     for (size_t done = 0; done < text->len;) {
-        ssize_t len = send(fd, text->data + done, text->len - done, MSG_NOSIGNAL);
-        if (len <= 0 && errno != EINTR)
+        const char *rest = text->data + done;
+        ssize_t len = line->tls ? tls_send(line->tls, rest, text->len - done)
+                                : send(line->fd, rest, text->len - done, MSG_NOSIGNAL);
+        if (len <= 0 && (line->tls || errno != EINTR))
             return false;
         done += len > 0 ? (size_t)len : 0;
     }
@@ -130,28 +148,38 @@ static bool send_all(int fd, const struct text *text)
 }
 
 /* Reads until the other side closes; false: it took too long, or was too much. */
-static bool receive_all(int fd, struct text *answer)
+static bool receive_all(const struct line *line, struct text *answer)
 {
     int64_t end_ns = clock_mono().ns + WAIT_NS;
 
     for (;;) {
-        struct pollfd pollfd = {.fd = fd, .events = POLLIN};
+        struct pollfd pollfd = {.fd = line->fd, .events = POLLIN};
         int64_t left_ns = end_ns - clock_mono().ns;
         if (left_ns <= 0 || answer->len > ANSWER_MAX)
             return false;
-        int ready = poll(&pollfd, 1, (int)(left_ns / NS_PER_MS) + 1);
+        /* An encrypted one may hold what poll() does not see, and waits itself. */
+        int ready = line->tls ? 1 : poll(&pollfd, 1, (int)(left_ns / NS_PER_MS) + 1);
         if (ready < 0 && errno != EINTR)
             return false;
         if (ready <= 0)
             continue;
         text_reserve(answer, 64 << 10);
-        ssize_t len = recv(fd, answer->data + answer->len, answer->capacity - answer->len, 0);
+        char *end = answer->data + answer->len;
+        size_t room = answer->capacity - answer->len;
+        ssize_t len = line->tls ? tls_receive(line->tls, end, room) : recv(line->fd, end, room, 0);
         if (len == 0)
             return true;
-        if (len < 0 && errno != EINTR)
+        if (len < 0 && (line->tls || errno != EINTR))
             return false;
         answer->len += len > 0 ? (size_t)len : 0;
     }
+}
+
+static void line_close(struct line *line)
+{
+    tls_close(line->tls);
+    if (line->fd >= 0)
+        close(line->fd);
 }
 
 /* ---- the daemon that runs here ---- */
@@ -236,14 +264,19 @@ void client_append_parameter(struct text *page, char mark, const char *name, con
             text_append_printf(page, "%%%02X", (unsigned char)*c);
 }
 
-static enum outcome open_place(const struct place *place, struct text *error, int *ret_fd)
+static enum outcome open_place(const struct place *place, struct text *error, struct line *ret_line)
 {
+    struct url url;
     int fd;
 
     if (place->url) {
-        fd = connect_url(place->url, error);
-        *ret_fd = fd;
-        return fd >= 0 ? OUTCOME_FINE : fd == -EINVAL ? OUTCOME_USAGE : OUTCOME_NO_DAEMON;
+        fd = connect_url(place->url, error, &url);
+        ret_line->fd = fd;
+        if (fd < 0)
+            return fd == -EINVAL ? OUTCOME_USAGE : OUTCOME_NO_DAEMON;
+        if (!url.is_encrypted || tls_open(fd, url.host, place->ca_file, error, &ret_line->tls) == 0)
+            return OUTCOME_FINE;
+        return OUTCOME_NO_DAEMON;
     }
     fd = connect_local(place->socket);
     if (fd < 0) {
@@ -253,7 +286,7 @@ static enum outcome open_place(const struct place *place, struct text *error, in
             fd == -EACCES ? " that you may ask: be root, or of the group that owns it" : "");
         return OUTCOME_NO_DAEMON;
     }
-    *ret_fd = fd;
+    ret_line->fd = fd;
     return OUTCOME_FINE;
 }
 
@@ -282,7 +315,7 @@ static enum outcome read_answer(const struct text *answer, struct text *error, j
                                   "version, or no daemon of pathacct");
     else if (status == 0)
         text_append_string(error, "the daemon closed the connection: too many ask it at once, or "
-                                  "it is no HTTP that is spoken there (TLS?)");
+                                  "HTTPS is spoken there: -u https://HOST:PORT");
     else
         text_append_printf(error, "the answer is no JSON (status %u): is it a daemon of pathacct?",
                            status);
@@ -294,12 +327,13 @@ enum outcome client_ask(const struct place *place, const char *page, struct text
                         json_t **ret_answer)
 {
     struct text question = {0}, answer = {0};
-    enum outcome outcome;
-    int fd = -1;
+    struct line line = {.fd = -1};
+    enum outcome outcome = open_place(place, error, &line);
 
-    outcome = open_place(place, error, &fd);
-    if (outcome != OUTCOME_FINE)
+    if (outcome != OUTCOME_FINE) {
+        line_close(&line);
         return outcome;
+    }
     text_append_printf(&question, "GET %s HTTP/1.0\r\nHost: localhost\r\n", page);
     if (place->token_file) {
         text_append_string(&question, "Authorization: Bearer ");
@@ -311,12 +345,12 @@ enum outcome client_ask(const struct place *place, const char *page, struct text
         text_append_string(&question, "\r\n");
     }
     text_append_string(&question, "\r\n");
-    if (outcome == OUTCOME_FINE && (!send_all(fd, &question) || !receive_all(fd, &answer))) {
+    if (outcome == OUTCOME_FINE && (!send_all(&line, &question) || !receive_all(&line, &answer))) {
         text_append_string(error, "the daemon does not answer: its control thread hangs, or it has "
                                   "just ended");
         outcome = OUTCOME_NO_DAEMON;
     }
-    close(fd);
+    line_close(&line);
     if (outcome == OUTCOME_FINE)
         outcome = read_answer(&answer, error, ret_answer);
     text_clear(&question);

@@ -10,7 +10,8 @@ struct text;
 /* Where the daemon is; strings are borrowed. All NULL: the one whose socket is found. */
 struct place {
     const char *socket;
-    const char *url;        /* http://HOST[:PORT] */
+    const char *url;        /* http://HOST[:PORT], https://HOST[:PORT] */
+    const char *ca_file;    /* authorities for https; NULL: the system's */
     const char *token_file; /* whose first line is sent as a bearer token; NULL: none */
 };
 

@@ -59,8 +59,9 @@ static void print_help(void)
                commands[i].argument ? commands[i].argument : "", commands[i].help);
     printf("\n"
            "  -s, --socket FILE      the daemon's control_socket; found if one daemon runs here\n"
-           "  -u, --url URL          its http_listen: http://HOST:PORT\n"
+           "  -u, --url URL          its http_listen: http://HOST:PORT, https://HOST:PORT\n"
            "      --token-file FILE  its http_token_file\n"
+           "      --ca-file FILE     https: authorities that are trusted, or its http_tls_cert\n"
            "  -j, --json             the answer as it is\n"
            "  -w, --watch[=SECONDS]  again and again, every 2 s unless said\n"
            "      --peer ADDRESS     routes: only of this peer\n"
@@ -221,12 +222,13 @@ static int run_command(const struct command *command, const struct options *o, c
 
 /* ---- the command line ---- */
 
-enum { OPTION_TOKEN = 256, OPTION_PEER, OPTION_RD, OPTION_LIMIT };
+enum { OPTION_TOKEN = 256, OPTION_CA, OPTION_PEER, OPTION_RD, OPTION_LIMIT };
 
 static const struct option long_options[] = {
     {"socket", required_argument, NULL, 's'},
     {"url", required_argument, NULL, 'u'},
     {"token-file", required_argument, NULL, OPTION_TOKEN},
+    {"ca-file", required_argument, NULL, OPTION_CA},
     {"json", no_argument, NULL, 'j'},
     {"watch", optional_argument, NULL, 'w'},
     {"peer", required_argument, NULL, OPTION_PEER},
@@ -248,6 +250,9 @@ static int take_option(int option, struct options *o)
         return -1;
     case 'u':
         o->place.url = optarg;
+        return -1;
+    case OPTION_CA:
+        o->place.ca_file = optarg;
         return -1;
     case OPTION_TOKEN:
         o->place.token_file = optarg;

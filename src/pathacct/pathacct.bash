@@ -2,11 +2,11 @@
 _pathacct()
 {
     local commands="status exporters peers routes templates options plugins ledger log configuration"
-    local options="--socket --url --token-file --json --watch --peer --rd --limit --help --version"
+    local options="--socket --url --token-file --ca-file --json --watch --peer --rd --limit --help --version"
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
 
     case $previous in
-    -s | --socket | --token-file)
+    -s | --socket | --token-file | --ca-file)
         mapfile -t COMPREPLY < <(compgen -f -- "$current")
         return
         ;;

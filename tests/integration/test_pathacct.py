@@ -102,10 +102,40 @@ def test_wrong_questions(test):
                         (["--nonsense"], "--help")):
         status, out, err = run("-s", test.socket, *args)
         assert status == 2 and out == "" and words in err and err.startswith("pathacct: " if "--nonsense" not in args else ""), (args, err)
-    assert run("-u", "https://127.0.0.1")[0] == 2
+    assert run("-u", "ftp://127.0.0.1")[0] == 2
+    assert run("-u", f"https://127.0.0.1:{free_port(socket.SOCK_STREAM)}")[0] == 3
     status, _, err = run("-u", f"http://127.0.0.1:{free_port(socket.SOCK_STREAM)}")
     assert status == 3 and "http_listen" in err
     assert run("--help")[0] == 0 and run("--version")[1].startswith("pathacct ")
+
+
+def test_https(test):
+    """The certificate is verified: by whom it is signed, and for which host. What is wrong is said, with what to do."""
+    cert, key, other = test.dir / "cert.pem", test.dir / "key.pem", test.dir / "other.pem"
+    for names, out in (("IP:127.0.0.1,DNS:localhost", cert), ("IP:127.0.0.1", other)):
+        subprocess.run([need("openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=test",
+                        "-addext", f"subjectAltName={names}", "-keyout", key if out == cert else test.dir / "other.key", "-out", out],
+                       check=True, capture_output=True, timeout=60)
+    token = test.write("token", "0123456789abcdef-of-the-test\n")
+    start(test, f"http_tls_cert: {cert}\nhttp_tls_key: {key}\nhttp_token_file: {token}\n")
+    url, good = f"https://127.0.0.1:{test.http}", ("--token-file", token, "--ca-file", cert)
+    assert run("-u", url, *good, "ledger")[0] == 0 and run("-u", f"https://localhost:{test.http}", *good, "ledger")[0] == 0
+    for args, status, words in (((url, "--token-file", token), 3, "--ca-file"), ((url, "--token-file", token, "--ca-file", other), 3, "refused"),
+                                ((f"https://127.0.0.2:{test.http}", *good), 3, ""), ((url, "--ca-file", cert), 4, "--token-file"),
+                                ((url, "--ca-file", token), 3, "no certificate in PEM"), ((f"http://127.0.0.1:{test.http}", "--token-file", token), 4, "https://")):
+        told = run("-u", *args, "ledger")
+        assert told[0] == status and words in told[2] and told[1] == "" and told[2].count("\n") == 1, (args, told)
+    wrong_name = test.dir / "wrong.pem"
+    subprocess.run(["openssl", "req", "-x509", "-key", key, "-days", "2", "-subj", "/CN=test", "-addext", "subjectAltName=DNS:elsewhere", "-out", wrong_name],
+                   check=True, capture_output=True, timeout=60)
+    test.processes[-1].stop()
+    start(test, f"http_tls_cert: {wrong_name}\nhttp_tls_key: {key}\n", name="second")
+    told = run("-u", f"https://127.0.0.1:{test.http}", "--ca-file", wrong_name, "ledger")
+    assert told[0] == 3 and "does not name 127.0.0.1" in told[2], told
+    test.processes[-1].stop()
+    start(test, name="plain")
+    told = run("-u", f"https://127.0.0.1:{test.http}", "ledger")
+    assert told[0] == 3 and "http://" in told[2], told
 
 
 def serve_once(test, answer):
@@ -184,7 +214,7 @@ def test_completion(test):
     commands, options = [line.split() for line in told.splitlines()]
     help_text = run("--help")[1]
     assert commands == [line.split()[0] for line in help_text.splitlines() if line.startswith("  ") and not line.strip().startswith("-")]
-    assert all(option in help_text for option in options) and len(options) == 10
+    assert all(option in help_text for option in options) and len(options) == 11
 
 
 if __name__ == "__main__":
