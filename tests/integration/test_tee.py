@@ -185,8 +185,9 @@ def test_kills(test):
     a = Receiver()
     daemon = test.nfacctd(config(test, f"id=1 ip={a.name}"))
     sent = 0
-    for _ in range(3):
-        pid = test.wait_now(daemon, lambda s: instance(s)["process"]["is_open"] and tee_pid(s) > 0, "a process")
+    for kills in range(3):
+        pid = test.wait_now(daemon, lambda s, n=kills: instance(s)["process"]["restarts"] == n and instance(s)["process"]["is_open"] and tee_pid(s) > 0,
+                            "a process")
         for _ in range(40):
             test.send(*(netflow5(n) for n in range(sent, sent + 50)))
             sent += 50
@@ -196,8 +197,7 @@ def test_kills(test):
             test.send(*(netflow5(n) for n in range(sent, sent + 50)))
             sent += 50
             a.take()
-        time.sleep(0)
-    stats = test.wait_now(daemon, lambda s: instance(s)["written"]["flows"] + instance(s)["drops"]["process_lost"]["flows"] == sent,
+    stats = test.wait_now(daemon, lambda s: instance(s)["process"]["restarts"] == 3 and instance(s)["written"]["flows"] + instance(s)["drops"]["process_lost"]["flows"] == sent,
                           "all are sent or lost", seconds=60)
     a.take()
     numbers = [struct.unpack(">I", d[16:20])[0] for d in a.got]
@@ -298,8 +298,8 @@ def test_nobody_listens(test):
     for n in range(20):
         test.send(netflow5(n))
         a.wait(n + 1)
-    stats = test.wait_now(daemon, lambda s: counters(s).get(f"1 {closed} refused", 0) > 0, "refusals")
-    assert counters(stats)[f"1 {closed} sent"] == 20, counters(stats)
+    stats = test.wait_now(daemon, lambda s: counters(s).get(f"1 {closed} refused", 0) > 0 and counters(s).get(f"1 {closed} sent") == 20, "refusals")
+    assert f"1 {closed} dropped_unreachable" not in counters(stats), counters(stats)
     test.send(netflow5(99))
     daemon.wait_log(f"pool 1, receiver {closed}: ")
     daemon.wait_log("nobody listens at its port (ICMP); start the collector there")
@@ -321,8 +321,9 @@ tee_receivers[seven]: {test.write("seven", "id=7 ip=" + closed)}
         with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=30) as answer:
             return answer.read().decode()
     line = f'pathacct_tee_datagrams_total{{plugin_instance="out",outcome="sent",pool="1",receiver="{a.name}"}} 5\n'
-    wait_for(lambda: line in page("/metrics"), lambda: page("/metrics"))
-    assert 'plugin_instance="seven",outcome="refused",pool="7"' in page("/metrics")
+    refused_line = 'plugin_instance="seven",outcome="refused",pool="7"'
+    sent_line = f'plugin_instance="seven",outcome="sent",pool="7",receiver="{closed}"}} 5\n'
+    wait_for(lambda: all(words in page("/metrics") for words in (line, refused_line, sent_line)), lambda: page("/metrics"))
     plugins = json.loads(page("/api/v1/plugins"))["plugins"]
     assert plugins[0]["counters"] == {f"1 {a.name} sent": 5}, plugins
     assert plugins[1]["counters"][f"7 {closed} sent"] == 5, plugins
