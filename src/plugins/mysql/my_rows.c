@@ -330,14 +330,13 @@ static int write_row(struct my_plugin *p, const struct pa_batch *batch, const ui
 
     if (err != 0)
         return err < 0 ? err : 0;
-    t->values.is_tight = p->is_tight;
     uint32_t changed = render_row(p, t, batch, row);
     if (statement_len(p, t) > p->row_max) {
         if (counts)
             reject_row(p, row, "the row is longer than the server's max_allowed_packet lets it be");
         return 0;
     }
-    if (changed != UINT32_MAX && (counts || p->is_tight)) {
+    if (changed != UINT32_MAX && counts) {
         p->shortened_count++;
         tell_shortened(p, t, changed);
     }

@@ -30,7 +30,6 @@ struct my_plugin {
     int64_t time_ns;
     size_t waiting_len; /* rendered and not sent, of all tables */
     struct text row;    /* the row at hand as it stands in an INSERT */
-    bool is_tight;      /* the row at hand was refused: its texts are made short */
     uint64_t rejected_count;
     uint64_t shortened_count; /* rows with texts that were changed to fit */
 

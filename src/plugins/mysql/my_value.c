@@ -7,8 +7,6 @@
 
 #include <inttypes.h>
 
-#define TIGHT_MAX 20 /* what a text gets where the server did not say what fits */
-
 static void append_hex(struct text *out, const char *data, size_t len)
 {
     text_append_string(out, "x'");
@@ -69,8 +67,6 @@ static bool append_fitted(struct my_values *values, const struct my_column *thei
         room = (size_t)theirs->char_max;
     if (theirs->byte_max > 0 && theirs->sequence_max == 4 && v.len > theirs->byte_max)
         room = least(room, (size_t)theirs->byte_max);
-    if (values->is_tight)
-        room = least(room, TIGHT_MAX);
     if (has_foreign)
         v = replace_foreign(&values->scratch, v, theirs->sequence_max);
     if (v.len > room) {

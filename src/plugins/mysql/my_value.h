@@ -11,7 +11,6 @@ struct my_values { /* all borrowed, but `scratch` */
     struct sql_columns *columns;
     const struct my_column *const *theirs; /* the table's column for each of ours */
     struct text scratch, shortened;
-    bool is_tight; /* the row was refused: its texts are made short */
 };
 
 /* Appends the value of a column. Returns true if a text did not fit and was changed: shortened, or
