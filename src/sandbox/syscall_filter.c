@@ -12,7 +12,7 @@ static const struct {
 } plugins[] = {{"print", SYSCALLS_OF_PRINT},     {"memory", SYSCALLS_OF_MEMORY},
                {"sqlite3", SYSCALLS_OF_SQLITE3}, {"pgsql", SYSCALLS_OF_PGSQL},
                {"mysql", SYSCALLS_OF_MYSQL},     {"kafka", SYSCALLS_OF_KAFKA},
-               {"tee", SYSCALLS_OF_TEE}};
+               {"tee", SYSCALLS_OF_TEE},         {"amqp", SYSCALLS_OF_AMQP}};
 
 int syscall_user_find(const char *plugin_name, enum syscall_user *ret_user)
 {
@@ -42,7 +42,8 @@ int syscall_user_find(const char *plugin_name, enum syscall_user *ret_user)
 #define MYSQL   (1u << SYSCALLS_OF_MYSQL)
 #define KAFKA   (1u << SYSCALLS_OF_KAFKA)
 #define TEE     (1u << SYSCALLS_OF_TEE)
-#define SERVED  (PGSQL + MYSQL + KAFKA)
+#define AMQP    (1u << SYSCALLS_OF_AMQP)
+#define SERVED  (PGSQL + MYSQL + KAFKA + AMQP)
 #define HOSTS   (PRINT + MEMORY + SQLITE3 + TEE + SERVED)
 #define ALL     (CORE + HOSTS)
 

@@ -30,6 +30,7 @@ enum syscall_user {
     SYSCALLS_OF_MYSQL,
     SYSCALLS_OF_KAFKA,
     SYSCALLS_OF_TEE,
+    SYSCALLS_OF_AMQP,
 };
 
 /* False in builds without libseccomp and in those with a sanitizer, whose own calls are others. */

@@ -6,6 +6,7 @@ are promised to be 1: of a message queue those by the headers, which tell what c
 import collections
 import contextlib
 import csv
+import json
 import os
 import pathlib
 import signal
@@ -18,6 +19,7 @@ from harness import Skip, need_root
 import kafka_cluster
 from mariadb import MariaDB
 from postgres import Postgres
+import rabbit
 
 
 class Backend:
@@ -299,6 +301,49 @@ class KafkaBroker(KafkaMock):
         os.killpg(self.broker.process.pid, signal.SIGCONT)
 
 
+class Amqp(Backend):
+    """RabbitMQ. Its queue is durable, as are the messages: what it has confirmed must outlive it."""
+
+    name = "amqp"
+
+    def __init__(self, test, on_small_disk=False):
+        if on_small_disk:
+            raise Skip("its broker's disk is not this project's")
+        super().__init__(test)
+        self.broker = rabbit.Rabbit()
+        test.cleanups.append(self.broker.close)
+        self.queue, self.messages = self.broker.queue("flows", durable=True), []
+
+    def config(self):
+        return f"""plugins: amqp[out]
+amqp_port[out]: {self.broker.port}
+amqp_exchange[out]: flows
+amqp_persistent_msg[out]: true
+amqp_multi_values[out]: 500
+amqp_refresh_time[out]: 1
+"""
+
+    def counts(self):
+        self.messages += self.broker.get(self.queue)
+        counts = collections.Counter()
+        for message in rabbit.distinct(self.messages):
+            for line in message.body.splitlines():
+                row = json.loads(line)
+                counts[row["ip_src"]] += row["flows"]
+        return counts
+
+    def server_dies(self, rng):
+        self.broker.kill()
+        time.sleep(rng.uniform(0, 1))
+        self.broker.start()
+
+    def server_hangs(self):
+        os.killpg(self.broker.process.pid, signal.SIGSTOP)
+
+    def server_goes_on(self):
+        os.killpg(self.broker.process.pid, signal.SIGCONT)
+
+
 class Memory(Backend):
     """A table that lives in its process; it is asked before the daemon ends."""
 
@@ -322,4 +367,4 @@ class Memory(Backend):
         return counts
 
 
-BACKENDS = {backend.name: backend for backend in (Print, Sqlite, Pgsql, Mysql, PgsqlWithSpool, KafkaMock, KafkaBroker, Memory)}
+BACKENDS = {backend.name: backend for backend in (Print, Sqlite, Pgsql, Mysql, PgsqlWithSpool, KafkaMock, KafkaBroker, Amqp, Memory)}

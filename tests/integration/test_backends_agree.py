@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""print, memory, sqlite3, pgsql, mysql and kafka, fed by one daemon: the same records under the same names, and after kill -9 of the core
+"""print, memory, sqlite3, pgsql, mysql, kafka and amqp, fed by one daemon: the same records under the same names, and after kill -9 of the core
 all that was handed over, once."""
 import contextlib
 import json
@@ -15,6 +15,7 @@ from harness import BUILD, main, need_built, wait_for
 from kafka_cluster import Mock, consume, distinct, rows as kafka_rows
 from mariadb import MariaDB
 from postgres import Postgres
+import rabbit
 import exports
 
 AGGREGATE = ("src_host, dst_host, src_port, dst_port, proto, tos, tcpflags, in_iface, in_iface_name, out_iface, src_mac, vlan, etype, src_as, "
@@ -30,12 +31,14 @@ class Backends:
     """A daemon with one instance of each backend, and what each then holds."""
 
     def __init__(self, test, aggregate, more=""):
-        need_built("memory", "sqlite3", "pgsql", "mysql", "kafka")
-        self.test, self.cluster, self.pg = test, Mock(test), Postgres(test)
+        need_built("memory", "sqlite3", "pgsql", "mysql", "kafka", "amqp")
+        self.test, self.cluster, self.pg, self.broker = test, Mock(test), Postgres(test), rabbit.shared()
+        self.exchange, self.messages = f"flows-{os.path.basename(test.dir)}", []
+        self.broker.queue(self.exchange)
         self.maria = MariaDB(test)
         self.cluster.topic("acct")
         self.daemon = test.nfacctd(f"""
-plugins: print[print], memory[memory], sqlite3[sqlite3], pgsql[pgsql], mysql[mysql], kafka[kafka]
+plugins: print[print], memory[memory], sqlite3[sqlite3], pgsql[pgsql], mysql[mysql], kafka[kafka], amqp[amqp]
 aggregate: {aggregate}
 timestamps_utc: true
 nfacctd_pipe_size: 50000000
@@ -60,6 +63,9 @@ sql_refresh_time[mysql]: 1
 kafka_broker_host[kafka]: {self.cluster.brokers}
 kafka_topic[kafka]: acct
 kafka_refresh_time[kafka]: 1
+amqp_port[amqp]: {self.broker.port}
+amqp_exchange[amqp]: {self.exchange}
+amqp_refresh_time[amqp]: 1
 {more}
 """)
 
@@ -94,8 +100,12 @@ kafka_refresh_time[kafka]: 1
     def kafka(self):
         return kafka_rows(distinct(consume(self.cluster.brokers, "acct")))
 
+    def amqp(self):
+        self.messages += self.broker.get(f"of-{self.exchange}")  # which takes them out of the queue
+        return [json.loads(message.body) for message in rabbit.distinct(self.messages)]
+
     def all(self):
-        return {name: getattr(self, name)() for name in ("print", "memory", "sqlite3", "pgsql", "mysql", "kafka")}
+        return {name: getattr(self, name)() for name in ("print", "memory", "sqlite3", "pgsql", "mysql", "kafka", "amqp")}
 
 
 def normal(record):
@@ -180,7 +190,7 @@ def flowgen(*args):
 def test_kill_9_of_the_core(test):
     """Two epochs lie handed over, unwritten, when the core dies: each backend that keeps things has them once."""
     backends = Backends(test, "src_host, dst_host, src_port, dst_port, proto, flows", "nfacctd_workers: 1\n")
-    kept = ("print", "sqlite3", "pgsql", "mysql", "kafka")
+    kept = ("print", "sqlite3", "pgsql", "mysql", "kafka", "amqp")
     first = flowgen("--flows", 5000, "--keys", 3000, "--udp", f"127.0.0.1:{test.port}", "--rate", 50000)
     wait_for(lambda: all(flows_of(getattr(backends, name)()) == first for name in kept), "the first flows", 30)
     pids = host_pids(backends.daemon)

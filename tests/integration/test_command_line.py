@@ -167,7 +167,7 @@ def test_each_problem_is_told_at_its_line(test):
         ("sfacctd_allow_file: /nonexistent", "sfacctd_allow_file: cannot read /nonexistent: No such file"),  # as it was written
         (f"sampling_map: {test.dir}/sampling.map", None),
         ("rpki_roas_file: /x", "rpki_roas_file: not supported: origin validation is not done yet"),
-        ("amqp_no_such_key: flows", None),  # a notice, as no such plugin is configured
+        ("nfprobe_no_such_key: flows", None),  # a notice, as no such plugin is configured
     ]
     conf = config(test, "".join(line + "\n" for line, _ in problems))
     status, out, err = run("-f", conf, "--check")

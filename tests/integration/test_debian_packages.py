@@ -25,10 +25,12 @@ PACKAGES = {
     "pathacct-pgsql": ["usr/share/man/man7/pathacct-pgsql.7.gz"],
     "pathacct-mysql": ["usr/share/man/man7/pathacct-mysql.7.gz"],
     "pathacct-kafka": ["usr/share/man/man7/pathacct-kafka.7.gz"],
+    "pathacct-amqp": ["usr/share/man/man7/pathacct-amqp.7.gz"],
     "pathacct-dev": ["usr/include/pathacct_plugin.h", "usr/share/man/man3/pathacct_plugin.3.gz"],
     "pathacct-doc": ["usr/share/doc/pathacct/switching.md", "usr/share/doc/pathacct/examples/multipath/nfacctd.conf"],
 }
-LIBRARIES = {"pathacct-sqlite3": "libsqlite3-0", "pathacct-pgsql": "libpq5", "pathacct-mysql": "libmariadb3", "pathacct-kafka": "librdkafka1"}
+LIBRARIES = {"pathacct-sqlite3": "libsqlite3-0", "pathacct-pgsql": "libpq5", "pathacct-mysql": "libmariadb3", "pathacct-kafka": "librdkafka1",
+             "pathacct-amqp": "librabbitmq4"}
 
 
 def test_each_package_holds_its_part(_):

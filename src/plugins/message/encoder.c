@@ -125,6 +125,12 @@ static void avro_rows_free(struct avro_rows *rows)
     (void)rows;
 }
 
+static const char *avro_rows_schema(const struct avro_rows *rows)
+{
+    (void)rows;
+    return NULL;
+}
+
 #endif
 
 /* ---- JSON, and both ---- */
@@ -195,4 +201,9 @@ size_t encoder_append(struct encoder *e, const struct pa_batch *batch, const uin
 const char *encoder_writer_id(const struct encoder *e)
 {
     return e->writer_id;
+}
+
+const char *encoder_avro_schema(const struct encoder *e)
+{
+    return e->avro ? avro_rows_schema(e->avro) : NULL;
 }

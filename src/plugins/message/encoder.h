@@ -26,3 +26,5 @@ void encoder_set_written(struct encoder *encoder, int64_t time_ns);
 size_t encoder_append(struct encoder *encoder, const struct pa_batch *batch, const uint8_t *row,
                       struct text *out);
 const char *encoder_writer_id(const struct encoder *encoder);
+/* The schema of the Avro data, in JSON; NULL: the output is another. Borrowed. */
+const char *encoder_avro_schema(const struct encoder *encoder);
