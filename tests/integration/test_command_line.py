@@ -164,7 +164,6 @@ def test_each_problem_is_told_at_its_line(test):
         ("print_history[b]: 5m", None),
         ("print_history_roundoff[b]: q", "print_history_roundoff: 'q' is none of the letters m, h, d, w, M"),
         ("nfacctd_allow_file: /nonexistent", "nfacctd_allow_file: cannot read /nonexistent: No such file"),
-        ("sfacctd_allow_file: /nonexistent", "sfacctd_allow_file: cannot read /nonexistent: No such file"),  # as it was written
         (f"sampling_map: {test.dir}/sampling.map", None),
         ("rpki_roas_file: /x", "rpki_roas_file: not supported: origin validation is not done yet"),
         ("nfprobe_no_such_key: flows", None),  # a notice, as no such plugin is configured
@@ -183,6 +182,13 @@ def test_a_plugin_complains_at_the_line_of_its_key(test):
     conf = config(test, GOOD + "files_umask: 077\nprint_output_separator[a]: ab\n")
     status, _, err = run("-f", conf, "--check")
     assert (status, err) == (1, f"{conf}:4: print[a]: print_output_separator: not one printable character, \\t or \\s\n"), err
+
+
+def test_the_key_is_spelt_as_on_its_line(test):
+    """sfacctd's name of a key that nfacctd has too."""
+    conf = config(test, GOOD + "sfacctd_allow_file: /nonexistent\n")
+    status, _, err = run("-f", conf, "--check")
+    assert status == 1 and err.startswith(f"{conf}:3: sfacctd_allow_file: cannot read /nonexistent: No such file"), err
 
 
 def test_problems_stand_in_the_order_of_lines_and_are_counted(test):

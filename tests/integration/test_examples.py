@@ -77,7 +77,7 @@ def test_tee(test):
 def test_every_example_is_run_here(test):
     """The examples that are configurations have a test of their name. That of amqp is in test_amqp.py, which has a broker."""
     names = {path.parent.name for path in EXAMPLES.glob("*/nfacctd.conf")} - {"amqp"}
-    assert names == {"distributed", "multipath", "capacity", "security", "sql", "postgresql", "mysql", "oncall", "tags", "places", "services", "tee"}, names
+    assert names == {"compose", "distributed", "multipath", "capacity", "security", "sql", "postgresql", "mysql", "oncall", "tags", "places", "services", "tee"}, names
     for name in names:
         assert any(test_name.startswith(f"test_{name}") for test_name in globals()), name
 
