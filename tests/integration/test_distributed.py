@@ -8,7 +8,7 @@ import json
 import re
 import subprocess
 
-from harness import BUILD, SOURCE, Skip, json_lines, main, need, wait_for
+from harness import BUILD, json_lines, main, need, wait_for
 from clickhouse import EXAMPLE, ClickHouse, named_queries
 from kafka_cluster import Mock, consume
 
