@@ -133,6 +133,8 @@ int rd_map_read(const char *path, struct map_report *report, struct rd_map **ret
             err = rd_map_parse(path, source.content.data, source.content.len, &source.errors,
                                ret_map);
         while (err < 0 && map_source_forgives(&source));
+    if (err == 0)
+        row_search_warn((*ret_map)->search, path, report->warnings);
     map_source_close(&source, err, err < 0 ? 0 : (*ret_map)->file->row_count);
     return err;
 }

@@ -3,6 +3,7 @@
 #include "maps/row_search.h"
 
 #include "base/memory.h"
+#include "base/text.h"
 #include "maps/row_search_private.h"
 #include <assert.h>
 #include <stdlib.h>
@@ -171,21 +172,31 @@ static bool add_entry(struct row_search *s, uint32_t row, const struct row_choic
     return k.shape.word_count <= 1;
 }
 
+/* False if each term is a prefix of no bits, which all addresses of its family have. */
+static bool is_key(const struct row_choice *choice)
+{
+    for (size_t i = 0; i < choice->count; i++)
+        if (choice->terms[i].value.family == IP_NONE || choice->terms[i].prefix_len > 0)
+            return true;
+    return false;
+}
+
 bool row_search_add(struct row_search *s, uint32_t row, const struct row_choice *choices,
                     size_t choice_count)
 {
     const struct row_choice *taken[ROW_CHOICES_MAX] = {NULL};
     uint8_t at[ROW_CHOICES_MAX] = {0};
     size_t count = 0, spread = 1, i;
-    bool is_exact;
+    bool is_exact, is_keyed = false;
 
     for (i = 0; i < choice_count && count < ROW_CHOICES_MAX; i++)
         if (choices[i].count > 0 && spread * choices[i].count <= SPREAD_MAX) {
             assert(choices[i].field < ROW_FIELDS_MAX);
             taken[count++] = &choices[i];
+            is_keyed = is_keyed || is_key(&choices[i]);
             spread *= choices[i].count;
         }
-    s->unkeyed_count += count == 0;
+    s->unkeyed_count += !is_keyed;
     is_exact = count == choice_count;
     do { /* counts through the terms of all choices */
         if (!add_entry(s, row, taken, at, count))
@@ -486,6 +497,15 @@ void row_search_finish(struct row_search *s)
 size_t row_search_unkeyed(const struct row_search *s)
 {
     return s->unkeyed_count;
+}
+
+void row_search_warn(const struct row_search *s, const char *path, struct text *warnings)
+{
+    if (s->unkeyed_count > ROW_UNKEYED_MAX)
+        text_append_printf(warnings,
+                           "%s: %zu rows ask for nothing but filters, negations and wide ranges: "
+                           "each is tried for each flow; add keys such as ip= or in= to them\n",
+                           path, s->unkeyed_count);
 }
 
 uint64_t row_search_fields(const struct row_search *s)

@@ -22,13 +22,15 @@
 #include <stdint.h>
 
 struct row_search;
+struct text;
 
 enum {
     ROW_FIELDS_MAX = 64,
     ROW_CHOICE_MAX = 16,
     ROW_CHOICES_MAX = 8,
-    ROW_TOGETHER = 32,   /* flows that are looked up together, at most */
-    ROW_SHAPES_KEPT = 64 /* whose hashes a look-up keeps; with more it goes on, but slower */
+    ROW_TOGETHER = 32,      /* flows that are looked up together, at most */
+    ROW_UNKEYED_MAX = 1000, /* rows that are tried one by one without a warning */
+    ROW_SHAPES_KEPT = 64    /* whose hashes a look-up keeps; with more it goes on, but slower */
 };
 #define ROW_NONE UINT32_MAX
 
@@ -89,8 +91,10 @@ void row_search_free(struct row_search *search); /* NULL is fine */
 bool row_search_add(struct row_search *search, uint32_t row, const struct row_choice *choices,
                     size_t choice_count);
 void row_search_finish(struct row_search *search); /* after the last row */
-/* Returns how many rows are candidates for every flow. */
+/* Returns how many rows are candidates for every flow, or for all of a family of addresses. */
 size_t row_search_unkeyed(const struct row_search *search);
+/* Appends a warning if these are more than ROW_UNKEYED_MAX. */
+void row_search_warn(const struct row_search *search, const char *path, struct text *warnings);
 /* Says which fields the look-ups read: bit n is field n. */
 uint64_t row_search_fields(const struct row_search *search);
 

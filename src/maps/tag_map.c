@@ -14,7 +14,6 @@
 #include <string.h>
 
 enum {
-    UNKEYED_MAX = 1000,     /* rows that are tried one by one without a warning */
     LABEL_LEN_MASK = 0x7ff, /* of struct tag_row */
     OPEN_COUNT_MASK = 0x3f
 };
@@ -435,8 +434,6 @@ int tag_map_parse(const char *name, const char *data, size_t len, struct text *e
 static void warn_of_rows(const char *path, const struct tag_map *map, bool has_agents,
                          struct text *warnings)
 {
-    size_t count = row_search_unkeyed(map->search);
-
     if (map->agent_line && !has_agents)
         text_append_printf(warnings,
                            "%s:%u: agent_id: sub-agents are sFlow's: here such rows hold for no "
@@ -447,12 +444,7 @@ static void warn_of_rows(const char *path, const struct tag_map *map, bool has_a
                            "%s:%u: return: flows that it gives away count twice; pmacct means to "
                            "drop it; a second instance with a map of its own does the same\n",
                            path, map->return_line);
-
-    if (count > UNKEYED_MAX)
-        text_append_printf(warnings,
-                           "%s: %zu rows ask for nothing but filters, negations and wide ranges: "
-                           "each is tried for each flow; add keys such as ip= or in= to them\n",
-                           path, count);
+    row_search_warn(map->search, path, warnings);
 }
 
 int tag_map_read(const char *path, const struct tag_map_reading *how, struct map_report *report,

@@ -398,6 +398,33 @@ static void a_row_that_asks_for_nothing_is_a_candidate_for_all(void **state)
     check_unkeyed(0);
 }
 
+/* Rows that an index finds by nothing are told from those that it does, and many of them are warned of. */
+static void many_rows_without_a_key_are_warned_of(void **state)
+{
+    static const struct row_choice everywhere = {.field = 0,
+                                                 .count = 1,
+                                                 .terms = {{.value = {.family = IP_V4}}}},
+                                   by_port = {.field = 1, .count = 1};
+    struct row_search *search = row_search_new();
+    struct text warnings = {0};
+    uint32_t row = 0;
+
+    (void)state;
+    while (row < ROW_UNKEYED_MAX)
+        row_search_add(search, row++, &everywhere, 1);
+    for (int i = 0; i < 10; i++)
+        row_search_add(search, row++, &by_port, 1);
+    assert_int_equal(row_search_unkeyed(search), ROW_UNKEYED_MAX);
+    row_search_warn(search, "x.map", &warnings);
+    assert_int_equal(warnings.len, 0);
+    row_search_add(search, row++, NULL, 0);
+    row_search_warn(search, "x.map", &warnings);
+    assert_non_null(strstr(text_cstr(&warnings), "x.map: 1001 rows ask for nothing but filters"));
+    text_clear(&warnings);
+    row_search_finish(search);
+    row_search_free(search);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -407,6 +434,7 @@ int main(void)
         cmocka_unit_test(each_of_many_rows_is_found_and_nothing_else),
         cmocka_unit_test(wide_numbers_are_not_their_halves),
         cmocka_unit_test(a_row_that_asks_for_nothing_is_a_candidate_for_all),
+        cmocka_unit_test(many_rows_without_a_key_are_warned_of),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,8 +18,9 @@ SAID = {
     "src/maps/networks.c": ("its last field is no prefix; write one with its length, such as 192.0.2.0/24 or 2001:db8::/32",
                             "the field before the prefix is no AS; write AS or PEERAS_AS in decimal, such as 64500 or 64501_64500 (a next hop "
                             "stands before it: 192.0.2.1,64500,PREFIX)", "its first field is no address; write a next hop such as 192.0.2.1"),
-    "src/maps/tag_map.c": ("rows ask for nothing but filters, negations and wide ranges: each is tried for each flow; add keys such as ip= or in= "
-                           "to them", "agent_id: sub-agents are sFlow's: here such rows hold for no flow; ask for engine_id",
+    "src/maps/row_search.c": ("rows ask for nothing but filters, negations and wide ranges: each is tried for each flow; add keys such as ip= or in= "
+                              "to them",),
+    "src/maps/tag_map.c": ("agent_id: sub-agents are sFlow's: here such rows hold for no flow; ask for engine_id",
                            "return: flows that it gives away count twice; pmacct means to drop it; a second instance with a map of its own does "
                            "the same"),
     "src/maps/map_source.c": ("the row is left out",),
