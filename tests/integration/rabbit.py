@@ -80,12 +80,14 @@ class Rabbit:
         self.start()
 
     def run(self, args, name):
-        """Starts a program in a process group of its own."""
+        """Starts a program in a process group of its own, which dies with the test, however that ends: a second process waits for
+        the end of a pipe."""
+        watched = ["sh", "-c", 'exec 3<&0; (cat <&3 >/dev/null; kill -KILL 0) & exec "$@" </dev/null 3<&-', "sh"]
         become = []
         if self.owner:
             become = [need("setpriv"), f"--reuid={self.owner.pw_uid}", f"--regid={self.owner.pw_gid}", "--clear-groups"]
         with open(self.dir / f"{name}.out", "ab") as out:
-            return subprocess.Popen([*become, *args], cwd=self.dir, env=self.environment, stdin=subprocess.DEVNULL, stdout=out,
+            return subprocess.Popen([*become, *watched, *args], cwd=self.dir, env=self.environment, stdin=subprocess.PIPE, stdout=out,
                                     stderr=subprocess.STDOUT, start_new_session=True)
 
     def start(self):

@@ -286,7 +286,6 @@ int tee_try_out(const struct pa_host *host, const struct pa_schema *schema, char
                 size_t error_size)
 {
     struct tee tee = {.host = host};
-    struct text troubles = {0};
     int err = tee_check(host, schema, error, error_size);
 
     if (err < 0 || read_settings(host, &tee.settings, error, error_size) < 0 ||
@@ -298,6 +297,5 @@ int tee_try_out(const struct pa_host *host, const struct pa_schema *schema, char
             err = -EINVAL; /* it was logged */
     targets_free(&tee);
     tee_receivers_free(tee.receivers);
-    text_clear(&troubles);
     return err;
 }
