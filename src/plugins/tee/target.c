@@ -389,6 +389,7 @@ void target_send(struct target *t, const struct ip_addr *exporter, uint16_t expo
 void target_flush(struct target *t)
 {
     const struct pa_host *host = t->settings->host;
+    bool has_dropped = false;
 
     if (t->count > 0)
         send_queue(t);
@@ -396,7 +397,10 @@ void target_flush(struct target *t)
         if (t->counts[i] != t->handed[i]) {
             host->count(host, t->counter_names[i], t->counts[i] - t->handed[i]);
             t->handed[i] = t->counts[i];
+            has_dropped = has_dropped || i != TEE_SENT;
         }
+    if (has_dropped && t->told_ns == 0) /* the next datagram may be long in coming */
+        target_tick(t);
 }
 
 void target_forget(struct target *t)
