@@ -54,7 +54,7 @@ static void index_row(struct rd_map *map, size_t index)
     size_t count = 0;
     bool has_vpn = false;
 
-    for (uint8_t key = KEY_IP; key <= KEY_VPN; key++) {
+    for (int key = KEY_IP; key <= KEY_VPN; key++) {
         has_vpn = row_choice_of_cell(&choices[count], key, keys[key].type, cells[key]);
         count += has_vpn;
     }

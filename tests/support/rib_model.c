@@ -237,6 +237,7 @@ struct verdict {
     enum path_match match;
     const struct life *life;
     bool is_late;
+    bool is_by_life; /* another path of the next hop might have given exact, or ambiguous */
 };
 
 static bool life_is_candidate(const struct question *q, const struct life *l)
@@ -363,10 +364,11 @@ static struct verdict late_of(const struct rib_model *m, const struct question *
             first = l;
     }
     if (q->next_hop)
-        return (struct verdict){differs ? PATH_MATCH_AMBIGUOUS : PATH_MATCH_EXACT, first, true};
+        return (struct verdict){differs ? PATH_MATCH_AMBIGUOUS : PATH_MATCH_EXACT, first, true,
+                                false};
     if (q->peer == PEERS - 1)
-        return (struct verdict){PATH_MATCH_SINGLE, first, true};
-    return (struct verdict){count == 1 ? PATH_MATCH_SOLE : PATH_MATCH_BEST, first, true};
+        return (struct verdict){PATH_MATCH_SINGLE, first, true, false};
+    return (struct verdict){count == 1 ? PATH_MATCH_SOLE : PATH_MATCH_BEST, first, true, false};
 }
 
 /* Answers by the rules of the verdicts, one after the other. */
@@ -381,7 +383,7 @@ static struct verdict model_ask(struct rib_fixture *f, const struct rib_model *m
     bool any = false, still_stands = false, is_found = false;
 
     if (!m->is_up[q->peer] && !m->is_stale[q->peer])
-        return (struct verdict){PATH_MATCH_NO_RIB, NULL, false};
+        return (struct verdict){PATH_MATCH_NO_RIB, NULL, false, false};
     for (int len = 128; len >= 0 && !is_found; len--) {
         for (unsigned p = 0; p < sizeof prefixes / sizeof prefixes[0]; p++) {
             if (m->prefixes[p].len != len || !ip_prefix_contains(&m->prefixes[p], &q->address))
@@ -400,17 +402,17 @@ static struct verdict model_ask(struct rib_fixture *f, const struct rib_model *m
             if (fallen && !is_any_alive)
                 continue;
             if (fallen && !hit)
-                return (struct verdict){PATH_MATCH_HISTORIC, fallen, false};
+                return (struct verdict){PATH_MATCH_HISTORIC, fallen, false, false};
             if (fallen)
                 return (struct verdict){facts_agree(&hit->facts, &fallen->facts)
                                             ? PATH_MATCH_EXACT
                                             : PATH_MATCH_AMBIGUOUS,
-                                        hit, false};
+                                        hit, false, true};
             if (base) {
                 if (len > 0 && (hit || gone))
-                    return late.life
-                               ? late
-                               : (struct verdict){PATH_MATCH_COVERING, hit ? hit : gone, false};
+                    return late.life ? late
+                                     : (struct verdict){PATH_MATCH_COVERING, hit ? hit : gone,
+                                                        false, false};
                 continue;
             }
             if (!hit && gone && !is_any_alive) {
@@ -418,13 +420,13 @@ static struct verdict model_ask(struct rib_fixture *f, const struct rib_model *m
                 continue;
             }
             if (!hit && gone)
-                return (struct verdict){PATH_MATCH_HISTORIC, gone, false};
+                return (struct verdict){PATH_MATCH_HISTORIC, gone, false, false};
             if (hit) {
                 bool agree = true;
                 for (unsigned i = 0; i < count; i++)
                     agree &=
                         !life_is_hit(q, found[i]) || facts_agree(&found[i]->facts, &hit->facts);
-                return (struct verdict){agree ? PATH_MATCH_EXACT : PATH_MATCH_AMBIGUOUS, hit,
+                return (struct verdict){agree ? PATH_MATCH_EXACT : PATH_MATCH_AMBIGUOUS, hit, false,
                                         false};
             }
             const struct life *best = best_alive(f, q, found, count, false);
@@ -442,7 +444,7 @@ static struct verdict model_ask(struct rib_fixture *f, const struct rib_model *m
         }
     }
     if (fallen)
-        return (struct verdict){PATH_MATCH_HISTORIC, fallen, false};
+        return (struct verdict){PATH_MATCH_HISTORIC, fallen, false, false};
     if (!base) {
         base = passed_over;
         base_alive = passed_over_alive;
@@ -450,14 +452,16 @@ static struct verdict model_ask(struct rib_fixture *f, const struct rib_model *m
     if (late.life && (!base || q->next_hop))
         return late;
     if (!base)
-        return (struct verdict){
-            any || m->is_loaded[q->peer] ? PATH_MATCH_NO_ROUTE : PATH_MATCH_NO_RIB, NULL, false};
+        return (struct verdict){any || m->is_loaded[q->peer] ? PATH_MATCH_NO_ROUTE
+                                                             : PATH_MATCH_NO_RIB,
+                                NULL, false, false};
     if (q->next_hop)
         return (struct verdict){has_add_path ? PATH_MATCH_UNMATCHED : PATH_MATCH_DIFFERS, base,
-                                false};
+                                false, false};
     if (!has_add_path)
-        return (struct verdict){PATH_MATCH_SINGLE, base, false};
-    return (struct verdict){base_alive == 1 ? PATH_MATCH_SOLE : PATH_MATCH_BEST, base, false};
+        return (struct verdict){PATH_MATCH_SINGLE, base, false, false};
+    return (struct verdict){base_alive == 1 ? PATH_MATCH_SOLE : PATH_MATCH_BEST, base, false,
+                            false};
 }
 
 static bool attrs_have(const struct path_attrs *attrs, const struct path_facts *facts)
@@ -504,6 +508,14 @@ static bool has_no_twin(const struct rib_model *m, const struct question *q,
     return true;
 }
 
+/* Returns whether the verdict compares with a path that has a twin, so that it is open too. */
+static bool is_open(const struct rib_model *m, const struct question *q,
+                    const struct verdict *expected, enum path_match match)
+{
+    return expected->is_by_life && (match == PATH_MATCH_EXACT || match == PATH_MATCH_AMBIGUOUS) &&
+           !has_no_twin(m, q, expected->life);
+}
+
 void rib_model_ask(struct rib_model *m, struct rib_choices *from)
 {
     struct rib_fixture *f = &m->fixture;
@@ -541,7 +553,7 @@ void rib_model_ask(struct rib_model *m, struct rib_choices *from)
     for (unsigned i = 0; i < QUESTIONS; i++) {
         struct verdict expected = model_ask(f, m, &questions[i]);
         const struct rib_query *got = &queries[i];
-        if (got->match != expected.match) {
+        if (got->match != expected.match && !is_open(m, &questions[i], &expected, got->match)) {
             fprintf(stderr, "%s instead of %s, now %ld from %ld to %ld\n",
                     path_matches[got->match].text, path_matches[expected.match].text, (long)m->now,
                     (long)questions[i].from, (long)questions[i].to);

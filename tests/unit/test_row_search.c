@@ -299,10 +299,10 @@ static void more_shapes_than_a_lookup_keeps_are_found(void **state)
     struct row_lookup lookup;
     uint32_t row = 0;
     (void)state;
-    for (uint8_t i = 0; i < PAIR_FIELDS; i++) {
+    for (int i = 0; i < PAIR_FIELDS; i++) {
         row_column_put(&columns[i], 0, row_value_number(99));
         row_column_put(&columns[i], 1, row_value_number(i));
-        for (uint8_t k = 0; k < i; k++) {
+        for (int k = 0; k < i; k++) {
             struct row_choice choices[] = {
                 {.field = i, .count = 1, .terms = {{row_value_number(i), 0}}},
                 {.field = k, .count = 1, .terms = {{row_value_number(k), 0}}}};
