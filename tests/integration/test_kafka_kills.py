@@ -62,7 +62,8 @@ plugin_pool_size: 64M
     messages = consume(cluster.brokers, "acct")
     once = distinct(messages)
     print(f"    {len(killed)} kills, {cuts} outages, {len(messages) - len(once)} of {len(messages)} messages came again")
-    assert len(killed) + cuts == 50 and len(killed) >= 15, (killed, cuts)
+    # A process that is killed again before it has written anything waits longer each time, up to 32 s.
+    assert len(killed) + cuts >= 40 and len(killed) >= 8, (killed, cuts)
     sent = json.loads(out)
     assert sums(rows(once)) == {unit: sent[unit] for unit in UNITS} == test.stats()["instances"][0]["written"]
 
