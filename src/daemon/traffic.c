@@ -141,7 +141,7 @@ static const struct pa_column *find_column(const struct query *query, const char
 static int ask_table(const struct traffic *t, struct counted *counted, struct text *error)
 {
     struct query *query;
-    struct query_status status;
+    struct query_status status = {0};
     int err = query_open_within(t->path, SILENCE_MS, error, &query);
 
     if (err < 0)

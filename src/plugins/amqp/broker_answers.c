@@ -157,7 +157,7 @@ static int take_frame(struct broker *b, const amqp_frame_t *frame)
 int broker_take_answers(struct broker *b, int wait_ms)
 {
     for (;;) {
-        struct timeval wait = {wait_ms / 1000, wait_ms % 1000 * 1000};
+        struct timeval wait = {wait_ms / 1000, wait_ms % 1000 * 1000L};
         amqp_frame_t frame;
         int status = amqp_simple_wait_frame_noblock(b->connection, &frame, &wait);
         if (status == AMQP_STATUS_TIMEOUT)

@@ -170,7 +170,8 @@ static int ask_bounds(struct my_plugin *p)
     if (row && row[0])
         packet_max = strtoull(row[0], NULL, 10);
     mysql_free_result(rows);
-    p->row_max = packet_max > 2 * PACKET_MARGIN ? packet_max - PACKET_MARGIN : PACKET_MARGIN;
+    p->row_max =
+        packet_max > UINT64_C(2) * PACKET_MARGIN ? packet_max - PACKET_MARGIN : PACKET_MARGIN;
     p->statement_max = p->settings.statement_max ? p->settings.statement_max : STATEMENT_MAX;
     if (p->statement_max > p->row_max)
         p->statement_max = p->row_max;
