@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "maps/map_file.h"
 #include "maps/row_search.h"
+#include "support/random_values.h"
 #include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,18 +22,8 @@ static const struct map_key keys[] = {
     {.name = NULL},
 };
 
-/* xorshift; the seed is fixed so that a failure comes again. */
-static uint64_t random_state = 0x9e3779b97f4a7c15;
-static uint32_t random_below(uint32_t bound)
-{
-    random_state ^= random_state << 13;
-    random_state ^= random_state >> 7;
-    random_state ^= random_state << 17;
-    return (uint32_t)((random_state >> 32) % bound);
-}
-
 /* Returns addresses that differ in few bits, so that prefixes overlap and addresses hit them. */
-static struct ip_addr random_address(void)
+static struct ip_addr random_address_or_none(void)
 {
     uint8_t v4[4] = {10, (uint8_t)(random_below(4) * 64), 0, (uint8_t)random_below(3)};
     uint8_t v6[16] = {0x20, 0x01, (uint8_t)(random_below(4) * 64)};
@@ -46,10 +37,10 @@ static struct ip_addr random_address(void)
 static void append_prefix(struct text *t)
 {
     static const uint8_t lengths[] = {0, 9, 10, 24, 31, 32, 63, 64, 65, 127, 128};
-    struct ip_addr addr = random_address();
+    struct ip_addr addr = random_address_or_none();
     char out[IP_PREFIX_TEXT_LEN];
     while (addr.family == IP_NONE)
-        addr = random_address();
+        addr = random_address_or_none();
     struct ip_prefix prefix = {.len = lengths[random_below(addr.family == IP_V4 ? 6 : 11)]};
     prefix.addr = ip_addr_mask(&addr, prefix.len);
     ip_prefix_format(&prefix, out);
@@ -177,7 +168,8 @@ static void look_up_together(const struct indexed *x)
     struct row_column columns[KEY_COUNT];
     struct row_lookup lookup;
     for (uint32_t i = 0; i < count; i++) {
-        flows[i] = (struct looked_up){random_address(), random_address(), random_below(12)};
+        flows[i] = (struct looked_up){random_address_or_none(), random_address_or_none(),
+                                      random_below(12)};
         if (random_below(10) == 0)
             flows[i].in |= (uint64_t)random_below(3) << 32;
         row_column_put(&columns[KEY_IP], i, row_value_address(&flows[i].ip));

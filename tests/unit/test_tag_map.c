@@ -15,6 +15,7 @@
 #include "base/text.h"
 #include "maps/tag_filter.h"
 #include "maps/tag_map.h"
+#include "support/random_values.h"
 
 static uint8_t memory[4096];
 
@@ -109,16 +110,6 @@ static void many_labels_take_no_more_room_than_one(void **state)
     text_clear(&errors);
 }
 
-/* xorshift; the seed is fixed so that a failure comes again. */
-static uint64_t random_state = 0x9e3779b97f4a7c15;
-static uint32_t random_below(uint32_t bound)
-{
-    random_state ^= random_state << 13;
-    random_state ^= random_state >> 7;
-    random_state ^= random_state << 17;
-    return (uint32_t)((random_state >> 32) % bound);
-}
-
 /* Keys of every kind, each with values of which flows have some. */
 static const char *const random_cells[] = {
     "ip=192.0.2.1",
@@ -187,7 +178,7 @@ static void append_random_row(struct text *t, uint32_t index, uint32_t count)
     text_append_char(t, '\n');
 }
 
-static struct ip_addr random_address(void)
+static struct ip_addr random_flow_address(void)
 {
     static const char *const texts[] = {"192.0.2.1",   "192.0.2.9",   "10.1.1.1",  "10.65.0.1",
                                         "2001:db8::1", "2001:db8::2", "224.0.0.1", "10.200.0.1"};
@@ -200,9 +191,9 @@ static struct ip_addr random_address(void)
 static struct flow random_flow(void)
 {
     static const uint8_t comms[] = "65000:1 65000:20";
-    struct flow flow = {.exporter_addr = random_address(),
-                        .src_addr = random_address(),
-                        .dst_addr = random_address(),
+    struct flow flow = {.exporter_addr = random_flow_address(),
+                        .src_addr = random_flow_address(),
+                        .dst_addr = random_flow_address(),
                         .in_iface = random_below(4),
                         .out_iface = random_below(3),
                         .in_vlan = (uint16_t)(random_below(2) * 7),
