@@ -10,11 +10,9 @@
 #include "base/text.h"
 #include "plugins/amqp/amqp_settings.h"
 #include "plugins/amqp/broker.h"
-#include "plugins/common/purge_log.h"
-#include "plugins/common/row_filter.h"
-#include "plugins/common/trigger.h"
 #include "plugins/message/identity.h"
 #include "plugins/message/marker.h"
+#include "plugins/message/purge.h"
 #include "plugins/message/under_way.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -27,15 +25,11 @@ struct amqp {
     struct encoder *encoder;
     struct packer *packer;
     struct broker *broker;
-    struct trigger trigger;
     struct mono_time schema_sent; /* 0: never */
     /* Belongs to the transaction under way. */
-    struct pa_transaction transaction;
-    struct mono_time begun;
-    uint64_t written;
-    struct row_filter_sums left_out; /* by amqp_preprocess */
-    struct under_way under_way;      /* a message's number + 1 is what the broker gives back */
-    struct identity identity;        /* of the hand-over under way */
+    struct purge purge;
+    struct under_way under_way; /* a message's number + 1 is what the broker gives back */
+    struct identity identity;   /* of the hand-over under way */
 };
 
 /* ---- open and close ---- */
@@ -64,7 +58,10 @@ int amqp_open(const struct pa_host *host, const struct pa_schema *schema, void *
 
     a->host = host;
     a->schema = schema;
-    a->trigger.key = "amqp_trigger_exec";
+    a->purge.host = host;
+    a->purge.refresh_key = "amqp_refresh_time";
+    a->purge.refresh_variable = "AMQP_REFRESH_TIME";
+    a->purge.trigger.key = "amqp_trigger_exec";
     err = amqp_settings_read(host, schema, error, sizeof error, &a->settings);
     if (err == 0)
         err = encoder_new(host, schema, &a->settings.messages, error, sizeof error, &a->encoder);
@@ -74,8 +71,9 @@ int amqp_open(const struct pa_host *host, const struct pa_schema *schema, void *
         amqp_close(a);
         return err;
     }
-    a->trigger.program = a->settings.trigger_exec;
-    a->trigger.is_async = a->settings.is_trigger_async;
+    a->purge.filter = a->settings.messages.filter;
+    a->purge.trigger.program = a->settings.trigger_exec;
+    a->purge.trigger.is_async = a->settings.is_trigger_async;
     a->packer =
         packer_new(&a->settings.messages, schema, a->encoder,
                    &(struct packer_sink){.send = send_packet,
@@ -98,7 +96,7 @@ void amqp_close(void *state)
 
     if (!a)
         return;
-    trigger_reap(&a->trigger, a->host, true);
+    trigger_reap(&a->purge.trigger, a->host, true);
     broker_free(a->broker);
     packer_free(a->packer);
     encoder_free(a->encoder);
@@ -117,8 +115,7 @@ static void reject_rows(struct amqp *a, uint32_t number)
     struct sent_row *rows = under_way_find_rows(&a->under_way, &m, &count);
 
     for (uint32_t i = 0; i < count; i++)
-        a->host->reject_row(a->host, rows[i].row, "its message is unroutable");
-    a->written -= count;
+        purge_reject(&a->purge, rows[i].row, "its message is unroutable");
     mem_free(rows);
 }
 
@@ -156,18 +153,14 @@ static void refuse_row(void *arg, const uint8_t *row)
 {
     struct amqp *a = arg;
 
-    a->host->reject_row(a->host, row, "it has no form in Avro");
-    a->written--;
+    purge_reject(&a->purge, row, "it has no form in Avro");
 }
 
 static bool keeps_row(void *arg, const uint8_t *row)
 {
     struct amqp *a = arg;
 
-    if (row_filter_passes(a->settings.messages.filter, row, &a->left_out))
-        return true;
-    a->written--;
-    return false;
+    return purge_keeps(&a->purge, row);
 }
 
 /* ---- markers and the schema ---- */
@@ -201,18 +194,12 @@ static int send_opening(struct amqp *a)
     return err;
 }
 
-static double seconds_since(struct mono_time begun)
-{
-    return (double)(clock_mono().ns - begun.ns) / (double)NS_PER_S;
-}
-
 static int send_closing(struct amqp *a)
 {
     struct text marker = {0};
     int err;
 
-    marker_append_closing(&marker, encoder_writer_id(a->encoder), a->written,
-                          a->transaction.row_count, seconds_since(a->begun));
+    purge_append_closing(&a->purge, encoder_writer_id(a->encoder), &marker);
     err = send_marker(a, &marker);
     text_clear(&marker);
     return err == 0 ? broker_wait(a->broker) : err;
@@ -245,17 +232,11 @@ int amqp_begin(void *state, const struct pa_transaction *transaction)
     struct amqp *a = state;
     int err;
 
-    trigger_reap(&a->trigger, a->host, false);
     under_way_forget(&a->under_way);
-    a->transaction = *transaction;
-    a->transaction.sources = NULL;
-    a->begun = clock_mono();
-    a->written = 0;
-    a->left_out = (struct row_filter_sums){0};
+    purge_begin(&a->purge, transaction);
     encoder_set_written(a->encoder, transaction->time_ns);
     packer_set_time(a->packer, transaction->time_ns);
     packer_begin(a->packer, 0);
-    purge_log_start(a->host, &a->transaction);
     if (transaction->row_count == 0 && !a->settings.has_markers)
         return 0;
     err = broker_begin(a->broker);
@@ -286,24 +267,8 @@ int amqp_write(void *state, const struct pa_batch *batch)
     if (err < 0)
         return err;
     under_way_add_batch(&a->under_way, batch);
-    a->written += batch->row_count;
+    a->purge.written += batch->row_count;
     return packer_add(a->packer, batch);
-}
-
-static void run_trigger(struct amqp *a)
-{
-    struct trigger_facts facts = {0};
-
-    if (!a->trigger.program || !a->transaction.ends_epoch)
-        return;
-    trigger_facts_add(&facts, "INSTANCE_NAME=%s", a->host->instance_name);
-    trigger_facts_add(&facts, "AMQP_REFRESH_TIME=%s",
-                      a->host->setting(a->host, "amqp_refresh_time"));
-    trigger_facts_add(&facts, "TOTAL_ELEM_NUMBER=%" PRIu64, a->transaction.row_count);
-    trigger_facts_add(&facts, "EFFECTIVE_ELEM_NUMBER=%" PRIu64, a->written);
-    trigger_facts_add(&facts, "ELAPSED_TIME=%.0f", seconds_since(a->begun));
-    trigger_run(&a->trigger, a->host, &facts);
-    trigger_facts_clear(&facts);
 }
 
 int amqp_commit(void *state, const struct pa_transaction *transaction)
@@ -318,11 +283,7 @@ int amqp_commit(void *state, const struct pa_transaction *transaction)
         err = send_closing(a);
     if (err < 0)
         return err;
-    if (a->settings.messages.filter)
-        row_filter_count(a->host, &a->left_out);
-    purge_log_end(a->host, &a->transaction, a->written, a->transaction.row_count,
-                  seconds_since(a->begun));
-    run_trigger(a);
+    purge_end(&a->purge);
     under_way_forget(&a->under_way);
     return 0;
 }

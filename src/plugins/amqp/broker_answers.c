@@ -148,7 +148,8 @@ static int take_frame(struct broker *b, const amqp_frame_t *frame)
     if (frame->frame_type == AMQP_FRAME_METHOD)
         return take_method(b, &frame->payload.method);
     if (frame->frame_type == AMQP_FRAME_HEADER && b->awaits_returned) {
-        take_returned(b, frame->payload.properties.decoded);
+        if (frame->payload.properties.class_id == AMQP_BASIC_CLASS)
+            take_returned(b, frame->payload.properties.decoded);
         b->awaits_returned = false;
     }
     return 0;

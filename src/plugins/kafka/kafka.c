@@ -8,13 +8,11 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "plugins/common/purge_log.h"
-#include "plugins/common/row_filter.h"
-#include "plugins/common/trigger.h"
 #include "plugins/kafka/kafka_settings.h"
 #include "plugins/kafka/producer.h"
 #include "plugins/message/identity.h"
 #include "plugins/message/marker.h"
+#include "plugins/message/purge.h"
 #include "plugins/message/under_way.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -27,15 +25,11 @@ struct kafka {
     struct encoder *encoder;
     struct packer *packer;
     struct producer *producer;
-    struct trigger trigger;
     /* Belongs to the transaction under way. */
-    struct pa_transaction transaction;
-    struct mono_time begun;
-    uint64_t written;
-    struct row_filter_sums left_out; /* by kafka_preprocess */
-    struct under_way under_way;      /* a message's number + 1 is what the producer gives back */
-    rd_kafka_headers_t *headers;     /* of the hand-over under way, without the places of rows */
-    uint32_t *refused;               /* numbers of messages */
+    struct purge purge;
+    struct under_way under_way;  /* a message's number + 1 is what the producer gives back */
+    rd_kafka_headers_t *headers; /* of the hand-over under way, without the places of rows */
+    uint32_t *refused;           /* numbers of messages */
     uint32_t refused_count, refused_capacity;
     bool is_refused; /* whether the one message that was sent by itself is refused */
     char refusal[128];
@@ -72,7 +66,10 @@ int kafka_open(const struct pa_host *host, const struct pa_schema *schema, void 
 
     k->host = host;
     k->schema = schema;
-    k->trigger.key = "kafka_trigger_exec";
+    k->purge.host = host;
+    k->purge.refresh_key = "kafka_refresh_time";
+    k->purge.refresh_variable = "KAFKA_REFRESH_TIME";
+    k->purge.trigger.key = "kafka_trigger_exec";
     err = kafka_settings_read(host, schema, error, sizeof error, &k->settings, &conf);
     if (err == 0)
         err = encoder_new(host, schema, &k->settings.messages, error, sizeof error, &k->encoder);
@@ -84,8 +81,9 @@ int kafka_open(const struct pa_host *host, const struct pa_schema *schema, void 
         kafka_close(k);
         return err;
     }
-    k->trigger.program = k->settings.trigger_exec;
-    k->trigger.is_async = k->settings.is_trigger_async;
+    k->purge.filter = k->settings.messages.filter;
+    k->purge.trigger.program = k->settings.trigger_exec;
+    k->purge.trigger.is_async = k->settings.is_trigger_async;
     k->packer =
         packer_new(&k->settings.messages, schema, k->encoder,
                    &(struct packer_sink){.send = send_packet,
@@ -123,7 +121,7 @@ void kafka_close(void *state)
 
     if (!k)
         return;
-    trigger_reap(&k->trigger, k->host, true);
+    trigger_reap(&k->purge.trigger, k->host, true);
     producer_free(k->producer);
     packer_free(k->packer);
     encoder_free(k->encoder);
@@ -207,18 +205,14 @@ static void refuse_row(void *arg, const uint8_t *row)
 {
     struct kafka *k = arg;
 
-    k->host->reject_row(k->host, row, "it has no form in Avro");
-    k->written--;
+    purge_reject(&k->purge, row, "it has no form in Avro");
 }
 
 static bool keeps_row(void *arg, const uint8_t *row)
 {
     struct kafka *k = arg;
 
-    if (row_filter_passes(k->settings.messages.filter, row, &k->left_out))
-        return true;
-    k->written--;
-    return false;
+    return purge_keeps(&k->purge, row);
 }
 
 /* ---- messages that the cluster refuses ---- */
@@ -267,8 +261,7 @@ static int send_in_halves(struct kafka *k, const struct sent_message *m,
     if (err <= 0)
         return err;
     if (count == 1) {
-        k->host->reject_row(k->host, rows[0].row, k->refusal);
-        k->written--;
+        purge_reject(&k->purge, rows[0].row, k->refusal);
         return 0;
     }
     err = send_in_halves(k, m, rows, count / 2);
@@ -325,18 +318,12 @@ static int send_opening(struct kafka *k)
     return err;
 }
 
-static double seconds_since(struct mono_time begun)
-{
-    return (double)(clock_mono().ns - begun.ns) / (double)NS_PER_S;
-}
-
 static int send_closing(struct kafka *k)
 {
     struct text marker = {0};
     int err;
 
-    marker_append_closing(&marker, encoder_writer_id(k->encoder), k->written,
-                          k->transaction.row_count, seconds_since(k->begun));
+    purge_append_closing(&k->purge, encoder_writer_id(k->encoder), &marker);
     err = send_marker(k, &marker);
     text_clear(&marker);
     return err == 0 ? producer_wait(k->producer) : err;
@@ -349,17 +336,11 @@ int kafka_begin(void *state, const struct pa_transaction *transaction)
     struct kafka *k = state;
     int err;
 
-    trigger_reap(&k->trigger, k->host, false);
     forget_transaction(k);
-    k->transaction = *transaction;
-    k->transaction.sources = NULL;
-    k->begun = clock_mono();
-    k->written = 0;
-    k->left_out = (struct row_filter_sums){0};
+    purge_begin(&k->purge, transaction);
     encoder_set_written(k->encoder, transaction->time_ns);
     packer_set_time(k->packer, transaction->time_ns);
     packer_begin(k->packer, 0);
-    purge_log_start(k->host, &k->transaction);
     if (transaction->row_count == 0 && !k->settings.has_markers)
         return 0;
     err = producer_begin(k->producer);
@@ -390,24 +371,8 @@ int kafka_write(void *state, const struct pa_batch *batch)
     if (err < 0)
         return err;
     under_way_add_batch(&k->under_way, batch);
-    k->written += batch->row_count;
+    k->purge.written += batch->row_count;
     return packer_add(k->packer, batch);
-}
-
-static void run_trigger(struct kafka *k)
-{
-    struct trigger_facts facts = {0};
-
-    if (!k->trigger.program || !k->transaction.ends_epoch)
-        return;
-    trigger_facts_add(&facts, "INSTANCE_NAME=%s", k->host->instance_name);
-    trigger_facts_add(&facts, "KAFKA_REFRESH_TIME=%s",
-                      k->host->setting(k->host, "kafka_refresh_time"));
-    trigger_facts_add(&facts, "TOTAL_ELEM_NUMBER=%" PRIu64, k->transaction.row_count);
-    trigger_facts_add(&facts, "EFFECTIVE_ELEM_NUMBER=%" PRIu64, k->written);
-    trigger_facts_add(&facts, "ELAPSED_TIME=%.0f", seconds_since(k->begun));
-    trigger_run(&k->trigger, k->host, &facts);
-    trigger_facts_clear(&facts);
 }
 
 int kafka_commit(void *state, const struct pa_transaction *transaction)
@@ -424,11 +389,7 @@ int kafka_commit(void *state, const struct pa_transaction *transaction)
         err = send_closing(k);
     if (err < 0)
         return err;
-    if (k->settings.messages.filter)
-        row_filter_count(k->host, &k->left_out);
-    purge_log_end(k->host, &k->transaction, k->written, k->transaction.row_count,
-                  seconds_since(k->begun));
-    run_trigger(k);
+    purge_end(&k->purge);
     forget_transaction(k);
     return 0;
 }
