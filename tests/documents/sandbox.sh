@@ -7,16 +7,16 @@ set -euo pipefail
 export PACKAGES=${PACKAGES-}
 build=$1 folder=$2 work=$3
 mount -t tmpfs none /mnt
-mkdir /mnt/changed /mnt/work /mnt/root
-mount -t overlay overlay -o lowerdir=/,upperdir=/mnt/changed,workdir=/mnt/work /mnt/root || exit 77
-mount --rbind /proc /mnt/root/proc
-mount --rbind /dev /mnt/root/dev
-mount -t tmpfs none /mnt/root/dev/shm
-mount -t tmpfs none /mnt/root/run
-mount --bind "$folder" /mnt/root/mnt
+mkdir /mnt/changed /mnt/work /mnt/machine
+mount -t overlay overlay -o lowerdir=/,upperdir=/mnt/changed,workdir=/mnt/work /mnt/machine || exit 77
+mount --rbind /proc /mnt/machine/proc
+mount --rbind /dev /mnt/machine/dev
+mount -t tmpfs none /mnt/machine/dev/shm
+mount -t tmpfs none /mnt/machine/run
+mount --bind "$folder" /mnt/machine/mnt
 ip link set lo up
-rm -rf /mnt/root/tmp/pathacct-[0-9]* /mnt/root/var/lib/pathacct /mnt/root/etc/pathacct # of daemons outside
-exec chroot /mnt/root bash -c '
+rm -rf /mnt/machine/tmp/pathacct-[0-9]* /mnt/machine/var/lib/pathacct /mnt/machine/etc/pathacct # of daemons outside
+exec chroot /mnt/machine bash -c '
 set -e
 install -d /etc/pathacct # packages make it
 if [ -n "$PACKAGES" ]; then

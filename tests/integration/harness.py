@@ -4,6 +4,7 @@
 A test is a script whose functions named test_* run in order, each with a folder of its own. All traffic stays on
 127.0.0.0/8 and ::1 or in namespaces that the test made.
 """
+import contextlib
 import json
 import os
 import pathlib
@@ -135,6 +136,28 @@ def wait_for(condition, what, seconds=30):
             raise AssertionError(f"{seconds} s passed without: {what() if callable(what) else what}")
         time.sleep(pause)
         pause = min(2 * pause, 0.05)
+
+
+def flowgen(*args):
+    """Runs bench/flowgen, and returns what its flows add up to."""
+    done = subprocess.run([BUILD / "bench/flowgen", *map(str, args)], capture_output=True, text=True, check=True, timeout=120)
+    return json.loads(done.stdout)
+
+
+def flowgen_capture(test, *args):
+    """The same into the capture in.pcap of the test."""
+    return flowgen(*args, "--pcap", test.dir / "in.pcap")
+
+
+def host_pids(daemon):
+    """The processes of a daemon's plugins."""
+    found = []
+    with contextlib.suppress(OSError):
+        for pid in pathlib.Path(f"/proc/{daemon.pid}/task/{daemon.pid}/children").read_text().split():
+            with contextlib.suppress(OSError):
+                if "pathacct-host" in pathlib.Path(f"/proc/{pid}/cmdline").read_text(errors="replace"):
+                    found.append(int(pid))
+    return found
 
 
 def print_config(test, more=""):

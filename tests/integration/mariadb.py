@@ -7,7 +7,6 @@ import atexit
 import contextlib
 import os
 import pathlib
-import pwd
 import shutil
 import signal
 import socket
@@ -15,7 +14,8 @@ import subprocess
 import tempfile
 import threading
 
-from harness import Skip, free_port, need, wait_for
+from harness import Skip, free_port, wait_for
+from server_user import ServerUser
 
 PASSWORD = "arealsmartpwd"
 TEMPLATE, TEMPLATE_LOCK = [], threading.Lock()
@@ -29,23 +29,14 @@ def program(*names):
     raise Skip("MariaDB (package mariadb-server) is not installed")
 
 
-def owner():
-    """Somebody who is not root."""
-    if os.geteuid() != 0:
-        return None
-    for name in ("mysql", "nobody"):
-        with contextlib.suppress(KeyError):
-            return pwd.getpwnam(name)
-    raise Skip("there is no user that MariaDB could run as")
-
-
-class MariaDB:
+class MariaDB(ServerUser):
     """A server with `settings` on its command line. `root` comes in by the socket; `pmacct` owns database pmacct and comes in by
     password, by socket and TCP."""
 
     def __init__(self, test, name="maria", settings=None):
         self.test, self.name = test, name
-        self.server, self.client, self.owner = program("mariadbd", "mysqld"), program("mariadb", "mysql"), owner()
+        self.server, self.client = program("mariadbd", "mysqld"), program("mariadb", "mysql")
+        self.choose_user("MariaDB", "mysql")
         self.dir = test.dir / name
         self.dir.mkdir()
         self.data, self.socket, self.port = self.dir / "data", self.dir / "s", free_port(socket.SOCK_STREAM)
@@ -72,18 +63,6 @@ class MariaDB:
                      "--auth-root-authentication-method=normal", "--innodb-log-file-size=32M", f"--tmpdir={folder}")
             TEMPLATE.append(folder / "data")
         return TEMPLATE[0]
-
-    def give(self, path):
-        if self.owner:
-            os.chown(path, self.owner.pw_uid, self.owner.pw_gid)
-
-    def become(self):
-        if not self.owner:
-            return []
-        return [need("setpriv"), f"--reuid={self.owner.pw_uid}", f"--regid={self.owner.pw_gid}", "--clear-groups"]
-
-    def run(self, *args):
-        subprocess.run([*self.become(), *map(str, args)], check=True, cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
     def start(self):
         options = [f"--{key}={value}" for key, value in self.settings.items()]

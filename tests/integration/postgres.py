@@ -11,7 +11,6 @@ import glob
 import io
 import os
 import pathlib
-import pwd
 import shutil
 import signal
 import socket
@@ -19,7 +18,8 @@ import subprocess
 import tempfile
 import threading
 
-from harness import Skip, free_port, need, wait_for
+from harness import Skip, free_port, wait_for
+from server_user import ServerUser
 
 PASSWORD = "arealsmartpwd"
 TEMPLATE, TEMPLATE_LOCK = [], threading.Lock()
@@ -33,23 +33,14 @@ def programs():
     return pathlib.Path(found[-1]).parent
 
 
-def owner():
-    """Somebody who is not root."""
-    if os.geteuid() != 0:
-        return None
-    for name in ("postgres", "nobody"):
-        with contextlib.suppress(KeyError):
-            return pwd.getpwnam(name)
-    raise Skip("there is no user that PostgreSQL could run as")
-
-
-class Postgres:
+class Postgres(ServerUser):
     """A server with `settings` in its postgresql.conf. The superuser is `postgres`; `pmacct` owns database pmacct and comes in by
     password over TCP, by nothing over the socket."""
 
     def __init__(self, test, name="pg", settings=None, start=True):
         self.test, self.name = test, name
-        self.bin, self.owner = programs(), owner()
+        self.bin = programs()
+        self.choose_user("PostgreSQL", "postgres")
         self.dir = test.dir / name
         self.dir.mkdir()
         self.data, self.port = self.dir / "data", free_port(socket.SOCK_STREAM)
@@ -78,18 +69,6 @@ class Postgres:
                      "-E", "UTF8", "--locale=C.UTF-8")
             TEMPLATE.append(folder / "data")
         return TEMPLATE[0]
-
-    def give(self, path):
-        if self.owner:
-            os.chown(path, self.owner.pw_uid, self.owner.pw_gid)
-
-    def become(self):
-        if not self.owner:
-            return []
-        return [need("setpriv"), f"--reuid={self.owner.pw_uid}", f"--regid={self.owner.pw_gid}", "--clear-groups"]
-
-    def run(self, *args):
-        subprocess.run([*self.become(), *map(str, args)], check=True, cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
     def start(self):
         options = [arg for key, value in self.settings.items() for arg in ("-c", f"{key}={value}")]

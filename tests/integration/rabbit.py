@@ -8,7 +8,6 @@ import glob
 import json
 import os
 import pathlib
-import pwd
 import shutil
 import signal
 import socket
@@ -16,19 +15,10 @@ import subprocess
 import tempfile
 
 from harness import SOURCE, Skip, free_port, need, wait_for
+from server_user import ServerUser
 
 CLIENT = SOURCE / "tests/support/rabbit_client.py"
 SHARED = []
-
-
-def owner():
-    """RabbitMQ does not run as root here."""
-    if os.geteuid() != 0:
-        return None
-    for name in ("rabbitmq", "nobody"):
-        with contextlib.suppress(KeyError):
-            return pwd.getpwnam(name)
-    raise Skip("there is no user that RabbitMQ could run as")
 
 
 def shared():
@@ -39,7 +29,7 @@ def shared():
     return SHARED[0]
 
 
-class Rabbit:
+class Rabbit(ServerUser):
     """A broker with the user guest (password guest) and virtual host /, on `port`, and by TLS on `tls_port`, with a certificate for
     localhost that signs itself: dir/cert.pem. kill() and start() keep what is on disk."""
 
@@ -49,7 +39,8 @@ class Rabbit:
             raise Skip("RabbitMQ (package rabbitmq-server) is not installed")
         if subprocess.run(["/usr/bin/python3", "-c", "import pika"], capture_output=True, check=False).returncode != 0:
             raise Skip("pika (package python3-pika) is not installed")
-        self.program, self.epmd, self.owner = found[-1], need("epmd"), owner()
+        self.program, self.epmd = found[-1], need("epmd")
+        self.choose_user("RabbitMQ", "rabbitmq")
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="pathacct-rabbitmq-"))
         (self.dir / "log").mkdir()
         self.port, self.tls_port, distribution, names = (free_port(socket.SOCK_STREAM) for _ in range(4))
@@ -64,8 +55,7 @@ class Rabbit:
         (self.dir / "cert.pem").chmod(0o644)
         self.dir.chmod(0o755)
         for path in (self.dir, *self.dir.iterdir()):
-            if self.owner:
-                os.chown(path, self.owner.pw_uid, self.owner.pw_gid)
+            self.give(path)
         self.environment = {
             "PATH": os.environ["PATH"], "HOME": self.dir, "LC_ALL": "C.UTF-8", "RABBITMQ_NODENAME": "test@localhost",
             "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1", "RABBITMQ_NODE_PORT": self.port, "RABBITMQ_DIST_PORT": distribution,
@@ -75,23 +65,20 @@ class Rabbit:
             "RABBITMQ_CONF_ENV_FILE": "/dev/null",
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 1:1 -kernel inet_dist_use_interface {127,0,0,1}"}
         self.environment = {name: str(value) for name, value in self.environment.items()}
-        self.names = self.run([self.epmd, "-port", str(names), "-address", "127.0.0.1"], "epmd")
+        self.names = self.launch([self.epmd, "-port", str(names), "-address", "127.0.0.1"], "epmd")
         self.process = None
         self.start()
 
-    def run(self, args, name):
+    def launch(self, args, name):
         """Starts a program in a process group of its own, which dies with the test, however that ends: a second process waits for
         the end of a pipe."""
         watched = ["sh", "-c", 'exec 3<&0; (cat <&3 >/dev/null; kill -KILL 0) & exec "$@" </dev/null 3<&-', "sh"]
-        become = []
-        if self.owner:
-            become = [need("setpriv"), f"--reuid={self.owner.pw_uid}", f"--regid={self.owner.pw_gid}", "--clear-groups"]
         with open(self.dir / f"{name}.out", "ab") as out:
-            return subprocess.Popen([*become, *watched, *args], cwd=self.dir, env=self.environment, stdin=subprocess.PIPE, stdout=out,
+            return subprocess.Popen([*self.become(), *watched, *args], cwd=self.dir, env=self.environment, stdin=subprocess.PIPE, stdout=out,
                                     stderr=subprocess.STDOUT, start_new_session=True)
 
     def start(self):
-        self.process = self.run([self.program], "rabbitmq")
+        self.process = self.launch([self.program], "rabbitmq")
         wait_for(self.is_ready, "RabbitMQ's port", 90)
 
     def is_ready(self):

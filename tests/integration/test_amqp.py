@@ -10,7 +10,7 @@ import socket
 import subprocess
 import threading
 
-from harness import BUILD, NFACCTD, SOURCE, free_port, json_lines, main, need, need_option, need_pmacct
+from harness import NFACCTD, SOURCE, flowgen_capture, free_port, json_lines, main, need, need_option, need_pmacct
 from avro_reader import AvroReader
 from rabbit import distinct, shared
 import exports
@@ -20,9 +20,8 @@ UNITS = ("flows", "packets", "bytes")
 
 def flowgen(test, *args):
     """A capture, and what its flows add up to."""
-    done = subprocess.run([BUILD / "bench/flowgen", *map(str, args), "--pcap", test.dir / "in.pcap"], capture_output=True, text=True,
-                          check=True, timeout=120)
-    return {unit: json.loads(done.stdout)[unit] for unit in UNITS}
+    made = flowgen_capture(test, *args)
+    return {unit: made[unit] for unit in UNITS}
 
 
 def config(test, broker, exchange, more="", aggregate="src_host, dst_host, src_port, dst_port, proto, flows"):

@@ -11,7 +11,7 @@ import sqlite3
 import subprocess
 import time
 
-from harness import BUILD, main, need_built, wait_for
+from harness import BUILD, flowgen, host_pids, main, need_built, wait_for
 from kafka_cluster import Mock, consume, distinct, rows as kafka_rows
 from mariadb import MariaDB
 from postgres import Postgres
@@ -166,15 +166,6 @@ def test_the_same_records_everywhere(test):
                                             [(k, records[k], merged["print"][k]) for k in records if k in merged["print"] and records[k] != merged["print"][k]][:2])
 
 
-def host_pids(daemon):
-    found = []
-    for pid in pathlib.Path(f"/proc/{daemon.pid}/task/{daemon.pid}/children").read_text().split():
-        with contextlib.suppress(OSError):
-            if "pathacct-host" in pathlib.Path(f"/proc/{pid}/cmdline").read_text(errors="replace"):
-                found.append(int(pid))
-    return found
-
-
 def is_gone(pid):
     try:
         return "Z" in pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1]
@@ -182,21 +173,16 @@ def is_gone(pid):
         return True
 
 
-def flowgen(*args):
-    done = subprocess.run([BUILD / "bench/flowgen", *map(str, args)], capture_output=True, text=True, check=True, timeout=60)
-    return json.loads(done.stdout)["flows"]
-
-
 def test_kill_9_of_the_core(test):
     """Two epochs lie handed over, unwritten, when the core dies: each backend that keeps things has them once."""
     backends = Backends(test, "src_host, dst_host, src_port, dst_port, proto, flows", "nfacctd_workers: 1\n")
     kept = ("print", "sqlite3", "pgsql", "mysql", "kafka", "amqp")
-    first = flowgen("--flows", 5000, "--keys", 3000, "--udp", f"127.0.0.1:{test.port}", "--rate", 50000)
+    first = flowgen("--flows", 5000, "--keys", 3000, "--udp", f"127.0.0.1:{test.port}", "--rate", 50000)["flows"]
     wait_for(lambda: all(flows_of(getattr(backends, name)()) == first for name in kept), "the first flows", 30)
     pids = host_pids(backends.daemon)
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)
-    second = flowgen("--flows", 2000, "--keys", 1500, "--udp", f"127.0.0.1:{test.port}", "--seed", 2)
+    second = flowgen("--flows", 2000, "--keys", 1500, "--udp", f"127.0.0.1:{test.port}", "--seed", 2)["flows"]
     test.wait_handed_over(backends.daemon, second)
     flowgen("--flows", 500, "--keys", 400, "--udp", f"127.0.0.1:{test.port}", "--seed", 3)  # of the open epoch: may be lost
     os.kill(backends.daemon.pid, signal.SIGKILL)

@@ -5,7 +5,7 @@ import collections
 import json
 import subprocess
 
-from harness import BUILD, NFACCTD, SOURCE, json_lines, main, need_option, need_pmacct
+from harness import NFACCTD, SOURCE, flowgen_capture, json_lines, main, need_option, need_pmacct
 from avro_reader import AvroReader
 from kafka_cluster import Mock, consume, consume_raw, identity, rows, sums
 import exports
@@ -15,9 +15,8 @@ UNITS = ("flows", "packets", "bytes")
 
 def flowgen(test, *args):
     """A capture, and what its flows add up to."""
-    done = subprocess.run([BUILD / "bench/flowgen", *map(str, args), "--pcap", test.dir / "in.pcap"], capture_output=True, text=True,
-                          check=True, timeout=120)
-    return {unit: json.loads(done.stdout)[unit] for unit in UNITS}
+    made = flowgen_capture(test, *args)
+    return {unit: made[unit] for unit in UNITS}
 
 
 def config(test, cluster, more="", aggregate="src_host, dst_host, src_port, dst_port, proto, flows"):

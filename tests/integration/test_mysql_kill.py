@@ -3,18 +3,16 @@
 """MariaDB tables are exact whatever is killed: plugin and server at random points of a run, the connection within COMMIT, and the
 core."""
 import contextlib
-import json
 import os
 import pathlib
 import random
 import re
 import signal
 import socket
-import subprocess
 import threading
 import time
 
-from harness import BUILD, main, need_built, wait_for
+from harness import flowgen, host_pids, main, need_built, wait_for
 from mariadb import MariaDB
 import exports
 
@@ -23,11 +21,6 @@ WAYS = {"upserted": "sql_table_create", "matched": "", "inserted": "sql_dont_try
 COLUMNS = ("ip_src varchar(45), ip_dst varchar(45), port_src int, port_dst int, ip_proto varchar(6), stamp_inserted datetime, "
            "stamp_updated datetime, flows bigint, packets bigint, bytes bigint, KEY (stamp_inserted, ip_src, port_src)")
 SERVER_KILLS, PLUGIN_KILLS = 6, 14
-
-
-def flowgen(*args):
-    done = subprocess.run([BUILD / "bench/flowgen", *map(str, args)], capture_output=True, text=True, check=True, timeout=120)
-    return json.loads(done.stdout)
 
 
 def config(server, more):
@@ -43,16 +36,6 @@ def config(server, more):
 
 def sums(server, table):
     return dict(zip(UNITS, map(int, server.sql(f"SELECT COALESCE(SUM(flows), 0), COALESCE(SUM(packets), 0), COALESCE(SUM(bytes), 0) FROM {table}")[0])))
-
-
-def host_pids(daemon):
-    found = []
-    with contextlib.suppress(OSError):
-        for pid in pathlib.Path(f"/proc/{daemon.pid}/task/{daemon.pid}/children").read_text().split():
-            with contextlib.suppress(OSError):
-                if "pathacct-host" in pathlib.Path(f"/proc/{pid}/cmdline").read_text(errors="replace"):
-                    found.append(int(pid))
-    return found
 
 
 def progress(server):

@@ -2,12 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The pgsql plugin against a real server: what stands in tables, by each way that rows can get there, and that several writers
 add up."""
-import json
 import subprocess
 import threading
 import time
 
-from harness import BUILD, main, need
+from harness import flowgen_capture, main, need
 from postgres import Postgres
 import exports
 
@@ -33,12 +32,6 @@ stamp_updated timestamp without time zone, PRIMARY KEY (agent_id, as_src, as_dst
 peer_ip_dst, comms, as_path, local_pref, med, stamp_inserted)); GRANT ALL ON acct_bgp TO pmacct"""
 
 
-def flowgen(test, *args):
-    done = subprocess.run([BUILD / "bench/flowgen", *map(str, args), "--pcap", test.dir / "in.pcap"], capture_output=True, text=True,
-                          check=True, timeout=120)
-    return json.loads(done.stdout)
-
-
 def replay(test, config, name="nfacctd"):
     daemon = test.nfacctd(f"pcap_savefile: {test.dir}/in.pcap\n{config}", name=name)
     assert daemon.wait(90) == 0, daemon.output()
@@ -57,7 +50,7 @@ def test_each_way_into_a_table_writes_the_same(test):
     """Upsert, looking for rows under a lock, plain COPY, insertion with casts: the same input, the same sums; and a second run adds
     to the rows of the first where keys are looked for."""
     pg = Postgres(test)
-    sent = flowgen(test, "--flows", 20000, "--keys", 5000, "--seconds", 120)
+    sent = flowgen_capture(test, "--flows", 20000, "--keys", 5000, "--seconds", 120)
     truth = {unit: sent[unit] for unit in UNITS}
     columns = ("ip_src inet, ip_dst inet, port_src int, port_dst int, ip_proto int, stamp_inserted timestamp, stamp_updated timestamp, "
                "flows bigint, packets bigint, bytes bigint")
@@ -94,7 +87,7 @@ def test_pmacct_tables(test):
     pg = Postgres(test)
     pg.sql(PMACCT_V9)
     pg.sql(PMACCT_BGP)
-    sent = flowgen(test, "--flows", 5000, "--keys", 1000, "--seconds", 20)
+    sent = flowgen_capture(test, "--flows", 5000, "--keys", 1000, "--seconds", 20)
     daemon = replay(test, f"""
 plugins: pgsql[v9], pgsql[bgp]
 aggregate[v9]: {TUPLE}, tcpflags, tos, vlan
@@ -143,7 +136,7 @@ sql_table[a]: acct
 
 def test_unified_text_types(test):
     pg = Postgres(test)
-    flowgen(test, "--flows", 100, "--keys", 10, "--seconds", 5)
+    flowgen_capture(test, "--flows", 100, "--keys", 10, "--seconds", 5)
     replay(test, f"plugins: pgsql[a]\naggregate[a]: {TUPLE}, src_mac\nsql_table_create[a]: true\nsql_data[a]: unified\nsql_table[a]: acct\n{pg.keys('a')}")
     assert pg.sql("SELECT DISTINCT pg_typeof(ip_src), pg_typeof(mac_src), pg_typeof(ip_proto) FROM acct") == [["text", "text", "smallint"]]
     assert pg.sql("SELECT count(*) FROM acct WHERE ip_proto IN (6, 17) AND mac_src = '00:00:00:00:00:00'") == pg.sql("SELECT count(*) FROM acct")
@@ -152,7 +145,7 @@ def test_unified_text_types(test):
 def test_table_grows_with_aggregate(test):
     """A column is added, with its place in the key; what was there has the column's default."""
     pg = Postgres(test)
-    sent = flowgen(test, "--flows", 2000, "--keys", 500, "--seconds", 5)
+    sent = flowgen_capture(test, "--flows", 2000, "--keys", 500, "--seconds", 5)
     config = f"plugins: pgsql[a]\nsql_table_create[a]: true\nsql_table[a]: acct\n{pg.keys('a')}"
     replay(test, config + "aggregate[a]: src_host, flows\n")
     hosts = int(pg.value("SELECT count(*) FROM acct"))
@@ -167,7 +160,7 @@ def test_tables_by_time_and_exporter(test):
     pg = Postgres(test)
     schema = test.write("schema.sql", "CREATE TABLE acct_%H%M_$peer_src_ip (ip_src inet, peer_ip_src inet, flows int, packets int, bytes int, "
                         "stamp_inserted timestamp, stamp_updated timestamp)")
-    sent = flowgen(test, "--flows", 5000, "--keys", 500, "--seconds", 150)
+    sent = flowgen_capture(test, "--flows", 5000, "--keys", 500, "--seconds", 150)
     replay(test, f"""
 plugins: pgsql[a]
 aggregate[a]: src_host, peer_src_ip, flows
@@ -193,7 +186,7 @@ def test_several_writers_into_one_table_add_up(test):
     columns = "ip_src inet, port_dst int, flows bigint, packets bigint, bytes bigint"
     pg.sql(f"CREATE TABLE upserted ({columns}, UNIQUE (ip_src, port_dst)); CREATE TABLE matched ({columns});"
            "GRANT ALL ON upserted, matched TO pmacct")
-    sent = flowgen(test, "--flows", 60000, "--keys", 3000, "--seconds", 60)
+    sent = flowgen_capture(test, "--flows", 60000, "--keys", 3000, "--seconds", 60)
     config = f"""
 plugins: pgsql[a], pgsql[b], pgsql[c], pgsql[d]
 aggregate: src_host, dst_port, flows
@@ -282,7 +275,7 @@ sql_refresh_time[a]: 30
 def test_keys_without_effect_are_told(test):
     """What pmacct starts with: sql_num_hosts, and sql_use_copy without sql_dont_try_update."""
     pg = Postgres(test)
-    sent = flowgen(test, "--flows", 500, "--keys", 50, "--seconds", 20)
+    sent = flowgen_capture(test, "--flows", 500, "--keys", 50, "--seconds", 20)
     daemon = replay(test, "plugins: pgsql[a]\naggregate[a]: src_host, flows\nsql_table_create[a]: true\nsql_refresh_time[a]: 5\n"
                     f"sql_use_copy[a]: true\nsql_num_hosts[a]: true\n{pg.keys('a')}")
     assert sums(pg, "acct") == {unit: sent[unit] for unit in UNITS} and repeated_keys(pg, "acct", "ip_src") == 0
@@ -309,7 +302,7 @@ def test_sql_conn_ca_file(test):
     pg.stop()
     pg.settings.update(ssl="on", ssl_cert_file=str(right), ssl_key_file=str(key))
     pg.start()
-    sent = flowgen(test, "--flows", 100, "--keys", 10, "--seconds", 5)
+    sent = flowgen_capture(test, "--flows", 100, "--keys", 10, "--seconds", 5)
     config = f"aggregate: {TUPLE}\nsql_table_create: true\n" + pg.keys(by_password=True).replace("127.0.0.1", "localhost")
     replay(test, f"plugins: pgsql[a]\nsql_table[a]: acct\nsql_conn_ca_file[a]: {right}\n{config}")
     assert sums(pg, "acct")["bytes"] == sent["bytes"]
@@ -322,7 +315,7 @@ def test_sql_conn_ca_file(test):
 
 def test_no_progress_table_on_request(test):
     pg = Postgres(test)
-    sent = flowgen(test, "--flows", 100, "--keys", 10, "--seconds", 5)
+    sent = flowgen_capture(test, "--flows", 100, "--keys", 10, "--seconds", 5)
     replay(test, f"plugins: pgsql[a]\naggregate[a]: {TUPLE}\nsql_table_create[a]: true\nsql_exactly_once[a]: false\nsql_table[a]: acct\n{pg.keys('a')}")
     assert sums(pg, "acct")["bytes"] == sent["bytes"]
     assert pg.value("SELECT to_regclass('pathacct_progress') IS NULL") == "t"

@@ -2,16 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """PostgreSQL tables are exact whatever is killed: plugin and server at fifty random points of a run, and the core."""
 import contextlib
-import json
 import os
 import pathlib
 import random
 import signal
-import subprocess
 import threading
 import time
 
-from harness import BUILD, main, wait_for
+from harness import flowgen, host_pids, main, wait_for
 from postgres import Postgres
 
 UNITS = ("flows", "packets", "bytes")
@@ -19,11 +17,6 @@ WAYS = {"upserted": "sql_table_create", "matched": "", "copied": "sql_dont_try_u
 COLUMNS = ("ip_src inet, ip_dst inet, port_src int, port_dst int, ip_proto int, stamp_inserted timestamp, stamp_updated timestamp, "
            "flows bigint, packets bigint, bytes bigint")
 SERVER_KILLS, PLUGIN_KILLS = 12, 26  # the former on each of two servers
-
-
-def flowgen(*args):
-    done = subprocess.run([BUILD / "bench/flowgen", *map(str, args)], capture_output=True, text=True, check=True, timeout=120)
-    return json.loads(done.stdout)
 
 
 def config(servers, more):
@@ -42,16 +35,6 @@ def config(servers, more):
 
 def sums(server, table):
     return dict(zip(UNITS, map(int, server.sql(f"SELECT coalesce(sum(flows), 0), coalesce(sum(packets), 0), coalesce(sum(bytes), 0) FROM {table}")[0])))
-
-
-def host_pids(daemon):
-    found = []
-    with contextlib.suppress(OSError):
-        for pid in pathlib.Path(f"/proc/{daemon.pid}/task/{daemon.pid}/children").read_text().split():
-            with contextlib.suppress(OSError):
-                if "pathacct-host" in pathlib.Path(f"/proc/{pid}/cmdline").read_text(errors="replace"):
-                    found.append(int(pid))
-    return found
 
 
 def torment(server, daemon, seed, counts):

@@ -2,25 +2,18 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """SQLite tables are exact whatever happens to the processes: kill -9 at fifty random points, of the plugin and of the core."""
 import contextlib
-import json
 import os
 import pathlib
 import random
 import signal
 import sqlite3
-import subprocess
 import time
 
-from harness import BUILD, main, wait_for
+from harness import flowgen, host_pids, main, wait_for
 
 UNITS = ("flows", "packets", "bytes")
 INSTANCES = {"a": ("one.db", "acct"), "b": ("two.db", "acct_%H%M"), "c": ("three.db", "acct"), "d": ("both.db", "acct"),
              "e": ("both.db", "acct")}  # the last two add up in one table
-
-
-def flowgen(*args):
-    done = subprocess.run([BUILD / "bench/flowgen", *map(str, args)], capture_output=True, text=True, check=True, timeout=120)
-    return json.loads(done.stdout)
 
 
 def config(test, names, more=""):
@@ -43,16 +36,6 @@ def written(test, file):
                               'port_dst, ip_proto HAVING count(*) > 1)').fetchone() == (0,), name
         assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     return sums
-
-
-def host_pids(daemon):
-    children = pathlib.Path(f"/proc/{daemon.pid}/task/{daemon.pid}/children").read_text().split()
-    found = []
-    for pid in children:
-        with contextlib.suppress(OSError):
-            if "pathacct-host" in pathlib.Path(f"/proc/{pid}/cmdline").read_text(errors="replace"):
-                found.append(int(pid))
-    return found
 
 
 def test_kill_9_of_the_plugin_at_fifty_random_points(test):
