@@ -510,6 +510,7 @@ int setup_check_plugins(struct daemon *d, struct text *errors)
         .plugin_dir = d->places.plugin_dir,
         .identity = d->options.file,
         .is_replay = d->crew.replay.path != NULL,
+        .is_tolerant = !config_is_strict(d->config),
         .debug = d->process.debug,
         .shutdown_timeout_s = d->process.shutdown_timeout_s,
     };

@@ -48,6 +48,7 @@ struct supervisor_settings {
     const char *identity;
     uint8_t core_id[16]; /* random, of this start of the core */
     bool is_replay;
+    bool is_tolerant; /* strict_config: false */
     bool debug;
     int64_t shutdown_timeout_s;
 };

@@ -74,6 +74,7 @@ int supervisor_send_setup(const struct supervisor *s, const struct supervisor_pl
         .is_check = is_check,
         .is_trial = purpose == PURPOSE_TRIAL,
         .is_replay = s->settings.is_replay,
+        .is_tolerant = s->settings.is_tolerant,
         .debug = s->settings.debug,
         .lane_count = is_check ? 0 : plugin->outlet->lane_count,
         .last_signal = is_check ? 0 : in->last_signal,

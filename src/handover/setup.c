@@ -35,6 +35,7 @@ int setup_encode(const struct setup *setup, const struct schema *schema, struct 
     encode_flag(out, setup->is_check);
     encode_flag(out, setup->is_trial);
     encode_flag(out, setup->is_replay);
+    encode_flag(out, setup->is_tolerant);
     encode_flag(out, setup->debug);
     text_append(out, setup->core_id, sizeof setup->core_id);
     encode_u32(out, setup->lane_count);
@@ -69,6 +70,7 @@ int setup_decode(const void *data, size_t len, struct setup **ret_setup, struct 
     setup->is_check = decode_flag(&r);
     setup->is_trial = decode_flag(&r);
     setup->is_replay = decode_flag(&r);
+    setup->is_tolerant = decode_flag(&r);
     setup->debug = decode_flag(&r);
     const uint8_t *core_id = reader_bytes(&r, sizeof setup->core_id);
     if (core_id != NULL)

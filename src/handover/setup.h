@@ -20,6 +20,7 @@ struct setup {
     bool is_check; /* only look at settings and schema, answer HOST_MESSAGE_CHECKED, end */
     bool is_trial; /* in place of that try what open would need; is_check is set too */
     bool is_replay;
+    bool is_tolerant; /* strict_config: false */
     bool debug;
     uint8_t core_id[16];
     uint32_t lane_count;

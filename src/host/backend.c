@@ -323,6 +323,7 @@ struct backend *backend_new(const struct pa_plugin *plugin, const struct setup *
                                .plugin_name = setup->plugin_name,
                                .daemon_name = setup->daemon_name,
                                .is_replay = setup->is_replay,
+                               .is_tolerant = setup->is_tolerant,
                                .setting = host_setting,
                                .setting_number = host_setting_number,
                                .log = host_log,

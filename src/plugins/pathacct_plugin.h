@@ -226,6 +226,9 @@ struct pa_host {
     void *own;                                             /* belongs to the host; pass it back */
     const char *instance_name, *plugin_name, *daemon_name; /* "matrix", "print", "nfacctd" */
     uint8_t is_replay; /* the input is a capture file: stamps come from there */
+    /* strict_config is false: where a promise cannot be kept the user prefers a warning to a
+     * refusal. */
+    uint8_t is_tolerant;
     /* Returns the value in force of a key of `keys` or `shared_keys`, by its name there, not an
      * alias: the default if it was not set, NULL if there is none. A key of neither table is a
      * fault of the plugin: the host says so and ends the process. */

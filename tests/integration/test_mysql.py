@@ -271,10 +271,12 @@ def test_rejected_rows_among_many(test):
 
 
 def test_engines_without_transactions(test):
-    """MyISAM is refused with the statement that mends it; with sql_exactly_once: false it is written to, with a warning."""
+    """MyISAM is refused with the statement that mends it; with sql_exactly_once: false, or
+    strict_config: false, it is written to, with a warning, which -T setup gives too."""
     db = server()
     columns = "ip_src varchar(45), flows int, packets int, bytes bigint, UNIQUE (ip_src)"
-    db.sql(f"CREATE TABLE isam ({columns}) ENGINE=MyISAM; CREATE TABLE isam_once ({columns}) ENGINE=MyISAM")
+    db.sql(f"CREATE TABLE isam ({columns}) ENGINE=MyISAM; CREATE TABLE isam_once ({columns}) ENGINE=MyISAM; "
+           f"CREATE TABLE isam_tolerant ({columns}) ENGINE=MyISAM")
     sent = flowgen_capture(test, "--flows", 100, "--keys", 10, "--seconds", 5)
     config = f"aggregate: src_host, flows\nsql_optimize_clauses: true\n{db.keys()}"
     daemon = test.nfacctd(f"pcap_savefile: {test.dir}/in.pcap\nplugins: mysql[a]\nsql_table[a]: isam_once\nshutdown_timeout: 2\n{config}", name="refused")
@@ -284,8 +286,14 @@ def test_engines_without_transactions(test):
     db.sql(re.search(r"run (ALTER TABLE .*?);", line)[1])
     replay(test, f"plugins: mysql[a]\nsql_table[a]: isam_once\n{config}", name="mended")
     daemon = replay(test, f"plugins: mysql[a]\nsql_table[a]: isam\nsql_exactly_once[a]: false\n{config}")
-    assert sums(db, "isam") == sums(db, "isam_once") == {unit: sent[unit] for unit in UNITS}
     assert "written at least once" in daemon.output(), daemon.output()
+    tolerant = f"strict_config: false\nplugins: mysql[a]\nsql_table[a]: isam_tolerant\n{config}"
+    status, out = trial(test, tolerant)
+    assert status == 0 and out.count("written at least once") == 1, out
+    daemon = replay(test, tolerant, name="tolerant")
+    assert daemon.output().count("table `isam_tolerant` (MyISAM) has no transactions: rows are written at least once") == 1, daemon.output()
+    for table in ("isam", "isam_once", "isam_tolerant"):
+        assert sums(db, table) == {unit: sent[unit] for unit in UNITS}, table
 
 
 def certificate(test, db, name, names):

@@ -209,7 +209,7 @@ static int judge_engine(const struct making *m, const struct my_table *table)
 
     if (table->has_transactions)
         return 0;
-    if (!x->settings->is_exactly_once) {
+    if (!x->settings->is_exactly_once || x->host->is_tolerant) {
         if (is_news(m, "engine"))
             x->host->log(x->host, PA_LOG_WARNING,
                          "table %s (%s) has no transactions: rows are written at least once, some "
@@ -219,7 +219,8 @@ static int judge_engine(const struct making *m, const struct my_table *table)
     }
     text_append_printf(&what,
                        "table %s (%s) has no transactions, without which rows could be written "
-                       "twice; run ALTER TABLE %s ENGINE=InnoDB; or set sql_exactly_once: false",
+                       "twice; run ALTER TABLE %s ENGINE=InnoDB; or, to write at least once, "
+                       "set sql_exactly_once: false",
                        m->shown, table->engine, m->shown);
     return refuse_table(m, MY_FAULT_ENGINE_UNFIT, &what);
 }
