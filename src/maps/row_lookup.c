@@ -225,16 +225,23 @@ static const struct slot *slot_of_flow(const struct row_search *s, const struct 
     return find_slot(s, shape, hash);
 }
 
-/* Finds the first candidate in the shapes whose hashes are not kept. */
-static uint32_t first_of_others(const struct row_search *s, const struct row_column *columns,
-                                uint32_t index, uint32_t best)
+/* Takes the first row of a slot if it comes before what was found. NULL is fine. */
+HOT_INLINE void take_first(struct row_lookup *lookup, uint32_t index, const struct slot *slot)
 {
-    for (uint32_t i = s->kept_count; i < s->shape_count; i++) {
-        const struct slot *slot = slot_of_flow(s, &s->shapes[i], columns, index);
-        if (slot && slot->best - 1 < best)
-            best = slot->best - 1;
+    uint32_t best = slot ? slot->best - 1 : ROW_NONE;
+
+    if (best < lookup->first[index]) {
+        lookup->first[index] = best;
+        lookup->notes[index] = slot->note;
     }
-    return best;
+}
+
+/* Looks at the shapes whose hashes are not kept. */
+static void settle_others(const struct row_search *s, const struct row_column *columns,
+                          uint32_t index, struct row_lookup *lookup)
+{
+    for (uint32_t i = s->kept_count; i < s->shape_count; i++)
+        take_first(lookup, index, slot_of_flow(s, &s->shapes[i], columns, index));
 }
 
 /* Holds what is left to ask for a flow. */
@@ -251,10 +258,8 @@ HOT_INLINE void settle_next(const struct row_search *s, const struct row_column 
     unsigned number = (unsigned)__builtin_ctzll(pending->groups), bit = highest_bit(pending->bits);
     const struct shape *shape = &s->shapes[shape_of_bit(&s->groups[number], bit)];
     const struct slot *slot = find_slot(s, shape, hash_of_hit(shape, columns, lookup, index));
-    uint32_t best = slot ? slot->best - 1 : ROW_NONE;
 
-    if (best < lookup->first[index])
-        lookup->first[index] = best;
+    take_first(lookup, index, slot);
     pending->groups &= slot ? ~shape->covered_groups : UINT64_MAX;
     pending->bits = slot ? 0 : pending->bits ^ UINT64_C(1) << bit;
     if (pending->bits == 0) {
@@ -267,13 +272,10 @@ HOT_INLINE void settle_next(const struct row_search *s, const struct row_column 
 /* Looks at all shapes of all flows: there are few, each a group by itself. */
 static void settle_few(const struct row_search *s, uint32_t count, struct row_lookup *lookup)
 {
-    for (uint32_t i = 0; i < count; i++)
-        lookup->first[i] = ROW_NONE;
     for (uint32_t k = 0; k < s->shape_count; k++)
         for (uint32_t i = 0; i < count; i++) {
             const struct slot *slot = find_slot(s, &s->shapes[k], lookup->hashes[k][i]);
-            uint32_t best = slot && (lookup->hits[i] >> k & 1) ? slot->best - 1 : ROW_NONE;
-            lookup->first[i] = best < lookup->first[i] ? best : lookup->first[i];
+            take_first(lookup, i, lookup->hits[i] >> k & 1 ? slot : NULL);
         }
 }
 
@@ -286,13 +288,16 @@ void row_search_settle(const struct row_search *s, const struct row_column *colu
     uint8_t waiting[ROW_TOGETHER];
     uint32_t waiting_count = 0;
 
+    for (uint32_t i = 0; i < count; i++) {
+        lookup->first[i] = ROW_NONE;
+        lookup->notes[i] = 0;
+    }
     if (!s->has_filters) {
         settle_few(s, count, lookup);
         return;
     }
     for (uint32_t i = 0; i < count; i++) {
         uint64_t hits = lookup->hits[i];
-        lookup->first[i] = ROW_NONE;
         waiting[waiting_count] = (uint8_t)i;
         waiting_count += hits != 0;
         pending[i] = (struct pending){hits, hits ? lookup->bits[__builtin_ctzll(hits)][i] : 0};
@@ -312,15 +317,17 @@ void row_search_settle(const struct row_search *s, const struct row_column *colu
         waiting_count = left_count;
     }
     for (uint32_t i = 0; s->shape_count > s->kept_count && i < count; i++)
-        lookup->first[i] = first_of_others(s, columns, i, lookup->first[i]);
+        settle_others(s, columns, i, lookup);
 }
 
 /* Returns the first row of a slot from `from` on, or ROW_NONE. */
 static uint32_t row_from(const struct row_search *s, const struct slot *slot, uint32_t from)
 {
-    if (!(slot->rows & SLOT_LIST))
-        return slot->rows - 1 >= from ? slot->rows - 1 : ROW_NONE;
-    const uint32_t *rows = s->rows + (slot->rows & ~SLOT_LIST) + 1;
+    uint32_t own = s->slot_rows[slot_place(s, slot)];
+
+    if (!(own & LISTED))
+        return own - 1 >= from ? own - 1 : ROW_NONE;
+    const uint32_t *rows = s->lists + (own & ~LISTED) + 1;
     uint32_t low = 0, high = rows[-1];
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;

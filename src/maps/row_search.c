@@ -56,7 +56,8 @@ void row_search_free(struct row_search *s)
     mem_free(s->entries);
     mem_free(s->groups);
     mem_free(s->buckets);
-    mem_free(s->rows);
+    mem_free(s->slot_rows);
+    mem_free(s->lists);
     mem_free(s);
 }
 
@@ -227,7 +228,8 @@ static void note_key(struct row_search *s, const struct shape *shape, uint64_t h
     set_line_bit(line_of(s, &s->groups[shape->group], common), common, bit);
 }
 
-static void put_slot(struct row_search *s, const struct shape *shape, const struct slot *slot)
+static void put_slot(struct row_search *s, const struct shape *shape, const struct slot *slot,
+                     uint32_t rows)
 {
     const struct bucket *bucket = bucket_of(s, shape, slot->hash);
     struct slot *free_slot;
@@ -238,6 +240,7 @@ static void put_slot(struct row_search *s, const struct shape *shape, const stru
     while (free_slot->best > 0)
         free_slot++;
     *free_slot = *slot;
+    s->slot_rows[slot_place(s, free_slot)] = rows;
     note_key(s, shape, slot->hash);
 }
 
@@ -266,6 +269,8 @@ static void place_tables(struct row_search *s)
                   "mem_table_calloc() puts each into a line");
     s->buckets = mem_table_calloc(bucket_count + line_count + 1, sizeof *s->buckets);
     s->lines = (uint64_t(*)[LINE_WORDS])(s->buckets + bucket_count);
+    s->bucket_count = bucket_count;
+    s->slot_rows = mem_table_calloc(bucket_count * BUCKET_SLOTS + 1, sizeof *s->slot_rows);
 }
 
 static unsigned bit_count(const struct shape *shape)
@@ -460,7 +465,7 @@ static void note_families(struct row_search *s)
 
 void row_search_finish(struct row_search *s)
 {
-    uint32_t row_count = 0;
+    uint32_t listed = 0;
 
     sort_shapes(s);
     s->kept_count = s->shape_count < ROW_SHAPES_KEPT ? s->shape_count : ROW_SHAPES_KEPT;
@@ -468,30 +473,39 @@ void row_search_finish(struct row_search *s)
     group_shapes(s);
     note_families(s);
     place_tables(s);
-    s->rows = mem_calloc(2 * s->entry_count + 1, sizeof *s->rows);
+    s->lists = mem_calloc(2 * s->entry_count + 1, sizeof *s->lists);
     if (s->entry_count > 0)
         qsort(s->entries, s->entry_count, sizeof *s->entries, compare_entries);
     for (size_t i = 0, end; i < s->entry_count; i = end) {
         const struct hashed_row *first = &s->entries[i];
-        uint32_t *rows = s->rows + row_count, count = 0;
-        struct slot slot = {.hash = first->hash, .rows = first->row + 1, .best = first->row + 1};
+        struct slot slot = {.hash = first->hash, .best = first->row + 1};
+        uint32_t *list = s->lists + listed, count = 0, rows = slot.best;
         for (end = i; end < s->entry_count && s->entries[end].hash == first->hash &&
                       s->entries[end].shape == first->shape;
              end++)
             if (end == i || s->entries[end].row != s->entries[end - 1].row)
-                rows[++count] = s->entries[end].row + 1;
+                list[++count] = s->entries[end].row + 1;
         if (count > 1) {
-            rows[0] = count;
-            slot.rows = row_count | SLOT_LIST;
-            row_count += count + 1;
+            list[0] = count;
+            rows = listed | LISTED;
+            listed += count + 1;
         }
-        put_slot(s, &s->shapes[first->shape], &slot);
+        put_slot(s, &s->shapes[first->shape], &slot, rows);
     }
     for (uint32_t i = s->shape_count; i-- > 0;)
         cover(s, &s->shapes[i], i);
     mem_free(s->entries);
     s->entries = NULL;
-    s->rows = mem_realloc_array(s->rows, (size_t)row_count + 1, sizeof *s->rows);
+    s->lists = mem_realloc_array(s->lists, (size_t)listed + 1, sizeof *s->lists);
+}
+
+void row_search_note(struct row_search *s, const uint32_t *notes)
+{
+    for (size_t i = 0; i < s->bucket_count * BUCKET_SLOTS; i++) {
+        struct slot *slot = &s->buckets[i / BUCKET_SLOTS].slots[i % BUCKET_SLOTS];
+        if (slot->best > 0)
+            slot->note = notes[slot->best - 1];
+    }
 }
 
 size_t row_search_unkeyed(const struct row_search *s)

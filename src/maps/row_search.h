@@ -91,6 +91,9 @@ void row_search_free(struct row_search *search); /* NULL is fine */
 bool row_search_add(struct row_search *search, uint32_t row, const struct row_choice *choices,
                     size_t choice_count);
 void row_search_finish(struct row_search *search); /* after the last row */
+/* Notes something of each row, by its number, that look-ups say with their first candidates: what a
+ * caller can do without looking at the row itself. To be called after row_search_finish(). */
+void row_search_note(struct row_search *search, const uint32_t *notes);
 /* Returns how many rows are candidates for every flow, or for all of a family of addresses. */
 size_t row_search_unkeyed(const struct row_search *search);
 /* Appends a warning if these are more than ROW_UNKEYED_MAX. */
@@ -98,9 +101,10 @@ void row_search_warn(const struct row_search *search, const char *path, struct t
 /* Says which fields the look-ups read: bit n is field n. */
 uint64_t row_search_fields(const struct row_search *search);
 
-/* A look-up of some flows together. `first` is its result; all else is the search's own. */
+/* A look-up of some flows together. `first` and `notes` are its result; all else is the search's own. */
 struct row_lookup {
     uint32_t first[ROW_TOGETHER]; /* candidates with the lowest numbers; ROW_NONE: there is none */
+    uint32_t notes[ROW_TOGETHER]; /* what was noted of these; 0: nothing */
     uint64_t hits[ROW_TOGETHER];  /* bits: groups of shapes that may have rows */
     uint64_t bits[ROW_SHAPES_KEPT][ROW_TOGETHER];   /* by group: shapes that may have rows */
     uint64_t hashes[ROW_SHAPES_KEPT][ROW_TOGETHER]; /* by group: of keys of the shortest shape */

@@ -69,14 +69,14 @@ struct hashed_row {
     uint32_t shape, row;
 };
 
-/* The rows of a key: one, or, with SLOT_LIST, the place of their count, which they follow. `best` is the
- * first one of these and of those that covered shapes have for any flow with that key; 0: the slot is
- * empty. Rows count from 1 here. */
+/* A key. `best` is the first one of its rows and of those that covered shapes have for any flow with that
+ * key, counted from 1; 0: the slot is empty. */
 struct slot {
     uint64_t hash;
-    uint32_t rows, best;
+    uint32_t best;
+    uint32_t note; /* the caller's, of that row */
 };
-#define SLOT_LIST (UINT32_C(1) << 31)
+#define LISTED (UINT32_C(1) << 31)
 
 /* Slots that are taken come first. A key is in the first bucket from its own on that had room. */
 struct bucket {
@@ -98,8 +98,12 @@ struct row_search {
     uint64_t ways[GROUP_BITS]; /* by a prefix's bit: that and those of all that contain it */
     bool has_filters;          /* with few shapes they cost more than they spare */
     struct bucket *buckets;
+    size_t bucket_count;
     uint64_t (*lines)[LINE_WORDS]; /* of filters; they lie behind the buckets */
-    uint32_t *rows;                /* of slots that have several */
+    /* The rows of each slot, counted from 1: one, or, with LISTED, the place in `lists` of their count,
+     * which they follow. Look-ups read these only where the first row is not the last. */
+    uint32_t *slot_rows;
+    uint32_t *lists;
 };
 
 /* ---- hashes ---- */
@@ -175,6 +179,11 @@ static inline const struct bucket *bucket_of(const struct row_search *s, const s
 }
 
 /* ---- tables ---- */
+
+static inline size_t slot_place(const struct row_search *s, const struct slot *slot)
+{
+    return (size_t)(slot - s->buckets[0].slots);
+}
 
 /* Returns the bucket behind another one, of the same shape. */
 static inline const struct bucket *

@@ -89,7 +89,7 @@ static bool is_pairs(const char *label)
 /* Takes a label into the map's texts. */
 static int take_label(struct tag_reader *r, size_t index, const char *label)
 {
-    struct tag_row *row = &r->map->rows[index];
+    struct tag_deed *deed = &r->map->deeds[index];
     size_t len = strlen(label);
 
     if (len > TAG_LABEL_MAX) {
@@ -107,8 +107,8 @@ static int take_label(struct tag_reader *r, size_t index, const char *label)
     }
     if (r->texts.len > UINT32_MAX - len) /* files are smaller */
         abort();
-    row->label_place = (uint32_t)r->texts.len;
-    row->label_len = (uint32_t)len & LABEL_LEN_MASK;
+    deed->label_place = (uint32_t)r->texts.len;
+    deed->label_len = (uint32_t)len & LABEL_LEN_MASK;
     text_append(&r->texts, label, len);
     return 0;
 }
@@ -118,6 +118,7 @@ static int take_settings(struct tag_reader *r, size_t index)
 {
     const struct map_row *row = &r->file->rows[index];
     struct tag_row *tag_row = &r->map->rows[index];
+    struct tag_deed *deed = &r->map->deeds[index];
     const char *tag = cell_text(row, TAG_KEY_set_tag), *stack = cell_text(row, TAG_KEY_stack),
                *returns = cell_text(row, TAG_KEY_return);
     const char *label = cell_text(row, TAG_KEY_set_label);
@@ -135,17 +136,17 @@ static int take_settings(struct tag_reader *r, size_t index)
         err = -EINVAL;
     }
     if (row->cells[TAG_KEY_set_tag2]) {
-        tag_row->has_tag2 = true;
-        tag_row->tag2 = row->cells[TAG_KEY_set_tag2]->items[0].low;
+        deed->has_tag2 = true;
+        deed->tag2 = row->cells[TAG_KEY_set_tag2]->items[0].low;
     }
     if (row->cells[TAG_KEY_set_tos]) {
-        tag_row->has_tos = true;
-        tag_row->tos = (uint8_t)row->cells[TAG_KEY_set_tos]->items[0].low;
+        deed->has_tos = true;
+        deed->tos = (uint8_t)row->cells[TAG_KEY_set_tos]->items[0].low;
     }
     if (label && take_label(r, index, label) < 0)
         err = -EINVAL;
     if (returns && strcmp(returns, "true") == 0 && row->cells[TAG_KEY_jeq]) {
-        tag_row->returns = true;
+        deed->returns = true;
         if (r->map->return_line == 0)
             r->map->return_line = row->line;
     } else if (returns && strcmp(returns, "false") != 0) {
@@ -153,7 +154,7 @@ static int take_settings(struct tag_reader *r, size_t index)
         text_append_printf(r->errors, "return=%s: expected true, beside jeq=, or false\n", returns);
         err = -EINVAL;
     }
-    if (!tag && !tag_row->has_tag2 && !tag_row->has_tos && !label && !row->cells[TAG_KEY_jeq]) {
+    if (!tag && !deed->has_tag2 && !deed->has_tos && !label && !row->cells[TAG_KEY_jeq]) {
         row_error(r, index);
         text_append_string(r->errors, "the row sets nothing; write set_tag=, set_tag2=, set_label= "
                                       "or set_tos=\n");
@@ -287,7 +288,7 @@ static int take_jump(struct tag_reader *r, size_t index)
     if (!name)
         return 0;
     if (strcmp(name, "next") == 0) { /* of the last row: the end */
-        r->map->rows[index].jump = index + 1 < r->file->row_count ? wanted.row : 0;
+        r->map->deeds[index].jump = index + 1 < r->file->row_count ? wanted.row : 0;
         return 0;
     }
     while (low < high) {
@@ -298,7 +299,7 @@ static int take_jump(struct tag_reader *r, size_t index)
             high = middle;
     }
     if (low < r->label_count && strcmp(r->labels[low].name, name) == 0) {
-        r->map->rows[index].jump = r->labels[low].row;
+        r->map->deeds[index].jump = r->labels[low].row;
         return 0;
     }
     row_error(r, index);
@@ -365,6 +366,21 @@ static size_t entry_count(const struct map_file *file)
     return count;
 }
 
+/* Lets the index know the tags of rows that set nothing else and leave nothing to ask. */
+static void note_tags(struct tag_map *map)
+{
+    uint32_t *notes = mem_calloc((size_t)map->row_count + 1, sizeof *notes);
+
+    for (uint32_t i = 0; i < map->row_count; i++) {
+        const struct tag_row *row = &map->rows[i];
+        uint64_t tag = atomic_load_explicit(&row->tag, memory_order_relaxed);
+        if (row->open_count == 0 && !row->does_more && !row->counts && tag < UINT32_MAX)
+            notes[i] = tag_note((uint32_t)tag);
+    }
+    row_search_note(map->search, notes);
+    mem_free(notes);
+}
+
 static void finish(struct tag_reader *r)
 {
     struct tag_map *map = r->map;
@@ -376,11 +392,17 @@ static void finish(struct tag_reader *r)
     take_names(map, r->file);
     map->entry_count = entry_count(r->file);
     row_search_finish(map->search);
+    note_tags(map);
     fields = row_search_fields(map->search);
     static_assert((int)TAG_KEY_COUNT <= ROW_FIELDS_MAX, "the fields of the index are the keys");
     for (size_t key = 0; key < TAG_KEY_COUNT; key++)
         if (fields >> key & 1)
             map->fields[map->field_count++] = (uint8_t)key;
+}
+
+static bool does_more(const struct tag_deed *deed)
+{
+    return deed->has_tag2 || deed->has_tos || deed->label_len > 0 || deed->jump > 0;
 }
 
 static int take_rows(struct tag_reader *r)
@@ -391,10 +413,12 @@ static int take_rows(struct tag_reader *r)
     map->row_count = (uint32_t)r->file->row_count;
     static_assert(CACHE_LINE % sizeof *map->rows == 0, "none lies across two lines");
     map->rows = mem_table_calloc(r->file->row_count + 1, sizeof *map->rows);
+    map->deeds = mem_table_calloc(r->file->row_count + 1, sizeof *map->deeds);
     map->search = row_search_new();
     find_labels(r);
     for (size_t i = 0; i < r->file->row_count; i++) {
         int settings = take_settings(r, i), jump = take_jump(r, i);
+        map->rows[i].does_more = does_more(&map->deeds[i]);
         if (take_conditions(r, i) < 0 || settings < 0 || jump < 0)
             err = -EINVAL;
     }
@@ -475,6 +499,7 @@ void tag_map_free(struct tag_map *map)
         tag_condition_clear(&map->conditions[i]);
     mem_free(map->conditions);
     mem_free(map->rows);
+    mem_free(map->deeds);
     mem_free(map->texts);
     row_search_free(map->search);
     mem_free(map->names);

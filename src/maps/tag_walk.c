@@ -43,16 +43,16 @@ static uint64_t stacked(enum tag_stack stack, uint64_t before, uint64_t tag)
 
 /* Appends a label. What would go beyond the bound is left out. A label that was joined before is the
  * last text of the arena and grows in its place, so that a flow takes no more than the bound. */
-static void label_append(const struct tag_map *map, const struct tag_row *row,
+static void label_append(const struct tag_map *map, const struct tag_deed *deed,
                          struct tag_result *result, struct arena *labels)
 {
-    const char *text = map->texts + row->label_place;
+    const char *text = map->texts + deed->label_place;
     struct flow_bytes *label = &result->label;
-    size_t len = (size_t)label->len + 1 + row->label_len;
+    size_t len = (size_t)label->len + 1 + deed->label_len;
     size_t last = arena_rounded(label->len);
 
     if (label->len == 0) {
-        *label = (struct flow_bytes){.data = (const uint8_t *)text, .len = row->label_len};
+        *label = (struct flow_bytes){.data = (const uint8_t *)text, .len = deed->label_len};
         return;
     }
     if (len > TAG_LABEL_MAX) {
@@ -68,26 +68,39 @@ static void label_append(const struct tag_map *map, const struct tag_row *row,
     }
     memmove(joined, label->data, label->len);
     joined[label->len] = ',';
-    memcpy(joined + label->len + 1, text, row->label_len);
+    memcpy(joined + label->len + 1, text, deed->label_len);
     *label = (struct flow_bytes){.data = joined, .len = (uint32_t)len};
 }
 
-static void row_apply(const struct tag_map *map, struct tag_row *row, struct tag_result *result,
-                      struct arena *labels)
+/* Sets what a row sets beside its tag. */
+static void deed_apply(const struct tag_map *map, const struct tag_row *row,
+                       const struct tag_deed *deed, struct tag_result *result, struct arena *labels)
 {
+    if (deed->has_tag2)
+        result->tag2 = stacked((enum tag_stack)row->stack, result->tag2, deed->tag2);
+    if (deed->has_tos) {
+        result->tos = deed->tos;
+        result->has_tos = true;
+    }
+    if (deed->label_len > 0)
+        label_append(map, deed, result, labels);
+}
+
+/* Sets what a row sets. Returns the row to go on at; 0: the walk ends here. */
+static inline uint32_t row_apply(const struct tag_map *map, uint32_t at, struct tag_result *result,
+                                 struct arena *labels)
+{
+    struct tag_row *row = &map->rows[at];
+
     if (row->has_tag) {
         uint64_t tag = row->counts ? atomic_fetch_add_explicit(&row->tag, 1, memory_order_relaxed)
                                    : atomic_load_explicit(&row->tag, memory_order_relaxed);
         result->tag = stacked((enum tag_stack)row->stack, result->tag, tag);
     }
-    if (row->has_tag2)
-        result->tag2 = stacked((enum tag_stack)row->stack, result->tag2, row->tag2);
-    if (row->has_tos) {
-        result->tos = row->tos;
-        result->has_tos = true;
-    }
-    if (row->label_len > 0)
-        label_append(map, row, result, labels);
+    if (!row->does_more)
+        return 0;
+    deed_apply(map, row, &map->deeds[at], result, labels);
+    return map->deeds[at].jump;
 }
 
 /* Gives a flow away before its walk ends. */
@@ -106,15 +119,14 @@ void tag_map_scan(const struct tag_map *map, const struct flow *flow, struct are
 {
     *ret_result = (struct tag_result){0};
     for (uint32_t i = 0; i < map->row_count; i++) {
-        struct tag_row *row = &map->rows[i];
-        if (!row_holds(map, row, flow))
+        if (!row_holds(map, &map->rows[i], flow))
             continue;
-        row_apply(map, row, ret_result, labels);
-        if (row->jump == 0)
+        uint32_t next = row_apply(map, i, ret_result, labels);
+        if (next == 0)
             return;
-        if (row->returns)
+        if (map->deeds[i].returns)
             give(returns, 0, ret_result);
-        i = row->jump - 1; /* the loop goes on at the row */
+        i = next - 1; /* the loop goes on at the row */
     }
 }
 
@@ -136,17 +148,19 @@ static inline bool walk_one(const struct tag_map *map, const struct tag_walk *wa
     uint32_t from = 0, at;
 
     *ret_result = (struct tag_result){0};
+    if (walk->lookup.notes[index] > 0) {
+        ret_result->tag = tag_of_note(walk->lookup.notes[index]);
+        return false;
+    }
     while ((at = row_search_next(map->search, walk->columns, &walk->lookup, index, from)) !=
            ROW_NONE) {
-        struct tag_row *row = &map->rows[at];
         from = at + 1;
-        if (!candidate_holds(map, row, flow))
+        if (!candidate_holds(map, &map->rows[at], flow))
             continue;
-        row_apply(map, row, ret_result, labels);
-        from = row->jump;
+        from = row_apply(map, at, ret_result, labels);
         if (from == 0)
             break;
-        if (row->returns) {
+        if (map->deeds[at].returns) {
             is_cut = is_cut || ret_result->is_label_cut;
             give(returns, walk->start + index, ret_result);
         }
@@ -158,10 +172,10 @@ static inline bool walk_one(const struct tag_map *map, const struct tag_walk *wa
  * conditions. */
 static void prefetch_rows(const struct tag_map *map, const struct tag_walk *walk)
 {
-    const uint32_t *first = walk->lookup.first;
+    const uint32_t *first = walk->lookup.first, *notes = walk->lookup.notes;
 
     for (uint32_t i = 0; i < walk->count; i++)
-        if (first[i] != ROW_NONE)
+        if (first[i] != ROW_NONE && notes[i] == 0)
             __builtin_prefetch(&map->rows[first[i]]);
     for (uint32_t i = 0; map->has_open && i < walk->count; i++)
         if (first[i] != ROW_NONE && map->rows[first[i]].open_count > 0)

@@ -98,6 +98,22 @@ struct indexed {
     bool *is_exact;
 };
 
+/* Notes something else of each row. */
+static void note_rows(struct row_search *search, uint32_t count)
+{
+    uint32_t *notes = test_calloc(count + 1, sizeof *notes);
+    for (uint32_t i = 0; i < count; i++)
+        notes[i] = i + 7;
+    row_search_note(search, notes);
+    test_free(notes);
+}
+
+static void check_note(const struct row_lookup *lookup, uint32_t index)
+{
+    uint32_t first = lookup->first[index];
+    assert_int_equal(lookup->notes[index], first == ROW_NONE ? 0 : first + 7);
+}
+
 static struct indexed index_of(const struct map_file *file)
 {
     struct indexed x = {file, row_search_new(), test_calloc(file->row_count + 1, sizeof(bool))};
@@ -116,6 +132,7 @@ static struct indexed index_of(const struct map_file *file)
         x.is_exact[i] = is_whole && is_exact;
     }
     row_search_finish(x.search);
+    note_rows(x.search, (uint32_t)file->row_count);
     return x;
 }
 
@@ -142,6 +159,7 @@ static void check_walk(const struct indexed *x, const struct row_column *columns
                        const struct row_lookup *lookup, const struct looked_up *flow)
 {
     uint32_t from = 0, row = 0;
+    check_note(lookup, index);
     for (uint32_t i = 0; i <= x->file->row_count; i++) {
         bool is_end = i == x->file->row_count;
         if (!is_end && !row_holds(&x->file->rows[i], flow))
@@ -257,6 +275,7 @@ static void check_prefix_rows(const struct row_search *search, const struct pref
     row_search_settle(search, columns, ROW_TOGETHER, &lookup);
     for (uint32_t i = 0; i < ROW_TOGETHER; i++) {
         uint32_t at = row_search_next(search, columns, &lookup, i, 0);
+        check_note(&lookup, i);
         for (uint32_t row = 0; row < row_count; row++) {
             bool holds = prefix_row_holds(&rows[row], addrs[i]);
             assert_true(at == row ? holds || !rows[row].is_exact : !holds);
@@ -277,6 +296,7 @@ static void prefixes_of_all_lengths_are_found(void **state)
         for (uint32_t i = 0; i < count; i++)
             add_prefix_row(search, i, &rows[i]);
         row_search_finish(search);
+        note_rows(search, count);
         for (int i = 0; i < 10; i++)
             check_prefix_rows(search, rows, count);
         row_search_free(search);
