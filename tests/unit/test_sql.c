@@ -121,7 +121,7 @@ static void combinations_that_make_no_sense_are_refused(void **state)
         {"sql_table_schema", "/nowhere/schema", NULL, NULL, NULL, "cannot read /nowhere/schema"},
         {"sql_table_schema", "/etc/passwd", "sql_table_create", "true", NULL, "leave one"},
         {"sql_preprocess", "minf=3", NULL, NULL, NULL, "needs the primitive flows"},
-        {"sql_preprocess", "fss=3", NULL, NULL, NULL, "fss is not offered"},
+        {"sql_preprocess", "minx=3", NULL, NULL, NULL, "minx is not offered"},
         {"sql_preprocess", "minb", NULL, NULL, NULL, "minb=10000"},
         {"sql_preprocess", "minb=x", NULL, NULL, NULL, "not a number"},
         {"sql_preprocess", "usrf=0", NULL, NULL, NULL, "at least 1"},
@@ -229,7 +229,7 @@ static void expect_passing(const char *preprocess, const char *type, const char 
         rows_set_uint(&w.rows, row, "bytes", samples[i].bytes);
     }
     batch = rows_batch(&w.rows);
-    row_filter_begin(w.settings.filter, batch.row_count);
+    row_filter_begin(w.settings.filter, batch.row_count, 1);
     batch = row_filter_apply(w.settings.filter, &batch, &left_out);
     for (uint32_t i = 0; i < batch.row_count; i++) {
         const uint8_t *row = batch.rows + (size_t)i * w.rows.schema.row_size;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Reads the keys and applies checks and actions to rows. See row_filter.h. */
 #include "plugins/common/row_filter.h"
+#include "base/hash.h"
 #include "base/memory.h"
 #include "plugins/common/choice.h"
+#include "plugins/common/row_sample.h"
 #include "plugins/common/setting.h"
 #include <errno.h>
 #include <stdbool.h>
@@ -10,7 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum directive { QNUM, USRF, ADJB, CHECK };
+#define REPLAY_SEED UINT64_C(0x70617468) /* a capture is sampled alike each time */
+
+enum directive { QNUM, USRF, ADJB, CHECK, FSS, FSRC, RECOVER };
 enum measure { PACKETS, FLOWS, BYTES, BYTES_PER_PACKET, PACKETS_PER_FLOW };
 
 static const struct {
@@ -33,6 +37,9 @@ static const struct {
     {"maxppf", CHECK, PACKETS_PER_FLOW, true, true},
     {"usrf", USRF, 0, false, true},
     {"adjb", ADJB, 0, false, true},
+    {"fss", FSS, 0, false, true},
+    {"fsrc", FSRC, 0, false, true},
+    {"recover", RECOVER, 0, false, true},
 };
 
 #define DIRECTIVE_COUNT (sizeof directives / sizeof directives[0])
@@ -43,12 +50,8 @@ struct check {
     uint64_t bound;
 };
 
-struct counters {
-    uint64_t packets, flows, bytes;
-};
-
 struct row_filter {
-    const struct pa_column *packets, *flows, *bytes; /* NULL: there is none */
+    struct row_counter_columns columns;
     uint32_t row_size;
     bool needs_all, is_on; /* is_on: the filter applies to this purge */
     uint64_t least_rows;   /* qnum */
@@ -56,6 +59,11 @@ struct row_filter {
     int64_t adjustment;    /* adjb */
     struct check checks[DIRECTIVE_COUNT];
     uint32_t check_count;
+    uint64_t threshold;        /* fss; 0: none */
+    uint64_t sample_max;       /* fsrc; 0: none */
+    struct row_sample *sample; /* NULL without fsrc */
+    uint64_t seed;
+    struct row_dice dice; /* of this purge */
     uint8_t *rows;
     size_t capacity; /* rows */
 };
@@ -72,12 +80,17 @@ struct reading {
 
 static int refuse_name(const struct reading *r, const char *name)
 {
-    snprintf(r->error, r->error_size,
-             "%s: %s is not offered; there are %sminp, minf, minb, minbpp%s", r->key, name,
-             r->is_sql ? "qnum, " : "",
-             r->is_sql ? ", minppf, maxp, maxf, maxb, maxbpp, maxppf, usrf and adjb"
-                       : " and minppf (SQL plugins have more)");
+    snprintf(
+        r->error, r->error_size, "%s: %s is not offered; there are %sminp, minf, minb, minbpp%s",
+        r->key, name, r->is_sql ? "qnum, " : "",
+        r->is_sql ? ", minppf, maxp, maxf, maxb, maxbpp, maxppf, fss, fsrc, usrf, adjb and recover"
+                  : " and minppf (SQL plugins have more)");
     return -EINVAL;
+}
+
+static int least_of(enum directive directive)
+{
+    return directive == USRF || directive == FSS || directive == FSRC;
 }
 
 static int parse_one(struct row_filter *filter, const struct reading *r, const char *name,
@@ -94,10 +107,9 @@ static int parse_one(struct row_filter *filter, const struct reading *r, const c
     errno = 0;
     number = strtoll(value, &end, 10);
     if (errno != 0 || end == value || *end != 0 ||
-        (number < 0 && directives[i].directive != ADJB) ||
-        (number == 0 && directives[i].directive == USRF)) {
+        (directives[i].directive != ADJB && number < least_of(directives[i].directive))) {
         snprintf(r->error, r->error_size, "%s: %s=%s: not a number of at least %d", r->key, name,
-                 value, directives[i].directive == USRF);
+                 value, least_of(directives[i].directive));
         return -EINVAL;
     }
     switch (directives[i].directive) {
@@ -109,6 +121,14 @@ static int parse_one(struct row_filter *filter, const struct reading *r, const c
         break;
     case ADJB:
         filter->adjustment = number;
+        break;
+    case FSS:
+        filter->threshold = (uint64_t)number;
+        break;
+    case FSRC:
+        filter->sample_max = (uint64_t)number;
+        break;
+    case RECOVER:
         break;
     case CHECK:
         if (filter->check_count == DIRECTIVE_COUNT) {
@@ -159,7 +179,7 @@ static int check_columns(const struct row_filter *filter, const struct reading *
 {
     for (uint32_t i = 0; i < filter->check_count; i++) {
         enum measure m = filter->checks[i].measure;
-        if ((m == FLOWS || m == PACKETS_PER_FLOW) && !filter->flows) {
+        if ((m == FLOWS || m == PACKETS_PER_FLOW) && !filter->columns.flows) {
             snprintf(r->error, r->error_size,
                      "%s: a check of flows needs the primitive flows in `aggregate`", r->key);
             return -EINVAL;
@@ -182,9 +202,9 @@ int row_filter_read(const struct pa_host *host, const char *prefix, bool is_sql,
     if (!text)
         return 0;
     struct row_filter *filter = mem_zalloc(sizeof *filter);
-    filter->packets = find_counter(schema, "packets");
-    filter->flows = find_counter(schema, "flows");
-    filter->bytes = find_counter(schema, "bytes");
+    filter->columns.packets = find_counter(schema, "packets");
+    filter->columns.flows = find_counter(schema, "flows");
+    filter->columns.bytes = find_counter(schema, "bytes");
     filter->row_size = schema->row_size;
     filter->needs_all = setting_choice(host, type_key, ROW_FILTER_ANY) == ROW_FILTER_ALL;
     filter->factor = 1;
@@ -192,37 +212,32 @@ int row_filter_read(const struct pa_host *host, const char *prefix, bool is_sql,
     int err = filter_parse(filter, &r, text);
     if (err == 0)
         err = check_columns(filter, &r);
-    if (err < 0)
+    if (err < 0) {
         row_filter_free(filter);
-    else
-        *ret_filter = filter;
-    return err;
+        return err;
+    }
+    row_filter_seed(filter, host->is_replay ? REPLAY_SEED : hash_seed());
+    if (filter->sample_max > 0)
+        filter->sample = row_sample_new(schema, &filter->columns, filter->sample_max);
+    *ret_filter = filter;
+    return 0;
 }
 
 void row_filter_free(struct row_filter *filter)
 {
     if (!filter)
         return;
+    row_sample_free(filter->sample);
     mem_free(filter->rows);
     mem_free(filter);
 }
 
+void row_filter_seed(struct row_filter *filter, uint64_t seed)
+{
+    filter->seed = filter->dice.state = seed;
+}
+
 /* ---- rows ---- */
-
-static uint64_t counter_load(const struct pa_column *column, const uint8_t *row)
-{
-    uint64_t v = 0;
-
-    if (column)
-        memcpy(&v, row + column->offset, sizeof v);
-    return v;
-}
-
-static void counter_store(const struct pa_column *column, uint8_t *row, uint64_t v)
-{
-    if (column)
-        memcpy(row + column->offset, &v, sizeof v);
-}
 
 /* True if a / b >= bound, for whole numbers without the rounding of a division. If b is 0, the ratio
  * is 0. */
@@ -231,7 +246,7 @@ static bool is_ratio_at_least(uint64_t a, uint64_t b, uint64_t bound)
     return b == 0 ? bound == 0 : (__extension__(unsigned __int128) b * bound) <= a;
 }
 
-static bool check_holds(const struct check *check, const struct counters *c)
+static bool check_holds(const struct check *check, const struct row_counters *c)
 {
     bool is_at_least;
 
@@ -254,7 +269,7 @@ static bool check_holds(const struct check *check, const struct counters *c)
     return is_at_least != check->is_max;
 }
 
-static bool counters_pass(const struct row_filter *filter, const struct counters *c)
+static bool counters_pass(const struct row_filter *filter, const struct row_counters *c)
 {
     if (filter->check_count == 0)
         return true;
@@ -264,7 +279,7 @@ static bool counters_pass(const struct row_filter *filter, const struct counters
     return filter->needs_all;
 }
 
-static void filter_act(const struct row_filter *filter, uint8_t *row, struct counters c)
+static void filter_act(const struct row_filter *filter, uint8_t *row, struct row_counters c)
 {
     /* A negative adjustment wraps as it should. */
     uint64_t more = c.packets * (uint64_t)filter->adjustment;
@@ -273,40 +288,73 @@ static void filter_act(const struct row_filter *filter, uint8_t *row, struct cou
         c.bytes = 0;
     else
         c.bytes += more;
-    counter_store(filter->packets, row, c.packets * filter->factor);
-    counter_store(filter->flows, row, c.flows * filter->factor);
-    counter_store(filter->bytes, row, c.bytes * filter->factor);
+    c.packets *= filter->factor;
+    c.flows *= filter->factor;
+    c.bytes *= filter->factor;
+    row_counters_store(&filter->columns, row, &c);
 }
 
-void row_filter_begin(struct row_filter *filter, uint64_t row_count)
+void row_filter_begin(struct row_filter *filter, uint64_t row_count, uint64_t epoch)
 {
+    const uint64_t purge[] = {epoch, row_count};
+
     filter->is_on = row_count >= filter->least_rows;
+    /* A purge that is tried again draws the same numbers, so that a row which the backend refuses
+     * does not change which of the others stand for the rest. */
+    filter->dice.state = hash_bytes(purge, sizeof purge, filter->seed);
+    if (filter->sample)
+        row_sample_begin(filter->sample);
 }
 
-static struct counters counters_of(const struct row_filter *filter, const uint8_t *row)
+static void leave_out(struct row_filter_sums *left_out, const struct row_counters *c)
 {
-    return (struct counters){counter_load(filter->packets, row), counter_load(filter->flows, row),
-                             counter_load(filter->bytes, row)};
-}
-
-static bool row_passes(const struct row_filter *filter, const struct counters *c,
-                       struct row_filter_sums *left_out)
-{
-    if (!filter->is_on || counters_pass(filter, c))
-        return true;
     left_out->rows++;
     left_out->flows += c->flows;
     left_out->packets += c->packets;
     left_out->bytes += c->bytes;
+}
+
+static bool row_passes(const struct row_filter *filter, const struct row_counters *c,
+                       struct row_filter_sums *left_out)
+{
+    if (!filter->is_on || counters_pass(filter, c))
+        return true;
+    leave_out(left_out, c);
     return false;
 }
 
 bool row_filter_passes(const struct row_filter *filter, const uint8_t *row,
                        struct row_filter_sums *left_out)
 {
-    const struct counters c = counters_of(filter, row);
+    const struct row_counters c = row_counters_load(&filter->columns, row);
 
     return row_passes(filter, &c, left_out);
+}
+
+/* Looks at a row and copies it to `copy` if it is to be written now. */
+static bool apply_to_row(struct row_filter *filter, const struct pa_batch *batch,
+                         const uint8_t *row, uint8_t *copy, struct row_filter_sums *left_out)
+{
+    struct row_counters c = row_counters_load(&filter->columns, row), out;
+
+    if (!row_passes(filter, &c, left_out))
+        return false;
+    memcpy(copy, row, filter->row_size);
+    if (filter->is_on && filter->threshold > 0) {
+        out = c;
+        if (!row_sample_threshold(&filter->dice, filter->threshold, &c)) {
+            leave_out(left_out, &out);
+            return false;
+        }
+        row_counters_store(&filter->columns, copy, &c);
+    }
+    if (filter->is_on && filter->sample) {
+        if (row_sample_offer(filter->sample, &filter->dice, batch, copy, &out))
+            leave_out(left_out, &out);
+        return false;
+    }
+    filter_act(filter, copy, c);
+    return true;
 }
 
 struct pa_batch row_filter_apply(struct row_filter *filter, const struct pa_batch *batch,
@@ -322,19 +370,26 @@ struct pa_batch row_filter_apply(struct row_filter *filter, const struct pa_batc
         filter->rows = mem_realloc_array(filter->rows, filter->capacity, filter->row_size);
     }
     out.row_count = 0;
-    for (uint32_t i = 0; i < batch->row_count; i++) {
-        const uint8_t *row = batch->rows + (size_t)i * filter->row_size;
-        uint8_t *copy = filter->rows + (size_t)out.row_count * filter->row_size;
-        const struct counters c = counters_of(filter, row);
-        if (!row_passes(filter, &c, left_out))
-            continue;
-        memcpy(copy, row, filter->row_size);
-        if (acts)
-            filter_act(filter, copy, c);
-        out.row_count++;
-    }
+    for (uint32_t i = 0; i < batch->row_count; i++)
+        out.row_count +=
+            apply_to_row(filter, batch, batch->rows + (size_t)i * filter->row_size,
+                         filter->rows + (size_t)out.row_count * filter->row_size, left_out);
     out.rows = filter->rows;
     return out;
+}
+
+struct pa_batch row_filter_rest(struct row_filter *filter)
+{
+    struct pa_batch rest = {0};
+
+    if (!filter->is_on || !filter->sample)
+        return rest;
+    rest = row_sample_take(filter->sample, &filter->dice);
+    for (uint32_t i = 0; i < rest.row_count; i++) {
+        uint8_t *row = (uint8_t *)(uintptr_t)rest.rows + (size_t)i * filter->row_size;
+        filter_act(filter, row, row_counters_load(&filter->columns, row));
+    }
+    return rest;
 }
 
 void row_filter_count(const struct pa_host *host, struct row_filter_sums *left_out)

@@ -251,12 +251,16 @@ int my_plugin_begin(void *state, const struct pa_transaction *transaction)
     return PA_DONE_ALREADY;
 }
 
+static int write_passed(struct my_plugin *p, const struct pa_batch *rows)
+{
+    return p->careful_count > 0 ? my_write_carefully(p, rows) : my_write_rows(p, rows, true);
+}
+
 int my_plugin_write(void *state, const struct pa_batch *batch)
 {
     struct my_plugin *p = state;
     struct pa_batch passed = sql_purge_filter(&p->purge, batch);
-    int err =
-        p->careful_count > 0 ? my_write_carefully(p, &passed) : my_write_rows(p, &passed, true);
+    int err = write_passed(p, &passed);
 
     return err < 0 ? transaction_failed(p, err, "write") : 0;
 }
@@ -294,7 +298,10 @@ int my_plugin_commit(void *state, const struct pa_transaction *transaction)
     struct my_plugin *p = state;
 
     if (p->has_begun) {
-        int err = my_send_all(p);
+        const struct pa_batch rest = sql_purge_rest(&p->purge);
+        int err = write_passed(p, &rest);
+        if (err == 0)
+            err = my_send_all(p);
         if (err < 0)
             return transaction_failed(p, err, "write");
         err = end_transaction(p, transaction);

@@ -265,12 +265,16 @@ int pgsql_begin(void *state, const struct pa_transaction *transaction)
     return PA_DONE_ALREADY;
 }
 
+static int write_passed(struct pgsql *p, const struct pa_batch *rows)
+{
+    return p->careful_count > 0 ? pgsql_write_carefully(p, rows) : pgsql_write_rows(p, rows, true);
+}
+
 int pgsql_write(void *state, const struct pa_batch *batch)
 {
     struct pgsql *p = state;
     struct pa_batch passed = sql_purge_filter(&p->purge, batch);
-    int err = p->careful_count > 0 ? pgsql_write_carefully(p, &passed)
-                                   : pgsql_write_rows(p, &passed, true);
+    int err = write_passed(p, &passed);
 
     return err < 0 ? transaction_failed(p, err, "write") : 0;
 }
@@ -326,7 +330,10 @@ int pgsql_commit(void *state, const struct pa_transaction *transaction)
     struct pgsql *p = state;
 
     if (p->has_begun) {
-        int err = sql_tables_each_used(p->tables, merge_table, p);
+        const struct pa_batch rest = sql_purge_rest(&p->purge);
+        int err = write_passed(p, &rest);
+        if (err == 0)
+            err = sql_tables_each_used(p->tables, merge_table, p);
         if (err < 0)
             return transaction_failed(p, err, "write");
         err = end_transaction(p, transaction);

@@ -30,7 +30,7 @@ void sql_purge_begin(struct sql_purge *purge, const struct pa_transaction *trans
     purge->left_out = (struct row_filter_sums){0};
     purge->inserted = purge->updated = 0;
     if (purge->settings->filter)
-        row_filter_begin(purge->settings->filter, transaction->row_count);
+        row_filter_begin(purge->settings->filter, transaction->row_count, transaction->epoch);
     purge_log_start(purge->host, transaction);
 }
 
@@ -39,6 +39,13 @@ struct pa_batch sql_purge_filter(struct sql_purge *purge, const struct pa_batch 
     if (!purge->settings->filter)
         return *batch;
     return row_filter_apply(purge->settings->filter, batch, &purge->left_out);
+}
+
+struct pa_batch sql_purge_rest(struct sql_purge *purge)
+{
+    if (!purge->settings->filter)
+        return (struct pa_batch){0};
+    return row_filter_rest(purge->settings->filter);
 }
 
 static double seconds_since(struct mono_time begun)

@@ -28,6 +28,8 @@ void sql_purge_clear(struct sql_purge *purge); /* waits for the trigger's childr
 void sql_purge_begin(struct sql_purge *purge, const struct pa_transaction *transaction);
 /* Returns the rows of the batch that are to be written; valid until the next call. */
 struct pa_batch sql_purge_filter(struct sql_purge *purge, const struct pa_batch *batch);
+/* Returns, before the database commits, the rows that sampling kept back (row_filter_rest). */
+struct pa_batch sql_purge_rest(struct sql_purge *purge);
 /* Called after the database has committed. `table`: the name of the table written last, "" if none
  * was. */
 void sql_purge_end(struct sql_purge *purge, const struct pa_transaction *transaction,

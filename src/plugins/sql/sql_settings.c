@@ -60,7 +60,7 @@ const struct pa_key sql_keys[] = {
     {.name = "sql_num_hosts", .type = PA_KEY_BOOL, .default_value = "false",
      .help = "sqlite3: IPv4 addresses as numbers, IPv6 addresses as 16 bytes; mysql: as 4 and 16 bytes"},
     KEY_ROWS_TIME("sql", "; its start is stamp_inserted"),
-    KEY_ROWS_PREPROCESS("sql", "qnum, minp, minf, minb, minbpp, minppf, maxp, maxf, maxb, maxbpp, maxppf, usrf, adjb"),
+    KEY_ROWS_PREPROCESS("sql", "qnum, minp, minf, minb, minbpp, minppf, maxp, maxf, maxb, maxbpp, maxppf, fss, fsrc, usrf, adjb"),
     KEY_ROWS_TRIGGER("sql"),
     {.name = "sql_trigger_time", .type = PA_KEY_DURATION,
      .help = "run it after the first purge of each such interval instead"},
@@ -187,6 +187,12 @@ uint32_t sql_work_s(uint64_t row_count)
 
 void sql_settings_tell(const struct pa_host *host, const struct sql_dialect *dialect)
 {
+    const char *preprocess = setting_text(host, "sql_preprocess");
+
+    if (preprocess && strstr(preprocess, "recover"))
+        host->log(host, PA_LOG_NOTICE,
+                  "sql_preprocess: recover has no effect: there is no second database; the "
+                  "counters preprocess_left_out_* say what was left out");
     if (host->setting_number(host, "sql_multi_values") > 0 && !dialect->has_multi_values)
         host->log(host, PA_LOG_NOTICE,
                   "sql_multi_values: no effect in %s, where all rows go through one statement",

@@ -277,23 +277,20 @@ static void refuse_row(struct sqlite_plugin *p, const uint8_t *row, const char *
     p->host->reject_row(p->host, row, why);
 }
 
-int sqlite_plugin_write(void *state, const struct pa_batch *batch)
+static int write_rows(struct sqlite_plugin *p, const struct pa_batch *rows)
 {
-    struct sqlite_plugin *p = state;
-    const struct pa_batch rows = sql_purge_filter(&p->purge, batch);
     enum sqlite_outcome outcome;
     struct sql_table *table;
     const char *why;
     int err = 0;
 
-    say_what_is_waited_for(p);
-    for (uint32_t i = 0; i < rows.row_count && err == 0; i++) {
-        const uint8_t *row = rows.rows + (size_t)i * p->schema->row_size;
-        err = sql_tables_find(p->tables, &rows, row, &table);
+    for (uint32_t i = 0; i < rows->row_count && err == 0; i++) {
+        const uint8_t *row = rows->rows + (size_t)i * p->schema->row_size;
+        err = sql_tables_find(p->tables, rows, row, &table);
         if (err == 0 && !table->own)
-            err = prepare_table(p, &rows, row, table);
+            err = prepare_table(p, rows, row, table);
         if (err == 0)
-            err = sqlite_table_write(table->own, &rows, row, &outcome, &why);
+            err = sqlite_table_write(table->own, rows, row, &outcome, &why);
         if (err != 0)
             break;
         if (outcome == SQLITE_ROW_REFUSED)
@@ -304,6 +301,15 @@ int sqlite_plugin_write(void *state, const struct pa_batch *batch)
     return err;
 }
 
+int sqlite_plugin_write(void *state, const struct pa_batch *batch)
+{
+    struct sqlite_plugin *p = state;
+    const struct pa_batch rows = sql_purge_filter(&p->purge, batch);
+
+    say_what_is_waited_for(p);
+    return write_rows(p, &rows);
+}
+
 int sqlite_plugin_commit(void *state, const struct pa_transaction *transaction)
 {
     struct sqlite_plugin *p = state;
@@ -311,7 +317,9 @@ int sqlite_plugin_commit(void *state, const struct pa_transaction *transaction)
 
     say_what_is_waited_for(p);
     if (p->is_in_transaction) {
-        if (p->settings.is_exactly_once)
+        const struct pa_batch rest = sql_purge_rest(&p->purge);
+        err = write_rows(p, &rest);
+        if (err == 0 && p->settings.is_exactly_once)
             err = sqlite_progress_move(&p->progress, transaction);
         if (err == 0)
             err = sqlite_database_run(&p->db, "COMMIT");
