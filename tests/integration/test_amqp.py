@@ -10,7 +10,7 @@ import socket
 import subprocess
 import threading
 
-from harness import NFACCTD, SOURCE, flowgen_capture, free_port, json_lines, main, need, need_option, need_pmacct
+from harness import NFACCTD, SOURCE, flowgen_capture, free_port, json_lines, main, need, need_pmacct
 from avro_reader import AvroReader
 from rabbit import distinct, shared
 import exports
@@ -178,7 +178,6 @@ def test_fanout_round_robin_markers_and_persistence(test):
 
 
 def test_avro_and_its_schema(test):
-    need_option("WITH_AVRO", "Avro")
     broker = shared()
     queue = broker.queue("avro", keys=("acct", "schema"))
     sent = flowgen(test, "--flows", 1000, "--keys", 100, "--seconds", 1)
@@ -192,6 +191,19 @@ def test_avro_and_its_schema(test):
     for body in data:
         decoded += AvroReader(json.loads(schemas[0]), body).records()
     assert sums(decoded) == sent
+
+
+def test_avro_in_its_json_encoding(test):
+    broker = shared()
+    queue = broker.queue("avro_json")
+    sent = flowgen(test, "--flows", 1000, "--keys", 100, "--seconds", 1)
+    replay(test, broker, "avro_json", "amqp_output[out]: avro_json\namqp_multi_values[out]: 2000\namqp_markers[out]: true\n")
+    messages = broker.get(queue)
+    records = rows(messages)
+    assert {m.content_type for m in messages} == {"application/json"} and any(b"\n" in m.body for m in messages)
+    assert [records[0]["event_type"], records[-1]["event_type"]] == ["purge_init", "purge_close"]
+    data = records[1:-1]
+    assert sums([r | {k: r[k]["long"] for k in ("packets", "flows", "bytes")} for r in data]) == sent
 
 
 def test_messages_that_no_queue_gets_are_counted(test):

@@ -6,7 +6,7 @@ import collections
 import json
 import socket
 
-from harness import SHARED, Skip, free_port, json_lines, main, need_option, wait_for
+from harness import SHARED, Skip, free_port, json_lines, main, wait_for
 from avro_reader import AvroReader
 from kafka_cluster import Mock, consume_raw
 import exports
@@ -109,7 +109,6 @@ def need_folder(test, name):
     directory = CAPTURES / name
     if not directory.exists():
         raise Skip(f"there is no {directory}")
-    need_option("WITH_AVRO", "kafka_output: avro")
     cluster = Mock(test)
     cluster.topic("daisy.flow")
     return directory, cluster

@@ -54,12 +54,6 @@ static int note(void *arg, const struct packet *p)
     return 0;
 }
 
-static void refuse(void *arg, const uint8_t *row)
-{
-    (void)arg, (void)row;
-    fail();
-}
-
 static void begin(struct world *w, const char *instance_name, const char *const settings[][2])
 {
     char error[256] = "";
@@ -78,7 +72,7 @@ static void begin(struct world *w, const char *instance_name, const char *const 
                                  sizeof error, &w->encoder),
                      0);
     w->packer = packer_new(&w->settings.messages, &w->rows.schema, w->encoder,
-                           &(struct packer_sink){.send = note, .refuse = refuse, .arg = w});
+                           &(struct packer_sink){.send = note, .arg = w});
 }
 
 static void end(struct world *w)
@@ -146,9 +140,8 @@ static void rows_that_are_left_out_move_no_others(void **state)
     (void)state;
     begin(&w, "out", settings);
     packer_free(w.packer);
-    w.packer = packer_new(
-        &w.settings.messages, &w.rows.schema, w.encoder,
-        &(struct packer_sink){.send = note, .refuse = refuse, .keeps = keeps_large, .arg = &w});
+    w.packer = packer_new(&w.settings.messages, &w.rows.schema, w.encoder,
+                          &(struct packer_sink){.send = note, .keeps = keeps_large, .arg = &w});
     add_rows(&w, ROWS);
     pack(&w, 1000);
     for (unsigned i = 0; i < ROWS; i++)

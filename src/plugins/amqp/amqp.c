@@ -47,7 +47,6 @@ int amqp_check(const struct pa_host *host, const struct pa_schema *schema, char 
 
 static void message_answered(void *arg, void *message, bool is_unroutable);
 static int send_packet(void *arg, const struct packet *packet);
-static void refuse_row(void *arg, const uint8_t *row);
 static bool keeps_row(void *arg, const uint8_t *row);
 
 int amqp_open(const struct pa_host *host, const struct pa_schema *schema, void **ret_state)
@@ -77,7 +76,6 @@ int amqp_open(const struct pa_host *host, const struct pa_schema *schema, void *
     a->packer =
         packer_new(&a->settings.messages, schema, a->encoder,
                    &(struct packer_sink){.send = send_packet,
-                                         .refuse = refuse_row,
                                          .keeps = a->settings.messages.filter ? keeps_row : NULL,
                                          .arg = a});
     a->under_way.packer = a->packer;
@@ -147,13 +145,6 @@ static int send_packet(void *arg, const struct packet *packet)
                                                    .value_len = packet->payload->len,
                                                    .identity = &a->identity,
                                                    .message = (void *)((uintptr_t)number + 1)});
-}
-
-static void refuse_row(void *arg, const uint8_t *row)
-{
-    struct amqp *a = arg;
-
-    purge_reject(&a->purge, row, "it has no form in Avro");
 }
 
 static bool keeps_row(void *arg, const uint8_t *row)

@@ -44,7 +44,7 @@ const struct pa_key amqp_keys[] = {
      .help = "seconds of silence after which the connection counts as dead; 0: never"},
     {.name = "amqp_multi_values", .type = PA_KEY_SIZE, .default_value = "0", .max = MESSAGE_MAX,
      .help = "JSON: rows are packed into messages of so many bytes, a line each; Avro: of so many rows; 0: a message for each row"},
-    {.name = "amqp_output", .type = PA_KEY_CHOICE, .default_value = "json", .choices = CHOICE_TEXT(MESSAGE_OUTPUTS_OFFERED),
+    {.name = "amqp_output", .type = PA_KEY_CHOICE, .default_value = "json", .choices = CHOICE_TEXT(MESSAGE_OUTPUTS),
      .help = "how rows are written"},
     {.name = "amqp_avro_schema_file", .type = PA_KEY_STRING, .aliases = "avro_schema_file|avro_schema_output_file",
      .help = "Avro: file to write the schema to, at start"},
@@ -160,10 +160,11 @@ int amqp_settings_read(const struct pa_host *host, const struct pa_schema *schem
     s.trigger_exec = setting_text(host, "amqp_trigger_exec");
     s.is_trigger_async = setting_is_on(host, "amqp_trigger_exec_async");
     s.schema_refresh_s = host->setting_number(host, "amqp_avro_schema_refresh_time");
-    if (s.messages.output == MESSAGE_OUTPUT_AVRO)
+    if (s.messages.output != MESSAGE_OUTPUT_JSON)
         s.schema_key = setting_text(host, "amqp_avro_schema_routing_key");
     if (s.messages.output == MESSAGE_OUTPUT_AVRO && s.has_markers)
-        return setting_refuse(error, error_size, "amqp_markers: are JSON; use amqp_output: json");
+        return setting_refuse(error, error_size,
+                              "amqp_markers: are JSON; use amqp_output: json or avro_json");
     err = read_routing_key(host, schema, &s, error, error_size);
     if (err == 0)
         err = row_filter_read(host, "amqp", false, schema, error, error_size, &s.messages.filter);

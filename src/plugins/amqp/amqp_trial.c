@@ -1,22 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Connects and looks for the exchange; makes nothing. See amqp_try_out() in amqp.h. */
-#include "base/file_trial.h"
-#include "base/named_file.h"
 #include "plugins/amqp/amqp.h"
 #include "plugins/amqp/amqp_settings.h"
 #include "plugins/amqp/broker.h"
 #include "plugins/common/trigger.h"
+#include "plugins/text/schema_file.h"
 #include <errno.h>
-
-static int try_schema_file(const struct pa_host *host, const char *path)
-{
-    int err = path ? file_trial_replace(path) : 0;
-
-    if (err < 0)
-        host->log(host, PA_LOG_ERROR, "amqp_avro_schema_file: cannot write %s: %s", path,
-                  named_file_error(err));
-    return err;
-}
 
 static int try_broker(const struct pa_host *host, const struct amqp_settings *settings)
 {
@@ -43,7 +32,8 @@ int amqp_try_out(const struct pa_host *host, const struct pa_schema *schema, cha
     if (err < 0)
         return err;
     err = try_broker(host, &settings);
-    if (try_schema_file(host, settings.messages.avro_schema_file) < 0)
+    if (schema_file_try_out(host, settings.messages.avro_schema_file_key,
+                            settings.messages.avro_schema_file) < 0)
         err = -EINVAL;
     if (trigger_try_out(host, "amqp_trigger_exec", settings.trigger_exec) < 0)
         err = -EINVAL;

@@ -54,7 +54,6 @@ int kafka_check(const struct pa_host *host, const struct pa_schema *schema, char
 
 static void message_answered(void *arg, void *message, const char *refusal);
 static int send_packet(void *arg, const struct packet *packet);
-static void refuse_row(void *arg, const uint8_t *row);
 static bool keeps_row(void *arg, const uint8_t *row);
 
 int kafka_open(const struct pa_host *host, const struct pa_schema *schema, void **ret_state)
@@ -87,7 +86,6 @@ int kafka_open(const struct pa_host *host, const struct pa_schema *schema, void 
     k->packer =
         packer_new(&k->settings.messages, schema, k->encoder,
                    &(struct packer_sink){.send = send_packet,
-                                         .refuse = refuse_row,
                                          .keeps = k->settings.messages.filter ? keeps_row : NULL,
                                          .arg = k});
     k->under_way.packer = k->packer;
@@ -201,13 +199,6 @@ static int send_packet(void *arg, const struct packet *packet)
     return 0;
 }
 
-static void refuse_row(void *arg, const uint8_t *row)
-{
-    struct kafka *k = arg;
-
-    purge_reject(&k->purge, row, "it has no form in Avro");
-}
-
 static bool keeps_row(void *arg, const uint8_t *row)
 {
     struct kafka *k = arg;
@@ -231,7 +222,7 @@ static int send_alone(struct kafka *k, const struct sent_message *m, const struc
     packer_append_names(k->packer, rows[0].batch, rows[0].row, m->turn, &topic, &key);
     for (uint32_t i = 0; i < count; i++)
         encoder_append(k->encoder, rows[i].batch, rows[i].row, &payload);
-    if (count == 1 && k->settings.messages.output == MESSAGE_OUTPUT_JSON)
+    if (count == 1 && k->settings.messages.output != MESSAGE_OUTPUT_AVRO)
         payload.len--;
     out.topic = text_cstr(&topic);
     out.key = key.len > 0 ? key.data : NULL;

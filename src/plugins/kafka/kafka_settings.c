@@ -43,7 +43,7 @@ const struct pa_key kafka_keys[] = {
      .help = "partition by all that is in `aggregate`: the same for equal keys, from whatever collector"},
     {.name = "kafka_multi_values", .type = PA_KEY_SIZE, .default_value = "0", .max = 1000000000,
      .help = "JSON: rows are packed into messages of so many bytes, a line each; Avro: of so many rows; 0: a message for each row"},
-    {.name = "kafka_output", .type = PA_KEY_CHOICE, .default_value = "json", .choices = CHOICE_TEXT(MESSAGE_OUTPUTS_OFFERED),
+    {.name = "kafka_output", .type = PA_KEY_CHOICE, .default_value = "json", .choices = CHOICE_TEXT(MESSAGE_OUTPUTS),
      .help = "how rows are written"},
     {.name = "kafka_avro_schema_file", .type = PA_KEY_STRING, .aliases = "avro_schema_file|avro_schema_output_file",
      .help = "Avro: file to write the schema to, at start"},
@@ -273,7 +273,8 @@ int kafka_settings_read(const struct pa_host *host, const struct pa_schema *sche
     s.messages.output =
         (enum message_output)setting_choice(host, "kafka_output", MESSAGE_OUTPUT_JSON);
     if (s.messages.output == MESSAGE_OUTPUT_AVRO && s.has_markers)
-        return setting_refuse(error, error_size, "kafka_markers: are JSON; use kafka_output: json");
+        return setting_refuse(error, error_size,
+                              "kafka_markers: are JSON; use kafka_output: json or avro_json");
     err = read_routes(host, schema, &s, error, error_size);
     if (err == 0)
         err = make_conf(host, error, error_size, &conf);

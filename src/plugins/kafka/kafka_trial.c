@@ -2,13 +2,12 @@
 /* Asks the cluster for its list of topics: a question for one topic would make it. See
  * kafka_try_out() in kafka.h. */
 #include "base/clock.h"
-#include "base/file_trial.h"
-#include "base/named_file.h"
 #include "base/text.h"
 #include "plugins/common/trigger.h"
 #include "plugins/kafka/kafka.h"
 #include "plugins/kafka/kafka_settings.h"
 #include "plugins/text/file_name.h"
+#include "plugins/text/schema_file.h"
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -91,16 +90,6 @@ static int try_cluster(struct trial *t, const struct kafka_settings *settings,
     return err == RD_KAFKA_RESP_ERR_NO_ERROR ? 0 : -EHOSTUNREACH;
 }
 
-static int try_schema_file(const struct pa_host *host, const char *path)
-{
-    int err = path ? file_trial_replace(path) : 0;
-
-    if (err < 0)
-        host->log(host, PA_LOG_ERROR, "kafka_avro_schema_file: cannot write %s: %s", path,
-                  named_file_error(err));
-    return err;
-}
-
 int kafka_try_out(const struct pa_host *host, const struct pa_schema *schema, char *error,
                   size_t error_size)
 {
@@ -113,7 +102,8 @@ int kafka_try_out(const struct pa_host *host, const struct pa_schema *schema, ch
         return err;
     error[0] = '\0'; /* reading has left what does not matter */
     err = try_cluster(&t, &settings, conf);
-    if (try_schema_file(host, settings.messages.avro_schema_file) < 0)
+    if (schema_file_try_out(host, settings.messages.avro_schema_file_key,
+                            settings.messages.avro_schema_file) < 0)
         err = -EINVAL;
     if (trigger_try_out(host, "kafka_trigger_exec", settings.trigger_exec) < 0)
         err = -EINVAL;

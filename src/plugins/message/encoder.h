@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * Rows as they stand in messages: a line of JSON with `writer_id` as its last key, or an Avro
- * datum.
+ * Rows as they stand in messages, with `writer_id` as their last field: a line of JSON, an Avro datum,
+ * or a line of Avro in its JSON encoding.
  *
  * A row counts for the same number of bytes each time it is sent, whatever the number of the
  * process in writer_id: a hand-over that is sent again must fall into the same messages.
@@ -21,8 +21,7 @@ void encoder_free(struct encoder *encoder); /* NULL is fine */
 
 /* Sets the time that stamp_updated shows until the next call. */
 void encoder_set_written(struct encoder *encoder, int64_t time_ns);
-/* Appends a row and returns the bytes that it counts for. 0: it has no form in this output, and
- * nothing is appended. */
+/* Appends a row and returns the bytes that it counts for. */
 size_t encoder_append(struct encoder *encoder, const struct pa_batch *batch, const uint8_t *row,
                       struct text *out);
 const char *encoder_writer_id(const struct encoder *encoder);

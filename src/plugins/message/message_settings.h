@@ -10,15 +10,11 @@
 struct file_name;
 struct row_filter;
 
-/* The outputs; without libavro only the first list is offered. */
-#define MESSAGE_OUTPUTS_ALWAYS(EACH) EACH(MESSAGE_OUTPUT_JSON, "json")
-#define MESSAGE_OUTPUTS(EACH)        MESSAGE_OUTPUTS_ALWAYS(EACH) EACH(MESSAGE_OUTPUT_AVRO, "avro")
-
-#ifdef WITH_AVRO
-#define MESSAGE_OUTPUTS_OFFERED MESSAGE_OUTPUTS
-#else
-#define MESSAGE_OUTPUTS_OFFERED MESSAGE_OUTPUTS_ALWAYS
-#endif
+/* All but avro are lines of text. */
+#define MESSAGE_OUTPUTS(EACH)                                                                      \
+    EACH(MESSAGE_OUTPUT_JSON, "json")                                                              \
+    EACH(MESSAGE_OUTPUT_AVRO, "avro")                                                              \
+    EACH(MESSAGE_OUTPUT_AVRO_JSON, "avro_json")
 
 enum message_output { MESSAGE_OUTPUTS(CHOICE_ENUMERATOR) };
 

@@ -227,7 +227,7 @@ static int send_bundle(struct packer *p, struct bundle *b)
     packet.destination = text_cstr(&b->destination);
     /* A single line is sent as the object and nothing else. */
     if (b->row_count == 1 && b->payload.data[b->payload.len - 1] == '\n' &&
-        p->settings->output == MESSAGE_OUTPUT_JSON)
+        p->settings->output != MESSAGE_OUTPUT_AVRO)
         b->payload.len--;
     err = p->sink.send(p->sink.arg, &packet);
     b->destination.len = destination_len;
@@ -276,10 +276,6 @@ static int add_row(struct packer *p, const struct pa_batch *batch, const uint8_t
     b = find_bundle(p, batch, row);
     text_reset(&p->row);
     counts = encoder_append(p->encoder, batch, row, &p->row);
-    if (counts == 0) {
-        p->sink.refuse(p->sink.arg, row);
-        return 0;
-    }
     if (b->row_count > 0 && b->counted + counts > s->bytes_max)
         err = send_bundle(p, b);
     if (err < 0)

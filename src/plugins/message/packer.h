@@ -32,7 +32,6 @@ struct packet {
 /* The receiver of what comes out. All is borrowed for the calls. */
 struct packer_sink {
     int (*send)(void *arg, const struct packet *packet); /* a negative errno ends the hand-over */
-    void (*refuse)(void *arg, const uint8_t *row);       /* the row has no form in this output */
     /* False: the row is left out, now and whenever it is sent again. NULL: all are kept. */
     bool (*keeps)(void *arg, const uint8_t *row);
     void *arg;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Compiles and frees formats: what the three kinds of output have in common. */
+/* Compiles and frees formats: what the kinds of output have in common. */
 #include "plugins/text/format.h"
+#include "base/clock.h"
 #include "base/memory.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -47,6 +48,46 @@ const struct pa_column **format_sort(const struct pa_schema *schema,
     qsort(columns, count, sizeof *columns, by_csv_place ? compare_csv : compare_json);
     *ret_count = count;
     return columns;
+}
+
+/* True for columns that come after the stamps: pmacct puts the stamps before these, whatever else
+ * is there. */
+static bool stands_after_stamps(const struct pa_column *column)
+{
+    static const char *const names[] = {"flows",           "vrf_name",      "ingress_vrf_name",
+                                        "egress_vrf_name", "in_iface_name", "out_iface_name",
+                                        "packets",         "bytes"};
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (!strcmp(column->name, names[i]))
+            return true;
+    return false;
+}
+
+const struct pa_column **format_sort_json(const struct pa_schema *schema,
+                                          const struct format_options *options, uint32_t *ret_count,
+                                          uint32_t *ret_stamps_at)
+{
+    const struct pa_column **columns = format_sort(schema, options, false, ret_count);
+    uint32_t at = 0;
+
+    while (at < *ret_count && !stands_after_stamps(columns[at]))
+        at++;
+    *ret_stamps_at = schema->bin_offset >= 0 ? at : UINT32_MAX;
+    return columns;
+}
+
+char *format_put_stamp(struct format *format, const struct format_column *column,
+                       const uint8_t *row, char *at)
+{
+    int64_t bin_s;
+
+    if (column->special == FORMAT_STAMP_UPDATED) {
+        memcpy(at, format->written, format->written_len);
+        return at + format->written_len;
+    }
+    memcpy(&bin_s, row + format->bin_offset, sizeof bin_s);
+    return value_time_put(&format->time, at, bin_s * NS_PER_S, false);
 }
 
 struct format_column *format_add(struct format *format, const struct pa_column *column)
@@ -112,6 +153,9 @@ void format_free(struct format *format)
     text_clear(&format->title);
     text_clear(&format->opening);
     text_clear(&format->scratch);
+    text_clear(&format->ending);
+    text_clear(&format->avro_schema);
+    text_clear(&format->datum);
     mem_free(format);
 }
 
@@ -133,6 +177,11 @@ void format_append_title(const struct format *format, struct text *out)
     text_append(out, format->title.data, format->title.len);
 }
 
+const char *format_avro_schema(const struct format *format)
+{
+    return format->avro_schema.data; /* it was terminated when it was made */
+}
+
 void format_append_row(struct format *format, const struct pa_batch *batch, const uint8_t *row,
                        struct text *out)
 {
@@ -148,4 +197,18 @@ uint32_t format_append_rows(struct format *format, const struct pa_batch *batch,
     return (
         uint32_t)((size_t)(format->kind->rows(format, batch, row, end, enough, out) - batch->rows) /
                   format->row_size);
+}
+
+void format_block_add(struct format_block *block, size_t before, uint64_t row_count)
+{
+    if (block->row_count == 0)
+        block->start = before;
+    block->row_count += row_count;
+}
+
+void format_block_end(const struct format *format, struct format_block *block, struct text *out)
+{
+    if (format && format->kind->end_block && block->row_count > 0)
+        format->kind->end_block(format, block->start, block->row_count, out);
+    block->row_count = 0;
 }

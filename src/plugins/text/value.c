@@ -149,7 +149,7 @@ static char *put_rd(char *out, const struct value *value, const uint8_t *field)
 
 /* ---- real numbers ---- */
 
-static double load_real(const uint8_t *field)
+double value_real(const uint8_t *field)
 {
     double real;
 
@@ -160,7 +160,7 @@ static double load_real(const uint8_t *field)
 /* Writes a real number with six digits behind the point, as pmacct does but in JSON. */
 static char *put_real(char *out, const struct value *value, const uint8_t *field)
 {
-    double real = load_real(field);
+    double real = value_real(field);
     int len = snprintf(out, VALUE_PLAIN_MAX, fabs(real) < 1e15 ? "%.6f" : "%.17g", real);
 
     (void)value;
@@ -169,7 +169,7 @@ static char *put_real(char *out, const struct value *value, const uint8_t *field
 
 char *value_put_exact_real(char *out, const struct value *value, const uint8_t *field)
 {
-    double real = load_real(field);
+    double real = value_real(field);
     int len = 0;
 
     (void)value;

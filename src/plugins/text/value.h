@@ -67,6 +67,8 @@ struct value {
 int value_init(struct value *value, const struct pa_column *column,
                const struct value_options *options, struct value_time *time);
 void value_clear(struct value *value);
+/* Returns the number of a PA_FORMAT_REAL; 0 for what is no finite number. */
+double value_real(const uint8_t *field);
 /* Writes a PA_FORMAT_REAL as JSON has it: the shortest digits that read as the same number. It can
  * take the place of `put`. */
 char *value_put_exact_real(char *out, const struct value *value, const uint8_t *field);
