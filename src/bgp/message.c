@@ -152,6 +152,13 @@ void notification_format(const struct notification *n, char out[NOTIFICATION_TEX
     out[pos] = '\0';
 }
 
+bool notification_is_final(const struct notification *n)
+{
+    return n->code == ERROR_CEASE &&
+           (n->subcode == CEASE_SHUTDOWN || n->subcode == CEASE_DECONFIGURED ||
+            n->subcode == CEASE_HARD_RESET);
+}
+
 int message_frame(const uint8_t *data, size_t len, size_t len_max, struct message *ret_message,
                   struct notification *ret_error)
 {
@@ -210,8 +217,8 @@ static int parameters_parse(struct reader parameters, size_t len_size, struct ca
     return 0;
 }
 
-int message_parse_open(struct reader body, struct open_message *ret_open,
-                       struct notification *ret_error)
+int message_read_open(struct reader body, struct open_message *ret_open,
+                      struct notification *ret_error)
 {
     struct open_message open = {0};
 
@@ -240,6 +247,18 @@ int message_parse_open(struct reader body, struct open_message *ret_open,
         return err;
 
     open.as = open.capabilities.has_four_octet_as ? open.capabilities.as : as;
+    *ret_open = open;
+    return 0;
+}
+
+int message_parse_open(struct reader body, struct open_message *ret_open,
+                       struct notification *ret_error)
+{
+    struct open_message open;
+    int err = message_read_open(body, &open, ret_error);
+
+    if (err < 0)
+        return err;
     /* AS 0: RFC 7607. AS_TRANS is nobody's own number. */
     if (open.as == 0 || (open.as == AS_TRANS && open.capabilities.has_four_octet_as)) {
         *ret_error = notification_make(ERROR_OPEN, OPEN_BAD_PEER_AS);

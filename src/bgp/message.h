@@ -75,6 +75,9 @@ struct notification notification_make(uint8_t code, uint8_t subcode);
  * made safe to print: control characters (C0, DEL, C1) and bytes that are no UTF-8 become '?'. */
 #define NOTIFICATION_TEXT_LEN 320
 void notification_format(const struct notification *n, char out[NOTIFICATION_TEXT_LEN]);
+/* Whether who says this ends the session on purpose: administrative shutdown, de-configured, hard reset
+ * (RFC 4486, RFC 8538). */
+bool notification_is_final(const struct notification *n);
 /* Makes a Cease for an administrative shutdown; the text is cut to 255 bytes of UTF-8. */
 struct notification notification_shutdown(const char *text);
 
@@ -97,6 +100,9 @@ struct open_message {
 /* -EBADMSG: send *ret_error. Who we are and whom we want is not checked here. */
 int message_parse_open(struct reader body, struct open_message *ret_open,
                        struct notification *ret_error);
+/* Reads an OPEN that others exchanged: whether its values are good was theirs to judge. */
+int message_read_open(struct reader body, struct open_message *ret_open,
+                      struct notification *ret_error);
 void message_write_open(struct writer *w, const struct open_message *open);
 
 /* The three parts of an UPDATE, unread. -EBADMSG: send *ret_error. */

@@ -304,9 +304,7 @@ static void notification_received(struct session *session, struct reader body)
     struct notification n = message_parse_notification(body);
     char text[NOTIFICATION_TEXT_LEN], reason[NOTIFICATION_TEXT_LEN + 256];
 
-    session->info.is_over_for_good =
-        n.code == ERROR_CEASE && (n.subcode == CEASE_SHUTDOWN || n.subcode == CEASE_DECONFIGURED ||
-                                  n.subcode == CEASE_HARD_RESET);
+    session->info.is_over_for_good = notification_is_final(&n);
     notification_format(&n, text);
     if (n.code == ERROR_OPEN && n.subcode == OPEN_BAD_PEER_AS)
         explain_bad_as(session, text, reason, sizeof reason);
