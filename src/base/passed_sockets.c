@@ -53,6 +53,23 @@ void passed_sockets_find(struct passed_sockets *ret_passed)
             ret_passed->items[i].fd = -1; /* there is none of that number */
 }
 
+void passed_sockets_part(struct passed_sockets *passed, const char *prefix,
+                         struct passed_sockets *ret_part)
+{
+    size_t kept = 0;
+
+    *ret_part =
+        (struct passed_sockets){.items = mem_calloc(passed->count + 1, sizeof *ret_part->items)};
+    for (size_t i = 0; i < passed->count; i++) {
+        struct passed_socket *item = &passed->items[i];
+        if (strncmp(item->name, prefix, strlen(prefix)) == 0)
+            ret_part->items[ret_part->count++] = *item;
+        else
+            passed->items[kept++] = *item;
+    }
+    passed->count = kept;
+}
+
 void passed_sockets_clear(struct passed_sockets *passed)
 {
     for (size_t i = 0; i < passed->count; i++)

@@ -27,5 +27,8 @@ void passed_sockets_find(struct passed_sockets *ret_passed);
  * `pid`. Nothing is touched. */
 void passed_sockets_parse(const char *listen_pid, const char *listen_fds, const char *listen_names,
                           pid_t pid, struct passed_sockets *ret_passed);
+/* Moves those whose name begins so into a list of their own. */
+void passed_sockets_part(struct passed_sockets *passed, const char *prefix,
+                         struct passed_sockets *ret_part);
 /* Frees the list; descriptors that nobody has taken stay open. */
 void passed_sockets_clear(struct passed_sockets *passed);

@@ -4,13 +4,13 @@
  * to libmicrohttpd, whose epoll descriptor stands in the thread's poller.
  */
 #include "control/control.h"
+#include "base/address_port.h"
 #include "base/clock.h"
 #include "base/local_listener.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/poller.h"
 #include "control/guard.h"
-#include "control/listen_address.h"
 #include <errno.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
@@ -534,12 +534,12 @@ static void control_main(void *arg)
 
 static int open_tcp(struct control *c, const char *listen_text, struct text *error)
 {
-    struct listen_address address;
+    struct address_port address;
     struct sockaddr_storage sockaddr;
     socklen_t len;
     int on = 1;
 
-    if (listen_address_parse(listen_text, &address, error) < 0)
+    if (address_port_parse(listen_text, &address, error) < 0)
         return -EINVAL;
     len = ip_addr_to_sockaddr(&address.ip, address.port, &sockaddr);
     c->tcp_fd = socket(sockaddr.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The keys of the control interface, and the address in one of them. */
+#include "base/address_port.h"
 #include "control/control.h"
-#include "control/listen_address.h"
 #include <errno.h>
 #include <string.h>
 
 static int check_listen(const char *value, struct text *error)
 {
-    struct listen_address address;
+    struct address_port address;
 
-    return listen_address_parse(value, &address, error);
+    return address_port_parse(value, &address, error);
 }
 
 const char *control_socket_of(const struct control_settings *settings)
@@ -19,16 +19,15 @@ const char *control_socket_of(const struct control_settings *settings)
 
 int control_settings_check(const struct control_settings *settings, struct text *error)
 {
-    struct listen_address address;
+    struct address_port address;
 
     if (!settings->tls_cert != !settings->tls_key) {
         text_append_string(error, "http_tls_cert and http_tls_key go together: a certificate and "
                                   "its key, in PEM");
         return -EINVAL;
     }
-    if (!settings->http_listen ||
-        listen_address_parse(settings->http_listen, &address, error) < 0 ||
-        listen_address_is_loopback(&address) || settings->token_file || settings->tls_cert)
+    if (!settings->http_listen || address_port_parse(settings->http_listen, &address, error) < 0 ||
+        address_port_is_loopback(&address) || settings->token_file || settings->tls_cert)
         return error->len > 0 ? -EINVAL : 0;
     text_append_printf(error,
                        "http_listen: whoever reaches %s could ask anything: name a token in "
@@ -40,11 +39,11 @@ int control_settings_check(const struct control_settings *settings, struct text 
 
 const char *control_settings_remark(const struct control_settings *settings)
 {
-    struct listen_address address;
+    struct address_port address;
     struct text error = {0};
     bool is_far = settings->http_listen &&
-                  listen_address_parse(settings->http_listen, &address, &error) == 0 &&
-                  !listen_address_is_loopback(&address);
+                  address_port_parse(settings->http_listen, &address, &error) == 0 &&
+                  !address_port_is_loopback(&address);
 
     text_clear(&error);
     if (!is_far)

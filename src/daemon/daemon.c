@@ -316,6 +316,7 @@ static void say_ready(struct daemon *d) ON_THREAD(main_thread)
                                d->description->data_name, is_v6 ? "[" : "", ip, is_v6 ? "]" : "",
                                d->udp.port, d->crew.worker_count, plural);
     log_notice("%s", d->status);
+    template_sharing_say(d);
 }
 
 /* Opens the control interface. Only one that was asked for has to open. */
@@ -395,6 +396,7 @@ static int start_all(struct daemon *d, struct epoch_owner *owners) ON_THREAD(mai
     load_templates(d);
     flow_sockets_count_lost(d);
     flow_sockets_store(d);
+    template_sharing_store(d);
     for (uint32_t i = 0; i < d->instance_count; i++) {
         owners[i] = (struct epoch_owner){d, d->instances[i]};
         d->instances[i]->epoch_timer.fn = on_epoch;

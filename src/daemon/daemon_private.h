@@ -23,6 +23,7 @@
 #include "daemon/statistics.h"
 #include "daemon/status_line.h"
 #include "daemon/supervisor.h"
+#include "daemon/template_sharing.h"
 #include "daemon/templates_file.h"
 #include "daemon/trouble.h"
 #include "daemon/watchdog.h"
@@ -58,8 +59,9 @@ struct daemon {
     struct worker_instance *worker_instances;
     struct udp_receiver *receivers[WORKERS_MAX]; /* until workers take them */
     struct flow_sockets flow_sockets;
+    struct template_sharing sharing;
     char *state_file;               /* process.templates_file, if no key names it */
-    struct raw_sockets raw_sockets; /* open if an instance asks for them */
+    struct raw_sockets raw_sockets; /* open if an instance asks for them, or templates are shared */
     int worker_events[WORKERS_MAX];
     alignas(CACHE_LINE) const struct maps *_Atomic maps; /* workers look at it for each datagram */
     alignas(CACHE_LINE) struct rcu *rcu;

@@ -21,7 +21,7 @@ enum {
 
 /* A number that only grows, of all workers and exporters. */
 struct growing {
-    enum { FROM_DROPS, FROM_WORKERS, FROM_EXPORTERS, FROM_BGP, FROM_LOG } source;
+    enum { FROM_DROPS, FROM_WORKERS, FROM_SHARING, FROM_EXPORTERS, FROM_BGP, FROM_LOG } source;
     int reason;       /* FROM_DROPS */
     const char *name; /* FROM_EXPORTERS, FROM_BGP: of the counter */
     const char *text; /* behind the number */
@@ -31,6 +31,11 @@ static const struct growing growing[] = {
     {FROM_WORKERS, 0, NULL,
      "datagrams found the socket's buffer full: raise nfacctd_pipe_size (sfacctd_pipe_size) and "
      "net.core.rmem_max, or workers"},
+    {FROM_SHARING, 0, NULL,
+     "messages of templates did not get to nfacctd_templates_receiver: `pathacct log` says why"},
+    {FROM_DROPS, DROP_shared_data, NULL,
+     "sets of data came at nfacctd_templates_port, which takes templates alone: let exporters send "
+     "to nfacctd_port"},
     {FROM_DROPS, DROP_not_allowed, NULL,
      "datagrams came from sources that nfacctd_allow_file (sfacctd_allow_file) does not name: "
      "name those that may send; `pathacct log` has addresses"},
@@ -133,7 +138,7 @@ static uint64_t growing_value(const struct statistics_sources *s, const struct g
                               const struct exporter_counters *sum)
 {
     struct named_value of_bgp = {.name = g->name};
-    uint64_t overflow = 0;
+    uint64_t overflow = 0, dropped = 0;
 
     switch (g->source) {
     case FROM_DROPS:
@@ -142,6 +147,11 @@ static uint64_t growing_value(const struct statistics_sources *s, const struct g
         for (uint32_t i = 0; i < s->crew->worker_count; i++)
             overflow += counter_get(&worker_counters(s->crew->workers[i])->overflow);
         return overflow;
+    case FROM_SHARING:
+        for (uint32_t i = 0; i < s->crew->worker_count; i++)
+            for (int k = TEMPLATE_SENT + 1; k < TEMPLATE_OUTCOME_COUNT; k++)
+                dropped += counter_get(&worker_counters(s->crew->workers[i])->templates_sent[k]);
+        return dropped;
     case FROM_EXPORTERS:
         return exporter_value(sum, g->name);
     case FROM_BGP:

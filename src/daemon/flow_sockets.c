@@ -18,15 +18,17 @@ int flow_sockets_open(struct daemon *d, struct text *errors)
 {
     struct flow_sockets *s = &d->flow_sockets;
     bool is_live = !d->crew.replay.path;
+    int template_err = 0;
 
     if (d->options.action == ACTION_RUN) {
         passed_sockets_find(&s->passed);
+        template_err = template_sharing_open(d, &s->passed, errors);
         kept_sockets_take(is_live ? &d->udp : NULL, &s->passed, &s->kept);
     }
     s->kept_count = s->kept.count < d->udp.worker_count ? s->kept.count : d->udp.worker_count;
     int err = is_live ? udp_receivers_open(&d->udp, &s->kept, errors, d->receivers) : 0;
     s->is_stored = s->kept_count > 0 && s->kept.is_same_group;
-    return err;
+    return err < 0 ? err : template_err;
 }
 
 static void say_kept(const struct daemon *d, uint32_t before, uint32_t moved)

@@ -287,6 +287,23 @@ static void write_exporters(struct metrics *m, const struct statistics_sources *
 
 /* ---- workers ---- */
 
+static void write_templates(const struct statistics_sources *sources, struct exposition *e)
+{
+    char number[16];
+
+    exposition_family(e, EXPOSITION_COUNTER, "pathacct_worker_templates_sent",
+                      "messages of templates for nfacctd_templates_receiver, by outcome");
+    for (uint32_t w = 0; w < sources->crew->worker_count; w++) {
+        const struct worker_counters *counters = worker_counters(sources->crew->workers[w]);
+        snprintf(number, sizeof number, "%u", w);
+        for (int i = 0; i < TEMPLATE_OUTCOME_COUNT; i++) {
+            const struct exposition_label labels[] = {
+                {"worker", number}, {"outcome", template_outcomes[i].key}, {0}};
+            exposition_uint(e, labels, counter_get(&counters->templates_sent[i]));
+        }
+    }
+}
+
 static void write_workers(const struct statistics_sources *sources, struct exposition *e)
 {
     static const struct {
@@ -302,6 +319,8 @@ static void write_workers(const struct statistics_sources *sources, struct expos
         ROW(passing_lost, "datagrams lost as that worker's inbox was full"),
         ROW(held, "datagrams that waited for the RIB"),
         ROW(hold_overflow, "datagrams that went on without the RIB: no room to wait"),
+        ROW(template_datagrams, "datagrams taken from the socket of nfacctd_templates_port"),
+        ROW(template_overflow, "datagrams that that socket's buffer had no room for"),
         ROW(batches, "batches of flows"),
         ROW(waits, "times that the worker had nothing to do"),
 #undef ROW
@@ -320,6 +339,7 @@ static void write_workers(const struct statistics_sources *sources, struct expos
                                                                    rows[i].offset)));
         }
     }
+    write_templates(sources, e);
     exposition_family(e, EXPOSITION_HISTOGRAM, "pathacct_worker_batch_seconds",
                       "time for a batch of flows, from the decoder to the tables of all instances");
     for (uint32_t w = 0; w < sources->crew->worker_count; w++) {

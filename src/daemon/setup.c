@@ -34,6 +34,7 @@ static int read_tables(struct daemon *d, struct text *errors, struct text *warni
         {udp_keys, &d->udp},
         {crew_keys, &d->crew},
         {replay_keys, &d->crew.replay},
+        {template_share_keys, &d->crew.templates},
         {enrich_keys, &d->crew.enrich},
         {correlate_keys, &d->crew.correlate},
         {bgp_keys, &d->bgp_settings},
@@ -418,6 +419,8 @@ int setup_read(struct daemon *d, int argc, char **argv, struct text *errors, str
         err = -EINVAL;
     crew_settings_finish(&d->crew);
     udp_settings_finish(d);
+    if (template_sharing_check(d, errors) < 0)
+        err = -EINVAL;
     is_trial = d->options.action == ACTION_SETUP;
     wants_primitives = d->maps_settings.aggregate_primitives != NULL;
     if (check_control(d, errors) < 0)
@@ -578,14 +581,31 @@ static int open_bgp(struct daemon *d, struct text *errors)
     return err;
 }
 
-/* Opens raw sockets if some instance asks for them. */
+/* Gives workers the raw socket that sends templates to the receiver. */
+static int take_raw_socket(struct daemon *d, int err, const char *why, struct text *errors)
+{
+    struct template_share_settings *templates = &d->crew.templates;
+
+    templates->raw_fd = templates->to.ip.family == IP_V6 ? d->raw_sockets.v6 : d->raw_sockets.v4;
+    if (templates->raw_fd >= 0)
+        return 0;
+    text_append_printf(errors, "%s: nfacctd_templates_receiver: %s\n",
+                       config_place(d->config, "nfacctd_templates_receiver", CONFIG_GLOBAL),
+                       err < 0 ? why
+                               : "this system has no IPv6; name a receiver with an IPv4 address");
+    return -EINVAL;
+}
+
+/* Opens raw sockets if some instance asks for them, or templates are sent on. */
 static int open_raw_sockets(struct daemon *d, struct text *errors)
 {
     struct config_setting setting;
     struct text error = {0};
-    bool is_tried = false;
-    int err = 0;
+    bool is_tried = d->crew.templates.receiver != NULL;
+    int err = is_tried ? raw_sockets_open(&d->raw_sockets, &error) : 0;
 
+    if (is_tried && take_raw_socket(d, err, text_cstr(&error), errors) < 0 && err == 0)
+        err = -EINVAL;
     for (uint32_t i = 0; i < d->instance_count; i++) {
         struct instance *instance = d->instances[i];
         if (!instance || !instance->wants_raw_sockets)
@@ -625,6 +645,8 @@ int setup_open(struct daemon *d, struct text *errors)
         err = open_instances(d);
     if (err == 0)
         err = open_workers(d, errors);
+    if (err == 0)
+        err = template_sharing_give(d);
     if (err == 0)
         flow_sockets_move(d);
     if (err < 0 && errors->len == 0)
@@ -694,6 +716,7 @@ void setup_close(struct daemon *d)
     templates_file_free(d->templates);
     rib_wait_free(d->rib_wait);
     raw_sockets_close(&d->raw_sockets);
+    template_sharing_clear(&d->sharing);
     for (uint32_t i = 0; i < d->crew.worker_count; i++) {
         worker_free(d->crew.workers[i]);
         udp_receiver_free(d->receivers[i]);

@@ -135,6 +135,16 @@ static void each_exporter(const struct statistics_sources *s, uint32_t worker,
         rcu_offline(s->reader);
 }
 
+/* Counts messages of templates for another collector, by what became of them. */
+static json_t *json_templates(const struct worker_counters *c)
+{
+    json_t *object = json_object();
+
+    for (int i = 0; i < TEMPLATE_OUTCOME_COUNT; i++)
+        set_count(object, template_outcomes[i].key, counter_get(&c->templates_sent[i]));
+    return object;
+}
+
 static void put_input(const struct statistics_sources *s, json_t *root) ON_THREAD(main_thread)
 {
     json_t *workers = json_array(), *exporters = json_array(), *evicted = json_array(),
@@ -154,11 +164,14 @@ static void put_input(const struct statistics_sources *s, json_t *root) ON_THREA
         set_count(object, "passing_lost", counter_get(&c->passing_lost));
         set_count(object, "held", counter_get(&c->held));
         set_count(object, "hold_overflow", counter_get(&c->hold_overflow));
+        set_count(object, "template_datagrams", counter_get(&c->template_datagrams));
+        set_count(object, "template_overflow", counter_get(&c->template_overflow));
+        json_object_set_new(object, "templates_sent", json_templates(c));
         set_count(object, "batches", counter_get(&c->batches));
         set_count(object, "waits", counter_get(&c->waits));
         json_array_append_new(workers, object);
         taken += counter_get(&c->datagrams);
-        overflow += counter_get(&c->overflow);
+        overflow += counter_get(&c->overflow) + counter_get(&c->template_overflow);
         not_allowed += counter_get(&c->not_allowed);
         lost += counter_get(&c->passing_lost);
         waiting += worker_waiting(worker);

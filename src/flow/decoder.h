@@ -16,8 +16,9 @@ struct datagram {
     uint32_t len;
     uint16_t source_port;
     struct ip_addr source;
-    int64_t received_ns; /* wall clock; the capture's in replay */
-    uint64_t number;     /* position in the file, from 1; 0 live */
+    int64_t received_ns;  /* wall clock; the capture's in replay */
+    uint64_t number;      /* position in the file, from 1; 0 live */
+    bool is_of_templates; /* another collector sent it, to the port for templates alone */
 };
 
 /* A custom primitive (aggregate_primitives): the element that it is made of, and its place in the
@@ -69,6 +70,15 @@ struct decoder_ops {
      * of sFlow exporter_addr. All that it cannot read is 0 or stays. The datagram may be anything.
      */
     void (*read_header)(const void *decoder, const struct datagram *datagram, struct flow *flow);
+    /*
+     * Writes the next message of the datagram that has templates, reduced to those, from *offset on (0 at first),
+     * which it moves; `out` has room for as many bytes as the datagram has. Returns its length; 0:
+     * there is no other. The datagram may be anything. NULL: exports have no templates.
+     */
+    size_t (*next_templates)(const struct datagram *datagram, size_t *offset, uint8_t *out);
+    /* Takes nothing but templates from a datagram that another collector sent for the exporter, and
+     * counts it there. NULL as next_templates. */
+    void (*learn)(void *decoder, struct exporter *exporter, const struct datagram *datagram);
     /* Called about once a second, to let old state expire. `now_ns` is a datagram's received_ns. */
     void (*tick)(void *decoder, int64_t now_ns);
     /*

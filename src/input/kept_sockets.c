@@ -17,10 +17,15 @@
 /* The datagrams of a socket that does not fit are counted up to this. */
 enum { COUNT_MAX = 1000000 };
 
+static const char *stored_as(const struct udp_settings *settings)
+{
+    return settings->stored_as ? settings->stored_as : settings->daemon_name;
+}
+
 void kept_socket_name(const struct udp_settings *settings, uint32_t index,
                       char ret_name[SERVICE_NAME_LEN])
 {
-    int len = snprintf(ret_name, SERVICE_NAME_LEN, "%s.%u", settings->daemon_name, index);
+    int len = snprintf(ret_name, SERVICE_NAME_LEN, "%s.%u", stored_as(settings), index);
 
     if (index > 0 || !settings->multicast_groups)
         return;
@@ -31,13 +36,13 @@ void kept_socket_name(const struct udp_settings *settings, uint32_t index,
 }
 
 /* Reads the number in a name, and what follows it. False: it is no name of ours. */
-static bool read_name(const char *name, const char *daemon_name, unsigned long *ret_index,
+static bool read_name(const char *name, const char *prefix, unsigned long *ret_index,
                       const char **ret_groups)
 {
-    size_t len = strlen(daemon_name);
+    size_t len = strlen(prefix);
     char *end;
 
-    if (strncmp(name, daemon_name, len) != 0 || name[len] != '.' || name[len + 1] < '0' ||
+    if (strncmp(name, prefix, len) != 0 || name[len] != '.' || name[len + 1] < '0' ||
         name[len + 1] > '9')
         return false;
     *ret_index = strtoul(name + len + 1, &end, 10);
@@ -169,8 +174,8 @@ static uint32_t find_candidates(const struct udp_settings *settings, struct pass
             continue;
         if (!settings)
             text_append_string(&reason, "no flow sockets are needed");
-        else if (!read_name(p->name, settings->daemon_name, &ret[count].index, &groups))
-            text_append_printf(&reason, "this name is none of %s's sockets", settings->daemon_name);
+        else if (!read_name(p->name, stored_as(settings), &ret[count].index, &groups))
+            text_append_printf(&reason, "this name is none of %s's sockets", stored_as(settings));
         else if (fits(settings, p->fd, &reason))
             ret[count++].passed = p;
         if (reason.len > 0)
@@ -203,7 +208,7 @@ void kept_sockets_take(const struct udp_settings *settings, struct passed_socket
         kept_socket_name(settings, i, name);
         if (strcmp(p->name, name) != 0)
             ret_kept->is_same_group = false;
-        if (found[i].index == 0 && read_name(p->name, settings->daemon_name, &index, &groups) &&
+        if (found[i].index == 0 && read_name(p->name, stored_as(settings), &index, &groups) &&
             *groups)
             ret_kept->groups = mem_strdup(groups);
         ret_kept->fds[ret_kept->count++] = p->fd;

@@ -495,6 +495,7 @@ uint32_t udp_receiver_read(struct udp_receiver *r, struct datagram *datagrams, u
         d->len = r->messages[i].msg_len;
         d->received_ns = r->has_stamps ? stamp_of(&r->messages[i].msg_hdr, now_ns) : now_ns;
         d->number = 0;
+        d->is_of_templates = false;
         count++;
     }
     return count;

@@ -16,6 +16,7 @@
 
 struct udp_settings {
     const char *daemon_name; /* its keys begin with it */
+    const char *stored_as;   /* its sockets in the service manager's store; NULL: daemon_name */
     const char *listen_ip;   /* NULL: all addresses, IPv6 and IPv4 */
     uint16_t port;
     const char *interface; /* bind to this device or VRF; NULL: none */
@@ -24,7 +25,7 @@ struct udp_settings {
     int64_t receive_buffer;       /* bytes, in all sockets together; 0: what is usually enough */
     uint32_t worker_count;
 };
-extern const struct config_key udp_keys[]; /* all but daemon_name and worker_count */
+extern const struct config_key udp_keys[]; /* all but the names and worker_count */
 
 struct udp_receiver;
 struct kept_sockets;

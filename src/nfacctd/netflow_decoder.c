@@ -4,6 +4,7 @@
 #include "nfacctd/netflow_decoder.h"
 #include "nfacctd/describe.h"
 #include "nfacctd/header.h"
+#include "nfacctd/template_messages.h"
 
 #include "base/clock.h"
 #include "base/memory.h"
@@ -119,6 +120,13 @@ static void refuse_version(struct exporter *exporter, const struct datagram *dat
     exporter_drop(exporter, DROP_bad_version, "version %u", wire_u16(datagram->data));
 }
 
+static void count_datagram(struct exporter *exporter, const struct datagram *datagram)
+{
+    counter_add(&exporter->counters.datagrams_read, 1);
+    counter_add(&exporter->counters.bytes_read, datagram->len);
+    counter_set(&exporter->counters.last_datagram_ns, (uint64_t)datagram->received_ns);
+}
+
 static void decoder_decode(void *self, struct exporter *exporter, const struct datagram *datagram)
     ON_THREAD(worker_thread)
 {
@@ -127,9 +135,7 @@ static void decoder_decode(void *self, struct exporter *exporter, const struct d
     uint16_t version = reader_u16(&r);
 
     THREAD_ASSERT(worker_thread);
-    counter_add(&exporter->counters.datagrams_read, 1);
-    counter_add(&exporter->counters.bytes_read, datagram->len);
-    counter_set(&exporter->counters.last_datagram_ns, (uint64_t)datagram->received_ns);
+    count_datagram(exporter, datagram);
     if (r.failed)
         exporter_drop(exporter, DROP_truncated_header, "%u bytes", datagram->len);
     else if (version == 5)
@@ -138,6 +144,24 @@ static void decoder_decode(void *self, struct exporter *exporter, const struct d
         netflow9_decode(decoder, exporter, datagram);
     else if (version == 10)
         ipfix_decode(decoder, exporter, datagram);
+    else
+        refuse_version(exporter, datagram);
+    publish_generation(decoder);
+}
+
+static void decoder_learn(void *self, struct exporter *exporter, const struct datagram *datagram)
+    ON_THREAD(worker_thread)
+{
+    struct netflow_decoder *decoder = self;
+    struct reader r = reader_make(datagram->data, datagram->len);
+    uint16_t version = reader_u16(&r);
+
+    THREAD_ASSERT(worker_thread);
+    count_datagram(exporter, datagram);
+    if (r.failed)
+        exporter_drop(exporter, DROP_truncated_header, "%u bytes", datagram->len);
+    else if (version == 9 || version == 10)
+        template_messages_learn(decoder, exporter, datagram);
     else
         refuse_version(exporter, datagram);
     publish_generation(decoder);
@@ -261,6 +285,8 @@ const struct decoder_ops nfacctd_decoder = {
     .free = decoder_free,
     .decode = decoder_decode,
     .read_header = decoder_read_header,
+    .next_templates = template_messages_next,
+    .learn = decoder_learn,
     .tick = decoder_tick,
     .forget = decoder_forget,
     .know = decoder_know,

@@ -21,6 +21,8 @@
 /* A batch is as small as this so that what is written and read of its flows stays in the
  * first-level cache. */
 enum { FLOW_BATCH = 128, INBOX_BYTES = 16 << 20 };
+/* Datagrams of templates that are read for each batch of exports, so that they never hold those up. */
+enum { TEMPLATE_BATCH = 8 };
 
 #define DRAIN_MAX_NS      NS_PER_S
 #define DESCRIBE_SLICE_NS (NS_PER_MS / 2)
@@ -147,7 +149,10 @@ static void refuse_rate(struct worker *w, struct exporter *exporter, const struc
                   w->crew->exporter_rate_max);
 }
 
-void worker_decode(struct worker *w, const struct datagram *d)
+/* Returns the exporter of a datagram that may come in; NULL: it is refused, and counted. */
+static inline __attribute__((always_inline)) struct exporter *admit(struct worker *w,
+                                                                    const struct datagram *d)
+    ON_THREAD(worker_thread)
 {
     const struct maps *maps = rcu_read(w->crew->maps);
 
@@ -155,24 +160,45 @@ void worker_decode(struct worker *w, const struct datagram *d)
         counter_add(&w->counters.not_allowed, 1);
         w->unlisted.addr = d->source;
         exporter_drop(&w->unlisted, DROP_not_allowed, "datagram of %u bytes", d->len);
-        return;
+        return NULL;
     }
     struct exporter *exporter = exporter_table_get(w->exporters, &d->source, d->received_ns);
     exporter_debug(exporter, "datagram of %u bytes from port %u", d->len, d->source_port);
     if (w->crew->exporter_rate_max > 0 &&
         !exporter_watch_rate(exporter, w->crew->exporter_rate_max, d->received_ns)) {
         refuse_rate(w, exporter, d);
-        return;
+        return NULL;
     }
-    w->crew->decoder->decode(w->decoder, exporter, d);
+    return exporter;
 }
 
-void worker_feed(struct worker *w, const struct datagram *d)
+void worker_decode(struct worker *w, const struct datagram *d)
+{
+    struct exporter *exporter = admit(w, d);
+
+    if (exporter)
+        w->crew->decoder->decode(w->decoder, exporter, d);
+}
+
+static void learn_templates(struct worker *w, const struct datagram *d) ON_THREAD(worker_thread)
+{
+    struct exporter *exporter = admit(w, d);
+
+    if (exporter)
+        w->crew->decoder->learn(w->decoder, exporter, d);
+}
+
+void worker_pass_on(struct worker *w, const struct datagram *d)
 {
     const struct maps *maps = rcu_read(w->crew->maps);
 
-    if (!maps || maps_exporter_is_allowed(maps, &d->source))
+    THREAD_ASSERT(worker_thread);
+    if (maps && !maps_exporter_is_allowed(maps, &d->source))
+        return;
+    if (w->feed)
         datagram_feed_add(w->feed, maps, d);
+    if (w->share)
+        template_share_offer(w->share, d);
 }
 
 static void forget_exporter(void *arg, struct exporter *exporter) ON_THREAD(worker_thread)
@@ -217,8 +243,12 @@ static void release_held(struct worker *w) ON_THREAD(worker_thread)
 
 static void take_detour(struct worker *w, const struct datagram *d) ON_THREAD(worker_thread)
 {
-    if (w->feed)
-        worker_feed(w, d);
+    if (d->is_of_templates) { /* nobody has to wait for those */
+        learn_templates(w, d);
+        return;
+    }
+    if (w->feed || w->share)
+        worker_pass_on(w, d);
     if (w->is_holding)
         hold_datagram(w, d);
     else
@@ -281,6 +311,22 @@ static uint32_t receive_batch(struct worker *w) ON_THREAD(worker_thread)
     return n;
 }
 
+static uint32_t receive_templates(struct worker *w) ON_THREAD(worker_thread)
+{
+    struct datagram datagrams[TEMPLATE_BATCH];
+    uint32_t n = 0;
+
+    if (w->template_receiver)
+        n = udp_receiver_read(w->template_receiver, datagrams, TEMPLATE_BATCH);
+    counter_add(&w->counters.datagrams, n);
+    counter_add(&w->counters.template_datagrams, n);
+    for (uint32_t i = 0; i < n; i++) {
+        datagrams[i].is_of_templates = true;
+        any_datagram(w, &datagrams[i]);
+    }
+    return n;
+}
+
 static void receive_inbox(struct worker *w) ON_THREAD(worker_thread)
 {
     struct datagram d;
@@ -314,6 +360,8 @@ static void check_epochs(struct worker *w, int64_t now_ns) ON_THREAD(worker_thre
 static void note_overflow(struct worker *w) ON_THREAD(worker_thread)
 {
     counter_set(&w->counters.overflow, w->lost_before + udp_receiver_overflow(w->receiver));
+    if (w->template_receiver)
+        counter_set(&w->counters.template_overflow, udp_receiver_overflow(w->template_receiver));
 }
 
 static void second_tick(struct worker *w, int64_t now_ns) ON_THREAD(worker_thread)
@@ -323,6 +371,8 @@ static void second_tick(struct worker *w, int64_t now_ns) ON_THREAD(worker_threa
     worker_tick(w, now_ns);
     worker_flush(w);
     note_overflow(w);
+    if (w->share)
+        template_share_tick(w->share, clock_mono().ns);
     for (uint32_t i = 0; i < crew->instance_count; i++) {
         if (crew->instances[i].plan->is_unaggregated) {
             struct aggregate_end end = {
@@ -415,7 +465,7 @@ static void on_datagram(void *arg, int fd, unsigned events) ON_THREAD(worker_thr
 static void set_holding(struct worker *w, bool is_holding)
 {
     w->is_holding = is_holding;
-    w->has_detour = is_holding || w->feed;
+    w->has_detour = is_holding || w->feed || w->share || w->crew->templates.listen_port > 0;
 }
 
 /*
@@ -428,13 +478,15 @@ static void drain_input(struct worker *w) ON_THREAD(worker_thread)
     int64_t end_ns = clock_mono().ns + DRAIN_MAX_NS;
 
     udp_receiver_stamp(w->receiver); /* what is not read any more may wait for another daemon */
-    while (receive_batch(w) > 0 && clock_mono().ns < end_ns) {
+    while (receive_batch(w) + receive_templates(w) > 0 && clock_mono().ns < end_ns) {
         receive_inbox(w);
         rcu_quiescent(w->reader);
         counter_add(&w->counters.beats, 1);
     }
     note_overflow(w);
     poller_remove(w->poller, udp_receiver_fd(w->receiver)); /* more would only keep it awake */
+    if (w->template_receiver)
+        poller_remove(w->poller, udp_receiver_fd(w->template_receiver));
     if (atomic_fetch_sub_explicit(&crew->reading_count, 1, memory_order_acq_rel) == 1)
         for (uint32_t i = 0; i < crew->worker_count; i++)
             worker_wake(crew->workers[i]);
@@ -470,6 +522,7 @@ static void run_live(struct worker *w) ON_THREAD(worker_thread)
             release_held(w);
         }
         uint32_t n = receive_batch(w);
+        receive_templates(w);
         int64_t now_ns = clock_mono().ns;
         receive_inbox(w);
         worker_flush(w);
@@ -587,6 +640,7 @@ int worker_new(struct crew *crew, uint32_t index, struct udp_receiver *receiver,
     w->needs = crew->decoder_settings.needs;
     w->decoder = crew->decoder->new (&crew->decoder_settings, w->exporters, &w->batch);
     w->feed = datagram_feed_new(crew, w->decoder, w->aggregates);
+    w->share = template_share_new(&crew->templates, crew->decoder, w->counters.templates_sent);
     err = start_input(w, event);
     if (err == 0)
         err = rcu_reader_register(crew->rcu, &w->reader);
@@ -600,6 +654,12 @@ int worker_new(struct crew *crew, uint32_t index, struct udp_receiver *receiver,
     atomic_fetch_add_explicit(&crew->reading_count, 1, memory_order_relaxed);
     *ret_worker = w;
     return 0;
+}
+
+int worker_set_template_receiver(struct worker *w, struct udp_receiver *receiver)
+{
+    w->template_receiver = receiver;
+    return poller_add(w->poller, udp_receiver_fd(receiver), POLLER_READ, on_datagram, w);
 }
 
 int worker_start(struct worker *w)
@@ -700,6 +760,7 @@ void worker_free(struct worker *w)
         aggregate_free(w->aggregates[i]);
     correlator_free(w->correlator);
     datagram_feed_free(w->feed);
+    template_share_free(w->share);
     geo_free(w->geo);
     instance_views_free(w->views);
     saved_pieces_free(atomic_load_explicit(&w->saved_templates, memory_order_relaxed));
@@ -710,6 +771,7 @@ void worker_free(struct worker *w)
     inbox_free(w->moved);
     poller_free(w->poller);
     udp_receiver_free(w->receiver);
+    udp_receiver_free(w->template_receiver);
     if (w->reader)
         rcu_reader_unregister(w->reader);
     mem_free(w->aggregates);

@@ -16,6 +16,7 @@
 #include "pipeline/enrich.h"
 #include "pipeline/geo.h"
 #include "pipeline/instance_view.h"
+#include "pipeline/template_share.h"
 #include <stdatomic.h>
 
 struct bgp;
@@ -30,8 +31,11 @@ struct worker_counters {
     struct counter passed_on;                     /* to the worker that owns the exporter */
     struct counter passing_lost;                  /* its inbox was full */
     struct counter held;                          /* waited for the RIB */
-    struct counter hold_overflow; /* went on without waiting any longer: the buffer was full */
-    struct counter replayed;      /* bytes of the capture file, over all rounds */
+    struct counter hold_overflow;      /* went on without waiting any longer: the buffer was full */
+    struct counter replayed;           /* bytes of the capture file, over all rounds */
+    struct counter template_datagrams; /* of those taken: from the socket for templates */
+    struct counter template_overflow;  /* that socket had no room for */
+    struct counter templates_sent[TEMPLATE_OUTCOME_COUNT]; /* messages, by what became of them */
     struct counter batches, waits;
     struct counter beats; /* goes up at least every 2 s while the thread moves, idle or not */
     struct histogram batch_time; /* enrichment, correlation and aggregation of one batch */
@@ -75,6 +79,7 @@ struct crew {
     struct correlate_settings correlate_asked; /* the same before correlate_settings_finish() */
     _Atomic bool asks_destination; /* paths are looked up, by what instances and maps ask for now */
     struct replay_settings replay;
+    struct template_share_settings templates;
     struct rcu *rcu;
     const struct bgp *bgp;            /* NULL: none */
     const struct maps *_Atomic *maps; /* the snapshot in force; may hold NULL */
@@ -104,6 +109,9 @@ void crew_settings_finish(struct crew *crew);
  */
 int worker_new(struct crew *crew, uint32_t index, struct udp_receiver *receiver, int event,
                struct text *error, struct worker **ret_worker) ON_THREAD(main_thread);
+/* Gives it the socket for other collectors' templates, before worker_start(); it is taken. -errno. */
+int worker_set_template_receiver(struct worker *worker, struct udp_receiver *receiver)
+    ON_THREAD(main_thread);
 int worker_start(struct worker *worker) ON_THREAD(main_thread);
 
 /* The worker's socket, NULL in replay. Before worker_start() the main thread may use it. */

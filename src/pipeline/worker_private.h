@@ -33,8 +33,11 @@ struct worker {
     struct inbox *moved;  /* what waited in sockets of an earlier group; goes before all else */
     uint64_t lost_before; /* datagrams, while no daemon read */
     bool is_holding;      /* crew.is_holding as of the last round: what is held goes first */
-    struct datagram_feed *feed; /* NULL: nobody takes datagrams */
-    bool has_detour;            /* is_holding, or there is a feed */
+    struct datagram_feed *feed;   /* NULL: nobody takes datagrams */
+    struct template_share *share; /* NULL: templates are not sent on */
+    struct udp_receiver
+        *template_receiver; /* of others' templates; NULL: none, or another worker's */
+    bool has_detour;        /* is_holding, or datagrams have other ways than to the decoder */
     struct rcu_reader *reader;
     struct exporter_table *exporters;
     int64_t tick_ns, silent_ns; /* the last tick, and when silent exporters were looked at */
@@ -58,8 +61,10 @@ struct worker {
 };
 
 void worker_decode(struct worker *worker, const struct datagram *datagram) ON_THREAD(worker_thread);
-/* Gives a datagram that is allowed to the instances that take it as it is. */
-void worker_feed(struct worker *worker, const struct datagram *datagram) ON_THREAD(worker_thread);
+/* Gives a datagram that is allowed to the instances that take it as it is, and its templates to another
+ * collector. */
+void worker_pass_on(struct worker *worker, const struct datagram *datagram)
+    ON_THREAD(worker_thread);
 /* Does what is due about once a second; `now_ns` is a datagram's received_ns, or wall clock. */
 void worker_tick(struct worker *worker, int64_t now_ns) ON_THREAD(worker_thread);
 /* The batch of flows goes through all the rest. */

@@ -121,7 +121,7 @@ static void replay_datagram(struct worker *w, const struct datagram *d) ON_THREA
     if (steering_worker(&d->source, crew->worker_count) == w->index) {
         counter_add(&w->counters.datagrams, 1);
         if (w->feed)
-            worker_feed(w, d);
+            worker_pass_on(w, d);
         worker_decode(w, d);
     }
     if (d->number % REPLAY_POSITION_DATAGRAMS == 0) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The body of the fuzz targets for NetFlow and IPFIX. It checks what holds for any input: texts of
- * flows can be read until the batch is handed on, datagrams add up, and what was learnt can be saved
- * and loaded again. */
+ * flows can be read until the batch is handed on, datagrams add up, what was learnt can be saved
+ * and loaded again, and the templates for another collector are all that there is in their message. */
 #include "support/decode_fuzz.h"
 
 #include <stdlib.h>
@@ -122,6 +122,25 @@ static struct decode_rig *fresh_rig(size_t choice)
     return rig;
 }
 
+/* A message of templates that is reduced to its templates once more stays as it is. */
+static void check_templates(const uint8_t *data, size_t len)
+{
+    const struct datagram datagram = {.data = data, .len = (uint32_t)len};
+    uint8_t *out = mem_alloc(len + 1), *again = mem_alloc(len + 1);
+    size_t offset = 0, out_len;
+
+    while ((out_len = nfacctd_decoder.next_templates(&datagram, &offset, out)) > 0) {
+        const struct datagram reduced = {.data = out, .len = (uint32_t)out_len};
+        size_t from = 0;
+        if (offset > len || out_len > len ||
+            nfacctd_decoder.next_templates(&reduced, &from, again) != out_len ||
+            memcmp(out, again, out_len) != 0)
+            abort();
+    }
+    mem_free(again);
+    mem_free(out);
+}
+
 /* Decodes the next datagram of the input in an allocation of its own, cut to its length so that
  * AddressSanitizer sees its end. */
 static void decode_next(struct decode_rig *rig, uint16_t version, size_t choice, struct reader *r)
@@ -139,7 +158,11 @@ static void decode_next(struct decode_rig *rig, uint16_t version, size_t choice,
         wire_put_u16(datagram + 2, (uint16_t)len);
     rig->source_port = (uint16_t)(1000 + (len & 3));
     rig->now_ns += (int64_t)len * NS_PER_S;
-    decode_rig_bytes(rig, datagram, len);
+    check_templates(datagram, len);
+    if (choice % 8 == 3 && len % 3 == 0) /* some come from another collector */
+        decode_rig_learn(rig, datagram, len);
+    else
+        decode_rig_bytes(rig, datagram, len);
     mem_free(datagram);
     read_texts(rig);
     if (len % 5 == 0)

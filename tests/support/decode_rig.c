@@ -175,9 +175,9 @@ bool decode_rig_is_old(const struct decode_rig *rig)
     return rig->now_ns > RIG_OLD_NS;
 }
 
-uint32_t decode_rig_bytes(struct decode_rig *rig, const uint8_t *data, size_t len)
+static struct datagram datagram_of(struct decode_rig *rig, const uint8_t *data, size_t len)
 {
-    struct datagram datagram = {
+    return (struct datagram){
         .data = data,
         .len = (uint32_t)len,
         .source_port = rig->source_port,
@@ -185,6 +185,18 @@ uint32_t decode_rig_bytes(struct decode_rig *rig, const uint8_t *data, size_t le
         .received_ns = rig->now_ns,
         .number = ++rig->datagram_number,
     };
+}
+
+void decode_rig_learn(struct decode_rig *rig, const uint8_t *data, size_t len)
+{
+    struct datagram datagram = datagram_of(rig, data, len);
+
+    rig->ops->learn(rig->decoder, decode_rig_exporter(rig), &datagram);
+}
+
+uint32_t decode_rig_bytes(struct decode_rig *rig, const uint8_t *data, size_t len)
+{
+    struct datagram datagram = datagram_of(rig, data, len);
 
     rig->ops->decode(rig->decoder, decode_rig_exporter(rig), &datagram);
     return rig->batch.count;

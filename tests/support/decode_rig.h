@@ -49,6 +49,8 @@ bool decode_rig_is_old(const struct decode_rig *rig);
  * `source_port` was changed. Returns the number of flows in the batch now. */
 uint32_t decode_rig_bytes(struct decode_rig *rig, const uint8_t *data, size_t len);
 uint32_t decode_rig_hex(struct decode_rig *rig, const char *hex);
+/* Has the decoder take the datagram as one that another collector sent for the exporter. */
+void decode_rig_learn(struct decode_rig *rig, const uint8_t *data, size_t len);
 /* Empties the batch without a call of full(). */
 void decode_rig_empty(struct decode_rig *rig);
 

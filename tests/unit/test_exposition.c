@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The two forms of metrics, which of them a reader asks for, and the address of http_listen. */
+#include "base/address_port.h"
 #include "control/control.h"
 #include "control/exposition.h"
-#include "control/listen_address.h"
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -116,21 +116,21 @@ static void an_address_to_listen_on_is_read_and_loopback_is_told(void **state)
     static const char *const bad[] = {
         "",        ":",           "127.0.0.1",       "127.0.0.1:",   "::1:80", "[::1]", "[::1]80",
         "[::1:80", "127.0.0.1:0", "127.0.0.1:65536", "127.0.0.1:8x", "x:80",   "[:80",  "[]:80"};
-    struct listen_address address;
+    struct address_port address;
     struct text error = {0};
     (void)state;
 
     for (size_t i = 0; i < sizeof near / sizeof near[0]; i++) {
-        assert_int_equal(listen_address_parse(near[i], &address, &error), 0);
-        assert_true(listen_address_is_loopback(&address));
+        assert_int_equal(address_port_parse(near[i], &address, &error), 0);
+        assert_true(address_port_is_loopback(&address));
     }
     assert_int_equal(address.port, 65535);
     for (size_t i = 0; i < sizeof far / sizeof far[0]; i++) {
-        assert_int_equal(listen_address_parse(far[i], &address, &error), 0);
-        assert_false(listen_address_is_loopback(&address));
+        assert_int_equal(address_port_parse(far[i], &address, &error), 0);
+        assert_false(address_port_is_loopback(&address));
     }
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-        assert_int_not_equal(listen_address_parse(bad[i], &address, &error), 0);
+        assert_int_not_equal(address_port_parse(bad[i], &address, &error), 0);
     text_clear(&error);
 }
 

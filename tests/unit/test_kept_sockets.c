@@ -339,10 +339,30 @@ static void drops_count_from_where_a_receiver_began(void **state)
     udp_receiver_free(second);
 }
 
+static void those_of_a_name_are_parted_from_the_others(void **state)
+{
+    struct passed_sockets passed = {0}, part;
+
+    (void)state;
+    pass(&passed, 3, "nfacctd.0");
+    pass(&passed, 4, "nfacctd_templates.0");
+    pass(&passed, 5, "nfacctd.1");
+    pass(&passed, 6, "nfacctd_templates");
+    passed_sockets_part(&passed, "nfacctd_templates.", &part);
+    assert_int_equal(part.count, 1);
+    assert_int_equal(part.items[0].fd, 4);
+    assert_int_equal(passed.count, 3);
+    assert_string_equal(passed.items[1].name, "nfacctd.1");
+    assert_int_equal(passed.items[2].fd, 6);
+    passed_sockets_clear(&part);
+    passed_sockets_clear(&passed);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_variables_are_read_as_sd_listen_fds_does),
+        cmocka_unit_test(those_of_a_name_are_parted_from_the_others),
         cmocka_unit_test_setup(names_tell_the_order, set_up),
         cmocka_unit_test_setup(what_is_none_of_ours_is_closed, set_up),
         cmocka_unit_test_setup(nothing_is_taken_where_no_sockets_are_needed, set_up),

@@ -32,6 +32,8 @@ SAID = {
     "src/daemon/notices.c": ("nothing is read from it; set ", "no row has sample_type, so rows of options data look like those of events; let a row "
                              "ask for sample_type=option"),
     "src/daemon/views.c": (", which [", "lacks; set it, or use another "),
+    "src/daemon/template_sharing.c": ("is this daemon's own port: each template would come back without end",),
+    "src/pipeline/template_share.c": ("messages of templates dropped: ",),
     "src/daemon/ingress_keys.c": ("it has no effect without ",),
     "src/plugins/common/row_filter.c": ("is not offered; there are ", "a check of flows needs the primitive flows in `aggregate`"),
 }

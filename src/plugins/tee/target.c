@@ -3,7 +3,7 @@
 #include "plugins/tee/target.h"
 #include "base/clock.h"
 #include "base/memory.h"
-#include "plugins/tee/packet.h"
+#include "base/packet.h"
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Reads the address of http_listen. */
-#include "control/listen_address.h"
+/* Reads an address with its port. See address_port.h. */
+#include "base/address_port.h"
 #include "base/text.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* 127.0.0.0/8 and ::1 (RFC 1122 section 3.2.1.3, RFC 4291 section 2.5.3). */
-bool listen_address_is_loopback(const struct listen_address *address)
+bool address_port_is_loopback(const struct address_port *address)
 {
     const struct ip_addr *ip = &address->ip;
     static const uint8_t v6[16] = {[15] = 1};
@@ -33,7 +33,7 @@ static bool split(const char *value, char *ip, size_t ip_size, const char **ret_
     return true;
 }
 
-int listen_address_parse(const char *value, struct listen_address *ret_address, struct text *error)
+int address_port_parse(const char *value, struct address_port *ret_address, struct text *error)
 {
     char ip[IP_TEXT_LEN], *end;
     const char *port;

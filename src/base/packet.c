@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Writes headers byte by byte. See packet.h. */
-#include "plugins/tee/packet.h"
+#include "base/packet.h"
 #include "base/reader.h"
 #include "base/writer.h"
 #include <errno.h>

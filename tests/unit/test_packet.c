@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Packets with another's source address: headers by hand, checksums by their definition, and fragments
  * that give the packet again. */
+#include "base/packet.h"
 #include "base/reader.h"
-#include "plugins/tee/packet.h"
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
