@@ -4,10 +4,10 @@
  * MariaDB manual, "Using the Non-blocking Library". */
 #include "plugins/mysql/my_connection.h"
 
-#include "base/clock.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "plugins/pathacct_plugin.h"
+#include "plugins/sql/sql_wait.h"
 
 #include <errmsg.h>
 #include <errno.h>
@@ -19,7 +19,6 @@
 
 #define CONNECT_TIMEOUT_S 10
 #define CLOSE_TIMEOUT_S   1
-#define TURN_MS           1000 /* between two heartbeats */
 #define SOCKET_PREFIX     "unix:"
 
 /* Ways to log in that never show the password to whoever answers. */
@@ -106,79 +105,33 @@ static void give_up(struct my_connection *c, const char *why, const char *doing)
 
 /* ---- waiting ---- */
 
-/* A wait within a call. */
-struct my_wait {
-    const char *doing;
-    int64_t begun_ns, deadline_ns;
-    char state[128]; /* what the server said last that the session does */
-};
+static bool ask_probe(void *arg, char *ret_state, size_t size);
 
-static int64_t deadline_in(uint32_t seconds)
+static struct sql_wait wait_start(const struct my_connection *c, const char *doing, uint32_t work_s)
 {
-    return clock_mono().ns + (int64_t)seconds * NS_PER_S;
+    const struct my_connection_settings *s = &c->settings;
+
+    return sql_wait_start(s->owner, s->host, doing, s->timeout_s, work_s);
 }
 
-static struct my_wait wait_start(const char *doing, uint32_t seconds)
+/* Waits for `events` (MYSQL_WAIT_...), however long that takes while the server works; returns what
+ * the library is to be told. A call that is given up is told of a timeout, until it ends. */
+static int wait_for_server(struct my_connection *c, int events, struct sql_wait *w)
 {
-    return (struct my_wait){
-        .doing = doing, .begun_ns = clock_mono().ns, .deadline_ns = deadline_in(seconds)};
-}
-
-/* Returns what of `events` (MYSQL_WAIT_...) came, 0 if the deadline has passed, or a negative errno;
- * -ECANCELED: the host has no time left. */
-static int wait_until(struct my_connection *c, int events, int64_t deadline_ns)
-{
-    const struct pa_host *host = c->settings.owner;
-    struct pollfd p = {.fd = mysql_get_socket(c->conn)};
-
-    p.events = (short)((events & MYSQL_WAIT_READ ? POLLIN : 0) |
-                       (events & MYSQL_WAIT_WRITE ? POLLOUT : 0) |
-                       (events & MYSQL_WAIT_EXCEPT ? POLLPRI : 0));
-    for (;;) {
-        int err = host->beat(host);
-        if (err < 0)
-            return err;
-        int64_t left_ms = (deadline_ns - clock_mono().ns) / 1000000;
-        if (left_ms <= 0)
-            return 0;
-        int ready = poll(&p, 1, left_ms > TURN_MS ? TURN_MS : (int)left_ms + 1);
-        if (ready > 0 && p.revents & (POLLERR | POLLHUP | POLLNVAL))
-            return events & (MYSQL_WAIT_READ | MYSQL_WAIT_WRITE); /* the call finds out */
-        if (ready > 0)
-            return (p.revents & POLLIN ? MYSQL_WAIT_READ : 0) |
-                   (p.revents & POLLOUT ? MYSQL_WAIT_WRITE : 0) |
-                   (p.revents & POLLPRI ? MYSQL_WAIT_EXCEPT : 0);
-        if (ready < 0 && errno != EINTR)
-            return -errno;
-    }
-}
-
-static bool asks_successfully(struct my_connection *c, char *ret_state, size_t size);
-
-/* Waits for `events`, however long that takes while the server works; returns what the library is to
- * be told. A call that is given up is told of a timeout, until it ends. */
-static int wait_for_server(struct my_connection *c, int events, struct my_wait *w)
-{
-    const struct pa_host *host = c->settings.owner;
-    char state[sizeof w->state] = "";
-    int ready;
+    short wanted = (short)((events & MYSQL_WAIT_READ ? POLLIN : 0) |
+                           (events & MYSQL_WAIT_WRITE ? POLLOUT : 0) |
+                           (events & MYSQL_WAIT_EXCEPT ? POLLPRI : 0));
 
     if (c->given_up[0])
         return MYSQL_WAIT_TIMEOUT;
-    while ((ready = wait_until(c, events, w->deadline_ns)) == 0) {
-        if (c->is_probe || !asks_successfully(c, state, sizeof state))
-            break;
-        if (strcmp(state, w->state) != 0)
-            host->log(host, PA_LOG_WARNING,
-                      "the server at %s is slow: %s takes %lld s so far (%s); it is waited for",
-                      c->settings.host, w->doing,
-                      (long long)((clock_mono().ns - w->begun_ns) / NS_PER_S), state);
-        memcpy(w->state, state, sizeof state);
-        w->deadline_ns = deadline_in(c->settings.timeout_s);
-    }
-    if (ready > 0)
-        return ready;
-    give_up(c, ready == -ECANCELED ? "is given up: the time to end is over" : "does not answer",
+    int came =
+        sql_wait_for(w, mysql_get_socket(c->conn), wanted, c->is_probe ? NULL : ask_probe, c);
+    if (came > 0 && came & (POLLERR | POLLHUP | POLLNVAL))
+        return events & (MYSQL_WAIT_READ | MYSQL_WAIT_WRITE); /* the call finds out */
+    if (came > 0)
+        return (came & POLLIN ? MYSQL_WAIT_READ : 0) | (came & POLLOUT ? MYSQL_WAIT_WRITE : 0) |
+               (came & POLLPRI ? MYSQL_WAIT_EXCEPT : 0);
+    give_up(c, came == -ECANCELED ? "is given up: the time to end is over" : "does not answer",
             w->doing);
     return MYSQL_WAIT_TIMEOUT;
 }
@@ -212,7 +165,7 @@ static int connection_start(struct my_connection *c)
     const struct my_connection_settings *s = &c->settings;
     bool is_socket = strncmp(s->host, SOCKET_PREFIX, strlen(SOCKET_PREFIX)) == 0;
     uint32_t timeout_s = s->timeout_s < CONNECT_TIMEOUT_S ? s->timeout_s : CONNECT_TIMEOUT_S;
-    struct my_wait w = wait_start("connecting", timeout_s);
+    struct sql_wait w = sql_wait_start(s->owner, s->host, "connecting", timeout_s, 0);
     bool was_probe = c->is_probe;
     MYSQL *done = NULL;
 
@@ -257,7 +210,7 @@ static uint64_t count_duplicates(struct my_connection *c)
 }
 
 /* Takes in the answer to one statement. */
-static int collect_answer(struct my_connection *c, struct my_wait *w, struct my_answer *answer)
+static int collect_answer(struct my_connection *c, struct sql_wait *w, struct my_answer *answer)
 {
     MYSQL_RES *rows = NULL;
     bool has_rows = mysql_field_count(c->conn) > 0;
@@ -281,7 +234,7 @@ static int collect_answer(struct my_connection *c, struct my_wait *w, struct my_
     return 0;
 }
 
-static int run_all(struct my_connection *c, const char *sql, size_t len, struct my_wait *w,
+static int run_all(struct my_connection *c, const char *sql, size_t len, struct sql_wait *w,
                    struct my_answer *answer)
 {
     int failed = 0, err = 0;
@@ -309,7 +262,7 @@ int my_connection_run(struct my_connection *c, const char *sql, size_t len, uint
                       struct my_answer *answer)
 {
     struct my_answer own = {0}, *a = answer ? answer : &own;
-    struct my_wait w = wait_start("a statement", c->settings.timeout_s + work_s);
+    struct sql_wait w = wait_start(c, "a statement", work_s);
     int err;
 
     a->count = 0;
@@ -346,8 +299,9 @@ int my_connection_ask(struct my_connection *c, const char *sql, MYSQL_RES **ret_
 
 /* Asks over a session of its own whether the server works, and what it does for `c`. An answer that
  * refuses is one, too. */
-static bool asks_successfully(struct my_connection *c, char *ret_state, size_t size)
+static bool ask_probe(void *arg, char *ret_state, size_t size)
 {
+    const struct my_connection *c = arg;
     struct my_connection probe = {.settings = c->settings, .is_probe = true};
     MYSQL_RES *rows = NULL;
     MYSQL_ROW row = NULL;

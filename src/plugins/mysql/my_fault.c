@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct sql_fault_row faults[] = {
+const struct sql_fault_row my_faults[] = {
 #define FAULT(id, counter, kind, remedy, ...) {counter, SQL_FAULT_##kind, remedy},
 #include "plugins/mysql/faults.def"
 #undef FAULT
@@ -103,12 +103,12 @@ static enum my_fault_id find_fault(unsigned number, const char *sqlstate)
 
 void my_fault_change(struct sql_fault *fault, enum my_fault_id id)
 {
-    sql_fault_change(fault, &faults[id], (int)id);
+    sql_fault_change(fault, &my_faults[id], (int)id);
 }
 
 void my_fault_set_own(struct sql_fault *fault, enum my_fault_id id, const char *text)
 {
-    sql_fault_set(fault, &faults[id], (int)id, text);
+    sql_fault_set(fault, &my_faults[id], (int)id, text);
 }
 
 void my_fault_set(struct sql_fault *fault, unsigned number, const char *sqlstate,
@@ -118,7 +118,7 @@ void my_fault_set(struct sql_fault *fault, unsigned number, const char *sqlstate
     char words[sizeof fault->text];
 
     snprintf(words, sizeof words, "%.700s [%u]", *message ? message : "no reason given", number);
-    sql_fault_set(fault, &faults[id], (int)id, words);
+    sql_fault_set(fault, &my_faults[id], (int)id, words);
     snprintf(fault->sqlstate, sizeof fault->sqlstate, "%s", sqlstate);
     fault->number = number;
 }

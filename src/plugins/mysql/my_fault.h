@@ -10,6 +10,8 @@ enum my_fault_id {
     MY_FAULT_COUNT
 };
 
+extern const struct sql_fault_row my_faults[];
+
 /* Sets the fault from what the server or the library said: its error number, SQLSTATE and words. */
 void my_fault_set(struct sql_fault *fault, unsigned number, const char *sqlstate,
                   const char *message);

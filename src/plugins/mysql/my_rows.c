@@ -11,11 +11,6 @@
 
 #define WAITING_MAX ((size_t)16 << 20) /* over all tables, should they be many */
 
-static const uint8_t *row_at(const struct my_plugin *p, const struct pa_batch *batch, uint32_t i)
-{
-    return batch->rows + (size_t)i * p->schema->row_size;
-}
-
 /* ---- sending ---- */
 
 static int run_waiting(struct my_plugin *p, struct my_target *t, const struct text *sql,
@@ -48,8 +43,8 @@ static int insert_unmatched(struct my_plugin *p, struct my_target *t, const uint
     }
     int err = count > 0 ? run_waiting(p, t, &sql, &answer) : 0;
     text_clear(&sql);
-    p->purge.inserted += count;
-    p->purge.updated += t->waiting_count - count;
+    p->server.purge.inserted += count;
+    p->server.purge.updated += t->waiting_count - count;
     return err;
 }
 
@@ -71,14 +66,15 @@ static int send_rows(struct my_plugin *p, struct my_target *t)
     if (err < 0)
         return err;
     uint64_t updated = answer.duplicates < t->waiting_count ? answer.duplicates : t->waiting_count;
-    p->purge.updated += updated;
-    p->purge.inserted += t->waiting_count - updated;
+    p->server.purge.updated += updated;
+    p->server.purge.inserted += t->waiting_count - updated;
     return 0;
 }
 
 static void forget_waiting(struct my_plugin *p, struct my_target *t)
 {
-    p->waiting_len -= t->waiting.len < p->waiting_len ? t->waiting.len : p->waiting_len;
+    p->server.waiting_len -=
+        t->waiting.len < p->server.waiting_len ? t->waiting.len : p->server.waiting_len;
     text_reset(&t->waiting);
     text_reset(&t->unmatched);
     t->waiting_count = 0;
@@ -100,11 +96,11 @@ static int send_table(void *arg, struct sql_table *table)
     return table->own ? send_waiting(arg, table->own) : 0;
 }
 
-int my_send_all(struct my_plugin *p)
+int my_send_rows(struct sql_server *s)
 {
-    int err = sql_tables_each_used(p->tables, send_table, p);
+    int err = sql_tables_each_used(s->tables, send_table, s);
 
-    p->waiting_len = 0;
+    s->waiting_len = 0;
     return err;
 }
 
@@ -115,40 +111,40 @@ static int drop_table(void *arg, struct sql_table *table)
     return 0;
 }
 
-void my_drop_waiting(struct my_plugin *p)
+void my_drop_rows(struct sql_server *s)
 {
-    sql_tables_each_used(p->tables, drop_table, p);
-    p->waiting_len = 0;
+    sql_tables_each_used(s->tables, drop_table, s);
+    s->waiting_len = 0;
 }
 
 /* ---- locks ---- */
+
+static void take_lock(void *arg, const char *const *values)
+{
+    ((struct my_target *)arg)->is_locked = values[0] && *values[0] == '1';
+}
 
 /*
  * Takes the table's lock, which all instances of this plugin heed: two writers that add to the same
  * rows in different orders would wait for each other, and where no unique key is they could insert
  * the same row twice. pmacct's LOCK TABLES waits for the transaction, and the transaction for it.
  */
-static int lock_table(struct my_plugin *p, struct my_target *t)
+int my_use_table(struct sql_server *s, void *own, bool is_first)
 {
+    struct my_target *t = own;
     struct text sql = {0};
-    MYSQL_RES *rows;
-    MYSQL_ROW row;
-    int err;
 
-    if (t->is_locked || t->way == MY_WAY_INSERT || p->settings.locking != SQL_LOCK_TABLE)
+    (void)is_first;
+    if (t->is_locked || t->way == MY_WAY_INSERT || s->settings.locking != SQL_LOCK_TABLE)
         return 0;
     text_append_printf(&sql, "SELECT GET_LOCK(%s, " MY_LOCK_TIMEOUT_S ")", t->lock_name);
-    err = my_connection_ask(p->connection, text_cstr(&sql), &rows);
+    int err = s->ops->ask(s, text_cstr(&sql), take_lock, t);
     text_clear(&sql);
-    if (err < 0)
-        return my_failed(p, err);
-    row = mysql_fetch_row(rows);
-    t->is_locked = row && row[0] && *row[0] == '1';
-    mysql_free_result(rows);
-    if (t->is_locked)
-        return 0;
-    my_fault_set_own(&p->fault, MY_FAULT_LOCKED,
-                     "another writer to the table has it for more than " MY_LOCK_TIMEOUT_S " s");
+    if (err < 0 || t->is_locked)
+        return err;
+    sql_server_set_fault(s, MY_FAULT_LOCKED,
+                         "another writer to the table has it for more than " MY_LOCK_TIMEOUT_S
+                         " s");
     return -EAGAIN;
 }
 
@@ -167,7 +163,7 @@ void my_unlock_tables(struct my_plugin *p)
 {
     struct text sql = {0};
 
-    sql_tables_each_used(p->tables, append_unlock, &sql);
+    sql_tables_each_used(p->server.tables, append_unlock, &sql);
     if (sql.len > 0 && my_connection_ask(p->connection, text_cstr(&sql), NULL) < 0)
         my_connection_close(p->connection); /* its locks go with it */
     text_clear(&sql);
@@ -175,62 +171,25 @@ void my_unlock_tables(struct my_plugin *p)
 
 /* ---- tables ---- */
 
-static int make_target(struct my_plugin *p, const struct pa_batch *batch, const uint8_t *row,
-                       struct sql_table *table)
+int my_open_side(struct my_plugin *p)
 {
-    struct text schema = {0};
-    struct my_target *target = NULL;
     int err = my_connection_is_open(p->side) ? 0 : my_connection_open(p->side);
 
-    if (err < 0) {
-        p->fault = *my_connection_fault(p->side);
-        return err;
-    }
-    if (p->settings.schema)
-        sql_tables_append_schema(p->tables, table, batch, row, &schema);
-    err = my_target_new(&p->context, table->name, schema.len > 0 ? text_cstr(&schema) : NULL,
-                        &p->fault, &target);
-    text_clear(&schema);
-    table->own = target;
+    if (err < 0)
+        p->server.fault = *my_connection_fault(p->side);
     return err;
 }
 
-static void reject_row(struct my_plugin *p, const uint8_t *row, const char *why)
+int my_make_table(struct sql_server *s, const char *table, const char *schema_text, void **ret_own)
 {
-    p->rejected_count++;
-    p->host->reject_row(p->host, row, why);
-}
+    struct my_plugin *p = my_plugin_of(s);
+    struct my_target *target = NULL;
+    int err = my_open_side(p);
 
-/* Returns 1 if the server takes no table of that name; the row is rejected then if `counts`. */
-static int find_target(struct my_plugin *p, const struct pa_batch *batch, const uint8_t *row,
-                       bool counts, struct my_target **ret_target)
-{
-    struct sql_table *table;
-    int err = sql_tables_find(p->tables, batch, row, &table);
-
-    if (err < 0) {
-        if (counts)
-            reject_row(p, row, "the name that sql_table gives its table is too long");
-        return 1;
-    }
-    if (!table->own) {
-        err = make_target(p, batch, row, table);
-        if (err < 0)
-            return err;
-    }
-    *ret_target = table->own;
-    table->row_count++;
-    return lock_table(p, *ret_target);
-}
-
-int my_touch_tables(struct my_plugin *p, const struct pa_batch *batch)
-{
-    struct my_target *target;
-    int err = 0;
-
-    for (uint32_t i = 0; i < batch->row_count && err >= 0; i++)
-        err = find_target(p, batch, row_at(p, batch, i), false, &target);
-    return err < 0 ? err : 0;
+    if (err == 0)
+        err = my_target_new(&p->context, table, schema_text, &s->fault, &target);
+    *ret_own = target;
+    return err;
 }
 
 /* ---- rows ---- */
@@ -244,8 +203,8 @@ static void tell_shortened(struct my_plugin *p, const struct my_target *t, uint3
     text_append_printf(&entry, "%s %s shortened\n", t->name, c->name);
     if (!strstr(text_cstr(&p->told), text_cstr(&entry))) {
         text_append_string(&p->told, text_cstr(&entry));
-        p->host->log(
-            p->host, PA_LOG_WARNING,
+        p->server.host->log(
+            p->server.host, PA_LOG_WARNING,
             "texts that do not fit column %s of table %s are kept as their beginning and a "
             "hash of the whole; ALTER TABLE %s MODIFY `%s` TEXT CHARACTER SET utf8mb4 "
             "keeps all of them",
@@ -262,7 +221,7 @@ static uint32_t render_row(struct my_plugin *p, struct my_target *t, const struc
     uint32_t changed = UINT32_MAX;
 
     text_reset(&p->row);
-    for (uint32_t i = 0; i < p->columns.count; i++) {
+    for (uint32_t i = 0; i < p->server.columns.count; i++) {
         text_append_string(&p->row, i ? ", " : "(");
         if (my_value_append(&t->values, i, batch, row, &p->row) && changed == UINT32_MAX)
             changed = i;
@@ -288,7 +247,7 @@ static int add_update(struct my_plugin *p, struct my_target *t, const struct pa_
 
     text_append_string(&t->waiting, t->waiting_count ? "; " : "");
     render_update(t, batch, row, &t->waiting);
-    p->waiting_len += t->waiting.len - before;
+    p->server.waiting_len += t->waiting.len - before;
     text_append(&t->unmatched, p->row.data, p->row.len);
     t->unmatched_at[t->waiting_count++] = (uint32_t)t->unmatched.len;
     if (t->waiting_count == MY_PIECE_UPDATES || t->waiting.len >= p->statement_max)
@@ -308,7 +267,7 @@ static int add_insert(struct my_plugin *p, struct my_target *t)
     text_append_string(&t->waiting, t->waiting_count ? ", " : t->insert_sql);
     text_append(&t->waiting, p->row.data, p->row.len);
     t->waiting_count++;
-    p->waiting_len += t->waiting.len - before;
+    p->server.waiting_len += t->waiting.len - before;
     return err;
 }
 
@@ -325,32 +284,35 @@ static size_t statement_len(const struct my_plugin *p, const struct my_target *t
 static int write_row(struct my_plugin *p, const struct pa_batch *batch, const uint8_t *row,
                      bool counts)
 {
-    struct my_target *t;
-    int err = find_target(p, batch, row, counts, &t);
+    void *own;
+    int err = sql_server_find_table(&p->server, batch, row, counts, &own);
 
     if (err != 0)
         return err < 0 ? err : 0;
+    struct my_target *t = own;
     uint32_t changed = render_row(p, t, batch, row);
     if (statement_len(p, t) > p->row_max) {
         if (counts)
-            reject_row(p, row, "the row is longer than the server's max_allowed_packet lets it be");
+            sql_server_reject(&p->server, row,
+                              "the row is longer than the server's max_allowed_packet lets it be");
         return 0;
     }
     if (changed != UINT32_MAX && counts) {
-        p->shortened_count++;
+        p->server.shortened_count++;
         tell_shortened(p, t, changed);
     }
     return t->way == MY_WAY_MATCH ? add_update(p, t, batch, row) : add_insert(p, t);
 }
 
-int my_write_rows(struct my_plugin *p, const struct pa_batch *batch, bool counts)
+int my_write_rows(struct sql_server *s, const struct pa_batch *batch, bool counts)
 {
     int err = 0;
 
     for (uint32_t i = 0; i < batch->row_count && err == 0; i++) {
-        err = write_row(p, batch, row_at(p, batch, i), counts);
-        if (err == 0 && p->waiting_len >= WAITING_MAX)
-            err = my_send_all(p);
+        err = write_row(my_plugin_of(s), batch, batch->rows + (size_t)i * s->schema->row_size,
+                        counts);
+        if (err == 0 && s->waiting_len >= WAITING_MAX)
+            err = my_send_rows(s);
     }
     return err;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The table of the plugin's functions, which the shared object mysql.so exports. */
 #include "plugins/mysql/my_plugin.h"
-#include "plugins/sql/sql_settings.h"
+#include "plugins/sql/sql_server.h"
 
 PA_PLUGIN_EXPORT = {
     .abi = PA_PLUGIN_ABI,
@@ -12,10 +12,10 @@ PA_PLUGIN_EXPORT = {
     .shared_keys = output_keys,
     .check = my_plugin_check,
     .open = my_plugin_open,
-    .begin = my_plugin_begin,
-    .write = my_plugin_write,
-    .commit = my_plugin_commit,
-    .abort = my_plugin_abort,
-    .close = my_plugin_close,
+    .begin = sql_server_begin,
+    .write = sql_server_write,
+    .commit = sql_server_commit,
+    .abort = sql_server_abort,
+    .close = sql_server_close,
     .try_out = my_plugin_try_out,
 };

@@ -3,10 +3,10 @@
  * pg_connection.h. */
 #include "plugins/pgsql/pg_connection.h"
 
-#include "base/clock.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "plugins/pathacct_plugin.h"
+#include "plugins/sql/sql_wait.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -19,8 +19,6 @@
 #define KEEPALIVE_IDLE_S  "10"
 #define KEEPALIVE_COUNT   "3"
 #define UNACKNOWLEDGED_MS "20000"
-
-#define TURN_MS 1000 /* between two heartbeats */
 
 struct pg_connection {
     struct pg_connection_settings settings;
@@ -117,75 +115,29 @@ static int fail_with(struct pg_connection *c, const PGresult *result)
 
 /* ---- waiting ---- */
 
-static int64_t deadline_in(uint32_t seconds)
+static bool ask_probe(void *arg, char *ret_state, size_t size);
+
+static struct sql_wait wait_start(const struct pg_connection *c, const char *doing, uint32_t work_s)
 {
-    return clock_mono().ns + (int64_t)seconds * NS_PER_S;
+    const struct pg_connection_settings *s = &c->settings;
+
+    return sql_wait_start(s->owner, s->host, doing, s->timeout_s, work_s);
 }
-
-/* Returns 1 if the socket is ready, 0 if the deadline has passed, or a negative errno; -ECANCELED:
- * the host has no time left. */
-static int wait_until(struct pg_connection *c, short events, int64_t deadline_ns)
-{
-    const struct pa_host *host = c->settings.owner;
-    struct pollfd p = {.fd = PQsocket(c->conn), .events = events};
-
-    for (;;) {
-        int err = host->beat(host);
-        if (err < 0)
-            return err;
-        int64_t left_ms = (deadline_ns - clock_mono().ns) / 1000000;
-        if (left_ms <= 0)
-            return 0;
-        int ready = poll(&p, 1, left_ms > TURN_MS ? TURN_MS : (int)left_ms + 1);
-        if (ready > 0)
-            return 1;
-        if (ready < 0 && errno != EINTR)
-            return -errno;
-    }
-}
-
-/* A wait within a statement. */
-struct pg_wait {
-    const char *doing;
-    int64_t begun_ns, deadline_ns;
-    char state[128]; /* what the server said last that the session does */
-};
-
-static struct pg_wait wait_start(const char *doing, uint32_t seconds)
-{
-    return (struct pg_wait){
-        .doing = doing, .begun_ns = clock_mono().ns, .deadline_ns = deadline_in(seconds)};
-}
-
-static bool asks_successfully(struct pg_connection *c, char *ret_state, size_t size);
 
 /* Returns 0 when the socket is ready, however long that takes while the server works. */
-static int wait_for_server(struct pg_connection *c, short events, struct pg_wait *w)
+static int wait_for_server(struct pg_connection *c, short events, struct sql_wait *w)
 {
-    const struct pa_host *host = c->settings.owner;
-    char state[sizeof w->state] = "";
-    int ready;
+    int came = sql_wait_for(w, PQsocket(c->conn), events, c->is_probe ? NULL : ask_probe, c);
 
-    while ((ready = wait_until(c, events, w->deadline_ns)) == 0) {
-        if (c->is_probe || !asks_successfully(c, state, sizeof state))
-            break;
-        if (strcmp(state, w->state) != 0)
-            host->log(host, PA_LOG_WARNING,
-                      "the server at %s is slow: %s takes %lld s so far (%s); it is waited for",
-                      c->settings.host, w->doing,
-                      (long long)((clock_mono().ns - w->begun_ns) / NS_PER_S), state);
-        memcpy(w->state, state, sizeof state);
-        w->deadline_ns = deadline_in(c->settings.timeout_s);
-    }
-    if (ready > 0)
+    if (came > 0)
         return 0;
-    return ready == -ECANCELED ? connection_lose(c, "given up: the time to end is over")
-                               : lose_timeout(c, w->doing);
+    return came == -ECANCELED ? connection_lose(c, "given up: the time to end is over")
+                              : lose_timeout(c, w->doing);
 }
 
 /* Sends what libpq holds, and takes in what comes meanwhile: otherwise both sides could wait for
  * each other. */
-static int connection_flush(struct pg_connection *c, struct pg_wait *w)
+static int connection_flush(struct pg_connection *c, struct sql_wait *w)
 {
     for (;;) {
         int left = PQflush(c->conn);
@@ -201,7 +153,7 @@ static int connection_flush(struct pg_connection *c, struct pg_wait *w)
     }
 }
 
-static int next_result(struct pg_connection *c, struct pg_wait *w, PGresult **ret_result)
+static int next_result(struct pg_connection *c, struct sql_wait *w, PGresult **ret_result)
 {
     while (PQisBusy(c->conn)) {
         int err = wait_for_server(c, POLLIN, w);
@@ -215,7 +167,7 @@ static int next_result(struct pg_connection *c, struct pg_wait *w, PGresult **re
 }
 
 /* Reads all results of what was sent; gives the last one, or the first failure. */
-static int collect_results(struct pg_connection *c, struct pg_wait *w, PGresult **ret_result)
+static int collect_results(struct pg_connection *c, struct sql_wait *w, PGresult **ret_result)
 {
     PGresult *last = NULL, *result = NULL;
     int err = connection_flush(c, w);
@@ -331,9 +283,10 @@ static int connection_start(struct pg_connection *c)
 
 int pg_connection_open(struct pg_connection *c)
 {
-    uint32_t timeout_s = c->settings.timeout_s;
-    int64_t deadline_ns =
-        deadline_in(timeout_s < CONNECT_TIMEOUT_S ? timeout_s : CONNECT_TIMEOUT_S);
+    const struct pg_connection_settings *s = &c->settings;
+    struct sql_wait w =
+        sql_wait_start(s->owner, s->host, "connecting",
+                       s->timeout_s < CONNECT_TIMEOUT_S ? s->timeout_s : CONNECT_TIMEOUT_S, 0);
     PostgresPollingStatusType status = PGRES_POLLING_WRITING;
     int err;
 
@@ -342,8 +295,9 @@ int pg_connection_open(struct pg_connection *c)
     if (err < 0)
         return err;
     while (status != PGRES_POLLING_OK) {
-        if (wait_until(c, status == PGRES_POLLING_READING ? POLLIN : POLLOUT, deadline_ns) <= 0)
-            return lose_timeout(c, "connecting");
+        short events = status == PGRES_POLLING_READING ? POLLIN : POLLOUT;
+        if (sql_wait_for(&w, PQsocket(c->conn), events, NULL, NULL) <= 0)
+            return lose_timeout(c, w.doing);
         status = PQconnectPoll(c->conn);
         if (status == PGRES_POLLING_FAILED)
             return connection_refused(c);
@@ -369,7 +323,7 @@ int pg_connection_run(struct pg_connection *c, const char *sql, uint32_t work_s,
         return err;
     if (!PQsendQuery(c->conn, sql))
         return lose_libpq(c);
-    struct pg_wait w = wait_start("a statement", c->settings.timeout_s + work_s);
+    struct sql_wait w = wait_start(c, "a statement", work_s);
     return collect_results(c, &w, ret_result);
 }
 
@@ -382,14 +336,15 @@ int pg_connection_run_params(struct pg_connection *c, const char *sql, int param
         return err;
     if (!PQsendQueryParams(c->conn, sql, param_count, NULL, params, NULL, NULL, 0))
         return lose_libpq(c);
-    struct pg_wait w = wait_start("a statement", c->settings.timeout_s);
+    struct sql_wait w = wait_start(c, "a statement", 0);
     return collect_results(c, &w, ret_result);
 }
 
 /* Asks over a session of its own whether the server works, and what it does for `c`. An answer that
  * refuses is one, too. */
-static bool asks_successfully(struct pg_connection *c, char *ret_state, size_t size)
+static bool ask_probe(void *arg, char *ret_state, size_t size)
 {
+    const struct pg_connection *c = arg;
     struct pg_connection probe = {.settings = c->settings, .is_probe = true};
     char pid[16];
     const char *const params[] = {pid};
@@ -437,13 +392,13 @@ int pg_connection_copy_data(struct pg_connection *c, const void *data, size_t le
         return err;
     if (PQputCopyData(c->conn, data, (int)len) < 0)
         return lose_libpq(c);
-    struct pg_wait w = wait_start("taking rows", c->settings.timeout_s);
+    struct sql_wait w = wait_start(c, "taking rows", 0);
     return connection_flush(c, &w);
 }
 
 int pg_connection_copy_end(struct pg_connection *c, uint32_t work_s)
 {
-    struct pg_wait w = wait_start("the end of a COPY", c->settings.timeout_s + work_s);
+    struct sql_wait w = wait_start(c, "the end of a COPY", work_s);
     int err = need_open(c), sent;
 
     if (err < 0)

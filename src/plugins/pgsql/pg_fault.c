@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct sql_fault_row faults[] = {
+const struct sql_fault_row pg_faults[] = {
 #define FAULT(id, counter, kind, remedy, ...) {counter, SQL_FAULT_##kind, remedy},
 #include "plugins/pgsql/faults.def"
 #undef FAULT
@@ -56,12 +56,12 @@ static enum pg_fault_id find_state(const char *sqlstate)
 
 void pg_fault_change(struct sql_fault *fault, enum pg_fault_id id)
 {
-    sql_fault_change(fault, &faults[id], (int)id);
+    sql_fault_change(fault, &pg_faults[id], (int)id);
 }
 
 void pg_fault_set_own(struct sql_fault *fault, enum pg_fault_id id, const char *text)
 {
-    sql_fault_set(fault, &faults[id], (int)id, text);
+    sql_fault_set(fault, &pg_faults[id], (int)id, text);
 }
 
 void pg_fault_set(struct sql_fault *fault, const char *sqlstate, const char *message,
@@ -78,7 +78,7 @@ void pg_fault_set(struct sql_fault *fault, const char *sqlstate, const char *mes
     snprintf(words, sizeof words, "%.500s%s%.200s%s%s%s%s", message ? message : "no reason given",
              has_detail ? " (" : "", has_detail ? detail : "", has_detail ? ")" : "",
              sqlstate ? " [" : "", sqlstate ? sqlstate : "", sqlstate ? "]" : "");
-    sql_fault_set(fault, &faults[id], (int)id, words);
+    sql_fault_set(fault, &pg_faults[id], (int)id, words);
     if (sqlstate)
         snprintf(fault->sqlstate, sizeof fault->sqlstate, "%s", sqlstate);
 }

@@ -10,6 +10,8 @@ enum pg_fault_id {
     PG_FAULT_COUNT
 };
 
+extern const struct sql_fault_row pg_faults[];
+
 /* Sets the fault from what the server said: `sqlstate` is NULL if the connection failed or was
  * given up, `detail` and `constraint` may be NULL. */
 void pg_fault_set(struct sql_fault *fault, const char *sqlstate, const char *message,

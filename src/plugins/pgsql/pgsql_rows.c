@@ -14,11 +14,6 @@
 #define CARDINALITY_VIOLATION "21000"
 #define WAITING_MAX           ((size_t)16 << 20) /* over all tables, should they be many */
 
-static const uint8_t *row_at(const struct pgsql *p, const struct pa_batch *batch, uint32_t i)
-{
-    return batch->rows + (size_t)i * p->schema->row_size;
-}
-
 /* ---- COPY ---- */
 
 static int end_copy(struct pgsql *p)
@@ -67,7 +62,7 @@ static int send_waiting(struct pgsql *p, struct pg_target *t)
     }
     p->active = t;
     t->has_sent = true;
-    p->waiting_len -= t->waiting.len;
+    p->server.waiting_len -= t->waiting.len;
     text_reset(&t->waiting);
     return 0;
 }
@@ -79,98 +74,71 @@ static int send_table(void *arg, struct sql_table *table)
 
 /* ---- tables ---- */
 
-static int make_target(struct pgsql *p, const struct pa_batch *batch, const uint8_t *row,
-                       struct sql_table *table)
+int pgsql_make_table(struct sql_server *s, const char *table, const char *schema_text,
+                     void **ret_own)
 {
-    struct text schema = {0};
+    struct pgsql *p = pgsql_of(s);
     struct pg_target *target = NULL;
     int err = end_copy(p);
 
-    if (err < 0)
-        return err;
-    if (p->settings.schema)
-        sql_tables_append_schema(p->tables, table, batch, row, &schema);
-    err = pg_target_new(&p->context, table->name, schema.len > 0 ? text_cstr(&schema) : NULL,
-                        p->target_number++, &p->fault, &target);
-    text_clear(&schema);
-    table->own = target;
+    if (err == 0)
+        err =
+            pg_target_new(&p->context, table, schema_text, p->target_number++, &s->fault, &target);
+    *ret_own = target;
     return err;
 }
 
-static void reject_row(struct pgsql *p, const uint8_t *row, const char *why)
+/* The keys of pieces are in no common order, so tables are locked against other writers then. */
+int pgsql_use_table(struct sql_server *s, void *own, bool is_first)
 {
-    p->rejected_count++;
-    p->host->reject_row(p->host, row, why);
-}
+    struct pg_target *t = own;
 
-/* Returns 1 if the server takes no table of that name; the row is rejected then if `counts`. */
-static int find_target(struct pgsql *p, const struct pa_batch *batch, const uint8_t *row,
-                       bool counts, struct pg_target **ret_target)
-{
-    struct sql_table *table;
-    int err = sql_tables_find(p->tables, batch, row, &table);
-
-    if (err < 0) {
-        if (counts)
-            reject_row(p, row, "the name that sql_table gives its table is too long");
-        return 1;
+    if (is_first) {
+        t->row_count = t->unmerged_count = 0;
+        t->is_locked = t->has_sent = false;
     }
-    if (!table->own) {
-        err = make_target(p, batch, row, table);
-        if (err < 0)
-            return err;
-    }
-    *ret_target = table->own;
-    if (table->row_count++ == 0) {
-        (*ret_target)->row_count = (*ret_target)->unmerged_count = 0;
-        (*ret_target)->is_locked = (*ret_target)->has_sent = false;
-    }
-    (*ret_target)->row_count++;
-    return 0;
-}
-
-int pgsql_touch_tables(struct pgsql *p, const struct pa_batch *batch)
-{
-    struct pg_target *target;
-    int err = 0;
-
-    for (uint32_t i = 0; i < batch->row_count && err >= 0; i++)
-        err = find_target(p, batch, row_at(p, batch, i), false, &target);
-    return err < 0 ? err : 0;
+    t->row_count++;
+    if (!s->is_careful || t->is_locked || (t->way != PG_WAY_UPSERT && t->way != PG_WAY_MATCH))
+        return 0;
+    int err = s->ops->execute(s, t->lock_sql);
+    t->is_locked = err == 0;
+    return err;
 }
 
 static void reject_number(struct pgsql *p, const struct pg_target *t, const uint8_t *row,
                           uint32_t index)
 {
-    const char *name = p->columns.items[index].name;
+    const char *name = p->server.columns.items[index].name;
     char why[200];
 
     snprintf(why, sizeof why, "its %s is too large for type %s of table %.100s", name,
              pg_table_find(&t->table, name)->type_name, t->name);
-    reject_row(p, row, why);
+    sql_server_reject(&p->server, row, why);
 }
 
 /* Tells the first time, since it goes on for as long as the world has such texts. */
 static void tell_shortened(struct pgsql *p, struct pg_target *t, uint32_t index)
 {
-    const char *name = p->columns.items[index].name;
+    const char *name = p->server.columns.items[index].name;
     const struct pg_table_column *c = pg_table_find(&t->table, name);
 
     if (t->has_told_long)
         return;
     t->has_told_long = true;
     if (c->char_max > 0)
-        p->host->log(p->host, PA_LOG_WARNING,
-                     "texts that do not fit column %s of table %s (%s) are kept as their beginning "
-                     "and a hash of the whole; ALTER TABLE %s ALTER COLUMN \"%s\" TYPE text keeps "
-                     "all of them",
-                     name, t->name, c->type_name, t->name, name);
+        p->server.host->log(
+            p->server.host, PA_LOG_WARNING,
+            "texts that do not fit column %s of table %s (%s) are kept as their beginning "
+            "and a hash of the whole; ALTER TABLE %s ALTER COLUMN \"%s\" TYPE text keeps "
+            "all of them",
+            name, t->name, c->type_name, t->name, name);
     else
-        p->host->log(p->host, PA_LOG_WARNING,
-                     "texts that do not fit an index of table %s with column %s are kept as their "
-                     "beginning and a hash of the whole; an index that has the hash alone keeps "
-                     "all of them: see pathacct-pgsql(7)",
-                     t->name, name);
+        p->server.host->log(
+            p->server.host, PA_LOG_WARNING,
+            "texts that do not fit an index of table %s with column %s are kept as their "
+            "beginning and a hash of the whole; an index that has the hash alone keeps "
+            "all of them: see pathacct-pgsql(7)",
+            t->name, name);
 }
 
 /* Adds a row to a list. */
@@ -183,38 +151,41 @@ static void add_row(const uint8_t ***rows, uint64_t count, uint64_t *capacity, c
     (*rows)[count] = row;
 }
 
-int pgsql_write_rows(struct pgsql *p, const struct pa_batch *batch, bool counts)
+int pgsql_write_rows(struct sql_server *s, const struct pa_batch *batch, bool counts)
 {
+    struct pgsql *p = pgsql_of(s);
+
     for (uint32_t i = 0; i < batch->row_count; i++) {
-        const uint8_t *row = row_at(p, batch, i);
-        struct pg_target *t;
+        const uint8_t *row = batch->rows + (size_t)i * s->schema->row_size;
+        void *own;
         uint32_t index;
-        int err = find_target(p, batch, row, counts, &t);
+        int err = sql_server_find_table(s, batch, row, counts, &own);
         if (err < 0)
             return err;
         if (err > 0)
             continue;
+        struct pg_target *t = own;
         size_t before = t->waiting.len;
-        pg_encoder_set_tight(t->encoder, p->is_tight);
+        pg_encoder_set_tight(t->encoder, p->server.is_tight);
         err = pg_encoder_append_row(t->encoder, batch, row, &t->waiting, &index);
         if (err < 0) {
             if (counts)
                 reject_number(p, t, row, index);
             continue;
         }
-        if (err > 0 && (counts || p->is_tight)) {
-            p->shortened_count++;
+        if (err > 0 && (counts || p->server.is_tight)) {
+            p->server.shortened_count++;
             tell_shortened(p, t, index);
         }
         err = 0;
-        if (p->is_careful && t->left_out_sql)
+        if (p->server.is_careful && t->left_out_sql)
             add_row(&t->unmerged, t->unmerged_count, &t->unmerged_capacity, row);
         t->unmerged_count++;
-        p->waiting_len += t->waiting.len - before;
+        p->server.waiting_len += t->waiting.len - before;
         if (t->waiting.len >= PIECE_LEN)
             err = send_waiting(p, t);
-        if (err == 0 && p->waiting_len >= WAITING_MAX)
-            err = sql_tables_each_used(p->tables, send_table, p);
+        if (err == 0 && p->server.waiting_len >= WAITING_MAX)
+            err = sql_tables_each_used(p->server.tables, send_table, p);
         if (err < 0)
             return err;
     }
@@ -240,13 +211,6 @@ static int run_counted(struct pgsql *p, const struct pg_target *t, const char *s
     return 0;
 }
 
-static int run_sql(struct pgsql *p, const char *sql)
-{
-    int err = pg_connection_run(p->connection, sql, 0, NULL);
-
-    return err < 0 ? pgsql_failed(p, err) : 0;
-}
-
 /*
  * Merges the quick way: updates the rows that are there and inserts the others, which costs the
  * server half of what ON CONFLICT does. This is right when each key came once, that is when every
@@ -260,7 +224,7 @@ static int upsert_quickly(struct pgsql *p, const struct pg_target *t, uint64_t c
 
     if (err == 0)
         err = run_counted(p, t, t->insert_sql, &inserted);
-    if (err == -EILSEQ && !strcmp(p->fault.sqlstate, UNIQUE_VIOLATION)) {
+    if (err == -EILSEQ && !strcmp(p->server.fault.sqlstate, UNIQUE_VIOLATION)) {
         p->rival_count = RIVAL_TRANSACTIONS;
         return 1;
     }
@@ -270,18 +234,19 @@ static int upsert_quickly(struct pgsql *p, const struct pg_target *t, uint64_t c
         p->has_repeated_keys = true;
         return 1;
     }
-    p->purge.updated += updated;
-    p->purge.inserted += inserted;
+    p->server.purge.updated += updated;
+    p->server.purge.inserted += inserted;
     return 0;
 }
 
 /* Keys that differ here can be equal to the table: then the server refuses to touch a row twice. */
 static int upsert_in_order(struct pgsql *p, const struct pg_target *t)
 {
-    int err =
-        run_counted(p, t, p->has_repeated_keys ? t->grouped_sql : t->merge_sql, &p->purge.inserted);
+    int err = run_counted(p, t, p->has_repeated_keys ? t->grouped_sql : t->merge_sql,
+                          &p->server.purge.inserted);
 
-    if (err < 0 && !p->has_repeated_keys && !strcmp(p->fault.sqlstate, CARDINALITY_VIOLATION)) {
+    if (err < 0 && !p->has_repeated_keys &&
+        !strcmp(p->server.fault.sqlstate, CARDINALITY_VIOLATION)) {
         p->has_repeated_keys = true;
         return 1;
     }
@@ -296,14 +261,15 @@ static int upsert_rows(struct pgsql *p, const struct pg_target *t, uint64_t coun
 
     while (err == 1) {
         bool is_quick = t->update_sql && !p->has_repeated_keys && p->rival_count == 0;
-        err = run_sql(p, "SAVEPOINT pathacct_upsert");
+        err = p->server.ops->execute(&p->server, "SAVEPOINT pathacct_upsert");
         if (err == 0)
             err = is_quick ? upsert_quickly(p, t, count) : upsert_in_order(p, t);
         if (err == 0)
-            return run_sql(p, "RELEASE SAVEPOINT pathacct_upsert");
+            return p->server.ops->execute(&p->server, "RELEASE SAVEPOINT pathacct_upsert");
         if (err == 1 &&
-            run_sql(p, "ROLLBACK TO SAVEPOINT pathacct_upsert; RELEASE SAVEPOINT pathacct_upsert") <
-                0)
+            p->server.ops->execute(
+                &p->server,
+                "ROLLBACK TO SAVEPOINT pathacct_upsert; RELEASE SAVEPOINT pathacct_upsert") < 0)
             return -EAGAIN;
     }
     return err;
@@ -330,22 +296,22 @@ static int find_left_out(struct pgsql *p, const struct pg_target *t, uint64_t co
 /* Without a unique index only a lock keeps two writers from inserting the same key. */
 static int match_rows(struct pgsql *p, struct pg_target *t, uint64_t count)
 {
-    bool leaves_out = p->is_careful && t->left_out_sql;
+    bool leaves_out = p->server.is_careful && t->left_out_sql;
     int err = 0;
 
-    if (!t->is_locked && p->settings.locking == SQL_LOCK_TABLE)
-        err = run_sql(p, t->lock_sql);
+    if (!t->is_locked && p->server.settings.locking == SQL_LOCK_TABLE)
+        err = p->server.ops->execute(&p->server, t->lock_sql);
     if (err < 0)
         return err;
     t->is_locked = true;
-    err = run_counted(p, t, t->update_sql, &p->purge.updated);
+    err = run_counted(p, t, t->update_sql, &p->server.purge.updated);
     if (err == 0)
-        err =
-            run_counted(p, t, leaves_out ? t->insert_rest_sql : t->insert_sql, &p->purge.inserted);
+        err = run_counted(p, t, leaves_out ? t->insert_rest_sql : t->insert_sql,
+                          &p->server.purge.inserted);
     return err == 0 && leaves_out ? find_left_out(p, t, count) : err;
 }
 
-int pgsql_merge(struct pgsql *p, struct pg_target *t)
+static int merge_target(struct pgsql *p, struct pg_target *t)
 {
     int err = send_waiting(p, t);
 
@@ -358,13 +324,59 @@ int pgsql_merge(struct pgsql *p, struct pg_target *t)
     t->unmerged_count = 0;
     switch (t->way) {
     case PG_WAY_COPY:
-        p->purge.inserted += count;
+        p->server.purge.inserted += count;
         return 0;
     case PG_WAY_INSERT:
-        return run_counted(p, t, t->merge_sql, &p->purge.inserted);
+        return run_counted(p, t, t->merge_sql, &p->server.purge.inserted);
     case PG_WAY_UPSERT:
         return upsert_rows(p, t, count);
     default:
         return match_rows(p, t, count);
     }
+}
+
+static int merge_table(void *arg, struct sql_table *table)
+{
+    struct pgsql *p = arg;
+    struct pg_target *t = table->own;
+    int err;
+
+    if (!t)
+        return 0;
+    err = merge_target(p, t);
+    return err == 0 && p->server.is_careful && t->empty_sql
+               ? p->server.ops->execute(&p->server, t->empty_sql)
+               : err;
+}
+
+int pgsql_send_rows(struct sql_server *s)
+{
+    struct pgsql *p = pgsql_of(s);
+
+    p->left_out_count = 0;
+    int err = sql_tables_each_used(s->tables, merge_table, p);
+    for (uint64_t i = 0; err == 0 && i < p->left_out_count; i++)
+        sql_server_reject(s, p->left_out[i],
+                          "the table has another row that its unique index takes for the same");
+    return err;
+}
+
+static int drop_waiting(void *arg, struct sql_table *table)
+{
+    struct pg_target *t = table->own;
+
+    (void)arg;
+    if (t) {
+        text_reset(&t->waiting);
+        t->has_sent = false;
+        t->unmerged_count = 0;
+    }
+    return 0;
+}
+
+void pgsql_drop_rows(struct sql_server *s)
+{
+    pgsql_of(s)->active = NULL;
+    s->waiting_len = 0;
+    sql_tables_each_used(s->tables, drop_waiting, NULL);
 }

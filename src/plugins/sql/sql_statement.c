@@ -19,10 +19,9 @@ const char sql_progress_create[] =
 #define VALUE(x)    STRING(x)
 const char sql_progress_ask_version[] =
     "SELECT seq FROM " SQL_PROGRESS_TABLE " WHERE core_id = '" VERSION_ROW "'";
-const char sql_progress_note_version[] =
+const char sql_progress_insert_version[] =
     "INSERT INTO " SQL_PROGRESS_TABLE " (core_id, instance, worker, seq, updated)"
-    " VALUES ('" VERSION_ROW "', '', 0, " VALUE(SQL_PROGRESS_VERSION) ", 9223372036854775807)"
-                                                                      " ON CONFLICT DO NOTHING";
+    " VALUES ('" VERSION_ROW "', '', 0, " VALUE(SQL_PROGRESS_VERSION) ", 9223372036854775807)";
 
 const char sql_progress_parted[] =
     "a part of these hand-overs is in the database and a part is not; "

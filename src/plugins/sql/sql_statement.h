@@ -64,8 +64,8 @@ extern const char sql_progress_create[];
     " is of version %lld, and this program knows version %d: start the later version again, or "   \
     "let sql_db name another database; rows wait"
 extern const char sql_progress_ask_version[]; /* a row with the version, or none */
-/* Keeps one that is there; for databases that know ON CONFLICT. */
-extern const char sql_progress_note_version[];
+/* Behind it stands what keeps a row that is there: ON CONFLICT DO NOTHING. */
+extern const char sql_progress_insert_version[];
 /*
  * Tells by what the table has whether the database holds a transaction: 1 if it does, 0 if not,
  * -EINVAL if it holds a part of it, which cannot be; sql_progress_parted are the words for that.

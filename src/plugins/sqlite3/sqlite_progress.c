@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "plugins/sql/sql_statement.h"
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 static int check_version(struct sqlite_database *db)
@@ -23,7 +24,9 @@ static int check_version(struct sqlite_database *db)
                                      (long long)version, SQL_PROGRESS_VERSION);
     if (err < 0 || code == SQLITE_ROW)
         return err;
-    return sqlite_database_run(db, sql_progress_note_version);
+    char insert[256];
+    snprintf(insert, sizeof insert, "%s ON CONFLICT DO NOTHING", sql_progress_insert_version);
+    return sqlite_database_run(db, insert);
 }
 
 int sqlite_progress_init(struct sqlite_progress *progress, struct sqlite_database *db,
