@@ -159,7 +159,7 @@ def test_each_problem_is_told_at_its_line(test):
         ("aggregate_filter: udp", "aggregate_filter: must say for which instance; write aggregate_filter[name]: udp"),
         ("aggregate_filter[a]: udp port ((", "aggregate_filter[a]: 'udp port (('"),
         ("print_output[b]: xml", "print_output[b]: bad value 'xml'; expected one of formatted, csv, json"),
-        ("print_output[b]: avro", "print_output[b]: avro is not supported: rows go into files as text; use `print_output: json`"),
+        ("print_output[b]: custom", "print_output[b]: custom is not supported: output libraries of this kind are not loaded; write a plugin"),
         ("print_history[c]: 5m", "print_history[c]: no instance has that name; `plugins` names a, b"),
         ("print_history[b]: 5m", None),
         ("print_history_roundoff[b]: q", "print_history_roundoff: 'q' is none of the letters m, h, d, w, M"),

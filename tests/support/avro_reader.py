@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Reads Avro data by the specification alone, so that no library of ours or of Avro has a part in it."""
+import json
 import struct
 
 
@@ -42,6 +43,29 @@ class AvroReader:
             return {self.string(): self.value(kind["values"]) for _ in self.blocks()}
         return {"long": self.long, "double": self.double, "string": self.string, "null": lambda: None}[kind]()
 
+    def bytes(self, length):
+        self.at += length
+        assert self.at <= len(self.data), "the data ends within a value"
+        return self.data[self.at - length:self.at]
+
     def records(self):
         while self.at < len(self.data):
             yield {field["name"]: self.value(field["type"]) for field in self.schema["fields"]}
+
+
+def container_records(data):
+    """The records of an object container file, of which each block is looked at."""
+    reader, meta = AvroReader(None, data), {}
+    assert reader.bytes(4) == b"Obj\1"
+    for _ in reader.blocks():
+        key = reader.string()
+        meta[key] = reader.bytes(reader.long())
+    marker = reader.bytes(16)
+    assert meta.get("avro.codec", b"null") == b"null"
+    schema, records = json.loads(meta["avro.schema"]), []
+    while reader.at < len(data):
+        count, length = reader.long(), reader.long()
+        found = list(AvroReader(schema, reader.bytes(length)).records())
+        assert len(found) == count and reader.bytes(16) == marker
+        records += found
+    return records

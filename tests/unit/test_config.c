@@ -416,10 +416,10 @@ static void a_choice_that_only_pmacct_has_says_what_to_use(void **state)
 {
     struct loaded l;
     (void)state;
-    load(&l, TWO_INSTANCES "print_output: avro\nprint_output: Custom\nprint_output: xml\n");
+    load(&l, TWO_INSTANCES "nfacctd_as: igp\nprint_output: Custom\nprint_output: xml\n");
     assert_int_equal(l.result, -EINVAL);
-    assert_contains(&l.errors, "t:2: print_output: avro is not supported: rows go into files as "
-                               "text; use `print_output: json`");
+    assert_contains(&l.errors, "t:2: nfacctd_as: igp is not supported: IS-IS is not spoken; use "
+                               "longest");
     assert_contains(&l.errors, "t:3: print_output: custom is not supported: ");
     assert_contains(&l.errors, "t:4: print_output: bad value 'xml'");
     unload(&l);

@@ -551,7 +551,6 @@ static void expect_refused(const char *key, const char *value, const char *says)
 static void what_cannot_be_honoured_is_refused_with_a_remedy(void **state)
 {
     (void)state;
-    expect_refused("print_output", "avro", "use json or csv");
     expect_refused("print_output", "event_avro_json", "use json or csv");
     expect_refused("print_output", "formatted", "as_path");
     expect_refused("print_output_separator", "ab", "one printable character");

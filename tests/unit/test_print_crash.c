@@ -9,7 +9,9 @@
 #include "plugins/print/print.h"
 #include "plugins/print/print_settings.h"
 #include "plugins/text/output_keys.h"
+#include "support/avro_file.h"
 #include "support/fake_host.h"
+#include <dirent.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -111,6 +113,7 @@ COUNTED(unlink, SYS_unlink, (const char *path), path)
 struct plan {
     const char *file, *append, *rotate_size;
     uint32_t bin_seconds;
+    bool is_avro; /* otherwise CSV */
 };
 
 static void fill(struct rows *rows, uint32_t t)
@@ -138,7 +141,7 @@ static void write_all(const struct plan *plan, const char *directory)
     void *print;
 
     fake_host_init(&host, print_keys, output_keys);
-    fake_host_set(&host, "print_output", "csv");
+    fake_host_set(&host, "print_output", plan->is_avro ? "avro" : "csv");
     fake_host_set(&host, "print_output_file", file);
     fake_host_set(&host, "print_output_file_append", plan->append);
     fake_host_set(&host, "print_rotate_size", plan->rotate_size);
@@ -228,13 +231,36 @@ static void count_rows(const char *directory, const char *reader, uint8_t counts
     mem_free(command);
 }
 
-static void expect_each_row_once(const char *directory, const char *reader, bool only_last)
+/* The same; a file that has not one header and whole blocks fails the test. */
+static void count_avro_rows(const char *directory, const char *reader, uint8_t counts[8000],
+                            uint32_t *ret_titles, uint32_t *ret_files)
 {
-    uint8_t counts[8000];
+    struct avro_file file = {0};
+    struct dirent *entry;
+    DIR *folder = opendir(directory);
+
+    assert_non_null(folder);
+    *ret_titles = *ret_files = 0;
+    while ((entry = readdir(folder))) {
+        if (entry->d_name[0] == '.' || strstr(entry->d_name, ".state"))
+            continue;
+        char *command = mem_printf("%s %s/%s", reader, directory, entry->d_name);
+        avro_file_read(command, &file);
+        mem_free(command);
+        *ret_titles = ++*ret_files;
+    }
+    closedir(folder);
+    memcpy(counts, file.counts, sizeof file.counts);
+}
+
+static void expect_each_row_once(const struct plan *plan, const char *directory, const char *reader,
+                                 bool only_last)
+{
+    uint8_t counts[AVRO_FILE_IDS];
     uint32_t titles, files;
     char *command;
 
-    count_rows(directory, reader, counts, &titles, &files);
+    (plan->is_avro ? count_avro_rows : count_rows)(directory, reader, counts, &titles, &files);
     for (uint32_t t = 0; t < TRANSACTIONS; t++)
         for (uint32_t i = 0; i < ROWS_EACH; i++)
             if (counts[ROW_ID(t, i)] != (!only_last || t == TRANSACTIONS - 1))
@@ -282,7 +308,7 @@ static void run_plan(const struct plan *plan, const char *reader, bool only_last
                        run_writer(plan, directory, FAULT_NONE, 0));
             else
                 is_done = at > steps; /* not each step is a write(2), which has a middle */
-            expect_each_row_once(directory, reader, only_last);
+            expect_each_row_once(plan, directory, reader, only_last);
             command = mem_printf("rm -rf %s", directory);
             assert_int_equal(system(command), 0);
             mem_free(command);
@@ -294,7 +320,7 @@ static void run_plan(const struct plan *plan, const char *reader, bool only_last
 
 static void a_name_with_time(void **state)
 {
-    static const struct plan plan = {"%H%M-$peer_src_ip.csv", "false", "0", 60};
+    static const struct plan plan = {"%H%M-$peer_src_ip.csv", "false", "0", 60, false};
 
     (void)state;
     run_plan(&plan, "cat", false);
@@ -302,7 +328,23 @@ static void a_name_with_time(void **state)
 
 static void compressed_files(void **state)
 {
-    static const struct plan plan = {"%H%M.csv.gz", "false", "0", 60};
+    static const struct plan plan = {"%H%M.csv.gz", "false", "0", 60, false};
+
+    (void)state;
+    run_plan(&plan, "gzip -dc", false);
+}
+
+static void avro_in_place(void **state)
+{
+    static const struct plan plan = {"$peer_src_ip.avro", "true", "0", 60, .is_avro = true};
+
+    (void)state;
+    run_plan(&plan, "cat", false);
+}
+
+static void avro_by_time_and_compressed(void **state)
+{
+    static const struct plan plan = {"%H%M.avro.gz", "false", "0", 60, .is_avro = true};
 
     (void)state;
     run_plan(&plan, "gzip -dc", false);
@@ -310,7 +352,7 @@ static void compressed_files(void **state)
 
 static void a_name_without_time_in_place(void **state)
 {
-    static const struct plan plan = {"$peer_src_ip.csv", "true", "0", 60};
+    static const struct plan plan = {"$peer_src_ip.csv", "true", "0", 60, false};
 
     (void)state;
     run_plan(&plan, "cat", false);
@@ -318,7 +360,7 @@ static void a_name_without_time_in_place(void **state)
 
 static void a_name_without_time_in_pieces(void **state)
 {
-    static const struct plan plan = {"all.csv", "true", "150", 0};
+    static const struct plan plan = {"all.csv", "true", "150", 0, false};
 
     (void)state;
     run_plan(&plan, "cat", false);
@@ -326,7 +368,7 @@ static void a_name_without_time_in_pieces(void **state)
 
 static void a_name_that_is_replaced_at_each_epoch(void **state)
 {
-    static const struct plan plan = {"all.csv", "false", "0", 0};
+    static const struct plan plan = {"all.csv", "false", "0", 0, false};
 
     (void)state;
     run_plan(&plan, "cat", true);
@@ -344,6 +386,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_name_with_time),
         cmocka_unit_test(compressed_files),
+        cmocka_unit_test(avro_in_place),
+        cmocka_unit_test(avro_by_time_and_compressed),
         cmocka_unit_test(a_name_without_time_in_place),
         cmocka_unit_test(a_name_without_time_in_pieces),
         cmocka_unit_test(a_name_that_is_replaced_at_each_epoch),

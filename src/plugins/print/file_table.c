@@ -198,6 +198,35 @@ int file_table_use(struct file_table *table, struct out_file *file)
     return table->newest == file && file->fd >= 0 ? 0 : with_room(table, file, open_file);
 }
 
+static int set_aside(struct file_table *table, struct out_file *file)
+{
+    int32_t number = out_file_free_number(file);
+    char *aside = out_file_final_name(file, number);
+    int err = out_file_finish(file, number);
+
+    if (err == 0)
+        table->settings.host->log(table->settings.host, PA_LOG_NOTICE,
+                                  "%s: has rows of other columns, or of another program; it is %s "
+                                  "now, and rows go on in a new file",
+                                  file->name, aside);
+    mem_free(aside);
+    return err;
+}
+
+int file_table_continue(struct file_table *table, struct out_file *file,
+                        const struct text *beginning)
+{
+    bool does_begin_so = true;
+    int err = out_file_is_empty(file)
+                  ? 0
+                  : failed_at(table, file, out_file_begins_with(file, beginning, &does_begin_so));
+
+    if (err < 0 || does_begin_so)
+        return err;
+    err = with_room(table, file, set_aside);
+    return err < 0 ? err : file_table_use(table, file);
+}
+
 int file_table_write(struct file_table *table, struct out_file *file)
 {
     int err = file_table_use(table, file);

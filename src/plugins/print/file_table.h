@@ -52,6 +52,10 @@ void file_table_begin(struct file_table *table, const struct pa_transaction *tra
  * file holds the transaction's rows already. */
 int file_table_touch(struct file_table *table, const char *name, int64_t time_s,
                      const struct pa_transaction *transaction, struct out_file **ret_file);
+/* Makes sure that rows may follow what is in an open file, which begins with `beginning` then. A file
+ * that does not becomes NAME.1, NAME.2..., and NAME begins anew. */
+int file_table_continue(struct file_table *table, struct out_file *file,
+                        const struct text *beginning);
 /*
  * True if the name may be touched: there are fewer unfinished files than files_max, or it is one of
  * them. Files are counted by what is committed and by the order of rows, so a transaction that comes

@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "plugins/print/file_lock.h"
+#include "plugins/text/decompress.h"
 #include "plugins/text/output_keys.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -338,8 +339,26 @@ static int write_all(struct out_file *file, struct text *text)
     return err;
 }
 
+int out_file_begins_with(const struct out_file *file, const struct text *beginning, bool *ret_does)
+{
+    char *path = data_name(file);
+    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC), err = fd < 0 ? -errno : 0;
+    struct text found = {0};
+
+    mem_free(path);
+    if (fd < 0)
+        return err;
+    err = decompress_start(file->compression, fd, beginning->len, &found);
+    close(fd);
+    *ret_does = err == 0 && found.len == beginning->len &&
+                memcmp(found.data, beginning->data, found.len) == 0;
+    text_clear(&found);
+    return err == -EBADMSG ? 0 : err;
+}
+
 static int write_buffer(struct out_file *file, bool ends_member)
 {
+    format_block_end(file->format, &file->block, &file->buffer);
     if (file->compression == COMPRESSION_NONE)
         return write_all(file, &file->buffer);
     if (!file->compressor)
@@ -387,6 +406,7 @@ void out_file_abort(struct out_file *file)
 
     text_reset(&file->buffer);
     text_reset(&file->packed);
+    file->block = (struct format_block){0};
     if (file->compressor)
         compressor_reset(file->compressor);
     file->written = file->state.length;
@@ -470,6 +490,7 @@ int out_file_move(struct out_file *file)
     file->compressor = NULL;
     text_clear(&file->buffer);
     text_clear(&file->packed);
+    file->block = (struct format_block){0};
     return 0;
 }
 

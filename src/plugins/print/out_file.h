@@ -18,6 +18,7 @@
 #include "base/text.h"
 #include "plugins/print/file_state.h"
 #include "plugins/text/compress.h"
+#include "plugins/text/format.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -41,6 +42,8 @@ struct out_file {
     char *latest_name;              /* print_latest_file for these rows; NULL: not known */
     uint64_t written;               /* bytes in the file, committed or not */
     struct text buffer;             /* rows not written yet */
+    const struct format *format;    /* of the rows; borrowed, NULL before the first */
+    struct format_block block;      /* at the end of the buffer */
     struct text packed;             /* compressed, not written yet */
     struct compressor *compressor;
     /* Belongs to the transaction under way; the table sets it. */
@@ -65,6 +68,8 @@ int out_file_open(struct out_file *file, bool in_place, bool replaces);
 bool out_file_exists(const struct out_file *file);
 /* True if there are no rows, committed or not: a title belongs first. */
 bool out_file_is_empty(const struct out_file *file);
+/* Tells whether what the file holds, unpacked, begins so. */
+int out_file_begins_with(const struct out_file *file, const struct text *beginning, bool *ret_does);
 /* Writes out `buffer` when it is large. The file must be open. */
 int out_file_write(struct out_file *file);
 

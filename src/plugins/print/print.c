@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "plugins/common/purge_log.h"
 #include "plugins/common/row_filter.h"
+#include "plugins/common/setting.h"
 #include "plugins/common/trigger.h"
 #include "plugins/print/file_table.h"
 #include "plugins/print/print_fault.h"
@@ -13,6 +14,7 @@
 #include "plugins/print/print_trial.h"
 #include "plugins/print/stream_out.h"
 #include "plugins/text/file_name.h"
+#include "plugins/text/schema_file.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
@@ -63,6 +65,15 @@ struct print {
 
 /* ---- open and close ---- */
 
+static void tell_of_avro(const struct pa_host *host, const struct print_settings *settings)
+{
+    bool is_avro = settings->kind == &format_avro || settings->kind == &format_avro_json;
+
+    if (is_avro && setting_is_on(host, "print_markers"))
+        host->log(host, PA_LOG_NOTICE,
+                  "print_markers: output of Avro has none, as every datum is of its schema");
+}
+
 int print_check(const struct pa_host *host, const struct pa_schema *schema, char *error,
                 size_t error_size)
 {
@@ -77,6 +88,7 @@ int print_check(const struct pa_host *host, const struct pa_schema *schema, char
             "print_output_file: %s has no time in it: each purge replaces the file of the one "
             "before; add a time such as -%%Y%%m%%d-%%H%%M, or set print_output_file_append: true",
             settings.output_file);
+    tell_of_avro(host, &settings);
     print_settings_clear(&settings);
     return 0;
 }
@@ -140,7 +152,7 @@ static int open_output(struct print *print)
     };
 
     if (s->is_stream) {
-        stream_out_init(&print->stream, s->output_file, s->lock_file);
+        stream_out_init(&print->stream, s->output_file, s->lock_file, print->format);
         if (!s->output_file && stdout_is_null())
             print->host->log(print->host, PA_LOG_WARNING,
                              "rows are lost: print_output_file is not set, and standard output "
@@ -168,6 +180,9 @@ int print_open(const struct pa_host *host, const struct pa_schema *schema, void 
     err = print_settings_read(host, schema, error, sizeof error, &print->settings);
     if (err == 0)
         err = format_new(print->settings.kind, schema, &print->settings.options, &print->format);
+    if (err == 0)
+        err = schema_file_write(host, "print_avro_schema_file", print->settings.avro_schema_file,
+                                format_avro_schema(print->format), error, sizeof error);
     say_what_is_waited_for(print);
     if (err == 0)
         err = open_output(print);
@@ -369,12 +384,24 @@ static int touch_file(struct print *print, const struct pa_batch *batch, const u
     return 0;
 }
 
-static void begin_file(struct print *print, struct out_file *file)
+static int begin_file(struct print *print, struct out_file *file)
 {
+    struct text title = {0};
+    int err = 0;
+
+    if (print->settings.kind->end_block) {
+        format_append_title(print->format, &title);
+        err = file_table_continue(&print->table, file, &title);
+        text_clear(&title);
+    }
+    if (err < 0)
+        return err;
     file->has_opening = true;
+    file->format = print->format;
     mem_free(print->last_file);
     print->last_file = mem_strdup(file->name);
     append_opening(print, &file->buffer, out_file_is_empty(file));
+    return 0;
 }
 
 static int find_file(struct print *print, const struct pa_batch *batch, const uint8_t *row,
@@ -432,6 +459,7 @@ static bool has_one_file(const struct print *print)
 static uint32_t append_rows(struct print *print, const struct pa_batch *batch, uint32_t first,
                             struct out_file *file)
 {
+    size_t before = file->buffer.len;
     uint32_t next = first + 1;
 
     if (has_one_file(print))
@@ -439,6 +467,7 @@ static uint32_t append_rows(struct print *print, const struct pa_batch *batch, u
     else
         format_append_row(print->format, batch,
                           batch->rows + (size_t)first * print->schema->row_size, &file->buffer);
+    format_block_add(&file->block, before, next - first);
     file->row_count += next - first;
     print->written += next - first;
     return next;
@@ -465,7 +494,9 @@ static int write_files(struct print *print, const struct pa_batch *batch)
             continue;
         }
         if (!file->has_opening)
-            begin_file(print, file);
+            err = begin_file(print, file);
+        if (err < 0)
+            return err;
         i = append_rows(print, batch, i, file);
         if (file->buffer.len < OUT_FILE_WRITE_SIZE)
             continue;
@@ -483,7 +514,6 @@ static void open_stream(struct print *print)
         return;
     print->is_opening_due = false;
     append_opening(print, &print->stream.buffer, !print->stream.has_title);
-    print->stream.has_title = true;
 }
 
 int print_write(void *state, const struct pa_batch *batch)
@@ -500,8 +530,10 @@ int print_write(void *state, const struct pa_batch *batch)
         return report_fault(print, write_files(print, &rows));
     open_stream(print);
     for (uint32_t i = 0, next; i < rows.row_count && err == 0; i = next) {
+        size_t before = print->stream.buffer.len;
         next =
             format_append_rows(print->format, &rows, i, OUT_FILE_WRITE_SIZE, &print->stream.buffer);
+        format_block_add(&print->stream.block, before, next - i);
         print->written += next - i;
         err = stream_out_write(&print->stream, false);
     }
@@ -536,7 +568,7 @@ static int write_empty_file(struct print *print)
         return 0;
     err = touch_file(print, NULL, NULL, empty_file_time_s(print), &file);
     if (err == 0 && !file->is_done_already && !file->has_opening)
-        begin_file(print, file);
+        err = begin_file(print, file);
     return err;
 }
 

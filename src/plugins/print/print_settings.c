@@ -14,6 +14,8 @@
     EACH(OUTPUT_FORMATTED, "formatted")                                                            \
     EACH(OUTPUT_CSV, "csv")                                                                        \
     EACH(OUTPUT_JSON, "json")                                                                      \
+    EACH(OUTPUT_AVRO, "avro")                                                                      \
+    EACH(OUTPUT_AVRO_JSON, "avro_json")                                                            \
     EACH(OUTPUT_EVENT_FORMATTED, "event_formatted")                                                \
     EACH(OUTPUT_EVENT_CSV, "event_csv")                                                            \
     EACH(OUTPUT_EVENT_JSON, "event_json")
@@ -38,7 +40,9 @@ const struct pa_key print_keys[] = {
      .help = "file to lock while writing to standard output"},
     {.name = "print_latest_file", .type = PA_KEY_STRING, .role = PA_ROLE_OUTPUT, .help = "symbolic link to the latest file that is finished"},
     {.name = "print_markers", .type = PA_KEY_BOOL, .default_value = "false",
-     .help = "lines around each purge that say so"},
+     .help = "lines around each purge that say so; Avro has none"},
+    {.name = "print_avro_schema_file", .type = PA_KEY_STRING, .aliases = "avro_schema_file|avro_schema_output_file",
+     .help = "Avro: file to write the schema to, at start"},
     KEY_ROW_NUM_PROTOS("print"),
     {.name = "print_write_empty_file", .type = PA_KEY_BOOL, .default_value = "false",
      .help = "make a file even if there is nothing to write"},
@@ -66,6 +70,8 @@ static int read_output(const struct pa_host *host, struct print_settings *s, cha
         [OUTPUT_FORMATTED] = {&format_table, false},
         [OUTPUT_CSV] = {&format_csv, false},
         [OUTPUT_JSON] = {&format_json, false},
+        [OUTPUT_AVRO] = {&format_avro, false},
+        [OUTPUT_AVRO_JSON] = {&format_avro_json, false},
         [OUTPUT_EVENT_FORMATTED] = {&format_table, true},
         [OUTPUT_EVENT_CSV] = {&format_csv, true},
         [OUTPUT_EVENT_JSON] = {&format_json, true},
@@ -78,6 +84,9 @@ static int read_output(const struct pa_host *host, struct print_settings *s, cha
         return -EINVAL;
     }
     s->kind = outputs[output].kind;
+    /* Without a file pmacct shows Avro to people. */
+    if (s->kind == &format_avro && !setting_text(host, "print_output_file"))
+        s->kind = &format_avro_json;
     s->options.is_event = outputs[output].is_event;
     s->options.fits_values = true;
     return 0;
@@ -184,7 +193,6 @@ int print_settings_read(const struct pa_host *host, const struct pa_schema *sche
     output_options_read(host, &s.options);
     s.options.values.has_numeric_protos = setting_is_on(host, "print_num_protos");
     s.options.has_quotes = setting_is_on(host, "print_output_quote");
-    s.has_markers = setting_is_on(host, "print_markers");
     s.writes_empty_file = setting_is_on(host, "print_write_empty_file");
     s.is_trigger_async = setting_is_on(host, "print_trigger_exec_async");
     s.trigger_exec = setting_text(host, "print_trigger_exec");
@@ -196,7 +204,10 @@ int print_settings_read(const struct pa_host *host, const struct pa_schema *sche
     /* Pieces of a file make no sense if it is replaced at the next purge, so rotation means
      * appending. */
     s.is_appended = setting_is_on(host, "print_output_file_append") || s.rotate_size > 0;
+    s.avro_schema_file = setting_text(host, "print_avro_schema_file");
     err = read_output(host, &s, error, error_size);
+    s.has_markers = setting_is_on(host, "print_markers") && s.kind != &format_avro &&
+                    s.kind != &format_avro_json;
     if (err == 0)
         err = read_separator(host, &s, error, error_size);
     if (err == 0 && s.kind->check)

@@ -16,7 +16,7 @@ struct print_settings {
     struct format_options options;
     struct file_owner owner;
     const char *output_file, *latest_file; /* borrowed from the host; NULL: none */
-    const char *lock_file, *trigger_exec;
+    const char *lock_file, *trigger_exec, *avro_schema_file;
     struct file_name *name, *latest; /* name NULL: standard output; latest NULL: none */
     bool is_stream;                  /* standard output, a pipe, a terminal or a device */
     bool is_appended, has_markers, writes_empty_file, is_trigger_async;

@@ -12,6 +12,7 @@
 #include "plugins/print/print_fault.h"
 #include "plugins/print/print_settings.h"
 #include "plugins/text/file_name.h"
+#include "plugins/text/schema_file.h"
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -119,6 +120,8 @@ int print_try_out(const struct pa_host *host, const struct pa_schema *schema, ch
         if (settings.latest)
             try_name(&t, "print_latest_file", settings.latest, settings.owner.mask);
     }
+    if (schema_file_try_out(host, "print_avro_schema_file", settings.avro_schema_file) < 0)
+        t.has_failed = true;
     if (trigger_try_out(host, "print_trigger_exec", settings.trigger_exec) < 0)
         t.has_failed = true;
     print_settings_clear(&settings);

@@ -13,10 +13,12 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-void stream_out_init(struct stream_out *stream, const char *path, const char *lock_path)
+void stream_out_init(struct stream_out *stream, const char *path, const char *lock_path,
+                     const struct format *format)
 {
     *stream = (struct stream_out){.path = path ? mem_strdup(path) : NULL,
                                   .lock_path = lock_path ? mem_strdup(lock_path) : NULL,
+                                  .format = format,
                                   .fd = -1,
                                   .lock_fd = -1};
     signal(SIGPIPE, SIG_IGN); /* write(2) then fails when the reader goes away */
@@ -67,6 +69,7 @@ int stream_out_begin(struct stream_out *stream)
     int err = stream->fd < 0 ? open_stream(stream) : 0;
 
     text_reset(&stream->buffer);
+    stream->block = (struct format_block){0};
     if (err < 0 || !stream->lock_path)
         return err;
     if (stream->lock_fd < 0)
@@ -85,6 +88,7 @@ int stream_out_write(struct stream_out *stream, bool is_end)
 
     if (stream->buffer.len < OUT_FILE_WRITE_SIZE && !is_end)
         return 0;
+    format_block_end(stream->format, &stream->block, &stream->buffer);
     err = file_write_all(stream->fd, stream->buffer.data, stream->buffer.len);
     if (err < 0) {
         if (stream->path) {
@@ -93,6 +97,7 @@ int stream_out_write(struct stream_out *stream, bool is_end)
         }
         return err;
     }
+    stream->has_title = stream->has_title || stream->buffer.len > 0;
     text_reset(&stream->buffer);
     return 0;
 }

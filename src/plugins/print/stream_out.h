@@ -5,17 +5,21 @@
  * once. A lock file keeps several instances from writing into each other's lines.
  */
 #include "base/text.h"
+#include "plugins/text/format.h"
 #include <stdbool.h>
 
 struct stream_out {
     char *path;      /* as configured (base/named_file.h); NULL: standard output */
     char *lock_path; /* the same; NULL: none */
     int fd, lock_fd; /* -1: closed */
-    bool has_title;  /* the title was written once */
+    bool has_title;  /* its reader has had the title */
     struct text buffer;
+    const struct format *format; /* of the rows; borrowed */
+    struct format_block block;   /* at the end of the buffer */
 };
 
-void stream_out_init(struct stream_out *stream, const char *path, const char *lock_path);
+void stream_out_init(struct stream_out *stream, const char *path, const char *lock_path,
+                     const struct format *format);
 void stream_out_clear(struct stream_out *stream);
 /* Opens the stream and waits for the lock. -ENXIO: nobody reads the pipe. */
 int stream_out_begin(struct stream_out *stream);
