@@ -321,6 +321,10 @@ static void write_workers(const struct statistics_sources *sources, struct expos
         ROW(hold_overflow, "datagrams that went on without the RIB: no room to wait"),
         ROW(template_datagrams, "datagrams taken from the socket of nfacctd_templates_port"),
         ROW(template_overflow, "datagrams that that socket's buffer had no room for"),
+        ROW(unsplit,
+            "datagrams that tee passed on whole, as they could not be taken apart by tags"),
+        ROW(unread_parts,
+            "sets and samples that tee passed on by their header, as nobody could read them"),
         ROW(batches, "batches of flows"),
         ROW(waits, "times that the worker had nothing to do"),
 #undef ROW

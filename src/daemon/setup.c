@@ -754,7 +754,7 @@ void setup_close(struct daemon *d)
     mem_free(d->views);
     mem_free(d->maps_settings.tag_maps);
     mem_free(d->maps_settings.tag_map_pairs);
-    mem_free(d->maps_settings.tag_map_headers);
+    mem_free(d->maps_settings.tag_map_exports);
     mem_free(d->maps_settings.lists);
     mem_free(d->maps_settings.networks_files);
     mem_free(d->worker_instances);

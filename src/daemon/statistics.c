@@ -167,6 +167,8 @@ static void put_input(const struct statistics_sources *s, json_t *root) ON_THREA
         set_count(object, "template_datagrams", counter_get(&c->template_datagrams));
         set_count(object, "template_overflow", counter_get(&c->template_overflow));
         json_object_set_new(object, "templates_sent", json_templates(c));
+        set_count(object, "unsplit", counter_get(&c->unsplit));
+        set_count(object, "unread_parts", counter_get(&c->unread_parts));
         set_count(object, "batches", counter_get(&c->batches));
         set_count(object, "waits", counter_get(&c->waits));
         json_array_append_new(workers, object);

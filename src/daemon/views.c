@@ -108,7 +108,7 @@ static int check_methods(const struct daemon *d, uint32_t instance, struct text 
     return err;
 }
 
-/* The map of an instance that takes datagrams may ask for what headers tell, and no more. */
+/* The map of an instance that takes datagrams may ask for what exports tell, and no more. */
 static void take_tag_map(struct daemon *d, uint32_t index)
 {
     struct maps_settings *maps = &d->maps_settings;
@@ -116,7 +116,7 @@ static void take_tag_map(struct daemon *d, uint32_t index)
 
     d->instances[index]->tag_map = map;
     if (map >= 0)
-        maps->tag_map_headers[map] = d->instances[index]->identity->name;
+        maps->tag_map_exports[map] = d->instances[index]->identity->name;
 }
 
 /* An instance that takes datagrams sees no flows. It is given the view of one that does, so that views
@@ -141,7 +141,7 @@ int views_read(struct daemon *d, struct text *errors)
 
     d->views = mem_calloc(d->instance_count + 1, sizeof *d->views);
     maps->tag_map_pairs = mem_calloc(d->instance_count + 1, sizeof *maps->tag_map_pairs);
-    maps->tag_map_headers = mem_calloc(d->instance_count + 1, sizeof(const char *));
+    maps->tag_map_exports = mem_calloc(d->instance_count + 1, sizeof(const char *));
     for (uint32_t i = 0; i < d->instance_count; i++) {
         const struct instance_settings *s = &d->instance_settings[i];
         d->views[i] = (struct instance_view_settings){

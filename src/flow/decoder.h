@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct datagram_parts;
+
 struct datagram {
     const uint8_t *data; /* the UDP payload, borrowed for the call */
     uint32_t len;
@@ -44,6 +46,7 @@ struct decoder_settings {
     bool is_utc;            /* times in files that a decoder writes itself are UTC, else local */
     bool has_arrival_bins;  /* nobody bins by the exporters' times */
     bool has_whole_seconds; /* nobody looks at fractions of seconds */
+    bool only_splits;       /* the decoder is there for split() alone: it writes nothing */
 };
 
 struct decoder_ops {
@@ -79,6 +82,14 @@ struct decoder_ops {
     /* Takes nothing but templates from a datagram that another collector sent for the exporter, and
      * counts it there. NULL as next_templates. */
     void (*learn)(void *decoder, struct exporter *exporter, const struct datagram *datagram);
+    /*
+     * Takes a datagram apart (flow/datagram_parts.h) and adds its flows to the batch, whose full()
+     * raises `parts->given_flows` by what it takes away. Learns templates as decode() does, but counts
+     * nothing that anybody sees. For decoders with only_splits; tables and batch are theirs alone.
+     * False: it cannot be taken apart, and may be anything; flows that were added mean nothing then.
+     */
+    bool (*split)(void *decoder, struct exporter *exporter, const struct datagram *datagram,
+                  struct datagram_parts *parts);
     /* Called about once a second, to let old state expire. `now_ns` is a datagram's received_ns. */
     void (*tick)(void *decoder, int64_t now_ns);
     /*

@@ -77,6 +77,7 @@ struct exporter_table {
     struct log_limit log_limits[2][DROP_REASON_COUNT], note_limits[2][EXPORTER_NOTE_COUNT];
     struct log_rate debug_rate;
     struct exporter_news *news;
+    bool is_silent;
     struct roll *_Atomic roll;
     struct rcu_queue *retired; /* NULL: nobody walks but the owner */
 };
@@ -189,6 +190,11 @@ void exporter_table_free(struct exporter_table *table)
     mem_free(table);
 }
 
+void exporter_table_set_silent(struct exporter_table *table)
+{
+    table->is_silent = true;
+}
+
 void exporter_table_set_news(struct exporter_table *table, struct exporter_news *news)
 {
     table->news = news;
@@ -214,7 +220,8 @@ static void say_evicted(struct exporter_table *table, const struct exporter *exp
     char addr[IP_TEXT_LEN], newcomer_addr[IP_TEXT_LEN];
     uint64_t suppressed;
 
-    if (!log_limit_allow(&table->note_limits[exporter->is_known][NOTE_evicted], &suppressed))
+    if (table->is_silent ||
+        !log_limit_allow(&table->note_limits[exporter->is_known][NOTE_evicted], &suppressed))
         return;
     ip_addr_format(&exporter->addr, addr);
     ip_addr_format(newcomer, newcomer_addr);
@@ -291,6 +298,7 @@ static __attribute__((noinline)) struct exporter *add_exporter(struct exporter_t
     entry->exporter.common_note_limits = table->note_limits[false];
     entry->exporter.debug_rate = &table->debug_rate;
     entry->exporter.news = table->news;
+    entry->exporter.is_silent = table->is_silent;
     table_share_init(&entry->brought, &entry->exporter.last_use, false);
     shared_table_add(&table->entries, &entry->shared, is_own ? &entry->brought : &source->brought,
                      key.words[0], key.words[1], 1);
@@ -427,6 +435,8 @@ void exporter_drop(struct exporter *exporter, enum drop_reason reason, const cha
     va_list args;
 
     counter_add(&exporter->counters.drops[reason], 1);
+    if (exporter->is_silent)
+        return;
     bool is_logged = drop_is_logged(exporter, reason, &suppressed);
     if (!is_logged && !log_level_is_on(LOG_LEVEL_DEBUG))
         return;
@@ -465,7 +475,8 @@ void exporter_say(struct exporter *exporter, enum exporter_note note, const char
     uint64_t suppressed = 0;
     va_list args;
 
-    if (limit && !log_limit_allow_burst(&limit[note], COMMON_LOG_BURST, &suppressed))
+    if (exporter->is_silent ||
+        (limit && !log_limit_allow_burst(&limit[note], COMMON_LOG_BURST, &suppressed)))
         return;
     va_start(args, detail);
     vsnprintf(text, sizeof text, detail, args);
@@ -504,8 +515,9 @@ void exporter_debug_line(struct exporter *exporter, const char *format, ...)
     uint64_t suppressed = 0;
     va_list args;
 
-    if (exporter->debug_rate &&
-        !log_rate_allow(exporter->debug_rate, DEBUG_PER_SECOND, &suppressed))
+    if (exporter->is_silent ||
+        (exporter->debug_rate &&
+         !log_rate_allow(exporter->debug_rate, DEBUG_PER_SECOND, &suppressed)))
         return;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);

@@ -93,6 +93,7 @@ struct exporter {
     int64_t last_seen_ns; /* the worker's alone */
     uint64_t last_use;    /* counts in its table, as datagrams of one batch have one time */
     bool is_known;        /* exporter_table_set_known() */
+    bool is_silent;       /* nothing is logged of it: exporter_table_set_silent() */
     struct exporter_watch watch;
     struct exporter_counters counters;
     struct log_limit log_limits[DROP_REASON_COUNT];
@@ -125,6 +126,8 @@ void exporter_table_set_rcu(struct exporter_table *table, struct rcu *rcu);
 void exporter_table_set_look(struct exporter_table *table,
                              void (*look)(void *arg, struct exporter *exporter, int64_t now_ns),
                              void *arg);
+/* Nothing is logged of its exporters, which must be none yet: another table has the same ones. */
+void exporter_table_set_silent(struct exporter_table *table);
 /* For exporters that are added from now on; borrowed. */
 void exporter_table_set_news(struct exporter_table *table, struct exporter_news *news);
 struct exporter *exporter_table_get(struct exporter_table *table, const struct ip_addr *addr,

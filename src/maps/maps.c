@@ -190,6 +190,23 @@ static int load_geoip(const struct maps_settings *settings, struct maps *maps,
     return err;
 }
 
+/* A map by which datagrams are tagged may ask for what these tell. */
+static int check_exports_alone(const struct maps_settings *settings, uint32_t index,
+                               const struct tag_map *map, struct map_report *report)
+{
+    const char *instance = settings->tag_map_exports ? settings->tag_map_exports[index] : NULL;
+    const char *key = instance ? tag_map_asks_beyond_exports(map) : NULL;
+
+    if (!key)
+        return 0;
+    text_append_printf(report->errors,
+                       "%s: pre_tag_map of [%s]: datagrams are passed on before BGP and other maps "
+                       "are asked, so rows cannot ask for %s; leave such rows out, or give [%s] a "
+                       "map of its own\n",
+                       settings->tag_maps[index], instance, key, instance);
+    return -EINVAL;
+}
+
 static int load_tag_maps(const struct maps_settings *settings, struct maps *maps,
                          struct map_report *report)
 {
@@ -205,17 +222,8 @@ static int load_tag_maps(const struct maps_settings *settings, struct maps *maps
             continue;
         }
         tag_map_add_needs(maps->tags[i], &maps->needs);
-        if (settings->tag_map_headers && settings->tag_map_headers[i] &&
-            !tag_map_asks_headers_only(maps->tags[i])) {
-            text_append_printf(
-                report->errors,
-                "%s: pre_tag_map of [%s]: datagrams are passed on whole, so rows can ask for ip, "
-                "engine_type, engine_id, source_id and agent_id alone; leave other keys out, or "
-                "give "
-                "[%s] a map of its own\n",
-                settings->tag_maps[i], settings->tag_map_headers[i], settings->tag_map_headers[i]);
+        if (check_exports_alone(settings, i, maps->tags[i], report) < 0)
             err = -EINVAL;
-        }
     }
     return err;
 }

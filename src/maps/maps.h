@@ -57,8 +57,8 @@ struct maps_settings {
     uint32_t networks_file_count;
     bool *tag_map_pairs; /* of each: its labels have to be pairs */
     /* Names for each an instance that takes datagrams and tags them by it, so that its rows may ask only
-     * for what headers tell; NULL: there is none. */
-    const char **tag_map_headers;
+     * for what exports tell; NULL: there is none. */
+    const char **tag_map_exports;
     struct tag_map_reading of_tag_maps;
     struct maps_list *lists; /* the lists of values of all instances, each once */
     uint32_t list_count;

@@ -381,8 +381,24 @@ static void note_tags(struct tag_map *map)
     mem_free(notes);
 }
 
+/* True if all of `needs` are of the `count` members. */
+static bool are_among(const struct flow_needs *needs, const enum flow_member *members, size_t count)
+{
+    struct flow_needs all = {0};
+
+    for (size_t i = 0; i < count; i++)
+        flow_needs_add(&all, members[i]);
+    for (size_t i = 0; i < sizeof needs->bits / sizeof *needs->bits; i++)
+        if (needs->bits[i] & ~all.bits[i])
+            return false;
+    return true;
+}
+
 static void finish(struct tag_reader *r)
 {
+    static const enum flow_member told[] = {FLOW_exporter_addr, FLOW_export_domain,
+                                            FLOW_export_version, FLOW_engine_type,
+                                            FLOW_sample_format};
     struct tag_map *map = r->map;
     uint64_t fields;
 
@@ -391,6 +407,7 @@ static void finish(struct tag_reader *r)
     place_conditions(map);
     take_names(map, r->file);
     map->entry_count = entry_count(r->file);
+    map->asks_headers_only = are_among(&map->needs, told, sizeof told / sizeof told[0]);
     row_search_finish(map->search);
     note_tags(map);
     fields = row_search_fields(map->search);
@@ -508,17 +525,21 @@ void tag_map_free(struct tag_map *map)
 
 bool tag_map_asks_headers_only(const struct tag_map *map)
 {
-    static const enum flow_member told[] = {FLOW_exporter_addr, FLOW_export_domain,
-                                            FLOW_export_version, FLOW_engine_type,
-                                            FLOW_sample_format};
-    struct flow_needs others = map->needs, headers = {0};
+    return map->asks_headers_only;
+}
 
-    for (size_t i = 0; i < sizeof told / sizeof told[0]; i++)
-        flow_needs_add(&headers, told[i]);
-    for (size_t i = 0; i < sizeof others.bits / sizeof *others.bits; i++)
-        if (others.bits[i] & ~headers.bits[i])
-            return false;
-    return true;
+const char *tag_map_asks_beyond_exports(const struct tag_map *map)
+{
+    static const enum tag_key beyond[] = {
+        TAG_KEY_src_as,      TAG_KEY_dst_as,         TAG_KEY_peer_src_as,
+        TAG_KEY_peer_dst_as, TAG_KEY_src_local_pref, TAG_KEY_local_pref,
+        TAG_KEY_src_comms,   TAG_KEY_comms,          TAG_KEY_mpls_vpn_rd};
+
+    for (uint32_t i = 0; i < map->condition_count; i++)
+        for (size_t k = 0; k < sizeof beyond / sizeof beyond[0]; k++)
+            if (map->conditions[i].key == beyond[k])
+                return tag_keys[beyond[k]].name;
+    return NULL;
 }
 
 void tag_map_add_needs(const struct tag_map *map, struct flow_needs *needs)

@@ -65,6 +65,9 @@ bool tag_map_walk(const struct tag_map *map, const struct flow_batch *batch, str
 /* Does the same for one flow, row by row and without the index: what tests compare with. */
 void tag_map_scan(const struct tag_map *map, const struct flow *flow, struct arena *labels,
                   struct tag_result *ret_result, struct tag_returns *returns);
+/* Returns the name of a key, of some row, that asks for what an export does not tell by itself, as BGP or
+ * another map does; NULL: there is none. */
+const char *tag_map_asks_beyond_exports(const struct tag_map *map);
 /* True if the rows ask for nothing but what the header of a datagram tells: ip, engine_type, engine_id
  * (source_id) and agent_id. */
 bool tag_map_asks_headers_only(const struct tag_map *map);

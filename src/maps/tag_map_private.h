@@ -46,6 +46,7 @@ struct tag_map {
     struct tag_deed *deeds; /* by row */
     struct tag_condition *conditions;
     uint32_t condition_count;
+    bool asks_headers_only;
     bool has_open; /* some row has conditions that the index leaves open */
     char *texts;   /* labels, one behind the other */
     struct row_search *search;

@@ -5,12 +5,14 @@
  * so that a plan decodes it as it does the others.
  */
 #include "nfacctd/netflow_decoder.h"
+#include "nfacctd/split.h"
 
 #include "base/clock.h"
 #include <netinet/in.h>
 
 enum {
     HEADER_LEN = 24,
+    COUNT_AT = 2,
     RECORD_LEN = 48,
     RECORDS_MAX = 30,
     RECORD_PROTO = 38, /* where prot stands in a record */
@@ -60,6 +62,44 @@ static void clear_meaningless(struct flow *flow, uint8_t proto)
         flow->tcp_flags = 0;
 }
 
+/* Decodes a record into the batch. */
+static inline void decode_record(struct netflow_message *msg, const uint8_t *record,
+                                 uint16_t engine)
+{
+    struct flow_batch *batch = msg->decoder->batch;
+
+    netflow_message_decode_flows(msg, msg->decoder->v5_plan, record, RECORD_LEN);
+    struct flow *flow = flow_batch_at(batch, batch->count - 1);
+    flow->engine_type = (uint8_t)(engine >> 8);
+    clear_meaningless(flow, record[RECORD_PROTO]);
+}
+
+bool netflow5_split(struct netflow_decoder *decoder, struct exporter *exporter,
+                    const struct datagram *datagram, struct datagram_parts *parts)
+{
+    static const struct part_message header = {
+        .header_len = HEADER_LEN, .count_at = COUNT_AT, .count_len = 2};
+    struct reader r = reader_make(datagram->data, datagram->len);
+    struct netflow_message msg;
+
+    reader_u16(&r); /* version */
+    uint16_t count = reader_u16(&r);
+    reader_bytes(&r, 16);
+    uint16_t engine = reader_u16(&r);
+    reader_u16(&r); /* sampling */
+    if (r.failed || count > RECORDS_MAX || reader_left(&r) < (size_t)count * RECORD_LEN ||
+        !datagram_parts_add_message(parts, &header))
+        return false;
+    netflow_message_start(&msg, decoder, exporter, datagram, 5, engine & 0xff, engine);
+    for (uint16_t i = 0; i < count; i++) {
+        size_t part =
+            datagram_parts_add(parts, PART_RECORD, (size_t)(r.pos - datagram->data), RECORD_LEN);
+        parts->parts[part].flow = datagram_parts_next_flow(parts, decoder->batch);
+        decode_record(&msg, reader_bytes(&r, RECORD_LEN), engine);
+    }
+    return true;
+}
+
 void netflow5_decode(struct netflow_decoder *decoder, struct exporter *exporter,
                      const struct datagram *datagram)
 {
@@ -92,10 +132,7 @@ void netflow5_decode(struct netflow_decoder *decoder, struct exporter *exporter,
     msg.context.header_rate = sampling;
     for (uint16_t i = 0; i < count; i++) {
         const uint8_t *record = reader_bytes(&r, RECORD_LEN);
-        netflow_message_decode_flows(&msg, decoder->v5_plan, record, RECORD_LEN);
-        struct flow *flow = flow_batch_at(decoder->batch, decoder->batch->count - 1);
-        flow->engine_type = (uint8_t)(engine >> 8);
-        clear_meaningless(flow, record[RECORD_PROTO]);
+        decode_record(&msg, record, engine);
     }
     netflow_message_check_sequence(&msg, count);
     counter_add(&exporter->counters.datagrams_decoded, 1);

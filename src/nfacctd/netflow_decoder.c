@@ -4,6 +4,7 @@
 #include "nfacctd/netflow_decoder.h"
 #include "nfacctd/describe.h"
 #include "nfacctd/header.h"
+#include "nfacctd/split.h"
 #include "nfacctd/template_messages.h"
 
 #include "base/clock.h"
@@ -46,13 +47,26 @@ static void domain_inherited(void *arg, struct domain *from, struct domain *to)
     option_store_inherit(&decoder->options, from->id, to->id);
 }
 
+/* A decoder that takes datagrams apart keeps no data that waits, and makes no rows of options. */
+static void use_to_split(struct netflow_decoder *decoder, const struct nfacctd_settings *own)
+{
+    decoder->own = *own;
+    decoder->own.pending_sets_size = 0;
+    decoder->own.skip_sequence_check = true;
+    decoder->own.account_options = false;
+    decoder->settings = &decoder->own;
+}
+
 static void *decoder_new(const struct decoder_settings *settings, struct exporter_table *exporters,
                          struct flow_batch *batch)
 {
-    const struct nfacctd_settings *own = settings->own;
     struct netflow_decoder *decoder = mem_zalloc(sizeof *decoder);
+    const struct nfacctd_settings *own = decoder->settings = settings->own;
 
-    decoder->settings = own;
+    if (settings->only_splits) {
+        use_to_split(decoder, own);
+        own = decoder->settings;
+    }
     decoder->has_arrival_bins = settings->has_arrival_bins;
     decoder->has_whole_seconds = settings->has_whole_seconds;
     decoder->exporters = exporters;
@@ -165,6 +179,19 @@ static void decoder_learn(void *self, struct exporter *exporter, const struct da
     else
         refuse_version(exporter, datagram);
     publish_generation(decoder);
+}
+
+static bool decoder_split(void *self, struct exporter *exporter, const struct datagram *datagram,
+                          struct datagram_parts *parts) ON_THREAD(worker_thread)
+{
+    uint16_t version = datagram->len >= 2 ? wire_u16(datagram->data) : 0;
+
+    THREAD_ASSERT(worker_thread);
+    if (version == 5)
+        return netflow5_split(self, exporter, datagram, parts);
+    if (version == 9)
+        return netflow9_split(self, exporter, datagram, parts);
+    return version == 10 && ipfix_split(self, exporter, datagram, parts);
 }
 
 static void decoder_tick(void *self, int64_t now_ns) ON_THREAD(worker_thread)
@@ -287,6 +314,7 @@ const struct decoder_ops nfacctd_decoder = {
     .read_header = decoder_read_header,
     .next_templates = template_messages_next,
     .learn = decoder_learn,
+    .split = decoder_split,
     .tick = decoder_tick,
     .forget = decoder_forget,
     .know = decoder_know,

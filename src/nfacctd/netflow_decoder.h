@@ -12,13 +12,15 @@
 #include "nfacctd/option_store.h"
 #include "nfacctd/pending_sets.h"
 #include "nfacctd/plan.h"
+#include "nfacctd/settings.h"
 #include "nfacctd/template_store.h"
 #include "nfacctd/told_templates.h"
 
 struct netflow_decoder {
     const struct nfacctd_settings *settings;
-    bool has_arrival_bins;  /* of struct decoder_settings */
-    bool has_whole_seconds; /* of struct decoder_settings */
+    struct nfacctd_settings own; /* what `settings` is where it only takes datagrams apart */
+    bool has_arrival_bins;       /* of struct decoder_settings */
+    bool has_whole_seconds;      /* of struct decoder_settings */
     struct plan_settings plan_settings;
     struct exporter_table *exporters;
     struct flow_batch *batch;
@@ -74,6 +76,10 @@ bool netflow_message_check_uptime(struct netflow_message *msg, uint32_t uptime);
 /* Decodes a run of data records by `plan` into the batch. False if one ran over the end. */
 bool netflow_message_decode_flows(struct netflow_message *msg, const struct plan *plan,
                                   const uint8_t *data, size_t len);
+/* RFC 7011 section 3.3.1: padding of a set aligns it to 4 or 8 bytes. */
+enum { NETFLOW_PADDING_MOST = 7 };
+/* Returns whether the rest of a set may be padding. */
+bool netflow_message_is_padding(const uint8_t *data, size_t len);
 /* Adds one record of options data to the batch, as a row without counters. */
 void netflow_message_add_option(struct netflow_message *msg, const struct plan *plan,
                                 const uint8_t *data, size_t len);
@@ -91,6 +97,9 @@ struct plan *netflow5_plan(const struct plan_settings *settings);
 /* Template and options sets of both versions, and data sets. */
 void sets_decode_templates(struct netflow_message *msg, struct reader *set, bool is_options);
 void sets_decode_data(struct netflow_message *msg, uint16_t template_id, struct reader *set);
+/* Reads the records of an options template; false: one runs over the end of the set. */
+bool sets_decode_options(struct netflow_message *msg, const struct template *tmpl,
+                         struct reader *set);
 
 /* Counts values that cannot be read in a data set of a template that has_odd_values, and names their
  * fields once. */

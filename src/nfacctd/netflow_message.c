@@ -12,8 +12,7 @@
 #define CLOCK_TOLERANCE_NS (5 * NS_PER_S) /* beyond it an operator is told */
 #define RESTART_LEAST_MS   10000          /* an uptime that much lower is no message out of order */
 #define WRAP_MOST_MS                                                                               \
-    3600000            /* messages of one exporter are not further apart when its uptime wraps */
-#define PADDING_MOST 7 /* RFC 7011 section 3.3.1: alignment to 4 or 8 bytes */
+    3600000 /* messages of one exporter are not further apart when its uptime wraps */
 
 struct plan_ref *netflow_decoder_refs(struct netflow_decoder *decoder, const struct plan *plan)
 {
@@ -227,19 +226,19 @@ static size_t decode_variable_record(struct netflow_message *msg, const struct p
     return record_len;
 }
 
-static bool is_padding(const uint8_t *data, size_t len)
+bool netflow_message_is_padding(const uint8_t *data, size_t len)
 {
     for (size_t i = 0; i < len; i++) {
         if (data[i] != 0)
             return false;
     }
-    return len <= PADDING_MOST;
+    return len <= NETFLOW_PADDING_MOST;
 }
 
 static bool decode_variable(struct netflow_message *msg, const struct plan *plan,
                             const uint8_t *data, size_t len)
 {
-    while (len >= plan->min_len && !is_padding(data, len)) {
+    while (len >= plan->min_len && !netflow_message_is_padding(data, len)) {
         size_t record_len = decode_variable_record(msg, plan, data, len);
         if (record_len == 0)
             return false;
@@ -247,7 +246,7 @@ static bool decode_variable(struct netflow_message *msg, const struct plan *plan
         data += record_len;
         len -= record_len;
     }
-    return len <= PADDING_MOST;
+    return len <= NETFLOW_PADDING_MOST;
 }
 
 void netflow_message_add_option(struct netflow_message *msg, const struct plan *plan,
@@ -285,5 +284,5 @@ bool netflow_message_decode_flows(struct netflow_message *msg, const struct plan
         decode_biflows(msg, plan, data, count);
     else
         decode_fixed(msg, plan, data, count);
-    return len % plan->record_len <= PADDING_MOST;
+    return len % plan->record_len <= NETFLOW_PADDING_MOST;
 }

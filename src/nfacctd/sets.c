@@ -89,8 +89,8 @@ static bool decode_options_record(struct netflow_message *msg, const struct temp
     return true;
 }
 
-static bool decode_options(struct netflow_message *msg, const struct template *tmpl,
-                           struct reader *set)
+bool sets_decode_options(struct netflow_message *msg, const struct template *tmpl,
+                         struct reader *set)
 {
     while (reader_left(set) >= tmpl->min_len) {
         if (!decode_options_record(msg, tmpl, set))
@@ -174,7 +174,7 @@ decode_records(struct netflow_message *msg, struct template *tmpl, struct reader
     if (tmpl->has_odd_values)
         odd_values_note(msg, tmpl, *set);
     if (!tmpl->plan)
-        return decode_options(msg, tmpl, set);
+        return sets_decode_options(msg, tmpl, set);
     msg->context.template_id = tmpl->id;
     msg->context.lender = tmpl->domain != msg->domain ? tmpl->domain : NULL;
     if (tmpl->plan->has_uptimes && msg->context.version == 10)

@@ -559,8 +559,8 @@ void aggregate_add(struct aggregate *a, const struct flow_batch *batch)
 /* ---- datagrams ---- */
 
 /* Makes the row of a datagram. False: there is no room. */
-static bool datagram_row(struct aggregate *a, const struct datagram *d, uint64_t tag)
-    ON_THREAD(worker_thread)
+static bool datagram_row(struct aggregate *a, const struct datagram *d, uint64_t tag,
+                         bool is_for_all) ON_THREAD(worker_thread)
 {
     const struct aggregate_plan *plan = a->plan;
     uint32_t id;
@@ -573,6 +573,7 @@ static bool datagram_row(struct aggregate *a, const struct datagram *d, uint64_t
     memcpy(row + plan->exporter_offset, &d->source, sizeof d->source);
     memcpy(row + plan->port_offset, &d->source_port, sizeof d->source_port);
     memcpy(row + plan->tag_offset, &tag, sizeof tag);
+    row[plan->for_all_offset] = is_for_all;
     memcpy(row + plan->datagram_offset, &id, sizeof id);
     if (plan->has_order)
         memcpy(row + plan->view->order_offset, &d->number, sizeof d->number);
@@ -580,13 +581,14 @@ static bool datagram_row(struct aggregate *a, const struct datagram *d, uint64_t
     return true;
 }
 
-void aggregate_add_datagram(struct aggregate *a, const struct datagram *d, uint64_t tag)
+void aggregate_add_datagram(struct aggregate *a, const struct datagram *d, uint64_t tag,
+                            bool is_for_all)
 {
     struct handover_totals one = {.flows = 1, .packets = 1, .bytes = d->len};
 
     THREAD_ASSERT(worker_thread);
     ledger_add(&a->ledger->decoded, &one);
-    if (!datagram_row(a, d, tag)) {
+    if (!datagram_row(a, d, tag, is_for_all)) {
         ledger_add(&a->ledger->drops[DROP_pool_full], &one);
         return;
     }

@@ -34,10 +34,11 @@ void aggregate_add(struct aggregate *aggregate, const struct flow_batch *batch)
 struct datagram;
 /*
  * Adds a datagram with its tag to an instance that takes datagrams, and counts it in the ledger as one
- * flow and one packet. There is no room for it: it is dropped, and counted.
+ * flow and one packet. `is_for_all`: it has no flows, and is for whoever gets some. There is no room for
+ * it: it is dropped, and counted.
  */
 void aggregate_add_datagram(struct aggregate *aggregate, const struct datagram *datagram,
-                            uint64_t tag) ON_THREAD(worker_thread);
+                            uint64_t tag, bool is_for_all) ON_THREAD(worker_thread);
 /* Counts a datagram that a filter of tags leaves out. */
 void aggregate_filter_datagram(struct aggregate *aggregate, const struct datagram *datagram)
     ON_THREAD(worker_thread);

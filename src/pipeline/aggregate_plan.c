@@ -229,6 +229,7 @@ int aggregate_plan_new_datagrams(const struct aggregate_settings *s, struct text
         {.name = "exporter", .kind = PA_KIND_ADDR, .format = PA_FORMAT_IP},
         {.name = "port", .kind = PA_KIND_U16, .format = PA_FORMAT_UINT},
         {.name = "tag", .kind = PA_KIND_U64, .format = PA_FORMAT_UINT},
+        {.name = "for_all", .kind = PA_KIND_U8, .format = PA_FORMAT_UINT},
         {.name = "datagram", .kind = PA_KIND_BYTES, .format = PA_FORMAT_TEXT},
     };
     struct aggregate_plan *plan = mem_zalloc(sizeof *plan);
@@ -256,6 +257,7 @@ int aggregate_plan_new_datagrams(const struct aggregate_settings *s, struct text
     plan->exporter_offset = schema_find(plan->view, "exporter")->offset;
     plan->port_offset = schema_find(plan->view, "port")->offset;
     plan->tag_offset = schema_find(plan->view, "tag")->offset;
+    plan->for_all_offset = schema_find(plan->view, "for_all")->offset;
     plan->datagram_offset = schema_find(plan->view, "datagram")->offset;
     *ret_plan = plan;
     return 0;

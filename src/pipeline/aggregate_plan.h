@@ -90,7 +90,7 @@ struct aggregate_plan {
     uint32_t pad_offset; /* of the word in a row that ends in padding */
     /* Rows are datagrams (PA_PLUGIN_TAKES_DATAGRAMS); this is where their values stand. */
     bool takes_datagrams;
-    uint32_t exporter_offset, port_offset, tag_offset, datagram_offset;
+    uint32_t exporter_offset, port_offset, tag_offset, for_all_offset, datagram_offset;
 };
 
 /* Appends to `error`: the filter, too long a row. */

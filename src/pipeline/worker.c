@@ -133,6 +133,8 @@ void worker_tick(struct worker *w, int64_t now_ns)
     THREAD_ASSERT(worker_thread);
     w->tick_ns = now_ns;
     w->crew->decoder->tick(w->decoder, now_ns);
+    if (w->feed)
+        datagram_feed_tick(w->feed, now_ns);
     if (now_ns - w->silent_ns < LOOK_AT_SILENT_NS && now_ns >= w->silent_ns)
         return;
     w->silent_ns = now_ns;
@@ -184,8 +186,11 @@ static void learn_templates(struct worker *w, const struct datagram *d) ON_THREA
 {
     struct exporter *exporter = admit(w, d);
 
-    if (exporter)
-        w->crew->decoder->learn(w->decoder, exporter, d);
+    if (!exporter)
+        return;
+    w->crew->decoder->learn(w->decoder, exporter, d);
+    if (w->feed)
+        datagram_feed_learn(w->feed, d);
 }
 
 void worker_pass_on(struct worker *w, const struct datagram *d)
@@ -639,7 +644,7 @@ int worker_new(struct crew *crew, uint32_t index, struct udp_receiver *receiver,
     exporter_table_set_news(w->exporters, &crew->news);
     w->needs = crew->decoder_settings.needs;
     w->decoder = crew->decoder->new (&crew->decoder_settings, w->exporters, &w->batch);
-    w->feed = datagram_feed_new(crew, w->decoder, w->aggregates);
+    w->feed = datagram_feed_new(crew, w->decoder, w->aggregates, w->exporters, &w->counters);
     w->share = template_share_new(&crew->templates, crew->decoder, w->counters.templates_sent);
     err = start_input(w, event);
     if (err == 0)
@@ -794,6 +799,8 @@ size_t worker_load_templates(struct worker *w, const struct json_t *saved)
 {
     thread_enter_role(&worker_thread);
     size_t count = w->crew->decoder->load(w->decoder, saved, owns_exporter, w);
+    if (w->feed)
+        datagram_feed_load(w->feed, rcu_read(w->crew->maps), saved, owns_exporter, w);
     thread_leave_role(&worker_thread);
     return count;
 }

@@ -36,6 +36,8 @@ struct worker_counters {
     struct counter template_datagrams; /* of those taken: from the socket for templates */
     struct counter template_overflow;  /* that socket had no room for */
     struct counter templates_sent[TEMPLATE_OUTCOME_COUNT]; /* messages, by what became of them */
+    struct counter unsplit;      /* passed on whole, as they could not be taken apart */
+    struct counter unread_parts; /* sets and samples passed on that nobody could read */
     struct counter batches, waits;
     struct counter beats; /* goes up at least every 2 s while the thread moves, idle or not */
     struct histogram batch_time; /* enrichment, correlation and aggregation of one batch */

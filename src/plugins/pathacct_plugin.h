@@ -302,8 +302,9 @@ enum {
     PA_PLUGIN_BLOCKS = 16,
     /*
      * The rows are not flows but the datagrams that exporters sent, a row each: the columns exporter
-     * (PA_KIND_ADDR) and port (U16) tell who, tag (U64) what pre_tag_map set, datagram (BYTES) is the
-     * payload. They come within 20 ms, at most once: what a process had taken when it died is lost,
+     * (PA_KIND_ADDR) and port (U16) tell who, tag (U64) what pre_tag_map set, for_all (U8) is 1 of
+     * what has no flows of its own but is needed to read those of others: templates, options. datagram
+     * (BYTES) is the payload. They come within 20 ms, at most once: what a process had taken when it died is lost,
      * and there is no spool. Hand-overs are kept as with PA_PLUGIN_KEEPS_HANDOVERS.
      */
     PA_PLUGIN_TAKES_DATAGRAMS = 32

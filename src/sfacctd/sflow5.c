@@ -232,21 +232,81 @@ static void decode_samples(struct sflow_message *msg, const struct reader *r, ui
                       reader_left(&left), count);
 }
 
-void sflow5_decode(struct sflow_message *msg, struct reader *r)
+/* Reads the header, which ends with the number of samples; false: it is cut. */
+static bool read_header(struct sflow_message *msg, struct reader *r, uint32_t *ret_sample_count)
 {
     struct wire_addr wire_agent = sflow_read_addr(r);
     struct ip_addr agent;
     uint32_t sub_agent = reader_u32(r);
     uint32_t sequence = reader_u32(r);
-    reader_u32(r); /* uptime */
-    uint32_t sample_count = reader_u32(r);
 
-    if (r->failed) {
+    reader_u32(r); /* uptime */
+    *ret_sample_count = reader_u32(r);
+    if (r->failed)
+        return false;
+    wire_addr_put(&wire_agent, &agent);
+    sflow_message_start(msg, &agent, sub_agent, sequence);
+    return true;
+}
+
+void sflow5_decode(struct sflow_message *msg, struct reader *r)
+{
+    uint32_t sample_count;
+
+    if (!read_header(msg, r, &sample_count)) {
         exporter_drop(msg->exporter, DROP_truncated_header, "%u bytes", msg->datagram->len);
         return;
     }
-    wire_addr_put(&wire_agent, &agent);
-    sflow_message_start(msg, &agent, sub_agent, sequence);
     counter_add(&msg->exporter->counters.datagrams_decoded, 1);
     decode_samples(msg, r, sample_count);
+}
+
+static bool is_of_flows(uint32_t format)
+{
+    return format == SAMPLE_FLOW || format == SAMPLE_FLOW_EXPANDED ||
+           format == SAMPLE_DISCARDED_PACKET;
+}
+
+/* Decodes a sample, and adds it as a part. */
+static void split_sample(struct sflow_message *msg, uint32_t format, struct reader r,
+                         struct datagram_parts *parts, size_t at, size_t len)
+{
+    const struct flow_batch *batch = msg->decoder->batch;
+    bool is_flow = is_of_flows(format);
+    uint32_t flow = datagram_parts_next_flow(parts, batch);
+    size_t part = datagram_parts_add(parts, is_flow ? PART_RECORD : PART_FOR_ALL, at, len);
+
+    if (!is_flow)
+        return;
+    parts->parts[part].flow = flow;
+    decode_sample(msg, format, r);
+    if (datagram_parts_next_flow(parts, batch) == flow) { /* it holds no packet */
+        parts->parts[part].flow = PART_NO_FLOW;
+        parts->parts[part].kind = PART_UNREAD;
+    }
+}
+
+bool sflow5_split(struct sflow_message *msg, struct reader *r, struct datagram_parts *parts)
+{
+    const uint8_t *start = msg->datagram->data;
+    uint32_t count;
+
+    if (!read_header(msg, r, &count))
+        return false;
+    size_t header_len = (size_t)(r->pos - start);
+    if (!datagram_parts_add_message(
+            parts, &(struct part_message){.header_len = (uint8_t)header_len,
+                                          .count_at = (uint8_t)(header_len - sizeof(uint32_t)),
+                                          .count_len = sizeof(uint32_t),
+                                          .pads_parts = true}))
+        return false;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t format, len;
+        struct reader sample;
+        size_t at = (size_t)(r->pos - start);
+        if (!sflow_read_structure(r, &format, &len, &sample))
+            return false;
+        split_sample(msg, format, sample, parts, at, (size_t)(r->pos - start) - at);
+    }
+    return reader_left(r) == 0;
 }

@@ -40,13 +40,26 @@ static void decoder_set_needs(void *self, const struct flow_needs *needs)
     decoder->clears_tail = decoder->clear_count > 0 || decoder->batch->stride > sizeof(struct flow);
 }
 
+/* A decoder that takes datagrams apart makes a flow of each packet, and writes no counters. */
+static void use_to_split(struct sflow_decoder *decoder, const struct sfacctd_settings *own)
+{
+    decoder->own = *own;
+    decoder->own.skip_sequence_check = true;
+    decoder->own.account_discards = true;
+    decoder->own.counter_file = NULL;
+    decoder->settings = &decoder->own;
+}
+
 static void *decoder_new(const struct decoder_settings *settings, struct exporter_table *exporters,
                          struct flow_batch *batch)
 {
-    const struct sfacctd_settings *own = settings->own;
     struct sflow_decoder *decoder = mem_zalloc(sizeof *decoder);
+    const struct sfacctd_settings *own = decoder->settings = settings->own;
 
-    decoder->settings = own;
+    if (settings->only_splits) {
+        use_to_split(decoder, own);
+        own = decoder->settings;
+    }
     decoder->exporters = exporters;
     decoder->batch = batch;
     decoder->arena.data = mem_alloc(ARENA_LEN);
@@ -143,6 +156,20 @@ static void decoder_decode(void *self, struct exporter *exporter, const struct d
     count_read(msg.exporter, datagram); /* the agent, once it is known */
     counter_add(&msg.exporter->counters.flows, msg.flow_count);
     counter_add(&msg.exporter->counters.flow_samples, msg.sample_count);
+}
+
+static bool decoder_split(void *self, struct exporter *exporter, const struct datagram *datagram,
+                          struct datagram_parts *parts) ON_THREAD(worker_thread)
+{
+    struct sflow_decoder *decoder = self;
+    struct reader r = reader_make(datagram->data, datagram->len);
+    struct sflow_message msg = {
+        .decoder = decoder, .exporter = exporter, .datagram = datagram, .version = 5};
+
+    THREAD_ASSERT(worker_thread);
+    if (decoder->batch->count == 0)
+        decoder->arena.used = 0;
+    return reader_u32(&r) == 5 && sflow5_split(&msg, &r, parts);
 }
 
 static void decoder_tick(void *self, int64_t now_ns) ON_THREAD(worker_thread)
@@ -256,6 +283,7 @@ const struct decoder_ops sfacctd_decoder = {
     .free = decoder_free,
     .decode = decoder_decode,
     .read_header = decoder_read_header,
+    .split = decoder_split,
     .tick = decoder_tick,
     .forget = decoder_forget,
     .know = decoder_know,

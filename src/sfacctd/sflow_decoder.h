@@ -5,9 +5,11 @@
 #include "base/arena.h"
 #include "base/reader.h"
 #include "base/thread.h"
+#include "flow/datagram_parts.h"
 #include "flow/header_members.h"
 #include "sfacctd/agent.h"
 #include "sfacctd/decoder.h"
+#include "sfacctd/settings.h"
 #include <string.h>
 
 /* HOT_INLINE marks the steps of every sample: compilers would not inline all of them, and only then
@@ -29,6 +31,7 @@ struct counter_log;
 
 struct sflow_decoder {
     const struct sfacctd_settings *settings;
+    struct sfacctd_settings own; /* what `settings` is where it only takes datagrams apart */
     struct exporter_table *exporters;
     struct flow_batch *batch;
     struct flow_needs needs;
@@ -120,6 +123,10 @@ struct flow_sample {
  * specification), and count it as decoded or refused. */
 void sflow4_decode(struct sflow_message *msg, struct reader *r) ON_THREAD(worker_thread);
 void sflow5_decode(struct sflow_message *msg, struct reader *r) ON_THREAD(worker_thread);
+/* Takes a datagram of version 5 apart, as decoder_ops.split has it: a part is a sample. Versions before
+ * it have no lengths. */
+bool sflow5_split(struct sflow_message *msg, struct reader *r, struct datagram_parts *parts)
+    ON_THREAD(worker_thread);
 
 /*
  * An address in a datagram: its type (0 none, 1 IPv4, 2 IPv6), then its bytes, which are borrowed.

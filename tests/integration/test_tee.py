@@ -271,15 +271,15 @@ def test_reload(test):
 
 
 def test_reload_of_tags(test):
-    """A map that asks for what only flows tell is refused at a reload too, and the old one stays."""
+    """A map that asks for what only BGP tells is refused at a reload too, and the old one stays."""
     one, two = Receiver(), Receiver()
     tags = test.write("tags", "id=1 ip=127.0.0.1\n")
     daemon = test.nfacctd(config(test, f"id=1 tag=1 ip={one.name}\nid=2 tag=2 ip={two.name}", f"pre_tag_map: {tags}"))
     test.send(netflow5(1))
     one.wait(1)
-    tags.write_text("id=2 ip=127.0.0.1 in=5\n")
+    tags.write_text("id=2 ip=127.0.0.1 peer_dst_as=5\n")
     daemon.signal(signal.SIGUSR2)
-    daemon.wait_log(f"{tags}: pre_tag_map of [out]: datagrams are passed on whole")
+    daemon.wait_log(f"{tags}: pre_tag_map of [out]: datagrams are passed on before BGP and other maps are asked")
     daemon.wait_log("maps: the old ones stay in force")
     test.send(netflow5(2))
     one.wait(2)
@@ -390,9 +390,9 @@ def test_wrong_configurations(test):
     refused(test, "plugins: tee[out]\ntee_receivers: /nowhere/at/all\n", "tee_receivers: cannot read /nowhere/at/all: No such file")
     refused(test, config(test, "id=1 ip=127.0.0.1:2055", "tee_source_ip: moon"), "tee_source_ip: an address of this machine")
     refused(test, config(test, "id=1 ip=127.0.0.1:2055", "aggregate_filter[out]: tcp"), "aggregate_filter[out]: datagrams are passed on whole")
-    tags = test.write("tags", "id=1 ip=127.0.0.1\nid=2 in=5\n")
+    tags = test.write("tags", "id=1 ip=127.0.0.1\nid=2 in=5\nid=3 src_comms=65000:1\n")
     refused(test, config(test, "id=1 ip=127.0.0.1:2055", f"pre_tag_map[out]: {tags}"),
-            f"{tags}: pre_tag_map of [out]: datagrams are passed on whole, so rows can ask for ip, engine_type")
+            f"{tags}: pre_tag_map of [out]: datagrams are passed on before BGP and other maps are asked, so rows cannot ask for src_comms")
 
 
 if __name__ == "__main__":

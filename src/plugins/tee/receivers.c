@@ -364,3 +364,10 @@ int tee_pool_choose(struct tee_pool *pool, const struct ip_addr *exporter, uint6
     }
     return -1;
 }
+
+int tee_pool_choose_for_all(struct tee_pool *pool, const struct ip_addr *exporter)
+{
+    bool is_by_exporter = pool->balance == TEE_HASH_AGENT || pool->balance == TEE_HASH_CRC32;
+
+    return is_by_exporter ? tee_pool_choose(pool, exporter, 0) : -1;
+}

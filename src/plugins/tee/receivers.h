@@ -64,3 +64,5 @@ void tee_receivers_free(struct tee_receivers *receivers); /* NULL is fine */
 bool tee_pool_accepts(const struct tee_pool *pool, uint64_t tag);
 /* Returns the index of the receiver for a datagram of this exporter and tag; -1: all of them. */
 int tee_pool_choose(struct tee_pool *pool, const struct ip_addr *exporter, uint64_t tag);
+/* The same for what whoever gets flows of this exporter needs, of any tag. */
+int tee_pool_choose_for_all(struct tee_pool *pool, const struct ip_addr *exporter);

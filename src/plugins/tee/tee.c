@@ -27,7 +27,7 @@ const struct pa_key tee_keys[] = {
      .help = "send buffer of each receiver's socket in bytes; 0: 4 MB, or as much as net.core.wmem_max allows"},
     KEY_ROW_IGNORED("tee_max_receivers", "pools have as many receivers as the file says, up to 1024"),
     KEY_ROW_IGNORED("tee_max_receiver_pools", "there are as many pools as the file says, up to 1024"),
-    KEY_ROW_IGNORED("tee_dissect_send_full_pkt", "datagrams are always passed on whole"),
+    KEY_ROW_IGNORED("tee_dissect_send_full_pkt", "what is taken apart by tags is not sent whole as well"),
     {.name = NULL},
 };
 /* clang-format on */
@@ -36,7 +36,7 @@ struct tee {
     const struct pa_host *host;
     struct target_settings settings;
     uint32_t row_size;
-    uint32_t exporter_at, port_at, tag_at, datagram_at;
+    uint32_t exporter_at, port_at, tag_at, for_all_at, datagram_at;
     struct tee_receivers *receivers;
     struct target **targets; /* of all pools, one pool after the other */
     size_t target_count;
@@ -156,6 +156,7 @@ int tee_open(const struct pa_host *host, const struct pa_schema *schema, void **
     tee->exporter_at = offset_of(schema, "exporter");
     tee->port_at = offset_of(schema, "port");
     tee->tag_at = offset_of(schema, "tag");
+    tee->for_all_at = offset_of(schema, "for_all");
     tee->datagram_at = offset_of(schema, "datagram");
     if (err == 0)
         err = read_receivers(host, &tee->receivers);
@@ -202,6 +203,7 @@ struct passed {
     struct ip_addr exporter;
     uint16_t port;
     uint64_t tag;
+    bool is_for_all; /* templates and the like, parted from the flows that need them */
     struct pa_bytes payload;
 };
 
@@ -215,6 +217,7 @@ static struct passed read_row(const struct tee *tee, const struct pa_batch *batc
     memcpy(&d.port, row + tee->port_at, sizeof d.port);
     memcpy(&d.tag, row + tee->tag_at, sizeof d.tag);
     memcpy(&id, row + tee->datagram_at, sizeof id);
+    d.is_for_all = row[tee->for_all_at] != 0;
     d.payload = batch->dictionary[id];
     return d;
 }
@@ -227,8 +230,9 @@ static bool pass_on(struct tee *tee, const struct passed *d)
 
     for (size_t i = 0; i < tee->receivers->pool_count; i++) {
         struct tee_pool *pool = &tee->receivers->pools[i];
-        if (tee_pool_accepts(pool, d->tag)) {
-            int chosen = tee_pool_choose(pool, &d->exporter, d->tag);
+        if (d->is_for_all || tee_pool_accepts(pool, d->tag)) {
+            int chosen = d->is_for_all ? tee_pool_choose_for_all(pool, &d->exporter)
+                                       : tee_pool_choose(pool, &d->exporter, d->tag);
             for (size_t k = 0; k < pool->receiver_count; k++)
                 if (chosen < 0 || k == (size_t)chosen)
                     target_send(targets[k], &d->exporter, d->port, d->payload.data, d->payload.len);
