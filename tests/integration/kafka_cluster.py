@@ -41,7 +41,7 @@ def consume(brokers, topic, *more):
     """All messages of a topic, as kcat reads them: topic, partition, offset, key, payload, headers (a dict)."""
     out = subprocess.run([need("kcat"), "-C", "-J", "-e", "-q", "-b", brokers, "-t", topic, "-o", "beginning", *more],
                          capture_output=True, timeout=60, check=True).stdout
-    messages = [json.loads(line) for line in out.decode().splitlines()]
+    messages = [json.loads(line) for line in out.decode(errors="replace").split("\n") if line]
     for message in messages:
         pairs = message.get("headers") or []
         message["headers"] = dict(zip(pairs[::2], pairs[1::2]))

@@ -185,11 +185,14 @@ def test_avro_and_its_schema(test):
            f"amqp_avro_schema_file[out]: {test.dir}/schema.avsc\n")
     messages = broker.get(queue)
     schemas = [m.body for m in messages if m.routing_key == "schema"]
-    assert len(schemas) == 1 and schemas[0].decode() == (test.dir / "schema.avsc").read_text()
+    assert len(schemas) == 1, schemas
+    told = json.loads(schemas[0])
+    assert list(told) == ["event_type", "writer_id", "schema"] and told["event_type"] == "purge_schema", told
+    assert told["schema"] == (test.dir / "schema.avsc").read_text()
     data = [m.body for m in messages if m.routing_key == "acct" and m.content_type == "avro/binary"]
     decoded = []
     for body in data:
-        decoded += AvroReader(json.loads(schemas[0]), body).records()
+        decoded += AvroReader(json.loads(told["schema"]), body).records()
     assert sums(decoded) == sent
 
 
@@ -204,6 +207,23 @@ def test_avro_in_its_json_encoding(test):
     assert [records[0]["event_type"], records[-1]["event_type"]] == ["purge_init", "purge_close"]
     data = records[1:-1]
     assert sums([r | {k: r[k]["long"] for k in ("packets", "flows", "bytes")} for r in data]) == sent
+
+
+def test_avro_markers(test):
+    """They have schemas of their own, which are sent with that of rows."""
+    broker = shared()
+    queue = broker.queue("avromarkers", keys=("acct", "schema"))
+    flowgen(test, "--flows", 100, "--keys", 10, "--seconds", 1)
+    replay(test, broker, "avromarkers", "amqp_output[out]: avro\namqp_markers[out]: true\namqp_avro_schema_routing_key[out]: schema\n")
+    messages = broker.get(queue)
+    schemas = {s["name"]: s for s in (json.loads(json.loads(m.body)["schema"]) for m in messages if m.routing_key == "schema")}
+    assert set(schemas) == {"acct_data", "acct_init", "acct_close"}, schemas
+    of_purges = [m for m in messages if m.routing_key == "acct"]
+    assert {m.content_type for m in of_purges} == {"avro/binary"}
+    first, last = of_purges[0].body, of_purges[-1].body
+    assert [r["event_type"] for r in AvroReader(schemas["acct_init"], first).records()] == ["purge_init"]
+    closing = list(AvroReader(schemas["acct_close"], last).records())
+    assert closing[0]["event_type"] == "purge_close" and closing[0]["purged_entries"] == closing[0]["total_entries"] > 0, closing
 
 
 def test_messages_that_no_queue_gets_are_counted(test):

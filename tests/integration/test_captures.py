@@ -6,9 +6,9 @@ import collections
 import json
 import socket
 
-from harness import SHARED, Skip, free_port, json_lines, main, wait_for
-from avro_reader import AvroReader
+from harness import SHARED, Skip, free_port, json_lines, main, need_option, wait_for
 from kafka_cluster import Mock, consume_raw
+from schema_registry import Registry, fetch, read
 import exports
 
 CAPTURES = SHARED / "captures"
@@ -83,12 +83,12 @@ def test_invalid_netflow5_beside_a_good_exporter(test):
 
 
 def config_of(test, directory, cluster, without=()):
-    """The configuration as it stands there, its Avro into a topic of ours, but for the schema registry, places of files, addresses."""
+    """The configuration as it stands there, its Avro into a topic of ours, but for places of files and addresses."""
     out = []
     for line in (directory / "nfacctd-00.conf").read_text().splitlines():
         key = line.split(":")[0].strip()
-        if not key.startswith(("kafka_avro_schema_registry", "logfile", "pidfile", "nfacctd_ip", "nfacctd_port", *without)):
-            out.append(line.replace("/var/log/pmacct/", f"{test.dir}/").replace("/etc/pmacct/librdkafka.conf", f"{test.dir}/librdkafka.conf")
+        if not key.startswith(("logfile", "pidfile", "nfacctd_ip", "nfacctd_port", *without)):
+            out.append(line.replace("/var/log/pmacct/", f"{test.dir}/").replace("http://127.0.0.1:8081", test.registry.url).replace("/etc/pmacct/librdkafka.conf", f"{test.dir}/librdkafka.conf")
                        .replace("/etc/pmacct/pretag.map", f"{test.dir}/pretag.map")
                        .replace("/etc/pmacct/custom-primitives.map", str(directory / "custom-primitives-00.map")))
     if (directory / "pretag-00.map").exists():
@@ -99,9 +99,10 @@ def config_of(test, directory, cluster, without=()):
 
 
 def compare_topic(test, directory, cluster):
-    schema = json.loads((test.dir / "avsc/nfacctd.avsc").read_text())
-    got = [record for message in consume_raw(cluster.brokers, "daisy.flow") for record in AvroReader(schema, message).records()]
-    compare(got, json_lines(directory / "reference-flow-00.json"))
+    assert list(test.registry.subjects) == ["daisy.flow-acct_data"], test.registry.subjects
+    schema = fetch(test.registry, test.registry.subjects["daisy.flow-acct_data"][0])
+    assert json.loads(schema) == json.loads((test.dir / "avsc/nfacctd.avsc").read_text())
+    compare(read(test.registry, consume_raw(cluster.brokers, "daisy.flow")), json_lines(directory / "reference-flow-00.json"))
 
 
 def need_folder(test, name):
@@ -110,7 +111,9 @@ def need_folder(test, name):
     if not directory.exists():
         raise Skip(f"there is no {directory}")
     cluster = Mock(test)
+    need_option("WITH_REGISTRY", "kafka_avro_schema_registry")
     cluster.topic("daisy.flow")
+    test.registry = Registry(test)
     return directory, cluster
 
 

@@ -70,7 +70,7 @@ case("kafka", "plugins: kafka\naggregate: src_host, dst_host, in_iface, out_ifac
 case("kafka_avro", "plugins: kafka[k]\naggregate[k]: src_host, dst_host, flows, label, tag\n" + KAFKA.replace(":", "[k]:") + "kafka_output[k]: avro\n"
      "kafka_avro_schema_file[k]: {dir}/schema.avsc\npre_tag_map[k]: {dir}/pretag.map\nkafka_partition_dynamic[k]: true\nkafka_partition_key[k]: $src_host\n"
      "plugin_pipe_zmq: true\nplugin_pipe_zmq_profile: large\nmaps_entries: 100000\nmaps_index: true")
-case("kafka_registry", "plugins: kafka\naggregate: src_host\n" + KAFKA + "kafka_output: avro\nkafka_avro_schema_registry: http://127.0.0.1:8081", "schema registry")
+case("kafka_registry", "plugins: kafka\naggregate: src_host\n" + KAFKA + "kafka_output: avro\nkafka_avro_schema_registry: http://127.0.0.1:8081")
 case("amqp", "plugins: amqp[a]\naggregate[a]: src_host, dst_host\namqp_host[a]: 127.0.0.1\namqp_exchange[a]: pmacct\namqp_routing_key[a]: acct\n"
      "amqp_refresh_time[a]: 300\namqp_history[a]: 5m\namqp_history_roundoff[a]: m")
 case("redis", "plugins: print[a]\naggregate[a]: src_host\nprint_output_file[a]: {dir}/o\nredis_host: 127.0.0.1:6379\nredis_db: 1\ncluster_name: c\ncluster_id: 3")

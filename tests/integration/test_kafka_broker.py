@@ -9,8 +9,9 @@ import signal
 import subprocess
 import time
 
-from harness import BUILD, main
-from kafka_cluster import Broker, consume, distinct, rows, sums
+from harness import BUILD, main, need_option
+from kafka_cluster import Broker, consume, consume_raw, distinct, rows, sums
+from schema_registry import Registry, decode
 from test_kafka_kills import host_pid
 
 UNITS = ("flows", "packets", "bytes")
@@ -52,6 +53,14 @@ def test_kcat_reads_what_was_sent(test):
     messages = consume(broker.brokers, "good")
     assert sums(rows(messages)) == sent == test.stats()["instances"][0]["written"]
     assert len(distinct(messages)) == len(messages)
+
+
+def test_readers_decode_by_the_registry(test):
+    need_option("WITH_REGISTRY", "kafka_avro_schema_registry")
+    broker, registry = Broker(test), Registry(test)
+    daemon, sent = start(test, broker, 20, 20000, 20, f"kafka_output[out]: avro\nkafka_avro_schema_registry[out]: {registry.url}\n")
+    assert daemon.wait(60) == 0, daemon.output()
+    assert sums([record for _, record in decode(registry, consume_raw(broker.brokers, "acct"))]) == sent
 
 
 def test_kills_of_the_broker_and_of_the_plugin(test):

@@ -41,7 +41,7 @@ class AvroReader:
             return [self.value(kind["items"]) for _ in self.blocks()]
         if isinstance(kind, dict) and kind["type"] == "map":
             return {self.string(): self.value(kind["values"]) for _ in self.blocks()}
-        return {"long": self.long, "double": self.double, "string": self.string, "null": lambda: None}[kind]()
+        return {"long": self.long, "int": self.long, "double": self.double, "string": self.string, "null": lambda: None}[kind]()
 
     def bytes(self, length):
         self.at += length

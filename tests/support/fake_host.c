@@ -67,6 +67,8 @@ __attribute__((format(printf, 3, 4))) static void keep_log(const struct pa_host 
     va_list args;
 
     (void)level;
+    if (len + 2 > sizeof host->log)
+        return;
     va_start(args, format);
     vsnprintf(host->log + len, sizeof host->log - len - 1, format, args);
     va_end(args);

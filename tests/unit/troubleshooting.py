@@ -35,6 +35,8 @@ SAID = {
     "src/daemon/template_sharing.c": ("is this daemon's own port: each template would come back without end",),
     "src/pipeline/template_share.c": ("messages of templates dropped: ",),
     "src/daemon/ingress_keys.c": ("it has no effect without ",),
+    "src/plugins/kafka/registry_answer.c": ("it has another schema, with which this one is not compatible: set the subject's compatibility to "
+                                            "NONE, delete the subject, or send to another topic",),
     "src/plugins/common/row_filter.c": ("is not offered; there are ", "a check of flows needs the primitive flows in `aggregate`"),
 }
 

@@ -5,11 +5,11 @@
  * (identity.h), as a transaction that is sent again after a failure repeats what had arrived.
  */
 #include "plugins/amqp/amqp.h"
-#include "base/clock.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "plugins/amqp/amqp_settings.h"
 #include "plugins/amqp/broker.h"
+#include "plugins/message/avro_schema.h"
 #include "plugins/message/identity.h"
 #include "plugins/message/marker.h"
 #include "plugins/message/purge.h"
@@ -25,7 +25,7 @@ struct amqp {
     struct encoder *encoder;
     struct packer *packer;
     struct broker *broker;
-    struct mono_time schema_sent; /* 0: never */
+    struct avro_schema_round schema_round;
     /* Belongs to the transaction under way. */
     struct purge purge;
     struct under_way under_way; /* a message's number + 1 is what the broker gives back */
@@ -81,6 +81,7 @@ int amqp_open(const struct pa_host *host, const struct pa_schema *schema, void *
     a->under_way.packer = a->packer;
     a->under_way.settings = &a->settings.messages;
     a->under_way.schema = schema;
+    a->schema_round.refresh_s = a->settings.schema_refresh_s;
     a->broker = broker_new(host, &a->settings, message_answered, a);
     /* A connection that fails now is tried again at the first purge. */
     broker_begin(a->broker);
@@ -127,9 +128,14 @@ static void message_answered(void *arg, void *message, bool is_unroutable)
     under_way_remove(&a->under_way, number);
 }
 
+static bool is_avro(const struct amqp *a)
+{
+    return a->settings.messages.output == MESSAGE_OUTPUT_AVRO;
+}
+
 static const char *content_type(const struct amqp *a)
 {
-    return a->settings.messages.output == MESSAGE_OUTPUT_AVRO ? "avro/binary" : "application/json";
+    return is_avro(a) ? "avro/binary" : "application/json";
 }
 
 static int send_packet(void *arg, const struct packet *packet)
@@ -166,7 +172,7 @@ static int send_marker(struct amqp *a, const struct text *marker)
         text_reset(&key);
         packer_append_destination(a->packer, i, &key);
         err = broker_publish(a->broker, &(struct broker_message){.routing_key = text_cstr(&key),
-                                                                 .content_type = "application/json",
+                                                                 .content_type = content_type(a),
                                                                  .value = marker->data,
                                                                  .value_len = marker->len});
     }
@@ -179,7 +185,7 @@ static int send_opening(struct amqp *a)
     struct text marker = {0};
     int err;
 
-    marker_append_opening(&marker, encoder_writer_id(a->encoder));
+    marker_append_opening(&marker, is_avro(a), encoder_writer_id(a->encoder));
     err = send_marker(a, &marker);
     text_clear(&marker);
     return err;
@@ -190,30 +196,20 @@ static int send_closing(struct amqp *a)
     struct text marker = {0};
     int err;
 
-    purge_append_closing(&a->purge, encoder_writer_id(a->encoder), &marker);
+    purge_append_closing(&a->purge, is_avro(a), encoder_writer_id(a->encoder), &marker);
     err = send_marker(a, &marker);
     text_clear(&marker);
     return err == 0 ? broker_wait(a->broker) : err;
 }
 
-/* Sends the Avro schema if it is due, so that readers who come later find it. */
-static int send_schema(struct amqp *a)
+static int send_schema(void *arg, const struct text *message)
 {
-    const char *schema = encoder_avro_schema(a->encoder);
-    struct mono_time now = clock_mono();
+    struct amqp *a = arg;
 
-    if (!a->settings.schema_key || !schema ||
-        (a->schema_sent.ns > 0 &&
-         now.ns - a->schema_sent.ns < a->settings.schema_refresh_s * NS_PER_S))
-        return 0;
-    int err =
-        broker_publish(a->broker, &(struct broker_message){.routing_key = a->settings.schema_key,
-                                                           .content_type = "application/json",
-                                                           .value = schema,
-                                                           .value_len = strlen(schema)});
-    if (err == 0)
-        a->schema_sent = now;
-    return err;
+    return broker_publish(a->broker, &(struct broker_message){.routing_key = a->settings.schema_key,
+                                                              .content_type = "application/json",
+                                                              .value = message->data,
+                                                              .value_len = message->len});
 }
 
 /* ---- transactions ---- */
@@ -231,8 +227,9 @@ int amqp_begin(void *state, const struct pa_transaction *transaction)
     if (transaction->row_count == 0 && !a->settings.has_markers)
         return 0;
     err = broker_begin(a->broker);
-    if (err == 0)
-        err = send_schema(a);
+    if (err == 0 && a->settings.schema_key)
+        err = avro_schema_send_due(&a->schema_round, a->encoder, a->settings.has_markers,
+                                   send_schema, a);
     return err == 0 && a->settings.has_markers ? send_opening(a) : err;
 }
 

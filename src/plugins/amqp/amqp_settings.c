@@ -162,9 +162,6 @@ int amqp_settings_read(const struct pa_host *host, const struct pa_schema *schem
     s.schema_refresh_s = host->setting_number(host, "amqp_avro_schema_refresh_time");
     if (s.messages.output != MESSAGE_OUTPUT_JSON)
         s.schema_key = setting_text(host, "amqp_avro_schema_routing_key");
-    if (s.messages.output == MESSAGE_OUTPUT_AVRO && s.has_markers)
-        return setting_refuse(error, error_size,
-                              "amqp_markers: are JSON; use amqp_output: json or avro_json");
     err = read_routing_key(host, schema, &s, error, error_size);
     if (err == 0)
         err = row_filter_read(host, "amqp", false, schema, error, error_size, &s.messages.filter);

@@ -10,6 +10,8 @@
 #include "base/text.h"
 #include "plugins/kafka/kafka_settings.h"
 #include "plugins/kafka/producer.h"
+#include "plugins/kafka/registry_open.h"
+#include "plugins/message/avro_schema.h"
 #include "plugins/message/identity.h"
 #include "plugins/message/marker.h"
 #include "plugins/message/purge.h"
@@ -25,6 +27,9 @@ struct kafka {
     struct encoder *encoder;
     struct packer *packer;
     struct producer *producer;
+    struct registry *registry; /* NULL: messages are bare */
+    struct text framed;        /* a message with the id of its schema */
+    struct avro_schema_round schema_round;
     /* Belongs to the transaction under way. */
     struct purge purge;
     struct under_way under_way;  /* a message's number + 1 is what the producer gives back */
@@ -47,6 +52,8 @@ int kafka_check(const struct pa_host *host, const struct pa_schema *schema, char
     if (err < 0)
         return err;
     err = kafka_settings_try(conf, error, error_size);
+    if (err == 0 && settings.registry_urls)
+        err = registry_check(host, &settings, error, error_size);
     rd_kafka_conf_destroy(conf);
     kafka_settings_clear(&settings);
     return err;
@@ -55,6 +62,21 @@ int kafka_check(const struct pa_host *host, const struct pa_schema *schema, char
 static void message_answered(void *arg, void *message, const char *refusal);
 static int send_packet(void *arg, const struct packet *packet);
 static bool keeps_row(void *arg, const uint8_t *row);
+
+/* Registers the schemas of the topic before its first message, if it is one that is known now, so that
+ * a failure is told at once and a transaction fails before it has sent anything. */
+static int prepare_topic(struct kafka *k)
+{
+    struct text topic = {0};
+    int err;
+
+    if (!k->registry || !registry_topic_is_fixed(&k->settings))
+        return 0;
+    packer_append_destination(k->packer, 0, &topic);
+    err = registry_prepare(k->registry, text_cstr(&topic), k->settings.has_markers);
+    text_clear(&topic);
+    return err;
+}
 
 int kafka_open(const struct pa_host *host, const struct pa_schema *schema, void **ret_state)
 {
@@ -72,6 +94,8 @@ int kafka_open(const struct pa_host *host, const struct pa_schema *schema, void 
     err = kafka_settings_read(host, schema, error, sizeof error, &k->settings, &conf);
     if (err == 0)
         err = encoder_new(host, schema, &k->settings.messages, error, sizeof error, &k->encoder);
+    if (err == 0 && k->settings.registry_urls)
+        err = registry_open(host, &k->settings, k->encoder, error, sizeof error, &k->registry);
     if (err < 0) {
         host->log(host, PA_LOG_ERROR, "kafka cannot start: %s",
                   *error ? error : strerrordesc_np(-err));
@@ -91,6 +115,7 @@ int kafka_open(const struct pa_host *host, const struct pa_schema *schema, void 
     k->under_way.packer = k->packer;
     k->under_way.settings = &k->settings.messages;
     k->under_way.schema = schema;
+    k->schema_round.refresh_s = k->settings.schema_refresh_s;
     k->producer =
         producer_new(&(struct producer_settings){.host = host,
                                                  .conf = conf,
@@ -98,8 +123,14 @@ int kafka_open(const struct pa_host *host, const struct pa_schema *schema, void 
                                                  .is_sliced = k->settings.messages.is_sliced,
                                                  .answered = message_answered,
                                                  .arg = k});
+    if (k->registry && host->setting_number(host, "kafka_multi_values") > 1)
+        host->log(
+            host, PA_LOG_NOTICE,
+            "kafka_multi_values has no effect with kafka_avro_schema_registry: a message is an "
+            "id and one row");
     /* The producer connects while nothing waits; what fails now is tried again. */
     producer_begin(k->producer);
+    prepare_topic(k);
     *ret_state = k;
     return 0;
 }
@@ -121,6 +152,8 @@ void kafka_close(void *state)
         return;
     trigger_reap(&k->purge.trigger, k->host, true);
     producer_free(k->producer);
+    registry_free(k->registry);
+    text_clear(&k->framed);
     packer_free(k->packer);
     encoder_free(k->encoder);
     kafka_settings_clear(&k->settings);
@@ -178,11 +211,33 @@ static rd_kafka_headers_t *with_rows(const rd_kafka_headers_t *headers, uint64_t
     return copy;
 }
 
+/* Sends a message, behind the id of its schema if there is a registry. One that will never be taken is
+ * answered at once. */
+static int send_message(struct kafka *k, struct producer_message *m, enum avro_schema_kind kind)
+{
+    int err = 0;
+
+    if (k->registry) {
+        err = registry_frame(k->registry, m->topic, kind, m->value, m->value_len, &k->framed);
+        m->value = k->framed.data;
+        m->value_len = k->framed.len;
+    }
+    if (err < 0 && m->headers)
+        rd_kafka_headers_destroy(m->headers);
+    if (err == 0)
+        err = producer_send(k->producer, m);
+    if (err == -EMSGSIZE)
+        message_answered(k, m->message, "larger than message.max.bytes");
+    else if (err == -EPERM)
+        message_answered(k, m->message, "the schema registry does not take its schema");
+    return err == -EMSGSIZE || err == -EPERM ? 0 : err;
+}
+
 static int send_packet(void *arg, const struct packet *packet)
 {
     struct kafka *k = arg;
     uint32_t number = under_way_add(&k->under_way, packet);
-    const struct producer_message m = {
+    struct producer_message m = {
         .topic = packet->destination,
         .key = packet->key,
         .key_len = packet->key_len,
@@ -192,11 +247,7 @@ static int send_packet(void *arg, const struct packet *packet)
         .message = (void *)((uintptr_t)number + 1),
     };
 
-    int err = producer_send(k->producer, &m);
-    if (err != -EMSGSIZE)
-        return err;
-    message_answered(k, m.message, "larger than message.max.bytes");
-    return 0;
+    return send_message(k, &m, AVRO_SCHEMA_DATA);
 }
 
 static bool keeps_row(void *arg, const uint8_t *row)
@@ -230,15 +281,13 @@ static int send_alone(struct kafka *k, const struct sent_message *m, const struc
     out.value = payload.data;
     out.value_len = payload.len;
     k->is_refused = false;
-    err = producer_send(k->producer, &out);
-    if (err == -EMSGSIZE)
-        message_answered(k, NULL, "larger than message.max.bytes");
-    else if (err == 0)
+    err = send_message(k, &out, AVRO_SCHEMA_DATA);
+    if (err == 0)
         err = producer_wait(k->producer);
     text_clear(&topic);
     text_clear(&key);
     text_clear(&payload);
-    return err == 0 || err == -EMSGSIZE ? k->is_refused : err;
+    return err == 0 ? k->is_refused : err;
 }
 
 /* Sends all rows, then halves of what is refused, down to single rows: librdkafka may have put the
@@ -278,9 +327,14 @@ static int send_refused_again(struct kafka *k)
     return err;
 }
 
-/* ---- markers ---- */
+/* ---- markers and the schema ---- */
 
-static int send_marker(struct kafka *k, const struct text *marker)
+static bool is_avro(const struct kafka *k)
+{
+    return k->settings.messages.output == MESSAGE_OUTPUT_AVRO;
+}
+
+static int send_marker(struct kafka *k, const struct text *marker, enum avro_schema_kind kind)
 {
     uint32_t topics =
         k->settings.messages.destination_count > 0 ? k->settings.messages.destination_count : 1;
@@ -290,9 +344,9 @@ static int send_marker(struct kafka *k, const struct text *marker)
     for (uint32_t i = 0; i < topics && err == 0; i++) {
         text_reset(&topic);
         packer_append_destination(k->packer, i, &topic);
-        err = producer_send(k->producer, &(struct producer_message){.topic = text_cstr(&topic),
-                                                                    .value = marker->data,
-                                                                    .value_len = marker->len});
+        struct producer_message m = {
+            .topic = text_cstr(&topic), .value = marker->data, .value_len = marker->len};
+        err = send_message(k, &m, kind);
     }
     text_clear(&topic);
     return err;
@@ -303,8 +357,8 @@ static int send_opening(struct kafka *k)
     struct text marker = {0};
     int err;
 
-    marker_append_opening(&marker, encoder_writer_id(k->encoder));
-    err = send_marker(k, &marker);
+    marker_append_opening(&marker, is_avro(k), encoder_writer_id(k->encoder));
+    err = send_marker(k, &marker, AVRO_SCHEMA_INIT);
     text_clear(&marker);
     return err;
 }
@@ -314,10 +368,19 @@ static int send_closing(struct kafka *k)
     struct text marker = {0};
     int err;
 
-    purge_append_closing(&k->purge, encoder_writer_id(k->encoder), &marker);
-    err = send_marker(k, &marker);
+    purge_append_closing(&k->purge, is_avro(k), encoder_writer_id(k->encoder), &marker);
+    err = send_marker(k, &marker, AVRO_SCHEMA_CLOSE);
     text_clear(&marker);
     return err == 0 ? producer_wait(k->producer) : err;
+}
+
+static int send_schema(void *arg, const struct text *message)
+{
+    struct kafka *k = arg;
+
+    return producer_send(k->producer, &(struct producer_message){.topic = k->settings.schema_topic,
+                                                                 .value = message->data,
+                                                                 .value_len = message->len});
 }
 
 /* ---- transactions ---- */
@@ -334,7 +397,12 @@ int kafka_begin(void *state, const struct pa_transaction *transaction)
     packer_begin(k->packer, 0);
     if (transaction->row_count == 0 && !k->settings.has_markers)
         return 0;
-    err = producer_begin(k->producer);
+    err = prepare_topic(k);
+    if (err == 0)
+        err = producer_begin(k->producer);
+    if (err == 0 && k->settings.schema_topic)
+        err = avro_schema_send_due(&k->schema_round, k->encoder, k->settings.has_markers,
+                                   send_schema, k);
     return err == 0 && k->settings.has_markers ? send_opening(k) : err;
 }
 

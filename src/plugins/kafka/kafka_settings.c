@@ -47,6 +47,14 @@ const struct pa_key kafka_keys[] = {
      .help = "how rows are written"},
     {.name = "kafka_avro_schema_file", .type = PA_KEY_STRING, .aliases = "avro_schema_file|avro_schema_output_file",
      .help = "Avro: file to write the schema to, at start"},
+    {.name = "kafka_avro_schema_topic", .type = PA_KEY_STRING,
+     .help = "Avro: topic of messages that carry the schema, in JSON"},
+    {.name = "kafka_avro_schema_refresh_time", .type = PA_KEY_INT, .default_value = "60", .min = 1, .max = 86400,
+     .help = "Avro: seconds from one message with the schema to the next, at purges"},
+    {.name = "kafka_avro_schema_registry", .type = PA_KEY_STRING,
+     .help = "Avro: schema registries that know the schema, as http://HOST:PORT or https://USER:PASSWORD@HOST, separated by commas; messages begin with its id"},
+    {.name = "kafka_avro_schema_registry_ca_file", .type = PA_KEY_STRING,
+     .help = "certificates (PEM) one of which must have signed the registry's; without it those that the system trusts"},
     {.name = "kafka_markers", .type = PA_KEY_BOOL, .default_value = "false",
      .help = "messages before and after each purge that say so"},
     KEY_ROWS_PREPROCESS("kafka", "minp, minf, minb, minbpp, minppf"),
@@ -78,24 +86,23 @@ static int read_name(const struct pa_host *host, const struct pa_schema *schema,
 }
 
 /* Checks the text between conversions and variables, whose values are made to fit. */
-static int check_topic(const char *topic, char *error, size_t error_size)
+static int check_topic(const char *key, const char *topic, char *error, size_t error_size)
 {
     for (const char *c = topic; *c; c++) {
         bool is_legal = (*c >= '0' && *c <= '9') || (*c >= 'a' && *c <= 'z') ||
                         (*c >= 'A' && *c <= 'Z') || strchr("._-$%", *c);
         if (!is_legal) {
             snprintf(error, error_size,
-                     "kafka_topic: '%c' cannot be in a topic's name: only letters, digits, '.', "
-                     "'_', '-'",
-                     *c);
+                     "%s: '%c' cannot be in a topic's name: only letters, digits, '.', '_', '-'",
+                     key, *c);
             return -EINVAL;
         }
     }
-    if (strlen(topic) > TOPIC_NAME_MAX || !strcmp(topic, ".") || !strcmp(topic, ".."))
-        return setting_refuse(
-            error, error_size,
-            "kafka_topic: a topic's name has 1 to 249 characters and is not . or ..");
-    return 0;
+    if (strlen(topic) <= TOPIC_NAME_MAX && strcmp(topic, ".") != 0 && strcmp(topic, "..") != 0)
+        return 0;
+    snprintf(error, error_size, "%s: a topic's name has 1 to 249 characters and is not . or ..",
+             key);
+    return -EINVAL;
 }
 
 static int read_routes(const struct pa_host *host, const struct pa_schema *schema,
@@ -123,7 +130,7 @@ static int read_routes(const struct pa_host *host, const struct pa_schema *schem
             "kafka_partition_by_key: makes the messages' keys itself, and equal rows "
             "must meet in one topic: it goes "
             "with neither kafka_partition_key nor kafka_topic_rr");
-    err = check_topic(setting_text(host, "kafka_topic"), error, error_size);
+    err = check_topic("kafka_topic", setting_text(host, "kafka_topic"), error, error_size);
     if (err == 0)
         err =
             read_name(host, schema, "kafka_topic", s, error, error_size, &s->messages.destination);
@@ -236,7 +243,7 @@ static int read_size(const struct pa_host *host, struct kafka_settings *s,
     limit = limit > UINT64_C(2) * MESSAGE_OVERHEAD ? limit - MESSAGE_OVERHEAD : MESSAGE_OVERHEAD;
     s->messages.rows_max = UINT32_MAX;
     s->messages.bytes_max = limit;
-    if (wanted == 0) {
+    if (wanted == 0 || s->registry_urls) { /* readers expect one datum behind an id */
         s->messages.rows_max = 1;
     } else if (s->messages.output == MESSAGE_OUTPUT_AVRO) {
         s->messages.rows_max = wanted;
@@ -253,6 +260,36 @@ static int read_size(const struct pa_host *host, struct kafka_settings *s,
     return 0;
 }
 
+/* Reads where the schema of Avro goes. */
+static int read_schema(const struct pa_host *host, struct kafka_settings *s, char *error,
+                       size_t error_size)
+{
+    const char *topic = setting_text(host, "kafka_avro_schema_topic");
+    const char *urls = setting_text(host, "kafka_avro_schema_registry");
+
+    s->messages.avro_schema_file = setting_text(host, "kafka_avro_schema_file");
+    s->messages.avro_schema_file_key = "kafka_avro_schema_file";
+    s->schema_refresh_s = host->setting_number(host, "kafka_avro_schema_refresh_time");
+    s->registry_ca_file = setting_text(host, "kafka_avro_schema_registry_ca_file");
+    if (urls && s->messages.output != MESSAGE_OUTPUT_AVRO)
+        return setting_refuse(error, error_size,
+                              "kafka_avro_schema_registry: is for kafka_output: avro");
+#ifndef WITH_REGISTRY
+    if (urls)
+        return setting_refuse(error, error_size,
+                              "kafka_avro_schema_registry: this build has no schema registry "
+                              "(-DWITH_REGISTRY=OFF)");
+#endif
+    s->registry_urls = urls;
+    if (s->messages.output == MESSAGE_OUTPUT_AVRO)
+        s->schema_topic = topic;
+    if (topic && strpbrk(topic, "$%"))
+        return setting_refuse(error, error_size,
+                              "kafka_avro_schema_topic: is one topic, without conversions and "
+                              "variables");
+    return topic ? check_topic("kafka_avro_schema_topic", topic, error, error_size) : 0;
+}
+
 int kafka_settings_read(const struct pa_host *host, const struct pa_schema *schema, char *error,
                         size_t error_size, struct kafka_settings *ret_settings,
                         rd_kafka_conf_t **ret_conf)
@@ -266,16 +303,13 @@ int kafka_settings_read(const struct pa_host *host, const struct pa_schema *sche
     s.has_markers = setting_is_on(host, "kafka_markers");
     s.trigger_exec = setting_text(host, "kafka_trigger_exec");
     s.is_trigger_async = setting_is_on(host, "kafka_trigger_exec_async");
-    s.messages.avro_schema_file = setting_text(host, "kafka_avro_schema_file");
     s.messages.destination_max = TOPIC_NAME_MAX;
     s.messages.destination_replaces = "+=,@:";
-    s.messages.avro_schema_file_key = "kafka_avro_schema_file";
     s.messages.output =
         (enum message_output)setting_choice(host, "kafka_output", MESSAGE_OUTPUT_JSON);
-    if (s.messages.output == MESSAGE_OUTPUT_AVRO && s.has_markers)
-        return setting_refuse(error, error_size,
-                              "kafka_markers: are JSON; use kafka_output: json or avro_json");
-    err = read_routes(host, schema, &s, error, error_size);
+    err = read_schema(host, &s, error, error_size);
+    if (err == 0)
+        err = read_routes(host, schema, &s, error, error_size);
     if (err == 0)
         err = make_conf(host, error, error_size, &conf);
     if (err == 0)

@@ -10,7 +10,11 @@ struct kafka_settings {
     struct message_settings messages;
     int32_t partition; /* RD_KAFKA_PARTITION_UA: the library chooses */
     bool has_markers, is_trigger_async;
-    const char *trigger_exec; /* borrowed from the host; NULL: none */
+    /* Borrowed from the host; NULL: none. */
+    const char *trigger_exec;
+    const char *schema_topic; /* of messages with the Avro schemas */
+    const char *registry_urls, *registry_ca_file;
+    int64_t schema_refresh_s;
 };
 
 /*

@@ -5,7 +5,8 @@
 #include "base/text.h"
 #include "plugins/common/trigger.h"
 #include "plugins/kafka/kafka.h"
-#include "plugins/kafka/kafka_settings.h"
+#include "plugins/kafka/registry_open.h"
+#include "plugins/message/encoder.h"
 #include "plugins/text/file_name.h"
 #include "plugins/text/schema_file.h"
 #include <errno.h>
@@ -90,6 +91,64 @@ static int try_cluster(struct trial *t, const struct kafka_settings *settings,
     return err == RD_KAFKA_RESP_ERR_NO_ERROR ? 0 : -EHOSTUNREACH;
 }
 
+/* Appends the name of a topic; of many, one that no row gives. */
+static void append_some_topic(const struct kafka_settings *settings, struct text *out)
+{
+    const struct file_name *destination = settings->messages.destination;
+    int64_t now_s = clock_wall().ns / NS_PER_S;
+
+    if (file_name_has_columns(destination))
+        file_name_append_other(destination, now_s, out);
+    else
+        file_name_append(destination, NULL, NULL, now_s, out);
+    for (size_t i = 0; i < out->len; i++)
+        if (strchr(settings->messages.destination_replaces, out->data[i]))
+            out->data[i] = '_';
+    text_append_string(out, settings->messages.destination_count > 0 ? "_0" : "");
+}
+
+/* Asks the registry whether it would take the schemas. */
+static int ask_registry(const struct pa_host *host, const struct kafka_settings *settings,
+                        struct registry *registry)
+{
+    char why[512] = "";
+    struct text topic = {0};
+    int err = 0;
+
+    append_some_topic(settings, &topic);
+    for (int kind = 0; kind < (settings->has_markers ? AVRO_SCHEMA_KINDS : 1) && err == 0; kind++)
+        err =
+            registry_try(registry, text_cstr(&topic), (enum avro_schema_kind)kind, why, sizeof why);
+    if (err < 0)
+        host->log(host, PA_LOG_ERROR, "kafka_avro_schema_registry: %s", why);
+    text_clear(&topic);
+    return err;
+}
+
+static int try_registry(const struct pa_host *host, const struct pa_schema *schema,
+                        const struct kafka_settings *settings)
+{
+    struct message_settings messages = settings->messages;
+    struct encoder *encoder = NULL;
+    struct registry *registry = NULL;
+    char why[512] = "";
+    int err;
+
+    if (!settings->registry_urls)
+        return 0;
+    messages.avro_schema_file = NULL; /* which is not to be written now */
+    err = encoder_new(host, schema, &messages, why, sizeof why, &encoder);
+    if (err == 0)
+        err = registry_open(host, settings, encoder, why, sizeof why, &registry);
+    if (err < 0)
+        host->log(host, PA_LOG_ERROR, "%s", why);
+    else
+        err = ask_registry(host, settings, registry);
+    registry_free(registry);
+    encoder_free(encoder);
+    return err;
+}
+
 int kafka_try_out(const struct pa_host *host, const struct pa_schema *schema, char *error,
                   size_t error_size)
 {
@@ -102,6 +161,8 @@ int kafka_try_out(const struct pa_host *host, const struct pa_schema *schema, ch
         return err;
     error[0] = '\0'; /* reading has left what does not matter */
     err = try_cluster(&t, &settings, conf);
+    if (try_registry(host, schema, &settings) < 0)
+        err = -EINVAL;
     if (schema_file_try_out(host, settings.messages.avro_schema_file_key,
                             settings.messages.avro_schema_file) < 0)
         err = -EINVAL;

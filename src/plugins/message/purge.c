@@ -35,9 +35,10 @@ static double seconds_since(struct mono_time begun)
     return (double)(clock_mono().ns - begun.ns) / (double)NS_PER_S;
 }
 
-void purge_append_closing(const struct purge *p, const char *writer_id, struct text *out)
+void purge_append_closing(const struct purge *p, bool is_avro, const char *writer_id,
+                          struct text *out)
 {
-    marker_append_closing(out, writer_id, p->written, p->transaction.row_count,
+    marker_append_closing(out, is_avro, writer_id, p->written, p->transaction.row_count,
                           seconds_since(p->begun));
 }
 

@@ -29,6 +29,7 @@ bool purge_keeps(struct purge *purge, const uint8_t *row);
 /* Rejects a row; it is no more of what is written. */
 void purge_reject(struct purge *purge, const uint8_t *row, const char *why);
 /* Appends the marker that comes behind the rows. */
-void purge_append_closing(const struct purge *purge, const char *writer_id, struct text *out);
+void purge_append_closing(const struct purge *purge, bool is_avro, const char *writer_id,
+                          struct text *out);
 /* Tells and counts what was written, and runs the trigger. */
 void purge_end(struct purge *purge);
