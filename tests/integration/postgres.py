@@ -117,6 +117,9 @@ class Postgres(ServerUser):
     def value(self, text, **kwargs):
         return self.sql(text, **kwargs)[0][0]
 
+    def has_table(self, name, **kwargs):
+        return self.value(f"SELECT to_regclass('{name}') IS NOT NULL", **kwargs) == "t"
+
     def keys(self, instance=None, by_password=False):
         """Lines of configuration that reach it."""
         at = f"[{instance}]" if instance else ""
