@@ -66,7 +66,7 @@ def configuration(product, folder, instances, capture=None, rib=None, bgp_port=0
     if product == "pathacct":
         lines += [f"nfacctd_workers: {workers}", f"stats_file: {folder}/stats.json"]
         # lib/purge.py reads the lines that pmacct always writes.
-        lines += [f"log_purges[{i.name}]: true" for i in instances if i.plugin in ("kafka", "mysql", "pgsql", "sqlite3")]
+        lines += [f"log_purges[{i.name}]: true" for i in instances if i.plugin in ("amqp", "kafka", "mysql", "pgsql", "sqlite3")]
     if rib:
         # All exporters of the generator are clients of the one feeder, as of a route reflector.
         agents = folder / "agents.map"
