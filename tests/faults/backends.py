@@ -16,10 +16,12 @@ import time
 
 import harness
 from harness import Skip, need_root
+from avro_reader import AvroReader
 import kafka_cluster
 from mariadb import MariaDB
 from postgres import Postgres
 import rabbit
+import schema_registry
 
 
 class Backend:
@@ -277,6 +279,36 @@ kafka_config_file[out]: {properties}
         self.cluster.command("up -1")
 
 
+class KafkaRegistry(KafkaMock):
+    """The same with a schema registry, which goes down with it and comes back."""
+
+    name = "kafka, registry"
+
+    def __init__(self, test, on_small_disk=False):
+        super().__init__(test, on_small_disk)
+        self.registry = schema_registry.Registry(test)
+
+    def config(self):
+        return super().config() + f"kafka_output[out]: avro\nkafka_avro_schema_registry[out]: {self.registry.url}\n"
+
+    def counts(self):
+        once = {kafka_cluster.identity(m): m["payload"] for m in kafka_cluster.consume_raw_with_headers(self.brokers, "acct")}
+        counts = collections.Counter()
+        for payload in once.values():
+            number, datum = schema_registry.split(payload)
+            for row in AvroReader(json.loads(self.registry.texts[number]), datum).records():
+                counts[row["ip_src"]] += row["flows"]
+        return counts
+
+    def server_hangs(self):
+        super().server_hangs()
+        self.registry.stop()
+
+    def server_goes_on(self):
+        super().server_goes_on()
+        self.registry.start_unless_it_runs()
+
+
 class KafkaBroker(KafkaMock):
     """Apache Kafka."""
 
@@ -367,4 +399,4 @@ class Memory(Backend):
         return counts
 
 
-BACKENDS = {backend.name: backend for backend in (Print, Sqlite, Pgsql, Mysql, PgsqlWithSpool, KafkaMock, KafkaBroker, Amqp, Memory)}
+BACKENDS = {backend.name: backend for backend in (Print, Sqlite, Pgsql, Mysql, PgsqlWithSpool, KafkaMock, KafkaRegistry, KafkaBroker, Amqp, Memory)}

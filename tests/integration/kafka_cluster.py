@@ -60,6 +60,18 @@ def consume_raw(brokers, topic):
     return payloads
 
 
+def consume_raw_with_headers(brokers, topic):
+    """Messages as consume() gives them, but for `payload`, which is bytes, and key, partition and offset."""
+    raw = subprocess.run([need("kcat"), "-C", "-e", "-q", "-b", brokers, "-t", topic, "-o", "beginning", "-f", "%S\\n%s%h\\n"],
+                         capture_output=True, timeout=60, check=True).stdout
+    messages = []
+    while raw:
+        size, _, raw = raw.partition(b"\n")
+        payload, (headers, _, raw) = raw[:int(size)], raw[int(size):].partition(b"\n")
+        messages.append({"topic": topic, "payload": payload, "headers": dict(pair.split("=", 1) for pair in headers.decode().split(",") if pair)})
+    return messages
+
+
 def identity(message):
     """Returns what tells a message from all others, which is the same when its rows are sent again."""
     return tuple(message["headers"][name] for name in ("core_id", "instance", "worker", "seq", "rows"))

@@ -85,6 +85,10 @@ class Registry:
             self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
 
+    def start_unless_it_runs(self):
+        if not self.server:
+            self.start()
+
     def stop(self):
         if self.server:
             self.server.shutdown()

@@ -208,7 +208,8 @@ def test_the_next_address_is_asked(test):
     nobody, sick = f"http://127.0.0.1:{free_port(socket.SOCK_STREAM)}", Registry(test)
     sick.fault = with_status(503)
     flowgen_capture(test, "--flows", 50, "--keys", 10)
-    daemon = replay(test, config(cluster, f"{nobody}, {sick.url}/ ,{registry.url}/"))
+    by_name = registry.url.replace("127.0.0.1", "localhost")
+    daemon = replay(test, config(cluster, f"{nobody}, {sick.url}/ ,{by_name}/"))
     assert decode(registry, consume_raw(cluster.brokers, "acct")), daemon.output()
     assert len(sick.requests) == 1 and counter(test, "kafka_registry_failures") == 0
 

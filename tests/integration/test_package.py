@@ -153,7 +153,7 @@ def test_setup_takes_over_the_files_of_a_dynamic_user(test):
 def test_core_links_no_backend_library(test):
     release_only()
     libraries = run("ldd", BUILD / "sbin/nfacctd")
-    for word in ("libpq", "sqlite", "rdkafka", "rabbitmq"):
+    for word in ("libpq", "sqlite", "rdkafka", "curl", "rabbitmq"):
         assert word not in libraries, libraries
 
 
