@@ -253,6 +253,16 @@ bool config_claim_covers(const struct config *config, const struct config_claim 
            strcmp(claim->plugin->name, config->instances[instance].type) == 0;
 }
 
+bool config_claim_is_prefixed(const struct config *config, const struct config_claim *claim,
+                              size_t instance)
+{
+    const struct config_instance *of = &config->instances[instance];
+    size_t len = strlen(of->type);
+
+    return of->prefix && claim->kind == CLAIM_PLUGIN &&
+           strncmp(claim->key.name, of->type, len) == 0 && claim->key.name[len] == '_';
+}
+
 struct config_slot *config_claim_slot(const struct config_claim *claim, size_t instance)
 {
     return &claim->slots[claim->kind == CLAIM_GLOBAL ? 0 : instance];

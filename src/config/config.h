@@ -45,9 +45,22 @@ void config_set(struct config *config, const char *key, const char *instance, co
 struct config_instance {
     const char *type, *name; /* "print", "matrix"; "default_print" without a name */
     const char *place;       /* of the line that names it */
+    /* Not NULL: it is none of `plugins` but was added. Its plugin's own keys stand behind this prefix
+     * (sfacctd_counter_kafka_topic), and lines without it are not for this instance, unless bound. */
+    const char *prefix;
 };
 /* Reads `plugins`; after that instances have their final indices. -EINVAL: errors were appended. */
 int config_find_instances(struct config *config, struct text *errors);
+/* Gives the last line that sets a key, before config_check(); false: none does. Borrowed. */
+struct config_found_line {
+    const char *key, *place;
+};
+bool config_find_line(const struct config *config, const char *key,
+                      struct config_found_line *ret_line);
+/* Adds an instance behind those of `plugins`, after config_find_instances(). `prefix` is borrowed; keys
+ * with it are of a table of global keys. -EINVAL: appended to `errors`. */
+int config_add_implicit(struct config *config, const char *type, const char *name,
+                        const char *prefix, const char *place, struct text *errors);
 size_t config_instance_count(const struct config *config);
 const struct config_instance *config_instance_at(const struct config *config, size_t index);
 

@@ -235,7 +235,8 @@ static void apply_line(struct config_check *c, const struct config_line *line,
         take_into_slot(c, line, claim, 0, number, &has_warned);
     } else {
         for (size_t i = first; i < last; i++)
-            if (config_claim_covers(c->config, claim, i))
+            if (config_claim_covers(c->config, claim, i) &&
+                (line->instance || !config_claim_is_prefixed(c->config, claim, i)))
                 take_into_slot(c, line, claim, i, number, &has_warned);
     }
     text_clear(&expected);
@@ -293,7 +294,7 @@ static void check_bound(struct config_check *c, const struct config_line *line,
 static bool is_used(const struct config *config, const struct config_claim *claim)
 {
     for (size_t i = 0; i < config->instance_count; i++)
-        if (config_claim_covers(config, claim, i))
+        if (config_claim_covers(config, claim, i) && !config_claim_is_prefixed(config, claim, i))
             return true;
     return claim->kind == CLAIM_GLOBAL;
 }
@@ -376,6 +377,23 @@ static void set_defaults(struct config *config)
             claim->slots[k] = slot;
     }
     text_clear(&expected);
+}
+
+/* Gives an instance that was added what keys with its prefix say. */
+static void take_prefixed(struct config *config, size_t instance)
+{
+    for (size_t i = 0; i < config->claim_count; i++) {
+        const struct config_claim *claim = &config->claims[i];
+        if (!config_claim_covers(config, claim, instance) ||
+            !config_claim_is_prefixed(config, claim, instance))
+            continue;
+        char *key = mem_printf("%s_%s", config->instances[instance].prefix, claim->key.name);
+        const struct config_claim *prefixed = config_find_claim(config, key, CONFIG_GLOBAL);
+        if (prefixed && (prefixed->slots[0].line || prefixed->slots[0].value) &&
+            (prefixed->slots[0].line || !claim->slots[instance].line))
+            claim->slots[instance] = prefixed->slots[0];
+        mem_free(key);
+    }
 }
 
 /* Reports instances whose plugin is not there, whatever strict_config says. */
@@ -511,6 +529,9 @@ int config_check(struct config *config, struct text *errors, struct text *warnin
     check_plugins(&c);
     for (size_t i = 0; i < config->lines.count; i++)
         check_line(&c, &config->lines.items[i]);
+    for (size_t i = 0; i < config->instance_count; i++)
+        if (config->instances[i].prefix)
+            take_prefixed(config, i);
     if (c.ignored.len)
         text_append_printf(warnings,
                            "these keys tune pmacct's internals and have no effect here: %s\n",

@@ -57,7 +57,7 @@ static void add_instance(struct scan *s, char *type, char *name)
     config->instances =
         mem_realloc_array(config->instances, config->instance_count + 1, sizeof *config->instances);
     config->instances[config->instance_count++] =
-        (struct config_instance){type, name, mem_strdup(s->place)};
+        (struct config_instance){.type = type, .name = name, .place = mem_strdup(s->place)};
 }
 
 static void parse_item(struct scan *s, const char *start, const char *end)
@@ -95,6 +95,31 @@ static void parse_item(struct scan *s, const char *start, const char *end)
         }
     add_instance(s, mem_strndup(start, (size_t)(type_end - start)),
                  mem_strndup(name, (size_t)(trim_end(name, close) - name)));
+}
+
+bool config_find_line(const struct config *config, const char *key,
+                      struct config_found_line *ret_line)
+{
+    const struct config_line *found = NULL;
+
+    for (size_t i = 0; i < config->lines.count; i++) {
+        const struct config_line *line = &config->lines.items[i];
+        if (strcmp(line->key, key) == 0 && !line->instance)
+            found = line->value[0] ? line : NULL; /* an empty value unsets it */
+    }
+    if (found)
+        *ret_line = (struct config_found_line){found->key, found->place};
+    return found;
+}
+
+int config_add_implicit(struct config *config, const char *type, const char *name,
+                        const char *prefix, const char *place, struct text *errors)
+{
+    struct scan s = {.config = config, .errors = errors, .place = place};
+
+    add_instance(&s, mem_strdup(type), mem_strdup(name));
+    config->instances[config->instance_count - 1].prefix = prefix;
+    return s.has_failed ? -EINVAL : 0;
 }
 
 int config_find_instances(struct config *config, struct text *errors)

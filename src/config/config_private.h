@@ -59,5 +59,8 @@ const struct config_claim *config_find_claim(const struct config *config, const 
 struct config_slot *config_claim_slot(const struct config_claim *claim, size_t instance);
 /* Returns the place of the line that decided, or "default". */
 const char *config_slot_place(const struct config_slot *slot);
+/* True if lines set this claim's key for the instance by its prefix. */
+bool config_claim_is_prefixed(const struct config *config, const struct config_claim *claim,
+                              size_t instance);
 bool config_claim_covers(const struct config *config, const struct config_claim *claim,
                          size_t instance);

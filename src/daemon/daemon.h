@@ -5,6 +5,8 @@
 #include "config/config_key.h"
 #include "flow/decoder.h"
 
+struct event_output;
+
 struct daemon_description {
     const char *name;        /* "nfacctd" */
     const char *data_name;   /* "NetFlow/IPFIX" */
@@ -12,8 +14,9 @@ struct daemon_description {
     bool has_netflow_keys;   /* keys of NetFlow mean something; else they are ignored */
     uint16_t port;
     const struct decoder_ops *decoder;
-    const struct config_key *keys; /* the decoders' own keys */
-    void *decoder_settings;        /* their values go there: decoder_settings.own */
+    const struct config_key *keys;           /* the decoders' own keys */
+    void *decoder_settings;                  /* their values go there: decoder_settings.own */
+    const struct event_output *event_output; /* for events that the decoders make; NULL: none */
 };
 
 /* Runs the process from its start to its end; returns its exit status. */

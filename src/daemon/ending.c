@@ -28,9 +28,9 @@ static void tell_waiting(struct daemon *d, uint32_t index) ON_THREAD(main_thread
     if (status.is_finished)
         return;
     log_notice("plugin %s[%s]: the end waits for it, %" PRId64
-               " s more at most (shutdown_timeout): %" PRIu64 " flows are not written yet%s",
+               " s more at most (shutdown_timeout): %" PRIu64 " %s are not written yet%s",
                identity->type, identity->name, left_s > 0 ? left_s : 0,
-               sum.open.flows + sum.handed_over.flows,
+               sum.open.flows + sum.handed_over.flows, instance_unit(d->instances[index]),
                status.pid == 0                        ? "; its process does not run"
                : status.is_failing || !status.is_open ? "; the backend does not take them now"
                                                       : "");
@@ -95,11 +95,12 @@ uint64_t ending_tell_lost(const struct daemon *d)
             if (drops->flows + drops->packets == 0)
                 continue;
             lost += drops->flows + drops->packets;
-            log_error("some flows were lost: plugin %s[%s]: %" PRIu64 " flows, %" PRIu64
+            log_error("some %s were lost: plugin %s[%s]: %" PRIu64 " %s, %" PRIu64
                       " bytes: %s (%s)%s%s",
-                      identity->type, identity->name, drops->flows, drops->bytes,
-                      drop_reasons[reason].help, drop_reasons[reason].key,
-                      remedies[reason] ? "; " : "", remedies[reason] ? remedies[reason] : "");
+                      instance_unit(d->instances[i]), identity->type, identity->name, drops->flows,
+                      instance_unit(d->instances[i]), drops->bytes, drop_reasons[reason].help,
+                      drop_reasons[reason].key, remedies[reason] ? "; " : "",
+                      remedies[reason] ? remedies[reason] : "");
         }
     }
     return lost;

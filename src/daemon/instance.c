@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "bgp/path_match.h"
+#include "daemon/event_output.h"
 #include "flow/path_source.h"
 #include <errno.h>
 #include <string.h>
@@ -215,12 +216,15 @@ static int bins_make(const struct config *config, size_t index, const struct row
 static void add_setting(void *arg, const struct config_setting *setting)
 {
     struct instance *instance = arg;
+    const struct event_output *output = instance->settings->event_output;
+    bool is_left_out =
+        output && !output->has_writer_id && strcmp(setting->key->name, "writer_id_string") == 0;
 
     instance->plugin_settings =
         mem_realloc_array(instance->plugin_settings, instance->plugin_setting_count + 1,
                           sizeof *instance->plugin_settings);
-    instance->plugin_settings[instance->plugin_setting_count++] =
-        (struct setup_setting){setting->key->name, setting->value, setting->number};
+    instance->plugin_settings[instance->plugin_setting_count++] = (struct setup_setting){
+        setting->key->name, is_left_out ? "" : setting->value, setting->number};
 }
 
 static int check_unaggregated(const struct config *config, size_t index,
@@ -330,6 +334,31 @@ static int datagram_plan_make(struct instance *instance, const struct config *co
     return err;
 }
 
+/* Makes the plan of an instance that takes events, whose table says all. */
+static int event_plan_make(struct instance *instance, const struct crew *crew, struct text *errors)
+{
+    int err = aggregate_plan_new_events(instance->settings->event_output->events,
+                                        crew->replay.path != NULL, &instance->plan);
+
+    if (err < 0)
+        text_append_printf(errors, "%s: its records cannot be handed over: %s\n",
+                           instance->identity->name, strerrordesc_np(-err));
+    return err;
+}
+
+/* Makes the plan of an instance, by what it takes. */
+static int any_plan_make(struct instance *instance, const struct config *config, size_t index,
+                         const struct row_settings *rows, const struct crew *crew,
+                         const struct primitive_table *table, struct flow_needs *needs,
+                         struct text *errors, struct text *warnings)
+{
+    if (instance->takes_events)
+        return event_plan_make(instance, crew, errors);
+    if (instance->takes_datagrams)
+        return datagram_plan_make(instance, config, index, crew, errors);
+    return row_plan_make(instance, config, index, rows, crew, table, needs, errors, warnings);
+}
+
 int instance_new(const struct config *config, size_t index,
                  const struct instance_settings *settings, const struct row_settings *rows,
                  const struct crew *crew, const struct primitive_table *table,
@@ -352,9 +381,8 @@ int instance_new(const struct config *config, size_t index,
         (config_plugin_flags(config, instance->identity->type) & PA_PLUGIN_TAKES_DATAGRAMS) != 0;
     instance->wants_raw_sockets =
         config_role(config, index, PA_ROLE_RAW_SOCKETS, &raw) && raw.number != 0;
-    err = instance->takes_datagrams
-              ? datagram_plan_make(instance, config, index, crew, errors)
-              : row_plan_make(instance, config, index, rows, crew, table, needs, errors, warnings);
+    instance->takes_events = settings->event_output != NULL;
+    err = any_plan_make(instance, config, index, rows, crew, table, needs, errors, warnings);
     if (err < 0) {
         instance_free(instance);
         return err;
@@ -426,4 +454,9 @@ struct ledger_sum instance_ledger(const struct instance *instance)
         ledger_sum_add(&sum, &instance->ledgers[i], &drained, &lost, &rejected);
     }
     return sum;
+}
+
+const char *instance_unit(const struct instance *instance)
+{
+    return instance->takes_events ? "events" : "flows";
 }

@@ -24,6 +24,7 @@ struct instance {
     int64_t refresh_s;
     bool has_bins;
     bool takes_datagrams; /* instead of flows (PA_PLUGIN_TAKES_DATAGRAMS) */
+    bool takes_events;    /* instead of flows: event_output.h */
     bool wants_raw_sockets;
     const struct raw_sockets *raw_sockets; /* with wants_raw_sockets, once they are open */
     int32_t tag_map;                       /* with takes_datagrams: its pre_tag_map; -1: none */
@@ -56,3 +57,5 @@ struct worker_instance instance_for_workers(struct instance *instance);
 /* Returns the part that the supervisor runs; `outlet` is NULL before instance_open(). */
 struct supervisor_plugin instance_plugin(const struct instance *instance);
 struct ledger_sum instance_ledger(const struct instance *instance);
+/* Returns what its ledger counts as flows, for people: "flows" or "events". */
+const char *instance_unit(const struct instance *instance);

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 struct daemon_description;
+struct event_output;
 
 /* The values of dry_run: how much of a start is tried before the process ends. */
 enum trial { TRIAL_NONE, TRIAL_CHECK, TRIAL_SETUP };
@@ -54,6 +55,7 @@ struct instance_settings {
     struct tag_settings tags;
     struct tag_filter_settings tag_filter;
     struct value_list_settings lists;
+    const struct event_output *event_output; /* of an instance that takes events; else NULL */
 };
 extern const struct config_key instance_keys[];
 

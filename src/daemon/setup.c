@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "base/service.h"
 #include "daemon/daemon_private.h"
+#include "daemon/event_output.h"
 #include "daemon/ingress_keys.h"
 #include "daemon/lists.h"
 #include "daemon/notices.h"
@@ -49,8 +50,14 @@ static int read_tables(struct daemon *d, struct text *errors, struct text *warni
 
     if (config_find_instances(d->config, errors) < 0)
         err = -EINVAL;
+    if (d->description->event_output &&
+        event_output_find(d->description->event_output, d->config, errors) < 0)
+        err = -EINVAL;
     d->instance_count = (uint32_t)config_instance_count(d->config);
     d->instance_settings = mem_calloc(d->instance_count + 1, sizeof *d->instance_settings);
+    for (uint32_t i = 0; i < d->instance_count; i++)
+        if (config_instance_at(d->config, i)->prefix)
+            d->instance_settings[i].event_output = d->description->event_output;
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
         d->keys[i] = settings_keys_new(tables[i].keys, d->description);
         config_add_table(d->config, d->keys[i], tables[i].settings);
@@ -219,7 +226,8 @@ static int read_instances(struct daemon *d, struct text *errors, struct text *wa
             d->instance_settings[i].spool_dir = NULL;
         /* If not even a plugin is named, the error says it all. */
         if ((errors->len == 0 || config_is_set(d->config, "plugins", i)) &&
-            !takes_datagrams(d, i) && !config_is_set(d->config, "aggregate", i) &&
+            !takes_datagrams(d, i) && !instance->prefix &&
+            !config_is_set(d->config, "aggregate", i) &&
             config_has_plugin(d->config, instance->type))
             text_append_printf(warnings,
                                "%s: %s[%s]: aggregate is not set; its rows are by src_host\n",
@@ -461,6 +469,15 @@ int setup_read(struct daemon *d, int argc, char **argv, struct text *errors, str
     return err;
 }
 
+/* Returns what keys of an instance that nobody named begin with, for a complaint about one of them. */
+static char *complaint_prefix(const struct daemon *d, uint32_t index, const char *complaint)
+{
+    const struct config_instance *identity = config_instance_at(d->config, index);
+    bool is_own = strncmp(complaint, identity->type, strlen(identity->type)) == 0;
+
+    return identity->prefix && is_own ? mem_printf("%s_", identity->prefix) : mem_strdup("");
+}
+
 /* Returns the place of the line that a plugin complains of: "print_output_file: ..." begins with
  * its key. */
 static const char *complaint_place(const struct daemon *d, uint32_t index, const char *complaint)
@@ -480,8 +497,10 @@ void setup_append_said(const struct daemon *d, uint32_t index, const char *lines
 
     while (*lines) {
         size_t len = strcspn(lines, "\n");
-        text_append_printf(out, "%s: %s[%s]: %.*s\n", complaint_place(d, index, lines),
-                           identity->type, identity->name, (int)len, lines);
+        char *prefix = complaint_prefix(d, index, lines);
+        text_append_printf(out, "%s: %s[%s]: %s%.*s\n", complaint_place(d, index, lines),
+                           identity->type, identity->name, prefix, (int)len, lines);
+        mem_free(prefix);
         lines += len + (lines[len] == '\n');
     }
 }

@@ -244,6 +244,7 @@ static json_t *json_instance(const struct statistics_sources *s, uint32_t number
 
     json_object_set_new(object, "name", json_string(instance->identity->name));
     json_object_set_new(object, "plugin", json_string(instance->identity->type));
+    json_object_set_new(object, "unit", json_string(instance_unit(instance)));
     json_object_set_new(object, "decoded", json_totals(&sum.decoded));
     json_object_set_new(object, "filtered", json_totals(&sum.filtered));
     json_object_set_new(object, "written", json_totals(&sum.written));
@@ -415,10 +416,10 @@ void statistics_log(const struct statistics_sources *s)
         for (int reason = 0; reason < DROP_REASON_COUNT; reason++)
             dropped += sum.drops[reason].flows;
         log_notice(
-            "instance %s: %llu flows, %llu filtered, %llu written, %llu dropped, %llu on their way",
+            "instance %s: %llu %s, %llu filtered, %llu written, %llu dropped, %llu on their way",
             s->instances[i]->identity->name, (unsigned long long)sum.decoded.flows,
-            (unsigned long long)sum.filtered.flows, (unsigned long long)sum.written.flows,
-            (unsigned long long)dropped,
+            instance_unit(s->instances[i]), (unsigned long long)sum.filtered.flows,
+            (unsigned long long)sum.written.flows, (unsigned long long)dropped,
             (unsigned long long)(sum.open.flows + sum.handed_over.flows + sum.spooled.flows));
         if (sum.option_records > 0)
             log_notice("instance %s: %llu records of options data, %llu filtered, %llu dropped",
@@ -450,11 +451,11 @@ static void watch_pool(struct instance *instance)
          now_ns - instance->pool_full_told_ns < POOL_FULL_AGAIN_NS))
         return;
     log_error(
-        "plugin %s[%s]: plugin_pool_size is used up, so new rows are dropped: %llu flows of %llu "
+        "plugin %s[%s]: plugin_pool_size is used up, so new rows are dropped: %llu %s of %llu "
         "packets and %llu bytes%s; its backend is away or too slow, or there are more keys than "
         "memory: see the lines of the plugin, raise plugin_pool_size, or set plugin_spool_dir",
         instance->identity->type, instance->identity->name, (unsigned long long)more.flows,
-        (unsigned long long)more.packets, (unsigned long long)more.bytes,
+        instance_unit(instance), (unsigned long long)more.packets, (unsigned long long)more.bytes,
         instance->pool_full_told_ns != 0 ? " since the last such line" : "");
     instance->pool_full_told = now;
     instance->pool_full_told_ns = now_ns;

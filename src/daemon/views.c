@@ -119,18 +119,23 @@ static void take_tag_map(struct daemon *d, uint32_t index)
         maps->tag_map_exports[map] = d->instances[index]->identity->name;
 }
 
-/* An instance that takes datagrams sees no flows. It is given the view of one that does, so that views
+static bool sees_flows(const struct instance *instance)
+{
+    return !instance->takes_datagrams && !instance->takes_events;
+}
+
+/* An instance that takes datagrams or events sees no flows. It is given the view of one that does, so that views
  * which all share stay shared. */
-static void pass_over_datagrams(struct daemon *d)
+static void pass_over_others(struct daemon *d)
 {
     const struct instance_view_settings *view = NULL;
     const struct instance_view_settings none = {.networks = {.file = -1}, .tag_map = -1};
 
     for (uint32_t i = 0; i < d->instance_count; i++)
-        if (!view && d->instances[i] && !d->instances[i]->takes_datagrams)
+        if (!view && d->instances[i] && sees_flows(d->instances[i]))
             view = &d->views[i];
     for (uint32_t i = 0; i < d->instance_count; i++)
-        if (d->instances[i] && d->instances[i]->takes_datagrams)
+        if (d->instances[i] && !sees_flows(d->instances[i]))
             d->views[i] = view ? *view : none;
 }
 
@@ -152,13 +157,15 @@ int views_read(struct daemon *d, struct text *errors)
         if (d->views[i].tag_map >= 0 &&
             config_number(d->config, "pre_tag_label_encode_as_map", i) != 0)
             maps->tag_map_pairs[d->views[i].tag_map] = true;
+        if (s->event_output)
+            continue;
         if (d->instances && d->instances[i] && d->instances[i]->takes_datagrams)
             take_tag_map(d, i);
         else if (check_methods(d, i, errors) < 0)
             err = -EINVAL;
     }
     if (d->instances)
-        pass_over_datagrams(d);
+        pass_over_others(d);
     d->crew.views = d->views;
     maps->of_tag_maps.has_agents = d->description->decoder->lacks_elements;
     return err;

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct event;
 struct exporter;
 
 /*
@@ -85,7 +86,9 @@ struct flow_batch {
     uint32_t count, capacity;
     bool is_options; /* all its records are options data, not flows: flow_batch_turn() */
     void (*full)(struct flow_batch *batch); /* empties it: afterwards count is 0 */
-    void *owner;                            /* the worker's */
+    /* Takes an event record that stood beside the flows; NULL: nobody wants any. */
+    void (*put_event)(struct flow_batch *batch, const struct event *event, int64_t time_ns);
+    void *owner; /* the worker's */
 };
 
 static inline struct flow *flow_batch_at(const struct flow_batch *b, uint32_t index)

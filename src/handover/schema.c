@@ -13,12 +13,15 @@
 #include <string.h>
 
 #define SCHEMA_VERSION 2
+#define EVENTS_VERSION 3 /* kinds of events follow the columns */
 #define BIN_SIZE       8u
 #define ORDER_SIZE     8u
+#define EVENT_COLUMNS  2u /* event_kind and event_present */
 
 struct schema {
     struct pa_schema view;
     struct pa_column columns[SCHEMA_COLUMNS_MAX];
+    struct pa_event_kind *kinds;
     bool has_bin, has_order, is_finished;
 };
 
@@ -57,6 +60,11 @@ void schema_free(struct schema *schema)
         return;
     for (uint32_t i = 0; i < schema->view.column_count; i++)
         column_clear(&schema->columns[i]);
+    for (uint32_t i = 0; i < schema->view.event_kind_count; i++) {
+        mem_free((void *)(uintptr_t)schema->kinds[i].name);
+        mem_free((void *)(uintptr_t)schema->kinds[i].members);
+    }
+    mem_free(schema->kinds);
     mem_free(schema);
 }
 
@@ -118,6 +126,79 @@ void schema_set_unaggregated(struct schema *schema)
     schema->view.is_unaggregated = 1;
 }
 
+/* ---- events ---- */
+
+/* Adds a kind without members, and returns the array for them. */
+static uint16_t *kind_add(struct schema *schema, const char *name, uint32_t member_count)
+{
+    uint16_t *members = mem_calloc((size_t)member_count + 1, sizeof *members);
+
+    schema->kinds =
+        mem_realloc_array(schema->kinds, schema->view.event_kind_count + 1, sizeof *schema->kinds);
+    schema->kinds[schema->view.event_kind_count++] =
+        (struct pa_event_kind){mem_strdup(name), member_count, members};
+    schema->view.event_kinds = schema->kinds;
+    return members;
+}
+
+int schema_add_events(struct schema *schema, const struct event_table *events)
+{
+    const struct pa_column kind = {.name = "event_kind", .kind = PA_KIND_U8};
+    const struct pa_column present = {.name = "event_present",
+                                      .kind = PA_KIND_FIXED,
+                                      .format = PA_FORMAT_CUSTOM_RAW,
+                                      .width = (uint16_t)((events->member_count + 7) / 8)};
+    int err = events->member_count <= EVENT_MEMBERS_MAX ? 0 : -ENOSPC;
+
+    for (uint16_t i = 0; i < events->member_count && err == 0; i++) {
+        const struct event_member *m = &events->members[i];
+        const struct pa_column c = {.name = m->name,
+                                    .json_name = m->json_name,
+                                    .kind = m->kind,
+                                    .format = m->format,
+                                    .value_names = m->value_names};
+        err = schema_add(schema, &c);
+    }
+    if (err == 0)
+        err = schema_add(schema, &kind);
+    if (err == 0)
+        err = schema_add(schema, &present);
+    for (uint16_t i = 0; i < events->kind_count && err == 0; i++) {
+        const struct event_kind *k = &events->kinds[i];
+        uint16_t *members = kind_add(schema, k->name, k->member_count);
+        for (uint16_t n = 0; n < k->member_count; n++)
+            members[n] = k->members[n];
+    }
+    schema_set_unaggregated(schema);
+    return err;
+}
+
+/* Checks that kinds, and the two columns that rows have for them, go together. */
+static bool has_sound_events(const struct pa_schema *view)
+{
+    const struct pa_column *kind, *present;
+    uint32_t member_count;
+
+    if (view->event_kind_count == 0)
+        return true;
+    if (view->column_count <= EVENT_COLUMNS || view->event_kind_count > UINT8_MAX)
+        return false;
+    member_count = view->column_count - EVENT_COLUMNS;
+    kind = &view->columns[member_count];
+    present = kind + 1;
+    if (strcmp(kind->name, "event_kind") != 0 || kind->kind != PA_KIND_U8 ||
+        strcmp(present->name, "event_present") != 0 || present->kind != PA_KIND_FIXED ||
+        present->width != (member_count + 7) / 8)
+        return false;
+    for (uint32_t i = 0; i < view->event_kind_count; i++)
+        for (uint32_t n = 0; n < view->event_kinds[i].member_count; n++)
+            if (view->event_kinds[i].members[n] >= member_count)
+                return false;
+    return true;
+}
+
+/* ---- layout ---- */
+
 /* Keys first, each group in the order in which it was added. */
 static void sort_keys_first(struct schema *schema)
 {
@@ -171,6 +252,8 @@ int schema_finish(struct schema *schema)
     at = round_up(at, 8);
     if (at > SCHEMA_ROW_SIZE_MAX)
         return -ENOSPC;
+    if (!has_sound_events(view))
+        return -EINVAL;
     view->row_size = at == 0 ? 8 : at; /* even a row without columns takes its place */
     schema->is_finished = true;
     return 0;
@@ -193,7 +276,7 @@ void schema_encode(const struct schema *schema, struct text *out)
 {
     const struct pa_schema *view = &schema->view;
 
-    encode_u8(out, SCHEMA_VERSION);
+    encode_u8(out, view->event_kind_count > 0 ? EVENTS_VERSION : SCHEMA_VERSION);
     encode_u8(out, schema->has_bin);
     encode_u8(out, schema->has_order);
     encode_u8(out, view->is_unaggregated);
@@ -215,6 +298,16 @@ void schema_encode(const struct schema *schema, struct text *out)
         encode_u16(out, c->json_place);
         encode_u16(out, c->csv_place);
     }
+    if (view->event_kind_count == 0)
+        return;
+    encode_u16(out, (uint16_t)view->event_kind_count);
+    for (uint32_t i = 0; i < view->event_kind_count; i++) {
+        const struct pa_event_kind *k = &view->event_kinds[i];
+        encode_string(out, k->name);
+        encode_u16(out, (uint16_t)k->member_count);
+        for (uint32_t n = 0; n < k->member_count; n++)
+            encode_u16(out, k->members[n]);
+    }
 }
 
 static int decode_column(struct reader *r, struct schema *schema)
@@ -233,10 +326,29 @@ static int decode_column(struct reader *r, struct schema *schema)
     c.width = reader_u16(r);
     c.json_place = reader_u16(r);
     c.csv_place = reader_u16(r);
-    if (!r->failed && c.format <= PA_FORMAT_REAL && schema_add(schema, &c) == 0)
+    if (!r->failed && c.format <= PA_FORMAT_MEMBERS && schema_add(schema, &c) == 0)
         err = 0;
     column_clear(&c);
     return err;
+}
+
+static int decode_kinds(struct reader *r, struct schema *schema)
+{
+    uint16_t kind_count = reader_u16(r);
+
+    for (uint16_t i = 0; i < kind_count; i++) {
+        char *name = decode_string(r);
+        uint16_t member_count = reader_u16(r);
+        if (!name || r->failed || reader_left(r) < (size_t)member_count * 2) {
+            mem_free(name);
+            return -EBADMSG;
+        }
+        uint16_t *members = kind_add(schema, name, member_count);
+        mem_free(name);
+        for (uint16_t n = 0; n < member_count; n++)
+            members[n] = reader_u16(r);
+    }
+    return r->failed || kind_count == 0 ? -EBADMSG : 0;
 }
 
 int schema_decode(const void *data, size_t len, struct schema **ret_schema)
@@ -252,13 +364,15 @@ int schema_decode(const void *data, size_t len, struct schema **ret_schema)
     uint32_t row_size = reader_u32(&r);
     uint32_t key_size = reader_u32(&r);
     uint16_t column_count = reader_u16(&r);
-    int err = r.failed || version == SCHEMA_VERSION ? -EBADMSG : -EPROTONOSUPPORT;
-    if (r.failed || version != SCHEMA_VERSION || has_bin > 1 || has_order > 1 ||
-        is_unaggregated > 1)
+    bool is_known = version == SCHEMA_VERSION || version == EVENTS_VERSION;
+    int err = r.failed || is_known ? -EBADMSG : -EPROTONOSUPPORT;
+    if (r.failed || !is_known || has_bin > 1 || has_order > 1 || is_unaggregated > 1)
         goto fail;
     for (uint16_t i = 0; i < column_count; i++)
         if (decode_column(&r, schema) < 0)
             goto fail;
+    if (version == EVENTS_VERSION && decode_kinds(&r, schema) < 0)
+        goto fail;
     if (reader_left(&r) > 0)
         goto fail;
     schema->has_bin = has_bin;

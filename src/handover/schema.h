@@ -10,6 +10,7 @@
  *
  * Keys compare with memcmp; a row begins at a multiple of 8.
  */
+#include "base/event.h"
 #include "plugins/pathacct_plugin.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -32,6 +33,9 @@ int schema_add(struct schema *schema, const struct pa_column *column);
 void schema_set_bin(struct schema *schema, uint32_t bin_seconds);
 void schema_set_order(struct schema *schema); /* rows have an order column */
 void schema_set_unaggregated(struct schema *schema);
+/* Adds the columns and kinds of event records, to a schema that has none; each row is an event.
+ * Copies all. -ENOSPC, -EINVAL: as schema_add(). */
+int schema_add_events(struct schema *schema, const struct event_table *events);
 /* Puts keys before counters and computes the offsets. -ENOSPC: a row would be too long. */
 int schema_finish(struct schema *schema);
 

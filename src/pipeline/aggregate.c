@@ -12,9 +12,11 @@
 #include "base/hash.h"
 #include "base/memory.h"
 #include "base/row_index.h"
+#include "base/row_number.h"
 #include "flow/decoder.h"
 #include "handover/dictionary.h"
 #include "pipeline/row_fill.h"
+#include <errno.h>
 #include <string.h>
 
 enum {
@@ -603,6 +605,80 @@ void aggregate_filter_datagram(struct aggregate *a, const struct datagram *d)
     THREAD_ASSERT(worker_thread);
     ledger_add(&a->ledger->decoded, &one);
     ledger_add(&a->ledger->filtered, &one);
+}
+
+/* ---- events ---- */
+
+/* Writes the value of a member into the row. -ENOSPC, -EMSGSIZE: as dictionary_put(). */
+static int event_value(struct aggregate *a, const struct event *event, unsigned member,
+                       uint8_t *row) ON_THREAD(worker_thread)
+{
+    const struct pa_column *c = &a->plan->view->columns[member];
+    uint32_t id;
+    int err = 0;
+
+    if (c->kind == PA_KIND_BYTES) {
+        const struct event_bytes *b = &event->values[member].bytes;
+        uint64_t handle = b->handle ? b->handle ^ (uint64_t)(c->format + 1) << 56 : 0;
+        id = handle ? dictionary_find(a->dictionary, handle) : 0;
+        if (id == 0)
+            err = dictionary_put(a->dictionary, b->data, b->len, a->plan->is_replay, &id);
+        if (err < 0)
+            return err;
+        if (handle && id != 0)
+            dictionary_remember(a->dictionary, handle, id);
+        memcpy(row + c->offset, &id, sizeof id);
+    } else if (c->kind == PA_KIND_ADDR) {
+        memcpy(row + c->offset, &event->values[member].addr, c->width);
+    } else {
+        row_number_store(row + c->offset, c->width, event->values[member].number);
+    }
+    return 0;
+}
+
+/* Makes the row of an event, or gives the error of one of its values. */
+static int event_row(struct aggregate *a, const struct event *event, int64_t time_ns)
+    ON_THREAD(worker_thread)
+{
+    const struct aggregate_plan *plan = a->plan;
+
+    hand_over_full(a, time_ns);
+    if (!row_reserve(a))
+        return -ENOSPC;
+    uint8_t *row = row_next(a);
+    memset(row, 0, a->row_size);
+    row[plan->event_kind_offset] = event->kind;
+    for (unsigned m = 0; m < plan->events->member_count; m++) {
+        if (!event_has(event, m))
+            continue;
+        row[plan->event_present_offset + m / 8] |= (uint8_t)(1u << (m % 8));
+        int err = event_value(a, event, m, row);
+        if (err < 0)
+            return err;
+    }
+    rows_push(a, 1);
+    return 0;
+}
+
+void aggregate_add_event(struct aggregate *a, const struct event *event, int64_t time_ns)
+{
+    const struct handover_totals one = {.flows = 1};
+
+    THREAD_ASSERT(worker_thread);
+    ledger_add(&a->ledger->decoded, &one);
+    int err = event_row(a, event, time_ns);
+    if (err < 0) {
+        ledger_add(&a->ledger->drops[err == -EMSGSIZE ? DROP_event_too_large : DROP_pool_full],
+                   &one);
+        return;
+    }
+    a->added = one;
+    settle_added(a);
+}
+
+uint64_t aggregate_pending_count(const struct aggregate *a)
+{
+    return ring_pending_count(a->lane->ring);
 }
 
 bool aggregate_has_rows(const struct aggregate *a)

@@ -42,8 +42,17 @@ void aggregate_add_datagram(struct aggregate *aggregate, const struct datagram *
 /* Counts a datagram that a filter of tags leaves out. */
 void aggregate_filter_datagram(struct aggregate *aggregate, const struct datagram *datagram)
     ON_THREAD(worker_thread);
+/*
+ * Adds an event to an instance that takes them, behind all others, and counts it in the ledger as one
+ * flow without packets and bytes. There is no room for it, or for one of its values: it is dropped,
+ * and counted.
+ */
+void aggregate_add_event(struct aggregate *aggregate, const struct event *event, int64_t time_ns)
+    ON_THREAD(worker_thread);
 /* True if rows wait to be handed over. */
 bool aggregate_has_rows(const struct aggregate *aggregate);
+/* Returns how many hand-overs are on their way. */
+uint64_t aggregate_pending_count(const struct aggregate *aggregate);
 /* Hands them over before the epoch ends, if the ring has a slot. */
 void aggregate_hand_over_early(struct aggregate *aggregate, int64_t time_ns)
     ON_THREAD(worker_thread);

@@ -263,6 +263,31 @@ int aggregate_plan_new_datagrams(const struct aggregate_settings *s, struct text
     return 0;
 }
 
+int aggregate_plan_new_events(const struct event_table *events, bool is_replay,
+                              struct aggregate_plan **ret_plan)
+{
+    struct aggregate_plan *plan = mem_zalloc(sizeof *plan);
+    int err;
+
+    plan->events = events;
+    plan->is_unaggregated = true;
+    plan->has_whole_seconds = true; /* it asks for no times of flows */
+    plan->is_replay = is_replay;
+    plan->schema = schema_new();
+    err = schema_add_events(plan->schema, events);
+    if (err == 0)
+        err = schema_finish(plan->schema);
+    if (err < 0) {
+        aggregate_plan_free(plan);
+        return err;
+    }
+    plan->view = schema_view(plan->schema);
+    plan->event_kind_offset = schema_find(plan->view, "event_kind")->offset;
+    plan->event_present_offset = schema_find(plan->view, "event_present")->offset;
+    *ret_plan = plan;
+    return 0;
+}
+
 void aggregate_plan_free(struct aggregate_plan *plan)
 {
     if (!plan)

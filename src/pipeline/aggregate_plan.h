@@ -4,6 +4,7 @@
  * How flows become rows of one instance: the schema, and lists of copy operations made from it.
  * Made by the main thread at start, immutable afterwards, shared by all workers.
  */
+#include "base/event.h"
 #include "base/text.h"
 #include "flow/flow.h"
 #include "handover/schema.h"
@@ -91,6 +92,10 @@ struct aggregate_plan {
     /* Rows are datagrams (PA_PLUGIN_TAKES_DATAGRAMS); this is where their values stand. */
     bool takes_datagrams;
     uint32_t exporter_offset, port_offset, tag_offset, for_all_offset, datagram_offset;
+    /* Rows are event records of this table, whose members are the first columns; NULL: they are
+     * not. */
+    const struct event_table *events;
+    uint32_t event_kind_offset, event_present_offset;
 };
 
 /* Appends to `error`: the filter, too long a row. */
@@ -100,4 +105,8 @@ int aggregate_plan_new(const struct aggregate_settings *settings, struct text *e
  * and has_order. */
 int aggregate_plan_new_datagrams(const struct aggregate_settings *settings, struct text *error,
                                  struct aggregate_plan **ret_plan);
+/* Makes the plan of an instance that takes events; `events` is borrowed. -EINVAL, -ENOSPC: the table
+ * is wrong. */
+int aggregate_plan_new_events(const struct event_table *events, bool is_replay,
+                              struct aggregate_plan **ret_plan);
 void aggregate_plan_free(struct aggregate_plan *plan); /* NULL is fine */

@@ -13,6 +13,7 @@
 #include "input/steering.h"
 #include "maps/maps.h"
 #include "pipeline/datagram_feed.h"
+#include "pipeline/event_feed.h"
 #include "pipeline/exporter_watch.h"
 #include "pipeline/worker_private.h"
 #include <jansson.h>
@@ -83,7 +84,7 @@ void worker_flush(struct worker *w)
     for (uint32_t i = 0; i < crew->instance_count; i++) {
         if (crew->instances[i].has_lists)
             set_lists(w, i, maps);
-        if (!crew->instances[i].plan->takes_datagrams)
+        if (!crew->instances[i].plan->takes_datagrams && !crew->instances[i].plan->events)
             add_to_instance(w, i, batch);
     }
     counter_add(&w->counters.batches, 1);
@@ -95,6 +96,15 @@ static void batch_full(struct flow_batch *batch) ON_THREAD(worker_thread)
 {
     THREAD_ASSERT(worker_thread);
     worker_flush(batch->owner);
+}
+
+static void put_event(struct flow_batch *batch, const struct event *event, int64_t time_ns)
+    ON_THREAD(worker_thread)
+{
+    const struct worker *w = batch->owner;
+
+    THREAD_ASSERT(worker_thread);
+    event_feed_add(w->events, event, time_ns);
 }
 
 static void set_known(struct worker *w, struct exporter *exporter, bool is_known)
@@ -379,7 +389,7 @@ static void second_tick(struct worker *w, int64_t now_ns) ON_THREAD(worker_threa
     if (w->share)
         template_share_tick(w->share, clock_mono().ns);
     for (uint32_t i = 0; i < crew->instance_count; i++) {
-        if (crew->instances[i].plan->is_unaggregated) {
+        if (crew->instances[i].plan->is_unaggregated && !crew->instances[i].plan->events) {
             struct aggregate_end end = {
                 .group = w->epochs[i].number, .epoch = w->epochs[i].number, .time_ns = now_ns};
             aggregate_end(w->aggregates[i], &end);
@@ -510,8 +520,11 @@ static int sleep_time(struct worker *w, int64_t now_ns, int64_t next_tick_ns)
 {
     int tick_ms = (int)((next_tick_ns - now_ns) / NS_PER_MS) + 1;
     int feed_ms = w->feed ? datagram_feed_turn(w->feed, clock_mono().ns, clock_wall().ns) : -1;
+    int event_ms = w->events ? event_feed_turn(w->events, clock_mono().ns, clock_wall().ns) : -1;
 
-    return feed_ms >= 0 && feed_ms < tick_ms ? feed_ms : tick_ms;
+    if (feed_ms >= 0 && feed_ms < tick_ms)
+        tick_ms = feed_ms;
+    return event_ms >= 0 && event_ms < tick_ms ? event_ms : tick_ms;
 }
 
 static void run_live(struct worker *w) ON_THREAD(worker_thread)
@@ -643,6 +656,9 @@ int worker_new(struct crew *crew, uint32_t index, struct udp_receiver *receiver,
     w->unlisted.debug_rate = &w->unlisted_rate;
     exporter_table_set_news(w->exporters, &crew->news);
     w->needs = crew->decoder_settings.needs;
+    w->events = event_feed_new(crew, w->aggregates);
+    if (w->events)
+        w->batch.put_event = put_event;
     w->decoder = crew->decoder->new (&crew->decoder_settings, w->exporters, &w->batch);
     w->feed = datagram_feed_new(crew, w->decoder, w->aggregates, w->exporters, &w->counters);
     w->share = template_share_new(&crew->templates, crew->decoder, w->counters.templates_sent);
@@ -766,6 +782,7 @@ void worker_free(struct worker *w)
     correlator_free(w->correlator);
     datagram_feed_free(w->feed);
     template_share_free(w->share);
+    event_feed_free(w->events);
     geo_free(w->geo);
     instance_views_free(w->views);
     saved_pieces_free(atomic_load_explicit(&w->saved_templates, memory_order_relaxed));

@@ -9,6 +9,7 @@
 #define WORKER_LAST_GROUP (UINT64_C(1) << 62)
 
 struct datagram_feed;
+struct event_feed;
 struct inbox;
 struct pcap_reader;
 struct poller;
@@ -34,6 +35,7 @@ struct worker {
     uint64_t lost_before; /* datagrams, while no daemon read */
     bool is_holding;      /* crew.is_holding as of the last round: what is held goes first */
     struct datagram_feed *feed;   /* NULL: nobody takes datagrams */
+    struct event_feed *events;    /* NULL: nobody takes events */
     struct template_share *share; /* NULL: templates are not sent on */
     struct udp_receiver
         *template_receiver; /* of others' templates; NULL: none, or another worker's */

@@ -86,7 +86,10 @@ enum pa_format {
     PA_FORMAT_CUSTOM_MAC,
     PA_FORMAT_CUSTOM_TEXT,
     PA_FORMAT_CUSTOM_RAW,
-    PA_FORMAT_REAL /* PA_KIND_U64 whose bytes are a finite double; a number in JSON */
+    PA_FORMAT_REAL, /* PA_KIND_U64 whose bytes are a finite double; a number in JSON */
+    /* PA_KIND_BYTES of events alone: members of a JSON object without its braces, as they are to
+     * stand in the output; `"a": 1, "b": "x"`. */
+    PA_FORMAT_MEMBERS
 };
 
 /* How the values of a column are put together when rows of equal key become one. */
@@ -113,6 +116,18 @@ struct pa_column {
 };
 
 /*
+ * Rows of an instance that the core makes for event records (counters of sFlow) are of several
+ * kinds. The columns are the union of what these hold, and two that stand behind those: event_kind
+ * (U8) tells the kind; event_present (FIXED) has a bit for each column before the two, the lowest
+ * bit of the first byte for the first of them, which is 1 where the row has a value.
+ */
+struct pa_event_kind {
+    const char *name;
+    uint32_t member_count;
+    const uint16_t *members; /* places in `columns`, in the order of output */
+};
+
+/*
  * The columns of a row, keys before the others, in no particular order among themselves. A row is
  * row_size bytes; the first key_size bytes are its key (packed, without padding): equal keys are
  * equal bytes, but for PA_KIND_BYTES columns, which compare by the bytes behind their ids. A column
@@ -127,8 +142,10 @@ struct pa_schema {
     int32_t order_offset;
     uint32_t column_count;
     const struct pa_column *columns;
-    uint32_t bin_seconds;    /* length of a bin; 0: none, or a calendar month */
-    uint8_t is_unaggregated; /* each row is one flow */
+    uint32_t bin_seconds;      /* length of a bin; 0: none, or a calendar month */
+    uint8_t is_unaggregated;   /* each row is one flow, or one event */
+    uint32_t event_kind_count; /* 0: rows are flows */
+    const struct pa_event_kind *event_kinds;
 };
 
 struct pa_bytes {

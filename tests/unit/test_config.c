@@ -507,6 +507,75 @@ static void a_host_gets_all_settings_of_its_instance(void **state)
     unload(&l);
 }
 
+/* ---- an instance that nobody names in `plugins` ---- */
+
+static const struct config_key log_keys[] = {
+    {.name = "log_kafka_topic", .type = KEY_STRING},
+    {.name = "log_kafka_place", .type = KEY_STRING, .default_value = "/log"},
+    {0},
+};
+
+static void load_with_log(struct loaded *l, const char *text)
+{
+    struct config_found_line line;
+
+    read_text(l, text);
+    assert_int_equal(config_find_instances(l->config, &l->errors), 0);
+    if (config_find_line(l->config, "log_kafka_topic", &line))
+        assert_int_equal(
+            config_add_implicit(l->config, "kafka", "log", "log", line.place, &l->errors), 0);
+    config_add_table(l->config, log_keys, NULL);
+    config_add_plugin(l->config, &print_plugin);
+    config_add_plugin(l->config, &kafka_plugin);
+    l->result = config_check(l->config, &l->errors, &l->warnings);
+}
+
+static void an_implicit_instance_is_set_by_keys_with_its_prefix(void **state)
+{
+    (void)state;
+    struct loaded l;
+
+    load_with_log(&l, "plugins: kafka[a]\n"
+                      "log_kafka_topic: events\n"
+                      "kafka_topic: flows\n"
+                      "kafka_place: /flows\n"
+                      "timestamps_utc: true\n");
+    assert_fine(&l);
+    assert_int_equal(config_instance_count(l.config), 2);
+    assert_string_equal(config_instance_at(l.config, 1)->place, "t:2");
+    assert_string_equal(config_value(l.config, "kafka_topic", 0), "flows");
+    assert_string_equal(config_value(l.config, "kafka_topic", 1), "events");
+    assert_string_equal(config_place(l.config, "kafka_topic", 1), "t:2");
+    /* Its default is that of the key with the prefix, whatever unbound lines say. */
+    assert_string_equal(config_value(l.config, "kafka_place", 1), "/log");
+    assert_int_equal(config_number(l.config, "timestamps_utc", 1), 1);
+    unload(&l);
+    load_with_log(&l, "plugins: kafka[a]\nlog_kafka_topic: x\nkafka_place[log]: /bound\n");
+    assert_fine(&l);
+    assert_string_equal(config_value(l.config, "kafka_place", 1), "/bound");
+    unload(&l);
+}
+
+static void no_line_or_an_empty_one_makes_no_implicit_instance(void **state)
+{
+    (void)state;
+    struct loaded l;
+
+    load_with_log(&l, "plugins: print\nlog_kafka_topic: x\nlog_kafka_topic:\n");
+    assert_int_equal(config_instance_count(l.config), 1);
+    unload(&l);
+    load_with_log(&l, "plugins: print\nlog_kafka_topic: x\nkafka_topic: y\n");
+    assert_int_equal(l.result, 0);
+    assert_contains(&l.warnings, "have no effect here: kafka_topic (t:3)");
+    unload(&l);
+    read_text(&l, "plugins: print[log]\n");
+    assert_int_equal(config_find_instances(l.config, &l.errors), 0);
+    assert_int_equal(config_add_implicit(l.config, "kafka", "log", "log", "t:9", &l.errors),
+                     -EINVAL);
+    assert_contains(&l.errors, "t:9: plugins: two instances are named 'log'");
+    unload(&l);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -529,6 +598,8 @@ int main(void)
         cmocka_unit_test(a_key_of_two_plugins_counts_for_both),
         cmocka_unit_test(unknown_and_duplicate_instances_are_errors),
         cmocka_unit_test(a_host_gets_all_settings_of_its_instance),
+        cmocka_unit_test(an_implicit_instance_is_set_by_keys_with_its_prefix),
+        cmocka_unit_test(no_line_or_an_empty_one_makes_no_implicit_instance),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,6 +6,7 @@
 #include "plugins/text/avro_datum.h"
 #include "plugins/text/output_keys.h"
 #include "plugins/text/schema_file.h"
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -21,8 +22,10 @@ struct encoder {
     struct text ending;      /* JSON: ends a line, in place of "}\n" */
 };
 
-static const struct format_kind *kind_of(enum message_output output)
+static const struct format_kind *kind_of(const struct pa_schema *schema, enum message_output output)
 {
+    if (schema->event_kind_count > 0)
+        return output == MESSAGE_OUTPUT_JSON ? &format_event : NULL;
     switch (output) {
     case MESSAGE_OUTPUT_AVRO:
         return &format_avro;
@@ -48,7 +51,9 @@ static void read_writer_id(struct encoder *e, const struct pa_host *host,
     text_append_json_string(&text, e->writer_id, len);
     e->writer_id_len =
         output == MESSAGE_OUTPUT_AVRO ? avro_string_len(e->writer_id, len) : text.len;
-    if (output == MESSAGE_OUTPUT_JSON) {
+    if (output == MESSAGE_OUTPUT_JSON && len == 0) {
+        e->writer_id_len = 0; /* it is left out */
+    } else if (output == MESSAGE_OUTPUT_JSON) {
         text_append_string(&e->ending, ", \"writer_id\": ");
         text_append(&e->ending, text.data, text.len);
         text_append_string(&e->ending, "}\n");
@@ -61,11 +66,15 @@ int encoder_new(const struct pa_host *host, const struct pa_schema *schema,
                 const struct message_settings *settings, char *error, size_t error_size,
                 struct encoder **ret_encoder)
 {
-    const struct format_kind *kind = kind_of(settings->output);
+    const struct format_kind *kind = kind_of(schema, settings->output);
     struct format_options options = settings->options;
     struct encoder *e = mem_zalloc(sizeof *e);
-    int err = kind->check ? kind->check(schema, error, error_size) : 0;
+    int err = kind ? 0 : -EINVAL;
 
+    if (err < 0)
+        snprintf(error, error_size, "event records are written as JSON");
+    else if (kind->check)
+        err = kind->check(schema, error, error_size);
     read_writer_id(e, host, settings->output);
     options.writer_id = e->writer_id;
     if (err == 0) {

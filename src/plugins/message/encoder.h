@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * Rows as they stand in messages, with `writer_id` as their last field: a line of JSON, an Avro datum,
- * or a line of Avro in its JSON encoding.
+ * Rows as they stand in messages, with `writer_id` as their last field, unless writer_id_string is
+ * empty: a line of JSON, an Avro datum, or a line of Avro in its JSON encoding. Rows that are event
+ * records are always JSON.
  *
  * A row counts for the same number of bytes each time it is sent, whatever the number of the
  * process in writer_id: a hand-over that is sent again must fall into the same messages.

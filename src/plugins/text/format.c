@@ -150,6 +150,9 @@ void format_free(struct format *format)
         mem_free(format->columns[i].before);
     }
     mem_free(format->columns);
+    for (uint32_t i = 0; i < format->event_kind_count; i++)
+        mem_free((void *)(uintptr_t)format->event_kinds[i].members);
+    mem_free(format->event_kinds);
     text_clear(&format->title);
     text_clear(&format->opening);
     text_clear(&format->scratch);

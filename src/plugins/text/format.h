@@ -35,7 +35,7 @@ struct format_options {
     const char *writer_id; /* Avro: the text of a last field, writer_id; NULL: there is none */
 };
 
-/* A kind of output. */
+/* A kind of output; format_event is for rows that are event records, and for no others. */
 struct format_kind {
     const char *name;
     /*
@@ -58,7 +58,7 @@ struct format_kind {
                       struct text *out);
 };
 extern const struct format_kind format_json, format_csv, format_table, format_avro,
-    format_avro_json;
+    format_avro_json, format_event;
 
 /* Borrows nothing after the call. */
 int format_new(const struct format_kind *kind, const struct pa_schema *schema,
@@ -133,6 +133,9 @@ struct format {
     struct text ending;      /* Avro: writer_id, the end of each datum */
     struct text avro_schema; /* JSON, terminated */
     struct text datum;       /* Avro as JSON: the row in binary */
+    /* format_event only: copies, without names. */
+    struct pa_event_kind *event_kinds;
+    uint32_t event_kind_count, event_kind_offset, event_present_offset;
 };
 
 /* Writes rows for a kind, given how the kind writes one. It is always in line, so that `append_row`
@@ -165,6 +168,9 @@ char *format_put_stamp(struct format *format, const struct format_column *column
                        const uint8_t *row, char *at);
 /* Adds a column at the end; NULL means -EINVAL. Borrowed until the next one is added. */
 struct format_column *format_add(struct format *format, const struct pa_column *column);
+/* Appends a value that is not plain as JSON has it. */
+void format_json_append_other(struct format *format, const struct value *value,
+                              const struct pa_batch *batch, const uint8_t *row, struct text *out);
 /* True for packets, bytes and flows, which events do not have. */
 bool format_is_counter(const struct pa_column *column);
 /* True if all flows of the row are of templates without counters: exporters reported events, not

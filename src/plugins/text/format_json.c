@@ -130,8 +130,8 @@ static void append_items(struct format *format, const struct value *value, bool 
     text_append_char(out, is_map ? '}' : ']');
 }
 
-static void append_other(struct format *format, const struct value *value,
-                         const struct pa_batch *batch, const uint8_t *row, struct text *out)
+void format_json_append_other(struct format *format, const struct value *value,
+                              const struct pa_batch *batch, const uint8_t *row, struct text *out)
 {
     enum value_list list = value_list_of(value->format, &format->options.values);
 
@@ -178,7 +178,7 @@ static inline void append_object(struct format *format, const struct pa_batch *b
             is_in_quotes = true;
         } else {
             out->len = (size_t)(at - out->data);
-            append_other(format, &column->value, batch, row, out);
+            format_json_append_other(format, &column->value, batch, row, out);
             text_reserve(out, format->plain_max);
             at = out->data + out->len;
             is_in_quotes = false;

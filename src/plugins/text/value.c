@@ -304,6 +304,7 @@ int value_init(struct value *value, const struct pa_column *column,
     case PA_FORMAT_AS_PATH:
     case PA_FORMAT_LABEL_STACK:
     case PA_FORMAT_IPV6_LIST:
+    case PA_FORMAT_MEMBERS:
         return column->kind == PA_KIND_BYTES ? 0 : -EINVAL;
     case PA_FORMAT_CUSTOM_UINT:
     case PA_FORMAT_CUSTOM_HEX:
@@ -424,6 +425,7 @@ struct pa_bytes value_text(const struct value *value, const struct pa_batch *bat
     case PA_FORMAT_LABEL:
     case PA_FORMAT_COMMUNITIES:
     case PA_FORMAT_AS_PATH:
+    case PA_FORMAT_MEMBERS:
         return bytes;
     case PA_FORMAT_TEXT:
         return value->kind == PA_KIND_FIXED ? without_padding(bytes) : bytes;
