@@ -25,7 +25,7 @@ struct counter_log {
     const char *pattern;
     bool has_variable, is_utc;
     struct text lines, path;
-    uint64_t line_count, sequence;
+    uint64_t line_count;
     struct ip_addr agent;      /* whose lines they are, if the path names it */
     bool is_beyond;            /* the agent has no file of its own */
     struct keyed_table agents; /* those that have one */
@@ -168,11 +168,6 @@ void counter_log_end(struct counter_log *log, struct exporter *exporter)
     log->line_count++;
     if (log->lines.len >= FLUSH_LEN)
         counter_log_flush(log);
-}
-
-uint64_t counter_log_sequence(struct counter_log *log)
-{
-    return log->sequence++;
 }
 
 void counter_log_put_time(struct counter_log *log, struct text *out, int64_t time_ns)

@@ -20,8 +20,6 @@ void counter_log_free(struct counter_log *log); /* writes what is left; NULL is 
 /* Returns the text that the next line is appended to, until counter_log_end(). */
 struct text *counter_log_begin(struct counter_log *log, const struct ip_addr *agent);
 void counter_log_end(struct counter_log *log, struct exporter *exporter);
-/* Numbers lines in the order they were made: 0, 1, 2... */
-uint64_t counter_log_sequence(struct counter_log *log);
 void counter_log_put_time(struct counter_log *log, struct text *out, int64_t time_ns);
 /* Writes the lines that wait. */
 void counter_log_flush(struct counter_log *log);

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Makes JSON lines of counter samples (sFlow version 5; RFC 3176): one for each record, with the
- * fields that its row of structures.def names. A record shorter than its row gives the fields that
- * it has, as specifications grew at the end.
+ * Makes JSON lines and event records of counter samples (sFlow version 5; RFC 3176): one for each
+ * record, with the fields that its row of structures.def names. A record shorter than its row gives
+ * the fields that it has, as specifications grew at the end.
  */
+#include "sfacctd/counter_events.h"
 #include "sfacctd/counter_log.h"
 #include "sfacctd/sflow_decoder.h"
 
 #include "base/clock.h"
 #include "base/text.h"
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 struct counter_record {
@@ -181,17 +183,17 @@ static size_t type_len(const char *name)
                                                                             : len;
 }
 
-static void put_record(struct sflow_message *msg, const struct counter_source *source,
-                       const struct counter_record *record, struct reader *r)
+static void put_line(struct sflow_message *msg, const struct counter_source *source,
+                     const struct counter_record *record, uint64_t sequence)
 {
     struct counter_log *log = msg->decoder->counter_log;
+    const struct text *fields = &msg->decoder->counter_fields;
     struct text *out = counter_log_begin(log, &msg->agent_addr);
     int64_t now_ns = msg->datagram->received_ns;
     char agent[IP_TEXT_LEN];
 
     ip_addr_format(&msg->agent_addr, agent);
-    text_append_printf(out, "{\"seq\": %llu, \"timestamp\": \"",
-                       (unsigned long long)counter_log_sequence(log));
+    text_append_printf(out, "{\"seq\": %llu, \"timestamp\": \"", (unsigned long long)sequence);
     counter_log_put_time(log, out, now_ns);
     text_append_printf(out,
                        "\", \"peer_ip_src\": \"%s\", \"event_type\": \"log\", \"source_id_class\": "
@@ -200,9 +202,63 @@ static void put_record(struct sflow_message *msg, const struct counter_source *s
                        agent, source->source_class, source->source_index, msg->sub_agent,
                        msg->sequence, source->sequence, (int)type_len(record->name),
                        type_name(record->name));
-    put_fields(out, record->fields, false, r);
+    text_append_string(out, fields->len > 0 ? ", " : "");
+    text_append(out, fields->data, fields->len);
     text_append_string(out, "}\n");
     counter_log_end(log, msg->exporter);
+}
+
+static void put_event(struct sflow_message *msg, const struct counter_source *source,
+                      const struct counter_record *record, uint64_t sequence)
+{
+    struct flow_batch *batch = msg->decoder->batch;
+    const struct text *fields = &msg->decoder->counter_fields;
+    int64_t now_ns = msg->datagram->received_ns;
+    char type[64];
+    int type_size = snprintf(type, sizeof type, "sflow_cnt_%.*s", (int)type_len(record->name),
+                             type_name(record->name));
+    struct event event;
+
+    event_begin(&event, COUNTER_EVENT_KIND_RECORD);
+    event_set_number(&event, COUNTER_EVENT_SEQ, sequence);
+    event_set_number(&event, COUNTER_EVENT_TIMESTAMP, (uint64_t)now_ns);
+    event_set_addr(&event, COUNTER_EVENT_AGENT, &msg->agent_addr);
+    event_set_number(&event, COUNTER_EVENT_EVENT_TYPE, 0);
+    event_set_number(&event, COUNTER_EVENT_SOURCE_CLASS, source->source_class);
+    event_set_number(&event, COUNTER_EVENT_SOURCE_INDEX, source->source_index);
+    event_set_number(&event, COUNTER_EVENT_SUB_AGENT, msg->sub_agent);
+    event_set_number(&event, COUNTER_EVENT_DATAGRAM_SEQ, msg->sequence);
+    event_set_number(&event, COUNTER_EVENT_SAMPLE_SEQ, source->sequence);
+    event_set_bytes(&event, COUNTER_EVENT_TYPE, type, (size_t)type_size);
+    event_set_bytes(&event, COUNTER_EVENT_FIELDS, fields->data, fields->len);
+    batch->put_event(batch, &event, now_ns);
+}
+
+static void put_record_fields(struct text *out, const char *fields, struct reader *r)
+{
+    bool has_last = *fields == 'l' && reader_left(r) > 0;
+    const char *name = fields + 2;
+    uint32_t last = has_last ? reader_u32(r) : 0;
+
+    text_reset(out);
+    put_fields(out, has_last ? name + strcspn(name, " ") + 1 : fields, true, r);
+    if (has_last && (!r->failed || out->len > 0)) {
+        put_name(out, name, out->len == 0);
+        text_append_uint(out, last);
+    }
+}
+
+static void put_record(struct sflow_message *msg, const struct counter_source *source,
+                       const struct counter_record *record, struct reader *r)
+{
+    struct sflow_decoder *decoder = msg->decoder;
+    uint64_t sequence = decoder->counter_sequence++;
+
+    put_record_fields(&decoder->counter_fields, record->fields, r);
+    if (decoder->counter_log)
+        put_line(msg, source, record, sequence);
+    if (decoder->batch->put_event)
+        put_event(msg, source, record, sequence);
 }
 
 static void decode_record(struct sflow_message *msg, const struct counter_source *source,
@@ -215,7 +271,7 @@ static void decode_record(struct sflow_message *msg, const struct counter_source
         counter_add(&exporter->counters.unknown_records, 1);
         return;
     }
-    if (!record->fields || !msg->decoder->counter_log) {
+    if (!record->fields || (!msg->decoder->counter_log && !msg->decoder->batch->put_event)) {
         counter_add(&exporter->counters.skipped_records, 1);
         return;
     }

@@ -3,6 +3,8 @@
  * that only this decoder has. daemon/ does the rest. */
 #include "config/config_key.h"
 #include "daemon/daemon.h"
+#include "daemon/event_output.h"
+#include "sfacctd/counter_events.h"
 #include "sfacctd/decoder.h"
 
 static const struct config_key keys[] = {
@@ -23,7 +25,9 @@ static const struct config_key keys[] = {
      .help = "file or named pipe that counter samples are appended to as JSON lines; "
              "$peer_src_ip stands for the agent"},
     {"sfacctd_counter_output", KEY_CHOICE, .default_value = "json",
-     .choices = KEY_CHOICES({"json", 0}), .help = "form of sfacctd_counter_file"},
+     .choices = KEY_CHOICES({"json", 0}), .help = "form of counter samples, wherever they go"},
+    KEY_ROWS_EVENT_OUTPUT("sfacctd_counter", "counter samples, as JSON,",
+                          "$peer_src_ip in it stands for the agent"),
     {"sfacctd_counter_max_nodes", KEY_IGNORED, .help = "there is no limit but exporters_max"},
     {"agents_max", KEY_INT_AT(struct sfacctd_settings, agents_max, 1, 1 << 24), "16384",
      .help = "sub-agents whose sequence numbers a worker keeps"},
@@ -32,6 +36,13 @@ static const struct config_key keys[] = {
     {"nfacctd_time_secs", KEY_IGNORED, .help = "belongs to NetFlow"},
     {"nfacctd_pre_processing_checks", KEY_IGNORED, .help = "belongs to NetFlow and IPFIX"},
     {0},
+};
+
+/* pmacct's counters do not end with writer_id, unlike all else that it sends to brokers. */
+static const struct event_output counters = {
+    .name = "sflow_counters",
+    .prefix = "sfacctd_counter",
+    .events = &counter_events,
 };
 
 int main(int argc, char **argv)
@@ -45,6 +56,7 @@ int main(int argc, char **argv)
         .decoder = &sfacctd_decoder,
         .keys = keys,
         .decoder_settings = &settings,
+        .event_output = &counters,
     };
 
     return daemon_main(argc, argv, &description);

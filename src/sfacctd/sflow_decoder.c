@@ -79,6 +79,7 @@ static void decoder_free(void *self)
     if (!decoder)
         return;
     counter_log_free(decoder->counter_log);
+    text_clear(&decoder->counter_fields);
     agent_table_clear(&decoder->agents);
     mem_free(decoder->arena.data);
     mem_free(decoder);

@@ -4,6 +4,7 @@
  * folder includes it; the rest of the program sees sfacctd/decoder.h. */
 #include "base/arena.h"
 #include "base/reader.h"
+#include "base/text.h"
 #include "base/thread.h"
 #include "flow/datagram_parts.h"
 #include "flow/header_members.h"
@@ -45,7 +46,10 @@ struct sflow_decoder {
     bool clears_tail;   /* there are such behind the head, or custom primitives */
     struct arena arena; /* texts of the flows in the batch */
     struct agent_table agents;
-    struct counter_log *counter_log; /* NULL: nobody wants counters */
+    struct counter_log *counter_log; /* NULL: there is no file of counters */
+    /* Counter records are numbered in the order they were made: 0, 1, 2... */
+    uint64_t counter_sequence;
+    struct text counter_fields; /* of the record at hand */
 };
 
 /* The message of one datagram while it is decoded. */

@@ -85,9 +85,9 @@ nfacctd_time_secs: true
 nfacctd_templates_file: /nowhere
 """)
     assert [(r["as_dst"], r["as_path"], r["peer_ip_dst"], r["packets"]) for r in rows] == [(654, "789_654", "10.9.9.9", 10)]
-    refused = subprocess.run([SFACCTD, "--check", "-f", test.write("bad.conf", "plugins: print\nsfacctd_counter_kafka_topic: x\nsfacctd_porrt: 1\n")],
+    refused = subprocess.run([SFACCTD, "--check", "-f", test.write("bad.conf", "plugins: print\nsfacctd_counter_kafka_avro_schema_registry: x\nsfacctd_porrt: 1\n")],
                              capture_output=True, text=True, check=False)
-    assert refused.returncode == 1 and "did you mean sfacctd_port" in refused.stderr and "sfacctd_counter_file" in refused.stderr, refused.stderr
+    assert refused.returncode == 1 and "did you mean sfacctd_port" in refused.stderr and "counters of sFlow are written as JSON" in refused.stderr, refused.stderr
 
 
 def test_what_sflow_cannot_tell_is_said(test):

@@ -16,6 +16,7 @@
 
 #include "base/file.h"
 #include "base/text.h"
+#include "sfacctd/counter_events.h"
 #include "sfacctd/counter_log.h"
 #include "support/decode_rig.h"
 
@@ -227,7 +228,7 @@ static void the_agent_may_name_the_file(void **state)
     feed(5, "0000000a0000000000000400"
             "00000001000000020000000300000004");
     json_t *o = line(0);
-    assert_int_equal(json_integer_value(json_object_get(o, "vlan_id")), 10);
+    assert_int_equal(json_integer_value(json_object_get(o, "vlan")), 10);
     json_decref(o);
     decode_rig_clear(&rig);
 }
@@ -266,6 +267,55 @@ static void agents_beyond_the_bound_share_a_file(void **state)
     text_clear(&content);
 }
 
+static char seen[4096];
+static unsigned seen_count;
+
+/* Writes down what an event holds. */
+static void note_event(struct flow_batch *batch, const struct event *event, int64_t time_ns)
+{
+    char agent[IP_TEXT_LEN];
+    const struct event_bytes *type = &event->values[COUNTER_EVENT_TYPE].bytes;
+    const struct event_bytes *fields = &event->values[COUNTER_EVENT_FIELDS].bytes;
+
+    (void)batch;
+    assert_int_equal(time_ns, (int64_t)event->values[COUNTER_EVENT_TIMESTAMP].number);
+    ip_addr_format(&event->values[COUNTER_EVENT_AGENT].addr, agent);
+    snprintf(seen, sizeof seen, "%u %s %.*s {%.*s} %u", (unsigned)event->values[0].number, agent,
+             (int)type->len, (const char *)type->data, (int)fields->len, (const char *)fields->data,
+             (unsigned)event->values[COUNTER_EVENT_SOURCE_INDEX].number);
+    seen_count++;
+}
+
+static void a_record_is_an_event_too_with_the_number_of_its_line(void **state)
+{
+    (void)state;
+    decode_rig_start(&rig, 4);
+    rig.batch.put_event = note_event;
+    feed(1005, "0000000365746800");
+    feed(1005, "0000000365746800");
+    assert_string_equal(seen, "1 10.0.0.1 sflow_cnt_port_name {\"name\": \"eth\"} 7");
+    json_t *o = line(1);
+    assert_int_equal(json_integer_value(json_object_get(o, "seq")), 1);
+    assert_string(o, "name", "eth");
+    json_decref(o);
+    decode_rig_clear(&rig);
+}
+
+static void events_need_no_file(void **state)
+{
+    (void)state;
+    rig.sflow.counter_file = NULL;
+    decode_rig_start(&rig, 4);
+    seen_count = 0;
+    feed(1005, "0000000365746800"); /* nobody wants it: it has no number */
+    assert_int_equal(seen_count, 0);
+    rig.batch.put_event = note_event;
+    feed(1005, "");
+    assert_int_equal(seen_count, 1);
+    assert_string_equal(seen, "0 10.0.0.1 sflow_cnt_port_name {} 7");
+    decode_rig_clear(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -277,6 +327,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_cannot_be_written_is_counted, setup, teardown),
         cmocka_unit_test_setup_teardown(the_agent_may_name_the_file, setup, teardown),
         cmocka_unit_test(agents_beyond_the_bound_share_a_file),
+        cmocka_unit_test_setup_teardown(a_record_is_an_event_too_with_the_number_of_its_line, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(events_need_no_file, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
