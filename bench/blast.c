@@ -6,7 +6,7 @@
  *   blast --pcap FILE --port P [--rate DATAGRAMS_PER_S] [--rounds N]
  *
  * Nothing is computed per flow while sending, so that one core can keep a collector busy. Prints
- * how many datagrams went out and in how many seconds. The first round begins with the templates.
+ * how many datagrams went out, in how many seconds, and in how many of CPU time. The first round begins with the templates.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -46,6 +47,14 @@ static double now_s(void)
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static double cpu_s(void)
+{
+    struct rusage r;
+    getrusage(RUSAGE_SELF, &r);
+    return (double)(r.ru_utime.tv_sec + r.ru_stime.tv_sec) +
+           (double)(r.ru_utime.tv_usec + r.ru_stime.tv_usec) * 1e-6;
 }
 
 static void sender_open(struct sender *s, uint32_t source, uint16_t port)
@@ -130,7 +139,7 @@ int main(int argc, char **argv)
         fail(path);
     const uint8_t *end = data + status.st_size;
     uint64_t sent = 0;
-    double started = now_s();
+    double started = now_s(), cpu_before = cpu_s();
     for (unsigned round = 0; round < rounds; round++) {
         for (const uint8_t *at = data + PCAP_HEADER; at < end;) {
             uint32_t len = frame_len(at);
@@ -152,6 +161,7 @@ int main(int argc, char **argv)
             if (senders[i].fd)
                 sender_flush(&senders[i]);
     }
-    printf("{\"datagrams\": %lu, \"seconds\": %.6f}\n", sent, now_s() - started);
+    printf("{\"datagrams\": %lu, \"seconds\": %.6f, \"cpu_s\": %.6f}\n", sent, now_s() - started,
+           cpu_s() - cpu_before);
     return 0;
 }

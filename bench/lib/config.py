@@ -22,7 +22,8 @@ class Instance:
     more: tuple = ()
 
     def lines(self, product, folder, rows):
-        yield f"aggregate[{self.name}]: {self.aggregate}"
+        if self.aggregate:
+            yield f"aggregate[{self.name}]: {self.aggregate}"
         if self.plugin == "print":
             yield f"print_output[{self.name}]: {self.form}"
             yield f"print_output_file[{self.name}]: {folder}/{self.name}.{self.form}"
@@ -33,7 +34,8 @@ class Instance:
         if product == "pmacct":
             # pmacct gets buffers so large that it loses nothing; its own defaults lose flows at these rates.
             yield f"plugin_pipe_size[{self.name}]: 1024000000"
-            yield f"plugin_buffer_size[{self.name}]: 102400"
+            if self.plugin != "tee":  # what is in a buffer that is not full would wait there
+                yield f"plugin_buffer_size[{self.name}]: 102400"
             if self.plugin == "print":
                 yield f"print_cache_entries[{self.name}]: {max(16411, min(2 * rows, 1000003))}"
         for line in self.more:

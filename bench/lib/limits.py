@@ -47,6 +47,19 @@ def receive_ns(bench, capture):
     return bench.best(("receive", capture.path), measure)
 
 
+def send_ns(bench, capture):
+    """sendmmsg on loopback, per datagram of the capture: what the sender of the benchmark takes, with the kernel's way to the
+    receiver's socket."""
+    def measure():
+        port, count = net.free_udp_port(), capture.totals["datagrams"]
+        with subprocess.Popen([bench.tool("limits"), "receive", str(port), str(count)], stdout=subprocess.PIPE, text=True) as popen:
+            time.sleep(0.3)
+            sent = bench.tool_json("blast", "--pcap", capture.path, "--port", port)
+            popen.communicate(timeout=30)
+        return sent["cpu_s"] / sent["datagrams"] * 1e9
+    return bench.best(("send", capture.path), measure)
+
+
 def feed_ns(bench, rib):
     """Reading every byte of a table's messages from TCP, per path."""
     def measure():
