@@ -83,6 +83,27 @@ def test_copies_as_they_came(test):
     assert daemon.wait() == 0
 
 
+def test_within_20_ms(test):
+    """A datagram that comes alone does not wait for others, nor for a tick of any clock; nor does one that is taken apart."""
+    a, b, tags = Receiver(), Receiver(), test.write("tags", "id=1 in=1\n")
+    test.nfacctd(config(test, f"id=1 ip={a.name}", f"""plugins: tee[out], tee[split]
+tee_receivers[split]: {test.write("split", f"id=1 ip={b.name}")}
+pre_tag_map[split]: {tags}
+""").replace("plugins: tee[out]\n", "", 1))
+    flows = [{"src": "192.0.2.1", "dst": "198.51.100.1", "in": interface} for interface in (1, 2)]
+
+    def took():
+        sent, count = time.monotonic(), len(b.take())
+        test.send(exports.netflow5(flows))
+        for receiver in (a, b):
+            select.select([receiver.socket], [], [], 30)
+        last = time.monotonic()
+        b.wait(count + 2)
+        a.take()
+        return last - sent
+    wait_for(lambda: took() < 0.020, "a datagram that was passed on within 20 ms")
+
+
 def test_pools_choose(test):
     """By turns, by exporter and by tag; pools take the tags they name; a bound filter leaves datagrams out."""
     turns = [Receiver(), Receiver(), Receiver()]
@@ -303,6 +324,35 @@ def test_nobody_listens(test):
     test.send(netflow5(99))
     daemon.wait_log(f"pool 1, receiver {closed}: ")
     daemon.wait_log("nobody listens at its port (ICMP); start the collector there")
+
+
+def test_what_a_receiver_lost(test):
+    """A name without address and a datagram that is too long are counted at their receiver, and told; nothing is missing."""
+    a, six = Receiver(), Receiver("::1")
+    daemon = test.nfacctd(config(test, f"id=1 ip=no-such-host.invalid:9,{a.name},{six.name}", f"nfacctd_ip: ::\nnfacctd_port: {free_port(address='::')}"))
+    daemon.wait_log("pool 1, receiver no-such-host.invalid:9: ")
+    longest = bytes(65527)  # over IPv6 20 bytes more than IPv4 can take
+    test.send(netflow5(1), longest, netflow5(2), source="::1")
+    assert six.wait(3) == [netflow5(1), longest, netflow5(2)] and a.wait(2) == [netflow5(1), netflow5(2)]
+    stats = test.wait_now(daemon, lambda s: instance(s)["written"]["flows"] == 3 and counters(s).get(f"1 {six.name} sent") == 3, "three written")
+    assert counters(stats) == {f"1 {a.name} sent": 2, f"1 {a.name} dropped_too_long": 1, f"1 {six.name} sent": 3,
+                               "1 no-such-host.invalid:9 dropped_unresolved": 3}, counters(stats)
+    daemon.wait_log(f"receiver {a.name}: 1 datagrams dropped: longer than the way to it allows; raise its MTU")
+    daemon.wait_log("receiver no-such-host.invalid:9: ", seconds=30)
+
+
+def test_source_of_ipv6(test):
+    """tee_source_ip, src_port and tee_ipprec over IPv6; a receiver of the other family gets nothing, and is told."""
+    six, four, port = Receiver("::1"), Receiver(), free_port(address="::1")
+    six.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVTCLASS, 1)
+    daemon = test.nfacctd(config(test, f"id=1 src_port={port} ip={six.name}\nid=2 ip={four.name}", "tee_source_ip[out]: ::1\ntee_ipprec[out]: 6"))
+    daemon.wait_log(f"pool 2, receiver {four.name}: ")
+    test.send(netflow5(1))
+    wait_for(lambda: select.select([six.socket], [], [], 0)[0], "a datagram")
+    data, ancillary, _, source = six.socket.recvmsg(100, 100)
+    assert data == netflow5(1) and source[:2] == ("::1", port) and struct.unpack("i", ancillary[0][2])[0] == 6 << 5, (source, ancillary)
+    stats = test.wait_now(daemon, lambda s: counters(s).get(f"1 {six.name} sent") == 1, "one sent")
+    assert counters(stats)[f"2 {four.name} dropped_unresolved"] == 1 and not four.take(), counters(stats)
 
 
 def test_shown_everywhere(test):

@@ -5,6 +5,7 @@ import ctypes
 import os
 import pathlib
 import pwd
+import select
 import signal
 import socket
 import subprocess
@@ -106,6 +107,69 @@ def test_receivers_see_the_exporter(test):
     assert v4.wait(12)[-1] == b"again" and v4.sources[-1] == source
     daemon.signal(signal.SIGTERM)
     assert daemon.wait() == 0
+
+
+def test_the_class_of_traffic(test):
+    """tee_ipprec stands in packets with a source of somebody else, whole and in fragments."""
+    n = Namespace(test)
+    v4, v6 = n.inside(lambda: Receiver("127.0.0.1", 9001)), n.inside(lambda: Receiver("::1", 9002))
+    v4.socket.setsockopt(socket.IPPROTO_IP, socket.IP_RECVTOS, 1)
+    v6.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVTCLASS, 1)
+    start(test, "id=1 ip=127.0.0.1:9001\nid=2 ip=[::1]:9002", "tee_ipprec[out]: 3")
+    for receiver, exporter in ((v4, n.exporter("192.0.2.1")), (v6, n.exporter("2001:db8::1"))):
+        for payload in (netflow5(1), bytes(3000)):
+            send(exporter, payload)
+            wait_for(lambda r=receiver: select.select([r.socket], [], [], 0)[0], "a datagram")
+            data, ancillary, *_ = receiver.socket.recvmsg(5000, 100)
+            assert data == payload and ancillary[0][2][0] == 3 << 5, (len(data), ancillary)
+
+
+def lost(test, rows, more, outcome, words, payload=b""):
+    """Sends until a receiver that gets nothing has lost something for this reason."""
+    n = test.namespace
+    good = n.inside(lambda: Receiver("127.0.0.1", 9001))
+    daemon = test.nfacctd(config(test, rows, f"nfacctd_port: 2100\n{more}"), prefix=n.prefix)
+    exporter, sent = n.exporter("192.0.2.1"), [0]
+
+    def is_lost(stats):
+        for _ in range(20):
+            send(exporter, payload or netflow5(1))
+            sent[0] += 1
+        good.take()
+        return counters(stats).get(outcome, 0) > 0
+    test.wait_now(daemon, is_lost, outcome)
+    name = outcome.rsplit(" ", 1)[0]
+
+    def chosen(stats, receiver):
+        return sum(count for key, count in counters(stats).items() if key.startswith(receiver))
+    stats = test.wait_now(daemon, lambda s: instance(s)["written"]["flows"] == chosen(s, name) == counters(s)["1 127.0.0.1:9001 sent"] == sent[0],
+                          f"{sent[0]} sent, or lost for one")
+    daemon.wait_log(words)
+    daemon.signal(signal.SIGTERM)
+    assert daemon.wait() == 0, daemon.output()
+
+
+def test_no_way_to_a_receiver(test):
+    """Others get all; what is lost for it is counted and told."""
+    Namespace(test)
+    lost(test, "id=1 ip=127.0.0.1:9001,203.0.113.1:9", "", "1 203.0.113.1:9 dropped_unreachable",
+         "pool 1, receiver 203.0.113.1:9: ")
+
+
+def test_a_link_that_is_too_slow(test):
+    """A buffer that stays full holds nobody up: the datagram is dropped for its receiver alone."""
+    n = Namespace(test)
+    try:
+        n.run("ip", "link", "add", "slow", "type", "veth", "peer", "name", "end")
+        n.run("ip", "link", "set", "end", "up")
+        n.run("ip", "address", "add", "198.51.100.1/24", "dev", "slow")
+        n.run("ip", "link", "set", "slow", "up")
+        n.run("ip", "neighbour", "add", "198.51.100.2", "lladdr", "02:00:00:00:00:02", "dev", "slow")
+        n.run("tc", "qdisc", "add", "dev", "slow", "root", "tbf", "rate", "8kbit", "burst", "1600", "limit", "10000000")
+    except AssertionError as failed:
+        raise Skip(f"a slow link cannot be made: {failed}") from None
+    lost(test, "id=1 ip=127.0.0.1:9001\nid=2 ip=198.51.100.2:9", "tee_pipe_size[out]: 5000", "2 198.51.100.2:9 dropped_buffer_full",
+         "pool 2, receiver 198.51.100.2:9: ", bytes(1400))
 
 
 def test_the_right_is_missing(test):
