@@ -3,6 +3,7 @@
 """tee with tags by what flows tell: datagrams are taken apart, and each receiver gets what it asked for, whole and once."""
 import collections
 import random
+import select
 import signal
 import struct
 
@@ -166,6 +167,57 @@ def test_templates_outlive_a_restart(test):
     _, (one, *_) = split(test, more=more, name="again")
     test.send(data)
     assert one.wait(1) == [data]
+
+
+def test_whatever_comes(test):
+    """Datagrams that are damaged anywhere do no harm: each leaves as it came or with right lengths, and all are accounted for."""
+    some, sane = random.Random(7), list(flowgen_datagrams())[:30]
+    daemon, receivers = split(test, rows_of_map="id=1 filter='tcp and dst port 53'\nid=2 in=2\nid=7++ src_net=192.0.2.128/25\n")
+    sent = []
+    for n in range(1500):
+        damaged = bytearray(some.choice(sane))
+        for _ in range(some.randrange(4)):
+            damaged[some.randrange(min(len(damaged), some.choice([24, 2000])))] = some.choice([0, 1, 255, some.randrange(256)])
+        sent.append(bytes(damaged[:some.choice([len(damaged), some.randrange(1, len(damaged) + 1)])]))
+        test.send(sent[-1])
+        if n % 50 == 49:
+            test.wait_now(daemon, lambda s, n=n: s["datagrams"]["read"] == n + 1, "the datagrams")
+            for receiver in receivers:
+                receiver.take()
+    stats = test.wait_now(daemon, lambda s: instance(s)["handed_over"]["flows"] + instance(s)["open"]["flows"] == 0, "all was sent")
+    own = instance(stats)
+    assert own["residual"]["flows"] == 0 and own["drops"]["pool_full"]["flows"] == 0 and own["process"]["restarts"] == 0, own
+    assert 0 < worker(stats, "unsplit") < 1500, stats["workers"]
+    as_they_came = set(sent)
+    for datagram in (d for receiver in receivers for d in receiver.take() if d not in as_they_came):
+        version, count = struct.unpack("!HH", datagram[:4])
+        if version == 5:
+            assert len(datagram) == 24 + 48 * count, datagram
+            continue
+        place = {9: 20, 10: 16}[version]
+        assert version == 9 or count == len(datagram), datagram
+        while place < len(datagram):
+            length = struct.unpack("!H", datagram[place + 2:place + 4])[0]
+            assert 4 <= length <= len(datagram) - place, datagram
+            place += length
+
+
+def test_any_number_of_workers(test):
+    """A capture leaves in the same datagrams however many workers read it."""
+    exports.write_pcap(test.dir / "in.pcap", [(1700000000 + n / 1000, exports.udp_packet(d, f"192.0.2.{1 + n % 5}"))
+                                              for n, d in enumerate(flowgen_datagrams())])
+    seen = []
+    for workers in (1, 3):
+        receivers, tags = [Receiver(), Receiver()], test.write("tags", "id=1 in=1\n")
+        daemon = test.nfacctd(config(test, f"id=1 tag=1 ip={receivers[0].name}\nid=2 tag=0 ip={receivers[1].name}",
+                                     f"pcap_savefile: {test.dir}/in.pcap\npre_tag_map: {tags}\nnfacctd_workers: {workers}"), name=f"workers{workers}")
+        while daemon.popen.poll() is None:
+            for receiver in receivers:
+                select.select([receiver.socket], [], [], 0.01)
+                receiver.take()
+        assert daemon.wait() == 0, daemon.output()
+        seen.append([sorted(receiver.take()) for receiver in receivers])
+    assert seen[0] == seen[1] and all(len(got) > 100 for got in seen[0]), [list(map(len, s)) for s in seen]
 
 
 def accounted(test, name, datagrams):
