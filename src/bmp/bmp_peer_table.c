@@ -141,7 +141,7 @@ enum bmp_news bmp_peer_news(const struct bmp_peer *peer, const struct bmp_peer_h
         return BMP_NEWS_SESSION;
     struct session_features told =
         loc_rib_features(&up->sent.capabilities, &up->received.capabilities);
-    if ((told.families & known->families) == 0)
+    if (told.families != 0 && (told.families & known->families) == 0)
         return BMP_NEWS_FAMILIES;
     if ((told.families & ~known->families) == 0 &&
         told.add_path == (known->add_path & told.families))
