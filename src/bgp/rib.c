@@ -15,12 +15,10 @@
 /* Generations that may be in memory at once: their numbers have 8 bits in a path. */
 #define GENERATIONS_MAX 200u
 
-#define FAMILY_TOTAL (RIB_SAFI_COUNT * RIB_FAMILY_COUNT)
-
 static struct rib_peer_family *family_at(struct rib *rib, uint32_t index)
 {
-    return &rib->peers[index / FAMILY_TOTAL]
-                .families[index / RIB_FAMILY_COUNT % RIB_SAFI_COUNT][index % RIB_FAMILY_COUNT];
+    return &owner_at(rib, index / FAMILY_TOTAL)
+                ->families[index / RIB_FAMILY_COUNT % RIB_SAFI_COUNT][index % RIB_FAMILY_COUNT];
 }
 
 struct family_state rib_family_state(const struct rib_peer_family *family)
@@ -39,10 +37,15 @@ struct family_state rib_family_state(const struct rib_peer_family *family)
 
 static void state_publish(struct rib *rib, uint32_t peer, unsigned safi, unsigned family)
 {
-    struct family_state state = rib_family_state(&rib->peers[peer].families[safi][family]);
+    const struct rib_peer *p = owner_at(rib, peer);
+    _Atomic uint64_t *word = &owner_state(rib, peer)->families[safi][family];
+    struct family_state old = family_state_from(rcu_read(word));
+    struct family_state state = rib_family_state(&p->families[safi][family]);
 
-    rcu_publish(&rib->states[peer].families[safi][family], family_state_word(state));
+    rcu_publish(word, family_state_word(state));
     rib->changes++;
+    if (p->slot != peer)
+        rib_view_state_changed(rib, p->slot, safi, family, old, state);
 }
 
 static void sweep_start(struct rib *rib)
@@ -52,14 +55,19 @@ static void sweep_start(struct rib *rib)
     rib->sweep.table = 0;
     rib->sweep.family = 0;
     rib->sweep.cursor = (struct prefix_cursor){0};
-    for (uint32_t i = 0; i < rib->max_peers * FAMILY_TOTAL; i++)
+    if (rib->sweep.owner_count != rib->owner_count) {
+        rib->sweep.owner_count = rib->owner_count;
+        rib->sweep.oldest = mem_realloc_array(
+            rib->sweep.oldest, (size_t)rib->owner_count * FAMILY_TOTAL, sizeof *rib->sweep.oldest);
+    }
+    for (uint32_t i = 0; i < rib->owner_count * FAMILY_TOTAL; i++)
         rib->sweep.oldest[i] = family_at(rib, i)->oldest;
 }
 
 static void sweep_end(struct rib *rib)
 {
     rib->sweep.is_running = false;
-    for (uint32_t i = 0; i < rib->max_peers * FAMILY_TOTAL; i++) {
+    for (uint32_t i = 0; i < rib->sweep.owner_count * FAMILY_TOTAL; i++) {
         struct rib_peer_family *family = family_at(rib, i);
         family->clean = rib->sweep.oldest[i];
         if (family->clean == family->oldest && family->oldest_kept != family->oldest) {
@@ -114,7 +122,8 @@ static void family_forget_older(struct rib *rib, struct rib_peer *peer,
     family->oldest = family->generation;
     if (!is_left)
         family->oldest_kept = family->oldest;
-    if (counter_get(&peer->paths) + counter_get(&peer->history_paths) > 0)
+    const struct rib_peer *slot = &rib->peers[peer->slot]; /* paths are counted there */
+    if (counter_get(&slot->paths) + counter_get(&slot->history_paths) > 0)
         rib->sweep.is_wanted = true;
     else
         family->clean = family->generation;
@@ -147,14 +156,15 @@ static void family_lose(struct rib *rib, struct rib_peer *peer, struct rib_peer_
 void rib_peer_up(struct rib *rib, uint32_t peer, const struct rib_session *session,
                  struct mono_time now)
 {
-    struct rib_peer *p = &rib->peers[peer];
+    struct rib_peer *p = owner_at(rib, peer);
 
     THREAD_ASSERT(bgp_thread);
-    assert(peer < rib->max_peers);
+    assert(peer < rib->owner_count);
     assert(!p->is_up);
     p->is_up = true;
     p->router_id = session->router_id;
-    atomic_store_explicit(&rib->states[peer].router_id, session->router_id, memory_order_relaxed);
+    atomic_store_explicit(&owner_state(rib, peer)->router_id, session->router_id,
+                          memory_order_relaxed);
     for (int safi = 0; safi < RIB_SAFI_COUNT; safi++) {
         for (int f = 0; f < RIB_FAMILY_COUNT; f++) {
             struct rib_peer_family *family = &p->families[safi][f];
@@ -183,7 +193,7 @@ void rib_peer_up(struct rib *rib, uint32_t peer, const struct rib_session *sessi
  * into the history first. */
 static void peer_set_broken(struct rib *rib, uint32_t peer, struct wall_time wall)
 {
-    struct rib_peer *p = &rib->peers[peer];
+    struct rib_peer *p = owner_at(rib, peer);
 
     for (unsigned i = 0; i < FAMILY_TOTAL; i++) {
         const struct rib_peer_family *family = family_at(rib, peer * FAMILY_TOTAL + i);
@@ -194,16 +204,17 @@ static void peer_set_broken(struct rib *rib, uint32_t peer, struct wall_time wal
         }
     }
     p->broken_ms = (uint64_t)wall_ms(wall.ns);
-    atomic_store_explicit(&rib->states[peer].broken_ms, wall_ms(wall.ns), memory_order_relaxed);
+    atomic_store_explicit(&owner_state(rib, peer)->broken_ms, wall_ms(wall.ns),
+                          memory_order_relaxed);
 }
 
 void rib_peer_down(struct rib *rib, uint32_t peer, bool is_kept, struct wall_time wall,
                    struct mono_time mono)
 {
-    struct rib_peer *p = &rib->peers[peer];
+    struct rib_peer *p = owner_at(rib, peer);
 
     THREAD_ASSERT(bgp_thread);
-    assert(peer < rib->max_peers);
+    assert(peer < rib->owner_count);
     if (!p->is_up)
         return;
     is_kept &= rib->settings.peer_down_keep_s > 0;
@@ -228,11 +239,11 @@ void rib_peer_down(struct rib *rib, uint32_t peer, bool is_kept, struct wall_tim
 
 bool rib_peer_forget(struct rib *rib, uint32_t peer)
 {
-    struct rib_peer *p = &rib->peers[peer];
+    struct rib_peer *p = owner_at(rib, peer);
     bool has_some = false;
 
     THREAD_ASSERT(bgp_thread);
-    assert(peer < rib->max_peers);
+    assert(peer < rib->owner_count);
     for (int safi = 0; safi < RIB_SAFI_COUNT && !p->is_up; safi++) {
         for (int f = 0; f < RIB_FAMILY_COUNT; f++) {
             if (!p->families[safi][f].is_stale)
@@ -265,7 +276,7 @@ void rib_set_intake(struct rib *rib, enum rib_intake intake)
 static uint64_t books_bytes(const struct rib *rib)
 {
     return rib->history.chunk_count * history_chunk_bytes() +
-           rib->max_peers * (sizeof(struct rib_peer) + sizeof(struct peer_state));
+           rib->owner_count * (sizeof(struct rib_peer) + sizeof(struct peer_state));
 }
 
 uint64_t rib_memory_used(const struct rib *rib)
@@ -281,11 +292,12 @@ void rib_sweep(struct rib *rib)
 
 bool rib_peer_release(struct rib *rib, uint32_t peer)
 {
-    struct rib_peer *p = &rib->peers[peer];
+    struct rib_peer *p = owner_at(rib, peer);
 
     THREAD_ASSERT(bgp_thread);
-    assert(peer < rib->max_peers);
-    if (p->is_up || counter_get(&p->paths) > 0 || counter_get(&p->history_paths) > 0)
+    assert(peer < rib->owner_count);
+    if (p->is_up || counter_get(&p->paths) > 0 || counter_get(&p->history_paths) > 0 ||
+        (p->view && !rib_view_is_over(rib, peer)))
         return false;
     for (int safi = 0; safi < RIB_SAFI_COUNT; safi++) {
         for (int f = 0; f < RIB_FAMILY_COUNT; f++) {
@@ -297,6 +309,8 @@ bool rib_peer_release(struct rib *rib, uint32_t peer)
             family->was_loaded = false;
         }
     }
+    if (p->view)
+        rib_view_clear(rib, peer);
     return true;
 }
 
@@ -304,11 +318,11 @@ bool rib_drop_kept(struct rib *rib, uint32_t peer)
 {
     bool has_some = false;
 
-    for (uint32_t i = 0; i < rib->max_peers * FAMILY_TOTAL; i++) {
-        struct rib_peer *p = &rib->peers[i / FAMILY_TOTAL];
+    for (uint32_t i = 0; i < rib->owner_count * FAMILY_TOTAL; i++) {
+        struct rib_peer *p = owner_at(rib, i / FAMILY_TOTAL);
         struct rib_peer_family *family = family_at(rib, i);
         bool is_returning = family->is_negotiated && family->oldest != family->generation;
-        if ((peer != UINT32_MAX && i / FAMILY_TOTAL != peer) ||
+        if ((peer != UINT32_MAX && p->slot != peer) ||
             (!family->is_stale && !is_returning && family->oldest_kept == family->oldest))
             continue;
         has_some = true;
@@ -328,14 +342,14 @@ bool rib_drop_kept(struct rib *rib, uint32_t peer)
 static void family_loaded(struct rib *rib, uint32_t peer, unsigned safi, unsigned f,
                           struct wall_time now)
 {
-    struct rib_peer_family *family = &rib->peers[peer].families[safi][f];
+    struct rib_peer_family *family = &owner_at(rib, peer)->families[safi][f];
 
     if (!family->is_negotiated)
         return;
     if (family->oldest != family->generation) {
         if (family->is_loaded) /* the end of a refresh: what it left out went meanwhile */
             peer_set_broken(rib, peer, now);
-        family_forget_older(rib, &rib->peers[peer], family, true);
+        family_forget_older(rib, owner_at(rib, peer), family, true);
     }
     family->is_loaded = true;
     family->was_loaded = true;
@@ -351,12 +365,12 @@ void rib_end_of_rib(struct rib *rib, uint32_t peer, enum rib_safi safi, enum rib
 
 void rib_begin_refresh(struct rib *rib, uint32_t peer, enum rib_safi safi, enum rib_family family)
 {
-    struct rib_peer_family *f = &rib->peers[peer].families[safi][family];
+    struct rib_peer_family *f = &owner_at(rib, peer)->families[safi][family];
 
     THREAD_ASSERT(bgp_thread);
     if (!f->is_negotiated)
         return;
-    family_next_generation(rib, &rib->peers[peer], f);
+    family_next_generation(rib, owner_at(rib, peer), f);
     state_publish(rib, peer, safi, family);
 }
 
@@ -385,7 +399,7 @@ static bool history_work(struct rib *rib, struct wall_time now)
 
 static void peer_tick(struct rib *rib, uint32_t peer, struct wall_time wall, struct mono_time now)
 {
-    struct rib_peer *p = &rib->peers[peer];
+    struct rib_peer *p = owner_at(rib, peer);
 
     for (int safi = 0; safi < RIB_SAFI_COUNT; safi++) {
         for (int f = 0; f < RIB_FAMILY_COUNT; f++) {
@@ -412,7 +426,7 @@ bool rib_tick(struct rib *rib, struct wall_time wall, struct mono_time mono, uin
     has_more |= history_work(rib, wall);
     if (mono.ns >= rib->next_second.ns) {
         rib->next_second.ns = mono.ns + NS_PER_S;
-        for (uint32_t peer = 0; peer < rib->max_peers; peer++)
+        for (uint32_t peer = 0; peer < rib->owner_count; peer++)
             peer_tick(rib, peer, wall, mono);
         has_more |= rib->sweep.is_wanted;
     }
@@ -426,11 +440,11 @@ struct rib_family_state rib_peer_family(const struct rib *rib, uint32_t peer, en
                                         enum rib_family family)
 {
     struct family_state state =
-        family_state_from(rcu_read(&rib->states[peer].families[safi][family]));
+        family_state_from(rcu_read(&owner_state(rib, peer)->families[safi][family]));
 
-    return (struct rib_family_state){state.is_negotiated, state.has_add_path, state.is_loaded,
-                                     state.is_stale,
-                                     counter_get(&rib->peers[peer].family_paths[safi][family]) > 0};
+    return (struct rib_family_state){
+        state.is_negotiated, state.has_add_path, state.is_loaded, state.is_stale,
+        counter_get(&owner_at(rib, peer)->family_paths[safi][family]) > 0};
 }
 
 struct rib_peer_counts rib_peer_counts(const struct rib *rib, uint32_t peer)
@@ -469,8 +483,10 @@ struct rib *rib_new(struct rcu *rcu, const struct rib_settings *settings)
     rib->attrs_pool = settings->attrs_pool;
     rib->states = mem_aligned_zalloc(CACHE_LINE, rib->max_peers * sizeof *rib->states);
     rib->peers = mem_calloc(rib->max_peers, sizeof *rib->peers);
-    rib->sweep.oldest =
-        mem_calloc(rib->max_peers, (size_t)FAMILY_TOTAL * sizeof *rib->sweep.oldest);
+    rib->owner_count = rib->max_peers;
+    for (uint32_t slot = 0; slot < rib->max_peers; slot++)
+        rib->peers[slot].slot = slot;
+    rib->chunks = mem_calloc(settings->max_members * 2 / OWNERS_IN_CHUNK + 1, sizeof *rib->chunks);
     rib->edit = mem_alloc(sizeof *rib->edit);
     prefix_tree_init(&rib->rds, rib->pool);
     rib->unicast = rib_table_new(rib, RIB_UNICAST, 0);
@@ -484,6 +500,12 @@ void rib_free(struct rib *rib)
         return;
     history_clear(&rib->history);
     block_pool_free(rib->pool);
+    for (uint32_t slot = 0; slot < rib->max_peers; slot++)
+        mem_free(rib->peers[slot].view);
+    for (uint32_t i = rib->max_peers; i < rib->owner_count; i += OWNERS_IN_CHUNK)
+        mem_free(rib->chunks[(i - rib->max_peers) / OWNERS_IN_CHUNK]);
+    mem_free(rib->chunks);
+    mem_free(rib->free_owners.owners);
     mem_free(rib->states);
     mem_free(rib->peers);
     mem_free(rib->sweep.oldest);

@@ -79,8 +79,9 @@ struct rib_equality {
 };
 
 struct rib_query {
-    uint32_t peer; /* index in the peer snapshot (bgp.h) */
-    uint64_t rd;   /* 0: the unicast table */
+    uint32_t peer;        /* index in the peer snapshot (bgp.h) */
+    uint32_t only_member; /* of a view (rib_view.h): its number and 1; 0: all members */
+    uint64_t rd;          /* 0: the unicast table */
     struct ip_addr address;
     struct ip_addr next_hop; /* family IP_NONE: the flow has none */
     int64_t from_ns, to_ns; /* life of the flow, wall clock; both 0 in replay: current paths only */
@@ -121,9 +122,10 @@ void rib_lookup_batch(const struct rib *rib, enum rib_policy policy, struct rib_
  * all. */
 enum rib_safi { RIB_UNICAST, RIB_LABELLED, RIB_VPN, RIB_SAFI_COUNT };
 
-#define RIB_SLOTS_MAX 8190 /* peers */
+#define RIB_SLOTS_MAX 8190 /* peers and views */
 struct rib_settings {
     uint32_t max_peers;         /* at most RIB_SLOTS_MAX */
+    uint32_t max_members;       /* of all views (rib_view.h); 0: there are no views */
     int64_t history_s;          /* bgp_path_history; 0: none is kept */
     uint64_t history_max;       /* bgp_path_history_max, in paths */
     uint64_t peer_paths_max;    /* bgp_peer_paths_max; 0: no bound */
@@ -174,7 +176,8 @@ struct rib_nlri {
 /* All NLRI of an UPDATE with its attributes, or of its withdrawals; one SAFI per call, of an
  * established peer. Announcing a path as it is already keeps its time. Returns how many were not
  * taken (counted); rib_limit_hit() tells why. */
-#define RIB_PATHS_MAX 255
+#define RIB_PATHS_MAX   255
+#define RIB_MEMBERS_MAX 8192 /* of a view (rib_view.h) */
 size_t rib_announce(struct rib *rib, uint32_t peer, enum rib_safi safi, const struct rib_nlri *nlri,
                     size_t count, struct path_attrs *attrs, struct wall_time now)
     ON_THREAD(bgp_thread);

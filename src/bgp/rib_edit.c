@@ -8,37 +8,51 @@ static bool history_is_kept(const struct rib *rib)
     return rib->settings.history_s > 0 && rib->settings.history_max > 0;
 }
 
-void rib_edit_keep_gone(struct rib *rib, struct list_edit *edit, const struct stored_path *path,
-                        const struct list_ref *ref, uint64_t withdrawn_ms)
+void rib_edit_bury(struct rib *rib, struct list_edit *edit, const struct stored_path *path,
+                   uint16_t who, const struct list_ref *ref, const struct burial *burial)
 {
-    const struct rib_peer_family *family =
-        &rib->peers[ref->peer].families[ref->table->safi][ref->family];
     unsigned at;
 
-    if (!history_is_kept(rib) || path_announced_ms(path) >= (int64_t)withdrawn_ms) {
+    if (!history_is_kept(rib) || path_announced_ms(path) >= (int64_t)burial->withdrawn_ms) {
         edit->dropped[edit->dropped_count++] = *path;
         return;
     }
     if (edit->gone_count == GONE_MAX) {
         edit->dropped[edit->dropped_count++] = edit->gone[0].path;
-        memmove(edit->gone, edit->gone + 1, --edit->gone_count * sizeof edit->gone[0]);
+        edit->gone_count--;
+        memmove(edit->gone, edit->gone + 1, edit->gone_count * sizeof edit->gone[0]);
+        memmove(edit->gone_who, edit->gone_who + 1, edit->gone_count * sizeof edit->gone_who[0]);
         counter_add(&rib->history_evicted, 1);
     }
     at = edit->gone_count;
-    while (at > 0 && gone_withdrawn_ms(&edit->gone[at - 1]) > (int64_t)withdrawn_ms)
+    while (at > 0 && gone_withdrawn_ms(&edit->gone[at - 1]) > (int64_t)burial->withdrawn_ms)
         at--;
     memmove(edit->gone + at + 1, edit->gone + at, (edit->gone_count - at) * sizeof edit->gone[0]);
+    if (edit->is_view)
+        memmove(edit->gone_who + at + 1, edit->gone_who + at,
+                (edit->gone_count - at) * sizeof edit->gone_who[0]);
     edit->gone_count++;
+    edit->gone_who[at] = who;
     edit->gone[at] = (struct gone_path){
-        .path = *path, .withdrawal = withdrawn_ms << 22 | (family->generation & 0x3fffff)};
+        .path = *path, .withdrawal = burial->withdrawn_ms << 22 | (burial->generation & 0x3fffff)};
     history_push(&rib->history, &(struct history_item){
                                     .key = ref->key,
-                                    .withdrawn_ms = withdrawn_ms,
+                                    .withdrawn_ms = burial->withdrawn_ms,
                                     .table = ref->table->id,
                                     .peer = (uint16_t)ref->peer,
                                     .family = (uint8_t)ref->family,
                                     .len = (uint8_t)ref->len,
                                 });
+}
+
+void rib_edit_keep_gone(struct rib *rib, struct list_edit *edit, const struct stored_path *path,
+                        const struct list_ref *ref, uint64_t withdrawn_ms)
+{
+    const struct rib_peer_family *family =
+        &rib->peers[ref->peer].families[ref->table->safi][ref->family];
+    const struct burial burial = {withdrawn_ms, family->generation};
+
+    rib_edit_bury(rib, edit, path, 0, ref, &burial);
 }
 
 void rib_edit_begin(struct rib *rib, struct list_edit *edit, const struct list_ref *ref)
@@ -52,6 +66,11 @@ void rib_edit_begin(struct rib *rib, struct list_edit *edit, const struct list_r
     edit->gone_count = 0;
     edit->dropped_count = 0;
     edit->is_out_of_order = false;
+    edit->is_view = peer->view != NULL;
+    if (edit->is_view) {
+        rib_view_edit_begin(rib, edit, ref);
+        return;
+    }
     for (unsigned i = 0; list && i < list->gone_count; i++) {
         const struct gone_path *gone = &list_gone(list)[i];
         if (gone_is_valid(gone, state))
@@ -73,41 +92,68 @@ void rib_edit_begin(struct rib *rib, struct list_edit *edit, const struct list_r
     }
 }
 
-static struct decision_path decision_path_of(const struct rib *rib, const struct stored_path *path,
-                                             uint32_t peer)
+/* `members` NULL: the list is a peer's. */
+static inline struct decision_path decision_path_of(const struct rib *rib,
+                                                    const struct list_edit *edit, unsigned at,
+                                                    uint32_t peer,
+                                                    const struct view_members *members)
 {
-    return (struct decision_path){stored_attrs(rib, path), rib->peers[peer].router_id,
-                                  path->path_id};
+    const struct stored_path *path = &edit->live[at];
+    const struct rib_peer *owner =
+        members ? owner_at(rib, who_owner(members, edit->live_who[at])) : &rib->peers[peer];
+
+    return (struct decision_path){stored_attrs(rib, path), owner->router_id, path->path_id};
+}
+
+static const struct view_members *edit_members(const struct rib *rib, const struct list_edit *edit,
+                                               uint32_t peer)
+{
+    return edit->is_view ? view_members(rib, peer) : NULL;
 }
 
 static void edit_sort(struct rib *rib, struct list_edit *edit, uint32_t peer)
 {
+    const struct view_members *members = edit_members(rib, edit, peer);
     struct decision_path paths[RIB_PATHS_MAX + 1];
     struct stored_path sorted[RIB_PATHS_MAX + 1];
-    uint16_t order[RIB_PATHS_MAX + 1];
+    uint16_t order[RIB_PATHS_MAX + 1], who[RIB_PATHS_MAX + 1];
 
     for (unsigned i = 0; i < edit->live_count; i++)
-        paths[i] = decision_path_of(rib, &edit->live[i], peer);
+        paths[i] = decision_path_of(rib, edit, i, peer, members);
     decision_sort(paths, edit->live_count, order);
     for (unsigned i = 0; i < edit->live_count; i++)
         sorted[i] = edit->live[order[i]];
     memcpy(edit->live, sorted, edit->live_count * sizeof sorted[0]);
+    for (unsigned i = 0; edit->is_view && i < edit->live_count; i++)
+        who[i] = edit->live_who[order[i]];
+    if (edit->is_view)
+        memcpy(edit->live_who, who, edit->live_count * sizeof who[0]);
     edit->is_out_of_order = false;
 }
 
-void rib_edit_insert(struct rib *rib, struct list_edit *edit, const struct stored_path *path,
-                     uint32_t peer)
+/* The two below are made twice, of peers and of views: where lists are loaded, each instruction counts. */
+static inline __attribute__((always_inline)) void
+edit_insert(struct rib *rib, struct list_edit *edit, const struct stored_path *path, uint16_t who,
+            uint32_t peer, const struct view_members *members)
 {
     struct decision_path sorted[RIB_PATHS_MAX + 1];
-    struct decision_path added = decision_path_of(rib, path, peer);
+    const struct rib_peer *owner =
+        members ? owner_at(rib, who_owner(members, who)) : &rib->peers[peer];
+    struct decision_path added = {stored_attrs(rib, path), owner->router_id, path->path_id};
     size_t place = 0;
 
     for (unsigned i = 0; i < edit->live_count; i++)
-        sorted[i] = decision_path_of(rib, &edit->live[i], peer);
+        sorted[i] = decision_path_of(rib, edit, i, peer, members);
     if (edit->is_out_of_order || !decision_place(sorted, edit->live_count, &added, &place)) {
+        edit->live_who[edit->live_count] = who;
         edit->live[edit->live_count++] = *path;
         edit_sort(rib, edit, peer);
         return;
+    }
+    if (members) {
+        memmove(edit->live_who + place + 1, edit->live_who + place,
+                (edit->live_count - place) * sizeof edit->live_who[0]);
+        edit->live_who[place] = who;
     }
     memmove(edit->live + place + 1, edit->live + place,
             (edit->live_count - place) * sizeof edit->live[0]);
@@ -115,18 +161,44 @@ void rib_edit_insert(struct rib *rib, struct list_edit *edit, const struct store
     edit->live_count++;
 }
 
-void rib_edit_remove(struct rib *rib, struct list_edit *edit, unsigned at, uint32_t peer)
+static inline __attribute__((always_inline)) void edit_remove(struct rib *rib,
+                                                              struct list_edit *edit, unsigned at,
+                                                              uint32_t peer,
+                                                              const struct view_members *members)
 {
     struct decision_path sorted[RIB_PATHS_MAX + 1];
-    struct decision_path removed = decision_path_of(rib, &edit->live[at], peer);
+    struct decision_path removed = decision_path_of(rib, edit, at, peer, members);
     size_t place;
 
     edit->live_count--;
     memmove(edit->live + at, edit->live + at + 1, (edit->live_count - at) * sizeof edit->live[0]);
+    if (members)
+        memmove(edit->live_who + at, edit->live_who + at + 1,
+                (edit->live_count - at) * sizeof edit->live_who[0]);
     for (unsigned i = 0; i < edit->live_count; i++)
-        sorted[i] = decision_path_of(rib, &edit->live[i], peer);
+        sorted[i] = decision_path_of(rib, edit, i, peer, members);
     if (!decision_place(sorted, edit->live_count, &removed, &place))
         edit->is_out_of_order = true;
+}
+
+void rib_edit_insert(struct rib *rib, struct list_edit *edit, const struct stored_path *path,
+                     uint32_t peer)
+{
+    edit_insert(rib, edit, path, 0, peer, NULL);
+}
+
+void rib_edit_insert_of(struct rib *rib, struct list_edit *edit, const struct stored_path *path,
+                        uint16_t who, uint32_t slot)
+{
+    edit_insert(rib, edit, path, who, slot, view_members(rib, slot));
+}
+
+void rib_edit_remove(struct rib *rib, struct list_edit *edit, unsigned at, uint32_t peer)
+{
+    if (edit->is_view)
+        edit_remove(rib, edit, at, peer, view_members(rib, peer));
+    else
+        edit_remove(rib, edit, at, peer, NULL);
 }
 
 void rib_edit_finish(struct rib *rib, struct list_edit *edit, struct list_ref *ref, bool is_shared)

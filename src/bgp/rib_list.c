@@ -220,6 +220,8 @@ uint32_t rib_list_new(struct rib *rib, const struct list_edit *edit, uint32_t pe
         size_t align = size == CACHE_LINE ? CACHE_LINE : 1;
         size = (size + sizeof(uint32_t) + align - 1) / align * align;
     }
+    if (edit->is_view)
+        size += (edit->live_count + edit->gone_count) * sizeof(uint16_t);
     uint32_t handle = block_alloc(rib->pool, size);
     struct path_list *list = block_at(rib->pool, handle);
     *list = head;
@@ -227,6 +229,12 @@ uint32_t rib_list_new(struct rib *rib, const struct list_edit *edit, uint32_t pe
     memcpy(list->live + edit->live_count, edit->gone, edit->gone_count * sizeof edit->gone[0]);
     if (is_shared)
         share_count_set(list, 1);
+    if (edit->is_view) {
+        char *who = (char *)list + list_size(list);
+        size_t live_bytes = edit->live_count * sizeof edit->live_who[0];
+        memcpy(who, edit->live_who, live_bytes);
+        memcpy(who + live_bytes, edit->gone_who, edit->gone_count * sizeof edit->gone_who[0]);
+    }
     return handle;
 }
 

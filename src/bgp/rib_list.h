@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * How the writer changes lists of paths, for rib_store.c alone: rib_list.c puts lists where readers
+ * How the writer changes lists of paths, for rib_store.c and rib_view.c alone: rib_list.c puts lists where readers
  * find them, rib_edit.c takes one apart and makes the next. All of it is the BGP thread's.
  */
 #include "bgp/rib_private.h"
@@ -37,6 +37,45 @@ static inline void share_count_set(struct path_list *list, uint32_t count)
     memcpy((char *)list + list_size(list), &count, sizeof count);
 }
 
+/* A change: whose paths, and when. */
+struct change {
+    struct rib *rib;
+    uint32_t peer; /* slot */
+    enum rib_safi safi;
+    uint64_t now_ms;
+    bool has_room;  /* for all of it, whatever it is: no limit is near */
+    uint32_t owner; /* the peer, or that of the member and policy */
+    bool is_view;   /* it has the two below */
+    bool is_told;   /* the router told the time, which is `now_ms` */
+    uint16_t who;   /* the member, one policy, and whether the path is in use */
+};
+
+/* When a path went, and in which generation of its owner's table. */
+struct burial {
+    uint64_t withdrawn_ms;
+    uint32_t generation;
+};
+
+/* rib_store.c */
+/* Returns the limit that keeps one more path of a slot out. */
+enum rib_limit rib_limit_of(const struct change *change, bool is_new_prefix);
+/* Announces (with `attrs`) or withdraws (NULL) NLRI; returns how many could not be. */
+size_t rib_change(const struct change *change, const struct rib_nlri *nlri, size_t count,
+                  struct path_attrs *attrs);
+bool rib_has_room_for(const struct rib *rib, uint32_t peer, size_t count);
+/* True while the table of a session that came back is on its way, and paths of the one before
+ * stand. */
+static inline bool family_is_returning(const struct rib_peer_family *family)
+{
+    return family->oldest != family->generation && !family->is_loaded;
+}
+
+/* rib_view.c */
+enum rib_limit rib_view_path_announce(const struct change *change, const struct list_ref *at,
+                                      const struct rib_nlri *nlri, struct path_attrs *attrs);
+bool rib_view_path_withdraw(const struct change *change, const struct list_ref *at,
+                            const struct rib_nlri *nlri);
+
 /* rib_list.c */
 struct list_ref rib_list_ref(struct rib *rib, struct rib_table *table, enum rib_family family,
                              struct prefix_key key, unsigned len, uint32_t peer);
@@ -64,12 +103,18 @@ struct rib_table *rib_table_find(struct rib *rib, enum rib_safi safi, uint64_t r
  * path lived at all. */
 void rib_edit_keep_gone(struct rib *rib, struct list_edit *edit, const struct stored_path *path,
                         const struct list_ref *ref, uint64_t withdrawn_ms);
+/* Does the same for whatever list; `who` is a view's. */
+void rib_edit_bury(struct rib *rib, struct list_edit *edit, const struct stored_path *path,
+                   uint16_t who, const struct list_ref *ref, const struct burial *burial);
 /* Takes a list apart and leaves out what is invalid. Paths that the table after a lost session
  * did not name again go into the history. */
 void rib_edit_begin(struct rib *rib, struct list_edit *edit, const struct list_ref *ref);
 /* Puts a path in its place in decision order; the one that it replaces has been removed. */
 void rib_edit_insert(struct rib *rib, struct list_edit *edit, const struct stored_path *path,
                      uint32_t peer);
+/* Does the same in a list of a view. */
+void rib_edit_insert_of(struct rib *rib, struct list_edit *edit, const struct stored_path *path,
+                        uint16_t who, uint32_t slot);
 void rib_edit_remove(struct rib *rib, struct list_edit *edit, unsigned at, uint32_t peer);
 /* Publishes the edited list, then gives back what is not in it any more. */
 void rib_edit_finish(struct rib *rib, struct list_edit *edit, struct list_ref *ref, bool is_shared);

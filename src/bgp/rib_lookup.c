@@ -23,6 +23,7 @@ struct table_view {
     struct family_state state;
     bool is_stale, is_loading;
     bool is_usual; /* paths of one generation */
+    bool is_view;
 };
 
 /* A query on its way. */
@@ -34,6 +35,8 @@ struct lookup {
     unsigned tag;    /* of the next hop; TAG_ANY: the query has an equality */
     bool is_replay, has_next_hop;
     enum rib_safi safi;
+    enum rib_family family;
+    bool is_view; /* the query is for one (rib_view.h) */
 };
 
 /* A path of a list, and when it went; ALIVE_NOW: it stands. */
@@ -89,6 +92,59 @@ static inline bool has_next_hop(const struct rib *rib, const struct lookup *look
     return ip_addr_equal(&stored_attrs(rib, path)->next_hop, &lookup->query->next_hop);
 }
 
+/* Tells whether a view's path of one policy is a candidate, and when it went. */
+static bool policy_lived(const struct rib *rib, const struct lookup *lookup,
+                         const struct path_list *list, unsigned index, uint32_t owner,
+                         struct lived *ret_lived)
+{
+    const struct peer_state *peer = owner_state(rib, owner);
+    struct family_state state =
+        family_state_from(rcu_read(&peer->families[lookup->safi][lookup->family]));
+
+    if (index >= list->live_count)
+        return gone_is_valid(&list_gone(list)[index - list->live_count], state);
+    if (path_is_valid(ret_lived->path, state))
+        return true;
+    if (!path_was_left(ret_lived->path, state))
+        return false;
+    int64_t broken_ms = atomic_load_explicit(&peer->broken_ms, memory_order_relaxed);
+    if (path_announced_ms(ret_lived->path) >= broken_ms)
+        return false;
+    ret_lived->withdrawn_ms = broken_ms;
+    return true;
+}
+
+/* Finds a path of a view by its place in the list, as list_lived() does. Paths before policy do not
+ * count where the router tells of those after it. Stays out of line, as most lists are peers'. */
+static __attribute__((noinline)) bool view_lived(const struct rib *rib, const struct lookup *lookup,
+                                                 const struct path_list *list, unsigned index,
+                                                 struct lived *ret_lived)
+{
+    uint16_t who = list_who(list, index);
+    uint32_t only = lookup->query->only_member;
+    const struct view_members *members = view_members_of(rib, lookup->query->peer, who);
+
+    if (!members || (only != 0 && only != (who & WHO_MEMBER) + 1u))
+        return false;
+    uint32_t post = member_owner(members, who, WHO_POST);
+    if (index < list->live_count) {
+        ret_lived->path = &list->live[index];
+        ret_lived->withdrawn_ms = ALIVE_NOW;
+    } else {
+        const struct gone_path *gone = &list_gone(list)[index - list->live_count];
+        ret_lived->path = &gone->path;
+        ret_lived->withdrawn_ms = gone_withdrawn_ms(gone);
+    }
+    if (who & WHO_POST && policy_lived(rib, lookup, list, index, post, ret_lived))
+        return true;
+    if (!(who & WHO_PRE))
+        return false;
+    struct family_state after = family_state_from(
+        rcu_read(&owner_state(rib, post)->families[lookup->safi][lookup->family]));
+    return !after.is_negotiated && !after.is_stale &&
+           policy_lived(rib, lookup, list, index, post - 1, ret_lived);
+}
+
 static int64_t break_ms(const struct rib *rib, const struct lookup *lookup)
 {
     return atomic_load_explicit(&rib->states[lookup->query->peer].broken_ms, memory_order_relaxed);
@@ -115,6 +171,8 @@ static inline bool live_lived(const struct rib *rib, const struct lookup *lookup
 static inline bool list_lived(const struct rib *rib, const struct lookup *lookup,
                               const struct path_list *list, unsigned index, struct lived *ret_lived)
 {
+    if (lookup->is_view)
+        return view_lived(rib, lookup, list, index, ret_lived);
     if (index < list->live_count)
         return live_lived(rib, lookup, &list->live[index], ret_lived);
     const struct gone_path *gone = &list_gone(list)[index - list->live_count];
@@ -178,6 +236,21 @@ static void findings_add(const struct rib *rib, const struct lookup *lookup, str
         f->hits_differ = true;
 }
 
+static uint32_t router_id_of(const struct rib *rib, const struct lookup *lookup,
+                             const struct path_list *list, unsigned index)
+{
+    uint32_t owner = lookup->query->peer;
+
+    if (lookup->is_view) {
+        uint16_t who = list_who(list, index);
+        const struct view_members *members = view_members_of(rib, owner, who);
+        if (!members)
+            return 0;
+        owner = who_owner(members, who);
+    }
+    return atomic_load_explicit(&owner_state(rib, owner)->router_id, memory_order_relaxed);
+}
+
 /* Finds the best path and the best hit anew. The list is in decision order of now, but at the
  * flow's end other paths were alive, and their order was another one. */
 static void findings_order(const struct rib *rib, const struct lookup *lookup,
@@ -186,22 +259,23 @@ static void findings_order(const struct rib *rib, const struct lookup *lookup,
     const struct stored_path *alive[RIB_PATHS_MAX + GONE_MAX];
     struct decision_path paths[RIB_PATHS_MAX + GONE_MAX];
     uint16_t order[RIB_PATHS_MAX + GONE_MAX];
-    uint32_t router_id =
-        atomic_load_explicit(&rib->states[lookup->query->peer].router_id, memory_order_relaxed);
+    uint32_t router_ids[RIB_PATHS_MAX + GONE_MAX];
     unsigned count = 0;
 
     for (unsigned i = 0; i < list->live_count + list->gone_count; i++) {
         struct lived lived;
         if (list_lived(rib, lookup, list, i, &lived) && lived_is_candidate(lookup, &lived) &&
-            lived_to_end(lookup, &lived))
+            lived_to_end(lookup, &lived)) {
+            router_ids[count] = router_id_of(rib, lookup, list, i);
             alive[count++] = lived.path;
+        }
     }
     f->best = NULL;
     if (count == 0)
         return;
     for (unsigned i = 0; i < count; i++)
         paths[i] =
-            (struct decision_path){stored_attrs(rib, alive[i]), router_id, alive[i]->path_id};
+            (struct decision_path){stored_attrs(rib, alive[i]), router_ids[i], alive[i]->path_id};
     decision_sort(paths, count, order);
     f->best = alive[order[0]];
     for (unsigned i = 0; i < count && f->hit; i++) {
@@ -212,15 +286,18 @@ static void findings_order(const struct rib *rib, const struct lookup *lookup,
     }
 }
 
-static struct findings list_search(const struct rib *rib, const struct lookup *lookup,
-                                   const struct path_list *list)
+/* The search is made twice, of peers and of views, as most lists are peers' and have short answers. */
+static inline __attribute__((always_inline)) struct findings
+list_search_in(const struct rib *rib, const struct lookup *lookup, const struct path_list *list,
+               bool is_view)
 {
     struct findings f = {0};
     bool is_as_now = true;
 
     for (unsigned i = 0; i < list->live_count; i++) {
         struct lived lived;
-        if (!live_lived(rib, lookup, &list->live[i], &lived)) {
+        if (is_view ? !view_lived(rib, lookup, list, i, &lived)
+                    : !live_lived(rib, lookup, &list->live[i], &lived)) {
             is_as_now = false;
         } else if (lived_is_candidate(lookup, &lived)) {
             findings_add(rib, lookup, &f, &lived);
@@ -243,6 +320,19 @@ static struct findings list_search(const struct rib *rib, const struct lookup *l
     if (!is_as_now)
         findings_order(rib, lookup, list, &f);
     return f;
+}
+
+static __attribute__((noinline)) struct findings
+view_search(const struct rib *rib, const struct lookup *lookup, const struct path_list *list)
+{
+    return list_search_in(rib, lookup, list, true);
+}
+
+static inline struct findings list_search(const struct rib *rib, const struct lookup *lookup,
+                                          const struct path_list *list)
+{
+    return lookup->is_view ? view_search(rib, lookup, list)
+                           : list_search_in(rib, lookup, list, false);
 }
 
 /* True if there was a path at every instant of the flow. That is so if `best`, which is alive at its
@@ -484,6 +574,7 @@ static bool view_turn_to(const struct rib *rib, struct table_view *view, enum ri
     const struct rib_table *table = safi == RIB_UNICAST ? rib->unicast : rib->labelled;
 
     view->tree = NULL;
+    view->is_view = false;
     view->safi = safi;
     view->state = (struct family_state){0};
     if (view->peer >= rib->max_peers || view->family == IP_NONE)
@@ -497,6 +588,7 @@ static bool view_turn_to(const struct rib *rib, struct table_view *view, enum ri
         table = rd.value ? block_at(rib->pool, rd.value) : NULL;
     }
     view->tree = table ? &table->trees[family] : NULL;
+    view->is_view = rcu_read(&rib->states[view->peer].members) != 0;
     return true;
 }
 
@@ -537,6 +629,8 @@ static inline struct lookup lookup_make(struct rib_query *query, const struct ta
         .query = query,
         .state = view->state,
         .safi = view->safi,
+        .family = view->family == IP_V6 ? RIB_IPV6 : RIB_IPV4,
+        .is_view = view->is_view,
         .is_replay = is_replay,
         .to_ms = is_replay ? INT64_MAX : wall_ms(query->to_ns),
         .late_ms = is_replay ? INT64_MAX : wall_ms(query->to_ns + query->late_ns),

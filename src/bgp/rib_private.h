@@ -9,6 +9,10 @@
  *
  * Lists never change: a new one is published in the place of the old. Prefixes that were announced
  * together share theirs. Handles are those of base/block_pool.
+ *
+ * A slot is a BGP peer or a view (rib_view.h). What has sessions and tables is called an owner: the
+ * peer itself, or, of a view, each member's routes before and after policy. Owners below max_peers are the
+ * slots, the others are members'.
  */
 #include "base/memory.h"
 #include "base/metric.h"
@@ -112,6 +116,24 @@ static inline size_t list_size(const struct path_list *list)
            list->gone_count * sizeof(struct gone_path);
 }
 
+/* The list of a view has behind its paths, live and gone, two bytes for each: the number of the member
+ * whose it is, and its marks. */
+enum {
+    WHO_MEMBER = 0x1fff,
+    WHO_IN_USE = 0x2000,
+    WHO_PRE = 0x4000,
+    WHO_POST = 0x8000,
+    WHO_POLICIES = WHO_PRE | WHO_POST,
+};
+static_assert(RIB_MEMBERS_MAX == WHO_MEMBER + 1, "members have 13 bits");
+static inline uint16_t list_who(const struct path_list *list, unsigned index)
+{
+    uint16_t who;
+
+    memcpy(&who, (const char *)list + list_size(list) + index * sizeof who, sizeof who);
+    return who;
+}
+
 /* The trees of the unicast, the labelled, or one route distinguisher's paths. */
 struct rib_table {
     struct prefix_tree trees[RIB_FAMILY_COUNT];
@@ -138,7 +160,19 @@ struct peer_state {
     _Alignas(CACHE_LINE) _Atomic uint64_t families[RIB_SAFI_COUNT][RIB_FAMILY_COUNT];
     _Atomic int64_t broken_ms; /* wall clock; published before the states that look at it */
     _Atomic uint32_t router_id;
+    _Atomic uint32_t members; /* of a view: handle of its struct view_members; 0: a BGP peer */
 };
+static_assert(sizeof(struct peer_state) == CACHE_LINE, "states do not share lines");
+
+/* A view's members: the owner of each one's routes before policy, after which comes that of those after
+ * policy. A new block takes the place of the old one when there are more, and is there before any list names
+ * them: so a reader looks for it after it has found the list. */
+struct view_members {
+    uint32_t capacity;
+    _Atomic uint32_t owners[];
+};
+static_assert(sizeof(struct view_members) + RIB_MEMBERS_MAX * sizeof(uint32_t) <= BLOCK_MAX_BYTES,
+              "all members are one block");
 
 static inline struct family_state family_state_from(uint64_t word)
 {
@@ -218,11 +252,32 @@ struct rib_peer_family {
 struct rib_peer {
     bool is_up;
     uint32_t router_id;
+    uint32_t slot;         /* its own, or that of the view whose member's it is */
+    struct rib_view *view; /* of a slot that is one */
     struct mono_time keep_until;
     uint64_t broken_ms; /* when the last session ended, wall clock */
     struct rib_peer_family families[RIB_SAFI_COUNT][RIB_FAMILY_COUNT];
     struct counter paths, history_paths, prefixes; /* prefixes: those with a live path */
     struct counter family_paths[RIB_SAFI_COUNT][RIB_FAMILY_COUNT];
+};
+
+#define FAMILY_TOTAL (RIB_SAFI_COUNT * RIB_FAMILY_COUNT)
+
+/* The owners of members, in chunks that never move. */
+#define OWNERS_IN_CHUNK 64u
+struct owner_chunk {
+    struct peer_state states[OWNERS_IN_CHUNK];
+    struct rib_peer peers[OWNERS_IN_CHUNK];
+};
+
+/* A view as the writer knows it. Its own state is made of what is counted here of its members. */
+struct rib_view {
+    bool is_multipath;
+    uint32_t member_count;
+    bool is_given[RIB_MEMBERS_MAX]; /* a member has an owner outside, or may get one */
+    struct view_counts {
+        uint32_t negotiated, loaded, stale, add_path;
+    } counts[RIB_SAFI_COUNT][RIB_FAMILY_COUNT];
 };
 
 /* An item of the history: the place where a path was withdrawn, and when. */
@@ -240,13 +295,17 @@ struct history {
     uint64_t count, chunk_count;
 };
 
-/* A list taken apart to be changed. */
+/* A list taken apart to be changed. Of a view each live path may leave two gone ones (rib_view.c), each
+ * of which may push out another. */
+#define DROPPED_MAX (3 * RIB_PATHS_MAX + GONE_MAX + 3)
 struct list_edit {
     unsigned live_count, gone_count, dropped_count;
     bool is_out_of_order; /* something left that may change the order of others */
+    bool is_view;         /* there are whos */
     struct stored_path live[RIB_PATHS_MAX];
     struct gone_path gone[GONE_MAX];
-    struct stored_path dropped[RIB_PATHS_MAX + GONE_MAX + 1]; /* no more in the list */
+    struct stored_path dropped[DROPPED_MAX]; /* no more in the list */
+    uint16_t live_who[RIB_PATHS_MAX], gone_who[GONE_MAX];
 };
 
 struct rib {
@@ -255,12 +314,18 @@ struct rib {
     const struct block_pool *attrs_pool;
     struct peer_state *states;
     uint32_t max_peers;
+    struct owner_chunk *
+        *chunks; /* of members' owners; an entry is written before its use is published */
     struct rib_table *unicast, *labelled;
     struct prefix_tree rds; /* route distinguisher, 64 bits -> handle of a struct rib_table */
 
     /* For the BGP thread alone: */
     _Alignas(CACHE_LINE) struct rib_settings settings;
     struct rib_peer *peers;
+    uint32_t owner_count; /* slots, and owners of members so far */
+    struct free_owners {  /* of views that are no more; the second of a member follows its first */
+        uint32_t *owners, count;
+    } free_owners;
     uint32_t *tables;                 /* handles by id; 0: free */
     uint32_t table_count, free_table; /* no id below free_table is free */
     struct history history;
@@ -269,7 +334,8 @@ struct rib {
         uint32_t table;
         uint8_t family;
         struct prefix_cursor cursor;
-        uint32_t *oldest; /* of each (peer, SAFI, family) when the pass began */
+        uint32_t *oldest;     /* of each (owner, SAFI, family) when the pass began */
+        uint32_t owner_count; /* at that time */
     } sweep;
     uint64_t changes;
     enum rib_intake intake;
@@ -296,6 +362,48 @@ static inline const struct path_attrs *stored_attrs(const struct rib *rib,
 static inline const struct path_list *list_at(const struct rib *rib, uint32_t handle)
 {
     return block_at(rib->pool, handle);
+}
+/* Finds the books of an owner, and its state for readers. */
+static inline struct rib_peer *owner_at(const struct rib *rib, uint32_t owner)
+{
+    uint32_t member = owner - rib->max_peers;
+
+    return owner < rib->max_peers
+               ? &rib->peers[owner]
+               : &rib->chunks[member / OWNERS_IN_CHUNK]->peers[member % OWNERS_IN_CHUNK];
+}
+static inline struct peer_state *owner_state(const struct rib *rib, uint32_t owner)
+{
+    uint32_t member = owner - rib->max_peers;
+
+    return owner < rib->max_peers
+               ? &rib->states[owner]
+               : &rib->chunks[member / OWNERS_IN_CHUNK]->states[member % OWNERS_IN_CHUNK];
+}
+/* The owner of what a member of a view has of one policy (WHO_PRE or WHO_POST). `members` is the
+ * view's. */
+static inline uint32_t member_owner(const struct view_members *members, unsigned who,
+                                    unsigned policy)
+{
+    return atomic_load_explicit(&members->owners[who & WHO_MEMBER], memory_order_relaxed) +
+           (policy == WHO_POST);
+}
+/* The owner that stands for a path of several policies. */
+static inline uint32_t who_owner(const struct view_members *members, unsigned who)
+{
+    return member_owner(members, who, who & WHO_POST ? WHO_POST : WHO_PRE);
+}
+static inline const struct view_members *view_members(const struct rib *rib, uint32_t slot)
+{
+    return block_at(rib->pool, rcu_read(&rib->states[slot].members));
+}
+/* For readers, who may hold a list of a view that is no more: NULL, as the member is not there. */
+static inline const struct view_members *view_members_of(const struct rib *rib, uint32_t slot,
+                                                         unsigned who)
+{
+    const struct view_members *members = view_members(rib, slot); /* without one it has no room */
+
+    return (who & WHO_MEMBER) < members->capacity ? members : NULL;
 }
 static inline int64_t wall_ms(int64_t wall_ns)
 {
@@ -324,6 +432,17 @@ void rib_prefix_sweep(struct rib *rib, struct rib_table *table, enum rib_family 
                       struct prefix_key key, unsigned len);
 /* Removes from one list all paths that were withdrawn no later than this item; returns how many. */
 unsigned rib_history_drop(struct rib *rib, const struct history_item *item);
+
+/* rib_view.c */
+struct list_ref;
+/* Takes the list of a view apart: rib_edit_begin() does the same for peers. */
+void rib_view_edit_begin(struct rib *rib, struct list_edit *edit, const struct list_ref *ref);
+/* Makes the view's own state anew, after one of its members' states was `old` and is another now. */
+void rib_view_state_changed(struct rib *rib, uint32_t slot, unsigned safi, unsigned family,
+                            struct family_state old, struct family_state now);
+/* Whether all its members are down; what they have that is stale is gone then. */
+bool rib_view_is_over(struct rib *rib, uint32_t slot);
+void rib_view_clear(struct rib *rib, uint32_t slot); /* its members are members no more */
 
 /* rib.c */
 struct family_state rib_family_state(const struct rib_peer_family *family);

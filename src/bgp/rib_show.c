@@ -43,43 +43,111 @@ static void tell(const struct rib *rib, const struct stored_path *path, struct r
     fn(arg, shown);
 }
 
-/* Tells one peer's paths; returns how many. */
+/* One slot's list, and the path of it that is told next. */
+struct told_list {
+    const struct rib *rib;
+    enum rib_safi safi;
+    enum rib_family family;
+    const struct path_list *list;
+    rib_show_fn *fn;
+    void *arg;
+    struct rib_shown shown;
+    unsigned told, rank;
+};
+
+static void shown_set_owner(struct told_list *t, uint32_t owner, struct family_state state)
+{
+    t->shown.router_id =
+        atomic_load_explicit(&owner_state(t->rib, owner)->router_id, memory_order_relaxed);
+    t->shown.is_stale = state.is_stale;
+    t->shown.has_add_path = state.has_add_path;
+}
+
+static struct family_state state_of(const struct told_list *t, uint32_t owner)
+{
+    return family_state_from(rcu_read(&owner_state(t->rib, owner)->families[t->safi][t->family]));
+}
+
+/* Tells the path at a place of the list, if this owner vouches for it. */
+static bool tell_at(struct told_list *t, unsigned index, uint32_t owner)
+{
+    const struct path_list *list = t->list;
+    struct family_state state = state_of(t, owner);
+
+    if (!state.is_negotiated && !state.is_stale)
+        return false;
+    shown_set_owner(t, owner, state);
+    t->told++;
+    if (index >= list->live_count) {
+        const struct gone_path *gone = &list_gone(list)[index - list->live_count];
+        if (!gone_is_valid(gone, state)) {
+            t->told--;
+            return false;
+        }
+        t->shown.rank = UINT32_MAX;
+        t->shown.withdrawn_ms = gone_withdrawn_ms(gone);
+        tell(t->rib, &gone->path, &t->shown, t->fn, t->arg);
+        return true;
+    }
+    const struct stored_path *path = &list->live[index];
+    bool is_left = !path_is_valid(path, state);
+    if (is_left && !path_was_left(path, state)) {
+        t->told--;
+        return false;
+    }
+    t->shown.rank = is_left ? UINT32_MAX : t->rank++;
+    t->shown.withdrawn_ms =
+        is_left ? atomic_load_explicit(&owner_state(t->rib, owner)->broken_ms, memory_order_relaxed)
+                : 0;
+    tell(t->rib, path, &t->shown, t->fn, t->arg);
+    return true;
+}
+
+/* Tells a view's path once, with the policies that it is of now. */
+static void tell_of_view(struct told_list *t, unsigned index)
+{
+    uint16_t who = list_who(t->list, index);
+    const struct view_members *members = view_members_of(t->rib, t->list->peer, who);
+
+    if (!members)
+        return;
+    uint32_t pre = member_owner(members, who, WHO_PRE);
+    const struct stored_path *path = index < t->list->live_count ? &t->list->live[index] : NULL;
+
+    t->shown.member = who & WHO_MEMBER;
+    t->shown.is_in_use = who & WHO_IN_USE;
+    t->shown.is_pre = who & WHO_PRE && (!path || path_is_valid(path, state_of(t, pre)));
+    t->shown.is_post = who & WHO_POST && (!path || path_is_valid(path, state_of(t, pre + 1)));
+    if (path && !t->shown.is_pre && !t->shown.is_post) { /* left by a session, maybe */
+        t->shown.is_pre = who & WHO_PRE;
+        t->shown.is_post = who & WHO_POST;
+    }
+    if (t->shown.is_post && tell_at(t, index, pre + 1))
+        return;
+    if (t->shown.is_pre)
+        tell_at(t, index, pre);
+}
+
+/* Tells one slot's paths; returns how many. */
 static unsigned tell_list(const struct rib *rib, enum rib_safi safi, enum rib_family family,
                           const struct path_list *list, rib_show_fn *fn, void *arg)
 {
-    const struct peer_state *peer = &rib->states[list->peer];
-    struct family_state state = family_state_from(rcu_read(&peer->families[safi][family]));
-    struct rib_shown shown = {
-        .peer = list->peer,
-        .router_id = atomic_load_explicit(&peer->router_id, memory_order_relaxed),
-        .is_stale = state.is_stale,
-        .has_add_path = state.has_add_path,
-    };
-    unsigned told = 0, rank = 0;
+    struct told_list t = {.rib = rib,
+                          .safi = safi,
+                          .family = family,
+                          .list = list,
+                          .fn = fn,
+                          .arg = arg,
+                          .shown = {.peer = list->peer}};
+    bool is_view = rcu_read(&rib->states[list->peer].members) != 0;
 
-    if (!state.is_negotiated && !state.is_stale)
-        return 0;
-    for (unsigned i = 0; i < list->live_count; i++) {
-        const struct stored_path *path = &list->live[i];
-        bool is_left = !path_is_valid(path, state);
-        if (is_left && !path_was_left(path, state))
-            continue;
-        shown.rank = is_left ? UINT32_MAX : rank++;
-        shown.withdrawn_ms =
-            is_left ? atomic_load_explicit(&peer->broken_ms, memory_order_relaxed) : 0;
-        tell(rib, path, &shown, fn, arg);
-        told++;
+    for (unsigned i = 0; i < list->live_count + list->gone_count; i++) {
+        if (is_view)
+            tell_of_view(&t, i);
+        else
+            tell_at(&t, i, list->peer);
     }
-    for (unsigned i = 0; i < list->gone_count; i++) {
-        const struct gone_path *gone = &list_gone(list)[i];
-        if (!gone_is_valid(gone, state))
-            continue;
-        shown.rank = UINT32_MAX;
-        shown.withdrawn_ms = gone_withdrawn_ms(gone);
-        tell(rib, &gone->path, &shown, fn, arg);
-        told++;
-    }
-    return told;
+    return t.told;
 }
 
 /* Returns what stands under the prefix; NULL: it is not there. */

@@ -23,6 +23,9 @@ struct rib_shown {
     int64_t withdrawn_ms; /* 0: the path stands */
     bool is_stale;        /* the session is gone, and the path is kept for a while */
     bool has_add_path;
+    /* A view's path (rib_view.h) has these: whose it is, of which policy, and whether the router uses it. */
+    uint16_t member;
+    bool is_pre, is_post, is_in_use;
 };
 typedef void rib_show_fn(void *arg, const struct rib_shown *path);
 

@@ -8,15 +8,6 @@
 
 #define NLRI_TOGETHER 16u /* prefetched for each other */
 
-/* A change: whose paths, and when. */
-struct change {
-    struct rib *rib;
-    uint32_t peer;
-    enum rib_safi safi;
-    uint64_t now_ms;
-    bool has_room; /* for all of it, whatever it is: no limit is near */
-};
-
 /* Another prefix of the UPDATE whose list is `before` becomes `after` too. */
 static void shared_remember(struct rib *rib, const struct list_ref *ref, uint32_t path_id,
                             uint32_t before, bool is_refresh)
@@ -41,6 +32,7 @@ static void list_refresh(struct rib *rib, const struct list_ref *ref, const stru
         return;
     edit->live_count = list->live_count;
     edit->gone_count = list->gone_count;
+    edit->is_view = false;
     memcpy(edit->live, list->live, list->live_count * sizeof edit->live[0]);
     memcpy(edit->gone, list_gone(list), list->gone_count * sizeof edit->gone[0]);
     path_set_generation(&edit->live[path - list->live], generation);
@@ -58,7 +50,7 @@ static bool is_memory_full(const struct rib *rib)
     return rib->intake != RIB_INTAKE_ALL || block_pool_is_full(rib->pool);
 }
 
-static bool has_room_for(const struct rib *rib, uint32_t peer, size_t count)
+bool rib_has_room_for(const struct rib *rib, uint32_t peer, size_t count)
 {
     const struct rib_peer *p = &rib->peers[peer];
 
@@ -66,8 +58,7 @@ static bool has_room_for(const struct rib *rib, uint32_t peer, size_t count)
            counter_get(&p->prefixes) + count <= rib->settings.peer_prefixes_max;
 }
 
-/* Returns the limit that keeps one more path of a peer out. */
-static enum rib_limit limit_of(const struct change *change, bool is_new_prefix)
+enum rib_limit rib_limit_of(const struct change *change, bool is_new_prefix)
 {
     const struct rib *rib = change->rib;
     const struct rib_peer *p = &rib->peers[change->peer];
@@ -95,13 +86,6 @@ static void list_share(struct rib *rib, struct list_ref *ref, struct path_attrs 
             rib_count_prefix(rib, ref->peer, true);
     }
     rib_list_publish(rib, ref, rib->shared.after);
-}
-
-/* True while the table of a session that came back is on its way, and paths of the one before
- * stand. */
-static bool family_is_returning(const struct rib_peer_family *family)
-{
-    return family->oldest != family->generation && !family->is_loaded;
 }
 
 /* True if a gone path still counts: one that is due to go may not have been swept yet. */
@@ -216,7 +200,7 @@ static enum rib_limit path_announce(const struct change *change, const struct li
 
     if (rib->shared.is_valid && rib->shared.before == before &&
         rib->shared.path_id == nlri->path_id && rib->shared.family == ref.family &&
-        (change->has_room || limit_of(change, rib->shared.is_new_prefix) == RIB_LIMIT_NONE)) {
+        (change->has_room || rib_limit_of(change, rib->shared.is_new_prefix) == RIB_LIMIT_NONE)) {
         list_share(rib, &ref, attrs);
         return RIB_LIMIT_NONE;
     }
@@ -237,7 +221,7 @@ static enum rib_limit path_announce(const struct change *change, const struct li
     rib_edit_begin(rib, edit, &ref);
     if (!found) {
         enum rib_limit limit =
-            change->has_room ? RIB_LIMIT_NONE : limit_of(change, edit->live_count == 0);
+            change->has_room ? RIB_LIMIT_NONE : rib_limit_of(change, edit->live_count == 0);
         if (limit != RIB_LIMIT_NONE)
             return limit;
         if (edit->live_count == RIB_PATHS_MAX)
@@ -325,14 +309,15 @@ static enum rib_limit announce_with_room(const struct change *change, const stru
         rib_list_ref(rib, table, prefix->addr.family == IP_V6 ? RIB_IPV6 : RIB_IPV4,
                      prefix_key_make(&prefix->addr), prefix->len, change->peer);
     rib->shared.is_valid = false;
-    return path_announce(change, &ref, nlri, attrs, false);
+    return change->is_view ? rib_view_path_announce(change, &ref, nlri, attrs)
+                           : path_announce(change, &ref, nlri, attrs, false);
 }
 
-/* Announces (with `attrs`) or withdraws (NULL) NLRI; returns how many could not be. */
-static size_t nlri_change(const struct change *change, const struct rib_nlri *nlri, size_t count,
-                          struct path_attrs *attrs)
+size_t rib_change(const struct change *change, const struct rib_nlri *nlri, size_t count,
+                  struct path_attrs *attrs)
 {
     struct rib *rib = change->rib;
+    struct rib_peer *owner = owner_at(rib, change->owner);
     struct prefix_match matches[NLRI_TOGETHER] = {0};
     size_t failed = 0;
 
@@ -346,19 +331,24 @@ static size_t nlri_change(const struct change *change, const struct rib_nlri *nl
         enum rib_family family = prefix->addr.family == IP_V6 ? RIB_IPV6 : RIB_IPV4;
         if (!table && attrs && !is_memory_full(rib))
             table = rib_table_new(rib, change->safi, nlri[i].rd);
-        rib->peers[change->peer].families[change->safi][family].is_touched = true;
+        owner->families[change->safi][family].is_touched = true;
         enum rib_limit limit = RIB_LIMIT_NONE;
         struct list_ref ref;
         if (table)
             ref = rib_list_ref(rib, table, family, prefix_key_make(&prefix->addr), prefix->len,
                                change->peer);
         if (!attrs) {
-            failed += !table || !path_withdraw(change, &ref, &nlri[i]);
+            failed += !table || !(change->is_view ? rib_view_path_withdraw(change, &ref, &nlri[i])
+                                                  : path_withdraw(change, &ref, &nlri[i]));
             continue;
         }
-        limit = table ? path_announce(change, &ref, &nlri[i], attrs,
-                                      has_common_list(&ref, matches, i, count))
-                      : RIB_LIMIT_MEMORY;
+        if (!table)
+            limit = RIB_LIMIT_MEMORY;
+        else if (change->is_view)
+            limit = rib_view_path_announce(change, &ref, &nlri[i], attrs);
+        else
+            limit = path_announce(change, &ref, &nlri[i], attrs,
+                                  has_common_list(&ref, matches, i, count));
         if (table && limit != RIB_LIMIT_NONE)
             limit = announce_with_room(change, &nlri[i], attrs, limit);
         failed += limit != RIB_LIMIT_NONE;
@@ -371,12 +361,16 @@ static size_t nlri_change(const struct change *change, const struct rib_nlri *nl
 size_t rib_announce(struct rib *rib, uint32_t peer, enum rib_safi safi, const struct rib_nlri *nlri,
                     size_t count, struct path_attrs *attrs, struct wall_time now)
 {
-    struct change change = {rib, peer, safi, (uint64_t)wall_ms(now.ns),
-                            has_room_for(rib, peer, count)};
+    struct change change = {.rib = rib,
+                            .peer = peer,
+                            .safi = safi,
+                            .now_ms = (uint64_t)wall_ms(now.ns),
+                            .has_room = rib_has_room_for(rib, peer, count),
+                            .owner = peer};
 
     THREAD_ASSERT(bgp_thread);
     rib->limit_hit = RIB_LIMIT_NONE;
-    size_t refused = nlri_change(&change, nlri, count, attrs);
+    size_t refused = rib_change(&change, nlri, count, attrs);
     counter_add(&rib->paths_refused, refused);
     rib_history_bound(rib);
     return refused;
@@ -385,8 +379,13 @@ size_t rib_announce(struct rib *rib, uint32_t peer, enum rib_safi safi, const st
 size_t rib_withdraw(struct rib *rib, uint32_t peer, enum rib_safi safi, const struct rib_nlri *nlri,
                     size_t count, struct wall_time now)
 {
-    struct change change = {rib, peer, safi, (uint64_t)wall_ms(now.ns), true};
-    size_t unknown = nlri_change(&change, nlri, count, NULL);
+    struct change change = {.rib = rib,
+                            .peer = peer,
+                            .safi = safi,
+                            .now_ms = (uint64_t)wall_ms(now.ns),
+                            .has_room = true,
+                            .owner = peer};
+    size_t unknown = rib_change(&change, nlri, count, NULL);
 
     THREAD_ASSERT(bgp_thread);
     rib_history_bound(rib);
@@ -436,6 +435,7 @@ unsigned rib_history_drop(struct rib *rib, const struct history_item *item)
         edit->dropped[edit->dropped_count++] = edit->gone[dropped++].path;
     edit->gone_count -= dropped;
     memmove(edit->gone, edit->gone + dropped, edit->gone_count * sizeof edit->gone[0]);
+    memmove(edit->gone_who, edit->gone_who + dropped, edit->gone_count * sizeof edit->gone_who[0]);
     rib_edit_finish(rib, edit, &ref, false);
     return dropped;
 }

@@ -66,6 +66,11 @@ void rib_fixture_clear(struct rib_fixture *fixture)
     mem_free(fixture->sets);
 }
 
+void rib_fixture_unref(struct rib_fixture *fixture, struct path_attrs *attrs)
+{
+    attrs_unref(fixture, attrs);
+}
+
 struct path_attrs *rib_fixture_attrs(struct rib_fixture *fixture, const struct path_facts *facts)
 {
     struct ip_addr next_hop = addr_of(facts->next_hop);

@@ -28,6 +28,8 @@ void rib_fixture_init(struct rib_fixture *fixture, const struct rib_settings *se
 void rib_fixture_clear(struct rib_fixture *fixture) ON_THREAD(bgp_thread);
 
 struct path_attrs *rib_fixture_attrs(struct rib_fixture *fixture, const struct path_facts *facts);
+/* Gives a reference back; the set goes with the last one. */
+void rib_fixture_unref(struct rib_fixture *fixture, struct path_attrs *attrs);
 void rib_fixture_up(struct rib_fixture *fixture, uint32_t peer, bool has_add_path)
     ON_THREAD(bgp_thread);
 void rib_fixture_down(struct rib_fixture *fixture, uint32_t peer, int64_t now_ms)

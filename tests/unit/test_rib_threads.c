@@ -2,7 +2,7 @@
 /* Proves that readers get right answers while the BGP thread changes everything that it can.
  * ThreadSanitizer watches this one. */
 #include "base/thread.h"
-#include "bgp/rib.h"
+#include "bgp/rib_view.h"
 #include "support/rib_fixture.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -130,10 +130,117 @@ static void readers_get_right_answers_while_everything_changes(void **state)
     thread_leave_role(&bgp_thread);
 }
 
+/* ---- views ---- */
+
+enum { VIEW = 1, VIEW_MEMBERS = 40, VIEW_ROUNDS = 60 };
+
+/* Peer 0 has the path by 10.0.0.1 all the time. All members of the view have AS 9, and come and go. */
+static void view_read_on(void *arg)
+{
+    struct reading *reading = arg;
+    struct rcu_reader *reader;
+    struct rib_query queries[48];
+
+    if (rcu_reader_register(reading->fixture->rcu, &reader) != 0)
+        return;
+    rcu_online(reader);
+    for (unsigned n = 0; !atomic_load_explicit(reading->is_over, memory_order_acquire); n++) {
+        for (unsigned i = 0; i < 48; i++) {
+            queries[i] = (struct rib_query){
+                .peer = i % 4 == 0 ? 0 : VIEW,
+                .only_member = i % 4 == 1 ? 1 + (n + i) % VIEW_MEMBERS : 0,
+                .address = ip_addr_v4((uint8_t[4]){10, 0, (uint8_t)(i % 8), 1}),
+                .next_hop = ip_addr_v4((uint8_t[4]){10, 0, 0, i % 4 == 0 ? 1 : 9})};
+            if (n % 2)
+                queries[i].from_ns = queries[i].to_ns = INT64_C(1000000) * NS_PER_S;
+        }
+        rib_lookup_batch(reading->fixture->rib, RIB_POLICY_NORMAL, queries, 48);
+        for (unsigned i = 0; i < 48; i++) {
+            const struct path_attrs *attrs = queries[i].path.attrs;
+            bool is_right = queries[i].peer == 0 ? attrs && attrs->first_as == 1
+                                                 : !attrs || attrs->first_as == 9;
+            reading->wrong += !is_right;
+            reading->asked++;
+        }
+        rcu_quiescent(reader);
+    }
+    rcu_reader_unregister(reader);
+}
+
+static void view_announce(struct rib_fixture *f, uint16_t member, bool is_post, int64_t now_ms)
+{
+    const struct rib_member_source source = {.slot = VIEW, .member = member, .is_post = is_post};
+    struct path_attrs *attrs = rib_fixture_attrs(f, &of_other_peer);
+    struct rib_nlri nlri[8];
+
+    for (uint8_t i = 0; i < 8; i++)
+        nlri[i] = (struct rib_nlri){.prefix = {ip_addr_v4((uint8_t[4]){10, 0, i, 0}), 24}};
+    attrs->ref_count++;
+    rib_view_announce(f->rib, &source, RIB_UNICAST, nlri, 8, attrs,
+                      (struct wall_time){now_ms * NS_PER_MS});
+    rib_fixture_unref(f, attrs);
+}
+
+static void view_live(struct rib_fixture *f, unsigned round) ON_THREAD(bgp_thread);
+static void view_live(struct rib_fixture *f, unsigned round)
+{
+    struct rib_session session = {.router_id = round};
+
+    session.is_negotiated[RIB_UNICAST][RIB_IPV4] = true;
+    rib_view_begin(f->rib, VIEW, true);
+    for (unsigned i = 0; i < VIEW_MEMBERS; i++) {
+        uint16_t member;
+        assert_int_equal(rib_view_add_member(f->rib, VIEW, &member), 0);
+        for (int is_post = 0; is_post < 2; is_post++) {
+            rib_view_table_up(f->rib, VIEW, member, is_post, &session, (struct mono_time){0});
+            view_announce(f, member, is_post, 1000 + round);
+        }
+    }
+    for (uint16_t member = 0; member < VIEW_MEMBERS; member++) {
+        for (int is_post = 0; is_post < 2; is_post++)
+            rib_peer_down(f->rib, rib_view_table(f->rib, VIEW, member, is_post), false,
+                          (struct wall_time){(1000 + round) * NS_PER_MS}, (struct mono_time){0});
+    }
+    rib_sweep(f->rib);
+    assert_true(rib_peer_release(f->rib, VIEW));
+    rib_fixture_tick(f, 1000 + round, round);
+}
+
+static void readers_of_views_get_right_answers_too(void **state)
+{
+    (void)state;
+    struct rib_fixture f;
+    struct reading readings[READERS] = {0};
+    _Atomic bool is_over = false;
+
+    thread_enter_role(&bgp_thread);
+    rib_fixture_init(&f, &(struct rib_settings){.max_peers = 2, .max_members = VIEW_MEMBERS});
+    rib_fixture_up(&f, 0, true);
+    rib_fixture_announce(&f, 0, "10.0.0.0/8", 1, &steady, 1000);
+    rib_fixture_loaded(&f, 0);
+    for (unsigned i = 0; i < READERS; i++) {
+        readings[i].fixture = &f;
+        readings[i].is_over = &is_over;
+        assert_int_equal(thread_start(&readings[i].thread, "reader", view_read_on, &readings[i]),
+                         0);
+    }
+    for (unsigned round = 0; round < VIEW_ROUNDS; round++)
+        view_live(&f, round);
+    atomic_store_explicit(&is_over, true, memory_order_release);
+    for (unsigned i = 0; i < READERS; i++) {
+        thread_join(&readings[i].thread);
+        assert_true(readings[i].asked > 0);
+        assert_int_equal(readings[i].wrong, 0);
+    }
+    rib_fixture_clear(&f);
+    thread_leave_role(&bgp_thread);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(readers_get_right_answers_while_everything_changes),
+        cmocka_unit_test(readers_of_views_get_right_answers_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
