@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * format_bench [csv|json ROUNDS]
+ * format_bench [csv|json|avro ROUNDS]
  *
- * Measures how many rows a second one core writes as JSON, CSV and columns, beside the limit: copying
- * the same text. Rows are those of a 5-tuple dump with times and an AS path, all different, and the
+ * Measures how many rows a second one core writes as JSON, CSV, Avro and columns, beside the limit:
+ * copying the same bytes. Rows are those of a 5-tuple dump with times and an AS path, all different, and the
  * best of several rounds counts. With arguments it only formats, that many times, so that
  * instructions can be counted.
  */
@@ -149,10 +149,16 @@ static void run(const struct format_kind *kind, bool has_path)
 
 int main(int argc, char **argv)
 {
-    if (argc == 3)
-        return run_rounds(strcmp(argv[1], "csv") == 0 ? &format_csv : &format_json, atoi(argv[2]));
+    static const struct format_kind *const kinds[] = {&format_csv, &format_json, &format_avro};
+
+    for (size_t i = 0; argc == 3 && i < sizeof kinds / sizeof kinds[0]; i++)
+        if (!strcmp(argv[1], kinds[i]->name))
+            return run_rounds(kinds[i], atoi(argv[2]));
+    if (argc > 1)
+        return 2;
     run(&format_json, true);
     run(&format_csv, true);
+    run(&format_avro, true);
     run(&format_table, false);
     return 0;
 }
