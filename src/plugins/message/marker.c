@@ -33,7 +33,6 @@ void marker_append_closing(struct text *out, bool is_avro, const char *writer_id
         avro_append_long(out, (int64_t)row_count);
         avro_append_long(out,
                          seconds > INT32_MAX ? INT32_MAX : (int64_t)(seconds + 0.5)); /* an int */
-        ;
         return;
     }
     text_append_printf(out,
