@@ -227,16 +227,20 @@ def test_https_and_a_password_that_nobody_sees(test):
     flowgen_capture(test, "--flows", 50, "--keys", 10)
     url = registry.url.replace("https://", "https://writer:geheim%401@")
 
-    def run(urls, ca_file, status):
-        more = f"kafka_avro_schema_registry_ca_file[out]: {ca_file}\nshutdown_timeout: 3\n" if ca_file else "shutdown_timeout: 3\n"
-        daemon = replay(test, config(cluster, urls, more), status)
-        assert "geheim" not in daemon.output(), daemon.output()
-        return daemon.output()
-    run(url, good[0], 0)
-    assert len(consume_raw(cluster.brokers, "acct")) > 0
-    assert "certificate" in run(url, other[0], 1) and "certificate" in run(url, None, 1)
-    assert "answers 401" in run(url.replace("writer", "reader"), good[0], 1)
-    assert "error setting certificate" in run(url, test.dir / "none.pem", 1)
+    more = f"nfacctd_ip: 127.0.0.1\nnfacctd_port: {free_port()}\n"
+
+    def trial(urls, ca_file):
+        ca_line = f"kafka_avro_schema_registry_ca_file[out]: {ca_file}\n" if ca_file else ""
+        status, err = check(test, config(cluster, urls, more + ca_line), "-T", "setup")
+        assert "geheim" not in err, err
+        return status, err
+    daemon = replay(test, config(cluster, url, f"kafka_avro_schema_registry_ca_file[out]: {good[0]}\n"))
+    assert "geheim" not in daemon.output() and len(consume_raw(cluster.brokers, "acct")) > 0, daemon.output()
+    assert trial(url, good[0])[0] == 0
+    for urls, ca_file, said in ((url, other[0], "certificate"), (url, None, "certificate"), (url, test.dir / "none.pem", "error setting certificate"),
+                                (url.replace("writer", "reader"), good[0], "answers 401"), (registry.url, good[0], "answers 401")):
+        status, err = trial(urls, ca_file)
+        assert status == 1 and said in err, (urls, ca_file, err)
 
 
 def check(test, text, *args):

@@ -115,6 +115,7 @@ static size_t take_body(char *data, size_t size, size_t count, void *arg)
     return size * count;
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): the type is libcurl's */
 static size_t take_header(char *data, size_t size, size_t count, void *arg)
 {
     struct registry_http *http = arg;
