@@ -144,9 +144,10 @@ static json_t *json_instances(struct api_call *call)
         struct ledger_sum sum = instance_ledger(s->instances[i]);
         json_array_append_new(
             list,
-            json_pack("{s:s,s:s,s:s,s:I,s:o,s:I,s:I,s:I}", "name", s->instances[i]->identity->name,
-                      "plugin", s->instances[i]->identity->type, "state",
-                      api_plugin_state(call->facts, i), "decoded", (json_int_t)sum.decoded.flows,
+            json_pack("{s:s,s:s,s:s,s:s,s:I,s:o,s:I,s:I,s:I}", "name",
+                      s->instances[i]->identity->name, "plugin", s->instances[i]->identity->type,
+                      "state", api_plugin_state(call->facts, i), "unit",
+                      instance_unit(s->instances[i]), "decoded", (json_int_t)sum.decoded.flows,
                       "per_second", api_per_second(call->api, i), "written",
                       (json_int_t)sum.written.flows, "behind",
                       (json_int_t)(sum.handed_over.flows + sum.spooled.flows), "dropped",
@@ -288,15 +289,15 @@ static json_t *json_ledger(const struct instance *instance)
         if (drop_reasons[i].level == DROP_LEVEL_FLOW && i != DROP_filtered &&
             (sum.drops[i].flows | sum.drops[i].packets | sum.drops[i].bytes) != 0)
             json_object_set_new(drops, drop_reasons[i].key, api_totals(&sum.drops[i]));
-    return json_pack("{s:s,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:I,s:I,s:{s:I,s:I,s:I}}", "name",
-                     instance->identity->name, "plugin", instance->identity->type, "decoded",
-                     api_totals(&sum.decoded), "filtered", api_totals(&sum.filtered), "written",
-                     api_totals(&sum.written), "open", api_totals(&sum.open), "handed_over",
-                     api_totals(&sum.handed_over), "spooled", api_totals(&sum.spooled), "drops",
-                     drops, "residual", api_totals(&residual), "rows", (json_int_t)sum.rows,
-                     "handovers", (json_int_t)sum.handovers, "option_records", "decoded",
-                     (json_int_t)sum.option_records, "filtered", (json_int_t)sum.options_filtered,
-                     "dropped", (json_int_t)sum.options_dropped);
+    return json_pack("{s:s,s:s,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:I,s:I,s:{s:I,s:I,s:I}}",
+                     "name", instance->identity->name, "plugin", instance->identity->type, "unit",
+                     instance_unit(instance), "decoded", api_totals(&sum.decoded), "filtered",
+                     api_totals(&sum.filtered), "written", api_totals(&sum.written), "open",
+                     api_totals(&sum.open), "handed_over", api_totals(&sum.handed_over), "spooled",
+                     api_totals(&sum.spooled), "drops", drops, "residual", api_totals(&residual),
+                     "rows", (json_int_t)sum.rows, "handovers", (json_int_t)sum.handovers,
+                     "option_records", "decoded", (json_int_t)sum.option_records, "filtered",
+                     (json_int_t)sum.options_filtered, "dropped", (json_int_t)sum.options_dropped);
 }
 
 json_t *api_page_ledger(struct api_call *call)

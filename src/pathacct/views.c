@@ -97,6 +97,19 @@ static void add_text(struct grid *grid, const char *text)
     grid_add(grid, text, strlen(text));
 }
 
+/* Adds an instance's name, and what it takes if that is not flows. */
+static void add_instance(struct grid *grid, const json_t *instance)
+{
+    const char *unit = string_of(instance, "unit");
+    char name[256];
+
+    if (strcmp(unit, "events") == 0)
+        snprintf(name, sizeof name, "%s (%s)", string_of(instance, "name"), unit);
+    else
+        snprintf(name, sizeof name, "%s", string_of(instance, "name"));
+    add_text(grid, name);
+}
+
 static void add_number(struct grid *grid, const struct look *look, json_int_t number)
 {
     if (number < 0)
@@ -279,7 +292,7 @@ enum outcome view_status(const json_t *status, const struct look *look, struct t
               {"WRITTEN", true}, {"BEHIND", true}, {"DROPPED", true}, {"STATE", false});
     for (size_t i = 0; i < json_array_size(instances); i++) {
         const json_t *instance = json_array_get(instances, i);
-        add_text(grid, string_of(instance, "name"));
+        add_instance(grid, instance);
         add_text(grid, string_of(instance, "plugin"));
         add_member(grid, look, instance, "per_second");
         add_member(grid, look, instance, "decoded");
@@ -694,7 +707,7 @@ enum outcome view_plugins(const json_t *answer, const struct look *look, struct 
 static void add_ledger_row(struct grid *grid, const struct look *look, const json_t *instance,
                            const char *what, const json_t *totals)
 {
-    add_text(grid, string_of(instance, "name"));
+    add_instance(grid, instance);
     add_text(grid, what);
     add_member(grid, look, totals, "flows");
     add_member(grid, look, totals, "packets");

@@ -9,13 +9,15 @@ import os
 import signal
 import subprocess
 
-from harness import SFACCTD, free_port, json_lines, main, need_pmacct, wait_for
+from harness import BUILD, SFACCTD, free_port, json_lines, main, need_pmacct, wait_for
+from control_client import ask
 from kafka_cluster import Broker, Mock, consume, distinct, identity
 from rabbit import shared
 import exports
 import rabbit
 import sflow
 
+PATHACCT = BUILD / "bin/pathacct"
 START = 1_700_000_000
 NAME = "sflow_counters"
 
@@ -148,6 +150,10 @@ def test_counters_are_there_without_an_epochs_end(test):
     wait_for(lambda: len(consume(cluster.brokers, "counters")) == 2, "two records")
     mine = ledger(test.wait_now(daemon, lambda s: ledger(s)["written"]["flows"] == 2, "two written events", "sfacctd"))
     assert mine["process"]["pid"] > 0, mine
+    told = {view: subprocess.run([PATHACCT, "-s", test.dir / "control", view], capture_output=True, text=True, timeout=30, check=False).stdout
+            for view in ("status", "ledger")}
+    assert all(f"{NAME} (events)" in text for text in told.values()), told
+    assert f'pathacct_instance_written_flows_total{{plugin_instance="{NAME}",plugin="kafka"}} 2' in ask(f"{test.dir}/control", "/metrics")[2]
     assert daemon.stop() == 0, daemon.output()
     assert f"instance {NAME}: 2 events, 0 filtered, 2 written" in daemon.output(), daemon.output()
 
