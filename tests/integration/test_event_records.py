@@ -56,8 +56,8 @@ def kafka(cluster, topic="counters", more=""):
     return f"sfacctd_counter_kafka_broker_host: {cluster.brokers}\nsfacctd_counter_kafka_topic: {topic}\n{more}"
 
 
-def amqp(broker, exchange, more=""):
-    return f"sfacctd_counter_amqp_port: {broker.port}\nsfacctd_counter_amqp_exchange: {exchange}\nsfacctd_counter_amqp_routing_key: acct\n{more}"
+def amqp(broker, exchange, more="", key="acct"):
+    return f"sfacctd_counter_amqp_port: {broker.port}\nsfacctd_counter_amqp_exchange: {exchange}\nsfacctd_counter_amqp_routing_key: {key}\n{more}"
 
 
 def replay(test, more, seconds=60):
@@ -232,12 +232,12 @@ def test_rabbitmq_by_agent_over_an_outage_and_a_kill(test):
     broker = shared()
     (test.dir / "spool").mkdir()
     queue = broker.queue("persist", kind="topic", keys=("c.192_0_2_1",), durable=True)
-    daemon = test.sfacctd(config(test, amqp(broker, "persist", f"""
-sfacctd_counter_amqp_routing_key: c.$peer_src_ip
+    text = config(test, amqp(broker, "persist", f"""
 sfacctd_counter_amqp_exchange_type: topic
 sfacctd_counter_amqp_persistent_msg: true
 plugin_spool_dir: {test.dir}/spool
-""")))
+""", "c.$peer_src_ip"))
+    daemon = test.sfacctd(text)
     for n in range(50):
         test.send(sflow.datagram([counters(n)], agent="192.0.2.1", sequence=n))
     test.wait_now(daemon, lambda s: ledger(s)["written"]["flows"] == 100, "the first records", "sfacctd")
@@ -247,8 +247,15 @@ plugin_spool_dir: {test.dir}/spool
     test.wait_now(daemon, lambda s: ledger(s)["spooled"]["flows"] > 0, "spooled records", "sfacctd", 60)
     with contextlib.suppress(ProcessLookupError):
         os.kill(ledger(test.now(daemon, "sfacctd"))["process"]["pid"], signal.SIGKILL)
+    test.wait_now(daemon, lambda s: ledger(s)["process"]["is_failing"], "a new process", "sfacctd", 60)
+    assert daemon.stop() == 0, "what is spooled is not lost: " + daemon.output()
+    assert ledger(test.stats("sfacctd"))["spooled"]["flows"] == 100
     broker.start()
-    test.wait_now(daemon, lambda s: ledger(s)["written"]["flows"] == 200, "all written", "sfacctd", 90)
+    daemon = test.sfacctd(text, name="again")
+    for n in range(100, 110):
+        test.send(sflow.datagram([counters(n)], agent="192.0.2.1", sequence=n))
+    test.wait_now(daemon, lambda s: ledger(s)["written"]["flows"] == 20 and ledger(s)["process"]["spooled_handovers"] == 0, "all written",
+                  "again", 90)
     assert daemon.stop() == 0, daemon.output()
     got = [m.body.decode() for m in rabbit.distinct(broker.get(queue))]
     assert sorted(got) == sorted((test.dir / "counters.json").read_text().splitlines())
