@@ -43,7 +43,6 @@ int template_sharing_check(struct daemon *d, struct text *errors)
     struct template_share_settings *s = &d->crew.templates;
     int err = 0;
 
-    THREAD_ASSERT(main_thread);
     template_share_settings_finish(s);
     if (s->receiver && d->crew.replay.path) {
         text_append_printf(&d->notices,
@@ -92,6 +91,8 @@ int template_sharing_open(struct daemon *d, struct passed_sockets *passed, struc
     }
     if (s->is_open)
         s->fd = udp_receiver_fd(s->receiver);
+    for (uint32_t i = 0; err == 0 && i < kept.count; i++) /* one is enough */
+        close(kept.fds[i]);
     kept_sockets_clear(&kept);
     return err;
 }

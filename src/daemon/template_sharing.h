@@ -21,7 +21,7 @@ struct template_sharing {
 };
 
 /* Reads what the keys mean, once all were read. -EINVAL: appends what is wrong. */
-int template_sharing_check(struct daemon *daemon, struct text *errors) ON_THREAD(main_thread);
+int template_sharing_check(struct daemon *daemon, struct text *errors);
 /* Opens the socket, or takes the one out of `passed` that the manager has kept; what is of it goes
  * from that list. -errno: the reason was appended. */
 int template_sharing_open(struct daemon *daemon, struct passed_sockets *passed, struct text *errors)

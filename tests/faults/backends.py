@@ -2,7 +2,8 @@
 """Where the rows of a cell of the fault matrix go: each backend says its configuration, what it holds, and how it can fail.
 
 `counts()` is what is there in the end: for each source address how often its one flow was written. `once` are the counts that
-are promised to be 1: of a message queue those by the headers, which tell what came again."""
+are promised to be 1: of a message queue those by the headers, which tell what came again. A tee passes datagrams on, each of which has
+one flow."""
 import collections
 import contextlib
 import csv
@@ -10,8 +11,10 @@ import json
 import os
 import pathlib
 import signal
+import socket
 import sqlite3
 import subprocess
+import threading
 import time
 
 import harness
@@ -28,9 +31,19 @@ class Backend:
     """What all have in common. A fault that a backend does not have raises Skip."""
 
     name, spools, survives_its_process = "", False, True
+    # At most once: what a process had taken when it died is counted, and lost or not. These faults kill one.
+    may_count_at = ()
+    flows_a_datagram = 10
 
     def __init__(self, test):
         self.test = test
+
+    def before_kill(self, cell, pid):
+        """Brings the process that will be killed to where it hurts most."""
+
+    def payloads(self, stream, rows):
+        """The datagrams that carry these rows."""
+        return [stream.data(rows[n:n + self.flows_a_datagram]) for n in range(0, len(rows), self.flows_a_datagram)]
 
     def config(self):
         raise NotImplementedError
@@ -399,4 +412,61 @@ class Memory(Backend):
         return counts
 
 
-BACKENDS = {backend.name: backend for backend in (Print, Sqlite, Pgsql, Mysql, PgsqlWithSpool, KafkaMock, KafkaRegistry, KafkaBroker, Amqp, Memory)}
+class Tee(Backend):
+    """A collector that remembers what came. Nobody tells a tee whether it is there, so it cannot hang or die for it."""
+
+    name, flows_a_datagram = "tee", 1
+    may_count_at = ("kill -9 of the plugin", "kill -9 of the core", "kill -9 of the plugin while the server hangs", "the plugin gets no memory")
+
+    def __init__(self, test, on_small_disk=False):
+        if on_small_disk:
+            raise Skip("writes to no disk")
+        super().__init__(test)
+        self.seen, self.ends = collections.Counter(), threading.Event()
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 << 20)
+        self.port = harness.free_port()
+        self.socket.bind(("127.0.0.1", self.port))
+        self.socket.settimeout(0.2)
+        self.lock = threading.Lock()
+        threading.Thread(target=self.listen, daemon=True).start()
+        test.cleanups.append(self.ends.set)
+
+    def listen(self):
+        while not self.ends.is_set():
+            self.take()
+        self.socket.close()
+
+    def take(self):
+        """Takes one datagram; false: none came for a while. Its flow's address stands behind the headers of message and set."""
+        with self.lock, contextlib.suppress(TimeoutError):
+            payload = self.socket.recv(65536)
+            if payload[16:18] != b"\0\x02":
+                self.seen[".".join(map(str, payload[20:24]))] += 1
+            return True
+        return False
+
+    def config(self):
+        receivers = self.test.write("receivers", f"id=1 ip=127.0.0.1:{self.port}\n")
+        return f"plugins: tee[out]\ntee_receivers[out]: {receivers}\n"
+
+    def counts(self):
+        while self.take():
+            pass
+        return self.seen
+
+    def before_kill(self, cell, pid):
+        """Much waits, and it dies while it sends that."""
+        os.kill(pid, signal.SIGSTOP)
+        cell.pause(0.3)
+        os.kill(pid, signal.SIGCONT)
+        time.sleep(cell.rng.uniform(0, 0.0005))
+
+    def server_dies(self, rng):
+        raise Skip("nobody answers a tee")
+
+    def server_hangs(self):
+        raise Skip("nobody answers a tee")
+
+
+BACKENDS = {backend.name: backend for backend in (Print, Sqlite, Pgsql, Mysql, PgsqlWithSpool, KafkaMock, KafkaRegistry, KafkaBroker, Amqp, Tee, Memory)}

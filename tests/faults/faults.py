@@ -36,6 +36,7 @@ def kill_host(cell):
         pid = cell.host_pid()
         if pid:
             with contextlib.suppress(ProcessLookupError):
+                cell.backend.before_kill(cell, pid)
                 os.kill(pid, signal.SIGKILL)
             wait_for(lambda: cell.host_pid() not in (None, pid), "a plugin process in place of the one that was killed", 60)
 

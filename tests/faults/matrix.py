@@ -66,7 +66,7 @@ def table(results):
             elif r.failure:
                 row.append("**failed**")
             else:
-                lost = r.missing - r.excused - r.counted
+                lost = max(0, r.missing - r.excused - r.counted)
                 row.append(f"{lost} / {r.doubled} / {r.counted}" + (f", open epoch {r.excused}" if r.excused else "") +
                            (f" ({r.kills} kills)" if r.kills > 1 else ""))
         out.append(f"| {fault} | " + " | ".join(row) + " |")
