@@ -67,8 +67,9 @@ def configuration(product, folder, instances, capture=None, rib=None, bgp_port=0
         lines += ["nfacctd_ip: 127.0.0.1", f"nfacctd_port: {udp_port}", f"nfacctd_pipe_size: {64 << 20}"]
     if product == "pathacct":
         lines += [f"nfacctd_workers: {workers}", f"stats_file: {folder}/stats.json"]
-        # lib/purge.py reads the lines that pmacct always writes.
-        lines += [f"log_purges[{i.name}]: true" for i in instances if i.plugin in ("amqp", "kafka", "mysql", "pgsql", "sqlite3")]
+        served = [i.name for i in instances if i.plugin in ("amqp", "kafka", "mysql", "pgsql", "sqlite3")]
+        # lib/purge.py reads the lines that pmacct always writes; the last purge may take as long as it likes.
+        lines += [f"log_purges[{name}]: true" for name in served] + ["shutdown_timeout: 600"] * bool(served)
     if rib:
         # All exporters of the generator are clients of the one feeder, as of a route reflector.
         agents = folder / "agents.map"

@@ -50,7 +50,7 @@ def measure(bench, product):
         with broker() as server:
             exchange = f"bench-{next(NUMBERS)}"
             queue = server.queue(exchange)
-            lines = ("amqp_host[out]: 127.0.0.1", f"amqp_port[out]: {server.port}", f"amqp_exchange[out]: {exchange}", "amqp_routing_key[out]: acct",
+            lines = (f"amqp_host[out]: {server.address}", f"amqp_exchange[out]: {exchange}", "amqp_routing_key[out]: acct",
                      "amqp_output[out]: json", f"amqp_multi_values[out]: {PACKED}", "amqp_refresh_time[out]: 3600")
             if product == "pmacct":
                 lines += ("amqp_cache_entries[out]: 1000003",)

@@ -31,7 +31,8 @@ def shared():
 
 class Rabbit(ServerUser):
     """A broker with the user guest (password guest) and virtual host /, on `port`, and by TLS on `tls_port`, with a certificate for
-    localhost that signs itself: dir/cert.pem. kill() and start() keep what is on disk."""
+    localhost that signs itself: dir/cert.pem. At `address`, another of the loopback, it has port 5672, the only one that pmacct 1.7.7
+    knows. kill() and start() keep what is on disk."""
 
     def __init__(self):
         found = sorted(glob.glob("/usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin/rabbitmq-server"))
@@ -44,10 +45,12 @@ class Rabbit(ServerUser):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="pathacct-rabbitmq-"))
         (self.dir / "log").mkdir()
         self.port, self.tls_port, distribution, names = (free_port(socket.SOCK_STREAM) for _ in range(4))
+        self.address = f"127.{os.getpid() % 250 + 1}.{os.getpid() // 250 % 250 + 1}.72"
         subprocess.run([need("openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "key.pem", "-out", "cert.pem",
                         "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"], cwd=self.dir,
                        check=True, capture_output=True)
         lines = ["loopback_users = none", "log.console = true", "log.file = false",
+                 f"listeners.tcp.default = 127.0.0.1:{self.port}", f"listeners.tcp.pmacct = {self.address}:5672",
                  f"listeners.ssl.default = 127.0.0.1:{self.tls_port}", "ssl_options.verify = verify_none"]
         lines += [f"ssl_options.{option} = {self.dir / name}" for option, name in
                   (("cacertfile", "cert.pem"), ("certfile", "cert.pem"), ("keyfile", "key.pem"))]
@@ -58,8 +61,7 @@ class Rabbit(ServerUser):
             self.give(path)
         self.environment = {
             "PATH": os.environ["PATH"], "HOME": self.dir, "LC_ALL": "C.UTF-8", "RABBITMQ_NODENAME": "test@localhost",
-            "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1", "RABBITMQ_NODE_PORT": self.port, "RABBITMQ_DIST_PORT": distribution,
-            "ERL_EPMD_PORT": names, "ERL_EPMD_ADDRESS": "127.0.0.1", "RABBITMQ_MNESIA_BASE": self.dir / "mnesia",
+            "RABBITMQ_DIST_PORT": distribution, "ERL_EPMD_PORT": names, "ERL_EPMD_ADDRESS": "127.0.0.1", "RABBITMQ_MNESIA_BASE": self.dir / "mnesia",
             "RABBITMQ_LOG_BASE": self.dir / "log", "RABBITMQ_LOGS": "-", "RABBITMQ_ENABLED_PLUGINS_FILE": self.dir / "plugins",
             "RABBITMQ_CONFIG_FILE": self.dir / "rabbitmq.conf", "RABBITMQ_PID_FILE": self.dir / "pid",
             "RABBITMQ_CONF_ENV_FILE": "/dev/null",
