@@ -200,6 +200,8 @@ def test_avro_says_what_json_says(test):
     cluster.topic("json", 1)
     cluster.topic("avro", 1)
     cluster.topic("avro_json", 1)
+    for output in ("json", "avro", "avro_json"):
+        cluster.topic(f"schema-{output}", 1)
     common = exports.Ipfix(exports.COMMON_FIELDS + [(70, 3), (71, 3)])
     events = exports.Ipfix([(8, 4), (12, 4), (7, 2), (11, 2), (4, 1), (230, 1), (152, 8)], template_id=300, domain=2)
     huge = exports.common_flow("10.0.0.9", "192.0.2.9", "10.0.0.1", octets=(1 << 64) - 1) + [b"\0\x10\x01", b"\0\x20\x01"]
@@ -214,6 +216,7 @@ kafka_topic[out]: {output}
 kafka_output[out]: {output}
 kafka_multi_values[out]: {dict(json=0, avro=16, avro_json=4000)[output]}
 avro_schema_file[out]: {test.dir}/flow.avsc
+kafka_avro_schema_topic[out]: schema-{output}
 tcpflags_encode_as_array: true
 mpls_label_stack_encode_as_array: true
 timestamps_utc: true
@@ -243,6 +246,8 @@ geoipv2_file: {SOURCE}/tests/fuzz/corpus/geoip/good
     assert {(r["country_ip_src"], r["lat_ip_src"], r["lon_ip_src"]) for r in got} == {("DE", 52.5167, 13.4)}
     assert any(r["tcp_flags"] for r in got) and any(r["mpls_label_stack"] for r in got)
     expect_json_encoding(cluster, schema, got)
+    sent = {output: [json.loads(r["schema"]) for r in rows(consume(cluster.brokers, f"schema-{output}"))] for output in ("json", "avro", "avro_json")}
+    assert sent == {"json": [], "avro": [schema], "avro_json": [schema]}, sent
 
 
 def expect_json_encoding(cluster, schema, expected):

@@ -281,7 +281,7 @@ static int read_schema(const struct pa_host *host, struct kafka_settings *s, cha
                               "(-DWITH_REGISTRY=OFF)");
 #endif
     s->registry_urls = urls;
-    if (s->messages.output == MESSAGE_OUTPUT_AVRO)
+    if (s->messages.output != MESSAGE_OUTPUT_JSON)
         s->schema_topic = topic;
     if (topic && strpbrk(topic, "$%"))
         return setting_refuse(error, error_size,
