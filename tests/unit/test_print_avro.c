@@ -238,6 +238,50 @@ static void schema_stands_in_its_file_too(void **state)
     world_free(w);
 }
 
+static void pieces_of_a_file_have_a_header_each(void **state)
+{
+    struct world *w = avro_world(0, "x.avro");
+
+    (void)state;
+    set(w, "print_rotate_size", "300");
+    start(w);
+    for (uint64_t t = 0; t < 3; t++) {
+        add(w, 0, t);
+        purge(w);
+    }
+    expect_names(w, "x.avro.1 x.avro.2 x.avro.3 x.avro.state ");
+    assert_int_equal(read_file(w, "cat", "x.avro.1").counts[0], 1);
+    assert_int_equal(read_file(w, "cat", "x.avro.3").counts[2], 1);
+    world_free(w);
+}
+
+static void file_without_rows_is_a_header(void **state)
+{
+    struct world *w = avro_world(0, "x.avro");
+
+    (void)state;
+    set(w, "print_write_empty_file", "true");
+    start(w);
+    purge(w);
+    assert_int_equal(read_file(w, "cat", "x.avro").block_count, 0);
+    world_free(w);
+}
+
+static void schema_file_that_cannot_be_written_is_told_by_the_trial(void **state)
+{
+    struct world *w = avro_world(0, "x.avro");
+    char error[256] = "";
+
+    (void)state;
+    set(w, "print_avro_schema_file", at(w, "x.avro/schema.avsc"));
+    fclose(fopen(at(w, "x.avro"), "w"));
+    assert_int_equal(print_try_out(&w->host.host, &w->rows.schema, error, sizeof error), -EINVAL);
+    assert_non_null(strstr(w->host.log, "print_avro_schema_file: cannot write "));
+    assert_true(print_open(&w->host.host, &w->rows.schema, &w->print) < 0);
+    assert_non_null(strstr(w->host.log, "print cannot start: print_avro_schema_file: "));
+    world_free(w);
+}
+
 static void json_encoding_is_lines_in_a_file(void **state)
 {
     struct world *w = avro_world(0, "x.json");
@@ -303,6 +347,9 @@ int main(void)
         cmocka_unit_test(what_was_aborted_leaves_no_block),
         cmocka_unit_test(pipe_has_a_header_for_each_reader),
         cmocka_unit_test(schema_stands_in_its_file_too),
+        cmocka_unit_test(pieces_of_a_file_have_a_header_each),
+        cmocka_unit_test(file_without_rows_is_a_header),
+        cmocka_unit_test(schema_file_that_cannot_be_written_is_told_by_the_trial),
         cmocka_unit_test(json_encoding_is_lines_in_a_file),
         cmocka_unit_test(standard_output_has_the_json_encoding),
         cmocka_unit_test(markers_are_left_out_and_told),
