@@ -111,6 +111,11 @@ static inline struct ip_prefix rib_query_prefix(const struct rib_query *query)
 void rib_lookup_batch(const struct rib *rib, enum rib_policy policy, struct rib_query *queries,
                       size_t query_count);
 
+/* Answers a query that asks for any path by prefixes of less than `len` bits alone: what would hold if
+ * that prefix were not there. */
+void rib_lookup_shorter(const struct rib *rib, enum rib_policy policy, struct rib_query *query,
+                        unsigned len);
+
 /*
  * The writing side, called by the BGP thread. Peers are slots 0..max_peers-1 that the caller deals
  * out. A session is one life of a slot: paths carry its number, and a query sees those of valid

@@ -11,6 +11,7 @@
 #include <limits.h>
 
 #define QUERIES_TOGETHER 64u
+#define ALL_LENS         129u     /* more bits than any prefix has */
 #define TAG_ANY          UINT_MAX /* no path has that */
 
 /* A peer's table as a group of queries sees it; most queries of a group ask the same one. */
@@ -639,9 +640,17 @@ static inline struct lookup lookup_make(struct rib_query *query, const struct ta
     };
 }
 
-/* Answers one query by all rules. */
+/* Starts a walk over the prefixes of less than `len` bits that have the query's address. */
+static void walk_below(struct prefix_walk *walk, unsigned len)
+{
+    prefix_walk_batch(walk, 1);
+    while (walk->value && walk->len >= len)
+        prefix_walk_next(walk);
+}
+
+/* Answers one query by all rules; the walk is over prefixes of less than `len` bits. */
 static void lookup_by_rules(const struct rib *rib, enum rib_policy policy, struct rib_query *query,
-                            const struct table_view *view, struct prefix_walk *walk)
+                            const struct table_view *view, struct prefix_walk *walk, unsigned len)
 {
     struct lookup lookup = lookup_make(query, view);
     struct prefix_walk again = *walk;
@@ -666,8 +675,8 @@ static void lookup_by_rules(const struct rib *rib, enum rib_policy policy, struc
         labelled.is_stale = labelled.state.is_stale;
         labelled.is_loading = !labelled.state.is_loaded || view->is_loading;
         walk->tree = labelled.tree;
-        prefix_walk_batch(walk, 1);
-        lookup_by_rules(rib, policy, query, &labelled, walk);
+        walk_below(walk, len);
+        lookup_by_rules(rib, policy, query, &labelled, walk, len);
         if (match == PATH_MATCH_NO_RIB && query->match == PATH_MATCH_NO_ROUTE)
             query->match = match;
     }
@@ -792,7 +801,20 @@ static void answer_by_rules(const struct rib *rib, enum rib_policy policy,
     }
     prefix_walk_batch(walks, count);
     for (size_t i = 0; i < count; i++)
-        lookup_by_rules(rib, policy, &queries[indexes[i]], views[indexes[i]], &walks[i]);
+        lookup_by_rules(rib, policy, &queries[indexes[i]], views[indexes[i]], &walks[i], ALL_LENS);
+}
+
+void rib_lookup_shorter(const struct rib *rib, enum rib_policy policy, struct rib_query *query,
+                        unsigned len)
+{
+    struct table_view view;
+    struct prefix_walk walk;
+
+    view_make(rib, query, &view);
+    walk.tree = view.tree;
+    walk.key = prefix_key_make(&query->address);
+    walk_below(&walk, len);
+    lookup_by_rules(rib, policy, query, &view, &walk, len);
 }
 
 /* Returns the view that a query needs, made if no other query of its group needed it before. */

@@ -391,6 +391,8 @@ static int start_all(struct daemon *d, struct epoch_owner *owners) ON_THREAD(mai
         err = start_plugins(d);
     if (err == 0 && d->bgp)
         err = bgp_start(d->bgp);
+    if (err == 0 && d->rtr)
+        err = rtr_start(d->rtr);
     if (err < 0)
         return err;
     load_templates(d);
@@ -453,6 +455,8 @@ static int daemon_end(struct daemon *d) ON_THREAD(main_thread)
         templates_file_save_now(d->templates);
     if (d->bgp)
         bgp_stop(d->bgp);
+    if (d->rtr)
+        rtr_stop(d->rtr);
     errands_write_statistics(d, true);
     chores_finish(d->chores);
     lost = ending_tell_lost(d);

@@ -29,6 +29,7 @@
 #include "daemon/watchdog.h"
 #include "maps/map_census.h"
 #include "maps/maps.h"
+#include "rpki/rtr.h"
 
 enum { KEY_TABLES_MAX = 16 };
 
@@ -43,6 +44,7 @@ struct daemon {
     struct row_settings rows;
     struct udp_settings udp;
     struct bgp_settings bgp_settings;
+    struct rtr_settings rtr_settings;
     struct maps_settings maps_settings;
     struct control_settings control_settings;
     bool is_misconfigured; /* a start again, with the same configuration, fails the same way */
@@ -68,6 +70,7 @@ struct daemon {
     struct rcu_queue *retired;
     struct rcu_reader *reader;
     struct bgp *bgp;
+    struct rtr *rtr;
     struct poller *poller;
     struct supervisor *supervisor;
     struct confinement confinement;

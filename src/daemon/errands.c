@@ -17,7 +17,7 @@ static bool maps_are_configured(const struct maps_settings *maps)
 {
     bool has_maps = maps->allow_file || maps->sampling_map || maps->flow_to_rd_map ||
                     maps->bgp_agent_map || maps->bgp_peer_dst_ip_map || maps->geoip_file ||
-                    maps->tag_map_count > 0 || maps->networks_file_count > 0 ||
+                    maps->roas_file || maps->tag_map_count > 0 || maps->networks_file_count > 0 ||
                     maps->list_count > 0;
 
     for (int i = 0; i < INGRESS_MAP_COUNT; i++)

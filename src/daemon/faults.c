@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "bgp/bgp.h"
 #include "pipeline/exporter_evidence.h"
+#include "rpki/rtr.h"
 #include <inttypes.h>
 #include <string.h>
 
@@ -107,6 +108,17 @@ struct named_value {
     const char *name;
     uint64_t value;
 };
+
+/* Tells of a cache of the RPKI that is away. */
+static void match_connection(void *arg, const struct rtr_statistic *statistic, uint64_t value)
+{
+    struct text *lines = arg;
+
+    if (strcmp(statistic->name, "is_connected") == 0 && value == 0)
+        text_append_string(
+            lines, "RPKI: there is no connection to the cache of rpki_rtr_cache; ROAs hold "
+                   "until they expire, then origins are unknown: `pathacct log` says why\n");
+}
 
 static void match_statistic(void *arg, const struct bgp_statistic *statistic, uint64_t value)
 {
@@ -492,6 +504,8 @@ void faults_append(const struct faults *f, const struct health *health, const st
                            "send SIGUSR2\n");
     if (peers)
         append_sessions(peers, lines);
+    if (s->crew->rtr)
+        rtr_statistics_each(s->crew->rtr, match_connection, lines);
     append_silence(f, &exporters->sum, lines);
     append_growing(f, &exporters->sum, lines);
     append_exporters(f, exporters, lines);

@@ -9,6 +9,7 @@
 #include "control/exposition.h"
 #include "daemon/progress.h"
 #include "pipeline/worker.h"
+#include "rpki/rtr.h"
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
@@ -749,6 +750,19 @@ static void write_bgp(const struct statistics_sources *s, struct exposition *e)
     bgp_statistics_each(s->crew->bgp, write_bgp_statistic, e);
 }
 
+/* ---- RPKI ---- */
+
+static void write_rtr_statistic(void *arg, const struct rtr_statistic *statistic, uint64_t value)
+{
+    struct exposition *e = arg;
+    char name[80];
+
+    snprintf(name, sizeof name, "pathacct_rpki_%s", statistic->name);
+    exposition_family(e, statistic->is_gauge ? EXPOSITION_GAUGE : EXPOSITION_COUNTER, name,
+                      statistic->help);
+    exposition_uint(e, NULL, value);
+}
+
 /* ---- all ---- */
 
 void metrics_write(struct metrics *m, const struct statistics_sources *s, const struct facts *facts,
@@ -774,6 +788,8 @@ void metrics_write(struct metrics *m, const struct statistics_sources *s, const 
         write_receivers(s, facts, &e);
     write_queues(s, facts, &e);
     write_progress(s, &e);
+    if (s->crew->rtr)
+        rtr_statistics_each(s->crew->rtr, write_rtr_statistic, &e);
     if (s->crew->bgp)
         write_bgp(s, &e);
     exposition_family(&e, EXPOSITION_COUNTER, "pathacct_log_lines_lost",

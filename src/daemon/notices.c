@@ -23,6 +23,7 @@ static const struct {
     {PRIMITIVE_src_ext_comm, TELLER_NONE},    {PRIMITIVE_src_lrg_comm, TELLER_NONE},
     {PRIMITIVE_src_local_pref, TELLER_NONE},  {PRIMITIVE_src_med, TELLER_NONE},
     {PRIMITIVE_path_match, TELLER_NONE},      {PRIMITIVE_path_id, TELLER_NONE},
+    {PRIMITIVE_src_roa, TELLER_NONE},         {PRIMITIVE_dst_roa, TELLER_NONE},
 };
 
 static bool has_bgp_method(const struct correlate_settings *c)
@@ -80,6 +81,16 @@ static void append_places(const struct primitive_list *list, struct text *out)
     }
 }
 
+/* Appends the names of the list's primitives that only ROAs fill. */
+static void append_states(const struct daemon *d, const struct primitive_list *list,
+                          struct text *out)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (list->items[i] == primitive_table_at(d->primitives, PRIMITIVE_src_roa) ||
+            list->items[i] == primitive_table_at(d->primitives, PRIMITIVE_dst_roa))
+            text_append_printf(out, "%s%s", out->len ? ", " : "", list->items[i]->name);
+}
+
 static void append_aggregate(const struct daemon *d, size_t index, struct text *names,
                              const char *seen, const char *remedy, struct text *notices)
 {
@@ -92,7 +103,7 @@ static void append_aggregate(const struct daemon *d, size_t index, struct text *
 static void check_columns(const struct daemon *d, size_t index, struct text *notices)
 {
     struct primitive_list list = {0};
-    struct text error = {0}, kept = {0}, lacking = {0}, places = {0};
+    struct text error = {0}, kept = {0}, lacking = {0}, places = {0}, states = {0};
     char *remedy =
         mem_printf("set %s_as: longest (or bgp) to have BGP fill them", d->description->name);
 
@@ -102,6 +113,8 @@ static void check_columns(const struct daemon *d, size_t index, struct text *not
         append_names(d, &list, lacks_bgp, &lacking);
         if (!d->maps_settings.geoip_file)
             append_places(&list, &places);
+        if (!d->maps_settings.roas_file && !d->rtr_settings.cache)
+            append_states(d, &list, &states);
     }
     append_aggregate(d, index, &kept,
                      "these come from the exporter alone, though bgp_daemon is true", remedy,
@@ -111,7 +124,12 @@ static void check_columns(const struct daemon *d, size_t index, struct text *not
                      notices);
     append_aggregate(d, index, &places, "empty without a database",
                      "name one by geoipv2_file, or leave them out", notices);
+    append_aggregate(d, index, &states, "u without ROAs",
+                     "name a file of them by rpki_roas_file or a cache by rpki_rtr_cache, or leave "
+                     "them out",
+                     notices);
     mem_free(remedy);
+    text_clear(&states);
     text_clear(&places);
     text_clear(&error);
     text_clear(&kept);

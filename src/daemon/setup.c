@@ -39,6 +39,7 @@ static int read_tables(struct daemon *d, struct text *errors, struct text *warni
         {enrich_keys, &d->crew.enrich},
         {correlate_keys, &d->crew.correlate},
         {bgp_keys, &d->bgp_settings},
+        {rtr_keys, &d->rtr_settings},
         {maps_keys, &d->maps_settings},
         {control_keys, &d->control_settings},
         {d->description->keys, d->description->decoder_settings},
@@ -131,6 +132,25 @@ static int check_control(struct daemon *d, struct text *errors)
     return err;
 }
 
+/* A file of ROAs and a cache of them would be two truths. */
+static int check_rtr(const struct daemon *d, struct text *errors)
+{
+    const char *place = config_place(d->config, "rpki_rtr_cache", CONFIG_GLOBAL);
+    struct text error = {0};
+    int err = rtr_check(&d->rtr_settings, &error);
+
+    if (err < 0)
+        text_append_printf(errors, "%s: rpki_rtr_cache: %s\n", place, text_cstr(&error));
+    text_clear(&error);
+    if (!d->rtr_settings.cache || !d->maps_settings.roas_file)
+        return err;
+    text_append_printf(errors,
+                       "%s: rpki_rtr_cache: rpki_roas_file is set too; ROAs come from one of them: "
+                       "leave the other one out\n",
+                       place);
+    return -EINVAL;
+}
+
 /* Looks at all files that are read at start, so that each is told of once. */
 static int check_files(struct daemon *d, struct text *errors)
 {
@@ -150,6 +170,7 @@ static int check_files(struct daemon *d, struct text *errors)
         {"bgp_src_local_pref_map", &d->maps_settings.ingress_maps[INGRESS_MAP_LOCAL_PREF]},
         {"bgp_src_med_map", &d->maps_settings.ingress_maps[INGRESS_MAP_MED]},
         {"geoipv2_file", must_have_places ? &d->maps_settings.geoip_file : NULL},
+        {"rpki_roas_file", &d->maps_settings.roas_file},
         {"pcap_savefile", &d->crew.replay.path},
         {"bgp_daemon_allow_file", has_bgp ? &d->bgp_settings.allow_file : NULL},
         {"bgp_daemon_md5_file", has_bgp ? &d->bgp_settings.md5_file : NULL},
@@ -458,6 +479,8 @@ int setup_read(struct daemon *d, int argc, char **argv, struct text *errors, str
         err = -EINVAL;
     if (read_maps(d, errors, warnings) < 0 && (!is_trial || do_without_maps(d) < 0))
         err = -EINVAL;
+    if (check_rtr(d, errors) < 0)
+        err = -EINVAL;
     if (d->bgp_settings.enabled && bgp_check(&d->bgp_settings, errors) < 0)
         err = -EINVAL;
     confinement_check(d, warnings);
@@ -657,6 +680,8 @@ int setup_open(struct daemon *d, struct text *errors)
     if (bgp_err < 0)
         err = bgp_err;
     d->crew.bgp = d->bgp;
+    if (d->rtr_settings.cache)
+        d->crew.rtr = d->rtr = rtr_new(&d->rtr_settings, d->rcu);
     daemon_name_peers(d);
     if (err == 0)
         err = open_events(d);
@@ -746,6 +771,7 @@ void setup_close(struct daemon *d)
      * second: only checked runs do it. */
     if (mem_is_checked())
         bgp_free(d->bgp);
+    rtr_free(d->rtr);
     for (uint32_t i = 0; d->instances && i < d->instance_count; i++)
         instance_free(d->instances[i]);
     if (d->retired)

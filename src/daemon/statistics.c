@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "bgp/bgp.h"
 #include "pipeline/exporter_evidence.h"
+#include "rpki/rtr.h"
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -313,6 +314,21 @@ static json_t *json_bgp(const struct statistics_sources *s)
     return object;
 }
 
+/* ---- RPKI ---- */
+
+static void put_rtr(void *arg, const struct rtr_statistic *statistic, uint64_t value)
+{
+    set_count(arg, statistic->name, value);
+}
+
+static json_t *json_rtr(const struct statistics_sources *s)
+{
+    json_t *object = json_object();
+
+    rtr_statistics_each(s->crew->rtr, put_rtr, object);
+    return object;
+}
+
 /* ---- system calls ---- */
 
 /* Counts what was refused, by process and call; an empty object if nothing was. */
@@ -353,6 +369,8 @@ char *statistics_text(const struct statistics_sources *s)
     json_object_set_new(root, "instances", instances);
     if (s->crew->bgp)
         json_object_set_new(root, "bgp", json_bgp(s));
+    if (s->crew->rtr)
+        json_object_set_new(root, "rpki", json_rtr(s));
     json_object_set_new(root, "refused_calls", json_refusals(s->confinement));
     set_count(root, "log_lines_lost", log_lost_count());
     text = json_dumps(root, JSON_INDENT(1));

@@ -216,6 +216,7 @@ static void check_own_files(struct file_check *c)
         {"bgp_src_local_pref_map", maps->ingress_maps[INGRESS_MAP_LOCAL_PREF], USE_READ},
         {"bgp_src_med_map", maps->ingress_maps[INGRESS_MAP_MED], USE_READ},
         {"geoipv2_file", maps->geoip_file, USE_READ},
+        {"rpki_roas_file", maps->roas_file, USE_READ},
     };
 
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)

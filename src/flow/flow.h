@@ -31,6 +31,12 @@ struct postal_code {
     char text[11];
 };
 
+/* A letter of pmacct's: u unknown, i invalid, v valid; o: invalid, and a route that covers it is valid; O: the
+ * same, and that one is unknown. */
+struct roa_state {
+    char text[1];
+};
+
 struct flow {
 #define MEMBER(type, name, ...) type name;
 #include "flow/members.def"

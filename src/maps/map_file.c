@@ -15,7 +15,7 @@
 #include <string.h>
 #include <strings.h>
 
-#define FILE_MAX_BYTES ((size_t)64 << 20)
+#define FILE_MAX_BYTES ((size_t)256 << 20) /* all ROAs there are take 90 MB */
 #define ROW_MAX_ITEMS  4096
 #define PIECE_BYTES    ((size_t)256 << 10)
 

@@ -79,7 +79,7 @@ void map_file_free(struct map_file *file); /* NULL is fine */
 
 /*
  * Reads a whole file, for lists that are no maps too. It is appended to `content`; -EFBIG beyond
- * 64 MB; the reason goes to `errors`. Logs "[path] (re)loading map.". Who has made a map or a list of
+ * 256 MB; the reason goes to `errors`. Logs "[path] (re)loading map.". Who has made a map or a list of
  * it calls map_file_loaded(), which logs "[path] map successfully (re)loaded with N entries.":
  * pmacct's words, which scripts wait for.
  */

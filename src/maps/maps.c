@@ -13,8 +13,10 @@
 #include "maps/networks.h"
 #include "maps/next_hop_map.h"
 #include "maps/rd_map.h"
+#include "maps/roa_file.h"
 #include "maps/sampling_map.h"
 #include "maps/tag_map.h"
+#include "rpki/roa_table.h"
 #include <errno.h>
 #include <stddef.h>
 #include <sys/stat.h>
@@ -49,6 +51,10 @@ const struct config_key maps_keys[] = {
      KEY_STRING_AT(struct maps_settings, geoip_file),
      .help = "database of places in MaxMind's format, for src_host_country and the like (see "
              "MAPS)"},
+    {.name = "rpki_roas_file",
+     KEY_STRING_AT(struct maps_settings, roas_file),
+     .help = "file of ROAs in JSON, as rpki-client and routinator write it, by which src_roa and "
+             "dst_roa tell whether a route's origin is valid"},
     {.name = "aggregate_primitives",
      KEY_STRING_AT(struct maps_settings, aggregate_primitives),
      .help = "file of custom primitives made from information elements (see MAPS)"},
@@ -207,6 +213,19 @@ static int check_exports_alone(const struct maps_settings *settings, uint32_t in
     return -EINVAL;
 }
 
+static int load_roas(const struct maps_settings *settings, struct maps *maps,
+                     struct map_report *report)
+{
+    struct roa_table *roas;
+
+    if (!settings->roas_file)
+        return 0;
+    if (roa_file_read(settings->roas_file, report, &roas) < 0)
+        return -EINVAL;
+    maps->roas = roas;
+    return 0;
+}
+
 static int load_tag_maps(const struct maps_settings *settings, struct maps *maps,
                          struct map_report *report)
 {
@@ -274,6 +293,8 @@ int maps_load(const struct maps_settings *settings, uint64_t generation, struct 
         err = -EINVAL;
     if (load_geoip(settings, maps, report) < 0)
         err = -EINVAL;
+    if (load_roas(settings, maps, report) < 0)
+        err = -EINVAL;
     if (load_networks(settings, maps, report) < 0)
         err = -EINVAL;
     maps->generation = generation;
@@ -301,6 +322,7 @@ void maps_free(void *object)
     for (int i = 0; i < INGRESS_MAP_COUNT; i++)
         ingress_map_free((struct ingress_map *)(uintptr_t)maps->ingress[i]);
     geoip_free((struct geoip *)(uintptr_t)maps->geoip);
+    roa_table_free((struct roa_table *)(uintptr_t)maps->roas);
     for (uint32_t i = 0; maps->tags && i < maps->tag_map_count; i++)
         tag_map_free(maps->tags[i]);
     mem_free(maps->tags);

@@ -23,6 +23,7 @@ struct rd_map;
 struct ingress_map;
 struct next_hop_map;
 struct geoip;
+struct roa_table;
 struct networks;
 
 /* The maps of the source side (ingress_map.h), by the member that they fill. */
@@ -49,6 +50,7 @@ struct maps_settings {
     const char *bgp_peer_dst_ip_map;
     const char *ingress_maps[INGRESS_MAP_COUNT];
     const char *geoip_file;           /* geoipv2_file */
+    const char *roas_file;            /* rpki_roas_file */
     const char *aggregate_primitives; /* read once, at start: maps/custom_primitives.h */
     bool may_refresh;                 /* maps_refresh: SIGUSR2 reloads */
     const char **tag_maps;            /* the pre_tag_map of all instances, each once */
@@ -74,6 +76,7 @@ struct maps {
     const struct next_hop_map *next_hops;
     const struct ingress_map *ingress[INGRESS_MAP_COUNT];
     const struct geoip *geoip;
+    const struct roa_table *roas;
     struct tag_map **tags; /* by the number of maps_settings.tag_maps */
     uint32_t tag_map_count;
     struct networks **networks; /* by the number of maps_settings.networks_files */

@@ -23,6 +23,7 @@ enum how {
     HOW_WORDS,
     HOW_HEX,
     HOW_TRUTH,
+    HOW_LETTER,
     HOW_MULTICAST,
     HOW_RD,
     HOW_SAMPLE_TYPE,
@@ -73,8 +74,6 @@ static const struct tag_comparison {
 };
 
 const struct map_refusal tag_refusals[] = {
-    {"src_roa", "routes are not validated (RPKI) yet: this key comes with that; leave the row out"},
-    {"dst_roa", "routes are not validated (RPKI) yet: this key comes with that; leave the row out"},
     {"post_tag", "it is a key of the configuration"},
     {NULL, NULL},
 };
@@ -114,6 +113,16 @@ static int take_truth(uint64_t *number, const char *text, struct text *error)
     if (*number || strcasecmp(text, "false") == 0)
         return 0;
     text_append_string(error, "expected true or false");
+    return -EINVAL;
+}
+
+/* Takes a state of RPKI. */
+static int take_letter(uint64_t *number, const char *text, struct text *error)
+{
+    *number = (uint8_t)*text;
+    if (*text != '\0' && text[1] == '\0' && strchr("uivoO", *text))
+        return 0;
+    text_append_string(error, "expected u, i, v, o or O (see dst_roa)");
     return -EINVAL;
 }
 
@@ -237,6 +246,8 @@ int tag_condition_make(struct tag_condition *c, enum tag_key key, const struct m
     case HOW_TRUTH:
     case HOW_MULTICAST:
         return take_truth(&c->number, text, error);
+    case HOW_LETTER:
+        return take_letter(&c->number, text, error);
     case HOW_RD:
         return take_rd(&c->number, text, error);
     case HOW_SAMPLE_TYPE:
@@ -447,6 +458,7 @@ bool tag_condition_holds(const struct tag_condition *c, const struct flow *flow)
     case HOW_HEX:
     case HOW_TRUTH:
     case HOW_MULTICAST:
+    case HOW_LETTER:
     case HOW_RD:
         return (number_of(c->key, flow) == c->number) != c->is_negated;
     case HOW_WORDS:
@@ -475,6 +487,7 @@ bool tag_condition_choice(const struct tag_condition *c, const struct map_cell *
     case HOW_HEX:
     case HOW_TRUTH:
     case HOW_MULTICAST:
+    case HOW_LETTER:
     case HOW_RD:
         if (c->is_negated)
             return false;

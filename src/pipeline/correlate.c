@@ -13,6 +13,7 @@
 #include "pipeline/enrich.h"
 #include "pipeline/exporter_evidence.h"
 #include "pipeline/ingress_maps.h"
+#include "pipeline/origin_check.h"
 #include "pipeline/path_fill.h"
 #include "pipeline/peer_choice.h"
 #include <assert.h>
@@ -50,6 +51,8 @@ struct correlator {
     uint32_t exporter_count;
     struct source_facts *facts; /* capacity of them: the paths to the sources of this batch */
     bool has_facts;
+    struct origin_check *origins;
+    const struct roa_table *_Atomic *cached_roas; /* NULL: those of maps hold */
 };
 
 /* The snapshots under RCU that one batch is correlated against. */
@@ -71,7 +74,14 @@ struct correlator *correlator_new(const struct correlate_settings *settings, con
     c->queries = mem_calloc(batch_capacity, sizeof *c->queries);
     c->flow_of = mem_calloc(batch_capacity, sizeof *c->flow_of);
     c->facts = mem_calloc(batch_capacity, sizeof *c->facts);
+    c->origins = origin_check_new(batch_capacity);
     return c;
+}
+
+void correlator_set_roas(struct correlator *c, const struct roa_table *_Atomic *roas)
+{
+    THREAD_ASSERT(worker_thread);
+    c->cached_roas = roas;
 }
 
 void correlator_add_needs(struct correlator *c, const struct correlate_settings *asked,
@@ -93,6 +103,7 @@ void correlator_free(struct correlator *c)
     mem_free(c->queries);
     mem_free(c->flow_of);
     mem_free(c->facts);
+    origin_check_free(c->origins);
     mem_free(c);
 }
 
@@ -310,6 +321,28 @@ static void ask_global(const struct correlator *c, struct rib_query *q)
     rib_lookup_batch(c->rib, c->settings->policy, q, 1);
 }
 
+/* ---- origins ---- */
+
+/* Until somebody knows better, the origin of nothing is known. */
+static void clear_states(struct flow_batch *batch)
+{
+    static const struct roa_state unknown = {{'u'}};
+
+    for (uint32_t i = 0; i < batch->count; i++) {
+        struct flow *flow = flow_batch_at(batch, i);
+        flow->dst_roa = flow->src_roa = unknown;
+    }
+}
+
+static void check_origins(struct correlator *c, const struct snapshot_view *view)
+{
+    const struct roa_table *roas = view->maps ? view->maps->roas : NULL;
+
+    if (c->cached_roas)
+        roas = rcu_read(c->cached_roas);
+    origin_check_finish(c->origins, c->rib, c->settings->policy, view->peers, roas);
+}
+
 /* ---- destination ---- */
 
 static void set_verdict(struct flow *flow, enum path_match match)
@@ -417,6 +450,8 @@ static void answer_destination(struct correlator *c, const struct snapshot_view 
     if (s->follow_default > 0)
         follow_default(c, view, q, &path);
     path_fill_destination(s, flow, &path);
+    if (s->dst_roa)
+        origin_check_add(c->origins, &flow->dst_roa, q, &path, view->peers);
     if (s->follow_count > 0)
         flow->bgp_next_hop = follow_next_hop(c, view, q, flow->bgp_next_hop);
 }
@@ -490,6 +525,8 @@ static void correlate_destinations(struct correlator *c, const struct snapshot_v
         struct flow *flow = flow_batch_at(batch, c->flow_of[i]);
         answer_destination(c, view, entry_of_flow(c, view, flow, &current), flow, &c->queries[i]);
     }
+    if (c->settings->dst_roa)
+        check_origins(c, view);
 }
 
 /* ---- source ---- */
@@ -531,7 +568,11 @@ static void correlate_sources(struct correlator *c, const struct snapshot_view *
         if (path.attrs && c->settings->follow_default > 0)
             follow_default(c, view, q, &path);
         fill_source(c, c->flow_of[i], flow, path.attrs ? &path : NULL);
+        if (c->settings->src_roa && path.attrs)
+            origin_check_add(c->origins, &flow->src_roa, q, &path, view->peers);
     }
+    if (c->settings->src_roa)
+        check_origins(c, view);
 }
 
 static bool next_hop_is_same(const void *map, const struct ip_addr *exporter,
@@ -547,6 +588,8 @@ void correlate_batch(struct correlator *c, const struct bgp_peers *peers, const 
 
     THREAD_ASSERT(worker_thread);
     c->has_facts = false;
+    if (c->settings->shows_roa)
+        clear_states(batch);
     if (!c->settings->is_enabled)
         return;
     assert(batch->count <= c->capacity);
@@ -580,8 +623,9 @@ static bool needs_any(const struct flow_needs *needs, const enum flow_member *me
 void correlate_settings_finish(struct correlate_settings *s, struct flow_needs *needs)
 {
     static const enum flow_member destination[] = {
-        FLOW_as_path, FLOW_std_comms, FLOW_ext_comms,  FLOW_lrg_comms,    FLOW_local_pref,
-        FLOW_med,     FLOW_path_id,   FLOW_path_match, FLOW_bgp_next_hop, FLOW_path_source,
+        FLOW_as_path,      FLOW_std_comms,   FLOW_ext_comms, FLOW_lrg_comms,
+        FLOW_local_pref,   FLOW_med,         FLOW_path_id,   FLOW_path_match,
+        FLOW_bgp_next_hop, FLOW_path_source, FLOW_dst_roa,
     };
     bool is_as_bgp = s->as_method == ROUTE_BGP || s->as_method == ROUTE_LONGEST;
     bool is_net_bgp = s->net_method == ROUTE_BGP || s->net_method == ROUTE_LONGEST;
@@ -594,6 +638,9 @@ void correlate_settings_finish(struct correlate_settings *s, struct flow_needs *
     s->src_std_comms &= flow_needs_has(needs, FLOW_src_std_comms);
     s->src_ext_comms &= flow_needs_has(needs, FLOW_src_ext_comms);
     s->src_lrg_comms &= flow_needs_has(needs, FLOW_src_lrg_comms);
+    s->src_roa &= flow_needs_has(needs, FLOW_src_roa);
+    s->dst_roa = flow_needs_has(needs, FLOW_dst_roa);
+    s->shows_roa = s->dst_roa || flow_needs_has(needs, FLOW_src_roa);
     s->needs_path_source = flow_needs_has(needs, FLOW_path_source);
     s->needs_networks = flow_needs_has(needs, FLOW_dst_net) || flow_needs_has(needs, FLOW_src_net);
     s->by_map[INGRESS_MAP_PEER_AS] =
@@ -615,7 +662,7 @@ void correlate_settings_finish(struct correlate_settings *s, struct flow_needs *
         (s->src_as_path && flow_needs_has(needs, FLOW_src_as_path)) ||
         (s->src_std_comms && flow_needs_has(needs, FLOW_src_std_comms)) ||
         (s->src_ext_comms && flow_needs_has(needs, FLOW_src_ext_comms)) ||
-        (s->src_lrg_comms && flow_needs_has(needs, FLOW_src_lrg_comms)) ||
+        (s->src_lrg_comms && flow_needs_has(needs, FLOW_src_lrg_comms)) || s->src_roa ||
         (s->src_local_pref == SOURCE_BGP && flow_needs_has(needs, FLOW_src_local_pref)) ||
         (s->src_med == SOURCE_BGP && flow_needs_has(needs, FLOW_src_med)) ||
         (s->peer_src_as == SOURCE_BGP && flow_needs_has(needs, FLOW_peer_src_as)) ||

@@ -14,6 +14,8 @@
 #include "config/config_key.h"
 #include "flow/flow.h"
 #include "maps/maps.h"
+#include "rpki/roa_table.h"
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -37,7 +39,7 @@ struct correlate_settings {
     /* bgp_peer_src_as_type, bgp_src_local_pref_type, bgp_src_med_type */
     enum source_method peer_src_as, src_local_pref, src_med;
     /* primitives of the source side come from BGP: bgp_src_*_type */
-    bool src_as_path, src_std_comms, src_ext_comms, src_lrg_comms;
+    bool src_as_path, src_std_comms, src_ext_comms, src_lrg_comms, src_roa;
     const char *std_comm_to_asn, *lrg_comm_to_asn; /* patterns, comma-separated; NULL: none */
     int64_t follow_default;                        /* how many default routes to follow */
     uint32_t follow_count;                         /* bgp_follow_nexthop */
@@ -46,6 +48,7 @@ struct correlate_settings {
     /* what somebody asks for; texts of the destination's path one by one, as each may be a cache
      * miss of its own */
     bool needs_destination, needs_source, needs_networks, needs_path_source;
+    bool dst_roa, shows_roa;
     bool has_ingress_maps, by_map[INGRESS_MAP_COUNT]; /* maps of the source side that are asked */
     bool needs_as_path, needs_std_comms, needs_ext_comms, needs_lrg_comms;
 };
@@ -60,6 +63,9 @@ struct correlator;
 struct correlator *correlator_new(const struct correlate_settings *settings, const struct rib *rib,
                                   uint32_t batch_capacity);
 void correlator_free(struct correlator *correlator); /* NULL is fine */
+/* Has origins validated by the table that is published at `roas`, under RCU, and not by that of maps. */
+void correlator_set_roas(struct correlator *correlator, const struct roa_table *_Atomic *roas)
+    ON_THREAD(worker_thread);
 /* Looks up more from now on: `asked` are settings before correlate_settings_finish(), and `needs` all
  * members that are asked for, to which it adds those that it reads. */
 void correlator_add_needs(struct correlator *correlator, const struct correlate_settings *asked,

@@ -136,6 +136,8 @@ const struct config_key correlate_keys[] = {
      .choices = bgp_alone, .help = "where src_ext_comm comes from"},
     {"bgp_src_lrg_comm_type", KEY_CHOICE_AT(struct correlate_settings, src_lrg_comms),
      .choices = bgp_alone, .help = "where src_lrg_comm comes from"},
+    {"bgp_src_roa_type", KEY_CHOICE_AT(struct correlate_settings, src_roa), .choices = bgp_alone,
+     .help = "where src_roa comes from"},
     {"bgp_src_local_pref_type", KEY_CHOICE_AT(struct correlate_settings, src_local_pref),
      .choices = path_or_map, .help = "where src_local_pref comes from"},
     {"bgp_src_med_type", KEY_CHOICE_AT(struct correlate_settings, src_med), .choices = path_or_map,

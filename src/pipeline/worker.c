@@ -16,6 +16,7 @@
 #include "pipeline/event_feed.h"
 #include "pipeline/exporter_watch.h"
 #include "pipeline/worker_private.h"
+#include "rpki/rtr.h"
 #include <jansson.h>
 #include <stdio.h>
 
@@ -638,6 +639,8 @@ int worker_new(struct crew *crew, uint32_t index, struct udp_receiver *receiver,
     w->moved = inbox_new(SIZE_MAX); /* the sockets' buffers were its bound */
     w->correlator =
         correlator_new(&crew->correlate, crew->bgp ? bgp_rib(crew->bgp) : NULL, FLOW_BATCH);
+    if (crew->rtr)
+        correlator_set_roas(w->correlator, rtr_roas(crew->rtr));
     w->geo = geo_new(crew->geo);
     w->views = instance_views_new(crew->views, crew->instance_count, &crew->decoder_settings.needs,
                                   FLOW_BATCH, crew->flow_stride);

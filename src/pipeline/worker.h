@@ -20,6 +20,7 @@
 #include <stdatomic.h>
 
 struct bgp;
+struct rtr;
 struct maps;
 
 enum { WORKERS_MAX = 64, REPLAY_POSITION_DATAGRAMS = 4096 };
@@ -84,6 +85,7 @@ struct crew {
     struct template_share_settings templates;
     struct rcu *rcu;
     const struct bgp *bgp;            /* NULL: none */
+    struct rtr *rtr;                  /* NULL: none */
     const struct maps *_Atomic *maps; /* the snapshot in force; may hold NULL */
     size_t hold_bytes;                /* of datagrams that wait for the RIB, in all workers */
     uint32_t instance_count;

@@ -15,6 +15,7 @@ import sys
 import time
 
 from harness import NFACCTD, SOURCE, Bird, four_paths, free_port, json_lines, main, need, wait_for
+from bgp_speaker import Speaker, attributes, four_octet_as, multiprotocol, prefix, update
 from kafka_cluster import Mock, consume
 from mariadb import MariaDB
 from postgres import Postgres
@@ -77,7 +78,7 @@ def test_tee(test):
 def test_every_example_is_run_here(test):
     """The examples that are configurations have a test of their name. That of amqp is in test_amqp.py, which has a broker."""
     names = {path.parent.name for path in EXAMPLES.glob("*/nfacctd.conf")} - {"amqp"}
-    assert names == {"compose", "distributed", "multipath", "capacity", "security", "sql", "postgresql", "mysql", "oncall", "tags", "places", "services", "tee"}, names
+    assert names == {"compose", "distributed", "multipath", "capacity", "security", "sql", "postgresql", "mysql", "oncall", "tags", "places", "services", "tee", "rpki"}, names
     for name in names:
         assert any(test_name.startswith(f"test_{name}") for test_name in globals()), name
 
@@ -132,6 +133,26 @@ def test_tags(test):
             return {row[column]: int(row["BYTES"]) for row in csv.DictReader(lines)}
     assert table("classes", "TAG") == {"1": 100, "2": 100, "3": 300}
     assert table("customers", "LABEL") == {"red": 100, "blue": 100, "other": 100}
+
+
+def test_rpki(test):
+    """Bytes by the states of routes, and where the invalid ones go; the example's own ROAs name another AS."""
+    port, bgp_port = free_port(), free_port(socket.SOCK_STREAM)
+    text = example(test, "rpki", port, bgp_port)
+    for name, file in (("/etc/pathacct/invalid.map", "invalid.map"), ("/var/lib/rpki-client/json", "roas.json")):
+        text = text.replace(name, str(EXAMPLES / "rpki" / file))
+    daemon = test.nfacctd(text)
+    speaker = Speaker(test, bgp_port, "127.0.0.11", capabilities=multiprotocol(1, 1) + four_octet_as(65000))
+    speaker.establish().send(update(attributes(path=(789,)), prefix("192.168.1.0/24")), update())
+    daemon.wait_log("End-of-RIB")
+    stream = exports.Ipfix()
+    rows = [exports.common_flow("10.0.0.1", dst, "10.0.0.1", octets=100) for dst in ("192.168.1.1", "203.0.113.1")]
+    test.send(stream.announce(), stream.data(rows), source="127.0.0.11")
+    assert daemon.stop() == 0, daemon.output()
+    states = [row for path in test.dir.glob("roa-states-*.csv") for row in table(path.read_text())]
+    assert {row["DST_ROA"]: row["BYTES"] for row in states} == {"i": "100", "u": "100"}, states
+    invalid = [row for path in test.dir.glob("roa-invalid-*.csv") for row in table(path.read_text())]
+    assert [(row["DST_NET"], row["DST_AS"], row["DST_ROA"]) for row in invalid] == [("192.168.1.0", "789", "i")], invalid
 
 
 def test_places(test):

@@ -49,7 +49,7 @@ BGP_VALUES = {
     "as_path": "321_654_789", "local_pref": 150, "med": 42, "peer_src_as": 64500, "peer_dst_as": 321,
     "peer_src_ip": "127.0.0.21", "peer_dst_ip": "10.0.0.3", "src_std_comm": "65000:9", "src_ext_comm": "RT:65000:8",
     "src_lrg_comm": "65000:7:6", "src_as_path": "64500_2906", "src_local_pref": 120, "src_med": 21,
-    "path_match": "exact", "path_source": "bgp", "path_id": 7, "src_net": "10.9.0.0", "dst_net": "192.168.1.0", "src_mask": 16, "dst_mask": 24,
+    "path_match": "exact", "path_source": "bgp", "path_id": 7, "dst_roa": "v", "src_roa": "i", "src_net": "10.9.0.0", "dst_net": "192.168.1.0", "src_mask": 16, "dst_mask": 24,
 }
 
 
@@ -119,6 +119,8 @@ bgp_src_ext_comm_type: bgp
 bgp_src_lrg_comm_type: bgp
 bgp_src_local_pref_type: bgp
 bgp_src_med_type: bgp
+bgp_src_roa_type: bgp
+rpki_roas_file: {test.write("roas.json", '{"roas": [{"prefix": "192.168.0.0/16", "asn": 789, "maxLength": 24}, {"prefix": "10.9.0.0/16", "asn": 1}]}')}
 """)
     router = Speaker(test, bgp_port, capabilities=multiprotocol(1, 1) + four_octet_as(65000) + add_path_send((1, 1)))
     router.establish()

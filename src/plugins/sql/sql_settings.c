@@ -80,7 +80,8 @@ static bool has_path_primitives(const struct pa_schema *schema)
         "std_comm",     "ext_comm",     "lrg_comm",     "as_path",     "local_pref",
         "med",          "peer_src_as",  "peer_dst_as",  "peer_src_ip", "peer_dst_ip",
         "src_std_comm", "src_ext_comm", "src_lrg_comm", "src_as_path", "src_local_pref",
-        "src_med",      "mpls_vpn_rd",  "path_match",   "path_source", "path_id"};
+        "src_med",      "src_roa",      "dst_roa",      "mpls_vpn_rd", "path_match",
+        "path_source",  "path_id"};
 
     for (uint32_t i = 0; i < schema->column_count; i++)
         for (size_t k = 0; k < sizeof names / sizeof names[0]; k++)
