@@ -254,7 +254,12 @@ static void test_how_long_rows_of_a_refused_subject_wait(void **state)
     assert_int_equal(refused_for(r, 0, &out), -EAGAIN);
     assert_int_equal(refused_for(r, REGISTRY_REFUSAL_SECONDS - 1, &out), -EAGAIN);
     assert_int_equal(refused_for(r, 1, &out), -EPERM);
-    assert_int_equal(refused_for(r, 1, &out), -EPERM);
+    assert_int_equal(fake.asked, 3);
+    for (int i = 0; i < 1000; i++)
+        assert_int_equal(refused_for(r, 0, &out), -EPERM);
+    assert_int_equal(fake.asked, 3); /* not for each row */
+    assert_int_equal(refused_for(r, 60, &out), -EPERM);
+    assert_int_equal(fake.asked, 4);
     assert_int_equal(count_in(host.log, "rows wait"), 1);
     assert_int_equal(count_in(host.log, "rows for this topic are refused"), 1);
     fake.status = -1; /* it may have been mended meanwhile */

@@ -211,8 +211,8 @@ static rd_kafka_headers_t *with_rows(const rd_kafka_headers_t *headers, uint64_t
     return copy;
 }
 
-/* Sends a message, behind the id of its schema if there is a registry. One that will never be taken is
- * answered at once. */
+/* Sends a message, behind the id of its schema if there is a registry. One that is too large is
+ * answered at once. -EPERM: the registry does not take its schema. */
 static int send_message(struct kafka *k, struct producer_message *m, enum avro_schema_kind kind)
 {
     int err = 0;
@@ -228,9 +228,21 @@ static int send_message(struct kafka *k, struct producer_message *m, enum avro_s
         err = producer_send(k->producer, m);
     if (err == -EMSGSIZE)
         message_answered(k, m->message, "larger than message.max.bytes");
-    else if (err == -EPERM)
-        message_answered(k, m->message, "the schema registry does not take its schema");
-    return err == -EMSGSIZE || err == -EPERM ? 0 : err;
+    return err == -EMSGSIZE ? 0 : err;
+}
+
+static const char not_registered[] = "the schema registry does not take its schema";
+
+static void reject_message(struct kafka *k, uint32_t number, const char *why)
+{
+    struct sent_message m = under_way_get(&k->under_way, number);
+    uint32_t count;
+    struct sent_row *rows = under_way_find_rows(&k->under_way, &m, &count);
+
+    for (uint32_t i = 0; i < count; i++)
+        purge_reject(&k->purge, rows[i].row, why);
+    mem_free(rows);
+    under_way_remove(&k->under_way, number);
 }
 
 static int send_packet(void *arg, const struct packet *packet)
@@ -247,7 +259,11 @@ static int send_packet(void *arg, const struct packet *packet)
         .message = (void *)((uintptr_t)number + 1),
     };
 
-    return send_message(k, &m, AVRO_SCHEMA_DATA);
+    int err = send_message(k, &m, AVRO_SCHEMA_DATA);
+    if (err != -EPERM)
+        return err;
+    reject_message(k, number, not_registered);
+    return 0;
 }
 
 static bool keeps_row(void *arg, const uint8_t *row)
@@ -282,12 +298,14 @@ static int send_alone(struct kafka *k, const struct sent_message *m, const struc
     out.value_len = payload.len;
     k->is_refused = false;
     err = send_message(k, &out, AVRO_SCHEMA_DATA);
-    if (err == 0)
+    if (err == -EPERM)
+        message_answered(k, NULL, not_registered);
+    else if (err == 0)
         err = producer_wait(k->producer);
     text_clear(&topic);
     text_clear(&key);
     text_clear(&payload);
-    return err == 0 ? k->is_refused : err;
+    return err == 0 || err == -EPERM ? k->is_refused : err;
 }
 
 /* Sends all rows, then halves of what is refused, down to single rows: librdkafka may have put the

@@ -13,6 +13,7 @@
 
 #define SUBJECT_SLOTS 16384 /* a power of two; half of them are used */
 #define WHY_MAX       768
+#define ASK_AGAIN_NS  (60 * NS_PER_S)
 
 struct subject {
     char *topic; /* NULL: a free slot */
@@ -20,6 +21,7 @@ struct subject {
     bool has_id;
     uint32_t id;
     struct mono_time refused_since; /* 0: it is not */
+    struct mono_time asked_again;   /* refused: not before this; each row would ask */
 };
 
 struct registry {
@@ -137,6 +139,8 @@ static int get_id(struct registry *r, struct subject *s)
         s->refused_since = clock_mono();
     is_over = err == -EPERM && r->s.has_many_topics &&
               clock_mono().ns - s->refused_since.ns >= REGISTRY_REFUSAL_SECONDS * NS_PER_S;
+    if (is_over)
+        s->asked_again.ns = clock_mono().ns + ASK_AGAIN_NS;
     note_failure(r, why,
                  is_over ? "rows for this topic are refused, as others must not wait longer"
                          : "rows wait");
@@ -147,8 +151,10 @@ int registry_frame(struct registry *r, const char *topic, enum avro_schema_kind 
                    const void *datum, size_t len, struct text *out)
 {
     struct subject *s = find_subject(r, topic, kind);
-    int err = s->has_id ? 0 : get_id(r, s);
+    int err = 0;
 
+    if (!s->has_id)
+        err = clock_mono().ns < s->asked_again.ns ? -EPERM : get_id(r, s);
     if (err < 0)
         return err;
     const uint8_t head[5] = {0, (uint8_t)(s->id >> 24), (uint8_t)(s->id >> 16),
