@@ -441,7 +441,7 @@ void rib_view_edit_begin(struct rib *rib, struct list_edit *edit, const struct l
 void rib_view_state_changed(struct rib *rib, uint32_t slot, unsigned safi, unsigned family,
                             struct family_state old, struct family_state now);
 /* Whether all its members are down; what they have that is stale is gone then. */
-bool rib_view_is_over(struct rib *rib, uint32_t slot);
+bool rib_view_is_over(struct rib *rib, uint32_t slot) ON_THREAD(bgp_thread);
 void rib_view_clear(struct rib *rib, uint32_t slot); /* its members are members no more */
 
 /* rib.c */

@@ -511,7 +511,7 @@ bool rib_view_path_withdraw(const struct change *change, const struct list_ref *
 }
 
 static struct change change_of(struct rib *rib, const struct rib_member_source *source,
-                               enum rib_safi safi, struct wall_time now)
+                               enum rib_safi safi, struct wall_time now) ON_THREAD(bgp_thread)
 {
     bool is_told = source->told_ns > 0;
     int64_t since_ns = is_told && source->told_ns < now.ns ? source->told_ns : now.ns;
