@@ -105,7 +105,7 @@ void log_lines(struct text *lines, enum log_level level);
  * -EINVAL: errors were appended to `errors`. Lines that are odd are told in `warnings`.
  */
 int setup_read(struct daemon *daemon, int argc, char **argv, struct text *errors,
-               struct text *warnings);
+               struct text *warnings) ON_THREAD(main_thread);
 /* Puts where it is, and whose it is, before each line that a plugin says of its settings. */
 void setup_append_said(const struct daemon *daemon, uint32_t index, const char *lines,
                        struct text *out);
