@@ -51,6 +51,8 @@ case("triggers", "plugins: print[a]\naggregate[a]: src_host\nprint_output_file[a
 SQL = "sql_db: pmacct\nsql_host: 127.0.0.1\nsql_user: pmacct\nsql_passwd: arealsmartpwd\nsql_refresh_time: 60\nsql_history: 10m\nsql_history_roundoff: mh\n"
 case("pgsql", "plugins: pgsql\naggregate: src_host,src_port,dst_host,dst_port,proto,tos,post_nat_src_host,post_nat_src_port,nat_event\n" + SQL +
      "sql_table_version: 9\nsql_data: typed\nsql_table: acct_v9\nsql_optimize_clauses: true\nsql_cache_entries: 9999991\nnfacctd_port: 2055")
+case("second_database", "plugins: pgsql\naggregate: src_host\n" + SQL + "sql_recovery_backup_host: 192.0.2.7\nsql_trigger_exec: {dir}/run\nsql_trigger_time: 1h\n"
+     "sql_preprocess: qnum=1000, minb=10000, fss=100000, recover=1\nsql_startup_delay: 30\nsql_max_writers: 4\nsql_locking_style: row\nsql_delimiter: ;\nplugin_exit_any: true")
 case("pgsql_bgp", "plugins: pgsql[in], pgsql[out]\naggregate[in]: dst_as, peer_src_ip, in_iface, std_comm, as_path\naggregate[out]: src_as, peer_src_ip\n" + SQL +
      "sql_table[in]: acct_%Y%m%d\nsql_table_schema[in]: {dir}/schema\nsql_table_type: bgp\nsql_dont_try_update: true\nsql_use_copy: true\nsql_multi_values: 1024000\n"
      "sql_preprocess: minb=1000\nsql_locking_style: row\nbgp_daemon: true\nnfacctd_as: bgp\nnfacctd_net: bgp\nbgp_daemon_max_peers: 100\nsql_max_writers: 20\n"
@@ -107,7 +109,7 @@ case("table_dump_off", OUT + "aggregate[a]: src_host\nbgp_table_dump_file: {dir}
 case("bmp", OUT + "aggregate[a]: src_host\nbmp_daemon: true\nbmp_daemon_port: 1790\nbmp_daemon_max_peers: 20", *["BMP is not spoken"] * 3)
 case("rpki", OUT + "aggregate[a]: dst_as\nbgp_daemon: true\nnfacctd_as: bgp\nrpki_roas_file: {dir}/roas.json", "origin validation")
 case("tee", "plugins: tee[a]\ntee_receivers[a]: {dir}/receivers.lst\ntee_transparent: true\nnfacctd_port: 2100")
-case("looking_glass", OUT + "aggregate[a]: src_host\nbgp_daemon: true\nbgp_daemon_lg: true", "no looking glass")
+case("looking_glass", OUT + "aggregate[a]: src_host\nbgp_daemon: true\nbgp_daemon_lg: true", "pathacct routes")
 case("telemetry", OUT + "aggregate[a]: src_host\ntelemetry_daemon: true\ntelemetry_daemon_port_tcp: 1620", *["telemetry"] * 2)
 case("mistyped", OUT + "aggregate[a]: src_host\nnfacctd_prot: 2100\nprint_refrsh_time[a]: 60\nprint_output_file[b]: x",
      "did you mean nfacctd_port", "did you mean print_refresh_time", "")

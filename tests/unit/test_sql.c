@@ -280,7 +280,8 @@ static void the_trigger_gets_pmaccts_variables(void **state)
     char folder[] = "/tmp/test_sql.XXXXXX", program[64], out[64], text[1024] = "";
     const char *const settings[] = {"sql_trigger_exec", program,  "sql_table",
                                     "acct_%Y",          "sql_db", "flows.db",
-                                    "log_purges",       "true",   NULL};
+                                    "log_purges",       "true",   "sql_recovery_backup_host",
+                                    "standby",          NULL};
     struct pa_source source;
     struct pa_transaction t;
     struct sql_purge purge;
@@ -295,7 +296,7 @@ static void the_trigger_gets_pmaccts_variables(void **state)
     fprintf(file,
             "#!/bin/sh\necho \"$SQL_DB $SQL_TABLE $EFFECTIVE_SQL_TABLE $SQL_REFRESH_TIME"
             " $TOTAL_ELEM_NUMBER $EFFECTIVE_ELEM_NUMBER $INSERT_QUERIES_NUMBER"
-            " $UPDATE_QUERIES_NUMBER\" > %s\n",
+            " $UPDATE_QUERIES_NUMBER $SQL_RECOVERY_BACKUP_HOST\" > %s\n",
             out);
     fclose(file);
     assert_int_equal(chmod(program, 0700), 0);
@@ -312,7 +313,7 @@ static void the_trigger_gets_pmaccts_variables(void **state)
     assert_non_null(file);
     assert_non_null(fgets(text, sizeof text, file));
     fclose(file);
-    assert_string_equal(text, "flows.db acct_%Y acct_1970 60 5 4 3 1\n");
+    assert_string_equal(text, "flows.db acct_%Y acct_1970 60 5 4 3 1 standby\n");
     assert_non_null(strstr(w.host.log, "QN: 4/5"));
     unlink(out);
     unlink(program);

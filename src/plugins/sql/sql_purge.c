@@ -60,6 +60,7 @@ static void add_facts(const struct sql_purge *purge, const struct pa_transaction
 {
     const struct sql_settings *s = purge->settings;
     const char *history = purge->host->setting(purge->host, "sql_history");
+    const char *backup = purge->host->setting(purge->host, "sql_recovery_backup_host");
 
     trigger_facts_add(facts, "INSTANCE_NAME=%s", purge->host->instance_name);
     trigger_facts_add(facts, "SQL_DB=%s", s->db);
@@ -68,6 +69,8 @@ static void add_facts(const struct sql_purge *purge, const struct pa_transaction
         trigger_facts_add(facts, "EFFECTIVE_SQL_TABLE=%s", table);
     trigger_facts_add(facts, "SQL_HOST=%s", s->host ? s->host : "");
     trigger_facts_add(facts, "SQL_USER=%s", s->user ? s->user : "");
+    if (backup && *backup)
+        trigger_facts_add(facts, "SQL_RECOVERY_BACKUP_HOST=%s", backup);
     trigger_facts_add(facts, "SQL_REFRESH_TIME=%" PRId64, s->refresh_s);
     if (s->trigger_s > 0)
         return;

@@ -66,6 +66,8 @@ const struct pa_key sql_keys[] = {
      .help = "run it after the first purge of each such interval instead"},
     {.name = "sql_multi_values", .type = PA_KEY_SIZE, .min = 1024, .max = 1073741824,
      .help = "mysql: bytes of an INSERT of many rows, by default 1M, and never more than the server's max_allowed_packet"},
+    {.name = "sql_recovery_backup_host", .type = PA_KEY_STRING, .aliases = "sql_backup_host",
+     .help = "accepted: there is no second database; what the first does not take waits in memory and in plugin_spool_dir"},
     KEY_ROW_IGNORED("sql_startup_delay", "late rows are added to their bin whenever they come: no effect here"),
     KEY_ROWS_WRITERS("sql"),
     {.name = NULL},
@@ -194,6 +196,12 @@ void sql_settings_tell(const struct pa_host *host, const struct sql_dialect *dia
         host->log(host, PA_LOG_NOTICE,
                   "sql_preprocess: recover has no effect: there is no second database; the "
                   "counters preprocess_left_out_* say what was left out");
+    if (setting_text(host, "sql_recovery_backup_host"))
+        host->log(host, PA_LOG_WARNING,
+                  "sql_recovery_backup_host: no effect: there is no second database; what %s does "
+                  "not take waits in memory, and on disk where plugin_spool_dir names a folder, "
+                  "and is written later",
+                  dialect->name);
     if (host->setting_number(host, "sql_multi_values") > 0 && !dialect->has_multi_values)
         host->log(host, PA_LOG_NOTICE,
                   "sql_multi_values: no effect in %s, where all rows go through one statement",
