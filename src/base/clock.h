@@ -17,3 +17,9 @@ struct mono_time {
 
 struct wall_time clock_wall(void);
 struct mono_time clock_mono(void);
+
+/* Returns the first whole multiple of a length after an instant, both in nanoseconds. */
+static inline int64_t clock_next_multiple(int64_t ns, int64_t length_ns)
+{
+    return (ns / length_ns + 1) * length_ns;
+}

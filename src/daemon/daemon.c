@@ -131,14 +131,16 @@ static void on_signal(void *arg, int number) ON_THREAD(main_thread)
 
 /* ---- timers ---- */
 
-/* Sets the timer to the next whole multiple of the refresh time; epochs only rise, whatever the
- * wall clock does. */
-static void set_epoch_timer(struct daemon *d, struct instance *instance)
+/* Sets the timer to the next whole multiple of the refresh time, or later by the delay, which the
+ * first epoch keeps even if it is longer than that time; epochs only rise, whatever the wall clock
+ * does. */
+static void set_epoch_timer(struct daemon *d, struct instance *instance, bool is_first)
 {
-    int64_t refresh_ns = instance->refresh_s * NS_PER_S;
+    int64_t refresh_ns = instance->refresh_s * NS_PER_S, delay_ns = instance->delay_s * NS_PER_S;
+    int64_t now_ns = clock_wall().ns, from_ns = is_first ? now_ns : now_ns - delay_ns;
 
     poller_timer_set_in(d->poller, &instance->epoch_timer,
-                        refresh_ns - clock_wall().ns % refresh_ns);
+                        clock_next_multiple(from_ns, refresh_ns) + delay_ns - now_ns);
 }
 
 struct epoch_owner {
@@ -153,7 +155,7 @@ static void on_epoch(void *arg) ON_THREAD(main_thread)
     THREAD_ASSERT(main_thread);
     atomic_fetch_add_explicit(&owner->instance->epoch, 1, memory_order_release);
     wake_workers(owner->daemon);
-    set_epoch_timer(owner->daemon, owner->instance);
+    set_epoch_timer(owner->daemon, owner->instance, false);
 }
 
 static void check_rib(struct daemon *d) ON_THREAD(main_thread)
@@ -404,7 +406,7 @@ static int start_all(struct daemon *d, struct epoch_owner *owners) ON_THREAD(mai
         d->instances[i]->epoch_timer.fn = on_epoch;
         d->instances[i]->epoch_timer.arg = &owners[i];
         if (!d->crew.replay.path)
-            set_epoch_timer(d, d->instances[i]);
+            set_epoch_timer(d, d->instances[i], true);
     }
     d->shutdown_timer = (struct poller_timer){.fn = on_shutdown_timeout, .arg = d};
     d->second_timer = (struct poller_timer){.fn = on_second, .arg = d};

@@ -366,7 +366,7 @@ int instance_new(const struct config *config, size_t index,
                  struct instance **ret_instance)
 {
     struct instance *instance = mem_zalloc(sizeof *instance);
-    struct config_setting refresh, raw;
+    struct config_setting refresh, delay, raw;
     int err;
 
     instance->identity = config_instance_at(config, index);
@@ -376,6 +376,8 @@ int instance_new(const struct config *config, size_t index,
     instance->refresh_s = REFRESH_DEFAULT_S;
     if (config_role(config, index, PA_ROLE_REFRESH_TIME, &refresh) && refresh.number > 0)
         instance->refresh_s = refresh.number;
+    if (config_role(config, index, PA_ROLE_STARTUP_DELAY, &delay))
+        instance->delay_s = delay.number;
     atomic_init(&instance->epoch, 1);
     instance->takes_datagrams =
         (config_plugin_flags(config, instance->identity->type) & PA_PLUGIN_TAKES_DATAGRAMS) != 0;
@@ -419,6 +421,7 @@ struct worker_instance instance_for_workers(struct instance *instance)
         .plan = instance->plan,
         .outlet = instance->outlet,
         .refresh_s = instance->refresh_s,
+        .delay_s = instance->delay_s,
         .epoch = &instance->epoch,
         .ledgers = instance->ledgers,
         .lists = {instance->lists[0], instance->lists[1], instance->lists[2]},

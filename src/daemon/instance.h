@@ -21,7 +21,7 @@ struct instance {
     struct outlet *outlet;
     struct ledger *ledgers; /* one per worker */
     uint32_t worker_count;
-    int64_t refresh_s;
+    int64_t refresh_s, delay_s; /* epochs end at multiples of the first, later by the second */
     bool has_bins;
     bool takes_datagrams; /* instead of flows (PA_PLUGIN_TAKES_DATAGRAMS) */
     bool takes_events;    /* instead of flows: event_output.h */

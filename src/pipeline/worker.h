@@ -48,6 +48,7 @@ struct worker_instance {
     const struct aggregate_plan *plan;
     struct outlet *outlet;
     int64_t refresh_s;       /* length of an epoch */
+    int64_t delay_s;         /* by which epochs end later than at multiples of it */
     _Atomic uint64_t *epoch; /* number of the epoch under way, from 1: the main thread writes it */
     struct ledger *ledgers;  /* one per worker */
     int32_t lists[VALUE_LIST_COUNT]; /* numbers of its lists of values in the maps; -1: none */

@@ -85,7 +85,8 @@ static void end_instance(struct worker *w, uint32_t i, uint32_t flags) ON_THREAD
             return;
 }
 
-/* Moves the capture's clock on and ends epochs, at whole multiples of the refresh time. */
+/* Moves the capture's clock on and ends epochs, at whole multiples of the refresh time or later by the
+ * delay, which the first end keeps even if it is longer than an epoch. */
 static void advance_clock(struct worker *w, int64_t now_ns) ON_THREAD(worker_thread)
 {
     const struct crew *crew = w->crew;
@@ -93,15 +94,16 @@ static void advance_clock(struct worker *w, int64_t now_ns) ON_THREAD(worker_thr
     for (uint32_t i = 0; i < crew->instance_count; i++) {
         struct worker_epoch *epoch = &w->epochs[i];
         int64_t refresh_ns = crew->instances[i].refresh_s * NS_PER_S;
+        int64_t delay_ns = crew->instances[i].delay_s * NS_PER_S;
         if (epoch->end_ns == 0)
-            epoch->end_ns = (now_ns / refresh_ns + 1) * refresh_ns;
+            epoch->end_ns = clock_next_multiple(now_ns, refresh_ns) + delay_ns;
         if (now_ns < epoch->end_ns)
             continue;
         worker_flush(w);
         w->replay_clock_ns = epoch->end_ns;
         end_instance(w, i, HANDOVER_ENDS_EPOCH);
         epoch->number++;
-        epoch->end_ns = (now_ns / refresh_ns + 1) * refresh_ns;
+        epoch->end_ns = clock_next_multiple(now_ns - delay_ns, refresh_ns) + delay_ns;
     }
     if (now_ns > w->replay_clock_ns)
         w->replay_clock_ns = now_ns;

@@ -213,7 +213,8 @@ enum pa_key_role {
     PA_ROLE_OWN_OUTPUT, /* such a path; no other instance may have it, unless it is of a stream */
     PA_ROLE_PROGRAM,    /* a program that the plugin starts (start_program) */
     /* A boolean; with true the core opens raw sockets for the instance (raw_socket). */
-    PA_ROLE_RAW_SOCKETS
+    PA_ROLE_RAW_SOCKETS,
+    PA_ROLE_STARTUP_DELAY /* seconds by which the ends of epochs come later */
 };
 
 struct pa_key {

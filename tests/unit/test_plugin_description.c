@@ -97,12 +97,12 @@ static void each_word_stands_for_one_value(void **state)
     (void)state;
     for (int type = PA_KEY_BOOL; type <= PA_KEY_IGNORED; type++)
         assert_int_equal(plugin_key_type_find(plugin_key_type_word((enum pa_key_type)type)), type);
-    for (int role = PA_ROLE_NONE; role <= PA_ROLE_RAW_SOCKETS; role++)
+    for (int role = PA_ROLE_NONE; role <= PA_ROLE_STARTUP_DELAY; role++)
         assert_int_equal(plugin_key_role_find(plugin_key_role_word((enum pa_key_role)role)), role);
     assert_int_equal(plugin_key_type_find("none"), -ENOENT);
     assert_int_equal(plugin_key_role_find("bool"), -ENOENT);
     assert_null(plugin_key_type_word((enum pa_key_type)(PA_KEY_IGNORED + 1)));
-    assert_null(plugin_key_role_word((enum pa_key_role)(PA_ROLE_RAW_SOCKETS + 1)));
+    assert_null(plugin_key_role_word((enum pa_key_role)(PA_ROLE_STARTUP_DELAY + 1)));
 }
 
 int main(void)

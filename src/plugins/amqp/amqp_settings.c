@@ -58,7 +58,6 @@ const struct pa_key amqp_keys[] = {
     KEY_ROWS_TRIGGER("amqp"),
     KEY_ROW_NUM_PROTOS("amqp"),
     KEY_ROWS_WRITERS("amqp"),
-    KEY_ROW_TUNING("amqp_startup_delay"),
     {.name = NULL},
 };
 /* clang-format on */

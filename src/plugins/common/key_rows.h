@@ -19,6 +19,9 @@
  * help of the bins' length. */
 #define KEY_ROWS_TIME(prefix, more)                                                                \
     KEY_ROW_REFRESH_TIME(prefix, "60", "seconds from one purge to the next"),                      \
+    {.name = prefix "_startup_delay", .type = PA_KEY_INT, .role = PA_ROLE_STARTUP_DELAY,           \
+     .default_value = "0", .min = 0, .max = 86400,                                                 \
+     .help = "seconds by which the first purge comes later, and with it all others"},              \
     {.name = prefix "_history", .type = PA_KEY_DURATION, .role = PA_ROLE_HISTORY,                  \
      .help = "length of a time bin: seconds, or with s, m, h, d, w, M (calendar month)" more},     \
     {.name = prefix "_history_roundoff", .type = PA_KEY_STRING, .role = PA_ROLE_HISTORY_ROUNDOFF,  \

@@ -61,7 +61,6 @@ const struct pa_key kafka_keys[] = {
     KEY_ROWS_TRIGGER("kafka"),
     KEY_ROW_NUM_PROTOS("kafka"),
     KEY_ROWS_WRITERS("kafka"),
-    KEY_ROW_TUNING("kafka_startup_delay"),
     {.name = NULL},
 };
 /* clang-format on */

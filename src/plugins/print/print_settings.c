@@ -55,7 +55,6 @@ const struct pa_key print_keys[] = {
     KEY_ROWS_PREPROCESS("print", "minp, minf, minb, minbpp, minppf"),
     KEY_ROWS_TRIGGER("print"),
     KEY_ROWS_WRITERS("print"),
-    KEY_ROW_TUNING("print_startup_delay"),
     {.name = NULL},
 };
 /* clang-format on */

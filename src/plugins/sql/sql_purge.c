@@ -81,7 +81,8 @@ static void add_facts(const struct sql_purge *purge, const struct pa_transaction
     trigger_facts_add(facts, "ELAPSED_TIME=%.0f", seconds);
     if (!history || !*history || purge->schema->bin_seconds == 0)
         return;
-    int64_t time_s = transaction->time_ns / NS_PER_S - 1;
+    int64_t delay_s = purge->host->setting_number(purge->host, "sql_startup_delay");
+    int64_t time_s = transaction->time_ns / NS_PER_S - delay_s - 1;
     trigger_facts_add(facts, "SQL_HISTORY_BASETIME=%" PRId64,
                       time_s - time_s % purge->schema->bin_seconds);
     trigger_facts_add(facts, "SQL_HISTORY_TIMESLOT=%" PRIu32, purge->schema->bin_seconds);

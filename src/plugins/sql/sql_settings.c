@@ -68,7 +68,6 @@ const struct pa_key sql_keys[] = {
      .help = "mysql: bytes of an INSERT of many rows, by default 1M, and never more than the server's max_allowed_packet"},
     {.name = "sql_recovery_backup_host", .type = PA_KEY_STRING, .aliases = "sql_backup_host",
      .help = "accepted: there is no second database; what the first does not take waits in memory and in plugin_spool_dir"},
-    KEY_ROW_IGNORED("sql_startup_delay", "late rows are added to their bin whenever they come: no effect here"),
     KEY_ROWS_WRITERS("sql"),
     {.name = NULL},
 };
