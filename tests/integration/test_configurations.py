@@ -18,7 +18,7 @@ FILES = {
     "primitives.lst": "name=dscp_in field_type=195 len=1 semantics=u_int\nname=next_as field_type=128 len=4 semantics=u_int\n",
     "allow.lst": "192.0.2.0/24\n2001:db8::1\n", "ports.lst": "22\n80\n443\n", "protos.lst": "6\n17\n", "tos.lst": "0\n184\n",
     "librdkafka.conf": "global, queue.buffering.max.ms, 100\ntopic, message.timeout.ms, 300000\n",
-    "md5.lst": "192.0.2.9, secret\n", "receivers.lst": "id=1 ip=192.0.2.5:2100\n",
+    "roas.json": '{"roas": []}', "md5.lst": "192.0.2.9, secret\n", "receivers.lst": "id=1 ip=192.0.2.5:2100\n",
 }
 Case = collections.namedtuple("Case", "name daemon errors text")
 CASES = []
@@ -107,7 +107,7 @@ case("table_dump", OUT + "aggregate[a]: src_host\nbgp_daemon: true\nbgp_table_du
      "BGP messages and tables are not written", "BGP messages and tables are not written")
 case("table_dump_off", OUT + "aggregate[a]: src_host\nbgp_table_dump_file: {dir}/x\nbgp_table_dump_refresh_time: 600\nbmp_daemon: false\nbmp_daemon_max_peers: 5")
 case("bmp", OUT + "aggregate[a]: src_host\nbmp_daemon: true\nbmp_daemon_port: 1790\nbmp_daemon_max_peers: 20", *["BMP is not spoken"] * 3)
-case("rpki", OUT + "aggregate[a]: dst_as\nbgp_daemon: true\nnfacctd_as: bgp\nrpki_roas_file: {dir}/roas.json", "origin validation")
+case("rpki", OUT + "aggregate[a]: dst_as\nbgp_daemon: true\nnfacctd_as: bgp\nrpki_roas_file: {dir}/roas.json")
 case("tee", "plugins: tee[a]\ntee_receivers[a]: {dir}/receivers.lst\ntee_transparent: true\nnfacctd_port: 2100")
 case("looking_glass", OUT + "aggregate[a]: src_host\nbgp_daemon: true\nbgp_daemon_lg: true", "pathacct routes")
 case("telemetry", OUT + "aggregate[a]: src_host\ntelemetry_daemon: true\ntelemetry_daemon_port_tcp: 1620", *["telemetry"] * 2)

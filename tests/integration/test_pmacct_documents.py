@@ -26,7 +26,7 @@ FILES = {
                       "name=sampler_interval field_type=50 len=4 semantics=u_int\nname=sampler_id field_type=48 len=2 semantics=u_int\n",
     "pre_tag.map": "set_tag=100 ip=0.0.0.0/0\n", "pretag_a.map": "set_tag=1 ip=127.0.0.0/8\n", "pretag_b.map": "set_tag=2 ip=10.0.0.0/8\n",
     "peers.map": "id=64500 ip=127.0.0.1\n", "bgp_agent.map": "bgp_ip=127.0.0.2 ip=0.0.0.0/0\n", "networks.lst": "192.168.0.0/16\n",
-    "allow-1.map": "127.0.0.0/8\n", "allow-2.map": "127.0.0.0/8\n", "allow.map": "127.0.0.0/8\n", "librdkafka.conf": "global, queue.buffering.max.ms, 100\n",
+    "allow-1.map": "127.0.0.0/8\n", "allow-2.map": "127.0.0.0/8\n", "allow.map": "127.0.0.0/8\n", "roas.json": '{"roas": []}', "librdkafka.conf": "global, queue.buffering.max.ms, 100\n",
     "acct_v4.schema": "CREATE TABLE acct_v4_%Y%m%d_%H%M (ip_src VARCHAR(45), packets BIGINT, bytes BIGINT, stamp_inserted DATETIME, "
                       "stamp_updated DATETIME)\n",
 }
@@ -40,6 +40,7 @@ LATER = {"BMP is not spoken": "BMP", "datagrams are passed on whole": "tee by fl
          "templates are not shared": "template sharing", "a schema registry is not": "Avro's registry"}
 NEVER = {"flows are not exported": "probes", "pmacct's looking glass": "looking glass over ZeroMQ", "BGP sessions are not relayed": "x-connect",
          "IS-IS is not spoken": "IS-IS", "GeoIP's first version": "Debian's pmacct is built without it", "telemetry is not collected": "telemetry",
+         "kafka_avro_schema_registry: is for kafka_output: avro": "an option of another output", "ROAs come from one of them": "one of two",
          # Wrong in pmacct too: two tables under one path; two receivers' files under the name of one instance; a variable of no primitive.
          "would both have '/tmp/collect.pipe'": "fragment", "tee_receivers: is not set": "a slip of the pen",
          "neither a primitive of this instance's": "fragment", "takes the place of": "a slip of the pen"}
