@@ -80,7 +80,6 @@ struct correlator *correlator_new(const struct correlate_settings *settings, con
 
 void correlator_set_roas(struct correlator *c, const struct roa_table *_Atomic *roas)
 {
-    THREAD_ASSERT(worker_thread);
     c->cached_roas = roas;
 }
 

@@ -63,9 +63,9 @@ struct correlator;
 struct correlator *correlator_new(const struct correlate_settings *settings, const struct rib *rib,
                                   uint32_t batch_capacity);
 void correlator_free(struct correlator *correlator); /* NULL is fine */
-/* Has origins validated by the table that is published at `roas`, under RCU, and not by that of maps. */
-void correlator_set_roas(struct correlator *correlator, const struct roa_table *_Atomic *roas)
-    ON_THREAD(worker_thread);
+/* Has origins validated by the table that is published at `roas`, under RCU, and not by that of maps.
+ * Before the first batch. */
+void correlator_set_roas(struct correlator *correlator, const struct roa_table *_Atomic *roas);
 /* Looks up more from now on: `asked` are settings before correlate_settings_finish(), and `needs` all
  * members that are asked for, to which it adds those that it reads. */
 void correlator_add_needs(struct correlator *correlator, const struct correlate_settings *asked,
