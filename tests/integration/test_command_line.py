@@ -165,7 +165,7 @@ def test_each_problem_is_told_at_its_line(test):
         ("print_history_roundoff[b]: q", "print_history_roundoff: 'q' is none of the letters m, h, d, w, M"),
         ("nfacctd_allow_file: /nonexistent", "nfacctd_allow_file: cannot read /nonexistent: No such file"),
         (f"sampling_map: {test.dir}/sampling.map", None),
-        ("rpki_roas_file: /x", "rpki_roas_file: not supported: origin validation is not done yet"),
+        ("bgp_daemon_xconnect_map: /x", "bgp_daemon_xconnect_map: not supported: BGP sessions are not relayed"),
         ("nfprobe_no_such_key: flows", None),  # a notice, as no such plugin is configured
     ]
     conf = config(test, "".join(line + "\n" for line, _ in problems))
