@@ -58,7 +58,7 @@ def test_lists(test):
     # Each name in the list may stand in `aggregate`.
     names = [name for name in names if not name.startswith("sum_")]  # those stand alone
     conf = config(test, "plugins: print[a]\nprint_output: json\n" + f"aggregate: {', '.join(names)}\nbgp_daemon: true\nnfacctd_as: longest\n"
-                  f"geoipv2_file: {SOURCE}/tests/fuzz/corpus/geoip/good\n"
+                  f"geoipv2_file: {SOURCE}/tests/fuzz/corpus/geoip/good\nrpki_roas_file: {SOURCE}/tests/fuzz/corpus/roa_file/forms\n"
                   f"bgp_daemon_allow_file: {test.write('allow', '192.0.2.1')}\n")
     assert run("-f", conf, "--check") == (0, "the configuration is right\n", ""), run("-f", conf, "--check")
     primitives = test.write("own.lst", "name=delay field_type=43874:99 len=4 semantics=u_int\n")
