@@ -11,7 +11,7 @@ import subprocess
 import time
 import urllib.request
 
-from harness import BUILD, free_port, main, wait_for
+from harness import BUILD, free_port, main, need_built, wait_for
 import exports  # harness knows where it is
 
 
@@ -81,6 +81,29 @@ def test_copies_as_they_came(test):
     assert own["residual"]["flows"] == 0, own
     daemon.signal(signal.SIGTERM)
     assert daemon.wait() == 0
+
+
+def copies_of_many_sizes(test, env):
+    """Datagrams that the kernel may be given as one, and others between them: all come whole and in order."""
+    a, b = Receiver(), Receiver("::1")
+    lengths = [900] * 70 + [700] + [900] * 3 + [0, 0] + [1400] * 60 + [1, 1, 2, 1] + [9000, 9000] + [1200, 1100, 1000] * 20
+    sent = [struct.pack(">I", n)[:length].ljust(length, bytes([n % 256])) for n, length in enumerate(lengths)]
+    daemon = test.nfacctd(config(test, f"id=1 ip={a.name}\nid=2 ip={b.name}"), env={**os.environ, **env})
+    test.send(*sent)
+    for receiver in (a, b):
+        assert receiver.wait(len(sent)) == sent, "not the same datagrams in the same order"
+    test.wait_now(daemon, lambda s: counters(s).get(f"1 {a.name} sent") == counters(s).get(f"2 {b.name} sent") == len(sent), "all counted as sent")
+    assert daemon.stop() == 0, daemon.output()
+
+
+def test_datagrams_of_one_size_go_together(test):
+    copies_of_many_sizes(test, {})
+
+
+def test_where_the_kernel_cannot_cut_they_go_one_by_one(test):
+    preload = {"LD_PRELOAD": str(need_built("tests/no_segments.so")),
+               "ASAN_OPTIONS": f"{os.environ.get('ASAN_OPTIONS', '')}:verify_asan_link_order=0"}
+    copies_of_many_sizes(test, preload)
 
 
 def test_within_20_ms(test):

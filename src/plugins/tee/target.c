@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <netinet/udp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -22,6 +23,9 @@
 #define MTU_V6 1280
 #define MTU_V4 1500
 
+/* Datagrams of one size that the kernel is given as one; they fit into a packet of 64 KB. */
+#define SEGMENTED_MAX_BYTES 65000
+
 enum { BATCH_MAX = 64 };
 
 static const struct {
@@ -31,9 +35,16 @@ static const struct {
 #include "plugins/tee/outcomes.def"
 };
 
+/* A datagram with a header of ours, for a raw socket. */
 struct queued {
-    struct iovec parts[2]; /* without a header of ours the second alone is used */
+    struct iovec parts[2];
     uint8_t header[PACKET_HEADER_MAX];
+};
+
+/* Tells the kernel into pieces of which size to cut a message (udp(7), UDP_SEGMENT). */
+union segment_control {
+    struct cmsghdr header; /* for its alignment */
+    char bytes[CMSG_SPACE(sizeof(uint16_t))];
 };
 
 struct target {
@@ -49,9 +60,13 @@ struct target {
     int64_t told_ns;  /* when drops were logged last; 0: never */
     size_t mtu;
     uint32_t fragment_id;
+    bool is_segmenting; /* the kernel cuts messages into datagrams */
     struct mmsghdr messages[BATCH_MAX];
-    struct queued queue[BATCH_MAX];
-    unsigned count;
+    unsigned datagram_counts[BATCH_MAX]; /* of each message */
+    struct queued queue[BATCH_MAX];      /* transparent: datagrams, one of each message */
+    struct iovec datagrams[BATCH_MAX];   /* else: their bytes */
+    union segment_control controls[BATCH_MAX];
+    unsigned count; /* of datagrams */
     uint64_t counts[TEE_OUTCOME_COUNT], handed[TEE_OUTCOME_COUNT], told[TEE_OUTCOME_COUNT];
     char *counter_names[TEE_OUTCOME_COUNT];
 };
@@ -173,6 +188,7 @@ struct target *target_new(const struct target_settings *settings, const struct t
     t->pool = pool;
     t->receiver = receiver;
     t->fd = -1;
+    t->is_segmenting = true;
     for (int i = 0; i < TEE_OUTCOME_COUNT; i++)
         t->counter_names[i] = mem_printf("%u %s %s", pool->id, receiver->name, outcomes[i].counter);
     target_open(t);
@@ -262,27 +278,110 @@ static struct sockaddr_storage raw_address(const struct target *t)
     return to;
 }
 
+/* Returns how many datagrams from `at` on the kernel can be given as one: all are of one size, which fits
+ * the MTU, but the last one may be shorter. */
+static unsigned run_at(const struct target *t, unsigned at)
+{
+    size_t len = t->datagrams[at].iov_len, bytes = len;
+    unsigned n = 1;
+
+    if (!t->is_segmenting || len == 0 || len > packet_payload_max(t->address.family, t->mtu))
+        return 1;
+    for (; at + n < t->count; n++) {
+        size_t next = t->datagrams[at + n].iov_len;
+        if (next == 0 || next > len || bytes + next > SEGMENTED_MAX_BYTES)
+            break;
+        bytes += next;
+        if (next < len)
+            return n + 1;
+    }
+    return n;
+}
+
+static void set_segment(struct msghdr *message, union segment_control *control, size_t len)
+{
+    uint16_t size = (uint16_t)len;
+    struct cmsghdr *header = &control->header;
+
+    header->cmsg_level = IPPROTO_UDP;
+    header->cmsg_type = UDP_SEGMENT;
+    header->cmsg_len = CMSG_LEN(sizeof size);
+    memcpy(CMSG_DATA(header), &size, sizeof size);
+    message->msg_control = control;
+    message->msg_controllen = sizeof control->bytes;
+}
+
+/* Puts the datagrams from `at` on into messages; returns how many these are. */
+static unsigned make_messages(struct target *t, unsigned at)
+{
+    unsigned count = 0;
+
+    while (at < t->count) {
+        unsigned n = run_at(t, at);
+        struct msghdr *message = &t->messages[count].msg_hdr;
+        *message = (struct msghdr){.msg_iov = &t->datagrams[at], .msg_iovlen = n};
+        if (n > 1)
+            set_segment(message, &t->controls[count], t->datagrams[at].iov_len);
+        t->datagram_counts[count++] = n;
+        at += n;
+    }
+    return count;
+}
+
+/* Gives raw packets their address. */
+static unsigned address_messages(struct target *t, struct sockaddr_storage *to)
+{
+    *to = raw_address(t);
+    for (unsigned i = 0; i < t->count; i++) {
+        t->messages[i].msg_hdr.msg_name = to;
+        t->datagram_counts[i] = 1;
+    }
+    return t->count;
+}
+
+/* Counts messages that went out; returns how many datagrams they had. */
+static unsigned count_sent(struct target *t, const unsigned *datagram_counts, int sent)
+{
+    unsigned n = 0;
+
+    for (int i = 0; i < sent; i++)
+        n += datagram_counts[i];
+    count(t, TEE_SENT, n);
+    return n;
+}
+
+/* Counts the first datagram of a message that went nowhere; returns how many of those that are left are done
+ * with. */
+static unsigned count_failed(struct target *t, int err, unsigned left)
+{
+    enum tee_outcome outcome = outcome_of(err);
+
+    if (outcome == TEE_TOO_LONG)
+        look_at_mtu(t);
+    count(t, outcome, outcome == TEE_BUFFER ? left : 1);
+    return outcome == TEE_BUFFER ? left : 1; /* nothing more will fit */
+}
+
 static void send_queue(struct target *t)
 {
     int64_t until_ns = clock_mono().ns + BUFFER_WAIT_MS * NS_PER_MS;
-    struct sockaddr_storage to = raw_address(t);
+    struct sockaddr_storage to;
+    unsigned done = 0, at = 0, message_count;
     int fd = fd_of(t);
 
-    for (unsigned i = 0; t->settings->is_transparent && i < t->count; i++)
-        t->messages[i].msg_hdr.msg_name = &to;
-    for (unsigned at = 0; at < t->count;) {
-        int sent =
-            fd < 0 ? -EHOSTUNREACH : send_some(t, fd, &t->messages[at], t->count - at, until_ns);
+    message_count = t->settings->is_transparent ? address_messages(t, &to) : make_messages(t, 0);
+    while (done < t->count) {
+        int sent = fd < 0 ? -EHOSTUNREACH
+                          : send_some(t, fd, &t->messages[at], message_count - at, until_ns);
         if (sent > 0) {
-            count(t, TEE_SENT, (uint64_t)sent);
+            done += count_sent(t, &t->datagram_counts[at], sent);
             at += (unsigned)sent;
-        } else if (outcome_of(sent) == TEE_BUFFER) { /* nothing more will fit */
-            count(t, TEE_BUFFER, t->count - at);
-            at = t->count;
+        } else if (t->datagram_counts[at] > 1 && outcome_of(sent) != TEE_BUFFER) {
+            t->is_segmenting = false; /* not there, or not by this way: one by one */
+            message_count = make_messages(t, done);
+            at = 0;
         } else {
-            if (outcome_of(sent) == TEE_TOO_LONG)
-                look_at_mtu(t);
-            count(t, outcome_of(sent), 1);
+            done += count_failed(t, sent, t->count - done);
             at++;
         }
     }
@@ -353,14 +452,6 @@ static void put_raw(struct target *t, const struct packet_ends *ends, const uint
         (struct msghdr){.msg_iov = q->parts, .msg_iovlen = 2, .msg_namelen = t->to_len};
 }
 
-static void put_udp(struct target *t, const uint8_t *data, size_t len)
-{
-    struct queued *q = &t->queue[t->count];
-
-    q->parts[1] = (struct iovec){(void *)(uintptr_t)data, len};
-    t->messages[t->count++].msg_hdr = (struct msghdr){.msg_iov = &q->parts[1], .msg_iovlen = 1};
-}
-
 void target_send(struct target *t, const struct ip_addr *exporter, uint16_t exporter_port,
                  const uint8_t *data, size_t len)
 {
@@ -382,7 +473,7 @@ void target_send(struct target *t, const struct ip_addr *exporter, uint16_t expo
                                          .traffic_class = t->settings->traffic_class};
         put_raw(t, &ends, data, len);
     } else {
-        put_udp(t, data, len);
+        t->datagrams[t->count++] = (struct iovec){(void *)(uintptr_t)data, len};
     }
 }
 
@@ -435,6 +526,7 @@ void target_tick(struct target *t)
         has_told = tell(t, (enum tee_outcome)i) || has_told;
     if (has_told)
         t->told_ns = now_ns;
+    t->is_segmenting = true; /* the way may be another one now */
     if (t->trouble[0] && now_ns - t->tried_ns >= RETRY_NS)
         target_open(t);
     else
