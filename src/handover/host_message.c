@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #define HOST_MESSAGE_MAGIC   0x7061u
-#define HOST_MESSAGE_VERSION 6
+#define HOST_MESSAGE_VERSION 7
 #define HEADER_LEN           8
 
 int host_message_send(int socket, uint8_t type, const struct text *body, const int *fds,
