@@ -14,18 +14,15 @@
 
 #define REVERSE_ENTERPRISE 29305 /* RFC 5103 section 6.1: the reverse of IANA's elements */
 
-enum { KEY_NAME, KEY_FIELD_TYPE, KEY_LEN, KEY_SEMANTICS };
+enum { KEY_NAME, KEY_FIELD_TYPE, KEY_LEN, KEY_SEMANTICS, KEY_PACKET_PTR };
 static const struct map_key keys[] = {
     [KEY_NAME] = {.name = "name", .type = MAP_TEXT, .is_required = true},
-    [KEY_FIELD_TYPE] = {.name = "field_type", .type = MAP_TEXT, .is_required = true},
+    [KEY_FIELD_TYPE] = {.name = "field_type", .type = MAP_TEXT},
     [KEY_LEN] = {.name = "len", .type = MAP_TEXT, .is_required = true},
     [KEY_SEMANTICS] = {.name = "semantics", .type = MAP_TEXT, .is_required = true},
+    /* of packets, which pmacct's other daemons see; a row may have both */
+    [KEY_PACKET_PTR] = {.name = "packet_ptr", .type = MAP_TEXT},
     {.name = NULL},
-};
-static const struct map_refusal refusals[] = {
-    {"packet_ptr", "bytes of sampled packets are not read by position yet; name an information "
-                   "element by field_type"},
-    {NULL, NULL},
 };
 static const char *const semantics_names[] = {
     [CUSTOM_UINT] = "u_int", [CUSTOM_HEX] = "hex",  [CUSTOM_IP] = "ip",
@@ -94,7 +91,13 @@ static int take_row(struct primitive_table *table, const struct map_file *file,
     struct text error = {0};
     int err = -EINVAL;
 
-    if (!parse_field_type(row->cells[KEY_FIELD_TYPE]->text, &custom))
+    if (!row->cells[KEY_FIELD_TYPE])
+        text_append_string(&error,
+                           row->cells[KEY_PACKET_PTR]
+                               ? "packet_ptr: bytes of sampled packets are not read by position; "
+                                 "name an information element by field_type"
+                               : "the row does not say field_type=");
+    else if (!parse_field_type(row->cells[KEY_FIELD_TYPE]->text, &custom))
         text_append_printf(&error, "field_type=%s: expected [PEN:]ID, such as 47 or 637:91",
                            row->cells[KEY_FIELD_TYPE]->text);
     else if (!parse_len(row->cells[KEY_LEN]->text, &custom))
@@ -117,7 +120,7 @@ static int parse_definitions(struct primitive_table *table, const char *name, co
                              size_t *ret_count)
 {
     struct map_file *file;
-    int err = map_file_parse(name, data, len, keys, refusals, errors, &file);
+    int err = map_file_parse(name, data, len, keys, NULL, errors, &file);
 
     if (err < 0)
         return err;

@@ -40,7 +40,7 @@ LATER = {"BMP is not spoken": "BMP", "datagrams are passed on whole": "tee by fl
          "templates are not shared": "template sharing", "a schema registry is not": "Avro's registry"}
 NEVER = {"flows are not exported": "probes", "pmacct's looking glass": "looking glass over ZeroMQ", "BGP sessions are not relayed": "x-connect",
          "IS-IS is not spoken": "IS-IS", "GeoIP's first version": "Debian's pmacct is built without it", "telemetry is not collected": "telemetry",
-         "kafka_avro_schema_registry: is for kafka_output: avro": "an option of another output", "ROAs come from one of them": "one of two",
+         "ROAs come from one of them": "one of two",
          # Wrong in pmacct too: two tables under one path; two receivers' files under the name of one instance; a variable of no primitive.
          "would both have '/tmp/collect.pipe'": "fragment", "tee_receivers: is not set": "a slip of the pen",
          "neither a primitive of this instance's": "fragment", "takes the place of": "a slip of the pen"}

@@ -191,7 +191,16 @@ static void wrong_custom_primitives_are_reported_all_at_once(void **state)
     assert_int_equal(
         parse_primitives(table, "name=a packet_ptr=l3:0x800+8 len=1 semantics=u_int\n", &errors),
         -EINVAL);
-    assert_non_null(strstr(text_cstr(&errors), "packet_ptr: not supported here: "));
+    assert_non_null(strstr(text_cstr(&errors), "p:1: packet_ptr: bytes of sampled packets "));
+    text_reset(&errors);
+    assert_int_equal(parse_primitives(table, "name=a len=1 semantics=u_int\n", &errors), -EINVAL);
+    assert_non_null(strstr(text_cstr(&errors), "p:1: the row does not say field_type="));
+    text_reset(&errors);
+    assert_int_equal(parse_primitives(table,
+                                      "name=both packet_ptr=l3:0x800+8 field_type=47 len=4 "
+                                      "semantics=ip\n",
+                                      &errors),
+                     0);
     text_clear(&errors);
     primitive_table_free(table);
 }

@@ -51,6 +51,10 @@ int kafka_check(const struct pa_host *host, const struct pa_schema *schema, char
 
     if (err < 0)
         return err;
+    if (setting_text(host, "kafka_avro_schema_registry") &&
+        settings.messages.output != MESSAGE_OUTPUT_AVRO)
+        host->log(host, PA_LOG_NOTICE,
+                  "kafka_avro_schema_registry: has no effect without kafka_output: avro");
     err = kafka_settings_try(conf, error, error_size);
     if (err == 0 && settings.registry_urls)
         err = registry_check(host, &settings, error, error_size);

@@ -270,9 +270,8 @@ static int read_schema(const struct pa_host *host, struct kafka_settings *s, cha
     s->messages.avro_schema_file_key = "kafka_avro_schema_file";
     s->schema_refresh_s = host->setting_number(host, "kafka_avro_schema_refresh_time");
     s->registry_ca_file = setting_text(host, "kafka_avro_schema_registry_ca_file");
-    if (urls && s->messages.output != MESSAGE_OUTPUT_AVRO)
-        return setting_refuse(error, error_size,
-                              "kafka_avro_schema_registry: is for kafka_output: avro");
+    if (s->messages.output != MESSAGE_OUTPUT_AVRO)
+        urls = NULL; /* there is no schema to be registered */
 #ifndef WITH_REGISTRY
     if (urls)
         return setting_refuse(error, error_size,

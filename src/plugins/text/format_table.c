@@ -19,8 +19,8 @@ static int table_check(const struct pa_schema *schema, char *error, size_t error
         if (!is_variable(&schema->columns[i]))
             continue;
         snprintf(error, error_size,
-                 "formatted output has columns of fixed width, and '%s' has no fixed length; "
-                 "use csv or json, or leave it out of `aggregate`",
+                 "formatted output has no room for '%s', whose texts may be of any length; use csv "
+                 "or json, or leave it out of `aggregate`",
                  schema->columns[i].name);
         return -EINVAL;
     }
