@@ -161,16 +161,17 @@ def run_with_a_real_cache(test, version):
     write_vrps(path, changed)
     after = [letter if not dst.startswith("172.18.") else "u" for dst, letter in EXPECTED.items()]
     until_letters(rig, after)
+    return rig, cache, after, path, port
+
+
+def test_a_real_cache_tells_roas_and_changes_by_version_1(test):
+    rig, cache, after, path, port = run_with_a_real_cache(test, 1)
     cache.signal(signal.SIGKILL)
     rig.daemon.wait_log("the connection is lost: the cache closed it; its 5 ROAs hold for another")
     assert letters(rig) == after
     write_vrps(path, [])
     stayrtr(test, path, port)
     until_letters(rig, "u" * len(EXPECTED))
-
-
-def test_a_real_cache_tells_roas_and_changes_by_version_1(test):
-    run_with_a_real_cache(test, 1)
 
 
 def test_a_real_cache_tells_roas_and_changes_by_version_0(test):
