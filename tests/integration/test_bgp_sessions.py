@@ -202,7 +202,7 @@ def test_malformed_attribute_withdraws_the_path_and_keeps_the_session(test):
     assert listener.lookup(peer, "192.168.2.1")["match"] == "single"
     stats = listener.stats()
     assert stats["updates_treated_as_withdraw"] == 1 and stats["treated_as_withdrawn"] == 1 and stats["sessions_lost"] == 0, stats
-    assert "COMMUNITIES (type 8) is malformed; treated as a withdrawal" in listener.log.read_text()
+    wait_for(lambda: "COMMUNITIES (type 8) is malformed; treated as a withdrawal" in listener.log.read_text(), "the line of the attribute")
 
 
 def test_unreadable_update_resets_the_session(test):
