@@ -13,6 +13,7 @@ from harness import NFACCTD, SOURCE, flowgen_capture, free_port, json_lines, mai
 from avro_reader import AvroReader
 from rabbit import distinct, shared
 import exports
+import test_pmacct_documents
 
 UNITS = ("flows", "packets", "bytes")
 
@@ -250,6 +251,14 @@ def test_exchange_of_another_type_names_both(test):
     line = next(line for line in daemon.output().splitlines() if "no exchange typed" in line)
     assert "'topic'" in line and "'fanout'" in line and "amqp_exchange_type" in line, line
     daemon.stop()
+
+
+def test_what_pmacct_s_documents_show_runs(test):
+    """A broker that is no part of test_pmacct_documents, whose configurations these are."""
+    test_pmacct_documents.prepare(test)
+    queue = shared().queue("pmacct")
+    test_pmacct_documents.run_all(test, {"amqp": shared()}, lambda text: "plugins: amqp" in text)
+    assert rows(shared().get(queue))
 
 
 def test_wrong_password_and_no_broker_are_told_by_the_trial(test):
