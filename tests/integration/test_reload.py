@@ -25,8 +25,8 @@ sampling_map: {test.dir}/sampling.map
 """
 
 
-def reload(test, manager, daemon, expected):
-    """Asks for a reload as the unit does; the line that tells of it is the manager's too."""
+def reloaded(manager, daemon):
+    """Asks for a reload as the unit does; the line that tells the manager of it."""
     with manager.lock:
         manager.messages = []
     daemon.signal(signal.SIGUSR2)
@@ -34,6 +34,12 @@ def reload(test, manager, daemon, expected):
     assert any(line.startswith("MONOTONIC_USEC=") and int(line.split("=")[1]) > 0 for line in begun), begun
     told = manager.wait_line("READY=1")
     (status,) = [line[len("STATUS="):] for line in told if line.startswith("STATUS=")]
+    return status
+
+
+def reload(_test, manager, daemon, expected):
+    """The manager and the log are told the same."""
+    status = reloaded(manager, daemon)
     assert status == expected, (status, expected)
     wait_for(lambda: f": {expected}\n" in daemon.output(), daemon.output)
 
@@ -58,8 +64,7 @@ def test_a_reload_says_what_it_changed(test):
     reload(test, manager, daemon, f"maps: read anew: 1 changed ({test.dir}/sampling.map: 1 entries, now 1), 1 the same; changed in the "
            "configuration, which needs a restart: print_refresh_time, print_history[b], print_output")
     path.write_text(text + "this is no line\n")
-    daemon.signal(signal.SIGUSR2)
-    daemon.wait_log("maps: read anew: 2 the same; the configuration is wrong now: ")
+    assert reloaded(manager, daemon).startswith("maps: read anew: 2 the same; the configuration is wrong now: ")
     path.write_text(text)
     reload(test, manager, daemon, "maps: read anew: 2 the same")
     assert daemon.stop() == 0, daemon.output()
