@@ -15,6 +15,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { SPLITTER, BEHIND, BESIDE, ROLES };
+enum { PADDING_TAKEN = 8 }; /* bytes, and more (nfacctd/netflow_decoder.h) */
 
 static struct datagram_parts parts;
 static uint32_t *indices;
@@ -56,6 +57,25 @@ static uint64_t refused_by(struct decode_rig *rig)
            counter_get(&c->drops[DROP_bad_set_length]) +
            counter_get(&c->drops[DROP_bad_sample_length]) +
            counter_get(&c->drops[DROP_bad_sample_count]);
+}
+
+/* Says that some data had no template that can be used: what becomes of these is left open. */
+static bool lacks_templates(struct decode_rig *rig)
+{
+    const struct exporter_counters *c = &decode_rig_exporter(rig)->counters;
+
+    return counter_get(&c->drops[DROP_no_template]) + counter_get(&c->drops[DROP_bad_template]) > 0;
+}
+
+/* Says that some records are no longer than what is taken for padding where it is zeros: at the end of a set
+ * such records are not told from it, and after the split others stand there. */
+static bool has_tiny_records(void)
+{
+    for (size_t i = 0; i < parts.count; i++)
+        if (parts.parts[i].kind == PART_RECORD && parts.parts[i].set_at != PART_NO_SET &&
+            parts.parts[i].len <= PADDING_TAKEN)
+            return true;
+    return false;
 }
 
 /* Says which of two receivers a part goes to; 2: both. */
@@ -125,7 +145,8 @@ static void check_datagram(struct decode_rig *const *rigs, const uint8_t *data, 
             from = i;
         }
     CHECK(refused_by(rigs[BEHIND]) == refused);
-    CHECK(flows_of(rigs[BEHIND]) - before == flows_of(rigs[BESIDE]) - before_beside);
+    if (!lacks_templates(rigs[BEHIND]) && !lacks_templates(rigs[BESIDE]) && !has_tiny_records())
+        CHECK(flows_of(rigs[BEHIND]) - before == flows_of(rigs[BESIDE]) - before_beside);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
