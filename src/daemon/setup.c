@@ -140,7 +140,7 @@ static int check_rtr(const struct daemon *d, struct text *errors)
     int err = rtr_check(&d->rtr_settings, &error);
 
     if (err < 0)
-        text_append_printf(errors, "%s: rpki_rtr_cache: %s\n", place, text_cstr(&error));
+        text_append_printf(errors, "%s: rpki_rtr_cache: expected %s\n", place, text_cstr(&error));
     text_clear(&error);
     if (!d->rtr_settings.cache || !d->maps_settings.roas_file)
         return err;

@@ -5,7 +5,7 @@
  */
 #include "rpki/rtr.h"
 
-#include "base/address.h"
+#include "base/address_port.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -20,7 +20,6 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -74,9 +73,7 @@ enum { TROUBLES_KEPT = 4 };
 
 struct rtr {
     struct rtr_settings settings;
-    struct ip_addr address;
-    uint16_t port;
-    char name[IP_TEXT_LEN + 8]; /* of the cache, for lines */
+    struct address_port cache;
     struct thread thread;
     int stop_event;
     atomic_bool is_stopping;
@@ -106,48 +103,17 @@ struct rtr {
     size_t input_len;
 };
 
-/* Splits ADDRESS:PORT or [ADDRESS]:PORT. */
-static int parse_cache(const char *text, struct ip_addr *ret_address, uint16_t *ret_port)
-{
-    const char *colon = strrchr(text, ':');
-    size_t len = colon ? (size_t)(colon - text) : 0;
-    char address[IP_TEXT_LEN], *end;
-    unsigned long port;
-
-    if (len >= 2 && text[0] == '[' && text[len - 1] == ']') {
-        text++;
-        len -= 2;
-    } else if (memchr(text, ':', len)) {
-        return -EINVAL;
-    }
-    if (len == 0 || len >= sizeof address || colon[1] < '0' || colon[1] > '9')
-        return -EINVAL;
-    memcpy(address, text, len);
-    address[len] = '\0';
-    port = strtoul(colon + 1, &end, 10);
-    if (*end != '\0' || port == 0 || port > UINT16_MAX)
-        return -EINVAL;
-    *ret_port = (uint16_t)port;
-    return ip_addr_parse(address, ret_address);
-}
-
 int rtr_check(const struct rtr_settings *settings, struct text *error)
 {
-    struct ip_addr address;
-    uint16_t port;
+    struct address_port cache;
 
-    if (!settings->cache || parse_cache(settings->cache, &address, &port) == 0)
-        return 0;
-    text_append_printf(error,
-                       "%.80s is no address with a port; write one such as 192.0.2.1:3323 or "
-                       "[2001:db8::1]:3323",
-                       settings->cache);
-    return -EINVAL;
+    return settings->cache ? address_port_parse(settings->cache, &cache, error) : 0;
 }
 
 struct rtr *rtr_new(const struct rtr_settings *settings, struct rcu *rcu)
 {
     struct rtr *r = mem_zalloc(sizeof *r);
+    struct text ignored = {0}; /* rtr_check() has told it */
 
     r->settings = *settings;
     r->version = settings->version;
@@ -157,8 +123,8 @@ struct rtr *rtr_new(const struct rtr_settings *settings, struct rcu *rcu)
     r->expire_s = EXPIRE_S;
     r->stop_event = poller_event_new();
     r->retired = rcu_queue_new(rcu);
-    parse_cache(settings->cache, &r->address, &r->port);
-    snprintf(r->name, sizeof r->name, "%s", settings->cache);
+    address_port_parse(settings->cache, &r->cache, &ignored);
+    text_clear(&ignored);
     return r;
 }
 
@@ -212,7 +178,7 @@ static void expire_if_due(struct rtr *r)
         return;
     log_warning("rpki: cache %s: no answer for %" PRId64
                 " s: its %zu ROAs no longer hold, and origins are unknown until it is back",
-                r->name, r->expire_s, r->set.count);
+                r->settings.cache, r->expire_s, r->set.count);
     counter_add(&r->counters[RTR_COUNTER_expired], 1);
     forget(r);
 }
@@ -253,21 +219,21 @@ static void tell(struct rtr *r, const char *what, const char *why)
     memcpy(r->troubles[r->trouble_count % TROUBLES_KEPT].text, trouble, sizeof trouble);
     r->troubles[r->trouble_count++ % TROUBLES_KEPT].told_ns = now;
     if (r->expire_ns > 0)
-        log_warning("rpki: cache %s: %s; its %zu ROAs hold for another %" PRId64 " s", r->name,
-                    trouble, r->set.count, (r->expire_ns - now) / NS_PER_S);
+        log_warning("rpki: cache %s: %s; its %zu ROAs hold for another %" PRId64 " s",
+                    r->settings.cache, trouble, r->set.count, (r->expire_ns - now) / NS_PER_S);
     else
         log_warning(
             "rpki: cache %s: %s; there are no ROAs, and origins are unknown until it answers",
-            r->name, trouble);
+            r->settings.cache, trouble);
 }
 
 /* Returns -errno. */
 static int begin_to_connect(struct rtr *r)
 {
     struct sockaddr_storage to;
-    socklen_t len = ip_addr_to_sockaddr(&r->address, r->port, &to);
+    socklen_t len = ip_addr_to_sockaddr(&r->cache.ip, r->cache.port, &to);
     int precedence = r->settings.ip_precedence << 5;
-    bool is_v4 = r->address.family == IP_V4;
+    bool is_v4 = r->cache.ip.family == IP_V4;
 
     r->fd = socket(to.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (r->fd < 0)
@@ -385,7 +351,8 @@ static enum course end_answer(struct rtr *r, const struct rtr_pdu *pdu)
     else
         counter_set(&r->counters[RTR_COUNTER_serial], r->serial);
     if (r->asked_all || r->trouble_count > 0)
-        log_notice("rpki: cache %s: %zu ROAs, serial %" PRIu32, r->name, r->set.count, r->serial);
+        log_notice("rpki: cache %s: %zu ROAs, serial %" PRIu32, r->settings.cache, r->set.count,
+                   r->serial);
     memset(r->troubles, 0, sizeof r->troubles);
     r->trouble_count = 0;
     return GOES_ON;
@@ -404,7 +371,7 @@ static enum course take_error(struct rtr *r, const struct rtr_pdu *pdu)
     }
     if (pdu->session == RTR_ERROR_VERSION && r->version > 0) {
         log_notice("rpki: cache %s: it does not speak version 1; it is asked by version 0",
-                   r->name);
+                   r->settings.cache);
         r->version = 0;
         r->retry_s = FIRST_RETRY_S;
         r->tries_at_once = true;

@@ -23,7 +23,7 @@ struct rtr_settings {
 };
 extern const struct config_key rtr_keys[];
 
-/* -EINVAL: the cache is no address with a port; what would be one is appended to `error`. */
+/* -EINVAL: the cache is no address with a port; what would be one is appended. */
 int rtr_check(const struct rtr_settings *settings, struct text *error);
 struct rtr *rtr_new(const struct rtr_settings *settings, struct rcu *rcu); /* checked settings */
 int rtr_start(struct rtr *rtr); /* starts the thread; -errno */
