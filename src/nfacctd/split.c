@@ -122,6 +122,7 @@ static bool split_data(struct split *s, struct split_set *set)
                                       : split_variable(s, set, tmpl->plan);
 }
 
+/* Learns the templates of a set and makes it a part. */
 static void split_templates(struct split *s, struct split_set *set, bool is_options)
 {
     const struct counter *templates = &s->msg->exporter->counters.templates;
@@ -132,7 +133,8 @@ static void split_templates(struct split *s, struct split_set *set, bool is_opti
         (uint32_t)(counter_get(templates) - before);
 }
 
-static bool split_set(struct split *s, struct split_set *set)
+/* Takes a set apart; false: it cannot be. */
+static bool split_set(struct split *s, struct split_set *set, bool learns_only)
 {
     bool is_v9 = s->msg->context.version == 9;
 
@@ -140,39 +142,29 @@ static bool split_set(struct split *s, struct split_set *set)
         split_templates(s, set, false);
     else if (set->id == (is_v9 ? V9_OPTIONS_TEMPLATES : IPFIX_OPTIONS_TEMPLATES))
         split_templates(s, set, true);
-    else
+    else if (!learns_only)
         return split_data(s, set);
     return true;
 }
 
-/* Returns whether each set is there to its end; it changes nothing. */
-static bool has_whole_sets(struct reader body)
-{
-    while (reader_left(&body) >= SET_HEADER_LEN) {
-        uint16_t id = reader_u16(&body), len = reader_u16(&body);
-        if (id == 0 && len == 0)
-            return true;
-        if (len < SET_HEADER_LEN || !reader_bytes(&body, len - (size_t)SET_HEADER_LEN))
-            return false;
-    }
-    return true;
-}
-
+/* False: some set is damaged. Receivers get the datagram as it is then, and learn from it the templates of
+ * all sets that they can read: so they are learned here, too. */
 static bool split_sets(struct split *s, struct reader body)
 {
-    if (!has_whole_sets(body))
-        return false;
+    bool is_whole = true;
+
     while (reader_left(&body) >= SET_HEADER_LEN) {
         struct split_set set = {.at = place_of(s, body.pos)};
         set.id = reader_u16(&body);
         set.len = reader_u16(&body);
-        if (set.len == 0)
-            return true; /* padding of the datagram */
-        set.body = reader_part(&body, set.len - SET_HEADER_LEN);
-        if (!split_set(s, &set))
+        if (set.id == 0 && set.len == 0)
+            return is_whole; /* padding of the datagram */
+        if (set.len < SET_HEADER_LEN || set.len - SET_HEADER_LEN > reader_left(&body))
             return false;
+        set.body = reader_part(&body, set.len - SET_HEADER_LEN);
+        is_whole = split_set(s, &set, !is_whole) && is_whole;
     }
-    return true;
+    return is_whole;
 }
 
 bool netflow9_split(struct netflow_decoder *decoder, struct exporter *exporter,
@@ -192,10 +184,10 @@ bool netflow9_split(struct netflow_decoder *decoder, struct exporter *exporter,
     return split_sets(&s, r);
 }
 
-/* Takes the next message apart. */
+/* Takes the next message apart. *ret_goes_on: there may be others behind it. */
 static bool split_ipfix_message(struct netflow_decoder *decoder, struct exporter *exporter,
                                 const struct datagram *datagram, struct reader *r,
-                                struct datagram_parts *parts)
+                                struct datagram_parts *parts, bool *ret_goes_on)
 {
     struct part_message message = {.at = (uint32_t)(r->pos - datagram->data),
                                    .header_len = IPFIX_HEADER_LEN,
@@ -207,9 +199,11 @@ static bool split_ipfix_message(struct netflow_decoder *decoder, struct exporter
 
     reader_bytes(r, 8); /* export time, sequence */
     uint32_t domain_id = reader_u32(r);
+    *ret_goes_on = false;
     if (r->failed || version != 10 || len < IPFIX_HEADER_LEN || len > there ||
         !datagram_parts_add_message(parts, &message))
         return false;
+    *ret_goes_on = true;
     netflow_message_start(&msg, decoder, exporter, datagram, 10, domain_id, domain_id);
     return split_sets(&s, reader_part(r, len - (size_t)IPFIX_HEADER_LEN));
 }
@@ -218,9 +212,10 @@ bool ipfix_split(struct netflow_decoder *decoder, struct exporter *exporter,
                  const struct datagram *datagram, struct datagram_parts *parts)
 {
     struct reader r = reader_make(datagram->data, datagram->len);
+    bool is_whole = true, goes_on = true;
 
-    while (reader_left(&r) > 0)
-        if (!split_ipfix_message(decoder, exporter, datagram, &r, parts))
-            return false;
-    return true;
+    while (reader_left(&r) > 0 && goes_on)
+        is_whole =
+            split_ipfix_message(decoder, exporter, datagram, &r, parts, &goes_on) && is_whole;
+    return is_whole;
 }
