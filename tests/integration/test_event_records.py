@@ -66,8 +66,14 @@ def replay(test, more, seconds=60):
     return daemon
 
 
-def ledger(stats):
+def moving(stats):
+    """The instance of a daemon at work: what goes from one place to the next just then is in neither."""
     (instance,) = [i for i in stats["instances"] if i["name"] == NAME]
+    return instance
+
+
+def ledger(stats):
+    instance = moving(stats)
     assert instance["residual"]["flows"] == 0, instance
     return instance
 
@@ -148,7 +154,7 @@ def test_counters_are_there_without_an_epochs_end(test):
     daemon = test.sfacctd(config(test, kafka(cluster) + f"control_socket: {test.dir}/control\n"))
     test.send(sflow.datagram([counters(1)], agent="192.0.2.1"))
     wait_for(lambda: len(consume(cluster.brokers, "counters")) == 2, "two records")
-    mine = ledger(test.wait_now(daemon, lambda s: ledger(s)["written"]["flows"] == 2, "two written events", "sfacctd"))
+    mine = moving(test.wait_now(daemon, lambda s: moving(s)["written"]["flows"] == 2, "two written events", "sfacctd"))
     assert mine["process"]["pid"] > 0, mine
     told = {view: subprocess.run([PATHACCT, "-s", test.dir / "control", view], capture_output=True, text=True, timeout=30, check=False).stdout
             for view in ("status", "ledger")}
@@ -174,18 +180,18 @@ def test_an_outage_and_a_kill_lose_nothing(test):
             sent += 1
 
     send(50)
-    test.wait_now(daemon, lambda s: ledger(s)["decoded"]["flows"] == 100, "the first records", "sfacctd")
-    test.wait_now(daemon, lambda s: ledger(s)["handed_over"]["flows"] > 0, "records on their way", "sfacctd")
-    pid = ledger(test.now(daemon, "sfacctd"))["process"]["pid"]
+    test.wait_now(daemon, lambda s: moving(s)["decoded"]["flows"] == 100, "the first records", "sfacctd")
+    test.wait_now(daemon, lambda s: moving(s)["handed_over"]["flows"] > 0, "records on their way", "sfacctd")
+    pid = moving(test.now(daemon, "sfacctd"))["process"]["pid"]
     os.kill(pid, signal.SIGKILL)
     send(50)
     cluster.start()
-    test.wait_now(daemon, lambda s: ledger(s)["written"]["flows"] == 2 * sent, "all written", "sfacctd", 90)
-    pid = ledger(test.now(daemon, "sfacctd"))["process"]["pid"]
+    test.wait_now(daemon, lambda s: moving(s)["written"]["flows"] == 2 * sent, "all written", "sfacctd", 90)
+    pid = moving(test.now(daemon, "sfacctd"))["process"]["pid"]
     send(50)
     os.kill(pid, signal.SIGKILL)
     send(50)
-    test.wait_now(daemon, lambda s: ledger(s)["written"]["flows"] == 2 * sent, "all written again", "sfacctd", 90)
+    test.wait_now(daemon, lambda s: moving(s)["written"]["flows"] == 2 * sent, "all written again", "sfacctd", 90)
     assert daemon.stop() == 0, daemon.output()
     got = [m["payload"] for m in distinct(consume(cluster.brokers, "counters"))]
     assert sorted(got) == sorted((test.dir / "counters.json").read_text().splitlines())
@@ -202,7 +208,7 @@ shutdown_timeout: 1
 """))
     for round_ in range(400):
         test.send(*(sflow.datagram([counters(n, n) for n in range(8)], agent="192.0.2.1", sequence=round_) for _ in range(4)))
-        if round_ % 20 == 0 and ledger(test.now(daemon, "sfacctd"))["drops"]["pool_full"]["flows"] > 0:
+        if round_ % 20 == 0 and moving(test.now(daemon, "sfacctd"))["drops"]["pool_full"]["flows"] > 0:
             break
     daemon.wait_log(f"plugin kafka[{NAME}]: plugin_pool_size is used up, so new rows are dropped: ")
     daemon.stop()
@@ -237,21 +243,21 @@ plugin_spool_dir: {test.dir}/spool
     daemon = test.sfacctd(text)
     for n in range(50):
         test.send(sflow.datagram([counters(n)], agent="192.0.2.1", sequence=n))
-    test.wait_now(daemon, lambda s: ledger(s)["written"]["flows"] == 100, "the first records", "sfacctd")
+    test.wait_now(daemon, lambda s: moving(s)["written"]["flows"] == 100, "the first records", "sfacctd")
     broker.kill()
     for n in range(50, 100):
         test.send(sflow.datagram([counters(n)], agent="192.0.2.1", sequence=n))
-    test.wait_now(daemon, lambda s: ledger(s)["spooled"]["flows"] > 0, "spooled records", "sfacctd", 60)
+    test.wait_now(daemon, lambda s: moving(s)["spooled"]["flows"] > 0, "spooled records", "sfacctd", 60)
     with contextlib.suppress(ProcessLookupError):
-        os.kill(ledger(test.now(daemon, "sfacctd"))["process"]["pid"], signal.SIGKILL)
-    test.wait_now(daemon, lambda s: ledger(s)["process"]["is_failing"], "a new process", "sfacctd", 60)
+        os.kill(moving(test.now(daemon, "sfacctd"))["process"]["pid"], signal.SIGKILL)
+    test.wait_now(daemon, lambda s: moving(s)["process"]["is_failing"], "a new process", "sfacctd", 60)
     assert daemon.stop() == 0, "what is spooled is not lost: " + daemon.output()
     assert ledger(test.stats("sfacctd"))["spooled"]["flows"] == 100
     broker.start()
     daemon = test.sfacctd(text, name="again")
     for n in range(100, 110):
         test.send(sflow.datagram([counters(n)], agent="192.0.2.1", sequence=n))
-    test.wait_now(daemon, lambda s: ledger(s)["written"]["flows"] == 20 and ledger(s)["process"]["spooled_handovers"] == 0, "all written",
+    test.wait_now(daemon, lambda s: moving(s)["written"]["flows"] == 20 and moving(s)["process"]["spooled_handovers"] == 0, "all written",
                   "again", 90)
     assert daemon.stop() == 0, daemon.output()
     got = [m.body.decode() for m in rabbit.distinct(broker.get(queue))]

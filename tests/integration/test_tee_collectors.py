@@ -24,10 +24,19 @@ class Behind:
         self.process = test.start([program, "-f", test.write(f"{name}.conf", text)], name)
         self.process.wait_log("waiting for NetFlow/IPFIX data on")
 
+    def warm_up(self, test):
+        """pmacct's core says that it waits before its plugin does: flows of its own go there until one is written."""
+        flow = exports.netflow5([{"src": "203.0.113.1", "dst": "203.0.113.2"}])
+        wait_for(lambda: [test.send(flow, port=self.port), time.sleep(0.2), totals(self)][2], "a first row of pmacct's")
+
+    def totals(self):
+        return {key: value for key, value in totals(self).items() if key[0] != "203.0.113.1"}
+
 
 def pass_on(test, version, ipv6):
     program, (pcap, truth) = need("softflowd"), traffic(test, ipv6)
     behind = [Behind(test, "ours", NFACCTD), Behind(test, "theirs", need_pmacct("sbin/nfacctd"))]
+    behind[1].warm_up(test)
     names = [f"127.0.0.1:{b.port}" for b in behind]
     daemon = test.nfacctd(config(test, f"id=1 ip={','.join(names)}", f"""aggregate[out]: src_host
 plugins: tee[out], print[own]
@@ -38,8 +47,9 @@ print_output_file_append[own]: true
 print_refresh_time[own]: 1
 """).replace("plugins: tee[out]\n", "", 1))
     test.start([program, "-r", pcap, "-n", f"127.0.0.1:{test.port}", "-v", version, "-c", "none", "-p", test.dir / "pid", "-d"]).wait(30)
-    for place in (test, *behind):
-        wait_for(lambda where=place: totals(where) == truth, lambda where=place: f"the totals of the capture in {where.dir}: {totals(where)}")
+    wait_for(lambda: totals(test) == truth, lambda: f"the totals of the capture: {totals(test)}")
+    for place in behind:
+        wait_for(lambda where=place: where.totals() == truth, lambda where=place: f"the totals of the capture in {where.dir}: {where.totals()}")
     stats = test.now(daemon)
     read = stats["datagrams"]["read"]
     assert read > 0 and all(counters(stats)[f"1 {name} sent"] == read for name in names), (read, counters(stats))
