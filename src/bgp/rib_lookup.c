@@ -302,7 +302,8 @@ list_search_in(const struct rib *rib, const struct lookup *lookup, const struct 
             is_as_now = false;
         } else if (lived_is_candidate(lookup, &lived)) {
             findings_add(rib, lookup, &f, &lived);
-            is_as_now &= lived_to_end(lookup, &lived); /* it counts in the list's order until then */
+            is_as_now &=
+                lived_to_end(lookup, &lived); /* it counts in the list's order until then */
         } else {
             is_as_now = false;
             findings_add_late(rib, lookup, &f, lived.path);
