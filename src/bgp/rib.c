@@ -32,6 +32,7 @@ struct family_state rib_family_state(const struct rib_peer_family *family)
         .is_loaded = family->is_loaded,
         .is_stale = family->is_stale,
         .oldest_kept = family->oldest_kept & 0xff,
+        .session = (family->session > family->oldest ? family->session : family->oldest) & 0xff,
     };
 }
 
@@ -176,6 +177,7 @@ void rib_peer_up(struct rib *rib, uint32_t peer, const struct rib_session *sessi
                 continue;
             }
             family_next_generation(rib, p, family);
+            family->session = family->generation;
             if (!family->is_stale)
                 family_forget_older(rib, p, family, false);
             family->is_negotiated = true;

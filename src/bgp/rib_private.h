@@ -155,6 +155,7 @@ struct family_state {
     uint64_t oldest_gone : 22;
     uint64_t is_negotiated : 1, has_add_path : 1, is_loaded : 1, is_stale : 1;
     uint64_t oldest_kept : 8;
+    uint64_t session : 8; /* the first that the session itself announced, not before oldest */
 };
 struct peer_state {
     _Alignas(CACHE_LINE) _Atomic uint64_t families[RIB_SAFI_COUNT][RIB_FAMILY_COUNT];
@@ -243,7 +244,8 @@ static inline uint32_t stored_attrs_block(const struct stored_path *path)
  * see their low bits. */
 struct rib_peer_family {
     uint32_t generation, oldest, oldest_gone, oldest_kept;
-    uint32_t clean; /* nothing older is left in memory */
+    uint32_t session; /* the generation with which it began */
+    uint32_t clean;   /* nothing older is left in memory */
     bool is_negotiated, has_add_path, is_loaded, is_stale;
     bool was_loaded; /* the first table is complete: paths count from their arrival now */
     bool is_touched; /* an UPDATE since the last tick */
