@@ -339,7 +339,7 @@ static void each_path_comes_once_while_everything_changes(void **state)
     thread_leave_role(&bgp_thread);
 }
 
-/* What the RIB has got from the system and does not use grows with what waits for readers. */
+/* The RIB keeps what waits for readers in memory that it got from the system and does not use. */
 static void a_consumer_that_stands_still_keeps_no_memory(void **state)
 {
     (void)state;
