@@ -391,6 +391,39 @@ static void report_with_updates(struct bench *b, struct rcu_reader *reader)
     thread_join(&thread);
 }
 
+static void set_keep(void *arg, enum address_family family, const struct rib_nlri *nlri,
+                     size_t count, struct path_attrs *attrs)
+{
+    (void)arg, (void)family, (void)nlri, (void)count;
+    attrs->ref_count++;
+}
+
+static void set_pass_over(void *arg, enum address_family family, const struct rib_nlri *nlri,
+                          size_t count)
+{
+    (void)arg, (void)family, (void)nlri, (void)count;
+}
+
+/* Says what a set takes in a store that keeps attributes as they were received, or does not. */
+static void report_set(struct bench *b, const char *name, bool keeps_received)
+{
+    const struct attr_text_settings settings = {.keeps_received = keeps_received};
+    const struct update_sink sink = {set_keep, set_pass_over, apply_end_of_rib, NULL};
+    struct attr_store *store = attr_store_new(b->rcu, &settings);
+    static struct messages m;
+    struct update_result result;
+
+    for (uint32_t first = 0; first < b->world.prefix_count; first += RUN) {
+        m.count = 0;
+        message_add(&m, b, 0, first, first + 1, 0, 1);
+        update_apply(reader_make(m.items[0].body, m.items[0].len), &b->context, store, &sink,
+                     &result);
+    }
+    struct attr_store_statistics sets = attr_store_statistics(store);
+    report(name, (double)sets.bytes / (double)sets.sets, "B/set");
+    attr_store_free(store);
+}
+
 static void report_memory(const struct bench *b, double rss)
 {
     struct rib_statistics statistics;
@@ -434,6 +467,8 @@ int main(int argc, char **argv)
                                                   .attrs_arg = b.store});
     double spent = load(&b);
     report_memory(&b, rss_bytes() - before);
+    report_set(&b, "memory_set", false);
+    report_set(&b, "memory_set_as_received", true);
     rib_statistics(b.rib, &statistics);
     report("load", (double)statistics.paths / spent / 1e6, "Mpaths/s");
     if (rcu_reader_register(b.rcu, &reader) < 0)

@@ -25,7 +25,11 @@ struct table {
     size_t slot_count, item_count; /* slot_count is a power of two */
 };
 
-/* A set, with what the store needs to find it. */
+/* The first byte of a key. */
+enum { KEY_FOUR_OCTET_AS = 1, KEY_RECEIVED = 2 };
+
+/* A set, with what the store needs to find it. The key is a byte of bits, and then the values that
+ * somebody reads or, where the store keeps them, the attributes as they were received. */
 struct attr_set {
     struct path_attrs attrs;
     uint32_t hash, key_len;
@@ -189,10 +193,28 @@ static void key_append(struct text *key, const void *data, size_t len)
     key->len += len;
 }
 
+/* Appends the attributes that stand, whole. */
+static void key_append_received(struct text *key, const struct attr_list *list)
+{
+    struct reader r = reader_make(list->received.data, list->received.len);
+    struct attr_value value, whole;
+    uint8_t type, seen[256 / 8] = {0};
+
+    while (reader_left(&r) > 0 && attr_next(&r, &type, &value, &whole)) {
+        int attr = attr_find(type);
+        bool is_first = !(seen[type / 8] & 1u << type % 8);
+        seen[type / 8] |= (uint8_t)(1u << type % 8);
+        if (attr == ATTR_NEXT_HOP || attr == ATTR_MP_REACH || attr == ATTR_MP_UNREACH)
+            continue;
+        if (attr >= 0 ? list->values[attr].data == value.data : is_first)
+            key_append(key, whole.data, whole.len);
+    }
+}
+
 /* Builds the key by which a set is found: the next hop, whether AS numbers have four octets, and
  * the values that somebody reads. */
-static void key_build(struct text *key, const struct attr_list *list,
-                      const struct attr_context *context, const struct ip_addr *next_hop)
+static void key_build_read(struct text *key, const struct attr_list *list,
+                           const struct attr_context *context, const struct ip_addr *next_hop)
 {
     static const uint8_t attrs_read[] = {
         ATTR_ORIGIN, ATTR_AS_PATH, ATTR_MED, ATTR_LOCAL_PREF, ATTR_COMMUNITIES, ATTR_ORIGINATOR_ID,
@@ -207,7 +229,7 @@ static void key_build(struct text *key, const struct attr_list *list,
     text_reset(key);
     text_reserve(key, size);
     key_append(key, next_hop, sizeof *next_hop);
-    key->data[key->len++] = (char)context->features.has_four_octet_as;
+    key->data[key->len++] = (char)(context->features.has_four_octet_as ? KEY_FOUR_OCTET_AS : 0);
     for (size_t i = 0; i < sizeof attrs_read; i++) {
         unsigned attr = attrs_read[i];
         const struct attr_value *value = &list->values[attr];
@@ -217,6 +239,18 @@ static void key_build(struct text *key, const struct attr_list *list,
         key_append(key, head, sizeof head);
         key_append(key, value->data, value->len);
     }
+}
+
+/* The same, with all that was received in place of the values. */
+static void key_build_received(struct text *key, const struct attr_list *list,
+                               const struct attr_context *context, const struct ip_addr *next_hop)
+{
+    text_reset(key);
+    text_reserve(key, sizeof *next_hop + 1 + list->received.len);
+    key_append(key, next_hop, sizeof *next_hop);
+    key->data[key->len++] =
+        (char)(KEY_RECEIVED | (context->features.has_four_octet_as ? KEY_FOUR_OCTET_AS : 0));
+    key_append_received(key, list);
 }
 
 static void as_path_load(struct attr_store *store, const struct attr_list *list,
@@ -402,7 +436,10 @@ struct path_attrs *attr_store_intern(struct attr_store *store, const struct attr
                                      const struct ip_addr *next_hop)
 {
     assert(list->values[ATTR_ORIGIN].data && list->values[ATTR_AS_PATH].data);
-    key_build(&store->key, list, context, next_hop);
+    if (store->settings->keeps_received)
+        key_build_received(&store->key, list, context, next_hop);
+    else
+        key_build_read(&store->key, list, context, next_hop);
     uint32_t hash = (uint32_t)hash_bytes(store->key.data, store->key.len, store->seed);
     struct attr_set *set = set_find(store, hash, next_hop);
     if (!set) {
@@ -426,9 +463,21 @@ void attr_store_unref(void *store_arg, struct path_attrs *attrs)
     table_remove(&store->sets, set->hash, set);
     counter_add(&store->set_count, (uint64_t)-1);
     bytes_change(store, -(int64_t)(sizeof *set + set->key_len));
-    mem_free(set->key);
+    if (store->settings->keeps_received)
+        rcu_retire(store->retired, mem_free, set->key); /* readers see it */
+    else
+        mem_free(set->key);
     set_texts_unref(store, attrs);
     block_retire(store->pool, attrs->block);
+}
+
+struct attr_received attr_store_received(const struct path_attrs *attrs)
+{
+    const struct attr_set *set = (const struct attr_set *)(const void *)attrs;
+
+    if (!(set->key[0] & KEY_RECEIVED))
+        return (struct attr_received){0};
+    return (struct attr_received){set->key + 1, set->key_len - 1, set->key[0] & KEY_FOUR_OCTET_AS};
 }
 
 void attr_store_poll(struct attr_store *store)

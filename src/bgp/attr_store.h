@@ -15,8 +15,9 @@
 
 struct attr_store;
 
-/* The way in which texts are rendered; borrowed for the store's life. */
+/* The way in which texts are rendered, and what is kept besides; borrowed for the store's life. */
 struct attr_text_settings {
+    bool keeps_received; /* sets can tell their attributes as they were received */
     bool communities_numeric;
     uint32_t as_path_radius; /* hops; 0: all */
     struct community_patterns patterns[COMMUNITY_KIND_COUNT];
@@ -36,6 +37,19 @@ struct path_attrs *attr_store_intern(struct attr_store *store, const struct attr
 /* Gives a reference back; the last one retires the set. `store` is void to fit struct
  * rib_settings. */
 void attr_store_unref(void *store, struct path_attrs *attrs);
+
+/* Attributes as they were received, in their order, each with flags, type and length; without
+ * NEXT_HOP, MP_REACH_NLRI and MP_UNREACH_NLRI (the set has its next hop), and without what
+ * was discarded. */
+struct attr_received {
+    const uint8_t *data; /* NULL: the store does not keep them */
+    size_t len;
+    bool has_four_octet_as; /* width of AS numbers in AS_PATH and AGGREGATOR */
+};
+/* Borrowed as the set is; any thread. With a store that keeps them, sets that differ in any of
+ * these bytes are two. */
+struct attr_received attr_store_received(const struct path_attrs *attrs);
+
 /* Frees what no reader can hold any more. */
 void attr_store_poll(struct attr_store *store);
 

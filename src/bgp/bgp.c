@@ -307,6 +307,7 @@ static int patterns_load(struct bgp *bgp, struct text *error)
     }
     bgp->text_settings.communities_numeric = bgp->settings.communities_numeric;
     bgp->text_settings.as_path_radius = bgp->settings.aspath_radius;
+    bgp->text_settings.keeps_received = bgp->settings.keeps_received;
     return 0;
 }
 

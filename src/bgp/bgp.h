@@ -34,6 +34,8 @@ struct bgp_settings {
     const char *connect_to; /* active mode: "address" or "address@port", comma-separated */
     uint32_t aspath_radius;
     const char *stdcomm_pattern, *extcomm_pattern, *lrgcomm_pattern; /* comma-separated */
+    /* Not a key: somebody asks for attributes as they were received (attr_store.h). */
+    bool keeps_received;
 };
 /* `place` is in struct bgp_settings; the table ends with a row without a name. */
 extern const struct config_key bgp_keys[];

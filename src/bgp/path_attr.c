@@ -105,8 +105,7 @@ static const struct attr_row attr_rows[ATTR_COUNT] = {
                                ATTR_OUTCOME_WITHDRAW, 4, 0, NULL},
 };
 
-/* Returns the row of a type code, -1 for one that we do not know. */
-static int attr_find(uint8_t type)
+int attr_find(uint8_t type)
 {
     for (int i = 0; i < ATTR_COUNT; i++) {
         if (attr_rows[i].type == type)
@@ -190,10 +189,24 @@ static void attr_take(struct attr_list *list, uint8_t flags, uint8_t type, struc
     list->values[index] = value;
 }
 
+bool attr_next(struct reader *attributes, uint8_t *ret_type, struct attr_value *ret_value,
+               struct attr_value *ret_whole)
+{
+    const uint8_t *start = attributes->pos;
+    uint8_t flags = reader_u8(attributes);
+
+    *ret_type = reader_u8(attributes);
+    size_t len = flags & FLAG_EXTENDED_LEN ? reader_u16(attributes) : reader_u8(attributes);
+    *ret_value = (struct attr_value){reader_bytes(attributes, len), len};
+    *ret_whole = (struct attr_value){start, (size_t)(attributes->pos - start)};
+    return !attributes->failed;
+}
+
 void attr_list_parse(struct reader attributes, const struct attr_context *context,
                      struct attr_list *ret_list)
 {
     memset(ret_list->values, 0, sizeof ret_list->values);
+    ret_list->received = (struct attr_value){attributes.pos, reader_left(&attributes)};
     ret_list->has_others = false;
     ret_list->discarded_count = 0;
     ret_list->outcome = ATTR_OUTCOME_OK;

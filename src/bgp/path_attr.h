@@ -55,6 +55,7 @@ struct attr_value {
 
 struct attr_list {
     struct attr_value values[ATTR_COUNT]; /* only of those that stand */
+    struct attr_value received;           /* all of them, as they came */
     bool has_others;                      /* anything but MP_UNREACH_NLRI */
     uint32_t discarded_count;
     enum attr_outcome outcome; /* the most severe one */
@@ -66,6 +67,12 @@ struct attr_list {
 /* Walks all attributes, keeps the good ones. */
 void attr_list_parse(struct reader attributes, const struct attr_context *context,
                      struct attr_list *ret_list);
+/* Reads the next attribute of a list in wire form. `ret_whole` has its flags, type and length too.
+ * False: there is none, or the rest cannot be read. */
+bool attr_next(struct reader *attributes, uint8_t *ret_type, struct attr_value *ret_value,
+               struct attr_value *ret_whole);
+/* Returns the row of a type code; -1: one that we do not know. */
+int attr_find(uint8_t type);
 /* Raises the outcome. `reason` is a constant. */
 void attr_list_raise(struct attr_list *list, enum attr_outcome outcome, uint8_t type,
                      const char *reason);

@@ -241,6 +241,87 @@ static void many_sets_come_and_go(void **state)
     }
 }
 
+/* Bytes that `digits` stand for. */
+static void assert_received(const struct path_attrs *attrs, bool has_four_octet_as,
+                            const char *digits)
+{
+    struct attr_received received = attr_store_received(attrs);
+    struct hex hex = hex_make(digits);
+    struct reader r = hex_reader(&hex);
+
+    assert_non_null(received.data);
+    assert_int_equal(received.has_four_octet_as, has_four_octet_as);
+    assert_int_equal(received.len, reader_left(&r));
+    assert_memory_equal(received.data, r.pos, received.len);
+    hex_clear(&hex);
+}
+
+static void attributes_are_kept_as_received_when_asked(void **state)
+{
+    struct fixture *f = *state;
+    struct path_attrs *plain = intern(f, ORIGIN AS_PATH, 1);
+
+    assert_null(attr_store_received(plain).data);
+    attr_store_unref(f->store, plain);
+    f->settings.keeps_received = true;
+
+    /* Next hops are the set's; the order, flags and what nobody reads stay. */
+    struct path_attrs *attrs = intern(
+        f, MED "40 03 04 0a000009" AS_PATH ORIGIN "e0 fe 02 beef c0 07 08 00000001 01020304", 9);
+    assert_received(attrs, true, MED AS_PATH ORIGIN "e0 fe 02 beef c0 07 08 00000001 01020304");
+    assert_int_equal(attrs->med, 50);
+    assert_string_equal(rib_text_data(attrs->as_path), "123_789");
+    struct path_attrs *same =
+        intern(f, MED AS_PATH ORIGIN "e0 fe 02 beef c0 07 08 00000001 01020304", 9);
+    struct path_attrs *other =
+        intern(f, MED AS_PATH ORIGIN "e0 fe 02 beee c0 07 08 00000001 01020304", 9);
+    assert_ptr_equal(attrs, same);
+    assert_ptr_not_equal(attrs, other); /* in what nobody reads */
+    assert_int_equal(attrs->agreement, other->agreement);
+    attr_store_unref(f->store, attrs);
+    attr_store_unref(f->store, same);
+    attr_store_unref(f->store, other);
+    attr_store_poll(f->store);
+    assert_int_equal(attr_store_statistics(f->store).bytes, 0);
+}
+
+static void discarded_attributes_are_not_kept(void **state)
+{
+    struct fixture *f = *state;
+    struct attr_list list;
+    struct ip_addr addr = ip_addr_v4((const uint8_t[]){10, 0, 0, 1});
+    /* A second MED, an AGGREGATOR of a wrong size, an unknown attribute twice. */
+    struct hex hex = hex_make(ORIGIN "40 02 06 02 02 007b 0315" MED "80 04 04 00000033"
+                                     "c0 07 01 00 c0 fe 01 01 c0 fe 01 02");
+
+    f->settings.keeps_received = true;
+    f->context.features.has_four_octet_as = false;
+    attr_list_parse(hex_reader(&hex), &f->context, &list);
+    assert_int_equal(list.outcome, ATTR_OUTCOME_DISCARD);
+    struct path_attrs *attrs = attr_store_intern(f->store, &list, &f->context, &addr);
+    assert_received(attrs, false, ORIGIN "40 02 06 02 02 007b 0315" MED "c0 fe 01 01");
+    attr_store_unref(f->store, attrs);
+    hex_clear(&hex);
+}
+
+static void reader_keeps_received_attributes_alive(void **state)
+{
+    struct fixture *f = *state;
+    struct rcu_reader *reader;
+
+    f->settings.keeps_received = true;
+    assert_int_equal(rcu_reader_register(f->rcu, &reader), 0);
+    rcu_online(reader);
+    struct path_attrs *attrs = intern(f, ORIGIN AS_PATH, 1);
+    attr_store_unref(f->store, attrs);
+    attr_store_poll(f->store);
+    assert_received(attrs, true, ORIGIN AS_PATH); /* AddressSanitizer watches */
+    rcu_quiescent(reader);
+    rcu_offline(reader);
+    attr_store_poll(f->store);
+    rcu_reader_unregister(reader);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -255,6 +336,9 @@ int main(void)
         TEST(two_octet_session_merges_as4_path),
         TEST(reader_keeps_a_retired_set_alive),
         TEST(many_sets_come_and_go),
+        TEST(attributes_are_kept_as_received_when_asked),
+        TEST(discarded_attributes_are_not_kept),
+        TEST(reader_keeps_received_attributes_alive),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
