@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The table of the BGP thread's configuration keys, and the checks of their values. */
+/* The tables of the BGP thread's configuration keys, and the checks of their values. */
 #include "base/address.h"
 #include "bgp/bgp.h"
 #include "bgp/community.h"
@@ -76,10 +76,6 @@ const struct config_key bgp_keys[] = {
      .help = "hold time to offer, in seconds, at least 3; 0: none"},
     {"bgp_daemon_connect", KEY_STRING_AT(struct bgp_settings, connect_to),
      .help = "connect to these peers too: `address` or `address@port`, comma-separated"},
-    {"bgp_path_history", KEY_DURATION_AT(struct bgp_settings, path_history_s, 0, 86400), "300",
-     .help = "how long a withdrawn or replaced path stays for flows that used it"},
-    {"bgp_path_history_max", KEY_INT_AT(struct bgp_settings, path_history_max, 0, UINT32_MAX),
-     "1000000", .help = "withdrawn or replaced paths to keep at most; beyond, the oldest go first"},
     {"bgp_peer_paths_max", KEY_INT_AT(struct bgp_settings, peer_paths_max, 1, UINT32_MAX),
      "20000000",
      .help =
@@ -94,8 +90,6 @@ const struct config_key bgp_keys[] = {
              "of its control group's limit"},
     {"bgp_peer_down_keep", KEY_DURATION_AT(struct bgp_settings, peer_down_keep_s, 0, 604800), "120",
      .help = "how long the paths of a lost session stay, stale, for it to come back"},
-    {"bgp_disable_router_id_check", KEY_BOOL_AT(struct bgp_settings, disable_router_id_check),
-     "false", .help = "find an exporter's peer by session address alone, not by router id"},
     {"bgp_comms_num", KEY_BOOL_AT(struct bgp_settings, communities_numeric), "false",
      .help = "print well-known communities as numbers, extended ones without their type"},
     {"bgp_aspath_radius", KEY_INT_AT(struct bgp_settings, aspath_radius, 0, UINT32_MAX), "0",
@@ -109,5 +103,15 @@ const struct config_key bgp_keys[] = {
     {"bgp_lrgcomm_pattern", KEY_STRING_AT(struct bgp_settings, lrgcomm_pattern),
      .check = check_patterns,
      .help = "keep large communities that contain one of these; a dot is any character"},
+    {0},
+};
+
+const struct config_key bgp_flow_keys[] = {
+    {"bgp_path_history", KEY_DURATION_AT(struct bgp_settings, path_history_s, 0, 86400), "300",
+     .help = "how long a withdrawn or replaced path stays for flows that used it"},
+    {"bgp_path_history_max", KEY_INT_AT(struct bgp_settings, path_history_max, 0, UINT32_MAX),
+     "1000000", .help = "withdrawn or replaced paths to keep at most; beyond, the oldest go first"},
+    {"bgp_disable_router_id_check", KEY_BOOL_AT(struct bgp_settings, disable_router_id_check),
+     "false", .help = "find an exporter's peer by session address alone, not by router id"},
     {0},
 };

@@ -11,11 +11,14 @@
 #include <string.h>
 
 /* Keys that this folder reads directly; they are listed with the others. */
-static const struct config_key own_keys[] = {
+const struct config_key config_plugins_keys[] = {
     {.name = "plugins",
      .type = KEY_STRING,
      .help = "instances of plugins: type[name], separated by commas, such as print[matrix]; the "
              "last such line counts"},
+    {0},
+};
+static const struct config_key own_keys[] = {
     {.name = "strict_config",
      .type = KEY_BOOL,
      .default_value = "true",
@@ -64,6 +67,7 @@ void config_free(struct config *config)
         choices_free(config->claims[i].plugin_choices);
     }
     mem_free(config->claims);
+    mem_free(config->foreign);
     for (size_t i = 0; i < config->instance_count; i++) {
         mem_free((void *)(uintptr_t)config->instances[i].type);
         mem_free((void *)(uintptr_t)config->instances[i].name);
@@ -113,6 +117,38 @@ void config_add_table(struct config *config, const struct config_key *keys, void
         claim->kind = CLAIM_GLOBAL;
         claim->settings = settings;
     }
+}
+
+void config_add_foreign_table(struct config *config, const struct config_key *keys)
+{
+    config->foreign =
+        mem_realloc_array(config->foreign, config->foreign_count + 1, sizeof *config->foreign);
+    config->foreign[config->foreign_count++] = keys;
+}
+
+/* Says whether a list of words, separated by '|', has this one. */
+static bool has_word(const char *words, const char *word)
+{
+    size_t len = strlen(word);
+
+    for (const char *at = words; at; at = strchr(at, '|') ? strchr(at, '|') + 1 : NULL)
+        if (strncmp(at, word, len) == 0 && (at[len] == '|' || at[len] == '\0'))
+            return true;
+    return false;
+}
+
+bool config_key_is_named(const struct config_key *key, const char *name)
+{
+    return strcmp(key->name, name) == 0 || has_word(key->aliases, name);
+}
+
+bool config_is_foreign(const struct config *config, const char *name)
+{
+    for (size_t i = 0; i < config->foreign_count; i++)
+        for (const struct config_key *key = config->foreign[i]; key->name; key++)
+            if (config_key_is_named(key, name))
+                return true;
+    return false;
 }
 
 void config_add_instance_table(struct config *config, const struct config_key *keys, void *settings,

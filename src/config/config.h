@@ -49,7 +49,9 @@ struct config_instance {
      * (sfacctd_counter_kafka_topic), and lines without it are not for this instance, unless bound. */
     const char *prefix;
 };
-/* Reads `plugins`; after that instances have their final indices. -EINVAL: errors were appended. */
+/* Reads `plugins`, which is a key from then on; after that instances have their final indices. A program
+ * without plugins of its own does not call it: what is bound to instances means nothing to it.
+ * -EINVAL: errors were appended. */
 int config_find_instances(struct config *config, struct text *errors);
 /* Gives the last line that sets a key, before config_check(); false: none does. Borrowed. */
 struct config_found_line {
@@ -67,6 +69,11 @@ const struct config_instance *config_instance_at(const struct config *config, si
 /* Adds SCOPE_GLOBAL keys of a module; `keys` is borrowed for the configuration's life. `settings`
  * NULL: the keys are only listed. */
 void config_add_table(struct config *config, const struct config_key *keys, void *settings);
+/* Adds keys that belong to other programs: lines with them are accepted, and a notice tells that they
+ * have no effect. Borrowed. */
+void config_add_foreign_table(struct config *config, const struct config_key *keys);
+/* The key `plugins`, for a program to which it is foreign. */
+extern const struct config_key config_plugins_keys[];
 /* Adds SCOPE_INSTANCE and SCOPE_BOUND keys: `settings` is an array with an element of `size` bytes
  * per instance. */
 void config_add_instance_table(struct config *config, const struct config_key *keys, void *settings,

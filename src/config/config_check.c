@@ -126,6 +126,10 @@ static void check_unclaimed(struct config_check *c, const struct config_line *li
 {
     struct unsupported_key row, plugin;
 
+    if (config_is_foreign(c->config, line->key)) {
+        note_line(&c->foreign, line);
+        return;
+    }
     if (find_absent_plugin(c, line->key, &plugin)) {
         if (!has_instance_of(c->config, plugin.name)) /* else it is part of that plugin's error */
             note_line(&c->foreign, line);
@@ -261,6 +265,10 @@ static void check_bound(struct config_check *c, const struct config_line *line,
     while (instance < config->instance_count &&
            strcmp(config->instances[instance].name, line->instance) != 0)
         instance++;
+    if (instance == config->instance_count && !config->has_plugins) {
+        note_line(&c->foreign, line);
+        return;
+    }
     if (instance == config->instance_count) {
         struct text *text = line_problem(c, line);
         text_append_string(text, "no instance has that name; `plugins` names ");
@@ -322,7 +330,7 @@ static void check_unbound(struct config_check *c, const struct config_line *line
         has_effect = has_effect || is_used(config, claim);
     }
     /* If `plugins` itself is wrong, or names plugins that are not there, that was said already. */
-    if (!has_effect && !c->lacks_plugin && config->instance_count > 0)
+    if (!has_effect && !c->lacks_plugin && (config->instance_count > 0 || !config->has_plugins))
         note_line(&c->foreign, line);
 }
 

@@ -127,6 +127,8 @@ int config_find_instances(struct config *config, struct text *errors)
     struct scan s = {.config = config, .errors = errors, .place = "default"};
     const char *value = "memory"; /* the default in pmacct */
 
+    config->has_plugins = true;
+    config_add_table(config, config_plugins_keys, NULL);
     for (size_t i = 0; i < config->lines.count; i++)
         if (strcmp(config->lines.items[i].key, "plugins") == 0 &&
             !config->lines.items[i].instance) {

@@ -29,13 +29,17 @@ static int compare_claims(const void *a, const void *b)
     return strcmp(x->plugin->name, y->plugin->name);
 }
 
-static const struct config_claim **sorted_claims(const struct config *config)
+/* Plugins' keys are listed for a program that `plugins` may give some. */
+static const struct config_claim **sorted_claims(const struct config *config, size_t *ret_count)
 {
     const struct config_claim **claims = mem_calloc(config->claim_count, sizeof *claims);
+    size_t count = 0;
 
     for (size_t i = 0; i < config->claim_count; i++)
-        claims[i] = &config->claims[i];
-    qsort(claims, config->claim_count, sizeof *claims, compare_claims);
+        if (!config->claims[i].plugin || config->has_plugins)
+            claims[count++] = &config->claims[i];
+    qsort(claims, count, sizeof *claims, compare_claims);
+    *ret_count = count;
     return claims;
 }
 
@@ -122,24 +126,23 @@ static void append_json(struct text *out, const struct config_claim *claim)
     text_clear(&choices);
 }
 
-/* Says whether a list of words, separated by '|', has this one. */
-static bool has_word(const char *words, const char *word)
+static bool is_claimed(const struct config *config, const char *name)
 {
-    size_t len = strlen(word);
-
-    for (const char *at = words; at; at = strchr(at, '|') ? strchr(at, '|') + 1 : NULL)
-        if (strncmp(at, word, len) == 0 && (at[len] == '|' || at[len] == '\0'))
+    for (size_t i = 0; i < config->claim_count; i++)
+        if (config_key_is_named(&config->claims[i].key, name))
             return true;
     return false;
 }
 
-static bool is_claimed(const struct config *config, const char *name)
+static void append_effect(struct text *out, bool *is_first, const char *name, const char *effect,
+                          const struct unsupported_key *row)
 {
-    for (size_t i = 0; i < config->claim_count; i++)
-        if (strcmp(config->claims[i].key.name, name) == 0 ||
-            has_word(config->claims[i].key.aliases, name))
-            return true;
-    return false;
+    text_append_printf(out, "%s\n{\"name\": \"%s\"", *is_first ? "" : ",", name);
+    append_member(out, "effect", effect);
+    append_member(out, "reason", row->reason);
+    append_member(out, "remedy", row->remedy);
+    text_append_char(out, '}');
+    *is_first = false;
 }
 
 static void append_unsupported(struct text *out, const struct config *config)
@@ -147,31 +150,29 @@ static void append_unsupported(struct text *out, const struct config *config)
     static const char *const effects[] = {[UNSUPPORTED_REFUSED] = "refused",
                                           [UNSUPPORTED_IGNORED] = "ignored",
                                           [UNSUPPORTED_FOREIGN] = "foreign"};
+    static const struct unsupported_key foreign = {.effect = UNSUPPORTED_FOREIGN};
     struct unsupported_key row;
     bool is_first = true;
 
-    for (size_t i = 0; unsupported_at(i, &row); i++) {
-        if (is_claimed(config, row.name))
-            continue;
-        text_append_printf(out, "%s\n{\"name\": \"%s\"", is_first ? "" : ",", row.name);
-        append_member(out, "effect", effects[row.effect]);
-        append_member(out, "reason", row.reason);
-        append_member(out, "remedy", row.remedy);
-        text_append_char(out, '}');
-        is_first = false;
-    }
+    for (size_t i = 0; i < config->foreign_count; i++)
+        for (const struct config_key *key = config->foreign[i]; key->name; key++)
+            append_effect(out, &is_first, key->name, effects[foreign.effect], &foreign);
+    for (size_t i = 0; unsupported_at(i, &row); i++)
+        if (!is_claimed(config, row.name) && !config_is_foreign(config, row.name))
+            append_effect(out, &is_first, row.name, effects[row.effect], &row);
 }
 
 void config_list(const struct config *config, FILE *file, enum config_list_format format)
 {
-    const struct config_claim **claims = sorted_claims(config);
+    size_t count;
+    const struct config_claim **claims = sorted_claims(config, &count);
     struct text out = {0};
 
     if (format == CONFIG_LIST_JSON)
         text_append_string(&out, "{\"keys\": [\n");
-    for (size_t i = 0; format == CONFIG_LIST_TEXT && i < config->claim_count;)
-        i += append_text(&out, &claims[i], config->claim_count - i);
-    for (size_t i = 0; format == CONFIG_LIST_JSON && i < config->claim_count; i++) {
+    for (size_t i = 0; format == CONFIG_LIST_TEXT && i < count;)
+        i += append_text(&out, &claims[i], count - i);
+    for (size_t i = 0; format == CONFIG_LIST_JSON && i < count; i++) {
         text_append_string(&out, i ? ",\n" : "");
         append_json(&out, claims[i]);
     }

@@ -39,14 +39,21 @@ struct config {
     size_t instance_count;
     struct config_claim *claims;
     size_t claim_count, claim_capacity;
+    const struct config_key **foreign; /* tables */
+    size_t foreign_count;
     struct config_name *names;
     size_t name_count;
     const struct plugin_description **plugins;
     size_t plugin_count;
+    bool has_plugins; /* `plugins` is a key: config_find_instances() was called */
     bool is_strict;
     bool has_line_problem; /* that strict_config: false would pass over */
 };
 
+/* Says whether this is the key's name or an alias of it. */
+bool config_key_is_named(const struct config_key *key, const char *name);
+/* Says whether a key is in a table of foreign ones, by its name or an alias. */
+bool config_is_foreign(const struct config *config, const char *name);
 /* Sorts the names of all claims. Called again after tables were added. */
 void config_index_names(struct config *config);
 /* Returns the run of names equal to `name`; *ret_count 0: there are none. */

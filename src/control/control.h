@@ -27,6 +27,7 @@ struct control_settings {
     uint32_t metrics_exporters_max;
 };
 extern const struct config_key control_keys[];
+extern const struct config_key control_flow_keys[]; /* those about flows; the same settings */
 
 /* An answer under way: 200, and a body that is text, unless the resource says otherwise. */
 struct control_answer {

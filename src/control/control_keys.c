@@ -69,6 +69,10 @@ const struct config_key control_keys[] = {
      .help = "certificate in PEM, with those that lead to its authority: TCP is HTTPS then"},
     {"http_tls_key", KEY_STRING_AT(struct control_settings, tls_key),
      .help = "its private key in PEM"},
+    {0},
+};
+
+const struct config_key control_flow_keys[] = {
     {"metrics_exporters_max",
      KEY_INT_AT(struct control_settings, metrics_exporters_max, 0, 1000000), "2000",
      .help = "exporters with metrics of their own; those of later ones add up in `other`"},

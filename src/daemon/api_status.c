@@ -174,6 +174,8 @@ static json_t *json_datagrams(struct api_call *call, int64_t last_ns)
     const struct statistics_sources *s = call->api->sources;
     uint64_t taken = 0, overflow = 0, not_allowed = 0;
 
+    if (!s->crew->decoder)
+        return json_null();
     for (uint32_t i = 0; i < s->crew->worker_count; i++) {
         const struct worker_counters *c = worker_counters(s->crew->workers[i]);
         taken += counter_get(&c->datagrams);

@@ -29,6 +29,9 @@ static json_t *tables(struct api_call *call, enum description_kind kind, const c
     int64_t taken_ns = 0, now_ns = clock_wall().ns;
     json_t *list;
 
+    if (!crew->decoder)
+        return api_fail(call, 409,
+                        "this daemon takes no flows: there are no templates and no options");
     if (!crew->decoder->describe)
         return api_fail(call, 409, "sFlow has no templates and no options");
     if (only && ip_addr_parse(only, &exporter) < 0)

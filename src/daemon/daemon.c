@@ -305,18 +305,24 @@ static int start_plugins(struct daemon *d) ON_THREAD(main_thread)
  * [2001:db8::1]:2100. */
 static void say_ready(struct daemon *d) ON_THREAD(main_thread)
 {
-    const char *ip = d->udp.listen_ip ? d->udp.listen_ip : "::";
+    bool has_flows = d->description->decoder != NULL;
+    const char *listen_ip = has_flows ? d->udp.listen_ip : d->bgp_settings.listen_ip;
+    unsigned port = has_flows ? d->udp.port : d->bgp_settings.port;
+    const char *ip = listen_ip ? listen_ip : "::";
     bool is_v6 = strchr(ip, ':') != NULL;
     const char *plural = d->crew.worker_count == 1 ? "" : "s";
 
-    if (d->crew.replay.path)
+    if (!has_flows)
+        d->status = mem_printf("waiting for %s sessions on %s%s%s:%u", d->description->data_name,
+                               is_v6 ? "[" : "", ip, is_v6 ? "]" : "", port);
+    else if (d->crew.replay.path)
         d->status =
             mem_printf("reading %s data from %s with %u worker%s", d->description->data_name,
                        d->crew.replay.path, d->crew.worker_count, plural);
     else
         d->status = mem_printf("waiting for %s data on %s%s%s:%u with %u worker%s",
                                d->description->data_name, is_v6 ? "[" : "", ip, is_v6 ? "]" : "",
-                               d->udp.port, d->crew.worker_count, plural);
+                               port, d->crew.worker_count, plural);
     log_notice("%s", d->status);
     template_sharing_say(d);
 }
@@ -431,8 +437,11 @@ static bool all_workers(const struct daemon *d, bool (*is_so)(const struct worke
 
 static void daemon_run(struct daemon *d) ON_THREAD(main_thread)
 {
-    while (!all_workers(d, worker_is_finished) || !supervisor_is_done(d->supervisor)) {
-        if (!d->crew.replay.waits_at_end && all_workers(d, worker_is_at_end))
+    bool has_end = d->crew.replay.path && !d->crew.replay.waits_at_end;
+
+    while (!d->is_stopping || !all_workers(d, worker_is_finished) ||
+           !supervisor_is_done(d->supervisor)) {
+        if (has_end && all_workers(d, worker_is_at_end))
             daemon_stop(d);
         poller_wait(d->poller, 1000);
     }
@@ -492,7 +501,7 @@ static bool other_action(struct daemon *d) ON_THREAD(main_thread)
 {
     switch (d->options.action) {
     case ACTION_HELP:
-        options_print_help(d->description->name);
+        options_print_help(d->description);
         return true;
     case ACTION_VERSION:
         printf("%s (pathacct) %s\n", d->description->name, PATHACCT_VERSION);

@@ -31,7 +31,7 @@
 #include "maps/maps.h"
 #include "rpki/rtr.h"
 
-enum { KEY_TABLES_MAX = 16 };
+enum { KEY_TABLES_MAX = 32 };
 
 struct daemon {
     const struct daemon_description *description;

@@ -780,8 +780,10 @@ void metrics_write(struct metrics *m, const struct statistics_sources *s, const 
     exposition_family(&e, EXPOSITION_GAUGE, "pathacct_start_timestamp_seconds",
                       "when the daemon started");
     exposition_seconds(&e, NULL, s->started_ns);
-    write_workers(s, &e);
-    write_exporters(m, s, &e);
+    if (s->crew->decoder) {
+        write_workers(s, &e);
+        write_exporters(m, s, &e);
+    }
     write_instances(s, &e);
     write_plugins(s, facts, &e);
     if (has_tee(s))

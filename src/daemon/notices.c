@@ -259,8 +259,8 @@ void notices_append(const struct daemon *d, struct text *notices)
     check_background(d, notices);
     check_bgp(d, notices);
     for (uint32_t i = 0; d->instances && i < d->instance_count; i++) {
-        if (!d->instances[i])
-            continue; /* its faults were told */
+        if (!d->instances[i] || d->instances[i]->takes_events)
+            continue; /* its faults were told; or it has nothing of flows */
         check_columns(d, i, notices);
         check_bins(d, i, notices);
         check_options(d, i, notices);

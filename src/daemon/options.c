@@ -2,20 +2,21 @@
 /* Reads the command line: pmacct's letters, and a few long options of our own. See options.h. */
 #include "daemon/options.h"
 #include "base/memory.h"
+#include "daemon/daemon.h"
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
-/* An option that stands for a line of the configuration. */
-struct key_option {
-    char letter;
-    const char *key;   /* "NAME_" stands for the daemon's name */
-    const char *value; /* for options without an argument; NULL: the argument is the value */
-    const char *argument, *help; /* help NULL: the option is not here; the key says what to do */
+static const struct key_option common_options[] = {
+    {'D', "daemonize", "true", NULL, "run in the background"},
+    {'d', "debug", "true", NULL, "log more"},
+    {'S', "syslog", NULL, "FACILITY", "log to syslog"},
+    {'F', "pidfile", NULL, "FILE", "write the process id there"},
+    {0},
 };
 
-static const struct key_option key_options[] = {
+const struct key_option flow_options[] = {
     {'L', "NAME_ip", NULL, "ADDRESS", "receive on this address"},
     {'l', "NAME_port", NULL, "PORT", "receive on this UDP port"},
     {'c', "aggregate", NULL, "LIST", "primitives that make a row's key"},
@@ -29,10 +30,6 @@ static const struct key_option key_options[] = {
     {'A', "print_output_file_append", "true", NULL, "append to the output file"},
     {'E', "print_output_separator", NULL, "CHARACTER", "between columns of CSV"},
     {'r', "print_refresh_time", NULL, "SECONDS", "write that often"},
-    {'D', "daemonize", "true", NULL, "run in the background"},
-    {'d', "debug", "true", NULL, "log more"},
-    {'S', "syslog", NULL, "FACILITY", "log to syslog"},
-    {'F', "pidfile", NULL, "FILE", "write the process id there"},
     {'R', "NAME_renormalize", "true", NULL, "multiply by the sampling rate"},
     {'u', "print_num_protos", "true", NULL, "protocols as numbers"},
     {'I', "pcap_savefile", NULL, "FILE", "read exports from a capture file"},
@@ -43,6 +40,7 @@ static const struct key_option key_options[] = {
     {'b', "imt_buckets", NULL, "COUNT", NULL},
     {'m', "imt_mem_pools_number", NULL, "COUNT", NULL},
     {'s', "imt_mem_pools_size", NULL, "BYTES", NULL},
+    {0},
 };
 
 enum long_option { LONG_CHECK = 256, LONG_KEYS };
@@ -54,12 +52,19 @@ static const struct option long_options[] = {
     {NULL, 0, NULL, 0},
 };
 
-static const struct key_option *key_option(int letter)
+static const struct key_option *find_option(const struct key_option *options, int letter)
 {
-    for (size_t i = 0; i < sizeof key_options / sizeof *key_options; i++)
-        if (key_options[i].letter == letter)
-            return &key_options[i];
+    for (; options->letter; options++)
+        if (options->letter == letter)
+            return options;
     return NULL;
+}
+
+static const struct key_option *key_option(const struct daemon_description *description, int letter)
+{
+    const struct key_option *own = find_option(description->options, letter);
+
+    return own ? own : find_option(common_options, letter);
 }
 
 /* Sets a key for all instances: "name[instance]" may stand in no option. */
@@ -125,25 +130,33 @@ static int read_one(int letter, struct options *options, struct text *errors)
     }
 }
 
-static void letters_make(char *out)
+static char *letters_append(const struct key_option *options, char *out)
 {
-    out += sprintf(out, ":hVaf:T:");
-    for (size_t i = 0; i < sizeof key_options / sizeof *key_options; i++) {
-        *out++ = key_options[i].letter;
-        if (!key_options[i].value)
+    for (; options->letter; options++) {
+        *out++ = options->letter;
+        if (!options->value)
             *out++ = ':';
     }
+    return out;
+}
+
+/* A program without flows has no primitives to list (-a). */
+static void letters_make(const struct daemon_description *description, char *out)
+{
+    out += sprintf(out, ":hV%sf:T:", description->decoder ? "a" : "");
+    out = letters_append(common_options, out);
+    out = letters_append(description->options, out);
     *out = 0;
 }
 
-int options_read(int argc, char **argv, const char *daemon_name, struct config *config,
-                 struct text *errors, struct options *ret_options)
+int options_read(int argc, char **argv, const struct daemon_description *description,
+                 struct config *config, struct text *errors, struct options *ret_options)
 {
     char letters[128];
     struct options options = {.action = ACTION_RUN};
     int letter, file_err = 0, err = 0;
 
-    letters_make(letters);
+    letters_make(description, letters);
     /* The arguments are read twice: lines of the file come first, so that options win over them. */
     for (optind = 1; (letter = getopt_long(argc, argv, letters, long_options, NULL)) != -1;)
         if (letter == 'f')
@@ -151,11 +164,11 @@ int options_read(int argc, char **argv, const char *daemon_name, struct config *
     if (options.file)
         file_err = config_read_file(config, options.file, errors);
     for (optind = 1; (letter = getopt_long(argc, argv, letters, long_options, NULL)) != -1;) {
-        const struct key_option *option = key_option(letter);
+        const struct key_option *option = key_option(description, letter);
         if (letter == 'f')
             continue;
         if (option)
-            set_key(option, optarg, daemon_name, config);
+            set_key(option, optarg, description->name, config);
         else if (letter == '?' || letter == ':') {
             text_append_printf(errors, "%s: %s; see --help\n", argv[optind - 1],
                                letter == '?' ? "no such option" : "needs a value");
@@ -174,18 +187,25 @@ int options_read(int argc, char **argv, const char *daemon_name, struct config *
     return file_err < 0 ? file_err : err;
 }
 
-void options_print_help(const char *daemon_name)
+static void print_options(const struct key_option *options)
 {
-    printf("usage: %s -f FILE [OPTION...]\n\n", daemon_name);
+    for (; options->letter; options++)
+        if (options->help)
+            printf("  -%c %-15s  %s\n", options->letter, options->argument ? options->argument : "",
+                   options->help);
+}
+
+void options_print_help(const struct daemon_description *description)
+{
+    printf("usage: %s -f FILE [OPTION...]\n\n", description->name);
     printf("  -f FILE            the configuration; see nfacctd.conf(5)\n");
     printf("  --check            say all that is wrong with it and end; also -T config\n");
     printf("  -T setup           the same, and try ports, folders, databases, brokers\n");
     printf("  --keys[=json]      list all configuration keys: name, type, default, meaning\n");
-    printf("  -a                 list all primitives\n");
+    if (description->decoder)
+        printf("  -a                 list all primitives\n");
     printf("  -h, --help         this\n");
     printf("  -V, --version      version\n\nOptions that stand above the configuration file:\n");
-    for (size_t i = 0; i < sizeof key_options / sizeof *key_options; i++)
-        if (key_options[i].help)
-            printf("  -%c %-15s  %s\n", key_options[i].letter,
-                   key_options[i].argument ? key_options[i].argument : "", key_options[i].help);
+    print_options(description->options);
+    print_options(common_options);
 }

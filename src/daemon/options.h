@@ -6,6 +6,17 @@
 #include "config/config.h"
 #include <stdbool.h>
 
+/* An option that stands for a line of the configuration. */
+struct key_option {
+    char letter;       /* 0 ends a table */
+    const char *key;   /* "NAME_" stands for the daemon's name */
+    const char *value; /* for options without an argument; NULL: the argument is the value */
+    const char *argument, *help; /* help NULL: the option is not here; the key says what to do */
+};
+extern const struct key_option flow_options[]; /* those of daemons of flows */
+
+struct daemon_description;
+
 enum action {
     ACTION_RUN,
     ACTION_CHECK,
@@ -27,6 +38,6 @@ struct options {
  * Reads the arguments: sets keys in `config` after the file of -f has been read into it. -EINVAL:
  * what is wrong with the command line or with the file's syntax is appended to `errors`.
  */
-int options_read(int argc, char **argv, const char *daemon_name, struct config *config,
-                 struct text *errors, struct options *ret_options);
-void options_print_help(const char *daemon_name);
+int options_read(int argc, char **argv, const struct daemon_description *description,
+                 struct config *config, struct text *errors, struct options *ret_options);
+void options_print_help(const struct daemon_description *description);

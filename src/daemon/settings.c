@@ -59,17 +59,21 @@ const struct config_key process_keys[] = {
      .help = "JSON file for all counters, written at SIGUSR1 and at the end"},
     {"shutdown_timeout", KEY_DURATION_AT(struct process_settings, shutdown_timeout_s, 1, 3600),
      "30", .help = "how long backends may take to write what is left at the end"},
-    {"NETFLOW_templates_file", KEY_STRING_AT(struct process_settings, templates_file),
-     .help = "keeps templates, options and clocks of exporters over a restart; default: "
-             "nfacctd.state in STATE_DIRECTORY, which a unit sets"},
-    {"bgp_wait_for_rib", KEY_DURATION_AT(struct process_settings, wait_for_rib_s, 0, 86400), "0",
-     .help = "hold flows until the expected peers have sent their tables, at most so long"},
     {"dry_run", KEY_CHOICE_AT(struct process_settings, dry_run),
      .choices = KEY_CHOICES({"config", TRIAL_CHECK}, {"setup", TRIAL_SETUP}),
      .help = "check the configuration, or also try what a start would, and end"},
     {"plugin_exit_any", KEY_IGNORED, .help = "a plugin that dies is started again"},
     {"propagate_signals", KEY_IGNORED, .help = "the core tells plugins what they need"},
     {"NAME_nonroot", KEY_IGNORED, .aliases = "pmacctd_nonroot", .help = "needs no permission here"},
+    {0},
+};
+
+const struct config_key process_flow_keys[] = {
+    {"NETFLOW_templates_file", KEY_STRING_AT(struct process_settings, templates_file),
+     .help = "keeps templates, options and clocks of exporters over a restart; default: "
+             "nfacctd.state in STATE_DIRECTORY, which a unit sets"},
+    {"bgp_wait_for_rib", KEY_DURATION_AT(struct process_settings, wait_for_rib_s, 0, 86400), "0",
+     .help = "hold flows until the expected peers have sent their tables, at most so long"},
     {0},
 };
 
@@ -82,13 +86,17 @@ const struct config_key row_keys[] = {
     {0},
 };
 
-const struct config_key instance_keys[] = {
+const struct config_key instance_flow_keys[] = {
     {"aggregate", KEY_STRING_AT(struct instance_settings, aggregate), "src_host",
      .scope = SCOPE_INSTANCE, .help = "primitives that make a row's key, comma-separated; see -a"},
     {"aggregate_filter", KEY_STRING_AT(struct instance_settings, filter), .scope = SCOPE_BOUND,
      .help = "flows that the instance takes: an expression of pcap-filter(7)"},
     {"unaggregated", KEY_BOOL_AT(struct instance_settings, is_unaggregated), "false",
      .scope = SCOPE_INSTANCE, .help = "each flow is a row of its own"},
+    {0},
+};
+
+const struct config_key instance_keys[] = {
     {"plugin_pool_size",
      KEY_SIZE_AT(struct instance_settings, pool_size, 1 << 20, INT64_C(1) << 42), "1G",
      .scope = SCOPE_INSTANCE,
@@ -110,7 +118,7 @@ const struct config_key instance_keys[] = {
     {0},
 };
 
-/* The daemons of the suite. Each takes its keys under the names of the others too, as pmacct's
+/* The suite's daemons of flows. Each takes its keys under the names of the others too, as pmacct's
  * daemons do. */
 static const char *const daemon_names[] = {"nfacctd", "sfacctd"};
 enum { DAEMON_COUNT = sizeof daemon_names / sizeof *daemon_names };
@@ -160,6 +168,8 @@ static void key_for_daemon(struct config_key *key, const struct daemon_descripti
     key->aliases = aliases_of(key, description->name);
     if (key->default_value && strcmp(key->default_value, KEY_OWN_EXPORT) == 0)
         key->default_value = description->export_word;
+    if (description->service && strcmp(name, description->service) == 0)
+        key->default_value = "true";
     if (strncmp(name, NETFLOW, strlen(NETFLOW)) == 0) {
         key->name = mem_printf("nfacctd_%s", name + strlen(NETFLOW));
         if (!description->has_netflow_keys)
@@ -186,6 +196,13 @@ struct config_key *settings_keys_new(const struct config_key *table,
         key_for_daemon(&keys[i], description);
     }
     return keys;
+}
+
+struct config_key *settings_foreign_keys_new(const struct config_key *table)
+{
+    const struct daemon_description owner = {.name = daemon_names[0], .has_netflow_keys = true};
+
+    return settings_keys_new(table, &owner);
 }
 
 void settings_keys_free(struct config_key *keys)

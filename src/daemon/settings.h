@@ -36,6 +36,8 @@ struct process_settings {
     enum trial dry_run;
 };
 extern const struct config_key process_keys[];
+extern const struct config_key
+    process_flow_keys[]; /* those that concern flows; the same settings */
 
 /* Settings that hold for the rows of all plugin instances. */
 struct row_settings {
@@ -58,9 +60,13 @@ struct instance_settings {
     const struct event_output *event_output; /* of an instance that takes events; else NULL */
 };
 extern const struct config_key instance_keys[];
+extern const struct config_key instance_flow_keys[]; /* of instances that get rows of flows */
 
 /* Makes of a shared table (config_key.h) the one of this daemon. The caller frees it with
  * settings_keys_free(). */
 struct config_key *settings_keys_new(const struct config_key *table,
                                      const struct daemon_description *description);
+/* Likewise for a program without flows, to which the table is foreign: the names are those of the
+ * daemons that have it. */
+struct config_key *settings_foreign_keys_new(const struct config_key *table);
 void settings_keys_free(struct config_key *keys);

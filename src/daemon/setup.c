@@ -24,32 +24,88 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-static int read_tables(struct daemon *d, struct text *errors, struct text *warnings)
+/* A table of keys is of a service, which its switch names, of flows, or (NULL) of every program. */
+#define OF_BGP "bgp_daemon"
+static const char of_flows[] = "flows";
+
+/* Says whether tables of this have a meaning here, or are foreign. */
+static bool is_here(const struct daemon *d, const char *of)
+{
+    const char *service = d->description->service;
+
+    return !service || !of || strcmp(of, service) == 0;
+}
+
+static void add_tables(struct daemon *d)
 {
     const struct {
         const struct config_key *keys;
         void *settings;
+        const char *of;
     } tables[] = {
-        {process_keys, &d->process},
-        {row_keys, &d->rows},
-        {udp_keys, &d->udp},
-        {crew_keys, &d->crew},
-        {replay_keys, &d->crew.replay},
-        {template_share_keys, &d->crew.templates},
-        {enrich_keys, &d->crew.enrich},
-        {correlate_keys, &d->crew.correlate},
-        {bgp_keys, &d->bgp_settings},
-        {rtr_keys, &d->rtr_settings},
-        {maps_keys, &d->maps_settings},
-        {control_keys, &d->control_settings},
-        {d->description->keys, d->description->decoder_settings},
+        {process_keys, &d->process, NULL},
+        {process_flow_keys, &d->process, of_flows},
+        {row_keys, &d->rows, of_flows},
+        {udp_keys, &d->udp, of_flows},
+        {crew_keys, &d->crew, of_flows},
+        {replay_keys, &d->crew.replay, of_flows},
+        {template_share_keys, &d->crew.templates, of_flows},
+        {enrich_keys, &d->crew.enrich, of_flows},
+        {correlate_keys, &d->crew.correlate, of_flows},
+        {bgp_keys, &d->bgp_settings, OF_BGP},
+        {bgp_flow_keys, &d->bgp_settings, of_flows},
+        {rtr_keys, &d->rtr_settings, of_flows},
+        {maps_keys, &d->maps_settings, of_flows},
+        {control_keys, &d->control_settings, NULL},
+        {control_flow_keys, &d->control_settings, of_flows},
+        {d->description->keys, d->description->decoder_settings, NULL},
     };
     static_assert(sizeof tables / sizeof *tables <= KEY_TABLES_MAX, "each has a copy");
 
-    places_find(&d->places);
-    int err = plugin_list_read(d->places.host, d->places.plugin_dir, errors, warnings, &d->plugins);
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
+        if (!tables[i].keys)
+            continue;
+        if (is_here(d, tables[i].of)) {
+            d->keys[i] = settings_keys_new(tables[i].keys, d->description);
+            config_add_table(d->config, d->keys[i], tables[i].settings);
+        } else {
+            d->keys[i] = settings_foreign_keys_new(tables[i].keys);
+            config_add_foreign_table(d->config, d->keys[i]);
+        }
+    }
+}
 
-    if (config_find_instances(d->config, errors) < 0)
+static void add_instance_tables(struct daemon *d)
+{
+    const struct {
+        const struct config_key *keys;
+        void *settings;
+        const char *of;
+    } tables[] = {
+        {instance_keys, d->instance_settings, NULL},
+        {instance_flow_keys, d->instance_settings, of_flows},
+        {network_keys, &d->instance_settings->networks, of_flows},
+        {instance_tag_keys, &d->instance_settings->tags, of_flows},
+        {tag_filter_keys, &d->instance_settings->tag_filter, of_flows},
+        {value_list_keys, &d->instance_settings->lists, of_flows},
+    };
+
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
+        if (is_here(d, tables[i].of))
+            config_add_instance_table(d->config, tables[i].keys, tables[i].settings,
+                                      sizeof *d->instance_settings);
+        else
+            config_add_foreign_table(d->config, tables[i].keys);
+}
+
+/* Finds the instances: those of `plugins`, unless that is foreign, and the event output's. */
+static int find_instances(struct daemon *d, struct text *errors)
+{
+    int err = 0;
+
+    if (!is_here(d, of_flows))
+        config_add_foreign_table(d->config, config_plugins_keys);
+    else if (config_find_instances(d->config, errors) < 0)
         err = -EINVAL;
     if (d->description->event_output &&
         event_output_find(d->description->event_output, d->config, errors) < 0)
@@ -59,26 +115,34 @@ static int read_tables(struct daemon *d, struct text *errors, struct text *warni
     for (uint32_t i = 0; i < d->instance_count; i++)
         if (config_instance_at(d->config, i)->prefix)
             d->instance_settings[i].event_output = d->description->event_output;
-    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
-        d->keys[i] = settings_keys_new(tables[i].keys, d->description);
-        config_add_table(d->config, d->keys[i], tables[i].settings);
-    }
-    const struct {
-        const struct config_key *keys;
-        void *settings;
-    } instance_tables[] = {
-        {instance_keys, d->instance_settings},
-        {network_keys, &d->instance_settings->networks},
-        {instance_tag_keys, &d->instance_settings->tags},
-        {tag_filter_keys, &d->instance_settings->tag_filter},
-        {value_list_keys, &d->instance_settings->lists},
-    };
-    for (size_t i = 0; i < sizeof instance_tables / sizeof *instance_tables; i++)
-        config_add_instance_table(d->config, instance_tables[i].keys, instance_tables[i].settings,
-                                  sizeof *d->instance_settings);
+    return err;
+}
+
+static int read_tables(struct daemon *d, struct text *errors, struct text *warnings)
+{
+    places_find(&d->places);
+    int err = plugin_list_read(d->places.host, d->places.plugin_dir, errors, warnings, &d->plugins);
+
+    if (find_instances(d, errors) < 0)
+        err = -EINVAL;
+    add_tables(d);
+    add_instance_tables(d);
     for (size_t i = 0; i < d->plugins.count; i++)
         config_add_plugin(d->config, d->plugins.items[i]);
     return err;
+}
+
+/* The service that a program is cannot be switched off in it. */
+static int check_service(const struct daemon *d, struct text *errors)
+{
+    const char *service = d->description->service;
+
+    if (!service || config_number(d->config, service, CONFIG_GLOBAL) != 0)
+        return 0;
+    text_append_printf(errors, "%s: %s: false leaves nothing that %s does; leave it out\n",
+                       config_place(d->config, service, CONFIG_GLOBAL), service,
+                       d->description->name);
+    return -EINVAL;
 }
 
 /* Reports a file that a key names and that is not there, at the place of the key; afterwards the key
@@ -275,7 +339,7 @@ static void warn_lacking(const struct daemon *d, struct text *warnings)
 {
     const struct decoder_ops *decoder = d->description->decoder;
 
-    for (size_t i = 0; i < decoder->lacking_count; i++) {
+    for (size_t i = 0; decoder && i < decoder->lacking_count; i++) {
         if (!flow_needs_has(&d->needs, decoder->lacking[i]) || is_set_here(d, decoder->lacking[i]))
             continue;
         for (size_t k = 0; k < PRIMITIVE_COUNT; k++)
@@ -415,7 +479,8 @@ static void use_state_folder(struct daemon *d)
     const char *folders = getenv("STATE_DIRECTORY"), *name = d->process.core_proc_name;
     bool has_name = strcmp(name, "default") != 0 && !strchr(name, '/');
 
-    if (d->process.templates_file || d->crew.replay.path || !folders || *folders != '/')
+    if (!d->description->decoder || d->process.templates_file || d->crew.replay.path || !folders ||
+        *folders != '/')
         return;
     d->state_file = mem_printf("%.*s/%s%s%s.state", (int)strcspn(folders, ":"), folders,
                                d->description->name, has_name ? "-" : "", has_name ? name : "");
@@ -424,7 +489,7 @@ static void use_state_folder(struct daemon *d)
 
 int setup_read(struct daemon *d, int argc, char **argv, struct text *errors, struct text *warnings)
 {
-    int err = options_read(argc, argv, d->description->name, d->config, errors, &d->options);
+    int err = options_read(argc, argv, d->description, d->config, errors, &d->options);
     bool has_primitives, wants_primitives, wants_replay, is_trial;
 
     /* A copy, since the title of the process will overwrite the arguments. */
@@ -446,8 +511,12 @@ int setup_read(struct daemon *d, int argc, char **argv, struct text *errors, str
         d->options.action = d->process.dry_run == TRIAL_CHECK ? ACTION_CHECK : ACTION_SETUP;
     if (user_find(d, errors) < 0)
         err = -EINVAL;
-    crew_settings_finish(&d->crew);
-    udp_settings_finish(d);
+    if (check_service(d, errors) < 0)
+        err = -EINVAL;
+    if (d->description->decoder) {
+        crew_settings_finish(&d->crew);
+        udp_settings_finish(d);
+    }
     if (template_sharing_check(d, errors) < 0)
         err = -EINVAL;
     is_trial = d->options.action == ACTION_SETUP;
@@ -666,7 +735,7 @@ static int open_raw_sockets(struct daemon *d, struct text *errors)
 
 int setup_open(struct daemon *d, struct text *errors)
 {
-    int err = flow_sockets_open(d, errors), bgp_err;
+    int err = d->description->decoder ? flow_sockets_open(d, errors) : 0, bgp_err;
 
     if (open_raw_sockets(d, errors) < 0)
         err = -EINVAL;

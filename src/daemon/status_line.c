@@ -21,6 +21,19 @@ static uint64_t count_datagrams(const struct daemon *d)
     return count;
 }
 
+/* Appends how much arrives, where anything can. */
+static void append_rate(struct daemon *d, struct text *out)
+{
+    struct status_line *line = &d->status_line;
+    uint64_t now = count_datagrams(d), passed_s = d->seconds - line->rate_since_s;
+
+    if (d->crew.worker_count > 0)
+        text_append_printf(out, ": %" PRIu64 " datagrams a second",
+                           passed_s > 0 ? (now - line->datagrams) / passed_s : 0);
+    line->datagrams = now;
+    line->rate_since_s = d->seconds;
+}
+
 /* Appends what is not well. */
 static void append_faults(const struct daemon *d, bool is_moving, struct text *out)
     ON_THREAD(main_thread)
@@ -78,15 +91,11 @@ void status_line_tick(struct daemon *d, bool is_moving, const char *progress)
         text_append_printf(&text, "not well: %s", text_cstr(&faults));
         tell(d, "", text_cstr(&text));
     } else if (d->seconds >= line->next_s || !was_well || *progress || line->has_progress) {
-        uint64_t now = count_datagrams(d), passed_s = d->seconds - line->rate_since_s;
         bool is_holding = atomic_load_explicit(&d->crew.is_holding, memory_order_relaxed);
-        text_append_printf(&text, "%s: %" PRIu64 " datagrams a second; %s%s%s",
-                           is_holding ? "waits for the tables of BGP peers" : "well",
-                           passed_s > 0 ? (now - line->datagrams) / passed_s : 0, d->status,
-                           *progress ? "; " : "", progress);
+        text_append_string(&text, is_holding ? "waits for the tables of BGP peers" : "well");
+        append_rate(d, &text);
+        text_append_printf(&text, "; %s%s%s", d->status, *progress ? "; " : "", progress);
         tell(d, "", text_cstr(&text));
-        line->datagrams = now;
-        line->rate_since_s = d->seconds;
         line->next_s = d->seconds + AGAIN_S;
         line->has_progress = *progress != 0;
     }

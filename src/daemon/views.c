@@ -167,6 +167,7 @@ int views_read(struct daemon *d, struct text *errors)
     if (d->instances)
         pass_over_others(d);
     d->crew.views = d->views;
-    maps->of_tag_maps.has_agents = d->description->decoder->lacks_elements;
+    maps->of_tag_maps.has_agents =
+        d->description->decoder && d->description->decoder->lacks_elements;
     return err;
 }

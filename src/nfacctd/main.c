@@ -3,6 +3,7 @@
  * that only this decoder has. daemon/ does the rest. */
 #include "config/config_key.h"
 #include "daemon/daemon.h"
+#include "daemon/options.h"
 #include "nfacctd/decoder.h"
 
 static const struct config_key keys[] = {
@@ -56,6 +57,7 @@ int main(int argc, char **argv)
         .has_netflow_keys = true,
         .port = 2100,
         .decoder = &nfacctd_decoder,
+        .options = flow_options,
         .keys = keys,
         .decoder_settings = &settings,
     };

@@ -226,6 +226,19 @@ static void append_paths(const json_t *verdicts, struct text *out)
     text_append_char(out, '\n');
 }
 
+static void append_sessions(const json_t *bgp, const struct look *look, struct text *out)
+{
+    if (!json_is_object(bgp))
+        return;
+    text_append_printf(out, "BGP      %lld of %lld sessions, ",
+                       (long long)number_of(bgp, "established"),
+                       (long long)number_of(bgp, "peers"));
+    append_number(out, look, (double)number_of(bgp, "prefixes"));
+    text_append_string(out, " prefixes, ");
+    append_number(out, look, (double)number_of(bgp, "paths"));
+    text_append_string(out, " paths\n");
+}
+
 static void append_arrivals(const json_t *status, const struct look *look, struct text *out)
 {
     const json_t *datagrams = json_object_get(status, "datagrams"),
@@ -233,6 +246,10 @@ static void append_arrivals(const json_t *status, const struct look *look, struc
                  *bgp = json_object_get(status, "bgp");
     char age[24];
 
+    if (json_is_null(datagrams)) {
+        append_sessions(bgp, look, out);
+        return;
+    }
     text_append_string(out, "arrives  ");
     if (json_is_number(pace))
         append_number(out, look, json_number_value(pace));
@@ -244,15 +261,7 @@ static void append_arrivals(const json_t *status, const struct look *look, struc
     append_number(out, look, (double)number_of(status, "flows"));
     text_append_printf(out, " flows so far; last datagram %s ago\n",
                        age_text(age_of(datagrams, "last"), age));
-    if (json_is_object(bgp)) {
-        text_append_printf(out, "BGP      %lld of %lld sessions, ",
-                           (long long)number_of(bgp, "established"),
-                           (long long)number_of(bgp, "peers"));
-        append_number(out, look, (double)number_of(bgp, "prefixes"));
-        text_append_string(out, " prefixes, ");
-        append_number(out, look, (double)number_of(bgp, "paths"));
-        text_append_string(out, " paths\n");
-    }
+    append_sessions(bgp, look, out);
     append_paths(json_object_get(status, "path_match"), out);
 }
 
@@ -263,6 +272,26 @@ static void append_progress(const json_t *progress, struct text *out)
         append_shown(out, string_of(json_array_get(progress, i), "text"));
         text_append_char(out, '\n');
     }
+}
+
+static void append_instances(const json_t *instances, const struct look *look, struct text *out)
+{
+    struct grid *grid =
+        TABLE({"INSTANCE", false}, {"PLUGIN", false}, {"FLOWS/S", true}, {"DECODED", true},
+              {"WRITTEN", true}, {"BEHIND", true}, {"DROPPED", true}, {"STATE", false});
+    for (size_t i = 0; i < json_array_size(instances); i++) {
+        const json_t *instance = json_array_get(instances, i);
+        add_instance(grid, instance);
+        add_text(grid, string_of(instance, "plugin"));
+        add_member(grid, look, instance, "per_second");
+        add_member(grid, look, instance, "decoded");
+        add_member(grid, look, instance, "written");
+        add_member(grid, look, instance, "behind");
+        add_member(grid, look, instance, "dropped");
+        add_text(grid, string_of(instance, "state"));
+    }
+    text_append_char(out, '\n');
+    append_table(grid, look, out);
 }
 
 enum outcome view_status(const json_t *status, const struct look *look, struct text *out)
@@ -286,22 +315,8 @@ enum outcome view_status(const json_t *status, const struct look *look, struct t
     append_losses(status, out);
     text_append_char(out, '\n');
     append_arrivals(status, look, out);
-    text_append_char(out, '\n');
-    struct grid *grid =
-        TABLE({"INSTANCE", false}, {"PLUGIN", false}, {"FLOWS/S", true}, {"DECODED", true},
-              {"WRITTEN", true}, {"BEHIND", true}, {"DROPPED", true}, {"STATE", false});
-    for (size_t i = 0; i < json_array_size(instances); i++) {
-        const json_t *instance = json_array_get(instances, i);
-        add_instance(grid, instance);
-        add_text(grid, string_of(instance, "plugin"));
-        add_member(grid, look, instance, "per_second");
-        add_member(grid, look, instance, "decoded");
-        add_member(grid, look, instance, "written");
-        add_member(grid, look, instance, "behind");
-        add_member(grid, look, instance, "dropped");
-        add_text(grid, string_of(instance, "state"));
-    }
-    append_table(grid, look, out);
+    if (json_array_size(instances) > 0)
+        append_instances(instances, look, out);
     append_progress(json_object_get(status, "progress"), out);
     text_clear(&faults);
     return count == 0 ? OUTCOME_FINE : OUTCOME_FAULT;

@@ -4,6 +4,7 @@
 #include "config/config_key.h"
 #include "daemon/daemon.h"
 #include "daemon/event_output.h"
+#include "daemon/options.h"
 #include "sfacctd/counter_events.h"
 #include "sfacctd/decoder.h"
 
@@ -54,6 +55,7 @@ int main(int argc, char **argv)
         .export_word = "sflow",
         .port = 6343,
         .decoder = &sfacctd_decoder,
+        .options = flow_options,
         .keys = keys,
         .decoder_settings = &settings,
         .event_output = &counters,

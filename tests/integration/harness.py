@@ -24,6 +24,7 @@ BUILD = pathlib.Path(os.environ.get("BUILD_DIR", SOURCE / "build-release"))
 SHARED = pathlib.Path(os.environ.get("SHARED_DIR", SOURCE.parent / "shared"))
 NFACCTD = BUILD / "sbin/nfacctd"
 SFACCTD = BUILD / "sbin/sfacctd"
+PMBGPD = BUILD / "sbin/pmbgpd"
 sys.path.insert(0, str(SOURCE / "tests/support"))
 
 SANITIZER = re.compile(r"(ERROR|WARNING): (Address|Thread|Leak)Sanitizer|runtime error: ")
@@ -254,6 +255,17 @@ class Test:
 
     def sfacctd(self, config, *args, name="sfacctd", **kwargs):
         return self.daemon(SFACCTD, "sFlow", config, *args, name=name, **kwargs)
+
+    def pmbgpd(self, config, *args, name="pmbgpd", ready=True, prefix=(), **kwargs):
+        """Starts pmbgpd; `stats_file` is added. The port of its sessions, bgp_daemon_port, is added too and is `self.port` then."""
+        if "bgp_daemon_port" not in config:
+            self.port = free_port(socket.SOCK_STREAM)
+            config += f"\nbgp_daemon_ip: 127.0.0.1\nbgp_daemon_port: {self.port}\n"
+        config += f"\nstats_file: {self.dir}/{name}.stats\n"
+        process = self.start([*prefix, PMBGPD, "-f", self.write(f"{name}.conf", config), *args], name, **kwargs)
+        if ready:
+            process.wait_log("waiting for BGP sessions on", 30)
+        return process
 
     def daemon(self, program, data_name, config, *args, name, ready=True, prefix=(), **kwargs):
         """Starts a daemon. `prefix` stands before the command, to say where it is to run."""

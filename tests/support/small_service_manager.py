@@ -89,7 +89,7 @@ class SmallServiceManager:
             if self.kept:
                 environment.update(LISTEN_FDS=str(len(self.kept)), LISTEN_FDNAMES=":".join(name for name, _ in self.kept))
             fds = [fd for _, fd in self.kept]
-            start = self.test.nfacctd if program == "nfacctd" else self.test.sfacctd
+            start = getattr(self.test, program)
             daemon = start(config, *args, name=f"{program}{self.count}", ready=False, env=environment, pass_fds=fds,
                            prefix=[sys.executable, "-c", BECOME, ",".join(map(str, fds))], **kwargs)
         daemon.name = f"{program}{self.count}"

@@ -100,6 +100,7 @@ static void the_list_holds_every_key_and_leaves_claimed_ones_out_of_the_refused(
     struct config *config = config_new();
     (void)state;
     assert_int_equal(plugin_description_parse(description, strlen(description), &error, &d), 0);
+    assert_int_equal(config_find_instances(config, &error), 0);
     config_add_plugin(config, d);
     config_add_table(config, keys, NULL); /* a row of unsupported.def that a table now claims */
     json_t *json = listed(config), *all = json_object_get(json, "keys");
@@ -112,6 +113,33 @@ static void the_list_holds_every_key_and_leaves_claimed_ones_out_of_the_refused(
     assert_string_equal(json_string_value(json_object_get(output, "scope")), "instance");
     assert_non_null(find_named(unsupported, "bmp_daemon"));
     assert_null(find_named(unsupported, "tunnel_0"));
+    json_decref(json);
+    config_free(config);
+    plugin_description_free(d);
+    text_clear(&error);
+}
+
+static void a_program_without_plugins_lists_neither_their_keys_nor_foreign_ones(void **state)
+{
+    struct plugin_description *d;
+    struct text error = {0};
+    static const struct config_key keys[] = {{.name = "own", .type = KEY_STRING}, {0}};
+    static const struct config_key foreign[] = {
+        {.name = "nfacctd_port", .type = KEY_INT, .aliases = "sfacctd_port|tunnel_0"}, {0}};
+    struct config *config = config_new();
+    (void)state;
+    assert_int_equal(plugin_description_parse(description, strlen(description), &error, &d), 0);
+    config_add_plugin(config, d);
+    config_add_table(config, keys, NULL);
+    config_add_foreign_table(config, foreign);
+    config_add_foreign_table(config, config_plugins_keys);
+    json_t *json = listed(config), *all = json_object_get(json, "keys");
+    json_t *unsupported = json_object_get(json, "unsupported");
+    assert_int_equal(json_array_size(all), 2); /* strict_config, own */
+    json_t *port = find_named(unsupported, "nfacctd_port");
+    assert_string_equal(json_string_value(json_object_get(port, "effect")), "foreign");
+    assert_non_null(find_named(unsupported, "plugins"));
+    assert_null(find_named(unsupported, "tunnel_0")); /* an alias of what stands there */
     json_decref(json);
     config_free(config);
     plugin_description_free(d);
@@ -135,6 +163,7 @@ int main(void)
         cmocka_unit_test(a_description_gives_its_keys),
         cmocka_unit_test(a_bad_description_is_refused_with_its_reason),
         cmocka_unit_test(the_list_holds_every_key_and_leaves_claimed_ones_out_of_the_refused),
+        cmocka_unit_test(a_program_without_plugins_lists_neither_their_keys_nor_foreign_ones),
         cmocka_unit_test(every_refused_key_has_reason_and_remedy_and_stands_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
