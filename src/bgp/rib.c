@@ -154,6 +154,22 @@ static void family_lose(struct rib *rib, struct rib_peer *peer, struct rib_peer_
     family->is_loaded = false;
 }
 
+/* Begins the table of a family of a session. */
+static void family_begin(struct rib *rib, struct rib_peer *peer, struct rib_peer_family *family,
+                         bool has_add_path, struct mono_time now)
+{
+    family_next_generation(rib, peer, family);
+    family->session = family->generation;
+    if (!family->is_stale)
+        family_forget_older(rib, peer, family, false);
+    family->is_negotiated = true;
+    family->has_add_path = has_add_path;
+    family->is_loaded = false;
+    family->is_stale = false;
+    family->is_touched = false;
+    family->quiet_since = now;
+}
+
 void rib_peer_up(struct rib *rib, uint32_t peer, const struct rib_session *session,
                  struct mono_time now)
 {
@@ -176,19 +192,24 @@ void rib_peer_up(struct rib *rib, uint32_t peer, const struct rib_session *sessi
                 }
                 continue;
             }
-            family_next_generation(rib, p, family);
-            family->session = family->generation;
-            if (!family->is_stale)
-                family_forget_older(rib, p, family, false);
-            family->is_negotiated = true;
-            family->has_add_path = session->has_add_path[safi][f];
-            family->is_loaded = false;
-            family->is_stale = false;
-            family->is_touched = false;
-            family->quiet_since = now;
+            family_begin(rib, p, family, session->has_add_path[safi][f], now);
             state_publish(rib, peer, safi, f);
         }
     }
+}
+
+void rib_family_up(struct rib *rib, uint32_t owner, unsigned safi, unsigned f, bool has_add_path,
+                   struct mono_time now)
+{
+    struct rib_peer *p = owner_at(rib, owner);
+    struct rib_peer_family *family = &p->families[safi][f];
+
+    assert(p->is_up);
+    if (family->is_negotiated)
+        family->has_add_path |= has_add_path;
+    else
+        family_begin(rib, p, family, has_add_path, now);
+    state_publish(rib, owner, safi, f);
 }
 
 /* Sets the instant at which paths of a peer went. Those that went at the last such instant go

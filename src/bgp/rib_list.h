@@ -43,11 +43,12 @@ struct change {
     uint32_t peer; /* slot */
     enum rib_safi safi;
     uint64_t now_ms;
-    bool has_room;  /* for all of it, whatever it is: no limit is near */
-    uint32_t owner; /* the peer, or that of the member and policy */
-    bool is_view;   /* it has the two below */
-    bool is_told;   /* the router told the time, which is `now_ms` */
-    uint16_t who;   /* the member, one policy, and whether the path is in use */
+    uint64_t paths_max, prefixes_max; /* of the slot */
+    bool has_room;                    /* for all of it, whatever it is: no limit is near */
+    uint32_t owner;                   /* the peer, or that of the member and policy */
+    bool is_view;                     /* it has the two below */
+    bool is_told;                     /* the router told the time, which is `now_ms` */
+    uint16_t who;                     /* the member, one policy, and whether the path is in use */
 };
 
 /* When a path went, and in which generation of its owner's table. */
@@ -62,7 +63,7 @@ enum rib_limit rib_limit_of(const struct change *change, bool is_new_prefix);
 /* Announces (with `attrs`) or withdraws (NULL) NLRI; returns how many could not be. */
 size_t rib_change(const struct change *change, const struct rib_nlri *nlri, size_t count,
                   struct path_attrs *attrs);
-bool rib_has_room_for(const struct rib *rib, uint32_t peer, size_t count);
+bool rib_has_room_for(const struct change *change, size_t count);
 /* True while the table of a session that came back is on its way, and paths of the one before
  * stand. */
 static inline bool family_is_returning(const struct rib_peer_family *family)

@@ -448,6 +448,9 @@ void rib_view_clear(struct rib *rib, uint32_t slot); /* its members are members 
 
 /* rib.c */
 struct family_state rib_family_state(const struct rib_peer_family *family);
+/* Begins a family of an owner that is up, or gives it ADD-PATH. */
+void rib_family_up(struct rib *rib, uint32_t owner, unsigned safi, unsigned family,
+                   bool has_add_path, struct mono_time now);
 /* Drops the oldest items until the history is within its bound. */
 void rib_history_bound(struct rib *rib);
 /* Drops, memory too, all that lost sessions left of a peer, or of all peers for UINT32_MAX.

@@ -50,12 +50,12 @@ static bool is_memory_full(const struct rib *rib)
     return rib->intake != RIB_INTAKE_ALL || block_pool_is_full(rib->pool);
 }
 
-bool rib_has_room_for(const struct rib *rib, uint32_t peer, size_t count)
+bool rib_has_room_for(const struct change *change, size_t count)
 {
-    const struct rib_peer *p = &rib->peers[peer];
+    const struct rib_peer *p = &change->rib->peers[change->peer];
 
-    return !is_memory_full(rib) && counter_get(&p->paths) + count <= rib->settings.peer_paths_max &&
-           counter_get(&p->prefixes) + count <= rib->settings.peer_prefixes_max;
+    return !is_memory_full(change->rib) && counter_get(&p->paths) + count <= change->paths_max &&
+           counter_get(&p->prefixes) + count <= change->prefixes_max;
 }
 
 enum rib_limit rib_limit_of(const struct change *change, bool is_new_prefix)
@@ -65,9 +65,9 @@ enum rib_limit rib_limit_of(const struct change *change, bool is_new_prefix)
 
     if (is_memory_full(rib))
         return RIB_LIMIT_MEMORY;
-    if (counter_get(&p->paths) >= rib->settings.peer_paths_max)
+    if (counter_get(&p->paths) >= change->paths_max)
         return RIB_LIMIT_PEER_PATHS;
-    if (is_new_prefix && counter_get(&p->prefixes) >= rib->settings.peer_prefixes_max)
+    if (is_new_prefix && counter_get(&p->prefixes) >= change->prefixes_max)
         return RIB_LIMIT_PEER_PREFIXES;
     return RIB_LIMIT_NONE;
 }
@@ -365,10 +365,12 @@ size_t rib_announce(struct rib *rib, uint32_t peer, enum rib_safi safi, const st
                             .peer = peer,
                             .safi = safi,
                             .now_ms = (uint64_t)wall_ms(now.ns),
-                            .has_room = rib_has_room_for(rib, peer, count),
+                            .paths_max = rib->settings.peer_paths_max,
+                            .prefixes_max = rib->settings.peer_prefixes_max,
                             .owner = peer};
 
     THREAD_ASSERT(bgp_thread);
+    change.has_room = rib_has_room_for(&change, count);
     rib->limit_hit = RIB_LIMIT_NONE;
     size_t refused = rib_change(&change, nlri, count, attrs);
     counter_add(&rib->paths_refused, refused);

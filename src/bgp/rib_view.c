@@ -137,6 +137,19 @@ void rib_view_table_up(struct rib *rib, uint32_t slot, uint16_t member, bool is_
     rib_peer_up(rib, own, session, now);
 }
 
+void rib_view_family_up(struct rib *rib, uint32_t slot, uint16_t member, bool is_post,
+                        enum rib_safi safi, enum rib_family family, bool has_add_path,
+                        struct mono_time now)
+{
+    uint32_t own = rib_view_table(rib, slot, member, is_post);
+    uint32_t other = rib_view_table(rib, slot, member, !is_post);
+    struct rib_peer_family *f = &owner_at(rib, own)->families[safi][family];
+
+    if (!f->is_negotiated)
+        generation_align(f, &owner_at(rib, other)->families[safi][family]);
+    rib_family_up(rib, own, safi, family, has_add_path, now);
+}
+
 /* Makes two owners; a chunk has an even number, so that both are in one. */
 static int owners_make(struct rib *rib, uint32_t slot, uint32_t *ret_owner)
 {
@@ -523,6 +536,8 @@ static struct change change_of(struct rib *rib, const struct rib_member_source *
         .peer = source->slot,
         .safi = safi,
         .now_ms = (uint64_t)wall_ms(since_ns),
+        .paths_max = source->is_bounded ? source->paths_max : UINT64_MAX,
+        .prefixes_max = UINT64_MAX,
         .is_view = true,
         .is_told = is_told,
         .who = (uint16_t)who,
@@ -537,7 +552,7 @@ size_t rib_view_announce(struct rib *rib, const struct rib_member_source *source
     struct change change = change_of(rib, source, safi, now);
 
     THREAD_ASSERT(bgp_thread);
-    change.has_room = rib_has_room_for(rib, source->slot, count);
+    change.has_room = rib_has_room_for(&change, count);
     rib->limit_hit = RIB_LIMIT_NONE;
     size_t refused = rib_change(&change, nlri, count, attrs);
     counter_add(&rib->paths_refused, refused);

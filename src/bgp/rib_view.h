@@ -33,6 +33,10 @@ uint32_t rib_view_table(const struct rib *rib, uint32_t slot, uint16_t member, b
 void rib_view_table_up(struct rib *rib, uint32_t slot, uint16_t member, bool is_post,
                        const struct rib_session *session, struct mono_time now)
     ON_THREAD(bgp_thread);
+/* The table, which is up, has one more family, or ADD-PATH in one that it has. */
+void rib_view_family_up(struct rib *rib, uint32_t slot, uint16_t member, bool is_post,
+                        enum rib_safi safi, enum rib_family family, bool has_add_path,
+                        struct mono_time now) ON_THREAD(bgp_thread);
 
 /* Where routes of a view come from. */
 struct rib_member_source {
@@ -41,6 +45,9 @@ struct rib_member_source {
     bool is_post;
     bool is_in_use;  /* the router says that it uses these paths */
     int64_t told_ns; /* wall clock: since when they are so, by the router; 0: it does not say */
+    /* The view may have so many paths (RIB_LIMIT_PEER_PATHS); the bounds of peers are not those of views. */
+    bool is_bounded;
+    uint64_t paths_max;
 };
 /* The two do as rib_announce() and rib_withdraw(); the member's table is up. `now` is when they came, and no path's life begins
  * later. */
