@@ -46,10 +46,13 @@ struct statistics_sources daemon_statistics(struct daemon *d, bool is_final)
                                        .is_final = is_final};
 }
 
+/* Wakes all who feed instances. */
 static void wake_workers(struct daemon *d)
 {
     for (uint32_t i = 0; i < d->crew.worker_count; i++)
         worker_wake(d->crew.workers[i]);
+    for (uint32_t i = d->crew.instance_count; i < d->instance_count; i++)
+        poller_event_wake(d->foreign_events[i]);
 }
 
 /* ---- signals ---- */

@@ -56,7 +56,7 @@ struct daemon {
     struct flow_needs needs; /* members of flows that instances need */
     struct instance **instances;
     struct instance_view_settings *views; /* one per instance */
-    uint32_t instance_count;
+    uint32_t instance_count; /* those that workers feed come first: crew.instance_count */
     struct crew crew;
     struct worker_instance *worker_instances;
     struct udp_receiver *receivers[WORKERS_MAX]; /* until workers take them */
@@ -65,6 +65,7 @@ struct daemon {
     char *state_file;               /* process.templates_file, if no key names it */
     struct raw_sockets raw_sockets; /* open if an instance asks for them, or templates are shared */
     int worker_events[WORKERS_MAX];
+    int *foreign_events;                                 /* one per instance; -1: workers feed it */
     alignas(CACHE_LINE) const struct maps *_Atomic maps; /* workers look at it for each datagram */
     alignas(CACHE_LINE) struct rcu *rcu;
     struct rcu_queue *retired;

@@ -16,6 +16,9 @@ struct event_output {
     const char *prefix; /* of its keys: sfacctd_counter */
     const struct event_table *events;
     bool has_writer_id; /* each record ends with it, as those of flows do */
+    /* No worker makes them but a thread of another sort (pipeline/event_producer.h): the instance has one lane, and
+     * workers do not know it. Such outputs come behind all others. */
+    bool is_foreign;
 };
 
 /* Adds the instance if the configuration asks for it; after config_find_instances(), and before the

@@ -337,8 +337,9 @@ static int datagram_plan_make(struct instance *instance, const struct config *co
 /* Makes the plan of an instance that takes events, whose table says all. */
 static int event_plan_make(struct instance *instance, const struct crew *crew, struct text *errors)
 {
-    int err = aggregate_plan_new_events(instance->settings->event_output->events,
-                                        crew->replay.path != NULL, &instance->plan);
+    int err =
+        aggregate_plan_new_events(instance->settings->event_output->events,
+                                  crew->replay.path && !instance->is_foreign, &instance->plan);
 
     if (err < 0)
         text_append_printf(errors, "%s: its records cannot be handed over: %s\n",
@@ -384,6 +385,7 @@ int instance_new(const struct config *config, size_t index,
     instance->wants_raw_sockets =
         config_role(config, index, PA_ROLE_RAW_SOCKETS, &raw) && raw.number != 0;
     instance->takes_events = settings->event_output != NULL;
+    instance->is_foreign = instance->takes_events && settings->event_output->is_foreign;
     err = any_plan_make(instance, config, index, rows, crew, table, needs, errors, warnings);
     if (err < 0) {
         instance_free(instance);

@@ -25,6 +25,7 @@ struct instance {
     bool has_bins;
     bool takes_datagrams; /* instead of flows (PA_PLUGIN_TAKES_DATAGRAMS) */
     bool takes_events;    /* instead of flows: event_output.h */
+    bool is_foreign;      /* which no worker makes */
     bool wants_raw_sockets;
     const struct raw_sockets *raw_sockets; /* with wants_raw_sockets, once they are open */
     int32_t tag_map;                       /* with takes_datagrams: its pre_tag_map; -1: none */

@@ -98,6 +98,27 @@ static void add_instance_tables(struct daemon *d)
             config_add_foreign_table(d->config, tables[i].keys);
 }
 
+/* Adds the instances that take events, and counts all. */
+static int find_event_outputs(struct daemon *d, struct text *errors)
+{
+    const struct event_output *const outputs[] = {
+        d->description->event_output, /* those that workers feed come first */
+    };
+    const size_t output_count = sizeof outputs / sizeof *outputs;
+    int err = 0;
+
+    for (size_t k = 0; k < output_count; k++)
+        if (outputs[k] && event_output_find(outputs[k], d->config, errors) < 0)
+            err = -EINVAL;
+    d->instance_count = (uint32_t)config_instance_count(d->config);
+    d->instance_settings = mem_calloc(d->instance_count + 1, sizeof *d->instance_settings);
+    for (uint32_t i = 0; i < d->instance_count; i++)
+        for (size_t k = 0; k < output_count; k++)
+            if (outputs[k] && config_instance_at(d->config, i)->prefix == outputs[k]->prefix)
+                d->instance_settings[i].event_output = outputs[k];
+    return err;
+}
+
 /* Finds the instances: those of `plugins`, unless that is foreign, and the event output's. */
 static int find_instances(struct daemon *d, struct text *errors)
 {
@@ -107,14 +128,8 @@ static int find_instances(struct daemon *d, struct text *errors)
         config_add_foreign_table(d->config, config_plugins_keys);
     else if (config_find_instances(d->config, errors) < 0)
         err = -EINVAL;
-    if (d->description->event_output &&
-        event_output_find(d->description->event_output, d->config, errors) < 0)
+    if (find_event_outputs(d, errors) < 0)
         err = -EINVAL;
-    d->instance_count = (uint32_t)config_instance_count(d->config);
-    d->instance_settings = mem_calloc(d->instance_count + 1, sizeof *d->instance_settings);
-    for (uint32_t i = 0; i < d->instance_count; i++)
-        if (config_instance_at(d->config, i)->prefix)
-            d->instance_settings[i].event_output = d->description->event_output;
     return err;
 }
 
@@ -423,12 +438,22 @@ static void read_sampling(struct daemon *d)
     mem_free(key);
 }
 
+/* Returns how many instances workers feed: the others come behind them. */
+static uint32_t fed_count(const struct daemon *d)
+{
+    uint32_t count = 0;
+
+    while (count < d->instance_count && !d->instances[count]->is_foreign)
+        count++;
+    return count;
+}
+
 static void fill_crew(struct daemon *d)
 {
     struct crew *crew = &d->crew;
 
     crew->decoder = d->description->decoder;
-    crew->instance_count = d->instance_count;
+    crew->instance_count = fed_count(d);
     crew->maps = &d->maps;
     crew->geo = geo_settings_make(&d->needs);
     crew->enrich.needs_networks =
@@ -656,9 +681,16 @@ static int open_events(struct daemon *d)
 static int open_instances(struct daemon *d)
 {
     d->worker_instances = mem_calloc(d->instance_count + 1, sizeof *d->worker_instances);
+    d->foreign_events = mem_calloc(d->instance_count + 1, sizeof *d->foreign_events);
     d->crew.instances = d->worker_instances;
+    for (uint32_t i = 0; i < d->instance_count; i++)
+        d->foreign_events[i] = -1;
     for (uint32_t i = 0; i < d->instance_count; i++) {
-        int err = instance_open(d->instances[i], d->crew.worker_count, d->worker_events);
+        bool is_foreign = d->instances[i]->is_foreign;
+        int err = is_foreign ? d->foreign_events[i] = poller_event_new() : 0;
+        if (err >= 0)
+            err = instance_open(d->instances[i], is_foreign ? 1 : d->crew.worker_count,
+                                is_foreign ? &d->foreign_events[i] : d->worker_events);
         if (err < 0)
             return err;
         d->worker_instances[i] = instance_for_workers(d->instances[i]);
@@ -872,4 +904,8 @@ void setup_close(struct daemon *d)
     mem_free(d->maps_settings.lists);
     mem_free(d->maps_settings.networks_files);
     mem_free(d->worker_instances);
+    for (uint32_t i = 0; d->foreign_events && i < d->instance_count; i++)
+        if (d->foreign_events[i] >= 0)
+            close(d->foreign_events[i]);
+    mem_free(d->foreign_events);
 }

@@ -676,6 +676,24 @@ void aggregate_add_event(struct aggregate *a, const struct event *event, int64_t
     settle_added(a);
 }
 
+int aggregate_try_event(struct aggregate *a, const struct event *event, int64_t time_ns)
+{
+    const struct handover_totals one = {.flows = 1};
+
+    THREAD_ASSERT(worker_thread);
+    int err = event_row(a, event, time_ns);
+    if (err == -ENOSPC)
+        return err;
+    ledger_add(&a->ledger->decoded, &one);
+    if (err < 0) {
+        ledger_add(&a->ledger->drops[DROP_event_too_large], &one);
+        return 0;
+    }
+    a->added = one;
+    settle_added(a);
+    return 0;
+}
+
 uint64_t aggregate_pending_count(const struct aggregate *a)
 {
     return ring_pending_count(a->lane->ring);

@@ -49,6 +49,9 @@ void aggregate_filter_datagram(struct aggregate *aggregate, const struct datagra
  */
 void aggregate_add_event(struct aggregate *aggregate, const struct event *event, int64_t time_ns)
     ON_THREAD(worker_thread);
+/* The same, but for room: -ENOSPC, and nothing is counted. One of its values is too large: it is dropped and counted. */
+int aggregate_try_event(struct aggregate *aggregate, const struct event *event, int64_t time_ns)
+    ON_THREAD(worker_thread);
 /* True if rows wait to be handed over. */
 bool aggregate_has_rows(const struct aggregate *aggregate);
 /* Returns how many hand-overs are on their way. */
