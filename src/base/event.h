@@ -68,6 +68,11 @@ static inline void event_mark(struct event *event, unsigned member)
     event->present[member / 64] |= UINT64_C(1) << (member % 64);
 }
 
+static inline void event_unmark(struct event *event, unsigned member)
+{
+    event->present[member / 64] &= ~(UINT64_C(1) << (member % 64));
+}
+
 static inline void event_set_number(struct event *event, unsigned member, uint64_t number)
 {
     event->values[member].number = number;

@@ -253,24 +253,6 @@ static void key_build_received(struct text *key, const struct attr_list *list,
     key_append_received(key, list);
 }
 
-static void as_path_load(struct attr_store *store, const struct attr_list *list,
-                         const struct attr_context *context)
-{
-    const struct attr_value *as_path = &list->values[ATTR_AS_PATH];
-    const struct attr_value *as4_path = &list->values[ATTR_AS4_PATH];
-    const struct attr_value *aggregator = &list->values[ATTR_AGGREGATOR];
-
-    as_path_decode(&store->as_path, as_path->data, as_path->len,
-                   context->features.has_four_octet_as ? 4 : 2);
-    if (context->features.has_four_octet_as || !as4_path->data)
-        return;
-    /* Somebody who knows no four-octet numbers has aggregated: AS4_PATH is out of date. */
-    if (aggregator->data && wire_u16(aggregator->data) != AS_TRANS)
-        return;
-    as_path_decode(&store->as4_path, as4_path->data, as4_path->len, 4);
-    as_path_merge(&store->as_path, &store->as4_path, &store->merged_path);
-}
-
 static uint32_t value_u32(const struct attr_value *value)
 {
     return value->data ? wire_u32(value->data) : 0;
@@ -364,7 +346,8 @@ static struct attr_set *set_new(struct attr_store *store, const struct attr_list
                                              (uint32_t)attrs->has_local_pref << 9);
     agreement_add_u32(&store->agreement, attrs->med);
     agreement_add_u32(&store->agreement, attrs->local_pref);
-    as_path_load(store, list, context);
+    attr_list_as_path(list, context->features.has_four_octet_as, &store->as_path, &store->as4_path,
+                      &store->merged_path);
     as_path_render(store, attrs);
     attrs->std_comms = communities_render(store, COMMUNITY_STANDARD, &values[ATTR_COMMUNITIES]);
     attrs->ext_comms = communities_render(store, COMMUNITY_EXTENDED, &values[ATTR_EXT_COMMUNITIES]);

@@ -11,6 +11,9 @@ enum { FLAG_OPTIONAL = 0x80, FLAG_TRANSITIVE = 0x40, FLAG_EXTENDED_LEN = 0x10 };
 #define FLAGS_NON_TRANSITIVE FLAG_OPTIONAL
 #define FLAGS_CHECKED        (FLAG_OPTIONAL | FLAG_TRANSITIVE)
 
+/* Types of TLVs in AIGP and PREFIX_SID. */
+enum { AIGP_METRIC = 1, PREFIX_SID_LABEL_INDEX = 1 };
+
 /* The sessions in which an attribute means something; in others it is dropped unread. */
 enum { ALWAYS = 0, INTERNAL_ONLY = 1, TWO_OCTET_ONLY = 2 };
 
@@ -68,7 +71,40 @@ static bool as4_aggregator_check(const uint8_t *data, size_t len,
     return len == 8 && wire_u32(data) != 0;
 }
 
-/* RFC 7606 section 7, RFC 6793 section 6, RFC 8092 section 5, RFC 9234 section 5. */
+/* TLVs whose length counts type and length too (RFC 7311 section 3). */
+static bool aigp_check(const uint8_t *data, size_t len, const struct attr_context *context)
+{
+    struct reader r = reader_make(data, len);
+
+    (void)context;
+    while (reader_left(&r) > 0) {
+        uint8_t type = reader_u8(&r);
+        size_t tlv_len = reader_u16(&r);
+        if (r.failed || tlv_len < 3 || (type == AIGP_METRIC && tlv_len != 11))
+            return false;
+        reader_bytes(&r, tlv_len - 3);
+    }
+    return !r.failed;
+}
+
+/* TLVs whose length counts the value alone (RFC 8669 section 3). */
+static bool prefix_sid_check(const uint8_t *data, size_t len, const struct attr_context *context)
+{
+    struct reader r = reader_make(data, len);
+
+    (void)context;
+    while (reader_left(&r) > 0) {
+        uint8_t type = reader_u8(&r);
+        size_t tlv_len = reader_u16(&r);
+        if (r.failed || (type == PREFIX_SID_LABEL_INDEX && tlv_len != 7))
+            return false;
+        reader_bytes(&r, tlv_len);
+    }
+    return !r.failed;
+}
+
+/* RFC 7606 section 7, RFC 6793 section 6, RFC 8092 section 5, RFC 9234 section 5,
+ * RFC 7311 section 3, RFC 8669 section 6. */
 static const struct attr_row attr_rows[ATTR_COUNT] = {
     [ATTR_ORIGIN] = {"ORIGIN", 1, FLAGS_WELL_KNOWN, ALWAYS, ATTR_OUTCOME_WITHDRAW, 0, 0,
                      origin_check},
@@ -103,6 +139,10 @@ static const struct attr_row attr_rows[ATTR_COUNT] = {
                                 ATTR_OUTCOME_WITHDRAW, 0, 12, NULL},
     [ATTR_ONLY_TO_CUSTOMER] = {"ONLY_TO_CUSTOMER", 35, FLAGS_TRANSITIVE, ALWAYS,
                                ATTR_OUTCOME_WITHDRAW, 4, 0, NULL},
+    [ATTR_AIGP] = {"AIGP", 26, FLAGS_NON_TRANSITIVE, ALWAYS, ATTR_OUTCOME_DISCARD, 0, 0,
+                   aigp_check},
+    [ATTR_PREFIX_SID] = {"PREFIX_SID", 40, FLAGS_TRANSITIVE, ALWAYS, ATTR_OUTCOME_DISCARD, 0, 0,
+                         prefix_sid_check},
 };
 
 int attr_find(uint8_t type)
@@ -225,6 +265,58 @@ void attr_list_parse(struct reader attributes, const struct attr_context *contex
         }
         attr_take(ret_list, flags, type, (struct attr_value){data, len}, context);
     }
+}
+
+void attr_list_as_path(const struct attr_list *list, bool has_four_octet_as, struct as_path *path,
+                       struct as_path *as4_path, struct as_path *merged)
+{
+    const struct attr_value *own = &list->values[ATTR_AS_PATH];
+    const struct attr_value *as4 = &list->values[ATTR_AS4_PATH];
+    const struct attr_value *aggregator = &list->values[ATTR_AGGREGATOR];
+
+    as_path_decode(path, own->data, own->len, has_four_octet_as ? 4 : 2);
+    if (has_four_octet_as || !as4->data)
+        return;
+    /* Somebody who knows no four-octet numbers has aggregated: AS4_PATH is out of date. */
+    if (aggregator->data && wire_u16(aggregator->data) != AS_TRANS)
+        return;
+    as_path_decode(as4_path, as4->data, as4->len, 4);
+    as_path_merge(path, as4_path, merged);
+}
+
+bool attr_list_aigp(const struct attr_list *list, uint64_t *ret_metric)
+{
+    const struct attr_value *value = &list->values[ATTR_AIGP];
+    struct reader r = reader_make(value->data, value->len);
+
+    while (reader_left(&r) > 0) {
+        uint8_t type = reader_u8(&r);
+        size_t len = reader_u16(&r); /* 3 or more: it was checked */
+        if (type == AIGP_METRIC) {
+            *ret_metric = reader_u64(&r);
+            return !r.failed;
+        }
+        reader_bytes(&r, len - 3);
+    }
+    return false;
+}
+
+bool attr_list_label_index(const struct attr_list *list, uint32_t *ret_index)
+{
+    const struct attr_value *value = &list->values[ATTR_PREFIX_SID];
+    struct reader r = reader_make(value->data, value->len);
+
+    while (reader_left(&r) > 0) {
+        uint8_t type = reader_u8(&r);
+        size_t len = reader_u16(&r);
+        if (type == PREFIX_SID_LABEL_INDEX) {
+            reader_bytes(&r, 3); /* reserved, flags */
+            *ret_index = reader_u32(&r);
+            return !r.failed;
+        }
+        reader_bytes(&r, len);
+    }
+    return false;
 }
 
 /* Reads AFI and SAFI; a family that the session did not agree on is given as NULL. */

@@ -7,6 +7,7 @@
  */
 #include "base/reader.h"
 #include "bgp/address_family.h"
+#include "bgp/as_path.h"
 #include "bgp/capability.h"
 #include "bgp/message.h"
 #include <stdbool.h>
@@ -31,6 +32,8 @@ enum path_attr {
     ATTR_AS4_AGGREGATOR,
     ATTR_LARGE_COMMUNITIES,
     ATTR_ONLY_TO_CUSTOMER,
+    ATTR_AIGP,
+    ATTR_PREFIX_SID,
     ATTR_COUNT
 };
 
@@ -76,6 +79,14 @@ int attr_find(uint8_t type);
 /* Raises the outcome. `reason` is a constant. */
 void attr_list_raise(struct attr_list *list, enum attr_outcome outcome, uint8_t type,
                      const char *reason);
+/* The AS path, after the merge with AS4_PATH (RFC 6793 section 4.2.3), which uses the other two. The list
+ * has AS_PATH. */
+void attr_list_as_path(const struct attr_list *list, bool has_four_octet_as, struct as_path *path,
+                       struct as_path *as4_path, struct as_path *merged);
+/* The metric of the first TLV of type 1 (RFC 7311 section 3), and the label index (RFC 8669 section
+ * 3.1). False: the attribute is absent or has none. */
+bool attr_list_aigp(const struct attr_list *list, uint64_t *ret_metric);
+bool attr_list_label_index(const struct attr_list *list, uint32_t *ret_index);
 /* The type code of RFC 4271 and its name, for logs. */
 uint8_t attr_type(enum path_attr attr);
 const char *attr_name(uint8_t type); /* "attribute" for those that we do not know */

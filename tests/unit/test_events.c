@@ -156,7 +156,7 @@ static void each_kind_shows_what_a_record_has_in_its_order(void **state)
     assert_string_equal(
         text_cstr(&rig.lines),
         "{\"seq\": 7, \"timestamp\": \"2023-11-14 22:13:20.123456\", \"peer_ip_src\": "
-        "\"192.0.2.1\", \"log_type\": \"update\", \"as_path\": \"789_654\", \"med\": 0, "
+        "\"192.0.2.1\", \"log_type\": \"update\", \"as_path\": \"789 654\", \"med\": 0, "
         "\"text\": \"a \\\"b\\\"\", \"x\": 1, \"y\": \"z\"}\n"
         "{\"seq\": 8, \"timestamp\": \"2023-11-14 22:13:20.123456\", \"peer_ip_src\": "
         "\"192.0.2.1\", \"log_type\": \"update\", \"as_path\": \"\"}\n"

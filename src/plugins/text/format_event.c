@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Writes event records, one JSON object per line: the members that the record's kind shows and the
- * record has, in the kind's order. Event records have no counters, no bins and no stamps.
+ * record has, in the kind's order. Event records have no counters, no bins and no stamps. AS paths and
+ * communities are joined by spaces in them, as in pmacct's logs, where flows have underscores.
  */
 #include "base/memory.h"
 #include "base/text.h"
 #include "plugins/text/format.h"
+#include "plugins/text/value_items.h"
 #include "plugins/text/value_put.h"
 #include <errno.h>
 #include <string.h>
@@ -61,13 +63,24 @@ static int event_compile(struct format *format, const struct pa_schema *schema,
     return 0;
 }
 
+static bool is_joined_by_spaces(const struct format *format, const struct value *value)
+{
+    return (value->format == PA_FORMAT_AS_PATH || value->format == PA_FORMAT_COMMUNITIES) &&
+           value_list_of(value->format, &format->options.values) == VALUE_IS_TEXT;
+}
+
 static void append_value(struct format *format, const struct value *value,
                          const struct pa_batch *batch, const uint8_t *row, struct text *out)
 {
     bool is_quoted = value->shape != VALUE_OTHER && !value->is_number;
 
     if (value->shape == VALUE_OTHER) {
+        size_t start = out->len;
         format_json_append_other(format, value, batch, row, out);
+        if (is_joined_by_spaces(format, value))
+            for (size_t i = start; i < out->len; i++)
+                if (out->data[i] == '_')
+                    out->data[i] = ' ';
         return;
     }
     if (is_quoted)
