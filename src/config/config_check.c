@@ -95,10 +95,11 @@ static int truth_of(const char *value)
     return err < 0 ? -1 : number != 0;
 }
 
-/* Says whether the last line of a key switches something on. */
+/* Says whether the last line of a key, or its default, switches something on. */
 static bool is_switched_on(const struct config *config, const char *key)
 {
-    const char *value = NULL;
+    const struct config_claim *claim = config_find_claim(config, key, CONFIG_GLOBAL);
+    const char *value = claim ? claim->key.default_value : NULL;
 
     for (size_t i = 0; i < config->lines.count; i++)
         if (strcmp(config->lines.items[i].key, key) == 0)

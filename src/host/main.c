@@ -107,7 +107,7 @@ int main(int argc, char **argv)
     int socket = is_started ? take_socket() : -EINVAL;
     if (socket < 0) {
         fputs("usage: pathacct-host --describe NAME [FOLDER] | --version\n"
-              "(nfacctd and sfacctd start it themselves for each plugin instance)\n",
+              "(the daemons start it themselves for each plugin instance)\n",
               stderr);
         return 2;
     }

@@ -70,7 +70,7 @@ class Manual(unittest.TestCase):
             text = page.read_text()
             self.assertIn(".Sh SEE ALSO", text, page)
             named = set(re.findall(r"^\.Xr (\S+) (\d)", text, re.M))
-            own = {name for name in named if name[0].startswith(("pathacct", "nfacctd", "sfacctd")) or name == ("pmacct", "1")}
+            own = {name for name in named if name[0].startswith(("pathacct", "nfacctd", "sfacctd", "pmb")) or name == ("pmacct", "1")}
             self.assertEqual(own - ours, set(), page)
             if page.name == "nfacctd.8":
                 self.assertEqual(ours - set(re.findall(r"^\.Xr (\S+) (\d)", text.split(".Sh SEE ALSO")[1], re.M)), {("nfacctd", "8")})

@@ -7,9 +7,10 @@ import re
 import stat
 import subprocess
 
-from harness import BUILD, NFACCTD, SFACCTD, SOURCE, Skip, main, need, need_root
+from harness import BUILD, NFACCTD, PMBGPD, SFACCTD, SOURCE, Skip, main, need, need_root
 
-EXPECTED = ["usr/sbin/nfacctd", "usr/sbin/sfacctd", "usr/share/man/man8/sfacctd.8", "usr/lib/systemd/system/sfacctd.service",
+EXPECTED = ["usr/sbin/nfacctd", "usr/sbin/sfacctd", "usr/sbin/pmbgpd", "usr/share/man/man8/pmbgpd.8", "usr/lib/systemd/system/pmbgpd.service",
+            "etc/pathacct/pmbgpd.conf", "usr/share/man/man8/sfacctd.8", "usr/lib/systemd/system/sfacctd.service",
             "etc/pathacct/sfacctd.conf", "usr/bin/pmacct", "usr/share/man/man1/pmacct.1", "usr/bin/pathacct", "usr/share/man/man1/pathacct.1",
             "usr/share/bash-completion/completions/pathacct", "usr/libexec/pathacct-host", "usr/share/man/man8/pathacct-host.8",
             "usr/share/man/man8/pathacct-setup-service.8",
@@ -18,6 +19,8 @@ EXPECTED = ["usr/sbin/nfacctd", "usr/sbin/sfacctd", "usr/share/man/man8/sfacctd.
             "usr/share/man/man5/nfacctd.conf.5", "usr/share/man/man7/pathacct-primitives.7", "usr/share/man/man3/pathacct_plugin.3",
             "usr/lib/systemd/system/nfacctd.service", "etc/pathacct/nfacctd.conf", "usr/lib/sysusers.d/pathacct.conf",
             "usr/lib/tmpfiles.d/pathacct.conf", "usr/sbin/pathacct-setup-service"]
+
+DAEMONS = ("nfacctd", "sfacctd", "pmbgpd")
 
 
 def run(*args, **kwargs):
@@ -38,11 +41,11 @@ def test_installation_is_whole(test):
     files = {os.path.relpath(os.path.join(d, f), root) for d, _, names in os.walk(root) for f in names}
     missing = [f for f in EXPECTED if f not in files]
     assert not missing, f"not installed: {missing}\n" + "\n".join(sorted(files))
-    for name in ("nfacctd", "sfacctd"):
+    for name in DAEMONS:
         unit = (root / f"usr/lib/systemd/system/{name}.service").read_text()
         variable = f"{name.upper()}_CONF"
         assert f"ExecStart=/usr/sbin/{name} -f ${{{variable}}} $DAEMON_OPTS\n" in unit and f"Environment={variable}=/etc/pathacct/{name}.conf\n" in unit, unit
-        # Both units have one folder for sockets, which systemd would take away when either stops.
+        # All units have one folder for sockets, which systemd would take away when one stops.
         assert "RuntimeDirectory=pathacct\n" in unit and "RuntimeDirectoryPreserve=yes\n" in unit, unit
     assert any(f.endswith("pathacct/print.so") for f in files), sorted(files)
 
@@ -86,7 +89,7 @@ def test_units_are_closed_in(test):
     """`systemd-analyze security` finds less than 2.0 of 10 exposed."""
     need("systemd-analyze")
     root = installed(test)
-    for name in ("nfacctd", "sfacctd"):
+    for name in DAEMONS:
         unit = root / f"usr/lib/systemd/system/{name}.service"
         told = run("systemd-analyze", "security", "--offline=true", "--no-pager", unit)
         exposure = re.search(r"Overall exposure level for \S+: ([0-9.]+)", told)
@@ -106,6 +109,15 @@ def test_packaged_configurations_are_right_with_and_without_their_marks(test):
         for number, shown in enumerate((text, unmarked.replace("user: pathacct", "user: root"))):
             done = subprocess.run([program, "-f", test.write(f"{number}.conf", shown), "--check"], capture_output=True, text=True, timeout=60)
             assert done.returncode == 0 and "warning" not in done.stderr, done
+
+
+def test_packaged_configurations_of_routes_are_right_with_and_without_their_marks(test):
+    text = (SOURCE / f"packaging/{PMBGPD.name}.conf").read_text().replace("/etc/pathacct/bgp-peers", str(test.write("peers", "127.0.0.1\n")))
+    unmarked = re.sub(r"^!(?=\w)", "", text, flags=re.M)
+    assert "user: pathacct" in unmarked and "bgp_daemon_allow_file:" in unmarked
+    for number, shown in enumerate((text, unmarked.replace("user: pathacct", "user: root"))):
+        done = subprocess.run([PMBGPD, "-f", test.write(f"{number}.conf", shown), "--check"], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0 and "warning" not in done.stderr, done
 
 
 def test_setup_makes_the_user_and_its_folders_and_closes_the_configuration(test):

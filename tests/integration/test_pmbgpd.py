@@ -133,6 +133,9 @@ bgp_daemon_max_peers: 100
     assert status == 1 and "unknown key; did you mean bgp_daemon_max_peers?" in said, said
     status, said = check(test, "bgp_daemon: false\n")
     assert status == 1 and "check.conf:1: bgp_daemon: false leaves nothing that pmbgpd does" in said, said
+    for key in ("bgp_daemon_lg: true", "bgp_daemon_xconnect_map: /nonexistent"):
+        status, said = check(test, f"{key}\n")
+        assert status == 1 and "not supported: " in said, said
     assert check(test, "bgp_daemon: true\nbgp_daemon_allow_file: /dev/null\n") == (0, "")
 
 

@@ -98,7 +98,7 @@ def test_a_service_manager_is_told_not_to_try_a_wrong_configuration_again(test):
         for manager in ({}, {"NOTIFY_SOCKET": "/nowhere"}):
             done = subprocess.run([*prefix, NFACCTD, "-f", conf], capture_output=True, text=True, timeout=60, check=False, env={**os.environ, **manager})
             assert done.returncode == (status if manager else 1), (more, done)
-    for unit in ("nfacctd", "sfacctd"):
+    for unit in ("nfacctd", "sfacctd", "routes"):
         assert "\nRestartPreventExitStatus=78\n" in (SOURCE / f"packaging/{unit}.service.in").read_text()
 
 
