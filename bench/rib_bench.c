@@ -3,9 +3,11 @@
  * Measures the RIB by itself: how fast it loads, what a path costs in memory, how long a lookup
  * takes, how soon an UPDATE is seen.
  *
- *     rib_bench [PREFIXES [PATHS [PEERS [sorted|shuffled [LOOKUPS [unmatched]]]]]]
- *               1000000 4 1 shuffled
+ *     rib_bench [own] [withdraw] [PREFIXES [PATHS [PEERS [sorted|shuffled [LOOKUPS [unmatched]]]]]]
+ *                                 1000000 4 1 shuffled
  *
+ * `own`: no peer has attributes that another one has, as those of a route server's members; else all have the same.
+ * `withdraw`: lookups are measured while another thread withdraws all paths, in place of changes to them.
  * With LOOKUPS it makes that many, of flows whose next hop no path has if `unmatched`, and measures
  * nothing with several threads, so that instructions can be counted.
  *
@@ -42,6 +44,7 @@
 struct bench {
     struct world world;
     uint32_t peers, lookups;
+    bool is_own, is_withdrawn;
     struct rcu *rcu;
     struct attr_store *store;
     struct rib *rib;
@@ -99,11 +102,49 @@ static struct ip_addr addr_make(uint32_t host_order)
     return ip_addr_v4(bytes);
 }
 
+/* The number by which world.h gives a path its attributes. */
+static uint32_t attrs_of(const struct bench *b, uint32_t peer, uint32_t path)
+{
+    return b->is_own ? peer * b->world.path_count + path : path;
+}
+
+static void nlri_add(struct writer *w, const struct bench *b, uint32_t first, uint32_t last,
+                     uint32_t path)
+{
+    for (uint32_t i = first; i < last; i++) {
+        uint8_t network[4];
+        wire_put_u32(network, b->world.prefixes[i].network);
+        writer_u32(w, path + 1);
+        writer_u8(w, b->world.prefixes[i].len);
+        writer_bytes(w, network, (b->world.prefixes[i].len + 7u) / 8);
+    }
+}
+
+static void message_end(struct messages *m, const struct writer *w, uint32_t peer)
+{
+    m->items[m->count].len = w->failed ? 0 : writer_len(w);
+    m->items[m->count++].peer = peer;
+}
+
+/* Appends the UPDATE that withdraws them. */
+static void withdrawal_add(struct messages *m, const struct bench *b, uint32_t peer, uint32_t first,
+                           uint32_t last, uint32_t path)
+{
+    struct writer w = writer_make(m->items[m->count].body, MESSAGE_BYTES);
+
+    writer_u16(&w, 0);
+    nlri_add(&w, b, first, last, path);
+    wire_put_u16(m->items[m->count].body, (uint16_t)(writer_len(&w) - 2));
+    writer_u16(&w, 0);
+    message_end(m, &w, peer);
+}
+
 /* Appends the UPDATE that announces path number `path` of the prefixes [first, last), as
  * bench/bgpfeed.c does. */
 static void message_add(struct messages *m, const struct bench *b, uint32_t peer, uint32_t first,
                         uint32_t last, uint32_t path, uint32_t med)
 {
+    uint32_t attrs = attrs_of(b, peer, path);
     struct writer w = writer_make(m->items[m->count].body, MESSAGE_BYTES);
     unsigned hops = 2 + world_attrs(first) % 3;
 
@@ -114,12 +155,12 @@ static void message_add(struct messages *m, const struct bench *b, uint32_t peer
     writer_u8(&w, (uint8_t)(2 + 4 * hops));
     writer_u8(&w, 2);
     writer_u8(&w, (uint8_t)hops);
-    writer_u32(&w, world_peer_as(first, path));
+    writer_u32(&w, world_peer_as(first, attrs));
     for (unsigned i = 2; i < hops; i++)
         writer_u32(&w, 3000 + (world_attrs(first) + path + i) % 500);
     writer_u32(&w, world_origin_as(first));
     writer_bytes(&w, "\x40\x03\x04", 3); /* NEXT_HOP */
-    writer_u32(&w, world_next_hop(first, path));
+    writer_u32(&w, world_next_hop(first, attrs));
     writer_bytes(&w, "\x80\x04\x04", 3); /* MED */
     writer_u32(&w, med);
     writer_bytes(&w, "\x40\x05\x04", 3); /* LOCAL_PREF */
@@ -127,15 +168,8 @@ static void message_add(struct messages *m, const struct bench *b, uint32_t peer
     writer_bytes(&w, "\xc0\x08\x08", 3); /* COMMUNITIES */
     writer_u32(&w, 65000u << 16 | (path + 1));
     writer_u32(&w, 65000u << 16 | world_attrs(first) % 100);
-    for (uint32_t i = first; i < last; i++) {
-        uint8_t network[4];
-        wire_put_u32(network, b->world.prefixes[i].network);
-        writer_u32(&w, path + 1);
-        writer_u8(&w, b->world.prefixes[i].len);
-        writer_bytes(&w, network, (b->world.prefixes[i].len + 7u) / 8);
-    }
-    m->items[m->count].len = w.failed ? 0 : writer_len(&w);
-    m->items[m->count++].peer = peer;
+    nlri_add(&w, b, first, last, path);
+    message_end(m, &w, peer);
 }
 
 struct apply {
@@ -257,6 +291,25 @@ static bool is_right(const struct rib_query *query, uint32_t path_id, bool is_un
            ip_addr_equal(&query->path.attrs->next_hop, &query->next_hop);
 }
 
+/* Fills BATCH queries; `expected` gets the path id of each answer. */
+static void queries_make(const struct bench *b, uint64_t *seed, bool is_unmatched,
+                         struct rib_query *queries, uint32_t *expected)
+{
+    for (uint32_t i = 0; i < BATCH; i++) {
+        uint32_t prefix = (uint32_t)(world_random(seed) % b->world.prefix_count);
+        uint32_t path = (uint32_t)(world_random(seed) % b->world.path_count);
+        queries[i].peer = (uint32_t)(world_random(seed) % b->peers);
+        queries[i].address = addr_make(b->world.prefixes[prefix].network + 1);
+        queries[i].next_hop =
+            addr_make(is_unmatched ? NO_NEXT_HOP + prefix % 256
+                                   : world_next_hop(prefix, attrs_of(b, queries[i].peer, path)));
+        queries[i].from_ns = 10 * NS_PER_S;
+        queries[i].to_ns = 20 * NS_PER_S;
+        queries[i].late_ns = 60 * NS_PER_S;
+        expected[i] = path + 1;
+    }
+}
+
 /* Returns the nanoseconds that a lookup takes; with `is_unmatched` no path has its next hop. */
 static double lookups_time(struct bench *b, struct rcu_reader *reader, size_t batch,
                            bool is_unmatched)
@@ -268,18 +321,7 @@ static double lookups_time(struct bench *b, struct rcu_reader *reader, size_t ba
     uint32_t lookups = batch == 1 ? b->lookups / 4 : b->lookups;
 
     for (uint32_t done = 0; done < lookups; done += BATCH) {
-        for (uint32_t i = 0; i < BATCH; i++) {
-            uint32_t prefix = (uint32_t)(world_random(&seed) % b->world.prefix_count);
-            uint32_t path = (uint32_t)(world_random(&seed) % b->world.path_count);
-            queries[i].peer = (uint32_t)(world_random(&seed) % b->peers);
-            queries[i].address = addr_make(b->world.prefixes[prefix].network + 1);
-            queries[i].next_hop =
-                addr_make(is_unmatched ? NO_NEXT_HOP + prefix % 256 : world_next_hop(prefix, path));
-            queries[i].from_ns = 10 * NS_PER_S;
-            queries[i].to_ns = 20 * NS_PER_S;
-            queries[i].late_ns = 60 * NS_PER_S;
-            expected[i] = path + 1;
-        }
+        queries_make(b, &seed, is_unmatched, queries, expected);
         double start = cpu_s();
         for (uint32_t i = 0; i < BATCH; i += batch)
             measured_lookup(b->rib, queries + i, batch);
@@ -424,6 +466,66 @@ static void report_set(struct bench *b, const char *name, bool keeps_received)
     attr_store_free(store);
 }
 
+/* Withdraws all paths as fast as it can. */
+static void withdraw_main(void *arg)
+{
+    static struct messages m;
+    struct bench *b = arg;
+    uint64_t changes;
+    double spent = 0, paths = (double)b->peers * b->world.prefix_count * b->world.path_count;
+
+    thread_enter_role(&bgp_thread);
+    for (uint32_t i = 0; i < b->run_count; i++) {
+        uint32_t first = b->runs[i] * RUN, last = first + RUN;
+        if (last > b->world.prefix_count)
+            last = b->world.prefix_count;
+        for (uint32_t at = 0; at < b->peers * b->world.path_count; at++) {
+            withdrawal_add(&m, b, at / b->world.path_count, first, last, at % b->world.path_count);
+            if (m.count < RUNS_TOGETHER &&
+                (i + 1 < b->run_count || at + 1 < b->peers * b->world.path_count))
+                continue;
+            double start = cpu_s();
+            messages_apply(b, &m);
+            rib_tick(b->rib, (struct wall_time){NS_PER_S}, (struct mono_time){0}, &changes);
+            attr_store_poll(b->store);
+            spent += cpu_s() - start;
+            m.count = 0;
+        }
+    }
+    report("withdraw", paths / spent / 1e6, "Mpaths/s");
+    atomic_store(&b->is_ended, true);
+    thread_leave_role(&bgp_thread);
+}
+
+/* Measures lookups while all goes. What they find depends on the moment, so nothing is compared. */
+static void report_with_withdrawal(struct bench *b, struct rcu_reader *reader)
+{
+    struct rib_query queries[BATCH] = {0};
+    uint32_t expected[BATCH], batches = 0;
+    uint64_t seed = 7;
+    double spent = 0, longest = 0;
+    struct thread thread;
+    struct rib_statistics statistics;
+
+    if (thread_start(&thread, "withdraw", withdraw_main, b) < 0)
+        exit(2);
+    for (; !atomic_load(&b->is_ended); batches++) {
+        queries_make(b, &seed, false, queries, expected);
+        double start = cpu_s();
+        measured_lookup(b->rib, queries, BATCH);
+        double took = cpu_s() - start;
+        spent += took;
+        longest = took > longest ? took : longest;
+        rcu_quiescent(reader);
+    }
+    thread_join(&thread);
+    atomic_store(&b->is_ended, false);
+    report("lookup_batched_while_withdrawing", spent / batches / BATCH * 1e9, "ns");
+    report("longest_batch_while_withdrawing", longest * 1e6, "us");
+    rib_statistics(b->rib, &statistics);
+    b->wrong += statistics.paths;
+}
+
 static void report_memory(const struct bench *b, double rss)
 {
     struct rib_statistics statistics;
@@ -442,13 +544,19 @@ static void report_memory(const struct bench *b, double rss)
 int main(int argc, char **argv)
 {
     static const struct attr_text_settings texts = {0};
-    struct bench b = {.peers = argc > 3 ? (uint32_t)atoi(argv[3]) : 1,
-                      .lookups = argc > 5 ? (uint32_t)atoi(argv[5]) : LOOKUPS};
+    struct bench b = {0};
     struct rib_statistics statistics;
     struct rcu_reader *reader;
     uint64_t changes;
 
     thread_enter_role(&bgp_thread);
+    for (; argc > 1 && (strcmp(argv[1], "own") == 0 || strcmp(argv[1], "withdraw") == 0);
+         argc--, argv++) {
+        b.is_own |= argv[1][0] == 'o';
+        b.is_withdrawn |= argv[1][0] == 'w';
+    }
+    b.peers = argc > 3 ? (uint32_t)atoi(argv[3]) : 1;
+    b.lookups = argc > 5 ? (uint32_t)atoi(argv[5]) : LOOKUPS;
     b.rcu = rcu_new(1);
     b.context = (struct attr_context){.is_internal = true,
                                       .features = {.families = 1u << FAMILY_IPV4_UNICAST,
@@ -481,7 +589,9 @@ int main(int argc, char **argv)
     }
     if (argc != 6)
         report("lookup_unmatched", lookups_time(&b, reader, BATCH, true), "ns");
-    if (argc <= 5)
+    if (b.is_withdrawn)
+        report_with_withdrawal(&b, reader);
+    else if (argc <= 5)
         report_with_updates(&b, reader);
     rcu_offline(reader);
     rcu_reader_unregister(reader);

@@ -31,8 +31,8 @@ void world_init(struct world *world, uint32_t prefix_count, uint32_t path_count)
 {
     uint64_t seed = 42, next = UINT64_C(11) << 24;
 
-    if (path_count < 1 || path_count > 16) {
-        fprintf(stderr, "paths: 1 to 16\n");
+    if (path_count < 1 || path_count > WORLD_PATHS_MAX) {
+        fprintf(stderr, "paths: 1 to %d\n", WORLD_PATHS_MAX);
         exit(2);
     }
     world->prefix_count = prefix_count;

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #define WORLD_NEXT_HOPS 16 /* next hops of one path position */
+#define WORLD_PATHS_MAX 64
 
 struct world_prefix {
     uint32_t network; /* host order */
@@ -19,7 +20,7 @@ struct world {
     struct world_prefix *prefixes; /* ascending, not overlapping */
 };
 
-/* Makes a world of at most 1,100,000 prefixes and 16 paths; exits with a message beyond that. */
+/* Makes a world of at most 1,100,000 prefixes and WORLD_PATHS_MAX paths; exits with a message beyond that. */
 void world_init(struct world *world, uint32_t prefix_count, uint32_t path_count);
 void world_clear(struct world *world);
 

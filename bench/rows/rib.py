@@ -2,6 +2,7 @@
 """The table of paths: loading it over TCP, its memory, looking up in it, and how soon an update counts."""
 import contextlib
 import dataclasses
+import pathlib
 import subprocess
 import time
 
@@ -83,13 +84,53 @@ def memory_row(name, paths, must, goal, is_quick=True):
 def figures(bench):
     """Reads what rib_bench says: lines of name, value and unit."""
     def run():
-        prefixes = bench.flows(1000000, 100000)
-        done = subprocess.run([bench.tool("rib_bench"), str(prefixes), "4"], check=False, capture_output=True, text=True)
-        values = {name: float(value) for name, value, _unit in map(str.split, done.stdout.splitlines())}
-        if done.returncode != 0 or values.get("wrong") != 0:
-            raise truth.Wrong(f"rib_bench: status {done.returncode}, {values.get('wrong')} wrong answers")
-        return values
+        return bench_values(bench, bench.flows(1000000, 100000), 4)
     return bench.once("rib_bench", lambda: bench.repeat("pathacct", run))
+
+
+def bench_values(bench, *args):
+    """What one run of rib_bench says."""
+    done = subprocess.run([bench.tool("rib_bench"), *map(str, args)], check=False, capture_output=True, text=True)
+    values = {name: float(value) for name, value, _unit in map(str.split, done.stdout.splitlines())}
+    if done.returncode != 0 or values.get("wrong") != 0:
+        raise truth.Wrong(f"rib_bench: status {done.returncode}, {values.get('wrong')} wrong answers")
+    return values
+
+
+def free_bytes():
+    """The memory that may be had without taking it from others."""
+    for line in pathlib.Path("/proc/meminfo").read_text().splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024
+    return 1 << 30
+
+
+def wide(bench):
+    """A table with 64 paths of each prefix, all withdrawn in the end; a million prefixes, or as many as half of the free memory has."""
+    prefixes = min(bench.flows(1000000, 5000), int(free_bytes() / 2 / (64 * 60)))
+    return bench.once("rib_bench wide", lambda: bench_values(bench, "withdraw", prefixes, 64, 1, "shuffled"))
+
+
+RING_PEERS, RING_PATHS = 300, 187_000_000  # of the largest public collector of routes
+
+
+def ring(bench):
+    """Full tables of 300 peers, none with another's attributes, scaled to half of the free memory."""
+    prefixes = min(bench.flows(RING_PATHS // RING_PEERS, 1000), int(free_bytes() / 2 / (RING_PEERS * 60)))
+    return bench.once("rib_bench ring", lambda: bench_values(bench, "own", prefixes, 1, RING_PEERS, "shuffled", 400000))
+
+
+def large_row(name, title, unit, run, figure, is_rate=False, goal=None):
+    def measure(bench, _product):
+        values = run(bench)
+        paths = values["paths"]
+        notes = {"table": f"{values['prefixes']:,.0f} prefixes, {paths:,.0f} paths, {values['attribute_sets']:,.0f} sets of attributes"}
+        if run is ring and figure == "memory_rss":
+            notes[f"the same for {RING_PATHS // 10**6} M paths"] = f"{values[figure] * RING_PATHS / 1e9:.1f} GB"
+        if run is ring and figure == "load":
+            notes[f"the same for {RING_PATHS // 10**6} M paths"] = f"{RING_PATHS / values[figure] / 1e6:.0f} s"
+        return Measurement([values[figure]], notes)
+    return Row(name, title, unit, measure, None, None, goal, is_rate=is_rate, has_pmacct=False, is_quick=False)
 
 
 def lookup_row(name, title, figure, must=None, goal=None, is_quick=True):
@@ -119,5 +160,11 @@ ROWS = [
     lookup_row("rib-lookup-updating", "lookup in batches of 256 while 20,000 UPDATEs a second arrive", "lookup_batched_while_updating"),
     lookup_row("rib-lookup-unmatched", "lookup in batches of 256 of flows whose next hop no path has", "lookup_unmatched"),
     lookup_row("rib-lookup-single", "lookup one at a time", "lookup_single"),
+    large_row("rib-wide-memory", "RIB memory per path, all included, 64 paths of each prefix", "B/path", wide, "memory_rss", goal=25),
+    large_row("rib-wide-lookup", "lookup in batches of 256 while all of 64 paths a prefix are withdrawn", "ns/lookup", wide,
+              "lookup_batched_while_withdrawing"),
+    large_row("rib-wide-stall", "the longest such batch", "us", wide, "longest_batch_while_withdrawing"),
+    large_row("rib-ring", "RIB load of 300 peers with tables of their own", "Mpaths/s", ring, "load", is_rate=True),
+    large_row("rib-ring-memory", "RIB memory per path, all included, 300 peers with tables of their own", "B/path", ring, "memory_rss"),
     latency_row("rib-update-latency", "an UPDATE's arrival until a lookup sees it, median", "update_latency_median"),
 ]
