@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "config/config_private.h"
 #include "config/config_value.h"
+#include "config/twin_keys.h"
 #include "config/unsupported.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -19,6 +20,7 @@ struct config_check {
     struct text *errors, *warnings;
     struct text ignored; /* places of keys that tune pmacct's internals, for a single notice */
     struct text foreign; /* places of keys of what is not here, for another */
+    struct text twins;   /* places of keys that count as another plugin's, for a third */
     bool has_failed;
     bool has_line_problem; /* that strict_config: false would pass over */
     bool lacks_plugin; /* `plugins` names a type that is not there, so its keys are not to blame */
@@ -107,6 +109,8 @@ static bool is_switched_on(const struct config *config, const char *key)
     return value && truth_of(value) == 1;
 }
 
+static bool apply_as_twin(struct config_check *c, const struct config_line *line);
+
 /* Finds a key that only a plugin which is not installed could know. */
 static bool find_absent_plugin(const struct config_check *c, const char *key,
                                struct unsupported_key *ret)
@@ -132,7 +136,8 @@ static void check_unclaimed(struct config_check *c, const struct config_line *li
         return;
     }
     if (find_absent_plugin(c, line->key, &plugin)) {
-        if (!has_instance_of(c->config, plugin.name)) /* else it is part of that plugin's error */
+        if (!has_instance_of(c->config, plugin.name) && /* else it is part of that plugin's error */
+            !apply_as_twin(c, line))
             note_line(&c->foreign, line);
         return;
     }
@@ -247,6 +252,29 @@ static void apply_line(struct config_check *c, const struct config_line *line,
     text_clear(&expected);
 }
 
+/*
+ * Applies a line whose own plugin has no instance as a key of the plugins that have: of the one instance
+ * that it names, else of all. Returns false if none of them has such a key.
+ */
+static bool apply_as_twin(struct config_check *c, const struct config_line *line)
+{
+    const struct config *config = c->config;
+    bool has_reported = false, has_effect = false;
+
+    for (size_t i = 0; i < config->instance_count; i++) {
+        if (line->instance && strcmp(config->instances[i].name, line->instance) != 0)
+            continue;
+        const struct config_claim *claim = twin_key_claim(config, line->key, i);
+        if (!claim || claim->key.type == KEY_IGNORED)
+            continue;
+        apply_line(c, line, claim, i, i + 1, &has_reported);
+        has_effect = true;
+    }
+    if (has_effect)
+        note_line(&c->twins, line);
+    return has_effect;
+}
+
 static void append_instance_names(const struct config *config, struct text *text)
 {
     for (size_t i = 0; i < config->instance_count; i++)
@@ -278,6 +306,8 @@ static void check_bound(struct config_check *c, const struct config_line *line,
         return;
     }
     const struct config_claim *claim = config_find_claim(config, line->key, instance);
+    if (!claim && apply_as_twin(c, line))
+        return;
     if (!claim) {
         struct text *text = line_problem(c, line);
         text_append_printf(text, "a key of plugin %s, but '%s' is an instance of %s",
@@ -331,7 +361,8 @@ static void check_unbound(struct config_check *c, const struct config_line *line
         has_effect = has_effect || is_used(config, claim);
     }
     /* If `plugins` itself is wrong, or names plugins that are not there, that was said already. */
-    if (!has_effect && !c->lacks_plugin && (config->instance_count > 0 || !config->has_plugins))
+    if (!has_effect && !c->lacks_plugin && (config->instance_count > 0 || !config->has_plugins) &&
+        !apply_as_twin(c, line))
         note_line(&c->foreign, line);
 }
 
@@ -551,8 +582,14 @@ int config_check(struct config *config, struct text *errors, struct text *warnin
             "these keys belong to other daemons, or to plugins and services that are not "
             "configured, and have no effect here: %s\n",
             text_cstr(&c.foreign));
+    if (c.twins.len)
+        text_append_printf(warnings,
+                           "these keys begin with the name of a plugin that is not configured, and "
+                           "count for those that are, as in pmacct: %s\n",
+                           text_cstr(&c.twins));
     text_clear(&c.ignored);
     text_clear(&c.foreign);
+    text_clear(&c.twins);
     check_places(&c, PA_ROLE_OWN_PLACE);
     check_places(&c, PA_ROLE_OWN_OUTPUT);
     fill_settings(&c);

@@ -76,6 +76,8 @@ case("kafka_registry", "plugins: kafka\naggregate: src_host\n" + KAFKA + "kafka_
 case("amqp", "plugins: amqp[a]\naggregate[a]: src_host, dst_host\namqp_host[a]: 127.0.0.1\namqp_exchange[a]: pmacct\namqp_routing_key[a]: acct\n"
      "amqp_refresh_time[a]: 300\namqp_history[a]: 5m\namqp_history_roundoff[a]: m")
 case("redis", "plugins: print[a]\naggregate[a]: src_host\nprint_output_file[a]: {dir}/o\nredis_host: 127.0.0.1:6379\nredis_db: 1\ncluster_name: c\ncluster_id: 3")
+case("names_of_other_plugins", "plugins: amqp[a], print[b]\naggregate: src_host, proto\nsql_history: 5m\nsql_history_roundoff[a]: m\nsql_refresh_time: 300\n"
+     "kafka_num_protos: true\namqp_time_roundoff[a]: m\nprint_output_file[b]: {dir}/o")
 # ---- maps
 OUT = "plugins: print[a]\nprint_output[a]: json\nprint_output_file[a]: {dir}/o\nprint_refresh_time[a]: 60\n"
 case("tags", OUT + "aggregate[a]: tag, tag2, label, src_host\npre_tag_map: {dir}/pretag-old.map\nmaps_refresh: true\nmaps_index: true\nmaps_row_len: 512\n"

@@ -107,13 +107,14 @@ static struct pa_key kafka_keys[] = {
      .role = PA_ROLE_OWN_PLACE,
      .default_value = "/default"},
     {.name = "timestamps_utc", .type = PA_KEY_BOOL, .default_value = "false"},
+    {.name = "kafka_history", .type = PA_KEY_DURATION, .role = PA_ROLE_HISTORY},
     {0},
 };
 static char print_name[] = "print", kafka_name[] = "kafka";
 static const struct plugin_description print_plugin = {
     .name = print_name, .keys = print_keys, .key_count = 5};
 static const struct plugin_description kafka_plugin = {
-    .name = kafka_name, .keys = kafka_keys, .key_count = 3};
+    .name = kafka_name, .keys = kafka_keys, .key_count = 4};
 
 struct loaded {
     struct config *config;
@@ -412,6 +413,32 @@ static void a_key_of_a_plugin_that_is_not_installed_is_in_a_notice(void **state)
     unload(&l);
 }
 
+/* pmacct has one place for them all; here a plugin that is configured has its own. */
+static void a_key_of_no_configured_plugin_counts_for_those_that_are(void **state)
+{
+    struct loaded l;
+    (void)state;
+    load(&l, "plugins: print[a], print[b]\nkafka_history: 1m\namqp_refresh_time: 5\n"
+             "kafka_history[b]: 2m\nkafka_topic: x\n");
+    assert_fine(&l);
+    assert_int_equal(config_number(l.config, "print_history", 0), 60);
+    assert_int_equal(config_number(l.config, "print_history", 1), 120);
+    assert_int_equal(config_number(l.config, "print_refresh_time", 1), 5);
+    assert_contains(&l.warnings, "count for those that are, as in pmacct: kafka_history (t:2), "
+                                 "amqp_refresh_time (t:3), kafka_history (t:4)\n");
+    assert_contains(&l.warnings, "no effect here: kafka_topic (t:5)");
+    unload(&l);
+    load(&l, TWO_INSTANCES "kafka_history: 1m\nprint_history[b]: 2m\n");
+    assert_fine(&l);
+    assert_int_equal(config_number(l.config, "print_history", 0), 0);
+    assert_int_equal(config_number(l.config, "kafka_history", 1), 120);
+    unload(&l);
+    load(&l, "plugins: print[a]\nkafka_history: soon\n");
+    assert_int_equal(l.result, -EINVAL);
+    assert_contains(&l.errors, "t:2: kafka_history: bad value 'soon'");
+    unload(&l);
+}
+
 static void a_choice_that_only_pmacct_has_says_what_to_use(void **state)
 {
     struct loaded l;
@@ -503,7 +530,7 @@ static void a_host_gets_all_settings_of_its_instance(void **state)
     assert_true(config_role(l.config, 0, PA_ROLE_HISTORY, &setting));
     assert_int_equal(setting.number, -2); /* calendar months */
     assert_string_equal(setting.place, "t:4");
-    assert_false(config_role(l.config, 1, PA_ROLE_HISTORY, &setting));
+    assert_false(config_role(l.config, 1, PA_ROLE_REFRESH_TIME, &setting));
     unload(&l);
 }
 
@@ -593,6 +620,7 @@ int main(void)
         cmocka_unit_test(keys_without_effect_give_one_notice),
         cmocka_unit_test(a_key_of_a_plugin_that_no_instance_uses_is_in_a_notice),
         cmocka_unit_test(a_key_of_a_plugin_that_is_not_installed_is_in_a_notice),
+        cmocka_unit_test(a_key_of_no_configured_plugin_counts_for_those_that_are),
         cmocka_unit_test(a_choice_that_only_pmacct_has_says_what_to_use),
         cmocka_unit_test(two_instances_at_one_place_are_an_error),
         cmocka_unit_test(a_key_of_two_plugins_counts_for_both),

@@ -18,7 +18,7 @@
 
 /* clang-format off */
 const struct pa_key amqp_keys[] = {
-    KEY_ROWS_TIME("amqp", ""),
+    KEY_ROWS_TIME("amqp", "", "amqp_time_roundoff"),
     {.name = "amqp_host", .type = PA_KEY_STRING, .default_value = "127.0.0.1",
      .help = "broker to connect to, a name or an address"},
     {.name = "amqp_port", .type = PA_KEY_INT, .default_value = "0", .max = 65535,

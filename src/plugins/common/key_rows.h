@@ -16,8 +16,8 @@
      .default_value = at_first, .min = 1, .max = 86400, .help = what}
 
 /* For a plugin whose epochs end in a purge: the time between purges, and the bins. `more` ends the
- * help of the bins' length. */
-#define KEY_ROWS_TIME(prefix, more)                                                                \
+ * help of the bins' length; `roundoff` is another name of the round-off, or NULL. */
+#define KEY_ROWS_TIME(prefix, more, roundoff)                                                      \
     KEY_ROW_REFRESH_TIME(prefix, "60", "seconds from one purge to the next"),                      \
     {.name = prefix "_startup_delay", .type = PA_KEY_INT, .role = PA_ROLE_STARTUP_DELAY,           \
      .default_value = "0", .min = 0, .max = 86400,                                                 \
@@ -25,6 +25,7 @@
     {.name = prefix "_history", .type = PA_KEY_DURATION, .role = PA_ROLE_HISTORY,                  \
      .help = "length of a time bin: seconds, or with s, m, h, d, w, M (calendar month)" more},     \
     {.name = prefix "_history_roundoff", .type = PA_KEY_STRING, .role = PA_ROLE_HISTORY_ROUNDOFF,  \
+     .aliases = roundoff,                                                                          \
      .help = "round the start of bins down to any of m, h, d, w, M"},                              \
     {.name = prefix "_history_offset", .type = PA_KEY_INT, .role = PA_ROLE_HISTORY_OFFSET,         \
      .default_value = "0", .help = "seconds by which bins start later"}

@@ -22,7 +22,7 @@
 
 /* clang-format off */
 const struct pa_key kafka_keys[] = {
-    KEY_ROWS_TIME("kafka", ""),
+    KEY_ROWS_TIME("kafka", "", NULL),
     {.name = "kafka_broker_host", .type = PA_KEY_STRING, .default_value = "127.0.0.1",
      .help = "brokers to ask for the cluster, separated by commas, each with or without :port"},
     {.name = "kafka_broker_port", .type = PA_KEY_INT, .default_value = "9092", .min = 1, .max = 65535,

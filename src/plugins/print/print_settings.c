@@ -24,7 +24,7 @@ enum output { OUTPUTS(CHOICE_ENUMERATOR) OUTPUT_COUNT };
 
 /* clang-format off */
 const struct pa_key print_keys[] = {
-    KEY_ROWS_TIME("print", ""),
+    KEY_ROWS_TIME("print", "", NULL),
     {.name = "print_output", .type = PA_KEY_CHOICE, .default_value = "formatted",
      .choices = CHOICE_TEXT(OUTPUTS),
      .help = "how rows are written; event_*: without packets, bytes and flows"},

@@ -59,7 +59,7 @@ const struct pa_key sql_keys[] = {
     KEY_ROW_NUM_PROTOS("sql"),
     {.name = "sql_num_hosts", .type = PA_KEY_BOOL, .default_value = "false",
      .help = "sqlite3: IPv4 addresses as numbers, IPv6 addresses as 16 bytes; mysql: as 4 and 16 bytes"},
-    KEY_ROWS_TIME("sql", "; its start is stamp_inserted"),
+    KEY_ROWS_TIME("sql", "; its start is stamp_inserted", NULL),
     KEY_ROWS_PREPROCESS("sql", "qnum, minp, minf, minb, minbpp, minppf, maxp, maxf, maxb, maxbpp, maxppf, fss, fsrc, usrf, adjb"),
     KEY_ROWS_TRIGGER("sql"),
     {.name = "sql_trigger_time", .type = PA_KEY_DURATION,
