@@ -14,7 +14,7 @@
 
 struct bgp;
 
-/* Values of the keys in bgp_keys[] and bgp_flow_keys[]; strings are borrowed from the configuration for the BGP
+/* Values of the keys in bgp_keys[], rib_keys[] and bgp_flow_keys[]; strings are borrowed from the configuration for the BGP
  * thread's life. */
 struct bgp_settings {
     bool enabled;
@@ -39,6 +39,7 @@ struct bgp_settings {
 };
 /* `place` is in struct bgp_settings; the table ends with a row without a name. */
 extern const struct config_key bgp_keys[];
+extern const struct config_key rib_keys[]; /* of the RIB, whoever fills it; the same settings */
 extern const struct config_key bgp_flow_keys[]; /* those for the sake of flows */
 
 /* Appends a line to `errors` for each fault that bgp_new() would find in files and lists; opens

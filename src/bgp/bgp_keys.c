@@ -76,6 +76,10 @@ const struct config_key bgp_keys[] = {
      .help = "hold time to offer, in seconds, at least 3; 0: none"},
     {"bgp_daemon_connect", KEY_STRING_AT(struct bgp_settings, connect_to),
      .help = "connect to these peers too: `address` or `address@port`, comma-separated"},
+    {0},
+};
+
+const struct config_key rib_keys[] = {
     {"bgp_peer_paths_max", KEY_INT_AT(struct bgp_settings, peer_paths_max, 1, UINT32_MAX),
      "20000000",
      .help =

@@ -53,6 +53,7 @@ static void add_tables(struct daemon *d)
         {enrich_keys, &d->crew.enrich, of_flows},
         {correlate_keys, &d->crew.correlate, of_flows},
         {bgp_keys, &d->bgp_settings, OF_BGP},
+        {rib_keys, &d->bgp_settings, NULL},
         {bgp_flow_keys, &d->bgp_settings, of_flows},
         {rtr_keys, &d->rtr_settings, of_flows},
         {maps_keys, &d->maps_settings, of_flows},

@@ -27,6 +27,8 @@ static struct config *settings_read(struct bgp_settings *settings, int argc, cha
     struct text errors = {0}, warnings = {0};
 
     config_add_table(config, bgp_keys, settings);
+    config_add_table(config, rib_keys, settings);
+    config_add_table(config, bgp_flow_keys, settings);
     for (int i = 1; i < argc; i++) {
         char *colon = strstr(argv[i], ": ");
         if (!colon) {
