@@ -211,6 +211,8 @@ void rib_edit_finish(struct rib *rib, struct list_edit *edit, struct list_ref *r
     unsigned old_live = old ? old->live_count : 0;
     rib_count_paths(rib, ref, (int)edit->live_count - (int)old_live,
                     (int)edit->gone_count - (old ? old->gone_count : 0));
+    if (edit->is_view)
+        rib_view_count(rib, edit, ref, old);
     if ((edit->live_count > 0) != (old_live > 0))
         rib_count_prefix(rib, ref->peer, edit->live_count > 0);
     rib->shared.after = handle;

@@ -72,6 +72,9 @@ static inline bool family_is_returning(const struct rib_peer_family *family)
 }
 
 /* rib_view.c */
+/* Takes note of how many paths the members' tables have after an edit; `old` is the list before, or NULL. */
+void rib_view_count(struct rib *rib, const struct list_edit *edit, const struct list_ref *ref,
+                    const struct path_list *old);
 enum rib_limit rib_view_path_announce(const struct change *change, const struct list_ref *at,
                                       const struct rib_nlri *nlri, struct path_attrs *attrs);
 bool rib_view_path_withdraw(const struct change *change, const struct list_ref *at,

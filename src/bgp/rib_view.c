@@ -253,7 +253,41 @@ void rib_view_clear(struct rib *rib, uint32_t slot)
     rib->peers[slot].view = NULL;
 }
 
+uint64_t rib_view_table_paths(const struct rib *rib, uint32_t slot, uint16_t member, bool is_post)
+{
+    return counter_get(&owner_at(rib, rib_view_table(rib, slot, member, is_post))->paths);
+}
+
 /* ---- lists ---- */
+
+static void who_count(struct rib *rib, const struct list_ref *ref, uint16_t who, bool is_more)
+{
+    for (unsigned i = 0; i < POLICY_COUNT; i++) {
+        if (who & policies[i])
+            counter_add(
+                &owner_at(rib, member_owner(view_members(rib, ref->peer), who, policies[i]))->paths,
+                is_more ? 1 : UINT64_MAX);
+    }
+}
+
+/* Most edits change one path, so what stands alike at both ends of the lists is passed over. */
+void rib_view_count(struct rib *rib, const struct list_edit *edit, const struct list_ref *ref,
+                    const struct path_list *old)
+{
+    unsigned old_end = old ? old->live_count : 0, new_end = edit->live_count, start = 0;
+
+    while (start < old_end && start < new_end && list_who(old, start) == edit->live_who[start])
+        start++;
+    while (old_end > start && new_end > start &&
+           list_who(old, old_end - 1) == edit->live_who[new_end - 1]) {
+        old_end--;
+        new_end--;
+    }
+    for (unsigned i = start; i < old_end; i++)
+        who_count(rib, ref, list_who(old, i), false);
+    for (unsigned i = start; i < new_end; i++)
+        who_count(rib, ref, edit->live_who[i], true);
+}
 
 static const struct rib_peer_family *family_of(const struct rib *rib,
                                                const struct view_members *members, unsigned who,

@@ -26,8 +26,11 @@ int rib_view_add_member(struct rib *rib, uint32_t slot, uint16_t *ret_member) ON
 void rib_view_give_back(struct rib *rib, uint32_t slot, uint16_t member) ON_THREAD(bgp_thread);
 
 /* One table of a member. rib_peer_down(), _forget(), _family(), rib_end_of_rib() and rib_begin_refresh() take it
- * in place of a peer; what is counted by peer is counted of the view alone, `has_paths` too. */
+ * in place of a peer; rib_peer_counts() and `has_paths` are of the view alone. */
 uint32_t rib_view_table(const struct rib *rib, uint32_t slot, uint16_t member, bool is_post)
+    ON_THREAD(bgp_thread);
+/* Its paths; those that are in both tables of the member count in each, and what is still to be swept too. */
+uint64_t rib_view_table_paths(const struct rib *rib, uint32_t slot, uint16_t member, bool is_post)
     ON_THREAD(bgp_thread);
 /* One table of a member, which is down, comes up, as by rib_peer_up(). The router id is that of the member's peer. */
 void rib_view_table_up(struct rib *rib, uint32_t slot, uint16_t member, bool is_post,

@@ -12,7 +12,6 @@ struct bmp_tables *bmp_tables_new(const struct bmp_tables_settings *settings)
 {
     struct bmp_tables *tables = mem_zalloc(sizeof *tables);
 
-    THREAD_ASSERT(bgp_thread);
     tables->settings = *settings;
     tables->retired = rcu_queue_new(settings->rcu);
     tables->slots = mem_calloc(settings->slot_count + 1, sizeof tables->slots[0]);
@@ -39,7 +38,6 @@ void bmp_tables_free(struct bmp_tables *tables)
 {
     if (!tables)
         return;
-    THREAD_ASSERT(bgp_thread);
     for (uint32_t i = 0; i < tables->router_count; i++) {
         assert(!tables->routers[i]->is_connected);
         mem_free(tables->routers[i]->block);

@@ -38,9 +38,10 @@ struct bmp_tables_settings {
     struct bmp_bound peers;          /* monitored peers of a router, kept ones too */
     struct bmp_bound paths;          /* of a router, in all its views; max 0: no bound */
 };
-struct bmp_tables *bmp_tables_new(const struct bmp_tables_settings *settings) ON_THREAD(bgp_thread);
-/* After all connections are lost and all readers are gone. */
-void bmp_tables_free(struct bmp_tables *tables) ON_THREAD(bgp_thread);
+/* The two are for before the thread runs, and after it has ended. */
+struct bmp_tables *bmp_tables_new(const struct bmp_tables_settings *settings);
+/* All connections are lost, and all readers gone. NULL: nothing. */
+void bmp_tables_free(struct bmp_tables *tables);
 
 /* Sets the time for all that follows, until the next call: when the bytes that routers are fed came. */
 void bmp_tables_set_time(struct bmp_tables *tables, struct wall_time wall, struct mono_time mono)

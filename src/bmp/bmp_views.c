@@ -3,6 +3,7 @@
  * changed, and a list of them. See bmp_views.h. */
 #include "bmp/bmp_views.h"
 #include "base/memory.h"
+#include "bgp/rib_view.h"
 #include "bmp/bmp_tables_private.h"
 #include <assert.h>
 #include <string.h>
@@ -86,7 +87,11 @@ bool bmp_views_are_stale(struct bmp_tables_router *router)
 }
 
 static struct bmp_view_member member_describe(const struct view_member *member)
+    ON_THREAD(bgp_thread)
 {
+    const struct rib *rib = member->view->router->tables->settings.rib;
+    uint32_t slot = member->view->slot;
+
     return (struct bmp_view_member){
         .number = member->number,
         .peer_type = member->peer_type,
@@ -94,6 +99,8 @@ static struct bmp_view_member member_describe(const struct view_member *member)
         .is_labelled = member->safi == RIB_LABELLED,
         .has_pre = member->tables[false].is_up,
         .has_post = member->tables[true].is_up,
+        .pre_paths = rib_view_table_paths(rib, slot, member->number, false),
+        .post_paths = rib_view_table_paths(rib, slot, member->number, true),
         .address = member->address,
         .as = member->as,
         .router_id = member->router_id,
@@ -104,7 +111,7 @@ static struct bmp_view_member member_describe(const struct view_member *member)
 
 /* `members`: where its members go. */
 static void view_describe(struct tables_view *view, struct bmp_view *out,
-                          struct bmp_view_member *members)
+                          struct bmp_view_member *members) ON_THREAD(bgp_thread)
 {
     struct rib_peer_counts counts = rib_peer_counts(view->router->tables->settings.rib, view->slot);
 
@@ -127,6 +134,7 @@ static void view_describe(struct tables_view *view, struct bmp_view *out,
 
 /* One block of memory, so that it is retired as one. */
 static struct bmp_router_view *router_describe(struct bmp_tables_router *router)
+    ON_THREAD(bgp_thread)
 {
     uint32_t view_count = router->view_count, member_count = router->member_count;
     struct bmp_router_view *block =

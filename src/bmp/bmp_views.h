@@ -18,6 +18,8 @@ struct bmp_view_member {
     bool is_up;             /* the router says so; else its paths are stale */
     bool is_labelled;       /* its labelled routes of a VRF, which are a member of their own */
     bool has_pre, has_post; /* the router tells of this table */
+    uint64_t pre_paths,
+        post_paths; /* at the time of the snapshot; those that policy left alone are in both */
     struct ip_addr address; /* IP_NONE: the router itself (Loc-RIB) */
     uint32_t as, router_id; /* host order */
     uint64_t updates;       /* Route Monitoring messages since it came up */

@@ -332,3 +332,45 @@ static inline void told_end(struct bmp_tables_rig *rig, unsigned router,
     text_append_string(&update, "00000000");
     told_monitoring(rig, router, peer, flags, &update);
 }
+
+/* Version 4: an UPDATE of prefixes, each marked with a status in hex (path marking, section 3.1). */
+static inline void told_v4(struct bmp_tables_rig *rig, unsigned router, const struct bmp_told *peer,
+                           unsigned flags, struct text *update_body, const char *marks)
+    ON_THREAD(bgp_thread)
+{
+    struct text body = {0}, update = {0};
+
+    told_update(&update, text_cstr(update_body));
+    told_header(&body, peer, flags);
+    text_append_printf(&body, "0007%04x0000%s%s", told_hex_len(&update), text_cstr(&update), marks);
+    text_clear(&update);
+    text_clear(update_body);
+    told_send(rig, router, 4, BMP_ROUTE_MONITORING, &body);
+}
+
+static inline void told_marked(struct bmp_tables_rig *rig, unsigned router,
+                               const struct bmp_told *peer, unsigned flags, const char *prefix,
+                               const char *status) ON_THREAD(bgp_thread)
+{
+    struct text update = {0}, marks = {0};
+
+    told_announcement(&update, peer, prefix);
+    text_append_printf(&marks, "000500060000%s0001", status);
+    told_v4(rig, router, peer, flags, &update, text_cstr(&marks));
+    text_clear(&marks);
+}
+
+/* Both in one UPDATE. */
+static inline void told_two_marked(struct bmp_tables_rig *rig, unsigned router,
+                                   const struct bmp_told *peer, unsigned flags, const char *first,
+                                   const char *second, const char *first_status,
+                                   const char *second_status) ON_THREAD(bgp_thread)
+{
+    struct text update = {0}, marks = {0};
+
+    told_announcement(&update, peer, first);
+    told_nlri(&update, peer, second);
+    text_append_printf(&marks, "000500040001%s000500040002%s", first_status, second_status);
+    told_v4(rig, router, peer, flags, &update, text_cstr(&marks));
+    text_clear(&marks);
+}

@@ -635,6 +635,12 @@ static void random_step(const struct path_facts *facts, int64_t now)
         rib_fixture_tick(&f, now, now);
     } else {
         rib_sweep(f.rib);
+        for (unsigned i = 0; i < MEMBERS * 2; i++) {
+            unsigned count = 0;
+            for (id = 0; id < IDS; id++)
+                count += model[i / 2][i % 2][id] != 0;
+            assert_int_equal(rib_view_table_paths(f.rib, SLOT, (uint16_t)(i / 2), i % 2), count);
+        }
     }
 }
 
