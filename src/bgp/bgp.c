@@ -56,7 +56,7 @@ void bgp_publish(struct bgp *bgp)
 /* Makes what writes the list of neighbours, in the thread that uses it. */
 static void neighbors_begin(struct bgp *bgp) ON_THREAD(bgp_thread)
 {
-    const char *path = bgp->settings.neighbors_file;
+    const char *path = bgp->settings.enabled ? bgp->settings.neighbors_file : NULL;
     int err = path ? neighbors_file_new(path, bgp->poller, &bgp->neighbors) : 0;
 
     if (err < 0)
@@ -123,7 +123,7 @@ static bool md5_reload(struct bgp *bgp)
     struct address_list old = {0};
     bool is_read;
 
-    if (!bgp->settings.md5_file)
+    if (!bgp->settings.enabled || !bgp->settings.md5_file)
         return true;
     /* The new list takes the place of the old one, so a copy of that tells which keys the kernel
      * still has. */
@@ -144,10 +144,12 @@ static bool md5_reload(struct bgp *bgp)
 
 static void lists_reload(struct bgp *bgp) ON_THREAD(bgp_thread)
 {
-    bool is_allow_read = list_reload(bgp->settings.allow_file, false, &bgp->allow);
+    const char *allow_file = bgp->settings.enabled ? bgp->settings.allow_file : NULL;
+    bool is_allow_read = list_reload(allow_file, false, &bgp->allow);
     bool is_md5_read = md5_reload(bgp);
+    bool is_guests_read = !bgp->guest.reload || bgp->guest.reload(bgp->guest.arg);
 
-    atomic_store_explicit(&bgp->keeps_old_lists, !is_allow_read || !is_md5_read,
+    atomic_store_explicit(&bgp->keeps_old_lists, !is_allow_read || !is_md5_read || !is_guests_read,
                           memory_order_relaxed);
     peers_expect(bgp);
     bgp_publish(bgp);
@@ -202,6 +204,7 @@ static void bgp_loop(struct bgp *bgp) ON_THREAD(bgp_thread)
             return;
         }
         has_more = rib_tick(bgp->rib, clock_wall(), clock_mono(), &changes);
+        has_more |= bgp->guest.turn && bgp->guest.turn(bgp->guest.arg);
         if (changes != published_changes) {
             published_changes = changes;
             bgp_publish(bgp);
@@ -220,8 +223,12 @@ static void bgp_main(void *arg)
     thread_enter_role(&bgp_thread);
     neighbors_begin(bgp);
     bgp_peering_start(bgp);
+    if (bgp->guest.start)
+        bgp->guest.start(bgp->guest.arg);
     bgp_loop(bgp);
     neighbors_end(bgp);
+    if (bgp->guest.stop)
+        bgp->guest.stop(bgp->guest.arg);
     bgp_shut(bgp);
     thread_leave_role(&bgp_thread);
 }
@@ -349,11 +356,13 @@ int bgp_check(const struct bgp_settings *settings, struct text *errors)
 static void tables_make(struct bgp *bgp, struct rcu *rcu)
 {
     /* There are as many slots again for peers that are down and still have paths. */
-    uint32_t slots = bgp->settings.max_peers * 2;
+    uint32_t slots = bgp->settings.enabled ? bgp->settings.max_peers * 2 : 0;
 
+    bgp->rcu = rcu;
     bgp->attrs = attr_store_new(rcu, &bgp->text_settings);
     const struct rib_settings rib_settings = {
-        .max_peers = slots,
+        .max_peers = slots + bgp->settings.guest_slots,
+        .max_members = bgp->settings.guest_members,
         .history_s = bgp->settings.path_history_s,
         .history_max = bgp->settings.path_history_max,
         .peer_paths_max = bgp->settings.peer_paths_max,
@@ -369,6 +378,16 @@ static void tables_make(struct bgp *bgp, struct rcu *rcu)
     peer_table_init(&bgp->peers, slots, bgp->rib, rcu);
     bgp->session_max = slots + 2 * BGP_UNOPENED_MAX;
     bgp->sessions = mem_calloc(bgp->session_max, sizeof bgp->sessions[0]);
+}
+
+/* Opens and reads what speaking BGP needs. */
+static int speaker_open(struct bgp *bgp, struct text *error)
+{
+    int err = files_load(bgp, error);
+
+    if (err == 0)
+        err = bgp_connectors_make(bgp, error);
+    return err < 0 ? err : listeners_open(bgp, error);
 }
 
 int bgp_new(const struct bgp_settings *settings, struct rcu *rcu, struct text *error,
@@ -396,13 +415,7 @@ int bgp_new(const struct bgp_settings *settings, struct rcu *rcu, struct text *e
     if (err < 0)
         goto fail;
     tables_make(bgp, rcu);
-    err = files_load(bgp, error);
-    if (err < 0)
-        goto fail;
-    err = bgp_connectors_make(bgp, error);
-    if (err < 0)
-        goto fail;
-    err = listeners_open(bgp, error);
+    err = settings->enabled ? speaker_open(bgp, error) : 0;
     if (err < 0)
         goto fail;
     err = bgp->wake_fd = poller_event_new();
@@ -442,8 +455,9 @@ static void listeners_say(const struct bgp *bgp)
 
 int bgp_start(struct bgp *bgp)
 {
-    listeners_say(bgp);
-    if (bgp->settings.neighbors_file)
+    if (bgp->settings.enabled)
+        listeners_say(bgp);
+    if (bgp->settings.enabled && bgp->settings.neighbors_file)
         neighbors_file_load(bgp->settings.neighbors_file, &bgp->standing, clock_mono());
     return thread_start(&bgp->thread, "bgp", bgp_main, bgp);
 }
@@ -518,6 +532,23 @@ void bgp_name_addresses(struct bgp *bgp, const struct ip_addr *addresses, size_t
 const struct rib *bgp_rib(const struct bgp *bgp)
 {
     return bgp->rib;
+}
+
+void bgp_set_guest(struct bgp *bgp, const struct bgp_guest *guest)
+{
+    bgp->guest = *guest;
+}
+
+struct bgp_place bgp_place(const struct bgp *bgp)
+{
+    return (struct bgp_place){
+        .poller = bgp->poller,
+        .rib = bgp->rib,
+        .rcu = bgp->rcu,
+        .attrs = bgp->attrs,
+        .first_slot = bgp->peers.capacity,
+        .slot_count = bgp->settings.guest_slots,
+    };
 }
 
 const struct bgp_peers *bgp_peers(const struct bgp *bgp)

@@ -12,7 +12,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct attr_store;
 struct bgp;
+struct poller;
 
 /* Values of the keys in bgp_keys[], rib_keys[] and bgp_flow_keys[]; strings are borrowed from the configuration for the BGP
  * thread's life. */
@@ -36,6 +38,8 @@ struct bgp_settings {
     const char *stdcomm_pattern, *extcomm_pattern, *lrgcomm_pattern; /* comma-separated */
     /* Not a key: somebody asks for attributes as they were received (attr_store.h). */
     bool keeps_received;
+    /* Not a key: the RIB has so many slots and members of views for a guest; 0: there is none. */
+    uint32_t guest_slots, guest_members;
 };
 /* `place` is in struct bgp_settings; the table ends with a row without a name. */
 extern const struct config_key bgp_keys[];
@@ -61,6 +65,39 @@ bool bgp_keeps_old_lists(const struct bgp *bgp);
 /* Returns a number that grows at least every 2 s while the BGP thread moves; any thread. */
 uint64_t bgp_beats(const struct bgp *bgp);
 const struct rib *bgp_rib(const struct bgp *bgp);
+
+/*
+ * A guest of the BGP thread brings routes of another protocol into its RIB (bmp/bmp_station.h). It uses the thread's
+ * poller and shares bgp_daemon_max_memory; the BGP thread calls all of these. Without `enabled` the thread speaks no
+ * BGP and has the guest alone.
+ */
+struct bgp_guest {
+    void (*start)(void *arg);
+    void (*stop)(void *arg); /* all that it has in the RIB may be left there */
+    bool (*reload)(
+        void *arg); /* its files; false: one is wrong, and what was read before is in force */
+    /* After each round of events and at least each second. True: there is more to do at once. */
+    bool (*turn)(void *arg);
+    uint64_t (*memory_used)(void *arg); /* bytes, beside the RIB and the attributes */
+    /* For want of memory. Forgets what is stale; returns how many paths, as far as it knows. */
+    uint64_t (*forget_stale)(void *arg);
+    /* Finds who holds most of those that are not known, more than `least` paths; 0: nobody. */
+    uint64_t (*largest_stranger)(void *arg, uint64_t least);
+    void (*end_stranger)(void *arg); /* that one, whose paths go, and who is refused for a while */
+    void *arg;
+};
+void bgp_set_guest(struct bgp *bgp, const struct bgp_guest *guest); /* before bgp_start(); copied */
+/* A guest works with these, which are valid until bgp_free(). */
+struct bgp_place {
+    struct poller *poller;
+    struct rib *rib;
+    struct rcu *rcu;
+    struct attr_store *attrs;
+    uint32_t first_slot, slot_count; /* of the RIB, the guest's own */
+};
+struct bgp_place bgp_place(const struct bgp *bgp);
+/* Whether files, keys or maps name the address; those are preferred to others. */
+bool bgp_is_named(const struct bgp *bgp, const struct ip_addr *address) ON_THREAD(bgp_thread);
 
 enum bgp_peer_state { BGP_PEER_DOWN, BGP_PEER_ESTABLISHED };
 /* The state of one address family of a peer. */

@@ -18,7 +18,9 @@
 
 uint64_t bgp_memory_used(const struct bgp *bgp)
 {
-    return rib_memory_used(bgp->rib) + attr_store_statistics(bgp->attrs).bytes;
+    uint64_t guests = bgp->guest.memory_used ? bgp->guest.memory_used(bgp->guest.arg) : 0;
+
+    return rib_memory_used(bgp->rib) + attr_store_statistics(bgp->attrs).bytes + guests;
 }
 
 int64_t bgp_punish(struct bgp *bgp, const struct ip_addr *address, uint8_t subcode)
@@ -38,6 +40,8 @@ static bool stale_shed(struct bgp *bgp) ON_THREAD(bgp_thread)
             continue;
         paths += counts.paths;
     }
+    if (bgp->guest.forget_stale)
+        paths += bgp->guest.forget_stale(bgp->guest.arg);
     if (paths == 0)
         return false;
     bgp_count(bgp, BGP_COUNTER_stale_shed, paths);
@@ -47,35 +51,40 @@ static bool stale_shed(struct bgp *bgp) ON_THREAD(bgp_thread)
     return true;
 }
 
-/* Finds the peer with most paths of those whose address is not named and had no session before this
- * one. One that holds little is left alone: its end would help nobody. */
-static struct peer *stranger_largest(const struct bgp *bgp)
+/* Finds the peer with most paths, more than *most, of those whose address is not named and had no session before
+ * this one. */
+static struct peer *stranger_largest(const struct bgp *bgp, uint64_t *most) ON_THREAD(bgp_thread)
 {
     struct peer *largest = NULL;
-    struct rib_statistics all;
 
-    rib_statistics(bgp->rib, &all);
-    uint64_t most = (all.paths + all.history_paths) / LITTLE_PART;
     for (uint32_t i = 0; i < bgp->peers.capacity; i++) {
         struct peer *peer = &bgp->peers.peers[i];
         struct rib_peer_counts counts = rib_peer_counts(bgp->rib, i);
         uint64_t paths = counts.paths + counts.history_paths;
-        if (!peer->session || paths <= most || bgp_is_named(bgp, &peer->info.address) ||
+        if (!peer->session || paths <= *most || bgp_is_named(bgp, &peer->info.address) ||
             standing_since(&bgp->standing, &peer->info.address) <
                 session_info(peer->session)->since.ns)
             continue;
         largest = peer;
-        most = paths;
+        *most = paths;
     }
     return largest;
 }
 
 static bool stranger_shed(struct bgp *bgp) ON_THREAD(bgp_thread)
 {
-    struct peer *peer = stranger_largest(bgp);
     struct notification n = notification_make(ERROR_CEASE, CEASE_OUT_OF_RESOURCES);
+    struct rib_statistics all;
     char address[IP_TEXT_LEN];
 
+    /* One that holds little is left alone: its end would help nobody. */
+    rib_statistics(bgp->rib, &all);
+    uint64_t most = (all.paths + all.history_paths) / LITTLE_PART;
+    struct peer *peer = stranger_largest(bgp, &most);
+    if (bgp->guest.largest_stranger && bgp->guest.largest_stranger(bgp->guest.arg, most) > 0) {
+        bgp->guest.end_stranger(bgp->guest.arg);
+        return true;
+    }
     if (!peer)
         return false;
     struct session *session = peer->session;

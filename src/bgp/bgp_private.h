@@ -70,8 +70,10 @@ struct bgp {
     struct session_settings session_settings;
     struct attr_text_settings text_settings;
     struct poller *poller;
+    struct rcu *rcu;
     struct rib *rib;
     struct attr_store *attrs;
+    struct bgp_guest guest; /* its functions are NULL: there is none */
     struct peer_table peers;
     struct neighbors_file *neighbors; /* NULL: there is none, or the thread ends */
     struct session **sessions;        /* all of them, closing ones too */
@@ -136,8 +138,6 @@ void bgp_peer_lose(struct bgp *bgp, struct session *session, const char *reason)
 int bgp_connectors_make(struct bgp *bgp, struct text *error);
 void bgp_peering_start(struct bgp *bgp) ON_THREAD(bgp_thread);
 void bgp_peering_stop(struct bgp *bgp, const struct notification *n) ON_THREAD(bgp_thread);
-/* Whether files, keys or maps name the address; those are preferred to others. */
-bool bgp_is_named(const struct bgp *bgp, const struct ip_addr *address);
 /* `connector` NULL: the other end connected. There must be room. */
 struct session *bgp_session_add(struct bgp *bgp, int fd, const struct ip_addr *address,
                                 uint16_t port, struct bgp_connector *connector);

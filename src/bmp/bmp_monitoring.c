@@ -20,14 +20,14 @@ struct indexed_tlv {
     struct reader value;
 };
 
-struct group {
+struct mark_group {
     uint16_t index;
     struct reader members;
     bool is_marked;
 };
 struct groups {
     unsigned count;
-    struct group groups[GROUPS_MAX];
+    struct mark_group groups[GROUPS_MAX];
 };
 
 /* The length counts the value alone, not the index (revision 20 section 4.3). */
@@ -112,7 +112,7 @@ static void mark_group(struct bmp_marks *marks, struct groups *groups, uint16_t 
                        uint32_t status)
 {
     for (unsigned i = 0; i < groups->count; i++) {
-        struct group *group = &groups->groups[i];
+        struct mark_group *group = &groups->groups[i];
         if (group->index != index || group->is_marked)
             continue;
         group->is_marked = true;
@@ -132,7 +132,7 @@ static int groups_find(struct reader tlvs, const struct numbering *numbering,
             continue;
         if (ret_groups->count == GROUPS_MAX)
             return -E2BIG;
-        ret_groups->groups[ret_groups->count++] = (struct group){tlv.index, tlv.value, false};
+        ret_groups->groups[ret_groups->count++] = (struct mark_group){tlv.index, tlv.value, false};
     }
     return 0;
 }

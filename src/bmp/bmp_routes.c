@@ -12,7 +12,7 @@
 
 /* ---- the router's clock ---- */
 
-static void offset_learn(struct clock_offset *offset, int64_t sample_ns, struct mono_time now)
+static void offset_learn(struct router_clock *offset, int64_t sample_ns, struct mono_time now)
 {
     bool is_over = now.ns - offset->window_start.ns >= OFFSET_WINDOW_S * NS_PER_S;
 
@@ -30,7 +30,7 @@ static void offset_learn(struct clock_offset *offset, int64_t sample_ns, struct 
     }
 }
 
-int64_t bmp_clock_offset(const struct clock_offset *offset)
+int64_t bmp_clock_offset(const struct router_clock *offset)
 {
     if (!offset->has_now)
         return 0;

@@ -131,7 +131,7 @@ struct bmp_tables_router *bmp_tables_connect(struct bmp_tables *tables,
     router->is_changed = true;
     router->connected_ns = tables->wall.ns;
     router->lost_ns = 0;
-    router->offset = (struct clock_offset){0};
+    router->offset = (struct router_clock){0};
     tables->is_changed = true;
     return router;
 }

@@ -46,7 +46,7 @@ struct monitored_peer {
 
 /* The smallest arrival minus header time, of two windows, so that a clock that is set right is
  * believed again. */
-struct clock_offset {
+struct router_clock {
     bool has_now, has_before;
     int64_t now_ns, before_ns;
     struct mono_time window_start;
@@ -66,7 +66,7 @@ struct bmp_tables_router {
     uint32_t as, router_id;
     int64_t connected_ns, lost_ns;
     struct mono_time lost_since;
-    struct clock_offset offset;
+    struct router_clock offset;
     uint64_t adj_rib_out, paths_refused;
     uint64_t paths_at_most; /* counted anew where it comes near the bound */
     uint32_t peer_count, member_count;
@@ -122,7 +122,7 @@ bool bmp_tables_drop_lost(struct bmp_tables *tables) ON_THREAD(bgp_thread);
 
 /* bmp_routes.c: the owner's functions. */
 struct bmp_router_owner bmp_routes_owner(struct bmp_tables_router *router);
-int64_t bmp_clock_offset(const struct clock_offset *offset); /* 0: not known */
+int64_t bmp_clock_offset(const struct router_clock *offset); /* 0: not known */
 
 /* bmp_views.c: the snapshot. */
 /* Publishes what has changed. */

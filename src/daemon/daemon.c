@@ -42,6 +42,7 @@ struct statistics_sources daemon_statistics(struct daemon *d, bool is_final)
                                        .supervisor = d->supervisor,
                                        .confinement = &d->confinement,
                                        .progress = d->progress,
+                                       .bmp = d->bmp,
                                        .reader = d->reader,
                                        .is_final = is_final};
 }
@@ -400,6 +401,8 @@ static int start_all(struct daemon *d, struct epoch_owner *owners) ON_THREAD(mai
         confinement_enter(d);
     if (err == 0)
         err = start_plugins(d);
+    if (err == 0 && d->bmp)
+        bmp_station_say(d->bmp);
     if (err == 0 && d->bgp)
         err = bgp_start(d->bgp);
     if (err == 0 && d->rtr)

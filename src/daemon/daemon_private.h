@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "base/thread.h"
 #include "bgp/bgp.h"
+#include "bmp/bmp_station.h"
 #include "daemon/confinement.h"
 #include "daemon/control_use.h"
 #include "daemon/daemon.h"
@@ -44,6 +45,7 @@ struct daemon {
     struct row_settings rows;
     struct udp_settings udp;
     struct bgp_settings bgp_settings;
+    struct bmp_station_settings bmp_settings;
     struct rtr_settings rtr_settings;
     struct maps_settings maps_settings;
     struct control_settings control_settings;
@@ -70,7 +72,8 @@ struct daemon {
     alignas(CACHE_LINE) struct rcu *rcu;
     struct rcu_queue *retired;
     struct rcu_reader *reader;
-    struct bgp *bgp;
+    struct bgp *bgp; /* its thread, which has the RIB; NULL: neither BGP nor BMP is spoken */
+    struct bmp_station *bmp; /* its guest; NULL: BMP is not spoken */
     struct rtr *rtr;
     struct poller *poller;
     struct supervisor *supervisor;
@@ -97,6 +100,11 @@ struct daemon {
     bool is_stopping; /* set by a signal, or at the end of the file */
 };
 
+/* True if routers tell of routes, by BGP or BMP. */
+static inline bool daemon_has_rib(const struct daemon *daemon)
+{
+    return daemon->bgp_settings.enabled || daemon->bmp_settings.enabled;
+}
 struct statistics_sources daemon_statistics(struct daemon *daemon, bool is_final);
 /* Logs each line of a text, and empties it. */
 void log_lines(struct text *lines, enum log_level level);

@@ -6,6 +6,7 @@
 #include "base/keyed_table.h"
 #include "base/memory.h"
 #include "bgp/bgp.h"
+#include "bmp/bmp_station.h"
 #include "control/exposition.h"
 #include "daemon/progress.h"
 #include "pipeline/worker.h"
@@ -750,6 +751,19 @@ static void write_bgp(const struct statistics_sources *s, struct exposition *e)
     bgp_statistics_each(s->crew->bgp, write_bgp_statistic, e);
 }
 
+/* ---- BMP ---- */
+
+static void write_bmp_statistic(void *arg, const struct bgp_statistic *statistic, uint64_t value)
+{
+    struct exposition *e = arg;
+    char name[80];
+
+    snprintf(name, sizeof name, "pathacct_bmp_%s", statistic->name);
+    exposition_family(e, statistic->is_gauge ? EXPOSITION_GAUGE : EXPOSITION_COUNTER, name,
+                      statistic->help);
+    exposition_uint(e, NULL, value);
+}
+
 /* ---- RPKI ---- */
 
 static void write_rtr_statistic(void *arg, const struct rtr_statistic *statistic, uint64_t value)
@@ -794,6 +808,8 @@ void metrics_write(struct metrics *m, const struct statistics_sources *s, const 
         rtr_statistics_each(s->crew->rtr, write_rtr_statistic, &e);
     if (s->crew->bgp)
         write_bgp(s, &e);
+    if (s->bmp)
+        bmp_station_statistics_each(s->bmp, write_bmp_statistic, &e);
     exposition_family(&e, EXPOSITION_COUNTER, "pathacct_log_lines_lost",
                       "lines that the log could not take");
     exposition_uint(&e, NULL, log_lost_count());

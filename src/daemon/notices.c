@@ -43,8 +43,8 @@ static bool is_kept_from_bgp(const struct daemon *d, size_t row)
 {
     const struct correlate_settings *c = &d->crew.correlate;
 
-    if (!d->bgp_settings.enabled || bgp_primitives[row].teller != TELLER_EXPORTER ||
-        has_bgp_method(c) || is_by_map(c, bgp_primitives[row].primitive))
+    if (!daemon_has_rib(d) || bgp_primitives[row].teller != TELLER_EXPORTER || has_bgp_method(c) ||
+        is_by_map(c, bgp_primitives[row].primitive))
         return false;
     return bgp_primitives[row].primitive != PRIMITIVE_peer_src_as || c->peer_src_as != SOURCE_BGP;
 }
@@ -52,7 +52,7 @@ static bool is_kept_from_bgp(const struct daemon *d, size_t row)
 /* True if only BGP could fill it, and there is none. */
 static bool lacks_bgp(const struct daemon *d, size_t row)
 {
-    if (d->bgp_settings.enabled || bgp_primitives[row].teller == TELLER_EXPORTER ||
+    if (daemon_has_rib(d) || bgp_primitives[row].teller == TELLER_EXPORTER ||
         is_by_map(&d->crew.correlate, bgp_primitives[row].primitive))
         return false;
     return bgp_primitives[row].teller == TELLER_NONE || !d->description->decoder->tells_paths;
@@ -214,6 +214,12 @@ static void check_bgp(const struct daemon *d, struct text *notices)
                            "bgp_daemon_allow_file names a file of those that may\n",
                            config_place(d->config, "bgp_daemon", CONFIG_GLOBAL),
                            d->bgp_settings.port);
+    if (d->bmp_settings.enabled && !d->bmp_settings.allow_file)
+        text_append_printf(notices,
+                           "%s: bmp_daemon: whoever reaches port %u may tell routes; "
+                           "bmp_daemon_allow_file names a file of those that may\n",
+                           config_place(d->config, "bmp_daemon", CONFIG_GLOBAL),
+                           d->bmp_settings.port);
 }
 
 /* Rows of options data look like others unless a map tells them apart. */

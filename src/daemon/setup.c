@@ -26,6 +26,7 @@
 
 /* A table of keys is of a service, which its switch names, of flows, or (NULL) of every program. */
 #define OF_BGP "bgp_daemon"
+#define OF_BMP "bmp_daemon"
 static const char of_flows[] = "flows";
 
 /* Says whether tables of this have a meaning here, or are foreign. */
@@ -54,6 +55,7 @@ static void add_tables(struct daemon *d)
         {correlate_keys, &d->crew.correlate, of_flows},
         {bgp_keys, &d->bgp_settings, OF_BGP},
         {rib_keys, &d->bgp_settings, NULL},
+        {bmp_keys, &d->bmp_settings, OF_BMP},
         {bgp_flow_keys, &d->bgp_settings, of_flows},
         {rtr_keys, &d->rtr_settings, of_flows},
         {maps_keys, &d->maps_settings, of_flows},
@@ -231,6 +233,14 @@ static int check_rtr(const struct daemon *d, struct text *errors)
     return -EINVAL;
 }
 
+static int check_bmp(struct daemon *d, struct text *errors)
+{
+    if (!d->bmp_settings.enabled)
+        return 0;
+    int err = bmp_station_claim(&d->bmp_settings, &d->bgp_settings, errors);
+    return bmp_station_check(&d->bmp_settings, errors) < 0 ? -EINVAL : err;
+}
+
 /* Looks at all files that are read at start, so that each is told of once. */
 static int check_files(struct daemon *d, struct text *errors)
 {
@@ -254,6 +264,7 @@ static int check_files(struct daemon *d, struct text *errors)
         {"pcap_savefile", &d->crew.replay.path},
         {"bgp_daemon_allow_file", has_bgp ? &d->bgp_settings.allow_file : NULL},
         {"bgp_daemon_md5_file", has_bgp ? &d->bgp_settings.md5_file : NULL},
+        {"bmp_daemon_allow_file", d->bmp_settings.enabled ? &d->bmp_settings.allow_file : NULL},
         {"http_token_file", &d->control_settings.token_file},
         {"http_tls_cert", &d->control_settings.tls_cert},
         {"http_tls_key", &d->control_settings.tls_key},
@@ -373,7 +384,7 @@ static int read_correlation(struct daemon *d, struct text *errors, struct text *
     struct correlate_settings *c = &d->crew.correlate;
     char *key;
 
-    c->is_enabled = d->bgp_settings.enabled;
+    c->is_enabled = daemon_has_rib(d);
     c->is_replay = d->crew.replay.path != NULL;
     c->disable_router_id_check = d->bgp_settings.disable_router_id_check;
     /* Under the policy pmacct a session's paths go with the session, as they do there. */
@@ -388,7 +399,7 @@ static int read_correlation(struct daemon *d, struct text *errors, struct text *
     if (c->is_enabled || (c->as_method != ROUTE_BGP && c->net_method != ROUTE_BGP))
         return 0;
     key = mem_printf("%s_%s", d->description->name, c->as_method == ROUTE_BGP ? "as" : "net");
-    text_append_printf(errors, "%s: %s: bgp needs bgp_daemon: true\n",
+    text_append_printf(errors, "%s: %s: bgp needs bgp_daemon: true or bmp_daemon: true\n",
                        config_place(d->config, key, CONFIG_GLOBAL), key);
     mem_free(key);
     return -EINVAL;
@@ -578,6 +589,8 @@ int setup_read(struct daemon *d, int argc, char **argv, struct text *errors, str
         err = -EINVAL;
     if (d->bgp_settings.enabled && bgp_check(&d->bgp_settings, errors) < 0)
         err = -EINVAL;
+    if (check_bmp(d, errors) < 0)
+        err = -EINVAL;
     confinement_check(d, warnings);
     stay_if_managed(d);
     use_state_folder(d);
@@ -721,6 +734,14 @@ static int open_bgp(struct daemon *d, struct text *errors)
 
     if (err < 0)
         text_append_printf(errors, "%s\n", text_cstr(&error));
+    text_reset(&error);
+    int bmp_err = err == 0 && d->bmp_settings.enabled
+                      ? bmp_station_new(&d->bmp_settings, d->bgp, &error, &d->bmp)
+                      : 0;
+    if (bmp_err < 0) {
+        text_append_printf(errors, "%s\n", text_cstr(&error));
+        err = bmp_err;
+    }
     text_clear(&error);
     return err;
 }
@@ -778,7 +799,7 @@ int setup_open(struct daemon *d, struct text *errors)
     d->retired = rcu_queue_new(d->rcu);
     if (rcu_reader_register(d->rcu, &d->reader) < 0)
         err = -ENOMEM;
-    bgp_err = d->reader && d->bgp_settings.enabled ? open_bgp(d, errors) : 0;
+    bgp_err = d->reader && daemon_has_rib(d) ? open_bgp(d, errors) : 0;
     if (bgp_err < 0)
         err = bgp_err;
     d->crew.bgp = d->bgp;
@@ -871,8 +892,10 @@ void setup_close(struct daemon *d)
         rcu_reader_unregister(d->reader);
     /* The process ends anyway, and freeing a table of millions of paths would keep it busy for a
      * second: only checked runs do it. */
-    if (mem_is_checked())
+    if (mem_is_checked()) {
+        bmp_station_free(d->bmp);
         bgp_free(d->bgp);
+    }
     rtr_free(d->rtr);
     for (uint32_t i = 0; d->instances && i < d->instance_count; i++)
         instance_free(d->instances[i]);

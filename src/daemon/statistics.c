@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "bgp/bgp.h"
+#include "bmp/bmp_station.h"
 #include "pipeline/exporter_evidence.h"
 #include "rpki/rtr.h"
 #include <jansson.h>
@@ -314,6 +315,16 @@ static json_t *json_bgp(const struct statistics_sources *s)
     return object;
 }
 
+/* ---- BMP ---- */
+
+static json_t *json_bmp(const struct statistics_sources *s)
+{
+    json_t *object = json_object();
+
+    bmp_station_statistics_each(s->bmp, put_bgp, object);
+    return object;
+}
+
 /* ---- RPKI ---- */
 
 static void put_rtr(void *arg, const struct rtr_statistic *statistic, uint64_t value)
@@ -369,6 +380,8 @@ char *statistics_text(const struct statistics_sources *s)
     json_object_set_new(root, "instances", instances);
     if (s->crew->bgp)
         json_object_set_new(root, "bgp", json_bgp(s));
+    if (s->bmp)
+        json_object_set_new(root, "bmp", json_bmp(s));
     if (s->crew->rtr)
         json_object_set_new(root, "rpki", json_rtr(s));
     json_object_set_new(root, "refused_calls", json_refusals(s->confinement));

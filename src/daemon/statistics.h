@@ -11,6 +11,7 @@
 #include "daemon/supervisor.h"
 #include "pipeline/worker.h"
 
+struct bmp_station;
 struct progress;
 
 struct statistics_sources {
@@ -22,6 +23,7 @@ struct statistics_sources {
     const struct supervisor *supervisor;   /* may be NULL */
     const struct confinement *confinement; /* likewise */
     const struct progress *progress;       /* likewise */
+    const struct bmp_station *bmp;         /* likewise */
     struct rcu_reader *reader;             /* the main thread's; NULL: no other runs */
     bool is_final;
 };

@@ -204,6 +204,8 @@ static void check_own_files(struct file_check *c)
         /* A reload reads these again. */
         {"bgp_daemon_allow_file", bgp->enabled ? bgp->allow_file : NULL, USE_READ},
         {"bgp_daemon_md5_file", bgp->enabled ? bgp->md5_file : NULL, USE_READ},
+        {"bmp_daemon_allow_file", d->bmp_settings.enabled ? d->bmp_settings.allow_file : NULL,
+         USE_READ},
         {"http_token_file", d->control_settings.token_file, USE_READ},
         {"http_tls_cert", d->control_settings.tls_cert, USE_READ},
         {"http_tls_key", d->control_settings.tls_key, USE_READ},

@@ -42,7 +42,7 @@ static struct network_fill_settings networks_of(struct daemon *d, const struct i
         .net_method = c->net_method,
         .keeps_host = s->networks.keeps_host,
         .mask = c->net_method == ROUTE_MASK ? s->networks.mask : 0,
-        .has_rib = d->bgp_settings.enabled && c->as_method == ROUTE_LONGEST,
+        .has_rib = daemon_has_rib(d) && c->as_method == ROUTE_LONGEST,
     };
 
     networks.filters = networks.file >= 0 && s->networks.filters;

@@ -108,7 +108,7 @@ case("message_log", OUT + "aggregate[a]: src_host\nbgp_daemon: true\nbgp_daemon_
 case("table_dump", OUT + "aggregate[a]: src_host\nbgp_daemon: true\nbgp_table_dump_file: {dir}/bgp-$peer_src_ip-%H%M.json\nbgp_table_dump_refresh_time: 600",
      "BGP messages and tables are not written", "BGP messages and tables are not written")
 case("table_dump_off", OUT + "aggregate[a]: src_host\nbgp_table_dump_file: {dir}/x\nbgp_table_dump_refresh_time: 600\nbmp_daemon: false\nbmp_daemon_max_peers: 5")
-case("bmp", OUT + "aggregate[a]: src_host\nbmp_daemon: true\nbmp_daemon_port: 1790\nbmp_daemon_max_peers: 20", *["BMP is not spoken"] * 3)
+case("bmp", OUT + "aggregate[a]: src_host\nbmp_daemon: true\nbmp_daemon_port: 1790\nbmp_daemon_max_peers: 20")
 case("rpki", OUT + "aggregate[a]: dst_as\nbgp_daemon: true\nnfacctd_as: bgp\nrpki_roas_file: {dir}/roas.json")
 case("tee", "plugins: tee[a]\ntee_receivers[a]: {dir}/receivers.lst\ntee_transparent: true\nnfacctd_port: 2100")
 case("looking_glass", OUT + "aggregate[a]: src_host\nbgp_daemon: true\nbgp_daemon_lg: true", "pathacct routes")

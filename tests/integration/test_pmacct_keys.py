@@ -46,7 +46,7 @@ class PmacctKeys(unittest.TestCase):
     def test_keys_of_what_is_not_configured_have_no_effect_and_one_notice(self):
         foreign = ("interface: eth0", "snaplen: 128", "pcap_filter: ip", "promisc: true", "classifier_tentatives: 5", "sampling_rate: 10",
                    "pmacctd_flow_lifetime: 30", "nfprobe_receiver: 192.0.2.1:2100", "tee_receivers: /etc/pmacct/tee.lst",
-                   "amqp_exchange: x", "nfprobe_x: 1", "kafka_topic: flows", "bmp_daemon: false", "bmp_daemon_port: 1790",
+                   "amqp_exchange: x", "nfprobe_x: 1", "kafka_topic: flows", "bmp_daemon_ha: true", "bmp_daemon_ha_cluster_id: 1",
                    "telemetry_daemon_port_tcp: 1620", "bgp_table_dump_file: /tmp/x", "redis_host: 127.0.0.1:6379", "cluster_id: 1")
         result = self.check("plugins: print[a]", "aggregate: src_host", "nfacctd_port: 2100", "print_output_file: /dev/null", *foreign)
         self.assertEqual(result.returncode, 0, result.stderr)
@@ -101,9 +101,9 @@ class PmacctKeys(unittest.TestCase):
         self.assertEqual(result.stderr.count("the line is left out"), 3, result.stderr)
 
     def test_no_suggestion_leads_to_a_refused_key(self):
-        for key in ("bmp_demon", "geoip_ipv4_fil"):
+        for key in ("isis_demon", "geoip_ipv4_fil"):
             result = self.check("plugins: print[a]", "aggregate: src_host", f"{key}: 1")
-            self.assertNotRegex(result.stderr, "did you mean (bmp_daemon|geoip_ipv4_file)[?]")
+            self.assertNotRegex(result.stderr, "did you mean (isis_daemon|geoip_ipv4_file)[?]")
 
 
 if __name__ == "__main__":

@@ -191,6 +191,7 @@ int main(int argc, char **argv)
     struct text error = {0};
     struct bgp *bgp;
 
+    settings.enabled = true;
     int err = bgp_new(&settings, rcu, &error, &bgp);
     if (err < 0)
         fprintf(stderr, "%s\n", text_cstr(&error));

@@ -326,7 +326,7 @@ static void all_errors_of_a_file_are_reported_at_once(void **state)
     struct loaded l;
     (void)state;
     load(&l, TWO_INSTANCES "nfaccttd_port: 2100\n"   /* 2: a typing error */
-                           "bmp_daemon: true\n"      /* 3: pmacct's, refused */
+                           "isis_daemon: true\n"     /* 3: pmacct's, refused */
                            "nfacctd_port: 70000\n"   /* 4: out of range */
                            "nfacctd_port[a]: 2100\n" /* 5: global but bound */
                            "aggregate_filter: tcp\n" /* 6: bound but global */
@@ -341,8 +341,8 @@ static void all_errors_of_a_file_are_reported_at_once(void **state)
                            "nfacctd_port: 2101\n");              /* 15: the key's own check */
     assert_int_equal(l.result, -EINVAL);
     assert_contains(&l.errors, "t:2: nfaccttd_port: unknown key; did you mean nfacctd_port?");
-    assert_contains(&l.errors, "t:3: bmp_daemon: not supported: ");
-    assert_contains(&l.errors, "bgp_daemon: true");
+    assert_contains(&l.errors, "t:3: isis_daemon: not supported: ");
+    assert_contains(&l.errors, "use BGP, or the exporters' own routing fields");
     assert_contains(
         &l.errors, "t:4: nfacctd_port: bad value '70000'; expected a whole number from 1 to 65535");
     assert_contains(&l.errors, "t:5: nfacctd_port[a]: ");

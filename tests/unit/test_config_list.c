@@ -111,7 +111,7 @@ static void the_list_holds_every_key_and_leaves_claimed_ones_out_of_the_refused(
     assert_string_equal(json_string_value(json_object_get(output, "help")), "form of a \"row\"");
     assert_string_equal(json_string_value(json_object_get(output, "plugin")), "print");
     assert_string_equal(json_string_value(json_object_get(output, "scope")), "instance");
-    assert_non_null(find_named(unsupported, "bmp_daemon"));
+    assert_non_null(find_named(unsupported, "isis_daemon"));
     assert_null(find_named(unsupported, "tunnel_0"));
     json_decref(json);
     config_free(config);
