@@ -55,7 +55,7 @@ struct config_instance {
 int config_find_instances(struct config *config, struct text *errors);
 /* Gives the last line that sets a key, before config_check(); false: none does. Borrowed. */
 struct config_found_line {
-    const char *key, *place;
+    const char *key, *place, *value;
 };
 bool config_find_line(const struct config *config, const char *key,
                       struct config_found_line *ret_line);

@@ -108,7 +108,7 @@ bool config_find_line(const struct config *config, const char *key,
             found = line->value[0] ? line : NULL; /* an empty value unsets it */
     }
     if (found)
-        *ret_line = (struct config_found_line){found->key, found->place};
+        *ret_line = (struct config_found_line){found->key, found->place, found->value};
     return found;
 }
 

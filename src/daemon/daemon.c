@@ -39,6 +39,7 @@ struct statistics_sources daemon_statistics(struct daemon *d, bool is_final)
                                        .crew = &d->crew,
                                        .instances = d->instances,
                                        .instance_count = d->instance_count,
+                                       .table_dump = d->table_dump,
                                        .supervisor = d->supervisor,
                                        .confinement = &d->confinement,
                                        .progress = d->progress,
@@ -93,6 +94,7 @@ static void daemon_stop(struct daemon *d) ON_THREAD(main_thread)
     progress_end(d->progress);
     watchdog_stopping(&d->watchdog);
     supervisor_stop(d->supervisor);
+    table_dump_stop(d->table_dump);
     poller_timer_set_in(d->poller, &d->shutdown_timer, d->process.shutdown_timeout_s * NS_PER_S);
     atomic_store_explicit(&d->crew.is_stopping, true, memory_order_release);
     wake_workers(d);
@@ -407,6 +409,8 @@ static int start_all(struct daemon *d, struct epoch_owner *owners) ON_THREAD(mai
         err = bgp_start(d->bgp);
     if (err == 0 && d->rtr)
         err = rtr_start(d->rtr);
+    if (err == 0 && d->table_dump)
+        err = table_dump_start(d->table_dump);
     if (err < 0)
         return err;
     load_templates(d);
@@ -470,6 +474,7 @@ static int daemon_end(struct daemon *d) ON_THREAD(main_thread)
         worker_settle(d->crew.workers[i], true);
     if (d->templates)
         templates_file_save_now(d->templates);
+    table_dump_join(d->table_dump);
     if (d->bgp)
         bgp_stop(d->bgp);
     if (d->rtr)

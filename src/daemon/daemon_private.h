@@ -24,6 +24,7 @@
 #include "daemon/statistics.h"
 #include "daemon/status_line.h"
 #include "daemon/supervisor.h"
+#include "daemon/table_dump.h"
 #include "daemon/template_sharing.h"
 #include "daemon/templates_file.h"
 #include "daemon/trouble.h"
@@ -47,6 +48,7 @@ struct daemon {
     struct bgp_settings bgp_settings;
     struct bmp_station_settings bmp_settings;
     struct rtr_settings rtr_settings;
+    struct table_dump_settings table_dump_settings;
     struct maps_settings maps_settings;
     struct control_settings control_settings;
     bool is_misconfigured; /* a start again, with the same configuration, fails the same way */
@@ -75,6 +77,7 @@ struct daemon {
     struct bgp *bgp; /* its thread, which has the RIB; NULL: neither BGP nor BMP is spoken */
     struct bmp_station *bmp; /* its guest; NULL: BMP is not spoken */
     struct rtr *rtr;
+    struct table_dump *table_dump; /* NULL: no dumps are made */
     struct poller *poller;
     struct supervisor *supervisor;
     struct confinement confinement;

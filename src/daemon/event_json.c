@@ -78,18 +78,16 @@ static void render_second(struct event_json *json, int64_t second)
     }
 }
 
-static void append_time(struct event_json *json, int64_t ns, struct text *out)
+void event_json_append_time(struct event_json *json, int64_t ns, struct text *out)
 {
     int64_t second = ns / NS_PER_S;
 
     if (second != json->second)
         render_second(json, second);
-    text_append_char(out, '"');
     text_append_string(out, json->second_text);
     if (json->settings.has_fractions)
         text_append_printf(out, ".%06d", (int)(ns % NS_PER_S / NS_PER_US));
     text_append_string(out, json->zone_text);
-    text_append_char(out, '"');
 }
 
 /* Appends one of the words of a list that '|' separates. */
@@ -123,7 +121,9 @@ static void append_number(struct event_json *json, const struct event_member *me
 {
     switch (member->format) {
     case PA_FORMAT_TIME:
-        append_time(json, (int64_t)number, out);
+        text_append_char(out, '"');
+        event_json_append_time(json, (int64_t)number, out);
+        text_append_char(out, '"');
         break;
     case PA_FORMAT_PATH_MATCH:
         append_word(member->value_names, number, out);
@@ -136,14 +136,48 @@ static void append_number(struct event_json *json, const struct event_member *me
     }
 }
 
+/* Appends what underscores join. */
+static void append_list(const struct event_bytes *bytes, bool is_array, struct text *out)
+{
+    const char *at = (const char *)bytes->data, *end = at + bytes->len;
+    size_t start = out->len + 1;
+
+    if (!is_array) {
+        text_append_json_string(out, at, bytes->len);
+        for (size_t i = start; i < out->len; i++)
+            if (out->data[i] == '_')
+                out->data[i] = ' ';
+        return;
+    }
+    text_append_char(out, '[');
+    while (at < end) {
+        const char *next = memchr(at, '_', (size_t)(end - at));
+        text_append_json_string(out, at, (size_t)((next ? next : end) - at));
+        if (next)
+            text_append_string(out, ", ");
+        at = next ? next + 1 : end;
+    }
+    text_append_char(out, ']');
+}
+
+static void append_bytes(const struct event_json *json, const struct event_member *member,
+                         const struct event_bytes *bytes, struct text *out)
+{
+    if (member->format == PA_FORMAT_AS_PATH)
+        append_list(bytes, json->settings.has_as_path_array, out);
+    else if (member->format == PA_FORMAT_COMMUNITIES)
+        append_list(bytes, json->settings.has_communities_array, out);
+    else
+        text_append_json_string(out, (const char *)bytes->data, bytes->len);
+}
+
 static void append_value(struct event_json *json, const struct event *event, unsigned index,
                          struct text *out)
 {
     const struct event_member *member = &json->table->members[index];
 
     if (member->kind == PA_KIND_BYTES) {
-        const struct event_bytes *bytes = &event->values[index].bytes;
-        text_append_json_string(out, (const char *)bytes->data, bytes->len);
+        append_bytes(json, member, &event->values[index].bytes, out);
     } else if (member->kind == PA_KIND_ADDR) {
         char address[IP_TEXT_LEN];
         ip_addr_format(&event->values[index].addr, address);

@@ -20,6 +20,8 @@ struct event_json_settings {
     enum event_time_style style;
     bool is_utc;        /* else local time */
     bool has_fractions; /* six digits of a second */
+    /* AS paths and communities are arrays of texts; else texts that blanks join, where they come with underscores. */
+    bool has_as_path_array, has_communities_array;
 };
 
 /* `table` is borrowed. */
@@ -27,4 +29,6 @@ struct event_json *event_json_new(const struct event_table *table,
                                   const struct event_json_settings *settings);
 void event_json_free(struct event_json *json); /* NULL is fine */
 
+/* Appends an instant as it stands in records. */
+void event_json_append_time(struct event_json *json, int64_t ns, struct text *out);
 void event_json_append(struct event_json *json, const struct event *event, struct text *out);

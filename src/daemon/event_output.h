@@ -19,6 +19,8 @@ struct event_output {
     /* No worker makes them but a thread of another sort (pipeline/event_producer.h): the instance has one lane, and
      * workers do not know it. Such outputs come behind all others. */
     bool is_foreign;
+    const char *
+        switch_key; /* the instance is made only where this key is true, or its service runs; NULL: always */
 };
 
 /* Adds the instance if the configuration asks for it; after config_find_instances(), and before the

@@ -10,6 +10,7 @@
 #include "daemon/lists.h"
 #include "daemon/notices.h"
 #include "daemon/spool_use.h"
+#include "daemon/table_dump_use.h"
 #include "daemon/traffic_place.h"
 #include "daemon/user.h"
 #include "daemon/views.h"
@@ -21,6 +22,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -57,6 +59,7 @@ static void add_tables(struct daemon *d)
         {rib_keys, &d->bgp_settings, NULL},
         {bmp_keys, &d->bmp_settings, OF_BMP},
         {bgp_flow_keys, &d->bgp_settings, of_flows},
+        {table_dump_keys, &d->table_dump_settings, OF_BGP},
         {rtr_keys, &d->rtr_settings, of_flows},
         {maps_keys, &d->maps_settings, of_flows},
         {control_keys, &d->control_settings, NULL},
@@ -101,17 +104,32 @@ static void add_instance_tables(struct daemon *d)
             config_add_foreign_table(d->config, tables[i].keys);
 }
 
+/* True if what the events are of runs here. Keys are not checked yet, so their lines are asked. */
+static bool output_is_on(const struct daemon *d, const struct event_output *output)
+{
+    struct config_found_line line;
+
+    if (!output->switch_key)
+        return true;
+    if (d->description->service)
+        return strcmp(d->description->service, output->switch_key) == 0;
+    return config_find_line(d->config, output->switch_key, &line) &&
+           strcasecmp(line.value, "true") == 0;
+}
+
 /* Adds the instances that take events, and counts all. */
 static int find_event_outputs(struct daemon *d, struct text *errors)
 {
     const struct event_output *const outputs[] = {
         d->description->event_output, /* those that workers feed come first */
+        &table_dump_output,
     };
     const size_t output_count = sizeof outputs / sizeof *outputs;
     int err = 0;
 
     for (size_t k = 0; k < output_count; k++)
-        if (outputs[k] && event_output_find(outputs[k], d->config, errors) < 0)
+        if (outputs[k] && output_is_on(d, outputs[k]) &&
+            event_output_find(outputs[k], d->config, errors) < 0)
             err = -EINVAL;
     d->instance_count = (uint32_t)config_instance_count(d->config);
     d->instance_settings = mem_calloc(d->instance_count + 1, sizeof *d->instance_settings);
@@ -587,6 +605,8 @@ int setup_read(struct daemon *d, int argc, char **argv, struct text *errors, str
         err = -EINVAL;
     if (check_rtr(d, errors) < 0)
         err = -EINVAL;
+    if (table_dump_use_read(d, errors) < 0)
+        err = -EINVAL;
     if (d->bgp_settings.enabled && bgp_check(&d->bgp_settings, errors) < 0)
         err = -EINVAL;
     if (check_bmp(d, errors) < 0)
@@ -794,7 +814,7 @@ int setup_open(struct daemon *d, struct text *errors)
     if (open_raw_sockets(d, errors) < 0)
         err = -EINVAL;
 
-    d->rcu = rcu_new(WORKERS_MAX + 3);
+    d->rcu = rcu_new(WORKERS_MAX + 4);
     d->crew.rcu = d->rcu;
     d->retired = rcu_queue_new(d->rcu);
     if (rcu_reader_register(d->rcu, &d->reader) < 0)
@@ -812,6 +832,8 @@ int setup_open(struct daemon *d, struct text *errors)
         err = open_instances(d);
     if (err == 0)
         err = open_workers(d, errors);
+    if (err == 0)
+        err = table_dump_use_open(d);
     if (err == 0)
         err = template_sharing_give(d);
     if (err == 0)
@@ -884,6 +906,7 @@ void setup_close(struct daemon *d)
     rib_wait_free(d->rib_wait);
     raw_sockets_close(&d->raw_sockets);
     template_sharing_clear(&d->sharing);
+    table_dump_free(d->table_dump);
     for (uint32_t i = 0; i < d->crew.worker_count; i++) {
         worker_free(d->crew.workers[i]);
         udp_receiver_free(d->receivers[i]);

@@ -15,6 +15,8 @@
 #include "base/log.h"
 #include "bgp/bgp.h"
 #include "bmp/bmp_station.h"
+#include "daemon/dump_files.h"
+#include "daemon/table_dump.h"
 #include "pipeline/exporter_evidence.h"
 #include "rpki/rtr.h"
 #include <jansson.h>
@@ -362,6 +364,23 @@ static json_t *json_refusals(const struct confinement *confinement)
     return root;
 }
 
+static json_t *json_table_dump(const struct table_dump *dump)
+{
+    const struct table_dump_counts *counts = table_dump_counts(dump);
+    const struct dump_file_counts *files = table_dump_file_counts(dump);
+    json_t *root = json_object();
+
+    set_count(root, "dumps", counter_get(&counts->dumps));
+    set_count(root, "given_up", counter_get(&counts->given_up));
+    set_count(root, "last_paths", counter_get(&counts->last_paths));
+    set_count(root, "last_ms", counter_get(&counts->last_ms));
+    if (files) {
+        set_count(root, "records_written", counter_get(&files->written));
+        set_count(root, "records_lost", counter_get(&files->lost));
+    }
+    return root;
+}
+
 char *statistics_text(const struct statistics_sources *s)
 {
     json_t *root = json_object(), *instances = json_array();
@@ -382,6 +401,8 @@ char *statistics_text(const struct statistics_sources *s)
         json_object_set_new(root, "bgp", json_bgp(s));
     if (s->bmp)
         json_object_set_new(root, "bmp", json_bmp(s));
+    if (s->table_dump)
+        json_object_set_new(root, "bgp_dump", json_table_dump(s->table_dump));
     if (s->crew->rtr)
         json_object_set_new(root, "rpki", json_rtr(s));
     json_object_set_new(root, "refused_calls", json_refusals(s->confinement));

@@ -13,6 +13,7 @@
 
 struct bmp_station;
 struct progress;
+struct table_dump;
 
 struct statistics_sources {
     const char *daemon_name, *core_proc_name;
@@ -20,6 +21,7 @@ struct statistics_sources {
     struct crew *crew;
     struct instance **instances;
     uint32_t instance_count;
+    const struct table_dump *table_dump;   /* NULL: no dumps are made */
     const struct supervisor *supervisor;   /* may be NULL */
     const struct confinement *confinement; /* likewise */
     const struct progress *progress;       /* likewise */

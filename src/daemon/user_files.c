@@ -404,16 +404,19 @@ static void check_lock_folder(struct file_check *c)
 int user_check_files(const struct daemon *d, struct text *errors)
 {
     struct file_check c = {.daemon = d, .errors = errors};
-    const char *counter_file = config_value(d->config, "sfacctd_counter_file", CONFIG_GLOBAL);
+    static const char *const outputs[] = {"sfacctd_counter_file", "bgp_table_dump_file",
+                                          "bgp_table_dump_latest_file"};
 
     if (!d->user || d->user->uid == 0)
         return 0;
     check_own_files(&c);
     check_lock_folder(&c);
-    if (counter_file) {
-        c.key = "sfacctd_counter_file";
+    for (size_t i = 0; i < sizeof outputs / sizeof *outputs; i++) {
+        const char *file = config_value(d->config, outputs[i], CONFIG_GLOBAL);
+        c.key = outputs[i];
         c.place = config_place(d->config, c.key, CONFIG_GLOBAL);
-        check_output(&c, counter_file);
+        if (file)
+            check_output(&c, file);
     }
     for (uint32_t i = 0; i < d->instance_count; i++) {
         config_each_setting(d->config, i, check_setting, &c);

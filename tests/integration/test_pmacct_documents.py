@@ -36,7 +36,7 @@ PRETAG = {"pre_tag_filter[nat]": "set_tag=10 ip=0.0.0.0/0 sample_type=flow\nset_
           "tee_receivers": "set_tag=100 ip=127.0.0.1\n",
           "": "set_tag=100 ip=0.0.0.0/0 sample_type=flow\nset_tag=200 ip=0.0.0.0/0 sample_type=option\n"}
 # What is refused, and by which words: of what other issues bring, and of what is no goal.
-LATER = {"what routers say by BMP is not": "message log, dump", "datagrams are passed on whole": "tee by flows", "BGP messages and tables are not": "message log, dump", "origin validation": "RPKI",
+LATER = {"what routers say by BMP is not": "message log, dump", "datagrams are passed on whole": "tee by flows", "BGP messages are not": "message log", "origin validation": "RPKI",
          "templates are not shared": "template sharing", "a schema registry is not": "Avro's registry"}
 NEVER = {"flows are not exported": "probes", "pmacct's looking glass": "looking glass over ZeroMQ", "BGP sessions are not relayed": "x-connect",
          "IS-IS is not spoken": "IS-IS", "GeoIP's first version": "Debian's pmacct is built without it", "telemetry is not collected": "telemetry",
