@@ -209,9 +209,9 @@ static struct tables_view *view_take(struct bmp_tables_router *router, enum bmp_
         ip_addr_format(&router->address, address);
         if (refused_log_allowed(router))
             log_warning("bmp: router %s: routes of a peer are not taken: all %" PRIu32
-                        " tables of routers are in use; let routers send fewer kinds of tables and "
-                        "VRFs, or lower bgp_daemon_max_peers",
-                        address, tables->settings.slot_count);
+                        " tables that routers may have are in use; raise %s, or let routers tell "
+                        "of fewer VRFs",
+                        address, tables->settings.slot_count, tables->settings.routers.key);
         return NULL;
     }
     view = mem_zalloc(sizeof *view);

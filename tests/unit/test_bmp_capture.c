@@ -2,7 +2,7 @@
 /*
  * Proves that what a real router sent by BMP (Loc-RIBs of VRFs, and global peers with VPN routes) is read
  * as another collector read it: each route, Peer Up and End-of-RIB of the reference has one of its own
- * here. The capture is not part of the source: SHARED_DIR, or a folder `shared` beside the source, holds
+ * here, and a flow to each route finds it in its view of the RIB. The capture is not part of the source: SHARED_DIR, or a folder `shared` beside the source, holds
  * `captures`; without them the test is skipped.
  */
 #include <setjmp.h>
@@ -20,7 +20,9 @@
 #include <pcap.h>
 
 #include "base/memory.h"
+#include "bgp/path_match.h"
 #include "support/bmp_rig.h"
+#include "support/bmp_tables_rig.h"
 
 #define LINES_MAX    1024
 #define ETHERNET_LEN 14
@@ -191,29 +193,39 @@ static void feed_segment(struct bmp_rig *rig, const uint8_t *frame, size_t len)
     assert_true(bmp_router_feed(rig->router, tcp + tcp_len, total - ip_len - tcp_len));
 }
 
-static void a_routers_stream_is_read_as_the_reference_has_it(void **state)
+/* Feeds all of the capture to the rig's router; false: there is none. */
+static bool capture_feed(struct bmp_rig *rig)
 {
     char *path = capture_path("traffic-00.pcap"), error[PCAP_ERRBUF_SIZE];
-    struct bmp_rig *rig;
     struct pcap_pkthdr *header;
     const uint8_t *data;
+    bool is_there = access(path, R_OK) == 0;
+
+    if (is_there) {
+        pcap_t *pcap = pcap_open_offline(path, error);
+        assert_non_null(pcap);
+        while (pcap_next_ex(pcap, &header, &data) == 1)
+            feed_segment(rig, data, header->caplen);
+        pcap_close(pcap);
+    }
+    mem_free(path);
+    return is_there;
+}
+
+static void a_routers_stream_is_read_as_the_reference_has_it(void **state)
+{
+    struct bmp_rig *rig = mem_alloc(sizeof *rig);
 
     (void)state;
-    if (access(path, R_OK) != 0) {
-        mem_free(path);
-        skip();
-    }
-    rig = mem_alloc(sizeof *rig);
     bmp_rig_init(rig, 100);
     rig->owner.announce = take_announce;
     rig->owner.peer_up = take_up;
     rig->owner.end_of_rib = take_end;
-    pcap_t *pcap = pcap_open_offline(path, error);
-    assert_non_null(pcap);
-    while (pcap_next_ex(pcap, &header, &data) == 1)
-        feed_segment(rig, data, header->caplen);
-    pcap_close(pcap);
-    mem_free(path);
+    if (!capture_feed(rig)) {
+        bmp_rig_clear(rig);
+        mem_free(rig);
+        skip();
+    }
     /* Each of the three Loc-RIBs names IPv6 in a Peer Up of its own, and one has labelled routes (4, 8)
      * that none names. */
     assert_string_equal(text_cstr(&rig->log),
@@ -231,10 +243,97 @@ static void a_routers_stream_is_read_as_the_reference_has_it(void **state)
     mem_free(rig);
 }
 
+/* ---- in the RIB ---- */
+
+/* Asks for a flow to the record's prefix, over its next hop, in the view and of the peer that it names. */
+static void record_ask(struct bmp_tables_rig *rig, const json_t *record, bool is_stale)
+{
+    struct rib_query query = {.from_ns = rig->now_s * NS_PER_S, .to_ns = rig->now_s * NS_PER_S + 1};
+    bool is_loc = rib_of(record) == BMP_RIB_LOC;
+    struct ip_addr peer;
+    struct ip_prefix prefix;
+    struct text path = {0};
+    size_t i;
+    json_t *as;
+
+    assert_int_equal(route_distinguisher_parse(string_of(record, "rd"), &query.rd), 0);
+    assert_int_equal(ip_prefix_parse(string_of(record, "ip_prefix"), &prefix), 0);
+    assert_int_equal(ip_addr_parse(string_of(record, "bgp_nexthop"), &query.next_hop), 0);
+    assert_int_equal(ip_addr_parse(string_of(record, "peer_ip"), &peer), 0);
+    json_array_foreach(json_object_get(record, "as_path"), i, as)
+        text_append_printf(&path, "%s%s", i ? "_" : "", json_string_value(as));
+    query.address = prefix.addr;
+    const struct bmp_view *view =
+        bmp_tables_rig_view(rig, 0, is_loc ? BMP_VIEW_LOC : BMP_VIEW_IN, is_loc ? query.rd : 0);
+    assert_non_null(view);
+    query.peer = view->slot;
+    if (!is_loc) {
+        const struct bmp_view_member *member = bmp_view_find_member(view, &peer);
+        assert_non_null(member);
+        query.only_member = member->number + 1u;
+    }
+    rib_lookup_batch(rig->rib, RIB_POLICY_NORMAL, &query, 1);
+    assert_string_equal(path_matches[query.match].text, "exact");
+    assert_string_equal(rib_text_data(query.path.attrs->as_path), text_cstr(&path));
+    assert_int_equal(query.path.prefix_len, prefix.len);
+    assert_int_equal(query.is_stale, is_stale);
+    text_clear(&path);
+}
+
+static unsigned reference_ask(struct bmp_tables_rig *rig, bool is_stale)
+{
+    char *path = capture_path("reference-bmp-00.json"), line[8192];
+    FILE *file = fopen(path, "r");
+    unsigned count = 0;
+
+    assert_non_null(file);
+    while (fgets(line, sizeof line, file)) {
+        json_t *record = json_loads(line, 0, NULL);
+        if (strcmp(string_of(record, "bmp_msg_type"), "route_monitor") == 0 &&
+            strcmp(string_of(record, "log_type"), "update") == 0) {
+            record_ask(rig, record, is_stale);
+            count++;
+        }
+        json_decref(record);
+    }
+    fclose(file);
+    mem_free(path);
+    return count;
+}
+
+static void its_routes_answer_in_their_views(void **state)
+{
+    struct bmp_tables_rig *rig = mem_alloc(sizeof *rig);
+
+    (void)state;
+    bmp_tables_rig_init(
+        rig, &(struct bmp_tables_rig_settings){
+                 .slot_count = 8, .max_members = 100, .routers_max = 1, .peers_max = 100});
+    bmp_tables_rig_time(rig, 1900000000); /* later than the capture */
+    assert_true(bmp_tables_rig_connect(rig, 0));
+    rig->bmp.router = rig->routers[0].router;
+    bool is_there = capture_feed(&rig->bmp);
+    rig->bmp.router = NULL;
+    if (is_there) {
+        const struct bmp_router_view *router = bmp_tables_rig_router(rig, 0);
+        assert_string_equal(router->sys_name, "ipf-zbl1843-r-daisy-61");
+        assert_int_equal(router->peer_count, 5);
+        assert_int_equal(router->view_count, 4);
+        assert_int_equal(reference_ask(rig, false), 84);
+        bmp_tables_rig_lose(rig, 0, true);
+        assert_int_equal(reference_ask(rig, true), 84);
+    }
+    bmp_tables_rig_clear(rig);
+    mem_free(rig);
+    if (!is_there)
+        skip();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_routers_stream_is_read_as_the_reference_has_it),
+        cmocka_unit_test(its_routes_answer_in_their_views),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -355,10 +355,16 @@ static void families_may_come_later(void **state)
     labelled.first_as = 65002;
     bmp_tables_rig_connect(rig, 0);
     told_up(rig, 0, &loc);
+    told_route(rig, 0, &loc, TOLD_PRE, "203.0.113.0/24");
     told_route(rig, 0, &labelled, TOLD_PRE, "198.51.0.0/16");
     const struct bmp_view *view = view_of(0, BMP_VIEW_LOC, 0);
     assert_int_equal(view->member_count, 1);
     ASSERT_ASK(view, 0, "192.0.2.2", 2000, 2001, "exact", 65002);
+    told_down(rig, 0, &loc, 6, "");
+    assert_true(ask(view, 0, "192.0.2.2", 2000, 2001).is_stale);
+    told_up(rig, 0, &loc);
+    told_down(rig, 0, &loc, 5, "");
+    assert_null(ask(view, 0, "192.0.2.2", 2000, 2001).path.attrs);
 }
 
 /* ---- losing ---- */
