@@ -5,7 +5,6 @@
 #include "bgp/rib_view.h"
 #include "bmp/bmp_tables_private.h"
 #include <inttypes.h>
-#include <stdio.h>
 
 #define OFFSET_WINDOW_S 600
 #define BATCH           128 /* NLRI that are written anew for a VRF */
@@ -331,18 +330,18 @@ static void peer_format(const struct bmp_peer *peer, struct text *out)
                            peer->key.distinguisher & UINT64_C(0xffffffffffff));
 }
 
-/* A line of a peer: what happened to it. */
-static void peer_tell(struct bmp_tables_router *router, unsigned log, const struct bmp_peer *peer,
-                      const char *what)
+static void end_tell(struct bmp_tables_router *router, const struct bmp_source *source,
+                     enum address_family family)
 {
     struct text text = {0};
     char address[IP_TEXT_LEN];
 
-    if (!router_log_allowed(router, log))
+    if (!router_log_allowed(router, ROUTER_LOG_TABLE))
         return;
     ip_addr_format(&router->address, address);
-    peer_format(peer, &text);
-    log_info("bmp: router %s: %s %s", address, text_cstr(&text), what);
+    peer_format(source->peer, &text);
+    log_notice("bmp: router %s: %s: End-of-RIB of %s, %s", address, text_cstr(&text),
+               bmp_rib_name(source->rib), address_families[family].name);
     text_clear(&text);
 }
 
@@ -352,7 +351,6 @@ static void take_end_of_rib(void *arg, const struct bmp_source *source, enum add
     struct bmp_tables_router *router = arg;
     struct bmp_tables *tables = router->tables;
     bool is_post = source->rib != BMP_RIB_IN_PRE;
-    char what[128];
 
     if (rib_is_out(source->rib))
         return;
@@ -364,9 +362,7 @@ static void take_end_of_rib(void *arg, const struct bmp_source *source, enum add
                    tables->wall);
     member->tables[is_post].ended |= (uint8_t)(1u << family);
     router->is_changed = true;
-    snprintf(what, sizeof what, "%s: End-of-RIB of %s", bmp_rib_name(source->rib),
-             address_families[family].name);
-    peer_tell(router, ROUTER_LOG_TABLE, source->peer, what);
+    end_tell(router, source, family);
 }
 
 /* ---- peers ---- */
@@ -395,7 +391,6 @@ static void take_peer_up(void *arg, struct bmp_peer *bmp) ON_THREAD(bgp_thread)
         router->as = bmp->up.sent.as;
     }
     bmp_members_attach(router, peer);
-    peer_tell(router, ROUTER_LOG_PEER, bmp, "up");
 }
 
 static void take_families_added(void *arg, struct bmp_peer *bmp) ON_THREAD(bgp_thread)
@@ -428,9 +423,6 @@ static void take_peer_down(void *arg, struct bmp_peer *bmp, const struct bmp_pee
     router->peer_count--;
     bmp->owner_data = NULL;
     mem_free(peer);
-    if (down->reason != BMP_DOWN_LOST)
-        peer_tell(router, ROUTER_LOG_PEER, bmp,
-                  is_kept ? "down; its paths are kept for a while" : "down for good");
 }
 
 /* Statistics, refusals and the end of the connection are of no concern to tables. */

@@ -4,7 +4,6 @@
 #include "base/memory.h"
 #include "bmp/bmp_tables_private.h"
 #include <assert.h>
-#include <inttypes.h>
 
 #define TIDY_EVERY_S 1
 
@@ -97,20 +96,6 @@ static struct bmp_tables_router *router_make(struct bmp_tables *tables,
     return router;
 }
 
-static void router_refuse(struct bmp_tables *tables, const struct ip_addr *address)
-{
-    const struct bmp_bound *bound = &tables->settings.routers;
-    char text[IP_TEXT_LEN];
-    uint64_t suppressed;
-
-    bmp_tables_count(tables, BMP_TABLES_COUNTER_routers_refused, 1);
-    if (!log_limit_allow(&tables->refused_limit, &suppressed))
-        return;
-    ip_addr_format(address, text);
-    log_error("bmp: router %s refused: there are %" PRIu64 " routers; raise %s", text, bound->max,
-              bound->key);
-}
-
 struct bmp_tables_router *bmp_tables_connect(struct bmp_tables *tables,
                                              const struct ip_addr *address, uint16_t port)
 {
@@ -119,7 +104,7 @@ struct bmp_tables_router *bmp_tables_connect(struct bmp_tables *tables,
     THREAD_ASSERT(bgp_thread);
     if ((!router || router->is_forgotten) && router_count(tables) >= tables->settings.routers.max &&
         !bmp_tables_drop_lost(tables)) {
-        router_refuse(tables, address);
+        bmp_tables_count(tables, BMP_TABLES_COUNTER_routers_refused, 1);
         return NULL;
     }
     if (!router)

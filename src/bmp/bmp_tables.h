@@ -49,7 +49,7 @@ void bmp_tables_set_time(struct bmp_tables *tables, struct wall_time wall, struc
 
 /*
  * A connection with a router stands. It is the one that had this address before, whose paths were kept, or a new
- * one. NULL: there are as many as may be, all of them connected (counted and logged). The router must not
+ * one. NULL: there are as many as may be, all of them connected (counted; the caller tells). The router must not
  * be connected: a newer connection takes the place of an older one when that was lost.
  */
 struct bmp_tables_router *bmp_tables_connect(struct bmp_tables *tables,

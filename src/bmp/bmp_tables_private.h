@@ -53,7 +53,7 @@ struct router_clock {
 };
 
 /* Lines that a router can cause, each with a limit of its own. */
-enum { ROUTER_LOG_PEER, ROUTER_LOG_TABLE, ROUTER_LOG_REFUSED, ROUTER_LOG_BOUND, ROUTER_LOG_COUNT };
+enum { ROUTER_LOG_TABLE, ROUTER_LOG_REFUSED, ROUTER_LOG_BOUND, ROUTER_LOG_COUNT };
 
 struct bmp_tables_router {
     struct bmp_tables *tables;
@@ -88,7 +88,6 @@ struct bmp_tables {
     uint32_t router_count;
     struct tables_view **slots; /* from first_slot on; NULL: free */
     struct counter counters[BMP_TABLES_COUNTER_COUNT];
-    struct log_limit refused_limit;
     struct mono_time next_sweep, next_second;
     uint32_t tidied; /* routers that were, in this second */
     bool is_changed; /* a router came or went */

@@ -8,7 +8,7 @@
 #include "bmp/bmp_tables.h"
 #include "support/bmp_rig.h"
 
-#define RIG_ROUTERS    3
+#define RIG_ROUTERS    100
 #define RIG_FIRST_SLOT 2
 
 struct bmp_tables_rig_settings {
@@ -43,7 +43,7 @@ static inline void bmp_tables_rig_init(struct bmp_tables_rig *rig,
 {
     memset(rig, 0, sizeof *rig);
     thread_enter_role(&bgp_thread);
-    bmp_rig_init(&rig->bmp, 100);
+    bmp_rig_init(&rig->bmp, 1000);
     bmp_router_free(rig->bmp.router);
     rig->bmp.router = NULL;
     rig->rib = rib_new(rig->bmp.rcu,

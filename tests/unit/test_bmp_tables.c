@@ -724,6 +724,62 @@ static void memory_takes_what_is_kept_first(void **state)
     assert_int_equal(bmp_tables_paths(rig->tables, rig->routers[0].told), 1);
 }
 
+/* A list has 14 bits for slots: peers of routers take none. */
+static void many_routers_of_many_peers_fit(void **state)
+{
+    enum { MANY_ROUTERS = 100, MANY_PEERS = 200 };
+    const struct bmp_view_member *member;
+    struct bmp_told peer = told_peer("192.0.2.1", 65001);
+
+    (void)state;
+    bmp_tables_rig_clear(rig);
+    bmp_tables_rig_init(rig,
+                        &(struct bmp_tables_rig_settings){.slot_count = MANY_ROUTERS,
+                                                          .max_members = MANY_ROUTERS * MANY_PEERS,
+                                                          .routers_max = MANY_ROUTERS,
+                                                          .peers_max = MANY_PEERS});
+    for (unsigned r = 0; r < MANY_ROUTERS; r++) {
+        assert_true(bmp_tables_rig_connect(rig, r));
+        for (unsigned i = 0; i < MANY_PEERS; i++) {
+            peer.address.bytes[15] = (uint8_t)i;
+            peer.first_as = 65001 + i;
+            told_up(rig, r, &peer);
+            told_route(rig, r, &peer, TOLD_PRE, P24);
+            told_route(rig, r, &peer, TOLD_POST, P24);
+        }
+    }
+    for (unsigned r = 0; r < MANY_ROUTERS; r += MANY_ROUTERS - 1) {
+        const struct bmp_view *view = view_of(r, BMP_VIEW_IN, 0);
+        assert_int_equal(view->member_count, MANY_PEERS);
+        peer.address.bytes[15] = 123;
+        member = bmp_view_find_member(view, &peer.address);
+        ASSERT_ASK(view, member->number + 1u, "192.0.2.1", 2000, 2001, "exact", 65001 + 123);
+    }
+    struct rib_statistics statistics;
+    rib_statistics(rig->rib, &statistics);
+    assert_int_equal(statistics.paths, MANY_ROUTERS * MANY_PEERS);
+    /* Losing a router loses no other's. */
+    bmp_tables_rig_lose(rig, 7, false);
+    rib_sweep(rig->rib);
+    rib_statistics(rig->rib, &statistics);
+    assert_int_equal(statistics.paths, (MANY_ROUTERS - 1) * MANY_PEERS);
+}
+
+/* More of one prefix than a list has are refused, and counted. */
+static void more_paths_of_a_prefix_than_a_list_has_are_refused(void **state)
+{
+    struct bmp_told peer = told_peer("192.0.2.1", 65001);
+
+    (void)state;
+    bmp_tables_rig_connect(rig, 0);
+    peer.has_add_path = true;
+    told_up(rig, 0, &peer);
+    for (peer.path_id = 0; peer.path_id <= RIB_PATHS_MAX; peer.path_id++)
+        told_route(rig, 0, &peer, TOLD_POST, P24);
+    assert_int_equal(counted("bmp_paths_refused"), 1);
+    assert_int_equal(view_of(0, BMP_VIEW_IN, 0)->members[0].post_paths, RIB_PATHS_MAX);
+}
+
 /* ---- the snapshot ---- */
 
 static void the_snapshot_grows_with_changes_alone(void **state)
@@ -1009,6 +1065,8 @@ int main(void)
         TEST_OF_RIG(views_beyond_the_slots_are_refused_and_counted),
         TEST_OF_RIG(paths_beyond_the_bound_of_a_router_are_refused),
         TEST_OF_RIG(memory_takes_what_is_kept_first),
+        TEST_OF_RIG(many_routers_of_many_peers_fit),
+        TEST_OF_RIG(more_paths_of_a_prefix_than_a_list_has_are_refused),
         TEST_OF_RIG(the_snapshot_grows_with_changes_alone),
         TEST_OF_RIG(what_a_router_says_of_itself_is_told),
         TEST_OF_RIG(random_messages_leave_what_was_said_last),

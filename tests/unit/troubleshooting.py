@@ -34,6 +34,9 @@ SAID = {
                        "it does not speak version 1; it is asked by version 0", " ROAs no longer hold, and origins are unknown until it is back"),
     "src/daemon/notices.c": ("nothing is read from it; set ", "no row has sample_type, so rows of options data look like those of events; let a row "
                              "ask for sample_type=option"),
+    "src/bmp/bmp_members.c": ("routes of a peer are not taken: it has more than ", " of them; raise ", " tables that routers may have are in use; raise ",
+                              ", or let routers tell of fewer VRFs"),
+    "src/bmp/bmp_routes.c": (" of one prefix in one table", " paths refused: it has more than "),
     "src/daemon/views.c": (", which [", "lacks; set it, or use another "),
     "src/daemon/template_sharing.c": ("is this daemon's own port: each template would come back without end",),
     "src/pipeline/template_share.c": ("messages of templates dropped: ",),
