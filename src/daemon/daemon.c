@@ -307,20 +307,33 @@ static int start_plugins(struct daemon *d) ON_THREAD(main_thread)
     return 0;
 }
 
+struct listening_place {
+    const char *ip; /* NULL: all addresses */
+    unsigned port;
+};
+
+/* Returns where it waits for what it is there for. */
+static struct listening_place place_of(const struct daemon *d)
+{
+    if (d->description->decoder)
+        return (struct listening_place){d->udp.listen_ip, d->udp.port};
+    if (d->bgp_settings.enabled)
+        return (struct listening_place){d->bgp_settings.listen_ip, d->bgp_settings.port};
+    return (struct listening_place){d->bmp_settings.listen_ip, d->bmp_settings.port};
+}
+
 /* Says what it waits for, with the address as people write it: 192.0.2.1:2100,
  * [2001:db8::1]:2100. */
 static void say_ready(struct daemon *d) ON_THREAD(main_thread)
 {
-    bool has_flows = d->description->decoder != NULL;
-    const char *listen_ip = has_flows ? d->udp.listen_ip : d->bgp_settings.listen_ip;
-    unsigned port = has_flows ? d->udp.port : d->bgp_settings.port;
-    const char *ip = listen_ip ? listen_ip : "::";
+    struct listening_place place = place_of(d);
+    const char *ip = place.ip ? place.ip : "::";
     bool is_v6 = strchr(ip, ':') != NULL;
     const char *plural = d->crew.worker_count == 1 ? "" : "s";
 
-    if (!has_flows)
+    if (!d->description->decoder)
         d->status = mem_printf("waiting for %s sessions on %s%s%s:%u", d->description->data_name,
-                               is_v6 ? "[" : "", ip, is_v6 ? "]" : "", port);
+                               is_v6 ? "[" : "", ip, is_v6 ? "]" : "", place.port);
     else if (d->crew.replay.path)
         d->status =
             mem_printf("reading %s data from %s with %u worker%s", d->description->data_name,
@@ -328,7 +341,7 @@ static void say_ready(struct daemon *d) ON_THREAD(main_thread)
     else
         d->status = mem_printf("waiting for %s data on %s%s%s:%u with %u worker%s",
                                d->description->data_name, is_v6 ? "[" : "", ip, is_v6 ? "]" : "",
-                               port, d->crew.worker_count, plural);
+                               place.port, d->crew.worker_count, plural);
     log_notice("%s", d->status);
     template_sharing_say(d);
 }

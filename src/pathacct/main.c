@@ -53,7 +53,7 @@ static const struct command *command_find(const char *name)
 
 static void print_help(void)
 {
-    printf("pathacct [options] [command]: asks a running nfacctd, sfacctd or pmbgpd\n\n");
+    printf("pathacct [options] [command]: asks a running daemon\n\n");
     for (size_t i = 0; i < COMMAND_COUNT; i++)
         printf("  %-14s %-15s %s\n", commands[i].name,
                commands[i].argument ? commands[i].argument : "", commands[i].help);

@@ -25,6 +25,7 @@ SHARED = pathlib.Path(os.environ.get("SHARED_DIR", SOURCE.parent / "shared"))
 NFACCTD = BUILD / "sbin/nfacctd"
 SFACCTD = BUILD / "sbin/sfacctd"
 PMBGPD = BUILD / "sbin/pmbgpd"
+PMBMPD = BUILD / "sbin/pmbmpd"
 sys.path.insert(0, str(SOURCE / "tests/support"))
 
 SANITIZER = re.compile(r"(ERROR|WARNING): (Address|Thread|Leak)Sanitizer|runtime error: ")
@@ -256,15 +257,22 @@ class Test:
     def sfacctd(self, config, *args, name="sfacctd", **kwargs):
         return self.daemon(SFACCTD, "sFlow", config, *args, name=name, **kwargs)
 
-    def pmbgpd(self, config, *args, name="pmbgpd", ready=True, prefix=(), **kwargs):
-        """Starts pmbgpd; `stats_file` is added. The port of its sessions, bgp_daemon_port, is added too and is `self.port` then."""
-        if "bgp_daemon_port" not in config:
+    def pmbgpd(self, config, *args, name="pmbgpd", **kwargs):
+        return self.routes(PMBGPD, "BGP", config, *args, name=name, **kwargs)
+
+    def pmbmpd(self, config, *args, name="pmbmpd", **kwargs):
+        return self.routes(PMBMPD, "BMP", config, *args, name=name, **kwargs)
+
+    def routes(self, program, data_name, config, *args, name, ready=True, prefix=(), **kwargs):
+        """Starts a program of routes; `stats_file` is added, and so are address and port (`self.port`) where routers connect."""
+        service = f"{data_name.lower()}_daemon"
+        if f"{service}_port" not in config:
             self.port = free_port(socket.SOCK_STREAM)
-            config += f"\nbgp_daemon_ip: 127.0.0.1\nbgp_daemon_port: {self.port}\n"
+            config += f"\n{service}_ip: 127.0.0.1\n{service}_port: {self.port}\n"
         config += f"\nstats_file: {self.dir}/{name}.stats\n"
-        process = self.start([*prefix, PMBGPD, "-f", self.write(f"{name}.conf", config), *args], name, **kwargs)
+        process = self.start([*prefix, program, "-f", self.write(f"{name}.conf", config), *args], name, **kwargs)
         if ready:
-            process.wait_log("waiting for BGP sessions on", 30)
+            process.wait_log(f"waiting for {data_name} sessions on", 30)
         return process
 
     def daemon(self, program, data_name, config, *args, name, ready=True, prefix=(), **kwargs):

@@ -21,6 +21,7 @@ PACKAGES = {
     "pathacct": ["usr/sbin/nfacctd", "usr/sbin/sfacctd", "usr/bin/pmacct", "usr/bin/pathacct", "usr/libexec/pathacct-host", "lib/systemd/system/nfacctd.service",
                  "lib/systemd/system/sfacctd.service", "usr/lib/sysusers.d/pathacct.conf", "usr/lib/tmpfiles.d/pathacct.conf",
                  "usr/sbin/pmbgpd", "lib/systemd/system/pmbgpd.service", "usr/share/pathacct/pmbgpd.conf", "usr/share/man/man8/pmbgpd.8.gz",
+                 "usr/sbin/pmbmpd", "lib/systemd/system/pmbmpd.service", "usr/share/pathacct/pmbmpd.conf", "usr/share/man/man8/pmbmpd.8.gz",
                  "usr/share/pathacct/nfacctd.conf", "usr/share/man/man5/nfacctd.conf.5.gz", "usr/share/man/man8/sfacctd.8.gz"],
     "pathacct-sqlite3": ["usr/share/man/man7/pathacct-sql.7.gz"],
     "pathacct-pgsql": ["usr/share/man/man7/pathacct-pgsql.7.gz"],
@@ -182,8 +183,9 @@ print_refresh_time[out]: 1
     system.run("nfacctd", "-f", "/etc/pathacct/nfacctd.conf", "--check")
     for link in ("nfacctd", "sfacctd"):
         assert (system.root / f"etc/systemd/system/multi-user.target.wants/{link}.service").is_symlink(), link
-    assert not (system.root / "etc/systemd/system/multi-user.target.wants/pmbgpd.service").exists()  # it would open a port to everybody
-    system.run("pmbgpd", "-f", "/etc/pathacct/pmbgpd.conf", "--check")
+    for name in ("pmbgpd", "pmbmpd"):  # they would open a port to everybody
+        assert not (system.root / f"etc/systemd/system/multi-user.target.wants/{name}.service").exists(), name
+        system.run(name, "-f", f"/etc/pathacct/{name}.conf", "--check")
 
 
 def test_examples_do_what_their_pages_say_as_packaged(_):

@@ -7,10 +7,10 @@ import re
 import stat
 import subprocess
 
-from harness import BUILD, NFACCTD, PMBGPD, SFACCTD, SOURCE, Skip, main, need, need_root
+from harness import BUILD, NFACCTD, PMBGPD, PMBMPD, SFACCTD, SOURCE, Skip, main, need, need_root
 
 EXPECTED = ["usr/sbin/nfacctd", "usr/sbin/sfacctd", "usr/sbin/pmbgpd", "usr/share/man/man8/pmbgpd.8", "usr/lib/systemd/system/pmbgpd.service",
-            "etc/pathacct/pmbgpd.conf", "usr/share/man/man8/sfacctd.8", "usr/lib/systemd/system/sfacctd.service",
+            "etc/pathacct/pmbgpd.conf", "usr/sbin/pmbmpd", "usr/share/man/man8/pmbmpd.8", "usr/lib/systemd/system/pmbmpd.service", "etc/pathacct/pmbmpd.conf", "usr/share/man/man8/sfacctd.8", "usr/lib/systemd/system/sfacctd.service",
             "etc/pathacct/sfacctd.conf", "usr/bin/pmacct", "usr/share/man/man1/pmacct.1", "usr/bin/pathacct", "usr/share/man/man1/pathacct.1",
             "usr/share/bash-completion/completions/pathacct", "usr/libexec/pathacct-host", "usr/share/man/man8/pathacct-host.8",
             "usr/share/man/man8/pathacct-setup-service.8",
@@ -20,7 +20,7 @@ EXPECTED = ["usr/sbin/nfacctd", "usr/sbin/sfacctd", "usr/sbin/pmbgpd", "usr/shar
             "usr/lib/systemd/system/nfacctd.service", "etc/pathacct/nfacctd.conf", "usr/lib/sysusers.d/pathacct.conf",
             "usr/lib/tmpfiles.d/pathacct.conf", "usr/sbin/pathacct-setup-service"]
 
-DAEMONS = ("nfacctd", "sfacctd", "pmbgpd")
+DAEMONS = ("nfacctd", "sfacctd", "pmbgpd", "pmbmpd")
 
 
 def run(*args, **kwargs):
@@ -112,12 +112,13 @@ def test_packaged_configurations_are_right_with_and_without_their_marks(test):
 
 
 def test_packaged_configurations_of_routes_are_right_with_and_without_their_marks(test):
-    text = (SOURCE / f"packaging/{PMBGPD.name}.conf").read_text().replace("/etc/pathacct/bgp-peers", str(test.write("peers", "127.0.0.1\n")))
-    unmarked = re.sub(r"^!(?=\w)", "", text, flags=re.M)
-    assert "user: pathacct" in unmarked and "bgp_daemon_allow_file:" in unmarked
-    for number, shown in enumerate((text, unmarked.replace("user: pathacct", "user: root"))):
-        done = subprocess.run([PMBGPD, "-f", test.write(f"{number}.conf", shown), "--check"], capture_output=True, text=True, timeout=60)
-        assert done.returncode == 0 and "warning" not in done.stderr, done
+    for program, peers in ((PMBGPD, "bgp-peers"), (PMBMPD, "bmp-routers")):
+        text = (SOURCE / f"packaging/{program.name}.conf").read_text().replace(f"/etc/pathacct/{peers}", str(test.write(peers, "127.0.0.1\n")))
+        unmarked = re.sub(r"^!(?=\w)", "", text, flags=re.M)
+        assert "user: pathacct" in unmarked and "_allow_file:" in unmarked
+        for number, shown in enumerate((text, unmarked.replace("user: pathacct", "user: root"))):
+            done = subprocess.run([program, "-f", test.write(f"{number}.conf", shown), "--check"], capture_output=True, text=True, timeout=60)
+            assert done.returncode == 0 and "warning" not in done.stderr, done
 
 
 def test_setup_makes_the_user_and_its_folders_and_closes_the_configuration(test):
