@@ -126,7 +126,8 @@ def test_routing_keys_of_each_row(test):
     broker = shared()
     queue = broker.queue("topics", "topic", keys=("flows.#",))
     flowgen(test, "--flows", 2000, "--keys", 100, "--seconds", 1)
-    replay(test, broker, "topics", "amqp_exchange_type[out]: topic\namqp_routing_key[out]: flows.$proto.$src_port\namqp_multi_values[out]: 10000\n")
+    replay(test, broker, "topics", "amqp_exchange_type[out]: topic\namqp_routing_key[out]: flows.$proto.$src_port\namqp_multi_values[out]: 10000\n"
+           "amqp_markers[out]: true\n")
     messages = broker.get(queue)
     keys = set()
     for message in messages:

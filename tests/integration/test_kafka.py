@@ -300,14 +300,28 @@ def test_combinations_that_make_no_sense_are_refused(test):
     flowgen(test, "--flows", 10, "--keys", 10)
     for more, said in (("kafka_topic[out]: a b", "kafka_topic: ' ' cannot be in a topic's name"),
                        ("kafka_topic[out]: $nothing", "kafka_topic: $nothing is neither a primitive"),
-                       ("kafka_topic[out]: t-$src_host\nkafka_markers[out]: true", "kafka_markers: belong to a purge"),
                        ("kafka_partition[out]: 1\nkafka_partition_by_key[out]: true", "kafka_partition: one partition, or many"),
                        ("kafka_partition_dynamic[out]: true", "kafka_partition_dynamic: needs kafka_partition_key"),
                        ("kafka_partition_by_key[out]: true\nkafka_topic_rr[out]: 2", "kafka_partition_by_key: makes the messages' keys itself"),
-                       ("kafka_multi_values[out]: 2000000", "kafka_multi_values: 2000000 bytes are more than a message may have"),
                        ("kafka_output[out]: xml", "kafka_output[out]: bad value 'xml'")):
         status, err = check(test, config(test, cluster, more + "\n"))
         assert status == 1 and said in err, (more, err)
+
+
+def test_what_pmacct_accepts_is_a_notice(test):
+    """Messages that would be too large are made smaller, and topics of rows get no markers; the rows come."""
+    cluster = Mock(test)
+    sent = flowgen(test, "--flows", 20000, "--keys", 20000)
+    cluster.topic("acct", 1)
+    for more, said in (("kafka_topic[out]: t-$proto\nkafka_markers[out]: true", "kafka_markers: none are sent"),
+                       ("kafka_multi_values[out]: 2000000", "kafka_multi_values: 2000000 bytes are more than a message may have, so messages have up to ")):
+        status, err = check(test, config(test, cluster, more + "\n"))
+        assert status == 0 and f"kafka[out]: {said}" in err, (more, err)
+    replay(test, cluster, more + "\n")
+    messages = consume(cluster.brokers, "acct")
+    largest = max(len(message["payload"]) for message in messages)
+    assert 500_000 < largest <= 1_000_000, largest
+    assert sums(rows(messages)) == sent
 
 
 if __name__ == "__main__":

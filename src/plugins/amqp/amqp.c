@@ -40,9 +40,14 @@ int amqp_check(const struct pa_host *host, const struct pa_schema *schema, char 
     struct amqp_settings settings;
     int err = amqp_settings_read(host, schema, error, error_size, &settings);
 
-    if (err == 0)
-        amqp_settings_clear(&settings);
-    return err;
+    if (err < 0)
+        return err;
+    if (setting_is_on(host, "amqp_markers") && !settings.has_markers)
+        host->log(host, PA_LOG_WARNING,
+                  "amqp_markers: none are sent: they belong to a purge, not to a row, and a "
+                  "routing key with $variables is a row's");
+    amqp_settings_clear(&settings);
+    return 0;
 }
 
 static void message_answered(void *arg, void *message, bool is_unroutable);

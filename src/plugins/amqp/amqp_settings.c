@@ -77,11 +77,8 @@ static int read_routing_key(const struct pa_host *host, const struct pa_schema *
 
     if (err < 0)
         snprintf(error, error_size, "amqp_routing_key: %s", why);
-    else if (s->has_markers && file_name_has_columns(s->messages.destination))
-        err = setting_refuse(
-            error, error_size,
-            "amqp_markers: belong to a purge, not to a row, and a routing key with $variables is a "
-            "row's");
+    else if (file_name_has_columns(s->messages.destination))
+        s->has_markers = false; /* a marker is a purge's, and such a key a row's */
     return err;
 }
 

@@ -42,6 +42,27 @@ struct kafka {
 
 /* ---- open and close ---- */
 
+/* Tells what is accepted, because pmacct does, and does not do what it says. */
+static void warn_of_settings(const struct pa_host *host, const struct kafka_settings *settings)
+{
+    uint64_t wanted = (uint64_t)host->setting_number(host, "kafka_multi_values");
+
+    if (setting_text(host, "kafka_avro_schema_registry") &&
+        settings->messages.output != MESSAGE_OUTPUT_AVRO)
+        host->log(host, PA_LOG_NOTICE,
+                  "kafka_avro_schema_registry: has no effect without kafka_output: avro");
+    if (setting_is_on(host, "kafka_markers") && !settings->has_markers)
+        host->log(host, PA_LOG_WARNING,
+                  "kafka_markers: none are sent: they belong to a purge, not to a row, and a topic "
+                  "with $variables is a row's");
+    if (settings->messages.output != MESSAGE_OUTPUT_AVRO && wanted > settings->messages.bytes_max)
+        host->log(host, PA_LOG_WARNING,
+                  "kafka_multi_values: %llu bytes are more than a message may have, so messages "
+                  "have up to %llu; message.max.bytes in kafka_config_file raises it (and "
+                  "max.message.bytes of the topic)",
+                  (unsigned long long)wanted, (unsigned long long)settings->messages.bytes_max);
+}
+
 int kafka_check(const struct pa_host *host, const struct pa_schema *schema, char *error,
                 size_t error_size)
 {
@@ -51,10 +72,7 @@ int kafka_check(const struct pa_host *host, const struct pa_schema *schema, char
 
     if (err < 0)
         return err;
-    if (setting_text(host, "kafka_avro_schema_registry") &&
-        settings.messages.output != MESSAGE_OUTPUT_AVRO)
-        host->log(host, PA_LOG_NOTICE,
-                  "kafka_avro_schema_registry: has no effect without kafka_output: avro");
+    warn_of_settings(host, &settings);
     err = kafka_settings_try(conf, error, error_size);
     if (err == 0 && settings.registry_urls)
         err = registry_check(host, &settings, error, error_size);

@@ -136,11 +136,8 @@ static int read_routes(const struct pa_host *host, const struct pa_schema *schem
     if (err == 0 && setting_text(host, "kafka_partition_key"))
         err =
             read_name(host, schema, "kafka_partition_key", s, error, error_size, &s->messages.key);
-    if (err == 0 && s->has_markers && file_name_has_columns(s->messages.destination))
-        err = setting_refuse(
-            error, error_size,
-            "kafka_markers: belong to a purge, not to a row, and a topic with $variables "
-            "is a row's");
+    if (err == 0 && file_name_has_columns(s->messages.destination))
+        s->has_markers = false; /* a marker is a purge's, and such a topic a row's */
     return err;
 }
 
@@ -230,8 +227,8 @@ int kafka_settings_try(const rd_kafka_conf_t *conf, char *error, size_t error_si
     return 0;
 }
 
-static int read_size(const struct pa_host *host, struct kafka_settings *s,
-                     const rd_kafka_conf_t *conf, char *error, size_t error_size)
+static void read_size(const struct pa_host *host, struct kafka_settings *s,
+                      const rd_kafka_conf_t *conf)
 {
     uint64_t wanted = (uint64_t)host->setting_number(host, "kafka_multi_values"), limit;
     char text[32] = "";
@@ -246,17 +243,9 @@ static int read_size(const struct pa_host *host, struct kafka_settings *s,
         s->messages.rows_max = 1;
     } else if (s->messages.output == MESSAGE_OUTPUT_AVRO) {
         s->messages.rows_max = wanted;
-    } else if (wanted > limit) {
-        snprintf(error, error_size,
-                 "kafka_multi_values: %llu bytes are more than a message may have; at most %llu, "
-                 "or raise message.max.bytes in "
-                 "kafka_config_file (and the topic's max.message.bytes)",
-                 (unsigned long long)wanted, (unsigned long long)limit);
-        return -EINVAL;
-    } else {
+    } else if (wanted < limit) {
         s->messages.bytes_max = wanted;
     }
-    return 0;
 }
 
 /* Reads where the schema of Avro goes. */
@@ -311,7 +300,7 @@ int kafka_settings_read(const struct pa_host *host, const struct pa_schema *sche
     if (err == 0)
         err = make_conf(host, error, error_size, &conf);
     if (err == 0)
-        err = read_size(host, &s, conf, error, error_size);
+        read_size(host, &s, conf);
     if (err == 0)
         err = row_filter_read(host, "kafka", false, schema, error, error_size, &s.messages.filter);
     if (err < 0) {
