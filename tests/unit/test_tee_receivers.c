@@ -126,7 +126,8 @@ static void pools_choose(void **state)
     struct tee_receivers *r = parse("id=1 ip=a:1,b:1,c:1\nid=2 ip=a:1,b:1,c:1 balance-alg=rr\n"
                                     "id=3 ip=a:1,b:1,c:1 balance-alg=hash-agent\n"
                                     "id=4 ip=a:1,b:1,c:1,d:1,e:1 balance-alg=hash-crc32\n"
-                                    "id=5 ip=a:1,b:1,c:1 balance-alg=hash-tag\n");
+                                    "id=5 ip=a:1,b:1,c:1 balance-alg=hash-tag\n"
+                                    "id=6 ip=a:1,b:1,c:1,d:1,e:1,f:1,g:1 balance-alg=hash-agent\n");
     struct ip_addr v4 = address("192.0.2.1"), v6 = address("2001:db8::1:2");
 
     (void)state;
@@ -138,9 +139,15 @@ static void pools_choose(void **state)
     assert_int_equal(tee_pool_choose(&r->pools[2], &v6, 4), 0);
     v4 = address("192.0.2.3");
     assert_int_equal(tee_pool_choose(&r->pools[2], &v4, 4), 2);
+    /* Seven tells the order of the bytes, which a divisor of 255 cannot: 3221225987 % 7. */
+    assert_int_equal(tee_pool_choose(&r->pools[5], &v4, 4), 0);
     /* python3: zlib.crc32(bytes([192, 0, 2, 3])) % 5 */
     assert_int_equal(tee_pool_choose(&r->pools[3], &v4, 4), (int)(UINT32_C(4231397922) % 5));
     assert_int_equal(tee_pool_choose(&r->pools[4], &v4, 4), 1);
+    /* Templates follow the records where the exporter decides, else each receiver gets them. */
+    for (int i = 0; i < 6; i++)
+        assert_int_equal(tee_pool_choose_for_all(&r->pools[i], &v4),
+                         i == 2 || i == 3 || i == 5 ? tee_pool_choose(&r->pools[i], &v4, 0) : -1);
     tee_receivers_free(r);
 }
 
