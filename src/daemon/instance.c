@@ -176,7 +176,8 @@ static int columns_make(const struct config *config, size_t index,
 /* ---- time ---- */
 
 static int bins_make(const struct config *config, size_t index, const struct row_settings *rows,
-                     struct time_bins *bins, bool *ret_has_bins, struct text *errors)
+                     struct time_bins *bins, bool *ret_has_bins, struct text *errors,
+                     struct text *warnings)
 {
     struct config_setting history, roundoff, offset;
     struct text error = {0};
@@ -186,14 +187,14 @@ static int bins_make(const struct config *config, size_t index, const struct row
     *ret_has_bins = false;
     if (!config_role(config, index, PA_ROLE_HISTORY, &history) || !history.value ||
         history.number == 0) {
-        if (!rows->has_pro_rating)
-            return 0;
-        add_error(config, index, "plugins", errors);
-        text_append_string(
-            errors,
-            "pro-rating spreads flows over time bins, and this instance has none; give it a "
-            "history (print_history and the like)\n");
-        return -EINVAL;
+        if (rows->has_pro_rating) {
+            add_error(config, index, "plugins", warnings);
+            text_append_string(
+                warnings,
+                "pro-rating spreads flows over time bins, and this instance has none, so its flows "
+                "count whole; print_history and the like give it bins\n");
+        }
+        return 0;
     }
     settings.length_s = history.number;
     settings.is_utc = config_number(config, "timestamps_utc", index) != 0;
@@ -288,7 +289,7 @@ static int row_plan_make(struct instance *instance, const struct config *config,
     columns->verdicts = verdict_names();
     columns->sources = source_names();
     err = columns_make(config, index, settings, rows, table, needs, errors, warnings, columns);
-    if (bins_make(config, index, rows, &bins, &instance->has_bins, errors) < 0)
+    if (bins_make(config, index, rows, &bins, &instance->has_bins, errors, warnings) < 0)
         err = -EINVAL;
     if (check_unaggregated(config, index, settings, rows, errors) < 0)
         err = -EINVAL;

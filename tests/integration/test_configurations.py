@@ -78,6 +78,13 @@ case("amqp", "plugins: amqp[a]\naggregate[a]: src_host, dst_host\namqp_host[a]: 
 case("redis", "plugins: print[a]\naggregate[a]: src_host\nprint_output_file[a]: {dir}/o\nredis_host: 127.0.0.1:6379\nredis_db: 1\ncluster_name: c\ncluster_id: 3")
 case("names_of_other_plugins", "plugins: amqp[a], print[b]\naggregate: src_host, proto\nsql_history: 5m\nsql_history_roundoff[a]: m\nsql_refresh_time: 300\n"
      "kafka_num_protos: true\namqp_time_roundoff[a]: m\nprint_output_file[b]: {dir}/o")
+case("pro_rating_beside", "plugins: print[a], print[b]\naggregate: src_host\nnfacctd_pro_rating: true\nnfacctd_time_new: true\nprint_history[a]: 1m\n"
+     "print_output_file[a]: {dir}/o-%s\nprint_output_file[b]: {dir}/b")
+case("wrong_values", "plugins: print[a], print[b]\naggregate: src_host\nprint_preprocess[a]: qnum=10, minb=5\nprint_output_separator[b]: tab\n"
+     "print_output[b]: csv\nprint_output_file[a]: {dir}/o\nprint_output_file[b]: {dir}/b", "print_preprocess: qnum is not offered",
+     "print_output_separator: not one printable")
+case("wrong_values_passed_over", "strict_config: false\nplugins: print[a], print[b]\naggregate: src_host\nprint_preprocess[a]: qnum=10, minb=5\n"
+     "print_output_separator[b]: tab\nprint_output[b]: csv\nprint_output_file[a]: {dir}/o\nprint_output_file[b]: {dir}/b")
 # ---- maps
 OUT = "plugins: print[a]\nprint_output[a]: json\nprint_output_file[a]: {dir}/o\nprint_refresh_time[a]: 60\n"
 case("tags", OUT + "aggregate[a]: tag, tag2, label, src_host\npre_tag_map: {dir}/pretag-old.map\nmaps_refresh: true\nmaps_index: true\nmaps_row_len: 512\n"

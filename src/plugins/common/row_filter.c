@@ -72,6 +72,7 @@ struct row_filter {
 
 /* The key that is read. */
 struct reading {
+    const struct pa_host *host;
     const char *key;
     bool is_sql;
     char *error;
@@ -80,6 +81,10 @@ struct reading {
 
 static int refuse_name(const struct reading *r, const char *name)
 {
+    if (r->host->is_tolerant) {
+        r->host->log(r->host, PA_LOG_WARNING, "%s: %s is not offered, and left out", r->key, name);
+        return 0;
+    }
     snprintf(
         r->error, r->error_size, "%s: %s is not offered; there are %sminp, minf, minb, minbpp%s",
         r->key, name, r->is_sql ? "qnum, " : "",
@@ -193,7 +198,7 @@ int row_filter_read(const struct pa_host *host, const char *prefix, bool is_sql,
                     struct row_filter **ret_filter)
 {
     char key[64], type_key[64];
-    const struct reading r = {key, is_sql, error, error_size};
+    const struct reading r = {host, key, is_sql, error, error_size};
 
     snprintf(key, sizeof key, "%s_preprocess", prefix);
     snprintf(type_key, sizeof type_key, "%s_preprocess_type", prefix);

@@ -104,6 +104,9 @@ static int read_separator(const struct pa_host *host, struct print_settings *s, 
         s->options.separator = ' ';
     else if (text[1] == 0 && *text != '"' && *text > 0x20 && *text < 0x7f)
         s->options.separator = *text;
+    else if (host->is_tolerant)
+        host->log(host, PA_LOG_WARNING,
+                  "print_output_separator: not one printable character, \\t or \\s; it is a comma");
     else
         return setting_refuse(error, error_size,
                               "print_output_separator: not one printable character, \\t or \\s");
