@@ -23,3 +23,12 @@ int address_family_find(uint16_t afi, uint8_t safi)
     }
     return -1;
 }
+
+const struct address_family_info *address_family_of(enum rib_safi safi, enum rib_family family)
+{
+    int i = 0;
+
+    while (address_families[i].rib_safi != safi || address_families[i].rib_family != family)
+        i++;
+    return &address_families[i];
+}

@@ -35,5 +35,7 @@ struct address_family_info {
 };
 extern const struct address_family_info address_families[FAMILY_COUNT];
 
+/* The family that feeds a table of the RIB. */
+const struct address_family_info *address_family_of(enum rib_safi safi, enum rib_family family);
 /* The index in address_families, or -1: one that we do not speak. */
 int address_family_find(uint16_t afi, uint8_t safi);

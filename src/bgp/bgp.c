@@ -8,6 +8,7 @@
 #include "base/machine_memory.h"
 #include "base/memory.h"
 #include "bgp/bgp_private.h"
+#include "bgp/table_save.h"
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -205,6 +206,7 @@ static void bgp_loop(struct bgp *bgp) ON_THREAD(bgp_thread)
         }
         has_more = rib_tick(bgp->rib, clock_wall(), clock_mono(), &changes);
         has_more |= bgp->guest.turn && bgp->guest.turn(bgp->guest.arg);
+        has_more |= table_load_some(bgp);
         if (changes != published_changes) {
             published_changes = changes;
             bgp_publish(bgp);
@@ -226,6 +228,8 @@ static void bgp_main(void *arg)
     if (bgp->guest.start)
         bgp->guest.start(bgp->guest.arg);
     bgp_loop(bgp);
+    if (bgp->settings.enabled && bgp->settings.table_save && !bgp->settings.is_replay)
+        table_save(bgp);
     neighbors_end(bgp);
     if (bgp->guest.stop)
         bgp->guest.stop(bgp->guest.arg);
@@ -314,7 +318,8 @@ static int patterns_load(struct bgp *bgp, struct text *error)
     }
     bgp->text_settings.communities_numeric = bgp->settings.communities_numeric;
     bgp->text_settings.as_path_radius = bgp->settings.aspath_radius;
-    bgp->text_settings.keeps_received = bgp->settings.keeps_received;
+    bgp->text_settings.keeps_received =
+        bgp->settings.keeps_received || (bgp->settings.enabled && bgp->settings.table_save);
     return 0;
 }
 
@@ -348,6 +353,8 @@ int bgp_check(const struct bgp_settings *settings, struct text *errors)
             address_list_clear(&list);
     }
     if (bgp_connectors_make(&bgp, errors) < 0)
+        text_append_string(errors, "\n");
+    if (table_load_check(settings, errors) < 0)
         text_append_string(errors, "\n");
     mem_free(bgp.connectors);
     return errors->len > before ? -EINVAL : 0;
@@ -387,6 +394,8 @@ static int speaker_open(struct bgp *bgp, struct text *error)
 
     if (err == 0)
         err = bgp_connectors_make(bgp, error);
+    if (err == 0)
+        err = table_load_new(&bgp->settings, error, &bgp->load);
     return err < 0 ? err : listeners_open(bgp, error);
 }
 
@@ -453,12 +462,23 @@ static void listeners_say(const struct bgp *bgp)
     text_clear(&places);
 }
 
+/* Loads all files before flows are read; there is no BGP thread yet. */
+static void load_all(struct bgp *bgp)
+{
+    thread_enter_role(&bgp_thread);
+    while (table_load_some(bgp))
+        bgp_memory_check(bgp);
+    thread_leave_role(&bgp_thread);
+}
+
 int bgp_start(struct bgp *bgp)
 {
     if (bgp->settings.enabled)
         listeners_say(bgp);
     if (bgp->settings.enabled && bgp->settings.neighbors_file)
         neighbors_file_load(bgp->settings.neighbors_file, &bgp->standing, clock_mono());
+    if (bgp->settings.is_replay)
+        load_all(bgp);
     return thread_start(&bgp->thread, "bgp", bgp_main, bgp);
 }
 
@@ -489,6 +509,7 @@ void bgp_free(struct bgp *bgp)
     if (bgp->wake_fd >= 0)
         close(bgp->wake_fd);
     poller_free(bgp->poller);
+    table_load_free(bgp->load);
     peer_table_clear(&bgp->peers);
     if (bgp->rib)
         rib_free(bgp->rib);

@@ -32,7 +32,8 @@ struct bgp_settings {
     int64_t batch, batch_interval_s;
     uint64_t path_history_max, peer_paths_max, max_prefixes;
     uint64_t max_memory; /* 0: three quarters of what there is */
-    int64_t path_history_s, peer_down_keep_s;
+    int64_t path_history_s, peer_down_keep_s, table_load_keep_s;
+    const char *table_load, *table_save; /* comma-separated files; one */
     const char *connect_to; /* active mode: "address" or "address@port", comma-separated */
     uint32_t aspath_radius;
     const char *stdcomm_pattern, *extcomm_pattern, *lrgcomm_pattern; /* comma-separated */
@@ -40,6 +41,9 @@ struct bgp_settings {
     bool keeps_received;
     /* Not a key: the RIB has so many slots and members of views for a guest; 0: there is none. */
     uint32_t guest_slots, guest_members;
+    /* Not a key: flows come from a file. All is loaded before bgp_start() returns, stays for ever, and
+     * nothing is saved. */
+    bool is_replay;
 };
 /* `place` is in struct bgp_settings; the table ends with a row without a name. */
 extern const struct config_key bgp_keys[];

@@ -171,6 +171,7 @@ static void peer_established(void *arg, struct session *session) ON_THREAD(bgp_t
     peer->info.last_error[0] = '\0';
     standing_met(&bgp->standing, &peer->info.address, clock_mono());
     bgp_count(bgp, BGP_COUNTER_sessions_established, 1);
+    table_load_give_way(bgp, peer);
     rib_peer_up(bgp->rib, peer->info.index, &rib_session, clock_mono());
     bgp_publish(bgp);
     families_format(features, &families);

@@ -14,6 +14,7 @@
 #include "bgp/peer_table.h"
 #include "bgp/session.h"
 #include "bgp/standing.h"
+#include "bgp/table_load.h"
 #include <stdatomic.h>
 
 enum bgp_counter {
@@ -87,6 +88,7 @@ struct bgp {
     struct standing_table standing;
     uint64_t memory_max;        /* of all tables, bytes */
     struct counter memory_used; /* of them, for statistics */
+    struct table_load *load;    /* NULL: nothing is loaded from files, or all is */
     enum rib_intake intake;
     struct mono_time shed_until, next_memory_error;
     int64_t batch_left; /* connections that may still be accepted in this interval */

@@ -231,18 +231,16 @@ static void peer_set_broken(struct rib *rib, uint32_t peer, struct wall_time wal
                           memory_order_relaxed);
 }
 
-void rib_peer_down(struct rib *rib, uint32_t peer, bool is_kept, struct wall_time wall,
-                   struct mono_time mono)
+static void peer_down(struct rib *rib, uint32_t peer, bool is_kept, struct wall_time wall,
+                      struct mono_time keep_until)
 {
     struct rib_peer *p = owner_at(rib, peer);
 
-    THREAD_ASSERT(bgp_thread);
     assert(peer < rib->owner_count);
     if (!p->is_up)
         return;
-    is_kept &= rib->settings.peer_down_keep_s > 0;
     p->is_up = false;
-    p->keep_until.ns = mono.ns + rib->settings.peer_down_keep_s * NS_PER_S;
+    p->keep_until = keep_until;
     peer_set_broken(rib, peer, wall);
     for (int safi = 0; safi < RIB_SAFI_COUNT; safi++) {
         for (int f = 0; f < RIB_FAMILY_COUNT; f++) {
@@ -258,6 +256,46 @@ void rib_peer_down(struct rib *rib, uint32_t peer, bool is_kept, struct wall_tim
             state_publish(rib, peer, safi, f);
         }
     }
+}
+
+void rib_peer_down(struct rib *rib, uint32_t peer, bool is_kept, struct wall_time wall,
+                   struct mono_time mono)
+{
+    int64_t keep_s = rib->settings.peer_down_keep_s;
+
+    THREAD_ASSERT(bgp_thread);
+    peer_down(rib, peer, is_kept && keep_s > 0, wall,
+              (struct mono_time){mono.ns + keep_s * NS_PER_S});
+}
+
+void rib_restore_family(struct rib *rib, uint32_t peer, enum rib_safi safi, enum rib_family family,
+                        bool has_add_path)
+{
+    struct rib_peer *p = owner_at(rib, peer);
+    struct rib_peer_family *f = &p->families[safi][family];
+
+    THREAD_ASSERT(bgp_thread);
+    assert(p->is_up);
+    if (f->is_negotiated && (f->has_add_path || !has_add_path))
+        return;
+    if (!f->is_negotiated) {
+        family_next_generation(rib, p, f);
+        family_forget_older(rib, p, f, false);
+        f->session = f->generation;
+        f->has_add_path = false;
+        f->is_negotiated = true;
+        f->is_loaded = true;
+        f->was_loaded = true; /* paths have times of their own */
+    }
+    f->has_add_path |= has_add_path;
+    state_publish(rib, peer, safi, family);
+}
+
+void rib_peer_restored(struct rib *rib, uint32_t peer, struct wall_time written,
+                       struct mono_time keep_until)
+{
+    THREAD_ASSERT(bgp_thread);
+    peer_down(rib, peer, true, written, keep_until);
 }
 
 bool rib_peer_forget(struct rib *rib, uint32_t peer)

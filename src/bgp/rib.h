@@ -163,6 +163,15 @@ void rib_peer_up(struct rib *rib, uint32_t peer, const struct rib_session *sessi
  * others began when this one broke; those that it does not name have been gone since then. */
 void rib_peer_down(struct rib *rib, uint32_t peer, bool is_kept, struct wall_time wall,
                    struct mono_time mono) ON_THREAD(bgp_thread);
+
+/* A table that is read from a file: rib_peer_up() without any family, then for each that the file has
+ * this, before the first path of it; more calls do no harm. Paths begin when rib_announce() says. */
+void rib_restore_family(struct rib *rib, uint32_t peer, enum rib_safi safi, enum rib_family family,
+                        bool has_add_path) ON_THREAD(bgp_thread);
+/* All of it is read. The peer is down since the file was written, and its paths are stale until
+ * then. */
+void rib_peer_restored(struct rib *rib, uint32_t peer, struct wall_time written,
+                       struct mono_time keep_until) ON_THREAD(bgp_thread);
 /* The peer is down. What its last session left is gone at once; the memory goes in slices.
  * False: there was nothing. */
 bool rib_peer_forget(struct rib *rib, uint32_t peer) ON_THREAD(bgp_thread);

@@ -40,10 +40,15 @@ static void tell_list(struct slice *s, const struct path_list *list)
     s->told.has_add_path = state.has_add_path;
     for (unsigned i = 0; i < list->live_count; i++) {
         const struct stored_path *path = &list->live[i];
-        if (!path_is_of_session(path, state))
+        bool is_told = dump->has_stale
+                           ? path_is_valid(path, state) && (state.is_negotiated || state.is_stale)
+                           : path_is_of_session(path, state);
+        if (!is_told)
             continue;
         s->told.attrs = stored_attrs(dump->rib, path);
         s->told.path_id = path->path_id;
+        s->told.announced_ms =
+            path_announced_ms(path) > PATH_ALWAYS_MS ? path_announced_ms(path) : 0;
         s->fn(s->arg, &s->told);
         s->path_count++;
     }

@@ -17,7 +17,8 @@ struct rib_dumped {
     struct ip_prefix prefix;
     uint64_t rd; /* RIB_VPN alone */
     uint32_t peer;
-    uint32_t path_id; /* of ADD-PATH */
+    uint32_t path_id;     /* of ADD-PATH */
+    int64_t announced_ms; /* wall clock; 0: in the first table of the session, so nobody knows */
     enum rib_safi safi;
     bool has_add_path;
 };
@@ -29,6 +30,7 @@ struct rib_dump {
     const bool
         *is_wanted;      /* by peer: whose paths are told; it may change between slices. Borrowed */
     uint32_t peer_count; /* of that array; others are not wanted */
+    bool has_stale;      /* what is stale, or waits to be announced again, is told too */
     enum rib_safi safi;  /* where the next slice begins */
     enum rib_family family;
     uint64_t rd;

@@ -60,12 +60,14 @@ static inline bool path_is_of(const struct stored_path *path, uint8_t generation
 {
     return (path->facts - ((uint64_t)generation << 56)) >> 14 <= (uint64_t)until_ms;
 }
+/* A path with this time, or an earlier one, came before anybody looked at the clock. */
+#define PATH_ALWAYS_MS 1
 /* Gives a path without a time, which outlived a session, a time of one millisecond. That is as
  * good as always, and tells it from a path of a table that was not there before. */
 static inline void path_mark_kept(struct stored_path *path)
 {
     if (path_announced_ms(path) == 0)
-        path->facts |= UINT64_C(1) << 14;
+        path->facts |= (uint64_t)PATH_ALWAYS_MS << 14;
 }
 static inline void path_set_generation(struct stored_path *path, uint8_t generation)
 {

@@ -4,9 +4,6 @@
 #include "bgp/rib_private.h"
 #include <endian.h>
 
-/* A path with this time came before anybody looked at the clock (path_mark_kept()). */
-#define ALWAYS_MS 1
-
 static const struct prefix_tree *tree_of(const struct rib *rib, enum rib_safi safi, uint64_t rd,
                                          uint8_t family)
 {
@@ -39,7 +36,7 @@ static void tell(const struct rib *rib, const struct stored_path *path, struct r
 
     shown->attrs = stored_attrs(rib, path);
     shown->path_id = path->path_id;
-    shown->announced_ms = announced_ms > ALWAYS_MS ? announced_ms : 0;
+    shown->announced_ms = announced_ms > PATH_ALWAYS_MS ? announced_ms : 0;
     fn(arg, shown);
 }
 

@@ -62,8 +62,8 @@ static void nlri_apply(struct update *update, enum address_family family, struct
     }
 }
 
-/* True unless it is 0.0.0.0, ::, or a multicast address. IPv4 addresses are the mapped ones. */
-static bool next_hop_is_usable(const struct ip_addr *next_hop)
+/* IPv4 addresses are the mapped ones. */
+bool update_next_hop_is_usable(const struct ip_addr *next_hop)
 {
     static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
     const uint8_t *bytes = next_hop->bytes;
@@ -93,7 +93,7 @@ static void announce_apply(struct update *update, enum address_family family, st
         nlri_apply(update, family, field, false, NULL);
         return;
     }
-    if (!next_hop_is_usable(next_hop)) {
+    if (!update_next_hop_is_usable(next_hop)) {
         no_next_hop_apply(update, family, field, attr);
         return;
     }

@@ -30,6 +30,9 @@ struct update_result {
     uint32_t foreign_count; /* fields of families that the session did not agree on, passed over */
 };
 
+/* True unless it is 0.0.0.0, ::, or a multicast address. */
+bool update_next_hop_is_usable(const struct ip_addr *next_hop);
+
 /* NLRI that stand before an error in the message may have gone to the sink already. */
 void update_apply(struct reader body, const struct attr_context *context, struct attr_store *store,
                   const struct update_sink *sink, struct update_result *ret_result);

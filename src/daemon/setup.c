@@ -404,6 +404,7 @@ static int read_correlation(struct daemon *d, struct text *errors, struct text *
 
     c->is_enabled = daemon_has_rib(d);
     c->is_replay = d->crew.replay.path != NULL;
+    d->bgp_settings.is_replay = c->is_replay;
     c->disable_router_id_check = d->bgp_settings.disable_router_id_check;
     /* Under the policy pmacct a session's paths go with the session, as they do there. */
     if (c->policy == RIB_POLICY_PMACCT &&

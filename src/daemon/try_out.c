@@ -35,6 +35,7 @@ static void try_files(const struct daemon *d, struct text *errors)
         {"control_socket", control_socket_of(&d->control_settings)},
         {"nfacctd_templates_file", d->process.templates_file},
         {"bgp_neighbors_file", d->bgp_settings.enabled ? d->bgp_settings.neighbors_file : NULL},
+        {"bgp_table_save", d->bgp_settings.enabled ? d->bgp_settings.table_save : NULL},
     };
 
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {

@@ -201,6 +201,7 @@ static void check_own_files(struct file_check *c)
         {"control_socket", control_socket_of(&d->control_settings), USE_REPLACE},
         {"nfacctd_templates_file", p->templates_file, USE_KEEP},
         {"bgp_neighbors_file", bgp->enabled ? bgp->neighbors_file : NULL, USE_REPLACE},
+        {"bgp_table_save", bgp->enabled ? bgp->table_save : NULL, USE_REPLACE},
         /* A reload reads these again. */
         {"bgp_daemon_allow_file", bgp->enabled ? bgp->allow_file : NULL, USE_READ},
         {"bgp_daemon_md5_file", bgp->enabled ? bgp->md5_file : NULL, USE_READ},

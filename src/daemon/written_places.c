@@ -84,6 +84,7 @@ void written_places_print(const struct daemon *d)
         p->templates_file,
         control_socket_of(&d->control_settings),
         d->bgp_settings.enabled ? d->bgp_settings.neighbors_file : NULL,
+        d->bgp_settings.enabled ? d->bgp_settings.table_save : NULL,
         config_value(d->config, "sfacctd_counter_file", CONFIG_GLOBAL),
         d->bgp_settings.enabled ? d->table_dump_settings.file : NULL,
         d->bgp_settings.enabled ? d->table_dump_settings.latest_file : NULL,

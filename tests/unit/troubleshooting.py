@@ -30,6 +30,9 @@ SAID = {
     "src/maps/geoip.c": ("no database of places", "it does not say what it is, as a MaxMind DB does at its end"),
     "src/daemon/errands.c": ("maps: read anew", "maps: the old ones stay in force", "; strict_config: false leaves out rows that are wrong"),
     "src/maps/roa_file.c": ("a ROA is left out: ", "its maxLength does not suit the prefix"),
+    "src/bgp/table_load.c": ("nothing behind it is loaded", " damaged records and paths passed over, the first at ", "peers not loaded: bgp_daemon_max_peers is ",
+                             "longer ago than bgp_table_load_keep; not loaded"),
+    "src/bgp/table_save.c": ("the next start will not know these routes",),
     "src/rpki/rtr.c": ("it cannot be reached", "it sent what is no message of RTR; is it a cache of the RPKI?",
                        "it does not speak version 1; it is asked by version 0", " ROAs no longer hold, and origins are unknown until it is back"),
     "src/daemon/notices.c": ("nothing is read from it; set ", "no row has sample_type, so rows of options data look like those of events; let a row "
