@@ -9,8 +9,9 @@ import subprocess
 import urllib.error
 import urllib.request
 
-from harness import BUILD, PMBGPD, SOURCE, Bird, four_paths, free_port, main, need_pmacct, need_root, wait_for
+from harness import BUILD, PMBGPD, SOURCE, Bird, four_paths, free_port, json_lines, main, need_pmacct, need_root, wait_for
 from bgp_speaker import Speaker, attributes, message, prefix, update
+from kafka_cluster import Mock, consume
 from small_service_manager import SmallServiceManager
 
 PATHACCT = BUILD / "bin/pathacct"
@@ -172,6 +173,48 @@ bgp_daemon_max_peers: 100
         speaker.send(update(attributes(), prefix("192.168.1.0/24")), message(4))
         daemon.signal(signal.SIGINT)
         assert daemon.wait(60) == 0, daemon.output()
+
+
+def announce(test):
+    speaker = Speaker(test, test.port).establish()
+    speaker.send(update(attributes(), prefix("192.168.1.0/24")), update())
+    return speaker
+
+
+def dumped(path):
+    """The routes of a dump that is whole."""
+    return [line for line in json_lines(path) if line["event_type"] == "dump"] if path.exists() else []
+
+
+def test_the_configuration_of_the_manual_of_pmacct_dumps_the_table(test):
+    daemon = start(test, f"""bgp_daemon_max_peers: 100
+! bgp_daemon_as: 65555
+bgp_table_dump_file: {test.dir}/spool/bgp-$peer_src_ip.log
+bgp_table_dump_refresh_time: 1
+""")
+    speaker = announce(test)
+    path = test.dir / "spool/bgp-127_0_0_21.log"
+    (route,) = wait_for(lambda: dumped(path), lambda: f"a dump: {daemon.output()}")
+    assert route["ip_prefix"] == "192.168.1.0/24" and route["peer_ip_src"] == "127.0.0.21", route
+    speaker.send(message(4))
+    end(daemon)
+
+
+def test_a_dump_goes_to_kafka_without_plugins_and_workers(test):
+    cluster = Mock(test)
+    cluster.topic("dumps", 1)
+    daemon = start(test, f"bgp_table_dump_kafka_broker_host: {cluster.brokers}\nbgp_table_dump_kafka_topic: dumps\nbgp_table_dump_refresh_time: 1\n"
+                   f"plugin_pool_size: 64M\n")
+    speaker = announce(test)
+
+    def has_route():
+        return any(json.loads(m["payload"]).get("ip_prefix") == "192.168.1.0/24" for m in consume(cluster.brokers, "dumps"))
+    wait_for(has_route, lambda: f"the route in the topic: {daemon.output()}")
+    assert [i["name"] for i in test.now(daemon, "pmbgpd")["instances"]] == ["bgp_dump"]
+    status, out, _ = ask(test, "status")
+    assert status == 0 and "kafka" in out, out
+    speaker.send(message(4))
+    end(daemon)
 
 
 def test_a_service_manager_hears_of_it(test):
