@@ -199,7 +199,9 @@ static void bgp_loop(struct bgp *bgp) ON_THREAD(bgp_thread)
             lists_reload(bgp);
         if (requests & REQUEST_NAMED)
             named_take(bgp);
-        int err = poller_wait(bgp->poller, has_more ? 0 : IDLE_WAIT_MS);
+        int log_ms = route_log_turn(bgp->log);
+        int wait_ms = log_ms >= 0 && log_ms < IDLE_WAIT_MS ? log_ms : IDLE_WAIT_MS;
+        int err = poller_wait(bgp->poller, has_more ? 0 : wait_ms);
         if (err < 0 && err != -EINTR) {
             log_error("bgp: waiting for events: %s; the BGP thread ends", strerror(-err));
             return;
@@ -471,6 +473,12 @@ static void load_all(struct bgp *bgp)
     thread_leave_role(&bgp_thread);
 }
 
+int bgp_set_log(struct bgp *bgp, const struct bgp_log_sink *sink)
+{
+    bgp->log = route_log_new(sink, &bgp->settings, bgp->rib, &bgp->peers);
+    return poller_add(bgp->poller, sink->fd, POLLER_READ, wake_readable, bgp);
+}
+
 int bgp_start(struct bgp *bgp)
 {
     if (bgp->settings.enabled)
@@ -510,6 +518,7 @@ void bgp_free(struct bgp *bgp)
         close(bgp->wake_fd);
     poller_free(bgp->poller);
     table_load_free(bgp->load);
+    route_log_free(bgp->log);
     peer_table_clear(&bgp->peers);
     if (bgp->rib)
         rib_free(bgp->rib);

@@ -37,6 +37,7 @@ struct bgp_settings {
     const char *connect_to; /* active mode: "address" or "address@port", comma-separated */
     uint32_t aspath_radius;
     const char *stdcomm_pattern, *extcomm_pattern, *lrgcomm_pattern; /* comma-separated */
+    bool has_numeric_origin; /* tmp_bgp_daemon_origin_type_int: of logs */
     /* Not a key: somebody asks for attributes as they were received (attr_store.h). */
     bool keeps_received;
     /* Not a key: the RIB has so many slots and members of views for a guest; 0: there is none. */
@@ -57,6 +58,19 @@ int bgp_check(const struct bgp_settings *settings, struct text *errors);
  * of an error (a file's name and line, the remedy) is appended to `error`. -errno. */
 int bgp_new(const struct bgp_settings *settings, struct rcu *rcu, struct text *error,
             struct bgp **ret_bgp);
+/* Who takes records of BGP messages (route_events.h). The BGP thread calls all of these, and none may block. */
+struct event;
+struct bgp_log_sink {
+    void (*put)(void *arg, const struct event *event, int64_t time_ns);
+    /* Does what is due; returns how many milliseconds the next call may wait; -1: until `fd` is readable. */
+    int (*turn)(void *arg);
+    bool (*is_ending)(void *arg); /* true: it wants no more records but the last */
+    bool (*finish)(void *arg);    /* after the last record; false: call it again */
+    int fd;                       /* an eventfd, borrowed */
+    void *arg;
+};
+/* Logs messages from the start on; before bgp_start(), with settings.keeps_received. -errno. */
+int bgp_set_log(struct bgp *bgp, const struct bgp_log_sink *sink);
 int bgp_start(struct bgp *bgp); /* starts the thread */
 void bgp_stop(struct bgp *bgp); /* Cease to all peers (RFC 4486: administrative shutdown), joins */
 void bgp_free(struct bgp *bgp); /* after all readers of the RIB are gone */

@@ -97,6 +97,7 @@ static bool stranger_shed(struct bgp *bgp) ON_THREAD(bgp_thread)
     session_info(session)->is_over_for_good = true;
     session_close(session, &n);
     bgp_peer_lose(bgp, session, "bgp_daemon_max_memory is reached");
+    route_log_settle(bgp->log); /* its memory is needed */
     return true;
 }
 

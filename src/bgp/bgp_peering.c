@@ -22,6 +22,7 @@ struct apply {
     uint32_t peer;
     struct wall_time now;
     enum rib_limit limit; /* that the peer has come to */
+    uint32_t add_path;    /* families with ADD-PATH, a bit each */
 };
 
 bool bgp_log_allowed(struct log_limit *limit)
@@ -79,13 +80,15 @@ void bgp_peer_lose(struct bgp *bgp, struct session *session, const char *reason)
     if (!peer || peer->session != session)
         return;
     peer->session = NULL;
+    if (peer->info.state != BGP_PEER_ESTABLISHED)
+        route_log_close(bgp->log, peer);
     strncpy(peer->info.last_error, reason, sizeof peer->info.last_error - 1);
     if (peer->info.state != BGP_PEER_ESTABLISHED)
         return;
     peer->info.state = BGP_PEER_DOWN;
     bgp_count(bgp, BGP_COUNTER_sessions_lost, 1);
-    rib_peer_down(bgp->rib, peer->info.index, !session_info(session)->is_over_for_good,
-                  clock_wall(), clock_mono());
+    route_log_lose(bgp->log, bgp->rib, peer, !session_info(session)->is_over_for_good, clock_wall(),
+                   clock_mono());
     bgp_publish(bgp);
     if (bgp_log_allowed(&peer->log_limits[PEER_LOG_STATE]))
         log_notice("bgp: peer %s AS %u down: %s", bgp_session_text(session, address), peer->info.as,
@@ -134,6 +137,7 @@ static int peer_opened(void *arg, struct session *session, struct notification *
     peer->info.port = info->port;
     peer->info.as = info->theirs.as;
     info->peer = peer;
+    route_log_open(bgp->log, peer);
     bgp_count(bgp, BGP_COUNTER_capabilities_ignored, info->theirs.capabilities.ignored);
     return 0;
 }
@@ -181,10 +185,39 @@ static void peer_established(void *arg, struct session *session) ON_THREAD(bgp_t
     text_clear(&families);
 }
 
+static struct route_log_batch log_batch(const struct apply *apply, enum address_family family,
+                                        const struct rib_nlri *nlri, size_t count)
+{
+    return (struct route_log_batch){.peer = &apply->bgp->peers.peers[apply->peer],
+                                    .family = family,
+                                    .has_add_path = apply->add_path & 1u << family,
+                                    .nlri = nlri,
+                                    .count = count,
+                                    .time_ns = apply->now.ns};
+}
+
+static void log_update(const struct apply *apply, enum address_family family,
+                       const struct rib_nlri *nlri, size_t count, const struct path_attrs *attrs)
+    ON_THREAD(bgp_thread)
+{
+    struct route_log_batch batch = log_batch(apply, family, nlri, count);
+
+    route_log_update(apply->bgp->log, &batch, attrs);
+}
+
+static void log_withdraw(const struct apply *apply, enum address_family family,
+                         const struct rib_nlri *nlri, size_t count) ON_THREAD(bgp_thread)
+{
+    struct route_log_batch batch = log_batch(apply, family, nlri, count);
+
+    route_log_withdraw(apply->bgp->log, apply->bgp->rib, &batch);
+}
+
 static void apply_announce(void *arg, enum address_family family, const struct rib_nlri *nlri,
                            size_t count, struct path_attrs *attrs) ON_THREAD(bgp_thread)
 {
     struct apply *apply = arg;
+    log_update(apply, family, nlri, count, attrs);
     size_t refused = rib_announce(apply->bgp->rib, apply->peer, address_families[family].rib_safi,
                                   nlri, count, attrs, apply->now);
     struct peer *peer = &apply->bgp->peers.peers[apply->peer];
@@ -207,6 +240,7 @@ static void apply_withdraw(void *arg, enum address_family family, const struct r
                            size_t count) ON_THREAD(bgp_thread)
 {
     struct apply *apply = arg;
+    log_withdraw(apply, family, nlri, count);
     size_t unknown = rib_withdraw(apply->bgp->rib, apply->peer, address_families[family].rib_safi,
                                   nlri, count, apply->now);
     bgp_count(apply->bgp, BGP_COUNTER_withdrawn_unknown, unknown);
@@ -219,6 +253,8 @@ static void apply_end_of_rib(void *arg, enum address_family family) ON_THREAD(bg
     char address[IP_TEXT_LEN];
 
     bgp_count(apply->bgp, BGP_COUNTER_end_of_rib, 1);
+    route_log_end_of_rib(apply->bgp->log, &apply->bgp->peers.peers[apply->peer], family,
+                         apply->now.ns);
     rib_end_of_rib(apply->bgp->rib, apply->peer, info->rib_safi, info->rib_family, apply->now);
     bgp_publish(apply->bgp);
     if (bgp_log_allowed(&apply->bgp->peers.peers[apply->peer].log_limits[PEER_LOG_TABLE])) {
@@ -270,7 +306,8 @@ static int peer_updated(void *arg, struct session *session, struct reader body,
                                                "session reset"};
     struct bgp *bgp = arg;
     struct peer *peer = session_peer(session);
-    struct apply apply = {bgp, peer->info.index, clock_wall(), RIB_LIMIT_NONE};
+    struct apply apply = {bgp, peer->info.index, clock_wall(), RIB_LIMIT_NONE,
+                          session_info(session)->context.features.add_path};
     const struct update_sink sink = {apply_announce, apply_withdraw, apply_end_of_rib, &apply};
     struct update_result result;
     char address[IP_TEXT_LEN];

@@ -12,6 +12,7 @@
 #include "bgp/bgp_socket.h"
 #include "bgp/neighbors_file.h"
 #include "bgp/peer_table.h"
+#include "bgp/route_log.h"
 #include "bgp/session.h"
 #include "bgp/standing.h"
 #include "bgp/table_load.h"
@@ -75,6 +76,7 @@ struct bgp {
     struct rib *rib;
     struct attr_store *attrs;
     struct bgp_guest guest; /* its functions are NULL: there is none */
+    struct route_log *log;  /* NULL: there is none */
     struct peer_table peers;
     struct neighbors_file *neighbors; /* NULL: there is none, or the thread ends */
     struct session **sessions;        /* all of them, closing ones too */

@@ -13,8 +13,8 @@
 #define LABEL_WITHDRAWN 0x800000u /* RFC 3107 section 3 */
 #define RD_BITS         64
 
-/* Skips the label stack; returns how many bits of `bits` it took, or -EBADMSG. */
-static int labels_skip(struct reader *field, unsigned bits, bool is_withdrawal)
+/* Skips the label stack but for the value of its first label; returns how many bits of `bits` it took, or -EBADMSG. */
+static int labels_skip(struct reader *field, unsigned bits, bool is_withdrawal, uint32_t *ret_first)
 {
     unsigned taken = 0;
 
@@ -22,6 +22,8 @@ static int labels_skip(struct reader *field, unsigned bits, bool is_withdrawal)
         if (bits - taken < LABEL_BITS)
             return -EBADMSG;
         uint32_t label = (uint32_t)reader_uint(field, 3);
+        if (taken == 0)
+            *ret_first = label >> 4;
         taken += LABEL_BITS;
         if (field->failed)
             return -EBADMSG;
@@ -41,7 +43,7 @@ static int nlri_read_one(struct reader *field, const struct nlri_format *format,
     unsigned bits = reader_u8(field);
     nlri->rd = 0;
     if (family->has_labels) {
-        int taken = labels_skip(field, bits, format->is_withdrawal);
+        int taken = labels_skip(field, bits, format->is_withdrawal, &nlri->label);
         if (taken < 0)
             return taken;
         bits -= (unsigned)taken;

@@ -186,6 +186,7 @@ struct rib_nlri {
     uint64_t rd;             /* 0 unless the SAFI is VPN */
     struct ip_prefix prefix; /* its family is the NLRI's */
     uint32_t path_id;        /* 0 without ADD-PATH */
+    uint32_t label; /* the first one, 20 bits, of families with labels; the RIB does not keep it */
 };
 /* All NLRI of an UPDATE with its attributes, or of its withdrawals; one SAFI per call, of an
  * established peer. Announcing a path as it is already keeps its time. Returns how many were not
@@ -214,6 +215,10 @@ enum rib_intake {
 void rib_set_intake(struct rib *rib, enum rib_intake intake) ON_THREAD(bgp_thread);
 /* Bytes in use, without the attributes. */
 uint64_t rib_memory_used(const struct rib *rib);
+/* Finds the set with which the peer's session, which is up, has announced the path; NULL: it has not, or the path is
+ * withdrawn. Borrowed until the next change. */
+const struct path_attrs *rib_announced(struct rib *rib, uint32_t peer, enum rib_safi safi,
+                                       const struct rib_nlri *nlri) ON_THREAD(bgp_thread);
 /* Returns how many were not there. */
 size_t rib_withdraw(struct rib *rib, uint32_t peer, enum rib_safi safi, const struct rib_nlri *nlri,
                     size_t count, struct wall_time now) ON_THREAD(bgp_thread);

@@ -264,6 +264,25 @@ static bool path_withdraw(const struct change *change, const struct list_ref *at
     return true;
 }
 
+const struct path_attrs *rib_announced(struct rib *rib, uint32_t peer, enum rib_safi safi,
+                                       const struct rib_nlri *nlri)
+{
+    enum rib_family f = nlri->prefix.addr.family == IP_V6 ? RIB_IPV6 : RIB_IPV4;
+    struct rib_table *table = rib_table_find(rib, safi, nlri->rd);
+
+    if (!table)
+        return NULL;
+    struct list_ref ref =
+        rib_list_ref(rib, table, f, prefix_key_make(&nlri->prefix.addr), nlri->prefix.len, peer);
+    const struct stored_path *found = rib_list_find(rib_list_at(rib, &ref), nlri->path_id);
+    if (!found)
+        return NULL;
+    struct family_state state = rib_family_state(&rib->peers[peer].families[safi][f]);
+    bool is_of_session = (uint8_t)(path_generation(found) - state.session) <=
+                         (uint8_t)(state.current - state.session);
+    return is_of_session ? stored_attrs(rib, found) : NULL;
+}
+
 /* Reads ahead along the way that the changes of a few NLRI will take. */
 static void nlri_prefetch(struct rib *rib, struct rib_table *table, const struct rib_nlri *nlri,
                           size_t count, struct prefix_match *matches)

@@ -63,6 +63,9 @@ bool config_find_line(const struct config *config, const char *key,
  * with it are of a table of global keys. -EINVAL: appended to `errors`. */
 int config_add_implicit(struct config *config, const char *type, const char *name,
                         const char *prefix, const char *place, struct text *errors);
+/* Returns what of a plugin's key stands behind the prefix: all of it, but for print_output_file and its like, which
+ * are `file`. */
+const char *config_prefixed_name(const char *key);
 size_t config_instance_count(const struct config *config);
 const struct config_instance *config_instance_at(const struct config *config, size_t index);
 

@@ -427,7 +427,8 @@ static void take_prefixed(struct config *config, size_t instance)
         if (!config_claim_covers(config, claim, instance) ||
             !config_claim_is_prefixed(config, claim, instance))
             continue;
-        char *key = mem_printf("%s_%s", config->instances[instance].prefix, claim->key.name);
+        char *key = mem_printf("%s_%s", config->instances[instance].prefix,
+                               config_prefixed_name(claim->key.name));
         const struct config_claim *prefixed = config_find_claim(config, key, CONFIG_GLOBAL);
         if (prefixed && (prefixed->slots[0].line || prefixed->slots[0].value) &&
             (prefixed->slots[0].line || !claim->slots[instance].line))

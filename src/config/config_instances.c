@@ -122,6 +122,13 @@ int config_add_implicit(struct config *config, const char *type, const char *nam
     return s.has_failed ? -EINVAL : 0;
 }
 
+const char *config_prefixed_name(const char *key)
+{
+    static const char of_files[] = "print_output_";
+
+    return strncmp(key, of_files, strlen(of_files)) == 0 ? key + strlen(of_files) : key;
+}
+
 int config_find_instances(struct config *config, struct text *errors)
 {
     struct scan s = {.config = config, .errors = errors, .place = "default"};

@@ -14,6 +14,7 @@
 #include "daemon/daemon_private.h"
 #include "daemon/ending.h"
 #include "daemon/errands.h"
+#include "daemon/msglog.h"
 #include "daemon/problem_list.h"
 #include "daemon/process.h"
 #include "daemon/spool_use.h"
@@ -490,6 +491,7 @@ static int daemon_end(struct daemon *d) ON_THREAD(main_thread)
     table_dump_join(d->table_dump);
     if (d->bgp)
         bgp_stop(d->bgp);
+    msglog_settle(d);
     if (d->rtr)
         rtr_stop(d->rtr);
     errands_write_statistics(d, true);

@@ -35,6 +35,8 @@
 
 enum { KEY_TABLES_MAX = 32 };
 
+struct event_producer;
+
 struct daemon {
     const struct daemon_description *description;
     struct options options;
@@ -69,7 +71,8 @@ struct daemon {
     char *state_file;               /* process.templates_file, if no key names it */
     struct raw_sockets raw_sockets; /* open if an instance asks for them, or templates are shared */
     int worker_events[WORKERS_MAX];
-    int *foreign_events;                                 /* one per instance; -1: workers feed it */
+    struct event_producer *msglog; /* of the BGP thread; NULL: there is no log */
+    int *foreign_events;           /* one per instance; -1: workers feed it */
     alignas(CACHE_LINE) const struct maps *_Atomic maps; /* workers look at it for each datagram */
     alignas(CACHE_LINE) struct rcu *rcu;
     struct rcu_queue *retired;

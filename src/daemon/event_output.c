@@ -12,18 +12,20 @@ int event_output_find(const struct event_output *output, struct config *config, 
     /* A plugin is asked for by the key that has no default: where the records go. */
     static const struct {
         const char *plugin, *key;
-    } plugins[] = {{"kafka", "kafka_topic"}, {"amqp", "amqp_routing_key"}};
+    } plugins[] = {{"kafka", "kafka_topic"}, {"amqp", "amqp_routing_key"}, {"print", "file"}};
+    const size_t count = sizeof plugins / sizeof plugins[0] - (output->has_file ? 0 : 1);
     struct config_found_line line, other = {0};
     int err = 0;
 
-    for (size_t i = 0; i < sizeof plugins / sizeof plugins[0] && err == 0; i++) {
+    for (size_t i = 0; i < count && err == 0; i++) {
         char *key = mem_printf("%s_%s", output->prefix, plugins[i].key);
         if (config_find_line(config, key, &line)) {
             if (other.key) {
                 text_append_printf(errors,
-                                   "%s: %s: they go to one broker, and %s names another; leave one "
+                                   "%s: %s: they go to one %s, and %s names another; leave one "
                                    "of the two out\n",
-                                   line.place, line.key, other.key);
+                                   line.place, line.key, output->has_file ? "place" : "broker",
+                                   other.key);
                 err = -EINVAL;
             } else {
                 err = config_add_implicit(config, plugins[i].plugin, output->name, output->prefix,

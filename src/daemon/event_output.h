@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * Event records go to a broker by an instance of the plugin kafka or amqp that nobody has to name in
- * `plugins`: where a key says to what topic or with what routing key they go, it is made, with all
+ * Event records go to a broker or a file by an instance of the plugin kafka, amqp or print that nobody has to name in
+ * `plugins`: where a key says to what topic, with what routing key or to what file they go, it is made, with all
  * that instances have. Its keys are the plugin's own behind a prefix.
  */
 #include "base/event.h"
@@ -16,6 +16,7 @@ struct event_output {
     const char *prefix; /* of its keys: sfacctd_counter */
     const struct event_table *events;
     bool has_writer_id; /* each record ends with it, as those of flows do */
+    bool has_file;      /* they may go to a file instead, the key PREFIX_file */
     /* No worker makes them but a thread of another sort (pipeline/event_producer.h): the instance has one lane, and
      * workers do not know it. Such outputs come behind all others. */
     bool is_foreign;

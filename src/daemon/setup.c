@@ -8,6 +8,7 @@
 #include "daemon/event_output.h"
 #include "daemon/ingress_keys.h"
 #include "daemon/lists.h"
+#include "daemon/msglog.h"
 #include "daemon/notices.h"
 #include "daemon/spool_use.h"
 #include "daemon/table_dump_use.h"
@@ -60,6 +61,7 @@ static void add_tables(struct daemon *d)
         {bmp_keys, &d->bmp_settings, OF_BMP},
         {bgp_flow_keys, &d->bgp_settings, of_flows},
         {table_dump_keys, &d->table_dump_settings, OF_BGP},
+        {msglog_keys, &d->bgp_settings, OF_BGP},
         {rtr_keys, &d->rtr_settings, of_flows},
         {maps_keys, &d->maps_settings, of_flows},
         {control_keys, &d->control_settings, NULL},
@@ -123,6 +125,7 @@ static int find_event_outputs(struct daemon *d, struct text *errors)
     const struct event_output *const outputs[] = {
         d->description->event_output, /* those that workers feed come first */
         &table_dump_output,
+        &msglog_output,
     };
     const size_t output_count = sizeof outputs / sizeof *outputs;
     int err = 0;
@@ -608,6 +611,7 @@ int setup_read(struct daemon *d, int argc, char **argv, struct text *errors, str
         err = -EINVAL;
     if (table_dump_use_read(d, errors) < 0)
         err = -EINVAL;
+    msglog_read(d);
     if (d->bgp_settings.enabled && bgp_check(&d->bgp_settings, errors) < 0)
         err = -EINVAL;
     if (check_bmp(d, errors) < 0)
@@ -650,8 +654,10 @@ void setup_append_said(const struct daemon *d, uint32_t index, const char *lines
     while (*lines) {
         size_t len = strcspn(lines, "\n");
         char *prefix = complaint_prefix(d, index, lines);
+        size_t left_out = *prefix ? (size_t)(config_prefixed_name(lines) - lines) : 0;
         text_append_printf(out, "%s: %s[%s]: %s%.*s\n", complaint_place(d, index, lines),
-                           identity->type, identity->name, prefix, (int)len, lines);
+                           identity->type, identity->name, prefix, (int)(len - left_out),
+                           lines + left_out);
         mem_free(prefix);
         lines += len + (lines[len] == '\n');
     }
@@ -832,6 +838,8 @@ int setup_open(struct daemon *d, struct text *errors)
     if (err == 0)
         err = open_instances(d);
     if (err == 0)
+        err = msglog_open(d);
+    if (err == 0)
         err = open_workers(d, errors);
     if (err == 0)
         err = table_dump_use_open(d);
@@ -921,6 +929,7 @@ void setup_close(struct daemon *d)
         bgp_free(d->bgp);
     }
     rtr_free(d->rtr);
+    msglog_free(d);
     for (uint32_t i = 0; d->instances && i < d->instance_count; i++)
         instance_free(d->instances[i]);
     if (d->retired)

@@ -166,7 +166,8 @@ static enum address_family family_of(const struct rib_dumped *path)
 static bool put_path(struct table_dump *d, const struct copied_path *copy) ON_THREAD(worker_thread)
 {
     struct dumped_peer *peer = &d->peers[d->peer_of[copy->path.peer]];
-    const struct rib_nlri nlri = {copy->path.rd, copy->path.prefix, copy->path.path_id};
+    const struct rib_nlri nlri = {
+        .rd = copy->path.rd, .prefix = copy->path.prefix, .path_id = copy->path.path_id};
     /* The session has checked what was kept, by its own rules. */
     const struct attr_context context = {.is_internal = true,
                                          .features.has_four_octet_as = copy->has_four_octet_as};

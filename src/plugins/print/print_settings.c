@@ -59,6 +59,14 @@ const struct pa_key print_keys[] = {
 };
 /* clang-format on */
 
+/* Event records are JSON lines behind those that are there: a log. */
+static void set_events(struct print_settings *s)
+{
+    s->kind = &format_event;
+    s->is_appended = true;
+    s->has_markers = false;
+}
+
 static int read_output(const struct pa_host *host, struct print_settings *s, char *error,
                        size_t error_size)
 {
@@ -210,6 +218,8 @@ int print_settings_read(const struct pa_host *host, const struct pa_schema *sche
     err = read_output(host, &s, error, error_size);
     s.has_markers = setting_is_on(host, "print_markers") && s.kind != &format_avro &&
                     s.kind != &format_avro_json;
+    if (schema->event_kind_count > 0)
+        set_events(&s);
     if (err == 0)
         err = read_separator(host, &s, error, error_size);
     if (err == 0 && s.kind->check)
