@@ -8,7 +8,7 @@
 #include <inttypes.h>
 
 /* The smaller, the rather it may have a session. */
-static uint64_t rank_of(const struct bgp *bgp, const struct ip_addr *address)
+static uint64_t rank_of(const struct bgp *bgp, const struct ip_addr *address) ON_THREAD(bgp_thread)
 {
     uint64_t since = (uint64_t)standing_since(&bgp->standing, address);
     return bgp_is_named(bgp, address) ? since : since | UINT64_C(1) << 63;

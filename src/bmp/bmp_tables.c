@@ -6,6 +6,7 @@
 #include <assert.h>
 
 #define TIDY_EVERY_S 1
+#define TIDY_MEMBERS 2048 /* in one turn, and those of one router more */
 
 struct bmp_tables *bmp_tables_new(const struct bmp_tables_settings *settings)
 {
@@ -141,27 +142,35 @@ void bmp_tables_lost(struct bmp_tables *tables, struct bmp_tables_router *router
     }
 }
 
-/* Takes care of one router; false: all are done for this second. */
-static bool tidy_step(struct bmp_tables *tables) ON_THREAD(bgp_thread)
+/* Takes care of one router. */
+static void router_tidy(struct bmp_tables *tables) ON_THREAD(bgp_thread)
 {
-    if (tables->mono.ns >= tables->next_second.ns) {
-        tables->next_second.ns = tables->mono.ns + TIDY_EVERY_S * NS_PER_S;
-        tables->tidied = 0;
-    }
-    if (tables->tidied >= tables->router_count)
-        return false;
     struct bmp_tables_router *router = tables->routers[tables->tidied];
+
     bmp_router_tidy(router);
     if (router->is_connected || router->view_count > 0) {
         router->is_changed |= bmp_views_are_stale(router);
         tables->tidied++;
-        return tables->tidied < tables->router_count;
+        return;
     }
     tables->routers[tables->tidied] = tables->routers[--tables->router_count];
     tables->is_changed = true;
     if (router->block)
         rcu_retire(tables->retired, mem_free, router->block);
     router_free(router);
+}
+
+/* Takes care of some routers; false: all are done for this second. */
+static bool tidy_step(struct bmp_tables *tables) ON_THREAD(bgp_thread)
+{
+    if (tables->mono.ns >= tables->next_second.ns) {
+        tables->next_second.ns = tables->mono.ns + TIDY_EVERY_S * NS_PER_S;
+        tables->tidied = 0;
+    }
+    for (uint32_t done = 0; done < TIDY_MEMBERS && tables->tidied < tables->router_count;) {
+        done += 1 + tables->routers[tables->tidied]->member_count;
+        router_tidy(tables);
+    }
     return tables->tidied < tables->router_count;
 }
 

@@ -33,8 +33,8 @@ struct bmp_view_family {
 struct bmp_view {
     uint32_t slot; /* struct rib_query.peer */
     enum bmp_view_kind kind;
-    /* 0: the global instance. Else queries of this view have it as `rd`, and its routes of all families are VPN
-     * ones of the RIB. */
+    /* 0: the global instance, whose peers may send VPN routes, which answer queries with an `rd`. Else all its
+     * routes are in the RIB's table of this `rd`. */
     uint64_t distinguisher;
     struct bmp_view_family families[RIB_FAMILY_COUNT];
     uint64_t paths, history_paths, prefixes;
