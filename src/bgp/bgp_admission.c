@@ -17,6 +17,7 @@ static uint64_t rank_of(const struct bgp *bgp, const struct ip_addr *address) ON
 /* Finds the peer that is to give way first, of those with a session or of those that are down;
  * NULL: all go before `rank`. */
 static struct peer *peer_lesser(const struct bgp *bgp, uint64_t rank, bool has_session)
+    ON_THREAD(bgp_thread)
 {
     struct peer *least = NULL;
     uint64_t least_rank = rank;
