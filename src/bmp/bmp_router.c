@@ -99,6 +99,28 @@ static void context_override(struct attr_context *context, const struct capabili
     context->features.has_four_octet_as |= told->has_four_octet_as;
 }
 
+/* Some routers tell routes of their Loc-RIB without a Peer Up (GoBGP 3.10). It has no session whose OPENs would have to be
+ * known. NULL: there are too many peers. */
+static struct bmp_peer *loc_rib_imply(struct bmp_router *router,
+                                      const struct bmp_peer_header *header)
+{
+    const struct open_message open = {
+        .as = header->as,
+        .router_id = header->router_id,
+        .capabilities = {.is_present = true, .has_multiprotocol = true, .has_four_octet_as = true},
+    };
+    const struct bmp_peer_up up = {.sent = open, .received = open};
+    struct bmp_peer *peer = bmp_peer_table_add(&router->peers, header, &up);
+
+    if (!peer) {
+        reject_count(router, BMP_REJECT_peer_limit);
+        return NULL;
+    }
+    count(router, BMP_COUNTER_peer_ups_implied, 1);
+    router->owner->peer_up(router->owner->arg, peer);
+    return peer;
+}
+
 static void monitoring_take(struct bmp_router *router, const struct bmp_peer_header *header,
                             uint8_t version, struct reader body)
 {
@@ -108,7 +130,7 @@ static void monitoring_take(struct bmp_router *router, const struct bmp_peer_hea
     struct update_result result;
     enum bmp_reject reject;
 
-    if (!peer) {
+    if (!peer && header->rib != BMP_RIB_LOC) {
         reject_count(router, BMP_REJECT_unknown_peer);
         return;
     }
@@ -116,6 +138,10 @@ static void monitoring_take(struct bmp_router *router, const struct bmp_peer_hea
         reject_count(router, reject);
         return;
     }
+    if (!peer)
+        peer = loc_rib_imply(router, header);
+    if (!peer)
+        return;
     count(router, BMP_COUNTER_monitorings, 1);
     count(router, BMP_COUNTER_trailing, monitoring.has_trailing);
     struct attr_context context = bmp_peer_context(peer, header);
@@ -194,8 +220,8 @@ static void peer_down_take(struct bmp_router *router, const struct bmp_peer_head
     }
     if (peer)
         peer_end(router, peer, &down);
-    else
-        reject_count(router, BMP_REJECT_unknown_peer);
+    else /* some routers begin with those of all peers that are not up */
+        count(router, BMP_COUNTER_peer_downs_unknown, 1);
 }
 
 static void statistics_take(struct bmp_router *router, const struct bmp_peer_header *header,

@@ -218,7 +218,7 @@ const struct bmp_views *bmp_tables_views(const struct bmp_tables *tables)
 void bmp_tables_statistics_each(const struct bmp_tables *tables, bgp_statistic_fn *fn, void *arg)
 {
     static const struct bgp_statistic rows[] = {
-#define BMP_TABLES_COUNTER(NAME, HELP) {"bmp_" #NAME, HELP, false},
+#define BMP_TABLES_COUNTER(NAME, HELP) {#NAME, HELP, false},
 #include "bmp/bmp_tables_counters.def"
 #undef BMP_TABLES_COUNTER
     };

@@ -7,6 +7,7 @@
 #include "bgp/bgp.h"
 #include "bgp/decision.h"
 #include "bgp/rib_show.h"
+#include "daemon/api_bmp.h"
 #include "daemon/api_private.h"
 #include <errno.h>
 #include <string.h>
@@ -19,8 +20,10 @@ static const char *const origins[] = {"igp", "egp", "incomplete", "incomplete"};
 
 static json_t *no_bgp(struct api_call *call)
 {
-    return api_fail(call, 409,
-                    "there are no BGP sessions: bgp_daemon: true makes the daemon listen");
+    return api_fail(
+        call, 409,
+        "there are no BGP sessions and no BMP routers: bgp_daemon: true or bmp_daemon: true "
+        "makes the daemon listen");
 }
 
 /* ---- peers ---- */
@@ -74,7 +77,8 @@ json_t *api_page_peers(struct api_call *call)
     for (uint32_t i = 0; peers && i < peers->count; i++)
         json_array_append_new(list, json_peer(&peers->peers[i]));
     mem_free(peers);
-    return json_pack("{s:o}", "peers", list);
+    return json_pack("{s:o,s:o}", "peers", list, "bmp_routers",
+                     api_bmp_routers(call->api->sources));
 }
 
 /* ---- paths ---- */
@@ -134,16 +138,16 @@ static json_t *uint_or_null(bool is_there, uint64_t value)
 
 /* Takes the bytes of a path out of those of its prefix, so that no second path has them too. */
 static uint64_t take_bytes(const struct routes_walk *w, const struct rib_shown *path,
-                           const struct bgp_peer_info *peer)
+                           const struct ip_addr *address)
 {
     uint64_t bytes = 0;
 
     for (size_t i = 0; i < w->traffic_count; i++) {
         struct traffic_row *row = &w->traffic[i];
-        bool is_of_peer = (peer && ip_addr_equal(&row->exporter, &peer->address)) ||
+        bool is_its_own = (address && ip_addr_equal(&row->exporter, address)) ||
                           (row->exporter.family == IP_V4 &&
                            wire_u32(row->exporter.bytes + 12) == path->router_id);
-        if (!is_of_peer || !ip_addr_equal(&row->next_hop, &path->attrs->next_hop))
+        if (!is_its_own || !ip_addr_equal(&row->next_hop, &path->attrs->next_hop))
             continue;
         bytes += row->bytes;
         row->bytes = 0;
@@ -155,19 +159,34 @@ static json_t *json_path(const struct routes_walk *w, const struct rib_shown *pa
 {
     const struct path_attrs *a = path->attrs;
     const struct bgp_peer_info *peer = bgp_peers_find(w->peers, path->peer);
+    struct api_bmp_owner bmp = {0};
+    bool is_bmp = !peer && api_bmp_find(w->sources, path, &bmp);
+    bool has_member = bmp.member && bmp.member->address.family != IP_NONE;
     int64_t since_ns = path->announced_ms * NS_PER_MS;
-    json_t *object = json_pack(
-        "{s:o,s:o,s:o,s:o,s:o,s:b,s:b,s:o,s:o,s:o,s:o}", "peer",
-        peer ? api_address(&peer->address) : json_null(), "peer_as",
-        uint_or_null(peer, peer ? peer->as : 0), "router_id", api_router_id(path->router_id),
-        "path_id", uint_or_null(path->has_add_path, path->path_id), "rank",
-        uint_or_null(path->rank != UINT32_MAX, (uint64_t)path->rank + 1), "is_best", 0, "is_stale",
-        path->is_stale, "since", api_time(since_ns), "age_s",
-        uint_or_null(since_ns != 0 && w->now_ns >= since_ns,
-                     (uint64_t)(w->now_ns - since_ns) / NS_PER_S),
-        "withdrawn", api_time(path->withdrawn_ms * NS_PER_MS), "bytes",
-        uint_or_null(w->traffic && path->rank != UINT32_MAX,
-                     path->rank != UINT32_MAX ? take_bytes(w, path, peer) : 0));
+    json_t *object =
+        json_pack("{s:o,s:o,s:o,s:o,s:b,s:o,s:o,s:o,s:b,s:b,s:o,s:o,s:o,s:o}", "peer",
+                  peer         ? api_address(&peer->address)
+                  : has_member ? api_address(&bmp.member->address)
+                               : json_null(),
+                  "peer_as",
+                  uint_or_null(peer || bmp.member, peer         ? peer->as
+                                                   : bmp.member ? bmp.member->as
+                                                                : 0),
+                  "bmp_router", is_bmp ? api_address(&bmp.router->address) : json_null(),
+                  "bmp_table", is_bmp ? api_bmp_table(&bmp, path) : json_null(), "is_in_use",
+                  is_bmp && path->is_in_use, "router_id", api_router_id(path->router_id), "path_id",
+                  uint_or_null(path->has_add_path, path->path_id), "rank",
+                  uint_or_null(path->rank != UINT32_MAX, (uint64_t)path->rank + 1), "is_best", 0,
+                  "is_stale", path->is_stale, "since", api_time(since_ns), "age_s",
+                  uint_or_null(since_ns != 0 && w->now_ns >= since_ns,
+                               (uint64_t)(w->now_ns - since_ns) / NS_PER_S),
+                  "withdrawn", api_time(path->withdrawn_ms * NS_PER_MS), "bytes",
+                  uint_or_null(w->traffic && path->rank != UINT32_MAX,
+                               path->rank != UINT32_MAX ? take_bytes(w, path,
+                                                                     peer     ? &peer->address
+                                                                     : is_bmp ? &bmp.router->address
+                                                                              : NULL)
+                                                        : 0));
     json_t *attrs = json_pack(
         "{s:o,s:s,s:o,s:o,s:o,s:o,s:i,s:o,s:o,s:o}", "next_hop", api_address(&a->next_hop),
         "origin", origins[a->origin], "as_path", json_as_path(a->as_path), "local_pref",
@@ -199,15 +218,28 @@ static void look_for_best(struct routes_walk *w, const struct rib_shown *path, j
     w->best_json = json;
 }
 
+/* Whether it is a path of the peer that is asked for: of a session, or of a BMP router or a peer that it monitors. */
+static bool is_of_peer(const struct routes_walk *w, const struct rib_shown *path)
+{
+    const struct bgp_peer_info *peer = bgp_peers_find(w->peers, path->peer);
+    uint32_t id = w->peer.family == IP_V4 ? wire_u32(w->peer.bytes + 12) : 0;
+    struct api_bmp_owner bmp;
+
+    if (peer)
+        return ip_addr_equal(&peer->address, &w->peer) || (id != 0 && peer->router_id == id);
+    if (!api_bmp_find(w->sources, path, &bmp))
+        return false;
+    return ip_addr_equal(&bmp.router->address, &w->peer) ||
+           (id != 0 && bmp.router->router_id == id) ||
+           (bmp.member && (ip_addr_equal(&bmp.member->address, &w->peer) ||
+                           (id != 0 && bmp.member->router_id == id)));
+}
+
 static void take_path(void *arg, const struct rib_shown *path)
 {
     struct routes_walk *w = arg;
-    const struct bgp_peer_info *peer = w->has_peer ? bgp_peers_find(w->peers, path->peer) : NULL;
     json_t *json = NULL;
-    bool is_wanted =
-        !w->has_peer ||
-        (peer && (ip_addr_equal(&peer->address, &w->peer) ||
-                  (w->peer.family == IP_V4 && peer->router_id == wire_u32(w->peer.bytes + 12))));
+    bool is_wanted = !w->has_peer || is_of_peer(w, path);
 
     if (is_wanted) {
         w->found++;

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "bgp/bgp.h"
+#include "daemon/api_bmp.h"
 #include "daemon/api_private.h"
 #include "daemon/progress.h"
 #include "pipeline/exporter_evidence.h"
@@ -223,7 +224,7 @@ json_t *api_page_status(struct api_call *call)
     faults_look(call->api->faults, exporters);
     faults_append(call->api->faults, call->api->health, call->facts, exporters, &faults);
     json_t *root = json_pack(
-        "{s:s,s:s,s:s,s:o,s:I,s:b,s:b,s:o,s:o,s:o,s:I,s:I,s:I,s:o,s:o,s:o,s:o,s:I}", "daemon",
+        "{s:s,s:s,s:s,s:o,s:I,s:b,s:b,s:o,s:o,s:o,s:I,s:I,s:I,s:o,s:o,s:o,s:o,s:o,s:I}", "daemon",
         s->daemon_name, "name", s->core_proc_name, "version", PATHACCT_VERSION, "started",
         api_time(s->started_ns), "uptime_s",
         (json_int_t)((clock_wall().ns - s->started_ns) / NS_PER_S), "is_well", is_well, "is_ready",
@@ -231,9 +232,9 @@ json_t *api_page_status(struct api_call *call)
         json_datagrams(call, (int64_t)counter_get(&sum->last_datagram_ns)), "exporters",
         (json_int_t)exporters->count, "flows", (json_int_t)counter_get(&sum->flows),
         "templates_missing", (json_int_t)counter_get(&sum->pending_sets), "path_match",
-        json_verdicts(sum, true), "bgp", s->crew->bgp ? json_bgp(s) : json_null(), "instances",
-        json_instances(call), "progress", json_progress(s->progress), "log_lines_lost",
-        (json_int_t)log_lost_count());
+        json_verdicts(sum, true), "bgp", s->crew->bgp ? json_bgp(s) : json_null(), "bmp",
+        api_bmp_status(s), "instances", json_instances(call), "progress",
+        json_progress(s->progress), "log_lines_lost", (json_int_t)log_lost_count());
     text_clear(&reasons);
     text_clear(&faults);
     mem_free(exporters);

@@ -4,6 +4,8 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "bgp/bgp.h"
+#include "bmp/bmp_station.h"
+#include "bmp/bmp_tables.h"
 #include "pipeline/exporter_evidence.h"
 #include "rpki/rtr.h"
 #include <inttypes.h>
@@ -483,6 +485,28 @@ static void append_sessions(const struct bgp_peers *peers, struct text *lines)
                            count - told);
 }
 
+/* ---- BMP ---- */
+
+static void append_routers(const struct bmp_views *views, struct text *lines)
+{
+    char address[IP_TEXT_LEN];
+    size_t count = 0;
+
+    for (uint32_t i = 0; i < views->count; i++) {
+        const struct bmp_router_view *router = views->routers[i];
+        if (router->is_connected || ++count > NAMED_MAX)
+            continue;
+        ip_addr_format(&router->address, address);
+        text_append_printf(lines,
+                           "BMP: the connection of router %s is gone; its paths are kept for a "
+                           "while (bgp_peer_down_keep): see to it at that router\n",
+                           address);
+    }
+    if (count > NAMED_MAX)
+        text_append_printf(lines, "BMP: %zu more routers are gone: see `pathacct peers`\n",
+                           count - NAMED_MAX);
+}
+
 void faults_append(const struct faults *f, const struct health *health, const struct facts *facts,
                    const struct fault_exporters *exporters, struct text *lines)
 {
@@ -504,6 +528,8 @@ void faults_append(const struct faults *f, const struct health *health, const st
                            "send SIGUSR2\n");
     if (peers)
         append_sessions(peers, lines);
+    if (s->bmp)
+        append_routers(bmp_tables_views(bmp_station_tables(s->bmp)), lines);
     if (s->crew->rtr)
         rtr_statistics_each(s->crew->rtr, match_connection, lines);
     append_silence(f, &exporters->sum, lines);

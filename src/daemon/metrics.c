@@ -7,7 +7,9 @@
 #include "base/memory.h"
 #include "bgp/bgp.h"
 #include "bmp/bmp_station.h"
+#include "bmp/bmp_tables.h"
 #include "control/exposition.h"
+#include "daemon/api_bmp.h"
 #include "daemon/progress.h"
 #include "pipeline/worker.h"
 #include "rpki/rtr.h"
@@ -764,6 +766,65 @@ static void write_bmp_statistic(void *arg, const struct bgp_statistic *statistic
     exposition_uint(e, NULL, value);
 }
 
+static void write_routers(const struct bmp_views *views, struct exposition *e)
+{
+    static const char *const names[][2] = {
+        {"pathacct_bmp_router_up", "1: the BMP router is connected"},
+        {"pathacct_bmp_router_peers", "monitored peers that the BMP router says are up"},
+        {"pathacct_bmp_router_paths_refused",
+         "paths of the BMP router that were not taken, for a bound or for memory"},
+    };
+
+    for (size_t row = 0; row < sizeof names / sizeof names[0]; row++) {
+        exposition_family(e, EXPOSITION_GAUGE, names[row][0], names[row][1]);
+        for (uint32_t i = 0; i < views->count; i++) {
+            const struct bmp_router_view *router = views->routers[i];
+            const uint64_t values[] = {router->is_connected, router->peer_count,
+                                       router->paths_refused};
+            char address[IP_TEXT_LEN];
+            const struct exposition_label labels[] = {
+                {"router", address}, {"name", router->sys_name}, {0}};
+            ip_addr_format(&router->address, address);
+            exposition_uint(e, labels, values[row]);
+        }
+    }
+}
+
+static void write_views(const struct bmp_views *views, struct exposition *e)
+{
+    static const char *const names[][2] = {
+        {"pathacct_bmp_view_paths", "paths of a table that a BMP router tells of"},
+        {"pathacct_bmp_view_history_paths", "paths of before, kept for a while"},
+    };
+
+    for (size_t row = 0; row < sizeof names / sizeof names[0]; row++) {
+        exposition_family(e, EXPOSITION_GAUGE, names[row][0], names[row][1]);
+        for (uint32_t i = 0; i < views->count; i++) {
+            const struct bmp_router_view *router = views->routers[i];
+            for (uint32_t k = 0; k < router->view_count; k++) {
+                const struct bmp_view *view = &router->views[k];
+                char address[IP_TEXT_LEN], distinguisher[API_DISTINGUISHER_LEN];
+                const struct exposition_label labels[] = {{"router", address},
+                                                          {"table", bmp_view_kind_name(view->kind)},
+                                                          {"distinguisher", distinguisher},
+                                                          {0}};
+                ip_addr_format(&router->address, address);
+                api_bmp_distinguisher(view->distinguisher, distinguisher);
+                exposition_uint(e, labels, row == 0 ? view->paths : view->history_paths);
+            }
+        }
+    }
+}
+
+static void write_bmp(const struct statistics_sources *s, struct exposition *e)
+{
+    const struct bmp_views *views = bmp_tables_views(bmp_station_tables(s->bmp));
+
+    write_routers(views, e);
+    write_views(views, e);
+    bmp_station_statistics_each(s->bmp, write_bmp_statistic, e);
+}
+
 /* ---- RPKI ---- */
 
 static void write_rtr_statistic(void *arg, const struct rtr_statistic *statistic, uint64_t value)
@@ -809,7 +870,7 @@ void metrics_write(struct metrics *m, const struct statistics_sources *s, const 
     if (s->crew->bgp)
         write_bgp(s, &e);
     if (s->bmp)
-        bmp_station_statistics_each(s->bmp, write_bmp_statistic, &e);
+        write_bmp(s, &e);
     exposition_family(&e, EXPOSITION_COUNTER, "pathacct_log_lines_lost",
                       "lines that the log could not take");
     exposition_uint(&e, NULL, log_lost_count());

@@ -15,6 +15,8 @@
 #include "base/log.h"
 #include "bgp/bgp.h"
 #include "bmp/bmp_station.h"
+#include "bmp/bmp_tables.h"
+#include "daemon/api_bmp.h"
 #include "daemon/dump_files.h"
 #include "daemon/table_dump.h"
 #include "pipeline/exporter_evidence.h"
@@ -319,11 +321,42 @@ static json_t *json_bgp(const struct statistics_sources *s)
 
 /* ---- BMP ---- */
 
+static json_t *json_view(const struct bmp_router_view *router, const struct bmp_view *view)
+{
+    json_t *object = json_object();
+    char text[IP_TEXT_LEN], distinguisher[API_DISTINGUISHER_LEN];
+
+    ip_addr_format(&router->address, text);
+    json_object_set_new(object, "router", json_string(text));
+    json_object_set_new(object, "is_connected", json_boolean(router->is_connected));
+    json_object_set_new(object, "table", json_string(bmp_view_kind_name(view->kind)));
+    api_bmp_distinguisher(view->distinguisher, distinguisher);
+    json_object_set_new(object, "distinguisher",
+                        view->distinguisher ? json_string(distinguisher) : json_null());
+    set_count(object, "peers", view->member_count);
+    set_count(object, "paths", view->paths);
+    set_count(object, "history_paths", view->history_paths);
+    return object;
+}
+
+static json_t *json_views(const struct bmp_views *views)
+{
+    json_t *list = json_array();
+
+    for (uint32_t i = 0; i < views->count; i++)
+        for (uint32_t k = 0; k < views->routers[i]->view_count; k++)
+            json_array_append_new(list, json_view(views->routers[i], &views->routers[i]->views[k]));
+    return list;
+}
+
 static json_t *json_bmp(const struct statistics_sources *s)
 {
     json_t *object = json_object();
 
     bmp_station_statistics_each(s->bmp, put_bgp, object);
+    rcu_online(s->reader);
+    json_object_set_new(object, "tables", json_views(bmp_tables_views(bmp_station_tables(s->bmp))));
+    rcu_offline(s->reader);
     return object;
 }
 

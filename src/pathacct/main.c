@@ -31,7 +31,7 @@ struct command {
 static const struct command commands[] = {
     {"status", NULL, "is it well, what arrives, what is behind", "status", view_status},
     {"exporters", "[ADDRESS]", "who sends flows", "exporters", view_exporters},
-    {"peers", NULL, "BGP sessions", "peers", view_peers},
+    {"peers", NULL, "BGP sessions and BMP routers", "peers", view_peers},
     {"routes", "ADDRESS|PREFIX", "every path there, and which is best", "routes", view_routes},
     {"templates", "[EXPORTER]", "what exporters announce, and what is read of it", "templates",
      view_templates},

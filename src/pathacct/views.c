@@ -239,6 +239,15 @@ static void append_sessions(const json_t *bgp, const struct look *look, struct t
     text_append_string(out, " paths\n");
 }
 
+static void append_bmp(const json_t *bmp, struct text *out)
+{
+    if (json_is_object(bmp))
+        text_append_printf(out, "BMP      %lld of %lld routers, %lld monitored peers up\n",
+                           (long long)number_of(bmp, "connected"),
+                           (long long)number_of(bmp, "routers"),
+                           (long long)number_of(bmp, "peers_up"));
+}
+
 static void append_arrivals(const json_t *status, const struct look *look, struct text *out)
 {
     const json_t *datagrams = json_object_get(status, "datagrams"),
@@ -248,6 +257,7 @@ static void append_arrivals(const json_t *status, const struct look *look, struc
 
     if (json_is_null(datagrams)) {
         append_sessions(bgp, look, out);
+        append_bmp(json_object_get(status, "bmp"), out);
         return;
     }
     text_append_string(out, "arrives  ");
@@ -262,6 +272,7 @@ static void append_arrivals(const json_t *status, const struct look *look, struc
     text_append_printf(out, " flows so far; last datagram %s ago\n",
                        age_text(age_of(datagrams, "last"), age));
     append_sessions(bgp, look, out);
+    append_bmp(json_object_get(status, "bmp"), out);
     append_paths(json_object_get(status, "path_match"), out);
 }
 
@@ -377,9 +388,80 @@ static void add_family(struct grid *grid, const json_t *peer, const char *name)
     add_text(grid, text);
 }
 
+/* The rows of a router: itself, then each of its tables, then the peers of each. */
+static void add_router(struct grid *grid, const struct look *look, const json_t *router)
+{
+    const json_t *views = json_object_get(router, "views");
+    char age[24], text[64];
+
+    for (size_t i = 0; i < json_array_size(views); i++) {
+        const json_t *view = json_array_get(views, i), *peers = json_object_get(view, "peers");
+        add_text(grid, string_of(router, "address"));
+        add_text(grid, string_of(router, "name"));
+        add_text(grid, string_of(router, "state"));
+        add_text(grid, age_text(age_of(router, "since"), age));
+        snprintf(text, sizeof text, "%s%s%s", string_of(view, "table"),
+                 *string_of(view, "distinguisher") ? " of " : "", string_of(view, "distinguisher"));
+        add_text(grid, text);
+        snprintf(text, sizeof text, "%lld", (long long)number_of(view, "peer_count"));
+        add_text(grid, text);
+        add_text(grid, "");
+        add_member(grid, look, view, "paths");
+        add_text(grid, "");
+        add_text(grid, "");
+        add_family(grid, view, "ipv4");
+        add_family(grid, view, "ipv6");
+        for (size_t n = 0; n < json_array_size(peers); n++) {
+            const json_t *peer = json_array_get(peers, n);
+            for (int k = 0; k < 2; k++)
+                add_text(grid, "");
+            add_text(grid, is_so(peer, "is_up") ? "up" : "down");
+            add_text(grid, age_text(age_of(peer, "since"), age));
+            add_text(grid, *string_of(peer, "address") ? string_of(peer, "address")
+                                                       : string_of(peer, "router_id"));
+            snprintf(text, sizeof text, "AS %lld", (long long)number_of(peer, "as"));
+            add_text(grid, text);
+            add_member(grid, look, peer, "updates");
+            add_text(grid, "");
+            add_member(grid, look, peer, "pre_policy_paths");
+            add_member(grid, look, peer, "post_policy_paths");
+            add_text(grid, "");
+            add_text(grid, "");
+        }
+    }
+}
+
+static size_t append_routers(const json_t *list, const struct look *look, struct text *out)
+{
+    struct grid *grid =
+        TABLE({"BMP ROUTER", false}, {"NAME", false}, {"STATE", false}, {"SINCE", true},
+              {"TABLE, PEER", false}, {"PEERS", true}, {"UPDATES", true}, {"PATHS", true},
+              {"PRE", true}, {"POST", true}, {"IPV4", false}, {"IPV6", false});
+    size_t lost = 0;
+
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *router = json_array_get(list, i);
+        char age[24];
+        lost += strcmp(string_of(router, "state"), "connected") != 0;
+        if (json_array_size(json_object_get(router, "views")) > 0) {
+            add_router(grid, look, router);
+            continue;
+        }
+        add_text(grid, string_of(router, "address"));
+        add_text(grid, string_of(router, "name"));
+        add_text(grid, string_of(router, "state"));
+        add_text(grid, age_text(age_of(router, "since"), age));
+        for (int k = 0; k < 8; k++)
+            add_text(grid, "");
+    }
+    append_table(grid, look, out);
+    return lost;
+}
+
 enum outcome view_peers(const json_t *answer, const struct look *look, struct text *out)
 {
-    const json_t *list = json_object_get(answer, "peers");
+    const json_t *list = json_object_get(answer, "peers"),
+                 *routers = json_object_get(answer, "bmp_routers");
     size_t down = 0;
     struct grid *grid = TABLE({"PEER", false}, {"AS", true}, {"ROUTER-ID", false}, {"STATE", false},
                               {"SINCE", true}, {"UPDATES", true}, {"PATHS", true}, {"IPV4", false},
@@ -401,10 +483,19 @@ enum outcome view_peers(const json_t *answer, const struct look *look, struct te
         add_text(grid, string_of(peer, "last_error"));
         down += strcmp(string_of(peer, "state"), "established") != 0;
     }
-    append_table(grid, look, out);
-    if (json_array_size(list) == 0)
-        text_append_string(out, "no BGP session; bgp_daemon_port is where routers connect\n");
-    return json_array_size(list) > 0 && down == 0 ? OUTCOME_FINE : OUTCOME_FAULT;
+    if (json_array_size(list) > 0 || json_array_size(routers) == 0)
+        append_table(grid, look, out);
+    else
+        grid_free(grid);
+    if (json_array_size(list) == 0 && json_array_size(routers) == 0)
+        text_append_string(out, "no BGP session and no BMP router; bgp_daemon_port and "
+                                "bmp_daemon_port are where routers connect\n");
+    if (json_array_size(routers) > 0) {
+        text_append_string(out, json_array_size(list) > 0 ? "\n" : "");
+        down += append_routers(routers, look, out);
+    }
+    return json_array_size(list) + json_array_size(routers) > 0 && down == 0 ? OUTCOME_FINE
+                                                                             : OUTCOME_FAULT;
 }
 
 static void add_communities(struct grid *grid, const json_t *path)
@@ -453,6 +544,23 @@ static void add_rate(struct grid *grid, const json_t *path, double seconds)
     add_text(grid, text);
 }
 
+/* Adds who announced a path; of BMP also which router tells so, and of which of its tables. */
+static void add_peer(struct grid *grid, const json_t *path)
+{
+    const char *peer = string_of(path, "peer"), *table = string_of(path, "bmp_table");
+    char text[192];
+
+    if (!*peer)
+        peer = string_of(path, "router_id");
+    if (!*table) {
+        add_text(grid, peer);
+        return;
+    }
+    snprintf(text, sizeof text, "%s by %s, %s%s", peer, string_of(path, "bmp_router"), table,
+             is_so(path, "is_in_use") ? ", in use" : "");
+    add_text(grid, text);
+}
+
 /* `seconds` of traffic; 0: there is none. */
 static void append_prefix(const json_t *prefix, double seconds, struct text *out)
 {
@@ -475,8 +583,7 @@ static void append_prefix(const json_t *prefix, double seconds, struct text *out
         struct text as_path = {0};
         char text[24];
         add_marks(grid, path);
-        add_text(grid,
-                 *string_of(path, "peer") ? string_of(path, "peer") : string_of(path, "router_id"));
+        add_peer(grid, path);
         add_member(grid, &exact, path, "path_id");
         add_text(grid, string_of(path, "next_hop"));
         add_member(grid, &exact, path, "local_pref");

@@ -4,14 +4,18 @@
 import select
 import socket
 import struct
+import subprocess
 import threading
 import time
 
-from harness import free_port, main, wait_for
+from harness import BUILD, free_port, main, wait_for
 from bgp_speaker import KEEPALIVE, Speaker, attributes, message as bgp_message, prefix, update
 from bmp_speaker import (LOC_RIB, MIRRORING, POST_POLICY, Router, initiation, message, monitoring, peer_down, peer_header, peer_up, route,
                          termination)
 from control_client import Api, ask
+
+
+PATHACCT = BUILD / "bin/pathacct"
 
 
 def start(test, more="", bgp=False, **kwargs):
@@ -83,6 +87,15 @@ def test_a_newer_connection_takes_the_place_of_the_older_one(test):
     new.send(route("198.51.100.0/24"))
     wait_bmp(test, daemon, "its route", announced=1)
     silent.socket.close()
+
+
+def test_a_loc_rib_may_come_without_its_peer_up_and_peers_down_may_come_first(test):
+    """GoBGP and FRR do so."""
+    daemon = start(test)
+    Router(test, test.bmp).send(initiation(), peer_down(), route("198.51.100.0/24", header=peer_header(kind=LOC_RIB, asn=65000)))
+    bmp = wait_bmp(test, daemon, "its route", peer_downs_unknown=1, peer_ups_implied=1, announced=1, peers=1)
+    assert not any(value for name, value in bmp.items() if name.startswith("rejected_")), bmp
+    assert test.now(daemon)["bgp"]["rib_paths"] == 1
 
 
 def test_malformed_messages_are_counted_and_told(test):
@@ -210,6 +223,47 @@ def test_memory_is_one_bound_for_bgp_and_bmp(test):
     assert Router(test, test.bmp).send(initiation()).is_ended()
     wait_bmp(test, daemon, "it is refused", connections_refused_wait=1)
     speaker.send(bgp_message(KEEPALIVE))
+
+
+def test_api_client_metrics_and_statistics_show_routers_peers_and_views(test):
+    daemon = start(test)
+    loc_rib, post = peer_header(kind=LOC_RIB, asn=65000), peer_header(flags=POST_POLICY)
+    vrf = peer_header("192.0.2.9", kind=1, distinguisher=65000 << 32 | 7)
+    router = Router(test, test.bmp).send(initiation("edge1"), peer_up(), route("198.51.100.0/24"), route("198.51.100.0/24", header=post),
+                                         route("203.0.113.0/24"), peer_up(loc_rib, 65000, "10.255.0.1"), route("198.51.100.0/24", header=loc_rib),
+                                         peer_up(vrf, peer="192.0.2.9"), route("10.1.0.0/16", header=vrf), monitoring(update(), vrf))
+    wait_for(lambda: sum(view["paths"] for r in test.api.get("peers")["bmp_routers"] for view in r["views"]) == 4, "the paths", 30)
+    one, = test.api.get("peers")["bmp_routers"]
+    assert (one["address"], one["name"], one["state"], one["router_id"], one["as"], one["peers_up"]) == \
+        ("127.0.0.31", "edge1", "connected", "10.255.0.1", 65000, 3), one
+    views = {(view["table"], view["distinguisher"]): view for view in one["views"]}
+    assert set(views) == {("Adj-RIB-In", None), ("Loc-RIB", None), ("Adj-RIB-In", "0:65000:7")}, views
+    peer, = views["Adj-RIB-In", None]["peers"]
+    assert (peer["address"], peer["as"], peer["is_up"], peer["pre_policy_paths"], peer["post_policy_paths"]) == ("192.0.2.1", 65001, True, 2, 1), peer
+    found = test.api.get("routes", prefix="198.51.100.0/24")["prefixes"][0]["paths"]
+    assert {(p["bmp_router"], p["peer"], p["bmp_table"], p["is_in_use"]) for p in found} == {
+        ("127.0.0.31", "192.0.2.1", "Adj-RIB-In pre-policy and post-policy", False), ("127.0.0.31", None, "Loc-RIB", True)}, found
+    assert test.api.get("routes", prefix="198.51.100.0/24", peer="127.0.0.31")["paths"] == 2
+    assert test.api.get("routes", prefix="198.51.100.0/24", peer="192.0.2.1")["paths"] == 1
+    assert test.api.get("routes", prefix="10.1.0.0/16", rd="0:65000:7")["paths"] == 1
+    assert test.api.get("status")["bmp"] == {"routers": 1, "connected": 1, "peers_up": 3}
+    text = ask(test.dir / "control.sock", "/metrics")[2]
+    assert '\npathacct_bmp_router_up{router="127.0.0.31",name="edge1"} 1\n' in text, text
+    assert '\npathacct_bmp_view_paths{router="127.0.0.31",table="Adj-RIB-In",distinguisher="0:65000:7"} 1\n' in text, text
+    tables = test.now(daemon)["bmp"]["tables"]
+    assert sum(table["paths"] for table in tables) == 4 and {table["table"] for table in tables} == {"Adj-RIB-In", "Loc-RIB"}, tables
+
+    def client(*words):
+        return subprocess.run([PATHACCT, "-s", test.dir / "control.sock", *words], capture_output=True, text=True, timeout=30)
+    shown = client("peers")
+    assert shown.returncode == 0 and "edge1" in shown.stdout and "Loc-RIB" in shown.stdout and "192.0.2.9" in shown.stdout, shown
+    shown = client("routes", "198.51.100.1")
+    assert "192.0.2.1 by 127.0.0.31, Adj-RIB-In pre-policy and post-policy" in shown.stdout and "Loc-RIB, in use" in shown.stdout, shown
+    assert "BMP      1 of 1 routers, 3 monitored peers up" in client("status").stdout
+    router.send(termination(1))
+    wait_for(lambda: test.api.get("peers")["bmp_routers"][0]["state"] == "lost", "its loss", 30)
+    assert client("peers").returncode == 1
+    assert any("BMP: the connection of router 127.0.0.31 is gone" in line for line in test.api.get("status")["faults"])
 
 
 def test_metrics_have_each_counter_once(test):

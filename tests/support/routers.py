@@ -14,7 +14,7 @@ AS = 65000
 class ExaBgp:
     """Connects to `target`; announces static routes, and more through a fifo."""
 
-    def __init__(self, test, port, address="127.0.0.12", target="127.0.0.1", paths=FOUR_PATHS, name="exabgp"):
+    def __init__(self, test, port, address="127.0.0.12", target="127.0.0.1", paths=FOUR_PATHS, name="exabgp", add_path=True):
         program = need("exabgp")
         self.fifo = test.dir / f"{name}.fifo"
         os.mkfifo(self.fifo)
@@ -25,9 +25,9 @@ class ExaBgp:
 process feed {{ run /bin/cat {self.fifo}; encoder text; }}
 neighbor {target} {{
     router-id {address}; local-address {address}; local-as {AS}; peer-as {AS}; connect {port};
-    capability {{ add-path send/receive; asn4 enable; route-refresh enable; }}
+    capability {{ {"add-path send/receive; " if add_path else ""}asn4 enable; route-refresh enable; }}
     family {{ ipv4 unicast; ipv6 unicast; }}
-    add-path {{ ipv4 unicast; ipv6 unicast; }}
+    {"add-path { ipv4 unicast; ipv6 unicast; }" if add_path else ""}
     api {{ processes [ feed ]; }}
     static {{ {routes} }}
 }}
@@ -48,14 +48,36 @@ neighbor {target} {{
 class GoBgp:
     """Its own paths, told apart by an identifier; takes some seconds to connect."""
 
-    def __init__(self, test, port, address="127.0.0.13", target="127.0.0.1"):
+    def __init__(self, test, port, address="127.0.0.13", target="127.0.0.1", bmp=None, feeder=None):
+        """`bmp`: it tells of all its tables to this port. `feeder`: a peer of this address connects to `feeder_port`."""
         daemon, self.client = need("gobgpd", "gobgp")
         self.api = free_port(socket.SOCK_STREAM)
+        self.feeder_port = free_port(socket.SOCK_STREAM, address) if feeder else -1
+        more = f"""
+[[bmp-servers]]
+  [bmp-servers.config]
+    address = "127.0.0.1"
+    port = {bmp}
+    route-monitoring-policy = "all"
+""" if bmp else ""
+        more += f"""
+[[neighbors]]
+  [neighbors.config]
+    neighbor-address = "{feeder}"
+    peer-as = {AS}
+  [neighbors.transport.config]
+    local-address = "{address}"
+    passive-mode = true
+  [[neighbors.afi-safis]]
+    [neighbors.afi-safis.config]
+      afi-safi-name = "ipv4-unicast"
+""" if feeder else ""
         conf = test.write("gobgp.toml", f"""
 [global.config]
   as = {AS}
   router-id = "{address}"
-  port = -1
+  port = {self.feeder_port}
+  local-address-list = ["{address}"]
 [[neighbors]]
   [neighbors.config]
     neighbor-address = "{target}"
@@ -76,6 +98,7 @@ class GoBgp:
       afi-safi-name = "ipv6-unicast"
     [neighbors.afi-safis.add-paths.config]
       send-max = 8
+{more}
 """)
         self.process = test.start([daemon, "-f", conf, "-t", "toml", f"--api-hosts=127.0.0.1:{self.api}", "--pprof-disable"],
                                   "gobgpd")
@@ -91,8 +114,16 @@ class GoBgp:
 class Frr:
     """Reflects what a feeder (an ExaBgp to `feeder_port`) announces."""
 
-    def __init__(self, test, port, address="127.0.0.14", feeder="127.0.0.15", target="127.0.0.1"):
+    def __init__(self, test, port, address="127.0.0.14", feeder="127.0.0.15", target="127.0.0.1", bmp=None):
+        """`bmp`: it tells of what the feeder sends it to this port, before and after policy."""
         program = need("/usr/lib/frr/bgpd")
+        monitor = f""" bmp targets station
+  bmp stats interval 1000
+  bmp monitor ipv4 unicast pre-policy
+  bmp monitor ipv4 unicast post-policy
+  bmp connect 127.0.0.1 port {bmp} min-retry 100 max-retry 1000
+ exit
+""" if bmp else ""
         self.feeder_port = free_port(socket.SOCK_STREAM, address)
         families = "".join(f"""
  address-family {family} unicast
@@ -101,6 +132,7 @@ class Frr:
   neighbor {target} addpath-tx-all-paths
   neighbor {feeder} activate
   neighbor {feeder} route-reflector-client
+  neighbor {feeder} soft-reconfiguration inbound
  exit-address-family
 """ for family in ("ipv4", "ipv6"))
         conf = test.write("frr.conf", f"""
@@ -114,10 +146,12 @@ router bgp {AS}
  neighbor {feeder} remote-as {AS}
  neighbor {feeder} passive
 {families}
+{monitor}
 """)
         test.dir.chmod(0o777)
         conf.chmod(0o644)
-        self.process = test.start([program, "-n", "-Z", "-S", "-f", conf, "-i", test.dir / "frr.pid", "-p",
+        modules = ["-M", "bmp"] if bmp else []
+        self.process = test.start([program, *modules, "-n", "-Z", "-S", "-f", conf, "-i", test.dir / "frr.pid", "-p",
                                    self.feeder_port, "-l", address, "-P", "0", "--vty_socket", test.dir, "--log", "stdout"], "frr")
 
 

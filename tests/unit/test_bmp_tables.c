@@ -337,7 +337,7 @@ static void adj_rib_out_is_counted_and_no_candidate(void **state)
     told_route(rig, 0, &peer, TOLD_OUT_POST, P24);
     told_withdrawal(rig, 0, &peer, TOLD_OUT_POST, P24);
     told_end(rig, 0, &peer, TOLD_OUT_POST);
-    assert_int_equal(counted("bmp_adj_rib_out"), 2);
+    assert_int_equal(counted("adj_rib_out"), 2);
     assert_int_equal(view_of(0, BMP_VIEW_IN, 0)->paths, 0);
     assert_false(view_of(0, BMP_VIEW_IN, 0)->families[RIB_IPV4].is_negotiated);
     bmp_tables_rig_tick(rig, 1020);
@@ -579,15 +579,15 @@ static void peers_beyond_the_bound_are_refused_and_counted(void **state)
         told_route(rig, 0, &peers[i], TOLD_POST, P24);
         told_end(rig, 0, &peers[i], TOLD_POST);
     }
-    assert_int_equal(counted("bmp_peers_refused"), 1);
-    assert_int_equal(counted("bmp_not_taken"), 1);
+    assert_int_equal(counted("peers_refused"), 1);
+    assert_int_equal(counted("not_taken"), 1);
     assert_int_equal(view_of(0, BMP_VIEW_IN, 0)->member_count, 4);
     /* One that is down makes room, though it was kept; its number is another's when it is swept. */
     told_down(rig, 0, &peers[4], 4, "");
     told_down(rig, 0, &peers[1], 4, "");
     told_up(rig, 0, &peers[4]);
     told_route(rig, 0, &peers[4], TOLD_POST, P24);
-    assert_int_equal(counted("bmp_stale_dropped"), 1);
+    assert_int_equal(counted("stale_dropped"), 1);
     const struct bmp_view *view = view_of(0, BMP_VIEW_IN, 0);
     assert_int_equal(view->member_count, 4);
     assert_null(bmp_view_find_member(view, &peers[1].address));
@@ -615,7 +615,7 @@ static void members_that_are_down_make_room(void **state)
         assert_non_null(bmp_view_find_member(view_of(0, BMP_VIEW_IN, 0), &peer.address));
         told_down(rig, 0, &peer, 4, "");
     }
-    assert_int_equal(counted("bmp_peers_refused"), 0);
+    assert_int_equal(counted("peers_refused"), 0);
 }
 
 static void routers_beyond_the_bound_are_refused_and_counted(void **state)
@@ -629,7 +629,7 @@ static void routers_beyond_the_bound_are_refused_and_counted(void **state)
         told_route(rig, i, &peer, TOLD_POST, P24);
     }
     assert_false(bmp_tables_rig_connect(rig, 2));
-    assert_int_equal(counted("bmp_routers_refused"), 1);
+    assert_int_equal(counted("routers_refused"), 1);
     /* One that is lost makes room. */
     bmp_tables_rig_lose(rig, 1, true);
     assert_non_null(bmp_tables_rig_router(rig, 1));
@@ -660,15 +660,15 @@ static void views_beyond_the_slots_are_refused_and_counted(void **state)
         told_route(rig, i == 0, &peers[i], TOLD_POST, P24);
     }
     /* The lost router's slot went to the last one. */
-    assert_int_equal(counted("bmp_views_refused"), 0);
+    assert_int_equal(counted("views_refused"), 0);
     ASSERT_ASK(view_of(0, BMP_VIEW_IN, RD_1 + 4), 0, "192.0.2.1", 2000, 2001, "exact", 65005);
     assert_null(bmp_tables_rig_router(rig, 1));
     peers[0].distinguisher = RD_1 + 9;
     told_up(rig, 0, &peers[0]);
     told_route(rig, 0, &peers[0], TOLD_POST, P24);
     told_withdrawal(rig, 0, &peers[0], TOLD_POST, P24);
-    assert_int_equal(counted("bmp_views_refused"), 1);
-    assert_int_equal(counted("bmp_not_taken"), 2);
+    assert_int_equal(counted("views_refused"), 1);
+    assert_int_equal(counted("not_taken"), 2);
     told_down(rig, 0, &peers[0], 5, "");
 }
 
@@ -692,7 +692,7 @@ static void paths_beyond_the_bound_of_a_router_are_refused(void **state)
     told_route(rig, 0, &peer, TOLD_POST, P24);
     told_route(rig, 0, &peer, TOLD_POST, "10.0.1.0/24");
     told_route(rig, 0, &loc, TOLD_PRE, "10.0.1.0/24");
-    assert_int_equal(counted("bmp_paths_refused"), 2);
+    assert_int_equal(counted("paths_refused"), 2);
     /* A path that is there may change, and stands for what was said last. */
     peer.first_as = 65009;
     told_route(rig, 0, &peer, TOLD_POST, P24);
@@ -701,7 +701,7 @@ static void paths_beyond_the_bound_of_a_router_are_refused(void **state)
     told_route(rig, 1, &peer, TOLD_POST, P24);
     told_withdrawal(rig, 0, &peer, TOLD_POST, "10.0.0.0/24");
     told_route(rig, 0, &loc, TOLD_PRE, "10.0.1.0/24");
-    assert_int_equal(counted("bmp_paths_refused"), 2);
+    assert_int_equal(counted("paths_refused"), 2);
     bmp_tables_rig_tick(rig, 1011);
     assert_int_equal(view_of(0, BMP_VIEW_LOC, 0)->paths, 2);
 }
@@ -776,7 +776,7 @@ static void more_paths_of_a_prefix_than_a_list_has_are_refused(void **state)
     told_up(rig, 0, &peer);
     for (peer.path_id = 0; peer.path_id <= RIB_PATHS_MAX; peer.path_id++)
         told_route(rig, 0, &peer, TOLD_POST, P24);
-    assert_int_equal(counted("bmp_paths_refused"), 1);
+    assert_int_equal(counted("paths_refused"), 1);
     assert_int_equal(view_of(0, BMP_VIEW_IN, 0)->members[0].post_paths, RIB_PATHS_MAX);
 }
 
