@@ -134,31 +134,35 @@ static void refuse_version(struct exporter *exporter, const struct datagram *dat
     exporter_drop(exporter, DROP_bad_version, "version %u", wire_u16(datagram->data));
 }
 
-static void count_datagram(struct exporter *exporter, const struct datagram *datagram)
+/* Counts a datagram. Returns its version; -1: it is too short to have one, and was dropped. */
+static int take_datagram(struct exporter *exporter, const struct datagram *datagram)
 {
+    struct reader r = reader_make(datagram->data, datagram->len);
+    uint16_t version = reader_u16(&r);
+
     counter_add(&exporter->counters.datagrams_read, 1);
     counter_add(&exporter->counters.bytes_read, datagram->len);
     counter_set(&exporter->counters.last_datagram_ns, (uint64_t)datagram->received_ns);
+    if (!r.failed)
+        return version;
+    exporter_drop(exporter, DROP_truncated_header, "%u bytes", datagram->len);
+    return -1;
 }
 
 static void decoder_decode(void *self, struct exporter *exporter, const struct datagram *datagram)
     ON_THREAD(worker_thread)
 {
     struct netflow_decoder *decoder = self;
-    struct reader r = reader_make(datagram->data, datagram->len);
-    uint16_t version = reader_u16(&r);
 
     THREAD_ASSERT(worker_thread);
-    count_datagram(exporter, datagram);
-    if (r.failed)
-        exporter_drop(exporter, DROP_truncated_header, "%u bytes", datagram->len);
-    else if (version == 5)
+    int version = take_datagram(exporter, datagram);
+    if (version == 5)
         netflow5_decode(decoder, exporter, datagram);
     else if (version == 9)
         netflow9_decode(decoder, exporter, datagram);
     else if (version == 10)
         ipfix_decode(decoder, exporter, datagram);
-    else
+    else if (version >= 0)
         refuse_version(exporter, datagram);
     publish_generation(decoder);
 }
@@ -167,16 +171,12 @@ static void decoder_learn(void *self, struct exporter *exporter, const struct da
     ON_THREAD(worker_thread)
 {
     struct netflow_decoder *decoder = self;
-    struct reader r = reader_make(datagram->data, datagram->len);
-    uint16_t version = reader_u16(&r);
 
     THREAD_ASSERT(worker_thread);
-    count_datagram(exporter, datagram);
-    if (r.failed)
-        exporter_drop(exporter, DROP_truncated_header, "%u bytes", datagram->len);
-    else if (version == 9 || version == 10)
+    int version = take_datagram(exporter, datagram);
+    if (version == 9 || version == 10)
         template_messages_learn(decoder, exporter, datagram);
-    else
+    else if (version >= 0)
         refuse_version(exporter, datagram);
     publish_generation(decoder);
 }

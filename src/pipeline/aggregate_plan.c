@@ -222,6 +222,18 @@ int aggregate_plan_new(const struct aggregate_settings *s, struct text *error,
     return err;
 }
 
+/* Ends the schema of a plan that asks for no columns of flows. A failure, also one before, frees the plan. */
+static int finish_schema(struct aggregate_plan *plan, int err)
+{
+    if (err == 0)
+        err = schema_finish(plan->schema);
+    if (err < 0)
+        aggregate_plan_free(plan);
+    else
+        plan->view = schema_view(plan->schema);
+    return err;
+}
+
 int aggregate_plan_new_datagrams(const struct aggregate_settings *s, struct text *error,
                                  struct aggregate_plan **ret_plan)
 {
@@ -247,13 +259,9 @@ int aggregate_plan_new_datagrams(const struct aggregate_settings *s, struct text
     if (plan->has_order)
         schema_set_order(plan->schema);
     schema_set_unaggregated(plan->schema);
-    if (err == 0)
-        err = schema_finish(plan->schema);
-    if (err < 0) {
-        aggregate_plan_free(plan);
+    err = finish_schema(plan, err);
+    if (err < 0)
         return err;
-    }
-    plan->view = schema_view(plan->schema);
     plan->exporter_offset = schema_find(plan->view, "exporter")->offset;
     plan->port_offset = schema_find(plan->view, "port")->offset;
     plan->tag_offset = schema_find(plan->view, "tag")->offset;
@@ -274,14 +282,9 @@ int aggregate_plan_new_events(const struct event_table *events, bool is_replay,
     plan->has_whole_seconds = true; /* it asks for no times of flows */
     plan->is_replay = is_replay;
     plan->schema = schema_new();
-    err = schema_add_events(plan->schema, events);
-    if (err == 0)
-        err = schema_finish(plan->schema);
-    if (err < 0) {
-        aggregate_plan_free(plan);
+    err = finish_schema(plan, schema_add_events(plan->schema, events));
+    if (err < 0)
         return err;
-    }
-    plan->view = schema_view(plan->schema);
     plan->event_kind_offset = schema_find(plan->view, "event_kind")->offset;
     plan->event_present_offset = schema_find(plan->view, "event_present")->offset;
     *ret_plan = plan;
