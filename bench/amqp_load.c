@@ -6,18 +6,14 @@
  *
  *     amqp_load PORT EXCHANGE FILE SIZE        {"rows": N, "seconds": S}
  */
+#include "message_load.h"
 #include <amqp.h>
 #include <amqp_framing.h>
 #include <amqp_tcp_socket.h>
-#include <inttypes.h>
-#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/time.h>
-#include <time.h>
 
 #define WINDOW    1024 /* messages without a confirm */
 #define FRAME_MAX 131072
@@ -28,14 +24,6 @@ struct load {
         first_tag; /* of the message that comes next, of the first without a confirm */
     bool is_confirmed[WINDOW];
 };
-
-static double now_s(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
 
 static bool connect_broker(struct load *l, int port)
 {
@@ -94,51 +82,27 @@ static bool publish(struct load *l, const char *exchange, const char *data, size
     return take_confirm(l, false);
 }
 
-/* Returns the length of as many whole lines as fit into `size`. */
-static size_t next_message(const char *at, const char *end, size_t size)
-{
-    size_t len = (size_t)(end - at) < size ? (size_t)(end - at) : size;
-    const char *last = memrchr(at, '\n', len);
-
-    return last ? (size_t)(last + 1 - at) : len;
-}
-
-static uint64_t count_lines(const char *at, size_t len)
-{
-    uint64_t count = 0;
-
-    for (size_t i = 0; i < len; i++)
-        count += at[i] == '\n';
-    return count;
-}
-
 int main(int argc, char **argv)
 {
-    FILE *file = argc == 5 ? fopen(argv[3], "rb") : NULL;
     struct load load = {.first_tag = 1, .next_tag = 1};
-    struct stat status;
+    struct message_load messages;
     bool is_well = true;
 
-    if (!file || fstat(fileno(file), &status) < 0) {
-        fprintf(stderr, "usage: amqp_load PORT EXCHANGE FILE SIZE\n");
+    if (!message_load_open(&messages, argc, argv, "amqp_load PORT EXCHANGE FILE SIZE"))
         return 2;
-    }
-    size_t size = (size_t)strtoull(argv[4], NULL, 10), total = (size_t)status.st_size;
-    const char *data = mmap(NULL, total, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fileno(file), 0);
-    if (data == MAP_FAILED || !connect_broker(&load, (int)strtol(argv[1], NULL, 10))) {
+    if (!connect_broker(&load, (int)strtol(argv[1], NULL, 10))) {
         fprintf(stderr, "amqp_load: no connection\n");
         return 1;
     }
-    double begun = now_s();
-    for (size_t at = 0, len; at < total && is_well; at += len) {
-        len = next_message(data + at, data + total, size);
-        is_well = publish(&load, argv[2], data + at, len);
+    message_load_begin(&messages);
+    for (size_t at = 0, len; at < messages.len && is_well; at += len) {
+        len = message_load_next(&messages, at);
+        is_well = publish(&load, argv[2], messages.data + at, len);
     }
     while (is_well && load.first_tag < load.next_tag)
         is_well = take_confirm(&load, true);
-    double seconds = now_s() - begun;
+    message_load_end(&messages);
     amqp_connection_close(load.connection, AMQP_REPLY_SUCCESS);
     amqp_destroy_connection(load.connection);
-    printf("{\"rows\": %" PRIu64 ", \"seconds\": %.6f}\n", count_lines(data, total), seconds);
     return !is_well;
 }

@@ -6,22 +6,10 @@
  *
  *     kafka_load BROKERS TOPIC FILE SIZE        {"rows": N, "seconds": S}
  */
-#include <inttypes.h>
+#include "message_load.h"
 #include <librdkafka/rdkafka.h>
+#include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <time.h>
-
-static double now_s(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
 
 static void report(rd_kafka_t *client, const rd_kafka_message_t *message, void *opaque)
 {
@@ -45,53 +33,29 @@ static rd_kafka_t *make_producer(const char *brokers, unsigned *failed)
     return client;
 }
 
-/* Returns the length of as many whole lines as fit into `size`. */
-static size_t next_message(const char *at, const char *end, size_t size)
-{
-    size_t len = (size_t)(end - at) < size ? (size_t)(end - at) : size;
-    const char *last = memrchr(at, '\n', len);
-
-    return last ? (size_t)(last + 1 - at) : len;
-}
-
-static uint64_t count_lines(const char *at, size_t len)
-{
-    uint64_t count = 0;
-
-    for (size_t i = 0; i < len; i++)
-        count += at[i] == '\n';
-    return count;
-}
-
 int main(int argc, char **argv)
 {
-    FILE *file = argc == 5 ? fopen(argv[3], "rb") : NULL;
+    struct message_load load;
     unsigned failed = 0;
-    struct stat status;
 
-    if (!file || fstat(fileno(file), &status) < 0) {
-        fprintf(stderr, "usage: kafka_load BROKERS TOPIC FILE SIZE\n");
+    if (!message_load_open(&load, argc, argv, "kafka_load BROKERS TOPIC FILE SIZE"))
         return 2;
-    }
-    size_t size = (size_t)strtoull(argv[4], NULL, 10), total = (size_t)status.st_size;
-    const char *data = mmap(NULL, total, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fileno(file), 0);
     rd_kafka_t *client = make_producer(argv[1], &failed);
-    if (data == MAP_FAILED || !client)
+    if (!client)
         return 1;
-    double begun = now_s();
-    for (size_t at = 0; at < total;) {
-        size_t len = next_message(data + at, data + total, size);
+    message_load_begin(&load);
+    for (size_t at = 0; at < load.len;) {
+        size_t len = message_load_next(&load, at);
         rd_kafka_resp_err_t err =
             rd_kafka_producev(client, RD_KAFKA_V_TOPIC(argv[2]),
-                              RD_KAFKA_V_VALUE((void *)(uintptr_t)(data + at), len),
+                              RD_KAFKA_V_VALUE((void *)(uintptr_t)(load.data + at), len),
                               RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
         if (!err)
             at += len;
         rd_kafka_poll(client, err ? 10 : 0);
     }
     rd_kafka_flush(client, 60000);
-    double seconds = now_s() - begun;
+    message_load_end(&load);
     rd_kafka_destroy(client);
-    printf("{\"rows\": %" PRIu64 ", \"seconds\": %.6f}\n", count_lines(data, total), seconds);
     return failed > 0;
 }
