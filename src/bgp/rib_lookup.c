@@ -8,6 +8,7 @@
 #include "base/reader.h"
 #include "bgp/decision.h"
 #include "bgp/rib_private.h"
+#include "bgp/rib_view.h"
 #include <limits.h>
 
 #define QUERIES_TOGETHER 64u
@@ -37,7 +38,8 @@ struct lookup {
     bool is_replay, has_next_hop;
     enum rib_safi safi;
     enum rib_family family;
-    bool is_view; /* the query is for one (rib_view.h) */
+    bool is_view;     /* the query is for one (rib_view.h) */
+    bool only_in_use; /* of a view's paths, those that the router says it uses */
 };
 
 /* A path of a list, and when it went; ALIVE_NOW: it stands. */
@@ -125,7 +127,8 @@ static __attribute__((noinline)) bool view_lived(const struct rib *rib, const st
     uint32_t only = lookup->query->only_member;
     const struct view_members *members = view_members_of(rib, lookup->query->peer, who);
 
-    if (!members || (only != 0 && only != (who & WHO_MEMBER) + 1u))
+    if (!members || (only != 0 && only != (who & WHO_MEMBER) + 1u) ||
+        (lookup->only_in_use && !(who & WHO_IN_USE)))
         return false;
     uint32_t post = member_owner(members, who, WHO_POST);
     if (index < list->live_count) {
@@ -325,10 +328,42 @@ list_search_in(const struct rib *rib, const struct lookup *lookup, const struct 
     return f;
 }
 
+/* Among paths that stand alike for the flow, those that the router says it uses come before others. */
+static void findings_prefer(const struct lookup *lookup, struct findings *f,
+                            const struct findings *used)
+{
+    if (used->best) {
+        f->best = used->best;
+        if (!lookup->has_next_hop)
+            f->alive_count = used->alive_count;
+    }
+    if (used->hit) {
+        f->hit = used->hit;
+        f->first_hit = used->first_hit;
+        f->hits_differ = used->hits_differ;
+    }
+    if (used->late) {
+        f->late = used->late;
+        f->late_count = used->late_count;
+        f->late_differ = used->late_differ;
+    }
+}
+
 static __attribute__((noinline)) struct findings
 view_search(const struct rib *rib, const struct lookup *lookup, const struct path_list *list)
 {
-    return list_search_in(rib, lookup, list, true);
+    struct findings f = list_search_in(rib, lookup, list, true);
+    unsigned count = list->live_count + list->gone_count, used_count = 0;
+
+    for (unsigned i = 0; i < count; i++)
+        used_count += (list_who(list, i) & WHO_IN_USE) != 0;
+    if (used_count == 0 || used_count == count)
+        return f;
+    struct lookup of_used = *lookup;
+    of_used.only_in_use = true;
+    const struct findings used = list_search_in(rib, &of_used, list, true);
+    findings_prefer(lookup, &f, &used);
+    return f;
 }
 
 static inline struct findings list_search(const struct rib *rib, const struct lookup *lookup,
@@ -817,6 +852,51 @@ void rib_lookup_shorter(const struct rib *rib, enum rib_policy policy, struct ri
     walk.key = prefix_key_make(&query->address);
     walk_below(&walk, len);
     lookup_by_rules(rib, policy, query, &view, &walk, len);
+}
+
+/* Whether the path of the list is the one that was found. */
+static bool is_path_found(const struct rib *rib, const struct lookup *lookup,
+                          const struct path_list *list, unsigned index)
+{
+    const struct rib_path *found = &lookup->query->path;
+    struct lived lived;
+
+    return view_lived(rib, lookup, list, index, &lived) && lived.path->path_id == found->path_id &&
+           stored_attrs(rib, lived.path) == found->attrs;
+}
+
+bool rib_view_path_origin(const struct rib *rib, struct rib_query *query,
+                          struct rib_path_origin *ret_origin)
+{
+    struct table_view view;
+    struct prefix_walk walk;
+
+    view_make(rib, query, &view);
+    for (int tables = 0; tables < 2 && view.is_view && query->path.attrs; tables++) {
+        const struct lookup lookup = lookup_make(query, &view);
+        walk.tree = view.tree;
+        walk.key = prefix_key_make(&query->address);
+        walk_below(&walk, query->path.prefix_len + 1u);
+        const struct path_list *list = walk.value && walk.len == query->path.prefix_len
+                                           ? list_of(rib, walk.value, query->peer)
+                                           : NULL;
+        for (unsigned i = 0; list && i < list->live_count + list->gone_count; i++) {
+            if (!is_path_found(rib, &lookup, list, i))
+                continue;
+            uint16_t who = list_who(list, i);
+            uint32_t post = member_owner(view_members_of(rib, query->peer, who), who, WHO_POST);
+            struct family_state after = family_state_from(
+                rcu_read(&owner_state(rib, post)->families[lookup.safi][lookup.family]));
+            *ret_origin = (struct rib_path_origin){.member = who & WHO_MEMBER,
+                                                   .is_in_use = who & WHO_IN_USE,
+                                                   .is_pre = !state_is_usable(after)};
+            return true;
+        }
+        /* The labelled table answers where the unicast one has nothing. */
+        if (view.safi != RIB_UNICAST || !view_turn_to(rib, &view, RIB_LABELLED))
+            break;
+    }
+    return false;
 }
 
 /* Returns the view that a query needs, made if no other query of its group needed it before. */

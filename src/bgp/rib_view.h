@@ -8,7 +8,8 @@
  *
  * A query for the view's slot answers from all its members, or from one (struct rib_query). Candidates are
  * paths after policy; paths before it only of members whose table after policy is not there. What is neither, as
- * a Loc-RIB, is entered as after policy.
+ * a Loc-RIB, is entered as after policy. Of candidates with the flow's next hop, and of all where the flow has
+ * none, those in use decide, if there are any.
  *
  * The BGP thread calls all of it.
  */
@@ -60,3 +61,14 @@ size_t rib_view_announce(struct rib *rib, const struct rib_member_source *source
 size_t rib_view_withdraw(struct rib *rib, const struct rib_member_source *source,
                          enum rib_safi safi, const struct rib_nlri *nlri, size_t count,
                          struct wall_time now) ON_THREAD(bgp_thread);
+
+/* The member that a view's path is of. */
+struct rib_path_origin {
+    uint16_t member;
+    bool is_in_use;
+    bool is_pre; /* of the table before policy, as the router does not tell of the one after it */
+};
+/* Tells it of the answer that a query has just had, in the same section of the reader. False: it was no view's, or
+ * the path went meanwhile. Any reader of the RIB's RCU domain. */
+bool rib_view_path_origin(const struct rib *rib, struct rib_query *query,
+                          struct rib_path_origin *ret_origin);

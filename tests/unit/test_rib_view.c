@@ -446,6 +446,88 @@ static void marks_of_use_follow_the_router(void **state)
     view_end(1);
 }
 
+static void what_is_in_use_decides_among_candidates(void **state)
+{
+    static const struct path_facts other_by_1 = {"10.0.0.1", 555, 100, 0, 2};
+    struct rib_member_source used = {.slot = SLOT, .is_post = POST, .is_in_use = true};
+
+    (void)state;
+    view_start(60, 10, true);
+    uint16_t a = member_add(), b = member_add(), c = member_add();
+    used.member = b;
+    for (uint16_t member = a; member <= c; member++) {
+        table_up(member, POST);
+        table_loaded(member, POST, 900);
+    }
+    announce(a, POST, P24, &via_1, 1000);
+    announce(c, POST, P24, &via_3, 1000);
+    ASSERT_ASK(0, NULL, 2000, 3000, "best", 789);
+    /* The router uses one that it does not call better. */
+    announce_as(&used, P24, 0, &via_2, 4000);
+    ASSERT_ASK(0, NULL, 5000, 6000, "sole", 123);
+    ASSERT_ASK(0, "10.0.0.3", 5000, 6000, "exact", 321); /* a next hop says more */
+    ASSERT_ASK(0, "10.9.9.9", 5000, 6000, "unmatched", 123);
+    ASSERT_ASK(0, NULL, 2000, 3000, "best", 789); /* as it was then */
+    /* Two have the next hop, and say other things. */
+    announce_as(&used, P24, 0, &other_by_1, 7000);
+    ASSERT_ASK(0, "10.0.0.1", 8000, 9000, "exact", 555);
+    ASSERT_ASK(a + 1u, "10.0.0.1", 8000, 9000, "exact", 789);
+    used.is_in_use = false;
+    announce_as(&used, P24, 0, &other_by_1, 10000);
+    ASSERT_ASK(0, "10.0.0.1", 11000, 12000, "ambiguous", 789);
+    ASSERT_ASK(0, NULL, 11000, 12000, "best", 789);
+    /* Of what is gone by the flow's end nothing is in use. */
+    used.is_in_use = true;
+    announce_as(&used, P24, 0, &other_by_1, 13000);
+    withdraw(b, POST, P24, 0, 14000);
+    ASSERT_ASK(0, NULL, 14500, 15000, "best", 789);
+    ASSERT_ASK(0, "10.0.0.1", 14500, 15000, "exact", 789);
+    view_end(3);
+}
+
+static void assert_origin(const char *next_hop, unsigned member, bool is_pre, bool is_in_use)
+{
+    struct rib_query q = ask(0, next_hop, 5000, 6000);
+    struct rib_path_origin origin;
+
+    assert_true(rib_view_path_origin(f.rib, &q, &origin));
+    assert_int_equal(origin.member, member);
+    assert_int_equal(origin.is_pre, is_pre);
+    assert_int_equal(origin.is_in_use, is_in_use);
+}
+
+static void an_answer_says_whose_path_it_is(void **state)
+{
+    struct rib_member_source used = {.slot = SLOT, .is_post = POST, .is_in_use = true};
+    struct rib_path_origin origin;
+
+    (void)state;
+    view_start(60, 10, true);
+    uint16_t a = member_add(), b = member_add();
+    used.member = b;
+    table_up(a, PRE);
+    table_loaded(a, PRE, 900);
+    table_up(b, PRE);
+    table_up(b, POST);
+    table_loaded(b, PRE, 900);
+    table_loaded(b, POST, 900);
+    announce(a, PRE, P24, &via_1, 1000);
+    announce(b, PRE, P24, &via_3, 1000);
+    announce_as(&used, P24, 0, &via_2, 1000);
+    assert_origin("10.0.0.1", a, true, false);
+    assert_origin("10.0.0.2", b, false, true);
+    struct rib_query q = ask(0, "10.0.0.1", 5000, 6000);
+    withdraw(a, PRE, P24, 0, 7000);
+    assert_true(rib_view_path_origin(f.rib, &q, &origin)); /* it was there in the flow's life */
+    table_down(a, PRE, false, 8000);
+    assert_false(rib_view_path_origin(f.rib, &q, &origin));
+    struct rib_query none = {.peer = SLOT};
+    assert_false(rib_view_path_origin(f.rib, &none, &origin));
+    struct rib_query session = {.peer = 1};
+    assert_false(rib_view_path_origin(f.rib, &session, &origin));
+    view_end(2);
+}
+
 static void members_have_bounds_and_their_numbers_come_back(void **state)
 {
     uint16_t members[3], again;
@@ -677,6 +759,8 @@ int main(void)
         cmocka_unit_test(a_path_lives_from_when_the_router_says),
         cmocka_unit_test(a_loc_rib_without_path_ids_tells_one_of_several),
         cmocka_unit_test(marks_of_use_follow_the_router),
+        cmocka_unit_test(what_is_in_use_decides_among_candidates),
+        cmocka_unit_test(an_answer_says_whose_path_it_is),
         cmocka_unit_test(members_have_bounds_and_their_numbers_come_back),
         cmocka_unit_test(a_view_that_is_over_leaves_its_members_to_others),
         cmocka_unit_test(more_paths_of_a_prefix_than_a_list_has_are_counted),
