@@ -11,6 +11,7 @@
 #include "base/memory.h"
 #include "base/named_file.h"
 #include "base/process_title.h"
+#include "bmp/bmp_tables.h"
 #include "daemon/daemon_private.h"
 #include "daemon/ending.h"
 #include "daemon/errands.h"
@@ -172,7 +173,9 @@ static void check_rib(struct daemon *d) ON_THREAD(main_thread)
     if (!d->rib_wait || !atomic_load_explicit(&d->crew.is_holding, memory_order_relaxed))
         return;
     rcu_online(d->reader);
-    is_loaded = rib_wait_is_over(d->rib_wait, bgp_peers(d->bgp));
+    const struct route_sources sources = {d->bgp ? bgp_peers(d->bgp) : NULL,
+                                          d->crew.bmp ? bmp_tables_views(d->crew.bmp) : NULL};
+    is_loaded = rib_wait_is_over(d->rib_wait, &sources);
     rcu_offline(d->reader);
     if (!is_loaded && !is_late)
         return;

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "bgp/bgp.h"
+#include "bmp/bmp_tables.h"
 #include "daemon/rib_wait.h"
 #include "pipeline/worker.h"
 #include <inttypes.h>
@@ -110,6 +111,11 @@ static struct sample look_at_routes(struct progress *p) ON_THREAD(main_thread)
     }
     for (size_t i = 0; is_holding && peers && i < peers->expected_count; i++)
         s.total += !has_session(peers, &peers->expected[i]);
+    const struct bmp_views *views = crew->bmp ? bmp_tables_views(crew->bmp) : NULL;
+    for (uint32_t i = 0; views && i < views->count; i++) {
+        s.total += views->routers[i]->is_connected;
+        s.done += rib_wait_is_router_loaded(views->routers[i]);
+    }
     rib_statistics(bgp_rib(crew->bgp), &rib);
     rcu_offline(p->sources.reader);
     s.amount = rib.paths;

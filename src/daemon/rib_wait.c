@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "bgp/address_list.h"
 #include "maps/agent_map.h"
+#include "pipeline/bmp_choice.h"
 
 struct rib_wait {
     struct ip_addr *expected;
@@ -38,14 +39,17 @@ static void expect_file(struct rib_wait *wait, const char *path)
     text_clear(&error);
 }
 
-struct rib_wait *rib_wait_new(const struct maps *maps, const char *allow_file)
+struct rib_wait *rib_wait_new(const struct maps *maps, const char *bgp_allow_file,
+                              const char *bmp_allow_file)
 {
     struct rib_wait *wait = mem_zalloc(sizeof *wait);
 
     for (size_t i = 0; maps && maps->agents && i < agent_map_peer_count(maps->agents); i++)
         expect_address(wait, &agent_map_peer_at(maps->agents, i)->address);
-    if (allow_file)
-        expect_file(wait, allow_file);
+    if (bgp_allow_file)
+        expect_file(wait, bgp_allow_file);
+    if (bmp_allow_file)
+        expect_file(wait, bmp_allow_file);
     return wait;
 }
 
@@ -73,19 +77,45 @@ static bool is_peer(const struct bgp_peer_info *peer, const struct ip_addr *addr
            (address->family == IP_V4 && wire_u32(ip_addr_wire(address)) == peer->router_id);
 }
 
-bool rib_wait_is_over(const struct rib_wait *wait, const struct bgp_peers *peers)
+bool rib_wait_is_router_loaded(const struct bmp_router_view *router)
 {
-    if (!peers || peers->count == 0)
+    bool has_table = false;
+
+    for (uint32_t i = 0; router->is_connected && i < router->view_count; i++) {
+        for (int family = 0; family < RIB_FAMILY_COUNT; family++) {
+            const struct bmp_view_family *f = &router->views[i].families[family];
+            if (f->is_negotiated && !f->is_loaded)
+                return false;
+            has_table |= f->is_negotiated;
+        }
+    }
+    return has_table;
+}
+
+static bool is_expected_there(const struct route_sources *sources, const struct ip_addr *address)
+{
+    for (uint32_t i = 0; sources->peers && i < sources->peers->count; i++) {
+        if (is_peer(&sources->peers->peers[i], address))
+            return true;
+    }
+    return bmp_choice_router(sources->views, address, true) != NULL;
+}
+
+bool rib_wait_is_over(const struct rib_wait *wait, const struct route_sources *sources)
+{
+    const struct bgp_peers *peers = sources->peers;
+    const struct bmp_views *views = sources->views;
+
+    if ((!peers || peers->count == 0) && (!views || views->count == 0))
         return false;
-    for (uint32_t i = 0; i < peers->count; i++)
+    for (uint32_t i = 0; peers && i < peers->count; i++)
         if (!rib_wait_is_loaded(&peers->peers[i]))
             return false;
-    for (size_t e = 0; e < wait->count; e++) {
-        bool is_there = false;
-        for (uint32_t i = 0; i < peers->count && !is_there; i++)
-            is_there = is_peer(&peers->peers[i], &wait->expected[e]);
-        if (!is_there)
+    for (uint32_t i = 0; views && i < views->count; i++)
+        if (!rib_wait_is_router_loaded(views->routers[i]))
             return false;
-    }
+    for (size_t e = 0; e < wait->count; e++)
+        if (!is_expected_there(sources, &wait->expected[e]))
+            return false;
     return true;
 }

@@ -830,6 +830,7 @@ int setup_open(struct daemon *d, struct text *errors)
     if (bgp_err < 0)
         err = bgp_err;
     d->crew.bgp = d->bgp;
+    d->crew.bmp = d->bmp ? bmp_station_tables(d->bmp) : NULL;
     if (d->rtr_settings.cache)
         d->crew.rtr = d->rtr = rtr_new(&d->rtr_settings, d->rcu);
     daemon_name_peers(d);
@@ -850,7 +851,9 @@ int setup_open(struct daemon *d, struct text *errors)
     if (err < 0 && errors->len == 0)
         text_append_printf(errors, "%s\n", strerror(-err));
     if (err == 0 && d->bgp && d->process.wait_for_rib_s > 0) {
-        d->rib_wait = rib_wait_new(d->maps, d->bgp_settings.allow_file);
+        d->rib_wait =
+            rib_wait_new(d->maps, d->bgp_settings.enabled ? d->bgp_settings.allow_file : NULL,
+                         d->bmp ? d->bmp_settings.allow_file : NULL);
         atomic_init(&d->crew.is_holding, true);
     }
     return err;

@@ -13,8 +13,12 @@
 
 enum { KEY_BGP_IP, KEY_BGP_PORT, KEY_IP, KEY_IN, KEY_OUT, KEY_FILTER };
 static const struct map_key keys[] = {
-    [KEY_BGP_IP] = {.name = "bgp_ip", .type = MAP_ADDRESS, .is_required = true, .alias = "id"},
-    [KEY_BGP_PORT] = {.name = "bgp_port", .type = MAP_NUMBER, .min = 1, .max = UINT16_MAX},
+    [KEY_BGP_IP] = {.name = "bgp_ip",
+                    .type = MAP_ADDRESS,
+                    .is_required = true,
+                    .alias = "bmp_ip|id"},
+    [KEY_BGP_PORT] =
+        {.name = "bgp_port", .type = MAP_NUMBER, .min = 1, .max = UINT16_MAX, .alias = "bmp_port"},
     [KEY_IP] = {.name = "ip", .type = MAP_PREFIX, .is_match = true},
     [KEY_IN] = {.name = "in", .type = MAP_NUMBER, .is_match = true, .max = UINT32_MAX},
     [KEY_OUT] = {.name = "out", .type = MAP_NUMBER, .is_match = true, .max = UINT32_MAX},
@@ -22,8 +26,6 @@ static const struct map_key keys[] = {
     {.name = NULL},
 };
 static const struct map_refusal refusals[] = {
-    {"bmp_ip", "BMP is not spoken yet; let the router speak BGP and write bgp_ip"},
-    {"bmp_port", "BMP is not spoken yet; let the router speak BGP and write bgp_port"},
     {NULL, NULL},
 };
 

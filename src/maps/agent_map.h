@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * bgp_agent_map: which BGP peer's table answers for an exporter. SET bgp_ip (or id), bgp_port; MATCH ip,
+ * bgp_agent_map: which router's tables answer for an exporter, by BGP or BMP. SET bgp_ip (or bmp_ip, id), bgp_port (or bmp_port); MATCH ip,
  * in, out, filter. Rows that match are peers in order of preference: the next one serves while the
  * one before it is down. Immutable.
  */
@@ -16,7 +16,7 @@ struct map_report;
 struct agent_map;
 
 struct agent_peer {
-    struct ip_addr address; /* of the session, or the router id */
+    struct ip_addr address; /* of the session or the BMP connection, or the router id */
     uint16_t port;          /* of the session at the peer's end; 0: any */
 };
 #define AGENT_PEERS_MAX 16 /* that one flow can have */

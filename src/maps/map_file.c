@@ -228,12 +228,25 @@ static void report_key(struct map_parser *p, const char *name)
     text_append_char(p->errors, '\n');
 }
 
+/* `aliases` may be NULL. */
+static bool is_alias(const char *aliases, const char *name)
+{
+    size_t len = strlen(name);
+
+    for (const char *at = aliases; at && *at;
+         at += at[strcspn(at, "|")] ? strcspn(at, "|") + 1 : strlen(at)) {
+        if (strncmp(at, name, len) == 0 && (at[len] == '|' || at[len] == '\0'))
+            return true;
+    }
+    return false;
+}
+
 static void add_cell(struct map_parser *p, struct map_row *row, const char *name, char *value)
 {
     size_t index = 0;
 
     while (p->keys[index].name && strcmp(p->keys[index].name, name) != 0 &&
-           !(p->keys[index].alias && strcmp(p->keys[index].alias, name) == 0))
+           !is_alias(p->keys[index].alias, name))
         index++;
     if (!p->keys[index].name) {
         report_key(p, name);

@@ -29,7 +29,7 @@ struct map_key {
     bool is_match; /* asks of the flow: lists, ranges, negation; else one value that the row sets */
     bool is_required;
     uint64_t min, max; /* MAP_NUMBER */
-    const char *alias; /* another name, or NULL */
+    const char *alias; /* other names, separated by |, or NULL */
 };
 
 /* Keys that the map refuses, with the reason and what to do instead. */

@@ -34,7 +34,9 @@ const struct config_key maps_keys[] = {
      .help = "map of route distinguishers: which VPN a flow is of (see MAPS)"},
     {.name = "bgp_agent_map",
      KEY_STRING_AT(struct maps_settings, bgp_agent_map),
-     .help = "map from exporters to the BGP peers whose tables hold for them (see MAPS)"},
+     .aliases = "bmp_agent_map",
+     .help = "map from exporters to the BGP peers and BMP routers whose tables hold for them (see "
+             "MAPS)"},
     {.name = "bgp_peer_dst_ip_map",
      KEY_STRING_AT(struct maps_settings, bgp_peer_dst_ip_map),
      .help = "map of next hops that exporters report instead of those in their paths (see MAPS)"},

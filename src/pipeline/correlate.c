@@ -6,10 +6,13 @@
  */
 #include "pipeline/correlate.h"
 #include "base/memory.h"
+#include "bgp/rib_view.h"
 #include "flow/exporter.h"
+#include "flow/path_source.h"
 #include "maps/agent_map.h"
 #include "maps/maps.h"
 #include "maps/next_hop_map.h"
+#include "pipeline/bmp_choice.h"
 #include "pipeline/enrich.h"
 #include "pipeline/exporter_evidence.h"
 #include "pipeline/ingress_maps.h"
@@ -27,10 +30,12 @@ enum { PEER_UNKNOWN = PEER_NONE - 1 };
 #define FOREIGN_NS      (600 * NS_PER_S)
 #define FOREIGN_PERCENT 95
 
-/* The facts known of an exporter, by its index; valid while all three generations are the same. */
+/* The facts known of an exporter, by its index; valid while all generations are the same. */
 struct exporter_entry {
-    uint64_t exporter_generation, peers_generation, maps_generation;
-    uint32_t peers[RIB_FAMILY_COUNT];   /* PEER_UNKNOWN: not looked for yet */
+    uint64_t exporter_generation, peers_generation, views_generation, maps_generation;
+    uint32_t peers[RIB_FAMILY_COUNT]; /* PEER_UNKNOWN: not looked for yet */
+    struct bmp_answerer bmp;          /* the router that tells its routes by BMP */
+    bool is_bmp_known;
     bool has_agents;                    /* rows of bgp_agent_map */
     bool is_by_flow;                    /* those rows want to see each flow */
     struct exporter_evidence *evidence; /* made with the first multipath prefix */
@@ -57,7 +62,9 @@ struct correlator {
 
 /* The snapshots under RCU that one batch is correlated against. */
 struct snapshot_view {
+    struct route_sources sources;
     const struct bgp_peers *peers;
+    const struct bmp_views *views; /* NULL: no router speaks BMP */
     const struct maps *maps;
     struct rib_equality equality; /* bgp_peer_dst_ip_map; is_same NULL: there is none */
 };
@@ -115,6 +122,7 @@ static struct exporter_entry *entry_of(struct correlator *c, const struct snapsh
                                        const struct exporter *exporter)
 {
     uint64_t peers_generation = view->peers ? view->peers->generation : 0;
+    uint64_t views_generation = view->views ? view->views->generation : 0;
     uint64_t maps_generation = view->maps ? view->maps->generation : 0;
     const struct agent_map *agents = view->maps ? view->maps->agents : NULL;
     struct exporter_entry *e;
@@ -129,7 +137,7 @@ static struct exporter_entry *entry_of(struct correlator *c, const struct snapsh
     }
     e = &c->exporters[exporter->index];
     if (e->exporter_generation == exporter->generation && e->peers_generation == peers_generation &&
-        e->maps_generation == maps_generation)
+        e->views_generation == views_generation && e->maps_generation == maps_generation)
         return e;
     if (e->exporter_generation != exporter->generation) {
         mem_free(e->evidence);
@@ -139,6 +147,8 @@ static struct exporter_entry *entry_of(struct correlator *c, const struct snapsh
     }
     e->exporter_generation = exporter->generation;
     e->peers_generation = peers_generation;
+    e->views_generation = views_generation;
+    e->is_bmp_known = false;
     e->maps_generation = maps_generation;
     uses = agents ? agent_map_uses(agents, &exporter->addr) : 0;
     e->has_agents = uses != 0;
@@ -193,6 +203,143 @@ static inline uint32_t peer_of(const struct correlator *c, const struct snapshot
     uint32_t peer = e->peers[family];
 
     return e->is_by_flow || peer == PEER_UNKNOWN ? peer_find(c, view, e, flow, family) : peer;
+}
+
+/* ---- tables ---- */
+
+/* The tables that may answer for a flow, in the order in which they are asked. */
+struct tables {
+    unsigned count, first_view, end_of_views; /* views are those between */
+    struct table_choice at[1 + BMP_TABLES_MAX];
+};
+
+/* Finds the router that tells of the exporter by BMP, where it is not known yet or depends on the flow. */
+static const struct bmp_answerer *bmp_of(const struct correlator *c,
+                                         const struct snapshot_view *view, struct exporter_entry *e,
+                                         const struct flow *flow)
+{
+    bool match_router_id = !c->settings->disable_router_id_check;
+    size_t agent_count = 0;
+
+    if (e->is_bmp_known && !e->is_by_flow)
+        return &e->bmp;
+    e->bmp = (struct bmp_answerer){0};
+    e->is_bmp_known = true;
+    if (e->has_agents) {
+        const struct agent_peer *agents[AGENT_PEERS_MAX];
+        agent_count = agent_map_find(view->maps->agents, &flow->exporter->addr, flow, agents);
+        for (size_t i = 0; i < agent_count && !e->bmp.is_there; i++)
+            e->bmp = bmp_choice_find(view->views, &agents[i]->address, true);
+    }
+    if (agent_count == 0)
+        e->bmp = bmp_choice_find(view->views, &flow->exporter->addr, match_router_id);
+    return &e->bmp;
+}
+
+static bool peer_has_add_path(const struct bgp_peers *peers, uint32_t peer, enum rib_family family)
+{
+    const struct bgp_peer_info *info = bgp_peers_find(peers, peer);
+
+    return info && info->families[family].has_add_path &&
+           (info->families[family].is_negotiated || info->families[family].is_stale);
+}
+
+/* BGP comes first where it has ADD-PATH, as it may decide then, else last. */
+static void tables_find(const struct correlator *c, const struct snapshot_view *view,
+                        struct exporter_entry *e, const struct flow *flow, enum rib_family family,
+                        uint64_t rd, struct tables *ret_tables)
+{
+    uint32_t peer = peer_of(c, view, e, flow, family);
+    bool is_first = peer != PEER_NONE && peer_has_add_path(view->peers, peer, family);
+    struct tables *t = ret_tables;
+
+    t->count = 0;
+    if (is_first)
+        t->at[t->count++] = (struct table_choice){.slot = peer};
+    t->first_view = t->count;
+    t->count +=
+        bmp_choice_tables(view->views, bmp_of(c, view, e, flow), rd, family, t->at + t->count);
+    t->end_of_views = t->count;
+    if (peer != PEER_NONE && !is_first)
+        t->at[t->count++] = (struct table_choice){.slot = peer};
+}
+
+/* Returns the table to ask first; its slot is PEER_NONE where there is none. */
+static inline struct table_choice table_of(const struct correlator *c,
+                                           const struct snapshot_view *view,
+                                           struct exporter_entry *e, const struct flow *flow,
+                                           enum rib_family family, uint64_t rd)
+{
+    struct tables tables;
+
+    if (!view->views)
+        return (struct table_choice){.slot = peer_of(c, view, e, flow, family)};
+    tables_find(c, view, e, flow, family, rd, &tables);
+    if (tables.count == 0 && rd != 0) /* to be asked about the global table in the end */
+        tables_find(c, view, e, flow, family, 0, &tables);
+    return tables.count > 0 ? tables.at[0] : (struct table_choice){.slot = PEER_NONE};
+}
+
+/* How good an answer is. Those of one rank are as good as each other. */
+enum answer_rank { RANK_NO_TABLE, RANK_NO_ROUTE, RANK_BGP, RANK_BMP, RANK_GONE, RANK_NEXT_HOP };
+
+static enum answer_rank answer_rank(const struct rib_query *q, bool is_bmp)
+{
+    switch (q->match) {
+    case PATH_MATCH_EXACT:
+    case PATH_MATCH_AMBIGUOUS:
+        return RANK_NEXT_HOP;
+    case PATH_MATCH_HISTORIC:
+        return RANK_GONE;
+    case PATH_MATCH_NO_ROUTE:
+        return RANK_NO_ROUTE;
+    case PATH_MATCH_NONE:
+    case PATH_MATCH_NO_RIB:
+    case PATH_MATCH_COUNT:
+        return RANK_NO_TABLE;
+    default:
+        return is_bmp ? RANK_BMP : RANK_BGP;
+    }
+}
+
+/* Asks the exporter's further tables, until one has the flow's next hop, and keeps the best answer. Without a
+ * next hop what the router uses is the best there is. */
+static void ask_further(const struct correlator *c, const struct snapshot_view *view,
+                        struct exporter_entry *e, const struct flow *flow, struct rib_query *q)
+{
+    bool has_next_hop = !q->any_path && !ip_addr_is_zero(&q->next_hop);
+    enum answer_rank enough = has_next_hop ? RANK_NEXT_HOP : RANK_BMP;
+    struct rib_query further = *q;
+    struct tables t;
+
+    if (!view->views)
+        return;
+    tables_find(c, view, e, flow, family_of(&q->address), q->rd, &t);
+    enum answer_rank rank = answer_rank(q, t.first_view == 0 && t.end_of_views > 0);
+    for (unsigned i = 1; i < t.count && rank < enough; i++) {
+        further.peer = t.at[i].slot;
+        further.only_member = t.at[i].only_member;
+        rib_lookup_batch(c->rib, c->settings->policy, &further, 1);
+        enum answer_rank other = answer_rank(&further, i >= t.first_view && i < t.end_of_views);
+        if (other <= rank)
+            continue;
+        *q = further;
+        rank = other;
+    }
+}
+
+/* Asks the global table where a route distinguisher has no route: the flow may well have been
+ * switched by it. */
+static void ask_global(const struct correlator *c, const struct snapshot_view *view,
+                       struct exporter_entry *e, const struct flow *flow, struct rib_query *q)
+{
+    struct table_choice table = table_of(c, view, e, flow, family_of(&q->address), 0);
+
+    q->rd = 0;
+    q->peer = table.slot;
+    q->only_member = table.only_member;
+    rib_lookup_batch(c->rib, c->settings->policy, q, 1);
+    ask_further(c, view, e, flow, q);
 }
 
 /* Puts the exporter's instants on our clock. */
@@ -263,6 +410,22 @@ static uint32_t peer_of_next_hop(const struct correlator *c, const struct snapsh
     return peer_choice(view->peers, next_hop, 0, family, !c->settings->disable_router_id_check);
 }
 
+/* The same for a router that speaks BMP. */
+static bool view_of_next_hop(const struct correlator *c, const struct snapshot_view *view,
+                             const struct ip_addr *next_hop, struct rib_query *q)
+{
+    const struct bmp_answerer found =
+        bmp_choice_find(view->views, next_hop, !c->settings->disable_router_id_check);
+    struct table_choice tables[BMP_TABLES_MAX];
+
+    if (!found.is_there ||
+        bmp_choice_tables(view->views, &found, 0, family_of(&q->address), tables) == 0)
+        return false;
+    q->peer = tables[0].slot;
+    q->only_member = tables[0].only_member;
+    return true;
+}
+
 /* Finds the best path to the query's address in the table of the peer behind `next_hop`. */
 static bool ask_next_hop(const struct correlator *c, const struct snapshot_view *view,
                          const struct ip_addr *next_hop, const struct rib_query *about,
@@ -274,7 +437,7 @@ static bool ask_next_hop(const struct correlator *c, const struct snapshot_view 
                           .any_path = true};
 
     q.peer = peer_of_next_hop(c, view, next_hop, family_of(&about->address));
-    if (q.peer == PEER_NONE)
+    if (q.peer == PEER_NONE && !view_of_next_hop(c, view, next_hop, &q))
         return false;
     rib_lookup_batch(c->rib, c->settings->policy, &q, 1);
     if (!q.path.attrs)
@@ -312,14 +475,6 @@ static struct ip_addr follow_next_hop(const struct correlator *c, const struct s
     return next_hop;
 }
 
-/* Asks the global table where a route distinguisher has no route: the flow may well have been
- * switched by it. */
-static void ask_global(const struct correlator *c, struct rib_query *q)
-{
-    q->rd = 0;
-    rib_lookup_batch(c->rib, c->settings->policy, q, 1);
-}
-
 /* ---- origins ---- */
 
 /* Until somebody knows better, the origin of nothing is known. */
@@ -339,7 +494,7 @@ static void check_origins(struct correlator *c, const struct snapshot_view *view
 
     if (c->cached_roas)
         roas = rcu_read(c->cached_roas);
-    origin_check_finish(c->origins, c->rib, c->settings->policy, view->peers, roas);
+    origin_check_finish(c->origins, c->rib, c->settings->policy, &view->sources, roas);
 }
 
 /* ---- destination ---- */
@@ -359,6 +514,8 @@ static void say_no_add_path(const struct snapshot_view *view, const struct flow 
                             const struct rib_query *q)
 {
     char address[IP_TEXT_LEN] = "?", exported[IP_TEXT_LEN], path[IP_TEXT_LEN];
+    const struct bmp_router_view *router;
+    const struct bmp_view *table = bmp_views_find_slot(view->views, q->peer, &router);
 
     if (!exporter_is_first_note(flow->exporter, NOTE_lacks_add_path))
         return;
@@ -366,12 +523,15 @@ static void say_no_add_path(const struct snapshot_view *view, const struct flow 
         if (view->peers->peers[i].index == q->peer)
             ip_addr_format(&view->peers->peers[i].address, address);
     }
+    if (table)
+        ip_addr_format(&router->address, address);
     ip_addr_format(&q->next_hop, exported);
     ip_addr_format(&q->path.attrs->next_hop, path);
     exporter_say(flow->exporter, NOTE_lacks_add_path,
-                 "its BGP session %s has no ADD-PATH in %s, and one path (next hop %s where a flow "
+                 "its %s %s has no ADD-PATH in %s, and one path (next hop %s where a flow "
                  "says %s)",
-                 address, family_name(q), path, exported);
+                 table ? "Loc-RIB, told by BMP from" : "BGP session", address, family_name(q), path,
+                 exported);
 }
 
 /* An exporter whose next hops are hardly ever those of paths is told of, with an example. */
@@ -409,6 +569,22 @@ static void count_mapped(struct exporter_counters *counters, const struct rib_qu
         counter_add(&counters->next_hop_mapped, 1);
 }
 
+/* Tells by what table of a router an answer is, if BMP told it. */
+static enum path_source bmp_source_of(const struct correlator *c, const struct snapshot_view *view,
+                                      struct rib_query *q)
+{
+    const struct bmp_router_view *router;
+    const struct bmp_view *table = bmp_views_find_slot(view->views, q->peer, &router);
+    struct rib_path_origin origin = {0};
+
+    if (!table)
+        return PATH_SOURCE_BGP;
+    if (table->kind == BMP_VIEW_LOC)
+        return PATH_SOURCE_BMP_LOC;
+    rib_view_path_origin(c->rib, q, &origin);
+    return origin.is_pre ? PATH_SOURCE_BMP_PRE : PATH_SOURCE_BMP_POST;
+}
+
 static void answer_destination(struct correlator *c, const struct snapshot_view *view,
                                struct exporter_entry *e, struct flow *flow, struct rib_query *q)
 {
@@ -416,8 +592,9 @@ static void answer_destination(struct correlator *c, const struct snapshot_view 
     struct exporter_counters *counters = &flow->exporter->counters;
     struct rib_path path;
 
+    ask_further(c, view, e, flow, q);
     if (q->rd != 0 && !q->path.attrs) {
-        ask_global(c, q);
+        ask_global(c, view, e, flow, q);
         counter_add(&counters->rd_fallback, 1);
     }
     set_verdict(flow, q->match);
@@ -449,8 +626,10 @@ static void answer_destination(struct correlator *c, const struct snapshot_view 
     if (s->follow_default > 0)
         follow_default(c, view, q, &path);
     path_fill_destination(s, flow, &path);
+    if (s->needs_path_source && view->views && flow->path_source == PATH_SOURCE_BGP)
+        flow->path_source = bmp_source_of(c, view, q);
     if (s->dst_roa)
-        origin_check_add(c->origins, &flow->dst_roa, q, &path, view->peers);
+        origin_check_add(c->origins, &flow->dst_roa, q, &path, &view->sources);
     if (s->follow_count > 0)
         flow->bgp_next_hop = follow_next_hop(c, view, q, flow->bgp_next_hop);
 }
@@ -478,13 +657,19 @@ prefetch_texts(const struct correlate_settings *s, const struct rib_query *queri
     }
 }
 
+static inline uint64_t rd_of(const struct flow *flow)
+{
+    return flow->vpn_rd >> 48 == 0xffff ? 0 : flow->vpn_rd; /* or no more than a VRF id */
+}
+
 /* Sets each member that a query is asked with, by itself. Results are written by the lookup, and
  * clearing all of a query first would cost more than it does. */
-static inline void query_ask(struct rib_query *q, uint32_t peer, const struct flow *flow,
-                             const struct ip_addr *address, bool any_path)
+static inline void query_ask(struct rib_query *q, struct table_choice table,
+                             const struct flow *flow, const struct ip_addr *address, bool any_path)
 {
-    q->peer = peer;
-    q->rd = flow->vpn_rd >> 48 == 0xffff ? 0 : flow->vpn_rd; /* or no more than a VRF id */
+    q->peer = table.slot;
+    q->only_member = table.only_member;
+    q->rd = rd_of(flow);
     q->address = *address;
     q->next_hop = (struct ip_addr){0};
     q->equality = NULL;
@@ -502,13 +687,13 @@ static void correlate_destinations(struct correlator *c, const struct snapshot_v
         enum rib_family family = family_of(&flow->dst_addr);
         struct rib_query *q = &c->queries[count];
         struct exporter_entry *e = entry_of_flow(c, view, flow, &current);
-        uint32_t peer = peer_of(c, view, e, flow, family);
-        if (peer == PEER_NONE) {
+        struct table_choice table = table_of(c, view, e, flow, family, rd_of(flow));
+        if (table.slot == PEER_NONE) {
             set_verdict(flow, PATH_MATCH_NO_RIB);
             path_fill_destination(c->settings, flow, NULL);
             continue;
         }
-        query_ask(q, peer, flow, &flow->dst_addr, false);
+        query_ask(q, table, flow, &flow->dst_addr, false);
         if (!ip_addr_is_zero(&flow->bgp_next_hop))
             q->next_hop = flow->bgp_next_hop;
         if (view->equality.is_same && next_hop_map_has(view->maps->next_hops, &q->next_hop)) {
@@ -548,12 +733,13 @@ static void correlate_sources(struct correlator *c, const struct snapshot_view *
         struct flow *flow = flow_batch_at(batch, i);
         struct rib_query *q = &c->queries[count];
         struct exporter_entry *e = entry_of_flow(c, view, flow, &current);
-        uint32_t peer = peer_of(c, view, e, flow, family_of(&flow->src_addr));
-        if (peer == PEER_NONE) {
+        struct table_choice table =
+            table_of(c, view, e, flow, family_of(&flow->src_addr), rd_of(flow));
+        if (table.slot == PEER_NONE) {
             fill_source(c, i, flow, NULL);
             continue;
         }
-        query_ask(q, peer, flow, &flow->src_addr, true);
+        query_ask(q, table, flow, &flow->src_addr, true);
         life_of(c->settings, flow, q);
         c->flow_of[count++] = i;
     }
@@ -561,14 +747,16 @@ static void correlate_sources(struct correlator *c, const struct snapshot_view *
     for (uint32_t i = 0; i < count; i++) {
         struct rib_query *q = &c->queries[i];
         struct flow *flow = flow_batch_at(batch, c->flow_of[i]);
+        struct exporter_entry *e = entry_of_flow(c, view, flow, &current);
+        ask_further(c, view, e, flow, q);
         if (q->rd != 0 && !q->path.attrs)
-            ask_global(c, q);
+            ask_global(c, view, e, flow, q);
         struct rib_path path = q->path;
         if (path.attrs && c->settings->follow_default > 0)
             follow_default(c, view, q, &path);
         fill_source(c, c->flow_of[i], flow, path.attrs ? &path : NULL);
         if (c->settings->src_roa && path.attrs)
-            origin_check_add(c->origins, &flow->src_roa, q, &path, view->peers);
+            origin_check_add(c->origins, &flow->src_roa, q, &path, &view->sources);
     }
     if (c->settings->src_roa)
         check_origins(c, view);
@@ -580,8 +768,8 @@ static bool next_hop_is_same(const void *map, const struct ip_addr *exporter,
     return next_hop_map_is_same(map, exporter, path_next_hop, exported);
 }
 
-void correlate_batch(struct correlator *c, const struct bgp_peers *peers, const struct maps *maps,
-                     struct flow_batch *batch)
+void correlate_batch(struct correlator *c, const struct route_sources *sources,
+                     const struct maps *maps, struct flow_batch *batch)
 {
     struct snapshot_view view;
 
@@ -592,7 +780,9 @@ void correlate_batch(struct correlator *c, const struct bgp_peers *peers, const 
     if (!c->settings->is_enabled)
         return;
     assert(batch->count <= c->capacity);
-    view = (struct snapshot_view){.peers = peers, .maps = maps};
+    view = (struct snapshot_view){.sources = *sources, .peers = sources->peers, .maps = maps};
+    if (sources->views && sources->views->count > 0)
+        view.views = sources->views;
     if (maps && maps->next_hops)
         view.equality = (struct rib_equality){next_hop_is_same, maps->next_hops};
     if (c->settings->needs_destination)

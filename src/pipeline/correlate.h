@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * Finds the path that a flow took: exporter -> BGP peer -> path, and how sure that is (path_match).
+ * Finds the path that a flow took: exporter -> table -> path, and how sure that is (path_match). A router may have
+ * several tables: that of its BGP session, and those that it tells by BMP. BGP with ADD-PATH decides if it has the
+ * flow's next hop, else BMP, else BGP.
  * The verdicts stand in bgp/path_match.def. Fills the BGP members of flows, and source and
  * destination AS and networks by the methods that nfacctd_as and nfacctd_net ask for; looks up only
  * what some instance asks for. Verdicts are counted per exporter.
@@ -9,11 +11,11 @@
  * A worker owns its correlator.
  */
 #include "base/thread.h"
-#include "bgp/bgp.h"
 #include "bgp/path_match.h"
 #include "config/config_key.h"
 #include "flow/flow.h"
 #include "maps/maps.h"
+#include "pipeline/route_sources.h"
 #include "rpki/roa_table.h"
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -26,8 +28,9 @@ enum source_method { SOURCE_NONE, SOURCE_EXPORT, SOURCE_BGP, SOURCE_BY_MAP };
 enum { FOLLOW_PREFIXES_MAX = 32, FOLLOW_HOPS_MAX = 20 };
 
 struct correlate_settings {
-    bool is_enabled; /* there is a BGP daemon, and somebody asks for what it knows */
-    bool is_replay;  /* of a file: flows are matched against current paths */
+    bool
+        is_enabled; /* there is a BGP daemon or a BMP station, and somebody asks for what it knows */
+    bool is_replay; /* of a file: flows are matched against current paths */
     enum route_method as_method, net_method;
     uint32_t accepted; /* bit per enum path_match: its path is filled in */
     bool adds_differs; /* a list from before `differs` was told from `single`: both are accepted */
@@ -70,9 +73,8 @@ void correlator_set_roas(struct correlator *correlator, const struct roa_table *
  * members that are asked for, to which it adds those that it reads. */
 void correlator_add_needs(struct correlator *correlator, const struct correlate_settings *asked,
                           struct flow_needs *needs) ON_THREAD(worker_thread);
-/* Correlates a batch against the snapshots of this moment: `peers` (bgp_peers()) and `maps` may
- * be NULL. Texts of flows are borrowed from the RIB until the next quiescent state. */
-void correlate_batch(struct correlator *correlator, const struct bgp_peers *peers,
+/* Correlates a batch against the snapshots of this moment; `maps` may be NULL. Texts of flows are borrowed from the RIB until the next quiescent state. */
+void correlate_batch(struct correlator *correlator, const struct route_sources *sources,
                      const struct maps *maps, struct flow_batch *batch) ON_THREAD(worker_thread);
 /* Fills peer_src_as and its kin by their maps, after all else that fills them. */
 void correlate_ingress_maps(struct correlator *correlator, const struct maps *maps,

@@ -84,21 +84,20 @@ static int parse_follow_nexthop(const char *value, void *settings, struct text *
 /* The choices of methods. The exporter's own word is `netflow` or `sflow`: pmacct takes either
  * in both daemons. The last ones are its older names. */
 static const struct config_choice as_methods[] = {
-    {"netflow", ROUTE_NETFLOW}, {"file", ROUTE_FILE},     {"bgp", ROUTE_BGP},
-    {"longest", ROUTE_LONGEST}, {"sflow", ROUTE_NETFLOW}, {"fallback", ROUTE_LONGEST},
-    {"true", ROUTE_FILE},       {"false", ROUTE_NETFLOW}, {0},
+    {"netflow", ROUTE_NETFLOW},  {"file", ROUTE_FILE},
+    {"bgp", ROUTE_BGP},          {"bmp", ROUTE_BGP},
+    {"longest", ROUTE_LONGEST},  {"sflow", ROUTE_NETFLOW},
+    {"fallback", ROUTE_LONGEST}, {"true", ROUTE_FILE},
+    {"false", ROUTE_NETFLOW},    {0},
 };
 static const struct config_choice net_methods[] = {
-    {"netflow", ROUTE_NETFLOW},  {"file", ROUTE_FILE},
-    {"mask", ROUTE_MASK},        {"bgp", ROUTE_BGP},
-    {"longest", ROUTE_LONGEST},  {"sflow", ROUTE_NETFLOW},
-    {"fallback", ROUTE_LONGEST}, {0},
+    {"netflow", ROUTE_NETFLOW}, {"file", ROUTE_FILE},        {"mask", ROUTE_MASK},
+    {"bgp", ROUTE_BGP},         {"bmp", ROUTE_BGP},          {"longest", ROUTE_LONGEST},
+    {"sflow", ROUTE_NETFLOW},   {"fallback", ROUTE_LONGEST}, {0},
 };
-static const struct config_choice source_methods[] = {{"netflow", SOURCE_EXPORT},
-                                                      {"sflow", SOURCE_EXPORT},
-                                                      {"bgp", SOURCE_BGP},
-                                                      {"map", SOURCE_BY_MAP},
-                                                      {0}};
+static const struct config_choice source_methods[] = {
+    {"netflow", SOURCE_EXPORT}, {"sflow", SOURCE_EXPORT}, {"bgp", SOURCE_BGP},
+    {"bmp", SOURCE_BGP},        {"map", SOURCE_BY_MAP},   {0}};
 static const struct config_choice path_or_map[] = {
     {"bgp", SOURCE_BGP}, {"map", SOURCE_BY_MAP}, {0}};
 static const struct config_choice bgp_alone[] = {{"bgp", true}, {0}};

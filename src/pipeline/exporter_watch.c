@@ -4,16 +4,19 @@
 
 #include "base/clock.h"
 #include "base/reader.h"
-#include "bgp/bgp.h"
 #include "maps/maps.h"
+#include "pipeline/bmp_choice.h"
+#include "pipeline/route_sources.h"
 
 #define DELIVERS_NS    (600 * NS_PER_S)
 #define PAUSE_MOST_NS  (300 * NS_PER_S) /* active timeouts are shorter */
 #define SILENT_MOST_NS (3600 * NS_PER_S)
 #define BURST_NS       NS_PER_S
 
-static bool has_session(const struct bgp_peers *peers, const struct ip_addr *addr)
+static bool has_session(const struct route_sources *sources, const struct ip_addr *addr)
 {
+    const struct bgp_peers *peers = sources->peers;
+
     for (size_t i = 0; peers && i < peers->expected_count; i++) {
         if (ip_addr_equal(&peers->expected[i], addr))
             return true;
@@ -23,17 +26,17 @@ static bool has_session(const struct bgp_peers *peers, const struct ip_addr *add
             (addr->family == IP_V4 && wire_u32(ip_addr_wire(addr)) == peers->peers[i].router_id))
             return true;
     }
-    return false;
+    return bmp_choice_router(sources->views, addr, true) != NULL;
 }
 
-static bool is_named(const struct exporter *exporter, const struct bgp_peers *peers,
+static bool is_named(const struct exporter *exporter, const struct route_sources *sources,
                      const struct maps *maps)
 {
     return (maps && maps_names_exporter(maps, &exporter->addr)) ||
-           has_session(peers, &exporter->addr);
+           has_session(sources, &exporter->addr);
 }
 
-bool exporter_watch_look(struct exporter *exporter, const struct bgp_peers *peers,
+bool exporter_watch_look(struct exporter *exporter, const struct route_sources *sources,
                          const struct maps *maps, int64_t now_ns)
 {
     struct exporter_watch *w = &exporter->watch;
@@ -49,13 +52,14 @@ bool exporter_watch_look(struct exporter *exporter, const struct bgp_peers *peer
     w->flow_count = flow_count;
     w->looked_ns = now_ns;
     return (w->flows_since_ns != 0 && now_ns - w->flows_since_ns >= DELIVERS_NS) ||
-           is_named(exporter, peers, maps);
+           is_named(exporter, sources, maps);
 }
 
-bool exporter_watch_still_known(const struct exporter *exporter, const struct bgp_peers *peers,
-                                const struct maps *maps, int64_t now_ns)
+bool exporter_watch_still_known(const struct exporter *exporter,
+                                const struct route_sources *sources, const struct maps *maps,
+                                int64_t now_ns)
 {
-    return now_ns - exporter->last_seen_ns <= SILENT_MOST_NS || is_named(exporter, peers, maps);
+    return now_ns - exporter->last_seen_ns <= SILENT_MOST_NS || is_named(exporter, sources, maps);
 }
 
 bool exporter_watch_rate(struct exporter *exporter, uint32_t per_second, int64_t now_ns)

@@ -7,22 +7,23 @@
  */
 #include "flow/exporter.h"
 
-struct bgp_peers;
+struct route_sources;
 struct maps;
 
 /*
  * Takes note of what the exporter has sent since it was last looked at. Returns whether it is known
  * now: a map or a key names its address (a prefix is no
- * name), it has a BGP session, or it has delivered flows for ten minutes and did so last within
- * five. `peers` and `maps` may be NULL.
+ * name), it has a BGP session or tells routes by BMP, or it has delivered flows for ten minutes and did so last within
+ * five. `maps` may be NULL.
  */
-bool exporter_watch_look(struct exporter *exporter, const struct bgp_peers *peers,
+bool exporter_watch_look(struct exporter *exporter, const struct route_sources *sources,
                          const struct maps *maps, int64_t now_ns);
 
 /* Returns whether a known exporter that fell silent still is: an hour of silence ends what its flows
  * were worth. */
-bool exporter_watch_still_known(const struct exporter *exporter, const struct bgp_peers *peers,
-                                const struct maps *maps, int64_t now_ns);
+bool exporter_watch_still_known(const struct exporter *exporter,
+                                const struct route_sources *sources, const struct maps *maps,
+                                int64_t now_ns);
 
 /* Returns whether a datagram is within `per_second` of them, of which one second's may come at
  * once. */

@@ -51,23 +51,26 @@ static uint32_t last_as(const struct rib_text *path)
     return last;
 }
 
-/* Returns the AS that originates a path; one without AS path is the peer's own. */
-static uint32_t origin_of(const struct path_attrs *attrs, const struct bgp_peers *peers,
+/* Returns the AS that originates a path; one without AS path is the router's own. */
+static uint32_t origin_of(const struct path_attrs *attrs, const struct route_sources *sources,
                           uint32_t peer)
 {
     const struct bgp_peer_info *info;
+    const struct bmp_router_view *router;
 
     if (attrs->origin_as != 0)
         return attrs->origin_as;
     if (attrs->as_path)
         return last_as(attrs->as_path);
-    info = bgp_peers_find(peers, peer);
-    return info ? info->as : 0;
+    info = bgp_peers_find(sources->peers, peer);
+    if (info)
+        return info->as;
+    return bmp_views_find_slot(sources->views, peer, &router) ? router->as : 0;
 }
 
 void origin_check_add(struct origin_check *check, struct roa_state *state,
                       const struct rib_query *query, const struct rib_path *path,
-                      const struct bgp_peers *peers)
+                      const struct route_sources *sources)
 {
     assert(check->count < check->capacity);
     check->states[check->count] = state;
@@ -75,12 +78,12 @@ void origin_check_add(struct origin_check *check, struct roa_state *state,
     check->routes[check->count++] =
         (struct roa_query){.address = query->address,
                            .len = path->prefix_len,
-                           .origin = origin_of(path->attrs, peers, query->peer)};
+                           .origin = origin_of(path->attrs, sources, query->peer)};
 }
 
 /* Looks for less specific routes of an invalid one, until one of them is not invalid. */
 static char letter_of_invalid(const struct rib *rib, enum rib_policy policy,
-                              const struct bgp_peers *peers, const struct roa_table *roas,
+                              const struct route_sources *sources, const struct roa_table *roas,
                               const struct rib_query *query, unsigned len)
 {
     struct rib_query more = {.peer = query->peer,
@@ -96,7 +99,7 @@ static char letter_of_invalid(const struct rib *rib, enum rib_policy policy,
         if (!more.path.attrs)
             break;
         route.len = more.path.prefix_len;
-        route.origin = origin_of(more.path.attrs, peers, query->peer);
+        route.origin = origin_of(more.path.attrs, sources, query->peer);
         roa_validate(roas, &route, 1);
         if (route.validity != ROA_INVALID)
             return route.validity == ROA_VALID ? VALID_BELOW : UNKNOWN_BELOW;
@@ -106,14 +109,14 @@ static char letter_of_invalid(const struct rib *rib, enum rib_policy policy,
 }
 
 void origin_check_finish(struct origin_check *check, const struct rib *rib, enum rib_policy policy,
-                         const struct bgp_peers *peers, const struct roa_table *roas)
+                         const struct route_sources *sources, const struct roa_table *roas)
 {
     roa_validate(roas, check->routes, check->count);
     for (uint32_t i = 0; i < check->count; i++) {
         const struct roa_query *route = &check->routes[i];
         char letter = route->validity == ROA_VALID ? VALID : UNKNOWN;
         if (route->validity == ROA_INVALID)
-            letter = letter_of_invalid(rib, policy, peers, roas, check->queries[i], route->len);
+            letter = letter_of_invalid(rib, policy, sources, roas, check->queries[i], route->len);
         check->states[i]->text[0] = letter;
     }
     check->count = 0;

@@ -7,8 +7,8 @@
  *
  * A worker owns it.
  */
-#include "bgp/bgp.h"
 #include "flow/flow.h"
+#include "pipeline/route_sources.h"
 #include <stdint.h>
 
 struct roa_table;
@@ -21,7 +21,7 @@ void origin_check_free(struct origin_check *check); /* NULL is fine */
  * until origin_check_finish(). */
 void origin_check_add(struct origin_check *check, struct roa_state *state,
                       const struct rib_query *query, const struct rib_path *path,
-                      const struct bgp_peers *peers);
+                      const struct route_sources *sources);
 /* Sets the states of all routes that were added. `roas` may be NULL: then all are unknown. */
 void origin_check_finish(struct origin_check *check, const struct rib *rib, enum rib_policy policy,
-                         const struct bgp_peers *peers, const struct roa_table *roas);
+                         const struct route_sources *sources, const struct roa_table *roas);

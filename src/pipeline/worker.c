@@ -9,12 +9,14 @@
 #include "base/log.h"
 #include "base/poller.h"
 #include "base/thread.h"
+#include "bmp/bmp_tables.h"
 #include "input/inbox.h"
 #include "input/steering.h"
 #include "maps/maps.h"
 #include "pipeline/datagram_feed.h"
 #include "pipeline/event_feed.h"
 #include "pipeline/exporter_watch.h"
+#include "pipeline/route_sources.h"
 #include "pipeline/worker_private.h"
 #include "rpki/rtr.h"
 #include <jansson.h>
@@ -31,6 +33,13 @@ enum { TEMPLATE_BATCH = 8 };
 #define LOOK_AT_SILENT_NS (60 * NS_PER_S)
 
 /* ---- flows ---- */
+
+/* The snapshots of this moment. */
+static struct route_sources crew_route_sources(const struct crew *crew)
+{
+    return (struct route_sources){crew->bgp ? bgp_peers(crew->bgp) : NULL,
+                                  crew->bmp ? bmp_tables_views(crew->bmp) : NULL};
+}
 
 /* Gives an instance the lists of values of the maps in force. */
 static void set_lists(struct worker *w, uint32_t index, const struct maps *maps)
@@ -75,7 +84,8 @@ void worker_flush(struct worker *w)
         enrich_options(batch);
     } else {
         enrich_batch(&crew->enrich, maps, batch);
-        correlate_batch(w->correlator, crew->bgp ? bgp_peers(crew->bgp) : NULL, maps, batch);
+        const struct route_sources sources = crew_route_sources(crew);
+        correlate_batch(w->correlator, &sources, maps, batch);
         correlate_ingress_maps(w->correlator, maps, batch);
     }
     if (w->geo)
@@ -121,21 +131,22 @@ static void look_at_exporter(void *arg, struct exporter *exporter, int64_t now_n
     ON_THREAD(worker_thread)
 {
     struct worker *w = arg;
-    const struct bgp_peers *peers = w->crew->bgp ? bgp_peers(w->crew->bgp) : NULL;
+    const struct route_sources sources = crew_route_sources(w->crew);
 
     THREAD_ASSERT(worker_thread);
-    set_known(w, exporter, exporter_watch_look(exporter, peers, rcu_read(w->crew->maps), now_ns));
+    set_known(w, exporter,
+              exporter_watch_look(exporter, &sources, rcu_read(w->crew->maps), now_ns));
 }
 
 /* Exporters that fell silent are not looked at by any datagram of theirs. */
 static void look_at_silent(void *arg, struct exporter *exporter) ON_THREAD(worker_thread)
 {
     struct worker *w = arg;
-    const struct bgp_peers *peers = w->crew->bgp ? bgp_peers(w->crew->bgp) : NULL;
+    const struct route_sources sources = crew_route_sources(w->crew);
 
     THREAD_ASSERT(worker_thread);
     if (exporter->is_known &&
-        !exporter_watch_still_known(exporter, peers, rcu_read(w->crew->maps), w->tick_ns))
+        !exporter_watch_still_known(exporter, &sources, rcu_read(w->crew->maps), w->tick_ns))
         set_known(w, exporter, false);
 }
 

@@ -20,6 +20,7 @@
 #include <stdatomic.h>
 
 struct bgp;
+struct bmp_tables;
 struct rtr;
 struct maps;
 
@@ -86,6 +87,7 @@ struct crew {
     struct template_share_settings templates;
     struct rcu *rcu;
     const struct bgp *bgp;            /* NULL: none */
+    const struct bmp_tables *bmp;     /* NULL: BMP is not spoken */
     struct rtr *rtr;                  /* NULL: none */
     const struct maps *_Atomic *maps; /* the snapshot in force; may hold NULL */
     size_t hold_bytes;                /* of datagrams that wait for the RIB, in all workers */

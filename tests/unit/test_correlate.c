@@ -136,8 +136,8 @@ static struct flow *correlate(struct rig *rig, const char *destination, const ch
     flow->dst_mask = 20;
     rig->batch.count = 1;
     rcu_online(rig->reader);
-    correlate_batch(rig->correlator, rig->peers, rig->maps.generation ? &rig->maps : NULL,
-                    &rig->batch);
+    correlate_batch(rig->correlator, &(struct route_sources){rig->peers, NULL},
+                    rig->maps.generation ? &rig->maps : NULL, &rig->batch);
     rcu_offline(rig->reader);
     return flow;
 }
@@ -340,7 +340,7 @@ static enum path_match match_with_clock(struct rig *rig, const char *next_hop, i
     flow->clock_offset_ns = offset_ms * 1000000;
     flow->bgp_next_hop = address(next_hop);
     rcu_online(rig->reader);
-    correlate_batch(rig->correlator, rig->peers, NULL, &rig->batch);
+    correlate_batch(rig->correlator, &(struct route_sources){rig->peers, NULL}, NULL, &rig->batch);
     rcu_offline(rig->reader);
     return flow->path_match;
 }
@@ -382,7 +382,7 @@ static void absurd_times_of_a_clock_that_is_off_are_those_of_arrival(void **stat
         flow->clock_offset_ns = flow->arrival_ns; /* it has no clock: 1970 */
         flow->bgp_next_hop = address("10.0.0.1");
         rcu_online(rig.reader);
-        correlate_batch(rig.correlator, rig.peers, NULL, &rig.batch);
+        correlate_batch(rig.correlator, &(struct route_sources){rig.peers, NULL}, NULL, &rig.batch);
         rcu_offline(rig.reader);
         assert_int_equal(flow->path_match, PATH_MATCH_EXACT);
     }
@@ -403,7 +403,7 @@ static void times_that_suit_the_arrival_alone_stay(void **state)
     flow->clock_offset_ns = INT64_C(10000) * 1000000; /* its header alone is 10 s behind */
     flow->bgp_next_hop = address("10.0.0.1");
     rcu_online(rig.reader);
-    correlate_batch(rig.correlator, rig.peers, NULL, &rig.batch);
+    correlate_batch(rig.correlator, &(struct route_sources){rig.peers, NULL}, NULL, &rig.batch);
     rcu_offline(rig.reader);
     assert_int_equal(flow->path_match, PATH_MATCH_EXACT);
     rig_clear(&rig);
@@ -635,7 +635,7 @@ static void a_vpn_without_a_route_falls_back_to_the_global_table(void **state)
     flow->vpn_rd = UINT64_C(0x0000fde900000001);
     flow->bgp_next_hop = address("10.0.0.1");
     rcu_online(rig.reader);
-    correlate_batch(rig.correlator, rig.peers, NULL, &rig.batch);
+    correlate_batch(rig.correlator, &(struct route_sources){rig.peers, NULL}, NULL, &rig.batch);
     rcu_offline(rig.reader);
     assert_int_equal(flow->path_match, PATH_MATCH_EXACT);
     assert_int_equal(flow->peer_src_as, 321);

@@ -3,12 +3,12 @@
  * arrival of datagrams. */
 #include "base/clock.h"
 #include "base/memory.h"
-#include "bgp/bgp.h"
 #include "maps/allow_list.h"
 #include "maps/maps.h"
 #include "maps/sampling_map.h"
 #include "maps/tag_map.h"
 #include "pipeline/exporter_watch.h"
+#include "pipeline/route_sources.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -17,6 +17,8 @@
 #include <cmocka.h>
 
 #define T0 (INT64_C(1700000000) * NS_PER_S)
+
+static const struct route_sources nobody;
 
 static struct exporter exporter_at(const char *address)
 {
@@ -30,7 +32,7 @@ static bool look(struct exporter *exporter, int64_t at_s, uint64_t flows)
 {
     counter_add(&exporter->counters.flows, flows);
     exporter->last_seen_ns = T0 + at_s * NS_PER_S;
-    return exporter_watch_look(exporter, NULL, NULL, exporter->last_seen_ns);
+    return exporter_watch_look(exporter, &nobody, NULL, exporter->last_seen_ns);
 }
 
 static void who_delivers_flows_for_ten_minutes_is_known(void **state)
@@ -64,8 +66,8 @@ static void silence_ends_what_flows_were_worth(void **state)
 
     (void)state;
     exporter.last_seen_ns = T0;
-    assert_true(exporter_watch_still_known(&exporter, NULL, NULL, T0 + 3600 * NS_PER_S));
-    assert_false(exporter_watch_still_known(&exporter, NULL, NULL, T0 + 3601 * NS_PER_S));
+    assert_true(exporter_watch_still_known(&exporter, &nobody, NULL, T0 + 3600 * NS_PER_S));
+    assert_false(exporter_watch_still_known(&exporter, &nobody, NULL, T0 + 3601 * NS_PER_S));
 }
 
 static void who_has_or_will_have_a_session_is_known(void **state)
@@ -73,6 +75,7 @@ static void who_has_or_will_have_a_session_is_known(void **state)
     struct bgp_peers *peers = calloc(1, sizeof *peers + sizeof peers->peers[0]);
     struct exporter by_address = exporter_at("192.0.2.1"), by_id = exporter_at("192.0.2.2"),
                     expected = exporter_at("2001:db8::1"), other = exporter_at("192.0.2.3");
+    const struct route_sources sources = {.peers = peers};
 
     (void)state;
     peers->count = 1;
@@ -80,10 +83,10 @@ static void who_has_or_will_have_a_session_is_known(void **state)
     peers->peers[0].router_id = 0xc0000202;
     peers->expected = &expected.addr;
     peers->expected_count = 1;
-    assert_true(exporter_watch_look(&by_address, peers, NULL, T0));
-    assert_true(exporter_watch_look(&by_id, peers, NULL, T0));
-    assert_true(exporter_watch_look(&expected, peers, NULL, T0));
-    assert_false(exporter_watch_look(&other, peers, NULL, T0));
+    assert_true(exporter_watch_look(&by_address, &sources, NULL, T0));
+    assert_true(exporter_watch_look(&by_id, &sources, NULL, T0));
+    assert_true(exporter_watch_look(&expected, &sources, NULL, T0));
+    assert_false(exporter_watch_look(&other, &sources, NULL, T0));
     free(peers);
 }
 
@@ -91,7 +94,7 @@ static bool is_named(const struct maps *maps, const char *address)
 {
     struct exporter exporter = exporter_at(address);
 
-    return exporter_watch_look(&exporter, NULL, maps, T0);
+    return exporter_watch_look(&exporter, &nobody, maps, T0);
 }
 
 static void who_is_named_by_address_is_known_and_a_prefix_is_no_name(void **state)

@@ -36,13 +36,14 @@ static struct bgp_peer_info *peer_add(struct bgp_peers *peers, const char *addre
 static void without_a_peer_the_wait_goes_on(void **state)
 {
     (void)state;
-    struct rib_wait *wait = rib_wait_new(NULL, NULL);
+    struct rib_wait *wait = rib_wait_new(NULL, NULL, NULL);
     struct bgp_peers *peers = peers_new();
 
-    assert_false(rib_wait_is_over(wait, NULL)); /* no snapshot yet */
-    assert_false(rib_wait_is_over(wait, peers));
+    assert_false(rib_wait_is_over(wait, &(struct route_sources){0})); /* no snapshot yet */
+    assert_false(rib_wait_is_over(wait, &(struct route_sources){.peers = peers}));
     peer_add(peers, "192.0.2.1");
-    assert_true(rib_wait_is_over(wait, peers)); /* nobody is expected: any peer will do */
+    assert_true(rib_wait_is_over(
+        wait, &(struct route_sources){.peers = peers})); /* nobody is expected: any peer will do */
     free(peers);
     rib_wait_free(wait);
     rib_wait_free(NULL);
@@ -51,17 +52,17 @@ static void without_a_peer_the_wait_goes_on(void **state)
 static void every_peer_and_each_of_its_families_must_be_loaded(void **state)
 {
     (void)state;
-    struct rib_wait *wait = rib_wait_new(NULL, NULL);
+    struct rib_wait *wait = rib_wait_new(NULL, NULL, NULL);
     struct bgp_peers *peers = peers_new();
 
     peer_add(peers, "192.0.2.1");
     struct bgp_peer_info *second = peer_add(peers, "192.0.2.2");
     second->families[RIB_IPV6].is_negotiated = true;
-    assert_false(rib_wait_is_over(wait, peers));
+    assert_false(rib_wait_is_over(wait, &(struct route_sources){.peers = peers}));
     second->families[RIB_IPV6].is_loaded = true;
-    assert_true(rib_wait_is_over(wait, peers));
+    assert_true(rib_wait_is_over(wait, &(struct route_sources){.peers = peers}));
     second->state = BGP_PEER_DOWN;
-    assert_false(rib_wait_is_over(wait, peers));
+    assert_false(rib_wait_is_over(wait, &(struct route_sources){.peers = peers}));
     free(peers);
     rib_wait_free(wait);
 }
@@ -77,17 +78,20 @@ static void peers_of_the_agent_map_are_expected(void **state)
 
     assert_int_equal(agent_map_parse("map", lines, strlen(lines), &errors, &agents), 0);
     const struct maps maps = {.agents = agents};
-    struct rib_wait *wait = rib_wait_new(&maps, NULL);
+    struct rib_wait *wait = rib_wait_new(&maps, NULL, NULL);
     struct bgp_peers *peers = peers_new();
     struct bgp_peer_info *first = peer_add(peers, "192.0.2.1");
     first->router_id = 1;
-    assert_false(rib_wait_is_over(wait, peers)); /* 192.0.2.9 is missing */
+    assert_false(
+        rib_wait_is_over(wait, &(struct route_sources){.peers = peers})); /* 192.0.2.9 is missing */
     struct bgp_peer_info *second = peer_add(peers, "2001:db8::9");
-    assert_true(rib_wait_is_over(wait, peers)); /* it is known by its router id */
+    assert_true(rib_wait_is_over(
+        wait, &(struct route_sources){.peers = peers})); /* it is known by its router id */
     second->router_id = 2;
-    assert_false(rib_wait_is_over(wait, peers));
+    assert_false(rib_wait_is_over(wait, &(struct route_sources){.peers = peers}));
     first->address = addr("192.0.2.9");
-    assert_false(rib_wait_is_over(wait, peers)); /* and now 192.0.2.1 is */
+    assert_false(
+        rib_wait_is_over(wait, &(struct route_sources){.peers = peers})); /* and now 192.0.2.1 is */
     free(peers);
     rib_wait_free(wait);
     agent_map_free(agents);
@@ -107,14 +111,14 @@ static void single_addresses_of_the_allow_file_are_expected(void **state)
     /* Nobody can wait for a network, and comments and empty lines are nobody. */
     fputs("! routers\n\n192.0.2.0/24\n  192.0.2.1\n2001:db8::1\t\r\n192.0.2.2/32\n", file);
     fclose(file);
-    struct rib_wait *wait = rib_wait_new(NULL, path);
+    struct rib_wait *wait = rib_wait_new(NULL, path, NULL);
     struct bgp_peers *peers = peers_new();
     peer_add(peers, "192.0.2.1");
-    assert_false(rib_wait_is_over(wait, peers));
+    assert_false(rib_wait_is_over(wait, &(struct route_sources){.peers = peers}));
     peer_add(peers, "2001:db8::1");
-    assert_false(rib_wait_is_over(wait, peers));
+    assert_false(rib_wait_is_over(wait, &(struct route_sources){.peers = peers}));
     peer_add(peers, "192.0.2.2");
-    assert_true(rib_wait_is_over(wait, peers));
+    assert_true(rib_wait_is_over(wait, &(struct route_sources){.peers = peers}));
     free(peers);
     rib_wait_free(wait);
     test_folder_remove(&folder);
@@ -123,11 +127,11 @@ static void single_addresses_of_the_allow_file_are_expected(void **state)
 static void an_allow_file_that_is_not_there_expects_nobody(void **state)
 {
     (void)state;
-    struct rib_wait *wait = rib_wait_new(NULL, "/nonexistent/allow");
+    struct rib_wait *wait = rib_wait_new(NULL, "/nonexistent/allow", "/nonexistent/bmp");
     struct bgp_peers *peers = peers_new();
 
     peer_add(peers, "192.0.2.1");
-    assert_true(rib_wait_is_over(wait, peers));
+    assert_true(rib_wait_is_over(wait, &(struct route_sources){.peers = peers}));
     free(peers);
     rib_wait_free(wait);
 }
