@@ -13,11 +13,11 @@ struct bmp_answerer {
     bool is_there;
     struct ip_addr router, peer;
 };
-/* The router of that connection or router id; NULL: there is none. */
+/* Finds the router of that connection or router id; NULL: there is none. */
 const struct bmp_router_view *bmp_choice_router(const struct bmp_views *views,
                                                 const struct ip_addr *address,
                                                 bool match_router_id);
-/* That one, or one that monitors a peer of the address. `views` may be NULL. */
+/* Finds that one, or one that monitors a peer of the address. `views` may be NULL. */
 struct bmp_answerer bmp_choice_find(const struct bmp_views *views, const struct ip_addr *address,
                                     bool match_router_id);
 

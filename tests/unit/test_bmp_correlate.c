@@ -327,7 +327,7 @@ static void routes_of_a_vrf_answer_only_flows_of_it(void **state)
     tell(&rig, IN, 0, true, &via_1);
     ASSERT_FLOW(NULL, 0, "sole", 789, PATH_SOURCE_BMP_POST);
     ASSERT_FLOW(NULL, RD, "single", 321, PATH_SOURCE_BMP_POST);
-    /* Of another VRF nothing is known: the global table may have switched it. */
+    /* No table of another VRF is there: the global one may have switched it. */
     ASSERT_FLOW(NULL, RD + 1, "sole", 789, PATH_SOURCE_BMP_POST);
     rig_clear(&rig);
 }
