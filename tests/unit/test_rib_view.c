@@ -476,7 +476,7 @@ static void what_is_in_use_decides_among_candidates(void **state)
     announce_as(&used, P24, 0, &other_by_1, 10000);
     ASSERT_ASK(0, "10.0.0.1", 11000, 12000, "ambiguous", 789);
     ASSERT_ASK(0, NULL, 11000, 12000, "best", 789);
-    /* What is gone by the flow's end is in use no more. */
+    /* The router uses nothing that is gone by the flow's end. */
     used.is_in_use = true;
     announce_as(&used, P24, 0, &other_by_1, 13000);
     withdraw(b, POST, P24, 0, 14000);
