@@ -138,11 +138,11 @@ static void an_agent_map_tells_tagged_flows_apart(void **state)
     agent_map_free(map);
 }
 
-static void an_agent_map_reports_bad_filters_and_bmp(void **state)
+static void an_agent_map_reports_bad_filters_and_takes_names_of_bmp(void **state)
 {
     static const char text[] = "bgp_ip=10.0.0.1 ip=192.0.2.1 filter='no such thing'\n"
                                "bgp_ip=10.0.0.1 ip=192.0.2.1 filter='tcp and'\n";
-    static const char bmp[] = "bmp_ip=10.0.0.1 ip=192.0.2.1\n";
+    static const char bmp[] = "bmp_ip=10.0.0.1 bmp_port=1790 ip=192.0.2.1\n";
     struct agent_map *map;
     struct text errors = {0};
     (void)state;
@@ -150,8 +150,11 @@ static void an_agent_map_reports_bad_filters_and_bmp(void **state)
     assert_non_null(strstr(text_cstr(&errors), "a:1: filter: "));
     assert_non_null(strstr(text_cstr(&errors), "a:2: filter: "));
     text_reset(&errors);
-    assert_int_equal(agent_map_parse("a", bmp, strlen(bmp), &errors, &map), -EINVAL);
-    assert_non_null(strstr(text_cstr(&errors), "a:1: bmp_ip: not supported here: BMP"));
+    assert_int_equal(agent_map_parse("a", bmp, strlen(bmp), &errors, &map), 0);
+    assert_int_equal(agent_map_peer_at(map, 0)->port, 1790);
+    agent_map_free(map);
+    static const char twice[] = "bmp_ip=10.0.0.1 id=10.0.0.2 ip=192.0.2.1\n";
+    assert_int_equal(agent_map_parse("a", twice, strlen(twice), &errors, &map), -EINVAL);
     text_clear(&errors);
 }
 
@@ -244,7 +247,7 @@ int main(void)
         cmocka_unit_test(the_first_row_that_matches_gives_the_sampling_rate),
         cmocka_unit_test(all_matching_rows_name_peers_in_order_of_preference),
         cmocka_unit_test(an_agent_map_tells_tagged_flows_apart),
-        cmocka_unit_test(an_agent_map_reports_bad_filters_and_bmp),
+        cmocka_unit_test(an_agent_map_reports_bad_filters_and_takes_names_of_bmp),
         cmocka_unit_test(a_bad_reload_keeps_the_snapshot_and_a_good_one_replaces_it),
         cmocka_unit_test(without_an_allow_list_everybody_may_send),
     };
