@@ -12,6 +12,7 @@
 #define QUIET_NS       (10 * NS_PER_S) /* a family is loaded after so long without an UPDATE */
 #define SWEEP_PREFIXES 1024            /* in one slice: about a quarter of a millisecond */
 #define HISTORY_ITEMS  1024
+#define TICK_OWNERS    8192 /* looked at in one call, each once a second: about a millisecond */
 /* Generations that may be in memory at once: their numbers have 8 bits in a path. */
 #define GENERATIONS_MAX 200u
 
@@ -479,18 +480,25 @@ static void peer_tick(struct rib *rib, uint32_t peer, struct wall_time wall, str
     }
 }
 
+/* Lets time go by for a slice of all owners, once a second for each; false: no more in this second. */
+static bool owners_work(struct rib *rib, struct wall_time wall, struct mono_time mono)
+{
+    if (mono.ns >= rib->next_second.ns && rib->next_owner >= rib->owner_count) {
+        rib->next_second.ns = mono.ns + NS_PER_S;
+        rib->next_owner = 0;
+    }
+    for (unsigned done = 0; done < TICK_OWNERS && rib->next_owner < rib->owner_count; done++)
+        peer_tick(rib, rib->next_owner++, wall, mono);
+    return rib->next_owner < rib->owner_count || mono.ns >= rib->next_second.ns;
+}
+
 bool rib_tick(struct rib *rib, struct wall_time wall, struct mono_time mono, uint64_t *ret_changes)
 {
     bool has_more = sweep_work(rib);
 
     THREAD_ASSERT(bgp_thread);
     has_more |= history_work(rib, wall);
-    if (mono.ns >= rib->next_second.ns) {
-        rib->next_second.ns = mono.ns + NS_PER_S;
-        for (uint32_t peer = 0; peer < rib->owner_count; peer++)
-            peer_tick(rib, peer, wall, mono);
-        has_more |= rib->sweep.is_wanted;
-    }
+    has_more |= owners_work(rib, wall, mono) || rib->sweep.is_wanted;
     block_pool_poll(rib->pool);
     counter_set(&rib->bytes, block_pool_reserved(rib->pool) + books_bytes(rib));
     *ret_changes = rib->changes;

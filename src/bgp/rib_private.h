@@ -345,6 +345,7 @@ struct rib {
     enum rib_intake intake;
     enum rib_limit limit_hit;
     struct mono_time next_second;
+    uint32_t next_owner; /* whose time goes by next in this second */
     struct list_edit *edit;
     /* The last list that got one more path within an UPDATE. Prefixes that had the list `before`
      * too, and get the same path, can share the list `after`. */

@@ -763,6 +763,15 @@ static void many_routers_of_many_peers_fit(void **state)
     rib_sweep(rig->rib);
     rib_statistics(rig->rib, &statistics);
     assert_int_equal(statistics.paths, (MANY_ROUTERS - 1) * MANY_PEERS);
+    /* Time goes by for all of them, in slices. */
+    bmp_tables_rig_lose(rig, MANY_ROUTERS - 1, true);
+    bmp_tables_rig_tick(rig, rig->now_s + RIG_KEEP_S - 1);
+    assert_non_null(view_of(MANY_ROUTERS - 1, BMP_VIEW_IN, 0));
+    for (int i = 0; i < 3; i++)
+        bmp_tables_rig_tick(rig, rig->now_s + 1);
+    assert_null(view_of(MANY_ROUTERS - 1, BMP_VIEW_IN, 0));
+    rib_statistics(rig->rib, &statistics);
+    assert_int_equal(statistics.paths, (MANY_ROUTERS - 2) * MANY_PEERS);
 }
 
 /* More of one prefix than a list has are refused, and counted. */
