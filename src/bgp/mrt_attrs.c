@@ -109,17 +109,16 @@ static void put_next_hop(struct text *out, const struct ip_addr *next_hop,
     text_append(out, ip_addr_wire(next_hop), len);
 }
 
-void mrt_attrs_write(struct text *out, const struct path_attrs *attrs,
-                     const struct address_family_info *family, struct mrt_attrs_scratch *scratch)
+void mrt_attrs_write(struct text *out, const struct attr_received *received,
+                     const struct ip_addr *next_hop, const struct address_family_info *family,
+                     struct mrt_attrs_scratch *scratch)
 {
-    struct attr_received received = attr_store_received(attrs);
-
     text_reset(out);
-    if (received.has_four_octet_as)
-        text_append(out, received.data, received.len);
+    if (received->has_four_octet_as)
+        text_append(out, received->data, received->len);
     else
-        put_wide(out, &received, scratch);
-    put_next_hop(out, &attrs->next_hop, family);
+        put_wide(out, received, scratch);
+    put_next_hop(out, next_hop, family);
 }
 
 size_t mrt_nlri_write(uint8_t out[NLRI_SIZE_MAX], const struct address_family_info *family,

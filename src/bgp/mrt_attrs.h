@@ -17,9 +17,10 @@ struct mrt_attrs_scratch {
 };
 void mrt_attrs_scratch_clear(struct mrt_attrs_scratch *scratch);
 
-/* Replaces what is in `out` by the attributes of a set from a store that keeps them. */
-void mrt_attrs_write(struct text *out, const struct path_attrs *attrs,
-                     const struct address_family_info *family, struct mrt_attrs_scratch *scratch);
+/* Replaces what is in `out` by what was received of a set, and its next hop. */
+void mrt_attrs_write(struct text *out, const struct attr_received *received,
+                     const struct ip_addr *next_hop, const struct address_family_info *family,
+                     struct mrt_attrs_scratch *scratch);
 
 /* Writes a prefix as NLRI without path id; where the family has labels, with the one that says
  * there is none (RFC 8277 section 2.4), as the RIB keeps none. Returns the length. */

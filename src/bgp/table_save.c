@@ -5,9 +5,8 @@
 #include "base/memory.h"
 #include "base/named_file.h"
 #include "bgp/bgp_private.h"
-#include "bgp/mrt_attrs.h"
+#include "bgp/mrt_table.h"
 #include "bgp/rib_dump.h"
-#include "mrt/mrt_writer.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -18,94 +17,44 @@
 
 #define PIECE_SIZE (1u << 20)
 
-/* A record that gets one more entry per path. */
-struct open_record {
-    struct text out;
-    struct mrt_rib_record record;
-    bool is_open;
-};
-
 struct save {
     struct bgp *bgp;
     int fd, err;
-    uint32_t time_s, sequence;
     uint32_t *numbers; /* of peers in the file, by slot */
     uint64_t paths, too_large;
-    /* The prefix that is told now has these. */
-    struct rib_dumped last;
-    bool has_last;
-    struct open_record records[2]; /* without and with path identifiers */
-    struct text attrs;
-    struct mrt_attrs_scratch scratch;
+    struct mrt_table table;
 };
 
-static void piece_write(struct save *save, struct text *out, size_t enough)
+/* Writes what is ready, if it is enough to be worth it. */
+static void piece_write(struct save *save, size_t enough)
 {
-    if (out->len >= enough && save->err == 0)
+    struct text *out = &save->table.out;
+
+    if (out->len < enough)
+        return;
+    if (save->err == 0)
         save->err = file_write_all(save->fd, out->data, out->len);
-    if (out->len >= enough)
-        text_reset(out);
-}
-
-static void record_close(struct save *save, struct open_record *open)
-{
-    if (open->is_open)
-        mrt_rib_end(&open->record);
-    open->is_open = false;
-    piece_write(save, &open->out, PIECE_SIZE);
-}
-
-static void record_open(struct save *save, struct open_record *open, const struct rib_dumped *path,
-                        const struct address_family_info *family)
-{
-    uint8_t nlri[NLRI_SIZE_MAX];
-    const struct mrt_prefix prefix = {.afi = family->afi,
-                                      .safi = family->safi,
-                                      .has_path_id = path->has_add_path,
-                                      .path_id = path->path_id,
-                                      .nlri = nlri,
-                                      .nlri_len =
-                                          mrt_nlri_write(nlri, family, path->rd, &path->prefix)};
-
-    open->record = mrt_rib_begin(&open->out, save->time_s, save->sequence++, &prefix);
-    open->is_open = true;
-}
-
-static bool is_same_prefix(const struct rib_dumped *a, const struct rib_dumped *b)
-{
-    return a->safi == b->safi && a->rd == b->rd && ip_prefix_equal(&a->prefix, &b->prefix);
+    text_reset(out);
 }
 
 static void save_path(void *arg, const struct rib_dumped *path)
 {
     struct save *save = arg;
-    enum rib_family rib_family = path->prefix.addr.family == IP_V6 ? RIB_IPV6 : RIB_IPV4;
-    const struct address_family_info *family = address_family_of(path->safi, rib_family);
-    struct open_record *open = &save->records[path->has_add_path];
-    bool is_alone = path->has_add_path && path->safi != RIB_UNICAST;
+    const struct mrt_table_path added = {.safi = path->safi,
+                                         .rd = path->rd,
+                                         .prefix = path->prefix,
+                                         .has_add_path = path->has_add_path,
+                                         .path_id = path->path_id,
+                                         .peer = (uint16_t)save->numbers[path->peer],
+                                         .announced_ms = path->announced_ms,
+                                         .received = attr_store_received(path->attrs),
+                                         .next_hop = path->attrs->next_hop};
 
-    if (!save->has_last || !is_same_prefix(&save->last, path)) {
-        for (size_t i = 0; i < 2; i++)
-            record_close(save, &save->records[i]);
-        save->last = *path;
-        save->has_last = true;
-    }
-    mrt_attrs_write(&save->attrs, path->attrs, family, &save->scratch);
-    if (save->attrs.len > UINT16_MAX) {
+    if (mrt_table_add(&save->table, &added))
+        save->paths++;
+    else
         save->too_large++;
-        return;
-    }
-    if (open->is_open && (is_alone || open->record.count == MRT_ENTRIES_MAX))
-        record_close(save, open);
-    if (!open->is_open)
-        record_open(save, open, path, family);
-    const struct mrt_entry entry = {.peer = (uint16_t)save->numbers[path->peer],
-                                    .originated_s = (uint32_t)((path->announced_ms + 999) / 1000),
-                                    .path_id = path->path_id,
-                                    .attrs = (const uint8_t *)save->attrs.data,
-                                    .attrs_len = save->attrs.len};
-    mrt_rib_add(&open->record, &entry);
-    save->paths++;
+    piece_write(save, PIECE_SIZE);
 }
 
 /* Writes the table of peers, and fills in whose paths are wanted. Returns how many have some. */
@@ -123,9 +72,8 @@ static size_t peers_write(struct save *save, bool *is_wanted)
         save->numbers[i] = (uint32_t)count;
         peers[count++] = (struct mrt_peer){info->address, info->router_id, info->as};
     }
-    mrt_write_peers(&save->records[0].out, save->time_s, save->bgp->session_settings.router_id,
+    mrt_write_peers(&save->table.out, save->table.time_s, save->bgp->session_settings.router_id,
                     peers, count);
-    piece_write(save, &save->records[0].out, 0);
     mem_free(peers);
     return count;
 }
@@ -139,10 +87,8 @@ static void tables_write(struct save *save, const bool *is_wanted) ON_THREAD(bgp
 
     while (save->err == 0 && rib_dump_some(&dump, save_path, save))
         counter_add(&save->bgp->beats, 1);
-    for (size_t i = 0; i < 2; i++) {
-        record_close(save, &save->records[i]);
-        piece_write(save, &save->records[i].out, 0);
-    }
+    mrt_table_flush(&save->table);
+    piece_write(save, 0);
 }
 
 /* Writes all to a new file beside `path`, and puts it in its place. */
@@ -174,7 +120,7 @@ static size_t save_to(struct save *save, const char *path) ON_THREAD(bgp_thread)
 
 void table_save(struct bgp *bgp)
 {
-    struct save save = {.bgp = bgp, .time_s = (uint32_t)(clock_wall().ns / NS_PER_S)};
+    struct save save = {.bgp = bgp, .table.time_s = (uint32_t)(clock_wall().ns / NS_PER_S)};
     const char *name = bgp->settings.table_save;
     struct named_file target;
     size_t peers = 0;
@@ -198,9 +144,6 @@ void table_save(struct bgp *bgp)
         log_warning("bgp: %s: %" PRIu64 " paths not saved: their attributes have more than 65535 "
                     "bytes",
                     name, save.too_large);
-    for (size_t i = 0; i < 2; i++)
-        text_clear(&save.records[i].out);
-    text_clear(&save.attrs);
-    mrt_attrs_scratch_clear(&save.scratch);
+    mrt_table_clear(&save.table);
     mem_free(save.numbers);
 }

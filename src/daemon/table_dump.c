@@ -10,6 +10,7 @@
 #include "bgp/rib_dump.h"
 #include "bgp/route_events.h"
 #include "daemon/dump_files.h"
+#include "daemon/dump_mrt.h"
 #include "pipeline/event_producer.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -35,7 +36,9 @@ struct dumped_peer {
     struct ip_addr address;
     uint16_t port;
     int64_t established_ns; /* tells its session from a later one */
+    uint32_t as;
     struct dump_file *file;
+    uint32_t mrt_number; /* with MRT */
     uint64_t entries;
 };
 
@@ -58,6 +61,7 @@ struct table_dump {
     struct event_producer *producer; /* NULL: to files */
     struct event_json *json;
     struct dump_files *files;
+    struct dump_mrt *mrt; /* NULL: files are JSON */
     struct route_writer writer;
     struct event *event; /* large */
     /* The dump under way: */
@@ -103,7 +107,8 @@ const struct config_key table_dump_keys[] = {
     {"bgp_table_dump_time_slots", KEY_INT_AT(struct table_dump_settings, time_slots, 1, 86400), "1",
      .help = "parts of that time; each peer is dumped in one of them, by a hash of its address"},
     {"bgp_table_dump_output", KEY_CHOICE_AT(struct table_dump_settings, output), "json",
-     .choices = KEY_CHOICES({"json", TABLE_DUMP_JSON}), .help = "format of dumps"},
+     .choices = KEY_CHOICES({"json", TABLE_DUMP_JSON}, {"mrt", TABLE_DUMP_MRT}),
+     .help = "format of files with dumps"},
     {"bgp_table_dump_workers", KEY_IGNORED,
      .help = "one thread makes all dumps, in one walk over all tables"},
     KEY_ROWS_EVENT_OUTPUT("bgp_table_dump", "dumps of the BGP tables",
@@ -163,11 +168,34 @@ static enum address_family family_of(const struct rib_dumped *path)
     return (enum address_family)family;
 }
 
+static bool put_mrt(struct table_dump *d, const struct dumped_peer *peer,
+                    const struct copied_path *copy)
+{
+    const struct rib_dumped *path = &copy->path;
+    const struct mrt_table_path added = {
+        .safi = path->safi,
+        .rd = path->rd,
+        .prefix = path->prefix,
+        .has_add_path = path->has_add_path,
+        .path_id = path->path_id,
+        .announced_ms = path->announced_ms,
+        .received = {(const uint8_t *)d->received.data + copy->attrs_at, copy->attrs_len,
+                     copy->has_four_octet_as},
+        .next_hop = copy->next_hop};
+
+    return dump_mrt_add(d->mrt, peer->mrt_number, &added);
+}
+
 static bool put_path(struct table_dump *d, const struct copied_path *copy) ON_THREAD(worker_thread)
 {
     struct dumped_peer *peer = &d->peers[d->peer_of[copy->path.peer]];
     const struct rib_nlri nlri = {
         .rd = copy->path.rd, .prefix = copy->path.prefix, .path_id = copy->path.path_id};
+
+    if (d->mrt) {
+        peer->entries += put_mrt(d, peer, copy);
+        return true;
+    }
     /* The session has checked what was kept, by its own rules. */
     const struct attr_context context = {.is_internal = true,
                                          .features.has_four_octet_as = copy->has_four_octet_as};
@@ -284,6 +312,7 @@ static void take_peers(struct table_dump *d, uint32_t slot)
         d->peers[d->peer_count++] = (struct dumped_peer){.index = info->index,
                                                          .router_id = info->router_id,
                                                          .address = info->address,
+                                                         .as = info->as,
                                                          .port = info->port,
                                                          .established_ns = info->established_ns};
     }
@@ -325,9 +354,26 @@ static bool put_close(struct table_dump *d, struct dumped_peer *peer) ON_THREAD(
     return put_event(d, peer);
 }
 
+/* Puts all that a dump has to files of MRT. False: the daemon ends. */
+static bool put_mrt_tables(struct table_dump *d) ON_THREAD(worker_thread)
+{
+    dump_mrt_begin(d->mrt, (uint32_t)(clock_wall().ns / NS_PER_S));
+    for (uint32_t i = 0; i < d->peer_count; i++) {
+        struct dumped_peer *peer = &d->peers[i];
+        const struct mrt_peer told = {peer->address, peer->router_id, peer->as};
+        open_file(d, peer);
+        peer->mrt_number = dump_mrt_add_peer(d->mrt, peer->file, &told);
+    }
+    bool is_whole = d->peer_count == 0 || walk_tables(d);
+    dump_mrt_end(d->mrt);
+    return is_whole;
+}
+
 /* Puts all that a dump has. False: the daemon ends. */
 static bool put_tables(struct table_dump *d) ON_THREAD(worker_thread)
 {
+    if (d->mrt)
+        return put_mrt_tables(d);
     for (uint32_t i = 0; i < d->peer_count; i++) {
         if (d->files)
             open_file(d, &d->peers[i]);
@@ -445,6 +491,8 @@ static void files_make(struct table_dump *d)
                                               .is_stopping = &d->is_stopping};
 
     d->files = dump_files_new(&files);
+    if (s->output == TABLE_DUMP_MRT)
+        d->mrt = dump_mrt_new(d->files);
 }
 
 int table_dump_new(const struct table_dump_settings *settings, struct bgp *bgp, struct rcu *rcu,
@@ -512,6 +560,7 @@ void table_dump_free(struct table_dump *d)
     if (d->stop_event >= 0)
         close(d->stop_event);
     event_producer_free(d->producer);
+    dump_mrt_free(d->mrt);
     dump_files_free(d->files);
     event_json_free(d->json);
     route_writer_clear(&d->writer);

@@ -24,7 +24,7 @@ struct table_dump_settings {
     const char *file, *latest_file; /* borrowed */
     int64_t refresh_s;              /* 0: never */
     uint32_t time_slots;
-    enum table_dump_output { TABLE_DUMP_JSON } output;
+    enum table_dump_output { TABLE_DUMP_JSON, TABLE_DUMP_MRT } output; /* of files */
     /* The rest is set by who reads the configuration. */
     bool communities_numeric; /* bgp_comms_num */
     bool has_numeric_origin;  /* tmp_bgp_daemon_origin_type_int */

@@ -56,6 +56,14 @@ int table_dump_use_read(struct daemon *d, struct text *errors)
                            config_instance_at(d->config, instance)->place);
         return -EINVAL;
     }
+    if (s->output == TABLE_DUMP_MRT && instance != NO_INSTANCE) {
+        text_append_printf(errors,
+                           "%s: bgp_table_dump_output: mrt is for files, and %s sends to a broker; "
+                           "leave it out\n",
+                           config_place(d->config, "bgp_table_dump_output", CONFIG_GLOBAL),
+                           config_instance_at(d->config, instance)->place);
+        return -EINVAL;
+    }
     if (!d->bgp_settings.enabled) {
         note_no_effect(d);
         return 0;

@@ -11,7 +11,7 @@ import time
 
 from harness import Bird, bird_path, free_port, json_lines, main, need, wait_for
 import exports
-from bgp_speaker import attributes
+from bgp_speaker import Speaker, attributes, prefix, update
 from mrt_file import peers, rib
 from path_collector import PEER, PREFIX, Collector
 
@@ -108,6 +108,13 @@ def test_a_file_that_is_not_there_is_an_error(test):
     assert f"bgp_table_load: {test.dir}/none.mrt: No such file" in daemon.output(), daemon.output()
 
 
+def test_brokers_get_no_mrt(test):
+    daemon = test.nfacctd(f"bgp_daemon: true\nbgp_daemon_port: {free_port(socket.SOCK_STREAM)}\nbgp_table_dump_output: mrt\n"
+                          "bgp_table_dump_kafka_topic: t\nbgp_table_dump_refresh_time: 60\nplugins: print\naggregate: src_host\n", ready=False)
+    assert daemon.wait() != 0
+    assert "bgp_table_dump_output: mrt is for files" in daemon.output(), daemon.output()
+
+
 def test_paths_of_a_peer_that_does_not_come_go(test):
     collector = Waiting(test, f"bgp_table_load: {write(test, 'table.mrt', table())}\nbgp_table_load_keep: 3\n")
     collector.daemon.wait_log("4 paths of 2 peers loaded")
@@ -178,6 +185,34 @@ def test_what_is_saved_is_read_by_bgpdump_and_gobgp(test):
                              (OTHER, ("PathIdentifier[1]", "65003", "192.0.2.3"))):
         line = next(line for line in told if f"Prefix [{network}]" in line)
         assert all(word in line for word in entries), line
+
+
+def test_dumps_as_mrt(test):
+    """Two peers, each with a file of its own and then both in one; what was dumped can be loaded."""
+    for name, pattern, count in (("each", "$peer_src_ip.mrt", 2), ("all", "all.mrt", 1)):
+        folder = test.dir / name
+        folder.mkdir()
+        collector = Collector(test, f"""
+bgp_table_dump_file: {folder}/{pattern}
+bgp_table_dump_output: mrt
+bgp_table_dump_refresh_time: 1
+""", name=name)
+        collector.announce((1, "192.0.2.1", (65001, 400000)), (2, "192.0.2.2", (65002,)))
+        other = Speaker(test, collector.bgp_port, address="127.0.0.22", asn=65000)
+        other.establish().send(update(attributes((65022,), "192.0.2.9"), prefix(PREFIX)))
+
+        def dumped():
+            return sorted((f[3], f[5], f[6], f[7], f[9]) if f[0] == "TABLE_DUMP2_AP" else (f[3], f[5], None, f[6], f[8])
+                          for path in folder.glob("*.mrt") for f in lines_of_bgpdump(path))
+        expected = [(PEER, PREFIX, "1", "65001 400000", "192.0.2.1"), (PEER, PREFIX, "2", "65002", "192.0.2.2"),
+                    ("127.0.0.22", PREFIX, None, "65022", "192.0.2.9")]
+        wait_for(lambda: dumped() == expected, lambda: f"{expected} in {dumped()}")
+        assert len(list(folder.glob("*.mrt"))) == count
+        assert collector.daemon.stop() == 0, collector.daemon.output()
+
+    again = Waiting(test, f"bgp_table_load: {folder}/all.mrt\n", name="again")
+    loaded(again, 3)
+    assert again.path(1, "192.0.2.2", 0) == ("exact", "65002")
 
 
 EXPORTER = "127.0.0.11"  # the address of the harness's BIRD

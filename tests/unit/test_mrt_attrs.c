@@ -29,7 +29,8 @@ static void assert_written(bool has_four_octet_as, const char *received, const s
     assert_int_equal(list.outcome, ATTR_OUTCOME_OK);
     struct path_attrs *attrs = attr_store_intern(store, &list, &context, hop);
     text_append_string(&out, "what was there");
-    mrt_attrs_write(&out, attrs, &address_families[family], &scratch);
+    const struct attr_received kept = attr_store_received(attrs);
+    mrt_attrs_write(&out, &kept, &attrs->next_hop, &address_families[family], &scratch);
     assert_int_equal(out.len, reader_left(&r));
     assert_memory_equal(out.data, r.pos, out.len);
     attr_store_unref(store, attrs);
