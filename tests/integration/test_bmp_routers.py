@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Real routers that speak BMP to the station: what they tell of a peer's path, their losses, and their return. Both leave path ids
 out of what they tell (FRR 8.4, GoBGP 3.10 after policy), so their peers send without ADD-PATH."""
+import pathlib
+import re
 import socket
 
-from harness import FOUR_PATHS, free_port, main, need_root, wait_for
+from harness import FOUR_PATHS, SOURCE, free_port, main, need_root, wait_for
 from control_client import Api
 from routers import PREFIX, ExaBgp, Frr, GoBgp
 

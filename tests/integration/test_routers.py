@@ -9,6 +9,7 @@ import subprocess
 
 from harness import FOUR_PATHS, SOURCE, free_port, four_paths, main, need, need_root, wait_for
 from bgp_listener import Listener
+from control_client import Api
 from routers import AS, PREFIX, ExaBgp
 from test_exporters import collect, totals, traffic
 from test_sfacctd_exporters import Switch, frames
@@ -115,6 +116,58 @@ def test_gobgp(test):
                    "local-pref", str(local_pref), "-a", "ipv4")
         assert done.returncode == 0, done
     expect_four_paths(listener, address)
+
+
+def station(test):
+    """A collector that BMP routers connect to; who was told of the example's prefix, by which tables."""
+    port = free_port(socket.SOCK_STREAM)
+    test.nfacctd(f"plugins: print[a]\naggregate[a]: src_host\nprint_output_file[a]: {test.dir}/out-%H%M.csv\ncontrol_socket: {test.dir}/ctl\n"
+                 f"bmp_daemon: true\nbmp_daemon_ip: 127.0.0.1\nbmp_daemon_port: {port}\n")
+    return port, Api(test.dir / "ctl")
+
+
+def expect_tables(api, wanted):
+    def told():
+        entries = api.get("routes", prefix=PREFIX)["prefixes"]
+        return {table for entry in entries for path in entry["paths"] for table in ("pre-policy", "post-policy", "Loc-RIB")
+                if table in path["bmp_table"] and (path["next_hop"], path["as_path"]) == FOUR_PATHS[0][:2]}
+    wait_for(lambda: told() == wanted, lambda: f"{wanted}: {told()}")
+
+
+def test_frr_bmp(test):
+    need_root()
+    program, address, feeder = need("/usr/lib/frr/bgpd"), "127.0.0.27", "127.0.0.28"
+    (collector, api), port = station(test), free_port(socket.SOCK_STREAM, address)
+    page = lines_of("frr-bmp", address).replace("192.0.2.20", feeder).replace("port 1790", f"port {collector}").replace("min-retry 1000", "min-retry 100")
+    conf = test.write("frr.conf", f"{page}\nrouter bgp {AS}\n bgp router-id {address}\n neighbor {feeder} passive\n")
+    test.dir.chmod(0o777)
+    conf.chmod(0o644)
+    test.start([program, "-M", "bmp", "-n", "-Z", "-S", "-f", conf, "-i", test.dir / "frr.pid", "-p", port, "-l", address, "-P", "0",
+                "--vty_socket", test.dir, "--log", "stdout"], "frr")
+    ExaBgp(test, port, address=feeder, target=address, name="feeder", paths=FOUR_PATHS[:1], add_path=False)
+    expect_tables(api, {"pre-policy", "post-policy"})
+
+
+def test_gobgp_bmp(test):
+    daemon, address, feeder = need("gobgpd", "gobgp")[0], "127.0.0.29", "127.0.0.30"
+    (collector, api), port = station(test), free_port(socket.SOCK_STREAM, address)
+    page = lines_of("gobgp-bmp", address).replace("port = 1790", f"port = {collector}")
+    conf = test.write("gobgp.toml", f"""[global.config]
+  as = {AS}
+  router-id = "{address}"
+  port = {port}
+  local-address-list = ["{address}"]
+[[neighbors]]
+  [neighbors.config]
+    neighbor-address = "{feeder}"
+    peer-as = {AS}
+  [neighbors.transport.config]
+    local-address = "{address}"
+    passive-mode = true
+{page}""")
+    test.start([daemon, "-f", conf, "-t", "toml", f"--api-hosts=127.0.0.1:{free_port(socket.SOCK_STREAM)}", "--pprof-disable"], "gobgpd")
+    ExaBgp(test, port, address=feeder, target=address, name="feeder", paths=FOUR_PATHS[:1], add_path=False)
+    expect_tables(api, {"pre-policy", "post-policy", "Loc-RIB"})
 
 
 def test_softflowd(test):
