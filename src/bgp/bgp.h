@@ -40,6 +40,8 @@ struct bgp_settings {
     bool has_numeric_origin; /* tmp_bgp_daemon_origin_type_int: of logs */
     /* Not a key: somebody asks for attributes as they were received (attr_store.h). */
     bool keeps_received;
+    /* Not a key: the log tells what peers say, and nothing of what the table knows of it. */
+    bool log_lacks_table;
     /* Not a key: the RIB has so many slots and members of views for a guest; 0: there is none. */
     uint32_t guest_slots, guest_members;
     /* Not a key: flows come from a file. All is loaded before bgp_start() returns, stays for ever, and

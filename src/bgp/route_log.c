@@ -33,6 +33,7 @@ struct route_log {
     bool *is_walked;
     bool is_walking;
     bool is_over, is_finished;
+    bool lacks_table; /* settings.log_lacks_table */
 };
 
 struct route_log *route_log_new(const struct bgp_log_sink *sink,
@@ -45,6 +46,7 @@ struct route_log *route_log_new(const struct bgp_log_sink *sink,
     log->peers = peers;
     log->writer.communities_numeric = settings->communities_numeric;
     log->writer.has_numeric_origin = settings->has_numeric_origin;
+    log->lacks_table = settings->log_lacks_table;
     log->logged = mem_calloc(peers->capacity, sizeof *log->logged);
     log->is_walked = mem_calloc(peers->capacity, sizeof *log->is_walked);
     log->walk = (struct rib_dump){.rib = rib};
@@ -157,11 +159,13 @@ void route_log_withdraw(struct route_log *log, struct rib *rib, const struct rou
     route_begin(log, ROUTE_LOG_WITHDRAW, logged_of(log, batch->peer), batch->time_ns);
     for (size_t i = 0; i < batch->count; i++) {
         const struct path_attrs *attrs =
-            rib_announced(rib, batch->peer->info.index, address_families[batch->family].rib_safi,
-                          &batch->nlri[i]);
-        if (!attrs)
+            log->lacks_table
+                ? NULL
+                : rib_announced(rib, batch->peer->info.index,
+                                address_families[batch->family].rib_safi, &batch->nlri[i]);
+        if (!attrs && !log->lacks_table)
             continue;
-        if (attrs != told)
+        if (attrs && attrs != told)
             route_event_set_kept(&log->writer, attrs, &log->event);
         told = attrs;
         route_put(log, batch, i);
@@ -245,7 +249,8 @@ void route_log_lose(struct route_log *log, struct rib *rib, const struct peer *p
 {
     struct logged_peer *of = log ? logged_of(log, peer) : NULL;
 
-    if (!of || !of->is_open) {
+    if (!of || !of->is_open || log->lacks_table) {
+        route_log_close(log, peer);
         rib_peer_down(rib, peer->info.index, is_kept, wall, mono);
         return;
     }

@@ -29,7 +29,8 @@ void route_log_open(struct route_log *log, const struct peer *peer) ON_THREAD(bg
 void route_log_close(struct route_log *log, const struct peer *peer) ON_THREAD(bgp_thread);
 
 /* These tell what the peer said. Withdrawals are told before the RIB hears of them, with the attributes that it has; of a
- * path that is not there nothing is told. */
+ * path that is not there nothing is told. With settings.log_lacks_table all are told, without attributes, and of a lost
+ * session nothing but its end. */
 struct route_log_batch {
     const struct peer *peer;
     enum address_family family;

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "bgp/route_events.h"
 #include "daemon/daemon_private.h"
+#include "daemon/table_dump_use.h"
 #include "pipeline/event_producer.h"
 
 #define PREFIX    "bgp_daemon_msglog"
@@ -52,6 +53,8 @@ void msglog_read(struct daemon *d)
     const char *place;
 
     instance_of(d, &place);
+    /* pmacct's programs without flows have no table then, and some who read their logs rely on it. */
+    d->bgp_settings.log_lacks_table = d->description->service && !table_dump_use_is_asked(d);
     d->bgp_settings.keeps_received = d->bgp_settings.keeps_received || place;
     for (size_t i = 0; i < sizeof keys / sizeof keys[0] && !place; i++)
         if (config_find_line(d->config, keys[i], &line))

@@ -68,7 +68,7 @@ int table_dump_use_read(struct daemon *d, struct text *errors)
         note_no_effect(d);
         return 0;
     }
-    if (!s->file && instance == NO_INSTANCE)
+    if (!table_dump_use_is_asked(d))
         return 0;
     if (s->refresh_s == 0)
         text_append_string(&d->notices, "no dump of the BGP tables is made, as "
@@ -96,12 +96,17 @@ int table_dump_use_read(struct daemon *d, struct text *errors)
     return 0;
 }
 
+bool table_dump_use_is_asked(const struct daemon *d)
+{
+    return d->table_dump_settings.file || instance_of(d) != NO_INSTANCE;
+}
+
 int table_dump_use_open(struct daemon *d)
 {
     uint32_t instance = instance_of(d);
     struct event_producer *producer = NULL;
 
-    if (!d->bgp || (!d->table_dump_settings.file && instance == NO_INSTANCE))
+    if (!d->bgp || !table_dump_use_is_asked(d))
         return 0;
     if (instance != NO_INSTANCE)
         producer = event_producer_new(&d->worker_instances[instance]);

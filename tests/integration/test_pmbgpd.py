@@ -200,6 +200,55 @@ bgp_table_dump_refresh_time: 1
     end(daemon)
 
 
+def log_of(path):
+    """(log_type or event_type, prefix, whether attributes are told) of each record but those of the end of the table."""
+    return [(r.get("log_type", r["event_type"]), r.get("ip_prefix"), "as_path" in r) for r in json_lines(path) if r.get("log_type") != "end-of-rib"]
+
+
+def say_and_go(port, test):
+    def established():
+        try:
+            return Speaker(test, port).establish()
+        except OSError:
+            return None
+    speaker = wait_for(established, "a session")
+    speaker.send(update(attributes(), prefix("192.168.1.0/24")), update(attributes(), prefix("192.168.2.0/24")),
+                 update(withdrawn=prefix("192.168.1.0/24")), update(withdrawn=prefix("10.9.0.0/16")))
+    return speaker
+
+
+BARE = [("log_init", None, False), ("update", "192.168.1.0/24", True), ("update", "192.168.2.0/24", True),
+        ("withdraw", "192.168.1.0/24", False), ("withdraw", "10.9.0.0/16", False), ("log_close", None, False)]
+
+
+def test_a_log_without_dumps_tells_what_peers_say_and_no_more(test):
+    path = test.dir / "log.json"
+    daemon = start(test, f"bgp_daemon_msglog_file: {path}\n")
+    say_and_go(test.port, test).socket.close()
+    wait_for(lambda: path.exists() and log_of(path)[-1:] == BARE[-1:], lambda: f"log_close: {path.exists() and path.read_text()}")
+    end(daemon)
+    assert log_of(path) == BARE, log_of(path)
+
+
+def test_with_dumps_the_log_tells_what_the_table_had(test):
+    path = test.dir / "log.json"
+    daemon = start(test, f"bgp_daemon_msglog_file: {path}\nbgp_table_dump_file: {test.dir}/dump\nbgp_table_dump_refresh_time: 3600\n")
+    say_and_go(test.port, test).socket.close()
+    wait_for(lambda: path.exists() and log_of(path)[-1:] == BARE[-1:], lambda: f"log_close: {path.exists() and path.read_text()}")
+    end(daemon)
+    assert log_of(path) == BARE[:3] + [("withdraw", "192.168.1.0/24", True), ("delete", "192.168.2.0/24", True)] + BARE[-1:], log_of(path)
+
+
+def test_pmacct_logs_the_same_without_dumps(test):
+    theirs, path, port = need_pmacct("sbin/pmbgpd"), test.dir / "theirs.json", free_port(socket.SOCK_STREAM)
+    daemon = test.start([theirs, "-f", test.write("theirs.conf", f"bgp_daemon_ip: 127.0.0.1\nbgp_daemon_port: {port}\nbgp_daemon_msglog_file: {path}\n")], "theirs")
+    speaker = say_and_go(port, test)
+    wait_for(lambda: path.exists() and ("withdraw", "10.9.0.0/16", False) in log_of(path), lambda: f"the last withdrawal: {daemon.output()}")
+    speaker.socket.close()
+    wait_for(lambda: log_of(path)[-1:] == BARE[-1:], lambda: f"log_close: {path.read_text()}")
+    assert log_of(path) == BARE, log_of(path)
+
+
 def test_a_dump_goes_to_kafka_without_plugins_and_workers(test):
     cluster = Mock(test)
     cluster.topic("dumps", 1)
