@@ -78,7 +78,7 @@ def test_tee(test):
 def test_every_example_is_run_here(test):
     """The examples that are configurations have a test of their name. That of amqp is in test_amqp.py, which has a broker."""
     names = {path.parent.name for path in EXAMPLES.glob("*/nfacctd.conf")} - {"amqp"}
-    assert names == {"compose", "distributed", "multipath", "capacity", "security", "sql", "postgresql", "mysql", "oncall", "tags", "places", "services", "tee", "rpki"}, names
+    assert names == {"compose", "distributed", "multipath", "capacity", "security", "sql", "postgresql", "mysql", "oncall", "tags", "places", "services", "tee", "rpki", "bmp"}, names
     for name in names:
         assert any(test_name.startswith(f"test_{name}") for test_name in globals()), name
 
@@ -153,6 +153,18 @@ def test_rpki(test):
     assert {row["DST_ROA"]: row["BYTES"] for row in states} == {"i": "100", "u": "100"}, states
     invalid = [row for path in test.dir.glob("roa-invalid-*.csv") for row in table(path.read_text())]
     assert [(row["DST_NET"], row["DST_AS"], row["DST_ROA"]) for row in invalid] == [("192.168.1.0", "789", "i")], invalid
+
+
+def test_bmp(test):
+    """The example's router tells a path of each of its four peers."""
+    port, bmp_port = free_port(), free_port(socket.SOCK_STREAM)
+    text = example(test, "bmp", port, bmp_port).replace("/etc/pathacct/bmp-routers", str(EXAMPLES / "bmp/routers"))
+    text = text.replace("bmp_daemon_port: 1790", f"bmp_daemon_port: {bmp_port}")
+    daemon = test.nfacctd(text + f"control_socket: {test.dir}/control.sock\n")
+    program = test.write("send-bmp", (EXAMPLES / "bmp/send-bmp").read_text().replace("1790", str(bmp_port)))
+    test.start([sys.executable, program, "60"], "send-bmp")
+    test.wait_now(daemon, lambda stats: stats["bgp"]["rib_paths"] == 4 and stats["bmp"]["peers"] == 4, "four paths")
+    assert daemon.stop() == 0, daemon.output()
 
 
 def test_places(test):
