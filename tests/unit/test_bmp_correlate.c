@@ -110,6 +110,7 @@ static void rig_init(struct rig *rig, bool has_bgp, bool has_add_path, unsigned 
         .max_peers = SLOTS, .max_members = 8, .history_s = 300, .history_max = 1000};
 
     thread_enter_role(&bgp_thread);
+    thread_enter_role(&worker_thread);
     memset(rig, 0, sizeof *rig);
     rib_fixture_init(&rig->rib, &settings);
     snapshots_make(rig, has_bgp, has_add_path);
@@ -167,6 +168,7 @@ static void rig_clear(struct rig *rig)
     mem_free(rig->views);
     mem_free(rig->batch.flows);
     rib_fixture_clear(&rig->rib);
+    thread_leave_role(&worker_thread);
     thread_leave_role(&bgp_thread);
 }
 
