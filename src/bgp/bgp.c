@@ -479,6 +479,13 @@ int bgp_set_log(struct bgp *bgp, const struct bgp_log_sink *sink)
     return poller_add(bgp->poller, sink->fd, POLLER_READ, wake_readable, bgp);
 }
 
+bool bgp_log_seq(const struct bgp *bgp, uint64_t *ret_seq)
+{
+    if (bgp->log)
+        *ret_seq = route_log_seq(bgp->log);
+    return bgp->log != NULL;
+}
+
 int bgp_start(struct bgp *bgp)
 {
     if (bgp->settings.enabled)

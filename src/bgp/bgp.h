@@ -73,6 +73,9 @@ struct bgp_log_sink {
 };
 /* Logs messages from the start on; before bgp_start(), with settings.keeps_received. -errno. */
 int bgp_set_log(struct bgp *bgp, const struct bgp_log_sink *sink);
+/* Returns the number of a record of the log: this one and all that follow, applied to what the RIB holds from now on, give the
+ * RIB at any later time. False: there is no log. Any thread. */
+bool bgp_log_seq(const struct bgp *bgp, uint64_t *ret_seq);
 int bgp_start(struct bgp *bgp); /* starts the thread */
 void bgp_stop(struct bgp *bgp); /* Cease to all peers (RFC 4486: administrative shutdown), joins */
 void bgp_free(struct bgp *bgp); /* after all readers of the RIB are gone */

@@ -313,6 +313,7 @@ static int peer_updated(void *arg, struct session *session, struct reader body,
     char address[IP_TEXT_LEN];
 
     update_apply(body, &session_info(session)->context, bgp->attrs, &sink, &result);
+    route_log_publish(bgp->log);
     peer->info.updates++;
     update_count(bgp, &result);
     if (result.outcome != ATTR_OUTCOME_OK &&

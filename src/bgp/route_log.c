@@ -4,7 +4,7 @@
 #include "base/memory.h"
 #include "bgp/rib_dump.h"
 #include "bgp/route_events.h"
-#include <string.h>
+#include <stdatomic.h>
 
 enum { FINISH_AGAIN_MS = 200 };
 
@@ -26,6 +26,7 @@ struct route_log {
     struct route_writer writer;
     struct event event;
     uint64_t seq;
+    _Atomic uint64_t published; /* no later than seq: see route_log_seq() */
     struct logged_peer *logged; /* by peer */
     uint32_t lost_count;
     /* The walk that tells what lost sessions had: one serves all that were lost when it began. */
@@ -269,6 +270,18 @@ void route_log_settle(struct route_log *log)
         slice_do(log);
 }
 
+void route_log_publish(struct route_log *log)
+{
+    /* The RIB hears of deleted paths at the end of the walk. */
+    if (log && log->lost_count == 0)
+        atomic_store_explicit(&log->published, log->seq, memory_order_release);
+}
+
+uint64_t route_log_seq(const struct route_log *log)
+{
+    return atomic_load_explicit(&log->published, memory_order_acquire);
+}
+
 /* ---- turns ---- */
 
 static void end_all(struct route_log *log) ON_THREAD(bgp_thread)
@@ -288,6 +301,7 @@ int route_log_turn(struct route_log *log)
         return -1;
     if (log->lost_count > 0)
         slice_do(log);
+    route_log_publish(log);
     int wait_ms = log->sink.turn(log->sink.arg);
     if (!log->is_over && log->sink.is_ending(log->sink.arg))
         end_all(log);

@@ -53,6 +53,11 @@ void route_log_lose(struct route_log *log, struct rib *rib, const struct peer *p
 /* Ends that for all peers, if it goes on for any. */
 void route_log_settle(struct route_log *log) ON_THREAD(bgp_thread);
 
+/* The RIB has all that was told: to be called after each UPDATE. */
+void route_log_publish(struct route_log *log) ON_THREAD(bgp_thread);
+/* Returns the number of the first record that the RIB may not have. Any thread; not NULL. */
+uint64_t route_log_seq(const struct route_log *log);
+
 /* Does what is due: a slice, handing over, and the end when it is asked for. Returns how many milliseconds the next call may
  * wait; -1: any time. */
 int route_log_turn(struct route_log *log) ON_THREAD(bgp_thread);

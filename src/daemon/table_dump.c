@@ -398,7 +398,8 @@ static void dump_slot(struct table_dump *d, uint32_t slot) ON_THREAD(worker_thre
                ++d->number);
     if (d->settings.time_slots > 1)
         log_notice("*** Dumping BGP tables - SLOT %u / %u ***", slot + 1, d->settings.time_slots);
-    d->seq = d->number - 1;
+    if (!bgp_log_seq(d->bgp, &d->seq)) /* with a log, what brings the dump up to date */
+        d->seq = d->number - 1;
     text_reset(&d->time_text);
     event_json_append_time(d->json, d->time_ns, &d->time_text);
     take_peers(d, slot);

@@ -4,6 +4,7 @@
 same session; a lost session leaves its paths as deleted; the ledger has every record."""
 import itertools
 import json
+import random
 import signal
 import socket
 import struct
@@ -242,6 +243,62 @@ def test_a_table_that_is_lost_is_told_whole(test):
     assert len(deleted) == count
     dropped = sum(reason["flows"] for reason in ledger(test)["drops"].values())
     assert dropped == 0
+
+
+def apply(table, record):
+    key = record["ip_prefix"], record.get("as_path_id")
+    if record.get("log_type") in ("withdraw", "delete"):
+        table.pop(key, None)
+    else:
+        table[key] = record["local_pref"]
+
+
+def test_the_log_brings_each_dump_up_to_date(test):
+    """Routes come and go, and a session is lost, while the table is dumped each second: the log from the number in dump_init on, applied
+    to the dump, gives the table of the end, whichever dump it is."""
+    port = free_port(socket.SOCK_STREAM)
+    (test.dir / "dumps").mkdir()
+    daemon = test.nfacctd(config(test, port, f"bgp_daemon_msglog_file: {test.dir}/log.json\nbgp_table_dump_refresh_time: 1\n"
+                                             f"bgp_table_dump_file: {test.dir}/dumps/%s.json\n"))
+    speaker, other = speaker_of(test, port), speaker_of(test, port, address="127.0.0.22")
+    random_ = random.Random(1)
+
+    def change(peer, net):
+        where = prefix(f"{net}.{random_.randrange(40)}.0.0/16", random_.randrange(3))
+        more = attribute(0x40, 5, struct.pack("!I", random_.randrange(1000)))
+        peer.send(update(withdrawn=where) if random_.random() < 0.4 else update(attributes(more=more), where))
+
+    def dumps():
+        return sorted((test.dir / "dumps").glob("*.json"))
+
+    def go_on():
+        for _ in range(50):
+            change(speaker, 10)
+        return len(dumps()) >= 3
+
+    for _ in range(100):
+        change(other, 11)
+    wait_for(go_on, "three dumps")
+    other.socket.close()
+    wait_for(lambda count=len(dumps()): go_on() and len(dumps()) > count, "one more")
+    test.wait_now(daemon, lambda s: moving(s)["decoded"]["flows"] == moving(s)["written"]["flows"], "all written")
+    log = [r for r in json_lines(test.dir / "log.json") if "ip_prefix" in r]
+    assert daemon.stop() == 0, daemon.output()
+    whole = {}
+    for record in log:
+        apply(whole, record)
+    assert whole and not any(where.startswith("11.") for where, _ in whole)
+    for path in dumps():
+        lines, table = json_lines(path), {}
+        (first,) = {r["seq"] for r in lines}
+        for record in lines:
+            if record["event_type"] == "dump":
+                apply(table, record)
+        for record in log:
+            if record["seq"] >= first:
+                apply(table, record)
+        assert table == whole, (path, first)
+    assert first > 100, "it is a number of the log"
 
 
 def test_too_little_memory_drops_and_counts(test):
