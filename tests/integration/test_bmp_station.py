@@ -182,7 +182,7 @@ def test_a_session_of_a_short_hold_time_stays_up_while_routers_load(test):
     daemon = start(test, "bmp_daemon_max_peers: 50\n", bgp=True)
     speaker = Speaker(test, test.bgp, hold_time=3).establish()
     speaker.send(update(attributes(), prefix("192.0.2.0/24")), update())
-    loaders = [Loader(test, f"127.0.1.{1 + i}", 8) for i in range(50)]
+    loaders = [Loader(test, f"127.0.1.{1 + i}", 5) for i in range(50)]
     for loader in loaders:
         loader.start()
     keepalives, routes = 0, None
