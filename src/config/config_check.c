@@ -265,7 +265,8 @@ static bool apply_as_twin(struct config_check *c, const struct config_line *line
         if (line->instance && strcmp(config->instances[i].name, line->instance) != 0)
             continue;
         const struct config_claim *claim = twin_key_claim(config, line->key, i);
-        if (!claim || claim->key.type == KEY_IGNORED)
+        if (!claim || claim->key.type == KEY_IGNORED ||
+            (!line->instance && config_claim_is_prefixed(config, claim, i)))
             continue;
         apply_line(c, line, claim, i, i + 1, &has_reported);
         has_effect = true;

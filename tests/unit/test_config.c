@@ -595,6 +595,17 @@ static void no_line_or_an_empty_one_makes_no_implicit_instance(void **state)
     assert_int_equal(l.result, 0);
     assert_contains(&l.warnings, "have no effect here: kafka_topic (t:3)");
     unload(&l);
+    load_with_log(&l, "plugins: print\nlog_kafka_topic: x\nkafka_history: 1m\n");
+    assert_int_equal(l.result, 0);
+    assert_int_equal(config_number(l.config, "print_history", 0), 60);
+    assert_int_equal(config_number(l.config, "kafka_history", 1), 0);
+    assert_contains(&l.warnings, "as in pmacct: kafka_history (t:3)");
+    unload(&l);
+    load_with_log(&l, "plugins: kafka\nlog_kafka_topic: x\nkafka_history: 1m\n");
+    assert_int_equal(config_number(l.config, "kafka_history", 0), 60);
+    assert_int_equal(config_number(l.config, "kafka_history", 1), 0);
+    assert_int_equal(l.warnings.len, 0);
+    unload(&l);
     read_text(&l, "plugins: print[log]\n");
     assert_int_equal(config_find_instances(l.config, &l.errors), 0);
     assert_int_equal(config_add_implicit(l.config, "kafka", "log", "log", "t:9", &l.errors),
