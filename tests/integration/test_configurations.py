@@ -111,7 +111,7 @@ case("encodings", OUT + "aggregate[a]: tcpflags, fwd_status, mpls_label_stack, a
      "fwd_status_encode_as_string: true\nmpls_label_stack_encode_as_array: true\nas_path_encode_as_array: true\nbgp_comms_encode_as_array: true\nbgp_daemon: true")
 case("blackhole", OUT + "aggregate[a]: src_host\nbgp_daemon: true\nbgp_blackhole_stdcomm_list: 65535:666")
 # ---- what comes later, and what does not
-case("message_log", OUT + "aggregate[a]: src_host\nbgp_daemon: true\nbgp_daemon_msglog_file: {dir}/bgp-$peer_src_ip.log", "BGP messages are not written")
+case("message_log", OUT + "aggregate[a]: src_host\nbgp_daemon: true\nbgp_daemon_msglog_file: {dir}/bgp-$peer_src_ip.log")
 case("table_dump", OUT + "aggregate[a]: src_host\nbgp_daemon: true\nbgp_table_dump_file: {dir}/bgp-$peer_src_ip-%H%M.json\nbgp_table_dump_refresh_time: 600")
 case("table_dump_off", OUT + "aggregate[a]: src_host\nbgp_table_dump_file: {dir}/x\nbgp_table_dump_refresh_time: 600\nbmp_daemon: false\nbmp_daemon_max_peers: 5")
 case("bmp", OUT + "aggregate[a]: src_host\nbmp_daemon: true\nbmp_daemon_port: 1790\nbmp_daemon_max_peers: 20")
