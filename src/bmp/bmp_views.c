@@ -22,16 +22,12 @@ const char *bmp_view_kind_name(enum bmp_view_kind kind)
 const struct bmp_view *bmp_views_find_slot(const struct bmp_views *views, uint32_t slot,
                                            const struct bmp_router_view **ret_router)
 {
-    for (uint32_t r = 0; views && r < views->count; r++) {
-        for (uint32_t i = 0; i < views->routers[r]->view_count; i++) {
-            if (views->routers[r]->views[i].slot != slot)
-                continue;
-            if (ret_router)
-                *ret_router = views->routers[r];
-            return &views->routers[r]->views[i];
-        }
-    }
-    return NULL;
+    if (!views || slot - views->first_slot >= views->slot_count) /* it wraps below the first */
+        return NULL;
+    const struct bmp_view_place *place = &views->places[slot - views->first_slot];
+    if (place->view && ret_router)
+        *ret_router = place->router;
+    return place->view;
 }
 
 const struct bmp_view *bmp_router_view_find(const struct bmp_router_view *router,
@@ -168,6 +164,33 @@ static struct bmp_router_view *router_describe(struct bmp_tables_router *router)
     return block;
 }
 
+/* Makes a list of all blocks, with the views by their slots. */
+static struct bmp_views *views_list(const struct bmp_tables *tables)
+{
+    uint32_t slot_count = tables->settings.slot_count;
+
+    while (slot_count > 0 && !tables->slots[slot_count - 1])
+        slot_count--;
+    struct bmp_views *views =
+        mem_zalloc(sizeof *views + tables->router_count * sizeof views->routers[0] +
+                   slot_count * sizeof views->places[0]);
+    struct bmp_view_place *places =
+        (struct bmp_view_place *)(void *)(views->routers + tables->router_count);
+    views->places = places;
+    views->first_slot = tables->settings.first_slot;
+    views->slot_count = slot_count;
+    for (uint32_t r = 0; r < tables->router_count; r++) {
+        const struct bmp_router_view *router = tables->routers[r]->block;
+        if (tables->routers[r]->is_forgotten)
+            continue;
+        views->routers[views->count++] = router;
+        for (uint32_t i = 0; i < router->view_count; i++)
+            places[router->views[i].slot - views->first_slot] =
+                (struct bmp_view_place){router, &router->views[i]};
+    }
+    return views;
+}
+
 void bmp_views_publish(struct bmp_tables *tables)
 {
     struct bmp_views *old = rcu_read(&tables->snapshot);
@@ -189,13 +212,8 @@ void bmp_views_publish(struct bmp_tables *tables)
     tables->is_changed = false;
     if (!is_due)
         return;
-    struct bmp_views *views =
-        mem_zalloc(sizeof *views + tables->router_count * sizeof views->routers[0]);
+    struct bmp_views *views = views_list(tables);
     views->generation = old->generation + is_changed;
-    for (uint32_t i = 0; i < tables->router_count; i++) {
-        if (!tables->routers[i]->is_forgotten)
-            views->routers[views->count++] = tables->routers[i]->block;
-    }
     rcu_publish(&tables->snapshot, views);
     rcu_retire(tables->retired, mem_free, old);
 }

@@ -61,6 +61,12 @@ struct bmp_router_view {
 
 struct bmp_views {
     uint64_t generation; /* grows with every change, not for counts alone */
+    /* The view of each slot, from first_slot on, so that a flow's is found at once; NULLs: there is none. */
+    uint32_t first_slot, slot_count;
+    const struct bmp_view_place {
+        const struct bmp_router_view *router;
+        const struct bmp_view *view;
+    } * places;
     uint32_t count;
     const struct bmp_router_view *routers[]; /* in no order; lost ones too, while paths are kept */
 };

@@ -34,6 +34,7 @@ struct rig {
     struct bmp_views *views;
     struct bmp_router_view router;
     struct bmp_view tables[SLOTS - FIRST_VIEW];
+    struct bmp_view_place places[SLOTS - FIRST_VIEW];
     struct bmp_view_member members[2]; /* of IN: 198.51.100.1 and 198.51.100.2 */
     struct correlate_settings settings;
     struct correlator *correlator;
@@ -66,6 +67,8 @@ static uint16_t member_add(struct rig *rig, uint32_t slot, enum rib_safi safi, b
 
 static void table_add(struct rig *rig, uint32_t slot, enum bmp_view_kind kind, uint64_t rd)
 {
+    rig->places[slot - FIRST_VIEW] =
+        (struct bmp_view_place){&rig->router, &rig->tables[rig->router.view_count]};
     rig->tables[rig->router.view_count++] =
         (struct bmp_view){.slot = slot,
                           .kind = kind,
@@ -90,6 +93,9 @@ static void snapshots_make(struct rig *rig, bool has_bgp, bool has_add_path)
     rig->views = mem_zalloc(sizeof *rig->views + sizeof rig->views->routers[0]);
     rig->views->generation = 1;
     rig->views->count = 1;
+    rig->views->first_slot = FIRST_VIEW;
+    rig->views->slot_count = SLOTS - FIRST_VIEW;
+    rig->views->places = rig->places;
     rig->router = (struct bmp_router_view){.address = address("192.0.2.1"),
                                            .is_connected = true,
                                            .router_id = 0xcb007107,

@@ -198,6 +198,11 @@ static void two_routers_are_two_views(void **state)
     const struct bmp_view *view = view_of(1, BMP_VIEW_IN, 0);
     assert_ptr_equal(bmp_views_find_slot(bmp_tables_views(rig->tables), view->slot, &router), view);
     assert_ptr_equal(router, bmp_tables_rig_router(rig, 1));
+    const struct bmp_views *views = bmp_tables_views(rig->tables);
+    assert_null(bmp_views_find_slot(views, RIG_FIRST_SLOT - 1, &router));
+    assert_null(bmp_views_find_slot(views, RIG_FIRST_SLOT + 2, &router));
+    assert_null(bmp_views_find_slot(views, UINT32_MAX, &router));
+    assert_null(bmp_views_find_slot(NULL, view->slot, &router));
     assert_int_equal(router->as, 65000);
     assert_int_equal(router->router_id, 0x0a0000fe);
 }
