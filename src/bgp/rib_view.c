@@ -419,15 +419,15 @@ static void path_set_time(struct stored_path *path, uint64_t announced_ms)
 }
 
 /* Since when a path stands that is news: a table that came back is no routing change, unless the router
- * tells the time. */
+ * tells the time, or has named the path (`replaced`; NULL: there is none) in that table before. */
 static uint64_t news_since(const struct change *change, const struct rib_peer *owner,
-                           const struct rib_peer_family *family, bool has_same_id)
+                           const struct rib_peer_family *family, const struct stored_path *replaced)
 {
-    if (change->is_told)
+    if (change->is_told || (replaced && path_generation(replaced) == (uint8_t)family->generation))
         return change->now_ms;
     if (family_is_returning(family))
         return owner->broken_ms;
-    return family->was_loaded || has_same_id ? change->now_ms : 0;
+    return family->was_loaded || replaced ? change->now_ms : 0;
 }
 
 /* Puts a path into the list, or its policy to the twin that it has. Where they began at two times, the one after
@@ -519,7 +519,8 @@ enum rib_limit rib_view_path_announce(const struct change *change, const struct 
         path_renew(change, edit, &ref, found, attrs, generation);
         return RIB_LIMIT_NONE;
     }
-    uint64_t announced_ms = news_since(change, owner, family, found != NOT_THERE);
+    uint64_t announced_ms =
+        news_since(change, owner, family, found != NOT_THERE ? &edit->live[found] : NULL);
     if (found != NOT_THERE)
         path_replace(change, edit, &ref, found, announced_ms);
     else if (!change->has_room)

@@ -336,6 +336,28 @@ static void a_member_that_comes_back_finds_its_paths(void **state)
     view_end(1);
 }
 
+/* Only what the router said before the break may count from then on. */
+static void news_of_a_table_on_its_way_count_from_their_arrival(void **state)
+{
+    (void)state;
+    view_start(60, 10, true);
+    uint16_t a = member_add();
+    table_up(a, POST);
+    announce(a, POST, P24, &via_1, 1000);
+    table_loaded(a, POST, 2000);
+    table_down(a, POST, true, 10000);
+    table_up(a, POST);
+    announce(a, POST, P24, &via_2, 20000); /* the table: it has been so since the break */
+    ASSERT_ASK(0, "10.0.0.2", 12000, 13000, "exact", 123);
+    announce(a, POST, P24, &via_3, 25000); /* news, before its end */
+    ASSERT_ASK(0, "10.0.0.2", 12000, 13000, "exact", 123);
+    ASSERT_ASK(0, "10.0.0.3", 12000, 13000, "unmatched", 123);
+    ASSERT_ASK(0, "10.0.0.3", 26000, 27000, "exact", 321);
+    table_loaded(a, POST, 30000);
+    ASSERT_ASK(0, "10.0.0.1", 8000, 9000, "exact", 789);
+    view_end(1);
+}
+
 static void what_comes_back_is_shared_again(void **state)
 {
     (void)state;
@@ -754,6 +776,7 @@ int main(void)
         cmocka_unit_test(before_policy_counts_only_where_the_router_tells_of_nothing_else),
         cmocka_unit_test(losing_a_member_takes_its_paths_and_no_others),
         cmocka_unit_test(a_member_that_comes_back_finds_its_paths),
+        cmocka_unit_test(news_of_a_table_on_its_way_count_from_their_arrival),
         cmocka_unit_test(what_comes_back_is_shared_again),
         cmocka_unit_test(tables_that_began_at_different_times_share_too),
         cmocka_unit_test(a_path_lives_from_when_the_router_says),
