@@ -4,6 +4,7 @@
 #include "support/rib_model.h"
 #include "base/memory.h"
 #include "bgp/decision.h"
+#include "bgp/rib_view.h"
 #include "support/check.h"
 #include "support/rib_fixture.h"
 #include <stdio.h>
@@ -11,7 +12,9 @@
 #include <string.h>
 
 enum {
-    PEERS = 3,           /* the last one has no ADD-PATH */
+    PEERS = 4, /* the last one has no ADD-PATH */
+    VIEW = 2,  /* is a view, whose members come and go together */
+    MEMBERS = 3,
     FILLER_PEER = PEERS, /* has prefixes that nobody asks for */
     RDS = 3,             /* 0: unicast */
     LIVES_MAX = 20000,
@@ -19,6 +22,10 @@ enum {
     ALWAYS = 0,
 };
 #define STILL INT64_MAX
+/* In the model the name of a view's path has the member above the path id. */
+#define NAME_OF(member, id) ((uint32_t)(member) << 16 | (id))
+#define MEMBER_OF(name)     ((name) >> 16)
+#define ID_OF(name)         ((name)&0xffffu)
 
 static const char *const prefixes[] = {
     "0.0.0.0/0",       "10.0.0.0/8",        "10.1.0.0/16",         "10.1.0.0/17",
@@ -32,7 +39,8 @@ static const char *const next_hops[] = {"10.0.0.1", "10.0.0.2", "10.0.0.3", "10.
 
 struct life {
     unsigned peer, rd, prefix;
-    uint32_t path_id;
+    uint32_t path_id; /* NAME_OF() */
+    bool is_in_use;
     struct path_facts facts;
     int64_t announced, withdrawn;
     unsigned generation, order; /* of its session; of its withdrawal */
@@ -151,7 +159,7 @@ static struct life *kept_find(struct rib_model *m, unsigned peer, unsigned rd, u
 }
 
 static void model_announce(struct rib_model *m, unsigned peer, unsigned rd, unsigned prefix,
-                           uint32_t id, const struct path_facts *facts)
+                           uint32_t id, const struct path_facts *facts, bool is_in_use)
 {
     struct life *old = life_find(m, peer, rd, prefix, id);
     bool is_returning = m->is_returning[peer];
@@ -162,11 +170,13 @@ static void model_announce(struct rib_model *m, unsigned peer, unsigned rd, unsi
                         .rd = rd,
                         .prefix = prefix,
                         .path_id = id,
+                        .is_in_use = is_in_use,
                         .facts = *facts,
                         .withdrawn = STILL,
                         .generation = m->generation[peer]};
 
     if (old && facts_equal(&old->facts, facts)) {
+        old->is_in_use = is_in_use;
         old->was_kept |= !is_news;
         old->generation = m->generation[peer];
         return;
@@ -174,8 +184,9 @@ static void model_announce(struct rib_model *m, unsigned peer, unsigned rd, unsi
     if (!is_returning || is_news)
         made.announced = m->was_loaded[peer] || old ? m->now : ALWAYS;
     else
-        made.announced = was_there ? m->broken[peer] : ALWAYS;
-    kept = is_returning ? kept_find(m, peer, rd, prefix, facts) : NULL;
+        made.announced = was_there || peer == VIEW ? m->broken[peer] : ALWAYS;
+    /* Names of a view's paths outlive a bounce. */
+    kept = is_returning && peer != VIEW ? kept_find(m, peer, rd, prefix, facts) : NULL;
     if (kept) {
         made.announced = kept->announced;
         made.was_kept = true;
@@ -227,6 +238,7 @@ static void model_forget(struct rib_model *m)
 /* A query as the model is asked it. */
 struct question {
     unsigned peer, rd;
+    unsigned only_member; /* of the view: its number and 1; 0: all */
     struct ip_addr address;
     const char *next_hop;
     bool is_mapped;   /* paths of the next hop before it in next_hops[] are exported with it too */
@@ -241,8 +253,14 @@ struct verdict {
         *fallen; /* of the next hop, of a prefix that went; exact or ambiguous compares with it */
 };
 
+static bool life_is_asked(const struct question *q, const struct life *l)
+{
+    return q->only_member == 0 || MEMBER_OF(l->path_id) + 1 == q->only_member;
+}
 static bool life_is_candidate(const struct question *q, const struct life *l)
 {
+    if (!life_is_asked(q, l))
+        return false;
     if (q->to == 0)
         return l->withdrawn == STILL;
     return l->announced <= q->to && l->withdrawn > q->from;
@@ -293,19 +311,24 @@ static unsigned candidates_of(const struct rib_model *m, const struct question *
 
 /* Finds the path that is first in decision order among those alive at the end that have the next
  * hop, or among all of these without hits_only. */
-static const struct life *best_alive(struct rib_fixture *f, const struct question *q,
-                                     const struct life **candidates, unsigned count, bool hits_only)
+static const struct life *best_alive_of(struct rib_fixture *f, const struct question *q,
+                                        const struct life **candidates, unsigned count,
+                                        bool hits_only, bool used_only)
 {
-    struct decision_path paths[64];
-    const struct life *lives[64];
+    enum { ALIVE_MAX = 512 };
+    struct decision_path paths[ALIVE_MAX];
+    const struct life *lives[ALIVE_MAX];
     unsigned alive = 0;
 
     for (unsigned i = 0; i < count; i++) {
-        if (!life_is_alive_at_end(q, candidates[i]))
+        const struct life *l = candidates[i];
+        if (!life_is_alive_at_end(q, l) || (used_only && !l->is_in_use))
             continue;
-        lives[alive] = candidates[i];
-        paths[alive++] = (struct decision_path){rib_fixture_attrs(f, &candidates[i]->facts),
-                                                1000 + q->peer, candidates[i]->path_id};
+        CHECK(alive < ALIVE_MAX);
+        lives[alive] = l;
+        paths[alive++] =
+            (struct decision_path){rib_fixture_attrs(f, &l->facts),
+                                   1000 + q->peer + MEMBER_OF(l->path_id), ID_OF(l->path_id)};
     }
     while (alive > 0) {
         size_t best = decision_best(paths, alive);
@@ -315,6 +338,15 @@ static const struct life *best_alive(struct rib_fixture *f, const struct questio
         lives[best] = lives[alive];
     }
     return NULL;
+}
+
+/* The same; those that the router uses come first. */
+static const struct life *best_alive(struct rib_fixture *f, const struct question *q,
+                                     const struct life **candidates, unsigned count, bool hits_only)
+{
+    const struct life *used = best_alive_of(f, q, candidates, count, hits_only, true);
+
+    return used ? used : best_alive_of(f, q, candidates, count, hits_only, false);
 }
 
 static const struct life *last_gone_hit(const struct question *q, const struct life **candidates,
@@ -344,8 +376,8 @@ static bool lived_through(const struct question *q, const struct life **candidat
 
 static bool life_is_late(const struct question *q, const struct life *l)
 {
-    return q->to != 0 && l->announced > q->to && l->announced <= q->to + q->late &&
-           (!q->next_hop || life_is_hit(q, l));
+    return life_is_asked(q, l) && q->to != 0 && l->announced > q->to &&
+           l->announced <= q->to + q->late && (!q->next_hop || life_is_hit(q, l));
 }
 
 /* Finds the path that was announced of the prefix soon after the flow's end. */
@@ -353,11 +385,16 @@ static struct verdict late_of(const struct rib_model *m, const struct question *
 {
     const struct life *first = NULL;
     unsigned count = 0;
-    bool differs = false;
+    bool differs = false, is_any_used = false;
 
     for (unsigned i = 0; i < m->count; i++) {
         const struct life *l = &m->lives[i];
-        if (!life_is_of(l, q->peer, q->rd, prefix) || !life_is_late(q, l))
+        is_any_used |= life_is_of(l, q->peer, q->rd, prefix) && life_is_late(q, l) && l->is_in_use;
+    }
+    for (unsigned i = 0; i < m->count; i++) {
+        const struct life *l = &m->lives[i];
+        if (!life_is_of(l, q->peer, q->rd, prefix) || !life_is_late(q, l) ||
+            (is_any_used && !l->is_in_use))
             continue;
         count++;
         differs |= first && !facts_agree(&first->facts, &l->facts);
@@ -425,15 +462,17 @@ static struct verdict model_ask(struct rib_fixture *f, const struct rib_model *m
             if (hit) {
                 bool agree = true;
                 for (unsigned i = 0; i < count; i++)
-                    agree &=
-                        !life_is_hit(q, found[i]) || facts_agree(&found[i]->facts, &hit->facts);
+                    agree &= !life_is_hit(q, found[i]) ||
+                             (hit->is_in_use && !found[i]->is_in_use) ||
+                             facts_agree(&found[i]->facts, &hit->facts);
                 return (struct verdict){agree ? PATH_MATCH_EXACT : PATH_MATCH_AMBIGUOUS, hit, false,
                                         NULL};
             }
             const struct life *best = best_alive(f, q, found, count, false);
             unsigned alive = 0;
             for (unsigned i = 0; i < count; i++)
-                alive += life_is_alive_at_end(q, found[i]);
+                alive += life_is_alive_at_end(q, found[i]) &&
+                         (!best || !best->is_in_use || found[i]->is_in_use);
             if (q->next_hop ? lived_through(q, found, count) : best != NULL) {
                 base = best;
                 base_alive = alive;
@@ -482,7 +521,7 @@ static bool is_tie(const struct rib_model *m, const struct question *q,
     for (unsigned i = 0; i < m->count; i++) {
         const struct life *l = &m->lives[i];
         if (life_is_of(l, q->peer, q->rd, expected->life->prefix) &&
-            (!q->next_hop || life_is_hit(q, l)) && l->path_id == got->path.path_id &&
+            (!q->next_hop || life_is_hit(q, l)) && ID_OF(l->path_id) == got->path.path_id &&
             attrs_have(got->path.attrs, &l->facts) &&
             (expected->is_late
                  ? l->announced == expected->life->announced
@@ -562,6 +601,7 @@ void rib_model_ask(struct rib_model *m, struct rib_choices *from)
         struct question *q = &questions[i];
         q->peer = choose(from) % PEERS;
         q->rd = choose(from) % RDS;
+        q->only_member = q->peer == VIEW && choose(from) % 4 == 0 ? 1 + choose(from) % MEMBERS : 0;
         q->next_hop = PICK(from, next_hops);
         CHECK(ip_addr_parse(PICK(from, addresses), &q->address) == 0);
         q->to = choose(from) % 8 == 0 ? 0 : m->now - choose(from) % 60;
@@ -569,6 +609,7 @@ void rib_model_ask(struct rib_model *m, struct rib_choices *from)
         q->late = choose(from) % 2 * 25;
         queries[i] = (struct rib_query){.peer = q->peer,
                                         .rd = q->rd,
+                                        .only_member = q->only_member,
                                         .address = q->address,
                                         .from_ns = q->from * NS_PER_MS,
                                         .to_ns = q->to * NS_PER_MS,
@@ -603,7 +644,7 @@ void rib_model_ask(struct rib_model *m, struct rib_choices *from)
         CHECK(ip_prefix_equal(&prefix, &m->prefixes[expected.life->prefix]));
         if (is_tie(m, &questions[i], &expected, got) || is_dealt_anew(m, expected.life, got))
             continue;
-        CHECK(got->path.path_id == expected.life->path_id);
+        CHECK(got->path.path_id == ID_OF(expected.life->path_id));
         if (has_no_twin(m, &questions[i], expected.life))
             CHECK(got->path.attrs == rib_fixture_attrs(f, &expected.life->facts));
     }
@@ -617,11 +658,16 @@ static void withdraw_path(struct rib_fixture *f, struct rib_model *m, unsigned p
     unsigned rd = choose(from) % RDS;
     unsigned prefix = choose(from) % (sizeof prefixes / sizeof prefixes[0]);
     uint32_t id = peer == PEERS - 1 ? 0 : 1 + choose(from) % 5;
+    unsigned member = peer == VIEW ? choose(from) % MEMBERS : 0;
     struct rib_nlri nlri = {.rd = rd, .prefix = m->prefixes[prefix], .path_id = id};
-    struct life *l = life_find(m, peer, rd, prefix, id);
+    struct life *l = life_find(m, peer, rd, prefix, NAME_OF(member, id));
+    enum rib_safi safi = rd == 0 ? RIB_UNICAST : RIB_VPN;
+    struct wall_time now = {m->now * NS_PER_MS};
+    const struct rib_member_source source = {
+        .slot = peer, .member = (uint16_t)member, .is_post = true};
 
-    CHECK((rib_withdraw(f->rib, peer, rd == 0 ? RIB_UNICAST : RIB_VPN, &nlri, 1,
-                        (struct wall_time){m->now * NS_PER_MS})) == (l ? 0 : 1));
+    CHECK((peer == VIEW ? rib_view_withdraw(f->rib, &source, safi, &nlri, 1, now)
+                        : rib_withdraw(f->rib, peer, safi, &nlri, 1, now)) == (l ? 0 : 1));
     if (l)
         life_end(m, l, m->now);
 }
@@ -643,6 +689,13 @@ static void announce_paths(struct rib_fixture *f, struct rib_model *m, unsigned 
     unsigned count = choose(from) % 4 ? 1 : 1 + choose(from) % TOGETHER;
     uint32_t id = 1 + choose(from) % 5;
     bool is_vpn = choose(from) % RDS != 0;
+    unsigned member = peer == VIEW ? choose(from) % MEMBERS : 0;
+    const struct rib_member_source source = {.slot = peer,
+                                             .member = (uint16_t)member,
+                                             .is_post = true,
+                                             .is_in_use = peer == VIEW && choose(from) % 3 == 0};
+    enum rib_safi safi = is_vpn ? RIB_VPN : RIB_UNICAST;
+    struct wall_time now = {m->now * NS_PER_MS};
 
     for (unsigned i = 0; i < count; i++) {
         unsigned rd = is_vpn ? 1 + choose(from) % (RDS - 1) : 0;
@@ -651,11 +704,12 @@ static void announce_paths(struct rib_fixture *f, struct rib_model *m, unsigned 
             id = 1 + choose(from) % 5;
         nlri[i] = (struct rib_nlri){
             .rd = rd, .prefix = m->prefixes[prefix], .path_id = peer == PEERS - 1 ? 0 : id};
-        model_announce(m, peer, rd, prefix, nlri[i].path_id, &facts);
+        model_announce(m, peer, rd, prefix, NAME_OF(member, nlri[i].path_id), &facts,
+                       source.is_in_use);
     }
-    CHECK((rib_announce(f->rib, peer, is_vpn ? RIB_VPN : RIB_UNICAST, nlri, count,
-                        rib_fixture_attrs(f, &facts), (struct wall_time){m->now * NS_PER_MS})) ==
-          0);
+    struct path_attrs *attrs = rib_fixture_attrs(f, &facts);
+    CHECK((peer == VIEW ? rib_view_announce(f->rib, &source, safi, nlri, count, attrs, now)
+                        : rib_announce(f->rib, peer, safi, nlri, count, attrs, now)) == 0);
 }
 
 static void change_path(struct rib_fixture *f, struct rib_model *m, struct rib_choices *from)
@@ -683,31 +737,54 @@ static void peer_up(struct rib_fixture *f, struct rib_model *m, unsigned peer)
         session.has_add_path[RIB_UNICAST][family] = session.has_add_path[RIB_VPN][family] =
             peer != PEERS - 1;
     }
-    rib_peer_up(f->rib, peer, &session, (struct mono_time){0});
+    for (uint16_t member = 0; peer == VIEW && member < MEMBERS; member++) {
+        session.router_id = 1000 + peer + member;
+        rib_view_table_up(f->rib, VIEW, member, true, &session, (struct mono_time){0});
+    }
+    if (peer != VIEW)
+        rib_peer_up(f->rib, peer, &session, (struct mono_time){0});
     m->is_up[peer] = true;
     m->is_loaded[peer] = false;
     m->is_returning[peer] = m->is_stale[peer] || m->is_returning[peer];
     m->generation[peer]++;
 }
 
+/* Finds who has sessions for a slot: the peer, or members of the view. Returns how many. */
+static unsigned owners_of(struct rib_fixture *f, unsigned peer, uint32_t owners[MEMBERS])
+    ON_THREAD(bgp_thread);
+static unsigned owners_of(struct rib_fixture *f, unsigned peer, uint32_t owners[MEMBERS])
+{
+    owners[0] = peer;
+    for (uint16_t member = 0; peer == VIEW && member < MEMBERS; member++)
+        owners[member] = rib_view_table(f->rib, VIEW, member, true);
+    return peer == VIEW ? MEMBERS : 1;
+}
+
 static void change_session(struct rib_fixture *f, struct rib_model *m, unsigned peer)
     ON_THREAD(bgp_thread);
 static void change_session(struct rib_fixture *f, struct rib_model *m, unsigned peer)
 {
+    uint32_t owners[MEMBERS];
+    unsigned owner_count = owners_of(f, peer, owners);
+    struct wall_time now = {m->now * NS_PER_MS};
+
     if (!m->is_up[peer]) {
         peer_up(f, m, peer);
-    } else if (!m->is_loaded[peer]) {
-        for (int family = 0; family < RIB_FAMILY_COUNT; family++) {
-            rib_end_of_rib(f->rib, peer, RIB_UNICAST, family,
-                           (struct wall_time){m->now * NS_PER_MS});
-            rib_end_of_rib(f->rib, peer, RIB_VPN, family, (struct wall_time){m->now * NS_PER_MS});
-        }
-        model_loaded(m, peer);
-    } else {
-        rib_peer_down(f->rib, peer, true, (struct wall_time){m->now * NS_PER_MS},
-                      (struct mono_time){0});
-        model_down(m, peer);
+        return;
     }
+    bool is_loading = !m->is_loaded[peer];
+    for (unsigned i = 0; i < owner_count; i++) {
+        for (int family = 0; is_loading && family < RIB_FAMILY_COUNT; family++) {
+            rib_end_of_rib(f->rib, owners[i], RIB_UNICAST, family, now);
+            rib_end_of_rib(f->rib, owners[i], RIB_VPN, family, now);
+        }
+        if (!is_loading)
+            rib_peer_down(f->rib, owners[i], true, now, (struct mono_time){0});
+    }
+    if (is_loading)
+        model_loaded(m, peer);
+    else
+        model_down(m, peer);
 }
 
 /* Counts the prefixes of a peer that have a path. */
@@ -752,9 +829,15 @@ struct rib_model *rib_model_new(bool keeps)
     struct rib_model *m = mem_zalloc(sizeof *m);
 
     rib_fixture_init(&m->fixture, &(struct rib_settings){.max_peers = PEERS + 1,
+                                                         .max_members = MEMBERS,
                                                          .history_s = HISTORY_MS / 1000,
                                                          .history_max = 100000,
                                                          .peer_down_keep_s = keeps ? 1000000 : 0});
+    rib_view_begin(m->fixture.rib, VIEW, true);
+    for (unsigned i = 0; i < MEMBERS; i++) {
+        uint16_t member;
+        CHECK(rib_view_add_member(m->fixture.rib, VIEW, &member) == 0 && member == i);
+    }
     m->now = 1000000;
     m->keeps = keeps;
     for (unsigned p = 0; p < sizeof prefixes / sizeof prefixes[0]; p++)
@@ -764,7 +847,17 @@ struct rib_model *rib_model_new(bool keeps)
 
 void rib_model_free(struct rib_model *m)
 {
-    rib_fixture_clear(&m->fixture);
+    struct rib_fixture *f = &m->fixture;
+    uint32_t owners[MEMBERS];
+
+    for (unsigned i = owners_of(f, VIEW, owners); i-- > 0;) {
+        rib_peer_down(f->rib, owners[i], false, (struct wall_time){0}, (struct mono_time){0});
+        rib_peer_forget(f->rib, owners[i]);
+    }
+    rib_sweep(f->rib);
+    rib_fixture_tick(f, INT64_MAX / NS_PER_MS / 2, INT64_MAX / NS_PER_MS / 2);
+    CHECK(rib_peer_release(f->rib, VIEW));
+    rib_fixture_clear(f);
     mem_free(m);
 }
 

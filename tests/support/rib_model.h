@@ -2,7 +2,7 @@
 #pragma once
 /*
  * A RIB and a simple model of it, which are changed together and asked the same questions: paths,
- * sessions, time, and flows of the past. What differs aborts the program. A caller gives the choices,
+ * sessions, a view with members and marks of use, time, and flows of the past. What differs aborts the program. A caller gives the choices,
  * at random or from the bytes of a fuzzer.
  */
 #include "base/thread.h"
