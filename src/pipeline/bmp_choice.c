@@ -59,7 +59,11 @@ unsigned bmp_choice_tables(const struct bmp_views *views, const struct bmp_answe
     for (unsigned i = 0; router && i < BMP_TABLES_MAX; i++) {
         const struct bmp_view *view = bmp_router_view_find(router, order[i], distinguisher);
         const struct bmp_view_member *member = NULL;
-        if (!view || !(view->families[family].is_negotiated || view->families[family].is_stale))
+        if (!view && distinguisher != 0) /* VPN routes, of which `families` does not tell */
+            view = bmp_router_view_find(router, order[i], 0);
+        else if (view && !view->families[family].is_negotiated && !view->families[family].is_stale)
+            view = NULL;
+        if (!view)
             continue;
         if (answerer->peer.family != IP_NONE) {
             member = order[i] == BMP_VIEW_IN ? bmp_view_find_member(view, &answerer->peer) : NULL;

@@ -28,7 +28,8 @@ struct table_choice {
 #define BMP_TABLES_MAX 2
 /*
  * Writes the router's tables of that distinguisher that know the family, in the order in which they are asked: the
- * Loc-RIB, which has what the router uses, then what it has from its peers. Returns how many.
+ * Loc-RIB, which has what the router uses, then what it has from its peers. Where there is none of that
+ * distinguisher, the global one may have VPN routes of it. Returns how many.
  */
 unsigned bmp_choice_tables(const struct bmp_views *views, const struct bmp_answerer *answerer,
                            uint64_t distinguisher, enum rib_family family,

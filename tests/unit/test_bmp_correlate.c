@@ -340,6 +340,28 @@ static void routes_of_a_vrf_answer_only_flows_of_it(void **state)
     rig_clear(&rig);
 }
 
+/* A router's global instance may have VPN routes (RFC 4364), which stand in its own table. */
+static void vpn_routes_of_the_global_instance_answer_beside_bgp(void **state)
+{
+    const struct rib_member_source source = {.slot = IN, .is_post = true};
+    struct rib_nlri nlri = {.rd = RD};
+    struct rig rig;
+
+    (void)state;
+    rig_init(&rig, true, false, 1u << IN, true);
+    rib_fixture_announce(&rig.rib, BGP, NET, 0, &via_1, T0 - 60000);
+    rib_view_family_up(rig.rib.rib, IN, 0, true, RIB_VPN, RIB_IPV4, false, (struct mono_time){0});
+    assert_int_equal(ip_prefix_parse(NET, &nlri.prefix), 0);
+    assert_int_equal(rib_view_announce(rig.rib.rib, &source, RIB_VPN, &nlri, 1,
+                                       rib_fixture_attrs(&rig.rib, &via_3),
+                                       (struct wall_time){(T0 - 60000) * 1000000}),
+                     0);
+    ASSERT_FLOW("10.0.0.3", RD, "exact", 321, PATH_SOURCE_BMP_POST);
+    ASSERT_FLOW("10.0.0.1", RD + 1, "exact", 789, PATH_SOURCE_BGP);
+    ASSERT_FLOW(NULL, 0, "single", 789, PATH_SOURCE_BGP);
+    rig_clear(&rig);
+}
+
 static void a_map_names_the_router(void **state)
 {
     static const char rows[] = "bmp_ip=203.0.113.9 ip=198.51.100.200\n"
@@ -372,6 +394,7 @@ int main(void)
         cmocka_unit_test(bgp_without_add_path_comes_last),
         cmocka_unit_test(an_exporter_that_a_router_monitors_has_its_own_routes_alone),
         cmocka_unit_test(routes_of_a_vrf_answer_only_flows_of_it),
+        cmocka_unit_test(vpn_routes_of_the_global_instance_answer_beside_bgp),
         cmocka_unit_test(a_map_names_the_router),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
