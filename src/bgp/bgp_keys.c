@@ -76,6 +76,17 @@ const struct config_key bgp_keys[] = {
      .help = "hold time to offer, in seconds, at least 3; 0: none"},
     {"bgp_daemon_connect", KEY_STRING_AT(struct bgp_settings, connect_to),
      .help = "connect to these peers too: `address` or `address@port`, comma-separated"},
+    {"bgp_table_load", KEY_STRING_AT(struct bgp_settings, table_load),
+     .help = "MRT files (TABLE_DUMP_V2, also of gzip or zstd), comma-separated, whose tables are "
+             "loaded at "
+             "the start, as stale ones of the peers that they name"},
+    {"bgp_table_load_keep", KEY_DURATION_AT(struct bgp_settings, table_load_keep_s, 0, 604800),
+     "600",
+     .help = "how long paths from files stay for their peer's session to come; in replay for ever"},
+    {"bgp_table_save", KEY_STRING_AT(struct bgp_settings, table_save),
+     .help = "MRT file that all paths are saved to at the end, and loaded from at the next start, "
+             "if it comes "
+             "within bgp_table_load_keep"},
     {0},
 };
 
@@ -115,17 +126,6 @@ const struct config_key bgp_flow_keys[] = {
      .help = "how long a withdrawn or replaced path stays for flows that used it"},
     {"bgp_path_history_max", KEY_INT_AT(struct bgp_settings, path_history_max, 0, UINT32_MAX),
      "1000000", .help = "withdrawn or replaced paths to keep at most; beyond, the oldest go first"},
-    {"bgp_table_load", KEY_STRING_AT(struct bgp_settings, table_load),
-     .help = "MRT files (TABLE_DUMP_V2, also of gzip or zstd), comma-separated, whose tables are "
-             "loaded at "
-             "the start, as stale ones of the peers that they name"},
-    {"bgp_table_load_keep", KEY_DURATION_AT(struct bgp_settings, table_load_keep_s, 0, 604800),
-     "600",
-     .help = "how long paths from files stay for their peer's session to come; in replay for ever"},
-    {"bgp_table_save", KEY_STRING_AT(struct bgp_settings, table_save),
-     .help = "MRT file that all paths are saved to at the end, and loaded from at the next start, "
-             "if it comes "
-             "within bgp_table_load_keep"},
     {"bgp_disable_router_id_check", KEY_BOOL_AT(struct bgp_settings, disable_router_id_check),
      "false", .help = "find an exporter's peer by session address alone, not by router id"},
     {0},

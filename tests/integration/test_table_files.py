@@ -9,7 +9,7 @@ import struct
 import subprocess
 import time
 
-from harness import Bird, bird_path, free_port, json_lines, main, need, wait_for
+from harness import BUILD, SOURCE, Bird, bird_path, free_port, json_lines, main, need, wait_for
 import exports
 from bgp_speaker import Speaker, attributes, prefix, update
 from mrt_file import peers, rib
@@ -254,6 +254,13 @@ def test_no_flow_gets_a_wrong_path_over_a_restart(test):
     assert after.path(5, "192.0.2.2", 0, lasted_s=0, source=EXPORTER) == ("exact", "65222")
     assert after.path(6, "192.0.2.1", 0, lasted_s=0, source=EXPORTER) == ("exact", "65001")
     assert after.daemon.stop() == 0, after.daemon.output()
+
+
+def test_packaged_configurations_save_tables(test):
+    page = (SOURCE / "packaging/pmbgpd.conf").read_text()
+    assert "\nbgp_table_save: " in page
+    done = subprocess.run([BUILD / "sbin/pmbgpd", "-f", SOURCE / "packaging/pmbgpd.conf", "--check"], capture_output=True, text=True, check=False)
+    assert "bgp_table_save" not in done.stdout + done.stderr, done
 
 
 def test_a_table_outlives_restarts_without_its_router(test):
