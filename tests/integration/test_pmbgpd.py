@@ -249,6 +249,18 @@ def test_pmacct_logs_the_same_without_dumps(test):
     assert log_of(path) == BARE, log_of(path)
 
 
+def test_routes_outlive_a_restart(test):
+    keys = f"bgp_table_save: {test.dir}/routes.mrt\n"
+    daemon = start(test, keys)
+    speaker = announce(test)
+    wait_for(lambda: answer(test, "routes", "192.168.1.7").get("paths") == 1, "the route")
+    end(daemon)
+    speaker.socket.close()
+    daemon = start(test, keys, name="again")
+    wait_for(lambda: answer(test, "routes", "192.168.1.7").get("paths") == 1, lambda: f"the route of before: {daemon.output()}")
+    end(daemon)
+
+
 def test_a_dump_goes_to_kafka_without_plugins_and_workers(test):
     cluster = Mock(test)
     cluster.topic("dumps", 1)
