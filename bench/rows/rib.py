@@ -2,7 +2,9 @@
 """The table of paths: loading it over TCP, its memory, looking up in it, and how soon an update counts."""
 import contextlib
 import dataclasses
+import json
 import pathlib
+import signal
 import subprocess
 import time
 
@@ -151,6 +153,33 @@ def latency_row(name, title, figure):
     return Row(name, title, "us", measure, None, has_pmacct=False)
 
 
+def dump(bench):
+    """Writes dumps of a table to a file, while the speaker goes on; how long the first whole one takes."""
+    rib = dataclasses.replace(sized(bench, 1000000, 4), churn=bench.flows(20000, 1000))
+    paths = rib.prefixes * rib.paths
+    with replay.work_folder() as folder, contextlib.ExitStack() as stack:
+        port = net.free_tcp_port()
+        more = [f"bgp_table_dump_file: {folder}/dump.json", f"bgp_table_dump_refresh_time: {bench.flows(20, 2)}"]
+        conf = config.configuration("pathacct", folder, [Instance("peer_src_ip", "exporter")], None, rib, port,
+                                    udp_port=net.free_udp_port(), more=more)
+        d = stack.enter_context(process.daemon([bench.program("pathacct"), "-f", conf], folder))
+        d.wait_log("waiting for NetFlow/IPFIX data on", 60)
+        popen = stack.enter_context(replay.feeder(bench, rib, port, folder, config.FEEDER))
+        net.wait_file(folder / f"ready-{config.FEEDER}", 900, popen)
+        d.wait_log(f"TABLES: 1 ENTRIES: {paths} ET: ", 300)
+        d.signal(signal.SIGUSR1)
+        net.wait_file(folder / "stats.json", 60, popen)
+        return rib, paths, json.loads((folder / "stats.json").read_text())["bgp_dump"]["last_ms"] / 1e3
+
+
+def dump_row():
+    def measure(bench, _product):
+        rib, paths, seconds = bench.once("table dump", lambda: dump(bench))
+        return Measurement([paths / seconds / 1e6], {"table": rib.text(), "seconds of the clock": f"{seconds:.1f}"})
+    return Row("table-dump", "dump of 1 M prefixes x 4 paths to a file while 20,000 UPDATEs a second arrive", "Mpaths/s", measure, None,
+               must=0.4, is_rate=True, has_pmacct=False, is_quick=False)
+
+
 ROWS = [
     load_row("rib-load", 1000000, 4, must=2, goal=3),
     load_row("rib-load-20-peers", 200000, 4, 20, must=2, goal=3, has_pmacct=False, is_quick=False),
@@ -166,5 +195,6 @@ ROWS = [
     large_row("rib-wide-stall", "the longest such batch", "us", wide, "longest_batch_while_withdrawing"),
     large_row("rib-ring", "RIB load of 300 peers with tables of their own", "Mpaths/s", ring, "load", is_rate=True),
     large_row("rib-ring-memory", "RIB memory per path, all included, 300 peers with tables of their own", "B/path", ring, "memory_rss"),
+    dump_row(),
     latency_row("rib-update-latency", "an UPDATE's arrival until a lookup sees it, median", "update_latency_median"),
 ]

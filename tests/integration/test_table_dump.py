@@ -4,13 +4,13 @@
 of Debian's pmacct, which are whole whenever somebody looks."""
 import json
 import pathlib
+import random
 import signal
 import socket
 import struct
-
 import time
 
-from harness import Bird, bird_path, four_paths, free_port, json_lines, main, need_pmacct, wait_for
+from harness import Bird, bird_path, four_paths, free_port, json_lines, main, wait_for
 from kafka_cluster import Broker, Mock, consume, distinct, identity
 from rabbit import shared
 from bgp_speaker import Speaker, add_path_send, attribute, attributes, four_octet_as, multiprotocol, prefix, update
@@ -281,6 +281,88 @@ plugin_pool_size: 1M""")
     end(daemon)
     lines = [json.loads(m["payload"]) for m in distinct(consume(cluster.brokers, "dumps"))]
     assert check_dumps(lines, (PEER,)) >= 0 and any(r.get("entries") == 5008 for r in lines)
+
+
+def test_the_log_from_there_on_applied_to_a_dump_gives_the_table(test):
+    """Routes come and go while dumps are made: each dump, with the records of the log that are numbered from its own number on, is
+    the table of the end. A session that is lost and comes back is no exception."""
+    daemon = collector(test, f"bgp_table_dump_file: {test.dir}/dump-%s.json\nbgp_daemon_msglog_file: {test.dir}/log.json")
+    chosen, table = random.Random(4), {}
+    speaker = speak(test, test.bgp_port, path_ids=True)
+    other = speak(test, test.bgp_port, OTHER, True)
+
+    def change(count):
+        messages_out = []
+        for _ in range(count):
+            network, path_id = f"20.{chosen.randrange(4)}.{chosen.randrange(256)}.0/24", chosen.randrange(1, 4)
+            if chosen.random() < 0.4:
+                table.pop((network, path_id), None)
+                messages_out.append(update(withdrawn=prefix(network, path_id)))
+            else:
+                med = chosen.randrange(1000)
+                table[(network, path_id)] = med
+                messages_out.append(update(attributes((65001,), more=number(4, med) + LOCAL_PREF), prefix(network, path_id)))
+        speaker.send(*messages_out)
+
+    def dumps():
+        return sorted(test.dir.glob("dump-*.json"))
+    for _ in range(3):
+        begun = len(dumps())
+        wait_for(lambda n=begun: change(300) or len(dumps()) > n + 1, "a dump under changes")
+        other.socket.close()
+        other = speak(test, test.bgp_port, OTHER, True)
+    change(1)
+    speaker.send(update(attributes((65077,), more=LOCAL_PREF), prefix("30.0.0.0/8", 1)))
+    table[("30.0.0.0/8", 1)] = None
+    wait_for(lambda: any(r.get("ip_prefix") == "30.0.0.0/8" for r in json_lines(test.dir / "log.json")), "the last route in the log")
+    log = json_lines(test.dir / "log.json")
+    assert [r["seq"] for r in log] == sorted(r["seq"] for r in log)
+    checked = 0
+    for path in dumps():
+        lines = json_lines(path)
+        if lines[0]["seq"] == log[0]["seq"]:
+            continue
+        got = {(r["ip_prefix"], r["as_path_id"]): r.get("med") for r in lines if r["event_type"] == "dump" and r["peer_ip_src"] == PEER}
+        at_first = dict(got)
+        begun = int(path.stem.split("-")[1])
+        before = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(begun - 2))
+        assert all(r["seq"] < lines[0]["seq"] for r in log if r["timestamp"] < before), "the number is that of the dump's moment"
+        for r in log:
+            if r["seq"] < lines[0]["seq"] or r["peer_ip_src"] != PEER or r["event_type"] != "log" or r["log_type"] == "end-of-rib":
+                continue
+            if r["log_type"] == "update":
+                got[(r["ip_prefix"], r["as_path_id"])] = r.get("med")
+            else:
+                got.pop((r["ip_prefix"], r["as_path_id"]), None)
+        ours = {k: v for k, v in got.items() if k[0].startswith(("20.", "30."))}
+        assert ours == table, (path, set(ours.items()) ^ set(table.items()))
+        checked += len(at_first) > 100
+    assert checked > 3
+    end(daemon)
+
+
+def test_pmbgpd_dumps_without_a_flow(test):
+    """To a file and, in a second one, to Kafka: it has no instance but this."""
+    cluster = Mock(test)
+    cluster.topic("dumps", 1)
+    common = "bgp_table_dump_refresh_time: 1\ntimestamps_utc: true\n"
+    daemon = test.pmbgpd(common + f"bgp_table_dump_file: {test.dir}/dump.json\ntimestamps_since_epoch: true\n", name="to_file")
+    speak(test, test.port)
+    lines = wait_dump(test.dir / "dump.json", 7)
+    assert lines[0]["timestamp"].isdigit(), lines[0]
+    end(daemon)
+    daemon = test.pmbgpd(common + f"bgp_table_dump_kafka_broker_host: {cluster.brokers}\nbgp_table_dump_kafka_topic: dumps\n", name="to_kafka")
+    speak(test, test.port)
+    wait_for(lambda: check_dumps([json.loads(m["payload"]) for m in consume(cluster.brokers, "dumps")], (PEER,)) >= 1, "a dump")
+    end(daemon)
+    assert instance(test.stats("to_kafka"))["residual"]["flows"] == 0
+
+
+def test_without_bgp_there_is_a_notice(test):
+    daemon = test.nfacctd(f"plugins: print\naggregate: src_host\nbgp_table_dump_file: {test.dir}/x\nbgp_table_dump_kafka_topic: y", "--check", ready=False)
+    assert daemon.wait(30) == 0, daemon.output()
+    for key in ("file", "kafka_topic"):
+        assert f"bgp_table_dump_{key}: has no effect without bgp_daemon: true" in daemon.output(), daemon.output()
 
 
 def test_rabbitmq_gets_dumps(test):
