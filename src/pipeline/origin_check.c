@@ -87,6 +87,7 @@ static char letter_of_invalid(const struct rib *rib, enum rib_policy policy,
                               const struct rib_query *query, unsigned len)
 {
     struct rib_query more = {.peer = query->peer,
+                             .only_member = query->only_member,
                              .rd = query->rd,
                              .address = query->address,
                              .from_ns = query->from_ns,

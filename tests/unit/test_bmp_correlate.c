@@ -10,6 +10,7 @@
 #include "maps/agent_map.h"
 #include "maps/maps.h"
 #include "pipeline/correlate.h"
+#include "rpki/roa_table.h"
 #include "support/rib_fixture.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -178,20 +179,26 @@ static void rig_clear(struct rig *rig)
     thread_leave_role(&bgp_thread);
 }
 
-static void tell(struct rig *rig, uint32_t slot, uint16_t member, bool is_post,
-                 const struct path_facts *facts)
+static void tell_of(struct rig *rig, const char *prefix, uint32_t slot, uint16_t member,
+                    bool is_post, const struct path_facts *facts)
 {
     const struct rib_member_source source = {
         .slot = slot, .member = member, .is_post = is_post, .is_in_use = slot == LOC};
     struct rib_nlri nlri = {.rd = slot == VRF ? RD : 0};
     struct path_attrs *attrs = rib_fixture_attrs(&rig->rib, facts);
 
-    assert_int_equal(ip_prefix_parse(NET, &nlri.prefix), 0);
+    assert_int_equal(ip_prefix_parse(prefix, &nlri.prefix), 0);
     attrs->ref_count++;
     assert_int_equal(rib_view_announce(rig->rib.rib, &source, slot == VRF ? RIB_VPN : RIB_UNICAST,
                                        &nlri, 1, attrs, (struct wall_time){(T0 - 60000) * 1000000}),
                      0);
     rib_fixture_unref(&rig->rib, attrs);
+}
+
+static void tell(struct rig *rig, uint32_t slot, uint16_t member, bool is_post,
+                 const struct path_facts *facts)
+{
+    tell_of(rig, NET, slot, member, is_post, facts);
 }
 
 static struct flow *correlate(struct rig *rig, const char *next_hop, uint64_t rd)
@@ -323,6 +330,32 @@ static void an_exporter_that_a_router_monitors_has_its_own_routes_alone(void **s
     rig_clear(&rig);
 }
 
+/* Only its own less specific route would hold if an invalid one were filtered out. */
+static void origins_of_a_monitored_exporter_are_those_of_its_routes(void **state)
+{
+    struct roa roas[] = {{.max_len = 16, .asn = 789}, {.max_len = 24, .asn = 999}};
+    struct roa_table *table;
+    struct rig rig;
+
+    (void)state;
+    rig_init(&rig, false, false, 1u << IN, true);
+    assert_int_equal(ip_prefix_parse("192.168.0.0/16", &roas[0].prefix), 0);
+    assert_int_equal(ip_prefix_parse(NET, &roas[1].prefix), 0);
+    table = roa_table_new(roas, 2);
+    rig.maps.generation = 1;
+    rig.maps.roas = table;
+    rig.settings.dst_roa = rig.settings.shows_roa = true;
+    rig.exporter.addr = address("198.51.100.2");
+    rig.router.as = 789; /* the fixture has paths without an origin: they are the router's own */
+    tell_of(&rig, NET, IN, 1, true, &via_2);
+    tell_of(&rig, "192.168.0.0/16", IN, 0, true, &via_1);
+    assert_int_equal(correlate(&rig, NULL, 0)->dst_roa.text[0], 'i');
+    tell_of(&rig, "192.168.0.0/16", IN, 1, true, &via_1);
+    assert_int_equal(correlate(&rig, NULL, 0)->dst_roa.text[0], 'o');
+    roa_table_free(table);
+    rig_clear(&rig);
+}
+
 static void routes_of_a_vrf_answer_only_flows_of_it(void **state)
 {
     struct rig rig;
@@ -393,6 +426,7 @@ int main(void)
         cmocka_unit_test(bgp_with_add_path_decides_if_it_has_the_next_hop),
         cmocka_unit_test(bgp_without_add_path_comes_last),
         cmocka_unit_test(an_exporter_that_a_router_monitors_has_its_own_routes_alone),
+        cmocka_unit_test(origins_of_a_monitored_exporter_are_those_of_its_routes),
         cmocka_unit_test(routes_of_a_vrf_answer_only_flows_of_it),
         cmocka_unit_test(vpn_routes_of_the_global_instance_answer_beside_bgp),
         cmocka_unit_test(a_map_names_the_router),
