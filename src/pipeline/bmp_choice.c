@@ -11,37 +11,50 @@ static bool monitors(const struct bmp_router_view *router, const struct ip_addr 
     return in && bmp_view_find_member(in, address);
 }
 
-const struct bmp_router_view *bmp_choice_router(const struct bmp_views *views,
-                                                const struct ip_addr *address, bool match_router_id)
+#define NO_ROUTER UINT32_MAX
+
+static uint32_t router_index(const struct bmp_views *views, const struct ip_addr *address,
+                             bool match_router_id)
 {
-    const struct bmp_router_view *by_id = NULL;
+    uint32_t by_id = NO_ROUTER;
     uint32_t id = match_router_id && address->family == IP_V4 ? wire_u32(ip_addr_wire(address)) : 0;
 
     for (uint32_t i = 0; views && i < views->count; i++) {
         const struct bmp_router_view *router = views->routers[i];
         if (ip_addr_equal(&router->address, address))
-            return router;
-        if (id != 0 && router->router_id == id && (!by_id || router->is_connected))
-            by_id = router;
+            return i;
+        if (id != 0 && router->router_id == id && (by_id == NO_ROUTER || router->is_connected))
+            by_id = i;
     }
     return by_id;
+}
+
+const struct bmp_router_view *bmp_choice_router(const struct bmp_views *views,
+                                                const struct ip_addr *address, bool match_router_id)
+{
+    uint32_t index = router_index(views, address, match_router_id);
+
+    return index == NO_ROUTER ? NULL : views->routers[index];
 }
 
 struct bmp_answerer bmp_choice_find(const struct bmp_views *views, const struct ip_addr *address,
                                     bool match_router_id)
 {
-    const struct bmp_router_view *found = bmp_choice_router(views, address, match_router_id);
+    uint32_t found = router_index(views, address, match_router_id);
 
-    if (found)
-        return (struct bmp_answerer){.is_there = true, .router = found->address};
+    if (found != NO_ROUTER)
+        return (struct bmp_answerer){
+            .is_there = true, .index = found, .router = views->routers[found]->address};
     for (uint32_t i = 0; views && i < views->count; i++) {
         const struct bmp_router_view *router = views->routers[i];
-        if ((!found || (router->is_connected && !found->is_connected)) && monitors(router, address))
-            found = router;
+        if ((found == NO_ROUTER ||
+             (router->is_connected && !views->routers[found]->is_connected)) &&
+            monitors(router, address))
+            found = i;
     }
-    if (!found)
+    if (found == NO_ROUTER)
         return (struct bmp_answerer){0};
-    return (struct bmp_answerer){.is_there = true, .router = found->address, .peer = *address};
+    return (struct bmp_answerer){true, found, views->routers[found]->address, *address};
 }
 
 unsigned bmp_choice_tables(const struct bmp_views *views, const struct bmp_answerer *answerer,
@@ -52,10 +65,12 @@ unsigned bmp_choice_tables(const struct bmp_views *views, const struct bmp_answe
     const struct bmp_router_view *router = NULL;
     unsigned count = 0;
 
-    for (uint32_t i = 0; i < views->count && answerer->is_there && !router; i++) {
-        if (ip_addr_equal(&views->routers[i]->address, &answerer->router))
-            router = views->routers[i];
-    }
+    if (!answerer->is_there)
+        return 0;
+    if (answerer->index < views->count)
+        router = views->routers[answerer->index];
+    if (!router || !ip_addr_equal(&router->address, &answerer->router))
+        router = bmp_choice_router(views, &answerer->router, false);
     for (unsigned i = 0; router && i < BMP_TABLES_MAX; i++) {
         const struct bmp_view *view = bmp_router_view_find(router, order[i], distinguisher);
         const struct bmp_view_member *member = NULL;

@@ -11,6 +11,7 @@
  * generation. */
 struct bmp_answerer {
     bool is_there;
+    uint32_t index; /* of the router in the snapshot, most likely */
     struct ip_addr router, peer;
 };
 /* Finds the router of that connection or router id; NULL: there is none. */

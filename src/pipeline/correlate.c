@@ -30,12 +30,20 @@ enum { PEER_UNKNOWN = PEER_NONE - 1 };
 #define FOREIGN_NS      (600 * NS_PER_S)
 #define FOREIGN_PERCENT 95
 
+/* The tables that may answer for a flow, in the order in which they are asked. */
+struct tables {
+    unsigned count, first_view, end_of_views; /* views are those between */
+    struct table_choice at[1 + BMP_TABLES_MAX];
+};
+
 /* The facts known of an exporter, by its index; valid while all generations are the same. */
 struct exporter_entry {
     uint64_t exporter_generation, peers_generation, views_generation, maps_generation;
     uint32_t peers[RIB_FAMILY_COUNT]; /* PEER_UNKNOWN: not looked for yet */
     struct bmp_answerer bmp;          /* the router that tells its routes by BMP */
     bool is_bmp_known;
+    struct tables tables[RIB_FAMILY_COUNT]; /* of the global table; where BMP is spoken */
+    bool has_tables[RIB_FAMILY_COUNT];
     bool has_agents;                    /* rows of bgp_agent_map */
     bool is_by_flow;                    /* those rows want to see each flow */
     struct exporter_evidence *evidence; /* made with the first multipath prefix */
@@ -149,6 +157,7 @@ static struct exporter_entry *entry_of(struct correlator *c, const struct snapsh
     e->peers_generation = peers_generation;
     e->views_generation = views_generation;
     e->is_bmp_known = false;
+    e->has_tables[RIB_IPV4] = e->has_tables[RIB_IPV6] = false;
     e->maps_generation = maps_generation;
     uses = agents ? agent_map_uses(agents, &exporter->addr) : 0;
     e->has_agents = uses != 0;
@@ -207,12 +216,6 @@ static inline uint32_t peer_of(const struct correlator *c, const struct snapshot
 
 /* ---- tables ---- */
 
-/* The tables that may answer for a flow, in the order in which they are asked. */
-struct tables {
-    unsigned count, first_view, end_of_views; /* views are those between */
-    struct table_choice at[1 + BMP_TABLES_MAX];
-};
-
 /* Finds the router that tells of the exporter by BMP, where it is not known yet or depends on the flow. */
 static const struct bmp_answerer *bmp_of(const struct correlator *c,
                                          const struct snapshot_view *view, struct exporter_entry *e,
@@ -245,23 +248,36 @@ static bool peer_has_add_path(const struct bgp_peers *peers, uint32_t peer, enum
 }
 
 /* BGP comes first where it has ADD-PATH, as it may decide then, else last. */
-static void tables_find(const struct correlator *c, const struct snapshot_view *view,
-                        struct exporter_entry *e, const struct flow *flow, enum rib_family family,
-                        uint64_t rd, struct tables *ret_tables)
+static struct tables tables_find(const struct correlator *c, const struct snapshot_view *view,
+                                 struct exporter_entry *e, const struct flow *flow,
+                                 enum rib_family family, uint64_t rd)
 {
     uint32_t peer = peer_of(c, view, e, flow, family);
     bool is_first = peer != PEER_NONE && peer_has_add_path(view->peers, peer, family);
-    struct tables *t = ret_tables;
+    struct tables t = {0};
 
-    t->count = 0;
     if (is_first)
-        t->at[t->count++] = (struct table_choice){.slot = peer};
-    t->first_view = t->count;
-    t->count +=
-        bmp_choice_tables(view->views, bmp_of(c, view, e, flow), rd, family, t->at + t->count);
-    t->end_of_views = t->count;
+        t.at[t.count++] = (struct table_choice){.slot = peer};
+    t.first_view = t.count;
+    t.count += bmp_choice_tables(view->views, bmp_of(c, view, e, flow), rd, family, t.at + t.count);
+    t.end_of_views = t.count;
     if (peer != PEER_NONE && !is_first)
-        t->at[t->count++] = (struct table_choice){.slot = peer};
+        t.at[t.count++] = (struct table_choice){.slot = peer};
+    return t;
+}
+
+/* Does as tables_find(); those that hold for all flows of an exporter are kept. */
+static struct tables tables_of(const struct correlator *c, const struct snapshot_view *view,
+                               struct exporter_entry *e, const struct flow *flow,
+                               enum rib_family family, uint64_t rd)
+{
+    if (rd != 0 || e->is_by_flow)
+        return tables_find(c, view, e, flow, family, rd);
+    if (!e->has_tables[family]) {
+        e->tables[family] = tables_find(c, view, e, flow, family, 0);
+        e->has_tables[family] = true;
+    }
+    return e->tables[family];
 }
 
 /* Returns the table to ask first; its slot is PEER_NONE where there is none. */
@@ -270,13 +286,11 @@ static inline struct table_choice table_of(const struct correlator *c,
                                            struct exporter_entry *e, const struct flow *flow,
                                            enum rib_family family, uint64_t rd)
 {
-    struct tables tables;
-
     if (!view->views)
         return (struct table_choice){.slot = peer_of(c, view, e, flow, family)};
-    tables_find(c, view, e, flow, family, rd, &tables);
+    struct tables tables = tables_of(c, view, e, flow, family, rd);
     if (tables.count == 0 && rd != 0) /* to be asked about the global table in the end */
-        tables_find(c, view, e, flow, family, 0, &tables);
+        tables = tables_of(c, view, e, flow, family, 0);
     return tables.count > 0 ? tables.at[0] : (struct table_choice){.slot = PEER_NONE};
 }
 
@@ -309,13 +323,12 @@ static void ask_further(const struct correlator *c, const struct snapshot_view *
 {
     bool has_next_hop = !q->any_path && !ip_addr_is_zero(&q->next_hop);
     enum answer_rank enough = has_next_hop ? RANK_NEXT_HOP : RANK_BMP;
-    struct rib_query further = *q;
-    struct tables t;
-
-    if (!view->views)
-        return;
-    tables_find(c, view, e, flow, family_of(&q->address), q->rd, &t);
+    const struct tables t = tables_of(c, view, e, flow, family_of(&q->address), q->rd);
     enum answer_rank rank = answer_rank(q, t.first_view == 0 && t.end_of_views > 0);
+
+    if (t.count < 2 || rank >= enough)
+        return;
+    struct rib_query further = *q;
     for (unsigned i = 1; i < t.count && rank < enough; i++) {
         further.peer = t.at[i].slot;
         further.only_member = t.at[i].only_member;
@@ -339,7 +352,8 @@ static void ask_global(const struct correlator *c, const struct snapshot_view *v
     q->peer = table.slot;
     q->only_member = table.only_member;
     rib_lookup_batch(c->rib, c->settings->policy, q, 1);
-    ask_further(c, view, e, flow, q);
+    if (view->views)
+        ask_further(c, view, e, flow, q);
 }
 
 /* Puts the exporter's instants on our clock. */
@@ -592,7 +606,8 @@ static void answer_destination(struct correlator *c, const struct snapshot_view 
     struct exporter_counters *counters = &flow->exporter->counters;
     struct rib_path path;
 
-    ask_further(c, view, e, flow, q);
+    if (view->views)
+        ask_further(c, view, e, flow, q);
     if (q->rd != 0 && !q->path.attrs) {
         ask_global(c, view, e, flow, q);
         counter_add(&counters->rd_fallback, 1);
@@ -748,7 +763,8 @@ static void correlate_sources(struct correlator *c, const struct snapshot_view *
         struct rib_query *q = &c->queries[i];
         struct flow *flow = flow_batch_at(batch, c->flow_of[i]);
         struct exporter_entry *e = entry_of_flow(c, view, flow, &current);
-        ask_further(c, view, e, flow, q);
+        if (view->views)
+            ask_further(c, view, e, flow, q);
         if (q->rd != 0 && !q->path.attrs)
             ask_global(c, view, e, flow, q);
         struct rib_path path = q->path;
