@@ -74,7 +74,8 @@ def test_check_remarks_a_port_that_is_open_to_all(test):
     assert check(test, ask + "bgp_daemon_port: 17900\n") == [
         "3: bgp_daemon: whoever reaches port 17900 may become a peer; bgp_daemon_allow_file names a file of those that may"]
     assert check(test, ask + allow_file(test)) == []
-    assert check(test, ask.replace("true", "false")) == []
+    remarks = check(test, ask.replace("true", "false"))
+    assert remarks == [], remarks
 
 
 def test_check_remarks_a_file_that_each_purge_replaces(test):

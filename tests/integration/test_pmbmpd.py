@@ -106,6 +106,7 @@ def test_one_file_serves_pmacct_and_us(test):
                 return None
         router = wait_for(connected, lambda: f"a connection: {daemon.output()}")
         router.send(initiation(), peer_up(), route("198.51.100.0/24"))
+        daemon.wait_log("waiting for")
         daemon.signal(signal.SIGINT)
         assert daemon.wait(60) == 0, daemon.output()
 

@@ -205,6 +205,9 @@ def test_the_table_tells_what_is_tried(_):
     tested = {name[len("test_"):].replace("_", " ") for name in globals() if name.startswith("test_") and "table" not in name}
     for section in re.split(r"^## ", text, flags=re.MULTILINE)[1:]:
         title, body = section.split("\n", 1)
+        if title == "BMP":  # no router: what several say beside BGP, a paragraph each
+            assert body.count("Tried, by tests.") == sum(name.endswith(" bmp") for name in tested), tested
+            continue
         assert (title.lower() in tested) == ("Tried, by tests." in body) != ("Not tried." in body), title
         (row,) = re.findall(rf"^\| \[[^|]*\]\(#{title.lower().replace(' ', '-')}\) \|.*\| ([^|]*) \|$", text, re.MULTILINE)
         assert row == ("yes, by tests" if title.lower() in tested else "no"), (title, row)
