@@ -40,7 +40,7 @@ def test_a_router_tells_of_its_peers_without_bgp(test):
     router.send(initiation("edge1"), peer_up(), route("198.51.100.0/24"), route("203.0.113.0/24"), monitoring(update()))
     wait_bmp(test, daemon, "two routes", routers=1, peers=1, announced=2, end_of_rib=1, messages=5)
     daemon.wait_log("bmp: router 127.0.0.31 (edge1): peer 192.0.2.1 AS 65001 up")
-    assert test.now(daemon)["bgp"]["rib_paths"] == 2
+    test.wait_now(daemon, lambda stats: stats["bgp"]["rib_paths"] == 2, "two paths")
     router.send(message(MIRRORING, peer_header()), peer_down(reason=3))
     wait_bmp(test, daemon, "the peer's end", routers=1, peers=0, peer_downs=1, mirrorings=1)
     daemon.wait_log("peer 192.0.2.1 AS 65001 down: it sent the router a NOTIFICATION")
