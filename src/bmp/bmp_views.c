@@ -6,6 +6,7 @@
 #include "bgp/rib_view.h"
 #include "bmp/bmp_tables_private.h"
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 static_assert(BMP_VIEW_NAME_LEN == BMP_NAME_LEN, "names fit");
@@ -43,11 +44,19 @@ const struct bmp_view *bmp_router_view_find(const struct bmp_router_view *router
 const struct bmp_view_member *bmp_view_find_member(const struct bmp_view *view,
                                                    const struct ip_addr *address)
 {
-    for (uint32_t i = 0; i < view->member_count; i++) {
-        if (!view->members[i].is_labelled && ip_addr_equal(&view->members[i].address, address))
-            return &view->members[i];
+    uint32_t low = 0, high = view->member_count;
+
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (ip_addr_compare(&view->members[middle].address, address) < 0)
+            low = middle + 1;
+        else
+            high = middle;
     }
-    return NULL;
+    if (low == view->member_count || view->members[low].is_labelled ||
+        !ip_addr_equal(&view->members[low].address, address))
+        return NULL;
+    return &view->members[low];
 }
 
 /* ---- making one ---- */
@@ -105,6 +114,17 @@ static struct bmp_view_member member_describe(const struct view_member *member)
     };
 }
 
+/* The order of members, for qsort(): by address, those of labelled routes behind others. */
+static int member_compare(const void *a, const void *b)
+{
+    const struct bmp_view_member *x = a, *y = b;
+    int order = ip_addr_compare(&x->address, &y->address);
+
+    if (order == 0)
+        order = (int)x->is_labelled - (int)y->is_labelled;
+    return order != 0 ? order : (int)x->number - (int)y->number;
+}
+
 /* `members`: where its members go. */
 static void view_describe(struct tables_view *view, struct bmp_view *out,
                           struct bmp_view_member *members) ON_THREAD(bgp_thread)
@@ -126,6 +146,7 @@ static void view_describe(struct tables_view *view, struct bmp_view *out,
     memcpy(out->families, view->shown, sizeof out->families);
     for (uint32_t i = 0; i < view->member_count; i++)
         members[i] = member_describe(view->members[i]);
+    qsort(members, view->member_count, sizeof *members, member_compare);
 }
 
 /* One block of memory, so that it is retired as one. */

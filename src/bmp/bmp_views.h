@@ -39,7 +39,7 @@ struct bmp_view {
     struct bmp_view_family families[RIB_FAMILY_COUNT];
     uint64_t paths, history_paths, prefixes;
     uint32_t member_count;
-    const struct bmp_view_member *members; /* in no order */
+    const struct bmp_view_member *members; /* by address, those of labelled routes behind others */
 };
 
 #define BMP_VIEW_NAME_LEN 256
